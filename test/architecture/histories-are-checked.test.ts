@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { read, repositoryFiles } from './repository.js';
 
-// Whatever a test gives to jobs is looked at by the checker of histories: where a database is dropped, a store ends, or a house's folder
+// Whatever a test gives to jobs is looked at by the checker of histories: where a database is dropped, a store ends, or a system's folder
 // goes. A test can escape it only by a store that it starts itself, or by a playground on a folder of its own.
 
 const sources = repositoryFiles().filter((path) => /\.(ts|mjs)$/.test(path));
@@ -27,7 +27,7 @@ test('a test that starts a playground by its program, or by npm, does it on a fo
   const found = thatSay(starts, /^$/);
   // Both spellings are met: the pattern is no dead letter.
   expect(found).toEqual(
-    expect.arrayContaining(['test/e2e/house/playground-house.ts', 'test/e2e/ctrl-c/ctrl-c.e2e.ts']),
+    expect.arrayContaining(['test/e2e/system/playground-system.ts', 'test/e2e/ctrl-c/ctrl-c.e2e.ts']),
   );
   expect(found.filter((path) => !/\b(dataFolder|checkHistory)\(/.test(read(path)))).toEqual([]);
 });

@@ -14,7 +14,7 @@ const experiments = experimentNames().map((name) => `@rhizome/${name}`);
 const libraries = packages.filter(({ folder }) => folder.startsWith('lib/')).map(({ name }) => name);
 const clients = ['@rhizome/client', '@rhizome/errors', '@rhizome/config', '@rhizome/log', '@rhizome/retry'];
 
-/** What each kind of package may depend on inside the house, beside test helpers. Source: the table of the architecture page. */
+/** What each kind of package may depend on inside the system, beside test helpers. Source: the table of the architecture page. */
 function allowed({ folder, name }: WorkspacePackage): readonly string[] {
   if (folder.startsWith('lib/')) return libraries;
   if (folder === 'schema') return ['@rhizome/errors'];
@@ -40,7 +40,7 @@ const packageOf = (specifier: string) =>
 
 describe('who may import whom', () => {
   test.each(packages.map((p) => [p.name, p] as const))(
-    '%s depends inside the house on what the plan allows',
+    '%s depends inside the system on what the plan allows',
     (_name, workspacePackage) => {
       const inside = Object.keys(workspacePackage.dependencies).filter((name) =>
         name.startsWith('@rhizome/'),

@@ -41,7 +41,7 @@ describe('every element of the public schema is described', () => {
     expect(Object.keys(schema.getTypeMap()).length).toBeGreaterThan(100);
   });
 
-  test('directives of the house and their arguments', () => {
+  test('directives of the system and their arguments', () => {
     const own = schema
       .getDirectives()
       .filter((directive) => !isSpecifiedDirective(directive) && directive.name !== 'oneOf');

@@ -14,8 +14,8 @@ import {
   waitFor,
 } from '@rhizome/testkit';
 import { parse } from 'graphql';
-import { commandLineOf } from '../e2e/house/cli.js';
-import { type PlaygroundHouse, root, startPlayground } from '../e2e/house/playground-house.js';
+import { commandLineOf } from '../e2e/system/cli.js';
+import { type PlaygroundSystem, root, startPlayground } from '../e2e/system/playground-system.js';
 
 jest.setTimeout(300_000);
 
@@ -53,7 +53,7 @@ interface RunningWren {
 }
 
 /** Wren as a process of its own, with a database of its own, that trusts the playground's tokens. */
-async function startWren(house: PlaygroundHouse): Promise<RunningWren> {
+async function startWren(system: PlaygroundSystem): Promise<RunningWren> {
   const db = await testDatabase('exp_wren');
   const running = spawnProcess({
     name: 'wren',
@@ -66,8 +66,8 @@ async function startWren(house: PlaygroundHouse): Promise<RunningWren> {
       WREN_MONGO_URI: (await testMongo()).uri,
       WREN_DATABASE: db.databaseName,
       WREN_WORDS: join(root, 'schema/shared.graphql'),
-      WREN_ISSUER: house.identities.issuer.issuer,
-      WREN_JWKS_FILE: join(house.data, 'jwks.json'),
+      WREN_ISSUER: system.identities.issuer.issuer,
+      WREN_JWKS_FILE: join(system.data, 'jwks.json'),
       WREN_PORT: '0',
     },
   });
@@ -75,10 +75,10 @@ async function startWren(house: PlaygroundHouse): Promise<RunningWren> {
   return { process: running, url };
 }
 
-async function startHouse(): Promise<PlaygroundHouse> {
-  const house = await startPlayground();
-  writeFileSync(join(house.data, 'jwks.json'), JSON.stringify(house.identities.issuer.jwks()));
-  return house;
+async function startTestSystem(): Promise<PlaygroundSystem> {
+  const system = await startPlayground();
+  writeFileSync(join(system.data, 'jwks.json'), JSON.stringify(system.identities.issuer.jwks()));
+  return system;
 }
 
 interface Report {
@@ -88,14 +88,14 @@ interface Report {
 
 describe('an experiment in Python', () => {
   test('keeps every promise of the contract, and drains', async () => {
-    const house = await startHouse();
-    const { process: running, url } = await startWren(house);
-    const foreign = join(house.data, 'foreign.token');
-    writeFileSync(foreign, await house.identities.service('egret'));
-    const published = join(house.data, 'wren.graphql');
+    const system = await startTestSystem();
+    const { process: running, url } = await startWren(system);
+    const foreign = join(system.data, 'foreign.token');
+    writeFileSync(foreign, await system.identities.service('egret'));
+    const published = join(system.data, 'wren.graphql');
     const words = [join(root, 'schema/shared.graphql'), join(wren, 'wren/schema.graphql')];
     writeFileSync(published, words.map((one) => readFileSync(one, 'utf8')).join('\n'));
-    const tested = await commandLineOf(house).run([
+    const tested = await commandLineOf(system).run([
       ...['experiment', 'test', url, '--contract', join(wren, 'contract.yaml'), '--sdl', published],
       ...['--refused-token-file', foreign, '--pid', String(running.pid), '--strict', '--json'],
     ]);
@@ -105,15 +105,15 @@ describe('an experiment in Python', () => {
     expect(new Set(findings.map(({ part }) => part)).size).toBe(9);
     expect(tested.exitCode).toBe(0);
     expect(await running.exited).toEqual({ code: 0, signal: null });
-    await house.stop();
+    await system.stop();
   });
 
   test('joins a playground that runs: its field, its mutation and its stream through the gateway, beside core’s', async () => {
-    const house = await startHouse();
-    const cli = commandLineOf(house);
-    const { url } = await startWren(house);
+    const system = await startTestSystem();
+    const cli = commandLineOf(system);
+    const { url } = await startWren(system);
     const registerInput = { name: 'wren', title: 'Wren' };
-    await house
+    await system
       .api()
       .data(
         'mutation ($input: RegisterExperimentInput!) { registerExperiment(input: $input) { userErrors { message } } }',
@@ -125,10 +125,10 @@ describe('an experiment in Python', () => {
     expect([registered.exitCode, registered.stderr]).toEqual([0, '']);
 
     // The experiment's own service publishes its schema; another's may not.
-    const own = join(house.data, 'wren.token');
-    writeFileSync(own, await house.identities.service('wren'));
-    const foreign = join(house.data, 'egret.token');
-    writeFileSync(foreign, await house.identities.service('egret'));
+    const own = join(system.data, 'wren.token');
+    writeFileSync(own, await system.identities.service('wren'));
+    const foreign = join(system.data, 'egret.token');
+    writeFileSync(foreign, await system.identities.service('egret'));
     const refused = await cli.run(['--token-file', foreign, 'schema', 'publish', 'wren']);
     expect([refused.exitCode, refused.stderr]).toEqual([4, expect.stringContaining('egret')]);
     const published = await cli.run(['--token-file', own, 'schema', 'publish', 'wren']);
@@ -138,8 +138,8 @@ describe('an experiment in Python', () => {
       'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { message } } }';
     const job = { name: 'ringing', payload: { command: 'true' } };
     const input = { idempotencyKey: 'wren-1', experiment: 'wren', jobs: [job] };
-    const live = waitFor('the gateway serves the new words', untilServed(house), { deadlineMs: 6000 });
-    const { submitJobs } = await house
+    const live = waitFor('the gateway serves the new words', untilServed(system), { deadlineMs: 6000 });
+    const { submitJobs } = await system
       .api()
       .data<{ submitJobs: { jobs: { id: string }[]; userErrors: object[] } }>(submit, { input });
     expect(submitJobs.userErrors).toEqual([]);
@@ -154,7 +154,7 @@ describe('an experiment in Python', () => {
     };
     const follow =
       'subscription ($id: ID!) { wrenJobNoted(jobId: $id) { cursor event { job { state wren { chicks } } } } }';
-    const stream = house.client().subscribeResumable(
+    const stream = system.client().subscribeResumable(
       parse(follow) as TypedDocumentNode<Noted, { id: string }>,
       { id: jobId },
       {
@@ -165,13 +165,13 @@ describe('an experiment in Python', () => {
     expect((await next()).value).toMatchObject({ wrenJobNoted: { event: null } });
     const note =
       'mutation ($input: NoteWrenJobInput!) { noteWrenJob(input: $input) { job { name wren { nest } } userErrors { message } } }';
-    expect(await house.api().data(note, { input: { jobId, nest: 'N-7', chicks: 3 } })).toEqual({
+    expect(await system.api().data(note, { input: { jobId, nest: 'N-7', chicks: 3 } })).toEqual({
       noteWrenJob: { job: { name: 'ringing', wren: { nest: 'N-7' } }, userErrors: [] },
     });
     expect((await next()).value).toMatchObject({
       wrenJobNoted: { event: { job: { state: 'ACTIVATED', wren: { chicks: 3 } } } },
     });
-    const bad = await house.api().data(note, { input: { jobId, nest: 'the oak', chicks: 3 } });
+    const bad = await system.api().data(note, { input: { jobId, nest: 'the oak', chicks: 3 } });
     expect(bad).toMatchObject({
       noteWrenJob: {
         userErrors: [
@@ -182,7 +182,7 @@ describe('an experiment in Python', () => {
     await stream.return?.();
 
     const read = '{ wren { notedJobs { job { name state } details { chicks notedBy } } } }';
-    expect(await house.api().data(read)).toEqual({
+    expect(await system.api().data(read)).toEqual({
       wren: {
         notedJobs: [
           {
@@ -192,15 +192,15 @@ describe('an experiment in Python', () => {
         ],
       },
     });
-    await house.stop();
+    await system.stop();
   });
 });
 
 /** Asks until the gateway knows the experiment's field; each question is one that it must answer in any case. */
-async function untilServed(house: PlaygroundHouse): Promise<void> {
+async function untilServed(system: PlaygroundSystem): Promise<void> {
   const words = '{ __type(name: "Job") { fields { name } } }';
   for (;;) {
-    const { __type } = await house.api().data<{ __type: { fields: { name: string }[] } }>(words);
+    const { __type } = await system.api().data<{ __type: { fields: { name: string }[] } }>(words);
     if (__type.fields.some(({ name }) => name === 'wren')) return;
   }
 }

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { experiment } from '@rhizome/atlas';
 import { waitFor } from '@rhizome/testkit';
-import { type House, startHouse } from './house.js';
+import { type System, startTestSystem } from './test-system.js';
 import { startWorker, type TestWorker } from './worker.js';
 
 const submit = `mutation ($input: SubmitAtlasTaskInput!) {
@@ -38,16 +38,16 @@ const wanted = (key: string, more: object = {}) => ({
   ...more,
 });
 
-let house: House;
+let system: System;
 let worker: TestWorker;
 
 beforeAll(async () => {
-  house = await startHouse([experiment]);
-  worker = await startWorker(house, 'one', { 'atlas-release': '25.0' });
+  system = await startTestSystem([experiment]);
+  worker = await startWorker(system, 'one', { 'atlas-release': '25.0' });
 });
 
-const submitted = async (input: object) => (await house.ask(submit, { input })).data.submitAtlasTask;
-const shown = async (id: string) => (await house.ask(show, { id })).data.atlas.task;
+const submitted = async (input: object) => (await system.ask(submit, { input })).data.submitAtlasTask;
+const shown = async (id: string) => (await system.ask(show, { id })).data.atlas.task;
 const jobsOf = (id: string, count: number) =>
   waitFor(
     `${count} jobs`,
@@ -150,15 +150,15 @@ describe('a production task', () => {
 
   test('is listed by its campaign', async () => {
     const { task } = await submitted(wanted('listed', { campaign: 'mc30a' }));
-    expect((await house.ask(campaign, { campaign: 'mc30a' })).data.atlas.tasks.nodes).toEqual([
+    expect((await system.ask(campaign, { campaign: 'mc30a' })).data.atlas.tasks.nodes).toEqual([
       { id: task.id },
     ]);
-    expect((await house.ask(campaign)).data.atlas.tasks.nodes.length).toBeGreaterThan(1);
+    expect((await system.ask(campaign)).data.atlas.tasks.nodes.length).toBeGreaterThan(1);
     await worker.runAll();
   });
 
   test('that core refuses is refused in the words of the input, leaves nothing, and its key is free again', async () => {
-    const count = async () => (await house.ask(tasks)).data.tasks.nodes.length;
+    const count = async () => (await system.ask(tasks)).data.tasks.nodes.length;
     const before = await count();
     const refused = await submitted(wanted('refused', { share: 'nowhere' }));
     expect(refused.task).toBeNull();
@@ -168,7 +168,7 @@ describe('a production task', () => {
     );
     expect(await count()).toBe(before);
     expect(
-      await house.rooms['atlas']?.db
+      await system.rooms['atlas']?.db
         .collection('productionTasks')
         .countDocuments({ idempotencyKey: 'refused' }),
     ).toBe(0);
@@ -200,7 +200,7 @@ describe('a production task', () => {
     expect(userErrors).toMatchObject([{ code, path: path.split('.') }]);
     expect(userErrors[0].message).toMatch(new RegExp(`^${path}: .*expected `));
     expect(
-      await house.rooms['atlas']?.db.collection('productionTasks').countDocuments({ idempotencyKey: 'bad' }),
+      await system.rooms['atlas']?.db.collection('productionTasks').countDocuments({ idempotencyKey: 'bad' }),
     ).toBe(0);
   });
 
@@ -211,11 +211,11 @@ describe('a production task', () => {
     const created = 'query ($id: ID!) { task(id: $id) { progress { createdJobs } } }';
     await waitFor(
       'all jobs',
-      async () => (await house.ask(created, { id: task.task.id })).data.task.progress.createdJobs === 4000,
+      async () => (await system.ask(created, { id: task.task.id })).data.task.progress.createdJobs === 4000,
       { deadlineMs: 10_000 },
     );
     const [last] = (
-      await house.ask('query { jobs(first: 1) { nodes { taskIndex atlas { step firstEvent events } } } }')
+      await system.ask('query { jobs(first: 1) { nodes { taskIndex atlas { step firstEvent events } } } }')
     ).data.jobs.nodes;
     expect(last).toEqual({ taskIndex: 3999, atlas: { step: 'RECO', firstEvent: 1999, events: 1 } });
   });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { experiment } from '@rhizome/epic';
 import { waitFor } from '@rhizome/testkit';
-import { document, type House, startHouse } from './house.js';
+import { document, type System, startTestSystem } from './test-system.js';
 import { startWorker, type TestWorker } from './worker.js';
 
 const submit = `mutation ($input: SubmitEpicRunInput!) {
@@ -27,16 +27,16 @@ const wanted = (runNumber: number, more: object = {}) => ({
   ...more,
 });
 
-let house: House;
+let system: System;
 let worker: TestWorker;
 
 beforeAll(async () => {
-  house = await startHouse([experiment]);
-  worker = await startWorker(house, 'one', { 'epic-detector': 'epic_craterlake_18x275' });
+  system = await startTestSystem([experiment]);
+  worker = await startWorker(system, 'one', { 'epic-detector': 'epic_craterlake_18x275' });
 });
 
-const submitted = async (input: object) => (await house.ask(submit, { input })).data.submitEpicRun;
-const shown = async (run: number) => (await house.ask(show, { run })).data.epic.run;
+const submitted = async (input: object) => (await system.ask(submit, { input })).data.submitEpicRun;
+const shown = async (run: number) => (await system.ask(show, { run })).data.epic.run;
 const jobsOf = (run: number, count: number) =>
   waitFor(
     `${count} jobs`,
@@ -123,7 +123,7 @@ describe('a run', () => {
   test('tells its changes to those who follow it', async () => {
     await submitted(wanted(104));
     await jobsOf(104, 3);
-    const client = await house.client();
+    const client = await system.client();
     const changes = document(
       'subscription ($run: Int!) { epicRunChanged(runNumber: $run) { cursor event { run { phase processedFrames } } } }',
     );
@@ -162,7 +162,7 @@ describe('a run', () => {
     expect(userErrors).toMatchObject([{ code: 'INVALID_VALUE', path: path.split('.') }]);
     expect(userErrors[0].message).toMatch(new RegExp(`^${path}: .*expected `));
     expect(
-      await house.rooms['epic']?.db.collection('runs').countDocuments({ idempotencyKey: 'run 200' }),
+      await system.rooms['epic']?.db.collection('runs').countDocuments({ idempotencyKey: 'run 200' }),
     ).toBe(0);
   });
 });

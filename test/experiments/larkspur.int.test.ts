@@ -2,7 +2,7 @@ import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { experiment } from '@rhizome/larkspur';
 import { waitFor } from '@rhizome/testkit';
 import { losing } from './faulty-client.js';
-import { document, type House, type Room, startHouse } from './house.js';
+import { document, type System, type Room, startTestSystem } from './test-system.js';
 import { startWorker, type TestWorker } from './worker.js';
 
 const submit = `mutation ($input: SubmitLarkspurObservationInput!) {
@@ -29,21 +29,21 @@ const wanted = (key: string, more: object = {}) => ({
   ...more,
 });
 
-let house: House;
+let system: System;
 let room: Room;
 let worker: TestWorker;
 
 beforeAll(async () => {
-  house = await startHouse([experiment]);
-  room = house.rooms['larkspur'] as Room;
-  worker = await startWorker(house, 'labelled', { 'larkspur-calibration': '2030a' });
+  system = await startTestSystem([experiment]);
+  room = system.rooms['larkspur'] as Room;
+  worker = await startWorker(system, 'labelled', { 'larkspur-calibration': '2030a' });
 });
 
 const submitted = async (input: object, token?: string) => {
-  const { data, errors } = await house.ask(submit, { input }, token);
+  const { data, errors } = await system.ask(submit, { input }, token);
   return { ...data?.submitLarkspurObservation, errors };
 };
-const shown = async (id: string) => (await house.ask(show, { id })).data.larkspur.observation;
+const shown = async (id: string) => (await system.ask(show, { id })).data.larkspur.observation;
 const reaches = (id: string, state: string) =>
   waitFor(
     `state ${state}`,
@@ -62,8 +62,9 @@ const jobsOf = (id: string, count: number) =>
     },
     { deadlineMs: 5000 },
   );
-const allTasks = async () => (await house.ask(tasks)).data.tasks.nodes.length as number;
-const allObservations = async () => (await house.ask(list)).data.larkspur.observations.nodes.length as number;
+const allTasks = async () => (await system.ask(tasks)).data.tasks.nodes.length as number;
+const allObservations = async () =>
+  (await system.ask(list)).data.larkspur.observations.nodes.length as number;
 
 /** Leaves no jobs to the next test. */
 const runAll = async (): Promise<void> => {
@@ -104,8 +105,8 @@ describe('an observation', () => {
   });
 
   test('belongs to who asked for it, through and through: they see its jobs as theirs, and cancel them', async () => {
-    const alice = await house.tokens.human('alice@example', { larkspur: 'USER' });
-    const bob = await house.tokens.human('bob@example', { larkspur: 'USER' });
+    const alice = await system.tokens.human('alice@example', { larkspur: 'USER' });
+    const bob = await system.tokens.human('bob@example', { larkspur: 'USER' });
     const { observation } = await submitted(wanted('of alice'), alice);
     const jobs = await jobsOf(observation.id, 4);
     const ids = jobs.map(({ id }) => id as string);
@@ -113,17 +114,17 @@ describe('an observation', () => {
       jobs(filter: { owner: "alice@example" }, first: 10) { nodes { id owner { subject } submittedBy { subject } viewerCanCancel } } }`;
     const service = 'experiment:larkspur';
     const own = { owner: { subject: 'alice@example' }, submittedBy: { subject: service } };
-    const { data } = await house.ask(owned, {}, alice);
+    const { data } = await system.ask(owned, {}, alice);
     expect(data.tasks.nodes).toEqual([{ id: observation.task.id, ...own }]);
     expect(data.jobs.nodes.map(({ id }: { id: string }) => id).sort()).toEqual([...ids].sort());
     for (const node of data.jobs.nodes) expect(node).toMatchObject({ ...own, viewerCanCancel: true });
     const cancel = `mutation ($ids: [ID!]!) { cancelJobs(input: { selection: { ids: $ids } }) {
       result { changedCount refusedByReason { code count } } } }`;
-    expect((await house.ask(cancel, { ids }, bob)).data.cancelJobs.result).toEqual({
+    expect((await system.ask(cancel, { ids }, bob)).data.cancelJobs.result).toEqual({
       changedCount: 0,
       refusedByReason: [{ code: 'FORBIDDEN', count: 4 }],
     });
-    expect((await house.ask(cancel, { ids }, alice)).data.cancelJobs.result).toMatchObject({
+    expect((await system.ask(cancel, { ids }, alice)).data.cancelJobs.result).toMatchObject({
       changedCount: 4,
     });
   });
@@ -140,13 +141,13 @@ describe('an observation', () => {
     const other = await submitted(wanted('once', { exposures: 4 }));
     expect(other.observation).toBeNull();
     expect(other.userErrors).toMatchObject([{ code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'] }]);
-    const someone = await house.tokens.human('someone@example', { larkspur: 'USER' });
+    const someone = await system.tokens.human('someone@example', { larkspur: 'USER' });
     expect((await submitted(wanted('once'), someone)).observation.id).not.toBe(first.observation.id);
   });
 
   test('runs only where its calibration is, by a selector that core does not understand', async () => {
     await worker.runAll();
-    const stranger = await startWorker(house, 'stranger');
+    const stranger = await startWorker(system, 'stranger');
     const { observation } = await submitted(wanted('placed', { exposures: 1, calibration: '2030a' }));
     await jobsOf(observation.id, 2);
     expect(await stranger.acquire(10)).toEqual([]);
@@ -162,7 +163,7 @@ describe('an observation', () => {
     await worker.finish([first]);
     await worker.fail([second]);
     expect((await reaches(observation.id, 'INCOMPLETE')).calibratedExposures).toBe(1);
-    const retried = await house.ask(
+    const retried = await system.ask(
       'mutation ($i: RetryJobsInput!) { retryJobs(input: $i) { jobs { id } userErrors { message } } }',
       { i: { selection: { ids: [second.id] }, includeDependents: true, idempotencyKey: 'again' } },
     );
@@ -194,11 +195,11 @@ describe('an observation', () => {
   });
 
   test('is submitted by those who may, and read by those who may', async () => {
-    const reader = await house.tokens.reader('larkspur');
+    const reader = await system.tokens.reader('larkspur');
     const refused = await submitted(wanted('refused'), reader);
     expect(refused.errors).toMatchObject([{ code: 'FORBIDDEN' }]);
-    expect((await house.ask(list, {}, reader)).errors).toEqual([]);
-    const elsewhere = await house.ask(list, {}, await house.tokens.reader('somewhere'));
+    expect((await system.ask(list, {}, reader)).errors).toEqual([]);
+    const elsewhere = await system.ask(list, {}, await system.tokens.reader('somewhere'));
     expect(elsewhere.errors).toMatchObject([{ code: 'FORBIDDEN' }]);
   });
 });
@@ -207,7 +208,7 @@ describe('a crash', () => {
   afterEach(runAll);
 
   test('before core was told is healed by the next start', async () => {
-    await room.restart(losing(house.service('larkspur'), 'request'));
+    await room.restart(losing(system.service('larkspur'), 'request'));
     const before = await allTasks();
     const lost = await submitted(wanted('before core'));
     expect(lost.errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
@@ -220,7 +221,7 @@ describe('a crash', () => {
   });
 
   test('after core took the task is healed by the same key: one task, and what ran meanwhile is counted', async () => {
-    await room.restart(losing(house.service('larkspur'), 'answer'));
+    await room.restart(losing(system.service('larkspur'), 'answer'));
     const before = await allTasks();
     expect((await submitted(wanted('after core'))).errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
     expect(await allTasks()).toBe(before + 1);
@@ -278,7 +279,7 @@ describe('the stream of an observation', () => {
     } | null;
   }
   const follow = async (id: string, after?: string) => {
-    const client = await house.client();
+    const client = await system.client();
     return client.subscribe(changed, { id, after: after ?? null }) as AsyncIterableIterator<{
       readonly larkspurObservationChanged: Changed;
     }>;

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { experiment } from '@rhizome/rubin';
 import { waitFor } from '@rhizome/testkit';
 import { losing } from './faulty-client.js';
-import { type House, type Room, startHouse } from './house.js';
+import { type System, type Room, startTestSystem } from './test-system.js';
 import { startWorker, type TestWorker } from './worker.js';
 
 const submit = `mutation ($input: SubmitRubinWorkflowInput!) {
@@ -38,21 +38,21 @@ const wanted = (key: string, more: object = {}) => ({
   ...more,
 });
 
-let house: House;
+let system: System;
 let room: Room;
 let worker: TestWorker;
 
 beforeAll(async () => {
-  house = await startHouse([experiment], { registered: false });
-  room = house.rooms['rubin'] as Room;
-  worker = await startWorker(house);
+  system = await startTestSystem([experiment], { registered: false });
+  room = system.rooms['rubin'] as Room;
+  worker = await startWorker(system);
 });
 
 const submitted = async (input: object) => {
-  const { data, errors } = await house.ask(submit, { input });
+  const { data, errors } = await system.ask(submit, { input });
   return { ...data?.submitRubinWorkflow, errors };
 };
-const shown = async (id: string) => (await house.ask(show, { id })).data.rubin.workflow;
+const shown = async (id: string) => (await system.ask(show, { id })).data.rubin.workflow;
 const jobsOf = (id: string, count: number) =>
   waitFor(
     `${count} jobs`,
@@ -73,7 +73,7 @@ describe('a workflow', () => {
     expect(refused.workflow).toBeNull();
     expect(refused.userErrors).toMatchObject([{ code: 'REFUSED_BY_CORE', path: [] }]);
     expect(await written('refused')).toEqual([0, 0]);
-    await house.register('rubin');
+    await system.register('rubin');
     const { workflow } = await submitted(wanted('refused'));
     await jobsOf(workflow.id, 5);
     expect(await written('refused')).toEqual([1, 5]);
@@ -139,7 +139,7 @@ describe('a workflow', () => {
   });
 
   test('is handed over after a crash with the quanta that were written', async () => {
-    await room.restart(losing(house.service('rubin'), 'request'));
+    await room.restart(losing(system.service('rubin'), 'request'));
     expect((await submitted(wanted('crash'))).errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
     await room.restart();
     const { workflow } = await submitted(wanted('crash'));

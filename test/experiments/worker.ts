@@ -1,5 +1,5 @@
 /** For tests: a worker that speaks core's protocol for workers, and decides itself how payloads end. */
-import type { House } from './house.js';
+import type { System } from './test-system.js';
 
 /** A job that the worker was given. */
 export interface Given {
@@ -27,13 +27,13 @@ const capacity = { cores: 64, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
 
 /** Registers a worker of the queue `north`. */
 export async function startWorker(
-  house: House,
+  system: System,
   name = 'one',
   labels: Readonly<Record<string, string>> = {},
 ): Promise<TestWorker> {
-  const token = await house.tokens.pilot('north');
+  const token = await system.tokens.pilot('north');
   const call = async (field: string, type: string, selection: string, input: object) => {
-    const { data, errors } = await house.ask(
+    const { data, errors } = await system.ask(
       `mutation ($input: ${type}!) { ${field}(input: $input) { ${selection} } }`,
       { input },
       token,

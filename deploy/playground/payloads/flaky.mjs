@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Fails with exit code 3 on the first attempt and succeeds on the next: shows attempts, real exit codes and logs.
+// Fails with exit code 3 on the first attempt and succeeds on the next: shows attempts, real exit codes and
+// logs.
 //
 //   flaky.mjs [--fail-attempts 1]
 import { writeFileSync } from 'node:fs';

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Processes super time frames of a streaming detector: counts hits in each frame and says which frames were busy.
+// Processes super time frames of a streaming detector: counts hits in each frame and says which frames were
+// busy.
 //
 //   frames.mjs --run N --first-frame N --frames N [--occupancy 120] [--seed N] [--flaky-frame N]
 //

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
-// A toy Monte Carlo: Z bosons that decay into two muons, as a detector with a finite resolution measures them.
+// A toy Monte Carlo: Z bosons that decay into two muons, as a detector with a finite resolution measures
+// them.
 //
-//   generate.mjs [--events 20000] [--seed N] [--resolution 0.012] [--momentum-scale 1.0] [--fail-attempts N] [--output NAME]
+//   generate.mjs [--events 20000] [--seed N] [--resolution 0.012] [--momentum-scale 1.0] [--fail-attempts N]
+//   [--output NAME]
 //
 // Writes the four-vectors of both muons of each event. The same seed gives the same file, byte for byte.
 import { join } from 'node:path';

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-// Reads the invariant masses that its parents left, fits the Z peak and writes the histogram as JSON and as a picture.
+// Reads the invariant masses that its parents left, fits the Z peak and writes the histogram as JSON and as a
+// picture.
 //
 //   merge.mjs [--input FILE]… [--expected-peak 91.2] [--tolerance 0.5] [--fail-attempts N]
 //
-// Ends with exit code 2 when there is no peak to fit or the fitted one is not where it must be. The histogram is written
-// in either case: it is what one wants to look at then.
+// Ends with exit code 2 when there is no peak to fit or the fitted one is not where it must be. The histogram
+// is written in either case: it is what one wants to look at then.
 import { writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';

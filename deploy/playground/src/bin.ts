@@ -3,7 +3,9 @@ import { parseOptions } from './options.js';
 import { runPlayground } from './playground.js';
 import { secondsSinceCommand } from './since.js';
 
-/** npm hands Ctrl-C on, so that it comes twice; only what comes later than this is a second one. */
+/**
+ * npm forwards Ctrl-C, so the signal arrives twice. A signal that arrives later than this is a second Ctrl-C.
+ */
 const sameSignalMs = 1_000;
 
 const since = secondsSinceCommand();
@@ -20,7 +22,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     stop.abort();
   });
 }
-// Who read our output has gone, as with `| head`: then nobody needs the playground.
+// The reader of our output is gone, as with `| head`; nothing needs the playground any more.
 process.stdout.on('error', () => stop.abort());
 
 try {
@@ -29,5 +31,5 @@ try {
   console.error(`playground: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 }
-// What was under way when the end came, or could not be ended in time, ends with the process.
+// Work in progress, and whatever could not be stopped in time, ends with the process.
 process.exit();

@@ -1,9 +1,9 @@
-/** The playground's data folder: owned by one running playground at a time, and forgotten on request. */
+/** The data folder of the playground. One running playground at a time owns it. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DomainError } from '@rhizome/errors';
 
-/** Everything that a playground leaves in its folder; other files there are not ours. */
+/** Files and folders that a playground creates; it does not touch others. */
 const parts = [
   'mongo',
   'pilots',
@@ -17,12 +17,12 @@ const parts = [
   'token',
 ];
 
-/** An owned folder. */
+/** A data folder that this process owns. */
 export interface DataFolder {
   readonly path: string;
-  /** Forgets all data of earlier starts. */
+  /** Deletes the data of earlier runs. */
   reset(): void;
-  /** Gives the folder up. */
+  /** Gives up ownership. */
   release(): void;
 }
 
@@ -32,8 +32,8 @@ interface Owner {
 }
 
 /**
- * Takes the folder for this process; an owner that was killed counts for nothing.
- * @throws DomainError CONFIG_INVALID when another playground runs on it
+ * Takes ownership of the folder for this process. A previous owner that no longer runs is ignored.
+ * @throws DomainError CONFIG_INVALID if another playground uses the folder
  */
 export function ownDataFolder(path: string): DataFolder {
   mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -58,10 +58,10 @@ export function ownDataFolder(path: string): DataFolder {
 }
 
 function owned(path: string, pid: number): DomainError {
-  const expected = 'a folder of its own for each playground: end the other one, or give --data DIR';
+  const expected = 'its own folder for each playground: stop the other one, or pass --data DIR';
   return new DomainError(
     'CONFIG_INVALID',
-    `process ${pid} runs a playground in ${path}; expected ${expected}`,
+    `data: ${path} is in use by the playground of process ${pid}; must be ${expected}`,
     {
       field: 'data',
       value: path,
@@ -78,7 +78,10 @@ function readOwner(file: string): Owner | undefined {
   }
 }
 
-/** When a process started, in the kernel's ticks: tells it from a later one of the same id. Empty when there is none. */
+/**
+ * Start time of a process in kernel ticks, which distinguishes it from a later one with the same id. Empty if
+ * it does not exist.
+ */
 function startOf(pid: number): string {
   try {
     return (

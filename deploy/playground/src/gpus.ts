@@ -1,8 +1,8 @@
-/** A small mixed fleet of simulated GPUs, so that matching can be seen on any machine: nothing computes on them. */
+/** A small simulated set of GPUs, so that matching can be tried on any machine. Nothing computes on them. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Whose GPUs the pilots present. */
+/** Source of the GPUs that the pilots report. */
 export type GpuKind = 'simulated' | 'host' | 'files';
 
 const a100 = {
@@ -17,7 +17,7 @@ const a100 = {
 };
 const slice = { ...a100, id: 'MIG-simulated-a100-2', parentId: 'GPU-simulated-a100-2', partitionMode: 'MIG' };
 
-/** Of the first pilot and of the second; others have none. */
+/** Devices of the first and second pilot; others have none. */
 const fleets: readonly (readonly object[])[] = [
   [
     {
@@ -68,18 +68,18 @@ const fleets: readonly (readonly object[])[] = [
   ],
 ];
 
-/** What the pilots present. */
+/** GPUs that the pilots report. */
 export interface GpuChoice {
   readonly gpus: GpuKind;
-  /** For `files`: those of the first pilot, the second, and so on. */
+  /** For `files`: one file for each pilot, in order. */
   readonly gpuFiles: readonly string[];
 }
 
-/** The flags with which a pilot presents its part of the fleet; none for those without. An edit of the file is seen by the pilot's next look. */
+/** Options with which a pilot reports its GPUs. A changed file takes effect at the pilot's next check. */
 export function gpuFlags({ gpus, gpuFiles }: GpuChoice, folder: string, index: number): readonly string[] {
   const path = gpus === 'files' ? gpuFiles[index] : gpus === 'simulated' ? ownFile(folder, index) : undefined;
   if (path !== undefined) return ['--gpu-simulate', path, '--gpu-poll-seconds', '2'];
-  // Beside a fleet that somebody wrote, this machine's own devices would be a surprise.
+  // Devices of this machine would be a surprise next to a file of simulated ones.
   return gpus === 'files' ? ['--gpu-simulate', emptyFile(folder)] : [];
 }
 

@@ -8,7 +8,7 @@ export {
   startCore,
   startExperiment,
   startGateway,
-} from './services/house-services.js';
+} from './services/start-services.js';
 export type { Service } from './services/service.js';
 export { type Identities, openIdentities } from './stack/identities.js';
 export { registerFound, supergraphOf } from './stack/stack.js';

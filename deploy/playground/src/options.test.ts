@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseOptions } from './options.js';
 
-// What is refused ends the process, so that it is tested on the process: test/e2e/tour.
+// Refused options end the process; test/e2e/tour tests them.
 describe('the flags', () => {
   test('have defaults: port 4000, two pilots, all in one process, the tour, data in .rhizome', () => {
     expect(parseOptions([], '/checkout')).toEqual({

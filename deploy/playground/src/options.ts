@@ -1,4 +1,4 @@
-/** The playground's flags. */
+/** Command-line options of the playground. */
 import { resolve } from 'node:path';
 import type { GpuKind } from './gpus.js';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -6,36 +6,36 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 /** How subgraphs are reached. */
 export type TransportKind = 'in-process' | 'http';
 
-/** What the playground is asked to do. */
+/** Options of a run. */
 export interface PlaygroundOptions {
-  /** Forget all data first. */
+  /** Delete all data first. */
   readonly reset: boolean;
-  /** End after the tour; the exit code tells whether it went well. */
+  /** Stop after the tour; the exit code says whether it succeeded. */
   readonly once: boolean;
-  /** The gateway's port; 0 takes a free one. */
+  /** Port of the gateway; 0 takes a free one. */
   readonly port: number;
   /** Absolute path of the data folder. */
   readonly data: string;
-  /** How many pilots to start. */
+  /** Number of pilots. */
   readonly pilots: number;
   readonly transport: TransportKind;
   readonly tour: boolean;
-  /** Whether pilots present a small simulated fleet, those of files, or the GPUs of this machine. */
+  /** Whether pilots report simulated GPUs, those of files, or the GPUs of this machine. */
   readonly gpus: GpuKind;
-  /** Absolute paths of files with devices, for one pilot after the other. */
+  /** Absolute paths of files with devices, one for each pilot in order. */
   readonly gpuFiles: readonly string[];
 }
 
-/** Parses the command line; prints help or a fault and ends the process where Commander does. */
+/** Parses the command line. Commander prints help or an error and ends the process. */
 export function parseOptions(argv: readonly string[], cwd: string): PlaygroundOptions {
   const command = new Command('npm run playground --')
     .description(
       'Starts core, the experiments, the gateway and pilots on this machine, and runs a tour with real jobs.',
     )
-    .option('--reset', 'forget all data of earlier starts first', false)
+    .option('--reset', 'delete all data of earlier runs first', false)
     .option(
       '--once',
-      'end after the tour: exit code 0 only if every job FINISHED and the fitted peak is right',
+      'stop after the tour: exit code 0 only if every job FINISHED and the fitted peak is right',
       false,
     )
     .option(
@@ -52,13 +52,13 @@ export function parseOptions(argv: readonly string[], cwd: string): PlaygroundOp
         .default('in-process'),
     )
     .addOption(
-      new Option('--gpus <kind>', 'present a small fleet of simulated GPUs, or those of this machine')
+      new Option('--gpus <kind>', 'report simulated GPUs, or those of this machine')
         .choices(['simulated', 'host'])
         .default('simulated'),
     )
     .option(
       '--gpu-simulate <file>',
-      'present the devices of this JSON file by the first pilot, of a second one by the second, and so on (docs/reference/gpus.md)',
+      'report the devices of this JSON file by the first pilot; a second file is for the second pilot, and so on (docs/reference/gpus.md)',
       (file, files: readonly string[]) => [...files, resolve(cwd, file)],
       [] as readonly string[],
     )
@@ -67,12 +67,12 @@ export function parseOptions(argv: readonly string[], cwd: string): PlaygroundOp
     .parse([...argv], { from: 'user' })
     .opts<Omit<PlaygroundOptions, 'gpuFiles'> & { readonly gpuSimulate: readonly string[] }>();
   if (rest.once && !rest.tour)
-    command.error('error: --once ends after the tour, so it cannot go with --no-tour');
+    command.error('error: --once stops after the tour, so it cannot be combined with --no-tour');
   if (rest.tour && rest.pilots === 0)
-    command.error('error: --pilots 0 runs nothing, so it needs --no-tour: the tour would never end');
+    command.error('error: --pilots 0 runs no jobs, so the tour would never end; add --no-tour');
   if (gpuSimulate.length > rest.pilots)
     command.error(
-      `error: --gpu-simulate was given ${gpuSimulate.length} times, and there are ${rest.pilots} pilots to present the files`,
+      `error: --gpu-simulate: given ${gpuSimulate.length} times, but there are ${rest.pilots} pilots; must be at most one for each pilot`,
     );
   const gpus = gpuSimulate.length > 0 ? 'files' : rest.gpus;
   return { ...rest, gpus, gpuFiles: gpuSimulate, data: resolve(cwd, data) };
@@ -82,6 +82,6 @@ function whole(name: string, minimum: number, maximum: number): (text: string) =
   return (text) => {
     const value = Number(text);
     if (Number.isInteger(value) && value >= minimum && value <= maximum && text.trim() !== '') return value;
-    throw new InvalidArgumentError(`--${name} must be a whole number from ${minimum} to ${maximum}.`);
+    throw new InvalidArgumentError(`--${name}: must be a whole number from ${minimum} to ${maximum}.`);
   };
 }

@@ -37,7 +37,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs a program as a pilot does: in an environment that holds what the pilot says about the job and nothing else. */
+/** Runs a program as a pilot does: in an environment with the pilot's variables only. */
 async function run(
   program: string,
   job: string,
@@ -110,7 +110,8 @@ describe('the chain from generation to the fitted peak', () => {
     expect(bins.reduce((sum, { count }) => sum + count, 0)).toBe(window.entries);
     expect(fit.converged).toBe(true);
     expect(Math.abs(fit.peak - 91.2)).toBeLessThan(0.5);
-    // The generated mass is known: the fit must find it within five of its own errors, and those must be those of 40,000 pairs.
+    // The generated mass is known: the fit must find it within five standard errors, and these must match
+    // 40,000 pairs.
     expect(Math.abs(fit.peak - 91.1876)).toBeLessThan(5 * fit.peakError);
     expect(fit.peakError).toBeGreaterThan(0.005);
     expect(fit.peakError).toBeLessThan(0.03);
@@ -138,7 +139,8 @@ describe('the chain from generation to the fitted peak', () => {
     await runChain((seed) => ['--seed', String(seed)]);
     const svg = await readFile(join(outputsOf('merge'), 'histogram.svg'), 'utf8');
     const { bins, fit } = await readHistogram();
-    // One circle a bin and one in the legend; a smooth path of one piece a bin, and once more for the area under it.
+    // One circle for each bin and one in the legend; a smooth path of one piece for each bin, and again for
+    // the area under it.
     expect(svg.match(/<circle /g)).toHaveLength(bins.length + 1);
     expect(svg.match(/ C /g)).toHaveLength(2 * (bins.length + 1));
     expect(svg).toContain(`${fit.peak.toFixed(3)} ± ${fit.peakError.toFixed(3)} GeV`);

@@ -1,4 +1,4 @@
-/** The playground's pilots: processes of their own, as on worker nodes. */
+/** Pilots of the playground: separate processes, as on worker nodes. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -7,26 +7,29 @@ import { type GpuChoice, gpuFlags } from './gpus.js';
 import { type Child, describeEnd, startChild } from './processes/child-process.js';
 import { playgroundQueue } from './seed.js';
 
-/** What pilots need to know. */
+/** Options of the pilots. */
 export interface PilotOptions {
   readonly url: string;
   readonly token: string;
   readonly data: string;
   readonly count: number;
   readonly devices: GpuChoice;
-  /** Tells the person in front of the playground. */
+  /** Shows a message to the user. */
   readonly say: (text: string) => void;
 }
 
 /** Running pilots. */
 export interface Pilots {
-  /** Their processes by name. */
+  /** Process ids by name. */
   readonly pids: Record<string, number>;
-  /** Lets them drain for a moment, then kills them; resolves when all have ended. */
+  /** Lets the pilots drain for a moment, then kills them; resolves when all have ended. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** Starts the pilots. Each offers its part of the machine, at least two cores, so that jobs run side by side also on a small one. */
+/**
+ * Starts the pilots. Each gets a part of the machine, at least two cores, so that jobs run side by side on
+ * small machines, too.
+ */
 export function startPilots({ url, token, data, count, devices, say }: PilotOptions): Pilots {
   const folder = join(data, 'pilots');
   mkdirSync(folder, { recursive: true });
@@ -41,7 +44,7 @@ export function startPilots({ url, token, data, count, devices, say }: PilotOpti
     const pilot = startChild({
       name,
       program: pilotProgram,
-      // A pilot has little to do and much company: its heap is to stay small rather than fast.
+      // A pilot does little work next to many other processes: its heap should stay small rather than fast.
       nodeOptions: ['--max-semi-space-size=2'],
       args: [...who, ...place, ...share, ...gpuFlags(devices, folder, index), '--drain-seconds', '1'],
       logFile: join(data, 'logs', `${name}.log`),
@@ -65,7 +68,7 @@ function partOfMachine(count: number): readonly string[] {
   return ['--cores', String(cores), '--memory-mib', String(memoryMiB)];
 }
 
-/** The house goes on without a pilot: that is what it is for. */
+/** Message for a pilot that ended unexpectedly; the playground continues without it. */
 function lossOf({ name, pid, logFile }: Child, how: string): string {
-  return `${name} (process ${pid}) ${how}; its jobs go to others when its lease ends. Its log is ${logFile}.`;
+  return `${name} (process ${pid}) ${how}; its jobs go to other pilots when its lease ends. Its log is ${logFile}.`;
 }

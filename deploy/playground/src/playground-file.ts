@@ -1,4 +1,7 @@
-/** What the playground tells clients on this machine: `playground.json` in its data folder, readable by its owner alone. */
+/**
+ * `playground.json` in the data folder: addresses and tokens for clients on this machine, readable only by
+ * its owner.
+ */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -9,29 +12,29 @@ export interface PlaygroundFile {
   readonly graphiql: string;
   /** Address of the dashboard. */
   readonly dashboard: string;
-  /** Bears everything. */
+  /** Token with all permissions. */
   readonly token: string;
-  /** Reads everything. */
+  /** Token that can read everything. */
   readonly readerToken: string;
-  /** The playground's process. */
+  /** Process id of the playground. */
   readonly pid: number;
-  /** All processes but those of the store, by name. */
+  /** Process ids by name, without those of the store. */
   readonly pids: Readonly<Record<string, number>>;
 }
 
-/** Where the file lies. */
+/** Path of the file. */
 export const playgroundFilePath = (data: string): string => join(data, 'playground.json');
 
-/** A file with the token alone, for `--token-file`. */
+/** Path of a file that contains only the token, for `--token-file`. */
 export const tokenFilePath = (data: string): string => join(data, 'token');
 
-/** Writes the files anew; who waits for one sees all of it. */
+/** Writes the files atomically: a reader never sees a part of one. */
 export function writePlaygroundFile(data: string, content: PlaygroundFile): void {
   replace(tokenFilePath(data), content.token);
   replace(playgroundFilePath(data), `${JSON.stringify(content, null, 2)}\n`);
 }
 
-/** Takes the files away: their addresses no longer hold. */
+/** Removes the files, whose addresses are no longer valid. */
 export function removePlaygroundFile(data: string): void {
   rmSync(playgroundFilePath(data), { force: true });
   rmSync(tokenFilePath(data), { force: true });

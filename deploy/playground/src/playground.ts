@@ -1,4 +1,4 @@
-/** The playground from its start to its end. */
+/** Start, run and shutdown of the playground. */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ApiClient } from '@rhizome/client';
@@ -7,7 +7,7 @@ import { type Logger, createLogger, logFile, surviveStrayRejections } from '@rhi
 import { openMongo } from '@rhizome/mongo';
 import { hasStoreElsewhere } from './config.js';
 import { type DataFolder, ownDataFolder } from './data-folder.js';
-import { Endings } from './endings.js';
+import { Shutdown } from './shutdown.js';
 import type { PlaygroundOptions } from './options.js';
 import type { Pilots } from './pilots.js';
 import { assertPortFree } from './port.js';
@@ -18,12 +18,12 @@ import type { Identities } from './stack/identities.js';
 import type { RunningStack } from './stack/stack.js';
 import { welcome } from './welcome.js';
 
-/** How long pilots may drain at the end: the whole ends within 5 s. */
+/** Time that pilots may drain at the end, in milliseconds; the whole shutdown takes at most 5 s. */
 const pilotGraceMs = 1_500;
-/** What has not ended in order by then is left to end with this process. */
+/** Time limit of the ordered shutdown, in milliseconds; what is left ends with this process. */
 const endWithinMs = 4_500;
 
-/** What the process hands over. */
+/** What the process passes in. */
 export interface PlaygroundWorld {
   readonly options: PlaygroundOptions;
   /** Aborted by Ctrl-C. */
@@ -45,8 +45,10 @@ export interface RunningPlayground {
 }
 
 /**
- * Runs the playground until its tour is over (`--once`) or the signal comes. Answers the exit code; throws when it cannot
- * be started, or when a part of it ends unexpectedly. Either way everything that it started has ended, or ends with this process.
+ * Runs the playground until its tour is over (`--once`) or the signal is aborted. Everything it started has
+ * ended by then, or ends with this process.
+ * @returns the exit code
+ * @throws if it cannot start, or if a part of it ends unexpectedly
  */
 export async function runPlayground(world: PlaygroundWorld): Promise<number> {
   const { data, port, reset } = world.options;
@@ -63,8 +65,8 @@ export async function runPlayground(world: PlaygroundWorld): Promise<number> {
 function forget(folder: DataFolder): void {
   if (hasStoreElsewhere()) {
     const expected =
-      'no MONGODB_URI with --reset: what lies in a store that is run elsewhere is not ours to forget';
-    throw new DomainError('CONFIG_INVALID', `--reset was given; expected ${expected}`, {
+      'no --reset together with MONGODB_URI: the playground does not delete the data of an external store';
+    throw new DomainError('CONFIG_INVALID', `reset: must be ${expected}`, {
       field: 'reset',
       expected,
     });
@@ -73,21 +75,21 @@ function forget(folder: DataFolder): void {
 }
 
 async function runOn(world: PlaygroundWorld): Promise<number> {
-  const endings = new Endings();
+  const shutdown = new Shutdown();
   const destination = logFile(join(world.options.data, 'playground.log'));
   const log = createLogger({ name: 'playground', destination });
   surviveStrayRejections(log);
   try {
-    return await new Playground(world, log, endings).run();
+    return await new Playground(world, log, shutdown).run();
   } catch (error) {
-    log.error({ err: error }, 'the playground ends');
+    log.error({ err: error }, 'playground failed');
     throw error;
   } finally {
-    await Promise.race([endings.run(log), delay(endWithinMs)]);
+    await Promise.race([shutdown.run(log), delay(endWithinMs)]);
   }
 }
 
-/** What is there when all has started. */
+/** Results of a successful start. */
 interface Started {
   readonly client: ApiClient;
   readonly file: PlaygroundFile;
@@ -96,15 +98,15 @@ interface Started {
 class Playground {
   readonly #world: PlaygroundWorld;
   readonly #log: Logger;
-  readonly #endings: Endings;
-  /** Aborted, with the reason, when a part has ended that nobody asked to end. */
+  readonly #shutdown: Shutdown;
+  /** Aborted, with the reason, when a part of the playground ended unexpectedly. */
   readonly #failure = new AbortController();
   #pilots: Pilots | undefined;
 
-  constructor(world: PlaygroundWorld, log: Logger, endings: Endings) {
+  constructor(world: PlaygroundWorld, log: Logger, shutdown: Shutdown) {
     this.#world = world;
     this.#log = log;
-    this.#endings = endings;
+    this.#shutdown = shutdown;
   }
 
   async run(): Promise<number> {
@@ -115,7 +117,7 @@ class Playground {
     console.log(welcome(file, { seconds: since(), options }));
     const went = options.tour ? await this.#unlessEnded(this.#tour(client)) : undefined;
     if (options.once) return went === true ? 0 : 1;
-    if (went !== undefined) console.log('The playground goes on until Ctrl-C.');
+    if (went !== undefined) console.log('The playground keeps running until Ctrl-C.');
     await this.#unlessEnded(new Promise<never>(() => undefined));
     return 0;
   }
@@ -123,15 +125,15 @@ class Playground {
   async #tour(client: ApiClient): Promise<boolean> {
     const { since, signal, options } = this.#world;
     const { createBoard, runTour } = await import('./tour/index.js');
-    const board = createBoard({ stream: process.stdout }, since);
+    const display = createBoard({ stream: process.stdout }, since);
     const store = join(options.data, 'store');
-    const { ok, problems } = await runTour({ client, board, store, since, signal, gpus: options.gpus });
+    const { ok, problems } = await runTour({ client, display, store, since, signal, gpus: options.gpus });
     for (const problem of problems) console.log(`problem: ${problem}`);
-    console.log(ok ? '\nThe tour is over; everything went well.' : '\nThe tour did not go well.');
+    console.log(ok ? '\nThe tour is over; everything went well.' : '\nThe tour failed.');
     return ok;
   }
 
-  /** Waits for the work, but no longer than until Ctrl-C: then undefined. Throws when a part of the playground has ended. */
+  /** Waits for the work, or until Ctrl-C (then undefined). @throws if a part of the playground has ended */
   async #unlessEnded<T>(work: Promise<T>): Promise<T | undefined> {
     const { signal } = this.#world;
     work.catch(() => undefined);
@@ -146,21 +148,21 @@ class Playground {
   async #start(): Promise<Started> {
     const { data, transport, port } = this.#world.options;
     const log = this.#log;
-    // The store takes its time in a process of its own; meanwhile the house is loaded, which is most of the work to do.
+    // The store starts in its own process; meanwhile the modules are loaded, which is most of the work here.
     const mongoUri = this.#openStore();
-    // Seen by who waits for it, which is later.
+    // Rejections are handled where the promise is awaited, which is later.
     mongoUri.catch(() => undefined);
-    const house = await import('./house.js');
-    const { createClient, discoverSubgraphs, openIdentities, seedExperiments, seedQueue } = house;
+    const system = await import('./deferred-imports.js');
+    const { createClient, discoverSubgraphs, openIdentities, seedExperiments, seedQueue } = system;
     const identities = await openIdentities(data);
     const subgraphs = discoverSubgraphs(root);
-    const startStack = await house.startStackOf(transport);
+    const startStack = await system.startStackOf(transport);
     const onFailure = this.#world.onServiceFailure ?? ((error: Error) => this.#failure.abort(error));
     const stack = await startStack({ mongoUri, identities, subgraphs, port, data, log, onFailure });
-    this.#endings.add('the stack', () => stack.stop());
+    this.#shutdown.add('the stack', () => stack.stop());
     const token = await identities.newcomer();
     const client = createClient({ url: stack.url, wsUrl: stack.wsUrl, token });
-    this.#endings.add('the client', () => client.close());
+    this.#shutdown.add('the client', () => client.close());
     const manifests = subgraphs.flatMap(({ manifest }) => (manifest ? [manifest] : []));
     await seedQueue(client);
     const [pids] = await Promise.all([
@@ -179,7 +181,7 @@ class Playground {
     return { client, file };
   }
 
-  /** Opens the store; answers its connection string. */
+  /** Starts the store. @returns its connection string */
   async #openStore(): Promise<string> {
     const mongo = await openMongo({
       dataDir: join(this.#world.options.data, 'mongo'),
@@ -187,12 +189,12 @@ class Playground {
       onProgress: showProgress(process.stdout),
       onUnexpectedExit: (reason) => this.#failure.abort(new Error(reason)),
     });
-    this.#endings.add('mongod', () => mongo.stop());
+    this.#shutdown.add('mongod', () => mongo.stop());
     return mongo.uri;
   }
 
   async #startPilots(stack: RunningStack, identities: Identities): Promise<Record<string, number>> {
-    const { playgroundQueue, startPilots } = await import('./house.js');
+    const { playgroundQueue, startPilots } = await import('./deferred-imports.js');
     const { data, pilots: count, gpus, gpuFiles } = this.#world.options;
     const token = await identities.pilot(playgroundQueue);
     const pilots = startPilots({
@@ -203,7 +205,7 @@ class Playground {
       devices: { gpus, gpuFiles },
       say: (text) => console.log(text),
     });
-    if (!this.#pilots) this.#endings.add('the pilots', () => this.#pilots?.stop(pilotGraceMs));
+    if (!this.#pilots) this.#shutdown.add('the pilots', () => this.#pilots?.stop(pilotGraceMs));
     this.#pilots = pilots;
     return pilots.pids;
   }
@@ -229,7 +231,7 @@ class Playground {
       pids,
     };
     writePlaygroundFile(data, file);
-    this.#endings.add('the playground file', () => removePlaygroundFile(data));
+    this.#shutdown.add('the playground file', () => removePlaygroundFile(data));
     return file;
   }
 }

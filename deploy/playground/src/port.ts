@@ -1,18 +1,18 @@
-/** Ports of this machine's loopback interface. */
+/** Ports of the loopback interface. */
 import { type AddressInfo, createServer } from 'node:net';
 import { DomainError } from '@rhizome/errors';
 
 const host = '127.0.0.1';
 
 /**
- * Makes sure that a port can be listened on, before anything is started; 0 can always.
+ * Checks that a port is free before anything is started; 0 always is.
  * @throws DomainError PORT_TAKEN
  */
 export async function assertPortFree(port: number): Promise<void> {
   if (port !== 0) await tryPort(port);
 }
 
-/** A port that is free now, for a service whose address others must know before it listens. */
+/** A port that is free now, for a service whose address is needed before it listens. */
 export function freePort(): Promise<number> {
   return tryPort(0);
 }
@@ -30,8 +30,8 @@ async function tryPort(port: number): Promise<number> {
 
 function explain(error: NodeJS.ErrnoException, port: number): Error {
   if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') return error;
-  const why = error.code === 'EACCES' ? 'may not be used by this user' : 'is taken by another process';
-  const expected = 'a free port, as --port 4001, or --port 0 to take any that is free';
+  const why = error.code === 'EACCES' ? 'may not be used by this user' : 'is in use by another process';
+  const expected = 'a free port such as --port 4001, or --port 0 for any free port';
   const text = `port ${port} of ${host} ${why}; expected ${expected}`;
   return new DomainError('PORT_TAKEN', text, { field: 'port', value: port, expected }, { cause: error });
 }

@@ -1,11 +1,11 @@
-/** How the fetching of mongod is shown. */
+/** Progress of the download of mongod. */
 import type { Writable } from 'node:stream';
 import { type FetchProgress, progressLine } from '@rhizome/mongo';
 
-/** Elsewhere than on a terminal a line is written for each step, and for each of so many percent. */
+/** Without a terminal, a line is written for each step and for each multiple of this percentage. */
 const percentStep = 20;
 
-/** On a terminal one line that is written over, elsewhere few lines. */
+/** On a terminal one line that is overwritten; otherwise a few lines. */
 export function showProgress(
   stream: Writable & { readonly isTTY?: boolean },
 ): (progress: FetchProgress) => void {

@@ -1,6 +1,6 @@
-/** The repository: the playground starts what it finds there. */
+/** The repository in which the playground finds its services. */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Its folder. */
+/** Path of the repository. */
 export const root = resolve(fileURLToPath(new URL('.', import.meta.url)), '..', '..', '..');

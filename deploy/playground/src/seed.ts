@@ -1,4 +1,4 @@
-/** What a fresh playground must have before it can run anything: experiments, shares, and a queue. What is there already stays as it is. */
+/** Minimum data of a new playground: experiments, shares and a queue. Existing data is kept. */
 import type { ApiClient } from '@rhizome/client';
 import type { ExperimentManifest } from '@rhizome/schema/repository';
 import {
@@ -9,7 +9,7 @@ import {
   SeedSharesDocument,
 } from './operations.generated.js';
 
-/** The playground's queue. */
+/** Name of the playground's queue. */
 export const playgroundQueue = 'playground';
 
 const shares = [
@@ -18,13 +18,13 @@ const shares = [
   { leaf: 'default', nominalCores: 10 },
 ];
 
-/** Registers the experiments, each with its shares. Throws when something is refused. */
+/** Registers the experiments with their shares. @throws if core refuses one */
 export async function seedExperiments(
   client: ApiClient,
   experiments: readonly ExperimentManifest[],
 ): Promise<void> {
   const known = await client.query(SeedExperimentsDocument, {});
-  // An experiment that has just been registered has one share: whoever changed its shares has more, or another one.
+  // A newly registered experiment has one share; if its shares were changed, it has more, or another one.
   const isSeeded = (name: string) =>
     known.experiments.nodes.some(
       (one) => one.name === name && one.shares.some(({ path }) => path !== `${name}/default`),
@@ -49,7 +49,7 @@ async function seedExperiment(client: ApiClient, { name, title }: ExperimentMani
   refuse(`the shares of ${name}`, set.setShares.userErrors);
 }
 
-/** Creates the queue, without which no pilot can register. Throws when it is refused. */
+/** Creates the queue, which pilots need to register. @throws if core refuses it */
 export async function seedQueue(client: ApiClient): Promise<void> {
   if ((await client.query(SeedQueueStateDocument, { name: playgroundQueue })).queue) return;
   const queue = { name: playgroundQueue, site: 'PLAYGROUND', idempotencyKey: 'playground' };

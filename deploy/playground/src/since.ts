@@ -1,17 +1,17 @@
-/** How long ago the command was given: npm's own start and the build before this process belong to it. */
+/** Time since the command was typed, including npm's own start and the build before this process. */
 import { readFileSync } from 'node:fs';
 
 const ticksPerSecond = 100;
-/** npm writes what it was asked for over its command line. */
+/** npm overwrites its command line with the command it runs. */
 const givesCommand = /npm[\0 ]run(-script)?[\0 ]playground/;
 
-/** Answers the seconds since `npm run playground` was typed, or since this process began where that is not known. */
+/** Seconds since `npm run playground` was typed, or since this process started if that is unknown. */
 export function secondsSinceCommand(): () => number {
   const earlier = secondsBefore();
   return () => process.uptime() + earlier;
 }
 
-/** Seconds from the start of the npm process above this one to the start of this one; 0 where there is none, or no /proc. */
+/** Seconds between the start of the parent npm process and of this one; 0 without one, or without /proc. */
 function secondsBefore(): number {
   try {
     const own = startTicks(process.pid);
@@ -20,7 +20,7 @@ function secondsBefore(): number {
         return Math.max(0, (own - startTicks(pid)) / ticksPerSecond);
     }
   } catch {
-    // No /proc on this system: the process's own age must do.
+    // Without /proc only the age of this process is known.
   }
   return 0;
 }

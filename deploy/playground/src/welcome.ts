@@ -1,16 +1,16 @@
-/** What the playground says when it is ready. */
+/** Welcome message of the playground. */
 import { basename } from 'node:path';
 import type { PlaygroundOptions } from './options.js';
 import { type PlaygroundFile, tokenFilePath } from './playground-file.js';
 
-/** What there is to say beside the addresses. */
+/** Facts for the message in addition to the addresses. */
 export interface WelcomeOptions {
-  /** Since the command. */
+  /** Seconds since the command. */
   readonly seconds: number;
   readonly options: PlaygroundOptions;
 }
 
-/** Addresses, a token to paste, and first commands. The first line is what scripts wait for. */
+/** Addresses, a token to paste, and first commands. Scripts wait for the first line. */
 export function welcome(file: PlaygroundFile, { seconds, options }: WelcomeOptions): string {
   const { pilots, transport } = options;
   return `
@@ -31,7 +31,7 @@ ${commands(file, options)
 `;
 }
 
-/** The command line finds `.rhizome/playground.json` by itself; another folder must be told. */
+/** The command line finds `.rhizome/playground.json` itself; another folder must be named. */
 function commands({ url }: PlaygroundFile, { data }: PlaygroundOptions): readonly string[] {
   const found = basename(data) === '.rhizome';
   const told = found ? [] : [`export RHIZOME_URL=${url} RHIZOME_TOKEN_FILE=${tokenFilePath(data)}`];
@@ -42,6 +42,6 @@ function commands({ url }: PlaygroundFile, { data }: PlaygroundOptions): readonl
     'npx rhizome workers',
     'npx rhizome gpus',
     "npx rhizome submit -e larkspur --gpu models=A100 --gpu cudaRuntime=12.2 --watch -- sh -c 'echo $CUDA_VISIBLE_DEVICES'",
-    'npx rhizome submit -e larkspur --gpu models=H100 -- true     # waits; npx rhizome why JOB tells why',
+    'npx rhizome submit -e larkspur --gpu models=H100 -- true     # waits; npx rhizome why JOB explains why',
   ];
 }

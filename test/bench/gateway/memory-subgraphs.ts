@@ -5,7 +5,7 @@ import { parse } from 'graphql';
 
 /** Jobs in memory. */
 export const jobCount = 1_000;
-/** The types carry descriptions nowhere: they are the benchmark's own and no part of the house's schema. */
+/** The types carry descriptions nowhere: they are the benchmark's own and no part of the system's schema. */
 const link =
   'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@shareable"])';
 

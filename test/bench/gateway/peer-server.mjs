@@ -1,4 +1,4 @@
-// The peer's program; it is copied beside the packages that it needs, which are not the house's.
+// The peer's program; it is copied beside the packages that it needs, which are not the system's.
 import { readFileSync } from 'node:fs';
 import { ApolloGateway, RemoteGraphQLDataSource } from '@apollo/gateway';
 import { ApolloServer } from '@apollo/server';

@@ -1,5 +1,5 @@
 /**
- * `@apollo/gateway` on `@apollo/server`, as a process of its own beside ours. It is no dependency of the house: it is installed into an
+ * `@apollo/gateway` on `@apollo/server`, as a process of its own beside ours. It is no dependency of the system: it is installed into an
  * ignored folder when it is first needed.
  */
 import { execFile, spawn } from 'node:child_process';

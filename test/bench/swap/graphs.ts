@@ -30,7 +30,7 @@ const experiments = 20;
 const typesEach = 60;
 
 const core = `${link}
-  @link(url: "https://rhizome.example/house/v1.0", import: ["@resumable"])
+  @link(url: "https://rhizome.example/system/v1.0", import: ["@resumable"])
   @composeDirective(name: "@resumable")
 directive @resumable(argument: String!, cursor: String!) on FIELD_DEFINITION
 type Query { jobs: [Job!] }

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { connectMongo } from '@rhizome/mongo';
 import { leftovers, type TestClient, waitFor } from '@rhizome/testkit';
-import type { Answer } from '../house/api.js';
-import { jobsOf, submit } from '../house/jobs.js';
-import { type Grant, speakAsWorker } from '../house/pilots.js';
-import { type PlaygroundHouse, startPlayground, transports } from '../house/playground-house.js';
+import type { Answer } from '../system/api.js';
+import { jobsOf, submit } from '../system/jobs.js';
+import { type Grant, speakAsWorker } from '../system/pilots.js';
+import { type PlaygroundSystem, startPlayground, transports } from '../system/playground-system.js';
 import { type BadInput, changed } from './case.js';
 import { coreCases } from './core-cases.js';
 import { experimentCases } from './experiment-cases.js';
@@ -36,14 +36,14 @@ const restless = new Set([
 ]);
 
 describe.each(transports)('over %s', (transport) => {
-  let house: PlaygroundHouse;
+  let system: PlaygroundSystem;
   let store: TestClient;
   let good: GoodInputs;
 
   const send = (mutation: string, input: object): Promise<Answer<Data>> => {
     const type = good[mutation]?.[0] ?? '';
     const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { message path code } } }`;
-    return house.api().post<Data>(query, { input });
+    return system.api().post<Data>(query, { input });
   };
 
   /** A checksum of all that is stored, by collection. */
@@ -66,8 +66,8 @@ describe.each(transports)('over %s', (transport) => {
   }
 
   beforeAll(async () => {
-    house = await startPlayground({ transport });
-    const { ports } = JSON.parse(await readFile(join(house.data, 'mongo', 'replica-set.json'), 'utf8')) as {
+    system = await startPlayground({ transport });
+    const { ports } = JSON.parse(await readFile(join(system.data, 'mongo', 'replica-set.json'), 'utf8')) as {
       ports: number[];
     };
     const uri = `mongodb://127.0.0.1:${ports[0]}/?directConnection=true`;
@@ -79,18 +79,18 @@ describe.each(transports)('over %s', (transport) => {
   /** Jobs and a worker in the states that the good inputs speak of. */
   async function prepare(): Promise<Given> {
     // Its worker says nothing for as long as the table takes, on a slow machine too.
-    await house.api().data(
+    await system.api().data(
       `mutation { createQueue(input: {
         name: "north", site: "POLE", limits: { heartbeatSeconds: 300, leaseSeconds: 3600 }
       }) { userErrors { code } } }`,
     );
     const worker = await speakAsWorker(
-      { url: house.file.url, data: house.data, identities: house.identities },
+      { url: system.file.url, data: system.data, identities: system.identities },
       { name: 'spoken', queue: queueName },
     );
     const withOutput = { payload: { command: 'true', outputs: ['o'] } };
     const ids = await submit(
-      house.api(),
+      system.api(),
       ['start', 'finish', 'fail', 'log', 'ended'].map((name) => ({
         name,
         ...(name === 'finish' ? withOutput : {}),
@@ -106,10 +106,10 @@ describe.each(transports)('over %s', (transport) => {
     await worker.finish(ended, 'FINISHED');
     const far = { requirements: { cores: 4000 }, share: 'larkspur/production' };
     const [cancel = '', hold = '', priority = '', update = '', onHold = ''] = await submit(
-      house.api(),
+      system.api(),
       ['cancel', 'hold', 'priority', 'update', 'on hold'].map((name) => ({ name, ...far })),
     );
-    await house
+    await system
       .api()
       .data(
         'mutation ($ids: [ID!]!) { holdJobs(input: { selection: { ids: $ids }, reason: "r" }) { userErrors { code } } }',
@@ -146,11 +146,11 @@ describe.each(transports)('over %s', (transport) => {
 
   async function expanding(): Promise<number> {
     const query = '{ tasks(filter: { states: [EXPANDING] }) { nodes { id } } }';
-    return (await house.api().data<{ tasks: { nodes: unknown[] } }>(query)).tasks.nodes.length;
+    return (await system.api().data<{ tasks: { nodes: unknown[] } }>(query)).tasks.nodes.length;
   }
 
   test('the table speaks of every mutation of the public schema', async () => {
-    const { __schema } = await house
+    const { __schema } = await system
       .api()
       .data<{ __schema: { mutationType: { fields: { name: string }[] } } }>(
         '{ __schema { mutationType { fields { name } } } }',
@@ -196,7 +196,7 @@ describe.each(transports)('over %s', (transport) => {
     ]);
     const query =
       'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id name } userErrors { path code } } }';
-    const { submitJobs } = await house
+    const { submitJobs } = await system
       .api()
       .data<{ submitJobs: { jobs: ({ id: string; name: string } | null)[]; userErrors: object[] } }>(query, {
         input,
@@ -204,7 +204,7 @@ describe.each(transports)('over %s', (transport) => {
     expect(submitJobs.jobs.map((job) => job?.name ?? null)).toEqual(['good', null, 'good, too']);
     expect(submitJobs.userErrors).toEqual([{ path: ['jobs', '1', 'name'], code: 'INVALID_VALUE' }]);
     const ids = submitJobs.jobs.flatMap((job) => job?.id ?? []);
-    expect(await jobsOf(house.api(), ids)).toHaveLength(2);
+    expect(await jobsOf(system.api(), ids)).toHaveLength(2);
   });
 
   test('and the inputs that the table changes are good ones', async () => {

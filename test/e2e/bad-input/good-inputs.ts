@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from '../house/playground-house.js';
-import type { Grant } from '../house/pilots.js';
+import { root } from '../system/playground-system.js';
+import type { Grant } from '../system/pilots.js';
 
 /** What is there before the table is read. */
 export interface Given {

@@ -6,20 +6,20 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { leftovers, waitFor } from '@rhizome/testkit';
-import { type CommandLine, commandLineOf } from '../house/cli.js';
-import { gateBeside } from '../house/gate.js';
-import { experiment, jobOf, submit } from '../house/jobs.js';
-import { type JobWatch, watchJobs } from '../house/job-watch.js';
-import { type PlaygroundHouse, startPlayground } from '../house/playground-house.js';
+import { type CommandLine, commandLineOf } from '../system/cli.js';
+import { gateBeside } from '../system/gated-payload.js';
+import { experiment, jobOf, submit } from '../system/jobs.js';
+import { type JobWatch, watchJobs } from '../system/job-watch.js';
+import { type PlaygroundSystem, startPlayground } from '../system/playground-system.js';
 
-let house: PlaygroundHouse;
+let system: PlaygroundSystem;
 let watch: JobWatch;
 let cli: CommandLine;
 
 beforeAll(async () => {
-  house = await startPlayground({ pilots: 1 });
-  watch = await watchJobs(house.client());
-  cli = commandLineOf(house);
+  system = await startPlayground({ pilots: 1 });
+  watch = await watchJobs(system.client());
+  cli = commandLineOf(system);
 });
 
 /** A folder from which no playground is found; gone at the end of the file. */
@@ -80,7 +80,7 @@ describe('submit and watch', () => {
   });
 
   test('a YAML file is one task, with a job for each set of parameters', async () => {
-    const file = join(dirname(house.data), 'task.yaml');
+    const file = join(dirname(system.data), 'task.yaml');
     const lines = [
       `experiment: ${experiment}`,
       'name: greet {{who}}',
@@ -100,7 +100,7 @@ describe('submit and watch', () => {
   });
 
   test('a file with faults is refused with its name and what would be right, and nothing is sent', async () => {
-    await writeFile(join(dirname(house.data), 'wrong.yaml'), 'experiment: 5\ncolour: red\n');
+    await writeFile(join(dirname(system.data), 'wrong.yaml'), 'experiment: 5\ncolour: red\n');
     const { exitCode, stderr } = await cli.run(['submit', '-f', 'wrong.yaml']);
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(/wrong\.yaml/);
@@ -197,7 +197,7 @@ describe('looking at jobs', () => {
   });
 
   test('logs -f shows lines while the payload runs, and ends when it has', async () => {
-    const gate = gateBeside(house.data);
+    const gate = gateBeside(system.data);
     const id = await submitted(`echo first; ${gate.wait}; echo last`);
     const following = cli.start(['logs', '-f', id]);
     await watch.untilState(id, 'RUNNING', 20_000);
@@ -219,7 +219,7 @@ describe('looking at jobs', () => {
   test('why tells queues, workers and devices for each constraint, alone and together', async () => {
     const gpu = { count: 1, minComputeCapability: '9.0' };
     const requirements = { memoryMiB: 64, diskMiB: 1, walltimeSeconds: 600, gpu };
-    const [id = ''] = await submit(house.api(), [{ requirements }]);
+    const [id = ''] = await submit(system.api(), [{ requirements }]);
     const { exitCode, stdout } = await cli.run(['why', id]);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^ *CONSTRAINT +QUEUES +WORKERS +DEVICES +TOGETHER +WHY NOT$/m);
@@ -261,7 +261,7 @@ describe('changing jobs', () => {
       exitCode: 0,
       stdout: '1 cancelled',
     });
-    expect(await jobOf(house.api(), id)).toMatchObject({ state: 'CANCELLED' });
+    expect(await jobOf(system.api(), id)).toMatchObject({ state: 'CANCELLED' });
     const again = await cli.run(['cancel', id]);
     expect(again.exitCode).toBe(1);
     expect(again.stderr).toMatch(/\[JOB_STATE_CONFLICT\]/);
@@ -314,11 +314,11 @@ describe('exit codes for scripts', () => {
 
   test('4 where the token is not good, or does not permit it', async () => {
     const bad = await cli.run(['list'], {
-      env: { RHIZOME_URL: house.file.url, RHIZOME_TOKEN: 'not-a-token' },
+      env: { RHIZOME_URL: system.file.url, RHIZOME_TOKEN: 'not-a-token' },
     });
     expect(bad).toMatchObject({ exitCode: 4 });
     expect(bad.stderr).not.toContain('not-a-token');
-    const reader = { RHIZOME_URL: house.file.url, RHIZOME_TOKEN: house.file.readerToken };
+    const reader = { RHIZOME_URL: system.file.url, RHIZOME_TOKEN: system.file.readerToken };
     expect(await cli.run(submitArgs('true'), { env: reader })).toMatchObject({ exitCode: 4 });
   });
 
@@ -330,7 +330,7 @@ describe('exit codes for scripts', () => {
   });
 
   test('5 where nobody answers', async () => {
-    const env = { RHIZOME_URL: 'http://127.0.0.1:9/graphql', RHIZOME_TOKEN: house.file.token };
+    const env = { RHIZOME_URL: 'http://127.0.0.1:9/graphql', RHIZOME_TOKEN: system.file.token };
     expect(await cli.run(['list'], { env })).toMatchObject({ exitCode: 5 });
   });
 });
@@ -338,24 +338,24 @@ describe('exit codes for scripts', () => {
 describe('login and completion', () => {
   test('login keeps gateway and token for its owner alone, and commands elsewhere use them', async () => {
     const elsewhere = await folderElsewhere();
-    const login = await cli.run(['login', '--url', house.file.url], {
+    const login = await cli.run(['login', '--url', system.file.url], {
       cwd: elsewhere,
-      stdin: house.file.readerToken,
+      stdin: system.file.readerToken,
     });
     expect(login).toMatchObject({ exitCode: 0 });
     expect(login.stdout).toMatch(/^Logged in as reader@playground \(HUMAN\)/);
-    expect(login.stdout).not.toContain(house.file.readerToken);
+    expect(login.stdout).not.toContain(system.file.readerToken);
     const { mode } = await stat(join(elsewhere, 'config', 'rhizome', 'credentials.json'));
     expect(mode & 0o777).toBe(0o600);
     expect(await cli.run(['queues'], { cwd: elsewhere })).toMatchObject({ exitCode: 0 });
-    const refused = await cli.run(['login', '--url', house.file.url], { cwd: elsewhere, stdin: 'junk' });
+    const refused = await cli.run(['login', '--url', system.file.url], { cwd: elsewhere, stdin: 'junk' });
     expect(refused.exitCode).toBe(4);
     expect(await cli.run(['queues'], { cwd: elsewhere })).toMatchObject({ exitCode: 0 });
   });
 
   test('completions parse in bash, and complete commands and flags', async () => {
     const { stdout } = await cli.run(['completion', 'bash']);
-    const file = join(dirname(house.data), 'completion.bash');
+    const file = join(dirname(system.data), 'completion.bash');
     await writeFile(file, `${stdout}\n`);
     const complete = async (...words: string[]) => {
       const quoted = words.map((word) => `'${word}'`).join(' ');
@@ -396,14 +396,14 @@ describe('login and completion', () => {
   });
 
   test('a job submitted by somebody else is not seen by who has no role in its experiment', async () => {
-    const [id = ''] = await submit(house.api(), [{}]);
-    const token = await house.identities.issuer.mint({
+    const [id = ''] = await submit(system.api(), [{}]);
+    const token = await system.identities.issuer.mint({
       subject: 'stranger@playground',
       kind: 'HUMAN',
       grants: [{ experiment: 'another', roles: ['USER'] }],
       ttlSeconds: 600,
     });
-    const env = { RHIZOME_URL: house.file.url, RHIZOME_TOKEN: token };
+    const env = { RHIZOME_URL: system.file.url, RHIZOME_TOKEN: token };
     expect(await cli.run(['show', id], { env })).toMatchObject({ exitCode: 3 });
   });
 });

@@ -4,35 +4,35 @@ import { dirname, join } from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
 import { freePort } from '@rhizome/playground';
 import { spawnProcess, type TestProcess } from '@rhizome/testkit';
-import type { Api } from '../house/api.js';
-import { type CommandLine, commandLineOf } from '../house/cli.js';
-import { gateBeside } from '../house/gate.js';
-import { experiment, submit } from '../house/jobs.js';
-import { startPilot } from '../house/pilots.js';
-import { root } from '../house/playground-house.js';
-import { type ServiceHouse, startServices } from '../house/service-house.js';
+import type { Api } from '../system/api.js';
+import { type CommandLine, commandLineOf } from '../system/cli.js';
+import { gateBeside } from '../system/gated-payload.js';
+import { experiment, submit } from '../system/jobs.js';
+import { startPilot } from '../system/pilots.js';
+import { root } from '../system/playground-system.js';
+import { type ServiceSystem, startServices } from '../system/service-system.js';
 
 /** Three times what a quiet machine may take. */
 const soonMs = 20_000;
 
-let house: ServiceHouse;
+let system: ServiceSystem;
 let api: Api;
 let cli: CommandLine;
 let pilot: TestProcess;
 
 beforeAll(async () => {
-  house = await startServices({ experiments: [experiment] });
-  api = house.api();
-  cli = commandLineOf(house);
-  pilot = await startPilot(house, { name: 'steady' });
+  system = await startServices({ experiments: [experiment] });
+  api = system.api();
+  cli = commandLineOf(system);
+  pilot = await startPilot(system, { name: 'steady' });
 });
 
-/** Flags and variables by which a command finds the house. */
-const environment = (): Record<string, string> => ({ RHIZOME_URL: house.url, RHIZOME_TOKEN: house.token });
+/** Flags and variables by which a command finds the system. */
+const environment = (): Record<string, string> => ({ RHIZOME_URL: system.url, RHIZOME_TOKEN: system.token });
 
 /** A job that writes a line to each of its streams, and two more when its gate is opened. */
 async function talking(): Promise<{ readonly id: string; open(): void }> {
-  const gate = gateBeside(house.data);
+  const gate = gateBeside(system.data);
   const lines = 'echo out; echo err >&2';
   const [id = ''] = await submit(api, [{ name: 'talking', shell: `${lines}; ${gate.wait}; ${lines}` }]);
   return { id, open: () => gate.open() };
@@ -87,7 +87,7 @@ test.each(['| head -n 1', '2>&1 | head -n 1'])(
       name: 'a pipe',
       command: 'bash',
       args: ['-c', `set -o pipefail; node ${program} logs -f ${id} ${pipe}`],
-      cwd: dirname(house.data),
+      cwd: dirname(system.data),
       env: environment(),
     });
     await shell.line(/^(out|err)$/, soonMs);
@@ -97,6 +97,6 @@ test.each(['| head -n 1', '2>&1 | head -n 1'])(
   },
 );
 
-test('ends with its house in order', async () => {
+test('ends with its system in order', async () => {
   expect(await pilot.kill('SIGTERM')).toMatchObject({ code: 0 });
 });

@@ -6,10 +6,16 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { PlaygroundFile } from '@rhizome/playground';
 import { leftovers, spawnProcess, waitFor } from '@rhizome/testkit';
-import { apiOf } from '../house/api.js';
-import { jobOf, submit } from '../house/jobs.js';
-import { watchJobs } from '../house/job-watch.js';
-import { dataFolder, root, spawnPlayground, startPlayground, transports } from '../house/playground-house.js';
+import { apiOf } from '../system/api.js';
+import { jobOf, submit } from '../system/jobs.js';
+import { watchJobs } from '../system/job-watch.js';
+import {
+  dataFolder,
+  root,
+  spawnPlayground,
+  startPlayground,
+  transports,
+} from '../system/playground-system.js';
 import {
   alive,
   allProcesses,
@@ -17,7 +23,7 @@ import {
   processesWith,
   treeOf,
   untilGone,
-} from '../house/processes.js';
+} from '../system/processes.js';
 
 /** Ctrl-C, and nothing is left: the promise. */
 const endWithinMs = 5_000;
@@ -79,19 +85,19 @@ describe.each(transports)('over %s', (transport) => {
   });
 
   test('a playground that is killed takes everything with it, and a restart finds its data', async () => {
-    const house = await startPlayground({ transport, pilots: 1 });
-    const [id = ''] = await submit(house.api(), [{ name: 'kept', shell: stubborn }]);
+    const system = await startPlayground({ transport, pilots: 1 });
+    const [id = ''] = await submit(system.api(), [{ name: 'kept', shell: stubborn }]);
     await waitFor('the payload', () => processesWith(`RHIZOME_JOB_ID=${id}`).length >= 2, {
       deadlineMs: 20_000,
     });
     const everything = [
-      ...treeOf(house.process.pid),
-      ...processesWith(house.data),
+      ...treeOf(system.process.pid),
+      ...processesWith(system.data),
       ...processesWith(`RHIZOME_JOB_ID=${id}`),
     ];
-    await house.process.kill('SIGKILL');
+    await system.process.kill('SIGKILL');
     await untilGone(everything, 2 * endWithinMs);
-    const again = await startPlayground({ data: house.data, transport });
+    const again = await startPlayground({ data: system.data, transport });
     expect(await jobOf(again.api(), id)).toMatchObject({ id, name: 'kept' });
     expect(await again.stop()).toMatchObject({ code: 0 });
   });
@@ -105,7 +111,7 @@ describe('what cannot begin', () => {
     const data = await dataFolder();
     const playground = spawnPlayground('playground', ['--port', String(port), '--data', data]);
     expect(await playground.exited).toMatchObject({ code: 1 });
-    expect(playground.stderr.join('\n')).toContain(`port ${port} of 127.0.0.1 is taken by another process`);
+    expect(playground.stderr.join('\n')).toContain(`port ${port} of 127.0.0.1 is in use by another process`);
     expect(playground.stdout).toEqual([]);
     expect(existsSync(join(data, 'mongo'))).toBe(false);
     expect(told(processesWith(data))).toBe('none');
@@ -116,7 +122,7 @@ describe('what cannot begin', () => {
     const elsewhere = { MONGODB_URI: 'mongodb://127.0.0.1:9/?replicaSet=theirs' };
     const playground = spawnPlayground('playground', ['--reset', '--port', '0', '--data', data], elsewhere);
     expect(await playground.exited).toMatchObject({ code: 1 });
-    expect(playground.stderr.join('\n')).toContain('no MONGODB_URI with --reset');
+    expect(playground.stderr.join('\n')).toContain('no --reset together with MONGODB_URI');
   });
 
   test('a second playground on the same data is refused, also with --reset, and the first goes on', async () => {
@@ -125,7 +131,7 @@ describe('what cannot begin', () => {
     const second = spawnPlayground('second', ['--reset', '--port', '0', '--data', first.data]);
     expect(await second.exited).toMatchObject({ code: 1 });
     expect(second.stderr.join('\n')).toContain(
-      `process ${first.process.pid} runs a playground in ${first.data}`,
+      `${first.data} is in use by the playground of process ${first.process.pid}`,
     );
     expect(await jobOf(first.api(), id)).toMatchObject({ id });
     await first.stop();
@@ -149,30 +155,30 @@ test('--reset forgets what was there, and nothing else', async () => {
 
 describe('while it runs', () => {
   test('a service that dies ends the playground with a clear message, and nothing is left', async () => {
-    const house = await startPlayground({ transport: 'http' });
-    const everything = [...treeOf(house.process.pid), ...processesWith(house.data)];
-    const core = killHard(house.file.pids['core']);
-    expect(await house.process.exited).toMatchObject({ code: 1 });
-    expect(house.process.stderr.join('\n')).toContain(`core (process ${core}) was ended by SIGKILL`);
+    const system = await startPlayground({ transport: 'http' });
+    const everything = [...treeOf(system.process.pid), ...processesWith(system.data)];
+    const core = killHard(system.file.pids['core']);
+    expect(await system.process.exited).toMatchObject({ code: 1 });
+    expect(system.process.stderr.join('\n')).toContain(`core (process ${core}) was ended by SIGKILL`);
     await untilGone(everything, endWithinMs);
   });
 
   test('so does the store', async () => {
-    const house = await startPlayground();
-    const mongod = processesWith(house.data).find(({ commandLine }) =>
+    const system = await startPlayground();
+    const mongod = processesWith(system.data).find(({ commandLine }) =>
       /^\S*mongod --dbpath/.test(commandLine),
     );
     killHard(mongod?.pid);
-    expect(await house.process.exited).toMatchObject({ code: 1 });
-    expect(house.process.stderr.join('\n')).toMatch(/mongod on port \d+ ended with status 137: Killed/);
+    expect(await system.process.exited).toMatchObject({ code: 1 });
+    expect(system.process.stderr.join('\n')).toMatch(/mongod on port \d+ ended with status 137: Killed/);
   });
 
-  test('a pilot that dies is told, and the house goes on', async () => {
-    const house = await startPlayground({ pilots: 1 });
-    killHard(house.file.pids['pilot-1']);
-    await house.process.line(/pilot-1 \(process \d+\) was ended by SIGKILL; its jobs go to others/, 5_000);
-    expect(await submit(house.api(), [{}])).toHaveLength(1);
-    expect(await house.stop()).toMatchObject({ code: 0 });
+  test('a pilot that dies is told, and the system goes on', async () => {
+    const system = await startPlayground({ pilots: 1 });
+    killHard(system.file.pids['pilot-1']);
+    await system.process.line(/pilot-1 \(process \d+\) was ended by SIGKILL; its jobs go to others/, 5_000);
+    expect(await submit(system.api(), [{}])).toHaveLength(1);
+    expect(await system.stop()).toMatchObject({ code: 0 });
   });
 
   test('SIGTERM to npm ends it as well', async () => {

@@ -3,34 +3,34 @@ import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { TestProcess } from '@rhizome/testkit';
 import type { Browser, Page } from 'playwright-core';
-import type { Api } from '../house/api.js';
-import { openPage, startBrowser } from '../house/browser.js';
-import { gateBeside } from '../house/gate.js';
-import { experiment, jobInput, submit } from '../house/jobs.js';
-import { startPilot } from '../house/pilots.js';
-import { type ServiceHouse, startServices } from '../house/service-house.js';
+import type { Api } from '../system/api.js';
+import { openPage, startBrowser } from '../system/browser.js';
+import { gateBeside } from '../system/gated-payload.js';
+import { experiment, jobInput, submit } from '../system/jobs.js';
+import { startPilot } from '../system/pilots.js';
+import { type ServiceSystem, startServices } from '../system/service-system.js';
 
 jest.setTimeout(240_000);
 
 /** What moves is there within so long: three times what a quiet machine may take. */
 const soon = { timeout: 30_000 };
 
-let house: ServiceHouse;
+let system: ServiceSystem;
 let browser: Browser;
 let api: Api;
 let origin: string;
 let pilot: TestProcess;
 
 beforeAll(async () => {
-  house = await startServices({ experiments: [experiment] });
-  api = house.api();
-  ({ origin } = new URL(house.url));
+  system = await startServices({ experiments: [experiment] });
+  api = system.api();
+  ({ origin } = new URL(system.url));
   browser = await startBrowser();
-  pilot = await startPilot(house, { name: 'steady' });
+  pilot = await startPilot(system, { name: 'steady' });
 });
 
 /** A page that has been given a token by its address, as the playground prints it. */
-const signedIn = (path = '/') => openPage(browser, `${origin}${path}#token=${house.token}`);
+const signedIn = (path = '/') => openPage(browser, `${origin}${path}#token=${system.token}`);
 
 const tile = (page: Page, list: string, state: string) =>
   page.getByRole('list', { name: list }).locator(`[data-state=${state}] strong`);
@@ -57,7 +57,7 @@ describe('the dashboard', () => {
     // The token is not left in the address, where it would be copied or kept.
     expect(page.url()).toBe(`${origin}/`);
     await page.getByRole('status').getByText('live').waitFor(soon);
-    const gate = gateBeside(house.data);
+    const gate = gateBeside(system.data);
     await submit(api, [{ name: 'counted', shell: gate.wait }]);
     await tile(page, 'Jobs by state', 'RUNNING').getByText('1', { exact: true }).waitFor(soon);
     await page
@@ -71,7 +71,7 @@ describe('the dashboard', () => {
   });
 
   test('shows a task, found by a link, and its progress moves to the end', async () => {
-    const gate = gateBeside(house.data);
+    const gate = gateBeside(system.data);
     const id = await submitTask('a task to watch', [gate.wait, gate.wait]);
     const { page } = await signedIn();
     await page.getByRole('link', { name: 'a task to watch' }).first().click(soon);
@@ -91,7 +91,7 @@ describe('the dashboard', () => {
   });
 
   test('shows the end of a log as it is written, across a restart of the gateway: nothing lost, nothing twice', async () => {
-    const [second, third] = [gateBeside(house.data), gateBeside(house.data)];
+    const [second, third] = [gateBeside(system.data), gateBeside(system.data)];
     const shell = `echo first; ${second.wait}; echo second; ${third.wait}; echo third; echo of errors >&2`;
     const [id = ''] = await submit(api, [{ name: 'talkative', shell }]);
     const { page, requests, faults } = await signedIn(`/jobs/${id}`);
@@ -102,11 +102,11 @@ describe('the dashboard', () => {
     await page.evaluate(() => Object.assign(globalThis, { isTheSamePage: true }));
 
     const status = page.getByRole('status');
-    house.service('gateway').signal('SIGKILL');
+    system.service('gateway').signal('SIGKILL');
     await status.getByText('reconnecting…').waitFor(soon);
     // The payload goes on meanwhile, and its pilot keeps what it wrote.
     second.open();
-    await house.startAgain('gateway');
+    await system.startAgain('gateway');
     await status.getByText('live').waitFor(soon);
     await log.getByText('second').waitFor(soon);
 
@@ -125,7 +125,7 @@ describe('the dashboard', () => {
     expect(elsewhere.filter((url) => !url.startsWith('data:'))).toEqual([]);
     expect(requests.some((url) => url.startsWith('ws:'))).toBe(true);
     // Fragments are not sent; no other part of an address may hold the token.
-    expect(requests.filter((url) => (url.split('#')[0] ?? '').includes(house.token))).toEqual([]);
+    expect(requests.filter((url) => (url.split('#')[0] ?? '').includes(system.token))).toEqual([]);
   });
 
   test('asks for a token, says when it is none that the gateway takes, and takes a pasted one', async () => {
@@ -134,7 +134,7 @@ describe('the dashboard', () => {
     await field.fill('no-such-token');
     await page.getByRole('button', { name: 'Look' }).click();
     await page.getByRole('alert').getByText('The gateway does not take this token.').waitFor(soon);
-    await field.fill(`Bearer ${house.token}`);
+    await field.fill(`Bearer ${system.token}`);
     await page.getByRole('button', { name: 'Look' }).click();
     await page.getByText('newcomer@playground').waitFor(soon);
     await page.getByRole('list', { name: 'Jobs by state' }).waitFor(soon);
@@ -148,7 +148,7 @@ describe('the dashboard', () => {
   });
 
   test('asks for another token when the one it was given ends, and goes on where it was', async () => {
-    const { issuer } = house.identities;
+    const { issuer } = system.identities;
     const [id = ''] = await submit(api, [{ name: 'seen with two tokens', shell: 'true' }]);
     const short = await issuer.mint({
       kind: 'HUMAN',
@@ -158,7 +158,7 @@ describe('the dashboard', () => {
     });
     const { page } = await openPage(browser, `${origin}/jobs/${id}#token=${short}`);
     await page.getByRole('alert').getByText('The token has expired.').waitFor(soon);
-    await page.getByLabel(/Paste a token/).fill(house.token);
+    await page.getByLabel(/Paste a token/).fill(system.token);
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'seen with two tokens' }).waitFor(soon);
@@ -205,7 +205,7 @@ describe('the dashboard', () => {
       .waitFor(soon);
   });
 
-  test('ends with its house in order', async () => {
+  test('ends with its system in order', async () => {
     expect(await pilot.kill('SIGTERM')).toMatchObject({ code: 0 });
   });
 });

@@ -2,15 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { type Api } from '../house/api.js';
-import { jobOf, submit } from '../house/jobs.js';
-import { faultsOf, type JobWatch, watchJobs } from '../house/job-watch.js';
-import { startPilot } from '../house/pilots.js';
-import { type ServiceHouse, startServices } from '../house/service-house.js';
+import { type Api } from '../system/api.js';
+import { jobOf, submit } from '../system/jobs.js';
+import { faultsOf, type JobWatch, watchJobs } from '../system/job-watch.js';
+import { startPilot } from '../system/pilots.js';
+import { type ServiceSystem, startServices } from '../system/service-system.js';
 
 jest.setTimeout(240_000);
 
-let house: ServiceHouse;
+let system: ServiceSystem;
 let api: Api;
 let watch: JobWatch;
 let ids: { readonly atlas: readonly string[]; readonly epic: readonly string[] };
@@ -85,9 +85,9 @@ const jobsOfExperiment = (experiment: string, count: number) =>
   );
 
 beforeAll(async () => {
-  house = await startServices({ experiments: ['atlas', 'epic'] });
-  api = house.api();
-  watch = await watchJobs(house.client());
+  system = await startServices({ experiments: ['atlas', 'epic'] });
+  api = system.api();
+  watch = await watchJobs(system.client());
   expect((await submitAtlas('before')).errors).toBeUndefined();
   expect((await submitEpic()).submitEpicRun.userErrors).toEqual([]);
   ids = { atlas: await jobsOfExperiment('atlas', 2), epic: await jobsOfExperiment('epic', 2) };
@@ -111,7 +111,7 @@ describe('while an experiment is down', () => {
   });
 
   test('only its fields are null, and each of them has one error that names it', async () => {
-    await house.service('atlas').kill();
+    await system.service('atlas').kill();
     const { data, errors, status } = await everything();
     expect(status).toBe(200);
     const shown = data?.jobs.nodes.map(({ id, atlas, epic }) => [id, atlas, epic?.run.runNumber ?? null]);
@@ -139,7 +139,7 @@ describe('while an experiment is down', () => {
   });
 
   test('jobs of all experiments go on, and are seen live', async () => {
-    const pilot = await startPilot(house, { name: 'busy' });
+    const pilot = await startPilot(system, { name: 'busy' });
     const [own = ''] = await submit(api, [{ name: 'of an experiment without a service' }]);
     for (const id of [own, ...ids.epic]) await watch.untilState(id, 'FINISHED', 20_000);
     for (const id of ids.atlas) await watch.untilState(id, ['FINISHED', 'FAILED'], 20_000);
@@ -149,12 +149,12 @@ describe('while an experiment is down', () => {
   });
 
   test('the gateway says that it is ready all the same', async () => {
-    expect((await fetch(new URL('/readyz', house.url))).status).toBe(200);
+    expect((await fetch(new URL('/readyz', system.url))).status).toBe(200);
   });
 });
 
 test('when it is up again its fields are back, and it has learnt what happened while it was down', async () => {
-  await house.startAgain('atlas');
+  await system.startAgain('atlas');
   const { data, errors } = await everything();
   expect(errors).toBeUndefined();
   expect(data?.jobs.nodes.filter(({ atlas }) => atlas !== null).map(({ id }) => id)).toEqual(ids.atlas);

@@ -2,18 +2,18 @@
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { createClient } from '@rhizome/client';
 import { leftovers } from '@rhizome/testkit';
-import { type Api, apiOf } from '../house/api.js';
-import { commandLineOf } from '../house/cli.js';
-import { gateBeside } from '../house/gate.js';
-import { jobsOf, logOf, submit } from '../house/jobs.js';
-import { faultsOf, type JobWatch, watchJobs } from '../house/job-watch.js';
-import { speakAsWorker, startPilot, type WorkerPlace } from '../house/pilots.js';
-import { startPlayground, transports, type TransportKind } from '../house/playground-house.js';
-import { type ServiceHouse, startServices } from '../house/service-house.js';
+import { type Api, apiOf } from '../system/api.js';
+import { commandLineOf } from '../system/cli.js';
+import { gateBeside } from '../system/gated-payload.js';
+import { jobsOf, logOf, submit } from '../system/jobs.js';
+import { faultsOf, type JobWatch, watchJobs } from '../system/job-watch.js';
+import { speakAsWorker, startPilot, type WorkerPlace } from '../system/pilots.js';
+import { startPlayground, transports, type TransportKind } from '../system/playground-system.js';
+import { type ServiceSystem, startServices } from '../system/service-system.js';
 
 jest.setTimeout(240_000);
 
-/** A house whose gateway can be restarted: alone, or with all that is in its process. */
+/** A system whose gateway can be restarted: alone, or with all that is in its process. */
 interface Restartable extends WorkerPlace {
   readonly token: string;
   readonly wsUrl: string;
@@ -22,7 +22,7 @@ interface Restartable extends WorkerPlace {
 
 async function start(transport: TransportKind): Promise<Restartable> {
   if (transport === 'http') {
-    const services: ServiceHouse = await startServices({ experiments: ['larkspur'] });
+    const services: ServiceSystem = await startServices({ experiments: ['larkspur'] });
     const restart: Restartable['restart'] = async (signal) => {
       services.service('gateway').signal(signal);
       await services.startAgain('gateway');
@@ -30,25 +30,25 @@ async function start(transport: TransportKind): Promise<Restartable> {
     const { url, wsUrl, token, data, identities } = services;
     return { url, wsUrl, token, data, identities, restart };
   }
-  let house = await startPlayground();
-  const { data, identities, file } = house;
+  let system = await startPlayground();
+  const { data, identities, file } = system;
   const { url, wsUrl, token } = file;
   const restart: Restartable['restart'] = async (signal) => {
-    await house.process.kill(signal);
-    house = await startPlayground({ data, port: Number(new URL(url).port) });
+    await system.process.kill(signal);
+    system = await startPlayground({ data, port: Number(new URL(url).port) });
   };
   return { url, wsUrl, token, data, identities, restart };
 }
 
 describe.each(transports)('over %s', (transport) => {
-  let house: Restartable;
+  let system: Restartable;
   let api: Api;
   let watch: JobWatch;
 
   beforeAll(async () => {
-    house = await start(transport);
-    api = apiOf(house.url, house.token);
-    const { url, wsUrl, token } = house;
+    system = await start(transport);
+    api = apiOf(system.url, system.token);
+    const { url, wsUrl, token } = system;
     watch = await watchJobs(
       leftovers.use(createClient({ url, wsUrl, token, reconnect: { initialDelayMs: 50, maxDelayMs: 500 } })),
     );
@@ -57,7 +57,7 @@ describe.each(transports)('over %s', (transport) => {
   test.each(['SIGTERM', 'SIGKILL'] as const)(
     'a client goes on without a gap or a repetition after %s',
     async (signal) => {
-      const worker = await speakAsWorker(house, { name: `spoken-${signal}` });
+      const worker = await speakAsWorker(system, { name: `spoken-${signal}` });
       const plans = Array.from({ length: 20 }, (_, index) => ({ name: `watched ${index}` }));
       const ids = await submit(api, plans);
       const held = [];
@@ -65,7 +65,7 @@ describe.each(transports)('over %s', (transport) => {
       for (const grant of held) await worker.start(grant, 'RUNNING');
       for (const grant of held.slice(0, 10)) await worker.finish(grant, 'FINISHED');
       const before = watch.reconnects.length;
-      await house.restart(signal);
+      await system.restart(signal);
       for (const grant of held.slice(10)) await worker.finish(grant, 'FINISHED');
       for (const id of ids) await watch.untilState(id, 'FINISHED', 20_000);
       expect(watch.reconnects.length).toBeGreaterThan(before);
@@ -81,14 +81,14 @@ describe.each(transports)('over %s', (transport) => {
   );
 
   test('`rhizome watch` goes on, and so does a pilot with its payload: one attempt, exit code 0', async () => {
-    const gate = gateBeside(house.data);
-    const pilot = await startPilot(house, { name: 'steadfast' });
+    const gate = gateBeside(system.data);
+    const pilot = await startPilot(system, { name: 'steadfast' });
     const [id = ''] = await submit(api, [{ shell: `echo before; ${gate.wait}; echo after` }]);
-    const env = { RHIZOME_URL: house.url, RHIZOME_TOKEN: house.token };
-    const watching = commandLineOf(house).start(['watch', id], { env });
+    const env = { RHIZOME_URL: system.url, RHIZOME_TOKEN: system.token };
+    const watching = commandLineOf(system).start(['watch', id], { env });
     await watch.untilState(id, 'RUNNING', 20_000);
     await watching.line(/RUNNING/, 20_000);
-    await house.restart('SIGKILL');
+    await system.restart('SIGKILL');
     await watching.line(/reconnecting/, 20_000);
     gate.open();
     await watching.line(/→ FINISHED {2}attempt 1 {2}exit code 0/, 20_000);

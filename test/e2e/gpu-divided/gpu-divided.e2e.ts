@@ -3,9 +3,9 @@ import { expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { commandLineOf } from '../house/cli.js';
-import { jobInput } from '../house/jobs.js';
-import { dataFolder, startPlayground } from '../house/playground-house.js';
+import { commandLineOf } from '../system/cli.js';
+import { jobInput } from '../system/jobs.js';
+import { dataFolder, startPlayground } from '../system/playground-system.js';
 
 const gpu = 'GPU-divided';
 const slice = (id: string, migProfile: string, memoryMiB: number): object => ({
@@ -35,8 +35,8 @@ test('a job that waits for a slice gets it as soon as the GPU is divided so', as
     await rename(`${file}.next`, file);
   };
   await becomes([slice('MIG-old-0', '1g.5gb', 4864), slice('MIG-old-1', '1g.5gb', 4864)]);
-  const house = await startPlayground({ data, pilots: 1, args: ['--gpu-simulate', file] });
-  const api = house.api();
+  const system = await startPlayground({ data, pilots: 1, args: ['--gpu-simulate', file] });
+  const api = system.api();
   const submit = async (migProfile: string): Promise<string> => {
     const requirements = { cores: 1, memoryMiB: 50, walltimeSeconds: 60, gpu: { migProfile } };
     const payload = { command: 'sh', arguments: ['-c', 'echo "$CUDA_VISIBLE_DEVICES"'] };
@@ -72,7 +72,7 @@ test('a job that waits for a slice gets it as soon as the GPU is divided so', as
   const large = await submit('3g.20gb');
   const { state, pending } = await read(large);
   expect([state, pending?.workersThatFit]).toEqual(['ACTIVATED', 0]);
-  const told = await commandLineOf(house).run(['why', large]);
+  const told = await commandLineOf(system).run(['why', large]);
   expect(told.stdout).toContain('mig profile = 3g.20gb');
   await becomes([slice('MIG-new-0', '3g.20gb', 19_968), slice('MIG-new-1', '3g.20gb', 19_968)]);
   const job = await ends(large);
@@ -85,5 +85,5 @@ test('a job that waits for a slice gets it as soon as the GPU is divided so', as
   expect(hardwareMap.sites.flatMap(({ gpus }) => gpus)).toEqual([
     { migProfile: '3g.20gb', devices: 2, unhealthy: 0 },
   ]);
-  await house.stop();
+  await system.stop();
 });

@@ -4,9 +4,9 @@ import { rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import type { Api } from '../house/api.js';
-import type { CommandLine } from '../house/cli.js';
-import { experiment } from '../house/jobs.js';
+import type { Api } from '../system/api.js';
+import type { CommandLine } from '../system/cli.js';
+import { experiment } from '../system/jobs.js';
 
 /** A device of a fleet file. */
 export type Device = Readonly<Record<string, unknown>> & { readonly id: string };
@@ -28,7 +28,7 @@ export interface GpuJob {
 export class FleetFile {
   readonly #path: string;
 
-  /** @param data the data folder of the house */
+  /** @param data the data folder of the system */
   constructor(data: string) {
     this.#path = join(dirname(data), 'fleet.json');
   }

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Api } from '../house/api.js';
-import { type CommandLine, commandLineOf } from '../house/cli.js';
-import { gateBeside } from '../house/gate.js';
-import { experiment } from '../house/jobs.js';
-import { dataFolder, type PlaygroundHouse, startPlayground } from '../house/playground-house.js';
+import type { Api } from '../system/api.js';
+import { type CommandLine, commandLineOf } from '../system/cli.js';
+import { gateBeside } from '../system/gated-payload.js';
+import { experiment } from '../system/jobs.js';
+import { dataFolder, type PlaygroundSystem, startPlayground } from '../system/playground-system.js';
 import { type Device, FleetFile, gpuJob, healthOf, jobIn, submitByCli } from './fleet.js';
 
 const a100 = {
@@ -53,7 +53,7 @@ const fleet: readonly Device[] = [
   { vendor: 'NVIDIA', model: 'Prototype X', id: 'GPU-unknown' },
 ];
 
-let house: PlaygroundHouse;
+let system: PlaygroundSystem;
 let file: FleetFile;
 let api: Api;
 let cli: CommandLine;
@@ -62,12 +62,12 @@ beforeAll(async () => {
   const data = await dataFolder();
   file = new FleetFile(data);
   await file.becomes(fleet);
-  house = await startPlayground({ data, pilots: 1, args: [...file.flags] });
-  api = house.api();
-  cli = commandLineOf(house);
+  system = await startPlayground({ data, pilots: 1, args: [...file.flags] });
+  api = system.api();
+  cli = commandLineOf(system);
 });
 afterAll(async () => {
-  await house.stop();
+  await system.stop();
 });
 
 const show = 'echo "cuda=$CUDA_VISIBLE_DEVICES rocr=$ROCR_VISIBLE_DEVICES ze=$ZE_AFFINITY_MASK."';
@@ -112,7 +112,7 @@ describe('each kind of job', () => {
       `arguments: [-c, '${show}']`,
       'requirements: { memoryMiB: 50, diskMiB: 1, gpu: { count: 2, models: [A100], cudaRuntime: "12.2" } }',
     ];
-    await writeFile(join(dirname(house.data), 'pair.yaml'), `${lines.join('\n')}\n`);
+    await writeFile(join(dirname(system.data), 'pair.yaml'), `${lines.join('\n')}\n`);
     const told = await cli.run(['submit', '-f', 'pair.yaml', '--watch']);
     expect([told.exitCode, told.stderr]).toEqual([0, '']);
     const task = /task_\w+/.exec(told.stdout)?.[0] ?? '';
@@ -145,7 +145,7 @@ describe('each kind of job', () => {
 
 describe('a device that turns bad while a job runs on it', () => {
   test('is out of matching at once; the job ends with what it used; the device comes back when it is well', async () => {
-    const gate = gateBeside(house.data);
+    const gate = gateBeside(system.data);
     const running = await submitByCli(cli, gate.wait, ...gpu('models=A100'));
     const { attempts } = await jobIn(api, running, 'RUNNING');
     const [held = ''] = attempts[0]?.deviceIds ?? [];

@@ -3,22 +3,22 @@ import { existsSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { leftovers } from '@rhizome/testkit';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { submit } from '../house/jobs.js';
-import { type PlaygroundHouse, startPlayground } from '../house/playground-house.js';
+import { submit } from '../system/jobs.js';
+import { type PlaygroundSystem, startPlayground } from '../system/playground-system.js';
 
 /** Browsers differ in where Debian and others put them; the test run installs one where there is none. */
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
   existsSync,
 );
 
-let house: PlaygroundHouse;
+let system: PlaygroundSystem;
 let browser: Browser;
 const requests: string[] = [];
 
 beforeAll(async () => {
   if (executablePath === undefined)
     throw new Error('no Chromium: npm test installs it, or says how on this system');
-  house = await startPlayground();
+  system = await startPlayground();
   const quiet = [
     '--disable-background-networking',
     '--disable-component-update',
@@ -55,10 +55,10 @@ async function type(page: Page, editor: string, text: string): Promise<void> {
 
 describe('GraphiQL', () => {
   test('by the link that the playground prints: a query is written, run and answered', async () => {
-    const [, link = ''] = await house.process.line(/GraphiQL +(http\S+)/, 1_000);
+    const [, link = ''] = await system.process.line(/GraphiQL +(http\S+)/, 1_000);
     const { page, faults } = await open(link);
     // The token is not left in the address, where it would be copied or kept.
-    expect(page.url()).toBe(house.file.graphiql);
+    expect(page.url()).toBe(system.file.graphiql);
     await type(page, '.graphiql-query-editor', '{ viewer { subject kind } }');
     await page.getByRole('button', { name: /Execute/ }).click();
     const answer = page.locator('.result-window');
@@ -68,9 +68,9 @@ describe('GraphiQL', () => {
   });
 
   test('with a token pasted into the headers', async () => {
-    const { page } = await open(house.file.graphiql);
+    const { page } = await open(system.file.graphiql);
     await page.getByRole('button', { name: 'Headers' }).click();
-    const headers = { authorization: `Bearer ${house.file.readerToken}` };
+    const headers = { authorization: `Bearer ${system.file.readerToken}` };
     await type(page, '.graphiql-editor-tool', JSON.stringify(headers));
     await type(page, '.graphiql-query-editor', '{ viewer { subject } }');
     await page.getByRole('button', { name: /Execute/ }).click();
@@ -81,17 +81,17 @@ describe('GraphiQL', () => {
     const query = encodeURIComponent(
       'subscription { jobStateChanged { cursor event { state job { name } } } }',
     );
-    const { page } = await open(`${house.file.graphiql}#token=${house.file.token}&query=${query}`);
+    const { page } = await open(`${system.file.graphiql}#token=${system.file.token}&query=${query}`);
     await page.getByRole('button', { name: /Execute/ }).click();
     const answer = page.locator('.result-window');
     await answer.getByText('cursor').waitFor({ timeout: 30_000 });
-    await submit(house.api(), [{ name: 'seen in the browser' }]);
+    await submit(system.api(), [{ name: 'seen in the browser' }]);
     await answer.getByText('seen in the browser').waitFor({ timeout: 30_000 });
   });
 
   test('a panel shows the plan of an operation with its times, when asked to', async () => {
     const query = encodeURIComponent('{ jobs(first: 5) { nodes { id atlas { step } } } }');
-    const { page, faults } = await open(`${house.file.graphiql}#token=${house.file.token}&query=${query}`);
+    const { page, faults } = await open(`${system.file.graphiql}#token=${system.file.token}&query=${query}`);
     const execute = page.getByRole('button', { name: /Execute/ });
     await page.getByRole('button', { name: /Show Plan/ }).click();
     const panel = page.locator('.plan-panel');
@@ -116,7 +116,7 @@ describe('GraphiQL', () => {
 
   test('a panel says why somebody is not shown a plan', async () => {
     const query = encodeURIComponent('{ viewer { subject } }');
-    const { page } = await open(`${house.file.graphiql}#token=${house.file.readerToken}&query=${query}`);
+    const { page } = await open(`${system.file.graphiql}#token=${system.file.readerToken}&query=${query}`);
     await page.getByRole('button', { name: /Show Plan/ }).click();
     await page.locator('.plan-panel').getByRole('checkbox').check();
     await page.getByRole('button', { name: /Execute/ }).click();
@@ -124,14 +124,14 @@ describe('GraphiQL', () => {
   });
 
   test('no request went to another host', () => {
-    const { origin } = new URL(house.file.url);
+    const { origin } = new URL(system.file.url);
     const elsewhere = requests.filter((url) => !url.startsWith(origin) && !/^(data|blob):/.test(url));
     expect(elsewhere).toEqual([]);
     expect(requests.length).toBeGreaterThan(3);
   });
 
   test('its page forbids other hosts by its own policy', async () => {
-    const policy = (await fetch(house.file.graphiql)).headers.get('content-security-policy') ?? '';
+    const policy = (await fetch(system.file.graphiql)).headers.get('content-security-policy') ?? '';
     expect(policy).toContain("default-src 'self'");
     expect(policy).not.toMatch(/https?:/);
   });

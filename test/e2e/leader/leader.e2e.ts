@@ -2,17 +2,17 @@
 import { beforeAll, expect, test } from '@jest/globals';
 import { connectMongo } from '@rhizome/mongo';
 import { leftovers, waitFor } from '@rhizome/testkit';
-import { type Answer, apiOf } from '../house/api.js';
-import { jobsOf, submit } from '../house/jobs.js';
+import { type Answer, apiOf } from '../system/api.js';
+import { jobsOf, submit } from '../system/jobs.js';
 import {
   acquireMutation,
   type Grant,
   speakAsWorker,
   spokenCapacity,
   type SpokenWorker,
-} from '../house/pilots.js';
-import { type Proxy, startProxy } from '../house/proxy.js';
-import { type ServiceHouse, startServices } from '../house/service-house.js';
+} from '../system/pilots.js';
+import { type Proxy, startProxy } from '../system/proxy.js';
+import { type ServiceSystem, startServices } from '../system/service-system.js';
 
 /** The longest that nobody grants when a leader is lost. */
 const handOverMs = 10_000;
@@ -26,7 +26,7 @@ interface Acquired {
   readonly acquireJobs: { readonly assignments: readonly Grant[] };
 }
 
-let house: ServiceHouse;
+let system: ServiceSystem;
 let worker: SpokenWorker;
 let network: Proxy;
 let lease: () => Promise<Lease | null>;
@@ -34,7 +34,7 @@ let jobs: readonly string[];
 const granted: Grant[] = [];
 
 beforeAll(async () => {
-  house = await startServices({
+  system = await startServices({
     cores: 2,
     experiments: [],
     storeOf: async (core, { uri, ports }) => {
@@ -44,11 +44,11 @@ beforeAll(async () => {
       return `mongodb://127.0.0.1:${network.port}/?directConnection=true`;
     },
   });
-  const mongo = leftovers.use(await connectMongo({ uri: house.mongo.uri, appName: 'story' }));
+  const mongo = leftovers.use(await connectMongo({ uri: system.mongo.uri, appName: 'story' }));
   lease = () => mongo.db('core').collection<Lease>('brokerLease').findOne({ _id: 'broker' });
-  worker = await speakAsWorker(house, { name: 'spoken' });
+  worker = await speakAsWorker(system, { name: 'spoken' });
   jobs = await submit(
-    house.api(),
+    system.api(),
     Array.from({ length: 6 }, (_, index) => ({ name: `job ${index}` })),
   );
 });
@@ -70,10 +70,10 @@ async function untilGranted(at: string): Promise<Grant> {
 }
 
 test('the first leads, and the other one hands calls for work on to it', async () => {
-  expect(await lease()).toMatchObject({ epoch: 1, url: house.service('core').url });
+  expect(await lease()).toMatchObject({ epoch: 1, url: system.service('core').url });
   granted.push(
     ...(await worker.acquire(1, { waitSeconds: 10 })),
-    ...(await worker.acquire(1, { waitSeconds: 10, at: house.service('core-2').url })),
+    ...(await worker.acquire(1, { waitSeconds: 10, at: system.service('core-2').url })),
   );
   expect(granted).toHaveLength(2);
   expect(await lease()).toMatchObject({ epoch: 1 });
@@ -84,30 +84,30 @@ test('a leader that no longer reaches the store is followed by the other within 
   network.cut();
   const variables = { input: { workerId: worker.id, count: 1, free: spokenCapacity } };
   // The old leader still believes that it leads: its write is on its way to the store.
-  const late: Promise<Answer<Acquired>> = apiOf(house.service('core').url, token).post(
+  const late: Promise<Answer<Acquired>> = apiOf(system.service('core').url, token).post(
     acquireMutation,
     variables,
   );
-  granted.push(await untilGranted(house.service('core-2').url));
-  expect(await lease()).toMatchObject({ epoch: 2, url: house.service('core-2').url });
+  granted.push(await untilGranted(system.service('core-2').url));
+  expect(await lease()).toMatchObject({ epoch: 2, url: system.service('core-2').url });
   network.mend();
   const { data, errors } = await waitFor('the answer of the old leader', late, { deadlineMs: 15_000 });
   expect(data?.acquireJobs).toBeFalsy();
   expect(errors?.map(({ extensions }) => extensions.code)).toEqual(['EPOCH_STALE']);
-  const states = (await jobsOf(house.api(), jobs)).map(({ state, attempt }) => `${state} ${attempt}`);
+  const states = (await jobsOf(system.api(), jobs)).map(({ state, attempt }) => `${state} ${attempt}`);
   expect(states.filter((state) => state === 'SENT 1')).toHaveLength(3);
   expect(states.filter((state) => state === 'ACTIVATED 0')).toHaveLength(3);
 });
 
 test('the one that came back hands calls on, too', async () => {
-  granted.push(await untilGranted(house.url));
+  granted.push(await untilGranted(system.url));
   expect(await lease()).toMatchObject({ epoch: 2 });
 });
 
 test('a leader that is killed is followed within 10 s', async () => {
-  await house.service('core-2').kill();
-  granted.push(await untilGranted(house.url));
-  expect(await lease()).toMatchObject({ epoch: 3, url: house.service('core').url });
+  await system.service('core-2').kill();
+  granted.push(await untilGranted(system.url));
+  expect(await lease()).toMatchObject({ epoch: 3, url: system.service('core').url });
 });
 
 test('no job was given away twice, and every grant holds', async () => {

@@ -10,9 +10,9 @@ import { discoverSubgraphs } from '@rhizome/schema';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import { createClient as createWsClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { type Api, apiOf } from '../house/api.js';
-import { startStore } from '../house/devices.js';
-import { dataFolder, root } from '../house/playground-house.js';
+import { type Api, apiOf } from '../system/api.js';
+import { startStore } from '../system/devices.js';
+import { dataFolder, root } from '../system/playground-system.js';
 import { byCurl, byGraphqlSse, byGraphqlWs, type Change, type Follow, type Place } from './clients.js';
 
 const clients: Readonly<Record<string, Follow>> = {

@@ -6,8 +6,8 @@ import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createClient, type ApiClient } from '@rhizome/client';
 import { leftovers, waitFor } from '@rhizome/testkit';
-import type { Api } from '../house/api.js';
-import { startServices, type ServiceHouse } from '../house/service-house.js';
+import type { Api } from '../system/api.js';
+import { startServices, type ServiceSystem } from '../system/service-system.js';
 import { expectedOf, faultsOf, isToldAll, type StoredJob, storedJobs } from './checker.js';
 import { openStalledClient, type StalledClient } from './stalled-client.js';
 import { countText, openStore, primaryPort, scannedCounts, type StoreAccess } from './store.js';
@@ -45,10 +45,10 @@ export interface StoryOutcome {
 
 /** Runs the story; what it starts ends with `leftovers`. */
 export async function runStory(size: StorySize, tell: (text: string) => void): Promise<StoryOutcome> {
-  const house = await startServices({ members: 3, experiments: [] });
-  const store = await openStore(house.mongo.uri);
+  const system = await startServices({ members: 3, experiments: [] });
+  const store = await openStore(system.mongo.uri);
   leftovers.defer('the connection of the checker', () => store.close());
-  return new Story(house, store, size, tell).run();
+  return new Story(system, store, size, tell).run();
 }
 
 /** Spoken workers, and jobs that each has in its hands at most. */
@@ -58,7 +58,7 @@ const batch = 25;
 const watchersOfAll = 10;
 
 class Story {
-  readonly #house: ServiceHouse;
+  readonly #system: ServiceSystem;
   readonly #store: StoreAccess;
   readonly #size: StorySize;
   readonly #tell: (text: string) => void;
@@ -72,12 +72,12 @@ class Story {
   /** How much larger than the story of the tests this one is. */
   readonly #scale: number;
 
-  constructor(house: ServiceHouse, store: StoreAccess, size: StorySize, tell: (text: string) => void) {
-    this.#house = house;
+  constructor(system: ServiceSystem, store: StoreAccess, size: StorySize, tell: (text: string) => void) {
+    this.#system = system;
     this.#store = store;
     this.#size = size;
     this.#tell = tell;
-    this.#api = house.api();
+    this.#api = system.api();
     const { tasks, jobsOfTask, singleJobs, pilotJobs } = size;
     this.#allJobs = tasks * jobsOfTask + singleJobs + pilotJobs;
     this.#scale = Math.max(1, this.#allJobs / 5000);
@@ -112,7 +112,7 @@ class Story {
 
   /** The place before anything happens, from the opening message. */
   async #cursorNow(): Promise<string> {
-    const { jobStateChanged } = await firstMessage(this.#house);
+    const { jobStateChanged } = await firstMessage(this.#system);
     return jobStateChanged.cursor;
   }
 
@@ -142,7 +142,7 @@ class Story {
 
   /** A client with a socket of its own. */
   #client(): ApiClient {
-    const { url, wsUrl, token } = this.#house;
+    const { url, wsUrl, token } = this.#system;
     const reconnect = { initialDelayMs: 100, maxDelayMs: 2000 };
     return leftovers.use(
       createClient({ url, wsUrl, token, reconnect, connections: 1 }),
@@ -151,9 +151,9 @@ class Story {
   }
 
   async #work(): Promise<void> {
-    await startPilots(this.#house);
-    const token = await this.#house.identities.pilot(storyQueue);
-    const { url } = this.#house;
+    await startPilots(this.#system);
+    const token = await this.#system.identities.pilot(storyQueue);
+    const { url } = this.#system;
     const client = leftovers.use(
       createClient({ url, token, connections: workers * 2 }),
       'the workers’ client',
@@ -184,15 +184,15 @@ class Story {
   /** Kills a service as a crash does, and starts it again; every client that watches everything must hear of what comes then. */
   async #kill(name: 'gateway' | 'core'): Promise<void> {
     await this.#break(`kill -9 of ${name}`, async () => {
-      this.#house.service(name).signal('SIGKILL');
-      await this.#house.startAgain(name);
+      this.#system.service(name).signal('SIGKILL');
+      await this.#system.startAgain(name);
     });
   }
 
   async #killPrimary(): Promise<void> {
     await this.#break('kill -9 of the primary', async () => {
       const port = await primaryPort(this.#store);
-      const member = this.#house.mongo.members.find((one) => one.port === port);
+      const member = this.#system.mongo.members.find((one) => one.port === port);
       if (!member) throw new Error(`no member has port ${port}`);
       await member.kill('SIGKILL');
     });
@@ -221,7 +221,7 @@ class Story {
   /** A client that has read a little, and then reads no more. */
   async #stall(after: string): Promise<{ client: StalledClient; told: Told; gatewayMiB: number }> {
     const told = new Told();
-    const client = await openStalledClient(this.#house, after, told);
+    const client = await openStalledClient(this.#system, after, told);
     leftovers.defer('the stalled client', () => client.close());
     client.stall();
     return { client, told, gatewayMiB: this.#gatewayMiB() };
@@ -329,14 +329,14 @@ class Story {
   }
 
   #gatewayMiB(): number {
-    const { pid } = this.#house.service('gateway');
+    const { pid } = this.#system.service('gateway');
     const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
     return Math.round((pages * 4096) / 2 ** 20);
   }
 }
 
-async function firstMessage(house: ServiceHouse): Promise<WatchedEvent> {
-  const stream = house.client().subscribe(watchDocument, {});
+async function firstMessage(system: ServiceSystem): Promise<WatchedEvent> {
+  const stream = system.client().subscribe(watchDocument, {});
   const first = await stream.next();
   await stream.return?.();
   if (first.done) throw new Error('the stream ended before its first message');

@@ -1,9 +1,9 @@
-/** What the story puts into the house: a queue and shares, tasks, single jobs, and pilots. */
+/** What the story puts into the system: a queue and shares, tasks, single jobs, and pilots. */
 import { randomUUID } from 'node:crypto';
 import { playgroundQueue } from '@rhizome/playground';
-import type { Api } from '../house/api.js';
-import { experiment, submit } from '../house/jobs.js';
-import { startPilot, type WorkerPlace } from '../house/pilots.js';
+import type { Api } from '../system/api.js';
+import { experiment, submit } from '../system/jobs.js';
+import { startPilot, type WorkerPlace } from '../system/pilots.js';
 
 /** The queue of the workers that the story speaks for. */
 export const storyQueue = 'story';

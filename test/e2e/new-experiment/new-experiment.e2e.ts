@@ -9,8 +9,8 @@ import { createClient, type TypedDocumentNode } from '@rhizome/client';
 import { openIdentities, type PlaygroundFile } from '@rhizome/playground';
 import { leftovers, spawnProcess, waitFor } from '@rhizome/testkit';
 import { parse } from 'graphql';
-import { commandLineOf } from '../house/cli.js';
-import { dataFolder, root } from '../house/playground-house.js';
+import { commandLineOf } from '../system/cli.js';
+import { dataFolder, root } from '../system/playground-system.js';
 import { applyEdit, snippetsOf } from './tutorial.js';
 
 jest.setTimeout(900_000);

@@ -1,11 +1,11 @@
 // Everything is killed at once, with jobs in every state, and started again: nothing is lost, nothing is counted twice, and what ran ends.
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import type { Api } from '../house/api.js';
-import { type JobView, jobsOf, submit } from '../house/jobs.js';
-import { type Grant, speakAsWorker, type SpokenWorker } from '../house/pilots.js';
-import { type PlaygroundHouse, startPlayground, transports } from '../house/playground-house.js';
-import { processesWith, untilGone } from '../house/processes.js';
+import type { Api } from '../system/api.js';
+import { type JobView, jobsOf, submit } from '../system/jobs.js';
+import { type Grant, speakAsWorker, type SpokenWorker } from '../system/pilots.js';
+import { type PlaygroundSystem, startPlayground, transports } from '../system/playground-system.js';
+import { processesWith, untilGone } from '../system/processes.js';
 
 jest.setTimeout(240_000);
 
@@ -29,7 +29,7 @@ const refusals = (answer: Record<string, { userErrors: unknown[] }>) =>
   Object.values(answer).flatMap(({ userErrors }) => userErrors);
 
 describe.each(transports)('over %s', (transport) => {
-  let house: PlaygroundHouse;
+  let system: PlaygroundSystem;
   let worker: SpokenWorker;
   /** Jobs by the state they are to be found in. */
   const jobs: Record<string, string> = {};
@@ -38,7 +38,7 @@ describe.each(transports)('over %s', (transport) => {
   let countsBefore: readonly string[];
 
   const mutate = async (mutation: string, type: string, input: object) => {
-    const answer = await house
+    const answer = await system
       .api()
       .data<Record<string, { userErrors: unknown[] }>>(
         `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { message } } }`,
@@ -48,7 +48,7 @@ describe.each(transports)('over %s', (transport) => {
   };
 
   beforeAll(async () => {
-    house = await startPlayground({ transport });
+    system = await startPlayground({ transport });
     await mutate('createQueue', 'CreateQueueInput', {
       name: patient,
       site: 'STORY',
@@ -58,7 +58,7 @@ describe.each(transports)('over %s', (transport) => {
     const throttled = { leaf: 'throttled', nominalCores: 100, ownerLimitCores: 1 };
     await mutate('setShares', 'SetSharesInput', { experiment: 'larkspur', shares: [...shares, throttled] });
     worker = await speakAsWorker(
-      { url: house.file.url, data: house.data, identities: house.identities },
+      { url: system.file.url, data: system.data, identities: system.identities },
       { name: 'spoken', queue: patient },
     );
     await bringJobsIntoEveryState();
@@ -80,7 +80,7 @@ describe.each(transports)('over %s', (transport) => {
     const requirements = { memoryMiB: 64, diskMiB: 1 };
     const withOutputs = { command: 'true', outputs: ['o'] };
     const given = await submit(
-      house.api(),
+      system.api(),
       held.map((name) => ({
         name,
         requirements,
@@ -108,13 +108,13 @@ describe.each(transports)('over %s', (transport) => {
     await mutate('cancelJobs', 'CancelJobsInput', { selection: { ids: [jobs['CANCELLED']] } });
 
     const nowhere = { ...requirements, cores: 4000 };
-    const [activated, onHold, throttled1, throttled2] = await submit(house.api(), [
+    const [activated, onHold, throttled1, throttled2] = await submit(system.api(), [
       { name: 'ACTIVATED', requirements: nowhere },
       { name: 'HELD', requirements: nowhere },
       { name: 'one of two', share: throttledShare, requirements },
       { name: 'THROTTLED', share: throttledShare, requirements },
     ]);
-    const [pending, closed] = await submit(house.api(), [
+    const [pending, closed] = await submit(system.api(), [
       { name: 'PENDING', dependsOn: [jobs['RUNNING']] },
       { name: 'CLOSED', dependsOn: [jobs['FAILED']] },
     ]);
@@ -134,7 +134,7 @@ describe.each(transports)('over %s', (transport) => {
       'the other one THROTTLED',
       async () => {
         await worker.acquire(1);
-        return (await jobsOf(house.api(), [jobs['THROTTLED'] ?? '']))[0]?.state === 'THROTTLED';
+        return (await jobsOf(system.api(), [jobs['THROTTLED'] ?? '']))[0]?.state === 'THROTTLED';
       },
       { deadlineMs: 10_000 },
     );
@@ -147,12 +147,12 @@ describe.each(transports)('over %s', (transport) => {
     );
 
   test('there are jobs in every state', async () => {
-    before = await jobsOf(house.api(), ids());
+    before = await jobsOf(system.api(), ids());
     const states = Object.entries(byName(before)).map(([name, job]) => [name, job?.state]);
     const expected = { HELD: 'PENDING', BACKOFF: 'PENDING', FIRST: 'SENT' };
     for (const [name, state] of states)
       expect([name, state]).toEqual([name, { [name ?? '']: name, ...expected }[name ?? '']]);
-    const { __type } = await house
+    const { __type } = await system
       .api()
       .data<{ __type: { enumValues: { name: string }[] } }>(
         '{ __type(name: "JobState") { enumValues { name } } }',
@@ -160,25 +160,25 @@ describe.each(transports)('over %s', (transport) => {
     expect(new Set(before.map(({ state }) => state))).toEqual(
       new Set(__type.enumValues.map(({ name }) => name)),
     );
-    countsBefore = await countsOf(house.api());
+    countsBefore = await countsOf(system.api());
     const total = countsBefore.reduce((sum, line) => sum + Number(line.split(' ')[2]), 0);
     expect(total).toBe(ids().length);
   });
 
   test('after everything was killed and started again, states, attempts and counts are as they were', async () => {
-    const all = processesWith(house.data);
+    const all = processesWith(system.data);
     // The store first: nothing of what is only in memory may be needed.
     for (const { pid } of all.filter(({ commandLine }) => /^\S*mongod /.test(commandLine)))
       process.kill(pid, 'SIGKILL');
-    await house.process.kill('SIGKILL');
+    await system.process.kill('SIGKILL');
     await untilGone(all, 10_000);
-    house = await startPlayground({
-      data: house.data,
+    system = await startPlayground({
+      data: system.data,
       transport,
-      port: Number(new URL(house.file.url).port),
+      port: Number(new URL(system.file.url).port),
     });
-    expect(await jobsOf(house.api(), ids())).toEqual(before);
-    expect(await countsOf(house.api())).toEqual(countsBefore);
+    expect(await jobsOf(system.api(), ids())).toEqual(before);
+    expect(await countsOf(system.api())).toEqual(countsBefore);
   });
 
   test('what was held by the worker is still its own, and ends by its word; what waited for it goes on', async () => {
@@ -209,7 +209,7 @@ describe.each(transports)('over %s', (transport) => {
     }
     await mutate('releaseJobs', 'ReleaseJobsInput', { selection: { ids: [jobs['HELD']] } });
 
-    const after = byName(await jobsOf(house.api(), ids()));
+    const after = byName(await jobsOf(system.api(), ids()));
     const ended = ['SENT', 'STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING', 'FIRST', 'PENDING', 'THROTTLED'];
     for (const name of ended)
       expect([name, after[name]]).toMatchObject([name, { state: 'FINISHED', attempt: 1 }]);

@@ -2,9 +2,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { type CommandLine, commandLineOf } from '../house/cli.js';
-import { type PlaygroundHouse, startPlayground } from '../house/playground-house.js';
-import { ChangingService, type ResolversOf } from './publish-house.js';
+import { type CommandLine, commandLineOf } from '../system/cli.js';
+import { type PlaygroundSystem, startPlayground } from '../system/playground-system.js';
+import { ChangingService, type ResolversOf } from './publish-system.js';
 
 jest.setTimeout(600_000);
 
@@ -26,19 +26,19 @@ const resolversOf: ResolversOf = (sdl) => ({
 
 /** An experiment that nobody at the playground knows joins it, as its team would do it: by commands, from a service of its own. */
 describe('rhizome schema', () => {
-  let house: PlaygroundHouse;
+  let system: PlaygroundSystem;
   let cli: CommandLine;
   let service: ChangingService;
   let token: string;
   const asHeron = (args: readonly string[]) => cli.run(['--token-file', token, ...args]);
 
   beforeAll(async () => {
-    house = await startPlayground();
-    cli = commandLineOf(house);
-    service = await ChangingService.start('heron', house.identities.verifier, resolversOf);
-    const folder = dirname(house.data);
+    system = await startPlayground();
+    cli = commandLineOf(system);
+    service = await ChangingService.start('heron', system.identities.verifier, resolversOf);
+    const folder = dirname(system.data);
     token = join(folder, 'heron.token');
-    await writeFile(token, await house.identities.service('heron'), { mode: 0o600 });
+    await writeFile(token, await system.identities.service('heron'), { mode: 0o600 });
     await mkdir(join(folder, 'sdl'));
     await writeFile(join(folder, 'sdl', 'schema.graphql'), first);
     await writeFile(join(folder, 'sdl', 'operations.graphql'), 'query Q { heron { nests } }');
@@ -182,13 +182,13 @@ describe('rhizome schema', () => {
       endpoint: service.url,
     });
     expect((await cli.run(['subgraphs'])).stdout).toMatch(/^heron +UP /m);
-    await house.stop();
-    house = await startPlayground({ data: house.data });
+    await system.stop();
+    system = await startPlayground({ data: system.data });
     expect(await answers('nests', 3)).toBe(true);
   });
 
   async function answers(field: string, value: number): Promise<boolean> {
-    const { data } = await house
+    const { data } = await system
       .api()
       .post<{ heron: Record<string, number> | null }>(`{ heron { ${field} } }`);
     return data?.heron?.[field] === value;

@@ -3,14 +3,14 @@ import { describe, expect, jest, test } from '@jest/globals';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { treeOf } from '../house/processes.js';
+import { treeOf } from '../system/processes.js';
 import {
   floraSdl,
   type GatewayProcess,
   publish,
-  type PublishHouse,
-  startPublishHouse,
-} from './publish-house.js';
+  type PublishSystem,
+  startPublishSystem,
+} from './publish-system.js';
 
 jest.setTimeout(900_000);
 
@@ -107,9 +107,9 @@ class Listeners {
 }
 
 /** Publishes a version at one gateway and waits until both answer with it; milliseconds until the later one did. */
-async function publishVersion(house: PublishHouse, version: number, token: string): Promise<number> {
-  house.flora.serve(floraSdl(version));
-  const publisher = house.gateways[version % 2] as GatewayProcess;
+async function publishVersion(system: PublishSystem, version: number, token: string): Promise<number> {
+  system.flora.serve(floraSdl(version));
+  const publisher = system.gateways[version % 2] as GatewayProcess;
   const { userErrors } = await publish(publisher.api(token), 'flora', {
     acceptBreaking: true,
     note: `bloom ${version}`,
@@ -117,7 +117,7 @@ async function publishVersion(house: PublishHouse, version: number, token: strin
   const published = performance.now();
   expect(userErrors).toEqual([]);
   const answers = `{ items { flora { bloom${version} } } }`;
-  for (const gateway of house.gateways) {
+  for (const gateway of system.gateways) {
     await waitFor(
       `version ${version} in ${gateway.process.name}`,
       async () => {
@@ -132,12 +132,12 @@ async function publishVersion(house: PublishHouse, version: number, token: strin
 
 describe('a schema is published again and again', () => {
   test(`${versions} versions under load: no failed request, no lost or doubled event, no memory growth`, async () => {
-    const house = await startPublishHouse();
-    const token = await house.tokens.service('flora');
-    const load = new Load(house.gateways);
+    const system = await startPublishSystem();
+    const token = await system.tokens.service('flora');
+    const load = new Load(system.gateways);
     leftovers.defer('the load', () => load.stop());
-    const listeners = house.gateways.map((gateway) => new Listeners(gateway, house.adminToken));
-    const all = subscriptionsAGateway * house.gateways.length;
+    const listeners = system.gateways.map((gateway) => new Listeners(gateway, system.adminToken));
+    const all = subscriptionsAGateway * system.gateways.length;
     const open = () => listeners.reduce((sum, { opened }) => sum + opened, 0);
     const ended = () => listeners.flatMap(({ ends }) => ends);
     await waitFor(`${all} subscriptions`, () => open() === all || ended().length > 0, {
@@ -146,27 +146,27 @@ describe('a schema is published again and again', () => {
       throw new Error(`${String(error)}; ${open()} are open`);
     });
     expect(ended()).toEqual([]);
-    const ticking = setInterval(() => house.events.append(), 50);
+    const ticking = setInterval(() => system.events.append(), 50);
     leftovers.defer('the events', () => clearInterval(ticking));
 
     const times: number[] = [];
     const heaps: number[][] = [];
     for (let version = 1; version <= versions; version++) {
-      times.push(await publishVersion(house, version, token));
+      times.push(await publishVersion(system, version, token));
       if (weighedAt.includes(version)) {
-        heaps.push(await Promise.all(house.gateways.map((gateway) => gateway.heapInUse())));
+        heaps.push(await Promise.all(system.gateways.map((gateway) => gateway.heapInUse())));
       }
     }
     clearInterval(ticking);
     await load.stop();
-    const last = house.events.last;
+    const last = system.events.last;
     const isThere = () => listeners.every(({ seen }) => seen.every((numbers) => numbers.at(-1) === last));
     await waitFor('the last event everywhere', isThere, { deadlineMs: 5_000 });
 
     const slowest = Math.max(...times);
     const mib = heaps.map((bytes) => bytes.map((one) => one / 2 ** 20));
     // Streams fill their rings first; what grows after that would grow for ever.
-    const growth = house.gateways.map((_, index) => (mib.at(-1)?.[index] ?? 0) - (mib[0]?.[index] ?? 0));
+    const growth = system.gateways.map((_, index) => (mib.at(-1)?.[index] ?? 0) - (mib[0]?.[index] ?? 0));
     const weights = mib.map((one) => one.map((value) => value.toFixed(1)).join(' and ')).join(', ');
     process.stdout.write(
       `measured: ${versions} versions, live in both gateways within ${Math.round(slowest)} ms at most; ${load.answers} answers, ` +
@@ -182,7 +182,7 @@ describe('a schema is published again and again', () => {
     // One graph that is kept weighs more than this for each version.
     for (const grown of growth) expect(grown).toBeLessThan(15);
     // Each engine has a planner in a process of its own: only that of the last one is left.
-    for (const { process: own } of house.gateways) {
+    for (const { process: own } of system.gateways) {
       await waitFor('the end of former planners', () => treeOf(own.pid).length === 2, { deadlineMs: 5_000 });
     }
   });

@@ -2,8 +2,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { dataFolder, spawnPlayground, transports } from '../house/playground-house.js';
-import { processesWith, untilGone } from '../house/processes.js';
+import { dataFolder, spawnPlayground, transports } from '../system/playground-system.js';
+import { processesWith, untilGone } from '../system/processes.js';
 
 describe.each(transports)('the tour over %s', (transport) => {
   test('runs to its end without a terminal, shows what happened, and ends with 0', async () => {
@@ -36,10 +36,10 @@ describe.each(transports)('the tour over %s', (transport) => {
     // One job needs a GPU, and is given one that meets what it asks for.
     expect(output).toMatch(/A100-SXM4-40GB +driver 535 .* 2 of 2 free/);
     expect(output).toMatch(
-      /GPU inference asked for a GPU .* and CUDA 12\.2\.\nIt was given (GPU-simulated-a100-[01]) of pilot-1; its payload saw "\1"/,
+      /GPU inference requires a GPU .* and CUDA 12\.2\.\nIt got (GPU-simulated-a100-[01]) of pilot-1; its payload saw "\1"/,
     );
     expect(output).toMatch(
-      /With CUDA 13\.0 it would wait.*\n.+\n +It would help to ask: .*\(\+\d+ devices\)/,
+      /With CUDA 13\.0 the job would wait.*\n.+\n +Suggested change: .*\(\+\d+ devices\)/,
     );
 
     const [, peak = '', picture = ''] =
@@ -80,8 +80,8 @@ describe('the command line of the playground', () => {
     [['--port', '70000'], /--port must be a whole number from 0 to 65535/],
     [['--pilots', 'two'], /--pilots must be a whole number from 0 to 64/],
     [['--transport', 'pigeon'], /Allowed choices are in-process, http/],
-    [['--once', '--no-tour'], /--once ends after the tour, so it cannot go with --no-tour/],
-    [['--pilots', '0'], /--pilots 0 runs nothing, so it needs --no-tour/],
+    [['--once', '--no-tour'], /--once ends after the tour, so it cannot be combined with --no-tour/],
+    [['--pilots', '0'], /--pilots 0 runs no jobs, so the tour would never end/],
     [['--gpus', 'real'], /Allowed choices are simulated, host/],
     [['--colour'], /unknown option '--colour'/],
   ])('refuses %j, says what would be right, and starts nothing', async (args, message) => {

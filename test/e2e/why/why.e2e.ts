@@ -1,10 +1,10 @@
 /** Why a job waits: core's explanation, and beside it the rules of the job's experiment in its own words. */
 import { expect, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { commandLineOf } from '../house/cli.js';
-import { jobInput } from '../house/jobs.js';
-import type { Api } from '../house/api.js';
-import { startPlayground } from '../house/playground-house.js';
+import { commandLineOf } from '../system/cli.js';
+import { jobInput } from '../system/jobs.js';
+import type { Api } from '../system/api.js';
+import { startPlayground } from '../system/playground-system.js';
 
 const submitObservation = /* GraphQL */ `
   mutation ($input: SubmitLarkspurObservationInput!) {
@@ -50,9 +50,9 @@ async function calibratedJob(api: Api): Promise<string> {
 }
 
 test('why joins the rules of the experiment to core’s explanation, and knows none of another job', async () => {
-  const house = await startPlayground();
-  const cli = commandLineOf(house);
-  const job = await calibratedJob(house.api());
+  const system = await startPlayground();
+  const cli = commandLineOf(system);
+  const job = await calibratedJob(system.api());
   const told = await cli.run(['why', job]);
   expect([told.exitCode, told.stderr]).toEqual([0, '']);
   expect(told.stdout).toContain('ACTIVATED');
@@ -65,7 +65,7 @@ test('why joins the rules of the experiment to core’s explanation, and knows n
   expect(placement[0]?.rules[0]?.selector).toContain('2030a');
   expect(pending?.summary).toEqual(expect.any(String));
 
-  const { submitJobs } = await house
+  const { submitJobs } = await system
     .api()
     .data<{ submitJobs: { jobs: { id: string }[] } }>(
       'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } } }',
@@ -74,5 +74,5 @@ test('why joins the rules of the experiment to core’s explanation, and knows n
   const plain = await cli.run(['why', submitJobs.jobs[0]?.id ?? '']);
   expect(plain.exitCode).toBe(0);
   expect(plain.stdout).not.toContain('calibration');
-  await house.stop();
+  await system.stop();
 });

@@ -3,31 +3,31 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { jobOf, logOf, submit } from '../house/jobs.js';
-import { faultsOf, type JobWatch, watchJobs } from '../house/job-watch.js';
-import { startPilot } from '../house/pilots.js';
-import { type PlaygroundHouse, startPlayground } from '../house/playground-house.js';
-import { processesWith, untilGone } from '../house/processes.js';
+import { jobOf, logOf, submit } from '../system/jobs.js';
+import { faultsOf, type JobWatch, watchJobs } from '../system/job-watch.js';
+import { startPilot } from '../system/pilots.js';
+import { type PlaygroundSystem, startPlayground } from '../system/playground-system.js';
+import { processesWith, untilGone } from '../system/processes.js';
 
 jest.setTimeout(240_000);
 
 /** A dead worker's jobs are back within this time: the promise, with the lease that queues have by default. */
 const backWithinMs = 45_000;
 
-let house: PlaygroundHouse;
+let system: PlaygroundSystem;
 let watch: JobWatch;
 
 beforeAll(async () => {
-  house = await startPlayground();
-  watch = await watchJobs(house.client());
+  system = await startPlayground();
+  watch = await watchJobs(system.client());
 });
 
-/** The place of a house, as workers need it. */
-const place = () => ({ url: house.file.url, data: house.data, identities: house.identities });
+/** The place of a system, as workers need it. */
+const place = () => ({ url: system.file.url, data: system.data, identities: system.identities });
 
 describe('a worker that is killed in mid-job', () => {
   test('its job is back within 45 s, ends elsewhere, its own processes are gone, and its late word would be void', async () => {
-    const marks = join(dirname(house.data), 'marks');
+    const marks = join(dirname(system.data), 'marks');
     await mkdir(marks, { recursive: true });
     // On its first attempt it forks, leaves its session, ignores SIGTERM and goes on for ever; on its second it ends well.
     const shell = [
@@ -39,7 +39,7 @@ describe('a worker that is killed in mid-job', () => {
       'while :; do sleep 1; done',
     ].join('\n');
     const victim = await startPilot(place(), { name: 'victim', cores: 1 });
-    const [id = ''] = await submit(house.api(), [{ name: 'hard to kill', shell }]);
+    const [id = ''] = await submit(system.api(), [{ name: 'hard to kill', shell }]);
     await watch.untilState(id, 'RUNNING', 20_000);
     const carriers = () => processesWith(`RHIZOME_JOB_ID=${id}`);
     await waitFor('a payload of three shells', () => carriers().length >= 3, { deadlineMs: 10_000 });
@@ -58,7 +58,7 @@ describe('a worker that is killed in mid-job', () => {
     expect(back.reason).toMatch(/lease|not heard of/);
     await watch.untilState(id, 'FINISHED', 20_000);
 
-    const job = await jobOf(house.api(), id);
+    const job = await jobOf(system.api(), id);
     expect(job).toMatchObject({ state: 'FINISHED', attempt: 2, exitCode: 0, worker: { name: 'elsewhere' } });
     expect(job.attempts).toMatchObject([
       {
@@ -69,9 +69,9 @@ describe('a worker that is killed in mid-job', () => {
       },
       { number: 2, outcome: 'FINISHED', error: null, worker: { name: 'elsewhere' } },
     ]);
-    expect(await logOf(house.api(), id)).toBe('attempt 2\n');
+    expect(await logOf(system.api(), id)).toBe('attempt 2\n');
     expect(faultsOf(watch.of(id))).toEqual([]);
-    const { workers } = await house
+    const { workers } = await system
       .api()
       .data<{ workers: { nodes: { name: string; state: string }[] } }>(
         '{ workers(filter: { states: [READY, LOST] }) { nodes { name state } } }',
@@ -85,7 +85,7 @@ describe('a worker that is killed in mid-job', () => {
 
   test('a job without another attempt is FAILED then, with a reason', async () => {
     const queue = 'short-lease';
-    const created = await house
+    const created = await system
       .api()
       .data<{ createQueue: { userErrors: unknown[] } }>(
         `mutation { createQueue(input: { name: "${queue}", site: "STORY", limits: { heartbeatSeconds: 1, leaseSeconds: 3 } }) { userErrors { message } } }`,
@@ -93,13 +93,13 @@ describe('a worker that is killed in mid-job', () => {
     expect(created.createQueue.userErrors).toEqual([]);
     const victim = await startPilot(place(), { name: 'victim', queue });
     const requirements = { memoryMiB: 64, diskMiB: 1, queue };
-    const [id = ''] = await submit(house.api(), [
+    const [id = ''] = await submit(system.api(), [
       { shell: 'sleep 600', requirements, retry: { maxAttempts: 1 } },
     ]);
     await watch.untilState(id, 'RUNNING', 20_000);
     await victim.kill('SIGKILL');
     await watch.untilState(id, 'FAILED', 10_000);
-    const { attempts } = await jobOf(house.api(), id);
+    const { attempts } = await jobOf(system.api(), id);
     expect(attempts).toMatchObject([{ outcome: 'FAILED', error: { family: 'WORKER', code: 'LEASE_LOST' } }]);
   });
 });

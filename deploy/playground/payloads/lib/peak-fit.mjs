@@ -1,5 +1,6 @@
-// A binned maximum-likelihood fit of a Voigt profile to a mass peak: the natural width is known, peak and resolution are free.
-// The yield is that of the window, as the extended likelihood has it. Errors come from the Fisher information.
+// A binned maximum-likelihood fit of a Voigt profile to a mass peak: the natural width is known, peak and
+// resolution are free. The yield is that of the window, as the extended likelihood has it. Errors come from
+// the Fisher information.
 import { voigt } from './voigt.mjs';
 
 const gaussPoints = [
@@ -87,8 +88,8 @@ function chiSquare(counts, expected) {
 }
 
 /**
- * Fits the peak. `width` is the natural full width in GeV. `converged` is false where the likelihood has no maximum that
- * the data determine; the figures are then of no use.
+ * Fits the peak. `width` is the natural full width in GeV. `converged` is false where the likelihood has no
+ * maximum that the data determine; the figures are then of no use.
  */
 export function fitPeak(spectrum, width) {
   let parameters = start(spectrum);

@@ -1,5 +1,5 @@
-// The histogram as a picture: data with error bars, the fitted curve, the result, and the pulls below. Plain SVG, no fonts
-// or styles from elsewhere.
+// The histogram as a picture: data with error bars, the fitted curve, the result, and the pulls below. Plain
+// SVG, no fonts or styles from elsewhere.
 
 const SIZE = { width: 880, height: 660 };
 const MAIN = { left: 92, right: 852, top: 74, bottom: 482 };

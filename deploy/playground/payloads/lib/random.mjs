@@ -1,6 +1,8 @@
 // A seeded source of random numbers (sfc32), so that a seed gives the same events on every machine.
 
-/** The seed a job gets when none is given: a digest (FNV-1a) of its id, so that no two jobs repeat each other. */
+/**
+ * The seed a job gets when none is given: a digest (FNV-1a) of its id, so that no two jobs repeat each other.
+ */
 export function seedOf(text) {
   let hash = 0x811c9dc5;
   for (const byte of Buffer.from(text, 'utf8')) hash = Math.imul(hash ^ byte, 0x01000193);

@@ -1,4 +1,5 @@
-// The programs' own file format: one line of JSON that says what follows, then 32-bit floats, little-endian, row by row.
+// The programs' own file format: one line of JSON that says what follows, then 32-bit floats, little-endian,
+// row by row.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fail } from './workplace.mjs';
 
@@ -12,7 +13,10 @@ export function writeTable(path, header, rows) {
   return head.length + body.length;
 }
 
-/** Reads a table of the wanted format whole; a file of another format or a cut one ends the program with the reason. */
+/**
+ * Reads a table of the wanted format whole; a file of another format or a cut one ends the program with the
+ * reason.
+ */
 export function readTable(path, format) {
   let bytes;
   try {

@@ -1,5 +1,6 @@
-// The Voigt profile: a Breit-Wigner seen through a detector with Gaussian resolution. It is the real part of the Faddeeva
-// function w(z), here by Weideman's rational approximation (SIAM J. Numer. Anal. 31 (1994) 1497), good to 1e-11 for 32 terms.
+// The Voigt profile: a Breit-Wigner seen through a detector with Gaussian resolution. It is the real part of
+// the Faddeeva function w(z), here by Weideman's rational approximation (SIAM J. Numer. Anal. 31 (1994)
+// 1497), good to 1e-11 for 32 terms.
 
 const TERMS = 32;
 const SCALE = Math.sqrt(TERMS / Math.SQRT2);
@@ -39,7 +40,10 @@ export function faddeevaReal(x, y) {
   );
 }
 
-/** Density per GeV at `x` of a Breit-Wigner (peak, full width) convolved with a Gauss of this resolution, all in GeV. */
+/**
+ * Density per GeV at `x` of a Breit-Wigner (peak, full width) convolved with a Gauss of this resolution, all
+ * in GeV.
+ */
 export function voigt(x, peak, width, resolution) {
   const unit = resolution * Math.SQRT2;
   return faddeevaReal((x - peak) / unit, width / 2 / unit) / (resolution * Math.sqrt(2 * Math.PI));

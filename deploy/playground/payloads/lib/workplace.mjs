@@ -1,5 +1,5 @@
-// Where a payload finds its inputs and leaves its outputs: in the folders that the pilot names in the environment,
-// or, when it is run by hand, in the working folder.
+// Where a payload finds its inputs and leaves its outputs: in the folders that the pilot names in the
+// environment, or, when it is run by hand, in the working folder.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -23,8 +23,9 @@ export function workplace(env = process.env) {
 }
 
 /**
- * The files to read: those named on the command line, else all files of the parents' outputs with this ending.
- * The manifest is `{"parents": [{"jobId", "folder", "files": [{"name", …}]}]}`; the order is that of the parents.
+ * The files to read: those named on the command line, else all files of the parents' outputs with this
+ * ending. The manifest is `{"parents": [{"jobId", "folder", "files": [{"name", …}]}]}`; the order is that of
+ * the parents.
  */
 export function inputFiles(named, ending, place = workplace()) {
   if (named.length > 0) return named;

@@ -1,5 +1,6 @@
-// A toy Z boson: its mass from a Breit-Wigner, its transverse momentum and rapidity from simple shapes, its decay into
-// two muons isotropic in its rest frame, and a detector that measures each muon's momentum with a finite resolution.
+// A toy Z boson: its mass from a Breit-Wigner, its transverse momentum and rapidity from simple shapes, its
+// decay into two muons isotropic in its rest frame, and a detector that measures each muon's momentum with a
+// finite resolution.
 
 /** Masses and the width in GeV (Particle Data Group). */
 export const zMass = 91.1876;
@@ -35,7 +36,9 @@ function boson(random) {
   return { mass, p: [pt * Math.cos(phi), pt * Math.sin(phi), mt * Math.sinh(y), mt * Math.cosh(y)] };
 }
 
-/** Boosts `p` from the rest frame of a particle with four-momentum `frame` and this mass into the laboratory. */
+/**
+ * Boosts `p` from the rest frame of a particle with four-momentum `frame` and this mass into the laboratory.
+ */
 function boost(p, frame, mass) {
   const along = (frame[0] * p[0] + frame[1] * p[1] + frame[2] * p[2]) / mass;
   const gain = along / (frame[3] / mass + 1) / mass + p[3] / mass;

@@ -1,4 +1,7 @@
-/** Updates of a running playground: services restart with the program as it is built now, schemas are published. */
+/**
+ * Updates of a running playground: services restart with the program as it is built now, schemas are
+ * published.
+ */
 import type { ApiClient } from '@rhizome/client';
 import type { RunningPlayground } from '../playground.js';
 import { DevPublishSchemaDocument } from '../operations.generated.js';
@@ -27,7 +30,10 @@ export interface UpdateChannel {
   send?(message: unknown): unknown;
 }
 
-/** Carries out updates in the order in which they arrive, and says first that the playground is ready for them. */
+/**
+ * Carries out updates in the order in which they arrive, and says first that the playground is ready for
+ * them.
+ */
 export function answerUpdates(channel: UpdateChannel, running: RunningPlayground): void {
   let previous: Promise<unknown> = Promise.resolve();
   channel.on('message', (message) => {
@@ -54,7 +60,9 @@ async function update(running: RunningPlayground, request: UpdateRequest): Promi
   return { id: request.id, errors, notes };
 }
 
-/** Publishes the schema that the restarted endpoint answers with. Breaking changes are reported and accepted. */
+/**
+ * Publishes the schema that the restarted endpoint answers with. Breaking changes are reported and accepted.
+ */
 async function publish(
   client: ApiClient,
   subgraph: string,

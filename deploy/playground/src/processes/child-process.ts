@@ -1,4 +1,4 @@
-/** Node programs as processes that do not outlive this one, each with a log file of its own. */
+/** Node programs as child processes that do not outlive this one, each with its own log file. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fchmodSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -7,16 +7,16 @@ import { dyingWithParent } from './dying-with-parent.js';
 
 /** A program to start. */
 export interface ChildOptions {
-  /** Names it in messages. */
+  /** Name in messages. */
   readonly name: string;
   /** Path of a JavaScript file. */
   readonly program: string;
   readonly args?: readonly string[];
   /** Options of Node itself. */
   readonly nodeOptions?: readonly string[];
-  /** Added to the environment that it inherits. */
+  /** Added to the inherited environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Both its outputs are appended here. */
+  /** File to which both outputs are appended. */
   readonly logFile: string;
 }
 
@@ -31,24 +31,24 @@ export interface Child {
   readonly name: string;
   readonly pid: number;
   readonly logFile: string;
-  /** How it ended; undefined while it runs. */
+  /** How the process ended; undefined while it runs. */
   readonly end: ChildEnd | undefined;
   readonly exited: Promise<ChildEnd>;
-  /** Whether it was asked to end, by `stop` or `kill`. */
+  /** Whether `stop` or `kill` was called. */
   readonly isAsked: boolean;
-  /** What it has written since it was started. */
+  /** Output since the start. */
   written(): string;
-  /** Sends a signal; nothing happens when it has ended. */
+  /** Sends a signal, if the process still runs. */
   signal(signal: NodeJS.Signals): void;
-  /** SIGTERM, and SIGKILL when the grace is over; resolves when it has ended. */
+  /** Sends SIGTERM, and SIGKILL after the grace time; resolves when the process has ended. */
   stop(graceMs: number): Promise<ChildEnd>;
-  /** Ends it without a word of warning; resolves when it has ended. */
+  /** Sends SIGKILL; resolves when the process has ended. */
   kill(): Promise<ChildEnd>;
 }
 
 /**
- * Starts a program in a session of its own, so that Ctrl-C reaches it through this process alone, and such that it is
- * killed when this process dies, however it dies.
+ * Starts a program in its own session, so that Ctrl-C reaches it only through this process. The kernel kills
+ * it when this process dies for any reason.
  */
 export function startChild(options: ChildOptions): Child {
   const { name, program, args = [], nodeOptions = [], env = {}, logFile } = options;
@@ -83,7 +83,7 @@ class Started implements Child {
     this.#logFrom = logFrom;
     this.exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => resolve((this.end = { code, signal })));
-      // It was never there: the shell's word for it.
+      // The program could not be started; 127 is the shell's exit code for that.
       child.once('error', () => {
         if (child.pid === undefined) resolve((this.end = { code: 127, signal: null }));
       });
@@ -115,7 +115,7 @@ class Started implements Child {
 
   kill(): Promise<ChildEnd> {
     this.isAsked = true;
-    // A process that was stopped does not see other signals.
+    // A stopped process does not react to other signals.
     this.signal('SIGKILL');
     return this.exited;
   }
@@ -126,7 +126,7 @@ export function describeEnd({ code, signal }: ChildEnd): string {
   return signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
 }
 
-/** The last lines of what a process wrote, for messages. */
+/** Last lines of a process's output, for messages. */
 export function lastLines(child: Child, count = 8): string {
   return child
     .written()

@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 let prefix: readonly string[] | undefined;
 
 /**
- * The command line that runs a program such that the kernel kills it when this process dies: by `setpriv`, which becomes the
- * program. Where there is no such `setpriv` the program alone; it then outlives a parent that is killed.
+ * Command line that runs a program such that the kernel kills it when this process dies: with `setpriv`,
+ * which becomes the program. Without `setpriv` the program runs alone, and outlives a parent that is killed.
  */
 export function dyingWithParent(program: string): readonly string[] {
   prefix ??= isAvailable() ? ['setpriv', '--pdeathsig', 'KILL', '--'] : [];

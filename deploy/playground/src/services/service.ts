@@ -1,4 +1,4 @@
-/** A service of the house as a process: its address is what it says itself, and it is waited for until it is ready. */
+/** A Rhizome service as a process. Its log contains its address; `/readyz` says when it is ready. */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Child,
@@ -14,15 +14,17 @@ export interface Service extends Child {
   readonly url: string;
   /** `ws://…/graphql` */
   readonly wsUrl: string;
-  /** Resolves when `/readyz` says that it can do its work; throws when it ends before, or is not ready within the time. */
+  /**
+   * Resolves when `/readyz` answers 200. @throws if the process ends first, or is not ready within the time
+   */
   untilReady(withinMs?: number): Promise<void>;
 }
 
-/** Nothing of what is looked for here is there faster. */
+/** Time between two checks, in milliseconds. */
 const lookAgainMs = 10;
 const startWithinMs = 60_000;
 
-/** Starts a service; resolves when it listens. Throws, with its last words, when it ends before. */
+/** Starts a service; resolves when it listens. @throws with the last lines of its log if it ends first */
 export async function startService(options: ChildOptions): Promise<Service> {
   const child = startChild(options);
   const address = await until(child, 'listened', startWithinMs, () => addressIn(child.written()));
@@ -34,7 +36,7 @@ export async function startService(options: ChildOptions): Promise<Service> {
   });
 }
 
-/** The address in the line of its log that says that it serves: as `address`, or in a `url`. */
+/** Address in the log line that reports the start: as `address`, or in a `url`. */
 function addressIn(log: string): string | undefined {
   for (const line of log.split('\n')) {
     if (!line.includes('"serving"')) continue;
@@ -50,7 +52,7 @@ function parse(line: string): Readonly<Record<string, unknown>> {
   try {
     return JSON.parse(line) as Record<string, unknown>;
   } catch {
-    // The last line may be half written.
+    // The last line may be incomplete.
     return {};
   }
 }
@@ -65,7 +67,7 @@ async function untilReady(child: Child, readyz: URL, withinMs: number): Promise<
   await until(child, 'was ready', withinMs, isReady, () => said);
 }
 
-/** Asks until the answer is there; the process must live meanwhile. */
+/** Repeats a check until it returns a value. @throws if the process ends first, or after the time limit */
 async function until<T>(
   child: Child,
   what: string,

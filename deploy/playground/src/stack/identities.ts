@@ -1,4 +1,4 @@
-/** The playground's own token issuer, and who it mints tokens for. */
+/** Token issuer of the playground, and the principals that it issues tokens for. */
 import { join } from 'node:path';
 import {
   type Role,
@@ -8,24 +8,24 @@ import {
   createVerifier,
 } from '@rhizome/authz';
 
-/** Tokens live this long: a playground is started anew more often. */
+/** Lifetime of tokens, longer than a playground usually runs. */
 const ttlSeconds = 7 * 86_400;
 
-/** Issuer, verifier, and the tokens by who bears them. */
+/** Issuer, verifier, and tokens by principal. */
 export interface Identities {
   readonly issuer: TokenIssuer;
   readonly verifier: Verifier;
-  /** `newcomer@playground`, who may do everything. */
+  /** Token of `newcomer@playground`, who may do everything. */
   newcomer(): Promise<string>;
-  /** `reader@playground`, who may read everything. */
+  /** Token of `reader@playground`, who may read everything. */
   reader(): Promise<string>;
-  /** The pilots of a queue. */
+  /** Token for the pilots of a queue. */
   pilot(queue: string): Promise<string>;
-  /** An experiment's service. */
+  /** Token of an experiment's service. */
   service(experiment: string): Promise<string>;
 }
 
-/** Opens the key in the data folder (mode 0600), or makes it. */
+/** Opens the key in the data folder, or creates it with mode 0600. */
 export async function openIdentities(data: string): Promise<Identities> {
   const issuer = await createTokenIssuer({
     keyFile: join(data, 'token-key.json'),

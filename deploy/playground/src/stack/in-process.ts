@@ -1,4 +1,4 @@
-/** Core, the experiments and the gateway in this process: no hop, no serialisation. */
+/** Core, the experiments and the gateway in this process: no network hop, no serialisation. */
 import { dashboardPages } from '@rhizome/dashboard';
 import { type Core, buildCore } from '@rhizome/core';
 import type { ExperimentService } from '@rhizome/experiment';
@@ -14,45 +14,45 @@ import { connectMongo } from '@rhizome/mongo';
 import { type ExperimentManifest, inProcessUrl } from '@rhizome/schema/repository';
 import { type InProcessSubgraph, type SubgraphSchema, createInProcess } from '@rhizome/subgraph';
 import { executionMode } from '../config.js';
-import { Endings } from '../endings.js';
+import { Shutdown } from '../shutdown.js';
 import { loadExperiment } from './experiment-module.js';
 import { lazyClient } from './lazy-client.js';
 import { registerFound, type RunningStack, type StackOptions } from './stack.js';
 
 type Mongo = Awaited<ReturnType<typeof connectMongo>>;
 
-/** What is built before the gateway has an address. */
+/** Components that exist before the gateway has an address. */
 interface Parts {
   readonly mongo: Mongo;
   readonly ids: ReturnType<typeof createIds>;
-  readonly endings: Endings;
-  /** The gateway's address, once it is known. */
+  readonly shutdown: Shutdown;
+  /** Address of the gateway, once it is known. */
   url: string;
 }
 
-/** How long the gateway waits for running operations at the end, in milliseconds. */
+/** Time that the gateway waits for running operations at shutdown, in milliseconds. */
 const drainMs = 1_000;
 
 /**
- * Starts the stack; resolves when the gateway serves and the experiments follow core's events. Throws, and leaves nothing
- * running, when a part cannot be started.
+ * Starts the stack; resolves when the gateway serves and the experiments follow core's events.
+ * @throws if a part cannot be started; then nothing is left running
  */
 export async function startInProcess(options: StackOptions): Promise<RunningStack> {
-  const endings = new Endings();
+  const shutdown = new Shutdown();
   try {
-    return await start(options, endings);
+    return await start(options, shutdown);
   } catch (error) {
-    await endings.run(options.log);
+    await shutdown.run(options.log);
     throw error;
   }
 }
 
-async function start(options: StackOptions, endings: Endings): Promise<RunningStack> {
+async function start(options: StackOptions, shutdown: Shutdown): Promise<RunningStack> {
   const { identities, subgraphs, port, log } = options;
   const mongoUri = await options.mongoUri;
   const mongo = await connectMongo({ uri: mongoUri, appName: 'rhizome-playground' });
-  endings.add("core's connection to the store", () => mongo.close());
-  const parts: Parts = { mongo, ids: createIds(), endings, url: '' };
+  shutdown.add("core's connection to the store", () => mongo.close());
+  const parts: Parts = { mongo, ids: createIds(), shutdown, url: '' };
   const registered = registerFound(
     subgraphs.map((one) => ({ ...one, url: inProcessUrl(one.name) })),
     { mongoUri, log },
@@ -75,28 +75,28 @@ async function start(options: StackOptions, endings: Endings): Promise<RunningSt
     staticRoot: builtPages,
     dashboardRoot: dashboardPages,
   });
-  endings.add('the gateway', () => gateway.close());
+  shutdown.add('the gateway', () => gateway.close());
   const served = await serveGateway(gateway, { port });
-  endings.add("the gateway's doors", () => served.close(drainMs));
+  shutdown.add("the gateway's doors", () => served.close(drainMs));
   parts.url = served.url;
   await Promise.all(
     experiments.map(async (experiment) => {
-      endings.add('an experiment', () => experiment.stop());
+      shutdown.add('an experiment', () => experiment.stop());
       await experiment.start();
     }),
   );
-  const stop = () => endings.run(log);
+  const stop = () => shutdown.run(log);
   return { url: served.url, wsUrl: served.wsUrl, origin: served.origin, pids: {}, stop };
 }
 
-async function startCore({ log }: StackOptions, { mongo, ids, endings }: Parts): Promise<Core> {
+async function startCore({ log }: StackOptions, { mongo, ids, shutdown }: Parts): Promise<Core> {
   const core = buildCore({
     db: mongo.db('core'),
     clock: systemClock,
     ids,
     log: log.child({ service: 'core' }),
   });
-  endings.add('core', () => core.stop());
+  shutdown.add('core', () => core.stop());
   await core.start();
   return core;
 }
@@ -108,7 +108,7 @@ async function buildExperiment(
 ): Promise<ExperimentService> {
   const { name, database } = manifest;
   const client = lazyClient(() => ({ url: parts.url, token: () => identities.service(name) }));
-  parts.endings.add(`the client of ${name}`, () => client.close());
+  parts.shutdown.add(`the client of ${name}`, () => client.close());
   const module = await loadExperiment(manifest);
   return module.build({
     db: parts.mongo.db(database),
@@ -132,7 +132,7 @@ function reach(
   );
   return (name) => {
     const subgraph = callable.get(name);
-    if (!subgraph) throw new Error(`the supergraph names the subgraph ${name}, which does not run here`);
+    if (!subgraph) throw new Error(`Subgraph "${name}" of the supergraph does not run in this process.`);
     return subgraph;
   };
 }

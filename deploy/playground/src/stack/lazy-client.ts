@@ -1,7 +1,7 @@
-/** A client whose address is known only when the gateway listens. */
+/** A client whose address is known only once the gateway listens. */
 import { type ApiClient, type ClientOptions, createClient } from '@rhizome/client';
 
-/** Makes the client at its first use; `url` must be known by then. */
+/** Creates the client at its first use; `url` must return the address by then. */
 export function lazyClient(options: () => ClientOptions): ApiClient {
   let made: ApiClient | undefined;
   const client = () => (made ??= createClient(options()));

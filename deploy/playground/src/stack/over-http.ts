@@ -1,14 +1,18 @@
 /**
- * Core, each experiment and the gateway as processes of their own that speak HTTP and WebSocket, as on a cluster.
+ * Core, each experiment and the gateway as processes of their own that speak HTTP and WebSocket, as on a
+ * cluster.
  */
 import { executionMode } from '../config.js';
 import { freePort } from '../port.js';
 import { type Child, describeEnd, lastLines } from '../processes/child-process.js';
-import { type ServiceWorld, startCore, startExperiment, startGateway } from '../services/house-services.js';
+import { type ServiceWorld, startCore, startExperiment, startGateway } from '../services/start-services.js';
 import type { Service } from '../services/service.js';
 import { registerFound, type RunningStack, type StackOptions } from './stack.js';
 
-/** Time that each group of services gets to shut down, in milliseconds: gateway, experiments, core, in this order. */
+/**
+ * Time that each group of services gets to shut down, in milliseconds: gateway, experiments, core, in this
+ * order.
+ */
 const graceMs = 800;
 
 /**

@@ -1,12 +1,12 @@
-/** What runs between the store and the clients: core, the experiments and the gateway, together or each on its own. */
+/** The services between the store and the clients, in one process or in several. */
 import type { Logger } from '@rhizome/log';
 import { committedSupergraph, type FoundSubgraph, gatewaySubgraph } from '@rhizome/schema/repository';
 import { root } from '../root.js';
 import type { Identities } from './identities.js';
 
-/** What a stack is started from. */
+/** Options of a stack. */
 export interface StackOptions {
-  /** The connection string of the store, once it can be used: what needs no store is done meanwhile. */
+  /** Connection string of the store, once it is available; other work is done meanwhile. */
   readonly mongoUri: Promise<string>;
   readonly identities: Identities;
   /** Subgraphs found in the repository. */
@@ -14,16 +14,16 @@ export interface StackOptions {
   readonly port: number;
   readonly data: string;
   readonly log: Logger;
-  /** Told when a part of the running stack has ended although nobody asked it to. */
+  /** Called when a part of the running stack ended unexpectedly. */
   readonly onFailure: (error: Error) => void;
 }
 
-/** A stack that serves. */
+/** A running stack. */
 export interface RunningStack {
   readonly url: string;
   readonly wsUrl: string;
   readonly origin: string;
-  /** Processes of its own, by the service that each runs; empty where all run in this one. */
+  /** Process ids by service; empty if all services run in this process. */
   readonly pids: Readonly<Record<string, number>>;
   /**
    * Restarts a service of its own process at the same address; absent where all run in this process.
@@ -35,8 +35,9 @@ export interface RunningStack {
 }
 
 /**
- * Puts what was found into the gateway's schema registry, with the addresses given; what has been published there beside it stays live.
- * Throws with every fault when the subgraphs do not compose.
+ * Puts the found subgraphs with their addresses into the gateway's schema registry. Other published subgraphs
+ * stay live.
+ * @throws with all errors if the subgraphs do not compose
  */
 export async function registerFound(
   found: readonly FoundSubgraph[],
@@ -53,8 +54,9 @@ export async function registerFound(
 }
 
 /**
- * The supergraph of what was found and the gateway itself: the committed one where it is made of exactly this, else composed anew.
- * Throws with every fault when the subgraphs do not compose.
+ * Supergraph of the found subgraphs and the gateway's own: the committed file if it was composed from exactly
+ * these, otherwise newly composed.
+ * @throws with all errors if the subgraphs do not compose
  */
 export async function supergraphOf(found: readonly FoundSubgraph[]): Promise<string> {
   const subgraphs = [...found, gatewaySubgraph(root)];

@@ -1,4 +1,4 @@
-/** The tour's GPU job, and the GPUs that it is placed on. */
+/** The GPU job of the tour, and the simulated GPUs. */
 import { randomUUID } from 'node:crypto';
 import type { ApiClient } from '@rhizome/client';
 import {
@@ -9,12 +9,12 @@ import {
   TourLogDocument,
   TourSubmitGpuJobDocument,
 } from '../operations.generated.js';
-import type { Board } from './board.js';
+import type { ProgressDisplay } from './progress-display.js';
 
-/** What it must have been given: of the simulated devices only the whole A100s meet what it asks for. */
+/** Devices that the job must get: of the simulated ones only the whole A100s qualify. */
 const rightDevice = /^GPU-simulated-a100-[01]$/;
 
-/** What the job asks for. */
+/** Requirements of the job. */
 const requirements = {
   memoryMiB: 100,
   walltimeSeconds: 60,
@@ -26,10 +26,10 @@ const requirements = {
     cudaRuntime: '12.2',
   },
 };
-/** A runtime that no driver of the fleet serves. */
+/** A CUDA runtime that no simulated driver supports. */
 const tooNew = '13.0';
 
-/** Submits one job that needs a GPU with much memory. Answers its id. */
+/** Submits one job that needs a GPU with much memory. @returns its id */
 export async function submitGpuJob(client: ApiClient): Promise<string> {
   const payload = { command: 'sh', arguments: ['-c', 'echo "$CUDA_VISIBLE_DEVICES"'] };
   const input = {
@@ -46,10 +46,10 @@ export async function submitGpuJob(client: ApiClient): Promise<string> {
   return job.id;
 }
 
-/** Shows the fleet, and where the job ran; a problem for each thing that is not as it must be. */
+/** Shows the GPUs and where the job ran; adds a problem for everything that is wrong. */
 export async function showGpus(
   client: ApiClient,
-  board: Board,
+  display: ProgressDisplay,
   jobId: string,
   problems: string[],
 ): Promise<void> {
@@ -59,7 +59,7 @@ export async function showGpus(
     client.query(TourGpuJobDocument, { id: jobId }),
     client.query(TourLogDocument, { id: jobId, attempt: 1 }),
   ]);
-  board.say(
+  display.say(
     `\nGPUs (simulated; nothing computes on them), as the pilots report them:\n${fleetLines(hardwareMap)}`,
   );
   const last = job?.attempts.at(-1);
@@ -68,20 +68,20 @@ export async function showGpus(
     .map(({ text }) => text)
     .join('')
     .trim();
-  board.say(
-    `${job?.name ?? jobId} asked for a GPU of ${gpu.vendor} with ${gpu.minMemoryMiB} MiB, capability ${gpu.minComputeCapability} and CUDA ${gpu.cudaRuntime}.`,
+  display.say(
+    `${job?.name ?? jobId} requires a GPU of ${gpu.vendor} with ${gpu.minMemoryMiB} MiB, capability ${gpu.minComputeCapability} and CUDA ${gpu.cudaRuntime}.`,
   );
-  board.say(`It was given ${device} of ${last?.worker?.name ?? '?'}; its payload saw "${said}".`);
-  await showWhy(client, board, problems);
+  display.say(`It got ${device} of ${last?.worker?.name ?? '?'}; its payload saw "${said}".`);
+  await showWhy(client, display, problems);
   if (job?.state !== 'FINISHED') problems.push(`the GPU job is ${job?.state ?? 'not there'}`);
   else if (!rightDevice.test(device))
-    problems.push(`the GPU job was given ${device}, which does not meet what it asks for`);
+    problems.push(`the GPU job got ${device}, which does not meet its requirements`);
   else if (said !== device)
-    problems.push(`the GPU job's payload saw "${said}", not the device that it was given`);
+    problems.push(`the payload of the GPU job saw "${said}", not the device that it got`);
 }
 
-/** What the job would wait for if it asked for too much: told without submitting anything. */
-async function showWhy(client: ApiClient, board: Board, problems: string[]): Promise<void> {
+/** Shows why a job with a requirement that is too high would wait, without submitting one. */
+async function showWhy(client: ApiClient, display: ProgressDisplay, problems: string[]): Promise<void> {
   const { gpu } = requirements;
   const input = {
     experiment: 'epic',
@@ -89,14 +89,14 @@ async function showWhy(client: ApiClient, board: Board, problems: string[]): Pro
   };
   const { explainRequirements } = await client.query(TourDryRunDocument, { input });
   const { pending, userErrors } = explainRequirements;
-  board.say(
-    `With CUDA ${tooNew} it would wait, and "rhizome why" would tell why:\n  ${pending?.summary ?? userErrors[0]?.message ?? '?'}`,
+  display.say(
+    `With CUDA ${tooNew} the job would wait, and "rhizome why" would explain:\n  ${pending?.summary ?? userErrors[0]?.message ?? '?'}`,
   );
   const help = pending?.relaxations ?? [];
   for (const { change, devicesGained } of help.slice(0, 2))
-    board.say(`  It would help to ask: ${change} (+${devicesGained} devices).`);
+    display.say(`  Suggested change: ${change} (+${devicesGained} devices).`);
   if (help.length === 0)
-    problems.push('nothing is told that would help a job that asks for too new a CUDA runtime');
+    problems.push('no change was suggested for a job with a CUDA runtime that is too new');
 }
 
 function fleetLines({ sites }: TourHardwareQuery['hardwareMap']): string {

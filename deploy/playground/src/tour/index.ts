@@ -1,2 +1,2 @@
-export { createBoard } from './board.js';
+export { createProgressDisplay as createBoard } from './progress-display.js';
 export { runTour } from './tour.js';

@@ -8,7 +8,7 @@ describe('the fitted peak', () => {
     expect(problemOfPeak(fit(peak))).toBeNull();
   });
 
-  // The third and the fourth are where it lands with the momentum scale 2 % off.
+  // The third and the fourth are the peaks with a momentum scale that is 2 % off.
   test.each([90.69, 91.71, 93.02, 89.36, 0, Number.NaN])('is a problem at %d GeV', (peak) => {
     expect(problemOfPeak(fit(peak))).toContain(`the fitted peak is at ${peak} GeV, outside 91.2 ± 0.5 GeV`);
   });

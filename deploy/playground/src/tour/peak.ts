@@ -1,25 +1,25 @@
-/** The fitted peak that the tour's merge job leaves, and whether it is where it must be. */
+/** Result of the peak fit in the tour's merge job. */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What the tour reads of `histogram.json`. */
+/** Part of `histogram.json` that the tour reads. */
 export interface Histogram {
   readonly fit: { readonly peak: number; readonly peakError: number; readonly converged: boolean };
 }
 
-/** The Z mass as the toy generator has it, and how far the fitted peak may be away, in GeV. */
+/** Z mass of the toy generator, and accepted deviation of the fitted peak, in GeV. */
 const expectedPeak = 91.2;
 const tolerance = 0.5;
 
-/** What is wrong with the fit; null when nothing is. */
+/** Description of what is wrong with the fit; null if nothing is. */
 export function problemOfPeak({ fit }: Histogram): string | null {
   if (!fit.converged) return 'the fit of the peak did not converge';
-  // Written such that a peak that is no number is wrong, too.
+  // Written so that a peak that is not a number is wrong as well.
   if (Math.abs(fit.peak - expectedPeak) <= tolerance) return null;
   return `the fitted peak is at ${fit.peak} GeV, outside ${expectedPeak} ± ${tolerance} GeV`;
 }
 
-/** The path of an output, whose location is a URL, or a path in the pilots' file store. */
+/** Path of an output, whose location is a URL or a path in the pilots' file store. */
 export function placeOf(store: string, location: string): string {
   return location.startsWith('file:') ? fileURLToPath(location) : resolve(store, location);
 }

@@ -1,11 +1,14 @@
-/** What the tour submits: an ATLAS task with the toy Monte Carlo, and an ePIC run whose first group fails on its first attempt. */
+/**
+ * Work of the tour: an ATLAS task with the toy Monte Carlo, and an ePIC run whose first group fails on its
+ * first attempt.
+ */
 import { fileURLToPath } from 'node:url';
 import type { SubmitAtlasTaskInput, SubmitEpicRunInput } from '../operations.generated.js';
 
 const program = (name: string) => fileURLToPath(new URL(`../../payloads/${name}`, import.meta.url));
 const node = process.execPath;
 
-/** Events that each generator job makes: enough for a peak of its own. */
+/** Events of each generator job, enough for a visible peak. */
 const eventsPerJob = 20_000;
 const generatorJobs = 3;
 

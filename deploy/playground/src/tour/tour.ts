@@ -1,4 +1,4 @@
-/** The tour: submits real work of two experiments through the gateway, shows it live, and checks what came out. */
+/** The tour: submits work of two experiments through the gateway, shows it live, and checks the results. */
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { ApiClient } from '@rhizome/client';
@@ -12,28 +12,28 @@ import {
   type TourTaskQuery,
 } from '../operations.generated.js';
 import type { GpuKind } from '../gpus.js';
-import type { Board } from './board.js';
+import type { ProgressDisplay } from './progress-display.js';
 import { showGpus, submitGpuJob } from './gpus.js';
 import { type Histogram, placeOf, problemOfPeak } from './peak.js';
 import { atlasTask, epicRun } from './submissions.js';
 
-/** What the tour is handed. */
+/** Options of the tour. */
 export interface TourOptions {
   readonly client: ApiClient;
-  readonly board: Board;
-  /** The pilots' file store. */
+  readonly display: ProgressDisplay;
+  /** Path of the pilots' file store. */
   readonly store: string;
-  /** Seconds since the command began. */
+  /** Seconds since the command started. */
   readonly since: () => number;
   readonly signal: AbortSignal;
-  /** With simulated GPUs there is one job more. */
+  /** With simulated GPUs the tour submits one more job. */
   readonly gpus: GpuKind;
 }
 
-/** How the tour went. */
+/** Result of the tour. */
 export interface TourResult {
   readonly ok: boolean;
-  /** What is wrong, one sentence each. */
+  /** What is wrong, one sentence for each problem. */
   readonly problems: readonly string[];
 }
 
@@ -41,30 +41,33 @@ type TourJob = NonNullable<NonNullable<TourTaskQuery['task']>['jobs']['nodes'][n
 type TourEvent = NonNullable<TourJobsSubscription['jobStateChanged']['event']>;
 
 const terminal = new Set(['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED']);
-/** Run numbers are counted in seconds from this time on (2020): so each tour has one of its own. */
+/**
+ * Start of run numbers (2020): a run number is the number of seconds since then, so that each tour has its
+ * own.
+ */
 const firstRunAt = 1_577_836_800;
 
-/** Runs the tour to its end, or until the signal. */
+/** Runs the tour until it ends or the signal is aborted. */
 export async function runTour(options: TourOptions): Promise<TourResult> {
-  const { client, board, since, signal } = options;
+  const { client, display, since, signal } = options;
   const events = client.subscribeResumable(
     TourJobsDocument,
     { experiments: ['atlas', 'epic'] },
     { signal, cursorOf: ({ jobStateChanged }) => jobStateChanged.cursor },
   );
-  // The opening message: from its cursor on nothing is missed, so the work may be submitted now.
+  // The opening message: no event after its cursor is missed, so the work can be submitted now.
   await events.next();
   const [tasks, gpuJob] = await Promise.all([
-    submitAll(client, board),
+    submitAll(client, display),
     options.gpus === 'simulated' ? submitGpuJob(client) : undefined,
   ]);
-  const ended = await follow(events, { client, tasks, gpuJob, board, since });
+  const ended = await follow(events, { client, tasks, gpuJob, display, since });
   await events.return?.();
   if (signal.aborted) return { ok: false, problems: ['the tour was interrupted'] };
   return check(options, { tasks, gpuJob }, ended);
 }
 
-async function submitAll(client: ApiClient, board: Board): Promise<readonly string[]> {
+async function submitAll(client: ApiClient, display: ProgressDisplay): Promise<readonly string[]> {
   const atlas = await client.mutate(
     TourSubmitAtlasTaskDocument,
     { input: atlasTask(randomUUID()) },
@@ -82,14 +85,14 @@ async function submitAll(client: ApiClient, board: Board): Promise<readonly stri
   );
   if (errors.length > 0 || tasks.length !== 2) {
     throw new Error(
-      `the tour's work was refused: ${errors.map(({ message }) => message).join('; ') || 'no task came back'}`,
+      `the tour's work was refused: ${errors.map(({ message }) => message).join('; ') || 'no task was returned'}`,
     );
   }
-  board.say(`Submitted the ATLAS task ${atlas.submitAtlasTask.task?.id} and the ePIC run ${runNumber}.\n`);
+  display.say(`Submitted the ATLAS task ${atlas.submitAtlasTask.task?.id} and the ePIC run ${runNumber}.\n`);
   return tasks;
 }
 
-/** What was submitted. */
+/** Submitted work. */
 interface Work {
   readonly tasks: readonly string[];
   readonly gpuJob: string | undefined;
@@ -99,10 +102,10 @@ function isOf({ tasks, gpuJob }: Work, { id, task }: NonNullable<TourEvent['job'
   return id === gpuJob || (task !== null && tasks.includes(task.id));
 }
 
-/** Shows events until every job of the tasks is terminal. Answers the terminal state of each. */
+/** Shows events until every job of the tasks has ended. @returns the final state of each */
 async function follow(
   iterator: AsyncIterator<TourJobsSubscription>,
-  { client, board, since, ...work }: Work & Pick<TourOptions, 'client' | 'board' | 'since'>,
+  { client, display, since, ...work }: Work & Pick<TourOptions, 'client' | 'display' | 'since'>,
 ): Promise<ReadonlyMap<string, string>> {
   const expected = (await totalJobs(client, work.tasks)) + (work.gpuJob === undefined ? 0 : 1);
   const ended = new Map<string, string>();
@@ -111,9 +114,9 @@ async function follow(
     if (done) break;
     const { event } = (value as TourJobsSubscription).jobStateChanged;
     if (!event || !isOf(work, event.job)) continue;
-    board.show({ id: event.job.id, ...lineOf(event) });
+    display.show({ id: event.job.id, ...lineOf(event) });
     if (!terminal.has(event.state)) continue;
-    if (ended.size === 0) board.say(`First job ${event.state} ${since().toFixed(1)} s after the command.`);
+    if (ended.size === 0) display.say(`First job ${event.state} ${since().toFixed(1)} s after the command.`);
     ended.set(event.job.id, event.state);
   }
   return ended;
@@ -128,7 +131,7 @@ function lineOf({ job, state, attempt }: TourEvent) {
   const group = job.epic
     ? `ePIC ${job.epic.group ? `time-frame group ${job.epic.group.index}` : 'merge'}`
     : undefined;
-  // The job is read after the event: it may know more than had happened by then.
+  // The job is read after the event and may be ahead of it.
   const exits = job.attempts
     .filter(({ number }) => number < attempt || (number === attempt && afterPayload.has(state)))
     .flatMap(({ exitCode }) => exitCode ?? []);
@@ -146,9 +149,9 @@ async function totalJobs(client: ApiClient, tasks: readonly string[]): Promise<n
   return answers.reduce((sum, { task }) => sum + (task?.progress.totalJobs ?? 0), 0);
 }
 
-/** Looks at what the jobs left: states, the retried attempt with its log, and the fitted peak. */
+/** Checks the results: states, the retried attempt with its log, and the fitted peak. */
 async function check(
-  { client, board, store }: TourOptions,
+  { client, display, store }: TourOptions,
   { tasks, gpuJob }: Work,
   ended: ReadonlyMap<string, string>,
 ): Promise<TourResult> {
@@ -156,10 +159,10 @@ async function check(
   const jobs = answers.flatMap(({ task }) => task?.jobs.nodes ?? []);
   const problems = jobs.filter(({ state }) => state !== 'FINISHED').map(problemOfJob);
   const expected = jobs.length + (gpuJob === undefined ? 0 : 1);
-  if (ended.size < expected) problems.push(`${expected - ended.size} jobs did not end in view`);
-  await showRetried(client, board, jobs, problems);
-  if (gpuJob !== undefined) await showGpus(client, board, gpuJob, problems);
-  await showPeak(board, store, jobs, problems);
+  if (ended.size < expected) problems.push(`${expected - ended.size} jobs did not end in time`);
+  await showRetried(client, display, jobs, problems);
+  if (gpuJob !== undefined) await showGpus(client, display, gpuJob, problems);
+  await showPeak(display, store, jobs, problems);
   return { ok: problems.length === 0, problems };
 }
 
@@ -170,7 +173,7 @@ function problemOfJob({ id, name, state, attempts }: TourJob): string {
 
 async function showRetried(
   client: ApiClient,
-  board: Board,
+  display: ProgressDisplay,
   jobs: readonly TourJob[],
   problems: string[],
 ): Promise<void> {
@@ -186,13 +189,13 @@ async function showRetried(
     .map(({ text }) => text)
     .join('')
     .trim();
-  board.say(
-    `\n${retried.name} ended with exit code 3 on its first attempt and with 0 on its second. The log of the first:\n  ${said.replaceAll('\n', '\n  ')}`,
+  display.say(
+    `\n${retried.name} ended with exit code 3 on its first attempt and with 0 on its second. Log of the first attempt:\n  ${said.replaceAll('\n', '\n  ')}`,
   );
 }
 
 async function showPeak(
-  board: Board,
+  display: ProgressDisplay,
   store: string,
   jobs: readonly TourJob[],
   problems: string[],
@@ -208,7 +211,7 @@ async function showPeak(
   const problem = problemOfPeak(histogram);
   if (problem !== null) problems.push(problem);
   const { peak, peakError } = histogram.fit;
-  board.say(
+  display.say(
     `\nThe fitted Z peak is at ${peak.toFixed(3)} ± ${peakError.toFixed(3)} GeV. The picture: ${placeOf(store, picture)}`,
   );
 }

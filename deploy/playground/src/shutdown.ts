@@ -1,17 +1,17 @@
-/** Things to end, the newest first. */
+/** Ordered shutdown: what was started last stops first. */
 import type { Logger } from '@rhizome/log';
 
-/** What was started, to be ended in the opposite order. */
-export class Endings {
-  readonly #endings: { readonly what: string; end(): Promise<unknown> | unknown }[] = [];
+/** Steps of a shutdown, run in the reverse order of registration. */
+export class Shutdown {
+  readonly #shutdown: { readonly what: string; end(): Promise<unknown> | unknown }[] = [];
 
   add(what: string, end: () => Promise<unknown> | unknown): void {
-    this.#endings.unshift({ what, end });
+    this.#shutdown.unshift({ what, end });
   }
 
-  /** Ends all, also when one fails; each once. */
+  /** Runs all steps once, also if one fails. */
   async run(log: Logger): Promise<void> {
-    for (let ending = this.#endings.shift(); ending; ending = this.#endings.shift()) {
+    for (let ending = this.#shutdown.shift(); ending; ending = this.#shutdown.shift()) {
       const started = performance.now();
       try {
         await ending.end();

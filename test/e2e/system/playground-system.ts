@@ -20,11 +20,11 @@ export const transports = ['in-process', 'http'] as const;
 export type TransportKind = (typeof transports)[number];
 
 /** How a playground is started. */
-export interface PlaygroundHouseOptions {
+export interface PlaygroundSystemOptions {
   readonly transport?: TransportKind;
   /** 0 unless given. */
   readonly pilots?: number;
-  /** A folder of an earlier house; a fresh one unless given. */
+  /** A folder of an earlier system; a fresh one unless given. */
   readonly data?: string;
   /** A free one unless given. */
   readonly port?: number;
@@ -32,7 +32,7 @@ export interface PlaygroundHouseOptions {
 }
 
 /** A playground that is ready. */
-export interface PlaygroundHouse {
+export interface PlaygroundSystem {
   readonly data: string;
   readonly process: TestProcess;
   readonly file: PlaygroundFile;
@@ -77,7 +77,7 @@ export function spawnPlayground(
 }
 
 /** Starts a playground without its tour, and waits until it is ready. */
-export async function startPlayground(options: PlaygroundHouseOptions = {}): Promise<PlaygroundHouse> {
+export async function startPlayground(options: PlaygroundSystemOptions = {}): Promise<PlaygroundSystem> {
   const { transport = 'in-process', pilots = 0, port = 0, args = [] } = options;
   const data = options.data ?? (await dataFolder());
   const place = ['--data', data, '--port', String(port), '--transport', transport];

@@ -26,7 +26,7 @@ import {
 } from '@rhizome/testkit';
 import { parse } from 'graphql';
 import { WebSocket } from 'ws';
-import { type Api, apiOf } from '../house/api.js';
+import { type Api, apiOf } from '../system/api.js';
 import { EventSource } from './event-source.js';
 
 /** A gateway in a process of its own. */
@@ -41,7 +41,7 @@ export interface GatewayProcess {
 }
 
 /** See the head of this file. */
-export interface PublishHouse {
+export interface PublishSystem {
   readonly tokens: TestTokens;
   readonly adminToken: string;
   readonly gateways: readonly [GatewayProcess, GatewayProcess];
@@ -70,8 +70,8 @@ export async function publish(api: Api, subgraph: string, more: object = {}): Pr
   return data.publishSchema;
 }
 
-/** Starts the house with both services live; everything ends with the file. */
-export async function startPublishHouse(): Promise<PublishHouse> {
+/** Starts the system with both services live; everything ends with the file. */
+export async function startPublishSystem(): Promise<PublishSystem> {
   const tokens = await testTokens();
   const events = new EventSource();
   const base = await serveSubgraph({
@@ -92,14 +92,14 @@ export async function startPublishHouse(): Promise<PublishHouse> {
   });
   const first = await startGateway('gateway-1', env, adminToken);
   const second = await startGateway('gateway-2', env, adminToken);
-  const house = { tokens, adminToken, gateways: [first, second] as const, events, flora };
+  const system = { tokens, adminToken, gateways: [first, second] as const, events, flora };
   await bring(first.api(), { name: 'base', endpoint: base.url, typePrefix: null });
   flora.serve(floraSdl(0));
   await bring(first.api(), { name: 'flora', endpoint: flora.url, typePrefix: 'Flora' });
   const hasFlora = async () =>
     (await second.api().post('{ items { flora { colour } } }')).errors === undefined;
   await waitFor('both services in the second gateway', hasFlora, { deadlineMs: 2_000 });
-  return house;
+  return system;
 }
 
 async function bring(

@@ -22,8 +22,8 @@ export interface Room {
   restart(core?: ApiClient): Promise<void>;
 }
 
-/** The house. */
-export interface House {
+/** The system. */
+export interface System {
   readonly url: string;
   readonly tokens: TestTokens;
   readonly core: { readonly db: TestDatabase };
@@ -57,10 +57,10 @@ export function document(text: string): TypedDocumentNode<Record<string, unknown
 }
 
 /** Starts core, the experiments and the gateway; all of them end with the file. Experiments are registered unless told otherwise. */
-export async function startHouse(
+export async function startTestSystem(
   modules: readonly ExperimentModule[],
   { registered = true }: { readonly registered?: boolean } = {},
-): Promise<House> {
+): Promise<System> {
   const log = silentLogger();
   const tokens = await testTokens();
   const coreDb = await testDatabase('core');
@@ -98,7 +98,7 @@ export async function startHouse(
   });
   const served = await serveGateway(gateway, { port: 0 });
   url = served.url;
-  leftovers.defer('the house', async () => {
+  leftovers.defer('the system', async () => {
     await Promise.all(Object.values(rooms).map((room) => room.service.stop()));
     await served.close(500);
     await core.stop();
@@ -177,7 +177,7 @@ function lazy(make: () => ApiClient): ApiClient {
   };
 }
 
-async function registerExperiment(ask: House['ask'], name: string): Promise<void> {
+async function registerExperiment(ask: System['ask'], name: string): Promise<void> {
   await ask(
     'mutation ($i: RegisterExperimentInput!) { registerExperiment(input: $i) { userErrors { message } } }',
     {

@@ -1,4 +1,4 @@
-// Nobody comes in without a token that this house has given out, by no door; and who is in does only what the token permits.
+// Nobody comes in without a token that this system has given out, by no door; and who is in does only what the token permits.
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,13 +6,13 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createTokenIssuer, type Grant, type PrincipalKind } from '@rhizome/authz';
 import { waitFor } from '@rhizome/testkit';
 import { WebSocket } from 'ws';
-import { apiOf } from '../house/api.js';
-import { experiment, jobInput, jobOf, submit } from '../house/jobs.js';
-import { watchJobs } from '../house/job-watch.js';
-import { acquireMutation, speakAsWorker, spokenCapacity } from '../house/pilots.js';
-import { type ServiceHouse, startServices } from '../house/service-house.js';
+import { apiOf } from '../system/api.js';
+import { experiment, jobInput, jobOf, submit } from '../system/jobs.js';
+import { watchJobs } from '../system/job-watch.js';
+import { acquireMutation, speakAsWorker, spokenCapacity } from '../system/pilots.js';
+import { type ServiceSystem, startServices } from '../system/service-system.js';
 
-let house: ServiceHouse;
+let system: ServiceSystem;
 /** Tokens that open nothing, by what is wrong with them. */
 const bad = new Map<string, string | undefined>();
 const kinds = [
@@ -29,21 +29,21 @@ const everywhere = (role: Grant['roles'][number]): Grant[] => [{ experiment: '*'
 
 /** A good token for anybody. */
 const mint = (subject: string, grants: Grant[], kind: PrincipalKind = 'HUMAN') =>
-  house.identities.issuer.mint({ subject, kind, grants, ttlSeconds: 600 });
+  system.identities.issuer.mint({ subject, kind, grants, ttlSeconds: 600 });
 
 beforeAll(async () => {
-  house = await startServices({ experiments: [experiment, 'atlas'] });
+  system = await startServices({ experiments: [experiment, 'atlas'] });
   const admin = { subject: 'intruder', kind: 'HUMAN', grants: everywhere('ADMIN'), ttlSeconds: 600 } as const;
-  const { issuer } = house.identities;
+  const { issuer } = system.identities;
   const other = (name: string, options: { issuer: string; audience?: string }) =>
-    createTokenIssuer({ keyFile: join(house.data, `${name}.json`), ...options });
+    createTokenIssuer({ keyFile: join(system.data, `${name}.json`), ...options });
   bad.set('none', undefined);
   bad.set('no token at all', 'junk');
   bad.set('expired', await issuer.mint({ ...admin, ttlSeconds: -60 }));
   bad.set('of another issuer', await (await other('other', { issuer: 'somebody-else' })).mint(admin));
   bad.set("signed by another's key", await (await other('forged', { issuer: issuer.issuer })).mint(admin));
   const elsewhere = await createTokenIssuer({
-    keyFile: join(house.data, 'token-key.json'),
+    keyFile: join(system.data, 'token-key.json'),
     issuer: issuer.issuer,
     audience: 'elsewhere',
   });
@@ -55,7 +55,7 @@ beforeAll(async () => {
 /** Addresses that take GraphQL: the gateway's, and each service's own. */
 const addresses = ['gateway', 'core', experiment, 'atlas'] as const;
 const urlOf = (name: (typeof addresses)[number]) =>
-  name === 'gateway' ? house.url : house.service(name).url;
+  name === 'gateway' ? system.url : system.service(name).url;
 const bearer = (token: string | undefined): Record<string, string> =>
   token === undefined ? {} : { authorization: `Bearer ${token}` };
 
@@ -98,8 +98,8 @@ describe.each(addresses)('%s', (name) => {
   });
 
   test('lets a good token in', async () => {
-    expect(await apiOf(urlOf(name), house.token).post('{ __typename }')).toMatchObject({ status: 200 });
-    expect(await knock(urlOf(name), house.token)).toEqual({ type: 'connection_ack' });
+    expect(await apiOf(urlOf(name), system.token).post('{ __typename }')).toMatchObject({ status: 200 });
+    expect(await knock(urlOf(name), system.token)).toEqual({ type: 'connection_ack' });
   });
 });
 
@@ -107,19 +107,19 @@ describe("the gateway's other doors", () => {
   test.each(kinds)('open to no token that is: %s', async (kind) => {
     const headers = bearer(bad.get(kind));
     const query = encodeURIComponent('{ viewer { subject } }');
-    expect((await fetch(`${house.url}?query=${query}`, { headers })).status).toBe(401);
+    expect((await fetch(`${system.url}?query=${query}`, { headers })).status).toBe(401);
     const subscription = encodeURIComponent('subscription { jobStateChanged { cursor } }');
-    const events = await fetch(`${house.url}?query=${subscription}`, {
+    const events = await fetch(`${system.url}?query=${subscription}`, {
       headers: { ...headers, accept: 'text/event-stream' },
     });
     const text = events.status === 401 ? '' : await events.text();
     expect([events.status, text]).toEqual([401, '']);
-    expect((await fetch(new URL('/metrics', house.url), { headers })).status).toBe(401);
+    expect((await fetch(new URL('/metrics', system.url), { headers })).status).toBe(401);
   });
 
   test('say that they are healthy and ready to anybody, and nothing more', async () => {
     for (const path of ['/healthz', '/readyz']) {
-      const answer = await fetch(new URL(path, house.url));
+      const answer = await fetch(new URL(path, system.url));
       expect(answer.status).toBe(200);
       expect(await answer.text()).not.toMatch(/mongodb|127\.0\.0\.1/);
     }
@@ -135,12 +135,12 @@ describe('who is in does what the token permits', () => {
   const forbidden = { errors: [{ extensions: { code: 'FORBIDDEN' } }] };
 
   test.each<[string, () => Promise<string>]>([
-    ['a reader', () => house.identities.reader()],
+    ['a reader', () => system.identities.reader()],
     ['a user of another experiment', () => mint('user', [{ experiment: 'atlas', roles: ['USER'] }])],
-    ['a pilot', () => house.identities.pilot('playground')],
-    ["another experiment's service", () => house.identities.service('atlas')],
+    ['a pilot', () => system.identities.pilot('playground')],
+    ["another experiment's service", () => system.identities.service('atlas')],
   ])('%s submits nothing here', async (_, token) => {
-    const answer = await house
+    const answer = await system
       .api(await token())
       .post<{ submitJobs: null }>(submitJobs, submission(experiment));
     expect(answer).toMatchObject(forbidden);
@@ -149,11 +149,11 @@ describe('who is in does what the token permits', () => {
 
   test('jobs of an experiment without a role are not seen: not by id, not in a list, not counted, not live', async () => {
     const stranger = await mint('stranger', [{ experiment: 'atlas', roles: ['USER'] }]);
-    const watch = await watchJobs(house.client(stranger));
-    const all = await watchJobs(house.client());
-    const [id = ''] = await submit(house.api(), [{}]);
+    const watch = await watchJobs(system.client(stranger));
+    const all = await watchJobs(system.client());
+    const [id = ''] = await submit(system.api(), [{}]);
     await all.untilState(id, 'ACTIVATED', 10_000);
-    const api = house.api(stranger);
+    const api = system.api(stranger);
     interface Seen {
       readonly job: null;
       readonly jobs: { readonly nodes: readonly unknown[] };
@@ -176,50 +176,50 @@ describe('who is in does what the token permits', () => {
   });
 
   test("a user changes no other user's job", async () => {
-    const [id = ''] = await submit(house.api(), [{ requirements: { cores: 4000 } }]);
+    const [id = ''] = await submit(system.api(), [{ requirements: { cores: 4000 } }]);
     const token = await mint('user', [{ experiment, roles: ['USER'] }]);
-    const { cancelJobs } = await house
+    const { cancelJobs } = await system
       .api(token)
       .data<{ cancelJobs: { userErrors: object[] } }>(
         'mutation ($ids: [ID!]!) { cancelJobs(input: { selection: { ids: $ids } }) { userErrors { code } } }',
         { ids: [id] },
       );
     expect(cancelJobs.userErrors).toEqual([{ code: 'FORBIDDEN' }]);
-    expect(await jobOf(house.api(), id)).toMatchObject({ state: 'ACTIVATED' });
+    expect(await jobOf(system.api(), id)).toMatchObject({ state: 'ACTIVATED' });
   });
 
   test('a human is no pilot, and a pilot serves its own queue alone', async () => {
-    const worker = await speakAsWorker(house, { name: 'rightful' });
+    const worker = await speakAsWorker(system, { name: 'rightful' });
     const variables = { input: { workerId: worker.id, count: 1, free: spokenCapacity } };
-    for (const token of [await house.identities.pilot('another'), await house.identities.reader()])
-      expect(await house.api(token).post(acquireMutation, variables)).toMatchObject(forbidden);
+    for (const token of [await system.identities.pilot('another'), await system.identities.reader()])
+      expect(await system.api(token).post(acquireMutation, variables)).toMatchObject(forbidden);
     const user = await mint('user', everywhere('USER'));
-    expect(await house.api(user).post(acquireMutation, variables)).toMatchObject(forbidden);
+    expect(await system.api(user).post(acquireMutation, variables)).toMatchObject(forbidden);
   });
 
   test('operators alone open and close queues', async () => {
     const close =
       'mutation { setQueueState(input: { name: "playground", state: OFFLINE, reason: "mine" }) { userErrors { code } } }';
-    for (const token of [await house.identities.reader(), await mint('user', everywhere('USER'))])
-      expect(await house.api(token).post(close)).toMatchObject(forbidden);
-    const { queue } = await house
+    for (const token of [await system.identities.reader(), await mint('user', everywhere('USER'))])
+      expect(await system.api(token).post(close)).toMatchObject(forbidden);
+    const { queue } = await system
       .api()
       .data<{ queue: { state: string } }>('{ queue(name: "playground") { state } }');
     expect(queue.state).toBe('ONLINE');
   });
 
   test('the schema of a service is for operators, and what is asked of it directly is checked as well', async () => {
-    const reader = await house.identities.reader();
-    const answer = await apiOf(house.service('core').url, reader).post(submitJobs, submission(experiment));
+    const reader = await system.identities.reader();
+    const answer = await apiOf(system.service('core').url, reader).post(submitJobs, submission(experiment));
     expect(answer).toMatchObject(forbidden);
   });
 });
 
 test('tokens are in no log', async () => {
-  const logs = join(house.data, 'logs');
+  const logs = join(system.data, 'logs');
   for (const name of await readdir(logs)) {
     const text = await readFile(join(logs, name), 'utf8');
-    for (const token of [house.token, ...bad.values()].filter((one) => one !== undefined && one.length > 10))
+    for (const token of [system.token, ...bad.values()].filter((one) => one !== undefined && one.length > 10))
       expect(text.includes(token ?? '')).toBe(false);
     expect(text).not.toContain('mongodb://');
   }

@@ -1,28 +1,28 @@
-/** What every house ends with: a look at all that its jobs were given, wherever and however its services were started. */
+/** What every system ends with: a look at all that its jobs were given, wherever and however its services were started. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RunningMongod } from '@rhizome/mongo';
 import { checkLeftBehind, checkStore, leftovers, ownMongod } from '@rhizome/testkit';
 import { processesWith } from './processes.js';
 
-/** Houses at whose history somebody has looked since they were last started. */
+/** Systems at whose history somebody has looked since they were last started. */
 const looked = new Set<string>();
 
-/** A house begins to work on the data folder: its history is to be looked at again. */
+/** A system begins to work on the data folder: its history is to be looked at again. */
 export function noteHistory(data: string): void {
   looked.delete(data);
 }
 
-/** Starts the store of a house whose services a story runs itself; it is looked at, and ends, with the file. */
+/** Starts the store of a system whose services a story runs itself; it is looked at, and ends, with the file. */
 export async function startStore(data: string, members: 1 | 3 = 1): Promise<RunningMongod> {
   const mongod = await ownMongod({ dataDir: folderOf(data), members });
-  leftovers.defer('the store of a house', () => mongod.stop().finally(() => looked.add(data)));
+  leftovers.defer('the store of a system', () => mongod.stop().finally(() => looked.add(data)));
   return mongod;
 }
 
 /**
- * Looks at the history while the house's store runs. It has no effect where it does not, nor where somebody has looked
- * since the house was started: its store may be ending.
+ * Looks at the history while the system's store runs. It has no effect where it does not, nor where somebody has looked
+ * since the system was started: its store may be ending.
  */
 export async function checkWhileRunning(data: string): Promise<void> {
   if (looked.has(data)) return;
@@ -35,7 +35,7 @@ export async function checkWhileRunning(data: string): Promise<void> {
   await checkStore(`mongodb://127.0.0.1:${port}/?directConnection=true`);
 }
 
-/** Looks at what a house left behind that ended before anybody had looked. */
+/** Looks at what a system left behind that ended before anybody had looked. */
 export async function checkAfterEnd(data: string): Promise<void> {
   if (!looked.has(data) && existsSync(folderOf(data))) await checkLeftBehind(folderOf(data));
 }

@@ -1,4 +1,4 @@
-/** What is loaded while the store starts: everything that speaks GraphQL. */
+/** Modules that are loaded while the store starts: everything that needs GraphQL. */
 import type { TransportKind } from './options.js';
 import type { RunningStack, StackOptions } from './stack/stack.js';
 
@@ -8,7 +8,7 @@ export { startPilots } from './pilots.js';
 export { playgroundQueue, seedExperiments, seedQueue } from './seed.js';
 export { openIdentities } from './stack/identities.js';
 
-/** Starts the services one way or the other; only that way is loaded. */
+/** Starter of the services for a transport. Only the code of that transport is loaded. */
 export async function startStackOf(
   transport: TransportKind,
 ): Promise<(options: StackOptions) => Promise<RunningStack>> {

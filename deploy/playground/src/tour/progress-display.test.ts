@@ -1,14 +1,14 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
-import { createBoard } from './board.js';
+import { createProgressDisplay } from './progress-display.js';
 
-/** A board on a terminal or elsewhere, and what was written to it. */
-function board(isTTY: boolean) {
+/** A display on a terminal or another stream, and its output. */
+function display(isTTY: boolean) {
   const stream = Object.assign(new PassThrough(), { isTTY });
   let written = '';
   stream.on('data', (chunk) => (written += String(chunk)));
   return {
-    board: createBoard({ stream }, () => 1.25),
+    display: createProgressDisplay({ stream }, () => 1.25),
     take: () => {
       const text = written;
       written = '';
@@ -17,7 +17,7 @@ function board(isTTY: boolean) {
   };
 }
 
-/** So many lines up, and all below erased. */
+/** Escape sequence that moves up this many lines and erases everything below. */
 const up = (lines: number) => `\x1b[${lines}A\x1b[0J`;
 
 const line = (id: string, state: string) => ({
@@ -31,7 +31,7 @@ const line = (id: string, state: string) => ({
 
 describe('elsewhere than on a terminal', () => {
   test('each change is a line of plain text with its time', () => {
-    const { board: shown, take } = board(false);
+    const { display: shown, take } = display(false);
     shown.show(line('a', 'RUNNING'));
     shown.show(line('a', 'FINISHED'));
     const [first, second] = take().trimEnd().split('\n');
@@ -44,11 +44,11 @@ describe('elsewhere than on a terminal', () => {
 
 describe('on a terminal', () => {
   test('each job has one line, which is drawn anew', () => {
-    const { board: shown, take } = board(true);
+    const { display: shown, take } = display(true);
     shown.show(line('a', 'RUNNING'));
     take();
     shown.show(line('b', 'SENT'));
-    // One line up, all below erased, then both.
+    // One line up, everything below erased, then both lines.
     const drawn = take();
     expect(drawn.startsWith(up(1))).toBe(true);
     expect(drawn.slice(up(1).length)).toMatch(/^job a.*RUNNING.*\njob b.*SENT.*\n$/s);
@@ -59,8 +59,8 @@ describe('on a terminal', () => {
     expect(text).toContain('\x1b[32mFINISHED');
   });
 
-  test('what is said stands above the board', () => {
-    const { board: shown, take } = board(true);
+  test('what is said stands above the display', () => {
+    const { display: shown, take } = display(true);
     shown.show(line('a', 'RUNNING'));
     take();
     shown.say('a word');

@@ -11,7 +11,7 @@ export interface Gate {
 
 let count = 0;
 
-/** A closed gate beside a house's data. */
+/** A closed gate beside a system's data. */
 export function gateBeside(data: string): Gate {
   const folder = join(dirname(data), 'gates');
   mkdirSync(folder, { recursive: true });

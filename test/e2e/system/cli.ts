@@ -1,7 +1,7 @@
 /** `rhizome` as a person or a script runs it: a process of its own, in a folder of its own. */
 import { dirname, join } from 'node:path';
 import { type ProcessExit, spawnProcess, type TestProcess } from '@rhizome/testkit';
-import { type PlaygroundHouse, root } from './playground-house.js';
+import { type PlaygroundSystem, root } from './playground-system.js';
 
 /** What a command did. */
 export interface CommandResult {
@@ -34,8 +34,8 @@ export interface CommandLine {
 /** Runs a command in a pseudo-terminal, with its exit code. */
 const inTerminal = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
 
-/** The command line beside a house. */
-export function commandLineOf({ data }: Pick<PlaygroundHouse, 'data'>): CommandLine {
+/** The command line beside a system. */
+export function commandLineOf({ data }: Pick<PlaygroundSystem, 'data'>): CommandLine {
   const start: CommandLine['start'] = (
     args,
     { env = {}, cwd = dirname(data), isInTerminal = false } = {},

@@ -1,4 +1,4 @@
-/** The house with each service a process that a story can end and start again: for what must go on when one of them does not. */
+/** The system with each service a process that a story can end and start again: for what must go on when one of them does not. */
 import { mkdir } from 'node:fs/promises';
 import { type ApiClient, createClient } from '@rhizome/client';
 import { silentLogger } from '@rhizome/log';
@@ -20,10 +20,10 @@ import { discoverSubgraphs, type ExperimentManifest, type FoundSubgraph } from '
 import { leftovers } from '@rhizome/testkit';
 import { type Api, apiOf } from './api.js';
 import { startStore } from './devices.js';
-import { dataFolder, root } from './playground-house.js';
+import { dataFolder, root } from './playground-system.js';
 
 /** What is started. */
-export interface ServiceHouseOptions {
+export interface ServiceSystemOptions {
   /** How many core processes; one unless given. The gateway speaks with the first, which leads at the beginning. */
   readonly cores?: number;
   /** Members of the store's replica set; one unless given. */
@@ -34,8 +34,8 @@ export interface ServiceHouseOptions {
   readonly experiments?: readonly string[];
 }
 
-/** A house of services. */
-export interface ServiceHouse {
+/** A system of services. */
+export interface ServiceSystem {
   readonly data: string;
   readonly mongo: RunningMongod;
   readonly identities: Identities;
@@ -50,8 +50,8 @@ export interface ServiceHouse {
   client(token?: string): ApiClient;
 }
 
-/** Starts the services, and what a fresh house must have; everything ends with the file. */
-export async function startServices(options: ServiceHouseOptions = {}): Promise<ServiceHouse> {
+/** Starts the services, and what a fresh system must have; everything ends with the file. */
+export async function startServices(options: ServiceSystemOptions = {}): Promise<ServiceSystem> {
   const { cores = 1, members = 1, experiments, storeOf = (_core, { uri }) => uri } = options;
   const data = await dataFolder();
   await mkdir(data, { recursive: true });
@@ -60,12 +60,12 @@ export async function startServices(options: ServiceHouseOptions = {}): Promise<
   const found = discoverSubgraphs(root).filter(
     ({ name, manifest }) => !manifest || (experiments?.includes(name) ?? true),
   );
-  const house = new House(data, mongo, identities, await identities.newcomer(), found, await freePort());
-  await house.start(cores, storeOf);
-  return house;
+  const system = new System(data, mongo, identities, await identities.newcomer(), found, await freePort());
+  await system.start(cores, storeOf);
+  return system;
 }
 
-class House implements ServiceHouse {
+class System implements ServiceSystem {
   readonly #found: readonly FoundSubgraph[];
   readonly #gatewayPort: number;
   readonly #services = new Map<string, Service>();
@@ -111,7 +111,7 @@ class House implements ServiceHouse {
     return leftovers.use(createClient({ url: this.url, wsUrl: this.wsUrl, token }), 'a client');
   }
 
-  async start(cores: number, storeOf: NonNullable<ServiceHouseOptions['storeOf']>): Promise<void> {
+  async start(cores: number, storeOf: NonNullable<ServiceSystemOptions['storeOf']>): Promise<void> {
     const coreNames = Array.from({ length: cores }, (_, index) =>
       index === 0 ? 'core' : `core-${index + 1}`,
     );

@@ -1,19 +1,22 @@
-/** Shows jobs live: on a terminal a board of one line a job that is drawn anew, elsewhere one line for each change. */
+/**
+ * Live view of jobs: on a terminal one line for each job, redrawn in place; otherwise one line for each
+ * change.
+ */
 import type { Writable } from 'node:stream';
 
-/** What the board shows of a job. */
+/** Content of a job's line. */
 export interface BoardLine {
   readonly id: string;
-  /** What the job is to its experiment, in a few words. */
+  /** Role of the job in its experiment, in a few words. */
   readonly what: string;
   readonly state: string;
   readonly attempt: number;
   readonly worker: string;
-  /** Something to say, as an exit code. */
+  /** Additional text, for example an exit code. */
   readonly note: string;
 }
 
-/** Where the board is drawn. */
+/** Output of the display. */
 export interface BoardOutput {
   readonly stream: Writable & { readonly isTTY?: boolean };
 }
@@ -32,16 +35,16 @@ const colours: Readonly<Record<string, number>> = {
   CLOSED: 31,
 };
 
-/** A live board of jobs. */
-export interface Board {
-  /** Shows a job's newest state. */
+/** A live display of jobs. */
+export interface ProgressDisplay {
+  /** Shows the latest state of a job. */
   show(line: BoardLine): void;
-  /** Writes a line above the board. */
+  /** Writes a line above the display. */
   say(text: string): void;
 }
 
-/** Makes a board. `since` tells the seconds since the command began. */
-export function createBoard(output: BoardOutput, since: () => number): Board {
+/** Creates a display. `since` returns the seconds since the command started. */
+export function createProgressDisplay(output: BoardOutput, since: () => number): ProgressDisplay {
   const lines = new Map<string, BoardLine>();
   const live = output.stream.isTTY === true;
   let drawn = 0;

@@ -1,4 +1,4 @@
-/** The services of the house as they are started by the playground and by tests: which program, with which settings. */
+/** How the playground and the tests start each service: which program, with which settings. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,21 +8,21 @@ import type { ExperimentManifest } from '@rhizome/schema/repository';
 import type { ExecutionMode } from '@rhizome/subgraph';
 import { type Service, startService } from './service.js';
 
-/** What every service needs. */
+/** Options that all services share. */
 export interface ServiceWorld {
-  /** Folder for logs, and for the files that services are handed. */
+  /** Folder for logs, and for files that services read. */
   readonly data: string;
-  /** The connection string of the store. */
+  /** Connection string of the store. */
   readonly mongoUri: string;
-  /** Whose tokens are taken. */
+  /** Issuer of the accepted tokens. */
   readonly issuer: TokenIssuer;
   /** How subgraphs run their operations; default `jit`. */
   readonly execution?: ExecutionMode;
-  /** Settings by variable, over those given here. */
+  /** Settings by variable; they override the others. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts a core process; `name` tells several apart. Ready when `untilReady` says so. */
+/** Starts a core process. `name` distinguishes several; `untilReady` says when it is ready. */
 export function startCore(world: ServiceWorld, { name = 'core', port = 0 } = {}): Promise<Service> {
   return start(world, name, '@rhizome/core', {
     RHIZOME_CORE_MONGO_URI: world.mongoUri,
@@ -33,12 +33,12 @@ export function startCore(world: ServiceWorld, { name = 'core', port = 0 } = {})
   });
 }
 
-/** How an experiment's service is started. */
+/** Options of an experiment's service. */
 export interface ExperimentServiceOptions {
   readonly manifest: ExperimentManifest;
-  /** The gateway's address for HTTP; it need not answer yet. */
+  /** HTTP address of the gateway, which may start later. */
   readonly gatewayUrl: string;
-  /** A token of the experiment's service principal. */
+  /** Token of the experiment's service principal. */
   readonly token: string;
   readonly port?: number;
 }
@@ -61,7 +61,10 @@ export function startExperiment(world: ServiceWorld, options: ExperimentServiceO
   return start(world, manifest.name, `@rhizome/${manifest.name}`, env);
 }
 
-/** Starts a gateway on the schema registry of the store; `name` tells several apart. Throws when the port is taken. */
+/**
+ * Starts a gateway on the schema registry of the store. `name` distinguishes several. @throws if the port is
+ * in use
+ */
 export function startGateway(
   world: ServiceWorld,
   { name = 'gateway', port = 0 }: { readonly name?: string; readonly port?: number } = {},
@@ -94,10 +97,10 @@ function issuersOf({ data, issuer }: ServiceWorld): string {
   return JSON.stringify([{ issuer: issuer.issuer, jwksFile }]);
 }
 
-/** Writes a file that its owner alone may read; answers its path. */
+/** Writes a file that only its owner can read. @returns its path */
 function privateFile(data: string, name: string, text: string): string {
   const path = join(data, name);
-  // Services that start at the same time read some of these: they see the whole of it, old or new.
+  // Services that start at the same time read some of these files; each sees a complete one, old or new.
   const draft = `${path}.new`;
   rmSync(draft, { force: true });
   writeFileSync(draft, `${text}\n`, { mode: 0o600 });
