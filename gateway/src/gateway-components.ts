@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { SubgraphSchema } from '@rhizome/subgraph';
 import { createEngine, type Engine, type EngineOptions, type TransportFactory } from '@rhizome/federation';
-import type { GatewayOptions } from './app.js';
+import type { GatewayOptions } from './gateway-options.js';
 import { defaultLimits, shapeChecks } from './policy/index.js';
 import {
   buildOwnSubgraph,

@@ -1,4 +1,5 @@
-export { buildGateway, builtPages, type Gateway, type GatewayOptions } from './app.js';
+export { buildGateway, builtPages, type Gateway } from './app.js';
+export type { GatewayOptions } from './gateway-options.js';
 export { type BaselineOptions, putBaseline } from './registry/baseline.js';
 export { buildOwnSubgraph } from './registry/index.js';
 export { serveGateway, type ServedGateway } from './serve.js';

@@ -2,18 +2,6 @@ import type { ClientStream } from './client-stream.js';
 import type { StreamEvent, StreamRequest } from './types.js';
 import type { Upstream, UpstreamSink } from './upstream.js';
 
-/** Events that a client may be behind before what it reads alone, or with a few others, is made to wait. */
-export const ahead = 64;
-
-/** What serves a client until its place in the shared stream is known. */
-export interface CatchUp {
-  /** The shared stream has just come to the cursor where this one stands. */
-  meet(): void;
-  /** The client has read all that it was given. */
-  hasRoom(): void;
-  close(): void;
-}
-
 /** What an upstream from the present becomes when it has brought its first cursor. */
 export interface Continuation extends UpstreamSink {
   readonly cursor: string;

@@ -1,8 +1,6 @@
 import type { ExecutionText } from '@rhizome/federation';
-import type { CatchUp } from './catch-up.js';
-import type { Position } from './event-ring.js';
-import type { SharedStream } from './shared-stream.js';
-import type { StreamEnd, StreamEvent, StreamRequest } from './types.js';
+import type { EventRing, Position } from './event-ring.js';
+import type { CatchUp, StreamEnd, StreamEvent, StreamRequest } from './types.js';
 
 type Item = IteratorResult<StreamEvent, undefined>;
 const done: Item = { done: true, value: undefined };
@@ -15,7 +13,21 @@ export interface StreamListener {
   end(): void;
 }
 
-/** What a client stream tells the room it lives in. */
+/** The shared stream that a client reads from. */
+export interface ClientSource {
+  readonly ring: EventRing;
+  /** Set when the upstream has ended; what is in the ring may still be read. */
+  readonly ended: { readonly why: StreamEnd; readonly last: StreamEvent | undefined } | undefined;
+  /** Whether a client that has fallen off the buffer goes on from its cursor instead of being ended. */
+  readonly keepsSlow: boolean;
+  leave(client: ClientStream): void;
+  /** Wakes the client with the next event. */
+  wait(client: ClientStream): void;
+  /** Opens an upstream for a client that is behind the buffer. */
+  openCatchUp(client: ClientStream, cursor: string): void;
+}
+
+/** Receives what happens to a client stream. */
 export interface ClientStreamOwner {
   /** The message that tells a laggard where to go on. */
   lagged(cursor: string | undefined, requestId: string): StreamEvent;
@@ -32,7 +44,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
   readonly #owner: ClientStreamOwner;
   /** Events for this client alone. */
   readonly #own: StreamEvent[] = [];
-  #shared: SharedStream | undefined;
+  #shared: ClientSource | undefined;
   #catchUp: CatchUp | undefined;
   #position: Position | undefined;
   #cursor: string | undefined;
@@ -62,7 +74,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
   }
 
   /** Belongs to a shared stream from now on. */
-  belongTo(shared: SharedStream): void {
+  belongTo(shared: ClientSource): void {
     this.#shared = shared;
   }
 
@@ -181,9 +193,9 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     const shared = this.#shared;
     if (!shared) return false;
     if (position < shared.ring.first) {
-      if (shared.options.keepsSlow && this.#cursor !== undefined) {
+      if (shared.keepsSlow && this.#cursor !== undefined) {
         this.#position = undefined;
-        shared.options.openCatchUp(shared, this, this.#cursor);
+        shared.openCatchUp(this, this.#cursor);
         return false;
       }
       this.end('lagged', this.#owner.lagged(this.#cursor, this.request.requestId));

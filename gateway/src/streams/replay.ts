@@ -1,6 +1,5 @@
-import { ahead, type CatchUp } from './catch-up.js';
 import type { ClientStream } from './client-stream.js';
-import type { StreamEvent, StreamRequest } from './types.js';
+import { ahead, type CatchUp, type StreamEvent, type StreamRequest } from './types.js';
 import type { Upstream, UpstreamSink } from './upstream.js';
 
 /** Where clients wait who go on after cursors that the shared stream no longer knows, as they and their replays see it. */

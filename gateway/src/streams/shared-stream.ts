@@ -1,8 +1,7 @@
-import type { CatchUp } from './catch-up.js';
-import type { ClientStream } from './client-stream.js';
+import type { ClientSource, ClientStream } from './client-stream.js';
 import { EventRing } from './event-ring.js';
 import type { StreamPlan, Variables } from './stream-plan.js';
-import type { StreamEnd, StreamEvent, StreamRequest } from './types.js';
+import type { CatchUp, StreamEnd, StreamEvent, StreamRequest } from './types.js';
 import type { Upstream, UpstreamSink } from './upstream.js';
 
 /** What a shared stream is made of. */
@@ -32,7 +31,7 @@ export interface SharedStreamOptions {
  * One upstream for all clients who asked for the same and have the same rights: joined and left at any time, gone with
  * the last of them.
  */
-export class SharedStream implements UpstreamSink {
+export class SharedStream implements UpstreamSink, ClientSource {
   readonly options: SharedStreamOptions;
   readonly ring: EventRing;
   readonly #clients = new Set<ClientStream>();
@@ -49,6 +48,14 @@ export class SharedStream implements UpstreamSink {
     this.isLive = options.cursor === undefined;
     this.ring = new EventRing(options.bufferedEvents, options.bufferedCharacters, options.cursor);
     this.#upstream = options.openUpstream(this, this, options.cursor);
+  }
+
+  get keepsSlow(): boolean {
+    return this.options.keepsSlow;
+  }
+
+  openCatchUp(client: ClientStream, cursor: string): void {
+    this.options.openCatchUp(this, client, cursor);
   }
 
   /** Set when the upstream has ended; what is in the ring may still be read. */

@@ -41,3 +41,15 @@ export interface StreamRequest {
   /** Each event shows how it was made: such a stream is shared with nobody. */
   readonly trace?: TraceRequest | undefined;
 }
+
+/** Number of events that a client may be behind before its own upstream, or one for a few clients, has to wait. */
+export const ahead = 64;
+
+/** Serves a client until its position in the shared stream is known. */
+export interface CatchUp {
+  /** The shared stream has just come to the cursor where this one stands. */
+  meet(): void;
+  /** The client has read all that it was given. */
+  hasRoom(): void;
+  close(): void;
+}

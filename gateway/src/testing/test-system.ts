@@ -14,7 +14,8 @@ import {
 import { leftovers, testPrincipal, type TestTokens, testTokens } from '@rhizome/testkit';
 import { type DocumentNode, parse } from 'graphql';
 import { createInProcessTransport, type Transport, type TransportFactory } from '@rhizome/federation';
-import { buildGateway, type Gateway, type GatewayOptions } from '../app.js';
+import { buildGateway, type Gateway } from '../app.js';
+import type { GatewayOptions } from '../gateway-options.js';
 import { serveGateway, type ServedGateway } from '../serve.js';
 import { EventLog } from './event-log.js';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { leftovers, type TestDatabase, testDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { silentLogger } from '@rhizome/log';
-import { Loaders } from '@rhizome/subgraph';
+import { LoaderCache } from '@rhizome/subgraph';
 import { jobDetails, type Submissions } from './index.js';
 import type { JobState } from './operations.generated.js';
 import { openProbes, type ProbeContent, type ProbeDocument, probeTask } from './probe.fixture.js';
@@ -258,7 +258,7 @@ describe('following', () => {
 describe('what a job is', () => {
   const reader = testPrincipal({ grants: { alpha: 'READER' } });
   const ask = async (taskId: string, index: number, principal = reader) => {
-    const loaders = new Loaders();
+    const loaders = new LoaderCache();
     loaders.bind({ principal, requestId: 'r', log: silentLogger(), loaders });
     return jobDetails({ action: 'task:read', experiment: 'alpha' }, () => probes.places)(
       { id: 'job', task: { id: taskId }, taskIndex: index },

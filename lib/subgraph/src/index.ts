@@ -6,8 +6,8 @@ export {
   type ContextInit,
   countLoadsHeader,
   forwardedHeader,
-  type SubgraphContext,
 } from './context/context.js';
+
 export { connection } from './schema/connection.js';
 export { isTooDeep, tooDeep } from './execution/depth.js';
 export { DirectGenerator, type DirectSource, type Following, isDirect } from './streams/direct-source.js';
@@ -21,7 +21,8 @@ export {
 } from './schema/entity.js';
 export { createInProcess, type ExecutableSubgraph, type InProcessOptions } from './execution/in-process.js';
 export { lookAhead, type SelectionInfo } from './execution/look-ahead.js';
-export { byKey, defineLoader, type LoaderDefinition, Loaders, type LoadMany } from './context/loaders.js';
+export { byKey, defineLoader, LoaderCache } from './context/loaders.js';
+export type { LoaderDefinition, Loaders, LoadMany, SubgraphContext } from './context/types.js';
 export type { ExecutionMode } from './execution/operation.js';
 export type {
   EntryPoint,

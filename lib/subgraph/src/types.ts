@@ -1,6 +1,7 @@
 import type { Policies, Policy, Principal } from '@rhizome/authz';
 import type { DocumentNode, GraphQLFormattedError, GraphQLSchema } from 'graphql';
-import type { ContextFactory, ContextInit, SubgraphContext } from './context/context.js';
+import type { ContextFactory, ContextInit } from './context/context.js';
+import type { SubgraphContext } from './context/types.js';
 
 /** Resolvers by type and field, as GraphQL Code Generator types them; each domain brings one map, merged here. */
 export type ResolverMap = Readonly<Record<string, unknown>>;

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { Loaders, type SelectionInfo } from '@rhizome/subgraph';
+import { LoaderCache, type Loaders, type SelectionInfo } from '@rhizome/subgraph';
 import { type FieldNode, Kind, parse } from 'graphql';
 import { defineSubmissions, type SubmissionDocument } from '../submissions/submission.document.js';
 import type { SubmissionProjection } from '../submissions/submissions.repository.js';
@@ -39,7 +39,7 @@ function infoOf(text: string): SelectionInfo {
 /** A context of one operation, with what was read in it. */
 function operation() {
   const reads: { readonly ids: readonly string[]; readonly fields: readonly string[] | 'all' }[] = [];
-  const loaders = new Loaders();
+  const loaders = new LoaderCache();
   const surveys: Context['surveys'] = {
     find: async (ids, projection) => {
       reads.push({ ids, fields: projection ? Object.keys(projection).sort() : 'all' });

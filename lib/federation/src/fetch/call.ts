@@ -1,5 +1,6 @@
 import { type FragmentDefinitionNode, Kind, type OperationDefinitionNode, parse } from 'graphql';
-import { Cancellation, endedBy } from '../transport/cancellation.js';
+import { Cancellation } from '../transport/cancellation.js';
+import { endedBy } from '../transport/ended-request.js';
 import type { SubgraphOperation, SubgraphResult, Transport } from '../transport/transport.js';
 import { DomainError } from '@rhizome/errors';
 import { type EngineError, fromTransport } from '../result/errors.js';

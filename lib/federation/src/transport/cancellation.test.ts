@@ -1,5 +1,6 @@
 import { describe, expect, jest, test } from '@jest/globals';
-import { Cancellation, endedBy, endOf } from './cancellation.js';
+import { Cancellation, endOf } from './cancellation.js';
+import { endedBy } from './ended-request.js';
 import type { SubgraphRequest } from './transport.js';
 
 const request = { operation: {} as never, scope: '', requestId: 'r' };

@@ -1,5 +1,3 @@
-import type { SubgraphRequest } from './transport.js';
-
 type Listener = (reason: unknown) => void;
 
 /** What can be asked of the end of a call. */
@@ -62,10 +60,13 @@ export class Cancellation implements CallEnd {
 
 const nothing = (): void => undefined;
 
-/** How a request may be told to end: by a cancellation, by a signal, or not at all. */
-export type Endable = Pick<SubgraphRequest, 'cancellation' | 'signal'>;
+/** A request that may end early: by a cancellation, by a signal, or not at all. */
+export interface Endable {
+  readonly cancellation?: Cancellation | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
 
-/** The end of a request, however it was given. Where there is a cancellation its signal is not asked for, which would make it. */
+/** The end of a request, however it is given. A cancellation is not asked for its signal, which would create it. */
 export function endOf(request: Endable): CallEnd {
   const { cancellation } = request;
   if (cancellation) return cancellation;
@@ -73,7 +74,7 @@ export function endOf(request: Endable): CallEnd {
   return signal ? new EndBySignal(signal) : never;
 }
 
-/** @throws the reason of a request's end when it was told to end. */
+/** @throws the reason of a request's end, once it has ended. */
 export function throwIfEnded(end: CallEnd): void {
   if (end.isCancelled) throw end.reason as Error;
 }
@@ -101,40 +102,5 @@ class EndBySignal implements CallEnd {
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
     return () => signal.removeEventListener('abort', onAbort);
-  }
-}
-
-/** The request with another end. */
-export function endedBy(
-  request: Omit<SubgraphRequest, 'signal'>,
-  cancellation: Cancellation,
-): SubgraphRequest {
-  return new EndedRequest(request, cancellation);
-}
-
-/** A class, since to make an object literal with a getter costs more than the rest of a call in process. */
-class EndedRequest implements SubgraphRequest {
-  readonly operation: SubgraphRequest['operation'];
-  readonly variablesText: SubgraphRequest['variablesText'];
-  readonly variables: SubgraphRequest['variables'];
-  readonly principal: SubgraphRequest['principal'];
-  readonly scope: string;
-  readonly requestId: string;
-  readonly headers: SubgraphRequest['headers'];
-  readonly cancellation: Cancellation;
-
-  constructor(request: Omit<SubgraphRequest, 'signal'>, cancellation: Cancellation) {
-    this.operation = request.operation;
-    this.variablesText = request.variablesText;
-    this.variables = request.variables;
-    this.principal = request.principal;
-    this.scope = request.scope;
-    this.requestId = request.requestId;
-    this.headers = request.headers;
-    this.cancellation = cancellation;
-  }
-
-  get signal(): AbortSignal {
-    return this.cancellation.signal;
   }
 }

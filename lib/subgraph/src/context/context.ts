@@ -1,23 +1,8 @@
 import type { Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
-import { Loaders } from './loaders.js';
+import { LoaderCache } from './loaders.js';
 import { RequestLogger } from './request-log.js';
-
-/** What every resolver is handed. A service adds its own by the `contextFactory` of `buildSubgraph`. */
-export interface SubgraphContext {
-  /** Who asks; verified. */
-  readonly principal: Principal;
-  /** Names the client's request in logs and errors of every process it touches. */
-  readonly requestId: string;
-  /** Writes the request's id in each line. */
-  readonly log: Logger;
-  /** Fresh for each operation and for each event of a subscription. */
-  readonly loaders: Loaders;
-  /** Whether another process of the same service handed the call on, and said so by {@link forwardedHeader}. */
-  readonly isForwarded?: boolean | undefined;
-  /** Aborted when nobody waits for the answer any more. */
-  readonly signal?: AbortSignal | undefined;
-}
+import type { SubgraphContext } from './types.js';
 
 /**
  * The header by which a process marks a call that it hands on to another one of the same service. It grants nothing: who receives it
@@ -54,7 +39,7 @@ class OperationContext implements SubgraphContext {
   readonly principal: Principal;
   readonly requestId: string;
   readonly log: Logger;
-  readonly loaders = new Loaders();
+  readonly loaders = new LoaderCache();
   readonly isForwarded: boolean | undefined;
   readonly #init: ContextInit;
 

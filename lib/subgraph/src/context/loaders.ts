@@ -1,25 +1,5 @@
 import DataLoader from 'dataloader';
-import type { SubgraphContext } from './context.js';
-
-/**
- * Loads many at once: one answer a key, in the order of the keys. Missing is null (or undefined); an Error stands for
- * its key alone. Keys are distinct. Throwing fails all keys of the batch.
- */
-export type LoadMany<TKey, TValue, TContext extends SubgraphContext = SubgraphContext> = (
-  keys: readonly TKey[],
-  context: TContext,
-) => Promise<readonly (TValue | null | undefined | Error)[]>;
-
-/** A way of loading, declared once a service; each operation makes its own cache and batches of it. */
-export interface LoaderDefinition<TKey, TValue, TContext extends SubgraphContext = SubgraphContext> {
-  /** Names the loader in errors. */
-  readonly name: string;
-  readonly load: LoadMany<TKey, TValue, TContext>;
-  /** What makes two keys the same; default: the key itself, or its JSON text if it is an object. */
-  readonly cacheKey?: (key: TKey) => string | number;
-  /** Keys in a batch at most; default 1,000. */
-  readonly maxBatchSize?: number;
-}
+import type { LoaderDefinition, Loaders, SubgraphContext } from './types.js';
 
 /** Declares a loader; use it by `context.loaders.load(definition, key)`. */
 export function defineLoader<TKey, TValue, TContext extends SubgraphContext = SubgraphContext>(
@@ -44,7 +24,7 @@ function mapKey(key: unknown): unknown {
 }
 
 /** The loaders of one operation, made when first used. */
-export class Loaders {
+export class LoaderCache implements Loaders {
   readonly #made = new Map<object, DataLoader<unknown, unknown, unknown>>();
   readonly #calls: Record<string, number> = {};
   #context: SubgraphContext | undefined;

@@ -8,7 +8,7 @@ import {
   parse,
 } from 'graphql';
 import { settleResolvers } from '../schema/compilable.js';
-import type { SubgraphContext } from '../context/context.js';
+import type { SubgraphContext } from '../context/types.js';
 import { OperationCompiler } from './operation.js';
 
 const context = {} as SubgraphContext;

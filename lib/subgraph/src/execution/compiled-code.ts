@@ -16,7 +16,7 @@ import {
   visit,
 } from 'graphql';
 import { type CompiledQuery, compileQuery, isCompiledQuery } from 'graphql-jit';
-import type { SubgraphContext } from '../context/context.js';
+import type { SubgraphContext } from '../context/types.js';
 
 /** An operation as code; its variables are coerced already. */
 export type Code = (

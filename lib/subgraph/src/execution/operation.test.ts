@@ -1,7 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import { buildSchema, type GraphQLObjectType, parse } from 'graphql';
 import { CodeCompiler } from './compiled-code.js';
-import type { SubgraphContext } from '../context/context.js';
+import type { SubgraphContext } from '../context/types.js';
 import { type ExecutionMode, OperationCompiler } from './operation.js';
 
 const schema = buildSchema(`

@@ -13,16 +13,12 @@ import {
 import { DomainError } from '@rhizome/errors';
 import { CodeCompiler } from './compiled-code.js';
 import { compileCoercion, type Variables } from './coercion.js';
-import type { SubgraphContext } from '../context/context.js';
-import { answerVariables, type LatestResult } from './shared-results.js';
+import type { SubgraphContext } from '../context/types.js';
+import { answerVariables, type SharedOperation } from './shared-results.js';
 
 /** An operation that is valid and ready to run any number of times. */
-export interface CompiledOperation {
+export interface CompiledOperation extends SharedOperation {
   readonly kind: OperationTypeNode;
-  /** Variables that the answers to a subscription's events hang on; see {@link answerVariables}. */
-  readonly answerVariables: readonly string[];
-  /** The answer to an event that was made last for several. */
-  latest: LatestResult | undefined;
   /** Runs it; for a subscription, on one event. */
   run(
     event: unknown,

@@ -1,6 +1,5 @@
 /** One answer to an event for all subscriptions that must get the same. */
 import { Kind, type OperationDefinitionNode, visit, type ASTNode, type DocumentNode } from 'graphql';
-import type { CompiledOperation } from './operation.js';
 import type { MaybePromise, SubgraphCall, SubgraphResult } from '../types.js';
 
 /**
@@ -9,14 +8,22 @@ import type { MaybePromise, SubgraphCall, SubgraphResult } from '../types.js';
  */
 export class SharedEvent {}
 
+/** The part of a compiled operation that several subscriptions share. */
+export interface SharedOperation {
+  /** Variables that the answers to a subscription's events depend on; see {@link answerVariables}. */
+  readonly answerVariables: readonly string[];
+  /** The latest answer to an event for several subscriptions. */
+  latest: LatestResult | undefined;
+}
+
 /** Answers events for one subscription, or takes the answer that another one has just been given. */
 export class SharedResults {
-  readonly #operation: CompiledOperation;
+  readonly #operation: SharedOperation;
   readonly #key: string;
 
   /** Undefined for a call whose answers are its own. */
   static of(
-    operation: CompiledOperation,
+    operation: SharedOperation,
     { sharedScope, variables = {} }: SubgraphCall,
   ): SharedResults | undefined {
     if (sharedScope === undefined) return undefined;
@@ -25,7 +32,7 @@ export class SharedResults {
     return new SharedResults(operation, `${sharedScope}\n${JSON.stringify(values)}`);
   }
 
-  private constructor(operation: CompiledOperation, key: string) {
+  private constructor(operation: SharedOperation, key: string) {
     this.#operation = operation;
     this.#key = key;
   }

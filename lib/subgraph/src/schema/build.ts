@@ -3,7 +3,8 @@ import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { type GraphQLSchema, isInterfaceType, isObjectType, print } from 'graphql';
 import { compilationFaults, settleResolvers } from './compilable.js';
-import { createContext, type SubgraphContext } from '../context/context.js';
+import { createContext } from '../context/context.js';
+import type { SubgraphContext } from '../context/types.js';
 import {
   checkPolicies,
   checkResumable,

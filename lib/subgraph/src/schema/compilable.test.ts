@@ -5,7 +5,7 @@ import { buildSchema, type GraphQLObjectType, type GraphQLSchema, parse } from '
 import { settleResolvers } from './compilable.js';
 import { buildDemoSubgraph } from '../testing/demo-subgraph.fixture.js';
 import { createInProcess } from '../execution/in-process.js';
-import { Loaders } from '../context/loaders.js';
+import { LoaderCache } from '../context/loaders.js';
 
 const principal = createPrincipal({
   kind: 'HUMAN',
@@ -29,7 +29,7 @@ function made(schema: GraphQLSchema, lines: string[] = []) {
     sdl: '',
     schema,
     entryPoints: [],
-    createContext: (init: object) => ({ ...init, loaders: new Loaders() }) as never,
+    createContext: (init: object) => ({ ...init, loaders: new LoaderCache() }) as never,
   };
   const log = createLogger({ name: 'test', destination: { write: (line: string) => void lines.push(line) } });
   const executable = createInProcess({ subgraph, log, mode: 'jit', interpretFirst: 0 });

@@ -9,7 +9,7 @@ import {
   type GraphQLSchema,
   isObjectType,
 } from 'graphql';
-import type { SubgraphContext } from '../context/context.js';
+import type { SubgraphContext } from '../context/types.js';
 import type { GuardedEntity } from './guard.js';
 import { settleItems } from './settled-lists.js';
 

@@ -1,5 +1,6 @@
-import type { SubgraphContext } from '../context/context.js';
-import { defineLoader, type LoaderDefinition, type LoadMany } from '../context/loaders.js';
+import type { SubgraphContext } from '../context/types.js';
+import { defineLoader } from '../context/loaders.js';
+import type { LoaderDefinition, LoadMany } from '../context/types.js';
 
 /** How an entity of this subgraph is found from what other subgraphs know of it. */
 export interface EntityOptions<TValue, TKey, TContext extends SubgraphContext> {

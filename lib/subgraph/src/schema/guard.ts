@@ -8,7 +8,7 @@ import {
   type GraphQLObjectType,
   type GraphQLResolveInfo,
 } from 'graphql';
-import type { SubgraphContext } from '../context/context.js';
+import type { SubgraphContext } from '../context/types.js';
 
 type Resolver = GraphQLFieldResolver<unknown, SubgraphContext>;
 

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { buildSchema, execute, type ExecutionResult, isObjectType, parse } from 'graphql';
 import { OperationCompiler, type ExecutionMode } from '../execution/operation.js';
 import { settleLists } from './settled-lists.js';
-import type { SubgraphContext } from '../context/context.js';
+import type { SubgraphContext } from '../context/types.js';
 
 /** A list item: there at once, later, failed at once, failed later, null. */
 type Kind = 'now' | 'later' | 'fails' | 'fails later' | 'null' | 'null later';

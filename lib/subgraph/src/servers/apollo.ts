@@ -9,7 +9,7 @@ import {
 import { toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { GraphQLFormattedError } from 'graphql';
-import type { SubgraphContext } from '../context/context.js';
+import type { SubgraphContext } from '../context/types.js';
 import type { SubgraphSchema } from '../types.js';
 
 /** A started Apollo Server over the subgraph's schema that reports to nobody and shapes errors by the catalogue. */

@@ -3,7 +3,7 @@ import type { Policies, PolicyCall } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { type DocumentNode, parse } from 'graphql';
 import { buildSubgraph } from '../schema/build.js';
-import type { SubgraphContext } from '../context/context.js';
+import type { SubgraphContext } from '../context/types.js';
 import { entity, reference } from '../schema/entity.js';
 import { byKey } from '../context/loaders.js';
 import type { SubgraphSchema } from '../types.js';

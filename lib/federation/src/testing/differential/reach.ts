@@ -3,7 +3,7 @@ import {
   createInProcess,
   type ExecutionMode,
   type InProcessSubgraph,
-  Loaders,
+  LoaderCache,
   settleResolvers,
 } from '@rhizome/subgraph';
 import { createInProcessTransport } from '../../transport/in-process.js';
@@ -34,7 +34,7 @@ export function asServed(mode: ExecutionMode): Reach {
             sdl: subgraph.sdl,
             schema: subgraph.schema,
             entryPoints: [],
-            createContext: (init) => ({ ...init, loaders: new Loaders() }),
+            createContext: (init) => ({ ...init, loaders: new LoaderCache() }),
           },
         });
         if (made.mode !== mode) throw new Error(`${subgraph.name} cannot run as ${mode}`);
