@@ -14,7 +14,7 @@ export type AcquireJobsInput = {
   freeDeviceIds?: Array<string> | null | undefined;
   /** Time the worker has left, in seconds; jobs that cannot end in it are not sent. Null for no limit. */
   remainingSeconds?: number | null | undefined;
-  /** Wait up to this long for the first job, in seconds, 0 to 60. */
+  /** Time to wait for the first job, in seconds, 0 to 60. The call ends within it (0: within 5 s), with no job if need be. */
   waitSeconds?: number | null | undefined;
   /** The worker. */
   workerId: string;

@@ -41,7 +41,7 @@ export type AcquireJobsInput = {
   readonly freeDeviceIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
   /** Time the worker has left, in seconds; jobs that cannot end in it are not sent. Null for no limit. */
   readonly remainingSeconds?: InputMaybe<Scalars['Int']['input']>;
-  /** Wait up to this long for the first job, in seconds, 0 to 60. */
+  /** Time to wait for the first job, in seconds, 0 to 60. The call ends within it (0: within 5 s), with no job if need be. */
   readonly waitSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];

@@ -49,6 +49,11 @@ export interface AcquireOptions {
   readonly ownUrl?: (() => string | undefined) | undefined;
 }
 
+/** A call that does not wait is answered within this time. */
+const immediateMs = 5000;
+const longestWaitMs = 60_000;
+const nothing: AcquireResult = { assignments: [], userErrors: [] };
+
 /** See the head of this file. */
 export class AcquireService {
   readonly #options: AcquireOptions;
@@ -58,10 +63,19 @@ export class AcquireService {
   }
 
   /**
-   * Gives matching work to a worker.
+   * Gives matching work to a worker; nothing once its waiting time is over, however slow the store and the leader are.
    * @throws DomainError LEADER_UNAVAILABLE while nobody leads; FORBIDDEN
    */
-  async acquire(spec: AcquireSpec, caller: AcquireCaller): Promise<AcquireResult> {
+  acquire(spec: AcquireSpec, caller: AcquireCaller): Promise<AcquireResult> {
+    const waitMs = (spec.waitSeconds ?? 0) * 1000;
+    // A forwarded call ends before the one that it was forwarded for.
+    const limitMs = waitMs > 0 ? waitMs : caller.isForwarded ? immediateMs - 1000 : immediateMs;
+    return withinTime(Math.min(limitMs, longestWaitMs), caller.signal, nothing, (signal) =>
+      this.#acquire(spec, { ...caller, signal }),
+    );
+  }
+
+  async #acquire(spec: AcquireSpec, caller: AcquireCaller): Promise<AcquireResult> {
     const worker = await this.#options.registry.find(spec.workerId);
     if (worker) await this.#options.access.assert(caller.principal, 'job:acquire', worker.queue);
     const refusal = rejectUnknownOrLost(spec.workerId, worker);
@@ -104,7 +118,8 @@ export class AcquireService {
     const replaced = new AbortController();
     const forget = leadership.onLeaderChanged(() => replaced.abort());
     const until = signal ? AbortSignal.any([signal, replaced.signal]) : replaced.signal;
-    const call = { input: { ...spec }, token: principal.token, requestId, signal: until };
+    const waitSeconds = Math.max((spec.waitSeconds ?? 0) - 1, Math.min(spec.waitSeconds ?? 0, 1));
+    const call = { input: { ...spec, waitSeconds }, token: principal.token, requestId, signal: until };
     const answer = await forward(url, call).finally(forget);
     return {
       assignments: answer.assignments.map(({ job, ...grant }) => ({ jobId: job.id, ...grant })),
@@ -115,6 +130,31 @@ export class AcquireService {
       })),
     };
   }
+}
+
+/**
+ * Runs something that may take a limited time; after it, or when the caller's signal is aborted, the signal that was passed is
+ * aborted and the fallback is the answer.
+ */
+function withinTime<T>(
+  ms: number,
+  callerSignal: AbortSignal | undefined,
+  fallback: T,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  const timer = setTimeout(end, ms);
+  if (callerSignal?.aborted) end();
+  callerSignal?.addEventListener('abort', end, { once: true });
+  const isOver = new Promise<T>((resolve) => {
+    if (over.signal.aborted) resolve(fallback);
+    over.signal.addEventListener('abort', () => resolve(fallback), { once: true });
+  });
+  return Promise.race([run(over.signal), isOver]).finally(() => {
+    clearTimeout(timer);
+    callerSignal?.removeEventListener('abort', end);
+  });
 }
 
 function check({

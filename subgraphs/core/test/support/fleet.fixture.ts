@@ -4,7 +4,7 @@ import { type Clock, createIds, systemClock } from '@rhizome/clock';
 import { collection, ensureCollections } from '@rhizome/mongo';
 import { leftovers, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
 import { aQueue } from './scheduler.fixture.js';
-import type { Grant } from '../../src/scheduler/scheduler.types.js';
+import type { Capacity, Grant } from '../../src/scheduler/scheduler.types.js';
 import type { StoreTime } from '../../src/shared/store-time.js';
 import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
 import { EventsService } from '../../src/events/events.service.js';
@@ -19,7 +19,7 @@ import type {
 import { newJobDocument } from '../../src/jobs/model/new-job.js';
 import { requirementClassesCollection } from '../../src/jobs/model/requirement-class.document.js';
 import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-writer.js';
-import { transitionStore } from '../../src/jobs/transitions/transitions.repository.js';
+import { type TransitionStore, transitionStore } from '../../src/jobs/transitions/transitions.repository.js';
 import { buildFleet, fleetCollections, type FleetModule } from '../../src/composition/fleet.module.js';
 import type { DeviceInput } from '../../src/workers/registration/device-input.js';
 import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
@@ -53,6 +53,8 @@ export interface FleetSetup {
   readonly graceMs?: number;
   readonly brokerTtlMs?: number;
   readonly brokerRenewMs?: number;
+  /** Stands before the store of transitions. */
+  readonly transitions?: (store: TransitionStore) => TransitionStore;
 }
 
 /** One process of core, as far as it concerns broker and workers. */
@@ -65,13 +67,22 @@ export interface TestFleet extends FleetModule {
 
 /** Starts a process; stopped at the end of the file, or before. */
 export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Promise<TestFleet> {
-  const { clock = systemClock, queues = [aQueue({})], shares = [], storeTime, url, ...rest } = setup;
+  const {
+    clock = systemClock,
+    queues = [aQueue({})],
+    shares = [],
+    storeTime,
+    url,
+    transitions,
+    ...rest
+  } = setup;
   // A leader that is slow because the machine is busy is no matter of most tests.
   const patience = { brokerTtlMs: 60_000, ...rest };
   const log = silentLogger();
   const ids = createIds();
   const jobs = collection(db, jobsCollection);
-  const writer = new GroupingTransitionWriter({ store: transitionStore(jobs), clock, log });
+  const plain = transitionStore(jobs);
+  const writer = new GroupingTransitionWriter({ store: transitions?.(plain) ?? plain, clock, log });
   const events = new EventsService({
     stores: eventStores(db, ['workers']),
     clock,
@@ -257,6 +268,7 @@ export class TestWorker {
       readonly waitSeconds?: number;
       readonly freeDeviceIds?: readonly string[];
       readonly signal?: AbortSignal;
+      readonly free?: Capacity;
     } = {},
   ): Promise<readonly Grant[]> {
     const { signal, ...spec } = change;
@@ -276,7 +288,7 @@ export class TestWorker {
   ): Promise<readonly Grant[]> {
     const all: Grant[] = [];
     for (let tries = 0; all.length < count && tries < 2 * count; tries += 1) {
-      all.push(...(await this.acquire(count - all.length, { waitSeconds: 5, ...change })));
+      all.push(...(await this.acquire(count - all.length, { waitSeconds: 60, ...change })));
     }
     return all;
   }

@@ -18,6 +18,7 @@ import { ReadyWindows } from '../cache/ready-windows.js';
 import { Refills } from '../cache/refills.js';
 import type { RequirementClasses } from '../requirements/requirement-classes.js';
 import { type AcquireTimeout, type PendingAcquire, PendingAcquires } from './pending-acquires.js';
+import { UndeliveredGrants } from './undelivered-grants.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 
 /** What {@link Dispatcher} is made of. */
@@ -52,6 +53,7 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #demand = new GpuDemand();
   readonly #pending = new PendingAcquires();
+  readonly #undelivered: UndeliveredGrants;
   /** The devices of those who wait, as they were when they asked. */
   readonly #devices = new WeakMap<PendingAcquire, DeviceLayout>();
   readonly #refills: Refills;
@@ -67,6 +69,7 @@ export class Dispatcher {
     this.#options = options;
     this.#refills = new Refills(options);
     const { cache, clock, signal } = options;
+    this.#undelivered = new UndeliveredGrants(cache.ledger);
     const stop = cache.ledger.onReleased((workerId) => {
       if (cache.fleet.worker(workerId)?.shape.hasDevices === false)
         cache.fleet.recentlyIdle.released(workerId, clock.monotonicMs());
@@ -95,6 +98,9 @@ export class Dispatcher {
    */
   async acquire(request: AcquireRequest, timeout: AcquireTimeout): Promise<readonly Grant[]> {
     if (this.#options.signal.aborted || this.#isClosed) throw termEnded();
+    if (timeout.signal?.aborted) return [];
+    const late = this.#undelivered.take(request);
+    if (late.length > 0) return late;
     const grants = await this.#pending.admit(request, timeout, () => this.wake());
     const { cache, clock } = this.#options;
     if (grants.length > 0) cache.fleet.recentlyIdle.grantsWritten(request.workerId, clock.monotonicMs());
@@ -180,6 +186,7 @@ export class Dispatcher {
   /** Forgets windows of kinds that have no ready jobs. */
   prune(): void {
     this.windows.prune();
+    this.#undelivered.prune();
   }
 
   /** One pass after another while there is reason; passes do not overlap, writes of grants do. */
@@ -308,13 +315,24 @@ export class Dispatcher {
     this.#options.grants.write(picks, queue).then(
       (grants) => {
         this.#noteGrants(picks, grants);
-        if (grants.length > 0 || !pending.waits || pending.isOver()) pending.answer(grants);
+        if (pending.isOver()) this.#keep(pending.request.workerId, picks, grants);
+        else if (grants.length > 0 || !pending.waits) pending.answer(grants);
         else if (this.#isClosed || this.#options.signal.aborted) pending.refuse(termEnded());
         else this.#pending.requeue(pending);
         if (grants.length < picks.length) this.wake();
       },
       (error: unknown) => pending.refuse(error),
     );
+  }
+
+  /** Keeps grants whose call was answered before; a later call of the worker may wait already. */
+  #keep(workerId: string, picks: readonly PendingGrant[], grants: readonly Grant[]): void {
+    this.#undelivered.keep(workerId, picks, grants);
+    for (const pending of this.#pending.all()) {
+      if (pending.request.workerId !== workerId) continue;
+      const late = this.#undelivered.take(pending.request);
+      if (late.length > 0) pending.answer(late);
+    }
   }
 
   #noteGrants(picks: readonly PendingGrant[], grants: readonly Grant[]): void {

@@ -49,10 +49,10 @@ export class PendingAcquires {
         signal?.removeEventListener('abort', giveUp);
         this.#calls.delete(pending);
       };
-      // While grants are being written it is not in the set: it gets the grants, or leaves when they came to nothing.
+      // While grants are being written it is answered, too: its worker gets them with the next call.
       const giveUp = (): void => {
         isOver = true;
-        if (this.#calls.has(pending)) pending.answer([]);
+        pending.answer([]);
       };
       const pending: PendingAcquire = {
         request,
