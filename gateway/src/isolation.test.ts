@@ -22,14 +22,14 @@ const whole = ['a', 'b'].map((id) => ({ id, name: 'name of some', heron: { nest:
 const without = whole.map((job) => ({ ...job, heron: null }));
 /** Calls of one subgraph that may run at once. */
 const concurrency = 8;
-const shortTimeMs = 400;
+const shortTimeMs = 3_000;
 
 interface System {
   readonly core: MisbehavingServer;
   readonly heron: MisbehavingServer;
   ask(
     text?: string,
-  ): Promise<{ data: { jobs: unknown; subgraphs?: unknown }; errors: readonly GatewayError[]; ms: number }>;
+  ): Promise<{ data: { jobs: unknown; subgraphs?: unknown }; errors: readonly GatewayError[] }>;
   metrics(): Promise<string>;
 }
 
@@ -63,13 +63,12 @@ async function startHouse({ timeoutMs = shortTimeMs } = {}): Promise<System> {
     core,
     heron,
     ask: async (text = query) => {
-      const started = performance.now();
       const { body } = await post(served.url, text, headers);
       const { data, errors = [] } = body as unknown as {
         data: { jobs: unknown };
         errors?: readonly GatewayError[];
       };
-      return { data, errors, ms: performance.now() - started };
+      return { data, errors };
     },
     metrics: async () => (await send(`${served.origin}/metrics`, { headers })).text,
   };
@@ -112,7 +111,7 @@ describe('a subgraph that misbehaves costs its own fields only', () => {
 
   test.each<[Manner | 'down', string, RegExp]>([
     ['down', 'DOWNSTREAM_SERVICE_ERROR', /"heron" could not be reached/],
-    ['silent', 'DOWNSTREAM_SERVICE_ERROR', /"heron" did not answer within 400 ms/],
+    ['silent', 'DOWNSTREAM_SERVICE_ERROR', /"heron" did not answer within 3000 ms/],
     ['html', 'DOWNSTREAM_SERVICE_ERROR', /"heron" answered no GraphQL response/],
     ['not GraphQL', 'DOWNSTREAM_SERVICE_ERROR', /"heron" answered no GraphQL response/],
     ['fails', 'DOWNSTREAM_SERVICE_ERROR', /"heron" answered no GraphQL response \(HTTP status 500\)/],
@@ -143,7 +142,7 @@ describe('a subgraph that fails again and again', () => {
     await Promise.all(Array.from({ length: concurrency }, (_, index) => house.ask(distinct(index))));
     expect(await stateOf(house)).toMatchObject({
       state: 'DOWN',
-      lastError: 'The service "heron" did not answer within 400 ms',
+      lastError: 'The service "heron" did not answer within 3000 ms',
       failedCalls: 2 * concurrency,
     });
     const asked = house.heron.asked;
@@ -152,7 +151,7 @@ describe('a subgraph that fails again and again', () => {
     expect(errors).toHaveLength(1);
     expect(errors[0]).toMatchObject({
       message: expect.stringMatching(
-        /"heron" has failed too often and is left alone.*did not answer within 400 ms/,
+        /"heron" has failed too often and is left alone.*did not answer within 3000 ms/,
       ),
       extensions: { code: 'SERVICE_UNAVAILABLE', subgraph: 'heron' },
     });
