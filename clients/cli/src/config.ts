@@ -25,7 +25,7 @@ export interface ConnectionFlags {
 }
 
 const environment = z.object({
-  url: z.url().optional().describe('the gateway, as http://host:4000/graphql'),
+  url: z.url().optional().describe('URL of the gateway, such as http://host:4000/graphql'),
   token: z.string().min(1).optional(),
   tokenFile: z.string().min(1).optional(),
   configDir: z.string().min(1).optional(),
@@ -60,7 +60,7 @@ export function findConnection(flags: ConnectionFlags, cwd: string): Connection 
     const missing = url ? 'token' : 'gateway';
     throw new CliError(
       exitCodes.denied,
-      `no ${missing} known: start the playground (npm run playground), or run "rhizome login --url URL", or set RHIZOME_URL and RHIZOME_TOKEN_FILE`,
+      `No ${missing} found: start the playground (npm run playground), or run "rhizome login --url URL", or set RHIZOME_URL and RHIZOME_TOKEN_FILE`,
     );
   }
   const sameGateway = file !== undefined && file.url === url;
@@ -88,7 +88,7 @@ function readStored(path: string | null): (z.infer<typeof stored> & { path: stri
   } catch {
     throw new CliError(
       exitCodes.usage,
-      `${path} cannot be read: it must be JSON with "url" and "token"; start the playground or log in again`,
+      `${path} cannot be read; must be JSON with "url" and "token"; start the playground or log in again`,
     );
   }
 }
@@ -101,6 +101,6 @@ export function readToken(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim();
   } catch {
-    throw new CliError(exitCodes.usage, `the token file ${path} cannot be read`);
+    throw new CliError(exitCodes.usage, `Token file ${path} cannot be read`);
   }
 }

@@ -15,7 +15,7 @@ export function wholeNumber(minimum: number, maximum: number): (text: string) =>
   return (text) => {
     const value = Number(text);
     if (Number.isInteger(value) && value >= minimum && value <= maximum && text.trim() !== '') return value;
-    throw new InvalidArgumentError(`it must be a whole number from ${minimum} to ${maximum}.`);
+    throw new InvalidArgumentError(`Must be a whole number from ${minimum} to ${maximum}.`);
   };
 }
 
@@ -28,7 +28,7 @@ export interface Pair {
 /** A parser of `key=value`. */
 export function pairOf(text: string): Pair {
   const at = text.indexOf('=');
-  if (at <= 0) throw new InvalidArgumentError('it must have a name, an equals sign and a value.');
+  if (at <= 0) throw new InvalidArgumentError('Must be NAME=VALUE.');
   return { key: text.slice(0, at), value: text.slice(at + 1) };
 }
 
@@ -40,7 +40,7 @@ export function collectPairs(text: string, before: readonly Pair[]): readonly Pa
 /** A parser of the address of a GraphQL endpoint. */
 export function urlOf(text: string): string {
   if (/^https?:$/.test(URL.canParse(text) ? new URL(text).protocol : '')) return text;
-  throw new InvalidArgumentError('it must be an address, as http://host:port/graphql.');
+  throw new InvalidArgumentError('Must be a URL such as http://host:port/graphql.');
 }
 
 interface Page<T> {
@@ -69,7 +69,7 @@ export function collectOneOf<T extends string>(
 ): (value: string, before: readonly T[]) => readonly T[] {
   return (value, before) => {
     const word = words.find((candidate) => candidate === value.toUpperCase());
-    if (word === undefined) throw new InvalidArgumentError(`it must be one of ${words.join(', ')}.`);
+    if (word === undefined) throw new InvalidArgumentError(`Must be one of ${words.join(', ')}.`);
     return [...before, word];
   };
 }

@@ -34,12 +34,12 @@ const kinds = {
 const isField = (name: string): name is keyof typeof kinds => Object.hasOwn(kinds, name);
 
 // YAML drops the last zero of a number: 12.10 would be 12.1.
-const quoted = z.string('expected a text: write it in quotes');
+const quoted = z.string('must be a text in quotes');
 const inFile: Readonly<Record<Kind, z.ZodType>> = {
   whole: z.int(),
   flag: z.boolean(),
   text: quoted,
-  texts: z.array(quoted, 'expected a list, as [A100, H100]'),
+  texts: z.array(quoted, 'must be a list such as [A100, H100]'),
 };
 
 /** The `gpu` section of a file; the API validates the values. */
@@ -53,10 +53,10 @@ export const gpuSection = z.strictObject(
  */
 export function collectGpu(text: string, before: GpuRequirementInput = {}): GpuRequirementInput {
   const { key, value } = pairOf(text);
-  if (!isField(key)) throw new InvalidArgumentError(`it must be one of ${Object.keys(kinds).join(', ')}.`);
+  if (!isField(key)) throw new InvalidArgumentError(`Must be one of ${Object.keys(kinds).join(', ')}.`);
   const known = before[key];
   if (Array.isArray(known)) return { ...before, [key]: [...known, ...listOf(value)] };
-  if (known !== undefined) throw new InvalidArgumentError(`${key} was given before.`);
+  if (known !== undefined) throw new InvalidArgumentError(`${key} is given twice.`);
   return { ...before, [key]: parsers[kinds[key]](value) };
 }
 
@@ -67,10 +67,10 @@ const parsers: Readonly<Record<Kind, (value: string) => unknown>> = {
   text: (value) => value,
   whole: (value) => {
     if (/^\d{1,9}$/.test(value)) return Number(value);
-    throw new InvalidArgumentError('it must be a whole number.');
+    throw new InvalidArgumentError('Must be a whole number.');
   },
   flag: (value) => {
     if (value === 'true' || value === 'false') return value === 'true';
-    throw new InvalidArgumentError('it must be true or false.');
+    throw new InvalidArgumentError('Must be true or false.');
   },
 };

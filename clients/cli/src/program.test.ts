@@ -41,7 +41,7 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
   test.each([
     ['an unknown command', ['frobnicate'], /unknown command 'frobnicate'/],
     ['an unknown flag', ['list', '--colour'], /unknown option '--colour'/],
-    ['a state that does not exist', ['list', '--state', 'NOPE'], /must be one of PENDING, ACTIVATED/],
+    ['a state that does not exist', ['list', '--state', 'NOPE'], /Must be one of PENDING, ACTIVATED/],
     ['a number out of range', ['list', '--limit', '0'], /whole number from 1 to 10000/],
     ['no job to show', ['show'], /missing required argument 'id'/],
     [
@@ -56,12 +56,12 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
       /one of count, vendor/,
     ],
     ['a label to list by without a value', ['list', '--label', 'night'], /'night' is invalid/],
-    ['an address that is none', ['--url', 'nonsense', 'list'], /must be an address, as http:/],
-    ['a vendor that does not exist', ['gpus', '--vendor', 'ACME'], /must be one of NVIDIA, AMD, INTEL/],
+    ['an address that is none', ['--url', 'nonsense', 'list'], /Must be a URL such as http:/],
+    ['a vendor that does not exist', ['gpus', '--vendor', 'ACME'], /Must be one of NVIDIA, AMD, INTEL/],
     [
       'a login with a token file that is not there',
       ['--url', 'http://127.0.0.1:9/graphql', '--token-file', 'none', 'login'],
-      /token file none cannot be read/,
+      /Token file none cannot be read/,
     ],
     ['a shell that is not served', ['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
   ])('%s', async (_what, argv, message) => {
@@ -81,7 +81,7 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
     [
       'two numbers of GPUs',
       ['submit', '-e', 'alpha', '--gpus', '2', '--gpu', 'count=1', '--', 'true'],
-      /give --gpus or --gpu count=, not both/,
+      /Give --gpus or --gpu count=, not both/,
     ],
     [
       'GPUs beside a file',
@@ -89,11 +89,11 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
       /--gpus, --gpu cannot/,
     ],
     ['a file that is not there', ['submit', '-f', 'task.yaml'], /task\.yaml cannot be read/],
-    ['a cancel without jobs', ['cancel'], /give jobs, or a task/],
+    ['a cancel without jobs', ['cancel'], /Give jobs, or a task/],
     [
       'a state of another kind',
       ['list', '--tasks', '--state', 'HOLDING'],
-      /tasks are never HOLDING; their states are EXPANDING/,
+      /HOLDING is not a state of tasks; must be one of EXPANDING/,
     ],
   ])('%s', async (_what, argv, message) => {
     const cwd = mkdtempSync(join(tmpdir(), 'rhizome-cli-'));

@@ -21,8 +21,8 @@ import { printable } from './output.js';
 import { cliVersion } from './version.js';
 
 const help = `
-Exit codes: ${exitCodes.ok} all went well · ${exitCodes.failed} something failed or was refused · ${exitCodes.usage} wrong usage · ${exitCodes.notFound} not found · ${exitCodes.denied} not permitted · ${exitCodes.unavailable} not reachable · ${exitCodes.interrupted} Ctrl-C
-The gateway and the token come from --url and --token-file, then RHIZOME_URL and RHIZOME_TOKEN or RHIZOME_TOKEN_FILE, then the playground's
+Exit codes: ${exitCodes.ok} success · ${exitCodes.failed} failed or refused · ${exitCodes.usage} wrong usage · ${exitCodes.notFound} not found · ${exitCodes.denied} not permitted · ${exitCodes.unavailable} not reachable · ${exitCodes.interrupted} Ctrl-C
+Gateway and token are taken from --url and --token-file, then RHIZOME_URL and RHIZOME_TOKEN or RHIZOME_TOKEN_FILE, then the playground's
 .rhizome/playground.json in this folder or one above, then "rhizome login".`;
 
 /** Runs the command line and returns the exit code; writes only to the streams of `world`. */
@@ -46,11 +46,11 @@ export async function run(argv: readonly string[], world: World): Promise<number
 
 function createProgram(world: World, finish: Finish): Command {
   const program = new Command('rhizome')
-    .description('Submit jobs and look after them.')
+    .description('Submit and manage jobs.')
     .version(cliVersion, '--version')
-    .option('--url <url>', 'the gateway, as http://host:4000/graphql', urlOf)
-    .option('--token-file <file>', 'a file that holds the token')
-    .option('--json', 'answer as JSON')
+    .option('--url <url>', 'URL of the gateway, such as http://host:4000/graphql', urlOf)
+    .option('--token-file <file>', 'file with the token')
+    .option('--json', 'print JSON')
     .addHelpText('after', help)
     .configureHelp({ showGlobalOptions: true, optionDescription })
     .exitOverride()
@@ -79,7 +79,7 @@ function createProgram(world: World, finish: Finish): Command {
   program
     .command('completion')
     .description('print shell completions')
-    .addArgument(new Argument('<shell>', 'the shell').choices(shells))
+    .addArgument(new Argument('<shell>', 'shell').choices(shells))
     .action((shell: Shell) => {
       world.stdout.write(completionScript(program, shell));
     });

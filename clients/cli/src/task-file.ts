@@ -94,7 +94,7 @@ function parseFile(path: string, cwd: string): z.infer<typeof taskFile> {
   const result = taskFile.safeParse(document);
   if (result.success) return result.data;
   const faults = result.error.issues.map((issue) => `  ${faultOf(issue, document)}`);
-  throw new CliError(exitCodes.usage, `${path} is no task:\n${faults.join('\n')}`);
+  throw new CliError(exitCodes.usage, `${path} is not a valid task:\n${faults.join('\n')}`);
 }
 
 function readYaml(path: string, cwd: string): unknown {

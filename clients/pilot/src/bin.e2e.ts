@@ -249,13 +249,13 @@ describe('what is wrong with its setting-up', () => {
     const { child } = start('--gpu-simulate', fleet);
     const [code] = await once(child, 'exit');
     expect(code).toBe(64);
-    expect(pilots[1]?.log).toContain(`the file of a simulated fleet ${fleet} is not one`);
+    expect(pilots[1]?.log).toContain(`Simulated fleet ${fleet} is invalid`);
   });
 
   test('a token file that is not there is named', async () => {
     const { child } = start('--token-file', join(folder, 'none'));
     const [code] = await once(child, 'exit');
     expect(code).toBe(64);
-    expect(pilots[0]?.log).toContain(`the token file ${join(folder, 'none')} cannot be read`);
+    expect(pilots[0]?.log).toContain(`Token file ${join(folder, 'none')} cannot be read`);
   });
 });

@@ -40,13 +40,13 @@ process.on('SIGINT', () => pilot.stop('SIGINT'));
 
 try {
   await pilot.run();
-  log.info('ended in order');
+  log.info('pilot ended');
 } catch (error) {
   process.exitCode = exitCodeOf(error);
   if (error instanceof CoreRefused)
-    log.error({ code: error.code, reason: error.message }, 'core does not take this worker');
+    log.error({ code: error.code, reason: error.message }, 'registration refused');
   else if (process.exitCode === exitUsage) console.error(`rhizome-pilot: ${(error as Error).message}`);
-  else log.error({ err: error }, 'a fault of the pilot');
+  else log.error({ err: error }, 'pilot failed');
 } finally {
   await core.close();
 }

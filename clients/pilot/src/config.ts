@@ -22,11 +22,11 @@ const runtimeVariables = [
 
 /** Every setting, as an option of the command line and as a variable RHIZOME_PILOT_…; the option wins. */
 const schema = z.object({
-  url: z.url({ protocol: /^https?$/ }).describe('the gateway, as http://host:4000/graphql'),
-  tokenFile: z.string().min(1).describe("a file with the pilot's token; read again before each request"),
-  queue: z.string().min(1).describe('the queue to serve'),
-  name: z.string().min(1).max(255).optional().describe('unique in the queue; HOST-PROCESS by default'),
-  scratch: z.string().min(1).default(join(tmpdir(), 'rhizome-pilot')).describe('a folder for the payloads'),
+  url: z.url({ protocol: /^https?$/ }).describe('URL of the gateway, such as http://host:4000/graphql'),
+  tokenFile: z.string().min(1).describe("file with the pilot's token; read again before each request"),
+  queue: z.string().min(1).describe('queue to serve'),
+  name: z.string().min(1).max(255).optional().describe('name, unique in the queue (default: HOST-PID)'),
+  scratch: z.string().min(1).default(join(tmpdir(), 'rhizome-pilot')).describe('folder for the payloads'),
   store: z
     .string()
     .min(1)
@@ -35,46 +35,47 @@ const schema = z.object({
       'expected a path or an http(s) URL',
     )
     .optional()
-    .describe('the shared file store: a path or an http(s) URL; SCRATCH/store by default'),
-  cores: z.int().min(1).max(4096).optional().describe('cores to offer; all by default'),
-  memoryMib: z.int().min(1).max(16_777_216).optional().describe('memory to offer, in MiB; all by default'),
+    .describe('shared file store: a path or an http(s) URL (default: SCRATCH/store)'),
+  cores: z.int().min(1).max(4096).optional().describe('cores to offer (default: all)'),
+  memoryMib: z.int().min(1).max(16_777_216).optional().describe('memory to offer, in MiB (default: all)'),
   diskMib: z
     .int()
     .min(0)
     .max(1_073_741_824)
     .optional()
-    .describe('scratch space to offer, in MiB; what is free by default'),
+    .describe('scratch space to offer, in MiB (default: the free space)'),
   label: z
     .array(z.string().regex(/^[^=]+=/, 'expected KEY=VALUE'))
     .max(64)
     .default([])
-    .describe('a label as KEY=VALUE; may be repeated'),
+    .describe('label as KEY=VALUE; may be repeated'),
   gpuSimulate: z
     .string()
     .min(1)
     .optional()
-    .describe('a JSON file with devices to present instead of those of the host; see docs/reference/gpus.md'),
-  gpuPollSeconds: z.number().min(0.1).max(3600).default(10).describe('time between two looks at the devices'),
+    .describe('JSON file with simulated devices that replace those of the host; see docs/reference/gpus.md'),
+  gpuPollSeconds: z
+    .number()
+    .min(0.1)
+    .max(3600)
+    .default(10)
+    .describe('time between two probes of the devices'),
   gpuToolSeconds: z
     .number()
     .min(1)
     .max(300)
     .default(15)
-    .describe("time for one call of a vendor's tool; more where drivers are not kept loaded"),
+    .describe("time limit for one call of a vendor's tool; longer if drivers are not kept loaded"),
   network: z
     .boolean()
     .optional()
-    .describe('whether payloads reach the outside network (true, false); unknown by default'),
+    .describe('whether payloads reach the outside network: true or false (default: unknown)'),
   lifetimeSeconds: z
     .int()
     .min(1)
     .optional()
-    .describe('time until the pilot must have ended; no limit by default'),
-  drainSeconds: z
-    .int()
-    .min(0)
-    .optional()
-    .describe('time that jobs get to end after SIGTERM; no limit by default'),
+    .describe('time until the pilot must have ended (default: no limit)'),
+  drainSeconds: z.int().min(0).optional().describe('time for jobs to end after SIGTERM (default: no limit)'),
   graceSeconds: z
     .number()
     .min(0)
@@ -86,11 +87,11 @@ const schema = z.object({
     .min(1)
     .max(1_048_576)
     .default(4096)
-    .describe('how much of each output stream is kept from its beginning'),
+    .describe('size of the beginning of each output stream that is kept'),
   logLevel: z
     .enum(['error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
-    .describe("how much of the pilot's own log is written"),
+    .describe("level of the pilot's own log"),
 });
 
 type Settings = z.infer<typeof schema>;
@@ -143,12 +144,12 @@ export function readToken(path: string): string {
   } catch (error) {
     throw new DomainError(
       'CONFIG_INVALID',
-      `the token file ${path} cannot be read: ${(error as Error).message}`,
+      `Token file ${path} cannot be read: ${(error as Error).message}`,
       { value: path },
       { cause: error },
     );
   }
-  throw new DomainError('CONFIG_INVALID', `the token file ${path} is empty; expected a token`, {
+  throw new DomainError('CONFIG_INVALID', `Token file ${path} is empty; must contain a token`, {
     value: path,
   });
 }
@@ -230,7 +231,7 @@ function pilotOptions(
 function readOptions(argv: readonly string[], version: string): Record<string, string | string[]> {
   const command = new Command('rhizome-pilot')
     .description(
-      'The worker agent: takes work from a queue and runs it on this host. Each option is also a variable RHIZOME_PILOT_….',
+      'Runs jobs of a queue on this host. Each option can also be set as a variable RHIZOME_PILOT_….',
     )
     .version(version);
   for (const [key, { description }] of Object.entries(schema.shape)) {

@@ -302,9 +302,9 @@ describe('exit codes for scripts', () => {
       'a job that is not there',
       ['show', 'job_00000000000000000000000000'],
       3,
-      /does not exist, or you may not see it/,
+      /not found, or you may not see it/,
     ],
-    ['a task that is not there', ['watch', 'task_00000000000000000000000000'], 3, /does not exist/],
+    ['a task that is not there', ['watch', 'task_00000000000000000000000000'], 3, /not found/],
   ])('%s', async (_, args, exitCode, message) => {
     const ended = await cli.run(args);
     expect(ended.exitCode).toBe(exitCode);

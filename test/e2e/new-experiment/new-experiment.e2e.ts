@@ -239,6 +239,6 @@ describe('an experiment as a repository of its own', () => {
       expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining(why)]);
     }
     const nowhere = await cli.run(['experiment', 'new', 'egret']);
-    expect([nowhere.exitCode, nowhere.stderr]).toEqual([2, expect.stringContaining('lies in no checkout')]);
+    expect([nowhere.exitCode, nowhere.stderr]).toEqual([2, expect.stringContaining('is not in a checkout')]);
   });
 });

@@ -40,7 +40,7 @@ export async function startPilot(place: WorkerPlace, options: WorkerOptions): Pr
     command: 'node',
     args: [pilotProgram, ...who, ...scratch, ...size, ...args],
   });
-  await pilot.line(/"msg":"registered"/, 20_000);
+  await pilot.line(/"msg":"worker registered"/, 60_000);
   return pilot;
 }
 

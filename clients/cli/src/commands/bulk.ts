@@ -31,10 +31,10 @@ const failedStates: JobState[] = [...failedJobStates];
 export function addCancel(program: Command, world: World, finish: Finish): void {
   const command = program
     .command('cancel')
-    .description('cancel jobs: a running payload is killed, nothing starts later')
+    .description('cancel jobs; running payloads are killed')
     .argument('[job...]', 'jobs')
     .option('-t, --task <id>', 'all live jobs of this task')
-    .option('--reason <text>', "why; seen in the jobs' history");
+    .option('--reason <text>', "reason, shown in the jobs' history");
   command.action((ids: readonly string[], flags: CancelFlags) =>
     finish(withSession(command, world, (session) => cancel(session, ids, flags))),
   );
@@ -44,11 +44,11 @@ export function addCancel(program: Command, world: World, finish: Finish): void 
 export function addRetry(program: Command, world: World, finish: Finish): void {
   const command = program
     .command('retry')
-    .description('make a new job of each terminal job')
+    .description('submit a new job for each ended job')
     .argument('[job...]', 'jobs')
     .option('-t, --task <id>', 'all jobs of this task that did not finish')
     .option('--dependents', 'also the children that were closed because of them')
-    .option('--key <key>', 'idempotency key: the same key retries nothing twice');
+    .option('--key <key>', 'idempotency key: the same key never retries twice');
   command.action((ids: readonly string[], flags: RetryFlags) =>
     finish(withSession(command, world, (session) => retry(session, ids, flags))),
   );
@@ -56,7 +56,7 @@ export function addRetry(program: Command, world: World, finish: Finish): void {
 
 function selection(ids: readonly string[], task: string | undefined, states: readonly JobState[]) {
   if (ids.length > 0 === (task !== undefined))
-    throw new CliError(exitCodes.usage, 'give jobs, or a task with --task');
+    throw new CliError(exitCodes.usage, 'Give jobs, or a task with --task');
   return task === undefined ? { ids: [...ids] } : { filter: { taskId: task, states: [...states] } };
 }
 
@@ -96,8 +96,12 @@ function tellResult(output: Output, done: string, result: CliBulkResultFragment 
   if (output.json) printJson(output, result);
   else if (result) {
     const refused = result.refusedByReason.map(({ code, count }) => `${count} ${code}`).join(', ');
-    printLine(output, `${result.changedCount} ${done}${refused ? `; left alone: ${refused}` : ''}`);
-    if (result.operation) printLine(output, `the rest goes on in the background as ${result.operation.id}`);
+    printLine(output, `${result.changedCount} ${done}${refused ? `; not changed: ${refused}` : ''}`);
+    if (result.operation)
+      printLine(
+        output,
+        `The remaining jobs are changed in the background by operation ${result.operation.id}`,
+      );
   }
   return result && result.refusedCount === 0 ? exitCodes.ok : exitCodes.failed;
 }

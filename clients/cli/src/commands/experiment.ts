@@ -13,27 +13,31 @@ import { type Output, printLine, printJson } from '../output.js';
 
 /** Adds the commands. Their modules are loaded when one of them runs. */
 export function addExperiment(program: Command, world: World, finish: Finish): void {
-  const group = program.command('experiment').description('make an experiment, and test its endpoint');
+  const group = program.command('experiment').description('create an experiment, or test its endpoint');
   const create = group
     .command('new')
-    .description('copy the fictional experiment, with its name changed, and put it into the graph')
-    .argument('<name>', 'lower-case letters and digits, as heron')
-    .option('--standalone <folder>', 'as a repository of its own, in an empty folder');
+    .description('create an experiment from the template and add it to the graph')
+    .argument('<name>', 'lower-case letters and digits, such as heron')
+    .option('--standalone <folder>', 'create a standalone repository in an empty folder');
   create.action((name: string) => finish(makeNew(create, world, name)));
   const test = group
     .command('test')
-    .description('test whether an endpoint, in any language, keeps the contract of experiments')
-    .argument('<url>', 'the endpoint, as http://host:port/graphql', urlOf)
-    .option('--contract <file>', 'what the suite is told of it', 'contract.yaml')
-    .option('--sdl <file>', 'the SDL that is published for it')
+    .description('test whether an endpoint fulfils the contract of experiments')
+    .argument('<url>', 'URL of the endpoint, such as http://host:port/graphql', urlOf)
+    .option('--contract <file>', 'contract file of the endpoint', 'contract.yaml')
+    .option('--sdl <file>', 'published SDL of the endpoint')
     .option(
       '--refused-token-file <file>',
-      'a good token that must be refused by each door; repeatable',
+      'valid token that each mutation must refuse; may be repeated',
       collect,
       [],
     )
-    .option('--pid <number>', 'its process: it is ended with SIGTERM at the end, to see it drain', pidOf)
-    .option('--strict', 'fail also for what could not be looked at');
+    .option(
+      '--pid <number>',
+      'process id of the endpoint: it gets SIGTERM at the end, to test that it drains',
+      pidOf,
+    )
+    .option('--strict', 'also fail for checks that could not run');
   test.action((url: string) => finish(testEndpoint(test, world, url)));
 }
 
@@ -153,5 +157,5 @@ function readText(path: string): string {
 function pidOf(text: string): number {
   const pid = Number(text);
   if (Number.isInteger(pid) && pid > 1) return pid;
-  throw new InvalidArgumentError('it must be the number of a process.');
+  throw new InvalidArgumentError('Must be a process id.');
 }

@@ -17,5 +17,5 @@ export async function findJob({ client }: Session, id: string): Promise<void> {
 
 /** The error for a job that was not found. */
 export function noSuchJob(id: string): CliError {
-  return new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
+  return new CliError(exitCodes.notFound, `Job "${id}" not found, or you may not see it.`);
 }

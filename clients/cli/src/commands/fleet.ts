@@ -29,8 +29,8 @@ export function addQueues(program: Command, world: World, finish: Finish): void 
   const command = program
     .command('queues')
     .description('list queues')
-    .option('--site <name>', 'at this site')
-    .option('-s, --state <state>', 'in this state; repeat for more', collectOneOf(queueStates), []);
+    .option('--site <name>', 'only this site')
+    .option('-s, --state <state>', 'only this state; may be repeated', collectOneOf(queueStates), []);
   command.action((flags: QueueFlags) =>
     finish(withSession(command, world, (session) => queues(session, flags))),
   );
@@ -40,9 +40,9 @@ export function addQueues(program: Command, world: World, finish: Finish): void 
 export function addWorkers(program: Command, world: World, finish: Finish): void {
   const command = program
     .command('workers')
-    .description('list workers; live ones by default')
-    .option('-q, --queue <name>', 'of this queue')
-    .option('-s, --state <state>', 'in this state; repeat for more', collectOneOf(workerStates), []);
+    .description('list workers (default: live ones)')
+    .option('-q, --queue <name>', 'only this queue')
+    .option('-s, --state <state>', 'only this state; may be repeated', collectOneOf(workerStates), []);
   command.action((flags: WorkerFlags) =>
     finish(withSession(command, world, (session) => workers(session, flags))),
   );

@@ -23,12 +23,21 @@ const dayMs = 24 * 3600 * 1000;
 export function addGpus(program: Command, world: World, finish: Finish): void {
   const command = program
     .command('gpus')
-    .description('GPUs of all sites by model, driver branch and runtime, as their workers reported them')
-    .option('--site <name>', 'of this site; repeat for more', collect, [])
-    .option('-q, --queue <name>', 'of this queue; repeat for more', collect, [])
-    .option('--vendor <vendor>', 'NVIDIA, AMD or INTEL; repeat for more', collectOneOf(vendors), [])
-    .option('--model <name>', 'by any name of the catalogue, as A100; repeat for more', collect, [])
-    .option('--seen <days>', 'also what is gone but was seen in the last days', wholeNumber(1, 30));
+    .description('list GPUs of all sites by model, driver branch and runtime, as reported by workers')
+    .option('--site <name>', 'only this site; may be repeated', collect, [])
+    .option('-q, --queue <name>', 'only this queue; may be repeated', collect, [])
+    .option('--vendor <vendor>', 'NVIDIA, AMD or INTEL; may be repeated', collectOneOf(vendors), [])
+    .option(
+      '--model <name>',
+      'model by any name in the catalogue, such as A100; may be repeated',
+      collect,
+      [],
+    )
+    .option(
+      '--seen <days>',
+      'include devices that are gone but were seen in the last N days',
+      wholeNumber(1, 30),
+    );
   command.action((flags: GpuFlags) => finish(withSession(command, world, (session) => gpus(session, flags))));
 }
 
@@ -47,7 +56,7 @@ async function gpus({ client, output, now }: Session, flags: GpuFlags): Promise<
     found.map((row) => rowOf(name, row, now())),
   );
   printTable(output, head, rows);
-  if (rows.length === 0) printLine(output, 'No worker that you may see has reported a GPU.');
+  if (rows.length === 0) printLine(output, 'No GPUs found on workers that you may see.');
   return exitCodes.ok;
 }
 

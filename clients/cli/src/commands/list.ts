@@ -27,20 +27,20 @@ export function addList(program: Command, world: World, finish: Finish): void {
     .alias('ls')
     .description('list jobs, newest first')
     .option('--tasks', 'list tasks instead')
-    .option('-e, --experiment <name>', 'of this experiment; repeat for more', collect, [])
+    .option('-e, --experiment <name>', 'only this experiment; may be repeated', collect, [])
     .option(
       '-s, --state <state>',
-      'in this state; repeat for more',
+      'only this state; may be repeated',
       collectOneOf([...new Set([...jobStates, ...taskStates])]),
       [],
     )
-    .option('-t, --task <id>', 'of this task')
-    .option('--owner <subject>', 'belonging to this subject')
-    .option('-q, --queue <name>', 'last sent to this queue')
-    .option('--share <path>', 'charged to this share')
-    .option('-l, --label <key=value>', 'with this label', pairOf)
-    .option('--oldest', 'oldest first')
-    .option('-n, --limit <n>', 'at most so many, 1 to 10000', wholeNumber(1, 10_000), 20);
+    .option('-t, --task <id>', 'only this task')
+    .option('--owner <subject>', 'only jobs of this subject')
+    .option('-q, --queue <name>', 'only jobs last assigned to this queue')
+    .option('--share <path>', 'only jobs charged to this share')
+    .option('-l, --label <key=value>', 'only jobs with this label', pairOf)
+    .option('--oldest', 'list the oldest first')
+    .option('-n, --limit <n>', 'largest number of rows, 1 to 10000', wholeNumber(1, 10_000), 20);
   command.action((flags: ListFlags) =>
     finish(
       withSession(command, world, (session) =>
@@ -111,5 +111,8 @@ async function listTasks({ client, output, now }: Session, flags: ListFlags) {
 function ofKind<T extends string>(kind: string, given: readonly string[], words: readonly T[]): T[] {
   const wrong = given.find((state) => !(words as readonly string[]).includes(state));
   if (wrong === undefined) return given as T[];
-  throw new CliError(exitCodes.usage, `${kind} are never ${wrong}; their states are ${words.join(', ')}`);
+  throw new CliError(
+    exitCodes.usage,
+    `state: ${wrong} is not a state of ${kind}; must be one of ${words.join(', ')}`,
+  );
 }

@@ -19,7 +19,7 @@ export function addLogin(program: Command, world: World, finish: Finish): void {
   program
     .command('login')
     .description(
-      'keep a gateway and a token for later commands; the token is read from --token-file or from standard input',
+      'store a gateway and a token for later commands; the token is read from --token-file or standard input',
     )
     .action((_flags: unknown, command: Command) =>
       finish(login(command.optsWithGlobals<LoginFlags>(), world)),
@@ -27,12 +27,13 @@ export function addLogin(program: Command, world: World, finish: Finish): void {
 }
 
 async function login(flags: LoginFlags, world: World) {
-  if (!flags.url) throw new CliError(exitCodes.usage, 'login needs --url, as --url http://host:4000/graphql');
+  if (!flags.url)
+    throw new CliError(exitCodes.usage, 'login needs --url, such as --url http://host:4000/graphql');
   const token = flags.tokenFile ? readToken(flags.tokenFile) : (await readAll(world)).trim();
   if (token === '')
     throw new CliError(
       exitCodes.usage,
-      'no token: give --token-file FILE, or write the token to standard input',
+      'No token: give --token-file FILE, or write the token to standard input',
     );
   const client = createClient({ url: flags.url, token });
   try {
@@ -42,7 +43,7 @@ async function login(flags: LoginFlags, world: World) {
     writeFileSync(file, `${JSON.stringify({ url: flags.url, token }, null, 2)}\n`, { mode: 0o600 });
     chmodSync(file, 0o600);
     world.stdout.write(
-      `Logged in as ${viewer.subject} (${viewer.kind}) until ${viewer.expiresAt}; kept in ${file}\n`,
+      `Logged in as ${viewer.subject} (${viewer.kind}) until ${viewer.expiresAt}; stored in ${file}\n`,
     );
     return exitCodes.ok;
   } finally {

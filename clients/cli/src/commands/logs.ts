@@ -21,12 +21,10 @@ interface LogFlags {
 export function addLogs(program: Command, world: World, finish: Finish): void {
   const command = program
     .command('logs')
-    .description(
-      "a job's captured output: standard output on standard output, standard error on standard error",
-    )
-    .argument('<job>', 'a job')
-    .option('-f, --follow', 'go on until the job ends, through all of its attempts')
-    .option('-a, --attempt <n>', 'the attempt; the latest by default', wholeNumber(1, 20));
+    .description("print a job's output: standard output to standard output, standard error to standard error")
+    .argument('<job>', 'job id')
+    .option('-f, --follow', 'continue until the job ends, through all of its attempts')
+    .option('-a, --attempt <n>', 'attempt (default: the latest)', wholeNumber(1, 20));
   command.action((id: string, flags: LogFlags) =>
     finish(withSession(command, world, (session) => logs(session, id, flags))),
   );
@@ -75,7 +73,7 @@ async function followLog(session: Session, id: string, attempt: number | undefin
       cursorOf: ({ jobLogAppended }) => jobLogAppended.cursor,
       onReconnect: reportReconnecting(output),
       onSnapshot: () =>
-        void output.errors.write('a part of the log may be missing here: see it without -f\n'),
+        void output.errors.write('A part of the log may be missing here; print it without -f.\n'),
     },
   );
   try {

@@ -50,6 +50,6 @@ export function tellPlacement(output: Output, explained: readonly ExplainedPlace
     rules.map(({ text, selector }) => [experiment, text, selector ?? '']),
   );
   if (rows.length === 0) return;
-  printLine(output, 'The experiment asks, too:');
+  printLine(output, 'Requirements of the experiment:');
   printTable(output, ['EXPERIMENT', 'RULE', 'SELECTOR'], rows);
 }

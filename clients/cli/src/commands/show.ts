@@ -11,7 +11,7 @@ export function addShow(program: Command, world: World, finish: Finish): void {
   const command = program
     .command('show')
     .description('show a job or a task')
-    .argument('<id>', 'a job or a task');
+    .argument('<id>', 'id of a job or a task');
   command.action((id: string) =>
     finish(
       withSession(command, world, (session) =>
@@ -23,7 +23,7 @@ export function addShow(program: Command, world: World, finish: Finish): void {
 
 async function showJob({ client, output }: Session, id: string): Promise<ExitCode> {
   const { job } = await client.query(CliShowJobDocument, { id });
-  if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
+  if (!job) throw new CliError(exitCodes.notFound, `Job "${id}" not found, or you may not see it.`);
   if (output.json) printJson(output, job);
   else printJob(output, job);
   return exitCodes.ok;
@@ -48,7 +48,7 @@ function printJob(output: Output, job: Job): void {
     ['error', job.error && `${job.error.family} ${job.error.code}: ${job.error.message}`],
     ['labels', job.labels.map(({ key, value }) => `${key}=${value}`).join(' ')],
     [
-      'asks for',
+      'requirements',
       `${requirements.cores} cores, ${requirements.memoryMiB} MiB memory, ${requirements.diskMiB} MiB disk, ${requirements.walltimeSeconds} s`,
     ],
     ['gpus', requirements.gpu && gpuText(requirements.gpu)],
@@ -118,7 +118,7 @@ function printAttempts(output: Output, { attempts }: Job): void {
 
 async function showTask({ client, output }: Session, id: string): Promise<ExitCode> {
   const { task } = await client.query(CliShowTaskDocument, { id });
-  if (!task) throw new CliError(exitCodes.notFound, `task ${id} does not exist, or you may not see it`);
+  if (!task) throw new CliError(exitCodes.notFound, `Task "${id}" not found, or you may not see it.`);
   if (output.json) {
     printJson(output, task);
     return exitCodes.ok;

@@ -10,7 +10,7 @@ import { ago, printLine, printJson, printTable } from '../output.js';
 export function addSubgraphs(program: Command, world: World, finish: Finish): void {
   const command = program
     .command('subgraphs')
-    .description('list the subgraphs, as the gateway that answers sees them');
+    .description('list subgraphs and their state as seen by the gateway');
   command.action(() => finish(withSession(command, world, subgraphs)));
 }
 

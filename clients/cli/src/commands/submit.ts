@@ -46,33 +46,33 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
   const command = program
     .command('submit')
     .description(
-      'submit a job: rhizome submit -e EXPERIMENT [flags] -- COMMAND [ARGUMENT…]; or one task: rhizome submit -f task.yaml',
+      'submit a job (rhizome submit -e EXPERIMENT [flags] -- COMMAND [ARGUMENT…]) or a task (rhizome submit -f task.yaml)',
     )
-    .argument('[command...]', 'the command and its arguments')
-    .option('-f, --file <file>', 'a YAML file of one task')
-    .option('-e, --experiment <name>', 'the experiment that owns the job')
-    .option('--name <name>', 'its name; the command by default')
+    .argument('[command...]', 'command and its arguments')
+    .option('-f, --file <file>', 'YAML file of one task')
+    .option('-e, --experiment <name>', 'experiment of the job')
+    .option('--name <name>', 'name of the job (default: the command)')
     .option(
       '-c, --count <n>',
-      'so many equal jobs as one task; {{index}} is replaced in arguments',
+      'number of identical jobs to submit as one task; {{index}} is replaced in arguments',
       wholeNumber(1, 1_000_000),
     )
-    .option('--share <path>', 'the share it is charged to')
-    .option('--priority <n>', 'larger runs earlier, -1000 to 1000', wholeNumber(-1000, 1000))
-    .option('-l, --label <key=value>', 'a label; repeat for more', collectPairs, []);
+    .option('--share <path>', 'share to charge')
+    .option('--priority <n>', 'priority from -1000 to 1000; larger runs earlier', wholeNumber(-1000, 1000))
+    .option('-l, --label <key=value>', 'label; may be repeated', collectPairs, []);
   addRequirements(command);
   command
-    .option('--env <name=value>', 'an environment variable; repeat for more', collectPairs, [])
+    .option('--env <name=value>', 'environment variable; may be repeated', collectPairs, [])
     .option(
       '-o, --output <name>',
-      'a file that the job leaves in its output folder; repeat for more',
+      'file that the job writes to its output folder; may be repeated',
       collect,
       [],
     )
-    .option('--after <job>', 'wait until this job has FINISHED; repeat for more', collect, [])
-    .option('--attempts <n>', 'attempts in all, 1 to 20', wholeNumber(1, 20))
-    .option('--image <image>', 'the container image')
-    .option('--key <key>', 'idempotency key: the same key submits nothing twice')
+    .option('--after <job>', 'wait until this job has FINISHED; may be repeated', collect, [])
+    .option('--attempts <n>', 'largest number of attempts, 1 to 20', wholeNumber(1, 20))
+    .option('--image <image>', 'container image')
+    .option('--key <key>', 'idempotency key: the same key never submits twice')
     .option('-w, --watch', 'watch until the end');
   command.action((words: readonly string[], flags: SubmitFlags) =>
     finish(withSession(command, world, (session) => submit(session, words, flags))),
@@ -85,15 +85,15 @@ function addRequirements(command: Command): void {
     .option('--cores <n>', 'CPU cores', wholeNumber(1, 4096))
     .option('--memory <MiB>', 'memory', wholeNumber(1, 16_777_216))
     .option('--disk <MiB>', 'scratch space', wholeNumber(0, 1_073_741_824))
-    .option('--walltime <seconds>', 'longest time', wholeNumber(1, 2_592_000))
-    .option('--gpus <n>', 'GPUs on one host; 1 where --gpu is given', wholeNumber(1, 64))
+    .option('--walltime <seconds>', 'longest run time', wholeNumber(1, 2_592_000))
+    .option('--gpus <n>', 'number of GPUs on one host (default with --gpu: 1)', wholeNumber(1, 64))
     .option(
       '--gpu <name=value>',
-      'what each GPU must be, as vendor=AMD, models=A100,H100, minMemoryMiB=40960, cudaRuntime=12.4, migProfile=1g.10gb: the fields of GpuRequirementInput; repeat for more',
+      'requirement of each GPU, such as vendor=AMD, models=A100,H100, minMemoryMiB=40960, cudaRuntime=12.4, migProfile=1g.10gb: a field of GpuRequirementInput; may be repeated',
       collectGpu,
     )
     .option('-q, --queue <name>', 'only this queue')
-    .option('--selector <cel>', 'a CEL expression over worker and queue');
+    .option('--selector <cel>', 'CEL expression over worker and queue');
 }
 
 async function submit(session: Session, words: readonly string[], flags: SubmitFlags): Promise<ExitCode> {
@@ -125,14 +125,17 @@ async function submit(session: Session, words: readonly string[], flags: SubmitF
 const besideFile = new Set(['file', 'key', 'watch']);
 
 function refuseBesideFile(words: readonly string[], flags: SubmitFlags): void {
-  if (words.length > 0) throw new CliError(exitCodes.usage, 'give a file or a command, not both');
+  if (words.length > 0) throw new CliError(exitCodes.usage, 'Give a file or a command, not both');
   const lost = Object.entries(flags).filter(
     ([name, value]) =>
       !besideFile.has(name) && value !== undefined && !(Array.isArray(value) && value.length === 0),
   );
   if (lost.length === 0) return;
   const names = lost.map(([name]) => `--${name}`).join(', ');
-  throw new CliError(exitCodes.usage, `${names} cannot go with --file: write it into the file`);
+  throw new CliError(
+    exitCodes.usage,
+    `${names} cannot be combined with --file; write the values into the file`,
+  );
 }
 
 function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobInput {
@@ -170,7 +173,7 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
 
 function gpuOf({ gpus, gpu }: SubmitFlags): Pick<NonNullable<JobInput['requirements']>, 'gpu'> {
   if (gpus === undefined) return gpu === undefined ? {} : { gpu };
-  if (gpu?.count !== undefined) throw new CliError(exitCodes.usage, 'give --gpus or --gpu count=, not both');
+  if (gpu?.count !== undefined) throw new CliError(exitCodes.usage, 'Give --gpus or --gpu count=, not both');
   return { gpu: { ...gpu, count: gpus } };
 }
 

@@ -22,7 +22,7 @@ export function addWatch(program: Command, world: World, finish: Finish): void {
   const command = program
     .command('watch')
     .description('watch a job or a task until it ends; exit code 0 if it FINISHED')
-    .argument('<id>', 'a job or a task');
+    .argument('<id>', 'id of a job or a task');
   command.action((id: string) => finish(withSession(command, world, (session) => watch(session, id))));
 }
 
@@ -59,7 +59,7 @@ export async function watchJob(session: Session, id: string): Promise<ExitCode> 
     } of stream) {
       if (isPastLost) {
         isPastLost = false;
-        output.errors.write('changes were missed; this is how it stands now\n');
+        output.errors.write('Some changes were missed; this is the current state.\n');
         job = await readJob(session, id);
         tellEvent(output, present(job));
         if (terminalJob.has(job.state)) return job.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
@@ -129,7 +129,7 @@ function exitText(exitCode: number | null | undefined): string {
 /** Watches a task, with a progress bar in a terminal and a line for each change elsewhere. */
 export async function watchTask({ client, output }: Session, id: string): Promise<ExitCode> {
   const { task } = await client.query(CliShowTaskDocument, { id });
-  if (!task) throw new CliError(exitCodes.notFound, `task ${id} does not exist, or you may not see it`);
+  if (!task) throw new CliError(exitCodes.notFound, `Task "${id}" not found, or you may not see it.`);
   const stream = client.subscribe(CliWatchTaskDocument, { id }, { onReconnect: reportReconnecting(output) });
   let state: string = task.state;
   try {

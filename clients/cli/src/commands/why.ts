@@ -9,13 +9,16 @@ import { placementOf, tellPlacement } from './placement.js';
 
 /** Adds the command. */
 export function addWhy(program: Command, world: World, finish: Finish): void {
-  const command = program.command('why').description('why a job waits').argument('<job>', 'a job');
+  const command = program
+    .command('why')
+    .description('explain why a job is pending')
+    .argument('<job>', 'job id');
   command.action((id: string) => finish(withSession(command, world, (session) => why(session, id))));
 }
 
 async function why({ client, output }: Session, id: string): Promise<ExitCode> {
   const { job } = await client.query(CliWhyDocument, { id });
-  if (!job) throw new CliError(exitCodes.notFound, `job ${id} does not exist, or you may not see it`);
+  if (!job) throw new CliError(exitCodes.notFound, `Job "${id}" not found, or you may not see it.`);
   const placement = await placementOf(client, id);
   if (output.json) printJson(output, { ...job, placement });
   else {
@@ -36,7 +39,7 @@ function tell(output: Output, job: NonNullable<CliWhyQuery['job']>): void {
     );
   }
   if (job.pending) tellPending(output, job.sharePath, job.pending);
-  else printLine(output, 'It does not wait any more.');
+  else printLine(output, 'The job is no longer pending.');
 }
 
 type Pending = NonNullable<NonNullable<CliWhyQuery['job']>['pending']>;
@@ -52,7 +55,7 @@ function tellPending(output: Output, share: string, pending: Pending): void {
   if (pending.relaxations.length > 0) {
     printTable(
       output,
-      ['IT WOULD HELP TO ASK', 'QUEUES', 'WORKERS', 'DEVICES'],
+      ['SUGGESTED CHANGE', 'QUEUES', 'WORKERS', 'DEVICES'],
       pending.relaxations.map(({ change, queuesGained, workersGained, devicesGained }) => [
         change,
         `+${queuesGained}`,
@@ -62,13 +65,13 @@ function tellPending(output: Output, share: string, pending: Pending): void {
     );
   }
   const { position, positionIsEstimate } = pending;
-  if (position === 0 && !positionIsEstimate) printLine(output, `It is the next of share ${share}.`);
+  if (position === 0 && !positionIsEstimate) printLine(output, `It is the next job of share ${share}.`);
   else if (position !== null) {
     const about = positionIsEstimate ? 'About ' : '';
     printLine(output, `${about}${count(position, 'ready job', 'ready jobs')} of share ${share} before it.`);
   }
   if (pending.isShareBorrowing)
-    printLine(output, `Share ${share} is over its nominal quota: others come first.`);
+    printLine(output, `Share ${share} is over its nominal quota: other shares come first.`);
   printLine(output, waitOf(pending.wait));
 }
 
@@ -97,12 +100,12 @@ function tellConstraints(output: Output, pending: Pending): void {
 }
 
 function waitOf({ kind, seconds, lowSeconds, highSeconds, basedOnGrants, reason }: Pending['wait']): string {
-  if (kind !== 'ESTIMATED' || seconds === null) return `How long it will wait is unknown: ${reason}`;
+  if (kind !== 'ESTIMATED' || seconds === null) return `Expected waiting time: unknown; ${reason}`;
   const interval =
     lowSeconds === null || highSeconds === null
       ? ''
       : ` (${duration(lowSeconds)} to ${duration(highSeconds)} in eight of ten cases)`;
-  return `It may wait ${duration(seconds)}${interval}, by the last ${basedOnGrants} grants of jobs like it.`;
+  return `Expected waiting time: ${duration(seconds)}${interval}, based on the last ${basedOnGrants} starts of similar jobs.`;
 }
 
 function duration(seconds: number): string {

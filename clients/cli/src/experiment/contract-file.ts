@@ -32,17 +32,20 @@ export type ContractFile = z.output<typeof schema>;
  */
 export function readContractFile(path: string): ContractFile {
   if (!existsSync(path))
-    throw new CliError(exitCodes.usage, `there is no contract file ${path}: name it with --contract FILE`);
+    throw new CliError(exitCodes.usage, `Contract file ${path} not found; name it with --contract FILE`);
   let content: unknown;
   try {
     content = parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new CliError(exitCodes.usage, `${path} is no YAML: ${error instanceof Error ? error.message : ''}`);
+    throw new CliError(
+      exitCodes.usage,
+      `${path} is not valid YAML: ${error instanceof Error ? error.message : ''}`,
+    );
   }
   const result = schema.safeParse(content);
   if (result.success) return result.data;
   const faults = result.error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`);
-  throw new CliError(exitCodes.usage, `${path} has faults: ${faults.join('; ')}`);
+  throw new CliError(exitCodes.usage, `${path} is invalid: ${faults.join('; ')}`);
 }
 
 /**
@@ -77,7 +80,7 @@ async function run(url: string, token: string, query: string): Promise<Readonly<
   const body = readJson(text);
   if (body?.data && !body.errors?.length) return body.data;
   const told = body?.errors?.map(({ message }) => message).join('; ') ?? text.slice(0, 200);
-  throw new CliError(exitCodes.failed, `what prepares the test was refused with ${response.status}: ${told}`);
+  throw new CliError(exitCodes.failed, `prepare: the endpoint answered ${response.status}: ${told}`);
 }
 
 function readJson(
@@ -108,5 +111,5 @@ function at(answer: unknown, path: string): unknown {
     .split('.')
     .reduce<unknown>((value, key) => (value as Record<string, unknown> | null | undefined)?.[key], answer);
   if (found !== undefined && found !== null) return found;
-  throw new CliError(exitCodes.failed, `{{${path}}}: what prepares the test answered no such value`);
+  throw new CliError(exitCodes.failed, `{{${path}}}: the result of prepare has no such value`);
 }

@@ -15,7 +15,7 @@ export function stepsInRepository(repository: Repository, names: ExperimentNames
   const { root, template } = repository;
   const folder = `experiments/${names.name}`;
   if (existsSync(join(root, folder)))
-    throw new CliError(exitCodes.usage, `${folder} exists already: remove it, or choose another name`);
+    throw new CliError(exitCodes.usage, `${folder} already exists; remove it or choose another name`);
   const references = join(root, 'tsconfig.json');
   const before = readFileSync(references, 'utf8');
   const node = (...args: string[]) => runProgram(process.execPath, args, root).then(() => undefined);
@@ -35,7 +35,7 @@ export function stepsInRepository(repository: Repository, names: ExperimentNames
       run: () => runProgram('npm', ['install'], root).then(() => undefined),
     },
     {
-      title: 'format what has other names now',
+      title: 'format the renamed files',
       run: () => node('node_modules/prettier/bin/prettier.cjs', '--write', '--log-level', 'warn', folder),
     },
     { title: 'generate its types', run: () => node('tools/generate.mjs', names.name) },

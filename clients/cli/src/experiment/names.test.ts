@@ -8,14 +8,14 @@ describe('the name of a new experiment', () => {
 
   test.each(['', 'h', 'Heron', '2heron', 'he-ron', 'he ron', '../heron', 'h'.repeat(32)])(
     'is refused with what would be right: %j',
-    (name) => expect(() => namesOf(name)).toThrow(/expected 2 to 31 lower-case letters and digits/),
+    (name) => expect(() => namesOf(name)).toThrow(/must be 2 to 31 lower-case letters and digits/),
   );
 
   test('must be new, and its types must not be taken for those of another', () => {
     const known = [{ name: 'heron', typePrefix: 'Heron' }];
-    expect(() => refuseCollision(namesOf('heron'), known)).toThrow('heron exists already');
-    expect(() => refuseCollision(namesOf('heronry'), known)).toThrow('Heronry cannot be told from Heron');
-    expect(() => refuseCollision(namesOf('her'), known)).toThrow('Her cannot be told from Heron');
+    expect(() => refuseCollision(namesOf('heron'), known)).toThrow('Experiment "heron" already exists.');
+    expect(() => refuseCollision(namesOf('heronry'), known)).toThrow('Heronry collides with Heron');
+    expect(() => refuseCollision(namesOf('her'), known)).toThrow('Her collides with Heron');
     expect(() => refuseCollision(namesOf('egret'), known)).not.toThrow();
   });
 

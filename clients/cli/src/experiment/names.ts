@@ -20,7 +20,7 @@ export function namesOf(name: string): ExperimentNames {
   if (!experimentName.test(name)) {
     throw new CliError(
       exitCodes.usage,
-      `the name ${JSON.stringify(name)} does not do: expected 2 to 31 lower-case letters and digits, beginning with a letter, as "heron"`,
+      `name: ${JSON.stringify(name)} is not valid; must be 2 to 31 lower-case letters and digits that begin with a letter, such as "heron"`,
     );
   }
   return { name, prefix: name.charAt(0).toUpperCase() + name.slice(1), upper: name.toUpperCase() };
@@ -39,11 +39,11 @@ export interface KnownExperiment {
  */
 export function refuseCollision(names: ExperimentNames, known: readonly KnownExperiment[]): void {
   for (const { name, typePrefix } of known) {
-    if (name === names.name) throw new CliError(exitCodes.usage, `the experiment ${name} exists already`);
+    if (name === names.name) throw new CliError(exitCodes.usage, `Experiment "${name}" already exists.`);
     if (typePrefix.startsWith(names.prefix) || names.prefix.startsWith(typePrefix)) {
       throw new CliError(
         exitCodes.usage,
-        `the prefix ${names.prefix} cannot be told from ${typePrefix} of ${name}: choose a name that neither begins with the other`,
+        `name: the prefix ${names.prefix} collides with ${typePrefix} of ${name}; neither may begin with the other`,
       );
     }
   }

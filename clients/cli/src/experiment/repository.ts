@@ -25,7 +25,7 @@ export function findRepository(cwd: string): Repository {
   }
   throw new CliError(
     exitCodes.usage,
-    `${cwd} lies in no checkout of Rhizome: a new experiment is copied from there, so run this in one (a standalone one is written wherever you say)`,
+    `${cwd} is not in a checkout of Rhizome; run this in one, because a new experiment is copied from it (with --standalone, it can be written to any folder)`,
   );
 }
 
@@ -42,7 +42,7 @@ function readRepository(root: string): Repository {
     .map((file) => readManifest(file));
   const template = experiments.find(({ scaffold }) => scaffold);
   if (!template)
-    throw new CliError(exitCodes.usage, 'no experiment.yaml under experiments/ says `scaffold: true`');
+    throw new CliError(exitCodes.usage, 'No experiment.yaml under experiments/ has `scaffold: true`');
   return { root, experiments, template };
 }
 
@@ -71,7 +71,7 @@ export function refuseSpelled({ root }: Repository, { name }: ExperimentNames): 
   if (place === undefined) return;
   throw new CliError(
     exitCodes.usage,
-    `the name ${JSON.stringify(name)} does not do: ${relative(root, place)} spells it, and core must not spell an experiment; choose a rarer word`,
+    `name: ${JSON.stringify(name)} occurs in ${relative(root, place)}, and core must not name an experiment; choose a rarer one`,
   );
 }
 

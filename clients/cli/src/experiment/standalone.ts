@@ -42,14 +42,11 @@ export function stepsStandalone(
 ): readonly Step[] {
   const { root, template } = repository;
   if (existsSync(folder) && readdirSync(folder).length > 0)
-    throw new CliError(
-      exitCodes.usage,
-      `${folder} is not empty: name an empty folder, or one that does not exist`,
-    );
+    throw new CliError(exitCodes.usage, `${folder} is not empty; must be an empty or new folder`);
   const packages = neededPackages(root, join(root, 'experiments', template.name));
   return [
     {
-      title: 'build what it stands on',
+      title: 'build the packages it needs',
       run: () => build(root, packages),
     },
     {
@@ -58,7 +55,7 @@ export function stepsStandalone(
       // The folder was empty or missing.
       undo: () => rmSync(folder, { recursive: true, force: true }),
     },
-    { title: 'add what a repository needs', run: () => addFiles(repository, names, folder, packages) },
+    { title: 'add the files of a repository', run: () => addFiles(repository, names, folder, packages) },
     { title: 'generate its types', run: () => generateTypes(root, folder) },
     { title: `pack ${packages.length} packages into vendor/`, run: () => pack(packages, folder) },
     {

@@ -167,7 +167,7 @@ describe('a pilot on a host with devices', () => {
     const { error, exitCode } = detailOf<FailReport>('failed', 'job_1');
     expect(exitCode).toBe(7);
     expect(error).toMatchObject({ family: 'WORKER', code: 'DEVICE_FAULT', retryable: true });
-    expect(error.message).toMatch(/^device MIG-1 turned bad: .*exit code 7$/);
+    expect(error.message).toMatch(/^Device MIG-1 failed: .*exit code 7$/);
     await core.until('the slice is given back', () => {
       const devices = detailOf<readonly ReportedDevice[]>('devices');
       return !devices.some(({ id }) => id === 'MIG-1');

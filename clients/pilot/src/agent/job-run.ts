@@ -81,9 +81,7 @@ export class JobRun {
   ) {
     this.#services = services;
     const { devices, log } = services;
-    this.#devices = devices.hold(assignment.deviceIds, (reason) =>
-      log.warn({ reason }, 'a device of the job turned bad'),
-    );
+    this.#devices = devices.hold(assignment.deviceIds, (reason) => log.warn({ reason }, 'job device failed'));
     this.done = this.#run();
   }
 
@@ -105,7 +103,7 @@ export class JobRun {
   /** Ends the payload, with SIGTERM and then SIGKILL, and reports nothing more about the job. */
   drop(reason: string, graceSeconds = this.#services.graceSeconds): void {
     if (!this.isHeld) return;
-    this.#services.log.info({ reason }, 'the job is dropped');
+    this.#services.log.info({ reason }, 'job dropped');
     this.#dropped.abort(new Dropped(reason));
     this.#payload?.terminate(graceSeconds);
   }
@@ -122,7 +120,7 @@ export class JobRun {
       this.#devices.release();
       if (folders !== undefined) {
         await removeFolder(folders.root).catch((error: unknown) =>
-          log.warn({ err: error }, 'scratch space could not be removed'),
+          log.warn({ err: error }, 'scratch folder not removed'),
         );
       }
     }
@@ -136,7 +134,7 @@ export class JobRun {
     );
     const limits = this.#limits();
     const payload = await this.#startPayload(folders, limits);
-    log.info({ processId: payload.pid }, 'the payload runs');
+    log.info({ processId: payload.pid }, 'payload started');
     const capture = new OutputCapture(
       { STDOUT: payload.stdout, STDERR: payload.stderr },
       this.#services.captureLimits,
@@ -145,8 +143,8 @@ export class JobRun {
     const shipping = this.#ship(capture);
     const result = await this.#resultOf(payload);
     const { exitCode, signal, exceeded, survivors } = result;
-    log.info({ exitCode, signal, exceeded, cpuSeconds: result.usage.cpuSeconds }, 'the payload ended');
-    if (survivors > 0) log.error({ survivors }, 'processes of the payload could not be killed');
+    log.info({ exitCode, signal, exceeded, cpuSeconds: result.usage.cpuSeconds }, 'payload ended');
+    if (survivors > 0) log.error({ survivors }, 'payload processes survived SIGKILL');
     await shipping;
     this.#dropped.signal.throwIfAborted();
     const failure = await this.#attributeToDevice(failureOf(result, limits));
@@ -207,7 +205,7 @@ export class JobRun {
     return this.assignment.deviceIds.map((id) => {
       const device = this.#services.devices.devices.find((one) => one.id === id);
       if (device !== undefined) return device;
-      throw new AttemptError('WORKER', 'DEVICE_MISSING', `this host has no device ${id}`, true);
+      throw new AttemptError('WORKER', 'DEVICE_MISSING', `Device "${id}" not found on this host.`, true);
     });
   }
 
@@ -270,7 +268,7 @@ export class JobRun {
     try {
       await shipLog(capture, append, signal, log);
     } catch (error) {
-      if (!this.isDropped) log.error({ err: error }, 'the log could not be shipped');
+      if (!this.isDropped) log.error({ err: error }, 'job log not shipped');
     }
   }
 
@@ -311,7 +309,7 @@ export class JobRun {
     usage: Usage | null,
   ): Promise<void> {
     const { family, code, message, retryable } = error;
-    this.#services.log.info({ family, code, reason: message }, 'the attempt failed');
+    this.#services.log.info({ family, code, reason: message }, 'attempt failed');
     const report = {
       ...this.held,
       exitCode,
@@ -338,7 +336,12 @@ export class JobRun {
     const { code, message } = result.refusal;
     if (voidCodes.has(code)) this.drop(`${code}: ${message}`);
     this.#dropped.signal.throwIfAborted();
-    throw new AttemptError('SYSTEM', 'REPORT_REFUSED', `a report was refused with ${code}: ${message}`, true);
+    throw new AttemptError(
+      'SYSTEM',
+      'REPORT_REFUSED',
+      `Core refused a report with ${code}: ${message}`,
+      true,
+    );
   }
 
   /** Handles an error outside of the payload itself. */
@@ -346,12 +349,12 @@ export class JobRun {
     if (this.isDropped) return;
     const { log } = this.#services;
     const known = error instanceof AttemptError;
-    if (!known) log.error({ err: error }, 'a fault of the pilot');
+    if (!known) log.error({ err: error }, 'pilot failed');
     const failure = known
       ? error
-      : new AttemptError('WORKER', 'PILOT_FAULT', `the pilot had a fault: ${String(error)}`, true);
+      : new AttemptError('WORKER', 'PILOT_FAULT', `Internal error of the pilot: ${String(error)}`, true);
     await this.#fail(failure, null, null, null).catch((fault: unknown) => {
-      if (!this.isDropped) log.error({ err: fault }, 'the failure of the attempt could not be reported');
+      if (!this.isDropped) log.error({ err: fault }, 'attempt failure not reported');
     });
   }
 }

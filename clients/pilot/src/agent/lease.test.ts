@@ -15,7 +15,7 @@ const lost = async (lease: Lease): Promise<string> =>
 describe('a lease', () => {
   test('is lost when no sign of life was answered in its time', async () => {
     const lease = new Lease(0.05, performance.now());
-    expect(await lost(lease)).toContain('core did not answer a sign of life for 0.05 s');
+    expect(await lost(lease)).toContain('core did not answer a heartbeat for 0.05 s');
     expect(lease.isLost).toBe(true);
   });
 

@@ -51,7 +51,7 @@ export class Lease {
     this.#timer = setTimeout(
       () => {
         if (this.#now() < this.#endsAt) this.#arm();
-        else this.lose(`core did not answer a sign of life for ${this.#seconds} s`);
+        else this.lose(`core did not answer a heartbeat for ${this.#seconds} s`);
       },
       Math.max(0, left),
     );

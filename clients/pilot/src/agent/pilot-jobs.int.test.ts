@@ -98,7 +98,7 @@ describe('a job', () => {
         error: {
           family: 'LIMIT',
           code: 'DISK_EXCEEDED',
-          message: 'the payload had 3 MiB in its scratch space; its limit is 2 MiB',
+          message: 'The payload used 3 MiB of scratch space; the limit is 2 MiB',
           retryable: false,
         },
       },

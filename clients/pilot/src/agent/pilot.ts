@@ -111,7 +111,7 @@ export class Pilot {
   async #runSession(facts: HostFacts, services: SessionServices): Promise<string> {
     const known = services.devices.devices;
     const { worker, sentAt } = await this.#register(facts, known);
-    this.#log.info({ ...worker, queue: this.#options.queue, name: this.#options.name }, 'registered');
+    this.#log.info({ ...worker, queue: this.#options.queue, name: this.#options.name }, 'worker registered');
     this.#session = new WorkerSession(worker, new Lease(worker.leaseSeconds, sentAt), services, known);
     if (this.#stopping.signal.aborted) this.#session.drain('stopped while it registered');
     return this.#session.ended;
@@ -141,7 +141,7 @@ export class Pilot {
       return this.#core.registerWorker(registration, signal);
     };
     const worker = await untilAnswered(call, signal, ({ message }) =>
-      this.#log.warn({ reason: message }, 'core cannot be reached'),
+      this.#log.warn({ reason: message }, 'core unreachable'),
     );
     return { worker, sentAt };
   }

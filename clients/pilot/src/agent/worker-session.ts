@@ -75,7 +75,7 @@ export class WorkerSession {
   drain(reason: string): void {
     if (this.#drainReason !== undefined || this.#lease.isLost) return;
     this.#drainReason = reason;
-    this.#log.info({ reason, jobs: this.#runs.size }, 'draining');
+    this.#log.info({ reason, jobs: this.#runs.size }, 'drain started');
     this.#finder.stop();
     void this.#reportDraining(reason, false).then(() => this.#finder.expectNothing());
   }
@@ -110,7 +110,7 @@ export class WorkerSession {
   #start(assignment: JobRun['assignment']): void {
     const { jobId, attempt, fence, name } = assignment;
     const log = this.#log.child({ jobId, attempt });
-    log.info({ fence, name }, 'the job is taken');
+    log.info({ fence, name }, 'job accepted');
     const { requirements, deviceIds, sharesDevices } = assignment;
     const release = this.#services.slots.book({ ...requirements, deviceIds, sharesDevices });
     const run = new JobRun(assignment, {
@@ -124,13 +124,13 @@ export class WorkerSession {
       this.#runs.delete(run);
       release();
     });
-    if (this.#lease.isLost) run.drop('the lease is lost');
+    if (this.#lease.isLost) run.drop('lease lost');
   }
 
   #onLost(): void {
-    this.#log.warn({ reason: String(this.#lease.signal.reason) }, 'the lease is lost');
+    this.#log.warn({ reason: String(this.#lease.signal.reason) }, 'lease lost');
     this.#finder.stop();
-    this.#runs.forEach((run) => run.drop('the lease is lost'));
+    this.#runs.forEach((run) => run.drop('lease lost'));
   }
 
   async #heartbeats(): Promise<void> {
@@ -185,15 +185,14 @@ export class WorkerSession {
       if (error instanceof CoreRefused && /^WORKER_/.test(error.code)) this.#lease.lose(error.message);
       else if (error instanceof CoreRefused && isAboutInput(error) && report !== undefined)
         this.#discardReport(report, error);
-      else if (!this.#closing.signal.aborted)
-        this.#log.warn({ err: error }, 'a sign of life was not answered');
+      else if (!this.#closing.signal.aborted) this.#log.warn({ err: error }, 'heartbeat not answered');
       return false;
     }
   }
 
   /** An invalid device report must not cost the jobs: it is not sent again until something changes. */
   #discardReport(report: DeviceReport, error: CoreRefused): void {
-    this.#log.error({ err: error }, 'core does not take what is said of the devices');
+    this.#log.error({ err: error }, 'device report refused');
     if (this.#newReport === report) this.#newReport = undefined;
     this.#heartbeatSoon();
   }
@@ -210,7 +209,7 @@ export class WorkerSession {
           commands.forEach((command) => this.#execute(command));
         }
       } catch (error) {
-        if (!signal.aborted) this.#log.debug({ err: error }, 'the stream of orders broke');
+        if (!signal.aborted) this.#log.debug({ err: error }, 'command stream interrupted');
       }
       await sleep(backoff.next(), signal);
     }
@@ -234,7 +233,7 @@ export class WorkerSession {
       this.#services.core.drainWorker(this.#worker.workerId, reason, hasEnded, signal);
     await untilAnswered(say, signal).catch((error: unknown) => {
       const isWorthALine = !(error instanceof CoreUnavailable) && !this.#lease.isLost;
-      if (isWorthALine) this.#log.warn({ err: error }, 'core did not learn that this worker drains');
+      if (isWorthALine) this.#log.warn({ err: error }, 'drain not reported');
     });
   }
 }

@@ -25,8 +25,7 @@ export function schemeOf(location: string): string | undefined {
 /** A key made of single path segments: none may be empty, `.`, `..` or contain a `/`. */
 export function placeOf(...parts: readonly string[]): string {
   const bad = parts.find((part) => !isPlainName(part));
-  if (bad !== undefined)
-    throw new Error(`${JSON.stringify(bad)} cannot be part of a place in the file store`);
+  if (bad !== undefined) throw new Error(`${JSON.stringify(bad)} is not a valid part of a file store key`);
   return parts.join('/');
 }
 

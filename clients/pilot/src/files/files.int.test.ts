@@ -119,7 +119,7 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
   test('refuses places that lead out of it', async () => {
     for (const place of ['../secret', 'a/../../secret', '/etc/passwd']) {
       await expect(store.get(place, join(folder, 'x'), open)).rejects.toThrow(
-        /no place inside of the file store|404/,
+        /not a key of the file store|404/,
       );
     }
   });
@@ -197,7 +197,7 @@ describe('a file server', () => {
       open,
     );
     const error: unknown = await staging.catch((caught: unknown) => caught);
-    expect(String(error)).toContain(`GET http://${url.host}/x was answered with status 403`);
+    expect(String(error)).toContain(`GET http://${url.host}/x returned status 403`);
     expect(String(error)).not.toContain('secret');
     expect(requests).toHaveLength(1);
   });
@@ -220,7 +220,7 @@ describe('declared outputs', () => {
     await writeFile(join(folders.outputs, 'there'), '');
     await expect(findOutputs(['a', 'there', 'b'], folders, open)).rejects.toMatchObject({
       code: 'OUTPUT_MISSING',
-      message: 'declared outputs are not in the output folder as regular files: "a", "b"',
+      message: 'Declared outputs are missing, or are not regular files in the output folder: "a", "b"',
     });
   });
 

@@ -32,7 +32,7 @@ export class FolderStore implements FileStore {
   #pathOf(place: string): string {
     const clean = normalize(place);
     if (isAbsolute(clean) || clean === '..' || clean.startsWith('../') || clean.includes('\0')) {
-      throw new Error(`${JSON.stringify(place)} is no place inside of the file store`);
+      throw new Error(`${JSON.stringify(place)} is not a key of the file store`);
     }
     return join(this.#root, clean);
   }

@@ -41,7 +41,7 @@ export class HttpStore implements FileStore {
   #urlOf(place: string): string {
     const parts = place.split('/');
     if (parts.some((part) => part === '' || part === '.' || part === '..')) {
-      throw new Error(`${JSON.stringify(place)} is no place inside of the file store`);
+      throw new Error(`${JSON.stringify(place)} is not a key of the file store`);
     }
     return `${this.#base}/${parts.map(encodeURIComponent).join('/')}`;
   }
@@ -72,7 +72,7 @@ class FinalAnswer extends Error {}
 
 function assertOk({ statusCode }: Dispatcher.ResponseData, method: string, url: string): void {
   if (statusCode >= 200 && statusCode < 300) return;
-  const message = `${method} ${withoutCredentials(url)} was answered with status ${statusCode}`;
+  const message = `${method} ${withoutCredentials(url)} returned status ${statusCode}`;
   const isPassing = statusCode >= 500 || statusCode === 408 || statusCode === 429;
   throw isPassing ? new Error(message) : new FinalAnswer(message);
 }

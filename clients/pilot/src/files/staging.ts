@@ -141,7 +141,7 @@ export async function findOutputs(
     throw new AttemptError(
       'DATA',
       'OUTPUT_MISSING',
-      `declared outputs are not in the output folder as regular files: ${list}`,
+      `Declared outputs are missing, or are not regular files in the output folder: ${list}`,
       true,
     );
   }
@@ -169,7 +169,7 @@ export async function stageOut(
       await store.put(path, location, signal);
     } catch (error) {
       signal.throwIfAborted();
-      const message = `output ${JSON.stringify(name)} could not be put at ${location}: ${reasonOf(error)}`;
+      const message = `Output ${JSON.stringify(name)} could not be stored as ${location}: ${reasonOf(error)}`;
       throw new AttemptError('DATA', 'OUTPUT_NOT_STORED', message, true, { cause: error });
     }
   });

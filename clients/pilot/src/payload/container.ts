@@ -48,7 +48,7 @@ export function runtimeFor(image: string, wanted: string | null, found: readonly
   throw new AttemptError(
     'WORKER',
     'IMAGE_UNSUPPORTED',
-    `this worker cannot run image ${JSON.stringify(image)}${asked}: ${has}`,
+    `This worker cannot run image ${JSON.stringify(image)}${asked}: ${has}`,
     true,
   );
 }
@@ -74,7 +74,7 @@ export function inContainer(
     throw new AttemptError(
       'WORKER',
       'SCRATCH_UNSUITED',
-      `the scratch folder ${JSON.stringify(root)} cannot be bound into a container; its path must have no ":" and no ","`,
+      `The scratch folder ${JSON.stringify(root)} cannot be mounted in a container; its path must not contain ":" or ","`,
       true,
     );
   return runtime === 'podman' ? byPodman(contained, host) : byApptainer(runtime, contained, host);

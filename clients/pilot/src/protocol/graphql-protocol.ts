@@ -84,7 +84,7 @@ export class GraphqlProtocol implements CoreProtocol {
     const { worker, heartbeatSeconds, leaseSeconds, userErrors } = registerWorker;
     throwFirst(userErrors);
     if (worker === null || heartbeatSeconds === null || leaseSeconds === null)
-      throw new CoreUnavailable('the registration was answered short');
+      throw new CoreUnavailable('The response to the registration is incomplete');
     return { workerId: worker.id, heartbeatSeconds, leaseSeconds };
   }
 

@@ -52,7 +52,7 @@ export class Batcher<T, R> {
       const results = await this.#send(group.map(({ item }) => item));
       group.forEach(({ resolve, reject }, index) => {
         const result = results[index];
-        if (result === undefined) reject(new Error('a batch was answered short'));
+        if (result === undefined) reject(new Error('The response to a batch is incomplete'));
         else resolve(result);
       });
     } catch (error) {

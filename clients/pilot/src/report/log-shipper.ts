@@ -30,7 +30,7 @@ export async function shipLog(
   } catch (error) {
     capture.discard();
     if (!(error instanceof CoreRefused)) throw error;
-    log.warn({ code: error.code, reason: error.message }, 'the rest of the log is dropped: core refused it');
+    log.warn({ code: error.code, reason: error.message }, 'rest of the job log discarded');
   } finally {
     signal.removeEventListener('abort', discard);
   }

@@ -10,7 +10,7 @@ type Use = NonNullable<CliSchemaChangeFragment['use']>;
 
 /** Prints a check: each finding with its fix, then the changes it would make. */
 export function tellCheck(output: Output, check: CliSchemaCheckFragment): void {
-  const against = check.againstVersion === 0 ? 'nothing that is live' : `version ${check.againstVersion}`;
+  const against = check.againstVersion === 0 ? 'an empty graph' : `version ${check.againstVersion}`;
   const verdict = check.passed
     ? 'passes'
     : `breaks ${check.findings.length} ${plural(check.findings.length, 'rule')}`;
@@ -35,8 +35,8 @@ export function tellChanges(output: Output, changes: readonly CliSchemaChangeFra
 /** Recorded use as a sentence. */
 export function useText(use: Use): string {
   const since = use.recordedSince.slice(0, 10);
-  if (use.isUnused) return 'Nobody has used it for 30 days.';
-  if (use.requests === 0) return `Nobody has used it since ${since}, when recording began.`;
+  if (use.isUnused) return 'Not used in the last 30 days.';
+  if (use.requests === 0) return `Not used since ${since}, when recording began.`;
   const clients = use.clients.map(({ client, version, requests }) => `${client} ${version} (${requests})`);
   return `Used ${use.requests} ${plural(use.requests, 'time')} in the last 30 days, the last time on ${use.lastUsedOn}, by ${clients.join(', ')}.`;
 }

@@ -16,8 +16,8 @@ import { tellChanges, useText } from './print-findings.js';
 export function addHistory(schema: Command, world: World, finish: Finish): void {
   const command = schema
     .command('history')
-    .description('versions of the graph, the newest first')
-    .option('--limit <n>', 'how many', wholeNumber(1, 10_000), 20);
+    .description('list versions of the graph, newest first')
+    .option('--limit <n>', 'number of versions', wholeNumber(1, 10_000), 20);
   command.action(({ limit }: { limit: number }) =>
     finish(withSession(command, world, (session) => history(session, limit))),
   );
@@ -28,9 +28,9 @@ export function addDiff(schema: Command, world: World, finish: Finish): void {
   const number = wholeNumber(1, 1_000_000_000);
   const command = schema
     .command('diff')
-    .description('what clients see change from one version to another')
-    .argument('[from]', 'the earlier version; the one before the later unless given', number)
-    .argument('[to]', 'the later version; the live one unless given', number);
+    .description('show changes between two versions of the graph')
+    .argument('[from]', 'earlier version (default: the one before the later)', number)
+    .argument('[to]', 'later version (default: the live one)', number);
   command.action((from: number | undefined, to: number | undefined) =>
     finish(withSession(command, world, (session) => diff(session, from, to))),
   );
@@ -40,7 +40,7 @@ export function addDiff(schema: Command, world: World, finish: Finish): void {
 export function addUse(schema: Command, world: World, finish: Finish): void {
   const command = schema
     .command('use')
-    .description('who has used a place of the schema in the last 30 days')
+    .description('show clients that used a schema coordinate in the last 30 days')
     .argument('<coordinate>', 'Type, Type.field or Type.field(argument:)');
   command.action((coordinate: string) =>
     finish(withSession(command, world, (session) => use(session, coordinate))),
@@ -81,7 +81,7 @@ async function diff(
   const to = givenTo ?? (await client.query(CliSchemaLiveDocument, {})).schemaVersion?.number ?? 1;
   const from = givenFrom ?? Math.max(1, to - 1);
   const { schemaDiff } = await client.query(CliSchemaDiffDocument, { from, to });
-  if (!schemaDiff) throw new CliError(exitCodes.notFound, `there is no version ${from}, or no version ${to}`);
+  if (!schemaDiff) throw new CliError(exitCodes.notFound, `Version ${from} or version ${to} not found.`);
   if (output.json) printJson(output, { from, to, changes: schemaDiff });
   else {
     printLine(output, `From version ${from} to version ${to}: ${schemaDiff.length || 'no'} changes.`);
@@ -93,6 +93,10 @@ async function diff(
 async function use({ client, output }: Session, coordinate: string): Promise<ExitCode> {
   const { schemaUse } = await client.query(CliSchemaUseDocument, { coordinate });
   if (output.json) printJson(output, schemaUse);
-  else printLine(output, `${coordinate}: ${schemaUse ? useText(schemaUse) : 'No use is recorded here.'}`);
+  else
+    printLine(
+      output,
+      `${coordinate}: ${schemaUse ? useText(schemaUse) : 'Use is not recorded by this gateway.'}`,
+    );
   return exitCodes.ok;
 }

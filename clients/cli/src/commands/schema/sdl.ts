@@ -16,10 +16,7 @@ export function readSdl(paths: readonly string[], cwd: string): string | null {
   const texts = paths.flatMap((path) => textsOf(path, resolve(cwd, path)));
   const sdl = texts.join('\n').trim();
   if (sdl !== '') return sdl;
-  throw new CliError(
-    exitCodes.usage,
-    `${paths.join(', ')}: there is no schema in it; expected GraphQL types`,
-  );
+  throw new CliError(exitCodes.usage, `${paths.join(', ')}: no GraphQL types found`);
 }
 
 function textsOf(given: string, path: string): readonly string[] {
@@ -33,7 +30,7 @@ function textsOf(given: string, path: string): readonly string[] {
   } catch (error) {
     throw new CliError(
       exitCodes.usage,
-      `${given} cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)}); expected a file or a folder with a schema`,
+      `${given} cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)}); must be a file or a folder with a schema`,
     );
   }
 }

@@ -22,7 +22,7 @@ const timeoutMs = 60_000;
 
 const sdlFlag = [
   '--sdl <path>',
-  'a file or a folder with the schema; repeat for more. Without it, what the endpoint answers is taken',
+  'file or folder with the schema; may be repeated (default: the schema that the endpoint serves)',
   collect,
   [],
 ] as const;
@@ -57,10 +57,10 @@ interface RegisterFlags {
 export function addRegister(schema: Command, world: World, finish: Finish): void {
   const command = schema
     .command('register')
-    .description('make a subgraph known, or change where it is reached')
-    .argument('<subgraph>', 'its name, which for an experiment is the experiment')
-    .requiredOption('--endpoint <url>', 'where the gateway reaches it, as https://host/graphql')
-    .option('--prefix <prefix>', 'the prefix of its types; left out for a subgraph of core');
+    .description('register a subgraph, or change its endpoint')
+    .argument('<subgraph>', 'name of the subgraph; for an experiment, the name of the experiment')
+    .requiredOption('--endpoint <url>', 'URL at which the gateway reaches it, such as https://host/graphql')
+    .option('--prefix <prefix>', 'prefix of its types; omit it for a subgraph of core');
   command.action((name: string, flags: RegisterFlags) =>
     finish(withSession(command, world, (session) => register(session, name, flags))),
   );
@@ -70,7 +70,7 @@ export function addRegister(schema: Command, world: World, finish: Finish): void
 export function addCheck(schema: Command, world: World, finish: Finish): void {
   const command = schema
     .command('check')
-    .description('check a schema against all that is live, and against recorded use')
+    .description('check a schema against the live graph and its recorded use')
     .argument('<subgraph>', 'a registered subgraph')
     .option(...sdlFlag);
   command.action((subgraph: string, flags: SdlFlags) =>
@@ -82,11 +82,11 @@ export function addCheck(schema: Command, world: World, finish: Finish): void {
 export function addPublish(schema: Command, world: World, finish: Finish): void {
   const command = schema
     .command('publish')
-    .description('check a schema and make it live; its endpoint must answer with it already')
+    .description('check a schema and make it live; its endpoint must already serve it')
     .argument('<subgraph>', 'a registered subgraph')
     .option(...sdlFlag)
-    .option('--accept-breaking', 'publish although it breaks clients')
-    .option('--note <text>', 'what changes and why');
+    .option('--accept-breaking', 'publish even if it breaks clients')
+    .option('--note <text>', 'description of the change');
   command.action((subgraph: string, flags: PublishFlags) =>
     finish(withSession(command, world, (session) => publish(session, subgraph, flags))),
   );
@@ -101,7 +101,7 @@ export function addRollback(schema: Command, world: World, finish: Finish): void
     .option('--all', 'all subgraphs instead of one')
     .option(
       '--to <version>',
-      'as in this version; the last other one unless given',
+      'version to restore (default: the last different one)',
       wholeNumber(1, 1_000_000_000),
     )
     .option('--note <text>', 'why');
@@ -114,10 +114,10 @@ export function addRollback(schema: Command, world: World, finish: Finish): void
 export function addWithdraw(schema: Command, world: World, finish: Finish): void {
   const command = schema
     .command('withdraw')
-    .description('take a subgraph out of the graph, unless that breaks somebody')
+    .description('remove a subgraph from the graph, unless that breaks clients')
     .argument('<subgraph>', 'a registered subgraph')
-    .option('--accept-breaking', 'take it out although that breaks clients')
-    .option('--unregister', 'forget its name, prefix and address, too')
+    .option('--accept-breaking', 'remove it even if that breaks clients')
+    .option('--unregister', 'also remove its name, prefix and endpoint from the registry')
     .option('--note <text>', 'why');
   command.action((subgraph: string, flags: WithdrawFlags) =>
     finish(withSession(command, world, (session) => withdraw(session, subgraph, flags))),
@@ -174,7 +174,7 @@ async function rollback(
 ): Promise<ExitCode> {
   const { all = false, to, note } = flags;
   if (all === (subgraph !== undefined)) {
-    throw new CliError(exitCodes.usage, 'rollback takes the name of a subgraph, or --all');
+    throw new CliError(exitCodes.usage, 'rollback needs the name of a subgraph, or --all');
   }
   const input = { subgraph: subgraph ?? null, version: to ?? null, note: note ?? null };
   // Without a version, each call goes back one more.

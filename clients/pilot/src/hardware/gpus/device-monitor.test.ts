@@ -69,7 +69,7 @@ describe('the devices of a host', () => {
     expect(monitor.devices[1]?.utilisation).toBeUndefined();
     expect(monitor.devices[1]?.sources).toContainEqual({
       fact: 'health',
-      source: 'it is not found any more',
+      source: 'it is no longer found',
     });
     await becomes([device('1'), device('2')]);
     expect(monitor.devices.map(({ health }) => health)).toEqual(['HEALTHY', 'HEALTHY']);
@@ -125,7 +125,7 @@ describe('the devices of a host', () => {
     await becomes([slice('5', '1g.5gb')]);
     expect(ids(monitor)).toEqual(['MIG-5 HEALTHY', 'MIG-1 UNHEALTHY']);
     await becomes([slice('5', '1g.5gb')]);
-    expect(faults).toEqual(['device MIG-1 turned bad: its GPU was divided anew and has no MIG-1']);
+    expect(faults).toEqual(['Device MIG-1 failed: its GPU was divided differently and has no MIG-1']);
     expect([held.fault, other.fault]).toEqual([faults[0], undefined]);
     held.release();
     await becomes([slice('5', '1g.5gb')]);
@@ -142,14 +142,14 @@ describe('the devices of a host', () => {
     const faults: string[] = [];
     const held = monitor.hold(['GPU-1'], (fault) => faults.push(fault));
     await becomes([hung]);
-    expect(held.fault).toMatch(/^device GPU-1 turned bad: .*no answer within 15 s/);
+    expect(held.fault).toMatch(/^Device GPU-1 failed: .*no answer within 15 s/);
     // A probe with unknown health does not clear the fault.
     await becomes([device('1', { health: 'UNKNOWN' })]);
     expect(held.fault).toMatch(/no answer/);
     await becomes([device('1')]);
     expect(held.fault).toBeUndefined();
     await becomes([device('1', { health: 'UNHEALTHY' })]);
-    expect(held.fault).toBe('device GPU-1 turned bad: test');
+    expect(held.fault).toBe('Device GPU-1 failed: test');
     expect(faults).toHaveLength(2);
     monitor.close();
   });

@@ -68,7 +68,7 @@ export class DeviceMonitor {
     this.#current = await this.#options.detect();
     this.#reported = this.#current;
     const named = this.#current.map(({ id, model, health }) => ({ id, model, health }));
-    if (named.length > 0) this.#options.log.info({ devices: named }, 'devices were found');
+    if (named.length > 0) this.#options.log.info({ devices: named }, 'devices detected');
     this.#schedule();
   }
 
@@ -140,7 +140,7 @@ export class DeviceMonitor {
 
   async #runProbe(): Promise<void> {
     const found = await this.#options.detect().catch((error: unknown) => {
-      this.#options.log.warn({ err: error }, 'the devices could not be looked at');
+      this.#options.log.warn({ err: error }, 'device probe failed');
       return undefined;
     });
     if (found === undefined || this.#isClosed) return;
@@ -189,7 +189,7 @@ class Hold {
     const bad = devices.find(({ id, health }) => health === 'UNHEALTHY' && this.ids.has(id));
     if (bad === undefined) return;
     const source = bad.sources.find(({ fact }) => fact === 'health')?.source;
-    const fault = `device ${bad.id} turned bad: ${source ?? 'its health is bad'}`;
+    const fault = `Device ${bad.id} failed: ${source ?? 'it is unhealthy'}`;
     this.#bad = { id: bad.id, fault };
     this.#onFault?.(fault);
   }

@@ -13,7 +13,7 @@ describe('the file of a device', () => {
   });
 
   test('says why it is no use', () => {
-    expect(whyClosed({ path: '/dev/kfd', state: 'ABSENT' })).toBe('/dev/kfd is not there');
-    expect(whyClosed({ path: '/dev/kfd', state: 'DENIED' })).toBe('/dev/kfd is not for this pilot to open');
+    expect(whyClosed({ path: '/dev/kfd', state: 'ABSENT' })).toBe('/dev/kfd does not exist');
+    expect(whyClosed({ path: '/dev/kfd', state: 'DENIED' })).toBe('this pilot may not open /dev/kfd');
   });
 });

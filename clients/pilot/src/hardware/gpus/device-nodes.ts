@@ -66,7 +66,7 @@ export async function nodeAt(path: string, root: string): Promise<DeviceNode> {
 
 /** Reason why a file cannot be used. */
 export function whyClosed({ path, state }: DeviceNode): string {
-  return state === 'ABSENT' ? `${path} is not there` : `${path} is not for this pilot to open`;
+  return state === 'ABSENT' ? `${path} does not exist` : `this pilot may not open ${path}`;
 }
 
 /** The state that an error of `access` indicates. */

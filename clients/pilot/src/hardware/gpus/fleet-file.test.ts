@@ -22,7 +22,7 @@ const refusal = async (content: unknown): Promise<string> => {
   const error: unknown = await parse(content).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
   const { message } = error as Error;
-  const head = `the file of a simulated fleet ${path} is not one:`;
+  const head = `Simulated fleet ${path} is invalid:`;
   expect(message.startsWith(head)).toBe(true);
   return message.slice(head.length).trim();
 };
@@ -53,7 +53,7 @@ describe('a file of a fleet', () => {
   });
 
   test('that is not there is named', async () => {
-    await expect(parseFleetFile(join(folder, 'none.json'))).rejects.toThrow(/none\.json is not one: ENOENT/);
+    await expect(parseFleetFile(join(folder, 'none.json'))).rejects.toThrow(/none\.json is invalid: ENOENT/);
   });
 
   test.each([

@@ -118,7 +118,7 @@ function invalid(path: string, faults: readonly string[], cause?: unknown): Doma
   const lines = faults.length === 1 ? ` ${faults[0]}` : faults.map((fault) => `\n  - ${fault}`).join('');
   return new DomainError(
     'CONFIG_INVALID',
-    `the file of a simulated fleet ${path} is not one:${lines}`,
+    `Simulated fleet ${path} is invalid:${lines}`,
     { value: path },
     { cause },
   );

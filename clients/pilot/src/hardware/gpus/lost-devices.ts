@@ -42,7 +42,9 @@ function whyLost(device: DetectedDevice, found: readonly DetectedDevice[]): stri
   const there = found.filter((other) => placesOf(other).some((place) => places.includes(place)));
   const bare = there.find(isBare)?.sources.find(({ fact }) => fact === 'health');
   if (bare !== undefined) return bare.source;
-  return there.length > 0 ? `its GPU was divided anew and has no ${device.id}` : 'it is not found any more';
+  return there.length > 0
+    ? `its GPU was divided differently and has no ${device.id}`
+    : 'it is no longer found';
 }
 
 /** The device as lost, without measurements that are no longer true. */

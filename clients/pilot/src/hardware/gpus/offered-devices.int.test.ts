@@ -58,7 +58,7 @@ describe('a pilot in a container on a host with NVIDIA devices', () => {
     await host.kernel({ 'dev/null': '' });
     const devices = await host.find();
     expect(devices.map(({ health }) => health)).toEqual(['UNHEALTHY', 'UNHEALTHY', 'UNHEALTHY']);
-    expect(sourceOf(devices[0], 'health')).toBe('/dev/nvidia0 is not there');
+    expect(sourceOf(devices[0], 'health')).toBe('/dev/nvidia0 does not exist');
     expect(sourceOf(devices[0], 'driverVersion')).toBe('unknown: nvidia-smi is not on this host');
   });
 
@@ -91,7 +91,7 @@ describe('a pilot in a container on a host with AMD devices', () => {
     await host.kernel({ 'dev/dri/renderD128': '' });
     const [device] = await host.find();
     expect(device?.health).toBe('UNHEALTHY');
-    expect(sourceOf(device, 'health')).toBe('/dev/kfd is not there');
+    expect(sourceOf(device, 'health')).toBe('/dev/kfd does not exist');
   });
 
   test('learns the target of a device from the kernel where its tool does not tell it', async () => {

@@ -177,7 +177,7 @@ export function pciEvidence(device: PciDevice): Evidence {
   const evidence = new Evidence(vendor)
     .add(pciSource, { pciAddress: address, pciId })
     .add(vendor === 'AMD' ? 'sysfs amdgpu' : 'sysfs', facts);
-  if (driver === null) return evidence.unknown('no kernel driver has the device', 'driverVersion');
+  if (driver === null) return evidence.unknown('no kernel driver is bound to the device', 'driverVersion');
   // A driver that is part of the kernel has no version of its own.
   return evidence.add(`/sys/module/${driver}/version`, { driverVersion: knownValue(driverVersion) });
 }
@@ -191,8 +191,9 @@ export function pciEvidence(device: PciDevice): Evidence {
 export function addHealth(evidence: Evidence, { driver, isUp, fault }: PciDevice, why: string): Evidence {
   if (fault !== undefined) return evidence.add(`sysfs ${driver ?? ''}: ${fault}`, { health: 'UNHEALTHY' });
   if (isUp && driver !== null)
-    return evidence.add(`sysfs: ${driver} has brought it up`, { health: 'HEALTHY' });
-  const state = driver === null ? 'no kernel driver has the device' : `${driver} has not brought it up`;
+    return evidence.add(`sysfs: ${driver} has initialised it`, { health: 'HEALTHY' });
+  const state =
+    driver === null ? 'no kernel driver is bound to the device' : `${driver} has not initialised it`;
   return evidence.unknown(`${state}; ${why}`, 'health');
 }
 

@@ -35,7 +35,7 @@ describe('a simulated fleet', () => {
   });
 
   test('that is none is refused', async () => {
-    await expect(fleet('devices:')).rejects.toThrow(/fleet\.json is not one/);
+    await expect(fleet('devices:')).rejects.toThrow(/fleet\.json is invalid/);
   });
 });
 

@@ -158,7 +158,7 @@ describe('nvidia-smi', () => {
       { id: mixedIds.t4, model: 'Tesla T4', memoryMiB: 15360, utilisation: 0.42, health: 'HEALTHY' },
     ]);
     expect(sourceOf(devices[0], 'health')).toBe('nvidia-smi -q -x');
-    expect(sourceOf(devices[0], 'computeCapability')).toBe('unknown: the tool does not tell it');
+    expect(sourceOf(devices[0], 'computeCapability')).toBe('unknown: the tool does not report it');
     expect((await host.find()).map(({ id }) => id)).toEqual([...mixedIds.slices, mixedIds.t4]);
   });
 

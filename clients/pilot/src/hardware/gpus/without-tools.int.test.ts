@@ -83,7 +83,7 @@ describe('a host with AMD devices and no tool', () => {
       health: 'HEALTHY',
     });
     expect(sourceOf(device, 'gfxTarget')).toBe('/sys/class/kfd/kfd/topology/nodes');
-    expect(sourceOf(device, 'health')).toBe('sysfs: amdgpu has brought it up');
+    expect(sourceOf(device, 'health')).toBe('sysfs: amdgpu has initialised it');
     expect(sourceOf(device, 'eccEnabled')).toBe('unknown: neither amd-smi nor rocm-smi is on this host');
   });
 
@@ -130,9 +130,9 @@ describe('a host with Intel devices and no tool', () => {
       { id: 'PCI-0000:29:00.0', visibleAs: '1', memoryMiB: 49152, driverVersion: '1.2.3', health: 'HEALTHY' },
       { id: 'PCI-0000:9a:00.0', visibleAs: null, health: 'UNKNOWN' },
     ]);
-    expect(sourceOf(devices[1], 'driverVersion')).toBe('unknown: no kernel driver has the device');
+    expect(sourceOf(devices[1], 'driverVersion')).toBe('unknown: no kernel driver is bound to the device');
     expect(sourceOf(devices[1], 'health')).toBe(
-      'unknown: no kernel driver has the device; xpu-smi is not on this host',
+      'unknown: no kernel driver is bound to the device; xpu-smi is not on this host',
     );
   });
 });

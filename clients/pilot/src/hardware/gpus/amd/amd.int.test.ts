@@ -65,7 +65,7 @@ describe('a host with AMD devices', () => {
       { id: 'GPU-04edfb117a17a07d', model: 'Instinct MI100', gfxTarget: 'gfx908', health: 'HEALTHY' },
       { id: 'PCI-0000:c7:00.0', model: 'unknown AMD device 1002:73df', visibleAs: '1' },
     ]);
-    expect(sourceOf(devices[1], 'gfxTarget')).toBe('unknown: rocm-smi does not tell it');
+    expect(sourceOf(devices[1], 'gfxTarget')).toBe('unknown: rocm-smi does not report it');
   });
 
   test('without any tool: memory and use come from the kernel, driver and ROCm are unknown', async () => {

@@ -149,7 +149,7 @@ function evidenceOf(
   if (device.fault !== undefined) evidence.add(`${source}: ${device.fault}`, { health: 'UNHEALTHY' });
   else if (bus?.fault !== undefined) addHealth(evidence, bus, source);
   else evidence.add(source, { health: 'HEALTHY' });
-  evidence.unknown(`${source} does not tell it`, ...driverFacts);
+  evidence.unknown(`${source} does not report it`, ...driverFacts);
   // ROCm counts as the kernel does, the tools by address; usually both are the same.
   const number = String((more.length === 0 ? node?.index : undefined) ?? device.index);
   const { id, visibleAs, parentId } = identityOf(device, all, number);

@@ -43,9 +43,9 @@ describe('a host with Intel devices', () => {
     ]);
     const [known, other] = await host.find();
     expect(known).toMatchObject({ pciAddress: '0000:29:00.0', health: 'HEALTHY' });
-    expect(sourceOf(known, 'health')).toBe('sysfs: i915 has brought it up');
+    expect(sourceOf(known, 'health')).toBe('sysfs: i915 has initialised it');
     expect(other?.health).toBe('UNKNOWN');
-    expect(sourceOf(other, 'health')).toBe('unknown: xpu-smi health does not tell it');
+    expect(sourceOf(other, 'health')).toBe('unknown: xpu-smi health does not report it');
   });
 
   test('without any tool: local memory comes from the kernel, of i915 or of xe', async () => {

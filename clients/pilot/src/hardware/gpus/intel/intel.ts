@@ -51,7 +51,7 @@ async function describe(
   if (bus !== undefined) evidence.add(pciSource, { pciId: bus.pciId }).add('sysfs', bus.facts);
   if (device.fault !== undefined) evidence.add(`xpu-smi: ${device.fault}`, { health: 'UNHEALTHY' });
   tellOwnHealth(evidence, [details, health], bus);
-  evidence.unknown('xpu-smi does not tell it', ...driverFacts);
+  evidence.unknown('xpu-smi does not report it', ...driverFacts);
   const number = String(bus?.rank ?? id);
   return evidence.device(device.uuid ?? `PCI-${device.facts.pciAddress ?? id}`, number, {
     names: [number],
@@ -73,7 +73,7 @@ function tellOwnHealth(
   else evidence.unknown(silentHealth, 'health');
 }
 
-const silentHealth = 'xpu-smi health does not tell it';
+const silentHealth = 'xpu-smi health does not report it';
 
 /**
  * Its number in Level Zero is its position among the devices that have a driver, because payloads get a

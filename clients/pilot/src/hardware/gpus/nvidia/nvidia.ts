@@ -168,7 +168,7 @@ function common(gpu: QueriedGpu, xml: XmlGpu | undefined, told: Told): Evidence 
   evidence.unknown(`${xmlSource} has gaps, and ${querySource} is not understood`, 'health');
   const why =
     told.xmlAnswer.kind === 'answered'
-      ? 'the tool does not tell it'
+      ? 'the tool does not report it'
       : `${xmlSource}: ${whyOf(told.xmlAnswer)}`;
   return evidence.unknown(why, ...driverFacts);
 }
@@ -203,7 +203,9 @@ async function withoutTool(device: PciDevice, why: string, systemRoot: string): 
   if (told?.isExcluded) evidence.add(`${procSource}: it is excluded`, { health: 'UNHEALTHY' });
   else if (told?.uuid !== undefined) evidence.add(`${procSource}: its driver has it`, { health: 'HEALTHY' });
   const state =
-    device.driver === null ? 'no kernel driver has the device' : 'its driver does not tell its UUID';
+    device.driver === null
+      ? 'no kernel driver is bound to the device'
+      : 'its driver does not report its UUID';
   evidence.unknown(`${state}; ${why}`, 'health');
   const id = told?.uuid;
   const names = [told?.minor];
