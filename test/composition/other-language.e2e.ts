@@ -175,7 +175,7 @@ describe('an experiment in Python', () => {
     expect(bad).toMatchObject({
       noteWrenJob: {
         userErrors: [
-          { message: expect.stringContaining("nest: 'the oak' is not valid; expected") as unknown },
+          { message: expect.stringContaining("nest: 'the oak' is not valid; must be") as unknown },
         ],
       },
     });

@@ -164,7 +164,7 @@ describe('a production task', () => {
     expect(refused.task).toBeNull();
     expect(refused.userErrors).toMatchObject([{ code: 'SHARE_NOT_FOUND', path: ['share'] }]);
     expect(refused.userErrors[0].message).toMatch(
-      /^share: "nowhere" is not valid; expected a share of atlas: /,
+      /^share: "nowhere" is not valid; must be a share of atlas: /,
     );
     expect(await count()).toBe(before);
     expect(
@@ -198,7 +198,7 @@ describe('a production task', () => {
     const { task, userErrors } = await submitted({ ...wanted('bad'), ...bad });
     expect(task).toBeNull();
     expect(userErrors).toMatchObject([{ code, path: path.split('.') }]);
-    expect(userErrors[0].message).toMatch(new RegExp(`^${path}: .*expected `));
+    expect(userErrors[0].message).toMatch(new RegExp(`^${path}: .*must be `));
     expect(
       await system.rooms['atlas']?.db.collection('productionTasks').countDocuments({ idempotencyKey: 'bad' }),
     ).toBe(0);

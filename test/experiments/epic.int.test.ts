@@ -160,7 +160,7 @@ describe('a run', () => {
     const { run, userErrors } = await submitted({ ...wanted(200), ...bad });
     expect(run).toBeNull();
     expect(userErrors).toMatchObject([{ code: 'INVALID_VALUE', path: path.split('.') }]);
-    expect(userErrors[0].message).toMatch(new RegExp(`^${path}: .*expected `));
+    expect(userErrors[0].message).toMatch(new RegExp(`^${path}: .*must be `));
     expect(
       await system.rooms['epic']?.db.collection('runs').countDocuments({ idempotencyKey: 'run 200' }),
     ).toBe(0);

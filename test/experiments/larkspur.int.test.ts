@@ -177,8 +177,8 @@ describe('an observation', () => {
   test.each([
     ['idempotencyKey', { idempotencyKey: '' }, '1 to 200'],
     ['field', { field: 'M31' }, 'LK-042'],
-    ['exposures', { exposures: 0 }, '1 to 1000'],
-    ['exposures', { exposures: 1001 }, '1 to 1000'],
+    ['exposures', { exposures: 0 }, 'at least 1'],
+    ['exposures', { exposures: 1001 }, 'at most 1000'],
     ['exposureSeconds', { exposureSeconds: 0 }, 'above 0'],
     ['exposureSeconds', { exposureSeconds: 3601 }, 'up to 3600'],
     ['command', { command: '' }, '1 to 4096'],

@@ -168,7 +168,7 @@ describe('a workflow', () => {
     const { workflow, userErrors } = await submitted({ ...wanted('bad'), ...bad });
     expect(workflow).toBeNull();
     expect(userErrors).toMatchObject([{ code, path: path.split('.') }]);
-    expect(userErrors[0].message).toMatch(new RegExp(`^${path}: .*expected `));
+    expect(userErrors[0].message).toMatch(new RegExp(`^${path}: .*must be `));
     expect(await written('bad')).toEqual(before);
   });
 

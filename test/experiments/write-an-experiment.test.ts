@@ -20,7 +20,13 @@ describe('the page on writing an experiment', () => {
   });
 
   test('names functions that are there', () => {
-    for (const name of ['createSubmissions', 'InputCheck', 'workerLabel', 'jobDetails', 'submissionEntity']) {
+    for (const name of [
+      'createSubmissions',
+      'ExperimentInputErrors',
+      'workerLabel',
+      'jobDetails',
+      'submissionEntity',
+    ]) {
       expect(page).toContain(name);
       expect(library).toHaveProperty(name);
     }

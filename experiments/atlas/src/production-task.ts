@@ -2,7 +2,7 @@
 import {
   type AmountsOf,
   type CoreTask,
-  InputCheck,
+  ExperimentInputErrors,
   type InputFault,
   type PlaceRule,
   type SubmissionRules,
@@ -29,7 +29,7 @@ const parameters = ['events', 'firstEvent', 'seed', 'index'];
 export function checkProductionTask(
   input: SubmitAtlasTaskInput,
 ): readonly InputFault<'INVALID_VALUE' | 'CHAIN_INVALID'>[] {
-  const check = new InputCheck<'CHAIN_INVALID'>();
+  const check = new ExperimentInputErrors<'CHAIN_INVALID'>();
   check.usual(input);
   check.form(['campaign'], input.campaign, /^mc\d{2}[a-z]$/, '`mc`, two digits and a letter, as mc23e');
   check.int(['requestId'], input.requestId, 1, 2_147_483_647);
@@ -40,12 +40,15 @@ export function checkProductionTask(
   if (input.release != null) check.text(['release'], input.release, 1, 255);
   if (input.share != null) check.text(['share'], input.share, 1, 63);
   checkChain(input.transforms, check);
-  if (check.none) checkWidth(input, check);
+  if (check.isEmpty) checkWidth(input, check);
   return check.faults;
 }
 
-function checkChain(transforms: readonly AtlasTransformInput[], check: InputCheck<'CHAIN_INVALID'>): void {
-  check.list(['transforms'], transforms, 1, steps.length);
+function checkChain(
+  transforms: readonly AtlasTransformInput[],
+  check: ExperimentInputErrors<'CHAIN_INVALID'>,
+): void {
+  check.list(['transforms'], transforms, steps.length, 1);
   transforms.forEach(({ step, command: [program, ...rest], output, moreOutputs }, position) => {
     const path = ['transforms', position];
     const before = transforms[position - 1]?.step;
@@ -65,7 +68,7 @@ function checkChain(transforms: readonly AtlasTransformInput[], check: InputChec
   });
 }
 
-function checkWidth(input: SubmitAtlasTaskInput, check: InputCheck<'CHAIN_INVALID'>): void {
+function checkWidth(input: SubmitAtlasTaskInput, check: ExperimentInputErrors<'CHAIN_INVALID'>): void {
   const isMerged = input.transforms.some(({ step }) => step === 'MERGE');
   const most = isMerged ? maxMergedJobs : maxJobsPerStep;
   const width = jobsPerStep(input);

@@ -2,7 +2,7 @@
 import {
   type AmountsOf,
   type CoreTask,
-  InputCheck,
+  ExperimentInputErrors,
   type InputFault,
   type PlaceRule,
   type SubmissionRules,
@@ -38,7 +38,7 @@ export function framesOf(run: Pick<RunDocument, 'superTimeFrames' | 'framesPerGr
 
 /** Everything that is wrong with an input; nothing, if it is well-formed. */
 export function checkRun(input: SubmitEpicRunInput): readonly InputFault<'INVALID_VALUE'>[] {
-  const check = new InputCheck();
+  const check = new ExperimentInputErrors();
   check.usual(input);
   check.int(['runNumber'], input.runNumber, 1, 2_147_483_647);
   const configuration = '1 to 127 letters, digits, `_`, `-`, `.`';
@@ -54,11 +54,11 @@ export function checkRun(input: SubmitEpicRunInput): readonly InputFault<'INVALI
   check.programArguments(['arguments'], input.arguments ?? []);
   check.outputs(['outputs'], input.outputs ?? []);
   checkMerge(input, check);
-  if (check.none) checkGroups(input, check);
+  if (check.isEmpty) checkGroups(input, check);
   return check.faults;
 }
 
-function checkMerge({ mergeCommand, mergeOutputs }: SubmitEpicRunInput, check: InputCheck): void {
+function checkMerge({ mergeCommand, mergeOutputs }: SubmitEpicRunInput, check: ExperimentInputErrors): void {
   if (mergeCommand == null) {
     if (mergeOutputs?.length)
       check.add(['mergeOutputs'], mergeOutputs, 'none where there is no `mergeCommand`');
@@ -71,7 +71,7 @@ function checkMerge({ mergeCommand, mergeOutputs }: SubmitEpicRunInput, check: I
   check.outputs(['mergeOutputs'], mergeOutputs ?? []);
 }
 
-function checkGroups(input: SubmitEpicRunInput, check: InputCheck): void {
+function checkGroups(input: SubmitEpicRunInput, check: ExperimentInputErrors): void {
   const groups = groupCount(input);
   const most = input.mergeCommand ? maxMergedGroups : maxGroups;
   if (groups <= most) return;
@@ -90,7 +90,7 @@ export const runRules: SubmissionRules<RunDocument, RunContent, 'RUN_NUMBER_TAKE
   toTask: taskOf,
   taken: ({ runNumber }) => ({
     path: ['runNumber'],
-    message: `runNumber: run ${runNumber} was submitted before; expected a number that was not used`,
+    message: `runNumber: run ${runNumber} was submitted before; must be a number that was not used`,
     code: 'RUN_NUMBER_TAKEN',
   }),
 };

@@ -2,7 +2,7 @@
 import {
   type AmountsOf,
   type CoreTask,
-  InputCheck,
+  ExperimentInputErrors,
   type InputFault,
   type PlaceRule,
   type SubmissionRules,
@@ -27,7 +27,7 @@ export type ObservationContent = Omit<SubmitLarkspurObservationInput, 'idempoten
 export function checkObservation(
   input: SubmitLarkspurObservationInput,
 ): readonly InputFault<'INVALID_VALUE'>[] {
-  const check = new InputCheck();
+  const check = new ExperimentInputErrors();
   check.usual(input);
   check.form(['field'], input.field, /^LK-\d{3}$/, '`LK-` and three digits, as LK-042');
   check.int(['exposures'], input.exposures, 1, 1000);

@@ -1,7 +1,7 @@
 /** Rules of workflows: what may be submitted, and which task of core follows. */
 import {
   type CoreTask,
-  InputCheck,
+  ExperimentInputErrors,
   type InputFault,
   type PlaceRule,
   type SubmissionRules,
@@ -28,19 +28,22 @@ const maxNeedsInAll = 100_000;
 export function checkWorkflow(
   input: SubmitRubinWorkflowInput,
 ): readonly InputFault<'INVALID_VALUE' | 'GRAPH_CIRCULAR'>[] {
-  const check = new InputCheck<'GRAPH_CIRCULAR'>();
+  const check = new ExperimentInputErrors<'GRAPH_CIRCULAR'>();
   check.usual(input);
   check.text(['name'], input.name, 1, 127);
   check.text(['pipeline'], input.pipeline, 1, 63);
   check.program(['command'], input.command);
   check.programArguments(['arguments'], input.arguments ?? []);
-  check.list(['quanta'], input.quanta, 1, maxQuanta);
+  check.list(['quanta'], input.quanta, maxQuanta, 1);
   if (input.quanta.length <= maxQuanta) checkQuanta(input.quanta, check);
-  if (check.none) checkOrder(input.quanta, check);
+  if (check.isEmpty) checkOrder(input.quanta, check);
   return check.faults;
 }
 
-function checkQuanta(quanta: readonly RubinQuantumInput[], check: InputCheck<'GRAPH_CIRCULAR'>): void {
+function checkQuanta(
+  quanta: readonly RubinQuantumInput[],
+  check: ExperimentInputErrors<'GRAPH_CIRCULAR'>,
+): void {
   const names = new Set(quanta.map(({ name }) => name));
   const seen = new Set<string>();
   let needed = 0;
@@ -51,7 +54,7 @@ function checkQuanta(quanta: readonly RubinQuantumInput[], check: InputCheck<'GR
     seen.add(name);
     check.text([...path, 'label'], label, 1, 63);
     check.text([...path, 'dataId'], dataId, 1, 1024);
-    check.list([...path, 'needs'], needs ?? [], 0, maxNeeds);
+    check.list([...path, 'needs'], needs ?? [], maxNeeds);
     check.distinct([...path, 'needs'], needs ?? []);
     needed += needs?.length ?? 0;
     (needs ?? []).forEach((need, index) => {
@@ -63,7 +66,10 @@ function checkQuanta(quanta: readonly RubinQuantumInput[], check: InputCheck<'GR
     check.add(['quanta'], `${needed} needs`, `at most ${maxNeedsInAll} needs in all`);
 }
 
-function checkOrder(quanta: readonly RubinQuantumInput[], check: InputCheck<'GRAPH_CIRCULAR'>): void {
+function checkOrder(
+  quanta: readonly RubinQuantumInput[],
+  check: ExperimentInputErrors<'GRAPH_CIRCULAR'>,
+): void {
   const ordered = inOrder(quanta);
   if (!('circle' in ordered)) return;
   const [first] = ordered.circle;

@@ -25,7 +25,7 @@ export function refuse<C extends RefusalCode>(code: C, field: string, message: s
 
 /** A value that is not well formed. */
 export function invalid(field: string, value: unknown, expected: string): SchemaRefusal<'INVALID_VALUE'> {
-  return refuse('INVALID_VALUE', field, `${show(value)} is not valid; expected ${expected}`);
+  return refuse('INVALID_VALUE', field, `${show(value)} is not valid; must be ${expected}`);
 }
 
 /** A subgraph that nobody has registered. */

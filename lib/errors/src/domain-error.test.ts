@@ -26,7 +26,7 @@ describe('DomainError', () => {
 
   test('badInput names field, value and what is right, with long values cut', () => {
     const error = badInput('jobs.0.name', 'x'.repeat(5000), 'at most 100 characters');
-    expect(error.message).toMatch(/^jobs\.0\.name: "xxx.*… .*expected at most 100 characters$/);
+    expect(error.message).toMatch(/^jobs\.0\.name: "xxx.*… .*must be at most 100 characters$/);
     expect(error.message.length).toBeLessThan(320);
   });
 

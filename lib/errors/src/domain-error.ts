@@ -56,7 +56,7 @@ export function isDomainError(error: unknown): error is DomainError {
 
 /** A BAD_USER_INPUT that names the field, the value and what would be right. */
 export function badInput(field: string, value: unknown, expected: string): DomainError {
-  return new DomainError('BAD_USER_INPUT', `${field}: ${show(value)} is not valid; expected ${expected}`, {
+  return new DomainError('BAD_USER_INPUT', `${field}: ${show(value)} is not valid; must be ${expected}`, {
     field,
     value,
     expected,

@@ -120,7 +120,7 @@ describe('toGraphQLError', () => {
     const shaped = toGraphQLError(errors?.[0]);
     expect(shaped.extensions['code']).toBe('BAD_USER_INPUT');
     expect(shaped.message).toContain('"input.day"');
-    expect(shaped.message).toContain('"Someday" is not valid; expected a day of the week');
+    expect(shaped.message).toContain('"Someday" is not valid; must be a day of the week');
   });
 
   test('keeps the text of a GraphQLError whose code is in the catalogue', () => {

@@ -3,5 +3,6 @@ export { defineErrors, lookUp, type AnyErrorCode, type DefinedCode } from './reg
 export { DomainError, badInput, isDomainError, type ErrorDetails } from './domain-error.js';
 export { isInternalError, toGraphQLError, type ToGraphQLErrorOptions } from './graphql.js';
 export { isUserError, userError, type UserErrorShape } from './user-error.js';
+export { type InputError, InputErrors, type InputPath } from './input-errors.js';
 export { renderReference } from './reference.js';
 export { plain, show } from './show.js';

@@ -5,7 +5,7 @@ import { userError } from './user-error.js';
 describe('userError', () => {
   test('turns the dotted field into a path below the place given', () => {
     expect(userError(badInput('requirements.cores', 0, 'at least 1'), ['jobs', 3])).toEqual({
-      message: 'requirements.cores: 0 is not valid; expected at least 1',
+      message: 'requirements.cores: 0 is not valid; must be at least 1',
       path: ['jobs', '3', 'requirements', 'cores'],
       code: 'BAD_USER_INPUT',
     });

@@ -38,7 +38,12 @@ export {
 } from './details/submission-entity.js';
 export type { Amounts, AmountsOf } from './following/ledger.repository.js';
 export type { JobOutcome } from './following/job-state.document.js';
-export { InputCheck, type InputFault, type UsualInput, workerLabel } from './input/input-check.js';
+export {
+  ExperimentInputErrors,
+  type InputFault,
+  type UsualInput,
+  workerLabel,
+} from './input/experiment-input-errors.js';
 export { type ExperimentConfig, type ExperimentDefaults, loadExperimentConfig } from './host/config.js';
 export { runExperiment } from './host/run-experiment.js';
 export { type ServedExperiment, serveExperiment } from './host/serve-experiment.js';

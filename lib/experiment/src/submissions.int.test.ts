@@ -99,12 +99,12 @@ describe('a submission', () => {
   });
 
   test('that core refuses is told in the words of the input, and leaves nothing behind', async () => {
-    const message = 'template.payload.command: "probe" is not valid; expected another';
+    const message = 'template.payload.command: "probe" is not valid; must be another';
     house.core.refusals = [{ message, path: ['template', 'payload', 'command'], code: 'INVALID_VALUE' }];
     expect(await submit('k')).toEqual({
       faults: [
         {
-          message: 'name.command: "probe" is not valid; expected another',
+          message: 'name.command: "probe" is not valid; must be another',
           path: ['name', 'command'],
           code: 'INVALID_VALUE',
         },

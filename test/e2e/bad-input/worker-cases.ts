@@ -40,7 +40,7 @@ const register = casesOf('registerWorker', 'INVALID_VALUE', [
     'a device twice',
     'devices',
     [gpu, { ...gpu, model: 'other' }],
-    { at: 'devices.1.id', names: '"GPU-1" is not valid; expected each device once' },
+    { at: 'devices.1.id', names: '"GPU-1" is not valid; must be unique' },
   ],
   [
     'a device that is a part of itself',

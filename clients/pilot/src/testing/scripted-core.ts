@@ -148,7 +148,7 @@ export class ScriptedCore implements CoreProtocol {
       if (report !== null)
         this.said.push({ what: report.isUseOnly ? 'use' : 'devices', detail: report.devices });
       if (report !== null && !this.takesDevices)
-        throw new CoreRefused('INVALID_VALUE', 'devices.0.model: "?" is not valid; expected another');
+        throw new CoreRefused('INVALID_VALUE', 'devices.0.model: "?" is not valid; must be another');
       const isStale = ({ jobId, fence }: HeldJob): boolean =>
         this.#fences.get(jobId) !== fence || this.#ended.has(jobId);
       return jobs

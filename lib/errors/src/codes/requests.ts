@@ -41,7 +41,7 @@ export const requestCodes = {
   BAD_USER_INPUT: entry(
     400,
     'never',
-    '{field}: {value} is not valid; expected {expected}',
+    '{field}: {value} is not valid; must be {expected}',
     'An argument or variable has a value that is not allowed. Field, value and what would be right are named.',
   ),
   LIMIT_EXCEEDED: entry(

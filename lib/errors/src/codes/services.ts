@@ -53,7 +53,7 @@ export const serviceCodes = {
   CONFIG_INVALID: entry(
     500,
     'never',
-    '{field}: {value} is not valid; expected {expected}',
+    '{field}: {value} is not valid; must be {expected}',
     'The configuration has faults; all of them are listed with the variable or YAML path, the value and what is right.',
   ),
   PORT_TAKEN: entry(

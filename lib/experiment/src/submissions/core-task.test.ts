@@ -9,7 +9,7 @@ const places: readonly PlaceRule[] = [
 ];
 const told = (...path: string[]) => ({
   path,
-  message: `${path.join('.')}: 5 is not valid; expected 3`,
+  message: `${path.join('.')}: 5 is not valid; must be 3`,
   code: 'INVALID_VALUE',
 });
 
@@ -33,7 +33,7 @@ describe('what core refuses', () => {
   ])('at %s is told at %s', (core, own) => {
     expect(inOwnWords(told(...core), places)).toEqual({
       path: own,
-      message: `${own.join('.')}: 5 is not valid; expected 3`,
+      message: `${own.join('.')}: 5 is not valid; must be 3`,
       code: 'INVALID_VALUE',
     });
   });
@@ -41,7 +41,7 @@ describe('what core refuses', () => {
   test('at a place without a rule is told of the whole input', () => {
     expect(inOwnWords(told('experiment'), places)).toEqual({
       path: [],
-      message: '5 is not valid; expected 3',
+      message: '5 is not valid; must be 3',
       code: 'INVALID_VALUE',
     });
   });

@@ -1,7 +1,7 @@
 /** A submission as core's task, and core's answer in the words of the submission. */
 import { type ApiClient, isRhizomeApiError } from '@rhizome/client';
 import { DomainError } from '@rhizome/errors';
-import type { InputFault } from '../input/input-check.js';
+import type { InputFault } from '../input/experiment-input-errors.js';
 import { type SubmissionErrorCode, submissionCodeOf } from './error-codes.js';
 import {
   ExperimentSubmitTaskDocument,

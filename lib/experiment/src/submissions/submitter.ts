@@ -3,7 +3,7 @@ import { digestOf, isDigestOf } from '@rhizome/digest';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
-import type { InputFault } from '../input/input-check.js';
+import type { InputFault } from '../input/experiment-input-errors.js';
 import { type CoreSubmitOptions, type CoreTask, submitToCore } from './core-task.js';
 import type { SubmissionErrorCode } from './error-codes.js';
 import type { OwnFields, SubmissionDocument } from './submission.document.js';
@@ -149,7 +149,7 @@ export class Submitter<T extends SubmissionDocument, C, E extends string> {
 
 /** SHA-256 of a content as it came through the schema, which fixes the order of its fields. */
 function keyReused(key: string): InputFault<SubmissionErrorCode> {
-  const message = `idempotencyKey: ${JSON.stringify(key)} is not valid; expected a key that was not used for another input`;
+  const message = `idempotencyKey: ${JSON.stringify(key)} is not valid; must be a key that was not used for another input`;
   return { path: ['idempotencyKey'], message, code: 'IDEMPOTENCY_KEY_REUSED' };
 }
 

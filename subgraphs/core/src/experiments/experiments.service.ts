@@ -1,7 +1,7 @@
 /** Rules of experiments: who may see which, and how one is registered. */
+import { type InputError, InputErrors } from '@rhizome/errors';
 import { experimentsFor, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
-import { Problems, type Problem } from '../shared/problems.js';
 import type { ExperimentDocument } from './experiment.document.js';
 import type { ExperimentsRepository } from './experiments.repository.js';
 
@@ -23,7 +23,7 @@ export interface RegisterExperiment {
 /** The experiment, or why it was refused. */
 export interface RegisteredExperiment {
   readonly experiment: ExperimentDocument | null;
-  readonly userErrors: readonly Problem<'EXPERIMENT_NAME_TAKEN'>[];
+  readonly userErrors: readonly InputError<'EXPERIMENT_NAME_TAKEN'>[];
 }
 
 /** The form of an experiment's name. */
@@ -72,8 +72,8 @@ export class ExperimentsService {
 
   /** Registers an experiment; the same again gives the same. */
   async register(input: RegisterExperiment, principal: Principal): Promise<RegisteredExperiment> {
-    const problems = check(input);
-    if (!problems.none) return { experiment: null, userErrors: problems.found };
+    const errors = check(input);
+    if (!errors.isEmpty) return { experiment: null, userErrors: errors.all };
     const { repository, prepareShares, clock } = this.#options;
     // Whoever sees the experiment finds its share: it is made first. A share of no experiment does no harm.
     await prepareShares(input.name);
@@ -92,16 +92,16 @@ export class ExperimentsService {
       return { experiment: stored, userErrors: [] };
     }
     const message = `name: experiment "${input.name}" is registered with the title "${stored.title}" and another text; take another name`;
-    problems.add('EXPERIMENT_NAME_TAKEN', ['name'], message);
-    return { experiment: null, userErrors: problems.found };
+    errors.report('EXPERIMENT_NAME_TAKEN', ['name'], message);
+    return { experiment: null, userErrors: errors.all };
   }
 }
 
-function check({ name, title, description }: RegisterExperiment): Problems<'EXPERIMENT_NAME_TAKEN'> {
-  const problems = new Problems<'EXPERIMENT_NAME_TAKEN'>();
+function check({ name, title, description }: RegisterExperiment): InputErrors<'EXPERIMENT_NAME_TAKEN'> {
+  const errors = new InputErrors<'EXPERIMENT_NAME_TAKEN'>();
   const form = '1 to 31 lower-case letters, digits and "-", beginning with a letter';
-  problems.form(['name'], name, experimentName, form);
-  problems.text(['title'], title, 1, 100);
-  if (description) problems.text(['description'], description, 1, 500);
-  return problems;
+  errors.form(['name'], name, experimentName, form);
+  errors.text(['title'], title, 1, 100);
+  if (description) errors.text(['description'], description, 1, 500);
+  return errors;
 }

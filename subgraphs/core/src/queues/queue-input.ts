@@ -1,6 +1,6 @@
 /** What inputs about queues may hold. Pure. */
+import { InputErrors } from '@rhizome/errors';
 import { checkKey } from '../shared/idempotency.js';
-import { Problems } from '../shared/problems.js';
 import type { QueueDocument, QueueExecutor, QueueState, StoredQueueLimits } from './queue.document.js';
 
 /** Reasons to refuse a change of a queue. */
@@ -51,30 +51,30 @@ const longestHeartbeat = 300;
 const longestLease = 3600;
 
 /** Faults of a queue to create. */
-export function checkCreate(input: CreateQueue): Problems {
-  const problems = new Problems();
-  problems.form(['name'], input.name, queueName, nameForm);
+export function checkCreate(input: CreateQueue): InputErrors {
+  const errors = new InputErrors();
+  errors.form(['name'], input.name, queueName, nameForm);
   // Pilots, sites and scripts key objects and files by the name.
-  if (input.name in Object.prototype) problems.invalid(['name'], input.name, 'a name that no object has');
-  checkKey(problems, input.idempotencyKey);
-  checkCommon(problems, input);
-  checkLimits(problems, mergeLimits(defaultLimits, input.limits));
-  return problems;
+  if (input.name in Object.prototype) errors.add(['name'], input.name, 'a name that no object has');
+  checkKey(errors, input.idempotencyKey);
+  checkCommon(errors, input);
+  checkLimits(errors, mergeLimits(defaultLimits, input.limits));
+  return errors;
 }
 
 /** Faults of a change, seen against the queue as it is. */
-export function checkUpdate(input: UpdateQueue, current: QueueDocument): Problems {
-  const problems = new Problems();
-  checkCommon(problems, input);
-  checkLimits(problems, mergeLimits(current.limits, input.limits));
-  return problems;
+export function checkUpdate(input: UpdateQueue, current: QueueDocument): InputErrors {
+  const errors = new InputErrors();
+  checkCommon(errors, input);
+  checkLimits(errors, mergeLimits(current.limits, input.limits));
+  return errors;
 }
 
 /** Faults of a reason. */
-export function checkReason(reason: string): Problems {
-  const problems = new Problems();
-  problems.text(['reason'], reason, 1, 500);
-  return problems;
+export function checkReason(reason: string): InputErrors {
+  const errors = new InputErrors();
+  errors.text(['reason'], reason, 1, 500);
+  return errors;
 }
 
 /** Limits after a change. */
@@ -91,21 +91,21 @@ export function mergeLimits(
   return { ...defaultLimits, ...merged };
 }
 
-function checkCommon(problems: Problems, { site, experiments, labels }: UpdateQueue): void {
-  if (typeof site === 'string') problems.text(['site'], site, 1, 63);
-  problems.distinct(['experiments'], experiments ?? [], 1000);
-  problems.labels(['labels'], labels ?? [], 32);
+function checkCommon(errors: InputErrors, { site, experiments, labels }: UpdateQueue): void {
+  if (typeof site === 'string') errors.text(['site'], site, 1, 63);
+  errors.distinct(['experiments'], experiments ?? [], 1000);
+  errors.labels(['labels'], labels ?? [], 32);
 }
 
-function checkLimits(problems: Problems, limits: StoredQueueLimits): void {
+function checkLimits(errors: InputErrors, limits: StoredQueueLimits): void {
   for (const [name, max] of Object.entries(largest)) {
-    problems.whole(['limits', name], limits[name as keyof typeof largest], 1, max);
+    errors.int(['limits', name], limits[name as keyof typeof largest], 1, max);
   }
   const { heartbeatSeconds, leaseSeconds } = limits;
-  problems.whole(['limits', 'heartbeatSeconds'], heartbeatSeconds, 1, longestHeartbeat);
+  errors.int(['limits', 'heartbeatSeconds'], heartbeatSeconds, 1, longestHeartbeat);
   const shortestLease = 2 * heartbeatSeconds;
   if (!Number.isInteger(leaseSeconds) || leaseSeconds < shortestLease || leaseSeconds > longestLease) {
     const expected = `a whole number from ${shortestLease} (twice the heartbeat) to ${longestLease}`;
-    problems.invalid(['limits', 'leaseSeconds'], leaseSeconds, expected);
+    errors.add(['limits', 'leaseSeconds'], leaseSeconds, expected);
   }
 }

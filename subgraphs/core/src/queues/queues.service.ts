@@ -1,11 +1,10 @@
 /** Rules of queues: who may see and change which, and how. */
 import { assertCan, experimentsFor, type Action, type Principal } from '@rhizome/authz';
 import { canonicalJson } from '@rhizome/digest';
-import { badInput } from '@rhizome/errors';
+import { badInput, type InputError, InputErrors } from '@rhizome/errors';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { KeysetPage } from '@rhizome/mongo';
 import { creationDigest } from '../shared/idempotency.js';
-import { Problems, type Problem } from '../shared/problems.js';
 import {
   checkCreate,
   checkReason,
@@ -46,7 +45,7 @@ export interface SetQueueState {
 /** The queue, or why it was refused. `C` lists the codes of the mutation besides `INVALID_VALUE`. */
 export interface QueueResult<C extends QueueProblemCode> {
   readonly queue: QueueDocument | null;
-  readonly userErrors: readonly Problem<C>[];
+  readonly userErrors: readonly InputError<C>[];
 }
 
 type CreateCode = 'QUEUE_NAME_TAKEN' | 'EXPERIMENT_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED';
@@ -153,41 +152,41 @@ export class QueuesService {
 
   /** Creates a queue; the same call with the same key gives the same queue. */
   async create(input: CreateQueue, principal: Principal): Promise<QueueResult<CreateCode>> {
-    const problems: Problems<CreateCode> = checkCreate(input);
-    if (problems.none) await this.#checkExperiments(problems, input.experiments);
-    if (!problems.none) return refused(problems);
+    const errors: InputErrors<CreateCode> = checkCreate(input);
+    if (errors.isEmpty) await this.#checkExperiments(errors, input.experiments);
+    if (!errors.isEmpty) return refused(errors);
     const queue = this.#newQueue(input, principal);
     const result = await this.#options.repository.insert(queue);
     if ('inserted' in result) return { queue: result.inserted, userErrors: [] };
     if ('nameTaken' in result) {
-      problems.add(
+      errors.report(
         'QUEUE_NAME_TAKEN',
         ['name'],
         `name: there is a queue "${input.name}" already; take another name`,
       );
-      return refused(problems);
+      return refused(errors);
     }
     if (result.repeated.creation?.digest === queue.creation?.digest)
       return { queue: result.repeated, userErrors: [] };
     const message = `idempotencyKey: "${input.idempotencyKey}" was used before for queue "${result.repeated.name}" with other content; take a fresh key`;
-    problems.add('IDEMPOTENCY_KEY_REUSED', ['idempotencyKey'], message);
-    return refused(problems);
+    errors.report('IDEMPOTENCY_KEY_REUSED', ['idempotencyKey'], message);
+    return refused(errors);
   }
 
   /** Changes a queue. */
   async update(input: UpdateQueue, principal: Principal): Promise<QueueResult<UpdateCode>> {
     const { expectedRevision } = input;
-    return this.#change<UpdateCode>(input.name, principal, 'queue:update', async (current, problems) => {
+    return this.#change<UpdateCode>(input.name, principal, 'queue:update', async (current, errors) => {
       if (typeof expectedRevision === 'number' && expectedRevision !== current.revision) {
         const message = `expectedRevision: ${expectedRevision} is not the queue's; it was changed and has ${current.revision} now`;
-        problems.add('REVISION_CONFLICT', ['expectedRevision'], message);
+        errors.report('REVISION_CONFLICT', ['expectedRevision'], message);
         return null;
       }
-      problems.found.push(...checkUpdate(input, current).found);
-      if (problems.none) await this.#checkExperiments(problems, input.experiments);
+      errors.addAll(checkUpdate(input, current));
+      if (errors.isEmpty) await this.#checkExperiments(errors, input.experiments);
       // Whoever opens a queue to an experiment must be allowed to there, too.
       if (input.experiments) assertIn(principal, 'queue:update', input.experiments);
-      return problems.none ? changed(current, input) : null;
+      return errors.isEmpty ? changed(current, input) : null;
     });
   }
 
@@ -196,11 +195,11 @@ export class QueuesService {
     { name, state, reason }: SetQueueState,
     principal: Principal,
   ): Promise<QueueResult<ChangeCode>> {
-    return this.#change<ChangeCode>(name, principal, 'queue:setState', (current, problems) => {
-      problems.found.push(...checkReason(reason).found);
+    return this.#change<ChangeCode>(name, principal, 'queue:setState', (current, errors) => {
+      errors.addAll(checkReason(reason));
       const { subject } = principal;
       return Promise.resolve(
-        problems.none
+        errors.isEmpty
           ? {
               ...current,
               state,
@@ -217,41 +216,45 @@ export class QueuesService {
     name: string,
     principal: Principal,
     action: Action,
-    decide: (current: QueueDocument, problems: Problems<C | ChangeCode>) => Promise<QueueDocument | null>,
+    decide: (current: QueueDocument, errors: InputErrors<C | ChangeCode>) => Promise<QueueDocument | null>,
   ): Promise<QueueResult<C | ChangeCode>> {
     const { repository, clock } = this.#options;
     for (let tries = 0; tries < maxTries; tries++) {
-      const problems = new Problems<C | ChangeCode>();
+      const errors = new InputErrors<C | ChangeCode>();
       const current = await repository.read(name);
       if (!current || !this.isVisible(current, principal)) {
-        problems.add('QUEUE_NOT_FOUND', ['name'], `name: there is no queue "${name}", or you may not see it`);
-        return refused(problems);
+        errors.report(
+          'QUEUE_NOT_FOUND',
+          ['name'],
+          `name: there is no queue "${name}", or you may not see it`,
+        );
+        return refused(errors);
       }
       assertIn(principal, action, current.experiments);
-      const next = await decide(current, problems);
-      if (!next) return refused(problems);
+      const next = await decide(current, errors);
+      if (!next) return refused(errors);
       if (next === current) return { queue: current, userErrors: [] };
       const written = { ...next, revision: current.revision + 1, updatedAt: clock.now() };
       if (await repository.replace(written)) return { queue: written, userErrors: [] };
     }
-    const problems = new Problems<C | ChangeCode>();
-    problems.add(
+    const errors = new InputErrors<C | ChangeCode>();
+    errors.report(
       'REVISION_CONFLICT',
       ['name'],
       `name: queue "${name}" is being changed by others all the time; try again`,
     );
-    return refused(problems);
+    return refused(errors);
   }
 
   async #checkExperiments(
-    problems: Problems<CreateCode> | Problems<UpdateCode>,
+    errors: InputErrors<CreateCode> | InputErrors<UpdateCode>,
     names: readonly string[] | null | undefined,
   ): Promise<void> {
     const missing = await this.#options.missingExperiments(names ?? []);
     (names ?? []).forEach((name, index) => {
       if (!missing.has(name)) return;
       const message = `experiments.${index}: "${name}" is not registered; register it first`;
-      problems.add('EXPERIMENT_NOT_FOUND', ['experiments', index], message);
+      errors.report('EXPERIMENT_NOT_FOUND', ['experiments', index], message);
     });
   }
 
@@ -285,8 +288,8 @@ function admits({ experiments }: QueueDocument, experiment: string): boolean {
   return experiments.length === 0 || experiments.includes(experiment);
 }
 
-function refused<C extends QueueProblemCode>(problems: Problems<C>): QueueResult<C> {
-  return { queue: null, userErrors: problems.found };
+function refused<C extends QueueProblemCode>(errors: InputErrors<C>): QueueResult<C> {
+  return { queue: null, userErrors: errors.all };
 }
 
 /** A queue that admits every experiment is everybody's: only who may act everywhere may change it. */

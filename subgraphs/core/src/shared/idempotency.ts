@@ -1,6 +1,6 @@
 /** What is kept of the call that created something, so that its repetition is known. */
+import type { InputErrors } from '@rhizome/errors';
 import { digestOf } from '@rhizome/digest';
-import type { Problems } from './problems.js';
 
 /** Stored in the created document, with a unique index over `by` and `key`. */
 export interface StoredCreation {
@@ -15,9 +15,9 @@ export interface StoredCreation {
 const maxKeyLength = 200;
 
 /** Notes a key that is empty, too long or unprintable; a missing key passes. */
-export function checkKey(problems: Problems<string>, key: string | null | undefined): void {
+export function checkKey(errors: InputErrors<string>, key: string | null | undefined): void {
   if (key === null || key === undefined) return;
-  problems.text(['idempotencyKey'], key, 1, maxKeyLength);
+  errors.text(['idempotencyKey'], key, 1, maxKeyLength);
 }
 
 /** The digest of an input without its key. */

@@ -1,7 +1,7 @@
 /** Rules of shares: who may see which, and how they are set. */
+import { type InputError, InputErrors } from '@rhizome/errors';
 import { experimentsFor, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
-import { Problems, type Problem } from '../shared/problems.js';
 import type { SharesDocument, StoredShareLeaf } from './share.document.js';
 import { maxLeaves } from './share.document.js';
 import type { SharesRepository } from './shares.repository.js';
@@ -55,7 +55,7 @@ type Code = 'EXPERIMENT_NOT_FOUND' | 'SHARE_IN_USE';
 /** The shares, or why they were refused. */
 export interface SharesSet {
   readonly shares: readonly ShareLeaf[];
-  readonly userErrors: readonly Problem<Code>[];
+  readonly userErrors: readonly InputError<Code>[];
 }
 
 /** What a new experiment begins with: nothing of its own, free to borrow. */
@@ -124,19 +124,19 @@ export class SharesService {
 
   /** Sets all shares of an experiment. */
   async set(input: SetShares): Promise<SharesSet> {
-    const problems = check(input);
-    if (problems.none) await this.#checkAgainstStore(input, problems);
-    if (!problems.none) return { shares: [], userErrors: problems.found };
+    const errors = check(input);
+    if (errors.isEmpty) await this.#checkAgainstStore(input, errors);
+    if (!errors.isEmpty) return { shares: [], userErrors: errors.all };
     const leaves = input.shares.map(storedLeaf);
     const stored = await this.#options.repository.set(input.experiment, leaves, this.#options.clock.now());
     return { shares: stored ? leavesOf(stored) : [], userErrors: [] };
   }
 
-  async #checkAgainstStore({ experiment, shares }: SetShares, problems: Problems<Code>): Promise<void> {
+  async #checkAgainstStore({ experiment, shares }: SetShares, errors: InputErrors<Code>): Promise<void> {
     const { experimentExists } = this.#options;
     if (!(await experimentExists(experiment))) {
       const message = `experiment: "${experiment}" is not registered; register it first`;
-      problems.add('EXPERIMENT_NOT_FOUND', ['experiment'], message);
+      errors.report('EXPERIMENT_NOT_FOUND', ['experiment'], message);
       return;
     }
     const kept = new Set(shares.map(({ leaf }) => leaf));
@@ -144,7 +144,7 @@ export class SharesService {
       const live = kept.has(leaf) ? 0 : await this.#liveJobs(experiment, path);
       if (live === 0) continue;
       const message = `shares: leaf "${leaf}" is left out, and ${live} of its jobs are live; keep it until they have ended`;
-      problems.add('SHARE_IN_USE', ['shares'], message);
+      errors.report('SHARE_IN_USE', ['shares'], message);
     }
   }
 
@@ -187,29 +187,28 @@ function storedLeaf({
   };
 }
 
-function check({ shares }: SetShares): Problems<Code> {
-  const problems = new Problems<Code>();
+function check({ shares }: SetShares): InputErrors<Code> {
+  const errors = new InputErrors<Code>();
   if (shares.length < 1 || shares.length > maxLeaves) {
-    problems.invalid(['shares'], `${shares.length} entries`, `1 to ${maxLeaves} entries`);
-    return problems;
+    errors.add(['shares'], `${shares.length} entries`, `1 to ${maxLeaves} entries`);
+    return errors;
   }
   const seen = new Set<string>();
   shares.forEach((share, index) => {
     const at = (field: string) => ['shares', index, field];
-    problems.form(at('leaf'), share.leaf, leafName, '1 to 31 lower-case letters, digits and "-"');
-    if (seen.has(share.leaf)) problems.invalid(at('leaf'), share.leaf, 'each leaf once');
+    errors.form(at('leaf'), share.leaf, leafName, '1 to 31 lower-case letters, digits and "-"');
+    if (seen.has(share.leaf)) errors.add(at('leaf'), share.leaf, 'unique');
     seen.add(share.leaf);
-    problems.whole(at('nominalCores'), share.nominalCores, 0, maxCores);
-    problems.whole(at('borrowLimitCores'), share.borrowLimitCores, 0, maxCores);
-    problems.whole(at('ownerLimitCores'), share.ownerLimitCores, 0, maxCores);
+    errors.int(at('nominalCores'), share.nominalCores, 0, maxCores);
+    errors.int(at('borrowLimitCores'), share.borrowLimitCores, 0, maxCores);
+    errors.int(at('ownerLimitCores'), share.ownerLimitCores, 0, maxCores);
     for (const field of ['nominalGpus', 'borrowLimitGpus'] as const) {
       const value = share[field];
       if (value != null && !(value >= 0 && value <= maxGpus))
-        problems.invalid(at(field), value, `a number from 0 to ${maxGpus}`);
+        errors.add(at(field), value, `a number from 0 to ${maxGpus}`);
     }
     const weight = share.weight ?? 1;
-    if (!(weight > 0 && weight <= 1000))
-      problems.invalid(at('weight'), weight, 'a number above 0, up to 1000');
+    if (!(weight > 0 && weight <= 1000)) errors.add(at('weight'), weight, 'a number above 0, up to 1000');
   });
-  return problems;
+  return errors;
 }

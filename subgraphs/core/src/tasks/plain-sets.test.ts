@@ -1,17 +1,18 @@
+import { InputErrors } from '@rhizome/errors';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { Findings } from '../shared/findings.js';
 import { checkJob } from '../jobs/submit/job-input.js';
 import type { JobSpec } from '../jobs/submit/submit.types.js';
 import { neededOf, plainSets } from './plain-sets.js';
 import { fillIn, parametersOf, textsOf } from './template.js';
+import type { RefusalCode } from '../jobs/submit/refusal.types.js';
 
 const anything = { selector: () => ({ ok: true }) as const, queue: () => undefined };
 const shapeOf = (spec: JobSpec) => plainSets(spec, neededOf(parametersOf(textsOf(spec))));
 const faultsOf = (spec: JobSpec): readonly object[] => {
-  const findings = new Findings();
-  checkJob(spec, ['job'], findings, anything);
-  return findings.refusals;
+  const errors = new InputErrors<RefusalCode>();
+  checkJob(spec, ['job'], errors, anything);
+  return errors.all;
 };
 const filled = (spec: JobSpec, values: Readonly<Record<string, string>>): JobSpec => {
   const { name, payload } = fillIn(textsOf(spec), 999_999, values);

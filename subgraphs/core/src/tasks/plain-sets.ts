@@ -10,8 +10,11 @@ import type { ParameterSetSpec } from './task-spec.types.js';
 export type IsPlain = (set: ParameterSetSpec) => boolean;
 
 const placeholder = /\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}/g;
-/** Nothing that any rule for names, variables, locations or arguments forbids: so only lengths are left to count. */
-const harmless = /^[A-Za-z0-9 .,:;_+=@()-]+$/;
+/**
+ * Nothing that any rule for names, variables, locations or arguments forbids, so that only lengths are left to count. A blank at an end
+ * might become one of a job's name.
+ */
+const harmless = /^[A-Za-z0-9.,:;_+=@()-](?:[A-Za-z0-9 .,:;_+=@()-]*[A-Za-z0-9.,:;_+=@()-])?$/;
 /** A location with a parameter before its `//`: values themselves have no `/`. */
 const filledScheme = /^[^/]*\{\{[^/]*\/\//;
 /** Characters of a parameter's name at most. */

@@ -1,12 +1,13 @@
 /** Whether a task that a caller describes is well-formed: the template, each parameter set, and what the template makes of it. */
+import { InputErrors } from '@rhizome/errors';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Findings, type Refusal } from '../shared/findings.js';
 import { checkJob, checkPayload, checkRequirements, sibling } from '../jobs/submit/job-input.js';
 import type { RequirementChecks } from '../jobs/submit/requirement-checks.js';
 import type { JobSpec } from '../jobs/submit/submit.types.js';
 import { type IsPlain, neededOf, parameterName, plainSets } from './plain-sets.js';
 import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
 import type { ParameterSetSpec, TaskSpec } from './task-spec.types.js';
+import type { JobInputErrors, Refusal, RefusalCode } from '../jobs/submit/refusal.types.js';
 
 /** Jobs of a task at most. */
 const maxJobsPerTask = 1_000_000;
@@ -19,17 +20,17 @@ const maxVariantsSize = 4 * 1024 * 1024;
 
 /** Everything that can be said without jobs of others. Empty: the task is well-formed. */
 export async function checkTask(task: TaskSpec, checks: RequirementChecks): Promise<readonly Refusal[]> {
-  const findings = new Findings();
-  findings.text(['idempotencyKey'], task.idempotencyKey, 1, 200);
-  findings.text(['experiment'], task.experiment, 1, 31);
-  findings.line(['name'], task.name, 1, 255);
-  checkJob(task.template, ['template'], findings, checks);
-  checkVariants(task, findings, checks);
-  checkSize(task, findings);
-  if (!findings.isEmpty) return findings.refusals.slice(0, maxRefusals);
-  if (task.parameterSets) await checkSets(shapesOf(task), task.parameterSets, findings);
-  else checkCount(task.template, task.count ?? 0, findings);
-  return findings.refusals.slice(0, maxRefusals);
+  const errors = new InputErrors<RefusalCode>();
+  errors.verbatim(['idempotencyKey'], task.idempotencyKey, 1, 200);
+  errors.verbatim(['experiment'], task.experiment, 1, 31);
+  errors.text(['name'], task.name, 1, 255);
+  checkJob(task.template, ['template'], errors, checks);
+  checkVariants(task, errors, checks);
+  checkSize(task, errors);
+  if (!errors.isEmpty) return errors.all.slice(0, maxRefusals);
+  if (task.parameterSets) await checkSets(shapesOf(task), task.parameterSets, errors);
+  else checkCount(task.template, task.count ?? 0, errors);
+  return errors.all.slice(0, maxRefusals);
 }
 
 /** The template, and behind it the variants with what they take over from it. */
@@ -54,20 +55,20 @@ export function externalParentsOf({ template, parameterSets }: TaskSpec): Readon
   return ids;
 }
 
-function checkSize({ parameterSets, count, template }: TaskSpec, findings: Findings): void {
+function checkSize({ parameterSets, count, template }: TaskSpec, errors: JobInputErrors): void {
   if ((parameterSets == null) === (count == null)) {
-    findings.add(['count'], count ?? null, 'either `count` or `parameterSets`, not both and not neither');
+    errors.add(['count'], count ?? null, 'either `count` or `parameterSets`, not both and not neither');
   } else if (parameterSets != null && (parameterSets.length < 1 || parameterSets.length > maxJobsPerTask)) {
-    findings.add(
+    errors.add(
       ['parameterSets'],
       `${parameterSets.length} sets`,
       `1 to ${maxJobsPerTask} sets`,
       parameterSets.length > 0 ? 'BATCH_TOO_LARGE' : 'INVALID_VALUE',
     );
-  } else if (count != null) findings.int(['count'], count, 1, maxJobsPerTask);
+  } else if (count != null) errors.int(['count'], count, 1, maxJobsPerTask);
   (template.dependsOn ?? []).forEach((id, position) => {
     if (sibling.test(id))
-      findings.add(
+      errors.add(
         ['template', 'dependsOn', position],
         id,
         'the id of a job outside of the task; `#N` stands in a parameter set',
@@ -78,30 +79,30 @@ function checkSize({ parameterSets, count, template }: TaskSpec, findings: Findi
 
 function checkVariants(
   { variants, parameterSets }: TaskSpec,
-  findings: Findings,
+  errors: JobInputErrors,
   checks: RequirementChecks,
 ): void {
   const given = variants ?? [];
-  findings.list(['variants'], given, maxVariants);
+  errors.list(['variants'], given, maxVariants);
   if (given.length > 0 && parameterSets == null)
-    findings.add(['variants'], `${given.length} entries`, 'none where no `parameterSets` name them');
+    errors.add(['variants'], `${given.length} entries`, 'none where no `parameterSets` name them');
   const size = JSON.stringify(given).length;
   if (size > maxVariantsSize)
-    findings.add(['variants'], `${size} characters`, `at most ${maxVariantsSize} characters together`);
+    errors.add(['variants'], `${size} characters`, `at most ${maxVariantsSize} characters together`);
   given.slice(0, maxVariants).forEach(({ name, requirements, payload }, position) => {
     const path = ['variants', position];
-    if (name != null) findings.line([...path, 'name'], name, 1, 255);
-    if (requirements) checkRequirements(requirements, [...path, 'requirements'], findings, checks);
-    if (payload) checkPayload(payload, [...path, 'payload'], findings);
+    if (name != null) errors.text([...path, 'name'], name, 1, 255);
+    if (requirements) checkRequirements(requirements, [...path, 'requirements'], errors, checks);
+    if (payload) checkPayload(payload, [...path, 'payload'], errors);
   });
 }
 
-function checkCount(template: JobSpec, count: number, findings: Findings): void {
+function checkCount(template: JobSpec, count: number, errors: JobInputErrors): void {
   for (const name of parametersOf(textsOf(template))) {
     if (name !== indexParameter)
-      findings.add(['template'], `{{${name}}}`, 'no parameter but {{index}} where a count is given');
+      errors.add(['template'], `{{${name}}}`, '{{index}}, the only parameter where a count is given');
   }
-  checkFilled(template, count - 1, {}, ['template'], findings);
+  checkFilled(template, count - 1, {}, ['template'], errors);
 }
 
 /** A shape of job, with the parameters that its texts need. */
@@ -114,7 +115,7 @@ interface Shape {
 async function checkSets(
   specs: readonly JobSpec[],
   sets: readonly ParameterSetSpec[],
-  findings: Findings,
+  errors: JobInputErrors,
 ): Promise<void> {
   const shapes = specs.map((spec) => {
     const needed = neededOf(parametersOf(textsOf(spec)));
@@ -123,16 +124,16 @@ async function checkSets(
   for (const [index, set] of sets.entries()) {
     const shape = shapes[set.variant == null ? 0 : set.variant + 1];
     if (shape && set.variant !== -1) {
-      if (!shape.isPlain(set)) checkSet(shape, set, index, findings);
+      if (!shape.isPlain(set)) checkSet(shape, set, index, errors);
     } else
-      findings.add(
+      errors.add(
         ['parameterSets', index, 'variant'],
         set.variant,
         shapes.length > 1
           ? `a position in \`variants\`, 0 to ${shapes.length - 2}`
           : 'none: there are no `variants`',
       );
-    if (findings.refusals.length >= maxRefusals) return;
+    if (errors.all.length >= maxRefusals) return;
     // A million sets take a while: others get their turn.
     if (index % 500 === 499) await turn();
   }
@@ -142,35 +143,35 @@ function checkSet(
   { spec: template, needed }: Shape,
   set: ParameterSetSpec,
   index: number,
-  findings: Findings,
+  errors: JobInputErrors,
 ): void {
   const path = ['parameterSets', index];
-  const before = findings.refusals.length;
-  findings.list([...path, 'parameters'], set.parameters, 100);
-  findings.distinct(
+  const before = errors.all.length;
+  errors.list([...path, 'parameters'], set.parameters, 100);
+  errors.distinct(
     [...path, 'parameters'],
     set.parameters.map(({ name }) => name),
   );
   set.parameters.forEach(({ name, value }, position) => {
     const own = [...path, 'parameters', position];
     if (!parameterName.test(name) || name === indexParameter)
-      findings.add(
+      errors.add(
         [...own, 'name'],
         name,
         'letters, digits and `_`, not starting with a digit, and not `index`',
       );
-    findings.text([...own, 'value'], value, 0, 4096);
+    errors.verbatim([...own, 'value'], value, 0, 4096);
   });
   const values = Object.fromEntries(set.parameters.map(({ name, value }) => [name, value]));
   for (const name of needed)
     if (!Object.hasOwn(values, name))
-      findings.add([...path, 'parameters'], Object.keys(values), `a value for {{${name}}} of the template`);
+      errors.add([...path, 'parameters'], Object.keys(values), `a value for {{${name}}} of the template`);
   const parents = set.dependsOn ?? [];
-  findings.list([...path, 'dependsOn'], parents, 1000 - (template.dependsOn?.length ?? 0));
-  findings.distinct([...path, 'dependsOn'], [...(template.dependsOn ?? []), ...parents]);
+  errors.list([...path, 'dependsOn'], parents, 1000 - (template.dependsOn?.length ?? 0));
+  errors.distinct([...path, 'dependsOn'], [...(template.dependsOn ?? []), ...parents]);
   parents.forEach((id, position) => {
     if (sibling.test(id) && Number(id.slice(1)) >= index) {
-      findings.add(
+      errors.add(
         [...path, 'dependsOn', position],
         id,
         `#N with N smaller than ${index}`,
@@ -178,7 +179,7 @@ function checkSet(
       );
     }
   });
-  if (findings.refusals.length === before) checkFilled(template, index, values, path, findings);
+  if (errors.all.length === before) checkFilled(template, index, values, path, errors);
 }
 
 /** What the values make of the template must be as well-formed as a job that is given as it is. */
@@ -187,9 +188,9 @@ function checkFilled(
   index: number,
   values: Readonly<Record<string, string>>,
   path: readonly (string | number)[],
-  findings: Findings,
+  errors: JobInputErrors,
 ): void {
   const { name, payload } = fillIn(textsOf(template), index, values);
-  findings.line([...path, 'name'], name, 1, 255);
-  checkPayload({ ...template.payload, ...payload }, [...path, 'payload'], findings);
+  errors.text([...path, 'name'], name, 1, 255);
+  checkPayload({ ...template.payload, ...payload }, [...path, 'payload'], errors);
 }

@@ -26,8 +26,8 @@ import {
 } from './task.document.js';
 import { checkTask, externalParentsOf, shapesOf } from './task-input.js';
 import type { TasksRepository } from './tasks.repository.js';
-import type { Refusal } from '../shared/findings.js';
 import type { ParameterSetSpec, TaskSpec } from './task-spec.types.js';
+import type { Refusal } from '../jobs/submit/refusal.types.js';
 
 /** What {@link TasksService} works with. */
 export interface TasksServiceOptions {

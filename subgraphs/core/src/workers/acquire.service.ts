@@ -1,11 +1,10 @@
 /** Rules of asking for work: who may, with what, and in which process it is answered. */
 import { experimentsFor, type Principal } from '@rhizome/authz';
-import { DomainError } from '@rhizome/errors';
+import { DomainError, InputErrors } from '@rhizome/errors';
 import type { SchedulerService } from '../scheduler/dispatch/scheduler.service.js';
 import type { Capacity, Grant } from '../scheduler/scheduler.types.js';
 import { type ForwardedAnswer, type ForwardedCall } from '../scheduler/leader/forwarding.js';
 import type { Leadership } from '../scheduler/leader/leadership.js';
-import { Problems } from '../shared/problems.js';
 import { workerLimits } from './worker.document.js';
 import type { WorkerAccess } from './worker-access.js';
 import { rejectUnknownOrLost, type AccessCode, type WorkerProblem } from './worker-errors.js';
@@ -80,8 +79,8 @@ export class AcquireService {
     if (worker) await this.#options.access.assert(caller.principal, 'job:acquire', worker.queue);
     const refusal = rejectUnknownOrLost(spec.workerId, worker);
     if (!worker || refusal) return { assignments: [], userErrors: refusal ? [refusal] : [] };
-    const problems = check(spec);
-    if (!problems.none) return { assignments: [], userErrors: problems.found };
+    const errors = check(spec);
+    if (!errors.isEmpty) return { assignments: [], userErrors: errors.all };
     if (!this.#options.scheduler.isLeading) return this.#forwardToLeader(spec, caller);
     await this.#options.admit({ id: worker._id, queueId: worker.queueId });
     const { workerId, count, free, freeDeviceIds, remainingSeconds, waitSeconds } = spec;
@@ -163,14 +162,14 @@ function check({
   freeDeviceIds,
   remainingSeconds,
   waitSeconds,
-}: AcquireSpec): Problems<AccessCode> {
-  const problems = new Problems<AccessCode>();
-  problems.whole(['count'], count, 1, 1000);
-  problems.whole(['free', 'cores'], free.cores, 0, 4096);
-  problems.whole(['free', 'memoryMiB'], free.memoryMiB, 0, 16_777_216);
-  problems.whole(['free', 'diskMiB'], free.diskMiB, 0, 1_073_741_824);
-  problems.distinct(['freeDeviceIds'], freeDeviceIds ?? [], workerLimits.devices);
-  problems.whole(['remainingSeconds'], remainingSeconds, 0, 2_147_483_647);
-  problems.whole(['waitSeconds'], waitSeconds, 0, 60);
-  return problems;
+}: AcquireSpec): InputErrors<AccessCode> {
+  const errors = new InputErrors<AccessCode>();
+  errors.int(['count'], count, 1, 1000);
+  errors.int(['free', 'cores'], free.cores, 0, 4096);
+  errors.int(['free', 'memoryMiB'], free.memoryMiB, 0, 16_777_216);
+  errors.int(['free', 'diskMiB'], free.diskMiB, 0, 1_073_741_824);
+  errors.distinct(['freeDeviceIds'], freeDeviceIds ?? [], workerLimits.devices);
+  errors.int(['remainingSeconds'], remainingSeconds, 0, 2_147_483_647);
+  errors.int(['waitSeconds'], waitSeconds, 0, 60);
+  return errors;
 }

@@ -1,5 +1,5 @@
 /** Why a worker's word is refused. */
-import type { Problem } from '../shared/problems.js';
+import type { InputError } from '@rhizome/errors';
 import type { WorkerDocument } from './worker.types.js';
 
 /** Codes beside INVALID_VALUE. */
@@ -15,7 +15,7 @@ export type WorkerErrorCode =
   | 'IDEMPOTENCY_KEY_REUSED';
 
 /** One entry of `userErrors`. `C` lists the codes of the mutation besides `INVALID_VALUE`. */
-export type WorkerProblem<C extends WorkerErrorCode> = Problem<C>;
+export type WorkerProblem<C extends WorkerErrorCode> = InputError<C>;
 
 /** Codes with which any call of a worker that is not registered is refused. */
 export type AccessCode = 'WORKER_NOT_FOUND' | 'WORKER_LOST';

@@ -1,9 +1,8 @@
 /** Rules of workers: how they come up, what they report of themselves, how they end. */
 import { can, experimentsFor, type Principal } from '@rhizome/authz';
-import { badInput, DomainError } from '@rhizome/errors';
+import { badInput, DomainError, InputErrors } from '@rhizome/errors';
 import type { Clock } from '@rhizome/clock';
 import type { KeysetPage } from '@rhizome/mongo';
-import { Problems } from '../shared/problems.js';
 import type { CommandHub, CommandsMessage } from './commands/command-hub.js';
 import { type CommandRules, drainOf, type WorkerCommand } from './commands/command-rules.js';
 import { type FactReports, reportOf } from './registration/fact-reports.js';
@@ -215,17 +214,17 @@ export class WorkersService {
   /** Registers a worker. @throws DomainError FORBIDDEN; CONFLICT, see {@link Registration.run} */
   async register(principal: Principal, spec: RegisterInput): Promise<RegisterResult> {
     await this.#options.access.assert(principal, 'worker:register', spec.queue);
-    const problems = new Problems<RegisterCode>();
-    checkRegistration(problems, spec, this.#options.clock.now());
+    const errors = new InputErrors<RegisterCode>();
+    checkRegistration(errors, spec, this.#options.clock.now());
     const [queue] = await this.#options.queues.byNames([spec.queue]);
     if (!queue)
-      problems.add(
+      errors.report(
         'QUEUE_NOT_FOUND',
         ['queue'],
         `queue: there is no queue ${JSON.stringify(spec.queue)}; create it first`,
       );
-    if (!queue || !problems.none)
-      return { worker: null, heartbeatSeconds: null, leaseSeconds: null, userErrors: problems.found };
+    if (!queue || !errors.isEmpty)
+      return { worker: null, heartbeatSeconds: null, leaseSeconds: null, userErrors: errors.all };
     const { heartbeatSeconds, leaseSeconds } = queue.limits;
     const outcome = await this.#options.registration.run(principal, spec, queue);
     if ('code' in outcome)
@@ -241,8 +240,8 @@ export class WorkersService {
     if (worker) await access.assert(principal, 'worker:heartbeat', worker.queue);
     const refusal = rejectUnknownOrLost(spec.workerId, worker);
     if (!worker || refusal) return refused(refusal ? [refusal] : []);
-    const problems = checkHeartbeat(spec);
-    if (!problems.none) return refused(problems.found);
+    const errors = checkHeartbeat(spec);
+    if (!errors.isEmpty) return refused(errors.all);
     const [queue] = await queues.byNames([worker.queue]);
     const jobs = (spec.jobs ?? []).map(({ id, fence }) => ({ id, fence }));
     const report = reportOf(spec);
@@ -283,9 +282,9 @@ export class WorkersService {
     const refusal = rejectUnknownOrLost(spec.workerId, worker);
     if (!worker || refusal) return { worker: null, userErrors: refusal ? [refusal] : [] };
     const reason = spec.reason ?? undefined;
-    const problems = new Problems();
-    if (reason !== undefined) problems.text(['reason'], reason, 1, 500);
-    if (!problems.none) return { worker: null, userErrors: problems.found };
+    const errors = new InputErrors();
+    if (reason !== undefined) errors.text(['reason'], reason, 1, 500);
+    if (!errors.isEmpty) return { worker: null, userErrors: errors.all };
     if (spec.ended) {
       const [lease] = await leases.findMany([worker._id]);
       const ended = await workers.end(worker._id, 'ENDED', reason, lease);
@@ -333,17 +332,17 @@ export function maySee(principal: Principal, { experiments }: Pick<QueueFacts, '
   return experiments.some((experiment) => can(principal, 'worker:read', experiment));
 }
 
-function checkHeartbeat({ jobs, hardware, devices, deviceUse }: HeartbeatSpec): Problems {
-  const problems = new Problems();
-  if (hardware) checkHardware(problems, ['hardware'], hardware);
-  if (devices) checkDevices(problems, ['devices'], devices);
-  if (deviceUse) checkDeviceUse(problems, ['deviceUse'], deviceUse, devices != null);
-  problems.distinct(
+function checkHeartbeat({ jobs, hardware, devices, deviceUse }: HeartbeatSpec): InputErrors {
+  const errors = new InputErrors();
+  if (hardware) checkHardware(errors, ['hardware'], hardware);
+  if (devices) checkDevices(errors, ['devices'], devices);
+  if (deviceUse) checkDeviceUse(errors, ['deviceUse'], deviceUse, devices != null);
+  errors.distinct(
     ['jobs'],
     (jobs ?? []).map(({ id }) => id),
     workerLimits.heldJobs,
   );
-  return problems;
+  return errors;
 }
 
 function refused(userErrors: readonly WorkerProblem<AccessCode>[]): HeartbeatResult {

@@ -46,10 +46,10 @@ describe('a model of the catalogue', () => {
 describe('what no GPU can meet', () => {
   const wrong = { vendor: 'AMD', cudaRuntime: '12', sassTargets: ['8.0'] };
   const expected = [
-    ['requirements.gpu.cudaRuntime', /"12" is not valid; expected a version such as 12\.4/],
-    ['requirements.gpu.sassTargets.0', /"8\.0" is not valid; expected a SASS target such as sm_80/],
-    ['requirements.gpu.cudaRuntime', /expected none beside vendor AMD/],
-    ['requirements.gpu.sassTargets', /expected none beside vendor AMD/],
+    ['requirements.gpu.cudaRuntime', /"12" is not valid; must be a version such as 12\.4/],
+    ['requirements.gpu.sassTargets.0', /"8\.0" is not valid; must be a SASS target such as sm_80/],
+    ['requirements.gpu.cudaRuntime', /must be absent with vendor AMD/],
+    ['requirements.gpu.sassTargets', /must be absent with vendor AMD/],
   ] as const;
 
   test.each(['submitted', 'asked about'])(

@@ -135,7 +135,7 @@ describe('a job that a service submits for somebody', () => {
 describe('a queue that a job is bound to', () => {
   const wrong = [
     'QUEUE_NOT_FOUND',
-    '"nowhere" is not valid; expected an existing queue that admits alpha: main',
+    '"nowhere" is not valid; must be an existing queue that admits alpha: main',
   ] as const;
 
   test('must be there when the job is submitted; the other jobs of the call are taken', async () => {

@@ -65,7 +65,13 @@ describe('createQueue', () => {
     ['a method that every object has', { name: 'hasOwnProperty' }, 'INVALID_VALUE', ['name'], 'hasOwn'],
     ['the prototype of every object', { name: '__proto__' }, 'INVALID_VALUE', ['name'], '__proto__'],
     ['an empty site', { site: '' }, 'INVALID_VALUE', ['site'], '1 to 63'],
-    ['a site with a control character', { site: 'a\u0007b' }, 'INVALID_VALUE', ['site'], 'printable'],
+    [
+      'a site with a control character',
+      { site: 'a\u0007b' },
+      'INVALID_VALUE',
+      ['site'],
+      'without control characters',
+    ],
     [
       'an unknown experiment',
       { experiments: ['alpha', 'nobody'] },
@@ -96,7 +102,13 @@ describe('createQueue', () => {
       ['labels', '0', 'value'],
       '255',
     ],
-    ['no core', { limits: { maxCores: 0 } }, 'INVALID_VALUE', ['limits', 'maxCores'], '0 is not valid'],
+    [
+      'no core',
+      { limits: { maxCores: 0 } },
+      'INVALID_VALUE',
+      ['limits', 'maxCores'],
+      '0 is too small; must be at least 1',
+    ],
     ['too many cores', { limits: { maxCores: 4097 } }, 'INVALID_VALUE', ['limits', 'maxCores'], '4097'],
     ['negative memory', { limits: { maxMemoryMiB: -1 } }, 'INVALID_VALUE', ['limits', 'maxMemoryMiB'], '-1'],
     [

@@ -213,7 +213,7 @@ describe('a report that is refused', () => {
       {
         code: 'INVALID_VALUE',
         path: ['devices', '1', 'memoryMiB'],
-        message: 'devices.1.memoryMiB: -1 is not valid; expected a whole number from 1 to 16777216',
+        message: 'devices.1.memoryMiB: -1 is too small; must be at least 1',
       },
     ]);
     expect(await everything(id)).toEqual(before);

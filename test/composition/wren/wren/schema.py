@@ -98,7 +98,7 @@ def resolve_noted(event: dict, _info: GraphQLResolveInfo, **_arguments: object) 
 def fault(field: str, value: object, expected: str) -> dict:
     """A user error that names the field, the value and what would be right."""
     return {
-        "message": f"{field}: {value!r} is not valid; expected {expected}",
+        "message": f"{field}: {value!r} is not valid; must be {expected}",
         "path": [field],
         "code": "INVALID_VALUE",
     }

@@ -58,8 +58,8 @@ describe('a file of a fleet', () => {
 
   test.each([
     ['no JSON', '{"devices": [', /JSON/],
-    ['a list alone', [], /^the whole: \[\] is not valid; expected an object with "devices"$/],
-    ['no devices', {}, /^devices: nothing is not valid; expected a list of devices$/],
+    ['a list alone', [], /^the whole: \[\] is not valid; must be an object with "devices"$/],
+    ['no devices', {}, /^devices: nothing is not valid; must be a list of devices$/],
     ['something beside them', { devices: [], gpus: 1 }, /^gpus: there is no such field; expected devices$/],
   ])('with %s is refused', async (_what, content, says) => {
     expect(await refusal(content)).toMatch(says);
@@ -69,32 +69,28 @@ describe('a file of a fleet', () => {
 describe('one fact of a file that is not as it may be', () => {
   test.each<[string, unknown, string]>([
     ['memoryMB', 16, 'there is no such field; expected vendor, model, id, count, memoryMiB,'],
-    ['memoryMiB', '15 GiB', '"15 GiB" is not valid; expected a whole number from 1 to 16777216'],
-    ['memoryMiB', -1, '-1 is not valid; expected a whole number from 1 to 16777216'],
-    ['memoryMiB', 1e9, '1000000000 is not valid; expected a whole number from 1 to 16777216'],
-    ['memoryMiB', 1.5, '1.5 is not valid; expected a whole number from 1 to 16777216'],
-    ['memoryUsedMiB', -4, '-4 is not valid; expected a whole number from 0 to 16777216'],
-    ['utilisation', 57, '57 is not valid; expected a number from 0 to 1'],
-    ['vendor', 'Nvidia', '"Nvidia" is not valid; expected "NVIDIA", "AMD" or "INTEL"'],
-    ['vendor', undefined, 'nothing is not valid; expected "NVIDIA", "AMD" or "INTEL"'],
-    ['model', 'Tesla ', '"Tesla " is not valid; expected 1 to 128 characters'],
-    ['id', '', '"" is not valid; expected 1 to 100 characters'],
-    ['count', 65, '65 is not valid; expected a whole number from 1 to 64'],
-    ['driverVersion', 550.54, '550.54 is not valid; expected a version such as "550.54.15", left out when'],
-    ['driverVersion', 'N/A', '"N/A" is not valid; expected a version such as "550.54.15", left out when'],
-    [
-      'cudaVersion',
-      'v12.4',
-      '"v12.4" is not valid; expected a version such as "12.4", left out when unknown',
-    ],
-    ['computeCapability', 'sm_75', '"sm_75" is not valid; expected a version such as "9.0"'],
-    ['rocmVersion', '', '"" is not valid; expected a version such as "6.2"'],
-    ['gfxTarget', 'gfx90a:xnack-', '"gfx90a:xnack-" is not valid; expected an LLVM target such as "gfx90a"'],
-    ['pciId', '1eb8', '"1eb8" is not valid; expected vendor and device as "10de:20b2"'],
-    ['pciAddress', '7', '"7" is not valid; expected a place on the bus such as "0000:07:00.0"'],
-    ['health', 'BAD', '"BAD" is not valid; expected "HEALTHY", "UNHEALTHY" or "UNKNOWN"'],
-    ['eccEnabled', 'on', '"on" is not valid; expected true or false'],
-    ['parentId', 'GPU-a', '"GPU-a" is not valid; expected the device that it is a part of, not itself'],
+    ['memoryMiB', '15 GiB', '"15 GiB" is not valid; must be a whole number from 1 to 16777216'],
+    ['memoryMiB', -1, '-1 is not valid; must be a whole number from 1 to 16777216'],
+    ['memoryMiB', 1e9, '1000000000 is not valid; must be a whole number from 1 to 16777216'],
+    ['memoryMiB', 1.5, '1.5 is not valid; must be a whole number from 1 to 16777216'],
+    ['memoryUsedMiB', -4, '-4 is not valid; must be a whole number from 0 to 16777216'],
+    ['utilisation', 57, '57 is not valid; must be a number from 0 to 1'],
+    ['vendor', 'Nvidia', '"Nvidia" is not valid; must be "NVIDIA", "AMD" or "INTEL"'],
+    ['vendor', undefined, 'nothing is not valid; must be "NVIDIA", "AMD" or "INTEL"'],
+    ['model', 'Tesla ', '"Tesla " is not valid; must be 1 to 128 characters'],
+    ['id', '', '"" is not valid; must be 1 to 100 characters'],
+    ['count', 65, '65 is not valid; must be a whole number from 1 to 64'],
+    ['driverVersion', 550.54, '550.54 is not valid; must be a version such as "550.54.15", left out when'],
+    ['driverVersion', 'N/A', '"N/A" is not valid; must be a version such as "550.54.15", left out when'],
+    ['cudaVersion', 'v12.4', '"v12.4" is not valid; must be a version such as "12.4", left out when unknown'],
+    ['computeCapability', 'sm_75', '"sm_75" is not valid; must be a version such as "9.0"'],
+    ['rocmVersion', '', '"" is not valid; must be a version such as "6.2"'],
+    ['gfxTarget', 'gfx90a:xnack-', '"gfx90a:xnack-" is not valid; must be an LLVM target such as "gfx90a"'],
+    ['pciId', '1eb8', '"1eb8" is not valid; must be vendor and device as "10de:20b2"'],
+    ['pciAddress', '7', '"7" is not valid; must be a place on the bus such as "0000:07:00.0"'],
+    ['health', 'BAD', '"BAD" is not valid; must be "HEALTHY", "UNHEALTHY" or "UNKNOWN"'],
+    ['eccEnabled', 'on', '"on" is not valid; must be true or false'],
+    ['parentId', 'GPU-a', '"GPU-a" is not valid; must be the device that it is a part of, not itself'],
   ])('%s %j is refused with its place, its value, and what would be right', async (field, value, says) => {
     const told = await refusal({ devices: [t4, { ...t4, id: 'GPU-a', [field]: value }] });
     expect(told.startsWith(`devices.1.${field}: ${says}`)).toBe(true);
@@ -131,7 +127,7 @@ describe('devices of one file', () => {
     ],
     ['of one without a name', [t4, { ...t4, id: 'SIMULATED-0' }], 'devices.1.id: "SIMULATED-0"'],
   ])('an id %s is told', async (_what, devices, place) => {
-    expect(await refusal({ devices })).toBe(`${place} is not valid; expected each device once`);
+    expect(await refusal({ devices })).toBe(`${place} is not valid; must be each device once`);
   });
 
   test('are as many as the API takes, those of a number counted', async () => {
@@ -140,7 +136,7 @@ describe('devices of one file', () => {
     });
     expect(await parse(devices(32))).toHaveLength(256);
     expect(await refusal(devices(33))).toBe(
-      'devices: "257 devices" is not valid; expected at most 256 devices',
+      'devices: "257 devices" is not valid; must be at most 256 devices',
     );
   });
 
@@ -149,12 +145,12 @@ describe('devices of one file', () => {
       await parse({ devices: [slice('MIG-0', 'GPU-a-1'), { ...t4, id: 'GPU-a', count: 2 }] }),
     ).toHaveLength(3);
     expect(await refusal({ devices: [slice('MIG-0', 'GPU-a'), { ...t4, id: 'GPU-a', count: 2 }] })).toBe(
-      'devices.0.parentId: "GPU-a" is not valid; expected one of the 2 devices that it stands for, "GPU-a-0" to "GPU-a-1"',
+      'devices.0.parentId: "GPU-a" is not valid; must be one of the 2 devices that it stands for, "GPU-a-0" to "GPU-a-1"',
     );
     const circle = await refusal({ devices: [slice('a', 'b'), slice('b', 'a')] });
     expect(circle.split('\n')).toHaveLength(2);
     expect(circle).toContain(
-      'devices.0.parentId: "b" is not valid; expected a whole device; that one is a part itself',
+      'devices.0.parentId: "b" is not valid; must be a whole device; that one is a part itself',
     );
   });
 });

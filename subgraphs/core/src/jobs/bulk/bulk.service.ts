@@ -1,7 +1,7 @@
+import { InputErrors } from '@rhizome/errors';
 import { can, experimentsFor, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { digestOf, isDigestOf } from '@rhizome/digest';
-import { Findings } from '../../shared/findings.js';
 import type { BulkChanges } from './bulk-changes.js';
 import type { BulkOperationDocument } from './bulk-operation.document.js';
 import type { BulkRepository } from './bulk.repository.js';
@@ -20,6 +20,7 @@ import type { ExperimentDirectory } from '../ports.js';
 import { storedKey } from '../../shared/stored-key.js';
 import { planJobFilter, type JobFilterPlan } from '../model/job-filter.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
+import type { JobInputErrors, RefusalCode } from '../submit/refusal.types.js';
 
 /** What {@link BulkService} works with. */
 export interface BulkServiceOptions {
@@ -225,42 +226,42 @@ function byReason({ refused }: BulkOutcome): Readonly<Record<string, number>> {
 }
 
 function check(kind: BulkKind, { selection, parameters, idempotencyKey }: BulkInput): readonly BulkFault[] {
-  const findings = new Findings();
+  const errors = new InputErrors<RefusalCode>();
   if ('ids' in selection) {
-    if (selection.ids.length === 0) findings.add(['selection', 'ids'], '0 ids', `1 to ${maxAtOnce} ids`);
+    if (selection.ids.length === 0) errors.add(['selection', 'ids'], '0 ids', `1 to ${maxAtOnce} ids`);
     if (selection.ids.length > maxAtOnce)
-      findings.add(
+      errors.add(
         ['selection', 'ids'],
         `${selection.ids.length} ids`,
         `at most ${maxAtOnce} ids; choose more by a filter`,
       );
-  } else checkCriteria(selection.criteria, findings);
-  if (kind === 'HOLD') findings.text(['reason'], parameters.reason ?? '', 1, 500);
-  else if (parameters.reason !== undefined) findings.text(['reason'], parameters.reason, 0, 500);
-  if (kind === 'SET_PRIORITY') findings.int(['priority'], parameters.priority ?? Number.NaN, -1000, 1000);
-  if (idempotencyKey != null) findings.text(['idempotencyKey'], idempotencyKey, 1, 200);
-  else if (kind === 'RETRY') findings.add(['idempotencyKey'], idempotencyKey, '1 to 200 characters');
-  return findings.refusals.map(({ path, message }) => ({ code: 'INVALID_VALUE' as const, path, message }));
+  } else checkCriteria(selection.criteria, errors);
+  if (kind === 'HOLD') errors.verbatim(['reason'], parameters.reason ?? '', 1, 500);
+  else if (parameters.reason !== undefined) errors.verbatim(['reason'], parameters.reason, 0, 500);
+  if (kind === 'SET_PRIORITY') errors.int(['priority'], parameters.priority ?? Number.NaN, -1000, 1000);
+  if (idempotencyKey != null) errors.verbatim(['idempotencyKey'], idempotencyKey, 1, 200);
+  else if (kind === 'RETRY') errors.add(['idempotencyKey'], idempotencyKey, '1 to 200 characters');
+  return errors.all.map(({ path, message }) => ({ code: 'INVALID_VALUE' as const, path, message }));
 }
 
 function checkCriteria(
   criteria: Extract<BulkSelection, { criteria: unknown }>['criteria'],
-  findings: Findings,
+  errors: JobInputErrors,
 ): void {
   if ((criteria.ids?.length ?? 0) > 1000)
-    findings.add(['selection', 'filter', 'ids'], `${criteria.ids?.length} ids`, 'at most 1000 ids');
+    errors.add(['selection', 'filter', 'ids'], `${criteria.ids?.length} ids`, 'at most 1000 ids');
   const isEmpty = Object.values(criteria).every((value) => value === undefined);
   if (isEmpty)
-    findings.add(['selection', 'filter'], {}, 'at least one condition: a change of all jobs is never meant');
+    errors.add(['selection', 'filter'], {}, 'at least one condition: a change of all jobs is never meant');
 }
 
 function reused({ idempotencyKey }: BulkInput): BulkFault {
-  const findings = new Findings();
-  findings.add(['idempotencyKey'], idempotencyKey, 'a key that was not used for another change');
+  const errors = new InputErrors<RefusalCode>();
+  errors.add(['idempotencyKey'], idempotencyKey, 'a key that was not used for another change');
   return {
     code: 'IDEMPOTENCY_KEY_REUSED',
     path: ['idempotencyKey'],
-    message: findings.refusals[0]?.message ?? '',
+    message: errors.all[0]?.message ?? '',
   };
 }
 

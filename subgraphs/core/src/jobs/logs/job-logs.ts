@@ -274,6 +274,6 @@ function invalid(path: readonly string[], value: unknown, expected: string): App
   return {
     refusal: 'INVALID_VALUE',
     path,
-    message: `${path.join('.')}: ${JSON.stringify(value)} is not valid; expected ${expected}`,
+    message: `${path.join('.')}: ${JSON.stringify(value)} is not valid; must be ${expected}`,
   };
 }

@@ -27,5 +27,5 @@ export function wantedArchitecture(word: string): string | undefined {
 export function wantedLevel(level: string, architecture: string | null | undefined): string | undefined {
   if (!levels.has(level)) return architectureLevels.join(', ');
   if (architecture == null || ofIntel.has(architecture.toLowerCase())) return undefined;
-  return `none beside the architecture ${architecture}: only x86_64 has levels`;
+  return `absent with the architecture ${architecture}: only x86_64 has levels`;
 }

@@ -1,12 +1,13 @@
+import { InputErrors } from '@rhizome/errors';
 import { describe, expect, test } from '@jest/globals';
-import { Findings } from '../../shared/findings.js';
 import { checkGpu } from './gpu-input.js';
 import type { GpuSpec } from './submit.types.js';
+import type { RefusalCode } from './refusal.types.js';
 
 function faults(spec: GpuSpec): string[][] {
-  const findings = new Findings();
-  checkGpu(spec, ['gpu'], findings);
-  return findings.refusals.map(({ path, message }) => [path.slice(1).join('.'), message]);
+  const errors = new InputErrors<RefusalCode>();
+  checkGpu(spec, ['gpu'], errors);
+  return errors.all.map(({ path, message }) => [path.slice(1).join('.'), message]);
 }
 
 describe('what is asked of GPUs', () => {
@@ -36,7 +37,7 @@ describe('what is asked of GPUs', () => {
   });
 
   test.each<[GpuSpec, string, string]>([
-    [{ cudaRuntime: '12' }, 'cudaRuntime', '"12" is not valid; expected a version such as 12.4'],
+    [{ cudaRuntime: '12' }, 'cudaRuntime', '"12" is not valid; must be a version such as 12.4'],
     [{ cudaRuntime: '12.' }, 'cudaRuntime', '"12." is not valid'],
     [{ cudaRuntime: 'v12.4' }, 'cudaRuntime', '"v12.4" is not valid'],
     [{ cudaRuntime: '124' }, 'cudaRuntime', 'a version such as 12.4'],
@@ -50,7 +51,7 @@ describe('what is asked of GPUs', () => {
     [
       { sassTargets: ['sm_80', '80'] },
       'sassTargets.1',
-      '"80" is not valid; expected a SASS target such as sm_80',
+      '"80" is not valid; must be a SASS target such as sm_80',
     ],
     [{ sassTargets: ['8.0'] }, 'sassTargets.0', 'sm_80'],
     [{ sassTargets: ['sm80'] }, 'sassTargets.0', 'sm_80'],
@@ -61,7 +62,7 @@ describe('what is asked of GPUs', () => {
     [
       { ptxTargets: ['compute_80'] },
       'ptxToolkit',
-      'null is not valid; expected the CUDA toolkit that made the PTX',
+      'null is not valid; must be the CUDA toolkit that made the PTX',
     ],
     [{ gfxTargets: ['90a'] }, 'gfxTargets.0', 'gfx90a'],
     [{ gfxTargets: ['MI300X'] }, 'gfxTargets.0', 'gfx90a'],
@@ -70,7 +71,7 @@ describe('what is asked of GPUs', () => {
     [{ migProfile: '1g10gb' }, 'migProfile', 'a MIG profile such as 1g.10gb'],
     [{ migProfile: '10gb' }, 'migProfile', '"10gb" is not valid'],
     [{ migProfile: '1g.10gb*me' }, 'migProfile', '1g.10gb+me'],
-    [{ migFraction: 1001 }, 'migFraction', '1 to 1000'],
+    [{ migFraction: 1001 }, 'migFraction', 'at most 1000'],
     [{ migProfile: '1g.10gb', migFraction: 142 }, 'migFraction', 'not both'],
     [{ migProfile: '1g.10gb', nvlink: true, count: 2 }, 'nvlink', 'only whole devices have NVLink'],
     [{ share: 300, count: 2 }, 'count', '1 beside a share'],
@@ -79,23 +80,23 @@ describe('what is asked of GPUs', () => {
     [
       { vendor: 'AMD', cudaRuntime: '12.4' },
       'cudaRuntime',
-      '"12.4" is not valid; expected none beside vendor AMD: it is of NVIDIA',
+      '"12.4" is not valid; must be absent with vendor AMD: it is of NVIDIA',
     ],
-    [{ vendor: 'AMD', migProfile: '1g.10gb' }, 'migProfile', 'none beside vendor AMD'],
-    [{ vendor: 'INTEL', minComputeCapability: '8.0' }, 'minComputeCapability', 'none beside vendor INTEL'],
-    [{ vendor: 'NVIDIA', rocmRuntime: '6.2' }, 'rocmRuntime', 'none beside vendor NVIDIA: it is of AMD'],
-    [{ vendor: 'AMD', models: ['A100'] }, 'models.0', '"A100" is not valid; expected none beside vendor AMD'],
+    [{ vendor: 'AMD', migProfile: '1g.10gb' }, 'migProfile', 'absent with vendor AMD'],
+    [{ vendor: 'INTEL', minComputeCapability: '8.0' }, 'minComputeCapability', 'absent with vendor INTEL'],
+    [{ vendor: 'NVIDIA', rocmRuntime: '6.2' }, 'rocmRuntime', 'absent with vendor NVIDIA: it is of AMD'],
+    [{ vendor: 'AMD', models: ['A100'] }, 'models.0', '"A100" is not valid; must be absent with vendor AMD'],
     [
       { models: ['MI300X'], sassTargets: ['sm_90'] },
       'sassTargets',
-      'none beside models, of which devices are of AMD',
+      'absent with models, of which devices are of AMD',
     ],
     [
       { cudaRuntime: '12.4', rocmRuntime: '6.2' },
       'rocmRuntime',
-      'none beside cudaRuntime, of which devices are of NVIDIA',
+      'absent with cudaRuntime, of which devices are of NVIDIA',
     ],
-    [{ minMemoryMiB: 0 }, 'minMemoryMiB', '1 to 16777216'],
+    [{ minMemoryMiB: 0 }, 'minMemoryMiB', 'at least 1'],
     [{ models: [''] }, 'models.0', '1 to 100'],
   ])(
     'is refused where none can, with the field, the value and what would be right: %j',

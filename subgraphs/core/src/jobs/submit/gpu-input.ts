@@ -1,8 +1,8 @@
 /** Whether what a job asks of GPUs is well-formed, and can be met by any device at all: one that cannot would wait for ever. */
 import { modelsNamed } from '../../gpus/catalogue/catalogue.js';
 import { genericTargets } from '../../gpus/catalogue/rocm-releases.js';
-import type { Findings } from '../../shared/findings.js';
 import type { GpuSpec } from './submit.types.js';
+import type { JobInputErrors } from './refusal.types.js';
 
 type Path = readonly (string | number)[];
 
@@ -18,18 +18,18 @@ const profile = /^((nvidia\.com\/)?mig[- ])?(\d+c\.)?\d+g\.\d+gb([+.-](me|gfx)(\
 const vendors = ['NVIDIA', 'AMD', 'INTEL'];
 
 /** Checks what is asked of GPUs. @param path where it stands in the input */
-export function checkGpu(spec: GpuSpec, path: Path, findings: Findings): void {
-  findings.int([...path, 'count'], spec.count ?? 1, 1, 64);
+export function checkGpu(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
+  errors.int([...path, 'count'], spec.count ?? 1, 1, 64);
   if (spec.vendor != null && !vendors.includes(spec.vendor))
-    findings.add([...path, 'vendor'], spec.vendor, vendors.join(', '));
-  if (spec.minMemoryMiB != null) findings.int([...path, 'minMemoryMiB'], spec.minMemoryMiB, 1, 16_777_216);
-  checkVersions(spec, path, findings);
-  checkTargets(spec, path, findings);
-  checkParts(spec, path, findings);
-  checkVendors(spec, path, findings);
+    errors.add([...path, 'vendor'], spec.vendor, vendors.join(', '));
+  if (spec.minMemoryMiB != null) errors.int([...path, 'minMemoryMiB'], spec.minMemoryMiB, 1, 16_777_216);
+  checkVersions(spec, path, errors);
+  checkTargets(spec, path, errors);
+  checkParts(spec, path, errors);
+  checkVendors(spec, path, errors);
 }
 
-function checkVersions(spec: GpuSpec, path: Path, findings: Findings): void {
+function checkVersions(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
   const forms = [
     ['minComputeCapability', capability, 'a compute capability such as 8.0'],
     ['cudaRuntime', version, 'a version such as 12.4 or 12.4.1'],
@@ -39,11 +39,11 @@ function checkVersions(spec: GpuSpec, path: Path, findings: Findings): void {
   ] as const;
   for (const [name, form, expected] of forms) {
     const value = spec[name];
-    if (value != null) findings.form([...path, name], value, form, expected);
+    if (value != null) errors.form([...path, name], value, form, expected);
   }
 }
 
-function checkTargets(spec: GpuSpec, path: Path, findings: Findings): void {
+function checkTargets(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
   const generic = Object.keys(genericTargets);
   const isGfx = (value: string): boolean =>
     gfx.test(value) || generic.includes(value.split(':')[0]?.toLowerCase() ?? '');
@@ -63,16 +63,16 @@ function checkTargets(spec: GpuSpec, path: Path, findings: Findings): void {
   ] as const;
   for (const [name, isForm, expected] of forms) {
     const values = spec[name] ?? [];
-    findings.list([...path, name], values, 100);
+    errors.list([...path, name], values, 100);
     values.forEach((value, position) => {
       const at = [...path, name, position];
-      if (isForm(value.trim())) findings.text(at, value, 1, 100);
-      else findings.add(at, value, expected);
+      if (isForm(value.trim())) errors.verbatim(at, value, 1, 100);
+      else errors.add(at, value, expected);
     });
   }
   const isToolkitTold = spec.ptxToolkit != null || spec.cudaRuntime != null;
   if ((spec.ptxTargets ?? []).length > 0 && (spec.sassTargets ?? []).length === 0 && !isToolkitTold)
-    findings.add(
+    errors.add(
       [...path, 'ptxToolkit'],
       null,
       'the CUDA toolkit that made the PTX, such as 12.4, or a cudaRuntime: drivers compile the PTX of their own toolkit and older ones',
@@ -80,36 +80,35 @@ function checkTargets(spec: GpuSpec, path: Path, findings: Findings): void {
 }
 
 /** A part of a device is a MIG slice or a share, one of them; a share is of one device that others use too. */
-function checkParts(spec: GpuSpec, path: Path, findings: Findings): void {
+function checkParts(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
   const { migProfile, migFraction, share, shareMemoryMiB } = spec;
   if (migProfile != null)
-    findings.form(
+    errors.form(
       [...path, 'migProfile'],
       migProfile.trim(),
       profile,
       'a MIG profile such as 1g.10gb or 1g.10gb+me',
     );
-  if (migFraction != null) findings.int([...path, 'migFraction'], migFraction, 1, 1000);
-  if (share != null) findings.int([...path, 'share'], share, 1, 1000);
-  if (shareMemoryMiB != null) findings.int([...path, 'shareMemoryMiB'], shareMemoryMiB, 1, 16_777_216);
+  if (migFraction != null) errors.int([...path, 'migFraction'], migFraction, 1, 1000);
+  if (share != null) errors.int([...path, 'share'], share, 1, 1000);
+  if (shareMemoryMiB != null) errors.int([...path, 'shareMemoryMiB'], shareMemoryMiB, 1, 16_777_216);
   if (share != null && (migProfile != null || migFraction != null))
-    findings.add([...path, 'share'], share, 'either a share of a device or a MIG profile, not both');
+    errors.add([...path, 'share'], share, 'either a share of a device or a MIG profile, not both');
   if (migProfile != null && migFraction != null)
-    findings.add([...path, 'migFraction'], migFraction, 'either a MIG profile or a fraction, not both');
+    errors.add([...path, 'migFraction'], migFraction, 'either a MIG profile or a fraction, not both');
   if (spec.nvlink && (spec.count ?? 1) > 1 && (migProfile != null || migFraction != null))
-    findings.add([...path, 'nvlink'], true, 'none beside a part of a device: only whole devices have NVLink');
+    errors.add([...path, 'nvlink'], true, 'absent with a part of a device: only whole devices have NVLink');
   if (share == null) {
-    if (shareMemoryMiB != null)
-      findings.add([...path, 'shareMemoryMiB'], shareMemoryMiB, 'a share beside it');
+    if (shareMemoryMiB != null) errors.add([...path, 'shareMemoryMiB'], shareMemoryMiB, 'a share beside it');
     return;
   }
   if ((spec.count ?? 1) !== 1)
-    findings.add([...path, 'count'], spec.count, '1 beside a share: a share is of one device');
-  if (spec.exclusive) findings.add([...path, 'exclusive'], true, 'no share beside it');
+    errors.add([...path, 'count'], spec.count, '1 beside a share: a share is of one device');
+  if (spec.exclusive) errors.add([...path, 'exclusive'], true, 'no share beside it');
 }
 
 /** What only devices of one vendor have is not asked beside what only those of another have. */
-function checkVendors(spec: GpuSpec, path: Path, findings: Findings): void {
+function checkVendors(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
   let first: { readonly vendor: string; readonly name: string } | undefined;
   for (const { name, at = [name], value, vendor } of vendorWords(spec)) {
     first ??= { vendor, name };
@@ -118,7 +117,7 @@ function checkVendors(spec: GpuSpec, path: Path, findings: Findings): void {
       first.name === 'vendor'
         ? `vendor ${first.vendor}`
         : `${first.name}, of which devices are of ${first.vendor}`;
-    findings.add([...path, ...at], value, `none beside ${beside}: it is of ${vendor}`);
+    errors.add([...path, ...at], value, `absent with ${beside}: it is of ${vendor}`);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Whose jobs are: the caller's, or somebody's for whom a service speaks. */
+import { InputErrors } from '@rhizome/errors';
 import { assertCan, type Principal } from '@rhizome/authz';
-import { Findings, type Refusal } from '../../shared/findings.js';
+import type { Refusal, RefusalCode } from './refusal.types.js';
 
 /** The subject that a submit belongs to, and who submitted it where that is somebody else; or what is wrong with it. */
 export type Ownership =
@@ -15,8 +16,8 @@ export function ownershipOf(
   const { subject } = principal;
   if (onBehalfOf == null || onBehalfOf === subject) return { owner: subject };
   assertCan(principal, 'job:submitFor', experiment);
-  const findings = new Findings();
-  findings.line(['onBehalfOf'], onBehalfOf, 1, 255);
-  const [refusal] = findings.refusals;
+  const errors = new InputErrors<RefusalCode>();
+  errors.text(['onBehalfOf'], onBehalfOf, 1, 255);
+  const [refusal] = errors.all;
   return refusal ? { refusal } : { owner: onBehalfOf, submittedBy: subject };
 }

@@ -1,5 +1,5 @@
 import type { RefusedJob } from './submit.types.js';
-import type { Refusal } from '../../shared/findings.js';
+import type { Refusal } from './refusal.types.js';
 
 const maxOfJob = 10;
 const maxTexts = 1000;

@@ -1,3 +1,4 @@
+import { InputErrors } from '@rhizome/errors';
 import { assertCan, type Principal } from '@rhizome/authz';
 import { digestOf, isDigestOf } from '@rhizome/digest';
 import type { Logger } from '@rhizome/log';
@@ -6,7 +7,6 @@ import type { ClassesRepository } from '../model/requirement-classes.repository.
 import { classifier } from './classifier.js';
 import type { ExperimentDirectory, ExperimentFacts, QueueDirectory } from '../ports.js';
 import type { Dependencies } from '../dependencies/dependencies.js';
-import { Findings, type Refusal } from '../../shared/findings.js';
 import { storedKey } from '../../shared/stored-key.js';
 import { batchJobIds } from '../model/job-ids.js';
 import { checkJob, sibling } from './job-input.js';
@@ -20,6 +20,7 @@ import { type CheckSelector, requirementChecks } from './requirement-checks.js';
 import { submissionSchemaVersion, type SubmissionDocument } from './submission.document.js';
 import type { SubmissionsRepository } from './submissions.repository.js';
 import type { JobSpec } from './submit.types.js';
+import type { JobInputErrors, Refusal, RefusalCode } from './refusal.types.js';
 
 /** What {@link SubmitService} works with. */
 export interface SubmitServiceOptions {
@@ -164,21 +165,21 @@ export class SubmitService {
     const refusedJobs = new RefusedJobs();
     const bad = new Set<number>();
     jobs.forEach((job, index) => {
-      const findings = new Findings();
+      const errors = new InputErrors<RefusalCode>();
       const path = ['jobs', index];
-      checkJob(job, path, findings, checks);
+      checkJob(job, path, errors, checks);
       if (job.share != null && !experiment.shares.includes(shareOf(job.share, experiment))) {
-        findings.add(
+        errors.add(
           [...path, 'share'],
           job.share,
           `a share of ${experiment.name}: ${listed(experiment.shares)}`,
           'SHARE_NOT_FOUND',
         );
       }
-      checkParents(job, index, experiment, parents, bad, findings);
-      if (findings.isEmpty) return;
+      checkParents(job, index, experiment, parents, bad, errors);
+      if (errors.isEmpty) return;
       bad.add(index);
-      refusedJobs.add(index, findings.refusals);
+      refusedJobs.add(index, errors.all);
     });
     return { refusedJobs, parents };
   }
@@ -267,9 +268,9 @@ export function refusalOf(
   value: unknown,
   expected: string,
 ): Refusal {
-  const findings = new Findings();
-  findings.add(path, value, expected, code);
-  return findings.refusals[0] as Refusal;
+  const errors = new InputErrors<RefusalCode>();
+  errors.add(path, value, expected, code);
+  return errors.all[0] as Refusal;
 }
 
 /** The refusal of a key that belongs to another input. */
@@ -288,7 +289,7 @@ export function listed(values: readonly string[]): string {
 }
 
 function checkCall({ experiment, idempotencyKey, jobs }: SubmitInput): Refusal | undefined {
-  const findings = new Findings();
+  const errors = new InputErrors<RefusalCode>();
   if (jobs.length > maxJobsPerSubmit) {
     return refusalOf(
       'BATCH_TOO_LARGE',
@@ -297,10 +298,10 @@ function checkCall({ experiment, idempotencyKey, jobs }: SubmitInput): Refusal |
       `at most ${maxJobsPerSubmit} jobs in one call`,
     );
   }
-  if (jobs.length === 0) findings.add(['jobs'], '0 jobs', `1 to ${maxJobsPerSubmit} jobs`);
-  findings.text(['idempotencyKey'], idempotencyKey, 1, 200);
-  findings.text(['experiment'], experiment, 1, 31);
-  return findings.refusals[0];
+  if (jobs.length === 0) errors.add(['jobs'], '0 jobs', `1 to ${maxJobsPerSubmit} jobs`);
+  errors.verbatim(['idempotencyKey'], idempotencyKey, 1, 200);
+  errors.verbatim(['experiment'], experiment, 1, 31);
+  return errors.all[0];
 }
 
 function checkParents(
@@ -309,11 +310,11 @@ function checkParents(
   experiment: ExperimentFacts,
   parents: ParentStates,
   refused: ReadonlySet<number>,
-  findings: Findings,
+  errors: JobInputErrors,
 ): void {
   (dependsOn ?? []).slice(0, 1000).forEach((id, position) => {
     const path = ['jobs', index, 'dependsOn', position];
-    const refuse = (expected: string) => findings.add(path, id, expected, 'DEPENDENCY_INVALID');
+    const refuse = (expected: string) => errors.add(path, id, expected, 'DEPENDENCY_INVALID');
     if (sibling.test(id)) {
       const at = Number(id.slice(1));
       if (at >= index) refuse(`a job that stands before ${index} in the call`);

@@ -1,6 +1,6 @@
 /** What goes into a submit and what comes out: the words of rules and repositories, without GraphQL. */
 import type { JobErrorFamily } from '../model/job.types.js';
-import type { Refusal } from '../../shared/findings.js';
+import type { Refusal } from './refusal.types.js';
 
 type Maybe<T> = T | null | undefined;
 

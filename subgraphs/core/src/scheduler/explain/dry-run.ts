@@ -1,15 +1,16 @@
 /** A dry run: what a job with some requirements would wait for, before anybody submits it. */
+import { InputErrors } from '@rhizome/errors';
 import { assertCan, type Principal } from '@rhizome/authz';
 import type { AskedRequirements } from '../dispatch/scheduler.service.js';
 import type { ExplanationCaller } from './explanations.js';
 import type { PendingFacts } from './pending.types.js';
 import type { ExperimentFacts, QueueDirectory } from '../../jobs/ports.js';
-import { Findings, type Refusal } from '../../shared/findings.js';
 import { checkRequirements } from '../../jobs/submit/job-input.js';
 import { normaliseRequirements } from '../../jobs/submit/normalise.js';
 import { type CheckSelector, requirementChecks } from '../../jobs/submit/requirement-checks.js';
 import { shareOf } from '../../jobs/submit/submit.service.js';
 import type { RequirementsSpec } from '../../jobs/submit/submit.types.js';
+import type { JobInputErrors, Refusal, RefusalCode } from '../../jobs/submit/refusal.types.js';
 
 /** What to explain. */
 export interface ExplainInput {
@@ -48,18 +49,18 @@ export interface ExplainOptions {
 export function explainer({ experiment: find, queues, checkSelector, explain }: ExplainOptions): Explain {
   return async (principal, input, caller) => {
     assertCan(principal, 'share:read', input.experiment);
-    const findings = new Findings();
+    const errors = new InputErrors<RefusalCode>();
     const experiment = await find(input.experiment);
     if (!experiment)
-      findings.add(['experiment'], input.experiment, 'a registered experiment', 'EXPERIMENT_NOT_FOUND');
+      errors.add(['experiment'], input.experiment, 'a registered experiment', 'EXPERIMENT_NOT_FOUND');
     const requirements = input.requirements ?? {};
     const checks = await requirementChecks({ queues, checkSelector }, experiment?.name ?? null, [
       requirements,
     ]);
-    checkRequirements(requirements, ['requirements'], findings, checks);
-    findings.int(['priority'], input.priority ?? 0, -1000, 1000);
-    const share = experiment && shareFor(experiment, input.share, findings);
-    if (!share || !findings.isEmpty) return { pending: null, userErrors: findings.refusals };
+    checkRequirements(requirements, ['requirements'], errors, checks);
+    errors.int(['priority'], input.priority ?? 0, -1000, 1000);
+    const share = experiment && shareFor(experiment, input.share, errors);
+    if (!share || !errors.isEmpty) return { pending: null, userErrors: errors.all };
     const asked = { requirements: normaliseRequirements(requirements), share, priority: input.priority ?? 0 };
     return { pending: await explain(asked, input, caller), userErrors: [] };
   };
@@ -68,12 +69,12 @@ export function explainer({ experiment: find, queues, checkSelector, explain }: 
 function shareFor(
   experiment: ExperimentFacts,
   given: string | null | undefined,
-  findings: Findings,
+  errors: JobInputErrors,
 ): string | undefined {
   if (given == null) return experiment.shares[0];
   const path = shareOf(given, experiment);
   if (experiment.shares.includes(path)) return path;
-  findings.add(
+  errors.add(
     ['share'],
     given,
     `a share of ${experiment.name}: ${experiment.shares.join(', ')}`,

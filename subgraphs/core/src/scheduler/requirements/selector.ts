@@ -199,7 +199,7 @@ function refused(text: string, field: string, expected: string): DomainError {
   const shown = text.length > 120 ? `${text.slice(0, 117)}...` : text;
   return new DomainError(
     'SELECTOR_INVALID',
-    `${field}: selector ${JSON.stringify(shown)} is refused; expected ${expected}`,
+    `${field}: selector ${JSON.stringify(shown)} is refused; must be ${expected}`,
     {
       field,
       value: shown,

@@ -1,6 +1,6 @@
 /** What workers may say of their devices, and what they are told when they say something else. */
+import { InputErrors } from '@rhizome/errors';
 import { describe, expect, test } from '@jest/globals';
-import { Problems } from '../../shared/problems.js';
 import {
   checkDevices,
   checkDeviceUse,
@@ -13,9 +13,9 @@ import type { WorkerErrorCode } from '../worker-errors.js';
 const gpu: DeviceInput = { id: 'GPU-1', vendor: 'NVIDIA', model: 'NVIDIA A100-SXM4-40GB' };
 
 function faultsOf(devices: readonly DeviceInput[]): readonly string[] {
-  const problems = new Problems<WorkerErrorCode>();
-  checkDevices(problems, ['devices'], devices);
-  return problems.found.map(({ path, message }) => {
+  const errors = new InputErrors<WorkerErrorCode>();
+  checkDevices(errors, ['devices'], devices);
+  return errors.all.map(({ path, message }) => {
     // What is wrong is said where it is.
     expect(message.startsWith(`${path.join('.')}: `)).toBe(true);
     return message;
@@ -33,47 +33,47 @@ describe('the number of devices', () => {
 
   test('too many are refused in one sentence, whatever else is wrong with them', () => {
     expect(faultsOf(many(1000).map((device) => ({ ...device, vendor: 'ACME' })))).toEqual([
-      'devices: "1000 devices" is not valid; expected at most 256 devices',
+      'devices: "1000 devices" is not valid; must be at most 256 devices',
     ]);
   });
 });
 
 describe('one fact that is not as it may be', () => {
   test.each<[keyof DeviceInput, unknown, string]>([
-    ['id', '', '"" is not valid; expected 1 to 128 characters, printable, without blanks at its ends'],
-    ['id', 'x'.repeat(1000), '(1000 characters) is not valid; expected 1 to 128 characters'],
+    ['id', '', '"" is not valid; must be 1 to 128 characters'],
+    ['id', 'x'.repeat(1000), '(1000 characters) is not valid; must be 1 to 128 characters'],
     ['id', 'GPU-1\n', '"GPU-1\\n" is not valid'],
-    ['vendor', 'Nvidia', '"Nvidia" is not valid; expected NVIDIA, AMD, INTEL'],
-    ['vendor', '', '"" is not valid; expected NVIDIA, AMD, INTEL'],
-    ['model', '', '"" is not valid; expected 1 to 128 characters'],
-    ['memoryMiB', 0, '0 is not valid; expected a whole number from 1 to 16777216'],
-    ['memoryMiB', -1, '-1 is not valid'],
-    ['memoryMiB', 2_147_483_647, '2147483647 is not valid; expected a whole number from 1 to 16777216'],
-    ['memoryMiB', NaN, 'is not valid; expected a whole number from 1 to 16777216'],
-    ['memoryMiB', Infinity, 'is not valid; expected a whole number from 1 to 16777216'],
-    ['memoryMiB', 40_960.5, '40960.5 is not valid; expected a whole number'],
-    ['memoryUsedMiB', -1, '-1 is not valid; expected a whole number from 0 to 16777216'],
-    ['utilisation', 1.01, '1.01 is not valid; expected a number from 0 to 1'],
-    ['utilisation', 57, '57 is not valid; expected a number from 0 to 1'],
-    ['utilisation', NaN, 'is not valid; expected a number from 0 to 1'],
-    ['utilisation', Infinity, 'is not valid; expected a number from 0 to 1'],
-    ['driverVersion', '', '"" is not valid; expected a version such as 550.54.15, left out when unknown'],
-    ['driverVersion', 'N/A', '"N/A" is not valid; expected a version such as 550.54.15, left out when'],
+    ['vendor', 'Nvidia', '"Nvidia" is not valid; must be NVIDIA, AMD, INTEL'],
+    ['vendor', '', '"" is not valid; must be NVIDIA, AMD, INTEL'],
+    ['model', '', '"" is not valid; must be 1 to 128 characters'],
+    ['memoryMiB', 0, '0 is too small; must be at least 1'],
+    ['memoryMiB', -1, '-1 is too small; must be at least 1'],
+    ['memoryMiB', 2_147_483_647, '2147483647 is too large; must be at most 16777216'],
+    ['memoryMiB', NaN, 'is not valid; must be a whole number from 1 to 16777216'],
+    ['memoryMiB', Infinity, 'is not valid; must be a whole number from 1 to 16777216'],
+    ['memoryMiB', 40_960.5, '40960.5 is not valid; must be a whole number'],
+    ['memoryUsedMiB', -1, '-1 is too small; must be at least 0'],
+    ['utilisation', 1.01, '1.01 is not valid; must be a number from 0 to 1'],
+    ['utilisation', 57, '57 is not valid; must be a number from 0 to 1'],
+    ['utilisation', NaN, 'is not valid; must be a number from 0 to 1'],
+    ['utilisation', Infinity, 'is not valid; must be a number from 0 to 1'],
+    ['driverVersion', '', '"" is not valid; must be a version such as 550.54.15, left out when unknown'],
+    ['driverVersion', 'N/A', '"N/A" is not valid; must be a version such as 550.54.15, left out when'],
     ['driverVersion', '[Unknown Error]', '"[Unknown Error]" is not valid'],
-    ['driverVersion', `5${'0'.repeat(64)}`, 'expected 1 to 64 characters'],
-    ['computeCapability', 'sm_90', '"sm_90" is not valid; expected a version such as 9.0'],
-    ['computeCapability', '', '"" is not valid; expected a version such as 9.0'],
-    ['cudaVersion', '12.4 (forward)', 'expected a version such as 12.4'],
-    ['cudaVersion', 'N/A', '"N/A" is not valid; expected a version such as 12.4'],
-    ['rocmVersion', '6.2.0-66', 'expected a version such as 6.2'],
-    ['migProfile', '', '"" is not valid; expected 1 to 64 characters'],
+    ['driverVersion', `5${'0'.repeat(64)}`, 'must be 1 to 64 characters'],
+    ['computeCapability', 'sm_90', '"sm_90" is not valid; must be a version such as 9.0'],
+    ['computeCapability', '', '"" is not valid; must be a version such as 9.0'],
+    ['cudaVersion', '12.4 (forward)', 'must be a version such as 12.4'],
+    ['cudaVersion', 'N/A', '"N/A" is not valid; must be a version such as 12.4'],
+    ['rocmVersion', '6.2.0-66', 'must be a version such as 6.2'],
+    ['migProfile', '', '"" is not valid; must be 1 to 64 characters'],
     ['migProfile', '1g.5gb ', '"1g.5gb " is not valid'],
-    ['pciId', '20B2', '"20B2" is not valid; expected vendor and device as 10de:20b2'],
-    ['gfxTarget', 'gfx90a:sramecc+:xnack-', 'expected an LLVM target such as gfx90a'],
-    ['nvlinkGroup', '', '"" is not valid; expected 1 to 64 characters'],
-    ['brand', 'Tesla\u0007', 'expected 1 to 64 characters, printable'],
+    ['pciId', '20B2', '"20B2" is not valid; must be vendor and device as 10de:20b2'],
+    ['gfxTarget', 'gfx90a:sramecc+:xnack-', 'must be an LLVM target such as gfx90a'],
+    ['nvlinkGroup', '', '"" is not valid; must be 1 to 64 characters'],
+    ['brand', 'Tesla\u0007', 'must be a text without control characters'],
     ['parentId', '', '"" is not valid'],
-    ['parentId', 'GPU-1', '"GPU-1" is not valid; expected the device that it is a part of, not itself'],
+    ['parentId', 'GPU-1', '"GPU-1" is not valid; must be the device that it is a part of, not itself'],
   ])('%s %j is refused with its name, what it is, and what would be right', (field, value, says) => {
     const [fault = '', ...more] = faultsOf([{ ...gpu, [field]: value }]);
     expect(fault).toMatch(new RegExp(`^devices\\.0\\.${field}: `));
@@ -112,8 +112,8 @@ describe('one fact that is not as it may be', () => {
 describe('devices of one report', () => {
   test('each is there once', () => {
     expect(faultsOf([gpu, { ...gpu, id: 'GPU-2' }, { ...gpu, model: 'other' }, gpu])).toEqual([
-      'devices.2.id: "GPU-1" is not valid; expected each device once',
-      'devices.3.id: "GPU-1" is not valid; expected each device once',
+      'devices.2.id: "GPU-1" is not valid; must be unique',
+      'devices.3.id: "GPU-1" is not valid; must be unique',
     ]);
   });
 
@@ -126,7 +126,7 @@ describe('devices of one report', () => {
     });
     expect(faultsOf([gpu, slice('MIG-1', 'GPU-1'), slice('MIG-2', 'GPU-1')])).toEqual([]);
     expect(faultsOf([slice('MIG-1', 'GPU-9'), slice('MIG-2', 'MIG-1')])).toEqual([
-      'devices.1.parentId: "MIG-1" is not valid; expected a whole device; that one is a part itself',
+      'devices.1.parentId: "MIG-1" is not valid; must be a whole device; that one is a part itself',
     ]);
     expect(faultsOf([slice('MIG-1', 'MIG-2'), slice('MIG-2', 'MIG-1')])).toHaveLength(2);
   });
@@ -134,9 +134,9 @@ describe('devices of one report', () => {
 
 describe('what is in use', () => {
   const faults = (use: readonly DeviceUseInput[], isBesideDevices = false): readonly string[] => {
-    const problems = new Problems<WorkerErrorCode>();
-    checkDeviceUse(problems, ['deviceUse'], use, isBesideDevices);
-    return problems.found.map(({ message }) => message);
+    const errors = new InputErrors<WorkerErrorCode>();
+    checkDeviceUse(errors, ['deviceUse'], use, isBesideDevices);
+    return errors.all.map(({ message }) => message);
   };
 
   test('is told once of each device, in its bounds', () => {
@@ -149,18 +149,16 @@ describe('what is in use', () => {
         { id: 'GPU-1', memoryUsedMiB: -1 },
       ]),
     ).toEqual([
-      'deviceUse.0.utilisation: 57 is not valid; expected a number from 0 to 1',
-      'deviceUse.1.id: "GPU-1" is not valid; expected each device once',
-      'deviceUse.1.memoryUsedMiB: -1 is not valid; expected a whole number from 0 to 16777216',
+      'deviceUse.0.utilisation: 57 is not valid; must be a number from 0 to 1',
+      'deviceUse.1.id: "GPU-1" is not valid; must be unique',
+      'deviceUse.1.memoryUsedMiB: -1 is too small; must be at least 0',
     ]);
-    expect(faults(many(257))).toEqual([
-      'deviceUse: "257 devices" is not valid; expected at most 256 devices',
-    ]);
+    expect(faults(many(257))).toEqual(['deviceUse: "257 devices" is not valid; must be at most 256 devices']);
   });
 
   test('is told by devices or beside none', () => {
     expect(faults([{ id: 'GPU-1' }], true)).toEqual([
-      'deviceUse: "1 entries" is not valid; expected nothing beside devices, which tell it',
+      'deviceUse: "1 entries" is not valid; must be absent where devices are given: they contain it',
     ]);
   });
 });

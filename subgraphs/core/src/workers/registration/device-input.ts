@@ -1,5 +1,5 @@
 /** Checks what workers say of their devices, and brings it into its stored form. */
-import type { Problems } from '../../shared/problems.js';
+import type { InputErrors } from '@rhizome/errors';
 import { known, type Maybe, type Path, checkOptionalText } from './optional-inputs.js';
 import { workerLimits } from '../worker.document.js';
 import type { DeviceUse } from '../worker.types.js';
@@ -42,127 +42,123 @@ const gfxTarget = /^gfx[0-9a-f]{3,5}$/;
 
 /** Notes all faults of a list of devices. */
 export function checkDevices(
-  problems: Problems<WorkerErrorCode>,
+  errors: InputErrors<WorkerErrorCode>,
   path: Path,
   devices: readonly DeviceInput[],
 ): void {
   if (devices.length > workerLimits.devices) {
-    problems.invalid(path, `${devices.length} devices`, `at most ${workerLimits.devices} devices`);
+    errors.add(path, `${devices.length} devices`, `at most ${workerLimits.devices} devices`);
     return;
   }
   const byId = new Map(devices.map((device) => [device.id, device]));
   const seen = new Set<string>();
   devices.forEach((device, index) => {
     const at = (field: string): Path => [...path, index, field];
-    problems.text(at('id'), device.id, 1, 128);
-    if (seen.has(device.id)) problems.invalid(at('id'), device.id, 'each device once');
+    errors.text(at('id'), device.id, 1, 128);
+    if (seen.has(device.id)) errors.add(at('id'), device.id, 'unique');
     seen.add(device.id);
-    if (!vendors.includes(device.vendor)) problems.invalid(at('vendor'), device.vendor, vendors.join(', '));
-    problems.text(at('model'), device.model, 1, 128);
-    problems.whole(at('memoryMiB'), device.memoryMiB, 1, 16_777_216);
-    checkVersions(problems, at, device);
-    checkOptionalText(problems, at('migProfile'), device.migProfile, 64);
-    checkParent(problems, at('parentId'), device, byId);
-    checkDeviceDetails(problems, at, device);
+    if (!vendors.includes(device.vendor)) errors.add(at('vendor'), device.vendor, vendors.join(', '));
+    errors.text(at('model'), device.model, 1, 128);
+    errors.int(at('memoryMiB'), device.memoryMiB, 1, 16_777_216);
+    checkVersions(errors, at, device);
+    checkOptionalText(errors, at('migProfile'), device.migProfile, 64);
+    checkParent(errors, at('parentId'), device, byId);
+    checkDeviceDetails(errors, at, device);
   });
 }
 
 function checkVersions(
-  problems: Problems<WorkerErrorCode>,
+  errors: InputErrors<WorkerErrorCode>,
   at: (field: string) => Path,
   { computeCapability, cudaVersion, rocmVersion, driverVersion }: DeviceInput,
 ): void {
-  form(problems, at('computeCapability'), computeCapability, version, 'a version such as 9.0');
-  form(problems, at('cudaVersion'), cudaVersion, version, 'a version such as 12.4');
-  form(problems, at('rocmVersion'), rocmVersion, version, 'a version such as 6.2');
+  form(errors, at('computeCapability'), computeCapability, version, 'a version such as 9.0');
+  form(errors, at('cudaVersion'), cudaVersion, version, 'a version such as 12.4');
+  form(errors, at('rocmVersion'), rocmVersion, version, 'a version such as 6.2');
   // Drivers number themselves in many ways; a word without a number is what tools say for what they do not know.
   if (driverVersion != null && !/\d/.test(driverVersion))
-    problems.invalid(
-      at('driverVersion'),
-      driverVersion,
-      'a version such as 550.54.15, left out when unknown',
-    );
-  else checkOptionalText(problems, at('driverVersion'), driverVersion, 64);
+    errors.add(at('driverVersion'), driverVersion, 'a version such as 550.54.15, left out when unknown');
+  else checkOptionalText(errors, at('driverVersion'), driverVersion, 64);
 }
 
 /** A slice is a part of a device that is itself no part; that device need not be reported. */
 function checkParent(
-  problems: Problems<WorkerErrorCode>,
+  errors: InputErrors<WorkerErrorCode>,
   path: Path,
   { id, parentId }: DeviceInput,
   byId: ReadonlyMap<string, DeviceInput>,
 ): void {
   if (parentId == null) return;
-  if (parentId === id) problems.invalid(path, parentId, 'the device that it is a part of, not itself');
+  if (parentId === id) errors.add(path, parentId, 'the device that it is a part of, not itself');
   else if (byId.get(parentId)?.parentId != null)
-    problems.invalid(path, parentId, 'a whole device; that one is a part itself');
-  else problems.text(path, parentId, 1, 128);
+    errors.add(path, parentId, 'a whole device; that one is a part itself');
+  else errors.text(path, parentId, 1, 128);
 }
 
 /** A text of a form that may be left out. */
 function form(
-  problems: Problems<WorkerErrorCode>,
+  errors: InputErrors<WorkerErrorCode>,
   path: Path,
   value: string | null | undefined,
   pattern: RegExp,
   expected: string,
 ): void {
-  if (value != null) problems.form(path, value, pattern, expected);
+  if (value != null) errors.form(path, value, pattern, expected);
 }
 
 function checkDeviceDetails(
-  problems: Problems<WorkerErrorCode>,
+  errors: InputErrors<WorkerErrorCode>,
   at: (field: string) => Path,
   device: DeviceInput,
 ): void {
-  form(problems, at('pciId'), device.pciId, pciId, 'vendor and device as 10de:20b2');
-  form(problems, at('gfxTarget'), device.gfxTarget, gfxTarget, 'an LLVM target such as gfx90a');
+  form(errors, at('pciId'), device.pciId, pciId, 'vendor and device as 10de:20b2');
+  form(errors, at('gfxTarget'), device.gfxTarget, gfxTarget, 'an LLVM target such as gfx90a');
   for (const field of ['pciAddress', 'brand', 'nvlinkGroup', 'partitionMode'] as const)
-    checkOptionalText(problems, at(field), device[field], 64);
-  checkUse(problems, at, device);
+    checkOptionalText(errors, at(field), device[field], 64);
+  checkUse(errors, at, device);
   const sources = device.sources ?? [];
-  problems.distinct(
+  errors.distinct(
     at('sources'),
     sources.map(({ fact }) => fact),
     workerLimits.factSources,
   );
   sources.forEach(({ fact, source }, index) => {
-    problems.text([...at('sources'), index, 'fact'], fact, 1, 64);
-    problems.text([...at('sources'), index, 'source'], source, 1, 128);
+    errors.text([...at('sources'), index, 'fact'], fact, 1, 64);
+    errors.text([...at('sources'), index, 'source'], source, 1, 128);
   });
 }
 
 /** Notes all faults of what is said to be in use; beside devices it would say so twice. */
 export function checkDeviceUse(
-  problems: Problems<WorkerErrorCode>,
+  errors: InputErrors<WorkerErrorCode>,
   path: Path,
   use: readonly DeviceUseInput[],
   isBesideDevices: boolean,
 ): void {
   if (isBesideDevices)
-    problems.invalid(path, `${use.length} entries`, 'nothing beside devices, which tell it');
+    errors.add(path, `${use.length} entries`, 'absent where devices are given: they contain it');
   if (use.length > workerLimits.devices) {
-    problems.invalid(path, `${use.length} devices`, `at most ${workerLimits.devices} devices`);
+    errors.add(path, `${use.length} devices`, `at most ${workerLimits.devices} devices`);
     return;
   }
   const seen = new Set<string>();
   use.forEach((device, index) => {
     const at = (field: string): Path => [...path, index, field];
-    problems.text(at('id'), device.id, 1, 128);
-    if (seen.has(device.id)) problems.invalid(at('id'), device.id, 'each device once');
+    errors.text(at('id'), device.id, 1, 128);
+    if (seen.has(device.id)) errors.add(at('id'), device.id, 'unique');
     seen.add(device.id);
-    checkUse(problems, at, device);
+    checkUse(errors, at, device);
   });
 }
 
 function checkUse(
-  problems: Problems<WorkerErrorCode>,
+  errors: InputErrors<WorkerErrorCode>,
   at: (field: string) => Path,
   { utilisation, memoryUsedMiB }: DeviceUseInput,
 ): void {
   if (utilisation != null && !(utilisation >= 0 && utilisation <= 1))
-    problems.invalid(at('utilisation'), utilisation, 'a number from 0 to 1');
-  problems.whole(at('memoryUsedMiB'), memoryUsedMiB, 0, 16_777_216);
+    errors.add(at('utilisation'), utilisation, 'a number from 0 to 1');
+  errors.int(at('memoryUsedMiB'), memoryUsedMiB, 0, 16_777_216);
 }
 
 /** The stored form, by id; what is not known is left out, and so is what is in use. */

@@ -1,5 +1,5 @@
 /** Facts of an input that may be left out. */
-import type { Problems } from '../../shared/problems.js';
+import type { InputErrors } from '@rhizome/errors';
 import type { WorkerErrorCode } from '../worker-errors.js';
 
 /** Left out, or null. */
@@ -10,12 +10,12 @@ export type Path = readonly (string | number)[];
 
 /** A text that may be left out; an empty one is no way to say so. */
 export function checkOptionalText(
-  problems: Problems<WorkerErrorCode>,
+  errors: InputErrors<WorkerErrorCode>,
   path: Path,
   value: string | null | undefined,
   max: number,
 ): void {
-  if (value != null) problems.text(path, value, 1, max);
+  if (value != null) errors.text(path, value, 1, max);
 }
 
 type Known<T> = { [K in keyof T]?: NonNullable<T[K]> };

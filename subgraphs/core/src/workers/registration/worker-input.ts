@@ -1,5 +1,5 @@
 /** Checks what workers say of themselves and their hosts, and brings it into its stored form. */
-import type { Problems } from '../../shared/problems.js';
+import type { InputErrors } from '@rhizome/errors';
 import { checkDevices, type DeviceInput } from './device-input.js';
 import { known, type Maybe, type Path, checkOptionalText } from './optional-inputs.js';
 import { workerLimits } from '../worker.document.js';
@@ -34,35 +34,38 @@ export interface RegisterInput {
 }
 
 /** Notes all faults of a registration. */
-export function checkRegistration(problems: Problems<WorkerErrorCode>, spec: RegisterInput, now: Date): void {
-  problems.text(['host'], spec.host, 1, 255);
-  problems.text(['name'], spec.name, 1, 255);
-  problems.text(['version'], spec.version, 1, 64);
-  problems.text(['idempotencyKey'], spec.idempotencyKey, 1, 200);
-  checkHardware(problems, ['hardware'], spec.hardware);
-  problems.labels(['labels'], spec.labels ?? [], workerLimits.labels);
-  checkDevices(problems, ['devices'], spec.devices ?? []);
-  if (spec.endsAt && spec.endsAt <= now)
-    problems.invalid(['endsAt'], spec.endsAt.toISOString(), 'a time to come');
+export function checkRegistration(
+  errors: InputErrors<WorkerErrorCode>,
+  spec: RegisterInput,
+  now: Date,
+): void {
+  errors.text(['host'], spec.host, 1, 255);
+  errors.text(['name'], spec.name, 1, 255);
+  errors.text(['version'], spec.version, 1, 64);
+  errors.text(['idempotencyKey'], spec.idempotencyKey, 1, 200);
+  checkHardware(errors, ['hardware'], spec.hardware);
+  errors.labels(['labels'], spec.labels ?? [], workerLimits.labels);
+  checkDevices(errors, ['devices'], spec.devices ?? []);
+  if (spec.endsAt && spec.endsAt <= now) errors.add(['endsAt'], spec.endsAt.toISOString(), 'a time to come');
 }
 
 /** Notes all faults of a host's facts. */
-export function checkHardware(problems: Problems<WorkerErrorCode>, path: Path, spec: HardwareInput): void {
-  problems.whole([...path, 'cores'], spec.cores, 1, 4096);
-  problems.whole([...path, 'memoryMiB'], spec.memoryMiB, 1, 16_777_216);
-  problems.whole([...path, 'diskMiB'], spec.diskMiB, 0, 1_073_741_824);
-  problems.form(
+export function checkHardware(errors: InputErrors<WorkerErrorCode>, path: Path, spec: HardwareInput): void {
+  errors.int([...path, 'cores'], spec.cores, 1, 4096);
+  errors.int([...path, 'memoryMiB'], spec.memoryMiB, 1, 16_777_216);
+  errors.int([...path, 'diskMiB'], spec.diskMiB, 0, 1_073_741_824);
+  errors.form(
     [...path, 'architecture'],
     spec.architecture,
     /^[A-Za-z0-9_-]{1,32}$/,
     'a word such as x86_64 or aarch64',
   );
-  checkOptionalText(problems, [...path, 'architectureLevel'], spec.architectureLevel, 32);
-  checkOptionalText(problems, [...path, 'cpuVendor'], spec.cpuVendor, 128);
-  checkOptionalText(problems, [...path, 'cpuModel'], spec.cpuModel, 255);
+  checkOptionalText(errors, [...path, 'architectureLevel'], spec.architectureLevel, 32);
+  checkOptionalText(errors, [...path, 'cpuVendor'], spec.cpuVendor, 128);
+  checkOptionalText(errors, [...path, 'cpuModel'], spec.cpuModel, 255);
   const runtimes = spec.containerRuntimes ?? [];
-  problems.distinct([...path, 'containerRuntimes'], runtimes, workerLimits.runtimes);
-  runtimes.forEach((name, index) => problems.text([...path, 'containerRuntimes', index], name, 1, 64));
+  errors.distinct([...path, 'containerRuntimes'], runtimes, workerLimits.runtimes);
+  runtimes.forEach((name, index) => errors.text([...path, 'containerRuntimes', index], name, 1, 64));
 }
 
 /** The stored form; what is not known is left out. */

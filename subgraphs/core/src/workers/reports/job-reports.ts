@@ -1,6 +1,6 @@
 /** Words about jobs on their way through a report: what is known of each, what is wrong with it. */
+import { InputErrors } from '@rhizome/errors';
 import type { ReportedJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
-import { Problems } from '../../shared/problems.js';
 import type { JobState } from '../../jobs/model/job-state.js';
 import type { ReportStep } from './report-plans.js';
 import type { WorkerErrorCode, WorkerProblem } from '../worker-errors.js';
@@ -29,7 +29,7 @@ export interface OpenReport<TReport extends JobReport> {
 export interface ReportRules<TReport extends JobReport, C extends WorkerErrorCode = never> {
   /** What must be known of a job before its word is planned. */
   readonly needs: 'state' | 'outputs' | 'all';
-  readonly check: (report: TReport, at: readonly (string | number)[], problems: Problems) => void;
+  readonly check: (report: TReport, at: readonly (string | number)[], errors: InputErrors) => void;
   readonly refuse?: (report: TReport, known: Known, index: number) => WorkerProblem<C> | undefined;
   readonly plan: (report: TReport, known: Known) => ReportStep;
 }
@@ -45,20 +45,20 @@ export function checkedReports<TReport extends JobReport>(
   const fit: { index: number; report: TReport }[] = [];
   const all: WorkerProblem<never>[] = [];
   if (reports.length > maxReported) {
-    const problems = new Problems();
-    problems.invalid(['jobs'], `${reports.length} entries`, `at most ${maxReported} entries`);
-    return { fit, problems: problems.found };
+    const errors = new InputErrors();
+    errors.add(['jobs'], `${reports.length} entries`, `at most ${maxReported} entries`);
+    return { fit, errors: errors.all };
   }
   const seen = new Set<string>();
   reports.forEach((report, index) => {
-    const problems = new Problems();
-    if (seen.has(report.id)) problems.invalid(['jobs', index, 'id'], report.id, 'each job once in a call');
+    const errors = new InputErrors();
+    if (seen.has(report.id)) errors.add(['jobs', index, 'id'], report.id, 'unique in a call');
     seen.add(report.id);
-    check(report, ['jobs', index], problems);
-    if (problems.none) fit.push({ index, report });
-    else all.push(...problems.found);
+    check(report, ['jobs', index], errors);
+    if (errors.isEmpty) fit.push({ index, report });
+    else all.push(...errors.all);
   });
-  return { fit, problems: all };
+  return { fit, errors: all };
 }
 
 /** There is no such job. */
@@ -81,6 +81,6 @@ export function conflict(
   state: JobState,
   expected: string,
 ): WorkerProblem<'JOB_STATE_CONFLICT'> {
-  const message = `jobs.${index}.id: job ${id} is ${state}; expected ${expected}`;
+  const message = `jobs.${index}.id: job ${id} is ${state}; must be ${expected}`;
   return { code: 'JOB_STATE_CONFLICT', path: ['jobs', String(index), 'id'], message };
 }

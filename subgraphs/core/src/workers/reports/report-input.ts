@@ -1,5 +1,5 @@
 /** Checks what workers say of jobs, and brings it into its stored form. */
-import type { Problems } from '../../shared/problems.js';
+import type { InputErrors } from '@rhizome/errors';
 import type {
   JobErrorFamily,
   StoredJobError,
@@ -60,56 +60,56 @@ export interface FailSpec {
 const maxAmount = Number.MAX_SAFE_INTEGER;
 
 /** Notes all faults of a word about a good end. */
-export function checkFinish(problems: Problems, at: Path, report: FinishSpec): void {
-  problems.whole([...at, 'exitCode'], report.exitCode, -1, 255);
-  checkMetrics(problems, [...at, 'metrics'], report.metrics);
+export function checkFinish(errors: InputErrors, at: Path, report: FinishSpec): void {
+  errors.int([...at, 'exitCode'], report.exitCode, -1, 255);
+  checkMetrics(errors, [...at, 'metrics'], report.metrics);
   const outputs = report.outputs ?? [];
-  problems.distinct(
+  errors.distinct(
     [...at, 'outputs'],
     outputs.map(({ name }) => name),
     100,
   );
   outputs.forEach((output, index) => {
     const place = [...at, 'outputs', index];
-    problems.text([...place, 'name'], output.name, 1, 255);
-    problems.text([...place, 'location'], output.location, 1, 4096);
-    problems.whole([...place, 'sizeBytes'], output.sizeBytes, 0, maxAmount);
-    problems.form([...place, 'sha256'], output.sha256, /^[0-9a-f]{64}$/, '64 hexadecimal digits, lower case');
+    errors.text([...place, 'name'], output.name, 1, 255);
+    errors.text([...place, 'location'], output.location, 1, 4096);
+    errors.int([...place, 'sizeBytes'], output.sizeBytes, 0, maxAmount);
+    errors.form([...place, 'sha256'], output.sha256, /^[0-9a-f]{64}$/, '64 hexadecimal digits, lower case');
   });
 }
 
 /** Notes all faults of a word about a failure. */
-export function checkFail(problems: Problems, at: Path, report: FailSpec): void {
-  problems.whole([...at, 'exitCode'], report.exitCode, -1, 255);
+export function checkFail(errors: InputErrors, at: Path, report: FailSpec): void {
+  errors.int([...at, 'exitCode'], report.exitCode, -1, 255);
   if (report.signal)
-    problems.form([...at, 'signal'], report.signal, /^SIG[A-Z0-9+-]{1,16}$/, 'a name such as SIGKILL');
-  problems.form(
+    errors.form([...at, 'signal'], report.signal, /^SIG[A-Z0-9+-]{1,16}$/, 'a name such as SIGKILL');
+  errors.form(
     [...at, 'error', 'code'],
     report.error.code,
     /^[A-Z][A-Z0-9_]{0,63}$/,
     'up to 64 letters A to Z, digits and "_"',
   );
   if (report.error.message.length > 2000)
-    problems.invalid(
+    errors.add(
       [...at, 'error', 'message'],
       `${report.error.message.length} characters`,
       'up to 2000 characters',
     );
-  checkMetrics(problems, [...at, 'metrics'], report.metrics);
+  checkMetrics(errors, [...at, 'metrics'], report.metrics);
 }
 
-function checkMetrics(problems: Problems, at: Path, metrics: Maybe<MetricsSpec>): void {
+function checkMetrics(errors: InputErrors, at: Path, metrics: Maybe<MetricsSpec>): void {
   if (!metrics) return;
   for (const name of ['cpuSeconds', 'wallSeconds'] as const) {
     const value = metrics[name];
     if (typeof value === 'number' && !(value >= 0 && value < 1e12))
-      problems.invalid([...at, name], value, 'a number from 0');
+      errors.add([...at, name], value, 'a number from 0');
   }
   for (const name of ['peakMemoryMiB', 'readBytes', 'writeBytes', 'gpuPeakMemoryMiB'] as const)
-    problems.whole([...at, name], metrics[name], 0, maxAmount);
+    errors.int([...at, name], metrics[name], 0, maxAmount);
   const part = metrics.gpuUtilisation;
   if (typeof part === 'number' && !(part >= 0 && part <= 1))
-    problems.invalid([...at, 'gpuUtilisation'], part, 'a number from 0 to 1');
+    errors.add([...at, 'gpuUtilisation'], part, 'a number from 0 to 1');
 }
 
 /** The problem if a job is to be FINISHED and declared outputs are missing, or an output was never declared. */
@@ -127,7 +127,7 @@ export function missingOutput(
     return {
       code: 'INVALID_VALUE',
       path,
-      message: `jobs.${index}.outputs: ${JSON.stringify(unknown)} was not declared; expected ${expected}`,
+      message: `jobs.${index}.outputs: ${JSON.stringify(unknown)} was not declared; must be ${expected}`,
     };
   }
   const missing =

@@ -76,12 +76,12 @@ export class ReportsService {
   /** Payloads start. */
   async start(principal: Principal, workerId: string, reports: readonly StartSpec[]): Promise<ReportResult> {
     const plan = (report: StartSpec, known: Known): ReportStep => planStart(report.phase, known.state);
-    const { accepted, problems } = await this.#report(principal, workerId, reports, {
+    const { accepted, errors } = await this.#report(principal, workerId, reports, {
       plan,
       check: () => undefined,
       needs: 'state',
     });
-    return { acceptedIds: accepted.map(({ report }) => report.id), userErrors: problems };
+    return { acceptedIds: accepted.map(({ report }) => report.id), userErrors: errors };
   }
 
   /** Payloads ended well. */
@@ -90,7 +90,7 @@ export class ReportsService {
     workerId: string,
     reports: readonly FinishSpec[],
   ): Promise<ReportResult<'OUTPUT_MISSING'>> {
-    const { accepted, problems } = await this.#report(principal, workerId, reports, {
+    const { accepted, errors } = await this.#report(principal, workerId, reports, {
       needs: 'outputs',
       check: (report, at, found) => checkFinish(found, at, report),
       refuse: (report, { outputs }, index) => missingOutput(report, outputs ?? [], index),
@@ -105,13 +105,13 @@ export class ReportsService {
           known.state,
         ),
     });
-    return { acceptedIds: accepted.map(({ report }) => report.id), userErrors: problems };
+    return { acceptedIds: accepted.map(({ report }) => report.id), userErrors: errors };
   }
 
   /** Attempts failed: another follows by the job's policy, or the job is FAILED. */
   async fail(principal: Principal, workerId: string, reports: readonly FailSpec[]): Promise<FailResult> {
     const { clock } = this.#options;
-    const { accepted, problems } = await this.#report(principal, workerId, reports, {
+    const { accepted, errors } = await this.#report(principal, workerId, reports, {
       needs: 'all',
       check: (report, at, found) => checkFail(found, at, report),
       plan: (report, { state, full }) => {
@@ -125,7 +125,7 @@ export class ReportsService {
     return {
       acceptedIds: accepted.map(({ report }) => report.id),
       retriedIds: retried.map(({ report }) => report.id),
-      userErrors: problems,
+      userErrors: errors,
     };
   }
 
@@ -136,23 +136,23 @@ export class ReportsService {
     rules: ReportRules<TReport, C>,
   ): Promise<{
     accepted: readonly OpenReport<TReport>[];
-    problems: readonly WorkerProblem<ReportCode | C>[];
+    errors: readonly WorkerProblem<ReportCode | C>[];
   }> {
     const { registry, access } = this.#options;
     const worker = await registry.find(workerId);
     if (worker) await access.assert(principal, 'job:report', worker.queue);
     const refusal = rejectUnknownOrLost(workerId, worker);
-    if (refusal) return { accepted: [], problems: [refusal] };
-    const { fit, problems: malformed } = checkedReports(reports, rules);
-    const problems: WorkerProblem<ReportCode | C>[] = [...malformed];
-    const open = await this.#open({ principal, workerId }, fit, rules, problems);
+    if (refusal) return { accepted: [], errors: [refusal] };
+    const { fit, errors: malformed } = checkedReports(reports, rules);
+    const errors: WorkerProblem<ReportCode | C>[] = [...malformed];
+    const open = await this.#open({ principal, workerId }, fit, rules, errors);
     const accepted: OpenReport<TReport>[] = [];
     let left = open;
     for (let step = 0; step < maxSteps && left.length > 0; step += 1)
-      left = await this.#step(left, rules, principal.subject, accepted, problems);
+      left = await this.#step(left, rules, principal.subject, accepted, errors);
     for (const { index, report, known } of left)
-      problems.push(conflict(index, report, known.state, 'a state that stays for a moment'));
-    return { accepted: accepted.sort((a, b) => a.index - b.index), problems };
+      errors.push(conflict(index, report, known.state, 'a state that stays for a moment'));
+    return { accepted: accepted.sort((a, b) => a.index - b.index), errors };
   }
 
   /** Words about jobs that are the worker's under the fence given, and of experiments that its speaker may report of. */
@@ -160,7 +160,7 @@ export class ReportsService {
     { principal, workerId }: { readonly principal: Principal; readonly workerId: string },
     reports: readonly { readonly index: number; readonly report: TReport }[],
     { needs, refuse, plan }: ReportRules<TReport, C>,
-    problems: WorkerProblem<ReportCode | C>[],
+    errors: WorkerProblem<ReportCode | C>[],
   ): Promise<OpenReport<TReport>[]> {
     const mayTell = (share: string): boolean => mayActFor(principal, 'job:report', share);
     const known = new Map<string, Known>();
@@ -180,13 +180,13 @@ export class ReportsService {
       const job = byId.get(report.id);
       const facts =
         known.get(report.id) ?? (job && { state: job.state, outputs: job.payload.outputs, full: job });
-      if (!facts || (job && !mayTell(job.share))) problems.push(noJob(index, report));
+      if (!facts || (job && !mayTell(job.share))) errors.push(noJob(index, report));
       else if (job && (job.fence !== report.fence || job.workerId !== workerId))
-        problems.push(stale(index, report));
+        errors.push(stale(index, report));
       else {
         const problem = refuse?.(report, facts, index);
         if (!problem) return [{ index, report, known: facts }];
-        problems.push(problem);
+        errors.push(problem);
       }
       return [];
     });
@@ -198,7 +198,7 @@ export class ReportsService {
     { plan }: Pick<ReportRules<TReport>, 'plan'>,
     actor: string,
     accepted: OpenReport<TReport>[],
-    problems: WorkerProblem<ReportCode | C>[],
+    errors: WorkerProblem<ReportCode | C>[],
   ): Promise<OpenReport<TReport>[]> {
     const writing: {
       readonly one: OpenReport<TReport>;
@@ -209,7 +209,7 @@ export class ReportsService {
       const step = plan(one.report, one.known);
       if (step.kind === 'done') accepted.push(one);
       else if (step.kind === 'conflict')
-        problems.push(conflict(one.index, one.report, one.known.state, step.expected));
+        errors.push(conflict(one.index, one.report, one.known.state, step.expected));
       else
         writing.push({
           one,
@@ -226,7 +226,7 @@ export class ReportsService {
         (isLast ? accepted : again).push(one);
       } else if (outcome) {
         const problem = this.#met(one, outcome);
-        if (problem) problems.push(problem);
+        if (problem) errors.push(problem);
         else again.push(one);
       }
     });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { InputCheck, workerLabel } from './input-check.js';
+import { ExperimentInputErrors, workerLabel } from './experiment-input-errors.js';
 
-const found = (look: (check: InputCheck) => void) => {
-  const check = new InputCheck();
+const found = (look: (check: ExperimentInputErrors) => void) => {
+  const check = new ExperimentInputErrors();
   look(check);
   return check.faults.map(({ path, message, code }) => [path.join('.'), message, code]);
 };
@@ -10,22 +10,22 @@ const found = (look: (check: InputCheck) => void) => {
 describe('a check of an input', () => {
   test('names the field, the value and what would be right', () => {
     expect(found((check) => check.int(['cores'], 0, 1, 8))).toEqual([
-      ['cores', 'cores: 0 is not valid; expected a whole number from 1 to 8', 'INVALID_VALUE'],
+      ['cores', 'cores: 0 is too small; must be at least 1', 'INVALID_VALUE'],
     ]);
   });
 
   test.each([
-    ['a whole number', (check: InputCheck) => check.int(['a'], 1.5, 1, 8)],
-    ['a text', (check: InputCheck) => check.text(['a'], '\u001b[31m', 1, 8)],
-    ['a form', (check: InputCheck) => check.form(['a'], 'x', /^y$/, 'y')],
-    ['a list', (check: InputCheck) => check.list(['a'], [1, 2], 0, 1)],
-    ['a program', (check: InputCheck) => check.program(['a'], '')],
-    ['a parameter that core would fill in', (check: InputCheck) => check.program(['a'], '{{b}}')],
+    ['a whole number', (check: ExperimentInputErrors) => check.int(['a'], 1.5, 1, 8)],
+    ['a text', (check: ExperimentInputErrors) => check.text(['a'], '\u001b[31m', 1, 8)],
+    ['a form', (check: ExperimentInputErrors) => check.form(['a'], 'x', /^y$/, 'y')],
+    ['a list', (check: ExperimentInputErrors) => check.list(['a'], [1, 2], 1)],
+    ['a program', (check: ExperimentInputErrors) => check.program(['a'], '')],
+    ['a parameter that core would fill in', (check: ExperimentInputErrors) => check.program(['a'], '{{b}}')],
     [
       'arguments that are too long',
-      (check: InputCheck) => check.programArguments(['a'], ['x'.repeat(100_001)]),
+      (check: ExperimentInputErrors) => check.programArguments(['a'], ['x'.repeat(100_001)]),
     ],
-    ['a file outside of its folder', (check: InputCheck) => check.fileName(['a'], '..')],
+    ['a file outside of its folder', (check: ExperimentInputErrors) => check.fileName(['a'], '..')],
   ])('finds what is wrong with %s', (_name, look) => {
     expect(found(look).map(([path]) => path)).toEqual(['a']);
   });

@@ -1,0 +1,104 @@
+import { describe, expect, test } from '@jest/globals';
+import { InputErrors } from './input-errors.js';
+
+/** The messages of one check. */
+function messages(check: (errors: InputErrors<'TAKEN'>) => void): readonly string[] {
+  const errors = new InputErrors<'TAKEN'>();
+  check(errors);
+  expect(errors.isEmpty).toBe(errors.all.length === 0);
+  return errors.all.map(({ message }) => message);
+}
+
+describe('InputErrors', () => {
+  test('names the field by its path, the value, and what would be right', () => {
+    const errors = new InputErrors<'TAKEN'>();
+    errors.add(['jobs', 3, 'name'], 'a', 'free', 'TAKEN');
+    errors.report('INVALID_VALUE', [], 'The input is empty.');
+    expect(errors.all).toEqual([
+      { code: 'TAKEN', path: ['jobs', '3', 'name'], message: 'jobs.3.name: "a" is not valid; must be free' },
+      { code: 'INVALID_VALUE', path: [], message: 'The input is empty.' },
+    ]);
+  });
+
+  test.each<[number | null | undefined, readonly string[]]>([
+    [1, []],
+    [8, []],
+    [null, []],
+    [undefined, []],
+    [0, ['a: 0 is too small; must be at least 1']],
+    [9, ['a: 9 is too large; must be at most 8']],
+    [1.5, ['a: 1.5 is not valid; must be a whole number from 1 to 8']],
+    [NaN, ['a: null is not valid; must be a whole number from 1 to 8']],
+    [Infinity, ['a: null is not valid; must be a whole number from 1 to 8']],
+  ])('int: %p', (value, expected) => {
+    expect(messages((errors) => errors.int(['a'], value, 1, 8))).toEqual(expected);
+  });
+
+  test.each<[string, readonly string[]]>([
+    ['ab', []],
+    ['a b', []],
+    ['😀😀😀😀', []],
+    ['', ['a: "" is not valid; must be 1 to 4 characters']],
+    ['abcde', ['a: "abcde" is not valid; must be 1 to 4 characters']],
+    ['😀😀😀😀😀', ['a: "😀😀😀😀😀" is not valid; must be 1 to 4 characters']],
+    ['a\0b', ['a: "a\\u0000b" is not valid; must be a text without control characters']],
+    ['a\nb', ['a: "a\\nb" is not valid; must be a text without control characters']],
+    ['a\u009bb', ['a: "a\u009bb" is not valid; must be a text without control characters']],
+    [' ab', ['a: " ab" is not valid; must be a text without blanks at its ends']],
+    ['ab\u00a0', ['a: "ab\u00a0" is not valid; must be a text without blanks at its ends']],
+  ])('text: %j', (value, expected) => {
+    expect(messages((errors) => errors.text(['a'], value, 1, 4))).toEqual(expected);
+  });
+
+  test.each<[string, readonly string[]]>([
+    [' a\n', []],
+    ['😀😀😀😀', []],
+    ['', ['a: "" is not valid; must be 2 to 4 characters']],
+    ['😀', ['a: "😀" is not valid; must be 2 to 4 characters']],
+    ['😀😀😀😀a', ['a: "😀😀😀😀a" is not valid; must be 2 to 4 characters']],
+    ['a\0', ['a: "a\\u0000" is not valid; must be a text without NUL characters']],
+  ])('verbatim: %j', (value, expected) => {
+    expect(messages((errors) => errors.verbatim(['a'], value, 2, 4))).toEqual(expected);
+  });
+
+  test('form: names what would be right', () => {
+    expect(messages((errors) => errors.form(['a'], 'x', /^y$/, 'y'))).toEqual([
+      'a: "x" is not valid; must be y',
+    ]);
+    expect(messages((errors) => errors.form(['a'], 'y', /^y$/, 'y'))).toEqual([]);
+  });
+
+  test('list: counts entries', () => {
+    expect(messages((errors) => errors.list(['a'], [1, 2], 2, 1))).toEqual([]);
+    expect(messages((errors) => errors.list(['a'], [1, 2, 3], 2))).toEqual([
+      'a: 3 entries are too many; must be at most 2',
+    ]);
+    expect(messages((errors) => errors.list(['a'], [], 2, 1))).toEqual([
+      'a: 0 entries are too few; must be at least 1',
+    ]);
+  });
+
+  test('distinct: names each repetition by its position', () => {
+    expect(messages((errors) => errors.distinct(['a'], ['x', 'y', 'x', 'x'], 3))).toEqual([
+      'a: 4 entries are too many; must be at most 3',
+      'a.2: "x" occurs twice; must be unique',
+      'a.3: "x" occurs twice; must be unique',
+    ]);
+  });
+
+  test('labels: keys of one form and each once, values with the rule of text', () => {
+    const labels = [
+      { key: 'a/b.c_d-e', value: '' },
+      { key: 'k', value: '😀'.repeat(255) },
+      { key: 'k', value: 'v ' },
+      { key: 'no blank', value: 'x\t' },
+    ];
+    expect(messages((errors) => errors.labels(['labels'], labels, 3))).toEqual([
+      'labels: 4 entries are too many; must be at most 3',
+      'labels.2: "k" occurs twice; must be unique',
+      'labels.2.value: "v " is not valid; must be a text without blanks at its ends',
+      'labels.3.key: "no blank" is not valid; must be 1 to 63 letters, digits, `.`, `_`, `-`, `/`',
+      'labels.3.value: "x\\t" is not valid; must be a text without control characters',
+    ]);
+  });
+});

@@ -1,0 +1,134 @@
+import { show } from './show.js';
+
+/** One error of an input, as an entry of `userErrors`. `C` lists the codes of the mutation besides `INVALID_VALUE`. */
+export interface InputError<C extends string = never> {
+  /** For people: names the field, the value and what would be right. */
+  readonly message: string;
+  /** Path in the input, from the outside in; list positions as text. */
+  readonly path: readonly string[];
+  /** For programs: a value of the mutation's `…ErrorCode`. */
+  readonly code: C | 'INVALID_VALUE';
+}
+
+/** Names and list positions from the outside in. */
+export type InputPath = readonly (string | number)[];
+
+const labelKey = /^[A-Za-z0-9._/-]{1,63}$/;
+const labelKeyForm = '1 to 63 letters, digits, `.`, `_`, `-`, `/`';
+const maxLabelValue = 255;
+/** C0, DEL and C1: characters that steer a terminal or hide in a log line. */
+const controls = /\p{Cc}/u;
+
+/**
+ * Collects all errors of one input, with the same rules for every input of the system. `C` lists the codes of the mutation besides
+ * `INVALID_VALUE`. Optional numbers pass where they are null or absent: their default is not checked here.
+ */
+export class InputErrors<C extends string = never> {
+  readonly #all: InputError<C>[] = [];
+
+  /** Everything found so far, in the order found. */
+  get all(): readonly InputError<C>[] {
+    return this.#all;
+  }
+
+  /** True while no error was found. */
+  get isEmpty(): boolean {
+    return this.#all.length === 0;
+  }
+
+  /** Adds an error in the common form. @param expected completes "must be …" */
+  add(path: InputPath, value: unknown, expected: string, code: C | 'INVALID_VALUE' = 'INVALID_VALUE'): void {
+    this.#addMessage(path, `${show(value)} is not valid; must be ${expected}`, code);
+  }
+
+  /** Adds an error whose message is written by the caller. */
+  report(code: C | 'INVALID_VALUE', path: InputPath, message: string): void {
+    this.#all.push({ code, path: path.map(String), message });
+  }
+
+  /** Adds the errors of another collection. */
+  addAll(errors: InputErrors<C>): void {
+    this.#all.push(...errors.all);
+  }
+
+  /** A whole number in a range. */
+  int(path: InputPath, value: number | null | undefined, min: number, max: number): void {
+    if (value === null || value === undefined) return;
+    if (!Number.isInteger(value)) this.add(path, value, `a whole number from ${min} to ${max}`);
+    else if (value < min) this.#addMessage(path, `${value} is too small; must be at least ${min}`);
+    else if (value > max) this.#addMessage(path, `${value} is too large; must be at most ${max}`);
+  }
+
+  /**
+   * A text for people or a name: a number of characters (Unicode code points) in a range, no control characters, no blanks at its ends.
+   */
+  text(path: InputPath, value: string, min: number, max: number): void {
+    if (!isLong(value, min, max)) this.add(path, value, charactersFrom(min, max));
+    else if (controls.test(value)) this.add(path, value, 'a text without control characters');
+    else if (value.trim() !== value) this.add(path, value, 'a text without blanks at its ends');
+  }
+
+  /**
+   * A text that is passed on as it is, such as a command or the value of a variable: a number of characters (Unicode code points) in a
+   * range, no NUL.
+   */
+  verbatim(path: InputPath, value: string, min: number, max: number): void {
+    if (!isLong(value, min, max)) this.add(path, value, charactersFrom(min, max));
+    else if (value.includes('\0')) this.add(path, value, 'a text without NUL characters');
+  }
+
+  /** A text of a form. @param expected completes "must be …" */
+  form(path: InputPath, value: string, pattern: RegExp, expected: string): void {
+    if (!pattern.test(value)) this.add(path, value, expected);
+  }
+
+  /** A list with a number of entries in a range. */
+  list(path: InputPath, values: readonly unknown[], max: number, min = 0): void {
+    const { length } = values;
+    const entries = `${length} ${length === 1 ? 'entry' : 'entries'}`;
+    if (length > max) this.#addMessage(path, `${entries} are too many; must be at most ${max}`);
+    else if (length < min) this.#addMessage(path, `${entries} are too few; must be at least ${min}`);
+  }
+
+  /** A list of at most `max` entries that all differ. */
+  distinct(path: InputPath, values: readonly string[], max = Infinity): void {
+    this.list(path, values, max);
+    const seen = new Set<string>();
+    values.forEach((value, position) => {
+      if (seen.has(value))
+        this.#addMessage([...path, position], `${show(value)} occurs twice; must be unique`);
+      seen.add(value);
+    });
+  }
+
+  /** Labels: at most `max`, keys of the common form and each once, values of at most 255 characters. */
+  labels(
+    path: InputPath,
+    labels: readonly { readonly key: string; readonly value: string }[],
+    max: number,
+  ): void {
+    const keys = labels.map(({ key }) => key);
+    this.distinct(path, keys, max);
+    labels.forEach(({ key, value }, position) => {
+      this.form([...path, position, 'key'], key, labelKey, labelKeyForm);
+      this.text([...path, position, 'value'], value, 0, maxLabelValue);
+    });
+  }
+
+  #addMessage(path: InputPath, text: string, code: C | 'INVALID_VALUE' = 'INVALID_VALUE'): void {
+    this.report(code, path, `${path.join('.')}: ${text}`);
+  }
+}
+
+function charactersFrom(min: number, max: number): string {
+  return min === 0 ? `at most ${max} characters` : `${min} to ${max} characters`;
+}
+
+/** Whether the number of code points is in the range. UTF-16 units bound it on both sides, so that long texts are not counted. */
+function isLong(value: string, min: number, max: number): boolean {
+  if (value.length < min || value.length > 2 * max) return false;
+  if (value.length <= max && value.length >= 2 * min) return true;
+  let length = 0;
+  for (const _character of value) length += 1;
+  return length >= min && length <= max;
+}

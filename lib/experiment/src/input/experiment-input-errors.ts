@@ -1,0 +1,84 @@
+/** The rules of inputs that all experiments share: those of every input, and those of jobs that an experiment describes. */
+import { type InputError, InputErrors, type InputPath } from '@rhizome/errors';
+
+/** One entry of `userErrors`, with exactly the codes of its mutation. */
+export type InputFault<C extends string = string> = Omit<InputError, 'code'> & { readonly code: C };
+
+const placeholder = /\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}/g;
+/** Most errors in one answer. */
+const maxErrors = 100;
+
+/** Errors of one input of an experiment. `C` lists the codes of the mutation besides `INVALID_VALUE`. */
+export class ExperimentInputErrors<C extends string = never> extends InputErrors<C> {
+  /** What was found, at most 100. */
+  get faults(): readonly InputError<C>[] {
+    return this.all.slice(0, maxErrors);
+  }
+
+  /** A text in which core finds no parameter but these: it would be filled in, or refused. */
+  parameters(path: InputPath, text: string, known: readonly string[] = []): void {
+    for (const [found, name] of text.matchAll(placeholder)) {
+      if (name !== undefined && known.includes(name)) continue;
+      this.add(
+        path,
+        found,
+        known.length > 0
+          ? `one of the parameters ${known.map((one) => `{{${one}}}`).join(', ')}`
+          : 'a text without {{…}}',
+      );
+    }
+  }
+
+  /** The program of a job and its arguments. */
+  program(path: InputPath, command: string, known: readonly string[] = []): void {
+    this.form(path, command, /^[^\0]{1,4096}$/, 'a path or a name of 1 to 4096 characters');
+    this.parameters(path, command, known);
+  }
+
+  /** Arguments of a program. */
+  programArguments(path: InputPath, values: readonly string[], known: readonly string[] = []): void {
+    this.list(path, values, 900);
+    const bytes = values.reduce((sum, value) => sum + Buffer.byteLength(value) + 1, 0);
+    if (bytes > 100_000) this.add(path, `${bytes} bytes`, 'at most 100000 bytes together');
+    values.forEach((value, index) => {
+      if (value.includes('\0')) this.add([...path, index], value, 'a text without NUL characters');
+      this.parameters([...path, index], value, known);
+    });
+  }
+
+  /** Files that a job leaves. */
+  outputs(path: InputPath, names: readonly string[], known: readonly string[] = []): void {
+    this.distinct(path, names, 100);
+    names.forEach((name, index) => this.fileName([...path, index], name, known));
+  }
+
+  /** The name of one file. */
+  fileName(path: InputPath, name: string, known: readonly string[] = []): void {
+    const isWell = /^[^/\\\0]{1,255}$/.test(name) && name !== '.' && name !== '..';
+    if (!isWell) this.add(path, name, 'a file name of 1 to 255 characters without `/` and `\\`');
+    this.parameters(path, name, known);
+  }
+
+  /** The fields that inputs of all experiments share, where they are there. */
+  usual(input: UsualInput): void {
+    this.text(['idempotencyKey'], input.idempotencyKey, 1, 200);
+    this.int(['cores'], input.cores, 1, 4096);
+    this.int(['memoryMiB'], input.memoryMiB, 1, 16_777_216);
+    this.int(['walltimeSeconds'], input.walltimeSeconds, 1, 2_592_000);
+    this.int(['maxAttempts'], input.maxAttempts, 1, 20);
+  }
+}
+
+/** Fields that {@link ExperimentInputErrors.usual} looks at. */
+export interface UsualInput {
+  readonly idempotencyKey: string;
+  readonly cores?: number | null | undefined;
+  readonly memoryMiB?: number | null | undefined;
+  readonly walltimeSeconds?: number | null | undefined;
+  readonly maxAttempts?: number | null | undefined;
+}
+
+/** A selector that takes only workers with this label. */
+export function workerLabel(key: string, value: string): string {
+  return `worker.labels[${JSON.stringify(key)}] == ${JSON.stringify(value)}`;
+}

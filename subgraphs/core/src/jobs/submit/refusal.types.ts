@@ -1,0 +1,18 @@
+import type { InputError, InputErrors } from '@rhizome/errors';
+
+/** Why a job, or a whole call, is refused. */
+export type RefusalCode =
+  | 'INVALID_VALUE'
+  | 'EXPERIMENT_NOT_FOUND'
+  | 'SHARE_NOT_FOUND'
+  | 'DEPENDENCY_INVALID'
+  | 'SELECTOR_INVALID'
+  | 'QUEUE_NOT_FOUND'
+  | 'IDEMPOTENCY_KEY_REUSED'
+  | 'BATCH_TOO_LARGE';
+
+/** One reason to refuse a job, or a whole call. */
+export type Refusal = InputError<RefusalCode>;
+
+/** Errors of the input of jobs. */
+export type JobInputErrors = InputErrors<RefusalCode>;
