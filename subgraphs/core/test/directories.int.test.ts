@@ -4,23 +4,23 @@ import { register } from './support/access.fixture.js';
 import { admin, pilotOf, startCore } from './support/core.fixture.js';
 import {
   type BadInput,
-  Desk,
+  DirectorySetup,
   registerExperiment,
   setShares,
   updateQueue,
 } from './support/directory.fixture.js';
 
-let desk: Desk;
+let directory: DirectorySetup;
 
 beforeAll(async () => {
-  desk = await Desk.open();
+  directory = await DirectorySetup.open();
 });
 
 describe('registerExperiment', () => {
   test('makes it known with a share; the same again gives the same, also together', async () => {
     const input = { name: 'omega', title: 'The last', description: 'of all' };
     const answers = await Promise.all(
-      Array.from({ length: 4 }, () => desk.ask(registerExperiment, { input })),
+      Array.from({ length: 4 }, () => directory.ask(registerExperiment, { input })),
     );
     for (const { registerExperiment: answer } of answers)
       expect(answer).toEqual({
@@ -45,7 +45,13 @@ describe('registerExperiment', () => {
     ],
     ['a known name with another title', { name: 'alpha' }, 'EXPERIMENT_NAME_TAKEN', ['name'], 'alpha'],
   ])('refuses %s', async (_what, over, code, path, named) => {
-    await desk.refused(registerExperiment, { name: 'sigma', title: 'Sigma', ...over }, code, path, named);
+    await directory.refused(
+      registerExperiment,
+      { name: 'sigma', title: 'Sigma', ...over },
+      code,
+      path,
+      named,
+    );
   });
 });
 
@@ -55,7 +61,7 @@ describe('setShares', () => {
       { leaf: 'fast', nominalCores: 10, borrowLimitCores: 5, weight: 2.5, ownerLimitCores: 3 },
       { leaf: 'slow', nominalCores: 0 },
     ];
-    const { setShares: answer } = await desk.ask(setShares, { input: { experiment: 'gamma', shares } });
+    const { setShares: answer } = await directory.ask(setShares, { input: { experiment: 'gamma', shares } });
     expect(answer).toEqual({
       shares: [
         { path: 'gamma/fast', nominalCores: 10, borrowLimitCores: 5, weight: 2.5, ownerLimitCores: 3 },
@@ -130,7 +136,7 @@ describe('setShares', () => {
       '1000.5',
     ],
   ])('refuses %s', async (_what, over, code, path, named) => {
-    await desk.refused(
+    await directory.refused(
       setShares,
       { experiment: 'beta', shares: [{ leaf: 'default', nominalCores: 1 }], ...over },
       code,
@@ -142,22 +148,22 @@ describe('setShares', () => {
   test('refuses to leave a leaf out that has live jobs, until they have ended', async () => {
     const submit =
       'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { message } } }';
-    const { submitJobs } = await desk.ask(submit, {
+    const { submitJobs } = await directory.ask(submit, {
       input: { experiment: 'beta', idempotencyKey: 'k', jobs: [{ name: 'a', payload: { command: 'true' } }] },
     });
     const live = () =>
-      desk
+      directory
         .ask('{ shares(experiment: "beta") { nodes { readyJobs } } }')
         .then(({ shares }) => shares?.['nodes']?.[0]?.['readyJobs']);
     await waitFor('the job to be counted', async () => (await live()) === 1, { deadlineMs: 3000 });
     const input = { experiment: 'beta', shares: [{ leaf: 'other', nominalCores: 1 }] };
-    await desk.refused(setShares, input, 'SHARE_IN_USE', ['shares'], '"default"');
-    await desk.ask(
+    await directory.refused(setShares, input, 'SHARE_IN_USE', ['shares'], '"default"');
+    await directory.ask(
       'mutation ($ids: [ID!]!) { cancelJobs(input: { selection: { ids: $ids } }) { userErrors { message } } }',
       { ids: [submitJobs?.['jobs']?.[0]?.['id']] },
     );
     await waitFor('the job to be gone', async () => (await live()) === 0, { deadlineMs: 3000 });
-    const { setShares: answer } = await desk.ask(setShares, { input });
+    const { setShares: answer } = await directory.ask(setShares, { input });
     expect(answer?.['userErrors']).toEqual([]);
   });
 });
@@ -168,33 +174,33 @@ describe('who may', () => {
   test('see experiments and shares: their own', async () => {
     const query =
       '{ experiments { totalCount nodes { name shares { path } } } shares { totalCount nodes { path experiment { title } } } }';
-    expect(await desk.ask(query, {}, reader)).toEqual({
+    expect(await directory.ask(query, {}, reader)).toEqual({
       experiments: { totalCount: 1, nodes: [{ name: 'alpha', shares: [{ path: 'alpha/default' }] }] },
       shares: { totalCount: 1, nodes: [{ path: 'alpha/default', experiment: { title: 'The alpha' } }] },
     });
-    const { errors } = await desk.core.run('{ experiments { nodes { name } } }', {}, pilotOf('north'));
+    const { errors } = await directory.core.run('{ experiments { nodes { name } } }', {}, pilotOf('north'));
     expect(errors?.[0]?.extensions).toMatchObject({ code: 'FORBIDDEN' });
     const entities =
       'query ($refs: [_Any!]!) { _entities(representations: $refs) { ... on Experiment { name } } }';
     const refs = ['alpha', 'beta', 'nobody'].map((name) => ({ __typename: 'Experiment', name }));
-    const { data } = await desk.core.run(entities, { refs }, reader);
+    const { data } = await directory.core.run(entities, { refs }, reader);
     expect(JSON.parse(JSON.stringify(data))).toEqual({ _entities: [{ name: 'alpha' }, null, null] });
   });
 });
 
 describe('another process', () => {
   test('knows at once by name what this one has made, and is told what it changes', async () => {
-    const other = await startCore({ db: desk.core.db });
-    const queue = await desk.queue();
+    const other = await startCore({ db: directory.core.db });
+    const queue = await directory.queue();
     const seen = await other.ask('query ($name: String!) { queue(name: $name) { site { name } } }', {
       name: queue['name'],
     });
     expect(seen).toEqual({ queue: { site: { name: 'Pole' } } });
     for (let count = 0; count < 5; count += 1) {
-      const { name } = await desk.queue();
+      const { name } = await directory.queue();
       expect(await register(other, String(name), 'worker')).toMatch(/^worker_/);
     }
-    await desk.ask(updateQueue, { input: { name: queue['name'], site: 'Moved' } });
+    await directory.ask(updateQueue, { input: { name: queue['name'], site: 'Moved' } });
     await waitFor(
       'the change to be known',
       async () =>
@@ -205,7 +211,7 @@ describe('another process', () => {
         )['queue']?.['site']?.['name'] === ('Moved' as unknown),
       { deadlineMs: 3000 },
     );
-    await desk.ask(registerExperiment, { input: { name: 'theta', title: 'Theta' } }, admin);
+    await directory.ask(registerExperiment, { input: { name: 'theta', title: 'Theta' } }, admin);
     const submit =
       'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { sharePath } userErrors { message } } }';
     const { submitJobs } = await other.ask(submit, {

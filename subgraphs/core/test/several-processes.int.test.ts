@@ -4,20 +4,20 @@ import type { Principal } from '@rhizome/authz';
 import { testDatabase, waitFor } from '@rhizome/testkit';
 import { acquireOne, free, human, register, registration, submitOne } from './support/access.fixture.js';
 import { type Answer, pilotOf, seed, startCore, type TestCore } from './support/core.fixture.js';
-import { deafDatabase } from './support/paused-change-stream.fixture.js';
+import { pausableDatabase } from './support/paused-change-stream.fixture.js';
 
-let deafen: () => () => void;
+let pause: () => () => void;
 let hear: () => void = () => undefined;
 /** Writes. It never leads. */
 let writer: TestCore;
 /** Leads, and is told nothing of what the other writes. */
-let deaf: TestCore;
+let paused: TestCore;
 
 beforeAll(async () => {
   const db = await testDatabase('core');
-  const other = deafDatabase(db);
-  deafen = () => other.deafen();
-  deaf = await startCore({ db: other.db });
+  const other = pausableDatabase(db);
+  pause = () => other.pause();
+  paused = await startCore({ db: other.db });
   writer = await startCore({ db });
   await seed(writer);
   for (const name of ['beta', 'gamma'])
@@ -25,7 +25,7 @@ beforeAll(async () => {
       'mutation ($name: String!) { registerExperiment(input: { name: $name, title: $name }) { userErrors { message } } }',
       { name },
     );
-  expect(await names(deaf)).toContain('gamma');
+  expect(await names(paused)).toContain('gamma');
 });
 
 afterEach(() => hear());
@@ -77,11 +77,11 @@ async function submit(at: TestCore, experiment: string, job: object): Promise<un
 describe('a new leader', () => {
   test('knows what was granted in a queue that it has not heard of, and gives nothing of it again', async () => {
     const db = await testDatabase('core');
-    const other = deafDatabase(db);
+    const other = pausableDatabase(db);
     const former = await startCore({ db });
     const next = await startCore({ db: other.db });
     await seed(former);
-    hear = other.deafen();
+    hear = other.pause();
     await former.ask(
       'mutation { createQueue(input: { name: "late", site: "Pole" }) { userErrors { message } } }',
     );
@@ -115,15 +115,15 @@ describe('a new leader', () => {
 
 describe('experiments', () => {
   test('one that was just registered is listed, with its share, and its jobs are found', async () => {
-    hear = deafen();
+    hear = pause();
     await writer.ask(
       'mutation { registerExperiment(input: { name: "delta", title: "Delta" }) { userErrors { message } } }',
     );
-    expect(await names(deaf)).toContain('delta');
-    const { shares } = await deaf.ask('{ shares(experiment: "delta") { nodes { path } } }');
+    expect(await names(paused)).toContain('delta');
+    const { shares } = await paused.ask('{ shares(experiment: "delta") { nodes { path } } }');
     expect(shares).toEqual({ nodes: [{ path: 'delta/default' }] });
     expect(await submit(writer, 'delta', { name: 'young' })).toMatchObject({ userErrors: [] });
-    const { jobs } = await deaf.ask(
+    const { jobs } = await paused.ask(
       '{ jobs(filter: { states: [ACTIVATED] }, first: 100) { nodes { name } } }',
     );
     expect(jobs?.['nodes']).toContainEqual({ name: 'young' });
@@ -132,25 +132,25 @@ describe('experiments', () => {
 
 describe('shares', () => {
   test('those that were just set are told, taken, and refused where they are gone', async () => {
-    hear = deafen();
+    hear = pause();
     expect(await setShares(writer, 'beta', ['fast', 'slow'])).toMatchObject({ userErrors: [] });
-    const { experiments } = await deaf.ask('{ experiments { nodes { name shares { path } } } }');
+    const { experiments } = await paused.ask('{ experiments { nodes { name shares { path } } } }');
     expect(experiments?.['nodes']).toContainEqual({
       name: 'beta',
       shares: [{ path: 'beta/fast' }, { path: 'beta/slow' }],
     });
-    expect(await submit(deaf, 'beta', { share: 'slow' })).toEqual({
+    expect(await submit(paused, 'beta', { share: 'slow' })).toEqual({
       jobs: [{ sharePath: 'beta/slow', share: { path: 'beta/slow' } }],
       userErrors: [],
     });
-    expect(await submit(deaf, 'beta', {})).toEqual({
+    expect(await submit(paused, 'beta', {})).toEqual({
       jobs: [{ sharePath: 'beta/fast', share: { path: 'beta/fast' } }],
       userErrors: [],
     });
-    expect(await submit(deaf, 'beta', { share: 'default' })).toMatchObject({
+    expect(await submit(paused, 'beta', { share: 'default' })).toMatchObject({
       userErrors: [{ code: 'SHARE_NOT_FOUND' }],
     });
-    const { explainRequirements } = await deaf.ask(
+    const { explainRequirements } = await paused.ask(
       'query ($input: ExplainRequirementsInput!) { explainRequirements(input: $input) { userErrors { code } } }',
       { input: { experiment: 'beta', share: 'slow' } },
     );
@@ -159,9 +159,9 @@ describe('shares', () => {
 
   test('one with a job that was just submitted is kept', async () => {
     expect(await setShares(writer, 'gamma', ['kept', 'spare'])).toMatchObject({ userErrors: [] });
-    hear = deafen();
+    hear = pause();
     expect(await submit(writer, 'gamma', { share: 'spare' })).toMatchObject({ userErrors: [] });
-    expect(await setShares(deaf, 'gamma', ['kept'])).toEqual({
+    expect(await setShares(paused, 'gamma', ['kept'])).toEqual({
       shares: [],
       userErrors: [{ code: 'SHARE_IN_USE' }],
     });
@@ -171,29 +171,31 @@ describe('shares', () => {
 describe('queues', () => {
   test('one that was just changed is told as it is, and admits whom it admits now', async () => {
     await createQueue('east', ['beta']);
-    expect(await deaf.ask('{ queue(name: "east") { site { name } } }')).toEqual({
+    expect(await paused.ask('{ queue(name: "east") { site { name } } }')).toEqual({
       queue: { site: { name: 'Pole' } },
     });
-    hear = deafen();
+    hear = pause();
     const reader = human('reader', { alpha: 'READER' });
     const query = '{ queue(name: "east") { site { name } } }';
-    expect(await deaf.ask(query, {}, reader)).toEqual({ queue: null });
+    expect(await paused.ask(query, {}, reader)).toEqual({ queue: null });
     await updateQueue({ name: 'east', site: 'Moved', experiments: ['alpha', 'beta'] });
-    expect(await deaf.ask(query, {}, reader)).toEqual({ queue: { site: { name: 'Moved' } } });
-    expect(await submit(deaf, 'alpha', { requirements: { queue: 'east' } })).toMatchObject({
+    expect(await paused.ask(query, {}, reader)).toEqual({ queue: { site: { name: 'Moved' } } });
+    expect(await submit(paused, 'alpha', { requirements: { queue: 'east' } })).toMatchObject({
       userErrors: [],
     });
   });
 
   test('a reference to one that was just opened to somebody is followed', async () => {
     await createQueue('west', ['beta']);
-    const { queue } = await deaf.ask('{ queue(name: "west") { id } }');
-    hear = deafen();
+    const { queue } = await paused.ask('{ queue(name: "west") { id } }');
+    hear = pause();
     await updateQueue({ name: 'west', experiments: ['alpha'] });
     const reader = human('reader', { alpha: 'READER' });
     const entities =
       'query ($refs: [_Any!]!) { _entities(representations: $refs) { ... on Queue { name } } }';
-    expect(await deaf.ask(entities, { refs: [{ __typename: 'Queue', id: queue?.['id'] }] }, reader)).toEqual({
+    expect(
+      await paused.ask(entities, { refs: [{ __typename: 'Queue', id: queue?.['id'] }] }, reader),
+    ).toEqual({
       _entities: [{ name: 'west' }],
     });
   });
@@ -209,12 +211,12 @@ describe('workers', () => {
 
   test('a queue that was just opened to their experiment takes them, and readers see them', async () => {
     await createQueue('opened', ['beta']);
-    expect(await deaf.ask('{ queue(name: "opened") { site { name } } }')).toEqual({
+    expect(await paused.ask('{ queue(name: "opened") { site { name } } }')).toEqual({
       queue: { site: { name: 'Pole' } },
     });
-    hear = deafen();
+    hear = pause();
     await updateQueue({ name: 'opened', experiments: ['alpha', 'beta'] });
-    const { registerWorker } = await deaf.ask(
+    const { registerWorker } = await paused.ask(
       registerText,
       { input: registration('opened', 'first') },
       alphaPilot('opened'),
@@ -222,7 +224,7 @@ describe('workers', () => {
     expect(registerWorker).toMatchObject({ userErrors: [] });
     const id = registerWorker?.['worker']?.['id'];
     const reader = human('reader', { alpha: 'READER' });
-    const seen = await deaf.ask(
+    const seen = await paused.ask(
       'query ($id: ID!) { worker(id: $id) { name } workers(filter: { queue: "opened" }) { nodes { name } } }',
       { id },
       reader,
@@ -231,7 +233,7 @@ describe('workers', () => {
   });
 
   test('one that registered elsewhere, in a queue that was made elsewhere, is seen, heard and given work', async () => {
-    const heard = deaf.subscribe('subscription { jobStateChanged { event { job { id } } } }');
+    const heard = paused.subscribe('subscription { jobStateChanged { event { job { id } } } }');
     await waitFor('the opening message', () => heard.results.length > 0, { deadlineMs: 60_000 });
     const waiting = await submitOne(writer, { name: 'waiting' });
     // Jobs come to the leader by the stream alone: it must have had this one before it is told nothing more.
@@ -239,31 +241,31 @@ describe('workers', () => {
       deadlineMs: 60_000,
     });
     await heard.close();
-    hear = deafen();
+    hear = pause();
     await createQueue('fresh', ['alpha']);
     const workerId = await register(writer, 'fresh', 'fresh');
     const reader = human('reader', { alpha: 'READER' });
-    const seen = await deaf.ask(
+    const seen = await paused.ask(
       'query ($id: ID!) { worker(id: $id) { name } workers { nodes { name } } }',
       { id: workerId },
       reader,
     );
     expect(seen['worker']).toEqual({ name: 'fresh' });
     expect(seen['workers']?.['nodes']).toContainEqual({ name: 'fresh' });
-    const { heartbeat } = await deaf.ask(
+    const { heartbeat } = await paused.ask(
       'mutation ($input: HeartbeatInput!) { heartbeat(input: $input) { userErrors { code } } }',
       { input: { workerId } },
       pilotOf('fresh'),
     );
     expect(heartbeat).toEqual({ userErrors: [] });
-    expect((await acquireOne(deaf, 'fresh', workerId)).id).toBe(waiting);
+    expect((await acquireOne(paused, 'fresh', workerId)).id).toBe(waiting);
   });
 
   test('whoever registered, started and finished at different processes is one worker', async () => {
     await createQueue('moving', ['alpha']);
     const id = await submitOne(writer, { name: 'moving', requirements: { queue: 'moving' } });
     const workerId = await register(writer, 'moving', 'moving');
-    const { fence } = await acquireOne(deaf, 'moving', workerId);
+    const { fence } = await acquireOne(paused, 'moving', workerId);
     const told = async (at: TestCore, what: string, input: string): Promise<unknown> => {
       const answer = await at.ask(
         `mutation ($input: ${input}!) { ${what}(input: $input) { acceptedIds userErrors { code } } }`,
@@ -273,9 +275,9 @@ describe('workers', () => {
       return answer[what];
     };
     const accepted = { acceptedIds: [id], userErrors: [] };
-    hear = deafen();
+    hear = pause();
     expect(await told(writer, 'startJobs', 'StartJobsInput')).toEqual(accepted);
-    expect(await told(deaf, 'finishJobs', 'FinishJobsInput')).toEqual(accepted);
+    expect(await told(paused, 'finishJobs', 'FinishJobsInput')).toEqual(accepted);
     expect(await told(writer, 'finishJobs', 'FinishJobsInput')).toEqual(accepted);
   });
 });

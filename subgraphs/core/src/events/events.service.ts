@@ -203,8 +203,8 @@ export class EventsService {
     return this.#guard.through(after, signal, (start) => {
       const filter = compileFilter(input, principal);
       const whenBehind = mode === 'LATEST' ? 'replay' : 'end';
-      const request = { filter, after: start.place, signal: start.signal, whenBehind, mode } as const;
-      const opening = start.isResumed ? undefined : new JobStateChange(start.place, null);
+      const request = { filter, after: start.position, signal: start.signal, whenBehind, mode } as const;
+      const opening = start.isResumed ? undefined : new JobStateChange(start.position, null);
       return new JobChanges(this.#hub.stream(request), this.#changes, opening);
     });
   }

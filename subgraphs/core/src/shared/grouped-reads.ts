@@ -53,10 +53,10 @@ export class GroupedReads<T extends { readonly _id: string }, TProjection> {
     return new Promise((resolve, reject) => {
       const key = keyOf(projection);
       const known = this.#open.get(key);
-      const hasRoom = known !== undefined && known.size + ids.length <= most;
+      const hasSpace = known !== undefined && known.size + ids.length <= most;
       // A full group is begun now, one query more than may be: it must not wait behind its successor.
-      if (known && !hasRoom) this.#begin(key, known);
-      const group = known && hasRoom ? known : { projection, waiting: [], size: 0 };
+      if (known && !hasSpace) this.#begin(key, known);
+      const group = known && hasSpace ? known : { projection, waiting: [], size: 0 };
       this.#open.set(key, group);
       group.waiting.push({ ids, resolve, reject });
       group.size += ids.length;

@@ -152,7 +152,7 @@ function jobAt(
   task: TaskDocument,
   index: number,
   set: StoredParameterSet | undefined,
-  place: {
+  taskPart: {
     readonly id: string;
     readonly dependsOn: readonly string[];
     readonly waitingFor: readonly string[];
@@ -178,7 +178,7 @@ function jobAt(
   const { retry } = template;
   return newJobDocument(
     {
-      ...place,
+      ...taskPart,
       createdAt,
       experiment,
       name,

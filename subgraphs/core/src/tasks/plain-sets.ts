@@ -68,8 +68,8 @@ function longestValue(spec: JobSpec): number {
     ),
     4096,
   ];
-  const room = Math.min(...each);
-  return room < indexLength ? 0 : room;
+  const length = Math.min(...each);
+  return length < indexLength ? 0 : length;
 }
 
 function spareLength(text: string, limit: number): number {

@@ -190,7 +190,7 @@ export class TasksService {
     return {
       refusals: strange
         .slice(0, 100)
-        .map((id) => refusalOf('DEPENDENCY_INVALID', placeOf(spec, id), id, expected)),
+        .map((id) => refusalOf('DEPENDENCY_INVALID', parentPath(spec, id), id, expected)),
       experiment,
     };
   }
@@ -263,7 +263,7 @@ function* storedSets(sets: readonly ParameterSetSpec[]): Generator<StoredParamet
   }
 }
 
-function placeOf({ template, parameterSets }: TaskSpec, parentId: string): readonly string[] {
+function parentPath({ template, parameterSets }: TaskSpec, parentId: string): readonly string[] {
   const inTemplate = (template.dependsOn ?? []).indexOf(parentId);
   if (inTemplate >= 0) return ['template', 'dependsOn', String(inTemplate)];
   const set = (parameterSets ?? []).findIndex(({ dependsOn }) => dependsOn?.includes(parentId));

@@ -289,15 +289,15 @@ export class WorkersService {
       const [lease] = await leases.findMany([worker._id]);
       const ended = await workers.end(worker._id, 'ENDED', reason, lease);
       await leases.lose(worker._id, 'it ended');
-      return this.#told(worker._id, ended);
+      return this.#drainResult(worker._id, ended);
     }
-    return this.#told(
+    return this.#drainResult(
       worker._id,
       worker.state === 'DRAINING' ? worker : await workers.drain(worker._id, reason),
     );
   }
 
-  async #told(
+  async #drainResult(
     id: string,
     changed: WorkerDocument | null,
   ): Promise<{ worker: WorkerDocument | null; userErrors: readonly WorkerProblem<AccessCode>[] }> {

@@ -147,7 +147,7 @@ describe('reading', () => {
       {},
       ...Array.from({ length: 30 }, (_, at) => ({
         dependsOn: ['#0', `#${(at % 2) + 1}`.replace('#2', '#0')].filter(
-          (id, place, all) => all.indexOf(id) === place,
+          (id, position, all) => all.indexOf(id) === position,
         ),
       })),
     ]);

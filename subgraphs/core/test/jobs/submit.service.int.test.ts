@@ -402,7 +402,7 @@ describe('dependencies', () => {
     const children = await submit(
       ...Array.from({ length: 200 }, (_, at) => ({
         dependsOn: [parents[at % 20] ?? '', parents[(at * 7 + 3) % 20] ?? ''].filter(
-          (id, place, all) => all.indexOf(id) === place,
+          (id, position, all) => all.indexOf(id) === position,
         ),
       })),
     );

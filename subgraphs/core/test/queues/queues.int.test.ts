@@ -3,17 +3,17 @@ import { testPrincipal } from '@rhizome/testkit';
 import {
   type BadInput,
   createQueue,
-  Desk,
+  DirectorySetup,
   registerExperiment,
   setQueueState,
   setShares,
   updateQueue,
 } from '../support/directory.fixture.js';
 
-let desk: Desk;
+let directory: DirectorySetup;
 
 beforeAll(async () => {
-  desk = await Desk.open();
+  directory = await DirectorySetup.open();
 });
 
 const labels = (count: number) =>
@@ -21,7 +21,7 @@ const labels = (count: number) =>
 
 describe('createQueue', () => {
   test('makes a queue with its defaults, found by name, by id and in the list', async () => {
-    const queue = await desk.queue();
+    const queue = await directory.queue();
     expect(queue).toMatchObject({
       state: 'ONLINE',
       stateReason: null,
@@ -37,7 +37,7 @@ describe('createQueue', () => {
       { __typename: 'Queue', id: queue['id'] },
       { __typename: 'Queue', name: 'nowhere' },
     ];
-    const found = await desk.ask(query, { name: queue['name'], refs });
+    const found = await directory.ask(query, { name: queue['name'], refs });
     const { id, name } = queue;
     expect(found).toEqual({
       queue: { id },
@@ -149,34 +149,40 @@ describe('createQueue', () => {
       '1 to 200',
     ],
   ])('refuses %s', async (_what, over, code, path, named) => {
-    await desk.refused(createQueue, { name: desk.name(), site: 'Pole', ...over }, code, path, named);
+    await directory.refused(
+      createQueue,
+      { name: directory.name(), site: 'Pole', ...over },
+      code,
+      path,
+      named,
+    );
   });
 
   test('tells all faults at once', async () => {
     const input = { name: 'a b', site: '', labels: labels(33), limits: { maxCores: 0 } };
-    const { createQueue: answer } = await desk.ask(createQueue, { input });
+    const { createQueue: answer } = await directory.ask(createQueue, { input });
     expect(
       (answer?.['userErrors'] as unknown as { path: string[] }[]).map(({ path }) => path.join('.')),
     ).toEqual(['name', 'site', 'labels', 'limits.maxCores']);
   });
 
   test('refuses a taken name', async () => {
-    const { name } = await desk.queue();
-    await desk.refused(createQueue, { name, site: 'Pole' }, 'QUEUE_NAME_TAKEN', ['name'], String(name));
+    const { name } = await directory.queue();
+    await directory.refused(createQueue, { name, site: 'Pole' }, 'QUEUE_NAME_TAKEN', ['name'], String(name));
   });
 
   test('the same key gives the same queue, at once and together, another content is refused', async () => {
     const input = {
-      name: desk.name(),
+      name: directory.name(),
       site: 'Pole',
       experiments: ['beta', 'alpha'],
       idempotencyKey: 'the key',
     };
-    const answers = await Promise.all(Array.from({ length: 5 }, () => desk.ask(createQueue, { input })));
+    const answers = await Promise.all(Array.from({ length: 5 }, () => directory.ask(createQueue, { input })));
     const ids = answers.map(({ createQueue: answer }) => answer?.['queue']?.['id']);
     expect(new Set(ids).size).toBe(1);
-    expect(await desk.ask(createQueue, { input: { ...input, limits: null } })).toEqual(answers[0]);
-    await desk.refused(
+    expect(await directory.ask(createQueue, { input: { ...input, limits: null } })).toEqual(answers[0]);
+    await directory.refused(
       createQueue,
       { ...input, site: 'Elsewhere' },
       'IDEMPOTENCY_KEY_REUSED',
@@ -184,9 +190,9 @@ describe('createQueue', () => {
       'the key',
     );
     const other = testPrincipal({ subject: 'other@example' });
-    const { createQueue: theirs } = await desk.ask(
+    const { createQueue: theirs } = await directory.ask(
       createQueue,
-      { input: { ...input, name: desk.name() } },
+      { input: { ...input, name: directory.name() } },
       other,
     );
     expect(theirs?.['userErrors']).toEqual([]);
@@ -195,9 +201,9 @@ describe('createQueue', () => {
 
 describe('updateQueue', () => {
   test('changes what is given and leaves the rest; null takes a limit away; nothing new is no new revision', async () => {
-    const { name } = await desk.queue({ limits: { maxCores: 8, maxMemoryMiB: 100 }, labels: labels(2) });
+    const { name } = await directory.queue({ limits: { maxCores: 8, maxMemoryMiB: 100 }, labels: labels(2) });
     const update = async (change: object) =>
-      (await desk.ask(updateQueue, { input: { name, ...change } }))['updateQueue']?.['queue'];
+      (await directory.ask(updateQueue, { input: { name, ...change } }))['updateQueue']?.['queue'];
     expect(await update({ limits: { maxCores: null, maxRunningJobs: 5 } })).toMatchObject({
       revision: 2,
       limits: { maxCores: null, maxMemoryMiB: 100, maxRunningJobs: 5, heartbeatSeconds: 10 },
@@ -216,24 +222,30 @@ describe('updateQueue', () => {
   });
 
   test('refuses what createQueue refuses, a queue that is not there, and an old revision', async () => {
-    const { name } = await desk.queue();
-    await desk.refused(
+    const { name } = await directory.queue();
+    await directory.refused(
       updateQueue,
       { name, limits: { heartbeatSeconds: 16 } },
       'INVALID_VALUE',
       ['limits', 'leaseSeconds'],
       '32 (twice',
     );
-    await desk.refused(
+    await directory.refused(
       updateQueue,
       { name, experiments: ['nobody'] },
       'EXPERIMENT_NOT_FOUND',
       ['experiments', '0'],
       'nobody',
     );
-    await desk.refused(updateQueue, { name, site: '' }, 'INVALID_VALUE', ['site'], '1 to 63');
-    await desk.refused(updateQueue, { name: 'nowhere', site: 'X' }, 'QUEUE_NOT_FOUND', ['name'], 'nowhere');
-    await desk.refused(
+    await directory.refused(updateQueue, { name, site: '' }, 'INVALID_VALUE', ['site'], '1 to 63');
+    await directory.refused(
+      updateQueue,
+      { name: 'nowhere', site: 'X' },
+      'QUEUE_NOT_FOUND',
+      ['name'],
+      'nowhere',
+    );
+    await directory.refused(
       updateQueue,
       { name, site: 'X', expectedRevision: 7 },
       'REVISION_CONFLICT',
@@ -243,13 +255,17 @@ describe('updateQueue', () => {
   });
 
   test('changes that come together are all taken, one after another', async () => {
-    const { name } = await desk.queue();
+    const { name } = await directory.queue();
     const sites = ['a', 'b', 'c', 'd', 'e'];
-    const answers = await Promise.all(sites.map((site) => desk.ask(updateQueue, { input: { name, site } })));
+    const answers = await Promise.all(
+      sites.map((site) => directory.ask(updateQueue, { input: { name, site } })),
+    );
     const revisions = answers.map(({ updateQueue: answer }) => Number(answer?.['queue']?.['revision']));
     expect(revisions.sort()).toEqual([2, 3, 4, 5, 6]);
     const guarded = await Promise.all(
-      sites.map((site) => desk.ask(updateQueue, { input: { name, site: `x${site}`, expectedRevision: 6 } })),
+      sites.map((site) =>
+        directory.ask(updateQueue, { input: { name, site: `x${site}`, expectedRevision: 6 } }),
+      ),
     );
     const codes = guarded.flatMap(({ updateQueue: answer }) =>
       (answer?.['userErrors'] as unknown as { code: string }[]).map(({ code }) => code),
@@ -265,8 +281,8 @@ describe('updateQueue', () => {
 
 describe('setQueueState', () => {
   test('keeps who and why', async () => {
-    const { name } = await desk.queue();
-    const { setQueueState: answer } = await desk.ask(
+    const { name } = await directory.queue();
+    const { setQueueState: answer } = await directory.ask(
       setQueueState,
       { input: { name, state: 'PAUSED', reason: 'power cut' } },
       testPrincipal({ subject: 'operator@example', grants: 'OPERATOR' }),
@@ -284,12 +300,18 @@ describe('setQueueState', () => {
     ['a reason of 501 characters', { reason: 'r'.repeat(501) }, 'INVALID_VALUE', ['reason'], '1 to 500'],
     ['a queue that is not there', { name: 'nowhere' }, 'QUEUE_NOT_FOUND', ['name'], 'nowhere'],
   ])('refuses %s', async (_what, over, code, path, named) => {
-    const { name } = await desk.queue();
-    await desk.refused(setQueueState, { name, state: 'PAUSED', reason: 'r', ...over }, code, path, named);
+    const { name } = await directory.queue();
+    await directory.refused(
+      setQueueState,
+      { name, state: 'PAUSED', reason: 'r', ...over },
+      code,
+      path,
+      named,
+    );
   });
 
   test('a state that is no state does not pass the schema', async () => {
-    const { errors } = await desk.core.run(setQueueState, {
+    const { errors } = await directory.core.run(setQueueState, {
       input: { name: 'x', state: 'BROKEN', reason: 'r' },
     });
     expect(errors?.[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT' });
@@ -300,13 +322,13 @@ describe('pages of queues', () => {
   test('are read one after another by name; wrong sizes and cursors are refused', async () => {
     const names: string[] = [];
     const site = 'Paged';
-    for (let count = 0; count < 5; count++) names.push(String((await desk.queue({ site }))['name']));
+    for (let count = 0; count < 5; count++) names.push(String((await directory.queue({ site }))['name']));
     const query =
       'query ($first: Int, $after: String) { queues(filter: { site: "Paged" }, first: $first, after: $after) { edges { node { name } cursor } pageInfo { hasNextPage endCursor } } }';
     const read: string[] = [];
     let after: unknown = null;
     for (let page = 0; page < 3; page++) {
-      const { queues } = await desk.ask(query, { first: 2, after });
+      const { queues } = await directory.ask(query, { first: 2, after });
       read.push(
         ...(queues?.['edges'] as unknown as { node: { name: string } }[]).map(({ node }) => node.name),
       );
@@ -319,7 +341,7 @@ describe('pages of queues', () => {
       [{ first: 101 }, 'BAD_USER_INPUT'],
       [{ after: 'junk' }, 'CURSOR_INVALID'],
     ] as const) {
-      const { errors } = await desk.core.run(query, variables);
+      const { errors } = await directory.core.run(query, variables);
       expect(errors?.[0]?.extensions).toMatchObject({ code });
     }
   });
@@ -330,13 +352,13 @@ describe('who may', () => {
   const operator = testPrincipal({ subject: 'operator@example', grants: { alpha: 'OPERATOR' } });
 
   test('see queues: those that admit every experiment, or one of theirs', async () => {
-    const open = await desk.queue();
-    const own = await desk.queue({ experiments: ['alpha', 'beta'] });
-    const foreign = await desk.queue({ experiments: ['beta'] });
+    const open = await directory.queue();
+    const own = await directory.queue({ experiments: ['alpha', 'beta'] });
+    const foreign = await directory.queue({ experiments: ['beta'] });
     const names = [open['name'], own['name'], foreign['name']];
     const query =
       'query ($names: [String!]!, $name: String!, $refs: [_Any!]!) { queues(filter: { names: $names }) { nodes { name } } queue(name: $name) { id } _entities(representations: $refs) { ... on Queue { id } } }';
-    const found = await desk.ask(
+    const found = await directory.ask(
       query,
       { names, name: foreign['name'], refs: [{ __typename: 'Queue', id: foreign['id'] }] },
       reader,
@@ -348,18 +370,18 @@ describe('who may', () => {
     });
     const admitting =
       'query ($names: [String!]!) { queues(filter: { names: $names, experiment: "beta" }) { nodes { name } } }';
-    expect((await desk.ask(admitting, { names }))['queues']?.['nodes']).toHaveLength(3);
+    expect((await directory.ask(admitting, { names }))['queues']?.['nodes']).toHaveLength(3);
   });
 
   test('change queues: only in all experiments that they concern', async () => {
     const forbidden = (mutation: string, input: object, principal = operator) =>
-      desk.forbidden(mutation, input, principal);
-    const open = await desk.queue();
-    const shared = await desk.queue({ experiments: ['alpha', 'beta'] });
-    const own = await desk.queue({ experiments: ['alpha'] });
-    await forbidden(createQueue, { name: desk.name(), site: 'X' });
-    await forbidden(createQueue, { name: desk.name(), site: 'X', experiments: ['alpha', 'beta'] });
-    await forbidden(createQueue, { name: desk.name(), site: 'X', experiments: ['alpha'] }, reader);
+      directory.forbidden(mutation, input, principal);
+    const open = await directory.queue();
+    const shared = await directory.queue({ experiments: ['alpha', 'beta'] });
+    const own = await directory.queue({ experiments: ['alpha'] });
+    await forbidden(createQueue, { name: directory.name(), site: 'X' });
+    await forbidden(createQueue, { name: directory.name(), site: 'X', experiments: ['alpha', 'beta'] });
+    await forbidden(createQueue, { name: directory.name(), site: 'X', experiments: ['alpha'] }, reader);
     await forbidden(updateQueue, { name: open['name'], site: 'X' });
     await forbidden(updateQueue, { name: shared['name'], site: 'X' });
     await forbidden(updateQueue, { name: own['name'], experiments: ['alpha', 'beta'] });
@@ -367,7 +389,7 @@ describe('who may', () => {
     await forbidden(setQueueState, { name: open['name'], state: 'PAUSED', reason: 'r' });
     await forbidden(registerExperiment, { name: 'delta', title: 'Delta' });
     await forbidden(setShares, { experiment: 'alpha', shares: [{ leaf: 'a', nominalCores: 1 }] });
-    const { updateQueue: answer } = await desk.ask(
+    const { updateQueue: answer } = await directory.ask(
       updateQueue,
       { input: { name: own['name'], site: 'Mine' } },
       operator,

@@ -25,21 +25,21 @@ export type BadInput = readonly [
 ];
 
 /** A core to test on. */
-export class Desk {
+export class DirectorySetup {
   readonly core: Awaited<ReturnType<typeof startCore>>;
   #serial = 0;
 
-  private constructor(core: Desk['core']) {
+  private constructor(core: DirectorySetup['core']) {
     this.core = core;
   }
 
   /** Starts a core and registers "alpha", "beta" and "gamma". */
-  static async open(): Promise<Desk> {
+  static async open(): Promise<DirectorySetup> {
     const core = await startCore();
     for (const name of ['alpha', 'beta', 'gamma']) {
       await core.ask(registerExperiment, { input: { name, title: `The ${name}` } });
     }
-    return new Desk(core);
+    return new DirectorySetup(core);
   }
 
   /** A name that no queue has. */

@@ -4,14 +4,14 @@ import type { TestDatabase } from '@rhizome/testkit';
 type ChangeStream = ReturnType<TestDatabase['watch']>;
 
 /** A database whose change streams can be made to wait. */
-export interface DeafDatabase {
+export interface PausableDatabase {
   readonly db: TestDatabase;
   /** From now on no change stream of this database brings anything; until it is ended. */
-  deafen(): () => void;
+  pause(): () => void;
 }
 
 /** The same database for another process. */
-export function deafDatabase(db: TestDatabase): DeafDatabase {
+export function pausableDatabase(db: TestDatabase): PausableDatabase {
   let silence: Promise<void> | undefined;
   const waiting = (stream: ChangeStream): ChangeStream =>
     over(stream, {
@@ -26,7 +26,7 @@ export function deafDatabase(db: TestDatabase): DeafDatabase {
   const watch = (...call: Parameters<TestDatabase['watch']>): ChangeStream => waiting(db.watch(...call));
   return {
     db: over(db, { watch }),
-    deafen() {
+    pause() {
       let end: () => void = () => undefined;
       silence = new Promise((resolve) => (end = resolve));
       return () => {

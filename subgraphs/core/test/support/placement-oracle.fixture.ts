@@ -76,7 +76,11 @@ export class Oracle {
   }
 
   /** The devices that a job could have now from one that asks; none where it could have no place. */
-  placeIn({ worker, request }: Asked, wanted: StoredRequirements, experiment: string): string[] | undefined {
+  placementIn(
+    { worker, request }: Asked,
+    wanted: StoredRequirements,
+    experiment: string,
+  ): string[] | undefined {
     if (!this.mayTake({ worker, request }, wanted, experiment)) return undefined;
     const { gpu } = wanted;
     const found = gpu && this.devicesFor(worker, request, gpu);

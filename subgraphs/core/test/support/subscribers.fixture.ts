@@ -64,7 +64,7 @@ export class Told {
 }
 
 /** What the tests of a file work with; of the test that runs. */
-export interface SubscriberRoom {
+export interface SubscriberSetup {
   readonly db: TestDatabase;
   readonly jobs: TestJobs;
   /** A subscriber that is closed at the end of the test. */
@@ -72,7 +72,7 @@ export interface SubscriberRoom {
 }
 
 /** Makes a room anew for each test of the file. */
-export function subscriberSetup(): SubscriberRoom {
+export function subscriberSetup(): SubscriberSetup {
   let db: TestDatabase;
   let jobs: TestJobs;
   let told: Told[] = [];

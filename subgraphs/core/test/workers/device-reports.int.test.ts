@@ -2,7 +2,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { collection, defineCollection, ensureCollections } from '@rhizome/mongo';
 import { testDatabase, type TestDatabase, waitFor } from '@rhizome/testkit';
-import { deafDatabase, over } from '../support/paused-change-stream.fixture.js';
+import { pausableDatabase, over } from '../support/paused-change-stream.fixture.js';
 import {
   fleetDatabase,
   pilotOf,
@@ -18,22 +18,22 @@ import type { DeviceHealth } from '../../src/gpus/device.types.js';
 
 let db: TestDatabase;
 /** Is told nothing of what others write, and can be stopped before it writes workers. */
-let deaf: TestFleet;
+let paused: TestFleet;
 let other: TestFleet;
-let deafen: () => () => void;
+let pause: () => () => void;
 let hear: () => void = () => undefined;
 const writes = heldWrites();
 
 beforeAll(async () => {
   db = await fleetDatabase();
-  const silent = deafDatabase(db);
-  deafen = () => silent.deafen();
-  deaf = await startFleet(writes.of(silent.db));
+  const silent = pausableDatabase(db);
+  pause = () => silent.pause();
+  paused = await startFleet(writes.of(silent.db));
   other = await startFleet(db);
 });
 
 beforeEach(() => {
-  hear = deafen();
+  hear = pause();
 });
 
 afterEach(() => {
@@ -100,31 +100,31 @@ const told = async (id: string): Promise<readonly string[]> =>
 
 describe('a worker that tells one process, then another that has not heard of it', () => {
   test('a device that turned well, then bad again, is bad', async () => {
-    const { id } = await TestWorker.register(deaf, { devices: ['GPU-1'] });
-    await report(deaf, id, [gpu('GPU-1', 'UNHEALTHY')]);
+    const { id } = await TestWorker.register(paused, { devices: ['GPU-1'] });
+    await report(paused, id, [gpu('GPU-1', 'UNHEALTHY')]);
     await report(other, id, [gpu('GPU-1', 'HEALTHY')]);
-    await report(deaf, id, [gpu('GPU-1', 'UNHEALTHY')]);
+    await report(paused, id, [gpu('GPU-1', 'UNHEALTHY')]);
     expect(await told(id)).toEqual(['GPU-1 UNHEALTHY']);
-    expect((await deaf.services.registry.find(id))?.devices[0]?.health).toBe('UNHEALTHY');
+    expect((await paused.services.registry.find(id))?.devices[0]?.health).toBe('UNHEALTHY');
   });
 
   test('devices that went and came again are there', async () => {
-    const { id } = await TestWorker.register(deaf, { devices: ['GPU-1', 'GPU-2'] });
+    const { id } = await TestWorker.register(paused, { devices: ['GPU-1', 'GPU-2'] });
     await report(other, id, [gpu('GPU-1', 'HEALTHY')]);
-    await report(deaf, id, [gpu('GPU-1', 'HEALTHY'), gpu('GPU-2', 'HEALTHY')]);
+    await report(paused, id, [gpu('GPU-1', 'HEALTHY'), gpu('GPU-2', 'HEALTHY')]);
     expect(await told(id)).toEqual(['GPU-1 HEALTHY', 'GPU-2 HEALTHY']);
     await report(other, id, []);
-    await report(deaf, id, [gpu('GPU-1', 'HEALTHY'), gpu('GPU-2', 'HEALTHY')]);
+    await report(paused, id, [gpu('GPU-1', 'HEALTHY'), gpu('GPU-2', 'HEALTHY')]);
     expect(await told(id)).toEqual(['GPU-1 HEALTHY', 'GPU-2 HEALTHY']);
   });
 
   test('memory that was taken from the host and given back is there', async () => {
-    const { id } = await TestWorker.register(deaf, {});
+    const { id } = await TestWorker.register(paused, {});
     const hardware = (memoryMiB: number) => ({
       hardware: { architecture: 'x86_64', cores: 8, memoryMiB, diskMiB: 1_000_000 },
     });
     await report(other, id, undefined, hardware(500));
-    await report(deaf, id, undefined, hardware(1_000_000));
+    await report(paused, id, undefined, hardware(1_000_000));
     expect((await stored(id)).hardware.memoryMiB).toBe(1_000_000);
   });
 
@@ -132,7 +132,7 @@ describe('a worker that tells one process, then another that has not heard of it
     const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
     for (let turn = 0; turn < 40; turn += 1) {
       const health = turn % 2 === 0 ? 'UNHEALTHY' : 'HEALTHY';
-      await report(turn % 3 === 0 ? deaf : other, id, [gpu('GPU-1', health)]);
+      await report(turn % 3 === 0 ? paused : other, id, [gpu('GPU-1', health)]);
       expect(await told(id)).toEqual([`GPU-1 ${health}`]);
     }
   });
@@ -144,16 +144,16 @@ describe('a process that stands still between what it read and what it writes', 
     ['what was known before', 'HEALTHY', 'UNHEALTHY', 'HEALTHY'],
   ] as const)('does not overwrite %s since', async (_what, first, late, last) => {
     const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
-    await report(deaf, id, [gpu('GPU-1', first)]);
+    await report(paused, id, [gpu('GPU-1', first)]);
     writes.hold();
-    const slow = report(deaf, id, [gpu('GPU-1', late)]);
+    const slow = report(paused, id, [gpu('GPU-1', late)]);
     await waitFor('it is about to write', () => writes.waiting() === 1, { deadlineMs: 5000 });
     // The worker was not answered, and asks another.
     await report(other, id, [gpu('GPU-1', last)]);
     writes.goOn();
     await slow;
     expect(await told(id)).toEqual([`GPU-1 ${last}`]);
-    expect((await deaf.services.registry.find(id))?.devices[0]?.health).toBe(last);
+    expect((await paused.services.registry.find(id))?.devices[0]?.health).toBe(last);
   });
 });
 
@@ -162,11 +162,11 @@ describe('a report that says what is known', () => {
     const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
     const before = await stored(id);
     await report(other, id, [gpu('GPU-1', 'HEALTHY', { utilisation: 0.5, memoryUsedMiB: 100 })]);
-    await report(deaf, id, [gpu('GPU-1', 'HEALTHY', { utilisation: 0.7, memoryUsedMiB: 90 })]);
+    await report(paused, id, [gpu('GPU-1', 'HEALTHY', { utilisation: 0.7, memoryUsedMiB: 90 })]);
     await report(other, id, undefined);
     const use = async () => (await collection(db, leasesCollection).findOne({ _id: id }))?.deviceUse;
     expect(await use()).toEqual([{ id: 'GPU-1', utilisation: 0.7, memoryUsedMiB: 90 }]);
-    await report(deaf, id, undefined, { deviceUse: [{ id: 'GPU-1', utilisation: 0.2 }] });
+    await report(paused, id, undefined, { deviceUse: [{ id: 'GPU-1', utilisation: 0.2 }] });
     expect(await use()).toEqual([{ id: 'GPU-1', utilisation: 0.2 }]);
     expect(await stored(id)).toEqual(before);
   });
@@ -176,7 +176,7 @@ describe('a report that says what is known', () => {
     await collection(db, leasesCollection).updateOne({ _id: id }, { $unset: { told: '' } });
     await collection(db, workersCollection).updateOne({ _id: id }, { $unset: { told: '' } });
     await report(other, id, [gpu('GPU-1', 'UNHEALTHY')]);
-    await report(deaf, id, [gpu('GPU-1', 'HEALTHY')]);
+    await report(paused, id, [gpu('GPU-1', 'HEALTHY')]);
     expect(await told(id)).toEqual(['GPU-1 HEALTHY']);
   });
 });
@@ -230,9 +230,9 @@ describe('a report that is refused', () => {
   });
 
   test('is that of a worker whose name another has, also where that is not known', async () => {
-    const older = await TestWorker.register(deaf, { name: 'same', devices: ['GPU-1'] });
+    const older = await TestWorker.register(paused, { name: 'same', devices: ['GPU-1'] });
     const newer = await TestWorker.register(other, { name: 'same', devices: ['GPU-1'] });
-    for (const at of [deaf, other]) {
+    for (const at of [paused, other]) {
       const { userErrors } = await at.services.workers.heartbeat(pilotOf('main'), {
         workerId: older.id,
         devices: [gpu('GPU-1', 'UNHEALTHY')],
@@ -245,7 +245,7 @@ describe('a report that is refused', () => {
   test('is that of a worker that has ended', async () => {
     const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
     await other.services.workers.drain(pilotOf('main'), { workerId: id, ended: true });
-    for (const at of [deaf, other]) {
+    for (const at of [paused, other]) {
       const { userErrors } = await at.services.workers.heartbeat(pilotOf('main'), {
         workerId: id,
         devices: [gpu('GPU-1', 'UNHEALTHY')],

@@ -231,10 +231,10 @@ describe('a process that does not lead', () => {
     );
     const called = jest.spyOn(globalThis, 'fetch');
     expect(await read(other)).toEqual(own);
-    const handedOn = called.mock.calls.filter(([, init]) =>
+    const forwarded = called.mock.calls.filter(([, init]) =>
       new Headers(init?.headers).has('x-rhizome-forwarded'),
     );
-    expect(handedOn).toHaveLength(1);
+    expect(forwarded).toHaveLength(1);
     called.mockRestore();
     const dry = `query ($input: ExplainRequirementsInput!) { explainRequirements(input: $input) { ${explained} } }`;
     const input = { experiment: 'alpha', requirements: { cores: 4000 } };

@@ -78,12 +78,12 @@ async function scan(db: Db, session: ClientSession): Promise<CountScan> {
   const tasks = new Map<string, number[]>();
   for await (const { _id, n, gpus } of groups) {
     const { experiment, queue = null, gpuModel = null, share, state, task } = _id;
-    const place = JSON.stringify([experiment, queue, gpuModel, share, state]);
-    const row = rows.get(place);
+    const countKey = JSON.stringify([experiment, queue, gpuModel, share, state]);
+    const row = rows.get(countKey);
     if (row) {
       row.count += n;
       row.gpus += gpus;
-    } else rows.set(place, { experiment, queue, gpuModel, share, state, count: n, gpus });
+    } else rows.set(countKey, { experiment, queue, gpuModel, share, state, count: n, gpus });
     if (task !== undefined) add(tasks, task, state, n);
   }
   // Set by the first read of the session; the driver does not show it in its types.

@@ -6,7 +6,7 @@ import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import { sleep } from '@rhizome/retry';
 import type { FeedStart } from '../feed/change-feed.repository.js';
-import { placesAround } from '../feed/cursor.js';
+import { positionsAround } from '../feed/cursor.js';
 import type { StreamedJobEvent } from '../feed/job-event.js';
 import { headId, type CountChunkDocument } from './count-snapshot.document.js';
 import type { CountSnapshotsRepository } from './count-snapshots.repository.js';
@@ -47,7 +47,7 @@ export class CountsService {
   readonly #listeners = new Set<CountsListener>();
   #jobs = new JobCounts();
   #tasks = new TaskCounts();
-  #place = '';
+  #position = '';
   #isLoaded = false;
   /** Ids of the stored chunks of this process's last snapshot, by part; empty where all must be stored anew. */
   #stored = new Map<string, readonly string[]>();
@@ -113,7 +113,7 @@ export class CountsService {
     found.jobs.forEach((row) => jobs.set(row));
     for (const task of [...found.tasks.keys()].sort())
       tasks.set({ task, counts: found.tasks.get(task) ?? [] });
-    const { before, behind } = placesAround(found.at);
+    const { before, behind } = positionsAround(found.at);
     this.#replace(jobs, tasks, behind);
     log.info(
       { rows: found.jobs.length, tasks: found.tasks.size, ms: Math.round(clock.monotonicMs() - begun) },
@@ -123,8 +123,8 @@ export class CountsService {
   }
 
   /** Takes events in, each once, and notes the place behind them. */
-  apply(events: readonly StreamedJobEvent[], place: string): void {
-    this.#place = place;
+  apply(events: readonly StreamedJobEvent[], position: string): void {
+    this.#position = position;
     if (events.length === 0) return;
     const tasks = new Set<string>();
     for (const event of events) {
@@ -152,7 +152,7 @@ export class CountsService {
   /** Stores the counts once. @returns false when another leader has stored younger ones */
   async save(epoch: number): Promise<boolean> {
     const { clock, snapshots } = this.#options;
-    const token = this.#place;
+    const token = this.#position;
     if (!/^[0-9A-F]+$/.test(token)) return true;
     const tasks = this.#tasks;
     const { changes } = this.#jobs;
@@ -187,7 +187,7 @@ export class CountsService {
 
   #isDue(): boolean {
     if (!this.#saved) return true;
-    if (this.#place === this.#saved.token) return false;
+    if (this.#position === this.#saved.token) return false;
     return (
       this.#jobs.changes !== this.#saved.changes ||
       this.#options.clock.monotonicMs() - this.#saved.atMs > idleSaveMs
@@ -223,10 +223,10 @@ export class CountsService {
     return chunks;
   }
 
-  #replace(jobs: JobCounts, tasks: TaskCounts, place: string): void {
+  #replace(jobs: JobCounts, tasks: TaskCounts, position: string): void {
     this.#jobs = jobs;
     this.#tasks = tasks;
-    this.#place = place;
+    this.#position = position;
     this.#stored = new Map();
     this.#saved = undefined;
     this.#isLoaded = true;

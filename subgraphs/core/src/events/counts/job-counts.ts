@@ -43,24 +43,30 @@ export class JobCounts {
     const { experiment, share, from, to, gpu } = last;
     if (from !== null) {
       const before = gpuBefore(last);
-      const place = {
+      const countKey = {
         experiment,
         queue: queueBefore(last),
         gpuModel: before?.model ?? null,
         share,
         state: from,
       };
-      this.#add(place, -1, -(before?.count ?? 0));
+      this.#add(countKey, -1, -(before?.count ?? 0));
     }
-    const place = { experiment, queue: last.queue ?? null, gpuModel: gpu?.model ?? null, share, state: to };
-    this.#add(place, 1, gpu?.count ?? 0);
+    const countKey = {
+      experiment,
+      queue: last.queue ?? null,
+      gpuModel: gpu?.model ?? null,
+      share,
+      state: to,
+    };
+    this.#add(countKey, 1, gpu?.count ?? 0);
   }
 
   /** Puts a number where it was read. */
   set({ experiment, queue, gpuModel, share, state, count, gpus }: StoredCountRow): void {
     this.#changes += 1;
-    const place = { experiment, queue, gpuModel: gpuModel ?? null, share, state };
-    this.#cells.set(keyOf(place), { ...place, count, gpus: gpus ?? 0, changedAt: this.#changes });
+    const countKey = { experiment, queue, gpuModel: gpuModel ?? null, share, state };
+    this.#cells.set(keyOf(countKey), { ...countKey, count, gpus: gpus ?? 0, changedAt: this.#changes });
   }
 
   /** All numbers but those of nothing. */
@@ -86,16 +92,16 @@ export class JobCounts {
     return sum;
   }
 
-  #add(place: CountKey, by: number, gpus: number): void {
+  #add(countKey: CountKey, by: number, gpus: number): void {
     this.#changes += 1;
-    const key = keyOf(place);
+    const key = keyOf(countKey);
     const cell = this.#cells.get(key);
     if (cell) {
       cell.count += by;
       // Parts of devices do not add up exactly in binary.
       cell.gpus = Math.round((cell.gpus + gpus) * 1000) / 1000;
       cell.changedAt = this.#changes;
-    } else this.#cells.set(key, { ...place, count: by, gpus, changedAt: this.#changes });
+    } else this.#cells.set(key, { ...countKey, count: by, gpus, changedAt: this.#changes });
   }
 }
 

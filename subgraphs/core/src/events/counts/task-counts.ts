@@ -47,13 +47,13 @@ export class TaskCounts {
     if (from !== null) add(counts, from, -1);
     add(counts, to, 1);
     this.#changedParts.add(partOf(taskId));
-    this.#place(taskId, counts);
+    this.#add(taskId, counts);
     return true;
   }
 
   /** Puts numbers where they were read. */
   set({ task, counts }: TaskCountRow): void {
-    this.#place(task, [...counts]);
+    this.#add(task, [...counts]);
   }
 
   /** Numbers of a task, or undefined where they are not kept here. A task that nothing was heard of has none. */
@@ -89,7 +89,7 @@ export class TaskCounts {
     return taskId > this.#forgottenUpTo ? new Array<number>(jobStates.length).fill(0) : undefined;
   }
 
-  #place(taskId: string, counts: number[]): void {
+  #add(taskId: string, counts: number[]): void {
     const isOpen = counts.some((count, index) => count !== 0 && live[index]);
     this.#idle.delete(taskId);
     if (isOpen) {

@@ -119,8 +119,8 @@ export class ChangeFeed {
 }
 
 /** The error that a caller who gave this place is told. */
-export function feedFault(error: unknown, place: string): unknown {
-  const fault = placeFault(error, place);
+export function feedFault(error: unknown, position: string): unknown {
+  const fault = placeFault(error, position);
   if (fault) return fault;
   const text = 'The event stream cannot be read now';
   return new DomainError('SERVICE_UNAVAILABLE', text, { service: 'database' }, { cause: error });
@@ -142,7 +142,7 @@ class Reader {
   #notices: DocumentNotice[] = [];
   #position: string | undefined;
   /** Of the last notice. A stream that is filtered otherwise cannot be resumed there. */
-  #noticePlace: string | undefined;
+  #noticePosition: string | undefined;
   #hasNews = false;
   #isStopped = false;
   #failure: { readonly error: unknown } | undefined;
@@ -247,7 +247,7 @@ class Reader {
     const { id, last, collection } = change as { id?: unknown; last?: Document; collection?: string };
     if (typeof id === 'string' && collection) {
       this.#notices.push({ token, collection, id });
-      this.#noticePlace = token;
+      this.#noticePosition = token;
       if (this.#isOfNotices) this.#position = token;
     } else if (typeof id === 'string' && last) {
       this.#events.push(toJobEvent(token, id, last));
@@ -257,8 +257,8 @@ class Reader {
   }
 
   /** The server tells how far it has looked: a place between events, or still that of the last one. */
-  #moveOn(place: string | undefined): void {
-    if (place !== undefined && place !== this.#noticePlace) this.#position = place;
+  #moveOn(position: string | undefined): void {
+    if (position !== undefined && position !== this.#noticePosition) this.#position = position;
     this.#notify();
   }
 

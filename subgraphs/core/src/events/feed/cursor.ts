@@ -27,7 +27,7 @@ export interface StoreTime {
  * Texts that sort before and behind all events of this very time of the store. They are for comparing, and no resume tokens: a token that
  * tells how far an idle stream is sorts between the two.
  */
-export function placesAround({ t, i }: StoreTime): { readonly before: string; readonly behind: string } {
+export function positionsAround({ t, i }: StoreTime): { readonly before: string; readonly behind: string } {
   const hex = (value: number): string => value.toString(16).toUpperCase().padStart(8, '0');
   const before = `82${hex(t)}${hex(i)}`;
   return { before, behind: `${before}~` };

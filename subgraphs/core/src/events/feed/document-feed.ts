@@ -54,10 +54,10 @@ export class DocumentStream {
   }
 
   /** Begins, or begins anew after the stream was lost: everything after this place will be taken in. */
-  begin(place: string): void {
+  begin(position: string): void {
     this.#ring = [];
-    this.#floor = place;
-    this.#head = place;
+    this.#floor = position;
+    this.#head = position;
     this.#wake();
   }
 

@@ -96,13 +96,13 @@ export class DocumentChanges {
   }
 
   async *#follow<TDoc>(
-    { place, isResumed, signal }: StreamStart,
+    { position, isResumed, signal }: StreamStart,
     collection: string,
     ids: readonly string[] | null | undefined,
     read: (ids: readonly string[]) => Promise<readonly (TDoc | null)[]>,
   ): AsyncGenerator<DocumentChange<TDoc>, void, undefined> {
     // The stream of jobs cannot stand at the place of a document: this one may be further.
-    const after = isResumed ? place : this.#documents.head;
+    const after = isResumed ? position : this.#documents.head;
     if (!isResumed) yield { token: after, document: null };
     const isWanted = oneOf(ids);
     for await (const { written } of this.#documents.follow({ collection, after, signal })) {

@@ -47,17 +47,17 @@ export class EventRing {
   }
 
   /** Whether all events after this place are here, as far as they have come. */
-  covers(place: string): boolean {
-    return place >= this.#floor;
+  covers(token: string): boolean {
+    return token >= this.#floor;
   }
 
   /** The number of the first event after a place that is covered. */
-  numberAfter(place: string): number {
+  numberAfter(token: string): number {
     let low = this.#first;
     let high = this.#count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.at(middle)?.token ?? '') <= place) low = middle + 1;
+      if ((this.at(middle)?.token ?? '') <= token) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -70,12 +70,12 @@ export class EventRing {
   }
 
   #put(event: StreamedJobEvent): void {
-    const place = this.#count % this.#events.length;
+    const slot = this.#count % this.#events.length;
     if (this.size === this.#events.length) {
-      this.#floor = this.#events[place]?.token ?? this.#floor;
+      this.#floor = this.#events[slot]?.token ?? this.#floor;
       this.#first += 1;
     }
-    this.#events[place] = event;
+    this.#events[slot] = event;
     this.#count += 1;
   }
 }

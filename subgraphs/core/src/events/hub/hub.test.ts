@@ -11,7 +11,7 @@ import {
 } from 'graphql';
 import { Timestamp } from 'mongodb';
 import type { StoredLastEvent } from '../../jobs/model/job.types.js';
-import { decodeCursor, encodeCursor, placesAround } from '../feed/cursor.js';
+import { decodeCursor, encodeCursor, positionsAround } from '../feed/cursor.js';
 import { EventBuffer, type TakenEvents } from './event-buffer.js';
 import { isKnownFromEvent, jobOfEvent } from '../graphql/event-job.js';
 import { compileFilter, matches, type EventFilter } from './event-filter.js';
@@ -66,9 +66,9 @@ describe('cursors', () => {
   });
 
   test('places around a time sort before and behind its events', () => {
-    const { before, behind } = placesAround(new Timestamp({ t: 0x6b0645bf, i: 2 }));
+    const { before, behind } = positionsAround(new Timestamp({ t: 0x6b0645bf, i: 2 }));
     expect(before < real && real < behind).toBe(true);
-    expect(placesAround(new Timestamp({ t: 0x6b0645bf, i: 3 })).before > real).toBe(true);
+    expect(positionsAround(new Timestamp({ t: 0x6b0645bf, i: 3 })).before > real).toBe(true);
   });
 });
 

@@ -39,7 +39,7 @@ export class EventHub {
     this.#options = options;
     // Until the tailer has begun, no place is covered.
     this.#ring = new EventRing(1, '~');
-    const replays = new Replays({ feed: options.feed, covers: (place) => this.#ring.covers(place) });
+    const replays = new Replays({ feed: options.feed, covers: (position) => this.#ring.covers(position) });
     const [ring, index] = [(): EventRing => this.#ring, (): SubscriberIndex => this.#index];
     this.#source = {
       replays,

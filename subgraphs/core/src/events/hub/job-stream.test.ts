@@ -45,7 +45,7 @@ class Source {
   constructor(ringSize: number, bufferSize: number) {
     this.ring = new EventRing(ringSize, token(0));
     this.bufferSize = bufferSize;
-    this.replays = new Replays({ feed: {} as ChangeFeed, covers: (place) => this.ring.covers(place) });
+    this.replays = new Replays({ feed: {} as ChangeFeed, covers: (position) => this.ring.covers(position) });
   }
 
   publish(jobIds: readonly string[]): StreamedJobEvent[] {

@@ -14,7 +14,7 @@ import type { JobEventBatch, StreamMode } from './stream.types.js';
 export interface ReplaysOptions {
   readonly feed: ChangeFeed;
   /** Whether the ring has everything after a place: then nobody needs to be read for any further. */
-  readonly covers: (place: string) => boolean;
+  readonly covers: (position: string) => boolean;
 }
 
 /** What one consumer asks for. */
@@ -80,8 +80,8 @@ export class Replays {
 
   /** The youngest place, and those near it. */
   #takeNear(): Consumer[] {
-    const places = [...this.#pending].map(({ after }) => secondsOf(after));
-    const youngest = Math.max(...places);
+    const positions = [...this.#pending].map(({ after }) => secondsOf(after));
+    const youngest = Math.max(...positions);
     const near = [...this.#pending].filter(({ after }) => secondsOf(after) >= youngest - nearSeconds);
     for (const consumer of near) this.#pending.delete(consumer);
     return near;

@@ -34,11 +34,11 @@ export class SubscriberIndex {
 
   /** Adds a subscriber; returns how to remove it. */
   add(subscriber: Subscriber): () => void {
-    const place = placeOf(subscriber.filter);
+    const indexed = indexKeysOf(subscriber.filter);
     this.#size += 1;
-    if (!place) this.#all.add(subscriber);
-    for (const key of place?.keys ?? []) {
-      const map = this.#by[place?.dimension ?? 'job'];
+    if (!indexed) this.#all.add(subscriber);
+    for (const key of indexed?.keys ?? []) {
+      const map = this.#by[indexed?.dimension ?? 'job'];
       const there = map.get(key);
       if (there) there.add(subscriber);
       else map.set(key, new Set([subscriber]));
@@ -81,10 +81,10 @@ export class SubscriberIndex {
   }
 
   #remove(subscriber: Subscriber): void {
-    const place = placeOf(subscriber.filter);
-    if (!place) this.#all.delete(subscriber);
-    for (const key of place?.keys ?? []) {
-      const map = this.#by[place?.dimension ?? 'job'];
+    const indexed = indexKeysOf(subscriber.filter);
+    if (!indexed) this.#all.delete(subscriber);
+    for (const key of indexed?.keys ?? []) {
+      const map = this.#by[indexed?.dimension ?? 'job'];
       const there = map.get(key);
       there?.delete(subscriber);
       if (there?.size === 0) map.delete(key);
@@ -100,7 +100,7 @@ function give(subscribers: ReadonlySet<Subscriber> | undefined, event: StreamedJ
 }
 
 /** The narrowest dimension of a filter; undefined for one that names none. */
-function placeOf(
+function indexKeysOf(
   filter: EventFilter,
 ): { readonly dimension: Dimension; readonly keys: readonly string[] } | undefined {
   if (filter.jobIds) return { dimension: 'job', keys: [...filter.jobIds] };

@@ -5,7 +5,7 @@ import { DirectGenerator, type DirectSource, type Following, isDirect } from '@r
 import { linkSignals } from './linked-signal.js';
 
 /** What {@link SubscriptionGuard} is made of. */
-export interface StreamDoorOptions {
+export interface SubscriptionGuardOptions {
   /** Resolves when the event stream was heard of for the first time. */
   readonly opened: Promise<void>;
   /** The place up to which everything was read. */
@@ -16,7 +16,7 @@ export interface StreamDoorOptions {
 
 /** Where a stream begins. */
 export interface StreamStart {
-  readonly place: string;
+  readonly position: string;
   /** False for one that begins with what happens from now on. */
   readonly isResumed: boolean;
   readonly signal: AbortSignal;
@@ -27,9 +27,9 @@ const aheadSeconds = 600;
 
 /** See the head of this file. */
 export class SubscriptionGuard {
-  readonly #options: StreamDoorOptions;
+  readonly #options: SubscriptionGuardOptions;
 
-  constructor(options: StreamDoorOptions) {
+  constructor(options: SubscriptionGuardOptions) {
     this.#options = options;
   }
 
@@ -46,7 +46,7 @@ export class SubscriptionGuard {
     const tie = linkSignals([signal, this.#options.ending, own.signal]);
     const open = async (): Promise<AsyncGenerator<T, void, undefined>> =>
       stream({ ...(await this.#start(after)), signal: tie.signal });
-    return new DoorStream(open, () => {
+    return new GuardedStream(open, () => {
       own.abort();
       tie.release();
     });
@@ -57,14 +57,14 @@ export class SubscriptionGuard {
     const isResumed = typeof after === 'string';
     const given = isResumed ? decodeCursor(after) : undefined;
     await opened;
-    const place = given ?? head();
-    if (secondsOf(place) > secondsOf(head()) + aheadSeconds) throw invalidCursor(after ?? '');
-    return { place, isResumed };
+    const position = given ?? head();
+    if (secondsOf(position) > secondsOf(head()) + aheadSeconds) throw invalidCursor(after ?? '');
+    return { position, isResumed };
   }
 }
 
 /** Opens its source at the first call, and lets go of everything at the end, however that comes. It is no layer to what passes through. */
-class DoorStream<T> extends DirectGenerator<T> {
+class GuardedStream<T> extends DirectGenerator<T> {
   readonly #open: () => Promise<AsyncGenerator<T, void, undefined>>;
   readonly #release: () => void;
   #opening: Promise<AsyncGenerator<T, void, undefined>> | undefined;

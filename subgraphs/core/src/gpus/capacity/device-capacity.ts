@@ -28,7 +28,7 @@ export interface DeviceCapacity {
 }
 
 /** A room that is being made. */
-type OpenRoom = {
+type OpenCapacity = {
   readonly shape: DeviceShape;
   readonly free: number[];
   readonly memoryMiB: readonly number[];
@@ -44,7 +44,7 @@ export function deviceCapacity(
   isOffered: (deviceId: string) => boolean,
   bookings?: ReadonlyMap<string, Booked>,
 ): DeviceCapacity {
-  const { capacity, idle } = bookings ? bookedRoom(arranged, bookings) : untouched(arranged);
+  const { capacity, idle } = bookings ? bookedCapacity(arranged, bookings) : untouched(arranged);
   const kept = idle.filter((position) => !isOffered(arranged.ids[position] ?? ''));
   if (kept.length === 0) return capacity;
   const free = [...capacity.free];
@@ -59,24 +59,24 @@ interface Offered {
   readonly idle: readonly number[];
 }
 
-const untouchedRooms = new WeakMap<DeviceShape, Offered>();
-const bookedRooms = new WeakMap<object, Offered & { readonly of: DeviceLayout }>();
+const untouchedCapacities = new WeakMap<DeviceShape, Offered>();
+const bookedCapacities = new WeakMap<object, Offered & { readonly of: DeviceLayout }>();
 
 /** Most hosts that ask are all free: one room stands for all of a shape. */
 function untouched({ shape }: DeviceLayout): Offered {
-  let known = untouchedRooms.get(shape);
+  let known = untouchedCapacities.get(shape);
   if (!known) {
     const memoryMiB = shape.facts.map((facts) => facts.memoryMiB ?? Infinity);
     const free = shape.facts.map(({ health }) => (health === 'HEALTHY' ? wholeDevice : idleBad));
     known = { capacity: { shape, free, memoryMiB }, idle: wholePositions(free) };
-    untouchedRooms.set(shape, known);
+    untouchedCapacities.set(shape, known);
   }
   return known;
 }
 
 /** Most of the others have not changed since they asked last. */
-function bookedRoom(arranged: DeviceLayout, bookings: ReadonlyMap<string, Booked>): Offered {
-  const known = bookedRooms.get(bookings);
+function bookedCapacity(arranged: DeviceLayout, bookings: ReadonlyMap<string, Booked>): Offered {
+  const known = bookedCapacities.get(bookings);
   if (known?.of === arranged) return known;
   const { capacity: all } = untouched(arranged);
   const free = [...all.free];
@@ -99,7 +99,7 @@ function bookedRoom(arranged: DeviceLayout, bookings: ReadonlyMap<string, Booked
   const capacity = { shape: arranged.shape, free, memoryMiB };
   for (const position of taken) closeSiblings(capacity, position);
   const made = { of: arranged, capacity, idle: idle.filter((position) => free[position] === wholeDevice) };
-  bookedRooms.set(bookings, made);
+  bookedCapacities.set(bookings, made);
   return made;
 }
 
@@ -219,6 +219,6 @@ export function siblings(shape: DeviceShape, position: number): readonly number[
   return found;
 }
 
-function closeSiblings(capacity: OpenRoom, position: number): void {
+function closeSiblings(capacity: OpenCapacity, position: number): void {
   for (const other of siblings(capacity.shape, position)) capacity.free[other] = 0;
 }

@@ -64,28 +64,29 @@ export function hasSameDevices(a: DeviceLayout, b: DeviceLayout): boolean {
   return a.shape.key === b.shape.key && a.ids.every((id, position) => b.ids[position] === id);
 }
 
-interface Told {
+interface DescribedDevice {
   readonly device: DeviceDocument;
   /** Its facts as a text. */
   readonly text: string;
 }
 
-interface Placed extends Told {
+interface OrderedDevice extends DescribedDevice {
   /** The position of the first of its GPU: the GPU itself, or its first slice where only those are reported. */
   readonly gpu: number;
 }
 
 /** By facts and by what is made of them; slices of one GPU stand together, behind it where it is reported as well. */
-function inOrder(devices: readonly DeviceDocument[]): readonly Placed[] {
-  const byText = (a: Told, b: Told): number => compare(a.text, b.text) || compare(a.device.id, b.device.id);
-  const gpus = new Map<string, { whole?: Told; readonly slices: Told[] }>();
+function inOrder(devices: readonly DeviceDocument[]): readonly OrderedDevice[] {
+  const byText = (a: DescribedDevice, b: DescribedDevice): number =>
+    compare(a.text, b.text) || compare(a.device.id, b.device.id);
+  const gpus = new Map<string, { whole?: DescribedDevice; readonly slices: DescribedDevice[] }>();
   for (const device of devices) {
-    const told = { device, text: factsText(device) };
+    const described = { device, text: factsText(device) };
     const id = device.parentId ?? device.id;
     const known = gpus.get(id) ?? { slices: [] };
     gpus.set(id, known);
-    if (device.parentId === undefined) known.whole = told;
-    else known.slices.push(told);
+    if (device.parentId === undefined) known.whole = described;
+    else known.slices.push(described);
   }
   const families = [...gpus]
     .map(([id, { whole, slices }]) => {
@@ -93,10 +94,10 @@ function inOrder(devices: readonly DeviceDocument[]): readonly Placed[] {
       return { id, all, text: all.map(({ text }) => text).join('') };
     })
     .sort((a, b) => compare(a.text, b.text) || compare(a.id, b.id));
-  const found: Placed[] = [];
+  const found: OrderedDevice[] = [];
   for (const { all } of families) {
     const gpu = found.length;
-    for (const told of all) found.push({ ...told, gpu });
+    for (const described of all) found.push({ ...described, gpu });
   }
   return found;
 }
@@ -116,7 +117,7 @@ function factsText(device: DeviceDocument): string {
   ]);
 }
 
-function shapeOf(key: string, ordered: readonly Placed[], isSharingAllowed: boolean): DeviceShape {
+function shapeOf(key: string, ordered: readonly OrderedDevice[], isSharingAllowed: boolean): DeviceShape {
   const facts = deviceFacts(
     ordered.map(({ device }) => device),
     isSharingAllowed,

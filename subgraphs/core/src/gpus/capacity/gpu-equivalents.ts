@@ -115,17 +115,17 @@ export function gpusOf(
   if (gpu.share !== undefined) return gpu.share / 1000;
   // Who has GPUs for itself keeps all of each, whatever it uses.
   if (gpu.exclusive) return devices.length;
-  return devices.reduce((sum, device) => sum + (device ? chargedPart(device) : askedPart(gpu)), 0);
+  return devices.reduce((sum, device) => sum + (device ? chargedPart(device) : requestedPart(gpu)), 0);
 }
 
 /** What a requirement is charged as at least, in whole GPUs; those that are optional are charged once they are given. */
-export function askedGpus(gpu: StoredGpuRequirement | undefined): number {
+export function requestedGpus(gpu: StoredGpuRequirement | undefined): number {
   if (gpu === undefined || gpu.optional) return 0;
-  return gpu.exclusive ? gpu.count : gpu.count * askedPart(gpu);
+  return gpu.exclusive ? gpu.count : gpu.count * requestedPart(gpu);
 }
 
 /** What one device of a requirement is at least. */
-export function askedPart({ migProfile, migFraction, share }: StoredGpuRequirement): number {
+export function requestedPart({ migProfile, migFraction, share }: StoredGpuRequirement): number {
   if (share !== undefined) return share / 1000;
   if (migFraction !== undefined) return migFraction / 1000;
   if (migProfile === undefined) return 1;

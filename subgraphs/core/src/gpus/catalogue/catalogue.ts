@@ -27,13 +27,13 @@ export function plainName(name: string): string {
 
 const byPciId = new Map<string, GpuModelRow[]>();
 const byName = new Map<string, GpuModelRow>();
-const byWord = new Map<string, Set<GpuModelRow>>();
+const byTerm = new Map<string, Set<GpuModelRow>>();
 for (const row of gpuModels) {
   for (const id of [...row.pciIds, ...row.strayPciIds]) byPciId.set(id, [...(byPciId.get(id) ?? []), row]);
   for (const name of [row.name, ...row.aliases]) byName.set(plainName(name), row);
   for (const word of [row.name, ...row.aliases, ...row.families]) {
-    const rows = byWord.get(plainName(word)) ?? new Set();
-    byWord.set(plainName(word), rows.add(row));
+    const rows = byTerm.get(plainName(word)) ?? new Set();
+    byTerm.set(plainName(word), rows.add(row));
   }
 }
 
@@ -155,7 +155,7 @@ export function modelWithId(pciId: string): GpuModelRow | undefined {
 
 /** Rows that a word stands for: a model, or all variants of a family; empty where the catalogue does not know it. */
 export function modelsNamed(word: string): ReadonlySet<GpuModelRow> {
-  return byWord.get(plainName(word)) ?? nothing;
+  return byTerm.get(plainName(word)) ?? nothing;
 }
 
 const nothing: ReadonlySet<GpuModelRow> = new Set();

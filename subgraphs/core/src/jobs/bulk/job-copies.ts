@@ -77,7 +77,7 @@ export class JobCopies {
     const { jobs, dependencies, clock } = this.#options;
     const copyOf = (id: string) => retryJobId(bulk.operationId ?? '', id, bulk.createdAt);
     const renamed = await this.#renamedParents(sources, copyOf);
-    const firsts = await this.#takePlaces(sources, copyOf);
+    const firsts = await this.#replaceInTasks(sources, copyOf);
     const states = await jobs.parents([
       ...new Set(sources.flatMap(({ dependsOn }) => dependsOn.filter((id) => !renamed.has(id)))),
     ]);
@@ -125,7 +125,7 @@ export class JobCopies {
   }
 
   /** In a task, the first copy of a job takes its place. */
-  async #takePlaces(
+  async #replaceInTasks(
     sources: readonly JobDocument[],
     copyOf: (id: string) => string,
   ): Promise<ReadonlySet<string>> {

@@ -38,7 +38,7 @@ export interface LogPage {
 }
 
 /** A place in the log of a job: behind this chunk of the attempt; -1 before the first. */
-export interface LogPlace {
+export interface LogPosition {
   readonly attempt: number;
   readonly sequence: number;
 }
@@ -46,7 +46,7 @@ export interface LogPlace {
 /** Chunks that follow a place, without a gap, and the place behind them. */
 export interface LogPiece {
   readonly chunks: readonly (LogChunk & { readonly cursor: string })[];
-  readonly place: LogPlace;
+  readonly position: LogPosition;
   readonly hasMore: boolean;
   /** The place lies behind the end already: whoever stands there was told that there is no more. */
   readonly isPast: boolean;
@@ -141,13 +141,13 @@ export class JobLogs {
   }
 
   /** The end of an attempt's log as it is now. */
-  async end(jobId: string, attempt: number): Promise<LogPlace> {
+  async end(jobId: string, attempt: number): Promise<LogPosition> {
     const { next } = await this.#logs.head(jobId, attempt);
     return { attempt, sequence: next - 1 };
   }
 
   /** What follows a place in the log of its attempt, at most `limit` chunks; nothing that the head does not promise yet. */
-  async after(jobId: string, { attempt, sequence }: LogPlace, limit: number): Promise<LogPiece> {
+  async after(jobId: string, { attempt, sequence }: LogPosition, limit: number): Promise<LogPiece> {
     const { next } = await this.#logs.head(jobId, attempt);
     const from = sequence + 1;
     const found = from >= next ? [] : await this.#logs.chunks(jobId, attempt, from, limit);
@@ -161,7 +161,12 @@ export class JobLogs {
         cursor: logCursor(jobId, { attempt, sequence: own }),
       }));
     const last = chunks.at(-1)?.sequence ?? sequence;
-    return { chunks, place: { attempt, sequence: last }, hasMore: last + 1 < next, isPast: sequence >= next };
+    return {
+      chunks,
+      position: { attempt, sequence: last },
+      hasMore: last + 1 < next,
+      isPast: sequence >= next,
+    };
   }
 
   #tooLarge(bytes: number): AppendOutcome {
@@ -185,10 +190,10 @@ function planOf(job: LoggedJob, { attempt: wanted, first, after }: LogPageReques
   if (asked !== undefined && (!Number.isInteger(asked) || asked < 0))
     return badInput('attempt', asked, 'the number of an attempt, from 1');
   try {
-    const place = after == null ? undefined : logPlace(job, after, asked);
+    const position = after == null ? undefined : logPosition(job, after, asked);
     // A place before the first attempt goes on with that one, as soon as it is there.
-    const attempt = place ? Math.max(place.attempt, Math.min(1, job.attempt)) : (asked ?? job.attempt);
-    const from = place === undefined ? 0 : place.sequence + 1;
+    const attempt = position ? Math.max(position.attempt, Math.min(1, job.attempt)) : (asked ?? job.attempt);
+    const from = position === undefined ? 0 : position.sequence + 1;
     return { job, jobId: job._id, attempt, from, limit: first + 1, first, after };
   } catch (error) {
     if (error instanceof DomainError) return error;
@@ -226,7 +231,7 @@ function hasEnded(
 }
 
 /** The cursor of a place. It names the job: in the log of another one it would skip what was never told. */
-export function logCursor(jobId: string, { attempt, sequence }: LogPlace): string {
+export function logCursor(jobId: string, { attempt, sequence }: LogPosition): string {
   return encodeCursor(signature, [attempt, sequence, jobId]);
 }
 
@@ -234,11 +239,11 @@ export function logCursor(jobId: string, { attempt, sequence }: LogPlace): strin
  * The attempt and the chunk of a cursor; of the attempt that is asked for, or of any that the job has had, or may have next.
  * @throws DomainError CURSOR_INVALID
  */
-export function logPlace(
+export function logPosition(
   { _id, attempt: latest }: Pick<LoggedJob, '_id' | 'attempt'>,
   after: string,
   asked?: number,
-): LogPlace {
+): LogPosition {
   const [attempt, sequence, jobId] = decodeCursor(after, signature, 3);
   const isOfLog =
     jobId === _id &&

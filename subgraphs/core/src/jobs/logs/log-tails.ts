@@ -3,7 +3,7 @@ import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { Clock } from '@rhizome/clock';
 import { Signal } from '../../shared/signal.js';
-import { type JobLogs, logCursor, type LogChunk, logPlace, type LogPlace } from './job-logs.js';
+import { type JobLogs, logCursor, type LogChunk, logPosition, type LogPosition } from './job-logs.js';
 import { isTerminal } from '../model/job-state.js';
 import { assertMayReadLog } from '../model/job-visibility.js';
 import type { JobDocument } from '../model/job.types.js';
@@ -68,16 +68,16 @@ export const logHeads = 'jobLogHeads';
 /** See the head of this file. */
 export class LogTails {
   readonly #options: LogTailsOptions;
-  readonly #bells = new Map<string, Set<Signal>>();
+  readonly #signals = new Map<string, Set<Signal>>();
 
   constructor(options: LogTailsOptions) {
     this.#options = options;
     const { stream } = options;
     stream.onWritten(logHeads, (ids) => ids.forEach((id) => this.#ring(id.slice(0, id.indexOf('/')))));
     stream.onEvents((events) => {
-      if (this.#bells.size > 0) for (const { jobId } of events) this.#ring(jobId);
+      if (this.#signals.size > 0) for (const { jobId } of events) this.#ring(jobId);
     });
-    stream.onReset(() => [...this.#bells.keys()].forEach((jobId) => this.#ring(jobId)));
+    stream.onReset(() => [...this.#signals.keys()].forEach((jobId) => this.#ring(jobId)));
   }
 
   /**
@@ -87,29 +87,29 @@ export class LogTails {
   async *follow(request: LogTailRequest): AsyncGenerator<LogAppended, void, undefined> {
     const { jobId, after, signal } = request;
     const updates = new Signal({ clock: this.#options.clock, signal }, intervalMs);
-    const bells = this.#bells.get(jobId) ?? new Set();
-    this.#bells.set(jobId, bells.add(updates));
+    const signals = this.#signals.get(jobId) ?? new Set();
+    this.#signals.set(jobId, signals.add(updates));
     try {
       const job = await this.#find(request);
-      let place = await this.#start(job, after);
-      if (after == null) yield { cursor: logCursor(jobId, place), event: null };
+      let position = await this.#start(job, after);
+      if (after == null) yield { cursor: logCursor(jobId, position), event: null };
       do {
-        for await (const message of this.#news(request, place)) {
+        for await (const message of this.#news(request, position)) {
           const { cursor, attempt, chunks, isComplete } = message;
           if (chunks.length > 0 || isComplete) yield { cursor, event: { attempt, chunks, isComplete } };
-          ({ place } = message);
+          ({ position } = message);
           if (isComplete) return;
         }
       } while (await updates.wait());
     } finally {
       updates.release();
-      bells.delete(updates);
-      if (bells.size === 0) this.#bells.delete(jobId);
+      signals.delete(updates);
+      if (signals.size === 0) this.#signals.delete(jobId);
     }
   }
 
-  async #start(job: LoggedJob, after: string | null | undefined): Promise<LogPlace> {
-    if (after != null) return logPlace(job, after);
+  async #start(job: LoggedJob, after: string | null | undefined): Promise<LogPosition> {
+    if (after != null) return logPosition(job, after);
     if (job.attempt === 0) return { attempt: 0, sequence: -1 };
     return this.#options.logs.end(job._id, job.attempt);
   }
@@ -117,25 +117,25 @@ export class LogTails {
   /** All that there is after a place, over attempts that have ended. */
   async *#news(
     request: LogTailRequest,
-    from: LogPlace,
-  ): AsyncGenerator<LogEvent & { readonly cursor: string; readonly place: LogPlace }> {
-    let place = from;
+    from: LogPosition,
+  ): AsyncGenerator<LogEvent & { readonly cursor: string; readonly position: LogPosition }> {
+    let position = from;
     while (!request.signal.aborted) {
       // The job first: when it has ended, what is read after that is all.
       const job = await this.#find(request);
-      const { attempt } = place;
+      const { attempt } = position;
       if (attempt > 0) assertMayReadLog(request.principal, job, attempt);
-      const piece = await this.#options.logs.after(job._id, place, maxChunks);
+      const piece = await this.#options.logs.after(job._id, position, maxChunks);
       const { chunks, hasMore, isPast } = piece;
-      ({ place } = piece);
-      yield { cursor: logCursor(job._id, place), attempt, chunks, isComplete: false, place };
+      ({ position } = piece);
+      yield { cursor: logCursor(job._id, position), attempt, chunks, isComplete: false, position };
       if (hasMore) continue;
-      if (attempt < job.attempt) place = { attempt: attempt + 1, sequence: -1 };
+      if (attempt < job.attempt) position = { attempt: attempt + 1, sequence: -1 };
       else if (!isTerminal(job.state)) return;
       else {
         // A place of its own, behind all: nothing will ever be there. Who comes back from it is told the same again, and no other place.
-        const end = isPast ? place : { attempt, sequence: place.sequence + 1 };
-        yield { cursor: logCursor(job._id, end), attempt, chunks: [], isComplete: true, place: end };
+        const end = isPast ? position : { attempt, sequence: position.sequence + 1 };
+        yield { cursor: logCursor(job._id, end), attempt, chunks: [], isComplete: true, position: end };
         return;
       }
     }
@@ -149,6 +149,6 @@ export class LogTails {
   }
 
   #ring(jobId: string): void {
-    for (const updates of this.#bells.get(jobId) ?? []) updates.ring();
+    for (const updates of this.#signals.get(jobId) ?? []) updates.ring();
   }
 }

@@ -6,7 +6,7 @@
 const architectures = ['x86_64', 'aarch64', 'i686', 'ppc64le', 'riscv64', 's390x'] as const;
 
 /** Other words for some of them that the broker understands. */
-const otherWords: readonly string[] = ['amd64', 'x86-64', 'arm64'];
+const aliases: readonly string[] = ['amd64', 'x86-64', 'arm64'];
 
 /** Levels of `x86_64`, the only instruction set that has names for them. */
 const architectureLevels = ['x86-64-v1', 'x86-64-v2', 'x86-64-v3', 'x86-64-v4'] as const;
@@ -14,7 +14,7 @@ const architectureLevels = ['x86-64-v1', 'x86-64-v2', 'x86-64-v3', 'x86-64-v4'] 
 /** In the place of a container runtime: whichever the worker has. */
 export const anyRuntime = 'any';
 
-const known: ReadonlySet<string> = new Set([...architectures, ...otherWords]);
+const known: ReadonlySet<string> = new Set([...architectures, ...aliases]);
 const levels: ReadonlySet<string> = new Set(architectureLevels);
 const ofIntel: ReadonlySet<string> = new Set(['x86_64', 'amd64', 'x86-64']);
 

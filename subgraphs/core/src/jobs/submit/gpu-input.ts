@@ -110,7 +110,7 @@ function checkParts(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
 /** What only devices of one vendor have is not asked beside what only those of another have. */
 function checkVendors(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
   let first: { readonly vendor: string; readonly name: string } | undefined;
-  for (const { name, at = [name], value, vendor } of vendorWords(spec)) {
+  for (const { name, at = [name], value, vendor } of vendorTerms(spec)) {
     first ??= { vendor, name };
     if (vendor === first.vendor) continue;
     const beside =
@@ -121,7 +121,7 @@ function checkVendors(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
   }
 }
 
-interface VendorWord {
+interface VendorTerm {
   readonly name: string;
   readonly at?: Path;
   readonly value: unknown;
@@ -134,11 +134,11 @@ const ofVendor = {
 } as const;
 
 /** All that tells whose devices are meant, what is most often right first. */
-function vendorWords(spec: GpuSpec): readonly VendorWord[] {
-  const found: VendorWord[] = [];
+function vendorTerms(spec: GpuSpec): readonly VendorTerm[] {
+  const found: VendorTerm[] = [];
   if (spec.vendor != null && vendors.includes(spec.vendor))
     found.push({ name: 'vendor', value: spec.vendor, vendor: spec.vendor });
-  found.push(...modelWords(spec.models ?? []));
+  found.push(...modelTerms(spec.models ?? []));
   for (const [vendor, names] of Object.entries(ofVendor))
     for (const name of names) {
       const value = spec[name];
@@ -149,7 +149,7 @@ function vendorWords(spec: GpuSpec): readonly VendorWord[] {
 }
 
 /** Models of several vendors are a choice: they tell nothing. Of those of one vendor each does, that there is another word for. */
-function modelWords(models: readonly string[]): readonly VendorWord[] {
+function modelTerms(models: readonly string[]): readonly VendorTerm[] {
   const known = models.map((word) => [...new Set([...modelsNamed(word)].map(({ vendor }) => vendor))]);
   const all = new Set(known.flat());
   if (all.size !== 1 || known.some((own) => own.length === 0)) return [];

@@ -41,7 +41,7 @@ export function checkRequirements(
   errors.int([...path, 'memoryMiB'], spec.memoryMiB ?? 1, 1, 16_777_216);
   errors.int([...path, 'diskMiB'], spec.diskMiB ?? 0, 0, 1_073_741_824);
   errors.int([...path, 'walltimeSeconds'], spec.walltimeSeconds ?? 1, 1, 2_592_000);
-  checkWords(spec, path, errors);
+  checkPlatform(spec, path, errors);
   if (spec.queue != null) {
     const wanted = checks.queue(spec.queue);
     if (wanted !== undefined) errors.add([...path, 'queue'], spec.queue, wanted, 'QUEUE_NOT_FOUND');
@@ -55,7 +55,7 @@ export function checkRequirements(
 }
 
 /** Words that no worker ever reports would let a job wait for ever. */
-function checkWords(spec: RequirementsSpec, path: Path, errors: JobInputErrors): void {
+function checkPlatform(spec: RequirementsSpec, path: Path, errors: JobInputErrors): void {
   const { architecture, architectureLevel, containerRuntime } = spec;
   if (architecture != null) {
     const wanted = wantedArchitecture(architecture);

@@ -70,7 +70,7 @@ export class EventWork {
     const after = await consumers.cursorOf(consumer);
     let recovered = after !== null;
     let savedAt = Number.NEGATIVE_INFINITY;
-    let place: string | undefined;
+    let position: string | undefined;
     for await (const { events, cursor } of stream.follow({ after, signal })) {
       if (!recovered) {
         // The stream is open: what happened before is in the store, what happens from now on comes as events.
@@ -79,13 +79,13 @@ export class EventWork {
       }
       if (events.length > 0) await Promise.all(handlers.map((handler) => handler.handle(events, signal)));
       if (signal.aborted) return;
-      place = cursor;
+      position = cursor;
       if (clock.monotonicMs() - savedAt < saveMs) continue;
-      await consumers.save(consumer, place, clock.now());
+      await consumers.save(consumer, position, clock.now());
       savedAt = clock.monotonicMs();
-      place = undefined;
+      position = undefined;
     }
-    if (place !== undefined && !signal.aborted) await consumers.save(consumer, place, clock.now());
+    if (position !== undefined && !signal.aborted) await consumers.save(consumer, position, clock.now());
   }
 
   async #recover(signal: AbortSignal): Promise<void> {

@@ -78,8 +78,8 @@ export class ReadyWindow {
   /** How many come before a place, or undefined if the window does not reach so far. */
   countBefore(key: ReadyKey): number | undefined {
     if (!this.#isComplete && !this.#isInside(key)) return undefined;
-    const place = this.#place(key);
-    return this.#jobs.length - place - Number(this.#jobs[place]?.id === key.id);
+    const index = this.#indexOf(key);
+    return this.#jobs.length - index - Number(this.#jobs[index]?.id === key.id);
   }
 
   /** How many of its jobs are this owner's. */
@@ -163,12 +163,12 @@ export class ReadyWindow {
   }
 
   #insert(job: ReadyJob): void {
-    this.#jobs.splice(this.#place(job), 0, job);
+    this.#jobs.splice(this.#indexOf(job), 0, job);
     this.#ids.add(job.id);
   }
 
   /** The index behind all that are served after the key. */
-  #place(key: ReadyKey): number {
+  #indexOf(key: ReadyKey): number {
     let [low, high] = [0, this.#jobs.length];
     while (low < high) {
       const middle = (low + high) >>> 1;

@@ -208,7 +208,7 @@ export class Dispatcher {
   }
 
   async #pass(): Promise<void> {
-    const asking = this.#asking();
+    const asking = this.#waitingCandidates();
     const isRead = await this.#refills.run(this.#unknownFor(asking.map(([, request]) => request)));
     const still = asking.filter(([pending]) => this.#pending.has(pending));
     const begun = this.#options.clock.monotonicMs();
@@ -277,7 +277,7 @@ export class Dispatcher {
   }
 
   /** Those who wait with their workers. */
-  #asking(): (readonly [PendingAcquire, CandidateRequest])[] {
+  #waitingCandidates(): (readonly [PendingAcquire, CandidateRequest])[] {
     const { fleet } = this.#options.cache;
     const now = this.#options.clock.now().getTime();
     const found: (readonly [PendingAcquire, CandidateRequest])[] = [];

@@ -50,7 +50,7 @@ export interface AcquireCall {
 }
 
 /** Requirements that may become a job's. */
-export interface AskedRequirements {
+export interface RequestedRequirements {
   readonly requirements: StoredRequirements;
   /** `experiment/leaf`. */
   readonly share: string;
@@ -160,12 +160,12 @@ export class SchedulerService {
     await classes.load([job.classId]);
     const cls = classes.get(job.classId);
     if (!cls) return null;
-    const place = job.state === 'ACTIVATED' ? await this.#place(job) : null;
-    return explainPending(job, cls, this.#world(), place, this.#factsOf(cls, job.share));
+    const position = job.state === 'ACTIVATED' ? await this.#positionOf(job) : null;
+    return explainPending(job, cls, this.#world(), position, this.#factsOf(cls, job.share));
   }
 
   /** What the broker could say of a job with these requirements that came now. */
-  async explain({ requirements, share, priority }: AskedRequirements): Promise<PendingFacts> {
+  async explain({ requirements, share, priority }: RequestedRequirements): Promise<PendingFacts> {
     const { classes } = this.#options;
     const classId = classIdOf(requirements);
     await classes.load([classId]);
@@ -180,7 +180,7 @@ export class SchedulerService {
       classId,
       waitingFor: [],
     };
-    return explainPending(job, cls, this.#world(), await this.#place(job));
+    return explainPending(job, cls, this.#world(), await this.#positionOf(job));
   }
 
   /** What is granted to a share now. */
@@ -324,7 +324,7 @@ export class SchedulerService {
   }
 
   /** The position of a job that is ready, if this process knows it. */
-  async #place(job: WaitingJob): Promise<PositionInShare> {
+  async #positionOf(job: WaitingJob): Promise<PositionInShare> {
     const { dispatcher } = this.#term ?? {};
     await dispatcher?.learn(job.share);
     const windows = dispatcher?.windows;

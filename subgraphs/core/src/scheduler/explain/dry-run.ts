@@ -1,7 +1,7 @@
 /** A dry run: what a job with some requirements would wait for, before anybody submits it. */
 import { InputErrors } from '@rhizome/errors';
 import { assertCan, type Principal } from '@rhizome/authz';
-import type { AskedRequirements } from '../dispatch/scheduler.service.js';
+import type { RequestedRequirements } from '../dispatch/scheduler.service.js';
 import type { ExplanationCaller } from './explanations.js';
 import type { PendingFacts } from './pending.types.js';
 import type { ExperimentFacts, QueueDirectory } from '../../jobs/ports.js';
@@ -39,7 +39,7 @@ export interface ExplainOptions {
   readonly queues: QueueDirectory;
   readonly checkSelector: CheckSelector;
   readonly explain: (
-    asked: AskedRequirements,
+    asked: RequestedRequirements,
     input: ExplainInput,
     caller: ExplanationCaller,
   ) => Promise<PendingFacts>;

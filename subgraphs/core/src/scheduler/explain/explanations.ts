@@ -4,7 +4,7 @@
  * here is told, without place and wait.
  */
 import type { Logger } from '@rhizome/log';
-import type { AskedRequirements, SchedulerService } from '../dispatch/scheduler.service.js';
+import type { RequestedRequirements, SchedulerService } from '../dispatch/scheduler.service.js';
 import type { Leadership } from '../leader/leadership.js';
 import { callLeader, type LeaderAnswer, type LeaderCaller } from '../leader/leader-call.js';
 import type { PendingFacts, WaitingJob } from './pending.types.js';
@@ -73,7 +73,11 @@ export class Explanations {
   }
 
   /** What a job with these requirements would wait for. @param input what the caller asked, as it came */
-  async explain(asked: AskedRequirements, input: object, caller: ExplanationCaller): Promise<PendingFacts> {
+  async explain(
+    asked: RequestedRequirements,
+    input: object,
+    caller: ExplanationCaller,
+  ): Promise<PendingFacts> {
     const query = { query: ofRequirements, variables: { input } };
     const data = await this.#ask<RequirementsAnswer>(query, caller);
     return data?.explainRequirements?.pending ?? this.#options.scheduler.explain(asked);

@@ -55,7 +55,7 @@ const distinct = (values: readonly (string | undefined)[]): string[] => [
 ];
 
 /** The widest word that takes the device: of its family, else of its model. */
-function wordFor(device: Device): string {
+function termFor(device: Device): string {
   const row = modelOf(device);
   return row?.families[0] ?? row?.name ?? device.model;
 }
@@ -86,7 +86,7 @@ function modelVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVaria
   if (models.length === 0) return [];
   const constraint = textOf(gpu, 'model');
   const asked = models.join(' or ');
-  const more = distinct(near('model').map(wordFor)).map((model) => ({
+  const more = distinct(near('model').map(termFor)).map((model) => ({
     constraint,
     change: `model ${asked} or ${model}`,
     requirement: { ...gpu, models: [...models, model] },

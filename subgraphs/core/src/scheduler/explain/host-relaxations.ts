@@ -27,7 +27,7 @@ export function hostGains(
     const { about } = constraint;
     return about === 'walltimeSeconds' || isAmount(about)
       ? amountGains(about, constraint.text, cls.requirements, kept, wallMs)
-      : wordGains(constraint, cls, kept);
+      : termGains(constraint, cls, kept);
   });
 }
 
@@ -76,17 +76,17 @@ function mostOf(name: Amount, worker: FleetWorker, wallMs: number | undefined): 
   return Math.min(left, queue.limits.maxWalltimeSeconds ?? Infinity);
 }
 
-interface WordChange extends Omit<Change, 'constraint'> {
+interface TermChange extends Omit<Change, 'constraint'> {
   readonly requirements: StoredRequirements;
 }
 
 /** Words that workers have instead, or none at all. */
-function wordGains(
+function termGains(
   constraint: Constraint,
   { requirements, selector }: RequirementClass,
   standings: readonly Standing[],
 ): readonly Gained[] {
-  return wordChanges(constraint.about, requirements, standings).map(
+  return termChanges(constraint.about, requirements, standings).map(
     ({ requirements: changed, ...change }) => {
       const kept = constraint.about === 'selector' ? undefined : selector;
       const own = hostConstraintsOf(changed, kept).find(({ about }) => about === constraint.about);
@@ -100,11 +100,11 @@ function wordGains(
   );
 }
 
-function wordChanges(
+function termChanges(
   about: Subject,
   wanted: StoredRequirements,
   standings: readonly Standing[],
-): readonly WordChange[] {
+): readonly TermChange[] {
   const hardware = standings.map(({ group }) => group.one.facts.hardware);
   const { architecture, architectureLevel, containerRuntime, queue } = wanted;
   switch (about) {
@@ -138,7 +138,7 @@ function levelChanges(
   wanted: StoredRequirements,
   asked: string,
   hardware: readonly Hardware[],
-): readonly WordChange[] {
+): readonly TermChange[] {
   const lower = words(hardware.map((have) => have.architectureLevel)).map((word) => ({
     change: `architectureLevel >= ${word} instead of ${asked}`,
     requirements: { ...wanted, architectureLevel: word },
@@ -153,7 +153,7 @@ function runtimeChanges(
   wanted: StoredRequirements,
   asked: string,
   hardware: readonly Hardware[],
-): readonly WordChange[] {
+): readonly TermChange[] {
   const others = words(hardware.flatMap((have) => [...have.containerRuntimes])).map((word) => ({
     change: `container runtime ${word} instead of ${asked}`,
     requirements: { ...wanted, containerRuntime: word },

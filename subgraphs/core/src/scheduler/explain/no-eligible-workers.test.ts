@@ -26,9 +26,9 @@ function summary(requirements: Partial<StoredRequirements> = {}, position = 0): 
   const classId = classIdOf(wanted);
   const state = 'ACTIVATED';
   const job = { _id: 'job_1', state, share: 'alpha/default', owner: 'ada', priority: 0, classId } as const;
-  const place = { position, positionIsEstimate: false, inClass: position };
+  const inShare = { position, positionIsEstimate: false, inClass: position };
   const cls = prepareClass(classId, -1, wanted, 1);
-  return explainPending({ ...job, waitingFor: [] }, cls, { fleet, ledger, nowMs: 0 }, place).summary;
+  return explainPending({ ...job, waitingFor: [] }, cls, { fleet, ledger, nowMs: 0 }, inShare).summary;
 }
 
 describe('the sentence for a job that no worker could be asked for tells why', () => {

@@ -51,10 +51,10 @@ const ready: PositionInShare = { position: 0, positionIsEstimate: false, inClass
 function explain(
   requirements: Partial<StoredRequirements>,
   {
-    place = ready,
+    position = ready,
     history,
     nowMs = 0,
-  }: { place?: PositionInShare | null; history?: GrantHistory; nowMs?: number } = {},
+  }: { position?: PositionInShare | null; history?: GrantHistory; nowMs?: number } = {},
 ): PendingFacts {
   const wanted = someRequirements({ diskMiB: 0, ...requirements });
   const classId = classIdOf(wanted);
@@ -71,7 +71,7 @@ function explain(
     job,
     prepareClass(classId, 0, wanted, (classes += 1)),
     { fleet, ledger, history, nowMs },
-    place,
+    position,
   );
 }
 
@@ -296,8 +296,8 @@ describe('the wait', () => {
   test('is reckoned from the recent grants of its class in its share, with an interval around it', () => {
     hosts(1, 'queue_1', [{}]);
     const history = granted(Array.from({ length: 20 }, (_, i) => i * 1000));
-    const place = { position: 50, positionIsEstimate: false, inClass: 9 };
-    const { wait } = explain({ gpu: aGpu() }, { place, history, nowMs: 20_000 });
+    const position = { position: 50, positionIsEstimate: false, inClass: 9 };
+    const { wait } = explain({ gpu: aGpu() }, { position, history, nowMs: 20_000 });
     expect(wait).toMatchObject({ kind: 'ESTIMATED', basedOnGrants: 20 });
     expect(wait.seconds).toBeCloseTo(10);
     expect(wait.lowSeconds).toBeLessThan(10);
@@ -323,9 +323,9 @@ describe('the wait', () => {
     ],
     ['where it is not ready', null, granted([1, 2, 3, 4]), /not ready/],
     ['where this process does not lead', ready, undefined, /does not lead/],
-  ])('is not known %s, and the reason is told', (_when, place, history, reason) => {
+  ])('is not known %s, and the reason is told', (_when, position, history, reason) => {
     hosts(1, 'queue_1', [{}]);
-    const { wait } = explain({ gpu: aGpu() }, { place, nowMs: 10, ...(history ? { history } : {}) });
+    const { wait } = explain({ gpu: aGpu() }, { position, nowMs: 10, ...(history ? { history } : {}) });
     expect(wait).toMatchObject({ kind: 'UNKNOWN', seconds: null, lowSeconds: null, highSeconds: null });
     expect(wait.reason).toMatch(reason);
   });

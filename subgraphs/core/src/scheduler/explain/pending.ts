@@ -1,5 +1,5 @@
 /** Why a job waits, in one sentence and in numbers. Pure. */
-import { askedGpus } from '../../gpus/capacity/gpu-equivalents.js';
+import { requestedGpus } from '../../gpus/capacity/gpu-equivalents.js';
 import { fleetFacts } from './fleet-facts.js';
 import type { Fleet } from '../cache/fleet.js';
 import { type GrantHistory, unknownWait } from '../cache/grant-history.js';
@@ -31,7 +31,7 @@ export function explainPending(
   job: WaitingJob,
   cls: RequirementClass,
   world: PendingWorld,
-  place: PositionInShare | null,
+  position: PositionInShare | null,
   known?: FleetFacts,
 ): PendingFacts {
   const { fleet, ledger } = world;
@@ -39,10 +39,10 @@ export function explainPending(
   const share = fleet.share(job.share);
   const counts = {
     ...facts,
-    position: place?.position ?? null,
-    positionIsEstimate: place?.positionIsEstimate ?? false,
+    position: position?.position ?? null,
+    positionIsEstimate: position?.positionIsEstimate ?? false,
     isShareBorrowing: standing(share, ledger.shareUse(job.share), fleet.totals).borrows,
-    wait: waitOf(job, facts, world, place),
+    wait: waitOf(job, facts, world, position),
   };
   return { summary: ownReason(job) ?? fleetReason(job, cls, counts, world), ...counts };
 }
@@ -51,13 +51,13 @@ function waitOf(
   job: WaitingJob,
   facts: FleetFacts,
   { history, nowMs }: PendingWorld,
-  place: PositionInShare | null,
+  position: PositionInShare | null,
 ): WaitEstimate {
-  if (ownReason(job) !== undefined || place === null)
+  if (ownReason(job) !== undefined || position === null)
     return unknownWait(0, 'It is not ready, and when it will be is not known.');
   if (facts.workersThatFit === 0) return unknownWait(0, 'No worker could run it.');
   if (!history) return unknownWait(0, 'This process does not lead the broker, or has just begun to.');
-  return history.estimate(job.share, job.classId, place.inClass, nowMs);
+  return history.estimate(job.share, job.classId, position.inClass, nowMs);
 }
 
 /** What holds the job back before any worker is looked at. */
@@ -117,7 +117,7 @@ function shareReason(
     return ledger.ownerCores(path, owner) === 0
       ? `It asks for more cores than one owner may use of share ${path}.`
       : `Owner ${owner} has its limit of cores of share ${path} in use.`;
-  const gpus = askedGpus(gpu);
+  const gpus = requestedGpus(gpu);
   if (mayTakeGpus(share, usage, fleet.totals, gpus)) return undefined;
   return `Share ${path} uses ${rounded(usage.gpus)} GPUs, and ${rounded(gpus)} more are over its limit.`;
 }

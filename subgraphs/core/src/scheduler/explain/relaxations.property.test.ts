@@ -129,11 +129,11 @@ function gpuChanges(
   const whole = lacking(gpu, 'migProfile', 'migFraction', 'share', 'shareMemoryMiB');
   const of = <T>(
     name: string,
-    isAsked: boolean,
+    isRequested: boolean,
     values: readonly (T | undefined)[],
     change: (value: T) => StoredGpuRequirement,
   ): readonly (readonly [string, StoredGpuRequirement])[] =>
-    isAsked
+    isRequested
       ? [...new Set(values)].flatMap((value) => (value === undefined ? [] : [[name, change(value)] as const]))
       : [];
   const memory = devices.map(({ memoryMiB }) => memoryMiB);

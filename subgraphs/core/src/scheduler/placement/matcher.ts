@@ -3,7 +3,7 @@
  * it changes as it decides; it reads no clock. Shares are served by their order, inside a share priority goes before age across all classes,
  * and a class that does not fit a worker is set aside for it, whatever number of jobs it has.
  */
-import { askedGpus, gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
+import { requestedGpus, gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
 import { PlacementRound } from './placement-round.js';
 import { type MinimumDemand, minimumDemand } from './capacity-rules.js';
 import type { Candidate, Placement } from './placement.types.js';
@@ -273,7 +273,7 @@ class Pass {
   #mayTake(path: string, { requirements: { cores, gpu } }: RequirementClass): boolean {
     const { fleet, ledger } = this.#state;
     return (
-      mayTake(fleet.share(path), ledger.shareUse(path), cores) && this.#mayTakeGpus(path, askedGpus(gpu))
+      mayTake(fleet.share(path), ledger.shareUse(path), cores) && this.#mayTakeGpus(path, requestedGpus(gpu))
     );
   }
 

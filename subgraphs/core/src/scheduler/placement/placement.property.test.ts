@@ -105,7 +105,7 @@ class World {
       ...this.#leftFaults(oracle, asked),
       ...entries
         .filter(({ jobId }) => !before.has(jobId))
-        .flatMap((entry) => this.#betterPlaces(oracle, asked, entry)),
+        .flatMap((entry) => this.#betterPlacements(oracle, asked, entry)),
     ];
   }
 
@@ -144,10 +144,10 @@ class World {
       const isAffordable = asked.every((one) => this.#isAffordable(oracle, one, cls, window.share));
       for (const one of asked) {
         if (!this.#meets(one, cls) || !isAffordable) continue;
-        const place = oracle.placeIn(one, cls.requirements, experimentOf(window.share));
-        if (place)
+        const placement = oracle.placementIn(one, cls.requirements, experimentOf(window.share));
+        if (placement)
           found.push(
-            `${JSON.stringify(cls.requirements)} is left, ${one.worker.id} has [${place.join(' ')}]`,
+            `${JSON.stringify(cls.requirements)} is left, ${one.worker.id} has [${placement.join(' ')}]`,
           );
       }
     }
@@ -176,7 +176,7 @@ class World {
   }
 
   /** Places that are still free and would have been better: they were free when the job got its own. */
-  #betterPlaces(
+  #betterPlacements(
     oracle: Oracle,
     asked: readonly Asked[],
     {

@@ -93,18 +93,18 @@ export class ReservedForCpuHosts {
   #looks = 0;
 
   /**
-   * @param isAsking hosts that ask at this moment are not idle
+   * @param isWaiting hosts that ask at this moment are not idle
    * @param deferred hosts that ask, and still have capacity for another round
    */
   constructor(
     { fleet, ledger, nowMs }: IdleHostsView,
-    isAsking: (workerId: string) => boolean = () => false,
+    isWaiting: (workerId: string) => boolean = () => false,
     deferred: readonly DeferredHost[] = [],
   ) {
     this.#nowMs = nowMs;
     this.#capacities = [...fleet.recentlyIdle.at(nowMs)].flatMap(([id, heard]) => {
       const worker = fleet.worker(id);
-      if (worker?.facts.state !== 'READY' || worker.shape.hasDevices || isAsking(id)) return [];
+      if (worker?.facts.state !== 'READY' || worker.shape.hasDevices || isWaiting(id)) return [];
       const { maxRunningJobs } = worker.shape.queue.limits;
       if (maxRunningJobs !== undefined && ledger.queueJobs(worker.facts.queueId) >= maxRunningJobs) return [];
       const capacity = freeCapacity(worker, heard, ledger);

@@ -9,7 +9,7 @@ import type { RequirementClassDocument } from '../../jobs/model/requirement-clas
 interface Known {
   readonly cls: RequirementClass;
   /** Whether anybody asked for it since it was last looked at. */
-  isAsked: boolean;
+  isRequested: boolean;
   /** When it was last seen in use; unknown until it is looked at. */
   usedAt: number;
 }
@@ -37,7 +37,7 @@ export class RequirementClasses {
   get(classId: string): RequirementClass | undefined {
     const known = this.#known.get(classId);
     if (!known) return undefined;
-    known.isAsked = true;
+    known.isRequested = true;
     return known.cls;
   }
 
@@ -76,8 +76,8 @@ export class RequirementClasses {
   prune(inUse: Iterable<string>, nowMs: number): void {
     for (const ids of [inUse, ...this.#awaited]) for (const id of ids) this.get(id);
     for (const [id, known] of this.#known) {
-      if (known.isAsked) known.usedAt = nowMs;
-      known.isAsked = false;
+      if (known.isRequested) known.usedAt = nowMs;
+      known.isRequested = false;
       if (nowMs - known.usedAt < keptMs) continue;
       this.#known.delete(id);
       this.#freeIndexes.push(known.cls.index);
@@ -98,6 +98,6 @@ export class RequirementClasses {
     const index = this.#freeIndexes.pop() ?? this.#nextIndex++;
     const cls = prepareClass(_id, index, requirements, this.#nextSerial);
     this.#nextSerial = (this.#nextSerial + 1) % maxSerial;
-    this.#known.set(_id, { cls, isAsked: true, usedAt: 0 });
+    this.#known.set(_id, { cls, isRequested: true, usedAt: 0 });
   }
 }

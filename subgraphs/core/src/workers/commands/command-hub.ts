@@ -55,7 +55,7 @@ export class CommandHub {
         queues: (queues) => this.#takeQueues(queues),
       }),
     );
-    this.#timer = setInterval(() => this.#tellWork(), workEveryMs);
+    this.#timer = setInterval(() => this.#announceWork(), workEveryMs);
     this.#timer.unref();
   }
 
@@ -116,7 +116,7 @@ export class CommandHub {
     if (this.#ready.size < maxKinds) this.#ready.set(`${share} ${classId}`, { classId, share });
   }
 
-  #tellWork(): void {
+  #announceWork(): void {
     const kinds = [...this.#ready.values()];
     this.#ready.clear();
     if (kinds.length === 0) return;

@@ -25,7 +25,7 @@ export interface ReportedFacts {
 }
 
 /** Facts of a host and its devices, as they come. */
-interface Told {
+interface FactInputs {
   readonly hardware?: HardwareInput | null | undefined;
   readonly devices?: readonly DeviceInput[] | null | undefined;
 }
@@ -41,8 +41,8 @@ export function reportOf(spec: {
   readonly hardware: HardwareInput;
   readonly devices: readonly DeviceInput[];
 }): Report<Required<ReportedFacts>>;
-export function reportOf(spec: Told): Report;
-export function reportOf(spec: Told): Report {
+export function reportOf(spec: FactInputs): Report;
+export function reportOf(spec: FactInputs): Report {
   const facts: ReportedFacts = {
     ...(spec.hardware ? { hardware: storedHardware(spec.hardware) } : {}),
     ...(spec.devices ? { devices: storedDevices(spec.devices) } : {}),

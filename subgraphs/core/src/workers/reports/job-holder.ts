@@ -33,11 +33,11 @@ export class JobHolder {
     const refusal = rejectUnknownOrLost(workerId, worker);
     if (refusal) return refusal;
     const entry = ledger.get(jobId);
-    const mayTell = (share: string): boolean => mayActFor(principal, 'jobLog:append', share);
-    if (entry?.workerId === workerId && entry.fence === fence && mayTell(entry.share))
+    const mayReport = (share: string): boolean => mayActFor(principal, 'jobLog:append', share);
+    if (entry?.workerId === workerId && entry.fence === fence && mayReport(entry.share))
       return { attempt: entry.attempt };
     const [job] = await jobs.reported([jobId]);
-    if (!job || !mayTell(job.share))
+    if (!job || !mayReport(job.share))
       return {
         code: 'JOB_NOT_FOUND',
         path: ['jobId'],

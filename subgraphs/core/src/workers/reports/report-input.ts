@@ -70,11 +70,11 @@ export function checkFinish(errors: InputErrors, at: Path, report: FinishSpec): 
     100,
   );
   outputs.forEach((output, index) => {
-    const place = [...at, 'outputs', index];
-    errors.text([...place, 'name'], output.name, 1, 255);
-    errors.text([...place, 'location'], output.location, 1, 4096);
-    errors.int([...place, 'sizeBytes'], output.sizeBytes, 0, maxAmount);
-    errors.form([...place, 'sha256'], output.sha256, /^[0-9a-f]{64}$/, '64 hexadecimal digits, lower case');
+    const outputPath = [...at, 'outputs', index];
+    errors.text([...outputPath, 'name'], output.name, 1, 255);
+    errors.text([...outputPath, 'location'], output.location, 1, 4096);
+    errors.int([...outputPath, 'sizeBytes'], output.sizeBytes, 0, maxAmount);
+    errors.form([...outputPath, 'sha256'], output.sha256, /^[0-9a-f]{64}$/, '64 hexadecimal digits, lower case');
   });
 }
 

@@ -162,11 +162,11 @@ export class ReportsService {
     { needs, refuse, plan }: ReportRules<TReport, C>,
     errors: WorkerProblem<ReportCode | C>[],
   ): Promise<OpenReport<TReport>[]> {
-    const mayTell = (share: string): boolean => mayActFor(principal, 'job:report', share);
+    const mayReport = (share: string): boolean => mayActFor(principal, 'job:report', share);
     const known = new Map<string, Known>();
     for (const { report } of reports) {
       const entry = this.#options.ledger.get(report.id);
-      if (entry?.workerId !== workerId || entry.fence !== report.fence || !mayTell(entry.share)) continue;
+      if (entry?.workerId !== workerId || entry.fence !== report.fence || !mayReport(entry.share)) continue;
       if (needs === 'all' || (needs === 'outputs' && !entry.outputs)) continue;
       const facts: Known = { state: entry.state, outputs: entry.outputs, full: undefined };
       // A report that another process accepted may not have reached this memory: only the store's state refuses one.
@@ -180,7 +180,7 @@ export class ReportsService {
       const job = byId.get(report.id);
       const facts =
         known.get(report.id) ?? (job && { state: job.state, outputs: job.payload.outputs, full: job });
-      if (!facts || (job && !mayTell(job.share))) errors.push(noJob(index, report));
+      if (!facts || (job && !mayReport(job.share))) errors.push(noJob(index, report));
       else if (job && (job.fence !== report.fence || job.workerId !== workerId))
         errors.push(stale(index, report));
       else {
