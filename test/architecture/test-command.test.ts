@@ -44,7 +44,7 @@ describe('npm test', () => {
   it('refuses a path that matches no test, instead of running none', () => {
     expect(list(['unit', '--', 'src/no-such-thing.test.ts'])).toMatchObject({ files: [], status: 2 });
     expect(list(['unit', 'test/e2e/why']).error).toBe(
-      'test: no test matches "test/e2e/why" in unit; give a part (lint, unit, integration, e2e) or a piece of a source path\n',
+      'test: no test matches "test/e2e/why" in unit; give a part (lint, unit, integration, e2e, soak) or a piece of a source path\n',
     );
   });
 
