@@ -8,9 +8,10 @@ import { parse } from 'graphql';
 import type { TypedDocumentNode } from '@rhizome/client';
 import { describeSubgraphContract } from './contract.js';
 import { leftovers } from './leftovers.js';
-import { countReads, type TestDatabase, testDatabase } from './mongo.js';
+import { countReads, testDatabase } from './mongo.js';
 import { testTokens } from './tokens.js';
 import { waitFor } from './wait-for.js';
+import type { TestDatabase } from './test-database.types.js';
 
 const shared = readFileSync(new URL('../../../schema/shared.graphql', import.meta.url), 'utf8');
 const typeDefs = parse(/* GraphQL */ `

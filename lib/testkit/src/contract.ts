@@ -12,8 +12,9 @@ import {
   parse,
   visit,
 } from 'graphql';
-import { countReads, type TestDatabase, testDatabase } from './mongo.js';
+import { countReads, testDatabase } from './mongo.js';
 import { testPrincipal, type TestTokens, testTokens } from './tokens.js';
+import type { TestDatabase } from './test-database.types.js';
 
 /** A subgraph on a database of its own, ready to be asked. */
 export interface SubgraphUnderContract {

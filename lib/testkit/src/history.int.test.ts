@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkHistory, checkLeftBehind } from './history.js';
 import { leftovers } from './leftovers.js';
-import { ownMongod, testDatabase, type TestDatabase } from './mongo.js';
+import { ownMongod, testDatabase } from './mongo.js';
+import type { TestDatabase } from './test-database.types.js';
 
 /** Two jobs that had devices of one worker at the same time; the GPU `gpu` has the slices `a` and `b`. */
 async function book(

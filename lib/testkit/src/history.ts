@@ -7,7 +7,7 @@ import {
   type DevicesOfWorker,
   withDevices,
 } from './device-history.js';
-import type { TestDatabase } from './mongo.js';
+import type { TestDatabase } from './test-database.types.js';
 
 /** Where jobs are, and were moved to after their end. */
 const jobCollections = ['jobs', 'jobsArchive'];

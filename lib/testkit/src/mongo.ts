@@ -9,11 +9,7 @@ import { connectMongo, openMongo, type RunningMongod, startMongod, type StartOpt
 import { storeOffer } from './config.js';
 import { checkHistory, checkStore } from './history.js';
 import { leftovers } from './leftovers.js';
-
-/** A connected client of the driver. */
-export type TestClient = Awaited<ReturnType<typeof connectMongo>>;
-/** A database of the driver. */
-export type TestDatabase = ReturnType<TestClient['db']>;
+import type { TestClient, TestDatabase } from './test-database.types.js';
 
 /** A real replica set of one member. */
 export interface TestMongo {
