@@ -7,7 +7,6 @@ import { type EngineError, fromTransport } from '../result/errors.js';
 import { leafText, quote } from '../result/json.js';
 import type { FetchBase } from '../planning/plan-format.js';
 import type { RunContext, RunningCall } from './run-state.js';
-import { endedBy } from '../transport/ended-request.js';
 
 /** How a plan's compiler finds what it needs of the world around. */
 export interface Surroundings {

@@ -2,7 +2,6 @@ import { describe, expect, jest, test } from '@jest/globals';
 import { Cancellation, endOf } from './cancellation.js';
 import { endedBy } from './ended-request.js';
 import type { SubgraphRequest } from './transport.js';
-import { endedBy } from './ended-request.js';
 
 const request = { operation: {} as never, scope: '', requestId: 'r' };
 

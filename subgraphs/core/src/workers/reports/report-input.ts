@@ -74,7 +74,12 @@ export function checkFinish(errors: InputErrors, at: Path, report: FinishSpec): 
     errors.text([...outputPath, 'name'], output.name, 1, 255);
     errors.text([...outputPath, 'location'], output.location, 1, 4096);
     errors.int([...outputPath, 'sizeBytes'], output.sizeBytes, 0, maxAmount);
-    errors.form([...outputPath, 'sha256'], output.sha256, /^[0-9a-f]{64}$/, '64 hexadecimal digits, lower case');
+    errors.form(
+      [...outputPath, 'sha256'],
+      output.sha256,
+      /^[0-9a-f]{64}$/,
+      '64 hexadecimal digits, lower case',
+    );
   });
 }
 
