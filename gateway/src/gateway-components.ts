@@ -76,7 +76,7 @@ export class GatewayComponents {
     if ((supergraphSdl === undefined) === (registry === undefined)) {
       throw new DomainError(
         'CONFIG_INVALID',
-        'A gateway serves either a supergraph or a registry: give one of them',
+        'A gateway serves either a supergraph or a registry; set one of them',
         {
           field: 'supergraph',
           expected: 'a supergraph, or a store with the registry',

@@ -112,10 +112,10 @@ describe('a subgraph that misbehaves costs its own fields only', () => {
   test.each<[Manner | 'down', string, RegExp]>([
     ['down', 'DOWNSTREAM_SERVICE_ERROR', /"heron" could not be reached/],
     ['silent', 'DOWNSTREAM_SERVICE_ERROR', /"heron" did not answer within 3000 ms/],
-    ['html', 'DOWNSTREAM_SERVICE_ERROR', /"heron" answered no GraphQL response/],
-    ['not GraphQL', 'DOWNSTREAM_SERVICE_ERROR', /"heron" answered no GraphQL response/],
-    ['fails', 'DOWNSTREAM_SERVICE_ERROR', /"heron" answered no GraphQL response \(HTTP status 500\)/],
-    ['huge', 'LIMIT_EXCEEDED', /"heron" answered more than is accepted/],
+    ['html', 'DOWNSTREAM_SERVICE_ERROR', /"heron" returned no GraphQL response/],
+    ['not GraphQL', 'DOWNSTREAM_SERVICE_ERROR', /"heron" returned no GraphQL response/],
+    ['fails', 'DOWNSTREAM_SERVICE_ERROR', /"heron" returned no GraphQL response \(HTTP status 500\)/],
+    ['huge', 'LIMIT_EXCEEDED', /"heron" returned a response over the size limit/],
     ['cut off', 'DOWNSTREAM_SERVICE_ERROR', /"heron" could not be reached/],
   ])('when it is %s: one error, %s', async (manner, code, message) => {
     if (manner === 'down') await house.heron.stop();

@@ -59,7 +59,7 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
   if (request.headers['content-encoding'] && request.headers['content-encoding'] !== 'identity') {
     throw new HttpRefusal(
       415,
-      new DomainError('BAD_REQUEST', 'content-encoding: the body must come as it is', {
+      new DomainError('BAD_REQUEST', 'content-encoding: compressed request bodies are not supported', {
         field: 'content-encoding',
         value: request.headers['content-encoding'],
         expected: 'identity',
@@ -112,7 +112,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The same checks for all doors. @throws HttpRefusal */
+/** The checks that all handlers share. @throws HttpRefusal */
 function check(given: Readonly<Record<string, unknown>>): Parameters {
   const { query, operationName, variables, extensions } = given;
   if (extensions !== undefined && extensions !== null && !isObject(extensions)) {
@@ -125,7 +125,7 @@ function check(given: Readonly<Record<string, unknown>>): Parameters {
         new DomainError('PERSISTED_QUERY_NOT_SUPPORTED', 'PersistedQueryNotSupported'),
       );
     }
-    throw badRequest('query: missing, or not a text', { field: 'query', expected: 'a GraphQL document' });
+    throw badRequest('query: missing or not a string', { field: 'query', expected: 'a GraphQL document' });
   }
   if (operationName !== undefined && operationName !== null && typeof operationName !== 'string') {
     throw badRequest('operationName: not a text', { field: 'operationName', expected: 'a text' });

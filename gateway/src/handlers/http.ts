@@ -20,7 +20,7 @@ import type { GatewayMetrics } from './metrics.js';
 import type { Operations } from './operations.js';
 import { sendAsEvents, sendStream } from './sse.js';
 
-/** What the HTTP door is handed. */
+/** Options of {@link HttpHandler}. */
 export interface HttpHandlerOptions {
   readonly operations: Operations;
   readonly identity: Identity;
@@ -51,7 +51,7 @@ export class HttpHandler {
     const gone = new Cancellation();
     response.once('close', () => {
       if (!response.writableFinished)
-        gone.cancel(new DomainError('REQUEST_CANCELLED', 'The client has gone'));
+        gone.cancel(new DomainError('REQUEST_CANCELLED', 'The client disconnected'));
     });
     const accepted = readAccept(request.headers.accept);
     try {
@@ -101,13 +101,13 @@ export class HttpHandler {
 
   #admit({ method, headers }: IncomingMessage, { json, stream }: Accepted): void {
     if (this.#options.isClosing())
-      throw new DomainError('SHUTTING_DOWN', 'This gateway is being stopped; ask again');
+      throw new DomainError('SHUTTING_DOWN', 'The gateway is shutting down; try again');
     if (method !== 'GET' && method !== 'POST') {
-      const text = `${method ?? ''} is not answered here; use POST, or GET for queries`;
+      const text = `${method ?? ''} is not supported; use POST, or GET for queries`;
       throw new HttpRefusal(405, new DomainError('BAD_REQUEST', text), { allow: 'GET, POST' });
     }
     if (!json && !stream) {
-      const text = 'accept: none of what is asked for can be sent';
+      const text = 'accept: no media type can be served';
       const expected = 'application/graphql-response+json, application/json or text/event-stream';
       throw new HttpRefusal(406, new DomainError('BAD_REQUEST', text, { field: 'accept', expected }));
     }
@@ -140,11 +140,11 @@ export class HttpHandler {
 interface Call {
   readonly requestId: string;
   readonly accepted: Accepted;
-  /** Cancelled when the client has gone. */
+  /** Cancelled when the client disconnects. */
   readonly gone: Cancellation;
 }
 
-/** What this door cannot do for an operation. */
+/** The error for an operation that this handler does not support. */
 function misplacedHere(
   { kind }: OperationInfo,
   method: string | undefined,
@@ -155,7 +155,7 @@ function misplacedHere(
     return new HttpRefusal(405, new DomainError('BAD_REQUEST', text, { field: 'method', expected: 'POST' }));
   }
   if (kind !== 'subscription' || stream) return undefined;
-  const text = 'A subscription has many answers: ask with "accept: text/event-stream", or over WebSocket';
+  const text = 'A subscription needs a stream; send "accept: text/event-stream" or use WebSocket';
   return new HttpRefusal(
     406,
     new DomainError('BAD_REQUEST', text, { field: 'accept', expected: 'text/event-stream' }),

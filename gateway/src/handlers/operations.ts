@@ -27,54 +27,54 @@ import type { ClientIdentity, EngineHolder, UseRecorder } from '../registry/inde
 import type { ClientStream, SharedReads, StreamHub } from '../streams/index.js';
 import type { GatewayMetrics } from './metrics.js';
 
-/** One operation as it came through a door. */
+/** An operation of a client, from any handler. */
 export interface OperationRequest {
   readonly query: string;
   readonly operationName: string | undefined;
   readonly variables: Readonly<Record<string, unknown>> | undefined;
-  /** Who asks; undefined for somebody who did not say. */
+  /** The caller; undefined for an anonymous one. */
   readonly principal: Principal | undefined;
   readonly requestId: string;
-  /** What the client calls itself. */
+  /** Name and version that the client reports. */
   readonly client: ClientIdentity;
-  /** Headers that go on to subgraphs. */
+  /** Headers that are forwarded to subgraphs. */
   readonly headers: Readonly<Record<string, string>> | undefined;
-  /** How it is told to end: by one of the two; see {@link endOf}. */
+  /** Ends the operation early, as `cancellation` does; see {@link endOf}. */
   readonly signal?: AbortSignal | undefined;
   readonly cancellation?: Cancellation | undefined;
   /** Asks for `extensions.plan`. */
   readonly wantsPlan?: boolean | undefined;
 }
 
-/** An operation whose plan is to be shown, or not. */
+/** An operation with an optional request for its plan. */
 type TracedRequest = OperationRequest & { readonly trace?: TraceRequest };
 
-/** What a door does with an operation once it knows what that is. */
+/** How a handler responds to an operation, by its kind. */
 export interface OperationResponder<T> {
-  /** It was refused before it ran. */
+  /** The operation was refused before it ran. */
   refused(answer: ExecutionText): T;
-  /** Refuses a kind of operation that this door does not take, by what it returns. */
+  /** Returns an error for a kind of operation that this handler does not support. */
   admit?(operation: OperationInfo): DomainError | undefined;
   /** A query's or a mutation's answer. */
   answered(answer: ExecutionText, operation: OperationInfo): T;
   streamed(stream: ClientStream, operation: OperationInfo): T;
 }
 
-/** What {@link Operations} is made of. */
+/** Options of {@link Operations}. */
 export interface OperationsOptions {
   readonly holder: EngineHolder;
   readonly reads: SharedReads;
   readonly hub: StreamHub;
   readonly metrics: GatewayMetrics;
   readonly log: Logger;
-  /** Counts what is used of the schema; undefined: nobody does. */
+  /** Counts the use of schema elements; undefined if it is not recorded. */
   readonly use?: Pick<UseRecorder, 'note'> | undefined;
   readonly limits: Pick<GatewayLimits, 'cost' | 'assumedListSize'>;
-  /** Whether somebody without a token is answered: never, for the schema only, or always. */
+  /** Operations that are allowed without a token: none, introspection only, or all. */
   readonly anonymous: 'nothing' | 'introspection' | 'everything';
 }
 
-/** The way of an operation from a door to the engine: known, admitted, shared where that is possible, run. */
+/** Runs operations of all handlers: checks them, shares equal ones, and passes them to the engine. */
 export class Operations {
   readonly #options: OperationsOptions;
   #running = 0;
@@ -84,7 +84,7 @@ export class Operations {
     this.#options = parts;
   }
 
-  /** Queries and mutations that run now. */
+  /** Number of running queries and mutations. */
   get running(): number {
     return this.#running;
   }
@@ -98,7 +98,7 @@ export class Operations {
     clearTimeout(timer);
   }
 
-  /** Runs an operation. Rejects only with the reason by which the request was told to end. */
+  /** Runs an operation. Rejects only with the reason that ended the request. */
   run<T>(request: OperationRequest, use: OperationResponder<T>, cursor?: string): Promise<T> {
     // Lines name the request by themselves: an AsyncLocalStorage in use costs every promise of the process.
     return this.#options.holder.borrow((engine) => this.#run(engine, request, use, cursor));
@@ -142,7 +142,7 @@ export class Operations {
     if (anonymous === 'introspection' && isIntrospection(operation)) return undefined;
     return new DomainError(
       'UNAUTHENTICATED',
-      'Without a token nothing but the schema may be asked for here',
+      'Authentication required: without a token only introspection is allowed',
       {
         field: 'authorization',
         expected: 'Bearer <token>',

@@ -27,7 +27,7 @@ export interface RouterOptions {
   readonly dashboardRoot: string | undefined;
 }
 
-/** Finds the door for a request. */
+/** Finds the handler of a request. */
 export class Router {
   readonly #options: RouterOptions;
   readonly #files: StaticFiles | undefined;

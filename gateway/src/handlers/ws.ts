@@ -26,7 +26,7 @@ import type { Operations } from './operations.js';
 import { SocketPool, type SocketLine } from './ws-sockets.js';
 import { StreamMessages } from './ws-stream.js';
 
-/** What the WebSocket door is handed. */
+/** Options of {@link WebSocketHandler}. */
 export interface WebSocketHandlerOptions {
   readonly operations: Operations;
   readonly identity: Identity;
@@ -202,7 +202,7 @@ export class WebSocketHandler {
     try {
       return await run;
     } catch (error) {
-      // The client has given it up or gone: nobody is told.
+      // The client cancelled the request or gone: nobody is told.
       if (operation.signal.aborted) return [new Refused({ text: '{}' })];
       throw error;
     } finally {
@@ -217,7 +217,7 @@ export class WebSocketHandler {
 }
 
 function cancelled(): DomainError {
-  return new DomainError('REQUEST_CANCELLED', 'The client has given it up');
+  return new DomainError('REQUEST_CANCELLED', 'The client cancelled the request');
 }
 
 const longestTimerMs = 2 ** 31 - 1;

@@ -25,7 +25,7 @@ export function assertNotCrossSite(headers: IncomingHttpHeaders): void {
   if (!browser) return;
   throw new DomainError(
     'FORBIDDEN',
-    'A browser could send this request for another site without asking: add the header "apollo-require-preflight: true"',
+    'Request rejected: a browser could send it for another site. Add the header "apollo-require-preflight: true"',
     { field: 'apollo-require-preflight', expected: 'any value' },
   );
 }
@@ -42,7 +42,7 @@ export function assertLocalCaller(headers: IncomingHttpHeaders): void {
   if (host && !loopbackNames.test(host)) {
     throw new DomainError(
       'FORBIDDEN',
-      `Host ${host} is not this machine; without identities only it is served`,
+      `Host ${host} is not a loopback address; with --no-auth only loopback is served`,
       {
         field: 'host',
         value: host,
@@ -52,7 +52,7 @@ export function assertLocalCaller(headers: IncomingHttpHeaders): void {
   }
   if (origin && origin !== 'null' && host && URL.canParse(origin) && new URL(origin).host === host) return;
   if (origin === undefined) return;
-  throw new DomainError('FORBIDDEN', `A page of ${origin} may not call a gateway without identities`, {
+  throw new DomainError('FORBIDDEN', `A page of ${origin} may not call a gateway without authentication`, {
     field: 'origin',
     value: origin,
     expected: 'a page of this gateway',

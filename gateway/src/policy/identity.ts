@@ -3,12 +3,12 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Principal, Verifier } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 
-/** Finds out who knocks; one for all doors. */
+/** Authenticates callers of all handlers. */
 export interface Identity {
-  /** False in a gateway that was started without identities: then nobody is asked who they are. */
+  /** False if authentication is disabled. */
   readonly required: boolean;
   /**
-   * The principal of a request's headers; undefined without identities.
+   * The principal of a request's headers; undefined if authentication is disabled.
    * @throws DomainError UNAUTHENTICATED, TOKEN_EXPIRED, or SERVICE_UNAVAILABLE while keys cannot be had
    */
   ofHeaders(headers: IncomingHttpHeaders): Promise<Principal | undefined>;

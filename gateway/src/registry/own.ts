@@ -85,7 +85,7 @@ export async function bringIn(
   }
   throw new DomainError(
     'SERVICE_UNAVAILABLE',
-    'The schema registry is written by too many at once; try again',
+    'Too many concurrent changes of the schema registry; try again',
   );
 }
 
@@ -115,10 +115,7 @@ function fit(
       kept.push(other);
       supergraphSdl = more.supergraphSdl;
     } else
-      log.warn(
-        { subgraph: other.name, faults: more.faults.slice(0, 5) },
-        'a subgraph no longer fits and is left out',
-      );
+      log.warn({ subgraph: other.name, faults: more.faults.slice(0, 5) }, 'subgraph left out: incompatible');
   }
   return { kept, supergraphSdl };
 }

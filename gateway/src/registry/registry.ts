@@ -165,14 +165,14 @@ export class Registry {
       // What retires is waited for by nobody: its last operations may take long.
       this.#serving
         .serve(graph)
-        .catch((error: unknown) => log.error({ err: error }, 'an old graph was not ended'));
+        .catch((error: unknown) => log.error({ err: error }, 'closing the previous graph failed'));
       log.info(
         { version: version.number, subgraph: version.subgraph, ms: Math.round(performance.now() - started) },
         'serving a new version of the graph',
       );
     } catch (error) {
       this.#refusedVersion = version.number;
-      log.error({ err: error, version: version.number }, 'a version of the graph cannot be served');
+      log.error({ err: error, version: version.number }, 'schema version rejected');
     }
   }
 
@@ -288,6 +288,6 @@ export class Registry {
 
   #publishing(): Publisher {
     if (this.#publisher) return this.#publisher;
-    throw new DomainError('SERVICE_UNAVAILABLE', 'This gateway does not serve yet');
+    throw new DomainError('SERVICE_UNAVAILABLE', 'The gateway is not ready yet');
   }
 }

@@ -85,7 +85,9 @@ export class SharedReads {
         if (flight.waiting > 0 || flight.isOver) return;
         // Whoever comes while it is cancelled must start anew.
         this.#land(document, key, flight);
-        flight.cancellation.cancel(new DomainError('REQUEST_CANCELLED', 'Nobody waits for it any more'));
+        flight.cancellation.cancel(
+          new DomainError('REQUEST_CANCELLED', 'The request was cancelled; no client waits for it'),
+        );
       });
       if (end.isCancelled) return;
       flight.answer.then(

@@ -84,7 +84,10 @@ export class StreamHub implements ClientStreamOwner {
   shutDown(which: 'resumable' | 'all'): void {
     for (const client of [...this.#clients]) {
       if (which === 'resumable' && client.request.operation.resumable === undefined) continue;
-      const error = new DomainError('SHUTTING_DOWN', 'This gateway is being stopped; go on with another one');
+      const error = new DomainError(
+        'SHUTTING_DOWN',
+        'The gateway is shutting down; reconnect to another one',
+      );
       client.end('shutdown', this.#closingEvent(error, client));
     }
   }
@@ -274,13 +277,13 @@ function isAboutToken(code: string): boolean {
 }
 
 function noSubscribersLeft(): DomainError {
-  return new DomainError('REQUEST_CANCELLED', 'All who listened have left');
+  return new DomainError('REQUEST_CANCELLED', 'The last subscriber has disconnected');
 }
 
 function changedUnderneath(): DomainError {
   return new DomainError(
     'SERVICE_UNAVAILABLE',
-    'A new schema says that this stream depends on who reads it; subscribe again',
+    'The new schema makes this stream depend on the caller; subscribe again',
   );
 }
 

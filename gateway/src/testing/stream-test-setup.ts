@@ -24,7 +24,7 @@ export interface Asked extends Partial<Pick<StreamRequest, 'cursor'>> {
   readonly principal?: Principal;
 }
 
-/** The streams of a gateway without its doors, over the subgraphs of a house. */
+/** The streams of a gateway without its handlers, over the subgraphs of a test system. */
 export class StreamTestSetup {
   readonly clock: ManualClock = manualClock(new Date('2030-01-01T00:00:00Z'));
   readonly holder: EngineHolder;

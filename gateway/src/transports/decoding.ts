@@ -24,7 +24,7 @@ export async function decodeBody(
     const expected = [...decoders.keys()].join(', ');
     throw new DomainError(
       'DOWNSTREAM_SERVICE_ERROR',
-      `The service "${subgraph}" answered with content-encoding ${encoding}; expected none or one of ${expected}`,
+      `The service "${subgraph}" returned content-encoding ${encoding}; must be none or one of ${expected}`,
       { field: 'content-encoding', value: encoding, expected },
     );
   }
@@ -34,7 +34,7 @@ export async function decodeBody(
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooMuch(subgraph, error);
     throw new DomainError(
       'DOWNSTREAM_SERVICE_ERROR',
-      `The service "${subgraph}" answered what is not ${encoding}, although it says so`,
+      `The service "${subgraph}" declares content-encoding ${encoding} but could not be decoded`,
       {},
       { cause: error },
     );
@@ -45,7 +45,7 @@ export async function decodeBody(
 export function tooMuch(subgraph: string, cause: unknown): DomainError {
   return new DomainError(
     'LIMIT_EXCEEDED',
-    `The service "${subgraph}" answered more than is accepted`,
+    `The service "${subgraph}" returned a response over the size limit`,
     {},
     { cause },
   );

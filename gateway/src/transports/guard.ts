@@ -199,7 +199,7 @@ class Guard {
 
   #note(error: unknown): void {
     this.#failed++;
-    const text = isDomainError(error) ? error.message : 'the call failed in the gateway';
+    const text = isDomainError(error) ? error.message : 'call failed';
     this.#lastError = { text, at: this.#now() };
   }
 
@@ -229,7 +229,7 @@ function isFailure(error: unknown): boolean {
 
 /** Whoever has gone is not the service's fault; whatever else ends a call says so itself. */
 function reasonOf(reason: unknown): Error {
-  return isDomainError(reason) ? reason : new DomainError('REQUEST_CANCELLED', 'The call was given up');
+  return isDomainError(reason) ? reason : new DomainError('REQUEST_CANCELLED', 'The call was cancelled');
 }
 
 /** The guards of a gateway by subgraph. */

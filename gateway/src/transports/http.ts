@@ -73,7 +73,7 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
       if (subscriptions) return subscriptions.subscribe(request);
       throw new DomainError(
         'DOWNSTREAM_SERVICE_ERROR',
-        `The service "${subgraph}" offers no subscriptions here`,
+        `The service "${subgraph}" supports no subscriptions`,
       );
     },
     close: async () => {
@@ -203,7 +203,7 @@ function readAnswer(subgraph: string, { status, body }: Answer): SubgraphResult 
   if (result) return result;
   throw new DomainError(
     'DOWNSTREAM_SERVICE_ERROR',
-    `The service "${subgraph}" answered no GraphQL response (HTTP status ${status})`,
+    `The service "${subgraph}" returned no GraphQL response (HTTP status ${status})`,
     { status },
   );
 }

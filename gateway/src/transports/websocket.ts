@@ -109,7 +109,7 @@ class ScopedSocket {
       overflow: () =>
         new DomainError(
           'SUBSCRIPTION_LAGGED',
-          `The events of "${this.#options.subgraph}" came faster than they were taken`,
+          `The events of "${this.#options.subgraph}" arrived faster than they were consumed`,
         ),
     });
     this.#streams.add(stream);

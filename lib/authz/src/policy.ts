@@ -51,10 +51,10 @@ export interface OpenPolicy {
   readonly perPrincipal?: boolean;
 }
 
-/** Who may pass one door. */
+/** Access rule of one entry point. */
 export type Policy = ActionPolicy | OwnPolicy | OpenPolicy;
 
-/** Policies by door: `Query.jobs`, `Mutation.submitJobs`, `Subscription.x`, `Job.__resolveReference`, or any field. */
+/** Policies by entry point: `Query.jobs`, `Mutation.submitJobs`, `Subscription.x`, `Job.__resolveReference`, or any field. */
 export type Policies = Readonly<Record<string, Policy>>;
 
 /**

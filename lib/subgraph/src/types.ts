@@ -6,7 +6,7 @@ import type { SubgraphContext } from './context/types.js';
 /** Resolvers by type and field, as GraphQL Code Generator types them; each domain brings one map, merged here. */
 export type ResolverMap = Readonly<Record<string, unknown>>;
 
-/** What {@link buildSubgraph} makes a schema of. */
+/** Options of {@link buildSubgraph}. */
 export interface SubgraphOptions<TContext extends SubgraphContext> {
   /** The name in the supergraph: `core`, or the experiment's. */
   readonly name: string;
@@ -14,12 +14,12 @@ export interface SubgraphOptions<TContext extends SubgraphContext> {
   readonly typeDefs: DocumentNode;
   /** One map, or one a domain; two that define the same field are a fault. */
   readonly resolvers: ResolverMap | readonly ResolverMap[];
-  /** A policy for each door; maps of several domains are spread into one. */
+  /** A policy for each entry point; maps of several domains are spread into one. */
   readonly policies: Policies;
   readonly contextFactory?: ContextFactory<TContext>;
 }
 
-/** One place where a caller can enter: a root field, or an entity's reference resolver. */
+/** An entry point for callers: a root field, or an entity's reference resolver. */
 export interface EntryPoint {
   /** `Query.jobs`, `Job.__resolveReference`, … */
   readonly name: string;
@@ -33,7 +33,7 @@ export interface SubgraphSchema {
   readonly schema: GraphQLSchema;
   /** The SDL for composition: what was given as typeDefs, without the federation machinery. */
   readonly sdl: string;
-  /** Every door with its policy, for tests and pages that list them. */
+  /** Every entry point with its policy, for tests and pages that list them. */
   readonly entryPoints: readonly EntryPoint[];
   /** Makes the context of one operation or one event. */
   createContext(init: ContextInit): SubgraphContext;

@@ -1,4 +1,4 @@
-/** Doors of the schema registry, and the state of the subgraphs: unpack, call, map. */
+/** Resolvers of the schema registry and of the state of subgraphs: unpack, call, map. */
 import { can, type Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { connection, defineLoader, type SubgraphContext } from '@rhizome/subgraph';
@@ -7,7 +7,7 @@ import type { Registry } from '../registry.js';
 import type { CoordinateUse } from '../use/use-reader.js';
 import { SubgraphList, type SubgraphListOptions } from './subgraph-list.js';
 
-/** What the doors lead to. */
+/** Options of {@link graphResolvers}. */
 export interface GraphOptions extends SubgraphListOptions {
   /** Undefined in a gateway that serves a file. */
   readonly registry: () => Registry | undefined;
@@ -127,7 +127,7 @@ function open({ registry }: GraphOptions): Registry {
   if (found) return found;
   throw new DomainError(
     'SERVICE_UNAVAILABLE',
-    'This gateway serves a supergraph from a file and has no schema registry; start it with a store to have one',
+    'The gateway serves a supergraph from a file and has no schema registry; start it with a database to have one',
   );
 }
 

@@ -101,7 +101,7 @@ export class UseRecorder {
         await uses.addOperations(next.operations, now);
       }
     } catch (error) {
-      log.warn({ err: error }, 'the use of fields could not be recorded; it is tried again');
+      log.warn({ err: error }, 'recording field usage failed; retrying');
     }
   }
 

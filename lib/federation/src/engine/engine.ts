@@ -182,7 +182,7 @@ class FederationEngine implements Engine {
     if (!(operation instanceof Operation)) return refusalText(operation, request.requestId);
     if (operation.info.kind === 'subscription') {
       return refusalText(
-        refusedKind('A subscription needs a stream: open it over WebSocket or SSE'),
+        refusedKind('A subscription needs a stream; use WebSocket or SSE'),
         request.requestId,
       );
     }
@@ -259,7 +259,7 @@ class FederationEngine implements Engine {
   }
 
   #operationOf(request: Parameters<Engine['prepare']>[0]): ReturnType<OperationStore['get']> {
-    if (this.#isClosing) throw new DomainError('SHUTTING_DOWN', 'This graph is no longer served');
+    if (this.#isClosing) throw new DomainError('SHUTTING_DOWN', 'The graph is no longer served');
     return this.#operationStore.get(request);
   }
 
@@ -277,7 +277,7 @@ class FederationEngine implements Engine {
         requestId,
       );
     }
-    this.#options.log.error({ err: error, requestId }, 'an operation failed inside the gateway');
+    this.#options.log.error({ err: error, requestId }, 'operation failed');
     const message = `Internal error; quote request ${requestId} when you report it`;
     return refusalText({ kind: undefined, errors: [{ message, code: 'INTERNAL_SERVER_ERROR' }] }, requestId);
   }

@@ -265,9 +265,7 @@ describe('operations', () => {
 
   test('introspection can be switched off', async () => {
     const closed = await createTestEngine([core, alpha], { introspection: false });
-    expect(await closed.text('{ echo __schema { types { name } } }')).toContain(
-      'Introspection is switched off',
-    );
+    expect(await closed.text('{ echo __schema { types { name } } }')).toContain('Introspection is disabled');
     expect(await closed.text('{ __typename echo }')).toBe('{"data":{"__typename":"Query","echo":"{}"}}');
     await closed.close();
   });

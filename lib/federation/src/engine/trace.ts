@@ -1,6 +1,6 @@
 import type { FetchBase, PathSegment, PlanNode } from '../planning/plan-format.js';
 
-/** What a door knows of a request before the engine has it. */
+/** What a handler knows about a request before the engine gets it. */
 export interface TraceRequest {
   /** Milliseconds that reading, validating and measuring the document took. */
   readonly preparedMs: number;

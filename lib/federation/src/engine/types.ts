@@ -29,7 +29,7 @@ export interface EngineLimits {
   readonly planTimeoutMs: number;
 }
 
-/** What an operation is, known before it runs: for limits, doors and shared streams. */
+/** Facts about an operation that are known before it runs, for limits, handlers and shared streams. */
 export interface OperationInfo {
   readonly kind: 'query' | 'mutation' | 'subscription';
   readonly name: string | undefined;
@@ -64,17 +64,17 @@ export interface ResumableField {
 /** A further check of a planned operation, for instance of depth or cost; answers the faults it finds. */
 export type OperationCheck = (operation: OperationInfo, schema: GraphQLSchema) => readonly GraphQLError[];
 
-/** One plan that was made. */
+/** A new plan. */
 export interface PlanNote {
   readonly operation: OperationInfo;
   readonly planner: 'native' | 'fallback' | 'none';
-  /** Why it was made by the fallback planner. */
+  /** Reason for a plan of the fallback planner. */
   readonly fault: string | undefined;
   /** The plan in the planner's own form, for people and statistics: it is no contract. */
   readonly plan: unknown;
 }
 
-/** What {@link createEngine} is handed. */
+/** Options of {@link createEngine}. */
 export interface EngineOptions {
   readonly supergraphSdl: string;
   readonly transports: TransportFactory;
@@ -88,12 +88,12 @@ export interface EngineOptions {
   readonly overrideLabels?: ReadonlySet<string> | undefined;
   /**
    * Whether messages of subgraph errors without a code reach the client. Default false: they are replaced,
-   * since nobody vouches that they hold no internals.
+   * since they may contain internals.
    */
   readonly uncodedMessages?: boolean | undefined;
   /** Where plans are made: in a worker process of its own (default), or on the event loop (short-lived tools, tests). */
   readonly planning?: 'worker' | 'inline' | undefined;
-  /** Told of each plan that is made, for statistics. */
+  /** Called with each new plan, for statistics. */
   readonly onPlan?: ((note: PlanNote) => void) | undefined;
   /** `fallback`: use the fallback planner only, which otherwise plans what the native planner fails at. For tests. */
   readonly planner?: 'native' | 'fallback' | undefined;
@@ -114,7 +114,7 @@ export interface ClientRequest {
   readonly cancellation?: Cancellation | undefined;
   /** Headers that go on to subgraphs. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** The answer, or each event, shows its plan with times in `extensions.plan`. Whether the caller may see it is for the door to say. */
+  /** The answer, or each event, shows its plan with times in `extensions.plan`. The caller checks the permission. */
   readonly trace?: TraceRequest | undefined;
 }
 
@@ -154,7 +154,7 @@ export interface Engine {
   /** Names and addresses of the subgraphs. */
   readonly subgraphs: readonly { readonly name: string; readonly url: string }[];
   /**
-   * Parses and validates (cached), so that a door can see the kind of operation before it runs it. What is known is answered at once.
+   * Parses and validates (cached), so that a handler sees the kind of operation before it runs. A cached operation is returned at once.
    * Neither throws nor rejects.
    */
   prepare(

@@ -40,7 +40,7 @@ describe('an interface of whose types no subgraph can give a field alone', () =>
     east.calls.length = west.calls.length = 0;
     const { data, errors } = await gateway.run('{ stock(id: "c") { id } }');
     expect(data).toBeUndefined();
-    expect(errors?.[0]?.message).toMatch(/^No way was found to answer this operation/);
+    expect(errors?.[0]?.message).toMatch(/^No query plan was found for this operation/);
     expect([...east.calls, ...west.calls]).toEqual([]);
   });
 
@@ -77,7 +77,7 @@ describe('an interface object that cannot be entered', () => {
     for (const query of ['{ one { field } }', '{ one { ... on Leaf { n field } } }']) {
       const { data, errors } = await gateway.run(query);
       expect(data).toBeUndefined();
-      expect(errors?.[0]?.message).toMatch(/^No way was found to answer this operation/);
+      expect(errors?.[0]?.message).toMatch(/^No query plan was found for this operation/);
     }
   });
 

@@ -91,7 +91,7 @@ export function variablesOf(
 function unsendable(name: string): DomainError {
   return new DomainError('BAD_USER_INPUT', `variables: "${name}" cannot be written as JSON`, {
     field: name,
-    expected: 'a JSON value that does not nest too deep',
+    expected: 'a JSON value with fewer nested levels',
   });
 }
 

@@ -91,7 +91,7 @@ export class OperationStore {
     const known = this.#byMeaning.get(normalisedText);
     if (known) return known;
     if (this.#options.introspection === false && asksForSchema(selected)) {
-      return refusal('GRAPHQL_VALIDATION_FAILED', [{ message: 'Introspection is switched off here' }]);
+      return refusal('GRAPHQL_VALIDATION_FAILED', [{ message: 'Introspection is disabled' }]);
     }
     const { info, planText } = describe(
       this.#parts.schema,

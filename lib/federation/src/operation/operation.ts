@@ -153,7 +153,7 @@ export class Operation {
       if (planner === 'fallback' && fault !== undefined) {
         this.#parts.log.debug(
           { operation: this.info.name, fault },
-          'an operation was planned by the fallback planner',
+          'operation planned by the fallback planner',
         );
       }
       this.#parts.onPlan?.({ operation: this.info, planner, fault, plan: node });
@@ -167,10 +167,7 @@ export class Operation {
       await yieldToEventLoop();
       return plan;
     }
-    this.#parts.log.warn(
-      { operation: this.info.name, reason: reply.reason },
-      'an operation cannot be planned',
-    );
+    this.#parts.log.warn({ operation: this.info.name, reason: reply.reason }, 'operation not plannable');
     return unplannable(this.info, reply.reason);
   }
 
@@ -243,7 +240,7 @@ function unplannable(info: OperationInfo, reason: string): Refusal {
     kind: info.kind,
     errors: [
       {
-        message: `No way was found to answer this operation from the services of the graph: ${reason}`,
+        message: `No query plan was found for this operation from the services of the graph: ${reason}`,
         code: 'GRAPHQL_VALIDATION_FAILED',
       },
     ],

@@ -269,7 +269,7 @@ function yieldToGateway({ pid }: ChildProcess): void {
 }
 
 function shuttingDown(): DomainError {
-  return new DomainError('SHUTTING_DOWN', 'This graph is no longer served');
+  return new DomainError('SHUTTING_DOWN', 'The graph is no longer served');
 }
 
 function crashed(): DomainError {

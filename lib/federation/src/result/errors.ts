@@ -78,7 +78,7 @@ export function fromSubgraph(error: SubgraphError, subgraph: string, context: Er
   }
   context.log.warn(
     { subgraph, requestId: context.requestId, code, message: error.message },
-    'a subgraph answered an error that clients do not see in full',
+    'subgraph error masked',
   );
   const shown = code === 'INTERNAL_SERVER_ERROR' ? code : 'DOWNSTREAM_SERVICE_ERROR';
   if (context.uncodedMessages) return { message: String(error.message), code: shown, subgraph, facts };
@@ -92,11 +92,11 @@ function maskedMessage(subgraph: string, requestId: string): string {
 /** Shapes what a transport threw. */
 export function fromTransport(error: unknown, subgraph: string, context: ErrorContext): EngineError {
   if (isDomainError(error)) {
-    context.log.warn({ subgraph, requestId: context.requestId, err: error }, 'a subgraph could not be asked');
+    context.log.warn({ subgraph, requestId: context.requestId, err: error }, 'subgraph call failed');
     const facts = plain(error.details) as Record<string, unknown>;
     return { message: error.message, code: error.code, subgraph, facts };
   }
-  context.log.error({ subgraph, requestId: context.requestId, err: error }, 'a transport failed');
+  context.log.error({ subgraph, requestId: context.requestId, err: error }, 'transport failed');
   return { message: maskedMessage(subgraph, context.requestId), code: 'DOWNSTREAM_SERVICE_ERROR', subgraph };
 }
 

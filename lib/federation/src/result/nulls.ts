@@ -144,7 +144,7 @@ class NullWalk {
     const failure = failures?.find(({ reported: told }) => told !== 'if left') ?? failures?.[0];
     if (failure && failure.reported !== 'if left') this.#reportFailure(failure, place);
     else if (failure) this.#reportPropagated(failure, place);
-    else this.#reportNull(field, place, `No service told the type of ${field.parent}.${field.name}.`);
+    else this.#reportNull(field, place, `No subgraph returned the type of ${field.parent}.${field.name}.`);
     return true;
   }
 
@@ -159,7 +159,7 @@ class NullWalk {
     if (this.#nulls++ >= this.#state.context.errorsPerFetch) return;
     this.#state.context.log.warn(
       { field: `${field.parent}.${field.name}`, requestId: this.#state.context.requestId },
-      'a subgraph answered a value that the schema does not allow',
+      'subgraph returned an invalid value',
     );
     this.found.push({ message, path: place, code: 'DOWNSTREAM_SERVICE_ERROR' });
   }

@@ -70,7 +70,7 @@ class WriterFactory {
   #bare(type: Exclude<GraphQLOutputType, GraphQLNonNull<never>>, field: AnswerField): Writer {
     if (isListType(type)) return this.#list(this.ofType(type.ofType, field));
     if (isLeafType(type)) return this.#leaf(type, field);
-    if (!field.selection) throw new Error(`nothing is selected of ${field.parent}.${field.name}`);
+    if (!field.selection) throw new Error(`no selection for ${field.parent}.${field.name}`);
     return this.composite(field.selection);
   }
 

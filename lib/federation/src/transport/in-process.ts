@@ -60,6 +60,6 @@ function principalOf({ principal }: SubgraphRequest): Principal {
   if (principal) return principal;
   throw new DomainError(
     'UNAUTHENTICATED',
-    'A subgraph in process needs to know who asks; the request has no identity',
+    'A subgraph in process needs an authenticated caller; the request has none',
   );
 }

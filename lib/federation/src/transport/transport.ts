@@ -25,7 +25,7 @@ export interface SubgraphRequest {
   readonly variablesText?: string | undefined;
   /** The variables as objects, for transports that say `wire: 'objects'`. A transport must not change them. */
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
-  /** Who asks; undefined only in a gateway without identities. */
+  /** The caller; undefined only if authentication is disabled. */
   readonly principal?: Principal | undefined;
   /**
    * Stable text of what the principal may see: requests of one scope may share a connection.
@@ -35,7 +35,7 @@ export interface SubgraphRequest {
   readonly requestId: string;
   /** The answers to the events of a subscription are only read: one may be handed to all of one scope who get the same. */
   readonly sharesAnswers?: boolean | undefined;
-  /** Headers of the client's request which the door lets through to subgraphs. */
+  /** Headers of the client's request that are forwarded to subgraphs. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Ends the call: the client has gone, or the subgraph's time is over. It may be made when it is read, so read it only to use it. */
   readonly signal?: AbortSignal | undefined;
@@ -81,7 +81,7 @@ export interface Transport {
    * or of promises of them, which never reject.
    */
   subscribe(request: SubgraphRequest): SubgraphStream;
-  /** Lets go of sockets; calls in flight end first. */
+  /** Releases sockets; calls in flight end first. */
   close(): Promise<void>;
 }
 

@@ -87,7 +87,7 @@ export class CodeCompiler {
         live.met = true;
       }
       const made = whole();
-      if (!made) throw new Error('an operation that was compiled once cannot be compiled again');
+      if (!made) throw new Error('recompiling an operation failed');
       return wholeErrors(await made.query(root, context, variables));
     };
   }

@@ -197,7 +197,7 @@ type Answering = (event: unknown, signal: AbortSignal) => MaybePromise<SubgraphR
 function bearable(wanted: ExecutionMode, { name, schema }: SubgraphSchema, log: Logger): ExecutionMode {
   const faults = wanted === 'jit' ? compilationFaults(schema) : [];
   if (faults.length === 0) return wanted;
-  log.warn({ subgraph: name, faults }, 'operations are interpreted: compiled code would not do the same');
+  log.warn({ subgraph: name, faults }, 'operations are interpreted: compiled code would behave differently');
   return 'interpreted';
 }
 

@@ -129,17 +129,17 @@ export function checkResumable(schema: GraphQLSchema): string[] {
     const faults: string[] = [];
     if (!field.args.some(({ name }) => name === argument)) {
       faults.push(
-        `Subscription.${field.name} is resumable by an argument "${argument}" that it does not have`,
+        `Subscription.${field.name} names "${argument}" as its cursor argument, but has no such argument`,
       );
     }
     if (latest && !field.args.some(({ name }) => name === latest)) {
       faults.push(
-        `Subscription.${field.name} is told by an argument "${latest}" what slow readers want, which it does not have`,
+        `Subscription.${field.name} names "${latest}" as its argument for slow consumers, but has no such argument`,
       );
     }
     if (!isObjectType(payload) || !(cursor in payload.getFields())) {
       faults.push(
-        `Subscription.${field.name} is resumable by a field "${cursor}" that its events do not have`,
+        `Subscription.${field.name} names "${cursor}" as its cursor field, but its events have no such field`,
       );
     }
     return faults;

@@ -71,8 +71,8 @@ function setReferenceResolver(type: EntityType, resolveReference: ReferenceResol
 }
 
 /**
- * Puts a policy before an entity; answers its door for who answers entities by themselves. The resolver becomes asynchronous: a
- * synchronous throw would take the other entities of the list with it.
+ * Guards an entity by a policy, and returns the pair for code that answers entities itself. The resolver becomes
+ * asynchronous: a synchronous throw would fail the other entities of the list.
  */
 export function guardEntity(type: EntityType, policy: Policy): GuardedEntity {
   const resolve = referenceResolverOf(type) ?? ((representation: object) => representation);

@@ -37,7 +37,7 @@ export function readBodyText(request: IncomingMessage, maxBytes: number): Promis
     request.once('error', reject);
     request.once('close', () => {
       // Every request closes: the error, with its stack, is made only where it is needed.
-      if (!isRead) reject(new DomainError('BAD_REQUEST', 'body: not sent to its end', { field: 'body' }));
+      if (!isRead) reject(new DomainError('BAD_REQUEST', 'body: incomplete', { field: 'body' }));
     });
   });
 }

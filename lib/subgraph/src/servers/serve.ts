@@ -171,10 +171,7 @@ class ServerState {
 
   async #graphql(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.draining) {
-      const error = new DomainError(
-        'SHUTTING_DOWN',
-        'This server is being stopped; ask again, another one answers',
-      );
+      const error = new DomainError('SHUTTING_DOWN', 'The server is shutting down; try again');
       return refuse(response, error, requestIdOf(request.headers['x-request-id']));
     }
     this.#running.enter();

@@ -66,7 +66,7 @@ class FallbackPlanner {
     const root = new InsertionPoint([], rootName);
     const left = this.#select(root, [this.#operation.selectionSet]);
     const [first] = left;
-    if (first) throw new Error(`no service of the graph can be asked for ${rootName}.${describe(first)}`);
+    if (first) throw new Error(`no subgraph resolves ${rootName}.${describe(first)}`);
     return emitPlan(this.#fetches.groups, this.#operation, this.#model.serviceNames);
   }
 
