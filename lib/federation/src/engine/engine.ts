@@ -107,6 +107,7 @@ class FederationEngine implements Engine {
     this.subgraphs = facts.subgraphs;
     for (const { name, url } of facts.subgraphs) this.#transports.set(name, options.transports(name, url));
     this.#overridesOf = createOverrides(overrides, options.overrideLabels);
+    const relations = new TypeRelations(facts.possibleTypes);
     this.#parts = {
       schema,
       planning,
@@ -115,7 +116,11 @@ class FederationEngine implements Engine {
       fallbackOnly: options.planner === 'fallback',
       onPlan: options.onPlan,
       schemaAnswers: new LRUCache({ max: keptSchemaAnswers }),
-      relations: new TypeRelations(facts.possibleTypes),
+      relations,
+      names: {
+        isHiddenValue: (name, value) => facts.hiddenValues[name]?.includes(value as string) ?? false,
+        isPossible: (typename, name) => relations.matches(typename, name),
+      },
       transportOf: (subgraph) => this.#transportOf(subgraph),
       timeoutOf: (subgraph) => limits.subgraphTimeoutsMs[subgraph] ?? limits.subgraphTimeoutMs,
     };
@@ -124,6 +129,10 @@ class FederationEngine implements Engine {
 
   get running(): Engine['running'] {
     return { operations: this.#operations, subscriptions: this.#streams.size };
+  }
+
+  get stored(): Engine['stored'] {
+    return this.#operationStore.stored;
   }
 
   prepare(request: Parameters<Engine['prepare']>[0]): Preparation | Promise<Preparation> {

@@ -3,6 +3,7 @@ import type { EngineLimits } from './types.js';
 /** Bounds that hold where nothing else is said; see {@link EngineLimits}. */
 export const defaultLimits: EngineLimits = Object.freeze({
   cachedOperations: 1_000,
+  documentBytes: 2 ** 20,
   documentTokens: 15_000,
   expandedFields: 20_000,
   subgraphTimeoutMs: 30_000,

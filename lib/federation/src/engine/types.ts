@@ -14,6 +14,8 @@ export interface EngineLog {
 
 /** Bounds of an engine; each has a default. */
 export interface EngineLimits {
+  /** Bytes of a client's document, white space and comments included. Default 1,048,576. */
+  readonly documentBytes: number;
   /** Compiled operations kept, least recently used go first (about 21 kB of heap each). Default 1,000. */
   readonly cachedOperations: number;
   /** Lexical tokens of a client's document. Default 15,000. */
@@ -25,7 +27,7 @@ export interface EngineLimits {
   readonly subgraphTimeoutsMs: Readonly<Record<string, number>>;
   /** Errors that one failed fetch may add to an answer. Default 200. */
   readonly errorsPerFetch: number;
-  /** Milliseconds that validation and planning of one operation may take. Default 2,000. */
+  /** CPU milliseconds that validation and planning of one operation may take. Default 2,000. */
   readonly planTimeoutMs: number;
 }
 
@@ -167,6 +169,8 @@ export interface Engine {
   execute(request: ClientRequest): Promise<ExecutionText>;
   /** Opens a subscription. A query or mutation gives one event with its answer. */
   subscribe(request: ClientRequest): Promise<Subscribing>;
+  /** Compiled operations that are kept, and the bytes of their texts. */
+  readonly stored: { readonly operations: number; readonly bytes: number };
   /** Counts of what runs now. */
   readonly running: { readonly operations: number; readonly subscriptions: number };
   /** Takes nothing new, waits for running operations, ends subscriptions, frees the planner and the transports. */

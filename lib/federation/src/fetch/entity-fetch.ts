@@ -159,11 +159,11 @@ function failAll(
   collected: readonly Collected[],
   state: RunState,
   error: EngineError,
-  told: Failure['reported'] = 'once',
+  { reported = 'once', isOwn }: Partial<Pick<Failure, 'reported' | 'isOwn'>> = {},
 ): void {
   const fetch: FailedFetch = { paths: 0 };
   for (const { part, groups } of collected) {
-    const failure: Failure = { error, fields: part.fields, fetch, reported: told };
+    const failure: Failure = { error, fields: part.fields, fetch, reported, isOwn };
     for (const group of groups) for (const entity of group) state.fail(entity, failure);
   }
 }
@@ -201,12 +201,14 @@ function mergeEntities(
     failAll([{ part, groups: missing, representations: [] }], state, error);
   }
   const count = Math.min(list.length, groups.length);
+  const unfit: DataObject[][] = [];
   for (let index = 0; index < count; index++) {
     const entity = list[index];
     const group = groups[index];
     if (!group) continue;
     if (!isPlainObject(entity)) {
-      for (const target of group) state.leaveIncomplete(target);
+      if (entity !== null && entity !== undefined) unfit.push(group);
+      else for (const target of group) state.leaveIncomplete(target);
       continue;
     }
     for (const rewrite of rewrites) applyRewrite(entity, rewrite, relations);
@@ -216,6 +218,9 @@ function mergeEntities(
       if (target) mergeInto(target, source, shape, relations);
     }
   }
+  if (unfit.length === 0) return;
+  const error = badAnswer(call.operation.subgraph, 'answered an entity that is no object', state.context);
+  failAll([{ part, groups: unfit, representations: [] }], state, error);
 }
 
 /** Tells the errors of an answer at the places of the entities; answers the parts that they leave without data. */
@@ -236,13 +241,13 @@ function entityErrors(
     if (!part || !group) {
       // No entity is named: it is about all of the field, or all of the answer.
       const concerned = part ? [part] : collected;
-      failAll(concerned, state, shaped);
+      failAll(concerned, state, shaped, { isOwn: true });
       for (const one of concerned) failed.add(one);
       continue;
     }
     const one: Collected = { part: part.part, groups: [group], representations: [] };
-    if (rest.length === 0) failAll([one], state, shaped, 'each');
-    else if (isLost(data, part, index as number)) failAll([one], state, shaped, 'if left');
+    if (rest.length === 0) failAll([one], state, shaped, { reported: 'each', isOwn: true });
+    else if (isLost(data, part, index as number)) failAll([one], state, shaped, { reported: 'if left' });
     if (rest.length === 0) continue;
     let found = places.get(part);
     if (!found) {

@@ -79,8 +79,11 @@ export function compileRootFetch(
     fetch.outputRewrites,
   );
   const fields = new Set(reshaping.shape.fields.keys());
-  const failed = (state: RunState, error: EngineError, told: Failure['reported'] = 'once'): void =>
-    state.fail(state.data, { error, fields, fetch: { paths: 0 }, reported: told } satisfies Failure);
+  const failed = (
+    state: RunState,
+    error: EngineError,
+    { reported = 'once', isOwn }: Partial<Pick<Failure, 'reported' | 'isOwn'>> = {},
+  ): void => state.fail(state.data, { error, fields, fetch: { paths: 0 }, reported, isOwn });
   return {
     call,
     shape: reshaping.shape,
@@ -98,7 +101,7 @@ export function compileRootFetch(
         // A field that may not be null in the service took all others along.
         for (const error of errors)
           if (error.path?.length)
-            failed(state, fromSubgraph(error, call.operation.subgraph, state.context), 'if left');
+            failed(state, fromSubgraph(error, call.operation.subgraph, state.context), { reported: 'if left' });
       }
     },
   };
@@ -121,14 +124,14 @@ function rootErrors(
   errors: readonly SubgraphError[],
   { operation }: CompiledCall,
   reshaping: Reshaping,
-  failed: (state: RunState, error: EngineError) => void,
+  failed: (state: RunState, error: EngineError, how: Pick<Failure, 'isOwn'>) => void,
 ): void {
   for (const error of errors) {
     const shaped = fromSubgraph(error, operation.subgraph, state.context);
     if (error.path && error.path.length > 0) {
       state.errors.push({ ...shaped, path: renamePath(error.path, reshaping.renames) });
     } else {
-      failed(state, shaped);
+      failed(state, shaped, { isOwn: true });
     }
   }
 }

@@ -1,7 +1,8 @@
 import { isTooDeep, tooDeep } from '@rhizome/subgraph';
-import { type DocumentNode, parse, print } from 'graphql';
+import { type DocumentNode, parse, print, visit } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { type Refusal, refusal } from '../result/refusal.js';
+import { typenameAlias } from '../result/response-key.js';
 import { describe } from './describe.js';
 import { asksForSchema } from './introspection.js';
 import { type EngineComponents, Operation } from './operation.js';
@@ -15,6 +16,10 @@ export type OperationRequest = Pick<ClientRequest, 'query' | 'document' | 'opera
 /** Characters of documents that are kept to recognise them. */
 const keptCharacters = 32 * 2 ** 20;
 const keptRefusals = 200;
+/** Bytes of compiled operations, by estimate. */
+const keptBytes = 64 * 2 ** 20;
+/** What an operation keeps for each character of its text, literals included: the text, its document and its plans. */
+const bytesPerCharacter = 4;
 /** Bound of a map by the characters of its keys; one that is longer than the bound is not kept. A size must be at least 1. */
 const boundedText = {
   maxSize: keptCharacters,
@@ -40,13 +45,24 @@ export class OperationStore {
       max: 2 * cachedOperations,
       ...boundedText,
     });
-    this.#byMeaning = new LRUCache({ max: cachedOperations });
+    this.#byMeaning = new LRUCache<string, Operation>({
+      max: cachedOperations,
+      maxSize: keptBytes,
+      sizeCalculation: (_operation, text) => bytesPerCharacter * text.length + 1,
+    });
+  }
+
+  /** Compiled operations that are kept, and the bytes of their texts. */
+  get stored(): { readonly operations: number; readonly bytes: number } {
+    return { operations: this.#byMeaning.size, bytes: this.#byMeaning.calculatedSize + this.#byText.calculatedSize };
   }
 
   /** The operation of a request, or why it is refused: at once where that is known. Rejects when the planner cannot be asked. */
   get(request: OperationRequest): Operation | Refusal | Promise<Operation | Refusal> {
     const text = this.#textOf(request);
     if (text === undefined) return { kind: undefined, errors: [noDocument] };
+    const { documentBytes } = this.#parts.limits;
+    if (exceeds(text, documentBytes)) return tooLong(Buffer.byteLength(text), documentBytes);
     const operationName = request.operationName ?? undefined;
     const key = operationName === undefined ? text : `${text}\u0000${operationName}`;
     const known = this.#byText.get(key) ?? this.#refusals.get(key);
@@ -84,7 +100,7 @@ export class OperationStore {
     if (fault) return refusal(fault.code, fault.errors);
     // A new operation is much work: others have their turn between its pieces.
     await yieldToEventLoop();
-    const selected = selectOperation(parse(text, { noLocation: true }), operationName);
+    const selected = selectOperation(withTypenameAlias(text), operationName);
     if ('fault' in selected) return refusal('OPERATION_RESOLUTION_FAILURE', [{ message: selected.fault }]);
     const normalisedText = print(selected.document);
     await yieldToEventLoop();
@@ -110,6 +126,30 @@ export class OperationStore {
     this.#byMeaning.set(normalisedText, operation);
     return operation;
   }
+}
+
+/** Parses a document; the alias `__typename` of other fields is replaced by one that the engine does not use itself. */
+function withTypenameAlias(text: string): DocumentNode {
+  const document = parse(text, { noLocation: true });
+  if (!/__typename[\s,]*(#|:)/.test(text)) return document;
+  return visit(document, {
+    Field: (node) =>
+      node.alias?.value === '__typename' && node.name.value !== '__typename'
+        ? { ...node, alias: { ...node.alias, value: typenameAlias } }
+        : undefined,
+  });
+}
+
+/** Whether a text has more bytes; most texts need not be counted for it. */
+function exceeds(text: string, bytes: number): boolean {
+  if (text.length > bytes) return true;
+  return 3 * text.length > bytes && Buffer.byteLength(text) > bytes;
+}
+
+function tooLong(value: number, limit: number): Refusal {
+  const message = `document: ${value} bytes are too many; must be at most ${limit}`;
+  const facts = { field: 'document', value, expected: `at most ${limit} bytes` };
+  return { kind: undefined, errors: [{ message, code: 'OPERATION_TOO_COMPLEX', facts }] };
 }
 
 const noDocument = { message: 'The request has no document', code: 'BAD_REQUEST' };

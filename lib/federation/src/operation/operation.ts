@@ -6,7 +6,7 @@ import { type Refusal, refusal } from '../result/refusal.js';
 import { AnswerSelection } from '../result/collect.js';
 import { errorsText } from '../result/errors.js';
 import { introspect, asksForSchema } from './introspection.js';
-import { explain } from '../result/nulls.js';
+import { explain, type SchemaNames } from '../result/nulls.js';
 import { type CompiledPlan, compilePlan } from '../fetch/plan.js';
 import { valueAt } from '../result/path.js';
 import { conditionVariables } from '../planning/normalise.js';
@@ -30,6 +30,7 @@ export interface EngineComponents {
   readonly schema: GraphQLSchema;
   readonly planning: PlanningService;
   readonly relations: TypeRelations;
+  readonly names: SchemaNames;
   readonly limits: EngineLimits;
   readonly log: EngineLog;
   /** Leave the native planner out. */
@@ -204,7 +205,7 @@ export class Operation {
       if (this.#asksForSchema && isConstant) this.#parts.schemaAnswers.set(this, answer);
       return answer;
     }
-    const errors = explain(selection, state, plan.dependents);
+    const errors = explain(selection, state, plan.dependents, this.#parts.names);
     const shown = errors.length > 0 ? `"errors":${errorsText(errors, state.context.requestId)},` : '';
     return {
       text: `{${shown}"data":${data}${this.#notices}}`,

@@ -9,16 +9,19 @@ import {
   type OperationDefinitionNode,
   parse,
   print,
+  specifiedRules,
   validate,
   visit,
 } from 'graphql';
 import { publicDocument } from '../supergraph/public-schema.js';
+import { assertSupportedFeatures } from '../supergraph/supported-features.js';
 import { readSupergraph, type SupergraphFacts } from '../supergraph/supergraph.js';
 import { guards } from './guards.js';
 import { hasRedundantFetch, isShorter } from './checks/redundant-fetch.js';
 import { type ConditionValues, expandedSize, normalise, splitRoots } from './normalise.js';
 import { faultOf } from './checks/plan-check.js';
 import { fetchesOf, type PlanNode } from './plan-format.js';
+import { oneOfVariablesRule } from './one-of-variables.js';
 import { selectOperation } from './select.js';
 import { patchSupergraph } from './native/patch-supergraph.js';
 import { readModel, type SupergraphModel } from './fallback/graph.js';
@@ -89,6 +92,7 @@ const maxValidationErrors = 25;
 /** Builds the planner of a supergraph. Throws when the supergraph is not one. */
 export function createPlanner(givenSdl: string, limits: PlannerLimits): Planner {
   const { text, document } = patchSupergraph(givenSdl);
+  assertSupportedFeatures(document);
   const main = new QueryPlanner(text);
   const publicSchema = publicDocument(document);
   const facts = readSupergraph(document, publicSchema);
@@ -142,6 +146,8 @@ function validateQuery(
     return { code: 'GRAPHQL_VALIDATION_FAILED', errors: [{ message }] };
   }
   const faults = faultsIn(schema, document);
+  if (faults.some(({ message }) => message === comparisonsExceeded))
+    return tooComplex('pairs of fields with the same response key', maxComparisons);
   if (faults.length > 0) {
     return { code: 'GRAPHQL_VALIDATION_FAILED', errors: faults.map((fault) => fault.toJSON()) };
   }
@@ -151,9 +157,14 @@ function validateQuery(
   return undefined;
 }
 
+const validationRules = [...specifiedRules, oneOfVariablesRule];
+/** What graphql-js says when it gives up comparing fields of equal keys, and after how many pairs. */
+const comparisonsExceeded = 'Validation aborted.';
+const maxComparisons = 500_000;
+
 function faultsIn(schema: GraphQLSchema, document: DocumentNode): readonly GraphQLError[] {
   try {
-    return validate(schema, document, undefined, { maxErrors: maxValidationErrors });
+    return validate(schema, document, validationRules, { maxErrors: maxValidationErrors });
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
     // graphql-js reads the root of subscriptions without values of variables, and throws where it needs one.

@@ -22,6 +22,11 @@ const alpha = testSubgraph({
 const supergraphSdl = composeSubgraphs([core, owner, alpha]);
 const fatal = '{ runs { weight } }';
 
+function processesOfPlanner(): string[] {
+  const args = ['-P', `${process.pid}`, '-f', 'planning/process.js'];
+  return execFileSync('pgrep', args, { encoding: 'utf8' }).trim().split('\n');
+}
+
 const limits = { documentTokens: 1_000, expandedFields: 1_000 };
 const request = (query: string): PlanRequest => ({
   query,
@@ -75,14 +80,12 @@ describe('planning in a process of its own', () => {
 
   test('a process that is ended from outside costs no operation its answer', async () => {
     const planning = await start();
-    const own = execFileSync('pgrep', ['-P', `${process.pid}`, '-f', 'planning/process.js'], {
-      encoding: 'utf8',
-    });
+    const own = processesOfPlanner();
     const asked = [
       ...Array.from({ length: 20 }, () => planning.validate('{ jobs { id } }', undefined)),
       planning.plan(request('{ jobs { id } }')),
     ];
-    for (const pid of own.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+    for (const pid of own) process.kill(Number(pid), 'SIGKILL');
     const replies = await Promise.all(asked);
     expect(replies.at(-1)).toMatchObject({ outcome: 'planned' });
     expect(new Set(replies.slice(0, -1))).toEqual(new Set([undefined]));
@@ -102,6 +105,18 @@ describe('planning in a process of its own', () => {
     await planning.close();
     await expect(waiting).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
     await expect(planning.plan(request('{ jobs { id } }'))).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+  });
+
+  test('time in which the process does not run does not count', async () => {
+    const timeoutMs = 500;
+    const planning = await start(timeoutMs);
+    const [pid] = processesOfPlanner();
+    process.kill(Number(pid), 'SIGSTOP');
+    const planned = planning.plan(request('{ jobs { id } }'));
+    // Longer than the limit, as on a host that has no processor for it.
+    await new Promise((resolve) => setTimeout(resolve, 4 * timeoutMs));
+    process.kill(Number(pid), 'SIGCONT');
+    expect(await planned).toMatchObject({ outcome: 'planned', planner: 'native' });
   });
 
   test('what takes too long is refused, and the next one is planned', async () => {

@@ -1,4 +1,5 @@
 import type { EngineError, FailedFetch } from './errors.js';
+import { clientPath } from './response-key.js';
 
 /**
  * The errors of an answer with one for each fetch that failed as a whole: at the first place that it left without a
@@ -19,6 +20,6 @@ export function dedupeFetchErrors(errors: readonly EngineError[]): EngineError[]
     if (!error.fetch || !paths) return [error];
     if (paths[0] !== error.path) return [];
     const count = Math.max(error.fetch.paths, paths.length);
-    return [count === 1 ? error : { ...error, facts: { ...error.facts, count, paths } }];
+    return [count === 1 ? error : { ...error, facts: { ...error.facts, count, paths: paths.map(clientPath) } }];
   });
 }

@@ -2,6 +2,7 @@ import { isDomainError, lookUp, plain } from '@rhizome/errors';
 import type { GraphQLFormattedError } from 'graphql';
 import type { SubgraphError } from '../transport/transport.js';
 import type { ResponsePath } from './path.js';
+import { clientPath } from './response-key.js';
 import type { EngineLog } from '../engine/types.js';
 
 /** An error on its way to the client. */
@@ -37,6 +38,8 @@ export interface Failure {
    * the error itself has another place, whose null may be all that there is to see.
    */
   readonly reported: 'once' | 'each' | 'if left';
+  /** Whether the service itself reported it: then clients see it even where it left no field without a value. */
+  readonly isOwn?: boolean | undefined;
 }
 
 /** What shaping an error needs to know. */
@@ -119,7 +122,7 @@ function formatted(error: EngineError, requestId: string): GraphQLFormattedError
   return {
     message: error.message,
     ...(error.locations ? { locations: error.locations } : {}),
-    ...(error.path ? { path: error.path } : {}),
+    ...(error.path ? { path: clientPath(error.path) } : {}),
     extensions: {
       ...error.facts,
       code: error.code,

@@ -7,7 +7,7 @@ import {
   type GraphQLNamedType,
 } from 'graphql';
 import type { AnswerField, AnswerSelection } from './collect.js';
-import type { EngineError, Failure } from './errors.js';
+import type { EngineError, FailedFetch, Failure } from './errors.js';
 import { isPlainObject } from './merge.js';
 import { type DataObject, type ResponsePath, valueAt } from './path.js';
 import { dedupeFetchErrors } from './dedupe-fetch-errors.js';
@@ -23,11 +23,34 @@ export type Dependents = ReadonlyMap<string, ReadonlySet<string>>;
  * nothing at each field they left out, and nulls that may not be and that nothing else explains. A second, slow pass
  * over the data: run only when something went wrong.
  */
-export function explain(selection: AnswerSelection, state: RunState, dependents: Dependents): EngineError[] {
+export function explain(
+  selection: AnswerSelection,
+  state: RunState,
+  dependents: Dependents,
+  names: SchemaNames,
+): EngineError[] {
   const visible = state.errors.flatMap((error) => visibleAt(error, selection, state, dependents));
-  const walk = new NullWalk(state, new Explained(visible));
+  const walk = new NullWalk(state, new Explained(visible), names);
   walk.object(state.data, selection.type, selection, []);
-  return dedupeFetchErrors(dedupeNullErrors([...visible, ...walk.found], selection, state.data));
+  const placed = dedupeFetchErrors(dedupeNullErrors([...visible, ...walk.found], selection, state.data));
+  return [...placed, ...withoutPlace(state)];
+}
+
+/** Errors that services reported of a whole answer, or of a whole entity, and that no missing field has shown. */
+function withoutPlace({ failures }: RunState): EngineError[] {
+  const found = new Map<FailedFetch, EngineError>();
+  for (const { error, fetch, isOwn } of [...(failures?.values() ?? [])].flat()) {
+    if (isOwn && fetch.paths === 0) found.set(fetch, error);
+  }
+  return [...found.values()];
+}
+
+/** Names that the supergraph has and clients do not see. */
+export interface SchemaNames {
+  /** Whether an enum has a value that composition hides from clients. */
+  isHiddenValue(enumName: string, value: unknown): boolean;
+  /** Whether a value of an interface or union can have this type. */
+  isPossible(typename: string, abstractName: string): boolean;
 }
 
 /** Which places of an answer have an error already. */
@@ -59,9 +82,11 @@ class NullWalk {
   readonly found: EngineError[] = [];
   readonly #state: RunState;
   readonly #explained: Explained;
+  readonly #names: SchemaNames;
   #nulls = 0;
 
-  constructor(state: RunState, explained: Explained) {
+  constructor(state: RunState, explained: Explained, names: SchemaNames) {
+    this.#names = names;
     this.#state = state;
     this.#explained = explained;
   }
@@ -128,13 +153,19 @@ class NullWalk {
     if (isLeafType(type)) {
       if (leafWriter(type)(value) !== undefined) return false;
       // A value that composition hides from clients reads as null, and that is no error.
-      return isEnumType(type) ? true : this.#unfit(field, place, `a value of type ${type.name}`);
+      if (isEnumType(type) && this.#names.isHiddenValue(type.name, value)) return true;
+      return this.#unfit(field, place, `a value of type ${type.name}`);
     }
     if (!isPlainObject(value)) return this.#unfit(field, place, 'an object');
     const typename = value['__typename'];
     if (field.selection?.isUntyped(typename)) return this.#untyped(value, field, place);
     const concrete = field.selection?.typeOf(typename);
-    if (!field.selection || !concrete) return true;
+    if (!field.selection) return true;
+    if (!concrete) {
+      const { name } = field.selection.type;
+      const isOutside = typeof typename === 'string' && !this.#names.isPossible(typename, name);
+      return isOutside ? this.#unfit(field, place, `of a type of ${name}`) : true;
+    }
     return this.object(value, concrete, field.selection, place);
   }
 
@@ -181,7 +212,9 @@ function visibleAt(
   for (const [index, step] of path.entries()) {
     if (owner === null || owner === undefined) return [error];
     if (typeof step === 'number') {
-      owner = Array.isArray(owner) ? (owner as unknown[])[step] : undefined;
+      const list: unknown[] | undefined = Array.isArray(owner) ? owner : undefined;
+      if (list && step >= list.length) return [above(error, index)];
+      owner = list?.[step];
       continue;
     }
     if (!isPlainObject(owner) || !current) return [error];
@@ -191,11 +224,20 @@ function visibleAt(
     const type: GraphQLNamedType | undefined = current.typeOf(typename);
     const fields: readonly AnswerField[] = type ? current.fieldsOf(type) : [];
     const field = fields.find(({ key }) => key === step);
-    if (!field) return feltAt(error, step, owner, fields, path.slice(0, index), dependents);
+    if (!field) {
+      const felt = feltAt(error, step, owner, fields, path.slice(0, index), dependents);
+      // What the plan fetched for other fields is an error where those are null; what nobody fetched is one above.
+      return felt.length > 0 || Object.hasOwn(owner, step) ? felt : [above(error, index)];
+    }
     current = field.selection;
     owner = valueAt(owner, step);
   }
   return [error];
+}
+
+/** An error whose place does not exist, at the place above that does. */
+function above(error: EngineError, index: number): EngineError {
+  return { ...error, path: index > 0 ? error.path?.slice(0, index) : undefined };
 }
 
 /** Whether a key is selected of any type that can stand at a position. */

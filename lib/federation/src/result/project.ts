@@ -11,6 +11,7 @@ import {
 import type { AnswerField, AnswerSelection } from './collect.js';
 import { leafText, quote } from './json.js';
 import type { DataObject } from './path.js';
+import { clientKey } from './response-key.js';
 
 /** Whether writing an answer met a null where none may stand: then its errors are looked for. */
 export interface WriteMark {
@@ -94,7 +95,6 @@ class WriterFactory {
   #leaf(type: GraphQLLeafType, field: AnswerField): Writer {
     const mark = this.#mark;
     const write = field.name === '__schema' || field.name === '__type' ? leafText : leafWriter(type);
-    if (isEnumType(type)) return write;
     return (value) => {
       const text = write(value);
       if (text === undefined) mark.bubbled = true;
@@ -106,8 +106,7 @@ class WriterFactory {
   composite(selection: AnswerSelection): Writer {
     const mark = this.#mark;
     const byTypename = new Map<unknown, Writer>();
-    const hidden: Writer = () => undefined;
-    const untyped: Writer = () => {
+    const unfit: Writer = () => {
       mark.bubbled = true;
       return undefined;
     };
@@ -123,7 +122,7 @@ class WriterFactory {
       if (!write) {
         const type = selection.typeOf(typename);
         if (type) write = this.#object(selection.fieldsOf(type), type);
-        else write = selection.isUntyped(typename) ? untyped : hidden;
+        else write = unfit;
         if (type === selection.type && selection.typeOf(anyTypename) === type) single = write;
         else if (byTypename.size < maxTypenames) byTypename.set(typename, write);
       }
@@ -136,7 +135,7 @@ class WriterFactory {
     const lines: string[] = [];
     let pending = '{';
     for (const [position, field] of fields.entries()) {
-      const label = `${position === 0 ? '' : ','}${quote(field.key)}:`;
+      const label = `${position === 0 ? '' : ','}${quote(clientKey(field.key))}:`;
       pending += label;
       if (field.name === '__typename') {
         pending += quote(type.name);

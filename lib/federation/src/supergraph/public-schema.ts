@@ -62,7 +62,7 @@ interface Filter {
 }
 
 /** A supergraph may import the directive under another name. */
-function inaccessibleName(supergraph: DocumentNode): string {
+export function inaccessibleName(supergraph: DocumentNode): string {
   for (const node of supergraph.definitions) {
     if (node.kind !== Kind.SCHEMA_DEFINITION && node.kind !== Kind.SCHEMA_EXTENSION) continue;
     for (const directive of node.directives ?? []) {
@@ -73,7 +73,7 @@ function inaccessibleName(supergraph: DocumentNode): string {
   return 'inaccessible';
 }
 
-function isMarked(node: ASTNode, directive: string): boolean {
+export function isMarked(node: ASTNode, directive: string): boolean {
   return 'directives' in node && (node.directives?.some(({ name }) => name.value === directive) ?? false);
 }
 

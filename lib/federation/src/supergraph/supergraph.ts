@@ -1,5 +1,5 @@
 import { type DocumentNode, Kind, print } from 'graphql';
-import { publicDocument } from './public-schema.js';
+import { inaccessibleName, isMarked, publicDocument } from './public-schema.js';
 import { stringArgument } from './directives.js';
 
 /** One subgraph of a supergraph. */
@@ -23,6 +23,8 @@ export interface SupergraphFacts {
   readonly subgraphs: readonly SubgraphFact[];
   /** Object types of each interface and union, hidden ones included. */
   readonly possibleTypes: Readonly<Record<string, readonly string[]>>;
+  /** Values of enums that composition hides from clients. */
+  readonly hiddenValues: Readonly<Record<string, readonly string[]>>;
   /** Root subscription fields marked `@resumable`, by name. */
   readonly resumable: Readonly<Record<string, ResumableFact>>;
   /** Root subscription fields marked `@incremental`. */
@@ -40,6 +42,7 @@ export function readSupergraph(
     publicDefinitions: publicSchema.definitions.map((node) => print(node)),
     subgraphs: readSubgraphs(supergraph),
     possibleTypes: readPossibleTypes(supergraph),
+    hiddenValues: readHiddenValues(supergraph),
     ...readMarks(supergraph),
   };
 }
@@ -69,6 +72,17 @@ function readPossibleTypes(supergraph: DocumentNode): Record<string, string[]> {
     }
   }
   return possible;
+}
+
+function readHiddenValues(supergraph: DocumentNode): Record<string, string[]> {
+  const inaccessible = inaccessibleName(supergraph);
+  const hidden: Record<string, string[]> = Object.create(null) as Record<string, string[]>;
+  for (const node of supergraph.definitions) {
+    if (node.kind !== Kind.ENUM_TYPE_DEFINITION) continue;
+    const values = (node.values ?? []).filter((value) => isMarked(value, inaccessible));
+    if (values.length > 0) hidden[node.name.value] = values.map(({ name }) => name.value);
+  }
+  return hidden;
 }
 
 function readMarks(
