@@ -100,6 +100,7 @@ class BuiltGateway implements Gateway {
       limits,
       anonymous,
       use: parts.registry?.recorder,
+      isEmpty: () => parts.isEmpty,
     }));
     const identity = createIdentity(verifier);
     const isClosing = (): boolean => this.#draining !== undefined;
@@ -193,7 +194,8 @@ class BuiltGateway implements Gateway {
   }
 
   #obstacles(): Obstacles {
-    return this.#draining ? { gateway: 'shutting down' } : {};
+    if (this.#draining) return { gateway: 'shutting down' };
+    return this.#components.isEmpty ? { graph: 'no subgraph is published in the schema registry' } : {};
   }
 }
 

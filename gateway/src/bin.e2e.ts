@@ -103,6 +103,29 @@ describe('a gateway over the network', () => {
     await waitFor('the end of the upstream', () => house.log.open === 0, { deadlineMs: 2000 });
   });
 
+  test('serves its supergraph file again when it changes and on SIGHUP, and keeps what it has for a broken one', async () => {
+    const other = await startGateway(['--supergraph', house.supergraphFile], house.env);
+    const socket = await RawSocket.ready(other.wsUrl, headers);
+    socket.subscribe('1', changes);
+    await socket.next('next');
+    const extra = async () => codesOf(await post(other.url, '{ items { extra } }', headers));
+    expect(await extra()).toEqual(['GRAPHQL_VALIDATION_FAILED']);
+    await house.rewriteSupergraph('extra: String');
+    await waitFor('the new field', async () => (await extra()).length === 0, { deadlineMs: 60_000 });
+    await writeFile(house.supergraphFile, 'type Query {');
+    other.process.signal('SIGHUP');
+    await other.process.line(/supergraph not reloaded/, 60_000);
+    expect(await extra()).toEqual([]);
+    await house.rewriteSupergraph('');
+    other.process.signal('SIGHUP');
+    await waitFor('the old graph', async () => (await extra()).length === 1, { deadlineMs: 60_000 });
+    house.log.append('still');
+    expect((await socket.next('next')).payload).toMatchObject({
+      data: { itemChanged: { item: { id: 'still' } } },
+    });
+    await other.process.kill();
+  });
+
   test('SIGTERM ends streams with their cursors and the process with 0', async () => {
     const other = await startGateway(['--supergraph', house.supergraphFile], house.env);
     const socket = await RawSocket.ready(other.wsUrl, headers);

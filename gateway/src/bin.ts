@@ -3,10 +3,11 @@ import { isDomainError } from '@rhizome/errors';
 import { createLogger, type Logger, surviveStrayRejections } from '@rhizome/log';
 import { collectDefaultMetrics } from 'prom-client';
 import type { TransportFactory } from '@rhizome/federation';
-import { buildGateway, builtPages } from './app.js';
+import { buildGateway, builtPages, type Gateway } from './app.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { type GatewayConfig, readCommandLine, readSupergraphFile } from './config.js';
 import { serveGateway, type ServedGateway } from './serve.js';
+import { SupergraphFile } from './supergraph-file.js';
 import { overNetwork } from './transports/index.js';
 
 async function main(): Promise<void> {
@@ -18,17 +19,34 @@ async function main(): Promise<void> {
   const { config } = command;
   const log = createLogger({ name: 'gateway', level: config.logLevel });
   surviveStrayRejections(log);
-  const gateway = await buildGateway(optionsOf(config, log));
+  const options = optionsOf(config, log);
+  const gateway = await buildGateway(options);
   collectDefaultMetrics({ register: gateway.metrics.registry });
   const served = await serveGateway(gateway, { host: config.host, port: config.port });
   log.info({ url: served.url, subgraphs: gateway.subgraphs }, 'serving');
   process.stdout.write(`rhizome-gateway: ${served.url}\n`);
+  reloadOnSignal(config, options, gateway, log);
   stopOnSignal(served, config, log);
+}
+
+/** SIGHUP reads the supergraph file again, and so does a change of it. A registry is followed anyway. */
+function reloadOnSignal(
+  { supergraph }: GatewayConfig,
+  { supergraphSdl }: GatewayOptions,
+  gateway: Gateway,
+  log: Logger,
+): void {
+  const file = supergraph === undefined ? undefined : new SupergraphFile(supergraph, supergraphSdl ?? '', log);
+  process.on('SIGHUP', () => {
+    log.info({ supergraph }, file ? 'reload requested' : 'reload not needed: the schema registry is followed');
+    void file?.reload();
+  });
+  file?.watch(gateway);
 }
 
 function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
   const { limits, introspection, openMetrics, uncodedMessages, audience } = config;
-  const { documentTokens, subgraphTimeoutMs, ...gatewayLimits } = limits;
+  const { documentBytes, documentTokens, planTimeoutMs, subgraphTimeoutMs, ...gatewayLimits } = limits;
   return {
     ...graphOf(config),
     concurrency: byName(config.subgraphs, ({ concurrency }) => concurrency),
@@ -40,7 +58,7 @@ function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
     log,
     limits: set(gatewayLimits),
     engineLimits: {
-      ...set({ documentTokens, subgraphTimeoutMs }),
+      ...set({ documentBytes, documentTokens, planTimeoutMs, subgraphTimeoutMs }),
       subgraphTimeoutsMs: byName(config.subgraphs, ({ timeoutMs }) => timeoutMs),
     },
     introspection,

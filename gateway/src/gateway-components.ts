@@ -70,6 +70,11 @@ export class GatewayComponents {
     return this.#opened?.registry;
   }
 
+  /** Whether the registry has no subgraph but the gateway's own. */
+  get isEmpty(): boolean {
+    return this.registry?.live.subgraphs.every(({ name }) => name === ownAddress.name) ?? false;
+  }
+
   /** The supergraph to begin with. */
   async supergraph(): Promise<string> {
     const { supergraphSdl, registry, transports, log } = this.#options;

@@ -69,6 +69,8 @@ export interface OperationsOptions {
   readonly log: Logger;
   /** Counts the use of schema elements; undefined if it is not recorded. */
   readonly use?: Pick<UseRecorder, 'note'> | undefined;
+  /** Whether no subgraph is published yet. */
+  readonly isEmpty?: (() => boolean) | undefined;
   readonly limits: Pick<GatewayLimits, 'cost' | 'assumedListSize'>;
   /** Operations that are allowed without a token: none, introspection only, or all. */
   readonly anonymous: 'nothing' | 'introspection' | 'everything';
@@ -114,7 +116,7 @@ export class Operations {
     const arrived = performance.now();
     const preparation = engine.prepare({ query, operationName, requestId });
     const prepared = preparation instanceof Promise ? await preparation : preparation;
-    if (!prepared.ok) return use.refused(this.#count(prepared.answer));
+    if (!prepared.ok) return use.refused(this.#count(this.#ofEmptyGraph(prepared.answer, requestId)));
     const { operation } = prepared;
     const cost = this.#costOf(engine, operation, request);
     const error = this.#anonymous(request, operation) ?? use.admit?.(operation) ?? cost.error;
@@ -130,6 +132,13 @@ export class Operations {
       withExtension(answer, 'plan', JSON.stringify({ refused: planRefused(request) })),
       operation,
     );
+  }
+
+  /** An operation that does not fit an empty graph is not at fault: it fits as soon as the subgraphs are published. */
+  #ofEmptyGraph(answer: ExecutionText, requestId: string): ExecutionText {
+    if (!answer.codes.includes('GRAPHQL_VALIDATION_FAILED') || !this.#options.isEmpty?.()) return answer;
+    const text = 'No subgraph is published in the schema registry yet; publish the schema of core first';
+    return refusal(new DomainError('SERVICE_UNAVAILABLE', text), requestId, this.#options.log);
   }
 
   #traced(request: OperationRequest, trace: TraceRequest): TracedRequest {

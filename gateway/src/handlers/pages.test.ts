@@ -28,6 +28,11 @@ describe('GraphiQL', () => {
     expect(page.text).not.toMatch(/https?:\/\//);
   });
 
+  test('has the same policy under the name of its file', async () => {
+    const page = await send(at('/graphiql/index.html'));
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
+  });
+
   test('the front door leads there', async () => {
     const { status, headers } = await send(at('/'));
     expect([status, headers.get('location')]).toEqual([302, '/graphiql']);

@@ -76,11 +76,11 @@ export class Router {
   /** Pages and their files. False where there is none. */
   async #page(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const { staticRoot, dashboardRoot } = this.#options;
-    if (staticRoot !== undefined && /^\/graphiql\/?$/.test(path)) {
+    if (staticRoot !== undefined && /^\/graphiql\/?(index\.html)?$/.test(path)) {
       await sendGraphiql(request, response, staticRoot);
       return true;
     }
-    if (dashboardRoot !== undefined && path === '/') {
+    if (dashboardRoot !== undefined && (path === '/' || path === '/index.html')) {
       await sendDashboard(request, response, dashboardRoot);
       return true;
     }

@@ -14,6 +14,8 @@ export interface RemoteSystem extends TestSystemParts {
   readonly tokens: TestTokens;
   /** A supergraph file with the addresses in it. */
   readonly supergraphFile: string;
+  /** Writes the supergraph file again, with a further field on the type Item. */
+  rewriteSupergraph(extraField: string): Promise<void>;
   /** What the gateway's process needs to know of the issuer. */
   readonly env: Readonly<Record<string, string>>;
   /** Ends a subgraph; started again, it listens on the same port. */
@@ -47,15 +49,18 @@ export async function startRemoteSystem(): Promise<RemoteSystem> {
   const folder = await mkdtemp(join(tmpdir(), 'rhizome-gateway-'));
   leftovers.defer('the folder of the supergraph', () => rm(folder, { recursive: true, force: true }));
   const supergraphFile = join(folder, 'supergraph.graphql');
-  await writeFile(
-    supergraphFile,
-    testSupergraph((name) => served.get(name)?.url ?? ''),
-  );
+  const rewriteSupergraph = (extraField: string): Promise<void> =>
+    writeFile(
+      supergraphFile,
+      testSupergraph((name) => served.get(name)?.url ?? '', extraField),
+    );
+  await rewriteSupergraph('');
   const jwksUri = await serveKeys(tokens);
   return {
     ...parts,
     tokens,
     supergraphFile,
+    rewriteSupergraph,
     env: { RHIZOME_GATEWAY_ISSUERS: JSON.stringify([{ issuer: tokens.trusted.issuer, jwksUri }]) },
     stop: async (name) => served.get(name)?.close(),
     start,

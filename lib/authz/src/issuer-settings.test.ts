@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,12 +22,35 @@ describe('an issuer in a configuration', () => {
     try {
       const file = join(folder, 'jwks.json');
       writeFileSync(file, '{"keys": []}');
-      expect(trustedIssuers([{ issuer, jwksFile: file }])).toEqual([{ issuer, jwks: { keys: [] } }]);
+      const [trusted] = trustedIssuers([{ issuer, jwksFile: file }]);
+      expect((trusted?.jwks as () => unknown)()).toEqual({ keys: [] });
       writeFileSync(file, 'no keys');
       expect(() => trustedIssuers([{ issuer, jwksFile: file }])).toThrow(
         /jwks\.json; expected a JSON Web Key Set/,
       );
     } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  test('has the keys of its file again after they were rotated, and keeps them while the file is broken', () => {
+    jest.useFakeTimers();
+    const folder = mkdtempSync(join(tmpdir(), 'rhizome-issuers-'));
+    try {
+      const file = join(folder, 'jwks.json');
+      writeFileSync(file, '{"keys": [{"kty": "EC", "kid": "old"}]}');
+      const [trusted] = trustedIssuers([{ issuer, jwksFile: file }]);
+      const keys = (): string => JSON.stringify((trusted?.jwks as () => unknown)());
+      expect(keys()).toContain('old');
+      writeFileSync(file, '{"keys": [{"kty": "EC", "ki');
+      jest.advanceTimersByTime(1001);
+      expect(keys()).toContain('old');
+      writeFileSync(file, '{"keys": [{"kty": "EC", "kid": "new"}]}');
+      expect(keys()).toContain('old');
+      jest.advanceTimersByTime(1001);
+      expect(keys()).toContain('new');
+    } finally {
+      jest.useRealTimers();
       rmSync(folder, { recursive: true, force: true });
     }
   });

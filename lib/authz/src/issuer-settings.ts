@@ -1,5 +1,5 @@
 /** Whose tokens a process takes, as its configuration says it. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { DomainError } from '@rhizome/errors';
 import type { JSONWebKeySet } from 'jose';
 import { z } from 'zod';
@@ -19,13 +19,45 @@ export const issuerSettings = z
 /** One issuer as it was configured. */
 export type IssuerSettings = Readonly<z.output<typeof issuerSettings>>;
 
-/** The issuers with their keys. @throws DomainError CONFIG_INVALID for a file of keys that cannot be read */
+/** How often a file of keys is looked at, in milliseconds. */
+const lookMs = 1000;
+
+/**
+ * The issuers with their keys. A file of keys is read again when it changed; while it cannot be read, the keys stay.
+ *
+ * @throws DomainError CONFIG_INVALID for a file of keys that cannot be read
+ */
 export function trustedIssuers(settings: readonly IssuerSettings[]): TrustedIssuer[] {
   return settings.map(({ issuer, jwksUri, jwksFile }) =>
     jwksFile === undefined
       ? { issuer, ...(jwksUri === undefined ? {} : { jwksUri }) }
-      : { issuer, jwks: readKeys(issuer, jwksFile) },
+      : { issuer, jwks: followKeys(issuer, jwksFile) },
   );
+}
+
+function followKeys(issuer: string, file: string): () => JSONWebKeySet {
+  let stamp = stampOf(file);
+  let keys = readKeys(issuer, file);
+  let lookAt = performance.now() + lookMs;
+  return () => {
+    if (performance.now() < lookAt) return keys;
+    lookAt = performance.now() + lookMs;
+    const now = stampOf(file);
+    if (now === undefined || now === stamp) return keys;
+    try {
+      keys = readKeys(issuer, file);
+      stamp = now;
+    } catch {
+      // It is being written, or broken: it is looked at again.
+    }
+    return keys;
+  };
+}
+
+/** Equal for a file that did not change; undefined where there is none. */
+function stampOf(file: string): string | undefined {
+  const found = statSync(file, { throwIfNoEntry: false, bigint: true });
+  return found && `${found.ino} ${found.size} ${found.mtimeNs}`;
 }
 
 function readKeys(issuer: string, file: string): JSONWebKeySet {

@@ -26,12 +26,6 @@ export const requestCodes = {
     'Unknown operation named {value}',
     'The document has several operations, and `operationName` names none of them.',
   ),
-  PERSISTED_QUERY_NOT_FOUND: entry(
-    200,
-    'now',
-    'PersistedQueryNotFound',
-    'The hash of a persisted operation is unknown here. Send the document with the hash once.',
-  ),
   PERSISTED_QUERY_NOT_SUPPORTED: entry(
     200,
     'never',
@@ -48,7 +42,7 @@ export const requestCodes = {
     429,
     'later',
     '{field}: {value} is over the limit of {expected}',
-    'A limit on rate or open subscriptions is reached. Ask for less, or later.',
+    'A limit on open subscriptions, running calls, planning time or the size of an answer is reached. Ask for less, or later.',
   ),
   REQUEST_TOO_LARGE: entry(
     413,
