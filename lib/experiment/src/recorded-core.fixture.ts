@@ -116,6 +116,8 @@ export class RecordedCore {
   floor = 0;
   /** What `submitTask` refuses everything with. */
   refusals: readonly InputFault[] = [];
+  /** Whether `submitTask` is forbidden to the caller. */
+  isForbidden = false;
   /** So many calls of `submitTask` fail from now on. */
   failures = 0;
   /** Calls of `submitTask`. */
@@ -132,6 +134,7 @@ export class RecordedCore {
 
   submit(input: SubmitTaskInput) {
     this.calls += 1;
+    if (this.isForbidden) throw new DomainError('FORBIDDEN', 'job:submit in "probe" is missing');
     if (this.failures > 0) {
       this.failures -= 1;
       throw new DomainError('SERVICE_UNAVAILABLE', 'not now');

@@ -130,6 +130,17 @@ describe('a submission', () => {
     expect(await written()).toBe(1);
   });
 
+  test('is refused with FORBIDDEN, and not tried again, where the token of the experiment may not submit', async () => {
+    house.core.isForbidden = true;
+    await expect(submit('k')).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+      message: 'Core refuses the service token of this experiment: job:submit in "probe" is missing',
+    });
+    expect([house.core.calls, await written()]).toEqual([1, 0]);
+    house.core.isForbidden = false;
+    expect((await accepted('k')).stage).toBe('OPEN');
+  });
+
   test('that was left behind is handed over by the sweep', async () => {
     house.core.failures = 4;
     await expect(submit('k')).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });

@@ -41,7 +41,7 @@ const patience = { timeoutMs: 10_000, retry: { attempts: 3 } } as const;
 /**
  * Submits the task of a submission; the key follows from the submission, so that it is one task however often this is called. Its jobs belong
  * to who asked the experiment: they see and cancel them as their own, by core's own fields.
- * @throws DomainError SERVICE_UNAVAILABLE when core gave no answer
+ * @throws DomainError SERVICE_UNAVAILABLE when core gave no answer, FORBIDDEN when the experiment's token may not submit
  */
 export async function submitToCore(
   options: CoreSubmitOptions,
@@ -75,8 +75,14 @@ async function asked<R>(ask: () => Promise<R>): Promise<R> {
     return await ask();
   } catch (error) {
     if (!isRhizomeApiError(error)) throw error;
-    throw unavailable(error);
+    throw error.code === 'FORBIDDEN' ? forbidden(error) : unavailable(error);
   }
+}
+
+/** Core answers and refuses: asking again does not help before the experiment has another token. */
+function forbidden(cause: Error): DomainError {
+  const text = `Core refuses the service token of this experiment: ${cause.message}`;
+  return new DomainError('FORBIDDEN', text, { service: 'core' }, { cause });
 }
 
 function unavailable(cause: Error): DomainError {

@@ -1,6 +1,6 @@
 /** Takes submissions in: written down here first, then handed to core, then noted as handed over. A crash anywhere in between is healed. */
 import { digestOf, isDigestOf } from '@rhizome/digest';
-import { DomainError } from '@rhizome/errors';
+import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { InputFault } from '../input/experiment-input-errors.js';
@@ -68,7 +68,8 @@ export class Submitter<T extends SubmissionDocument, C, E extends string> {
   /**
    * Submits once for each subject and key: the same content gives the same submission, another one IDEMPOTENCY_KEY_REUSED. What core
    * refuses is withdrawn, and its key is free again.
-   * @throws DomainError SERVICE_UNAVAILABLE when core gave no answer: the submission is kept, and goes on by itself
+   * @throws DomainError SERVICE_UNAVAILABLE when core gave no answer: the submission is kept, and goes on by itself;
+   *   FORBIDDEN when the experiment's own token may not submit: the submission is withdrawn
    */
   async submit(request: SubmitRequest<C>): Promise<SubmitResult<T, E>> {
     const { submissions, rules } = this.#options;
@@ -107,7 +108,12 @@ export class Submitter<T extends SubmissionDocument, C, E extends string> {
   async #handOver(submission: T, content: C | undefined): Promise<SubmitResult<T, E>> {
     const { submissions, rules, clock, log } = this.#options;
     const { _id } = submission;
-    const answer = await submitToCore(this.#options, submission, await rules.toTask(submission));
+    const task = await rules.toTask(submission);
+    const answer = await submitToCore(this.#options, submission, task).catch(async (error: unknown) => {
+      if (isDomainError(error) && error.code === 'FORBIDDEN')
+        await submissions.withdraw(submission, rules.dropParts);
+      throw error;
+    });
     if ('faults' in answer) {
       await submissions.withdraw(submission, rules.dropParts);
       return answer;
