@@ -36,9 +36,13 @@ function reloadOnSignal(
   gateway: Gateway,
   log: Logger,
 ): void {
-  const file = supergraph === undefined ? undefined : new SupergraphFile(supergraph, supergraphSdl ?? '', log);
+  const file =
+    supergraph === undefined ? undefined : new SupergraphFile(supergraph, supergraphSdl ?? '', log);
   process.on('SIGHUP', () => {
-    log.info({ supergraph }, file ? 'reload requested' : 'reload not needed: the schema registry is followed');
+    log.info(
+      { supergraph },
+      file ? 'reload requested' : 'reload not needed: the schema registry is followed',
+    );
     void file?.reload();
   });
   file?.watch(gateway);

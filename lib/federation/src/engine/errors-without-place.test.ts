@@ -55,7 +55,14 @@ describe('an error of a subgraph', () => {
   it('is one error each, where an answer has several without a path', async () => {
     const other = { message: 'memory full', extensions: { code: 'MEMORY_FULL' } };
     const answer = await system.run('{ job { name } }', { core: withErrors(ill, other) });
-    expect(locationsOf(answer).flat()).toEqual([undefined, 'DISK_FULL', 'core', undefined, 'MEMORY_FULL', 'core']);
+    expect(locationsOf(answer).flat()).toEqual([
+      undefined,
+      'DISK_FULL',
+      'core',
+      undefined,
+      'MEMORY_FULL',
+      'core',
+    ]);
   });
 });
 

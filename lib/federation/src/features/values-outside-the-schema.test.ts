@@ -52,7 +52,12 @@ describe('a value outside of the schema', () => {
 
   it.each([
     ['a union', { thing: { __typename: 'Ship', name: 'x' } }, '{ thing { ... on Job { name } } }', 'thing'],
-    ['a union, the name of another type', { thing: { __typename: 'Query' } }, '{ thing { ... on Job { name } } }', 'thing'],
+    [
+      'a union, the name of another type',
+      { thing: { __typename: 'Query' } },
+      '{ thing { ... on Job { name } } }',
+      'thing',
+    ],
     ['an interface', { named: { __typename: 'Ship', name: 'x' } }, '{ named { name } }', 'named'],
   ])('is one error and null, for %s', async (_what, data, query, place) => {
     const answer = await answerWith(data, query);
@@ -61,7 +66,11 @@ describe('a value outside of the schema', () => {
   });
 
   it('is null without an error where composition hides it', async () => {
-    const data = { state: 'SECRET', thing: { __typename: 'Hidden' }, named: { __typename: 'Hidden', name: 'x' } };
+    const data = {
+      state: 'SECRET',
+      thing: { __typename: 'Hidden' },
+      named: { __typename: 'Hidden', name: 'x' },
+    };
     const answer = await answerWith(data, '{ state thing { ... on Job { name } } named { name } }');
     expect(answer).toEqual({ data: { state: null, thing: null, named: null } });
   });

@@ -101,7 +101,9 @@ export function compileRootFetch(
         // A field that may not be null in the service took all others along.
         for (const error of errors)
           if (error.path?.length)
-            failed(state, fromSubgraph(error, call.operation.subgraph, state.context), { reported: 'if left' });
+            failed(state, fromSubgraph(error, call.operation.subgraph, state.context), {
+              reported: 'if left',
+            });
       }
     },
   };

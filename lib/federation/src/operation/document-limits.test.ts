@@ -34,7 +34,11 @@ describe('a document', () => {
     const query = `{me{id}}${filler.repeat(Math.ceil(2 ** 20 / filler.length) + 1)}`;
     const answer = await run(query);
     expect(answer.errors?.map(({ extensions }) => extensions)).toEqual([
-      expect.objectContaining({ code: 'OPERATION_TOO_COMPLEX', field: 'document', expected: 'at most 1048576 bytes' }),
+      expect.objectContaining({
+        code: 'OPERATION_TOO_COMPLEX',
+        field: 'document',
+        expected: 'at most 1048576 bytes',
+      }),
     ]);
     expect((await run(`{me{id}}${' '.repeat(1000)}`)).data).toEqual({ me: { id: '1' } });
   });
@@ -92,6 +96,8 @@ describe('@oneOf', () => {
 
   it('takes a variable that cannot be null', async () => {
     const { run } = await open();
-    expect((await run('query ($a: Int!) { byChoice(choice: {a: $a}) }', { a: 1 })).data).toEqual({ byChoice: 'yes' });
+    expect((await run('query ($a: Int!) { byChoice(choice: {a: $a}) }', { a: 1 })).data).toEqual({
+      byChoice: 'yes',
+    });
   });
 });

@@ -54,7 +54,10 @@ export class OperationStore {
 
   /** Compiled operations that are kept, and the bytes of their texts. */
   get stored(): { readonly operations: number; readonly bytes: number } {
-    return { operations: this.#byMeaning.size, bytes: this.#byMeaning.calculatedSize + this.#byText.calculatedSize };
+    return {
+      operations: this.#byMeaning.size,
+      bytes: this.#byMeaning.calculatedSize + this.#byText.calculatedSize,
+    };
   }
 
   /** The operation of a request, or why it is refused: at once where that is known. Rejects when the planner cannot be asked. */

@@ -20,6 +20,8 @@ export function dedupeFetchErrors(errors: readonly EngineError[]): EngineError[]
     if (!error.fetch || !paths) return [error];
     if (paths[0] !== error.path) return [];
     const count = Math.max(error.fetch.paths, paths.length);
-    return [count === 1 ? error : { ...error, facts: { ...error.facts, count, paths: paths.map(clientPath) } }];
+    return [
+      count === 1 ? error : { ...error, facts: { ...error.facts, count, paths: paths.map(clientPath) } },
+    ];
   });
 }
