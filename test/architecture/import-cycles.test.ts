@@ -5,9 +5,6 @@ import { importsOf, read, repositoryFiles, workspacePackages } from './repositor
 // `import-x/no-cycle` sees imports of values in all packages, and passes over imports of types. Here types count, too: a cycle of types
 // means that a type is declared in the wrong module.
 
-/** Packages that still have cycles of types. Take one off this list when it has none. */
-const notYet = new Set(['@rhizome/pilot', '@rhizome/test', '@rhizome/testkit']);
-
 type Graph = ReadonlyMap<string, readonly string[]>;
 
 /** The imports of each source below a folder, as far as they stay below it. */
@@ -44,21 +41,12 @@ function cyclesOf(graph: Graph): readonly string[] {
 }
 
 describe('imports inside a package', () => {
-  const held = workspacePackages().filter(({ name }) => !notYet.has(name));
-
-  test.each(held.map(({ name, folder }) => [name, folder] as const))(
+  test.each(workspacePackages().map(({ name, folder }) => [name, folder] as const))(
     '%s has no cycle, types included',
     (_name, folder) => {
       expect(cyclesOf(importGraph(folder))).toEqual([]);
     },
   );
-
-  test('a package is taken off the list when it has no cycle any more', () => {
-    const clean = workspacePackages().filter(
-      ({ name, folder }) => notYet.has(name) && cyclesOf(importGraph(folder)).length === 0,
-    );
-    expect(clean.map(({ name }) => name)).toEqual([]);
-  });
 });
 
 describe('cyclesOf', () => {

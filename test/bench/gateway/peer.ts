@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ended, freePort, untilAnswering } from './processes.js';
+import type { RunningGateway } from './gateway.types.js';
 
 const folder = fileURLToPath(new URL('../../../../.cache/bench-peer', import.meta.url));
 const manifest = JSON.stringify(
@@ -20,13 +21,6 @@ const manifest = JSON.stringify(
   2,
 );
 const program = fileURLToPath(new URL('../../../bench/gateway/peer-server.mjs', import.meta.url));
-
-/** A running gateway. */
-export interface RunningGateway {
-  readonly url: string;
-  readonly pid: number;
-  stop(): Promise<void>;
-}
 
 /** Starts the peer on a supergraph; installs it first where it is not there. */
 export async function startPeer(

@@ -3,8 +3,8 @@ import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import type { RunningGateway } from './peer.js';
 import type { ReadyMessage } from './process.js';
+import type { RunningGateway } from './gateway.types.js';
 
 const memoryProcess = fileURLToPath(new URL('./process.js', import.meta.url));
 const gatewayProgram = fileURLToPath(new URL('./bin.js', import.meta.resolve('@rhizome/gateway')));

@@ -9,38 +9,7 @@ import { type FieldNode, Kind, type SelectionSetNode } from 'graphql';
 import { collectGarbage } from '../collect-garbage.js';
 import { residentMiB } from '../cpu.js';
 import { childrenOf } from './processes.js';
-
-/** What the process is asked. */
-export type Ask =
-  | { readonly serve: string; readonly tickMs: number }
-  | { readonly swap: string }
-  | { readonly loop: 'begin' | 'end' }
-  | { readonly memory: true }
-  | { readonly heap: true };
-
-/** What it answers. */
-export interface Told {
-  readonly url?: string;
-  /** Delay of the event loop since `begin`, in milliseconds. */
-  readonly loop?: { readonly p50: number; readonly p99: number; readonly max: number };
-  readonly memory?: Memory;
-  readonly heap?: Heap;
-  readonly failure?: string;
-}
-
-/** Memory of the process and of the planners' processes below it, in MiB. */
-export interface Memory {
-  readonly ownMiB: number;
-  readonly plannersMiB: number;
-  readonly planners: number;
-}
-
-/** What the process holds on to, in MiB: what is left after all garbage has been collected. */
-export interface Heap {
-  readonly usedMiB: number;
-  /** Memory outside of the heap that its objects hold, buffers among it. */
-  readonly externalMiB: number;
-}
+import type { Ask, Told } from './messages.types.js';
 
 /** Between two looks at the loop, in milliseconds. What the histogram counts is the time from one look to the next: an idle loop shows this, not 0. */
 const resolution = 1;

@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Ask, Told } from './gateway-process.js';
+import type { Ask, Told } from './messages.types.js';
 
 const program = fileURLToPath(new URL('./gateway-process.js', import.meta.url));
 

@@ -1,9 +1,9 @@
 /** Reloads of a large supergraph beside open streams: what they cost in memory, and that no stream notices. */
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import type { Heap, Memory } from './gateway-process.js';
 import { largeGraph } from './graphs.js';
 import { type GatewayProcess, startGateway } from './processes.js';
+import type { Heap, Memory } from './messages.types.js';
 
 /** What came of a number of reloads. */
 export interface Reloads {

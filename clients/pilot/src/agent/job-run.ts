@@ -2,7 +2,6 @@ import type { Logger } from '@rhizome/log';
 import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import { GpuUsageMeter } from '../hardware/gpus/gpu-usage.js';
 import type { DeviceMonitor, HeldDevices } from '../hardware/gpus/device-monitor.js';
-import type { FileStore } from '../files/file-store.js';
 import { removeFolder, type AttemptFolders, type Scratch } from '../files/scratch.js';
 import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
 import { AttemptError } from '../payload/attempt-error.js';
@@ -27,6 +26,7 @@ import {
 } from '../protocol/core-protocol.js';
 import { shipLog } from '../report/log-shipper.js';
 import type { Reporter, ReportResult } from '../report/reporter.js';
+import type { FileStore } from '../files/file-store.types.js';
 
 /** Services that a job run uses. */
 export interface JobRunServices {

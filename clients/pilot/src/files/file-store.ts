@@ -1,16 +1,6 @@
 import { FolderStore } from './folder-store.js';
 import { HttpStore } from './http-store.js';
-
-/** Storage for outputs: shared by all workers whose jobs read each other's files. */
-export interface FileStore {
-  /**
-   * Stores a local file under a key; an existing file is replaced whole or not at all. Keys are relative
-   * paths, with `/`.
-   */
-  put(localPath: string, place: string, signal: AbortSignal): Promise<void>;
-  /** Fetches a stored file into a local file. */
-  get(place: string, localPath: string, signal: AbortSignal): Promise<void>;
-}
+import type { FileStore } from './file-store.types.js';
 
 /** The store at a folder's path or at an http(s) URL that answers PUT and GET. */
 export function openFileStore(address: string): FileStore {

@@ -7,9 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { openFileStore, type FileStore } from './file-store.js';
+import { openFileStore } from './file-store.js';
 import { Scratch, type AttemptFolders } from './scratch.js';
 import { findOutputs, stageIn, stageOut } from './staging.js';
+import type { FileStore } from './file-store.types.js';
 
 const open = new AbortController().signal;
 let folder: string;

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize, resolve } from 'node:path';
-import type { FileStore } from './file-store.js';
+import type { FileStore } from './file-store.types.js';
 
 /** A folder that all workers see, for example on a shared file system. */
 export class FolderStore implements FileStore {

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { AttemptError } from '../payload/attempt-error.js';
 import { checksumFile, type Digest } from './checksum.js';
 import { forEachConcurrently } from './for-each-concurrently.js';
-import { isPlainName, placeOf, schemeOf, type FileStore } from './file-store.js';
+import { isPlainName, placeOf, schemeOf } from './file-store.js';
 import { download, withoutCredentials } from './http-store.js';
 import type { AttemptFolders } from './scratch.js';
+import type { FileStore } from './file-store.types.js';
 
 /** A file that the payload finds, by name, in its working folder. */
 export interface InputFile {

@@ -1,0 +1,8 @@
+/** A gateway under measurement. */
+
+/** A running gateway. */
+export interface RunningGateway {
+  readonly url: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
