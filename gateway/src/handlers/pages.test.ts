@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
+import { type IncomingHttpHeaders, request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { builtPages } from '../app.js';
 import { type TestSystem, startTestSystem } from '../testing/test-system.js';
@@ -74,6 +75,59 @@ describe('built files', () => {
     const etag = headers.get('etag') ?? '';
     expect((await send(at(script), { headers: { 'if-none-match': etag } })).status).toBe(304);
     expect((await send(at('/graphiql/main.css'))).headers.get('cache-control')).toBe('no-cache');
+  });
+
+  /** A file as it is sent: undici's fetch would decode it. */
+  const raw = (path: string, headers: Record<string, string>, method = 'GET') =>
+    new Promise<{ status: number; headers: IncomingHttpHeaders; body: Buffer }>((resolve, reject) => {
+      httpRequest({ port: house.served.port, path, headers, method }, (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => {
+          const { statusCode: status = 0, headers } = response;
+          resolve({ status, headers, body: Buffer.concat(chunks) });
+        });
+      })
+        .on('error', reject)
+        .end();
+    });
+
+  test('are sent compressed to clients that accept it, each form under an etag of its own', async () => {
+    const path = '/graphiql/workers/graphql.worker.js';
+    const plain = await raw(path, {});
+    const gzip = await raw(path, { 'accept-encoding': 'gzip, deflate' });
+    const brotli = await raw(path, { 'accept-encoding': 'gzip, deflate, br, zstd' });
+    expect([plain, gzip, brotli].map(({ headers }) => headers['content-encoding'])).toEqual([
+      undefined,
+      'gzip',
+      'br',
+    ]);
+    expect(gunzipSync(gzip.body).equals(plain.body)).toBe(true);
+    expect(brotliDecompressSync(brotli.body).equals(plain.body)).toBe(true);
+    expect(brotli.body.length).toBeLessThan(gzip.body.length);
+    expect(gzip.body.length).toBeLessThan(plain.body.length / 2);
+    for (const { headers, body } of [plain, gzip, brotli]) {
+      expect(headers).toMatchObject({ vary: 'accept-encoding', 'content-length': String(body.length) });
+      expect(headers['content-type']).toBe('text/javascript; charset=utf-8');
+    }
+    expect(new Set([plain, gzip, brotli].map(({ headers }) => headers.etag)).size).toBe(3);
+    const etag = brotli.headers.etag ?? '';
+    expect((await raw(path, { 'accept-encoding': 'br', 'if-none-match': etag })).status).toBe(304);
+    const head = await raw(path, { 'accept-encoding': 'br' }, 'HEAD');
+    expect([head.headers['content-length'], head.body.length]).toEqual([String(brotli.body.length), 0]);
+  });
+
+  test.each([
+    ['br;q=0, gzip', 'gzip'],
+    ['gzip;q=0, br;q=0', undefined],
+    ['identity', undefined],
+    ['*', 'br'],
+    ['*;q=0', undefined],
+    ['*;q=0, gzip;q=0.5', 'gzip'],
+    ['BR', 'br'],
+  ])('accept-encoding %s gets %s', async (header, coding) => {
+    const { headers } = await raw('/graphiql/workers/graphql.worker.js', { 'accept-encoding': header });
+    expect(headers['content-encoding']).toBe(coding);
   });
 
   test.each([

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
+import { acceptedCodings } from './content-coding.js';
 
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -28,11 +29,13 @@ export class StaticFiles {
   /** Sends a file of the folder; false where there is none of that name. */
   async send(request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean> {
     const file = this.#locate(path);
-    const found = file === undefined ? undefined : await stat(file).catch(() => undefined);
-    if (file === undefined || !found?.isFile()) return false;
-    const etag = `"${createHash('sha256').update(`${path} ${found.size} ${found.mtimeMs}`).digest('base64url').slice(0, 22)}"`;
+    const found = file === undefined ? undefined : await sizeOf(file);
+    if (file === undefined || !found) return false;
+    const sent = await smallestForm(file, found, request.headers['accept-encoding']);
+    const etag = etagOf(`${path} ${sent.size} ${sent.mtimeMs} ${sent.coding ?? ''}`);
     response.setHeader('etag', etag);
     response.setHeader('x-content-type-options', 'nosniff');
+    response.setHeader('vary', 'accept-encoding');
     // Names with a hash in them never change what they hold.
     const isHashed = /-[A-Z0-9]{8}\.\w+$|[/\\]assets[/\\][^/\\]+-[\w-]{8}\.\w+$/.test(file);
     response.setHeader('cache-control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache');
@@ -42,11 +45,12 @@ export class StaticFiles {
     }
     response.writeHead(200, {
       'content-type': types[extname(file)] ?? 'application/octet-stream',
-      'content-length': found.size,
+      'content-length': sent.size,
+      ...(sent.coding && { 'content-encoding': sent.coding }),
     });
     if (request.method === 'HEAD') response.end();
     else
-      createReadStream(file)
+      createReadStream(sent.file)
         .on('error', () => response.destroy())
         .pipe(response);
     return true;
@@ -63,6 +67,39 @@ export class StaticFiles {
     const file = normalize(join(this.#root, decoded));
     return file.startsWith(this.#root + sep) ? file : undefined;
   }
+}
+
+interface FileSize {
+  readonly size: number;
+  readonly mtimeMs: number;
+}
+
+/** A file in the form in which it is sent. */
+interface SentFile extends FileSize {
+  readonly file: string;
+  readonly coding: string | undefined;
+}
+
+async function sizeOf(file: string): Promise<FileSize | undefined> {
+  const found = await stat(file).catch(() => undefined);
+  return found?.isFile() ? found : undefined;
+}
+
+/** The compressed form that the build has put next to the file, where the client accepts one; else the file as it is. */
+async function smallestForm(
+  file: string,
+  plain: FileSize,
+  acceptEncoding: string | undefined,
+): Promise<SentFile> {
+  for (const { name, ending } of acceptedCodings(acceptEncoding)) {
+    const found = await sizeOf(file + ending);
+    if (found) return { file: file + ending, size: found.size, mtimeMs: found.mtimeMs, coding: name };
+  }
+  return { file, size: plain.size, mtimeMs: plain.mtimeMs, coding: undefined };
+}
+
+function etagOf(text: string): string {
+  return `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
 }
 
 /** What a page of ours may load: itself, from here. A page that tries more is stopped by the browser. */
