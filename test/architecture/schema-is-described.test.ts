@@ -45,6 +45,6 @@ describe('every element of the public schema is described', () => {
     const own = schema
       .getDirectives()
       .filter((directive) => !isSpecifiedDirective(directive) && directive.name !== 'oneOf');
-    expect(own.map(({ name }) => name).sort()).toEqual(['perPrincipal', 'resumable']);
+    expect(own.map(({ name }) => name).sort()).toEqual(['incremental', 'perPrincipal', 'resumable']);
   });
 });

@@ -66,7 +66,7 @@ export interface Core {
   ready(): boolean;
 }
 
-/** All policies of core's doors. */
+/** The policies of core's root fields. */
 export const corePolicies: Policies = {
   ...experimentPolicies,
   ...sharePolicies,

@@ -256,7 +256,7 @@ export class EventsService {
     request: Omit<LogTailRequest, 'signal'>,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<LogAppended, void, undefined> {
-    // The cursor is one of the log: the door need not look at it.
+    // The cursor is one of the log: the guard need not check it.
     return this.#guard.through(undefined, signal, (start) =>
       tails.follow({ ...request, signal: start.signal }),
     );

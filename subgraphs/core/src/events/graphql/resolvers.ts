@@ -1,4 +1,4 @@
-/** Doors of the event stream: unpack, call, map. */
+/** Resolvers of the event stream: unpack, call, map. */
 import type { Policies, Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import { experimentNamed } from '../../jobs/graphql/experiment-of.js';

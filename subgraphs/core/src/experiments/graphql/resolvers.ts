@@ -1,4 +1,4 @@
-/** Doors of experiments: unpack, call, map. */
+/** Resolvers of experiments: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { keyedPage } from '@rhizome/mongo';
 import { connection, defineLoader, entity } from '@rhizome/subgraph';

@@ -1,4 +1,4 @@
-/** Doors of the catalogue: data alone, the same for all. */
+/** Resolvers of the catalogue: data alone, the same for all. */
 import type { Policies } from '@rhizome/authz';
 import type { Resolvers } from '../../types.generated.js';
 import { capabilities } from '../catalogue/cuda-releases.js';

@@ -1,4 +1,4 @@
-/** Doors of hardware views: unpack, call, map. */
+/** Resolvers of hardware views: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { defineLoader } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';

@@ -1,4 +1,4 @@
-/** Doors of jobs: unpack, call, map. */
+/** Resolvers of jobs: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { connection, reference } from '@rhizome/subgraph';
 import type { GraphQLResolveInfo } from 'graphql';
@@ -163,7 +163,7 @@ export const jobResolvers: Pick<
 
 type InputOf<T> = { readonly input: T };
 
-/** Who may pass the doors of jobs. Which jobs of others they reach is narrowed by the services. */
+/** Who may call the root fields of jobs. The services limit which jobs of others they see. */
 export const jobPolicies: Policies = {
   'Query.job': { action: 'job:read' },
   'Query.jobs': { action: 'job:read' },

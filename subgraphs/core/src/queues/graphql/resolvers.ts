@@ -1,4 +1,4 @@
-/** Doors of queues: unpack, call, map. */
+/** Resolvers of queues: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { keyedPage } from '@rhizome/mongo';
 import { connection, defineLoader, entity } from '@rhizome/subgraph';

@@ -1,4 +1,4 @@
-/** Doors of shares: unpack, call, map. */
+/** Resolvers of shares: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { keyedPage } from '@rhizome/mongo';

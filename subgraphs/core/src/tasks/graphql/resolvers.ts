@@ -1,4 +1,4 @@
-/** Doors of tasks: unpack, call, map. */
+/** Resolvers of tasks: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { connection } from '@rhizome/subgraph';
@@ -62,7 +62,7 @@ export const taskResolvers: Pick<
   },
 };
 
-/** Who may pass the doors of tasks; which tasks they see is narrowed by the service. */
+/** Who may call the root fields of tasks; the service limits which tasks they see. */
 export const taskPolicies: Policies = {
   'Query.task': { action: 'task:read' },
   'Query.tasks': { action: 'task:read' },

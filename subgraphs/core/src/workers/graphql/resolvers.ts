@@ -1,4 +1,4 @@
-/** Doors of workers and of their words: unpack, call, map. */
+/** Resolvers of workers and of their reports: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { connection } from '@rhizome/subgraph';
@@ -155,7 +155,7 @@ export const workerResolvers: Pick<
   },
 };
 
-/** Who may pass the doors of workers. Who speaks for the workers of which queue is asked by the services: see `speakers.ts`. */
+/** Who may call the root fields of workers. The services check who may act for the workers of a queue: see `worker-access.ts`. */
 export const workerPolicies: Policies = {
   'Query.worker': { action: 'worker:read' },
   'Query.workers': { action: 'worker:read' },
