@@ -4,6 +4,19 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@rhizome/client';
+/** What a background operation does. */
+export type BulkOperationKind =
+  /** Cancels jobs, as `cancelJobs`. */
+  | 'CANCEL'
+  /** Holds jobs, as `holdJobs`. */
+  | 'HOLD'
+  /** Lets held jobs go on, as `releaseJobs`. */
+  | 'RELEASE'
+  /** Makes new jobs of terminal ones, as `retryJobs`. */
+  | 'RETRY'
+  /** Sets the priority of jobs, as `setJobPriority`. */
+  | 'SET_PRIORITY';
+
 /** How a background operation stands. */
 export type BulkOperationState =
   /** All jobs that matched were changed or refused. */
@@ -59,6 +72,56 @@ export type CheckSchemaUserErrorCode =
   | 'INVALID_VALUE'
   /** No subgraph of that name is registered. */
   | 'SUBGRAPH_NOT_FOUND';
+
+/** A queue to create. */
+export type CreateQueueInput = {
+  /** How the site starts the queue's workers. A note for operators: Rhizome starts no workers and does not act on it. */
+  executor?: QueueExecutor | null | undefined;
+  /** The experiments it admits, by name; empty admits every one. */
+  experiments?: Array<string> | null | undefined;
+  /** Repeating the call with the same key gives the same queue. */
+  idempotencyKey?: string | null | undefined;
+  /** At most 32 labels. */
+  labels?: Array<LabelInput> | null | undefined;
+  /** What a job may ask for at most, and the lease of its workers; without limits by default. */
+  limits?: QueueLimitsInput | null | undefined;
+  /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
+  name: string;
+  /** The site it belongs to, 1 to 63 characters. */
+  site: string;
+  /** Whether it takes work at once. */
+  state?: QueueState | null | undefined;
+};
+
+/** Reasons why `createQueue` refuses a queue. */
+export type CreateQueueUserErrorCode =
+  /** There is no such experiment. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is a queue of that name. */
+  | 'QUEUE_NAME_TAKEN';
+
+/** A worker that shall end its jobs and take no more. */
+export type DrainWorkerInput = {
+  /** Whether the worker has ended: it holds no job any more, and jobs that it still has go back. */
+  ended?: boolean | null | undefined;
+  /** Why, up to 500 characters. */
+  reason?: string | null | undefined;
+  /** The worker. */
+  workerId: string;
+};
+
+/** Reasons why `drainWorker` refuses to drain a worker. */
+export type DrainWorkerUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The worker's lease has ended: it must register again and drop its jobs. */
+  | 'WORKER_LOST'
+  /** There is no such worker, or it ended. */
+  | 'WORKER_NOT_FOUND';
 
 /** One environment variable. */
 export type EnvironmentVariableInput = {
@@ -135,6 +198,29 @@ export type HardwareMapFilter = {
   /** Of these vendors. */
   vendors?: Array<string> | null | undefined;
 };
+
+/** Which jobs to hold, and why. */
+export type HoldJobsInput = {
+  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
+  idempotencyKey?: string | null | undefined;
+  /** Why, 1 to 500 characters. */
+  reason: string;
+  /** Which jobs. */
+  selection: JobSelectionInput;
+};
+
+/** Reasons why `holdJobs` refuses the call or one of its jobs. */
+export type HoldJobsUserErrorCode =
+  /** You may read the job, but not change it. */
+  | 'FORBIDDEN'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT';
 
 /** Who is to blame for an error. */
 export type JobErrorFamily =
@@ -388,6 +474,24 @@ export type QueueFilter = {
   states?: Array<QueueState> | null | undefined;
 };
 
+/** Limits of a queue. What is left out is not limited, or stays as it is. */
+export type QueueLimitsInput = {
+  /** Whether jobs that ask for a `share` of a GPU may have one of its devices together; not by default. */
+  gpuSharing?: boolean | null | undefined;
+  /** How often a worker reports, in seconds, 1 to 300; 10 by default. */
+  heartbeatSeconds?: number | null | undefined;
+  /** After this silence, in seconds, a worker's jobs go back: at least twice the heartbeat, up to 3600; 30 by default. */
+  leaseSeconds?: number | null | undefined;
+  /** Cores of one job, 1 to 4096. */
+  maxCores?: number | null | undefined;
+  /** Memory of one job, in MiB. */
+  maxMemoryMiB?: number | null | undefined;
+  /** Jobs sent or running at once on the whole queue. */
+  maxRunningJobs?: number | null | undefined;
+  /** Walltime of one job, in seconds. */
+  maxWalltimeSeconds?: number | null | undefined;
+};
+
 /** Whether a queue takes work, in PanDA's words. */
 export type QueueState =
   /** Takes no new work by brokerage, except jobs that are bound to it by name; what runs goes on. */
@@ -417,6 +521,27 @@ export type RegisterSubgraphUserErrorCode =
   | 'INVALID_VALUE'
   /** The prefix begins like that of another subgraph. */
   | 'TYPE_PREFIX_TAKEN';
+
+/** Which jobs to release. */
+export type ReleaseJobsInput = {
+  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
+  idempotencyKey?: string | null | undefined;
+  /** Which jobs. */
+  selection: JobSelectionInput;
+};
+
+/** Reasons why `releaseJobs` refuses the call or one of its jobs. */
+export type ReleaseJobsUserErrorCode =
+  /** You may read the job, but not change it. */
+  | 'FORBIDDEN'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT';
 
 /** Which jobs to retry. */
 export type RetryJobsInput = {
@@ -500,6 +625,83 @@ export type SchemaVersionKind =
   | 'ROLLBACK'
   /** A subgraph was taken out. */
   | 'WITHDRAWAL';
+
+/** Which jobs get which priority. */
+export type SetJobPriorityInput = {
+  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
+  idempotencyKey?: string | null | undefined;
+  /** -1000 to 1000. */
+  priority: number;
+  /** Which jobs. */
+  selection: JobSelectionInput;
+};
+
+/** Reasons why `setJobPriority` refuses the call or one of its jobs. */
+export type SetJobPriorityUserErrorCode =
+  /** You may read the job, but not change it. */
+  | 'FORBIDDEN'
+  /** The key was used before with other content. */
+  | 'IDEMPOTENCY_KEY_REUSED'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such job, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The job's state does not allow it. */
+  | 'JOB_STATE_CONFLICT';
+
+/** The state a queue is put in. */
+export type SetQueueStateInput = {
+  /** The queue, by name. */
+  name: string;
+  /** Why, 1 to 500 characters. */
+  reason: string;
+  /** The state. */
+  state: QueueState;
+};
+
+/** Reasons why `setQueueState` refuses a state. */
+export type SetQueueStateUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such queue, or you may not see it. */
+  | 'QUEUE_NOT_FOUND'
+  /** The queue was changed in between. */
+  | 'REVISION_CONFLICT';
+
+/** The shares of an experiment, all of them. */
+export type SetSharesInput = {
+  /** The experiment. */
+  experiment: string;
+  /** 1 to 100 leaves; a leaf that has live jobs cannot be left out. */
+  shares: Array<ShareInput>;
+};
+
+/** Reasons why `setShares` refuses shares. */
+export type SetSharesUserErrorCode =
+  /** There is no such experiment. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** A leaf that is left out still has live jobs. */
+  | 'SHARE_IN_USE';
+
+/** A leaf of the share tree. */
+export type ShareInput = {
+  /** Cores it may borrow beyond. */
+  borrowLimitCores?: number | null | undefined;
+  /** GPUs it may borrow beyond, 0 to 10000000. */
+  borrowLimitGpus?: number | null | undefined;
+  /** The leaf's name, 1 to 31 lower-case letters, digits and `-`. */
+  leaf: string;
+  /** Cores that are the share's own, 0 to 100000000. */
+  nominalCores: number;
+  /** GPUs that are the share's own, 0 to 10000000; the same part of all GPUs as of all cores by default. */
+  nominalGpus?: number | null | undefined;
+  /** Cores that one owner may use at once. */
+  ownerLimitCores?: number | null | undefined;
+  /** Its part of what is borrowed, above 0, up to 1000. */
+  weight?: number | null | undefined;
+};
 
 /** State of the circuit breaker that guards a subgraph in this gateway. */
 export type SubgraphState =
@@ -620,6 +822,35 @@ export type TaskVariantInput = {
   /** What its jobs ask of a worker. */
   requirements?: JobRequirementsInput | null | undefined;
 };
+
+/** What to change of a queue. What is left out stays. */
+export type UpdateQueueInput = {
+  /** How the site starts the queue's workers. A note for operators: Rhizome starts no workers and does not act on it. */
+  executor?: QueueExecutor | null | undefined;
+  /** Refuse unless the queue still has this revision. */
+  expectedRevision?: number | null | undefined;
+  /** The experiments it admits; empty admits every one. */
+  experiments?: Array<string> | null | undefined;
+  /** All labels anew. */
+  labels?: Array<LabelInput> | null | undefined;
+  /** Limits to change. */
+  limits?: QueueLimitsInput | null | undefined;
+  /** The queue, by name. */
+  name: string;
+  /** The new site. */
+  site?: string | null | undefined;
+};
+
+/** Reasons why `updateQueue` refuses a change. */
+export type UpdateQueueUserErrorCode =
+  /** There is no such experiment. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** There is no such queue, or you may not see it. */
+  | 'QUEUE_NOT_FOUND'
+  /** The queue was changed in between. */
+  | 'REVISION_CONFLICT';
 
 /** Whether a wait can be estimated. */
 export type WaitEstimateKind =
@@ -899,6 +1130,82 @@ export type CliWatchTaskSubscriptionVariables = Exact<{
 
 export type CliWatchTaskSubscription = { taskProgress: { cursor: string, task: { id: string, name: string, state: TaskState } | null, progress: { totalJobs: number, createdJobs: number, finishedFraction: number, endedFraction: number, states: Array<{ state: JobState, count: number }> } | null } };
 
+export type CliHoldJobsMutationVariables = Exact<{
+  input: HoldJobsInput;
+}>;
+
+
+export type CliHoldJobsMutation = { holdJobs: { result: { changedCount: number, refusedCount: number, changedIds: Array<string> | null, refusedByReason: Array<{ code: BulkRefusalCode, count: number }>, operation: { id: string, state: BulkOperationState, totalCount: number } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: HoldJobsUserErrorCode }> } };
+
+export type CliReleaseJobsMutationVariables = Exact<{
+  input: ReleaseJobsInput;
+}>;
+
+
+export type CliReleaseJobsMutation = { releaseJobs: { result: { changedCount: number, refusedCount: number, changedIds: Array<string> | null, refusedByReason: Array<{ code: BulkRefusalCode, count: number }>, operation: { id: string, state: BulkOperationState, totalCount: number } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: ReleaseJobsUserErrorCode }> } };
+
+export type CliSetJobPriorityMutationVariables = Exact<{
+  input: SetJobPriorityInput;
+}>;
+
+
+export type CliSetJobPriorityMutation = { setJobPriority: { result: { changedCount: number, refusedCount: number, changedIds: Array<string> | null, refusedByReason: Array<{ code: BulkRefusalCode, count: number }>, operation: { id: string, state: BulkOperationState, totalCount: number } | null } | null, userErrors: Array<{ message: string, path: Array<string>, code: SetJobPriorityUserErrorCode }> } };
+
+export type CliBulkOperationQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type CliBulkOperationQuery = { bulkOperation: { id: string, kind: BulkOperationKind, state: BulkOperationState, totalCount: number, changedCount: number, refusedCount: number, createdAt: string, endedAt: string | null, refusedByReason: Array<{ code: BulkRefusalCode, count: number }> } | null };
+
+export type CliQueueDetailsFragment = { name: string, state: QueueState, stateReason: string | null, stateChangedBy: string, stateChangedAt: string, executor: QueueExecutor, revision: number, site: { name: string }, experiments: Array<{ name: string }>, labels: Array<{ key: string, value: string }>, limits: { maxCores: number | null, maxMemoryMiB: number | null, maxWalltimeSeconds: number | null, maxRunningJobs: number | null, heartbeatSeconds: number, leaseSeconds: number } };
+
+export type CliCreateQueueMutationVariables = Exact<{
+  input: CreateQueueInput;
+}>;
+
+
+export type CliCreateQueueMutation = { createQueue: { queue: { name: string, state: QueueState, stateReason: string | null, stateChangedBy: string, stateChangedAt: string, executor: QueueExecutor, revision: number, site: { name: string }, experiments: Array<{ name: string }>, labels: Array<{ key: string, value: string }>, limits: { maxCores: number | null, maxMemoryMiB: number | null, maxWalltimeSeconds: number | null, maxRunningJobs: number | null, heartbeatSeconds: number, leaseSeconds: number } } | null, userErrors: Array<{ message: string, path: Array<string>, code: CreateQueueUserErrorCode }> } };
+
+export type CliUpdateQueueMutationVariables = Exact<{
+  input: UpdateQueueInput;
+}>;
+
+
+export type CliUpdateQueueMutation = { updateQueue: { queue: { name: string, state: QueueState, stateReason: string | null, stateChangedBy: string, stateChangedAt: string, executor: QueueExecutor, revision: number, site: { name: string }, experiments: Array<{ name: string }>, labels: Array<{ key: string, value: string }>, limits: { maxCores: number | null, maxMemoryMiB: number | null, maxWalltimeSeconds: number | null, maxRunningJobs: number | null, heartbeatSeconds: number, leaseSeconds: number } } | null, userErrors: Array<{ message: string, path: Array<string>, code: UpdateQueueUserErrorCode }> } };
+
+export type CliSetQueueStateMutationVariables = Exact<{
+  input: SetQueueStateInput;
+}>;
+
+
+export type CliSetQueueStateMutation = { setQueueState: { queue: { name: string, state: QueueState, stateReason: string | null, stateChangedBy: string, stateChangedAt: string, executor: QueueExecutor, revision: number, site: { name: string }, experiments: Array<{ name: string }>, labels: Array<{ key: string, value: string }>, limits: { maxCores: number | null, maxMemoryMiB: number | null, maxWalltimeSeconds: number | null, maxRunningJobs: number | null, heartbeatSeconds: number, leaseSeconds: number } } | null, userErrors: Array<{ message: string, path: Array<string>, code: SetQueueStateUserErrorCode }> } };
+
+export type CliDrainWorkerMutationVariables = Exact<{
+  input: DrainWorkerInput;
+}>;
+
+
+export type CliDrainWorkerMutation = { drainWorker: { worker: { id: string, name: string, state: WorkerState } | null, userErrors: Array<{ message: string, path: Array<string>, code: DrainWorkerUserErrorCode }> } };
+
+export type CliShareLineFragment = { path: string, nominalCores: number, borrowLimitCores: number | null, nominalGpus: number | null, borrowLimitGpus: number | null, weight: number, ownerLimitCores: number | null, usedCores: number, usedMemoryMiB: number, usedGpus: number, readyJobs: number, experiment: { name: string } };
+
+export type CliSharesQueryVariables = Exact<{
+  experiment?: string | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type CliSharesQuery = { shares: { nodes: Array<{ path: string, nominalCores: number, borrowLimitCores: number | null, nominalGpus: number | null, borrowLimitGpus: number | null, weight: number, ownerLimitCores: number | null, usedCores: number, usedMemoryMiB: number, usedGpus: number, readyJobs: number, experiment: { name: string } }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } };
+
+export type CliSetSharesMutationVariables = Exact<{
+  input: SetSharesInput;
+}>;
+
+
+export type CliSetSharesMutation = { setShares: { shares: Array<{ path: string, nominalCores: number, borrowLimitCores: number | null, nominalGpus: number | null, borrowLimitGpus: number | null, weight: number, ownerLimitCores: number | null, usedCores: number, usedMemoryMiB: number, usedGpus: number, readyJobs: number, experiment: { name: string } }>, userErrors: Array<{ message: string, path: Array<string>, code: SetSharesUserErrorCode }> } };
+
 export const CliSchemaChangeFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSchemaChange"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"SchemaChange"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"severity"}},{"kind":"Field","name":{"kind":"Name","value":"kind"}},{"kind":"Field","name":{"kind":"Name","value":"where"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"use"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"requests"}},{"kind":"Field","name":{"kind":"Name","value":"lastUsedOn"}},{"kind":"Field","name":{"kind":"Name","value":"recordedSince"}},{"kind":"Field","name":{"kind":"Name","value":"isUnused"}},{"kind":"Field","name":{"kind":"Name","value":"clients"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"client"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"requests"}},{"kind":"Field","name":{"kind":"Name","value":"lastUsedOn"}}]}}]}}]}}]} as unknown as DocumentNode<CliSchemaChangeFragment, unknown>;
 export const CliSchemaCountsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSchemaCounts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"SchemaChangeCounts"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"breaking"}},{"kind":"Field","name":{"kind":"Name","value":"dangerous"}},{"kind":"Field","name":{"kind":"Name","value":"safe"}}]}}]} as unknown as DocumentNode<CliSchemaCountsFragment, unknown>;
 export const CliSchemaCheckFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSchemaCheck"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"SchemaCheck"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"subgraph"}},{"kind":"Field","name":{"kind":"Name","value":"passed"}},{"kind":"Field","name":{"kind":"Name","value":"againstVersion"}},{"kind":"Field","name":{"kind":"Name","value":"digest"}},{"kind":"Field","name":{"kind":"Name","value":"checkedBy"}},{"kind":"Field","name":{"kind":"Name","value":"checkedAt"}},{"kind":"Field","name":{"kind":"Name","value":"publishedAs"}},{"kind":"Field","name":{"kind":"Name","value":"findings"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"rule"}},{"kind":"Field","name":{"kind":"Name","value":"where"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"cure"}}]}},{"kind":"Field","name":{"kind":"Name","value":"changes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliSchemaChange"}}]}},{"kind":"Field","name":{"kind":"Name","value":"changeCounts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliSchemaCounts"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSchemaChange"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"SchemaChange"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"severity"}},{"kind":"Field","name":{"kind":"Name","value":"kind"}},{"kind":"Field","name":{"kind":"Name","value":"where"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"use"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"requests"}},{"kind":"Field","name":{"kind":"Name","value":"lastUsedOn"}},{"kind":"Field","name":{"kind":"Name","value":"recordedSince"}},{"kind":"Field","name":{"kind":"Name","value":"isUnused"}},{"kind":"Field","name":{"kind":"Name","value":"clients"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"client"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"requests"}},{"kind":"Field","name":{"kind":"Name","value":"lastUsedOn"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSchemaCounts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"SchemaChangeCounts"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"breaking"}},{"kind":"Field","name":{"kind":"Name","value":"dangerous"}},{"kind":"Field","name":{"kind":"Name","value":"safe"}}]}}]} as unknown as DocumentNode<CliSchemaCheckFragment, unknown>;
@@ -907,6 +1214,8 @@ export const CliSubgraphFragmentDoc = {"kind":"Document","definitions":[{"kind":
 export const CliJobLineFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliJobLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Job"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"attempt"}},{"kind":"Field","name":{"kind":"Name","value":"exitCode"}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},{"kind":"Field","name":{"kind":"Name","value":"sharePath"}},{"kind":"Field","name":{"kind":"Name","value":"priority"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"queue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]} as unknown as DocumentNode<CliJobLineFragment, unknown>;
 export const CliTaskLineFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliTaskLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Task"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"endedAt"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"progress"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"totalJobs"}},{"kind":"Field","name":{"kind":"Name","value":"createdJobs"}},{"kind":"Field","name":{"kind":"Name","value":"finishedFraction"}},{"kind":"Field","name":{"kind":"Name","value":"endedFraction"}},{"kind":"Field","name":{"kind":"Name","value":"states"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"count"}}]}}]}}]}}]} as unknown as DocumentNode<CliTaskLineFragment, unknown>;
 export const CliBulkResultFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliBulkResult"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"BulkResult"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"changedCount"}},{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},{"kind":"Field","name":{"kind":"Name","value":"changedIds"}},{"kind":"Field","name":{"kind":"Name","value":"refusedByReason"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"count"}}]}},{"kind":"Field","name":{"kind":"Name","value":"operation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"totalCount"}}]}}]}}]} as unknown as DocumentNode<CliBulkResultFragment, unknown>;
+export const CliQueueDetailsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliQueueDetails"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Queue"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"stateReason"}},{"kind":"Field","name":{"kind":"Name","value":"stateChangedBy"}},{"kind":"Field","name":{"kind":"Name","value":"stateChangedAt"}},{"kind":"Field","name":{"kind":"Name","value":"executor"}},{"kind":"Field","name":{"kind":"Name","value":"revision"}},{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"experiments"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"labels"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},{"kind":"Field","name":{"kind":"Name","value":"limits"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"maxCores"}},{"kind":"Field","name":{"kind":"Name","value":"maxMemoryMiB"}},{"kind":"Field","name":{"kind":"Name","value":"maxWalltimeSeconds"}},{"kind":"Field","name":{"kind":"Name","value":"maxRunningJobs"}},{"kind":"Field","name":{"kind":"Name","value":"heartbeatSeconds"}},{"kind":"Field","name":{"kind":"Name","value":"leaseSeconds"}}]}}]}}]} as unknown as DocumentNode<CliQueueDetailsFragment, unknown>;
+export const CliShareLineFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliShareLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Share"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"nominalCores"}},{"kind":"Field","name":{"kind":"Name","value":"borrowLimitCores"}},{"kind":"Field","name":{"kind":"Name","value":"nominalGpus"}},{"kind":"Field","name":{"kind":"Name","value":"borrowLimitGpus"}},{"kind":"Field","name":{"kind":"Name","value":"weight"}},{"kind":"Field","name":{"kind":"Name","value":"ownerLimitCores"}},{"kind":"Field","name":{"kind":"Name","value":"usedCores"}},{"kind":"Field","name":{"kind":"Name","value":"usedMemoryMiB"}},{"kind":"Field","name":{"kind":"Name","value":"usedGpus"}},{"kind":"Field","name":{"kind":"Name","value":"readyJobs"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]} as unknown as DocumentNode<CliShareLineFragment, unknown>;
 export const CliPlacementTypesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliPlacementTypes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","alias":{"kind":"Name","value":"explained"},"name":{"kind":"Name","value":"__type"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"name"},"value":{"kind":"StringValue","value":"PlacementExplained","block":false}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"possibleTypes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}},{"kind":"Field","alias":{"kind":"Name","value":"job"},"name":{"kind":"Name","value":"__type"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"name"},"value":{"kind":"StringValue","value":"Job","block":false}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"fields"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"type"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]}}]}}]} as unknown as DocumentNode<CliPlacementTypesQuery, CliPlacementTypesQueryVariables>;
 export const CliSubgraphsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliSubgraphs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subgraphs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliSubgraph"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSubgraph"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Subgraph"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"typePrefix"}},{"kind":"Field","name":{"kind":"Name","value":"endpoint"}},{"kind":"Field","name":{"kind":"Name","value":"isLive"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"stateSince"}},{"kind":"Field","name":{"kind":"Name","value":"lastError"}},{"kind":"Field","name":{"kind":"Name","value":"lastErrorAt"}},{"kind":"Field","name":{"kind":"Name","value":"runningCalls"}},{"kind":"Field","name":{"kind":"Name","value":"callLimit"}},{"kind":"Field","name":{"kind":"Name","value":"calls"}},{"kind":"Field","name":{"kind":"Name","value":"failedCalls"}},{"kind":"Field","name":{"kind":"Name","value":"refusedCalls"}},{"kind":"Field","name":{"kind":"Name","value":"schemaVersion"}},{"kind":"Field","name":{"kind":"Name","value":"publishedAt"}},{"kind":"Field","name":{"kind":"Name","value":"publishedBy"}}]}}]} as unknown as DocumentNode<CliSubgraphsQuery, CliSubgraphsQueryVariables>;
 export const CliSchemaHistoryDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliSchemaHistory"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"schemaVersions"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliSchemaVersion"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"endCursor"}},{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSchemaCounts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"SchemaChangeCounts"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"breaking"}},{"kind":"Field","name":{"kind":"Name","value":"dangerous"}},{"kind":"Field","name":{"kind":"Name","value":"safe"}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSchemaVersion"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"SchemaVersion"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"number"}},{"kind":"Field","name":{"kind":"Name","value":"isLive"}},{"kind":"Field","name":{"kind":"Name","value":"kind"}},{"kind":"Field","name":{"kind":"Name","value":"subgraph"}},{"kind":"Field","name":{"kind":"Name","value":"restoredFrom"}},{"kind":"Field","name":{"kind":"Name","value":"publishedBy"}},{"kind":"Field","name":{"kind":"Name","value":"publishedAt"}},{"kind":"Field","name":{"kind":"Name","value":"note"}},{"kind":"Field","name":{"kind":"Name","value":"acceptedBreaking"}},{"kind":"Field","name":{"kind":"Name","value":"changeCounts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliSchemaCounts"}}]}},{"kind":"Field","name":{"kind":"Name","value":"subgraphs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"digest"}},{"kind":"Field","name":{"kind":"Name","value":"sinceVersion"}}]}}]}}]} as unknown as DocumentNode<CliSchemaHistoryQuery, CliSchemaHistoryQueryVariables>;
@@ -936,3 +1245,13 @@ export const CliCancelJobsDocument = {"kind":"Document","definitions":[{"kind":"
 export const CliRetryJobsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliRetryJobs"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"RetryJobsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"retryJobs"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"jobs"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliJobLine"}},{"kind":"Field","name":{"kind":"Name","value":"retryOf"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}}]}}]}},{"kind":"Field","name":{"kind":"Name","value":"result"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliBulkResult"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliJobLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Job"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"attempt"}},{"kind":"Field","name":{"kind":"Name","value":"exitCode"}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},{"kind":"Field","name":{"kind":"Name","value":"sharePath"}},{"kind":"Field","name":{"kind":"Name","value":"priority"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"queue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliBulkResult"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"BulkResult"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"changedCount"}},{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},{"kind":"Field","name":{"kind":"Name","value":"changedIds"}},{"kind":"Field","name":{"kind":"Name","value":"refusedByReason"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"count"}}]}},{"kind":"Field","name":{"kind":"Name","value":"operation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"totalCount"}}]}}]}}]} as unknown as DocumentNode<CliRetryJobsMutation, CliRetryJobsMutationVariables>;
 export const CliWatchJobsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"CliWatchJobs"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"JobEventFilter"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"jobStateChanged"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cursor"}},{"kind":"Field","name":{"kind":"Name","value":"event"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"previousState"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"attempt"}},{"kind":"Field","name":{"kind":"Name","value":"actor"}},{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"at"}},{"kind":"Field","name":{"kind":"Name","value":"revision"}},{"kind":"Field","name":{"kind":"Name","value":"job"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"exitCode"}}]}}]}}]}}]}}]} as unknown as DocumentNode<CliWatchJobsSubscription, CliWatchJobsSubscriptionVariables>;
 export const CliWatchTaskDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"CliWatchTask"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"taskProgress"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cursor"}},{"kind":"Field","name":{"kind":"Name","value":"task"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"state"}}]}},{"kind":"Field","name":{"kind":"Name","value":"progress"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"totalJobs"}},{"kind":"Field","name":{"kind":"Name","value":"createdJobs"}},{"kind":"Field","name":{"kind":"Name","value":"finishedFraction"}},{"kind":"Field","name":{"kind":"Name","value":"endedFraction"}},{"kind":"Field","name":{"kind":"Name","value":"states"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"count"}}]}}]}}]}}]}}]} as unknown as DocumentNode<CliWatchTaskSubscription, CliWatchTaskSubscriptionVariables>;
+export const CliHoldJobsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliHoldJobs"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"HoldJobsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"holdJobs"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"result"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliBulkResult"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliBulkResult"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"BulkResult"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"changedCount"}},{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},{"kind":"Field","name":{"kind":"Name","value":"changedIds"}},{"kind":"Field","name":{"kind":"Name","value":"refusedByReason"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"count"}}]}},{"kind":"Field","name":{"kind":"Name","value":"operation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"totalCount"}}]}}]}}]} as unknown as DocumentNode<CliHoldJobsMutation, CliHoldJobsMutationVariables>;
+export const CliReleaseJobsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliReleaseJobs"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ReleaseJobsInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"releaseJobs"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"result"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliBulkResult"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliBulkResult"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"BulkResult"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"changedCount"}},{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},{"kind":"Field","name":{"kind":"Name","value":"changedIds"}},{"kind":"Field","name":{"kind":"Name","value":"refusedByReason"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"count"}}]}},{"kind":"Field","name":{"kind":"Name","value":"operation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"totalCount"}}]}}]}}]} as unknown as DocumentNode<CliReleaseJobsMutation, CliReleaseJobsMutationVariables>;
+export const CliSetJobPriorityDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliSetJobPriority"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SetJobPriorityInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"setJobPriority"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"result"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliBulkResult"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliBulkResult"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"BulkResult"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"changedCount"}},{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},{"kind":"Field","name":{"kind":"Name","value":"changedIds"}},{"kind":"Field","name":{"kind":"Name","value":"refusedByReason"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"count"}}]}},{"kind":"Field","name":{"kind":"Name","value":"operation"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"totalCount"}}]}}]}}]} as unknown as DocumentNode<CliSetJobPriorityMutation, CliSetJobPriorityMutationVariables>;
+export const CliBulkOperationDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliBulkOperation"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"bulkOperation"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"kind"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"totalCount"}},{"kind":"Field","name":{"kind":"Name","value":"changedCount"}},{"kind":"Field","name":{"kind":"Name","value":"refusedCount"}},{"kind":"Field","name":{"kind":"Name","value":"refusedByReason"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"count"}}]}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"endedAt"}}]}}]}}]} as unknown as DocumentNode<CliBulkOperationQuery, CliBulkOperationQueryVariables>;
+export const CliCreateQueueDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliCreateQueue"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CreateQueueInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"createQueue"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"queue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliQueueDetails"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliQueueDetails"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Queue"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"stateReason"}},{"kind":"Field","name":{"kind":"Name","value":"stateChangedBy"}},{"kind":"Field","name":{"kind":"Name","value":"stateChangedAt"}},{"kind":"Field","name":{"kind":"Name","value":"executor"}},{"kind":"Field","name":{"kind":"Name","value":"revision"}},{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"experiments"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"labels"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},{"kind":"Field","name":{"kind":"Name","value":"limits"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"maxCores"}},{"kind":"Field","name":{"kind":"Name","value":"maxMemoryMiB"}},{"kind":"Field","name":{"kind":"Name","value":"maxWalltimeSeconds"}},{"kind":"Field","name":{"kind":"Name","value":"maxRunningJobs"}},{"kind":"Field","name":{"kind":"Name","value":"heartbeatSeconds"}},{"kind":"Field","name":{"kind":"Name","value":"leaseSeconds"}}]}}]}}]} as unknown as DocumentNode<CliCreateQueueMutation, CliCreateQueueMutationVariables>;
+export const CliUpdateQueueDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliUpdateQueue"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"UpdateQueueInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"updateQueue"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"queue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliQueueDetails"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliQueueDetails"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Queue"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"stateReason"}},{"kind":"Field","name":{"kind":"Name","value":"stateChangedBy"}},{"kind":"Field","name":{"kind":"Name","value":"stateChangedAt"}},{"kind":"Field","name":{"kind":"Name","value":"executor"}},{"kind":"Field","name":{"kind":"Name","value":"revision"}},{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"experiments"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"labels"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},{"kind":"Field","name":{"kind":"Name","value":"limits"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"maxCores"}},{"kind":"Field","name":{"kind":"Name","value":"maxMemoryMiB"}},{"kind":"Field","name":{"kind":"Name","value":"maxWalltimeSeconds"}},{"kind":"Field","name":{"kind":"Name","value":"maxRunningJobs"}},{"kind":"Field","name":{"kind":"Name","value":"heartbeatSeconds"}},{"kind":"Field","name":{"kind":"Name","value":"leaseSeconds"}}]}}]}}]} as unknown as DocumentNode<CliUpdateQueueMutation, CliUpdateQueueMutationVariables>;
+export const CliSetQueueStateDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliSetQueueState"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SetQueueStateInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"setQueueState"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"queue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliQueueDetails"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliQueueDetails"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Queue"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"stateReason"}},{"kind":"Field","name":{"kind":"Name","value":"stateChangedBy"}},{"kind":"Field","name":{"kind":"Name","value":"stateChangedAt"}},{"kind":"Field","name":{"kind":"Name","value":"executor"}},{"kind":"Field","name":{"kind":"Name","value":"revision"}},{"kind":"Field","name":{"kind":"Name","value":"site"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"experiments"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"labels"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"value"}}]}},{"kind":"Field","name":{"kind":"Name","value":"limits"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"maxCores"}},{"kind":"Field","name":{"kind":"Name","value":"maxMemoryMiB"}},{"kind":"Field","name":{"kind":"Name","value":"maxWalltimeSeconds"}},{"kind":"Field","name":{"kind":"Name","value":"maxRunningJobs"}},{"kind":"Field","name":{"kind":"Name","value":"heartbeatSeconds"}},{"kind":"Field","name":{"kind":"Name","value":"leaseSeconds"}}]}}]}}]} as unknown as DocumentNode<CliSetQueueStateMutation, CliSetQueueStateMutationVariables>;
+export const CliDrainWorkerDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliDrainWorker"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"DrainWorkerInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"drainWorker"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"worker"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"state"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<CliDrainWorkerMutation, CliDrainWorkerMutationVariables>;
+export const CliSharesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliShares"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"experiment"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"shares"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"experiment"},"value":{"kind":"Variable","name":{"kind":"Name","value":"experiment"}}},{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliShareLine"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"endCursor"}},{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliShareLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Share"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"nominalCores"}},{"kind":"Field","name":{"kind":"Name","value":"borrowLimitCores"}},{"kind":"Field","name":{"kind":"Name","value":"nominalGpus"}},{"kind":"Field","name":{"kind":"Name","value":"borrowLimitGpus"}},{"kind":"Field","name":{"kind":"Name","value":"weight"}},{"kind":"Field","name":{"kind":"Name","value":"ownerLimitCores"}},{"kind":"Field","name":{"kind":"Name","value":"usedCores"}},{"kind":"Field","name":{"kind":"Name","value":"usedMemoryMiB"}},{"kind":"Field","name":{"kind":"Name","value":"usedGpus"}},{"kind":"Field","name":{"kind":"Name","value":"readyJobs"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]} as unknown as DocumentNode<CliSharesQuery, CliSharesQueryVariables>;
+export const CliSetSharesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliSetShares"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SetSharesInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"setShares"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"shares"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliShareLine"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliShareLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Share"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"nominalCores"}},{"kind":"Field","name":{"kind":"Name","value":"borrowLimitCores"}},{"kind":"Field","name":{"kind":"Name","value":"nominalGpus"}},{"kind":"Field","name":{"kind":"Name","value":"borrowLimitGpus"}},{"kind":"Field","name":{"kind":"Name","value":"weight"}},{"kind":"Field","name":{"kind":"Name","value":"ownerLimitCores"}},{"kind":"Field","name":{"kind":"Name","value":"usedCores"}},{"kind":"Field","name":{"kind":"Name","value":"usedMemoryMiB"}},{"kind":"Field","name":{"kind":"Name","value":"usedGpus"}},{"kind":"Field","name":{"kind":"Name","value":"readyJobs"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]} as unknown as DocumentNode<CliSetSharesMutation, CliSetSharesMutationVariables>;

@@ -126,7 +126,7 @@ export function printFields(
     printLine(output, `${name.padEnd(width)}  ${printableCell(String(value), output.stream)}`);
 }
 
-/** How long ago a time is, as `12s`, `5m`, `3h`, `2d`. */
+/** Time since a moment, as `12s`, `5m`, `3h`, `2d`. */
 export function ago(time: string, now: number): string {
   const seconds = Math.max(0, Math.round((now - Date.parse(time)) / 1000));
   if (seconds < 100) return `${seconds}s`;

@@ -63,6 +63,15 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
       ['--url', 'http://127.0.0.1:9/graphql', '--token-file', 'none', 'login'],
       /Token file none cannot be read/,
     ],
+    ['a hold without a reason', ['hold', 'job_1'], /required option '--reason <text>'/],
+    ['a priority out of range', ['priority', '1001', 'job_1'], /whole number from -1000 to 1000/],
+    ['a queue without a site', ['queue', 'create', 'night'], /required option '--site <name>'/],
+    [
+      'a state that queues do not have',
+      ['queue', 'set-state', 'night', 'ASLEEP', '--reason', 'x'],
+      /Allowed choices are ONLINE/,
+    ],
+    ['no worker to drain', ['worker', 'drain'], /missing required argument 'worker'/],
     ['a shell that is not served', ['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
   ])('%s', async (_what, argv, message) => {
     const { exitCode, stderr } = await rhizome(...argv);
@@ -89,7 +98,19 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
       /--gpus, --gpu cannot/,
     ],
     ['a file that is not there', ['submit', '-f', 'task.yaml'], /task\.yaml cannot be read/],
-    ['a cancel without jobs', ['cancel'], /Give jobs, or a task/],
+    ['a cancel without jobs', ['cancel'], /Give jobs, or a filter/],
+    ['a release of everything in a state', ['release', '-s', 'PENDING'], /Give jobs, or a filter/],
+    [
+      'a priority of jobs and of a task',
+      ['priority', '5', 'job_1', '-t', 'task_1'],
+      /Give jobs, or a filter/,
+    ],
+    ['a retry without jobs', ['retry'], /Give jobs, or a task/],
+    [
+      'shares from a file that is not there',
+      ['shares', 'set', 'alpha', '-f', 'none.yaml'],
+      /none\.yaml cannot be read/,
+    ],
     [
       'a state of another kind',
       ['list', '--tasks', '--state', 'HOLDING'],

@@ -1,19 +1,22 @@
 /** The command line as one tree of commands. */
 import { Argument, Command, Help, type Option } from 'commander';
 import { type World, explain } from './command.js';
-import { addCancel, addRetry } from './commands/bulk.js';
+import { addBulk, addCancel, addHold, addPriority, addRelease, addRetry } from './commands/bulk.js';
 import { addQueues, addWorkers } from './commands/fleet.js';
 import { addGpus } from './commands/gpus.js';
 import { addExperiment } from './commands/experiment.js';
 import { addList } from './commands/list.js';
 import { addLogin } from './commands/login.js';
 import { addLogs } from './commands/logs.js';
+import { addQueue } from './commands/queue.js';
 import { addSchema } from './commands/schema/index.js';
+import { addShares } from './commands/shares.js';
 import { addShow } from './commands/show.js';
 import { addSubgraphs } from './commands/subgraphs.js';
 import { addSubmit } from './commands/submit.js';
 import { addWatch } from './commands/watch.js';
 import { addWhy } from './commands/why.js';
+import { addWorker } from './commands/worker.js';
 import { type Shell, completionScript, shells } from './completion.js';
 import { exitCodes } from './exit-codes.js';
 import { type Finish, urlOf } from './flags.js';
@@ -67,8 +70,15 @@ function createProgram(world: World, finish: Finish): Command {
     addLogs,
     addCancel,
     addRetry,
+    addHold,
+    addRelease,
+    addPriority,
+    addBulk,
     addQueues,
+    addQueue,
     addWorkers,
+    addWorker,
+    addShares,
     addGpus,
     addWhy,
     addSubgraphs,

@@ -1,6 +1,6 @@
 /** State names that flags take; the compiler checks them against the schema. */
 import { jobStates as allJobStates } from '@rhizome/client/states';
-import type { JobState, QueueState, TaskState, WorkerState } from './operations.generated.js';
+import type { JobState, QueueExecutor, QueueState, TaskState, WorkerState } from './operations.generated.js';
 
 const wordsOf = <T extends string>(words: Readonly<Record<T, true>>): readonly T[] =>
   Object.keys(words) as T[];
@@ -22,6 +22,13 @@ export const queueStates = wordsOf<QueueState>({
   BROKEROFF: true,
   PAUSED: true,
   OFFLINE: true,
+});
+/** Executors of queues. */
+export const queueExecutors = wordsOf<QueueExecutor>({
+  DIRECT: true,
+  SLURM: true,
+  HTCONDOR: true,
+  KUBERNETES: true,
 });
 /** States of workers. */
 export const workerStates = wordsOf<WorkerState>({ READY: true, DRAINING: true, ENDED: true, LOST: true });

@@ -1,11 +1,8 @@
 /** YAML file of one task for `submit -f`. All errors are reported together. */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { parse } from 'yaml';
 import { z } from 'zod';
-import { CliError, exitCodes } from './exit-codes.js';
 import { gpuSection } from './gpu-requirement.js';
 import type { SubmitTaskInput } from './operations.generated.js';
+import { readYamlFile } from './yaml-file.js';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 const texts = z.array(scalar);
@@ -60,7 +57,12 @@ const taskFile = z
  * @throws CliError that lists every error with its path
  */
 export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, 'idempotencyKey'> {
-  const { count, parameters, experiment, name, share, priority, retry, ...job } = parseFile(path, cwd);
+  const { count, parameters, experiment, name, share, priority, retry, ...job } = readYamlFile(
+    path,
+    cwd,
+    taskFile,
+    'task',
+  );
   const pairs = (record: Readonly<Record<string, string>>) => Object.entries(record);
   const set = (values: Readonly<Record<string, string>>) => ({
     parameters: pairs(values).map(([key, value]) => ({ name: key, value })),
@@ -87,46 +89,4 @@ export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, '
       ...(retry === undefined ? {} : { retry }),
     },
   };
-}
-
-function parseFile(path: string, cwd: string): z.infer<typeof taskFile> {
-  const document = readYaml(path, cwd);
-  const result = taskFile.safeParse(document);
-  if (result.success) return result.data;
-  const faults = result.error.issues.map((issue) => `  ${faultOf(issue, document)}`);
-  throw new CliError(exitCodes.usage, `${path} is not a valid task:\n${faults.join('\n')}`);
-}
-
-function readYaml(path: string, cwd: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(resolve(cwd, path), 'utf8');
-  } catch (error) {
-    throw new CliError(
-      exitCodes.usage,
-      `${path} cannot be read: ${(error as Error).message.replace(/, open .*/, '')}`,
-    );
-  }
-  try {
-    return parse(text);
-  } catch (error) {
-    const [fault = ''] = (error as Error).message.split('\n');
-    throw new CliError(exitCodes.usage, `${path} is not YAML: ${fault.replace(/:$/, '')}`);
-  }
-}
-
-/** An error with its path, the value, and what would be valid. */
-function faultOf(issue: z.core.$ZodIssue, document: unknown): string {
-  const place = issue.path.join('.');
-  const expected = issue.message.replace(/^Invalid (input|option): /, '').replace(/, received \w+$/, '');
-  if (issue.code === 'unrecognized_keys') return `${place || 'the whole'}: ${expected.toLowerCase()}`;
-  const value = issue.path.reduce<unknown>(
-    (at, part) =>
-      typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[part] : undefined,
-    document,
-  );
-  if (place === '') return `the whole: ${expected}`;
-  return value === undefined
-    ? `${place} is missing; ${expected}`
-    : `${place} is ${JSON.stringify(value)}; ${expected}`;
 }

@@ -1,21 +1,29 @@
-/** `rhizome cancel` and `rhizome retry`: jobs by id, or all jobs of a task. */
-import { failedJobStates, liveJobStates } from '@rhizome/client/states';
+/** `rhizome cancel`, `hold`, `release`, `priority`, `retry`, and `bulk` to follow a large change. */
+import { failedJobStates } from '@rhizome/client/states';
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import type { Finish } from '../flags.js';
+import { type Finish, wholeNumber } from '../flags.js';
 import {
+  CliBulkOperationDocument,
   CliCancelJobsDocument,
+  CliHoldJobsDocument,
+  CliReleaseJobsDocument,
   CliRetryJobsDocument,
+  CliSetJobPriorityDocument,
   type CliBulkResultFragment,
   type JobState,
 } from '../operations.generated.js';
-import { type Output, printLine, printJson } from '../output.js';
+import { type Output, printFields, printJson, printLine } from '../output.js';
+import { addSelection, selectionOf, type SelectionFlags } from '../selection.js';
 
-interface CancelFlags {
-  readonly task?: string;
+interface CancelFlags extends SelectionFlags {
   readonly reason?: string;
+}
+
+interface HoldFlags extends SelectionFlags {
+  readonly reason: string;
 }
 
 interface RetryFlags {
@@ -24,19 +32,56 @@ interface RetryFlags {
   readonly key?: string;
 }
 
-const liveStates: JobState[] = [...liveJobStates];
 const failedStates: JobState[] = [...failedJobStates];
 
 /** Adds `cancel`. */
 export function addCancel(program: Command, world: World, finish: Finish): void {
-  const command = program
-    .command('cancel')
+  const command = addSelection(program.command('cancel'))
     .description('cancel jobs; running payloads are killed')
-    .argument('[job...]', 'jobs')
-    .option('-t, --task <id>', 'all live jobs of this task')
     .option('--reason <text>', "reason, shown in the jobs' history");
   command.action((ids: readonly string[], flags: CancelFlags) =>
     finish(withSession(command, world, (session) => cancel(session, ids, flags))),
+  );
+}
+
+/** Adds `hold`. */
+export function addHold(program: Command, world: World, finish: Finish): void {
+  const command = addSelection(program.command('hold'))
+    .description('hold jobs: they do not start until they are released')
+    .requiredOption('--reason <text>', "reason, shown in the jobs' history");
+  command.action((ids: readonly string[], flags: HoldFlags) =>
+    finish(withSession(command, world, (session) => hold(session, ids, flags))),
+  );
+}
+
+/** Adds `release`. */
+export function addRelease(program: Command, world: World, finish: Finish): void {
+  const command = addSelection(program.command('release')).description('release held jobs');
+  command.action((ids: readonly string[], flags: SelectionFlags) =>
+    finish(withSession(command, world, (session) => release(session, ids, flags))),
+  );
+}
+
+/** Adds `priority`. */
+export function addPriority(program: Command, world: World, finish: Finish): void {
+  const command = program
+    .command('priority')
+    .description('change the priority of jobs within their owner and share; larger runs earlier')
+    .argument('<priority>', 'priority from -1000 to 1000; negative ones after --', wholeNumber(-1000, 1000));
+  addSelection(command);
+  command.action((priority: number, ids: readonly string[], flags: SelectionFlags) =>
+    finish(withSession(command, world, (session) => setPriority(session, priority, ids, flags))),
+  );
+}
+
+/** Adds `bulk`. */
+export function addBulk(program: Command, world: World, finish: Finish): void {
+  const command = program
+    .command('bulk')
+    .description('show the progress of a change that continues in the background')
+    .argument('<operation>', 'operation id, as printed by cancel, hold, release and priority');
+  command.action((id: string) =>
+    finish(withSession(command, world, (session) => showOperation(session, id))),
   );
 }
 
@@ -54,25 +99,76 @@ export function addRetry(program: Command, world: World, finish: Finish): void {
   );
 }
 
-function selection(ids: readonly string[], task: string | undefined, states: readonly JobState[]) {
-  if (ids.length > 0 === (task !== undefined))
-    throw new CliError(exitCodes.usage, 'Give jobs, or a task with --task');
-  return task === undefined ? { ids: [...ids] } : { filter: { taskId: task, states: [...states] } };
-}
-
 async function cancel(
   { client, output }: Session,
   ids: readonly string[],
-  { task, reason }: CancelFlags,
+  flags: CancelFlags,
 ): Promise<ExitCode> {
   const input = {
-    selection: selection(ids, task, liveStates),
-    ...(reason === undefined ? {} : { reason }),
+    selection: selectionOf(ids, flags),
+    ...(flags.reason === undefined ? {} : { reason: flags.reason }),
     idempotencyKey: randomUUID(),
   };
   const { cancelJobs } = await client.mutate(CliCancelJobsDocument, { input }, { idempotent: true });
   printErrors(output, cancelJobs.userErrors);
-  return tellResult(output, 'cancelled', cancelJobs.result);
+  return printResult(output, 'cancelled', cancelJobs.result);
+}
+
+async function hold(
+  { client, output }: Session,
+  ids: readonly string[],
+  flags: HoldFlags,
+): Promise<ExitCode> {
+  const input = {
+    selection: selectionOf(ids, flags),
+    reason: flags.reason,
+    idempotencyKey: randomUUID(),
+  };
+  const { holdJobs } = await client.mutate(CliHoldJobsDocument, { input }, { idempotent: true });
+  printErrors(output, holdJobs.userErrors);
+  return printResult(output, 'held', holdJobs.result);
+}
+
+async function release(
+  { client, output }: Session,
+  ids: readonly string[],
+  flags: SelectionFlags,
+): Promise<ExitCode> {
+  const input = { selection: selectionOf(ids, flags), idempotencyKey: randomUUID() };
+  const { releaseJobs } = await client.mutate(CliReleaseJobsDocument, { input }, { idempotent: true });
+  printErrors(output, releaseJobs.userErrors);
+  return printResult(output, 'released', releaseJobs.result);
+}
+
+async function setPriority(
+  { client, output }: Session,
+  priority: number,
+  ids: readonly string[],
+  flags: SelectionFlags,
+): Promise<ExitCode> {
+  const input = { selection: selectionOf(ids, flags), priority, idempotencyKey: randomUUID() };
+  const { setJobPriority } = await client.mutate(CliSetJobPriorityDocument, { input }, { idempotent: true });
+  printErrors(output, setJobPriority.userErrors);
+  return printResult(output, `set to priority ${priority}`, setJobPriority.result);
+}
+
+async function showOperation({ client, output }: Session, id: string): Promise<ExitCode> {
+  const { bulkOperation } = await client.query(CliBulkOperationDocument, { id });
+  if (!bulkOperation)
+    throw new CliError(exitCodes.notFound, `Operation "${id}" not found, or you may not see it.`);
+  if (output.json) printJson(output, bulkOperation);
+  else
+    printFields(output, [
+      ['operation', bulkOperation.id],
+      ['kind', bulkOperation.kind],
+      ['state', bulkOperation.state],
+      ['jobs', bulkOperation.totalCount],
+      ['changed', bulkOperation.changedCount],
+      ['refused', refusalsOf(bulkOperation.refusedByReason)],
+      ['started', bulkOperation.createdAt],
+      ['ended', bulkOperation.endedAt],
+    ]);
+  return exitCodes.ok;
 }
 
 async function retry(
@@ -80,8 +176,10 @@ async function retry(
   ids: readonly string[],
   { task, dependents, key }: RetryFlags,
 ): Promise<ExitCode> {
+  if (ids.length > 0 === (task !== undefined))
+    throw new CliError(exitCodes.usage, 'Give jobs, or a task with --task');
   const input = {
-    selection: selection(ids, task, failedStates),
+    selection: task === undefined ? { ids: [...ids] } : { filter: { taskId: task, states: failedStates } },
     includeDependents: dependents === true,
     idempotencyKey: key ?? randomUUID(),
   };
@@ -92,10 +190,10 @@ async function retry(
   return retryJobs.result && retryJobs.result.refusedCount === 0 ? exitCodes.ok : exitCodes.failed;
 }
 
-function tellResult(output: Output, done: string, result: CliBulkResultFragment | null): ExitCode {
+function printResult(output: Output, done: string, result: CliBulkResultFragment | null): ExitCode {
   if (output.json) printJson(output, result);
   else if (result) {
-    const refused = result.refusedByReason.map(({ code, count }) => `${count} ${code}`).join(', ');
+    const refused = refusalsOf(result.refusedByReason);
     printLine(output, `${result.changedCount} ${done}${refused ? `; not changed: ${refused}` : ''}`);
     if (result.operation)
       printLine(
@@ -104,4 +202,8 @@ function tellResult(output: Output, done: string, result: CliBulkResultFragment 
       );
   }
   return result && result.refusedCount === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+function refusalsOf(reasons: CliBulkResultFragment['refusedByReason']): string {
+  return reasons.map(({ code, count }) => `${count} ${code}`).join(', ');
 }

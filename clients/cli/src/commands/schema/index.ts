@@ -9,7 +9,7 @@ import { addCheck, addPublish, addRegister, addRollback, addWithdraw } from './w
 export function addSchema(program: Command, world: World, finish: Finish): void {
   const schema = program
     .command('schema')
-    .description("check, publish, take back and take out subgraphs' schemas; see who uses what");
+    .description('check, publish, roll back and withdraw schemas of subgraphs; show their use');
   for (const add of [
     addRegister,
     addCheck,

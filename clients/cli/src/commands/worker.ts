@@ -1,0 +1,80 @@
+/** `rhizome worker drain`: stops workers once their jobs have ended. */
+import type { Command } from 'commander';
+import { type Session, type World, printErrors, withSession } from '../command.js';
+import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
+import { type Finish, pagesUpTo } from '../flags.js';
+import { CliDrainWorkerDocument, type CliWorkersQuery, CliWorkersDocument } from '../operations.generated.js';
+import { printJson, printLine } from '../output.js';
+
+interface DrainFlags {
+  readonly queue?: string;
+  readonly reason?: string;
+}
+
+type Worker = CliWorkersQuery['workers']['nodes'][number];
+
+/** Most live workers that are searched for a name. */
+const maxWorkers = 100_000;
+
+/** Adds the commands. */
+export function addWorker(program: Command, world: World, finish: Finish): void {
+  const group = program.command('worker').description('manage workers');
+  const draining = group
+    .command('drain')
+    .description('drain workers: they take no more jobs and end once their jobs have ended')
+    .argument('<worker...>', 'worker ids, or names of live workers')
+    .option('-q, --queue <name>', 'queue of the named workers')
+    .option('--reason <text>', 'reason, shown with the worker');
+  draining.action((workers: readonly string[], flags: DrainFlags) =>
+    finish(withSession(draining, world, (session) => drain(session, workers, flags))),
+  );
+}
+
+async function drain(session: Session, given: readonly string[], flags: DrainFlags): Promise<ExitCode> {
+  const { client, output } = session;
+  const ids = await idsOf(session, given, flags.queue);
+  const drained = [];
+  for (const workerId of ids) {
+    const input = { workerId, ...(flags.reason === undefined ? {} : { reason: flags.reason }) };
+    const { drainWorker } = await client.mutate(CliDrainWorkerDocument, { input }, { idempotent: true });
+    printErrors(output, drainWorker.userErrors);
+    if (!drainWorker.worker) continue;
+    drained.push(drainWorker.worker);
+    if (!output.json) printLine(output, `${drainWorker.worker.name}  ${drainWorker.worker.state}`);
+  }
+  if (output.json) printJson(output, drained);
+  return drained.length === ids.length ? exitCodes.ok : exitCodes.failed;
+}
+
+/** Ids as given, and those of live workers with the given names. */
+async function idsOf(
+  { client }: Session,
+  given: readonly string[],
+  queue: string | undefined,
+): Promise<readonly string[]> {
+  if (given.every(isId)) return given;
+  const filter = {
+    ...(queue === undefined ? {} : { queue }),
+    states: ['READY' as const, 'DRAINING' as const],
+  };
+  const live = await pagesUpTo(
+    maxWorkers,
+    async (first, after) => (await client.query(CliWorkersDocument, { filter, first, after })).workers,
+  );
+  return given.map((one) => (isId(one) ? one : idOf(one, live)));
+}
+
+const isId = (text: string): boolean => /^worker_\w+$/.test(text);
+
+function idOf(name: string, live: readonly Worker[]): string {
+  const found = live.filter((worker) => worker.name === name);
+  const [worker] = found;
+  if (worker === undefined)
+    throw new CliError(exitCodes.notFound, `Worker "${name}" not found, or you may not see it.`);
+  if (found.length === 1) return worker.id;
+  const queues = found.map((one) => one.queue.name).join(', ');
+  throw new CliError(
+    exitCodes.usage,
+    `worker: ${name} is ambiguous; give its queue with --queue (${queues})`,
+  );
+}

@@ -1,0 +1,58 @@
+/** YAML files of commands, with errors that name the path, the value and what would be valid. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parse } from 'yaml';
+import type { z } from 'zod';
+import { CliError, exitCodes } from './exit-codes.js';
+
+/**
+ * Reads and validates a file.
+ * @param kind what the file describes, for the message
+ * @throws CliError that lists every error with its path
+ */
+export function readYamlFile<Schema extends z.ZodType>(
+  path: string,
+  cwd: string,
+  schema: Schema,
+  kind: string,
+): z.infer<Schema> {
+  const document = readYaml(path, cwd);
+  const result = schema.safeParse(document);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map((issue) => `  ${faultOf(issue, document)}`);
+  throw new CliError(exitCodes.usage, `${path} is not a valid ${kind}:\n${faults.join('\n')}`);
+}
+
+function readYaml(path: string, cwd: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(resolve(cwd, path), 'utf8');
+  } catch (error) {
+    throw new CliError(
+      exitCodes.usage,
+      `${path} cannot be read: ${(error as Error).message.replace(/, open .*/, '')}`,
+    );
+  }
+  try {
+    return parse(text);
+  } catch (error) {
+    const [fault = ''] = (error as Error).message.split('\n');
+    throw new CliError(exitCodes.usage, `${path} is not YAML: ${fault.replace(/:$/, '')}`);
+  }
+}
+
+/** An error with its path, the value, and what would be valid. */
+function faultOf(issue: z.core.$ZodIssue, document: unknown): string {
+  const place = issue.path.join('.');
+  const expected = issue.message.replace(/^Invalid (input|option): /, '').replace(/, received \w+$/, '');
+  if (issue.code === 'unrecognized_keys') return `${place || 'the whole'}: ${expected.toLowerCase()}`;
+  const value = issue.path.reduce<unknown>(
+    (at, part) =>
+      typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[part] : undefined,
+    document,
+  );
+  if (place === '') return `the whole: ${expected}`;
+  return value === undefined
+    ? `${place} is missing; ${expected}`
+    : `${place} is ${JSON.stringify(value)}; ${expected}`;
+}
