@@ -1,5 +1,5 @@
 /** The stored shape of a check's result. */
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { Finding, SchemaChange } from '@rhizome/schema';
 import { type ChangeCounts, changesValidator, mostChanges } from './schema-version.document.js';
 
@@ -41,9 +41,7 @@ export const schemaChecksCollection = defineCollection<SchemaCheckDocument>({
       'checkedBy',
     ],
     properties: {
-      revision: { bsonType: 'int', minimum: 1 },
-      createdAt: { bsonType: 'date' },
-      updatedAt: { bsonType: 'date' },
+      ...baseFields,
       subgraph: text,
       passed: { bsonType: 'bool' },
       againstVersion: { bsonType: 'int', minimum: 0 },

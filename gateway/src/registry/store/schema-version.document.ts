@@ -1,5 +1,5 @@
 /** The stored shape of a version of the graph. */
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { SchemaChange } from '@rhizome/schema';
 
 /** How a version came about. */
@@ -104,9 +104,7 @@ export const schemaVersionsCollection = defineCollection<SchemaVersionDocument>(
       'supergraphSdl',
     ],
     properties: {
-      revision: { bsonType: 'int', minimum: 1 },
-      createdAt: { bsonType: 'date' },
-      updatedAt: { bsonType: 'date' },
+      ...baseFields,
       number: { bsonType: 'int', minimum: 1 },
       kind: { enum: ['PUBLISH', 'ROLLBACK', 'WITHDRAWAL', 'BASELINE'] },
       subgraph: { bsonType: ['string', 'null'] },

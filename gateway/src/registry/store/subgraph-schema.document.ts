@@ -1,5 +1,5 @@
 /** The stored shape of a subgraph's SDL, kept once however many versions have it. */
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 
 /** An SDL. */
 export interface SubgraphSchemaDocument {
@@ -20,9 +20,7 @@ export const subgraphSchemasCollection = defineCollection<SubgraphSchemaDocument
     required: ['revision', 'createdAt', 'updatedAt', 'sdl'],
     properties: {
       _id: { bsonType: 'string', pattern: '^[0-9a-f]{64}$' },
-      revision: { bsonType: 'int', minimum: 1 },
-      createdAt: { bsonType: 'date' },
-      updatedAt: { bsonType: 'date' },
+      ...baseFields,
       sdl: { bsonType: 'string', maxLength: 4_000_000 },
     },
   },

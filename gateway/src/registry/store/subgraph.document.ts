@@ -1,5 +1,5 @@
 /** The stored shape of a registered subgraph. */
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 
 /** A subgraph that may be published. */
 export interface SubgraphDocument {
@@ -24,9 +24,7 @@ export const subgraphsCollection = defineCollection<SubgraphDocument>({
     required: ['revision', 'createdAt', 'updatedAt', 'typePrefix', 'endpoint', 'registeredBy'],
     properties: {
       _id: { bsonType: 'string', pattern: '^[a-z][a-z0-9]{1,30}$' },
-      revision: { bsonType: 'int', minimum: 1 },
-      createdAt: { bsonType: 'date' },
-      updatedAt: { bsonType: 'date' },
+      ...baseFields,
       typePrefix: { bsonType: ['string', 'null'], maxLength: 31 },
       endpoint: { bsonType: 'string', minLength: 1, maxLength: 2000 },
       registeredBy: { bsonType: 'string' },

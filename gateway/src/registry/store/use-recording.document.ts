@@ -1,5 +1,5 @@
 /** The stored shape of the fact that use is recorded. */
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 
 /** Since when use is recorded. */
 export interface UseRecordingDocument {
@@ -20,9 +20,7 @@ export const useRecordingsCollection = defineCollection<UseRecordingDocument>({
   validator: {
     required: ['revision', 'createdAt', 'updatedAt', 'recordedSince'],
     properties: {
-      revision: { bsonType: 'int', minimum: 1 },
-      createdAt: { bsonType: 'date' },
-      updatedAt: { bsonType: 'date' },
+      ...baseFields,
       recordedSince: { bsonType: 'date' },
     },
   },

@@ -1,5 +1,6 @@
 /** The stored shape that the submissions of all experiments share, and the declaration of a collection of them. */
 import {
+  baseFields,
   type CollectionDefinition,
   defineCollection,
   type DocumentSchema,
@@ -74,9 +75,7 @@ export function defineSubmissions<T extends SubmissionDocument>(
         ...required,
       ],
       properties: {
-        revision: { bsonType: 'int', minimum: 1 },
-        createdAt: { bsonType: 'date' },
-        updatedAt: { bsonType: 'date' },
+        ...baseFields,
         submittedBy: { bsonType: 'string' },
         idempotencyKey: { bsonType: 'string', minLength: 1, maxLength: 200 },
         digest: { bsonType: 'string' },

@@ -1,5 +1,5 @@
 /** The stored shape of an experiment. */
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 
 /** A registered experiment; it never changes. */
 export interface ExperimentDocument {
@@ -23,9 +23,7 @@ export const experimentsCollection = defineCollection<ExperimentDocument>({
     required: ['revision', 'createdAt', 'updatedAt', 'title', 'registeredBy'],
     properties: {
       _id: { bsonType: 'string', pattern: '^[a-z][a-z0-9-]{0,30}$' },
-      revision: { bsonType: 'int', minimum: 1 },
-      createdAt: { bsonType: 'date' },
-      updatedAt: { bsonType: 'date' },
+      ...baseFields,
       title: { bsonType: 'string', minLength: 1, maxLength: 100 },
       description: { bsonType: 'string', maxLength: 500 },
       registeredBy: { bsonType: 'string' },

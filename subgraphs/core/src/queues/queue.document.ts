@@ -1,5 +1,5 @@
 /** The stored shape of a queue. */
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { StoredCreation } from '../shared/idempotency.js';
 
 /** Whether a queue takes work. */
@@ -69,9 +69,7 @@ export const queuesCollection = defineCollection<QueueDocument>({
       'labels',
     ],
     properties: {
-      revision: { bsonType: 'int', minimum: 1 },
-      createdAt: { bsonType: 'date' },
-      updatedAt: { bsonType: 'date' },
+      ...baseFields,
       name: { bsonType: 'string', pattern: '^[A-Za-z0-9._-]{1,63}$' },
       site: text,
       state: { enum: [...queueStates] },

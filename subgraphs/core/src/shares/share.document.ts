@@ -1,5 +1,5 @@
 /** The stored shape of an experiment's shares. */
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 
 /** One leaf. */
 export interface StoredShareLeaf {
@@ -41,9 +41,7 @@ export const sharesCollection = defineCollection<SharesDocument>({
   validator: {
     required: ['revision', 'createdAt', 'updatedAt', 'leaves'],
     properties: {
-      revision: { bsonType: 'int', minimum: 1 },
-      createdAt: { bsonType: 'date' },
-      updatedAt: { bsonType: 'date' },
+      ...baseFields,
       leaves: {
         bsonType: 'array',
         minItems: 1,

@@ -1,4 +1,4 @@
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { StateCounts } from '../jobs/ports.js';
 import type { StoredPayload, StoredRequirements, StoredRetryPolicy } from '../jobs/model/job.types.js';
 
@@ -102,9 +102,7 @@ export const tasksCollection = defineCollection<TaskDocument>({
       'createdJobs',
     ],
     properties: {
-      revision: { bsonType: 'int', minimum: 1 },
-      createdAt: { bsonType: 'date' },
-      updatedAt: { bsonType: 'date' },
+      ...baseFields,
       experiment: { bsonType: 'string' },
       name: { bsonType: 'string' },
       owner: { bsonType: 'string' },

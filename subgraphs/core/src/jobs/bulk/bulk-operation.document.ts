@@ -1,4 +1,4 @@
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 import { retention } from '../../shared/retention.js';
 import type { BulkKind, BulkParameters, BulkRefusal, BulkRequester } from './bulk.types.js';
 import type { JobCriteria } from '../model/job-filter.js';
@@ -66,9 +66,7 @@ export const bulkOperationsCollection = defineCollection<BulkOperationDocument>(
       'refusals',
     ],
     properties: {
-      revision: { bsonType: 'int', minimum: 1 },
-      createdAt: { bsonType: 'date' },
-      updatedAt: { bsonType: 'date' },
+      ...baseFields,
       kind: { enum: ['CANCEL', 'RETRY', 'HOLD', 'RELEASE', 'SET_PRIORITY'] },
       state: { enum: ['RUNNING', 'DONE'] },
       requester: { bsonType: 'object' },
