@@ -139,7 +139,7 @@ export type PlacementRule = {
 /** A schema to publish. */
 export type PublishSchemaInput = {
   /** Publish although it breaks clients. What breaks is in the history, and who accepted it. */
-  readonly acceptBreaking?: InputMaybe<Scalars['Boolean']['input']>;
+  readonly isBreakingAccepted?: InputMaybe<Scalars['Boolean']['input']>;
   /** What changes and why, up to 1000 characters. */
   readonly note?: InputMaybe<Scalars['String']['input']>;
   /** Its schema, which its endpoint must answer with; null takes what the endpoint answers. */
@@ -367,10 +367,10 @@ export type SchemaCheck = Node & {
   readonly digest: Scalars['String']['output'];
   /** The rules that are not kept; at most 500. */
   readonly findings: ReadonlyArray<SchemaFinding>;
+  /** Whether it could be published as it is. */
+  readonly hasPassed: Scalars['Boolean']['output'];
   /** Opaque identifier, `schemaCheck_…`. */
   readonly id: Scalars['ID']['output'];
-  /** Whether it could be published as it is. */
-  readonly passed: Scalars['Boolean']['output'];
   /** The version it became; null for a check alone, and where it was refused. */
   readonly publishedAs?: Maybe<Scalars['Int']['output']>;
   /** The subgraph. */
@@ -419,11 +419,50 @@ export type SchemaFinding = {
   readonly cure: Scalars['String']['output'];
   /** What is wrong there. */
   readonly message: Scalars['String']['output'];
-  /** The rule, as `nullable` or `silent-merge`. */
-  readonly rule: Scalars['String']['output'];
+  /** Rule that the schema violates. */
+  readonly rule: SchemaRule;
   /** The place: `Type`, `Type.field`, or the subgraph. */
   readonly where: Scalars['String']['output'];
 };
+
+/** Rule that the schema of a subgraph must follow. */
+export type SchemaRule =
+  /** The change does not break clients. */
+  | 'BREAKING'
+  /** The subgraph composes with all others. */
+  | 'COMPOSITION'
+  /** Every element has a description. */
+  | 'DESCRIPTION'
+  /** A shared element has the same description in all subgraphs. */
+  | 'DESCRIPTION_CONFLICT'
+  /** The endpoint serves the schema that is published. */
+  | 'ENDPOINT'
+  /** An enum has the same values in all subgraphs. */
+  | 'ENUM_UNION'
+  /** A subgraph does not change the types of another one. */
+  | 'FOREIGN_CHANGE'
+  /** Mutations of an experiment are named by a verb and its prefix. */
+  | 'MUTATION_NAME'
+  /** What an experiment adds to the graph is nullable. */
+  | 'NULLABLE'
+  /** What an experiment adds to a type or to `Query` is under one field with its name. */
+  | 'ONE_FIELD'
+  /** One subgraph defines a type. */
+  | 'ONE_OWNER'
+  /** The SDL can be parsed. */
+  | 'PARSE'
+  /** Types of an experiment begin with its prefix. */
+  | 'PREFIX'
+  /** A subgraph does not redefine a type of another one. */
+  | 'REDEFINITION'
+  /** Shared types are declared as in the shared SDL. */
+  | 'SHARED_WORDS'
+  /** Two subgraphs do not define an entity with the same name. */
+  | 'SILENT_MERGE'
+  /** Subscriptions of an experiment begin with its name. */
+  | 'SUBSCRIPTION_NAME'
+  /** An input has the same fields in all subgraphs. */
+  | 'VANISHING_INPUT_FIELD';
 
 /** Recorded use of a place of the schema. */
 export type SchemaUse = {
@@ -443,12 +482,12 @@ export type SchemaUse = {
 /** A state of the whole graph: which subgraphs with which schemas. */
 export type SchemaVersion = {
   readonly __typename?: 'SchemaVersion';
-  /** Whether the publisher accepted that it breaks clients. */
-  readonly acceptedBreaking: Scalars['Boolean']['output'];
   /** How many changes there are of each severity. */
   readonly changeCounts: SchemaChangeCounts;
   /** What changed for clients, breaking changes first; at most 500. */
   readonly changes: ReadonlyArray<SchemaChange>;
+  /** Whether the publisher accepted that it breaks clients. */
+  readonly isBreakingAccepted: Scalars['Boolean']['output'];
   /** Whether it is the one that is served. */
   readonly isLive: Scalars['Boolean']['output'];
   /** How it came about. */
@@ -578,13 +617,13 @@ export type UserError = {
 /** A subgraph to take out. */
 export type WithdrawSubgraphInput = {
   /** Take it out although that breaks clients. What breaks is in the history, and who accepted it. */
-  readonly acceptBreaking?: InputMaybe<Scalars['Boolean']['input']>;
+  readonly isBreakingAccepted?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Forget its name, its prefix and its address, too. Unless this is set, it stays registered and can be published again. */
+  readonly isUnregistered?: InputMaybe<Scalars['Boolean']['input']>;
   /** Why, up to 1000 characters. */
   readonly note?: InputMaybe<Scalars['String']['input']>;
   /** The registered subgraph. */
   readonly subgraph: Scalars['String']['input'];
-  /** Forget its name, its prefix and its address, too. Unless this is set, it stays registered and can be published again. */
-  readonly unregister?: InputMaybe<Scalars['Boolean']['input']>;
 };
 
 /** What came of taking a subgraph out. */
@@ -746,6 +785,7 @@ export type ResolversTypes = {
   SchemaCheckEdge: ResolverTypeWrapper<Omit<SchemaCheckEdge, 'node'> & { node: ResolversTypes['SchemaCheck'] }>;
   SchemaClientUse: ResolverTypeWrapper<SchemaClientUse>;
   SchemaFinding: ResolverTypeWrapper<SchemaFindingMapper>;
+  SchemaRule: ResolverTypeWrapper<'PARSE' | 'COMPOSITION' | 'PREFIX' | 'NULLABLE' | 'ONE_FIELD' | 'MUTATION_NAME' | 'SUBSCRIPTION_NAME' | 'REDEFINITION' | 'DESCRIPTION' | 'ONE_OWNER' | 'SILENT_MERGE' | 'VANISHING_INPUT_FIELD' | 'ENUM_UNION' | 'DESCRIPTION_CONFLICT' | 'SHARED_WORDS' | 'FOREIGN_CHANGE' | 'BREAKING' | 'ENDPOINT'>;
   SchemaUse: ResolverTypeWrapper<SchemaUseMapper>;
   SchemaVersion: ResolverTypeWrapper<SchemaVersionMapper>;
   SchemaVersionConnection: ResolverTypeWrapper<SchemaVersionConnectionMapper>;
@@ -955,8 +995,8 @@ export type SchemaCheckResolvers<ContextType = SubgraphContext, ParentType exten
   checkedBy?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   digest?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   findings?: Resolver<ReadonlyArray<ResolversTypes['SchemaFinding']>, ParentType, ContextType>;
+  hasPassed?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
-  passed?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   publishedAs?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   subgraph?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
@@ -984,9 +1024,11 @@ export type SchemaClientUseResolvers<ContextType = SubgraphContext, ParentType e
 export type SchemaFindingResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['SchemaFinding'] = ResolversParentTypes['SchemaFinding']> = {
   cure?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
-  rule?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  rule?: Resolver<ResolversTypes['SchemaRule'], ParentType, ContextType>;
   where?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
+
+export type SchemaRuleResolvers = EnumResolverSignature<{ BREAKING?: any, COMPOSITION?: any, DESCRIPTION?: any, DESCRIPTION_CONFLICT?: any, ENDPOINT?: any, ENUM_UNION?: any, FOREIGN_CHANGE?: any, MUTATION_NAME?: any, NULLABLE?: any, ONE_FIELD?: any, ONE_OWNER?: any, PARSE?: any, PREFIX?: any, REDEFINITION?: any, SHARED_WORDS?: any, SILENT_MERGE?: any, SUBSCRIPTION_NAME?: any, VANISHING_INPUT_FIELD?: any }, ResolversTypes['SchemaRule']>;
 
 export type SchemaUseResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['SchemaUse'] = ResolversParentTypes['SchemaUse']> = {
   clients?: Resolver<ReadonlyArray<ResolversTypes['SchemaClientUse']>, ParentType, ContextType>;
@@ -997,9 +1039,9 @@ export type SchemaUseResolvers<ContextType = SubgraphContext, ParentType extends
 };
 
 export type SchemaVersionResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['SchemaVersion'] = ResolversParentTypes['SchemaVersion']> = {
-  acceptedBreaking?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   changeCounts?: Resolver<ResolversTypes['SchemaChangeCounts'], ParentType, ContextType>;
   changes?: Resolver<ReadonlyArray<ResolversTypes['SchemaChange']>, ParentType, ContextType>;
+  isBreakingAccepted?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   isLive?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   kind?: Resolver<ResolversTypes['SchemaVersionKind'], ParentType, ContextType>;
   note?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
@@ -1107,6 +1149,7 @@ export type Resolvers<ContextType = SubgraphContext> = {
   SchemaCheckEdge?: SchemaCheckEdgeResolvers<ContextType>;
   SchemaClientUse?: SchemaClientUseResolvers<ContextType>;
   SchemaFinding?: SchemaFindingResolvers<ContextType>;
+  SchemaRule?: SchemaRuleResolvers;
   SchemaUse?: SchemaUseResolvers<ContextType>;
   SchemaVersion?: SchemaVersionResolvers<ContextType>;
   SchemaVersionConnection?: SchemaVersionConnectionResolvers<ContextType>;

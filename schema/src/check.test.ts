@@ -164,14 +164,14 @@ describe('the check of a subgraph', () => {
       'PageInfo',
       'other words for a shared definition',
       `extend schema @link(url: "https://specs.apollo.dev/federation/v2.7", import: ["@key", "@shareable"]) ${egretJob}
-       "Other words." type PageInfo @shareable { hasNextPage: Boolean! endCursor: String }`,
+       "Other words." type PageInfo @shareable { hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String }`,
     ],
     [
       'shared-words',
       'PageInfo',
       'a shared word with other fields',
       `extend schema @link(url: "https://specs.apollo.dev/federation/v2.7", import: ["@key", "@shareable"]) ${egretJob}
-       type PageInfo @shareable { hasNextPage: Boolean! endCursor: String more: Int }`,
+       type PageInfo @shareable { hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String more: Int }`,
     ],
     ['prefix', 'Nest', 'a type without the prefix', `${egretJob} "N." type Nest { "A." a: Int }`],
     [

@@ -1,6 +1,12 @@
 /** Conventions of the public schema: what a client of one connection has learned holds for all others. */
 import { describe, expect, it } from '@jest/globals';
-import { buildSchema, type GraphQLObjectType, isInterfaceType, isObjectType } from 'graphql';
+import {
+  buildSchema,
+  type GraphQLObjectType,
+  isInputObjectType,
+  isInterfaceType,
+  isObjectType,
+} from 'graphql';
 import { read } from './repository.js';
 
 const schema = buildSchema(read('schema/public.graphql'));
@@ -8,6 +14,26 @@ const types = Object.values(schema.getTypeMap()).filter(({ name }) => !name.star
 const objects = types.filter(isObjectType);
 const fieldsOf = (type: GraphQLObjectType) =>
   Object.fromEntries(Object.values(type.getFields()).map((field) => [field.name, String(field.type)]));
+
+describe('booleans', () => {
+  it('are named as statements, in outputs, inputs and arguments', () => {
+    const isBoolean = ({ type }: { readonly type: unknown }) => /^Boolean!?$/.test(String(type));
+    const named = types.flatMap((type) => {
+      if (!isObjectType(type) && !isInterfaceType(type) && !isInputObjectType(type)) return [];
+      return Object.values(type.getFields()).flatMap((field) => [
+        ...(isBoolean(field) ? [[`${type.name}.${field.name}`, field.name] as const] : []),
+        ...('args' in field ? field.args : [])
+          .filter(isBoolean)
+          .map(
+            ({ name }: { readonly name: string }) => [`${type.name}.${field.name}(${name}:)`, name] as const,
+          ),
+      ]);
+    });
+    expect(named.length).toBeGreaterThan(30);
+    const others = named.filter(([, name]) => !/^(is|has|can|viewerCan)[A-Z]/.test(name));
+    expect(others.map(([place]) => place)).toEqual([]);
+  });
+});
 
 describe('connections', () => {
   const connections = objects.filter(({ name }) => name.endsWith('Connection'));

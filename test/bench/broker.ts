@@ -51,7 +51,7 @@ function measureExplanation(): readonly Row[] {
     classId,
     waitingFor: [],
   };
-  const place = { position: 0, positionIsEstimate: false, inClass: 0 };
+  const place = { position: 0, isPositionEstimated: false, inClass: 0 };
   const history = new GrantHistory();
   const times: number[] = [];
   for (let i = 0; i < explained; i += 1) {

@@ -63,7 +63,7 @@ describe('a run', () => {
         mergeCommand: ['merge', '--all'],
         mergeOutputs: ['run.root'],
         outputs: ['frames.json'],
-        requireDetectorLabel: true,
+        isDetectorLabelRequired: true,
       }),
     );
     expect(userErrors).toEqual([]);

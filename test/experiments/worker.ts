@@ -102,7 +102,7 @@ export async function startWorker(
     },
     async fail(jobs) {
       await start(jobs);
-      const error = { family: 'LIMIT', code: 'WALLTIME_EXCEEDED', message: 'too long', retryable: false };
+      const error = { family: 'LIMIT', code: 'WALLTIME_EXCEEDED', message: 'too long', isRetryable: false };
       await call('failJobs', 'FailJobsInput', 'userErrors { message }', {
         workerId,
         jobs: reports(jobs).map((job) => ({ ...job, error })),

@@ -12,14 +12,14 @@ describe('what is asked of GPUs by flags', () => {
         'models=V100',
         'minMemoryMiB=40960',
         'cudaRuntime=12.10',
-        'ecc=true',
+        'isEccRequired=true',
       ),
     ).toEqual({
       vendor: 'NVIDIA',
       models: ['A100', 'H100', 'V100'],
       minMemoryMiB: 40_960,
       cudaRuntime: '12.10',
-      ecc: true,
+      isEccRequired: true,
     });
   });
 
@@ -29,7 +29,7 @@ describe('what is asked of GPUs by flags', () => {
     [['A100'], /Must be NAME=VALUE/],
     [['minMemoryMiB=40 GB'], /Must be a whole number/],
     [['minMemoryMiB='], /Must be a whole number/],
-    [['ecc=yes'], /Must be true or false/],
+    [['isEccRequired=yes'], /Must be true or false/],
     [['vendor=AMD', 'vendor=INTEL'], /vendor is given twice/],
   ])('%j is refused with what would be right', (flags, says) => {
     expect(() => asked(...flags)).toThrow(says);
@@ -38,7 +38,7 @@ describe('what is asked of GPUs by flags', () => {
 
 describe('what is asked of GPUs in a file', () => {
   test('has the names and the kinds of the API', () => {
-    const gpu = { count: 2, models: ['A100'], cudaRuntime: '12.10', nvlink: true };
+    const gpu = { count: 2, models: ['A100'], cudaRuntime: '12.10', isNvlinkRequired: true };
     expect(gpuSection.parse(gpu)).toEqual(gpu);
   });
 

@@ -2,19 +2,21 @@
 import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { pairOf } from './flags.js';
-import type { GpuRequirementInput } from './operations.generated.js';
+import type { GpuRequirementInput, GpuVendor } from './operations.generated.js';
 
-type Kind = 'whole' | 'flag' | 'text' | 'texts';
+type Kind = 'whole' | 'flag' | 'text' | 'texts' | 'vendor';
+
+const vendors = ['NVIDIA', 'AMD', 'INTEL'] as const satisfies readonly GpuVendor[];
 
 const kinds = {
   count: 'whole',
-  vendor: 'text',
+  vendor: 'vendor',
   models: 'texts',
   minMemoryMiB: 'whole',
   minComputeCapability: 'text',
   cudaRuntime: 'text',
-  needsNewDriverFeature: 'flag',
-  bundlesCompat: 'flag',
+  isNewDriverFeatureRequired: 'flag',
+  hasCompatPackage: 'flag',
   minDriverVersion: 'text',
   rocmRuntime: 'text',
   gfxTargets: 'texts',
@@ -25,10 +27,10 @@ const kinds = {
   migFraction: 'whole',
   share: 'whole',
   shareMemoryMiB: 'whole',
-  ecc: 'flag',
-  exclusive: 'flag',
-  nvlink: 'flag',
-  optional: 'flag',
+  isEccRequired: 'flag',
+  isExclusive: 'flag',
+  isNvlinkRequired: 'flag',
+  isOptional: 'flag',
 } as const satisfies Readonly<Record<keyof GpuRequirementInput, Kind>>;
 
 const isField = (name: string): name is keyof typeof kinds => Object.hasOwn(kinds, name);
@@ -38,6 +40,7 @@ const quoted = z.string('must be a text in quotes');
 const inFile: Readonly<Record<Kind, z.ZodType>> = {
   whole: z.int(),
   flag: z.boolean(),
+  vendor: z.enum(vendors),
   text: quoted,
   texts: z.array(quoted, 'must be a list such as [A100, H100]'),
 };
@@ -65,6 +68,11 @@ const listOf = (value: string): string[] => value.split(',').map((word) => word.
 const parsers: Readonly<Record<Kind, (value: string) => unknown>> = {
   texts: listOf,
   text: (value) => value,
+  vendor: (value) => {
+    const vendor = value.toUpperCase();
+    if (vendors.some((known) => known === vendor)) return vendor;
+    throw new InvalidArgumentError(`it must be one of ${vendors.join(', ')}.`);
+  },
   whole: (value) => {
     if (/^\d{1,9}$/.test(value)) return Number(value);
     throw new InvalidArgumentError('Must be a whole number.');

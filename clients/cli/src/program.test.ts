@@ -94,7 +94,7 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
     ],
     [
       'GPUs beside a file',
-      ['submit', '-f', 'task.yaml', '--gpus', '1', '--gpu', 'ecc=true'],
+      ['submit', '-f', 'task.yaml', '--gpus', '1', '--gpu', 'isEccRequired=true'],
       /--gpus, --gpu cannot/,
     ],
     ['a file that is not there', ['submit', '-f', 'task.yaml'], /task\.yaml cannot be read/],

@@ -33,7 +33,7 @@ const taskFile = z
         architecture: z.string().optional(),
         architectureLevel: z.string().optional(),
         containerRuntime: z.string().optional(),
-        network: z.boolean().optional(),
+        isNetworkRequired: z.boolean().optional(),
         gpu: gpuSection.optional(),
         queue: z.string().optional(),
         selector: z.string().optional(),

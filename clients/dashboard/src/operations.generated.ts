@@ -4,6 +4,15 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@rhizome/client';
+/** Vendor of a GPU. */
+export type GpuVendor =
+  /** AMD. */
+  | 'AMD'
+  /** Intel. */
+  | 'INTEL'
+  /** NVIDIA. */
+  | 'NVIDIA';
+
 /** The states of a job, in PanDA's words. */
 export type JobState =
   /** Ready; waits for a worker. */
@@ -111,7 +120,7 @@ export type CountsSubscription = { jobCountsChanged: { cursor: string, counts: A
 export type GpusSubscriptionVariables = Exact<{ [key: string]: never; }>;
 
 
-export type GpusSubscription = { gpuOccupancyChanged: { cursor: string, gpus: Array<{ queueName: string, vendor: string, model: string, total: number, unhealthy: number, allocated: number }> } };
+export type GpusSubscription = { gpuOccupancyChanged: { cursor: string, gpus: Array<{ queueName: string, vendor: GpuVendor | null, model: string, total: number, unhealthy: number, allocated: number }> } };
 
 export type TaskMovesSubscriptionVariables = Exact<{
   id: string;

@@ -83,14 +83,14 @@ export type DeviceInput = {
   cudaVersion?: string | null | undefined;
   /** The driver's version, as `550.54.15`; left out when unknown, as every fact. */
   driverVersion?: string | null | undefined;
-  /** Whether memory errors are corrected. */
-  eccEnabled?: boolean | null | undefined;
   /** The LLVM target of an AMD device, as `gfx90a`. */
   gfxTarget?: string | null | undefined;
   /** Whether it can be used. */
   health?: DeviceHealth | null | undefined;
   /** The device's UUID, as its driver names it, 1 to 128 characters; each device once. */
   id: string;
+  /** Whether memory errors are corrected. */
+  isEccEnabled?: boolean | null | undefined;
   /** Memory as its driver reports it, in MiB. */
   memoryMiB?: number | null | undefined;
   /** Memory in use, in MiB. */
@@ -115,8 +115,8 @@ export type DeviceInput = {
   sources?: Array<DeviceFactSourceInput> | null | undefined;
   /** Utilisation, 0 to 1. */
   utilisation?: number | null | undefined;
-  /** The vendor: `NVIDIA`, `AMD` or `INTEL`. */
-  vendor: string;
+  /** Vendor of the device. */
+  vendor: GpuVendor;
 };
 
 /** What of a device is in use. */
@@ -132,7 +132,7 @@ export type DeviceUseInput = {
 /** A worker that shall end its jobs and take no more. */
 export type DrainWorkerInput = {
   /** Whether the worker has ended: it holds no job any more, and jobs that it still has go back. */
-  ended?: boolean | null | undefined;
+  hasEnded?: boolean | null | undefined;
   /** Why, up to 500 characters. */
   reason?: string | null | undefined;
   /** The worker. */
@@ -237,6 +237,15 @@ export type FinishPhase =
   /** Outputs are being moved. */
   | 'TRANSFERRING';
 
+/** Vendor of a GPU. */
+export type GpuVendor =
+  /** AMD. */
+  | 'AMD'
+  /** Intel. */
+  | 'INTEL'
+  /** NVIDIA. */
+  | 'NVIDIA';
+
 /** A sign of life. Facts given replace those known. */
 export type HeartbeatInput = {
   /** What of all devices is in use, at most 256, if nothing else about them changed: cheaper than `devices`, with which it cannot go. */
@@ -287,10 +296,10 @@ export type JobErrorInput = {
   code: string;
   /** Who is to blame. */
   family: JobErrorFamily;
+  /** Whether another attempt could end well. */
+  isRetryable?: boolean | null | undefined;
   /** One sentence for a person, up to 2000 characters. */
   message: string;
-  /** Whether another attempt could end well. */
-  retryable?: boolean | null | undefined;
 };
 
 /** A piece of captured output. */
@@ -460,10 +469,10 @@ export type WorkerHardwareInput = {
   cpuVendor?: string | null | undefined;
   /** Scratch space offered, in MiB, 0 to 1073741824. */
   diskMiB: number;
+  /** Whether payloads reach the outside network. */
+  hasNetwork?: boolean | null | undefined;
   /** Memory offered, in MiB, 1 to 16777216. */
   memoryMiB: number;
-  /** Whether payloads reach the outside network. */
-  network?: boolean | null | undefined;
 };
 
 export type PilotRegisterWorkerMutationVariables = Exact<{

@@ -88,18 +88,24 @@ export type FileReferenceInput = {
 
 /** GPUs that a job asks for. What is left out is not asked for. */
 export type GpuRequirementInput = {
-  /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
-  bundlesCompat?: boolean | null | undefined;
   /** The number of devices on one host, 1 to 64. */
   count?: number | null | undefined;
   /** The CUDA runtime of the payload with its minor part, as `12.4` or `12.4.1`. */
   cudaRuntime?: string | null | undefined;
-  /** Whether memory errors must be corrected. */
-  ecc?: boolean | null | undefined;
-  /** Whether nothing else may run on the same physical GPU. */
-  exclusive?: boolean | null | undefined;
   /** AMD targets in the payload, as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
   gfxTargets?: Array<string> | null | undefined;
+  /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  hasCompatPackage?: boolean | null | undefined;
+  /** Whether memory errors must be corrected. */
+  isEccRequired?: boolean | null | undefined;
+  /** Whether nothing else may run on the same physical GPU. */
+  isExclusive?: boolean | null | undefined;
+  /** Whether it needs what only a driver of the runtime's own branch offers. */
+  isNewDriverFeatureRequired?: boolean | null | undefined;
+  /** Whether each two of the devices must be connected by NVLink, directly or over a switch: whole devices alone are. */
+  isNvlinkRequired?: boolean | null | undefined;
+  /** Whether the job also runs without a GPU. */
+  isOptional?: boolean | null | undefined;
   /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, or as a partition (AMD) that is as large a part, 1 to 1000: 142 takes one of seven, 125 one of eight. */
   migFraction?: number | null | undefined;
   /** The MIG profile, as `1g.10gb`. */
@@ -112,12 +118,6 @@ export type GpuRequirementInput = {
   minMemoryMiB?: number | null | undefined;
   /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
   models?: Array<string> | null | undefined;
-  /** Whether it needs what only a driver of the runtime's own branch offers. */
-  needsNewDriverFeature?: boolean | null | undefined;
-  /** Whether each two of the devices must be connected by NVLink, directly or over a switch: whole devices alone are. */
-  nvlink?: boolean | null | undefined;
-  /** Whether the job also runs without a GPU. */
-  optional?: boolean | null | undefined;
   /** PTX targets in the payload, as `compute_80`. */
   ptxTargets?: Array<string> | null | undefined;
   /** The CUDA toolkit that made the PTX, as `12.4`; that of `cudaRuntime` by default. */
@@ -130,9 +130,18 @@ export type GpuRequirementInput = {
   share?: number | null | undefined;
   /** Memory that the job uses of a device it has a `share` of; the same part of its memory as of the device by default. */
   shareMemoryMiB?: number | null | undefined;
-  /** `NVIDIA`, `AMD` or `INTEL`. */
-  vendor?: string | null | undefined;
+  /** Vendor of the devices. */
+  vendor?: GpuVendor | null | undefined;
 };
+
+/** Vendor of a GPU. */
+export type GpuVendor =
+  /** AMD. */
+  | 'AMD'
+  /** Intel. */
+  | 'INTEL'
+  /** NVIDIA. */
+  | 'NVIDIA';
 
 /** Who is to blame for an error. */
 export type JobErrorFamily =
@@ -197,10 +206,10 @@ export type JobRequirementsInput = {
   diskMiB?: number | null | undefined;
   /** GPUs; none by default. */
   gpu?: GpuRequirementInput | null | undefined;
+  /** Whether the payload needs the outside network. */
+  isNetworkRequired?: boolean | null | undefined;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
-  /** Whether the payload needs the outside network. */
-  network?: boolean | null | undefined;
   /** The queue the job is bound to, by name: one that there is, and that admits the experiment. */
   queue?: string | null | undefined;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
@@ -254,7 +263,7 @@ export type LogStream =
 /** A schema to publish. */
 export type PublishSchemaInput = {
   /** Publish although it breaks clients. What breaks is in the history, and who accepted it. */
-  acceptBreaking?: boolean | null | undefined;
+  isBreakingAccepted?: boolean | null | undefined;
   /** What changes and why, up to 1000 characters. */
   note?: string | null | undefined;
   /** Its schema, which its endpoint must answer with; null takes what the endpoint answers. */
@@ -276,10 +285,10 @@ export type QueueExecutor =
 
 /** Limits of a queue. What is left out is not limited, or stays as it is. */
 export type QueueLimitsInput = {
-  /** Whether jobs that ask for a `share` of a GPU may have one of its devices together; not by default. */
-  gpuSharing?: boolean | null | undefined;
   /** How often a worker reports, in seconds, 1 to 300; 10 by default. */
   heartbeatSeconds?: number | null | undefined;
+  /** Whether jobs that ask for a `share` of a GPU may have one of its devices together; not by default. */
+  isGpuSharingEnabled?: boolean | null | undefined;
   /** After this silence, in seconds, a worker's jobs go back: at least twice the heartbeat, up to 3600; 30 by default. */
   leaseSeconds?: number | null | undefined;
   /** Cores of one job, 1 to 4096. */
@@ -437,6 +446,8 @@ export type SubmitEpicRunInput = {
   framesPerGroup: number;
   /** 1 to 200 characters: the same key with the same content gives the same run. */
   idempotencyKey: string;
+  /** Only workers with the label `epic-detector` of this configuration. */
+  isDetectorLabelRequired?: boolean | null | undefined;
   /** Attempts of each job, 1 to 20. */
   maxAttempts?: number | null | undefined;
   /** Memory of each job, in MiB. */
@@ -447,8 +458,6 @@ export type SubmitEpicRunInput = {
   mergeOutputs?: Array<string> | null | undefined;
   /** Files that each job leaves. */
   outputs?: Array<string> | null | undefined;
-  /** Only workers with the label `epic-detector` of this configuration. */
-  requireDetectorLabel?: boolean | null | undefined;
   /** The run's number, 1 or more; not used before. */
   runNumber: number;
   /** Super time frames recorded, 1 to 10,000,000. */

@@ -55,7 +55,7 @@ describe('a run', () => {
       '--frames',
       '{{frames}}',
     ]);
-    const merged = run({ mergeCommand: ['merge', '-a'], mergeOutputs: ['m'], requireDetectorLabel: true });
+    const merged = run({ mergeCommand: ['merge', '-a'], mergeOutputs: ['m'], isDetectorLabelRequired: true });
     const task = await runRules.toTask(merged);
     expect(merged.totalJobs).toBe(4);
     expect(task.variants?.[0]?.payload).toEqual({ command: 'merge', arguments: ['-a'], outputs: ['m'] });

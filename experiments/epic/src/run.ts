@@ -125,7 +125,7 @@ function describeRun(content: RunContent): ReturnType<(typeof runRules)['describ
     memoryMiB: content.memoryMiB ?? 2000,
     walltimeSeconds: content.walltimeSeconds ?? 14_400,
     maxAttempts: content.maxAttempts ?? 3,
-    requireDetectorLabel: content.requireDetectorLabel ?? false,
+    requireDetectorLabel: content.isDetectorLabelRequired ?? false,
     totalJobs: groupCount(content) + (mergeProgram === undefined ? 0 : 1),
   };
 }

@@ -263,6 +263,8 @@ export type SubmitEpicRunInput = {
   readonly framesPerGroup: Scalars['Int']['input'];
   /** 1 to 200 characters: the same key with the same content gives the same run. */
   readonly idempotencyKey: Scalars['String']['input'];
+  /** Only workers with the label `epic-detector` of this configuration. */
+  readonly isDetectorLabelRequired?: InputMaybe<Scalars['Boolean']['input']>;
   /** Attempts of each job, 1 to 20. */
   readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
   /** Memory of each job, in MiB. */
@@ -273,8 +275,6 @@ export type SubmitEpicRunInput = {
   readonly mergeOutputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Files that each job leaves. */
   readonly outputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Only workers with the label `epic-detector` of this configuration. */
-  readonly requireDetectorLabel?: InputMaybe<Scalars['Boolean']['input']>;
   /** The run's number, 1 or more; not used before. */
   readonly runNumber: Scalars['Int']['input'];
   /** Super time frames recorded, 1 to 10,000,000. */

@@ -188,6 +188,6 @@ function summary({ findings }: SchemaCheckDocument, acceptBreaking: boolean): st
   for (const { rule } of findings) rules.set(rule, (rules.get(rule) ?? 0) + 1);
   const list = [...rules].map(([rule, count]) => `${rule} ${count}×`).join(', ');
   const onlyBreaking = !acceptBreaking && findings.every(({ rule }) => rule === 'breaking');
-  const hint = onlyBreaking ? '; acceptBreaking publishes it all the same' : '';
+  const hint = onlyBreaking ? '; isBreakingAccepted publishes it all the same' : '';
   return `${findings.length} rules are not kept (${list || 'composition'})${hint}`;
 }

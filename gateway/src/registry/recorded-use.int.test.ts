@@ -32,7 +32,7 @@ describe('recorded use', () => {
         cure: expect.stringContaining('@deprecated'),
       },
     ]);
-    expect(refused.userErrors[0].message).toContain('acceptBreaking');
+    expect(refused.userErrors[0].message).toContain('isBreakingAccepted');
     clock.advance(31 * 86_400_000);
     const allowed = await ask();
     expect(allowed.userErrors).toEqual([]);

@@ -56,7 +56,7 @@ describe('what never becomes live', () => {
     house.serve(endpointOf('heron'), sdlOf('heron').replace('heron: HeronJob', 'heron: HeronJob!'));
     const { data } = await house.ask(publish, { input: { subgraph: 'heron' } });
     expect(data.publishSchema.userErrors).toMatchObject([{ code: 'CHECK_FAILED' }]);
-    expect(data.publishSchema.check).toMatchObject({ passed: false, publishedAs: null });
+    expect(data.publishSchema.check).toMatchObject({ hasPassed: false, publishedAs: null });
     expect(data.publishSchema.check.findings).toContainEqual({
       rule: 'nullable',
       where: 'Job.heron',
@@ -118,7 +118,7 @@ describe('two who publish at once', () => {
       .replace('heron: HeronJob', 'heron: HeronJob @requires(fields: "size")');
     house.serve(endpointOf('heron'), wanted);
     const [core, heron] = await Promise.all([
-      house.ask(publish, { input: { subgraph: 'core', acceptBreaking: true } }),
+      house.ask(publish, { input: { subgraph: 'core', isBreakingAccepted: true } }),
       house.ask(publish, { input: { subgraph: 'heron' } }),
     ]);
     const outcomes = [core, heron].map(({ data }) =>
@@ -156,11 +156,11 @@ describe('the history', () => {
     expect(data.back).toContainEqual({ severity: 'BREAKING', where: 'Job.egret' });
     expect(data.none).toBeNull();
     const checks = await house.ask(
-      '{ schemaChecks(subgraph: "egret") { totalCount nodes { subgraph passed publishedAs checkedBy } } }',
+      '{ schemaChecks(subgraph: "egret") { totalCount nodes { subgraph hasPassed publishedAs checkedBy } } }',
     );
     expect(checks.data.schemaChecks).toEqual({
       totalCount: 1,
-      nodes: [{ subgraph: 'egret', passed: true, publishedAs: 4, checkedBy: 'admin@example' }],
+      nodes: [{ subgraph: 'egret', hasPassed: true, publishedAs: 4, checkedBy: 'admin@example' }],
     });
     expect((await house.ask('{ schemaVersions(after: "x") { nodes { number } } }')).codes).toEqual([
       'CURSOR_INVALID',

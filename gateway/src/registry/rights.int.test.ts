@@ -54,7 +54,7 @@ describe('who may publish what', () => {
         [rollback, { subgraph }],
         [rollback, { version: 1 }],
         [register, { name: subgraph, endpoint: 'http://elsewhere.test/graphql', typePrefix }],
-        [withdraw, { subgraph, acceptBreaking: true }],
+        [withdraw, { subgraph, isBreakingAccepted: true }],
       ] as const) {
         expect(await house.ask(text, { input }, token)).toMatchObject({ codes: ['FORBIDDEN'] });
       }
@@ -83,7 +83,7 @@ describe('who may publish what', () => {
         subgraph: 'heron',
         publishedBy: 'experiment:heron',
         note: 'eggs are counted',
-        acceptedBreaking: false,
+        isBreakingAccepted: false,
         changes: [{ severity: 'SAFE', where: 'HeronJob.eggs' }],
       },
       userErrors: [],

@@ -33,9 +33,9 @@ describe('going back', () => {
       endpointOf('heron'),
       sdlOf('heron').replace('"A nest." nest: String', '"A tree." tree: String'),
     );
-    const accepted = { subgraph: 'heron', acceptBreaking: true };
+    const accepted = { subgraph: 'heron', isBreakingAccepted: true };
     const { data } = await house.ask(publish, { input: accepted });
-    expect(data.publishSchema.version).toMatchObject({ acceptedBreaking: true });
+    expect(data.publishSchema.version).toMatchObject({ isBreakingAccepted: true });
     const refused = (await house.ask(rollback, { input: { subgraph: 'heron' } })).data.rollbackSchema;
     expect(refused).toMatchObject({
       version: null,

@@ -13,7 +13,7 @@ import {
 import { askAt, endpointOf, type RegistrySystem } from '../testing/registry-system.js';
 
 const nests = '{ jobs { name heron { nest } } }';
-const accepted = { subgraph: 'heron', acceptBreaking: true };
+const accepted = { subgraph: 'heron', isBreakingAccepted: true };
 
 async function takenOut(house: RegistrySystem, input: object, token?: string) {
   const { data, messages } = await house.ask(withdraw, { input }, token);
@@ -37,9 +37,9 @@ describe('taking a subgraph out', () => {
         subgraph: 'heron',
         publishedBy: 'experiment:heron',
         note: 'it has ended',
-        acceptedBreaking: true,
+        isBreakingAccepted: true,
       },
-      check: { subgraph: 'heron', passed: true, againstVersion: before, publishedAs: before + 1 },
+      check: { subgraph: 'heron', hasPassed: true, againstVersion: before, publishedAs: before + 1 },
       isUnregistered: false,
       userErrors: [],
     });
@@ -80,8 +80,8 @@ describe('taking a subgraph out', () => {
     const refused = await takenOut(house, { subgraph: 'heron' });
     expect(refused).toMatchObject({
       version: null,
-      check: { passed: false, publishedAs: null },
-      userErrors: [{ code: 'CHECK_FAILED', message: expect.stringContaining('acceptBreaking') }],
+      check: { hasPassed: false, publishedAs: null },
+      userErrors: [{ code: 'CHECK_FAILED', message: expect.stringContaining('isBreakingAccepted') }],
     });
     expect(refused.check.findings).toContainEqual({
       rule: 'breaking',
@@ -91,7 +91,7 @@ describe('taking a subgraph out', () => {
     expect(await live(house)).toBe(before);
     clock.advance(31 * 86_400_000);
     expect(await takenOut(house, { subgraph: 'heron' })).toMatchObject({
-      version: { number: before + 1, acceptedBreaking: false },
+      version: { number: before + 1, isBreakingAccepted: false },
       userErrors: [],
     });
   });
@@ -100,7 +100,7 @@ describe('taking a subgraph out', () => {
     const house = await liveSystem(['heron']);
     const second = await house.gateway();
     const admin = await house.tokens.admin();
-    expect(await takenOut(house, { ...accepted, unregister: true })).toMatchObject({
+    expect(await takenOut(house, { ...accepted, isUnregistered: true })).toMatchObject({
       version: { kind: 'WITHDRAWAL' },
       isUnregistered: true,
       userErrors: [],
@@ -136,7 +136,7 @@ describe('taking a subgraph out', () => {
     const before = await live(house);
     const input = { name: 'heron', endpoint: endpointOf('heron'), typePrefix: 'Heron' };
     await house.ask(register, { input });
-    expect(await takenOut(house, { subgraph: 'heron', unregister: true })).toMatchObject({
+    expect(await takenOut(house, { subgraph: 'heron', isUnregistered: true })).toMatchObject({
       version: { number: before },
       check: null,
       isUnregistered: true,

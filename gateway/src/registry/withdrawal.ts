@@ -34,7 +34,7 @@ export async function withdraw(
   if (!unregister || !published.version) return { ...published, isUnregistered: false };
   if (await repository.removeSubgraph(registered)) return { ...published, isUnregistered: true };
   const text = 'it was registered anew meanwhile, and stays registered; it is out of the graph';
-  const userErrors = [...published.userErrors, refuse('TOO_MANY_PUBLISHERS', 'unregister', text)];
+  const userErrors = [...published.userErrors, refuse('TOO_MANY_PUBLISHERS', 'isUnregistered', text)];
   return { ...published, userErrors, isUnregistered: false };
 }
 

@@ -24,8 +24,8 @@ export const register = `mutation ($input: RegisterSubgraphInput!) {
 /** Publishes its schema, with all that is told of it. */
 export const publish = `mutation ($input: PublishSchemaInput!) {
   publishSchema(input: $input) {
-    version { number kind subgraph publishedBy note acceptedBreaking changes { severity where } }
-    check { passed againstVersion publishedAs findings { rule where message cure } changes { severity where use { requests isUnused } } }
+    version { number kind subgraph publishedBy note isBreakingAccepted changes { severity where } }
+    check { hasPassed againstVersion publishedAs findings { rule where message cure } changes { severity where use { requests isUnused } } }
     userErrors { code path message }
   }
 }`;
@@ -37,8 +37,8 @@ export const rollback = `mutation ($input: RollbackSchemaInput!) {
 /** Takes a subgraph out. */
 export const withdraw = `mutation ($input: WithdrawSubgraphInput!) {
   withdrawSubgraph(input: $input) {
-    version { number kind subgraph publishedBy note acceptedBreaking subgraphs { name } changes { severity where } }
-    check { subgraph passed againstVersion publishedAs findings { rule where message } }
+    version { number kind subgraph publishedBy note isBreakingAccepted subgraphs { name } changes { severity where } }
+    check { subgraph hasPassed againstVersion publishedAs findings { rule where message } }
     isUnregistered
     userErrors { code path message }
   }

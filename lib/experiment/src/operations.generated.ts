@@ -22,18 +22,24 @@ export type FileReferenceInput = {
 
 /** GPUs that a job asks for. What is left out is not asked for. */
 export type GpuRequirementInput = {
-  /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
-  bundlesCompat?: boolean | null | undefined;
   /** The number of devices on one host, 1 to 64. */
   count?: number | null | undefined;
   /** The CUDA runtime of the payload with its minor part, as `12.4` or `12.4.1`. */
   cudaRuntime?: string | null | undefined;
-  /** Whether memory errors must be corrected. */
-  ecc?: boolean | null | undefined;
-  /** Whether nothing else may run on the same physical GPU. */
-  exclusive?: boolean | null | undefined;
   /** AMD targets in the payload, as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
   gfxTargets?: Array<string> | null | undefined;
+  /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  hasCompatPackage?: boolean | null | undefined;
+  /** Whether memory errors must be corrected. */
+  isEccRequired?: boolean | null | undefined;
+  /** Whether nothing else may run on the same physical GPU. */
+  isExclusive?: boolean | null | undefined;
+  /** Whether it needs what only a driver of the runtime's own branch offers. */
+  isNewDriverFeatureRequired?: boolean | null | undefined;
+  /** Whether each two of the devices must be connected by NVLink, directly or over a switch: whole devices alone are. */
+  isNvlinkRequired?: boolean | null | undefined;
+  /** Whether the job also runs without a GPU. */
+  isOptional?: boolean | null | undefined;
   /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, or as a partition (AMD) that is as large a part, 1 to 1000: 142 takes one of seven, 125 one of eight. */
   migFraction?: number | null | undefined;
   /** The MIG profile, as `1g.10gb`. */
@@ -46,12 +52,6 @@ export type GpuRequirementInput = {
   minMemoryMiB?: number | null | undefined;
   /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
   models?: Array<string> | null | undefined;
-  /** Whether it needs what only a driver of the runtime's own branch offers. */
-  needsNewDriverFeature?: boolean | null | undefined;
-  /** Whether each two of the devices must be connected by NVLink, directly or over a switch: whole devices alone are. */
-  nvlink?: boolean | null | undefined;
-  /** Whether the job also runs without a GPU. */
-  optional?: boolean | null | undefined;
   /** PTX targets in the payload, as `compute_80`. */
   ptxTargets?: Array<string> | null | undefined;
   /** The CUDA toolkit that made the PTX, as `12.4`; that of `cudaRuntime` by default. */
@@ -64,9 +64,18 @@ export type GpuRequirementInput = {
   share?: number | null | undefined;
   /** Memory that the job uses of a device it has a `share` of; the same part of its memory as of the device by default. */
   shareMemoryMiB?: number | null | undefined;
-  /** `NVIDIA`, `AMD` or `INTEL`. */
-  vendor?: string | null | undefined;
+  /** Vendor of the devices. */
+  vendor?: GpuVendor | null | undefined;
 };
+
+/** Vendor of a GPU. */
+export type GpuVendor =
+  /** AMD. */
+  | 'AMD'
+  /** Intel. */
+  | 'INTEL'
+  /** NVIDIA. */
+  | 'NVIDIA';
 
 /** Who is to blame for an error. */
 export type JobErrorFamily =
@@ -131,10 +140,10 @@ export type JobRequirementsInput = {
   diskMiB?: number | null | undefined;
   /** GPUs; none by default. */
   gpu?: GpuRequirementInput | null | undefined;
+  /** Whether the payload needs the outside network. */
+  isNetworkRequired?: boolean | null | undefined;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
-  /** Whether the payload needs the outside network. */
-  network?: boolean | null | undefined;
   /** The queue the job is bound to, by name: one that there is, and that admits the experiment. */
   queue?: string | null | undefined;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */

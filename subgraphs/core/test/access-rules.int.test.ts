@@ -35,8 +35,8 @@ const pilotWith = (queue: string, grants: Record<string, 'PILOT'>): Principal =>
 
 describe('speaking for workers', () => {
   const heartbeat = 'mutation ($id: ID!) { heartbeat(input: { workerId: $id }) { userErrors { code } } }';
-  const drain = `mutation ($id: ID!, $ended: Boolean) {
-    drainWorker(input: { workerId: $id, ended: $ended }) { worker { state } userErrors { code } }
+  const drain = `mutation ($id: ID!, $hasEnded: Boolean) {
+    drainWorker(input: { workerId: $id, hasEnded: $hasEnded }) { worker { state } userErrors { code } }
   }`;
 
   test('of a queue that admits every experiment is for its pilot, and for who holds the action everywhere', async () => {
@@ -95,11 +95,11 @@ describe('speaking for workers', () => {
     expect(await world.ask(drain, { id: spareId }, everywhere)).toMatchObject({
       drainWorker: { worker: { state: 'DRAINING' } },
     });
-    expect(await world.ask(drain, { id: spareId, ended: true }, pilotOf('north'))).toMatchObject({
+    expect(await world.ask(drain, { id: spareId, hasEnded: true }, pilotOf('north'))).toMatchObject({
       drainWorker: { worker: { state: 'ENDED' } },
     });
     const own = await register(world, 'closed', 'to be drained');
-    expect(await world.ask(drain, { id: own, ended: true }, operator)).toMatchObject({
+    expect(await world.ask(drain, { id: own, hasEnded: true }, operator)).toMatchObject({
       drainWorker: { worker: { state: 'ENDED' } },
     });
   });

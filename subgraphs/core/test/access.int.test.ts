@@ -221,7 +221,7 @@ const rows: Readonly<Record<string, Row>> = {
     jobs: [
       {
         ...held(world, caller),
-        error: { family: 'PAYLOAD', code: 'SPITE', message: 'because', retryable: false },
+        error: { family: 'PAYLOAD', code: 'SPITE', message: 'because', isRetryable: false },
       },
     ],
   })),

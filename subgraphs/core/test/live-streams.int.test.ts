@@ -295,7 +295,7 @@ describe('jobLogAppended', () => {
     const resumed = core.subscribe(logs, { jobId: job.id, after: cursor });
     await report('failJobs', workerId, {
       ...job,
-      error: { family: 'PAYLOAD', code: 'X', message: 'x', retryable: true },
+      error: { family: 'PAYLOAD', code: 'X', message: 'x', isRetryable: true },
     });
     const [again] = await acquired(workerId, 1);
     if (again?.id !== job.id) throw new Error('another job');

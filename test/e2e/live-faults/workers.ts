@@ -32,7 +32,7 @@ const capacity = { cores: 1000, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
 const heartbeatMs = 3000;
 /** A worker that failed begins anew after this time. */
 const againMs = 500;
-const error = { family: 'PAYLOAD', code: 'TRY_AGAIN', message: 'as the story wants it', retryable: true };
+const error = { family: 'PAYLOAD', code: 'TRY_AGAIN', message: 'as the story wants it', isRetryable: true };
 
 /** What a worker is told to do. */
 export interface WorkerScript {

@@ -80,9 +80,9 @@ describe('rhizome schema', () => {
     const asJson = await asHeron(['schema', 'check', 'heron', '--json']);
     expect(asJson.exitCode).toBe(1);
     const { check } = asJson.json<{
-      check: { passed: boolean; findings: { rule: string; where: string }[] };
+      check: { hasPassed: boolean; findings: { rule: string; where: string }[] };
     }>();
-    expect(check.passed).toBe(false);
+    expect(check.hasPassed).toBe(false);
     expect(check.findings.map(({ rule, where }) => `${rule} ${where}`).sort()).toEqual([
       'description HeronQuery.nests',
       'nullable Query.heron',

@@ -111,7 +111,7 @@ async function publishVersion(system: PublishSystem, version: number, token: str
   system.flora.serve(floraSdl(version));
   const publisher = system.gateways[version % 2] as GatewayProcess;
   const { userErrors } = await publish(publisher.api(token), 'flora', {
-    acceptBreaking: true,
+    isBreakingAccepted: true,
     note: `bloom ${version}`,
   });
   const published = performance.now();

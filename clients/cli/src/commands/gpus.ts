@@ -3,20 +3,20 @@ import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { type ExitCode, exitCodes } from '../exit-codes.js';
 import { collect, collectOneOf, type Finish, wholeNumber } from '../flags.js';
-import { CliHardwareDocument, type CliHardwareQuery } from '../operations.generated.js';
+import { CliHardwareDocument, type CliHardwareQuery, type GpuVendor } from '../operations.generated.js';
 import { ago, printLine, printJson, printTable } from '../output.js';
 
 interface GpuFlags {
   readonly site: readonly string[];
   readonly queue: readonly string[];
-  readonly vendor: readonly string[];
+  readonly vendor: readonly GpuVendor[];
   readonly model: readonly string[];
   readonly seen?: number;
 }
 
 type Row = CliHardwareQuery['hardwareMap']['sites'][number]['gpus'][number];
 
-const vendors = ['NVIDIA', 'AMD', 'INTEL'];
+const vendors = ['NVIDIA', 'AMD', 'INTEL'] as const satisfies readonly GpuVendor[];
 const dayMs = 24 * 3600 * 1000;
 
 /** Adds the command. */
@@ -43,7 +43,7 @@ export function addGpus(program: Command, world: World, finish: Finish): void {
 
 async function gpus({ client, output, now }: Session, flags: GpuFlags): Promise<ExitCode> {
   const { site, queue, vendor, model, seen } = flags;
-  const given = (words: readonly string[]) => (words.length > 0 ? [...words] : null);
+  const given = <T extends string>(words: readonly T[]) => (words.length > 0 ? [...words] : null);
   const filter = { sites: given(site), queues: given(queue), vendors: given(vendor), models: given(model) };
   // One minute less, because the store's clock may be behind this one.
   const seenSince = seen === undefined ? null : new Date(now() - seen * dayMs + 60_000).toISOString();

@@ -36,10 +36,10 @@ describe('rhizome show', () => {
       vendor: 'NVIDIA',
       models: ['A100', 'H100'],
       minMemoryMiB: null,
-      nvlink: true,
-      ecc: false,
+      isNvlinkRequired: true,
+      isEccRequired: false,
       gfxTargets: [],
     };
-    expect(gpuText(gpu)).toBe('count=2 vendor=NVIDIA models=A100,H100 nvlink=true');
+    expect(gpuText(gpu)).toBe('count=2 vendor=NVIDIA models=A100,H100 isNvlinkRequired=true');
   });
 });

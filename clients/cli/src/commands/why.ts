@@ -64,10 +64,10 @@ function tellPending(output: Output, share: string, pending: Pending): void {
       ]),
     );
   }
-  const { position, positionIsEstimate } = pending;
-  if (position === 0 && !positionIsEstimate) printLine(output, `It is the next job of share ${share}.`);
+  const { position, isPositionEstimated } = pending;
+  if (position === 0 && !isPositionEstimated) printLine(output, `It is the next job of share ${share}.`);
   else if (position !== null) {
-    const about = positionIsEstimate ? 'About ' : '';
+    const about = isPositionEstimated ? 'About ' : '';
     printLine(output, `${about}${count(position, 'ready job', 'ready jobs')} of share ${share} before it.`);
   }
   if (pending.isShareBorrowing)

@@ -39,14 +39,21 @@ export function hardwareInput(facts: HostFacts): WorkerHardwareInput {
     memoryMiB,
     diskMiB,
     containerRuntimes: [...containerRuntimes],
-    network,
+    hasNetwork: network,
   };
 }
 
 /** Facts about a device in the API's form. */
 export function deviceInput(device: ReportedDevice & Partial<DetectedDevice>): DeviceInput {
-  const { sources, visibleAs: _visibleAs, names: _names, tiles: _tiles, ...facts } = device;
-  return { ...facts, sources: sources.map(({ fact, source }) => ({ fact, source })) };
+  const { sources, visibleAs: _visibleAs, names: _names, tiles: _tiles, eccEnabled, ...facts } = device;
+  return {
+    ...facts,
+    ...(eccEnabled === undefined ? {} : { isEccEnabled: eccEnabled }),
+    sources: sources.map(({ fact, source }) => ({
+      fact: fact === 'eccEnabled' ? 'isEccEnabled' : fact,
+      source,
+    })),
+  };
 }
 
 /** Device changes in a heartbeat. */
@@ -116,7 +123,16 @@ export function finishInput({ jobId, fence, phase, exitCode, usage, outputs }: F
 }
 
 export function failInput({ jobId, fence, exitCode, signal, error, usage }: FailReport): FailJobInput {
-  return { id: jobId, fence, exitCode, signal, error, metrics: usage === null ? null : metricsInput(usage) };
+  const { retryable, ...rest } = error;
+  const failure = { ...rest, isRetryable: retryable };
+  return {
+    id: jobId,
+    fence,
+    exitCode,
+    signal,
+    error: failure,
+    metrics: usage === null ? null : metricsInput(usage),
+  };
 }
 
 interface BatchPayload {

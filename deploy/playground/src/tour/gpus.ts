@@ -20,7 +20,7 @@ const requirements = {
   walltimeSeconds: 60,
   gpu: {
     count: 1,
-    vendor: 'NVIDIA',
+    vendor: 'NVIDIA' as const,
     minMemoryMiB: 40_000,
     minComputeCapability: '8.0',
     cudaRuntime: '12.2',

@@ -2,7 +2,8 @@
 import { can, type Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { connection, defineLoader, type SubgraphContext } from '@rhizome/subgraph';
-import type { Resolvers } from '../../types.generated.js';
+import type { Finding } from '@rhizome/schema';
+import type { Resolvers, SchemaRule } from '../../types.generated.js';
 import type { Registry } from '../registry.js';
 import type { CoordinateUse } from '../use/use-reader.js';
 import { SubgraphList, type SubgraphListOptions } from './subgraph-list.js';
@@ -23,6 +24,7 @@ type RootResolvers = Pick<
   | 'SchemaVersionSubgraph'
   | 'SchemaChange'
   | 'SchemaCheck'
+  | 'SchemaFinding'
   | 'SchemaCheckConnection'
 >;
 
@@ -58,6 +60,7 @@ export function graphResolvers(parts: GraphOptions): RootResolvers {
       },
     },
     SchemaVersion: {
+      isBreakingAccepted: ({ acceptedBreaking }) => acceptedBreaking,
       publishedAt: ({ createdAt }) => createdAt,
       isLive: ({ number }) => number === registry().live.number,
       supergraphSdl: async (version, _args, { principal }) => {
@@ -75,12 +78,18 @@ export function graphResolvers(parts: GraphOptions): RootResolvers {
       use: ({ usedAs }, _args, context: SubgraphContext) =>
         usedAs.length === 0 ? null : context.loaders.load(uses, usedAs),
     },
+    SchemaFinding: { rule: ({ rule }) => schemaRule(rule) },
     SchemaCheck: {
       id: ({ _id }) => _id,
+      hasPassed: ({ passed }) => passed,
       checkedAt: ({ createdAt }) => createdAt,
     },
   };
 }
+
+/** The rule as its enum value. */
+const schemaRule = (rule: Finding['rule']): SchemaRule =>
+  rule.toUpperCase().replaceAll('-', '_') as SchemaRule;
 
 function queries(registry: () => Registry, list: SubgraphList): NonNullable<RootResolvers['Query']> {
   return {
@@ -105,8 +114,8 @@ function mutations(registry: () => Registry, list: SubgraphList): NonNullable<Ro
     checkSchema: (_parent, { input }, { principal, requestId }) =>
       registry().check({ subgraph: input.subgraph, sdl: input.sdl ?? null }, { principal, requestId }),
     publishSchema: (_parent, { input }, { principal, requestId }) => {
-      const { subgraph, sdl, acceptBreaking, note } = input;
-      const call = { principal, requestId, acceptBreaking: acceptBreaking ?? false, note: note ?? null };
+      const { subgraph, sdl, isBreakingAccepted, note } = input;
+      const call = { principal, requestId, acceptBreaking: isBreakingAccepted ?? false, note: note ?? null };
       return registry().publish({ subgraph, sdl: sdl ?? null }, call);
     },
     rollbackSchema: (_parent, { input }, { principal, requestId }) => {
@@ -115,9 +124,9 @@ function mutations(registry: () => Registry, list: SubgraphList): NonNullable<Ro
       return registry().rollback({ subgraph: subgraph ?? null, version: version ?? null }, call);
     },
     withdrawSubgraph: (_parent, { input }, { principal, requestId }) => {
-      const { subgraph, acceptBreaking, unregister, note } = input;
-      const call = { principal, requestId, acceptBreaking: acceptBreaking ?? false, note: note ?? null };
-      return registry().withdraw({ subgraph, unregister: unregister ?? false }, call);
+      const { subgraph, isBreakingAccepted, isUnregistered, note } = input;
+      const call = { principal, requestId, acceptBreaking: isBreakingAccepted ?? false, note: note ?? null };
+      return registry().withdraw({ subgraph, unregister: isUnregistered ?? false }, call);
     },
   };
 }

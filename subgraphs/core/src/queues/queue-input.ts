@@ -13,8 +13,8 @@ export type QueueProblemCode =
 
 /** Limits as they are given: left out stays, null takes a limit away. */
 export type LimitsInput = {
-  readonly [K in keyof StoredQueueLimits]?: StoredQueueLimits[K] | null | undefined;
-};
+  readonly [K in Exclude<keyof StoredQueueLimits, 'gpuSharing'>]?: StoredQueueLimits[K] | null | undefined;
+} & { readonly isGpuSharingEnabled?: boolean | null | undefined };
 
 /** A queue to create. */
 export interface CreateQueue {
@@ -83,8 +83,9 @@ export function mergeLimits(
   change: LimitsInput | null | undefined,
 ): StoredQueueLimits {
   const merged: Record<string, number | boolean> = { ...current };
-  for (const [name, value] of Object.entries(change ?? {})) {
+  for (const [given, value] of Object.entries(change ?? {})) {
     if (value === undefined) continue;
+    const name = given === 'isGpuSharingEnabled' ? 'gpuSharing' : given;
     if (value !== null) merged[name] = value;
     else delete merged[name];
   }

@@ -268,7 +268,7 @@ export class WorkersService {
     spec: {
       readonly workerId: string;
       readonly reason?: string | null | undefined;
-      readonly ended?: boolean | null | undefined;
+      readonly hasEnded?: boolean | null | undefined;
     },
   ): Promise<{
     readonly worker: WorkerDocument | null;
@@ -278,14 +278,14 @@ export class WorkersService {
     const worker = await registry.find(spec.workerId);
     if (worker) await access.assert(principal, 'worker:drain', worker.queue);
     // Who repeats that it has ended is told so, not refused.
-    if (worker?.state === 'ENDED' && spec.ended) return { worker, userErrors: [] };
+    if (worker?.state === 'ENDED' && spec.hasEnded) return { worker, userErrors: [] };
     const refusal = rejectUnknownOrLost(spec.workerId, worker);
     if (!worker || refusal) return { worker: null, userErrors: refusal ? [refusal] : [] };
     const reason = spec.reason ?? undefined;
     const errors = new InputErrors();
     if (reason !== undefined) errors.text(['reason'], reason, 1, 500);
     if (!errors.isEmpty) return { worker: null, userErrors: errors.all };
-    if (spec.ended) {
+    if (spec.hasEnded) {
       const [lease] = await leases.findMany([worker._id]);
       const ended = await workers.end(worker._id, 'ENDED', reason, lease);
       await leases.lose(worker._id, 'it ended');

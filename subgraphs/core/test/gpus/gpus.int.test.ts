@@ -13,7 +13,7 @@ beforeAll(async () => {
     `mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }`,
   );
   await core.ask(
-    `mutation { createQueue(input: { name: "gpus", site: "HOME", limits: { gpuSharing: true } }) { userErrors { message } } }`,
+    `mutation { createQueue(input: { name: "gpus", site: "HOME", limits: { isGpuSharingEnabled: true } }) { userErrors { message } } }`,
   );
   await core.ask(
     `mutation { createQueue(input: { name: "alone", site: "HOME" }) { userErrors { message } } }`,
@@ -76,7 +76,7 @@ const devicesOf = async (id: string): Promise<Answer> =>
   (
     await core.ask(
       `query ($id: ID!) { worker(id: $id) { devices {
-        id pciId gfxTarget rocmVersion eccEnabled nvlinkGroup partitionMode utilisation memoryUsedMiB brand usedShare
+        id pciId gfxTarget rocmVersion isEccEnabled nvlinkGroup partitionMode utilisation memoryUsedMiB brand usedShare
         sources { fact source } health } } }`,
       { id },
     )
@@ -125,13 +125,13 @@ describe('the catalogue', () => {
 
 describe('facts of devices', () => {
   test('are replaced at each report, what is in use too', async () => {
-    const sources = [{ fact: 'eccEnabled', source: 'nvidia-smi -q -x' }];
+    const sources = [{ fact: 'isEccEnabled', source: 'nvidia-smi -q -x' }];
     const id = await register('gpus', [
       {
         ...a100,
         id: 'facts-0',
         pciId: '10DE:20B0',
-        eccEnabled: true,
+        isEccEnabled: true,
         nvlinkGroup: 'n0',
         utilisation: 0.5,
         sources,
@@ -139,7 +139,7 @@ describe('facts of devices', () => {
     ]);
     expect((await devicesOf(id))[0]).toMatchObject({
       pciId: '10de:20b0',
-      eccEnabled: true,
+      isEccEnabled: true,
       nvlinkGroup: 'n0',
       utilisation: 0.5,
       memoryUsedMiB: null,
@@ -149,7 +149,7 @@ describe('facts of devices', () => {
     await report('gpus', id, [{ ...a100, id: 'facts-0', memoryUsedMiB: 7, brand: 'Tesla' }]);
     expect((await devicesOf(id))[0]).toMatchObject({
       pciId: null,
-      eccEnabled: null,
+      isEccEnabled: null,
       nvlinkGroup: null,
       utilisation: null,
       memoryUsedMiB: 7,
@@ -159,7 +159,7 @@ describe('facts of devices', () => {
   });
 
   test('what is in use can be told alone: the facts stay', async () => {
-    const id = await register('gpus', [{ ...a100, id: 'use-0', eccEnabled: true, utilisation: 0.5 }]);
+    const id = await register('gpus', [{ ...a100, id: 'use-0', isEccEnabled: true, utilisation: 0.5 }]);
     const { heartbeat } = await core.ask(
       'mutation ($input: HeartbeatInput!) { heartbeat(input: $input) { userErrors { message } } }',
       {
@@ -175,7 +175,7 @@ describe('facts of devices', () => {
     );
     expect(heartbeat?.['userErrors']).toEqual([]);
     expect(await devicesOf(id)).toMatchObject([
-      { id: 'use-0', eccEnabled: true, utilisation: null, memoryUsedMiB: 9 },
+      { id: 'use-0', isEccEnabled: true, utilisation: null, memoryUsedMiB: 9 },
     ]);
   });
 
@@ -249,7 +249,7 @@ describe('a GPU that is divided anew while its worker lives', () => {
     const id = await register('alone', all);
     await submit({ models: ['Lonely 1'], migProfile: '2g.10gb' });
     expect(await acquire('alone', id, ids, 20)).toHaveLength(1);
-    await submit({ models: ['Lonely 1'], migProfile: '2g.10gb', exclusive: true });
+    await submit({ models: ['Lonely 1'], migProfile: '2g.10gb', isExclusive: true });
     const left = ids.filter((one) => one !== 'one-0');
     expect(await acquire('alone', id, left, 20)).toEqual([['two-0']]);
     await submit({ models: ['Lonely 1'], migProfile: '2g.10gb' }, 2);
@@ -283,7 +283,7 @@ describe('a dry run', () => {
     (
       await core.ask(
         `query ($input: ExplainRequirementsInput!) { explainRequirements(input: $input) {
-          pending { summary mostFailed workersConsidered devicesConsidered workersThatFit position positionIsEstimate
+          pending { summary mostFailed workersConsidered devicesConsidered workersThatFit position isPositionEstimated
             constraints { constraint queuesThatPass workersThatPass devicesThatPass queuesTogether workersTogether
               devicesTogether workersThatFailFirst reasons }
             relaxations { constraint change queuesGained workersGained devicesGained }

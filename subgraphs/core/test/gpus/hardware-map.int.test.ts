@@ -55,7 +55,7 @@ async function beat(queue: string, workerId: string, devices: readonly object[])
 async function end(queue: string, workerId: string): Promise<void> {
   await core.ask(
     'mutation ($input: DrainWorkerInput!) { drainWorker(input: $input) { userErrors { message } } }',
-    { input: { workerId, ended: true } },
+    { input: { workerId, hasEnded: true } },
     pilotOf(queue),
   );
 }

@@ -99,7 +99,7 @@ describe('reading', () => {
     const { job } = await core.ask(
       `query ($id: ID!) { job(id: $id) {
       id experiment { name title } name owner { id subject } submittedBy { subject } task { id } taskId taskIndex sharePath share { id path nominalCores experiment { name } } priority labels { key value }
-      requirements { cores memoryMiB diskMiB walltimeSeconds architecture network queue selector classId gpu { count models vendor optional } }
+      requirements { cores memoryMiB diskMiB walltimeSeconds architecture isNetworkRequired queue selector classId gpu { count models vendor isOptional } }
       payload { command arguments environment { name value } image inputs { name location } outputs }
       retry { maxAttempts backoffSeconds backoffFactor retryOn } dependsOn { id state } state hold { by { subject } } notBefore attempt
       attempts { number worker { id } queue { name } } worker { id } queue { name } exitCode error { code } metrics { cpuSeconds } outputs { name }
@@ -121,7 +121,7 @@ describe('reading', () => {
       requirements: {
         cores: 2,
         memoryMiB: 1024,
-        gpu: { count: 1, models: ['L40S'], vendor: null, optional: false },
+        gpu: { count: 1, models: ['L40S'], vendor: null, isOptional: false },
       },
       payload: { command: 'run', inputs: [{ name: 'i', location: '/i' }], image: null },
       retry: { maxAttempts: 2, backoffSeconds: 5 },

@@ -317,7 +317,12 @@ export class TestWorker {
   }
 
   fail(grants: readonly Grant[], retryable = true) {
-    const error = { family: 'PAYLOAD' as const, code: 'EXIT_CODE', message: 'exit code 3', retryable };
+    const error = {
+      family: 'PAYLOAD' as const,
+      code: 'EXIT_CODE',
+      message: 'exit code 3',
+      isRetryable: retryable,
+    };
     return this.fleet.services.reports.fail(
       pilotOf('main'),
       this.id,

@@ -244,7 +244,7 @@ describe('a report that is refused', () => {
 
   test('is that of a worker that has ended', async () => {
     const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
-    await other.services.workers.drain(pilotOf('main'), { workerId: id, ended: true });
+    await other.services.workers.drain(pilotOf('main'), { workerId: id, hasEnded: true });
     for (const at of [paused, other]) {
       const { userErrors } = await at.services.workers.heartbeat(pilotOf('main'), {
         workerId: id,

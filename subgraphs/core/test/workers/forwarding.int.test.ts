@@ -77,7 +77,7 @@ interface Explained {
   readonly pending: { readonly summary: string; readonly position: number | null } | null;
 }
 const explained =
-  'pending { summary position positionIsEstimate mostFailed constraints { constraint reasons } wait { kind } }';
+  'pending { summary position isPositionEstimated mostFailed constraints { constraint reasons } wait { kind } }';
 
 const acquire = `mutation ($input: AcquireJobsInput!) {
   acquireJobs(input: $input) { assignments { job { id name state } fence attempt attemptId deviceIds } userErrors { code message path } }
@@ -243,7 +243,7 @@ describe('a process that does not lead', () => {
     };
     expect(explainRequirements.pending).toMatchObject({
       position: placeOf(own[4]) + 1,
-      positionIsEstimate: false,
+      isPositionEstimated: false,
     });
     const stranger = await tokens.pilot('south');
     await expect(ask(other, stranger, dry, { input })).rejects.toMatchObject({ code: 'FORBIDDEN' });

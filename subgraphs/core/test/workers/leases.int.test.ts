@@ -301,10 +301,13 @@ describe('facts and drains', () => {
     expect((await worker.heartbeat()).commands).toEqual([{ kind: 'DRAIN', reason: 'upgrade' }]);
     await submitJobs(db, 1);
     expect(await worker.acquire(1)).toEqual([]);
-    const ended = await fleet.services.workers.drain(pilotOf('main'), { workerId: worker.id, ended: true });
+    const ended = await fleet.services.workers.drain(pilotOf('main'), {
+      workerId: worker.id,
+      hasEnded: true,
+    });
     expect(ended.worker?.state).toBe('ENDED');
     expect(
-      (await fleet.services.workers.drain(pilotOf('main'), { workerId: worker.id, ended: true })).worker
+      (await fleet.services.workers.drain(pilotOf('main'), { workerId: worker.id, hasEnded: true })).worker
         ?.state,
     ).toBe('ENDED');
     expect((await worker.heartbeat()).userErrors).toEqual([
@@ -321,7 +324,7 @@ describe('facts and drains', () => {
     await fleet.services.workers.drain(pilotOf('main'), {
       workerId: worker.id,
       reason: 'its time is over',
-      ended: true,
+      hasEnded: true,
     });
     await fleet.leaseWatch.scan();
     expect((await storedJobs(db, [id]))[0]).toMatchObject({

@@ -11,7 +11,7 @@ type Use = NonNullable<CliSchemaChangeFragment['use']>;
 /** Prints a check: each finding with its fix, then the changes it would make. */
 export function tellCheck(output: Output, check: CliSchemaCheckFragment): void {
   const against = check.againstVersion === 0 ? 'an empty graph' : `version ${check.againstVersion}`;
-  const verdict = check.passed
+  const verdict = check.hasPassed
     ? 'passes'
     : `breaks ${check.findings.length} ${plural(check.findings.length, 'rule')}`;
   printLine(output, `${check.subgraph} ${verdict}, checked against ${against}.`);

@@ -151,7 +151,7 @@ async function check(
   if (output.json) printJson(output, checkSchema);
   else if (checkSchema.check) tellCheck(output, checkSchema.check);
   printErrors(output, checkSchema.userErrors);
-  if (checkSchema.check?.passed) return exitCodes.ok;
+  if (checkSchema.check?.hasPassed) return exitCodes.ok;
   return codeOf(checkSchema.userErrors);
 }
 
@@ -160,7 +160,7 @@ async function publish(
   subgraph: string,
   { sdl, acceptBreaking = false, note }: PublishFlags,
 ): Promise<ExitCode> {
-  const input = { subgraph, sdl: readSdl(sdl, cwd), acceptBreaking, note: note ?? null };
+  const input = { subgraph, sdl: readSdl(sdl, cwd), isBreakingAccepted: acceptBreaking, note: note ?? null };
   // The registry accepts the live schema without change: sending it twice publishes it once.
   const options = { idempotent: true, timeoutMs };
   const { publishSchema } = await client.mutate(CliPublishSchemaDocument, { input }, options);
@@ -188,7 +188,12 @@ async function withdraw(
   subgraph: string,
   { acceptBreaking = false, unregister = false, note }: WithdrawFlags,
 ): Promise<ExitCode> {
-  const input = { subgraph, acceptBreaking, unregister, note: note ?? null };
+  const input = {
+    subgraph,
+    isBreakingAccepted: acceptBreaking,
+    isUnregistered: unregister,
+    note: note ?? null,
+  };
   // The registry accepts a withdrawn subgraph without change; one that is no longer registered is not found a
   // second time.
   const options = { idempotent: !unregister, timeoutMs };

@@ -7,7 +7,7 @@ import { queueEntity } from '../../queues/graphql/resolvers.js';
 import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
 import type { TaskFacts } from '../../tasks/task.document.js';
 import type { TasksService } from '../../tasks/tasks.service.js';
-import type { Resolvers } from '../../types.generated.js';
+import type { GpuVendor, Resolvers } from '../../types.generated.js';
 import type { TaskSource } from '../counts/count-stream.js';
 import { encodeCursor } from '../feed/cursor.js';
 import type { JobStateEvent } from '../hub/job-changes.js';
@@ -111,6 +111,8 @@ export const eventResolvers: Pick<
   GpuOccupancy: {
     queue: ({ queue: name }, _args, { loaders }) => loaders.load(queueEntity.loader, { name }),
     queueName: ({ queue }) => queue,
+    // Of a model that jobs have and no live worker, the counts know the name alone.
+    vendor: ({ vendor }) => (vendor === 'UNKNOWN' ? null : (vendor as GpuVendor)),
   },
   JobCount: {
     experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),

@@ -50,7 +50,7 @@ const releases = cudaReleases.map(releaseAnswer);
 export const gpuResolvers: Pick<Resolvers, 'Query'> = {
   Query: {
     gpuModels: (_parent, { vendor }) =>
-      gpuModels.filter((row) => vendor == null || row.vendor === vendor.toUpperCase()).map(modelAnswer),
+      gpuModels.filter((row) => vendor == null || row.vendor === vendor).map(modelAnswer),
     gpuModel: (_parent, { name }) => {
       const row = /^[0-9a-f]{4}:[0-9a-f]{4}$/i.test(name) ? modelWithId(name) : modelNamed(name);
       return row ? modelAnswer(row) : null;

@@ -146,7 +146,10 @@ function wholeVerdict(share: number | undefined, device: Device): Verdict {
   if (device.partitionMode?.toUpperCase() === 'MIG')
     return no('DIVIDED', `it is in MIG mode and has no slices, ${asked}`);
   if (share !== undefined && device.isSharingAllowed !== true)
-    return no('NOT_SHARED', 'its queue does not let jobs share a device: its limit gpuSharing would');
+    return no(
+      'NOT_SHARED',
+      'its queue does not let jobs share a device: its limit isGpuSharingEnabled would',
+    );
   return native;
 }
 

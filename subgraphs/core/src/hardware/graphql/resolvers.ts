@@ -3,7 +3,7 @@ import type { Policies } from '@rhizome/authz';
 import { defineLoader } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
 import { queueEntity } from '../../queues/graphql/resolvers.js';
-import type { Resolvers } from '../../types.generated.js';
+import type { GpuVendor, Resolvers } from '../../types.generated.js';
 import type { GpuHardware } from '../hardware-map.js';
 
 /** GPUs of queues by id. */
@@ -13,12 +13,16 @@ const gpusOfQueue = defineLoader<string, readonly GpuHardware[], Context>({
 });
 
 /** Resolvers of hardware-map.graphql. */
-export const hardwareResolvers: Pick<Resolvers, 'Query' | 'Queue' | 'SiteGpuHardware'> = {
+export const hardwareResolvers: Pick<Resolvers, 'Query' | 'Queue' | 'GpuHardware' | 'SiteGpuHardware'> = {
   Query: {
     hardwareMap: (_parent, { filter, seenSince }, { core, principal }) =>
       core.fleet.hardware.map(filter ?? {}, seenSince ?? undefined, principal),
     hardwareExport: (_parent, { queues, sites }, { core, principal }) =>
       core.fleet.hardware.export({ queues, sites }, principal),
+  },
+  GpuHardware: {
+    // Registration accepts no other vendor.
+    vendor: ({ vendor }) => vendor as GpuVendor,
   },
   SiteGpuHardware: {
     site: ({ site: name }) => ({ name }),

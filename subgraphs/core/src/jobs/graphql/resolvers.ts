@@ -6,8 +6,9 @@ import type { Context } from '../../context.js';
 import { queueEntity } from '../../queues/graphql/resolvers.js';
 import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
 import { taskOfJob } from '../../tasks/graphql/task-loader.js';
-import type { Resolvers } from '../../types.generated.js';
+import type { GpuVendor, Resolvers } from '../../types.generated.js';
 import { workerEntity } from '../../workers/graphql/worker-loader.js';
+import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import { changeJobs, refusalCounts } from './bulk-mutations.js';
 import { experimentNamed } from './experiment-of.js';
 import { jobProjection } from './job-fields.js';
@@ -24,14 +25,22 @@ import { jobStates } from '../model/job-state.js';
 import { assertMayReadLog, maySeeEnvironment } from '../model/job-visibility.js';
 import type { JobDocument, StoredAttempt } from '../model/job.types.js';
 
-/** What a GPU requirement asks unless it says so: the conditions are stored only where they are asked. */
-const gpuDefaults = {
-  needsNewDriverFeature: false,
-  bundlesCompat: false,
-  gfxTargets: [],
-  ecc: false,
-  exclusive: false,
-};
+/** A GPU requirement as clients see it: conditions are stored only where they are required. */
+function gpuRequirementOf(stored: StoredGpuRequirement) {
+  const { needsNewDriverFeature, bundlesCompat, ecc, exclusive, nvlink, optional, ...requirement } = stored;
+  return {
+    ...requirement,
+    // Submission accepts no other vendor.
+    vendor: requirement.vendor as GpuVendor | undefined,
+    gfxTargets: requirement.gfxTargets ?? [],
+    isNewDriverFeatureRequired: needsNewDriverFeature ?? false,
+    hasCompatPackage: bundlesCompat ?? false,
+    isEccRequired: ecc ?? false,
+    isExclusive: exclusive ?? false,
+    isNvlinkRequired: nvlink,
+    isOptional: optional,
+  };
+}
 
 type Mutations = Pick<
   NonNullable<Resolvers['Mutation']>,
@@ -44,7 +53,7 @@ const mutations: Mutations = {
     changeJobs(context, 'CANCEL', input, { reason: input.reason ?? undefined }),
   retryJobs: async (_parent, { input }, context) => {
     const { result, userErrors } = await changeJobs(context, 'RETRY', input, {
-      includeDependents: input.includeDependents ?? false,
+      includeDependents: input.isWithDependents ?? false,
     });
     return { jobIds: result?.changedIds ?? [], result, userErrors };
   },
@@ -70,9 +79,10 @@ const job: NonNullable<Resolvers['Job']> = {
   taskId: ({ taskId }) => taskId ?? null,
   share: shareOf,
   sharePath: ({ share }) => share,
-  requirements: ({ requirements, classId }) => ({
+  requirements: ({ requirements: { network, gpu, ...requirements }, classId }) => ({
     ...requirements,
-    gpu: requirements.gpu === undefined ? null : { ...gpuDefaults, ...requirements.gpu },
+    isNetworkRequired: network,
+    gpu: gpu === undefined ? null : gpuRequirementOf(gpu),
     classId,
   }),
   payload: (parent) => ({ ...parent.payload, job: parent }),
@@ -107,6 +117,7 @@ export const jobResolvers: Pick<
   | 'Mutation'
   | 'Job'
   | 'JobConnection'
+  | 'JobError'
   | 'JobHold'
   | 'JobPayload'
   | 'JobAttempt'
@@ -133,6 +144,7 @@ export const jobResolvers: Pick<
   Mutation: mutations,
   Job: job,
   JobConnection: connection,
+  JobError: { isRetryable: ({ retryable }) => retryable },
   JobHold: { by: ({ by: subject }) => ({ subject }) },
   JobPayload: {
     environment: ({ environment, job: of }, _args, { principal }) =>

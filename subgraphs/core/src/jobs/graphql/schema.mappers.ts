@@ -4,12 +4,13 @@ import type { BulkOperationDocument } from '../bulk/bulk-operation.document.js';
 import type { BulkAnswer } from '../bulk/bulk.service.js';
 import type { BulkFault } from '../bulk/bulk.types.js';
 import type { JobView } from '../model/job-visibility.js';
-import type { JobDocument, StoredAttempt, StoredPayload } from '../model/job.types.js';
+import type { JobDocument, StoredAttempt, StoredJobError, StoredPayload } from '../model/job.types.js';
 import type { SubmitResult } from '../submit/submit.service.js';
 
 /** A job, with at least the stored fields that its selection needs: see `job-fields.ts`. */
 export type JobMapper = JobDocument;
 export type JobConnectionMapper = KeysetPage<JobDocument>;
+export type JobErrorMapper = StoredJobError;
 /** What is stored of a hold. */
 export type JobHoldMapper = NonNullable<JobDocument['hold']>;
 export type JobAttemptMapper = StoredAttempt;

@@ -13,7 +13,7 @@ function faults(spec: GpuSpec): string[][] {
 describe('what is asked of GPUs', () => {
   test.each<[GpuSpec]>([
     [{}],
-    [{ count: 8, nvlink: true, exclusive: true, ecc: true, optional: true }],
+    [{ count: 8, isNvlinkRequired: true, isExclusive: true, isEccRequired: true, isOptional: true }],
     [{ vendor: 'NVIDIA', models: ['A100', 'H100 SXM'], minMemoryMiB: 40_960, minDriverVersion: '535' }],
     [{ models: ['A model of nobody'], cudaRuntime: '12.4' }],
     // Either would do.
@@ -73,9 +73,13 @@ describe('what is asked of GPUs', () => {
     [{ migProfile: '1g.10gb*me' }, 'migProfile', '1g.10gb+me'],
     [{ migFraction: 1001 }, 'migFraction', 'at most 1000'],
     [{ migProfile: '1g.10gb', migFraction: 142 }, 'migFraction', 'not both'],
-    [{ migProfile: '1g.10gb', nvlink: true, count: 2 }, 'nvlink', 'only whole devices have NVLink'],
+    [
+      { migProfile: '1g.10gb', isNvlinkRequired: true, count: 2 },
+      'isNvlinkRequired',
+      'only whole devices have NVLink',
+    ],
     [{ share: 300, count: 2 }, 'count', '1 beside a share'],
-    [{ share: 300, exclusive: true }, 'exclusive', 'no share'],
+    [{ share: 300, isExclusive: true }, 'isExclusive', 'no share'],
     [{ shareMemoryMiB: 100 }, 'shareMemoryMiB', 'a share beside it'],
     [
       { vendor: 'AMD', cudaRuntime: '12.4' },

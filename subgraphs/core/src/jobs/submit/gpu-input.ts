@@ -96,15 +96,15 @@ function checkParts(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
     errors.add([...path, 'share'], share, 'either a share of a device or a MIG profile, not both');
   if (migProfile != null && migFraction != null)
     errors.add([...path, 'migFraction'], migFraction, 'either a MIG profile or a fraction, not both');
-  if (spec.nvlink && (spec.count ?? 1) > 1 && (migProfile != null || migFraction != null))
-    errors.add([...path, 'nvlink'], true, 'absent with a part of a device: only whole devices have NVLink');
+  if (spec.isNvlinkRequired && (spec.count ?? 1) > 1 && (migProfile != null || migFraction != null))
+    errors.add([...path, 'isNvlinkRequired'], true, 'absent with a part of a device: only whole devices have NVLink');
   if (share == null) {
     if (shareMemoryMiB != null) errors.add([...path, 'shareMemoryMiB'], shareMemoryMiB, 'a share beside it');
     return;
   }
   if ((spec.count ?? 1) !== 1)
     errors.add([...path, 'count'], spec.count, '1 beside a share: a share is of one device');
-  if (spec.exclusive) errors.add([...path, 'exclusive'], true, 'no share beside it');
+  if (spec.isExclusive) errors.add([...path, 'isExclusive'], true, 'no share beside it');
 }
 
 /** What only devices of one vendor have is not asked beside what only those of another have. */

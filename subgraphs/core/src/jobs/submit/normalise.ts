@@ -27,7 +27,7 @@ export function normaliseRequirements(spec: RequirementsSpec, hasImage = false):
       architectureLevel: spec.architectureLevel,
       containerRuntime: spec.containerRuntime ?? (hasImage ? anyRuntime : undefined),
     }),
-    network: spec.network ?? false,
+    network: spec.isNetworkRequired ?? false,
     ...known({ queue: spec.queue, selector: spec.selector?.trim() }),
     ...(spec.gpu ? { gpu: normaliseGpu(spec.gpu) } : {}),
   };
@@ -46,10 +46,10 @@ function normaliseGpu(spec: GpuSpec): StoredGpuRequirement {
       minDriverVersion: spec.minDriverVersion,
       ptxToolkit: spec.ptxToolkit,
     }),
-    ...asked('needsNewDriverFeature', spec.needsNewDriverFeature),
-    ...asked('bundlesCompat', spec.bundlesCompat),
-    ...asked('ecc', spec.ecc),
-    ...asked('exclusive', spec.exclusive),
+    ...asked('needsNewDriverFeature', spec.isNewDriverFeatureRequired),
+    ...asked('bundlesCompat', spec.hasCompatPackage),
+    ...asked('ecc', spec.isEccRequired),
+    ...asked('exclusive', spec.isExclusive),
     ...(spec.gfxTargets && spec.gfxTargets.length > 0 ? { gfxTargets: sorted(spec.gfxTargets) } : {}),
     sassTargets: sorted(spec.sassTargets),
     ptxTargets: sorted(spec.ptxTargets),
@@ -59,8 +59,8 @@ function normaliseGpu(spec: GpuSpec): StoredGpuRequirement {
       share: spec.share,
       shareMemoryMiB: spec.shareMemoryMiB,
     }),
-    nvlink: spec.nvlink ?? false,
-    optional: spec.optional ?? false,
+    nvlink: spec.isNvlinkRequired ?? false,
+    optional: spec.isOptional ?? false,
   };
 }
 

@@ -31,7 +31,7 @@ export interface RequirementsSpec {
   readonly architecture?: Maybe<string>;
   readonly architectureLevel?: Maybe<string>;
   readonly containerRuntime?: Maybe<string>;
-  readonly network?: Maybe<boolean>;
+  readonly isNetworkRequired?: Maybe<boolean>;
   readonly queue?: Maybe<string>;
   readonly selector?: Maybe<string>;
   readonly gpu?: Maybe<GpuSpec>;
@@ -45,8 +45,8 @@ export interface GpuSpec {
   readonly minMemoryMiB?: Maybe<number>;
   readonly minComputeCapability?: Maybe<string>;
   readonly cudaRuntime?: Maybe<string>;
-  readonly needsNewDriverFeature?: Maybe<boolean>;
-  readonly bundlesCompat?: Maybe<boolean>;
+  readonly isNewDriverFeatureRequired?: Maybe<boolean>;
+  readonly hasCompatPackage?: Maybe<boolean>;
   readonly minDriverVersion?: Maybe<string>;
   readonly rocmRuntime?: Maybe<string>;
   readonly gfxTargets?: Maybe<readonly string[]>;
@@ -57,10 +57,10 @@ export interface GpuSpec {
   readonly migFraction?: Maybe<number>;
   readonly share?: Maybe<number>;
   readonly shareMemoryMiB?: Maybe<number>;
-  readonly ecc?: Maybe<boolean>;
-  readonly exclusive?: Maybe<boolean>;
-  readonly nvlink?: Maybe<boolean>;
-  readonly optional?: Maybe<boolean>;
+  readonly isEccRequired?: Maybe<boolean>;
+  readonly isExclusive?: Maybe<boolean>;
+  readonly isNvlinkRequired?: Maybe<boolean>;
+  readonly isOptional?: Maybe<boolean>;
 }
 
 /** What is run. */

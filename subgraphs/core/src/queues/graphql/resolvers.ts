@@ -72,7 +72,10 @@ export const queueResolvers: Pick<Resolvers, 'Queue' | 'QueueConnection' | 'Site
     __resolveReference: queueEntity.resolveReference,
     id: ({ _id }) => _id,
     site: ({ site: name }) => ({ name }),
-    limits: ({ limits }) => ({ ...limits, gpuSharing: limits.gpuSharing ?? false }),
+    limits: ({ limits: { gpuSharing = false, ...limits } }) => ({
+      ...limits,
+      isGpuSharingEnabled: gpuSharing,
+    }),
     experiments: async ({ experiments }, _args, { loaders }) => {
       const found = await Promise.all(experiments.map((name) => loaders.load(experimentEntity.loader, name)));
       return found.filter((experiment) => experiment !== null);

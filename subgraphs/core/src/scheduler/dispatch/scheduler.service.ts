@@ -328,7 +328,7 @@ export class SchedulerService {
     const { dispatcher } = this.#term ?? {};
     await dispatcher?.learn(job.share);
     const windows = dispatcher?.windows;
-    if (!windows) return { position: null, positionIsEstimate: false, inClass: null };
+    if (!windows) return { position: null, isPositionEstimated: false, inClass: null };
     const key = { priority: job.priority, id: job._id };
     const nowMs = this.#options.clock.now().getTime();
     const ready = this.#options.readyCount?.(job.share);

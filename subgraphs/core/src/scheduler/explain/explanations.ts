@@ -33,7 +33,7 @@ const fields = `{
   constraints {
     constraint queuesThatPass workersThatPass devicesThatPass queuesTogether workersTogether devicesTogether workersThatFailFirst reasons
   }
-  mostFailed queuesConsidered workersConsidered devicesConsidered workersThatFit workersFreeNow position positionIsEstimate
+  mostFailed queuesConsidered workersConsidered devicesConsidered workersThatFit workersFreeNow position isPositionEstimated
   isShareBorrowing
   relaxations { constraint change queuesGained workersGained devicesGained }
   wait { kind seconds lowSeconds highSeconds basedOnGrants reason }

@@ -26,7 +26,7 @@ function summary(requirements: Partial<StoredRequirements> = {}, position = 0): 
   const classId = classIdOf(wanted);
   const state = 'ACTIVATED';
   const job = { _id: 'job_1', state, share: 'alpha/default', owner: 'ada', priority: 0, classId } as const;
-  const inShare = { position, positionIsEstimate: false, inClass: position };
+  const inShare = { position, isPositionEstimated: false, inClass: position };
   const cls = prepareClass(classId, -1, wanted, 1);
   return explainPending({ ...job, waitingFor: [] }, cls, { fleet, ledger, nowMs: 0 }, inShare).summary;
 }

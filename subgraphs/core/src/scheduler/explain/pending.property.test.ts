@@ -208,7 +208,7 @@ function explained(wanted: StoredRequirements, specs: readonly Spec[]): PendingF
     },
     prepareClass(classId, 0, wanted, 1),
     { ...world(specs), nowMs: 0 },
-    { position: 0, positionIsEstimate: false, inClass: 0 },
+    { position: 0, isPositionEstimated: false, inClass: 0 },
   );
 }
 
@@ -360,14 +360,14 @@ test('for any windows: the position is the number of jobs before it, or is marke
         });
         const wanted = jobs[pick % jobs.length]?.job ?? aReadyJob('job_0000');
         const before = jobs.filter(({ job }) => compareKeys(job, wanted) < 0).length;
-        const { position, positionIsEstimate } = positionOf(windows, wanted, jobs.length, 1000);
-        if (!positionIsEstimate) expect(position).toBe(before);
+        const { position, isPositionEstimated } = positionOf(windows, wanted, jobs.length, 1000);
+        if (!isPositionEstimated) expect(position).toBe(before);
         else {
           // What is certain is never below what the windows show, and never above all that there is.
           expect(position).toBeGreaterThanOrEqual(0);
           expect(position).toBeLessThanOrEqual(jobs.length);
         }
-        if (windows.every((window) => window.isComplete)) expect(positionIsEstimate).toBe(false);
+        if (windows.every((window) => window.isComplete)) expect(isPositionEstimated).toBe(false);
       },
     ),
     { numRuns: 500 },

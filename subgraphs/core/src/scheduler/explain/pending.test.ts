@@ -46,7 +46,7 @@ function hosts(
   }
 }
 
-const ready: PositionInShare = { position: 0, positionIsEstimate: false, inClass: 0 };
+const ready: PositionInShare = { position: 0, isPositionEstimated: false, inClass: 0 };
 
 function explain(
   requirements: Partial<StoredRequirements>,
@@ -296,7 +296,7 @@ describe('the wait', () => {
   test('is reckoned from the recent grants of its class in its share, with an interval around it', () => {
     hosts(1, 'queue_1', [{}]);
     const history = granted(Array.from({ length: 20 }, (_, i) => i * 1000));
-    const position = { position: 50, positionIsEstimate: false, inClass: 9 };
+    const position = { position: 50, isPositionEstimated: false, inClass: 9 };
     const { wait } = explain({ gpu: aGpu() }, { position, history, nowMs: 20_000 });
     expect(wait).toMatchObject({ kind: 'ESTIMATED', basedOnGrants: 20 });
     expect(wait.seconds).toBeCloseTo(10);
@@ -317,7 +317,7 @@ describe('the wait', () => {
     ['where grants were long ago', ready, granted([1, 2, 3, 4, 5].map((at) => at - 4e6)), /^No job /],
     [
       'where its place is not known',
-      { position: null, positionIsEstimate: true, inClass: null },
+      { position: null, isPositionEstimated: true, inClass: null },
       granted([1, 2, 3, 4]),
       /not known/,
     ],
@@ -360,18 +360,18 @@ describe('the position', () => {
     const windows = [windowOf([1000, 2000, 3000], true), windowOf([1500, 2500, 9000], false)];
     expect(positionOf(windows, { priority: 0, id: idAt(2500) }, 1000, 10_000)).toMatchObject({
       position: 3,
-      positionIsEstimate: false,
+      isPositionEstimated: false,
     });
   });
 
   test('beyond is reckoned from the count of ready jobs and the time when it came', () => {
     const windows = [windowOf([1000, 2000], false)];
     const at = (ms: number) => positionOf(windows, { priority: 0, id: idAt(ms) }, 102, 12_000);
-    expect(at(7000)).toMatchObject({ position: 52, positionIsEstimate: true });
-    expect(at(12_000)).toMatchObject({ position: 102, positionIsEstimate: true });
+    expect(at(7000)).toMatchObject({ position: 52, isPositionEstimated: true });
+    expect(at(12_000)).toMatchObject({ position: 102, isPositionEstimated: true });
     expect(positionOf(windows, { priority: 0, id: idAt(7000) }, undefined, 12_000)).toMatchObject({
       position: null,
-      positionIsEstimate: true,
+      isPositionEstimated: true,
     });
   });
 

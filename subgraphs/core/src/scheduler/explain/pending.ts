@@ -40,7 +40,7 @@ export function explainPending(
   const counts = {
     ...facts,
     position: position?.position ?? null,
-    positionIsEstimate: position?.positionIsEstimate ?? false,
+    isPositionEstimated: position?.isPositionEstimated ?? false,
     isShareBorrowing: standing(share, ledger.shareUse(job.share), fleet.totals).borrows,
     wait: waitOf(job, facts, world, position),
   };
@@ -97,10 +97,10 @@ function misfitReason({ constraints, workersConsidered, mostFailed }: Counts): s
   return `Each constraint is met by some of ${workers}, but no worker meets all of them.${first}`;
 }
 
-function turnOf({ position, positionIsEstimate }: Counts): string {
+function turnOf({ position, isPositionEstimated }: Counts): string {
   if (position === null) return '';
   if (position === 0) return '; it is the next of its share';
-  const about = positionIsEstimate ? 'about ' : '';
+  const about = isPositionEstimated ? 'about ' : '';
   return `; ${about}${plural(position, 'job')} of its share ${position === 1 ? 'comes' : 'come'} before it`;
 }
 

@@ -54,7 +54,7 @@ export interface FleetFacts {
 /** Where a job stands in its share. */
 export interface Position {
   readonly position: number | null;
-  readonly positionIsEstimate: boolean;
+  readonly isPositionEstimated: boolean;
 }
 
 /** The facts of `Job.pending`. */

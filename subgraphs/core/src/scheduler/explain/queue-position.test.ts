@@ -27,7 +27,7 @@ test('an old job of a low priority stands behind the many of a higher one that c
   const window = windowOf(5, [5000, 6000]);
   expect(positionOf([window], { priority: 0, id: idAt(1000) }, 1002, 9000, window)).toEqual({
     position: 1002,
-    positionIsEstimate: true,
+    isPositionEstimated: true,
     inClass: 1002,
   });
 });
@@ -37,7 +37,7 @@ test('the place among its own class leaves out what lies behind windows of other
   const key = { priority: 0, id: idAt(7000) };
   expect(positionOf([own, other], key, 204, 12_000, own)).toEqual({
     position: 104,
-    positionIsEstimate: true,
+    isPositionEstimated: true,
     inClass: 52,
   });
 });
@@ -47,7 +47,7 @@ test('a class whose window reaches the job has an exact place, whatever the othe
   const key = { priority: 0, id: idAt(9000) };
   expect(positionOf([own, other], key, undefined, 12_000, own)).toEqual({
     position: null,
-    positionIsEstimate: true,
+    isPositionEstimated: true,
     inClass: 2,
   });
 });

@@ -47,15 +47,15 @@ export function positionOf(
   }
   const ownBefore = own ? own.countBefore(key) : 0;
   if (short.length === 0)
-    return { position: before, positionIsEstimate: false, inClass: ownBefore ?? before };
-  if (ready === undefined) return { position: null, positionIsEstimate: true, inClass: ownBefore ?? null };
+    return { position: before, isPositionEstimated: false, inClass: ownBefore ?? before };
+  if (ready === undefined) return { position: null, isPositionEstimated: true, inClass: ownBefore ?? null };
   // What lies beyond is taken to lie behind all of them alike.
   const beyond = Math.max(0, ready - known) / short.length;
   const of = (part: number): number => Math.round(beyond * part);
   const ownPart = short.find(({ window }) => window === own)?.part ?? 1;
   return {
     position: before + of(short.reduce((sum, { part }) => sum + part, 0)),
-    positionIsEstimate: true,
+    isPositionEstimated: true,
     inClass: ownBefore ?? (own?.size ?? 0) + of(ownPart),
   };
 }

@@ -7,7 +7,7 @@ import type { Context } from '../../context.js';
 import { loadJob } from '../../jobs/graphql/job-loader.js';
 import { maySeeJob } from '../../jobs/model/job-visibility.js';
 import { queueEntity } from '../../queues/graphql/resolvers.js';
-import type { Resolvers } from '../../types.generated.js';
+import type { GpuVendor, Resolvers } from '../../types.generated.js';
 import { isKnownFromGrant, jobOfGrant } from './granted-job.js';
 import { leaseLoader, queueWorkersLoader, workerEntity } from './worker-loader.js';
 import type { DeviceUse, WorkerDocument } from '../worker.types.js';
@@ -102,7 +102,15 @@ const worker: NonNullable<Resolvers['Worker']> = {
 /** Resolvers of this folder's SDL, of `Queue.workers` and of `workerCommands`. */
 export const workerResolvers: Pick<
   Resolvers,
-  'Query' | 'Mutation' | 'Subscription' | 'Worker' | 'WorkerConnection' | 'Device' | 'JobAssignment' | 'Queue'
+  | 'Query'
+  | 'Mutation'
+  | 'Subscription'
+  | 'Worker'
+  | 'WorkerConnection'
+  | 'WorkerHardware'
+  | 'Device'
+  | 'JobAssignment'
+  | 'Queue'
 > = {
   Query: {
     worker: (_parent, { id }, { loaders }) => loaders.load(workerEntity.loader, id),
@@ -119,7 +127,11 @@ export const workerResolvers: Pick<
   },
   Worker: worker,
   WorkerConnection: connection,
+  WorkerHardware: { hasNetwork: ({ network }) => network ?? null },
   Device: {
+    // Registration accepts no other vendor.
+    vendor: ({ vendor }) => vendor as GpuVendor,
+    isEccEnabled: ({ eccEnabled }) => eccEnabled ?? null,
     utilisation: async (parent, _args, context) => (await useOf(parent, context))?.utilisation ?? null,
     memoryUsedMiB: async (parent, _args, context) => (await useOf(parent, context))?.memoryUsedMiB ?? null,
     sources: ({ sources }) => sources ?? null,

@@ -7,6 +7,7 @@ import type { DeviceDocument } from '../../gpus/device.types.js';
 
 export type WorkerMapper = WorkerDocument;
 export type WorkerConnectionMapper = KeysetPage<WorkerDocument>;
+export type WorkerHardwareMapper = WorkerDocument['hardware'];
 export type WorkerCommandMapper = WorkerCommand;
 
 /** A device with the worker it is of. */

@@ -29,7 +29,7 @@ export interface DeviceInput extends DeviceUseInput {
   readonly brand?: Maybe<string>;
   readonly gfxTarget?: Maybe<string>;
   readonly rocmVersion?: Maybe<string>;
-  readonly eccEnabled?: Maybe<boolean>;
+  readonly isEccEnabled?: Maybe<boolean>;
   readonly nvlinkGroup?: Maybe<string>;
   readonly partitionMode?: Maybe<string>;
   readonly sources?: Maybe<readonly DeviceFactSource[]>;
@@ -192,10 +192,18 @@ export function storedDevices(devices: readonly DeviceInput[]): readonly DeviceD
 /** The facts by name: nothing else that an input may carry is stored. */
 function storedFacts(spec: Omit<DeviceInput, 'id' | 'vendor' | 'model' | 'health' | 'sources' | 'pciId'>) {
   const { memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, parentId } = spec;
-  const { pciAddress, brand, gfxTarget, rocmVersion, eccEnabled, nvlinkGroup, partitionMode } = spec;
+  const { pciAddress, brand, gfxTarget, rocmVersion, nvlinkGroup, partitionMode } = spec;
   return {
     ...{ memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, parentId },
-    ...{ pciAddress, brand, gfxTarget, rocmVersion, eccEnabled, nvlinkGroup, partitionMode },
+    ...{
+      pciAddress,
+      brand,
+      gfxTarget,
+      rocmVersion,
+      eccEnabled: spec.isEccEnabled,
+      nvlinkGroup,
+      partitionMode,
+    },
   };
 }
 

@@ -17,7 +17,7 @@ export interface HardwareInput {
   readonly memoryMiB: number;
   readonly diskMiB: number;
   readonly containerRuntimes?: Maybe<readonly string[]>;
-  readonly network?: Maybe<boolean>;
+  readonly hasNetwork?: Maybe<boolean>;
 }
 
 /** A worker that comes up. */
@@ -78,6 +78,6 @@ export function storedHardware(spec: HardwareInput): StoredHardware {
     memoryMiB: spec.memoryMiB,
     diskMiB: spec.diskMiB,
     containerRuntimes: [...(spec.containerRuntimes ?? [])].sort(),
-    ...known({ network: spec.network }),
+    ...known({ network: spec.hasNetwork }),
   };
 }

@@ -52,7 +52,7 @@ export interface FailSpec {
     readonly family: JobErrorFamily;
     readonly code: string;
     readonly message: string;
-    readonly retryable?: Maybe<boolean>;
+    readonly isRetryable?: Maybe<boolean>;
   };
   readonly metrics?: Maybe<MetricsSpec>;
 }
@@ -157,11 +157,11 @@ export function storedFailure({
   error,
   metrics,
 }: FailSpec): AttemptEndChange & { readonly error: StoredJobError } {
-  const { family, code, message, retryable } = error;
+  const { family, code, message, isRetryable } = error;
   return {
     ...(typeof exitCode === 'number' ? { exitCode } : {}),
     ...(signal ? { signal } : {}),
-    error: { family, code, message, retryable: retryable ?? true },
+    error: { family, code, message, retryable: isRetryable ?? true },
     ...(metrics ? { metrics: storedMetrics(metrics) } : {}),
   };
 }
