@@ -25,7 +25,7 @@ export type Scalars = {
 
 /** A schema to check. */
 export type CheckSchemaInput = {
-  /** Its schema, with or without the shared words; null takes what its endpoint answers. */
+  /** Schema of the subgraph, with or without the shared types; null for the schema that the endpoint serves. */
   readonly sdl?: InputMaybe<Scalars['String']['input']>;
   /** The registered subgraph. */
   readonly subgraph: Scalars['String']['input'];
@@ -34,24 +34,24 @@ export type CheckSchemaInput = {
 /** The check. */
 export type CheckSchemaPayload = {
   readonly __typename?: 'CheckSchemaPayload';
-  /** The check; null where it could not be made. */
+  /** The check; null if it could not be made. */
   readonly check?: Maybe<SchemaCheck>;
-  /** Why it could not be made. */
+  /** Errors that prevented the check. */
   readonly userErrors: ReadonlyArray<CheckSchemaUserError>;
 };
 
-/** Why `checkSchema` was refused. */
+/** An error in the input of `checkSchema`. */
 export type CheckSchemaUserError = UserError & {
   readonly __typename?: 'CheckSchemaUserError';
   /** Reason, for programs. */
   readonly code: CheckSchemaUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons to refuse a check. */
+/** Code of an error: a reason to refuse a check. */
 export type CheckSchemaUserErrorCode =
   /** The endpoint does not answer, or answers with another schema. */
   | 'ENDPOINT_DIFFERS'
@@ -62,15 +62,18 @@ export type CheckSchemaUserErrorCode =
 
 export type Mutation = {
   readonly __typename?: 'Mutation';
-  /** Checks a schema against all others that are live and against recorded use. Changes nothing but that the check is recorded. */
+  /** Checks a schema against all other live schemas and against recorded use, and records the check. */
   readonly checkSchema: CheckSchemaPayload;
   /** Checks a schema and makes it live in every gateway. */
   readonly publishSchema: PublishSchemaPayload;
-  /** Makes a subgraph known, or changes where it is reached. It is served when its schema is published. */
+  /** Registers a subgraph, or changes its address. The subgraph is served once its schema is published. */
   readonly registerSubgraph: RegisterSubgraphPayload;
-  /** Takes earlier schemas up again, in every gateway. */
+  /** Restores earlier schemas in every gateway. */
   readonly rollbackSchema: RollbackSchemaPayload;
-  /** Takes a subgraph out of the graph, in every gateway. What the others have of it goes with it, and is checked as any change. */
+  /**
+   * Removes a subgraph from the graph in every gateway. Fields of other subgraphs that depend on it are removed,
+   * too; the change is checked like any other.
+   */
   readonly withdrawSubgraph: WithdrawSubgraphPayload;
 };
 
@@ -119,58 +122,59 @@ export type PageInfo = {
 };
 
 /**
- * What an experiment's rules ask of where its job runs. The type of `Job.<experiment>` may implement it: whoever explains why a job waits
- * shows it beside core's words. Core asks no experiment: what counts is the selector that the job was submitted with.
+ * Placement rules that an experiment applies to its job. The type of `Job.<experiment>` may implement it, so
+ * that clients can show the rules next to the reasons that core gives. The rules only take effect through the
+ * selector of the job.
  */
 export type PlacementExplained = {
-  /** The rules that bear on this job, in the experiment's words; empty when there are none. */
+  /** Placement rules that apply to the job; empty if there are none. */
   readonly placement: ReadonlyArray<PlacementRule>;
 };
 
 /** One rule of an experiment about where a job runs. */
 export type PlacementRule = {
   readonly __typename?: 'PlacementRule';
-  /** The condition that it put into the job's selector, in CEL; null where it put none. */
+  /** Condition that the rule adds to the selector of the job, in CEL; null if it adds none. */
   readonly selector?: Maybe<Scalars['String']['output']>;
-  /** What it asks for, and why: one sentence for people. */
+  /** One sentence with the rule and its reason. */
   readonly text: Scalars['String']['output'];
 };
 
 /** A schema to publish. */
 export type PublishSchemaInput = {
-  /** Publish although it breaks clients. What breaks is in the history, and who accepted it. */
+  /** True to publish although the schema breaks clients. The history records the change and the publisher. */
   readonly isBreakingAccepted?: InputMaybe<Scalars['Boolean']['input']>;
-  /** What changes and why, up to 1000 characters. */
+  /** Note about the change, up to 1000 characters. */
   readonly note?: InputMaybe<Scalars['String']['input']>;
-  /** Its schema, which its endpoint must answer with; null takes what the endpoint answers. */
+  /** Schema of the subgraph, which the endpoint must serve; null for the schema that the endpoint serves. */
   readonly sdl?: InputMaybe<Scalars['String']['input']>;
   /** The registered subgraph. */
   readonly subgraph: Scalars['String']['input'];
 };
 
-/** What came of publishing. */
+/** Result of `publishSchema`. */
 export type PublishSchemaPayload = {
   readonly __typename?: 'PublishSchemaPayload';
-  /** The check that decided; null where there was none. */
+  /** Check on which the result is based; null if there was none. */
   readonly check?: Maybe<SchemaCheck>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<PublishSchemaUserError>;
-  /** The version that is now live; null where it was refused. What is live already is answered as it is. */
+  /** The live version; null if the schema was not published. A schema that is live already gives the live version. */
   readonly version?: Maybe<SchemaVersion>;
 };
 
-/** Why `publishSchema` was refused. */
+/** An error in the input of `publishSchema`. */
 export type PublishSchemaUserError = UserError & {
   readonly __typename?: 'PublishSchemaUserError';
   /** Reason, for programs. */
   readonly code: PublishSchemaUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons to refuse to publish a schema. */
+/** Code of an error: a reason to refuse to publish a schema. */
 export type PublishSchemaUserErrorCode =
   /** The schema breaks rules; the check names them. */
   | 'CHECK_FAILED'
@@ -185,20 +189,23 @@ export type PublishSchemaUserErrorCode =
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** Checks of the last 180 days, the newest first; those by which something was published among them. Null, with an error, in a gateway without a registry. */
+  /**
+   * Checks of the last 180 days, newest first, including those that led to a publication. Null, with an error,
+   * in a gateway without a registry.
+   */
   readonly schemaChecks?: Maybe<SchemaCheckConnection>;
-  /** What clients see change from one version to another, breaking changes first; at most 500. Null where there is no such version. */
+  /** Changes that clients see between two versions, breaking ones first; at most 500. Null if a version does not exist. */
   readonly schemaDiff?: Maybe<ReadonlyArray<SchemaChange>>;
   /**
-   * Who uses a place of the schema; null while no use is recorded, and with the error `NOT_FOUND` for a place that the graph does not have and
-   * nobody has used.
+   * Recorded use of an element of the schema; null if no use is recorded. An element that does not exist and was
+   * never used is an error `NOT_FOUND`.
    */
   readonly schemaUse?: Maybe<SchemaUse>;
-  /** A version of the graph; null where there is none of that number. */
+  /** A version of the graph; null if the version does not exist. */
   readonly schemaVersion?: Maybe<SchemaVersion>;
   /** Versions of the graph, the newest first; null, with an error, in a gateway without a registry. */
   readonly schemaVersions?: Maybe<SchemaVersionConnection>;
-  /** The subgraphs that are served or registered, by name, as this gateway sees them. */
+  /** Subgraphs that are served or registered, by name, as seen by this gateway. Their number is small, so the list has no pages. */
   readonly subgraphs: ReadonlyArray<Subgraph>;
 };
 
@@ -233,74 +240,74 @@ export type QueryschemaVersionsArgs = {
 
 /** A subgraph to register. */
 export type RegisterSubgraphInput = {
-  /** Where the gateway reaches it over HTTP, as `https://host/graphql`; subscriptions are asked for at the same address over WebSocket. */
+  /** Address of the service over HTTP, such as `https://host/graphql`. The gateway uses the same address over WebSocket for subscriptions. */
   readonly endpoint: Scalars['String']['input'];
-  /** Its name: for an experiment's subgraph the experiment's, 2 to 31 lower-case letters and digits, beginning with a letter. */
+  /** Name of the subgraph, for an experiment the name of the experiment: 2 to 31 lower-case letters and digits, beginning with a letter. */
   readonly name: Scalars['String']['input'];
-  /** The prefix of its types, in PascalCase, which no other has; null for a subgraph of core, which only those register who may do so everywhere. */
+  /** Unique prefix of the subgraph's types, in PascalCase; null for a subgraph of core, which requires the permission for all experiments. */
   readonly typePrefix?: InputMaybe<Scalars['String']['input']>;
 };
 
 /** The subgraph. */
 export type RegisterSubgraphPayload = {
   readonly __typename?: 'RegisterSubgraphPayload';
-  /** The subgraph; null where it was refused. */
+  /** The subgraph; null if the input has errors. */
   readonly subgraph?: Maybe<Subgraph>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<RegisterSubgraphUserError>;
 };
 
-/** Why `registerSubgraph` was refused. */
+/** An error in the input of `registerSubgraph`. */
 export type RegisterSubgraphUserError = UserError & {
   readonly __typename?: 'RegisterSubgraphUserError';
   /** Reason, for programs. */
   readonly code: RegisterSubgraphUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons to refuse a registration. */
+/** Code of an error: a reason to refuse a registration. */
 export type RegisterSubgraphUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** The prefix begins like that of another subgraph. */
   | 'TYPE_PREFIX_TAKEN';
 
-/** What to take up again. */
+/** Schemas to restore. */
 export type RollbackSchemaInput = {
-  /** Why, up to 1000 characters. */
+  /** Reason for the rollback, up to 1000 characters. */
   readonly note?: InputMaybe<Scalars['String']['input']>;
-  /** The subgraph whose earlier schema is taken up again; null takes up all of them, which only those do who may publish everywhere. */
+  /** Subgraph whose earlier schema is restored; null for all subgraphs, which requires the permission for all experiments. */
   readonly subgraph?: InputMaybe<Scalars['String']['input']>;
-  /** The version whose schemas are taken up again; null takes the last one in which they were others. */
+  /** Version whose schemas are restored; null means the most recent version with a different schema. */
   readonly version?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** What came of a rollback. */
+/** Result of `rollbackSchema`. */
 export type RollbackSchemaPayload = {
   readonly __typename?: 'RollbackSchemaPayload';
-  /** The check that refused it; null where there was none. */
+  /** Check that refused the rollback; null if there was none. */
   readonly check?: Maybe<SchemaCheck>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<RollbackSchemaUserError>;
-  /** The version that is now live; null where it was refused. */
+  /** The live version; null if nothing was restored. */
   readonly version?: Maybe<SchemaVersion>;
 };
 
-/** Why `rollbackSchema` was refused. */
+/** An error in the input of `rollbackSchema`. */
 export type RollbackSchemaUserError = UserError & {
   readonly __typename?: 'RollbackSchemaUserError';
   /** Reason, for programs. */
   readonly code: RollbackSchemaUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons to refuse a rollback. */
+/** Code of an error: a reason to refuse a rollback. */
 export type RollbackSchemaUserErrorCode =
   /** The schema breaks rules; the check names them. */
   | 'CHECK_FAILED'
@@ -312,66 +319,66 @@ export type RollbackSchemaUserErrorCode =
   | 'SUBGRAPH_NOT_FOUND'
   /** Other changes were published at the same time again and again. Nothing was changed by this call. */
   | 'TOO_MANY_PUBLISHERS'
-  /** There is no such version, or none that differs from the live one. */
+  /** The version does not exist, or no version differs from the live one. */
   | 'VERSION_NOT_FOUND';
 
-/** One change of what clients see. */
+/** A change that clients see. */
 export type SchemaChange = {
   readonly __typename?: 'SchemaChange';
-  /** What kind it is, as `FIELD_REMOVED`. */
+  /** Kind of the change, such as `FIELD_REMOVED`, in the terms of GraphQL Inspector. */
   readonly kind: Scalars['String']['output'];
-  /** What changes, in words. */
+  /** One sentence that describes the change. */
   readonly message: Scalars['String']['output'];
-  /** How much it matters. */
+  /** Severity of the change. */
   readonly severity: SchemaChangeSeverity;
-  /** Who uses the place; null for safe changes and where no use is recorded at all. */
+  /** Recorded use of the element; null for safe changes, and if no use is recorded. */
   readonly use?: Maybe<SchemaUse>;
-  /** The place: `Type`, `Type.field`, `Type.field.argument` or `@directive`. */
+  /** Coordinate of the changed element: `Type`, `Type.field`, `Type.field.argument` or `@directive`. */
   readonly where: Scalars['String']['output'];
 };
 
-/** How many changes there are. */
+/** Numbers of changes by severity. */
 export type SchemaChangeCounts = {
   readonly __typename?: 'SchemaChangeCounts';
   /** Changes that break clients. */
   readonly breaking: Scalars['Int']['output'];
   /** Changes that may surprise clients. */
   readonly dangerous: Scalars['Int']['output'];
-  /** Changes that no client notices unless it asks. */
+  /** Changes that do not affect existing operations. */
   readonly safe: Scalars['Int']['output'];
 };
 
-/** How much a change matters to clients. */
+/** Severity of a change for clients. */
 export type SchemaChangeSeverity =
-  /** Operations that use the place fail. */
+  /** Operations that use the element fail. */
   | 'BREAKING'
-  /** Operations stay valid, but clients may not expect what comes. */
+  /** Operations stay valid, but clients may not expect the new values. */
   | 'DANGEROUS'
-  /** Nobody notices. */
+  /** Existing operations are not affected. */
   | 'SAFE';
 
 /** The result of a check. */
 export type SchemaCheck = Node & {
   readonly __typename?: 'SchemaCheck';
-  /** The version it was checked against; 0 when nothing was live. */
+  /** Version that the schema was checked against; 0 if none was live. */
   readonly againstVersion: Scalars['Int']['output'];
-  /** How many changes there are of each severity. */
+  /** Number of changes of each severity. */
   readonly changeCounts: SchemaChangeCounts;
-  /** What would change for clients, breaking changes first; at most 500. */
+  /** Changes that clients would see, breaking ones first; at most 500. */
   readonly changes: ReadonlyArray<SchemaChange>;
-  /** When it was checked. */
+  /** Time of the check. */
   readonly checkedAt: Scalars['DateTime']['output'];
   /** Subject of the principal that requested the check. */
   readonly checkedBy: Scalars['String']['output'];
   /** SHA-256 of the checked schema in canonical spelling, in hex. */
   readonly digest: Scalars['String']['output'];
-  /** The rules that are not kept; at most 500. */
+  /** Violated rules; at most 500. */
   readonly findings: ReadonlyArray<SchemaFinding>;
-  /** Whether it could be published as it is. */
+  /** True if the schema could be published. */
   readonly hasPassed: Scalars['Boolean']['output'];
   /** Opaque identifier, `schemaCheck_…`. */
   readonly id: Scalars['ID']['output'];
-  /** The version it became; null for a check alone, and where it was refused. */
+  /** Version that the schema became; null if it was not published. */
   readonly publishedAs?: Maybe<Scalars['Int']['output']>;
   /** The subgraph. */
   readonly subgraph: Scalars['String']['output'];
@@ -399,29 +406,29 @@ export type SchemaCheckEdge = {
   readonly node: SchemaCheck;
 };
 
-/** How much one client has used a place. */
+/** Use of an element of the schema by one client. */
 export type SchemaClientUse = {
   readonly __typename?: 'SchemaClientUse';
-  /** What the client calls itself; `unknown` for one that does not say. */
+  /** Name that the client gives; `unknown` if it gives none. */
   readonly client: Scalars['String']['output'];
-  /** When it used it last, to the day, as `2030-05-17`. */
+  /** Day of the latest use, in UTC, as `YYYY-MM-DD`. */
   readonly lastUsedOn: Scalars['String']['output'];
   /** Requests in the last 30 days. */
   readonly requests: Scalars['SafeInt']['output'];
-  /** The client's version; `unknown` for one that does not say. */
+  /** Version that the client gives; `unknown` if it gives none. */
   readonly version: Scalars['String']['output'];
 };
 
-/** A rule that is not kept. */
+/** A violation of a rule. */
 export type SchemaFinding = {
   readonly __typename?: 'SchemaFinding';
-  /** What would be right. */
+  /** One sentence that describes the remedy. */
   readonly cure: Scalars['String']['output'];
-  /** What is wrong there. */
+  /** One sentence that describes the violation. */
   readonly message: Scalars['String']['output'];
   /** Rule that the schema violates. */
   readonly rule: SchemaRule;
-  /** The place: `Type`, `Type.field`, or the subgraph. */
+  /** Coordinate of the element: `Type` or `Type.field`, or the subgraph. */
   readonly where: Scalars['String']['output'];
 };
 
@@ -443,9 +450,9 @@ export type SchemaRule =
   | 'FOREIGN_CHANGE'
   /** Mutations of an experiment are named by a verb and its prefix. */
   | 'MUTATION_NAME'
-  /** What an experiment adds to the graph is nullable. */
+  /** Elements that an experiment adds to the graph are nullable. */
   | 'NULLABLE'
-  /** What an experiment adds to a type or to `Query` is under one field with its name. */
+  /** Elements that an experiment adds to a type or to `Query` are under one field with its name. */
   | 'ONE_FIELD'
   /** One subgraph defines a type. */
   | 'ONE_OWNER'
@@ -464,49 +471,49 @@ export type SchemaRule =
   /** An input has the same fields in all subgraphs. */
   | 'VANISHING_INPUT_FIELD';
 
-/** Recorded use of a place of the schema. */
+/** Recorded use of an element of the schema. */
 export type SchemaUse = {
   readonly __typename?: 'SchemaUse';
   /** The clients, those with the most requests first; at most 20. */
   readonly clients: ReadonlyArray<SchemaClientUse>;
-  /** Whether it is a fact that nobody has used it for 30 days: use has been recorded for that long, and there is none. */
+  /** True if use has been recorded for 30 days and there was none. */
   readonly isUnused: Scalars['Boolean']['output'];
-  /** When it was used last, to the day; null when it was not. */
+  /** Day of the latest use, in UTC, as `YYYY-MM-DD`; null if there was none. */
   readonly lastUsedOn?: Maybe<Scalars['String']['output']>;
-  /** Since when use is recorded. */
+  /** Time since which use is recorded. */
   readonly recordedSince: Scalars['DateTime']['output'];
-  /** Requests in the last 30 days that used it. */
+  /** Number of requests in the last 30 days that used the element. */
   readonly requests: Scalars['SafeInt']['output'];
 };
 
-/** A state of the whole graph: which subgraphs with which schemas. */
+/** A version of the whole graph: its subgraphs with their schemas. */
 export type SchemaVersion = {
   readonly __typename?: 'SchemaVersion';
-  /** How many changes there are of each severity. */
+  /** Number of changes of each severity. */
   readonly changeCounts: SchemaChangeCounts;
-  /** What changed for clients, breaking changes first; at most 500. */
+  /** Changes that clients see, breaking ones first; at most 500. */
   readonly changes: ReadonlyArray<SchemaChange>;
-  /** Whether the publisher accepted that it breaks clients. */
+  /** True if the publisher accepted that the version breaks clients. */
   readonly isBreakingAccepted: Scalars['Boolean']['output'];
-  /** Whether it is the one that is served. */
+  /** True if this version is served. */
   readonly isLive: Scalars['Boolean']['output'];
-  /** How it came about. */
+  /** Kind of change that made the version. */
   readonly kind: SchemaVersionKind;
-  /** What the publisher wrote about it; null for nothing. */
+  /** Note of the publisher; null if there is none. */
   readonly note?: Maybe<Scalars['String']['output']>;
-  /** 1 for the first; each later one is one more. */
+  /** Number of the version, from 1. */
   readonly number: Scalars['Int']['output'];
-  /** When it was published. */
+  /** Time of publication. */
   readonly publishedAt: Scalars['DateTime']['output'];
   /** Subject of the principal that published it. */
   readonly publishedBy: Scalars['String']['output'];
-  /** The version whose schemas were taken up again; null unless it is a rollback. */
+  /** Version whose schemas were restored; null unless the version is a rollback. */
   readonly restoredFrom?: Maybe<Scalars['Int']['output']>;
-  /** The subgraph that changed; null where several did. */
+  /** Subgraph that changed; null if several changed. */
   readonly subgraph?: Maybe<Scalars['String']['output']>;
-  /** The subgraphs it is made of. */
+  /** Subgraphs of the version. */
   readonly subgraphs: ReadonlyArray<SchemaVersionSubgraph>;
-  /** The composed supergraph; null for callers who may not read it. */
+  /** Composed supergraph; null if the caller may not read it. */
   readonly supergraphSdl?: Maybe<Scalars['String']['output']>;
 };
 
@@ -532,15 +539,15 @@ export type SchemaVersionEdge = {
   readonly node: SchemaVersion;
 };
 
-/** How a version came about. */
+/** Kind of change that makes a version. */
 export type SchemaVersionKind =
-  /** The subgraphs of a repository were put in as a whole. */
+  /** The subgraphs of a repository were installed as a whole. */
   | 'BASELINE'
   /** A subgraph was published. */
   | 'PUBLISH'
-  /** Earlier schemas were taken up again. */
+  /** Earlier schemas were restored. */
   | 'ROLLBACK'
-  /** A subgraph was taken out. */
+  /** A subgraph was withdrawn. */
   | 'WITHDRAWAL';
 
 /** A subgraph in a version of the graph. */
@@ -548,52 +555,52 @@ export type SchemaVersionSubgraph = {
   readonly __typename?: 'SchemaVersionSubgraph';
   /** SHA-256 of its schema in canonical spelling, in hex. */
   readonly digest: Scalars['String']['output'];
-  /** Where it was reached; null for callers who may not know it. */
+  /** Address of the service; null if the caller may not read it. */
   readonly endpoint?: Maybe<Scalars['String']['output']>;
-  /** Its name. */
+  /** Name of the subgraph. */
   readonly name: Scalars['String']['output'];
-  /** The version by which this schema came. */
+  /** Version that introduced this schema. */
   readonly sinceVersion: Scalars['Int']['output'];
 };
 
-/** A service behind the gateway, as this gateway sees it. */
+/** A service behind the gateway, as seen by this gateway. */
 export type Subgraph = Node & {
   readonly __typename?: 'Subgraph';
   /** Calls that may run at once; null for no limit. */
   readonly callLimit?: Maybe<Scalars['Int']['output']>;
   /** Calls since the gateway started. */
   readonly calls: Scalars['SafeInt']['output'];
-  /** Where it is registered to be reached; null for callers who may not know it. */
+  /** Registered address of the service; null if the caller may not read it. */
   readonly endpoint?: Maybe<Scalars['String']['output']>;
-  /** Those that failed: no answer, none in time, or none that can be used. */
+  /** Calls that failed: without a response, with a late one, or with an invalid one. */
   readonly failedCalls: Scalars['SafeInt']['output'];
   /** Opaque identifier, `subgraph_…`. */
   readonly id: Scalars['ID']['output'];
-  /** Whether it is in the graph that is served. */
+  /** True if the subgraph is part of the graph that is served. */
   readonly isLive: Scalars['Boolean']['output'];
-  /** What went wrong the last time; null when nothing has since the gateway started. */
+  /** Latest error since the gateway started; null if there was none. */
   readonly lastError?: Maybe<Scalars['String']['output']>;
-  /** When that was; null when nothing has gone wrong. */
+  /** Time of the latest error; null if there was none. */
   readonly lastErrorAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Its name, which for an experiment is the experiment's. */
+  /** Name of the subgraph; for an experiment, the name of the experiment. */
   readonly name: Scalars['String']['output'];
-  /** When that was; null for a schema that no registry knows. */
+  /** Time at which the present schema was published; null for a schema that the registry does not have. */
   readonly publishedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Subject of the principal that published the schema; null for a schema that the registry does not have. */
   readonly publishedBy?: Maybe<Scalars['String']['output']>;
-  /** Those that were not made, because too many ran already or the service is left alone for a moment. */
+  /** Calls rejected because the concurrency limit was reached or the circuit breaker was open. */
   readonly refusedCalls: Scalars['SafeInt']['output'];
   /** Calls of queries and mutations that run now. */
   readonly runningCalls: Scalars['Int']['output'];
-  /** The version of the graph by which its present schema came; null for one that no registry knows. */
+  /** Version of the graph that introduced the present schema; null for a schema that the registry does not have. */
   readonly schemaVersion?: Maybe<Scalars['Int']['output']>;
-  /** Its present schema; null for one that no registry knows, and for callers who may not read it. */
+  /** Present schema; null for a schema that the registry does not have, and if the caller may not read it. */
   readonly sdl?: Maybe<Scalars['String']['output']>;
   /** State of the circuit breaker that guards it in this gateway. */
   readonly state: SubgraphState;
-  /** Since when it is in this state, in this gateway. */
+  /** Time at which the subgraph entered the state, in this gateway. */
   readonly stateSince: Scalars['DateTime']['output'];
-  /** The prefix of its types; null for core's. */
+  /** Prefix of the subgraph's types; null for core. */
   readonly typePrefix?: Maybe<Scalars['String']['output']>;
 };
 
@@ -606,51 +613,51 @@ export type SubgraphState =
   /** Calls are made. */
   | 'UP';
 
-/** Something in a mutation's input that cannot be done as asked. The other parts of the input are not affected. */
+/** An error in the input of a mutation. Parts of the input without an error are processed. */
 export type UserError = {
-  /** What is wrong and what would be right, for people. */
+  /** Message that names the faulty value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Where in the input it is: names and list indices, from the outside in. */
+  /** Path of the faulty value in the input: field names and list indices, outermost first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** A subgraph to take out. */
+/** A subgraph to withdraw. */
 export type WithdrawSubgraphInput = {
-  /** Take it out although that breaks clients. What breaks is in the history, and who accepted it. */
+  /** True to withdraw the subgraph although that breaks clients. The history records the change and the publisher. */
   readonly isBreakingAccepted?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Forget its name, its prefix and its address, too. Unless this is set, it stays registered and can be published again. */
+  /** True to delete the registration, too, with name, prefix and address. Otherwise the subgraph stays registered and can be published again. */
   readonly isUnregistered?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Why, up to 1000 characters. */
+  /** Reason for the withdrawal, up to 1000 characters. */
   readonly note?: InputMaybe<Scalars['String']['input']>;
   /** The registered subgraph. */
   readonly subgraph: Scalars['String']['input'];
 };
 
-/** What came of taking a subgraph out. */
+/** Result of `withdrawSubgraph`. */
 export type WithdrawSubgraphPayload = {
   readonly __typename?: 'WithdrawSubgraphPayload';
-  /** The check that decided; null where there was none. */
+  /** Check on which the result is based; null if there was none. */
   readonly check?: Maybe<SchemaCheck>;
-  /** Whether it is no longer registered. */
+  /** True if the registration was deleted. */
   readonly isUnregistered: Scalars['Boolean']['output'];
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<WithdrawSubgraphUserError>;
-  /** The version that is now live; null where it was refused. Where the subgraph was not in the graph, the live one as it is. */
+  /** The live version; null if the subgraph was not withdrawn. A subgraph that is not in the graph gives the live version. */
   readonly version?: Maybe<SchemaVersion>;
 };
 
-/** Why `withdrawSubgraph` was refused. */
+/** An error in the input of `withdrawSubgraph`. */
 export type WithdrawSubgraphUserError = UserError & {
   readonly __typename?: 'WithdrawSubgraphUserError';
   /** Reason, for programs. */
   readonly code: WithdrawSubgraphUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons to refuse to withdraw a subgraph. */
+/** Code of an error: a reason to refuse to withdraw a subgraph. */
 export type WithdrawSubgraphUserErrorCode =
   /** The schema breaks rules; the check names them. */
   | 'CHECK_FAILED'

@@ -2,7 +2,9 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   buildSchema,
+  type GraphQLArgument,
   type GraphQLObjectType,
+  isEnumType,
   isInputObjectType,
   isInterfaceType,
   isObjectType,
@@ -15,6 +17,35 @@ const objects = types.filter(isObjectType);
 const fieldsOf = (type: GraphQLObjectType) =>
   Object.fromEntries(Object.values(type.getFields()).map((field) => [field.name, String(field.type)]));
 
+/** Arguments of a field; fields of inputs have none. */
+const argumentsOf = (field: object): readonly GraphQLArgument[] =>
+  'args' in field ? (field.args as readonly GraphQLArgument[]) : [];
+
+describe('descriptions', () => {
+  it('are noun phrases or sentences: none begins with Whether, What, Why, How or Who', () => {
+    const described = types.flatMap((type) => [
+      { place: type.name, description: type.description },
+      ...(isObjectType(type) || isInterfaceType(type) || isInputObjectType(type)
+        ? Object.values(type.getFields()).flatMap((field) => [
+            { place: `${type.name}.${field.name}`, description: field.description },
+            ...argumentsOf(field).map(({ name, description }) => ({
+              place: `${type.name}.${field.name}(${name}:)`,
+              description,
+            })),
+          ])
+        : []),
+      ...(isEnumType(type)
+        ? type.getValues().map(({ name, description }) => ({ place: `${type.name}.${name}`, description }))
+        : []),
+    ]);
+    expect(described.length).toBeGreaterThan(1000);
+    const others = described.filter(({ description }) =>
+      /^(Whether|What|Why|How|Who)\b/.test(description ?? ''),
+    );
+    expect(others).toEqual([]);
+  });
+});
+
 describe('booleans', () => {
   it('are named as statements, in outputs, inputs and arguments', () => {
     const isBoolean = ({ type }: { readonly type: unknown }) => /^Boolean!?$/.test(String(type));
@@ -22,7 +53,7 @@ describe('booleans', () => {
       if (!isObjectType(type) && !isInterfaceType(type) && !isInputObjectType(type)) return [];
       return Object.values(type.getFields()).flatMap((field) => [
         ...(isBoolean(field) ? [[`${type.name}.${field.name}`, field.name] as const] : []),
-        ...('args' in field ? field.args : [])
+        ...argumentsOf(field)
           .filter(isBoolean)
           .map(
             ({ name }: { readonly name: string }) => [`${type.name}.${field.name}(${name}:)`, name] as const,

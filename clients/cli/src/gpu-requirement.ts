@@ -71,7 +71,7 @@ const parsers: Readonly<Record<Kind, (value: string) => unknown>> = {
   vendor: (value) => {
     const vendor = value.toUpperCase();
     if (vendors.some((known) => known === vendor)) return vendor;
-    throw new InvalidArgumentError(`it must be one of ${vendors.join(', ')}.`);
+    throw new InvalidArgumentError(`Must be one of ${vendors.join(', ')}.`);
   },
   whole: (value) => {
     if (/^\d{1,9}$/.test(value)) return Number(value);

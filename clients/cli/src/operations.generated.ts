@@ -4,42 +4,42 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@rhizome/client';
-/** What a background operation does. */
+/** Kind of a background operation. */
 export type BulkOperationKind =
-  /** Cancels jobs, as `cancelJobs`. */
+  /** Cancels jobs, like `cancelJobs`. */
   | 'CANCEL'
-  /** Holds jobs, as `holdJobs`. */
+  /** Holds jobs, like `holdJobs`. */
   | 'HOLD'
-  /** Lets held jobs go on, as `releaseJobs`. */
+  /** Releases held jobs, like `releaseJobs`. */
   | 'RELEASE'
-  /** Makes new jobs of terminal ones, as `retryJobs`. */
+  /** Repeats terminal jobs, like `retryJobs`. */
   | 'RETRY'
-  /** Sets the priority of jobs, as `setJobPriority`. */
+  /** Sets the priority of jobs, like `setJobPriority`. */
   | 'SET_PRIORITY';
 
-/** How a background operation stands. */
+/** State of a background operation. */
 export type BulkOperationState =
   /** All jobs that matched were changed or refused. */
   | 'DONE'
   /** Jobs are still being changed. */
   | 'RUNNING';
 
-/** Reasons for which a job is left alone. */
+/** Reason for which a job is not changed. */
 export type BulkRefusalCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or the caller may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
-/** Which jobs to cancel, and why. */
+/** Jobs to cancel. */
 export type CancelJobsInput = {
-  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
+  /** Key with which a repeated call changes nothing. Keys are kept for 30 days after the change. */
   idempotencyKey?: string | null | undefined;
-  /** Why, up to 500 characters; seen in the job's history. */
+  /** Reason, up to 500 characters; seen in the job's history. */
   reason?: string | null | undefined;
-  /** Which jobs. */
+  /** Selection of jobs. */
   selection: JobSelectionInput;
 };
 
@@ -47,24 +47,24 @@ export type CancelJobsInput = {
 export type CancelJobsUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
 /** A schema to check. */
 export type CheckSchemaInput = {
-  /** Its schema, with or without the shared words; null takes what its endpoint answers. */
+  /** Schema of the subgraph, with or without the shared types; null for the schema that the endpoint serves. */
   sdl?: string | null | undefined;
   /** The registered subgraph. */
   subgraph: string;
 };
 
-/** Reasons to refuse a check. */
+/** Code of an error: a reason to refuse a check. */
 export type CheckSchemaUserErrorCode =
   /** The endpoint does not answer, or answers with another schema. */
   | 'ENDPOINT_DIFFERS'
@@ -75,40 +75,40 @@ export type CheckSchemaUserErrorCode =
 
 /** A queue to create. */
 export type CreateQueueInput = {
-  /** How the site starts the queue's workers. A note for operators: Rhizome starts no workers and does not act on it. */
+  /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   executor?: QueueExecutor | null | undefined;
   /** The experiments it admits, by name; empty admits every one. */
   experiments?: Array<string> | null | undefined;
-  /** Repeating the call with the same key gives the same queue. */
+  /** Key with which a repeated call gives the same queue. */
   idempotencyKey?: string | null | undefined;
-  /** At most 32 labels. */
+  /** Labels of the queue, at most 32. */
   labels?: Array<LabelInput> | null | undefined;
-  /** What a job may ask for at most, and the lease of its workers; without limits by default. */
+  /** Limits of jobs, and the lease of workers; unlimited by default. */
   limits?: QueueLimitsInput | null | undefined;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   name: string;
   /** The site it belongs to, 1 to 63 characters. */
   site: string;
-  /** Whether it takes work at once. */
+  /** Initial state of the queue. */
   state?: QueueState | null | undefined;
 };
 
 /** Reasons why `createQueue` refuses a queue. */
 export type CreateQueueUserErrorCode =
-  /** There is no such experiment. */
+  /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is a queue of that name. */
+  /** Another queue has the name. */
   | 'QUEUE_NAME_TAKEN';
 
-/** A worker that shall end its jobs and take no more. */
+/** A worker to drain: it finishes its jobs and takes no more. */
 export type DrainWorkerInput = {
-  /** Whether the worker has ended: it holds no job any more, and jobs that it still has go back. */
-  ended?: boolean | null | undefined;
-  /** Why, up to 500 characters. */
+  /** True if the worker has ended. Jobs that it still holds are reassigned. */
+  hasEnded?: boolean | null | undefined;
+  /** Reason for the drain, up to 500 characters. */
   reason?: string | null | undefined;
   /** The worker. */
   workerId: string;
@@ -118,9 +118,9 @@ export type DrainWorkerInput = {
 export type DrainWorkerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
 /** One environment variable. */
@@ -139,49 +139,55 @@ export type FileReferenceInput = {
   name: string;
 };
 
-/** GPUs that a job asks for. What is left out is not asked for. */
+/** GPUs that a job needs. Fields that are not set require nothing. */
 export type GpuRequirementInput = {
   /** The number of devices on one host, 1 to 64. */
   count?: number | null | undefined;
-  /** The CUDA runtime of the payload with its minor part, as `12.4` or `12.4.1`. */
+  /** The CUDA runtime of the payload with its minor part, such as `12.4` or `12.4.1`. */
   cudaRuntime?: string | null | undefined;
-  /** AMD targets in the payload, as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
+  /** AMD targets in the payload, such as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
   gfxTargets?: Array<string> | null | undefined;
-  /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
   hasCompatPackage?: boolean | null | undefined;
-  /** Whether memory errors must be corrected. */
+  /** True if memory errors must be corrected. */
   isEccRequired?: boolean | null | undefined;
-  /** Whether nothing else may run on the same physical GPU. */
+  /** True if no other job may use the same physical GPU. */
   isExclusive?: boolean | null | undefined;
-  /** Whether it needs what only a driver of the runtime's own branch offers. */
+  /** True if the payload needs a feature that only drivers of the runtime's own branch have. */
   isNewDriverFeatureRequired?: boolean | null | undefined;
-  /** Whether each two of the devices must be connected by NVLink, directly or over a switch: whole devices alone are. */
+  /** True if all devices must be connected to each other by NVLink, directly or through a switch. Only whole devices have NVLink. */
   isNvlinkRequired?: boolean | null | undefined;
-  /** Whether the job also runs without a GPU. */
+  /** True if the job also runs without a GPU. */
   isOptional?: boolean | null | undefined;
-  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, or as a partition (AMD) that is as large a part, 1 to 1000: 142 takes one of seven, 125 one of eight. */
+  /**
+   * Minimum size of the MIG slice or AMD partition, in thousandths of a device, 1 to 1000: 142 accepts one of
+   * seven slices, 125 one of eight.
+   */
   migFraction?: number | null | undefined;
-  /** The MIG profile, as `1g.10gb`. */
+  /** The MIG profile, such as `1g.10gb`. */
   migProfile?: string | null | undefined;
-  /** Lowest compute capability, as `8.0`. */
+  /** Lowest compute capability, such as `8.0`. */
   minComputeCapability?: string | null | undefined;
-  /** The lowest driver version, as `575.51`. */
+  /** The lowest driver version, such as `575.51`. */
   minDriverVersion?: string | null | undefined;
-  /** Memory of each device, or its class size: 40960 takes devices sold as 40 GB. */
+  /**
+   * Minimum memory of each device, in MiB. A device passes, too, if its nominal size is at least this: 40960
+   * accepts devices sold with 40 GB.
+   */
   minMemoryMiB?: number | null | undefined;
   /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
   models?: Array<string> | null | undefined;
-  /** PTX targets in the payload, as `compute_80`. */
+  /** PTX targets in the payload, such as `compute_80`. */
   ptxTargets?: Array<string> | null | undefined;
-  /** The CUDA toolkit that made the PTX, as `12.4`; that of `cudaRuntime` by default. */
+  /** CUDA toolkit that generated the PTX code, such as `12.4`; by default the toolkit of `cudaRuntime`. */
   ptxToolkit?: string | null | undefined;
-  /** The ROCm release of the payload, as `6.2`. */
+  /** The ROCm release of the payload, such as `6.2`. */
   rocmRuntime?: string | null | undefined;
-  /** SASS targets in the payload, as `sm_80`, `sm_90a` or `sm_100f`. */
+  /** SASS targets in the payload, such as `sm_80`, `sm_90a` or `sm_100f`. */
   sassTargets?: Array<string> | null | undefined;
   /** Thousandths of one device, 1 to 1000, time-shared where the queue allows it; `count` must be 1. */
   share?: number | null | undefined;
-  /** Memory that the job uses of a device it has a `share` of; the same part of its memory as of the device by default. */
+  /** Memory of the device that the job uses together with `share`; by default a proportional part of the device's memory. */
   shareMemoryMiB?: number | null | undefined;
   /** Vendor of the devices. */
   vendor?: GpuVendor | null | undefined;
@@ -196,25 +202,25 @@ export type GpuVendor =
   /** NVIDIA. */
   | 'NVIDIA';
 
-/** Which hardware. Every field given must be met; lists are alternatives. */
+/** Conditions that the hardware must meet, all of them. A list is met by any of its elements. */
 export type HardwareMapFilter = {
-  /** Of these models, by any of the names of the catalogue: `A100` takes all its variants. */
+  /** Models, by any of their names in the catalogue: `A100` includes all of its variants. */
   models?: Array<string> | null | undefined;
-  /** Of these queues, by name. */
+  /** Queues, by name; any of them. */
   queues?: Array<string> | null | undefined;
-  /** Of these sites. */
+  /** Sites; any of them. */
   sites?: Array<string> | null | undefined;
   /** Vendors of the GPUs. */
   vendors?: Array<GpuVendor> | null | undefined;
 };
 
-/** Which jobs to hold, and why. */
+/** Jobs to hold. */
 export type HoldJobsInput = {
-  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
+  /** Key with which a repeated call changes nothing. Keys are kept for 30 days after the change. */
   idempotencyKey?: string | null | undefined;
-  /** Why, 1 to 500 characters. */
+  /** Reason, 1 to 500 characters. */
   reason: string;
-  /** Which jobs. */
+  /** Selection of jobs. */
   selection: JobSelectionInput;
 };
 
@@ -222,16 +228,16 @@ export type HoldJobsInput = {
 export type HoldJobsUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
-/** Who is to blame for an error. */
+/** Cause of an error. */
 export type JobErrorFamily =
   /** Inputs or outputs. */
   | 'DATA'
@@ -244,65 +250,71 @@ export type JobErrorFamily =
   /** The worker: lost, out of disk, could not start the payload. */
   | 'WORKER';
 
-/** Which events. Every field given must be met; lists are alternatives, and an empty one is met by nothing. A field that is null narrows nothing. */
+/**
+ * Conditions that events must meet, all of them. A list is met by any of its elements; an empty list is met by
+ * no event, and null by every event.
+ */
 export type JobEventFilter = {
-  /** Of these experiments. */
+  /** Experiments; any of them. */
   experiments?: Array<string> | null | undefined;
-  /** Of these jobs, at most 1000. */
+  /** Jobs, at most 1000; any of them. */
   jobIds?: Array<string> | null | undefined;
-  /** With one of these labels, at most 32. */
+  /** Labels, at most 32; any of them. */
   labels?: Array<LabelInput> | null | undefined;
-  /** Belonging to this subject. */
+  /** Subject of the owner. */
   owner?: string | null | undefined;
-  /** Of this queue, by name. */
+  /** Queue, by name. */
   queue?: string | null | undefined;
-  /** Charged to this share. */
+  /** Path of the share. */
   share?: string | null | undefined;
-  /** Whose state is one of these after the change. */
+  /** States of the job after the change; any of them. */
   states?: Array<JobState> | null | undefined;
-  /** Of this task. */
+  /** Task, by identifier. */
   taskId?: string | null | undefined;
 };
 
-/** Which jobs. Every field given must be met; lists are alternatives. */
+/** Conditions that jobs must meet, all of them. A list is met by any of its elements. */
 export type JobFilter = {
   /** Submitted before. */
   createdBefore?: string | null | undefined;
   /** Submitted at or after. */
   createdFrom?: string | null | undefined;
-  /** Of these experiments. */
+  /** Experiments; any of them. */
   experiments?: Array<string> | null | undefined;
   /** These jobs, at most 1000. */
   ids?: Array<string> | null | undefined;
-  /** With this label. */
+  /** A label. */
   label?: LabelInput | null | undefined;
-  /** Belonging to this subject. */
+  /** Subject of the owner. */
   owner?: string | null | undefined;
   /** Last sent to a worker of this queue, by name. */
   queue?: string | null | undefined;
-  /** Charged to this share. */
+  /** Path of the share. */
   share?: string | null | undefined;
-  /** In these states. */
+  /** States; any of them. */
   states?: Array<JobState> | null | undefined;
-  /** Of this task. */
+  /** Task, by identifier. */
   taskId?: string | null | undefined;
 };
 
 /** A job to submit. */
 export type JobInput = {
-  /** Ids of jobs that must have FINISHED before; at most 1000. A job of the same call is named `#N`, its position from 0, and must stand before. */
+  /**
+   * Identifiers of jobs that must have FINISHED before this job starts, at most 1000. `#N` refers to the job
+   * with index N of the same call, which must precede this job.
+   */
   dependsOn?: Array<string> | null | undefined;
-  /** At most 32 labels. */
+  /** Labels of the job, at most 32. */
   labels?: Array<LabelInput> | null | undefined;
   /** A name of 1 to 255 characters. */
   name: string;
-  /** What is run. */
+  /** Program that the job runs. */
   payload: JobPayloadInput;
   /** Larger runs earlier; -1000 to 1000. */
   priority?: number | null | undefined;
-  /** What it asks of a worker. */
+  /** Resources that the job needs. */
   requirements?: JobRequirementsInput | null | undefined;
-  /** When and how often it is tried again. */
+  /** Policy by which failed attempts are repeated. */
   retry?: RetryPolicyInput | null | undefined;
   /** The leaf of the experiment's shares; its first leaf by default. */
   share?: string | null | undefined;
@@ -315,9 +327,9 @@ export type JobOrder =
   /** Oldest first. */
   | 'OLDEST';
 
-/** What is run. */
+/** Program that a job runs. */
 export type JobPayloadInput = {
-  /** Its arguments, at most 1000, together at most 128 KiB. */
+  /** Arguments of the program, at most 1000, together at most 128 KiB. */
   arguments?: Array<string> | null | undefined;
   /** The program, by path or by name on the worker's PATH. */
   command: string;
@@ -331,7 +343,7 @@ export type JobPayloadInput = {
   outputs?: Array<string> | null | undefined;
 };
 
-/** What a job asks of a worker. What is left out is the default. */
+/** Resources that a job needs. Fields that are not set have their defaults. */
 export type JobRequirementsInput = {
   /** The instruction set: `x86_64`, `aarch64`, `i686`, `ppc64le`, `riscv64` or `s390x`. */
   architecture?: string | null | undefined;
@@ -345,7 +357,7 @@ export type JobRequirementsInput = {
   diskMiB?: number | null | undefined;
   /** GPUs; none by default. */
   gpu?: GpuRequirementInput | null | undefined;
-  /** Whether the payload needs the outside network. */
+  /** True if the payload needs the outside network. */
   isNetworkRequired?: boolean | null | undefined;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
@@ -364,7 +376,7 @@ export type JobSelectionInput =
   |  { filter?: never;   /** These jobs, at most 10,000: answered in full. */
   ids: Array<string>; };
 
-/** The states of a job, in PanDA's words. */
+/** State of a job, in the terms of PanDA. */
 export type JobState =
   /** Ready; waits for a worker. */
   | 'ACTIVATED'
@@ -406,7 +418,7 @@ export type LogStream =
   /** Standard output. */
   | 'STDOUT';
 
-/** One value for the place of a parameter in the template. */
+/** Value of a parameter of the template. */
 export type ParameterInput = {
   /** The name: `{{name}}` in the template's name, arguments, environment values, input locations and outputs is replaced. */
   name: string;
@@ -437,17 +449,17 @@ export type PrincipalKind =
 
 /** A schema to publish. */
 export type PublishSchemaInput = {
-  /** Publish although it breaks clients. What breaks is in the history, and who accepted it. */
+  /** True to publish although the schema breaks clients. The history records the change and the publisher. */
   isBreakingAccepted?: boolean | null | undefined;
-  /** What changes and why, up to 1000 characters. */
+  /** Note about the change, up to 1000 characters. */
   note?: string | null | undefined;
-  /** Its schema, which its endpoint must answer with; null takes what the endpoint answers. */
+  /** Schema of the subgraph, which the endpoint must serve; null for the schema that the endpoint serves. */
   sdl?: string | null | undefined;
   /** The registered subgraph. */
   subgraph: string;
 };
 
-/** Reasons to refuse to publish a schema. */
+/** Code of an error: a reason to refuse to publish a schema. */
 export type PublishSchemaUserErrorCode =
   /** The schema breaks rules; the check names them. */
   | 'CHECK_FAILED'
@@ -460,7 +472,7 @@ export type PublishSchemaUserErrorCode =
   /** Other changes were published at the same time again and again. Nothing was changed by this call. */
   | 'TOO_MANY_PUBLISHERS';
 
-/** How a site starts the workers of a queue. Rhizome does not act on it; selectors can read it as `queue.executor`. */
+/** System by which a site starts the workers of a queue. Rhizome does not act on it; selectors can read it as `queue.executor`. */
 export type QueueExecutor =
   /** Started by hand or by a service. */
   | 'DIRECT'
@@ -471,25 +483,28 @@ export type QueueExecutor =
   /** Started as Slurm jobs. */
   | 'SLURM';
 
-/** Which queues. Every field given must be met; lists are alternatives. */
+/** Conditions that queues must meet, all of them. A list is met by any of its elements. */
 export type QueueFilter = {
-  /** Admitting this experiment. */
+  /** Experiment that the queue admits. */
   experiment?: string | null | undefined;
-  /** With these names. */
+  /** Names; any of them. */
   names?: Array<string> | null | undefined;
-  /** At this site. */
+  /** Site, by name. */
   site?: string | null | undefined;
-  /** In these states. */
+  /** States; any of them. */
   states?: Array<QueueState> | null | undefined;
 };
 
-/** Limits of a queue. What is left out is not limited, or stays as it is. */
+/** Limits of a queue. Limits that are not set are unlimited, or keep their value. */
 export type QueueLimitsInput = {
-  /** Whether jobs that ask for a `share` of a GPU may have one of its devices together; not by default. */
-  gpuSharing?: boolean | null | undefined;
-  /** How often a worker reports, in seconds, 1 to 300; 10 by default. */
+  /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. */
   heartbeatSeconds?: number | null | undefined;
-  /** After this silence, in seconds, a worker's jobs go back: at least twice the heartbeat, up to 3600; 30 by default. */
+  /** True if jobs that require a `share` of a GPU may use one device together; false by default. */
+  isGpuSharingEnabled?: boolean | null | undefined;
+  /**
+   * Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice the
+   * heartbeat, up to 3600; 30 by default.
+   */
   leaseSeconds?: number | null | undefined;
   /** Cores of one job, 1 to 4096. */
   maxCores?: number | null | undefined;
@@ -501,11 +516,11 @@ export type QueueLimitsInput = {
   maxWalltimeSeconds?: number | null | undefined;
 };
 
-/** Whether a queue takes work, in PanDA's words. */
+/** State of a queue, in the terms of PanDA. */
 export type QueueState =
   /** Takes no new work by brokerage, except jobs that are bound to it by name; what runs goes on. */
   | 'BROKEROFF'
-  /** Takes no new work, and its workers are told to drain. */
+  /** Takes no new work, and its workers get the command to drain. */
   | 'OFFLINE'
   /** Takes work. */
   | 'ONLINE'
@@ -516,26 +531,26 @@ export type QueueState =
 
 /** A subgraph to register. */
 export type RegisterSubgraphInput = {
-  /** Where the gateway reaches it over HTTP, as `https://host/graphql`; subscriptions are asked for at the same address over WebSocket. */
+  /** Address of the service over HTTP, such as `https://host/graphql`. The gateway uses the same address over WebSocket for subscriptions. */
   endpoint: string;
-  /** Its name: for an experiment's subgraph the experiment's, 2 to 31 lower-case letters and digits, beginning with a letter. */
+  /** Name of the subgraph, for an experiment the name of the experiment: 2 to 31 lower-case letters and digits, beginning with a letter. */
   name: string;
-  /** The prefix of its types, in PascalCase, which no other has; null for a subgraph of core, which only those register who may do so everywhere. */
+  /** Unique prefix of the subgraph's types, in PascalCase; null for a subgraph of core, which requires the permission for all experiments. */
   typePrefix?: string | null | undefined;
 };
 
-/** Reasons to refuse a registration. */
+/** Code of an error: a reason to refuse a registration. */
 export type RegisterSubgraphUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** The prefix begins like that of another subgraph. */
   | 'TYPE_PREFIX_TAKEN';
 
-/** Which jobs to release. */
+/** Jobs to release. */
 export type ReleaseJobsInput = {
-  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
+  /** Key with which a repeated call changes nothing. Keys are kept for 30 days after the change. */
   idempotencyKey?: string | null | undefined;
-  /** Which jobs. */
+  /** Selection of jobs. */
   selection: JobSelectionInput;
 };
 
@@ -543,25 +558,25 @@ export type ReleaseJobsInput = {
 export type ReleaseJobsUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
-/** Which jobs to retry. */
+/** Jobs to retry. */
 export type RetryJobsInput = {
   /**
    * 1 to 200 characters: repeating the call with the same key makes no second copy, until 30 days after the first was made. A call that copied
    * nothing, because each job was refused, leaves its key free.
    */
   idempotencyKey: string;
-  /** Also retry the children that were closed because of these jobs. */
+  /** True to repeat the children, too, that were closed because of these jobs. */
   isWithDependents?: boolean | null | undefined;
-  /** Which jobs; they must be terminal. */
+  /** Selection of jobs, which must be terminal. */
   selection: JobSelectionInput;
 };
 
@@ -569,16 +584,16 @@ export type RetryJobsInput = {
 export type RetryJobsUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
-/** When and how often a failed attempt is tried again. */
+/** Policy by which failed attempts are repeated. */
 export type RetryPolicyInput = {
   /** Each further wait is this many times the one before, 1 to 10. */
   backoffFactor?: number | null | undefined;
@@ -607,17 +622,17 @@ export type Role =
   /** Submits jobs and tasks, and manages its own. */
   | 'USER';
 
-/** What to take up again. */
+/** Schemas to restore. */
 export type RollbackSchemaInput = {
-  /** Why, up to 1000 characters. */
+  /** Reason for the rollback, up to 1000 characters. */
   note?: string | null | undefined;
-  /** The subgraph whose earlier schema is taken up again; null takes up all of them, which only those do who may publish everywhere. */
+  /** Subgraph whose earlier schema is restored; null for all subgraphs, which requires the permission for all experiments. */
   subgraph?: string | null | undefined;
-  /** The version whose schemas are taken up again; null takes the last one in which they were others. */
+  /** Version whose schemas are restored; null means the most recent version with a different schema. */
   version?: number | null | undefined;
 };
 
-/** Reasons to refuse a rollback. */
+/** Code of an error: a reason to refuse a rollback. */
 export type RollbackSchemaUserErrorCode =
   /** The schema breaks rules; the check names them. */
   | 'CHECK_FAILED'
@@ -629,16 +644,16 @@ export type RollbackSchemaUserErrorCode =
   | 'SUBGRAPH_NOT_FOUND'
   /** Other changes were published at the same time again and again. Nothing was changed by this call. */
   | 'TOO_MANY_PUBLISHERS'
-  /** There is no such version, or none that differs from the live one. */
+  /** The version does not exist, or no version differs from the live one. */
   | 'VERSION_NOT_FOUND';
 
-/** How much a change matters to clients. */
+/** Severity of a change for clients. */
 export type SchemaChangeSeverity =
-  /** Operations that use the place fail. */
+  /** Operations that use the element fail. */
   | 'BREAKING'
-  /** Operations stay valid, but clients may not expect what comes. */
+  /** Operations stay valid, but clients may not expect the new values. */
   | 'DANGEROUS'
-  /** Nobody notices. */
+  /** Existing operations are not affected. */
   | 'SAFE';
 
 /** Rule that the schema of a subgraph must follow. */
@@ -659,9 +674,9 @@ export type SchemaRule =
   | 'FOREIGN_CHANGE'
   /** Mutations of an experiment are named by a verb and its prefix. */
   | 'MUTATION_NAME'
-  /** What an experiment adds to the graph is nullable. */
+  /** Elements that an experiment adds to the graph are nullable. */
   | 'NULLABLE'
-  /** What an experiment adds to a type or to `Query` is under one field with its name. */
+  /** Elements that an experiment adds to a type or to `Query` are under one field with its name. */
   | 'ONE_FIELD'
   /** One subgraph defines a type. */
   | 'ONE_OWNER'
@@ -680,24 +695,24 @@ export type SchemaRule =
   /** An input has the same fields in all subgraphs. */
   | 'VANISHING_INPUT_FIELD';
 
-/** How a version came about. */
+/** Kind of change that makes a version. */
 export type SchemaVersionKind =
-  /** The subgraphs of a repository were put in as a whole. */
+  /** The subgraphs of a repository were installed as a whole. */
   | 'BASELINE'
   /** A subgraph was published. */
   | 'PUBLISH'
-  /** Earlier schemas were taken up again. */
+  /** Earlier schemas were restored. */
   | 'ROLLBACK'
-  /** A subgraph was taken out. */
+  /** A subgraph was withdrawn. */
   | 'WITHDRAWAL';
 
-/** Which jobs get which priority. */
+/** Jobs and their new priority. */
 export type SetJobPriorityInput = {
-  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
+  /** Key with which a repeated call changes nothing. Keys are kept for 30 days after the change. */
   idempotencyKey?: string | null | undefined;
   /** -1000 to 1000. */
   priority: number;
-  /** Which jobs. */
+  /** Selection of jobs. */
   selection: JobSelectionInput;
 };
 
@@ -705,11 +720,11 @@ export type SetJobPriorityInput = {
 export type SetJobPriorityUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
@@ -718,7 +733,7 @@ export type SetJobPriorityUserErrorCode =
 export type SetQueueStateInput = {
   /** The queue, by name. */
   name: string;
-  /** Why, 1 to 500 characters. */
+  /** Reason for the state, 1 to 500 characters. */
   reason: string;
   /** The state. */
   state: QueueState;
@@ -728,7 +743,7 @@ export type SetQueueStateInput = {
 export type SetQueueStateUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such queue, or you may not see it. */
+  /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
   /** The queue was changed in between. */
   | 'REVISION_CONFLICT';
@@ -737,34 +752,34 @@ export type SetQueueStateUserErrorCode =
 export type SetSharesInput = {
   /** The experiment. */
   experiment: string;
-  /** 1 to 100 leaves; a leaf that has live jobs cannot be left out. */
+  /** Shares of the experiment, 1 to 100. A share with live jobs cannot be omitted. */
   shares: Array<ShareInput>;
 };
 
 /** Reasons why `setShares` refuses shares. */
 export type SetSharesUserErrorCode =
-  /** There is no such experiment. */
+  /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** A leaf that is left out still has live jobs. */
+  /** A share that is not listed still has live jobs. */
   | 'SHARE_IN_USE';
 
 /** A leaf of the share tree. */
 export type ShareInput = {
-  /** Cores it may borrow beyond. */
+  /** Cores that the share may borrow beyond its own. */
   borrowLimitCores?: number | null | undefined;
-  /** GPUs it may borrow beyond, 0 to 10000000. */
+  /** GPUs that the share may borrow beyond its own, 0 to 10000000. */
   borrowLimitGpus?: number | null | undefined;
   /** The leaf's name, 1 to 31 lower-case letters, digits and `-`. */
   leaf: string;
-  /** Cores that are the share's own, 0 to 100000000. */
+  /** Cores that belong to the share, 0 to 100000000. */
   nominalCores: number;
-  /** GPUs that are the share's own, 0 to 10000000; the same part of all GPUs as of all cores by default. */
+  /** GPUs that belong to the share, 0 to 10000000; by default the same fraction of all GPUs as of all cores. */
   nominalGpus?: number | null | undefined;
-  /** Cores that one owner may use at once. */
+  /** Cores that one owner may use at the same time. */
   ownerLimitCores?: number | null | undefined;
-  /** Its part of what is borrowed, above 0, up to 1000. */
+  /** Weight of the share among borrowers, above 0, up to 1000. */
   weight?: number | null | undefined;
 };
 
@@ -782,36 +797,37 @@ export type SubmitJobsInput = {
   /** The experiment that owns the jobs. */
   experiment: string;
   /**
-   * 1 to 200 characters: the same key with the same jobs gives the same answer and submits nothing twice; with other jobs it is an error. It is
-   * known for 30 days.
+   * Key of 1 to 200 characters. A repeated call with the same key and jobs gives the same result and submits
+   * nothing; with other jobs it is an error. Keys are kept for 30 days.
    */
   idempotencyKey: string;
   /** 1 to 10,000 jobs. */
   jobs: Array<JobInput>;
   /**
-   * The subject of the principal that the jobs belong to, 1 to 255 characters: the caller by default. Another one needs `job:submitFor`, which
-   * services have: so the jobs of an experiment's mutation belong to the human who called it. The caller may still change them.
+   * Subject of the principal that will own the jobs, 1 to 255 characters; by default the caller. Another subject
+   * requires the permission `job:submitFor`, which services have, so that a job belongs to the user who called
+   * the service. The caller may still change the jobs.
    */
   onBehalfOf?: string | null | undefined;
 };
 
-/** Reasons to refuse a job at submit. */
+/** Code of an error in the input of a submission. */
 export type SubmitJobsUserErrorCode =
   /** More than 10,000 jobs in one call. */
   | 'BATCH_TOO_LARGE'
-  /** A parent does not exist, is of another experiment, or stands later in the call. */
+  /** A parent does not exist, belongs to another experiment, or follows the job in the same call. */
   | 'DEPENDENCY_INVALID'
-  /** There is no such experiment. */
+  /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such queue, or it does not admit the experiment. */
+  /** The queue does not exist, or does not admit the experiment. */
   | 'QUEUE_NOT_FOUND'
   /** The selector does not parse, does not give a boolean, or costs too much. */
   | 'SELECTOR_INVALID'
-  /** There is no such share. */
+  /** The share does not exist. */
   | 'SHARE_NOT_FOUND';
 
 /** A task to submit. */
@@ -820,7 +836,7 @@ export type SubmitTaskInput = {
   count?: number | null | undefined;
   /** The experiment that owns the task. */
   experiment: string;
-  /** 1 to 200 characters: the same key with the same content gives the same task. It is known for 30 days. */
+  /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same task. Keys are kept for 30 days. */
   idempotencyKey: string;
   /** A name of 1 to 255 characters. */
   name: string;
@@ -828,7 +844,10 @@ export type SubmitTaskInput = {
   onBehalfOf?: string | null | undefined;
   /** One job for each set; give this or `count`. */
   parameterSets?: Array<ParameterSetInput> | null | undefined;
-  /** What each job is; `{{index}}` is its position from 0. Its name is the template's name with the index where the template does not use it. */
+  /**
+   * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
+   * unless the template's name contains it.
+   */
   template: JobInput;
   /** Other shapes of job that parameter sets may name, at most 20, together at most 4 MiB. */
   variants?: Array<TaskVariantInput> | null | undefined;
@@ -840,36 +859,36 @@ export type SubmitTaskUserErrorCode =
   | 'BATCH_TOO_LARGE'
   /** A parent does not exist, is of another experiment, or comes later in the call. */
   | 'DEPENDENCY_INVALID'
-  /** There is no such experiment. */
+  /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such queue, or you may not see it. */
+  /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
   /** The selector does not parse, does not give a boolean, or costs too much. */
   | 'SELECTOR_INVALID'
-  /** There is no such share. */
+  /** The share does not exist. */
   | 'SHARE_NOT_FOUND';
 
-/** Which tasks. Every field given must be met; lists are alternatives. */
+/** Conditions that tasks must meet, all of them. A list is met by any of its elements. */
 export type TaskFilter = {
-  /** Of these experiments. */
+  /** Experiments; any of them. */
   experiments?: Array<string> | null | undefined;
   /** These tasks, at most 1000. */
   ids?: Array<string> | null | undefined;
-  /** Belonging to this subject. */
+  /** Subject of the owner. */
   owner?: string | null | undefined;
-  /** In these states. */
+  /** States; any of them. */
   states?: Array<TaskState> | null | undefined;
 };
 
-/** How a task stands. A retry of one of its jobs opens an ended task again: the first copy of a job stands in its place. */
+/** State of a task. A retry of one of its jobs reopens an ended task: the first copy of a job replaces the job. */
 export type TaskState =
   /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
   | 'CANCELLED'
-  /** Its jobs are being created; those that exist may already run. */
+  /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
   /** Ended: all jobs ended, some otherwise than FINISHED. */
   | 'FAILED'
@@ -878,25 +897,25 @@ export type TaskState =
   /** All jobs exist, and some are not terminal. */
   | 'RUNNING';
 
-/** Another shape of job in the same task. What is given stands in the place of the template's, as a whole. */
+/** A variant of the template. Fields that are set replace those of the template as a whole. */
 export type TaskVariantInput = {
-  /** The name of its jobs. */
+  /** Name of the jobs. */
   name?: string | null | undefined;
-  /** What its jobs run. */
+  /** Program that the jobs run. */
   payload?: JobPayloadInput | null | undefined;
-  /** What its jobs ask of a worker. */
+  /** Resources that the jobs need. */
   requirements?: JobRequirementsInput | null | undefined;
 };
 
-/** What to change of a queue. What is left out stays. */
+/** Changes of a queue. Fields that are not set keep their value. */
 export type UpdateQueueInput = {
-  /** How the site starts the queue's workers. A note for operators: Rhizome starts no workers and does not act on it. */
+  /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   executor?: QueueExecutor | null | undefined;
   /** Refuse unless the queue still has this revision. */
   expectedRevision?: number | null | undefined;
   /** The experiments it admits; empty admits every one. */
   experiments?: Array<string> | null | undefined;
-  /** All labels anew. */
+  /** Labels of the queue, which replace all existing ones. */
   labels?: Array<LabelInput> | null | undefined;
   /** Limits to change. */
   limits?: QueueLimitsInput | null | undefined;
@@ -908,35 +927,35 @@ export type UpdateQueueInput = {
 
 /** Reasons why `updateQueue` refuses a change. */
 export type UpdateQueueUserErrorCode =
-  /** There is no such experiment. */
+  /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such queue, or you may not see it. */
+  /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
   /** The queue was changed in between. */
   | 'REVISION_CONFLICT';
 
-/** Whether a wait can be estimated. */
+/** Kind of an estimate of a waiting time. */
 export type WaitEstimateKind =
-  /** It can: `seconds` and its bounds are there. */
+  /** The waiting time is estimated: `seconds` and its bounds are set. */
   | 'ESTIMATED'
-  /** It cannot: `reason` says why. */
+  /** The waiting time is unknown: `reason` has the cause. */
   | 'UNKNOWN';
 
-/** A subgraph to take out. */
+/** A subgraph to withdraw. */
 export type WithdrawSubgraphInput = {
-  /** Take it out although that breaks clients. What breaks is in the history, and who accepted it. */
+  /** True to withdraw the subgraph although that breaks clients. The history records the change and the publisher. */
   isBreakingAccepted?: boolean | null | undefined;
-  /** Forget its name, its prefix and its address, too. Unless this is set, it stays registered and can be published again. */
+  /** True to delete the registration, too, with name, prefix and address. Otherwise the subgraph stays registered and can be published again. */
   isUnregistered?: boolean | null | undefined;
-  /** Why, up to 1000 characters. */
+  /** Reason for the withdrawal, up to 1000 characters. */
   note?: string | null | undefined;
   /** The registered subgraph. */
   subgraph: string;
 };
 
-/** Reasons to refuse to withdraw a subgraph. */
+/** Code of an error: a reason to refuse to withdraw a subgraph. */
 export type WithdrawSubgraphUserErrorCode =
   /** The schema breaks rules; the check names them. */
   | 'CHECK_FAILED'
@@ -947,23 +966,23 @@ export type WithdrawSubgraphUserErrorCode =
   /** Other changes were published at the same time again and again. Nothing was changed by this call. */
   | 'TOO_MANY_PUBLISHERS';
 
-/** Which workers. Every field given must be met; lists are alternatives. */
+/** Conditions that workers must meet, all of them. A list is met by any of its elements. */
 export type WorkerFilter = {
   /** These workers, at most 1000. */
   ids?: Array<string> | null | undefined;
-  /** Of this queue, by name. */
+  /** Queue, by name. */
   queue?: string | null | undefined;
-  /** In these states; READY and DRAINING by default. */
+  /** States; READY and DRAINING by default. */
   states?: Array<WorkerState> | null | undefined;
 };
 
-/** How a worker stands. */
+/** State of a worker. */
 export type WorkerState =
-  /** Ends its jobs and takes no more. */
+  /** Finishes its jobs and takes no more. */
   | 'DRAINING'
-  /** Ended in order. */
+  /** Ended by itself. */
   | 'ENDED'
-  /** Was not heard of until its lease ended; its jobs went back. */
+  /** Did not report before its lease ended; its jobs were reassigned. */
   | 'LOST'
   /** Takes work. */
   | 'READY';

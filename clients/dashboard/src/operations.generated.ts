@@ -13,7 +13,7 @@ export type GpuVendor =
   /** NVIDIA. */
   | 'NVIDIA';
 
-/** The states of a job, in PanDA's words. */
+/** State of a job, in the terms of PanDA. */
 export type JobState =
   /** Ready; waits for a worker. */
   | 'ACTIVATED'
@@ -58,11 +58,11 @@ export type PrincipalKind =
   /** A service, as an experiment's. */
   | 'SERVICE';
 
-/** How a task stands. A retry of one of its jobs opens an ended task again: the first copy of a job stands in its place. */
+/** State of a task. A retry of one of its jobs reopens an ended task: the first copy of a job replaces the job. */
 export type TaskState =
   /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
   | 'CANCELLED'
-  /** Its jobs are being created; those that exist may already run. */
+  /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
   /** Ended: all jobs ended, some otherwise than FINISHED. */
   | 'FAILED'

@@ -4,11 +4,11 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@rhizome/client';
-/** A worker that asks for work. */
+/** A request of a worker for jobs. */
 export type AcquireJobsInput = {
-  /** Jobs at most, 1 to 1000. */
+  /** Maximum number of jobs, 1 to 1000. */
   count?: number | null | undefined;
-  /** What is free for them. */
+  /** Resources that are free for the jobs. */
   free: WorkerCapacityInput;
   /** Devices that are free, by UUID. */
   freeDeviceIds?: Array<string> | null | undefined;
@@ -24,14 +24,14 @@ export type AcquireJobsInput = {
 export type AcquireJobsUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
 /** Captured output of a job. */
 export type AppendJobLogInput = {
-  /** At most 100 chunks; a chunk that is known by its sequence number is taken once. */
+  /** Chunks of output, at most 100. A chunk whose sequence number is known is ignored. */
   chunks: Array<JobLogChunkInput>;
   /** The fence of its assignment. */
   fence: number;
@@ -47,49 +47,49 @@ export type AppendJobLogUserErrorCode =
   | 'FENCE_STALE'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The log is over its limit. */
   | 'LOG_TOO_LARGE'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
-/** Where a fact about a device comes from. */
+/** Source of a fact about a device. */
 export type DeviceFactSourceInput = {
-  /** The fact, as the field of `DeviceInput` that tells it. */
+  /** Name of the field of `DeviceInput`. */
   fact: string;
-  /** The source, as `nvidia-smi -q -x`, 1 to 128 characters. */
+  /** The source, such as `nvidia-smi -q -x`, 1 to 128 characters. */
   source: string;
 };
 
-/** Whether a device can be used. */
+/** Health of a device. */
 export type DeviceHealth =
-  /** It can be used. */
+  /** The device can be used. */
   | 'HEALTHY'
-  /** It cannot be used: no job is sent to it. */
+  /** The device cannot be used; no job is sent to it. */
   | 'UNHEALTHY'
-  /** Nobody knows: no job is sent to it. */
+  /** The health is unknown; no job is sent to the device. */
   | 'UNKNOWN';
 
 /** One GPU or one MIG slice. */
 export type DeviceInput = {
   /** The marketing brand, as its driver names it. */
   brand?: string | null | undefined;
-  /** The compute capability, as `9.0`. */
+  /** The compute capability, such as `9.0`. */
   computeCapability?: string | null | undefined;
   /** The newest CUDA version the driver supports. */
   cudaVersion?: string | null | undefined;
-  /** The driver's version, as `550.54.15`; left out when unknown, as every fact. */
+  /** Version of the driver, such as `550.54.15`; not set if unknown. */
   driverVersion?: string | null | undefined;
-  /** The LLVM target of an AMD device, as `gfx90a`. */
+  /** The LLVM target of an AMD device, such as `gfx90a`. */
   gfxTarget?: string | null | undefined;
-  /** Whether it can be used. */
+  /** Health of the device. */
   health?: DeviceHealth | null | undefined;
   /** The device's UUID, as its driver names it, 1 to 128 characters; each device once. */
   id: string;
-  /** Whether memory errors are corrected. */
+  /** True if memory errors are corrected. */
   isEccEnabled?: boolean | null | undefined;
   /** Memory as its driver reports it, in MiB. */
   memoryMiB?: number | null | undefined;
@@ -101,17 +101,17 @@ export type DeviceInput = {
   model: string;
   /** Each two devices with the same value are connected by NVLink, directly or over a switch. */
   nvlinkGroup?: string | null | undefined;
-  /** The UUID of the device a slice is part of; that one is no part itself, and need not be reported. */
+  /** UUID of the device that this is a part of. That device must not be a part itself, and need not be reported. */
   parentId?: string | null | undefined;
-  /** How a device that can be divided is, as `CPX/NPS4`, or `MIG` for one in MIG mode. */
+  /** Current partition mode, such as `CPX/NPS4`, or `MIG` in MIG mode. */
   partitionMode?: string | null | undefined;
-  /** The place on the PCI bus, as `0000:07:00.0`. */
+  /** Address on the PCI bus, such as `0000:07:00.0`. */
   pciAddress?: string | null | undefined;
-  /** The PCI vendor and device id, as `10de:20b2`. */
+  /** The PCI vendor and device id, such as `10de:20b2`. */
   pciId?: string | null | undefined;
-  /** The ROCm release on the host, as `6.2`. */
+  /** The ROCm release on the host, such as `6.2`. */
   rocmVersion?: string | null | undefined;
-  /** Where each fact comes from, at most 32. */
+  /** Sources of the facts about the device, at most 32. */
   sources?: Array<DeviceFactSourceInput> | null | undefined;
   /** Utilisation, 0 to 1. */
   utilisation?: number | null | undefined;
@@ -119,9 +119,9 @@ export type DeviceInput = {
   vendor: GpuVendor;
 };
 
-/** What of a device is in use. */
+/** Utilisation of a device. */
 export type DeviceUseInput = {
-  /** The device's UUID, as it was reported. Use of one that was not is told to nobody. */
+  /** UUID of the device as reported. Utilisation of a device that was never reported is ignored. */
   id: string;
   /** Memory in use, in MiB; left out when unknown. */
   memoryUsedMiB?: number | null | undefined;
@@ -129,11 +129,11 @@ export type DeviceUseInput = {
   utilisation?: number | null | undefined;
 };
 
-/** A worker that shall end its jobs and take no more. */
+/** A worker to drain: it finishes its jobs and takes no more. */
 export type DrainWorkerInput = {
-  /** Whether the worker has ended: it holds no job any more, and jobs that it still has go back. */
+  /** True if the worker has ended. Jobs that it still holds are reassigned. */
   hasEnded?: boolean | null | undefined;
-  /** Why, up to 500 characters. */
+  /** Reason for the drain, up to 500 characters. */
   reason?: string | null | undefined;
   /** The worker. */
   workerId: string;
@@ -143,14 +143,14 @@ export type DrainWorkerInput = {
 export type DrainWorkerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
 /** A job whose attempt failed. */
 export type FailJobInput = {
-  /** What went wrong. */
+  /** Error of the attempt. */
   error: JobErrorInput;
   /** The payload's exit code, if it ended by itself. */
   exitCode?: number | null | undefined;
@@ -158,15 +158,15 @@ export type FailJobInput = {
   fence: number;
   /** The job, by id. */
   id: string;
-  /** What it used. */
+  /** Resources that the attempt used. */
   metrics?: JobMetricsInput | null | undefined;
-  /** The signal that ended it, as `SIGKILL`. */
+  /** The signal that ended it, such as `SIGKILL`. */
   signal?: string | null | undefined;
 };
 
-/** Jobs whose attempts failed. */
+/** A report that attempts failed. */
 export type FailJobsInput = {
-  /** At most 1000 jobs. */
+  /** Jobs whose attempts failed, at most 1000. */
   jobs: Array<FailJobInput>;
   /** The worker. */
   workerId: string;
@@ -178,16 +178,16 @@ export type FailJobsUserErrorCode =
   | 'FENCE_STALE'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
-/** A job whose payload ended well. */
+/** A job whose payload succeeded. */
 export type FinishJobInput = {
   /** The payload's exit code. */
   exitCode?: number | null | undefined;
@@ -195,17 +195,17 @@ export type FinishJobInput = {
   fence: number;
   /** The job, by id. */
   id: string;
-  /** What it used. */
+  /** Resources that the attempt used. */
   metrics?: JobMetricsInput | null | undefined;
-  /** Where the declared outputs are; all of them when FINISHED. */
+  /** Locations of the declared outputs; all of them in the phase FINISHED. */
   outputs?: Array<JobOutputInput> | null | undefined;
-  /** How far it is. Without declared outputs FINISHED follows at once. */
+  /** Phase of the end. Without declared outputs the job is FINISHED at once. */
   phase?: FinishPhase | null | undefined;
 };
 
-/** Jobs whose payloads ended well. */
+/** A report that payloads succeeded. */
 export type FinishJobsInput = {
-  /** At most 1000 jobs. */
+  /** Jobs whose payloads succeeded, at most 1000. */
   jobs: Array<FinishJobInput>;
   /** The worker. */
   workerId: string;
@@ -217,18 +217,18 @@ export type FinishJobsUserErrorCode =
   | 'FENCE_STALE'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
   /** A declared output is missing. */
   | 'OUTPUT_MISSING'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
-/** How far the end of a payload is. */
+/** Phase of the end of a payload. */
 export type FinishPhase =
   /** All is done. */
   | 'FINISHED'
@@ -246,15 +246,15 @@ export type GpuVendor =
   /** NVIDIA. */
   | 'NVIDIA';
 
-/** A sign of life. Facts given replace those known. */
+/** A heartbeat of a worker. Facts that are set replace the known ones. */
 export type HeartbeatInput = {
-  /** What of all devices is in use, at most 256, if nothing else about them changed: cheaper than `devices`, with which it cannot go. */
+  /** Utilisation of all devices, at most 256, if nothing else about them changed. Excludes `devices`, which costs more. */
   deviceUse?: Array<DeviceUseInput> | null | undefined;
   /** All devices, at most 256, if a fact about them changed. */
   devices?: Array<DeviceInput> | null | undefined;
-  /** What the host is and has, if it changed. */
+  /** Hardware of the host, if it changed. */
   hardware?: WorkerHardwareInput | null | undefined;
-  /** The jobs it holds, with their fences: others are told to be dropped. */
+  /** Jobs that the worker holds, with their fences. The worker gets the command to drop those that are no longer its own. */
   jobs?: Array<HeldJobInput> | null | undefined;
   /** The worker. */
   workerId: string;
@@ -264,9 +264,9 @@ export type HeartbeatInput = {
 export type HeartbeatUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
 /** A job that a worker holds. */
@@ -277,7 +277,7 @@ export type HeldJobInput = {
   id: string;
 };
 
-/** Who is to blame for an error. */
+/** Cause of an error. */
 export type JobErrorFamily =
   /** Inputs or outputs. */
   | 'DATA'
@@ -290,13 +290,13 @@ export type JobErrorFamily =
   /** The worker: lost, out of disk, could not start the payload. */
   | 'WORKER';
 
-/** What went wrong, as a worker reports it. */
+/** Error of an attempt, as reported by a worker. */
 export type JobErrorInput = {
-  /** A stable word of up to 64 characters. */
+  /** Stable code of the error, up to 64 characters. */
   code: string;
-  /** Who is to blame. */
+  /** Cause of the error. */
   family: JobErrorFamily;
-  /** Whether another attempt could end well. */
+  /** True if another attempt may succeed. */
   isRetryable?: boolean | null | undefined;
   /** One sentence for a person, up to 2000 characters. */
   message: string;
@@ -304,17 +304,17 @@ export type JobErrorInput = {
 
 /** A piece of captured output. */
 export type JobLogChunkInput = {
-  /** When it was captured. */
+  /** Time at which the text was captured. */
   at: string;
-  /** Counts the chunks of the attempt from 0, without gaps. */
+  /** Number of the chunk in the attempt, from 0, without gaps. */
   sequence: number;
-  /** Which stream. */
+  /** Stream that the text was captured from. */
   stream: LogStream;
   /** The text, at most 64 KiB. */
   text: string;
 };
 
-/** What an attempt used, as a worker reports it. */
+/** Resources that an attempt used, as reported by a worker. */
 export type JobMetricsInput = {
   /** User and system time of all processes, in seconds. */
   cpuSeconds?: number | null | undefined;
@@ -322,7 +322,7 @@ export type JobMetricsInput = {
   gpuPeakMemoryMiB?: number | null | undefined;
   /** Mean utilisation of the devices, 0 to 1. */
   gpuUtilisation?: number | null | undefined;
-  /** Whether the payload was too short to be measured fully. */
+  /** True if the payload was too short to be measured completely. */
   isPartial?: boolean | null | undefined;
   /** Largest resident memory of all processes together, in MiB. */
   peakMemoryMiB?: number | null | undefined;
@@ -334,15 +334,15 @@ export type JobMetricsInput = {
   writeBytes?: number | null | undefined;
 };
 
-/** One declared output where it was put. */
+/** Declared output of a job, with its location. */
 export type JobOutputInput = {
-  /** Where it is: a URL or a path in the file store. */
+  /** URL or path of the file in the file store. */
   location: string;
   /** The declared name. */
   name: string;
-  /** Its SHA-256 in hexadecimal. */
+  /** SHA-256 of the file, in hexadecimal. */
   sha256: string;
-  /** Its size in bytes. */
+  /** Size of the file, in bytes. */
   sizeBytes: number;
 };
 
@@ -361,19 +361,19 @@ export type LogStream =
   /** Standard output. */
   | 'STDOUT';
 
-/** A worker that comes up. */
+/** A worker to register. */
 export type RegisterWorkerInput = {
-  /** Its devices, at most 256. */
+  /** Devices of the worker, at most 256. */
   devices?: Array<DeviceInput> | null | undefined;
-  /** When it must end. */
+  /** Time at which the worker must end. */
   endsAt?: string | null | undefined;
-  /** What the host is and has. */
+  /** Hardware of the host. */
   hardware: WorkerHardwareInput;
   /** The name of its host, 1 to 255 characters. */
   host: string;
-  /** Repeating the call with the same key gives the same worker, until 30 days after its end. */
+  /** Key with which a repeated call gives the same worker, until 30 days after that worker ended. */
   idempotencyKey: string;
-  /** At most 64 labels. */
+  /** Labels of the worker, at most 64. */
   labels?: Array<LabelInput> | null | undefined;
   /** The agent's name, 1 to 255 characters; the same name in the same queue takes over: an older worker of that name is LOST at once. */
   name: string;
@@ -385,11 +385,11 @@ export type RegisterWorkerInput = {
 
 /** Reasons why `registerWorker` refuses a worker. */
 export type RegisterWorkerUserErrorCode =
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such queue, or you may not see it. */
+  /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND';
 
 /** A job whose payload starts. */
@@ -398,13 +398,13 @@ export type StartJobInput = {
   fence: number;
   /** The job, by id. */
   id: string;
-  /** How far it is. */
+  /** Phase of the start. */
   phase: StartPhase;
 };
 
-/** Jobs whose payloads start. */
+/** A report that payloads start. */
 export type StartJobsInput = {
-  /** At most 1000 jobs. */
+  /** Jobs whose payloads start, at most 1000. */
   jobs: Array<StartJobInput>;
   /** The worker. */
   workerId: string;
@@ -416,23 +416,23 @@ export type StartJobsUserErrorCode =
   | 'FENCE_STALE'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
-/** How far the start of a payload is. */
+/** Phase of the start of a payload. */
 export type StartPhase =
   /** The payload runs. */
   | 'RUNNING'
   /** Inputs are staged, the payload is prepared. */
   | 'STARTING';
 
-/** An amount of what jobs ask for. */
+/** An amount of resources. */
 export type WorkerCapacityInput = {
   /** CPU cores. */
   cores: number;
@@ -442,7 +442,7 @@ export type WorkerCapacityInput = {
   memoryMiB: number;
 };
 
-/** Orders to a worker. */
+/** Kind of a command for a worker. */
 export type WorkerCommandKind =
   /** End the jobs and take no more. */
   | 'DRAIN'
@@ -453,11 +453,11 @@ export type WorkerCommandKind =
   /** There may be work: acquire now. */
   | 'WORK';
 
-/** What a host is and has. */
+/** Hardware of a host. */
 export type WorkerHardwareInput = {
-  /** The instruction set, as `x86_64`. */
+  /** The instruction set, such as `x86_64`. */
   architecture: string;
-  /** The level of the instruction set, as `x86-64-v3`. */
+  /** The level of the instruction set, such as `x86-64-v3`. */
   architectureLevel?: string | null | undefined;
   /** Container runtimes found. */
   containerRuntimes?: Array<string> | null | undefined;
@@ -465,11 +465,11 @@ export type WorkerHardwareInput = {
   cores: number;
   /** The CPU's model name. */
   cpuModel?: string | null | undefined;
-  /** The CPU's vendor, as `GenuineIntel`. */
+  /** The CPU's vendor, such as `GenuineIntel`. */
   cpuVendor?: string | null | undefined;
   /** Scratch space offered, in MiB, 0 to 1073741824. */
   diskMiB: number;
-  /** Whether payloads reach the outside network. */
+  /** True if payloads reach the outside network. */
   hasNetwork?: boolean | null | undefined;
   /** Memory offered, in MiB, 1 to 16777216. */
   memoryMiB: number;

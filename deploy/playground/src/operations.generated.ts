@@ -29,33 +29,33 @@ export type AtlasTransformInput = {
 
 /** A queue to create. */
 export type CreateQueueInput = {
-  /** How the site starts the queue's workers. A note for operators: Rhizome starts no workers and does not act on it. */
+  /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   executor?: QueueExecutor | null | undefined;
   /** The experiments it admits, by name; empty admits every one. */
   experiments?: Array<string> | null | undefined;
-  /** Repeating the call with the same key gives the same queue. */
+  /** Key with which a repeated call gives the same queue. */
   idempotencyKey?: string | null | undefined;
-  /** At most 32 labels. */
+  /** Labels of the queue, at most 32. */
   labels?: Array<LabelInput> | null | undefined;
-  /** What a job may ask for at most, and the lease of its workers; without limits by default. */
+  /** Limits of jobs, and the lease of workers; unlimited by default. */
   limits?: QueueLimitsInput | null | undefined;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   name: string;
   /** The site it belongs to, 1 to 63 characters. */
   site: string;
-  /** Whether it takes work at once. */
+  /** Initial state of the queue. */
   state?: QueueState | null | undefined;
 };
 
 /** Reasons why `createQueue` refuses a queue. */
 export type CreateQueueUserErrorCode =
-  /** There is no such experiment. */
+  /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is a queue of that name. */
+  /** Another queue has the name. */
   | 'QUEUE_NAME_TAKEN';
 
 /** One environment variable. */
@@ -66,13 +66,13 @@ export type EnvironmentVariableInput = {
   value: string;
 };
 
-/** What to explain before it is submitted. */
+/** Requirements to explain before a job is submitted. */
 export type ExplainRequirementsInput = {
-  /** The experiment that would own the job. */
+  /** Experiment that would own the job. */
   experiment: string;
   /** The priority; -1000 to 1000. */
   priority?: number | null | undefined;
-  /** What the job would ask of a worker. */
+  /** Resources that the job would need. */
   requirements?: JobRequirementsInput | null | undefined;
   /** The leaf of the experiment's shares; its first leaf by default. */
   share?: string | null | undefined;
@@ -86,49 +86,55 @@ export type FileReferenceInput = {
   name: string;
 };
 
-/** GPUs that a job asks for. What is left out is not asked for. */
+/** GPUs that a job needs. Fields that are not set require nothing. */
 export type GpuRequirementInput = {
   /** The number of devices on one host, 1 to 64. */
   count?: number | null | undefined;
-  /** The CUDA runtime of the payload with its minor part, as `12.4` or `12.4.1`. */
+  /** The CUDA runtime of the payload with its minor part, such as `12.4` or `12.4.1`. */
   cudaRuntime?: string | null | undefined;
-  /** AMD targets in the payload, as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
+  /** AMD targets in the payload, such as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
   gfxTargets?: Array<string> | null | undefined;
-  /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
   hasCompatPackage?: boolean | null | undefined;
-  /** Whether memory errors must be corrected. */
+  /** True if memory errors must be corrected. */
   isEccRequired?: boolean | null | undefined;
-  /** Whether nothing else may run on the same physical GPU. */
+  /** True if no other job may use the same physical GPU. */
   isExclusive?: boolean | null | undefined;
-  /** Whether it needs what only a driver of the runtime's own branch offers. */
+  /** True if the payload needs a feature that only drivers of the runtime's own branch have. */
   isNewDriverFeatureRequired?: boolean | null | undefined;
-  /** Whether each two of the devices must be connected by NVLink, directly or over a switch: whole devices alone are. */
+  /** True if all devices must be connected to each other by NVLink, directly or through a switch. Only whole devices have NVLink. */
   isNvlinkRequired?: boolean | null | undefined;
-  /** Whether the job also runs without a GPU. */
+  /** True if the job also runs without a GPU. */
   isOptional?: boolean | null | undefined;
-  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, or as a partition (AMD) that is as large a part, 1 to 1000: 142 takes one of seven, 125 one of eight. */
+  /**
+   * Minimum size of the MIG slice or AMD partition, in thousandths of a device, 1 to 1000: 142 accepts one of
+   * seven slices, 125 one of eight.
+   */
   migFraction?: number | null | undefined;
-  /** The MIG profile, as `1g.10gb`. */
+  /** The MIG profile, such as `1g.10gb`. */
   migProfile?: string | null | undefined;
-  /** Lowest compute capability, as `8.0`. */
+  /** Lowest compute capability, such as `8.0`. */
   minComputeCapability?: string | null | undefined;
-  /** The lowest driver version, as `575.51`. */
+  /** The lowest driver version, such as `575.51`. */
   minDriverVersion?: string | null | undefined;
-  /** Memory of each device, or its class size: 40960 takes devices sold as 40 GB. */
+  /**
+   * Minimum memory of each device, in MiB. A device passes, too, if its nominal size is at least this: 40960
+   * accepts devices sold with 40 GB.
+   */
   minMemoryMiB?: number | null | undefined;
   /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
   models?: Array<string> | null | undefined;
-  /** PTX targets in the payload, as `compute_80`. */
+  /** PTX targets in the payload, such as `compute_80`. */
   ptxTargets?: Array<string> | null | undefined;
-  /** The CUDA toolkit that made the PTX, as `12.4`; that of `cudaRuntime` by default. */
+  /** CUDA toolkit that generated the PTX code, such as `12.4`; by default the toolkit of `cudaRuntime`. */
   ptxToolkit?: string | null | undefined;
-  /** The ROCm release of the payload, as `6.2`. */
+  /** The ROCm release of the payload, such as `6.2`. */
   rocmRuntime?: string | null | undefined;
-  /** SASS targets in the payload, as `sm_80`, `sm_90a` or `sm_100f`. */
+  /** SASS targets in the payload, such as `sm_80`, `sm_90a` or `sm_100f`. */
   sassTargets?: Array<string> | null | undefined;
   /** Thousandths of one device, 1 to 1000, time-shared where the queue allows it; `count` must be 1. */
   share?: number | null | undefined;
-  /** Memory that the job uses of a device it has a `share` of; the same part of its memory as of the device by default. */
+  /** Memory of the device that the job uses together with `share`; by default a proportional part of the device's memory. */
   shareMemoryMiB?: number | null | undefined;
   /** Vendor of the devices. */
   vendor?: GpuVendor | null | undefined;
@@ -143,7 +149,7 @@ export type GpuVendor =
   /** NVIDIA. */
   | 'NVIDIA';
 
-/** Who is to blame for an error. */
+/** Cause of an error. */
 export type JobErrorFamily =
   /** Inputs or outputs. */
   | 'DATA'
@@ -158,27 +164,30 @@ export type JobErrorFamily =
 
 /** A job to submit. */
 export type JobInput = {
-  /** Ids of jobs that must have FINISHED before; at most 1000. A job of the same call is named `#N`, its position from 0, and must stand before. */
+  /**
+   * Identifiers of jobs that must have FINISHED before this job starts, at most 1000. `#N` refers to the job
+   * with index N of the same call, which must precede this job.
+   */
   dependsOn?: Array<string> | null | undefined;
-  /** At most 32 labels. */
+  /** Labels of the job, at most 32. */
   labels?: Array<LabelInput> | null | undefined;
   /** A name of 1 to 255 characters. */
   name: string;
-  /** What is run. */
+  /** Program that the job runs. */
   payload: JobPayloadInput;
   /** Larger runs earlier; -1000 to 1000. */
   priority?: number | null | undefined;
-  /** What it asks of a worker. */
+  /** Resources that the job needs. */
   requirements?: JobRequirementsInput | null | undefined;
-  /** When and how often it is tried again. */
+  /** Policy by which failed attempts are repeated. */
   retry?: RetryPolicyInput | null | undefined;
   /** The leaf of the experiment's shares; its first leaf by default. */
   share?: string | null | undefined;
 };
 
-/** What is run. */
+/** Program that a job runs. */
 export type JobPayloadInput = {
-  /** Its arguments, at most 1000, together at most 128 KiB. */
+  /** Arguments of the program, at most 1000, together at most 128 KiB. */
   arguments?: Array<string> | null | undefined;
   /** The program, by path or by name on the worker's PATH. */
   command: string;
@@ -192,7 +201,7 @@ export type JobPayloadInput = {
   outputs?: Array<string> | null | undefined;
 };
 
-/** What a job asks of a worker. What is left out is the default. */
+/** Resources that a job needs. Fields that are not set have their defaults. */
 export type JobRequirementsInput = {
   /** The instruction set: `x86_64`, `aarch64`, `i686`, `ppc64le`, `riscv64` or `s390x`. */
   architecture?: string | null | undefined;
@@ -206,7 +215,7 @@ export type JobRequirementsInput = {
   diskMiB?: number | null | undefined;
   /** GPUs; none by default. */
   gpu?: GpuRequirementInput | null | undefined;
-  /** Whether the payload needs the outside network. */
+  /** True if the payload needs the outside network. */
   isNetworkRequired?: boolean | null | undefined;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
@@ -218,7 +227,7 @@ export type JobRequirementsInput = {
   walltimeSeconds?: number | null | undefined;
 };
 
-/** The states of a job, in PanDA's words. */
+/** State of a job, in the terms of PanDA. */
 export type JobState =
   /** Ready; waits for a worker. */
   | 'ACTIVATED'
@@ -262,17 +271,17 @@ export type LogStream =
 
 /** A schema to publish. */
 export type PublishSchemaInput = {
-  /** Publish although it breaks clients. What breaks is in the history, and who accepted it. */
+  /** True to publish although the schema breaks clients. The history records the change and the publisher. */
   isBreakingAccepted?: boolean | null | undefined;
-  /** What changes and why, up to 1000 characters. */
+  /** Note about the change, up to 1000 characters. */
   note?: string | null | undefined;
-  /** Its schema, which its endpoint must answer with; null takes what the endpoint answers. */
+  /** Schema of the subgraph, which the endpoint must serve; null for the schema that the endpoint serves. */
   sdl?: string | null | undefined;
   /** The registered subgraph. */
   subgraph: string;
 };
 
-/** How a site starts the workers of a queue. Rhizome does not act on it; selectors can read it as `queue.executor`. */
+/** System by which a site starts the workers of a queue. Rhizome does not act on it; selectors can read it as `queue.executor`. */
 export type QueueExecutor =
   /** Started by hand or by a service. */
   | 'DIRECT'
@@ -283,13 +292,16 @@ export type QueueExecutor =
   /** Started as Slurm jobs. */
   | 'SLURM';
 
-/** Limits of a queue. What is left out is not limited, or stays as it is. */
+/** Limits of a queue. Limits that are not set are unlimited, or keep their value. */
 export type QueueLimitsInput = {
-  /** How often a worker reports, in seconds, 1 to 300; 10 by default. */
+  /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. */
   heartbeatSeconds?: number | null | undefined;
-  /** Whether jobs that ask for a `share` of a GPU may have one of its devices together; not by default. */
+  /** True if jobs that require a `share` of a GPU may use one device together; false by default. */
   isGpuSharingEnabled?: boolean | null | undefined;
-  /** After this silence, in seconds, a worker's jobs go back: at least twice the heartbeat, up to 3600; 30 by default. */
+  /**
+   * Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice the
+   * heartbeat, up to 3600; 30 by default.
+   */
   leaseSeconds?: number | null | undefined;
   /** Cores of one job, 1 to 4096. */
   maxCores?: number | null | undefined;
@@ -301,11 +313,11 @@ export type QueueLimitsInput = {
   maxWalltimeSeconds?: number | null | undefined;
 };
 
-/** Whether a queue takes work, in PanDA's words. */
+/** State of a queue, in the terms of PanDA. */
 export type QueueState =
   /** Takes no new work by brokerage, except jobs that are bound to it by name; what runs goes on. */
   | 'BROKEROFF'
-  /** Takes no new work, and its workers are told to drain. */
+  /** Takes no new work, and its workers get the command to drain. */
   | 'OFFLINE'
   /** Takes work. */
   | 'ONLINE'
@@ -331,7 +343,7 @@ export type RegisterExperimentUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
 
-/** When and how often a failed attempt is tried again. */
+/** Policy by which failed attempts are repeated. */
 export type RetryPolicyInput = {
   /** Each further wait is this many times the one before, 1 to 10. */
   backoffFactor?: number | null | undefined;
@@ -343,53 +355,53 @@ export type RetryPolicyInput = {
   retryOn?: Array<JobErrorFamily> | null | undefined;
 };
 
-/** How much a change matters to clients. */
+/** Severity of a change for clients. */
 export type SchemaChangeSeverity =
-  /** Operations that use the place fail. */
+  /** Operations that use the element fail. */
   | 'BREAKING'
-  /** Operations stay valid, but clients may not expect what comes. */
+  /** Operations stay valid, but clients may not expect the new values. */
   | 'DANGEROUS'
-  /** Nobody notices. */
+  /** Existing operations are not affected. */
   | 'SAFE';
 
 /** The shares of an experiment, all of them. */
 export type SetSharesInput = {
   /** The experiment. */
   experiment: string;
-  /** 1 to 100 leaves; a leaf that has live jobs cannot be left out. */
+  /** Shares of the experiment, 1 to 100. A share with live jobs cannot be omitted. */
   shares: Array<ShareInput>;
 };
 
 /** Reasons why `setShares` refuses shares. */
 export type SetSharesUserErrorCode =
-  /** There is no such experiment. */
+  /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** A leaf that is left out still has live jobs. */
+  /** A share that is not listed still has live jobs. */
   | 'SHARE_IN_USE';
 
 /** A leaf of the share tree. */
 export type ShareInput = {
-  /** Cores it may borrow beyond. */
+  /** Cores that the share may borrow beyond its own. */
   borrowLimitCores?: number | null | undefined;
-  /** GPUs it may borrow beyond, 0 to 10000000. */
+  /** GPUs that the share may borrow beyond its own, 0 to 10000000. */
   borrowLimitGpus?: number | null | undefined;
   /** The leaf's name, 1 to 31 lower-case letters, digits and `-`. */
   leaf: string;
-  /** Cores that are the share's own, 0 to 100000000. */
+  /** Cores that belong to the share, 0 to 100000000. */
   nominalCores: number;
-  /** GPUs that are the share's own, 0 to 10000000; the same part of all GPUs as of all cores by default. */
+  /** GPUs that belong to the share, 0 to 10000000; by default the same fraction of all GPUs as of all cores. */
   nominalGpus?: number | null | undefined;
-  /** Cores that one owner may use at once. */
+  /** Cores that one owner may use at the same time. */
   ownerLimitCores?: number | null | undefined;
-  /** Its part of what is borrowed, above 0, up to 1000. */
+  /** Weight of the share among borrowers, above 0, up to 1000. */
   weight?: number | null | undefined;
 };
 
 /** A production task to submit. */
 export type SubmitAtlasTaskInput = {
-  /** The campaign: `mc`, two digits and a letter, as `mc23e`. */
+  /** The campaign: `mc`, two digits and a letter, such as `mc23e`. */
   campaign: string;
   /** Cores of each job, 1 to 4096. */
   cores?: number | null | undefined;
@@ -403,13 +415,13 @@ export type SubmitAtlasTaskInput = {
   memoryMiB?: number | null | undefined;
   /** The physics short: 1 to 63 letters, digits and `_`. */
   physicsShort: string;
-  /** The software release a worker must have, as its label `atlas-release`; null takes any. */
+  /** The software release a worker must have, as its label `atlas-release`; null accepts any. */
   release?: string | null | undefined;
   /** The production request, 1 or more. */
   requestId: number;
   /** Random seed, 0 to 2,000,000,000; the job at position i of the task gets the seed plus i. */
   seed?: number | null | undefined;
-  /** The share, as `atlas/production`; the first by default. */
+  /** The share, such as `atlas/production`; the first by default. */
   share?: string | null | undefined;
   /** Events in all, 1 to 100,000,000. */
   totalEvents: number;
@@ -419,11 +431,11 @@ export type SubmitAtlasTaskInput = {
   walltimeSeconds?: number | null | undefined;
 };
 
-/** Reasons to refuse a production task. */
+/** Code of an error: a reason to refuse a production task. */
 export type SubmitAtlasTaskUserErrorCode =
   /** The steps do not make a chain of production. */
   | 'CHAIN_INVALID'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -446,7 +458,7 @@ export type SubmitEpicRunInput = {
   framesPerGroup: number;
   /** 1 to 200 characters: the same key with the same content gives the same run. */
   idempotencyKey: string;
-  /** Only workers with the label `epic-detector` of this configuration. */
+  /** True to run on workers only whose label `epic-detector` equals the detector's configuration. */
   isDetectorLabelRequired?: boolean | null | undefined;
   /** Attempts of each job, 1 to 20. */
   maxAttempts?: number | null | undefined;
@@ -466,9 +478,9 @@ export type SubmitEpicRunInput = {
   walltimeSeconds?: number | null | undefined;
 };
 
-/** Reasons to refuse a run. */
+/** Code of an error: a reason to refuse a run. */
 export type SubmitEpicRunUserErrorCode =
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -484,24 +496,25 @@ export type SubmitJobsInput = {
   /** The experiment that owns the jobs. */
   experiment: string;
   /**
-   * 1 to 200 characters: the same key with the same jobs gives the same answer and submits nothing twice; with other jobs it is an error. It is
-   * known for 30 days.
+   * Key of 1 to 200 characters. A repeated call with the same key and jobs gives the same result and submits
+   * nothing; with other jobs it is an error. Keys are kept for 30 days.
    */
   idempotencyKey: string;
   /** 1 to 10,000 jobs. */
   jobs: Array<JobInput>;
   /**
-   * The subject of the principal that the jobs belong to, 1 to 255 characters: the caller by default. Another one needs `job:submitFor`, which
-   * services have: so the jobs of an experiment's mutation belong to the human who called it. The caller may still change them.
+   * Subject of the principal that will own the jobs, 1 to 255 characters; by default the caller. Another subject
+   * requires the permission `job:submitFor`, which services have, so that a job belongs to the user who called
+   * the service. The caller may still change the jobs.
    */
   onBehalfOf?: string | null | undefined;
 };
 
-/** How a task stands. A retry of one of its jobs opens an ended task again: the first copy of a job stands in its place. */
+/** State of a task. A retry of one of its jobs reopens an ended task: the first copy of a job replaces the job. */
 export type TaskState =
   /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
   | 'CANCELLED'
-  /** Its jobs are being created; those that exist may already run. */
+  /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
   /** Ended: all jobs ended, some otherwise than FINISHED. */
   | 'FAILED'

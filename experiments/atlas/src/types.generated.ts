@@ -23,7 +23,7 @@ export type Scalars = {
   _FieldSet: { input: unknown; output: unknown; }
 };
 
-/** What a job is to ATLAS. */
+/** ATLAS details of a job. */
 export type AtlasJob = {
   readonly __typename?: 'AtlasJob';
   /** The number of events; all for the merge. */
@@ -36,7 +36,7 @@ export type AtlasJob = {
   readonly task: AtlasTask;
 };
 
-/** ATLAS's own questions. */
+/** ATLAS queries. */
 export type AtlasQuery = {
   readonly __typename?: 'AtlasQuery';
   /** One production task, or null. */
@@ -46,13 +46,13 @@ export type AtlasQuery = {
 };
 
 
-/** ATLAS's own questions. */
+/** ATLAS queries. */
 export type AtlasQuerytaskArgs = {
   id: Scalars['ID']['input'];
 };
 
 
-/** ATLAS's own questions. */
+/** ATLAS queries. */
 export type AtlasQuerytasksArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   campaign?: InputMaybe<Scalars['String']['input']>;
@@ -73,27 +73,27 @@ export type AtlasStep =
 /** An ATLAS production task: a chain of steps over a number of events, split into core jobs. */
 export type AtlasTask = Node & {
   readonly __typename?: 'AtlasTask';
-  /** The campaign, as `mc23e`. */
+  /** The campaign, such as `mc23e`. */
   readonly campaign: Scalars['String']['output'];
   /** Events of each job of the steps before the merge. */
   readonly eventsPerJob: Scalars['Int']['output'];
   /** Opaque identifier, `atlasTask_…`. */
   readonly id: Scalars['ID']['output'];
-  /** The physics short, as `Zmumu`. */
+  /** The physics short, such as `Zmumu`. */
   readonly physicsShort: Scalars['String']['output'];
   /** Events of jobs of the last step before the merge that FINISHED, derived from the jobs' events, each job counted once. */
   readonly processedEvents: Scalars['Int']['output'];
   /** The production request. */
   readonly requestId: Scalars['Int']['output'];
-  /** How it stands, derived from the jobs' events. */
+  /** Current state, derived from the events of the jobs. */
   readonly state: AtlasTaskState;
   /** The steps, in order. */
   readonly steps: ReadonlyArray<AtlasStep>;
-  /** When it was submitted. */
+  /** Time of submission. */
   readonly submittedAt: Scalars['DateTime']['output'];
-  /** Principal that submitted it. */
+  /** Principal that submitted the task. */
   readonly submittedBy: Principal;
-  /** The task in core that does the work; null while it is being submitted. */
+  /** Task of core that runs the jobs; null until it is submitted. */
   readonly task?: Maybe<Task>;
   /** Events in all. */
   readonly totalEvents: Scalars['Int']['output'];
@@ -133,11 +133,11 @@ export type AtlasTaskEdge = {
 /** Change of a production task. */
 export type AtlasTaskEvent = {
   readonly __typename?: 'AtlasTaskEvent';
-  /** The production task as it is now. */
+  /** Current state of the production task. */
   readonly task: AtlasTask;
 };
 
-/** How an ATLAS task stands, in the words of the production system. */
+/** State of an ATLAS task, in the terms of the production system. */
 export type AtlasTaskState =
   /** All jobs FINISHED. */
   | 'DONE'
@@ -145,7 +145,7 @@ export type AtlasTaskState =
   | 'FAILED'
   /** All jobs ended, some of them FINISHED. */
   | 'FINISHED'
-  /** Its jobs are being submitted. */
+  /** The jobs are being submitted. */
   | 'REGISTERED'
   /** Some jobs have not ended. */
   | 'RUNNING';
@@ -164,7 +164,7 @@ export type AtlasTransformInput = {
 
 export type Job = {
   readonly __typename?: 'Job';
-  /** What the job is to ATLAS; null for other experiments' jobs. */
+  /** ATLAS details of the job; null for jobs of other experiments. */
   readonly atlas?: Maybe<AtlasJob>;
   readonly id: Scalars['ID']['output'];
   readonly task?: Maybe<Task>;
@@ -202,20 +202,21 @@ export type PageInfo = {
 };
 
 /**
- * What an experiment's rules ask of where its job runs. The type of `Job.<experiment>` may implement it: whoever explains why a job waits
- * shows it beside core's words. Core asks no experiment: what counts is the selector that the job was submitted with.
+ * Placement rules that an experiment applies to its job. The type of `Job.<experiment>` may implement it, so
+ * that clients can show the rules next to the reasons that core gives. The rules only take effect through the
+ * selector of the job.
  */
 export type PlacementExplained = {
-  /** The rules that bear on this job, in the experiment's words; empty when there are none. */
+  /** Placement rules that apply to the job; empty if there are none. */
   readonly placement: ReadonlyArray<PlacementRule>;
 };
 
 /** One rule of an experiment about where a job runs. */
 export type PlacementRule = {
   readonly __typename?: 'PlacementRule';
-  /** The condition that it put into the job's selector, in CEL; null where it put none. */
+  /** Condition that the rule adds to the selector of the job, in CEL; null if it adds none. */
   readonly selector?: Maybe<Scalars['String']['output']>;
-  /** What it asks for, and why: one sentence for people. */
+  /** One sentence with the rule and its reason. */
   readonly text: Scalars['String']['output'];
 };
 
@@ -226,13 +227,13 @@ export type Principal = {
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** ATLAS's own questions; null while its service is down. */
+  /** ATLAS queries; null while the service of ATLAS is unavailable. */
   readonly atlas?: Maybe<AtlasQuery>;
 };
 
 /** A production task to submit. */
 export type SubmitAtlasTaskInput = {
-  /** The campaign: `mc`, two digits and a letter, as `mc23e`. */
+  /** The campaign: `mc`, two digits and a letter, such as `mc23e`. */
   readonly campaign: Scalars['String']['input'];
   /** Cores of each job, 1 to 4096. */
   readonly cores?: InputMaybe<Scalars['Int']['input']>;
@@ -246,13 +247,13 @@ export type SubmitAtlasTaskInput = {
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** The physics short: 1 to 63 letters, digits and `_`. */
   readonly physicsShort: Scalars['String']['input'];
-  /** The software release a worker must have, as its label `atlas-release`; null takes any. */
+  /** The software release a worker must have, as its label `atlas-release`; null accepts any. */
   readonly release?: InputMaybe<Scalars['String']['input']>;
   /** The production request, 1 or more. */
   readonly requestId: Scalars['Int']['input'];
   /** Random seed, 0 to 2,000,000,000; the job at position i of the task gets the seed plus i. */
   readonly seed?: InputMaybe<Scalars['Int']['input']>;
-  /** The share, as `atlas/production`; the first by default. */
+  /** The share, such as `atlas/production`; the first by default. */
   readonly share?: InputMaybe<Scalars['String']['input']>;
   /** Events in all, 1 to 100,000,000. */
   readonly totalEvents: Scalars['Int']['input'];
@@ -265,28 +266,28 @@ export type SubmitAtlasTaskInput = {
 /** The production task. */
 export type SubmitAtlasTaskPayload = {
   readonly __typename?: 'SubmitAtlasTaskPayload';
-  /** The task; null where it was refused. */
+  /** The task; null if the input has errors. */
   readonly task?: Maybe<AtlasTask>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<SubmitAtlasTaskUserError>;
 };
 
-/** Why a production task was refused. */
+/** An error in a request about a production task. */
 export type SubmitAtlasTaskUserError = UserError & {
   readonly __typename?: 'SubmitAtlasTaskUserError';
   /** Reason, for programs. */
   readonly code: SubmitAtlasTaskUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons to refuse a production task. */
+/** Code of an error: a reason to refuse a production task. */
 export type SubmitAtlasTaskUserErrorCode =
   /** The steps do not make a chain of production. */
   | 'CHAIN_INVALID'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -312,11 +313,11 @@ export type Task = {
   readonly id: Scalars['ID']['output'];
 };
 
-/** Something in a mutation's input that cannot be done as asked. The other parts of the input are not affected. */
+/** An error in the input of a mutation. Parts of the input without an error are processed. */
 export type UserError = {
-  /** What is wrong and what would be right, for people. */
+  /** Message that names the faulty value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Where in the input it is: names and list indices, from the outside in. */
+  /** Path of the faulty value in the input: field names and list indices, outermost first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 

@@ -23,16 +23,16 @@ export type Scalars = {
   _FieldSet: { input: unknown; output: unknown; }
 };
 
-/** How a group stands. */
+/** State of a group of super time frames. */
 export type EpicGroupState =
-  /** Its job ended otherwise. */
+  /** The job ended in another state than FINISHED. */
   | 'LOST'
-  /** Its job FINISHED. */
+  /** The job FINISHED. */
   | 'PROCESSED'
-  /** Its job has not ended. */
+  /** The job has not ended. */
   | 'WAITING';
 
-/** What a job is to ePIC. */
+/** ePIC details of a job. */
 export type EpicJob = {
   readonly __typename?: 'EpicJob';
   /** The group of super time frames it processes; null for the job that merges the run. */
@@ -41,7 +41,7 @@ export type EpicJob = {
   readonly run: EpicRun;
 };
 
-/** ePIC's own questions. */
+/** ePIC queries. */
 export type EpicQuery = {
   readonly __typename?: 'EpicQuery';
   /** One run by its number, or null. */
@@ -51,13 +51,13 @@ export type EpicQuery = {
 };
 
 
-/** ePIC's own questions. */
+/** ePIC queries. */
 export type EpicQueryrunArgs = {
   runNumber: Scalars['Int']['input'];
 };
 
 
-/** ePIC's own questions. */
+/** ePIC queries. */
 export type EpicQueryrunsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
@@ -66,7 +66,7 @@ export type EpicQueryrunsArgs = {
 /** A run of the ePIC detector: super time frames, processed in groups, each group by one core job. */
 export type EpicRun = Node & {
   readonly __typename?: 'EpicRun';
-  /** The detector's configuration, as `epic_craterlake_18x275`. */
+  /** The detector's configuration, such as `epic_craterlake_18x275`. */
   readonly detectorConfiguration: Scalars['String']['output'];
   /** Super time frames of one group. */
   readonly framesPerGroup: Scalars['Int']['output'];
@@ -80,13 +80,13 @@ export type EpicRun = Node & {
   readonly processedFrames: Scalars['Int']['output'];
   /** The run's number; unique. */
   readonly runNumber: Scalars['Int']['output'];
-  /** When it was submitted. */
+  /** Time of submission. */
   readonly submittedAt: Scalars['DateTime']['output'];
-  /** Principal that submitted it. */
+  /** Principal that submitted the run. */
   readonly submittedBy: Principal;
   /** Super time frames recorded. */
   readonly superTimeFrames: Scalars['Int']['output'];
-  /** The task in core that does the work; null while it is being submitted. */
+  /** Task of core that runs the jobs; null until it is submitted. */
   readonly task?: Maybe<Task>;
 };
 
@@ -131,7 +131,7 @@ export type EpicRunEdge = {
 /** Change of a run. */
 export type EpicRunEvent = {
   readonly __typename?: 'EpicRunEvent';
-  /** The run as it is now. */
+  /** Current state of the run. */
   readonly run: EpicRun;
 };
 
@@ -139,11 +139,11 @@ export type EpicRunEvent = {
 export type EpicRunPhase =
   /** All groups are processed. */
   | 'COMPLETE'
-  /** All groups ended, some otherwise than processed. */
+  /** All groups ended, some without being processed. */
   | 'PARTIAL'
   /** Groups are being processed. */
   | 'PROCESSING'
-  /** Its jobs are being submitted. */
+  /** The jobs are being submitted. */
   | 'STARTING';
 
 /** A number of consecutive super time frames. */
@@ -151,11 +151,11 @@ export type EpicTimeFrameGroup = {
   readonly __typename?: 'EpicTimeFrameGroup';
   /** The first super time frame, from 0. */
   readonly firstFrame: Scalars['Int']['output'];
-  /** How many. */
+  /** Number of super time frames. */
   readonly frames: Scalars['Int']['output'];
   /** Position in the run, from 0. */
   readonly index: Scalars['Int']['output'];
-  /** How it stands, derived from the jobs' events. */
+  /** Current state, derived from the events of the jobs. */
   readonly state: EpicGroupState;
 };
 
@@ -183,7 +183,7 @@ export type EpicTimeFrameGroupEdge = {
 
 export type Job = {
   readonly __typename?: 'Job';
-  /** What the job is to ePIC; null for other experiments' jobs. */
+  /** ePIC details of the job; null for jobs of other experiments. */
   readonly epic?: Maybe<EpicJob>;
   readonly id: Scalars['ID']['output'];
   readonly task?: Maybe<Task>;
@@ -221,20 +221,21 @@ export type PageInfo = {
 };
 
 /**
- * What an experiment's rules ask of where its job runs. The type of `Job.<experiment>` may implement it: whoever explains why a job waits
- * shows it beside core's words. Core asks no experiment: what counts is the selector that the job was submitted with.
+ * Placement rules that an experiment applies to its job. The type of `Job.<experiment>` may implement it, so
+ * that clients can show the rules next to the reasons that core gives. The rules only take effect through the
+ * selector of the job.
  */
 export type PlacementExplained = {
-  /** The rules that bear on this job, in the experiment's words; empty when there are none. */
+  /** Placement rules that apply to the job; empty if there are none. */
   readonly placement: ReadonlyArray<PlacementRule>;
 };
 
 /** One rule of an experiment about where a job runs. */
 export type PlacementRule = {
   readonly __typename?: 'PlacementRule';
-  /** The condition that it put into the job's selector, in CEL; null where it put none. */
+  /** Condition that the rule adds to the selector of the job, in CEL; null if it adds none. */
   readonly selector?: Maybe<Scalars['String']['output']>;
-  /** What it asks for, and why: one sentence for people. */
+  /** One sentence with the rule and its reason. */
   readonly text: Scalars['String']['output'];
 };
 
@@ -245,7 +246,7 @@ export type Principal = {
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** ePIC's own questions; null while its service is down. */
+  /** ePIC queries; null while the service of ePIC is unavailable. */
   readonly epic?: Maybe<EpicQuery>;
 };
 
@@ -263,7 +264,7 @@ export type SubmitEpicRunInput = {
   readonly framesPerGroup: Scalars['Int']['input'];
   /** 1 to 200 characters: the same key with the same content gives the same run. */
   readonly idempotencyKey: Scalars['String']['input'];
-  /** Only workers with the label `epic-detector` of this configuration. */
+  /** True to run on workers only whose label `epic-detector` equals the detector's configuration. */
   readonly isDetectorLabelRequired?: InputMaybe<Scalars['Boolean']['input']>;
   /** Attempts of each job, 1 to 20. */
   readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
@@ -286,26 +287,26 @@ export type SubmitEpicRunInput = {
 /** The run. */
 export type SubmitEpicRunPayload = {
   readonly __typename?: 'SubmitEpicRunPayload';
-  /** The run; null where it was refused. */
+  /** The run; null if the input has errors. */
   readonly run?: Maybe<EpicRun>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<SubmitEpicRunUserError>;
 };
 
-/** Why a run was refused. */
+/** An error in a request about a run. */
 export type SubmitEpicRunUserError = UserError & {
   readonly __typename?: 'SubmitEpicRunUserError';
   /** Reason, for programs. */
   readonly code: SubmitEpicRunUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons to refuse a run. */
+/** Code of an error: a reason to refuse a run. */
 export type SubmitEpicRunUserErrorCode =
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -333,11 +334,11 @@ export type Task = {
   readonly id: Scalars['ID']['output'];
 };
 
-/** Something in a mutation's input that cannot be done as asked. The other parts of the input are not affected. */
+/** An error in the input of a mutation. Parts of the input without an error are processed. */
 export type UserError = {
-  /** What is wrong and what would be right, for people. */
+  /** Message that names the faulty value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Where in the input it is: names and list indices, from the outside in. */
+  /** Path of the faulty value in the input: field names and list indices, outermost first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 

@@ -26,7 +26,7 @@ export type Scalars = {
 export type Job = {
   readonly __typename?: 'Job';
   readonly id: Scalars['ID']['output'];
-  /** What the job is to Larkspur; null for other experiments' jobs. */
+  /** Larkspur details of the job; null for jobs of other experiments. */
   readonly larkspur?: Maybe<LarkspurJob>;
   readonly task?: Maybe<Task>;
   readonly taskIndex?: Maybe<Scalars['Int']['output']>;
@@ -41,16 +41,16 @@ export type LarkspurBand =
   /** Red light. */
   | 'RED';
 
-/** What a job is to Larkspur. */
+/** Larkspur details of a job. */
 export type LarkspurJob = PlacementExplained & {
   readonly __typename?: 'LarkspurJob';
   /** The exposure, from 0; null for the stack. */
   readonly exposure?: Maybe<Scalars['Int']['output']>;
   /** The observation it belongs to. */
   readonly observation: LarkspurObservation;
-  /** Why it runs only where it does: the calibration that it needs. */
+  /** Placement rules of the job: the calibration that it needs. */
   readonly placement: ReadonlyArray<PlacementRule>;
-  /** Whether it calibrates an exposure or stacks them. */
+  /** Step of the observation that the job runs. */
   readonly step: LarkspurStep;
 };
 
@@ -65,17 +65,17 @@ export type LarkspurObservation = Node & {
   readonly exposureSeconds: Scalars['Float']['output'];
   /** The number of exposures; each is one job. */
   readonly exposures: Scalars['Int']['output'];
-  /** The field on the sky, as `LK-042`. */
+  /** The field on the sky, such as `LK-042`. */
   readonly field: Scalars['String']['output'];
   /** Opaque identifier, `larkspurObservation_…`. */
   readonly id: Scalars['ID']['output'];
-  /** How it stands, derived from the jobs' events. */
+  /** Current state, derived from the events of the jobs. */
   readonly state: LarkspurObservationState;
-  /** When it was submitted. */
+  /** Time of submission. */
   readonly submittedAt: Scalars['DateTime']['output'];
-  /** Principal that submitted it. */
+  /** Principal that submitted the observation. */
   readonly submittedBy: Principal;
-  /** The task in core that does the work; null while it is being submitted. */
+  /** Task of core that runs the jobs; null until it is submitted. */
   readonly task?: Maybe<Task>;
 };
 
@@ -113,22 +113,22 @@ export type LarkspurObservationEdge = {
 /** Change of an observation. */
 export type LarkspurObservationEvent = {
   readonly __typename?: 'LarkspurObservationEvent';
-  /** The observation as it is now. */
+  /** Current state of the observation. */
   readonly observation: LarkspurObservation;
 };
 
-/** How an observation stands. */
+/** State of an observation. */
 export type LarkspurObservationState =
   /** All exposures are calibrated and stacked. */
   | 'COMPLETE'
-  /** Some job ended otherwise than FINISHED. */
+  /** Some job ended in another state than FINISHED. */
   | 'INCOMPLETE'
   /** Some jobs have not ended. */
   | 'PROCESSING'
-  /** Its jobs are being submitted. */
+  /** The jobs are being submitted. */
   | 'SUBMITTING';
 
-/** Larkspur's own questions. */
+/** Larkspur queries. */
 export type LarkspurQuery = {
   readonly __typename?: 'LarkspurQuery';
   /** One observation, or null. */
@@ -138,13 +138,13 @@ export type LarkspurQuery = {
 };
 
 
-/** Larkspur's own questions. */
+/** Larkspur queries. */
 export type LarkspurQueryobservationArgs = {
   id: Scalars['ID']['input'];
 };
 
 
-/** Larkspur's own questions. */
+/** Larkspur queries. */
 export type LarkspurQueryobservationsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
@@ -188,20 +188,21 @@ export type PageInfo = {
 };
 
 /**
- * What an experiment's rules ask of where its job runs. The type of `Job.<experiment>` may implement it: whoever explains why a job waits
- * shows it beside core's words. Core asks no experiment: what counts is the selector that the job was submitted with.
+ * Placement rules that an experiment applies to its job. The type of `Job.<experiment>` may implement it, so
+ * that clients can show the rules next to the reasons that core gives. The rules only take effect through the
+ * selector of the job.
  */
 export type PlacementExplained = {
-  /** The rules that bear on this job, in the experiment's words; empty when there are none. */
+  /** Placement rules that apply to the job; empty if there are none. */
   readonly placement: ReadonlyArray<PlacementRule>;
 };
 
 /** One rule of an experiment about where a job runs. */
 export type PlacementRule = {
   readonly __typename?: 'PlacementRule';
-  /** The condition that it put into the job's selector, in CEL; null where it put none. */
+  /** Condition that the rule adds to the selector of the job, in CEL; null if it adds none. */
   readonly selector?: Maybe<Scalars['String']['output']>;
-  /** What it asks for, and why: one sentence for people. */
+  /** One sentence with the rule and its reason. */
   readonly text: Scalars['String']['output'];
 };
 
@@ -212,7 +213,7 @@ export type Principal = {
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** Larkspur's own questions; null while its service is down. */
+  /** Larkspur queries; null while the service of Larkspur is unavailable. */
   readonly larkspur?: Maybe<LarkspurQuery>;
 };
 
@@ -222,7 +223,7 @@ export type SubmitLarkspurObservationInput = {
   readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** The band of the filter. */
   readonly band: LarkspurBand;
-  /** Placement: only workers with the label `larkspur-calibration` of this value; null takes any. */
+  /** Placement: only workers with the label `larkspur-calibration` of this value; null accepts any. */
   readonly calibration?: InputMaybe<Scalars['String']['input']>;
   /** The program that calibrates; it gets `--step`, `--exposure` and `--field`. */
   readonly command: Scalars['String']['input'];
@@ -239,26 +240,26 @@ export type SubmitLarkspurObservationInput = {
 /** The observation. */
 export type SubmitLarkspurObservationPayload = {
   readonly __typename?: 'SubmitLarkspurObservationPayload';
-  /** The observation; null where it was refused. */
+  /** The observation; null if the input has errors. */
   readonly observation?: Maybe<LarkspurObservation>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<SubmitLarkspurObservationUserError>;
 };
 
-/** Why an observation was refused. */
+/** An error in a request about an observation. */
 export type SubmitLarkspurObservationUserError = UserError & {
   readonly __typename?: 'SubmitLarkspurObservationUserError';
   /** Reason, for programs. */
   readonly code: SubmitLarkspurObservationUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons to refuse an observation. */
+/** Code of an error: a reason to refuse an observation. */
 export type SubmitLarkspurObservationUserErrorCode =
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -284,11 +285,11 @@ export type Task = {
   readonly id: Scalars['ID']['output'];
 };
 
-/** Something in a mutation's input that cannot be done as asked. The other parts of the input are not affected. */
+/** An error in the input of a mutation. Parts of the input without an error are processed. */
 export type UserError = {
-  /** What is wrong and what would be right, for people. */
+  /** Message that names the faulty value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Where in the input it is: names and list indices, from the outside in. */
+  /** Path of the faulty value in the input: field names and list indices, outermost first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 

@@ -26,7 +26,7 @@ export type Scalars = {
 export type Job = {
   readonly __typename?: 'Job';
   readonly id: Scalars['ID']['output'];
-  /** What the job is to Rubin; null for other experiments' jobs. */
+  /** Rubin details of the job; null for jobs of other experiments. */
   readonly rubin?: Maybe<RubinJob>;
   readonly task?: Maybe<Task>;
   readonly taskIndex?: Maybe<Scalars['Int']['output']>;
@@ -63,20 +63,21 @@ export type PageInfo = {
 };
 
 /**
- * What an experiment's rules ask of where its job runs. The type of `Job.<experiment>` may implement it: whoever explains why a job waits
- * shows it beside core's words. Core asks no experiment: what counts is the selector that the job was submitted with.
+ * Placement rules that an experiment applies to its job. The type of `Job.<experiment>` may implement it, so
+ * that clients can show the rules next to the reasons that core gives. The rules only take effect through the
+ * selector of the job.
  */
 export type PlacementExplained = {
-  /** The rules that bear on this job, in the experiment's words; empty when there are none. */
+  /** Placement rules that apply to the job; empty if there are none. */
   readonly placement: ReadonlyArray<PlacementRule>;
 };
 
 /** One rule of an experiment about where a job runs. */
 export type PlacementRule = {
   readonly __typename?: 'PlacementRule';
-  /** The condition that it put into the job's selector, in CEL; null where it put none. */
+  /** Condition that the rule adds to the selector of the job, in CEL; null if it adds none. */
   readonly selector?: Maybe<Scalars['String']['output']>;
-  /** What it asks for, and why: one sentence for people. */
+  /** One sentence with the rule and its reason. */
   readonly text: Scalars['String']['output'];
 };
 
@@ -87,11 +88,11 @@ export type Principal = {
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** Rubin's own questions; null while its service is down. */
+  /** Rubin queries; null while the service of Rubin is unavailable. */
   readonly rubin?: Maybe<RubinQuery>;
 };
 
-/** What a job is to Rubin. */
+/** Rubin details of a job. */
 export type RubinJob = {
   readonly __typename?: 'RubinJob';
   /** The quantum it runs. */
@@ -103,13 +104,13 @@ export type RubinJob = {
 /** One node of a quantum graph. */
 export type RubinQuantum = {
   readonly __typename?: 'RubinQuantum';
-  /** The data it works on, as `visit=903334, detector=22`. */
+  /** Data that the quantum works on, such as `visit=903334, detector=22`. */
   readonly dataId: Scalars['String']['output'];
-  /** The label of the pipeline task, as `isr` or `calibrate`. */
+  /** The label of the pipeline task, such as `isr` or `calibrate`. */
   readonly label: Scalars['String']['output'];
   /** The name, unique in the workflow. */
   readonly name: Scalars['String']['output'];
-  /** The names of the quanta it needs. */
+  /** Names of the quanta that must finish before. */
   readonly needs: ReadonlyArray<Scalars['String']['output']>;
 };
 
@@ -147,7 +148,7 @@ export type RubinQuantumInput = {
   readonly needs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 
-/** Rubin's own questions. */
+/** Rubin queries. */
 export type RubinQuery = {
   readonly __typename?: 'RubinQuery';
   /** One workflow, or null. */
@@ -157,13 +158,13 @@ export type RubinQuery = {
 };
 
 
-/** Rubin's own questions. */
+/** Rubin queries. */
 export type RubinQueryworkflowArgs = {
   id: Scalars['ID']['input'];
 };
 
 
-/** Rubin's own questions. */
+/** Rubin queries. */
 export type RubinQueryworkflowsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
@@ -176,17 +177,17 @@ export type RubinWorkflow = Node & {
   readonly finishedQuanta: Scalars['Int']['output'];
   /** Opaque identifier, `rubinWorkflow_…`. */
   readonly id: Scalars['ID']['output'];
-  /** The name, as `u/hsc/run7`. */
+  /** The name, such as `u/hsc/run7`. */
   readonly name: Scalars['String']['output'];
-  /** The pipeline, as `DRP`. */
+  /** The pipeline, such as `DRP`. */
   readonly pipeline: Scalars['String']['output'];
   /** Quanta of the workflow, each after the quanta that it needs. */
   readonly quanta: RubinQuantumConnection;
-  /** When it was submitted. */
+  /** Time of submission. */
   readonly submittedAt: Scalars['DateTime']['output'];
-  /** Principal that submitted it. */
+  /** Principal that submitted the workflow. */
   readonly submittedBy: Principal;
-  /** The task in core that does the work; null while it is being submitted. */
+  /** Task of core that runs the jobs; null until it is submitted. */
   readonly task?: Maybe<Task>;
   /** The number of quanta. */
   readonly totalQuanta: Scalars['Int']['output'];
@@ -233,7 +234,7 @@ export type RubinWorkflowEdge = {
 /** Change of a workflow. */
 export type RubinWorkflowEvent = {
   readonly __typename?: 'RubinWorkflowEvent';
-  /** The workflow as it is now. */
+  /** Current state of the workflow. */
   readonly workflow: RubinWorkflow;
 };
 
@@ -260,28 +261,28 @@ export type SubmitRubinWorkflowInput = {
 /** The workflow. */
 export type SubmitRubinWorkflowPayload = {
   readonly __typename?: 'SubmitRubinWorkflowPayload';
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<SubmitRubinWorkflowUserError>;
-  /** The workflow; null where it was refused. */
+  /** The workflow; null if the input has errors. */
   readonly workflow?: Maybe<RubinWorkflow>;
 };
 
-/** Why a workflow was refused. */
+/** An error in a request about a workflow. */
 export type SubmitRubinWorkflowUserError = UserError & {
   readonly __typename?: 'SubmitRubinWorkflowUserError';
   /** Reason, for programs. */
   readonly code: SubmitRubinWorkflowUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons to refuse a workflow. */
+/** Code of an error: a reason to refuse a workflow. */
 export type SubmitRubinWorkflowUserErrorCode =
   /** Quanta need each other in a circle. */
   | 'GRAPH_CIRCULAR'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -307,11 +308,11 @@ export type Task = {
   readonly id: Scalars['ID']['output'];
 };
 
-/** Something in a mutation's input that cannot be done as asked. The other parts of the input are not affected. */
+/** An error in the input of a mutation. Parts of the input without an error are processed. */
 export type UserError = {
-  /** What is wrong and what would be right, for people. */
+  /** Message that names the faulty value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Where in the input it is: names and list indices, from the outside in. */
+  /** Path of the faulty value in the input: field names and list indices, outermost first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 

@@ -20,49 +20,55 @@ export type FileReferenceInput = {
   name: string;
 };
 
-/** GPUs that a job asks for. What is left out is not asked for. */
+/** GPUs that a job needs. Fields that are not set require nothing. */
 export type GpuRequirementInput = {
   /** The number of devices on one host, 1 to 64. */
   count?: number | null | undefined;
-  /** The CUDA runtime of the payload with its minor part, as `12.4` or `12.4.1`. */
+  /** The CUDA runtime of the payload with its minor part, such as `12.4` or `12.4.1`. */
   cudaRuntime?: string | null | undefined;
-  /** AMD targets in the payload, as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
+  /** AMD targets in the payload, such as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
   gfxTargets?: Array<string> | null | undefined;
-  /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
   hasCompatPackage?: boolean | null | undefined;
-  /** Whether memory errors must be corrected. */
+  /** True if memory errors must be corrected. */
   isEccRequired?: boolean | null | undefined;
-  /** Whether nothing else may run on the same physical GPU. */
+  /** True if no other job may use the same physical GPU. */
   isExclusive?: boolean | null | undefined;
-  /** Whether it needs what only a driver of the runtime's own branch offers. */
+  /** True if the payload needs a feature that only drivers of the runtime's own branch have. */
   isNewDriverFeatureRequired?: boolean | null | undefined;
-  /** Whether each two of the devices must be connected by NVLink, directly or over a switch: whole devices alone are. */
+  /** True if all devices must be connected to each other by NVLink, directly or through a switch. Only whole devices have NVLink. */
   isNvlinkRequired?: boolean | null | undefined;
-  /** Whether the job also runs without a GPU. */
+  /** True if the job also runs without a GPU. */
   isOptional?: boolean | null | undefined;
-  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, or as a partition (AMD) that is as large a part, 1 to 1000: 142 takes one of seven, 125 one of eight. */
+  /**
+   * Minimum size of the MIG slice or AMD partition, in thousandths of a device, 1 to 1000: 142 accepts one of
+   * seven slices, 125 one of eight.
+   */
   migFraction?: number | null | undefined;
-  /** The MIG profile, as `1g.10gb`. */
+  /** The MIG profile, such as `1g.10gb`. */
   migProfile?: string | null | undefined;
-  /** Lowest compute capability, as `8.0`. */
+  /** Lowest compute capability, such as `8.0`. */
   minComputeCapability?: string | null | undefined;
-  /** The lowest driver version, as `575.51`. */
+  /** The lowest driver version, such as `575.51`. */
   minDriverVersion?: string | null | undefined;
-  /** Memory of each device, or its class size: 40960 takes devices sold as 40 GB. */
+  /**
+   * Minimum memory of each device, in MiB. A device passes, too, if its nominal size is at least this: 40960
+   * accepts devices sold with 40 GB.
+   */
   minMemoryMiB?: number | null | undefined;
   /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
   models?: Array<string> | null | undefined;
-  /** PTX targets in the payload, as `compute_80`. */
+  /** PTX targets in the payload, such as `compute_80`. */
   ptxTargets?: Array<string> | null | undefined;
-  /** The CUDA toolkit that made the PTX, as `12.4`; that of `cudaRuntime` by default. */
+  /** CUDA toolkit that generated the PTX code, such as `12.4`; by default the toolkit of `cudaRuntime`. */
   ptxToolkit?: string | null | undefined;
-  /** The ROCm release of the payload, as `6.2`. */
+  /** The ROCm release of the payload, such as `6.2`. */
   rocmRuntime?: string | null | undefined;
-  /** SASS targets in the payload, as `sm_80`, `sm_90a` or `sm_100f`. */
+  /** SASS targets in the payload, such as `sm_80`, `sm_90a` or `sm_100f`. */
   sassTargets?: Array<string> | null | undefined;
   /** Thousandths of one device, 1 to 1000, time-shared where the queue allows it; `count` must be 1. */
   share?: number | null | undefined;
-  /** Memory that the job uses of a device it has a `share` of; the same part of its memory as of the device by default. */
+  /** Memory of the device that the job uses together with `share`; by default a proportional part of the device's memory. */
   shareMemoryMiB?: number | null | undefined;
   /** Vendor of the devices. */
   vendor?: GpuVendor | null | undefined;
@@ -77,7 +83,7 @@ export type GpuVendor =
   /** NVIDIA. */
   | 'NVIDIA';
 
-/** Who is to blame for an error. */
+/** Cause of an error. */
 export type JobErrorFamily =
   /** Inputs or outputs. */
   | 'DATA'
@@ -92,27 +98,30 @@ export type JobErrorFamily =
 
 /** A job to submit. */
 export type JobInput = {
-  /** Ids of jobs that must have FINISHED before; at most 1000. A job of the same call is named `#N`, its position from 0, and must stand before. */
+  /**
+   * Identifiers of jobs that must have FINISHED before this job starts, at most 1000. `#N` refers to the job
+   * with index N of the same call, which must precede this job.
+   */
   dependsOn?: Array<string> | null | undefined;
-  /** At most 32 labels. */
+  /** Labels of the job, at most 32. */
   labels?: Array<LabelInput> | null | undefined;
   /** A name of 1 to 255 characters. */
   name: string;
-  /** What is run. */
+  /** Program that the job runs. */
   payload: JobPayloadInput;
   /** Larger runs earlier; -1000 to 1000. */
   priority?: number | null | undefined;
-  /** What it asks of a worker. */
+  /** Resources that the job needs. */
   requirements?: JobRequirementsInput | null | undefined;
-  /** When and how often it is tried again. */
+  /** Policy by which failed attempts are repeated. */
   retry?: RetryPolicyInput | null | undefined;
   /** The leaf of the experiment's shares; its first leaf by default. */
   share?: string | null | undefined;
 };
 
-/** What is run. */
+/** Program that a job runs. */
 export type JobPayloadInput = {
-  /** Its arguments, at most 1000, together at most 128 KiB. */
+  /** Arguments of the program, at most 1000, together at most 128 KiB. */
   arguments?: Array<string> | null | undefined;
   /** The program, by path or by name on the worker's PATH. */
   command: string;
@@ -126,7 +135,7 @@ export type JobPayloadInput = {
   outputs?: Array<string> | null | undefined;
 };
 
-/** What a job asks of a worker. What is left out is the default. */
+/** Resources that a job needs. Fields that are not set have their defaults. */
 export type JobRequirementsInput = {
   /** The instruction set: `x86_64`, `aarch64`, `i686`, `ppc64le`, `riscv64` or `s390x`. */
   architecture?: string | null | undefined;
@@ -140,7 +149,7 @@ export type JobRequirementsInput = {
   diskMiB?: number | null | undefined;
   /** GPUs; none by default. */
   gpu?: GpuRequirementInput | null | undefined;
-  /** Whether the payload needs the outside network. */
+  /** True if the payload needs the outside network. */
   isNetworkRequired?: boolean | null | undefined;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
@@ -152,7 +161,7 @@ export type JobRequirementsInput = {
   walltimeSeconds?: number | null | undefined;
 };
 
-/** The states of a job, in PanDA's words. */
+/** State of a job, in the terms of PanDA. */
 export type JobState =
   /** Ready; waits for a worker. */
   | 'ACTIVATED'
@@ -187,7 +196,7 @@ export type LabelInput = {
   value: string;
 };
 
-/** One value for the place of a parameter in the template. */
+/** Value of a parameter of the template. */
 export type ParameterInput = {
   /** The name: `{{name}}` in the template's name, arguments, environment values, input locations and outputs is replaced. */
   name: string;
@@ -205,7 +214,7 @@ export type ParameterSetInput = {
   variant?: number | null | undefined;
 };
 
-/** When and how often a failed attempt is tried again. */
+/** Policy by which failed attempts are repeated. */
 export type RetryPolicyInput = {
   /** Each further wait is this many times the one before, 1 to 10. */
   backoffFactor?: number | null | undefined;
@@ -223,7 +232,7 @@ export type SubmitTaskInput = {
   count?: number | null | undefined;
   /** The experiment that owns the task. */
   experiment: string;
-  /** 1 to 200 characters: the same key with the same content gives the same task. It is known for 30 days. */
+  /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same task. Keys are kept for 30 days. */
   idempotencyKey: string;
   /** A name of 1 to 255 characters. */
   name: string;
@@ -231,7 +240,10 @@ export type SubmitTaskInput = {
   onBehalfOf?: string | null | undefined;
   /** One job for each set; give this or `count`. */
   parameterSets?: Array<ParameterSetInput> | null | undefined;
-  /** What each job is; `{{index}}` is its position from 0. Its name is the template's name with the index where the template does not use it. */
+  /**
+   * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
+   * unless the template's name contains it.
+   */
   template: JobInput;
   /** Other shapes of job that parameter sets may name, at most 20, together at most 4 MiB. */
   variants?: Array<TaskVariantInput> | null | undefined;
@@ -243,26 +255,26 @@ export type SubmitTaskUserErrorCode =
   | 'BATCH_TOO_LARGE'
   /** A parent does not exist, is of another experiment, or comes later in the call. */
   | 'DEPENDENCY_INVALID'
-  /** There is no such experiment. */
+  /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such queue, or you may not see it. */
+  /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
   /** The selector does not parse, does not give a boolean, or costs too much. */
   | 'SELECTOR_INVALID'
-  /** There is no such share. */
+  /** The share does not exist. */
   | 'SHARE_NOT_FOUND';
 
-/** Another shape of job in the same task. What is given stands in the place of the template's, as a whole. */
+/** A variant of the template. Fields that are set replace those of the template as a whole. */
 export type TaskVariantInput = {
-  /** The name of its jobs. */
+  /** Name of the jobs. */
   name?: string | null | undefined;
-  /** What its jobs run. */
+  /** Program that the jobs run. */
   payload?: JobPayloadInput | null | undefined;
-  /** What its jobs ask of a worker. */
+  /** Resources that the jobs need. */
   requirements?: JobRequirementsInput | null | undefined;
 };
 

@@ -31,11 +31,11 @@ export type Scalars = {
   _FieldSet: { input: unknown; output: unknown; }
 };
 
-/** A worker that asks for work. */
+/** A request of a worker for jobs. */
 export type AcquireJobsInput = {
-  /** Jobs at most, 1 to 1000. */
+  /** Maximum number of jobs, 1 to 1000. */
   readonly count?: InputMaybe<Scalars['Int']['input']>;
-  /** What is free for them. */
+  /** Resources that are free for the jobs. */
   readonly free: WorkerCapacityInput;
   /** Devices that are free, by UUID. */
   readonly freeDeviceIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
@@ -47,12 +47,12 @@ export type AcquireJobsInput = {
   readonly workerId: Scalars['ID']['input'];
 };
 
-/** The work. */
+/** Result of `acquireJobs`. */
 export type AcquireJobsPayload = {
   readonly __typename?: 'AcquireJobsPayload';
-  /** The jobs; empty when there is nothing that fits. */
+  /** Assigned jobs; empty if no job fits. */
   readonly assignments: ReadonlyArray<JobAssignment>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<AcquireJobsUserError>;
 };
 
@@ -61,7 +61,7 @@ export type AcquireJobsUserError = UserError & {
   readonly __typename?: 'AcquireJobsUserError';
   /** Reason, for programs. */
   readonly code: AcquireJobsUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -71,14 +71,14 @@ export type AcquireJobsUserError = UserError & {
 export type AcquireJobsUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
 /** Captured output of a job. */
 export type AppendJobLogInput = {
-  /** At most 100 chunks; a chunk that is known by its sequence number is taken once. */
+  /** Chunks of output, at most 100. A chunk whose sequence number is known is ignored. */
   readonly chunks: ReadonlyArray<JobLogChunkInput>;
   /** The fence of its assignment. */
   readonly fence: Scalars['SafeInt']['input'];
@@ -88,12 +88,12 @@ export type AppendJobLogInput = {
   readonly workerId: Scalars['ID']['input'];
 };
 
-/** What became of the chunks. */
+/** Result of `appendJobLog`. */
 export type AppendJobLogPayload = {
   readonly __typename?: 'AppendJobLogPayload';
-  /** The next sequence number expected; null where it was refused. */
+  /** Sequence number that is expected next; null if the input has errors. */
   readonly nextSequence?: Maybe<Scalars['Int']['output']>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<AppendJobLogUserError>;
 };
 
@@ -102,7 +102,7 @@ export type AppendJobLogUserError = UserError & {
   readonly __typename?: 'AppendJobLogUserError';
   /** Reason, for programs. */
   readonly code: AppendJobLogUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -114,13 +114,13 @@ export type AppendJobLogUserErrorCode =
   | 'FENCE_STALE'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The log is over its limit. */
   | 'LOG_TOO_LARGE'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
 /** A durable background operation on many jobs. */
@@ -128,13 +128,13 @@ export type BulkOperation = Node & {
   readonly __typename?: 'BulkOperation';
   /** Jobs changed so far. */
   readonly changedCount: Scalars['Int']['output'];
-  /** When it was asked for. */
+  /** Time at which the operation was requested. */
   readonly createdAt: Scalars['DateTime']['output'];
-  /** When it ended; null while it goes on. */
+  /** Time at which the operation ended; null while it runs. */
   readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Opaque identifier, `op_…`. */
   readonly id: Scalars['ID']['output'];
-  /** The mutation it carries out. */
+  /** Mutation that the operation carries out. */
   readonly kind: BulkOperationKind;
   /** The first 100 refusals. */
   readonly refusals: ReadonlyArray<BulkRefusal>;
@@ -144,26 +144,26 @@ export type BulkOperation = Node & {
   readonly refusedCount: Scalars['Int']['output'];
   /** Principal that requested the operation. */
   readonly requestedBy: Principal;
-  /** How it stands. */
+  /** Current state of the operation. */
   readonly state: BulkOperationState;
   /** Jobs that matched when it began. */
   readonly totalCount: Scalars['Int']['output'];
 };
 
-/** What a background operation does. */
+/** Kind of a background operation. */
 export type BulkOperationKind =
-  /** Cancels jobs, as `cancelJobs`. */
+  /** Cancels jobs, like `cancelJobs`. */
   | 'CANCEL'
-  /** Holds jobs, as `holdJobs`. */
+  /** Holds jobs, like `holdJobs`. */
   | 'HOLD'
-  /** Lets held jobs go on, as `releaseJobs`. */
+  /** Releases held jobs, like `releaseJobs`. */
   | 'RELEASE'
-  /** Makes new jobs of terminal ones, as `retryJobs`. */
+  /** Repeats terminal jobs, like `retryJobs`. */
   | 'RETRY'
-  /** Sets the priority of jobs, as `setJobPriority`. */
+  /** Sets the priority of jobs, like `setJobPriority`. */
   | 'SET_PRIORITY';
 
-/** How a background operation stands. */
+/** State of a background operation. */
 export type BulkOperationState =
   /** All jobs that matched were changed or refused. */
   | 'DONE'
@@ -181,11 +181,11 @@ export type BulkRefusal = {
   readonly message: Scalars['String']['output'];
 };
 
-/** Reasons for which a job is left alone. */
+/** Reason for which a job is not changed. */
 export type BulkRefusalCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or the caller may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
@@ -195,18 +195,18 @@ export type BulkRefusalCount = {
   readonly __typename?: 'BulkRefusalCount';
   /** The reason. */
   readonly code: BulkRefusalCode;
-  /** How many jobs. */
+  /** Number of jobs. */
   readonly count: Scalars['Int']['output'];
 };
 
-/** What a bulk mutation did, or is doing. */
+/** Result of a bulk mutation. */
 export type BulkResult = {
   readonly __typename?: 'BulkResult';
   /** Jobs that were changed; for a background operation, so far. */
   readonly changedCount: Scalars['Int']['output'];
-  /** The changed jobs, for a choice by ids; else null. */
+  /** Identifiers of the changed jobs, for a selection by `ids`; otherwise null. */
   readonly changedIds?: Maybe<ReadonlyArray<Scalars['ID']['output']>>;
-  /** The background operation that does the rest; null when all is done. */
+  /** Background operation that changes the remaining jobs; null if no job remains. */
   readonly operation?: Maybe<BulkOperation>;
   /** Numbers of refused jobs by reason. */
   readonly refusedByReason: ReadonlyArray<BulkRefusalCount>;
@@ -214,22 +214,22 @@ export type BulkResult = {
   readonly refusedCount: Scalars['Int']['output'];
 };
 
-/** Which jobs to cancel, and why. */
+/** Jobs to cancel. */
 export type CancelJobsInput = {
-  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
+  /** Key with which a repeated call changes nothing. Keys are kept for 30 days after the change. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
-  /** Why, up to 500 characters; seen in the job's history. */
+  /** Reason, up to 500 characters; seen in the job's history. */
   readonly reason?: InputMaybe<Scalars['String']['input']>;
-  /** Which jobs. */
+  /** Selection of jobs. */
   readonly selection: JobSelectionInput;
 };
 
-/** What was cancelled. */
+/** Result of `cancelJobs`. */
 export type CancelJobsPayload = {
   readonly __typename?: 'CancelJobsPayload';
-  /** What was done; null where the whole call was refused. */
+  /** Result of the call; null if the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
-  /** What was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<CancelJobsUserError>;
 };
 
@@ -238,7 +238,7 @@ export type CancelJobsUserError = UserError & {
   readonly __typename?: 'CancelJobsUserError';
   /** Reason, for programs. */
   readonly code: CancelJobsUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -248,41 +248,41 @@ export type CancelJobsUserError = UserError & {
 export type CancelJobsUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
 /** A queue to create. */
 export type CreateQueueInput = {
-  /** How the site starts the queue's workers. A note for operators: Rhizome starts no workers and does not act on it. */
+  /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   readonly executor?: InputMaybe<QueueExecutor>;
   /** The experiments it admits, by name; empty admits every one. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Repeating the call with the same key gives the same queue. */
+  /** Key with which a repeated call gives the same queue. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
-  /** At most 32 labels. */
+  /** Labels of the queue, at most 32. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
-  /** What a job may ask for at most, and the lease of its workers; without limits by default. */
+  /** Limits of jobs, and the lease of workers; unlimited by default. */
   readonly limits?: InputMaybe<QueueLimitsInput>;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   readonly name: Scalars['String']['input'];
   /** The site it belongs to, 1 to 63 characters. */
   readonly site: Scalars['String']['input'];
-  /** Whether it takes work at once. */
+  /** Initial state of the queue. */
   readonly state?: InputMaybe<QueueState>;
 };
 
 /** The queue. */
 export type CreateQueuePayload = {
   readonly __typename?: 'CreateQueuePayload';
-  /** The queue; null where it was refused. */
+  /** The queue; null if the input has errors. */
   readonly queue?: Maybe<Queue>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<CreateQueueUserError>;
 };
 
@@ -291,7 +291,7 @@ export type CreateQueueUserError = UserError & {
   readonly __typename?: 'CreateQueueUserError';
   /** Reason, for programs. */
   readonly code: CreateQueueUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -299,13 +299,13 @@ export type CreateQueueUserError = UserError & {
 
 /** Reasons why `createQueue` refuses a queue. */
 export type CreateQueueUserErrorCode =
-  /** There is no such experiment. */
+  /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is a queue of that name. */
+  /** Another queue has the name. */
   | 'QUEUE_NAME_TAKEN';
 
 /** A CUDA toolkit and the drivers that it works with, on Linux. */
@@ -315,7 +315,7 @@ export type CudaRelease = {
   readonly capabilities: ReadonlyArray<Scalars['String']['output']>;
   /** The version of the catalogue; it changes with every row. */
   readonly catalogueVersion: Scalars['String']['output'];
-  /** How sure the row is. */
+  /** Confidence in the facts of the row. */
   readonly confidence: GpuFactConfidence;
   /** The lowest driver that has all its features. */
   readonly driver: Scalars['String']['output'];
@@ -338,97 +338,97 @@ export type CudaRelease = {
 /** One GPU or one MIG slice of a worker. */
 export type Device = {
   readonly __typename?: 'Device';
-  /** The marketing brand, as its driver names it (`Tesla`, `GeForce`); null when unknown. */
+  /** The marketing brand, as its driver names it (`Tesla`, `GeForce`); null if unknown. */
   readonly brand?: Maybe<Scalars['String']['output']>;
-  /** The compute capability, as `9.0`; null when unknown. */
+  /** The compute capability, such as `9.0`; null if unknown. */
   readonly computeCapability?: Maybe<Scalars['String']['output']>;
-  /** The newest CUDA version the driver supports; null when unknown or none. */
+  /** The newest CUDA version the driver supports; null if unknown or none. */
   readonly cudaVersion?: Maybe<Scalars['String']['output']>;
-  /** The driver's version; null when unknown. */
+  /** The driver's version; null if unknown. */
   readonly driverVersion?: Maybe<Scalars['String']['output']>;
-  /** The LLVM target of an AMD device, as `gfx90a`; null when unknown or of another vendor. */
+  /** The LLVM target of an AMD device, such as `gfx90a`; null if unknown or of another vendor. */
   readonly gfxTarget?: Maybe<Scalars['String']['output']>;
-  /** Whether it can be used. */
+  /** Health of the device. */
   readonly health: DeviceHealth;
   /** The device's UUID, as its driver names it. */
   readonly id: Scalars['ID']['output'];
-  /** Whether memory errors are corrected; null when unknown. */
+  /** True if memory errors are corrected; null if unknown. */
   readonly isEccEnabled?: Maybe<Scalars['Boolean']['output']>;
-  /** The job it is given to; null when free. Of several that share it, the one that came first. */
+  /** Job that the device is given to; null if the device is free. For a shared device, the first of its jobs. */
   readonly job?: Maybe<Job>;
-  /** Memory as its driver reports it, in MiB; null when unknown. */
+  /** Memory as its driver reports it, in MiB; null if unknown. */
   readonly memoryMiB?: Maybe<Scalars['Int']['output']>;
-  /** Memory in use at the latest report that told it, in MiB; null when unknown. */
+  /** Latest reported memory in use, in MiB; null if unknown. */
   readonly memoryUsedMiB?: Maybe<Scalars['Int']['output']>;
   /** The profile, of a MIG slice; null for whole devices. */
   readonly migProfile?: Maybe<Scalars['String']['output']>;
   /** The model, as its driver names it. */
   readonly model: Scalars['String']['output'];
-  /** Each two devices of one worker with the same value are connected by NVLink, directly or over a switch; null when unknown or not connected. */
+  /** Each two devices of one worker with the same value are connected by NVLink, directly or over a switch; null if unknown or not connected. */
   readonly nvlinkGroup?: Maybe<Scalars['String']['output']>;
   /** The UUID of the device a slice is part of; null for whole devices. */
   readonly parentId?: Maybe<Scalars['ID']['output']>;
-  /** How a device that can be divided is, as `CPX/NPS4`, or `MIG` for one in MIG mode; null when unknown or not. */
+  /** Current partition mode, such as `CPX/NPS4`, or `MIG` in MIG mode; null if unknown or not partitionable. */
   readonly partitionMode?: Maybe<Scalars['String']['output']>;
-  /** The place on the PCI bus, as `0000:07:00.0`; null when unknown. */
+  /** Address on the PCI bus, such as `0000:07:00.0`; null if unknown. */
   readonly pciAddress?: Maybe<Scalars['String']['output']>;
-  /** The PCI vendor and device id, as `10de:20b2`; null when unknown. */
+  /** The PCI vendor and device id, such as `10de:20b2`; null if unknown. */
   readonly pciId?: Maybe<Scalars['String']['output']>;
-  /** The ROCm release on the host, as `6.2`; null when unknown or none. */
+  /** The ROCm release on the host, such as `6.2`; null if unknown or none. */
   readonly rocmVersion?: Maybe<Scalars['String']['output']>;
-  /** Where each fact comes from; null when the worker did not say. */
+  /** Sources of the facts about the device; null if the worker did not report them. */
   readonly sources?: Maybe<ReadonlyArray<DeviceFactSource>>;
-  /** What of it is given to jobs, in thousandths: 1000 for a job that has it alone. */
+  /** Part of the device that is given to jobs, in thousandths: 1000 if one job has the device alone. */
   readonly usedShare: Scalars['Int']['output'];
-  /** Utilisation at the latest report that told it, 0 to 1; null when unknown. */
+  /** Latest reported utilisation, 0 to 1; null if unknown. */
   readonly utilisation?: Maybe<Scalars['Float']['output']>;
   /** Vendor of the device. */
   readonly vendor: GpuVendor;
 };
 
-/** Where a fact about a device comes from. */
+/** Source of a fact about a device. */
 export type DeviceFactSource = {
   readonly __typename?: 'DeviceFactSource';
-  /** The fact, as the field of `Device` that tells it. */
+  /** Name of the field of `Device`. */
   readonly fact: Scalars['String']['output'];
-  /** The source, as `nvidia-smi -q -x`. */
+  /** The source, such as `nvidia-smi -q -x`. */
   readonly source: Scalars['String']['output'];
 };
 
-/** Where a fact about a device comes from. */
+/** Source of a fact about a device. */
 export type DeviceFactSourceInput = {
-  /** The fact, as the field of `DeviceInput` that tells it. */
+  /** Name of the field of `DeviceInput`. */
   readonly fact: Scalars['String']['input'];
-  /** The source, as `nvidia-smi -q -x`, 1 to 128 characters. */
+  /** The source, such as `nvidia-smi -q -x`, 1 to 128 characters. */
   readonly source: Scalars['String']['input'];
 };
 
-/** Whether a device can be used. */
+/** Health of a device. */
 export type DeviceHealth =
-  /** It can be used. */
+  /** The device can be used. */
   | 'HEALTHY'
-  /** It cannot be used: no job is sent to it. */
+  /** The device cannot be used; no job is sent to it. */
   | 'UNHEALTHY'
-  /** Nobody knows: no job is sent to it. */
+  /** The health is unknown; no job is sent to the device. */
   | 'UNKNOWN';
 
 /** One GPU or one MIG slice. */
 export type DeviceInput = {
   /** The marketing brand, as its driver names it. */
   readonly brand?: InputMaybe<Scalars['String']['input']>;
-  /** The compute capability, as `9.0`. */
+  /** The compute capability, such as `9.0`. */
   readonly computeCapability?: InputMaybe<Scalars['String']['input']>;
   /** The newest CUDA version the driver supports. */
   readonly cudaVersion?: InputMaybe<Scalars['String']['input']>;
-  /** The driver's version, as `550.54.15`; left out when unknown, as every fact. */
+  /** Version of the driver, such as `550.54.15`; not set if unknown. */
   readonly driverVersion?: InputMaybe<Scalars['String']['input']>;
-  /** The LLVM target of an AMD device, as `gfx90a`. */
+  /** The LLVM target of an AMD device, such as `gfx90a`. */
   readonly gfxTarget?: InputMaybe<Scalars['String']['input']>;
-  /** Whether it can be used. */
+  /** Health of the device. */
   readonly health?: InputMaybe<DeviceHealth>;
   /** The device's UUID, as its driver names it, 1 to 128 characters; each device once. */
   readonly id: Scalars['ID']['input'];
-  /** Whether memory errors are corrected. */
+  /** True if memory errors are corrected. */
   readonly isEccEnabled?: InputMaybe<Scalars['Boolean']['input']>;
   /** Memory as its driver reports it, in MiB. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
@@ -440,17 +440,17 @@ export type DeviceInput = {
   readonly model: Scalars['String']['input'];
   /** Each two devices with the same value are connected by NVLink, directly or over a switch. */
   readonly nvlinkGroup?: InputMaybe<Scalars['String']['input']>;
-  /** The UUID of the device a slice is part of; that one is no part itself, and need not be reported. */
+  /** UUID of the device that this is a part of. That device must not be a part itself, and need not be reported. */
   readonly parentId?: InputMaybe<Scalars['ID']['input']>;
-  /** How a device that can be divided is, as `CPX/NPS4`, or `MIG` for one in MIG mode. */
+  /** Current partition mode, such as `CPX/NPS4`, or `MIG` in MIG mode. */
   readonly partitionMode?: InputMaybe<Scalars['String']['input']>;
-  /** The place on the PCI bus, as `0000:07:00.0`. */
+  /** Address on the PCI bus, such as `0000:07:00.0`. */
   readonly pciAddress?: InputMaybe<Scalars['String']['input']>;
-  /** The PCI vendor and device id, as `10de:20b2`. */
+  /** The PCI vendor and device id, such as `10de:20b2`. */
   readonly pciId?: InputMaybe<Scalars['String']['input']>;
-  /** The ROCm release on the host, as `6.2`. */
+  /** The ROCm release on the host, such as `6.2`. */
   readonly rocmVersion?: InputMaybe<Scalars['String']['input']>;
-  /** Where each fact comes from, at most 32. */
+  /** Sources of the facts about the device, at most 32. */
   readonly sources?: InputMaybe<ReadonlyArray<DeviceFactSourceInput>>;
   /** Utilisation, 0 to 1. */
   readonly utilisation?: InputMaybe<Scalars['Float']['input']>;
@@ -458,9 +458,9 @@ export type DeviceInput = {
   readonly vendor: GpuVendor;
 };
 
-/** What of a device is in use. */
+/** Utilisation of a device. */
 export type DeviceUseInput = {
-  /** The device's UUID, as it was reported. Use of one that was not is told to nobody. */
+  /** UUID of the device as reported. Utilisation of a device that was never reported is ignored. */
   readonly id: Scalars['ID']['input'];
   /** Memory in use, in MiB; left out when unknown. */
   readonly memoryUsedMiB?: InputMaybe<Scalars['Int']['input']>;
@@ -468,11 +468,11 @@ export type DeviceUseInput = {
   readonly utilisation?: InputMaybe<Scalars['Float']['input']>;
 };
 
-/** A worker that shall end its jobs and take no more. */
+/** A worker to drain: it finishes its jobs and takes no more. */
 export type DrainWorkerInput = {
-  /** Whether the worker has ended: it holds no job any more, and jobs that it still has go back. */
+  /** True if the worker has ended. Jobs that it still holds are reassigned. */
   readonly hasEnded?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Why, up to 500 characters. */
+  /** Reason for the drain, up to 500 characters. */
   readonly reason?: InputMaybe<Scalars['String']['input']>;
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];
@@ -481,9 +481,9 @@ export type DrainWorkerInput = {
 /** The worker. */
 export type DrainWorkerPayload = {
   readonly __typename?: 'DrainWorkerPayload';
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<DrainWorkerUserError>;
-  /** The worker; null where it was refused. */
+  /** The worker; null if the input has errors. */
   readonly worker?: Maybe<Worker>;
 };
 
@@ -492,7 +492,7 @@ export type DrainWorkerUserError = UserError & {
   readonly __typename?: 'DrainWorkerUserError';
   /** Reason, for programs. */
   readonly code: DrainWorkerUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -502,9 +502,9 @@ export type DrainWorkerUserError = UserError & {
 export type DrainWorkerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
 /** One environment variable. */
@@ -527,17 +527,17 @@ export type EnvironmentVariableInput = {
 /** A collaboration that owns jobs. */
 export type Experiment = Node & {
   readonly __typename?: 'Experiment';
-  /** When it was registered. */
+  /** Time of registration. */
   readonly createdAt: Scalars['DateTime']['output'];
-  /** One sentence about it; null where nobody gave one. */
+  /** One sentence about the experiment; null if none was given. */
   readonly description?: Maybe<Scalars['String']['output']>;
   /** Opaque identifier, `experiment_…`. */
   readonly id: Scalars['ID']['output'];
   /** Unique name: 1 to 31 lower-case letters, digits and `-`, beginning with a letter. */
   readonly name: Scalars['String']['output'];
-  /** The leaves of its share tree, as `name/leaf`. */
+  /** Shares of the experiment, with paths of the form `name/leaf`. */
   readonly shares: ReadonlyArray<Share>;
-  /** The name that people read. */
+  /** Display name of the experiment. */
   readonly title: Scalars['String']['output'];
 };
 
@@ -563,13 +563,13 @@ export type ExperimentEdge = {
   readonly node: Experiment;
 };
 
-/** What to explain before it is submitted. */
+/** Requirements to explain before a job is submitted. */
 export type ExplainRequirementsInput = {
-  /** The experiment that would own the job. */
+  /** Experiment that would own the job. */
   readonly experiment: Scalars['String']['input'];
   /** The priority; -1000 to 1000. */
   readonly priority?: InputMaybe<Scalars['Int']['input']>;
-  /** What the job would ask of a worker. */
+  /** Resources that the job would need. */
   readonly requirements?: InputMaybe<JobRequirementsInput>;
   /** The leaf of the experiment's shares; its first leaf by default. */
   readonly share?: InputMaybe<Scalars['String']['input']>;
@@ -577,7 +577,7 @@ export type ExplainRequirementsInput = {
 
 /** A job whose attempt failed. */
 export type FailJobInput = {
-  /** What went wrong. */
+  /** Error of the attempt. */
   readonly error: JobErrorInput;
   /** The payload's exit code, if it ended by itself. */
   readonly exitCode?: InputMaybe<Scalars['Int']['input']>;
@@ -585,28 +585,28 @@ export type FailJobInput = {
   readonly fence: Scalars['SafeInt']['input'];
   /** The job, by id. */
   readonly id: Scalars['ID']['input'];
-  /** What it used. */
+  /** Resources that the attempt used. */
   readonly metrics?: InputMaybe<JobMetricsInput>;
-  /** The signal that ended it, as `SIGKILL`. */
+  /** The signal that ended it, such as `SIGKILL`. */
   readonly signal?: InputMaybe<Scalars['String']['input']>;
 };
 
-/** Jobs whose attempts failed. */
+/** A report that attempts failed. */
 export type FailJobsInput = {
-  /** At most 1000 jobs. */
+  /** Jobs whose attempts failed, at most 1000. */
   readonly jobs: ReadonlyArray<FailJobInput>;
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];
 };
 
-/** What became of a report about jobs. */
+/** Result of `failJobs`. */
 export type FailJobsPayload = {
   readonly __typename?: 'FailJobsPayload';
-  /** Jobs for which the report holds. */
+  /** Identifiers of the jobs whose report was accepted. */
   readonly acceptedIds: ReadonlyArray<Scalars['ID']['output']>;
-  /** Jobs that will be tried again. */
+  /** Identifiers of the jobs that will be attempted again. */
   readonly retriedIds: ReadonlyArray<Scalars['ID']['output']>;
-  /** Why reports were refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<FailJobsUserError>;
 };
 
@@ -615,7 +615,7 @@ export type FailJobsUserError = UserError & {
   readonly __typename?: 'FailJobsUserError';
   /** Reason, for programs. */
   readonly code: FailJobsUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -627,13 +627,13 @@ export type FailJobsUserErrorCode =
   | 'FENCE_STALE'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
 /** A file that can be fetched. */
@@ -653,7 +653,7 @@ export type FileReferenceInput = {
   readonly name: Scalars['String']['input'];
 };
 
-/** A job whose payload ended well. */
+/** A job whose payload succeeded. */
 export type FinishJobInput = {
   /** The payload's exit code. */
   readonly exitCode?: InputMaybe<Scalars['Int']['input']>;
@@ -661,28 +661,28 @@ export type FinishJobInput = {
   readonly fence: Scalars['SafeInt']['input'];
   /** The job, by id. */
   readonly id: Scalars['ID']['input'];
-  /** What it used. */
+  /** Resources that the attempt used. */
   readonly metrics?: InputMaybe<JobMetricsInput>;
-  /** Where the declared outputs are; all of them when FINISHED. */
+  /** Locations of the declared outputs; all of them in the phase FINISHED. */
   readonly outputs?: InputMaybe<ReadonlyArray<JobOutputInput>>;
-  /** How far it is. Without declared outputs FINISHED follows at once. */
+  /** Phase of the end. Without declared outputs the job is FINISHED at once. */
   readonly phase?: InputMaybe<FinishPhase>;
 };
 
-/** Jobs whose payloads ended well. */
+/** A report that payloads succeeded. */
 export type FinishJobsInput = {
-  /** At most 1000 jobs. */
+  /** Jobs whose payloads succeeded, at most 1000. */
   readonly jobs: ReadonlyArray<FinishJobInput>;
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];
 };
 
-/** What became of a report about jobs. */
+/** Result of `finishJobs`. */
 export type FinishJobsPayload = {
   readonly __typename?: 'FinishJobsPayload';
-  /** Jobs for which the report holds. */
+  /** Identifiers of the jobs whose report was accepted. */
   readonly acceptedIds: ReadonlyArray<Scalars['ID']['output']>;
-  /** Why reports were refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<FinishJobsUserError>;
 };
 
@@ -691,7 +691,7 @@ export type FinishJobsUserError = UserError & {
   readonly __typename?: 'FinishJobsUserError';
   /** Reason, for programs. */
   readonly code: FinishJobsUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -703,18 +703,18 @@ export type FinishJobsUserErrorCode =
   | 'FENCE_STALE'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
   /** A declared output is missing. */
   | 'OUTPUT_MISSING'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
-/** How far the end of a payload is. */
+/** Phase of the end of a payload. */
 export type FinishPhase =
   /** All is done. */
   | 'FINISHED'
@@ -723,47 +723,47 @@ export type FinishPhase =
   /** Outputs are being moved. */
   | 'TRANSFERRING';
 
-/** How sure a row of the catalogue is. */
+/** Confidence in the facts of a row of the catalogue. */
 export type GpuFactConfidence =
-  /** All of its facts are from citable sources. */
+  /** All facts come from citable sources. */
   | 'HIGH'
-  /** Some of its facts, those in `uncertain`, are from no citable source. */
+  /** The facts listed in `uncertain` have no citable source. */
   | 'LOW';
 
-/** GPUs alike: of one model, driver branch and runtime. Derived from what the workers reported last; no flag of a queue. */
+/** GPUs of one model, driver branch and runtime, from the latest reports of workers. */
 export type GpuHardware = {
   readonly __typename?: 'GpuHardware';
-  /** The newest CUDA version that their drivers support; null when unknown or none. */
+  /** The newest CUDA version that their drivers support; null if unknown or none. */
   readonly cudaVersion?: Maybe<Scalars['String']['output']>;
-  /** Devices of live workers. Slices and partitions are counted, and not the device they are of. */
+  /** Devices of live workers. A divided device counts by its slices or partitions only. */
   readonly devices: Scalars['Int']['output'];
-  /** The branch of the driver, as `575` (NVIDIA) or `6.10` (others); null when unknown. */
+  /** The branch of the driver, such as `575` (NVIDIA) or `6.10` (others); null if unknown. */
   readonly driverBranch?: Maybe<Scalars['String']['output']>;
-  /** Healthy ones of workers that take work, of which nothing is given to a job. */
+  /** Healthy devices of workers that take work, of which no job has a part. */
   readonly free: Scalars['Int']['output'];
   /** Hosts with such devices. */
   readonly hosts: Scalars['Int']['output'];
-  /** When a worker that has them was last heard of. */
+  /** Time of the latest report of a worker with such a device. */
   readonly lastSeenAt: Scalars['DateTime']['output'];
-  /** The least memory of a device among them, in MiB, as its driver reports it, of a partition its part of that; null when unknown. */
+  /** Smallest device memory in the group, in MiB, as reported by the driver (for a partition, its portion); null if unknown. */
   readonly memoryMiB?: Maybe<Scalars['Int']['output']>;
   /** The profile, of MIG slices; null for whole devices. */
   readonly migProfile?: Maybe<Scalars['String']['output']>;
   /** The model by its name in the catalogue; as its driver names it where the catalogue does not know it. */
   readonly model: Scalars['String']['output'];
-  /** The lowest driver version among them; null when unknown. */
+  /** The lowest driver version among them; null if unknown. */
   readonly oldestDriver?: Maybe<Scalars['String']['output']>;
-  /** The mode of the partitions that they are, as `CPX/NPS4` (AMD); null for whole devices and MIG slices. */
+  /** Mode of the partitions, such as `CPX/NPS4` (AMD); null for whole devices and MIG slices. */
   readonly partition?: Maybe<Scalars['String']['output']>;
-  /** How the drivers name it. */
+  /** Names of the model as reported by the drivers. */
   readonly reportedAs: ReadonlyArray<Scalars['String']['output']>;
-  /** The ROCm release on their hosts; null when unknown or none. */
+  /** The ROCm release on their hosts; null if unknown or none. */
   readonly rocmVersion?: Maybe<Scalars['String']['output']>;
-  /** The compute capability or the LLVM target, as `8.0` or `gfx90a`; null when unknown. */
+  /** The compute capability or the LLVM target, such as `8.0` or `gfx90a`; null if unknown. */
   readonly target?: Maybe<Scalars['String']['output']>;
-  /** Those that cannot be used. */
+  /** Devices that cannot be used. */
   readonly unhealthy: Scalars['Int']['output'];
-  /** Those of which nobody knows whether they can be used. */
+  /** Devices whose health is unknown. */
   readonly unknown: Scalars['Int']['output'];
   /** Vendor of the GPUs. */
   readonly vendor: GpuVendor;
@@ -772,7 +772,7 @@ export type GpuHardware = {
 /** A MIG profile of a model. */
 export type GpuMigProfile = {
   readonly __typename?: 'GpuMigProfile';
-  /** How many a device can have at once. */
+  /** Maximum number of instances on a device. */
   readonly maxInstances: Scalars['Int']['output'];
   /** Memory of one, in GB. */
   readonly memoryGB: Scalars['Int']['output'];
@@ -782,48 +782,48 @@ export type GpuMigProfile = {
   readonly slices: Scalars['Int']['output'];
 };
 
-/** A model of GPU, as the catalogue knows it. */
+/** A model of GPU in the catalogue. */
 export type GpuModel = {
   readonly __typename?: 'GpuModel';
   /** Other names of this model alone. */
   readonly aliases: ReadonlyArray<Scalars['String']['output']>;
-  /** The architecture, as `Ampere`. */
+  /** The architecture, such as `Ampere`. */
   readonly architecture: Scalars['String']['output'];
   /** The version of the catalogue; it changes with every row. */
   readonly catalogueVersion: Scalars['String']['output'];
-  /** The chip, as `GA100`; null where it was not found. */
+  /** Chip, such as `GA100`; null if unknown. */
   readonly chip?: Maybe<Scalars['String']['output']>;
-  /** The compute capability, as `8.0`; null for other vendors than NVIDIA. */
+  /** The compute capability, such as `8.0`; null for other vendors than NVIDIA. */
   readonly computeCapability?: Maybe<Scalars['String']['output']>;
   /** Compute units; null for other vendors than AMD. */
   readonly computeUnits?: Maybe<Scalars['Int']['output']>;
-  /** How sure the row is. */
+  /** Confidence in the facts of the row. */
   readonly confidence: GpuFactConfidence;
-  /** Names that take all variants of its family, as `A100`. */
+  /** Names that stand for all variants of the family, such as `A100`. */
   readonly families: ReadonlyArray<Scalars['String']['output']>;
-  /** The LLVM target, as `gfx90a`; null for other vendors than AMD. */
+  /** The LLVM target, such as `gfx90a`; null for other vendors than AMD. */
   readonly gfxTarget?: Maybe<Scalars['String']['output']>;
-  /** Devices that one card is seen as: the row is of one of them. */
+  /** Number of devices that one card appears as. The row describes one of them. */
   readonly gpusPerCard: Scalars['Int']['output'];
-  /** Whether packages for forward compatibility of CUDA are made for it. */
+  /** True if packages for forward compatibility of CUDA exist for the model. */
   readonly isDataCenter: Scalars['Boolean']['output'];
-  /** The least memory, in MiB, that a tool may report for a device to count as of the size it is sold as; null where that is not known. */
+  /** Smallest reported memory, in MiB, at which a device still counts as its nominal size; null if unknown. */
   readonly leastReportedMiB?: Maybe<Scalars['Int']['output']>;
-  /** Memory as it is sold, in GB; null where it is shared with the host, or was not found. */
+  /** Nominal memory, in GB; null if shared with the host or unknown. */
   readonly memoryGB?: Maybe<Scalars['Int']['output']>;
   /** MIG instances that it can have at once; 0 where MIG cannot divide it. */
   readonly migInstances: Scalars['Int']['output'];
-  /** MIG profiles; empty where there are none, or they were not found. */
+  /** MIG profiles; empty if there are none or they are unknown. */
   readonly migProfiles: ReadonlyArray<GpuMigProfile>;
   /** Slices that MIG divides it into; 0 where it cannot. */
   readonly migSlices: Scalars['Int']['output'];
-  /** Its name in the catalogue, as `A100-SXM4-80GB`. */
+  /** Name of the model in the catalogue, such as `A100-SXM4-80GB`. */
   readonly name: Scalars['String']['output'];
-  /** Other ways to divide it, as `CPX 8`. */
+  /** Other ways to divide the device, such as `CPX 8`. */
   readonly partitions: ReadonlyArray<Scalars['String']['output']>;
-  /** PCI vendor and device ids, as `10de:20b2`. An id may be that of several models, which their names tell apart. */
+  /** PCI vendor and device ids, such as `10de:20b2`. Models that share an id are distinguished by their names. */
   readonly pciIds: ReadonlyArray<Scalars['String']['output']>;
-  /** Memory that tools were seen to report, in MiB. */
+  /** Memory that tools have reported, in MiB. */
   readonly reportedMiB: ReadonlyArray<Scalars['Int']['output']>;
   /** Citations for the row. */
   readonly sources: ReadonlyArray<Scalars['String']['output']>;
@@ -848,7 +848,7 @@ export type GpuOccupancy = {
   readonly queueName: Scalars['String']['output'];
   /** Devices of live workers. */
   readonly total: Scalars['Int']['output'];
-  /** Those among them that cannot be used, or of which nobody knows whether they can. */
+  /** Devices of live workers that cannot be used, or whose health is unknown. */
   readonly unhealthy: Scalars['Int']['output'];
   /** Vendor of the GPUs; null if only jobs, and no live worker, have GPUs of the model. */
   readonly vendor?: Maybe<GpuVendor>;
@@ -857,115 +857,121 @@ export type GpuOccupancy = {
 /** The occupancy of GPUs changed. */
 export type GpuOccupancyChanged = {
   readonly __typename?: 'GpuOccupancyChanged';
-  /** Where the stream of jobs stands after this message. */
+  /** Position in the stream after this message. */
   readonly cursor: Scalars['String']['output'];
-  /** What changed since the last message, zeros among it; everything in the first. */
+  /** Entries that changed since the last message, including those now zero; the first message has all entries. */
   readonly gpus: ReadonlyArray<GpuOccupancy>;
 };
 
-/** Which GPUs. Every field given must be met; lists are alternatives. */
+/** Conditions that the GPUs must meet, all of them. A list is met by any of its elements. */
 export type GpuOccupancyFilter = {
-  /** Of these models. */
+  /** Models; any of them. */
   readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Of these queues, by name. */
+  /** Queues, by name; any of them. */
   readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 
-/** GPUs that a job asks for. */
+/** GPUs that a job needs. */
 export type GpuRequirement = {
   readonly __typename?: 'GpuRequirement';
   /** The number of devices on one host. */
   readonly count: Scalars['Int']['output'];
-  /** The CUDA runtime of the payload, as `12.4`; null where it brings none. */
+  /** CUDA runtime of the payload, such as `12.4`; null if the payload has none. */
   readonly cudaRuntime?: Maybe<Scalars['String']['output']>;
-  /** AMD targets in the payload, as `gfx90a`; empty when unknown. */
+  /** AMD targets in the payload, such as `gfx90a`; empty if unknown. */
   readonly gfxTargets: ReadonlyArray<Scalars['String']['output']>;
-  /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
   readonly hasCompatPackage: Scalars['Boolean']['output'];
-  /** Whether memory errors must be corrected. */
+  /** True if memory errors must be corrected. */
   readonly isEccRequired: Scalars['Boolean']['output'];
-  /** Whether nothing else may run on the same physical GPU: the other slices of a MIG device stay free. */
+  /** True if no other job may use the same physical GPU, including other slices of a MIG device. */
   readonly isExclusive: Scalars['Boolean']['output'];
-  /** Whether the payload needs what only a driver of the runtime's own branch offers: minor-version compatibility is not enough. */
+  /** True if the payload needs a feature that only drivers of the runtime's own branch have; minor-version compatibility is then not enough. */
   readonly isNewDriverFeatureRequired: Scalars['Boolean']['output'];
-  /** Whether each two of the devices must be connected by NVLink, directly or over a switch: whole devices alone are. */
+  /** True if all devices must be connected to each other by NVLink, directly or through a switch. Only whole devices have NVLink. */
   readonly isNvlinkRequired: Scalars['Boolean']['output'];
-  /** Whether the job also runs without a GPU. */
+  /** True if the job also runs without a GPU. */
   readonly isOptional: Scalars['Boolean']['output'];
-  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, or as a partition (AMD) that is as large a part; null for whole devices. */
+  /** Minimum size of the MIG slice or AMD partition, in thousandths of a device; null for whole devices. */
   readonly migFraction?: Maybe<Scalars['Int']['output']>;
-  /** The MIG profile, as `1g.10gb`; null for whole devices. */
+  /** The MIG profile, such as `1g.10gb`; null for whole devices. */
   readonly migProfile?: Maybe<Scalars['String']['output']>;
-  /** Lowest compute capability, as `8.0`; null for any. */
+  /** Lowest compute capability, such as `8.0`; null for any. */
   readonly minComputeCapability?: Maybe<Scalars['String']['output']>;
-  /** The lowest driver version, as `575.51`, or `30.10` for amdgpu; null for any. */
+  /** The lowest driver version, such as `575.51`, or `30.10` for amdgpu; null for any. */
   readonly minDriverVersion?: Maybe<Scalars['String']['output']>;
   /**
-   * Memory of each device, in MiB; null for any. A device whose class size is at least this passes too: one sold as 40 GB reports less than
-   * 40,960 MiB, at most 5 %.
+   * Minimum memory of each device, in MiB; null for any. A device passes, too, if its nominal size is at least
+   * this: a device sold with 40 GB reports up to 5 % less than 40,960 MiB.
    */
   readonly minMemoryMiB?: Maybe<Scalars['Int']['output']>;
   /** Accepted models, by any of the names of the catalogue (`A100` takes all its variants); empty accepts every model. */
   readonly models: ReadonlyArray<Scalars['String']['output']>;
-  /** PTX targets in the payload, as `compute_80`; empty when unknown. */
+  /** PTX targets in the payload, such as `compute_80`; empty if unknown. */
   readonly ptxTargets: ReadonlyArray<Scalars['String']['output']>;
-  /** The CUDA toolkit that made the PTX, as `12.4`; null for that of `cudaRuntime`. */
+  /** CUDA toolkit that generated the PTX code, such as `12.4`; null for the toolkit of `cudaRuntime`. */
   readonly ptxToolkit?: Maybe<Scalars['String']['output']>;
-  /** The ROCm release of the payload, as `6.2`; null where it brings none. */
+  /** ROCm release of the payload, such as `6.2`; null if the payload has none. */
   readonly rocmRuntime?: Maybe<Scalars['String']['output']>;
-  /** SASS targets in the payload, as `sm_80`; empty when unknown. */
+  /** SASS targets in the payload, such as `sm_80`; empty if unknown. */
   readonly sassTargets: ReadonlyArray<Scalars['String']['output']>;
   /** Thousandths of one device, time-shared where the queue allows it; null for whole devices. */
   readonly share?: Maybe<Scalars['Int']['output']>;
-  /** Memory that the job uses of a device it has a `share` of; null for the same part of its memory as of the device. */
+  /** Memory of the device that the job uses together with `share`; null for a proportional part of the device's memory. */
   readonly shareMemoryMiB?: Maybe<Scalars['Int']['output']>;
   /** Vendor of the devices; null accepts every vendor. */
   readonly vendor?: Maybe<GpuVendor>;
 };
 
-/** GPUs that a job asks for. What is left out is not asked for. */
+/** GPUs that a job needs. Fields that are not set require nothing. */
 export type GpuRequirementInput = {
   /** The number of devices on one host, 1 to 64. */
   readonly count?: InputMaybe<Scalars['Int']['input']>;
-  /** The CUDA runtime of the payload with its minor part, as `12.4` or `12.4.1`. */
+  /** The CUDA runtime of the payload with its minor part, such as `12.4` or `12.4.1`. */
   readonly cudaRuntime?: InputMaybe<Scalars['String']['input']>;
-  /** AMD targets in the payload, as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
+  /** AMD targets in the payload, such as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
   readonly gfxTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Whether the payload brings the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
   readonly hasCompatPackage?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Whether memory errors must be corrected. */
+  /** True if memory errors must be corrected. */
   readonly isEccRequired?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Whether nothing else may run on the same physical GPU. */
+  /** True if no other job may use the same physical GPU. */
   readonly isExclusive?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Whether it needs what only a driver of the runtime's own branch offers. */
+  /** True if the payload needs a feature that only drivers of the runtime's own branch have. */
   readonly isNewDriverFeatureRequired?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Whether each two of the devices must be connected by NVLink, directly or over a switch: whole devices alone are. */
+  /** True if all devices must be connected to each other by NVLink, directly or through a switch. Only whole devices have NVLink. */
   readonly isNvlinkRequired?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Whether the job also runs without a GPU. */
+  /** True if the job also runs without a GPU. */
   readonly isOptional?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Thousandths of one device as a MIG slice of any profile with at least so many of its slices, or as a partition (AMD) that is as large a part, 1 to 1000: 142 takes one of seven, 125 one of eight. */
+  /**
+   * Minimum size of the MIG slice or AMD partition, in thousandths of a device, 1 to 1000: 142 accepts one of
+   * seven slices, 125 one of eight.
+   */
   readonly migFraction?: InputMaybe<Scalars['Int']['input']>;
-  /** The MIG profile, as `1g.10gb`. */
+  /** The MIG profile, such as `1g.10gb`. */
   readonly migProfile?: InputMaybe<Scalars['String']['input']>;
-  /** Lowest compute capability, as `8.0`. */
+  /** Lowest compute capability, such as `8.0`. */
   readonly minComputeCapability?: InputMaybe<Scalars['String']['input']>;
-  /** The lowest driver version, as `575.51`. */
+  /** The lowest driver version, such as `575.51`. */
   readonly minDriverVersion?: InputMaybe<Scalars['String']['input']>;
-  /** Memory of each device, or its class size: 40960 takes devices sold as 40 GB. */
+  /**
+   * Minimum memory of each device, in MiB. A device passes, too, if its nominal size is at least this: 40960
+   * accepts devices sold with 40 GB.
+   */
   readonly minMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
   readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** PTX targets in the payload, as `compute_80`. */
+  /** PTX targets in the payload, such as `compute_80`. */
   readonly ptxTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** The CUDA toolkit that made the PTX, as `12.4`; that of `cudaRuntime` by default. */
+  /** CUDA toolkit that generated the PTX code, such as `12.4`; by default the toolkit of `cudaRuntime`. */
   readonly ptxToolkit?: InputMaybe<Scalars['String']['input']>;
-  /** The ROCm release of the payload, as `6.2`. */
+  /** The ROCm release of the payload, such as `6.2`. */
   readonly rocmRuntime?: InputMaybe<Scalars['String']['input']>;
-  /** SASS targets in the payload, as `sm_80`, `sm_90a` or `sm_100f`. */
+  /** SASS targets in the payload, such as `sm_80`, `sm_90a` or `sm_100f`. */
   readonly sassTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Thousandths of one device, 1 to 1000, time-shared where the queue allows it; `count` must be 1. */
   readonly share?: InputMaybe<Scalars['Int']['input']>;
-  /** Memory that the job uses of a device it has a `share` of; the same part of its memory as of the device by default. */
+  /** Memory of the device that the job uses together with `share`; by default a proportional part of the device's memory. */
   readonly shareMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Vendor of the devices. */
   readonly vendor?: InputMaybe<GpuVendor>;
@@ -980,91 +986,91 @@ export type GpuVendor =
   /** NVIDIA. */
   | 'NVIDIA';
 
-/** The hardware of a queue, in the shape that information systems of the CRIC kind hold: see docs/reference/gpus.md. */
+/** Hardware of a queue in the form of CRIC-like information systems, whose terms and spelling it keeps; see docs/reference/gpus.md. */
 export type HardwareExport = {
   readonly __typename?: 'HardwareExport';
-  /** What its live workers are and have; one entry for hosts or devices alike. */
+  /** Hardware of the live workers, with one entry for equal hosts or devices. */
   readonly architectures: ReadonlyArray<HardwareExportEntry>;
-  /** When it was derived. */
+  /** Time at which the entry was derived. */
   readonly lastUpdate: Scalars['DateTime']['output'];
   /** The queue's name. */
   readonly name: Scalars['String']['output'];
-  /** Its site. */
+  /** Name of the site. */
   readonly site: Scalars['String']['output'];
-  /** Its state in lower case, as `online`. */
+  /** State of the queue in lower case, such as `online`, as information systems spell it. */
   readonly status: Scalars['String']['output'];
 };
 
-/** Hosts or devices alike. Lists hold one word here: importers merge what they do not tell apart. */
+/** Equal hosts or devices. Each list has one element, because importers merge entries with equal lists. */
 export type HardwareExportEntry = {
   readonly __typename?: 'HardwareExportEntry';
-  /** Instruction sets, as `x86_64`; empty for GPUs. */
+  /** Instruction sets, such as `x86_64`; empty for GPUs. */
   readonly arch: ReadonlyArray<Scalars['String']['output']>;
   /** Cores of all hosts, or devices. */
   readonly count: Scalars['Int']['output'];
-  /** For GPUs the lowest driver version; null when unknown, and for CPUs. */
+  /** For GPUs the lowest driver version; null if unknown, and for CPUs. */
   readonly driverVersion?: Maybe<Scalars['String']['output']>;
-  /** How many hosts are alike, or have such devices. */
+  /** Number of hosts. */
   readonly hosts: Scalars['Int']['output'];
-  /** Levels of the instruction set, as `x86-64-v3`; empty when unknown, and for GPUs. */
+  /** Levels of the instruction set, such as `x86-64-v3`; empty if unknown, and for GPUs. */
   readonly instr: ReadonlyArray<Scalars['String']['output']>;
-  /** Models in lower case without spaces, as `a100-sxm4-80gb`. */
+  /** Models in lower case without spaces, such as `a100-sxm4-80gb`. */
   readonly model: ReadonlyArray<Scalars['String']['output']>;
-  /** For GPUs the compute capability or LLVM target; null when unknown, and for CPUs. */
+  /** For GPUs the compute capability or LLVM target; null if unknown, and for CPUs. */
   readonly target?: Maybe<Scalars['String']['output']>;
-  /** `cpu` or `gpu`. */
+  /** `cpu` or `gpu`, as information systems spell it. */
   readonly type: Scalars['String']['output'];
-  /** Vendors in lower case, as `intel`, `amd`, `nvidia`; empty when unknown. */
+  /** Vendors in lower case, such as `intel`, `amd`, `nvidia`; empty if unknown. */
   readonly vendor: ReadonlyArray<Scalars['String']['output']>;
-  /** For GPUs the lowest version of their runtime, as `12.4` of CUDA or `6.2` of ROCm; null when unknown, and for CPUs. */
+  /** Lowest version of the GPU runtime, such as `12.4` of CUDA or `6.2` of ROCm; null if unknown, and for CPUs. */
   readonly version?: Maybe<Scalars['String']['output']>;
-  /** Memory of one device, at least, in MiB; null when unknown, and for CPUs. */
+  /** Memory of one device, at least, in MiB; null if unknown, and for CPUs. */
   readonly vramMiB?: Maybe<Scalars['Int']['output']>;
 };
 
 /** The GPUs of all sites. */
 export type HardwareMap = {
   readonly __typename?: 'HardwareMap';
-  /** When it was derived. */
+  /** Time at which the map was derived. */
   readonly asOf: Scalars['DateTime']['output'];
   /** The sites that have GPUs, by name. */
   readonly sites: ReadonlyArray<SiteGpuHardware>;
 };
 
-/** Which hardware. Every field given must be met; lists are alternatives. */
+/** Conditions that the hardware must meet, all of them. A list is met by any of its elements. */
 export type HardwareMapFilter = {
-  /** Of these models, by any of the names of the catalogue: `A100` takes all its variants. */
+  /** Models, by any of their names in the catalogue: `A100` includes all of its variants. */
   readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Of these queues, by name. */
+  /** Queues, by name; any of them. */
   readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Of these sites. */
+  /** Sites; any of them. */
   readonly sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Vendors of the GPUs. */
   readonly vendors?: InputMaybe<ReadonlyArray<GpuVendor>>;
 };
 
-/** A sign of life. Facts given replace those known. */
+/** A heartbeat of a worker. Facts that are set replace the known ones. */
 export type HeartbeatInput = {
-  /** What of all devices is in use, at most 256, if nothing else about them changed: cheaper than `devices`, with which it cannot go. */
+  /** Utilisation of all devices, at most 256, if nothing else about them changed. Excludes `devices`, which costs more. */
   readonly deviceUse?: InputMaybe<ReadonlyArray<DeviceUseInput>>;
   /** All devices, at most 256, if a fact about them changed. */
   readonly devices?: InputMaybe<ReadonlyArray<DeviceInput>>;
-  /** What the host is and has, if it changed. */
+  /** Hardware of the host, if it changed. */
   readonly hardware?: InputMaybe<WorkerHardwareInput>;
-  /** The jobs it holds, with their fences: others are told to be dropped. */
+  /** Jobs that the worker holds, with their fences. The worker gets the command to drop those that are no longer its own. */
   readonly jobs?: InputMaybe<ReadonlyArray<HeldJobInput>>;
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];
 };
 
-/** The answer to a sign of life. */
+/** Result of `heartbeat`. */
 export type HeartbeatPayload = {
   readonly __typename?: 'HeartbeatPayload';
-  /** What the worker must do. */
+  /** Commands for the worker. */
   readonly commands: ReadonlyArray<WorkerCommand>;
-  /** When the lease now ends; null where the worker is not known. */
+  /** Time at which the lease now ends; null if the worker is unknown. */
   readonly leaseExpiresAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Why it was refused: a LOST worker registers anew and drops its jobs. */
+  /** Errors of the heartbeat. A LOST worker must drop its jobs and register again. */
   readonly userErrors: ReadonlyArray<HeartbeatUserError>;
 };
 
@@ -1073,7 +1079,7 @@ export type HeartbeatUserError = UserError & {
   readonly __typename?: 'HeartbeatUserError';
   /** Reason, for programs. */
   readonly code: HeartbeatUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -1083,9 +1089,9 @@ export type HeartbeatUserError = UserError & {
 export type HeartbeatUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
 /** A job that a worker holds. */
@@ -1096,22 +1102,22 @@ export type HeldJobInput = {
   readonly id: Scalars['ID']['input'];
 };
 
-/** Which jobs to hold, and why. */
+/** Jobs to hold. */
 export type HoldJobsInput = {
-  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
+  /** Key with which a repeated call changes nothing. Keys are kept for 30 days after the change. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
-  /** Why, 1 to 500 characters. */
+  /** Reason, 1 to 500 characters. */
   readonly reason: Scalars['String']['input'];
-  /** Which jobs. */
+  /** Selection of jobs. */
   readonly selection: JobSelectionInput;
 };
 
-/** What was held. */
+/** Result of `holdJobs`. */
 export type HoldJobsPayload = {
   readonly __typename?: 'HoldJobsPayload';
-  /** What was done; null where the whole call was refused. */
+  /** Result of the call; null if the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
-  /** What was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<HoldJobsUserError>;
 };
 
@@ -1120,7 +1126,7 @@ export type HoldJobsUserError = UserError & {
   readonly __typename?: 'HoldJobsUserError';
   /** Reason, for programs. */
   readonly code: HoldJobsUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -1130,11 +1136,11 @@ export type HoldJobsUserError = UserError & {
 export type HoldJobsUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
@@ -1149,17 +1155,17 @@ export type Job = Node & {
   readonly attempt: Scalars['Int']['output'];
   /** All attempts, oldest first; at most 20. */
   readonly attempts: ReadonlyArray<JobAttempt>;
-  /** When the job was submitted. */
+  /** Time of submission. */
   readonly createdAt: Scalars['DateTime']['output'];
   /** The jobs that must have FINISHED before this one may start. */
   readonly dependsOn: ReadonlyArray<Job>;
-  /** What went wrong in the latest attempt; null if nothing did. */
+  /** Error of the latest attempt; null if it has none. */
   readonly error?: Maybe<JobError>;
-  /** The exit code of the payload in the latest attempt; null while none has ended. */
+  /** Exit code of the payload in the latest attempt; null until an attempt has ended. */
   readonly exitCode?: Maybe<Scalars['Int']['output']>;
   /** The experiment that owns the job. */
   readonly experiment: Experiment;
-  /** Why the job is held; null if it is not. */
+  /** Hold on the job; null if the job is not held. */
   readonly hold?: Maybe<JobHold>;
   /** Opaque, time-ordered identifier, `job_…`. */
   readonly id: Scalars['ID']['output'];
@@ -1167,7 +1173,7 @@ export type Job = Node & {
   readonly labels: ReadonlyArray<Label>;
   /** Captured standard output and error of one attempt, oldest first. */
   readonly log: JobLogPage;
-  /** What the latest attempt used; null until its worker reported it. */
+  /** Resources that the latest attempt used; null until the worker reports them. */
   readonly metrics?: Maybe<JobMetrics>;
   /** The name given at submit; not unique. */
   readonly name: Scalars['String']['output'];
@@ -1177,17 +1183,17 @@ export type Job = Node & {
   readonly outputs: ReadonlyArray<JobOutput>;
   /** Principal that the job belongs to: the one that submitted it, or the one on whose behalf a service did. */
   readonly owner: Principal;
-  /** What is run. */
+  /** Program that the job runs. */
   readonly payload: JobPayload;
-  /** What the broker can say about why the job waits; null once it was sent. */
+  /** Explanation of why the job waits; null once the job was sent to a worker. */
   readonly pending?: Maybe<JobPending>;
   /** Larger runs earlier inside a share; -1000 to 1000. */
   readonly priority: Scalars['Int']['output'];
   /** The queue that the job was sent to last; null before the first attempt, and where the caller may not see it. */
   readonly queue?: Maybe<Queue>;
-  /** What the job asks of a worker. */
+  /** Resources that the job needs. */
   readonly requirements: JobRequirements;
-  /** When and how often a failed attempt is tried again. */
+  /** Policy by which failed attempts are repeated. */
   readonly retry: RetryPolicy;
   /** The terminal job that this one repeats, by `retryJobs`; null otherwise. */
   readonly retryOf?: Maybe<Job>;
@@ -1195,11 +1201,11 @@ export type Job = Node & {
   readonly revision: Scalars['Int']['output'];
   /** Share that the job is charged to; null if it was removed after the job ended. */
   readonly share?: Maybe<Share>;
-  /** Path of the share, as `experiment/leaf`. */
+  /** Path of the share, such as `experiment/leaf`. */
   readonly sharePath: Scalars['String']['output'];
   /** The state of the machine. */
   readonly state: JobState;
-  /** When each state was last entered. */
+  /** Time at which each state was last entered. */
   readonly stateTimes: ReadonlyArray<JobStateTime>;
   /**
    * Principal that submitted the job: the owner, or the service that submitted it on the owner's behalf. A copy has the value of the job that
@@ -1214,14 +1220,11 @@ export type Job = Node & {
   readonly taskIndex?: Maybe<Scalars['Int']['output']>;
   /** The newest state changes, oldest first; at most 64, older ones are dropped. */
   readonly transitions: ReadonlyArray<JobTransition>;
-  /** When the job last changed. */
+  /** Time of the latest change. */
   readonly updatedAt: Scalars['DateTime']['output'];
-  /** Whether the caller may cancel the job. */
+  /** True if the caller may cancel the job. */
   readonly viewerCanCancel: Scalars['Boolean']['output'];
-  /**
-   * The worker that holds the job now, or held it last; null before the first attempt, and once 30 days have gone by since the end of that
-   * worker.
-   */
+  /** Worker that holds the job now or held it last; null before the first attempt, and 30 days after that worker ended. */
   readonly worker?: Maybe<Worker>;
   /** Identifier of that worker, also once the worker itself is deleted; null before the first attempt. */
   readonly workerId?: Maybe<Scalars['ID']['output']>;
@@ -1238,14 +1241,14 @@ export type JoblogArgs = {
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** A job given to a worker. */
+/** A job that is assigned to a worker. */
 export type JobAssignment = {
   readonly __typename?: 'JobAssignment';
-  /** Which attempt it is, from 1. */
+  /** Number of the attempt, from 1. */
   readonly attempt: Scalars['Int']['output'];
   /** Identifies the attempt everywhere. */
   readonly attemptId: Scalars['ID']['output'];
-  /** The devices it may use, by UUID. */
+  /** Devices that the job may use, by UUID. */
   readonly deviceIds: ReadonlyArray<Scalars['ID']['output']>;
   /** The fence: every report about the job carries it. */
   readonly fence: Scalars['SafeInt']['output'];
@@ -1253,34 +1256,34 @@ export type JobAssignment = {
   readonly job: Job;
 };
 
-/** One try of a job on one worker. */
+/** One attempt to run a job on one worker. */
 export type JobAttempt = {
   readonly __typename?: 'JobAttempt';
-  /** The devices it was given, by UUID. */
+  /** Devices that the attempt was given, by UUID. */
   readonly deviceIds: ReadonlyArray<Scalars['ID']['output']>;
-  /** When it ended; null while it lasts. */
+  /** Time at which the attempt ended; null while the attempt lasts. */
   readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** What went wrong; null if nothing did, or while it lasts. */
+  /** Error of the attempt; null if the attempt has none. */
   readonly error?: Maybe<JobError>;
-  /** The exit code of the payload; null while it lasts, and where the payload did not end by itself. */
+  /** Exit code of the payload; null while the attempt lasts, and if the payload did not exit by itself. */
   readonly exitCode?: Maybe<Scalars['Int']['output']>;
-  /** Identifies the try everywhere, also in the environment of its processes. */
+  /** Identifier of the attempt, which is also in the environment of its processes. */
   readonly id: Scalars['ID']['output'];
-  /** What it used; null until its worker reported it. */
+  /** Resources that the attempt used; null until the worker reports them. */
   readonly metrics?: Maybe<JobMetrics>;
-  /** Which attempt of the job it is, from 1. */
+  /** Number of the attempt, from 1. */
   readonly number: Scalars['Int']['output'];
-  /** How it ended: FINISHED, FAILED (also when another attempt followed), CANCELLED or CLOSED; null while it lasts. */
+  /** Outcome of the attempt: FINISHED, FAILED (also if another attempt followed), CANCELLED or CLOSED; null while the attempt lasts. */
   readonly outcome?: Maybe<JobState>;
-  /** The queue that it was sent to; null where the caller may not see it. */
+  /** Queue that the attempt was sent to; null if the caller may not see the queue. */
   readonly queue?: Maybe<Queue>;
-  /** When it was sent. */
+  /** Time at which the job was sent to the worker. */
   readonly sentAt: Scalars['DateTime']['output'];
-  /** The signal that ended the payload, as `SIGKILL`; null where none did. */
+  /** Signal that ended the payload, such as `SIGKILL`; null if no signal did. */
   readonly signal?: Maybe<Scalars['String']['output']>;
-  /** When the payload started; null if it never did. */
+  /** Time at which the payload started; null if it has not started. */
   readonly startedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** The worker it was sent to; null once 30 days have gone by since its end. */
+  /** Worker that the attempt was sent to; null 30 days after that worker ended. */
   readonly worker?: Maybe<Worker>;
   /** Identifier of the worker, also once the worker itself is deleted. */
   readonly workerId: Scalars['ID']['output'];
@@ -1299,10 +1302,10 @@ export type JobConnection = {
   readonly totalCount?: Maybe<Scalars['Int']['output']>;
 };
 
-/** A number of jobs that agree in all dimensions asked for. */
+/** Number of jobs with equal values in all dimensions. */
 export type JobCount = {
   readonly __typename?: 'JobCount';
-  /** How many jobs. */
+  /** Number of jobs. */
   readonly count: Scalars['Int']['output'];
   /** Experiment that owns the jobs. */
   readonly experiment: Experiment;
@@ -1318,32 +1321,32 @@ export type JobCount = {
   readonly queueName?: Maybe<Scalars['String']['output']>;
   /** Share that the jobs are charged to; null if it was removed. */
   readonly share?: Maybe<Share>;
-  /** Path of the share, as `experiment/leaf`. */
+  /** Path of the share, such as `experiment/leaf`. */
   readonly sharePath: Scalars['String']['output'];
   /** The state. */
   readonly state: JobState;
 };
 
-/** Which counts. */
+/** Conditions that the counted jobs must meet, all of them. */
 export type JobCountFilter = {
-  /** Of these experiments. */
+  /** Experiments; any of them. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** That were given GPUs of these models. */
+  /** Models of the GPUs that the jobs were given. */
   readonly gpuModels?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Of these queues, by name. */
+  /** Queues, by name; any of them. */
   readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Of these shares. */
+  /** Shares; any of them. */
   readonly shares?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** In these states. */
+  /** States; any of them. */
   readonly states?: InputMaybe<ReadonlyArray<JobState>>;
 };
 
 /** Counts of jobs changed. */
 export type JobCountsChanged = {
   readonly __typename?: 'JobCountsChanged';
-  /** The counts that changed since the last message; all of them in the first. */
+  /** Entries that changed since the last message, including those now zero; the first message has all entries. */
   readonly counts: ReadonlyArray<JobCount>;
-  /** Where the stream stands after this event. */
+  /** Position in the stream after this event. */
   readonly cursor: Scalars['String']['output'];
 };
 
@@ -1356,20 +1359,23 @@ export type JobEdge = {
   readonly node: Job;
 };
 
-/** What went wrong. */
+/** Error of an attempt. */
 export type JobError = {
   readonly __typename?: 'JobError';
-  /** A stable word, as `EXIT_CODE`, `SIGNAL`, `WALLTIME_EXCEEDED`, `MEMORY_EXCEEDED`, `DISK_EXCEEDED`, `LEASE_LOST`. */
+  /**
+   * Stable code of the error, such as `EXIT_CODE`, `SIGNAL`, `WALLTIME_EXCEEDED`, `MEMORY_EXCEEDED`,
+   * `DISK_EXCEEDED` or `LEASE_LOST`. The set is open: workers define further codes.
+   */
   readonly code: Scalars['String']['output'];
-  /** Who is to blame. */
+  /** Cause of the error. */
   readonly family: JobErrorFamily;
-  /** Whether another attempt could end well. */
+  /** True if another attempt may succeed. */
   readonly isRetryable: Scalars['Boolean']['output'];
   /** One sentence for a person. */
   readonly message: Scalars['String']['output'];
 };
 
-/** Who is to blame for an error. */
+/** Cause of an error. */
 export type JobErrorFamily =
   /** Inputs or outputs. */
   | 'DATA'
@@ -1382,98 +1388,104 @@ export type JobErrorFamily =
   /** The worker: lost, out of disk, could not start the payload. */
   | 'WORKER';
 
-/** What went wrong, as a worker reports it. */
+/** Error of an attempt, as reported by a worker. */
 export type JobErrorInput = {
-  /** A stable word of up to 64 characters. */
+  /** Stable code of the error, up to 64 characters. */
   readonly code: Scalars['String']['input'];
-  /** Who is to blame. */
+  /** Cause of the error. */
   readonly family: JobErrorFamily;
-  /** Whether another attempt could end well. */
+  /** True if another attempt may succeed. */
   readonly isRetryable?: InputMaybe<Scalars['Boolean']['input']>;
   /** One sentence for a person, up to 2000 characters. */
   readonly message: Scalars['String']['input'];
 };
 
-/** Which events. Every field given must be met; lists are alternatives, and an empty one is met by nothing. A field that is null narrows nothing. */
+/**
+ * Conditions that events must meet, all of them. A list is met by any of its elements; an empty list is met by
+ * no event, and null by every event.
+ */
 export type JobEventFilter = {
-  /** Of these experiments. */
+  /** Experiments; any of them. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Of these jobs, at most 1000. */
+  /** Jobs, at most 1000; any of them. */
   readonly jobIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** With one of these labels, at most 32. */
+  /** Labels, at most 32; any of them. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
-  /** Belonging to this subject. */
+  /** Subject of the owner. */
   readonly owner?: InputMaybe<Scalars['String']['input']>;
-  /** Of this queue, by name. */
+  /** Queue, by name. */
   readonly queue?: InputMaybe<Scalars['String']['input']>;
-  /** Charged to this share. */
+  /** Path of the share. */
   readonly share?: InputMaybe<Scalars['String']['input']>;
-  /** Whose state is one of these after the change. */
+  /** States of the job after the change; any of them. */
   readonly states?: InputMaybe<ReadonlyArray<JobState>>;
-  /** Of this task. */
+  /** Task, by identifier. */
   readonly taskId?: InputMaybe<Scalars['ID']['input']>;
 };
 
-/** What a subscriber gets that reads more slowly than jobs change. */
+/** Treatment of a subscriber that reads more slowly than jobs change. */
 export type JobEventMode =
-  /** Each event. Who falls too far behind is ended with `SUBSCRIPTION_LAGGED` and the cursor to go on from. */
+  /** Every event is delivered. A subscriber that falls too far behind is disconnected with `SUBSCRIPTION_LAGGED` and a cursor to resume from. */
   | 'EVERY'
   /**
-   * The latest event of each job among those that wait; earlier ones of the same job are left out and counted in `coalescedCount`. Nobody is
-   * ended for being slow.
+   * Only the latest of the waiting events of each job is delivered; `coalescedCount` counts the others. A slow
+   * subscriber is not disconnected.
    */
   | 'LATEST';
 
-/** Which jobs. Every field given must be met; lists are alternatives. */
+/** Conditions that jobs must meet, all of them. A list is met by any of its elements. */
 export type JobFilter = {
   /** Submitted before. */
   readonly createdBefore?: InputMaybe<Scalars['DateTime']['input']>;
   /** Submitted at or after. */
   readonly createdFrom?: InputMaybe<Scalars['DateTime']['input']>;
-  /** Of these experiments. */
+  /** Experiments; any of them. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** These jobs, at most 1000. */
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** With this label. */
+  /** A label. */
   readonly label?: InputMaybe<LabelInput>;
-  /** Belonging to this subject. */
+  /** Subject of the owner. */
   readonly owner?: InputMaybe<Scalars['String']['input']>;
   /** Last sent to a worker of this queue, by name. */
   readonly queue?: InputMaybe<Scalars['String']['input']>;
-  /** Charged to this share. */
+  /** Path of the share. */
   readonly share?: InputMaybe<Scalars['String']['input']>;
-  /** In these states. */
+  /** States; any of them. */
   readonly states?: InputMaybe<ReadonlyArray<JobState>>;
-  /** Of this task. */
+  /** Task, by identifier. */
   readonly taskId?: InputMaybe<Scalars['ID']['input']>;
 };
 
-/** Why and by whom a job is held. */
+/** A hold on a job. */
 export type JobHold = {
   readonly __typename?: 'JobHold';
-  /** Since when. */
+  /** Time at which the job was held. */
   readonly at: Scalars['DateTime']['output'];
   /** Principal that holds the job. */
   readonly by: Principal;
-  /** Why, as whoever holds it said. */
+  /** Reason that the principal gave. */
   readonly reason: Scalars['String']['output'];
 };
 
 /** A job to submit. */
 export type JobInput = {
-  /** Ids of jobs that must have FINISHED before; at most 1000. A job of the same call is named `#N`, its position from 0, and must stand before. */
+  /**
+   * Identifiers of jobs that must have FINISHED before this job starts, at most 1000. `#N` refers to the job
+   * with index N of the same call, which must precede this job.
+   */
   readonly dependsOn?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** At most 32 labels. */
+  /** Labels of the job, at most 32. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
   /** A name of 1 to 255 characters. */
   readonly name: Scalars['String']['input'];
-  /** What is run. */
+  /** Program that the job runs. */
   readonly payload: JobPayloadInput;
   /** Larger runs earlier; -1000 to 1000. */
   readonly priority?: InputMaybe<Scalars['Int']['input']>;
-  /** What it asks of a worker. */
+  /** Resources that the job needs. */
   readonly requirements?: InputMaybe<JobRequirementsInput>;
-  /** When and how often it is tried again. */
+  /** Policy by which failed attempts are repeated. */
   readonly retry?: InputMaybe<RetryPolicyInput>;
   /** The leaf of the experiment's shares; its first leaf by default. */
   readonly share?: InputMaybe<Scalars['String']['input']>;
@@ -1491,11 +1503,11 @@ export type JobLogAppended = {
 /** A piece of a job's captured output. */
 export type JobLogChunk = {
   readonly __typename?: 'JobLogChunk';
-  /** When the worker captured it. */
+  /** Time at which the worker captured the text. */
   readonly at: Scalars['DateTime']['output'];
-  /** Continue after this. */
+  /** Cursor of the chunk, to pass as `after`. */
   readonly cursor: Scalars['String']['output'];
-  /** Which stream. */
+  /** Stream that the text was captured from. */
   readonly stream: LogStream;
   /** The text, as the payload wrote it. */
   readonly text: Scalars['String']['output'];
@@ -1503,11 +1515,11 @@ export type JobLogChunk = {
 
 /** A piece of captured output. */
 export type JobLogChunkInput = {
-  /** When it was captured. */
+  /** Time at which the text was captured. */
   readonly at: Scalars['DateTime']['input'];
-  /** Counts the chunks of the attempt from 0, without gaps. */
+  /** Number of the chunk in the attempt, from 0, without gaps. */
   readonly sequence: Scalars['Int']['input'];
-  /** Which stream. */
+  /** Stream that the text was captured from. */
   readonly stream: LogStream;
   /** The text, at most 64 KiB. */
   readonly text: Scalars['String']['input'];
@@ -1524,10 +1536,7 @@ export type JobLogEvent = {
   readonly isComplete: Scalars['Boolean']['output'];
 };
 
-/**
- * A page of a job's log. A log grows while the job runs, so its end cursor is a position to continue from, also on an empty page: it is no
- * connection.
- */
+/** A page of a job's log. A log grows while the job runs, so a page always has a position to continue from. Hence a log is not a connection. */
 export type JobLogPage = {
   readonly __typename?: 'JobLogPage';
   /** Chunks of the page, oldest first. */
@@ -1543,28 +1552,28 @@ export type JobLogPage = {
   readonly isComplete: Scalars['Boolean']['output'];
 };
 
-/** What an attempt used. */
+/** Resources that an attempt used. */
 export type JobMetrics = {
   readonly __typename?: 'JobMetrics';
-  /** User and system time of all processes, in seconds; null when unknown. */
+  /** User and system time of all processes, in seconds; null if unknown. */
   readonly cpuSeconds?: Maybe<Scalars['Float']['output']>;
-  /** Largest memory used on one device, in MiB; null when unknown, and for jobs without devices. */
+  /** Largest memory used on one device, in MiB; null if unknown, and for jobs without devices. */
   readonly gpuPeakMemoryMiB?: Maybe<Scalars['Int']['output']>;
-  /** Mean utilisation of the devices, 0 to 1; null when unknown, and for jobs without devices. */
+  /** Mean utilisation of the devices, 0 to 1; null if unknown, and for jobs without devices. */
   readonly gpuUtilisation?: Maybe<Scalars['Float']['output']>;
-  /** Whether the payload was too short to be measured fully. */
+  /** True if the payload was too short to be measured completely. */
   readonly isPartial: Scalars['Boolean']['output'];
-  /** Largest resident memory of all processes together, in MiB; null when unknown. */
+  /** Largest resident memory of all processes together, in MiB; null if unknown. */
   readonly peakMemoryMiB?: Maybe<Scalars['Int']['output']>;
-  /** Bytes read from storage; null when unknown. */
+  /** Bytes read from storage; null if unknown. */
   readonly readBytes?: Maybe<Scalars['SafeInt']['output']>;
-  /** Time from the start to the end of the payload, in seconds; null when unknown. */
+  /** Time from the start to the end of the payload, in seconds; null if unknown. */
   readonly wallSeconds?: Maybe<Scalars['Float']['output']>;
-  /** Bytes written to storage; null when unknown. */
+  /** Bytes written to storage; null if unknown. */
   readonly writeBytes?: Maybe<Scalars['SafeInt']['output']>;
 };
 
-/** What an attempt used, as a worker reports it. */
+/** Resources that an attempt used, as reported by a worker. */
 export type JobMetricsInput = {
   /** User and system time of all processes, in seconds. */
   readonly cpuSeconds?: InputMaybe<Scalars['Float']['input']>;
@@ -1572,7 +1581,7 @@ export type JobMetricsInput = {
   readonly gpuPeakMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Mean utilisation of the devices, 0 to 1. */
   readonly gpuUtilisation?: InputMaybe<Scalars['Float']['input']>;
-  /** Whether the payload was too short to be measured fully. */
+  /** True if the payload was too short to be measured completely. */
   readonly isPartial?: InputMaybe<Scalars['Boolean']['input']>;
   /** Largest resident memory of all processes together, in MiB. */
   readonly peakMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
@@ -1591,42 +1600,42 @@ export type JobOrder =
   /** Oldest first. */
   | 'OLDEST';
 
-/** One declared output where it was put. */
+/** Declared output of a job, with its location. */
 export type JobOutput = {
   readonly __typename?: 'JobOutput';
-  /** Where it is: a URL or a path in the file store. */
+  /** URL or path of the file in the file store. */
   readonly location: Scalars['String']['output'];
   /** The declared name. */
   readonly name: Scalars['String']['output'];
-  /** Its SHA-256 in hexadecimal. */
+  /** SHA-256 of the file, in hexadecimal. */
   readonly sha256: Scalars['String']['output'];
-  /** Its size in bytes. */
+  /** Size of the file, in bytes. */
   readonly sizeBytes: Scalars['SafeInt']['output'];
 };
 
-/** One declared output where it was put. */
+/** Declared output of a job, with its location. */
 export type JobOutputInput = {
-  /** Where it is: a URL or a path in the file store. */
+  /** URL or path of the file in the file store. */
   readonly location: Scalars['String']['input'];
   /** The declared name. */
   readonly name: Scalars['String']['input'];
-  /** Its SHA-256 in hexadecimal. */
+  /** SHA-256 of the file, in hexadecimal. */
   readonly sha256: Scalars['String']['input'];
-  /** Its size in bytes. */
+  /** Size of the file, in bytes. */
   readonly sizeBytes: Scalars['SafeInt']['input'];
 };
 
-/** What is run. */
+/** Program that a job runs. */
 export type JobPayload = {
   readonly __typename?: 'JobPayload';
-  /** Its arguments. */
+  /** Arguments of the program. */
   readonly arguments: ReadonlyArray<Scalars['String']['output']>;
   /** The program, by path or by name on the worker's PATH. */
   readonly command: Scalars['String']['output'];
   /**
-   * Environment variables it gets beside the ones that the worker sets. They may carry secrets: null for all but the job's owner, the
-   * service that submitted it for the owner, those who manage the jobs of others (`job:manageAny`), and the pilot of the queue that holds the
-   * job now.
+   * Environment variables in addition to those that the worker sets. They may contain secrets: null for all
+   * callers but the owner of the job, the service that submitted it on the owner's behalf, principals with
+   * `job:manageAny`, and the pilot of the queue that holds the job.
    */
   readonly environment?: Maybe<ReadonlyArray<EnvironmentVariable>>;
   /** The container image; null runs on the host. A name as `docker.io/library/debian:12`, a URL as `docker://…`, or a path on the worker. */
@@ -1637,9 +1646,9 @@ export type JobPayload = {
   readonly outputs: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** What is run. */
+/** Program that a job runs. */
 export type JobPayloadInput = {
-  /** Its arguments, at most 1000, together at most 128 KiB. */
+  /** Arguments of the program, at most 1000, together at most 128 KiB. */
   readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** The program, by path or by name on the worker's PATH. */
   readonly command: Scalars['String']['input'];
@@ -1653,16 +1662,16 @@ export type JobPayloadInput = {
   readonly outputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 
-/** What the broker can say about why a job waits, or would wait. */
+/** Explanation of why a job waits, or would wait. */
 export type JobPending = {
   readonly __typename?: 'JobPending';
-  /** Each constraint with what meets it, in the order in which they are asked. */
+  /** Constraints of the job with the resources that meet them, in the order of evaluation. */
   readonly constraints: ReadonlyArray<PendingConstraint>;
   /** Devices of those workers. */
   readonly devicesConsidered: Scalars['Int']['output'];
-  /** Whether `position` is reckoned from counts: it is exact near the front. */
+  /** True if `position` is estimated from counts. Near the front of the share it is exact. */
   readonly isPositionEstimated: Scalars['Boolean']['output'];
-  /** Whether the share is over its nominal quota and borrows. */
+  /** True if the share is over its nominal quota and borrows. */
   readonly isShareBorrowing: Scalars['Boolean']['output'];
   /** The constraint that is the first to fail for the most workers, as its `constraint` reads; null where all workers fit. */
   readonly mostFailed?: Maybe<Scalars['String']['output']>;
@@ -1674,7 +1683,7 @@ export type JobPending = {
   readonly relaxations: ReadonlyArray<PendingRelaxation>;
   /** One sentence for a person. */
   readonly summary: Scalars['String']['output'];
-  /** How long it may take until it is sent. */
+  /** Estimate of the time until the job is sent. */
   readonly wait: WaitEstimate;
   /** Workers now known, of those queues. */
   readonly workersConsidered: Scalars['Int']['output'];
@@ -1684,12 +1693,12 @@ export type JobPending = {
   readonly workersThatFit: Scalars['Int']['output'];
 };
 
-/** What a job asks of a worker. */
+/** Resources that a job needs. */
 export type JobRequirements = {
   readonly __typename?: 'JobRequirements';
-  /** The instruction set, as `x86_64` or `aarch64`; null takes any. */
+  /** The instruction set, such as `x86_64` or `aarch64`; null accepts any. */
   readonly architecture?: Maybe<Scalars['String']['output']>;
-  /** The lowest level of the instruction set, as `x86-64-v3`; null takes any. */
+  /** The lowest level of the instruction set, such as `x86-64-v3`; null accepts any. */
   readonly architectureLevel?: Maybe<Scalars['String']['output']>;
   /** The requirement class: jobs with equal requirements share it. */
   readonly classId: Scalars['ID']['output'];
@@ -1701,11 +1710,11 @@ export type JobRequirements = {
   readonly diskMiB: Scalars['Int']['output'];
   /** GPUs; null for none. */
   readonly gpu?: Maybe<GpuRequirement>;
-  /** Whether the payload needs the outside network. */
+  /** True if the payload needs the outside network. */
   readonly isNetworkRequired: Scalars['Boolean']['output'];
   /** Memory of the whole job, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
-  /** The queue the job is bound to, by name; null takes any queue that admits the experiment. */
+  /** The queue the job is bound to, by name; null accepts any queue that admits the experiment. */
   readonly queue?: Maybe<Scalars['String']['output']>;
   /** A CEL expression over the worker's attributes `worker` and `queue`; null accepts every worker. */
   readonly selector?: Maybe<Scalars['String']['output']>;
@@ -1713,7 +1722,7 @@ export type JobRequirements = {
   readonly walltimeSeconds: Scalars['Int']['output'];
 };
 
-/** What a job asks of a worker. What is left out is the default. */
+/** Resources that a job needs. Fields that are not set have their defaults. */
 export type JobRequirementsInput = {
   /** The instruction set: `x86_64`, `aarch64`, `i686`, `ppc64le`, `riscv64` or `s390x`. */
   readonly architecture?: InputMaybe<Scalars['String']['input']>;
@@ -1727,7 +1736,7 @@ export type JobRequirementsInput = {
   readonly diskMiB?: InputMaybe<Scalars['Int']['input']>;
   /** GPUs; none by default. */
   readonly gpu?: InputMaybe<GpuRequirementInput>;
-  /** Whether the payload needs the outside network. */
+  /** True if the payload needs the outside network. */
   readonly isNetworkRequired?: InputMaybe<Scalars['Boolean']['input']>;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
@@ -1746,7 +1755,7 @@ export type JobSelectionInput =
   |  /** These jobs, at most 10,000: answered in full. */
   { readonly filter?: never; readonly ids: ReadonlyArray<Scalars['ID']['input']>; };
 
-/** The states of a job, in PanDA's words. */
+/** State of a job, in the terms of PanDA. */
 export type JobState =
   /** Ready; waits for a worker. */
   | 'ACTIVATED'
@@ -1793,7 +1802,7 @@ export type JobStateEvent = {
   readonly attempt: Scalars['Int']['output'];
   /** Number of earlier changes of the job that this message replaces, because the subscriber was slow; 0 in mode `EVERY`. */
   readonly coalescedCount: Scalars['Int']['output'];
-  /** The job as it is now. */
+  /** Current state of the job. */
   readonly job: Job;
   /** State before the change; null for a new job. */
   readonly previousState?: Maybe<JobState>;
@@ -1805,10 +1814,10 @@ export type JobStateEvent = {
   readonly state: JobState;
 };
 
-/** When a state was last entered. */
+/** Time at which a state was last entered. */
 export type JobStateTime = {
   readonly __typename?: 'JobStateTime';
-  /** When it was last entered. */
+  /** Time at which the state was last entered. */
   readonly at: Scalars['DateTime']['output'];
   /** The state. */
   readonly state: JobState;
@@ -1817,15 +1826,15 @@ export type JobStateTime = {
 /** One change of state. */
 export type JobTransition = {
   readonly __typename?: 'JobTransition';
-  /** Who: a subject, or a part of the system as `system:broker`. */
+  /** Subject of a principal, or a part of the system such as `system:broker`, that made the transition. */
   readonly actor: Scalars['String']['output'];
-  /** When it was made. */
+  /** Time of the transition. */
   readonly at: Scalars['DateTime']['output'];
   /** The attempt it concerns; 0 before the first. */
   readonly attempt: Scalars['Int']['output'];
   /** The state before. */
   readonly from: JobState;
-  /** Why; null where there is nothing to say. */
+  /** Reason for the transition; null if none is recorded. */
   readonly reason?: Maybe<Scalars['String']['output']>;
   /** The revision that it made. */
   readonly revision: Scalars['Int']['output'];
@@ -1863,11 +1872,11 @@ export type Mutation = {
   readonly acquireJobs: AcquireJobsPayload;
   /** Adds captured output to a job's log. */
   readonly appendJobLog: AppendJobLogPayload;
-  /** Ends jobs for good: a running worker is told at once, and nothing starts later. */
+  /** Cancels jobs. A running worker is notified at once; cancelled jobs never start again. */
   readonly cancelJobs: CancelJobsPayload;
   /** Creates a queue. */
   readonly createQueue: CreateQueuePayload;
-  /** Lets a worker end its jobs and take no more. */
+  /** Makes a worker finish its jobs and take no more. */
   readonly drainWorker: DrainWorkerPayload;
   /** Reports that attempts failed. */
   readonly failJobs: FailJobsPayload;
@@ -1880,11 +1889,12 @@ export type Mutation = {
   /** Makes an experiment known, with a share `name/default`. */
   readonly registerExperiment: RegisterExperimentPayload;
   /**
-   * Registers a worker, with the hardware of its host. A worker of the same name, queue and host is replaced: its pilot
-   * started again. The name of a live worker on another host is a CONFLICT until the lease of that worker ends.
+   * Registers a worker with the hardware of its host. It replaces a worker with the same name, queue and host,
+   * as after a restart of the pilot. The name of a live worker on another host is a CONFLICT until the lease of
+   * that worker ends.
    */
   readonly registerWorker: RegisterWorkerPayload;
-  /** Lets held jobs go on. */
+  /** Releases held jobs. */
   readonly releaseJobs: ReleaseJobsPayload;
   /** Makes a new job of each terminal job. */
   readonly retryJobs: RetryJobsPayload;
@@ -2023,7 +2033,7 @@ export type PageInfo = {
   readonly startCursor?: Maybe<Scalars['String']['output']>;
 };
 
-/** One value for the place of a parameter in the template. */
+/** Value of a parameter of the template. */
 export type ParameterInput = {
   /** The name: `{{name}}` in the template's name, arguments, environment values, input locations and outputs is replaced. */
   readonly name: Scalars['String']['input'];
@@ -2044,9 +2054,9 @@ export type ParameterSetInput = {
 /** One constraint of a job. */
 export type PendingConstraint = {
   readonly __typename?: 'PendingConstraint';
-  /** What is asked, as `cores >= 8`. */
+  /** The constraint, such as `cores >= 8`. */
   readonly constraint: Scalars['String']['output'];
-  /** Devices of those workers that meet it alone; all their devices where it is not about devices. */
+  /** Devices of those workers that meet this constraint alone; all of their devices if the constraint is not about devices. */
   readonly devicesThatPass: Scalars['Int']['output'];
   /** Devices that meet this constraint and all before it. */
   readonly devicesTogether: Scalars['Int']['output'];
@@ -2054,7 +2064,7 @@ export type PendingConstraint = {
   readonly queuesThatPass: Scalars['Int']['output'];
   /** Queues with a worker that meets this constraint and all before it. */
   readonly queuesTogether: Scalars['Int']['output'];
-  /** Why the others do not, most frequent first. */
+  /** Reasons why other workers do not meet the constraint, most frequent first. */
   readonly reasons: ReadonlyArray<Scalars['String']['output']>;
   /** Workers for which this is the first constraint that fails. */
   readonly workersThatFailFirst: Scalars['Int']['output'];
@@ -2067,7 +2077,7 @@ export type PendingConstraint = {
 /** A change of one constraint that would let more workers take the job. */
 export type PendingRelaxation = {
   readonly __typename?: 'PendingRelaxation';
-  /** What to ask instead, as `driver >= 525.60.13 instead of 575.51.03`. */
+  /** Proposed change, such as `driver >= 525.60.13 instead of 575.51.03`. */
   readonly change: Scalars['String']['output'];
   /** The constraint that is changed, as its `constraint` reads. */
   readonly constraint: Scalars['String']['output'];
@@ -2080,20 +2090,21 @@ export type PendingRelaxation = {
 };
 
 /**
- * What an experiment's rules ask of where its job runs. The type of `Job.<experiment>` may implement it: whoever explains why a job waits
- * shows it beside core's words. Core asks no experiment: what counts is the selector that the job was submitted with.
+ * Placement rules that an experiment applies to its job. The type of `Job.<experiment>` may implement it, so
+ * that clients can show the rules next to the reasons that core gives. The rules only take effect through the
+ * selector of the job.
  */
 export type PlacementExplained = {
-  /** The rules that bear on this job, in the experiment's words; empty when there are none. */
+  /** Placement rules that apply to the job; empty if there are none. */
   readonly placement: ReadonlyArray<PlacementRule>;
 };
 
 /** One rule of an experiment about where a job runs. */
 export type PlacementRule = {
   readonly __typename?: 'PlacementRule';
-  /** The condition that it put into the job's selector, in CEL; null where it put none. */
+  /** Condition that the rule adds to the selector of the job, in CEL; null if it adds none. */
   readonly selector?: Maybe<Scalars['String']['output']>;
-  /** What it asks for, and why: one sentence for people. */
+  /** One sentence with the rule and its reason. */
   readonly text: Scalars['String']['output'];
 };
 
@@ -2102,7 +2113,7 @@ export type Principal = Node & {
   readonly __typename?: 'Principal';
   /** Opaque identifier, `principal_…`. */
   readonly id: Scalars['ID']['output'];
-  /** Subject of the principal's tokens, as `alice@example`. */
+  /** Subject of the principal's tokens, such as `alice@example`. */
   readonly subject: Scalars['String']['output'];
 };
 
@@ -2119,7 +2130,10 @@ export type PrincipalKind =
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** A background operation, kept until 30 days after its end, that the caller asked for, or any for who is ADMIN of all experiments; else null. */
+  /**
+   * A background operation started by the caller; ADMINs of all experiments can read any. Kept for 30 days after
+   * it ends; null if it does not exist.
+   */
   readonly bulkOperation?: Maybe<BulkOperation>;
   /** CUDA toolkits with the drivers they need, the newest first. */
   readonly cudaReleases: ReadonlyArray<CudaRelease>;
@@ -2131,13 +2145,14 @@ export type Query = {
   readonly explainRequirements: RequirementsExplanation;
   /** A model by any of its names or by its PCI id (`10de:20b2`); null where the catalogue does not know it, or the name is that of several; of an id that several share, the first. */
   readonly gpuModel?: Maybe<GpuModel>;
-  /** The catalogue of GPU models that matching rests on, by vendor and age. */
+  /** Models of GPUs that matching knows, by vendor and age. */
   readonly gpuModels: ReadonlyArray<GpuModel>;
   /** The hardware of queues as an information system of the CRIC kind takes it; all queues that the caller may see by default. */
   readonly hardwareExport: ReadonlyArray<HardwareExport>;
   /**
-   * The GPUs of all sites, by vendor, model, driver branch and CUDA, as the live workers reported them. With `seenSince` also those of workers
-   * that have ended, if they were heard of since then; at most 30 days back.
+   * GPUs of all sites by vendor, model, driver branch and CUDA version, as reported by live workers. With
+   * `seenSince`, GPUs of workers that ended are included if they were reported after that time, at most 30 days
+   * ago.
    */
   readonly hardwareMap: HardwareMap;
   /** One job, or null if there is none that the caller may read; a pilot reads jobs that its queue has, or had last. */
@@ -2156,7 +2171,7 @@ export type Query = {
   readonly task?: Maybe<Task>;
   /** Tasks that the caller may read, newest first. */
   readonly tasks: TaskConnection;
-  /** Who calls, and what they may do. */
+  /** The principal that makes the call, with its permissions. */
   readonly viewer: Viewer;
   /** One worker, or null; ended ones are kept for 30 days. */
   readonly worker?: Maybe<Worker>;
@@ -2268,22 +2283,22 @@ export type QueryworkersArgs = {
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** A named door to resources at a site, with limits, a state and the experiments it admits. */
+/** A named entry to resources at a site, with limits, a state and the experiments it admits. */
 export type Queue = Node & {
   readonly __typename?: 'Queue';
-  /** When it was created. */
+  /** Time of creation. */
   readonly createdAt: Scalars['DateTime']['output'];
-  /** How the site starts the queue's workers. A note for operators: Rhizome starts no workers and does not act on it. */
+  /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   readonly executor: QueueExecutor;
-  /** The experiments it admits; empty admits every one. */
+  /** Experiments that the queue admits; an empty list admits every experiment. */
   readonly experiments: ReadonlyArray<Experiment>;
-  /** Its GPUs, by model, driver branch and CUDA, as its live workers reported them. */
+  /** GPUs of the queue by model, driver branch and CUDA version, as reported by its live workers. */
   readonly gpuSummary: ReadonlyArray<GpuHardware>;
   /** Opaque identifier, `queue_…`. */
   readonly id: Scalars['ID']['output'];
   /** Labels; a selector sees them as `queue.labels`. */
   readonly labels: ReadonlyArray<Label>;
-  /** What a job may ask for at most, and the lease of its workers. */
+  /** Limits of jobs, and the lease of workers. */
   readonly limits: QueueLimits;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   readonly name: Scalars['String']['output'];
@@ -2291,30 +2306,30 @@ export type Queue = Node & {
   readonly revision: Scalars['Int']['output'];
   /** Site that the queue belongs to. */
   readonly site: Site;
-  /** Whether it takes work. */
+  /** Current state of the queue. */
   readonly state: QueueState;
-  /** When it was put there. */
+  /** Time at which the state was set. */
   readonly stateChangedAt: Scalars['DateTime']['output'];
-  /** Who put it there. */
+  /** Subject of the principal that set the state. */
   readonly stateChangedBy: Scalars['String']['output'];
-  /** Why it is in that state; null where nobody said. */
+  /** Reason for the state; null if none was given. */
   readonly stateReason?: Maybe<Scalars['String']['output']>;
-  /** Its live workers. */
+  /** Live workers of the queue. */
   readonly workers: WorkerConnection;
 };
 
 
-/** A named door to resources at a site, with limits, a state and the experiments it admits. */
+/** A named entry to resources at a site, with limits, a state and the experiments it admits. */
 export type QueueworkersArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** Which changes of queues. Every field given must be met; lists are alternatives. */
+/** Conditions that the changed queues must meet, all of them. A list is met by any of its elements. */
 export type QueueChangeFilter = {
-  /** Of these queues, by name, at most 1000. */
+  /** Queues, by name, at most 1000; any of them. */
   readonly names?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** At these sites. */
+  /** Sites, by name; any of them. */
   readonly sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 
@@ -2352,11 +2367,11 @@ export type QueueEdge = {
 /** Creation or change of a queue. */
 export type QueueEvent = {
   readonly __typename?: 'QueueEvent';
-  /** The queue as it is now. */
+  /** Current state of the queue. */
   readonly queue: Queue;
 };
 
-/** How a site starts the workers of a queue. Rhizome does not act on it; selectors can read it as `queue.executor`. */
+/** System by which a site starts the workers of a queue. Rhizome does not act on it; selectors can read it as `queue.executor`. */
 export type QueueExecutor =
   /** Started by hand or by a service. */
   | 'DIRECT'
@@ -2367,26 +2382,26 @@ export type QueueExecutor =
   /** Started as Slurm jobs. */
   | 'SLURM';
 
-/** Which queues. Every field given must be met; lists are alternatives. */
+/** Conditions that queues must meet, all of them. A list is met by any of its elements. */
 export type QueueFilter = {
-  /** Admitting this experiment. */
+  /** Experiment that the queue admits. */
   readonly experiment?: InputMaybe<Scalars['String']['input']>;
-  /** With these names. */
+  /** Names; any of them. */
   readonly names?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** At this site. */
+  /** Site, by name. */
   readonly site?: InputMaybe<Scalars['String']['input']>;
-  /** In these states. */
+  /** States; any of them. */
   readonly states?: InputMaybe<ReadonlyArray<QueueState>>;
 };
 
-/** What a job may ask for at most, and the lease of the workers. */
+/** Limits of jobs on a queue, and the lease of its workers. */
 export type QueueLimits = {
   readonly __typename?: 'QueueLimits';
-  /** How often a worker reports, in seconds, 1 to 300. */
+  /** Interval between heartbeats of a worker, in seconds, 1 to 300. */
   readonly heartbeatSeconds: Scalars['Int']['output'];
-  /** Whether jobs that ask for a `share` of a GPU may have one of its devices together. */
+  /** True if jobs that require a `share` of a GPU may use one device together. */
   readonly isGpuSharingEnabled: Scalars['Boolean']['output'];
-  /** After this silence, in seconds, a worker's jobs go back: at least twice the heartbeat, up to 3600. */
+  /** Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice the heartbeat, up to 3600. */
   readonly leaseSeconds: Scalars['Int']['output'];
   /** Cores of one job; null for as many as a worker has. */
   readonly maxCores?: Maybe<Scalars['Int']['output']>;
@@ -2398,13 +2413,16 @@ export type QueueLimits = {
   readonly maxWalltimeSeconds?: Maybe<Scalars['Int']['output']>;
 };
 
-/** Limits of a queue. What is left out is not limited, or stays as it is. */
+/** Limits of a queue. Limits that are not set are unlimited, or keep their value. */
 export type QueueLimitsInput = {
-  /** How often a worker reports, in seconds, 1 to 300; 10 by default. */
+  /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. */
   readonly heartbeatSeconds?: InputMaybe<Scalars['Int']['input']>;
-  /** Whether jobs that ask for a `share` of a GPU may have one of its devices together; not by default. */
+  /** True if jobs that require a `share` of a GPU may use one device together; false by default. */
   readonly isGpuSharingEnabled?: InputMaybe<Scalars['Boolean']['input']>;
-  /** After this silence, in seconds, a worker's jobs go back: at least twice the heartbeat, up to 3600; 30 by default. */
+  /**
+   * Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice the
+   * heartbeat, up to 3600; 30 by default.
+   */
   readonly leaseSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** Cores of one job, 1 to 4096. */
   readonly maxCores?: InputMaybe<Scalars['Int']['input']>;
@@ -2416,11 +2434,11 @@ export type QueueLimitsInput = {
   readonly maxWalltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** Whether a queue takes work, in PanDA's words. */
+/** State of a queue, in the terms of PanDA. */
 export type QueueState =
   /** Takes no new work by brokerage, except jobs that are bound to it by name; what runs goes on. */
   | 'BROKEROFF'
-  /** Takes no new work, and its workers are told to drain. */
+  /** Takes no new work, and its workers get the command to drain. */
   | 'OFFLINE'
   /** Takes work. */
   | 'ONLINE'
@@ -2442,9 +2460,9 @@ export type RegisterExperimentInput = {
 /** The experiment. */
 export type RegisterExperimentPayload = {
   readonly __typename?: 'RegisterExperimentPayload';
-  /** The experiment; null where it was refused. Registering the same again gives the same. */
+  /** The experiment; null if the input has errors. A repeated registration gives the same experiment. */
   readonly experiment?: Maybe<Experiment>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<RegisterExperimentUserError>;
 };
 
@@ -2453,7 +2471,7 @@ export type RegisterExperimentUserError = UserError & {
   readonly __typename?: 'RegisterExperimentUserError';
   /** Reason, for programs. */
   readonly code: RegisterExperimentUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -2466,19 +2484,19 @@ export type RegisterExperimentUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
 
-/** A worker that comes up. */
+/** A worker to register. */
 export type RegisterWorkerInput = {
-  /** Its devices, at most 256. */
+  /** Devices of the worker, at most 256. */
   readonly devices?: InputMaybe<ReadonlyArray<DeviceInput>>;
-  /** When it must end. */
+  /** Time at which the worker must end. */
   readonly endsAt?: InputMaybe<Scalars['DateTime']['input']>;
-  /** What the host is and has. */
+  /** Hardware of the host. */
   readonly hardware: WorkerHardwareInput;
   /** The name of its host, 1 to 255 characters. */
   readonly host: Scalars['String']['input'];
-  /** Repeating the call with the same key gives the same worker, until 30 days after its end. */
+  /** Key with which a repeated call gives the same worker, until 30 days after that worker ended. */
   readonly idempotencyKey: Scalars['String']['input'];
-  /** At most 64 labels. */
+  /** Labels of the worker, at most 64. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
   /** The agent's name, 1 to 255 characters; the same name in the same queue takes over: an older worker of that name is LOST at once. */
   readonly name: Scalars['String']['input'];
@@ -2491,13 +2509,13 @@ export type RegisterWorkerInput = {
 /** The worker. */
 export type RegisterWorkerPayload = {
   readonly __typename?: 'RegisterWorkerPayload';
-  /** How often it must report, in seconds; null where it was refused. */
+  /** Interval in which the worker must send heartbeats, in seconds; null if the input has errors. */
   readonly heartbeatSeconds?: Maybe<Scalars['Int']['output']>;
-  /** After this silence, in seconds, its jobs go back; null where it was refused. */
+  /** Time without a heartbeat after which the worker's jobs are reassigned, in seconds; null if the input has errors. */
   readonly leaseSeconds?: Maybe<Scalars['Int']['output']>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<RegisterWorkerUserError>;
-  /** The worker; null where it was refused. */
+  /** The worker; null if the input has errors. */
   readonly worker?: Maybe<Worker>;
 };
 
@@ -2506,7 +2524,7 @@ export type RegisterWorkerUserError = UserError & {
   readonly __typename?: 'RegisterWorkerUserError';
   /** Reason, for programs. */
   readonly code: RegisterWorkerUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -2514,27 +2532,27 @@ export type RegisterWorkerUserError = UserError & {
 
 /** Reasons why `registerWorker` refuses a worker. */
 export type RegisterWorkerUserErrorCode =
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such queue, or you may not see it. */
+  /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND';
 
-/** Which jobs to release. */
+/** Jobs to release. */
 export type ReleaseJobsInput = {
-  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
+  /** Key with which a repeated call changes nothing. Keys are kept for 30 days after the change. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
-  /** Which jobs. */
+  /** Selection of jobs. */
   readonly selection: JobSelectionInput;
 };
 
-/** What was released. */
+/** Result of `releaseJobs`. */
 export type ReleaseJobsPayload = {
   readonly __typename?: 'ReleaseJobsPayload';
-  /** What was done; null where the whole call was refused. */
+  /** Result of the call; null if the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
-  /** What was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<ReleaseJobsUserError>;
 };
 
@@ -2543,7 +2561,7 @@ export type ReleaseJobsUserError = UserError & {
   readonly __typename?: 'ReleaseJobsUserError';
   /** Reason, for programs. */
   readonly code: ReleaseJobsUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -2553,45 +2571,45 @@ export type ReleaseJobsUserError = UserError & {
 export type ReleaseJobsUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
-/** What would become of a job with these requirements. */
+/** Explanation of the requirements of a job that is not submitted. */
 export type RequirementsExplanation = {
   readonly __typename?: 'RequirementsExplanation';
-  /** Who could run it and what it would wait for; null where the requirements were refused. */
+  /** Workers that could run the job, and reasons for it to wait; null if the requirements are invalid. */
   readonly pending?: Maybe<JobPending>;
-  /** Why the requirements would be refused at submit. */
+  /** Errors with which a submission of these requirements would be refused. */
   readonly userErrors: ReadonlyArray<SubmitJobsUserError>;
 };
 
-/** Which jobs to retry. */
+/** Jobs to retry. */
 export type RetryJobsInput = {
   /**
    * 1 to 200 characters: repeating the call with the same key makes no second copy, until 30 days after the first was made. A call that copied
    * nothing, because each job was refused, leaves its key free.
    */
   readonly idempotencyKey: Scalars['String']['input'];
-  /** Also retry the children that were closed because of these jobs. */
+  /** True to repeat the children, too, that were closed because of these jobs. */
   readonly isWithDependents?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Which jobs; they must be terminal. */
+  /** Selection of jobs, which must be terminal. */
   readonly selection: JobSelectionInput;
 };
 
-/** What was retried. */
+/** Result of `retryJobs`. */
 export type RetryJobsPayload = {
   readonly __typename?: 'RetryJobsPayload';
   /** The new jobs, at most 10,000. */
   readonly jobs: ReadonlyArray<Job>;
-  /** What was done; null where the whole call was refused. */
+  /** Result of the call; null if the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
-  /** What was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<RetryJobsUserError>;
 };
 
@@ -2600,7 +2618,7 @@ export type RetryJobsUserError = UserError & {
   readonly __typename?: 'RetryJobsUserError';
   /** Reason, for programs. */
   readonly code: RetryJobsUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -2610,16 +2628,16 @@ export type RetryJobsUserError = UserError & {
 export type RetryJobsUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
-/** When and how often a failed attempt is tried again. */
+/** Policy by which failed attempts are repeated. */
 export type RetryPolicy = {
   readonly __typename?: 'RetryPolicy';
   /** Each further wait is this many times the one before. */
@@ -2632,7 +2650,7 @@ export type RetryPolicy = {
   readonly retryOn: ReadonlyArray<JobErrorFamily>;
 };
 
-/** When and how often a failed attempt is tried again. */
+/** Policy by which failed attempts are repeated. */
 export type RetryPolicyInput = {
   /** Each further wait is this many times the one before, 1 to 10. */
   readonly backoffFactor?: InputMaybe<Scalars['Float']['input']>;
@@ -2661,22 +2679,22 @@ export type Role =
   /** Submits jobs and tasks, and manages its own. */
   | 'USER';
 
-/** Which jobs get which priority. */
+/** Jobs and their new priority. */
 export type SetJobPriorityInput = {
-  /** Repeating the call with the same key does nothing more, until 30 days after the change was done. */
+  /** Key with which a repeated call changes nothing. Keys are kept for 30 days after the change. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
   /** -1000 to 1000. */
   readonly priority: Scalars['Int']['input'];
-  /** Which jobs. */
+  /** Selection of jobs. */
   readonly selection: JobSelectionInput;
 };
 
-/** What was changed. */
+/** Result of `setJobPriority`. */
 export type SetJobPriorityPayload = {
   readonly __typename?: 'SetJobPriorityPayload';
-  /** What was done; null where the whole call was refused. */
+  /** Result of the call; null if the whole call was refused. */
   readonly result?: Maybe<BulkResult>;
-  /** What was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<SetJobPriorityUserError>;
 };
 
@@ -2685,7 +2703,7 @@ export type SetJobPriorityUserError = UserError & {
   readonly __typename?: 'SetJobPriorityUserError';
   /** Reason, for programs. */
   readonly code: SetJobPriorityUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -2695,11 +2713,11 @@ export type SetJobPriorityUserError = UserError & {
 export type SetJobPriorityUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
@@ -2708,7 +2726,7 @@ export type SetJobPriorityUserErrorCode =
 export type SetQueueStateInput = {
   /** The queue, by name. */
   readonly name: Scalars['String']['input'];
-  /** Why, 1 to 500 characters. */
+  /** Reason for the state, 1 to 500 characters. */
   readonly reason: Scalars['String']['input'];
   /** The state. */
   readonly state: QueueState;
@@ -2717,9 +2735,9 @@ export type SetQueueStateInput = {
 /** The queue. */
 export type SetQueueStatePayload = {
   readonly __typename?: 'SetQueueStatePayload';
-  /** The queue; null where the change was refused. */
+  /** The queue; null if the input has errors. */
   readonly queue?: Maybe<Queue>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<SetQueueStateUserError>;
 };
 
@@ -2728,7 +2746,7 @@ export type SetQueueStateUserError = UserError & {
   readonly __typename?: 'SetQueueStateUserError';
   /** Reason, for programs. */
   readonly code: SetQueueStateUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -2738,7 +2756,7 @@ export type SetQueueStateUserError = UserError & {
 export type SetQueueStateUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such queue, or you may not see it. */
+  /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
   /** The queue was changed in between. */
   | 'REVISION_CONFLICT';
@@ -2747,16 +2765,16 @@ export type SetQueueStateUserErrorCode =
 export type SetSharesInput = {
   /** The experiment. */
   readonly experiment: Scalars['String']['input'];
-  /** 1 to 100 leaves; a leaf that has live jobs cannot be left out. */
+  /** Shares of the experiment, 1 to 100. A share with live jobs cannot be omitted. */
   readonly shares: ReadonlyArray<ShareInput>;
 };
 
 /** The shares. */
 export type SetSharesPayload = {
   readonly __typename?: 'SetSharesPayload';
-  /** The shares; empty where they were refused. */
+  /** The shares; empty if the input has errors. */
   readonly shares: ReadonlyArray<Share>;
-  /** Why they were refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<SetSharesUserError>;
 };
 
@@ -2765,7 +2783,7 @@ export type SetSharesUserError = UserError & {
   readonly __typename?: 'SetSharesUserError';
   /** Reason, for programs. */
   readonly code: SetSharesUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -2773,29 +2791,29 @@ export type SetSharesUserError = UserError & {
 
 /** Reasons why `setShares` refuses shares. */
 export type SetSharesUserErrorCode =
-  /** There is no such experiment. */
+  /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** A leaf that is left out still has live jobs. */
+  /** A share that is not listed still has live jobs. */
   | 'SHARE_IN_USE';
 
 /** A leaf of the fair-share tree. */
 export type Share = Node & {
   readonly __typename?: 'Share';
-  /** Cores it may borrow beyond; null without limit. */
+  /** Cores that the share may borrow beyond its own; null if unlimited. */
   readonly borrowLimitCores?: Maybe<Scalars['Int']['output']>;
-  /** GPUs it may borrow beyond; null without limit. */
+  /** GPUs that the share may borrow beyond its own; null if unlimited. */
   readonly borrowLimitGpus?: Maybe<Scalars['Float']['output']>;
   /** The experiment. */
   readonly experiment: Experiment;
   /** Opaque identifier, `share_…`. */
   readonly id: Scalars['ID']['output'];
-  /** Cores that are the share's own. */
+  /** Cores that belong to the share. */
   readonly nominalCores: Scalars['Int']['output'];
-  /** GPUs that are the share's own; null for the same part of all GPUs as of all cores. */
+  /** GPUs that belong to the share; null for the same fraction of all GPUs as of all cores. */
   readonly nominalGpus?: Maybe<Scalars['Float']['output']>;
-  /** Cores that one owner may use at once; null without limit. What is over it is THROTTLED. */
+  /** Cores that one owner may use at the same time; null if unlimited. Jobs beyond the limit are THROTTLED. */
   readonly ownerLimitCores?: Maybe<Scalars['Int']['output']>;
   /** The path: `experiment/leaf`. */
   readonly path: Scalars['String']['output'];
@@ -2803,11 +2821,11 @@ export type Share = Node & {
   readonly readyJobs: Scalars['Int']['output'];
   /** Cores granted now, from the broker's ledger. */
   readonly usedCores: Scalars['Int']['output'];
-  /** GPUs granted now: a MIG slice is its part of its device, a time-shared part what it is. */
+  /** GPUs that are granted now. A MIG slice or a time-shared part counts as its fraction of a device. */
   readonly usedGpus: Scalars['Float']['output'];
   /** Memory granted now, in MiB. */
   readonly usedMemoryMiB: Scalars['Int']['output'];
-  /** Its part of what is borrowed, against other borrowers; 1 by default. */
+  /** Weight of the share among borrowers; 1 by default. */
   readonly weight: Scalars['Float']['output'];
 };
 
@@ -2835,19 +2853,19 @@ export type ShareEdge = {
 
 /** A leaf of the share tree. */
 export type ShareInput = {
-  /** Cores it may borrow beyond. */
+  /** Cores that the share may borrow beyond its own. */
   readonly borrowLimitCores?: InputMaybe<Scalars['Int']['input']>;
-  /** GPUs it may borrow beyond, 0 to 10000000. */
+  /** GPUs that the share may borrow beyond its own, 0 to 10000000. */
   readonly borrowLimitGpus?: InputMaybe<Scalars['Float']['input']>;
   /** The leaf's name, 1 to 31 lower-case letters, digits and `-`. */
   readonly leaf: Scalars['String']['input'];
-  /** Cores that are the share's own, 0 to 100000000. */
+  /** Cores that belong to the share, 0 to 100000000. */
   readonly nominalCores: Scalars['Int']['input'];
-  /** GPUs that are the share's own, 0 to 10000000; the same part of all GPUs as of all cores by default. */
+  /** GPUs that belong to the share, 0 to 10000000; by default the same fraction of all GPUs as of all cores. */
   readonly nominalGpus?: InputMaybe<Scalars['Float']['input']>;
-  /** Cores that one owner may use at once. */
+  /** Cores that one owner may use at the same time. */
   readonly ownerLimitCores?: InputMaybe<Scalars['Int']['input']>;
-  /** Its part of what is borrowed, above 0, up to 1000. */
+  /** Weight of the share among borrowers, above 0, up to 1000. */
   readonly weight?: InputMaybe<Scalars['Float']['input']>;
 };
 
@@ -2856,7 +2874,7 @@ export type Site = Node & {
   readonly __typename?: 'Site';
   /** Opaque identifier, `site_…`. */
   readonly id: Scalars['ID']['output'];
-  /** Unique name, as `BNL`. */
+  /** Unique name, such as `BNL`. */
   readonly name: Scalars['String']['output'];
   /** Queues of the site that the caller may see, by name. */
   readonly queues: QueueConnection;
@@ -2872,7 +2890,7 @@ export type SitequeuesArgs = {
 /** The GPUs of one site. */
 export type SiteGpuHardware = {
   readonly __typename?: 'SiteGpuHardware';
-  /** Its GPUs, most devices first. */
+  /** GPUs of the site, most devices first. */
   readonly gpus: ReadonlyArray<GpuHardware>;
   /** Queues of the site with GPUs that the caller may see, by name. */
   readonly queues: ReadonlyArray<Queue>;
@@ -2886,24 +2904,24 @@ export type StartJobInput = {
   readonly fence: Scalars['SafeInt']['input'];
   /** The job, by id. */
   readonly id: Scalars['ID']['input'];
-  /** How far it is. */
+  /** Phase of the start. */
   readonly phase: StartPhase;
 };
 
-/** Jobs whose payloads start. */
+/** A report that payloads start. */
 export type StartJobsInput = {
-  /** At most 1000 jobs. */
+  /** Jobs whose payloads start, at most 1000. */
   readonly jobs: ReadonlyArray<StartJobInput>;
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];
 };
 
-/** What became of a report about jobs. */
+/** Result of `startJobs`. */
 export type StartJobsPayload = {
   readonly __typename?: 'StartJobsPayload';
-  /** Jobs for which the report holds. */
+  /** Identifiers of the jobs whose report was accepted. */
   readonly acceptedIds: ReadonlyArray<Scalars['ID']['output']>;
-  /** Why reports were refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<StartJobsUserError>;
 };
 
@@ -2912,7 +2930,7 @@ export type StartJobsUserError = UserError & {
   readonly __typename?: 'StartJobsUserError';
   /** Reason, for programs. */
   readonly code: StartJobsUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -2924,16 +2942,16 @@ export type StartJobsUserErrorCode =
   | 'FENCE_STALE'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such job, or you may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
-  /** The worker's lease has ended: it must register again and drop its jobs. */
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
   | 'WORKER_LOST'
-  /** There is no such worker, or it ended. */
+  /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
-/** How far the start of a payload is. */
+/** Phase of the start of a payload. */
 export type StartPhase =
   /** The payload runs. */
   | 'RUNNING'
@@ -2945,61 +2963,62 @@ export type SubmitJobsInput = {
   /** The experiment that owns the jobs. */
   readonly experiment: Scalars['String']['input'];
   /**
-   * 1 to 200 characters: the same key with the same jobs gives the same answer and submits nothing twice; with other jobs it is an error. It is
-   * known for 30 days.
+   * Key of 1 to 200 characters. A repeated call with the same key and jobs gives the same result and submits
+   * nothing; with other jobs it is an error. Keys are kept for 30 days.
    */
   readonly idempotencyKey: Scalars['String']['input'];
   /** 1 to 10,000 jobs. */
   readonly jobs: ReadonlyArray<JobInput>;
   /**
-   * The subject of the principal that the jobs belong to, 1 to 255 characters: the caller by default. Another one needs `job:submitFor`, which
-   * services have: so the jobs of an experiment's mutation belong to the human who called it. The caller may still change them.
+   * Subject of the principal that will own the jobs, 1 to 255 characters; by default the caller. Another subject
+   * requires the permission `job:submitFor`, which services have, so that a job belongs to the user who called
+   * the service. The caller may still change the jobs.
    */
   readonly onBehalfOf?: InputMaybe<Scalars['String']['input']>;
 };
 
-/** What became of the jobs. */
+/** Result of `submitJobs`. */
 export type SubmitJobsPayload = {
   readonly __typename?: 'SubmitJobsPayload';
-  /** One entry for each job of the input, in order; null where it was refused. */
+  /** The job of each entry of the input, in order; null for an entry that was refused. */
   readonly jobs: ReadonlyArray<Maybe<Job>>;
-  /** Further reasons that `userErrors` does not tell. */
+  /** Number of errors that `userErrors` omits. */
   readonly omittedErrorCount: Scalars['Int']['output'];
   /**
-   * Why jobs, or the whole call, were refused: of each refused job at least the first reason and at most ten; beyond the first 1000 reasons with
-   * code and path alone, and as many as there is room for.
+   * Errors in the input: at least one and at most ten for each refused job. Beyond the first 1000 errors only
+   * code and path are set, and the list may be cut.
    */
   readonly userErrors: ReadonlyArray<SubmitJobsUserError>;
 };
 
-/** Why a job was refused. */
+/** An error in the input of `submitJobs`. */
 export type SubmitJobsUserError = UserError & {
   readonly __typename?: 'SubmitJobsUserError';
-  /** A stable word. */
+  /** Stable code of the error. */
   readonly code: SubmitJobsUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** The place in the input, as `["jobs", "3", "requirements", "cores"]`. */
+  /** Path of the faulty value in the input, such as `["jobs", "3", "requirements", "cores"]`. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons to refuse a job at submit. */
+/** Code of an error in the input of a submission. */
 export type SubmitJobsUserErrorCode =
   /** More than 10,000 jobs in one call. */
   | 'BATCH_TOO_LARGE'
-  /** A parent does not exist, is of another experiment, or stands later in the call. */
+  /** A parent does not exist, belongs to another experiment, or follows the job in the same call. */
   | 'DEPENDENCY_INVALID'
-  /** There is no such experiment. */
+  /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such queue, or it does not admit the experiment. */
+  /** The queue does not exist, or does not admit the experiment. */
   | 'QUEUE_NOT_FOUND'
   /** The selector does not parse, does not give a boolean, or costs too much. */
   | 'SELECTOR_INVALID'
-  /** There is no such share. */
+  /** The share does not exist. */
   | 'SHARE_NOT_FOUND';
 
 /** A task to submit. */
@@ -3008,7 +3027,7 @@ export type SubmitTaskInput = {
   readonly count?: InputMaybe<Scalars['Int']['input']>;
   /** The experiment that owns the task. */
   readonly experiment: Scalars['String']['input'];
-  /** 1 to 200 characters: the same key with the same content gives the same task. It is known for 30 days. */
+  /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same task. Keys are kept for 30 days. */
   readonly idempotencyKey: Scalars['String']['input'];
   /** A name of 1 to 255 characters. */
   readonly name: Scalars['String']['input'];
@@ -3016,7 +3035,10 @@ export type SubmitTaskInput = {
   readonly onBehalfOf?: InputMaybe<Scalars['String']['input']>;
   /** One job for each set; give this or `count`. */
   readonly parameterSets?: InputMaybe<ReadonlyArray<ParameterSetInput>>;
-  /** What each job is; `{{index}}` is its position from 0. Its name is the template's name with the index where the template does not use it. */
+  /**
+   * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
+   * unless the template's name contains it.
+   */
   readonly template: JobInput;
   /** Other shapes of job that parameter sets may name, at most 20, together at most 4 MiB. */
   readonly variants?: InputMaybe<ReadonlyArray<TaskVariantInput>>;
@@ -3025,18 +3047,18 @@ export type SubmitTaskInput = {
 /** The task. */
 export type SubmitTaskPayload = {
   readonly __typename?: 'SubmitTaskPayload';
-  /** The task, answered at once: its jobs are created in the background. Null where it was refused. */
+  /** The task, whose jobs are created in the background; null if the input has errors. */
   readonly task?: Maybe<Task>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<SubmitTaskUserError>;
 };
 
-/** Error of `submitTask`. */
+/** An error in the input of `submitTask`. */
 export type SubmitTaskUserError = UserError & {
   readonly __typename?: 'SubmitTaskUserError';
   /** Reason, for programs. */
   readonly code: SubmitTaskUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -3048,39 +3070,40 @@ export type SubmitTaskUserErrorCode =
   | 'BATCH_TOO_LARGE'
   /** A parent does not exist, is of another experiment, or comes later in the call. */
   | 'DEPENDENCY_INVALID'
-  /** There is no such experiment. */
+  /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
-  /** The key was used before with other content. */
+  /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such queue, or you may not see it. */
+  /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
   /** The selector does not parse, does not give a boolean, or costs too much. */
   | 'SELECTOR_INVALID'
-  /** There is no such share. */
+  /** The share does not exist. */
   | 'SHARE_NOT_FOUND';
 
 export type Subscription = {
   readonly __typename?: 'Subscription';
-  /** GPUs that there are and that are given to jobs, at each change, coalesced to an interval. */
+  /** Numbers of GPUs that exist and that are given to jobs, at each change, at most once in an interval. */
   readonly gpuOccupancyChanged: GpuOccupancyChanged;
   /** Counts of jobs, at each change, coalesced to an interval. */
   readonly jobCountsChanged: JobCountsChanged;
   /**
-   * What is added to the log of a job, as it is added, of this attempt and of those that follow; ends when the job has ended. The first message
-   * carries only the cursor. To get all of a log: read `Job.log` page by page, then go on here after its last `endCursor`.
+   * Output that is added to the log of a job, of this attempt and the following ones; ends when the job has
+   * ended. The first message carries only the cursor. To get a complete log, read `Job.log` page by page, then
+   * continue here after the last `endCursor`.
    */
   readonly jobLogAppended: JobLogAppended;
   /** Each change of state of the jobs that match and that the caller may read, in order for each job. The first message carries only the cursor. */
   readonly jobStateChanged: JobStateChanged;
-  /** Changes of queues that the caller may see, each queue as it is then. The first message carries only the cursor. */
+  /** Changes of queues that the caller may see, with the current state of the queue. The first message carries only the cursor. */
   readonly queueChanged: QueueChanged;
   /** The progress of a task, at each change, at most twice a second; ends after the last. */
   readonly taskProgress: TaskProgressChanged;
-  /** Changes of workers of queues that the caller may see, each worker as it is then. The first message carries only the cursor. */
+  /** Changes of workers of queues that the caller may see, with the current state of the worker. The first message carries only the cursor. */
   readonly workerChanged: WorkerChanged;
-  /** Orders to a worker, at once. */
+  /** Commands for a worker, as soon as they are issued. */
   readonly workerCommands: WorkerCommandsIssued;
 };
 
@@ -3134,15 +3157,15 @@ export type SubscriptionworkerCommandsArgs = {
 /** Jobs submitted together under one policy, with progress. */
 export type Task = Node & {
   readonly __typename?: 'Task';
-  /** When the task was submitted. */
+  /** Time of submission. */
   readonly createdAt: Scalars['DateTime']['output'];
-  /** When the last job ended; null before. */
+  /** Time at which the last job ended; null before. */
   readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
   /** The experiment that owns the task. */
   readonly experiment: Experiment;
   /** Opaque, time-ordered identifier, `task_…`. */
   readonly id: Scalars['ID']['output'];
-  /** The jobs, by position in the task. */
+  /** Jobs of the task, by position. */
   readonly jobs: JobConnection;
   /** Labels given at submit; each job carries them, too. */
   readonly labels: ReadonlyArray<Label>;
@@ -3152,13 +3175,13 @@ export type Task = Node & {
   readonly owner: Principal;
   /** The priority given to the jobs. */
   readonly priority: Scalars['Int']['output'];
-  /** How far it is. */
+  /** Progress of the task. */
   readonly progress: TaskProgress;
   /** Share that the jobs are charged to; null if it was removed after the jobs ended. */
   readonly share?: Maybe<Share>;
-  /** Path of the share, as `experiment/leaf`. */
+  /** Path of the share, such as `experiment/leaf`. */
   readonly sharePath: Scalars['String']['output'];
-  /** How the task stands. */
+  /** Current state of the task. */
   readonly state: TaskState;
   /** Principal that submitted the task: the owner, or the service that submitted it on the owner's behalf. */
   readonly submittedBy: Principal;
@@ -3194,19 +3217,19 @@ export type TaskEdge = {
   readonly node: Task;
 };
 
-/** Which tasks. Every field given must be met; lists are alternatives. */
+/** Conditions that tasks must meet, all of them. A list is met by any of its elements. */
 export type TaskFilter = {
-  /** Of these experiments. */
+  /** Experiments; any of them. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** These tasks, at most 1000. */
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** Belonging to this subject. */
+  /** Subject of the owner. */
   readonly owner?: InputMaybe<Scalars['String']['input']>;
-  /** In these states. */
+  /** States; any of them. */
   readonly states?: InputMaybe<ReadonlyArray<TaskState>>;
 };
 
-/** How far a task is. The counts are kept from the event stream; jobs that copies stand for are not among them. */
+/** Progress of a task, counted from the event stream. Jobs replaced by a retry are not counted. */
 export type TaskProgress = {
   readonly __typename?: 'TaskProgress';
   /** Jobs created so far. */
@@ -3224,19 +3247,19 @@ export type TaskProgress = {
 /** The progress of a task changed. */
 export type TaskProgressChanged = {
   readonly __typename?: 'TaskProgressChanged';
-  /** Where the stream stands after this event. */
+  /** Position in the stream after this event. */
   readonly cursor: Scalars['String']['output'];
-  /** How far it is: numbers of its jobs by state; null where it cannot be read. */
+  /** Progress of the task; null if the task cannot be read. */
   readonly progress?: Maybe<TaskProgress>;
-  /** The task as it is now; null where it cannot be read. */
+  /** Current state of the task; null if the task cannot be read. */
   readonly task?: Maybe<Task>;
 };
 
-/** How a task stands. A retry of one of its jobs opens an ended task again: the first copy of a job stands in its place. */
+/** State of a task. A retry of one of its jobs reopens an ended task: the first copy of a job replaces the job. */
 export type TaskState =
   /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
   | 'CANCELLED'
-  /** Its jobs are being created; those that exist may already run. */
+  /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
   /** Ended: all jobs ended, some otherwise than FINISHED. */
   | 'FAILED'
@@ -3248,31 +3271,31 @@ export type TaskState =
 /** A number of jobs in one state. */
 export type TaskStateCount = {
   readonly __typename?: 'TaskStateCount';
-  /** How many jobs. */
+  /** Number of jobs. */
   readonly count: Scalars['Int']['output'];
   /** The state. */
   readonly state: JobState;
 };
 
-/** Another shape of job in the same task. What is given stands in the place of the template's, as a whole. */
+/** A variant of the template. Fields that are set replace those of the template as a whole. */
 export type TaskVariantInput = {
-  /** The name of its jobs. */
+  /** Name of the jobs. */
   readonly name?: InputMaybe<Scalars['String']['input']>;
-  /** What its jobs run. */
+  /** Program that the jobs run. */
   readonly payload?: InputMaybe<JobPayloadInput>;
-  /** What its jobs ask of a worker. */
+  /** Resources that the jobs need. */
   readonly requirements?: InputMaybe<JobRequirementsInput>;
 };
 
-/** What to change of a queue. What is left out stays. */
+/** Changes of a queue. Fields that are not set keep their value. */
 export type UpdateQueueInput = {
-  /** How the site starts the queue's workers. A note for operators: Rhizome starts no workers and does not act on it. */
+  /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   readonly executor?: InputMaybe<QueueExecutor>;
   /** Refuse unless the queue still has this revision. */
   readonly expectedRevision?: InputMaybe<Scalars['Int']['input']>;
   /** The experiments it admits; empty admits every one. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** All labels anew. */
+  /** Labels of the queue, which replace all existing ones. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
   /** Limits to change. */
   readonly limits?: InputMaybe<QueueLimitsInput>;
@@ -3285,9 +3308,9 @@ export type UpdateQueueInput = {
 /** The queue. */
 export type UpdateQueuePayload = {
   readonly __typename?: 'UpdateQueuePayload';
-  /** The queue; null where the change was refused. */
+  /** The queue; null if the input has errors. */
   readonly queue?: Maybe<Queue>;
-  /** Why it was refused. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<UpdateQueueUserError>;
 };
 
@@ -3296,7 +3319,7 @@ export type UpdateQueueUserError = UserError & {
   readonly __typename?: 'UpdateQueueUserError';
   /** Reason, for programs. */
   readonly code: UpdateQueueUserErrorCode;
-  /** One sentence that names the field, the value and what would be right. */
+  /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
   /** Path of the field in the input, from the outside in. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
@@ -3304,33 +3327,33 @@ export type UpdateQueueUserError = UserError & {
 
 /** Reasons why `updateQueue` refuses a change. */
 export type UpdateQueueUserErrorCode =
-  /** There is no such experiment. */
+  /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** There is no such queue, or you may not see it. */
+  /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
   /** The queue was changed in between. */
   | 'REVISION_CONFLICT';
 
-/** Something in a mutation's input that cannot be done as asked. The other parts of the input are not affected. */
+/** An error in the input of a mutation. Parts of the input without an error are processed. */
 export type UserError = {
-  /** What is wrong and what would be right, for people. */
+  /** Message that names the faulty value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Where in the input it is: names and list indices, from the outside in. */
+  /** Path of the faulty value in the input: field names and list indices, outermost first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Who calls, and what they may do. */
+/** The principal that makes the call, with its permissions. */
 export type Viewer = {
   readonly __typename?: 'Viewer';
   /** The human an agent acts for; null for others. */
   readonly actsFor?: Maybe<Scalars['String']['output']>;
-  /** When the token ends. */
+  /** Time at which the token expires. */
   readonly expiresAt: Scalars['DateTime']['output'];
-  /** What is granted, by experiment. */
+  /** Roles and permissions of the principal, by experiment. */
   readonly grants: ReadonlyArray<ViewerGrant>;
-  /** What kind of principal it is. */
+  /** Kind of the principal. */
   readonly kind: PrincipalKind;
   /** The subject. */
   readonly subject: Scalars['String']['output'];
@@ -3341,74 +3364,74 @@ export type ViewerGrant = {
   readonly __typename?: 'ViewerGrant';
   /** The experiment, by name; `*` for all. */
   readonly experiment: Scalars['String']['output'];
-  /** Permissions, as `job:submit`. */
+  /** Permissions, such as `job:submit`. */
   readonly permissions: ReadonlyArray<Scalars['String']['output']>;
   /** Roles of the principal in the experiment. */
   readonly roles: ReadonlyArray<Role>;
 };
 
-/** How long a job may wait, from the recent grants of its requirement class in its share. */
+/** Estimate of a job's waiting time, from the recent grants of its requirement class in its share. */
 export type WaitEstimate = {
   readonly __typename?: 'WaitEstimate';
-  /** The grants that it is reckoned from. */
+  /** Number of grants that the estimate is based on. */
   readonly basedOnGrants: Scalars['Int']['output'];
-  /** Nine of ten jobs are expected to wait shorter than this, in seconds from now; null when unknown. */
+  /** Nine of ten jobs are expected to wait shorter than this, in seconds from now; null if unknown. */
   readonly highSeconds?: Maybe<Scalars['Float']['output']>;
-  /** Whether anything can be said. */
+  /** Kind of the estimate. */
   readonly kind: WaitEstimateKind;
-  /** Nine of ten jobs are expected to wait longer than this, in seconds from now; null when unknown. */
+  /** Nine of ten jobs are expected to wait longer than this, in seconds from now; null if unknown. */
   readonly lowSeconds?: Maybe<Scalars['Float']['output']>;
-  /** Why nothing can be said, or what it rests on. */
+  /** Basis of the estimate, or the reason why there is none. */
   readonly reason: Scalars['String']['output'];
-  /** The likely wait from now, in seconds; null when unknown. */
+  /** The likely wait from now, in seconds; null if unknown. */
   readonly seconds?: Maybe<Scalars['Float']['output']>;
 };
 
-/** Whether a wait can be estimated. */
+/** Kind of an estimate of a waiting time. */
 export type WaitEstimateKind =
-  /** It can: `seconds` and its bounds are there. */
+  /** The waiting time is estimated: `seconds` and its bounds are set. */
   | 'ESTIMATED'
-  /** It cannot: `reason` says why. */
+  /** The waiting time is unknown: `reason` has the cause. */
   | 'UNKNOWN';
 
 /** One running agent on one host of a queue, with the hardware it reported. */
 export type Worker = Node & {
   readonly __typename?: 'Worker';
-  /** Its devices. */
+  /** Devices of the worker. */
   readonly devices: ReadonlyArray<Device>;
-  /** When it must end, as by the limit of a batch system; null when open. */
+  /** Time at which the worker must end, for example by the limit of a batch system; null if unlimited. */
   readonly endsAt?: Maybe<Scalars['DateTime']['output']>;
-  /** What is not given to jobs now. */
+  /** Resources that are not given to jobs. */
   readonly free: WorkerCapacity;
-  /** What the host is and has. */
+  /** Hardware of the host. */
   readonly hardware: WorkerHardware;
   /** The name of its host. */
   readonly host: Scalars['String']['output'];
   /** Opaque, time-ordered identifier, `worker_…`. */
   readonly id: Scalars['ID']['output'];
-  /** The number of all jobs it holds now, also of those that the caller may not read. */
+  /** Number of all jobs that the worker holds, including those that the caller may not read. */
   readonly jobCount: Scalars['Int']['output'];
-  /** Of the first 100 jobs that it holds now, those that the caller may read; `jobCount` tells how many it holds in all. */
+  /** Jobs that the worker holds and the caller may read, out of the first 100; `jobCount` is the number of all. */
   readonly jobs: ReadonlyArray<Job>;
   /** Labels; a selector sees them as `worker.labels`. */
   readonly labels: ReadonlyArray<Label>;
-  /** When it was last heard of. */
+  /** Time of the latest report of the worker. */
   readonly lastSeenAt: Scalars['DateTime']['output'];
-  /** When its lease ends unless it is heard of again. */
+  /** Time at which the lease ends unless the worker reports again. */
   readonly leaseExpiresAt: Scalars['DateTime']['output'];
-  /** The name the agent was given; unique in its queue while it lives. */
+  /** Name of the pilot; unique in the queue while the worker is live. */
   readonly name: Scalars['String']['output'];
   /** The queue it serves. */
   readonly queue: Queue;
-  /** When it registered. */
+  /** Time of registration. */
   readonly registeredAt: Scalars['DateTime']['output'];
-  /** How it stands. */
+  /** Current state of the worker. */
   readonly state: WorkerState;
   /** The version of the agent. */
   readonly version: Scalars['String']['output'];
 };
 
-/** An amount of what jobs ask for. */
+/** An amount of resources. */
 export type WorkerCapacity = {
   readonly __typename?: 'WorkerCapacity';
   /** CPU cores. */
@@ -3419,7 +3442,7 @@ export type WorkerCapacity = {
   readonly memoryMiB: Scalars['Int']['output'];
 };
 
-/** An amount of what jobs ask for. */
+/** An amount of resources. */
 export type WorkerCapacityInput = {
   /** CPU cores. */
   readonly cores: Scalars['Int']['input'];
@@ -3429,13 +3452,13 @@ export type WorkerCapacityInput = {
   readonly memoryMiB: Scalars['Int']['input'];
 };
 
-/** Which changes of workers. Every field given must be met; lists are alternatives. */
+/** Conditions that the changed workers must meet, all of them. A list is met by any of its elements. */
 export type WorkerChangeFilter = {
-  /** Of these workers, at most 1000. */
+  /** Workers, at most 1000; any of them. */
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** Of these queues, by name. */
+  /** Queues, by name; any of them. */
   readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** That are now in these states. */
+  /** States; any of them. */
   readonly states?: InputMaybe<ReadonlyArray<WorkerState>>;
 };
 
@@ -3448,20 +3471,20 @@ export type WorkerChanged = {
   readonly event?: Maybe<WorkerEvent>;
 };
 
-/** What a worker must do. */
+/** A command for a worker. */
 export type WorkerCommand = {
   readonly __typename?: 'WorkerCommand';
   /** The fence of the assignment it concerns; null for the whole worker. */
   readonly fence?: Maybe<Scalars['SafeInt']['output']>;
   /** The job it concerns; null for the whole worker. */
   readonly jobId?: Maybe<Scalars['ID']['output']>;
-  /** What it must do. */
+  /** Kind of the command. */
   readonly kind: WorkerCommandKind;
-  /** Why; null where there is nothing to say. */
+  /** Reason for the command; null if there is none. */
   readonly reason?: Maybe<Scalars['String']['output']>;
 };
 
-/** Orders to a worker. */
+/** Kind of a command for a worker. */
 export type WorkerCommandKind =
   /** End the jobs and take no more. */
   | 'DRAIN'
@@ -3472,10 +3495,10 @@ export type WorkerCommandKind =
   /** There may be work: acquire now. */
   | 'WORK';
 
-/** Orders to a worker. */
+/** Commands for a worker. */
 export type WorkerCommandsIssued = {
   readonly __typename?: 'WorkerCommandsIssued';
-  /** The orders; empty in the opening message. */
+  /** The commands; empty in the opening message. */
   readonly commands: ReadonlyArray<WorkerCommand>;
   /** Grows with each message of this subscription, from 0. */
   readonly sequence: Scalars['Int']['output'];
@@ -3506,48 +3529,48 @@ export type WorkerEdge = {
 /** Registration, change or end of a worker. A heartbeat is no change. */
 export type WorkerEvent = {
   readonly __typename?: 'WorkerEvent';
-  /** The worker as it is now. */
+  /** Current state of the worker. */
   readonly worker: Worker;
 };
 
-/** Which workers. Every field given must be met; lists are alternatives. */
+/** Conditions that workers must meet, all of them. A list is met by any of its elements. */
 export type WorkerFilter = {
   /** These workers, at most 1000. */
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** Of this queue, by name. */
+  /** Queue, by name. */
   readonly queue?: InputMaybe<Scalars['String']['input']>;
-  /** In these states; READY and DRAINING by default. */
+  /** States; READY and DRAINING by default. */
   readonly states?: InputMaybe<ReadonlyArray<WorkerState>>;
 };
 
-/** What a host is and has. */
+/** Hardware of a host. */
 export type WorkerHardware = {
   readonly __typename?: 'WorkerHardware';
-  /** The instruction set, as `x86_64`. */
+  /** The instruction set, such as `x86_64`. */
   readonly architecture: Scalars['String']['output'];
-  /** The level of the instruction set, as `x86-64-v3`; null when unknown. */
+  /** The level of the instruction set, such as `x86-64-v3`; null if unknown. */
   readonly architectureLevel?: Maybe<Scalars['String']['output']>;
-  /** Container runtimes found, as `apptainer`. */
+  /** Container runtimes found, such as `apptainer`. */
   readonly containerRuntimes: ReadonlyArray<Scalars['String']['output']>;
   /** Cores offered. */
   readonly cores: Scalars['Int']['output'];
-  /** The CPU's model name; null when unknown. */
+  /** The CPU's model name; null if unknown. */
   readonly cpuModel?: Maybe<Scalars['String']['output']>;
-  /** The CPU's vendor, as `GenuineIntel`; null when unknown. */
+  /** The CPU's vendor, such as `GenuineIntel`; null if unknown. */
   readonly cpuVendor?: Maybe<Scalars['String']['output']>;
   /** Scratch space offered, in MiB. */
   readonly diskMiB: Scalars['Int']['output'];
-  /** Whether payloads reach the outside network; null when unknown. */
+  /** True if payloads reach the outside network; null if unknown. */
   readonly hasNetwork?: Maybe<Scalars['Boolean']['output']>;
   /** Memory offered, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
 };
 
-/** What a host is and has. */
+/** Hardware of a host. */
 export type WorkerHardwareInput = {
-  /** The instruction set, as `x86_64`. */
+  /** The instruction set, such as `x86_64`. */
   readonly architecture: Scalars['String']['input'];
-  /** The level of the instruction set, as `x86-64-v3`. */
+  /** The level of the instruction set, such as `x86-64-v3`. */
   readonly architectureLevel?: InputMaybe<Scalars['String']['input']>;
   /** Container runtimes found. */
   readonly containerRuntimes?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
@@ -3555,23 +3578,23 @@ export type WorkerHardwareInput = {
   readonly cores: Scalars['Int']['input'];
   /** The CPU's model name. */
   readonly cpuModel?: InputMaybe<Scalars['String']['input']>;
-  /** The CPU's vendor, as `GenuineIntel`. */
+  /** The CPU's vendor, such as `GenuineIntel`. */
   readonly cpuVendor?: InputMaybe<Scalars['String']['input']>;
   /** Scratch space offered, in MiB, 0 to 1073741824. */
   readonly diskMiB: Scalars['Int']['input'];
-  /** Whether payloads reach the outside network. */
+  /** True if payloads reach the outside network. */
   readonly hasNetwork?: InputMaybe<Scalars['Boolean']['input']>;
   /** Memory offered, in MiB, 1 to 16777216. */
   readonly memoryMiB: Scalars['Int']['input'];
 };
 
-/** How a worker stands. */
+/** State of a worker. */
 export type WorkerState =
-  /** Ends its jobs and takes no more. */
+  /** Finishes its jobs and takes no more. */
   | 'DRAINING'
-  /** Ended in order. */
+  /** Ended by itself. */
   | 'ENDED'
-  /** Was not heard of until its lease ended; its jobs went back. */
+  /** Did not report before its lease ended; its jobs were reassigned. */
   | 'LOST'
   /** Takes work. */
   | 'READY';

@@ -97,7 +97,11 @@ function checkParts(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
   if (migProfile != null && migFraction != null)
     errors.add([...path, 'migFraction'], migFraction, 'either a MIG profile or a fraction, not both');
   if (spec.isNvlinkRequired && (spec.count ?? 1) > 1 && (migProfile != null || migFraction != null))
-    errors.add([...path, 'isNvlinkRequired'], true, 'absent with a part of a device: only whole devices have NVLink');
+    errors.add(
+      [...path, 'isNvlinkRequired'],
+      true,
+      'absent with a part of a device: only whole devices have NVLink',
+    );
   if (share == null) {
     if (shareMemoryMiB != null) errors.add([...path, 'shareMemoryMiB'], shareMemoryMiB, 'a share beside it');
     return;
