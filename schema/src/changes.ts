@@ -1,6 +1,7 @@
 /** What differs between two public schemas, and whom it breaks. */
 import { ChangeType, CriticalityLevel, diff } from '@graphql-inspector/core';
-import { buildSchema } from 'graphql';
+import { transformSupergraphToPublicSchema } from '@theguild/federation-composition';
+import { buildASTSchema, type DocumentNode, parse } from 'graphql';
 
 /** How much a change matters to clients. */
 export type Severity = 'BREAKING' | 'DANGEROUS' | 'SAFE';
@@ -27,9 +28,23 @@ const severities: Readonly<Record<CriticalityLevel, Severity>> = {
 };
 
 /** All changes from one public schema to another: breaking ones first, each group by place. */
-export async function compareSchemas(before: string, after: string): Promise<readonly SchemaChange[]> {
+export function compareSchemas(before: string, after: string): Promise<readonly SchemaChange[]> {
+  return compareDocuments(parse(before, { noLocation: true }), parse(after, { noLocation: true }));
+}
+
+/** All changes that clients see from one supergraph to another, in the same order. */
+export function compareSupergraphs(before: string, after: string): Promise<readonly SchemaChange[]> {
+  const publicOf = (supergraphSdl: string): DocumentNode =>
+    transformSupergraphToPublicSchema(parse(supergraphSdl, { noLocation: true }));
+  return compareDocuments(publicOf(before), publicOf(after));
+}
+
+async function compareDocuments(
+  before: DocumentNode,
+  after: DocumentNode,
+): Promise<readonly SchemaChange[]> {
   const options = { assumeValidSDL: true };
-  const all = await diff(buildSchema(before, options), buildSchema(after, options));
+  const all = await diff(buildASTSchema(before, options), buildASTSchema(after, options));
   const added = new Set(all.filter(({ type }) => isAddition(String(type))).map(({ path }) => path));
   // That what is new has a description is no change of its own.
   const changes = all.filter(

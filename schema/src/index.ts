@@ -18,7 +18,7 @@ export {
   inProcessUrl,
 } from './discover.js';
 export { checkExperimentSchema, definedTypes, type RuleSubject, type RuleViolation } from './rules.js';
-export { compareSchemas, type SchemaChange, type Severity } from './changes.js';
+export { compareSchemas, compareSupergraphs, type SchemaChange, type Severity } from './changes.js';
 export { checkSubgraph, coreFirst, type CheckInput, type CheckReport, type GraphSubgraph } from './check.js';
 export { cures, finding, type Finding, type Rule } from './findings.js';
 export { canonicalSdl, completeSdl, ownDocument, sdlDigest, sharedSdl } from './words.js';

@@ -1,7 +1,7 @@
 // The composer's thread: see composer.ts.
 import { parentPort } from 'node:worker_threads';
 import { checkSubgraph, compose, publicSdlOf } from '@rhizome/schema';
-import { compareSchemas } from '@rhizome/schema';
+import { compareSchemas, compareSupergraphs } from '@rhizome/schema';
 import type { ComposerAnswer, ComposerCall } from './composer.js';
 
 async function answer(call: ComposerCall): Promise<unknown> {
@@ -18,7 +18,7 @@ async function answer(call: ComposerCall): Promise<unknown> {
       return { result, changes };
     }
     case 'compare':
-      return compareSchemas(publicSdlOf(call.before), publicSdlOf(call.after));
+      return compareSupergraphs(call.before, call.after);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Clock, Ids } from '@rhizome/clock';
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
+import { LRUCache } from 'lru-cache';
 import type { Logger } from '@rhizome/log';
 import type { KeysetPage } from '@rhizome/mongo';
 import type { SchemaChange } from '@rhizome/schema';
@@ -63,6 +64,9 @@ export interface GraphFacts {
   readonly isFollowed: boolean;
 }
 
+/** Differences between versions that are kept. */
+const keptDiffs = 20;
+
 /** See the head of this file. */
 export class Registry {
   readonly #options: RegistryOptions;
@@ -71,6 +75,8 @@ export class Registry {
   readonly recorder: UseRecorder;
   readonly uses: UseReader;
   #publisher: Publisher | undefined;
+  /** Versions never change, and neither does what differs between two of them. */
+  readonly #diffs = new LRUCache<string, readonly SchemaChange[]>({ max: keptDiffs });
   #follower: Follower | undefined;
   #serving: Serving | undefined;
   #live: SchemaVersionDocument;
@@ -258,7 +264,14 @@ export class Registry {
     const { repository } = this.#options;
     const [before, after] = await Promise.all([repository.version(from), repository.version(to)]);
     if (!before || !after) return null;
-    return this.#composer.compare(before.supergraphSdl, after.supergraphSdl);
+    // A version is stored with what it changed in the one before it.
+    if (to === from + 1) return after.changes;
+    const key = `${from} ${to}`;
+    const known = this.#diffs.get(key);
+    if (known) return known;
+    const changes = await this.#composer.compare(before.supergraphSdl, after.supergraphSdl);
+    this.#diffs.set(key, changes);
+    return changes;
   }
 
   /** SDLs by digest. */
