@@ -39,10 +39,7 @@ export function compareSupergraphs(before: string, after: string): Promise<reado
   return compareDocuments(publicOf(before), publicOf(after));
 }
 
-async function compareDocuments(
-  before: DocumentNode,
-  after: DocumentNode,
-): Promise<readonly SchemaChange[]> {
+async function compareDocuments(before: DocumentNode, after: DocumentNode): Promise<readonly SchemaChange[]> {
   const options = { assumeValidSDL: true };
   const all = await diff(buildASTSchema(before, options), buildASTSchema(after, options));
   const added = new Set(all.filter(({ type }) => isAddition(String(type))).map(({ path }) => path));

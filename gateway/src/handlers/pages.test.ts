@@ -173,6 +173,7 @@ describe('the dashboard', () => {
     const policy = headers.get('content-security-policy');
     expect(policy).toContain("default-src 'self'");
     expect(policy).not.toContain('unsafe');
+    expect((await send(there('/index.html'))).headers.get('content-security-policy')).toBe(policy);
   });
 
   test('answers the address of each of its views, where a browser asks for a page', async () => {
