@@ -10,9 +10,9 @@ import { RawSocket } from './testing/raw-socket.js';
 const changes = 'subscription ($after: String) { itemChanged(after: $after) { cursor item { id label } } }';
 const bare = 'subscription { itemChanged { item { id } } }';
 
-function clientOf(house: TestSystem, connectionParams: () => Promise<Record<string, string>>): Client {
+function clientOf(system: TestSystem, connectionParams: () => Promise<Record<string, string>>): Client {
   return createClient({
-    url: house.served.wsUrl,
+    url: system.served.wsUrl,
     webSocketImpl: WebSocket,
     connectionParams,
     retryAttempts: 0,
@@ -20,44 +20,44 @@ function clientOf(house: TestSystem, connectionParams: () => Promise<Record<stri
 }
 
 describe('a gateway in use by clients of the field', () => {
-  let house: TestSystem;
+  let system: TestSystem;
   beforeAll(async () => {
-    house = await startTestSystem();
+    system = await startTestSystem();
   });
-  afterAll(() => house.served.close());
+  afterAll(() => system.served.close());
 
   test('many sockets of many people with equal rights are one upstream, and see each event once', async () => {
     const clients = await Promise.all(
       Array.from({ length: 40 }, async (_, i) => {
-        const token = await house.tokens.reader('beta', `reader-${i}`);
-        return clientOf(house, () => house.bearer(token));
+        const token = await system.tokens.reader('beta', `reader-${i}`);
+        return clientOf(system, () => system.bearer(token));
       }),
     );
     const streams = clients.map((client) =>
       client.iterate<{ itemChanged: { item: { id: string } | null } }>({ query: changes }),
     );
     await Promise.all(streams.map((stream) => stream.next()));
-    expect(house.log.open).toBe(1);
+    expect(system.log.open).toBe(1);
     const ids = Array.from({ length: 20 }, (_, i) => `i${i}`);
-    ids.forEach((id) => house.log.append(id));
+    ids.forEach((id) => system.log.append(id));
     for (const stream of streams) {
       const seen: unknown[] = [];
       while (seen.length < ids.length) seen.push((await stream.next()).value?.data?.itemChanged.item?.id);
       expect(seen).toEqual(ids);
     }
     await Promise.all(clients.map((client) => client.dispose()));
-    await waitFor('the end of the upstream', () => house.log.open === 0, { deadlineMs: 1000 });
+    await waitFor('the end of the upstream', () => system.log.open === 0, { deadlineMs: 1000 });
   });
 
   test('the same stream is shared between WebSockets and event streams', async () => {
-    const headers = await house.bearer();
-    const socket = await RawSocket.ready(house.served.wsUrl, headers);
+    const headers = await system.bearer();
+    const socket = await RawSocket.ready(system.served.wsUrl, headers);
     socket.subscribe('1', bare);
     await socket.next('next');
-    const events = await EventReader.post(house.served.url, bare, headers);
+    const events = await EventReader.post(system.served.url, bare, headers);
     await events.event();
-    expect(house.log.open).toBe(1);
-    house.log.append('both');
+    expect(system.log.open).toBe(1);
+    system.log.append('both');
     expect((await socket.next('next')).payload).toEqual({ data: { itemChanged: { item: { id: 'both' } } } });
     expect(await events.event()).toContain('{"data":{"itemChanged":{"item":{"id":"both"}}}}');
     socket.drop();
@@ -65,15 +65,15 @@ describe('a gateway in use by clients of the field', () => {
   });
 
   test('a new supergraph is served at once, and streams do not notice', async () => {
-    const headers = await house.bearer();
-    const socket = await RawSocket.ready(house.served.wsUrl, headers);
+    const headers = await system.bearer();
+    const socket = await RawSocket.ready(system.served.wsUrl, headers);
     socket.subscribe('1', bare);
     await socket.next('next');
     const query = '{ item(id: "a") { extra } }';
-    expect(codesOf(await post(house.served.url, query, headers))).toEqual(['GRAPHQL_VALIDATION_FAILED']);
-    await house.gateway.swap(house.supergraph('extra: String'));
-    expect((await post(house.served.url, query, headers)).body.data).toEqual({ item: { extra: 'more' } });
-    house.log.append('after the swap');
+    expect(codesOf(await post(system.served.url, query, headers))).toEqual(['GRAPHQL_VALIDATION_FAILED']);
+    await system.gateway.swap(system.supergraph('extra: String'));
+    expect((await post(system.served.url, query, headers)).body.data).toEqual({ item: { extra: 'more' } });
+    system.log.append('after the swap');
     expect((await socket.next()).payload).toEqual({
       data: { itemChanged: { item: { id: 'after the swap' } } },
     });
@@ -81,19 +81,21 @@ describe('a gateway in use by clients of the field', () => {
   });
 
   test('a supergraph that is none is refused, and the one of now goes on', async () => {
-    await expect(house.gateway.swap('type Query { a: Int')).rejects.toMatchObject({
+    await expect(system.gateway.swap('type Query { a: Int')).rejects.toMatchObject({
       code: 'COMPOSITION_FAILED',
     });
-    expect((await post(house.served.url, '{ item(id: "a") { id } }', await house.bearer())).status).toBe(200);
+    expect((await post(system.served.url, '{ item(id: "a") { id } }', await system.bearer())).status).toBe(
+      200,
+    );
   });
 
   test('an operation that runs while the supergraph is swapped ends on the old one', async () => {
-    const headers = await house.bearer();
-    const running = post(house.served.url, '{ slow }', headers);
-    await waitFor('the call', () => house.slow.waiting === 1, { deadlineMs: 1000 });
-    const swapped = house.gateway.swap(house.supergraph('extra: String'));
-    await post(house.served.url, '{ item(id: "a") { id } }', headers);
-    house.finishSlow();
+    const headers = await system.bearer();
+    const running = post(system.served.url, '{ slow }', headers);
+    await waitFor('the call', () => system.slow.waiting === 1, { deadlineMs: 1000 });
+    const swapped = system.gateway.swap(system.supergraph('extra: String'));
+    await post(system.served.url, '{ item(id: "a") { id } }', headers);
+    system.finishSlow();
     expect((await running).body.data).toEqual({ slow: 'done' });
     await swapped;
   });
@@ -135,16 +137,16 @@ describe('a gateway in use by clients of the field', () => {
 describe('tokens on sockets', () => {
   test('end their streams with a code and a cursor, then the socket with 4403', async () => {
     const clock = manualClock(new Date());
-    const house = await startTestSystem({ clock });
-    const token = await house.tokens.mint({
+    const system = await startTestSystem({ clock });
+    const token = await system.tokens.mint({
       kind: 'HUMAN',
       subject: 'short',
       grants: [],
       ttlSeconds: 3600,
     });
-    const headers = await house.bearer(token);
+    const headers = await system.bearer(token);
     clock.advance(3600_000 - 2500);
-    const socket = await RawSocket.ready(house.served.wsUrl, headers);
+    const socket = await RawSocket.ready(system.served.wsUrl, headers);
     socket.subscribe('1', changes);
     const { payload } = await socket.next('next');
     clock.advance(3000);
@@ -158,27 +160,31 @@ describe('tokens on sockets', () => {
       expect.objectContaining({ extensions: expect.objectContaining({ code: 'TOKEN_EXPIRED' }) }),
     ]);
     expect(await socket.closed).toEqual({ code: 4403, reason: 'TOKEN_EXPIRED' });
-    await house.served.close();
+    await system.served.close();
   });
 });
 
 describe('shutdown', () => {
   test('streams end with their cursors, sockets with 1001, event streams with complete, running operations with their answers', async () => {
-    const house = await startTestSystem();
-    const headers = await house.bearer();
-    const socket = await RawSocket.ready(house.served.wsUrl, headers);
+    const system = await startTestSystem();
+    const headers = await system.bearer();
+    const socket = await RawSocket.ready(system.served.wsUrl, headers);
     socket.subscribe('resumable', changes);
     socket.subscribe('plain', 'subscription { level { value } }');
     await socket.next('next', 'resumable');
     await socket.next('next', 'plain');
-    const events = await EventReader.post(house.served.url, changes, headers);
-    const plainEvents = await EventReader.post(house.served.url, 'subscription { level { value } }', headers);
+    const events = await EventReader.post(system.served.url, changes, headers);
+    const plainEvents = await EventReader.post(
+      system.served.url,
+      'subscription { level { value } }',
+      headers,
+    );
     await Promise.all([events.event(), plainEvents.event()]);
-    const running = post(house.served.url, '{ slow }', headers);
-    await waitFor('the running operation', () => house.slow.waiting === 1, { deadlineMs: 1000 });
-    const cursor = house.log.cursor;
+    const running = post(system.served.url, '{ slow }', headers);
+    await waitFor('the running operation', () => system.slow.waiting === 1, { deadlineMs: 1000 });
+    const cursor = system.log.cursor;
 
-    const closed = house.served.close();
+    const closed = system.served.close();
     const { id, payload } = await socket.next('error');
     expect(id).toBe('resumable');
     expect(payload).toEqual([
@@ -188,50 +194,50 @@ describe('shutdown', () => {
     ]);
     expect(await events.event()).toContain(`"cursor":"${cursor}"`);
     expect(await events.event()).toBe('event: complete\ndata: ');
-    house.finishSlow();
+    system.finishSlow();
     expect((await running).body).toEqual({ data: { slow: 'done' } });
     expect(await socket.closed).toEqual({ code: 1001, reason: 'SHUTTING_DOWN' });
     expect(socket.messages.filter((message) => message.id === 'plain')).toEqual([]);
     expect(await plainEvents.event()).toContain('"code":"SHUTTING_DOWN"');
     expect(await plainEvents.event()).toBe('event: complete\ndata: ');
     await waitFor('the end', closed, { deadlineMs: 2000 });
-    expect(house.log.open).toBe(0);
-    await expect(send(house.served.url)).rejects.toThrow();
+    expect(system.log.open).toBe(0);
+    await expect(send(system.served.url)).rejects.toThrow();
   });
 
   test('what comes while it drains is refused, and it is not ready', async () => {
-    const house = await startTestSystem();
-    const headers = await house.bearer();
-    const running = post(house.served.url, '{ slow }', headers);
-    await waitFor('the running operation', () => house.slow.waiting === 1, { deadlineMs: 1000 });
-    const drained = house.gateway.drain(60_000);
-    expect((await send(`${house.served.origin}/readyz`)).status).toBe(503);
-    expect((await send(`${house.served.origin}/healthz`)).status).toBe(200);
-    const late = await post(house.served.url, '{ item(id: "a") { id } }', headers);
+    const system = await startTestSystem();
+    const headers = await system.bearer();
+    const running = post(system.served.url, '{ slow }', headers);
+    await waitFor('the running operation', () => system.slow.waiting === 1, { deadlineMs: 1000 });
+    const drained = system.gateway.drain(60_000);
+    expect((await send(`${system.served.origin}/readyz`)).status).toBe(503);
+    expect((await send(`${system.served.origin}/healthz`)).status).toBe(200);
+    const late = await post(system.served.url, '{ item(id: "a") { id } }', headers);
     expect([late.status, codesOf(late)]).toEqual([503, ['SHUTTING_DOWN']]);
-    await expect(RawSocket.open(house.served.wsUrl)).rejects.toThrow('503');
-    house.finishSlow();
+    await expect(RawSocket.open(system.served.wsUrl)).rejects.toThrow('503');
+    system.finishSlow();
     await drained;
     expect((await running).status).toBe(200);
-    await house.served.close();
+    await system.served.close();
   });
 
   test('an operation that does not end is cut after its time, and aborted', async () => {
-    const house = await startTestSystem();
-    const running = post(house.served.url, '{ slow }', await house.bearer());
-    await waitFor('the running operation', () => house.slow.waiting === 1, { deadlineMs: 1000 });
-    const closed = house.served.close(50);
+    const system = await startTestSystem();
+    const running = post(system.served.url, '{ slow }', await system.bearer());
+    await waitFor('the running operation', () => system.slow.waiting === 1, { deadlineMs: 1000 });
+    const closed = system.served.close(50);
     await expect(running).rejects.toThrow();
     await waitFor('the end', closed, { deadlineMs: 2000 });
-    expect(house.slow.aborted).toBe(1);
+    expect(system.slow.aborted).toBe(1);
   });
 
   test('a port that is taken is a clear error', async () => {
-    const house = await startTestSystem();
+    const system = await startTestSystem();
     const { serveGateway } = await import('./serve.js');
-    await expect(serveGateway(house.gateway, { port: house.served.port })).rejects.toMatchObject({
+    await expect(serveGateway(system.gateway, { port: system.served.port })).rejects.toMatchObject({
       code: 'PORT_TAKEN',
     });
-    await house.served.close();
+    await system.served.close();
   });
 });

@@ -36,14 +36,14 @@ async function startGateway(
 }
 
 describe('a gateway over the network', () => {
-  let house: RemoteSystem;
+  let system: RemoteSystem;
   let gateway: Started;
   let headers: Record<string, string>;
 
   beforeAll(async () => {
-    house = await startRemoteSystem();
-    gateway = await startGateway(['--supergraph', house.supergraphFile], house.env);
-    headers = { authorization: `Bearer ${await house.tokens.admin()}` };
+    system = await startRemoteSystem();
+    gateway = await startGateway(['--supergraph', system.supergraphFile], system.env);
+    headers = { authorization: `Bearer ${await system.tokens.admin()}` };
   });
   afterAll(() => gateway.process.kill());
 
@@ -66,7 +66,7 @@ describe('a gateway over the network', () => {
   });
 
   test('a subgraph that is down makes its own fields null, with an error that names it', async () => {
-    await house.stop('beta');
+    await system.stop('beta');
     const { body, status } = await post(gateway.url, '{ item(id: "a") { name label } }', headers);
     expect(status).toBe(200);
     expect(body.data).toEqual({ item: { name: 'item a', label: null } });
@@ -75,7 +75,7 @@ describe('a gateway over the network', () => {
       path: ['item', 'label'],
       extensions: { subgraph: 'beta', retry: 'later' },
     });
-    await house.start('beta');
+    await system.start('beta');
     const again = await post(gateway.url, '{ item(id: "a") { label } }', headers);
     expect(again.body.data).toEqual({ item: { label: 'label of a' } });
   });
@@ -86,11 +86,11 @@ describe('a gateway over the network', () => {
       socket.subscribe('1', changes);
       await socket.next('next');
     }
-    expect(house.log.open).toBe(1);
-    await house.stop('alpha');
-    house.log.append('while it was down');
-    await house.start('alpha');
-    house.log.append('after');
+    expect(system.log.open).toBe(1);
+    await system.stop('alpha');
+    system.log.append('while it was down');
+    await system.start('alpha');
+    system.log.append('after');
     for (const socket of sockets) {
       const seen = [await socket.next('next'), await socket.next('next')].map(({ payload }) => payload);
       expect(seen).toMatchObject(
@@ -100,26 +100,26 @@ describe('a gateway over the network', () => {
       );
       socket.drop();
     }
-    await waitFor('the end of the upstream', () => house.log.open === 0, { deadlineMs: 2000 });
+    await waitFor('the end of the upstream', () => system.log.open === 0, { deadlineMs: 2000 });
   });
 
   test('serves its supergraph file again when it changes and on SIGHUP, and keeps what it has for a broken one', async () => {
-    const other = await startGateway(['--supergraph', house.supergraphFile], house.env);
+    const other = await startGateway(['--supergraph', system.supergraphFile], system.env);
     const socket = await RawSocket.ready(other.wsUrl, headers);
     socket.subscribe('1', changes);
     await socket.next('next');
     const extra = async () => codesOf(await post(other.url, '{ items { extra } }', headers));
     expect(await extra()).toEqual(['GRAPHQL_VALIDATION_FAILED']);
-    await house.rewriteSupergraph('extra: String');
+    await system.rewriteSupergraph('extra: String');
     await waitFor('the new field', async () => (await extra()).length === 0, { deadlineMs: 60_000 });
-    await writeFile(house.supergraphFile, 'type Query {');
+    await writeFile(system.supergraphFile, 'type Query {');
     other.process.signal('SIGHUP');
     await other.process.line(/supergraph not reloaded/, 60_000);
     expect(await extra()).toEqual([]);
-    await house.rewriteSupergraph('');
+    await system.rewriteSupergraph('');
     other.process.signal('SIGHUP');
     await waitFor('the old graph', async () => (await extra()).length === 1, { deadlineMs: 60_000 });
-    house.log.append('still');
+    system.log.append('still');
     expect((await socket.next('next')).payload).toMatchObject({
       data: { itemChanged: { item: { id: 'still' } } },
     });
@@ -127,11 +127,11 @@ describe('a gateway over the network', () => {
   });
 
   test('SIGTERM ends streams with their cursors and the process with 0', async () => {
-    const other = await startGateway(['--supergraph', house.supergraphFile], house.env);
+    const other = await startGateway(['--supergraph', system.supergraphFile], system.env);
     const socket = await RawSocket.ready(other.wsUrl, headers);
     socket.subscribe('1', changes);
     await socket.next('next');
-    const cursor = house.log.cursor;
+    const cursor = system.log.cursor;
     other.process.signal('SIGTERM');
     const { payload } = await socket.next('error');
     expect(payload).toMatchObject([{ extensions: { code: 'SHUTTING_DOWN', cursor } }]);
@@ -174,8 +174,8 @@ describe('without identities', () => {
       'http://gamma.invalid/graphql',
       `http://127.0.0.1:${port}/`,
     );
-    const house = await startRemoteSystem();
-    const file = join(house.supergraphFile, '..', 'gamma.graphql');
+    const system = await startRemoteSystem();
+    const file = join(system.supergraphFile, '..', 'gamma.graphql');
     await writeFile(file, sdl);
     const gateway = await startGateway(['--supergraph', file, '--no-auth']);
     const { body } = await post(

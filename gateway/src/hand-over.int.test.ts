@@ -13,22 +13,22 @@ const withName = 'subscription { itemChanged { cursor item { id name } } }';
 const withExtra = 'subscription { itemChanged { cursor item { extra } } }';
 const extraField = 'extra: String';
 
-let house: TestSystem;
+let system: TestSystem;
 
 beforeAll(async () => {
-  house = await startTestSystem({ planning: 'worker' });
+  system = await startTestSystem({ planning: 'worker' });
 });
 
-afterAll(() => house.served.close());
+afterAll(() => system.served.close());
 
 type Queries = Parameters<typeof Watcher.open>[2];
 
 /** Clients with a token each. */
 function watchers(count: number, queries: Queries | ((i: number) => Queries)): Promise<Watcher[]> {
   const open = async (_: unknown, i: number): Promise<Watcher> => {
-    const headers = await house.bearer(await house.tokens.reader('beta', `watcher-${i}`));
+    const headers = await system.bearer(await system.tokens.reader('beta', `watcher-${i}`));
     const watcher = await Watcher.open(
-      house.served.wsUrl,
+      system.served.wsUrl,
       headers,
       typeof queries === 'function' ? queries(i) : queries,
     );
@@ -47,7 +47,7 @@ class Load {
   readonly #lanes: Promise<unknown>;
 
   constructor(headers: Record<string, string>, canary: Watcher) {
-    const { url } = house.served;
+    const { url } = system.served;
     const lane = async (work: () => Promise<void>): Promise<void> => {
       while (!this.#isOver) await work();
     };
@@ -61,7 +61,7 @@ class Load {
       const { body, text } = await post(url, `mutation { touchItem(id: "${id}") { id } }`, headers);
       if (JSON.stringify(body.data) !== `{"touchItem":{"id":"${id}"}}`) this.faults.push(text);
       const seen = canary.streams[0]?.cursors ?? [];
-      const cursor = Number(house.log.cursor.slice(1));
+      const cursor = Number(system.log.cursor.slice(1));
       await waitFor('the event of a mutation', () => Number(seen.at(-1)?.slice(1)) >= cursor, {
         deadlineMs: 10_000,
       });
@@ -83,11 +83,11 @@ function isUnbroken(cursors: readonly string[]): boolean {
 
 describe('clients with tokens of their own', () => {
   test('1,000 of equal rights are one upstream, as many resumers at 1,000 cursors end on it, and the last to leave ends it', async () => {
-    const from = Number(house.log.cursor.slice(1));
-    for (let i = 0; i < 1000; i++) house.log.append(`gap-${i}`);
-    const opened = house.log.opened;
+    const from = Number(system.log.cursor.slice(1));
+    for (let i = 0; i < 1000; i++) system.log.append(`gap-${i}`);
+    const opened = system.log.opened;
     const sockets = await watchers(1000, [{ query: withLabel }]);
-    expect(house.log.opened - opened).toBe(1);
+    expect(system.log.opened - opened).toBe(1);
     const resumers = await watchers(100, (i) =>
       Array.from({ length: 10 }, (_, k) => ({
         query: withLabel,
@@ -96,22 +96,22 @@ describe('clients with tokens of their own', () => {
     );
     // They begin at random, and who is passed by another comes along: of a thousand, some ten are opened, and more
     // where somebody would have to wait long.
-    expect(house.log.opened - opened).toBeLessThanOrEqual(100);
-    const last = house.log.append('for all');
+    expect(system.log.opened - opened).toBeLessThanOrEqual(100);
+    const last = system.log.append('for all');
     const all = [...sockets, ...resumers];
     await waitFor('the last event everywhere', () => all.every((socket) => socket.hasSeen(last)), {
       deadlineMs: 30_000,
     });
-    await waitFor('one upstream', () => house.log.open === 1, { deadlineMs: 5000 });
+    await waitFor('one upstream', () => system.log.open === 1, { deadlineMs: 5000 });
     const streams = resumers.flatMap((socket) => socket.streams);
     expect(streams.map(({ cursors }) => cursors[0])).toEqual(streams.map((_, i) => `c${from + i + 1}`));
     expect(streams.every(({ cursors }) => isUnbroken(cursors))).toBe(true);
     all.slice(1).forEach((socket) => socket.drop());
-    const alone = house.log.append('for one');
+    const alone = system.log.append('for one');
     await waitFor('the event', () => all[0]?.hasSeen(alone), { deadlineMs: 5000 });
-    expect(house.log.open).toBe(1);
+    expect(system.log.open).toBe(1);
     all[0]?.drop();
-    await waitFor('the end of the upstream', () => house.log.open === 0, { deadlineMs: 5000 });
+    await waitFor('the end of the upstream', () => system.log.open === 0, { deadlineMs: 5000 });
   });
 
   test('of equal rights share what all may see, and nobody sees what is meant for another', async () => {
@@ -120,31 +120,31 @@ describe('clients with tokens of their own', () => {
     const sockets = await Promise.all(
       names.map(async (name) => {
         const socket = await RawSocket.ready(
-          house.served.wsUrl,
-          await house.bearer(await house.tokens.reader('beta', name)),
+          system.served.wsUrl,
+          await system.bearer(await system.tokens.reader('beta', name)),
         );
         socket.subscribe('1', query);
         await socket.next('next');
         return socket;
       }),
     );
-    expect(house.log.open).toBe(names.length);
-    house.log.append('private');
+    expect(system.log.open).toBe(names.length);
+    system.log.append('private');
     const seen = await Promise.all(sockets.map(async (socket) => (await socket.next('next')).payload));
     expect(seen).toEqual(
       names.map((seenBy) => ({
-        data: { itemChanged: { cursor: house.log.cursor, item: { id: 'private', seenBy } } },
+        data: { itemChanged: { cursor: system.log.cursor, item: { id: 'private', seenBy } } },
       })),
     );
     sockets.forEach((socket) => socket.drop());
-    await waitFor('the end of the upstreams', () => house.log.open === 0, { deadlineMs: 5000 });
+    await waitFor('the end of the upstreams', () => system.log.open === 0, { deadlineMs: 5000 });
   });
 });
 
 describe('a new supergraph under load', () => {
   test('1,000 streams stay open and get each event once, operations that run end on the graph they began on', async () => {
-    const before = house.log.cursor;
-    house.log.append('before');
+    const before = system.log.cursor;
+    system.log.append('before');
     const sockets = await watchers(200, [
       { query: withLabel },
       { query: withName },
@@ -152,26 +152,26 @@ describe('a new supergraph under load', () => {
       { query: withName },
       { query: withLabel, variables: { after: before } },
     ]);
-    const headers = await house.bearer();
-    const events = await EventReader.post(house.served.url, withName, headers);
+    const headers = await system.bearer();
+    const events = await EventReader.post(system.served.url, withName, headers);
     await events.event();
     const [canary] = sockets as [Watcher];
     const load = new Load(headers, canary);
     for (let round = 0; round < 6; round++) {
       const running =
-        round % 2 === 1 ? post(house.served.url, '{ slow items { extra } }', headers) : undefined;
+        round % 2 === 1 ? post(system.served.url, '{ slow items { extra } }', headers) : undefined;
       if (running)
-        await waitFor('the call', () => house.slow.waiting > Math.floor(round / 2), { deadlineMs: 5000 });
-      const swapped = house.gateway.swap(house.supergraph(round % 2 === 0 ? extraField : ''));
+        await waitFor('the call', () => system.slow.waiting > Math.floor(round / 2), { deadlineMs: 5000 });
+      const swapped = system.gateway.swap(system.supergraph(round % 2 === 0 ? extraField : ''));
       if (running) {
         await waitFor('the new graph', isServedWithout('extra', headers), { deadlineMs: 10_000 });
-        house.finishSlow();
+        system.finishSlow();
         expect((await running).body.data).toEqual({ slow: 'done', items: Array(3).fill({ extra: 'more' }) });
       }
       await swapped;
     }
     await load.end();
-    const last = house.log.append('end');
+    const last = system.log.append('end');
     await waitFor('the last event everywhere', () => sockets.every((socket) => socket.hasSeen(last)), {
       deadlineMs: 20_000,
     });
@@ -190,15 +190,15 @@ describe('a new supergraph under load', () => {
     expect(load.mutations).toBeGreaterThan(6);
     events.leave();
     sockets.forEach((socket) => socket.drop());
-    await waitFor('the end of the upstreams', () => house.log.open === 0, { deadlineMs: 5000 });
+    await waitFor('the end of the upstreams', () => system.log.open === 0, { deadlineMs: 5000 });
   });
 
   test('streams that it no longer has end with a code, a reason and their cursor; the others on the socket go on', async () => {
-    await house.gateway.swap(house.supergraph(extraField));
+    await system.gateway.swap(system.supergraph(extraField));
     const sockets = await watchers(20, [{ query: withExtra }, { query: withName }]);
-    const cursor = house.log.append('before');
+    const cursor = system.log.append('before');
     await waitFor('the event', () => sockets.every((socket) => socket.hasSeen(cursor)), { deadlineMs: 5000 });
-    await house.gateway.swap(house.supergraph());
+    await system.gateway.swap(system.supergraph());
     const first = sockets.map(({ streams }) => streams[0]);
     await waitFor('the ends', () => first.every((stream) => stream?.ended !== undefined), {
       deadlineMs: 5000,
@@ -211,7 +211,7 @@ describe('a new supergraph under load', () => {
         }),
       ]);
     }
-    const after = house.log.append('after');
+    const after = system.log.append('after');
     const others = sockets.map(({ streams }) => streams[1]);
     await waitFor('the next event', () => others.every((stream) => stream?.cursors.at(-1) === after), {
       deadlineMs: 5000,
@@ -222,7 +222,7 @@ describe('a new supergraph under load', () => {
 
 function isServedWithout(field: string, headers: Record<string, string>): () => Promise<boolean> {
   return async () =>
-    (await post(house.served.url, `{ items { ${field} } }`, headers)).body.errors !== undefined;
+    (await post(system.served.url, `{ items { ${field} } }`, headers)).body.errors !== undefined;
 }
 
 /** Reads an event stream up to a cursor; whether its ids were without a gap. */

@@ -89,8 +89,8 @@ function supergraphOf(subgraphs: readonly GraphSubgraph[]): string {
   return composed.supergraphSdl;
 }
 
-const stateOf = async (house: System, name = 'heron'): Promise<Record<string, unknown>> => {
-  const { data } = await house.ask(
+const stateOf = async (system: System, name = 'heron'): Promise<Record<string, unknown>> => {
+  const { data } = await system.ask(
     '{ subgraphs { name state lastError runningCalls callLimit calls failedCalls refusedCalls } }',
   );
   const found = (data.subgraphs as Record<string, unknown>[]).find((one) => one['name'] === name);
@@ -99,14 +99,14 @@ const stateOf = async (house: System, name = 'heron'): Promise<Record<string, un
 };
 
 describe('a subgraph that misbehaves costs its own fields only', () => {
-  let house: System;
+  let system: System;
   beforeAll(async () => {
-    house = await startHouse();
+    system = await startHouse();
   });
   beforeEach(async () => {
-    house.heron.manner = 'well';
+    system.heron.manner = 'well';
     // So many good calls that a single bad one weighs little.
-    for (let one = 0; one < 12; one++) expect((await house.ask()).data.jobs).toEqual(whole);
+    for (let one = 0; one < 12; one++) expect((await system.ask()).data.jobs).toEqual(whole);
   });
 
   test.each<[Manner | 'down', string, RegExp]>([
@@ -118,35 +118,35 @@ describe('a subgraph that misbehaves costs its own fields only', () => {
     ['huge', 'LIMIT_EXCEEDED', /"heron" returned a response over the size limit/],
     ['cut off', 'DOWNSTREAM_SERVICE_ERROR', /"heron" could not be reached/],
   ])('when it is %s: one error, %s', async (manner, code, message) => {
-    if (manner === 'down') await house.heron.stop();
-    else house.heron.manner = manner;
-    const { data, errors } = await house.ask();
+    if (manner === 'down') await system.heron.stop();
+    else system.heron.manner = manner;
+    const { data, errors } = await system.ask();
     expect(data.jobs).toEqual(without);
     expect(errors.map(({ extensions }) => [extensions.code, extensions.subgraph])).toEqual([[code, 'heron']]);
     expect(errors[0]?.message).toMatch(message);
-    if (manner === 'down') await house.heron.startAgain();
-    house.heron.manner = 'well';
-    expect((await house.ask()).data.jobs).toEqual(whole);
+    if (manner === 'down') await system.heron.startAgain();
+    system.heron.manner = 'well';
+    expect((await system.ask()).data.jobs).toEqual(whole);
   });
 });
 
 describe('a subgraph that fails again and again', () => {
   test('is left alone, so that nobody waits for it, is tried again, and is asked as before when it answers', async () => {
-    const house = await startHouse();
-    house.heron.manner = 'silent';
+    const system = await startHouse();
+    system.heron.manner = 'silent';
     // All at once, so that the time to wait for it is waited for once.
     const failing = await Promise.all(
-      Array.from({ length: concurrency }, (_, index) => house.ask(distinct(index))),
+      Array.from({ length: concurrency }, (_, index) => system.ask(distinct(index))),
     );
     for (const { data } of failing) expect(data.jobs).toEqual(without);
-    await Promise.all(Array.from({ length: concurrency }, (_, index) => house.ask(distinct(index))));
-    expect(await stateOf(house)).toMatchObject({
+    await Promise.all(Array.from({ length: concurrency }, (_, index) => system.ask(distinct(index))));
+    expect(await stateOf(system)).toMatchObject({
       state: 'DOWN',
       lastError: 'The service "heron" did not answer within 3000 ms',
       failedCalls: 2 * concurrency,
     });
-    const asked = house.heron.asked;
-    const { data, errors } = await house.ask();
+    const asked = system.heron.asked;
+    const { data, errors } = await system.ask();
     expect(data.jobs).toEqual(without);
     expect(errors).toHaveLength(1);
     expect(errors[0]).toMatchObject({
@@ -155,46 +155,46 @@ describe('a subgraph that fails again and again', () => {
       ),
       extensions: { code: 'SERVICE_UNAVAILABLE', subgraph: 'heron' },
     });
-    expect(house.heron.asked).toBe(asked);
-    expect(await house.metrics()).toMatch(
+    expect(system.heron.asked).toBe(asked);
+    expect(await system.metrics()).toMatch(
       /rhizome_gateway_subgraph_state\{subgraph="heron",state="DOWN"\} 1/,
     );
-    expect((await house.ask('{ jobs { name } }')).errors).toEqual([]);
-    house.heron.manner = 'well';
-    await waitFor('heron in the answers again', async () => (await house.ask()).errors.length === 0, {
+    expect((await system.ask('{ jobs { name } }')).errors).toEqual([]);
+    system.heron.manner = 'well';
+    await waitFor('heron in the answers again', async () => (await system.ask()).errors.length === 0, {
       deadlineMs: 2000,
     });
-    expect(await stateOf(house)).toMatchObject({ state: 'UP' });
-    expect(await house.metrics()).toMatch(/rhizome_gateway_subgraph_state\{subgraph="heron",state="UP"\} 1/);
+    expect(await stateOf(system)).toMatchObject({ state: 'UP' });
+    expect(await system.metrics()).toMatch(/rhizome_gateway_subgraph_state\{subgraph="heron",state="UP"\} 1/);
   });
 });
 
 describe('a flood of calls', () => {
   test('is bounded: what is over the limit is refused at once, and core answers all of it', async () => {
-    const house = await startHouse({ timeoutMs: 60_000 });
+    const system = await startHouse({ timeoutMs: 60_000 });
     const flood = 60;
-    house.heron.manner = 'slow';
+    system.heron.manner = 'slow';
     const codes: string[] = [];
     const jobs: unknown[] = [];
     const answers = Array.from({ length: flood }, async (_, index) => {
-      const { data, errors } = await house.ask(distinct(index));
+      const { data, errors } = await system.ask(distinct(index));
       codes.push(errors.map(({ extensions }) => extensions.code).join());
       jobs.push(data.jobs);
     });
     await waitFor('those over the limit', () => codes.length === flood - concurrency, { deadlineMs: 20_000 });
     expect(new Set(codes)).toEqual(new Set(['LIMIT_EXCEEDED']));
     expect(jobs).toEqual(jobs.map(() => without));
-    expect(house.heron.asked).toBe(concurrency);
-    expect(await stateOf(house)).toMatchObject({
+    expect(system.heron.asked).toBe(concurrency);
+    expect(await stateOf(system)).toMatchObject({
       callLimit: concurrency,
       runningCalls: concurrency,
       refusedCalls: flood - concurrency,
     });
-    house.heron.release();
+    system.heron.release();
     await Promise.all(answers);
     expect(jobs.slice(-concurrency)).toEqual(Array.from({ length: concurrency }, () => whole));
-    expect(await stateOf(house)).toMatchObject({ state: 'UP', runningCalls: 0 });
-    expect(await stateOf(house, 'core')).toMatchObject({ state: 'UP', failedCalls: 0, refusedCalls: 0 });
+    expect(await stateOf(system)).toMatchObject({ state: 'UP', runningCalls: 0 });
+    expect(await stateOf(system, 'core')).toMatchObject({ state: 'UP', failedCalls: 0, refusedCalls: 0 });
   });
 });
 

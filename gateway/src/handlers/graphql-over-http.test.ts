@@ -5,16 +5,16 @@ import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 /** The suite has to be known before anything is started. */
 let url = '';
 let headers: Record<string, string> = {};
-let house: TestSystem;
+let system: TestSystem;
 let open: TestSystem;
 
 beforeAll(async () => {
-  house = await startTestSystem();
+  system = await startTestSystem();
   open = await startTestSystem({ noAuth: true });
 });
 
 afterAll(async () => {
-  await Promise.all([house.served.close(), open.served.close()]);
+  await Promise.all([system.served.close(), open.served.close()]);
 });
 
 const fetchFn = (input: string | URL, init: RequestInit = {}): Promise<Response> =>
@@ -31,7 +31,7 @@ test('the audit has the cases it is known for', () => {
 
 describe.each(['with tokens', 'without identities'])('GraphQL over HTTP, %s', (which) => {
   beforeAll(async () => {
-    const chosen = which === 'with tokens' ? house : open;
+    const chosen = which === 'with tokens' ? system : open;
     url = chosen.served.url;
     headers = which === 'with tokens' ? await chosen.bearer() : {};
   });

@@ -5,26 +5,26 @@ import { RawSocket } from '../testing/raw-socket.js';
 
 const changes = 'subscription { itemChanged { cursor item { id } } }';
 const opened: RawSocket[] = [];
-let house: TestSystem;
+let system: TestSystem;
 let headers: Record<string, string>;
 
 async function open(options?: Parameters<typeof RawSocket.open>[1]): Promise<RawSocket> {
-  const socket = await RawSocket.open(house.served.wsUrl, options);
+  const socket = await RawSocket.open(system.served.wsUrl, options);
   opened.push(socket);
   return socket;
 }
 
 async function ready(): Promise<RawSocket> {
-  const socket = await RawSocket.ready(house.served.wsUrl, headers);
+  const socket = await RawSocket.ready(system.served.wsUrl, headers);
   opened.push(socket);
   return socket;
 }
 
-const noStreamLeft = () => house.log.open === 0;
+const noStreamLeft = () => system.log.open === 0;
 
 beforeAll(async () => {
-  house = await startTestSystem({ limits: { initWaitMs: 500 } });
-  headers = await house.bearer();
+  system = await startTestSystem({ limits: { initWaitMs: 500 } });
+  headers = await system.bearer();
 });
 
 afterEach(async () => {
@@ -32,7 +32,7 @@ afterEach(async () => {
   await waitFor('the end of all upstream streams', noStreamLeft, { deadlineMs: 1000 });
 });
 
-afterAll(() => house.served.close());
+afterAll(() => system.served.close());
 
 describe('graphql-transport-ws on a raw socket', () => {
   test('1 a socket without the sub-protocol is closed with 4406', async () => {
@@ -60,10 +60,10 @@ describe('graphql-transport-ws on a raw socket', () => {
   test.each([
     ['no token', async () => ({}), 'UNAUTHENTICATED'],
     ['no JWT', async () => ({ authorization: 'Bearer nonsense' }), 'UNAUTHENTICATED'],
-    ['a token that ended', async () => house.bearer(await house.tokens.expired()), 'TOKEN_EXPIRED'],
+    ['a token that ended', async () => system.bearer(await system.tokens.expired()), 'TOKEN_EXPIRED'],
     [
       'a token signed by somebody else',
-      async () => house.bearer(await house.tokens.foreign()),
+      async () => system.bearer(await system.tokens.foreign()),
       'UNAUTHENTICATED',
     ],
   ])('5 an introduction with %s closes the socket with 4403 and a code', async (_what, payload, reason) => {
@@ -124,13 +124,13 @@ describe('graphql-transport-ws on a raw socket', () => {
     await socket.next('next');
     socket.send({ id: '1', type: 'complete' });
     await waitFor('the end of the upstream', noStreamLeft, { deadlineMs: 500 });
-    house.log.append('a');
+    system.log.append('a');
     socket.send({ type: 'ping' });
     expect((await socket.next()).type).toBe('pong');
   });
 
   test('11 a connection that drops while an operation is pending leaves nothing behind', async () => {
-    const before = house.gateway.metrics;
+    const before = system.gateway.metrics;
     for (let round = 0; round < 20; round++) {
       const socket = await ready();
       socket.subscribe('1', changes);
@@ -144,7 +144,7 @@ describe('graphql-transport-ws on a raw socket', () => {
         (await before.registry.getSingleMetricAsString('rhizome_gateway_streams')).includes('streams 0'),
       { deadlineMs: 1000 },
     );
-    await waitFor('the end of what was pending', () => house.slow.aborted === house.slow.waiting, {
+    await waitFor('the end of what was pending', () => system.slow.aborted === system.slow.waiting, {
       deadlineMs: 1000,
     });
   });
@@ -162,7 +162,7 @@ describe('graphql-transport-ws on a raw socket', () => {
     socket.send({ id: 's7', type: 'complete' });
     socket.send({ type: 'ping' });
     await socket.next('pong');
-    house.log.append('z');
+    system.log.append('z');
     for (let id = 0; id < 50; id++) {
       if (id === 7) continue;
       const { payload } = await socket.next('next', `s${id}`);
@@ -175,7 +175,7 @@ describe('graphql-transport-ws on a raw socket', () => {
     const socket = await ready();
     socket.subscribe('1', changes);
     await socket.next('next');
-    expect(house.log.open).toBe(1);
+    expect(system.log.open).toBe(1);
     socket.drop();
     await waitFor('the end of the upstream', noStreamLeft, { deadlineMs: 500 });
   });
@@ -189,7 +189,7 @@ describe('a WebSocket of the gateway', () => {
   });
 
   test('is refused elsewhere than on /graphql', async () => {
-    await expect(RawSocket.open(house.served.wsUrl.replace('/graphql', '/other'))).rejects.toThrow('404');
+    await expect(RawSocket.open(system.served.wsUrl.replace('/graphql', '/other'))).rejects.toThrow('404');
   });
 
   test('hands texts through as they are, placeholders of the protocol included', async () => {
@@ -200,12 +200,12 @@ describe('a WebSocket of the gateway', () => {
   });
 
   test('aborts a query that its client gives up', async () => {
-    const { aborted } = house.slow;
+    const { aborted } = system.slow;
     const socket = await ready();
     socket.subscribe('1', '{ slow }');
-    await waitFor('the call', () => house.slow.waiting > aborted, { deadlineMs: 1000 });
+    await waitFor('the call', () => system.slow.waiting > aborted, { deadlineMs: 1000 });
     socket.send({ id: '1', type: 'complete' });
-    await waitFor('the abort', () => house.slow.aborted > aborted, { deadlineMs: 1000 });
+    await waitFor('the abort', () => system.slow.aborted > aborted, { deadlineMs: 1000 });
     socket.subscribe('1', '{ item(id: "a") { id } }');
     expect(await socket.next()).toMatchObject({ id: '1', payload: { data: { item: { id: 'a' } } } });
   });

@@ -4,15 +4,15 @@ import { waitFor } from '@rhizome/testkit';
 import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 import { codesOf, post, send } from '../testing/post.js';
 
-let house: TestSystem;
+let system: TestSystem;
 let headers: Record<string, string>;
 
 beforeAll(async () => {
-  house = await startTestSystem({ limits: { bodyBytes: 4096, aliases: 3, rootFields: 4, directives: 2 } });
-  headers = await house.bearer();
+  system = await startTestSystem({ limits: { bodyBytes: 4096, aliases: 3, rootFields: 4, directives: 2 } });
+  headers = await system.bearer();
 });
 
-afterAll(() => house.served.close());
+afterAll(() => system.served.close());
 
 describe('who knocks', () => {
   test.each([
@@ -20,13 +20,13 @@ describe('who knocks', () => {
     ['a token of another kind', async () => ({ authorization: 'Basic YTpi' }), 'UNAUTHENTICATED'],
     [
       'a token signed by somebody else',
-      async () => house.bearer(await house.tokens.foreign()),
+      async () => system.bearer(await system.tokens.foreign()),
       'UNAUTHENTICATED',
     ],
-    ['a token that ended', async () => house.bearer(await house.tokens.expired()), 'TOKEN_EXPIRED'],
+    ['a token that ended', async () => system.bearer(await system.tokens.expired()), 'TOKEN_EXPIRED'],
   ])('%s is refused with 401 at every door', async (_who, given, code) => {
     const sent = await given();
-    const { url, origin } = house.served;
+    const { url, origin } = system.served;
     const answers = await Promise.all([
       post(url, '{ items { id } }', sent),
       post(url, '{ __schema { queryType { name } } }', sent),
@@ -44,7 +44,7 @@ describe('who knocks', () => {
 
   test('the token never comes back in an answer', async () => {
     const token = 'Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.';
-    expect((await post(house.served.url, '{ items { id } }', { authorization: token })).text).not.toContain(
+    expect((await post(system.served.url, '{ items { id } }', { authorization: token })).text).not.toContain(
       'eyJ',
     );
   });
@@ -52,16 +52,16 @@ describe('who knocks', () => {
 
 describe('answers', () => {
   test('come in the order of the selection, joined from both subgraphs', async () => {
-    const { text, status } = await post(house.served.url, '{ items { label id } }', headers);
+    const { text, status } = await post(system.served.url, '{ items { label id } }', headers);
     expect(status).toBe(200);
     expect(text).toMatch(/^\{"data":\{"items":\[\{"label":"label of a","id":"a"\}/);
   });
 
   test('carry the request id of the client, or a new one', async () => {
-    const mine = await post(house.served.url, '{ fails }', { ...headers, 'x-request-id': 'req-7' });
+    const mine = await post(system.served.url, '{ fails }', { ...headers, 'x-request-id': 'req-7' });
     expect(mine.headers.get('x-request-id')).toBe('req-7');
     expect(mine.body.errors?.[0]?.extensions).toMatchObject({ requestId: 'req-7' });
-    const fresh = await post(house.served.url, '{ items { id } }', {
+    const fresh = await post(system.served.url, '{ items { id } }', {
       ...headers,
       'x-request-id': 'no good id!',
     });
@@ -69,7 +69,7 @@ describe('answers', () => {
   });
 
   test('mask internals', async () => {
-    const { text, status, body } = await post(house.served.url, '{ fails item(id: "a") { id } }', headers);
+    const { text, status, body } = await post(system.served.url, '{ fails item(id: "a") { id } }', headers);
     expect(status).toBe(200);
     expect(text).not.toContain('hunter2');
     expect(body.data).toEqual({ fails: null, item: { id: 'a' } });
@@ -77,9 +77,9 @@ describe('answers', () => {
   });
 
   test('are 200 under application/json where the request is at fault, and 400 under its own type', async () => {
-    const legacy = await post(house.served.url, '{ nonsense }', { ...headers, accept: 'application/json' });
+    const legacy = await post(system.served.url, '{ nonsense }', { ...headers, accept: 'application/json' });
     expect([legacy.status, codesOf(legacy)]).toEqual([200, ['GRAPHQL_VALIDATION_FAILED']]);
-    const own = await post(house.served.url, '{ nonsense', headers);
+    const own = await post(system.served.url, '{ nonsense', headers);
     expect([own.status, codesOf(own)]).toEqual([400, ['GRAPHQL_PARSE_FAILED']]);
   });
 });
@@ -88,37 +88,37 @@ describe('requests that are refused', () => {
   const document = encodeURIComponent('{ items { id } }');
 
   test('a mutation over GET: 405', async () => {
-    const before = house.log.cursor;
+    const before = system.log.cursor;
     const mutation = encodeURIComponent('mutation { touchItem(id: "a") { id } }');
-    const answer = await send(`${house.served.url}?query=${mutation}`, { headers });
+    const answer = await send(`${system.served.url}?query=${mutation}`, { headers });
     expect([answer.status, answer.headers.get('allow'), codesOf(answer)]).toEqual([
       405,
       'POST',
       ['BAD_REQUEST'],
     ]);
-    expect(house.log.cursor).toBe(before);
+    expect(system.log.cursor).toBe(before);
   });
 
   test('another method: 405', async () => {
-    const answer = await send(house.served.url, { method: 'DELETE', headers });
+    const answer = await send(system.served.url, { method: 'DELETE', headers });
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, POST']);
   });
 
   test('an answer that nobody can give: 406', async () => {
-    const answer = await post(house.served.url, '{ items { id } }', { ...headers, accept: 'text/html' });
+    const answer = await post(system.served.url, '{ items { id } }', { ...headers, accept: 'text/html' });
     expect(answer.status).toBe(406);
   });
 
   test('a subscription to one who does not take a stream: 406', async () => {
-    const answer = await post(house.served.url, 'subscription { level { value } }', headers);
+    const answer = await post(system.served.url, 'subscription { level { value } }', headers);
     expect([answer.status, codesOf(answer)]).toEqual([406, ['BAD_REQUEST']]);
   });
 
   test('a body that is too large: 413, announced or not', async () => {
-    const answer = await post(house.served.url, `{ items { id } } #${'x'.repeat(5000)}`, headers);
+    const answer = await post(system.served.url, `{ items { id } } #${'x'.repeat(5000)}`, headers);
     expect([answer.status, codesOf(answer)]).toEqual([413, ['REQUEST_TOO_LARGE']]);
     const status = await new Promise((resolve, reject) => {
-      const request = httpRequest(house.served.url, {
+      const request = httpRequest(system.served.url, {
         method: 'POST',
         headers: { ...headers, 'content-type': 'application/json', 'transfer-encoding': 'chunked' },
       });
@@ -132,13 +132,13 @@ describe('requests that are refused', () => {
   test.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])(
     'a body of type %s, which a page could send to another site: 415',
     async (type) => {
-      const answer = await post(house.served.url, '{ items { id } }', { ...headers, 'content-type': type });
+      const answer = await post(system.served.url, '{ items { id } }', { ...headers, 'content-type': type });
       expect(answer.status).toBe(415);
     },
   );
 
   test('a list of operations: 400', async () => {
-    const answer = await send(house.served.url, {
+    const answer = await send(system.served.url, {
       method: 'POST',
       headers: { ...headers, 'content-type': 'application/json' },
       body: JSON.stringify([{ query: '{ items { id } }' }]),
@@ -147,7 +147,7 @@ describe('requests that are refused', () => {
   });
 
   test('a persisted operation without its document is told that there are none', async () => {
-    const answer = await send(house.served.url, {
+    const answer = await send(system.served.url, {
       method: 'POST',
       headers: { ...headers, 'content-type': 'application/json' },
       body: JSON.stringify({ extensions: { persistedQuery: { version: 1, sha256Hash: 'x' } } }),
@@ -163,7 +163,7 @@ describe('requests that are refused', () => {
     ],
     ['directives', '{ items @skip(if: false) { id @skip(if: false) name @skip(if: false) } }'],
   ])('too many %s are refused before anything runs', async (field, query) => {
-    const answer = await post(house.served.url, query, headers);
+    const answer = await post(system.served.url, query, headers);
     expect(answer.status).toBe(400);
     expect(codesOf(answer)).toContain('OPERATION_TOO_COMPLEX');
     expect(answer.body.errors?.[0]?.message).toContain(field);
@@ -178,7 +178,7 @@ describe('requests that are refused', () => {
     [{ 'user-agent': 'curl/8' }, 401],
   ])('a GET that a page of another site could cause, %j: %d', async (sent, status) => {
     const given = await new Promise((resolve, reject) => {
-      httpRequest(`${house.served.url}?query=${document}`, { headers: sent as Record<string, string> })
+      httpRequest(`${system.served.url}?query=${document}`, { headers: sent as Record<string, string> })
         .on('response', (response) => resolve(response.resume().statusCode))
         .on('error', reject)
         .end();
@@ -212,41 +212,41 @@ describe('without identities', () => {
 });
 
 describe('equal reads at the same time', () => {
-  const waiting = (count: number) => () => house.slow.waiting === count;
+  const waiting = (count: number) => () => system.slow.waiting === count;
   const reset = (): void => {
-    house.slow.waiting = 0;
-    house.slow.aborted = 0;
+    system.slow.waiting = 0;
+    system.slow.aborted = 0;
   };
 
   test('by equal rights are one execution, whatever the token', async () => {
     reset();
-    const tokens = await Promise.all(['ann', 'ben', 'cat'].map((name) => house.tokens.admin(name)));
-    const asks = tokens.map(async (token) => post(house.served.url, '{ slow }', await house.bearer(token)));
+    const tokens = await Promise.all(['ann', 'ben', 'cat'].map((name) => system.tokens.admin(name)));
+    const asks = tokens.map(async (token) => post(system.served.url, '{ slow }', await system.bearer(token)));
     await waitFor('the execution', waiting(1), { deadlineMs: 1000 });
     await waitFor(
       'the others at the door',
       async () => (await metric('rhizome_gateway_operations_running')) === 3,
       { deadlineMs: 1000 },
     );
-    house.finishSlow();
+    system.finishSlow();
     for (const { body } of await Promise.all(asks)) expect(body).toEqual({ data: { slow: 'done' } });
-    expect(house.slow.waiting).toBe(1);
+    expect(system.slow.waiting).toBe(1);
     expect(await metric('rhizome_gateway_shared_reads_total')).toBe(2);
   });
 
   test('by other rights, and of fields that depend on who asks, are not', async () => {
     reset();
-    const reader = await house.bearer(await house.tokens.reader('beta'));
-    const asks = [post(house.served.url, '{ slow }', headers), post(house.served.url, '{ slow }', reader)];
+    const reader = await system.bearer(await system.tokens.reader('beta'));
+    const asks = [post(system.served.url, '{ slow }', headers), post(system.served.url, '{ slow }', reader)];
     await waitFor('both executions', waiting(2), { deadlineMs: 1000 });
-    house.finishSlow();
+    system.finishSlow();
     await Promise.all(asks);
     const names = ['ann', 'ben'];
     const answers = names.map(async (name) =>
-      post(house.served.url, '{ whoAmI slow }', await house.bearer(await house.tokens.admin(name))),
+      post(system.served.url, '{ whoAmI slow }', await system.bearer(await system.tokens.admin(name))),
     );
     await waitFor('both executions', waiting(4), { deadlineMs: 1000 });
-    house.finishSlow();
+    system.finishSlow();
     expect((await Promise.all(answers)).map(({ body }) => body.data)).toEqual(
       names.map((whoAmI) => ({ whoAmI, slow: 'done' })),
     );
@@ -257,7 +257,7 @@ describe('equal reads at the same time', () => {
     const leaving = new AbortController();
     const staying = new AbortController();
     const ask = (signal: AbortSignal) =>
-      fetch(house.served.url, {
+      fetch(system.served.url, {
         method: 'POST',
         headers: { ...headers, 'content-type': 'application/json' },
         body: '{"query":"{ slow }"}',
@@ -271,28 +271,28 @@ describe('equal reads at the same time', () => {
     await waitFor('one left', async () => (await metric('rhizome_gateway_operations_running')) === 1, {
       deadlineMs: 1000,
     });
-    expect(house.slow).toEqual({ waiting: 1, aborted: 0 });
+    expect(system.slow).toEqual({ waiting: 1, aborted: 0 });
     staying.abort();
-    await waitFor('the abort', () => house.slow.aborted === 1, { deadlineMs: 1000 });
+    await waitFor('the abort', () => system.slow.aborted === 1, { deadlineMs: 1000 });
     expect(await Promise.all(asks)).toEqual(['gone', 'gone']);
-    house.finishSlow();
+    system.finishSlow();
   });
 
   async function metric(name: string): Promise<number> {
-    const text = await house.gateway.metrics.registry.getSingleMetricAsString(name);
+    const text = await system.gateway.metrics.registry.getSingleMetricAsString(name);
     return Number(/\s(\d+)$/.exec(text.trim())?.[1]);
   }
 });
 
 describe('other paths', () => {
   test('health and readiness are open', async () => {
-    const { origin } = house.served;
+    const { origin } = system.served;
     expect((await send(`${origin}/healthz`)).text).toBe('{"status":"ok"}');
     expect((await send(`${origin}/readyz`)).text).toBe('{"ready":true,"checks":{}}');
   });
 
   test('metrics are for those with a token', async () => {
-    const { text, status } = await send(`${house.served.origin}/metrics`, { headers });
+    const { text, status } = await send(`${system.served.origin}/metrics`, { headers });
     expect(status).toBe(200);
     expect(text).toContain('rhizome_gateway_operation_seconds_bucket');
     expect(text).toContain('rhizome_gateway_errors_total{code=');
@@ -306,7 +306,7 @@ describe('other paths', () => {
       '/%2e%2e/package.json',
       '/%00',
     ]) {
-      expect((await send(house.served.origin + path)).status).toBe(404);
+      expect((await send(system.served.origin + path)).status).toBe(404);
     }
   });
 });

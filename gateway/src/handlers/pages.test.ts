@@ -8,21 +8,21 @@ import { builtPages } from '../app.js';
 import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 import { send } from '../testing/post.js';
 
-let house: TestSystem;
-const at = (path: string): string => house.served.origin + path;
+let system: TestSystem;
+const at = (path: string): string => system.served.origin + path;
 
 beforeAll(async () => {
-  house = await startTestSystem({ staticRoot: builtPages });
+  system = await startTestSystem({ staticRoot: builtPages });
 });
 
-afterAll(() => house.served.close());
+afterAll(() => system.served.close());
 
 describe('GraphiQL', () => {
   test('is a page for everybody, and may load from its own host only', async () => {
     const page = await send(at('/graphiql'));
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     const policy = page.headers.get('content-security-policy')?.split('; ') ?? [];
-    const host = `127.0.0.1:${house.served.port}`;
+    const host = `127.0.0.1:${system.served.port}`;
     expect(policy).toContain("default-src 'self'");
     expect(policy).toContain(`connect-src 'self' ws://${host} wss://${host}`);
     for (const rule of policy) expect(rule.replaceAll(`//${host}`, '')).not.toMatch(/\/\/|\*/);
@@ -80,7 +80,7 @@ describe('built files', () => {
   /** A file as it is sent: undici's fetch would decode it. */
   const raw = (path: string, headers: Record<string, string>, method = 'GET') =>
     new Promise<{ status: number; headers: IncomingHttpHeaders; body: Buffer }>((resolve, reject) => {
-      httpRequest({ port: house.served.port, path, headers, method }, (response) => {
+      httpRequest({ port: system.served.port, path, headers, method }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('end', () => {
@@ -139,7 +139,7 @@ describe('built files', () => {
     '//etc/passwd',
   ])('nothing beside them can be had: %s', async (path) => {
     const status = await new Promise((resolve, reject) => {
-      httpRequest({ port: house.served.port, path }, (response) => resolve(response.resume().statusCode))
+      httpRequest({ port: system.served.port, path }, (response) => resolve(response.resume().statusCode))
         .on('error', reject)
         .end();
     });

@@ -7,17 +7,17 @@ import { RawSocket } from '../testing/raw-socket.js';
 // `extensions.plan`: how a request was run, for those who may see it.
 
 const query = '{ items { id label } }';
-let house: TestSystem;
+let system: TestSystem;
 let admin: Record<string, string>;
 let reader: Record<string, string>;
 
 beforeAll(async () => {
-  house = await startTestSystem();
-  admin = await house.bearer();
-  reader = await house.bearer(await house.tokens.reader('beta', 'ann'));
+  system = await startTestSystem();
+  admin = await system.bearer();
+  reader = await system.bearer(await system.tokens.reader('beta', 'ann'));
 });
 
-afterAll(() => house.served.close());
+afterAll(() => system.served.close());
 
 interface Shown {
   readonly refused?: string;
@@ -31,7 +31,7 @@ function planOf({ body }: HttpAnswer): Shown | undefined {
 }
 
 function ask(headers: Record<string, string>, body: object = {}): Promise<HttpAnswer> {
-  return send(house.served.url, {
+  return send(system.served.url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ query, ...body }),
@@ -61,14 +61,14 @@ describe('the plan of a request', () => {
     expect(planOf(await ask(admin, { extensions: { plan: true } }))).toMatchObject(whole);
     expect(planOf(await ask({ ...admin, 'x-rhizome-plan': 'true' }))).toMatchObject(whole);
     const search = new URLSearchParams({ query, extensions: '{"plan":true}' });
-    expect(planOf(await send(`${house.served.url}?${search.toString()}`, { headers: admin }))).toMatchObject(
+    expect(planOf(await send(`${system.served.url}?${search.toString()}`, { headers: admin }))).toMatchObject(
       whole,
     );
   });
 
   test('changes nothing of the answer, and is of a run of its own', async () => {
     const [plain, traced] = await Promise.all([
-      post(house.served.url, query, admin),
+      post(system.served.url, query, admin),
       ask(admin, { extensions: { plan: true } }),
     ]);
     expect(traced.body.data).toEqual(plain.body.data);
@@ -83,7 +83,7 @@ describe('the plan of a request', () => {
   });
 
   test('of a mutation, over a WebSocket', async () => {
-    const socket = await RawSocket.ready(house.served.wsUrl, admin);
+    const socket = await RawSocket.ready(system.served.wsUrl, admin);
     const payload = { query: 'mutation { touchItem(id: "m") { id } }', extensions: { plan: true } };
     socket.send({ id: '1', type: 'subscribe', payload });
     const { payload: answer } = await socket.next('next');
@@ -96,13 +96,13 @@ describe('the plan of a request', () => {
 
   test('of each event of a stream, which then is shared with nobody', async () => {
     const stream = 'subscription { itemChanged { item { id label } } }';
-    const plain = await EventReader.post(house.served.url, stream, admin);
+    const plain = await EventReader.post(system.served.url, stream, admin);
     await plain.event();
-    const socket = await RawSocket.ready(house.served.wsUrl, admin);
+    const socket = await RawSocket.ready(system.served.wsUrl, admin);
     socket.send({ id: '1', type: 'subscribe', payload: { query: stream, extensions: { plan: true } } });
     await socket.next('next');
-    expect(house.log.open).toBe(2);
-    house.log.append('seen');
+    expect(system.log.open).toBe(2);
+    system.log.append('seen');
     expect((await socket.next('next')).payload).toMatchObject({
       data: { itemChanged: { item: { id: 'seen', label: 'label of seen' } } },
       extensions: {

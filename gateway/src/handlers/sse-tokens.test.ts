@@ -5,16 +5,16 @@ import { startTestSystem } from '../testing/test-system.js';
 
 test('a token that ends closes its event stream with a code and the cursor to go on from; a new one goes on there', async () => {
   const clock = manualClock(new Date());
-  const house = await startTestSystem({ clock });
+  const system = await startTestSystem({ clock });
   const mint = async (ttlSeconds: number): Promise<Record<string, string>> =>
-    house.bearer(await house.tokens.mint({ kind: 'HUMAN', subject: 'short', grants: [], ttlSeconds }));
+    system.bearer(await system.tokens.mint({ kind: 'HUMAN', subject: 'short', grants: [], ttlSeconds }));
   const query = 'subscription { itemChanged { cursor item { id } } }';
   const short = await mint(3600);
   // What is left of it is waited for; the clock alone says that it is over.
   clock.advance(3600_000 - 1500);
-  const stream = await EventReader.post(house.served.url, query, short);
+  const stream = await EventReader.post(system.served.url, query, short);
   await stream.event();
-  const cursor = house.log.append('a');
+  const cursor = system.log.append('a');
   expect(await stream.event()).toContain(`id: ${cursor}\n`);
   clock.advance(2000);
   const last = (await stream.event()) ?? '';
@@ -26,12 +26,12 @@ test('a token that ends closes its event stream with a code and the cursor to go
   ]);
   expect(await stream.event()).toBe('event: complete\ndata: ');
   expect(await stream.event()).toBeUndefined();
-  const missed = house.log.append('b');
-  const again = await EventReader.post(house.served.url, query, {
+  const missed = system.log.append('b');
+  const again = await EventReader.post(system.served.url, query, {
     ...(await mint(7200)),
     'last-event-id': cursor,
   });
   expect(await again.event()).toContain(`id: ${missed}\n`);
   again.leave();
-  await house.served.close();
+  await system.served.close();
 });

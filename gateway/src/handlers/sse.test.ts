@@ -7,11 +7,11 @@ import { send } from '../testing/post.js';
 
 const changes = 'subscription { itemChanged { cursor item { name label } } }';
 const opened: EventReader[] = [];
-let house: TestSystem;
+let system: TestSystem;
 let headers: Record<string, string>;
 
 async function open(query: string, more: Record<string, string> = {}): Promise<EventReader> {
-  const reader = await EventReader.post(house.served.url, query, { ...headers, ...more });
+  const reader = await EventReader.post(system.served.url, query, { ...headers, ...more });
   opened.push(reader);
   return reader;
 }
@@ -24,16 +24,16 @@ function event(cursor: string | undefined, payload: object | null): string {
 const itemOf = (id: string) => ({ item: { name: `item ${id}`, label: `label of ${id}` } });
 
 beforeAll(async () => {
-  house = await startTestSystem({ limits: { keepAliveMs: 60 } });
-  headers = await house.bearer();
+  system = await startTestSystem({ limits: { keepAliveMs: 60 } });
+  headers = await system.bearer();
 });
 
 afterEach(async () => {
   for (const reader of opened.splice(0)) reader.leave();
-  await waitFor('the end of all upstream streams', () => house.log.open === 0, { deadlineMs: 1000 });
+  await waitFor('the end of all upstream streams', () => system.log.open === 0, { deadlineMs: 1000 });
 });
 
-afterAll(() => house.served.close());
+afterAll(() => system.served.close());
 
 describe('an event stream', () => {
   test('opens with a comment, then brings events with their cursors as ids', async () => {
@@ -43,14 +43,14 @@ describe('an event stream', () => {
     expect(stream.headers.get('cache-control')).toBe('no-cache, no-transform');
     expect(stream.headers.get('content-encoding')).toBeNull();
     expect(await stream.block()).toBe(':');
-    expect(await stream.event()).toBe(event(house.log.cursor, { item: null }));
-    const cursor = house.log.append('a');
+    expect(await stream.event()).toBe(event(system.log.cursor, { item: null }));
+    const cursor = system.log.append('a');
     expect(await stream.event()).toBe(event(cursor, itemOf('a')));
   });
 
   test('goes on after Last-Event-ID, which wins over the argument', async () => {
-    const from = house.log.append('b');
-    const next = house.log.append('c');
+    const from = system.log.append('b');
+    const next = system.log.append('c');
     const query = 'subscription { itemChanged(after: "c0") { cursor item { name label } } }';
     const stream = await open(query, { 'last-event-id': from });
     expect(await stream.event()).toBe(event(next, itemOf('c')));
@@ -60,7 +60,7 @@ describe('an event stream', () => {
     const id = 'data: x\n\nid: 7\r\nevent: complete\n\n\u2028';
     const stream = await open(`subscription { itemChanged { item { id } } }`);
     await stream.event();
-    house.log.append(id);
+    system.log.append(id);
     const lines = (await stream.event())?.split('\n') ?? [];
     expect(lines).toHaveLength(3);
     expect(JSON.parse(lines[2]?.slice('data: '.length) ?? '')).toEqual({
@@ -78,26 +78,26 @@ describe('an event stream', () => {
   test('ends upstream when its client leaves, without an event', async () => {
     const stream = await open('subscription { itemChanged { cursor } }');
     await stream.event();
-    expect(house.log.open).toBe(1);
+    expect(system.log.open).toBe(1);
     stream.leave();
-    await waitFor('the end of the upstream', () => house.log.open === 0, { deadlineMs: 500 });
+    await waitFor('the end of the upstream', () => system.log.open === 0, { deadlineMs: 500 });
   });
 
   test('ends with complete when its source does', async () => {
     const stream = await open(changes);
     await stream.event();
-    house.log.isOver = true;
-    house.log.endAll();
+    system.log.isOver = true;
+    system.log.endAll();
     expect(await stream.event()).toBe('event: complete\ndata: ');
     expect(await stream.event()).toBeUndefined();
-    house.log.isOver = false;
+    system.log.isOver = false;
   });
 
   test('can be opened by GET, as a browser does', async () => {
-    const url = `${house.served.url}?query=${encodeURIComponent(changes)}`;
+    const url = `${system.served.url}?query=${encodeURIComponent(changes)}`;
     const stream = await EventReader.open(url, { headers: { ...headers, accept: 'text/event-stream' } });
     opened.push(stream);
-    expect(await stream.event()).toBe(event(house.log.cursor, { item: null }));
+    expect(await stream.event()).toBe(event(system.log.cursor, { item: null }));
   });
 });
 
@@ -116,20 +116,20 @@ describe('to one who takes nothing but event streams', () => {
   });
 
   test('a source that refuses is an event with its code', async () => {
-    house.log.forgottenBelow = 3;
+    system.log.forgottenBelow = 3;
     const stream = await open('subscription { itemChanged(after: "c1") { cursor } }');
     expect(await stream.event()).toContain('"code":"CURSOR_EXPIRED"');
     expect(await stream.event()).toBe('event: complete\ndata: ');
-    house.log.forgottenBelow = 0;
+    system.log.forgottenBelow = 0;
   });
 });
 
 describe('clients of the field', () => {
   test('graphql-sse', async () => {
-    const client = createClient({ url: house.served.url, headers, retryAttempts: 0 });
+    const client = createClient({ url: system.served.url, headers, retryAttempts: 0 });
     const events = client.iterate<{ itemChanged: { item: { name: string } | null } }>({ query: changes });
     expect((await events.next()).value.data.itemChanged.item).toBeNull();
-    house.log.append('a');
+    system.log.append('a');
     expect((await events.next()).value.data.itemChanged.item.name).toBe('item a');
     await events.return?.();
     const query = client.iterate({ query: '{ item(id: "a") { id } }' });
@@ -138,7 +138,7 @@ describe('clients of the field', () => {
   });
 
   test('somebody who asks for JSON gets JSON', async () => {
-    const answer = await send(house.served.url, {
+    const answer = await send(system.served.url, {
       method: 'POST',
       headers: {
         ...headers,

@@ -52,7 +52,7 @@ function nextEvent(text: string, cursor: string | undefined): string {
   return `event: next\n${id}data: ${text}\n\n`;
 }
 
-/** Resolves when there is room again, or the connection has gone; one that is not read from is cut. */
+/** Resolves when the buffer has drained or the connection is closed; a connection that is not read is cut. */
 function drained(response: ServerResponse, withinMs: number): Promise<void> {
   return new Promise((resolve) => {
     const late = setTimeout(() => response.destroy(), withinMs);

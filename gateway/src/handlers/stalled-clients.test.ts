@@ -19,22 +19,22 @@ const texts = {
   'that another service adds to': 'subscription { itemChanged { cursor item { id label } } }',
 };
 
-let house: TestSystem;
+let system: TestSystem;
 const opened: RawSocket[] = [];
 
 beforeAll(async () => {
-  house = await startTestSystem({ limits: { bufferedEvents } });
+  system = await startTestSystem({ limits: { bufferedEvents } });
 });
 
 afterEach(async () => {
   for (const socket of opened.splice(0)) socket.drop();
-  await waitFor('the end of all upstreams', () => house.log.open === 0, { deadlineMs: 2000 });
+  await waitFor('the end of all upstreams', () => system.log.open === 0, { deadlineMs: 2000 });
 });
 
-afterAll(() => house.served.close());
+afterAll(() => system.served.close());
 
 async function follow(text: string, streams: number): Promise<RawSocket> {
-  const socket = await RawSocket.ready(house.served.wsUrl, await house.bearer());
+  const socket = await RawSocket.ready(system.served.wsUrl, await system.bearer());
   opened.push(socket);
   for (let id = 0; id < streams; id++) {
     socket.subscribe(String(id), text);
@@ -44,7 +44,7 @@ async function follow(text: string, streams: number): Promise<RawSocket> {
 }
 
 async function bufferedBytes(): Promise<number> {
-  const metric = await house.gateway.metrics.registry
+  const metric = await system.gateway.metrics.registry
     .getSingleMetric('rhizome_gateway_socket_buffered_bytes')
     ?.get();
   return metric?.values[0]?.value ?? Number.NaN;
@@ -61,7 +61,7 @@ describe.each(Object.entries(texts))('while thousands of events flow %s', (_what
     let most = 0;
     const [sent, seen]: [string[], string[]] = [[], []];
     for (let at = 0; at < events; at += portion) {
-      for (let more = 0; more < portion; more++) sent.push(house.log.append(`${at + more} ${filler}`));
+      for (let more = 0; more < portion; more++) sent.push(system.log.append(`${at + more} ${filler}`));
       for (let more = 0; more < portion; more++) seen.push(cursorOf(await quick.next('next')));
       most = Math.max(most, await bufferedBytes());
     }

@@ -11,19 +11,19 @@ const portion = 20;
 /** Together more than the buffers of the kernel hold for both ends of a connection. */
 const filler = 'x'.repeat(4000);
 
-let house: TestSystem;
+let system: TestSystem;
 const opened: { drop(): void }[] = [];
 
 afterEach(async () => {
   for (const client of opened.splice(0)) client.drop();
-  await waitFor('the end of all upstreams', () => house.log.open === 0, { deadlineMs: 2000 });
-  await house.served.close();
+  await waitFor('the end of all upstreams', () => system.log.open === 0, { deadlineMs: 2000 });
+  await system.served.close();
 });
 
 /** A connection that has asked for the stream and reads no more of it than its beginning; and all that it has read. */
 async function stalledStream(): Promise<{ readonly socket: Socket; text(): string }> {
-  const { hostname, port } = new URL(house.served.url);
-  const { authorization = '' } = await house.bearer();
+  const { hostname, port } = new URL(system.served.url);
+  const { authorization = '' } = await system.bearer();
   const socket = connect(Number(port), hostname).on('error', () => undefined);
   opened.push({ drop: () => socket.destroy() });
   socket.write(
@@ -37,7 +37,7 @@ async function stalledStream(): Promise<{ readonly socket: Socket; text(): strin
 }
 
 async function quickStream(): Promise<EventReader> {
-  const reader = await EventReader.post(house.served.url, changes, await house.bearer());
+  const reader = await EventReader.post(system.served.url, changes, await system.bearer());
   opened.push({ drop: () => reader.leave() });
   await reader.event();
   return reader;
@@ -47,7 +47,7 @@ async function quickStream(): Promise<EventReader> {
 async function flow(quick: EventReader): Promise<string[]> {
   const sent: string[] = [];
   for (let at = 0; at < events; at += portion) {
-    const cursors = Array.from({ length: portion }, (_, more) => house.log.append(`${at + more} ${filler}`));
+    const cursors = Array.from({ length: portion }, (_, more) => system.log.append(`${at + more} ${filler}`));
     for (const cursor of cursors) expect(await quick.event()).toContain(`id: ${cursor}\n`);
     sent.push(...cursors);
   }
@@ -56,7 +56,7 @@ async function flow(quick: EventReader): Promise<string[]> {
 
 describe('an event stream whose client does not read', () => {
   test('is ended with the cursor to go on from, once its client has fallen off the buffer; others miss nothing', async () => {
-    house = await startTestSystem({ limits: { bufferedEvents: 100, keepAliveMs: 60_000 } });
+    system = await startTestSystem({ limits: { bufferedEvents: 100, keepAliveMs: 60_000 } });
     const [stalled, quick] = [await stalledStream(), await quickStream()];
     const sent = await flow(quick);
     stalled.socket.resume();
@@ -72,7 +72,7 @@ describe('an event stream whose client does not read', () => {
   });
 
   test('is cut when nothing was read for several pulses; others miss nothing', async () => {
-    house = await startTestSystem({ limits: { bufferedEvents: 100, keepAliveMs: 100 } });
+    system = await startTestSystem({ limits: { bufferedEvents: 100, keepAliveMs: 100 } });
     await stalledStream();
     await flow(await quickStream());
     await waitFor('the connection to be cut', async () => (await openStreams()) === 1, { deadlineMs: 3000 });
@@ -81,6 +81,6 @@ describe('an event stream whose client does not read', () => {
 
 /** Streams that are open for clients. */
 async function openStreams(): Promise<number | undefined> {
-  const metric = await house.gateway.metrics.registry.getSingleMetric('rhizome_gateway_streams')?.get();
+  const metric = await system.gateway.metrics.registry.getSingleMetric('rhizome_gateway_streams')?.get();
   return metric?.values[0]?.value;
 }

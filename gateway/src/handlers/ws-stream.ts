@@ -36,9 +36,9 @@ export class StreamMessages implements AsyncIterableIterator<never>, StreamListe
       return true;
     }
     try {
-      const room = this.#line.sendNext(this.#id, event.text);
-      if (!room) return true;
-      void room.then(() => this.#stream.resume());
+      const drained = this.#line.sendNext(this.#id, event.text);
+      if (!drained) return true;
+      void drained.then(() => this.#stream.resume());
     } catch (error) {
       this.#reject?.(error);
       void this.#stream.return();

@@ -52,7 +52,7 @@ export class Composer {
     return this.#ask({ what: 'check', ...call }) as Promise<CheckReport>;
   }
 
-  /** Composes subgraphs, without the rules of the house. */
+  /** Composes subgraphs, without the project's own rules. */
   compose(call: Call<'compose'>): Promise<Composed> {
     return this.#ask({ what: 'compose', ...call }) as Promise<Composed>;
   }

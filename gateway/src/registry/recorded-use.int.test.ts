@@ -8,10 +8,10 @@ describe('recorded use', () => {
 
   test('decides whether what is taken away breaks somebody', async () => {
     const clock = manualClock('2030-03-01T12:00:00Z');
-    const house = await liveSystem(['heron'], { clock });
-    const gateway = await house.gateway();
+    const system = await liveSystem(['heron'], { clock });
+    const gateway = await system.gateway();
     const headers = { 'graphql-client-name': 'nest-watcher', 'graphql-client-version': '1.4' };
-    const token = await house.tokens.admin();
+    const token = await system.tokens.admin();
     const used = await fetch(gateway.url, {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${token}`, ...headers },
@@ -19,8 +19,8 @@ describe('recorded use', () => {
     });
     expect(used.status).toBe(200);
     await gateway.close(0);
-    house.serve(endpointOf('heron'), withoutNest);
-    const ask = async () => (await house.ask(publish, { input: { subgraph: 'heron' } })).data.publishSchema;
+    system.serve(endpointOf('heron'), withoutNest);
+    const ask = async () => (await system.ask(publish, { input: { subgraph: 'heron' } })).data.publishSchema;
     const refused = await ask();
     expect(refused.check.findings).toEqual([
       {
@@ -44,9 +44,9 @@ describe('recorded use', () => {
   });
 
   test('is told of places that there are, and of no others', async () => {
-    const house = await liveSystem(['heron']);
+    const system = await liveSystem(['heron']);
     const useOf = async (coordinate: string) =>
-      house.ask('query ($coordinate: String!) { schemaUse(coordinate: $coordinate) { requests } }', {
+      system.ask('query ($coordinate: String!) { schemaUse(coordinate: $coordinate) { requests } }', {
         coordinate,
       });
     expect(await useOf('HeronJob.nest')).toMatchObject({ data: { schemaUse: { requests: 0 } } });
@@ -58,10 +58,10 @@ describe('recorded use', () => {
 
   test('that has not lasted for 30 days is no fact', async () => {
     const clock = manualClock('2030-03-01T12:00:00Z');
-    const house = await liveSystem(['heron'], { clock });
+    const system = await liveSystem(['heron'], { clock });
     clock.advance(29 * 86_400_000);
-    house.serve(endpointOf('heron'), withoutNest);
-    const { data } = await house.ask(publish, { input: { subgraph: 'heron' } });
+    system.serve(endpointOf('heron'), withoutNest);
+    const { data } = await system.ask(publish, { input: { subgraph: 'heron' } });
     expect(data.publishSchema.check.findings[0].message).toContain(
       'Nobody has used it since 2030-03-01, which is not 30 days yet',
     );

@@ -5,14 +5,14 @@ import { askAt, endpointOf, type RegistrySystem, startRegistrySystem } from '../
 
 describe('from nothing', () => {
   test('an empty registry serves what the gateway adds itself, and what is published beside it', async () => {
-    const house = await startRegistrySystem();
-    expect((await house.ask('{ subgraphs { name } schemaVersion { number kind } }')).data).toEqual({
+    const system = await startRegistrySystem();
+    expect((await system.ask('{ subgraphs { name } schemaVersion { number kind } }')).data).toEqual({
       subgraphs: [],
       schemaVersion: { number: 1, kind: 'BASELINE' },
     });
-    await bring(house, 'core', coreSdl, null);
-    await bring(house, 'heron', sdlOf('heron'), 'Heron');
-    const { data } = await house.ask(
+    await bring(system, 'core', coreSdl, null);
+    await bring(system, 'heron', sdlOf('heron'), 'Heron');
+    const { data } = await system.ask(
       '{ jobs { name heron { nest } } subgraphs { name isLive state schemaVersion publishedBy } }',
     );
     expect(data.jobs[0]).toEqual({ name: 'name of some', heron: { nest: 'nest of some' } });
@@ -24,22 +24,22 @@ describe('from nothing', () => {
 });
 
 describe('what never becomes live', () => {
-  let house: RegistrySystem;
+  let system: RegistrySystem;
   let before: number;
   beforeAll(async () => {
-    house = await liveSystem(['heron']);
-    before = await live(house);
+    system = await liveSystem(['heron']);
+    before = await live(system);
   });
 
   async function refused(input: object): Promise<{ readonly code: string; readonly message: string }> {
-    const { data } = await house.ask(publish, { input });
+    const { data } = await system.ask(publish, { input });
     expect(data.publishSchema.version).toBeNull();
-    expect(await live(house)).toBe(before);
+    expect(await live(system)).toBe(before);
     return data.publishSchema.userErrors[0] as { code: string; message: string };
   }
 
   test('a schema that the endpoint does not answer with; the place is named', async () => {
-    house.serve(endpointOf('heron'), sdlOf('heron'));
+    system.serve(endpointOf('heron'), sdlOf('heron'));
     const sdl = sdlOf('heron', '"Eggs." eggs: Int');
     expect(await refused({ subgraph: 'heron', sdl })).toMatchObject({
       code: 'ENDPOINT_DIFFERS',
@@ -48,13 +48,13 @@ describe('what never becomes live', () => {
   });
 
   test('one whose endpoint does not answer at all', async () => {
-    house.endpoints.delete(endpointOf('heron'));
+    system.endpoints.delete(endpointOf('heron'));
     expect(await refused({ subgraph: 'heron' })).toMatchObject({ code: 'ENDPOINT_DIFFERS' });
   });
 
   test('one that does not compose, that breaks a rule, or that is not registered', async () => {
-    house.serve(endpointOf('heron'), sdlOf('heron').replace('heron: HeronJob', 'heron: HeronJob!'));
-    const { data } = await house.ask(publish, { input: { subgraph: 'heron' } });
+    system.serve(endpointOf('heron'), sdlOf('heron').replace('heron: HeronJob', 'heron: HeronJob!'));
+    const { data } = await system.ask(publish, { input: { subgraph: 'heron' } });
     expect(data.publishSchema.userErrors).toMatchObject([{ code: 'CHECK_FAILED' }]);
     expect(data.publishSchema.check).toMatchObject({ hasPassed: false, publishedAs: null });
     expect(data.publishSchema.check.findings).toContainEqual({
@@ -63,32 +63,32 @@ describe('what never becomes live', () => {
       message: expect.stringContaining('Job.heron must be nullable'),
       cure: 'Take the `!` off the type.',
     });
-    house.serve(endpointOf('heron'), `${sdlOf('heron')} extend type Job { "N." name: String }`);
+    system.serve(endpointOf('heron'), `${sdlOf('heron')} extend type Job { "N." name: String }`);
     expect(await refused({ subgraph: 'heron' })).toMatchObject({ code: 'CHECK_FAILED' });
     expect(await refused({ subgraph: 'ibis' })).toMatchObject({ code: 'SUBGRAPH_NOT_FOUND' });
     expect(await refused({ subgraph: 'heron', sdl: 'type {' })).toMatchObject({ code: 'INVALID_VALUE' });
   });
 
   test('what is live already is answered as it is, and makes no version', async () => {
-    house.serve(endpointOf('heron'), sdlOf('heron'));
-    const { data } = await house.ask(publish, { input: { subgraph: 'heron' } });
+    system.serve(endpointOf('heron'), sdlOf('heron'));
+    const { data } = await system.ask(publish, { input: { subgraph: 'heron' } });
     expect(data.publishSchema).toMatchObject({ version: { number: before }, check: null, userErrors: [] });
   });
 });
 
 describe('two who publish at once', () => {
   test('both become live, the second checked against the first', async () => {
-    const house = await liveSystem(['heron', 'egret', 'ibis']);
+    const system = await liveSystem(['heron', 'egret', 'ibis']);
     const names = ['heron', 'egret', 'ibis'];
-    const before = await live(house);
-    for (const name of names) house.serve(endpointOf(name), sdlOf(name, '"Eggs." eggs: Int'));
-    const other = await house.gateway();
-    const token = await house.tokens.admin();
+    const before = await live(system);
+    for (const name of names) system.serve(endpointOf(name), sdlOf(name, '"Eggs." eggs: Int'));
+    const other = await system.gateway();
+    const token = await system.tokens.admin();
     const published = await Promise.all(
       names.map((subgraph, index) =>
         index === 1
           ? askAt(other.url, publish, { input: { subgraph } }, token)
-          : house.ask(publish, { input: { subgraph } }),
+          : system.ask(publish, { input: { subgraph } }),
       ),
     );
     const results = published.map(({ data }) => data.publishSchema);
@@ -102,7 +102,7 @@ describe('two who publish at once', () => {
       await waitFor(
         'all three in the graph',
         async () => {
-          const { data } = url ? await askAt(url, query, {}, token) : await house.ask(query);
+          const { data } = url ? await askAt(url, query, {}, token) : await system.ask(query);
           return JSON.stringify(data?.jobs?.[0]) === JSON.stringify(whole);
         },
         { deadlineMs: 2000 },
@@ -111,21 +111,21 @@ describe('two who publish at once', () => {
   });
 
   test('of two that exclude each other one is refused', async () => {
-    const house = await liveSystem(['heron']);
-    house.serve(endpointOf('core'), coreSdl.replace('"Its size." size: Int', ''));
+    const system = await liveSystem(['heron']);
+    system.serve(endpointOf('core'), coreSdl.replace('"Its size." size: Int', ''));
     const wanted = sdlOf('heron')
       .replace('id: ID!', 'id: ID! size: Int @external')
       .replace('heron: HeronJob', 'heron: HeronJob @requires(fields: "size")');
-    house.serve(endpointOf('heron'), wanted);
+    system.serve(endpointOf('heron'), wanted);
     const [core, heron] = await Promise.all([
-      house.ask(publish, { input: { subgraph: 'core', isBreakingAccepted: true } }),
-      house.ask(publish, { input: { subgraph: 'heron' } }),
+      system.ask(publish, { input: { subgraph: 'core', isBreakingAccepted: true } }),
+      system.ask(publish, { input: { subgraph: 'heron' } }),
     ]);
     const outcomes = [core, heron].map(({ data }) =>
       data.publishSchema.version ? 'live' : data.publishSchema.userErrors[0].code,
     );
     expect(outcomes.sort()).toEqual(['CHECK_FAILED', 'live']);
-    const { data } = await house.ask('{ schemaVersions(first: 1) { nodes { supergraphSdl } } }');
+    const { data } = await system.ask('{ schemaVersions(first: 1) { nodes { supergraphSdl } } }');
     const sdl = data.schemaVersions.nodes[0].supergraphSdl as string;
     expect([sdl.includes('size: Int'), sdl.includes('requires: "size"')]).toEqual(
       outcomes[0] === 'live' || heron.data.publishSchema.version ? [true, true] : [false, false],
@@ -135,11 +135,11 @@ describe('two who publish at once', () => {
 
 describe('the history', () => {
   test('is read in pages, the newest first, and any two versions can be compared', async () => {
-    const house = await liveSystem(['heron', 'egret']);
+    const system = await liveSystem(['heron', 'egret']);
     const seen: number[] = [];
     let after: string | null = null;
     do {
-      const { data } = await house.ask(
+      const { data } = await system.ask(
         'query ($after: String) { schemaVersions(first: 2, after: $after) { nodes { number } pageInfo { hasNextPage endCursor } } }',
         { after },
       );
@@ -149,20 +149,20 @@ describe('the history', () => {
         : null;
     } while (after !== null);
     expect(seen).toEqual([4, 3, 2, 1]);
-    const { data } = await house.ask(
+    const { data } = await system.ask(
       '{ schemaDiff(from: 3, to: 4) { severity where } back: schemaDiff(from: 4, to: 3) { severity where } none: schemaDiff(from: 1, to: 99) { where } }',
     );
     expect(data.schemaDiff).toContainEqual({ severity: 'SAFE', where: 'Job.egret' });
     expect(data.back).toContainEqual({ severity: 'BREAKING', where: 'Job.egret' });
     expect(data.none).toBeNull();
-    const checks = await house.ask(
+    const checks = await system.ask(
       '{ schemaChecks(subgraph: "egret") { totalCount nodes { subgraph hasPassed publishedAs checkedBy } } }',
     );
     expect(checks.data.schemaChecks).toEqual({
       totalCount: 1,
       nodes: [{ subgraph: 'egret', hasPassed: true, publishedAs: 4, checkedBy: 'admin@example' }],
     });
-    expect((await house.ask('{ schemaVersions(after: "x") { nodes { number } } }')).codes).toEqual([
+    expect((await system.ask('{ schemaVersions(after: "x") { nodes { number } } }')).codes).toEqual([
       'CURSOR_INVALID',
     ]);
   });

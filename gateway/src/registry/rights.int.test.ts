@@ -13,14 +13,14 @@ import {
 import { endpointOf, type RegistrySystem } from '../testing/registry-system.js';
 
 describe('who may publish what', () => {
-  let house: RegistrySystem;
+  let system: RegistrySystem;
   beforeAll(async () => {
-    house = await liveSystem(['heron', 'egret']);
-    house.serve(endpointOf('heron'), sdlOf('heron', '"Eggs." eggs: Int'));
-    house.serve(endpointOf('core'), `${coreSdl} extend type Job { "Its weight." weight: Int }`);
+    system = await liveSystem(['heron', 'egret']);
+    system.serve(endpointOf('heron'), sdlOf('heron', '"Eggs." eggs: Int'));
+    system.serve(endpointOf('core'), `${coreSdl} extend type Job { "Its weight." weight: Int }`);
   });
 
-  test.each<[string, string, (house: RegistrySystem) => Promise<string>]>([
+  test.each<[string, string, (system: RegistrySystem) => Promise<string>]>([
     ["another experiment's service", 'heron', ({ tokens }) => tokens.service('egret')],
     ["an experiment's service for core", 'core', ({ tokens }) => tokens.service('heron')],
     ['an admin of another experiment', 'heron', ({ tokens }) => tokens.human('a@b', { egret: 'ADMIN' })],
@@ -46,8 +46,8 @@ describe('who may publish what', () => {
   ])(
     '%s may not publish %s, nor roll it back, nor move it, nor take it out',
     async (_, subgraph, tokenOf) => {
-      const token = await tokenOf(house);
-      const before = await live(house);
+      const token = await tokenOf(system);
+      const before = await live(system);
       const typePrefix = subgraph === 'core' ? null : prefixOf(subgraph);
       for (const [text, input] of [
         [publish, { subgraph }],
@@ -56,27 +56,27 @@ describe('who may publish what', () => {
         [register, { name: subgraph, endpoint: 'http://elsewhere.test/graphql', typePrefix }],
         [withdraw, { subgraph, isBreakingAccepted: true }],
       ] as const) {
-        expect(await house.ask(text, { input }, token)).toMatchObject({ codes: ['FORBIDDEN'] });
+        expect(await system.ask(text, { input }, token)).toMatchObject({ codes: ['FORBIDDEN'] });
       }
-      expect(await live(house)).toBe(before);
+      expect(await live(system)).toBe(before);
     },
   );
 
   test('nobody without a token gets in', async () => {
-    expect((await house.ask(publish, { input: { subgraph: 'heron' } }, 'nothing')).codes).toEqual([
+    expect((await system.ask(publish, { input: { subgraph: 'heron' } }, 'nothing')).codes).toEqual([
       'UNAUTHENTICATED',
     ]);
   });
 
   test('no experiment takes over what is registered for core, by whatever prefix', async () => {
-    const token = await house.tokens.human('a@b', { core: 'ADMIN' });
+    const token = await system.tokens.human('a@b', { core: 'ADMIN' });
     const input = { name: 'core', endpoint: 'http://evil.test/graphql', typePrefix: 'Core' };
-    expect((await house.ask(register, { input }, token)).codes).toEqual(['FORBIDDEN']);
+    expect((await system.ask(register, { input }, token)).codes).toEqual(['FORBIDDEN']);
   });
 
   test("the experiment's own service may, and its name is in the history", async () => {
     const input = { subgraph: 'heron', note: 'eggs are counted' };
-    const { data } = await house.ask(publish, { input }, await house.tokens.service('heron'));
+    const { data } = await system.ask(publish, { input }, await system.tokens.service('heron'));
     expect(data.publishSchema).toMatchObject({
       version: {
         kind: 'PUBLISH',
@@ -88,21 +88,21 @@ describe('who may publish what', () => {
       },
       userErrors: [],
     });
-    expect((await house.ask('{ jobs { heron { eggs } } }')).data.jobs[0]).toEqual({ heron: { eggs: 7 } });
+    expect((await system.ask('{ jobs { heron { eggs } } }')).data.jobs[0]).toEqual({ heron: { eggs: 7 } });
   });
 
   test('an admin of the experiment may register and move it, and a reader may read the history but not where services are', async () => {
-    const admin = await house.tokens.human('a@b', { ibis: 'ADMIN' });
+    const admin = await system.tokens.human('a@b', { ibis: 'ADMIN' });
     const input = { name: 'ibis', endpoint: endpointOf('ibis'), typePrefix: 'Ibis' };
-    const { data } = await house.ask(register, { input }, admin);
+    const { data } = await system.ask(register, { input }, admin);
     expect(data.registerSubgraph).toEqual({
       subgraph: { name: 'ibis', isLive: false, state: 'UP', schemaVersion: null },
       userErrors: [],
     });
-    const reader = await house.tokens.reader('heron');
+    const reader = await system.tokens.reader('heron');
     const text =
       '{ subgraphs { name endpoint sdl } schemaVersions(first: 1) { nodes { supergraphSdl subgraphs { endpoint } } } }';
-    const seen = JSON.stringify((await house.ask(text, {}, reader)).data);
+    const seen = JSON.stringify((await system.ask(text, {}, reader)).data);
     expect(seen).toContain('heron');
     expect(seen).not.toContain('.test/');
     expect(seen).not.toContain('type ');
@@ -125,7 +125,7 @@ describe('who may publish what', () => {
     ],
     [{ name: 'stork', endpoint: endpointOf('x'), typePrefix: 'Her' }, 'TYPE_PREFIX_TAKEN', 'typePrefix'],
   ])('%j is not registered: %s', async (input, code, field) => {
-    const { data } = await house.ask(register, { input });
+    const { data } = await system.ask(register, { input });
     expect(data.registerSubgraph).toMatchObject({ subgraph: null, userErrors: [{ code, path: [field] }] });
   });
 });

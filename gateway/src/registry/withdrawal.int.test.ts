@@ -15,21 +15,21 @@ import { askAt, endpointOf, type RegistrySystem } from '../testing/registry-syst
 const nests = '{ jobs { name heron { nest } } }';
 const accepted = { subgraph: 'heron', isBreakingAccepted: true };
 
-async function takenOut(house: RegistrySystem, input: object, token?: string) {
-  const { data, messages } = await house.ask(withdraw, { input }, token);
+async function takenOut(system: RegistrySystem, input: object, token?: string) {
+  const { data, messages } = await system.ask(withdraw, { input }, token);
   if (!data) throw new Error(messages.join());
   return data.withdrawSubgraph;
 }
 
 describe('taking a subgraph out', () => {
   test('ends what it brought in every gateway, is in the history, and can be undone', async () => {
-    const house = await liveSystem(['heron', 'egret']);
-    const second = await house.gateway();
-    const admin = await house.tokens.admin();
-    const before = await live(house);
-    expect((await house.ask(nests)).codes).toEqual([]);
-    const token = await house.tokens.service('heron');
-    const out = await takenOut(house, { ...accepted, note: 'it has ended' }, token);
+    const system = await liveSystem(['heron', 'egret']);
+    const second = await system.gateway();
+    const admin = await system.tokens.admin();
+    const before = await live(system);
+    expect((await system.ask(nests)).codes).toEqual([]);
+    const token = await system.tokens.service('heron');
+    const out = await takenOut(system, { ...accepted, note: 'it has ended' }, token);
     expect(out).toMatchObject({
       version: {
         number: before + 1,
@@ -52,32 +52,32 @@ describe('taking a subgraph out', () => {
       severity: 'BREAKING',
       where: expect.stringMatching(/^(HeronJob|Job\.heron)/),
     });
-    expect((await house.ask(nests)).codes).toEqual(['GRAPHQL_VALIDATION_FAILED']);
+    expect((await system.ask(nests)).codes).toEqual(['GRAPHQL_VALIDATION_FAILED']);
     await waitFor(
       'the other gateway to follow',
       async () => (await askAt(second.url, nests, {}, admin)).codes[0] === 'GRAPHQL_VALIDATION_FAILED',
       { deadlineMs: 5000 },
     );
-    expect((await house.ask('{ jobs { name egret { nest } } }')).codes).toEqual([]);
-    expect((await house.ask('{ subgraphs { name isLive } }')).data.subgraphs).toContainEqual({
+    expect((await system.ask('{ jobs { name egret { nest } } }')).codes).toEqual([]);
+    expect((await system.ask('{ subgraphs { name isLive } }')).data.subgraphs).toContainEqual({
       name: 'heron',
       isLive: false,
     });
-    const again = await takenOut(house, accepted, token);
+    const again = await takenOut(system, accepted, token);
     expect(again).toMatchObject({ version: { number: before + 1 }, check: null, userErrors: [] });
-    const back = await house.ask(rollback, { input: { subgraph: 'heron' } }, token);
+    const back = await system.ask(rollback, { input: { subgraph: 'heron' } }, token);
     expect(back.data.rollbackSchema).toMatchObject({ version: { number: before + 2 }, userErrors: [] });
-    expect((await house.ask(nests)).codes).toEqual([]);
+    expect((await system.ask(nests)).codes).toEqual([]);
   });
 
   test('is refused while somebody uses it, or nobody can say that nobody does', async () => {
     const clock = manualClock('2030-03-01T12:00:00Z');
-    const house = await liveSystem(['heron'], { clock });
-    const before = await live(house);
-    const gateway = await house.gateway();
-    await askAt(gateway.url, nests, {}, await house.tokens.admin());
+    const system = await liveSystem(['heron'], { clock });
+    const before = await live(system);
+    const gateway = await system.gateway();
+    await askAt(gateway.url, nests, {}, await system.tokens.admin());
     await gateway.close(0);
-    const refused = await takenOut(house, { subgraph: 'heron' });
+    const refused = await takenOut(system, { subgraph: 'heron' });
     expect(refused).toMatchObject({
       version: null,
       check: { hasPassed: false, publishedAs: null },
@@ -88,26 +88,26 @@ describe('taking a subgraph out', () => {
       where: 'Job.heron',
       message: expect.stringContaining('used 1 times in the last 30 days'),
     });
-    expect(await live(house)).toBe(before);
+    expect(await live(system)).toBe(before);
     clock.advance(31 * 86_400_000);
-    expect(await takenOut(house, { subgraph: 'heron' })).toMatchObject({
+    expect(await takenOut(system, { subgraph: 'heron' })).toMatchObject({
       version: { number: before + 1, isBreakingAccepted: false },
       userErrors: [],
     });
   });
 
   test('for good gives its name and prefix free, in every gateway', async () => {
-    const house = await liveSystem(['heron']);
-    const second = await house.gateway();
-    const admin = await house.tokens.admin();
-    expect(await takenOut(house, { ...accepted, isUnregistered: true })).toMatchObject({
+    const system = await liveSystem(['heron']);
+    const second = await system.gateway();
+    const admin = await system.tokens.admin();
+    expect(await takenOut(system, { ...accepted, isUnregistered: true })).toMatchObject({
       version: { kind: 'WITHDRAWAL' },
       isUnregistered: true,
       userErrors: [],
     });
     const names = async (url?: string): Promise<string[]> => {
       const text = '{ subgraphs { name } }';
-      const { data } = await (url === undefined ? house.ask(text) : askAt(url, text, {}, admin));
+      const { data } = await (url === undefined ? system.ask(text) : askAt(url, text, {}, admin));
       return data.subgraphs.map(({ name }: { name: string }) => name);
     };
     expect(await names()).toEqual(['core']);
@@ -123,20 +123,20 @@ describe('taking a subgraph out', () => {
       [publish, { subgraph: 'heron' }],
       [rollback, { subgraph: 'heron' }],
     ] as const) {
-      const { data } = await house.ask(text, { input });
+      const { data } = await system.ask(text, { input });
       const [payload] = Object.values(data) as { userErrors: { code: string }[] }[];
       expect(payload?.userErrors.map(({ code }) => code)).toEqual(['SUBGRAPH_NOT_FOUND']);
     }
     const other = { name: 'stork', endpoint: endpointOf('stork'), typePrefix: prefixOf('heron') };
-    expect((await house.ask(register, { input: other })).data.registerSubgraph.userErrors).toEqual([]);
+    expect((await system.ask(register, { input: other })).data.registerSubgraph.userErrors).toEqual([]);
   });
 
   test('of what was never published forgets it all the same', async () => {
-    const house = await liveSystem([]);
-    const before = await live(house);
+    const system = await liveSystem([]);
+    const before = await live(system);
     const input = { name: 'heron', endpoint: endpointOf('heron'), typePrefix: 'Heron' };
-    await house.ask(register, { input });
-    expect(await takenOut(house, { subgraph: 'heron', isUnregistered: true })).toMatchObject({
+    await system.ask(register, { input });
+    expect(await takenOut(system, { subgraph: 'heron', isUnregistered: true })).toMatchObject({
       version: { number: before },
       check: null,
       isUnregistered: true,
@@ -145,24 +145,24 @@ describe('taking a subgraph out', () => {
   });
 
   test("is refused for the gateway's own part, for what nobody knows, and with too long a reason", async () => {
-    const house = await liveSystem(['heron']);
+    const system = await liveSystem(['heron']);
     for (const [input, code] of [
       [{ subgraph: 'gateway' }, 'SUBGRAPH_NOT_FOUND'],
       [{ subgraph: 'nobody' }, 'SUBGRAPH_NOT_FOUND'],
       [{ ...accepted, note: 'x'.repeat(1001) }, 'INVALID_VALUE'],
     ] as const) {
-      expect(await takenOut(house, input)).toMatchObject({ version: null, userErrors: [{ code }] });
+      expect(await takenOut(system, input)).toMatchObject({ version: null, userErrors: [{ code }] });
     }
   });
 
   test('beside another who publishes the same subgraph leaves one of the two on top', async () => {
-    const house = await liveSystem(['heron']);
-    const before = await live(house);
-    house.serve(endpointOf('heron'), sdlOf('heron', '"Eggs." eggs: Int'));
-    const second = await house.gateway();
-    const admin = await house.tokens.admin();
+    const system = await liveSystem(['heron']);
+    const before = await live(system);
+    system.serve(endpointOf('heron'), sdlOf('heron', '"Eggs." eggs: Int'));
+    const second = await system.gateway();
+    const admin = await system.tokens.admin();
     const [out, published] = await Promise.all([
-      takenOut(house, accepted),
+      takenOut(system, accepted),
       askAt(second.url, publish, { input: { subgraph: 'heron' } }, admin),
     ]);
     expect([out.userErrors, published.data.publishSchema.userErrors]).toEqual([[], []]);

@@ -12,13 +12,13 @@ const whole =
 const named = (name: string): string =>
   whole.replace('name: $name', `name: "${name}"`).replace(', $name: String', '');
 
-let house: TestSystem;
-let room: StreamTestSetup;
+let system: TestSystem;
+let setup: StreamTestSetup;
 
-afterEach(() => void (house.log.isOver = false));
+afterEach(() => void (system.log.isOver = false));
 useStreamSystem(
-  (opened) => (house = opened),
-  () => room,
+  (opened) => (system = opened),
+  () => setup,
 );
 
 /** A client that takes events directly, as many as it is told to. */
@@ -55,7 +55,7 @@ class Taker {
 }
 
 async function taker(asked: Parameters<StreamTestSetup['subscribe']>[0] = { query: whole }): Promise<Taker> {
-  const found = new Taker(await room.subscribe(asked));
+  const found = new Taker(await setup.subscribe(asked));
   await waitFor('the opening message', () => found.events.length === 1, { deadlineMs: 1000 });
   return found;
 }
@@ -66,42 +66,48 @@ function cursorsOf(read: readonly string[]): (string | undefined)[] {
 }
 
 function appendMany(count: number): string[] {
-  return Array.from({ length: count }, (_, at) => house.log.append(`i${at}`));
+  return Array.from({ length: count }, (_, at) => system.log.append(`i${at}`));
 }
 
 describe('events that nothing is fetched for', () => {
   test('are at their clients when the call that brought them is over', async () => {
-    room = await StreamTestSetup.open(house);
+    setup = await StreamTestSetup.open(system);
     const one = await taker();
     const cursors = appendMany(3);
     expect(one.cursors.slice(1)).toEqual(cursors);
   });
 
   test('are answered and written once for upstreams that differ in the arguments of the field alone', async () => {
-    room = await StreamTestSetup.open(house);
-    const engine = room.holder.current;
+    setup = await StreamTestSetup.open(system);
+    const engine = setup.holder.current;
     const prepared = await engine.prepare({ query: whole, requestId: 'r' });
     if (!prepared.ok) throw new Error(prepared.answer.text);
     const streams = Array.from({ length: 10 }, (_, at) => {
       const variables = { name: `n${at % 5}` };
       const { operation } = prepared;
-      return room.hub.subscribe({ engine, operation, variables, principal: human(`u${at}`), requestId: 'r' });
+      return setup.hub.subscribe({
+        engine,
+        operation,
+        variables,
+        principal: human(`u${at}`),
+        requestId: 'r',
+      });
     });
     const takers = streams.map((stream) => new Taker(stream));
     await waitFor('the opening messages', () => takers.every(({ events }) => events.length === 1), {
       deadlineMs: 1000,
     });
-    expect(house.log.open).toBe(5);
-    const before = house.asked.get('itemChanged') ?? 0;
-    house.log.append('shared');
-    expect((house.asked.get('itemChanged') ?? 0) - before).toBe(1);
+    expect(system.log.open).toBe(5);
+    const before = system.asked.get('itemChanged') ?? 0;
+    system.log.append('shared');
+    expect((system.asked.get('itemChanged') ?? 0) - before).toBe(1);
     expect(new Set(takers.map(({ events }) => events[1])).size).toBe(1);
     expect(takers[0]?.events[1]?.text).toContain('"id":"shared"');
     for (const stream of streams) await stream.return();
   });
 
   test('are answered apart where rights differ, or who asks matters', async () => {
-    room = await StreamTestSetup.open(house);
+    setup = await StreamTestSetup.open(system);
     const query = 'subscription { itemChanged { cursor item { id seenBy } } }';
     const [a, b] = [
       await taker({ query, principal: human('a') }),
@@ -109,9 +115,9 @@ describe('events that nothing is fetched for', () => {
     ];
     const other = await taker({ query: named('x'), principal: testPrincipal({ grants: { beta: 'USER' } }) });
     const same = await taker({ query: named('x'), principal: human('c') });
-    const before = house.asked.get('itemChanged') ?? 0;
-    house.log.append('i');
-    expect((house.asked.get('itemChanged') ?? 0) - before).toBe(4);
+    const before = system.asked.get('itemChanged') ?? 0;
+    system.log.append('i');
+    expect((system.asked.get('itemChanged') ?? 0) - before).toBe(4);
     expect([a.events[1]?.text, b.events[1]?.text]).toEqual([
       expect.stringContaining('"seenBy":"a"'),
       expect.stringContaining('"seenBy":"b"'),
@@ -123,7 +129,7 @@ describe('events that nothing is fetched for', () => {
   });
 
   test('wait in order for a client that wants no more for now, and cost the others nothing', async () => {
-    room = await StreamTestSetup.open(house);
+    setup = await StreamTestSetup.open(system);
     const [slow, quick] = [await taker(), await taker()];
     slow.room = 1;
     const cursors = appendMany(20);
@@ -138,7 +144,7 @@ describe('events that nothing is fetched for', () => {
   });
 
   test('that fall off the buffer end a client that was away with the cursor to go on from', async () => {
-    room = await StreamTestSetup.open(house, { bufferedEvents: 10 });
+    setup = await StreamTestSetup.open(system, { bufferedEvents: 10 });
     const [slow, quick] = [await taker(), await taker()];
     slow.room = 1;
     const cursors = appendMany(30);
@@ -147,13 +153,13 @@ describe('events that nothing is fetched for', () => {
     expect([last?.last, last?.codes, slow.isEnded]).toEqual([true, ['SUBSCRIPTION_LAGGED'], true]);
     const cursor = slow.cursors[1];
     expect(last?.text).toContain(`"cursor":"${cursor}"`);
-    const back = await room.subscribe({ query: whole, after: cursor ?? '' });
+    const back = await setup.subscribe({ query: whole, after: cursor ?? '' });
     expect(cursorsOf(await readTo(back, 'i29'))).toEqual(cursors.slice(1));
     expect(quick.cursors.slice(1)).toEqual(cursors);
   });
 
   test('that fall off the buffer are made up for to a client that wants what is newest: it is never ended', async () => {
-    room = await StreamTestSetup.open(house, { bufferedEvents: 10 });
+    setup = await StreamTestSetup.open(system, { bufferedEvents: 10 });
     const latest = whole.replace('name: $name', 'mode: LATEST').replace(', $name: String', '');
     const slow = await taker({ query: latest });
     const quick = await taker({ query: latest });
@@ -168,20 +174,20 @@ describe('events that nothing is fetched for', () => {
     expect([slow.cursors.slice(1), quick.cursors.slice(1)]).toEqual([cursors, cursors]);
     expect([slow.isEnded, slow.events.some(({ last }) => last)]).toEqual([false, false]);
     // Who has caught up reads from the common buffer again, and nobody reads for it alone.
-    await waitFor('one upstream', () => house.log.open === 1, { deadlineMs: 1000 });
+    await waitFor('one upstream', () => system.log.open === 1, { deadlineMs: 1000 });
   });
 
   test('come once and in order over a swap of the supergraph, a break and an end upstream', async () => {
-    room = await StreamTestSetup.open(house);
+    setup = await StreamTestSetup.open(system);
     const one = await taker();
     const cursors = appendMany(3);
-    await room.swap('more: String');
+    await setup.swap('more: String');
     cursors.push(...appendMany(3));
     await waitFor('what came during the swap', () => one.events.length === 7, { deadlineMs: 2000 });
-    house.log.breakAll(new Error('broken'));
+    system.log.breakAll(new Error('broken'));
     cursors.push(...appendMany(3));
     await waitFor('what came during the break', () => one.events.length === 10, { deadlineMs: 5000 });
-    house.log.endAll();
+    system.log.endAll();
     cursors.push(...appendMany(3));
     await waitFor('what came after the end', () => one.events.length === 13, { deadlineMs: 5000 });
     expect(one.cursors.slice(1)).toEqual(cursors);
@@ -189,8 +195,8 @@ describe('events that nothing is fetched for', () => {
   });
 
   test('reach one who asks and one who takes alike', async () => {
-    room = await StreamTestSetup.open(house);
-    const asking = await room.subscribe({ query: whole });
+    setup = await StreamTestSetup.open(system);
+    const asking = await setup.subscribe({ query: whole });
     await next(asking);
     const taking = await taker();
     const cursors = appendMany(5);
@@ -200,8 +206,8 @@ describe('events that nothing is fetched for', () => {
   });
 
   test('a client that leaves is told of the end once and of nothing after it', async () => {
-    room = await StreamTestSetup.open(house);
-    const stream = await room.subscribe({ query: whole });
+    setup = await StreamTestSetup.open(system);
+    const stream = await setup.subscribe({ query: whole });
     const one = new Taker(stream);
     await waitFor('the opening message', () => one.events.length === 1, { deadlineMs: 1000 });
     await stream.return();

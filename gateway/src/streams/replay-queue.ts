@@ -171,7 +171,7 @@ export class ReplayQueue implements ResumerQueue {
     this.#watch();
   }
 
-  /** Replays that wait for their clients make room for others. */
+  /** Replays that wait for their clients free capacity for others. */
   #hasRoom(): boolean {
     if (this.#replays.size < this.#limit) return true;
     const stalled = [...this.#replays.values()].find(({ isStalled }) => isStalled);

@@ -21,7 +21,7 @@ export interface ResumerQueue {
   gone(replay: Replay): void;
 }
 
-/** Clients that make no room for this long, in milliseconds, read too slowly to be waited for. */
+/** Milliseconds after which a replay no longer waits for a client that reads nothing. */
 const idleMs = 250;
 /** Nor does a replay wait longer than this at a time, in milliseconds, however many make room one after the other. */
 const waitMs = 2000;

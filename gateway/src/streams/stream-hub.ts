@@ -12,7 +12,7 @@ import { planStream, type StreamPlan, type Variables } from './stream-plan.js';
 import type { StreamEnd, StreamEvent, StreamObserver, StreamRequest } from './types.js';
 import { Upstream, type UpstreamSink } from './upstream.js';
 
-/** What the room of streams is handed. */
+/** Options of {@link StreamHub}. */
 export interface StreamHubOptions {
   /** The engine of now. */
   readonly engine: () => Engine;

@@ -5,158 +5,158 @@ import type { TestSystem } from '../testing/test-system.js';
 import { useStreamSystem } from '../testing/stream-system.js';
 import { human, next, readTo, StreamTestSetup } from '../testing/stream-test-setup.js';
 
-let house: TestSystem;
-let room: StreamTestSetup;
+let system: TestSystem;
+let setup: StreamTestSetup;
 
 useStreamSystem(
-  (opened) => (house = opened),
-  () => room,
+  (opened) => (system = opened),
+  () => setup,
 );
 
 describe('a broken upstream', () => {
   const broken = new DomainError('SERVICE_UNAVAILABLE', 'the connection broke');
 
   test('of a resumable field is opened again after the last cursor; nobody notices', async () => {
-    room = await StreamTestSetup.open(house);
-    const streams = [await room.subscribe(), await room.subscribe()];
+    setup = await StreamTestSetup.open(system);
+    const streams = [await setup.subscribe(), await setup.subscribe()];
     await Promise.all(streams.map(next));
-    house.log.append('a');
+    system.log.append('a');
     await Promise.all(streams.map(next));
-    const { opened } = house.log;
-    house.log.breakAll(broken);
-    house.log.append('b');
+    const { opened } = system.log;
+    system.log.breakAll(broken);
+    system.log.append('b');
     for (const stream of streams) expect(await readTo(stream, 'b')).toHaveLength(1);
-    expect(house.log.opened).toBe(opened + 1);
-    expect(room.counts.reopened).toEqual(['broken']);
-    expect(house.log.openedAfter.at(-1)).toBe(`c${Number(house.log.cursor.slice(1)) - 1}`);
+    expect(system.log.opened).toBe(opened + 1);
+    expect(setup.counts.reopened).toEqual(['broken']);
+    expect(system.log.openedAfter.at(-1)).toBe(`c${Number(system.log.cursor.slice(1)) - 1}`);
   });
 
   test('is given up after its time, with the cursor to go on from', async () => {
-    room = await StreamTestSetup.open(house, { reopenForMs: 0 });
-    const stream = await room.subscribe();
+    setup = await StreamTestSetup.open(system, { reopenForMs: 0 });
+    const stream = await setup.subscribe();
     const { cursor } = await next(stream);
-    house.log.breakAll(broken);
+    system.log.breakAll(broken);
     const last = await next(stream);
     expect(last).toMatchObject({ last: true, codes: ['SERVICE_UNAVAILABLE'] });
     expect(JSON.parse(last.text).errors[0].extensions).toMatchObject({ cursor, retry: 'later' });
   });
 
   test('of another field ends its clients with a clear error', async () => {
-    room = await StreamTestSetup.open(house);
-    const stream = await room.subscribe({ query: 'subscription { level { value } }' });
+    setup = await StreamTestSetup.open(system);
+    const stream = await setup.subscribe({ query: 'subscription { level { value } }' });
     await next(stream);
-    house.log.breakAll(broken);
+    system.log.breakAll(broken);
     expect(await next(stream)).toMatchObject({ last: true, codes: ['SERVICE_UNAVAILABLE'] });
-    expect(room.counts.closed).toEqual(['failed']);
+    expect(setup.counts.closed).toEqual(['failed']);
   });
 
   test('an error that no retry mends ends the stream at once', async () => {
-    room = await StreamTestSetup.open(house);
-    const stream = await room.subscribe();
+    setup = await StreamTestSetup.open(system);
+    const stream = await setup.subscribe();
     const { cursor } = await next(stream);
-    house.log.breakAll(new DomainError('FORBIDDEN', 'no longer'));
+    system.log.breakAll(new DomainError('FORBIDDEN', 'no longer'));
     const last = await next(stream);
     expect(last.codes).toEqual(['FORBIDDEN']);
     expect(JSON.parse(last.text).errors[0].extensions.cursor).toBe(cursor);
   });
 
   test('that ends in order, as when its service stops, is opened again', async () => {
-    room = await StreamTestSetup.open(house);
-    const stream = await room.subscribe();
+    setup = await StreamTestSetup.open(system);
+    const stream = await setup.subscribe();
     await next(stream);
-    house.log.endAll();
-    house.log.append('later');
+    system.log.endAll();
+    system.log.append('later');
     expect(await readTo(stream, 'later')).toHaveLength(1);
-    expect(room.counts.reopened).toEqual(['broken']);
+    expect(setup.counts.reopened).toEqual(['broken']);
   });
 
   test('that ends in order again has no more to say: its clients end in order, after what they have not read', async () => {
-    room = await StreamTestSetup.open(house);
-    const [quick, slow] = [await room.subscribe(), await room.subscribe()];
+    setup = await StreamTestSetup.open(system);
+    const [quick, slow] = [await setup.subscribe(), await setup.subscribe()];
     await next(quick);
-    house.log.append('a');
+    system.log.append('a');
     await readTo(quick, 'a');
-    house.log.isOver = true;
-    house.log.endAll();
+    system.log.isOver = true;
+    system.log.endAll();
     expect((await quick.next()).done).toBe(true);
     expect(await readTo(slow, 'a')).toHaveLength(2);
     expect((await slow.next()).done).toBe(true);
-    house.log.isOver = false;
-    expect(room.counts.closed).toEqual(['complete', 'complete']);
+    system.log.isOver = false;
+    expect(setup.counts.closed).toEqual(['complete', 'complete']);
   });
 
   test('of another field ends with its source', async () => {
-    room = await StreamTestSetup.open(house);
-    const stream = await room.subscribe({ query: 'subscription { level { value } }' });
+    setup = await StreamTestSetup.open(system);
+    const stream = await setup.subscribe({ query: 'subscription { level { value } }' });
     await next(stream);
-    house.log.endAll();
+    system.log.endAll();
     expect((await stream.next()).done).toBe(true);
   });
 });
 
 describe('tokens that end', () => {
-  const soon = (ms: number) => new Date(room.clock.now().getTime() + ms);
+  const soon = (ms: number) => new Date(setup.clock.now().getTime() + ms);
 
   test('end their stream with a code and a cursor', async () => {
-    room = await StreamTestSetup.open(house);
-    const stream = await room.subscribe({ principal: human('a', soon(60)) });
+    setup = await StreamTestSetup.open(system);
+    const stream = await setup.subscribe({ principal: human('a', soon(60)) });
     const { cursor } = await next(stream);
-    room.clock.advance(60);
+    setup.clock.advance(60);
     const last = await next(stream);
     expect(last).toMatchObject({ last: true, codes: ['TOKEN_EXPIRED'] });
     expect(JSON.parse(last.text).errors[0].extensions).toMatchObject({ cursor });
-    expect(room.counts.closed).toEqual(['expired']);
+    expect(setup.counts.closed).toEqual(['expired']);
   });
 
   test('do not open a stream', async () => {
-    room = await StreamTestSetup.open(house);
-    expect(await next(await room.subscribe({ principal: human('a', soon(-1)) }))).toMatchObject({
+    setup = await StreamTestSetup.open(system);
+    expect(await next(await setup.subscribe({ principal: human('a', soon(-1)) }))).toMatchObject({
       codes: ['TOKEN_EXPIRED'],
     });
-    expect(room.counts.upstreams).toBe(0);
+    expect(setup.counts.upstreams).toBe(0);
   });
 
   test('of the one who opened it do not end the stream of the others', async () => {
-    room = await StreamTestSetup.open(house);
-    const short = await room.subscribe({ principal: human('short', soon(3000)) });
+    setup = await StreamTestSetup.open(system);
+    const short = await setup.subscribe({ principal: human('short', soon(3000)) });
     await next(short);
-    const long = await room.subscribe({ principal: human('long', soon(3_600_000)) });
+    const long = await setup.subscribe({ principal: human('long', soon(3_600_000)) });
     await next(long);
-    await waitFor('the upstream in another hand', () => room.counts.reopened.length === 1, {
+    await waitFor('the upstream in another hand', () => setup.counts.reopened.length === 1, {
       deadlineMs: 2000,
     });
-    house.log.append('still');
+    system.log.append('still');
     expect(await readTo(long, 'still')).toHaveLength(1);
     expect(await readTo(short, 'still')).toHaveLength(1);
-    expect(house.log.open).toBe(1);
+    expect(system.log.open).toBe(1);
   });
 
   test('refused upstream are replaced by those of others', async () => {
-    room = await StreamTestSetup.open(house);
+    setup = await StreamTestSetup.open(system);
     const [a, b] = [
-      await room.subscribe({ principal: human('a') }),
-      await room.subscribe({ principal: human('b', soon(9e6)) }),
+      await setup.subscribe({ principal: human('a') }),
+      await setup.subscribe({ principal: human('b', soon(9e6)) }),
     ];
     await Promise.all([next(a), next(b)]);
-    house.log.breakAll(new DomainError('TOKEN_EXPIRED', 'the token of a ended'));
+    system.log.breakAll(new DomainError('TOKEN_EXPIRED', 'the token of a ended'));
     await a.return();
-    house.log.append('on');
+    system.log.append('on');
     expect(await readTo(b, 'on')).toHaveLength(1);
   });
 });
 
 describe('a new supergraph', () => {
   test('streams stay open and lose and double nothing while it is swapped', async () => {
-    room = await StreamTestSetup.open(house);
-    const older = house.log.append('older');
-    const old = house.log.append('before');
+    setup = await StreamTestSetup.open(system);
+    const older = system.log.append('older');
+    const old = system.log.append('before');
     const streams = await Promise.all(
-      Array.from({ length: 100 }, (_, i) => room.subscribe({ principal: human(`u${i % 7}`) })),
+      Array.from({ length: 100 }, (_, i) => setup.subscribe({ principal: human(`u${i % 7}`) })),
     );
-    const other = await room.subscribe({
+    const other = await setup.subscribe({
       query: 'subscription { itemChanged { cursor item { id label name } } }',
     });
-    const resumed = await room.subscribe({
+    const resumed = await setup.subscribe({
       after: older,
       query: 'subscription ($after: String) { itemChanged(after: $after) { cursor item { id } } }',
     });
@@ -164,56 +164,56 @@ describe('a new supergraph', () => {
     for (const { cursor } of await Promise.all(all.map(next))) expect(cursor).toBe(old);
     const reads = all.map((stream) => readTo(stream, 'end'));
     for (let round = 0; round < 5; round++) {
-      house.log.append(`r${round}`);
-      await room.swap(round % 2 ? 'extra: String' : '');
-      house.log.append(`s${round}`);
+      system.log.append(`r${round}`);
+      await setup.swap(round % 2 ? 'extra: String' : '');
+      system.log.append(`s${round}`);
     }
-    house.log.append('end');
+    system.log.append('end');
     for (const seen of await Promise.all(reads)) {
       const numbers = seen.map((event) => Number(event.slice(1).split(' ')[0]));
       expect(numbers).toEqual(Array.from({ length: 11 }, (_, k) => Number(old.slice(1)) + 1 + k));
     }
-    expect(room.counts.closed).toEqual([]);
-    expect(room.holder.current.running.subscriptions).toBe(3);
+    expect(setup.counts.closed).toEqual([]);
+    expect(setup.holder.current.running.subscriptions).toBe(3);
   });
 
   test('a stream that it no longer allows ends with a clear code', async () => {
-    room = await StreamTestSetup.open(house);
-    await room.swap('extra: String');
-    const stream = await room.subscribe({ query: 'subscription { itemChanged { item { extra } } }' });
+    setup = await StreamTestSetup.open(system);
+    await setup.swap('extra: String');
+    const stream = await setup.subscribe({ query: 'subscription { itemChanged { item { extra } } }' });
     await next(stream);
-    await room.swap();
+    await setup.swap();
     expect(await next(stream)).toMatchObject({ last: true, codes: ['SUBSCRIPTION_WITHDRAWN'] });
   });
 
   test('a stream that came to depend on who reads it is not handed to others', async () => {
-    room = await StreamTestSetup.open(house);
-    await room.swap('extra: String');
+    setup = await StreamTestSetup.open(system);
+    await setup.swap('extra: String');
     const query = 'subscription { itemChanged { item { extra } } }';
     const streams = [
-      await room.subscribe({ query, principal: human('a') }),
-      await room.subscribe({ query, principal: human('b') }),
+      await setup.subscribe({ query, principal: human('a') }),
+      await setup.subscribe({ query, principal: human('b') }),
     ];
     await Promise.all(streams.map(next));
-    await room.swap('extra: String @perPrincipal');
+    await setup.swap('extra: String @perPrincipal');
     for (const stream of streams)
       expect(await next(stream)).toMatchObject({ codes: ['SERVICE_UNAVAILABLE'] });
     const again = [
-      await room.subscribe({ query, principal: human('a') }),
-      await room.subscribe({ query, principal: human('b') }),
+      await setup.subscribe({ query, principal: human('a') }),
+      await setup.subscribe({ query, principal: human('b') }),
     ];
     await Promise.all(again.map(next));
-    expect(house.log.open).toBe(2);
+    expect(system.log.open).toBe(2);
   });
 
   test('streams that cannot be resumed go on with what is then', async () => {
-    room = await StreamTestSetup.open(house);
-    const stream = await room.subscribe({ query: 'subscription { level { value } }' });
+    setup = await StreamTestSetup.open(system);
+    const stream = await setup.subscribe({ query: 'subscription { level { value } }' });
     const value = async () => JSON.parse((await next(stream)).text).data.level.value as number;
     const before = await value();
-    await room.swap();
+    await setup.swap();
     expect(await value()).toBe(before);
-    house.log.append('up');
+    system.log.append('up');
     expect(await value()).toBe(before + 1);
   });
 });

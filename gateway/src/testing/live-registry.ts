@@ -44,31 +44,31 @@ export const withdraw = `mutation ($input: WithdrawSubgraphInput!) {
   }
 }`;
 
-/** A house in which core is live, and experiments are registered and live with their first schema. */
+/** A test system in which core is live, and experiments are registered and live with their first schema. */
 export async function liveSystem(
   experiments: readonly string[],
   options: Parameters<typeof startRegistrySystem>[0] = {},
 ): Promise<RegistrySystem> {
-  const house = await startRegistrySystem(options);
-  await bring(house, 'core', coreSdl, null);
-  for (const name of experiments) await bring(house, name, sdlOf(name), prefixOf(name));
-  return house;
+  const system = await startRegistrySystem(options);
+  await bring(system, 'core', coreSdl, null);
+  for (const name of experiments) await bring(system, name, sdlOf(name), prefixOf(name));
+  return system;
 }
 
 /** Registers a subgraph and publishes its first schema. */
 export async function bring(
-  house: RegistrySystem,
+  system: RegistrySystem,
   name: string,
   sdl: string,
   typePrefix: string | null,
 ): Promise<void> {
-  const registered = await house.ask(register, { input: { name, endpoint: endpointOf(name), typePrefix } });
+  const registered = await system.ask(register, { input: { name, endpoint: endpointOf(name), typePrefix } });
   expect(registered.data?.registerSubgraph.userErrors ?? registered.messages).toEqual([]);
-  house.serve(endpointOf(name), sdl);
-  const published = await house.ask(publish, { input: { subgraph: name } });
+  system.serve(endpointOf(name), sdl);
+  const published = await system.ask(publish, { input: { subgraph: name } });
   expect(published.data?.publishSchema.userErrors ?? published.messages).toEqual([]);
 }
 
 /** The number of the version that is live. */
-export const live = async (house: RegistrySystem): Promise<number> =>
-  (await house.ask('{ schemaVersion { number } }')).data.schemaVersion.number as number;
+export const live = async (system: RegistrySystem): Promise<number> =>
+  (await system.ask('{ schemaVersion { number } }')).data.schemaVersion.number as number;

@@ -68,7 +68,7 @@ function valueOf(name: string, kind: string, field: { readonly type: unknown }):
   return { id: 'a' };
 }
 
-/** Starts a house with one gateway; all of it ends with the file. */
+/** Starts a test system with one gateway; all of it ends with the file. */
 export async function startRegistrySystem(options: { readonly clock?: Clock } = {}): Promise<RegistrySystem> {
   const tokens = await testTokens();
   const { databaseName: database } = await testDatabase('gateway');

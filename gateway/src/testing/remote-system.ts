@@ -9,7 +9,7 @@ import { leftovers, type TestTokens, testTokens } from '@rhizome/testkit';
 import { EventLog } from './event-log.js';
 import { type TestSystemParts, testSubgraphs, testSupergraph } from './test-system.js';
 
-/** A house whose subgraphs are served over the network, for a gateway in a process of its own. */
+/** A test system whose subgraphs are served over the network, for a gateway in a process of its own. */
 export interface RemoteSystem extends TestSystemParts {
   readonly tokens: TestTokens;
   /** A supergraph file with the addresses in it. */
@@ -23,7 +23,7 @@ export interface RemoteSystem extends TestSystemParts {
   start(subgraph: string): Promise<void>;
 }
 
-/** Serves the subgraphs of a house and the keys of its tokens. */
+/** Serves the subgraphs of a test system and the keys of its tokens. */
 export async function startRemoteSystem(): Promise<RemoteSystem> {
   const tokens = await testTokens();
   const parts: TestSystemParts = {

@@ -4,22 +4,24 @@ import { type TestSystem, startTestSystem } from './test-system.js';
 import type { StreamTestSetup } from './stream-test-setup.js';
 
 /**
- * Opens one house for the tests of a file, which is told of it, and looks after each test that nothing of the test's room is left: no
- * client, no upstream, no subscription in the house.
+ * Opens one test system for the tests of a file, and checks after each test that nothing of its setup is left: no
+ * client, no upstream, no subscription.
+ *
+ * @param use receives the system before the first test
  */
-export function useStreamSystem(tell: (house: TestSystem) => void, room: () => StreamTestSetup): void {
-  let house: TestSystem;
+export function useStreamSystem(use: (system: TestSystem) => void, setup: () => StreamTestSetup): void {
+  let system: TestSystem;
 
   beforeAll(async () => {
-    house = await startTestSystem();
-    tell(house);
+    system = await startTestSystem();
+    use(system);
   });
 
   afterEach(async () => {
-    await room().close();
-    await waitFor('the end of all upstreams', () => house.log.open === 0, { deadlineMs: 500 });
-    expect(room().hub.open).toEqual({ streams: 0, upstreams: 0 });
+    await setup().close();
+    await waitFor('the end of all upstreams', () => system.log.open === 0, { deadlineMs: 500 });
+    expect(setup().hub.open).toEqual({ streams: 0, upstreams: 0 });
   });
 
-  afterAll(() => house.served.close());
+  afterAll(() => system.served.close());
 }

@@ -34,9 +34,9 @@ export class StreamTestSetup {
   readonly #system: TestSystem;
   readonly #open: ClientStream[] = [];
 
-  private constructor(house: TestSystem, engine: Engine, limits: Partial<GatewayLimits>) {
+  private constructor(system: TestSystem, engine: Engine, limits: Partial<GatewayLimits>) {
     const { counts } = this;
-    this.#system = house;
+    this.#system = system;
     const holder = (this.holder = new EngineHolder(engine));
     this.hub = new StreamHub({
       engine: () => holder.current,
@@ -54,8 +54,8 @@ export class StreamTestSetup {
     });
   }
 
-  static async open(house: TestSystem, limits: Partial<GatewayLimits> = {}): Promise<StreamTestSetup> {
-    return new StreamTestSetup(house, await engineOf(house), limits);
+  static async open(system: TestSystem, limits: Partial<GatewayLimits> = {}): Promise<StreamTestSetup> {
+    return new StreamTestSetup(system, await engineOf(system), limits);
   }
 
   /** Serves another supergraph, in which Item has a further field where one is given. */
@@ -82,10 +82,10 @@ export class StreamTestSetup {
   }
 }
 
-function engineOf(house: TestSystem, extraField?: string): Promise<Engine> {
+function engineOf(system: TestSystem, extraField?: string): Promise<Engine> {
   return createEngine({
-    supergraphSdl: house.supergraph(extraField),
-    transports: house.transports,
+    supergraphSdl: system.supergraph(extraField),
+    transports: system.transports,
     log: silentLogger(),
     planning: 'inline',
   });

@@ -19,7 +19,7 @@ import type { GatewayOptions } from '../gateway-options.js';
 import { serveGateway, type ServedGateway } from '../serve.js';
 import { EventLog } from './event-log.js';
 
-/** Two small subgraphs as the house builds them, a gateway over them on a real socket, and tokens to use it with. */
+/** Two small subgraphs as the project builds them, a gateway over them on a real socket, and tokens to use it with. */
 export interface TestSystem {
   readonly gateway: Gateway;
   readonly served: ServedGateway;
@@ -39,7 +39,7 @@ export interface TestSystem {
   bearer(token?: string): Promise<Record<string, string>>;
 }
 
-/** What a house is built with beside its subgraphs. */
+/** What a test system is built with beside its subgraphs. */
 export interface TestSystemOptions extends Partial<Omit<GatewayOptions, 'supergraphSdl' | 'transports'>> {
   /** Without identities. */
   readonly noAuth?: boolean;
@@ -76,7 +76,7 @@ const alphaSdl = `
 
 const betaSdl = `type Item @key(fields: "id") { id: ID! label: String }`;
 
-/** Starts a house; it is closed at the end of the file. */
+/** Starts a test system; it is closed at the end of the file. */
 export async function startTestSystem(options: TestSystemOptions = {}): Promise<TestSystem> {
   const tokens = await testTokens();
   const log = new EventLog();
@@ -104,7 +104,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
     planning: 'inline',
     ...rest,
   });
-  const served = leftovers.use(await serveGateway(gateway, { port: 0 }), 'the gateway of a house');
+  const served = leftovers.use(await serveGateway(gateway, { port: 0 }), 'the gateway of a test system');
   return {
     gateway,
     served,
@@ -119,7 +119,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
   };
 }
 
-/** The supergraph of a house whose subgraphs have these addresses. */
+/** The supergraph of a test system whose subgraphs have these addresses. */
 export function testSupergraph(urlOf: (name: string) => string, extraField = ''): string {
   const sdls = [
     ['alpha', sharedSdl + alphaSdl.replace('EXTRA', extraField)],
@@ -146,7 +146,7 @@ function asAnybody(transport: Transport): Transport {
   };
 }
 
-/** What the subgraphs of a house work on. */
+/** What the subgraphs of a test system work on. */
 export interface TestSystemParts {
   readonly log: EventLog;
   readonly state: { finishers: (() => void)[] };
@@ -156,7 +156,7 @@ export interface TestSystemParts {
 
 const open = { open: 'a test' } as const;
 
-/** The subgraphs of a house. */
+/** The subgraphs of a test system. */
 export function testSubgraphs(parts: TestSystemParts): SubgraphSchema[] {
   return [alpha(parts), beta()];
 }

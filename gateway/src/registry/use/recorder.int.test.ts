@@ -39,14 +39,14 @@ async function world() {
 }
 
 describe('recorded use', () => {
-  let house: Awaited<ReturnType<typeof world>>;
+  let system: Awaited<ReturnType<typeof world>>;
   beforeAll(async () => {
-    house = await world();
+    system = await world();
   });
 
   test('is added up over gateways, days, clients and versions', async () => {
-    const { clock, reader } = house;
-    const [one, other] = [house.recorder(), house.recorder()];
+    const { clock, reader } = system;
+    const [one, other] = [system.recorder(), system.recorder()];
     const asked = operation('query Q { job(id: 1) { id } }');
     for (let time = 0; time < 3; time++) one.note(asked, schema, { name: 'cli', version: '1' });
     other.note(asked, schema, { name: 'cli', version: '2' });
@@ -76,7 +76,7 @@ describe('recorded use', () => {
   });
 
   test('keeps the operations themselves, with who sends them', async () => {
-    const found = await house.db
+    const found = await system.db
       .collection('operations')
       .find({}, { sort: { requests: -1 } })
       .toArray();
@@ -93,13 +93,13 @@ describe('recorded use', () => {
   });
 
   test('of 31 days ago is none, and then that is a fact', async () => {
-    house.clock.advance(31 * 86_400_000);
-    const [use] = await house.reader.of([['Job.id']]);
+    system.clock.advance(31 * 86_400_000);
+    const [use] = await system.reader.of([['Job.id']]);
     expect(use).toMatchObject({ requests: 0, isUnused: true });
   });
 
   test('of many clients is bounded: beyond 500 a day they are one', async () => {
-    const { recorder, reader, db } = house;
+    const { recorder, reader, db } = system;
     const own = recorder();
     const asked = operation('{ job { state } }');
     for (let client = 0; client < 700; client++)

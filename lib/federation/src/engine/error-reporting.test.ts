@@ -3,12 +3,12 @@ import { down, FailingSubgraphs, locationsOf } from '../testing/failing-subgraph
 
 // Where an error is told, with what of it, and how often.
 
-const house = new FailingSubgraphs();
-afterEach(() => house.close());
+const subgraphs = new FailingSubgraphs();
+afterEach(() => subgraphs.close());
 
 describe('what clients are told of errors', () => {
   test('an error is told at the place the client knows, over aliases, lists and hops', async () => {
-    const answer = await house.run('{ all: jobs { p: parent { a: alpha { l: list { b: bad } } } } }');
+    const answer = await subgraphs.run('{ all: jobs { p: parent { a: alpha { l: list { b: bad } } } } }');
     expect(answer.data).toEqual({
       all: Array.from({ length: 2 }, () => ({ p: { a: { l: [{ b: null }, { b: null }] } } })),
     });
@@ -21,7 +21,7 @@ describe('what clients are told of errors', () => {
   });
 
   test('an error keeps what is meant for clients and loses what is not', async () => {
-    const answer = await house.run('{ job { size } }');
+    const answer = await subgraphs.run('{ job { size } }');
     expect(answer.errors).toEqual([
       {
         message: 'no size',
@@ -32,17 +32,17 @@ describe('what clients are told of errors', () => {
   });
 
   test('a message that nobody vouches for is replaced, and logged', async () => {
-    const answer = await house.run('{ job { bad } }');
+    const answer = await subgraphs.run('{ job { bad } }');
     expect(answer.errors?.[0]).toMatchObject({
       message: 'The service "core" failed; quote request r1 when you report it',
       extensions: { code: 'DOWNSTREAM_SERVICE_ERROR', subgraph: 'core' },
     });
     expect(JSON.stringify(answer)).not.toContain('password');
-    expect(JSON.stringify(house.test?.log.lines)).toContain('mongodb://');
+    expect(JSON.stringify(subgraphs.test?.log.lines)).toContain('mongodb://');
   });
 
   test('an error of a field that was fetched for another is told where it is felt', async () => {
-    const answer = await house.run('{ jobs { weight } }');
+    const answer = await subgraphs.run('{ jobs { weight } }');
     expect(answer.data).toEqual({ jobs: [{ weight: null }, { weight: null }] });
     expect(locationsOf(answer)).toEqual([
       ['jobs.0.weight', 'NO_SIZE', 'core'],
@@ -51,7 +51,7 @@ describe('what clients are told of errors', () => {
   });
 
   test('an error about one entity as a whole is told at its fields', async () => {
-    const answer = await house.run('{ jobs { alpha { run } } }', {
+    const answer = await subgraphs.run('{ jobs { alpha { run } } }', {
       alpha: async () => ({
         data: { _entities: [{ alpha: { run: 1 } }, null] },
         errors: [{ message: 'not found', path: ['_entities', 1], extensions: { code: 'NOT_FOUND' } }],
@@ -61,7 +61,7 @@ describe('what clients are told of errors', () => {
   });
 
   test('the places of one failure are bounded, and counted in full', async () => {
-    const answer = await house.run(
+    const answer = await subgraphs.run(
       '{ jobs(n: 1000) { alpha { run } } }',
       { alpha: down },
       { limits: { errorsPerFetch: 10 } },
@@ -73,7 +73,7 @@ describe('what clients are told of errors', () => {
   });
 
   test('a service that refuses our own text is at fault towards the client, and that is logged', async () => {
-    const answer = await house.run('{ alphas }', {
+    const answer = await subgraphs.run('{ alphas }', {
       alpha: async () => ({
         errors: [
           { message: 'Cannot query field "alphas"', extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } },
@@ -85,7 +85,7 @@ describe('what clients are told of errors', () => {
   });
 
   test('one failure in places that may be null, may not be null, and in lists is one error', async () => {
-    const answer = await house.run(
+    const answer = await subgraphs.run(
       '{ job { id need } jobs { a: alpha { run } alpha { inner { run } } } alphaJob { id } }',
       {
         alpha: down,

@@ -5,12 +5,14 @@ import { down, type Fault, FailingSubgraphs, pathsOf, locationsOf } from '../tes
 
 // What is left of an answer when a service fails: only its fields are null, each with an error that names it.
 
-const house = new FailingSubgraphs();
-afterEach(() => house.close());
+const subgraphs = new FailingSubgraphs();
+afterEach(() => subgraphs.close());
 
 describe('services that fail', () => {
   test('a service that is down leaves null in its own fields, with one error a fetch', async () => {
-    const answer = await house.run('{ jobs { id a: alpha { run } name } alphas coreOnly }', { alpha: down });
+    const answer = await subgraphs.run('{ jobs { id a: alpha { run } name } alphas coreOnly }', {
+      alpha: down,
+    });
     expect(answer.data).toEqual({
       jobs: [
         { id: '0', a: null, name: 'job 0' },
@@ -28,13 +30,13 @@ describe('services that fail', () => {
   });
 
   test("a field that may not be null takes its object along, with the service's error", async () => {
-    const answer = await house.run('{ job { id need } }', { alpha: down });
+    const answer = await subgraphs.run('{ job { id need } }', { alpha: down });
     expect(answer.data).toEqual({ job: null });
     expect(locationsOf(answer)).toEqual([['job.need', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
   });
 
   test('what comes after a failed fetch is told with its failure', async () => {
-    const answer = await house.run('{ alphaJob { weight alpha { run } name } }', {
+    const answer = await subgraphs.run('{ alphaJob { weight alpha { run } name } }', {
       core: async () => {
         throw new DomainError('SERVICE_UNAVAILABLE', 'down');
       },
@@ -51,7 +53,7 @@ describe('services that fail', () => {
     ['data without entities', async () => ({ data: {} }), 'answered without entities'],
     ['entities that are no list', async () => ({ data: { _entities: 5 } }), 'answered without entities'],
   ])('a service that answers %s', async (_name, fault, message) => {
-    const answer = await house.run('{ jobs { alpha { run } name } }', { alpha: fault });
+    const answer = await subgraphs.run('{ jobs { alpha { run } name } }', { alpha: fault });
     expect(answer.data).toEqual({
       jobs: [
         { alpha: null, name: 'job 0' },
@@ -64,7 +66,7 @@ describe('services that fail', () => {
   });
 
   test('a service that answers fewer entities than it was asked for', async () => {
-    const answer = await house.run('{ jobs(n: 3) { alpha { run } } }', {
+    const answer = await subgraphs.run('{ jobs(n: 3) { alpha { run } } }', {
       alpha: async (answer) => {
         const result = await answer();
         return { data: { _entities: (result.data?.['_entities'] as unknown[]).slice(0, 1) } };
@@ -77,7 +79,7 @@ describe('services that fail', () => {
   });
 
   test('an entity that the service does not know is null without an error', async () => {
-    const answer = await house.run('{ jobs { alpha { run } } }', {
+    const answer = await subgraphs.run('{ jobs { alpha { run } } }', {
       alpha: async () => ({ data: { _entities: [null, { alpha: { run: 7 } }] } }),
     });
     expect(answer).toEqual({ data: { jobs: [{ alpha: null }, { alpha: { run: 7 } }] } });
@@ -88,7 +90,7 @@ describe('services that fail', () => {
     ['the whole list', ['_entities']],
     ['a place that is not there', ['_entities', 99, 'alpha']],
   ])('an error about %s is told once, with all its fields', async (_name, path) => {
-    const answer = await house.run('{ jobs { alpha { run } } }', {
+    const answer = await subgraphs.run('{ jobs { alpha { run } } }', {
       alpha: async () => ({ data: null, errors: [{ message: 'lost', path, extensions: { code: 'LOST' } }] }),
     });
     expect(answer.data).toEqual({ jobs: [{ alpha: null }, { alpha: null }] });
@@ -97,13 +99,13 @@ describe('services that fail', () => {
   });
 
   test('a root that answers null without a word', async () => {
-    const answer = await house.run('{ coreOnly alphas }', { core: async () => ({ data: null }) });
+    const answer = await subgraphs.run('{ coreOnly alphas }', { core: async () => ({ data: null }) });
     expect(answer.data).toEqual({ coreOnly: null, alphas: [1] });
     expect(locationsOf(answer)).toEqual([['coreOnly', 'DOWNSTREAM_SERVICE_ERROR', 'core']]);
   });
 
   test('a transport that refuses at once is one failed call', async () => {
-    const answer = await house.run('{ alphas coreOnly }', {
+    const answer = await subgraphs.run('{ alphas coreOnly }', {
       alpha: () => {
         throw new DomainError('UNAUTHENTICATED', 'nobody');
       },

@@ -5,8 +5,8 @@ import { recordingLog, createTestEngine, tester } from '../testing/test-engine.j
 
 // Calls that take too long, clients that leave, engines that close.
 
-const house = new FailingSubgraphs();
-afterEach(() => house.close());
+const subgraphs = new FailingSubgraphs();
+afterEach(() => subgraphs.close());
 
 describe('what ends early', () => {
   test('a slow service is given up after its own time, and told to stop', async () => {
@@ -18,7 +18,7 @@ describe('what ends early', () => {
           reject(new Error('stopped'));
         });
       });
-    const answer = await house.run(
+    const answer = await subgraphs.run(
       '{ alphas coreOnly }',
       { alpha: slow },
       { limits: { subgraphTimeoutsMs: { alpha: 30 }, subgraphTimeoutMs: 60_000 } },
@@ -34,7 +34,7 @@ describe('what ends early', () => {
     let aborted: unknown;
     let asked: () => void = () => {};
     const wasAsked = new Promise<void>((resolve) => (asked = resolve));
-    const gateway = await house.open({
+    const gateway = await subgraphs.open({
       alpha: (_answer, signal) =>
         new Promise(() => {
           signal?.addEventListener('abort', () => (aborted = signal.reason));
@@ -56,11 +56,11 @@ describe('what ends early', () => {
   });
 
   test('nothing is asked for a client that has left before', async () => {
-    const answer = house.run('{ coreOnly }');
+    const answer = subgraphs.run('{ coreOnly }');
     await answer;
     core.calls.length = 0;
     await expect(
-      house.test?.engine.execute({
+      subgraphs.test?.engine.execute({
         query: '{ coreOnly }',
         principal: tester,
         requestId: 'r1',
@@ -74,7 +74,7 @@ describe('what ends early', () => {
     let finish: () => void = () => {};
     let asked: () => void = () => {};
     const isAsked = new Promise<void>((resolve) => (asked = resolve));
-    const closing = await house.open({
+    const closing = await subgraphs.open({
       core: async (answer) => {
         asked();
         await new Promise<void>((go) => (finish = go));

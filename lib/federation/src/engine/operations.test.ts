@@ -241,7 +241,7 @@ describe('operations', () => {
     expect((await run()).text).toBe('{"data":{"echo":"{}"}}');
   });
 
-  test('checks of the house refuse what they find, once an operation', async () => {
+  test('custom checks refuse what they find, once an operation', async () => {
     let asked = 0;
     const checked = await createTestEngine([core, alpha], {
       checks: [

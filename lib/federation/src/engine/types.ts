@@ -59,7 +59,7 @@ export interface ResumableField {
   readonly cursorField: string;
   /** The key under which the engine fetches it. */
   readonly cursorKey: string;
-  /** The argument that says by `LATEST` that slow readers want what is newest and not each event, if there is one. */
+  /** The argument whose value `LATEST` requests the latest state instead of each event, if there is one. */
   readonly latestArgument: string | undefined;
 }
 

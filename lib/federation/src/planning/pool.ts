@@ -22,7 +22,7 @@ export interface PlanningService {
   close(): Promise<void>;
 }
 
-/** What a planning service is told at its start. */
+/** Options of a planning service. */
 export interface PlanningOptions extends PlannerLimits {
   readonly supergraphSdl: string;
   /** CPU milliseconds that a call may take; then the process is ended and a new one started. */
@@ -72,7 +72,7 @@ interface Pending {
 /**
  * Plans in a process of its own. The planner's native memory is invisible to the garbage collector: the end of its
  * process frees it. The planner may also abort its process (a panic in it is not caught), and an operation may take it
- * longer than anyone waits: both cost that process, which is started anew, and never the gateway.
+ * longer than anyone waits: both cost that process, which is started again, and never the gateway.
  * Rejects when the supergraph is not one.
  */
 export async function createProcessPlanning(options: PlanningOptions): Promise<PlanningService> {
@@ -113,7 +113,7 @@ class PlannerLost extends DomainError {}
 /** A process that uses no CPU time is given up after this many times its limit. */
 const mostWaits = 30;
 
-/** After so many losses within a minute, the native planner is left alone for the rest of it. */
+/** After this many losses within a minute, the native planner is not used for the rest of it. */
 const tolerableLosses = 5;
 const lossMemoryMs = 60_000;
 

@@ -5,7 +5,7 @@ import { isPlainObject } from './merge.js';
 import { type DataObject, type ResponsePath, valueAt } from './path.js';
 
 /**
- * The errors of an answer without those that leave the same null as one before them: a null is told with one error, as
+ * The errors of an answer without those that leave the same null as an earlier one: a null is reported with one error, as
  * the specification has it. The first is kept, so put those first that say more.
  */
 export function dedupeNullErrors(

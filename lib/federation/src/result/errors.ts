@@ -17,7 +17,7 @@ export interface EngineError {
   readonly locations?: GraphQLFormattedError['locations'];
   /** Further extensions. */
   readonly facts?: Readonly<Record<string, unknown>> | undefined;
-  /** The failed fetch that left the place without a value: its places are told by one error. */
+  /** The failed fetch that left the path without a value: all its paths are reported in one error. */
   readonly fetch?: FailedFetch | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface Failure {
   readonly fields: ReadonlySet<string>;
   readonly fetch: FailedFetch;
   /**
-   * Whether its places are told by one error, or by one each. `if left`: by one each where their object is left, since
+   * Whether its paths are reported in one error or in one each. `if left`: in one each where their object is left, since
    * the error itself has another place, whose null may be all that there is to see.
    */
   readonly reported: 'once' | 'each' | 'if left';

@@ -12,7 +12,7 @@ export interface SubgraphFact {
 export interface ResumableFact {
   readonly argument: string;
   readonly cursor: string;
-  /** The argument that says by `LATEST` that slow readers want what is newest. */
+  /** The argument whose value `LATEST` requests the latest state for slow consumers. */
   readonly latest: string | undefined;
 }
 

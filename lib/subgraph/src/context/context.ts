@@ -5,8 +5,8 @@ import { RequestLogger } from './request-log.js';
 import type { SubgraphContext } from './types.js';
 
 /**
- * The header by which a process marks a call that it hands on to another one of the same service. It grants nothing: who receives it
- * answers for itself instead of handing on once more.
+ * The header by which a process marks a call that it forwards to another one of the same service. It grants
+ * nothing: the receiver answers itself instead of forwarding again.
  */
 export const forwardedHeader = 'x-rhizome-forwarded';
 

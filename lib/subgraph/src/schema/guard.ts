@@ -89,7 +89,7 @@ export function guardEntity(type: EntityType, policy: Policy): GuardedEntity {
   return { policy, resolve };
 }
 
-/** The library writes `__typename` onto what is resolved: a frozen object is handed over as a copy. */
+/** The library writes `__typename` onto what is resolved: a frozen object is passed as a copy. */
 function markable(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return null;
   return Object.isExtensible(value) || '__typename' in value ? value : { ...value };

@@ -1,4 +1,4 @@
-/** Counts what runs, and tells when nothing does. */
+/** Counts running work and resolves when there is none. */
 export class InFlight {
   #count = 0;
   #idle: (() => void)[] = [];
@@ -21,7 +21,7 @@ export class InFlight {
     return work.finally(() => this.leave());
   }
 
-  /** Resolves when nothing runs, or after so many milliseconds; true if nothing runs. */
+  /** Resolves when nothing runs, or after `withinMs`; true if nothing runs. */
   async idle(withinMs: number): Promise<boolean> {
     if (this.#count === 0) return true;
     let timer: NodeJS.Timeout | undefined;

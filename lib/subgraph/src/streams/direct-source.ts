@@ -1,8 +1,8 @@
-/** What a {@link DirectSource} says when it is asked to call back. */
+/** Result of {@link DirectSource.follow}. */
 export type Following =
   /** Something may be there already: take it. */
   | 'take'
-  /** It calls back as soon as something may be there, and each time again until it is asked otherwise. */
+  /** The listener is called as soon as something may be there, and each time after that. */
   | 'wait'
   /** It cannot be read directly now, or has ended: `next` says what follows. */
   | 'ask';
@@ -10,7 +10,7 @@ export type Following =
 /**
  * An iterator that can also be read without a promise for each item, which is most of what a stream costs where thousands wait for one event.
  * A reader takes until nothing is there, then follows; it asks `next` for the first item, and whenever it is told to. It does one or the
- * other: nothing may be taken while a `next` is under way. The listener may be called in vain, and is called within whatever brought the item:
+ * other: nothing may be taken while a `next` is under way. The listener may be called without a new item, and is called within whatever brought the item:
  * it must not throw.
  */
 export interface DirectSource<T> extends AsyncIterator<T, unknown, undefined> {

@@ -5,9 +5,9 @@ import { namedTypeOf, type SupergraphModel } from '../fallback/graph.js';
 import { objectTypesOf } from '../fallback/object-types.js';
 
 /**
- * The place of a field that a plan fetches for some of the types only of which the operation asks it; undefined where there is none. A fetch of
- * an interface object may stand for several of the interface's types and yet be sent for the objects of one of them: the others would be left
- * without the field, and nobody would be told.
+ * The path of a field that a plan fetches for only some of the types that it is selected on; undefined if there is
+ * none. A fetch of an interface object may stand for several types of the interface and yet be sent for objects of one
+ * of them only: the others would lack the field, without an error.
  */
 export function missingTypeConditions(
   node: PlanNode | null,

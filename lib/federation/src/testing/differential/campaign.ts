@@ -16,7 +16,7 @@ export interface CampaignOptions {
   readonly emphasis?: Emphasis;
   readonly engine?: Partial<EngineOptions>;
   readonly counts?: FeatureCounts;
-  /** Ends after so many failures. Default 3. */
+  /** Number of failures that end the campaign. Default 3. */
   readonly maxFailures?: number;
   /** Arenas that run side by side. Default 1. */
   readonly atOnce?: number;

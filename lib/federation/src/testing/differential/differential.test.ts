@@ -26,7 +26,7 @@ describe('random operations over random supergraphs answer as one schema would',
   );
 
   test(
-    'by the fallback planner alone, on subgraphs as the house runs them',
+    'by the fallback planner alone, on subgraphs as production runs them',
     async () => {
       const result = await runCampaign({
         seed: 'fallback',

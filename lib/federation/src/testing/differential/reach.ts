@@ -18,7 +18,7 @@ export type Reach = (
 /** In process, on graphql-js alone; every document is validated. */
 export const plain: Reach = async (subgraphs) => inProcess(subgraphs);
 
-/** In process, as the house runs its own subgraphs: compiled to code, or interpreted. */
+/** In process, as production runs subgraphs: compiled to code, or interpreted. */
 export function asServed(mode: ExecutionMode): Reach {
   return async (subgraphs) =>
     inProcess(
