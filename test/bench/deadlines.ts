@@ -195,8 +195,8 @@ async function reloaded({ gateways, api }: Services): Promise<number> {
       await until('the other gateway serves it', () => served(isExpected));
     });
   const subgraph = publishedExperiment;
-  const out = await change(withdraw, { subgraph, acceptBreaking: true }, false);
-  const back = await change(publish, { subgraph, acceptBreaking: true }, true);
+  const out = await change(withdraw, { subgraph, isBreakingAccepted: true }, false);
+  const back = await change(publish, { subgraph, isBreakingAccepted: true }, true);
   await Promise.all([here.close(), there.close()]);
   return Math.max(out, back);
 }

@@ -24,7 +24,7 @@ describe('recorded use', () => {
     const refused = await ask();
     expect(refused.check.findings).toEqual([
       {
-        rule: 'breaking',
+        rule: 'BREAKING',
         where: 'HeronJob.nest',
         message: expect.stringContaining(
           'used 1 times in the last 30 days, the last time on 2030-03-01, by nest-watcher 1.4 (1)',

@@ -58,7 +58,7 @@ describe('what never becomes live', () => {
     expect(data.publishSchema.userErrors).toMatchObject([{ code: 'CHECK_FAILED' }]);
     expect(data.publishSchema.check).toMatchObject({ hasPassed: false, publishedAs: null });
     expect(data.publishSchema.check.findings).toContainEqual({
-      rule: 'nullable',
+      rule: 'NULLABLE',
       where: 'Job.heron',
       message: expect.stringContaining('Job.heron must be nullable'),
       cure: 'Take the `!` off the type.',

@@ -84,7 +84,7 @@ describe('taking a subgraph out', () => {
       userErrors: [{ code: 'CHECK_FAILED', message: expect.stringContaining('isBreakingAccepted') }],
     });
     expect(refused.check.findings).toContainEqual({
-      rule: 'breaking',
+      rule: 'BREAKING',
       where: 'Job.heron',
       message: expect.stringContaining('used 1 times in the last 30 days'),
     });

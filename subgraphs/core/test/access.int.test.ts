@@ -227,7 +227,7 @@ const rows: Readonly<Record<string, Row>> = {
   })),
   'Mutation.drainWorker': word('drainWorker', ({ spareId }, caller) => ({
     workerId: spareId,
-    ended: !isPilotOfThis(caller),
+    hasEnded: !isPilotOfThis(caller),
   })),
   'Mutation.appendJobLog': word('appendJobLog', (world, caller) => {
     const { id, fence } = held(world, caller);

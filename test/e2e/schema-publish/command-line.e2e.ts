@@ -84,8 +84,8 @@ describe('rhizome schema', () => {
     }>();
     expect(check.hasPassed).toBe(false);
     expect(check.findings.map(({ rule, where }) => `${rule} ${where}`).sort()).toEqual([
-      'description HeronQuery.nests',
-      'nullable Query.heron',
+      'DESCRIPTION HeronQuery.nests',
+      'NULLABLE Query.heron',
     ]);
 
     const differs = await asHeron(['schema', 'publish', 'heron', '--sdl', 'sdl']);

@@ -180,7 +180,7 @@ async function retry(
     throw new CliError(exitCodes.usage, 'Give jobs, or a task with --task');
   const input = {
     selection: task === undefined ? { ids: [...ids] } : { filter: { taskId: task, states: failedStates } },
-    includeDependents: dependents === true,
+    isWithDependents: dependents === true,
     idempotencyKey: key ?? randomUUID(),
   };
   const { retryJobs } = await client.mutate(CliRetryJobsDocument, { input }, { idempotent: true });

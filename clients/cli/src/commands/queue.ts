@@ -95,7 +95,7 @@ function settingsOf(flags: SettingFlags) {
     ...(flags.maxMemory === undefined ? {} : { maxMemoryMiB: flags.maxMemory }),
     ...(flags.maxWalltime === undefined ? {} : { maxWalltimeSeconds: flags.maxWalltime }),
     ...(flags.maxRunning === undefined ? {} : { maxRunningJobs: flags.maxRunning }),
-    ...(flags.gpuSharing === undefined ? {} : { gpuSharing: flags.gpuSharing }),
+    ...(flags.gpuSharing === undefined ? {} : { isGpuSharingEnabled: flags.gpuSharing }),
     ...(flags.heartbeat === undefined ? {} : { heartbeatSeconds: flags.heartbeat }),
     ...(flags.lease === undefined ? {} : { leaseSeconds: flags.lease }),
   };

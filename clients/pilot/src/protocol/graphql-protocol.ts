@@ -163,7 +163,7 @@ export class GraphqlProtocol implements CoreProtocol {
   }
 
   async drainWorker(workerId: string, reason: string, hasEnded: boolean, signal: AbortSignal): Promise<void> {
-    const input = { workerId, reason, ended: hasEnded };
+    const input = { workerId, reason, hasEnded };
     const { drainWorker } = await answered(signal, () =>
       this.#client.mutate(PilotDrainWorkerDocument, { input }, { idempotent: true, signal }),
     );

@@ -69,7 +69,7 @@ async function publish(
   notes: string[],
   errors: string[],
 ): Promise<void> {
-  const input = { subgraph, acceptBreaking: true, note: 'npm run dev' };
+  const input = { subgraph, isBreakingAccepted: true, note: 'npm run dev' };
   const { publishSchema } = await client.mutate(DevPublishSchemaDocument, { input }, { idempotent: true });
   errors.push(...publishSchema.userErrors.map(({ message }) => message));
   for (const { severity, message } of publishSchema.check?.changes ?? [])
