@@ -27,7 +27,7 @@ const common = {
  * Mappers are exported from `<name of the .graphql file>.mappers.ts` beside it, as `<Type>Mapper`. The context is
  * `Context` of `src/context.ts`, or the common one where there is no such file.
  */
-function serverOutput({ folder, sdl }) {
+export function serverOutput({ folder, sdl }) {
   const hasContext = existsSync(join(root, folder, 'src/context.ts'));
   const preset = defineConfig({
     mode: 'modules',

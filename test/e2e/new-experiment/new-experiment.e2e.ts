@@ -232,7 +232,7 @@ describe('an experiment as a repository of its own', () => {
     const taken = await cli.run(['experiment', 'new', 'egret', '--standalone', '.'], inRepository);
     expect([taken.exitCode, taken.stderr]).toEqual([2, expect.stringContaining('is not empty')]);
     for (const [name, why] of [
-      ['Egret', 'expected 2 to 31 lower-case letters and digits'],
+      ['Egret', 'must be 2 to 31 lower-case letters and digits'],
       ['job', 'core must not spell an experiment'],
     ] as const) {
       const refused = await cli.run(['experiment', 'new', name], inRepository);
