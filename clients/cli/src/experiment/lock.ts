@@ -29,12 +29,16 @@ export async function writeLock(root: string, folder: string): Promise<void> {
 }
 
 /**
- * Packages from a registry that the workspaces share; the workspaces themselves are links, and packages
- * inside one belong to it alone.
+ * Packages from a registry that the workspaces share; the workspaces themselves are links. Packages inside the folder of a library, which
+ * has another version than the root, move to the folder of its tarball.
  */
 function seedOf({ lockfileVersion, packages }: LockFile): object {
-  const shared = Object.entries(packages).filter(
-    ([place, { link }]) => place.startsWith('node_modules/') && link !== true,
-  );
-  return { lockfileVersion, requires: true, packages: Object.fromEntries(shared) };
+  const seed: Record<string, unknown> = {};
+  for (const [place, entry] of Object.entries(packages)) {
+    const [, library, inner] = /^(?:lib\/)?([\w-]+)\/(node_modules\/.+)$/.exec(place) ?? [];
+    if (place.startsWith('node_modules/') && entry.link !== true) seed[place] = entry;
+    else if (library !== undefined && inner !== undefined && /^(lib\/|schema\/)/.test(place))
+      seed[`node_modules/@rhizome/${library}/${inner}`] = entry;
+  }
+  return { lockfileVersion, requires: true, packages: seed };
 }
