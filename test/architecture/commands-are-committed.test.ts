@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { read, repositoryFiles } from './repository.js';
 
 /** A package.json, as far as it is read here. */
@@ -7,7 +7,7 @@ interface Manifest {
   readonly files?: readonly string[];
 }
 
-test('every command is a committed file that ships: npm links it at install, before anything is built', () => {
+it('ships every command as a committed file, because npm links it before anything is built', () => {
   const files = repositoryFiles();
   const manifests = files.filter((path) => path.endsWith('/package.json'));
   const commands = manifests.flatMap((path) => {

@@ -1,13 +1,13 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { experimentNames, read, repositoryFiles } from './repository.js';
 
 const rooms = ['subgraphs/', 'gateway/', 'lib/', 'clients/cli/'];
 
-describe('core cannot even spell an experiment', () => {
+describe('names of experiments', () => {
   const files = repositoryFiles().filter((path) => rooms.some((room) => path.startsWith(room)));
 
-  test.each(experimentNames())(
-    '%s occurs in no path and no line of core, gateway, lib and the command line',
+  it.each(experimentNames())(
+    'does not occur in core, gateway, lib or the command line: %s',
     (name) => {
       const word = new RegExp(name, 'i');
       const spelled = files.flatMap((path) => {
@@ -22,7 +22,7 @@ describe('core cannot even spell an experiment', () => {
     },
   );
 
-  test('the rooms are not empty, so that the search means something', () => {
+  it('searches folders that are not empty', () => {
     expect(files.length).toBeGreaterThan(50);
     expect(experimentNames().length).toBeGreaterThanOrEqual(4);
   });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { read, workspacePackages } from './repository.js';
 
 /** Every third-party package that ships, with what it is for. A new one is an argument: add its line and say why. */
@@ -43,19 +43,19 @@ describe('third-party dependencies', () => {
     )
     .filter(({ name }) => !name.startsWith('@rhizome/'));
 
-  test('are all on the list', () => {
+  it('contains every third-party package that ships', () => {
     expect([...new Set(shipped.map(({ name }) => name))].filter((name) => !(name in allowed)).sort()).toEqual(
       [],
     );
   });
 
-  test('are all in use', () => {
+  it('contains only packages that are in use', () => {
     expect(
       Object.keys(allowed).filter((name) => !shipped.some((dependency) => dependency.name === name)),
     ).toEqual([]);
   });
 
-  test('have exact versions, the same everywhere', () => {
+  it('has exact versions, the same in every package', () => {
     const versions = new Map<string, Set<string>>();
     for (const { name, version } of shipped)
       versions.set(name, (versions.get(name) ?? new Set()).add(version));
@@ -65,7 +65,7 @@ describe('third-party dependencies', () => {
     expect(loose.map(([name, set]) => `${name}: ${[...set].join(', ')}`)).toEqual([]);
   });
 
-  test('the lock file names no host', () => {
+  it('contains no host names in the lock file', () => {
     const { packages } = JSON.parse(read('package-lock.json')) as {
       packages: Record<string, { resolved?: string }>;
     };

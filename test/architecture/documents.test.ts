@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { read, repositoryFiles, root } from './repository.js';
@@ -6,7 +6,7 @@ import { read, repositoryFiles, root } from './repository.js';
 const pages = repositoryFiles().filter((path) => path.endsWith('.md'));
 
 describe('documents', () => {
-  test.each(pages)('%s links to what is there', (page) => {
+  it.each(pages)('has working links: %s', (page) => {
     const links = [...read(page).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? '');
     const lost = links
       .filter((link) => !/^(https?:|mailto:|#)/.test(link))
@@ -14,7 +14,7 @@ describe('documents', () => {
     expect(lost).toEqual([]);
   });
 
-  test('every room has a README of a few lines', () => {
+  it('has a README of at most 20 lines in every package', () => {
     const rooms = [
       'gateway',
       'schema',

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
 import { createClient } from '@rhizome/client';
 import { buildCore } from '@rhizome/core';
@@ -179,7 +179,7 @@ function codeOf({
 }
 
 describe.each(names)('%s', (name) => {
-  test('each root field, subscription and reference resolver has a policy', () => {
+  it('has a policy for each root field, subscription and reference resolver', () => {
     const subgraph = subgraphOf(name);
     const doors = doorsOf(subgraph);
     const guarded = subgraph.entryPoints.filter(({ kind }) => kind !== 'field').map((door) => door.name);
@@ -187,14 +187,14 @@ describe.each(names)('%s', (name) => {
     expect(doors.length).toBeGreaterThan(3);
   });
 
-  test('what is open is open for a reason that is listed here', () => {
+  it('lists the reason of every open field here', () => {
     const reasons = subgraphOf(name).entryPoints.flatMap((door) =>
       door.kind !== 'field' && 'open' in door.policy ? [[door.name, door.policy.open] as const] : [],
     );
     expect(Object.fromEntries(reasons)).toEqual(open[name] ?? {});
   });
 
-  test('each of the others turns a caller without grants away', async () => {
+  it('refuses a caller without grants at every other field', async () => {
     const subgraph = subgraphOf(name);
     const nobody = testPrincipal({ subject: 'nobody@example', grants: {} });
     const closed = doorsOf(subgraph).filter((door) => !(door in (open[name] ?? {})));

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { read, repositoryFiles } from './repository.js';
 
 // Whatever a test gives to jobs is looked at by the checker of histories: where a database is dropped, a store ends, or a system's folder
@@ -17,12 +17,12 @@ function thatSay(words: RegExp, places: RegExp): readonly string[] {
   return tests.filter((path) => path !== self && !places.test(path) && words.test(read(path)));
 }
 
-test('tests start their stores by the testkit, which looks at what their jobs were given', () => {
+it('tests start their stores by the testkit, which looks at what their jobs were given', () => {
   // The package of the store has no jobs.
   expect(thatSay(/\b(startMongod|openMongo)\(/, /^lib\/(mongo|testkit)\//)).toEqual([]);
 });
 
-test('a test that starts a playground by its program, or by npm, does it on a folder that is looked at', () => {
+it('checks the history of every playground that a test starts', () => {
   const starts = /playground['"/, ]+dist['"/, ]+bin\.js|['"]playground['"], ['"]--['"]/;
   const found = thatSay(starts, /^$/);
   // Both spellings are met: the pattern is no dead letter.
@@ -32,7 +32,7 @@ test('a test that starts a playground by its program, or by npm, does it on a fo
   expect(found.filter((path) => !/\b(dataFolder|checkHistory)\(/.test(read(path)))).toEqual([]);
 });
 
-test('a database of a test that has a core is one that the testkit gives out', () => {
+it('gives every test with a core its database', () => {
   const cores = thatSay(/\bbuildCore\(/, /^$/);
   expect(cores).not.toEqual([]);
   // A benchmark's server is handed the address of a store that its parent has from the testkit.

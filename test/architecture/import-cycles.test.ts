@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { posix } from 'node:path';
 import { importsOf, read, repositoryFiles, workspacePackages } from './repository.js';
 
@@ -41,8 +41,8 @@ function cyclesOf(graph: Graph): readonly string[] {
 }
 
 describe('imports inside a package', () => {
-  test.each(workspacePackages().map(({ name, folder }) => [name, folder] as const))(
-    '%s has no cycle, types included',
+  it.each(workspacePackages().map(({ name, folder }) => [name, folder] as const))(
+    'has no cycle, including types: %s',
     (_name, folder) => {
       expect(cyclesOf(importGraph(folder))).toEqual([]);
     },
@@ -50,7 +50,7 @@ describe('imports inside a package', () => {
 });
 
 describe('cyclesOf', () => {
-  test('names each module of a cycle', () => {
+  it('names each module of a cycle', () => {
     const graph = new Map([
       ['a', ['b']],
       ['b', ['c']],

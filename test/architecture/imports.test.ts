@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { builtinModules } from 'node:module';
 import {
   experimentNames,
@@ -38,9 +38,9 @@ const packageOf = (specifier: string) =>
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
 
-describe('who may import whom', () => {
-  test.each(packages.map((p) => [p.name, p] as const))(
-    '%s depends inside the system on what the plan allows',
+describe('imports between packages', () => {
+  it.each(packages.map((p) => [p.name, p] as const))(
+    'has only the dependencies that the architecture allows: %s',
     (_name, workspacePackage) => {
       const inside = Object.keys(workspacePackage.dependencies).filter((name) =>
         name.startsWith('@rhizome/'),
@@ -49,7 +49,7 @@ describe('who may import whom', () => {
     },
   );
 
-  test('core depends on no experiment, no experiment on core or on another', () => {
+  it('keeps core and experiments, and experiments among each other, apart', () => {
     for (const workspacePackage of packages) {
       const all = Object.keys({ ...workspacePackage.dependencies, ...workspacePackage.devDependencies });
       if (workspacePackage.folder.startsWith('subgraphs/'))
@@ -60,7 +60,7 @@ describe('who may import whom', () => {
     }
   });
 
-  test('every import of a source is declared by its own package', () => {
+  it('requires a declaration in the package that imports', () => {
     const builtin = new Set(builtinModules);
     const undeclared = sources.flatMap((path) => {
       const home = owner(path);
@@ -82,7 +82,7 @@ describe('who may import whom', () => {
     expect(undeclared).toEqual([]);
   });
 
-  test('every package uses what it declares', () => {
+  it('uses every declared dependency', () => {
     const loadedByName = new Set(experiments);
     const idle = packages
       .filter(({ folder }) => folder !== 'test')
@@ -99,7 +99,7 @@ describe('who may import whom', () => {
     expect(idle).toEqual([]);
   });
 
-  test('what ships imports no package that is declared for tests alone', () => {
+  it('does not use development dependencies in code that ships', () => {
     const wrong = sources
       .filter((path) => !isTest(path))
       .flatMap((path) => {
@@ -116,7 +116,7 @@ describe('who may import whom', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('no source reaches into another package by a relative path', () => {
+  it('never reaches into another package by a relative path', () => {
     const reaching = sources.flatMap((path) => {
       const home = owner(path);
       const depth = home ? path.slice(home.folder.length + 1).split('/').length - 1 : 99;
@@ -127,7 +127,7 @@ describe('who may import whom', () => {
     expect(reaching).toEqual([]);
   });
 
-  test('mongodb is imported in lib/mongo, in repositories, documents and roots of composition only', () => {
+  it('uses mongodb only in lib/mongo, repositories, documents and composition', () => {
     const places = /(^lib\/(mongo|testkit)\/)|\.(repository|document)\.ts$|\/(app|bin)\.ts$|\/migrations\//;
     const wrong = sources.filter(
       (path) =>
@@ -136,7 +136,7 @@ describe('who may import whom', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('only lib/federation knows the plan format', () => {
+  it('only lib/federation knows the plan format', () => {
     const planner = '@graphql-hive/router-query-planner';
     const wrong = sources.filter(
       (path) => !path.startsWith('lib/federation/') && importsOf(read(path)).includes(planner),
@@ -144,7 +144,7 @@ describe('who may import whom', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('no package of Hive is there at run time but the planner', () => {
+  it('contains no package of Hive at run time except the planner', () => {
     const hive = packages
       .flatMap(({ dependencies }) => Object.keys(dependencies))
       .filter((name) => /^@graphql-(hive|mesh|tools)\//.test(name));

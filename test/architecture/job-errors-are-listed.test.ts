@@ -1,7 +1,7 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { read, repositoryFiles } from './repository.js';
 
-test('docs/reference/job-errors.md has every code with which an attempt ends, with its family, and no other', () => {
+it('docs/reference/job-errors.md has every code with which an attempt ends, with its family, and no other', () => {
   const sources = repositoryFiles().filter(
     (path) =>
       /^(clients\/pilot|subgraphs\/core)\/src\/.*\.ts$/.test(path) && !/\.(test|e2e|fixture)\.ts$/.test(path),

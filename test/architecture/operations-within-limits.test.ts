@@ -1,5 +1,5 @@
 /** What our own clients ask for passes the gateway's limits as they are set where nobody changes them. */
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { buildGateway, serveGateway, type ServedGateway } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';
 import { type DocumentNode, Kind, parse } from 'graphql';
@@ -67,17 +67,17 @@ async function refusals(query: string, variables: Record<string, unknown>, opera
   return (await response.text()).match(/OPERATION_TOO_COMPLEX|LIMIT_EXCEEDED|REQUEST_TOO_LARGE/g);
 }
 
-describe('the limits of the gateway', () => {
-  test('the clients have operations', () => {
+describe('limits of the gateway', () => {
+  it('finds the operations of the clients', () => {
     expect(documents.length).toBeGreaterThanOrEqual(4);
     expect(cases.length).toBeGreaterThan(30);
   });
 
-  test.each(cases)('$path: $name passes', async ({ path, name, node }) => {
+  it.each(cases)('accepts $path: $name', async ({ path, name, node }) => {
     expect(await refusals(read(path), largest(node), name)).toBeNull();
   });
 
-  test('pages of jobs within pages of jobs within pages of jobs do not', async () => {
+  it('pages of jobs within pages of jobs within pages of jobs do not', async () => {
     const inner =
       '{ nodes { task { jobs(first: 100) { nodes { task { jobs(first: 100) { nodes { id } } } } } } } }';
     expect(await refusals(`{ jobs(first: 100) ${inner} }`, {})).toEqual(['OPERATION_TOO_COMPLEX']);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { importsOf, read, root, workspacePackages } from './repository.js';
 
 /** Test files, fixtures and test support by their names, and what the compiler keeps for itself. */
@@ -31,13 +31,13 @@ describe('npm pack', () => {
     packed = new Map(packages.map(({ name, files }) => [name, files.map(({ path }) => path)]));
   });
 
-  test.each(workspacePackages().map(({ name }) => name))('packs no tests of %s', (name) => {
+  it.each(workspacePackages().map(({ name }) => name))('packs no tests of %s', (name) => {
     const files = packed.get(name) ?? [];
     expect(files.filter((path) => /^dist\/.*\.js$/.test(path)).length).toBeGreaterThan(0);
     expect(files.filter((path) => neverPacked.test(path) && !templates.test(path))).toEqual([]);
   });
 
-  test.each(shipped.map(({ name, folder }) => [name, folder] as const))(
+  it.each(shipped.map(({ name, folder }) => [name, folder] as const))(
     'packs no module of %s that imports jest or the testkit',
     (name, folder) => {
       const modules = (packed.get(name) ?? []).filter(
@@ -99,8 +99,8 @@ describe('dependencies at run time', () => {
     return found;
   }
 
-  test.each(shipped.map(({ name, folder }) => [name, folder] as const))(
-    '%s reaches neither jest nor the testkit',
+  it.each(shipped.map(({ name, folder }) => [name, folder] as const))(
+    'includes neither jest nor the testkit: %s',
     (_name, folder) => {
       expect(packages[folder]).toBeDefined();
       expect(chainsToTests(folder)).toEqual([]);

@@ -70,7 +70,7 @@ describe('connections', () => {
   const connections = objects.filter(({ name }) => name.endsWith('Connection'));
 
   it.each(connections.map((type) => [type.name, type] as const))(
-    '%s follows the Relay specification',
+    'follows the Relay specification: %s',
     (name, type) => {
       const node = name.replace(/Connection$/, '');
       expect(fieldsOf(type)).toEqual({
@@ -89,7 +89,7 @@ describe('connections', () => {
     },
   );
 
-  it('have a page information with all four fields', () => {
+  it('has a page information with all four fields', () => {
     expect(fieldsOf(schema.getType('PageInfo') as GraphQLObjectType)).toEqual({
       hasNextPage: 'Boolean!',
       hasPreviousPage: 'Boolean!',
@@ -98,7 +98,7 @@ describe('connections', () => {
     });
   });
 
-  it('are what every field that takes `first` returns', () => {
+  it('is the type of every field that takes `first`', () => {
     const paged = types
       .filter((type) => isObjectType(type) || isInterfaceType(type))
       .flatMap((type) => Object.values(type.getFields()).map((field) => ({ type, field })))

@@ -1,16 +1,16 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { read, repositoryFiles } from './repository.js';
 
 const text = /\.(ts|tsx|js|mjs|json|md|graphql|ya?ml|html|css|sh)$|\/run$/;
 
-describe('the repository speaks of itself alone', () => {
-  test.each([
+describe('the repository', () => {
+  it.each([
     ['absolute paths of a machine', /(^|[^A-Za-z0-9_.-])\/(work|root|home\/[a-z]+|Users\/[A-Za-z]+)\//],
     [
       'hosts of package registries',
       /registry\.npmjs\.org|pypi\.org|files\.pythonhosted\.org|registry\.yarnpkg\.com/,
     ],
-  ])('no %s', (_what, pattern) => {
+  ])('has no %s', (_what, pattern) => {
     const found = repositoryFiles()
       .filter((path) => text.test(path) && !path.startsWith('test/architecture/'))
       .flatMap((path) =>
@@ -23,7 +23,7 @@ describe('the repository speaks of itself alone', () => {
     expect(found).toEqual([]);
   });
 
-  test('no test is switched off', () => {
+  it('has no test that is switched off', () => {
     const off = /\b(it|test|describe)\.(skip|only|todo)\b|\bx(it|test|describe)\(|jest\.retryTimes/;
     const found = repositoryFiles()
       .filter((path) => /\.(test|e2e)\.ts$/.test(path) && !path.startsWith('test/architecture/'))
@@ -35,7 +35,7 @@ describe('the repository speaks of itself alone', () => {
     expect(found).toEqual([]);
   });
 
-  test('the root has the commands of the plan and no others', () => {
+  it('has only the documented commands in the root package', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     expect(Object.keys(scripts).sort()).toEqual([
       'bench',

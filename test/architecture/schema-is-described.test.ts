@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type GraphQLSchema,
   buildSchema,
@@ -12,13 +12,13 @@ import {
 } from 'graphql';
 import { read } from './repository.js';
 
-describe('every element of the public schema is described', () => {
+describe('descriptions of the public schema', () => {
   let schema: GraphQLSchema;
   beforeAll(() => {
     schema = buildSchema(read('schema/public.graphql'), { assumeValidSDL: true });
   });
 
-  test('types, fields, arguments, input fields and enum values', () => {
+  it('types, fields, arguments, input fields and enum values', () => {
     const roots = new Set(['Query', 'Mutation', 'Subscription']);
     const silent: string[] = [];
     const note = (where: string, element: { description?: string | null | undefined }) => {
@@ -41,7 +41,7 @@ describe('every element of the public schema is described', () => {
     expect(Object.keys(schema.getTypeMap()).length).toBeGreaterThan(100);
   });
 
-  test('directives of the system and their arguments', () => {
+  it('directives of the system and their arguments', () => {
     const own = schema
       .getDirectives()
       .filter((directive) => !isSpecifiedDirective(directive) && directive.name !== 'oneOf');

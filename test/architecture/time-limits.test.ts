@@ -1,7 +1,7 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { read, repositoryFiles } from './repository.js';
 
-test('no test has less time than all have: what fails on a slow machine alone tells nothing', () => {
+it('has no test with a shorter time limit than the common one', () => {
   const common = Number(/testTimeout: ([\d_]+)/.exec(read('jest.config.js'))?.[1]?.replaceAll('_', ''));
   expect(common).toBeGreaterThan(0);
   const short = repositoryFiles()

@@ -1,11 +1,11 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { jobStates } from '@rhizome/client/states';
 import { buildSchema, GraphQLEnumType } from 'graphql';
 import { root } from './repository.js';
 
-test('the states of jobs that clients know are those of the schema, in its order', () => {
+it('has the job states of the schema, in the same order', () => {
   const schema = buildSchema(readFileSync(join(root, 'schema', 'public.graphql'), 'utf8'));
   const type = schema.getType('JobState');
   if (!(type instanceof GraphQLEnumType)) throw new Error('JobState is no enum');

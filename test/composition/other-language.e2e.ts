@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { TypedDocumentNode } from '@rhizome/client';
 import {
   leftovers,
@@ -87,7 +87,7 @@ interface Report {
 }
 
 describe('an experiment in Python', () => {
-  test('keeps every promise of the contract, and drains', async () => {
+  it('keeps every promise of the contract, and drains', async () => {
     const system = await startTestSystem();
     const { process: running, url } = await startWren(system);
     const foreign = join(system.data, 'foreign.token');
@@ -108,7 +108,7 @@ describe('an experiment in Python', () => {
     await system.stop();
   });
 
-  test('joins a playground that runs: its field, its mutation and its stream through the gateway, beside core’s', async () => {
+  it('joins a playground that runs: its field, its mutation and its stream through the gateway, beside core’s', async () => {
     const system = await startTestSystem();
     const cli = commandLineOf(system);
     const { url } = await startWren(system);

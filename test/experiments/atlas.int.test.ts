@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { experiment } from '@rhizome/atlas';
 import { waitFor } from '@rhizome/testkit';
 import { type System, startTestSystem } from './test-system.js';
@@ -68,7 +68,7 @@ const reaches = (id: string, state: string) =>
   );
 
 describe('a production task', () => {
-  test('becomes a chain of jobs, split by events, each waiting for the one of the step before', async () => {
+  it('becomes a chain of jobs, split by events, each waiting for the one of the step before', async () => {
     const { task, userErrors } = await submitted(
       wanted('chain', { cores: 2, release: '25.0', share: 'atlas/analysis', maxAttempts: 2 }),
     );
@@ -126,7 +126,7 @@ describe('a production task', () => {
     expect((await reaches(task.id, 'DONE')).processedEvents).toBe(250);
   });
 
-  test('counts the events that went through, and says how it ended', async () => {
+  it('counts the events that went through, and says how it ended', async () => {
     const chain = { transforms: [transform('EVGEN'), transform('RECO')] };
     const { task } = await submitted(wanted('partly', chain));
     await jobsOf(task.id, 6);
@@ -148,7 +148,7 @@ describe('a production task', () => {
     expect((await reaches(lost.id, 'FAILED')).processedEvents).toBe(0);
   });
 
-  test('is listed by its campaign', async () => {
+  it('is listed by its campaign', async () => {
     const { task } = await submitted(wanted('listed', { campaign: 'mc30a' }));
     expect((await system.ask(campaign, { campaign: 'mc30a' })).data.atlas.tasks.nodes).toEqual([
       { id: task.id },
@@ -157,7 +157,7 @@ describe('a production task', () => {
     await worker.runAll();
   });
 
-  test('that core refuses is refused in the words of the input, leaves nothing, and its key is free again', async () => {
+  it("returns core's refusal in terms of the input, leaves nothing, and frees its key", async () => {
     const count = async () => (await system.ask(tasks)).data.tasks.nodes.length;
     const before = await count();
     const refused = await submitted(wanted('refused', { share: 'nowhere' }));
@@ -176,7 +176,7 @@ describe('a production task', () => {
     await worker.runAll();
   });
 
-  test.each([
+  it.each([
     ['campaign', { campaign: '23' }, 'INVALID_VALUE'],
     ['requestId', { requestId: 0 }, 'INVALID_VALUE'],
     ['physicsShort', { physicsShort: 'a b' }, 'INVALID_VALUE'],
@@ -194,7 +194,7 @@ describe('a production task', () => {
     ['transforms.0.command', { transforms: [{ ...transform('EVGEN'), command: [] }] }, 'INVALID_VALUE'],
     ['transforms.0.command.0', { transforms: [transform('EVGEN', '{{nonsense}}')] }, 'INVALID_VALUE'],
     ['transforms.0.output', { transforms: [{ ...transform('EVGEN'), output: 'a/b' }] }, 'INVALID_VALUE'],
-  ])('with a bad %s is refused, and nothing is written', async (path, bad, code) => {
+  ])('refuses a bad %s and writes nothing', async (path, bad, code) => {
     const { task, userErrors } = await submitted({ ...wanted('bad'), ...bad });
     expect(task).toBeNull();
     expect(userErrors).toMatchObject([{ code, path: path.split('.') }]);
@@ -204,7 +204,7 @@ describe('a production task', () => {
     ).toBe(0);
   });
 
-  test('of thousands of jobs is taken at once, and its jobs are told apart', async () => {
+  it('accepts thousands of jobs and keeps them distinct', async () => {
     const chain = { totalEvents: 2000, eventsPerJob: 1, transforms: [transform('EVGEN'), transform('RECO')] };
     const { task, userErrors } = await submitted(wanted('large', chain));
     expect(userErrors).toEqual([]);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { experiment } from '@rhizome/epic';
 import { waitFor } from '@rhizome/testkit';
 import { document, type System, startTestSystem } from './test-system.js';
@@ -57,7 +57,7 @@ const reaches = (run: number, phase: string) =>
   );
 
 describe('a run', () => {
-  test('is processed in groups of super time frames, and its merge waits for all of them', async () => {
+  it('is processed in groups of super time frames, and its merge waits for all of them', async () => {
     const { run, userErrors } = await submitted(
       wanted(101, {
         mergeCommand: ['merge', '--all'],
@@ -96,7 +96,7 @@ describe('a run', () => {
     ]);
   });
 
-  test('that lost a group is PARTIAL', async () => {
+  it('is PARTIAL after it lost a group', async () => {
     await submitted(wanted(102));
     await jobsOf(102, 3);
     const given = await worker.acquire(3);
@@ -111,7 +111,7 @@ describe('a run', () => {
     expect(run.processedFrames).toBe(15);
   });
 
-  test('has a number of its own', async () => {
+  it('has a number of its own', async () => {
     const first = await submitted(wanted(103));
     const second = await submitted(wanted(103, { idempotencyKey: 'another' }));
     expect(second.run).toBeNull();
@@ -120,7 +120,7 @@ describe('a run', () => {
     await worker.runAll();
   });
 
-  test('tells its changes to those who follow it', async () => {
+  it('tells its changes to those who follow it', async () => {
     await submitted(wanted(104));
     await jobsOf(104, 3);
     const client = await system.client();
@@ -142,7 +142,7 @@ describe('a run', () => {
     await expect(nobody.next()).rejects.toMatchObject({ code: 'EPIC_RUN_NOT_FOUND' });
   });
 
-  test.each([
+  it.each([
     ['runNumber', { runNumber: 0 }],
     ['detectorConfiguration', { detectorConfiguration: 'a b' }],
     ['superTimeFrames', { superTimeFrames: 0 }],
@@ -156,7 +156,7 @@ describe('a run', () => {
     ['mergeOutputs', { mergeOutputs: ['x'] }],
     ['cores', { cores: 4097 }],
     ['maxAttempts', { maxAttempts: 0 }],
-  ])('with a bad %s is refused, and nothing is written', async (path, bad) => {
+  ])('refuses a bad %s and writes nothing', async (path, bad) => {
     const { run, userErrors } = await submitted({ ...wanted(200), ...bad });
     expect(run).toBeNull();
     expect(userErrors).toMatchObject([{ code: 'INVALID_VALUE', path: path.split('.') }]);

@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { experiment } from '@rhizome/larkspur';
 import { waitFor } from '@rhizome/testkit';
 import { losing } from './faulty-client.js';
@@ -74,7 +74,7 @@ const runAll = async (): Promise<void> => {
 describe('an observation', () => {
   afterEach(runAll);
 
-  test('becomes a task of core whose jobs say what they are, at once', async () => {
+  it('becomes a task of core whose jobs say what they are, at once', async () => {
     const { observation, userErrors } = await submitted(wanted('shown'));
     expect(userErrors).toEqual([]);
     expect(observation).toMatchObject({
@@ -104,7 +104,7 @@ describe('an observation', () => {
     expect((await reaches(observation.id, 'COMPLETE')).calibratedExposures).toBe(3);
   });
 
-  test('belongs to who asked for it, through and through: they see its jobs as theirs, and cancel them', async () => {
+  it('belongs to who asked for it, through and through: they see its jobs as theirs, and cancel them', async () => {
     const alice = await system.tokens.human('alice@example', { larkspur: 'USER' });
     const bob = await system.tokens.human('bob@example', { larkspur: 'USER' });
     const { observation } = await submitted(wanted('of alice'), alice);
@@ -129,7 +129,7 @@ describe('an observation', () => {
     });
   });
 
-  test('is one for each subject and key, and another content under a key is refused', async () => {
+  it('is one for each subject and key, and another content under a key is refused', async () => {
     const before = await allTasks();
     const first = await submitted(wanted('once'));
     const [again, atOnce] = await Promise.all([submitted(wanted('once')), submitted(wanted('once'))]);
@@ -145,7 +145,7 @@ describe('an observation', () => {
     expect((await submitted(wanted('once'), someone)).observation.id).not.toBe(first.observation.id);
   });
 
-  test('runs only where its calibration is, by a selector that core does not understand', async () => {
+  it('runs only where its calibration is, by a selector that core does not understand', async () => {
     await worker.runAll();
     const stranger = await startWorker(system, 'stranger');
     const { observation } = await submitted(wanted('placed', { exposures: 1, calibration: '2030a' }));
@@ -155,7 +155,7 @@ describe('an observation', () => {
     await reaches(observation.id, 'COMPLETE');
   });
 
-  test('that lost a job is INCOMPLETE, and complete after its jobs were repeated', async () => {
+  it('is INCOMPLETE after it lost a job, and complete after a retry', async () => {
     const { observation } = await submitted(wanted('lost', { exposures: 2 }));
     await jobsOf(observation.id, 3);
     const [first, second] = await worker.acquire(2);
@@ -174,7 +174,7 @@ describe('an observation', () => {
 });
 
 describe('an observation', () => {
-  test.each([
+  it.each([
     ['idempotencyKey', { idempotencyKey: '' }, '1 to 200'],
     ['field', { field: 'M31' }, 'LK-042'],
     ['exposures', { exposures: 0 }, 'at least 1'],
@@ -184,7 +184,7 @@ describe('an observation', () => {
     ['command', { command: '' }, '1 to 4096'],
     ['arguments.1', { arguments: ['a', '{{b}}'] }, 'without {{…}}'],
     ['calibration', { calibration: '' }, '1 to 255'],
-  ])('with a bad %s is refused, and nothing is written', async (path, bad, expected) => {
+  ])('refuses a bad %s and writes nothing', async (path, bad, expected) => {
     const before = [await allTasks(), await allObservations()];
     const { observation, userErrors } = await submitted({ ...wanted('bad'), ...bad });
     expect(observation).toBeNull();
@@ -194,7 +194,7 @@ describe('an observation', () => {
     expect([await allTasks(), await allObservations()]).toEqual(before);
   });
 
-  test('is submitted by those who may, and read by those who may', async () => {
+  it('is submitted by those who may, and read by those who may', async () => {
     const reader = await system.tokens.reader('larkspur');
     const refused = await submitted(wanted('refused'), reader);
     expect(refused.errors).toMatchObject([{ code: 'FORBIDDEN' }]);
@@ -204,10 +204,10 @@ describe('an observation', () => {
   });
 });
 
-describe('a crash', () => {
+describe('recovery from a crash', () => {
   afterEach(runAll);
 
-  test('before core was told is healed by the next start', async () => {
+  it('submits the task at the next start if core did not get it', async () => {
     await room.restart(losing(system.service('larkspur'), 'request'));
     const before = await allTasks();
     const lost = await submitted(wanted('before core'));
@@ -220,7 +220,7 @@ describe('a crash', () => {
     expect(await allTasks()).toBe(before + 1);
   });
 
-  test('after core took the task is healed by the same key: one task, and what ran meanwhile is counted', async () => {
+  it('finds the task by the same key if core has it, and counts what ran meanwhile', async () => {
     await room.restart(losing(system.service('larkspur'), 'answer'));
     const before = await allTasks();
     expect((await submitted(wanted('after core'))).errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
@@ -235,7 +235,7 @@ describe('a crash', () => {
     expect(await allTasks()).toBe(before + 1);
   });
 
-  test('while events are followed counts nothing twice and leaves nothing out', async () => {
+  it('counts nothing twice and misses nothing while it follows events', async () => {
     const { observation } = await submitted(wanted('followed', { exposures: 4 }));
     await jobsOf(observation.id, 5);
     const early = await room.db.collection('streamPlaces').findOne({});
@@ -255,7 +255,7 @@ describe('a crash', () => {
     expect((await reaches(observation.id, 'COMPLETE')).calibratedExposures).toBe(4);
   });
 
-  test('that leaves a cursor behind which core does not know is healed by a look at the jobs', async () => {
+  it('reads its jobs if core does not know its cursor', async () => {
     const { observation } = await submitted(wanted('unknown cursor'));
     await jobsOf(observation.id, 4);
     await room.service.stop();
@@ -268,7 +268,7 @@ describe('a crash', () => {
   });
 });
 
-describe('the stream of an observation', () => {
+describe('larkspurObservationChanged', () => {
   const changed = document(`subscription ($id: ID!, $after: String) {
     larkspurObservationChanged(id: $id, after: $after) { cursor event { observation { state calibratedExposures } } }
   }`);
@@ -289,7 +289,7 @@ describe('the stream of an observation', () => {
     return value.larkspurObservationChanged;
   };
 
-  test('begins with a cursor, tells each change, and goes on from a cursor without a gap', async () => {
+  it('begins with a cursor, tells each change, and goes on from a cursor without a gap', async () => {
     const { observation } = await submitted(wanted('streamed'));
     await jobsOf(observation.id, 4);
     const stream = await follow(observation.id);
@@ -315,14 +315,14 @@ describe('the stream of an observation', () => {
     await resumed.return?.();
   });
 
-  test('refuses a cursor that it never gave', async () => {
+  it('refuses a cursor that it never gave', async () => {
     const { observation } = await submitted(wanted('cursors'));
     await expect(next(await follow(observation.id, 'junk'))).rejects.toMatchObject({
       code: 'CURSOR_INVALID',
     });
   });
 
-  test('of an observation that is not there is refused', async () => {
+  it('refuses an observation that does not exist', async () => {
     await expect(next(await follow('larkspurObservation_none'))).rejects.toMatchObject({
       code: 'LARKSPUR_OBSERVATION_NOT_FOUND',
     });

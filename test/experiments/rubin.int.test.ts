@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { experiment } from '@rhizome/rubin';
 import { waitFor } from '@rhizome/testkit';
 import { losing } from './faulty-client.js';
@@ -68,7 +68,7 @@ const written = async (key: string) => {
 };
 
 describe('a workflow', () => {
-  test('that core refuses takes its quanta with it, and its key is free again', async () => {
+  it('removes its quanta when core refuses it, and frees its key', async () => {
     const refused = await submitted(wanted('refused'));
     expect(refused.workflow).toBeNull();
     expect(refused.userErrors).toMatchObject([{ code: 'REFUSED_BY_CORE', path: [] }]);
@@ -80,7 +80,7 @@ describe('a workflow', () => {
     await worker.runAll();
   });
 
-  test('becomes jobs that wait for those that their quanta need', async () => {
+  it('becomes jobs that wait for those that their quanta need', async () => {
     const { workflow, userErrors } = await submitted(wanted('graph'));
     expect(userErrors).toEqual([]);
     const jobs = await jobsOf(workflow.id, 5);
@@ -138,7 +138,7 @@ describe('a workflow', () => {
     });
   });
 
-  test('is handed over after a crash with the quanta that were written', async () => {
+  it('is handed over after a crash with the quanta that were written', async () => {
     await room.restart(losing(system.service('rubin'), 'request'));
     expect((await submitted(wanted('crash'))).errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
     await room.restart();
@@ -147,7 +147,7 @@ describe('a workflow', () => {
     expect((await worker.runAll()).length).toBe(5);
   });
 
-  test.each([
+  it.each([
     ['name', { name: '' }, 'INVALID_VALUE'],
     ['pipeline', { pipeline: 'x'.repeat(64) }, 'INVALID_VALUE'],
     ['quanta', { quanta: [] }, 'INVALID_VALUE'],
@@ -163,7 +163,7 @@ describe('a workflow', () => {
     ],
     ['quanta.0.needs', { quanta: [quantum('a', 'a')] }, 'GRAPH_CIRCULAR'],
     ['memoryMiB', { memoryMiB: 0 }, 'INVALID_VALUE'],
-  ])('with a bad %s is refused, and nothing is written', async (path, bad, code) => {
+  ])('refuses a bad %s and writes nothing', async (path, bad, code) => {
     const before = await written('bad');
     const { workflow, userErrors } = await submitted({ ...wanted('bad'), ...bad });
     expect(workflow).toBeNull();
@@ -172,7 +172,7 @@ describe('a workflow', () => {
     expect(await written('bad')).toEqual(before);
   });
 
-  test('with a circle is told which', async () => {
+  it('refuses a cycle and names it', async () => {
     const { userErrors } = await submitted(
       wanted('circle', { quanta: [quantum('a', 'c'), quantum('b', 'a'), quantum('c', 'b')] }),
     );

@@ -1,14 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import * as library from '@rhizome/experiment';
 
 const root = join(fileURLToPath(import.meta.url), '..', '..', '..', '..');
 const page = readFileSync(join(root, 'docs/how-to/write-an-experiment.md'), 'utf8');
 
 describe('the page on writing an experiment', () => {
-  test('names files that are there', () => {
+  it('names files that are there', () => {
     const named = [...page.matchAll(/`((?:src|experiments|test|lib|schema)\/[\w./-]+)`/g)].map(
       ([, path]) => path ?? '',
     );
@@ -19,7 +19,7 @@ describe('the page on writing an experiment', () => {
     expect(missing).toEqual([]);
   });
 
-  test('names functions that are there', () => {
+  it('names functions that are there', () => {
     for (const name of [
       'createSubmissions',
       'ExperimentInputErrors',

@@ -1,7 +1,7 @@
 // For each mutation of the public schema: what is wrong is told with a code, its place and its value, and nothing is written.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { connectMongo } from '@rhizome/mongo';
 import { leftovers, type TestClient, waitFor } from '@rhizome/testkit';
 import type { Answer } from '../system/api.js';
@@ -149,7 +149,7 @@ describe.each(transports)('over %s', (transport) => {
     return (await system.api().data<{ tasks: { nodes: unknown[] } }>(query)).tasks.nodes.length;
   }
 
-  test('the table speaks of every mutation of the public schema', async () => {
+  it('covers every mutation of the public schema', async () => {
     const { __schema } = await system
       .api()
       .data<{ __schema: { mutationType: { fields: { name: string }[] } } }>(
@@ -160,8 +160,8 @@ describe.each(transports)('over %s', (transport) => {
     expect(Object.keys(good).sort()).toEqual(all);
   });
 
-  test.each(cases.map((one) => [one.mutation, one.wrong, one] as const))(
-    '%s: %s',
+  it.each(cases.map((one) => [one.mutation, one.wrong, one] as const))(
+    'refuses %s: %s',
     async (mutation, _, one) => {
       const before = await stored();
       const { data, errors } = await send(mutation, changed(good[mutation]?.[1] ?? {}, one.change));
@@ -182,7 +182,7 @@ describe.each(transports)('over %s', (transport) => {
     },
   );
 
-  test('one bad job of a batch does not sink the others', async () => {
+  it('accepts the good jobs of a batch with a bad one', async () => {
     const input = changed(good['submitJobs']?.[1] ?? {}, [
       [
         'jobs',
@@ -207,7 +207,7 @@ describe.each(transports)('over %s', (transport) => {
     expect(await jobsOf(system.api(), ids)).toHaveLength(2);
   });
 
-  test('and the inputs that the table changes are good ones', async () => {
+  it('accepts the unchanged inputs of the table', async () => {
     // What drains the worker, or closes its queue, comes last.
     const last = ['setQueueState', 'drainWorker'];
     const first = Object.keys(good).filter((name) => ![...last, ...goodElsewhere].includes(name));

@@ -4,7 +4,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import { type CommandLine, commandLineOf } from '../system/cli.js';
 import { gateBeside } from '../system/gated-payload.js';
@@ -52,20 +52,20 @@ async function submitted(shell: string, ...flags: string[]): Promise<string> {
   return id ?? '';
 }
 
-describe('submit and watch', () => {
-  test('submits a job, watches it to its end, and ends with 0 because it FINISHED', async () => {
+describe('rhizome submit and watch', () => {
+  it('submits a job, watches it to its end, and ends with 0 because it FINISHED', async () => {
     const ended = await cli.run(submitArgs('echo out; echo err >&2', '--name', 'greeting', '--watch'));
     expect(ended).toMatchObject({ exitCode: 0, stderr: '' });
     expect(ended.stdout).toMatch(/→ FINISHED {2}attempt 1 {2}exit code 0/);
   });
 
-  test('a watched job that fails gives exit code 1, and its own exit code is shown', async () => {
+  it('returns exit code 1 for a watched job that fails, and shows the exit code of the payload', async () => {
     const ended = await cli.run(submitArgs('exit 7', '--attempts', '1', '--watch'));
     expect(ended.exitCode).toBe(1);
     expect(ended.stdout).toMatch(/→ FAILED {2}attempt 1 {2}exit code 7/);
   });
 
-  test('with --json each event is a document on a line of its own', async () => {
+  it('prints each event as one JSON document per line with --json', async () => {
     const ended = await cli.run(['--json', ...submitArgs('true', '--name', 'documents', '--watch')]);
     expect(ended.exitCode).toBe(0);
     const documents = ended.stdout.split('\n').filter((line) => line.startsWith('{"'));
@@ -73,13 +73,13 @@ describe('submit and watch', () => {
     expect(states.at(-1)).toBe('FINISHED');
   });
 
-  test('a count makes a task, whose progress is watched until all jobs FINISHED', async () => {
+  it('makes a task from a count, and watches it until all jobs are FINISHED', async () => {
     const ended = await cli.run(submitArgs('echo {{index}}', '--name', 'five', '--count', '5', '--watch'));
     expect(ended.exitCode).toBe(0);
     expect(ended.stdout).toMatch(/five .* 100 % of 5 {2}FINISHED/);
   });
 
-  test('a YAML file is one task, with a job for each set of parameters', async () => {
+  it('makes one task from a YAML file, with a job for each parameter set', async () => {
     const file = join(dirname(system.data), 'task.yaml');
     const lines = [
       `experiment: ${experiment}`,
@@ -99,7 +99,7 @@ describe('submit and watch', () => {
     expect(listed.map(({ name }) => name).sort()).toEqual(['greet Ada 0', 'greet Emmy 1']);
   });
 
-  test('a file with faults is refused with its name and what would be right, and nothing is sent', async () => {
+  it('refuses a task file with errors by its name and what would be right, and sends nothing', async () => {
     await writeFile(join(dirname(system.data), 'wrong.yaml'), 'experiment: 5\ncolour: red\n');
     const { exitCode, stderr } = await cli.run(['submit', '-f', 'wrong.yaml']);
     expect(exitCode).toBe(2);
@@ -107,20 +107,20 @@ describe('submit and watch', () => {
     expect(stderr).toMatch(/colour/);
   });
 
-  test('what core refuses is told with its place and its code', async () => {
+  it('shows the path and code of what core refuses', async () => {
     const { exitCode, stderr } = await cli.run(submitArgs('true', '--share', 'larkspur/nowhere'));
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(/refused: jobs\.0\.share: .*larkspur\/nowhere.* \[SHARE_NOT_FOUND\]/);
   });
 
-  test('the same key submits nothing twice', async () => {
+  it('submits nothing twice with the same key', async () => {
     const first = await submitted('true', '--key', 'once', '--name', 'once');
     expect(await submitted('true', '--key', 'once', '--name', 'once')).toBe(first);
   });
 });
 
-describe('looking at jobs', () => {
-  test('list shows the newest first, and filters', async () => {
+describe('rhizome list, show and why', () => {
+  it('lists the newest jobs first, and filters them', async () => {
     const older = await submitted('true', '--name', 'older', '--label', 'story=list');
     const newer = await submitted('true', '--name', 'newer', '--label', 'story=list');
     const { stdout } = await cli.run(['list', '--label', 'story=list']);
@@ -132,14 +132,14 @@ describe('looking at jobs', () => {
     expect((await cli.run(['list', '--json', '-s', 'throttled'])).json()).toEqual([]);
   });
 
-  test('list --tasks shows tasks', async () => {
+  it('lists tasks with --tasks', async () => {
     const { exitCode, stdout } = await cli.run(['list', '--tasks']);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^TASK +EXPERIMENT +NAME +STATE/);
     expect(stdout).toMatch(/five +FINISHED +100 % +5 /);
   });
 
-  test('show tells attempts, the real exit code and the history', async () => {
+  it('shows attempts, the exit code and the history of a job', async () => {
     const id = await submitted('test "$RHIZOME_ATTEMPT" = 2 || exit 3', '--name', 'second try');
     await watch.untilState(id, 'FINISHED', 20_000);
     const { stdout, exitCode } = await cli.run(['show', id]);
@@ -155,7 +155,7 @@ describe('looking at jobs', () => {
     expect(shown.attempts.map(({ exitCode: code }) => code)).toEqual([3, 0]);
   });
 
-  test('logs gives each stream where it belongs, of any attempt', async () => {
+  it('logs gives each stream where it belongs, of any attempt', async () => {
     const id = await submitted(
       'echo "out $RHIZOME_ATTEMPT"; echo "err $RHIZOME_ATTEMPT" >&2; test $RHIZOME_ATTEMPT = 2',
     );
@@ -169,7 +169,7 @@ describe('looking at jobs', () => {
     ]);
   });
 
-  test('logs and show let no control characters of a job reach a terminal', async () => {
+  it('logs and show let no control characters of a job reach a terminal', async () => {
     const job = await submitted(
       "printf '\\033]0;title\\007\\033[31mred\\033[0m\\r\\n'; exit 3",
       '--attempts',
@@ -185,7 +185,7 @@ describe('looking at jobs', () => {
     expect(shown.stdout).not.toContain('\x1b');
   });
 
-  test('show --json has the GPU request', async () => {
+  it('shows the GPU request in `show --json`', async () => {
     const job = await submitted('true', '--gpu', 'count=64', '--gpu', 'vendor=AMD');
     const shown = await cli.run(['show', '--json', job]);
     expect(shown.json<{ requirements: { gpu: unknown } }>().requirements.gpu).toMatchObject({
@@ -196,7 +196,7 @@ describe('looking at jobs', () => {
     expect((await cli.run(['cancel', job])).exitCode).toBe(0);
   });
 
-  test('logs -f shows lines while the payload runs, and ends when it has', async () => {
+  it('logs -f shows lines while the payload runs, and ends when it has', async () => {
     const gate = gateBeside(system.data);
     const id = await submitted(`echo first; ${gate.wait}; echo last`);
     const following = cli.start(['logs', '-f', id]);
@@ -207,7 +207,7 @@ describe('looking at jobs', () => {
     expect(await following.exited).toMatchObject({ code: 0 });
   });
 
-  test('why says what a waiting job waits for', async () => {
+  it('explains what a waiting job waits for', async () => {
     const id = await submitted('true', '--cores', '4000');
     const { exitCode, stdout } = await cli.run(['why', id]);
     expect(exitCode).toBe(0);
@@ -216,7 +216,7 @@ describe('looking at jobs', () => {
     await cli.run(['cancel', id]);
   });
 
-  test('why tells queues, workers and devices for each constraint, alone and together', async () => {
+  it('counts queues, workers and devices for each constraint, alone and together', async () => {
     const gpu = { count: 1, minComputeCapability: '9.0' };
     const requirements = { memoryMiB: 64, diskMiB: 1, walltimeSeconds: 600, gpu };
     const [id = ''] = await submit(system.api(), [{ requirements }]);
@@ -230,7 +230,7 @@ describe('looking at jobs', () => {
     await cli.run(['cancel', id]);
   });
 
-  test('gpus shows what the workers reported, by model, driver and runtime', async () => {
+  it('gpus shows what the workers reported, by model, driver and runtime', async () => {
     const { exitCode, stdout } = await cli.run(['gpus']);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(
@@ -245,7 +245,7 @@ describe('looking at jobs', () => {
     expect((await cli.run(['gpus', '--vendor', 'intel'])).stdout).toContain('No GPUs found');
   });
 
-  test('queues and workers show what there is', async () => {
+  it('queues and workers show what there is', async () => {
     expect((await cli.run(['queues'])).stdout).toMatch(/playground +.*ONLINE/);
     expect((await cli.run(['queues', '--json'])).json()).toMatchObject([{ name: 'playground' }]);
     expect((await cli.run(['workers'])).stdout).toMatch(/pilot-1/);
@@ -255,8 +255,8 @@ describe('looking at jobs', () => {
   });
 });
 
-describe('changing jobs', () => {
-  test('cancel ends a running job for good', async () => {
+describe('rhizome cancel and retry', () => {
+  it('cancels a running job', async () => {
     const id = await submitted('sleep 600');
     await watch.untilState(id, 'RUNNING', 20_000);
     expect(await cli.run(['cancel', id, '--reason', 'enough'])).toMatchObject({
@@ -269,7 +269,7 @@ describe('changing jobs', () => {
     expect(again.stderr).toMatch(/\[JOB_STATE_CONFLICT\]/);
   });
 
-  test('cancel and retry take all jobs of a task, too', async () => {
+  it('cancels and retries all jobs of a task', async () => {
     const args = ['--cores', '4000', '--count', '3', '--name', 'three'];
     const task = /task_\w+/.exec((await cli.run(submitArgs('true', ...args))).stdout)?.[0] ?? '';
     const isThere = async () =>
@@ -284,7 +284,7 @@ describe('changing jobs', () => {
     expect(await cli.run(['cancel', '--task', task])).toMatchObject({ exitCode: 0, stdout: '3 cancelled' });
   });
 
-  test('retry makes a new job of one that failed', async () => {
+  it('retries a failed job as a new job', async () => {
     const id = await submitted('exit 1', '--attempts', '1');
     await watch.untilState(id, 'FAILED', 20_000);
     const { exitCode, stdout } = await cli.run(['retry', id]);
@@ -295,8 +295,8 @@ describe('changing jobs', () => {
   });
 });
 
-describe('exit codes for scripts', () => {
-  test.each([
+describe('exit codes', () => {
+  it.each([
     ['an unknown command', ['launch'], 2, /unknown command/],
     ['a missing argument', ['show'], 2, /missing required argument/],
     ['a number out of range', ['list', '-n', '0'], 2, /1 to 10000/],
@@ -307,14 +307,14 @@ describe('exit codes for scripts', () => {
       /not found, or you may not see it/,
     ],
     ['a task that is not there', ['watch', 'task_00000000000000000000000000'], 3, /not found/],
-  ])('%s', async (_, args, exitCode, message) => {
+  ])('follows the table: %s', async (_, args, exitCode, message) => {
     const ended = await cli.run(args);
     expect(ended.exitCode).toBe(exitCode);
     expect(ended.stderr).toMatch(message);
     expect(ended.stdout).toBe('');
   });
 
-  test('4 where the token is not good, or does not permit it', async () => {
+  it('is 4 if the token is invalid or lacks permission', async () => {
     const bad = await cli.run(['list'], {
       env: { RHIZOME_URL: system.file.url, RHIZOME_TOKEN: 'not-a-token' },
     });
@@ -324,21 +324,21 @@ describe('exit codes for scripts', () => {
     expect(await cli.run(submitArgs('true'), { env: reader })).toMatchObject({ exitCode: 4 });
   });
 
-  test('4 with a word where to look when no gateway is known', async () => {
+  it('is 4 with a hint if no gateway is known', async () => {
     const nowhere = await folderElsewhere();
     const { exitCode, stderr } = await cli.run(['list'], { cwd: nowhere });
     expect(exitCode).toBe(4);
     expect(stderr).toMatch(/npm run playground/);
   });
 
-  test('5 where nobody answers', async () => {
+  it('is 5 if the gateway does not answer', async () => {
     const env = { RHIZOME_URL: 'http://127.0.0.1:9/graphql', RHIZOME_TOKEN: system.file.token };
     expect(await cli.run(['list'], { env })).toMatchObject({ exitCode: 5 });
   });
 });
 
-describe('login and completion', () => {
-  test('login keeps gateway and token for its owner alone, and commands elsewhere use them', async () => {
+describe('rhizome login and completion', () => {
+  it('stores gateway and token for their owner only, and uses them elsewhere', async () => {
     const elsewhere = await folderElsewhere();
     const login = await cli.run(['login', '--url', system.file.url], {
       cwd: elsewhere,
@@ -355,7 +355,7 @@ describe('login and completion', () => {
     expect(await cli.run(['queues'], { cwd: elsewhere })).toMatchObject({ exitCode: 0 });
   });
 
-  test('completions parse in bash, and complete commands and flags', async () => {
+  it('completions parse in bash, and complete commands and flags', async () => {
     const { stdout } = await cli.run(['completion', 'bash']);
     const file = join(dirname(system.data), 'completion.bash');
     await writeFile(file, `${stdout}\n`);
@@ -370,13 +370,13 @@ describe('login and completion', () => {
     expect(await complete('rhizome', 'submit', '--exp')).toEqual(['--experiment']);
   });
 
-  test.each(['zsh', 'fish'])('completions for %s are printed', async (shell) => {
+  it.each(['zsh', 'fish'])('completions for %s are printed', async (shell) => {
     const { exitCode, stdout } = await cli.run(['completion', shell]);
     expect(exitCode).toBe(0);
     for (const word of ['submit', 'watch', 'logs', 'cancel']) expect(stdout).toContain(word);
   });
 
-  test('help names every command and the exit codes', async () => {
+  it('names every command and the exit codes in the help', async () => {
     const { exitCode, stdout } = await cli.run(['--help']);
     expect(exitCode).toBe(0);
     const commands = [
@@ -397,7 +397,7 @@ describe('login and completion', () => {
     expect(stdout).toMatch(/Exit codes: 0 success/);
   });
 
-  test('a job submitted by somebody else is not seen by who has no role in its experiment', async () => {
+  it('hides a job from a user without a role in its experiment', async () => {
     const [id = ''] = await submit(system.api(), [{}]);
     const token = await system.identities.issuer.mint({
       subject: 'stranger@playground',

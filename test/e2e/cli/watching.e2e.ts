@@ -1,7 +1,7 @@
 // `watch` and `logs -f` as people end them: by Ctrl-C, by a pipe that is closed, and when the gateway does not answer.
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import { beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, it } from '@jest/globals';
 import { freePort } from '@rhizome/playground';
 import { spawnProcess, type TestProcess } from '@rhizome/testkit';
 import type { Api } from '../system/api.js';
@@ -38,10 +38,10 @@ async function talking(): Promise<{ readonly id: string; open(): void }> {
   return { id, open: () => gate.open() };
 }
 
-test.each([
+it.each([
   ['watch', /talking: RUNNING|→ RUNNING/],
   ['logs -f', /^out$/],
-])('%s ends at once with Ctrl-C, with the exit code that shells have for it', async (command, shown) => {
+])('ends %s immediately on Ctrl-C, with the usual exit code of shells', async (command, shown) => {
   const { id, open } = await talking();
   const watching = cli.start([...command.split(' '), id], { env: environment() });
   await watching.line(shown, soonMs);
@@ -50,7 +50,7 @@ test.each([
   open();
 });
 
-test('Ctrl-C ends a command that waits for a gateway that does not answer', async () => {
+it('ends a command that waits for a silent gateway on Ctrl-C', async () => {
   const silent = createServer();
   const asked = new Promise<void>((resolve) => {
     silent.on('connection', (socket) => {
@@ -69,8 +69,8 @@ test('Ctrl-C ends a command that waits for a gateway that does not answer', asyn
   silent.close();
 });
 
-test.each(['watch', 'logs -f'])(
-  '%s of a gateway that is not there ends with its exit code',
+it.each(['watch', 'logs -f'])(
+  'ends %s with its exit code if there is no gateway',
   async (command) => {
     const env = { ...environment(), RHIZOME_URL: `http://127.0.0.1:${await freePort()}/graphql` };
     const ended = await cli.run([...command.split(' '), 'job_any'], { env });
@@ -78,8 +78,8 @@ test.each(['watch', 'logs -f'])(
   },
 );
 
-test.each(['| head -n 1', '2>&1 | head -n 1'])(
-  'a reader that has enough ends `logs -f … %s` without a complaint',
+it.each(['| head -n 1', '2>&1 | head -n 1'])(
+  'ends `logs -f … %s` silently when its reader closes the pipe',
   async (pipe) => {
     const { id, open } = await talking();
     const program = join(root, 'clients', 'cli', 'bin', 'rhizome.mjs');
@@ -97,6 +97,6 @@ test.each(['| head -n 1', '2>&1 | head -n 1'])(
   },
 );
 
-test('ends with its system in order', async () => {
+it('ends with its system in order', async () => {
   expect(await pilot.kill('SIGTERM')).toMatchObject({ code: 0 });
 });

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { PlaygroundFile } from '@rhizome/playground';
 import { leftovers, spawnProcess, waitFor } from '@rhizome/testkit';
 import { apiOf } from '../system/api.js';
@@ -40,7 +40,7 @@ function killHard(pid: number | undefined): number {
 }
 
 describe.each(transports)('over %s', (transport) => {
-  test('Ctrl-C in the terminal of npm ends all within 5 s, payloads too; a restart finds its data and goes on', async () => {
+  it("ends everything on Ctrl-C in npm's terminal, including payloads; a restart continues with its data", async () => {
     const data = await dataFolder();
     const args = ['--no-tour', '--pilots', '1', '--port', '0', '--data', data, '--transport', transport];
     const npm = spawnProcess({
@@ -84,7 +84,7 @@ describe.each(transports)('over %s', (transport) => {
     expect(await again.stop()).toMatchObject({ code: 0 });
   });
 
-  test('a playground that is killed takes everything with it, and a restart finds its data', async () => {
+  it('leaves no process behind when it is killed; a restart finds its data', async () => {
     const system = await startPlayground({ transport, pilots: 1 });
     const [id = ''] = await submit(system.api(), [{ name: 'kept', shell: stubborn }]);
     await waitFor('the payload', () => processesWith(`RHIZOME_JOB_ID=${id}`).length >= 2, {
@@ -103,8 +103,8 @@ describe.each(transports)('over %s', (transport) => {
   });
 });
 
-describe('what cannot begin', () => {
-  test('a taken port is told before anything is started', async () => {
+describe('starting the playground', () => {
+  it('reports a port that is in use before anything is started', async () => {
     const server = leftovers.use(createServer());
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
@@ -117,7 +117,7 @@ describe('what cannot begin', () => {
     expect(told(processesWith(data))).toBe('none');
   });
 
-  test("--reset is refused where the store is run elsewhere: its data is not the playground's to forget", async () => {
+  it('refuses --reset for an external store', async () => {
     const data = await dataFolder();
     const elsewhere = { MONGODB_URI: 'mongodb://127.0.0.1:9/?replicaSet=theirs' };
     const playground = spawnPlayground('playground', ['--reset', '--port', '0', '--data', data], elsewhere);
@@ -125,7 +125,7 @@ describe('what cannot begin', () => {
     expect(playground.stderr.join('\n')).toContain('no --reset together with MONGODB_URI');
   });
 
-  test('a second playground on the same data is refused, also with --reset, and the first goes on', async () => {
+  it('refuses a second playground on the same data, also with --reset; the first continues', async () => {
     const first = await startPlayground();
     const [id = ''] = await submit(first.api(), [{}]);
     const second = spawnPlayground('second', ['--reset', '--port', '0', '--data', first.data]);
@@ -138,7 +138,7 @@ describe('what cannot begin', () => {
   });
 });
 
-test('--reset forgets what was there, and nothing else', async () => {
+it('deletes only its own data with --reset', async () => {
   const first = await startPlayground();
   const [id = ''] = await submit(first.api(), [{}]);
   await first.stop();
@@ -153,8 +153,8 @@ test('--reset forgets what was there, and nothing else', async () => {
   await again.stop();
 });
 
-describe('while it runs', () => {
-  test('a service that dies ends the playground with a clear message, and nothing is left', async () => {
+describe('a running playground', () => {
+  it('ends with a clear message and leaves nothing behind when a service dies', async () => {
     const system = await startPlayground({ transport: 'http' });
     const everything = [...treeOf(system.process.pid), ...processesWith(system.data)];
     const core = killHard(system.file.pids['core']);
@@ -163,7 +163,7 @@ describe('while it runs', () => {
     await untilGone(everything, endWithinMs);
   });
 
-  test('so does the store', async () => {
+  it('ends with a clear message when the store dies', async () => {
     const system = await startPlayground();
     const mongod = processesWith(system.data).find(({ commandLine }) =>
       /^\S*mongod --dbpath/.test(commandLine),
@@ -173,7 +173,7 @@ describe('while it runs', () => {
     expect(system.process.stderr.join('\n')).toMatch(/mongod on port \d+ ended with status 137: Killed/);
   });
 
-  test('a pilot that dies is told, and the system goes on', async () => {
+  it('reports a pilot that dies, and continues', async () => {
     const system = await startPlayground({ pilots: 1 });
     killHard(system.file.pids['pilot-1']);
     await system.process.line(/pilot-1 \(process \d+\) was ended by SIGKILL; its jobs go to others/, 5_000);
@@ -181,7 +181,7 @@ describe('while it runs', () => {
     expect(await system.stop()).toMatchObject({ code: 0 });
   });
 
-  test('SIGTERM to npm ends it as well', async () => {
+  it('ends on SIGTERM to npm as well', async () => {
     const data = await dataFolder();
     await mkdir(dirname(data), { recursive: true });
     const args = ['--no-tour', '--pilots', '0', '--port', '0', '--data', data];
@@ -200,7 +200,7 @@ describe('while it runs', () => {
   });
 });
 
-test('Ctrl-C while it starts ends it, too', async () => {
+it('ends on Ctrl-C while it starts', async () => {
   const data = await dataFolder();
   const playground = spawnPlayground('playground', [
     '--no-tour',

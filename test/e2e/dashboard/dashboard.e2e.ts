@@ -1,6 +1,6 @@
 // The dashboard in a real browser: counts, a task and a log move without a reload, also across a restart of the gateway.
 import { randomUUID } from 'node:crypto';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { TestProcess } from '@rhizome/testkit';
 import type { Browser, Page } from 'playwright-core';
 import type { Api } from '../system/api.js';
@@ -52,7 +52,7 @@ async function submitTask(name: string, shells: readonly string[]): Promise<stri
 }
 
 describe('the dashboard', () => {
-  test('counts jobs by state, and the counts move', async () => {
+  it('counts jobs by state, and the counts move', async () => {
     const { page, faults } = await signedIn();
     // The token is not left in the address, where it would be copied or kept.
     expect(page.url()).toBe(`${origin}/`);
@@ -70,7 +70,7 @@ describe('the dashboard', () => {
     expect(faults).toEqual([]);
   });
 
-  test('shows a task, found by a link, and its progress moves to the end', async () => {
+  it('shows a task, found by a link, and its progress moves to the end', async () => {
     const gate = gateBeside(system.data);
     const id = await submitTask('a task to watch', [gate.wait, gate.wait]);
     const { page } = await signedIn();
@@ -90,7 +90,7 @@ describe('the dashboard', () => {
     await page.getByRole('list', { name: 'Jobs by state' }).waitFor(soon);
   });
 
-  test('shows the end of a log as it is written, across a restart of the gateway: nothing lost, nothing twice', async () => {
+  it('shows the end of a log as it is written, across a restart of the gateway: nothing lost, nothing twice', async () => {
     const [second, third] = [gateBeside(system.data), gateBeside(system.data)];
     const shell = `echo first; ${second.wait}; echo second; ${third.wait}; echo third; echo of errors >&2`;
     const [id = ''] = await submit(api, [{ name: 'talkative', shell }]);
@@ -128,7 +128,7 @@ describe('the dashboard', () => {
     expect(requests.filter((url) => (url.split('#')[0] ?? '').includes(system.token))).toEqual([]);
   });
 
-  test('asks for a token, says when it is none that the gateway takes, and takes a pasted one', async () => {
+  it('asks for a token, says when it is none that the gateway takes, and takes a pasted one', async () => {
     const { page } = await openPage(browser, `${origin}/`);
     const field = page.getByLabel(/Paste a token/);
     await field.fill('no-such-token');
@@ -147,7 +147,7 @@ describe('the dashboard', () => {
     await field.waitFor(soon);
   });
 
-  test('asks for another token when the one it was given ends, and goes on where it was', async () => {
+  it('asks for another token when the one it was given ends, and goes on where it was', async () => {
     const { issuer } = system.identities;
     const [id = ''] = await submit(api, [{ name: 'seen with two tokens', shell: 'true' }]);
     const short = await issuer.mint({
@@ -164,7 +164,7 @@ describe('the dashboard', () => {
     await page.getByRole('heading', { name: 'seen with two tokens' }).waitFor(soon);
   });
 
-  test('asks again by itself for what it could not read', async () => {
+  it('asks again by itself for what it could not read', async () => {
     const [id = ''] = await submit(api, [{ name: 'read at the second try', shell: 'echo readable' }]);
     const { page } = await signedIn();
     await page.getByRole('link', { name: 'read at the second try' }).waitFor(soon);
@@ -181,7 +181,7 @@ describe('the dashboard', () => {
     expect(page.url()).toBe(`${origin}/jobs/${id}`);
   });
 
-  test('fits a narrow screen, however long names are, and names each view', async () => {
+  it('fits a narrow screen, however long names are, and names each view', async () => {
     const name = `mc23_13p6TeV.801169.${'Py8EG_A14NNPDF23LO_jj_'.repeat(6)}HITS`;
     const [id = ''] = await submit(api, [{ name, shell: 'echo done' }]);
     const { page, faults } = await signedIn();
@@ -197,7 +197,7 @@ describe('the dashboard', () => {
     expect(faults).toEqual([]);
   });
 
-  test('says so where there is no such job', async () => {
+  it('says so where there is no such job', async () => {
     const { page } = await signedIn('/jobs/job_nowhere');
     await page
       .getByRole('alert')
@@ -205,7 +205,7 @@ describe('the dashboard', () => {
       .waitFor(soon);
   });
 
-  test('ends with its system in order', async () => {
+  it('ends with its system in order', async () => {
     expect(await pilot.kill('SIGTERM')).toMatchObject({ code: 0 });
   });
 });

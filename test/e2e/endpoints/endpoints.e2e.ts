@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createTokenIssuer, type Grant, type PrincipalKind } from '@rhizome/authz';
 import { waitFor } from '@rhizome/testkit';
 import { WebSocket } from 'ws';
@@ -85,7 +85,7 @@ async function knock(
 }
 
 describe.each(addresses)('%s', (name) => {
-  test.each(kinds)('answers no POST with a token that is: %s', async (kind) => {
+  it.each(kinds)('answers no POST with a token that is: %s', async (kind) => {
     const token = bad.get(kind);
     const { status, data, errors } = await apiOf(urlOf(name), token).post('{ __typename }');
     expect([status, data ?? null]).toEqual([401, null]);
@@ -93,18 +93,18 @@ describe.each(addresses)('%s', (name) => {
     if (token !== undefined && token.length > 10) expect(JSON.stringify(errors)).not.toContain(token);
   });
 
-  test.each(kinds)('closes a WebSocket with a token that is: %s', async (kind) => {
+  it.each(kinds)('closes a WebSocket with a token that is: %s', async (kind) => {
     expect([4401, 4403]).toContain((await knock(urlOf(name), bad.get(kind))).code);
   });
 
-  test('lets a good token in', async () => {
+  it('lets a good token in', async () => {
     expect(await apiOf(urlOf(name), system.token).post('{ __typename }')).toMatchObject({ status: 200 });
     expect(await knock(urlOf(name), system.token)).toEqual({ type: 'connection_ack' });
   });
 });
 
-describe("the gateway's other doors", () => {
-  test.each(kinds)('open to no token that is: %s', async (kind) => {
+describe('other endpoints of the gateway', () => {
+  it.each(kinds)('refuses a token that is: %s', async (kind) => {
     const headers = bearer(bad.get(kind));
     const query = encodeURIComponent('{ viewer { subject } }');
     expect((await fetch(`${system.url}?query=${query}`, { headers })).status).toBe(401);
@@ -117,7 +117,7 @@ describe("the gateway's other doors", () => {
     expect((await fetch(new URL('/metrics', system.url), { headers })).status).toBe(401);
   });
 
-  test('say that they are healthy and ready to anybody, and nothing more', async () => {
+  it('reports health and readiness to anybody, and nothing more', async () => {
     for (const path of ['/healthz', '/readyz']) {
       const answer = await fetch(new URL(path, system.url));
       expect(answer.status).toBe(200);
@@ -126,7 +126,7 @@ describe("the gateway's other doors", () => {
   });
 });
 
-describe('who is in does what the token permits', () => {
+describe('permissions of a token', () => {
   const submission = (of: string) => ({
     input: { experiment: of, idempotencyKey: randomUUID(), jobs: [jobInput({})] },
   });
@@ -134,12 +134,12 @@ describe('who is in does what the token permits', () => {
     'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { code } } }';
   const forbidden = { errors: [{ extensions: { code: 'FORBIDDEN' } }] };
 
-  test.each<[string, () => Promise<string>]>([
+  it.each<[string, () => Promise<string>]>([
     ['a reader', () => system.identities.reader()],
     ['a user of another experiment', () => mint('user', [{ experiment: 'atlas', roles: ['USER'] }])],
     ['a pilot', () => system.identities.pilot('playground')],
     ["another experiment's service", () => system.identities.service('atlas')],
-  ])('%s submits nothing here', async (_, token) => {
+  ])('refuses a submission by %s', async (_, token) => {
     const answer = await system
       .api(await token())
       .post<{ submitJobs: null }>(submitJobs, submission(experiment));
@@ -147,7 +147,7 @@ describe('who is in does what the token permits', () => {
     expect(answer.errors?.[0]?.message).toContain('job:submit');
   });
 
-  test('jobs of an experiment without a role are not seen: not by id, not in a list, not counted, not live', async () => {
+  it('jobs of an experiment without a role are not seen: not by id, not in a list, not counted, not live', async () => {
     const stranger = await mint('stranger', [{ experiment: 'atlas', roles: ['USER'] }]);
     const watch = await watchJobs(system.client(stranger));
     const all = await watchJobs(system.client());
@@ -175,7 +175,7 @@ describe('who is in does what the token permits', () => {
     expect(watch.of(id)).toEqual([]);
   });
 
-  test("a user changes no other user's job", async () => {
+  it("refuses a user's changes to jobs of other users", async () => {
     const [id = ''] = await submit(system.api(), [{ requirements: { cores: 4000 } }]);
     const token = await mint('user', [{ experiment, roles: ['USER'] }]);
     const { cancelJobs } = await system
@@ -188,7 +188,7 @@ describe('who is in does what the token permits', () => {
     expect(await jobOf(system.api(), id)).toMatchObject({ state: 'ACTIVATED' });
   });
 
-  test('a human is no pilot, and a pilot serves its own queue alone', async () => {
+  it('refuses pilot actions to people, and other queues to pilots', async () => {
     const worker = await speakAsWorker(system, { name: 'rightful' });
     const variables = { input: { workerId: worker.id, count: 1, free: spokenCapacity } };
     for (const token of [await system.identities.pilot('another'), await system.identities.reader()])
@@ -197,7 +197,7 @@ describe('who is in does what the token permits', () => {
     expect(await system.api(user).post(acquireMutation, variables)).toMatchObject(forbidden);
   });
 
-  test('operators alone open and close queues', async () => {
+  it('operators alone open and close queues', async () => {
     const close =
       'mutation { setQueueState(input: { name: "playground", state: OFFLINE, reason: "mine" }) { userErrors { code } } }';
     for (const token of [await system.identities.reader(), await mint('user', everywhere('USER'))])
@@ -208,14 +208,14 @@ describe('who is in does what the token permits', () => {
     expect(queue.state).toBe('ONLINE');
   });
 
-  test('the schema of a service is for operators, and what is asked of it directly is checked as well', async () => {
+  it("shows a service's schema to operators only, and checks direct requests to services as well", async () => {
     const reader = await system.identities.reader();
     const answer = await apiOf(system.service('core').url, reader).post(submitJobs, submission(experiment));
     expect(answer).toMatchObject(forbidden);
   });
 });
 
-test('tokens are in no log', async () => {
+it('tokens are in no log', async () => {
   const logs = join(system.data, 'logs');
   for (const name of await readdir(logs)) {
     const text = await readFile(join(logs, name), 'utf8');

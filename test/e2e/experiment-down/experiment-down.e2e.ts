@@ -1,6 +1,6 @@
 // An experiment's service dies: only its own fields are null, with one error that names it; everybody else goes on, and it comes back.
 import { randomUUID } from 'node:crypto';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { type Api } from '../system/api.js';
 import { jobOf, submit } from '../system/jobs.js';
@@ -95,8 +95,8 @@ beforeAll(async () => {
 
 const everything = () => api.post<Details>(details, { experiments: ['atlas', 'epic'] });
 
-describe('while an experiment is down', () => {
-  test('before, each experiment tells what its own jobs are to it', async () => {
+describe('an experiment that is down', () => {
+  it('answers for its jobs before it goes down', async () => {
     const { data, errors } = await everything();
     expect(errors).toBeUndefined();
     const shown = data?.jobs.nodes.map(({ id, atlas, epic }) => [
@@ -110,7 +110,7 @@ describe('while an experiment is down', () => {
     ]);
   });
 
-  test('only its fields are null, and each of them has one error that names it', async () => {
+  it('only its fields are null, and each of them has one error that names it', async () => {
     await system.service('atlas').kill();
     const { data, errors, status } = await everything();
     expect(status).toBe(200);
@@ -128,7 +128,7 @@ describe('while an experiment is down', () => {
     expect(errors?.[0]?.message).not.toMatch(/127\.0\.0\.1|ECONNREFUSED/);
   });
 
-  test('its root fields are null, its mutation is refused with the same word, and nothing else is touched', async () => {
+  it('its root fields are null, its mutation is refused with the same word, and nothing else is touched', async () => {
     const query = await api.post<{ atlas: null; epic: { run: { phase: string } } }>(
       '{ atlas { tasks { nodes { id } } } epic { run(runNumber: 7) { phase } } }',
     );
@@ -138,7 +138,7 @@ describe('while an experiment is down', () => {
     expect(refused.errors).toMatchObject([{ path: ['submitAtlasTask'], extensions: { subgraph: 'atlas' } }]);
   });
 
-  test('jobs of all experiments go on, and are seen live', async () => {
+  it('jobs of all experiments go on, and are seen live', async () => {
     const pilot = await startPilot(system, { name: 'busy' });
     const [own = ''] = await submit(api, [{ name: 'of an experiment without a service' }]);
     for (const id of [own, ...ids.epic]) await watch.untilState(id, 'FINISHED', 20_000);
@@ -148,12 +148,12 @@ describe('while an experiment is down', () => {
     await pilot.kill('SIGTERM');
   });
 
-  test('the gateway says that it is ready all the same', async () => {
+  it('leaves the gateway ready', async () => {
     expect((await fetch(new URL('/readyz', system.url))).status).toBe(200);
   });
 });
 
-test('when it is up again its fields are back, and it has learnt what happened while it was down', async () => {
+it('answers again after its restart, including what happened meanwhile', async () => {
   await system.startAgain('atlas');
   const { data, errors } = await everything();
   expect(errors).toBeUndefined();

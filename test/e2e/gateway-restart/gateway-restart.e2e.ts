@@ -1,5 +1,5 @@
 // The gateway goes away and comes back under clients that watch: they go on where they were, and see every event once.
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createClient } from '@rhizome/client';
 import { leftovers } from '@rhizome/testkit';
 import { type Api, apiOf } from '../system/api.js';
@@ -54,8 +54,8 @@ describe.each(transports)('over %s', (transport) => {
     );
   });
 
-  test.each(['SIGTERM', 'SIGKILL'] as const)(
-    'a client goes on without a gap or a repetition after %s',
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'resumes a client without gap or repetition after %s',
     async (signal) => {
       const worker = await speakAsWorker(system, { name: `spoken-${signal}` });
       const plans = Array.from({ length: 20 }, (_, index) => ({ name: `watched ${index}` }));
@@ -80,7 +80,7 @@ describe.each(transports)('over %s', (transport) => {
     },
   );
 
-  test('`rhizome watch` goes on, and so does a pilot with its payload: one attempt, exit code 0', async () => {
+  it("keeps `rhizome watch` and a pilot's payload running: one attempt, exit code 0", async () => {
     const gate = gateBeside(system.data);
     const pilot = await startPilot(system, { name: 'steadfast' });
     const [id = ''] = await submit(api, [{ shell: `echo before; ${gate.wait}; echo after` }]);

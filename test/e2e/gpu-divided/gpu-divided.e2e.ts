@@ -1,5 +1,5 @@
 /** A GPU is divided anew under a running pilot: what waits for the new slices gets them, and is told why until then. */
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ interface GpuJob {
   readonly pending: { readonly workersThatFit: number; readonly summary: string } | null;
 }
 
-test('a job that waits for a slice gets it as soon as the GPU is divided so', async () => {
+it('gives a waiting job its slice as soon as a GPU is divided accordingly', async () => {
   const data = await dataFolder();
   const file = join(data, '..', 'fleet.json');
   /** Replaces the file in one step: it is read at any time. */

@@ -1,5 +1,5 @@
 /** GPUs of all kinds on one host: each job gets what it can run on and sees nothing else; what turns bad is out at once; all can see why. */
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -73,8 +73,8 @@ afterAll(async () => {
 const show = 'echo "cuda=$CUDA_VISIBLE_DEVICES rocr=$ROCR_VISIBLE_DEVICES ze=$ZE_AFFINITY_MASK."';
 const gpu = (...facts: string[]): string[] => facts.flatMap((fact) => ['--gpu', fact]);
 
-describe('each kind of job', () => {
-  test.each<[string, string[], string[], RegExp]>([
+describe('a job on a mixed fleet of GPUs', () => {
+  it.each<[string, string[], string[], RegExp]>([
     [
       'CUDA on a whole GPU',
       gpu('cudaRuntime=12.2', 'minMemoryMiB=40960', 'models=A100'),
@@ -90,7 +90,7 @@ describe('each kind of job', () => {
       ['GPU-unknown'],
       /^cuda=GPU-unknown /,
     ],
-  ])('%s gets a device that it can run on, and sees that one alone', async (_what, flags, may, sees) => {
+  ])('gets one suitable device and sees only that: %s', async (_what, flags, may, sees) => {
     const job = await jobIn(api, await submitByCli(cli, show, ...flags), 'FINISHED');
     const [device = ''] = job.attempts[0]?.deviceIds ?? [];
     expect(may).toContain(device);
@@ -103,7 +103,7 @@ describe('each kind of job', () => {
     expect(others).toEqual([]);
   });
 
-  test('two GPUs come together, asked for in the file of a task', async () => {
+  it('gets two GPUs together by a task file', async () => {
     const lines = [
       `experiment: ${experiment}`,
       'name: pair',
@@ -122,17 +122,17 @@ describe('each kind of job', () => {
     expect(job.log.chunks[0]?.text).toMatch(/^cuda=GPU-[ab],GPU-[ab] /);
   });
 
-  test('without a GPU sees none', async () => {
+  it('sees no device without a GPU request', async () => {
     const job = await jobIn(api, await submitByCli(cli, show), 'FINISHED');
     expect(job.attempts[0]?.deviceIds).toEqual([]);
     expect(fleet.filter(({ id }) => (job.log.chunks[0]?.text ?? '').includes(id))).toEqual([]);
   });
 
-  test.each([
+  it.each([
     ['a device that is broken', gpu('models=V100'), /gpu is healthy/],
     ['facts that nobody knows', gpu('models=Prototype X', 'minMemoryMiB=1024'), /memory/i],
     ['a driver that nobody has', gpu('cudaRuntime=13.0'), /13\.0/],
-  ])('that needs %s waits, and is told why', async (_what, flags, says) => {
+  ])('waits with an explanation if it needs %s', async (_what, flags, says) => {
     const id = await submitByCli(cli, show, ...flags);
     const told = await cli.run(['why', id]);
     expect(told.exitCode).toBe(0);
@@ -143,8 +143,8 @@ describe('each kind of job', () => {
   });
 });
 
-describe('a device that turns bad while a job runs on it', () => {
-  test('is out of matching at once; the job ends with what it used; the device comes back when it is well', async () => {
+describe('a device that fails while a job uses it', () => {
+  it('is out of matching at once; the job ends with what it used; the device comes back when it is well', async () => {
     const gate = gateBeside(system.data);
     const running = await submitByCli(cli, gate.wait, ...gpu('models=A100'));
     const { attempts } = await jobIn(api, running, 'RUNNING');

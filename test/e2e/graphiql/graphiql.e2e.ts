@@ -1,6 +1,6 @@
 // GraphiQL in a real browser: it loads, runs a query, and asks nobody else than the gateway for anything.
 import { existsSync } from 'node:fs';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { leftovers } from '@rhizome/testkit';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { submit } from '../system/jobs.js';
@@ -54,7 +54,7 @@ async function type(page: Page, editor: string, text: string): Promise<void> {
 }
 
 describe('GraphiQL', () => {
-  test('by the link that the playground prints: a query is written, run and answered', async () => {
+  it('runs a query through the link that the playground prints', async () => {
     const [, link = ''] = await system.process.line(/GraphiQL +(http\S+)/, 1_000);
     const { page, faults } = await open(link);
     // The token is not left in the address, where it would be copied or kept.
@@ -67,7 +67,7 @@ describe('GraphiQL', () => {
     expect(faults).toEqual([]);
   });
 
-  test('with a token pasted into the headers', async () => {
+  it('accepts a token in the headers', async () => {
     const { page } = await open(system.file.graphiql);
     await page.getByRole('button', { name: 'Headers' }).click();
     const headers = { authorization: `Bearer ${system.file.readerToken}` };
@@ -77,7 +77,7 @@ describe('GraphiQL', () => {
     await page.locator('.result-window').getByText('reader@playground').waitFor({ timeout: 30_000 });
   });
 
-  test('a subscription is followed', async () => {
+  it('shows the messages of a subscription', async () => {
     const query = encodeURIComponent(
       'subscription { jobStateChanged { cursor event { state job { name } } } }',
     );
@@ -89,7 +89,7 @@ describe('GraphiQL', () => {
     await answer.getByText('seen in the browser').waitFor({ timeout: 30_000 });
   });
 
-  test('a panel shows the plan of an operation with its times, when asked to', async () => {
+  it('shows the plan of an operation with its times on request', async () => {
     const query = encodeURIComponent('{ jobs(first: 5) { nodes { id atlas { step } } } }');
     const { page, faults } = await open(`${system.file.graphiql}#token=${system.file.token}&query=${query}`);
     const execute = page.getByRole('button', { name: /Execute/ });
@@ -114,7 +114,7 @@ describe('GraphiQL', () => {
     expect(faults).toEqual([]);
   });
 
-  test('a panel says why somebody is not shown a plan', async () => {
+  it('explains in the plan panel why a plan is not shown', async () => {
     const query = encodeURIComponent('{ viewer { subject } }');
     const { page } = await open(`${system.file.graphiql}#token=${system.file.readerToken}&query=${query}`);
     await page.getByRole('button', { name: /Show Plan/ }).click();
@@ -123,14 +123,14 @@ describe('GraphiQL', () => {
     await page.locator('.plan-panel').getByText('may not operation:trace').waitFor({ timeout: 30_000 });
   });
 
-  test('no request went to another host', () => {
+  it('sends no request to another host', () => {
     const { origin } = new URL(system.file.url);
     const elsewhere = requests.filter((url) => !url.startsWith(origin) && !/^(data|blob):/.test(url));
     expect(elsewhere).toEqual([]);
     expect(requests.length).toBeGreaterThan(3);
   });
 
-  test('its page forbids other hosts by its own policy', async () => {
+  it('its page forbids other hosts by its own policy', async () => {
     const policy = (await fetch(system.file.graphiql)).headers.get('content-security-policy') ?? '';
     expect(policy).toContain("default-src 'self'");
     expect(policy).not.toMatch(/https?:/);

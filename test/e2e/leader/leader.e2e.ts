@@ -1,5 +1,5 @@
 // Two core processes: the leader is cut off from the store, and later the other one is killed. Somebody always grants, never two at once.
-import { beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, it } from '@jest/globals';
 import { connectMongo } from '@rhizome/mongo';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import { type Answer, apiOf } from '../system/api.js';
@@ -69,7 +69,7 @@ async function untilGranted(at: string): Promise<Grant> {
   );
 }
 
-test('the first leads, and the other one hands calls for work on to it', async () => {
+it('forwards acquisitions to the first process, which leads', async () => {
   expect(await lease()).toMatchObject({ epoch: 1, url: system.service('core').url });
   granted.push(
     ...(await worker.acquire(1, { waitSeconds: 10 })),
@@ -79,7 +79,7 @@ test('the first leads, and the other one hands calls for work on to it', async (
   expect(await lease()).toMatchObject({ epoch: 1 });
 });
 
-test('a leader that no longer reaches the store is followed by the other within 10 s, and what it then writes is refused', async () => {
+it('replaces a leader that cannot reach the store, and rejects its late writes', async () => {
   const { token } = worker.api;
   network.cut();
   const variables = { input: { workerId: worker.id, count: 1, free: spokenCapacity } };
@@ -99,18 +99,18 @@ test('a leader that no longer reaches the store is followed by the other within 
   expect(states.filter((state) => state === 'ACTIVATED 0')).toHaveLength(3);
 });
 
-test('the one that came back hands calls on, too', async () => {
+it('forwards acquisitions from the process that returned', async () => {
   granted.push(await untilGranted(system.url));
   expect(await lease()).toMatchObject({ epoch: 2 });
 });
 
-test('a leader that is killed is followed within 10 s', async () => {
+it('replaces a leader that is killed', async () => {
   await system.service('core-2').kill();
   granted.push(await untilGranted(system.url));
   expect(await lease()).toMatchObject({ epoch: 3, url: system.service('core').url });
 });
 
-test('no job was given away twice, and every grant holds', async () => {
+it('grants no job twice, and keeps every grant', async () => {
   expect(new Set(granted.map(({ job }) => job.id)).size).toBe(granted.length);
   expect(new Set(granted.map(({ fence }) => fence)).size).toBe(granted.length);
   for (const grant of granted) {

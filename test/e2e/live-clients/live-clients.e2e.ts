@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { buildGateway, type Gateway, overNetwork, type ServedGateway, serveGateway } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';
 import { type Identities, openIdentities, type Service, startCore, supergraphOf } from '@rhizome/playground';
@@ -126,7 +126,7 @@ class Follower {
 }
 
 describe.each(Object.entries(clients))('%s', (_name, follow) => {
-  test('gets every change once and in order, over a restart of the gateway and of core, and a new supergraph', async () => {
+  it('gets every change once and in order, over a restart of the gateway and of core, and a new supergraph', async () => {
     const follower = new Follower(follow);
     await waitFor('the opening message', () => follower.isOpen, { deadlineMs: 5000 });
     const ids: string[] = [...(await changeJobs(5))];
@@ -162,7 +162,7 @@ describe.each(Object.entries(clients))('%s', (_name, follow) => {
     await follower.stop();
   });
 
-  test('is told that its token has ended, and goes on with another one where it was', async () => {
+  it('is told that its token has ended, and goes on with another one where it was', async () => {
     const seconds = 3;
     const token = await identities.issuer.mint({
       subject: 'brief@example',
@@ -189,8 +189,8 @@ describe.each(Object.entries(clients))('%s', (_name, follow) => {
   });
 });
 
-describe('the log of a job', () => {
-  test('ends for its followers with the job, and they are told so once', async () => {
+describe('jobLogAppended', () => {
+  it('ends for its followers with the job, and they are told so once', async () => {
     const [id = ''] = await changeJobs(1);
     const client = createWsClient({
       url: place.wsUrl,

@@ -4,7 +4,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'no
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createClient, type TypedDocumentNode } from '@rhizome/client';
 import { openIdentities, type PlaygroundFile } from '@rhizome/playground';
 import { leftovers, spawnProcess, waitFor } from '@rhizome/testkit';
@@ -88,14 +88,14 @@ interface Seen {
 }
 
 describe('the tutorial of a first experiment', () => {
-  test('has snippets of each kind, and a mark that is misspelled is not one', () => {
+  it('has snippets of each kind, and a mark that is misspelled is not one', () => {
     expect(new Set(snippets.map(({ kind }) => kind))).toEqual(new Set(['run', 'edit', 'ask']));
     expect(snippets.filter(({ kind }) => kind === 'edit').length).toBeGreaterThan(12);
     const marked = [...page.matchAll(/^```\w+ .+$/gm)].length;
     expect(snippets).toHaveLength(marked);
   });
 
-  test('leads from the command to jobs whose field answers through the gateway, and to an endpoint that keeps the contract', async () => {
+  it('leads from the command to jobs whose field answers through the gateway, and to an endpoint that keeps the contract', async () => {
     for (const snippet of snippets) {
       if (snippet.kind === 'run') await run(snippet.text.split('\n')[0] ?? '', snippet.text, copy);
       if (snippet.kind === 'edit') applyEdit(copy, snippet);
@@ -161,7 +161,7 @@ describe('the tutorial of a first experiment', () => {
   });
 });
 
-/** `rhizome experiment test` on the running endpoint: everything is told, so that nothing is skipped. */
+/** `rhizome experiment it` on the running endpoint: everything is told, so that nothing is skipped. */
 async function keepsTheContract(data: string, { pids }: PlaygroundFile): Promise<void> {
   const cli = commandLineOf({ data });
   const list = await cli.run(['subgraphs', '--json']);
@@ -202,8 +202,8 @@ function versionsIn(repository: string): readonly string[] {
     .map(([place, { version }]) => `${place.split('node_modules/').at(-1)}@${version}`);
 }
 
-describe('an experiment as a repository of its own', () => {
-  test('is made without a registry, of the versions locked here; it installs, builds and passes its tests on packages alone', async () => {
+describe('a stand-alone experiment', () => {
+  it('is made without a registry, of the versions locked here; it installs, builds and passes its tests on packages alone', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'rhizome-egret-'));
     leftovers.defer('the repository of egret', () => rm(folder, { recursive: true, force: true }));
     const begin = `node "${join(root, 'clients/cli/bin/rhizome.mjs')}" experiment new egret --standalone "${folder}"`;
@@ -226,7 +226,7 @@ describe('an experiment as a repository of its own', () => {
       expect([part, existsSync(join(folder, part))]).toEqual([part, true]);
   });
 
-  test('is not begun in a folder that holds something, or under a name that does not do', async () => {
+  it('is not begun in a folder that holds something, or under a name that does not do', async () => {
     const cli = commandLineOf({ data: await dataFolder() });
     const inRepository = { cwd: join(root, 'docs') };
     const taken = await cli.run(['experiment', 'new', 'egret', '--standalone', '.'], inRepository);

@@ -1,5 +1,5 @@
 // Everything is killed at once, with jobs in every state, and started again: nothing is lost, nothing is counted twice, and what ran ends.
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import type { Api } from '../system/api.js';
 import { type JobView, jobsOf, submit } from '../system/jobs.js';
@@ -146,7 +146,7 @@ describe.each(transports)('over %s', (transport) => {
       Object.entries(jobs).map(([name, id]) => [name, views.find((view) => view.id === id)]),
     );
 
-  test('there are jobs in every state', async () => {
+  it('starts with jobs in every state', async () => {
     before = await jobsOf(system.api(), ids());
     const states = Object.entries(byName(before)).map(([name, job]) => [name, job?.state]);
     const expected = { HELD: 'PENDING', BACKOFF: 'PENDING', FIRST: 'SENT' };
@@ -165,7 +165,7 @@ describe.each(transports)('over %s', (transport) => {
     expect(total).toBe(ids().length);
   });
 
-  test('after everything was killed and started again, states, attempts and counts are as they were', async () => {
+  it('keeps states, attempts and counts when everything is killed and restarted', async () => {
     const all = processesWith(system.data);
     // The store first: nothing of what is only in memory may be needed.
     for (const { pid } of all.filter(({ commandLine }) => /^\S*mongod /.test(commandLine)))
@@ -181,7 +181,7 @@ describe.each(transports)('over %s', (transport) => {
     expect(await countsOf(system.api())).toEqual(countsBefore);
   });
 
-  test('what was held by the worker is still its own, and ends by its word; what waited for it goes on', async () => {
+  it('lets the worker finish its jobs, and releases what waited for them', async () => {
     const output = { name: 'o', location: 'o', sizeBytes: 1, sha256: '0'.repeat(64) };
     for (const name of ['SENT', 'STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING', 'FIRST']) {
       const grant = grants[name] as Grant;

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { type CommandLine, commandLineOf } from '../system/cli.js';
 import { type PlaygroundSystem, startPlayground } from '../system/playground-system.js';
@@ -44,7 +44,7 @@ describe('rhizome schema', () => {
     await writeFile(join(folder, 'sdl', 'operations.graphql'), 'query Q { heron { nests } }');
   });
 
-  test('takes a schema from nothing to live and back, and says what is wrong on the way', async () => {
+  it('takes a schema from nothing to live and back, and says what is wrong on the way', async () => {
     const unknown = await cli.run(['schema', 'check', 'heron', '--sdl', 'sdl']);
     expect(unknown).toMatchObject({
       exitCode: 3,
@@ -136,7 +136,7 @@ describe('rhizome schema', () => {
     expect(usage).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--all') });
   });
 
-  test('takes a subgraph out, when that is accepted by whoever may, and brings it back', async () => {
+  it('takes a subgraph out, when that is accepted by whoever may, and brings it back', async () => {
     const used = await asHeron(['schema', 'withdraw', 'heron']);
     expect(used).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('[CHECK_FAILED]') });
     expect(used.stdout).toMatch(/✗ .*breaking/);
@@ -165,7 +165,7 @@ describe('rhizome schema', () => {
     await waitFor('heron again', () => answers('nests', 3), { deadlineMs: 2_000 });
   });
 
-  test('shows the state of the service, and what became of it outlives the playground', async () => {
+  it('shows the state of the service, and what became of it outlives the playground', async () => {
     service.serve(second);
     const { exitCode, stdout } = await cli.run(['subgraphs', '--json']);
     expect(exitCode).toBe(0);

@@ -1,12 +1,12 @@
 // What a newcomer sees: one command, real work of two experiments on real pilots, a fitted peak, and an exit code.
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { dataFolder, spawnPlayground, transports } from '../system/playground-system.js';
 import { processesWith, untilGone } from '../system/processes.js';
 
 describe.each(transports)('the tour over %s', (transport) => {
-  test('runs to its end without a terminal, shows what happened, and ends with 0', async () => {
+  it('runs to its end without a terminal, shows what happened, and ends with 0', async () => {
     const data = await dataFolder();
     const args = ['--once', '--port', '0', '--data', data, '--transport', transport];
     const playground = spawnPlayground('tour', args);
@@ -51,7 +51,7 @@ describe.each(transports)('the tour over %s', (transport) => {
   });
 });
 
-test('tokens, keys and logs are for their owner alone', async () => {
+it('tokens, keys and logs are for their owner alone', async () => {
   const data = await dataFolder();
   const playground = spawnPlayground('playground', [
     '--no-tour',
@@ -76,7 +76,7 @@ test('tokens, keys and logs are for their owner alone', async () => {
 });
 
 describe('the command line of the playground', () => {
-  test.each([
+  it.each([
     [['--port', '70000'], /--port must be a whole number from 0 to 65535/],
     [['--pilots', 'two'], /--pilots must be a whole number from 0 to 64/],
     [['--transport', 'pigeon'], /Allowed choices are in-process, http/],

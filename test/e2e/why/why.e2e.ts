@@ -1,5 +1,5 @@
 /** Why a job waits: core's explanation, and beside it the rules of the job's experiment in its own words. */
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { commandLineOf } from '../system/cli.js';
 import { jobInput } from '../system/jobs.js';
@@ -49,7 +49,7 @@ async function calibratedJob(api: Api): Promise<string> {
   return job ?? '';
 }
 
-test('why joins the rules of the experiment to core’s explanation, and knows none of another job', async () => {
+it('shows the rules of the experiment next to core’s explanation, and none of another job', async () => {
   const system = await startPlayground();
   const cli = commandLineOf(system);
   const job = await calibratedJob(system.api());

@@ -1,7 +1,7 @@
 // A pilot is killed with SIGKILL while its payload runs: its job comes back and ends elsewhere, and of the payload nothing is left.
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { jobOf, logOf, submit } from '../system/jobs.js';
 import { faultsOf, type JobWatch, watchJobs } from '../system/job-watch.js';
@@ -25,8 +25,8 @@ beforeAll(async () => {
 /** The place of a system, as workers need it. */
 const place = () => ({ url: system.file.url, data: system.data, identities: system.identities });
 
-describe('a worker that is killed in mid-job', () => {
-  test('its job is back within 45 s, ends elsewhere, its own processes are gone, and its late word would be void', async () => {
+describe('a worker that is killed while it runs a job', () => {
+  it('its job is back within 45 s, ends elsewhere, its own processes are gone, and its late word would be void', async () => {
     const marks = join(dirname(system.data), 'marks');
     await mkdir(marks, { recursive: true });
     // On its first attempt it forks, leaves its session, ignores SIGTERM and goes on for ever; on its second it ends well.
@@ -83,7 +83,7 @@ describe('a worker that is killed in mid-job', () => {
     await elsewhere.kill('SIGTERM');
   });
 
-  test('a job without another attempt is FAILED then, with a reason', async () => {
+  it('fails a job without attempts left, with a reason', async () => {
     const queue = 'short-lease';
     const created = await system
       .api()
