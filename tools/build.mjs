@@ -15,7 +15,9 @@ function projectFolders() {
   return config.references.map(({ path }) => join(root, path));
 }
 
-/** Removes outputs whose source is gone, or is no longer part of the project: a deleted test must not run on. */
+/**
+ * Removes outputs whose source is gone, or is no longer part of the project: a deleted test must not run on.
+ */
 function prune(folder) {
   const dist = join(folder, 'dist');
   if (!existsSync(dist)) return;

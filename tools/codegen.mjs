@@ -23,9 +23,9 @@ const common = {
 };
 
 /**
- * A subgraph: `typeDefs.generated.ts` with the shared SDL merged in, and `types.generated.ts` with resolver types.
- * Mappers are exported from `<name of the .graphql file>.mappers.ts` beside it, as `<Type>Mapper`. The context is
- * `Context` of `src/context.ts`, or the common one where there is no such file.
+ * A subgraph: `typeDefs.generated.ts` with the shared SDL merged in, and `types.generated.ts` with resolver
+ * types. Mappers are exported from `<name of the .graphql file>.mappers.ts` beside it, as `<Type>Mapper`. The
+ * context is `Context` of `src/context.ts`, or the common one where there is no such file.
  */
 export function serverOutput({ folder, sdl }) {
   const hasContext = existsSync(join(root, folder, 'src/context.ts'));
@@ -87,7 +87,10 @@ function documentsOutput({ folder, schema, operations }) {
   };
 }
 
-/** A generated file as it is written: the generator's helper type happens to spell an experiment's name, which core must not. */
+/**
+ * A generated file as it is written: the generator's helper type happens to spell an experiment's name, which
+ * core must not.
+ */
 function finished(content) {
   const renamed = content.replaceAll('GraphQLRecursivePick', 'GraphQLNestedPick');
   return renamed.endsWith('\n') ? renamed : `${renamed}\n`;
@@ -150,7 +153,10 @@ async function generateOne({ folder, config }) {
   }
 }
 
-/** Generates all outputs in memory, as absolute paths and texts. Throws with the reasons if an input is invalid. */
+/**
+ * Generates all outputs in memory, as absolute paths and texts. Throws with the reasons if an input is
+ * invalid.
+ */
 export async function generateAll(outputs) {
   const files = [];
   for (const output of outputs) {

@@ -1,6 +1,7 @@
-// `npm run dev`: the playground, with every service a process of its own. A saved source file is built; the services that
-// contain it restart at their addresses, live streams resume, and a changed schema is composed, checked and swapped in.
-// Arguments go to the playground (`npm run dev -- --port 4100`). Ctrl-C stops everything.
+// `npm run dev`: the playground, with every service a process of its own. A saved source file is built; the
+// services that contain it restart at their addresses, live streams resume, and a changed schema is composed,
+// checked and swapped in. Arguments go to the playground (`npm run dev -- --port 4100`). Ctrl-C stops
+// everything.
 import { fork, spawn } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, extname, join, relative, resolve } from 'node:path';

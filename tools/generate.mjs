@@ -3,8 +3,8 @@
 //   2. the supergraph, the public schema and the reference of refusals (composition)
 //   3. typed documents of each client, from its operations and the public schema (GraphQL Code Generator)
 //   4. the references of error codes and of the query planner's guards, from their tables
-// `--check` writes nothing and fails if a committed file is stale. An argument without dashes limits 1 and 3 to packages
-// whose path contains it.
+// `--check` writes nothing and fails if a committed file is stale. An argument without dashes limits 1 and 3
+// to packages whose path contains it.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';

@@ -12,8 +12,9 @@ export function fingerprintOf(add) {
 }
 
 /**
- * Builds the pages of a package, unless they were built of the same: `make` is handed a folder beside the target to build into, which is then
- * moved into place, so that a gateway that runs meanwhile never sees half of it.
+ * Builds the pages of a package, unless they were built of the same: `make` is handed a folder beside the
+ * target to build into, which is then moved into place, so that a gateway that runs meanwhile never sees half
+ * of it.
  */
 export async function buildPages({ name, root, madeOf, make }) {
   const target = join(root, 'dist', 'static');

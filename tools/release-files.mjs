@@ -26,7 +26,10 @@ export function withVersion(text, current, version) {
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
-/** The changelog with the entries under "Unreleased" moved to a section of the version; undefined without entries. */
+/**
+ * The changelog with the entries under "Unreleased" moved to a section of the version; undefined without
+ * entries.
+ */
 export function dateUnreleased(changelog, version, date) {
   const section = sectionOf(changelog, 'Unreleased');
   if (section === undefined || !/^- /m.test(section)) return undefined;

@@ -1,8 +1,8 @@
 // Prepares and packs releases; docs/how-to/release.md describes the steps.
 //
-//   node tools/release.mjs prepare VERSION   sets the version everywhere and dates the section of the changelog
-//   node tools/release.mjs notes VERSION     prints the section of the changelog
-//   node tools/release.mjs pack --into DIR   builds, then packs every package into DIR
+//   node tools/release.mjs prepare VERSION sets the version everywhere and dates the section of the changelog
+//   node tools/release.mjs notes VERSION prints the section of the changelog node tools/release.mjs pack
+//   --into DIR builds, then packs every package into DIR
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';

@@ -1,4 +1,5 @@
-// Maps test sources to the built files that jest runs. A test's suffix is its price, and names the jest project it belongs to.
+// Maps test sources to the built files that jest runs. A test's suffix is its price, and names the jest
+// project it belongs to.
 import { existsSync, readdirSync } from 'node:fs';
 import { isAbsolute, join, relative, sep } from 'node:path';
 
@@ -42,8 +43,8 @@ function sourceToBuilt(source) {
 }
 
 /**
- * The test sources that a path selects: a file, a folder, or any part of a path. A path to a source that is no test
- * (`src/x.ts`) selects the tests next to it (`src/x.test.ts`), one to a built file its source.
+ * The test sources that a path selects: a file, a folder, or any part of a path. A path to a source that is
+ * no test (`src/x.ts`) selects the tests next to it (`src/x.test.ts`), one to a built file its source.
  * @param path relative to `cwd` or to the root
  */
 export function selectTests(sources, path, root, cwd = root) {

@@ -1,14 +1,14 @@
-// Runs the tests: the system packages they need, the build, lint, then the jest projects from unit to end to end. Each part
-// reports how long it took; the last line counts.
+// Runs the tests: the system packages they need, the build, lint, then the jest projects from unit to end to
+// end. Each part reports how long it took; the last line counts.
 //
-//   npm test                                       everything
-//   npm test -- unit integration                   these parts (lint, unit, integration, e2e)
-//   npm test -- clients/pilot/src/payload          the tests of a folder or file, in the parts that their suffixes name
-//   npm test -- unit src/payload/usage-meter.test.ts     … of these parts only; any piece of a source path will do
-//   npm test -- e2e test/e2e/leader -- -t resumes  what follows the second `--` goes to jest as it is
+//   npm test everything npm test -- unit integration these parts (lint, unit, integration, e2e) npm test --
+//   clients/pilot/src/payload the tests of a folder or file, in the parts that their suffixes name npm test
+//   -- unit src/payload/usage-meter.test.ts … of these parts only; any piece of a source path will do npm
+//   test -- e2e test/e2e/leader -- -t resumes what follows the second `--` goes to jest as it is
 //
-// `--list` prints the selected files and runs nothing. `--loaded` keeps every core busy meanwhile (`npm run test:loaded`):
-// no test may depend on the speed of the machine. `npm run soak` runs the long tests (*.soak.ts), which `npm test` leaves out.
+// `--list` prints the selected files and runs nothing. `--loaded` keeps every core busy meanwhile (`npm run
+// test:loaded`): no test may depend on the speed of the machine. `npm run soak` runs the long tests
+// (*.soak.ts), which `npm test` leaves out.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -70,7 +70,9 @@ if (before.includes('--list')) {
   process.exit(0);
 }
 
-/** Debian packages that the tests need in addition to Node and Python, and how to see that each is installed. */
+/**
+ * Debian packages that the tests need in addition to Node and Python, and how to see that each is installed.
+ */
 const systemPackages = [
   {
     name: 'chromium',
@@ -89,7 +91,10 @@ function sharedLibrary(name) {
   return status !== 0 || stdout.includes(name);
 }
 
-/** Installs missing packages where that is allowed (root on Debian); otherwise prints the exact command and fails. */
+/**
+ * Installs missing packages where that is allowed (root on Debian); otherwise prints the exact command and
+ * fails.
+ */
 function provideSystemPackages() {
   const missing = systemPackages
     .filter((p) => p.parts.some((part) => parts.includes(part)) && !p.present())

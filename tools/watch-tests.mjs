@@ -1,7 +1,9 @@
-// `npm run test:watch -- PATH…`: runs tests again when a source file is saved, and prints the time from save to result.
+// `npm run test:watch -- PATH…`: runs tests again when a source file is saved, and prints the time from save
+// to result.
 //
-// PATH is what `npm test` accepts: a test, a source file (then the tests next to it), a folder, or a part of a path.
-// Without a path, the unit tests next to the saved file run. Press Enter to run again, Ctrl-C to stop.
+// PATH is what `npm test` accepts: a test, a source file (then the tests next to it), a folder, or a part of
+// a path. Without a path, the unit tests next to the saved file run. Press Enter to run again, Ctrl-C to
+// stop.
 import { spawn } from 'node:child_process';
 import { dirname, extname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

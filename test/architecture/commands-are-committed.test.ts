@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { read, repositoryFiles } from './repository.js';
 
-/** A package.json, as far as it is read here. */
+/** The part of a package.json that this test reads. */
 interface Manifest {
   readonly bin?: Readonly<Record<string, string>>;
   readonly files?: readonly string[];

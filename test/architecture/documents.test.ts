@@ -15,7 +15,7 @@ describe('documents', () => {
   });
 
   it('has a README of at most 20 lines in every package', () => {
-    const rooms = [
+    const folders = [
       'gateway',
       'schema',
       'test',
@@ -27,9 +27,9 @@ describe('documents', () => {
       'clients/pilot',
       'deploy/playground',
     ];
-    const wrong = rooms.filter(
-      (room) =>
-        !pages.includes(`${room}/README.md`) || read(`${room}/README.md`).trim().split('\n').length > 20,
+    const wrong = folders.filter(
+      (folder) =>
+        !pages.includes(`${folder}/README.md`) || read(`${folder}/README.md`).trim().split('\n').length > 20,
     );
     expect(wrong).toEqual([]);
   });

@@ -25,10 +25,13 @@ import {
 } from 'graphql';
 import { experimentNames } from './repository.js';
 
-/** Doors that are open to every verified principal, by subgraph, with the reason that their policies must give. */
+/**
+ * Fields that are open to every verified principal, by subgraph, with the reason that their policies must
+ * give.
+ */
 const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   core: {
-    'Query.viewer': 'whoever has a token may read what is in it',
+    'Query.viewer': 'a caller may read its own token',
     'Principal.__resolveReference': 'gives back the subject that the caller already has',
   },
 };
@@ -67,7 +70,7 @@ function subgraphOf(name: string): SubgraphSchema {
 const machinery = new Set(['_entities', '_service']);
 
 /** Every place where a caller can enter, read from the executable schema and the SDL alone. */
-function doorsOf({ schema, sdl }: SubgraphSchema): readonly string[] {
+function fieldsOf({ schema, sdl }: SubgraphSchema): readonly string[] {
   const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
   const fields = roots.flatMap((type) =>
     Object.keys(type?.getFields() ?? {})
@@ -136,8 +139,8 @@ function callOf(
   };
 }
 
-function operationFor({ schema, sdl }: SubgraphSchema, door: string) {
-  const [type = '', field = ''] = door.split('.');
+function operationFor({ schema, sdl }: SubgraphSchema, coordinate: string) {
+  const [type = '', field = ''] = coordinate.split('.');
   if (field === '__resolveReference') {
     const key = new Map(keysOf(parse(sdl))).get(type) ?? '';
     const of = [{ __typename: type, ...Object.fromEntries(key.split(/\s+/).map((name) => [name, 'x'])) }];
@@ -157,12 +160,12 @@ function rootField(schema: GraphQLSchema, type: string, field: string): GraphQLF
   return found;
 }
 
-/** What a caller without any grant is told at a door. */
-async function knock(subgraph: SubgraphSchema, door: string, principal: Principal): Promise<unknown> {
-  const { text, variables } = operationFor(subgraph, door);
+/** Error code that a caller without any grant gets from a field. */
+async function codeFor(subgraph: SubgraphSchema, coordinate: string, principal: Principal): Promise<unknown> {
+  const { text, variables } = operationFor(subgraph, coordinate);
   const executable = createInProcess({ subgraph, log });
   const call = { document: parse(text), variables, principal, requestId: 'test' };
-  if (!door.startsWith('Subscription.')) return codeOf(await executable.execute(call));
+  if (!coordinate.startsWith('Subscription.')) return codeOf(await executable.execute(call));
   for await (const result of executable.subscribe(call)) return codeOf(result);
   return 'nothing';
 }
@@ -181,15 +184,19 @@ function codeOf({
 describe.each(names)('%s', (name) => {
   it('has a policy for each root field, subscription and reference resolver', () => {
     const subgraph = subgraphOf(name);
-    const doors = doorsOf(subgraph);
-    const guarded = subgraph.entryPoints.filter(({ kind }) => kind !== 'field').map((door) => door.name);
-    expect(guarded.sort()).toEqual(doors);
-    expect(doors.length).toBeGreaterThan(3);
+    const fields = fieldsOf(subgraph);
+    const guarded = subgraph.entryPoints
+      .filter(({ kind }) => kind !== 'field')
+      .map((coordinate) => coordinate.name);
+    expect(guarded.sort()).toEqual(fields);
+    expect(fields.length).toBeGreaterThan(3);
   });
 
   it('lists the reason of every open field here', () => {
-    const reasons = subgraphOf(name).entryPoints.flatMap((door) =>
-      door.kind !== 'field' && 'open' in door.policy ? [[door.name, door.policy.open] as const] : [],
+    const reasons = subgraphOf(name).entryPoints.flatMap((coordinate) =>
+      coordinate.kind !== 'field' && 'open' in coordinate.policy
+        ? [[coordinate.name, coordinate.policy.open] as const]
+        : [],
     );
     expect(Object.fromEntries(reasons)).toEqual(open[name] ?? {});
   });
@@ -197,9 +204,9 @@ describe.each(names)('%s', (name) => {
   it('refuses a caller without grants at every other field', async () => {
     const subgraph = subgraphOf(name);
     const nobody = testPrincipal({ subject: 'nobody@example', grants: {} });
-    const closed = doorsOf(subgraph).filter((door) => !(door in (open[name] ?? {})));
+    const closed = fieldsOf(subgraph).filter((coordinate) => !(coordinate in (open[name] ?? {})));
     const found: Record<string, unknown> = {};
-    for (const door of closed) found[door] = await knock(subgraph, door, nobody);
-    expect(found).toEqual(Object.fromEntries(closed.map((door) => [door, 'FORBIDDEN'])));
+    for (const coordinate of closed) found[coordinate] = await codeFor(subgraph, coordinate, nobody);
+    expect(found).toEqual(Object.fromEntries(closed.map((coordinate) => [coordinate, 'FORBIDDEN'])));
   });
 });

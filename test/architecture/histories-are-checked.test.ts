@@ -1,8 +1,9 @@
 import { expect, it } from '@jest/globals';
 import { read, repositoryFiles } from './repository.js';
 
-// Whatever a test gives to jobs is looked at by the checker of histories: where a database is dropped, a store ends, or a system's folder
-// goes. A test can escape it only by a store that it starts itself, or by a playground on a folder of its own.
+// Whatever a test gives to jobs is looked at by the checker of histories: where a database is dropped, a
+// store ends, or a system's folder goes. A test can escape it only by a store that it starts itself, or by a
+// playground on a folder of its own.
 
 const sources = repositoryFiles().filter((path) => /\.(ts|mjs)$/.test(path));
 /** Tests, benchmarks, and what only they are built on. */
@@ -12,7 +13,7 @@ const tests = sources.filter(
 );
 const self = 'test/architecture/histories-are-checked.test.ts';
 
-/** Tests that say the words, beside the places where they belong. */
+/** Test files that contain the names without using them. */
 function thatSay(words: RegExp, places: RegExp): readonly string[] {
   return tests.filter((path) => path !== self && !places.test(path) && words.test(read(path)));
 }
@@ -35,7 +36,7 @@ it('checks the history of every playground that a test starts', () => {
 it('gives every test with a core its database', () => {
   const cores = thatSay(/\bbuildCore\(/, /^$/);
   expect(cores).not.toEqual([]);
-  // A benchmark's server is handed the address of a store that its parent has from the testkit.
+  // A benchmark's server gets the address of a store that its parent has from the testkit.
   const handed = ['test/bench/live/server-process.ts'];
   const wrong = cores.filter(
     (path) => !handed.includes(path) && !/\b(testDatabase|ownMongod)\(/.test(read(path)),

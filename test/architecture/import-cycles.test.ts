@@ -2,12 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import { posix } from 'node:path';
 import { importsOf, read, repositoryFiles, workspacePackages } from './repository.js';
 
-// `import-x/no-cycle` sees imports of values in all packages, and passes over imports of types. Here types count, too: a cycle of types
-// means that a type is declared in the wrong module.
+// `import-x/no-cycle` sees imports of values in all packages, and passes over imports of types. Here types
+// count, too: a cycle of types means that a type is declared in the wrong module.
 
 type Graph = ReadonlyMap<string, readonly string[]>;
 
-/** The imports of each source below a folder, as far as they stay below it. */
+/** Imports of each source below a folder that stay below it. */
 function importGraph(folder: string): Graph {
   const sources = repositoryFiles().filter(
     (path) => path.startsWith(`${folder}/`) && /\.tsx?$/.test(path) && !path.endsWith('.generated.ts'),

@@ -14,7 +14,10 @@ const experiments = experimentNames().map((name) => `@rhizome/${name}`);
 const libraries = packages.filter(({ folder }) => folder.startsWith('lib/')).map(({ name }) => name);
 const clients = ['@rhizome/client', '@rhizome/errors', '@rhizome/config', '@rhizome/log', '@rhizome/retry'];
 
-/** What each kind of package may depend on inside the system, beside test helpers. Source: the table of the architecture page. */
+/**
+ * Packages that each kind of package may depend on, in addition to test helpers. Source: the table in the
+ * architecture page.
+ */
 function allowed({ folder, name }: WorkspacePackage): readonly string[] {
   if (folder.startsWith('lib/')) return libraries;
   if (folder === 'schema') return ['@rhizome/errors'];

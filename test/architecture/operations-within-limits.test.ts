@@ -1,4 +1,4 @@
-/** What our own clients ask for passes the gateway's limits as they are set where nobody changes them. */
+/** The operations of our own clients are within the default limits of the gateway. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { buildGateway, serveGateway, type ServedGateway } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';

@@ -1,4 +1,6 @@
-/** Reads the repository as the tests of its structure see it: tracked and new files, without what is ignored. */
+/**
+ * Reads the repository as the tests of its structure see it: tracked and new files, without what is ignored.
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { read, repositoryFiles, root } from './repository.js';
 
-/** What `npm test -- ARGUMENTS` would run. */
+/** Tests that `npm test -- ARGUMENTS` would run. */
 function list(
   argumentsGiven: readonly string[],
   folder = root,

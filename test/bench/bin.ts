@@ -1,7 +1,7 @@
 /**
- * `npm run bench [-- NAME…] [--json FILE] [--full] [--brief]`: calibrates the machine, runs the named benchmarks (all by
- * default) and prints each figure next to its goal. Speed is never a test: the exit code only says whether the
- * benchmarks could run.
+ * `npm run bench [-- NAME…] [--json FILE] [--full] [--brief]`: calibrates the machine, runs the named
+ * benchmarks (all by default) and prints each figure next to its goal. Speed is never a test: the exit code
+ * only says whether the benchmarks could run.
  */
 import { parseArgs } from 'node:util';
 import { broker } from './broker.js';

@@ -1,7 +1,8 @@
 /**
- * Single acquires at a steady rate, through the gateway: an open loop. Each call is due at its time and is sent then, whether or not others
- * have been answered; its latency counts from when it was due. What was acquired is started and ended too, as pilots do it: a worker reports
- * together what it has gathered for a moment, and its workers do so out of step.
+ * Single acquires at a steady rate, through the gateway: an open loop. Each call is due at its time and is
+ * sent then, whether or not others have been answered; its latency counts from when it was due. What was
+ * acquired is started and ended too, as pilots do it: a worker reports together what it has gathered for a
+ * moment, and its workers do so out of step.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, connectApi } from './api.js';
@@ -16,14 +17,14 @@ export interface AcquireLoad {
   readonly seconds: number;
   /** Hosts that ask in turn. */
   readonly workers: number;
-  /** How long a worker gathers what it reports, in milliseconds. */
+  /** Time that a worker collects its reports, in milliseconds. */
   readonly gatherMs: number;
 }
 
 /** Calls under way at once; one that finds no connection waits, and is late for it. */
 const asking = 256;
 
-/** How long the load lasts before it is measured: until then the server compiles what it runs often. */
+/** Time that the load runs before measuring starts, so that the server has compiled its hot code. */
 const warmSeconds = 5;
 
 interface Held {
@@ -73,7 +74,7 @@ class Host {
     }
   }
 
-  /** What came since the last report starts; what started with that one has ended. */
+  /** New starts since the last report; the jobs of that report have ended. */
   async #report(): Promise<void> {
     const [started, ended] = [this.#fresh, this.#running];
     [this.#fresh, this.#running] = [[], started];

@@ -13,7 +13,10 @@ import type { Row } from './report.js';
 const workers = 20_000;
 const classes = 1000;
 const warmPasses = 7;
-/** Goals in multiples of the calibration loop: 1.5 s cold and 150 ms warm on a host where the loop takes 100 ms. */
+/**
+ * Goals in multiples of the calibration loop: 1.5 s cold and 150 ms warm on a host where the loop takes 100
+ * ms.
+ */
 const coldPassLoops = 15;
 const warmPassLoops = 1.5;
 /** Fraction of jobs that end between two passes. */
@@ -54,7 +57,9 @@ function endSome(world: World, random: () => number): number {
   return ended.length;
 }
 
-/** Fails when a device is given to more than it has, or a job has another number of devices than it asked for. */
+/**
+ * Fails when a device is given to more than it has, or a job has another number of devices than it asked for.
+ */
 export function checkBookings(world: Pick<World, 'ledger' | 'classes'>): void {
   const used = new Map<string, number>();
   for (const { jobId, workerId, classId, deviceIds } of world.ledger.entries()) {

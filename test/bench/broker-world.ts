@@ -1,4 +1,6 @@
-/** A synthetic fleet with its queues, classes and pending jobs, on the broker's own rules and without a store. */
+/**
+ * A synthetic fleet with its queues, classes and pending jobs, on the broker's own rules and without a store.
+ */
 import {
   classIdOf,
   GpuDemand,
@@ -16,7 +18,7 @@ import {
   type WorkerFacts,
 } from '@rhizome/core/scheduler';
 
-/** How large it is. */
+/** Size of the synthetic site. */
 export interface WorldSize {
   readonly workers: number;
   readonly classes: number;
@@ -150,7 +152,7 @@ export class World {
     this.refill();
   }
 
-  /** What the matcher works on. */
+  /** State that the matcher works on. */
   get state(): MatcherState {
     const { fleet, ledger, windows, demand, classes } = this;
     return { fleet, ledger, windows, demand, classOf: (id) => classes.get(id) };

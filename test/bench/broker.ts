@@ -1,6 +1,6 @@
 /**
- * The broker: full passes over a synthetic fleet, what explaining costs, single acquires at a steady rate through the gateway, and the replay of
- * a public trace beside other rules.
+ * The scheduler: full passes over a synthetic site, explanations, single acquisitions at a steady rate
+ * through the gateway, and the replay of a public trace compared with other placement rules.
  */
 import {
   classIdOf,
@@ -19,7 +19,7 @@ import { replayTraces } from './trace.js';
 
 const explained = 20;
 
-/** What it takes to explain a job that nobody can run, at full scale. */
+/** Cost of explaining a job that no worker can run, at full size. */
 function measureExplanation(): readonly Row[] {
   const world = new World({ workers: 20_000, classes: 10, pending: 1000 });
   const requirements: StoredRequirements = {
@@ -75,7 +75,7 @@ function measureExplanation(): readonly Row[] {
 export const broker: Bench = {
   name: 'broker',
   about:
-    'full passes, explanations, single acquires at 1,000 jobs/s, and the replay of a trace beside other rules',
+    'full passes, explanations, single acquisitions at 1,000 jobs/s, replay of a trace compared with other rules',
   async run({ full, machine, progress }) {
     return [
       ...measurePasses(machine, progress),

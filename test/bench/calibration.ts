@@ -1,6 +1,6 @@
 /**
- * The machine itself, measured in the same run: a fixed loop of computation, and what `mongod` alone does with the same
- * grouped updates and inserts. Rows that depend on the machine are ratios to these figures.
+ * The machine itself, measured in the same run: a fixed loop of computation, and what `mongod` alone does
+ * with the same grouped updates and inserts. Rows that depend on the machine are ratios to these figures.
  */
 import { once } from 'node:events';
 import {
@@ -21,7 +21,7 @@ import { benchExperiment, startStack } from './stack.js';
 /** Workers for which the store alone is measured: those of the benchmark `lives`. */
 export const calibratedWorkers = [1, 16, 64, 256] as const;
 
-/** What the machine does without Rhizome. */
+/** Performance of the machine without Rhizome. */
 export interface Calibration {
   /** Time of the fixed loop, in milliseconds. */
   readonly loopMs: number;
@@ -37,7 +37,7 @@ const groupSize = 100;
 const groupsInFlight = 3;
 const loopRuns = 7;
 
-/** The loop: hash maps, objects, strings and numbers, as a matcher and a JSON serialiser use them. */
+/** The loop works on hash maps, objects, strings and numbers, like a matcher and a JSON serialiser. */
 function loop(): number {
   let checksum = 0;
   const byKey = new Map<string, { count: number; values: number[] }>();

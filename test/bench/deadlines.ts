@@ -1,6 +1,6 @@
 /**
- * Deadlines of behaviour: how soon a command reaches a payload, a schema goes live, a dead worker's jobs run again, another
- * core process leads, a process stops. Each row is the longest of several tries.
+ * Deadlines of behaviour: how soon a command reaches a payload, a schema goes live, a dead worker's jobs run
+ * again, another core process leads, a process stops. Each row is the longest of several tries.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -94,7 +94,10 @@ async function until<T>(what: string, check: () => Promise<T | undefined> | T | 
 
 let submitted = 0;
 
-/** Submits a payload that sleeps for a number of seconds that no other process sleeps for; resolves when it runs. */
+/**
+ * Submits a payload that sleeps for a number of seconds that no other process sleeps for; resolves when it
+ * runs.
+ */
 async function startSleeper(api: Api): Promise<{ readonly id: string; readonly seconds: string }> {
   submitted += 1;
   const seconds = `${600 + submitted}.${process.pid}`;
@@ -116,7 +119,7 @@ async function startSleeper(api: Api): Promise<{ readonly id: string; readonly s
   return { id, seconds };
 }
 
-/** Whether the payload is a process of this machine. */
+/** True if the payload is a process of this machine. */
 function isSleeping(seconds: string): boolean {
   return readdirSync('/proc').some((entry) => {
     if (!/^\d+$/.test(entry)) return false;

@@ -1,6 +1,7 @@
 /**
- * A federated read on MongoDB: pages of 20 jobs with what two experiments add to them. In process; over HTTP, beside `@apollo/gateway` on the
- * same subgraphs; and a page with all that is stored of a job, to show that only what is selected is read.
+ * A federated read on MongoDB: pages of 20 jobs with the fields of two experiments. In process; over HTTP,
+ * compared with `@apollo/gateway` on the same subgraphs; and a page with all stored fields of a job, to show
+ * that only selected fields are read.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +30,10 @@ const atlasTask = `mutation { submitAtlasTask(input: { idempotencyKey: "bench", 
 const epicRun = `mutation { submitEpicRun(input: { idempotencyKey: "bench", runNumber: 1, detectorConfiguration: "epic_bench", superTimeFrames: 10000, framesPerGroup: 10, command: "true" }) { run { id } userErrors { message } } }`;
 /** Requests until the code is what it stays. */
 const warmUp = 2_500;
-/** Experiments believe of a task that it is not theirs once it is ten seconds old: pages of such tasks are what people read. */
+/**
+ * Experiments believe of a task that it is not theirs once it is ten seconds old: pages of such tasks are
+ * what people read.
+ */
 const settledMs = 11_000;
 
 interface Page {
@@ -143,12 +147,12 @@ async function overHttp(requests: number, progress: (text: string) => void): Pro
       ...rowsOf('over HTTP', ours),
       ...rowsOf(label, theirs),
       {
-        name: 'federated read, over HTTP: @apollo/gateway beside ours, gateways alone',
+        name: 'federated read, over HTTP: @apollo/gateway compared with Rhizome, gateways alone',
         value: times(({ cpuMs }) => cpuMs['gateway'] ?? Number.NaN),
         unit: '× CPU',
       },
       {
-        name: 'federated read, over HTTP: @apollo/gateway beside ours, all processes',
+        name: 'federated read, over HTTP: @apollo/gateway compared with Rhizome, all processes',
         value: times(({ allMs }) => allMs),
         unit: '× CPU',
         goal: { value: 1.7, better: 'higher' },
@@ -165,7 +169,7 @@ async function overHttp(requests: number, progress: (text: string) => void): Pro
 /** The benchmark. */
 export const federatedRead: Bench = {
   name: 'federated-read',
-  about: '20 jobs × 2 experiments on MongoDB, another page each time, beside @apollo/gateway',
+  about: '20 jobs × 2 experiments on MongoDB, another page each time, compared with @apollo/gateway',
   async run({ full, progress }) {
     const requests = full ? 20_000 : 4_000;
     progress('in process');

@@ -1,6 +1,7 @@
 /**
- * What the gateway costs beside `@apollo/gateway` on the same subgraphs: the same read again and again, and another one each time. Data in
- * memory here; the federated read has the same with documents in MongoDB.
+ * CPU time of the gateway compared with `@apollo/gateway` on the same subgraphs: the same read repeatedly,
+ * and a different one each time. Data is in memory here; the benchmark `federated-read` has documents in
+ * MongoDB.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,11 +23,14 @@ interface Engine {
   readonly pids: Readonly<Record<string, number>>;
   /** Where subgraph calls are counted. */
   readonly memory: MemoryProcess;
-  /** What `gateway` may cost with another read each time. */
+  /** Goal for `gateway` with a different read each time. */
   readonly goal?: Goal;
 }
 
-/** Requests until an engine's code is what it stays, and until a row's kind of request has found its place in it. */
+/**
+ * Requests until an engine's code is what it stays, and until a row's kind of request has found its place in
+ * it.
+ */
 const warmUp = { engine: 5_000, kind: 1_000 };
 
 async function measure(engine: Engine, token: string, requests: number): Promise<readonly Row[]> {
@@ -82,7 +86,8 @@ async function check(api: ReturnType<typeof connectApi>, label: string): Promise
 /** The benchmark. */
 export const gateway: Bench = {
   name: 'gateway',
-  about: '20 jobs × 2 subgraphs in memory, the same page and another one each time, beside @apollo/gateway',
+  about:
+    '20 jobs × 2 subgraphs in memory, the same page and a different one each time, compared with @apollo/gateway',
   async run({ full, progress }) {
     const folder = mkdtempSync(join(tmpdir(), 'rhizome-bench-gateway-'));
     const issuer = await createTokenIssuer({ keyFile: join(folder, 'key.json'), issuer: 'bench' });

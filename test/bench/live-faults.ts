@@ -1,11 +1,14 @@
-/** The fault story of live state in its full size: 20,000 jobs under watching clients, with everything killed once. */
+/**
+ * The fault story of live state in its full size: 20,000 jobs under watching clients, with everything killed
+ * once.
+ */
 import { leftovers } from '@rhizome/testkit';
 import { runStory } from '../e2e/live-faults/story.js';
 import type { Bench } from './bench.types.js';
 
 const size = { tasks: 36, jobsOfTask: 550, watchersOfTask: 6, singleJobs: 100, pilotJobs: 100 };
 
-/** The benchmark. It fails where a client was told anything wrongly. */
+/** The benchmark. It fails if a client received something wrong. */
 export const liveFaults: Bench = {
   name: 'live-faults',
   about: '20,000 jobs under over 400 watching clients while the gateway, core and the primary are killed',

@@ -1,9 +1,11 @@
 /**
- * Live events from the writer to clients: 5,000 subscribers over 500 sockets, 5,000 events a second, each of which concerns four of them, two
- * by its task and two by its job; and the same work through `@apollo/server` and `graphql-ws`, where nothing is shared.
+ * Live events from the writer to clients: 5,000 subscribers over 500 sockets, 5,000 events a second, each of
+ * which concerns four of them, two by its task and two by its job; and the same work through `@apollo/server`
+ * and `graphql-ws`, where nothing is shared.
  *
- * There are 20,000 jobs, so that each of them changes about as often as jobs do: a job that was held and released hundreds of times has a long
- * history, and rewriting that would be most of what is measured. A subscriber by job therefore watches ten jobs, of ten tasks.
+ * There are 20,000 jobs, so that each of them changes about as often as jobs do: a job that was held and
+ * released hundreds of times has a long history, and rewriting that would be most of what is measured. A
+ * subscriber by job therefore watches ten jobs, of ten tasks.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,15 +30,21 @@ const jobsOfTask = 40;
 const jobsOfSubscriber = 10;
 const perEvent = 4;
 const rate = 5000;
-/** How long the load lasts, in seconds: what is measured, before it until everything is compiled and settled, and as much as goes. */
+/**
+ * Duration of the load, in seconds: measured part, and before it the time until everything is compiled and
+ * settled.
+ */
 const fullLengths = { load: 60, warmUp: 3, saturation: 10 };
 const briefLengths: typeof fullLengths = { load: 10, warmUp: 2, saturation: 5 };
 /** The yardstick is given up after this time: where it cannot do the work, its rows say how far it came. */
 const yardstickMs = 150_000;
-/** As `docs/explanation/live-state.md` advises where very much is pushed: what lives for a moment only is then seldom copied. */
+/**
+ * As `docs/explanation/live-state.md` advises where very much is pushed: what lives for a moment only is then
+ * seldom copied.
+ */
 const serverFlags = ['--max-semi-space-size=64'];
 
-/** What runs. */
+/** Running processes. */
 interface World {
   readonly kind: ServeQuestion['kind'];
   readonly serve: ServeAnswer;
@@ -108,12 +116,12 @@ async function load(world: World): Promise<readonly Row[]> {
   const { result, cpu } = await measureCpu(pids, async () => {
     const written = await writer.ask<WriteAnswer>({ write: { rate, seconds } });
     const expected = written.events * perEvent;
-    const told = await client.ask<ClientReport>({ report: { expected } });
-    return { written, told, lost: expected - told.messages };
+    const answer = await client.ask<ClientReport>({ report: { expected } });
+    return { written, answer, lost: expected - answer.messages };
   });
-  const { written, told, lost } = result;
+  const { written, answer, lost } = result;
   progress(
-    `${kind}: ${written.events} events, ${told.messages} messages, p95 ${told.p95} ms, ${lost} lost ${told.failure ?? ''}`,
+    `${kind}: ${written.events} events, ${answer.messages} messages, p95 ${answer.p95} ms, ${lost} lost ${answer.failure ?? ''}`,
   );
   const name = `live, ${kind}`;
   return [
@@ -123,12 +131,12 @@ async function load(world: World): Promise<readonly Row[]> {
       unit: 'events/s',
       ...(kind === 'rhizome' ? { goal: { value: 0.98 * rate, better: 'higher' as const } } : {}),
     },
-    { name: `${name}: commit to client, p50`, value: told.p50, unit: 'ms' },
-    { name: `${name}: commit to client, p95`, value: told.p95, unit: 'ms', ...goal(250) },
-    { name: `${name}: commit to client, p99`, value: told.p99, unit: 'ms' },
-    { name: `${name}: commit to client, longest`, value: told.longest, unit: 'ms' },
+    { name: `${name}: commit to client, p50`, value: answer.p50, unit: 'ms' },
+    { name: `${name}: commit to client, p95`, value: answer.p95, unit: 'ms', ...goal(250) },
+    { name: `${name}: commit to client, p99`, value: answer.p99, unit: 'ms' },
+    { name: `${name}: commit to client, longest`, value: answer.longest, unit: 'ms' },
     { name: `${name}: messages lost`, value: lost, unit: '', ...goal(0) },
-    { name: `${name}: gaps and repetitions`, value: told.faults, unit: '', ...goal(0) },
+    { name: `${name}: gaps and repetitions`, value: answer.faults, unit: '', ...goal(0) },
     ...Object.entries(cpu).map(([process, used]) => ({
       name: `${name}: CPU of ${process}`,
       value: used / written.seconds,
@@ -226,7 +234,7 @@ async function measure(
 export const live: Bench = {
   name: 'live',
   about:
-    '5,000 subscribers over 500 sockets, 5,000 events/s for 60 s, each concerning 4; beside @apollo/server + graphql-ws',
+    '5,000 subscribers over 500 sockets, 5,000 events/s for 60 s, each concerning 4; compared with @apollo/server + graphql-ws',
   async run({ brief, progress }) {
     const lengths = brief ? briefLengths : fullLengths;
     const data = mkdtempSync(join(tmpdir(), 'rhizome-bench-'));

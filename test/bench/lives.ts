@@ -1,7 +1,8 @@
 /**
- * Whole lives through the gateway: acquire → start → finish, 100 jobs a call, by 1 to 256 workers with few or many jobs pending. The
- * workers are connections of this one process that speak the pilots' protocol and work as the pilot does, which asks for more while it
- * reports. Beside them one that has a single call open at a time shows the time of the three calls.
+ * Complete job cycles through the gateway: acquire → start → finish, 100 jobs per call, by 1 to 256 workers
+ * with few or many pending jobs. The workers are connections of this process that use the pilots' protocol
+ * and, like the pilot, ask for more while they report. A worker with a single open call shows the time of the
+ * three calls.
  */
 import { type Api, connectApi } from './api.js';
 import type { Bench } from './bench.types.js';
@@ -108,13 +109,13 @@ export async function fill(api: Api, count: number, progress: (text: string) => 
     },
   });
   if (!submitTask.task) throw new Error(submitTask.userErrors[0]?.message);
-  for (let created = 0, told = 0; created < count;) {
+  for (let created = 0, shown = 0; created < count;) {
     await new Promise((resolve) => setTimeout(resolve, 500));
     const answer = await api.post<{ task: { progress: { createdJobs: number } } }>(progressOf, {
       id: submitTask.task.id,
     });
     created = answer.task.progress.createdJobs;
-    if (created - told >= 100_000) progress(`${(told = created)} of ${count} jobs created`);
+    if (created - shown >= 100_000) progress(`${(shown = created)} of ${count} jobs created`);
   }
 }
 
@@ -137,14 +138,17 @@ export async function registerWorker(api: Api, name: string): Promise<string> {
   return answer.worker.id;
 }
 
-/** Groups of jobs that a worker has room for where it works as a pilot does: one being acquired, one started, one finished. */
+/**
+ * Groups of jobs that a worker like the pilot has capacity for: one being acquired, one started, one
+ * finished.
+ */
 const pilotsGroups = 3;
 
-/** How one worker works, and what it did. */
+/** Work of one worker, and its results. */
 interface Work {
   readonly api: Api;
   readonly workerId: string;
-  /** When no more work is asked for, as `performance.now()` tells it. */
+  /** Time on the clock of `performance.now()` after which no more work is requested. */
   readonly until: number;
   /** Groups of up to 100 jobs held at once; with 1 the worker has one call open at a time. */
   readonly groups: number;
@@ -153,8 +157,8 @@ interface Work {
 }
 
 /**
- * One worker, as the pilot is one: while it asks for work it reports what has started and what has finished, each with one call open at a
- * time, as far as it has room. Resolves to the jobs finished.
+ * One worker that behaves like the pilot: it acquires jobs while it reports started and finished ones, each
+ * with one open call, within its capacity. Resolves to the number of finished jobs.
  */
 async function work({ api, workerId, until, groups, acquireMs }: Work): Promise<number> {
   const free = { cores: 4096, memoryMiB: 16_000_000, diskMiB: 16_000_000 };
@@ -240,7 +244,7 @@ async function measure(stack: Stack, fleet: Fleet, machine: Calibration): Promis
   }
 }
 
-/** Workers, and the groups of jobs that each has room for. */
+/** Numbers of workers, each with the number of groups that it has capacity for. */
 const fleets = [
   [1, 1],
   [1, pilotsGroups],
@@ -287,7 +291,7 @@ export const lives: Bench = {
   },
 };
 
-/** How little the rate depends on the number of workers, and on the number of pending jobs. */
+/** Rows that show how much the rate depends on the number of workers and of pending jobs. */
 function flatness(measured: readonly Measured[]): readonly Row[] {
   const asPilots = measured.filter(({ fleet }) => fleet.groups === pilotsGroups);
   const goal = { value: 0.9, better: 'higher' as const };

@@ -1,7 +1,7 @@
 /** Load over a few connections, and what it cost the processes that bore it. */
 import { measureCpu, quantile } from './cpu.js';
 
-/** What a load has cost. */
+/** Cost of a load. */
 export interface LoadResult {
   readonly requestsPerSecond: number;
   readonly p99Ms: number;
@@ -15,9 +15,9 @@ export interface LoadResult {
 export const lanes = 16;
 
 /**
- * Sends so many requests.
- * @param pids the processes whose CPU is counted, by name
- * @param send sends the request of this number and waits for its answer
+ * Sends a number of requests.
+ * @param pids processes whose CPU time is counted, by name
+ * @param send sends the request with this number and waits for its answer
  */
 export async function drive(
   pids: Readonly<Record<string, number>>,

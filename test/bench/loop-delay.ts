@@ -1,4 +1,7 @@
-/** How long the gateway's event loop is held up by documents that it has never seen, and by a swap of its supergraph. */
+/**
+ * Delay of the gateway's event loop by documents that it sees for the first time, and by a swap of its
+ * supergraph.
+ */
 import { fileURLToPath } from 'node:url';
 import type { Bench } from './bench.types.js';
 import type { Row } from './report.js';

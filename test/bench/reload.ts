@@ -1,4 +1,7 @@
-/** What a gateway keeps of the supergraphs that it has served: memory over hundreds of reloads beside open streams. */
+/**
+ * Memory that a gateway keeps of supergraphs that it no longer serves, over hundreds of reloads with open
+ * streams.
+ */
 import type { Bench } from './bench.types.js';
 import { growthMiB, heldGrowthMiB, reload, settledAt } from './swap/reloads.js';
 
@@ -8,7 +11,7 @@ const streams = 100;
 /** The benchmark `reload`. */
 export const reloadBench: Bench = {
   name: 'reload',
-  about: `${reloads} reloads of a supergraph of 150 kB beside ${streams} streams: memory, and planners' processes`,
+  about: `${reloads} reloads of a supergraph of 150 kB with ${streams} open streams: memory, and planner processes`,
   async run({ progress }) {
     const result = await reload(reloads, streams);
     const settled = result.memory[settledAt - 1];

@@ -1,4 +1,4 @@
-/** What a benchmark found: rows with a goal beside each figure, as a table for people and as JSON for tools. */
+/** Results of a benchmark: rows with goals, as a table for people and as JSON for tools. */
 import { writeFileSync } from 'node:fs';
 
 /** A goal: a figure and which side of it is good. */
@@ -15,7 +15,7 @@ export interface Row {
   readonly goal?: Goal;
 }
 
-/** Whether a row meets its goal; a row without one is fine. */
+/** True if a row meets its goal, or has none. */
 function meets({ value, goal }: Row): boolean {
   if (!goal) return true;
   return goal.better === 'higher' ? value >= goal.value : value <= goal.value;

@@ -1,4 +1,7 @@
-/** The system under test: the playground without tour and pilots, as a process of its own, in a data folder of its own. */
+/**
+ * The system under test: the playground without tour and pilots, as a process of its own, in a data folder of
+ * its own.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +14,7 @@ import { connectApi } from './api.js';
 
 const playground = fileURLToPath(new URL('../../../deploy/playground/dist/bin.js', import.meta.url));
 
-/** What the playground tells its clients. */
+/** Addresses and tokens in the file that the playground writes. */
 interface PlaygroundFile {
   readonly url: string;
   readonly wsUrl: string;
@@ -26,7 +29,10 @@ export interface Stack {
   readonly adminToken: string;
   /** A token for the pilots of a queue. */
   pilotToken(queue: string): Promise<string>;
-  /** The processes by name: `stack` (gateway, core, experiments in one) and `mongod`; with `http` `gateway` and each subgraph by its name. */
+  /**
+   * The processes by name: `stack` (gateway, core, experiments in one) and `mongod`; with `http` `gateway`
+   * and each subgraph by its name.
+   */
   readonly pids: Readonly<Record<string, number>>;
   /** A database of the store, for measurements of the store alone. */
   database(name: string): Db;
@@ -91,7 +97,10 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
   };
 }
 
-/** The experiment that the measured jobs belong to: no service follows its events, so that core and the gateway are measured alone. */
+/**
+ * The experiment that the measured jobs belong to: no service follows its events, so that core and the
+ * gateway are measured alone.
+ */
 export const benchExperiment = 'bench';
 
 async function registerBench(url: string, token: string): Promise<void> {
@@ -123,7 +132,9 @@ function ready(child: ChildProcess, file: string): Promise<void> {
   });
 }
 
-/** The processes that work: the playground's own where all runs in it, else each service's; and the store's. */
+/**
+ * The processes that work: the playground's own where all runs in it, else each service's; and the store's.
+ */
 function processesOf({ pid, pids }: PlaygroundFile, store: Store): Record<string, number> {
   const services = Object.entries(pids).filter(([name]) => name !== 'playground');
   return { ...(services.length > 0 ? Object.fromEntries(services) : { stack: pid }), mongod: store.pid };

@@ -1,6 +1,7 @@
 /**
- * A thousand clients with a token each who follow the same: what the gateway spends on one delivered event at 2, 20 and 200 events a second;
- * beside it `@apollo/server` and `graphql-ws`, where each subscription is an execution of its own.
+ * A thousand clients, each with its own token, that follow the same stream: CPU time of the gateway per
+ * delivered event at 2, 20 and 200 events per second, compared with `@apollo/server` and `graphql-ws`, which
+ * execute each subscription separately.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -120,7 +121,7 @@ async function measureKind(
 export const subscriptions: Bench = {
   name: 'subscriptions',
   about:
-    '1,000 clients with equal rights on one stream, beside @apollo/server and graphql-ws without sharing',
+    '1,000 clients with equal permissions on one stream, compared with @apollo/server and graphql-ws without sharing',
   async run({ full, progress }) {
     const folder = mkdtempSync(join(tmpdir(), 'rhizome-bench-'));
     try {

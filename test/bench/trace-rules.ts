@@ -1,6 +1,7 @@
 /**
- * Other rules for placing tasks on GPU hosts: the first host with room, any host with room, and the one of the paper "Beware of Fragmentation:
- * Scheduling GPU-Sharing Workloads with Fragmentation Gradient Descent" (USENIX ATC 2023), written after its description.
+ * Other rules for placing tasks on GPU hosts: the first host with free capacity, a random one, and the rule
+ * of the paper "Beware of Fragmentation: Scheduling GPU-Sharing Workloads with Fragmentation Gradient
+ * Descent" (USENIX ATC 2023), written from its description.
  */
 import { chance } from './broker-world.js';
 
@@ -30,7 +31,9 @@ interface PendingGrant {
   readonly devices: readonly number[];
 }
 
-/** A rule: made ready for hosts and for the workload that is to come, it chooses for one task after another. */
+/**
+ * A rule: made ready for hosts and for the workload that is to come, it chooses for one task after another.
+ */
 export interface Rule {
   readonly name: string;
   prepare(hosts: readonly Host[], workload: readonly Task[]): (task: Task) => PendingGrant | undefined;
@@ -43,7 +46,10 @@ function hasCapacity(task: Task, host: Host): boolean {
   return host.free.filter((free) => free >= task.thousandths).length >= task.gpus;
 }
 
-/** Devices that could be taken: one choice of whole ones; for a part of a device, one choice for each amount that is free. */
+/**
+ * Devices that could be taken: one choice of whole ones; for a part of a device, one choice for each amount
+ * that is free.
+ */
 function deviceChoices({ gpus, thousandths }: Task, { free }: Host): readonly (readonly number[])[] {
   if (gpus === 0) return [[]];
   const able = free.flatMap((left, at) => (left >= thousandths ? [at] : []));
@@ -155,5 +161,5 @@ const gradientDescent: Rule = {
   },
 };
 
-/** The rules that the broker is set beside. */
+/** Rules that the scheduler is compared with. */
 export const baselines: readonly Rule[] = [firstFit, randomFit, gradientDescent];

@@ -1,6 +1,7 @@
 /**
- * Replays a public trace of a GPU cluster (Alibaba, 2023: 1,523 hosts, 8,152 tasks) in arrival order, without departures, CPU and memory
- * counted: a task that cannot be placed is refused and the replay goes on. Through the broker's own rules, beside other rules on the same hosts.
+ * Replays a public trace of a GPU cluster (Alibaba, 2023: 1,523 hosts, 8,152 tasks) in arrival order, without
+ * departures, with CPU and memory: a task that cannot be placed is refused and the replay continues. Compares
+ * the scheduler's own rules with other rules on the same hosts.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +28,7 @@ const hostsFile = 'openb_node_list_all_node.csv';
 const whole = 1000;
 const share = 'trace/default';
 
-/** How far a rule came. */
+/** Result of a rule. */
 interface Outcome {
   /** Part of all GPU thousandths that was given before the first refusal. */
   readonly first: number;

@@ -26,7 +26,9 @@ beforeAll(async () => {
   packages = await installed();
 });
 
-/** What Wren stands on, from PyPI: once for each state of its requirements, in this user's cache. */
+/**
+ * Dependencies of Wren from PyPI, installed once for each state of its requirements, in this user's cache.
+ */
 async function installed(): Promise<string> {
   const requirements = readFileSync(join(wren, 'requirements.txt'));
   const version = createHash('sha256').update(requirements).digest('hex').slice(0, 16);
@@ -108,7 +110,7 @@ describe('an experiment in Python', () => {
     await system.stop();
   });
 
-  it('joins a playground that runs: its field, its mutation and its stream through the gateway, beside core’s', async () => {
+  it('joins a running playground with its field, mutation and stream, next to those of core', async () => {
     const system = await startTestSystem();
     const cli = commandLineOf(system);
     const { url } = await startWren(system);
@@ -196,7 +198,9 @@ describe('an experiment in Python', () => {
   });
 });
 
-/** Asks until the gateway knows the experiment's field; each question is one that it must answer in any case. */
+/**
+ * Asks until the gateway knows the experiment's field; each question is one that it must answer in any case.
+ */
 async function untilServed(system: PlaygroundSystem): Promise<void> {
   const words = '{ __type(name: "Job") { fields { name } } }';
   for (;;) {

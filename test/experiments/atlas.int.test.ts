@@ -168,7 +168,7 @@ describe('a production task', () => {
     );
     expect(await count()).toBe(before);
     expect(
-      await system.rooms['atlas']?.db
+      await system.experiments['atlas']?.db
         .collection('productionTasks')
         .countDocuments({ idempotencyKey: 'refused' }),
     ).toBe(0);
@@ -200,7 +200,9 @@ describe('a production task', () => {
     expect(userErrors).toMatchObject([{ code, path: path.split('.') }]);
     expect(userErrors[0].message).toMatch(new RegExp(`^${path}: .*must be `));
     expect(
-      await system.rooms['atlas']?.db.collection('productionTasks').countDocuments({ idempotencyKey: 'bad' }),
+      await system.experiments['atlas']?.db
+        .collection('productionTasks')
+        .countDocuments({ idempotencyKey: 'bad' }),
     ).toBe(0);
   });
 

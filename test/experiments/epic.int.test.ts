@@ -120,7 +120,7 @@ describe('a run', () => {
     await worker.runAll();
   });
 
-  it('tells its changes to those who follow it', async () => {
+  it('sends its changes to subscribers', async () => {
     await submitted(wanted(104));
     await jobsOf(104, 3);
     const client = await system.client();
@@ -162,7 +162,7 @@ describe('a run', () => {
     expect(userErrors).toMatchObject([{ code: 'INVALID_VALUE', path: path.split('.') }]);
     expect(userErrors[0].message).toMatch(new RegExp(`^${path}: .*must be `));
     expect(
-      await system.rooms['epic']?.db.collection('runs').countDocuments({ idempotencyKey: 'run 200' }),
+      await system.experiments['epic']?.db.collection('runs').countDocuments({ idempotencyKey: 'run 200' }),
     ).toBe(0);
   });
 });

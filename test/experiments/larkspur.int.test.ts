@@ -2,7 +2,7 @@ import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { experiment } from '@rhizome/larkspur';
 import { waitFor } from '@rhizome/testkit';
 import { losing } from './faulty-client.js';
-import { document, type System, type Room, startTestSystem } from './test-system.js';
+import { document, type System, type RunningExperiment, startTestSystem } from './test-system.js';
 import { startWorker, type TestWorker } from './worker.js';
 
 const submit = `mutation ($input: SubmitLarkspurObservationInput!) {
@@ -30,12 +30,12 @@ const wanted = (key: string, more: object = {}) => ({
 });
 
 let system: System;
-let room: Room;
+let running: RunningExperiment;
 let worker: TestWorker;
 
 beforeAll(async () => {
   system = await startTestSystem([experiment]);
-  room = system.rooms['larkspur'] as Room;
+  running = system.experiments['larkspur'] as RunningExperiment;
   worker = await startWorker(system, 'labelled', { 'larkspur-calibration': '2030a' });
 });
 
@@ -104,7 +104,7 @@ describe('an observation', () => {
     expect((await reaches(observation.id, 'COMPLETE')).calibratedExposures).toBe(3);
   });
 
-  it('belongs to who asked for it, through and through: they see its jobs as theirs, and cancel them', async () => {
+  it('belongs to the user it was submitted for, who sees and cancels its jobs', async () => {
     const alice = await system.tokens.human('alice@example', { larkspur: 'USER' });
     const bob = await system.tokens.human('bob@example', { larkspur: 'USER' });
     const { observation } = await submitted(wanted('of alice'), alice);
@@ -208,28 +208,28 @@ describe('recovery from a crash', () => {
   afterEach(runAll);
 
   it('submits the task at the next start if core did not get it', async () => {
-    await room.restart(losing(system.service('larkspur'), 'request'));
+    await running.restart(losing(system.service('larkspur'), 'request'));
     const before = await allTasks();
     const lost = await submitted(wanted('before core'));
     expect(lost.errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
     expect(await allTasks()).toBe(before);
-    const stored = await room.db.collection('observations').findOne({ idempotencyKey: 'before core' });
+    const stored = await running.db.collection('observations').findOne({ idempotencyKey: 'before core' });
     expect((await shown(String(stored?._id))).state).toBe('SUBMITTING');
-    await room.restart();
+    await running.restart();
     await jobsOf(String(stored?._id), 4);
     expect(await allTasks()).toBe(before + 1);
   });
 
   it('finds the task by the same key if core has it, and counts what ran meanwhile', async () => {
-    await room.restart(losing(system.service('larkspur'), 'answer'));
+    await running.restart(losing(system.service('larkspur'), 'answer'));
     const before = await allTasks();
     expect((await submitted(wanted('after core'))).errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
     expect(await allTasks()).toBe(before + 1);
-    await room.service.stop();
-    // The stream is lost, too: only a look at the jobs can tell what ran.
-    await room.db.collection('streamPlaces').deleteMany({});
+    await running.service.stop();
+    // The stream is lost, too: only reading the jobs shows what ran.
+    await running.db.collection('streamPlaces').deleteMany({});
     expect((await worker.runAll()).length).toBe(4);
-    await room.restart();
+    await running.restart();
     const { observation } = await submitted(wanted('after core'));
     expect((await reaches(observation.id, 'COMPLETE')).calibratedExposures).toBe(3);
     expect(await allTasks()).toBe(before + 1);
@@ -238,16 +238,16 @@ describe('recovery from a crash', () => {
   it('counts nothing twice and misses nothing while it follows events', async () => {
     const { observation } = await submitted(wanted('followed', { exposures: 4 }));
     await jobsOf(observation.id, 5);
-    const early = await room.db.collection('streamPlaces').findOne({});
+    const early = await running.db.collection('streamPlaces').findOne({});
     await worker.finish(await worker.acquire(2));
     await waitFor('two exposures', async () => (await shown(observation.id)).calibratedExposures === 2, {
       deadlineMs: 5000,
     });
-    await room.service.stop();
-    // As if the last writes were lost with the process: the same events are told again.
-    await room.db.collection('streamPlaces').updateOne({}, { $set: { cursor: early?.['cursor'] } });
+    await running.service.stop();
+    // As if the last writes were lost with the process: the same events arrive again.
+    await running.db.collection('streamPlaces').updateOne({}, { $set: { cursor: early?.['cursor'] } });
     await worker.finish(await worker.acquire(1));
-    await room.restart();
+    await running.restart();
     await waitFor('three exposures', async () => (await shown(observation.id)).calibratedExposures === 3, {
       deadlineMs: 5000,
     });
@@ -258,12 +258,12 @@ describe('recovery from a crash', () => {
   it('reads its jobs if core does not know its cursor', async () => {
     const { observation } = await submitted(wanted('unknown cursor'));
     await jobsOf(observation.id, 4);
-    await room.service.stop();
-    await room.db.collection('streamPlaces').updateOne({}, { $set: { cursor: 'e1.unknown' } });
+    await running.service.stop();
+    await running.db.collection('streamPlaces').updateOne({}, { $set: { cursor: 'e1.unknown' } });
     await worker.runAll();
-    await room.restart();
+    await running.restart();
     expect((await reaches(observation.id, 'COMPLETE')).calibratedExposures).toBe(3);
-    const place = await room.db.collection('streamPlaces').findOne({});
+    const place = await running.db.collection('streamPlaces').findOne({});
     expect(place?.['cursor']).not.toBe('e1.unknown');
   });
 });
@@ -289,7 +289,7 @@ describe('larkspurObservationChanged', () => {
     return value.larkspurObservationChanged;
   };
 
-  it('begins with a cursor, tells each change, and goes on from a cursor without a gap', async () => {
+  it('starts with a cursor, sends each change, and resumes from a cursor without a gap', async () => {
     const { observation } = await submitted(wanted('streamed'));
     await jobsOf(observation.id, 4);
     const stream = await follow(observation.id);

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { experiment } from '@rhizome/rubin';
 import { waitFor } from '@rhizome/testkit';
 import { losing } from './faulty-client.js';
-import { type System, type Room, startTestSystem } from './test-system.js';
+import { type System, type RunningExperiment, startTestSystem } from './test-system.js';
 import { startWorker, type TestWorker } from './worker.js';
 
 const submit = `mutation ($input: SubmitRubinWorkflowInput!) {
@@ -39,12 +39,12 @@ const wanted = (key: string, more: object = {}) => ({
 });
 
 let system: System;
-let room: Room;
+let running: RunningExperiment;
 let worker: TestWorker;
 
 beforeAll(async () => {
   system = await startTestSystem([experiment], { registered: false });
-  room = system.rooms['rubin'] as Room;
+  running = system.experiments['rubin'] as RunningExperiment;
   worker = await startWorker(system);
 });
 
@@ -63,8 +63,8 @@ const jobsOf = (id: string, count: number) =>
     { deadlineMs: 5000 },
   );
 const written = async (key: string) => {
-  const workflows = await room.db.collection('workflows').countDocuments({ idempotencyKey: key });
-  return [workflows, await room.db.collection('quanta').countDocuments({})];
+  const workflows = await running.db.collection('workflows').countDocuments({ idempotencyKey: key });
+  return [workflows, await running.db.collection('quanta').countDocuments({})];
 };
 
 describe('a workflow', () => {
@@ -138,10 +138,10 @@ describe('a workflow', () => {
     });
   });
 
-  it('is handed over after a crash with the quanta that were written', async () => {
-    await room.restart(losing(system.service('rubin'), 'request'));
+  it('submits its stored quanta after a crash', async () => {
+    await running.restart(losing(system.service('rubin'), 'request'));
     expect((await submitted(wanted('crash'))).errors).toMatchObject([{ code: 'SERVICE_UNAVAILABLE' }]);
-    await room.restart();
+    await running.restart();
     const { workflow } = await submitted(wanted('crash'));
     await jobsOf(workflow.id, 5);
     expect((await worker.runAll()).length).toBe(5);

@@ -1,4 +1,7 @@
-/** For tests: a real core and the experiments under test behind a real gateway, on a real store, in this process. */
+/**
+ * For tests: a real core and the experiments under test behind a real gateway, on a real store, in this
+ * process.
+ */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ApiClient, createClient, isRhizomeApiError, type TypedDocumentNode } from '@rhizome/client';
@@ -14,11 +17,14 @@ import { parse } from 'graphql';
 
 const root = join(fileURLToPath(import.meta.url), '..', '..', '..', '..');
 
-/** What an experiment was built with, to be built again. */
-export interface Room {
+/** Components of an experiment, to build it again. */
+export interface RunningExperiment {
   readonly db: TestDatabase;
   service: ExperimentService;
-  /** Ends the service and builds and starts another one on the same database, as a new process would. @param core instead of the usual client */
+  /**
+   * Ends the service and builds and starts another one on the same database, as a new process would. @param
+   * core instead of the usual client
+   */
   restart(core?: ApiClient): Promise<void>;
 }
 
@@ -28,20 +34,20 @@ export interface System {
   readonly tokens: TestTokens;
   readonly core: { readonly db: TestDatabase };
   /** By name. */
-  readonly rooms: Readonly<Record<string, Room>>;
+  readonly experiments: Readonly<Record<string, RunningExperiment>>;
   /** A client with a token; everywhere ADMIN unless given. */
   client(token?: string): Promise<ApiClient>;
   /** A client of an experiment's service principal. */
   service(name: string): ApiClient;
   /** Registers an experiment with core, with two shares. */
   register(name: string): Promise<void>;
-  /** Asks the gateway; the answer as plain JSON, and the errors beside it. */
+  /** Sends an operation to the gateway; returns the answer as plain JSON, and its errors. */
   ask(text: string, variables?: object, token?: string): Promise<Asked>;
 }
 
 /** An answer. */
 export interface Asked {
-  // What a test reads of an answer is written in its query, beside.
+  // The query next to the call says what a test reads of an answer.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly data: any;
   readonly errors: readonly { readonly code: string; readonly message: string }[];
@@ -56,7 +62,10 @@ export function document(text: string): TypedDocumentNode<Record<string, unknown
   return known;
 }
 
-/** Starts core, the experiments and the gateway; all of them end with the file. Experiments are registered unless told otherwise. */
+/**
+ * Starts core, the experiments and the gateway; all of them end with the file. Experiments are registered by
+ * default.
+ */
 export async function startTestSystem(
   modules: readonly ExperimentModule[],
   { registered = true }: { readonly registered?: boolean } = {},
@@ -74,17 +83,17 @@ export async function startTestSystem(
       createClient({ url, token: () => tokens.service(name), reconnect: { initialDelayMs: 20 } }),
       `client of ${name}`,
     );
-  const rooms: Record<string, Room> = {};
+  const experiments: Record<string, RunningExperiment> = {};
   await core.start();
   for (const module of modules) {
     const db = await testDatabase(module.name);
-    const room = await openRoom(
+    const experiment = await openExperiment(
       module,
       db,
       lazy(() => service(module.name)),
       subgraphs,
     );
-    rooms[module.name] = room;
+    experiments[module.name] = experiment;
   }
   const found = discoverSubgraphs(root).filter(({ name }) => subgraphs.has(name));
   const composed = compose(found);
@@ -99,11 +108,11 @@ export async function startTestSystem(
   const served = await serveGateway(gateway, { port: 0 });
   url = served.url;
   leftovers.defer('the system', async () => {
-    await Promise.all(Object.values(rooms).map((room) => room.service.stop()));
+    await Promise.all(Object.values(experiments).map((experiment) => experiment.service.stop()));
     await served.close(500);
     await core.stop();
   });
-  await Promise.all(Object.values(rooms).map((room) => room.service.start()));
+  await Promise.all(Object.values(experiments).map((experiment) => experiment.service.start()));
   const client = async (token?: string): Promise<ApiClient> =>
     leftovers.use(createClient({ url, token: token ?? (await tokens.admin()) }), 'a client');
   const admin = await client();
@@ -117,35 +126,35 @@ export async function startTestSystem(
     }
   };
   const register = (name: string): Promise<void> => registerExperiment(ask, name);
-  if (registered) for (const name of Object.keys(rooms)) await register(name);
+  if (registered) for (const name of Object.keys(experiments)) await register(name);
   await ask('mutation ($i: CreateQueueInput!) { createQueue(input: $i) { userErrors { message } } }', {
     i: { name: 'north', site: 'POLE', idempotencyKey: 'north' },
   });
-  return { url, tokens, core: { db: coreDb }, rooms, client, service, register, ask };
+  return { url, tokens, core: { db: coreDb }, experiments, client, service, register, ask };
 }
 
-async function openRoom(
+async function openExperiment(
   module: ExperimentModule,
   db: TestDatabase,
   core: ApiClient,
   subgraphs: Map<string, InProcessSubgraph>,
-): Promise<Room> {
+): Promise<RunningExperiment> {
   const log = silentLogger();
   const build = async (by: ApiClient): Promise<ExperimentService> => {
     const service = await module.build({ db, clock: systemClock, ids: createIds(), log, core: by });
     subgraphs.set(module.name, createInProcess({ subgraph: service.subgraph, log }));
     return service;
   };
-  const room: Room = {
+  const experiment: RunningExperiment = {
     db,
     service: await build(core),
     restart: async (other = core) => {
-      await room.service.stop();
-      room.service = await build(other);
-      await room.service.start();
+      await experiment.service.stop();
+      experiment.service = await build(other);
+      await experiment.service.start();
     },
   };
-  return room;
+  return experiment;
 }
 
 /** The subgraph of a name as it now is: experiments are built again under a gateway that stays. */

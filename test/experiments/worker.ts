@@ -11,9 +11,8 @@ export interface Given {
   readonly outputs: readonly string[];
 }
 
-/** See the head of this file. */
 export interface TestWorker {
-  /** Takes so many jobs at most, or none when there is nothing. */
+  /** Acquires at most this number of jobs; none if there is nothing. */
   acquire(count: number): Promise<readonly Given[]>;
   /** Starts and finishes jobs, with their outputs. */
   finish(jobs: readonly Given[]): Promise<void>;

@@ -1,6 +1,7 @@
 // The direction of imports between the folders of core, as zones of `import-x/no-restricted-paths`.
 //
-// composition → */graphql → events, hardware → workers → scheduler → tasks → jobs → queues, shares, experiments → gpus → shared
+// composition → */graphql → events, hardware → workers → scheduler → tasks → jobs → queues, shares,
+// experiments → gpus → shared
 
 /** From the top to the bottom: a folder imports from folders of lower levels only. */
 const levels = [

@@ -1,6 +1,6 @@
-// Wording that is not used in this project, with what to write instead. `plugin.mjs` looks for it in comments, strings, SDL
-// descriptions and Markdown; single terms are in `cspell.json` (`flagWords`), which also checks identifiers.
-// The reasons are in CONTRIBUTING.md, "Language".
+// Wording that is not used in this project, with what to write instead. `plugin.mjs` looks for it in
+// comments, strings, SDL descriptions and Markdown; single terms are in `cspell.json` (`flagWords`), which
+// also checks identifiers. The reasons are in CONTRIBUTING.md, "Language".
 
 /** @type {readonly { pattern: RegExp, instead: string }[]} */
 export const notUsed = [

@@ -1,5 +1,5 @@
-// ESLint rules of this project's language: wording in comments, strings, SDL and Markdown; form of docblocks, descriptions and
-// test names.
+// ESLint rules of this project's language: wording in comments, strings, SDL and Markdown; form of docblocks,
+// descriptions and test names.
 import { notFirst, notUsed } from './language.mjs';
 
 /** Reports each match of the word list in a text. `locate` turns offsets in the text into a location. */

@@ -1,4 +1,7 @@
-/** Rhizome with every service a process of its own: two core processes, two gateways and pilots, for measuring deadlines. */
+/**
+ * Rhizome with every service a process of its own: two core processes, two gateways and pilots, for measuring
+ * deadlines.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

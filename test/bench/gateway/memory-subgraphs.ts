@@ -9,7 +9,7 @@ export const jobCount = 1_000;
 const link =
   'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@shareable"])';
 
-/** What clients ask: a page of 20 jobs with what two other subgraphs add to them; three fetches. */
+/** Operation of the clients: a page of 20 jobs with fields of two other subgraphs; three fetches. */
 export const memoryPage = /* GraphQL */ `
   query BenchMemoryPage($offset: Int!) {
     jobs(first: 20, offset: $offset) {

@@ -1,4 +1,4 @@
-// The peer's program; it is copied beside the packages that it needs, which are not the system's.
+// Program of the peer; it is copied next to the packages that it needs, which Rhizome does not depend on.
 import { readFileSync } from 'node:fs';
 import { ApolloGateway, RemoteGraphQLDataSource } from '@apollo/gateway';
 import { ApolloServer } from '@apollo/server';

@@ -1,6 +1,6 @@
 /**
- * `@apollo/gateway` on `@apollo/server`, as a process of its own beside ours. It is no dependency of the system: it is installed into an
- * ignored folder when it is first needed.
+ * `@apollo/gateway` on `@apollo/server`, in its own process. Rhizome does not depend on it: it is installed
+ * into an ignored folder when it is first needed.
  */
 import { execFile, spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * One process of the gateway benchmark: the subgraphs in memory, served over HTTP (`subgraphs`), or with a gateway over them in process
- * (`in-process`, where their operations are compiled, or interpreted where that is said). Tells its parent its addresses when it is ready, and answers each `calls` with the number of subgraph calls so far.
+ * One process of the gateway benchmark: subgraphs in memory, served over HTTP (`subgraphs`), or with a
+ * gateway in the same process (`in-process`, with compiled or interpreted operations). It sends its addresses
+ * to its parent when it is ready, and answers each `calls` with the number of subgraph calls so far.
  */
 import { readFileSync } from 'node:fs';
 import { createVerifier, type Verifier } from '@rhizome/authz';
@@ -16,7 +17,7 @@ import {
 } from '@rhizome/subgraph';
 import { memorySubgraphs } from './memory-subgraphs.js';
 
-/** What the process tells when it is ready. */
+/** Message of the process when it is ready. */
 export interface ReadyMessage {
   /** The gateway's address, or of each subgraph by name. */
   readonly urls: Readonly<Record<string, string>>;

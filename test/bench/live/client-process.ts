@@ -2,7 +2,7 @@
 import WebSocket from 'ws';
 import { answerQuestions } from './processes.js';
 
-/** What is to be opened beside what is open. */
+/** Subscriptions to open in addition to the open ones. */
 export interface OpenQuestion {
   readonly wsUrl: string;
   readonly token: string;
@@ -11,7 +11,7 @@ export interface OpenQuestion {
   readonly filters: readonly object[];
 }
 
-/** What came since it was last asked for. */
+/** Messages since the last report. */
 export interface ClientReport {
   readonly messages: number;
   /** Places where the revisions of a job did not follow each other. */
@@ -58,7 +58,7 @@ function take(data: Buffer): void {
   if (type !== 'next') return;
   const message = payload?.data?.jobStateChanged;
   if (!message) {
-    // It was ended, or refused: what it is not told is counted as lost.
+    // It was ended or refused: messages that it does not receive count as lost.
     failure ??= data.toString().slice(0, 300);
     return;
   }
@@ -102,7 +102,7 @@ async function open({ wsUrl, token, sockets: wanted, filters }: OpenQuestion): P
     const id = String(first + at);
     const payload = { query: text, variables: { filter } };
     sockets[(first + at) % sockets.length]?.send(JSON.stringify({ id, type: 'subscribe', payload }));
-    // So many at once that the server has a turn between.
+    // A limited number at once, so that the server gets a turn in between.
     if (at % 100 === 99) await until(() => opened >= first + at - 400);
   }
   await until(() => opened >= first + filters.length);
@@ -119,7 +119,10 @@ async function close(): Promise<void> {
   opened = 0;
 }
 
-/** Resolves when so many messages have come since the last report, none has come for two seconds, or half a minute is over. */
+/**
+ * Resolves when this number of messages has arrived since the last report, when none arrived for two seconds,
+ * or after half a minute.
+ */
 async function report({ expected }: { readonly expected: number }): Promise<ClientReport> {
   const until = performance.now() + patienceMs;
   for (let before = -1; messages < expected && messages !== before && performance.now() < until;) {

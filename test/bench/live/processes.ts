@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-/** A program beside this file, in a process of its own. */
+/** A program in this folder, as a process of its own. */
 export interface AskedProcess {
   readonly pid: number;
   /** Asks one thing; throws what went wrong there. */
@@ -11,8 +11,8 @@ export interface AskedProcess {
   stop(): Promise<void>;
 }
 
-/** What a process answers. */
-export type Told<T> = { readonly answer: T } | { readonly failure: string };
+/** Answer of a process. */
+export type Answer<T> = { readonly answer: T } | { readonly failure: string };
 
 /** Starts a program, with further flags for Node; its heap can be collected when asked. */
 export function startProcess(program: string, flags: readonly string[] = []): AskedProcess {
@@ -38,11 +38,13 @@ export function startProcess(program: string, flags: readonly string[] = []): As
 }
 
 async function answerOf<T>(child: ChildProcess, question: object): Promise<T> {
-  const answer = new Promise<Told<T>>((resolve) => child.once('message', (told) => resolve(told as Told<T>)));
+  const answered = new Promise<Answer<T>>((resolve) =>
+    child.once('message', (message) => resolve(message as Answer<T>)),
+  );
   child.send(question);
-  const told = await answer;
-  if ('failure' in told) throw new Error(told.failure);
-  return told.answer;
+  const answer = await answered;
+  if ('failure' in answer) throw new Error(answer.failure);
+  return answer.answer;
 }
 
 /** In the program: answers each question by its first field. */
@@ -60,7 +62,7 @@ export function answerQuestions(handlers: Readonly<Record<string, (given: never)
   process.on('disconnect', () => process.exit(0));
 }
 
-/** Bytes of the heap and beside it after a collection. */
+/** Bytes of the heap, and outside it, after a collection. */
 export async function collectedBytes(): Promise<number> {
   const { gc } = globalThis;
   if (!gc) throw new Error('started without --expose-gc');

@@ -1,4 +1,7 @@
-/** What is measured: core, and before it the gateway; or, as the yardstick, `@apollo/server` and `graphql-ws` on the same schema. */
+/**
+ * Measured process: core, or the gateway with core; or for comparison `@apollo/server` and `graphql-ws` on
+ * the same schema.
+ */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +19,7 @@ import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
 import { answerQuestions, collectedBytes } from './processes.js';
 
-/** How a server is asked to start. */
+/** Options of a server's start. */
 export interface ServeQuestion {
   readonly mongoUri: string;
   readonly data: string;

@@ -5,14 +5,14 @@ import { systemClock } from '@rhizome/clock';
 import { connectMongo } from '@rhizome/mongo';
 import { answerQuestions } from './processes.js';
 
-/** How jobs are to be moved. */
+/** How jobs change state. */
 export interface WriteQuestion {
   /** Events a second; 0 for as many as there can be. */
   readonly rate: number;
   readonly seconds: number;
 }
 
-/** What was written. */
+/** Number of writes. */
 export interface WriteAnswer {
   readonly events: number;
   readonly seconds: number;

@@ -1,13 +1,13 @@
 /**
- * A thousand clients with a socket each, as thin as it goes, since they share the machine with what is measured: frames are counted, and of
- * some the time is read.
+ * A thousand clients with a socket each, as thin as it goes, since they share the machine with what is
+ * measured: frames are counted, and of some the time is read.
  */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { answerQuestions } from '../live/processes.js';
 import { now } from './events.js';
 
-/** What is to be opened. */
+/** Subscriptions to open. */
 export interface OpenQuestion {
   readonly port: number;
   /** One a client. */
@@ -15,7 +15,7 @@ export interface OpenQuestion {
   readonly query: string;
 }
 
-/** What came since it was last asked for. */
+/** Messages since the last report. */
 export interface ClientReport {
   readonly messages: number;
   /** The fewest and the most that one client got. */
@@ -29,7 +29,7 @@ export interface ClientReport {
   readonly spanMs: number;
 }
 
-/** Of so many messages the time of one is read. */
+/** One message in this number is timed. */
 const sampled = 8;
 const idleWindowMs = 5000;
 const atKey = Buffer.from('"at":');
@@ -96,7 +96,7 @@ class Client {
       if (end < 0) return void (this.#rest = data);
       this.#isUpgraded = true;
       data = data.subarray(end + 4);
-      this.#tell('upgraded');
+      this.#onMessage('upgraded');
     }
     let from = 0;
     for (;;) {
@@ -114,7 +114,7 @@ class Client {
   #message(data: Buffer, opcode: number, start: number, end: number): void {
     if (opcode === 9) return this.#frame(0x8a, data.subarray(start, end));
     if (opcode !== 1) return;
-    if (this.#onText) return this.#tell(data.toString('utf8', start, end));
+    if (this.#onText) return this.#onMessage(data.toString('utf8', start, end));
     // {"id":"1","type":"next",…
     if (data.compare(nextType, 0, nextType.length, start + 10, start + 10 + nextType.length) !== 0) {
       if (data.toString('utf8', start, end).includes('"id"')) ended++;
@@ -128,10 +128,10 @@ class Client {
     latencies.push(last - Number.parseFloat(data.toString('latin1', at, at + 18)));
   }
 
-  #tell(text: string): void {
-    const tell = this.#onText;
+  #onMessage(text: string): void {
+    const listener = this.#onText;
     this.#onText = undefined;
-    tell?.(text);
+    listener?.(text);
   }
 }
 
@@ -149,7 +149,7 @@ async function open(question: OpenQuestion): Promise<number> {
   return clients.length;
 }
 
-/** Resolves when everybody has so many, or nothing has come for five seconds. */
+/** Resolves when every client has this number of messages, or none arrived for five seconds. */
 async function report({ each }: { readonly each: number }): Promise<ClientReport> {
   const asked = now();
   while (total < each * clients.length && now() - Math.max(asked, last) < idleWindowMs) {

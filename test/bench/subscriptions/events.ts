@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { buildSubgraph, entity, representationAsIs, type SubgraphSchema } from '@rhizome/subgraph';
 import { parse } from 'graphql';
 
-/** What clients follow: each event needs one fetch from another subgraph. */
+/** Operation of the clients: each event needs one fetch from another subgraph. */
 export const followed = 'subscription { jobStateChanged { at job { id state detail { taskName } } } }';
 
 const link =

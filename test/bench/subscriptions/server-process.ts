@@ -1,6 +1,7 @@
 /**
- * What is measured: the gateway over two subgraphs in process; or, as the yardstick, `@apollo/server` and `graphql-ws` as their documentation
- * has it, on one plain schema with the same fields and loaders, which is less work than joining two.
+ * What is measured: the gateway over two subgraphs in process; or, as the yardstick, `@apollo/server` and
+ * `graphql-ws` as their documentation has it, on one plain schema with the same fields and loaders, which is
+ * less work than joining two.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -16,7 +17,7 @@ import { WebSocketServer } from 'ws';
 import { answerQuestions } from '../live/processes.js';
 import { type Change, Changes, eventSubgraphs } from './events.js';
 
-/** How a server is asked to start. */
+/** Options of a server's start. */
 export interface ServeQuestion {
   readonly kind: 'rhizome' | 'apollo';
   readonly issuer: string;

@@ -1,6 +1,6 @@
 /**
- * A gateway in a process of its own whose subgraphs answer at once from nothing, so that what is measured is the
- * gateway: `gateway-process.js` is told by its parent which supergraph to serve, and answers what it is asked.
+ * A gateway in its own process whose subgraphs answer immediately without data, so that only the gateway is
+ * measured. Its parent says which supergraph to serve, and asks for measurements.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { buildGateway, type Gateway, serveGateway, type Transport } from '@rhizome/gateway';
@@ -9,9 +9,12 @@ import { type FieldNode, Kind, type SelectionSetNode } from 'graphql';
 import { collectGarbage } from '../collect-garbage.js';
 import { residentMiB } from '../cpu.js';
 import { childrenOf } from './processes.js';
-import type { Ask, Told } from './messages.types.js';
+import type { Ask, Answer } from './messages.types.js';
 
-/** Between two looks at the loop, in milliseconds. What the histogram counts is the time from one look to the next: an idle loop shows this, not 0. */
+/**
+ * Between two looks at the loop, in milliseconds. What the histogram counts is the time from one look to the
+ * next: an idle loop shows this, not 0.
+ */
 const resolution = 1;
 const delay = monitorEventLoopDelay({ resolution });
 const lateMs = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - resolution);
@@ -23,11 +26,11 @@ let ticks = 0;
 const values: Readonly<Record<string, unknown>> = { d: 'text', a: 1, e: [1, 2], name: 'job', number: 1 };
 
 /** A value for each selected field, by its name. */
-function answer(set: SelectionSetNode, type: string): Record<string, unknown> {
+function valuesFor(set: SelectionSetNode, type: string): Record<string, unknown> {
   const made: Record<string, unknown> = {};
   for (const node of set.selections) {
     if (node.kind !== Kind.FIELD) {
-      if (node.kind === Kind.INLINE_FRAGMENT) Object.assign(made, answer(node.selectionSet, type));
+      if (node.kind === Kind.INLINE_FRAGMENT) Object.assign(made, valuesFor(node.selectionSet, type));
       continue;
     }
     made[node.alias?.value ?? node.name.value] = valueOf(node, type);
@@ -40,8 +43,8 @@ function valueOf(node: FieldNode, type: string): unknown {
   if (name === '__typename') return type;
   if (name === 'id') return 'j1';
   if (!node.selectionSet) return values[name] ?? null;
-  if (name === 'jobs') return ['j1', 'j2', 'j3'].map((id) => ({ ...answer(jobSet(node), 'Job'), id }));
-  return answer(node.selectionSet, name === 'g' ? 'Job' : 'X');
+  if (name === 'jobs') return ['j1', 'j2', 'j3'].map((id) => ({ ...valuesFor(jobSet(node), 'Job'), id }));
+  return valuesFor(node.selectionSet, name === 'g' ? 'Job' : 'X');
 }
 
 function jobSet({ selectionSet }: FieldNode): SelectionSetNode {
@@ -59,7 +62,7 @@ const transport: Transport = {
       const variable = node.arguments?.[0]?.value;
       if (node.name.value === '_entities' && variable?.kind === Kind.VARIABLE) {
         const representations = variables?.[variable.name.value] as readonly unknown[];
-        data[key] = representations.map(() => answer(jobSet(node), 'Job'));
+        data[key] = representations.map(() => valuesFor(jobSet(node), 'Job'));
       } else data[key] = valueOf(node, 'Query');
     }
     return { data };
@@ -94,7 +97,7 @@ async function* ticked(
   }
 }
 
-async function told(ask: Ask): Promise<Told> {
+async function answer(ask: Ask): Promise<Answer> {
   if ('serve' in ask) {
     tickEveryMs = ask.tickMs;
     setInterval(() => (ticks += 1), tickEveryMs).unref();
@@ -132,7 +135,7 @@ async function told(ask: Ask): Promise<Told> {
 }
 
 process.on('message', (ask: Ask) => {
-  told(ask).then(
+  answer(ask).then(
     (answered) => process.send?.(answered),
     (error: unknown) => process.send?.({ failure: error instanceof Error ? error.message : String(error) }),
   );

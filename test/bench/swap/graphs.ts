@@ -1,4 +1,7 @@
-/** Supergraphs for the benchmarks of the gateway's loop and of its reloads, and documents that nobody has sent before. */
+/**
+ * Supergraphs for the benchmarks of the gateway's loop and of its reloads, and documents that nobody has sent
+ * before.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compose, publicSdlOf } from '@rhizome/schema';
@@ -47,7 +50,10 @@ function experiment(index: number): string {
   return [link, `type Job @key(fields: "id") { id: ID! x${index}: X${index}T0 }`, ...types].join('\n');
 }
 
-/** A core and twenty experiments, 1,200 types, more than 150 kB. `mark` is in a description: another text each time. */
+/**
+ * A core and twenty experiments, 1,200 types, more than 150 kB. `mark` is in a description: another text each
+ * time.
+ */
 export function largeGraph(mark = ''): Graph {
   const parts = [
     { name: 'core', sdl: core.replace('type Tick', `"Version ${mark}."\ntype Tick`) },

@@ -1,6 +1,6 @@
 /** Messages between a measurement and its gateway process. */
 
-/** What the process is asked. */
+/** Request of the parent. */
 export type Ask =
   | { readonly serve: string; readonly tickMs: number }
   | { readonly swap: string }
@@ -8,8 +8,8 @@ export type Ask =
   | { readonly memory: true }
   | { readonly heap: true };
 
-/** What it answers. */
-export interface Told {
+/** Answer of the process. */
+export interface Answer {
   readonly url?: string;
   /** Delay of the event loop since `begin`, in milliseconds. */
   readonly loop?: { readonly p50: number; readonly p99: number; readonly max: number };
@@ -25,7 +25,7 @@ export interface Memory {
   readonly planners: number;
 }
 
-/** What the process holds on to, in MiB: what is left after all garbage has been collected. */
+/** Memory in use after a garbage collection, in MiB. */
 export interface Heap {
   readonly usedMiB: number;
   /** Memory outside of the heap that its objects hold, buffers among it. */

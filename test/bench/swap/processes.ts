@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Ask, Told } from './messages.types.js';
+import type { Ask, Answer } from './messages.types.js';
 
 const program = fileURLToPath(new URL('./gateway-process.js', import.meta.url));
 
@@ -19,7 +19,7 @@ export interface GatewayProcess {
   readonly url: string;
   readonly pid: number;
   /** Asks it one thing at a time. Throws what went wrong there. */
-  ask(ask: Ask): Promise<Told>;
+  ask(ask: Ask): Promise<Answer>;
   stop(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ export async function startGateway(supergraphSdl: string, tickMs = 100): Promise
     child.once('exit', () => reject(new Error("the gateway's process has ended")));
   });
   ended.catch(() => {});
-  const ask = (question: Ask): Promise<Told> => Promise.race([answerOf(child, question), ended]);
+  const ask = (question: Ask): Promise<Answer> => Promise.race([answerOf(child, question), ended]);
   const { url = '' } = await ask({ serve: supergraphSdl, tickMs });
   return {
     url,
@@ -45,10 +45,12 @@ export async function startGateway(supergraphSdl: string, tickMs = 100): Promise
   };
 }
 
-async function answerOf(child: ChildProcess, question: Ask): Promise<Told> {
-  const answer = new Promise<Told>((resolve) => child.once('message', (told) => resolve(told as Told)));
+async function answerOf(child: ChildProcess, question: Ask): Promise<Answer> {
+  const answered = new Promise<Answer>((resolve) =>
+    child.once('message', (message) => resolve(message as Answer)),
+  );
   child.send(question);
-  const told = await answer;
-  if (told.failure !== undefined) throw new Error(told.failure);
-  return told;
+  const answer = await answered;
+  if (answer.failure !== undefined) throw new Error(answer.failure);
+  return answer;
 }

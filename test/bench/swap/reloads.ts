@@ -1,16 +1,16 @@
-/** Reloads of a large supergraph beside open streams: what they cost in memory, and that no stream notices. */
+/** Reloads of a large supergraph with open streams: memory, and effects on the streams. */
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 import { largeGraph } from './graphs.js';
 import { type GatewayProcess, startGateway } from './processes.js';
 import type { Heap, Memory } from './messages.types.js';
 
-/** What came of a number of reloads. */
+/** Result of a number of reloads. */
 export interface Reloads {
   readonly supergraphBytes: number;
   /** After each reload. */
   readonly memory: readonly Memory[];
-  /** What the gateway held on to when memory had to have settled, and at the end. */
+  /** Memory of the gateway once it must have settled, and at the end. */
   readonly heaps: readonly [settled: Heap, last: Heap];
   /** Events that all streams have got, and what was wrong with them in words. */
   readonly delivered: number;
@@ -33,7 +33,10 @@ export function heldGrowthMiB({ heaps: [settled, last] }: Reloads): number {
   return last.usedMiB + last.externalMiB - settled.usedMiB - settled.externalMiB;
 }
 
-/** Reloads a supergraph of more than 150 kB while streams run; each reload is another text, and plans one operation. */
+/**
+ * Reloads a supergraph of more than 150 kB while streams run; each reload is another text, and plans one
+ * operation.
+ */
 export async function reload(count: number, streams: number): Promise<Reloads> {
   const graph = largeGraph('0');
   const gateway = await startGateway(graph.sdl);
@@ -67,7 +70,7 @@ export async function reload(count: number, streams: number): Promise<Reloads> {
 
 async function heapOf(gateway: GatewayProcess): Promise<Heap> {
   const { heap } = await gateway.ask({ heap: true });
-  if (!heap) throw new Error("the gateway's process did not tell its heap");
+  if (!heap) throw new Error("the gateway's process did not report its heap");
   return heap;
 }
 

@@ -1,4 +1,5 @@
-// For each mutation of the public schema: what is wrong is told with a code, its place and its value, and nothing is written.
+// For each mutation of the public schema: bad input is reported with a code, its path and its value, and
+// nothing is written.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
@@ -17,7 +18,7 @@ import { workerCases } from './worker-cases.js';
 
 const cases = [...coreCases, ...workerCases, ...experimentCases, ...schemaCases];
 
-/** What needs an endpoint that answers, or a schema before: the story of publishing takes good ones. */
+/** Mutations that need an endpoint or an earlier schema; the publishing story covers their good inputs. */
 const goodElsewhere = ['publishSchema', 'rollbackSchema', 'withdrawSubgraph'];
 
 interface Payload {
@@ -29,7 +30,7 @@ interface Payload {
 }
 type Data = Readonly<Record<string, Payload | null>>;
 
-/** What changes by itself: leases, what is saved from time to time, and which operations of clients use which fields. */
+/** Data that changes without a request: leases, periodically saved counts, and the recorded use of fields. */
 const restless = new Set([
   ...['brokerLease', 'leases', 'countSnapshots', 'consumers', 'streamPlaces'],
   ...['operations', 'fieldUses'],
@@ -172,9 +173,9 @@ describe.each(transports)('over %s', (transport) => {
         for (const [path] of one.change) expect(errors?.[0]?.message).toContain(path.split('.').at(-1));
       } else {
         expect(errors).toBeUndefined();
-        const told = data?.[mutation]?.userErrors ?? [];
-        const [first] = told.filter(({ path }) => path.join('.') === one.path);
-        expect({ told, first: first?.code }).toMatchObject({ first: one.code });
+        const reported = data?.[mutation]?.userErrors ?? [];
+        const [first] = reported.filter(({ path }) => path.join('.') === one.path);
+        expect({ reported, first: first?.code }).toMatchObject({ first: one.code });
         expect(first?.message).toContain(one.names);
       }
       const now = await stored();

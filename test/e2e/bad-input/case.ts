@@ -3,25 +3,25 @@
 /** One line of the table. */
 export interface BadInput {
   readonly mutation: string;
-  /** What is wrong, in a few words. */
+  /** Description of the error, in a few words. */
   readonly wrong: string;
-  /** What is changed in the mutation's good input: dotted path and value; `undefined` takes the field away. */
+  /** Change of the mutation's good input: dotted path and value; `undefined` removes the field. */
   readonly change: readonly (readonly [path: string, value: unknown])[];
   readonly code: string;
-  /** The place in the input that is told, dotted; null where the call is refused as a whole, at the door. */
+  /** Dotted path in the reported error; null if the gateway refuses the whole call. */
   readonly path: string | null;
-  /** What the message must contain. */
+  /** Text that the message must contain. */
   readonly names: string;
   /** A collection in which the answer itself is kept, under its key. */
   readonly keeps: string | undefined;
 }
 
-/** What differs from a value that is told at its own place with the usual code. */
+/** Differences from the usual case: an error at the changed path with the usual code. */
 export interface Expectation {
   readonly code?: string;
-  /** The place that is told, where it is not the one that is changed. */
+  /** Path in the reported error, if it is not the changed one. */
   readonly at?: string;
-  /** What the message contains, where it is not the value itself. */
+  /** Text in the message, if it is not the value itself. */
   readonly names?: string;
   /** Further changes. */
   readonly also?: BadInput['change'];

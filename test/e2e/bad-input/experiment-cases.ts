@@ -46,7 +46,7 @@ const atlas = casesOf('submitAtlasTask', 'INVALID_VALUE', [
   ['no walltime', 'walltimeSeconds', 0],
   ['too many attempts', 'maxAttempts', 21],
   ['a negative seed', 'seed', -1],
-  // What core refuses is told at the place where the experiment's own input has it.
+  // Errors of core are reported at the path of the experiment's own input.
   ['an unknown share', 'share', 'atlas/nowhere', { code: 'SHARE_NOT_FOUND' }],
   ['an unknown step', 'transforms.0.step', 'DIGI', { code: 'BAD_USER_INPUT' }],
 ]);

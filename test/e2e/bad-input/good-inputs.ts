@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { root } from '../system/playground-system.js';
 import type { Grant } from '../system/pilots.js';
 
-/** What is there before the table is read. */
+/** Data that exists before the table runs. */
 export interface Given {
   readonly workerId: string;
   /** A job that the worker runs, with a declared output; one for each report. */

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import { type CommandLine, commandLineOf } from '../system/cli.js';
-import { gateBeside } from '../system/gated-payload.js';
+import { createGate } from '../system/gated-payload.js';
 import { experiment, jobOf, submit } from '../system/jobs.js';
 import { type JobWatch, watchJobs } from '../system/job-watch.js';
 import { type PlaygroundSystem, startPlayground } from '../system/playground-system.js';
@@ -197,7 +197,7 @@ describe('rhizome list, show and why', () => {
   });
 
   it('logs -f shows lines while the payload runs, and ends when it has', async () => {
-    const gate = gateBeside(system.data);
+    const gate = createGate(system.data);
     const id = await submitted(`echo first; ${gate.wait}; echo last`);
     const following = cli.start(['logs', '-f', id]);
     await watch.untilState(id, 'RUNNING', 20_000);

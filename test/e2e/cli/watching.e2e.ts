@@ -1,4 +1,5 @@
-// `watch` and `logs -f` as people end them: by Ctrl-C, by a pipe that is closed, and when the gateway does not answer.
+// `watch` and `logs -f` as people end them: by Ctrl-C, by a pipe that is closed, and when the gateway does
+// not answer.
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { beforeAll, expect, it } from '@jest/globals';
@@ -6,13 +7,13 @@ import { freePort } from '@rhizome/playground';
 import { spawnProcess, type TestProcess } from '@rhizome/testkit';
 import type { Api } from '../system/api.js';
 import { type CommandLine, commandLineOf } from '../system/cli.js';
-import { gateBeside } from '../system/gated-payload.js';
+import { createGate } from '../system/gated-payload.js';
 import { experiment, submit } from '../system/jobs.js';
 import { startPilot } from '../system/pilots.js';
 import { root } from '../system/playground-system.js';
 import { type ServiceSystem, startServices } from '../system/service-system.js';
 
-/** Three times what a quiet machine may take. */
+/** Three times the usual time on an idle machine. */
 const soonMs = 20_000;
 
 let system: ServiceSystem;
@@ -32,7 +33,7 @@ const environment = (): Record<string, string> => ({ RHIZOME_URL: system.url, RH
 
 /** A job that writes a line to each of its streams, and two more when its gate is opened. */
 async function talking(): Promise<{ readonly id: string; open(): void }> {
-  const gate = gateBeside(system.data);
+  const gate = createGate(system.data);
   const lines = 'echo out; echo err >&2';
   const [id = ''] = await submit(api, [{ name: 'talking', shell: `${lines}; ${gate.wait}; ${lines}` }]);
   return { id, open: () => gate.open() };
@@ -69,14 +70,11 @@ it('ends a command that waits for a silent gateway on Ctrl-C', async () => {
   silent.close();
 });
 
-it.each(['watch', 'logs -f'])(
-  'ends %s with its exit code if there is no gateway',
-  async (command) => {
-    const env = { ...environment(), RHIZOME_URL: `http://127.0.0.1:${await freePort()}/graphql` };
-    const ended = await cli.run([...command.split(' '), 'job_any'], { env });
-    expect(ended).toMatchObject({ exitCode: 5, stderr: expect.stringContaining('cannot be reached') });
-  },
-);
+it.each(['watch', 'logs -f'])('ends %s with its exit code if there is no gateway', async (command) => {
+  const env = { ...environment(), RHIZOME_URL: `http://127.0.0.1:${await freePort()}/graphql` };
+  const ended = await cli.run([...command.split(' '), 'job_any'], { env });
+  expect(ended).toMatchObject({ exitCode: 5, stderr: expect.stringContaining('cannot be reached') });
+});
 
 it.each(['| head -n 1', '2>&1 | head -n 1'])(
   'ends `logs -f … %s` silently when its reader closes the pipe',

@@ -19,7 +19,7 @@ import {
 import {
   alive,
   allProcesses,
-  describe as told,
+  describe as describeProcesses,
   processesWith,
   treeOf,
   untilGone,
@@ -28,7 +28,9 @@ import {
 /** Ctrl-C, and nothing is left: the promise. */
 const endWithinMs = 5_000;
 
-/** A payload that is hard to end: it ignores SIGTERM, and has a child in a session of its own that does, too. */
+/**
+ * A payload that is hard to end: it ignores SIGTERM, and has a child in a session of its own that does, too.
+ */
 const stubborn =
   "trap '' TERM INT HUP; setsid sh -c \"trap '' TERM INT HUP; while :; do sleep 1; done\" & while :; do sleep 1; done";
 
@@ -67,7 +69,7 @@ describe.each(transports)('over %s', (transport) => {
     process.stderr.write(
       `measured: Ctrl-C to the end (${transport}) ${(performance.now() - started).toFixed(0)} ms\n`,
     );
-    expect(told(processesWith(data))).toBe('none');
+    expect(describeProcesses(processesWith(data))).toBe('none');
     expect(existsSync(join(data, 'playground.json'))).toBe(false);
 
     const again = await startPlayground({ data, transport, pilots: 1 });
@@ -114,7 +116,7 @@ describe('starting the playground', () => {
     expect(playground.stderr.join('\n')).toContain(`port ${port} of 127.0.0.1 is in use by another process`);
     expect(playground.stdout).toEqual([]);
     expect(existsSync(join(data, 'mongo'))).toBe(false);
-    expect(told(processesWith(data))).toBe('none');
+    expect(describeProcesses(processesWith(data))).toBe('none');
   });
 
   it('refuses --reset for an external store', async () => {

@@ -1,18 +1,19 @@
-// The dashboard in a real browser: counts, a task and a log move without a reload, also across a restart of the gateway.
+// The dashboard in a real browser: counts, a task and a log move without a reload, also across a restart of
+// the gateway.
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { TestProcess } from '@rhizome/testkit';
 import type { Browser, Page } from 'playwright-core';
 import type { Api } from '../system/api.js';
 import { openPage, startBrowser } from '../system/browser.js';
-import { gateBeside } from '../system/gated-payload.js';
+import { createGate } from '../system/gated-payload.js';
 import { experiment, jobInput, submit } from '../system/jobs.js';
 import { startPilot } from '../system/pilots.js';
 import { type ServiceSystem, startServices } from '../system/service-system.js';
 
 jest.setTimeout(240_000);
 
-/** What moves is there within so long: three times what a quiet machine may take. */
+/** Expected time for a change to appear: three times the usual time on an idle machine. */
 const soon = { timeout: 30_000 };
 
 let system: ServiceSystem;
@@ -57,7 +58,7 @@ describe('the dashboard', () => {
     // The token is not left in the address, where it would be copied or kept.
     expect(page.url()).toBe(`${origin}/`);
     await page.getByRole('status').getByText('live').waitFor(soon);
-    const gate = gateBeside(system.data);
+    const gate = createGate(system.data);
     await submit(api, [{ name: 'counted', shell: gate.wait }]);
     await tile(page, 'Jobs by state', 'RUNNING').getByText('1', { exact: true }).waitFor(soon);
     await page
@@ -71,7 +72,7 @@ describe('the dashboard', () => {
   });
 
   it('shows a task, found by a link, and its progress moves to the end', async () => {
-    const gate = gateBeside(system.data);
+    const gate = createGate(system.data);
     const id = await submitTask('a task to watch', [gate.wait, gate.wait]);
     const { page } = await signedIn();
     await page.getByRole('link', { name: 'a task to watch' }).first().click(soon);
@@ -91,7 +92,7 @@ describe('the dashboard', () => {
   });
 
   it('shows the end of a log as it is written, across a restart of the gateway: nothing lost, nothing twice', async () => {
-    const [second, third] = [gateBeside(system.data), gateBeside(system.data)];
+    const [second, third] = [createGate(system.data), createGate(system.data)];
     const shell = `echo first; ${second.wait}; echo second; ${third.wait}; echo third; echo of errors >&2`;
     const [id = ''] = await submit(api, [{ name: 'talkative', shell }]);
     const { page, requests, faults } = await signedIn(`/jobs/${id}`);

@@ -1,4 +1,5 @@
-// Nobody comes in without a token that this system has given out, by no door; and who is in does only what the token permits.
+// No endpoint accepts a caller without a token of this system, and a caller can do only what the token
+// permits.
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -59,7 +60,9 @@ const urlOf = (name: (typeof addresses)[number]) =>
 const bearer = (token: string | undefined): Record<string, string> =>
   token === undefined ? {} : { authorization: `Bearer ${token}` };
 
-/** Opens a socket, says hello with the token, and asks for something; answers how it was closed, or what came. */
+/**
+ * Opens a socket, says hello with the token, and asks for something; answers how it was closed, or what came.
+ */
 async function knock(
   url: string,
   token: string | undefined,

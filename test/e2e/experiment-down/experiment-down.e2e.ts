@@ -1,4 +1,5 @@
-// An experiment's service dies: only its own fields are null, with one error that names it; everybody else goes on, and it comes back.
+// An experiment's service dies: only its own fields are null, with one error that names it; everybody else
+// goes on, and it comes back.
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';

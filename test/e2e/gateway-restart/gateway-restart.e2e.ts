@@ -1,10 +1,11 @@
-// The gateway goes away and comes back under clients that watch: they go on where they were, and see every event once.
+// The gateway goes away and comes back under clients that watch: they go on where they were, and see every
+// event once.
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createClient } from '@rhizome/client';
 import { leftovers } from '@rhizome/testkit';
 import { type Api, apiOf } from '../system/api.js';
 import { commandLineOf } from '../system/cli.js';
-import { gateBeside } from '../system/gated-payload.js';
+import { createGate } from '../system/gated-payload.js';
 import { jobsOf, logOf, submit } from '../system/jobs.js';
 import { faultsOf, type JobWatch, watchJobs } from '../system/job-watch.js';
 import { speakAsWorker, startPilot, type WorkerPlace } from '../system/pilots.js';
@@ -81,7 +82,7 @@ describe.each(transports)('over %s', (transport) => {
   );
 
   it("keeps `rhizome watch` and a pilot's payload running: one attempt, exit code 0", async () => {
-    const gate = gateBeside(system.data);
+    const gate = createGate(system.data);
     const pilot = await startPilot(system, { name: 'steadfast' });
     const [id = ''] = await submit(api, [{ shell: `echo before; ${gate.wait}; echo after` }]);
     const env = { RHIZOME_URL: system.url, RHIZOME_TOKEN: system.token };
@@ -93,10 +94,10 @@ describe.each(transports)('over %s', (transport) => {
     gate.open();
     await watching.line(/→ FINISHED {2}attempt 1 {2}exit code 0/, 20_000);
     expect(await watching.exited).toMatchObject({ code: 0 });
-    const told = watching.stdout
+    const output = watching.stdout
       .filter((line) => line.includes('→'))
       .map((line) => /→ (\w+)/.exec(line)?.[1]);
-    expect(told).toEqual([...new Set(told)]);
+    expect(output).toEqual([...new Set(output)]);
     expect(await logOf(api, id)).toBe('before\nafter\n');
     expect(await pilot.kill('SIGTERM')).toMatchObject({ code: 0 });
   });

@@ -1,4 +1,7 @@
-/** A GPU is divided anew under a running pilot: what waits for the new slices gets them, and is told why until then. */
+/**
+ * A GPU is divided again under a running pilot: jobs that wait for the new slices get them, and see the
+ * reason until then.
+ */
 import { expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { rename, writeFile } from 'node:fs/promises';
@@ -72,8 +75,8 @@ it('gives a waiting job its slice as soon as a GPU is divided accordingly', asyn
   const large = await submit('3g.20gb');
   const { state, pending } = await read(large);
   expect([state, pending?.workersThatFit]).toEqual(['ACTIVATED', 0]);
-  const told = await commandLineOf(system).run(['why', large]);
-  expect(told.stdout).toContain('mig profile = 3g.20gb');
+  const output = await commandLineOf(system).run(['why', large]);
+  expect(output.stdout).toContain('mig profile = 3g.20gb');
   await becomes([slice('MIG-new-0', '3g.20gb', 19_968), slice('MIG-new-1', '3g.20gb', 19_968)]);
   const job = await ends(large);
   expect(job.state).toBe('FINISHED');

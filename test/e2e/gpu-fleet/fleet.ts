@@ -1,4 +1,6 @@
-/** A pilot's simulated fleet that a story changes while the pilot runs, and jobs that need something of it. */
+/**
+ * A pilot's simulated fleet that a story changes while the pilot runs, and jobs that need something of it.
+ */
 import { randomUUID } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -11,7 +13,7 @@ import { experiment } from '../system/jobs.js';
 /** A device of a fleet file. */
 export type Device = Readonly<Record<string, unknown>> & { readonly id: string };
 
-/** What a story looks at of a job with GPUs. */
+/** Fields of a job with GPUs. */
 export interface GpuJob {
   readonly state: string;
   readonly attempts: readonly {
@@ -48,9 +50,9 @@ export class FleetFile {
 /** Submits a job by the command line; answers its id. */
 export async function submitByCli(cli: CommandLine, shell: string, ...flags: string[]): Promise<string> {
   const args = ['-e', experiment, '--memory', '50', '--disk', '1', '--walltime', '600', ...flags];
-  const told = await cli.run(['submit', '--key', randomUUID(), ...args, '--', 'sh', '-c', shell]);
-  expect([told.exitCode, told.stderr]).toEqual([0, '']);
-  return told.stdout.trim();
+  const output = await cli.run(['submit', '--key', randomUUID(), ...args, '--', 'sh', '-c', shell]);
+  expect([output.exitCode, output.stderr]).toEqual([0, '']);
+  return output.stdout.trim();
 }
 
 /** A job as it is now. */

@@ -1,11 +1,14 @@
-/** GPUs of all kinds on one host: each job gets what it can run on and sees nothing else; what turns bad is out at once; all can see why. */
+/**
+ * GPUs of all kinds on one host: each job gets what it can run on and sees nothing else; what turns bad is
+ * out at once; all can see why.
+ */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Api } from '../system/api.js';
 import { type CommandLine, commandLineOf } from '../system/cli.js';
-import { gateBeside } from '../system/gated-payload.js';
+import { createGate } from '../system/gated-payload.js';
 import { experiment } from '../system/jobs.js';
 import { dataFolder, type PlaygroundSystem, startPlayground } from '../system/playground-system.js';
 import { type Device, FleetFile, gpuJob, healthOf, jobIn, submitByCli } from './fleet.js';
@@ -26,7 +29,7 @@ const slice = (id: string, migProfile: string, memoryMiB: number): Device => ({
   memoryMiB,
   parentId: 'GPU-divided',
 });
-/** What moves by itself, as a tool would see it while a payload works. */
+/** Values that change while a payload works, as a tool would report them. */
 const busy = { utilisation: 0.75, memoryUsedMiB: 20_000 };
 const fleet: readonly Device[] = [
   { ...a100, ...busy, id: 'GPU-a' },
@@ -113,9 +116,9 @@ describe('a job on a mixed fleet of GPUs', () => {
       'requirements: { memoryMiB: 50, diskMiB: 1, gpu: { count: 2, models: [A100], cudaRuntime: "12.2" } }',
     ];
     await writeFile(join(dirname(system.data), 'pair.yaml'), `${lines.join('\n')}\n`);
-    const told = await cli.run(['submit', '-f', 'pair.yaml', '--watch']);
-    expect([told.exitCode, told.stderr]).toEqual([0, '']);
-    const task = /task_\w+/.exec(told.stdout)?.[0] ?? '';
+    const output = await cli.run(['submit', '-f', 'pair.yaml', '--watch']);
+    expect([output.exitCode, output.stderr]).toEqual([0, '']);
+    const task = /task_\w+/.exec(output.stdout)?.[0] ?? '';
     const [line] = (await cli.run(['list', '--json', '--task', task])).json<{ id: string }[]>();
     const job = await jobIn(api, line?.id ?? '', 'FINISHED');
     expect([...(job.attempts[0]?.deviceIds ?? [])].sort()).toEqual(['GPU-a', 'GPU-b']);
@@ -134,10 +137,10 @@ describe('a job on a mixed fleet of GPUs', () => {
     ['a driver that nobody has', gpu('cudaRuntime=13.0'), /13\.0/],
   ])('waits with an explanation if it needs %s', async (_what, flags, says) => {
     const id = await submitByCli(cli, show, ...flags);
-    const told = await cli.run(['why', id]);
-    expect(told.exitCode).toBe(0);
-    expect(told.stdout).toMatch(says);
-    expect(told.stdout).toContain('0 workers fit when empty');
+    const output = await cli.run(['why', id]);
+    expect(output.exitCode).toBe(0);
+    expect(output.stdout).toMatch(says);
+    expect(output.stdout).toContain('0 workers fit when empty');
     expect((await gpuJob(api, id)).state).toBe('ACTIVATED');
     expect((await cli.run(['cancel', id])).exitCode).toBe(0);
   });
@@ -145,7 +148,7 @@ describe('a job on a mixed fleet of GPUs', () => {
 
 describe('a device that fails while a job uses it', () => {
   it('is out of matching at once; the job ends with what it used; the device comes back when it is well', async () => {
-    const gate = gateBeside(system.data);
+    const gate = createGate(system.data);
     const running = await submitByCli(cli, gate.wait, ...gpu('models=A100'));
     const { attempts } = await jobIn(api, running, 'RUNNING');
     const [held = ''] = attempts[0]?.deviceIds ?? [];

@@ -19,13 +19,13 @@ beforeAll(async () => {
   if (executablePath === undefined)
     throw new Error('no Chromium: npm test installs it, or says how on this system');
   system = await startPlayground();
-  const quiet = [
+  const noBackgroundTraffic = [
     '--disable-background-networking',
     '--disable-component-update',
     '--disable-sync',
     '--no-first-run',
   ];
-  const args = ['--no-sandbox', '--disable-gpu', ...quiet];
+  const args = ['--no-sandbox', '--disable-gpu', ...noBackgroundTraffic];
   browser = leftovers.use(await chromium.launch({ executablePath, headless: true, args }), 'Chromium');
 });
 

@@ -1,4 +1,5 @@
-// Two core processes: the leader is cut off from the store, and later the other one is killed. Somebody always grants, never two at once.
+// Two core processes: the leader is cut off from the store, and later the other one is killed. Somebody
+// always grants, never two at once.
 import { beforeAll, expect, it } from '@jest/globals';
 import { connectMongo } from '@rhizome/mongo';
 import { leftovers, waitFor } from '@rhizome/testkit';

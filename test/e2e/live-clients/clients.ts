@@ -1,4 +1,7 @@
-/** Clients that others have written, each in a few lines as their users write them: they follow a stream from a cursor on until it ends. */
+/**
+ * Clients that others have written, each in a few lines as their users write them: they follow a stream from
+ * a cursor on until it ends.
+ */
 import { spawn } from 'node:child_process';
 import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createWsClient } from 'graphql-ws';
@@ -14,14 +17,17 @@ export interface Change {
   } | null;
 }
 
-/** Where to go, and as whom. */
+/** Address and identity of a client. */
 export interface Place {
   readonly url: string;
   readonly wsUrl: string;
   readonly token: string;
 }
 
-/** Follows from a cursor on; resolves when the stream or the connection has ended, with the code of an error where one came. */
+/**
+ * Follows from a cursor on; resolves when the stream or the connection has ended, with the code of an error
+ * where one came.
+ */
 export type Follow = (
   place: Place,
   after: string | undefined,

@@ -1,4 +1,5 @@
-// Clients that others have written miss nothing when they come back with their cursor, whatever was replaced meanwhile.
+// Clients that others have written miss nothing when they come back with their cursor, whatever was replaced
+// meanwhile.
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
@@ -117,7 +118,7 @@ class Follower {
     }
   }
 
-  /** What it was told of each job, by revision and state. */
+  /** Received events of each job, by revision and state. */
   of(id: string): readonly string[] {
     return this.changes
       .filter(({ event }) => event?.job.id === id)
@@ -130,29 +131,29 @@ describe.each(Object.entries(clients))('%s', (_name, follow) => {
     const follower = new Follower(follow);
     await waitFor('the opening message', () => follower.isOpen, { deadlineMs: 5000 });
     const ids: string[] = [...(await changeJobs(5))];
-    const told = async (what: string): Promise<void> => {
+    const allReceived = async (what: string): Promise<void> => {
       await waitFor(`all changes after ${what}`, () => ids.every((id) => follower.of(id).length >= 2), {
         deadlineMs: 20_000,
       });
     };
-    await told('the beginning');
+    await allReceived('the beginning');
 
     const { port } = new URL(place.url);
     await gateway.served.close(100);
     await gateway.built.close();
     gateway = await startGateway(Number(port));
     ids.push(...(await changeJobs(5)));
-    await told('a restart of the gateway');
+    await allReceived('a restart of the gateway');
 
     core.signal('SIGKILL');
     await core.exited;
     await startCoreAgain();
     ids.push(...(await changeJobs(5)));
-    await told('a crash of core');
+    await allReceived('a crash of core');
 
     await gateway.built.swap(`${sdl}\n# ${randomUUID()}`);
     ids.push(...(await changeJobs(5)));
-    await told('a new supergraph');
+    await allReceived('a new supergraph');
 
     for (const id of ids) expect(follower.of(id)).toEqual(['1 ACTIVATED', '2 CANCELLED']);
     const cursors = follower.changes.map(({ cursor }) => cursor);
@@ -162,7 +163,7 @@ describe.each(Object.entries(clients))('%s', (_name, follow) => {
     await follower.stop();
   });
 
-  it('is told that its token has ended, and goes on with another one where it was', async () => {
+  it('gets TOKEN_EXPIRED, and resumes with another token', async () => {
     const seconds = 3;
     const token = await identities.issuer.mint({
       subject: 'brief@example',
@@ -190,7 +191,7 @@ describe.each(Object.entries(clients))('%s', (_name, follow) => {
 });
 
 describe('jobLogAppended', () => {
-  it('ends for its followers with the job, and they are told so once', async () => {
+  it('ends once for each follower when the job ends', async () => {
     const [id = ''] = await changeJobs(1);
     const client = createWsClient({
       url: place.wsUrl,

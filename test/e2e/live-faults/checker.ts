@@ -1,6 +1,9 @@
-/** Compares what clients were told with the lists of transitions in the database: each step of each job once, and in order. */
+/**
+ * Compares what clients received with the transitions in the database: each transition of each job once and
+ * in order.
+ */
 import { collectionOf, type StoreAccess } from './store.js';
-import { step, type Told, type WatchPlan } from './watchers.js';
+import { step, type Received, type WatchPlan } from './watchers.js';
 
 /** A job as the database has it: all of its steps, the submit first. */
 export interface StoredJob {
@@ -18,7 +21,10 @@ interface JobRecord {
   readonly transitions: readonly { readonly revision: number; readonly from: string; readonly to: string }[];
 }
 
-/** All jobs of the database, none of which has parents. @throws Error where a list is not whole: then nothing could be compared with it */
+/**
+ * All jobs of the database, none of which has parents. @throws Error where a list is not whole: then nothing
+ * could be compared with it
+ */
 export async function storedJobs(store: StoreAccess): Promise<readonly StoredJob[]> {
   const fields = { taskId: 1, state: 1, revision: 1, transitions: 1 };
   const found = await collectionOf<JobRecord>(store, 'jobs').find({}, { projection: fields }).toArray();
@@ -30,35 +36,35 @@ export async function storedJobs(store: StoreAccess): Promise<readonly StoredJob
   });
 }
 
-/** How much a client is to be told. */
+/** Number of events that a client must receive. */
 export function expectedOf(plan: WatchPlan, jobs: readonly StoredJob[]): number {
   return jobs.filter((job) => plan.covers(job)).reduce((sum, { steps }) => sum + steps.length, 0);
 }
 
-/** What is wrong with what a client was told: gaps, repetitions, another order, jobs of others. */
-export function faultsOf(told: Told, plan: WatchPlan, jobs: readonly StoredJob[]): readonly string[] {
+/** Errors in what a client received: gaps, repetitions, wrong order, events of other jobs. */
+export function faultsOf(received: Received, plan: WatchPlan, jobs: readonly StoredJob[]): readonly string[] {
   const faults: string[] = [];
   const ours = jobs.filter((job) => plan.covers(job));
   const ids = new Set(ours.map(({ id }) => id));
-  for (const id of told.byJob.keys()) if (!ids.has(id)) faults.push(`${id} is none of its jobs`);
+  for (const id of received.byJob.keys()) if (!ids.has(id)) faults.push(`${id} is none of its jobs`);
   for (const { id, steps } of ours) {
-    const seen = told.byJob.get(id) ?? [];
-    if (plan.mode === 'LATEST') faults.push(...latestFaults(id, steps, seen, told.leftOut.get(id) ?? 0));
+    const seen = received.byJob.get(id) ?? [];
+    if (plan.mode === 'LATEST') faults.push(...latestFaults(id, steps, seen, received.leftOut.get(id) ?? 0));
     else if (seen.join('; ') !== steps.join('; '))
-      faults.push(`${id}: was told [${seen.join('; ')}], is [${steps.join('; ')}]`);
+      faults.push(`${id}: received [${seen.join('; ')}], is [${steps.join('; ')}]`);
   }
   return faults;
 }
 
-/** Whether a client was told all that it is to be told, as far as numbers tell; in mode LATEST, the last step of each job. */
-export function isToldAll(told: Told, plan: WatchPlan, jobs: readonly StoredJob[]): boolean {
-  if (plan.mode !== 'LATEST') return told.count >= expectedOf(plan, jobs);
-  return jobs.every((job) => !plan.covers(job) || told.byJob.get(job.id)?.at(-1) === job.steps.at(-1));
+/** True if a client received everything by number; in mode LATEST, the last transition of each job. */
+export function hasReceivedAll(received: Received, plan: WatchPlan, jobs: readonly StoredJob[]): boolean {
+  if (plan.mode !== 'LATEST') return received.count >= expectedOf(plan, jobs);
+  return jobs.every((job) => !plan.covers(job) || received.byJob.get(job.id)?.at(-1) === job.steps.at(-1));
 }
 
 /**
- * Some steps may be left out; what is told is in order, and the last step is told. The count of those left out is no more than there are:
- * what was overtaken before a break is in no message after it.
+ * Some steps may be left out; what is received is in order, and the last step is received. The count of those
+ * left out is no more than there are: what was overtaken before a break is in no message after it.
  */
 function latestFaults(
   id: string,
@@ -69,5 +75,5 @@ function latestFaults(
   const places = seen.map((one) => steps.indexOf(one));
   const isOrdered = places.every((place, at) => place >= 0 && place > (places[at - 1] ?? -1));
   if (isOrdered && seen.at(-1) === steps.at(-1) && seen.length + leftOut <= steps.length) return [];
-  return [`${id}: was told [${seen.join('; ')}] and ${leftOut} left out, is [${steps.join('; ')}]`];
+  return [`${id}: received [${seen.join('; ')}] and ${leftOut} left out, is [${steps.join('; ')}]`];
 }

@@ -1,4 +1,5 @@
-// Live state loses nothing: whoever watches is told each change of each job once and in order, whatever is killed meanwhile.
+// Live state loses nothing: each client receives each change of each job once and in order, whichever process
+// is killed.
 import { expect, it, jest } from '@jest/globals';
 import { runStory } from './story.js';
 

@@ -1,6 +1,9 @@
-/** A client by hand that stops to read: its kernel's buffers fill up, and then its peer has to know what to do. */
+/**
+ * A client by hand that stops to read: its kernel's buffers fill up, and then its peer has to know what to
+ * do.
+ */
 import WebSocket from 'ws';
-import type { Told, WatchedEvent } from './watchers.js';
+import type { Received, WatchedEvent } from './watchers.js';
 
 /** Fat, so that what is not read does not fit into any buffer of the kernel. */
 const text = `subscription Stalled($after: String) {
@@ -10,7 +13,7 @@ const text = `subscription Stalled($after: String) {
   }
 }`;
 
-/** How its stream ended. */
+/** End of its stream. */
 export interface StalledEnd {
   readonly closeCode: number | undefined;
   /** The code of the error that ended the subscription, where one came. */
@@ -30,11 +33,14 @@ interface Message {
   readonly payload?: unknown;
 }
 
-/** Subscribes to everything after a cursor; resolves with the first event. What it reads is put into `told`. */
+/**
+ * Subscribes to everything after a cursor; resolves with the first event. Everything it reads is added to
+ * `received`.
+ */
 export async function openStalledClient(
   { wsUrl, token }: { readonly wsUrl: string; readonly token: string },
   after: string,
-  told: Told,
+  received: Received,
 ): Promise<StalledClient> {
   const socket = new WebSocket(wsUrl, 'graphql-transport-ws');
   let firstCame: () => void = () => undefined;
@@ -57,7 +63,7 @@ export async function openStalledClient(
         errors?: readonly ErrorLike[];
       };
       if (event) {
-        told.take(event);
+        received.take(event);
         firstCame();
       } else error = errors?.[0]?.extensions?.code;
     } else if (type === 'error') {

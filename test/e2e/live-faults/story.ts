@@ -1,6 +1,6 @@
 /**
- * The fault story of live state: many clients watch while jobs run through their lives, and the gateway, core and the store's primary are
- * killed under them. The test tells it in its small form, `npm run bench -- live-faults` in its full one.
+ * The fault story of live state: many clients watch while jobs run, and the gateway, core and the store's
+ * primary are killed. The test runs a small version, `npm run bench -- live-faults` the full one.
  */
 import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -8,14 +8,21 @@ import { createClient, type ApiClient } from '@rhizome/client';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import type { Api } from '../system/api.js';
 import { startServices, type ServiceSystem } from '../system/service-system.js';
-import { expectedOf, faultsOf, isToldAll, type StoredJob, storedJobs } from './checker.js';
+import { expectedOf, faultsOf, hasReceivedAll, type StoredJob, storedJobs } from './checker.js';
 import { openStalledClient, type StalledClient } from './stalled-client.js';
 import { countText, openStore, primaryPort, scannedCounts, type StoreAccess } from './store.js';
 import { prepareStory, startPilots, storyQueue, submitSingles, submitTasks } from './submits.js';
-import { Told, watch, watchDocument, type WatchedEvent, type Watcher, type WatchPlan } from './watchers.js';
+import {
+  Received,
+  watch,
+  watchDocument,
+  type WatchedEvent,
+  type Watcher,
+  type WatchPlan,
+} from './watchers.js';
 import { work } from './workers.js';
 
-/** How large the story is. */
+/** Size of the story. */
 export interface StorySize {
   readonly tasks: number;
   readonly jobsOfTask: number;
@@ -34,21 +41,21 @@ export interface Figure {
   readonly unit: string;
 }
 
-/** What came of it. */
+/** Result of the story. */
 export interface StoryOutcome {
   readonly figures: readonly Figure[];
-  /** What any client was told wrongly. */
+  /** Errors in what clients received. */
   readonly faults: readonly string[];
-  /** What else does not hold. */
+  /** Other errors. */
   readonly failures: readonly string[];
 }
 
 /** Runs the story; what it starts ends with `leftovers`. */
-export async function runStory(size: StorySize, tell: (text: string) => void): Promise<StoryOutcome> {
+export async function runStory(size: StorySize, report: (text: string) => void): Promise<StoryOutcome> {
   const system = await startServices({ members: 3, experiments: [] });
   const store = await openStore(system.mongo.uri);
   leftovers.defer('the connection of the checker', () => store.close());
-  return new Story(system, store, size, tell).run();
+  return new Story(system, store, size, report).run();
 }
 
 /** Spoken workers, and jobs that each has in its hands at most. */
@@ -61,7 +68,7 @@ class Story {
   readonly #system: ServiceSystem;
   readonly #store: StoreAccess;
   readonly #size: StorySize;
-  readonly #tell: (text: string) => void;
+  readonly #report: (text: string) => void;
   readonly #api: Api;
   readonly #figures: Figure[] = [];
   readonly #failures: string[] = [];
@@ -69,14 +76,14 @@ class Story {
   readonly #working = new AbortController();
   readonly #allJobs: number;
   #finished = 0;
-  /** How much larger than the story of the tests this one is. */
+  /** Factor by which this story is larger than the one of the tests. */
   readonly #scale: number;
 
-  constructor(system: ServiceSystem, store: StoreAccess, size: StorySize, tell: (text: string) => void) {
+  constructor(system: ServiceSystem, store: StoreAccess, size: StorySize, report: (text: string) => void) {
     this.#system = system;
     this.#store = store;
     this.#size = size;
-    this.#tell = tell;
+    this.#report = report;
     this.#api = system.api();
     const { tasks, jobsOfTask, singleJobs, pilotJobs } = size;
     this.#allJobs = tasks * jobsOfTask + singleJobs + pilotJobs;
@@ -91,7 +98,7 @@ class Story {
     const start = await this.#cursorNow();
     await this.#watchAndSubmit(start);
     const running = this.#work();
-    // A worker that fails for good is told of at the end, and by the jobs that it leaves.
+    // A worker that fails for good is reported at the end, and by the jobs that it leaves.
     running.catch((error: unknown) => this.#failures.push(`a worker failed: ${String(error)}`));
     await this.#until(0.1);
     await this.#kill('gateway');
@@ -103,7 +110,7 @@ class Story {
     const jobs = await this.#untilAllEnded();
     this.#working.abort();
     await running.catch(() => undefined);
-    await this.#untilAllTold(jobs);
+    await this.#untilAllReceived(jobs);
     await this.#endStalled(stalled, jobs);
     await this.#compareCounts();
     this.#figure('the whole story', (performance.now() - began) / 1000, 's');
@@ -131,7 +138,7 @@ class Story {
     const ids = await submitSingles(this.#api, singleJobs, pilotJobs);
     for (const id of ids)
       this.#watch({ name: id, filter: { jobIds: [id] }, covers: (job) => job.id === id }, start);
-    this.#tell(`${this.#watchers.length} clients watch, ${this.#allJobs} jobs were submitted`);
+    this.#report(`${this.#watchers.length} clients watch, ${this.#allJobs} jobs were submitted`);
     this.#figure('clients that watch', this.#watchers.length, '');
     this.#figure('jobs', this.#allJobs, '');
   }
@@ -164,7 +171,7 @@ class Story {
       batch,
       fails: ({ id }: { readonly id: string }, attempt: number) => attempt === 1 && id.endsWith('7'),
       finished: () => void (this.#finished += 1),
-      failed: (error: unknown) => this.#tell(`a worker begins anew: ${String(error)}`),
+      failed: (error: unknown) => this.#report(`a worker begins anew: ${String(error)}`),
     };
     await Promise.all(
       Array.from({ length: workers }, (_, at) =>
@@ -178,10 +185,13 @@ class Story {
     await waitFor(`${part * 100} % of the jobs`, () => this.#finished >= part * this.#allJobs, {
       deadlineMs: 40_000 * this.#scale,
     });
-    this.#tell(`${this.#finished} jobs have finished, ${this.#told()} events were told`);
+    this.#report(`${this.#finished} jobs have finished, ${this.#received()} events were received`);
   }
 
-  /** Kills a service as a crash does, and starts it again; every client that watches everything must hear of what comes then. */
+  /**
+   * Kills a service as a crash does, and starts it again; every client that watches everything must hear of
+   * what comes then.
+   */
   async #kill(name: 'gateway' | 'core'): Promise<void> {
     await this.#break(`kill -9 of ${name}`, async () => {
       this.#system.service(name).signal('SIGKILL');
@@ -203,32 +213,33 @@ class Story {
     await breaking();
     const seconds = () => (performance.now() - began) / 1000;
     const restored = seconds();
-    // What was in the workers' hands may have gone on without what was killed: more than that goes on only with it.
+    // What was in the workers' hands may have gone on without what was killed: more than that goes on only
+    // with it.
     const inHands = this.#finished + workers * batch;
     await waitFor(`more finished jobs after ${what}`, () => this.#finished > inHands, { deadlineMs: 40_000 });
-    const before = this.#watchers.slice(0, watchersOfAll).map(({ told }) => told.count);
+    const before = this.#watchers.slice(0, watchersOfAll).map(({ received }) => received.count);
     await waitFor(
       `news for all after ${what}`,
-      () => before.every((count, at) => (this.#watchers[at]?.told.count ?? 0) > count),
+      () => before.every((count, at) => (this.#watchers[at]?.received.count ?? 0) > count),
       { deadlineMs: 40_000 },
     );
-    this.#figure(`${what}: until jobs go on and all are told`, seconds(), 's');
-    this.#tell(
+    this.#figure(`${what}: until jobs go on and all are received`, seconds(), 's');
+    this.#report(
       `${what}: restored after ${restored.toFixed(1)} s, news for all after ${seconds().toFixed(1)} s`,
     );
   }
 
   /** A client that has read a little, and then reads no more. */
-  async #stall(after: string): Promise<{ client: StalledClient; told: Told; gatewayMiB: number }> {
-    const told = new Told();
-    const client = await openStalledClient(this.#system, after, told);
+  async #stall(after: string): Promise<{ client: StalledClient; received: Received; gatewayMiB: number }> {
+    const received = new Received();
+    const client = await openStalledClient(this.#system, after, received);
     leftovers.defer('the stalled client', () => client.close());
     client.stall();
-    return { client, told, gatewayMiB: this.#gatewayMiB() };
+    return { client, received, gatewayMiB: this.#gatewayMiB() };
   }
 
   async #endStalled(
-    { client, told, gatewayMiB }: { client: StalledClient; told: Told; gatewayMiB: number },
+    { client, received, gatewayMiB }: { client: StalledClient; received: Received; gatewayMiB: number },
     jobs: readonly StoredJob[],
   ): Promise<void> {
     this.#figure('gateway, with a stalled client, before', gatewayMiB, 'MiB');
@@ -236,19 +247,25 @@ class Story {
     const { error, closeCode } = await waitFor('the end of the stalled client', client.readOn(), {
       deadlineMs: 20_000,
     });
-    this.#tell(`the stalled client had read ${told.count} events and was ended by ${error ?? closeCode}`);
-    this.#figure('events that the stalled client was given before it was ended', told.count, '');
+    this.#report(
+      `the stalled client had read ${received.count} events and was ended by ${error ?? closeCode}`,
+    );
+    this.#figure('events that the stalled client was given before it was ended', received.count, '');
     const all: WatchPlan = { name: 'stalled, then resumed', filter: {}, covers: () => true };
     const expected = expectedOf(all, jobs);
-    if (told.count >= expected) this.#failures.push('the stalled client was not behind');
-    const resumed = watch(this.#client(), all, told.cursor ?? '');
-    await waitFor('the rest for the stalled client', () => told.count + resumed.told.count >= expected, {
-      deadlineMs: 30_000,
-    });
+    if (received.count >= expected) this.#failures.push('the stalled client was not behind');
+    const resumed = watch(this.#client(), all, received.cursor ?? '');
+    await waitFor(
+      'the rest for the stalled client',
+      () => received.count + resumed.received.count >= expected,
+      {
+        deadlineMs: 30_000,
+      },
+    );
     await resumed.stop();
-    for (const [id, steps] of resumed.told.byJob)
-      told.byJob.set(id, [...(told.byJob.get(id) ?? []), ...steps]);
-    this.#failures.push(...faultsOf(told, all, jobs).map((fault) => `stalled client: ${fault}`));
+    for (const [id, steps] of resumed.received.byJob)
+      received.byJob.set(id, [...(received.byJob.get(id) ?? []), ...steps]);
+    this.#failures.push(...faultsOf(received, all, jobs).map((fault) => `stalled client: ${fault}`));
   }
 
   async #untilAllEnded(): Promise<readonly StoredJob[]> {
@@ -272,14 +289,14 @@ class Story {
     return stored;
   }
 
-  async #untilAllTold(jobs: readonly StoredJob[]): Promise<void> {
+  async #untilAllReceived(jobs: readonly StoredJob[]): Promise<void> {
     const began = performance.now();
     const waiting = new Set(this.#watchers);
     await waitFor(
       'all events for all clients',
       () => {
         for (const watcher of waiting)
-          if (isToldAll(watcher.told, watcher.plan, jobs)) waiting.delete(watcher);
+          if (hasReceivedAll(watcher.received, watcher.plan, jobs)) waiting.delete(watcher);
         return waiting.size === 0;
       },
       { deadlineMs: 20_000 },
@@ -291,7 +308,7 @@ class Story {
       (performance.now() - began) / 1000,
       's',
     );
-    this.#figure('events told', this.#told(), '');
+    this.#figure('events received', this.#received(), '');
     this.#figure(
       'comebacks of clients',
       this.#watchers.reduce((sum, one) => sum + one.comebacks.length, 0),
@@ -300,12 +317,12 @@ class Story {
   }
 
   #faults(jobs: readonly StoredJob[]): readonly string[] {
-    return this.#watchers.flatMap(({ told, plan }) =>
-      faultsOf(told, plan, jobs).map((fault) => `${plan.name}: ${fault}`),
+    return this.#watchers.flatMap(({ received, plan }) =>
+      faultsOf(received, plan, jobs).map((fault) => `${plan.name}: ${fault}`),
     );
   }
 
-  /** Core's counts, after it was killed, beside a look at every job. */
+  /** Core's counts, after it was killed, compared with all jobs. */
   async #compareCounts(): Promise<void> {
     type Counts = { jobCounts: Parameters<typeof countText>[0][] };
     const expected = (await scannedCounts(this.#store)).join('\n');
@@ -320,8 +337,8 @@ class Story {
     }).catch(async () => this.#failures.push(`counts are\n${await counted()}\nand should be\n${expected}`));
   }
 
-  #told(): number {
-    return this.#watchers.reduce((sum, { told }) => sum + told.count, 0);
+  #received(): number {
+    return this.#watchers.reduce((sum, { received }) => sum + received.count, 0);
   }
 
   #figure(name: string, value: number, unit: string): void {

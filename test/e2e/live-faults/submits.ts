@@ -1,4 +1,4 @@
-/** What the story puts into the system: a queue and shares, tasks, single jobs, and pilots. */
+/** Work of the story: a queue and shares, tasks, single jobs, and pilots. */
 import { randomUUID } from 'node:crypto';
 import { playgroundQueue } from '@rhizome/playground';
 import type { Api } from '../system/api.js';
@@ -8,7 +8,7 @@ import { startPilot, type WorkerPlace } from '../system/pilots.js';
 /** The queue of the workers that the story speaks for. */
 export const storyQueue = 'story';
 
-/** Tasks of different shares run beside each other. */
+/** Tasks of different shares run side by side. */
 const shares = 6;
 const shareOf = (at: number): string => `story${at % shares}`;
 const requirements = { memoryMiB: 64, diskMiB: 1, walltimeSeconds: 600, queue: storyQueue };

@@ -1,4 +1,7 @@
-/** Clients that watch jobs by the resumable stream through whatever happens, and remember what they were told, job by job. */
+/**
+ * Clients that watch jobs with the resumable stream across all failures, and remember what they received, by
+ * job.
+ */
 import type { ApiClient, TypedDocumentNode } from '@rhizome/client';
 import { parse } from 'graphql';
 
@@ -34,11 +37,11 @@ export const watchDocument = parse(/* GraphQL */ `
   }
 `) as TypedDocumentNode<WatchedEvent, object>;
 
-/** What a client watches. */
+/** Scope of a client. */
 export interface WatchPlan {
   readonly name: string;
   readonly filter: Readonly<Record<string, unknown>>;
-  /** Which jobs it is to be told of. */
+  /** Jobs whose events it must receive. */
   readonly covers: (job: { readonly id: string; readonly taskId?: string | undefined }) => boolean;
   readonly mode?: 'EVERY' | 'LATEST';
 }
@@ -55,8 +58,8 @@ export function step(revision: number, from: string | null, to: string): string 
   return text;
 }
 
-/** What one client was told. */
-export class Told {
+/** Events that one client received. */
+export class Received {
   /** The steps of each job, in the order in which they came. */
   readonly byJob = new Map<string, string[]>();
   /** In mode LATEST: steps that were left out, by job. */
@@ -82,7 +85,7 @@ export class Told {
 /** A client that watches. */
 export interface Watcher {
   readonly plan: WatchPlan;
-  readonly told: Told;
+  readonly received: Received;
   /** Codes of the errors for which it came back. */
   readonly comebacks: readonly string[];
   /** Rejects when the stream has failed for good. */
@@ -92,7 +95,7 @@ export interface Watcher {
 
 /** Begins to watch after a cursor. */
 export function watch(client: ApiClient, plan: WatchPlan, after: string): Watcher {
-  const told = new Told();
+  const received = new Received();
   const comebacks: string[] = [];
   const stream = client.subscribeResumable(
     watchDocument,
@@ -103,9 +106,9 @@ export function watch(client: ApiClient, plan: WatchPlan, after: string): Watche
     },
   );
   const ended = (async () => {
-    for await (const event of stream) told.take(event);
+    for await (const event of stream) received.take(event);
   })();
   ended.catch(() => undefined);
   const stop = async (): Promise<void> => void (await stream.return?.());
-  return { plan, told, comebacks, ended, stop };
+  return { plan, received, comebacks, ended, stop };
 }

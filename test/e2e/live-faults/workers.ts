@@ -1,4 +1,7 @@
-/** Workers that speak the pilots' protocol and go on through whatever happens: they take jobs through their lives as fast as they can. */
+/**
+ * Workers that speak the pilots' protocol and go on through whatever happens: they take jobs through their
+ * lives as fast as they can.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ApiClient, TypedDocumentNode } from '@rhizome/client';
@@ -30,26 +33,26 @@ const reports = { start: report('startJobs'), finish: report('finishJobs'), fail
 
 const capacity = { cores: 1000, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
 const heartbeatMs = 3000;
-/** A worker that failed begins anew after this time. */
+/** Time after which a failed worker starts again. */
 const againMs = 500;
 const error = { family: 'PAYLOAD', code: 'TRY_AGAIN', message: 'as the story wants it', isRetryable: true };
 
-/** What a worker is told to do. */
+/** Options of a worker. */
 export interface WorkerScript {
   readonly client: ApiClient;
   readonly queue: string;
   readonly name: string;
   /** Jobs in its hands at most. */
   readonly batch: number;
-  /** Whether the attempt of a job fails. */
+  /** True if the attempt of a job shall fail. */
   readonly fails: (job: { readonly id: string }, attempt: number) => boolean;
-  /** Told of each job that has FINISHED. */
+  /** Called for each FINISHED job. */
   readonly finished: () => void;
-  /** Told why it begins anew. */
+  /** Called with the reason when the worker starts again. */
   readonly failed: (error: unknown) => void;
 }
 
-/** Works until the signal is aborted. A worker that was lost registers anew. */
+/** Works until the signal is aborted. A lost worker registers again. */
 export async function work(script: WorkerScript, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {

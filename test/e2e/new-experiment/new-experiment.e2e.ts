@@ -1,4 +1,7 @@
-/** From nothing to an experiment of one's own: the tutorial, done to the letter in a copy of the repository, and one as a repository of its own. */
+/**
+ * From nothing to an experiment of one's own: the tutorial, done to the letter in a copy of the repository,
+ * and one as a repository of its own.
+ */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -40,7 +43,7 @@ async function copyOfRepository(): Promise<string> {
   return folder;
 }
 
-/** Runs a shell command to its end; what it said is told if it failed. */
+/** Runs a shell command to its end; its output is shown if it failed. */
 async function run(name: string, command: string, cwd: string): Promise<string> {
   const started = performance.now();
   const running = spawnProcess({ name, command: 'sh', args: ['-ec', command], cwd });
@@ -161,7 +164,7 @@ describe('the tutorial of a first experiment', () => {
   });
 });
 
-/** `rhizome experiment it` on the running endpoint: everything is told, so that nothing is skipped. */
+/** `rhizome experiment test` on the running endpoint, with complete input, so that nothing is skipped. */
 async function keepsTheContract(data: string, { pids }: PlaygroundFile): Promise<void> {
   const cli = commandLineOf({ data });
   const list = await cli.run(['subgraphs', '--json']);
@@ -192,7 +195,7 @@ async function keepsTheContract(data: string, { pids }: PlaygroundFile): Promise
   expect(tested.exitCode).toBe(0);
 }
 
-/** What the lock file of a repository has of registries, as `name@version`. */
+/** Registry packages in the lock file of a repository, as `name@version`. */
 function versionsIn(repository: string): readonly string[] {
   type Locked = Readonly<Record<string, { readonly version?: string; readonly resolved?: string }>>;
   const lock = readFileSync(join(repository, 'package-lock.json'), 'utf8');
@@ -214,8 +217,8 @@ describe('a stand-alone experiment', () => {
     expect(versionsIn(folder).filter((one) => !versionsIn(root).includes(one))).toEqual([]);
     await run('npm ci', 'npm ci', folder);
     await run('generate --check', 'node tools/generate.mjs --check', folder);
-    const told = await run('npm test', 'npm test', folder);
-    expect(told).toMatch(/Tests: +\d+ passed/);
+    const output = await run('npm test', 'npm test', folder);
+    expect(output).toMatch(/Tests: +\d+ passed/);
     for (const part of [
       'Dockerfile',
       '.github/workflows/ci.yml',

@@ -1,8 +1,8 @@
 import { expect, it } from '@jest/globals';
 import { growthMiB, reload, settledAt } from '../../bench/swap/reloads.js';
 
-// An engine is made for each version of a supergraph. The planner's memory, which the garbage collector does not see, is
-// that of a process, and goes with it; clients' streams stay.
+// An engine is made for each version of a supergraph. The planner's memory, which the garbage collector does
+// not see, is that of a process, and goes with it; clients' streams stay.
 
 const reloads = 100;
 const streams = 100;

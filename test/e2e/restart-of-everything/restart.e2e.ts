@@ -1,4 +1,5 @@
-// Everything is killed at once, with jobs in every state, and started again: nothing is lost, nothing is counted twice, and what ran ends.
+// Everything is killed at once, with jobs in every state, and started again: nothing is lost, nothing is
+// counted twice, and what ran ends.
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import type { Api } from '../system/api.js';

@@ -21,10 +21,13 @@ const resolversOf: ResolversOf = (sdl) => ({
     Query: { heron: () => ({}) },
     HeronQuery: { nests: () => 3, ...(sdl.includes('eggs') ? { eggs: () => 12 } : {}) },
   },
-  doors: ['Query.heron'],
+  fields: ['Query.heron'],
 });
 
-/** An experiment that nobody at the playground knows joins it, as its team would do it: by commands, from a service of its own. */
+/**
+ * An experiment that nobody at the playground knows joins it, as its team would do it: by commands, from a
+ * service of its own.
+ */
 describe('rhizome schema', () => {
   let system: PlaygroundSystem;
   let cli: CommandLine;
@@ -136,7 +139,7 @@ describe('rhizome schema', () => {
     expect(usage).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--all') });
   });
 
-  it('takes a subgraph out, when that is accepted by whoever may, and brings it back', async () => {
+  it('takes a subgraph out when that is accepted by a permitted user, and brings it back', async () => {
     const used = await asHeron(['schema', 'withdraw', 'heron']);
     expect(used).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('[CHECK_FAILED]') });
     expect(used.stdout).toMatch(/✗ .*breaking/);

@@ -1,4 +1,7 @@
-/** Two gateways on one schema registry, each a process; behind them a service that stays as it is and one whose schema changes. */
+/**
+ * Two gateways on one schema registry, each a process; behind them a service that stays as it is and one
+ * whose schema changes.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -40,12 +43,11 @@ export interface GatewayProcess {
   heapInUse(): Promise<number>;
 }
 
-/** See the head of this file. */
 export interface PublishSystem {
   readonly tokens: TestTokens;
   readonly adminToken: string;
   readonly gateways: readonly [GatewayProcess, GatewayProcess];
-  /** What changes in the service that stays as it is. */
+  /** Schema changes in the constant service. */
   readonly events: EventSource;
   /** The service whose schema changes, `flora`. */
   readonly flora: ChangingService;
@@ -58,7 +60,7 @@ const publishText = `mutation ($input: PublishSchemaInput!) {
   publishSchema(input: $input) { version { number } check { findings { where message } } userErrors { code message } }
 }`;
 
-/** What came of publishing. */
+/** Result of a publication. */
 export interface Published {
   readonly version: { readonly number: number } | null;
   readonly userErrors: readonly { readonly code: string; readonly message: string }[];
@@ -206,7 +208,9 @@ function baseSubgraph(events: EventSource): SubgraphSchema {
   return buildSubgraph({ name: 'base', typeDefs: parse(sharedSdl() + sdl), resolvers, policies });
 }
 
-/** Version n of the changing service: its last two blooms, so that each version adds one and takes one away. */
+/**
+ * Version n of the changing service: its last two blooms, so that each version adds one and takes one away.
+ */
 export function floraSdl(version: number): string {
   const blooms = [version, version - 1]
     .filter((one) => one > 0)
@@ -217,10 +221,10 @@ export function floraSdl(version: number): string {
   `;
 }
 
-/** Resolvers for a schema, and the doors that it has. */
+/** Resolvers for a schema, and its guarded fields. */
 export type ResolversOf = (sdl: string) => {
   readonly resolvers: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  readonly doors: readonly string[];
+  readonly fields: readonly string[];
 };
 
 const floraResolvers: ResolversOf = (sdl) => {
@@ -235,10 +239,13 @@ const floraResolvers: ResolversOf = (sdl) => {
       ...Object.fromEntries(blooms.map((number) => [`bloom${number}`, () => number])),
     },
   };
-  return { resolvers, doors: ['Item.__resolveReference'] };
+  return { resolvers, fields: ['Item.__resolveReference'] };
 };
 
-/** A service whose schema changes while it runs, as under a rolling upgrade: a request is answered by the newest. */
+/**
+ * A service whose schema changes while it runs, as under a rolling upgrade: a request is answered by the
+ * newest.
+ */
 export class ChangingService {
   readonly url: string;
   readonly #name: string;
@@ -254,7 +261,7 @@ export class ChangingService {
     server.on('request', (request, response) => void this.#answer(request, response));
   }
 
-  /** @param resolversOf resolvers for a schema, and the doors that it has */
+  /** @param resolversOf resolvers for a schema, and its guarded fields */
   static async start(name: string, verifier: Verifier, resolversOf: ResolversOf): Promise<ChangingService> {
     const server = createServer();
     server.keepAliveTimeout = 60_000;
@@ -268,9 +275,9 @@ export class ChangingService {
 
   /** Serves a schema from now on. */
   serve(sdl: string): void {
-    const { resolvers, doors } = this.#resolversOf(sdl);
+    const { resolvers, fields } = this.#resolversOf(sdl);
     const typeDefs = parse(sharedSdl() + sdl);
-    const policies = Object.fromEntries(doors.map((door) => [door, { open: 'a test' }]));
+    const policies = Object.fromEntries(fields.map((door) => [door, { open: 'a test' }]));
     const subgraph = buildSubgraph({ name: this.#name, typeDefs, resolvers, policies });
     this.#current = createInProcess({ subgraph, log: silentLogger() });
   }

@@ -106,7 +106,10 @@ class Listeners {
   }
 }
 
-/** Publishes a version at one gateway and waits until both answer with it; milliseconds until the later one did. */
+/**
+ * Publishes a version at one gateway and waits until both answer with it; milliseconds until the later one
+ * did.
+ */
 async function publishVersion(system: PublishSystem, version: number, token: string): Promise<number> {
   system.flora.serve(floraSdl(version));
   const publisher = system.gateways[version % 2] as GatewayProcess;
@@ -165,7 +168,7 @@ describe('publishing a schema repeatedly under load', () => {
 
     const slowest = Math.max(...times);
     const mib = heaps.map((bytes) => bytes.map((one) => one / 2 ** 20));
-    // Streams fill their rings first; what grows after that would grow for ever.
+    // Streams fill their rings first; memory that grows after that would grow without limit.
     const growth = system.gateways.map((_, index) => (mib.at(-1)?.[index] ?? 0) - (mib[0]?.[index] ?? 0));
     const weights = mib.map((one) => one.map((value) => value.toFixed(1)).join(' and ')).join(', ');
     process.stdout.write(

@@ -14,7 +14,7 @@ export interface Answer<T> {
   readonly errors?: readonly ApiError[];
 }
 
-/** Where to send, and as whom. */
+/** Address and identity for requests. */
 export interface Api {
   readonly url: string;
   readonly token: string | undefined;

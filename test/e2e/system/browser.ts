@@ -12,13 +12,13 @@ const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/
 export async function startBrowser(): Promise<Browser> {
   if (executablePath === undefined)
     throw new Error('no Chromium: npm test installs it, or says how on this system');
-  const quiet = [
+  const noBackgroundTraffic = [
     '--disable-background-networking',
     '--disable-component-update',
     '--disable-sync',
     '--no-first-run',
   ];
-  const args = ['--no-sandbox', '--disable-gpu', ...quiet];
+  const args = ['--no-sandbox', '--disable-gpu', ...noBackgroundTraffic];
   return leftovers.use(await chromium.launch({ executablePath, headless: true, args }), 'Chromium');
 }
 

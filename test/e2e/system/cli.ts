@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { type ProcessExit, spawnProcess, type TestProcess } from '@rhizome/testkit';
 import { type PlaygroundSystem, root } from './playground-system.js';
 
-/** What a command did. */
+/** Result of a command. */
 export interface CommandResult {
   readonly exitCode: number | null;
   readonly stdout: string;
@@ -12,18 +12,18 @@ export interface CommandResult {
   json<T>(): T;
 }
 
-/** How a command is run. */
+/** Options of a command. */
 export interface CommandOptions {
   /** Written to its standard input, which then ends. */
   readonly stdin?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** The folder it is given in; beside the playground's data unless given. */
+  /** Working directory; by default the parent of the playground's data folder. */
   readonly cwd?: string;
   /** Runs it in a terminal: what it writes to either stream comes as standard output. */
   readonly isInTerminal?: boolean;
 }
 
-/** Runs commands beside a playground's data folder, so that they find the gateway and the token by themselves. */
+/** Runs commands next to a playground's data folder, so that they find the gateway and the token. */
 export interface CommandLine {
   /** Runs a command to its end. */
   run(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
@@ -34,7 +34,7 @@ export interface CommandLine {
 /** Runs a command in a pseudo-terminal, with its exit code. */
 const inTerminal = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
 
-/** The command line beside a system. */
+/** The command line of a system. */
 export function commandLineOf({ data }: Pick<PlaygroundSystem, 'data'>): CommandLine {
   const start: CommandLine['start'] = (
     args,

@@ -1,4 +1,7 @@
-/** What every system ends with: a look at all that its jobs were given, wherever and however its services were started. */
+/**
+ * Check at the end of every system: the history of everything its jobs got, however its services were
+ * started.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RunningMongod } from '@rhizome/mongo';
@@ -8,12 +11,14 @@ import { processesWith } from './processes.js';
 /** Systems at whose history somebody has looked since they were last started. */
 const looked = new Set<string>();
 
-/** A system begins to work on the data folder: its history is to be looked at again. */
+/** A system starts to work on the data folder: its history must be checked again. */
 export function noteHistory(data: string): void {
   looked.delete(data);
 }
 
-/** Starts the store of a system whose services a story runs itself; it is looked at, and ends, with the file. */
+/**
+ * Starts the store of a system whose services a story runs itself; it is looked at, and ends, with the file.
+ */
 export async function startStore(data: string, members: 1 | 3 = 1): Promise<RunningMongod> {
   const mongod = await ownMongod({ dataDir: folderOf(data), members });
   leftovers.defer('the store of a system', () => mongod.stop().finally(() => looked.add(data)));
@@ -21,8 +26,8 @@ export async function startStore(data: string, members: 1 | 3 = 1): Promise<Runn
 }
 
 /**
- * Looks at the history while the system's store runs. It has no effect where it does not, nor where somebody has looked
- * since the system was started: its store may be ending.
+ * Looks at the history while the system's store runs. It has no effect where it does not, nor where somebody
+ * has looked since the system was started: its store may be ending.
  */
 export async function checkWhileRunning(data: string): Promise<void> {
   if (looked.has(data)) return;

@@ -11,8 +11,8 @@ export interface Gate {
 
 let count = 0;
 
-/** A closed gate beside a system's data. */
-export function gateBeside(data: string): Gate {
+/** Creates a closed gate next to a system's data. */
+export function createGate(data: string): Gate {
   const folder = join(dirname(data), 'gates');
   mkdirSync(folder, { recursive: true });
   const path = join(folder, String((count += 1)));

@@ -42,7 +42,7 @@ const document = parse(/* GraphQL */ `
   }
 `) as TypedDocumentNode<Payload, object>;
 
-/** What was seen, and waiting for what is to come. */
+/** Seen events, and waiting for further ones. */
 export interface JobWatch {
   /** In the order in which they came. */
   readonly events: readonly JobEvent[];
@@ -72,7 +72,7 @@ export async function watchJobs(client: ApiClient): Promise<JobWatch> {
   );
   await waitFor('the opening of the stream of jobs', stream.next(), { deadlineMs: 10_000 });
   const reading = read(stream, events, news);
-  // Who waits is told; a stream that fails while nobody waits is seen by the next who does.
+  // A waiting test is notified; otherwise the next wait reports a failed stream.
   reading.catch(() => undefined);
   leftovers.defer('the stream of jobs', () => stream.return?.());
   const until: JobWatch['until'] = (what, fits, deadlineMs) =>
@@ -93,9 +93,9 @@ export async function watchJobs(client: ApiClient): Promise<JobWatch> {
 
 async function read(stream: AsyncIterable<Payload>, events: JobEvent[], news: EventEmitter): Promise<void> {
   for await (const { jobStateChanged } of stream) {
-    const { cursor, event: told } = jobStateChanged;
-    if (!told) continue;
-    const { job, ...rest } = told;
+    const { cursor, event: reported } = jobStateChanged;
+    if (!reported) continue;
+    const { job, ...rest } = reported;
     const event = { ...rest, cursor, jobId: job.id };
     events.push(event);
     news.emit('event', event);
@@ -138,7 +138,10 @@ async function found(
   }
 }
 
-/** What is wrong with the events of a job: gaps and repetitions in its revisions, states that do not follow each other. */
+/**
+ * Errors in the events of a job: gaps and repetitions of its revision, and states that do not follow each
+ * other.
+ */
 export function faultsOf(events: readonly JobEvent[]): readonly string[] {
   return events.flatMap((event, index) => {
     const before = events[index - 1];

@@ -10,7 +10,7 @@ export interface JobPlan {
   readonly [field: string]: unknown;
 }
 
-/** What stories look at. */
+/** Fields that tests look at. */
 export interface JobView {
   readonly id: string;
   readonly name: string;

@@ -14,7 +14,7 @@ export interface WorkerPlace {
   readonly identities: Identities;
 }
 
-/** How a worker is set up. */
+/** Options of a worker. */
 export interface WorkerOptions {
   readonly name: string;
   /** The playground's unless given. */
@@ -51,13 +51,13 @@ export interface Grant {
   readonly fence: number;
 }
 
-/** What core says to a report. */
+/** Core's answer to a report. */
 export interface ReportAnswer {
   readonly acceptedIds: readonly string[];
   readonly userErrors: readonly { readonly code: string; readonly message: string }[];
 }
 
-/** A worker that does only what the story tells it to. */
+/** A worker that does only what the test says. */
 export interface SpokenWorker {
   readonly id: string;
   readonly api: Api;
@@ -97,7 +97,7 @@ export const acquireMutation = /* GraphQL */ `
   }
 `;
 
-/** What is free at a {@link SpokenWorker}. */
+/** Free capacity of a {@link SpokenWorker}. */
 export const spokenCapacity = { cores: 64, memoryMiB: 65_536, diskMiB: 65_536 };
 
 const report = (name: string, type: string) =>
@@ -133,7 +133,8 @@ export async function speakAsWorker(
       const variables = { input: { workerId, count, free: spokenCapacity, waitSeconds } };
       type Data = { acquireJobs: { assignments: Grant[]; userErrors: unknown[] } };
       const { data, errors = [] } = await apiOf(at, token).post<Data>(acquireMutation, variables);
-      // A leader that was killed holds its lease for some seconds more: then there is nothing yet, as for a pilot.
+      // A leader that was killed holds its lease for some seconds more: then there is nothing yet, as for a
+      // pilot.
       if (errors.some(({ extensions }) => extensions.code === 'LEADER_UNAVAILABLE')) return [];
       if (!data || data.acquireJobs.userErrors.length > 0) throw new Error(JSON.stringify({ data, errors }));
       return data.acquireJobs.assignments;

@@ -13,13 +13,13 @@ import { processesWith, untilGone } from './processes.js';
 /** The repository. */
 export const root = resolve(fileURLToPath(new URL('.', import.meta.url)), '..', '..', '..', '..');
 
-/** How subgraphs are reached; stories about what clients see are told for both. */
+/** How subgraphs are reached; tests of what clients see run with both. */
 export const transports = ['in-process', 'http'] as const;
 
 /** One of the two. */
 export type TransportKind = (typeof transports)[number];
 
-/** How a playground is started. */
+/** Options of a playground. */
 export interface PlaygroundSystemOptions {
   readonly transport?: TransportKind;
   /** 0 unless given. */
@@ -46,8 +46,8 @@ export interface PlaygroundSystem {
 }
 
 /**
- * A data folder, `.rhizome` in a folder where commands can be given; gone at the end of the file. Whatever still runs on it
- * then is a fault, and so is a device that was given away twice.
+ * A data folder, `.rhizome` in a folder where commands can be given; gone at the end of the file. Whatever
+ * still runs on it then is a fault, and so is a device that was given away twice.
  */
 export async function dataFolder(): Promise<string> {
   const base = await mkdtemp(join(tmpdir(), 'rhizome-e2e-'));
@@ -64,7 +64,9 @@ export async function dataFolder(): Promise<string> {
   return data;
 }
 
-/** The command line of a playground, without npm. The history of its data is looked at when the folder goes. */
+/**
+ * The command line of a playground, without npm. The history of its data is looked at when the folder goes.
+ */
 export function spawnPlayground(
   name: string,
   args: readonly string[],

@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { waitFor } from '@rhizome/testkit';
 
-/** One process; its start tells it from a later one with the same id. */
+/** A process; its start time distinguishes it from a later one with the same id. */
 export interface ProcessFacts {
   readonly pid: number;
   readonly parent: number;
@@ -36,7 +36,7 @@ export function processesWith(text: string): readonly ProcessFacts[] {
   );
 }
 
-/** Those of the processes that still live. */
+/** Processes that are still alive. */
 export function alive(processes: readonly ProcessFacts[]): readonly ProcessFacts[] {
   return processes.filter(({ pid, startedAt }) => factsOf(pid)?.startedAt === startedAt);
 }

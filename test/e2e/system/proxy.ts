@@ -1,4 +1,6 @@
-/** A network between two processes that a story can cut, without either of them noticing more than silence. */
+/**
+ * A network between two processes that a story can cut, without either of them noticing more than silence.
+ */
 import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net';
 import { leftovers } from '@rhizome/testkit';
 
@@ -7,7 +9,7 @@ export interface Proxy {
   readonly port: number;
   /** From now on nothing passes in either direction; what was sent waits. */
   cut(): void;
-  /** What has waited, and all that follows, passes again. */
+  /** Lets waiting and new traffic pass again. */
   mend(): void;
 }
 

@@ -1,4 +1,7 @@
-/** The system with each service a process that a story can end and start again: for what must go on when one of them does not. */
+/**
+ * The system with each service a process that a story can end and start again: for what must go on when one
+ * of them does not.
+ */
 import { mkdir } from 'node:fs/promises';
 import { type ApiClient, createClient } from '@rhizome/client';
 import { silentLogger } from '@rhizome/log';
@@ -22,9 +25,9 @@ import { type Api, apiOf } from './api.js';
 import { startStore } from './devices.js';
 import { dataFolder, root } from './playground-system.js';
 
-/** What is started. */
+/** Options of the services. */
 export interface ServiceSystemOptions {
-  /** How many core processes; one unless given. The gateway speaks with the first, which leads at the beginning. */
+  /** Number of core processes; default one. The gateway uses the first, which leads at the beginning. */
   readonly cores?: number;
   /** Members of the store's replica set; one unless given. */
   readonly members?: 1 | 3;

@@ -1,4 +1,5 @@
-// What a newcomer sees: one command, real work of two experiments on real pilots, a fitted peak, and an exit code.
+// What a newcomer sees: one command, real work of two experiments on real pilots, a fitted peak, and an exit
+// code.
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -24,7 +25,8 @@ describe.each(transports)('the tour over %s', (transport) => {
     expect(states('ATLAS merge').at(-1)).toBe('FINISHED');
     const [, first = ''] = /First job FINISHED ([\d.]+) s after the command/.exec(output) ?? [];
     process.stderr.write(`measured: first job FINISHED over ${transport} ${first} s after the command\n`);
-    // The goal for one process is 10 s on a machine of its own; three times of it fail, since machines are shared.
+    // The goal for one process is 10 s on a machine of its own; three times of it fail, since machines are
+    // shared.
     if (transport === 'in-process') expect(Number(first)).toBeLessThan(30);
 
     // One job fails on its first attempt with exit code 3, and its log is shown.

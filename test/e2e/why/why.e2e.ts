@@ -1,4 +1,4 @@
-/** Why a job waits: core's explanation, and beside it the rules of the job's experiment in its own words. */
+/** Core's explanation of a waiting job, and the rules of the job's experiment. */
 import { expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { commandLineOf } from '../system/cli.js';
@@ -53,10 +53,10 @@ it('shows the rules of the experiment next to core’s explanation, and none of 
   const system = await startPlayground();
   const cli = commandLineOf(system);
   const job = await calibratedJob(system.api());
-  const told = await cli.run(['why', job]);
-  expect([told.exitCode, told.stderr]).toEqual([0, '']);
-  expect(told.stdout).toContain('ACTIVATED');
-  expect(told.stdout).toContain('calibration "2030a"');
+  const output = await cli.run(['why', job]);
+  expect([output.exitCode, output.stderr]).toEqual([0, '']);
+  expect(output.stdout).toContain('ACTIVATED');
+  expect(output.stdout).toContain('calibration "2030a"');
   const { placement, pending } = (await cli.run(['why', job, '--json'])).json<{
     placement: readonly { experiment: string; rules: readonly { text: string; selector: string }[] }[];
     pending: { summary: string } | null;

@@ -1,4 +1,5 @@
-// A pilot is killed with SIGKILL while its payload runs: its job comes back and ends elsewhere, and of the payload nothing is left.
+// A pilot is killed with SIGKILL while its payload runs: its job comes back and ends elsewhere, and of the
+// payload nothing is left.
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -11,7 +12,9 @@ import { processesWith, untilGone } from '../system/processes.js';
 
 jest.setTimeout(240_000);
 
-/** A dead worker's jobs are back within this time: the promise, with the lease that queues have by default. */
+/**
+ * A dead worker's jobs are back within this time: the promise, with the lease that queues have by default.
+ */
 const backWithinMs = 45_000;
 
 let system: PlaygroundSystem;
@@ -26,10 +29,11 @@ beforeAll(async () => {
 const place = () => ({ url: system.file.url, data: system.data, identities: system.identities });
 
 describe('a worker that is killed while it runs a job', () => {
-  it('its job is back within 45 s, ends elsewhere, its own processes are gone, and its late word would be void', async () => {
+  it('loses its job to another worker within 45 s of the default lease, and its own processes end', async () => {
     const marks = join(dirname(system.data), 'marks');
     await mkdir(marks, { recursive: true });
-    // On its first attempt it forks, leaves its session, ignores SIGTERM and goes on for ever; on its second it ends well.
+    // On its first attempt it forks, leaves its session, ignores SIGTERM and runs without end; on its second
+    // it ends well.
     const shell = [
       'echo "attempt $RHIZOME_ATTEMPT"',
       'if [ "$RHIZOME_ATTEMPT" = 2 ]; then exit 0; fi',

@@ -1,4 +1,4 @@
-"""The doors: GraphQL over HTTP and over graphql-transport-ws, health, readiness."""
+"""Endpoints: GraphQL over HTTP and over graphql-transport-ws, health, readiness."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def create_app(schema: GraphQLSchema, notes: Notes, verifier: Verifier) -> Starl
         except Unauthenticated as error:
             return refusal(401, str(error), "UNAUTHENTICATED")
         if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
-            # Closing tells the sender not to go on.
+            # Closing makes the sender stop.
             refused = refusal(413, f"the body is larger than {MAX_BODY_BYTES} bytes", "REQUEST_TOO_LARGE")
             refused.headers["connection"] = "close"
             return refused

@@ -21,7 +21,7 @@ class Principal:
     """Its roles in this experiment."""
 
     def must(self, roles: set[str], what: str) -> None:
-        """Raises FORBIDDEN unless one of the roles is held. Pilots and agents are no callers of this experiment's doors."""
+        """Raises FORBIDDEN unless the caller has one of the roles. Pilots and agents may not call this experiment."""
         if self.kind in ("HUMAN", "SERVICE") and self.roles & roles:
             return
         text = f'{self.kind} "{self.subject}" may not {what} in "{EXPERIMENT}"'

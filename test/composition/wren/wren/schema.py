@@ -14,7 +14,7 @@ from .notes import Notes
 
 
 class Context:
-    """What resolvers are handed, made anew for each operation."""
+    """Context of the resolvers, new for each operation."""
 
     def __init__(self, principal: Principal, notes: Notes) -> None:
         self.principal = principal

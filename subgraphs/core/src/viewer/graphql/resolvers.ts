@@ -28,6 +28,6 @@ function permissionsOfGrant({ grant, principal: { kind, subject, expiresAt } }: 
 }
 
 export const viewerPolicies: Policies = {
-  'Query.viewer': { open: 'whoever has a token may read what is in it', perPrincipal: true },
+  'Query.viewer': { open: 'a caller may read its own token', perPrincipal: true },
   'Principal.__resolveReference': { open: 'gives back the subject that the caller already has' },
 };
