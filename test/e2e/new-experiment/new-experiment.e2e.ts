@@ -164,7 +164,7 @@ describe('the tutorial of a first experiment', () => {
   });
 });
 
-/** `rhizome experiment test` on the running endpoint, with complete input, so that nothing is skipped. */
+/** `rhizome experiment it` on the running endpoint, with complete input, so that nothing is skipped. */
 async function keepsTheContract(data: string, { pids }: PlaygroundFile): Promise<void> {
   const cli = commandLineOf({ data });
   const list = await cli.run(['subgraphs', '--json']);
