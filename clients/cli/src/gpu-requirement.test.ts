@@ -1,10 +1,10 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { collectGpu, gpuSection } from './gpu-requirement.js';
 
 const asked = (...flags: readonly string[]) => flags.reduce((before, flag) => collectGpu(flag, before), {});
 
-describe('what is asked of GPUs by flags', () => {
-  test('has the names and the kinds of the API', () => {
+describe('collectGpu', () => {
+  it('has the fields and kinds of the API', () => {
     expect(
       asked(
         'vendor=NVIDIA',
@@ -23,7 +23,7 @@ describe('what is asked of GPUs by flags', () => {
     });
   });
 
-  test.each([
+  it.each([
     [['memory=40'], /Must be one of count, vendor, models, minMemoryMiB, /],
     [['constructor=x'], /Must be one of count,/],
     [['A100'], /Must be NAME=VALUE/],
@@ -31,18 +31,18 @@ describe('what is asked of GPUs by flags', () => {
     [['minMemoryMiB='], /Must be a whole number/],
     [['isEccRequired=yes'], /Must be true or false/],
     [['vendor=AMD', 'vendor=INTEL'], /vendor is given twice/],
-  ])('%j is refused with what would be right', (flags, says) => {
+  ])('refuses %j and says what is valid', (flags, says) => {
     expect(() => asked(...flags)).toThrow(says);
   });
 });
 
-describe('what is asked of GPUs in a file', () => {
-  test('has the names and the kinds of the API', () => {
+describe('gpuSection', () => {
+  it('has the fields and kinds of the API', () => {
     const gpu = { count: 2, models: ['A100'], cudaRuntime: '12.10', isNvlinkRequired: true };
     expect(gpuSection.parse(gpu)).toEqual(gpu);
   });
 
-  test('a version is a text: a number of YAML forgets its last zero', () => {
+  it('requires quotes for versions, because YAML drops the last zero of a number', () => {
     expect(gpuSection.safeParse({ cudaRuntime: 12.1 }).error?.issues[0]?.message).toMatch(
       /must be a text in quotes/,
     );

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { PassThrough } from 'node:stream';
 import { printable, printFields, printTable } from './output.js';
 
@@ -15,7 +15,7 @@ const rows = [
   ['gpu is healthy', '132', ''],
 ];
 
-test('a terminal that is too narrow folds the widest columns at spaces, and no line is longer than it', () => {
+it('wraps the widest columns at spaces in a narrow terminal', () => {
   const lines = table(60, rows);
   expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(60);
   expect(lines).toEqual([
@@ -27,14 +27,14 @@ test('a terminal that is too narrow folds the widest columns at spaces, and no l
   ]);
 });
 
-test('a word that is longer than its column is cut, and nothing of it is lost', () => {
+it('cuts a word that is longer than its column, and loses nothing of it', () => {
   const lines = table(50, [['x'.repeat(80), '1', '']]);
   expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(50);
   expect(lines.join('').match(/x/g)).toHaveLength(80);
 });
 
-test.each([undefined, 200])(
-  'each row is one line where there is room, and for programs (%s columns)',
+it.each([undefined, 200])(
+  'prints each row on one line if it fits, and for programs (%s columns)',
   (columns) => {
     expect(table(columns, rows)).toHaveLength(3);
   },
@@ -43,7 +43,7 @@ test.each([undefined, 200])(
 describe('printable', () => {
   const terminal = { isTTY: true };
 
-  test.each([
+  it.each([
     ['\x1b[31mred\x1b[0m', 'red'],
     ['\x1b[1;38;5;200mbold\x1b[m', 'bold'],
     ['\x1b]0;title\x07', '\\x1b]0;title\\x07'],
@@ -56,20 +56,20 @@ describe('printable', () => {
     expect(printable(text, terminal)).toBe(shown);
   });
 
-  test('changes nothing for a program', () => {
+  it('changes nothing for a program', () => {
     expect(printable('\x1b[31mred\r\n', {})).toBe('\x1b[31mred\r\n');
   });
 });
 
-describe('what others have named, in a terminal', () => {
+describe('printTable and printFields in a terminal', () => {
   const hostile = 'job\x1b[2J\nFINISHED';
 
-  test('cannot forge a line of a table', () => {
+  it('let nobody forge a line of a table', () => {
     expect(table(200, [[hostile, '1', '']])[1]).toMatch(/^job\\x1b\[2J\\nFINISHED/);
     expect(table(undefined, [[hostile, '1', '']])[1]).toBe('job\x1b[2J');
   });
 
-  test('cannot forge a field', () => {
+  it('let nobody forge a field', () => {
     const stream = Object.assign(new PassThrough(), { isTTY: true });
     printFields({ json: false, stream, errors: new PassThrough() }, [['name', hostile]]);
     expect(String(stream.read())).toBe('name  job\\x1b[2J\\nFINISHED\n');

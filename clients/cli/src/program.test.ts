@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,8 +37,8 @@ async function runIn(cwd: string, ...argv: string[]) {
   return { exitCode, ...written };
 }
 
-describe('wrong usage ends with exit code 2 and says what would be right', () => {
-  test.each([
+describe('rhizome with wrong usage', () => {
+  it.each([
     ['an unknown command', ['frobnicate'], /unknown command 'frobnicate'/],
     ['an unknown flag', ['list', '--colour'], /unknown option '--colour'/],
     ['a state that does not exist', ['list', '--state', 'NOPE'], /Must be one of PENDING, ACTIVATED/],
@@ -73,13 +73,13 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
     ],
     ['no worker to drain', ['worker', 'drain'], /missing required argument 'worker'/],
     ['a shell that is not served', ['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
-  ])('%s', async (_what, argv, message) => {
+  ])('refuses %s', async (_what, argv, message) => {
     const { exitCode, stderr } = await rhizome(...argv);
     expect(stderr).toMatch(message);
     expect(exitCode).toBe(exitCodes.usage);
   });
 
-  test.each([
+  it.each([
     ['a submit without an experiment', ['submit', '--', 'true'], /needs --experiment/],
     ['a submit without a command', ['submit', '-e', 'alpha'], /needs a command after --/],
     [
@@ -116,7 +116,7 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
       ['list', '--tasks', '--state', 'HOLDING'],
       /HOLDING is not a state of tasks; must be one of EXPANDING/,
     ],
-  ])('%s', async (_what, argv, message) => {
+  ])('refuses %s', async (_what, argv, message) => {
     const cwd = mkdtempSync(join(tmpdir(), 'rhizome-cli-'));
     folders.push(cwd);
     writeFileSync(join(cwd, 'token'), 'a-token');
@@ -128,16 +128,16 @@ describe('wrong usage ends with exit code 2 and says what would be right', () =>
   });
 });
 
-describe('where the gateway is', () => {
-  test('nobody known ends with exit code 4 and says how to begin', async () => {
+describe('findConnection', () => {
+  it('ends with exit code 4 and says how to begin, if no gateway is known', async () => {
     const { exitCode, stderr } = await rhizome('list');
     expect(stderr).toMatch(/npm run playground.*rhizome login/);
     expect(exitCode).toBe(exitCodes.denied);
   });
 });
 
-describe('a task file', () => {
-  test('is refused with every fault by its place', async () => {
+describe('readTaskFile', () => {
+  it('lists every error with its path', async () => {
     const cwd = mkdtempSync(join(tmpdir(), 'rhizome-cli-'));
     folders.push(cwd);
     writeFileSync(join(cwd, 'token'), 'a-token');
@@ -160,8 +160,8 @@ describe('a task file', () => {
   });
 });
 
-describe('help', () => {
-  test('names every command and the exit codes', async () => {
+describe('rhizome --help', () => {
+  it('names every command and the exit codes', async () => {
     const { exitCode, stdout } = await rhizome('--help');
     for (const name of [
       'login',
@@ -183,13 +183,13 @@ describe('help', () => {
     expect(exitCode).toBe(exitCodes.ok);
   });
 
-  test('of a command names the flags that all commands take, and no empty defaults', async () => {
+  it('lists the common flags for a command, and no empty defaults', async () => {
     const { stdout } = await rhizome('submit', '--help');
     expect(stdout).toContain('--token-file');
     expect(stdout).not.toContain('default: []');
   });
 
-  test.each(['bash', 'zsh', 'fish'])('completions for %s know commands and their flags', async (shell) => {
+  it.each(['bash', 'zsh', 'fish'])('completes commands and their flags in %s', async (shell) => {
     const { stdout, exitCode } = await rhizome('completion', shell);
     expect(stdout).toContain('submit');
     expect(stdout).toMatch(/walltime/);

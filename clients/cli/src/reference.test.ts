@@ -1,4 +1,4 @@
-import { describe, expect, test as it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { PassThrough, Readable } from 'node:stream';
 import { exitCodes } from './exit-codes.js';

@@ -1,5 +1,5 @@
 /** The pilot program on a host whose `nvidia-smi` prints what the test sets. */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
@@ -140,8 +140,8 @@ const told = async (expected: readonly string[]): Promise<void> =>
   });
 const waiting = (): string => `while [ ! -e ${folder}/go ]; do sleep 0.05; done`;
 
-describe('the program on a host with GPUs', () => {
-  test('in a slot that was given one of them has that alone, whatever becomes of the other', async () => {
+describe('rhizome-pilot on a host with GPUs', () => {
+  it('offers only the device of its batch slot, whatever happens to the others', async () => {
     await hostIs([{ index: 0 }, { index: 1 }]);
     start({ CUDA_VISIBLE_DEVICES: '1' });
     expect(await registered()).toEqual([`${uuidOf(1)} HEALTHY`]);
@@ -160,7 +160,7 @@ describe('the program on a host with GPUs', () => {
     });
   });
 
-  test('whose driver has its libraries in a place that a variable tells, shows that place to who has a GPU', async () => {
+  it('passes folders of driver libraries to jobs with a GPU', async () => {
     await hostIs([{ index: 0 }]);
     const libraries = join(folder, 'driver');
     await mkdir(libraries);
@@ -179,7 +179,7 @@ describe('the program on a host with GPUs', () => {
     expect(core.logOf('job_cpu')).toBe('<>\n');
   });
 
-  test('of three vendors gives each job the devices of one, and shows it none of the others', async () => {
+  it('gives each job the devices of one vendor, and hides those of the others', async () => {
     await hostIs([{ index: 0, slices: ['3g.20gb'] }]);
     await toolIs('amd-smi', {
       static: amd.amdSmi.static,
@@ -220,7 +220,7 @@ describe('the program on a host with GPUs', () => {
     ]);
   });
 
-  test('is told that it has errors while a job runs on it, and the job is not to blame', async () => {
+  it('reports a device with errors during a job, and blames the device', async () => {
     await hostIs([{ index: 0 }, { index: 1 }]);
     start();
     await registered();
@@ -241,7 +241,7 @@ describe('the program on a host with GPUs', () => {
     });
   });
 
-  test('that is divided anew, changes its driver, and loses a GPU that comes back, is known as it is', async () => {
+  it('follows a GPU that is divided differently, gets a new driver, is lost and comes back', async () => {
     await hostIs([{ index: 0, slices: ['3g.20gb', '3g.20gb'] }, { index: 1 }]);
     start();
     const slice = (at: number, profile: string): string => sliceOf(0, at, profile);

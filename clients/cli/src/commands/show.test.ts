@@ -1,4 +1,4 @@
-import { describe, expect, test as it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { buildSchema, isObjectType, visit, visitWithTypeInfo, TypeInfo } from 'graphql';
 import { readFileSync } from 'node:fs';
 import { CliShowJobDocument } from '../operations.generated.js';

@@ -1,4 +1,4 @@
-/** What the contract suite found, for people and for programs. */
+/** Findings of the contract suite, for people and for programs. */
 import type { ContractFinding } from '@rhizome/conformance';
 import { type Output, printLine, printJson } from '../output.js';
 

@@ -3,7 +3,7 @@
  * the real command line, where it concerns them, and run the payload on this host: not every machine that
  * runs the tests has real ones.
  */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -87,12 +87,12 @@ const detailOf = (jobId: string): object =>
   core.said.find((one) => one.jobId === jobId && (one.what === 'failed' || one.what === 'FINISHED'))
     ?.detail as object;
 
-describe('a job with an image', () => {
-  test.each([
+describe('a pilot with container runtimes', () => {
+  it.each([
     ['apptainer', { apptainer }, 'image docker://debian:12'],
     ['podman', { podman }, 'image debian:12'],
   ])(
-    'runs in it by %s, with its outputs, its exit code and its own variables',
+    'runs a job in its image by %s, with outputs, exit code and its own variables',
     async (name, programs, image) => {
       await start(programs);
       core.add({
@@ -119,7 +119,7 @@ describe('a job with an image', () => {
     },
   );
 
-  test('is told by its worker as a fact, and taken from it like any other', async () => {
+  it('reports its runtimes, and gets only jobs that they can run', async () => {
     await start({ apptainer, podman, docker: podman });
     await core.until('it registers', () => core.said.some(({ what }) => what === 'registered'));
     expect(core.said.find(({ what }) => what === 'registered')?.detail).toMatchObject({

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -47,7 +47,7 @@ const registered = async (): Promise<void> =>
 const ended = (jobId: string) => (): boolean => core.about(jobId).includes('FINISHED');
 
 describe('a pilot on a host with devices', () => {
-  test('registers them with their facts', async () => {
+  it('registers them with their facts', async () => {
     await registered();
     const { devices } = detailOf<Registration>('registered');
     expect(devices.map(({ id, health }) => [id, health])).toEqual([
@@ -58,7 +58,7 @@ describe('a pilot on a host with devices', () => {
     expect(devices[0]?.sources).toContainEqual({ fact: 'memoryMiB', source: 'simulated by fleet.json' });
   });
 
-  test('shows a payload what it was given, and nothing else; reports what its devices did', async () => {
+  it('shows a payload only its own devices, and reports their usage', async () => {
     const show = 'echo "cuda=$CUDA_VISIBLE_DEVICES rocr=$ROCR_VISIBLE_DEVICES ze=$ZE_AFFINITY_MASK."';
     const payload = { environment: [{ name: 'CUDA_VISIBLE_DEVICES', value: 'GPU-a,GPU-b' }] };
     core.add({ jobId: 'job_gpu', shell: `${show}; sleep 0.3`, deviceIds: ['GPU-b'], payload });
@@ -71,7 +71,7 @@ describe('a pilot on a host with devices', () => {
     expect(detailOf<FinishReport>('FINISHED', 'job_cpu').usage.gpuUtilisation).toBeUndefined();
   });
 
-  test('never offers a device that a job has, nor one that is unhealthy', async () => {
+  it('never offers a device that a job holds, or that is unhealthy', async () => {
     core.add({
       jobId: 'job_1',
       shell: `while [ ! -e ${folder}/go ]; do sleep 0.05; done`,
@@ -87,7 +87,7 @@ describe('a pilot on a host with devices', () => {
     expect(core.about('job_4')).toEqual([]);
   });
 
-  test('tells at once that a device turned bad while a job runs on it, and offers it no more', async () => {
+  it('reports at once that a device fails during a job, and offers it no more', async () => {
     core.add({
       jobId: 'job_1',
       shell: `while [ ! -e ${folder}/go ]; do sleep 0.05; done`,
@@ -127,7 +127,7 @@ describe('a pilot on a host with devices', () => {
       return devices.map(({ id, health }) => `${id} ${health}`).join() === expected.join();
     });
 
-  test('offers the slices of a GPU that is divided anew while it runs, and forgets the old ones', async () => {
+  it('offers the slices of a GPU that is divided differently, and forgets the old ones', async () => {
     await registered();
     await fleet([slice('MIG-1', '3g.20gb'), slice('MIG-2', '3g.20gb')]);
     await toldOf('the slices are there', [
@@ -146,7 +146,7 @@ describe('a pilot on a host with devices', () => {
     expect(core.about('job_old')).toEqual([]);
   });
 
-  test('a payload that fails after its slice vanished blames the device, so that another attempt follows', async () => {
+  it('blames the device if a payload fails after its slice vanished, so that it is retried', async () => {
     await registered();
     await fleet([slice('MIG-1', '3g.20gb'), slice('MIG-2', '3g.20gb')]);
     core.add({
@@ -174,7 +174,7 @@ describe('a pilot on a host with devices', () => {
     });
   });
 
-  test('a payload that fails after its device was bad for a while, and is well again, has itself to blame', async () => {
+  it('blames the payload if its device was unhealthy for a while and has recovered', async () => {
     const seen = (health: string) => async () =>
       core.until(`GPU-a is ${health}`, () =>
         (detailOf<readonly ReportedDevice[] | undefined>('devices') ?? []).some(
@@ -199,7 +199,7 @@ describe('a pilot on a host with devices', () => {
     expect(detailOf<FailReport>('failed', 'job_1').error).toMatchObject({ code: 'EXIT_CODE' });
   });
 
-  test('signs of life go on without what core does not take of devices, and the job with them', async () => {
+  it('continues heartbeats and the job if core refuses a device report', async () => {
     await registered();
     core.takesDevices = false;
     core.add({
@@ -231,7 +231,7 @@ describe('a pilot on a host with devices', () => {
     await core.until('the job ends', ended('job_1'));
   });
 
-  test('what is in use is told without the facts, which are told when they change', async () => {
+  it('reports usage without facts, and facts only when they change', async () => {
     core.lease = { heartbeatSeconds: 0.1, leaseSeconds: 30 };
     await registered();
     pilot.stop('another begins');
@@ -256,7 +256,7 @@ describe('a pilot on a host with devices', () => {
     expect(saidOf('devices')[0]?.detail).toContainEqual(expect.objectContaining({ driverVersion: '575.51' }));
   });
 
-  test('a payload that fails on good devices has itself to blame', async () => {
+  it('blames a payload that fails on healthy devices', async () => {
     core.add({ jobId: 'job_1', shell: 'exit 7', deviceIds: ['GPU-a'] });
     await core.until('it failed', () => core.about('job_1').includes('failed'));
     expect(detailOf<FailReport>('failed', 'job_1').error).toMatchObject({ code: 'EXIT_CODE' });

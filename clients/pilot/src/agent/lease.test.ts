@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Lease } from './lease.js';
 
 /** A clock that moves only when the test moves it; timers of the lease run on real time and read it. */
@@ -12,14 +12,14 @@ const lost = async (lease: Lease): Promise<string> =>
     lease.signal.addEventListener('abort', () => resolve(String(lease.signal.reason))),
   );
 
-describe('a lease', () => {
-  test('is lost when no sign of life was answered in its time', async () => {
+describe('Lease', () => {
+  it('is lost if no heartbeat was answered in time', async () => {
     const lease = new Lease(0.05, performance.now());
     expect(await lost(lease)).toContain('core did not answer a heartbeat for 0.05 s');
     expect(lease.isLost).toBe(true);
   });
 
-  test('counts from the sending of what was answered, not from the answer', async () => {
+  it('counts from the sending of an answered call, not from the answer', async () => {
     const time = clock();
     const lease = new Lease(0.05, 0, time.now);
     // Sent at 10, answered at 55: it lasts until 60, and is over at 61.
@@ -31,7 +31,7 @@ describe('a lease', () => {
     await lost(lease);
   });
 
-  test('is not shortened by an older answer that comes late', () => {
+  it('is not shortened by a late answer to an older call', () => {
     const time = clock();
     const lease = new Lease(10, 0, time.now);
     lease.renew(5000);
@@ -42,7 +42,7 @@ describe('a lease', () => {
     lease.end();
   });
 
-  test('that is lost stays lost', () => {
+  it('stays lost', () => {
     const lease = new Lease(10, performance.now());
     lease.lose('core said so');
     lease.renew(performance.now());

@@ -1,4 +1,4 @@
-/** What a file store does. */
+/** Interface of file stores. */
 
 /** Storage for outputs: shared by all workers whose jobs read each other's files. */
 export interface FileStore {

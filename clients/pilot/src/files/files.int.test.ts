@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { access, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
@@ -69,7 +69,7 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
     store = openFileStore(kind === 'http' ? await serveFiles() : join(folder, 'store'));
   });
 
-  test('carries outputs of a job to its child, whole, and says what they are', async () => {
+  it('passes outputs of a job to its child, with size and checksum', async () => {
     const big = Buffer.alloc(3_000_000, 'x');
     await writeFile(join(folders.outputs, 'events €.bin'), big);
     await writeFile(join(folders.outputs, 'empty'), '');
@@ -100,7 +100,7 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
     });
   });
 
-  test('keeps nothing half written under its name, and no second attempt replaces the first', async () => {
+  it('keeps no partial files, and no attempt replaces the files of another', async () => {
     await writeFile(join(folders.outputs, 'a'), 'first');
     const found = await findOutputs(['a'], folders, open);
     const [first] = await stageOut(found, { jobId: 'job_p', attemptId: 'att_1' }, store, open);
@@ -117,7 +117,7 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
     expect(names).toEqual([]);
   });
 
-  test('refuses places that lead out of it', async () => {
+  it('refuses keys that lead out of it', async () => {
     for (const place of ['../secret', 'a/../../secret', '/etc/passwd']) {
       await expect(store.get(place, join(folder, 'x'), open)).rejects.toThrow(
         /not a key of the file store|404/,
@@ -125,7 +125,7 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
     }
   });
 
-  test('a file that is not there fails the attempt with its name', async () => {
+  it('fails the attempt with the name of a missing file', async () => {
     const missing = { name: 'gone', location: 'job_p/att_1/gone' };
     await expect(stageIn({ inputs: [missing], parents: [] }, folders, store, open)).rejects.toMatchObject({
       family: 'DATA',
@@ -136,7 +136,7 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
     expect(requests.length).toBeLessThanOrEqual(1);
   });
 
-  test('a file that is not what its parent left fails the attempt', async () => {
+  it('fails the attempt if a file differs from what its parent stored', async () => {
     await writeFile(join(folders.outputs, 'a'), 'content');
     const stored = await stageOut(
       await findOutputs(['a'], folders, open),
@@ -154,7 +154,7 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
 });
 
 describe('stageIn', () => {
-  test.each(['root://eos.test//a', 's3://bucket/a', 'FILE:///etc/passwd'])(
+  it.each(['root://eos.test//a', 's3://bucket/a', 'FILE:///etc/passwd'])(
     'refuses an input from %s before it fetches any other',
     async (location) => {
       const url = await serveFiles();
@@ -176,7 +176,7 @@ describe('stageIn', () => {
 });
 
 describe('a file server', () => {
-  test('that fails for a while is asked again', async () => {
+  it('is asked again after a temporary error', async () => {
     const store = openFileStore(await serveFiles());
     await writeFile(join(folder, 'a'), 'content');
     faults = [503, 500];
@@ -187,7 +187,7 @@ describe('a file server', () => {
     expect(requests).toHaveLength(5);
   });
 
-  test('that refuses is asked once, and what it says of credentials is not repeated', async () => {
+  it('is asked once if it refuses, and no credentials are in the error', async () => {
     const url = new URL(await serveFiles());
     faults = [403];
     const location = `http://user:secret@${url.host}/x?signature=secret`;
@@ -203,7 +203,7 @@ describe('a file server', () => {
     expect(requests).toHaveLength(1);
   });
 
-  test('gives declared inputs by URL into the working folder', async () => {
+  it('provides declared inputs by URL', async () => {
     const url = await serveFiles();
     await openFileStore(url).put(new URL(import.meta.url).pathname, 'data.json', open);
     await stageIn(
@@ -216,8 +216,8 @@ describe('a file server', () => {
   });
 });
 
-describe('declared outputs', () => {
-  test('that are missing are named, all of them', async () => {
+describe('findOutputs', () => {
+  it('names all outputs that are missing', async () => {
     await writeFile(join(folders.outputs, 'there'), '');
     await expect(findOutputs(['a', 'there', 'b'], folders, open)).rejects.toMatchObject({
       code: 'OUTPUT_MISSING',
@@ -225,7 +225,7 @@ describe('declared outputs', () => {
     });
   });
 
-  test('are no links, no folders, and nothing outside of the output folder', async () => {
+  it('refuses links, folders and files outside of the output folder', async () => {
     await symlink('/etc/hostname', join(folders.outputs, 'link'));
     await mkdir(join(folders.outputs, 'folder'));
     for (const name of ['link', 'folder', '../inputs.json', '..', '']) {
@@ -234,8 +234,8 @@ describe('declared outputs', () => {
   });
 });
 
-describe('scratch space', () => {
-  test('of a pilot that has gone is removed by the next, of one that runs it stays', async () => {
+describe('Scratch.open', () => {
+  it('removes the folders of pilots that have ended, and keeps those of live ones', async () => {
     const parent = join(folder, 'shared');
     await mkdir(join(parent, 'pilot-4194304-1', 'att_old'), { recursive: true });
     await mkdir(join(parent, 'something else'), { recursive: true });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, hostname, tmpdir, totalmem } from 'node:os';
@@ -14,8 +14,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-describe('what a worker says about its host', () => {
-  test('is what the system itself says', async () => {
+describe('findHostFacts', () => {
+  it('reports what the system reports', async () => {
     const facts = await findHostFacts({ scratch: folder, searchPath: '' });
     expect(facts.host).toBe(hostname());
     expect(facts.cpu.architecture).toBe(execFileSync('uname', ['-m'], { encoding: 'utf8' }).trim());
@@ -27,12 +27,12 @@ describe('what a worker says about its host', () => {
     expect(facts.network).toBeNull();
   });
 
-  test('gives way to what the operator decides', async () => {
+  it('prefers what the operator configures', async () => {
     const decided = { cores: 3, memoryMiB: 512, diskMiB: 77, network: true };
     expect(await findHostFacts({ scratch: folder, searchPath: '', ...decided })).toMatchObject(decided);
   });
 
-  test('counts only container runtimes that can be executed', async () => {
+  it('lists only container runtimes that can be executed', async () => {
     const programs = join(folder, 'bin');
     await mkdir(programs);
     await writeFile(join(programs, 'podman'), '#!/bin/sh\n');
@@ -43,13 +43,13 @@ describe('what a worker says about its host', () => {
 });
 
 describe('limits of a control group', () => {
-  test('of version 2 cut what the host has', async () => {
+  it("of version 2 reduce the host's resources", async () => {
     await writeFile(join(folder, 'cpu.max'), '100000 100000\n');
     await writeFile(join(folder, 'memory.max'), `${64 * 1024 ** 2}\n`);
     expect(await usableResources(folder)).toEqual({ cores: 1, memoryMiB: 64 });
   });
 
-  test('of version 1 do so too', async () => {
+  it("of version 1 reduce the host's resources", async () => {
     await mkdir(join(folder, 'cpu'));
     await mkdir(join(folder, 'memory'));
     await writeFile(join(folder, 'cpu', 'cpu.cfs_quota_us'), '150000\n');
@@ -58,7 +58,7 @@ describe('limits of a control group', () => {
     expect(await usableResources(folder)).toEqual({ cores: 1, memoryMiB: 32 });
   });
 
-  test('that say "max" or -1 leave the host as it is', async () => {
+  it('with "max" or -1 change nothing', async () => {
     const whole = { cores: availableParallelism(), memoryMiB: Math.floor(totalmem() / 1024 ** 2) };
     await writeFile(join(folder, 'cpu.max'), 'max 100000\n');
     await writeFile(join(folder, 'memory.max'), 'max\n');

@@ -15,7 +15,7 @@ export interface HostFacts {
   /** Scratch space offered to jobs. */
   readonly diskMiB: number;
   readonly containerRuntimes: readonly string[];
-  /** Whether payloads reach the outside network; null if not configured. */
+  /** True if payloads reach the outside network; null if not configured. */
   readonly network: boolean | null;
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Evidence } from '../hardware/gpus/detected-device.js';
 import { visibleDevices } from '../hardware/gpus/visibility-variables.js';
 import { type ContainerHost, inContainer, runtimeFor } from './container.js';
@@ -33,24 +33,24 @@ const spec = {
 };
 const contained = { image: 'debian:12', spec, folders, hasOwnPath: false };
 
-describe('the runtime for an image', () => {
-  test.each<[string, string | null, readonly string[], string]>([
+describe('runtimeFor', () => {
+  it.each<[string, string | null, readonly string[], string]>([
     ['debian:12', null, ['podman', 'apptainer'], 'apptainer'],
     ['debian:12', 'any', ['podman'], 'podman'],
     ['debian:12', 'podman', ['apptainer', 'podman'], 'podman'],
     ['docker://debian:12', null, ['podman'], 'podman'],
     ['/cvmfs/images/reco.sif', null, ['podman', 'singularity'], 'singularity'],
     ['oras://registry.example/reco:1', 'any', ['singularity', 'podman'], 'singularity'],
-  ])('%s with %s on a host with %j is %s', (image, wanted, found, runtime) => {
+  ])('selects for %s with %s on a host with %j: %s', (image, wanted, found, runtime) => {
     expect(runtimeFor(image, wanted, found)).toBe(runtime);
   });
 
-  test.each<[string, string | null, readonly string[], RegExp]>([
+  it.each<[string, string | null, readonly string[], RegExp]>([
     ['debian:12', null, [], /cannot run image "debian:12": it has no container runtime/],
     ['debian:12', 'podman', ['apptainer'], /"debian:12" with podman: it has apptainer/],
     ['/cvmfs/reco.sif', null, ['podman'], /it has podman/],
     ['--security-opt=all', null, ['podman', 'apptainer'], /cannot run image "--security-opt=all"/],
-  ])('%s with %s on a host with %j is told to be missing', (image, wanted, found, message) => {
+  ])('refuses %s with %s on a host with %j', (image, wanted, found, message) => {
     expect(() => runtimeFor(image, wanted, found)).toThrow(
       expect.objectContaining({
         family: 'WORKER',
@@ -62,9 +62,9 @@ describe('the runtime for an image', () => {
   });
 });
 
-describe('a payload in an image', () => {
-  test.each(['apptainer', 'singularity'] as const)(
-    'by %s sees its scratch space and its own variables alone; no value is on the command line',
+describe('inContainer', () => {
+  it.each(['apptainer', 'singularity'] as const)(
+    'shows a payload in %s only its scratch space and variables; no value is on the command line',
     (runtime) => {
       const started = inContainer(runtime, contained, host);
       expect([started.command, ...started.arguments].join(' ')).toBe(
@@ -86,7 +86,7 @@ describe('a payload in an image', () => {
     },
   );
 
-  test('by podman sees the same; secrets are named on the command line, not told', () => {
+  it("names secrets on podman's command line without their values", () => {
     const started = inContainer('podman', contained, host);
     expect([started.command, ...started.arguments]).toEqual([
       ...['podman', 'run', '--rm', '--network', 'host', '--security-opt', 'label=disable'],
@@ -105,7 +105,7 @@ describe('a payload in an image', () => {
     expect(inContainer('podman', contained, { ...host, isRoot: true }).arguments).not.toContain('keep-id');
   });
 
-  test('has the search path of its image, unless the job brings one', () => {
+  it('uses the search path of the image, unless the job sets one', () => {
     const own = { ...contained, hasOwnPath: true, spec: { ...spec, environment: { PATH: '/sw/bin' } } };
     expect(inContainer('apptainer', contained, host).environment).not.toHaveProperty('APPTAINERENV_PATH');
     expect(inContainer('apptainer', own, host).environment).toMatchObject({
@@ -116,7 +116,7 @@ describe('a payload in an image', () => {
     expect(inContainer('podman', contained, host).arguments).not.toContain('PATH');
   });
 
-  test('gets the devices that the job was given', () => {
+  it('passes the devices of the job', () => {
     const withDevices = (environment: Record<string, string>) => ({
       ...contained,
       spec: { ...spec, environment },
@@ -140,7 +140,7 @@ describe('a payload in an image', () => {
       expect(inContainer(runtime, none, host).arguments.join(' ')).not.toMatch(/--nv|--rocm|--device|\/dev/);
   });
 
-  test('is refused where its scratch space cannot be bound', () => {
+  it('refuses a scratch space that cannot be mounted', () => {
     const odd = { ...contained, folders: { ...folders, root: '/a:b' } };
     expect(() => inContainer('podman', odd, host)).toThrow(
       expect.objectContaining({ code: 'SCRATCH_UNSUITED' }),

@@ -1,4 +1,4 @@
-import { describe, expect, test as it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { ProcessMemory } from '../processes/process-table.js';
 import { MemoryMeter } from './memory-meter.js';
 

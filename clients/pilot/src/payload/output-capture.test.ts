@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { PassThrough } from 'node:stream';
 import { OutputCapture, type CaptureLimits } from './output-capture.js';
 import { TailBuffer } from './tail-buffer.js';
@@ -28,8 +28,8 @@ async function all(captured: OutputCapture): Promise<[stream: string, text: stri
   }
 }
 
-describe('chunks of output', () => {
-  test('do not cut a character that comes in two parts', async () => {
+describe('OutputCapture', () => {
+  it('does not cut a character that arrives in two parts', async () => {
     const { out, err, captured } = capture();
     const euro = Buffer.from('€');
     out.write(euro.subarray(0, 1));
@@ -40,7 +40,7 @@ describe('chunks of output', () => {
     expect(await taken).toEqual([['STDOUT', '€']]);
   });
 
-  test('of bytes that are no text stay under 64 KiB', async () => {
+  it('keeps chunks of invalid bytes below 64 KiB', async () => {
     const { out, err, captured } = capture({ head: 1 << 20, buffer: 1 << 20 });
     out.end(Buffer.alloc(100_000, 0xff));
     err.end();
@@ -49,7 +49,7 @@ describe('chunks of output', () => {
     expect(Math.max(...chunks.map(([, text]) => Buffer.byteLength(text)))).toBeLessThanOrEqual(65_536);
   });
 
-  test('come once for each stream and interval, whatever the number of writes', async () => {
+  it('makes one chunk per stream and interval, whatever the number of writes', async () => {
     const { out, err, captured } = capture();
     for (let i = 0; i < 50; i += 1) {
       out.write('o');
@@ -63,7 +63,7 @@ describe('chunks of output', () => {
     ]);
   });
 
-  test('between head and tail come whole and without a mark when nothing is missing', async () => {
+  it('keeps output between head and tail whole if nothing is missing', async () => {
     const { out, err, captured } = capture({ head: 10, tail: 10 });
     out.end('0123456789abcdefghi€'.slice(0, 18));
     err.end();
@@ -71,8 +71,8 @@ describe('chunks of output', () => {
   });
 });
 
-describe('the tail of a stream', () => {
-  test('is its last bytes, however they came', () => {
+describe('TailBuffer', () => {
+  it('keeps the last bytes, however they arrive', () => {
     const tail = new TailBuffer(1000);
     for (let i = 0; i < 50_000; i += 1) tail.push(Buffer.from(`${i}\n`));
     const text = Array.from({ length: 50_000 }, (_, i) => `${i}\n`).join('');
@@ -80,7 +80,7 @@ describe('the tail of a stream', () => {
     expect(tail.dropped).toBe(text.length - 1000);
   });
 
-  test('starts with a whole character', () => {
+  it('starts with a complete character', () => {
     const tail = new TailBuffer(4);
     tail.push(Buffer.from('€€'));
     expect(tail.bytes().toString()).toBe('€');

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -101,17 +101,17 @@ async function readUntil(capture: OutputCapture, wanted: RegExp): Promise<string
   return text;
 }
 
-describe('how a payload ends', () => {
-  test('its real exit code is told', async () => {
+describe('the end of a payload', () => {
+  it('has its real exit code', async () => {
     expect(await run('exit 3')).toMatchObject({ exitCode: 3, signal: null, exceeded: null });
   });
 
-  test('an exit code that looks like a signal stays an exit code, and a signal a signal', async () => {
+  it('distinguishes exit codes from signals', async () => {
     expect(await run('exit 137')).toMatchObject({ exitCode: 137, signal: null });
     expect(await run('kill -SEGV $$')).toMatchObject({ exitCode: null, signal: 'SIGSEGV' });
   });
 
-  test('a program that is not there is told with the reason, and nothing stays behind', async () => {
+  it('has the reason if the program does not exist, and leaves nothing behind', async () => {
     const spec = {
       command: 'no-such-program',
       arguments: [],
@@ -125,7 +125,7 @@ describe('how a payload ends', () => {
     expect([...readProcessTable().values()].filter(({ parent }) => parent === process.pid)).toEqual([]);
   });
 
-  test('what it leaves behind is killed with it, also in a session of its own', async () => {
+  it('kills what it leaves behind, also in a session of its own', async () => {
     const { out } = await run(
       'setsid sh -c "trap \\"\\" TERM HUP; while :; do sleep 0.05; done" & sleep 0.2; echo done',
     );
@@ -133,8 +133,8 @@ describe('how a payload ends', () => {
   });
 });
 
-describe('where a payload runs', () => {
-  test('it sees the environment it was given and nothing else, and its own folder', async () => {
+describe('a payload', () => {
+  it('sees only its own environment and folder', async () => {
     const { out } = await run('env | sort; pwd');
     const names = out.split('\n').flatMap((line) => /^([A-Z_]+)=/.exec(line)?.[1] ?? []);
     expect(names.filter((name) => !['PWD', 'OLDPWD', 'SHLVL', '_'].includes(name)).sort()).toEqual([
@@ -145,7 +145,7 @@ describe('where a payload runs', () => {
     expect(out).toContain(`${folder}\n`);
   });
 
-  test('it leads a session and a group of its own', async () => {
+  it('leads a session and a group of its own', async () => {
     const { payload, capture } = await start('exec sleep 30');
     const entry = readProcessTable().get(payload.pid);
     expect(entry).toMatchObject({ group: payload.pid, session: payload.pid });
@@ -154,7 +154,7 @@ describe('where a payload runs', () => {
     await readAll(capture);
   });
 
-  test('it can open /dev/stdout and /dev/stderr, as shell scripts do', async () => {
+  it('can open /dev/stdout and /dev/stderr, as shell scripts do', async () => {
     expect(await run('echo one > /dev/stdout; echo two > /dev/stderr')).toMatchObject({
       exitCode: 0,
       out: 'one\n',
@@ -163,11 +163,11 @@ describe('where a payload runs', () => {
   });
 });
 
-describe('limits', () => {
+describe('limits of a payload', () => {
   /** Seconds in which a shell sets its traps, also on a busy machine. */
   const longEnough = 2;
 
-  test('walltime: the payload is asked to end, and says so', async () => {
+  it('ends a payload at its walltime, and reports it', async () => {
     const result = await run('trap "echo asked; exit 4" TERM; while :; do sleep 0.05; done', {
       walltimeSeconds: longEnough,
     });
@@ -175,7 +175,7 @@ describe('limits', () => {
     expect(result.usage.wallSeconds).toBeGreaterThanOrEqual(longEnough);
   });
 
-  test('walltime: a payload that does not end when asked is killed after the grace', async () => {
+  it('kills a payload that ignores SIGTERM after the grace period', async () => {
     const script = 'trap "" TERM; while :; do sleep 0.05; done';
     expect(await run(script, { walltimeSeconds: longEnough, graceSeconds: 0.2 })).toMatchObject({
       signal: 'SIGKILL',
@@ -183,7 +183,7 @@ describe('limits', () => {
     });
   });
 
-  test('disk: all files of the scratch space count together, and the payload is killed while it writes', async () => {
+  it('counts all files of the scratch space, and kills the payload while it writes', async () => {
     const result = await run(
       'mkdir -p deep/er; for i in 1 2 3 4; do head -c 4000000 /dev/zero > deep/er/$i; done; exec sleep 25',
       { diskMiB: 10 },
@@ -193,20 +193,20 @@ describe('limits', () => {
     expect(result.usage.wallSeconds).toBeLessThan(20);
   });
 
-  test('disk: a payload that ends before anybody looks is found out at its end', async () => {
+  it('finds a payload over its disk limit that ends before the first scan', async () => {
     services = { ...services, diskPeriodMs: 60_000 };
     const write = 'head -c 3000000 /dev/zero > data';
     expect(await run(write, { diskMiB: 2 })).toMatchObject({ exitCode: 0, exceeded: 'DISK', peakDiskMiB: 3 });
     expect(await run(write, { diskMiB: 3 })).toMatchObject({ exitCode: 0, exceeded: null, peakDiskMiB: 3 });
   });
 
-  test('disk: a payload that writes faster than the period of the looks is killed while it runs', async () => {
+  it('kills a payload that writes faster than the period of the scans', async () => {
     services = { ...services, diskPeriodMs: 600_000 };
     const result = await run('head -c 30000000 /dev/zero > data; exec sleep 600', { diskMiB: 10 });
     expect(result).toMatchObject({ signal: 'SIGKILL', exceeded: 'DISK' });
   });
 
-  test('memory: all processes count together', async () => {
+  it('adds the memory of all processes', async () => {
     // Three processes, each below the limit, together above it.
     const eat = `${process.execPath} -e "const b=Buffer.alloc(120e6,1);setTimeout(()=>b,20000)"`;
     const result = await run(`${eat} & ${eat} & ${eat}; wait`, { memoryMiB: 300 });
@@ -214,7 +214,7 @@ describe('limits', () => {
     expect(result.usage.peakMemoryMiB).toBeGreaterThan(300);
   });
 
-  test('memory: pages that forked workers share count once', async () => {
+  it('counts pages that forked workers share once', async () => {
     // The parent fills 150 MB that four workers share: 750 MB of resident sets together.
     const result = await runForked('pass', { memoryMiB: 300 });
     expect(result).toMatchObject({ exitCode: 0, signal: null, exceeded: null });
@@ -222,14 +222,14 @@ describe('limits', () => {
     expect(result.usage.peakMemoryMiB).toBeLessThanOrEqual(300);
   });
 
-  test('memory: pages that forked workers have copied count for each', async () => {
+  it('counts pages that forked workers have copied for each of them', async () => {
     const result = await runForked('for at in range(0, len(data), 4096): data[at] = 2; go = "/nowhere"', {
       memoryMiB: 300,
     });
     expect(result).toMatchObject({ signal: 'SIGKILL', exceeded: 'MEMORY' });
   });
 
-  test('memory: files in /dev/shm count, also when nothing has them open any more', async () => {
+  it('counts files in /dev/shm, also when no process has them open any more', async () => {
     const file = `/dev/shm/rhizome-test-${process.pid}`;
     const go = join(folder, 'go');
     let samples = 0;
@@ -249,7 +249,7 @@ describe('limits', () => {
     expect(existsSync(file)).toBe(false);
   });
 
-  test('memory: a file in /dev/shm that was there before the payload is not its own', async () => {
+  it('ignores a file in /dev/shm that is older than the payload', async () => {
     const file = `/dev/shm/rhizome-test-other-${process.pid}`;
     await writeFile(file, Buffer.alloc(150e6));
     try {
@@ -320,11 +320,11 @@ class Watching extends ProcessMonitor {
   }
 }
 
-describe('what a payload used', () => {
+describe('usage of a payload', () => {
   const burn = (ms: number): string =>
     `${process.execPath} -e "const used=()=>{const{user,system}=process.cpuUsage();return user+system};while(used()<${ms}e3);"`;
 
-  test('CPU time of children that ended is counted, and agrees with what the shell itself was told', async () => {
+  it('includes CPU time of ended children, as the shell itself reports it', async () => {
     const { usage, out } = await run(`${burn(300)}; ${burn(400)}; times`);
     // The builtin prints the shell's own times, then those of its children: minutes and seconds, user and
     // system.
@@ -337,12 +337,12 @@ describe('what a payload used', () => {
     expect(usage.isPartial).toBe(false);
   });
 
-  test('CPU time of a process that left its session is counted too', async () => {
+  it('includes CPU time of a process that left its session', async () => {
     const { usage } = await run(`setsid ${burn(500)} & wait`);
     expect(usage.cpuSeconds).toBeGreaterThanOrEqual(0.48);
   });
 
-  test('a payload shorter than one sample has its CPU time and its traffic, and says that it was not seen', async () => {
+  it('has CPU time and traffic of a payload shorter than one sample, marked as partial', async () => {
     services = { ...services, monitor: new Blind() };
     const { usage } = await run(
       'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; head -c 1000000 /dev/zero > data',
@@ -354,7 +354,7 @@ describe('what a payload used', () => {
     expect(usage.cpuSeconds).toBeLessThan(0.5);
   });
 
-  test('peak memory and bytes written to storage', async () => {
+  it('has peak memory and bytes written to storage', async () => {
     const { usage } = await run(
       `dd if=/dev/zero of=data bs=1M count=20 conv=fsync 2>/dev/null; ${process.execPath} -e "const b=Buffer.alloc(150e6,1);setTimeout(()=>b,600)"`,
     );
@@ -365,8 +365,8 @@ describe('what a payload used', () => {
   });
 });
 
-describe('output', () => {
-  test('arrives while the payload runs', async () => {
+describe('output of a payload', () => {
+  it('arrives while the payload runs', async () => {
     const { payload, capture } = await start('echo first; exec sleep 30');
     expect(await readUntil(capture, /first\n/)).toBe('first\n');
     payload.terminate();
@@ -374,7 +374,7 @@ describe('output', () => {
     await readAll(capture);
   });
 
-  test('is not lost or doubled at any size, with chunks in sequence and within bounds', async () => {
+  it('is complete at any size, with chunks in sequence and within bounds', async () => {
     const { payload, capture } = await start(
       'i=0; while [ $i -lt 20000 ]; do echo "line $i äöü€"; i=$((i+1)); done',
     );
@@ -387,7 +387,7 @@ describe('output', () => {
     expect(Math.max(...chunks.map(({ text }) => Buffer.byteLength(text)))).toBeLessThanOrEqual(64 * 1024);
   });
 
-  test('that nobody takes makes the payload wait, and then comes whole', async () => {
+  it('makes the payload wait while nobody takes it, and then arrives whole', async () => {
     const limits = { head: 1 << 30, tail: 0, buffer: 1 << 17 };
     const { payload, capture } = await start(
       'head -c 3000000 /dev/zero | tr "\\0" x; echo; date +%s%N',
@@ -405,7 +405,7 @@ describe('output', () => {
     expect(await payload.result).toMatchObject({ exitCode: 0 });
   });
 
-  test('over the cap keeps its head and its tail, and says how much is missing', async () => {
+  it('keeps its head and its tail beyond the limit, and shows how much is missing', async () => {
     const limits = { head: 1000, tail: 500, buffer: 1 << 17 };
     const { payload, capture } = await start(
       'echo begin; head -c 100000 /dev/zero | tr "\\0" x; echo; echo end',
@@ -423,7 +423,7 @@ describe('output', () => {
     expect(text.match(/x/g)?.length).toBeLessThan(1600);
   });
 
-  test('that is discarded no longer makes the payload wait', async () => {
+  it('does not make the payload wait once it is discarded', async () => {
     const { payload, capture } = await start(
       'head -c 30000000 /dev/zero',
       {},

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { ProcessEntry } from '../processes/process-table.js';
 import { nothing, ReapedAccounts, type Amounts } from './reaped-accounts.js';
 import { UsageMeter, type ReadAccount } from './usage-meter.js';
@@ -28,40 +28,40 @@ const meter = (memory: Readonly<Record<number, number>> = {}): UsageMeter =>
 
 const ticks = (cpuTicks: number): Amounts => ({ cpuTicks, readBytes: cpuTicks, writeBytes: 0 });
 
-describe('CPU time from samples', () => {
-  test('of a child that its parent waited for is counted once', () => {
+describe('UsageMeter: CPU time', () => {
+  it('counts a child that its parent waited for once', () => {
     const m = meter();
     m.observe([entry(leaderPid, 1, 10), entry(101, leaderPid, 50)]);
     m.observe([entry(leaderPid, 1, 12, 60)]);
     expect(m.finish([], nothing, 1)).toMatchObject({ cpuSeconds: 0.72, readBytes: 72 });
   });
 
-  test('of a child that ended with its parent, when nobody told, is what was last seen', () => {
+  it('keeps the last known time of a child that ended with its parent', () => {
     const m = meter();
     m.observe([entry(leaderPid, 1, 10), entry(101, leaderPid, 50)]);
     expect(m.finish([], nothing, 1).cpuSeconds).toBe(0.6);
   });
 
-  test('of the whole tree is what the kernel told at its end, where that is more', () => {
+  it("takes the kernel's figure for the tree if it is larger", () => {
     const m = meter();
     m.observe([entry(leaderPid, 1, 10), entry(101, leaderPid, 50)]);
     expect(m.finish([], ticks(200), 1).cpuSeconds).toBe(2);
   });
 
-  test('of a process that went to another parent is kept when it ends, and counted beside the tree', () => {
+  it('keeps the time of a process with another parent after its end', () => {
     const m = meter();
     m.observe([entry(leaderPid, 1, 10), entry(102, 1, 30)]);
     m.observe([entry(leaderPid, 1, 10)]);
     expect(m.finish([], ticks(15), 1).cpuSeconds).toBe(0.45);
   });
 
-  test('of a process that outlives the leader is counted beside the tree', () => {
+  it('counts a process that outlives the leader', () => {
     const m = meter();
     m.observe([entry(leaderPid, 1, 10), entry(102, leaderPid, 30)]);
     expect(m.finish([entry(102, 1, 40)], ticks(15), 1).cpuSeconds).toBe(0.55);
   });
 
-  test('of a process whose number is used again is not taken for the new one', () => {
+  it('does not confuse processes with a reused id', () => {
     const m = meter();
     m.observe([entry(leaderPid, 1, 10), entry(102, 1, 30)]);
     m.observe([entry(leaderPid, 1, 10), { ...entry(102, 1, 5), startTicks: 999 }]);
@@ -69,8 +69,8 @@ describe('CPU time from samples', () => {
   });
 });
 
-describe('memory', () => {
-  test('is the largest sum of one moment, not the sum of the largest', () => {
+describe('UsageMeter: memory', () => {
+  it('is the largest sum of one moment, not the sum of the largest', () => {
     const mib = 1024 ** 2;
     const memory: Record<number, number> = { [leaderPid]: 10 * mib, 101: 100 * mib };
     const m = meter(memory);
@@ -80,7 +80,7 @@ describe('memory', () => {
     expect(m.finish([], ticks(1), 1)).toMatchObject({ peakMemoryMiB: 110, isPartial: false });
   });
 
-  test('is unknown, not zero, without a sample; what the kernel told at the end is known all the same', () => {
+  it("is unknown without a sample, while the kernel's figures are known", () => {
     expect(meter().finish([], ticks(7), 0.01)).toEqual({
       cpuSeconds: 0.07,
       wallSeconds: 0.01,
@@ -92,8 +92,8 @@ describe('memory', () => {
   });
 });
 
-describe('what the kernel hands over at the end of a child', () => {
-  test('is the growth of the sums since the last', async () => {
+describe('ReapedAccounts', () => {
+  it('reports the growth of the sums since the last child', async () => {
     let sum = 1000;
     const reaped = new ReapedAccounts(() => ticks(sum));
     sum = 1010;
@@ -104,7 +104,7 @@ describe('what the kernel hands over at the end of a child', () => {
     expect(await reaped.take(nothing)).toEqual(ticks(5));
   });
 
-  test('is shared among children that end at once: to each what was seen of it, and an equal part of the rest', async () => {
+  it('shares growth among children that end at once', async () => {
     let sum = 0;
     const reaped = new ReapedAccounts(() => ticks(sum));
     sum = 100;

@@ -1,12 +1,12 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { processesOf } from './attempt-processes.js';
 import { EnvironmentMemory } from './environment-memory.js';
 import { parseStat, type ProcessEntry } from './process-table.js';
 
-describe('/proc/<pid>/stat', () => {
+describe('parseStat', () => {
   const rest = 'S 7 42 41 0 -1 4194560 1 2 3 4 100 20 30 4 20 0 1 0 987654 2 3';
 
-  test('is read field by field', () => {
+  it('reads each field', () => {
     expect(parseStat(`42 (sh) ${rest}`)).toEqual({
       pid: 42,
       parent: 7,
@@ -19,16 +19,16 @@ describe('/proc/<pid>/stat', () => {
     });
   });
 
-  test.each(['a b', '(x) S 1', 'R) 9 (', ''])('is read past a program called %j', (name) => {
+  it.each(['a b', '(x) S 1', 'R) 9 (', ''])('reads past a program that is called %j', (name) => {
     expect(parseStat(`42 (${name}) ${rest}`)).toMatchObject({ pid: 42, parent: 7, startTicks: 987654 });
   });
 
-  test('that is no such text gives nothing', () => {
+  it('is undefined for other text', () => {
     expect(parseStat('')).toBeUndefined();
   });
 });
 
-describe('the processes of an attempt', () => {
+describe('processesOf', () => {
   const at = (pid: number, parent: number, group = pid, session = group, startTicks = pid): ProcessEntry => ({
     pid,
     parent,
@@ -45,7 +45,7 @@ describe('the processes of an attempt', () => {
     entries.map(({ pid }) => pid).sort((a, b) => a - b);
   const none = (): undefined => undefined;
 
-  test('are its group, its session, carriers of its id, and their descendants', () => {
+  it('finds the group, the session, carriers of the id, and their descendants', () => {
     const table = tableOf(
       at(100, 50),
       at(101, 100, 100),
@@ -61,24 +61,24 @@ describe('the processes of an attempt', () => {
     expect(pids(processesOf(mark, table, carries))).toEqual([100, 101, 102, 103, 104, 105]);
   });
 
-  test('are not those of a group that has the number of the old one', () => {
+  it('ignores a group that reuses the id', () => {
     const table = tableOf(at(100, 1, 100, 100, 999), at(101, 100, 100, 100));
     expect(processesOf({ attemptId: 'a', leader: { pid: 100, startTicks: 100 } }, table, none)).toEqual([]);
   });
 
-  test('are found in the group also when its leader has gone', () => {
+  it('finds the group after its leader has ended', () => {
     const table = tableOf(at(101, 1, 100, 100));
     expect(pids(processesOf({ attemptId: 'a', leader: { pid: 100, startTicks: 100 } }, table, none))).toEqual(
       [101],
     );
   });
 
-  test('are never this process or the first one', () => {
+  it('never finds this process or the first one', () => {
     const table = tableOf(at(1, 0), at(process.pid, 1), at(101, process.pid));
     expect(pids(processesOf({ attemptId: 'a' }, table, () => 'a'))).toEqual([101]);
   });
 
-  test('have their environments looked at once, and again when a number is that of another process', () => {
+  it('reads each environment once, and again for a reused id', () => {
     const looks: number[] = [];
     const memory = new EnvironmentMemory(({ pid, startTicks }) => {
       looks.push(pid);

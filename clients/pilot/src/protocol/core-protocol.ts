@@ -55,7 +55,7 @@ export interface Assignment {
   };
   /** The devices that it may use, by id. */
   readonly deviceIds: readonly string[];
-  /** Whether other jobs may use its devices at the same time. */
+  /** True if other jobs may use its devices at the same time. */
   readonly sharesDevices: boolean;
   readonly payload: {
     readonly command: string;

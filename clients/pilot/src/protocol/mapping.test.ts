@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { assignmentsOf, refusedOf, reportInput } from './mapping.js';
 
 const reports = ['a', 'b', 'c'].map((jobId) => ({ jobId, fence: 1 }));
@@ -9,7 +9,7 @@ const error = (
 const codes = (answer: ReturnType<typeof refusedOf>): Record<string, string> =>
   Object.fromEntries([...answer.refused].map(([jobId, { code }]) => [jobId, code]));
 
-test('use that is told alone carries no facts, and nothing of devices of which none is known', () => {
+it('reports usage without facts, and nothing for unknown devices', () => {
   const known = { vendor: 'NVIDIA', model: 'T4', health: 'HEALTHY', sources: [] } as const;
   const devices = [
     { ...known, id: 'GPU-a', utilisation: 0.5, memoryUsedMiB: 4 },
@@ -26,7 +26,7 @@ test('use that is told alone carries no facts, and nothing of devices of which n
   expect(reportInput(null)).toEqual({});
 });
 
-test('a job that was taken back before its assignment was read is not run', () => {
+it('drops a job that was taken back before its assignment was read', () => {
   const assigned = (id: string, environment: { name: string; value: string }[] | null) => ({
     fence: 1,
     attempt: 1,
@@ -57,8 +57,8 @@ test('a job that was taken back before its assignment was read is not run', () =
   ]);
 });
 
-describe('what became of a batch of reports', () => {
-  test('each job has its own refusal, by its place in the input', () => {
+describe('refusalsOf', () => {
+  it('gives each job its own refusal, by its index in the input', () => {
     const answer = refusedOf(reports, {
       acceptedIds: ['b'],
       userErrors: [
@@ -69,12 +69,12 @@ describe('what became of a batch of reports', () => {
     expect(codes(answer)).toEqual({ a: 'JOB_NOT_FOUND', c: 'FENCE_STALE' });
   });
 
-  test('a refusal of the whole call is one of every job', () => {
+  it('applies a refusal of the whole call to every job', () => {
     const answer = refusedOf(reports, { acceptedIds: [], userErrors: [error('WORKER_LOST', ['workerId'])] });
     expect(codes(answer)).toEqual({ a: 'WORKER_LOST', b: 'WORKER_LOST', c: 'WORKER_LOST' });
   });
 
-  test('a job of which nothing was said was not accepted', () => {
+  it('refuses a job without a result', () => {
     expect(codes(refusedOf(reports, { acceptedIds: ['a', 'c'], userErrors: [] }))).toEqual({
       b: 'INVALID_VALUE',
     });

@@ -106,7 +106,7 @@ function assignmentOf(
   };
 }
 
-/** Usage of a payload in the API's form, as far as known. */
+/** Usage of a payload in the API's form; unknown values are null. */
 function metricsInput(usage: Usage): JobMetricsInput {
   return { ...usage };
 }

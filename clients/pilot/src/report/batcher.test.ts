@@ -1,8 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Batcher } from './batcher.js';
 
-describe('reports that come together', () => {
-  test('go together, and each is answered for itself', async () => {
+describe('Batcher', () => {
+  it('sends reports together, and answers each for itself', async () => {
     const calls: number[][] = [];
     const batcher = new Batcher<number, number>(async (items) => {
       calls.push([...items]);
@@ -12,7 +12,7 @@ describe('reports that come together', () => {
     expect(calls).toEqual([[1, 2, 3]]);
   });
 
-  test('go in calls of bounded size', async () => {
+  it('limits the size of calls', async () => {
     const sizes: number[] = [];
     const batcher = new Batcher<number, number>(
       async (items) => {
@@ -25,7 +25,7 @@ describe('reports that come together', () => {
     expect(sizes).toEqual([4, 4, 2]);
   });
 
-  test('fail together, and the next ones are not affected', async () => {
+  it('fails a call together, and not the next one', async () => {
     let isDown = true;
     const batcher = new Batcher<number, number>(async (items) =>
       isDown ? Promise.reject(new Error('down')) : Promise.resolve([...items]),

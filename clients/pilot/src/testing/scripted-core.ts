@@ -51,7 +51,7 @@ export class ScriptedCore implements CoreProtocol {
   /** `away`: no response. `mute`: calls take effect, and their responses are lost. */
   mood: 'here' | 'away' | 'mute' = 'here';
   lease = { heartbeatSeconds: 0.2, leaseSeconds: 10 };
-  /** Whether it accepts device reports. */
+  /** True if it accepts device reports. */
   takesDevices = true;
   readonly #waiting: Assignment[] = [];
   readonly #fences = new Map<string, number>();
@@ -119,12 +119,12 @@ export class ScriptedCore implements CoreProtocol {
     return this.said.filter((one) => one.jobId === jobId).map(({ what }) => what);
   }
 
-  /** Waits until a condition holds; fails after ten seconds. */
+  /** Waits until a condition holds; fails after a minute. */
   async until(what: string, holds: () => boolean): Promise<void> {
-    const end = performance.now() + 10_000;
+    const end = performance.now() + 60_000;
     while (!holds()) {
       if (performance.now() > end)
-        throw new Error(`${what}: not within 10 s; said so far: ${JSON.stringify(this.said)}`);
+        throw new Error(`${what}: not within 60 s; said so far: ${JSON.stringify(this.said)}`);
       await pause(10);
     }
   }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
@@ -111,8 +111,8 @@ async function until(holds: () => boolean, deadlineMs: number): Promise<void> {
 
 const stubborn = 'trap "" TERM HUP INT; echo ready; while :; do sleep 0.05; done';
 
-describe('when a pilot is killed with SIGKILL', () => {
-  test('a payload that has forked, called setsid and ignores SIGTERM does not outlive it', async () => {
+describe('a watchdog whose pilot is killed with SIGKILL', () => {
+  it('ends a payload that has forked, called setsid and ignores SIGTERM', async () => {
     const deep = `setsid sh -c '${stubborn.replaceAll('"', '\\"')}'`;
     const { pilot, lines } = startPilot(`(${deep} &) ; ${deep} & ${stubborn}`);
     for (let i = 0; i < 3; i += 1) expect((await lines.next()).value).toBe('ready');
@@ -126,7 +126,7 @@ describe('when a pilot is killed with SIGKILL', () => {
     await until(() => dogs.every((pid) => !existsSync(`/proc/${pid}`)), 2000);
   });
 
-  test('a process that cleaned its environment goes with the group, one that also left the session with its parent', async () => {
+  it('ends a process that cleaned its environment, by its group or its parent', async () => {
     const loop = 'while :; do sleep 0.05; done';
     const marks = ['cleaned', 'escaped'].map(
       (name) => `${name}_${process.pid}_${Math.round(performance.now())}`,
@@ -147,7 +147,7 @@ describe('when a pilot is killed with SIGKILL', () => {
     await until(() => marked().length === 0, 2000);
   });
 
-  test('its whole process group may be killed: the watchdog is not in it', async () => {
+  it("survives a kill of the pilot's process group", async () => {
     const { pilot, lines } = startPilot(stubborn);
     await lines.next();
     process.kill(-(pilot.pid ?? 0), 'SIGKILL');
@@ -155,8 +155,8 @@ describe('when a pilot is killed with SIGKILL', () => {
   });
 });
 
-describe('while a pilot lives', () => {
-  test('the watchdog does nothing, is small, and ends with the pilot', async () => {
+describe('a watchdog whose pilot is alive', () => {
+  it('does nothing, is small, and ends with the pilot', async () => {
     const { pilot, lines } = startPilot('echo ready; sleep 0.3; exit 5');
     await lines.next();
     const [dog] = watchdogs(pilot);
@@ -168,7 +168,7 @@ describe('while a pilot lives', () => {
     expect(existsSync(`/proc/${dog?.pid}`)).toBe(false);
   });
 
-  test('a watchdog that somebody ended is replaced, and the new one knows the payload', async () => {
+  it('is replaced if it is killed, and the new one knows the payload', async () => {
     const { pilot, lines } = startPilot(stubborn);
     await lines.next();
     const [first] = watchdogs(pilot);

@@ -1,5 +1,5 @@
 /** The API accepts every device, whatever tools print: one odd value must not keep a host out. */
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Evidence } from './detected-device.js';
 
 /** The API's rule for a source. */
@@ -8,7 +8,7 @@ function isTaken(text: string): boolean {
   return length >= 1 && length <= 128 && text.trim() === text && !/\p{Cc}/u.test(text);
 }
 
-describe('sources', () => {
+describe('Evidence', () => {
   // nvidia-smi prints this itself when it fails.
   const complaints = [
     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is installed and running.",
@@ -18,7 +18,7 @@ describe('sources', () => {
     '\u{1f525}'.repeat(200),
   ];
 
-  test.each(complaints)('are cut to what the API takes, wherever that is: %j', (complaint) => {
+  it.each(complaints)('cuts a source to the length that the API accepts: %j', (complaint) => {
     for (let before = 0; before < 100; before += 1) {
       const why = `${'x'.repeat(before)}: ${complaint}`;
       const { sources } = new Evidence('NVIDIA')
@@ -31,8 +31,8 @@ describe('sources', () => {
   });
 });
 
-describe('a word that the API would not take', () => {
-  test.each([
+describe('Evidence of a value that the API would refuse', () => {
+  it.each([
     ['driverVersion', 'N/A'],
     ['driverVersion', ''],
     ['driverVersion', '9'.repeat(65)],
@@ -44,7 +44,7 @@ describe('a word that the API would not take', () => {
     ['memoryMiB', 0],
     ['memoryMiB', Infinity],
     ['memoryUsedMiB', -1],
-  ] as const)('%s %j is not known, and what was said is', (fact, value) => {
+  ] as const)('leaves %s %j unknown, and keeps what the tool printed', (fact, value) => {
     const device = new Evidence('NVIDIA').add('a tool', { [fact]: value }).device('GPU-1', null);
     expect(device[fact]).toBeUndefined();
     expect(device.sources).toEqual([

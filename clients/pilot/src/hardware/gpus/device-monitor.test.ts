@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { Evidence, type DetectedDevice, type KnownFacts } from './detected-device.js';
 import { GpuUsageMeter } from './gpu-usage.js';
@@ -34,8 +34,8 @@ async function monitorOf(first: readonly DetectedDevice[]) {
   };
 }
 
-describe('the devices of a host', () => {
-  test('are told anew when one changes its health, at once', async () => {
+describe('DeviceMonitor', () => {
+  it('reports a changed health at once', async () => {
     const { monitor, changes, becomes } = await monitorOf([device('1'), device('2')]);
     await becomes([device('1'), device('2', { health: 'UNHEALTHY' })]);
     expect(changes).toMatchObject([
@@ -44,7 +44,7 @@ describe('the devices of a host', () => {
     monitor.close();
   });
 
-  test('are told when their use has moved much, and not when it has moved little', async () => {
+  it('reports large changes of usage, and no small ones', async () => {
     const { monitor, changes, becomes } = await monitorOf([
       device('1', { utilisation: 0.5, memoryUsedMiB: 1000 }),
     ]);
@@ -61,7 +61,7 @@ describe('the devices of a host', () => {
     monitor.close();
   });
 
-  test('one that is not found any more is unhealthy, not gone: a job may hold it', async () => {
+  it('keeps a device that is no longer found, as unhealthy', async () => {
     const { monitor, changes, becomes } = await monitorOf([device('1'), device('2', { utilisation: 1 })]);
     await becomes([device('1')]);
     expect(changes.at(-1)).toMatchObject({ isUrgent: true });
@@ -76,7 +76,7 @@ describe('the devices of a host', () => {
     monitor.close();
   });
 
-  test('one that only the bus still shows is the one that was lost, with the reason', async () => {
+  it('takes a device that only the bus still shows for the lost one, with the reason', async () => {
     const { monitor, becomes } = await monitorOf([device('1')]);
     const bare = new Evidence('NVIDIA')
       .add('the bus', { pciAddress: '0000:01:00.0' })
@@ -101,7 +101,7 @@ describe('the devices of a host', () => {
   const ids = (monitor: DeviceMonitor): string[] =>
     monitor.devices.map(({ id, health }) => `${id} ${health}`);
 
-  test('of a GPU that is divided anew are its new slices, at once; the old ones are forgotten', async () => {
+  it('replaces a GPU that is divided differently by its new slices', async () => {
     const { monitor, changes, becomes } = await monitorOf([
       slice('1', '3g.20gb'),
       slice('2', '3g.20gb'),
@@ -117,7 +117,7 @@ describe('the devices of a host', () => {
     monitor.close();
   });
 
-  test('a slice that a job holds outlives its GPU being divided anew, as a bad one, until it is given back', async () => {
+  it('keeps a slice that a job holds, as unhealthy, until it is released', async () => {
     const { monitor, becomes } = await monitorOf([slice('1', '3g.20gb'), slice('2', '3g.20gb')]);
     const faults: string[] = [];
     const held = monitor.hold(['MIG-1'], (fault) => faults.push(fault));
@@ -133,7 +133,7 @@ describe('the devices of a host', () => {
     monitor.close();
   });
 
-  test('a fault that is over is held against nobody: what fails later has other reasons', async () => {
+  it('forgets a fault that is over', async () => {
     const { monitor, becomes } = await monitorOf([device('1')]);
     const hung = new Evidence('NVIDIA')
       .add('the bus', { pciAddress: '0000:01:00.0' })
@@ -154,7 +154,7 @@ describe('the devices of a host', () => {
     monitor.close();
   });
 
-  test('that are looked at for a failure are looked at after it: a look that began before it says nothing of it', async () => {
+  it('probes again after a failure, not trusting a probe that began before it', async () => {
     const looks: ((devices: readonly DetectedDevice[]) => void)[] = [];
     const look = async (): Promise<readonly DetectedDevice[]> =>
       looks.length === 0 ? Promise.resolve([device('1')]) : new Promise((resolve) => looks.push(resolve));
@@ -176,7 +176,7 @@ describe('the devices of a host', () => {
     monitor.close();
   });
 
-  test('that have no place on a bus are told apart by the GPU that they are slices of', async () => {
+  it('distinguishes devices without a bus address by the GPU they are slices of', async () => {
     const bare = (id: string, parentId?: string): DetectedDevice =>
       new Evidence('NVIDIA')
         .add('test', { health: 'HEALTHY', ...(parentId ? { parentId } : {}) })
@@ -189,7 +189,7 @@ describe('the devices of a host', () => {
     monitor.close();
   });
 
-  test('partitions of one device stand for it, and it for them', async () => {
+  it('replaces a device by its partitions, and the reverse', async () => {
     const whole = new Evidence('AMD').add('test', { health: 'HEALTHY' }).device('GPU-77', 'GPU-77');
     const part = (at: number): DetectedDevice =>
       new Evidence('AMD')
@@ -203,7 +203,7 @@ describe('the devices of a host', () => {
     monitor.close();
   });
 
-  test('what the bus alone showed is the device that its tool names later', async () => {
+  it('recognises the device that only the bus showed when its tool names it', async () => {
     const bare = new Evidence('NVIDIA')
       .add('the bus', { pciAddress: '0000:01:00.0' })
       .add('the bus, but the tool hangs', { health: 'UNHEALTHY' })
@@ -214,7 +214,7 @@ describe('the devices of a host', () => {
     monitor.close();
   });
 
-  test('that come to a host without any are found', async () => {
+  it('finds devices that are added to a host without any', async () => {
     let now: readonly DetectedDevice[] = [];
     const look = async (): Promise<readonly DetectedDevice[]> => Promise.resolve(now);
     const monitor = new DeviceMonitor({ detect: look, periodMs: 5, log: silentLogger() });
@@ -225,14 +225,14 @@ describe('the devices of a host', () => {
     monitor.close();
   });
 
-  test('stay as they were when a look fails', async () => {
+  it('keeps the devices when a probe fails', async () => {
     const { monitor, changes, becomes } = await monitorOf([device('1')]);
     await becomes(new Error('no'));
     expect([monitor.devices.length, changes.length]).toEqual([1, 0]);
     monitor.close();
   });
 
-  test('what changed before somebody listened is told to who knows the older state', async () => {
+  it('reports changes since the known state to a new listener', async () => {
     const { monitor, becomes } = await monitorOf([device('1')]);
     const known = monitor.devices;
     await becomes([device('1', { health: 'UNHEALTHY' })]);
@@ -243,8 +243,8 @@ describe('the devices of a host', () => {
   });
 });
 
-describe('what a job’s devices did', () => {
-  test('is the mean over time and devices, and the most memory of one', () => {
+describe('GpuUsageMeter', () => {
+  it('has the mean over time and devices, and the largest memory of one device', () => {
     const meter = new GpuUsageMeter(['GPU-1', 'GPU-2']);
     meter.observe([
       device('1', { utilisation: 1, memoryUsedMiB: 5000 }),
@@ -256,7 +256,7 @@ describe('what a job’s devices did', () => {
     expect(meter.usage.peakMemoryMiB).toBe(5000);
   });
 
-  test('is not what was seen as the payload began, where there is more', () => {
+  it('ignores the first sample if there are others', () => {
     const meter = new GpuUsageMeter(['GPU-1']);
     meter.observe([device('1', { utilisation: 0, memoryUsedMiB: 3 })], true);
     expect(meter.usage).toEqual({ utilisation: 0, peakMemoryMiB: 3 });
@@ -264,7 +264,7 @@ describe('what a job’s devices did', () => {
     expect(meter.usage).toEqual({ utilisation: 0.8, peakMemoryMiB: 7000 });
   });
 
-  test('of a short one is looked at before the usual time', async () => {
+  it('samples a short payload before the regular time', async () => {
     const { monitor } = await monitorOf([device('1', { utilisation: 0.7 })]);
     const seen = new Promise<void>((resolve) => {
       let count = 0;
@@ -279,7 +279,7 @@ describe('what a job’s devices did', () => {
     monitor.close();
   });
 
-  test('is unknown where nothing told it', () => {
+  it('is unknown without values', () => {
     const meter = new GpuUsageMeter(['GPU-1']);
     meter.observe([device('1')]);
     expect(meter.usage).toEqual({ utilisation: null, peakMemoryMiB: null });

@@ -1,8 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { stateOf, whyClosed } from './device-nodes.js';
 
-describe('the file of a device', () => {
-  test.each([
+describe('deviceNode', () => {
+  it.each([
     ['ENOENT', 'ABSENT'],
     ['EPERM', 'FORBIDDEN'],
     ['EACCES', 'DENIED'],
@@ -12,7 +12,7 @@ describe('the file of a device', () => {
     expect(stateOf(code)).toBe(state);
   });
 
-  test('says why it is no use', () => {
+  it('says why a file cannot be used', () => {
     expect(whyClosed({ path: '/dev/kfd', state: 'ABSENT' })).toBe('/dev/kfd does not exist');
     expect(whyClosed({ path: '/dev/kfd', state: 'DENIED' })).toBe('this pilot may not open /dev/kfd');
   });

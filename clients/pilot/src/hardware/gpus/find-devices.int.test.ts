@@ -1,11 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { GpuHost } from '../../testing/gpu-host.js';
 import { rocmSmi } from '../../testing/gpu-samples/amd.js';
 
 const host = new GpuHost();
 
-describe('any host', () => {
-  test('without a GPU has no device, whatever else is on its bus', async () => {
+describe('findDevices on any host', () => {
+  it('finds no device without a GPU, whatever else is on the bus', async () => {
     await host.onBus('0000:00:02.0', '8086', '4680', { kind: '0x030000', driver: 'i915' });
     await host.onBus('0000:02:00.0', '10de', '10f9', { kind: '0x040300' });
     await host.onBus('0000:03:00.0', '1a03', '2000', { kind: '0x030000' });
@@ -15,7 +15,7 @@ describe('any host', () => {
     expect(await host.find({ pciRoot: host.path('nowhere') })).toEqual([]);
   });
 
-  test('with devices of several vendors has all of them', async () => {
+  it('finds the devices of several vendors', async () => {
     await host.nvidiaSmi();
     await host.tool('rocm-smi', [{ to: '--showid', says: rocmSmi }]);
     await host.onBus('0000:9a:00.0', '8086', '0bd5', { kind: '0x038000' });
@@ -25,8 +25,8 @@ describe('any host', () => {
   });
 });
 
-describe('the bus', () => {
-  test('shows no GPU in an accelerator of Intel, nor in the display of a board controller', async () => {
+describe('scanPci', () => {
+  it('ignores accelerators of Intel, and display controllers of boards', async () => {
     await host.onBus('0000:3b:00.0', '8086', '0b2b', { kind: '0x120000', driver: 'dfl-pci' });
     await host.onBus('0000:01:03.0', '1002', '515e', { kind: '0x030000', driver: 'radeon' });
     await host.onBus('0000:02:00.0', '102b', '0522', { kind: '0x030000', driver: 'mgag200' });
@@ -35,7 +35,7 @@ describe('the bus', () => {
     expect(await host.find()).toEqual([]);
   });
 
-  test('shows no GPU in a part of an AMD processor, and one in a card with other functions beside it', async () => {
+  it('ignores parts of an AMD processor, and finds a card with further functions', async () => {
     const amdgpu = { kind: '0x030000', driver: 'amdgpu', files: { 'drm/renderD128/dev': '' } };
     await host.onBus('0000:0e:00.0', '1002', '164e', amdgpu);
     await host.onBus('0000:0e:00.1', '1002', '1640', { kind: '0x040300' });
@@ -46,7 +46,7 @@ describe('the bus', () => {
     expect((await host.find()).map(({ pciId }) => pciId)).toEqual(['1002:744c']);
   });
 
-  test('shows a card of Intel that a virtual machine has on its first bus', async () => {
+  it('finds a card of Intel on the first bus of a virtual machine', async () => {
     const card = { kind: '0x038000', driver: 'i915', files: { 'drm/card1/lmem_total_bytes': '15032385536' } };
     await host.onBus('0000:00:02.0', '8086', '4680', { kind: '0x030000', driver: 'i915' });
     await host.onBus('0000:00:06.0', '8086', '56c0', card);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,8 +30,8 @@ const refusal = async (content: unknown): Promise<string> => {
 const t4 = { vendor: 'NVIDIA', model: 'Tesla T4' };
 const slice = (id: string, parentId: string): object => ({ ...t4, id, migProfile: '1g.5gb', parentId });
 
-describe('a file of a fleet', () => {
-  test('says what its devices are, those of a number by their numbers', async () => {
+describe('parseFleetFile', () => {
+  it('reads devices, and numbers those with a count', async () => {
     expect(
       await parse({
         devices: [
@@ -52,22 +52,22 @@ describe('a file of a fleet', () => {
     expect(await parse({ devices: [] })).toEqual([]);
   });
 
-  test('that is not there is named', async () => {
+  it('names a file that does not exist', async () => {
     await expect(parseFleetFile(join(folder, 'none.json'))).rejects.toThrow(/none\.json is invalid: ENOENT/);
   });
 
-  test.each([
+  it.each([
     ['no JSON', '{"devices": [', /JSON/],
     ['a list alone', [], /^the whole: \[\] is not valid; must be an object with "devices"$/],
     ['no devices', {}, /^devices: nothing is not valid; must be a list of devices$/],
     ['something beside them', { devices: [], gpus: 1 }, /^gpus: there is no such field; expected devices$/],
-  ])('with %s is refused', async (_what, content, says) => {
+  ])('refuses a file with %s', async (_what, content, says) => {
     expect(await refusal(content)).toMatch(says);
   });
 });
 
-describe('one fact of a file that is not as it may be', () => {
-  test.each<[string, unknown, string]>([
+describe('parseFleetFile with an invalid fact', () => {
+  it.each<[string, unknown, string]>([
     ['memoryMB', 16, 'there is no such field; expected vendor, model, id, count, memoryMiB,'],
     ['memoryMiB', '15 GiB', '"15 GiB" is not valid; must be a whole number from 1 to 16777216'],
     ['memoryMiB', -1, '-1 is not valid; must be a whole number from 1 to 16777216'],
@@ -91,13 +91,13 @@ describe('one fact of a file that is not as it may be', () => {
     ['health', 'BAD', '"BAD" is not valid; must be "HEALTHY", "UNHEALTHY" or "UNKNOWN"'],
     ['eccEnabled', 'on', '"on" is not valid; must be true or false'],
     ['parentId', 'GPU-a', '"GPU-a" is not valid; must be the device that it is a part of, not itself'],
-  ])('%s %j is refused with its place, its value, and what would be right', async (field, value, says) => {
+  ])('refuses %s %j with its path, its value, and what is valid', async (field, value, says) => {
     const told = await refusal({ devices: [t4, { ...t4, id: 'GPU-a', [field]: value }] });
     expect(told.startsWith(`devices.1.${field}: ${says}`)).toBe(true);
     expect(told).not.toContain('\n');
   });
 
-  test('all that is wrong is told at once', async () => {
+  it('lists all errors at once', async () => {
     const told = await refusal({ devices: [{ ...t4, count: 0, memoryMiB: 0 }, { model: 'x' }] });
     expect(told.split('\n').map((line) => line.trim().split(':')[0])).toEqual([
       '- devices.0.count',
@@ -107,8 +107,8 @@ describe('one fact of a file that is not as it may be', () => {
   });
 });
 
-describe('devices of one file', () => {
-  test.each([
+describe('parseFleetFile with several devices', () => {
+  it.each([
     [
       'written twice',
       [
@@ -126,11 +126,11 @@ describe('devices of one file', () => {
       'devices.1.id: "a-1"',
     ],
     ['of one without a name', [t4, { ...t4, id: 'SIMULATED-0' }], 'devices.1.id: "SIMULATED-0"'],
-  ])('an id %s is told', async (_what, devices, place) => {
+  ])('refuses an id that is %s', async (_what, devices, place) => {
     expect(await refusal({ devices })).toBe(`${place} is not valid; must be each device once`);
   });
 
-  test('are as many as the API takes, those of a number counted', async () => {
+  it('accepts as many devices as the API, including those of a count', async () => {
     const devices = (count: number): object => ({
       devices: Array.from({ length: 8 }, (_, index) => ({ ...t4, count: index === 0 ? count : 32 })),
     });
@@ -140,7 +140,7 @@ describe('devices of one file', () => {
     );
   });
 
-  test('a slice is part of one whole device, and in no circle', async () => {
+  it('refuses slices of slices and circles', async () => {
     expect(
       await parse({ devices: [slice('MIG-0', 'GPU-a-1'), { ...t4, id: 'GPU-a', count: 2 }] }),
     ).toHaveLength(3);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type BusDevice, GpuHost, sourceOf } from '../../testing/gpu-host.js';
 import { kfdProperties, partitioned, rocmSmi } from '../../testing/gpu-samples/amd.js';
 import { mixed, mixedIds, procInformation } from '../../testing/gpu-samples/nvidia.js';
@@ -19,22 +19,22 @@ async function threeGpus(): Promise<void> {
   }
 }
 
-describe('a pilot in a container on a host with NVIDIA devices', () => {
-  test('knows nothing of those that the container was not given', async () => {
+describe('findDevices in a container on a host with NVIDIA devices', () => {
+  it('ignores devices that the container was not given', async () => {
     await threeGpus();
     await host.kernel({ 'dev/nvidiactl': '', 'dev/nvidia1': '' });
     await host.nvidiaSmi({ query: { says: mixed.query.split('\n')[1] ?? '' } });
     expect((await host.find()).map(({ id }) => id)).toEqual([mixedIds.t4]);
   });
 
-  test('that was given none reports none, and no broken ones', async () => {
+  it('reports none if the container was given none', async () => {
     await threeGpus();
     await host.kernel({ 'dev/null': '' });
     await host.nvidiaSmi({ query: { says: 'No devices were found', exitCode: 6 } });
     expect(await host.find()).toEqual([]);
   });
 
-  test('whose driver tells but of its own knows nothing of the others', async () => {
+  it('reports only the devices that the driver shows', async () => {
     await threeGpus();
     await host.onBus('0000:86:00.0', '10de', '20b2', { driver: 'nvidia' });
     await host.kernel({ 'dev/nvidia0': '', 'dev/nvidia1': '', 'dev/nvidia2': '' });
@@ -45,7 +45,7 @@ describe('a pilot in a container on a host with NVIDIA devices', () => {
     ]);
   });
 
-  test('without a tool has those whose files are there', async () => {
+  it('reports devices with a file, without a tool', async () => {
     await threeGpus();
     await host.kernel({ 'dev/nvidia2': '' });
     expect(await host.find()).toMatchObject([
@@ -53,7 +53,7 @@ describe('a pilot in a container on a host with NVIDIA devices', () => {
     ]);
   });
 
-  test('without a tool and without files offers none of those that the bus shows', async () => {
+  it('reports none without a tool and without files', async () => {
     await threeGpus();
     await host.kernel({ 'dev/null': '' });
     const devices = await host.find();
@@ -62,7 +62,7 @@ describe('a pilot in a container on a host with NVIDIA devices', () => {
     expect(sourceOf(devices[0], 'driverVersion')).toBe('unknown: nvidia-smi is not on this host');
   });
 
-  test('a device that fell off the bus of its driver is still one: its file is there', async () => {
+  it('keeps a device with a file that fell off the bus of its driver', async () => {
     await threeGpus();
     await host.kernel({ 'dev/nvidia0': '', 'dev/nvidia1': '', 'dev/nvidia2': '' });
     await host.nvidiaSmi({ query: { says: mixed.query } });
@@ -71,14 +71,14 @@ describe('a pilot in a container on a host with NVIDIA devices', () => {
   });
 });
 
-describe('a pilot in a container on a host with AMD devices', () => {
+describe('findDevices in a container on a host with AMD devices', () => {
   const card = (render: number): BusDevice => ({
     kind: '0x038000',
     driver: 'amdgpu',
     files: { [`drm/renderD${render}/dev`]: `226:${render}` },
   });
 
-  test('has of those that the tool lists the ones that it can open', async () => {
+  it('reports the devices of the tool that it can open', async () => {
     await host.onBus('0000:83:00.0', '1002', '738c', card(128));
     await host.onBus('0000:c7:00.0', '1002', '73df', card(129));
     await host.kernel({ 'dev/kfd': '', 'dev/dri/renderD128': '' });
@@ -86,7 +86,7 @@ describe('a pilot in a container on a host with AMD devices', () => {
     expect((await host.find()).map(({ pciAddress }) => pciAddress)).toEqual(['0000:83:00.0']);
   });
 
-  test('offers none without the file of the compute driver', async () => {
+  it('reports none without the file of the compute driver', async () => {
     await host.onBus('0000:83:00.0', '1002', '738c', card(128));
     await host.kernel({ 'dev/dri/renderD128': '' });
     const [device] = await host.find();
@@ -94,7 +94,7 @@ describe('a pilot in a container on a host with AMD devices', () => {
     expect(sourceOf(device, 'health')).toBe('/dev/kfd does not exist');
   });
 
-  test('learns the target of a device from the kernel where its tool does not tell it', async () => {
+  it('reads the target from the kernel if the tool does not show it', async () => {
     await host.onBus('0000:83:00.0', '1002', '740f', card(128));
     await host.kernel({ 'sys/class/kfd/kfd/topology/nodes/1/properties': kfdProperties(0x8300) });
     const says = rocmSmi.replaceAll('GFX Version', 'Another Word');
@@ -104,7 +104,7 @@ describe('a pilot in a container on a host with AMD devices', () => {
     expect(sourceOf(device, 'gfxTarget')).toBe('/sys/class/kfd/kfd/topology/nodes');
   });
 
-  test('gives parts of a device to payloads by the numbers of ROCm, which counts as the kernel does', async () => {
+  it('names partitions by the numbers of ROCm, which counts as the kernel does', async () => {
     // The tool begins with its part 0, the kernel with another device.
     const nodes = [0x0300, 0x0500, 0x0501, 0x0502].map((location, at) => [
       `sys/class/kfd/kfd/topology/nodes/${at + 2}/properties`,
@@ -119,7 +119,7 @@ describe('a pilot in a container on a host with AMD devices', () => {
     ]);
   });
 
-  test('believes the driver where its tool counts no errors', async () => {
+  it('takes the error counts of the driver if the tool has none', async () => {
     const { files, ...more } = card(128);
     await host.onBus('0000:83:00.0', '1002', '738c', {
       ...more,
@@ -130,8 +130,8 @@ describe('a pilot in a container on a host with AMD devices', () => {
   });
 });
 
-describe('a pilot in a container on a host with Intel devices', () => {
-  test('counts the cards that it was given', async () => {
+describe('findDevices in a container on a host with Intel devices', () => {
+  it('numbers the cards that it was given', async () => {
     for (const [at, address] of ['0000:29:00.0', '0000:9a:00.0'].entries())
       await host.onBus(address, '8086', '0bda', {
         ...{ kind: '0x038000', driver: 'xe' },

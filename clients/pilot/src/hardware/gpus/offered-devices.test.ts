@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Evidence, type DetectedDevice, type Vendor } from './detected-device.js';
 import { offeredDevices, visibilityIn } from './offered-devices.js';
 
@@ -28,47 +28,47 @@ const cards = (...tiles: readonly (number | undefined)[]): readonly DetectedDevi
 const offered = (devices: readonly DetectedDevice[], env: Record<string, string>): string[] =>
   offeredDevices(devices, visibilityIn(env)).map(({ id }) => id);
 
-describe('what a batch system gave to a pilot', () => {
-  test('is all where it says nothing, and nothing where it says that', () => {
+describe('offeredDevices', () => {
+  it('offers all without a list, and none for an empty one', () => {
     expect(offered(nvidia(0, 1), {})).toHaveLength(2);
     for (const none of ['', '-1', 'NoDevFiles', 'none', '10000'])
       expect(offered(nvidia(0, 1), { CUDA_VISIBLE_DEVICES: none })).toEqual([]);
   });
 
-  test('is told by the numbers of the tool, also where a device between them is lost', () => {
+  it('counts by the numbers of the tool, also if a device between them is lost', () => {
     expect(offered(nvidia(0, 2, 3), { CUDA_VISIBLE_DEVICES: '2' })).toEqual([gpu(2)]);
     expect(offered(nvidia(0, 2, 3), { CUDA_VISIBLE_DEVICES: '1,3' })).toEqual([gpu(3)]);
   });
 
-  test('is still there when another of its devices is lost, by whatever name', () => {
+  it('keeps devices if another one is lost, by any name', () => {
     const left = nvidia(1);
     for (const words of [`${gpu(0)},${gpu(1)}`, `GPU-00000000,GPU-11111111`, '0,1'])
       expect(offered(left, { CUDA_VISIBLE_DEVICES: words })).toEqual([gpu(1)]);
   });
 
-  test('ends where a word can name no device, as it does for CUDA', () => {
+  it('stops at an entry that can name no device, as CUDA does', () => {
     expect(offered(nvidia(0, 1), { CUDA_VISIBLE_DEVICES: '1,7,0' })).toEqual([gpu(1)]);
     expect(offered(nvidia(0, 1), { CUDA_VISIBLE_DEVICES: '1,-1,0' })).toEqual([gpu(1)]);
   });
 
-  test.each<[string, readonly string[]]>([
+  it.each<[string, readonly string[]]>([
     ['CUDA1', [gpu(1)]],
     ['CUDA0, CUDA1', [gpu(0), gpu(1)]],
     ['GPU-11111111', [gpu(1)]],
     ['10000', []],
-  ])('is what HTCondor assigned, where nothing else is said: %s', (words, expected) => {
+  ])('takes what HTCondor assigned, without other lists: %s', (words, expected) => {
     expect(offered(nvidia(0, 1), { _CONDOR_AssignedGPUs: words })).toEqual(expected);
     expect(offered(nvidia(0, 1), { _CONDOR_AssignedGPUs: words, CUDA_VISIBLE_DEVICES: '0' })).toEqual([
       gpu(0),
     ]);
   });
 
-  test('is not what Slurm calls a device on its host: the job has numbers of its own', () => {
+  it('ignores Slurm’s numbers, which are those of the host', () => {
     expect(offered(nvidia(0), { SLURM_JOB_GPUS: '3', CUDA_VISIBLE_DEVICES: '0' })).toEqual([gpu(0)]);
     expect(offered(nvidia(0), { SLURM_JOB_GPUS: '3' })).toEqual([gpu(0)]);
   });
 
-  test('by the words of ROCm, HIP and OpenCL, each of which counts what the one before leaves', () => {
+  it('applies the lists of ROCm, HIP and OpenCL one after the other', () => {
     const amd = ['a', 'b', 'c'].map((id, at) => device('AMD', `GPU-${id}`, { names: [String(at)] }));
     expect(offered(amd, { ROCR_VISIBLE_DEVICES: '2,1' })).toEqual(['GPU-b', 'GPU-c']);
     expect(offered(amd, { HIP_VISIBLE_DEVICES: '2' })).toEqual(['GPU-c']);
@@ -80,8 +80,8 @@ describe('what a batch system gave to a pilot', () => {
   });
 });
 
-describe('what a batch system gave of Intel’s cards', () => {
-  test('is a card by its number, or a tile of it, with its part of the memory', () => {
+describe('offeredDevices with Intel cards', () => {
+  it('offers a card by its number, or a tile with its share of the memory', () => {
     const part = offeredDevices(cards(2, 2), visibilityIn({ ZE_AFFINITY_MASK: '1.1' }));
     expect(part).toMatchObject([{ id: 'card1/1', visibleAs: '1.1', memoryMiB: 65_536 }]);
     expect(part[0]?.utilisation).toBeUndefined();
@@ -97,7 +97,7 @@ describe('what a batch system gave of Intel’s cards', () => {
     ]);
   });
 
-  test('is told by the numbers of tiles where these are devices of their own', () => {
+  it('counts tiles if these are devices of their own', () => {
     expect(offered(cards(2, 2), { ZE_AFFINITY_MASK: '2,3' })).toEqual(['card1']);
     expect(offered(cards(2, 2), { ZE_AFFINITY_MASK: '1', ZE_FLAT_DEVICE_HIERARCHY: 'FLAT' })).toEqual([
       'card0/1',
@@ -105,20 +105,20 @@ describe('what a batch system gave of Intel’s cards', () => {
     expect(offered(cards(1, 1), { ZE_AFFINITY_MASK: '1' })).toEqual(['card1']);
   });
 
-  test('has memory that nobody knows where nobody knows how many tiles there are', () => {
+  it('leaves the memory unknown if the number of tiles is unknown', () => {
     const [part] = offeredDevices(cards(undefined), visibilityIn({ ZE_AFFINITY_MASK: '0.1' }));
     expect(part).toMatchObject({ id: 'card0/1', visibleAs: '0.1' });
     expect(part?.memoryMiB).toBeUndefined();
   });
 
-  test('is nothing where no card has the number', () => {
+  it('offers none if no card has the number', () => {
     for (const none of ['', '7', '0.5', 'x'])
       expect(offered(cards(2), { ZE_AFFINITY_MASK: none, ZE_FLAT_DEVICE_HIERARCHY: 'COMPOSITE' })).toEqual(
         [],
       );
   });
 
-  test('counts by address with those that are left out here, where it is told to', () => {
+  it('counts by address with devices that are left out, if it is configured', () => {
     const second = [device('INTEL', 'card', { names: ['1'], visibleAs: '1' })];
     expect(offered(second, { ZE_AFFINITY_MASK: '1', ZE_ENABLE_PCI_ID_DEVICE_ORDER: '1' })).toEqual(['card']);
     expect(offered(second, { ZE_AFFINITY_MASK: '1' })).toEqual([]);

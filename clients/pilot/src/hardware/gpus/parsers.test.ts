@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import * as amd from '../../testing/gpu-samples/amd.js';
 import { mixed, mixedIds } from '../../testing/gpu-samples/nvidia.js';
 import { parseAmdMetric, parseAmdPartition, parseAmdStatic, parseAmdVersion } from './amd/amd-smi.js';
@@ -8,8 +8,8 @@ import { jsonIn } from './tool-json.js';
 import { parseSmiList } from './nvidia/smi-list.js';
 import { parseSmiQuery, queriedFields, queryArguments, unknownField } from './nvidia/smi-query.js';
 
-describe('nvidia-smi --query-gpu', () => {
-  test('tells the facts of each device; what it calls N/A is unknown', () => {
+describe('parser of nvidia-smi --query-gpu', () => {
+  it('reads the facts of each device; N/A is unknown', () => {
     expect(parseSmiQuery(mixed.query, queriedFields)).toEqual([
       {
         index: 0,
@@ -36,8 +36,8 @@ describe('nvidia-smi --query-gpu', () => {
     ]);
   });
 
-  test.each(['[GPU is lost]', '[GPU requires reset]', '[Unknown Error]', 'ERR!'])(
-    'a device that answers %s is unhealthy, and its other facts stay',
+  it.each(['[GPU is lost]', '[GPU requires reset]', '[Unknown Error]', 'ERR!'])(
+    'marks a device that answers %s as unhealthy, and keeps its other facts',
     (word) => {
       const line = mixed.query.split('\n')[1]?.replace('42', word) ?? '';
       expect(parseSmiQuery(line, queriedFields)).toMatchObject([
@@ -46,17 +46,17 @@ describe('nvidia-smi --query-gpu', () => {
     },
   );
 
-  test('a device is known with units behind the amounts, too, and under a heading', () => {
+  it('reads amounts with units, and a header', () => {
     const text = `index, uuid\n${mixed.query.replaceAll(', ', ',').replaceAll(',15360,', ',15360 MiB,')}`;
     expect(parseSmiQuery(text, queriedFields).map(({ facts }) => facts.memoryMiB)).toEqual([81920, 15360]);
   });
 
-  test('lines of another shape are no devices', () => {
+  it('ignores lines of another form', () => {
     const text = 'No devices were found\n\nsome, words\n';
     expect(parseSmiQuery(text, queriedFields)).toEqual([]);
   });
 
-  test('the field that a driver does not know is found in its answer', () => {
+  it('finds the field that a driver does not know', () => {
     expect(unknownField('Field "compute_cap" is not a valid field to query.\n')).toBe('compute_cap');
     expect(unknownField('Field "other" is not a valid field to query.')).toBeUndefined();
     expect(unknownField('No devices were found')).toBeUndefined();
@@ -67,8 +67,8 @@ describe('nvidia-smi --query-gpu', () => {
   });
 });
 
-describe('nvidia-smi -L', () => {
-  test('names profile and UUID of each slice, under its device', () => {
+describe('parser of nvidia-smi -L', () => {
+  it('reads profile and UUID of each slice, under its device', () => {
     expect(parseSmiList(mixed.list)).toEqual([
       {
         index: 0,
@@ -84,14 +84,14 @@ describe('nvidia-smi -L', () => {
     ]);
   });
 
-  test('knows the UUID of an integrated GPU, which is without a prefix', () => {
+  it('reads the UUID of an integrated GPU, which has no prefix', () => {
     const uuid = '54d0709b-558d-5a59-9c65-0c5fc14a21a4';
     expect(parseSmiList(`GPU 0: Orin (nvgpu) (UUID: ${uuid})`)).toEqual([
       { index: 0, name: 'Orin (nvgpu)', uuid, slices: [] },
     ]);
   });
 
-  test('knows the UUIDs of slices of drivers before 470, and profiles of compute slices', () => {
+  it('reads slices of drivers before 470, and profiles of compute slices', () => {
     const text = `GPU 0: A100-PCIE-40GB (UUID: ${mixedIds.a100})
   MIG 1c.3g.20gb Device  0: (UUID: MIG-${mixedIds.a100}/2/0)
 `;
@@ -101,8 +101,8 @@ describe('nvidia-smi -L', () => {
   });
 });
 
-describe('rocm-smi', () => {
-  test('tells the facts of each device of ROCm 6', () => {
+describe('parser of rocm-smi', () => {
+  it('reads the facts of each device of ROCm 6', () => {
     expect(parseRocmSmi(jsonIn(amd.rocmSmi))).toMatchObject([
       {
         index: 0,
@@ -126,7 +126,7 @@ describe('rocm-smi', () => {
     ]);
   });
 
-  test('knows the words of ROCm 4 and a warning before the JSON', () => {
+  it('reads the keys of ROCm 4, and a warning before the JSON', () => {
     expect(parseRocmSmi(jsonIn(amd.oldRocmSmi))).toMatchObject([
       {
         uniqueId: '213f3c2c1d5b8a90',
@@ -136,8 +136,8 @@ describe('rocm-smi', () => {
   });
 });
 
-describe('amd-smi', () => {
-  test('tells the facts of each device', () => {
+describe('parsers of amd-smi', () => {
+  it('read the facts of each device', () => {
     expect(parseAmdStatic(jsonIn(amd.amdSmi.static))[0]).toEqual({
       index: 0,
       uniqueId: '6f1f0a2b3c4d5e6f',
@@ -155,7 +155,7 @@ describe('amd-smi', () => {
     });
   });
 
-  test('tells what a device does, and its memory errors', () => {
+  it('read statistics and memory errors', () => {
     const metrics = parseAmdMetric(jsonIn(amd.amdSmi.metric));
     expect(metrics.get(0)).toEqual({
       facts: { utilisation: 0.25, memoryUsedMiB: 1024, memoryMiB: 196592 },
@@ -164,20 +164,20 @@ describe('amd-smi', () => {
     expect(metrics.get(1)?.fault).toBe('2 uncorrectable memory errors');
   });
 
-  test('tells the release of ROCm, or nothing', () => {
+  it('read the release of ROCm, or nothing', () => {
     expect(parseAmdVersion(jsonIn(amd.amdSmi.version))).toBe('6.4.1');
     expect(parseAmdVersion(jsonIn('[{"rocm_version": "N/A"}]'))).toBeUndefined();
     expect(parseAmdVersion(undefined)).toBeUndefined();
   });
 
-  test('tells of a device that has lost more pages than it may, to those who may know', () => {
+  it('read a device that has lost too many pages, if the user may know', () => {
     const worn = (word: string) =>
       parseAmdStatic(jsonIn(`[{"gpu": 0, "ras": {"bad_page_threshold_exceeded": ${word}}}]`))[0]?.fault;
     for (const yes of ['"True"', 'true']) expect(worn(yes)).toMatch(/more memory pages were retired/);
     for (const no of ['"False"', 'false', '"N/A"']) expect(worn(no)).toBeUndefined();
   });
 
-  test('marks the mode of a device by a star, or not', () => {
+  it('read the mode of a device with and without a star', () => {
     const mode = (word: string) =>
       parseAmdPartition(
         jsonIn(`{"current_partition": [{"gpu_id": 0, "memory": "NPS1", "accelerator_type": "${word}"}]}`),
@@ -185,7 +185,7 @@ describe('amd-smi', () => {
     expect([mode('CPX'), mode('CPX*'), mode('N/A')]).toEqual(['CPX/NPS1', 'CPX/NPS1', 'NPS1']);
   });
 
-  test('lists partitions one by one', () => {
+  it('read partitions one by one', () => {
     expect(
       parseAmdStatic(jsonIn(amd.partitioned)).map(({ index, facts }) => [index, facts.partitionMode]),
     ).toEqual([
@@ -196,23 +196,23 @@ describe('amd-smi', () => {
   });
 });
 
-describe('words of tools', () => {
-  test.each([
+describe('values in the output of tools', () => {
+  it.each([
     ...['N/A', '[N/A]', '[Not Supported]', '[Insufficient Permissions]', '[Unknown Error]', '', 'None'],
     ...['Requested functionality has been deprecated', undefined],
-  ])('%p is unknown', (word) => {
+  ])('leave %p unknown', (word) => {
     expect(knownValue(word)).toBeUndefined();
     expect(numberIn(word)).toBeUndefined();
   });
 
-  test('addresses and ids have one form, whoever writes them', () => {
+  it('have one form for addresses and ids', () => {
     expect(pciAddressOf('00000000:3B:00.0')).toBe('0000:3b:00.0');
     expect(pciAddressOf('3B:00.0')).toBe('0000:3b:00.0');
     expect(pciAddressOf('N/A')).toBeUndefined();
     expect(pciIdOf('8086', '0xbda')).toBe('8086:0bda');
   });
 
-  test('JSON is found behind warnings; what is none is nothing', () => {
+  it('are found in JSON behind warnings; other text has none', () => {
     expect(jsonIn('warning: [x]\n[{"a": 1}]')).toEqual([{ a: 1 }]);
     const behind =
       'WARNING: AMD GPU device(s) is/are in a low-power state.\n{"card0": {}}\n\nWARNING: slow\n';
@@ -227,8 +227,8 @@ describe('words of tools', () => {
   });
 });
 
-describe('the facts of a device', () => {
-  test('have a source each, and say why they are unknown', () => {
+describe('Evidence of a device', () => {
+  it('has a source for each fact, and a reason for unknown ones', () => {
     const device = new Evidence('AMD')
       .add('first', { model: 'MI210', memoryMiB: 65520, rocmVersion: null })
       .add('second', { model: 'other', driverVersion: '6.7.0' })
@@ -243,7 +243,7 @@ describe('the facts of a device', () => {
     ]);
   });
 
-  test('that the API would not take are unknown: one strange word does not keep the host out', () => {
+  it('leaves facts unknown that the API would refuse', () => {
     const device = new Evidence('NVIDIA')
       .add('tool', { cudaVersion: 'new', memoryMiB: 0, model: 'X'.repeat(200), memoryUsedMiB: 1.9 })
       .device('GPU-1', null);

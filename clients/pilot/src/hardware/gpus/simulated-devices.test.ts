@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,8 +18,8 @@ async function fleet(content: unknown): ReturnType<typeof readFleetFile> {
   return readFleetFile(path);
 }
 
-describe('a simulated fleet', () => {
-  test('presents devices with their facts, each from the file', async () => {
+describe('readFleetFile', () => {
+  it('presents devices with facts from the file', async () => {
     const devices = await fleet({
       devices: [
         { vendor: 'NVIDIA', model: 'Tesla T4', count: 2, id: 'GPU-t4', memoryMiB: 15360, utilisation: 0.5 },
@@ -34,13 +34,13 @@ describe('a simulated fleet', () => {
     expect(devices[2]?.sources).toContainEqual({ fact: 'gfxTarget', source: 'simulated by fleet.json' });
   });
 
-  test('that is none is refused', async () => {
+  it('refuses an invalid file', async () => {
     await expect(fleet('devices:')).rejects.toThrow(/fleet\.json is invalid/);
   });
 });
 
-describe('what a payload sees', () => {
-  test('are the devices that it was given, by the word of each vendor; nothing of the others', async () => {
+describe('visibleDevices', () => {
+  it("names the job's devices in the variable of each vendor, and hides the others", async () => {
     const devices = await fleet({
       devices: [
         { vendor: 'NVIDIA', model: 'A100', id: 'MIG-1' },

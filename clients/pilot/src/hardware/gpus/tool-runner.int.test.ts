@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { GpuHost, sourceOf } from '../../testing/gpu-host.js';
 import { rocmSmi } from '../../testing/gpu-samples/amd.js';
@@ -16,8 +16,8 @@ async function script(name: string, text: string, mode = 0o755): Promise<void> {
 
 const t4 = mixed.query.split('\n')[1] ?? '';
 
-describe('a tool of a vendor', () => {
-  test('finds its libraries where the pilot does, and is not told what to hide', async () => {
+describe('toolRunner', () => {
+  it('passes the library variables, and none that hide devices', async () => {
     const outside = {
       LD_LIBRARY_PATH: '/.singularity.d/libs',
       ROCM_PATH: '/opt/rocm-7.0.2',
@@ -42,7 +42,7 @@ case "$*" in --query-gpu=*) echo '${t4}';; esac
     expect(devices).toMatchObject([{ id: mixedIds.t4, health: 'HEALTHY' }]);
   });
 
-  test('that writes in colour is read', async () => {
+  it('reads coloured output', async () => {
     await script(
       'rocm-smi',
       `#!/bin/sh\nprintf '\\033[93mWARNING: low power\\033[0m\\n\\033[0m'\ncat <<'JSON'\n${rocmSmi}\nJSON\n`,
@@ -50,7 +50,7 @@ case "$*" in --query-gpu=*) echo '${t4}';; esac
     expect(await host.find()).toMatchObject([{ id: 'GPU-04edfb117a17a07d' }, {}]);
   });
 
-  test('that writes without end is given up', async () => {
+  it('gives up endless output', async () => {
     await host.onBus('0000:3b:00.0', '10de', '1eb8', { driver: 'nvidia' });
     await script('nvidia-smi', '#!/bin/sh\nexec yes "0, no, device"\n');
     const [device, ...others] = await host.find();
@@ -59,7 +59,7 @@ case "$*" in --query-gpu=*) echo '${t4}';; esac
     expect(sourceOf(device, 'health')).toMatch(/nvidia-smi: it wrote more than \d+ bytes/);
   });
 
-  test('that outlives its end is not started again before it is gone', async () => {
+  it('does not start a tool again that has survived its kill', async () => {
     const lines = async (): Promise<number> =>
       (await readFile(host.path('calls'), 'utf8')).split('\n').length - 1;
     await script(
@@ -76,7 +76,7 @@ case "$*" in --query-gpu=*) echo '${t4}';; esac
     expect([kind, await lines()]).toEqual(['answered', 2]);
   });
 
-  test('that cannot be started says nothing of its devices: their driver’s word counts', async () => {
+  it('takes the driver’s health if the tool cannot be started', async () => {
     await host.onBus('0000:83:00.0', '1002', '740f', {
       ...{ kind: '0x038000', driver: 'amdgpu' },
       files: { unique_id: '4edfb117a17a07d', 'drm/renderD128/dev': '' },
@@ -98,7 +98,7 @@ case "$*" in --query-gpu=*) echo '${t4}';; esac
     expect(bad?.health).toBe('UNHEALTHY');
   });
 
-  test('that may not be executed is none', async () => {
+  it('ignores a tool that may not be executed', async () => {
     await host.onBus('0000:3b:00.0', '10de', '1eb8', { driver: 'nvidia' });
     await script('nvidia-smi', '#!/bin/sh\n', 0o644);
     const [device] = await host.find();
@@ -106,10 +106,10 @@ case "$*" in --query-gpu=*) echo '${t4}';; esac
     expect(sourceOf(device, 'driverVersion')).toBe('unknown: nvidia-smi is not on this host');
   });
 
-  test.each([
+  it.each([
     ['is a folder', async () => mkdir(host.path('bin/nvidia-smi'))],
     ['is for another machine', async () => script('nvidia-smi', '\u007fELF\u0002\u0001\u0001')],
-  ])('that %s leaves the devices of the bus, of which nothing is known', async (_what, put) => {
+  ])('leaves devices unknown for a tool that %s', async (_what, put) => {
     await host.onBus('0000:3b:00.0', '10de', '1eb8', { driver: 'nvidia' });
     await put();
     const [device] = await host.find();
@@ -117,16 +117,16 @@ case "$*" in --query-gpu=*) echo '${t4}';; esac
     expect(sourceOf(device, 'driverVersion')).toMatch(/^unknown: nvidia-smi cannot be started: /);
   });
 
-  test.each([
+  it.each([
     ['ends well, with an error', async () => script('nvidia-smi', '#!/bin/sh\necho Unknown Error\n')],
     ['is killed', async () => script('nvidia-smi', '#!/bin/sh\nkill -9 $$\n')],
-  ])('that %s leaves the devices of the bus, none of them to be used', async (_what, put) => {
+  ])('leaves devices unusable for a tool that %s', async (_what, put) => {
     await host.onBus('0000:3b:00.0', '10de', '1eb8', { driver: 'nvidia' });
     await put();
     expect(await host.find()).toMatchObject([{ id: 'PCI-0000:3b:00.0', health: 'UNHEALTHY' }]);
   });
 
-  test('that knows an integrated GPU names it without a place on the bus, by its number for payloads', async () => {
+  it('names an integrated GPU without a bus address by its number', async () => {
     const uuid = '54d0709b-558d-5a59-9c65-0c5fc14a21a4';
     const line = `0, ${uuid}, Orin (nvgpu), [N/A], [N/A], [N/A], [N/A], [N/A], 540.4.0, [N/A], [N/A], 8.7`;
     await host.tool('nvidia-smi', [
@@ -146,8 +146,8 @@ case "$*" in --query-gpu=*) echo '${t4}';; esac
   });
 });
 
-describe('nvidia-smi', () => {
-  test('that does not take the query is read from its log', async () => {
+describe('findNvidia', () => {
+  it('reads the log if the tool does not accept the query', async () => {
     await host.tool('nvidia-smi', [
       { to: '--query-gpu=', says: 'Option --query-gpu is not recognized.', exitCode: 2 },
       { to: '-q -x', says: mixed.xml },
@@ -162,7 +162,7 @@ describe('nvidia-smi', () => {
     expect((await host.find()).map(({ id }) => id)).toEqual([...mixedIds.slices, mixedIds.t4]);
   });
 
-  test('whose log alone tells of a device, with errors in the place of facts, leaves its health open', async () => {
+  it('leaves the health open if only the log has a device, with errors instead of facts', async () => {
     await host.tool('nvidia-smi', [
       { to: '--query-gpu=', says: 'Invalid combination of input arguments.', exitCode: 1 },
       { to: '-q -x', says: mixed.xml.replaceAll('<fan_speed>N/A', '<fan_speed>Unknown Error') },
@@ -173,7 +173,7 @@ describe('nvidia-smi', () => {
     expect(sourceOf(device, 'health')).toMatch(/^unknown: nvidia-smi -q -x has gaps/);
   });
 
-  test('that tells the field it does not know on its other output, with advice behind it, is asked without it', async () => {
+  it('repeats a query without a field that the tool complains about on its other output', async () => {
     await script(
       'nvidia-smi',
       `#!/bin/sh

@@ -1,12 +1,12 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { GpuHost, sourceOf } from '../../testing/gpu-host.js';
 import { kfdProperties } from '../../testing/gpu-samples/amd.js';
 import { procInformation } from '../../testing/gpu-samples/nvidia.js';
 
 const host = new GpuHost();
 
-describe('a host with NVIDIA devices and no tool', () => {
-  test('has them from the kernel driver: name, UUID and driver version, no memory', async () => {
+describe('findDevices without tools on a host with NVIDIA devices', () => {
+  it('reads name, UUID and driver version from the kernel driver', async () => {
     await host.onBus('0000:00:1e.0', '10de', '2237', { driver: 'nvidia' });
     await host.kernel({
       'proc/driver/nvidia/gpus/0000:00:1e.0/information': procInformation(),
@@ -26,20 +26,20 @@ describe('a host with NVIDIA devices and no tool', () => {
     expect(sourceOf(device, 'health')).toBe('/proc/driver/nvidia/gpus: its driver has it');
   });
 
-  test.each<[string, string, object]>([
+  it.each<[string, string, object]>([
     [
       'is not initialised',
       procInformation({ uuid: 'GPU-????????-????-????-????-????????????' }),
       { health: 'UNKNOWN', visibleAs: null },
     ],
     ['is excluded', procInformation({ excluded: 'Yes' }), { health: 'UNHEALTHY' }],
-  ])('one that %s is offered to nobody', async (_what, information, expected) => {
+  ])('does not offer a device that %s', async (_what, information, expected) => {
     await host.onBus('0000:00:1e.0', '10de', '2237', { driver: 'nvidia' });
     await host.kernel({ 'proc/driver/nvidia/gpus/0000:00:1e.0/information': information });
     expect(await host.find()).toMatchObject([expected]);
   });
 
-  test('one that is divided is not taken for a whole one: nothing names its slices', async () => {
+  it('does not offer a divided GPU: its slices have no names', async () => {
     await host.onBus('0000:00:1e.0', '10de', '20b2', { driver: 'nvidia' });
     await host.kernel({
       'proc/driver/nvidia/gpus/0000:00:1e.0/information': procInformation(),
@@ -49,7 +49,7 @@ describe('a host with NVIDIA devices and no tool', () => {
   });
 });
 
-describe('a host with AMD devices and no tool', () => {
+describe('findDevices without tools on a host with AMD devices', () => {
   const mi210 = {
     kind: '0x038000',
     driver: 'amdgpu',
@@ -66,7 +66,7 @@ describe('a host with AMD devices and no tool', () => {
       ),
     );
 
-  test('has them from the kernel: target, driver and ROCm release too', async () => {
+  it('reads target, driver and ROCm release from the kernel', async () => {
     await host.onBus('0000:83:00.0', '1002', '740f', mi210);
     await host.kernel({
       ...nodes([0x8300]),
@@ -87,14 +87,14 @@ describe('a host with AMD devices and no tool', () => {
     expect(sourceOf(device, 'eccEnabled')).toBe('unknown: neither amd-smi nor rocm-smi is on this host');
   });
 
-  test('sees one without unique id by its number in ROCm', async () => {
+  it('names a device without unique id by its number in ROCm', async () => {
     const { unique_id: _id, ...files } = mi210.files;
     await host.onBus('0000:83:00.0', '1002', '740f', { ...mi210, files });
     await host.kernel(nodes([0x4300, 0x8300]));
     expect((await host.find())[0]).toMatchObject({ id: 'PCI-0000:83:00.0', visibleAs: '1' });
   });
 
-  test('believes the counts of errors of its driver', async () => {
+  it('takes the error counts of the driver', async () => {
     await host.onBus('0000:83:00.0', '1002', '740f', {
       ...mi210,
       files: { ...mi210.files, 'ras/umc_err_count': 'ue: 3\nce: 12', 'ras/gfx_err_count': 'ue: 0\nce: 0' },
@@ -104,7 +104,7 @@ describe('a host with AMD devices and no tool', () => {
     expect(sourceOf(device, 'health')).toBe('sysfs amdgpu: 3 uncorrectable memory errors');
   });
 
-  test('offers none that is partitioned: nothing names its parts', async () => {
+  it('does not offer a partitioned device: its parts have no names', async () => {
     await host.onBus('0000:83:00.0', '1002', '74a1', mi210);
     await host.kernel(nodes([0x8300, 0x8300]));
     const [device] = await host.find();
@@ -113,14 +113,14 @@ describe('a host with AMD devices and no tool', () => {
   });
 });
 
-describe('a host with Intel devices and no tool', () => {
+describe('findDevices without tools on a host with Intel devices', () => {
   const up = (more: Readonly<Record<string, string>> = {}) => ({
     kind: '0x038000',
     driver: 'xe',
     files: { 'drm/renderD129/uevent': '', ...more },
   });
 
-  test('counts them by address with those that are left out, as payloads are told to; the driver’s version is its own', async () => {
+  it('numbers them by address with those that are left out', async () => {
     await host.onBus('0000:00:02.0', '8086', '4680', { ...up(), kind: '0x030000' });
     await host.onBus('0000:29:00.0', '8086', '0bda', up({ 'tile0/physical_vram_size_bytes': '0xc00000000' }));
     await host.onBus('0000:9a:00.0', '8086', '0bda', { kind: '0x038000' });

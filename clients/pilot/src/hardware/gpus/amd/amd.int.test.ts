@@ -1,11 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { GpuHost, sourceOf } from '../../../testing/gpu-host.js';
 import * as amd from '../../../testing/gpu-samples/amd.js';
 
 const host = new GpuHost();
 
-describe('a host with AMD devices', () => {
-  test('is described by amd-smi; memory errors make a device unhealthy', async () => {
+describe('findDevices on a host with AMD devices', () => {
+  it('reads amd-smi; memory errors make a device unhealthy', async () => {
     await host.tool('amd-smi', [
       { to: 'static', says: amd.amdSmi.static },
       { to: 'metric', says: amd.amdSmi.metric },
@@ -28,7 +28,7 @@ describe('a host with AMD devices', () => {
     expect(sourceOf(devices[0], 'rocmVersion')).toBe('amd-smi version');
   });
 
-  test('that is partitioned: each partition is a device that a payload sees by its number', async () => {
+  it('offers each partition as a device that a payload sees by its number', async () => {
     await host.tool('amd-smi', [{ to: 'static', says: amd.partitioned }]);
     const devices = await host.find();
     expect(devices.map(({ id, visibleAs }) => [id, visibleAs])).toEqual([
@@ -44,7 +44,7 @@ describe('a host with AMD devices', () => {
     expect(given.map(({ id }) => id)).toEqual(['GPU-6f1f0a2b3c4d5e6f/1']);
   });
 
-  test('whose static facts leave out the partition, is asked for it as well', async () => {
+  it('asks for the partition if the static facts leave it out', async () => {
     await host.tool('amd-smi', [
       { to: 'static', says: amd.withoutPartition },
       { to: 'partition', says: amd.partitions },
@@ -57,7 +57,7 @@ describe('a host with AMD devices', () => {
     ]);
   });
 
-  test('is described by rocm-smi where there is no amd-smi; unknown names stay unknown', async () => {
+  it('reads rocm-smi without amd-smi; unknown names stay unknown', async () => {
     await host.onBus('0000:c7:00.0', '1002', '73df', { kind: '0x030000', driver: 'amdgpu' });
     await host.tool('rocm-smi', [{ to: '--showid', says: amd.rocmSmi }]);
     const devices = await host.find();
@@ -68,7 +68,7 @@ describe('a host with AMD devices', () => {
     expect(sourceOf(devices[1], 'gfxTarget')).toBe('unknown: rocm-smi does not report it');
   });
 
-  test('without any tool: memory and use come from the kernel, driver and ROCm are unknown', async () => {
+  it('reads memory and usage from the kernel without any tool', async () => {
     await host.onBus('0000:83:00.0', '1002', '740f', {
       kind: '0x038000',
       driver: 'amdgpu',

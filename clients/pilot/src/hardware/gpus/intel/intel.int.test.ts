@@ -1,11 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { GpuHost, sourceOf } from '../../../testing/gpu-host.js';
 import * as intel from '../../../testing/gpu-samples/intel.js';
 
 const host = new GpuHost();
 
-describe('a host with Intel devices', () => {
-  test('is described by xpu-smi; integrated devices and virtual functions are left out', async () => {
+describe('findDevices on a host with Intel devices', () => {
+  it('reads xpu-smi, without integrated devices and virtual functions', async () => {
     await host.tool('xpu-smi', [
       { to: 'discovery -j', says: intel.discovery },
       { to: 'discovery -d 0', says: intel.details },
@@ -31,7 +31,7 @@ describe('a host with Intel devices', () => {
     expect(sourceOf(devices[1], 'health')).toMatch(/^xpu-smi: memory is critical/);
   });
 
-  test('whose health xpu-smi may not ask: the driver’s word counts, and without it nothing is known', async () => {
+  it('takes the driver’s health if xpu-smi may not read it, and knows none without it', async () => {
     await host.onBus('0000:29:00.0', '8086', '0bda', {
       ...{ kind: '0x038000', driver: 'i915' },
       files: { 'drm/renderD128/dev': '226:128' },
@@ -48,7 +48,7 @@ describe('a host with Intel devices', () => {
     expect(sourceOf(other, 'health')).toBe('unknown: xpu-smi health does not report it');
   });
 
-  test('without any tool: local memory comes from the kernel, of i915 or of xe', async () => {
+  it('reads local memory of i915 and xe from the kernel without any tool', async () => {
     await host.onBus('0000:29:00.0', '8086', '56c0', {
       kind: '0x038000',
       driver: 'i915',

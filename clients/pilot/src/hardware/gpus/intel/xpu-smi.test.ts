@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import * as intel from '../../../testing/gpu-samples/intel.js';
 import { jsonIn } from '../tool-json.js';
 import {
@@ -10,8 +10,8 @@ import {
   xpuWell,
 } from './xpu-smi.js';
 
-describe('xpu-smi', () => {
-  test('lists physical devices', () => {
+describe('parsers of xpu-smi', () => {
+  it('list physical devices', () => {
     expect(
       parseXpuDiscovery(jsonIn(intel.discovery)).map(({ index, facts }) => [index, facts.pciId]),
     ).toEqual([
@@ -21,7 +21,7 @@ describe('xpu-smi', () => {
     ]);
   });
 
-  test('tells driver, memory and ECC of one', () => {
+  it('read driver, memory and ECC of one', () => {
     expect(parseXpuDetails(jsonIn(intel.details))).toMatchObject({
       driverVersion: 'I915_23.10.32_PSB_231129.32',
       memoryMiB: 49152,
@@ -33,19 +33,19 @@ describe('xpu-smi', () => {
     ]);
   });
 
-  test('tells what one does, tile by tile where the device is not told as a whole', () => {
+  it('read statistics, by tile if there are none for the device', () => {
     expect(parseXpuStats(jsonIn(intel.stats))).toEqual({ memoryUsedMiB: 2048, utilisation: 0.635 });
     expect(parseXpuStats(jsonIn(intel.tileStats))).toEqual({ memoryUsedMiB: 1500, utilisation: 0.75 });
     expect(parseXpuStats(undefined)).toEqual({ memoryUsedMiB: undefined, utilisation: undefined });
   });
 
-  test('tells the same in the words of release 2, of one device or in a list', () => {
+  it('read statistics of release 2, of one device or in a list', () => {
     const expected = { memoryUsedMiB: 1500, utilisation: 0.75 };
     expect(parseXpuStats(jsonIn(intel.newStats))).toEqual(expected);
     expect(parseXpuStats(jsonIn(`[${intel.newStats}]`))).toEqual(expected);
   });
 
-  test('tells of a device that is not in its normal state', () => {
+  it('read a device that is not in its normal state', () => {
     const state = (word: string) =>
       parseXpuDiscovery(jsonIn(`{"device_list": [{"device_id": 0, "device_state": "${word}"}]}`))[0]?.fault;
     expect(state('survivability mode (firmware update and cold reset are recommended)')).toMatch(
@@ -54,7 +54,7 @@ describe('xpu-smi', () => {
     expect([state('normal'), state('')]).toEqual([undefined, undefined]);
   });
 
-  test('tells what is critical', () => {
+  it('read critical components', () => {
     expect(parseXpuHealth(jsonIn(intel.health('Critical')))).toBe(
       'memory is critical: The memory has uncorrectable errors.',
     );

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { GpuHost, sourceOf } from '../../../testing/gpu-host.js';
 import {
   gpuXml,
@@ -13,8 +13,8 @@ import {
 
 const host = new GpuHost();
 
-describe('a host with NVIDIA devices', () => {
-  test('of two models, one of them divided: slices stand for it, with the facts of their device', async () => {
+describe('findDevices on a host with NVIDIA devices', () => {
+  it('offers slices instead of a divided GPU, with the facts of the GPU', async () => {
     await host.nvidiaSmi();
     const devices = await host.find();
     expect(devices.map(({ id }) => id)).toEqual([...mixedIds.slices, mixedIds.t4]);
@@ -43,7 +43,7 @@ describe('a host with NVIDIA devices', () => {
     expect(sourceOf(devices[3], 'memoryMiB')).toBe('nvidia-smi --query-gpu');
   });
 
-  test('of which pairs are linked: the pairs have a group each', async () => {
+  it('gives each linked pair a group', async () => {
     const uuid = (index: number): string => `GPU-0000000${index}-0000-0000-0000-000000000000`;
     const line = (index: number): string =>
       `${index}, ${uuid(index)}, NVIDIA RTX A6000, 00000000:0${index}:00.0, 0x223010DE, 49140, 1, 0, 575.57.08, Disabled, [N/A], 8.6`;
@@ -57,7 +57,7 @@ describe('a host with NVIDIA devices', () => {
     expect(groups).toEqual(['nvlink:0,1', 'nvlink:0,1', 'nvlink:2,3', 'nvlink:2,3']);
   });
 
-  test('whose old driver does not know a field: that fact alone is unknown', async () => {
+  it('leaves a field unknown that an old driver does not know', async () => {
     const fields = mixed.query
       .split('\n')
       .map((line) => line.split(', ').slice(0, -1).join(', '))
@@ -75,7 +75,7 @@ describe('a host with NVIDIA devices', () => {
     expect(sourceOf(slice, 'computeCapability')).toMatch(/^unknown: /);
   });
 
-  test('with MIG enabled and no instance: the device cannot be used, and says why', async () => {
+  it('reports a device with MIG enabled and no instance as unhealthy', async () => {
     await host.nvidiaSmi({
       query: { says: mixed.query.split('\n')[0] ?? '' },
       xml: {
@@ -98,7 +98,7 @@ describe('a host with NVIDIA devices', () => {
     expect(sourceOf(device, 'health')).toBe('nvidia-smi -q -x: MIG is enabled and there is no instance');
   });
 
-  test('one of which fell off the bus of its driver: the kernel still sees it, and it is unhealthy', async () => {
+  it('reports a device that fell off the bus of its driver as unhealthy', async () => {
     await host.onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
     await host.onBus('0000:3b:00.0', '10de', '1eb8', { driver: 'nvidia' });
     const [a100 = ''] = mixed.query.split('\n');
@@ -115,18 +115,16 @@ describe('a host with NVIDIA devices', () => {
     expect(devices.filter(({ health }) => health === 'HEALTHY')).toHaveLength(3);
   });
 
-  test('whose tool hangs: it is given up in time, and the devices are unhealthy', async () => {
+  it('gives up a tool that hangs, and reports the devices as unhealthy', async () => {
     await host.onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
     await host.nvidiaSmi({ query: { says: '', hangs: true } });
-    const startedAt = performance.now();
     const devices = await host.find({ timeoutMs: 300 });
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
     expect(devices).toMatchObject([{ id: 'PCI-0000:01:00.0', health: 'UNHEALTHY' }]);
     expect(sourceOf(devices[0], 'health')).toContain('nvidia-smi: no answer within 0.3 s');
     expect(sourceOf(devices[0], 'driverVersion')).toBe('unknown: nvidia-smi: no answer within 0.3 s');
   });
 
-  test('whose second tool hangs: what the others said stands, and a GPU that is divided is its slices', async () => {
+  it('keeps the other outputs if the second tool hangs', async () => {
     await host.nvidiaSmi({ xml: { says: '', hangs: true } });
     const devices = await host.find({ timeoutMs: 1000 });
     expect(devices.map(({ id, parentId, health }) => [id, parentId, health])).toEqual([
@@ -139,7 +137,7 @@ describe('a host with NVIDIA devices', () => {
     expect(sourceOf(devices[3], 'cudaVersion')).toBe('unknown: nvidia-smi -q -x: no answer within 1 s');
   });
 
-  test('of which nothing but its mode is told: a divided GPU is not offered whole', async () => {
+  it('does not offer a divided GPU whole if only its mode is known', async () => {
     await host.nvidiaSmi({ xml: { says: '', exitCode: 255 }, list: { says: '', exitCode: 255 } });
     const [divided, t4] = await host.find();
     expect(divided).toMatchObject({ id: mixedIds.a100, partitionMode: 'MIG', health: 'UNHEALTHY' });
@@ -147,7 +145,7 @@ describe('a host with NVIDIA devices', () => {
     expect(t4).toMatchObject({ id: mixedIds.t4, health: 'HEALTHY' });
   });
 
-  test('whose library is of another version than its driver: the reason is told, not the line after it', async () => {
+  it('reports the reason if library and driver differ', async () => {
     await host.onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
     const says = 'Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 535.161';
     await host.tool('nvidia-smi', [{ to: '', says, exitCode: 18 }]);
@@ -156,7 +154,7 @@ describe('a host with NVIDIA devices', () => {
     expect(sourceOf(device, 'health')).toMatch(/exit code 18: .*Driver\/library version mismatch$/);
   });
 
-  test('without a driver that answers: unhealthy, with the tool’s own words', async () => {
+  it('reports the tool’s message without a driver', async () => {
     await host.onBus('0000:01:00.0', '10de', '20b2');
     await host.tool('nvidia-smi', [{ to: '', says: noDriver, exitCode: 9 }]);
     const [device] = await host.find();
@@ -164,7 +162,7 @@ describe('a host with NVIDIA devices', () => {
     expect(sourceOf(device, 'health')).toContain("couldn't communicate with the NVIDIA driver");
   });
 
-  test('without any tool: the bus names the devices, the driver is unknown and says so', async () => {
+  it('takes the names from the bus without any tool', async () => {
     await host.onBus('0000:01:00.0', '10de', '20b2', { driver: 'nvidia' });
     const [device] = await host.find();
     expect(device).toMatchObject({
@@ -180,7 +178,7 @@ describe('a host with NVIDIA devices', () => {
     expect(sourceOf(device, 'pciId')).toBe('/sys/bus/pci/devices');
   });
 
-  test('offers only what a batch system gave this pilot', async () => {
+  it('offers only what a batch system gave this pilot', async () => {
     await host.nvidiaSmi();
     const ids = async (words: string): Promise<string[]> =>
       (await host.find({ visible: { NVIDIA: words } })).map(({ id }) => id);

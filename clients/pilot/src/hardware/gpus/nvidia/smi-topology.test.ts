@@ -1,9 +1,9 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { pairsTopology } from '../../../testing/gpu-samples/nvidia.js';
 import { parseSmiTopology } from './smi-topology.js';
 
-describe('nvidia-smi topo -m', () => {
-  test('devices with links are in one set, however the others are connected', () => {
+describe('parseTopology', () => {
+  it('puts linked devices into one set', () => {
     expect(parseSmiTopology(pairsTopology)).toEqual([
       [0, 1],
       [2, 3],
@@ -19,7 +19,7 @@ describe('nvidia-smi topo -m', () => {
     return [`\t${all.map((index) => `GPU${index}`).join('\t')}`, ...all.map(line)].join('\n');
   };
 
-  test('GPUs that reach each other only over a third are not in one set', () => {
+  it('separates GPUs that reach each other only over a third', () => {
     expect(
       parseSmiTopology(
         drawn(3, [
@@ -41,7 +41,7 @@ describe('nvidia-smi topo -m', () => {
     ).toEqual([[1, 2, 3]]);
   });
 
-  test('a cube of two meshes, as eight V100 are, is two sets of four', () => {
+  it('splits a cube of two meshes, as of eight V100, into two sets of four', () => {
     const mesh = (from: number): [number, number][] =>
       [
         [0, 1],
@@ -58,13 +58,13 @@ describe('nvidia-smi topo -m', () => {
     ]);
   });
 
-  test('all GPUs behind a switch are one set', () => {
+  it('puts all GPUs behind a switch into one set', () => {
     const all = Array.from({ length: 16 }, (_, index) => index);
     const links = all.flatMap((a) => all.slice(a + 1).map((b): [number, number] => [a, b]));
     expect(parseSmiTopology(drawn(16, links))).toEqual([all]);
   });
 
-  test('without links there is no set', () => {
+  it('finds no set without links', () => {
     expect(parseSmiTopology(pairsTopology.replaceAll('NV4', 'PHB'))).toEqual([]);
     expect(parseSmiTopology('')).toEqual([]);
   });

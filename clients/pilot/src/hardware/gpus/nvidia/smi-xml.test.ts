@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   doubleBitErrors,
   fabric,
@@ -12,8 +12,8 @@ import {
 } from '../../../testing/gpu-samples/nvidia.js';
 import { parseSmiXml } from './smi-xml.js';
 
-describe('nvidia-smi -q -x', () => {
-  test('tells driver and CUDA of the host, and the slices of a divided device', () => {
+describe('parseXml of nvidia-smi -q -x', () => {
+  it('reads driver, CUDA and the slices of a divided device', () => {
     const [a100, t4] = parseSmiXml(mixed.xml);
     expect(a100).toMatchObject({
       uuid: mixedIds.a100,
@@ -39,7 +39,7 @@ describe('nvidia-smi -q -x', () => {
   const one = (more: string): ReturnType<typeof parseSmiXml>[number] | undefined =>
     parseSmiXml(smiXml([gpuXml({ ...a30, more })]))[0];
 
-  test.each([
+  it.each([
     ['a reset is required', '<gpu_reset_status><reset_required>Yes</reset_required></gpu_reset_status>'],
     ['remapping of memory rows has failed', remappedRows('No', 'Yes')],
     ['remapping of memory rows needs a reset', remappedRows('Yes', 'No')],
@@ -66,11 +66,11 @@ describe('nvidia-smi -q -x', () => {
       'a reset is recommended',
       '<gpu_reset_status><reset_required>No</reset_required><drain_and_reset_recommended>Yes</drain_and_reset_recommended></gpu_reset_status>',
     ],
-  ])('%s', (fault, more) => {
+  ])('finds: %s', (fault, more) => {
     expect(one(more)?.fault).toBe(fault);
   });
 
-  test.each([
+  it.each([
     ['errors before the driver was loaded', volatileErrors(0)],
     ['counters of a generation without errors', doubleBitErrors(0)],
     ['rows that were remapped in the past', remappedRows('No', 'No')],
@@ -85,11 +85,11 @@ describe('nvidia-smi -q -x', () => {
       '<gpu_reset_status><reset_required>Requested functionality has been deprecated</reset_required></gpu_reset_status>',
     ],
     ['a change of ECC that waits for a reset', '<ecc_mode><pending_ecc>Disabled</pending_ecc></ecc_mode>'],
-  ])('%s are no fault', (_what, more) => {
+  ])('ignores %s', (_what, more) => {
     expect(one(more)?.fault).toBeUndefined();
   });
 
-  test.each([
+  it.each([
     '<unknown>',
     '/home/R&D/<cut>/reco --cut "x<3"',
     '/tmp/GPU is lost/run',
@@ -106,7 +106,7 @@ describe('nvidia-smi -q -x', () => {
     expect(second?.uuid).toBe('GPU-2');
   });
 
-  test('knows a driver for virtual machines: programs on the host are nothing to it', () => {
+  it('marks GPUs of a driver for virtual machines as unusable', () => {
     const more =
       '<gpu_virtualization_mode><virtualization_mode>Host VGPU</virtualization_mode></gpu_virtualization_mode>';
     const fault = (cuda: string) =>
@@ -115,15 +115,15 @@ describe('nvidia-smi -q -x', () => {
     expect(fault('13.0')).toBeUndefined();
   });
 
-  test('tells driver and CUDA in the words of drivers since 610', () => {
+  it('reads driver and CUDA in the form of drivers since 610', () => {
     const text = smiXml([gpuXml({ ...a30, more: '' })], '610.57.04', '13.3')
       .replaceAll('driver_version', 'kmd_version')
       .replaceAll('cuda_version', 'cuda_umd_version');
     expect(parseSmiXml(text)[0]?.facts).toMatchObject({ driverVersion: '610.57.04', cudaVersion: '13.3' });
   });
 
-  test.each(['', 'not xml', '<other></other>', '<nvidia_smi_log><gpu id="x">', mixed.xml.slice(0, 900)])(
-    'a text that is no whole log gives no device, and no error',
+  it.each(['', 'not xml', '<other></other>', '<nvidia_smi_log><gpu id="x">', mixed.xml.slice(0, 900)])(
+    'finds no device in an incomplete log',
     (text) => {
       expect(() => parseSmiXml(text)).not.toThrow();
     },
