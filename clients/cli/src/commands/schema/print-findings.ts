@@ -8,6 +8,9 @@ import { type Output, printLine } from '../../output.js';
 
 type Use = NonNullable<CliSchemaChangeFragment['use']>;
 
+/** A rule as the docs spell it. */
+const ruleName = (rule: string): string => rule.toLowerCase().replaceAll('_', '-');
+
 /** Prints a check: each finding with its fix, then the changes it would make. */
 export function tellCheck(output: Output, check: CliSchemaCheckFragment): void {
   const against = check.againstVersion === 0 ? 'an empty graph' : `version ${check.againstVersion}`;
@@ -16,7 +19,7 @@ export function tellCheck(output: Output, check: CliSchemaCheckFragment): void {
     : `breaks ${check.findings.length} ${plural(check.findings.length, 'rule')}`;
   printLine(output, `${check.subgraph} ${verdict}, checked against ${against}.`);
   for (const { rule, where, message, cure } of check.findings) {
-    printLine(output, `\n✗ ${where}: ${rule}\n  ${message}\n  Cure: ${cure}`);
+    printLine(output, `\n✗ ${where}: ${ruleName(rule)}\n  ${message}\n  Cure: ${cure}`);
   }
   if (check.findings.length > 0 && check.changes.length > 0) printLine(output, '');
   tellChanges(output, check.changes);
