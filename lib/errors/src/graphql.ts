@@ -3,6 +3,7 @@ import type { ErrorCode } from './catalogue.js';
 import { isDomainError, type DomainError } from './domain-error.js';
 import { lookUp } from './registry.js';
 import { plain } from './show.js';
+import { translateError } from './translators.js';
 
 /** What `toGraphQLError` needs to know beside the error. */
 export interface ToGraphQLErrorOptions {
@@ -36,7 +37,7 @@ function findDomainError(error: unknown): DomainError | undefined {
   let current = error;
   for (let depth = 0; depth < 8; depth++) {
     if (isDomainError(current)) return current;
-    if (!(current instanceof GraphQLError)) return undefined;
+    if (!(current instanceof GraphQLError)) return translateError(current);
     current = current.originalError;
   }
   return undefined;

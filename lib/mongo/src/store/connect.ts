@@ -1,7 +1,8 @@
-import { DomainError } from '@rhizome/errors';
+import { DomainError, registerErrorTranslator } from '@rhizome/errors';
 import { scrubText } from '@rhizome/log';
 import { MongoClient, type MongoClientOptions } from 'mongodb';
 import { refuseClosingSockets } from './closing-sockets.js';
+import { storeUnreachable } from './unreachable.js';
 
 /** How to connect. */
 export interface ConnectOptions {
@@ -24,6 +25,7 @@ export interface ConnectOptions {
  */
 export async function connectMongo(options: ConnectOptions): Promise<MongoClient> {
   refuseClosingSockets();
+  registerErrorTranslator(storeUnreachable);
   const { uri, appName, maxPoolSize, serverSelectionTimeoutMs = 10_000, driver } = options;
   let client: MongoClient | undefined;
   try {
