@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 
 const key = (): string => `key ${(serial += 1)}`;
-const deadline = { deadlineMs: 20_000 };
+const deadline = { deadlineMs: 60_000 };
 
 async function submit(count: number, over: Partial<JobSpec> = {}, experiment = 'alpha'): Promise<string[]> {
   const jobs = Array.from({ length: count }, () => aSpec(over));
@@ -332,5 +332,25 @@ describe('retry', () => {
       async () => (await shared.read(byOriginal.get(child)?._id ?? '')).state === 'ACTIVATED',
       deadline,
     );
+  });
+
+  test('with more dependents than fit into memory as documents at once', async () => {
+    const [parent = ''] = await submit(1);
+    for (let page = 0; page < 11; page += 1) await submit(1000, { dependsOn: [parent] });
+    await live(process.writer, [parent], 'FAILED');
+    const jobs = shared.db.collection<{ _id: string; retryOf: string; dependsOn: string[] }>('jobs');
+    const closed = { 'transitions.reason': `its parent ${parent} ended as FAILED` };
+    await waitFor(
+      'the children to be closed',
+      async () => (await jobs.countDocuments(closed)) === 11_000,
+      deadline,
+    );
+    const answer = await change('RETRY', ofIds([parent], { includeDependents: true }, key()));
+    expect(answer).toMatchObject({ changedCount: 11_001, changedIds: null, refusedCount: 0 });
+    const [copy] = await jobs.find({ retryOf: parent }).toArray();
+    const copies = await jobs.find({ dependsOn: copy?._id ?? '' }, { projection: { retryOf: 1 } }).toArray();
+    const children = await jobs.find({ dependsOn: parent }, { projection: { _id: 1 } }).toArray();
+    expect(new Set(copies.map(({ retryOf }) => retryOf))).toEqual(new Set(children.map(({ _id }) => _id)));
+    expect(copies).toHaveLength(11_000);
   });
 });

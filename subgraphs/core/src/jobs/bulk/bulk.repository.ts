@@ -4,6 +4,8 @@ import type { BulkOutcome } from './bulk.types.js';
 
 const duplicateKey = 11_000;
 const keptRefusals = 100;
+/** Ids of changed jobs that are kept; of more only the number. */
+const keptChanges = 10_000;
 /** A runner that is not heard of so long is replaced. */
 const runnerMs = 10_000;
 
@@ -88,7 +90,9 @@ export class BulkRepository {
       $inc: { changedCount: outcome.changed.length, refusedCount: outcome.refused.length, ...byReason },
       $push: {
         refusals: { $each: [...outcome.refused], $slice: keptRefusals },
-        ...(keepIds ? { changedIds: { $each: [...outcome.changed] } } : {}),
+        ...(keepIds && outcome.changed.length <= keptChanges
+          ? { changedIds: { $each: [...outcome.changed] } }
+          : {}),
       },
       $unset: { page: '' },
     } as UpdateFilter<BulkOperationDocument>);

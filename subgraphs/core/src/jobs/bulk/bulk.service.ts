@@ -212,7 +212,7 @@ function answerOf(operation: BulkOperationDocument, { selection }: BulkInput): B
   return {
     changedCount,
     refusedCount,
-    changedIds: showsIds && !isBackground ? changedIds : null,
+    changedIds: showsIds && !isBackground && changedIds.length === changedCount ? changedIds : null,
     refusedByReason,
     refusals,
     operation: isBackground || state === 'RUNNING' ? operation : null,

@@ -21,8 +21,8 @@ export interface JobCopiesOptions {
   readonly clock: Clock;
 }
 
-/** Copies at most that the dependents of one page may add up to. */
-const maxCopies = 10_000;
+/** Jobs read, copied and written at once: of the others only the ids are in memory. */
+const chunkSize = 1000;
 
 /** Makes the copies. */
 export class JobCopies {
@@ -37,9 +37,19 @@ export class JobCopies {
     const order = [...new Set(ids)];
     const refused: BulkRefusal[] = [];
     const sources = await this.#sources(bulk, order, refused);
-    if (bulk.parameters.includeDependents) await this.#addDependents(bulk, sources);
-    const copies = await this.#copy(bulk, [...sources.values()]);
-    return { changed: copies, refused };
+    const all = new Set(sources.keys());
+    if (bulk.parameters.includeDependents) await this.#addDependents(bulk, all);
+    const changed: string[] = [];
+    // Parents have smaller ids than their children, so that copies of parents are written first.
+    const sorted = all.size > sources.size ? [...all].sort() : [...all];
+    for (let start = 0; start < sorted.length; start += chunkSize) {
+      const chunk = sorted.slice(start, start + chunkSize);
+      const known = chunk.flatMap((id) => sources.get(id) ?? []);
+      const rest = chunk.filter((id) => !sources.has(id));
+      const read = rest.length > 0 ? await this.#sources(bulk, rest, []) : new Map<string, JobDocument>();
+      changed.push(...(await this.#copy(bulk, [...known, ...read.values()], all)));
+    }
+    return { changed, refused };
   }
 
   async #sources(
@@ -61,22 +71,36 @@ export class JobCopies {
     return sources;
   }
 
-  /** Children that were closed because of the sources, their children, and so on; those that the caller may not retry are left out. */
-  async #addDependents(bulk: BulkJob, sources: Map<string, JobDocument>): Promise<void> {
-    let parents = [...sources.keys()];
-    while (parents.length > 0 && sources.size < maxCopies) {
-      const children = await this.#options.jobs.closedChildren(parents, maxCopies - sources.size);
-      const fresh = children.map(({ _id }) => _id).filter((id) => !sources.has(id));
-      const added = await this.#sources(bulk, fresh, []);
-      added.forEach((job, id) => sources.set(id, job));
-      parents = [...added.keys()];
+  /** Children that were closed because of these jobs, their children, and so on; those that the caller may not retry are left out. */
+  async #addDependents(bulk: BulkJob, all: Set<string>): Promise<void> {
+    let parents = [...all];
+    while (parents.length > 0) {
+      const next: string[] = [];
+      for (let start = 0; start < parents.length; start += chunkSize) {
+        const children = this.#options.jobs.closedChildren(
+          parents.slice(start, start + chunkSize),
+          chunkSize,
+        );
+        for await (const ids of children) {
+          const fresh = [...new Set(ids)].filter((id) => !all.has(id));
+          for (const id of (await this.#sources(bulk, fresh, [])).keys()) {
+            all.add(id);
+            next.push(id);
+          }
+        }
+      }
+      parents = next;
     }
   }
 
-  async #copy(bulk: BulkJob, sources: readonly JobDocument[]): Promise<readonly string[]> {
+  async #copy(
+    bulk: BulkJob,
+    sources: readonly JobDocument[],
+    all: ReadonlySet<string>,
+  ): Promise<readonly string[]> {
     const { jobs, dependencies, clock } = this.#options;
     const copyOf = (id: string) => retryJobId(bulk.operationId ?? '', id, bulk.createdAt);
-    const renamed = await this.#renamedParents(sources, copyOf);
+    const renamed = await this.#renamedParents(sources, all, copyOf);
     const firsts = await this.#replaceInTasks(sources, copyOf);
     const states = await jobs.parents([
       ...new Set(sources.flatMap(({ dependsOn }) => dependsOn.filter((id) => !renamed.has(id)))),
@@ -113,9 +137,9 @@ export class JobCopies {
   /** Parents that this operation copies, too, here or on an earlier page: the copy waits for the copy. */
   async #renamedParents(
     sources: readonly JobDocument[],
+    here: ReadonlySet<string>,
     copyOf: (id: string) => string,
   ): Promise<ReadonlyMap<string, string>> {
-    const here = new Set(sources.map(({ _id }) => _id));
     const parents = [...new Set(sources.flatMap(({ dependsOn }) => dependsOn))];
     const elsewhere = parents.filter((id) => !here.has(id));
     const existing = await this.#options.jobs.existing(elsewhere.map(copyOf));

@@ -241,15 +241,17 @@ export class JobsRepository {
     return modifiedCount;
   }
 
-  /** Children that were closed while they waited for one of the parents. */
-  async closedChildren(
-    parentIds: readonly string[],
-    limit: number,
-  ): Promise<readonly Pick<JobDocument, '_id'>[]> {
+  /** Ids of children that were closed while they waited for one of the parents, page by page. */
+  async *closedChildren(parentIds: readonly string[], pageSize: number): AsyncGenerator<readonly string[]> {
     const lookup = { $in: parentIds.map(parentKey) };
-    return this.#jobs
-      .find({ lookup, state: 'CLOSED' }, { projection: { _id: 1 }, limit, hint: jobIndex.lookup })
-      .toArray();
+    const options = { projection: { _id: 1 }, batchSize: pageSize, hint: jobIndex.lookup } as const;
+    let page: string[] = [];
+    for await (const { _id } of this.#jobs.find({ lookup, state: 'CLOSED' }, options)) {
+      if (page.push(_id) < pageSize) continue;
+      yield page;
+      page = [];
+    }
+    if (page.length > 0) yield page;
   }
 
   /** PENDING jobs whose backoff ends at or before a time, the earliest first. */

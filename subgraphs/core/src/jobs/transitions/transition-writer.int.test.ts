@@ -38,7 +38,7 @@ describe('a life', () => {
         await world.jobs.updateOne({ _id: id }, { $set: { name: `renamed ${(renamed += 1)}` } });
         return isOpen;
       },
-      { deadlineMs: 5000 },
+      { deadlineMs: 60_000 },
     );
     const writer = world.writerOn();
     await writer.apply([grant(id, 8)]);
@@ -86,7 +86,7 @@ describe('a life', () => {
       'SENT',
       'STARTING',
     ]);
-    await waitFor('seven events', () => events.length >= 7, { deadlineMs: 5000 });
+    await waitFor('seven events', () => events.length >= 7, { deadlineMs: 60_000 });
     expect(events).toHaveLength(7);
     for (const [position, event] of events.entries()) {
       expect(event).toMatchObject({

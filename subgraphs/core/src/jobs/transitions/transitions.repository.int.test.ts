@@ -46,7 +46,7 @@ beforeAll(async () => {
     '--nounixsocket',
   ];
   const mongod = spawnProcess({ name: 'mongod', command: await resolveMongod(), args });
-  await mongod.line(/Waiting for connections/, 30_000);
+  await mongod.line(/Waiting for connections/, 60_000);
   address = `127.0.0.1:${port}/`;
   const first = await client('');
   await first.db('admin').command({ createUser: 'root', pwd: 'secret', roles: ['root'] });
