@@ -1,5 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { amountsOf, checkProductionTask, productionTaskRules, stateOf } from './production-task.js';
+import {
+  amountsOf,
+  checkProductionTask,
+  placementOf,
+  productionTaskRules,
+  stateOf,
+} from './production-task.js';
 import type { ProductionTaskDocument } from './production-task.document.js';
 import type { SubmitAtlasTaskInput } from './types.generated.js';
 
@@ -39,6 +45,15 @@ const task = (
 });
 
 describe('a production task', () => {
+  test('explains where its jobs run by the selector that they have', async () => {
+    const released = task({ release: '25.0' });
+    const { template } = await productionTaskRules.toTask(released);
+    expect(placementOf(released)).toEqual([
+      { text: expect.stringContaining('25.0'), selector: template.requirements?.selector },
+    ]);
+    expect(placementOf(task({}))).toEqual([]);
+  });
+
   test('becomes one task of core with a variant for each further step', async () => {
     const core = await productionTaskRules.toTask(
       task({ seed: 100, release: '25.0', share: 'production', cores: 4 }),

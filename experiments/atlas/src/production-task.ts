@@ -11,7 +11,12 @@ import {
 } from '@rhizome/experiment';
 import { isLastSplit, jobAt, jobCount, jobsPerStep } from './chain.js';
 import { type ProductionTaskDocument, steps, type StoredTransform } from './production-task.document.js';
-import type { SubmitAtlasTaskInput, AtlasTaskState, AtlasTransformInput } from './types.generated.js';
+import type {
+  SubmitAtlasTaskInput,
+  AtlasTaskState,
+  AtlasTransformInput,
+  PlacementRule,
+} from './types.generated.js';
 
 /** The label by which a job names its production task. */
 export const taskLabel = 'atlas-task';
@@ -119,17 +124,8 @@ function storedTransform({
 }
 
 function coreTaskOf(task: ProductionTaskDocument): CoreTask {
-  const {
-    campaign,
-    requestId,
-    physicsShort,
-    cores,
-    memoryMiB,
-    walltimeSeconds,
-    maxAttempts,
-    release,
-    share,
-  } = task;
+  const { campaign, requestId, physicsShort, cores, memoryMiB, walltimeSeconds, maxAttempts, share } = task;
+  const [rule] = placementOf(task);
   const shapes = task.transforms.map(({ step, command, arguments: given, outputs }) => ({
     name: `${physicsShort} ${step.toLowerCase()} {{index}}`,
     payload: { command, arguments: [...given], outputs: [...outputs] },
@@ -146,13 +142,20 @@ function coreTaskOf(task: ProductionTaskDocument): CoreTask {
       ],
       requirements: {
         ...{ cores, memoryMiB, walltimeSeconds },
-        ...(release === undefined ? {} : { selector: workerLabel('atlas-release', release) }),
+        ...(rule?.selector == null ? {} : { selector: rule.selector }),
       },
       retry: { maxAttempts },
     },
     variants,
     parameterSets: Array.from({ length: task.totalJobs }, (_, index) => parameterSet(task, index)),
   };
+}
+
+/** The rules about where the jobs of a task are run, as they are in their selector. */
+export function placementOf({ release }: Pick<ProductionTaskDocument, 'release'>): readonly PlacementRule[] {
+  if (release === undefined) return [];
+  const text = `Only workers with the label atlas-release=${release}: the task requires this software release.`;
+  return [{ text, selector: workerLabel('atlas-release', release) }];
 }
 
 function parameterSet(

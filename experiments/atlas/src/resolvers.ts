@@ -6,7 +6,7 @@ import { connection, representationAsIs } from '@rhizome/subgraph';
 import { jobAt } from './chain.js';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
-import { checkProductionTask, stateOf } from './production-task.js';
+import { checkProductionTask, stateOf, placementOf } from './production-task.js';
 import { type ProductionTaskDocument, productionTasksCollection } from './production-task.document.js';
 import type { Resolvers } from './types.generated.js';
 
@@ -88,6 +88,7 @@ export const resolvers: Resolvers = {
       return step === 'MERGE' ? null : firstEvent;
     },
     events: ({ submission, index }) => jobAt(submission, index).events,
+    placement: ({ submission }) => placementOf(submission),
   },
 };
 

@@ -24,12 +24,14 @@ export type Scalars = {
 };
 
 /** ATLAS details of a job. */
-export type AtlasJob = {
+export type AtlasJob = PlacementExplained & {
   readonly __typename?: 'AtlasJob';
   /** The number of events; all for the merge. */
   readonly events: Scalars['Int']['output'];
   /** The first event, from 0; null for the merge. */
   readonly firstEvent?: Maybe<Scalars['Int']['output']>;
+  /** Rules about where the job runs: the software release its workers must have. */
+  readonly placement: ReadonlyArray<PlacementRule>;
   /** The step. */
   readonly step: AtlasStep;
   /** The production task it belongs to. */
@@ -421,7 +423,7 @@ export type FederationReferenceTypes = {
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
   Node: ( AtlasTaskMapper & { __typename: 'AtlasTask' } );
-  PlacementExplained: never;
+  PlacementExplained: ( AtlasJobMapper & { __typename: 'AtlasJob' } );
   UserError: ( Omit<SubmitAtlasTaskUserError, 'code'> & { code: _RefType['SubmitAtlasTaskUserErrorCode'] } & { __typename: 'SubmitAtlasTaskUserError' } );
 };
 
@@ -513,8 +515,10 @@ export type resumableDirectiveResolver<Result, Parent, ContextType = Context, Ar
 export type AtlasJobResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AtlasJob'] = ResolversParentTypes['AtlasJob']> = {
   events?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   firstEvent?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  placement?: Resolver<ReadonlyArray<ResolversTypes['PlacementRule']>, ParentType, ContextType>;
   step?: Resolver<ResolversTypes['AtlasStep'], ParentType, ContextType>;
   task?: Resolver<ResolversTypes['AtlasTask'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type AtlasQueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AtlasQuery'] = ResolversParentTypes['AtlasQuery']> = {
@@ -594,7 +598,7 @@ export type PageInfoResolvers<ContextType = Context, ParentType extends Resolver
 };
 
 export type PlacementExplainedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementExplained'] = ResolversParentTypes['PlacementExplained']> = {
-  __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AtlasJob', ParentType, ContextType>;
 };
 
 export type PlacementRuleResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementRule'] = ResolversParentTypes['PlacementRule']> = {

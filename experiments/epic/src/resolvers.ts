@@ -6,7 +6,7 @@ import { positionsPage } from '@rhizome/mongo';
 import { connection, representationAsIs } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import { errors } from './errors.js';
-import { checkRun, framesOf, groupCount, phaseOf } from './run.js';
+import { checkRun, framesOf, groupCount, phaseOf, placementOf } from './run.js';
 import { type RunDocument, runsCollection } from './run.document.js';
 import type { EpicGroupState, Resolvers } from './types.generated.js';
 
@@ -105,6 +105,7 @@ export const resolvers: Resolvers = {
   EpicJob: {
     run: run.ofPlace,
     group: (place) => (place.index < groupCount(place.submission) ? place : null),
+    placement: ({ submission }) => placementOf(submission),
   },
 };
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { amountsOf, checkRun, framesOf, groupCount, phaseOf, runRules } from './run.js';
+import { amountsOf, checkRun, framesOf, groupCount, phaseOf, placementOf, runRules } from './run.js';
 import type { RunDocument } from './run.document.js';
 import type { SubmitEpicRunInput } from './types.generated.js';
 
@@ -63,6 +63,15 @@ describe('a run', () => {
     expect(task.template.requirements?.selector).toBe(
       'worker.labels["epic-detector"] == "epic_craterlake_18x275"',
     );
+  });
+
+  test('explains where its jobs run by the selector that they have', async () => {
+    const required = run({ requireDetectorLabel: true });
+    const { template } = await runRules.toTask(required);
+    expect(placementOf(required)).toEqual([
+      { text: expect.stringContaining('epic_craterlake_18x275'), selector: template.requirements?.selector },
+    ]);
+    expect(placementOf(run({}))).toEqual([]);
   });
 
   test.each([

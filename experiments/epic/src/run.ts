@@ -10,7 +10,7 @@ import {
   workerLabel,
 } from '@rhizome/experiment';
 import type { RunDocument } from './run.document.js';
-import type { EpicRunPhase, SubmitEpicRunInput } from './types.generated.js';
+import type { EpicRunPhase, PlacementRule, SubmitEpicRunInput } from './types.generated.js';
 
 /** The label by which a job names its run. */
 export const runLabel = 'epic-run';
@@ -160,9 +160,8 @@ function templateOf(run: RunDocument): CoreTask['template'] {
     walltimeSeconds,
     maxAttempts,
   } = run;
-  const placement = run.requireDetectorLabel
-    ? { selector: workerLabel('epic-detector', detectorConfiguration) }
-    : {};
+  const [rule] = placementOf(run);
+  const placement = rule?.selector == null ? {} : { selector: rule.selector };
   const own = ['--run', String(runNumber), '--first-frame', '{{firstFrame}}', '--frames', '{{frames}}'];
   return {
     name: `run ${runNumber} group {{index}}`,
@@ -181,6 +180,16 @@ function parameterSet(run: RunDocument, group: number): NonNullable<CoreTask['pa
       { name: 'frames', value: String(frames) },
     ],
   };
+}
+
+/** The rules about where the jobs of a run are run, as they are in their selector. */
+export function placementOf({
+  requireDetectorLabel,
+  detectorConfiguration,
+}: Pick<RunDocument, 'requireDetectorLabel' | 'detectorConfiguration'>): readonly PlacementRule[] {
+  if (!requireDetectorLabel) return [];
+  const text = `Only workers with the label epic-detector=${detectorConfiguration}: the run requires its detector configuration.`;
+  return [{ text, selector: workerLabel('epic-detector', detectorConfiguration) }];
 }
 
 /** What ended jobs count for; the merge counts for nothing. */

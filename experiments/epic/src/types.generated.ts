@@ -33,10 +33,12 @@ export type EpicGroupState =
   | 'WAITING';
 
 /** ePIC details of a job. */
-export type EpicJob = {
+export type EpicJob = PlacementExplained & {
   readonly __typename?: 'EpicJob';
   /** The group of super time frames it processes; null for the job that merges the run. */
   readonly group?: Maybe<EpicTimeFrameGroup>;
+  /** Rules about where the job runs: the detector configuration its workers must have. */
+  readonly placement: ReadonlyArray<PlacementRule>;
   /** The run. */
   readonly run: EpicRun;
 };
@@ -442,7 +444,7 @@ export type FederationReferenceTypes = {
 /** Mapping of interface types */
 export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = {
   Node: ( EpicRunMapper & { __typename: 'EpicRun' } );
-  PlacementExplained: never;
+  PlacementExplained: ( EpicJobMapper & { __typename: 'EpicJob' } );
   UserError: ( Omit<SubmitEpicRunUserError, 'code'> & { code: _RefType['SubmitEpicRunUserErrorCode'] } & { __typename: 'SubmitEpicRunUserError' } );
 };
 
@@ -543,7 +545,9 @@ export type EpicGroupStateResolvers = EnumResolverSignature<{ LOST?: any, PROCES
 
 export type EpicJobResolvers<ContextType = Context, ParentType extends ResolversParentTypes['EpicJob'] = ResolversParentTypes['EpicJob']> = {
   group?: Resolver<Maybe<ResolversTypes['EpicTimeFrameGroup']>, ParentType, ContextType>;
+  placement?: Resolver<ReadonlyArray<ResolversTypes['PlacementRule']>, ParentType, ContextType>;
   run?: Resolver<ResolversTypes['EpicRun'], ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
 export type EpicQueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['EpicQuery'] = ResolversParentTypes['EpicQuery']> = {
@@ -635,7 +639,7 @@ export type PageInfoResolvers<ContextType = Context, ParentType extends Resolver
 };
 
 export type PlacementExplainedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementExplained'] = ResolversParentTypes['PlacementExplained']> = {
-  __resolveType?: TypeResolveFn<null, ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'EpicJob', ParentType, ContextType>;
 };
 
 export type PlacementRuleResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PlacementRule'] = ResolversParentTypes['PlacementRule']> = {

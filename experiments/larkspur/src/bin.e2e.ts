@@ -38,7 +38,7 @@ beforeAll(async () => {
 describe('the process of an experiment', () => {
   test('serves without core, says that it is ready, and drains on SIGTERM', async () => {
     const running = spawnProcess({ name: 'larkspur', command: 'node', args: [program], env });
-    const [, address] = await running.line(/"address":"([^"]+)"/, 10_000);
+    const [, address] = await running.line(/"address":"([^"]+)"/, 60_000);
     const ready = await fetch(`http://${address}/readyz`);
     expect([ready.status, await ready.json()]).toEqual([
       200,
@@ -72,7 +72,7 @@ describe('the process of an experiment', () => {
 
   test('that finds its port taken says so and ends with 1', async () => {
     const first = spawnProcess({ name: 'first', command: 'node', args: [program], env });
-    const [, port] = await first.line(/"address":"[^"]+:(\d+)"/, 10_000);
+    const [, port] = await first.line(/"address":"[^"]+:(\d+)"/, 60_000);
     const second = spawnProcess({
       name: 'second',
       command: 'node',

@@ -204,7 +204,7 @@ export type BulkResult = {
   readonly __typename?: 'BulkResult';
   /** Jobs that were changed; for a background operation, so far. */
   readonly changedCount: Scalars['Int']['output'];
-  /** Identifiers of the changed jobs, for a selection by `ids`; otherwise null. */
+  /** Identifiers of the changed jobs, for a selection by `ids`; null for other selections and for more than 10,000 jobs. */
   readonly changedIds?: Maybe<ReadonlyArray<Scalars['ID']['output']>>;
   /** Background operation that changes the remaining jobs; null if no job remains. */
   readonly operation?: Maybe<BulkOperation>;
