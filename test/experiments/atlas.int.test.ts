@@ -55,7 +55,7 @@ const jobsOf = (id: string, count: number) =>
       const nodes = (await shown(id)).task.jobs.nodes;
       return nodes.length === count && nodes;
     },
-    { deadlineMs: 5000 },
+    { deadlineMs: 60_000 },
   );
 const reaches = (id: string, state: string) =>
   waitFor(
@@ -64,7 +64,7 @@ const reaches = (id: string, state: string) =>
       const task = await shown(id);
       return task.state === state && task;
     },
-    { deadlineMs: 5000 },
+    { deadlineMs: 60_000 },
   );
 
 describe('a production task', () => {
@@ -136,7 +136,7 @@ describe('a production task', () => {
     await waitFor(
       'the closed child',
       async () => (await shown(task.id)).task.jobs.nodes[5].state === 'CLOSED',
-      { deadlineMs: 5000 },
+      { deadlineMs: 60_000 },
     );
     expect((await shown(task.id)).state).toBe('RUNNING');
     await worker.runAll();
@@ -214,7 +214,7 @@ describe('a production task', () => {
     await waitFor(
       'all jobs',
       async () => (await system.ask(created, { id: task.task.id })).data.task.progress.createdJobs === 4000,
-      { deadlineMs: 10_000 },
+      { deadlineMs: 60_000 },
     );
     const [last] = (
       await system.ask('query { jobs(first: 1) { nodes { taskIndex atlas { step firstEvent events } } } }')

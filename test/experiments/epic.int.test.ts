@@ -44,7 +44,7 @@ const jobsOf = (run: number, count: number) =>
       const nodes = (await shown(run)).task.jobs.nodes;
       return nodes.length === count && nodes;
     },
-    { deadlineMs: 5000 },
+    { deadlineMs: 60_000 },
   );
 const reaches = (run: number, phase: string) =>
   waitFor(
@@ -53,7 +53,7 @@ const reaches = (run: number, phase: string) =>
       const found = await shown(run);
       return found.phase === phase && found;
     },
-    { deadlineMs: 5000 },
+    { deadlineMs: 60_000 },
   );
 
 describe('a run', () => {
@@ -129,11 +129,11 @@ describe('a run', () => {
     );
     type RunMessage = { readonly event: { readonly run: { readonly phase: string } } | null };
     const stream = client.subscribe(changes, { run: 104 });
-    await waitFor('the opening message', stream.next(), { deadlineMs: 5000 });
+    await waitFor('the opening message', stream.next(), { deadlineMs: 60_000 });
     await worker.runAll();
     const end = { phase: 'COMPLETE', processedFrames: 25 };
     const last = await waitFor<Record<string, unknown>>('the end', stream, {
-      deadlineMs: 5000,
+      deadlineMs: 60_000,
       until: ({ epicRunChanged }) => (epicRunChanged as RunMessage).event?.run.phase === 'COMPLETE',
     });
     expect((last['epicRunChanged'] as RunMessage).event?.run).toEqual(end);

@@ -51,7 +51,7 @@ const reaches = (id: string, state: string) =>
       const observation = await shown(id);
       return observation.state === state && observation;
     },
-    { deadlineMs: 5000 },
+    { deadlineMs: 60_000 },
   );
 const jobsOf = (id: string, count: number) =>
   waitFor(
@@ -60,7 +60,7 @@ const jobsOf = (id: string, count: number) =>
       const nodes = (await shown(id))?.task?.jobs.nodes;
       return nodes?.length === count && (nodes as Record<string, unknown>[]);
     },
-    { deadlineMs: 5000 },
+    { deadlineMs: 60_000 },
   );
 const allTasks = async () => (await system.ask(tasks)).data.tasks.nodes.length as number;
 const allObservations = async () =>
@@ -241,7 +241,7 @@ describe('recovery from a crash', () => {
     const early = await running.db.collection('streamPlaces').findOne({});
     await worker.finish(await worker.acquire(2));
     await waitFor('two exposures', async () => (await shown(observation.id)).calibratedExposures === 2, {
-      deadlineMs: 5000,
+      deadlineMs: 60_000,
     });
     await running.service.stop();
     // As if the last writes were lost with the process: the same events arrive again.
@@ -249,7 +249,7 @@ describe('recovery from a crash', () => {
     await worker.finish(await worker.acquire(1));
     await running.restart();
     await waitFor('three exposures', async () => (await shown(observation.id)).calibratedExposures === 3, {
-      deadlineMs: 5000,
+      deadlineMs: 60_000,
     });
     await worker.runAll();
     expect((await reaches(observation.id, 'COMPLETE')).calibratedExposures).toBe(4);
@@ -285,7 +285,7 @@ describe('larkspurObservationChanged', () => {
     }>;
   };
   const next = async (stream: Awaited<ReturnType<typeof follow>>): Promise<Changed> => {
-    const { value } = await waitFor('a change', stream.next(), { deadlineMs: 5000 });
+    const { value } = await waitFor('a change', stream.next(), { deadlineMs: 60_000 });
     return value.larkspurObservationChanged;
   };
 

@@ -60,7 +60,7 @@ const jobsOf = (id: string, count: number) =>
       const nodes = (await shown(id)).task?.jobs.nodes;
       return nodes?.length === count && nodes;
     },
-    { deadlineMs: 5000 },
+    { deadlineMs: 60_000 },
   );
 const written = async (key: string) => {
   const workflows = await running.db.collection('workflows').countDocuments({ idempotencyKey: key });
@@ -122,7 +122,7 @@ describe('a workflow', () => {
         const found = await shown(workflow.id);
         return found.finishedQuanta === 5 && found;
       },
-      { deadlineMs: 5000 },
+      { deadlineMs: 60_000 },
     );
     expect(done.quanta.totalCount).toBe(5);
     expect(done.quanta.nodes.map(({ name }: { name: string }) => name)).toEqual([

@@ -47,7 +47,7 @@ const counts = (of: ProbeDocument, finishedJobs: number, lostJobs: number) =>
       const now = await stored(of);
       return now?.finishedJobs === finishedJobs && now.lostJobs === lostJobs && now;
     },
-    { deadlineMs: 5000 },
+    { deadlineMs: 60_000 },
   );
 
 describe('a submission', () => {
@@ -148,9 +148,9 @@ describe('a submission', () => {
     probes = await openProbes(db, house.client, { sweepMs: 20 });
     house.core.failures = 6;
     await probes.start();
-    await waitFor('the handing over', () => house.core.tasks.size === 1, { deadlineMs: 5000 });
+    await waitFor('the handing over', () => house.core.tasks.size === 1, { deadlineMs: 60_000 });
     await waitFor('its note', async () => (await db.collection('probes').findOne({}))?.['stage'] === 'OPEN', {
-      deadlineMs: 5000,
+      deadlineMs: 60_000,
     });
   });
 
@@ -171,7 +171,7 @@ describe('following', () => {
   test('counts what core tells, and goes on behind the stored cursor', async () => {
     const probe = await accepted('k');
     await probes.start();
-    await waitFor('the stream', () => house.core.opened.length === 1, { deadlineMs: 5000 });
+    await waitFor('the stream', () => house.core.opened.length === 1, { deadlineMs: 60_000 });
     house.core.tell(
       job(probe, 0, 'ACTIVATED', { revision: 1 }),
       job(probe, 0, 'FINISHED'),
@@ -189,7 +189,7 @@ describe('following', () => {
   test('goes on by itself when the server is restarted', async () => {
     const probe = await accepted('k');
     await probes.start();
-    await waitFor('the stream', () => house.core.opened.length === 1, { deadlineMs: 5000 });
+    await waitFor('the stream', () => house.core.opened.length === 1, { deadlineMs: 60_000 });
     house.core.tell(job(probe, 0, 'FINISHED'));
     await counts(probe, 1, 0);
     await house.restart();
@@ -220,9 +220,9 @@ describe('following', () => {
   test('passes no event by whose job cannot be told', async () => {
     const probe = await accepted('k');
     await probes.start();
-    await waitFor('a place', () => db.collection('streamPlaces').findOne({}), { deadlineMs: 5000 });
+    await waitFor('a place', () => db.collection('streamPlaces').findOne({}), { deadlineMs: 60_000 });
     house.core.tell({ ...job(probe, 0, 'FINISHED'), isBroken: 'now' });
-    await waitFor('another try', () => house.core.opened.length >= 3, { deadlineMs: 10_000 });
+    await waitFor('another try', () => house.core.opened.length >= 3, { deadlineMs: 60_000 });
     expect(await stored(probe)).toMatchObject({ finishedJobs: 0 });
     house.core.events[0] = job(probe, 0, 'FINISHED');
     await counts(probe, 1, 0);
@@ -233,7 +233,7 @@ describe('following', () => {
     probes = await openProbes(db, house.client, { backoffMs: 10 });
     const probe = await accepted('k', { jobs: 4 });
     await probes.start();
-    await waitFor('a place', () => db.collection('streamPlaces').findOne({}), { deadlineMs: 5000 });
+    await waitFor('a place', () => db.collection('streamPlaces').findOne({}), { deadlineMs: 60_000 });
     house.core.jobs = [job(probe, 1, 'FAILED')];
     house.core.tell(
       job(probe, 0, 'FINISHED'),
@@ -241,7 +241,7 @@ describe('following', () => {
       job(probe, 2, 'FINISHED'),
     );
     await counts(probe, 2, 1);
-    await waitFor('the count', () => probes.following().parked === 1, { deadlineMs: 5000 });
+    await waitFor('the count', () => probes.following().parked === 1, { deadlineMs: 60_000 });
     expect(await db.collection('parkedEvents').find({}).toArray()).toMatchObject([
       { _id: '2', code: 'BAD_USER_INPUT', message: 'the job cannot be read at all', tries: 6 },
     ]);
@@ -252,14 +252,14 @@ describe('following', () => {
     probes = await openProbes(db, house.client);
     await probes.start();
     await waitFor('what was put aside to be known again', () => probes.following().parked === 1, {
-      deadlineMs: 5000,
+      deadlineMs: 60_000,
     });
   });
 
   test('leaves jobs of others aside', async () => {
     const probe = await accepted('k');
     await probes.start();
-    await waitFor('the stream', () => house.core.opened.length === 1, { deadlineMs: 5000 });
+    await waitFor('the stream', () => house.core.opened.length === 1, { deadlineMs: 60_000 });
     const { probe: _label, ...unlabelled } = job(probe, 0, 'FINISHED');
     house.core.tell(unlabelled, job(probe, 1, 'FINISHED', { taskId: 'task_9' }), job(probe, 2, 'FINISHED'));
     expect(await counts(probe, 1, 0)).toMatchObject({ amounts: { worth: 3 } });
@@ -280,7 +280,7 @@ describe('what a job is', () => {
 
   test('is known while its task is just being handed over', async () => {
     const submitting = submit('k');
-    await waitFor('core', () => house.core.tasks.size === 1, { deadlineMs: 5000 });
+    await waitFor('core', () => house.core.tasks.size === 1, { deadlineMs: 60_000 });
     expect(await ask('task_1', 2)).toMatchObject({ index: 2, submission: { name: 'k' } });
     await submitting;
   });

@@ -344,7 +344,7 @@ async function firstAnswer(
 ): Promise<SubgraphResult> {
   if (!text.startsWith('subscription')) return world.run(text, variables, caller);
   const stream = world.subscribe(text, variables, caller);
-  const first = await waitFor('the opening message', () => stream.results[0], { deadlineMs: 5000 });
+  const first = await waitFor('the opening message', () => stream.results[0], { deadlineMs: 60_000 });
   await stream.close();
   return first;
 }

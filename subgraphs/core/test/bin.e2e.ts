@@ -49,10 +49,10 @@ async function startBin(
     ...over,
   };
   const process = spawnProcess({ name, command: 'node', args: [bin], env });
-  const [, address] = await process.line(/"address":"([^"]+)"/, 15_000);
+  const [, address] = await process.line(/"address":"([^"]+)"/, 60_000);
   const origin = `http://${address}`;
   await waitFor(`${name} to be ready`, async () => (await fetch(`${origin}/readyz`)).status === 200, {
-    deadlineMs: 15_000,
+    deadlineMs: 60_000,
   });
   return { process, origin };
 }
@@ -82,9 +82,9 @@ const submit =
 const registerWorker =
   'mutation ($key: String!) { registerWorker(input: { queue: "north", host: "h", name: $key, version: "1", idempotencyKey: $key, hardware: { architecture: "x86_64", cores: 8, memoryMiB: 16000, diskMiB: 100000 } }) { worker { id } userErrors { message } } }';
 const acquire =
-  'mutation ($worker: ID!, $count: Int!) { acquireJobs(input: { workerId: $worker, count: $count, waitSeconds: 5, free: { cores: 8, memoryMiB: 16000, diskMiB: 100000 } }) { assignments { fence job { id state } } userErrors { message } } }';
+  'mutation ($worker: ID!, $count: Int!) { acquireJobs(input: { workerId: $worker, count: $count, waitSeconds: 60, free: { cores: 8, memoryMiB: 16000, diskMiB: 100000 } }) { assignments { fence job { id state } } userErrors { message } } }';
 const acquireAndWait =
-  'mutation ($worker: ID!) { acquireJobs(input: { workerId: $worker, count: 1, waitSeconds: 30, free: { cores: 8, memoryMiB: 16000, diskMiB: 100000 } }) { assignments { fence } userErrors { message } } }';
+  'mutation ($worker: ID!) { acquireJobs(input: { workerId: $worker, count: 1, waitSeconds: 60, free: { cores: 8, memoryMiB: 16000, diskMiB: 100000 } }) { assignments { fence } userErrors { message } } }';
 const startJobs =
   'mutation ($input: StartJobsInput!) { startJobs(input: $input) { acceptedIds userErrors { message } } }';
 const finishJobs =
@@ -127,7 +127,7 @@ describe('core as a process', () => {
       createQueue: { userErrors: [] },
     });
     const { states, closed } = follow(origin, token);
-    await waitFor('the opening message', () => states.length === 1, { deadlineMs: 5000 });
+    await waitFor('the opening message', () => states.length === 1, { deadlineMs: 60_000 });
     await admin(submit, { key: 'k', jobs: [{ name: 'a', payload: { command: 'true' } }] });
     const worker = (await pilot(registerWorker, { key: 'one' }))['registerWorker']?.['worker']?.['id'];
     const { acquireJobs } = await pilot(acquire, { worker, count: 1 });
@@ -135,7 +135,7 @@ describe('core as a process', () => {
     const job = { id: assignment?.['job']?.['id'], fence: assignment?.['fence'] };
     await pilot(startJobs, { input: { workerId: worker, jobs: [{ ...job, phase: 'RUNNING' }] } });
     await pilot(finishJobs, { input: { workerId: worker, jobs: [job] } });
-    await waitFor('the end', () => states.length === 5, { deadlineMs: 5000 });
+    await waitFor('the end', () => states.length === 5, { deadlineMs: 60_000 });
     expect(states).toEqual([null, 'ACTIVATED', 'SENT', 'RUNNING', 'FINISHED']);
     await expect(caller(origin, () => tokens.expired())(viewer)).rejects.toThrow('TOKEN_EXPIRED');
     await expect(caller(origin, () => tokens.foreign())(viewer)).rejects.toThrow('UNAUTHENTICATED');
@@ -146,10 +146,10 @@ describe('core as a process', () => {
     // Answered after the worker's call has come in.
     for (let round = 0; round < 5; round++) await admin(viewer);
     process.signal('SIGTERM');
-    expect(await waitFor('the socket to be closed', closed, { deadlineMs: 5000 })).toMatchObject({
+    expect(await waitFor('the socket to be closed', closed, { deadlineMs: 60_000 })).toMatchObject({
       code: 1001,
     });
-    expect(await waitFor('the end of the process', process.exited, { deadlineMs: 5000 })).toEqual({
+    expect(await waitFor('the end of the process', process.exited, { deadlineMs: 60_000 })).toEqual({
       code: 0,
       signal: null,
     });
@@ -161,7 +161,7 @@ describe('core as a process', () => {
   test('two processes share the work: a standby forwards, and takes over when the leader is killed', async () => {
     const database = (await testDatabase('bin')).databaseName;
     const first = await startBin('leader', database);
-    await first.process.line(/leads the broker/, 5000);
+    await first.process.line(/leads the broker/, 60_000);
     const second = await startBin('standby', database);
     const admin = caller(second.origin, () => tokens.admin());
     const pilot = caller(second.origin, () => tokens.pilot('north'));
@@ -185,7 +185,7 @@ describe('core as a process', () => {
         const fences = await pilot(acquire, { worker, count: 2 }).then(fencesOf, () => []);
         return fences.length > 0 && fences;
       },
-      { deadlineMs: 10_000 },
+      { deadlineMs: 60_000 },
     );
     expect(after).toHaveLength(2);
     expect(Math.min(...after)).toBeGreaterThan(Math.max(...forwarded));

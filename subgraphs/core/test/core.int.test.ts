@@ -54,7 +54,7 @@ async function acquired(
 ): Promise<readonly Answer[]> {
   const { acquireJobs } = await ask(
     acquire,
-    { input: { workerId, count, free, waitSeconds: 5 } },
+    { input: { workerId, count, free, waitSeconds: 60 } },
     pilotOf('north'),
   );
   expect(acquireJobs?.['userErrors']).toEqual([]);
@@ -79,14 +79,14 @@ async function work(on: TestCore, workerId: string, count: number): Promise<void
 describe('core, wired', () => {
   test('a job is submitted, acquired, started, finished, and its subscriber is told each step', async () => {
     const stream = core.subscribe(changes, { filter: { experiments: ['alpha'] } });
-    await waitFor('the opening message', () => stream.results.length > 0, { deadlineMs: 3000 });
+    await waitFor('the opening message', () => stream.results.length > 0, { deadlineMs: 60_000 });
     const jobs = [{ name: 'first', payload, labels: [{ key: 'kind', value: 'test' }] }];
     const { submitJobs } = await core.ask(submit, {
       input: { experiment: 'alpha', idempotencyKey: 'k', jobs },
     });
     const id = submitJobs?.['jobs']?.[0]?.['id'];
     await work(core, await aWorker(core), 1);
-    await waitFor('four events', () => stream.results.length >= 5, { deadlineMs: 3000 });
+    await waitFor('four events', () => stream.results.length >= 5, { deadlineMs: 60_000 });
     const told = stream.results.map(({ data }) => (data as unknown as Answer)['jobStateChanged']);
     expect(told.map((change) => change?.['event']?.['state'])).toEqual([
       undefined,
@@ -108,7 +108,7 @@ describe('core, wired', () => {
       queue: { name: 'north' },
     });
     const resumed = core.subscribe(changes, { after: told[2]?.['cursor'] });
-    await waitFor('the rest', () => resumed.results.length >= 2, { deadlineMs: 3000 });
+    await waitFor('the rest', () => resumed.results.length >= 2, { deadlineMs: 60_000 });
     const again = resumed.results.map(({ data }) => (data as unknown as Answer)['jobStateChanged']);
     expect(again.map((change) => change?.['cursor'])).toEqual(
       told.slice(3).map((change) => change?.['cursor']),
@@ -123,7 +123,7 @@ describe('core, wired', () => {
     const free = { cores: 8, memoryMiB: 16_000, diskMiB: 100_000 };
     const { acquireJobs } = await core.ask(
       `mutation ($input: AcquireJobsInput!) { acquireJobs(input: $input) { assignments { job { ${told} } } } }`,
-      { input: { workerId: await aWorker(core), count: 1, free, waitSeconds: 5 } },
+      { input: { workerId: await aWorker(core), count: 1, free, waitSeconds: 60 } },
       pilotOf('north'),
     );
     const [granted] = acquireJobs?.['assignments'] as unknown as readonly Answer[];
@@ -163,7 +163,7 @@ describe('core, wired', () => {
     );
     const workerId = await aWorker(core);
     for (let done = 0; done < 20; done += 5) await work(core, workerId, 5);
-    await waitFor('the end of the progress', progress.ended, { deadlineMs: 5000 });
+    await waitFor('the end of the progress', progress.ended, { deadlineMs: 60_000 });
     const last = (progress.results.at(-1)?.data as unknown as Answer)['taskProgress'];
     expect(last).toMatchObject({
       task: { id, state: 'FINISHED' },
@@ -175,7 +175,7 @@ describe('core, wired', () => {
       },
     });
     const seen = () => JSON.stringify(counts.results.at(-1));
-    await waitFor('the last counts', () => seen().includes('"FINISHED","count":20'), { deadlineMs: 3000 });
+    await waitFor('the last counts', () => seen().includes('"FINISHED","count":20'), { deadlineMs: 60_000 });
     const { jobCounts, shares } = await core.ask(
       `{ jobCounts { experimentName experiment { title } queueName queue { name } sharePath share { path } state count }
         shares { nodes { path readyJobs usedCores experiment { name } } } }`,
@@ -224,7 +224,7 @@ describe('core, wired', () => {
 
   test('a restart goes on where it was: jobs, counts, cursors, leadership', async () => {
     const stream = core.subscribe(changes, {});
-    await waitFor('the opening message', () => stream.results.length > 0, { deadlineMs: 3000 });
+    await waitFor('the opening message', () => stream.results.length > 0, { deadlineMs: 60_000 });
     const cursor = (stream.results[0]?.data as unknown as Answer)['jobStateChanged']?.['cursor'];
     const jobs = Array.from({ length: 10 }, (_, index) => ({ name: `job ${index}`, payload }));
     await core.ask(submit, { input: { experiment: 'alpha', idempotencyKey: 'k', jobs } });
@@ -233,7 +233,7 @@ describe('core, wired', () => {
     await core.stop();
     const again = await startCore({ db: core.db });
     const resumed = again.subscribe(changes, { after: cursor });
-    await waitFor('all events', () => resumed.results.length >= 13, { deadlineMs: 3000 });
+    await waitFor('all events', () => resumed.results.length >= 13, { deadlineMs: 60_000 });
     const { jobCounts, worker } = await again.ask(
       `{ jobCounts { state count } worker(id: "${workerId}") { state jobs { id } } }`,
     );

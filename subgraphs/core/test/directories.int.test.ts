@@ -155,14 +155,14 @@ describe('setShares', () => {
       directory
         .ask('{ shares(experiment: "beta") { nodes { readyJobs } } }')
         .then(({ shares }) => shares?.['nodes']?.[0]?.['readyJobs']);
-    await waitFor('the job to be counted', async () => (await live()) === 1, { deadlineMs: 3000 });
+    await waitFor('the job to be counted', async () => (await live()) === 1, { deadlineMs: 60_000 });
     const input = { experiment: 'beta', shares: [{ leaf: 'other', nominalCores: 1 }] };
     await directory.refused(setShares, input, 'SHARE_IN_USE', ['shares'], '"default"');
     await directory.ask(
       'mutation ($ids: [ID!]!) { cancelJobs(input: { selection: { ids: $ids } }) { userErrors { message } } }',
       { ids: [submitJobs?.['jobs']?.[0]?.['id']] },
     );
-    await waitFor('the job to be gone', async () => (await live()) === 0, { deadlineMs: 3000 });
+    await waitFor('the job to be gone', async () => (await live()) === 0, { deadlineMs: 60_000 });
     const { setShares: answer } = await directory.ask(setShares, { input });
     expect(answer?.['userErrors']).toEqual([]);
   });
@@ -209,7 +209,7 @@ describe('another process', () => {
             name: queue['name'],
           })
         )['queue']?.['site']?.['name'] === ('Moved' as unknown),
-      { deadlineMs: 3000 },
+      { deadlineMs: 60_000 },
     );
     await directory.ask(registerExperiment, { input: { name: 'theta', title: 'Theta' } }, admin);
     const submit =

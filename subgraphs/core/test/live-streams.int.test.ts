@@ -52,7 +52,7 @@ function eventsOf(stream: TestStream): readonly (Answer | null)[] {
 }
 
 async function untilTold(stream: TestStream, count: number): Promise<readonly Answer[]> {
-  await waitFor(`${count} messages`, () => stream.results.length >= count, { deadlineMs: 5000 });
+  await waitFor(`${count} messages`, () => stream.results.length >= count, { deadlineMs: 60_000 });
   return told(stream);
 }
 
@@ -123,7 +123,7 @@ async function acquired(
   const free = { cores: 8, memoryMiB: 16_000, diskMiB: 100_000 };
   const held: { id: string; fence: number }[] = [];
   while (held.length < wanted) {
-    const input = { workerId, count: wanted - held.length, free, freeDeviceIds, waitSeconds: 10 };
+    const input = { workerId, count: wanted - held.length, free, freeDeviceIds, waitSeconds: 60 };
     const { acquireJobs } = await core.ask(
       'mutation ($input: AcquireJobsInput!) { acquireJobs(input: $input) { assignments { fence job { id } } userErrors { message } } }',
       { input },
@@ -210,7 +210,7 @@ describe('queueChanged', () => {
       'the next change',
       () => told(again).at(-1)?.['event']?.['queue']?.['state'] === 'OFFLINE',
       {
-        deadlineMs: 5000,
+        deadlineMs: 60_000,
       },
     );
   });
@@ -282,12 +282,12 @@ describe('jobLogAppended', () => {
         const chunks = (event?.['chunks'] ?? []) as readonly { readonly text: string }[];
         return chunks.map(({ text }) => text);
       });
-    await waitFor('102 chunks', () => textsOf(live).length >= 102, { deadlineMs: 5000 });
+    await waitFor('102 chunks', () => textsOf(live).length >= 102, { deadlineMs: 60_000 });
     const { job: read } = await core.ask(
       `{ job(id: "${job.id}") { log(first: 1) { endCursor chunks { text } } } }`,
     );
     const fromPage = core.subscribe(logs, { jobId: job.id, after: read?.['log']?.['endCursor'] });
-    await waitFor('what follows the page', () => textsOf(fromPage).length >= 3, { deadlineMs: 5000 });
+    await waitFor('what follows the page', () => textsOf(fromPage).length >= 3, { deadlineMs: 60_000 });
     const cursor = told(live)[1]?.['cursor'];
     const known = Number(eventsOf(live)[1]?.['chunks']?.['length']);
     await core.stop();
@@ -303,7 +303,7 @@ describe('jobLogAppended', () => {
     await append(workerId, again, 1, ['b1']);
     await report('startJobs', workerId, { ...again, phase: 'RUNNING' });
     await report('finishJobs', workerId, { ...again });
-    await waitFor('the end of the log', resumed.ended, { deadlineMs: 5000 });
+    await waitFor('the end of the log', resumed.ended, { deadlineMs: 60_000 });
     const expected = [...many, 'a100', 'a101'];
     expect(textsOf(live)).toEqual(expected);
     expect(textsOf(resumed)).toEqual([...expected.slice(known), 'b0', 'b1']);
@@ -311,7 +311,7 @@ describe('jobLogAppended', () => {
     expect(eventsOf(resumed).at(-1)).toMatchObject({ attempt: 2, isComplete: true, chunks: [] });
     // Whoever comes after the end, with whatever cursor, is told what is left, and the end.
     const late = core.subscribe(logs, { jobId: job.id, after: told(resumed).at(-1)?.['cursor'] });
-    await waitFor('the end', late.ended, { deadlineMs: 5000 });
+    await waitFor('the end', late.ended, { deadlineMs: 60_000 });
     expect(textsOf(late)).toEqual([]);
     expect(told(late).map(({ cursor: place }) => place)).toEqual([told(resumed).at(-1)?.['cursor']]);
   });
@@ -363,7 +363,7 @@ describe('GPUs', () => {
       allocated: 0,
     };
     await waitFor('the fleet', () => told(gpus).some(({ gpus: rows }) => rows?.['length'] === 1), {
-      deadlineMs: 5000,
+      deadlineMs: 60_000,
     });
     expect(told(gpus).at(-1)?.['gpus']).toEqual([row]);
     const [job] = await runningJobs(
@@ -373,7 +373,7 @@ describe('GPUs', () => {
     );
     if (!job) throw new Error('no job');
     const latest = () => told(gpus).at(-1)?.['gpus']?.[0]?.['allocated'];
-    await waitFor('two given away', () => latest() === 2, { deadlineMs: 5000 });
+    await waitFor('two given away', () => latest() === 2, { deadlineMs: 60_000 });
     const countsNow = () => {
       const rows = new Map<string, Answer>();
       for (const { counts: some } of told(jobs))
@@ -381,13 +381,13 @@ describe('GPUs', () => {
           rows.set(`${one['gpuModel']} ${one['state']}`, one);
       return [...rows.values()].filter(({ count }) => Number(count) > 0);
     };
-    await waitFor('the counts', () => JSON.stringify(countsNow()).includes('SENT'), { deadlineMs: 5000 });
+    await waitFor('the counts', () => JSON.stringify(countsNow()).includes('SENT'), { deadlineMs: 60_000 });
     expect(countsNow()).toEqual([{ gpuModel: 'NVIDIA L4', state: 'SENT', count: 1, gpus: 2 }]);
     const { jobCounts } = await core.ask('{ jobCounts(filter: { gpuModels: ["NVIDIA L4"] }) { count } }');
     expect(jobCounts).toEqual([{ count: 1 }]);
     await report('startJobs', workerId, { ...job, phase: 'RUNNING' });
     await report('finishJobs', workerId, job);
-    await waitFor('none given away', () => latest() === 0, { deadlineMs: 5000 });
+    await waitFor('none given away', () => latest() === 0, { deadlineMs: 60_000 });
     expect(told(gpus).at(-1)?.['gpus']).toEqual([row]);
     const elsewhere = await opened(occupancy, { filter: { queues: ['south'] } });
     expect(told(elsewhere)[0]?.['gpus']).toEqual([]);

@@ -101,7 +101,7 @@ describe('a new leader', () => {
         );
         return data ?? undefined;
       },
-      { deadlineMs: 5000 },
+      { deadlineMs: 60_000 },
     );
     expect(JSON.parse(JSON.stringify(answer))).toEqual({ acquireJobs: { assignments: [] } });
     const { worker } = await next.ask('query ($id: ID!) { worker(id: $id) { jobs { id } } }', {

@@ -23,7 +23,10 @@ describe('a mongod that is killed', () => {
     const mongo = await connectMongo({ uri: mongod.uri, appName: 'tests', serverSelectionTimeoutMs: 1000 });
     leftovers.defer('its client', () => mongo.close());
     // The leadership outlasts the test, so that acquireJobs comes as far as the store.
-    const core = await startCore({ db: mongo.db('core'), config: { broker: { leaseMs: 600_000, renewMs: 600_000 } } });
+    const core = await startCore({
+      db: mongo.db('core'),
+      config: { broker: { leaseMs: 600_000, renewMs: 600_000 } },
+    });
     await seed(core);
     const { registerWorker } = await core.ask(
       'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { worker { id } } }',
@@ -40,7 +43,10 @@ describe('a mongod that is killed', () => {
     const held = acquireJobs?.['assignments']?.[0];
     await waitFor(
       'the other job',
-      async () => (await core.ask('{ jobCounts(filter: { states: [ACTIVATED] }) { count } }'))['jobCounts']?.[0]?.['count'] === 1,
+      async () =>
+        (await core.ask('{ jobCounts(filter: { states: [ACTIVATED] }) { count } }'))['jobCounts']?.[0]?.[
+          'count'
+        ] === 1,
       limit,
     );
     const [member] = mongod.members;
@@ -53,7 +59,9 @@ describe('a mongod that is killed', () => {
     };
     const chunk = { sequence: 0, stream: 'STDOUT', text: 'x', at: '2030-01-01T00:00:00Z' };
     const log = { workerId, jobId: held?.['job']?.['id'], fence: held?.['fence'], chunks: [chunk] };
-    expect(await codeOf('acquireJobs', { workerId, count: 1, free, waitSeconds: 60 })).toEqual(['SERVICE_UNAVAILABLE']);
+    expect(await codeOf('acquireJobs', { workerId, count: 1, free, waitSeconds: 60 })).toEqual([
+      'SERVICE_UNAVAILABLE',
+    ]);
     expect(await codeOf('submitJobs', jobInput('after', 1), admin)).toEqual(['SERVICE_UNAVAILABLE']);
     expect(await codeOf('appendJobLog', log)).toEqual(['SERVICE_UNAVAILABLE']);
   });

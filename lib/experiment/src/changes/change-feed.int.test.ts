@@ -46,7 +46,7 @@ const change = (id: string) =>
     { upsert: true },
   );
 const next = async (stream: AsyncIterator<DocumentChange>): Promise<DocumentChange> =>
-  (await waitFor('a change', stream.next(), { deadlineMs: 5000 })).value as DocumentChange;
+  (await waitFor('a change', stream.next(), { deadlineMs: 60_000 })).value as DocumentChange;
 const follow = (feed: ChangeFeed, id: string, after?: string) => feed.changes(id, after, abort.signal);
 
 describe('the feed of changes', () => {
@@ -130,11 +130,11 @@ describe('the feed of changes', () => {
     const ends = [one.next(), other.next()];
     abort.abort();
     expect(
-      await waitFor('the end by the signal', ends[0] as Promise<unknown>, { deadlineMs: 2000 }),
+      await waitFor('the end by the signal', ends[0] as Promise<unknown>, { deadlineMs: 60_000 }),
     ).toMatchObject({ done: true });
     await feed.stop();
     expect(
-      await waitFor('the end by the stop', ends[1] as Promise<unknown>, { deadlineMs: 2000 }),
+      await waitFor('the end by the stop', ends[1] as Promise<unknown>, { deadlineMs: 60_000 }),
     ).toMatchObject({ done: true });
   });
 
@@ -178,7 +178,7 @@ describe('a cursor that the store no longer reaches back to', () => {
         await feed.stop();
         return code;
       },
-      { deadlineMs: 20_000 },
+      { deadlineMs: 60_000 },
     );
     expect(refusal).toBe('CURSOR_EXPIRED');
   });

@@ -61,6 +61,8 @@ export interface FleetOptions {
   readonly brokerTtlMs?: number;
   readonly brokerRenewMs?: number;
   readonly graceMs?: number;
+  /** Time between two scans for ended leases, in milliseconds; 1,000 unless given. */
+  readonly leaseScanMs?: number;
   /** The store's clock unless given. */
   readonly storeTime?: StoreTime;
 }
@@ -109,7 +111,11 @@ export function buildFleet(options: FleetOptions): FleetModule {
   const { ledger } = cache;
   const isLeading = (): boolean => scheduler.isReady;
   const watched = { leases, workers, registry, ledger, requeueGrants, clock, log, isLeading };
-  const leaseWatch = new LeaseWatch({ ...watched, ...(graceMs === undefined ? {} : { graceMs }) });
+  const leaseWatch = new LeaseWatch({
+    ...watched,
+    ...(graceMs === undefined ? {} : { graceMs }),
+    ...(options.leaseScanMs === undefined ? {} : { scanMs: options.leaseScanMs }),
+  });
   const services = servicesOf(options, components, scheduler, leadership);
   return {
     services,

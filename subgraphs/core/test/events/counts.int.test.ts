@@ -37,7 +37,7 @@ async function untilEqual(db: TestDatabase, events: EventsService): Promise<void
   await waitFor(
     'counts that equal a scan',
     () => JSON.stringify(countedByEvents(events)) === JSON.stringify(expected),
-    { deadlineMs: 5000 },
+    { deadlineMs: 60_000 },
   ).catch(() => undefined);
   expect(countedByEvents(events)).toEqual(expected);
 }
@@ -83,7 +83,7 @@ describe('counts', () => {
     const abort = new AbortController();
     const moving = keepMoving(jobs, abort.signal);
     const { events, stop } = await startEvents(db);
-    await waitFor('some more', () => events.counts.jobs.sum(() => true) > 60, { deadlineMs: 10_000 });
+    await waitFor('some more', () => events.counts.jobs.sum(() => true) > 60, { deadlineMs: 60_000 });
     abort.abort();
     await moving;
     await untilEqual(db, events);
@@ -115,7 +115,7 @@ describe('counts', () => {
             (storedBefore = head.token)
           );
         },
-        { deadlineMs: 10_000 },
+        { deadlineMs: 60_000 },
       );
       // A crash stores nothing more: what was applied since the last snapshot is lost with the process.
       term.abort();
@@ -160,7 +160,7 @@ describe('counts', () => {
         young.events.counts
           .save(2)
           .then(() => db.collection(countSnapshotsCollection.name).findOne({ kind: 'HEAD' })),
-      { deadlineMs: 5000 },
+      { deadlineMs: 60_000 },
     );
     expect(await old.events.counts.save(1)).toBe(false);
     await jobs.submit(5, { task: { id: 'task_1', index: 0 } });
@@ -194,7 +194,7 @@ describe('a stream that was lost', () => {
     await waitFor(
       'a snapshot',
       () => db.collection(countSnapshotsCollection.name).findOne({ kind: 'HEAD' }),
-      { deadlineMs: 5000 },
+      { deadlineMs: 60_000 },
     );
     term.abort();
     await first.stop();
@@ -247,10 +247,10 @@ describe('when the primary of three is killed', () => {
             .command({ hello: 1 })
             .catch(() => ({ isWritablePrimary: false }))
         )['isWritablePrimary'] === true,
-      { deadlineMs: 30_000 },
+      { deadlineMs: 60_000 },
     );
     const after = await jobs.submit(20);
-    await waitFor('all events', () => told.length >= 40, { deadlineMs: 20_000 });
+    await waitFor('all events', () => told.length >= 40, { deadlineMs: 60_000 });
     await untilEqual(db, events);
     expect(told.sort()).toEqual([...before, ...after].map((id) => `${id} ACTIVATED`).sort());
     expect(events.isReady).toBe(true);
@@ -277,7 +277,7 @@ async function overwriteOplog(db: TestDatabase, cursor: string): Promise<void> {
       await feed.close();
       return isLost;
     },
-    { deadlineMs: 20_000 },
+    { deadlineMs: 60_000 },
   );
 }
 

@@ -106,7 +106,7 @@ describe('a filter', () => {
   test('of any fields together is met by the same events live, from the ring and from the store', async () => {
     const { events, stop } = await startEvents(db, { ringSize: 5000 });
     const all = follow(events, {});
-    await waitFor('the opening', () => all.seen.length > 0, { deadlineMs: 5000 });
+    await waitFor('the opening', () => all.seen.length > 0, { deadlineMs: 60_000 });
     const start = encodeCursor(all.seen[0]?.token ?? '');
     const ids = (await Promise.all(kinds.map((kind) => jobs.submit(3, kind)))).flat();
     const filters = fc.sample(anyFilter(ids), { numRuns: 60, seed: 20_300_101 });
@@ -116,7 +116,7 @@ describe('a filter', () => {
     await jobs.move(others, 'ACTIVATED', 'SENT', {}, 'south');
     await jobs.move(others.slice(0, 3), 'SENT', 'CANCELLED');
     const total = ids.length + 3 * some.length + others.length + 3;
-    await waitFor('all events', () => all.events().length === total, { deadlineMs: 10_000 });
+    await waitFor('all events', () => all.events().length === total, { deadlineMs: 60_000 });
     const expected = filters.map((filter) =>
       all
         .events()
@@ -130,7 +130,7 @@ describe('a filter', () => {
       await waitFor(
         `${what}: all events of each filter`,
         () => followers.every((one, at) => one.events().length >= (expected[at]?.length ?? 0)),
-        { deadlineMs: 15_000 },
+        { deadlineMs: 60_000 },
       );
       expect([what, followers.map((one) => one.events().map(line))]).toEqual([what, expected]);
     }
@@ -146,7 +146,7 @@ describe('a filter', () => {
     const { events, stop } = await startEvents(db);
     const reader = testPrincipal({ subject: 'reader@example', grants: { beta: 'READER' } });
     const opening = follow(events, {});
-    await waitFor('the opening', () => opening.seen.length > 0, { deadlineMs: 5000 });
+    await waitFor('the opening', () => opening.seen.length > 0, { deadlineMs: 60_000 });
     const start = encodeCursor(opening.seen[0]?.token ?? '');
     const hidden = await jobs.submit(4, { ...kinds[0], task: { id: 'task_9', index: 0 } });
     const [own = ''] = await jobs.submit(1, {
@@ -171,10 +171,10 @@ describe('a filter', () => {
     );
     await jobs.run(ids);
     await waitFor('its own events', () => followers.every((one) => one.events().length >= 4), {
-      deadlineMs: 10_000,
+      deadlineMs: 60_000,
     });
     // What is told last is told after all that must not be told.
-    await waitFor('all events', () => opening.events().length === 20, { deadlineMs: 10_000 });
+    await waitFor('all events', () => opening.events().length === 20, { deadlineMs: 60_000 });
     for (const one of followers) expect(one.events().map(({ jobId }) => jobId)).toEqual([own, own, own, own]);
     over.abort();
     await Promise.all([stop(), second.stop()]);
@@ -194,7 +194,7 @@ test('who takes the first cursor, then reads, and goes on from there, misses not
   })();
   const readers = [];
   for (let round = 0; round < 15; round += 1) {
-    await waitFor('another round of jobs', () => rounds > round, { deadlineMs: 10_000 });
+    await waitFor('another round of jobs', () => rounds > round, { deadlineMs: 60_000 });
     const opening = events.jobStateChanged({}, undefined, admin, undefined);
     const first = await opening.next();
     await opening.return();
@@ -226,7 +226,7 @@ test('who takes the first cursor, then reads, and goes on from there, misses not
       }
       return [...last].every(([id, { revision }]) => seen.get(id)?.revision === revision);
     };
-    await waitFor('all that is stored', isWhole, { deadlineMs: 15_000 });
+    await waitFor('all that is stored', isWhole, { deadlineMs: 60_000 });
     expect(gaps).toBe(0);
     expect(seen).toEqual(last);
   }

@@ -22,7 +22,7 @@ describe('followers inside core', () => {
       for await (const { events } of second.events.follow({ after: place, signal: abort.signal }))
         got.push(...events.map(({ jobId }) => jobId));
     })();
-    await waitFor('30 events', () => got.length >= 30, { deadlineMs: 3000 });
+    await waitFor('30 events', () => got.length >= 30, { deadlineMs: 60_000 });
     expect(new Set(got)).toEqual(new Set(ids));
     abort.abort();
     await reading;
@@ -38,7 +38,7 @@ describe('followers inside core', () => {
     const ids = await setup.jobs.submit(1);
     await setup.db.collection<{ _id: string }>('queues').insertOne({ _id: 'queue_1' });
     await setup.jobs.run(ids);
-    await waitFor('four events', () => seen.length === 4 && written.length === 1, { deadlineMs: 3000 });
+    await waitFor('four events', () => seen.length === 4 && written.length === 1, { deadlineMs: 60_000 });
     expect(seen).toEqual(['ACTIVATED', 'SENT', 'RUNNING', 'FINISHED']);
     expect(written).toEqual(['queue_1']);
     await stop();
@@ -68,7 +68,7 @@ test('jobs of events that wait together are read together, though their reader t
   const ids = await setup.jobs.submit(40);
   await setup.jobs.move(ids, 'ACTIVATED', 'SENT');
   await waitFor('all events', () => events.counts.jobs.sum(({ state }) => state === 'SENT') === 40, {
-    deadlineMs: 5000,
+    deadlineMs: 60_000,
   });
   const fields = { state: 1 } as const;
   const before = await opsOf(setup.db);

@@ -25,7 +25,7 @@ afterEach(() => jobs.close());
 async function threeThatWillBeMissed(events: EventsService): Promise<void> {
   const ids = await jobs.submit(3, { task, share: 'alpha/gone' });
   await jobs.submit(2, { task });
-  await waitFor('five jobs', () => events.counts.jobs.sum(() => true) === 5, { deadlineMs: 5000 });
+  await waitFor('five jobs', () => events.counts.jobs.sum(() => true) === 5, { deadlineMs: 60_000 });
   await collection(db, jobsCollection).deleteMany({ _id: { $in: ids } });
 }
 

@@ -43,7 +43,7 @@ describe('a subscriber', () => {
       share: 'beta/default',
       labels: [{ key: 'kind', value: 'test' }],
     });
-    await waitFor('counts', () => events.counts.jobs.sum(() => true) === 3, { deadlineMs: 3000 });
+    await waitFor('counts', () => events.counts.jobs.sum(() => true) === 3, { deadlineMs: 60_000 });
     const filters: [Parameters<EventsService['jobStateChanged']>[0], string[]][] = [
       [{ jobIds: [first] }, [`${first} ACTIVATED SENT`, `${first} SENT RUNNING`]],
       [{ taskId: 'task_1', states: ['RUNNING'] }, [`${first} SENT RUNNING`]],

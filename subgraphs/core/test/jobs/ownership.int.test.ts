@@ -125,7 +125,7 @@ describe('a job that a service submits for somebody', () => {
     const taskId = result.task._id;
     const jobs = shared.db.collection<JobDocument>('jobs');
     await waitFor('the jobs', async () => (await jobs.countDocuments({ taskId })) === 3, {
-      deadlineMs: 20_000,
+      deadlineMs: 60_000,
     });
     for (const job of await jobs.find({ taskId }).toArray())
       expect(job).toMatchObject({ owner: 'alice@example', submittedBy: 'experiment:alpha' });

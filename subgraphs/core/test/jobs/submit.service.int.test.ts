@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 
 const key = (): string => `key ${(serial += 1)}`;
-const deadline = { deadlineMs: 5000 };
+const deadline = { deadlineMs: 60_000 };
 const idsOf = (jobs: readonly ({ readonly _id: string } | null)[]): string[] =>
   jobs.map((job) => job?._id ?? '');
 const stateIs = (id: string, state: string) =>

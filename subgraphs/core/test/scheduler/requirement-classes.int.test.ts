@@ -100,7 +100,7 @@ describe('requirement classes in memory', () => {
     });
     const other = classes.load([second]);
     const both = classes.load([first, second]);
-    await waitFor('the first to be read', () => classes.size === 1, { deadlineMs: 5000 });
+    await waitFor('the first to be read', () => classes.size === 1, { deadlineMs: 60_000 });
     for (let minutes = 0; minutes < 5; minutes += 1) classes.prune([], minutes * 60_000);
     expect(classes.size).toBe(1);
     release();
@@ -118,21 +118,21 @@ test('the broker keeps the classes of ready and held jobs, and no others', async
     brokerTtlMs: 1_000_000_000,
   });
   const { scheduler } = fleet.services;
-  await waitFor('the broker leads', () => scheduler.isReady, { deadlineMs: 10_000 });
+  await waitFor('the broker leads', () => scheduler.isReady, { deadlineMs: 60_000 });
   const worker = await TestWorker.register(fleet, { cores: 64 });
   for (let at = 0; at < 30; at += 1) await submitJobs(db, 1, { requirements: { memoryMiB: 200 + at } });
   const grants = await worker.acquireInAll(30);
   await worker.start(grants);
   await worker.finish(grants.slice(1));
   await submitJobs(db, 1, { requirements: { cores: 65 } });
-  await waitFor('all classes', () => scheduler.classesInMemory === 31, { deadlineMs: 10_000 });
+  await waitFor('all classes', () => scheduler.classesInMemory === 31, { deadlineMs: 60_000 });
   await waitFor(
     'all to be forgotten but that of the held job and that of the ready one',
     () => {
       clock.advance(15_000);
       return scheduler.classesInMemory === 2;
     },
-    { deadlineMs: 30_000 },
+    { deadlineMs: 60_000 },
   );
   await submitJobs(db, 1, { requirements: { memoryMiB: 205 } });
   expect(await worker.acquireInAll(1)).toHaveLength(1);

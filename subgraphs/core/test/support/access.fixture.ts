@@ -73,7 +73,7 @@ export async function acquireOne(
 ): Promise<{ readonly id: string; readonly fence: number }> {
   const answer = await ask(
     acquireText,
-    { input: { workerId, count: 1, free, waitSeconds: 20 } },
+    { input: { workerId, count: 1, free, waitSeconds: 60 } },
     pilotOf(queue),
   );
   const [assignment] = answer['acquireJobs']?.['assignments'] as unknown as readonly Answer[];
@@ -176,7 +176,7 @@ async function records({
       );
       return jobs?.['nodes']?.[0] !== undefined;
     },
-    { deadlineMs: 5000 },
+    { deadlineMs: 60_000 },
   );
   await ask(`mutation {
     holdJobs(input: { selection: { ids: ["job_nowhere"] }, reason: "look", idempotencyKey: "hold" }) { userErrors { message } }

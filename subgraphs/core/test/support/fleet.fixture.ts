@@ -51,6 +51,7 @@ export interface FleetSetup {
   readonly shares?: ShareFacts[];
   readonly url?: string;
   readonly graceMs?: number;
+  readonly leaseScanMs?: number;
   readonly brokerTtlMs?: number;
   readonly brokerRenewMs?: number;
   /** Stands before the store of transitions. */

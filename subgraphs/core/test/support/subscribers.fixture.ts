@@ -13,6 +13,7 @@ export const admin = testPrincipal();
 export class Told {
   readonly changes: JobStateChange[] = [];
   readonly #abort = new AbortController();
+  #hasEnded = false;
   /** Resolves when it has ended, to what it ended with: an error, or undefined. */
   readonly ended: Promise<unknown>;
 
@@ -23,10 +24,12 @@ export class Told {
     principal = admin,
   ) {
     const stream = events.jobStateChanged(filter, after, principal, this.#abort.signal);
-    this.ended = this.#read(stream).then(
-      () => undefined,
-      (error: unknown) => error,
-    );
+    this.ended = this.#read(stream)
+      .then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      .finally(() => (this.#hasEnded = true));
   }
 
   /** What was told of jobs, a line each. */
@@ -41,14 +44,17 @@ export class Told {
     return encodeCursor(this.changes.at(-1)?.token ?? '');
   }
 
-  /** Waits until so many events came beside the opening message. */
+  /** Waits until this number of events came after the opening message. @throws what the stream ended with before that */
   async until(count: number): Promise<void> {
-    await waitFor(`${count} events`, () => this.lines.length >= count, { deadlineMs: 5000 });
+    const isDone = (): boolean => this.lines.length >= count || this.#hasEnded;
+    await waitFor(`${count} events`, isDone, { deadlineMs: 60_000 });
+    if (this.lines.length >= count) return;
+    throw (await this.ended) ?? new Error(`the stream ended after ${this.lines.length} of ${count} events`);
   }
 
   /** Waits for the first message. */
   async opened(): Promise<this> {
-    await waitFor('the opening message', () => this.changes.length > 0, { deadlineMs: 3000 });
+    await waitFor('the opening message', () => this.changes.length > 0, { deadlineMs: 60_000 });
     return this;
   }
 

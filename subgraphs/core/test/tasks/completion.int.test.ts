@@ -14,7 +14,7 @@ import type { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
 import { Completion } from '../../src/tasks/completion.js';
 import type { TaskDocument } from '../../src/tasks/task.document.js';
 
-const deadline = { deadlineMs: 20_000 };
+const deadline = { deadlineMs: 60_000 };
 let shared: TestDomain;
 /** Expands tasks, and leaves their ends to the test. */
 let process: TestProcess;

@@ -18,7 +18,7 @@ import {
 } from '../../src/tasks/task.document.js';
 import type { TasksRepository } from '../../src/tasks/tasks.repository.js';
 
-const deadline = { deadlineMs: 20_000 };
+const deadline = { deadlineMs: 60_000 };
 let shared: TestDomain;
 /** Leads, and looks after tasks all the time; it begins to expand none, so that tests decide who does. */
 let leader: TestProcess;

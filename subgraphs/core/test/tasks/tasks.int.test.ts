@@ -22,7 +22,7 @@ beforeAll(async () => {
   process = await shared.process();
 });
 
-const deadline = { deadlineMs: 20_000 };
+const deadline = { deadlineMs: 60_000 };
 const aTask = (over: Partial<TaskSpec> = {}): TaskSpec => ({
   experiment: 'alpha',
   idempotencyKey: `key ${(serial += 1)}`,

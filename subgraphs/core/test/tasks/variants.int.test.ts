@@ -69,7 +69,7 @@ describe('a task with variants', () => {
         const { task } = (await core.ask(jobsOf, { id: made?.id })) as unknown as TaskFound;
         return task.state === 'RUNNING' && task.jobs.nodes;
       },
-      { deadlineMs: 5000 },
+      { deadlineMs: 60_000 },
     );
     expect(
       nodes.map(({ name, payload, requirements, dependsOn }) => [

@@ -19,7 +19,7 @@ beforeAll(async () => {
   fleet = await startFleet(db, {
     queues: [aQueue({}), aQueue({ id: 'queue_2', name: 'closed', experiments: ['beta'] })],
   });
-  await waitFor('the broker leads', () => fleet.services.scheduler.isReady, { deadlineMs: 3000 });
+  await waitFor('the broker leads', () => fleet.services.scheduler.isReady, { deadlineMs: 60_000 });
 });
 
 async function listen(worker: TestWorker): Promise<AsyncIterableIterator<CommandsMessage>> {
@@ -29,7 +29,7 @@ async function listen(worker: TestWorker): Promise<AsyncIterableIterator<Command
 }
 
 const next = (name: string, commands: AsyncIterable<CommandsMessage>) =>
-  waitFor(name, commands, { deadlineMs: 2500 });
+  waitFor(name, commands, { deadlineMs: 60_000 });
 
 describe('orders to a worker', () => {
   test('that it may find work come when jobs that fit became ready, and not for those that do not', async () => {
@@ -40,7 +40,7 @@ describe('orders to a worker', () => {
     const message = await next('the word of work', commands);
     expect(message).toEqual({ sequence: 1, commands: [{ kind: 'WORK', reason: 'jobs became ready' }] });
     await commands.return?.();
-    await worker.finish(await worker.acquire(4, { waitSeconds: 5 }));
+    await worker.finish(await worker.acquire(4, { waitSeconds: 60 }));
   });
 
   test('to drop what is not its own: an unknown job, one of another worker, one that was taken back', async () => {

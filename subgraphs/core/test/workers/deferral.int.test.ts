@@ -28,7 +28,7 @@ beforeEach(async () => {
 
 test('when both kinds of hosts wait, those without GPUs get all that they have room for', async () => {
   const leaving = new AbortController();
-  const other = withGpus.acquire(4, { waitSeconds: 10, freeDeviceIds: ['GPU-1'], signal: leaving.signal });
+  const other = withGpus.acquire(4, { waitSeconds: 60, freeDeviceIds: ['GPU-1'], signal: leaving.signal });
   const got = plain.acquireInAll(3);
   await submitJobs(db, 3);
   expect(await got).toHaveLength(3);
@@ -39,10 +39,10 @@ test('when both kinds of hosts wait, those without GPUs get all that they have r
 test('a host that has just been answered gets what comes; when it does not ask, a host with GPUs does', async () => {
   await submitJobs(db, 1);
   expect(await plain.acquireInAll(1)).toHaveLength(1);
-  const other = withGpus.acquire(4, { waitSeconds: 10, freeDeviceIds: ['GPU-1'] });
+  const other = withGpus.acquire(4, { waitSeconds: 60, freeDeviceIds: ['GPU-1'] });
   const [kept = ''] = await submitJobs(db, 1);
   // It asks now, and is answered at once or when the event has come.
-  expect((await plain.acquire(1, { waitSeconds: 5 })).map(({ jobId }) => jobId)).toEqual([kept]);
+  expect((await plain.acquire(1, { waitSeconds: 60 })).map(({ jobId }) => jobId)).toEqual([kept]);
   const [last = ''] = await submitJobs(db, 1);
   nowMs += idleWindowMs;
   expect((await other).map(({ jobId }) => jobId)).toEqual([last]);

@@ -147,7 +147,7 @@ describe('a process that stands still between what it read and what it writes', 
     await report(paused, id, [gpu('GPU-1', first)]);
     writes.hold();
     const slow = report(paused, id, [gpu('GPU-1', late)]);
-    await waitFor('it is about to write', () => writes.waiting() === 1, { deadlineMs: 5000 });
+    await waitFor('it is about to write', () => writes.waiting() === 1, { deadlineMs: 60_000 });
     // The worker was not answered, and asks another.
     await report(other, id, [gpu('GPU-1', last)]);
     writes.goOn();

@@ -53,7 +53,7 @@ test('grants that could not be written while the primary was away leave every jo
   const { db, killPrimary } = await threeServers();
   const queues = [aQueue({ limits: { leaseSeconds: 600 } })];
   const fleet = await startFleet(db, { queues, graceMs: 1000 });
-  await waitFor('a leader', () => fleet.services.scheduler.isReady, { deadlineMs: 15_000 });
+  await waitFor('a leader', () => fleet.services.scheduler.isReady, { deadlineMs: 60_000 });
   const jobIds = await submitJobs(db, 400);
   const workers = await Promise.all(
     Array.from({ length: 6 }, () => TestWorker.register(fleet, { cores: 100 })),
@@ -69,7 +69,7 @@ test('grants that could not be written while the primary was away leave every jo
       () => (failures += 1),
     ),
   );
-  await waitFor('some grants', () => answered() >= 60, { deadlineMs: 20_000 });
+  await waitFor('some grants', () => answered() >= 60, { deadlineMs: 60_000 });
   await killPrimary();
   const jobs = collection(db, jobsCollection);
   const isDone = async (): Promise<boolean> =>

@@ -20,7 +20,7 @@ let fleet: TestFleet;
 beforeAll(async () => {
   db = await fleetDatabase();
   fleet = await startFleet(db, { queues: [aQueue({}), aQueue({ id: 'queue_2', name: 'other' })] });
-  await waitFor('the broker leads', () => fleet.services.scheduler.isReady, { deadlineMs: 3000 });
+  await waitFor('the broker leads', () => fleet.services.scheduler.isReady, { deadlineMs: 60_000 });
 });
 
 const drainAll = async (worker: TestWorker): Promise<void> => {
@@ -34,7 +34,7 @@ describe('a life of a job', () => {
   test('is granted, started and finished by a worker, with attempt, fence and times', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1);
-    const grants = await worker.acquire(5, { waitSeconds: 5 });
+    const grants = await worker.acquire(5, { waitSeconds: 60 });
     expect(grants).toEqual([expect.objectContaining({ jobId: id, attempt: 1 })]);
     const [grant] = grants;
     expect((await storedJobs(db, [id]))[0]).toMatchObject({
@@ -102,7 +102,7 @@ describe('a life of a job', () => {
   test('declared outputs must be complete, and only those', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1, { payload: { outputs: ['a.root', 'b.json'] } });
-    const [grant] = await worker.acquire(1, { waitSeconds: 5 });
+    const [grant] = await worker.acquire(1, { waitSeconds: 60 });
     if (!grant) throw new Error('no grant');
     await worker.start([grant]);
     const output = (name: string) => ({
@@ -134,10 +134,10 @@ describe('a life of a job', () => {
   test('a failed attempt is followed by the next, until none is left', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1, { retry: { maxAttempts: 2 } });
-    const first = await worker.acquire(1, { waitSeconds: 5 });
+    const first = await worker.acquire(1, { waitSeconds: 60 });
     await worker.start(first);
     expect(await worker.fail(first)).toMatchObject({ acceptedIds: [id], retriedIds: [id], userErrors: [] });
-    const second = await worker.acquire(1, { waitSeconds: 5 });
+    const second = await worker.acquire(1, { waitSeconds: 60 });
     expect(second).toEqual([expect.objectContaining({ jobId: id, attempt: 2 })]);
     // The first attempt's words are void by now.
     expect((await worker.finish(first)).userErrors).toEqual([
@@ -156,7 +156,7 @@ describe('a life of a job', () => {
   test('a failure that is not retryable ends the job at once', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1);
-    const grants = await worker.acquire(1, { waitSeconds: 5 });
+    const grants = await worker.acquire(1, { waitSeconds: 60 });
     await worker.start(grants);
     await worker.fail(grants, false);
     expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'FAILED', attempt: 1 });
@@ -191,12 +191,12 @@ describe('a life of a job', () => {
   test('a cancelled job is killed at the worker, and its word no longer counts', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1);
-    const grants = await worker.acquire(1, { waitSeconds: 5 });
+    const grants = await worker.acquire(1, { waitSeconds: 60 });
     await worker.start(grants);
     const commands = await fleet.services.workers.commands(pilotOf('main'), worker.id);
     expect((await commands.next()).value).toEqual({ sequence: 0, commands: [] });
     const pushed = waitFor('the kill', commands, {
-      deadlineMs: 1000,
+      deadlineMs: 60_000,
       until: ({ commands: list }) => list.some(({ kind }) => kind === 'KILL'),
     });
     await fleet.writer.apply([
@@ -229,9 +229,11 @@ describe('a life of a job', () => {
 describe('asking for work', () => {
   test('a worker that waits is answered as soon as there is something', async () => {
     const worker = await TestWorker.register(fleet);
-    const asked = worker.acquire(1, { waitSeconds: 10 });
+    const asked = worker.acquire(1, { waitSeconds: 60 });
     const [id] = await submitJobs(db, 1);
-    expect((await waitFor('the grant', asked, { deadlineMs: 1000 })).map(({ jobId }) => jobId)).toEqual([id]);
+    expect((await waitFor('the grant', asked, { deadlineMs: 60_000 })).map(({ jobId }) => jobId)).toEqual([
+      id,
+    ]);
     await worker.finish(await asked);
   });
 
@@ -241,14 +243,14 @@ describe('asking for work', () => {
     const gone = new AbortController();
     const asked = worker.acquire(1, { waitSeconds: 60, signal: gone.signal });
     gone.abort();
-    expect(await waitFor('the answer', asked, { deadlineMs: 500 })).toEqual([]);
+    expect(await waitFor('the answer', asked, { deadlineMs: 60_000 })).toEqual([]);
   });
 
   test('several workers that wait share what comes, and no job is given twice', async () => {
     const workers = await Promise.all(Array.from({ length: 4 }, () => TestWorker.register(fleet)));
-    const asked = workers.map((worker) => worker.acquire(8, { waitSeconds: 10 }));
+    const asked = workers.map((worker) => worker.acquire(8, { waitSeconds: 60 }));
     const ids = await submitJobs(db, 16);
-    const given = await waitFor('the grants', Promise.all(asked), { deadlineMs: 3000 });
+    const given = await waitFor('the grants', Promise.all(asked), { deadlineMs: 60_000 });
     for (const grants of given) expect(grants.length).toBeGreaterThan(0);
     const first = given.flat().map(({ jobId }) => jobId);
     await Promise.all(workers.map((worker, i) => worker.finish(given[i] ?? [])));
@@ -282,7 +284,7 @@ describe('asking for work', () => {
     const worker = await TestWorker.register(fleet, { devices: ['GPU-a', 'GPU-b'] });
     const gpu = { count: 1, models: [], sassTargets: [], ptxTargets: [], nvlink: false, optional: false };
     await submitJobs(db, 3, { requirements: { gpu } });
-    const offered = { waitSeconds: 5, freeDeviceIds: ['GPU-a', 'GPU-b'] };
+    const offered = { waitSeconds: 60, freeDeviceIds: ['GPU-a', 'GPU-b'] };
     const grants = await worker.acquire(8, offered);
     expect(grants.flatMap(({ deviceIds }) => deviceIds).sort()).toEqual(['GPU-a', 'GPU-b']);
     expect(await worker.acquire(8, { freeDeviceIds: ['GPU-a', 'GPU-b'] })).toEqual([]);

@@ -28,6 +28,8 @@ beforeEach(async () => {
     storeTime: timeOf(clock),
     queues: [aQueue({ limits: { leaseSeconds: 30 } })],
     graceMs: 20_000,
+    // Scanned by the test alone: a scan between two steps of a test would see other facts than the test means.
+    leaseScanMs: 3_600_000,
     // Renewed by this test alone, so that no renewal is under way while the clock moves.
     brokerRenewMs: 3_600_000,
   });

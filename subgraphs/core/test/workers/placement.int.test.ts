@@ -60,12 +60,12 @@ test('the smallest device that is enough is given, on whichever host, and GPUs o
   const mixed = await onOwnHost('mixed', [aDeviceSpec('t4', t4), aDeviceSpec('h1', h100)]);
   const equal = await onOwnHost('equal', [aDeviceSpec('h2', h100), aDeviceSpec('h3', h100)]);
   const asking = [
-    equal.acquire(2, { waitSeconds: 20, freeDeviceIds: ['h2', 'h3'] }),
-    mixed.acquire(2, { waitSeconds: 20, freeDeviceIds: ['t4', 'h1'] }),
+    equal.acquire(2, { waitSeconds: 60, freeDeviceIds: ['h2', 'h3'] }),
+    mixed.acquire(2, { waitSeconds: 60, freeDeviceIds: ['t4', 'h1'] }),
   ] as const;
   const [small = ''] = await submitJobs(db, 1, { requirements: { gpu: aGpu({ minMemoryMiB: 16_384 }) } });
   expect(await asking[1]).toMatchObject([{ jobId: small, deviceIds: ['t4'] }]);
-  const again = mixed.acquire(1, { waitSeconds: 20, freeDeviceIds: ['h1'] });
+  const again = mixed.acquire(1, { waitSeconds: 60, freeDeviceIds: ['h1'] });
   const [two = ''] = await submitJobs(db, 1, { requirements: { gpu: aGpu({ count: 2 }) } });
   const [got] = await asking[0];
   expect(got?.jobId).toBe(two);

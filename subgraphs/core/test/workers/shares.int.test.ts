@@ -19,7 +19,7 @@ let fleet: TestFleet;
 beforeEach(async () => {
   db = await fleetDatabase();
   fleet = await startFleet(db, { queues: [aQueue({})], shares: [aShare({ ownerLimitCores: 2 })] });
-  await waitFor('the broker leads', () => fleet.services.scheduler.isReady, { deadlineMs: 3000 });
+  await waitFor('the broker leads', () => fleet.services.scheduler.isReady, { deadlineMs: 60_000 });
 });
 
 const countOf = (state: 'THROTTLED' | 'ACTIVATED' | 'FINISHED') =>
@@ -35,7 +35,9 @@ describe('an owner over the limit', () => {
     const others = await submitJobs(db, 2, { owner: 'bob@example' });
     const found = await worker.acquireInAll(2);
     expect(found.map(({ jobId }) => jobId).sort()).toEqual([...others].sort());
-    await waitFor('they are throttled', async () => (await countOf('THROTTLED')) === 4, { deadlineMs: 2000 });
+    await waitFor('they are throttled', async () => (await countOf('THROTTLED')) === 4, {
+      deadlineMs: 60_000,
+    });
     const [throttled] = await collection(db, jobsCollection).find({ state: 'THROTTLED' }).toArray();
     if (!throttled) throw new Error('nothing is throttled');
     expect(throttled.last.reason).toMatch(
@@ -46,7 +48,7 @@ describe('an owner over the limit', () => {
     for (let left = 6; left > 0;) {
       await worker.finish(held.splice(0, 1));
       left -= 1;
-      if (held.length === 0 && left > 0) held.push(...(await worker.acquire(8, { waitSeconds: 10 })));
+      if (held.length === 0 && left > 0) held.push(...(await worker.acquire(8, { waitSeconds: 60 })));
       expect(fleet.services.cache.ledger.ownerCores('alpha/default', 'ada@example')).toBeLessThanOrEqual(2);
     }
     expect((await storedJobs(db, ids)).map(({ state, attempt }) => [state, attempt])).toEqual(
@@ -59,7 +61,9 @@ describe('an owner over the limit', () => {
     await submitJobs(db, 8);
     const held = await worker.acquireInAll(2);
     await worker.acquire(8);
-    await waitFor('they are throttled', async () => (await countOf('THROTTLED')) === 6, { deadlineMs: 2000 });
+    await waitFor('they are throttled', async () => (await countOf('THROTTLED')) === 6, {
+      deadlineMs: 60_000,
+    });
     fleet.shares.splice(0, 1, aShare({}));
     const rest = await worker.acquireInAll(6);
     expect(rest).toHaveLength(6);
@@ -93,7 +97,7 @@ describe('why a job waits', () => {
         const facts = await fleet.services.scheduler.pending(smallJob);
         return facts?.position === 3 && facts;
       },
-      { deadlineMs: 2000 },
+      { deadlineMs: 60_000 },
     );
     expect(waits).toMatchObject({ workersThatFit: 1, workersFreeNow: 1, isShareBorrowing: true });
     expect(waits.summary).toBe('Ready: 1 worker has room for it; 3 jobs of its share come before it.');

@@ -113,7 +113,7 @@ describe('grants', () => {
     void grants.write(picks(1), 'main');
     await turns();
     void grants.write(picks(2), 'main');
-    await waitFor('the next group', () => writer.groups.length === 2, { deadlineMs: 1000 });
+    await waitFor('the next group', () => writer.groups.length === 2, { deadlineMs: 60_000 });
     expect(writer.groups.map(({ length }) => length)).toEqual([1, 2]);
   });
 });
