@@ -66,7 +66,7 @@ describe('a run', () => {
   });
 
   test('explains where its jobs run by the selector that they have', async () => {
-    const required = run({ requireDetectorLabel: true });
+    const required = run({ isDetectorLabelRequired: true });
     const { template } = await runRules.toTask(required);
     expect(placementOf(required)).toEqual([
       { text: expect.stringContaining('epic_craterlake_18x275'), selector: template.requirements?.selector },
