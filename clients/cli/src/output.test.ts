@@ -64,12 +64,12 @@ describe('printable', () => {
 describe('printTable and printFields in a terminal', () => {
   const hostile = 'job\x1b[2J\nFINISHED';
 
-  it('let nobody forge a line of a table', () => {
+  it('prevents forging a line of a table', () => {
     expect(table(200, [[hostile, '1', '']])[1]).toMatch(/^job\\x1b\[2J\\nFINISHED/);
     expect(table(undefined, [[hostile, '1', '']])[1]).toBe('job\x1b[2J');
   });
 
-  it('let nobody forge a field', () => {
+  it('prevents forging a field', () => {
     const stream = Object.assign(new PassThrough(), { isTTY: true });
     printFields({ json: false, stream, errors: new PassThrough() }, [['name', hostile]]);
     expect(String(stream.read())).toBe('name  job\\x1b[2J\\nFINISHED\n');

@@ -4,7 +4,7 @@ import { payloadsOfThisProcess, pilotSetup } from '../testing/pilot-setup.js';
 const setup = pilotSetup();
 
 describe('commands to a pilot', () => {
-  it('KILL ends the payload, and nothing more is reported about the job', async () => {
+  it('ends the payload on KILL, and nothing more is reported about the job', async () => {
     setup.core.add({ jobId: 'job_a', shell: 'echo up; sleep 600 & sleep 600' });
     setup.start();
     await setup.core.until('job_a is up', () => setup.core.logOf('job_a') === 'up\n');
@@ -15,7 +15,7 @@ describe('commands to a pilot', () => {
     expect(setup.core.about('job_a')).toEqual(['sent', 'RUNNING']);
   });
 
-  it('DROP kills a payload that ignores SIGTERM after the grace period', async () => {
+  it('kills a payload on DROP that ignores SIGTERM after the grace period', async () => {
     setup.core.add({ jobId: 'job_a', shell: 'trap "" TERM; echo up; while :; do sleep 0.05; done' });
     setup.start();
     await setup.core.until('job_a is up', () => setup.core.logOf('job_a') === 'up\n');
@@ -46,7 +46,7 @@ describe('commands to a pilot', () => {
     expect(setup.core.about('job_a')).toEqual(['sent', 'RUNNING', 'FINISHED']);
   });
 
-  it('DRAIN lets the job end, takes no other, and reports the end of the pilot', async () => {
+  it('lets the job end on DRAIN, takes no other, and reports the end of the pilot', async () => {
     setup.core.add({ jobId: 'job_a', shell: 'echo up; sleep 0.5' });
     setup.start();
     await setup.core.until('job_a is up', () => setup.core.logOf('job_a') === 'up\n');

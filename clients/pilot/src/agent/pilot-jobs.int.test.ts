@@ -129,8 +129,8 @@ describe('a job', () => {
   });
 });
 
-describe('slots of a pilot', () => {
-  it('are filled and never overfilled', async () => {
+describe('Slots', () => {
+  it('fills the host and never overfills it', async () => {
     for (let i = 0; i < 12; i += 1) setup.core.add({ jobId: `job_${i}`, shell: 'sleep 0.3' });
     let most = 0;
     const runningNow = (): number =>
@@ -145,7 +145,7 @@ describe('slots of a pilot', () => {
     expect(most).toBe(4);
   });
 
-  it('wait for enough resources for a large job', async () => {
+  it('waits for enough resources for a large job', async () => {
     setup.core.add({ jobId: 'job_small', shell: 'sleep 0.3', cores: 1 });
     setup.core.add({ jobId: 'job_big', cores: 2 });
     setup.start({ cores: 2 });
@@ -157,7 +157,7 @@ describe('slots of a pilot', () => {
     ).toEqual(['job_small FINISHED', 'job_big sent']);
   });
 
-  it('get a new job when they are idle', async () => {
+  it('gets a new job when it is idle', async () => {
     setup.start();
     await setup.core.until('the pilot waits for work', () => setup.core.calls.includes('heartbeat'));
     setup.core.add({ jobId: 'job_a' });

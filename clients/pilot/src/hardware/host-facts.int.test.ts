@@ -42,14 +42,14 @@ describe('findHostFacts', () => {
   });
 });
 
-describe('limits of a control group', () => {
-  it("of version 2 reduce the host's resources", async () => {
+describe('hostLimits in a control group', () => {
+  it('reduces the resources by limits of version 2', async () => {
     await writeFile(join(folder, 'cpu.max'), '100000 100000\n');
     await writeFile(join(folder, 'memory.max'), `${64 * 1024 ** 2}\n`);
     expect(await usableResources(folder)).toEqual({ cores: 1, memoryMiB: 64 });
   });
 
-  it("of version 1 reduce the host's resources", async () => {
+  it('reduces the resources by limits of version 1', async () => {
     await mkdir(join(folder, 'cpu'));
     await mkdir(join(folder, 'memory'));
     await writeFile(join(folder, 'cpu', 'cpu.cfs_quota_us'), '150000\n');
@@ -58,7 +58,7 @@ describe('limits of a control group', () => {
     expect(await usableResources(folder)).toEqual({ cores: 1, memoryMiB: 32 });
   });
 
-  it('with "max" or -1 change nothing', async () => {
+  it('changes nothing for "max" or -1', async () => {
     const whole = { cores: availableParallelism(), memoryMiB: Math.floor(totalmem() / 1024 ** 2) };
     await writeFile(join(folder, 'cpu.max'), 'max 100000\n');
     await writeFile(join(folder, 'memory.max'), 'max\n');

@@ -8,7 +8,7 @@ describe('deviceNode', () => {
     ['EACCES', 'DENIED'],
     ['EIO', 'UNKNOWN'],
     [undefined, 'UNKNOWN'],
-  ] as const)('that cannot be opened with %s is %s', (code, state) => {
+  ] as const)('maps the error %s to the state %s', (code, state) => {
     expect(stateOf(code)).toBe(state);
   });
 

@@ -136,8 +136,8 @@ describe('parser of rocm-smi', () => {
   });
 });
 
-describe('parsers of amd-smi', () => {
-  it('read the facts of each device', () => {
+describe('the parser of amd-smi', () => {
+  it('reads the facts of each device', () => {
     expect(parseAmdStatic(jsonIn(amd.amdSmi.static))[0]).toEqual({
       index: 0,
       uniqueId: '6f1f0a2b3c4d5e6f',
@@ -155,7 +155,7 @@ describe('parsers of amd-smi', () => {
     });
   });
 
-  it('read statistics and memory errors', () => {
+  it('reads statistics and memory errors', () => {
     const metrics = parseAmdMetric(jsonIn(amd.amdSmi.metric));
     expect(metrics.get(0)).toEqual({
       facts: { utilisation: 0.25, memoryUsedMiB: 1024, memoryMiB: 196592 },
@@ -164,20 +164,20 @@ describe('parsers of amd-smi', () => {
     expect(metrics.get(1)?.fault).toBe('2 uncorrectable memory errors');
   });
 
-  it('read the release of ROCm, or nothing', () => {
+  it('reads the release of ROCm, or nothing', () => {
     expect(parseAmdVersion(jsonIn(amd.amdSmi.version))).toBe('6.4.1');
     expect(parseAmdVersion(jsonIn('[{"rocm_version": "N/A"}]'))).toBeUndefined();
     expect(parseAmdVersion(undefined)).toBeUndefined();
   });
 
-  it('read a device that has lost too many pages, if the user may know', () => {
+  it('reads a device that has lost too many pages, if the user may know', () => {
     const worn = (word: string) =>
       parseAmdStatic(jsonIn(`[{"gpu": 0, "ras": {"bad_page_threshold_exceeded": ${word}}}]`))[0]?.fault;
     for (const yes of ['"True"', 'true']) expect(worn(yes)).toMatch(/more memory pages were retired/);
     for (const no of ['"False"', 'false', '"N/A"']) expect(worn(no)).toBeUndefined();
   });
 
-  it('read the mode of a device with and without a star', () => {
+  it('reads the mode of a device with and without a star', () => {
     const mode = (word: string) =>
       parseAmdPartition(
         jsonIn(`{"current_partition": [{"gpu_id": 0, "memory": "NPS1", "accelerator_type": "${word}"}]}`),
@@ -185,7 +185,7 @@ describe('parsers of amd-smi', () => {
     expect([mode('CPX'), mode('CPX*'), mode('N/A')]).toEqual(['CPX/NPS1', 'CPX/NPS1', 'NPS1']);
   });
 
-  it('read partitions one by one', () => {
+  it('reads partitions one by one', () => {
     expect(
       parseAmdStatic(jsonIn(amd.partitioned)).map(({ index, facts }) => [index, facts.partitionMode]),
     ).toEqual([
@@ -196,23 +196,23 @@ describe('parsers of amd-smi', () => {
   });
 });
 
-describe('values in the output of tools', () => {
+describe('the reader of tool output', () => {
   it.each([
     ...['N/A', '[N/A]', '[Not Supported]', '[Insufficient Permissions]', '[Unknown Error]', '', 'None'],
     ...['Requested functionality has been deprecated', undefined],
-  ])('leave %p unknown', (word) => {
+  ])('leaves %p unknown', (word) => {
     expect(knownValue(word)).toBeUndefined();
     expect(numberIn(word)).toBeUndefined();
   });
 
-  it('have one form for addresses and ids', () => {
+  it('gives addresses and ids one form', () => {
     expect(pciAddressOf('00000000:3B:00.0')).toBe('0000:3b:00.0');
     expect(pciAddressOf('3B:00.0')).toBe('0000:3b:00.0');
     expect(pciAddressOf('N/A')).toBeUndefined();
     expect(pciIdOf('8086', '0xbda')).toBe('8086:0bda');
   });
 
-  it('are found in JSON behind warnings; other text has none', () => {
+  it('finds JSON behind warnings, and none in other text', () => {
     expect(jsonIn('warning: [x]\n[{"a": 1}]')).toEqual([{ a: 1 }]);
     const behind =
       'WARNING: AMD GPU device(s) is/are in a low-power state.\n{"card0": {}}\n\nWARNING: slow\n';

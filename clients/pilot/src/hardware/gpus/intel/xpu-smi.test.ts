@@ -10,8 +10,8 @@ import {
   xpuWell,
 } from './xpu-smi.js';
 
-describe('parsers of xpu-smi', () => {
-  it('list physical devices', () => {
+describe('the parser of xpu-smi', () => {
+  it('lists physical devices', () => {
     expect(
       parseXpuDiscovery(jsonIn(intel.discovery)).map(({ index, facts }) => [index, facts.pciId]),
     ).toEqual([
@@ -21,7 +21,7 @@ describe('parsers of xpu-smi', () => {
     ]);
   });
 
-  it('read driver, memory and ECC of one', () => {
+  it('reads driver, memory and ECC of one', () => {
     expect(parseXpuDetails(jsonIn(intel.details))).toMatchObject({
       driverVersion: 'I915_23.10.32_PSB_231129.32',
       memoryMiB: 49152,
@@ -33,19 +33,19 @@ describe('parsers of xpu-smi', () => {
     ]);
   });
 
-  it('read statistics, by tile if there are none for the device', () => {
+  it('reads statistics, by tile if there are none for the device', () => {
     expect(parseXpuStats(jsonIn(intel.stats))).toEqual({ memoryUsedMiB: 2048, utilisation: 0.635 });
     expect(parseXpuStats(jsonIn(intel.tileStats))).toEqual({ memoryUsedMiB: 1500, utilisation: 0.75 });
     expect(parseXpuStats(undefined)).toEqual({ memoryUsedMiB: undefined, utilisation: undefined });
   });
 
-  it('read statistics of release 2, of one device or in a list', () => {
+  it('reads statistics of release 2, of one device or in a list', () => {
     const expected = { memoryUsedMiB: 1500, utilisation: 0.75 };
     expect(parseXpuStats(jsonIn(intel.newStats))).toEqual(expected);
     expect(parseXpuStats(jsonIn(`[${intel.newStats}]`))).toEqual(expected);
   });
 
-  it('read a device that is not in its normal state', () => {
+  it('reads a device that is not in its normal state', () => {
     const state = (word: string) =>
       parseXpuDiscovery(jsonIn(`{"device_list": [{"device_id": 0, "device_state": "${word}"}]}`))[0]?.fault;
     expect(state('survivability mode (firmware update and cold reset are recommended)')).toMatch(
@@ -54,7 +54,7 @@ describe('parsers of xpu-smi', () => {
     expect([state('normal'), state('')]).toEqual([undefined, undefined]);
   });
 
-  it('read critical components', () => {
+  it('reads critical components', () => {
     expect(parseXpuHealth(jsonIn(intel.health('Critical')))).toBe(
       'memory is critical: The memory has uncorrectable errors.',
     );
