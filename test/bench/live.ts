@@ -88,8 +88,8 @@ function mixedFilters(jobs: readonly WrittenJob[]): readonly object[] {
   const groups = jobs.length / jobsOfSubscriber;
   const idsOf = (group: number): string[] =>
     jobs.filter((_, at) => at % groups === group).map(({ id }) => id);
-  const byJobs = Array.from({ length: groups }, (_, group) => ({ jobIds: idsOf(group) }));
-  const once = [...taskIds.map((taskId) => ({ taskId })), ...byJobs];
+  const byJobs = Array.from({ length: groups }, (_, group) => ({ ids: idsOf(group) }));
+  const once = [...taskIds.map((taskId) => ({ taskIds: [taskId] })), ...byJobs];
   const mixed = once.map((_, at) => once[(at * 7) % once.length] ?? {});
   return [...mixed, ...mixed];
 }

@@ -110,8 +110,8 @@ describe('an observation', () => {
     const { observation } = await submitted(wanted('of alice'), alice);
     const jobs = await jobsOf(observation.id, 4);
     const ids = jobs.map(({ id }) => id as string);
-    const owned = `query { tasks(filter: { owner: "alice@example" }) { nodes { id owner { subject } submittedBy { subject } } }
-      jobs(filter: { owner: "alice@example" }, first: 10) { nodes { id owner { subject } submittedBy { subject } viewerCanCancel } } }`;
+    const owned = `query { tasks(filter: { owners: ["alice@example"] }) { nodes { id owner { subject } submittedBy { subject } } }
+      jobs(filter: { owners: ["alice@example"] }, first: 10) { nodes { id owner { subject } submittedBy { subject } viewerCanCancel } } }`;
     const service = 'experiment:larkspur';
     const own = { owner: { subject: 'alice@example' }, submittedBy: { subject: service } };
     const { data } = await system.ask(owned, {}, alice);

@@ -41,12 +41,12 @@ export function addSelection(command: Command): Command {
  */
 export function selectionOf(ids: readonly string[], flags: SelectionFlags): JobSelectionInput {
   const filter = {
-    ...(flags.task ? { taskId: flags.task } : {}),
+    ...(flags.task ? { taskIds: [flags.task] } : {}),
     ...(flags.experiment.length > 0 ? { experiments: [...flags.experiment] } : {}),
-    ...(flags.owner ? { owner: flags.owner } : {}),
-    ...(flags.queue ? { queue: flags.queue } : {}),
-    ...(flags.share ? { share: flags.share } : {}),
-    ...(flags.label ? { label: flags.label } : {}),
+    ...(flags.owner ? { owners: [flags.owner] } : {}),
+    ...(flags.queue ? { queues: [flags.queue] } : {}),
+    ...(flags.share ? { shares: [flags.share] } : {}),
+    ...(flags.label ? { labels: [flags.label] } : {}),
   };
   // A state alone would select the jobs of everybody by a slip of the hand.
   const hasFilter = Object.keys(filter).length > 0;

@@ -18,19 +18,16 @@ const typeDefs = parse(/* GraphQL */ `
     submitTask(input: SubmitTaskInput!): SubmitTaskPayload!
   }
   type Subscription {
-    jobStateChanged(filter: JobEventFilter, after: String): JobStateChanged!
+    jobStateChanged(filter: JobFilter, after: String): JobStateChanged!
   }
   input JobFilter {
     experiments: [String!]
-    label: LabelInput
+    states: [JobState!]
+    labels: [LabelInput!]
   }
   input LabelInput {
     key: String!
     value: String!
-  }
-  input JobEventFilter {
-    experiments: [String!]
-    states: [JobState!]
   }
   type SubmitTaskPayload {
     task: Task
@@ -192,8 +189,8 @@ export async function serveRecordedCore(): Promise<RecordedHouse> {
     resolvers: {
       Query: {
         task: (_parent: unknown, { id }: { id: string }) => ({ id }),
-        jobs: (_parent: unknown, { filter }: { filter: { label: { value: string } } }) => {
-          const found = core.tasks.get(filter.label.value);
+        jobs: (_parent: unknown, { filter }: { filter: { labels: readonly { value: string }[] } }) => {
+          const found = core.tasks.get(filter.labels[0]?.value ?? '');
           return { nodes: found ? [{ taskId: found.id }] : [] };
         },
       },

@@ -1327,20 +1327,6 @@ export type JobCount = {
   readonly state: JobState;
 };
 
-/** Conditions that the counted jobs must meet, all of them. */
-export type JobCountFilter = {
-  /** Experiments; any of them. */
-  readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Models of the GPUs that the jobs were given. */
-  readonly gpuModels?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Queues, by name; any of them. */
-  readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Shares; any of them. */
-  readonly shares?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** States; any of them. */
-  readonly states?: InputMaybe<ReadonlyArray<JobState>>;
-};
-
 /** Counts of jobs changed. */
 export type JobCountsChanged = {
   readonly __typename?: 'JobCountsChanged';
@@ -1400,29 +1386,6 @@ export type JobErrorInput = {
   readonly message: Scalars['String']['input'];
 };
 
-/**
- * Conditions that events must meet, all of them. A list is met by any of its elements; an empty list is met by
- * no event, and null by every event.
- */
-export type JobEventFilter = {
-  /** Experiments; any of them. */
-  readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Jobs, at most 1000; any of them. */
-  readonly jobIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** Labels, at most 32; any of them. */
-  readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
-  /** Subject of the owner. */
-  readonly owner?: InputMaybe<Scalars['String']['input']>;
-  /** Queue, by name. */
-  readonly queue?: InputMaybe<Scalars['String']['input']>;
-  /** Path of the share. */
-  readonly share?: InputMaybe<Scalars['String']['input']>;
-  /** States of the job after the change; any of them. */
-  readonly states?: InputMaybe<ReadonlyArray<JobState>>;
-  /** Task, by identifier. */
-  readonly taskId?: InputMaybe<Scalars['ID']['input']>;
-};
-
 /** Treatment of a subscriber that reads more slowly than jobs change. */
 export type JobEventMode =
   /** Every event is delivered. A subscriber that falls too far behind is disconnected with `SUBSCRIPTION_LAGGED` and a cursor to resume from. */
@@ -1433,28 +1396,33 @@ export type JobEventMode =
    */
   | 'LATEST';
 
-/** Conditions that jobs must meet, all of them. A list is met by any of its elements. */
+/**
+ * Conditions on jobs, for lists, counts, streams and bulk mutations. A job must meet every field given. The values of a list are alternatives,
+ * and an empty list matches nothing.
+ */
 export type JobFilter = {
-  /** Submitted before. */
+  /** Time before which the jobs were submitted. Not for counts. */
   readonly createdBefore?: InputMaybe<Scalars['DateTime']['input']>;
-  /** Submitted at or after. */
+  /** Time of submission, at the earliest. Not for counts. */
   readonly createdFrom?: InputMaybe<Scalars['DateTime']['input']>;
-  /** Experiments; any of them. */
+  /** Names of the experiments. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** These jobs, at most 1000. */
+  /** Models of the GPUs given to the jobs, at most 100. For lists of jobs only together with `ids`, `taskIds`, `owners`, `queues`, `shares` or `labels`. */
+  readonly gpuModels?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Ids of the jobs, at most 1000. Not for counts. */
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** A label. */
-  readonly label?: InputMaybe<LabelInput>;
-  /** Subject of the owner. */
-  readonly owner?: InputMaybe<Scalars['String']['input']>;
-  /** Last sent to a worker of this queue, by name. */
-  readonly queue?: InputMaybe<Scalars['String']['input']>;
-  /** Path of the share. */
-  readonly share?: InputMaybe<Scalars['String']['input']>;
-  /** States; any of them. */
+  /** Labels, at most 32. Not for counts. */
+  readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
+  /** Subjects of the owners, at most 100. Not for counts. */
+  readonly owners?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Names of the queues that the jobs were last sent to, at most 100. */
+  readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Paths of the shares, at most 100. */
+  readonly shares?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** States of the jobs; for streams, after the change. */
   readonly states?: InputMaybe<ReadonlyArray<JobState>>;
-  /** Task, by identifier. */
-  readonly taskId?: InputMaybe<Scalars['ID']['input']>;
+  /** Ids of the tasks, at most 100. Not for counts. */
+  readonly taskIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
 };
 
 /** A hold on a job. */
@@ -2229,7 +2197,7 @@ export type QueryjobArgs = {
 
 
 export type QueryjobCountsArgs = {
-  filter?: InputMaybe<JobCountFilter>;
+  filter?: InputMaybe<JobFilter>;
 };
 
 
@@ -2325,14 +2293,6 @@ export type QueueworkersArgs = {
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** Conditions that the changed queues must meet, all of them. A list is met by any of its elements. */
-export type QueueChangeFilter = {
-  /** Queues, by name, at most 1000; any of them. */
-  readonly names?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Sites, by name; any of them. */
-  readonly sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-};
-
 /** Message of `queueChanged`. */
 export type QueueChanged = {
   readonly __typename?: 'QueueChanged';
@@ -2382,15 +2342,15 @@ export type QueueExecutor =
   /** Started as Slurm jobs. */
   | 'SLURM';
 
-/** Conditions that queues must meet, all of them. A list is met by any of its elements. */
+/** Conditions on queues. A queue must meet every field given; the values of a list are alternatives. */
 export type QueueFilter = {
-  /** Experiment that the queue admits. */
-  readonly experiment?: InputMaybe<Scalars['String']['input']>;
-  /** Names; any of them. */
+  /** Names of the experiments that the queues admit. */
+  readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Names of the queues, at most 1000. */
   readonly names?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Site, by name. */
-  readonly site?: InputMaybe<Scalars['String']['input']>;
-  /** States; any of them. */
+  /** Names of the sites. */
+  readonly sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** States of the queues. */
   readonly states?: InputMaybe<ReadonlyArray<QueueState>>;
 };
 
@@ -3115,7 +3075,7 @@ export type SubscriptiongpuOccupancyChangedArgs = {
 
 
 export type SubscriptionjobCountsChangedArgs = {
-  filter?: InputMaybe<JobCountFilter>;
+  filter?: InputMaybe<JobFilter>;
   intervalMs?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -3128,14 +3088,14 @@ export type SubscriptionjobLogAppendedArgs = {
 
 export type SubscriptionjobStateChangedArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
-  filter?: InputMaybe<JobEventFilter>;
+  filter?: InputMaybe<JobFilter>;
   mode?: InputMaybe<JobEventMode>;
 };
 
 
 export type SubscriptionqueueChangedArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
-  filter?: InputMaybe<QueueChangeFilter>;
+  filter?: InputMaybe<QueueFilter>;
 };
 
 
@@ -3146,7 +3106,7 @@ export type SubscriptiontaskProgressArgs = {
 
 export type SubscriptionworkerChangedArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
-  filter?: InputMaybe<WorkerChangeFilter>;
+  filter?: InputMaybe<WorkerFilter>;
 };
 
 
@@ -3223,8 +3183,8 @@ export type TaskFilter = {
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** These tasks, at most 1000. */
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** Subject of the owner. */
-  readonly owner?: InputMaybe<Scalars['String']['input']>;
+  /** Subjects of the owners, at most 100. */
+  readonly owners?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** States; any of them. */
   readonly states?: InputMaybe<ReadonlyArray<TaskState>>;
 };
@@ -3452,16 +3412,6 @@ export type WorkerCapacityInput = {
   readonly memoryMiB: Scalars['Int']['input'];
 };
 
-/** Conditions that the changed workers must meet, all of them. A list is met by any of its elements. */
-export type WorkerChangeFilter = {
-  /** Workers, at most 1000; any of them. */
-  readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** Queues, by name; any of them. */
-  readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** States; any of them. */
-  readonly states?: InputMaybe<ReadonlyArray<WorkerState>>;
-};
-
 /** Message of `workerChanged`. */
 export type WorkerChanged = {
   readonly __typename?: 'WorkerChanged';
@@ -3533,13 +3483,13 @@ export type WorkerEvent = {
   readonly worker: Worker;
 };
 
-/** Conditions that workers must meet, all of them. A list is met by any of its elements. */
+/** Conditions on workers. A worker must meet every field given; the values of a list are alternatives. */
 export type WorkerFilter = {
-  /** These workers, at most 1000. */
+  /** Ids of the workers, at most 1000. */
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** Queue, by name. */
-  readonly queue?: InputMaybe<Scalars['String']['input']>;
-  /** States; READY and DRAINING by default. */
+  /** Names of the queues, at most 1000. */
+  readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** States of the workers; READY and DRAINING by default for lists, all for streams. */
   readonly states?: InputMaybe<ReadonlyArray<WorkerState>>;
 };
 
@@ -3842,13 +3792,11 @@ export type ResolversTypes = {
   JobAttempt: ResolverTypeWrapper<JobAttemptMapper>;
   JobConnection: ResolverTypeWrapper<JobConnectionMapper>;
   JobCount: ResolverTypeWrapper<JobCountMapper>;
-  JobCountFilter: JobCountFilter;
   JobCountsChanged: ResolverTypeWrapper<JobCountsChangedMapper>;
   JobEdge: ResolverTypeWrapper<Omit<JobEdge, 'node'> & { node: ResolversTypes['Job'] }>;
   JobError: ResolverTypeWrapper<JobErrorMapper>;
   JobErrorFamily: ResolverTypeWrapper<'PAYLOAD' | 'WORKER' | 'LIMIT' | 'DATA' | 'SYSTEM'>;
   JobErrorInput: JobErrorInput;
-  JobEventFilter: JobEventFilter;
   JobEventMode: ResolverTypeWrapper<'EVERY' | 'LATEST'>;
   JobFilter: JobFilter;
   JobHold: ResolverTypeWrapper<JobHoldMapper>;
@@ -3890,7 +3838,6 @@ export type ResolversTypes = {
   PrincipalKind: ResolverTypeWrapper<'HUMAN' | 'SERVICE' | 'PILOT' | 'AGENT'>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Queue: ResolverTypeWrapper<QueueMapper>;
-  QueueChangeFilter: QueueChangeFilter;
   QueueChanged: ResolverTypeWrapper<QueueChangedMapper>;
   QueueConnection: ResolverTypeWrapper<QueueConnectionMapper>;
   QueueEdge: ResolverTypeWrapper<Omit<QueueEdge, 'node'> & { node: ResolversTypes['Queue'] }>;
@@ -3975,7 +3922,6 @@ export type ResolversTypes = {
   Worker: ResolverTypeWrapper<WorkerMapper>;
   WorkerCapacity: ResolverTypeWrapper<WorkerCapacity>;
   WorkerCapacityInput: WorkerCapacityInput;
-  WorkerChangeFilter: WorkerChangeFilter;
   WorkerChanged: ResolverTypeWrapper<WorkerChangedMapper>;
   WorkerCommand: ResolverTypeWrapper<WorkerCommandMapper>;
   WorkerCommandKind: ResolverTypeWrapper<'KILL' | 'DROP' | 'DRAIN' | 'WORK'>;
@@ -4063,12 +4009,10 @@ export type ResolversParentTypes = {
   JobAttempt: JobAttemptMapper;
   JobConnection: JobConnectionMapper;
   JobCount: JobCountMapper;
-  JobCountFilter: JobCountFilter;
   JobCountsChanged: JobCountsChangedMapper;
   JobEdge: Omit<JobEdge, 'node'> & { node: ResolversParentTypes['Job'] };
   JobError: JobErrorMapper;
   JobErrorInput: JobErrorInput;
-  JobEventFilter: JobEventFilter;
   JobFilter: JobFilter;
   JobHold: JobHoldMapper;
   JobInput: JobInput;
@@ -4105,7 +4049,6 @@ export type ResolversParentTypes = {
   Principal: PrincipalMapper;
   Query: Record<PropertyKey, never>;
   Queue: QueueMapper;
-  QueueChangeFilter: QueueChangeFilter;
   QueueChanged: QueueChangedMapper;
   QueueConnection: QueueConnectionMapper;
   QueueEdge: Omit<QueueEdge, 'node'> & { node: ResolversParentTypes['Queue'] };
@@ -4173,7 +4116,6 @@ export type ResolversParentTypes = {
   Worker: WorkerMapper;
   WorkerCapacity: WorkerCapacity;
   WorkerCapacityInput: WorkerCapacityInput;
-  WorkerChangeFilter: WorkerChangeFilter;
   WorkerChanged: WorkerChangedMapper;
   WorkerCommand: WorkerCommandMapper;
   WorkerCommandsIssued: Omit<WorkerCommandsIssued, 'commands'> & { commands: ReadonlyArray<ResolversParentTypes['WorkerCommand']> };

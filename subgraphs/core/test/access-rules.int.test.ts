@@ -163,13 +163,13 @@ describe('what a pilot reads', () => {
     for (const filter of [
       {},
       { experiments: ['alpha'] },
-      { owner: 'admin@example' },
-      { share: 'alpha/default' },
-      { queue: 'south' },
+      { owners: ['admin@example'] },
+      { shares: ['alpha/default'] },
+      { queues: ['south'] },
     ])
       expect(await list(filter, pilotOf('south'))).toEqual(south);
     expect(await list({ ids: [jobId, parentId] }, pilotOf('south'))).toEqual([parentId]);
-    expect(await list({ queue: 'north' }, pilotOf('south'))).toEqual([]);
+    expect(await list({ queues: ['north'] }, pilotOf('south'))).toEqual([]);
     expect(await list({}, pilotOf('nowhere'))).toEqual([]);
   });
 

@@ -139,7 +139,7 @@ const rows: Readonly<Record<string, Row>> = {
     outcomes: 'a a a a a a',
   },
   'Query.workers': {
-    text: '{ workers(filter: { queue: "north" }) { nodes { id } } }',
+    text: '{ workers(filter: { queues: ["north"] }) { nodes { id } } }',
     got: ({ workers }: { workers: { nodes: unknown[] } }) => workers.nodes.length > 0,
     outcomes: 'a a a a a a',
   },

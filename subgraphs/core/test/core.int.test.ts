@@ -27,7 +27,7 @@ const start =
   'mutation ($input: StartJobsInput!) { startJobs(input: $input) { acceptedIds userErrors { code message } } }';
 const finish =
   'mutation ($input: FinishJobsInput!) { finishJobs(input: $input) { acceptedIds userErrors { code message } } }';
-const changes = `subscription ($filter: JobEventFilter, $after: String) {
+const changes = `subscription ($filter: JobFilter, $after: String) {
   jobStateChanged(filter: $filter, after: $after) {
     cursor
     event {

@@ -22,10 +22,10 @@ beforeEach(async () => {
   await stream.close();
 });
 
-const queues = `subscription ($filter: QueueChangeFilter, $after: String) {
+const queues = `subscription ($filter: QueueFilter, $after: String) {
   queueChanged(filter: $filter, after: $after) { cursor event { queue { name site { name } state } } }
 }`;
-const workers = `subscription ($filter: WorkerChangeFilter, $after: String) {
+const workers = `subscription ($filter: WorkerFilter, $after: String) {
   workerChanged(filter: $filter, after: $after) { cursor event { worker { id name state queue { name } devices { id health } } } }
 }`;
 const logs = `subscription ($jobId: ID!, $after: String) {
@@ -34,7 +34,7 @@ const logs = `subscription ($jobId: ID!, $after: String) {
 const occupancy = `subscription ($filter: GpuOccupancyFilter) {
   gpuOccupancyChanged(filter: $filter, intervalMs: 100) { cursor gpus { queueName vendor model total unhealthy allocated } }
 }`;
-const counts = `subscription ($filter: JobCountFilter) {
+const counts = `subscription ($filter: JobFilter) {
   jobCountsChanged(filter: $filter, intervalMs: 100) { counts { gpuModel state count gpus } }
 }`;
 
@@ -169,7 +169,9 @@ async function append(
 describe('queueChanged', () => {
   test('tells each change with the queue as it is, after a cursor alone, as far as the filter and the caller go', async () => {
     const all = await opened(queues);
-    const polar = await opened(queues, { filter: { sites: ['Pole'], names: ['north'] } });
+    const polar = await opened(queues, {
+      filter: { sites: ['Pole'], names: ['north'], states: ['PAUSED'], experiments: ['alpha'] },
+    });
     const stranger = testPrincipal({ subject: 'reader@example', grants: { beta: 'READER' } });
     const limited = await opened(queues, {}, stranger);
     expect(told(all)[0]).toEqual({ cursor: expect.any(String), event: null });
@@ -338,6 +340,15 @@ describe('jobLogAppended', () => {
     const stream = core.subscribe(logs, { jobId: 'job_nowhere' });
     await stream.ended;
     expect(stream.results[0]?.errors?.[0]?.extensions?.['code']).toBe('JOB_NOT_FOUND');
+  });
+});
+
+describe('jobCounts', () => {
+  test('refuses a condition that counts do not know, and says why', async () => {
+    const { errors } = await core.run('{ jobCounts(filter: { owners: ["a"] }) { count } }');
+    expect(errors?.[0]?.message).toMatch(
+      /^filter\.owners: .*counted by experiment, queue, share, state and GPU model/,
+    );
   });
 });
 

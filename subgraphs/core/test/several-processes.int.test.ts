@@ -225,7 +225,7 @@ describe('workers', () => {
     const id = registerWorker?.['worker']?.['id'];
     const reader = human('reader', { alpha: 'READER' });
     const seen = await paused.ask(
-      'query ($id: ID!) { worker(id: $id) { name } workers(filter: { queue: "opened" }) { nodes { name } } }',
+      'query ($id: ID!) { worker(id: $id) { name } workers(filter: { queues: ["opened"] }) { nodes { name } } }',
       { id },
       reader,
     );

@@ -25,7 +25,7 @@ export interface ClientReport {
 }
 
 const text =
-  'subscription Live($filter: JobEventFilter) { jobStateChanged(filter: $filter) { cursor event { at state revision job { id } } } }';
+  'subscription Live($filter: JobFilter) { jobStateChanged(filter: $filter) { cursor event { at state revision job { id } } } }';
 const longestMs = 120_000;
 const patienceMs = 30_000;
 

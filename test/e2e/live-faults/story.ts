@@ -130,14 +130,14 @@ class Story {
     this.#watch({ name: 'latest of everything', ...all, mode: 'LATEST' }, start);
     for (const taskId of await submitTasks(this.#api, tasks, jobsOfTask)) {
       const ofTask = {
-        filter: { taskId },
+        filter: { taskIds: [taskId] },
         covers: (job: { taskId?: string | undefined }) => job.taskId === taskId,
       };
       for (let at = 0; at < watchersOfTask; at++) this.#watch({ name: `${taskId} ${at}`, ...ofTask }, start);
     }
     const ids = await submitSingles(this.#api, singleJobs, pilotJobs);
     for (const id of ids)
-      this.#watch({ name: id, filter: { jobIds: [id] }, covers: (job) => job.id === id }, start);
+      this.#watch({ name: id, filter: { ids: [id] }, covers: (job) => job.id === id }, start);
     this.#report(`${this.#watchers.length} clients watch, ${this.#allJobs} jobs were submitted`);
     this.#figure('clients that watch', this.#watchers.length, '');
     this.#figure('jobs', this.#allJobs, '');

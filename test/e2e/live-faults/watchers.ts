@@ -21,7 +21,7 @@ export interface WatchedEvent {
 
 /** The subscription. */
 export const watchDocument = parse(/* GraphQL */ `
-  subscription Watch($filter: JobEventFilter, $after: String, $mode: JobEventMode) {
+  subscription Watch($filter: JobFilter, $after: String, $mode: JobEventMode) {
     jobStateChanged(filter: $filter, after: $after, mode: $mode) {
       cursor
       event {

@@ -179,7 +179,7 @@ async function retry(
   if (ids.length > 0 === (task !== undefined))
     throw new CliError(exitCodes.usage, 'Give jobs, or a task with --task');
   const input = {
-    selection: task === undefined ? { ids: [...ids] } : { filter: { taskId: task, states: failedStates } },
+    selection: task === undefined ? { ids: [...ids] } : { filter: { taskIds: [task], states: failedStates } },
     isWithDependents: dependents === true,
     idempotencyKey: key ?? randomUUID(),
   };

@@ -50,7 +50,7 @@ export function addWorkers(program: Command, world: World, finish: Finish): void
 
 async function queues({ client, output }: Session, { site, state }: QueueFlags): Promise<ExitCode> {
   const filter = {
-    ...(site ? { site } : {}),
+    ...(site ? { sites: [site] } : {}),
     ...(state.length > 0 ? { states: [...state] } : {}),
   };
   const found = await pagesUpTo(
@@ -74,7 +74,7 @@ async function queues({ client, output }: Session, { site, state }: QueueFlags):
 
 async function workers({ client, output, now }: Session, { queue, state }: WorkerFlags): Promise<ExitCode> {
   const filter = {
-    ...(queue ? { queue } : {}),
+    ...(queue ? { queues: [queue] } : {}),
     ...(state.length > 0 ? { states: [...state] } : {}),
   };
   const found = await pagesUpTo(

@@ -54,11 +54,11 @@ async function listJobs({ client, output, now }: Session, flags: ListFlags) {
   const filter = {
     ...(flags.experiment.length > 0 ? { experiments: [...flags.experiment] } : {}),
     ...(flags.state.length > 0 ? { states: ofKind('jobs', flags.state, jobStates) } : {}),
-    ...(flags.task ? { taskId: flags.task } : {}),
-    ...(flags.owner ? { owner: flags.owner } : {}),
-    ...(flags.queue ? { queue: flags.queue } : {}),
-    ...(flags.share ? { share: flags.share } : {}),
-    ...(flags.label ? { label: flags.label } : {}),
+    ...(flags.task ? { taskIds: [flags.task] } : {}),
+    ...(flags.owner ? { owners: [flags.owner] } : {}),
+    ...(flags.queue ? { queues: [flags.queue] } : {}),
+    ...(flags.share ? { shares: [flags.share] } : {}),
+    ...(flags.label ? { labels: [flags.label] } : {}),
   };
   const order = flags.oldest ? 'OLDEST' : 'NEWEST';
   const jobs = await pagesUpTo(
@@ -86,7 +86,7 @@ async function listTasks({ client, output, now }: Session, flags: ListFlags) {
   const filter = {
     ...(flags.experiment.length > 0 ? { experiments: [...flags.experiment] } : {}),
     ...(flags.state.length > 0 ? { states: ofKind('tasks', flags.state, taskStates) } : {}),
-    ...(flags.owner ? { owner: flags.owner } : {}),
+    ...(flags.owner ? { owners: [flags.owner] } : {}),
   };
   const tasks = await pagesUpTo(
     flags.limit,

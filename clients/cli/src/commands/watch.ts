@@ -39,7 +39,7 @@ export async function watchJob(session: Session, id: string): Promise<ExitCode> 
   let isPastLost = false;
   const stream = client.subscribeResumable(
     CliWatchJobsDocument,
-    { filter: { jobIds: [id] } },
+    { filter: { ids: [id] } },
     {
       cursorOf: ({ jobStateChanged }) => jobStateChanged.cursor,
       onReconnect: reportReconnecting(output),

@@ -54,7 +54,7 @@ async function idsOf(
 ): Promise<readonly string[]> {
   if (given.every(isId)) return given;
   const filter = {
-    ...(queue === undefined ? {} : { queue }),
+    ...(queue === undefined ? {} : { queues: [queue] }),
     states: ['READY' as const, 'DRAINING' as const],
   };
   const live = await pagesUpTo(

@@ -5,9 +5,10 @@ import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { LogAppended, LogTailRequest, LogTails } from '../jobs/logs/log-tails.js';
+import type { JobFilterSpec } from '../jobs/jobs.service.js';
 import type { JobDocument } from '../jobs/model/job.types.js';
 import type { FeedBatch } from './feed/change-feed.repository.js';
-import { compileCountFilter, type JobCountFilterInput } from './counts/count-filter.js';
+import { compileCountFilter } from './counts/count-filter.js';
 import {
   streamCounts,
   streamProgress,
@@ -20,7 +21,7 @@ import type { JobCountRow } from './counts/job-counts.js';
 import { decodeCursor, encodeCursor } from './feed/cursor.js';
 import { DocumentChanges } from './hub/document-changes.js';
 import { DocumentStream } from './feed/document-feed.js';
-import { compileFilter, type JobEventFilterInput } from './hub/event-filter.js';
+import { compileFilter } from './hub/event-filter.js';
 import { streamOccupancy, type DeviceFleet, type GpuOccupancyChange } from './counts/gpu-occupancy.js';
 import { EventHub, everyEvent, type JobEventListener } from './hub/hub.js';
 import { JobChanges, JobStateChange, JobStateChanges, type JobStateEvent } from './hub/job-changes.js';
@@ -194,7 +195,7 @@ export class EventsService {
    * ended for being slow. @throws DomainError CURSOR_…, FORBIDDEN, BAD_USER_INPUT, SUBSCRIPTION_LAGGED
    */
   jobStateChanged(
-    input: JobEventFilterInput | null | undefined,
+    input: JobFilterSpec | null | undefined,
     after: string | null | undefined,
     principal: Principal,
     signal: AbortSignal | undefined,
@@ -222,13 +223,13 @@ export class EventsService {
   }
 
   /** Counts that a principal may see. */
-  jobCounts(filter: JobCountFilterInput | null | undefined, principal: Principal): readonly JobCountRow[] {
+  jobCounts(filter: JobFilterSpec | null | undefined, principal: Principal): readonly JobCountRow[] {
     return this.counts.jobs.rows().filter(compileCountFilter(filter, principal));
   }
 
   /** Counts that a principal may see, and their changes. */
   jobCountsChanged(
-    filter: JobCountFilterInput | null | undefined,
+    filter: JobFilterSpec | null | undefined,
     intervalMs: number,
     principal: Principal,
     signal: AbortSignal | undefined,

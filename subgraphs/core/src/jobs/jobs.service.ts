@@ -4,6 +4,7 @@ import type { KeysetPage } from '@rhizome/mongo';
 import { mayChange } from './bulk/bulk-rules.js';
 import type { ExperimentDirectory, QueueDirectory } from './ports.js';
 import { isTerminal, type JobState } from './model/job-state.js';
+import { assertFilterSize } from './model/job-filter-size.js';
 import { needsKnown, planJobFilter, type JobCriteria, type JobFilterPlan } from './model/job-filter.js';
 import { maySeeJob, maySeeParent } from './model/job-visibility.js';
 import type { JobDocument } from './model/job.types.js';
@@ -20,13 +21,14 @@ export interface JobsServiceOptions {
 export interface JobFilterSpec {
   readonly ids?: readonly string[] | null | undefined;
   readonly experiments?: readonly string[] | null | undefined;
-  readonly taskId?: string | null | undefined;
-  readonly owner?: string | null | undefined;
-  /** Queue name. */
-  readonly queue?: string | null | undefined;
+  readonly taskIds?: readonly string[] | null | undefined;
+  readonly owners?: readonly string[] | null | undefined;
+  /** Queue names. */
+  readonly queues?: readonly string[] | null | undefined;
   readonly states?: readonly JobState[] | null | undefined;
-  readonly share?: string | null | undefined;
-  readonly label?: { readonly key: string; readonly value: string } | null | undefined;
+  readonly shares?: readonly string[] | null | undefined;
+  readonly labels?: readonly { readonly key: string; readonly value: string }[] | null | undefined;
+  readonly gpuModels?: readonly string[] | null | undefined;
   readonly createdFrom?: Date | null | undefined;
   readonly createdBefore?: Date | null | undefined;
 }
@@ -39,7 +41,10 @@ export interface JobPageRequest {
   readonly projection: JobProjection;
 }
 
-const maxIds = 1000;
+/** Each value once; undefined where none is given. */
+function listed<T>(values: readonly T[] | null | undefined): readonly T[] | undefined {
+  return values ? [...new Set(values)] : undefined;
+}
 
 /** Reads jobs, as far as the caller may see them. */
 export class JobsService {
@@ -99,18 +104,21 @@ export class JobsService {
 
   /** The criteria behind a filter. A queue that does not exist matches nothing. @throws DomainError BAD_USER_INPUT */
   async criteria(filter: JobFilterSpec | null | undefined): Promise<JobCriteria> {
-    if ((filter?.ids?.length ?? 0) > maxIds)
-      throw badInput('filter.ids', `${filter?.ids?.length} ids`, `at most ${maxIds} ids`);
-    const { queue, label } = filter ?? {};
+    assertFilterSize(filter);
+    const { queues, labels } = filter ?? {};
+    const { queues: directory } = this.#options;
     return {
-      ids: filter?.ids ?? undefined,
-      experiments: filter?.experiments ?? undefined,
-      taskId: filter?.taskId ?? undefined,
-      owner: filter?.owner ?? undefined,
-      queueId: queue == null ? undefined : ((await this.#options.queues.idOf(queue)) ?? 'none'),
-      states: filter?.states ? [...new Set(filter.states)] : undefined,
-      share: filter?.share ?? undefined,
-      label: label ? `${label.key}=${label.value}` : undefined,
+      ids: listed(filter?.ids),
+      experiments: listed(filter?.experiments),
+      taskIds: listed(filter?.taskIds),
+      owners: listed(filter?.owners),
+      queueIds: queues
+        ? await Promise.all(listed(queues)?.map(async (name) => (await directory.idOf(name)) ?? 'none') ?? [])
+        : undefined,
+      states: listed(filter?.states),
+      shares: listed(filter?.shares),
+      labels: listed(labels?.map(({ key, value }) => `${key}=${value}`)),
+      gpuModels: listed(filter?.gpuModels),
       createdFrom: filter?.createdFrom ?? undefined,
       createdBefore: filter?.createdBefore ?? undefined,
     };
@@ -128,7 +136,7 @@ export class JobsService {
   async #within({ kind, queue }: Principal, criteria: JobCriteria): Promise<JobCriteria> {
     if (kind !== 'PILOT') return criteria;
     const own = (queue !== undefined && (await this.#options.queues.idOf(queue))) || 'none';
-    return { ...criteria, queueId: (criteria.queueId ?? own) === own ? own : 'none' };
+    return { ...criteria, queueIds: criteria.queueIds?.includes(own) === false ? [] : [own] };
   }
 
   /** Whether the principal may cancel the job now. */

@@ -11,7 +11,7 @@ export type InsertedQueue =
 /** A page of queues; what is left out or null does not narrow. */
 export interface QueuePageRequest {
   readonly names?: readonly string[] | null | undefined;
-  readonly site?: string | null | undefined;
+  readonly sites?: readonly string[] | null | undefined;
   readonly states?: readonly QueueState[] | null | undefined;
   /** Admitting one experiment, at least, of each of these lists. */
   readonly admitting: readonly (readonly string[])[];
@@ -51,7 +51,7 @@ export class QueuesRepository {
   /** A page of queues by name. */
   page({
     names,
-    site,
+    sites,
     states,
     admitting,
     first,
@@ -59,7 +59,7 @@ export class QueuesRepository {
   }: QueuePageRequest): Promise<KeysetPage<QueueDocument>> {
     const conditions: Filter<QueueDocument>[] = [
       ...(names ? [{ name: { $in: [...names] } }] : []),
-      ...(site ? [{ site }] : []),
+      ...(sites ? [{ site: { $in: [...sites] } }] : []),
       ...(states ? [{ state: { $in: [...states] } }] : []),
       ...admitting.map((some) => ({
         $or: [{ experiments: { $size: 0 } }, { experiments: { $in: [...some] } }],

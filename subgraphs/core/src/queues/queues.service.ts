@@ -30,9 +30,9 @@ export interface QueuesOptions {
 /** Which queues. */
 export interface QueueFilter {
   readonly names?: readonly string[] | null | undefined;
-  readonly site?: string | null | undefined;
+  readonly sites?: readonly string[] | null | undefined;
   readonly states?: readonly QueueState[] | null | undefined;
-  readonly experiment?: string | null | undefined;
+  readonly experiments?: readonly string[] | null | undefined;
 }
 
 /** The state a queue is put in. */
@@ -145,8 +145,8 @@ export class QueuesService {
     if ((filter?.names?.length ?? 0) > 1000)
       throw badInput('filter.names', filter?.names?.length, 'at most 1000 names');
     const visible = experimentsFor(principal, 'queue:read');
-    const { experiment, ...rest } = filter ?? {};
-    const admitting = [...(experiment ? [[experiment]] : []), ...(visible === '*' ? [] : [visible])];
+    const { experiments, ...rest } = filter ?? {};
+    const admitting = [...(experiments ? [experiments] : []), ...(visible === '*' ? [] : [visible])];
     return this.#options.repository.page({ ...rest, admitting, ...page });
   }
 

@@ -28,7 +28,7 @@ const tasksAtOnce = 100;
 export interface TaskCriteria {
   readonly ids?: readonly string[] | undefined;
   readonly experiments?: readonly string[] | undefined;
-  readonly owner?: string | undefined;
+  readonly owners?: readonly string[] | undefined;
   readonly states?: readonly TaskState[] | undefined;
 }
 
@@ -147,13 +147,13 @@ export class TasksRepository {
     first: number,
     after: string | null | undefined,
   ): Promise<KeysetPage<TaskFacts>> {
-    const { ids, experiments, owner } = criteria;
+    const { ids, experiments, owners } = criteria;
     // With all states listed, the index of experiments gives the order of the ids through a merge of its scans.
-    const states = criteria.states ?? (experiments && !ids && owner === undefined ? taskStates : undefined);
+    const states = criteria.states ?? (experiments && !ids && !owners ? taskStates : undefined);
     const filter = {
       ...(ids ? { _id: { $in: [...ids] } } : {}),
       ...(experiments ? { experiment: { $in: [...experiments] } } : {}),
-      ...(owner === undefined ? {} : { owner }),
+      ...(owners ? { owner: owners.length === 1 ? owners[0] : { $in: [...owners] } } : {}),
       ...(states ? { state: { $in: [...states] } } : {}),
     };
     return keysetPage({

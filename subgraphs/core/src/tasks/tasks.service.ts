@@ -52,11 +52,12 @@ export type SubmitTaskResult = { readonly task: TaskFacts } | { readonly refusal
 export interface TaskFilterSpec {
   readonly ids?: readonly string[] | null | undefined;
   readonly experiments?: readonly string[] | null | undefined;
-  readonly owner?: string | null | undefined;
+  readonly owners?: readonly string[] | null | undefined;
   readonly states?: readonly TaskState[] | null | undefined;
 }
 
 const maxIds = 1000;
+const maxOwners = 100;
 
 /** Tasks: jobs under one policy. */
 export class TasksService {
@@ -123,11 +124,13 @@ export class TasksService {
     if (ids && ids.length > maxIds)
       throw badInput('filter.ids', `${ids.length} ids`, `at most ${maxIds} ids`);
     const visible = experimentsFor(principal, 'task:read');
+    if ((filter?.owners?.length ?? 0) > maxOwners)
+      throw badInput('filter.owners', `${filter?.owners?.length} subjects`, `at most ${maxOwners}`);
     const wanted = filter?.experiments ?? undefined;
     const experiments =
       visible === '*' ? wanted : wanted ? wanted.filter((name) => visible.includes(name)) : visible;
     return this.#options.tasks.page(
-      { ids, experiments, owner: filter?.owner ?? undefined, states: filter?.states ?? undefined },
+      { ids, experiments, owners: filter?.owners ?? undefined, states: filter?.states ?? undefined },
       first,
       after,
     );

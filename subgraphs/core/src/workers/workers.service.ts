@@ -93,7 +93,7 @@ export interface WorkersPage {
 /** Which workers. */
 export interface WorkersQuery {
   readonly ids?: readonly string[] | null | undefined;
-  readonly queue?: string | null | undefined;
+  readonly queues?: readonly string[] | null | undefined;
   readonly states?: readonly WorkerState[] | null | undefined;
 }
 
@@ -161,17 +161,19 @@ export class WorkersService {
     for (const { query } of wanted) {
       if ((query.ids?.length ?? 0) > maxIds)
         throw badInput('filter.ids', `${query.ids?.length} ids`, `at most ${maxIds} ids`);
+      if ((query.queues?.length ?? 0) > maxIds)
+        throw badInput('filter.queues', `${query.queues?.length} names`, `at most ${maxIds} names`);
     }
     const seesAll = experimentsFor(principal, 'worker:read') === '*';
     const queues = await this.#queuesOf(
-      wanted.map(({ query }) => query.queue ?? undefined),
+      wanted.map(({ query }) => query.queues ?? undefined),
       seesAll,
     );
     const seen = queues.filter((queue) => maySee(principal, queue));
     return this.#options.workers.pages(
       wanted.map(({ query, first, after }) => {
-        const isAll = query.queue == null && seesAll;
-        const own = seen.filter(({ name }) => query.queue == null || name === query.queue);
+        const isAll = query.queues == null && seesAll;
+        const own = seen.filter(({ name }) => query.queues?.includes(name) ?? true);
         const queueIds = isAll ? undefined : own.map(({ id }) => id);
         const states = query.states ?? ['READY', 'DRAINING'];
         return { filter: { ids: query.ids ?? undefined, queueIds, states }, first, after };
@@ -180,10 +182,13 @@ export class WorkersService {
   }
 
   /** The queues that pages are narrowed to, as they are stored now; all of them where a page names none and not every worker is seen. */
-  async #queuesOf(names: readonly (string | undefined)[], seesAll: boolean): Promise<readonly QueueFacts[]> {
+  async #queuesOf(
+    names: readonly (readonly string[] | undefined)[],
+    seesAll: boolean,
+  ): Promise<readonly QueueFacts[]> {
     const { queues } = this.#options;
     if (!seesAll && names.includes(undefined)) return queues.allFresh();
-    const named = [...new Set(names.filter((name) => name !== undefined))];
+    const named = [...new Set(names.flatMap((some) => some ?? []))];
     const found = named.length === 0 ? [] : await queues.freshByNames(named);
     return found.filter((queue) => queue !== undefined);
   }

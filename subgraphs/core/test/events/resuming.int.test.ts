@@ -130,9 +130,7 @@ describe('many who come back at once', () => {
     const second = await startEvents(setup.db);
     const read = jest.spyOn(ChangeFeed.prototype, 'read');
     const later = encodeCursor(all.changes[61]?.token ?? '');
-    const ofOne = ids.map((id, at) =>
-      setup.tell(second.events, { jobIds: [id] }, at % 2 === 0 ? start : later),
-    );
+    const ofOne = ids.map((id, at) => setup.tell(second.events, { ids: [id] }, at % 2 === 0 ? start : later));
     const ofAll = [start, later].map((cursor) => setup.tell(second.events, {}, cursor));
     await setup.jobs.move(ids, 'RUNNING', 'FINISHED');
     for (const [at, subscriber] of ofOne.entries()) {
@@ -163,7 +161,7 @@ describe('many who come back at once', () => {
     const second = await startEvents(setup.db);
     const elsewhere = placeBefore(all.cursor);
     const lost = setup.tell(second.events, {}, elsewhere);
-    const good = setup.tell(second.events, { jobIds: ids }, start);
+    const good = setup.tell(second.events, { ids }, start);
     await good.until(5);
     expect(await lost.ended).toMatchObject({ code: expect.stringMatching(/^CURSOR_/) });
     await second.stop();

@@ -80,7 +80,7 @@ describe('the mode LATEST', () => {
     const { events, stop } = await startEvents(setup.db, { ringSize: 1000, bufferSize: 4 });
     const [id = ''] = await setup.jobs.submit(1);
     await waitFor('the job', () => events.counts.jobs.sum(() => true) === 1, { deadlineMs: 60_000 });
-    const stream = events.jobStateChanged({ jobIds: [id] }, undefined, admin, undefined, 'LATEST');
+    const stream = events.jobStateChanged({ ids: [id] }, undefined, admin, undefined, 'LATEST');
     await stream.next();
     const waiting = stream.next();
     for (let round = 0; round < 10; round++) {

@@ -45,8 +45,8 @@ describe('a subscriber', () => {
     });
     await waitFor('counts', () => events.counts.jobs.sum(() => true) === 3, { deadlineMs: 60_000 });
     const filters: [Parameters<EventsService['jobStateChanged']>[0], string[]][] = [
-      [{ jobIds: [first] }, [`${first} ACTIVATED SENT`, `${first} SENT RUNNING`]],
-      [{ taskId: 'task_1', states: ['RUNNING'] }, [`${first} SENT RUNNING`]],
+      [{ ids: [first] }, [`${first} ACTIVATED SENT`, `${first} SENT RUNNING`]],
+      [{ taskIds: ['task_1'], states: ['RUNNING'] }, [`${first} SENT RUNNING`]],
       [{ experiments: ['beta'] }, [`${other} ACTIVATED CANCELLED`]],
       [
         {
@@ -57,9 +57,9 @@ describe('a subscriber', () => {
         },
         [`${other} ACTIVATED CANCELLED`],
       ],
-      [{ queue: 'south' }, [`${first} ACTIVATED SENT`, `${first} SENT RUNNING`]],
-      [{ share: 'alpha/fast', states: ['CANCELLED'] }, [`${second} ACTIVATED CANCELLED`]],
-      [{ owner: 'one@example', states: ['SENT'] }, [`${first} ACTIVATED SENT`]],
+      [{ queues: ['south', 'west'] }, [`${first} ACTIVATED SENT`, `${first} SENT RUNNING`]],
+      [{ shares: ['alpha/fast'], states: ['CANCELLED'] }, [`${second} ACTIVATED CANCELLED`]],
+      [{ owners: ['one@example'], states: ['SENT'] }, [`${first} ACTIVATED SENT`]],
     ];
     const subscribers = await Promise.all(filters.map(([filter]) => setup.tell(events, filter).opened()));
     await setup.jobs.move([first], 'ACTIVATED', 'SENT', {}, 'south');
@@ -81,7 +81,7 @@ describe('a subscriber', () => {
     await live.until(1);
     const resumed = setup.tell(first.events, {}, opening, reader);
     await resumed.until(1);
-    const narrowed = setup.tell(first.events, { jobIds: [...hidden, visible] }, opening, reader);
+    const narrowed = setup.tell(first.events, { ids: [...hidden, visible] }, opening, reader);
     await narrowed.until(1);
     for (const subscriber of [live, resumed, narrowed])
       expect(subscriber.lines).toEqual([`${visible} null ACTIVATED`]);

@@ -166,7 +166,7 @@ describe('by filter', () => {
   test('up to 10,000 jobs are changed at once', async () => {
     const ids = await submit(30, { labels: [{ key: 'set', value: 'small' }] });
     const answer = await change('CANCEL', {
-      selection: { criteria: { label: 'set=small' } },
+      selection: { criteria: { labels: ['set=small'] } },
       parameters: {},
     });
     expect(answer).toMatchObject({ changedCount: 30, refusedCount: 0, changedIds: null, operation: null });
@@ -199,7 +199,7 @@ describe('by filter', () => {
       }),
     });
     const input = {
-      selection: { criteria: { share: 'alpha/other' } },
+      selection: { criteria: { shares: ['alpha/other'] } },
       parameters: { reason: 'too many' },
       idempotencyKey: key(),
     };

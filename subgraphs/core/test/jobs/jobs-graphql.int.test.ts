@@ -182,7 +182,7 @@ describe('reading', () => {
       let after: string | null = null;
       do {
         const answer: Answer = await core.ask(
-          'query ($label: LabelInput, $order: JobOrder, $after: String) { jobs(filter: { label: $label }, order: $order, first: 3, after: $after) { edges { cursor node { id } } pageInfo { hasNextPage endCursor } } }',
+          'query ($label: LabelInput!, $order: JobOrder, $after: String) { jobs(filter: { labels: [$label] }, order: $order, first: 3, after: $after) { edges { cursor node { id } } pageInfo { hasNextPage endCursor } } }',
           { label, order, after },
         );
         const page = answer['jobs'] as unknown as {
@@ -292,7 +292,7 @@ describe('changing', () => {
     const label = { key: 'bulk', value: 'y' };
     const ids = idsOf(await submit(Array.from({ length: 5 }, () => ({ labels: [label] }))));
     const user = testPrincipal({ subject: 'user@example', grants: { alpha: 'USER' } });
-    const input = { selection: { filter: { label } } };
+    const input = { selection: { filter: { labels: [label] } } };
     expect((await core.ask(cancel, { input }, user))['cancelJobs']).toMatchObject({
       result: {
         changedCount: 0,

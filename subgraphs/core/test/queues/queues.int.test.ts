@@ -324,7 +324,7 @@ describe('pages of queues', () => {
     const site = 'Paged';
     for (let count = 0; count < 5; count++) names.push(String((await directory.queue({ site }))['name']));
     const query =
-      'query ($first: Int, $after: String) { queues(filter: { site: "Paged" }, first: $first, after: $after) { edges { node { name } cursor } pageInfo { hasNextPage endCursor } } }';
+      'query ($first: Int, $after: String) { queues(filter: { sites: ["Paged"] }, first: $first, after: $after) { edges { node { name } cursor } pageInfo { hasNextPage endCursor } } }';
     const read: string[] = [];
     let after: unknown = null;
     for (let page = 0; page < 3; page++) {
@@ -369,7 +369,7 @@ describe('who may', () => {
       _entities: [null],
     });
     const admitting =
-      'query ($names: [String!]!) { queues(filter: { names: $names, experiment: "beta" }) { nodes { name } } }';
+      'query ($names: [String!]!) { queues(filter: { names: $names, experiments: ["beta"] }) { nodes { name } } }';
     expect((await directory.ask(admitting, { names }))['queues']?.['nodes']).toHaveLength(3);
   });
 

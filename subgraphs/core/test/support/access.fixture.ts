@@ -171,7 +171,7 @@ async function records({
     'the job of the task',
     async () => {
       const { jobs } = await ask(
-        'query ($taskId: ID!) { jobs(filter: { taskId: $taskId }) { nodes { id } } }',
+        'query ($taskId: ID!) { jobs(filter: { taskIds: [$taskId] }) { nodes { id } } }',
         { taskId },
       );
       return jobs?.['nodes']?.[0] !== undefined;

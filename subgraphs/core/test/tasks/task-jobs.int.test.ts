@@ -116,7 +116,7 @@ async function taskReads(run: () => Promise<unknown>): Promise<number> {
 
 test('the task of a job is read only where more is asked of it than the job knows', async () => {
   const jobs = (of: string) =>
-    core.ask(`query ($id: ID) { jobs(filter: { taskId: $id }) { nodes { task { ${of} } } } }`, {
+    core.ask(`query ($id: ID!) { jobs(filter: { taskIds: [$id] }) { nodes { task { ${of} } } } }`, {
       id: ids[1],
     });
   let known: Answer | undefined;

@@ -108,12 +108,12 @@ describe('workers are seen', () => {
     expect(await seenBy('alpha')).toEqual([open.id]);
     expect(await seenBy('beta')).toEqual([open.id, closed.id].sort());
     expect(
-      (await workers.page(testPrincipal(), { queue: 'closed' }, { first: 10, after: null })).nodes.map(
+      (await workers.page(testPrincipal(), { queues: ['closed'] }, { first: 10, after: null })).nodes.map(
         ({ _id }) => _id,
       ),
     ).toEqual([closed.id]);
     expect(
-      (await workers.page(testPrincipal(), { queue: 'nowhere' }, { first: 10, after: null })).nodes,
+      (await workers.page(testPrincipal(), { queues: ['nowhere'] }, { first: 10, after: null })).nodes,
     ).toEqual([]);
     const ids = [open.id, closed.id];
     const found = async (experiment: string) =>

@@ -1,22 +1,24 @@
 /** Which counts a caller wants, and may see. */
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
-import type { JobState } from '../../jobs/model/job-state.js';
+import { badInput } from '@rhizome/errors';
+import type { JobFilterSpec } from '../../jobs/jobs.service.js';
 import type { JobCountRow } from './job-counts.js';
 
-/** The filter as it is given; what is left out or null does not narrow. */
-export interface JobCountFilterInput {
-  readonly experiments?: readonly string[] | null | undefined;
-  readonly queues?: readonly string[] | null | undefined;
-  readonly gpuModels?: readonly string[] | null | undefined;
-  readonly shares?: readonly string[] | null | undefined;
-  readonly states?: readonly JobState[] | null | undefined;
-}
+const countedBy = 'no value: jobs are counted by experiment, queue, share, state and GPU model alone';
+/** Fields of a filter of jobs that counts do not know. */
+const unknown = ['ids', 'taskIds', 'owners', 'labels', 'createdFrom', 'createdBefore'] as const;
 
-/** A test of counts, narrowed to what the principal may see. @throws DomainError FORBIDDEN for an experiment that is named and not theirs */
+/**
+ * A test of counts, narrowed to what the principal may see.
+ * @throws DomainError FORBIDDEN for an experiment that is named and not theirs, BAD_USER_INPUT for a condition that counts do not know
+ */
 export function compileCountFilter(
-  input: JobCountFilterInput | null | undefined,
+  input: JobFilterSpec | null | undefined,
   principal: Principal,
 ): (row: JobCountRow) => boolean {
+  for (const name of unknown) {
+    if (input?.[name] != null) throw badInput(`filter.${name}`, input[name], countedBy);
+  }
   const { experiments, queues, gpuModels, shares, states } = input ?? {};
   for (const experiment of experiments ?? []) assertCan(principal, 'job:read', experiment);
   const visible = experimentsFor(principal, 'job:read');

@@ -1,29 +1,17 @@
 /** Changes of queues and of workers for a subscriber: each document as it is when it is told, as far as the caller may see it. */
 import type { Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
+import type { QueueFilter } from '../../queues/queues.service.js';
+import type { WorkersQuery } from '../../workers/workers.service.js';
 import type { QueueDocument } from '../../queues/queue.document.js';
 import type { WorkerDocument } from '../../workers/worker.types.js';
 import type { DocumentStream } from '../feed/document-feed.js';
 import type { SubscriptionGuard, StreamStart } from './subscription-guard.js';
-import type { WorkerState } from '../../scheduler/worker-facts.types.js';
 
 /** One message; without a document it is the opening one. */
 export interface DocumentChange<TDoc> {
   readonly token: string;
   readonly document: TDoc | null;
-}
-
-/** The filter of `queueChanged` as it is given. */
-export interface QueueChangeFilter {
-  readonly names?: readonly string[] | null | undefined;
-  readonly sites?: readonly string[] | null | undefined;
-}
-
-/** The filter of `workerChanged` as it is given. */
-export interface WorkerChangeFilter {
-  readonly ids?: readonly string[] | null | undefined;
-  readonly queues?: readonly string[] | null | undefined;
-  readonly states?: readonly WorkerState[] | null | undefined;
 }
 
 /** Who asks, and from where on. */
@@ -62,16 +50,22 @@ export class DocumentChanges {
 
   /** Queues that are created or changed. @throws DomainError CURSOR_…, BAD_USER_INPUT */
   queues(
-    { filter, after, principal, signal }: ChangeRequest<QueueChangeFilter>,
+    { filter, after, principal, signal }: ChangeRequest<QueueFilter>,
     queues: ChangedQueues,
   ): AsyncGenerator<DocumentChange<QueueDocument>, void, undefined> {
     assertFew('filter.names', filter?.names);
     const isOf = oneOf(filter?.names);
     const isAt = oneOf(filter?.sites);
+    const isIn = oneOf(filter?.states);
+    const { experiments } = filter ?? {};
+    const isAdmitting = ({ experiments: admitted }: QueueDocument): boolean =>
+      !experiments || admitted.length === 0 || admitted.some((name) => experiments.includes(name));
+    const isWanted = (queue: QueueDocument): boolean =>
+      isOf(queue.name) && isAt(queue.site) && isIn(queue.state) && isAdmitting(queue);
     return this.#guard.through(after, signal, (start) =>
       this.#follow(start, 'queues', undefined, async (ids) =>
         (await queues.fresh(ids)).map((queue) =>
-          queue && queues.isVisible(queue, principal) && isOf(queue.name) && isAt(queue.site) ? queue : null,
+          queue && queues.isVisible(queue, principal) && isWanted(queue) ? queue : null,
         ),
       ),
     );
@@ -79,7 +73,7 @@ export class DocumentChanges {
 
   /** Workers that register, change or end. @throws DomainError CURSOR_…, BAD_USER_INPUT */
   workers(
-    { filter, after, principal, signal }: ChangeRequest<WorkerChangeFilter>,
+    { filter, after, principal, signal }: ChangeRequest<WorkersQuery>,
     workers: ChangedWorkers,
   ): AsyncGenerator<DocumentChange<WorkerDocument>, void, undefined> {
     assertFew('filter.ids', filter?.ids);

@@ -1,68 +1,49 @@
 /** Which events a subscriber wants, and may see. */
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
-import { badInput } from '@rhizome/errors';
 import type { FeedConditions } from '../feed/change-feed.repository.js';
+import type { JobFilterSpec } from '../../jobs/jobs.service.js';
+import { assertFilterSize } from '../../jobs/model/job-filter-size.js';
+import { lowestIdAt } from '../../jobs/model/job-ids.js';
 import type { JobState } from '../../jobs/model/job-state.js';
 import type { StreamedJobEvent } from '../feed/job-event.js';
-
-/** The filter as it is given; what is left out or null does not narrow. */
-export interface JobEventFilterInput {
-  readonly jobIds?: readonly string[] | null | undefined;
-  readonly taskId?: string | null | undefined;
-  readonly experiments?: readonly string[] | null | undefined;
-  readonly queue?: string | null | undefined;
-  readonly share?: string | null | undefined;
-  readonly owner?: string | null | undefined;
-  readonly states?: readonly JobState[] | null | undefined;
-  readonly labels?: readonly { readonly key: string; readonly value: string }[] | null | undefined;
-}
 
 /** A filter, ready to be used. Undefined does not narrow; an empty set matches nothing. */
 export interface EventFilter {
   readonly jobIds?: ReadonlySet<string> | undefined;
-  readonly taskId?: string | undefined;
+  readonly taskIds?: ReadonlySet<string> | undefined;
   readonly experiments?: ReadonlySet<string> | undefined;
-  readonly queue?: string | undefined;
-  readonly share?: string | undefined;
-  readonly owner?: string | undefined;
+  readonly queues?: ReadonlySet<string> | undefined;
+  readonly shares?: ReadonlySet<string> | undefined;
+  readonly owners?: ReadonlySet<string> | undefined;
+  readonly gpuModels?: ReadonlySet<string> | undefined;
+  /** Ids are ordered by the time of submission. */
+  readonly lowestId?: string | undefined;
+  /** Exclusive. */
+  readonly highestId?: string | undefined;
   readonly states?: ReadonlySet<JobState> | undefined;
   /** `key=value`; one of them is enough. */
   readonly labels?: ReadonlySet<string> | undefined;
 }
 
-/** Jobs in a filter at most. */
-const maxJobIds = 1000;
-/** Labels in a filter at most. */
-const maxLabels = 32;
-
 /**
  * The filter of a subscriber, narrowed to what the principal may see.
- * @throws DomainError FORBIDDEN for an experiment that is named and not theirs, BAD_USER_INPUT for too many jobs or labels
+ * @throws DomainError FORBIDDEN for an experiment that is named and not theirs, BAD_USER_INPUT for lists that are too long
  */
-export function compileFilter(
-  input: JobEventFilterInput | null | undefined,
-  principal: Principal,
-): EventFilter {
-  const { jobIds, taskId, experiments, queue, share, owner, states, labels } = input ?? {};
-  if (jobIds && jobIds.length > maxJobIds)
-    throw badInput('filter.jobIds', `${jobIds.length} ids`, `at most ${maxJobIds}`);
-  if (labels && labels.length > maxLabels)
-    throw badInput('filter.labels', `${labels.length} labels`, `at most ${maxLabels}`);
+export function compileFilter(input: JobFilterSpec | null | undefined, principal: Principal): EventFilter {
+  const { ids, experiments, labels, createdFrom, createdBefore } = input ?? {};
+  assertFilterSize(input);
   for (const experiment of experiments ?? []) {
     assertCan(principal, 'events:read', experiment);
     assertCan(principal, 'job:read', experiment);
   }
   return {
-    ...(jobIds ? { jobIds: new Set(jobIds) } : {}),
-    // An empty word is a word that nothing has: it narrows to nothing.
-    ...(isGiven(taskId) ? { taskId } : {}),
-    ...(isGiven(queue) ? { queue } : {}),
-    ...(isGiven(share) ? { share } : {}),
-    ...(isGiven(owner) ? { owner } : {}),
-    ...(states ? { states: new Set(states) } : {}),
+    ...(ids ? { jobIds: new Set(ids) } : {}),
+    ...sets(input ?? {}),
+    ...(createdFrom ? { lowestId: lowestIdAt(createdFrom) } : {}),
+    ...(createdBefore ? { highestId: lowestIdAt(createdBefore) } : {}),
     ...(labels ? { labels: new Set(labels.flatMap(labelText)) } : {}),
     experiments: experiments ? new Set(experiments) : visibleExperiments(principal),
-    ...ofOwnQueue(queue, principal),
+    ...ofOwnQueue(input?.queues, principal),
   };
 }
 
@@ -71,15 +52,27 @@ function labelText({ key, value }: { readonly key: string; readonly value: strin
   return key.includes('=') ? [] : `${key}=${value}`;
 }
 
-function isGiven(word: string | null | undefined): word is string {
-  return word !== null && word !== undefined;
+const setFields = ['taskIds', 'queues', 'shares', 'owners', 'gpuModels', 'states'] as const;
+
+/** The lists of a filter as sets. */
+function sets(input: JobFilterSpec): Pick<EventFilter, (typeof setFields)[number]> {
+  return Object.fromEntries(
+    setFields.flatMap((name) => {
+      const values = input[name];
+      return values ? [[name, new Set<string>(values)]] : [];
+    }),
+  );
 }
 
 /** A pilot follows jobs of its queue alone. */
-function ofOwnQueue(queue: string | null | undefined, principal: Principal): Partial<EventFilter> {
+function ofOwnQueue(
+  queues: readonly string[] | null | undefined,
+  principal: Principal,
+): Partial<EventFilter> {
   if (principal.kind !== 'PILOT') return {};
   const own = principal.queue;
-  return own === undefined || (queue ?? own) !== own ? { experiments: new Set() } : { queue: own };
+  const isOwn = own !== undefined && (!queues || queues.includes(own));
+  return isOwn ? { queues: new Set([own]) } : { experiments: new Set() };
 }
 
 /** Experiments whose events a principal may read; undefined for all. */
@@ -95,27 +88,47 @@ export function matches(filter: EventFilter, { jobId, last }: StreamedJobEvent):
   return (
     (filter.experiments === undefined || filter.experiments.has(last.experiment)) &&
     (filter.jobIds === undefined || filter.jobIds.has(jobId)) &&
-    (filter.taskId === undefined || filter.taskId === last.taskId) &&
-    (filter.queue === undefined || filter.queue === last.queue) &&
-    (filter.share === undefined || filter.share === last.share) &&
-    (filter.owner === undefined || filter.owner === last.owner) &&
+    has(filter.taskIds, last.taskId) &&
+    has(filter.queues, last.queue) &&
+    has(filter.shares, last.share) &&
+    has(filter.owners, last.owner) &&
+    has(filter.gpuModels, last.gpu?.model) &&
+    (filter.lowestId === undefined || jobId >= filter.lowestId) &&
+    (filter.highestId === undefined || jobId < filter.highestId) &&
     (filter.states === undefined || filter.states.has(last.to)) &&
     (filter.labels === undefined || last.labels.some((label) => filter.labels?.has(label)))
   );
 }
 
+function has(set: ReadonlySet<string> | undefined, value: string | undefined): boolean {
+  return set === undefined || (value !== undefined && set.has(value));
+}
+
 /** The same filter for the server, so that a replay reads only what is wanted; undefined where all is wanted. */
 export function storedFilter(filter: EventFilter): FeedConditions | undefined {
-  const { jobIds, taskId, experiments, queue, share, owner, states, labels } = filter;
+  const { jobIds, lowestId, highestId } = filter;
   const conditions: FeedConditions = {
-    ...(jobIds ? { id: { $in: [...jobIds] } } : {}),
-    ...(isGiven(taskId) ? { 'last.taskId': taskId } : {}),
-    ...(experiments ? { 'last.experiment': { $in: [...experiments] } } : {}),
-    ...(isGiven(queue) ? { 'last.queue': queue } : {}),
-    ...(isGiven(share) ? { 'last.share': share } : {}),
-    ...(isGiven(owner) ? { 'last.owner': owner } : {}),
-    ...(states ? { 'last.to': { $in: [...states] } } : {}),
-    ...(labels ? { 'last.labels': { $in: [...labels] } } : {}),
+    ...(jobIds || lowestId || highestId
+      ? {
+          id: {
+            ...(jobIds ? { $in: [...jobIds] } : {}),
+            ...(lowestId ? { $gte: lowestId } : {}),
+            ...(highestId ? { $lt: highestId } : {}),
+          },
+        }
+      : {}),
+    ...anyOf('last.taskId', filter.taskIds),
+    ...anyOf('last.experiment', filter.experiments),
+    ...anyOf('last.queue', filter.queues),
+    ...anyOf('last.share', filter.shares),
+    ...anyOf('last.owner', filter.owners),
+    ...anyOf('last.to', filter.states),
+    ...anyOf('last.labels', filter.labels),
+    ...anyOf('last.gpu.model', filter.gpuModels),
   };
   return Object.keys(conditions).length > 0 ? conditions : undefined;
+}
+
+function anyOf(field: string, values: ReadonlySet<string> | undefined): FeedConditions {
+  return values ? { [field]: { $in: [...values] } } : {};
 }

@@ -136,10 +136,10 @@ describe('subscribers', () => {
     {},
     { jobIds: new Set(['job_1', 'job_2']) },
     { jobIds: new Set() },
-    { taskId: 'task_1' },
-    { queue: 'north', experiments: new Set(['alpha']) },
-    { share: 'alpha/default', states: new Set(['SENT']) },
-    { owner: 'o', labels: new Set(['a=b']) },
+    { taskIds: new Set(['task_1', 'task_2']) },
+    { queues: new Set(['north']), experiments: new Set(['alpha']) },
+    { shares: new Set(['alpha/default']), states: new Set(['SENT']) },
+    { owners: new Set(['o']), labels: new Set(['a=b']) },
     { labels: new Set(['a=b', 'a=c']) },
     { states: new Set(['SENT', 'RUNNING']) },
     { experiments: new Set(['alpha', 'beta']) },
@@ -191,7 +191,7 @@ describe('subscribers', () => {
     expect(() => compileFilter({ experiments: ['alpha', 'beta'] }, principal)).toThrow(
       /events:read in "beta"/,
     );
-    expect(() => compileFilter({ jobIds: Array.from({ length: 1001 }, () => 'j') }, principal)).toThrow(
+    expect(() => compileFilter({ ids: Array.from({ length: 1001 }, () => 'j') }, principal)).toThrow(
       /at most 1000/,
     );
   });

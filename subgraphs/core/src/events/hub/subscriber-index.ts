@@ -104,11 +104,11 @@ function indexKeysOf(
   filter: EventFilter,
 ): { readonly dimension: Dimension; readonly keys: readonly string[] } | undefined {
   if (filter.jobIds) return { dimension: 'job', keys: [...filter.jobIds] };
-  if (filter.taskId) return { dimension: 'task', keys: [filter.taskId] };
+  if (filter.taskIds) return { dimension: 'task', keys: [...filter.taskIds] };
   if (filter.labels) return { dimension: 'label', keys: [...filter.labels] };
-  if (filter.owner) return { dimension: 'owner', keys: [filter.owner] };
-  if (filter.queue) return { dimension: 'queue', keys: [filter.queue] };
-  if (filter.share) return { dimension: 'share', keys: [filter.share] };
+  if (filter.owners) return { dimension: 'owner', keys: [...filter.owners] };
+  if (filter.queues) return { dimension: 'queue', keys: [...filter.queues] };
+  if (filter.shares) return { dimension: 'share', keys: [...filter.shares] };
   if (filter.states) return { dimension: 'state', keys: [...filter.states] };
   if (filter.experiments) return { dimension: 'experiment', keys: [...filter.experiments] };
   return undefined;

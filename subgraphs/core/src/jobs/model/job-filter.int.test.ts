@@ -100,19 +100,32 @@ const singles: readonly [string, JobFilterSpec][] = [
   ['ids', { ids: facts.filter((_, at) => at % 100 === 0).map(({ id }) => id) }],
   ['one experiment', { experiments: ['beta'] }],
   ['two experiments', { experiments: ['beta', 'delta'] }],
-  ['task', { taskId: 'task_gamma_4' }],
-  ['owner', { owner: 'owner 3 of alpha' }],
-  ['queue', { queue: 'q2' }],
+  ['task', { taskIds: ['task_gamma_4'] }],
+  ['owner', { owners: ['owner 3 of alpha'] }],
+  ['queue', { queues: ['q2'] }],
   ['one state', { states: ['RUNNING'] }],
   ['several states', { states: ['RUNNING', 'FAILED', 'FINISHED'] }],
-  ['share', { share: 'alpha/leaf3' }],
-  ['label', { label: { key: 'run', value: '17' } }],
+  ['share', { shares: ['alpha/leaf3'] }],
+  ['label', { labels: [{ key: 'run', value: '17' }] }],
   ['created', created],
 ];
 const pairs: readonly [string, JobFilterSpec][] = [
   ['experiment and state', { experiments: ['gamma'], states: ['FAILED'] }],
-  ['task and state', { taskId: 'task_gamma_4', states: ['RUNNING', 'SENT'] }],
-  ['queue and state', { queue: 'q2', states: ['RUNNING'] }],
+  ['tasks', { taskIds: ['task_gamma_4', 'task_alpha_2', 'task_gamma_5'] }],
+  ['owners', { owners: ['owner 3 of alpha', 'owner 1 of gamma'] }],
+  ['queues and states', { queues: ['q1', 'q2'], states: ['RUNNING', 'FAILED'] }],
+  ['shares', { shares: ['alpha/leaf3', 'gamma/leaf1'] }],
+  [
+    'labels',
+    {
+      labels: [
+        { key: 'run', value: '17' },
+        { key: 'run', value: '18' },
+      ],
+    },
+  ],
+  ['task and state', { taskIds: ['task_gamma_4'], states: ['RUNNING', 'SENT'] }],
+  ['queue and state', { queues: ['q2'], states: ['RUNNING'] }],
   ...singles
     .slice(1, -1)
     .map(([name, filter]): [string, JobFilterSpec] => [`${name} and created`, { ...filter, ...created }]),
@@ -176,12 +189,12 @@ describe.each([
       const {
         ids,
         experiments: wanted,
-        taskId,
-        owner,
-        queue,
+        taskIds,
+        owners,
+        queues,
         states,
-        share,
-        label,
+        shares,
+        labels,
         createdFrom,
         createdBefore,
       } = filter;
@@ -191,12 +204,12 @@ describe.each([
         visible.includes(job.experiment) &&
         (!idSet || idSet.has(job.id)) &&
         (!wanted || wanted.includes(job.experiment)) &&
-        (taskId == null || job.taskId === taskId) &&
-        (owner == null || job.owner === owner) &&
-        (queue == null || job.queue === queue) &&
+        (!taskIds || taskIds.includes(job.taskId ?? '')) &&
+        (!owners || owners.includes(job.owner)) &&
+        (!queues || queues.includes(job.queue ?? '')) &&
         (!states || states.includes(job.state)) &&
-        (share == null || job.share === share) &&
-        (!label || job.run === label.value) &&
+        (!shares || shares.includes(job.share)) &&
+        (!labels || labels.some(({ value }) => value === job.run)) &&
         (!createdFrom ||
           (job.createdAt >= createdFrom && createdBefore != null && job.createdAt < createdBefore));
       const newest = facts
@@ -232,10 +245,22 @@ describe('limits', () => {
       for (const branch of plan.branches) {
         const { examined, returned } = await explain(branch as Filter<JobDocument>, -1, 51, plan.index);
         expect(returned).toBe(0);
-        expect(examined).toBeLessThanOrEqual(filter.taskId == null ? 100 : 1000);
+        expect(examined).toBeLessThanOrEqual(filter.taskIds ? 1000 : 100);
       }
     },
   );
+
+  test('GPU models alone have no index, and an empty list matches nothing', async () => {
+    const plan = async (filter: JobFilterSpec) => service.plan(everybody, await service.criteria(filter));
+    await expect(plan({ gpuModels: ['NVIDIA L4'] })).rejects.toThrow(
+      /^filter\.gpuModels: .*ids, taskIds, owners/,
+    );
+    expect((await plan({ gpuModels: ['NVIDIA L4'], queues: ['q2'] })).branches).toHaveLength(1);
+    expect((await plan({ shares: [] })).branches).toEqual([]);
+    await expect(plan({ owners: Array.from({ length: 101 }, String) })).rejects.toThrow(
+      /^filter\.owners: .*at most 100/,
+    );
+  });
 
   test('more experiments than one query can merge are asked in several, merged in order', async () => {
     const many = Array.from({ length: 40 }, (_, at) => `x${at}`);

@@ -2,6 +2,7 @@
  * A filter of jobs as one or more queries that an index answers in the order of the ids, without a sort in memory. Where a filter leaves
  * the middle field of an index open, all its values are listed: the server then merges one scan for each, which are in order already.
  */
+import { badInput } from '@rhizome/errors';
 import { jobIndex } from './job.document.js';
 import { lowestIdAt } from './job-ids.js';
 import { jobStates, type JobState } from './job-state.js';
@@ -11,13 +12,15 @@ import { labelKey, ownerKey, shareKey } from './new-job.js';
 export interface JobCriteria {
   readonly ids?: readonly string[] | undefined;
   readonly experiments?: readonly string[] | undefined;
-  readonly taskId?: string | undefined;
-  readonly owner?: string | undefined;
-  readonly queueId?: string | undefined;
+  readonly taskIds?: readonly string[] | undefined;
+  readonly owners?: readonly string[] | undefined;
+  readonly queueIds?: readonly string[] | undefined;
   readonly states?: readonly JobState[] | undefined;
-  readonly share?: string | undefined;
+  readonly shares?: readonly string[] | undefined;
   /** `key=value` */
-  readonly label?: string | undefined;
+  readonly labels?: readonly string[] | undefined;
+  /** Models of granted GPUs, which no index has. */
+  readonly gpuModels?: readonly string[] | undefined;
   readonly createdFrom?: Date | undefined;
   readonly createdBefore?: Date | undefined;
 }
@@ -44,16 +47,18 @@ export function planJobFilter(
   known: readonly string[],
 ): JobFilterPlan {
   const experiments = narrow(criteria.experiments, visible);
-  const { ids, states, taskId, queueId, label, owner, share } = criteria;
-  if (experiments?.length === 0 || ids?.length === 0 || states?.length === 0) return nothing;
+  const { ids, states, taskIds, queueIds, labels, owners, shares, gpuModels } = criteria;
+  const lists = [experiments, ids, states, taskIds, queueIds, labels, owners, shares, gpuModels];
+  if (lists.some((list) => list?.length === 0)) return nothing;
   const rest: Record<string, unknown> = {
     ...idRange(criteria),
     ...(experiments ? { experiment: oneOf(experiments) } : {}),
     ...(states ? { state: oneOf(states) } : {}),
-    ...(taskId === undefined ? {} : { taskId }),
-    ...(owner === undefined ? {} : { owner }),
-    ...(queueId === undefined ? {} : { queueId }),
-    ...(share === undefined ? {} : { share }),
+    ...(taskIds ? { taskId: oneOf(taskIds) } : {}),
+    ...(owners ? { owner: oneOf(owners) } : {}),
+    ...(queueIds ? { queueId: oneOf(queueIds) } : {}),
+    ...(shares ? { share: oneOf(shares) } : {}),
+    ...(gpuModels ? { 'gpu.model': oneOf(gpuModels) } : {}),
   };
   const single = (index: string, extra: Record<string, unknown> = {}): JobFilterPlan => ({
     branches: [{ ...rest, ...extra }],
@@ -72,19 +77,38 @@ export function planJobFilter(
     index,
   });
   const anyState = { state: { $in: states ?? jobStates } };
+  // One scan for each value and state; a job has one value, so that no two branches find it.
+  const listed = (index: string, field: string, values: readonly string[], extra = {}): JobFilterPlan => ({
+    branches: chunks(values, Math.floor(maxScans / anyState.state.$in.length)).map((some) => ({
+      ...rest,
+      ...anyState,
+      ...extra,
+      [field]: oneOf(some),
+    })),
+    index,
+  });
   const found = (keys: readonly string[]) => ({ lookup: oneOf(keys) });
-  const labelled = (names: readonly string[]) => found(names.map((name) => labelKey(name, label ?? '')));
-  const anyLabel = label === undefined ? {} : labelled(experiments ?? known);
+  const keysOf =
+    (values: readonly string[] = [], key: (experiment: string, value: string) => string) =>
+    (names: readonly string[]) =>
+      found(names.flatMap((name) => values.map((value) => key(name, value))));
+  const labelled = keysOf(labels, labelKey);
+  const anyLabel = labels ? labelled(experiments ?? known) : {};
   if (ids) return single(jobIndex.id, anyLabel);
-  if (taskId !== undefined) return single(jobIndex.task, { ...anyState, ...anyLabel });
-  if (label !== undefined) return spread(jobIndex.lookup, 1, labelled);
-  if (owner !== undefined)
-    return spread(jobIndex.lookup, 1, (names) => found(names.map((name) => ownerKey(name, owner))));
-  if (queueId !== undefined) return single(jobIndex.queue, anyState);
-  if (share !== undefined)
-    return experiments && !experiments.includes(share.split('/')[0] ?? '')
-      ? nothing
-      : single(jobIndex.lookup, found([shareKey(share)]));
+  if (taskIds) return listed(jobIndex.task, 'taskId', taskIds, anyLabel);
+  if (labels) return spread(jobIndex.lookup, labels.length, labelled);
+  if (owners) return spread(jobIndex.lookup, owners.length, keysOf(owners, ownerKey));
+  if (queueIds) return listed(jobIndex.queue, 'queueId', queueIds);
+  if (shares) {
+    const own = shares.filter((share) => !experiments || experiments.includes(share.split('/')[0] ?? ''));
+    return own.length === 0 ? nothing : single(jobIndex.lookup, found(own.map(shareKey)));
+  }
+  if (gpuModels)
+    throw badInput(
+      'filter.gpuModels',
+      gpuModels.join(),
+      'a further condition with an index: ids, taskIds, owners, queues, shares or labels',
+    );
   if (!experiments && !states) return single(jobIndex.id);
   const named = (names: readonly string[]) => ({ experiment: { $in: names } });
   if (!states) return spread(jobIndex.experiment, 1, named);
@@ -93,11 +117,11 @@ export function planJobFilter(
 
 /** Whether the plan lists the values of an index by experiment, and the filter does not tell which: then all must be known. */
 export function needsKnown(criteria: JobCriteria, visible: '*' | readonly string[]): boolean {
-  const { experiments, states, label, owner } = criteria;
+  const { experiments, states, labels, owners } = criteria;
   return (
     visible === '*' &&
     experiments === undefined &&
-    (states !== undefined || label !== undefined || owner !== undefined)
+    (states !== undefined || labels !== undefined || owners !== undefined)
   );
 }
 

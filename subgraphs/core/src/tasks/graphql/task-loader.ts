@@ -1,3 +1,4 @@
+import type { JobFilterSpec } from '../../jobs/jobs.service.js';
 import { can } from '@rhizome/authz';
 import { defineLoader, lookAhead } from '@rhizome/subgraph';
 import type { KeysetPage } from '@rhizome/mongo';
@@ -46,7 +47,10 @@ export const taskJobsLoader = defineLoader<TaskJobsKey, KeysetPage<JobDocument>,
   cacheKey: ({ taskId, states, first, after, projection }) =>
     JSON.stringify([taskId, states, first, after, Object.keys(projection)]),
   load: async (keys, { core, principal }) => {
-    const wanted = keys.map(({ taskId, states, ...request }) => ({ ...request, filter: { taskId, states } }));
+    const wanted = keys.map(({ taskId, states, ...request }) => {
+      const filter: JobFilterSpec = { taskIds: [taskId], states };
+      return { ...request, filter };
+    });
     try {
       return await core.jobs.pages(principal, wanted);
     } catch {

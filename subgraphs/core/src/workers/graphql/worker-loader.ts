@@ -29,7 +29,7 @@ export const queueWorkersLoader = defineLoader<QueueWorkersKey, KeysetPage<Worke
   name: 'QueueWorkers',
   cacheKey: ({ queue, first, after }) => JSON.stringify([queue, first, after]),
   load: async (keys, { core, principal }) => {
-    const wanted = keys.map(({ queue, first, after }) => ({ query: { queue }, first, after }));
+    const wanted = keys.map(({ queue, first, after }) => ({ query: { queues: [queue] }, first, after }));
     try {
       return await core.fleet.workers.pages(principal, wanted);
     } catch {
