@@ -1,12 +1,11 @@
 import { expect, it } from '@jest/globals';
 import { read, repositoryFiles } from './repository.js';
 
-// Whatever a test gives to jobs is looked at by the checker of histories: where a database is dropped, a
-// store ends, or a system's folder goes. A test can escape it only by a store that it starts itself, or by a
-// playground on a folder of its own.
+// The history checker looks at everything that jobs of a test got: when a database is dropped, a store stops, or the folder
+// of a system is removed. A test could only avoid it with a store that it starts itself, or a playground in its own folder.
 
 const sources = repositoryFiles().filter((path) => /\.(ts|mjs)$/.test(path));
-/** Tests, benchmarks, and what only they are built on. */
+/** Tests, benchmarks and their support code. */
 const tests = sources.filter(
   (path) =>
     /\.(test|e2e|fixture)\.ts$/.test(path) || path.includes('/src/testing/') || /(^|\/)test\//.test(path),
@@ -18,7 +17,7 @@ function thatSay(words: RegExp, places: RegExp): readonly string[] {
   return tests.filter((path) => path !== self && !places.test(path) && words.test(read(path)));
 }
 
-it('tests start their stores by the testkit, which looks at what their jobs were given', () => {
+it('starts every store of a test through the testkit, which checks its history', () => {
   // The package of the store has no jobs.
   expect(thatSay(/\b(startMongod|openMongo)\(/, /^lib\/(mongo|testkit)\//)).toEqual([]);
 });
@@ -26,7 +25,7 @@ it('tests start their stores by the testkit, which looks at what their jobs were
 it('checks the history of every playground that a test starts', () => {
   const starts = /playground['"/, ]+dist['"/, ]+bin\.js|['"]playground['"], ['"]--['"]/;
   const found = thatSay(starts, /^$/);
-  // Both spellings are met: the pattern is no dead letter.
+  // The pattern matches both spellings.
   expect(found).toEqual(
     expect.arrayContaining(['test/e2e/system/playground-system.ts', 'test/e2e/ctrl-c/ctrl-c.e2e.ts']),
   );
@@ -37,9 +36,9 @@ it('gives every test with a core its database', () => {
   const cores = thatSay(/\bbuildCore\(/, /^$/);
   expect(cores).not.toEqual([]);
   // A benchmark's server gets the address of a store that its parent has from the testkit.
-  const handed = ['test/bench/live/server-process.ts'];
+  const exempt = ['test/bench/live/server-process.ts'];
   const wrong = cores.filter(
-    (path) => !handed.includes(path) && !/\b(testDatabase|ownMongod)\(/.test(read(path)),
+    (path) => !exempt.includes(path) && !/\b(testDatabase|ownMongod)\(/.test(read(path)),
   );
   expect(wrong).toEqual([]);
 });

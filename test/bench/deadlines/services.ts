@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createClient } from '@rhizome/client';
 import { silentLogger } from '@rhizome/log';
-import { openMongo } from '@rhizome/mongo';
+import { ownMongod } from '@rhizome/testkit';
 import { pilotProgram } from '@rhizome/pilot';
 import {
   freePort,
@@ -47,7 +47,7 @@ export interface Services {
 /** Starts everything; resolves when all services are ready. */
 export async function startServices(): Promise<Services> {
   const data = mkdtempSync(join(tmpdir(), 'rhizome-deadlines-'));
-  const mongo = await openMongo({ dataDir: join(data, 'mongo'), log: silentLogger() });
+  const mongo = await ownMongod({ dataDir: join(data, 'mongo') });
   const identities = await openIdentities(data);
   const world = { data, mongoUri: mongo.uri, issuer: identities.issuer };
   const found = discoverSubgraphs(root).filter(
