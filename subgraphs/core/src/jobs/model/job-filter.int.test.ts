@@ -286,7 +286,7 @@ describe('limits', () => {
 
   test('a queue, an experiment or a state that nothing can match gives an empty page', async () => {
     for (const filter of [
-      { queue: 'nowhere' },
+      { queues: ['nowhere'] },
       { experiments: [] },
       { states: [] },
       { experiments: ['beta'] },
