@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
@@ -50,21 +50,21 @@ const alpha = testSubgraph({
   },
 });
 
-describe('an ordinary supergraph in process', () => {
+describe('createEngine on an in-process supergraph', () => {
   let gateway: TestEngine;
   beforeAll(async () => {
     gateway = await createTestEngine([core, alpha], { planning: 'worker' });
   });
   afterAll(() => gateway.close());
 
-  test('a query reaches into an extension, keys in the order of the selection', async () => {
+  it('resolves fields of an extension and keeps the key order of the selection', async () => {
     expect(await gateway.text('{ jobs { alpha { run } w: weight id t: __typename name } }')).toBe(
       '{"data":{"jobs":[{"alpha":{"run":100},"w":20,"id":"1","t":"Job","name":"one"},' +
         '{"alpha":{"run":200},"w":40,"id":"2","t":"Job","name":"two"}]}}',
     );
   });
 
-  test('a mutation answers with fields of another service', async () => {
+  it('completes the result of a mutation with fields of another subgraph', async () => {
     expect(
       await gateway.text('mutation ($n: String!) { renameJob(id: "1", name: $n) { name alpha { run } } }', {
         n: 'neu',
@@ -72,7 +72,7 @@ describe('an ordinary supergraph in process', () => {
     ).toBe('{"data":{"renameJob":{"name":"neu","alpha":{"run":100}}}}');
   });
 
-  test('each event of a subscription is completed by the other services', async () => {
+  it('completes each event of a subscription with fields of other subgraphs', async () => {
     const opened = await gateway.engine.subscribe({
       query: 'subscription { jobChanged { cursor job { name alpha { run } } } }',
       requestId: 'r1',
@@ -87,13 +87,13 @@ describe('an ordinary supergraph in process', () => {
     ]);
   });
 
-  test('a field that needs another of the entity it came from is found', async () => {
+  it('fetches a field that a required field depends on from the original subgraph', async () => {
     expect(await gateway.text('{ jobs { alpha { job { weight } } } }')).toBe(
       '{"data":{"jobs":[{"alpha":{"job":{"weight":20}}},{"alpha":{"job":{"weight":40}}}]}}',
     );
   });
 
-  test('the schema is answered together with data', async () => {
+  it('answers introspection and data in one operation', async () => {
     expect(
       await gateway.text(
         'query ($n: String!) { __typename a: __type(name: $n) { name } jobs(first: 1) { id } }',
@@ -102,17 +102,17 @@ describe('an ordinary supergraph in process', () => {
     ).toBe('{"data":{"__typename":"Query","a":{"name":"Job"},"jobs":[{"id":"1"}]}}');
   });
 
-  test('a document with faults is refused with their places', async () => {
+  it('rejects an invalid document with the locations of its errors', async () => {
     const answer = await gateway.engine.execute({ query: '{ jobs { nope } }', requestId: 'r9' });
     expect(answer).toMatchObject({ outcome: 'rejected', codes: ['GRAPHQL_VALIDATION_FAILED'] });
     expect(JSON.parse(answer.text)).toMatchObject({ errors: [{ locations: [{ line: 1, column: 10 }] }] });
   });
 });
 
-test.each([
+it.each([
   ['no supergraph', 'type Query { a: Int }', 'it names no subgraphs'],
   ['no SDL', 'type Query {', 'Syntax Error'],
-])('%s is refused with words', async (_what, supergraphSdl, words) => {
+])('rejects %s with a reason', async (_what, supergraphSdl, words) => {
   await expect(createTestEngine([core], { supergraphSdl, planning: 'worker' })).rejects.toMatchObject({
     code: 'COMPOSITION_FAILED',
     message: expect.stringContaining(words),

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { down, FailingSubgraphs, locationsOf } from '../testing/failing-subgraphs.js';
 
 // Where an error is told, with what of it, and how often.
@@ -6,8 +6,8 @@ import { down, FailingSubgraphs, locationsOf } from '../testing/failing-subgraph
 const subgraphs = new FailingSubgraphs();
 afterEach(() => subgraphs.close());
 
-describe('what clients are told of errors', () => {
-  test('an error is told at the place the client knows, over aliases, lists and hops', async () => {
+describe('an error in an answer', () => {
+  it('has the path that the client uses, through aliases, lists and hops', async () => {
     const answer = await subgraphs.run('{ all: jobs { p: parent { a: alpha { l: list { b: bad } } } } }');
     expect(answer.data).toEqual({
       all: Array.from({ length: 2 }, () => ({ p: { a: { l: [{ b: null }, { b: null }] } } })),
@@ -20,7 +20,7 @@ describe('what clients are told of errors', () => {
     ]);
   });
 
-  test('an error keeps what is meant for clients and loses what is not', async () => {
+  it('keeps public extensions and drops internal ones', async () => {
     const answer = await subgraphs.run('{ job { size } }');
     expect(answer.errors).toEqual([
       {
@@ -31,7 +31,7 @@ describe('what clients are told of errors', () => {
     ]);
   });
 
-  test('a message that nobody vouches for is replaced, and logged', async () => {
+  it('has its message masked and logged if it has no code', async () => {
     const answer = await subgraphs.run('{ job { bad } }');
     expect(answer.errors?.[0]).toMatchObject({
       message: 'The service "core" failed; quote request r1 when you report it',
@@ -41,7 +41,7 @@ describe('what clients are told of errors', () => {
     expect(JSON.stringify(subgraphs.test?.log.lines)).toContain('mongodb://');
   });
 
-  test('an error of a field that was fetched for another is told where it is felt', async () => {
+  it('appears at the field that requires the failed field', async () => {
     const answer = await subgraphs.run('{ jobs { weight } }');
     expect(answer.data).toEqual({ jobs: [{ weight: null }, { weight: null }] });
     expect(locationsOf(answer)).toEqual([
@@ -50,7 +50,7 @@ describe('what clients are told of errors', () => {
     ]);
   });
 
-  test('an error about one entity as a whole is told at its fields', async () => {
+  it('appears at the fields of an entity if the entity as a whole failed', async () => {
     const answer = await subgraphs.run('{ jobs { alpha { run } } }', {
       alpha: async () => ({
         data: { _entities: [{ alpha: { run: 1 } }, null] },
@@ -60,7 +60,7 @@ describe('what clients are told of errors', () => {
     expect(locationsOf(answer)).toEqual([['jobs.1.alpha', 'NOT_FOUND', 'alpha']]);
   });
 
-  test('the places of one failure are bounded, and counted in full', async () => {
+  it('lists a bounded number of paths and has the full count', async () => {
     const answer = await subgraphs.run(
       '{ jobs(n: 1000) { alpha { run } } }',
       { alpha: down },
@@ -72,7 +72,7 @@ describe('what clients are told of errors', () => {
     expect((answer.data?.['jobs'] as unknown[]).length).toBe(1000);
   });
 
-  test('a service that refuses our own text is at fault towards the client, and that is logged', async () => {
+  it('blames the subgraph if it rejects an operation of the planner, and is logged', async () => {
     const answer = await subgraphs.run('{ alphas }', {
       alpha: async () => ({
         errors: [
@@ -84,7 +84,7 @@ describe('what clients are told of errors', () => {
     expect(JSON.stringify(answer)).not.toContain('Cannot query');
   });
 
-  test('one failure in places that may be null, may not be null, and in lists is one error', async () => {
+  it('covers nullable fields, non-null fields and lists of one failed fetch', async () => {
     const answer = await subgraphs.run(
       '{ job { id need } jobs { a: alpha { run } alpha { inner { run } } } alphaJob { id } }',
       {

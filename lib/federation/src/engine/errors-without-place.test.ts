@@ -14,13 +14,13 @@ function withErrors(...errors: object[]): Fault {
 }
 
 describe('an error of a subgraph', () => {
-  it('without a path, next to complete data, is one error', async () => {
+  it('appears once if it has no path and the data is complete', async () => {
     const answer = await system.run('{ job { name } coreOnly }', { core: withErrors(ill) });
     expect(answer.data).toEqual({ job: { name: 'job 0' }, coreOnly: 1 });
     expect(locationsOf(answer)).toEqual([[undefined, 'DISK_FULL', 'core']]);
   });
 
-  it('without a path, next to null, is one error', async () => {
+  it('appears once if it has no path and the data contains null', async () => {
     const answer = await system.run('{ job { name } coreOnly }', {
       core: async () => ({ data: { job: null, coreOnly: 1 }, errors: [ill] }),
     });
@@ -32,7 +32,7 @@ describe('an error of a subgraph', () => {
     ['of a field that was not asked for', ['nothing'], undefined],
     ['below an object', ['job', 'nothing'], 'job'],
     ['of an item that is not there', ['jobs', 7, 'name'], 'jobs'],
-  ])('with the path %s is one error', async (_where, path, place) => {
+  ])('appears once if its path is that %s', async (_where, path, place) => {
     const answer = await system.run('{ job { name } jobs { name } }', { core: withErrors({ ...ill, path }) });
     expect(answer.data).toMatchObject({ job: { name: 'job 0' } });
     expect(locationsOf(answer)).toEqual([[place, 'DISK_FULL', 'core']]);
@@ -43,7 +43,7 @@ describe('an error of a subgraph', () => {
     ['with the path of an entity that is not there', ['_entities', 9]],
     ['with the path of an entity', ['_entities', 0]],
     ['with the path of no field', ['nothing']],
-  ])('about entities, %s, next to complete data, is one error', async (_where, path) => {
+  ])('appears once if it is about entities, %s, and the data is complete', async (_where, path) => {
     const answer = await system.run('{ jobs { alpha { run } } }', {
       alpha: withErrors(path ? { ...ill, path } : ill),
     });
@@ -52,7 +52,7 @@ describe('an error of a subgraph', () => {
     expect(answer.errors?.[0]?.extensions).toMatchObject({ code: 'DISK_FULL', subgraph: 'alpha' });
   });
 
-  it('is one error each, where an answer has several without a path', async () => {
+  it('appears once for each error without a path', async () => {
     const other = { message: 'memory full', extensions: { code: 'MEMORY_FULL' } };
     const answer = await system.run('{ job { name } }', { core: withErrors(ill, other) });
     expect(locationsOf(answer).flat()).toEqual([
@@ -66,8 +66,8 @@ describe('an error of a subgraph', () => {
   });
 });
 
-describe('an entity that is no object', () => {
-  it.each([['a text'], [7], [['a', 'list']]])('%j is one error', async (entity) => {
+describe('an entity that is not an object', () => {
+  it.each([['a text'], [7], [['a', 'list']]])('causes one error: %j', async (entity) => {
     const answer = await system.run('{ jobs { name alpha { run } } }', {
       alpha: async () => ({ data: { _entities: [{ alpha: { run: 1 } }, entity] } }) as never,
     });

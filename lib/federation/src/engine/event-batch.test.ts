@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { GraphQLError } from 'graphql';
 import { createInProcessTransport } from '../transport/in-process.js';
@@ -43,7 +43,7 @@ interface Answer {
   readonly errors?: readonly { readonly path: unknown; readonly extensions: Record<string, unknown> }[];
 }
 
-describe('events that arrive together', () => {
+describe('a batch of events', () => {
   let gateway: TestEngine | undefined;
   afterEach(async () => {
     await gateway?.close();
@@ -86,7 +86,7 @@ describe('events that arrive together', () => {
   const represented = (): number[] =>
     alpha.calls.map(({ variables }) => Object.values(variables).flat().length);
 
-  test('are one call, in order, each with its own answer', async () => {
+  it('needs one call and answers each event in order', async () => {
     const { source, read } = await follow('job { id run } other { id run }');
     for (let at = 0; at < 20; at++)
       source.push({ at, job: { id: `j${at}` }, other: { id: 'x'.repeat(at + 1) } });
@@ -102,7 +102,7 @@ describe('events that arrive together', () => {
     expect(represented().reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(39);
   });
 
-  test('about one entity read it for each of them', async () => {
+  it('requests an entity for each event that needs it', async () => {
     seen = 0;
     const { source, read } = await follow('job { seen }');
     for (let at = 0; at < 5; at++) source.push({ at, job: { id: 'same' } });
@@ -111,7 +111,7 @@ describe('events that arrive together', () => {
     expect(alpha.calls).toHaveLength(1);
   });
 
-  test('that come later are not waited for', async () => {
+  it('does not wait for later events', async () => {
     const { source, read } = await follow('job { run }');
     source.push({ at: 0, job: { id: 'a' } });
     await read(1);
@@ -120,7 +120,7 @@ describe('events that arrive together', () => {
     expect(represented()).toEqual([1, 1]);
   });
 
-  test('are bounded', async () => {
+  it('has at most the maximum number of events', async () => {
     const { source, read } = await follow('job { run }');
     for (let at = 0; at < 200; at++) source.push({ at, job: { id: `${at}` } });
     await read(200);
@@ -128,7 +128,7 @@ describe('events that arrive together', () => {
     expect(represented()).toHaveLength(4);
   });
 
-  test('keep their errors to themselves', async () => {
+  it('keeps errors of one event out of the others', async () => {
     const { source, read } = await follow('job { id run }');
     for (const [at, id] of ['a', 'bad', 'c', 'bad'].entries()) source.push({ at, job: { id } });
     const answers = await read(4);
@@ -143,7 +143,7 @@ describe('events that arrive together', () => {
     expect(alpha.calls).toHaveLength(1);
   });
 
-  test('keep their nulls to themselves', async () => {
+  it('keeps nulls of one event out of the others', async () => {
     const { source, read } = await follow('job { id must }');
     for (const [at, id] of ['a', 'none', 'c'].entries()) source.push({ at, job: { id } });
     const answers = await read(3);
@@ -155,7 +155,7 @@ describe('events that arrive together', () => {
     expect(answers.map(({ errors }) => errors?.length)).toEqual([undefined, 1, undefined]);
   });
 
-  test('are each told of a call that failed for all of them, with the places of their own', async () => {
+  it('reports a failed call in each event with its own paths', async () => {
     const { source, read } = await follow('job { run } other { run }', {
       transports: (name) => ({
         ...createInProcessTransport(name === 'core' ? core : alpha),
@@ -178,14 +178,14 @@ describe('events that arrive together', () => {
     ).toEqual([[[paths[0], 2, paths]], [[paths[0], undefined, undefined]], [[paths[0], 2, paths]]]);
   });
 
-  test('run alone where each is to show its plan', async () => {
+  it('consists of one event if each must show its plan', async () => {
     const { source, read } = await follow('job { run }', {}, true);
     for (let at = 0; at < 3; at++) source.push({ at, job: { id: 'a' } });
     for (const answer of await read(3)) expect(answer).toHaveProperty('extensions.plan.tree');
     expect(represented()).toEqual([1, 1, 1]);
   });
 
-  test('end with their source, after the last of them', async () => {
+  it('precedes the end of the source', async () => {
     const { source, read, events } = await follow('job { run }');
     for (let at = 0; at < 3; at++) source.push({ at, job: { id: 'a' } });
     source.fail(new DomainError('SERVICE_UNAVAILABLE', 'gone'));

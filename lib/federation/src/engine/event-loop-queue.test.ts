@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { SteppedWork, yieldToEventLoop } from './event-loop-queue.js';
 
 /** Rounds of the event loop so far. */
@@ -13,7 +13,7 @@ function countRounds(): { readonly rounds: () => number; readonly stop: () => vo
   return { rounds: () => rounds, stop: () => (goesOn = false) };
 }
 
-test('those who wait get a round of the event loop each, in order, however many they are', async () => {
+it('gives each waiting caller its own round of the event loop, in order', async () => {
   const { rounds, stop } = countRounds();
   const seen: number[] = [];
   const order: number[] = [];
@@ -29,7 +29,7 @@ test('those who wait get a round of the event loop each, in order, however many 
   expect(new Set(seen).size).toBe(5);
 });
 
-test('a turn that is asked for in a turn is another one', async () => {
+it('gives a nested call another round', async () => {
   const { rounds, stop } = countRounds();
   await yieldToEventLoop();
   const first = rounds();
@@ -38,7 +38,7 @@ test('a turn that is asked for in a turn is another one', async () => {
   stop();
 });
 
-test('steps share a turn until it has lasted long enough', async () => {
+it('shares a round between steps until the slice has lasted long enough', async () => {
   const { rounds, stop } = countRounds();
   const long = new SteppedWork(60_000);
   for (let step = 0; step < 100; step++) await long.step();

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { type SubgraphResult } from '../transport/transport.js';
 import { down, type Fault, FailingSubgraphs, pathsOf, locationsOf } from '../testing/failing-subgraphs.js';
@@ -8,8 +8,8 @@ import { down, type Fault, FailingSubgraphs, pathsOf, locationsOf } from '../tes
 const subgraphs = new FailingSubgraphs();
 afterEach(() => subgraphs.close());
 
-describe('services that fail', () => {
-  test('a service that is down leaves null in its own fields, with one error a fetch', async () => {
+describe('subgraphs that fail', () => {
+  it('leaves null in the fields of a subgraph that is down, with one error per fetch', async () => {
     const answer = await subgraphs.run('{ jobs { id a: alpha { run } name } alphas coreOnly }', {
       alpha: down,
     });
@@ -29,13 +29,13 @@ describe('services that fail', () => {
     expect(answer.errors?.[0]?.message).toBe('The service "alpha" could not be reached');
   });
 
-  test("a field that may not be null takes its object along, with the service's error", async () => {
+  it('nulls the parent object of a non-null field and reports the error of the subgraph', async () => {
     const answer = await subgraphs.run('{ job { id need } }', { alpha: down });
     expect(answer.data).toEqual({ job: null });
     expect(locationsOf(answer)).toEqual([['job.need', 'DOWNSTREAM_SERVICE_ERROR', 'alpha']]);
   });
 
-  test('what comes after a failed fetch is told with its failure', async () => {
+  it('reports the fields of dependent fetches with the failed fetch', async () => {
     const answer = await subgraphs.run('{ alphaJob { weight alpha { run } name } }', {
       core: async () => {
         throw new DomainError('SERVICE_UNAVAILABLE', 'down');
@@ -46,13 +46,13 @@ describe('services that fail', () => {
     expect(pathsOf(answer)).toEqual([[2, 'alphaJob.weight', 'alphaJob.name']]);
   });
 
-  test.each<[string, Fault, string]>([
+  it.each<[string, Fault, string]>([
     ['nothing', async () => undefined as unknown as SubgraphResult, 'answered no GraphQL response'],
     ['a text', async () => 'busy' as unknown as SubgraphResult, 'answered no GraphQL response'],
     ['neither data nor errors', async () => ({}), 'answered without entities'],
     ['data without entities', async () => ({ data: {} }), 'answered without entities'],
     ['entities that are no list', async () => ({ data: { _entities: 5 } }), 'answered without entities'],
-  ])('a service that answers %s', async (_name, fault, message) => {
+  ])('reports a subgraph that answers %s', async (_name, fault, message) => {
     const answer = await subgraphs.run('{ jobs { alpha { run } name } }', { alpha: fault });
     expect(answer.data).toEqual({
       jobs: [
@@ -65,7 +65,7 @@ describe('services that fail', () => {
     expect(answer.errors?.[0]?.message).toBe(`The service "alpha" ${message}`);
   });
 
-  test('a service that answers fewer entities than it was asked for', async () => {
+  it('reports a subgraph that answers fewer entities than requested', async () => {
     const answer = await subgraphs.run('{ jobs(n: 3) { alpha { run } } }', {
       alpha: async (answer) => {
         const result = await answer();
@@ -78,18 +78,18 @@ describe('services that fail', () => {
     expect(answer.errors?.[0]?.message).toBe('The service "alpha" answered 1 entities of 3');
   });
 
-  test('an entity that the service does not know is null without an error', async () => {
+  it('returns null without an error for an entity that the subgraph does not know', async () => {
     const answer = await subgraphs.run('{ jobs { alpha { run } } }', {
       alpha: async () => ({ data: { _entities: [null, { alpha: { run: 7 } }] } }),
     });
     expect(answer).toEqual({ data: { jobs: [{ alpha: null }, { alpha: { run: 7 } }] } });
   });
 
-  test.each<[string, (string | number)[]]>([
+  it.each<[string, (string | number)[]]>([
     ['no place', []],
     ['the whole list', ['_entities']],
     ['a place that is not there', ['_entities', 99, 'alpha']],
-  ])('an error about %s is told once, with all its fields', async (_name, path) => {
+  ])('reports an error about %s once, with all its fields', async (_name, path) => {
     const answer = await subgraphs.run('{ jobs { alpha { run } } }', {
       alpha: async () => ({ data: null, errors: [{ message: 'lost', path, extensions: { code: 'LOST' } }] }),
     });
@@ -98,13 +98,13 @@ describe('services that fail', () => {
     expect(pathsOf(answer)).toEqual([[2, 'jobs.0.alpha', 'jobs.1.alpha']]);
   });
 
-  test('a root that answers null without a word', async () => {
+  it('returns null without an error for a root field that is null', async () => {
     const answer = await subgraphs.run('{ coreOnly alphas }', { core: async () => ({ data: null }) });
     expect(answer.data).toEqual({ coreOnly: null, alphas: [1] });
     expect(locationsOf(answer)).toEqual([['coreOnly', 'DOWNSTREAM_SERVICE_ERROR', 'core']]);
   });
 
-  test('a transport that refuses at once is one failed call', async () => {
+  it('treats a transport that throws synchronously as one failed call', async () => {
     const answer = await subgraphs.run('{ alphas coreOnly }', {
       alpha: () => {
         throw new DomainError('UNAUTHENTICATED', 'nobody');

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { core, type Fault, FailingSubgraphs } from '../testing/failing-subgraphs.js';
 import { recordingLog, createTestEngine, tester } from '../testing/test-engine.js';
@@ -8,8 +8,8 @@ import { recordingLog, createTestEngine, tester } from '../testing/test-engine.j
 const subgraphs = new FailingSubgraphs();
 afterEach(() => subgraphs.close());
 
-describe('what ends early', () => {
-  test('a slow service is given up after its own time, and told to stop', async () => {
+describe('early ends', () => {
+  it('aborts the call of a slow subgraph after its timeout', async () => {
     let stopped: unknown;
     const slow: Fault = (_answer, signal) =>
       new Promise((_resolve, reject) => {
@@ -28,7 +28,7 @@ describe('what ends early', () => {
     expect(stopped).toBeInstanceOf(DomainError);
   });
 
-  test('a client that leaves takes its calls along', async () => {
+  it('aborts the calls of a client that disconnects', async () => {
     const controller = new AbortController();
     const leaving = new Error('client left');
     let aborted: unknown;
@@ -55,7 +55,7 @@ describe('what ends early', () => {
     expect(gateway.engine.running.operations).toBe(0);
   });
 
-  test('nothing is asked for a client that has left before', async () => {
+  it('sends no call for a client that has disconnected already', async () => {
     const answer = subgraphs.run('{ coreOnly }');
     await answer;
     core.calls.length = 0;
@@ -70,7 +70,7 @@ describe('what ends early', () => {
     expect(core.calls).toEqual([]);
   });
 
-  test('an engine that closes ends what runs, and then refuses', async () => {
+  it('ends running operations when the engine closes and then refuses new ones', async () => {
     let finish: () => void = () => {};
     let asked: () => void = () => {};
     const isAsked = new Promise<void>((resolve) => (asked = resolve));
@@ -97,7 +97,7 @@ describe('what ends early', () => {
     expect(texts).toEqual(['{"data":{"coreOnly":1}}', 'closed']);
   });
 
-  test('a supergraph that is none is refused with a reason', async () => {
+  it('rejects an invalid supergraph with a reason', async () => {
     for (const planning of ['inline', 'worker'] as const) {
       await expect(
         createTestEngine([core], { supergraphSdl: 'type Query { a: Int', planning, log: recordingLog() }),

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { GraphQLError, parse } from 'graphql';
 import { type TestEngine, createTestEngine, tester } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
@@ -48,14 +48,14 @@ const alpha = testSubgraph({
   },
 });
 
-describe('operations', () => {
+describe('engine.execute', () => {
   let gateway: TestEngine;
   beforeAll(async () => {
     gateway = await createTestEngine([core, alpha]);
   });
   afterAll(() => gateway.close());
 
-  test.each<[string, string, Record<string, unknown>, string]>([
+  it.each<[string, string, Record<string, unknown>, string]>([
     ['defaults of arguments', '{ jobs { id } }', {}, '{"jobs":[{"id":"0"},{"id":"1"}]}'],
     [
       'variables',
@@ -156,18 +156,18 @@ describe('operations', () => {
       {},
       '{"jobs":[{"id":"0","name":"job 0"}]}',
     ],
-  ])('%s', async (_name, query, variables, data) => {
+  ])('answers %s', async (_name, query, variables, data) => {
     const text = await gateway.text(query, variables);
     expect(text.replace(/,"extensions":\{"notices.*\}\}$/, '}')).toBe(`{"data":${data}}`);
   });
 
-  test('an answer to @defer says so', async () => {
+  it('says so when it answers @defer at once', async () => {
     expect((await gateway.run('{ jobs(n: 1) { id ... @defer { name } } }')).extensions).toEqual({
       notices: [expect.stringContaining('@defer')],
     });
   });
 
-  test.each<[string, string, Record<string, unknown>, string]>([
+  it.each<[string, string, Record<string, unknown>, string]>([
     ['a value of another type', 'query ($n: Int) { jobs(n: $n) { id } }', { n: 'x' }, 'BAD_USER_INPUT'],
     ['a variable that is missing', 'query ($n: Int!) { jobs(n: $n) { id } }', {}, 'BAD_USER_INPUT'],
     [
@@ -179,7 +179,7 @@ describe('operations', () => {
     ['no GraphQL', '{ jobs { id }', {}, 'GRAPHQL_PARSE_FAILED'],
     ['an unknown field', '{ nope }', {}, 'GRAPHQL_VALIDATION_FAILED'],
     ['a subscription', 'subscription { nope }', {}, 'GRAPHQL_VALIDATION_FAILED'],
-  ])('%s is refused before anything runs', async (_name, query, variables, code) => {
+  ])('rejects %s before anything runs', async (_name, query, variables, code) => {
     const answer = await gateway.engine.execute({ query, variables, principal: tester, requestId: 'r7' });
     expect(answer).toMatchObject({ outcome: 'rejected', codes: [code] });
     const { errors } = JSON.parse(answer.text) as { errors: { extensions: Source }[] };
@@ -187,14 +187,14 @@ describe('operations', () => {
     expect(answer.text).not.toContain('"data"');
   });
 
-  test('a request without a document is refused', async () => {
+  it('rejects a request without a document', async () => {
     expect(await gateway.engine.execute({ requestId: 'r1' })).toMatchObject({
       outcome: 'rejected',
       codes: ['BAD_REQUEST'],
     });
   });
 
-  test('one operation of several is run, by name; fragments of the others do not matter', async () => {
+  it('runs the named operation of several and ignores the fragments of the others', async () => {
     const query =
       'query A { ...X } query B { ...Y } fragment X on Query { jobs(n: 1) { id } } fragment Y on Query { echo }';
     const run = (operationName: string | null): Promise<string> => gateway.text(query, {}, { operationName });
@@ -204,7 +204,7 @@ describe('operations', () => {
     expect(await run('C')).toContain('OPERATION_RESOLUTION_FAILURE');
   });
 
-  test('mutations run in order, each to its end', async () => {
+  it('runs mutations in order, each to its end', async () => {
     log.length = 0;
     const text = await gateway.text(
       'mutation ($x: Boolean!) { ... @include(if: $x) { touch } a: rename(id: "a", name: "first") { alpha } alphaTouch b: rename(id: "b", name: "second") { name alpha } touch }',
@@ -214,7 +214,7 @@ describe('operations', () => {
     expect(text).toBe('{"data":{"a":{"alpha":5},"alphaTouch":3,"b":{"name":"second","alpha":5},"touch":6}}');
   });
 
-  test('what is known of an operation before it runs', async () => {
+  it('knows the facts about an operation before it runs', async () => {
     const prepared = await gateway.engine.prepare({ query: 'mutation M { touch }', requestId: 'r1' });
     expect(prepared).toMatchObject({
       ok: true,
@@ -222,7 +222,7 @@ describe('operations', () => {
     });
   });
 
-  test('spellings of one operation share its normalised text', async () => {
+  it('shares the normalised text between spellings of one operation', async () => {
     const of = async (query: string): Promise<unknown> => {
       const prepared = await gateway.engine.prepare({ query, requestId: 'r1' });
       return prepared.ok && prepared.operation;
@@ -233,7 +233,7 @@ describe('operations', () => {
     expect(await of('query Q { jobs { name } }')).not.toBe(one);
   });
 
-  test('a parsed document runs as well', async () => {
+  it('accepts a parsed document', async () => {
     const document = parse('{ echo }');
     const run = (): Promise<{ text: string }> =>
       gateway.engine.execute({ document, principal: tester, requestId: 'r1' });
@@ -241,7 +241,7 @@ describe('operations', () => {
     expect((await run()).text).toBe('{"data":{"echo":"{}"}}');
   });
 
-  test('custom checks refuse what they find, once an operation', async () => {
+  it('runs custom checks once per operation and rejects what they report', async () => {
     let asked = 0;
     const checked = await createTestEngine([core, alpha], {
       checks: [
@@ -263,14 +263,14 @@ describe('operations', () => {
     await checked.close();
   });
 
-  test('introspection can be switched off', async () => {
+  it('disables introspection on request', async () => {
     const closed = await createTestEngine([core, alpha], { introspection: false });
     expect(await closed.text('{ echo __schema { types { name } } }')).toContain('Introspection is disabled');
     expect(await closed.text('{ __typename echo }')).toBe('{"data":{"__typename":"Query","echo":"{}"}}');
     await closed.close();
   });
 
-  test('a thousand different operations do not grow the cache beyond its bound', async () => {
+  it('keeps the cache within its bound after a thousand different operations', async () => {
     const small = await createTestEngine([core, alpha], { limits: { cachedOperations: 10 } });
     for (let index = 0; index < 60; index++)
       expect(await small.text(`{ a${index}: echo }`)).toBe(`{"data":{"a${index}":"{}"}}`);
@@ -278,7 +278,7 @@ describe('operations', () => {
     await small.close();
   });
 
-  test('what is asked of the schema alone is worked out once, unless variables change it', async () => {
+  it('caches answers to introspection unless variables change them', async () => {
     const ask = (query: string, variables?: Record<string, unknown>) =>
       gateway.engine.execute({ query, variables, principal: tester, requestId: 'r1' });
     const query = '{ __schema { queryType { name } } __typename }';
@@ -291,7 +291,7 @@ describe('operations', () => {
     ]);
   });
 
-  test('many at once ask for one plan', async () => {
+  it('requests one plan for concurrent equal operations', async () => {
     const texts = await Promise.all(
       Array.from({ length: 50 }, () => gateway.text('query Many { jobs(n: 1) { name alpha } }')),
     );
@@ -299,7 +299,7 @@ describe('operations', () => {
   });
 });
 
-test('a variable that cannot be written for a service is refused, not left out', async () => {
+it('rejects a variable that cannot be serialised instead of omitting it', async () => {
   const box = testSubgraph({ name: 'box', sdl: 'type Query { any(value: JSON): Int } scalar JSON' });
   let asked = 0;
   const gateway = await createTestEngine([box], {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { GraphQLError } from 'graphql';
 import { createInProcessTransport } from '../transport/in-process.js';
@@ -50,7 +50,7 @@ const alpha = testSubgraph({
   resolvers: { Job: { run: () => answers.shift()?.(), must: () => answers.shift()?.() } },
 });
 
-describe('subscriptions', () => {
+describe('engine.subscribe', () => {
   let gateway: TestEngine | undefined;
   afterEach(async () => {
     await gateway?.close();
@@ -73,7 +73,7 @@ describe('subscriptions', () => {
     return events;
   };
 
-  test("an error of one event is that event's alone", async () => {
+  it('keeps an error in the event it belongs to', async () => {
     answers = [
       () => 1,
       () => {
@@ -90,7 +90,7 @@ describe('subscriptions', () => {
     ]);
   });
 
-  test('null propagates within one event', async () => {
+  it('propagates null within one event', async () => {
     answers = [() => 1, () => null, () => 3];
     const events = await all(await open('subscription { jobChanged { job { must } at } }'));
     expect(events.map(({ text }) => (JSON.parse(text) as { data: unknown }).data)).toEqual([
@@ -100,7 +100,7 @@ describe('subscriptions', () => {
     ]);
   });
 
-  test('an event carries its cursor, asked for or not, and shows it only if it was', async () => {
+  it('attaches the cursor to each event and shows it only if the client selected it', async () => {
     const without = await all(await open('subscription { c: jobChanged { at } }'));
     expect(without.map(({ cursor, text }) => [cursor, text])).toEqual([
       ['c1', '{"data":{"c":{"at":1}}}'],
@@ -115,7 +115,7 @@ describe('subscriptions', () => {
     expect(first).toMatchObject({ cursor: 'c1', text: '{"data":{"jobChanged":{"cursor":1,"c":"c1"}}}' });
   });
 
-  test('what is known of it before it is opened', async () => {
+  it('knows the facts about a subscription before it opens', async () => {
     gateway = await createTestEngine([core, alpha]);
     const info = async (query: string): Promise<unknown> => {
       const prepared = await gateway?.engine.prepare({ query, requestId: 'r1' });
@@ -131,7 +131,7 @@ describe('subscriptions', () => {
     });
   });
 
-  test('@skip and @include work on events', async () => {
+  it('applies @skip and @include to events', async () => {
     const [event] = await all(
       await open(
         'subscription ($x: Boolean!) { jobChanged(n: 1) { at @skip(if: $x) job @include(if: $x) { id } } }',
@@ -142,13 +142,13 @@ describe('subscriptions', () => {
     expect(event?.text).toBe('{"data":{"jobChanged":{"job":{"id":"1"}}}}');
   });
 
-  test('a source that refuses is told once, and the stream ends', async () => {
+  it('reports a source that refuses once and ends the stream', async () => {
     const events = await all(await open('subscription { bad }'));
     expect(events).toHaveLength(1);
     expect(events[0]).toMatchObject({ codes: ['FORBIDDEN'] });
   });
 
-  test('a source that breaks is told after its events', async () => {
+  it('reports the failure of a source after its events', async () => {
     const events = await all(await open('subscription { plain }'));
     expect(events.map(({ text }) => text).slice(0, 2)).toEqual([
       '{"data":{"plain":1}}',
@@ -158,7 +158,7 @@ describe('subscriptions', () => {
     expect(events[2]).toMatchObject({ lost: true });
   });
 
-  test('documents with faults, missing variables and queries are answered without a stream', async () => {
+  it('answers invalid documents, missing variables and queries without a stream', async () => {
     expect(await open('subscription { nope }')).toMatchObject({
       ok: false,
       answer: { codes: ['GRAPHQL_VALIDATION_FAILED'] },
@@ -210,7 +210,7 @@ describe('subscriptions', () => {
     return { upstream, events: opened.events, ends: () => ends, aborted: () => aborted };
   }
 
-  test('leaving a quiet stream ends its upstream at once, and settles what waits', async () => {
+  it('ends the upstream of an idle stream at once and settles pending calls when the client returns', async () => {
     const { events, ends, aborted } = await held('subscription { plain }');
     const waiting = events.next();
     expect(gateway?.engine.running.subscriptions).toBe(1);
@@ -220,7 +220,7 @@ describe('subscriptions', () => {
     expect(await events.next()).toEqual({ done: true, value: undefined });
   });
 
-  test("the client's signal does the same", async () => {
+  it('ends the upstream when the signal of the client aborts', async () => {
     const controller = new AbortController();
     const { events, ends } = await held('subscription { plain }', controller.signal);
     const waiting = events.next();
@@ -229,7 +229,7 @@ describe('subscriptions', () => {
     expect(ends()).toBe(1);
   });
 
-  test('closing the engine ends streams', async () => {
+  it('ends streams when the engine closes', async () => {
     const { events, ends } = await held('subscription { plain }');
     const waiting = events.next();
     await gateway?.close();
@@ -237,7 +237,7 @@ describe('subscriptions', () => {
     expect(ends()).toBe(1);
   });
 
-  test('events come in order, also when several are waited for', async () => {
+  it('keeps the order of events if several calls are pending', async () => {
     const { upstream, events } = await held('subscription { plain }');
     const waiting = [events.next(), events.next(), events.next()];
     upstream.push({ data: { plain: 1 } });
@@ -248,7 +248,7 @@ describe('subscriptions', () => {
     ).toEqual(['{"data":{"plain":1}}', '{"data":{"plain":2}}', undefined]);
   });
 
-  test.each([
+  it.each([
     [
       new DomainError('SERVICE_UNAVAILABLE', 'The connection to the service "core" was lost'),
       true,
@@ -256,7 +256,7 @@ describe('subscriptions', () => {
     ],
     [new DomainError('FORBIDDEN', 'refused'), false, 'FORBIDDEN'],
     [new Error('socket 10.0.0.7 hang up'), true, 'DOWNSTREAM_SERVICE_ERROR'],
-  ])('an upstream that fails with %s says whether it may be opened again', async (error, lost, code) => {
+  ])('reports for an upstream that fails with %s whether it may be reopened', async (error, lost, code) => {
     const { upstream, events } = await held('subscription { plain }');
     upstream.push({ data: { plain: 1 } });
     upstream.fail(error);

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { createInProcessTransport } from '../transport/in-process.js';
 import { type TestEngine, createTestEngine, tester } from '../testing/test-engine.js';
@@ -65,7 +65,7 @@ describe('a traced operation', () => {
     return { plain, traced, body, plan: body.extensions.plan };
   }
 
-  test('shows each fetch with its subgraph, its operation, its places, its entities and its times', async () => {
+  it('shows each fetch with its subgraph, operation, paths, entities and times', async () => {
     const { plain, traced, plan } = await run('{ jobs { name alpha } size }');
     expect(plain.text).not.toContain('extensions');
     expect(traced.text.startsWith(plain.text.slice(0, -1))).toBe(true);
@@ -83,7 +83,7 @@ describe('a traced operation', () => {
     expect(entities?.startMs).toBeGreaterThanOrEqual((roots?.startMs ?? 0) + (roots?.durationMs ?? 0) - 0.01);
   });
 
-  test('says what was not asked, and what failed', async () => {
+  it('shows skipped and failed fetches', async () => {
     const { plan } = await run('{ one { alpha } }');
     expect(fetchesOf(plan.tree).find(({ subgraph }) => subgraph === 'alpha')).toMatchObject({
       skipped: expect.any(String),
@@ -103,7 +103,7 @@ describe('a traced operation', () => {
     });
   });
 
-  test('keeps other extensions, and is there where nothing is fetched', async () => {
+  it('keeps other extensions and appears even if nothing is fetched', async () => {
     const deferred = await run('{ jobs { id ... @defer { name } } }');
     expect(deferred.body.extensions.notices).toHaveLength(1);
     expect(deferred.plan.tree).not.toBeNull();

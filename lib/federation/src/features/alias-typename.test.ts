@@ -5,7 +5,7 @@ const system = new FailingSubgraphs();
 afterEach(() => system.close());
 
 describe('the alias __typename for another field', () => {
-  it('is answered, over a hop to another subgraph and in lists', async () => {
+  it('returns its value, across subgraphs and in lists', async () => {
     const answer = await system.run('{ jobs { __typename: name alpha { __typename: run } } }');
     expect(answer).toEqual({
       data: {
@@ -22,7 +22,7 @@ describe('the alias __typename for another field', () => {
     expect(answer.data).toEqual({ job: { type: 'Job', __typename: 'job 0', alpha: { run: 0 } } });
   });
 
-  it('names errors by the key of the client', async () => {
+  it('appears in error paths as the client wrote it', async () => {
     const answer = await system.run('{ __typename: job { __typename: size } }');
     expect(answer.data).toEqual({ __typename: { __typename: null } });
     expect(answer.errors?.map(({ path }) => path)).toEqual([['__typename', '__typename']]);

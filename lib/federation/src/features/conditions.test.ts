@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { buildSchema, execute, parse } from 'graphql';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
@@ -77,7 +77,7 @@ describe.each(['native', 'fallback'] as const)('conditions, by the %s planner', 
   });
   afterAll(() => gateway.close());
 
-  test.each<[string, string]>([
+  it.each<[string, string]>([
     [
       'on members of a union beside fields without one',
       '{ things { ... on Item @include(if: $x) { more vendor { name } } ... on Tool { vendor { id } more @skip(if: $y) } ... on Node @skip(if: $x) { id @include(if: $z) } } }',
@@ -110,7 +110,7 @@ describe.each(['native', 'fallback'] as const)('conditions, by the %s planner', 
       'on one key of several types, on a type name, on the schema',
       '{ a: things { ... on Item { m: more @include(if: $x) } ... on Tool { m: more @include(if: $y) } ... on Job { m: more @skip(if: $z) } } __typename @include(if: $x) s: __schema @skip(if: $y) { queryType { name } } }',
     ],
-  ])('%s', async (_name, query) => {
+  ])('returns what graphql-js returns for conditions %s', async (_name, query) => {
     const text = `query ($x: Boolean!, $y: Boolean!, $z: Boolean! = true) ${query}`;
     for (let bits = 0; bits < 8; bits++) {
       const variables = { x: (bits & 1) > 0, y: (bits & 2) > 0, ...((bits & 4) > 0 ? {} : { z: false }) };

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { type TestSubgraph, testSubgraph } from '../testing/test-subgraph.js';
 
@@ -55,7 +55,7 @@ describe.each(['native', 'fallback'] as const)(
     });
     afterAll(() => gateway.close());
 
-    test.each<[string, string, string]>([
+    it.each<[string, string, string]>([
       [
         'leaves of two subgraphs',
         '{ things { ... on A { x: n } ... on B { x: size } ... on C { y: title } } }',
@@ -86,11 +86,11 @@ describe.each(['native', 'fallback'] as const)(
         '{ things { ...F ...G } } fragment F on Thing { ... on Node { k: id } ... on A { k2: id } } fragment G on Node { k2: id ... on B { extra { id } } }',
         '{"things":[{"k":"a","k2":"a"},{"k":"b","k2":"b","extra":{"id":"xb"}},{}]}',
       ],
-    ])('%s', async (_name, query, data) => {
+    ])('returns %s', async (_name, query, data) => {
       expect(await gateway.text(query)).toBe(`{"data":${data}}`);
     });
 
-    test('what differs in its form is refused as graphql-js does', async () => {
+    it('rejects fields that cannot be merged, as graphql-js does', async () => {
       const { data, errors } = await gateway.run('{ things { ... on A { x: name } ... on B { x: title } } }');
       expect(data).toBeUndefined();
       expect(errors?.[0]?.message).toContain(
@@ -101,7 +101,7 @@ describe.each(['native', 'fallback'] as const)(
 );
 
 describe.each(['native', 'fallback'] as const)(
-  'the schema beside data, and several operations, by the %s planner',
+  'introspection with data and several operations, by the %s planner',
   (planner) => {
     const a = testSubgraph({
       name: 'a',
@@ -121,7 +121,7 @@ describe.each(['native', 'fallback'] as const)(
 
     const mixed =
       'query ($n: String!, $s: Boolean!) { z: two s: __schema @include(if: $s) { queryType { n: name } mutationType { name } } jobs { more t: __typename } ...F } fragment F on Query { t: __type(name: $n) { ...G } __typename u: __typename } fragment G on __Type { enumValues { name } kind }';
-    test.each<[string, string, Record<string, unknown>, string]>([
+    it.each<[string, string, Record<string, unknown>, string]>([
       [
         'under aliases, in fragments, with variables',
         mixed,
@@ -152,11 +152,11 @@ describe.each(['native', 'fallback'] as const)(
         {},
         '{"a":null,"b":null,"one":1}',
       ],
-    ])('%s', async (_name, query, variables, data) => {
+    ])('returns %s', async (_name, query, variables, data) => {
       expect(await gateway.text(query, variables)).toBe(`{"data":${data}}`);
     });
 
-    test('each operation of a document has its own variables and fragments, whatever the others are', async () => {
+    it('keeps variables and fragments of the operations of a document apart', async () => {
       const query = `
       query A($k: Int!) { two(k: $k) ...F }
       query B($k: String!) { t: __type(name: $k) { name } jobs { ...J } }
@@ -219,14 +219,14 @@ describe.each(['native', 'fallback'] as const)(
     const inOrder = (...fields: string[]): string[] =>
       fields.flatMap((field) => [`${field} begins`, `${field} ends`]);
 
-    test('each ends, with all that is fetched for it, before the next begins, and goes on after errors', async () => {
+    it('runs a mutation with all its fetches before the next one and continues after errors', async () => {
       const { data, errors } = await gateway.run('mutation { aOk { b } bBad { c } cOk { a } x: aOk { c } }');
       expect(data).toEqual({ aOk: { b: 1 }, bBad: null, cOk: { a: 1 }, x: { c: 1 } });
       expect(errors?.map(({ path, message }) => [path, message])).toEqual([[['bBad'], 'b will not']]);
       expect(log).toEqual(inOrder('aOk', 'a.b', 'bBad', 'cOk', 'c.a', 'aOk', 'a.c'));
     });
 
-    test('after one that may not be null and is, no other begins', async () => {
+    it('stops after a non-null mutation that returned null', async () => {
       const { data, errors } = await gateway.run(
         'mutation { aOk { id } bBad { id } bOk { a } bStrict { id } cOk { id } }',
       );
@@ -235,7 +235,7 @@ describe.each(['native', 'fallback'] as const)(
       expect(log).toEqual(inOrder('aOk', 'bBad', 'bOk', 'b.a', 'bStrict'));
     });
 
-    test('one key in several fragments is one call, at its first place; what is switched off is none', async () => {
+    it('calls once for a key in several fragments, in document order, and never for a skipped one', async () => {
       const query =
         'mutation ($s: Boolean!) { x: aOk { b } bOk @skip(if: $s) { id } ... on Mutation { y: cOk { ...F } } ...M } fragment F on Job { a } fragment M on Mutation { x: aOk { id } bBad { id } }';
       const { data } = await gateway.run(query, { s: true });

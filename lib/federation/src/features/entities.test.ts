@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createPrincipal } from '@rhizome/authz';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { type TestSubgraph, testSubgraph } from '../testing/test-subgraph.js';
@@ -84,7 +84,7 @@ describe.each(['native', 'fallback'] as const)('entities, by the %s planner', (p
   });
   afterAll(() => gateway.close());
 
-  test.each([
+  it.each([
     [
       'a way over two keys, the second composite and nested',
       '{ things { size } }',
@@ -125,18 +125,18 @@ describe.each(['native', 'fallback'] as const)('entities, by the %s planner', (p
       '{ things { a: size(unit: "mm") b: size size(unit: "") } }',
       '{"things":[{"a":6,"b":5,"size":4},null,{"a":6,"b":5,"size":4}]}',
     ],
-  ])('%s', async (_name, query, data) => {
+  ])('resolves %s', async (_name, query, data) => {
     expect(await gateway.text(query)).toBe(`{"data":${data}}`);
   });
 
-  test('what is provided is not fetched', async () => {
+  it('does not fetch provided fields', async () => {
     const b = subgraphs[1];
     const before = b?.calls.length;
     await gateway.run('{ things { friend { nick } } }');
     expect(b?.calls.length).toBe(before);
   });
 
-  test('equal entities are asked for once', async () => {
+  it('requests equal entities once', async () => {
     const d = subgraphs[3];
     if (d) d.calls.length = 0;
     await gateway.run('{ one: things { price } two: things { price } }');
@@ -152,7 +152,7 @@ describe.each(['native', 'fallback'] as const)('entities, by the %s planner', (p
     }
   });
 
-  test('an override by percentage follows the caller, for ever on one side', async () => {
+  it('keeps a caller on one side of an override by percentage', async () => {
     const seen = new Map<string, number>();
     for (let index = 0; index < 200; index++) {
       const principal = createPrincipal({

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
@@ -55,29 +55,29 @@ const other = testSubgraph({
   },
 });
 
-describe.each(['native', 'fallback'] as const)('hidden parts, by the %s planner', (planner) => {
+describe.each(['native', 'fallback'] as const)('hidden elements, by the %s planner', (planner) => {
   let gateway: TestEngine;
   beforeAll(async () => {
     gateway = await createTestEngine([owner, other], { planner });
   });
   afterAll(() => gateway.close());
 
-  test.each<[string, string, string]>([
+  it.each<[string, string, string]>([
     ['a value', '{ jobs { sub { state } state } }', '{"jobs":[{"sub":{"state":null},"state":"ON"}]}'],
     ['a value in a list', '{ jobs { states } }', '{"jobs":[{"states":["ON",null,"LOST"]}]}'],
     ['a value in lists of lists', '{ out }', '{"out":[["X",null],null,[null]]}'],
     ['what requires a hidden field', '{ jobs { twice } }', '{"jobs":[{"twice":6}]}'],
-  ])('%s reads as null or is used unseen, without an error', async (_name, query, data) => {
+  ])('reads %s as null or uses it internally, without an error', async (_name, query, data) => {
     expect(await gateway.text(query)).toBe(`{"data":${data}}`);
   });
 
-  test.each<[string, string, unknown, (string | number)[]]>([
+  it.each<[string, string, unknown, (string | number)[]]>([
     ['an item', '{ jobs { all } }', { jobs: [{ all: null }] }, ['jobs', 0, 'all', 1]],
     ['a field', '{ jobs { sub { must } } }', { jobs: [{ sub: null }] }, ['jobs', 0, 'sub', 'must']],
     ['an item of a root', '{ outs jobs { id } }', null, ['outs', 1]],
     ['a root', '{ strict }', null, ['strict']],
   ])(
-    'a hidden value of %s that may not be null is told, and nulls what is around it',
+    'reports a hidden value of %s that is non-null and propagates the null',
     async (_name, query, data, path) => {
       const answer = await gateway.run(query);
       expect(answer.data).toEqual(data);
@@ -86,7 +86,7 @@ describe.each(['native', 'fallback'] as const)('hidden parts, by the %s planner'
     },
   );
 
-  test.each<[string, string, Record<string, unknown>, RegExp]>([
+  it.each<[string, string, Record<string, unknown>, RegExp]>([
     ['a value', '{ echo(states: [OFF]) }', {}, /"OFF" does not exist in "State"/],
     [
       'a value in a variable',
@@ -117,7 +117,7 @@ describe.each(['native', 'fallback'] as const)('hidden parts, by the %s planner'
     ],
     ['a field', '{ hidden }', {}, /Cannot query field "hidden"/],
     ['a field that others require', '{ jobs { code } }', {}, /Cannot query field "code"/],
-  ])('%s that is hidden cannot be asked for', async (_name, query, variables, message) => {
+  ])('rejects an operation that uses %s that is hidden', async (_name, query, variables, message) => {
     owner.calls.length = 0;
     const answer = await gateway.run(query, variables);
     expect(answer.data).toBeUndefined();
@@ -126,7 +126,7 @@ describe.each(['native', 'fallback'] as const)('hidden parts, by the %s planner'
     expect(owner.calls).toEqual([]);
   });
 
-  test('defaults of what is hidden hold for the service', async () => {
+  it('lets the subgraph apply the defaults of hidden arguments', async () => {
     const { data } = await gateway.run('query ($f: Filter) { echo(in: $f, mode: FAST) }', {
       f: { inner: { note: 'n' } },
     });
@@ -137,7 +137,7 @@ describe.each(['native', 'fallback'] as const)('hidden parts, by the %s planner'
     });
   });
 
-  test('introspection knows nothing of it', async () => {
+  it('hides them from introspection', async () => {
     const { data } = await gateway.run(
       '{ s: __type(name: "State") { enumValues(includeDeprecated: true) { name } } m: __type(name: "Mode") { enumValues { name } } f: __type(name: "Filter") { inputFields { name } } q: __type(name: "Query") { fields { name args { name } } } }',
     );

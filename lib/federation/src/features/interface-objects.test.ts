@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
@@ -76,7 +76,7 @@ const cinema = testSubgraph({
 });
 
 describe.each(['native', 'fallback'] as const)(
-  'interface objects that require, by the %s planner',
+  'interface objects with @requires, by the %s planner',
   (planner) => {
     let gateway: TestEngine;
     beforeAll(async () => {
@@ -84,7 +84,7 @@ describe.each(['native', 'fallback'] as const)(
     });
     afterAll(() => gateway.close());
 
-    test.each<[string, string, string]>([
+    it.each<[string, string, string]>([
       [
         "a field with an argument, beside the client's own",
         '{ media { title(lang: "fr") t: title slogan } }',
@@ -146,7 +146,7 @@ describe.each(['native', 'fallback'] as const)(
         '{"top":[{"next":{"c":5}},{"next":{"id":"s","stars":3}}]}',
       ],
       ['nothing of an object that is not there', '{ one(id: "nope") { rank } }', '{"one":null}'],
-    ])('%s', async (_name, query, data) => {
+    ])('resolves %s', async (_name, query, data) => {
       expect(await gateway.text(query)).toBe(`{"data":${data}}`);
     });
   },

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { type TestSubgraph, testSubgraph } from '../testing/test-subgraph.js';
 
@@ -59,7 +59,7 @@ describe.each(['native', 'fallback'] as const)('interfaces, by the %s planner', 
   });
   afterAll(() => gateway.close());
 
-  test.each([
+  it.each([
     [
       'fields of the interface and of its types',
       '{ media { title ... on Film { minutes } ... on Song { bpm } id } }',
@@ -107,16 +107,16 @@ describe.each(['native', 'fallback'] as const)('interfaces, by the %s planner', 
       '{ film { ... on Media { ... on Song { bpm } title } } }',
       '{"film":{"title":"One"}}',
     ],
-  ])('%s', async (_name, query, data) => {
+  ])('resolves %s', async (_name, query, data) => {
     expect(await gateway.text(query)).toBe(`{"data":${data}}`);
   });
 
-  test('a hidden value cannot be asked for', async () => {
+  it('rejects an operation that uses a hidden value', async () => {
     const answer = await gateway.run('{ any { ... on Hidden { x } } }');
     expect(answer.errors?.[0]?.message).toContain('Unknown type "Hidden"');
   });
 
-  test('a value that clients cannot see is no error', async () => {
+  it('reports no error for a value that clients cannot see', async () => {
     expect(
       (await gateway.run('{ any { __typename } media { ... on Film { kind } } }')).errors,
     ).toBeUndefined();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
@@ -62,7 +62,7 @@ describe.each(['native', 'fallback'] as const)(
     });
     afterAll(() => gateway.close());
 
-    test('values of any form arrive as they are, equal ones once', async () => {
+    it('sends values of any form unchanged and equal ones once', async () => {
       texts.calls.length = 0;
       const { data, errors } = await gateway.run('{ rows { text } }');
       expect(errors).toBeUndefined();
@@ -71,19 +71,19 @@ describe.each(['native', 'fallback'] as const)(
       expect(sent).toHaveLength(marks.length - 1);
     });
 
-    test('what looks like an object of a type inside a scalar is data', async () => {
+    it('treats an object with a __typename inside a scalar as data', async () => {
       expect(await gateway.text('{ liar { text at } }')).toBe(
         '{"data":{"liar":{"text":"{\\"__typename\\":\\"Lie\\",\\"id\\":3}","at":{"__typename":"Lie","id":3}}}}',
       );
     });
 
-    test('lists, empty ones too, beside another key', async () => {
+    it('accepts lists, including empty ones, next to another key', async () => {
       expect(await gateway.text('{ cells { joined next } }')).toBe(
         '{"data":{"cells":[{"joined":"p+q","next":"9007199254740994"},{"joined":"","next":"2"}]}}',
       );
     });
 
-    test('the type alone', async () => {
+    it('resolves an operation that selects only the type', async () => {
       expect(await gateway.text('{ only { there { v } here } }')).toBe(
         '{"data":{"only":{"there":{"v":1},"here":"here"}}}',
       );
@@ -154,7 +154,7 @@ describe.each(['native', 'fallback'] as const)(
     });
     afterAll(() => gateway.close());
 
-    test.each<[string, string, string]>([
+    it.each<[string, string, string]>([
       [
         'a key that only another subgraph can make of the key at hand',
         '{ seats { price } }',
@@ -185,7 +185,7 @@ describe.each(['native', 'fallback'] as const)(
         '{ seats { price hall: row } }',
         '{"seats":[{"price":3,"hall":5},null,{"price":3,"hall":6}]}',
       ],
-    ])('%s', async (_name, query, data) => {
+    ])('resolves %s', async (_name, query, data) => {
       expect(await gateway.text(query)).toBe(`{"data":${data}}`);
     });
   },

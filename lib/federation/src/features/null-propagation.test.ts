@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
@@ -53,7 +53,7 @@ const extra = testSubgraph({
   },
 });
 
-describe.each(['native', 'fallback'] as const)('nulls that are not allowed, by the %s planner', (planner) => {
+describe.each(['native', 'fallback'] as const)('nulls in non-null fields, by the %s planner', (planner) => {
   let gateway: TestEngine;
   beforeAll(async () => {
     gateway = await createTestEngine([core, extra], { planner });
@@ -61,7 +61,7 @@ describe.each(['native', 'fallback'] as const)('nulls that are not allowed, by t
   afterAll(() => gateway.close());
 
   const good = { must: 1 };
-  test.each<[string, string, unknown, string]>([
+  it.each<[string, string, unknown, string]>([
     ['to the answer', '{ strict { must } }', null, 'strict.1.must'],
     ['to a list', '{ loose { id must } }', { loose: null }, 'loose.1.must'],
     ['to an item', '{ free { must } }', { free: [good, null, good] }, 'free.1.must'],
@@ -92,7 +92,7 @@ describe.each(['native', 'fallback'] as const)('nulls that are not allowed, by t
       { any: [{ other: 2, j: null }, good] },
       'any.0.j.0.m',
     ],
-  ])('go up %s, with one error at the place itself', async (_name, query, data, path) => {
+  ])('propagates %s, with one error at its own path', async (_name, query, data, path) => {
     const answer = await gateway.run(query);
     expect(answer.data).toEqual(data);
     expect(answer.errors?.map((error) => error.path?.join('.'))).toEqual([path]);
@@ -102,7 +102,7 @@ describe.each(['native', 'fallback'] as const)('nulls that are not allowed, by t
     });
   });
 
-  test('two faults that null the same list are no two nulls', async () => {
+  it('reports one error for two failures that null the same list', async () => {
     const answer = await gateway.run('{ loose { thrown must } free { id } }');
     expect(answer.data).toEqual({ loose: null, free: list() });
     expect(answer.errors?.length).toBeGreaterThanOrEqual(1);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createPrincipal } from '@rhizome/authz';
 import { composeSubgraphs, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
@@ -17,10 +17,10 @@ describe.each(['native', 'fallback'] as const)('overrides by label, by the %s pl
     resolvers: { Thing: { f: () => 'b' } },
   });
 
-  test.each([
+  it.each([
     [new Set<string>(), 'a'],
     [new Set(['new-f', 'unknown']), 'b'],
-  ])('%p', async (overrideLabels, expected) => {
+  ])('selects the subgraph for the labels %p', async (overrideLabels, expected) => {
     const gateway = await createTestEngine([a, b], { planner, overrideLabels });
     expect(await gateway.text('{ thing { f } }')).toBe(`{"data":{"thing":{"f":"${expected}"}}}`);
     await gateway.close();
@@ -30,7 +30,7 @@ describe.each(['native', 'fallback'] as const)('overrides by label, by the %s pl
 describe.each(['native', 'fallback'] as const)('overrides by percentage, by the %s planner', (planner) => {
   const subjects = Array.from({ length: 60 }, (_, index) => `user-${index}`);
 
-  test.each([
+  it.each([
     [0, 0, 0],
     [0.5, 0, 4],
     [1, 0, 6],
@@ -39,28 +39,31 @@ describe.each(['native', 'fallback'] as const)('overrides by percentage, by the 
     [99, 54, 60],
     [99.5, 56, 60],
     [100, 60, 60],
-  ])('percent(%d) sends between %i and %i of 60 callers to the new service', async (percent, low, high) => {
-    const from = testSubgraph({
-      name: 'old',
-      sdl: 'type Query { thing: Thing } type Thing @key(fields: "id") { id: ID! f: String }',
-      resolvers: { Query: { thing: () => ({ id: 1 }) }, Thing: { f: () => 'old' } },
-    });
-    const to = testSubgraph({
-      name: 'new',
-      sdl: `type Thing @key(fields: "id") { id: ID! f: String @override(from: "old", label: "percent(${percent})") }`,
-      resolvers: { Thing: { f: () => 'new' } },
-    });
-    const gateway = await createTestEngine([from, to], { planner });
-    let count = 0;
-    for (const subject of subjects) {
-      const principal = createPrincipal({ kind: 'HUMAN', subject, grants: [], expiresAt: new Date(1e15) });
-      const { data } = await gateway.run('{ thing { f } }', {}, { principal });
-      if ((data?.['thing'] as Source)['f'] === 'new') count += 1;
-    }
-    await gateway.close();
-    expect(count).toBeGreaterThanOrEqual(low);
-    expect(count).toBeLessThanOrEqual(high);
-  });
+  ])(
+    'sends with percent(%d) between %i and %i of 60 callers to the new subgraph',
+    async (percent, low, high) => {
+      const from = testSubgraph({
+        name: 'old',
+        sdl: 'type Query { thing: Thing } type Thing @key(fields: "id") { id: ID! f: String }',
+        resolvers: { Query: { thing: () => ({ id: 1 }) }, Thing: { f: () => 'old' } },
+      });
+      const to = testSubgraph({
+        name: 'new',
+        sdl: `type Thing @key(fields: "id") { id: ID! f: String @override(from: "old", label: "percent(${percent})") }`,
+        resolvers: { Thing: { f: () => 'new' } },
+      });
+      const gateway = await createTestEngine([from, to], { planner });
+      let count = 0;
+      for (const subject of subjects) {
+        const principal = createPrincipal({ kind: 'HUMAN', subject, grants: [], expiresAt: new Date(1e15) });
+        const { data } = await gateway.run('{ thing { f } }', {}, { principal });
+        if ((data?.['thing'] as Source)['f'] === 'new') count += 1;
+      }
+      await gateway.close();
+      expect(count).toBeGreaterThanOrEqual(low);
+      expect(count).toBeLessThanOrEqual(high);
+    },
+  );
 });
 
 describe.each(['native', 'fallback'] as const)('several labels at once, by the %s planner', (planner) => {
@@ -89,7 +92,7 @@ describe.each(['native', 'fallback'] as const)('several labels at once, by the %
     resolvers: { Thing: Object.fromEntries(fields.map((name) => [name, () => 'new'])) },
   });
 
-  test('each decides for itself, and who is in a smaller part is in a larger one', async () => {
+  it('decides for each label, and a caller in a smaller percentage is in each larger one', async () => {
     const gateway = await createTestEngine([from, to], { planner, overrideLabels: new Set(['on']) });
     const seen = new Map<string, number>();
     for (let index = 0; index < 80; index++) {
@@ -113,7 +116,7 @@ describe.each(['native', 'fallback'] as const)('several labels at once, by the %
 });
 
 describe.each(['native', 'fallback'] as const)(
-  'overrides beside what they meet, by the %s planner',
+  'overrides with keys and @requires, by the %s planner',
   (planner) => {
     const old = testSubgraph({
       name: 'old',
@@ -174,13 +177,13 @@ describe.each(['native', 'fallback'] as const)(
     /** As another composition writes it: the one of the house refuses to let a field under a label be required. */
     const supergraphSdl = (['cost', 'size', 'code'] as const).reduce(underLabel, composeSubgraphs(subgraphs));
 
-    test.each<[string[], number, number]>([
+    it.each<[string[], number, number]>([
       [[], 100, 1001],
       [['cost-moves'], 200, 1001],
       [['size-moves', 'unknown'], 100, 2000],
       [['size-moves', 'cost-moves'], 200, 2000],
     ])(
-      'with %j, what requires the fields and who takes over by requiring see the same',
+      'resolves required fields equally in the field and in its override with %j',
       async (on, base, size) => {
         const gateway = await createTestEngine(subgraphs, {
           planner,
@@ -198,10 +201,10 @@ describe.each(['native', 'fallback'] as const)(
       },
     );
 
-    test.each<[string[], string]>([
+    it.each<[string[], string]>([
       [[], 'old'],
       [['code-moves'], 'new'],
-    ])('with %j, a key is taken from whom it belongs to', async (on, owner) => {
+    ])('resolves a key from its current owner with %j', async (on, owner) => {
       const gateway = await createTestEngine(subgraphs, {
         planner,
         supergraphSdl,

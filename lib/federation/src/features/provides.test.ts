@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
@@ -63,7 +63,7 @@ describe.each(['native', 'fallback'] as const)(
     });
     afterAll(() => gateway.close());
 
-    test.each<[string, string, string]>([
+    it.each<[string, string, string]>([
       ['a field of one type', '{ pet { ... on Cat { name } } }', '{"pet":{"name":"Tom"}}'],
       [
         'asked by an interface that only its owner knows',
@@ -100,11 +100,11 @@ describe.each(['native', 'fallback'] as const)(
         '{ coded { code } codeds { code id } }',
         '{"coded":{"code":"code"},"codeds":[{"code":"own d","id":"d"},{"code":"own c","id":"c"}]}',
       ],
-    ])('%s', async (_name, query, data) => {
+    ])('resolves %s', async (_name, query, data) => {
       expect(await gateway.text(query)).toBe(`{"data":${data}}`);
     });
 
-    test('what is provided costs no call', async () => {
+    it('needs no call for provided fields', async () => {
       registry.calls.length = 0;
       await gateway.run(
         '{ pet { ... on Cat { name toy { label } } } any { ... on Named { name } } coded { code } }',

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
@@ -46,7 +46,7 @@ describe.each(['native', 'fallback'] as const)('a field of the query type, by th
   });
   afterAll(() => gateway.close());
 
-  test('is answered by all services', async () => {
+  it('returns data of all subgraphs', async () => {
     expect(await gateway.text('mutation { change { n query { b a } } }')).toBe(
       '{"data":{"change":{"n":3,"query":{"b":2,"a":1}}}}',
     );
@@ -55,13 +55,13 @@ describe.each(['native', 'fallback'] as const)('a field of the query type, by th
     );
   });
 
-  test('tells its errors where they belong', async () => {
+  it('reports errors at their paths', async () => {
     const answer = await gateway.run('mutation { change { query { x: bad a } } }');
     expect(answer.data).toEqual({ change: { query: { x: null, a: 1 } } });
     expect(answer.errors?.map(({ path }) => path)).toEqual([['change', 'query', 'x']]);
   });
 
-  test('asks nobody where there is no such object', async () => {
+  it('sends no call if the object is null', async () => {
     b.calls.length = 0;
     expect(await gateway.text('mutation { change { n } }')).toBe('{"data":{"change":{"n":3}}}');
     expect(b.calls).toEqual([]);

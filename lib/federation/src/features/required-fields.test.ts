@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
@@ -62,7 +62,7 @@ describe.each(['native', 'fallback'] as const)('@requires, by the %s planner', (
   });
   afterAll(() => gateway.close());
 
-  test.each([
+  it.each([
     ['null is a value like any other', '{ jobs { weight } }', '{"jobs":[{"weight":10},{"weight":-1}]}'],
     ['objects in lists', '{ jobs { names } }', '{"jobs":[{"names":"t1=1,u=null"},{"names":"t2=1,u=null"}]}'],
     [
@@ -85,7 +85,7 @@ describe.each(['native', 'fallback'] as const)('@requires, by the %s planner', (
       '{ jobs { doubled } }',
       '{"jobs":[{"doubled":20},{"doubled":-2}]}',
     ],
-  ])('%s', async (_name, query, data) => {
+  ])('resolves %s', async (_name, query, data) => {
     expect(await gateway.text(query)).toBe(`{"data":${data}}`);
   });
 });

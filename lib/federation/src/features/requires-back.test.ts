@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { PlanNote } from '../engine/types.js';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
@@ -135,7 +135,7 @@ describe.each(['native', 'fallback'] as const)(
     });
     afterAll(() => gateway.close());
 
-    test.each<[string, string, unknown]>([
+    it.each<[string, string, unknown]>([
       [
         'after one hop',
         '{ jobs { run { job { weight } } } }',
@@ -223,11 +223,11 @@ describe.each(['native', 'fallback'] as const)(
           { owner: { n: 'g', name: 'g' }, who: 'Group g 3' },
         ),
       ],
-    ])('%s', async (_name, query, data) => {
+    ])('resolves %s', async (_name, query, data) => {
       expect(await gateway.run(query)).toEqual({ data });
     });
 
-    test.each([true, false])('under conditions that are %p', async (b) => {
+    it.each([true, false])('applies conditions that are %p', async (b) => {
       const query =
         'query ($k: Int, $b: Boolean!) { jobs { run { job { weight(k: $k) @include(if: $b) size: weight @skip(if: $b) id } } } }';
       const job = (id: number): unknown => ({
@@ -238,7 +238,7 @@ describe.each(['native', 'fallback'] as const)(
   },
 );
 
-describe('fetches that the native planner makes without need', () => {
+describe('unnecessary fetches of the native planner', () => {
   const users = testSubgraph({
     name: 'users',
     sdl: 'type Query { users: [User!] } type User @key(fields: "id") { id: ID! }',
@@ -271,11 +271,11 @@ describe('fetches that the native planner makes without need', () => {
     },
   });
 
-  test.each<[string, string, number]>([
+  it.each<[string, string, number]>([
     ['alone', '{ users { orders { price } } }', 3],
     ['selected by the client, too', '{ users { orders { sku price } } }', 3],
     ['of two fields at two places', '{ users { orders { price postage } best { price } } }', 6],
-  ])('what is required after a hop comes with the hop: %s', async (_name, query, most) => {
+  ])('fetches required fields together with the entity: %s', async (_name, query, most) => {
     const notes: PlanNote[] = [];
     const gateway = await createTestEngine([users, orders, prices], { onPlan: (note) => notes.push(note) });
     for (const { calls } of [users, orders, prices]) calls.length = 0;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { type TestSubgraph, testSubgraph } from '../testing/test-subgraph.js';
 
@@ -51,7 +51,7 @@ describe.each(['native', 'fallback'] as const)(
     });
     afterAll(() => gateway.close());
 
-    test.each<[string, string, string]>([
+    it.each<[string, string, string]>([
       [
         'with nulls among the items',
         '{ items { id ... on P { bP aP } ... on Q { aQ bQ } } }',
@@ -77,7 +77,7 @@ describe.each(['native', 'fallback'] as const)(
         '{ values { ... on W { in { bV aV v } id } ... on V { id } } }',
         '{"values":[{"id":"1"},{"in":{"bV":"b","aV":"a","v":1},"id":"2"},null]}',
       ],
-    ])('%s', async (_name, query, data) => {
+    ])('resolves %s', async (_name, query, data) => {
       expect(await gateway.text(query)).toBe(`{"data":${data}}`);
     });
   },

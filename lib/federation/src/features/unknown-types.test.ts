@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { GraphQLError } from 'graphql';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
@@ -41,85 +41,82 @@ const ratings = testSubgraph({
   },
 });
 
-describe.each(['native', 'fallback'] as const)(
-  'objects whose type nobody tells, by the %s planner',
-  (planner) => {
-    let gateway: TestEngine;
-    let isDown = false;
-    beforeAll(async () => {
-      gateway = await createTestEngine([owner, ratings], {
-        planner,
-        transports: (name) => {
-          const transport = createInProcessTransport(name === 'owner' ? owner : ratings);
-          const down = new DomainError('DOWNSTREAM_SERVICE_ERROR', 'it is down');
-          return {
-            ...transport,
-            execute: (request) =>
-              name === 'owner' && isDown ? Promise.reject(down) : transport.execute(request),
-          };
-        },
-      });
+describe.each(['native', 'fallback'] as const)('objects of unknown type, by the %s planner', (planner) => {
+  let gateway: TestEngine;
+  let isDown = false;
+  beforeAll(async () => {
+    gateway = await createTestEngine([owner, ratings], {
+      planner,
+      transports: (name) => {
+        const transport = createInProcessTransport(name === 'owner' ? owner : ratings);
+        const down = new DomainError('DOWNSTREAM_SERVICE_ERROR', 'it is down');
+        return {
+          ...transport,
+          execute: (request) =>
+            name === 'owner' && isDown ? Promise.reject(down) : transport.execute(request),
+        };
+      },
     });
-    afterEach(() => void (isDown = false));
-    afterAll(() => gateway.close());
-    const told = async (query: string): Promise<unknown> => {
-      const { data, errors } = await gateway.run(query);
-      return { data, errors: errors?.map(({ path, extensions: { code, paths } }) => [code, paths ?? path]) };
-    };
+  });
+  afterEach(() => void (isDown = false));
+  afterAll(() => gateway.close());
+  const told = async (query: string): Promise<unknown> => {
+    const { data, errors } = await gateway.run(query);
+    return { data, errors: errors?.map(({ path, extensions: { code, paths } }) => [code, paths ?? path]) };
+  };
 
-    test.each<[string, string, unknown, unknown[]]>([
+  it.each<[string, string, unknown, unknown[]]>([
+    [
+      'their name',
+      '{ top { __typename } }',
+      { top: [null, null] },
       [
-        'their name',
-        '{ top { __typename } }',
-        { top: [null, null] },
-        [
-          ['top', 0],
-          ['top', 1],
-        ],
+        ['top', 0],
+        ['top', 1],
       ],
+    ],
+    [
+      'fields of one type',
+      '{ top { ... on Film { reel } } }',
+      { top: [null, null] },
       [
-        'fields of one type',
-        '{ top { ... on Film { reel } } }',
-        { top: [null, null] },
-        [
-          ['top', 0],
-          ['top', 1],
-        ],
+        ['top', 0],
+        ['top', 1],
       ],
-      ['a name in a fragment', '{ must { ...T } } fragment T on Media { __typename }', null, [['must']]],
-    ])('the owner is down: %s', async (_what, query, data, [path, ...more]) => {
-      isDown = true;
-      const places = more.length > 0 ? [path, ...more] : path;
-      expect(await told(query)).toEqual({ data, errors: [['DOWNSTREAM_SERVICE_ERROR', places]] });
-    });
+    ],
+    ['a name in a fragment', '{ must { ...T } } fragment T on Media { __typename }', null, [['must']]],
+  ])('returns null with an error if the owner is down: %s', async (_what, query, data, [path, ...more]) => {
+    isDown = true;
+    const places = more.length > 0 ? [path, ...more] : path;
+    expect(await told(query)).toEqual({ data, errors: [['DOWNSTREAM_SERVICE_ERROR', places]] });
+  });
 
-    test.each([
-      ['nothing is', '{ top { stars ... @skip(if: true) { __typename } } }'],
-      ['what is, is skipped', '{ top { stars ... on Film { reel @skip(if: true) } } }'],
-    ])('no type is needed where %s selected by it', async (_what, query) => {
-      isDown = planner === 'native';
-      expect(await told(query)).toEqual({ data: { top: [{ stars: 5 }, { stars: 5 }] }, errors: undefined });
-    });
+  it.each([
+    ['nothing is', '{ top { stars ... @skip(if: true) { __typename } } }'],
+    ['what is, is skipped', '{ top { stars ... on Film { reel @skip(if: true) } } }'],
+  ])('needs no type where %s selected by it', async (_what, query) => {
+    isDown = planner === 'native';
+    expect(await told(query)).toEqual({ data: { top: [{ stars: 5 }, { stars: 5 }] }, errors: undefined });
+  });
 
-    test('a fault of a field that takes the object along keeps its place', async () => {
-      expect(await told('{ top { ... on Film { minutes } } }')).toEqual({
-        data: { top: [null, {}] },
-        errors: [['NOT_FOUND', ['top', 0, 'minutes']]],
-      });
+  it('keeps the path of an error that nulls the object', async () => {
+    expect(await told('{ top { ... on Film { minutes } } }')).toEqual({
+      data: { top: [null, {}] },
+      errors: [['NOT_FOUND', ['top', 0, 'minutes']]],
     });
+  });
 
-    test('the owner does not know it', async () => {
-      expect(await told('{ gone { __typename } }')).toEqual({
-        data: { gone: null },
-        errors: [['DOWNSTREAM_SERVICE_ERROR', ['gone']]],
-      });
+  it('returns null with an error if the owner does not know the object', async () => {
+    expect(await told('{ gone { __typename } }')).toEqual({
+      data: { gone: null },
+      errors: [['DOWNSTREAM_SERVICE_ERROR', ['gone']]],
     });
+  });
 
-    test('the owner knows it', async () => {
-      expect(await told('{ top { __typename ... on Film { reel } } }')).toEqual({
-        data: { top: [{ __typename: 'Film', reel: 3 }, { __typename: 'Song' }] },
-        errors: undefined,
-      });
+  it('returns the type if the owner knows the object', async () => {
+    expect(await told('{ top { __typename ... on Film { reel } } }')).toEqual({
+      data: { top: [{ __typename: 'Film', reel: 3 }, { __typename: 'Song' }] },
+      errors: undefined,
     });
-  },
-);
+  });
+});

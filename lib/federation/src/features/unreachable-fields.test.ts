@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { composeSubgraphs, type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
@@ -9,7 +9,7 @@ const roots = 'type Query { stock(id: ID!): Stock @shareable }';
 const crates = (external: string): string =>
   `interface Stock { id: ID! } type Crate implements Stock @key(fields: "id") { id: ID!${external} width: Int @shareable }`;
 
-describe('an interface of whose types no subgraph can give a field alone', () => {
+describe('an interface with a field that no subgraph resolves for each of its types', () => {
   const east = testSubgraph({
     name: 'east',
     sdl: `${roots} ${crates('')} type Barrel implements Stock @key(fields: "id") { id: ID! litres: Int @shareable }`,
@@ -36,7 +36,7 @@ describe('an interface of whose types no subgraph can give a field alone', () =>
   });
   afterAll(() => gateway.close());
 
-  test('the field is refused, and nobody is asked', async () => {
+  it('rejects an operation with the field before any call', async () => {
     east.calls.length = west.calls.length = 0;
     const { data, errors } = await gateway.run('{ stock(id: "c") { id } }');
     expect(data).toBeUndefined();
@@ -44,7 +44,7 @@ describe('an interface of whose types no subgraph can give a field alone', () =>
     expect([...east.calls, ...west.calls]).toEqual([]);
   });
 
-  test('the type, and what one of the types has, is answered', async () => {
+  it('returns the type and the fields of single types', async () => {
     expect(await gateway.text('{ stock(id: "c") { __typename ... on Crate { width } } }')).toBe(
       '{"data":{"stock":{"__typename":"Crate","width":3}}}',
     );
@@ -73,7 +73,7 @@ describe('an interface object that cannot be entered', () => {
   });
   afterAll(() => gateway.close());
 
-  test('its field is refused where only the other subgraph leads to it', async () => {
+  it('rejects its field if only the other subgraph leads to it', async () => {
     for (const query of ['{ one { field } }', '{ one { ... on Leaf { n field } } }']) {
       const { data, errors } = await gateway.run(query);
       expect(data).toBeUndefined();
@@ -81,7 +81,7 @@ describe('an interface object that cannot be entered', () => {
     }
   });
 
-  test('its field is answered where it leads to it itself', async () => {
+  it('resolves its field if its own subgraph leads to it', async () => {
     expect(await gateway.text('{ other { field } one { ... on Leaf { n } } }')).toBe(
       '{"data":{"other":{"field":"added"},"one":{"n":2}}}',
     );

@@ -37,14 +37,14 @@ async function answerWith(data: Record<string, unknown>, query: string) {
 }
 
 describe('a value outside of the schema', () => {
-  it('is one error and null, for an enum', async () => {
+  it('is null with one error for an enum', async () => {
     const answer = await answerWith({ state: 'BROKEN' }, '{ state }');
     expect(answer.data).toEqual({ state: null });
     expect(answer.errors?.map(({ path }) => path)).toEqual([['state']]);
     expect(answer.errors?.[0]?.message).toContain('not a value of type State');
   });
 
-  it('is one error, for an enum in a list of non-null items', async () => {
+  it('causes one error for an enum in a list of non-null items', async () => {
     const answer = await answerWith({ states: ['ON', 'BROKEN'] }, '{ states }');
     expect(answer.data).toEqual({ states: null });
     expect(answer.errors?.map(({ path }) => path)).toEqual([['states', 1]]);
@@ -59,7 +59,7 @@ describe('a value outside of the schema', () => {
       'thing',
     ],
     ['an interface', { named: { __typename: 'Ship', name: 'x' } }, '{ named { name } }', 'named'],
-  ])('is one error and null, for %s', async (_what, data, query, place) => {
+  ])('is null with one error for %s', async (_what, data, query, place) => {
     const answer = await answerWith(data, query);
     expect(answer.data).toEqual({ [place]: null });
     expect(answer.errors?.map(({ path }) => path)).toEqual([[place]]);

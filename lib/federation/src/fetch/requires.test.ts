@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { RequiresNode, Rewrite } from '../planning/plan-format.js';
 import { compileRequires } from './requires.js';
 import { TypeRelations } from '../supergraph/type-relations.js';
@@ -35,7 +35,7 @@ function both(
 describe('a representation', () => {
   const job = { __typename: 'Job', id: '1', size: null, extra: 1 };
 
-  test.each<[string, RequiresNode[], Record<string, unknown>, unknown]>([
+  it.each<[string, RequiresNode[], Record<string, unknown>, unknown]>([
     [
       'has the type and the fields required',
       [on('Job', typename, field('id'))],
@@ -76,11 +76,11 @@ describe('a representation', () => {
       { __typename: 'Job', _internal: 'x"y' },
       { __typename: 'Job', extra: 'x"y' },
     ],
-  ])('%s', (_name, requires, entity, expected) => {
+  ])('contains %s', (_name, requires, entity, expected) => {
     expect(both(requires, entity)).toEqual(expected);
   });
 
-  test('goes into objects and lists, each by its own type', () => {
+  it('includes nested objects and lists, each by its own type', () => {
     const requires = [
       on(
         'Job',
@@ -106,7 +106,7 @@ describe('a representation', () => {
     });
   });
 
-  test('keeps objects that are scalars whole', () => {
+  it('keeps objects that are scalars whole', () => {
     const labels = { a: [1, { b: null }] };
     expect(both([on('Job', field('labels'))], { __typename: 'Job', labels })).toEqual({
       __typename: 'Job',
@@ -114,7 +114,7 @@ describe('a representation', () => {
     });
   });
 
-  test('has the type name that an interface object goes by', () => {
+  it('has the type name that the interface object uses', () => {
     const rewrites: Rewrite[] = [
       { ValueSetter: { path: [{ TypenameEquals: ['Job'] }, { Key: '__typename' }], setValueTo: 'Node' } },
     ];
@@ -127,7 +127,7 @@ describe('a representation', () => {
     ).toEqual({ __typename: 'Task', id: '2' });
   });
 
-  test('is changed by rewrites below its top, too', () => {
+  it('applies rewrites below its top level, too', () => {
     const rewrites: Rewrite[] = [
       { KeyRenamer: { path: [{ Key: 'owner' }, { Key: 'a' }], renameKeyTo: 'b' } },
     ];
@@ -143,7 +143,7 @@ describe('a representation', () => {
     });
   });
 
-  test('is none if it must be complete and is not', () => {
+  it('is undefined if it must be complete and is not', () => {
     const requires = [on('Job', field('id'), field('owner', undefined, [field('mail')]))];
     expect(both(requires, { __typename: 'Job', id: '1', owner: {} }, { complete: true })).toBeUndefined();
     expect(both(requires, { __typename: 'Job', id: '1', owner: null }, { complete: true })).toEqual({
@@ -153,7 +153,7 @@ describe('a representation', () => {
     });
   });
 
-  test('leaves out fragments that conditions switch off', () => {
+  it('omits fragments that conditions switch off', () => {
     const guarded: RequiresNode = {
       kind: 'InlineFragment',
       typeCondition: 'Job',
@@ -168,7 +168,7 @@ describe('a representation', () => {
     expect(of(true, true)).toEqual({ __typename: 'Job', id: '1' });
   });
 
-  test('equal entities have equal texts, and a number is not a string', () => {
+  it('has equal texts for equal entities and distinguishes a number from a string', () => {
     const { text } = compileRequires([on('Job', field('id'))], undefined, relations);
     expect(text({ __typename: 'Job', id: 1 }, {}, false)).toBe(
       text({ id: 1, __typename: 'Job', more: 2 }, {}, false),

@@ -29,7 +29,7 @@ describe('a document', () => {
     ['white space', ' '],
     ['commas', ','],
     ['comments', '# comment\n'],
-  ])('of more bytes than the limit, of %s, is refused without being parsed', async (_what, filler) => {
+  ])('is rejected without being parsed if it has more bytes than the limit, of %s', async (_what, filler) => {
     const { run } = await open();
     const query = `{me{id}}${filler.repeat(Math.ceil(2 ** 20 / filler.length) + 1)}`;
     const answer = await run(query);
@@ -49,7 +49,7 @@ describe('a document', () => {
     expect((await run(`{me{id}} #${'é'.repeat(50)}`)).data).toBeUndefined();
   });
 
-  it('of 1,000 equal fields is refused with the name of the limit', async () => {
+  it('is rejected with the name of the limit if it has 1,000 equal fields', async () => {
     const { run } = await open();
     const answer = await run(`{${'me{id}'.repeat(1000)}}`);
     expect(answer.errors?.map(({ message, extensions }) => [message, extensions['code']])).toEqual([
@@ -62,8 +62,8 @@ describe('a document', () => {
   });
 });
 
-describe('the store of operations', () => {
-  it('is bounded by the bytes of what it keeps', async () => {
+describe('OperationStore', () => {
+  it('is bounded by the bytes of its entries', async () => {
     const { engine } = await open({ documentBytes: 2 ** 24 });
     const sizes: number[] = [];
     for (let i = 0; i < 12; i++) {
@@ -87,14 +87,14 @@ describe('@oneOf', () => {
     ['query ($a: Int) { byChoices(choices: [{a: 2}, {a: $a}]) }', { a: 1 }],
     ['query ($choice: Choice) { byChoice(choice: $choice) }', { choice: { a: null } }],
     ['query ($choice: Choice) { byChoice(choice: $choice) }', { choice: { a: 1, b: 1 } }],
-  ])('refuses %s with %j', async (query, variables) => {
+  ])('rejects %s with %j', async (query, variables) => {
     const { run } = await open();
     const answer = await run(query, variables);
     expect(answer.data).toBeUndefined();
     expect(answer.errors).toHaveLength(1);
   });
 
-  it('takes a variable that cannot be null', async () => {
+  it('accepts a non-null variable', async () => {
     const { run } = await open();
     expect((await run('query ($a: Int!) { byChoice(choice: {a: $a}) }', { a: 1 })).data).toEqual({
       byChoice: 'yes',

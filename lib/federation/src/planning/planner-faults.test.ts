@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
@@ -79,7 +79,7 @@ describe.each(['worker', 'inline'] as const)(
     afterAll(() => gateway.close());
 
     const u = 'query ($x: Boolean!, $y: Boolean!)';
-    test.each<[string, string, Record<string, unknown>, unknown]>([
+    it.each<[string, string, Record<string, unknown>, unknown]>([
       [
         '@requires back into the service that an entity came from',
         '{ jobs { run { job { weight } } } }',
@@ -173,7 +173,7 @@ describe.each(['worker', 'inline'] as const)(
         { x: true },
         {},
       ],
-    ])('%s', async (_name, query, variables, data) => {
+    ])('returns the right data: %s', async (_name, query, variables, data) => {
       const answer = await gateway.run(
         query.replace('query ($x: Boolean!) { jobs', 'query { jobs'),
         variables,
@@ -182,7 +182,7 @@ describe.each(['worker', 'inline'] as const)(
       expect(answer.data).toEqual(data);
     });
 
-    test('what conditions switch off is asked of nobody', async () => {
+    it('does not fetch fields that conditions switch off', async () => {
       core.calls.length = experiment.calls.length = 0;
       const query =
         'query ($x: Boolean!) { jobs { id ... @include(if: $x) { ... @skip(if: $x) { weight size } } } }';
@@ -191,7 +191,7 @@ describe.each(['worker', 'inline'] as const)(
       expect(core.calls.map(({ text }) => text).join()).not.toContain('size');
     });
 
-    test.each<[string, string, string]>([
+    it.each<[string, string, string]>([
       ['a field that does not exist', '{ jobs { nope } }', 'GRAPHQL_VALIDATION_FAILED'],
       ['an argument that does not exist', '{ jobs { weight(nope: 1) } }', 'GRAPHQL_VALIDATION_FAILED'],
       ['text that is none', '{ jobs { ', 'GRAPHQL_PARSE_FAILED'],
@@ -200,7 +200,7 @@ describe.each(['worker', 'inline'] as const)(
         'query A { jobs { id } } query B { jobs { id } }',
         'OPERATION_RESOLUTION_FAILURE',
       ],
-    ])('%s is refused before it is planned, with a clear message', async (_name, query, code) => {
+    ])('rejects %s before planning, with a clear message', async (_name, query, code) => {
       core.calls.length = 0;
       const answer = await gateway.run(query);
       expect(answer.data).toBeUndefined();
@@ -208,7 +208,7 @@ describe.each(['worker', 'inline'] as const)(
       expect(core.calls).toEqual([]);
     });
 
-    test('@defer is answered at once, which the answer says', async () => {
+    it('answers @defer at once and says so', async () => {
       const answer = await gateway.run('{ jobs { id ... @defer { weight } } }');
       expect(answer.extensions).toEqual({ notices: [expect.stringContaining('@defer')] });
     });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parse } from 'graphql';
 import { composeSubgraphs } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
@@ -51,8 +51,8 @@ function texts(reply: PlanReply): string[] {
   return [...fetchesOf(nodeOf(reply))].map(({ serviceName, operation }) => `${serviceName} ${operation}`);
 }
 
-describe('faults of the native planner that are cured', () => {
-  test.each(['representations', '__batch_reps_0'])("a client's variable called $%s", (name) => {
+describe('guards of the native planner', () => {
+  it.each(['representations', '__batch_reps_0'])("renames a client's variable called $%s", (name) => {
     const reply = plan(
       `query ($${name}: Int) { jobs(n: $${name}) { weight(k: $${name}) alpha(n: $${name}) { run } inner { weight } } }`,
     );
@@ -63,7 +63,7 @@ describe('faults of the native planner that are cured', () => {
     }
   });
 
-  test("a required argument beside another of the client's, fetched under a name that it then forgot", () => {
+  it("keeps a required argument next to the client's own under an alias", () => {
     const reply = plan('{ thing { ... on A { jobs { price priced } } } }');
     expect(reply).toMatchObject({
       planner: 'fallback',
@@ -71,21 +71,21 @@ describe('faults of the native planner that are cured', () => {
     });
   });
 
-  test('a renamed variable does not meet another of that name', () => {
+  it('renames a variable to a name that no other has', () => {
     const reply = plan(
       'query ($representations: Int, $client_representations: Int) { a: jobs(n: $representations) { id } b: jobs(n: $client_representations) { id } }',
     );
     expect(texts(reply)).toEqual([expect.stringContaining('$client_representations_')]);
   });
 
-  test('@requires back into the subgraph that an entity came from', () => {
+  it('resolves @requires back into the subgraph that an entity came from', () => {
     expect(plan('{ jobs { alpha { job { weight } } } }')).toMatchObject({
       outcome: 'planned',
       planner: 'fallback',
     });
   });
 
-  test('conditions on members of a union, which it printed as invalid text', () => {
+  it('prints conditions on members of a union as valid text', () => {
     const query =
       'query ($x: Boolean!) { thing { ... on A @include(if: $x) { a more } ... on B { b } ... on Thing @skip(if: $x) { ... on A { more } } } }';
     for (const x of [true, false]) {
@@ -96,17 +96,17 @@ describe('faults of the native planner that are cured', () => {
     }
   });
 
-  test('a fragment that nothing can meet does not take its field along', () => {
+  it('keeps a field around a fragment that matches no type', () => {
     expect(texts(plan('{ thing { ... on A { ... on Thing { ... on B { b } } } } }'))).toEqual([
       'core {thing{__typename}}',
     ]);
   });
 
-  test('an alias of __typename is left to the writer of the answer', () => {
+  it('leaves an alias of __typename to the writer of the answer', () => {
     expect(texts(plan('{ thing { t: __typename } }'))).toEqual(['core {thing{__typename}}']);
   });
 
-  test('one mutation ends with all that is selected of it before the next begins', () => {
+  it('ends a mutation with its selections before the next one begins', () => {
     const reply = plan('mutation { one { alpha { run } } submitAlpha { size } two { alpha { run } } }');
     expect(texts(reply).map((text) => text.replace(/\(.*?\)/g, '').slice(0, 24))).toEqual([
       'core mutation{one{__type',
@@ -119,11 +119,11 @@ describe('faults of the native planner that are cured', () => {
     expect(nodeOf(reply)?.kind).toBe('Sequence');
   });
 
-  test('mutations of one service without more go in one call', () => {
+  it('sends mutations of one subgraph without further fetches in one call', () => {
     expect(texts(plan('mutation { core other }'))).toEqual(['core mutation{core other}']);
   });
 
-  test('an operation of which nothing is left needs no plan', () => {
+  it('returns no plan for an operation without fields', () => {
     expect(
       nodeOf(
         plan(
@@ -134,37 +134,37 @@ describe('faults of the native planner that are cured', () => {
     ).toBeNull();
   });
 
-  test('a selection of which nothing is left asks whether the object is there', () => {
+  it('plans an object without selections to check whether it exists', () => {
     expect(texts(plan('{ jobs { id @skip(if: true) } }'))).toEqual(['core {jobs{__typename}}']);
   });
 
-  test('@defer is planned as if it were not there', () => {
+  it('ignores @defer', () => {
     expect(texts(plan('{ jobs { ... @defer(label: "l") { size } } }'))).toEqual(['core {jobs{size}}']);
   });
 
-  test('an operation is chosen by its name, and refused without one', () => {
+  it('selects an operation by its name and rejects a request without one', () => {
     const query = 'query A { jobs { id } } query B { thing { __typename } }';
     expect(planner.validate(query, undefined)).toMatchObject({ code: 'OPERATION_RESOLUTION_FAILURE' });
     expect(planner.validate(query, 'C')).toMatchObject({ code: 'OPERATION_RESOLUTION_FAILURE' });
     expect(planner.validate(query, 'B')).toBeUndefined();
   });
 
-  test('an argument that does not exist is refused, which the native planner does not see', () => {
+  it('rejects an unknown argument, which the native planner accepts', () => {
     expect(planner.validate('{ jobs(nope: 1) { id } }', undefined)).toMatchObject({
       code: 'GRAPHQL_VALIDATION_FAILED',
     });
   });
 });
 
-describe('bounds before planning', () => {
-  test('tokens', () => {
+describe('limits before planning', () => {
+  it('limits tokens', () => {
     expect(planner.validate(`{ ${'jobs { id } '.repeat(80)} }`, undefined)).toMatchObject({
       code: 'OPERATION_TOO_COMPLEX',
       errors: [{ message: 'The operation has more than 200 tokens; the limit is 200' }],
     });
   });
 
-  test('fields with fragments written out', () => {
+  it('limits fields after inlining fragments', () => {
     const fragments = Array.from(
       { length: 12 },
       (_, index) =>
@@ -178,13 +178,13 @@ describe('bounds before planning', () => {
     expect(patient.validate(query, undefined)).toMatchObject({ code: 'OPERATION_TOO_COMPLEX' });
   });
 
-  test('names that JavaScript cannot hold', () => {
+  it('rejects names that JavaScript objects cannot hold', () => {
     expect(planner.validate('{ __proto__: jobs { id } }', undefined)).toMatchObject({
       code: 'GRAPHQL_VALIDATION_FAILED',
     });
   });
 
-  test('errors told of one document', () => {
+  it('limits errors reported for one document', () => {
     const reply = planner.validate(
       `{ ${Array.from({ length: 60 }, (_, index) => `n${index}`).join(' ')} }`,
       undefined,
@@ -194,7 +194,7 @@ describe('bounds before planning', () => {
 });
 
 describe('the public schema', () => {
-  test('has nothing of what is hidden, and nothing of federation', () => {
+  it('contains neither hidden elements nor federation directives', () => {
     const sdl = planner.facts.publicDefinitions.join('\n');
     expect(sdl).not.toMatch(/Secret|join__|link|@inaccessible|@key|_Any|__schema/);
     expect(sdl).toContain('union Thing = A | B');

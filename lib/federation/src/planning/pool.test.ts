@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { composeSubgraphs } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 import { createProcessPlanning, type PlanningService } from './pool.js';
@@ -36,7 +36,7 @@ const request = (query: string): PlanRequest => ({
   conditions: {},
 });
 
-describe('planning in a process of its own', () => {
+describe('planning in a separate process', () => {
   let service: PlanningService | undefined;
   afterEach(async () => {
     await service?.close();
@@ -47,7 +47,7 @@ describe('planning in a process of its own', () => {
     return service;
   };
 
-  test('validates, plans, and knows the supergraph', async () => {
+  it('validates, plans and knows the supergraph', async () => {
     const planning = await start();
     expect(planning.facts.subgraphs.map(({ name }) => name).sort()).toEqual(['alpha', 'core', 'owner']);
     expect(await planning.validate('{ jobs { id } }', undefined)).toBeUndefined();
@@ -60,7 +60,7 @@ describe('planning in a process of its own', () => {
     });
   });
 
-  test('an operation on which the native planner aborts its process is planned by the fallback planner, others are not lost', async () => {
+  it('uses the fallback planner for an operation that aborts the process and keeps the other operations', async () => {
     const planning = await start();
     const replies = await Promise.all([
       planning.plan(request('{ jobs { id } }')),
@@ -78,7 +78,7 @@ describe('planning in a process of its own', () => {
     ]);
   });
 
-  test('a process that is ended from outside costs no operation its answer', async () => {
+  it('replaces a process killed from outside without losing an operation', async () => {
     const planning = await start();
     const own = processesOfPlanner();
     const asked = [
@@ -91,7 +91,7 @@ describe('planning in a process of its own', () => {
     expect(new Set(replies.slice(0, -1))).toEqual(new Set([undefined]));
   });
 
-  test('operations that keep ending the process soon end it no more', async () => {
+  it('uses the fallback planner after operations have ended the process repeatedly', async () => {
     const planning = await start();
     for (let round = 0; round < 5; round++)
       expect(await planning.plan(request(fatal))).toMatchObject({ fault: expect.anything() });
@@ -99,7 +99,7 @@ describe('planning in a process of its own', () => {
     expect(reply).toMatchObject({ outcome: 'planned', planner: 'fallback', fault: undefined });
   });
 
-  test('after it was closed it refuses, and what waits is told', async () => {
+  it('refuses calls after it was closed and rejects pending ones', async () => {
     const planning = await start();
     const waiting = planning.plan(request('{ jobs { id } }'));
     await planning.close();
@@ -107,7 +107,7 @@ describe('planning in a process of its own', () => {
     await expect(planning.plan(request('{ jobs { id } }'))).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
   });
 
-  test('time in which the process does not run does not count', async () => {
+  it('does not count time in which the process does not run', async () => {
     const timeoutMs = 500;
     const planning = await start(timeoutMs);
     const [pid] = processesOfPlanner();
@@ -119,7 +119,7 @@ describe('planning in a process of its own', () => {
     expect(await planned).toMatchObject({ outcome: 'planned', planner: 'native' });
   });
 
-  test('what takes too long is refused, and the next one is planned', async () => {
+  it('rejects an operation that exceeds its CPU time and starts a process for the next one', async () => {
     const planning = await start(1);
     const wide = `{ ${Array.from({ length: 60 }, (_, index) => `a${index}: runs { id code size }`).join(' ')} }`;
     await expect(planning.plan(request(wide))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });

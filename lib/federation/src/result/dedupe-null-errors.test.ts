@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { GraphQLError } from 'graphql';
 import { type TestAnswer, type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
@@ -63,31 +63,31 @@ const last = testSubgraph({
 const told = ({ errors = [] }: TestAnswer): string[] =>
   errors.map(({ path, extensions }) => `${path?.join('.')} ${String(extensions['code'])}`).sort();
 
-describe.each(['native', 'fallback'] as const)('one error for one null, by the %s planner', (planner) => {
+describe.each(['native', 'fallback'] as const)('dedupeNullErrors, by the %s planner', (planner) => {
   let gateway: TestEngine;
   beforeAll(async () => {
     gateway = await createTestEngine([core, keys, extra, last], { planner });
   });
   afterAll(() => gateway.close());
 
-  test('two fields that may not be null fail in one object', async () => {
+  it('reports one error for two non-null fields that fail in one object', async () => {
     const answer = await gateway.run('{ items { bad worse } }');
     expect(answer.data).toEqual({ items: [null, null] });
     expect(told(answer)).toEqual(['items.0.bad BAD', 'items.1.bad BAD']);
   });
 
-  test('objects of a list that may have no nulls', async () => {
+  it('reports one error for failed objects in a list of non-null items', async () => {
     const answer = await gateway.run('{ strict { bad } item { id } }');
     expect(answer.data).toBeNull();
     expect(told(answer)).toEqual(['strict.0.bad BAD']);
   });
 
-  test('a field that may be null is told beside the others', async () => {
+  it('reports a nullable field in addition to the others', async () => {
     const answer = await gateway.run('{ item { soft } items { soft } }');
     expect(told(answer)).toEqual(['item.soft SOFT', 'items.0.soft SOFT', 'items.1.soft SOFT']);
   });
 
-  test('an entity that its service has lost is not asked for elsewhere without its key', async () => {
+  it('does not request an entity without its key after its subgraph has lost it', async () => {
     last.calls.length = 0;
     const answer = await gateway.run('{ items { bad heavy } }');
     expect(answer.data).toEqual({ items: [null, null] });
@@ -97,7 +97,7 @@ describe.each(['native', 'fallback'] as const)('one error for one null, by the %
     expect(whole.data).toEqual({ items: [{ heavy: 7 }, { heavy: 7 }] });
   });
 
-  test('no mutation is begun after one that may not be null and is', async () => {
+  it('runs no mutation after a non-null mutation that returned null', async () => {
     ran.length = 0;
     const answer = await gateway.run('mutation { first { bad } third second }');
     expect(answer.data).toBeNull();
@@ -105,7 +105,7 @@ describe.each(['native', 'fallback'] as const)('one error for one null, by the %
     expect(ran).toEqual(['first']);
   });
 
-  test('mutations go on after one that may be null', async () => {
+  it('continues with mutations after a nullable one', async () => {
     ran.length = 0;
     const answer = await gateway.run('mutation { soft { bad } third second }');
     expect(answer.data).toEqual({ soft: null, third: 2, second: 3 });

@@ -1,9 +1,9 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { leafText, quote } from './json.js';
 
 describe('JSON text of leaves', () => {
-  test('a string is written as JSON.stringify writes it', () => {
+  it('equals JSON.stringify for strings', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: 'binary', maxLength: 120 }),
@@ -13,7 +13,7 @@ describe('JSON text of leaves', () => {
     );
   });
 
-  test.each([
+  it.each([
     '',
     '"',
     '\\',
@@ -25,15 +25,18 @@ describe('JSON text of leaves', () => {
     '\u2028',
     'x'.repeat(100),
     `${'x'.repeat(100)}"`,
-  ])('%j', (text) => {
+  ])('equals JSON.stringify for %j', (text) => {
     expect(quote(text)).toBe(JSON.stringify(text));
   });
 
-  test.each([0, -0, 1.5, -7, 1e21, 1e-7, 2 ** 53, true, false, null, { a: [1] }, []])('%j, too', (value) => {
-    expect(leafText(value)).toBe(JSON.stringify(value));
-  });
+  it.each([0, -0, 1.5, -7, 1e21, 1e-7, 2 ** 53, true, false, null, { a: [1] }, []])(
+    'equals JSON.stringify for the value %j',
+    (value) => {
+      expect(leafText(value)).toBe(JSON.stringify(value));
+    },
+  );
 
-  test('what has no JSON text is told', () => {
+  it('is undefined for values without JSON text', () => {
     const cycle: Record<string, unknown> = {};
     cycle['self'] = cycle;
     expect(leafText(cycle)).toBeUndefined();

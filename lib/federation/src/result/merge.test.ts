@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Kind, parse } from 'graphql';
 import { copyOf, mergeInto, type MergeShape, shapeOf, withRenamedKey } from './merge.js';
 import { TypeRelations } from '../supergraph/type-relations.js';
@@ -18,11 +18,11 @@ function merged(
   return target;
 }
 
-test.each([
+it.each([
   ['a type is not made an interface again by a service that knows no more', 'Film', 'Media', 'Film'],
   ['an interface is made a type', 'Media', 'Film', 'Film'],
   ['another type wins, as any later answer does', 'Film', 'Song', 'Song'],
-])('%s', (_name, known, told, expected) => {
+])('keeps or replaces the type: %s', (_name, known, told, expected) => {
   const relations = new TypeRelations({ Media: ['Film', 'Song'] });
   const item = (name: string) => ({ l: [[{ __typename: name }]] });
   const target = { __typename: known, ...item(known) };
@@ -30,8 +30,8 @@ test.each([
   expect(target).toEqual({ __typename: expected, ...item(expected) });
 });
 
-describe('an answer merges into the data', () => {
-  test.each([
+describe('mergeInto', () => {
+  it.each([
     ['a key that every object has is there only when it came', {}, {}, '{ constructor }', {}],
     ['or came as null', {}, { toString: null }, '{ toString }', { toString: null }],
     ['new keys are added', { a: 1 }, { b: 2 }, '{ b }', { a: 1, b: 2 }],
@@ -73,11 +73,11 @@ describe('an answer merges into the data', () => {
       '{ ... on A { o { b } } ... on B { o { c } } }',
       { o: { a: 1, b: 2 } },
     ],
-  ])('%s', (_name, target, source, selection, expected) => {
+  ])('merges %s', (_name, target, source, selection, expected) => {
     expect(merged(target, source, selection)).toEqual(expected);
   });
 
-  test('a scalar that is an object is taken as it is and never changed', () => {
+  it('takes an object that is a scalar as it is and never changes it', () => {
     const live = { inner: { a: 1 } };
     const target = { json: live };
     mergeInto(target, { json: { inner: { b: 2 } } }, shape('{ json }'));
@@ -85,7 +85,7 @@ describe('an answer merges into the data', () => {
     expect(target.json).toEqual({ inner: { b: 2 } });
   });
 
-  test('a copy shares leaves and nothing else', () => {
+  it('copies everything except leaves', () => {
     const json = { any: 1 };
     const original = { o: { l: [{ json }] } };
     const copy = copyOf(original, shape('{ o { l { json } } }')) as typeof original;
@@ -95,7 +95,7 @@ describe('an answer merges into the data', () => {
     expect(copy.o.l[0]?.json).toBe(json);
   });
 
-  test('a renamed key is known under both names, below all that shares its path', () => {
+  it('stores a renamed key under both names at every shared path', () => {
     const renamed = withRenamedKey(shape('{ o { _internal { a } } }'), ['o', '_internal'], 'shown');
     const target = { o: { shown: { b: 2 } } };
     mergeInto(target, { o: { shown: { a: 1 } } }, renamed);

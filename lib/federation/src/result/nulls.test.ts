@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { buildSchema, execute, GraphQLError, parse } from 'graphql';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
@@ -81,7 +81,7 @@ async function expected(query: string): Promise<{ data: unknown; places: string[
   return { data: result.data, places: (result.errors ?? []).map(({ path }) => String(path)).sort() };
 }
 
-describe('null propagates as the public schema says', () => {
+describe('null propagation by the public schema', () => {
   let gateway: TestEngine;
   beforeAll(async () => {
     gateway = await createTestEngine([left, right]);
@@ -90,7 +90,7 @@ describe('null propagates as the public schema says', () => {
 
   const good = { id: '1', a: 1, a1: 2, s1: 'text', e1: 'X' };
 
-  test.each<[string, Values[], string]>([
+  it.each<[string, Values[], string]>([
     ['a null that may be', [{ ...good, a: null }], '{ items { a } }'],
     [
       'a null that may not be, in an item that may not be null',
@@ -140,7 +140,7 @@ describe('null propagates as the public schema says', () => {
     ],
     ['an empty list', [{ ...good, ol: [], l11: [] }], '{ items { ol { a1 } l11 } }'],
     ['an enum value that is none', [{ ...good, e: 'Z' }], '{ items { e id } }'],
-  ])('%s', async (_name, given, query) => {
+  ])('handles %s', async (_name, given, query) => {
     items = given;
     const [text, theirs] = [await gateway.text(query), await expected(query)];
     const ours = JSON.parse(text) as { data: unknown; errors?: { path: unknown[] }[] };
@@ -148,7 +148,7 @@ describe('null propagates as the public schema says', () => {
     expect((ours.errors ?? []).map(({ path }) => String(path)).sort()).toEqual(theirs.places);
   });
 
-  test('a field asked for twice by different keys has an error for each', async () => {
+  it('reports an error for each response key of a field', async () => {
     items = [{ ...good, a: fail }];
     const answer = await gateway.run('{ items { x: a y: a id } }');
     expect(answer.errors?.map(({ path, extensions }) => [path, extensions['code']])).toEqual([
@@ -180,7 +180,7 @@ describe('values that do not fit their type', () => {
   });
   afterAll(() => gateway.close());
 
-  test.each<[string, unknown, unknown]>([
+  it.each<[string, unknown, unknown]>([
     ['int', '1', 'error'],
     ['int', 1.5, 'error'],
     ['int', 2 ** 31, 'error'],
@@ -199,7 +199,7 @@ describe('values that do not fit their type', () => {
     ['object', [{ int: 1 }], 'error'],
     ['any', { deep: [1, { x: null }] }, { deep: [1, { x: null }] }],
     ['any', 'text', 'text'],
-  ])('%s: %j', async (name, value, shown) => {
+  ])('returns the value or an error for %s: %j', async (name, value, shown) => {
     values = { [name]: value };
     const answer = await gateway.run(
       name === 'object' ? '{ thing { object { int } } }' : `{ thing { ${name} } }`,
@@ -210,14 +210,14 @@ describe('values that do not fit their type', () => {
     );
   });
 
-  test('a key that every object has is not found where it is not there', async () => {
+  it('treats a missing key that every JavaScript object has as missing', async () => {
     values = {};
     expect(await gateway.text('{ thing { constructor: int toString: string } }')).toBe(
       '{"data":{"thing":{"constructor":null,"toString":null}}}',
     );
   });
 
-  test('nor is it told of beside an error of another', async () => {
+  it('reports no missing key in addition to the error of another field', async () => {
     values = { int: 'no number' };
     const answer = await gateway.run('{ thing { int constructor: int toString: string } }');
     expect(answer.errors?.map(({ path }) => path)).toEqual([['thing', 'int']]);

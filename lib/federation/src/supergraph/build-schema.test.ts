@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { buildSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildInTurns } from './build-schema.js';
 
@@ -15,8 +15,8 @@ const definitions = [
   'directive @house(level: Int!) repeatable on FIELD_DEFINITION',
 ];
 
-describe('a schema that is built in turns', () => {
-  test('is the one that graphql-js builds at once', async () => {
+describe('a schema that is built in slices', () => {
+  it('equals the schema that graphql-js builds at once', async () => {
     const built = await buildInTurns(definitions);
     const at = buildSchema(definitions.join('\n'));
     expect(printSchema(lexicographicSortSchema(built))).toBe(printSchema(lexicographicSortSchema(at)));
@@ -34,7 +34,7 @@ describe('a schema that is built in turns', () => {
     );
   });
 
-  test('takes over from the one before what did not change, and all of it where nothing did', async () => {
+  it('reuses unchanged definitions of the previous schema, or all of it if nothing changed', async () => {
     const before = await buildInTurns(definitions);
     expect(await buildInTurns([...definitions])).toBe(before);
     const changed = definitions.map((text) =>
@@ -50,7 +50,7 @@ describe('a schema that is built in turns', () => {
     expect([less.getMutationType(), less.getQueryType()?.name]).toEqual([undefined, 'Root']);
   });
 
-  test('finds its roots by their names where nothing else is said', async () => {
+  it('finds its root types by their default names', async () => {
     const built = await buildInTurns(['type Query { a: Int }', 'type Subscription { b: Int }']);
     expect([built.getQueryType()?.name, built.getMutationType(), built.getSubscriptionType()?.name]).toEqual([
       'Query',
@@ -59,7 +59,7 @@ describe('a schema that is built in turns', () => {
     ]);
   });
 
-  test('lets the event loop go on while it is large', async () => {
+  it('yields to the event loop while it is built', async () => {
     const many = Array.from(
       { length: 3_000 },
       (_, index) => `type T${index} { a(b: Int, c: String): T${(index + 1) % 3_000} d: [String!]! e: Int }`,

@@ -15,14 +15,14 @@ describe('a supergraph', () => {
     ['@authenticated', 'type Query { a: Int @authenticated }'],
     ['@requiresScopes', 'type Query { a: Int @requiresScopes(scopes: [["a"]]) }'],
     ['@policy', 'type Query { a: Int @policy(policies: [["a"]]) }'],
-  ])('with %s is refused: the engine does not enforce it', async (directive, sdl) => {
+  ])('is rejected with %s, which the engine does not enforce', async (directive, sdl) => {
     await expect(start(`${link(`"${directive}"`)} ${sdl}`)).rejects.toMatchObject({
       code: 'COMPOSITION_FAILED',
       message: expect.stringContaining(directive.slice(1)),
     });
   });
 
-  it('with a feature of unknown name for SECURITY or EXECUTION is refused', async () => {
+  it('is rejected with an unknown feature for SECURITY or EXECUTION', async () => {
     for (const purpose of ['SECURITY', 'EXECUTION']) {
       const added = start('type Query { a: Int }', (text) =>
         text.replace(/schema\b/, `schema @link(url: "https://example.org/vault/v1.0", for: ${purpose})`),
@@ -34,7 +34,7 @@ describe('a supergraph', () => {
     }
   });
 
-  it('with @fromContext is refused: the engine does not set such arguments', async () => {
+  it('is rejected with @fromContext, since the engine does not set such arguments', async () => {
     const sdl = `
       ${link('"@context", "@fromContext", "@key"')}
       type Query { user: User }
@@ -47,7 +47,7 @@ describe('a supergraph', () => {
     });
   });
 
-  it('with @inaccessible and a feature without a purpose starts', async () => {
+  it('starts with @inaccessible and a feature without a purpose', async () => {
     const sdl = `${link('"@inaccessible", "@tag"')} type Query { a: Int @tag(name: "x") b: Int @inaccessible }`;
     const engine = await start(sdl, (text) =>
       text.replace(/schema\b/, 'schema @link(url: "https://example.org/notes/v1.0")'),

@@ -1,12 +1,12 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Cancellation, endOf } from './cancellation.js';
 import { endedBy } from './ended-request.js';
 import type { SubgraphRequest } from './transport.js';
 
 const request = { operation: {} as never, scope: '', requestId: 'r' };
 
-describe('the end of a call', () => {
-  test('is told once, to those who listen then and to those who come later', () => {
+describe('Cancellation', () => {
+  it('notifies early and late listeners once', () => {
     const cancellation = new Cancellation();
     const [early, gone, late] = [jest.fn(), jest.fn(), jest.fn()];
     cancellation.onCancel(early);
@@ -18,7 +18,7 @@ describe('the end of a call', () => {
     expect(cancellation.reason).toBe('first');
   });
 
-  test('reaches a signal that is made before, and one that is made after', () => {
+  it('aborts a signal created before it and one created after it', () => {
     const before = new Cancellation();
     const { signal } = before;
     expect(signal.aborted).toBe(false);
@@ -30,7 +30,7 @@ describe('the end of a call', () => {
     expect(after.signal).toBe(after.signal);
   });
 
-  test('is the request’s, whether that has a cancellation or a signal alone', () => {
+  it('ends the request; so does a signal', () => {
     const cancellation = new Cancellation();
     const controller = new AbortController();
     const requests: readonly SubgraphRequest[] = [

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createLogger, type LogLevel } from '@rhizome/log';
 import { RequestLogger } from './request-log.js';
 
@@ -11,7 +11,7 @@ function setUp(level: LogLevel) {
 }
 
 describe('the logger of a request', () => {
-  test('writes the request’s id in each line, and in those of its children', () => {
+  it('writes the request id in each line and in those of its children', () => {
     const { lines, log } = setUp('trace');
     log.info('planted');
     log.error({ err: new Error('dry') }, 'withered');
@@ -25,7 +25,7 @@ describe('the logger of a request', () => {
     ]);
   });
 
-  test('is as quiet as the service’s logger', () => {
+  it('has the level of the service’s logger', () => {
     const { lines, log } = setUp('warn');
     log.debug('nothing');
     log.trace('nothing');

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { GraphQLScalarType } from 'graphql';
 import { buildSchema, type OperationDefinitionNode, parse } from 'graphql';
 import { getVariableValues } from 'graphql/execution/values.js';
@@ -51,9 +51,9 @@ const told = ({ coerced, errors }: ReturnType<typeof compiled>) => ({
 const many = (others: Readonly<Record<number, unknown>>): unknown[] =>
   Array.from({ length: 500 }, (_, index) => (index in others ? others[index] : { id: `${index}` }));
 
-describe('compiled coercion of variables says what graphql-js says', () => {
+describe('compiled coercion of variables', () => {
   const item = { id: '1' };
-  test.each<[string, Record<string, unknown>]>([
+  it.each<[string, Record<string, unknown>]>([
     ['what is right', { item, count: 1, flag: true, phase: 'HALF', text: 'x' }],
     ['defaults', { item }],
     ['nulls', { item: { id: '1', size: null, inner: null }, items: null, flag: null }],
@@ -99,20 +99,20 @@ describe('compiled coercion of variables says what graphql-js says', () => {
       'names that every object has',
       JSON.parse('{"item":{"id":"1"},"__proto__":4}') as Record<string, unknown>,
     ],
-  ])('%s', (_what, variables) => {
+  ])('returns what graphql-js returns for %s', (_what, variables) => {
     const expected = getVariableValues(schema, definition.variableDefinitions ?? [], variables, {
       maxErrors: 3,
     });
     expect(told(compiled(variables))).toEqual(told(expected));
   });
 
-  test('what is right is not handed to graphql-js', () => {
+  it('does not pass valid values to graphql-js', () => {
     const { coerced } = compiled({ item: { id: '1', inner: { id: '2' } }, items: [{ id: '3' }] });
     // graphql-js makes objects without a prototype.
     expect(Object.getPrototypeOf(coerced?.['item'])).toBe(Object.prototype);
   });
 
-  test('a default is made anew each time, so that nobody sees what another changed', () => {
+  it('creates a default for each operation, so that changes to one are not visible in another', () => {
     const items = () => (compiled({ item }).coerced as { items: { size: number }[] }).items;
     const [first] = items();
     if (first) first.size = 0;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   buildSchema,
   execute,
@@ -54,9 +54,9 @@ async function both(box: () => unknown, query: string) {
   return { expected, first, again };
 }
 
-describe('leaves are read without resolvers where values are plain, and as graphql-js reads them where they are not', () => {
+describe('a leaf of a compiled operation', () => {
   const plain = { id: 1, size: 2, name: 'a', colour: 'RED', strict: 3, inner: { id: 4 }, tags: ['x'] };
-  test.each<[string, () => unknown]>([
+  it.each<[string, () => unknown]>([
     ['plain values', () => plain],
     ['missing values', () => ({ id: 1, strict: 2 })],
     ['a missing value that must be there', () => ({ id: 1 })],
@@ -105,13 +105,13 @@ describe('leaves are read without resolvers where values are plain, and as graph
     ],
     ['a value that does not fit', () => ({ ...plain, size: 'many' })],
     ['nothing', () => null],
-  ])('%s', async (_what, box) => {
+  ])('has the value that graphql-js reads: %s', async (_what, box) => {
     const { expected, first, again } = await both(box, all);
     expect(first).toEqual(expected);
     expect(again).toEqual(expected);
   });
 
-  test('a mutation is never run twice, whatever its values are', async () => {
+  it('runs a mutation once, whatever its values are', async () => {
     const { schema, made } = boxes(() => ({ id: () => 'm', strict: 1 }));
     const operation = new OperationCompiler(schema, 'jit').compile(
       parse('mutation { box { id } }'),
@@ -122,7 +122,7 @@ describe('leaves are read without resolvers where values are plain, and as graph
     expect(made()).toBe(1);
   });
 
-  test('a query with live values is read twice once, and from then on as often as it is asked', async () => {
+  it('reads a query with live values twice the first time and once after that', async () => {
     const { schema, made } = boxes(() => ({ id: () => 'q', strict: 1 }));
     const operation = new OperationCompiler(schema, 'jit').compile(parse('{ box { id } }'), undefined);
     if ('errors' in operation) throw new Error('invalid');

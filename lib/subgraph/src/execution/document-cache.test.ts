@@ -1,8 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { DocumentCache } from './document-cache.js';
 
-describe('a cache of documents', () => {
-  test('gives one document for one text, and forgets the one not seen for longest', () => {
+describe('DocumentCache', () => {
+  it('returns one document for one text and evicts the least recently used one', () => {
     const cache = new DocumentCache(2);
     const [a, b] = [cache.parse('{ a }'), cache.parse('{ b }')];
     expect(cache.parse('{ a }')).toBe(a);
@@ -11,7 +11,7 @@ describe('a cache of documents', () => {
     expect(cache.parse('{ b }')).not.toBe(b);
   });
 
-  test('keeps no more characters than it may, and no text that would push out all others', () => {
+  it('keeps at most the given number of characters and no text that would evict all others', () => {
     const cache = new DocumentCache(100, 160);
     const text = (name: string) => `{ ${name.repeat(15)} }`;
     const documents = [...'abcdefgh'].map((name) => cache.parse(text(name)));
@@ -24,7 +24,7 @@ describe('a cache of documents', () => {
     expect(cache.parse(text('b'))).toBe(documents[1]);
   });
 
-  test('hands out what is wrong with a text, and does not keep it', () => {
+  it('returns the error of an invalid text and does not keep it', () => {
     expect(new DocumentCache(2).parse('{')).toMatchObject({
       message: expect.stringMatching(/^Syntax Error/),
     });

@@ -1,10 +1,10 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { plantStream, reader, setUp, turn, who } from './in-process.fixture.js';
 import type { ExecutionMode } from './operation.js';
 
 describe.each<ExecutionMode>(['jit', 'interpreted'])('a stream in process, %s', (mode) => {
-  test('passes its argument on and ends with its source', async () => {
+  it('passes its argument to the source and ends with it', async () => {
     const { open, streams } = setUp(mode);
     const stream = open('subscription { plantChanged(after: "c7") { cursor } }');
     const first = stream.next();
@@ -18,7 +18,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('a stream in process, %s', 
     expect(await second).toEqual({ value: undefined, done: true });
   });
 
-  test('that is left while it waits settles at once, ends its source and aborts its signal', async () => {
+  it('settles, ends its source and aborts its signal when the consumer returns while it waits', async () => {
     const { open, streams } = setUp(mode);
     const stream = open(plantStream);
     const waiting = stream.next();
@@ -30,7 +30,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('a stream in process, %s', 
     expect(await stream.next()).toEqual({ value: undefined, done: true });
   });
 
-  test('ends by its caller’s signal', async () => {
+  it('ends when the caller’s signal aborts', async () => {
     const { open, streams } = setUp(mode);
     const caller = new AbortController();
     const waiting = open(plantStream, reader, caller.signal).next();
@@ -40,7 +40,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('a stream in process, %s', 
     expect(streams[0]?.feed.ended).toBe(true);
   });
 
-  test('whose source fails says why and ends', async () => {
+  it('reports the failure of its source and ends', async () => {
     const { open, streams } = setUp(mode);
     const stream = open(plantStream);
     const first = stream.next();
@@ -54,7 +54,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('a stream in process, %s', 
     expect((await stream.next()).done).toBe(true);
   });
 
-  test('goes on after an event whose resolvers failed', async () => {
+  it('continues after an event whose resolvers failed', async () => {
     const { open, streams } = setUp(mode);
     const stream = open(plantStream);
     const first = stream.next();
@@ -67,7 +67,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('a stream in process, %s', 
     await stream.return();
   });
 
-  test('ends with TOKEN_EXPIRED when the token does', async () => {
+  it('ends with TOKEN_EXPIRED when the token expires', async () => {
     jest.useFakeTimers({
       doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'],
       now: new Date('2030-01-01T00:00:00Z'),
@@ -93,7 +93,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('a stream in process, %s', 
     }
   });
 
-  test('of a query has its one answer', async () => {
+  it('returns the single answer of a query', async () => {
     const { open } = setUp(mode);
     const items = [];
     for await (const item of open('{ me }')) items.push(item);

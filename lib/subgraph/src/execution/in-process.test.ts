@@ -1,11 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parse } from 'graphql';
 import { plantStream, reader, setUp, turn, who } from './in-process.fixture.js';
 import type { ExecutionMode } from './operation.js';
 
 describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) => {
   describe('policies', () => {
-    test('stand before the resolver, which never sees a call that is not allowed', async () => {
+    it('refuses a call before its resolver runs', async () => {
       const { run, ran } = setUp(mode);
       const refused = await run('{ plants { id } }', {}, who(undefined));
       expect(refused.data).toBeNull();
@@ -18,14 +18,14 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       expect(ran).toEqual(['plants']);
     });
 
-    test('read the arguments', async () => {
+    it('reads the arguments', async () => {
       const { run } = setUp(mode);
       expect((await run('{ plants(experiment: "alpha") { id } }')).errors).toBeUndefined();
       const refused = await run('query Q($e: String) { plants(experiment: $e) { id } }', { e: 'beta' });
       expect(refused.errors?.[0]?.message).toMatch(/may not job:read in "beta"/);
     });
 
-    test('refuse in a nullable place without taking the rest along', async () => {
+    it('nulls only the refused field if it is nullable', async () => {
       const { run } = setUp(mode);
       const answer = await run('{ plant(id: "1") { name } me }', {}, who('READER', 'nobody'));
       expect(answer.data).toEqual({ plant: { name: 'fern' }, me: null });
@@ -33,7 +33,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       expect(answer.errors?.[0]).toMatchObject({ path: ['me'], extensions: { code: 'FORBIDDEN' } });
     });
 
-    test('stand before mutations, which change nothing when refused', async () => {
+    it('refuses a mutation before it changes anything', async () => {
       const { run, names } = setUp(mode);
       const rename = 'mutation { rename(id: "1", name: "oak") { name } }';
       expect((await run(rename)).errors?.[0]?.extensions).toMatchObject({ code: 'FORBIDDEN' });
@@ -41,7 +41,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       expect((await run(rename, {}, who('USER'))).data).toEqual({ rename: { name: 'oak' } });
     });
 
-    test('stand before the opening of a stream', async () => {
+    it('refuses a stream before it opens', async () => {
       const { open, streams } = setUp(mode);
       const items = [];
       for await (const item of open(plantStream, who(undefined))) items.push(item);
@@ -51,7 +51,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       expect(streams).toEqual([]);
     });
 
-    test('stand before entities', async () => {
+    it('refuses entities', async () => {
       const { run, batches } = setUp(mode);
       const answer = await run(
         'query ($r: [_Any!]!) { _entities(representations: $r) { ... on Plant { name } } }',
@@ -63,7 +63,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       expect(batches).toEqual([]);
     });
 
-    test('keep the SDL for those who may read subgraphs', async () => {
+    it('restricts the SDL to callers who may read subgraphs', async () => {
       const { run, subgraph } = setUp(mode);
       expect((await run('{ _service { sdl } }')).errors?.[0]?.extensions).toMatchObject({
         code: 'FORBIDDEN',
@@ -74,12 +74,12 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
     });
   });
 
-  describe('entities', () => {
+  describe('an entity', () => {
     const entities =
       'query ($r: [_Any!]!) { _entities(representations: $r) { __typename ... on Plant { id name } ... on Bed { id } } }';
     const plant = (id: string) => ({ __typename: 'Plant', id });
 
-    test('are loaded in one batch, in order, each key once, null where there is none', async () => {
+    it('is loaded in one batch with others, in order, each key once, and null if missing', async () => {
       const { run, batches } = setUp(mode);
       const answer = await run(entities, { r: ['3', '9', '1', '3'].map(plant) });
       expect(answer.errors).toBeUndefined();
@@ -92,7 +92,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       expect(batches).toEqual(['Plant:3,9,1']);
     });
 
-    test('of several types take one batch a type', async () => {
+    it('is loaded in one batch with those of its type', async () => {
       const { run, batches } = setUp(mode);
       const bed = { __typename: 'Bed', id: 'east' };
       const answer = await run(entities, { r: [plant('1'), bed, plant('2')] });
@@ -104,7 +104,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       expect([...batches].sort()).toEqual(['Bed:east', 'Plant:1,2']);
     });
 
-    test('that fail are alone in it', async () => {
+    it('fails alone', async () => {
       const { run } = setUp(mode);
       const answer = await run(entities, { r: [plant('1'), plant('bad'), plant('2')] });
       expect(answer.data?.['_entities']).toMatchObject([{ name: 'fern' }, null, { name: 'moss' }]);
@@ -112,7 +112,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       expect(answer.errors?.[0]?.path).toEqual(['_entities', 1]);
     });
 
-    test('of elsewhere, or without a key, are not made up', async () => {
+    it('is rejected if it belongs to another subgraph or has no key', async () => {
       const { run } = setUp(mode);
       const answer = await run(entities, { r: [{ __typename: 'Shed', id: '1' }, { __typename: 'Plant' }] });
       expect(answer.data?.['_entities']).toEqual([null, null]);
@@ -122,15 +122,15 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       });
     });
 
-    test('that are frozen are handed over all the same', async () => {
+    it('can be frozen', async () => {
       const { run } = setUp(mode);
       const answer = await run(entities, { r: [{ __typename: 'Bed', id: 'east' }] });
       expect(answer).toEqual({ data: { _entities: [{ __typename: 'Bed', id: 'east' }] } });
     });
   });
 
-  describe('loaders', () => {
-    test('batch object-to-object fields over a list', async () => {
+  describe('a loader', () => {
+    it('batches object-to-object fields over a list', async () => {
       const { run, batches } = setUp(mode);
       const answer = await run('{ plants { bed { id } } }');
       expect(answer.data).toEqual({
@@ -139,7 +139,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       expect(batches).toEqual(['Bed:east,west']);
     });
 
-    test('live for one operation', async () => {
+    it('keeps its cache for one operation', async () => {
       const { run, batches } = setUp(mode);
       const twice = '{ a: plant(id: "1") { name } b: plant(id: "1") { name } }';
       await run(twice);
@@ -147,7 +147,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       expect(batches).toEqual(['Plant:1', 'Plant:1']);
     });
 
-    test('live for one event of a stream: what has changed since is seen', async () => {
+    it('keeps its cache for one event of a stream, so that the next event sees changes', async () => {
       const { open, streams, names, batches } = setUp(mode);
       const stream = open(plantStream);
       const first = stream.next();
@@ -166,8 +166,8 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
     });
   });
 
-  describe('errors', () => {
-    test('that nobody expected are masked, with the request to quote', async () => {
+  describe('an error', () => {
+    it('is masked if unexpected and has the request id', async () => {
       const { run } = setUp(mode);
       const answer = await run('{ broken }');
       expect(answer.data).toEqual({ broken: null });
@@ -178,7 +178,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       });
     });
 
-    test('under a non-null field take the next nullable object along, with their code', async () => {
+    it('nulls the next nullable object around a non-null field and keeps its code', async () => {
       const { run } = setUp(mode);
       const answer = await run('{ strictlyBroken { must } me }');
       expect(answer.data).toEqual({ strictlyBroken: null, me: 'somebody in eden' });
@@ -188,7 +188,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       });
     });
 
-    test.each([
+    it.each([
       ['an unknown field', '{ nothing }', {}, 'GRAPHQL_VALIDATION_FAILED'],
       ['a missing variable', 'query ($id: ID!) { plant(id: $id) { id } }', {}, 'BAD_USER_INPUT'],
       [
@@ -204,7 +204,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
         'OPERATION_RESOLUTION_FAILURE',
       ],
       ['a subscription where one answer is wanted', plantStream, {}, 'BAD_USER_INPUT'],
-    ])('for %s carry its code and no data', async (_what, query, variables, code) => {
+    ])('has a code and no data for %s', async (_what, query, variables, code) => {
       const { run } = setUp(mode);
       const answer = await run(query, variables);
       expect(answer.data ?? null).toBeNull();
@@ -213,7 +213,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
   });
 
   describe('values', () => {
-    test('of the shared scalars go in and out', async () => {
+    it('converts the shared scalars in both directions', async () => {
       const { run } = setUp(mode);
       const query =
         'query ($at: DateTime!, $limit: SafeInt, $note: JSON) { plantedBefore(at: $at, limit: $limit, note: $note) { at limit note } }';
@@ -227,7 +227,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
       });
     });
 
-    test('of interfaces and unions find their type', async () => {
+    it('resolves the types of interfaces and unions', async () => {
       const { run } = setUp(mode);
       const answer = await run(
         '{ things { __typename id } beings { __typename ... on Plant { shout(times: 2) } } }',
@@ -240,7 +240,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
     });
   });
 
-  test('a call that was cancelled before it began runs nothing', async () => {
+  it('runs nothing for a call that was cancelled before it began', async () => {
     const { executable, ran } = setUp(mode);
     const answer = await executable.execute({
       document: parse('{ plants { id } }'),
@@ -253,7 +253,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('in process, %s', (mode) =>
   });
 });
 
-describe('compiled and interpreted', () => {
+describe('compiled and interpreted execution', () => {
   const documents = [
     '{ plants { id name bed { id plants { id bed { id } } } shout } }',
     '{ a: plant(id: "1") { ...P } b: plant(id: "2") { ...P } c: plant(id: "9") { ...P } } fragment P on Plant { id name @skip(if: false) bed @include(if: false) { id } }',
@@ -266,7 +266,7 @@ describe('compiled and interpreted', () => {
     '{ plantedBefore(at: "yesterday") { at } }',
   ];
 
-  test.each(documents)('give one result for %s', async (query) => {
+  it.each(documents)('returns the same result for %s', async (query) => {
     const [jit, interpreted] = await Promise.all(
       (['jit', 'interpreted'] as const).map((mode) => setUp(mode).run(query, {}, who('USER'))),
     );

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { buildSchema, execute, type GraphQLResolveInfo, isObjectType, parse } from 'graphql';
 import { lookAhead } from './look-ahead.js';
 
@@ -29,7 +29,7 @@ async function seenBy(
 
 const names = (fields: ReadonlySet<string>): string[] => [...fields].sort();
 
-test.each([
+it.each([
   ['fields, whatever they are called in the answer', '{ tree { a: name name height } }', ['height', 'name']],
   [
     'fields of fragments',
@@ -47,18 +47,18 @@ test.each([
   expect(await seenBy('tree', lookAhead('Tree', names), text)).toEqual(expected);
 });
 
-test('sees fields behind several ways', async () => {
+it('sees fields along several paths', async () => {
   const look = lookAhead('Tree', names, ['nodes'], ['edges', 'node']);
   const text = '{ forest { size nodes { name } edges { cursor node { ...f } } } } fragment f on Tree { age }';
   expect(await seenBy('forest', look, text)).toEqual(['age', 'name']);
 });
 
-test('leaves out what is selected of other types', async () => {
+it('omits selections on other types', async () => {
   const text = '{ plants { __typename ... on Tree { name } ... on Herb { smell } } }';
   expect(await seenBy('plants', lookAhead('Tree', names), text)).toEqual(['__typename', 'name']);
 });
 
-test('looks once at each place of an operation that is run again', async () => {
+it('computes the value once for each field node of a repeated operation', async () => {
   let made = 0;
   const look = lookAhead('Tree', () => (made += 1));
   const document = parse('{ tree { name } }');

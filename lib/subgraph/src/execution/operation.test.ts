@@ -1,4 +1,4 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { buildSchema, type GraphQLObjectType, parse } from 'graphql';
 import { CodeCompiler } from './compiled-code.js';
 import type { SubgraphContext } from '../context/types.js';
@@ -25,7 +25,7 @@ async function run(mode: ExecutionMode, query: string, variables: Record<string,
   return { data: data ? { ...data } : data, errors: errors?.map(({ message }) => message) };
 }
 
-describe('variables mean the same compiled and interpreted', () => {
+describe('variables, compiled and interpreted', () => {
   const whole =
     'query ($item: Item!, $items: [Item!], $count: Int! = 7) { echo(item: $item, items: $items, count: $count) }';
   const cases: readonly (readonly [string, string, Record<string, unknown>])[] = [
@@ -66,12 +66,12 @@ describe('variables mean the same compiled and interpreted', () => {
     ],
   ];
 
-  test.each(cases)('%s', async (_what, query, variables) => {
+  it.each(cases)('has the same meaning in both modes: %s', async (_what, query, variables) => {
     expect(await run('jit', query, variables)).toEqual(await run('interpreted', query, variables));
   });
 });
 
-test('an operation is compiled when it has come so often as it is told, once, and answers the same before and after', async () => {
+it('compiles an operation once after the configured number of runs, with the same answer before and after', async () => {
   const compile = jest.spyOn(CodeCompiler.prototype, 'compile');
   try {
     const document = parse('query ($item: Item!) { echo(item: $item) }');

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createPrincipal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { silentLogger } from '@rhizome/log';
@@ -124,7 +124,7 @@ function setUp(mode: ExecutionMode) {
 const plain = parse('subscription ($name: String) { ticked(name: $name) { n } }');
 
 describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subscriptions, %s', (mode) => {
-  test('is answered once for those of one scope, whatever the arguments of the field are', async () => {
+  it('is answered once for subscriptions of one scope, whatever the arguments of the field are', async () => {
     const { open, putAll, ran } = setUp(mode);
     const one = await open(plain, { variables: { name: 'a' } });
     const two = await open(plain, { variables: { name: 'b' } });
@@ -141,10 +141,10 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
     expect(ran).toEqual([7, 8]);
   });
 
-  test.each<[string, object, object]>([
+  it.each<[string, object, object]>([
     ['scopes', {}, { sharedScope: 'writers' }],
     ['calls that share nothing', {}, { sharedScope: undefined }],
-  ])('is answered apart for other %s', async (_what, first, second) => {
+  ])('is answered separately for other %s', async (_what, first, second) => {
     const { open, putAll, ran } = setUp(mode);
     const [one, two] = [await open(plain, first), await open(plain, second)];
     putAll(new Tick(7));
@@ -152,11 +152,11 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
     expect(ran).toEqual([7, 7]);
   });
 
-  test.each([
+  it.each([
     'subscription ($by: Int) { ticked { times(by: $by) } }',
     'subscription ($by: Int) { ...F } fragment F on Subscription { ticked { times(by: $by) } }',
     'subscription ($by: Int) { ticked { ...F } } fragment F on Ticked { times(by: $by) }',
-  ])('is answered apart where a variable feeds more than the field: %s', async (text) => {
+  ])('is answered separately if a variable feeds more than the field: %s', async (text) => {
     const { open, putAll } = setUp(mode);
     const document = parse(text);
     const streams = [
@@ -170,7 +170,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
     ]);
   });
 
-  test('is answered apart where a variable decides on what is selected', async () => {
+  it('is answered separately if a variable decides what is selected', async () => {
     const { open, putAll } = setUp(mode);
     const document = parse('subscription ($with: Boolean!) { ticked { n times @include(if: $with) } }');
     const [one, two] = [
@@ -184,7 +184,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
     ]);
   });
 
-  test('is answered apart where a variable is null and where it is left to its default', async () => {
+  it('is answered separately if a variable is null in one and absent in the other', async () => {
     const { open, putAll } = setUp(mode);
     const document = parse('subscription ($by: Int = 3) { ticked { by: echo(value: $by) } }');
     const [one, two] = [await open(document), await open(document, { variables: { by: null } })];
@@ -195,7 +195,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
     ]);
   });
 
-  test('is answered apart where its answer has errors, which tell of a request', async () => {
+  it('is answered separately if its answer has errors, which belong to one request', async () => {
     const { open, putAll, ran } = setUp(mode);
     const document = parse('subscription { ticked { fails } }');
     const [one, two] = [await open(document, { requestId: 'a' }), await open(document, { requestId: 'b' })];
@@ -207,7 +207,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
     expect(ran).toEqual([7, 7]);
   });
 
-  test('is answered apart where its source does not say that it is for several', async () => {
+  it('is answered separately if its source does not mark it as shared', async () => {
     const { open, putAll, ran } = setUp(mode);
     const [one, two] = [await open(plain), await open(plain)];
     putAll({ n: 7 });
@@ -217,7 +217,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
 });
 
 describe('a stream that is read directly', () => {
-  test('gives a promise where a resolver has to be waited for', async () => {
+  it('returns a promise if a resolver is asynchronous', async () => {
     const { open, putAll } = setUp('jit');
     const stream = await open('subscription { ticked { later } }');
     putAll(new Tick(7));
@@ -226,7 +226,7 @@ describe('a stream that is read directly', () => {
     expect(await result).toEqual({ data: { ticked: { later: 'later 7' } } });
   });
 
-  test('calls back when there is something, and when it has ended: then it is asked what follows', async () => {
+  it('calls the listener for an item and for the end; next then returns the end', async () => {
     const { open, feeds } = setUp('jit');
     const stream = await open(plain);
     let calls = 0;
@@ -240,7 +240,7 @@ describe('a stream that is read directly', () => {
     expect(await stream.next()).toEqual({ done: true, value: undefined });
   });
 
-  test('that is ended from outside says why to who asks then', async () => {
+  it('returns the reason from the next call after it is ended from outside', async () => {
     const { open, putAll } = setUp('jit');
     const stream = await open(plain);
     let calls = 0;

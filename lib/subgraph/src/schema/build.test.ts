@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Policies } from '@rhizome/authz';
 import { isAbstractType, isObjectType, parse } from 'graphql';
 import { buildSubgraph } from './build.js';
@@ -25,13 +25,13 @@ const sdl = /* GraphQL */ `
 `;
 const resolvers = { Query: { one: () => 'one' } };
 
-describe('every door needs a policy', () => {
-  test('a root field without one is refused', () => {
+describe('policies of entry points', () => {
+  it('requires one for a root field', () => {
     expect(faultsOf(sdl, resolvers, {})).toEqual([expect.stringMatching(/^Query\.one has no policy/)]);
     expect(faultsOf(sdl, resolvers, { 'Query.one': open })).toEqual([]);
   });
 
-  test('so is a mutation, a subscription and an entity, and all faults are told at once', () => {
+  it('requires one for a mutation, a subscription and an entity, and reports all faults together', () => {
     const doors = /* GraphQL */ `
       ${sdl}
       type Mutation {
@@ -57,12 +57,12 @@ describe('every door needs a policy', () => {
     ]);
   });
 
-  test('a type that only refers to an entity of elsewhere is no door', () => {
+  it('requires none for a type that only refers to an entity of another subgraph', () => {
     const stub = `${sdl} type Thing @key(fields: "id", resolvable: false) { id: ID! }`;
     expect(faultsOf(stub, resolvers, { 'Query.one': open })).toEqual([]);
   });
 
-  test('a policy without a door is refused, and being open takes a reason', () => {
+  it('rejects one without an entry point and an open one without a reason', () => {
     expect(faultsOf(sdl, resolvers, { 'Query.one': open, 'Query.two': open })).toEqual([
       expect.stringMatching(/policy for Query\.two, which is not in the SDL/),
     ]);
@@ -71,16 +71,16 @@ describe('every door needs a policy', () => {
     ]);
   });
 
-  test('the doors are listed with their policies', () => {
+  it('lists the entry points with their policies', () => {
     const { entryPoints } = buildDemoSubgraph().subgraph;
     expect(Object.fromEntries(entryPoints.map(({ name, policy }) => [name, policy]))).toEqual(demoPolicies);
   });
 });
 
-describe('the mark perPrincipal', () => {
+describe('the directive perPrincipal', () => {
   const marked = sdl.replace('one: String', 'one: String @perPrincipal');
 
-  test.each([
+  it.each([
     ['the SDL alone', marked, open, /in its SDL but not in its policy/],
     ['the policy alone', sdl, { ...open, perPrincipal: true }, /in its policy but not in its SDL/],
     [
@@ -89,16 +89,16 @@ describe('the mark perPrincipal', () => {
       { own: { rule: 'own', holds: () => true } },
       /must be marked/,
     ],
-  ])('is refused in %s', (_where, text, policy, message) => {
+  ])('is rejected in %s', (_where, text, policy, message) => {
     expect(faultsOf(text, resolvers, { 'Query.one': policy })).toEqual([expect.stringMatching(message)]);
   });
 
-  test('is taken in both', () => {
+  it('is accepted in both', () => {
     expect(faultsOf(marked, resolvers, { 'Query.one': { ...open, perPrincipal: true } })).toEqual([]);
   });
 });
 
-describe('the mark resumable', () => {
+describe('the directive resumable', () => {
   const stream = (mark: string) => /* GraphQL */ `
     ${sdl}
     type Subscription {
@@ -111,7 +111,7 @@ describe('the mark resumable', () => {
   const streaming = { ...resolvers, Subscription: { changed: { subscribe: () => [] } } };
   const policies = { 'Query.one': open, 'Subscription.changed': open };
 
-  test('names an argument and a field that are there', () => {
+  it('names an existing argument and an existing field', () => {
     expect(faultsOf(stream('@resumable(argument: "after", cursor: "cursor")'), streaming, policies)).toEqual(
       [],
     );
@@ -129,7 +129,7 @@ describe('the mark resumable', () => {
 });
 
 describe('resolvers', () => {
-  test('for what the schema does not have are refused instead of ignored', () => {
+  it('rejects resolvers for elements that the schema does not have', () => {
     const misspelt = { Query: { ...resolvers.Query, tow: () => 2 }, Gast: { name: () => '' } };
     expect(faultsOf(sdl, misspelt, { 'Query.one': open })).toEqual([
       expect.stringMatching(/Query\.tow, which is not in the SDL/),
@@ -137,7 +137,7 @@ describe('resolvers', () => {
     ]);
   });
 
-  test('are needed by every root field', () => {
+  it('requires one for every root field', () => {
     const missing = faultsOf(
       `${sdl} type Subscription { changed: Int }`,
       {},
@@ -149,7 +149,7 @@ describe('resolvers', () => {
     expect(missing).toEqual(['Query.one has no resolver', 'Subscription.changed has no subscribe function']);
   });
 
-  test('of several domains are merged, and two for one field are refused', () => {
+  it('merges resolvers of several domains and rejects two for one field', () => {
     const typeDefs = typeDefsOf(`type Query { one: String two: String }`);
     const policies = { 'Query.one': open, 'Query.two': open };
     const two = { Query: { two: () => 'two' } };
@@ -161,7 +161,7 @@ describe('resolvers', () => {
     ).toThrow(/Query\.two is resolved by two resolver maps/);
   });
 
-  test('of types must be synchronous', () => {
+  it('requires synchronous type resolvers', () => {
     const abstract = `${sdl} union Either = A | B type A { a: Int } type B { b: Int }`;
     const slow = {
       ...resolvers,
@@ -176,7 +176,7 @@ describe('resolvers', () => {
     );
   });
 
-  test('are explicit on every field and every abstract type afterwards', () => {
+  it('has an explicit resolver for every field and every abstract type afterwards', () => {
     const { schema } = buildDemoSubgraph().subgraph;
     for (const type of Object.values(schema.getTypeMap())) {
       if (type.name.startsWith('__')) continue;
@@ -188,7 +188,7 @@ describe('resolvers', () => {
 });
 
 describe('the SDL of a subgraph', () => {
-  test('is what was written, with the shared words and without the machinery', () => {
+  it('contains the source text with the shared types and without the federation machinery', () => {
     const { sdl: published } = buildDemoSubgraph().subgraph;
     expect(() => parse(published)).not.toThrow();
     expect(published).toContain('type Plant implements Thing @key(fields: "id")');

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { createPrincipal } from '@rhizome/authz';
 import { createLogger, silentLogger } from '@rhizome/log';
 import { buildSchema, type GraphQLObjectType, type GraphQLSchema, parse } from 'graphql';
@@ -37,7 +37,7 @@ function made(schema: GraphQLSchema, lines: string[] = []) {
   return { executable, run };
 }
 
-test('a schema that compiled code would read otherwise is interpreted, and the log says why', async () => {
+it('interprets a schema that compiled code would read differently and logs the reason', async () => {
   const lines: string[] = [];
   const { executable, run } = made(methodsSchema(), lines);
   expect(executable.mode).toBe('interpreted');
@@ -45,7 +45,7 @@ test('a schema that compiled code would read otherwise is interpreted, and the l
   expect(lines.join('')).toContain('Box.size has no resolver of its own');
 });
 
-test('the same schema is compiled once its fields have resolvers, and answers the same', async () => {
+it('compiles the same schema once its fields have resolvers and returns the same answer', async () => {
   const schema = methodsSchema();
   settleResolvers(schema);
   const { executable, run } = made(schema);
@@ -53,7 +53,7 @@ test('the same schema is compiled once its fields have resolvers, and answers th
   expect(await run()).toEqual({ data: { box: { size: 7 } } });
 });
 
-test('an asynchronous type resolver is interpreted', () => {
+it('interprets a schema with an asynchronous type resolver', () => {
   const schema = buildSchema('type Query { any: Any } union Any = A | B type A { a: Int } type B { b: Int }');
   settleResolvers(schema);
   const union = schema.getType('Any') as unknown as { resolveType: unknown };
@@ -61,7 +61,7 @@ test('an asynchronous type resolver is interpreted', () => {
   expect(made(schema).executable.mode).toBe('interpreted');
 });
 
-test('what buildSubgraph makes is compiled', () => {
+it('compiles every schema of buildSubgraph', () => {
   const { subgraph } = buildDemoSubgraph();
   expect(createInProcess({ subgraph, log: silentLogger() }).mode).toBe('jit');
 });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createPrincipal, type Policies } from '@rhizome/authz';
 import { silentLogger } from '@rhizome/log';
 import { parse } from 'graphql';
@@ -82,7 +82,7 @@ function setUp(mode: ExecutionMode) {
 }
 
 describe.each(['jit', 'interpreted'] as const)('entities, %s', (mode) => {
-  test('there at once and there later come in the order of what was asked, frozen ones and none among them', async () => {
+  it('keeps the order of the representations for immediate, asynchronous, frozen and missing entities', async () => {
     const { ask } = setUp(mode);
     expect(await ask(['Fish', 'late'], ['Stone', 'rock'], ['Fish', 'gone'], ['Fish', 'eel'])).toEqual({
       entities: [
@@ -95,14 +95,14 @@ describe.each(['jit', 'interpreted'] as const)('entities, %s', (mode) => {
     });
   });
 
-  test('whose resolver throws at once are alone in it, whatever it throws', async () => {
+  it('fails only the entity whose resolver throws, whatever it throws', async () => {
     const { ask } = setUp(mode);
     const { entities, errors } = await ask(['Fish', 'throws'], ['Fish', 'eel'], ['Fish', 'text']);
     expect(entities).toEqual([null, { __typename: 'Fish', name: 'Eel' }, null]);
     expect(errors?.map(([path]) => path)).toEqual(['_entities.0', '_entities.2']);
   });
 
-  test('are asked for one by one where their policy looks at each', async () => {
+  it('checks entities one by one if their policy depends on each', async () => {
     const { ask, asked } = setUp(mode);
     const { entities, errors } = await ask(['Fish', 'eel'], ['Fish', 'other'], ['Fish', 'late']);
     expect(asked).toEqual(['eel', 'other', 'late']);
@@ -110,7 +110,7 @@ describe.each(['jit', 'interpreted'] as const)('entities, %s', (mode) => {
     expect(errors).toEqual([['_entities.1', 'FORBIDDEN']]);
   });
 
-  test('of an interface get their type from what was found', async () => {
+  it('resolves the type of an interface from the loaded object', async () => {
     const { ask } = setUp(mode);
     expect((await ask(['Being', 'eel'], ['Stone', 'rock'])).entities).toEqual([
       { __typename: 'Fish', name: 'Eel' },

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readBodyText } from './read-body.js';
 
 const maxBytes = 1000;
@@ -49,7 +49,7 @@ async function open(): Promise<Socket> {
 }
 
 describe('readBodyText', () => {
-  test('returns a body of one chunk, of many, and of none', async () => {
+  it('returns a body of one chunk, of many, and of none', async () => {
     for (const body of ['α', 'x'.repeat(maxBytes), '']) {
       const done = handled();
       const response = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body });
@@ -64,7 +64,7 @@ describe('readBodyText', () => {
     expect(outcomes).toEqual(['α', 'x'.repeat(maxBytes), '', 'α']);
   });
 
-  test('refuses a body by its announced size before any of it arrives', async () => {
+  it('refuses a body by its announced size before any of it arrives', async () => {
     const done = handled();
     const socket = await open();
     socket.write(`POST / HTTP/1.1\r\nhost: a\r\ncontent-length: ${maxBytes + 1}\r\n\r\n`);
@@ -75,7 +75,7 @@ describe('readBodyText', () => {
     socket.destroy();
   });
 
-  test('refuses a body of unknown size where it exceeds the limit, and answers a client that goes on writing', async () => {
+  it('refuses a body of unknown size that exceeds the limit and answers a client that continues to write', async () => {
     const done = handled();
     const body = new ReadableStream({
       start(controller) {
@@ -91,7 +91,7 @@ describe('readBodyText', () => {
     expect(outcomes).toMatchObject([{ code: 'REQUEST_TOO_LARGE' }]);
   });
 
-  test('rejects when the client closes the connection before the end', async () => {
+  it('rejects when the client closes the connection before the end', async () => {
     const done = handled();
     const socket = await open();
     socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n12345');

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { ExecutionResult } from 'graphql-ws';
 import {
   foreign,
@@ -13,8 +13,8 @@ import {
 
 serveDemoSubgraphs();
 
-describe('over WebSocket', () => {
-  test('a stream is served, with loaders of its own for each event', async () => {
+describe('serve over WebSocket', () => {
+  it('serves a stream with new loaders for each event', async () => {
     const client = socketClient(await tokenOf(issuer, 'READER'));
     const stream = client.iterate(plantStream);
     const first = stream.next();
@@ -31,7 +31,7 @@ describe('over WebSocket', () => {
     expect(demo.batches).toEqual(['Plant:1', 'Plant:1']);
   });
 
-  test('a stream that its client leaves ends its source', async () => {
+  it('ends the source of a stream when its client completes it', async () => {
     const client = socketClient(await tokenOf(issuer, 'READER'));
     const stream = client.iterate(plantStream);
     const first = stream.next();
@@ -42,7 +42,7 @@ describe('over WebSocket', () => {
     expect(demo.streams[0]?.signal?.aborted).toBe(true);
   });
 
-  test('queries are answered too, several on one socket', async () => {
+  it('answers queries, too, several on one socket', async () => {
     const client = socketClient(await tokenOf(issuer, 'READER'));
     const ask = async (query: string): Promise<ExecutionResult> =>
       (await client.iterate({ query }).next()).value as ExecutionResult;
@@ -52,18 +52,18 @@ describe('over WebSocket', () => {
     ]);
   });
 
-  test.each<[string, () => Promise<string | undefined>, string]>([
+  it.each<[string, () => Promise<string | undefined>, string]>([
     ['none', async () => undefined, 'UNAUTHENTICATED'],
     ['one by somebody else', () => tokenOf(foreign, 'ADMIN'), 'UNAUTHENTICATED'],
     ['an ended one', () => tokenOf(issuer, 'ADMIN', -5), 'TOKEN_EXPIRED'],
-  ])('a token that is %s closes the socket with 4403 and the code', async (_what, mint, reason) => {
+  ])('closes the socket with 4403 and the code for a token that is %s', async (_what, mint, reason) => {
     const client = socketClient(await mint());
     const refused = client.iterate(plantStream).next();
     await expect(refused).rejects.toMatchObject({ code: 4403, reason });
     expect(demo.ran).toEqual([]);
   });
 
-  test('a token that ends while a stream is open ends the stream with its code', async () => {
+  it('ends a stream with the code when its token expires', async () => {
     const client = socketClient(await tokenOf(issuer, 'READER', 2));
     const stream = client.iterate(plantStream);
     const item = await stream.next();
@@ -72,7 +72,7 @@ describe('over WebSocket', () => {
     expect(demo.streams[0]?.feed.ended).toBe(true);
   });
 
-  test('what is wrong with an operation is said by its code, and the socket stays open', async () => {
+  it('reports an invalid operation by its code and keeps the socket open', async () => {
     const client = socketClient(await tokenOf(issuer, 'READER'));
     const ask = (query: string) => client.iterate({ query }).next();
     expect((await ask('{ broken }')).value).toMatchObject({
@@ -86,7 +86,7 @@ describe('over WebSocket', () => {
     expect((await ask('{ me }')).value).toEqual({ data: { me: 'somebody in eden' } });
   });
 
-  test('a policy refuses a stream without opening it', async () => {
+  it('refuses a stream by policy without opening it', async () => {
     const token = await issuer.mint({ subject: 'nobody', kind: 'HUMAN', grants: [], ttlSeconds: 60 });
     const item = await socketClient(token).iterate(plantStream).next();
     expect(item.value).toMatchObject({ errors: [{ extensions: { code: 'FORBIDDEN' } }] });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { createServer } from 'node:net';
@@ -23,8 +23,8 @@ import {
 
 serveDemoSubgraphs();
 
-describe('over HTTP', () => {
-  test('a good token is let in, and the answer names the request', async () => {
+describe('serve over HTTP', () => {
+  it('accepts a valid token and returns the request id', async () => {
     const answer = await post('{ me }', await tokenOf(issuer, 'READER'), {
       headers: { 'x-request-id': 'req-7' },
     });
@@ -32,12 +32,12 @@ describe('over HTTP', () => {
     expect(answer.headers.get('x-request-id')).toBe('req-7');
   });
 
-  test.each<[string, () => Promise<string | undefined>, string]>([
+  it.each<[string, () => Promise<string | undefined>, string]>([
     ['none', async () => undefined, 'UNAUTHENTICATED'],
     ['junk', async () => 'junk', 'UNAUTHENTICATED'],
     ['one by somebody else', () => tokenOf(foreign, 'ADMIN'), 'UNAUTHENTICATED'],
     ['an ended one', () => tokenOf(issuer, 'ADMIN', -5), 'TOKEN_EXPIRED'],
-  ])('a token that is %s is refused with 401, before the body is looked at', async (_what, mint, code) => {
+  ])('refuses a token that is %s with 401 before it reads the body', async (_what, mint, code) => {
     const answer = await post('{ me }', await mint(), { body: 'no json' });
     expect(answer.status).toBe(401);
     expect(answer.headers.get('www-authenticate')).toBe('Bearer');
@@ -47,7 +47,7 @@ describe('over HTTP', () => {
     expect(demo.ran).toEqual([]);
   });
 
-  test('errors have the shape of the catalogue, and internals stay in the log with the request’s id', async () => {
+  it('shapes errors by the catalogue and keeps internals in the log, with the request id', async () => {
     const answer = await post('{ broken strictlyBroken { must } }', await tokenOf(issuer, 'READER'), {
       headers: { 'x-request-id': 'req-8' },
     });
@@ -63,7 +63,7 @@ describe('over HTTP', () => {
     expect(failed[0]).toContain('"requestId":"req-8"');
   });
 
-  test.each([
+  it.each([
     ['that is no JSON', 'junk', 400, 'BAD_REQUEST'],
     ['without a query', '{"variables":{}}', 400, 'BAD_REQUEST'],
     ['that does not parse', '{"query":"{"}', 400, 'GRAPHQL_PARSE_FAILED'],
@@ -74,14 +74,14 @@ describe('over HTTP', () => {
       400,
       'GRAPHQL_VALIDATION_FAILED',
     ],
-  ])('a request %s is refused by its code', async (_what, body, status, code) => {
+  ])('refuses a request %s with its code', async (_what, body, status, code) => {
     const answer = await post('', await tokenOf(issuer, 'READER'), { body });
     expect(answer.status).toBe(status);
     expect(answer.body.errors?.[0]?.extensions).toMatchObject({ code });
     expect(answer.body.errors?.[0]?.extensions).not.toHaveProperty('stacktrace');
   });
 
-  test('a body that is too large is refused', async () => {
+  it('refuses a body that is too large', async () => {
     await served.close();
     await serve({ maxBodyBytes: 1000 });
     const answer = await post(`{ me } # ${'x'.repeat(2000)}`, await tokenOf(issuer, 'READER'));
@@ -91,21 +91,21 @@ describe('over HTTP', () => {
     });
   });
 
-  test('the schema may be asked for where that is allowed', async () => {
+  it('answers introspection where it is allowed', async () => {
     await served.close();
     await serve({ introspection: true });
     const answer = await post('{ __schema { queryType { name } } }', await tokenOf(issuer, 'READER'));
     expect(answer.body.data).toEqual({ __schema: { queryType: { name: 'Query' } } });
   });
 
-  test('entities are loaded in one batch', async () => {
+  it('loads entities in one batch', async () => {
     const query = `{ _entities(representations: [{__typename: "Plant", id: "2"}, {__typename: "Plant", id: "9"}, {__typename: "Plant", id: "1"}]) { ... on Plant { name } } }`;
     const answer = await post(query, await tokenOf(issuer, 'READER'));
     expect(answer.body.data).toEqual({ _entities: [{ name: 'moss' }, null, { name: 'fern' }] });
     expect(demo.batches).toEqual(['Plant:2,9,1']);
   });
 
-  test('a client that leaves aborts what runs for it', async () => {
+  it('aborts a running operation when its client disconnects', async () => {
     const token = await tokenOf(issuer, 'READER');
     const left = new AbortController();
     const asked = post('{ slow(ms: 60000) }', token, { signal: left.signal });
@@ -116,7 +116,7 @@ describe('over HTTP', () => {
   });
 });
 
-describe('plain operations, which run without the pipeline of the server, are answered as that answers', () => {
+describe('the fast path for plain operations', () => {
   const ask = { method: 'POST', headers: {} as Record<string, string> };
   const asked = (body: unknown, headers: Record<string, string> = {}): RequestInit => ({
     ...ask,
@@ -126,7 +126,7 @@ describe('plain operations, which run without the pipeline of the server, are an
   const two = 'query A { me } query B($id: ID!) { plant(id: $id) { name } }';
   const legacy = { accept: 'application/json' };
   const modern = { accept: 'application/graphql-response+json' };
-  test.each<[string, RequestInit]>([
+  it.each<[string, RequestInit]>([
     ['a query', asked({ query: '{ plants { id name } }' })],
     [
       'a query with variables',
@@ -154,7 +154,7 @@ describe('plain operations, which run without the pipeline of the server, are an
     ],
     ['a type that is not sent', asked({ query: '{ me }' }, { accept: 'text/plain' })],
     ['a text that is no JSON by its type', asked({ query: '{ me }' }, { 'content-type': 'text/plain' })],
-  ])('%s', async (_what, init) => {
+  ])('answers as the full pipeline does: %s', async (_what, init) => {
     const token = await tokenOf(issuer, 'READER');
     const seen: unknown[] = [];
     for (const mode of ['jit', 'interpreted'] as const) {
@@ -172,13 +172,13 @@ describe('plain operations, which run without the pipeline of the server, are an
 });
 
 describe('health', () => {
-  test('alive and ready without a token; other paths are not there', async () => {
+  it('reports alive and ready without a token and serves no other paths', async () => {
     expect(await get('/healthz')).toEqual({ status: 200, body: { status: 'ok' } });
     expect(await get('/readyz')).toEqual({ status: 200, body: { ready: true } });
     expect((await get('/')).status).toBe(404);
   });
 
-  test('not ready while the service says so, and when it cannot tell', async () => {
+  it('reports not ready if the service says so and if its check fails', async () => {
     await served.close();
     const checks = { mongo: 'no primary' };
     await serve({ readiness: async () => ({ ready: false, checks }) });
@@ -192,7 +192,7 @@ describe('health', () => {
 });
 
 describe('a drain', () => {
-  test('ends a live stream with 1001, and its source', async () => {
+  it('ends a live stream with 1001, and its source', async () => {
     const client = socketClient(await tokenOf(issuer, 'READER'));
     const stream = client.iterate(plantStream);
     const first = stream.next();
@@ -204,7 +204,7 @@ describe('a drain', () => {
     expect(demo.streams[0]?.feed.ended).toBe(true);
   });
 
-  test('lets running operations end, takes nothing new, and frees the port', async () => {
+  it('finishes running operations, refuses new ones and frees the port', async () => {
     const token = await tokenOf(issuer, 'READER');
     const asked = post('{ slow(ms: 300) }', token);
     await until(() => demo.ran.includes('slow'));
@@ -225,7 +225,7 @@ describe('a drain', () => {
     await new Promise((resolve) => again.close(resolve));
   });
 
-  test('does not wait for ever', async () => {
+  it('ends within its time limit', async () => {
     await served.close();
     await serve({ drainMs: 100 });
     const asked = post('{ slow(ms: 60000) }', await tokenOf(issuer, 'READER'));
@@ -238,7 +238,7 @@ describe('a drain', () => {
   });
 });
 
-test('a port that is taken is a clear error', async () => {
+it('reports a port that is in use', async () => {
   const log = createLogger({ name: 'garden', destination: { write: () => undefined } });
   await expect(serveSubgraph({ subgraph: demo.subgraph, verifier, log, port: served.port })).rejects.toThrow(
     expect.objectContaining({ code: 'PORT_TAKEN', message: expect.stringContaining(String(served.port)) }),

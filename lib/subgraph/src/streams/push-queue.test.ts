@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { PushQueue } from './push-queue.js';
 
 /** A queue of numbers that counts the calls of `onEnd`. */
@@ -11,7 +11,7 @@ function queueOf(bound: number, overflow?: () => Error) {
 const end = { done: true, value: undefined };
 
 describe('PushQueue', () => {
-  test('gives values in the order pushed, waited for or not', async () => {
+  it('returns values in the order pushed, with and without pending calls', async () => {
     const { queue } = queueOf(5);
     queue.push(1);
     queue.push(2);
@@ -22,7 +22,7 @@ describe('PushQueue', () => {
     expect((await Promise.all(waiting)).map(({ value }) => value)).toEqual([3, 4]);
   });
 
-  test('ends after the values held when the source finishes', async () => {
+  it('ends after the values held when the source finishes', async () => {
     const { queue, ends } = queueOf(5);
     queue.push(1);
     queue.finish();
@@ -31,7 +31,7 @@ describe('PushQueue', () => {
     expect(ends()).toBe(0);
   });
 
-  test('gives the error of the source after the values held, once', async () => {
+  it('rejects with the error of the source after the values held, once', async () => {
     const { queue, ends } = queueOf(5);
     queue.push(1);
     queue.fail(new Error('gone'));
@@ -41,7 +41,7 @@ describe('PushQueue', () => {
     expect(ends()).toBe(0);
   });
 
-  test('gives the error of the source to the first of the waiting calls, and the end to the others', async () => {
+  it('rejects the first of the pending calls with the error of the source and ends the others', async () => {
     const { queue } = queueOf(5);
     const waiting = [queue.next(), queue.next()];
     queue.fail(new Error('gone'));
@@ -49,7 +49,7 @@ describe('PushQueue', () => {
     expect(await waiting[1]).toEqual(end);
   });
 
-  test('gives a consumer that is too slow the values held and then the error; the source ends', async () => {
+  it('returns the values held and then the error to a consumer that is too slow; the source ends', async () => {
     const { queue, ends } = queueOf(2, () => new Error('too slow'));
     [1, 2, 3, 4].forEach((value) => queue.push(value));
     expect(ends()).toBe(1);
@@ -58,7 +58,7 @@ describe('PushQueue', () => {
     expect(await queue.next()).toEqual(end);
   });
 
-  test('gives a consumer that is too slow the values held and then the end where no error is wanted', async () => {
+  it('returns the values held and then the end to a consumer that is too slow if no error is configured', async () => {
     const { queue, ends } = queueOf(2);
     [1, 2, 3, 4].forEach((value) => queue.push(value));
     expect(ends()).toBe(1);
@@ -69,7 +69,7 @@ describe('PushQueue', () => {
     ]);
   });
 
-  test('settles waiting calls and ends the source once when the consumer leaves', async () => {
+  it('settles pending calls and ends the source once when the consumer returns', async () => {
     const { queue, ends } = queueOf(5);
     const waiting = queue.next();
     await queue.return();

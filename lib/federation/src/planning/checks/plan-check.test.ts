@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Kind, type OperationDefinitionNode, parse } from 'graphql';
 import { guards } from '../guards.js';
 import { faultOf } from './plan-check.js';
@@ -38,15 +38,15 @@ const entity = (path: PathSegment[], selections: string, more: Partial<FetchNode
 });
 const sequence = (...nodes: PlanNode[]): PlanNode => ({ kind: 'Sequence', nodes });
 const job: PathSegment[] = [{ Field: 'job' }];
-describe('a plan that looks right', () => {
+describe('faultOf', () => {
   const fine = sequence(root('{job{__typename id}}'), entity(job, '...on Job{size}'));
 
-  test('and is', () => {
+  it('returns undefined for a correct plan', () => {
     expect(faultOf(fine, client('{ job { size } }'), model)).toBeUndefined();
     expect(faultOf(null, client('{ job { size } }'), model)).toBeUndefined();
   });
 
-  test('but asks for entities by a key that nothing has brought to their place', () => {
+  it('reports entities requested by a key that no earlier fetch has brought', () => {
     const keyless = sequence(root('{job{__typename}}'), entity(job, '...on Job{size}'));
     expect(faultOf(keyless, client('{ job { id size } }'), model)).toContain(guards['missing-keys'].fault);
     const elsewhere = sequence(
@@ -58,12 +58,12 @@ describe('a plan that looks right', () => {
     );
   });
 
-  test("but merges a field for another into the client's key", () => {
+  it("reports an internal field merged into the key of a client's field", () => {
     const plan = sequence(root('{job{__typename id}}'), entity(job, '...on Job{size(in: 3)}'));
     expect(faultOf(plan, client('{ job { size } }'), model)).toContain('job.size');
   });
 
-  test('but fetches of an interface object, for one of its types, what is asked of others too', () => {
+  it('reports a fetch of an interface object that covers only one of the requested types', () => {
     const media: PathSegment[] = [{ Field: 'media' }, '@'];
     const stars = (selections: string, typeCondition: string): PlanNode =>
       entity(media, `...on Media{${selections}}`, {
@@ -87,7 +87,7 @@ describe('a plan that looks right', () => {
     expect(fault(stars('c: stars stars', 'Media'))).toBeUndefined();
   });
 
-  test('but merges two internal fields of one key', () => {
+  it('reports two internal fields merged under one key', () => {
     const plan = sequence(
       root('{job{__typename id}}'),
       entity(job, '...on Job{size(in: 3)}'),
@@ -96,14 +96,14 @@ describe('a plan that looks right', () => {
     expect(faultOf(plan, client('{ job { id } }'), model)).toContain('job.size');
   });
 
-  test('a key that means two things in two types is none of these', () => {
+  it('accepts a key that means different fields in two types', () => {
     const plan = sequence(root('{any{__typename ...on Job{x: id} ...on Task{x: id}}}'));
     expect(
       faultOf(plan, client('{ any { ... on Job { x: id } ... on Task { x: id } } }'), model),
     ).toBeUndefined();
   });
 
-  test('but fetches a field under a name that nothing asks for', () => {
+  it('reports a field fetched under a name that nothing selects', () => {
     const fetched = root('{job{__typename id size _internal_qp_alias_0: size(in: 3)}}');
     const lost = sequence(fetched, entity(job, '...on Job{other{id}}'));
     expect(faultOf(lost, client('{ job { size other { id } } }'), model)).toContain(
@@ -124,7 +124,7 @@ describe('a plan that looks right', () => {
     expect(faultOf(known, client('{ job { size weight } }'), model)).toBeUndefined();
   });
 
-  test('but sends a field for another that is required, which has arguments', () => {
+  it('reports a field sent instead of a required field with arguments', () => {
     const sent = (name: string) => ({
       requires: [
         {
@@ -144,7 +144,7 @@ describe('a plan that looks right', () => {
     expect(faultOf(right, operation, model)).toBeUndefined();
   });
 
-  test('the same where another fetch has used that name for what it renames', () => {
+  it('reports that even if another fetch uses the name for a renamed field', () => {
     const plan = sequence(
       root('{job{__typename id _internal_qp_alias_0: other{id}}}'),
       entity(job, '...on Job{size _internal_qp_alias_0: size(in: 3)}'),
@@ -170,17 +170,17 @@ describe('a plan that looks right', () => {
     );
   });
 
-  test.each([
+  it.each([
     '{any{__typename ...on Job{size} ...on Task{size}}}',
     '{any{__typename ...a ...on Task{size}}} fragment a on Job {size}',
     '{any{__typename ...on Job{other{size}} ...on Task{other{...b}}}} fragment b on Task {size}',
-  ])('but has fields of one key that the service cannot merge: %s', (operation) => {
+  ])('reports fields of one key that the subgraph cannot merge: %s', (operation) => {
     expect(faultOf(root(operation), client('{ any { __typename } }'), model)).toContain(
       guards['conflicting-fields'].fault,
     );
   });
 
-  test('the same is fine for a service where the types agree', () => {
+  it('accepts fields of one key for a subgraph where their types agree', () => {
     expect(
       faultOf(
         root('{any{__typename ...on Job{size} ...on Task{size}}}', 'b'),

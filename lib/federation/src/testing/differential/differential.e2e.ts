@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { allowedDifferences } from './allowed-differences.js';
 import type { CampaignCall, CampaignReport } from './campaign-call.js';
 import type { InProcessReach } from './campaign-process.js';
@@ -51,7 +51,7 @@ async function runAll(): Promise<Map<CampaignCall<InProcessReach>, CampaignRepor
 const title = ({ reach, planner, seed }: CampaignCall<InProcessReach>): string =>
   `on ${reach}, ${planner === 'process' ? 'as it is served' : 'by the fallback planner'}, seeds ${seed}0 and up`;
 
-describe('random operations over random supergraphs answer as one schema would', () => {
+describe('random operations over random supergraphs', () => {
   const counts = new FeatureCounts();
   let reports = new Map<CampaignCall<InProcessReach>, CampaignReport>();
   const total = (of: (report: CampaignReport) => number): number =>
@@ -62,22 +62,25 @@ describe('random operations over random supergraphs answer as one schema would',
     for (const report of reports.values()) counts.add(report.counts);
   }, patienceMs);
 
-  test.each(campaigns.map((call) => [title(call), call] as const))('%s', (_title, call) => {
-    expect(reports.get(call)?.failures).toEqual([]);
-  });
+  it.each(campaigns.map((call) => [title(call), call] as const))(
+    'returns the answers of one schema: %s',
+    (_title, call) => {
+      expect(reports.get(call)?.failures).toEqual([]);
+    },
+  );
 
-  test('there were enough of them, over supergraphs of 2 to 6 subgraphs', () => {
+  it('runs enough operations over supergraphs of 2 to 6 subgraphs', () => {
     expect(total(({ arenas }) => arenas)).toBeGreaterThanOrEqual(200);
     expect(total(({ operations }) => operations)).toBeGreaterThanOrEqual(20_000);
     const sizes = [...reports.values()].flatMap(({ subgraphs }) => subgraphs);
     expect([Math.min(...sizes), Math.max(...sizes)]).toEqual([2, 6]);
   });
 
-  test('every feature was met at least fifty times', () => {
+  it('covers every feature at least fifty times', () => {
     expect(counts.missing(50)).toEqual([]);
   });
 
-  test('differences that are allowed are rare', () => {
+  it('uses allowed differences rarely', () => {
     const uses = total(({ allowed }) => Object.values(allowed).reduce((sum, count) => sum + count, 0));
     expect(uses).toBeLessThanOrEqual(total(({ operations }) => operations) / 1000);
   });

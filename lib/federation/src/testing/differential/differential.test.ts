@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { runCampaign } from './campaign.js';
 import { asServed, plain } from './reach.js';
 
@@ -8,9 +8,9 @@ import { asServed, plain } from './reach.js';
 /** Shared machines are slow at times. */
 const timeoutMs = 120_000;
 
-describe('random operations over random supergraphs answer as one schema would', () => {
-  test(
-    'by either planner',
+describe('random operations over random supergraphs', () => {
+  it(
+    'returns the answers of one schema by either planner',
     async () => {
       const result = await runCampaign({
         seed: 'short',
@@ -25,8 +25,8 @@ describe('random operations over random supergraphs answer as one schema would',
     timeoutMs,
   );
 
-  test(
-    'by the fallback planner alone, on subgraphs as production runs them',
+  it(
+    'returns the answers of one schema by the fallback planner alone, on subgraphs as in production',
     async () => {
       const result = await runCampaign({
         seed: 'fallback',

@@ -50,7 +50,7 @@ describe('the engine with its guards', () => {
 });
 
 describe('renderGuards', () => {
-  it('names each guard, its module and its report upstream', () => {
+  it('lists each guard with its module and its upstream report', () => {
     const page = renderGuards();
     for (const name of names) expect(page).toContain(`## ${name}`);
     expect(page).toContain('Not reported');
