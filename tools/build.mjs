@@ -6,7 +6,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const quiet = process.argv.includes('--quiet');
+const isSilent = process.argv.includes('--quiet');
 const started = performance.now();
 
 /** The projects that the root tsconfig.json lists, as absolute paths. */
@@ -50,7 +50,7 @@ if (result.status !== 0) {
 for (const folder of folders) {
   const step = join(folder, 'build.mjs');
   if (!existsSync(step)) continue;
-  const { status } = spawnSync(process.execPath, [step, ...(quiet ? ['--quiet'] : [])], {
+  const { status } = spawnSync(process.execPath, [step, ...(isSilent ? ['--quiet'] : [])], {
     cwd: folder,
     stdio: 'inherit',
   });
@@ -59,5 +59,5 @@ for (const folder of folders) {
     process.exit(status ?? 1);
   }
 }
-if (!quiet)
+if (!isSilent)
   console.log(`build: ${folders.length} projects in ${((performance.now() - started) / 1000).toFixed(1)} s`);

@@ -18,14 +18,14 @@ const common = {
   enumsAsTypes: true,
   enumType: 'string-literal',
   useTypeImports: true,
-  // A scalar that nobody told about shows up as unknown, which is of no use until it is told.
+  // A scalar without a mapping is `unknown`, which the compiler rejects until it is mapped.
   defaultScalarType: 'unknown',
 };
 
 /**
- * A subgraph: `typeDefs.generated.ts` with the shared SDL merged in, and `types.generated.ts` with resolver
- * types. Mappers are exported from `<name of the .graphql file>.mappers.ts` beside it, as `<Type>Mapper`. The
- * context is `Context` of `src/context.ts`, or the common one where there is no such file.
+ * A subgraph: `typeDefs.generated.ts` with the shared SDL, and `types.generated.ts` with resolver types.
+ * Mappers are exported from `<name of the .graphql file>.mappers.ts` next to it, as `<Type>Mapper`. The
+ * context is `Context` of `src/context.ts`, or the common one if that file does not exist.
  */
 export function serverOutput({ folder, sdl }) {
   const hasContext = existsSync(join(root, folder, 'src/context.ts'));
@@ -106,7 +106,7 @@ export function packageFolders() {
     .sort();
 }
 
-/** A package's .graphql files, told apart by what is in them: a schema's words, or operations against one. */
+/** The .graphql files of a package by content: definitions of a schema, or operations. */
 function graphqlFiles(folder) {
   const found = { sdl: [], operations: [] };
   const names = readdirSync(join(root, folder, 'src'), { recursive: true });

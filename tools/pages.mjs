@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { extname, join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
-/** One text for all that is hashed by `add`, which is handed the hash. */
+/** One hash of all content that `add` adds to it. */
 export function fingerprintOf(add) {
   const hash = createHash('sha256').update(readFileSync(new URL(import.meta.url)));
   add(hash);
@@ -12,9 +12,8 @@ export function fingerprintOf(add) {
 }
 
 /**
- * Builds the pages of a package, unless they were built of the same: `make` is handed a folder beside the
- * target to build into, which is then moved into place, so that a gateway that runs meanwhile never sees half
- * of it.
+ * Builds the pages of a package unless their content is unchanged. `make` builds into a folder next to the
+ * target, which is then moved into place, so that a running gateway never sees a part of it.
  */
 export async function buildPages({ name, root, madeOf, make }) {
   const target = join(root, 'dist', 'static');
@@ -45,7 +44,10 @@ export async function buildPages({ name, root, madeOf, make }) {
 const compressible = new Set(['.js', '.css', '.json', '.svg', '.ttf', '.txt']);
 const smallestBytes = 1024;
 
-/** Puts a compressed form of each file next to it, so that no request has to wait for one. Brotli at level 9: level 11 takes ten times as long. */
+/**
+ * Puts a compressed form of each file next to it, so that no request has to wait for one. Brotli at level 9:
+ * level 11 takes ten times as long.
+ */
 function compress(folder) {
   for (const name of readdirSync(folder, { recursive: true })) {
     if (!compressible.has(extname(name))) continue;

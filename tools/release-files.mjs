@@ -2,7 +2,7 @@
 
 const semver = /^(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?$/;
 
-/** Whether `version` is a semantic version later than `current`. */
+/** True if `version` is a semantic version later than `current`. */
 export function isNewer(version, current) {
   const next = semver.exec(version);
   const now = semver.exec(current);

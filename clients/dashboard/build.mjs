@@ -1,5 +1,5 @@
-// Builds the pages into dist/static with Vite, from npm packages alone: no page loads anything from another host. Nothing is done while
-// what they are made of has not changed.
+// Builds the pages into dist/static with Vite, from npm packages alone: no page loads anything from another
+// host. Nothing is done while what they are made of has not changed.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,10 @@ import { buildPages, fingerprintOf } from '../../tools/pages.mjs';
 const root = dirname(fileURLToPath(import.meta.url));
 const lock = join(root, '..', '..', 'package-lock.json');
 
-/** Of their sources, the packages of the house that they use, and the versions of all others. */
+/**
+ * Content that the pages depend on: their sources, the packages of this repository that they use, and
+ * versions of all others.
+ */
 const madeOf = fingerprintOf((hash) => {
   hash.update(readFileSync(fileURLToPath(import.meta.url)));
   for (const folder of ['src', '../../lib/errors/src', '../../lib/retry/src'].map((path) =>

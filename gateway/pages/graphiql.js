@@ -16,7 +16,7 @@ window.MonacoEnvironment = {
 const endpoint = `${location.origin}/graphql`;
 const keptToken = 'rhizome:token';
 
-/** What the address says behind its `#`: a token and a first document. Neither is sent to anybody by the browser. */
+/** Token and first document behind the `#` of the address. The browser sends neither to a server. */
 function readFragment() {
   const given = new window.URLSearchParams(location.hash.slice(1));
   const token = given.get('token');

@@ -1,7 +1,8 @@
-// A panel of GraphiQL that shows how the gateway ran the last operation: its plan as a tree, with times as bars.
+// A panel of GraphiQL that shows how the gateway ran the last operation: its plan as a tree, with times as
+// bars.
 import { createElement as h, useSyncExternalStore } from 'react';
 
-/** What the panel shows: whether plans are asked for, and the last one. */
+/** State of the panel: whether plans are requested, and the latest one. */
 export class PlanStore {
   #state = { isOn: false, plan: undefined };
   #listeners = new Set();

@@ -19,7 +19,7 @@ const source = 'subgraphs/core/src';
 const direction =
   'composition → */graphql → events, hardware → workers → scheduler → tasks → jobs → queues, shares, experiments → gpus → shared';
 
-/** What no domain may import: the parts that know all domains. */
+/** Modules that no domain may import: those that know all domains. */
 const roots = [`${source}/*.ts`, `${source}/composition/**`];
 
 /** Files of a folder without its GraphQL layer. */

@@ -46,4 +46,4 @@ export const notUsed = [
 ];
 
 /** First words that make a description a clause instead of a noun phrase or a sentence. */
-export const notFirst = /^(?:what|whether|who|whom|whose|why|how|those|that)\b/i;
+export const notFirst = /^(?:what|whether|who|whom|whose|why|how|those|that)\b/i; // cspell:ignore whom

@@ -5,7 +5,7 @@ import { type Failure, ofGraphql, tokenCodes } from '../live/failure.js';
 import { follow, type OpenStream } from '../live/resuming.js';
 import { ConnectionState } from './connection-state.js';
 
-/** How the page speaks with the gateway. */
+/** Access of the page to the gateway. */
 export interface Api {
   readonly client: Client;
   readonly connection: ConnectionState;
@@ -13,7 +13,7 @@ export interface Api {
   close(): void;
 }
 
-/** What an API is made of. */
+/** Options of an API. */
 export interface ApiOptions {
   /** Where the page came from, as `http://host:4000`. */
   readonly origin: string;
@@ -26,7 +26,7 @@ const keepAliveMs = 10_000;
 const pongTimeoutMs = 5000;
 const normalClosure = 1000;
 
-/** Queries over HTTP; streams over one socket, opened again by the rules of the house. */
+/** Queries over HTTP, and streams over one WebSocket that reconnects with the usual back-off. */
 export function createApi({ origin, token, onTokenRefused }: ApiOptions): Api {
   const url = `${origin}/graphql`;
   const connection = new ConnectionState();
@@ -96,7 +96,7 @@ const streamOf =
       },
     );
 
-/** Whether a message is the first of a stream that was opened without a past; it travels beside the data. */
+/** True if a message is the first of a stream that started without a past; sent in addition to the data. */
 export interface LiveExtensions {
   readonly isFirst?: boolean;
 }

@@ -1,7 +1,7 @@
-/** Whether the page hears from the gateway; `still` where it follows nothing that could move. */
+/** Connection of the page to the gateway; `still` if it has no open streams. */
 export type Connection = 'connecting' | 'live' | 'away' | 'still';
 
-/** The state of the connection, for whoever shows it. */
+/** State of the connection, for display. */
 export class ConnectionState {
   #current: Connection = 'connecting';
   readonly #listeners = new Set<() => void>();

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useRef, useState } from 'react';
 import { useClient } from 'urql';
 import { failureOfQuery } from './api.js';
 
-/** What a query gave last. */
+/** Latest result of a query. */
 export interface Fresh<Data> {
   readonly data: Data | undefined;
   readonly failure: string | null;
@@ -15,8 +15,8 @@ export interface Fresh<Data> {
 const refreshDelayMs = 700;
 
 /**
- * The answer of a query, asked again whenever a stream says that something changed, and by itself after a failure that may pass. What was shown
- * stays until the next answer.
+ * The answer of a query, asked again whenever a stream says that something changed, and by itself after a
+ * failure that may pass. What was shown stays until the next answer.
  */
 export function useFresh<Data, Variables extends Record<string, unknown>>(
   document: TypedDocumentNode<Data, Variables>,

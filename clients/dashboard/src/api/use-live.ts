@@ -3,16 +3,16 @@ import { useEffect, useRef, useState } from 'react';
 import { useClient } from 'urql';
 import type { LiveExtensions } from './api.js';
 
-/** What a live view shows. */
+/** State of a live view. */
 export interface Live<State> {
   readonly state: State;
-  /** Why there is no more; null while there is. */
+  /** Reason why the stream ended; null while it is open. */
   readonly failure: string | null;
 }
 
 /**
- * Folds the messages of a stream into a state. `isFirst`: the message begins a stream anew, so what was there before is replaced, not
- * added to. A null document waits.
+ * Folds the messages of a stream into a state. With `isFirst`, the message starts the stream again and
+ * replaces the previous state. A null document waits.
  */
 export function useLive<Data, Variables extends Record<string, unknown>, State>(
   document: TypedDocumentNode<Data, Variables> | null,

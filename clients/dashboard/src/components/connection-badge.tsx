@@ -3,7 +3,7 @@ import type { ConnectionState } from '../api/connection-state.js';
 
 const words = { connecting: 'connecting…', live: 'live', away: 'reconnecting…', still: 'at rest' } as const;
 
-/** Whether what is shown moves. */
+/** Shows whether the page is live. */
 export function ConnectionBadge({ connection }: { connection: ConnectionState }) {
   const now = useSyncExternalStore(connection.subscribe, connection.get);
   return (

@@ -8,7 +8,7 @@ const columns = ['Job', 'Experiment', 'State', 'Attempt', 'Worker'] as const;
 
 /** Jobs, a line each. */
 export function JobTable({ jobs, label }: { jobs: readonly JobLineFragment[]; label: string }) {
-  if (jobs.length === 0) return <p className="quiet">no jobs</p>;
+  if (jobs.length === 0) return <p className="muted">no jobs</p>;
   return (
     <Table label={label} columns={columns}>
       {jobs.map((job) => (

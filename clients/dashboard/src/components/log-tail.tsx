@@ -35,7 +35,7 @@ async function readLog(client: Client, id: string): Promise<ReadLog> {
   }
 }
 
-/** A log, or the word that the stream began anew without its past. */
+/** A log, or a note that the stream started again without its past. */
 type FollowedLog = ShownLog & { readonly isLost?: boolean };
 
 /** The end of a job's log, as it is written; through all attempts. */
@@ -71,7 +71,7 @@ export function LogTail({ jobId }: { jobId: string }) {
     };
   }, [client, jobId, round]);
   if (failure !== null) return <FailureNote failures={[failure]} />;
-  if (read === null) return <p className="quiet">reading…</p>;
+  if (read === null) return <p className="muted">reading…</p>;
   return (
     <LiveTail key={round} jobId={jobId} read={read} onPastLost={() => setRound((before) => before + 1)} />
   );
@@ -113,7 +113,7 @@ function LogText({ log }: { log: ShownLog }) {
   return (
     <>
       {log.isCut && (
-        <p className="quiet">
+        <p className="muted">
           Only the end is shown here; <code>rhizome logs</code> gives all of it.
         </p>
       )}
@@ -133,7 +133,7 @@ function LogText({ log }: { log: ShownLog }) {
           </span>
         ))}
       </pre>
-      <p className="quiet">
+      <p className="muted">
         {log.attempt > 0 ? `attempt ${log.attempt}; ` : ''}
         {log.isComplete ? endWord(log) : 'as it is written'}
       </p>

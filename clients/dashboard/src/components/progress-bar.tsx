@@ -1,4 +1,4 @@
-/** How much of something has ended, and how much of that well. */
+/** Fraction that has ended, and fraction of that which succeeded. */
 export function ProgressBar({ finished, ended, label }: { finished: number; ended: number; label: string }) {
   const percent = (part: number): string => `${Math.round(part * 1000) / 10}%`;
   return (

@@ -16,7 +16,7 @@ export function StateTiles({ counts, label }: { counts: ReadonlyMap<string, numb
           <State state={state} />
         </li>
       ))}
-      {shown.length === 0 && <li className="quiet">no jobs</li>}
+      {shown.length === 0 && <li className="muted">no jobs</li>}
     </ul>
   );
 }

@@ -1,6 +1,9 @@
 import type { ReactNode } from 'react';
 
-/** A table under the words of its columns. It is wider than a narrow screen: then it moves by itself, and the page stays. */
+/**
+ * A table under the words of its columns. It is wider than a narrow screen: then it moves by itself, and the
+ * page stays.
+ */
 export function Table({
   label,
   columns,

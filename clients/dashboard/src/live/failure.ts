@@ -1,10 +1,10 @@
 import { lookUp, type Retry } from '@rhizome/errors';
 
-/** Why a stream or a request failed, in the catalogue's words. */
+/** Reason why a stream or request failed, as in the error catalogue. */
 export interface Failure {
   readonly code: string;
   readonly message: string;
-  /** Whether the same may succeed when it is tried again. */
+  /** True if a retry may succeed. */
   readonly retry: Retry;
 }
 
@@ -15,7 +15,10 @@ interface GraphqlError {
 
 const forbidden = new Set([4401, 4403]);
 
-/** A failure from whatever a socket's library throws: errors of the API, the close of the socket, or a fault of the connection. */
+/**
+ * A failure from whatever a socket's library throws: errors of the API, the close of the socket, or a fault
+ * of the connection.
+ */
 export function failureOf(thrown: unknown): Failure {
   if (Array.isArray(thrown) && thrown.length > 0) return ofGraphql(thrown[0] as GraphqlError);
   const { code, reason, message } = (thrown ?? {}) as { code?: unknown; reason?: unknown; message?: unknown };
@@ -27,9 +30,9 @@ export function failureOf(thrown: unknown): Failure {
 /** An error of the API. */
 export function ofGraphql({ message, extensions = {} }: GraphqlError): Failure {
   const code = typeof extensions['code'] === 'string' ? extensions['code'] : 'INTERNAL_SERVER_ERROR';
-  const told = extensions['retry'];
+  const given = extensions['retry'];
   const retry =
-    told === 'never' || told === 'later' || told === 'now' ? told : (lookUp(code)?.retry ?? 'never');
+    given === 'never' || given === 'later' || given === 'now' ? given : (lookUp(code)?.retry ?? 'never');
   return { code, message, retry };
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { failureOf } from './failure.js';
 import { follow, type LiveResult, type StreamStatus } from './resuming.js';
 
@@ -7,7 +7,7 @@ type Sink = Parameters<Parameters<typeof follow>[0]['open']>[1];
 /** A stream whose other end is the test; waits are taken when the test says so. */
 function followed(isResumable = true, variables: Readonly<Record<string, unknown>> = { id: 'x' }) {
   const opened: { variables: Readonly<Record<string, unknown>>; sink: Sink; isClosed: boolean }[] = [];
-  const told: unknown[] = [];
+  const received: unknown[] = [];
   const waits: { action: () => void; ms: number }[] = [];
   const statuses: StreamStatus[] = [];
   const stop = follow({
@@ -25,9 +25,9 @@ function followed(isResumable = true, variables: Readonly<Record<string, unknown
       return () => waits.splice(waits.indexOf(wait), 1);
     },
     sink: {
-      data: (data, isFirst) => told.push([data, isFirst]),
+      data: (data, isFirst) => received.push([data, isFirst]),
       status: (status) => statuses.push(status),
-      end: (failure) => told.push(['end', failure?.code ?? null]),
+      end: (failure) => received.push(['end', failure?.code ?? null]),
     },
   });
   const last = () => {
@@ -35,7 +35,7 @@ function followed(isResumable = true, variables: Readonly<Record<string, unknown
     if (!stream) throw new Error('no stream was opened');
     return stream;
   };
-  return { opened, told, waits, statuses, stop, last, goOn: () => waits.shift()?.action() };
+  return { opened, received, waits, statuses, stop, last, goOn: () => waits.shift()?.action() };
 }
 
 const message = (cursor: string): LiveResult => ({ data: { changed: { cursor } } });
@@ -43,42 +43,42 @@ const gone = { code: 1006, reason: '' };
 const error = (code: string, retry = 'never') => [{ message: code, extensions: { code, retry } }];
 
 describe('a stream that can be resumed', () => {
-  test('goes on after its last cursor, and what it brings is not the first again', () => {
-    const { last, told, goOn, opened } = followed();
+  it('goes on after its last cursor, and what it brings is not the first again', () => {
+    const { last, received, goOn, opened } = followed();
     last().sink.next(message('a'));
     last().sink.next(message('b'));
     last().sink.error(gone);
     goOn();
     expect(opened.map(({ variables }) => variables)).toEqual([{ id: 'x' }, { id: 'x', after: 'b' }]);
     last().sink.next(message('c'));
-    expect(told).toEqual([
+    expect(received).toEqual([
       [{ changed: { cursor: 'a' } }, true],
       [{ changed: { cursor: 'b' } }, false],
       [{ changed: { cursor: 'c' } }, false],
     ]);
   });
 
-  test('whose past is lost begins anew at once, and says so', () => {
-    const { last, told, goOn, waits } = followed();
+  it('starts again at once without its past, and says so', () => {
+    const { last, received, goOn, waits } = followed();
     last().sink.next(message('a'));
     last().sink.error(error('CURSOR_EXPIRED'));
     expect(waits.map(({ ms }) => ms)).toEqual([0]);
     goOn();
     expect(last().variables).toEqual({ id: 'x' });
     last().sink.next(message('z'));
-    expect(told.at(-1)).toEqual([{ changed: { cursor: 'z' } }, true]);
+    expect(received.at(-1)).toEqual([{ changed: { cursor: 'z' } }, true]);
   });
 });
 
 describe('a stream that is opened after a cursor', () => {
-  test('goes on with what its caller knows, until the past is lost', () => {
-    const { last, told, goOn } = followed(true, { id: 'x', after: 'c' });
+  it('goes on with what its caller knows, until the past is lost', () => {
+    const { last, received, goOn } = followed(true, { id: 'x', after: 'c' });
     last().sink.next(message('d'));
     last().sink.error(error('CURSOR_EXPIRED'));
     goOn();
     expect(last().variables).toEqual({ id: 'x' });
     last().sink.next(message('z'));
-    expect(told).toEqual([
+    expect(received).toEqual([
       [{ changed: { cursor: 'd' } }, false],
       [{ changed: { cursor: 'z' } }, true],
     ]);
@@ -86,19 +86,19 @@ describe('a stream that is opened after a cursor', () => {
 });
 
 describe('a stream that cannot be resumed', () => {
-  test('begins anew, and its first message replaces what was there', () => {
-    const { last, told, goOn } = followed(false);
+  it('starts again, and its first message replaces the previous state', () => {
+    const { last, received, goOn } = followed(false);
     last().sink.next(message('a'));
     last().sink.error(gone);
     goOn();
     expect(last().variables).toEqual({ id: 'x' });
     last().sink.next(message('b'));
-    expect(told.at(-1)).toEqual([{ changed: { cursor: 'b' } }, true]);
+    expect(received.at(-1)).toEqual([{ changed: { cursor: 'b' } }, true]);
   });
 });
 
 describe('any stream', () => {
-  test('waits longer each time, until a message comes', () => {
+  it('waits longer each time, until a message comes', () => {
     const { last, goOn, waits, statuses } = followed();
     const seen: number[] = [];
     for (let attempt = 0; attempt < 4; attempt += 1) {
@@ -113,47 +113,47 @@ describe('any stream', () => {
     expect(waits[0]?.ms).toBe(50);
   });
 
-  test.each([
+  it.each([
     ['an error of the API', error('FORBIDDEN'), 'FORBIDDEN'],
     ['the end of its token', { code: 4403, reason: 'TOKEN_EXPIRED' }, 'TOKEN_EXPIRED'],
     ['a token that is none', { code: 4401, reason: 'Unauthorized' }, 'UNAUTHENTICATED'],
   ])('ends for good with %s', (_what, thrown, code) => {
-    const { last, told, waits } = followed();
+    const { last, received, waits } = followed();
     last().sink.error(thrown);
-    expect([told, waits]).toEqual([[['end', code]], []]);
+    expect([received, waits]).toEqual([[['end', code]], []]);
   });
 
-  test('a message that is nothing but an error is its failure', () => {
+  it('fails with the error of a message without data', () => {
     const { last, waits } = followed();
     last().sink.next({ data: { changed: null }, errors: error('SERVICE_UNAVAILABLE', 'later') });
     expect(waits).toHaveLength(1);
     expect(last().isClosed).toBe(true);
   });
 
-  test('that is stopped opens no more, and late messages are not told', () => {
-    const { last, told, stop, waits, opened } = followed();
+  it('opens nothing after it was stopped, and ignores late messages', () => {
+    const { last, received, stop, waits, opened } = followed();
     last().sink.error(gone);
     stop();
     expect(waits).toEqual([]);
     last().sink.next(message('late'));
-    expect([told, opened.length]).toEqual([[], 1]);
+    expect([received, opened.length]).toEqual([[], 1]);
   });
 
-  test('late messages of a stream that was given up are not told', () => {
-    const { opened, told, goOn } = followed();
+  it('ignores late messages of an abandoned stream', () => {
+    const { opened, received, goOn } = followed();
     opened[0]?.sink.error(gone);
     goOn();
     opened[0]?.sink.next(message('late'));
-    expect(told).toEqual([]);
+    expect(received).toEqual([]);
   });
 
-  test('ends when there is no more to tell', () => {
-    const { last, told } = followed();
+  it('ends when the stream is complete', () => {
+    const { last, received } = followed();
     last().sink.complete();
-    expect(told).toEqual([['end', null]]);
+    expect(received).toEqual([['end', null]]);
   });
 });
 
-test('a fault of the connection may pass', () => {
+it('reports a connection error as temporary', () => {
   expect(failureOf(new Error('refused'))).toMatchObject({ code: 'SERVICE_UNAVAILABLE', retry: 'later' });
 });

@@ -10,7 +10,7 @@ export interface LiveResult {
   }[];
 }
 
-/** What opens one stream and never tries again by itself. Returns how to close it. */
+/** Opens one stream without any retry. Returns a function that closes it. */
 export type OpenStream = (
   variables: Readonly<Record<string, unknown>>,
   sink: {
@@ -20,20 +20,20 @@ export type OpenStream = (
   },
 ) => () => void;
 
-/** What is told of a stream. */
+/** Callbacks of a stream. */
 export interface LiveSink {
   /**
-   * A message. `isFirst`: the first one since the stream was opened anew without its past: what it shows replaces what was shown before.
-   * After a resume it is false, since nothing was missed.
+   * Called for a message. `isFirst` is true for the first message of a stream that started again without its
+   * past; it replaces the previous state. After a resume it is false, because nothing was missed.
    */
   readonly data: (data: Readonly<Record<string, unknown>>, isFirst: boolean) => void;
   /** It is open, or will be opened again after a wait. */
   readonly status: (status: StreamStatus) => void;
-  /** It ended for good, with a failure that no further try would mend, or (null) because there is no more to tell. */
+  /** Called at the end, with a failure that a retry would not fix, or with null if the stream is complete. */
   readonly end: (failure: Failure | null) => void;
 }
 
-/** How a stream stands. */
+/** State of a stream. */
 export type StreamStatus =
   | { readonly kind: 'open' }
   | {
@@ -43,11 +43,11 @@ export type StreamStatus =
       readonly failure: Failure;
     };
 
-/** What a stream is followed with. */
+/** Options of a followed stream. */
 export interface FollowOptions {
   readonly open: OpenStream;
   readonly variables: Readonly<Record<string, unknown>>;
-  /** Whether the operation takes the last cursor as `after`. */
+  /** True if the operation takes the last cursor as `after`. */
   readonly isResumable: boolean;
   readonly backoff?: BackoffOptions;
   /** Calls back later; returns how to prevent it. */
@@ -56,8 +56,8 @@ export interface FollowOptions {
 }
 
 /**
- * Follows a stream: opened again after its last cursor whenever it breaks, with pauses that grow. Where the past is lost it begins anew and says
- * so with the first message. Returns how to stop.
+ * Follows a stream: opens it again after its last cursor whenever it breaks, with growing pauses. If the past
+ * is lost, the stream starts again and its first message says so. Returns a function that stops it.
  */
 export function follow(options: FollowOptions): () => void {
   const { open, variables, isResumable, backoff, later, sink } = options;
@@ -96,7 +96,7 @@ export function follow(options: FollowOptions): () => void {
     });
   };
 
-  /** A message without data is the stream's failure; errors beside data are the message's own. */
+  /** A message without data is a failure of the stream; errors next to data belong to the message. */
   const take = ({ data, errors }: LiveResult): Failure | undefined => {
     if (!data || Object.values(data).every((value) => value === null)) {
       const [error] = errors ?? [];

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { CountsSubscription, LogMovesSubscription } from '../operations.generated.js';
 import { byState, foldCounts } from './counts.js';
 import { emptyLog, foldLog, readable } from './log.js';
@@ -16,7 +16,7 @@ const count = (state: Count['state'], number: number, change: Partial<Count> = {
 const counts = (...all: Count[]): CountsSubscription => ({ jobCountsChanged: { cursor: 'c', counts: all } });
 
 describe('counts', () => {
-  test('of messages replace those of the same key; a first message replaces all', () => {
+  it('replaces jobs with the same key, and everything on a first message', () => {
     let now = foldCounts(
       new Map(),
       counts(count('PENDING', 3), count('RUNNING', 2, { queueName: 'q' })),
@@ -36,26 +36,26 @@ const log = (attempt: number, cursors: string[], isComplete = false): LogMovesSu
 const texts = (shown: typeof emptyLog): string[] => shown.chunks.map(({ text }) => text);
 
 describe('a log', () => {
-  test('grows, and shows nothing twice', () => {
+  it('grows, and shows nothing twice', () => {
     let shown = foldLog(emptyLog, log(1, ['a', 'b']));
     shown = foldLog(shown, log(1, ['b', 'c']));
     expect(texts(shown)).toEqual(['a', 'b', 'c']);
   });
 
-  test('begins anew with another attempt, and ignores what is late of an older one', () => {
+  it('starts again with another attempt, and ignores late chunks of an older one', () => {
     let shown = foldLog(emptyLog, log(1, ['a']));
     shown = foldLog(shown, log(2, ['x']));
     shown = foldLog(shown, log(1, ['b']));
     expect([shown.attempt, texts(shown)]).toEqual([2, ['x']]);
   });
 
-  test('keeps its end', () => {
+  it('keeps its end', () => {
     const many = Array.from({ length: 2500 }, (_, index) => String(index));
     expect(texts(foldLog(emptyLog, log(1, many))).at(0)).toBe('500');
     expect(foldLog(emptyLog, log(1, [], true)).isComplete).toBe(true);
   });
 
-  test('of large chunks keeps its end as well, says that there is more before it, and forgets that with a new attempt', () => {
+  it('keeps the end of large chunks, marks that more precedes it, and clears the mark with a new attempt', () => {
     const large = (cursor: string): LogMovesSubscription => ({
       jobLogAppended: {
         cursor,
@@ -75,13 +75,13 @@ describe('a log', () => {
     expect(foldLog(shown, log(2, ['x']))).toMatchObject({ isCut: false });
   });
 
-  test.each([
+  it.each([
     ['plain\n', 'plain\n'],
     ['\u001b[1;31mred\u001b[0m', 'red'],
     ['\u001b]0;a title\u0007text', 'text'],
     ['10 %\r20 %\r\n', '10 %\n20 %\r\n'],
     ['x\u001b[2K\u001b[1Gy', 'xy'],
-  ])('%j is shown as %j', (text, shown) => {
+  ])('shows %j as %j', (text, shown) => {
     expect(readable(text)).toBe(shown);
   });
 });

@@ -23,7 +23,7 @@ export function JobPage({ id }: { id: string }) {
   const moves = useLive(JobMovesDocument, { id }, take, null);
   const page = useFresh(JobPageDocument, { id });
   const { refresh } = page;
-  // Also after the opening message: what happened before it is read, what comes after it is told.
+  // Also after the opening message: earlier changes are read, later ones arrive as events.
   useEffect(() => refresh(), [moves.state, refresh]);
   const job = page.data?.job;
   if (job === null)

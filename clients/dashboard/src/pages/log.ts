@@ -6,7 +6,7 @@ export interface ShownLog {
   /** The attempt whose output stands last. */
   readonly attempt: number;
   readonly isComplete: boolean;
-  /** Whether there is more before what is shown. */
+  /** True if output precedes the shown part. */
   readonly isCut: boolean;
 }
 
@@ -18,7 +18,10 @@ const maxChunks = 2000;
 /** Characters on the page at most: a browser that lays out all of a log of many mebibytes stands still. */
 const maxCharacters = 500_000;
 
-/** The log after a message. The output of a new attempt begins anew; chunks that stand there already are not shown twice. */
+/**
+ * The log after a message. Output of a new attempt replaces it; chunks that are already shown are not added
+ * again.
+ */
 export function foldLog(before: ShownLog, { jobLogAppended }: LogMovesSubscription): ShownLog {
   if (!jobLogAppended.event) return before;
   const { attempt, chunks, isComplete } = jobLogAppended.event;
@@ -36,7 +39,7 @@ export function foldLog(before: ShownLog, { jobLogAppended }: LogMovesSubscripti
   };
 }
 
-/** The newest chunks that there is room for; the last one in any case. */
+/** Latest chunks that fit; always at least one. */
 function endOf(chunks: readonly LogChunkFragment[]): readonly LogChunkFragment[] {
   let first = Math.max(0, chunks.length - maxChunks);
   let characters = 0;
@@ -51,7 +54,10 @@ function endOf(chunks: readonly LogChunkFragment[]): readonly LogChunkFragment[]
 // eslint-disable-next-line no-control-regex -- that is what is looked for
 const terminalCodes = /\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\))/g;
 
-/** Text as it can be read on a page: without a terminal's codes, and with what overwrites a line on a line of its own. */
+/**
+ * Text as it can be read on a page: without a terminal's codes, and with what overwrites a line on a line of
+ * its own.
+ */
 export function readable(text: string): string {
   return text.replace(terminalCodes, '').replace(/\r(?!\n|$)/g, '\n');
 }

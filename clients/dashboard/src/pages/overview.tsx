@@ -35,7 +35,7 @@ export function OverviewPage() {
   }, [counts.state, refreshTasks, refreshJobs]);
   return (
     <>
-      <Title isQuiet>Overview</Title>
+      <Title isHidden>Overview</Title>
       <FailureNote failures={[counts.failure, tasks.failure, jobs.failure]} />
       <section>
         <h2>Jobs by state</h2>
@@ -57,7 +57,7 @@ export function OverviewPage() {
 const taskColumns = ['Task', 'Experiment', 'State', 'Progress', 'Ended', 'Jobs'] as const;
 
 function TaskTable({ tasks }: { tasks: LatestTasksQuery['tasks']['nodes'] }) {
-  if (tasks.length === 0) return <p className="quiet">no tasks</p>;
+  if (tasks.length === 0) return <p className="muted">no tasks</p>;
   return (
     <Table label="Latest tasks" columns={taskColumns}>
       {tasks.map(({ id, name, state, experiment, progress }) => (

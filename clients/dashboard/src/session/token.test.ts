@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { dropToken, keepToken, takeToken, type TokenPlace } from './token.js';
 
 function place(hash: string, kept: Record<string, string> = {}) {
@@ -17,28 +17,28 @@ function place(hash: string, kept: Record<string, string> = {}) {
 }
 
 describe('the token', () => {
-  test('behind the # is taken, kept for the tab, and removed from the address', () => {
+  it('takes a token from behind the #, keeps it for the tab, and removes it from the address', () => {
     const { place: given, addresses } = place('#token=abc');
     expect(takeToken(given)).toBe('abc');
     expect(addresses).toEqual(['/jobs/x']);
     expect(takeToken({ ...given, location: { ...given.location, hash: '' } })).toBe('abc');
   });
 
-  test('that was kept is found, and gone when it was dropped', () => {
+  it('finds a kept token until it is dropped', () => {
     const { place: given } = place('', { 'rhizome:token': 'old' });
     expect(takeToken(given)).toBe('old');
     dropToken(given.storage);
     expect(takeToken(given)).toBeNull();
   });
 
-  test.each([
+  it.each([
     ['abc', 'abc'],
     ['  abc\n', 'abc'],
     ['Bearer abc', 'abc'],
     ['authorization: Bearer abc', 'abc'],
     ['', null],
     ['two words', null],
-  ])('pasted as %j is %j', (text, token) => {
+  ])('accepts %j as %j', (text, token) => {
     const { place: given, kept } = place('');
     expect(keepToken(text, given.storage)).toBe(token);
     expect(kept['rhizome:token']).toBe(token ?? undefined);

@@ -1,7 +1,7 @@
 /** The token of this tab. It is kept for the session of the tab alone, and never sent in an address. */
 const key = 'rhizome:token';
 
-/** What of the browser is used. */
+/** Parts of the browser that are used. */
 export interface TokenPlace {
   readonly storage: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
   readonly location: Pick<Location, 'hash' | 'pathname' | 'search'>;
@@ -9,8 +9,8 @@ export interface TokenPlace {
 }
 
 /**
- * The token behind the address's `#`, or the one that this tab has been given before; null when there is none. The address is cleared at
- * once: neither the history nor a copy of it keeps the token.
+ * The token behind the address's `#`, or the one that this tab has been given before; null when there is
+ * none. The address is cleared at once: neither the history nor a copy of it keeps the token.
  */
 export function takeToken({ storage, location, history }: TokenPlace): string | null {
   const given = new URLSearchParams(location.hash.slice(1)).get('token');
@@ -22,7 +22,10 @@ export function takeToken({ storage, location, history }: TokenPlace): string | 
   return storage.getItem(key);
 }
 
-/** Keeps a token that was pasted; people paste it with its scheme, too. @returns the token alone, or null when there is none in it */
+/**
+ * Keeps a token that was pasted; people paste it with its scheme, too. @returns the token alone, or null when
+ * there is none in it
+ */
 export function keepToken(text: string, storage: TokenPlace['storage']): string | null {
   const token = text.trim().replace(/^(authorization:\s*)?bearer\s+/i, '');
   if (token === '' || /\s/.test(token)) return null;
