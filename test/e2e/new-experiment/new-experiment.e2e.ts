@@ -65,7 +65,7 @@ async function startPlayground(data: string): Promise<PlaygroundFile> {
     cwd: copy,
   });
   leftovers.defer('the playground of the copy', () => playground.kill('SIGINT'));
-  await playground.line(/playground ready/, 90_000);
+  await playground.line(/playground ready/, 300_000);
   return JSON.parse(readFileSync(join(data, 'playground.json'), 'utf8')) as PlaygroundFile;
 }
 
@@ -135,22 +135,17 @@ describe('the tutorial of a first experiment', () => {
     };
     await stream.next();
     const followed = untilSeeing();
-    type Noted = { noteBitternSeeing: { observation: object | null; userErrors: object[] } };
-    expect(await client.mutate(documentOf<Noted>(asked('note')), { id }, { idempotent: true })).toEqual({
-      noteBitternSeeing: { observation: { seeingArcseconds: 0.8 }, userErrors: [] },
+    type Recorded = { recordBitternSeeing: { observation: object | null; userErrors: object[] } };
+    expect(await client.mutate(documentOf<Recorded>(asked('record')), { id }, { idempotent: true })).toEqual({
+      recordBitternSeeing: { observation: { seeingArcseconds: 0.8 }, userErrors: [] },
     });
     expect(await waitFor('the seeing', followed, { deadlineMs: 30_000 })).toBe(0.8);
 
-    const read = async (): Promise<Seen['bittern']['observation']> =>
-      (await client.query(documentOf<Seen>(asked('read')), { id })).bittern.observation;
-    const complete = async (): Promise<Seen['bittern']['observation']> => {
-      for (;;) {
-        const seen = await read();
-        if (seen.state === 'COMPLETE') return seen;
-        await new Promise((resolve) => setTimeout(resolve, 200));
-      }
+    const complete = async (): Promise<Seen['bittern']['observation'] | null> => {
+      const { observation } = (await client.query(documentOf<Seen>(asked('read')), { id })).bittern;
+      return observation.state === 'COMPLETE' ? observation : null;
     };
-    const seen = await waitFor('the observation is complete', complete(), { deadlineMs: 120_000 });
+    const seen = await waitFor('the observation is complete', complete, { deadlineMs: 120_000 });
     expect(seen.seeingArcseconds).toBe(0.8);
     expect(seen.task?.jobs.nodes).toEqual(
       expect.arrayContaining([

@@ -79,14 +79,14 @@ it('tokens, keys and logs are for their owner alone', async () => {
 
 describe('the command line of the playground', () => {
   it.each([
-    [['--port', '70000'], /--port must be a whole number from 0 to 65535/],
-    [['--pilots', 'two'], /--pilots must be a whole number from 0 to 64/],
+    [['--port', '70000'], /--port: must be a whole number from 0 to 65535/],
+    [['--pilots', 'two'], /--pilots: must be a whole number from 0 to 64/],
     [['--transport', 'pigeon'], /Allowed choices are in-process, http/],
-    [['--once', '--no-tour'], /--once ends after the tour, so it cannot be combined with --no-tour/],
+    [['--once', '--no-tour'], /--once stops after the tour, so it cannot be combined with --no-tour/],
     [['--pilots', '0'], /--pilots 0 runs no jobs, so the tour would never end/],
     [['--gpus', 'real'], /Allowed choices are simulated, host/],
     [['--colour'], /unknown option '--colour'/],
-  ])('refuses %j, says what would be right, and starts nothing', async (args, message) => {
+  ])('rejects %j with the accepted values, and starts nothing', async (args, message) => {
     const data = await dataFolder();
     const playground = spawnPlayground('playground', ['--data', data, ...args]);
     expect(await playground.exited).toMatchObject({ code: 1 });

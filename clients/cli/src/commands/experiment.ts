@@ -54,24 +54,24 @@ async function makeNew(command: Command, world: World, name: string): Promise<Ex
     refuseSpelled(repository, names);
     const { stepsInRepository } = await import('../experiment/in-repository.js');
     await runSteps(stepsInRepository(repository, names), world.stderr, world.now);
-    tellNext(output, { name, folder: `experiments/${name}` }, [
-      'npm run playground                     it is started beside the others',
-      `experiments/${name}/src/schema.graphql   its words: begin there, then npm run generate && npm run compose`,
-      'docs/tutorials/first-experiment.md               a first field, mutation and subscription',
+    printNext(output, { name, folder: `experiments/${name}` }, [
+      'npm run playground                      starts it with the other experiments',
+      `experiments/${name}/src/schema.graphql  its schema: after a change, run npm run generate`,
+      'docs/tutorials/first-experiment.md      adds a field, a mutation and a subscription',
     ]);
     return exitCodes.ok;
   }
   const folder = resolve(world.cwd, standalone);
   const { stepsStandalone } = await import('../experiment/standalone.js');
   await runSteps(stepsStandalone(repository, names, folder), world.stderr, world.now);
-  tellNext(output, { name, folder }, [
+  printNext(output, { name, folder }, [
     `cd ${folder} && npm ci && npm test`,
-    'rhizome schema publish                  when its endpoint is up',
+    'rhizome schema publish                  after its endpoint started',
   ]);
   return exitCodes.ok;
 }
 
-function tellNext(
+function printNext(
   output: Output,
   made: { readonly name: string; readonly folder: string },
   next: readonly string[],

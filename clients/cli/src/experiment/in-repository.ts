@@ -38,9 +38,11 @@ export function stepsInRepository(repository: Repository, names: ExperimentNames
       title: 'format the renamed files',
       run: () => node('node_modules/prettier/bin/prettier.cjs', '--write', '--log-level', 'warn', folder),
     },
-    { title: 'generate its types', run: () => node('tools/generate.mjs', names.name) },
+    {
+      title: 'generate its types and compose the supergraph',
+      run: () => node('tools/generate.mjs', names.name),
+    },
     { title: 'build', run: () => node('tools/build.mjs', '--quiet') },
-    { title: 'compose the supergraph', run: () => node('schema/dist/bin.js') },
   ];
 }
 
