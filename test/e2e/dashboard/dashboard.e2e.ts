@@ -11,10 +11,10 @@ import { experiment, jobInput, submit } from '../system/jobs.js';
 import { startPilot } from '../system/pilots.js';
 import { type ServiceSystem, startServices } from '../system/service-system.js';
 
-jest.setTimeout(240_000);
+jest.setTimeout(600_000);
 
-/** Expected time for a change to appear: three times the usual time on an idle machine. */
-const soon = { timeout: 30_000 };
+/** Limit for a change to appear; generous, because machines differ and are shared. */
+const soon = { timeout: 120_000 };
 
 let system: ServiceSystem;
 let browser: Browser;

@@ -41,7 +41,7 @@ async function open(url: string): Promise<{ readonly page: Page; readonly faults
   page.on('requestfailed', (request) => faults.push(`${request.url()}: ${request.failure()?.errorText}`));
   const answer = await page.goto(url, { waitUntil: 'load' });
   expect(answer?.status()).toBe(200);
-  await page.locator('.graphiql-query-editor .view-lines').waitFor({ timeout: 60_000 });
+  await page.locator('.graphiql-query-editor .view-lines').waitFor({ timeout: 120_000 });
   return { page, faults };
 }
 
@@ -55,14 +55,14 @@ async function type(page: Page, editor: string, text: string): Promise<void> {
 
 describe('GraphiQL', () => {
   it('runs a query through the link that the playground prints', async () => {
-    const [, link = ''] = await system.process.line(/GraphiQL +(http\S+)/, 1_000);
+    const [, link = ''] = await system.process.line(/GraphiQL +(http\S+)/, 10_000);
     const { page, faults } = await open(link);
     // The token is not left in the address, where it would be copied or kept.
     expect(page.url()).toBe(system.file.graphiql);
     await type(page, '.graphiql-query-editor', '{ viewer { subject kind } }');
     await page.getByRole('button', { name: /Execute/ }).click();
     const answer = page.locator('.result-window');
-    await answer.getByText('newcomer@playground').waitFor({ timeout: 30_000 });
+    await answer.getByText('newcomer@playground').waitFor({ timeout: 120_000 });
     expect(await answer.innerText()).toContain('HUMAN');
     expect(faults).toEqual([]);
   });
@@ -74,7 +74,7 @@ describe('GraphiQL', () => {
     await type(page, '.graphiql-editor-tool', JSON.stringify(headers));
     await type(page, '.graphiql-query-editor', '{ viewer { subject } }');
     await page.getByRole('button', { name: /Execute/ }).click();
-    await page.locator('.result-window').getByText('reader@playground').waitFor({ timeout: 30_000 });
+    await page.locator('.result-window').getByText('reader@playground').waitFor({ timeout: 120_000 });
   });
 
   it('shows the messages of a subscription', async () => {
@@ -84,9 +84,9 @@ describe('GraphiQL', () => {
     const { page } = await open(`${system.file.graphiql}#token=${system.file.token}&query=${query}`);
     await page.getByRole('button', { name: /Execute/ }).click();
     const answer = page.locator('.result-window');
-    await answer.getByText('cursor').waitFor({ timeout: 30_000 });
+    await answer.getByText('cursor').waitFor({ timeout: 120_000 });
     await submit(system.api(), [{ name: 'seen in the browser' }]);
-    await answer.getByText('seen in the browser').waitFor({ timeout: 30_000 });
+    await answer.getByText('seen in the browser').waitFor({ timeout: 120_000 });
   });
 
   it('shows the plan of an operation with its times on request', async () => {
@@ -98,7 +98,7 @@ describe('GraphiQL', () => {
     await panel.getByRole('checkbox').check();
     await execute.click();
     const steps = panel.locator('.plan-step');
-    await steps.first().waitFor({ timeout: 30_000 });
+    await steps.first().waitFor({ timeout: 120_000 });
     const subgraphs = await steps.evaluateAll((found) =>
       found.map((step) => step.getAttribute('data-subgraph')),
     );
@@ -110,7 +110,7 @@ describe('GraphiQL', () => {
     await panel.getByRole('checkbox').uncheck();
     await execute.click();
     const result = page.locator('.result-window').getByText('"plan"');
-    await result.waitFor({ state: 'detached', timeout: 30_000 });
+    await result.waitFor({ state: 'detached', timeout: 120_000 });
     expect(faults).toEqual([]);
   });
 
@@ -120,7 +120,7 @@ describe('GraphiQL', () => {
     await page.getByRole('button', { name: /Show Plan/ }).click();
     await page.locator('.plan-panel').getByRole('checkbox').check();
     await page.getByRole('button', { name: /Execute/ }).click();
-    await page.locator('.plan-panel').getByText('may not operation:trace').waitFor({ timeout: 30_000 });
+    await page.locator('.plan-panel').getByText('may not operation:trace').waitFor({ timeout: 120_000 });
   });
 
   it('sends no request to another host', () => {

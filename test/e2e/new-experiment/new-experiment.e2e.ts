@@ -231,7 +231,7 @@ describe('a stand-alone experiment', () => {
     expect([taken.exitCode, taken.stderr]).toEqual([2, expect.stringContaining('is not empty')]);
     for (const [name, why] of [
       ['Egret', 'must be 2 to 31 lower-case letters and digits'],
-      ['job', 'core must not spell an experiment'],
+      ['job', 'core must not name an experiment'],
     ] as const) {
       const refused = await cli.run(['experiment', 'new', name], inRepository);
       expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining(why)]);
