@@ -202,13 +202,13 @@ export type GpuVendor =
   /** NVIDIA. */
   | 'NVIDIA';
 
-/** Conditions that the hardware must meet, all of them. A list is met by any of its elements. */
+/** Conditions on the hardware, which must all be met. A list is met by any of its elements. */
 export type HardwareMapFilter = {
-  /** Models, by any of their names in the catalogue: `A100` includes all of its variants. */
+  /** Names of models in the catalogue; `A100` includes all of its variants. */
   models?: Array<string> | null | undefined;
-  /** Queues, by name; any of them. */
+  /** Names of queues. */
   queues?: Array<string> | null | undefined;
-  /** Sites; any of them. */
+  /** Names of sites. */
   sites?: Array<string> | null | undefined;
   /** Vendors of the GPUs. */
   vendors?: Array<GpuVendor> | null | undefined;

@@ -9,7 +9,7 @@ function table(columns: number | undefined, rows: readonly (readonly string[])[]
   return String(written.read()).trimEnd().split('\n');
 }
 
-const reason = 'its driver is 535.104.05, 580.65.06 or newer is asked (12 workers)';
+const reason = 'its driver is 535.104.05, 580.65.06 or newer is required (12 workers)';
 const rows = [
   ['driver >= 580.65.06', '120', reason],
   ['gpu is healthy', '132', ''],

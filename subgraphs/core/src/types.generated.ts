@@ -308,30 +308,30 @@ export type CreateQueueUserErrorCode =
   /** Another queue has the name. */
   | 'QUEUE_NAME_TAKEN';
 
-/** A CUDA toolkit and the drivers that it works with, on Linux. */
+/** A CUDA toolkit and the Linux drivers it works with. */
 export type CudaRelease = {
   readonly __typename?: 'CudaRelease';
-  /** Compute capabilities that it builds for, the lowest first. */
+  /** Compute capabilities that it builds for, lowest first. */
   readonly capabilities: ReadonlyArray<Scalars['String']['output']>;
-  /** The version of the catalogue; it changes with every row. */
+  /** Version of the catalogue; it changes whenever a row changes. */
   readonly catalogueVersion: Scalars['String']['output'];
   /** Confidence in the facts of the row. */
   readonly confidence: GpuFactConfidence;
-  /** The lowest driver that has all its features. */
+  /** Lowest driver with all its features. */
   readonly driver: Scalars['String']['output'];
-  /** Branches of the driver that its forward-compatibility package was made for. */
+  /** Driver branches that its forward-compatibility package supports. */
   readonly forwardBranches: ReadonlyArray<Scalars['Int']['output']>;
-  /** The lowest driver for minor-version compatibility; null where there is none. */
+  /** Lowest driver for minor-version compatibility; null if there is none. */
   readonly minorVersionDriver?: Maybe<Scalars['String']['output']>;
-  /** The lowest compute capability that it builds for. */
+  /** Lowest compute capability that it builds for. */
   readonly oldestCapability: Scalars['String']['output'];
   /** Citations for the row. */
   readonly sources: ReadonlyArray<Scalars['String']['output']>;
-  /** Facts of the row that are from no citable source. */
+  /** Facts of the row without a citable source. */
   readonly uncertain: ReadonlyArray<Scalars['String']['output']>;
-  /** The update, 0 for the first. */
+  /** Number of the update; 0 for the first release. */
   readonly update: Scalars['Int']['output'];
-  /** As `12.4`. */
+  /** Version of the toolkit, such as `12.4`. */
   readonly version: Scalars['String']['output'];
 };
 
@@ -733,37 +733,37 @@ export type GpuFactConfidence =
 /** GPUs of one model, driver branch and runtime, from the latest reports of workers. */
 export type GpuHardware = {
   readonly __typename?: 'GpuHardware';
-  /** The newest CUDA version that their drivers support; null if unknown or none. */
+  /** Newest CUDA version that the drivers support; null if unknown or none. */
   readonly cudaVersion?: Maybe<Scalars['String']['output']>;
-  /** Devices of live workers. A divided device counts by its slices or partitions only. */
+  /** Number of devices of live workers. A divided device is counted by its slices or partitions only. */
   readonly devices: Scalars['Int']['output'];
-  /** The branch of the driver, such as `575` (NVIDIA) or `6.10` (others); null if unknown. */
+  /** Driver branch, such as `575` (NVIDIA) or `6.10` (others); null if unknown. */
   readonly driverBranch?: Maybe<Scalars['String']['output']>;
-  /** Healthy devices of workers that take work, of which no job has a part. */
+  /** Number of healthy devices that no job uses, on workers that accept jobs. */
   readonly free: Scalars['Int']['output'];
-  /** Hosts with such devices. */
+  /** Number of hosts with such devices. */
   readonly hosts: Scalars['Int']['output'];
   /** Time of the latest report of a worker with such a device. */
   readonly lastSeenAt: Scalars['DateTime']['output'];
   /** Smallest device memory in the group, in MiB, as reported by the driver (for a partition, its portion); null if unknown. */
   readonly memoryMiB?: Maybe<Scalars['Int']['output']>;
-  /** The profile, of MIG slices; null for whole devices. */
+  /** MIG profile of the slices; null for whole devices. */
   readonly migProfile?: Maybe<Scalars['String']['output']>;
-  /** The model by its name in the catalogue; as its driver names it where the catalogue does not know it. */
+  /** Name of the model in the catalogue, or the driver's name for a model that is not in it. */
   readonly model: Scalars['String']['output'];
-  /** The lowest driver version among them; null if unknown. */
+  /** Lowest driver version in the group; null if unknown. */
   readonly oldestDriver?: Maybe<Scalars['String']['output']>;
   /** Mode of the partitions, such as `CPX/NPS4` (AMD); null for whole devices and MIG slices. */
   readonly partition?: Maybe<Scalars['String']['output']>;
   /** Names of the model as reported by the drivers. */
   readonly reportedAs: ReadonlyArray<Scalars['String']['output']>;
-  /** The ROCm release on their hosts; null if unknown or none. */
+  /** ROCm release on the hosts; null if unknown or none. */
   readonly rocmVersion?: Maybe<Scalars['String']['output']>;
-  /** The compute capability or the LLVM target, such as `8.0` or `gfx90a`; null if unknown. */
+  /** Compute capability or LLVM target, such as `8.0` or `gfx90a`; null if unknown. */
   readonly target?: Maybe<Scalars['String']['output']>;
-  /** Devices that cannot be used. */
+  /** Number of unhealthy devices. */
   readonly unhealthy: Scalars['Int']['output'];
-  /** Devices whose health is unknown. */
+  /** Number of devices of unknown health. */
   readonly unknown: Scalars['Int']['output'];
   /** Vendor of the GPUs. */
   readonly vendor: GpuVendor;
@@ -774,34 +774,34 @@ export type GpuMigProfile = {
   readonly __typename?: 'GpuMigProfile';
   /** Maximum number of instances on a device. */
   readonly maxInstances: Scalars['Int']['output'];
-  /** Memory of one, in GB. */
+  /** Memory of one instance, in GB. */
   readonly memoryGB: Scalars['Int']['output'];
-  /** As `1g.10gb`. */
+  /** Name of the profile, such as `1g.10gb`. */
   readonly name: Scalars['String']['output'];
-  /** Slices of the device that one takes. */
+  /** Slices of the device that one instance takes. */
   readonly slices: Scalars['Int']['output'];
 };
 
 /** A model of GPU in the catalogue. */
 export type GpuModel = {
   readonly __typename?: 'GpuModel';
-  /** Other names of this model alone. */
+  /** Other names of this model only. */
   readonly aliases: ReadonlyArray<Scalars['String']['output']>;
-  /** The architecture, such as `Ampere`. */
+  /** Architecture, such as `Ampere`. */
   readonly architecture: Scalars['String']['output'];
-  /** The version of the catalogue; it changes with every row. */
+  /** Version of the catalogue; it changes whenever a row changes. */
   readonly catalogueVersion: Scalars['String']['output'];
   /** Chip, such as `GA100`; null if unknown. */
   readonly chip?: Maybe<Scalars['String']['output']>;
-  /** The compute capability, such as `8.0`; null for other vendors than NVIDIA. */
+  /** Compute capability, such as `8.0`; null for vendors other than NVIDIA. */
   readonly computeCapability?: Maybe<Scalars['String']['output']>;
-  /** Compute units; null for other vendors than AMD. */
+  /** Number of compute units; null for vendors other than AMD. */
   readonly computeUnits?: Maybe<Scalars['Int']['output']>;
   /** Confidence in the facts of the row. */
   readonly confidence: GpuFactConfidence;
-  /** Names that stand for all variants of the family, such as `A100`. */
+  /** Names that include all variants of the family, such as `A100`. */
   readonly families: ReadonlyArray<Scalars['String']['output']>;
-  /** The LLVM target, such as `gfx90a`; null for other vendors than AMD. */
+  /** LLVM target, such as `gfx90a`; null for vendors other than AMD. */
   readonly gfxTarget?: Maybe<Scalars['String']['output']>;
   /** Number of devices that one card appears as. The row describes one of them. */
   readonly gpusPerCard: Scalars['Int']['output'];
@@ -811,11 +811,11 @@ export type GpuModel = {
   readonly leastReportedMiB?: Maybe<Scalars['Int']['output']>;
   /** Nominal memory, in GB; null if shared with the host or unknown. */
   readonly memoryGB?: Maybe<Scalars['Int']['output']>;
-  /** MIG instances that it can have at once; 0 where MIG cannot divide it. */
+  /** Maximum number of MIG instances; 0 if it does not support MIG. */
   readonly migInstances: Scalars['Int']['output'];
   /** MIG profiles; empty if there are none or they are unknown. */
   readonly migProfiles: ReadonlyArray<GpuMigProfile>;
-  /** Slices that MIG divides it into; 0 where it cannot. */
+  /** Slices that MIG divides it into; 0 if it does not support MIG. */
   readonly migSlices: Scalars['Int']['output'];
   /** Name of the model in the catalogue, such as `A100-SXM4-80GB`. */
   readonly name: Scalars['String']['output'];
@@ -827,9 +827,9 @@ export type GpuModel = {
   readonly reportedMiB: ReadonlyArray<Scalars['Int']['output']>;
   /** Citations for the row. */
   readonly sources: ReadonlyArray<Scalars['String']['output']>;
-  /** Dies or tiles with compute units that one device is made of; null where that was not found. */
+  /** Dies or tiles with compute units in one device; null if unknown. */
   readonly tiles?: Maybe<Scalars['Int']['output']>;
-  /** Facts of the row that are from no citable source. */
+  /** Facts of the row without a citable source. */
   readonly uncertain: ReadonlyArray<Scalars['String']['output']>;
   /** Vendor of the model. */
   readonly vendor: GpuVendor;
@@ -1008,7 +1008,7 @@ export type HardwareExportEntry = {
   readonly arch: ReadonlyArray<Scalars['String']['output']>;
   /** Cores of all hosts, or devices. */
   readonly count: Scalars['Int']['output'];
-  /** For GPUs the lowest driver version; null if unknown, and for CPUs. */
+  /** Lowest driver version of the GPUs; null if unknown, and for CPUs. */
   readonly driverVersion?: Maybe<Scalars['String']['output']>;
   /** Number of hosts. */
   readonly hosts: Scalars['Int']['output'];
@@ -1016,7 +1016,7 @@ export type HardwareExportEntry = {
   readonly instr: ReadonlyArray<Scalars['String']['output']>;
   /** Models in lower case without spaces, such as `a100-sxm4-80gb`. */
   readonly model: ReadonlyArray<Scalars['String']['output']>;
-  /** For GPUs the compute capability or LLVM target; null if unknown, and for CPUs. */
+  /** Compute capability or LLVM target of the GPUs; null if unknown, and for CPUs. */
   readonly target?: Maybe<Scalars['String']['output']>;
   /** `cpu` or `gpu`, as information systems spell it. */
   readonly type: Scalars['String']['output'];
@@ -1024,26 +1024,26 @@ export type HardwareExportEntry = {
   readonly vendor: ReadonlyArray<Scalars['String']['output']>;
   /** Lowest version of the GPU runtime, such as `12.4` of CUDA or `6.2` of ROCm; null if unknown, and for CPUs. */
   readonly version?: Maybe<Scalars['String']['output']>;
-  /** Memory of one device, at least, in MiB; null if unknown, and for CPUs. */
+  /** Minimum memory of one device, in MiB; null if unknown, and for CPUs. */
   readonly vramMiB?: Maybe<Scalars['Int']['output']>;
 };
 
-/** The GPUs of all sites. */
+/** GPUs of all sites. */
 export type HardwareMap = {
   readonly __typename?: 'HardwareMap';
   /** Time at which the map was derived. */
   readonly asOf: Scalars['DateTime']['output'];
-  /** The sites that have GPUs, by name. */
+  /** Sites with GPUs, sorted by name. */
   readonly sites: ReadonlyArray<SiteGpuHardware>;
 };
 
-/** Conditions that the hardware must meet, all of them. A list is met by any of its elements. */
+/** Conditions on the hardware, which must all be met. A list is met by any of its elements. */
 export type HardwareMapFilter = {
-  /** Models, by any of their names in the catalogue: `A100` includes all of its variants. */
+  /** Names of models in the catalogue; `A100` includes all of its variants. */
   readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Queues, by name; any of them. */
+  /** Names of queues. */
   readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Sites; any of them. */
+  /** Names of sites. */
   readonly sites?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Vendors of the GPUs. */
   readonly vendors?: InputMaybe<ReadonlyArray<GpuVendor>>;
@@ -2103,7 +2103,7 @@ export type Query = {
    * it ends; null if it does not exist.
    */
   readonly bulkOperation?: Maybe<BulkOperation>;
-  /** CUDA toolkits with the drivers they need, the newest first. */
+  /** CUDA toolkits with the drivers they need, newest first. */
   readonly cudaReleases: ReadonlyArray<CudaRelease>;
   /** One experiment by name; null if it is not registered, or the caller may not read it. */
   readonly experiment?: Maybe<Experiment>;
@@ -2111,11 +2111,11 @@ export type Query = {
   readonly experiments: ExperimentConnection;
   /** Explains what a job with these requirements would wait for, without submitting anything. */
   readonly explainRequirements: RequirementsExplanation;
-  /** A model by any of its names or by its PCI id (`10de:20b2`); null where the catalogue does not know it, or the name is that of several; of an id that several share, the first. */
+  /** A model by any of its names or its PCI id (`10de:20b2`). Null if the catalogue does not know it or several models have the name; the first model if several share the id. */
   readonly gpuModel?: Maybe<GpuModel>;
-  /** Models of GPUs that matching knows, by vendor and age. */
+  /** GPU models in the catalogue, by vendor and age. */
   readonly gpuModels: ReadonlyArray<GpuModel>;
-  /** The hardware of queues as an information system of the CRIC kind takes it; all queues that the caller may see by default. */
+  /** Hardware of queues in the form of CRIC-like information systems; by default of all queues that the caller may see. */
   readonly hardwareExport: ReadonlyArray<HardwareExport>;
   /**
    * GPUs of all sites by vendor, model, driver branch and CUDA version, as reported by live workers. With
@@ -2847,12 +2847,12 @@ export type SitequeuesArgs = {
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** The GPUs of one site. */
+/** GPUs of one site. */
 export type SiteGpuHardware = {
   readonly __typename?: 'SiteGpuHardware';
   /** GPUs of the site, most devices first. */
   readonly gpus: ReadonlyArray<GpuHardware>;
-  /** Queues of the site with GPUs that the caller may see, by name. */
+  /** Queues of the site with GPUs that the caller may see, sorted by name. */
   readonly queues: ReadonlyArray<Queue>;
   /** The site. */
   readonly site: Site;

@@ -1,9 +1,9 @@
-/** What workers report of their devices, as it is stored. */
+/** Devices as workers report them and as they are stored. */
 
-/** Whether a device can be used. */
+/** Health of a device; only a HEALTHY one is used. */
 export type DeviceHealth = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN';
 
-/** One GPU or one MIG slice; facts that are not known are left out. */
+/** One GPU or one MIG slice; unknown facts are left out. */
 export interface DeviceDocument {
   readonly id: string;
   readonly vendor: string;
@@ -15,7 +15,7 @@ export interface DeviceDocument {
   readonly migProfile?: string;
   readonly parentId?: string;
   readonly health: DeviceHealth;
-  /** `10de:20b2`, in lower case. */
+  /** For example `10de:20b2`, in lower case. */
   readonly pciId?: string;
   readonly pciAddress?: string;
   readonly brand?: string;
@@ -27,7 +27,7 @@ export interface DeviceDocument {
   readonly sources?: readonly DeviceFactSource[];
 }
 
-/** Where a fact about a device comes from. */
+/** Source of a fact about a device. */
 export interface DeviceFactSource {
   readonly fact: string;
   readonly source: string;

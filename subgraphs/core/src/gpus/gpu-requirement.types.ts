@@ -1,6 +1,6 @@
-/** What jobs ask of GPUs, as it is stored. */
+/** GPU requirements of jobs as they are stored. */
 
-/** GPUs that a job asks for, normalised. */
+/** GPUs that a job requires, normalised. */
 export interface StoredGpuRequirement {
   readonly count: number;
   readonly vendor?: string;
@@ -8,7 +8,7 @@ export interface StoredGpuRequirement {
   readonly minMemoryMiB?: number;
   readonly minComputeCapability?: string;
   readonly cudaRuntime?: string;
-  /** True or left out, as all conditions that were added later: requirements stored before keep their class. */
+  /** True or left out, like all conditions added later: stored requirements keep their class. */
   readonly needsNewDriverFeature?: true;
   readonly bundlesCompat?: true;
   readonly minDriverVersion?: string;

@@ -1,4 +1,6 @@
-/** Hardware in the shape that information systems of the CRIC kind hold: pure. The shape is described in docs/reference/gpus.md. */
+/**
+ * Hardware in the form used by information systems such as CRIC; described in docs/reference/gpus.md. Pure.
+ */
 import { gpuHardware, type GpuHardware, type SeenWorker } from './hardware-map.js';
 import type { StoredHardware } from '../scheduler/worker-facts.types.js';
 
@@ -17,10 +19,10 @@ export interface ExportEntry {
   readonly count: number;
 }
 
-/** What the kernel calls vendors, and what information systems do. */
+/** Vendor names of the kernel, mapped to those of information systems. */
 const cpuVendors: Readonly<Record<string, string>> = { GenuineIntel: 'intel', AuthenticAMD: 'amd' };
 
-/** Entries of the workers of one queue: CPUs first. */
+/** Returns the entries for the workers of one queue, CPUs first. */
 export function exportEntries(workers: readonly SeenWorker[]): readonly ExportEntry[] {
   return [...cpuEntries(workers), ...gpuEntries(workers)];
 }
@@ -57,7 +59,7 @@ function cpuEntry({ architecture, architectureLevel, cpuVendor, cpuModel }: Stor
   };
 }
 
-/** Devices that cannot be used are left out: what is exported is what jobs can have. */
+/** Returns GPUs that jobs can use; unusable devices are left out. */
 function gpuEntries(workers: readonly SeenWorker[]): readonly ExportEntry[] {
   return gpuHardware(workers)
     .map((row) => ({ row, usable: row.devices - row.unhealthy - row.unknown }))
@@ -77,7 +79,7 @@ function gpuEntries(workers: readonly SeenWorker[]): readonly ExportEntry[] {
     }));
 }
 
-/** Parts of a model are other devices than it. */
+/** Name of the model; slices and partitions count as separate models. */
 function modelText({ model, migProfile, partition }: GpuHardware): string {
   if (migProfile !== null) return `${model}-mig-${migProfile}`;
   return partition === null ? model : `${model}-${partition}`;

@@ -1,4 +1,4 @@
-/** Gathers what hardware views are derived from: live workers, what of theirs is given away, when they were heard of. */
+/** Loads the data for hardware views: live workers, their granted devices, and when they were last seen. */
 import type { Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { Clock } from '@rhizome/clock';
@@ -16,18 +16,17 @@ import {
 } from './hardware-map.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 
-/** What {@link HardwareViews} is made of. */
 export interface HardwareOptions {
   readonly registry: Pick<WorkerRegistry, 'live'>;
   readonly workers: Pick<WorkersRepository, 'findGoneDevices'>;
   readonly leases: Pick<LeasesRepository, 'seenAt'>;
   readonly queues: () => readonly QueueFacts[] | Promise<readonly QueueFacts[]>;
-  /** Devices of these workers that are given to jobs, by worker. */
+  /** Devices of the workers that jobs hold, by worker. */
   readonly booked: (workerIds: readonly string[]) => Promise<ReadonlyMap<string, ReadonlySet<string>>>;
   readonly clock: Clock;
 }
 
-/** Which hardware. */
+/** Filter of hardware views. */
 export interface HardwareFilter extends DeviceFilter {
   readonly sites?: readonly string[] | null | undefined;
   readonly queues?: readonly string[] | null | undefined;
@@ -40,7 +39,7 @@ export interface SiteHardware {
   readonly gpus: readonly GpuHardware[];
 }
 
-/** The hardware of one queue, to be exported. */
+/** Hardware of one queue in the export. */
 export interface QueueExport {
   readonly name: string;
   readonly site: string;
@@ -51,7 +50,7 @@ export interface QueueExport {
 
 const longestLookBackMs = 30 * 24 * 3600 * 1000;
 
-/** See the head of this file. */
+/** Hardware views by queue and by site, and their export. */
 export class HardwareViews {
   readonly #options: HardwareOptions;
 
@@ -59,7 +58,7 @@ export class HardwareViews {
     this.#options = options;
   }
 
-  /** GPUs of queues, one answer a queue; empty where the principal may not see its workers. */
+  /** GPUs of the queues, one list for each; empty if the principal may not see the queue's workers. */
   async gpusOfQueues(
     queueIds: readonly string[],
     principal: Principal,
@@ -78,7 +77,7 @@ export class HardwareViews {
   }
 
   /**
-   * GPUs by site.
+   * Returns GPUs by site.
    * @throws DomainError BAD_USER_INPUT when `seenSince` is more than 30 days ago
    */
   async map(
@@ -98,7 +97,7 @@ export class HardwareViews {
     };
   }
 
-  /** Hardware of queues that the principal may see, by name. */
+  /** Returns the hardware of the queues that the principal may see, sorted by queue name. */
   async export(filter: HardwareFilter, principal: Principal): Promise<readonly QueueExport[]> {
     const lastUpdate = this.#options.clock.now();
     const queues = chosen(await this.#visible(principal), filter);

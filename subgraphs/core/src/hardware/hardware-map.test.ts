@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { exportEntries } from './hardware-export.js';
 import { driverBranch, gpuHardware, type SeenWorker } from './hardware-map.js';
 import type { DeviceDocument } from '../gpus/device.types.js';
@@ -40,8 +40,8 @@ const seen = (id: string, devices: readonly DeviceDocument[], change: Change = {
   booked: new Set(change.booked),
 });
 
-describe('hardware summed up', () => {
-  test('a device that several pilots of a host see is one, free where none of them has given it away', () => {
+describe('gpuHardware', () => {
+  it('counts a device that several pilots of a host report once, and as free if none of them has given it to a job', () => {
     const onHost = (id: string, change: Change, devices: readonly DeviceDocument[]): SeenWorker => {
       const one = seen(id, devices, change);
       return { ...one, worker: { ...one.worker, host: 'node-1' } };
@@ -54,7 +54,7 @@ describe('hardware summed up', () => {
     expect(rows).toMatchObject([{ hosts: 2, devices: 4, free: 2, unhealthy: 1, lastSeenAt: at(4) }]);
   });
 
-  test('counts what is there, free, unhealthy and unknown, and says when it was last seen', () => {
+  it('counts total, free, unhealthy and unknown devices, and returns when they were last seen', () => {
     const rows = gpuHardware([
       seen('1', [a100('a'), a100('b'), a100('c', { health: 'UNHEALTHY' })], { booked: ['b'], minute: 3 }),
       seen('2', [a100('d'), a100('e', { health: 'UNKNOWN' })], { minute: 7 }),
@@ -83,7 +83,7 @@ describe('hardware summed up', () => {
     ]);
   });
 
-  test('keeps driver branches and CUDA versions apart: an old driver hides no new one', () => {
+  it('keeps driver branches and CUDA versions apart, so that an old driver hides no new one', () => {
     const old = { driverVersion: '535.54.03', cudaVersion: '12.2' };
     const older = { driverVersion: '535.104.12', cudaVersion: '12.2' };
     const rows = gpuHardware([seen('1', [a100('a'), a100('b', old), a100('c', older)])]);
@@ -93,7 +93,7 @@ describe('hardware summed up', () => {
     ]);
   });
 
-  test('counts slices and not the device they are of; whole devices stand apart', () => {
+  it('counts slices and not the device they belong to, and keeps whole devices separate', () => {
     const slice = (id: string): DeviceDocument =>
       a100(id, { migProfile: '3g.40gb', parentId: 'a', memoryMiB: 40_192 });
     const rows = gpuHardware([
@@ -105,7 +105,7 @@ describe('hardware summed up', () => {
     ]);
   });
 
-  test('one model has one row, however its drivers name it; an unknown one keeps its name', () => {
+  it('has one row for a model, however its drivers name it, and keeps the name of an unknown model', () => {
     const { pciId: _pciId, ...named } = a100('b', { model: 'A100-SXM4-80GB' });
     const { pciId: _other, ...strange } = a100('c', { model: 'Frobnicator 3000' });
     const rows = gpuHardware([seen('1', [a100('a'), named, strange])]);
@@ -115,7 +115,7 @@ describe('hardware summed up', () => {
     ]);
   });
 
-  test('facts that are unknown are unknown, and put no device into another’s row', () => {
+  it('returns unknown facts as unknown, and puts no device into another’s row', () => {
     const bare: DeviceDocument = {
       id: 'x',
       vendor: 'AMD',
@@ -135,7 +135,7 @@ describe('hardware summed up', () => {
     ]);
   });
 
-  test('partitions are a row of their own, with their part of the memory, and another model of the export', () => {
+  it('lists partitions in a row of their own, with their part of the memory, and as a separate model of the export', () => {
     const mi300 = (id: string, change: Partial<DeviceDocument>): DeviceDocument => ({
       ...{ id, vendor: 'AMD', model: 'AMD Instinct MI300X', memoryMiB: 196_592, health: 'HEALTHY' },
       ...change,
@@ -152,19 +152,19 @@ describe('hardware summed up', () => {
     ]);
   });
 
-  test('slices of a device that is bad are bad, whatever is said of them', () => {
+  it('counts slices of an unhealthy device as unhealthy, whatever their worker reports of them', () => {
     const devices = [a100('g', { health: 'UNHEALTHY' }), a100('s', { parentId: 'g', migProfile: '1g.10gb' })];
     expect(gpuHardware([seen('1', devices)])).toMatchObject([{ devices: 1, free: 0, unhealthy: 1 }]);
     expect(exportEntries([seen('1', devices)]).filter(({ type }) => type === 'gpu')).toEqual([]);
   });
 
-  test('what is gone has no devices, and the time when it was last seen', () => {
+  it('keeps the time of the last report of hardware that is gone, without devices', () => {
     const gone = { queue: { name: 'q', site: 'POLE' }, device: a100('z'), lastSeenAt: at(50) };
     expect(gpuHardware([], [gone])).toMatchObject([{ devices: 0, hosts: 0, lastSeenAt: at(50) }]);
     expect(gpuHardware([seen('1', [a100('a')])], [gone])).toMatchObject([{ devices: 1, lastSeenAt: at(50) }]);
   });
 
-  test('is filtered by vendor and by any name of a model', () => {
+  it('filters by vendor and by any name of a model', () => {
     const mi210: DeviceDocument = { id: 'm', vendor: 'AMD', model: 'AMD Instinct MI210', health: 'HEALTHY' };
     const workers = [seen('1', [a100('a'), mi210])];
     const models = (filter: object): string[] => gpuHardware(workers, [], filter).map(({ model }) => model);
@@ -174,19 +174,19 @@ describe('hardware summed up', () => {
   });
 });
 
-describe('the branch of a driver', () => {
-  test.each([
+describe('driverBranch', () => {
+  it.each([
     ['NVIDIA', '575.57.08', '575'],
     ['AMD', '6.10.5', '6.10'],
     ['INTEL', 'I915_23.10.32', 'I915_23.10.32'],
     ['NVIDIA', undefined, null],
-  ])('of %s %s is %s', (vendor, driverVersion, branch) => {
+  ])('maps %s %s to %s', (vendor, driverVersion, branch) => {
     expect(driverBranch({ vendor, ...(driverVersion === undefined ? {} : { driverVersion }) })).toBe(branch);
   });
 });
 
-describe('the export', () => {
-  test('has an entry for CPUs alike and one for GPUs alike that jobs can have', () => {
+describe('exportEntries', () => {
+  it('has one entry for equal CPUs and one for equal GPUs that jobs can use', () => {
     const slice = a100('s', { migProfile: '1g.10gb', parentId: 'gone', memoryMiB: 9728 });
     const workers = [
       seen('1', [a100('a'), a100('b', { health: 'UNHEALTHY' }), slice]),

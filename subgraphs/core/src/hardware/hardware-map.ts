@@ -1,4 +1,4 @@
-/** Hardware as it is, summed up from what workers reported: pure. */
+/** Aggregates hardware from the reports of workers. Pure. */
 import { modelOf, modelsNamed } from '../gpus/catalogue/catalogue.js';
 import { compareVersions } from '../gpus/catalogue/versions.js';
 import { isPartition, ownMemoryMiB } from '../gpus/capacity/gpu-equivalents.js';
@@ -6,7 +6,7 @@ import type { DeviceDocument } from '../gpus/device.types.js';
 import type { WorkerFacts } from '../scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 
-/** GPUs alike. */
+/** A group of equal GPUs. */
 export interface GpuHardware {
   readonly vendor: string;
   readonly model: string;
@@ -27,16 +27,16 @@ export interface GpuHardware {
   readonly lastSeenAt: Date;
 }
 
-/** A live worker, with what is not known of itself. */
+/** A live worker with facts that it does not report itself. */
 export interface SeenWorker {
   readonly worker: Pick<WorkerFacts, 'id' | 'host' | 'state' | 'devices' | 'hardware'>;
   readonly queue: Pick<QueueFacts, 'name' | 'site'>;
   readonly lastSeenAt: Date;
-  /** Its devices that are given to jobs. */
+  /** Ids of its devices that jobs hold. */
   readonly booked: ReadonlySet<string>;
 }
 
-/** Devices alike of workers that have ended. */
+/** A group of equal devices of ended workers. */
 export interface GoneDevices {
   readonly queue: Pick<QueueFacts, 'name' | 'site'>;
   readonly device: Pick<
@@ -53,7 +53,7 @@ export interface GoneDevices {
   readonly lastSeenAt: Date;
 }
 
-/** Which devices are wanted. */
+/** Filter by vendor and model. */
 export interface DeviceFilter {
   readonly vendors?: readonly string[] | null | undefined;
   readonly models?: readonly string[] | null | undefined;
@@ -67,7 +67,7 @@ interface Group {
 }
 type Described = GoneDevices['device'] & Partial<DeviceDocument>;
 
-/** The rows of some workers: most devices first. */
+/** Returns one row for each group of devices, the largest first. */
 export function gpuHardware(
   workers: readonly SeenWorker[],
   gone: readonly GoneDevices[] = [],
@@ -87,19 +87,19 @@ export function gpuHardware(
     .sort((a, b) => b.devices - a.devices || compareRows(a, b));
 }
 
-/** A device as all workers that see it tell of it. */
+/** A device as reported by all workers that see it. */
 interface PresentDevice {
   readonly device: DeviceDocument;
-  /** With its site. */
+  /** Host name with its site. */
   readonly host: string;
   readonly health: DeviceDocument['health'];
-  /** Whether one of the workers takes work. */
+  /** True if one of the workers accepts jobs. */
   readonly isOffered: boolean;
   readonly isTaken: boolean;
   readonly lastSeenAt: Date;
 }
 
-/** Slices and partitions, and devices that are not divided; one that several workers of a host see is one. */
+/** Slices, partitions and undivided devices; a device that several workers of a host report appears once. */
 function presentDevices(workers: readonly SeenWorker[]): Iterable<PresentDevice> {
   const found = new Map<string, PresentDevice>();
   for (const { worker, queue, lastSeenAt, booked } of workers) {
@@ -119,7 +119,10 @@ function presentDevices(workers: readonly SeenWorker[]): Iterable<PresentDevice>
   return found.values();
 }
 
-/** Who was heard of last tells what it is; it is taken where anybody has given it away, and bad where anybody says so. */
+/**
+ * Merges two reports: the facts of the latest; in use if any worker has granted it, unhealthy if any reports
+ * so.
+ */
 function together(a: PresentDevice, b: PresentDevice): PresentDevice {
   const last = b.lastSeenAt > a.lastSeenAt ? b : a;
   const isBad = a.health === 'UNHEALTHY' || b.health === 'UNHEALTHY';
@@ -131,7 +134,7 @@ function together(a: PresentDevice, b: PresentDevice): PresentDevice {
   };
 }
 
-/** Whether a device is wanted. Words for models are looked up once. */
+/** Returns a predicate for devices. Terms for models are resolved once. */
 function deviceFilter({ vendors, models }: DeviceFilter): (device: Described) => boolean {
   const wanted = models?.map((word) => ({ word: word.toLowerCase(), rows: modelsNamed(word) }));
   const wantedVendors = vendors?.map((vendor) => vendor.toUpperCase());
@@ -193,7 +196,7 @@ function emptyRow(device: Described, lastSeenAt: Date): Row {
   };
 }
 
-/** NVIDIA counts its branches by one number; the others' drivers change with the second. */
+/** NVIDIA's branches have one number; those of other vendors have two. */
 export function driverBranch({
   vendor,
   driverVersion,

@@ -1,4 +1,7 @@
-/** The broker's rules without a store, a clock or a process: for measurements and simulations. Core itself is the other entry. */
+/**
+ * The scheduler's rules without store, clock or process, for benchmarks and simulations. The other entry
+ * point is core itself.
+ */
 export { explainPending } from './explain/pending.js';
 export type { PendingFacts } from './explain/pending.types.js';
 export { GrantHistory } from './cache/grant-history.js';

@@ -1,11 +1,11 @@
-/** What the broker knows and decides on. All of it is data: rules of this folder take it, and the time, from outside. */
+/** Data of the scheduler. Its rules are pure: data and time are passed in. */
 import type { JobState } from '../jobs/model/job-state.js';
 import type { StoredRequirements } from '../jobs/model/job.types.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 import type { ShareFacts } from '../shares/share-facts.types.js';
 import type { JobEvent } from '../jobs/model/job-event.types.js';
 
-/** An amount of what jobs ask for. */
+/** Amounts of resources. */
 export interface Capacity {
   readonly cores: number;
   readonly memoryMiB: number;
@@ -17,13 +17,13 @@ export interface ReadyJob {
   readonly id: string;
   readonly priority: number;
   readonly owner: string;
-  /** The latest attempt; the grant opens the next. */
+  /** Number of the latest attempt; the grant opens the next. */
   readonly attempt: number;
-  /** It declares no outputs; left out: nobody has looked. */
+  /** True if it declares no outputs; left out if unknown. */
   readonly hasNoOutputs?: true;
 }
 
-/** A job in the hands of a worker, as the ledger holds it. */
+/** A granted job in the ledger. */
 export interface LedgerEntry {
   readonly jobId: string;
   readonly workerId: string;
@@ -33,31 +33,34 @@ export interface LedgerEntry {
   readonly classId: string;
   readonly requirements: Pick<StoredRequirements, 'cores' | 'memoryMiB' | 'diskMiB' | 'gpu'>;
   readonly deviceIds: readonly string[];
-  /** What its devices are charged as, in whole GPUs: a MIG slice by its slices, a share by its thousandths; left out: none. */
+  /**
+   * Charge for its devices, in whole GPUs: a MIG slice by its slices, a share by its thousandths; left out if
+   * it has none.
+   */
   readonly gpus?: number;
   readonly attempt: number;
   /** Infinity while the grant is being written. */
   fence: number;
   state: JobState;
-  /** Monotonic milliseconds of this process when it was put down here. */
+  /** Monotonic milliseconds of this process when the entry was added. */
   readonly since: number;
-  /** Names of declared outputs, once known. */
+  /** Names of declared outputs, if known. */
   outputs?: readonly string[];
 }
 
-/** A worker that asks for work. */
+/** A worker that requests jobs. */
 export interface AcquireRequest {
   readonly workerId: string;
   readonly count: number;
   readonly free: Capacity;
   readonly freeDeviceIds: readonly string[];
-  /** Experiments whose jobs the caller may take; left out: all. */
+  /** Experiments whose jobs the caller may get; all if left out. */
   readonly experiments?: readonly string[];
-  /** Seconds; left out: no limit. */
+  /** Remaining seconds; unlimited if left out. */
   readonly remainingSeconds?: number;
 }
 
-/** What a grant knows of its job beside the grant. */
+/** Facts of the job in a grant. */
 export interface GrantedJob {
   readonly owner: string;
   readonly share: string;
@@ -73,25 +76,31 @@ export interface Grant {
   readonly attempt: number;
   readonly attemptId: string;
   readonly deviceIds: readonly string[];
-  /** Left out where another process granted it. */
+  /** Left out if another process granted it. */
   readonly job?: GrantedJob;
 }
 
-/** The part of the process's event stream that the broker and the workers' commands follow. */
+/** The part of the process's event stream that the scheduler and the workers' commands follow. */
 export interface JobEventFeed {
   /**
-   * Calls the listener with each batch of events, in order; returns how to stop. Events may be told more than once and may lag behind the
-   * store, never go missing while the feed lives.
+   * Calls the listener with each batch of events, in order; returns a function that removes it. Events may be
+   * repeated and may lag behind the store, but none is missing while the feed exists.
    */
   onEvents(listener: (events: readonly JobEvent[]) => void): () => void;
-  /** Calls the listener when events may have gone by unseen: what was derived from them is derived anew. Returns how to stop. */
+  /**
+   * Calls the listener when events may have been missed and derived data must be rebuilt. Returns a function
+   * that removes it.
+   */
   onReset(listener: () => void): () => void;
 }
 
-/** Where queues and shares are read. Small sets: they are read whole. */
+/** Reads of queues and shares. Small sets: they are read as a whole. */
 export interface FleetDirectory {
   queues(): Promise<readonly QueueFacts[]>;
   shares(): Promise<readonly ShareFacts[]>;
-  /** Reads from the store what the stream may not have told yet: queues, shares, and workers, which the feed of workers then tells. */
+  /**
+   * Reads what the stream may not have reported yet from the store: queues, shares, and workers, which the
+   * feed of workers then reports.
+   */
   reread(): Promise<void>;
 }

@@ -1,11 +1,11 @@
-/** What the scheduler knows of a worker. */
+/** Facts of a worker for scheduling. */
 import type { DeviceDocument } from '../gpus/device.types.js';
 import type { StoredLabel } from '../shared/label.types.js';
 
 /** State of a worker, as in the schema. */
 export type WorkerState = 'READY' | 'DRAINING' | 'ENDED' | 'LOST';
 
-/** What a host is and has; facts that are not known are left out. */
+/** Hardware of a host; unknown facts are left out. */
 export interface StoredHardware {
   readonly cpuVendor?: string;
   readonly cpuModel?: string;
@@ -18,7 +18,7 @@ export interface StoredHardware {
   readonly network?: boolean;
 }
 
-/** What the scheduler needs to know of a live worker. */
+/** Facts of a live worker. */
 export interface WorkerFacts {
   readonly id: string;
   readonly queueId: string;

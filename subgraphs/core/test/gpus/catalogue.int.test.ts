@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { startCore, type TestCore } from '../support/core.fixture.js';
 
 let core: TestCore;
@@ -10,11 +10,11 @@ beforeAll(async () => {
   );
 });
 
-describe('a model of the catalogue', () => {
+describe('gpuModel', () => {
   const all =
     'name vendor architecture chip computeCapability gfxTarget memoryGB leastReportedMiB pciIds gpusPerCard computeUnits tiles migSlices migInstances isDataCenter partitions confidence uncertain';
 
-  test.each([
+  it.each([
     [
       'NVIDIA A100 80GB PCIe',
       {
@@ -23,9 +23,9 @@ describe('a model of the catalogue', () => {
         ...{ migSlices: 7, migInstances: 7, isDataCenter: true, confidence: 'HIGH', computeUnits: null },
       },
     ],
-    // A sixteenth of its memory corrects the errors of the rest.
+    // A sixteenth of its memory is used for error correction.
     ['Tesla T4', { name: 'T4', chip: 'TU104', memoryGB: 16, leastReportedMiB: 14_592 }],
-    // Of 288 GB it was seen to report less than 5 % below.
+    // The reported values are less than 5 % below 288 GB.
     ['10de:3182', { name: 'B300', memoryGB: 288, leastReportedMiB: 275_040 }],
     ['10de:25b6', { name: 'A16', gpusPerCard: 4, confidence: 'LOW', uncertain: ['memoryGB'] }],
     ['RTX PRO 5000 Blackwell', { migSlices: 4, migInstances: 2, isDataCenter: false }],
@@ -35,7 +35,7 @@ describe('a model of the catalogue', () => {
     ],
     ['MI300X', { computeUnits: 304, tiles: 8, partitions: ['SPX 1', 'DPX 2', 'QPX 4', 'CPX 8'] }],
     ['8086:0bd5', { name: 'Max 1550', vendor: 'INTEL', memoryGB: 128, tiles: 2, gfxTarget: null }],
-  ])('is told with each of its facts: %s', async (name, expected) => {
+  ])('returns each fact of %s', async (name, expected) => {
     const { gpuModel } = await core.ask(`query ($name: String!) { gpuModel(name: $name) { ${all} } }`, {
       name,
     });
@@ -43,7 +43,7 @@ describe('a model of the catalogue', () => {
   });
 });
 
-describe('what no GPU can meet', () => {
+describe('an impossible GPU requirement', () => {
   const wrong = { vendor: 'AMD', cudaRuntime: '12', sassTargets: ['8.0'] };
   const expected = [
     ['requirements.gpu.cudaRuntime', /"12" is not valid; must be a version such as 12\.4/],
@@ -52,8 +52,8 @@ describe('what no GPU can meet', () => {
     ['requirements.gpu.sassTargets', /must be absent with vendor AMD/],
   ] as const;
 
-  test.each(['submitted', 'asked about'])(
-    'is refused when it is %s, one finding for each fault',
+  it.each(['submitted', 'asked about'])(
+    'is rejected when it is %s, with one user error for each mistake',
     async (how) => {
       const requirements = { gpu: wrong };
       const answer =

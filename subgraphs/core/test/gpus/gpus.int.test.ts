@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { type Answer, pilotOf, startCore, type TestCore } from '../support/core.fixture.js';
 
@@ -84,8 +84,8 @@ const devicesOf = async (id: string): Promise<Answer> =>
 
 const a100 = { vendor: 'NVIDIA', model: 'NVIDIA A100-SXM4-40GB', memoryMiB: 40_536, health: 'HEALTHY' };
 
-describe('the catalogue', () => {
-  test('is answered with a source for each row, and says where it is not sure', async () => {
+describe('gpuModels', () => {
+  it('returns a source for each row, and which facts are uncertain', async () => {
     const { gpuModels, cudaReleases } = (await core.ask(
       `{ gpuModels { catalogueVersion name vendor sources confidence uncertain migProfiles { name slices } }
          cudaReleases { version update driver minorVersionDriver capabilities sources confidence } }`,
@@ -109,7 +109,7 @@ describe('the catalogue', () => {
     });
   });
 
-  test.each([
+  it.each([
     ['NVIDIA H100 80GB HBM3', 'H100-SXM5-80GB'],
     ['10de:20b2', 'A100-SXM4-80GB'],
     ['Instinct MI300X', 'MI300X'],
@@ -123,8 +123,8 @@ describe('the catalogue', () => {
   });
 });
 
-describe('facts of devices', () => {
-  test('are replaced at each report, what is in use too', async () => {
+describe('a device report', () => {
+  it('replaces all facts, including utilisation', async () => {
     const sources = [{ fact: 'isEccEnabled', source: 'nvidia-smi -q -x' }];
     const id = await register('gpus', [
       {
@@ -158,7 +158,7 @@ describe('facts of devices', () => {
     });
   });
 
-  test('what is in use can be told alone: the facts stay', async () => {
+  it('keeps the facts when it has only utilisation', async () => {
     const id = await register('gpus', [{ ...a100, id: 'use-0', isEccEnabled: true, utilisation: 0.5 }]);
     const { heartbeat } = await core.ask(
       'mutation ($input: HeartbeatInput!) { heartbeat(input: $input) { userErrors { message } } }',
@@ -179,7 +179,7 @@ describe('facts of devices', () => {
     ]);
   });
 
-  test('a device that turns bad is out of matching at once, and back when it is well', async () => {
+  it('excludes a device from matching as soon as it is unhealthy, and includes it again when it is healthy', async () => {
     const id = await register('alone', [{ ...a100, id: 'bad-0', model: 'Frail 1' }]);
     await submit({ models: ['Frail 1'] });
     await report('alone', id, [{ ...a100, id: 'bad-0', model: 'Frail 1', health: 'UNHEALTHY' }]);
@@ -189,7 +189,7 @@ describe('facts of devices', () => {
   });
 });
 
-describe('a GPU that is divided anew while its worker lives', () => {
+describe('a GPU whose slices change while its worker runs', () => {
   const slice = (id: string, migProfile: string, more: object = {}): object => ({
     ...a100,
     id,
@@ -199,7 +199,7 @@ describe('a GPU that is divided anew while its worker lives', () => {
     ...more,
   });
 
-  test('new slices take jobs, old ones take none, and one that a job holds is told as bad with its job', async () => {
+  it('offers the new slices and not the old ones, and shows an old one that a job holds as unhealthy, with its job', async () => {
     const id = await register('alone', [slice('old-0', '1g.5gb'), slice('old-1', '1g.5gb')]);
     await submit({ migProfile: '1g.5gb' });
     expect(await acquire('alone', id, ['old-0', 'old-1'], 20)).toEqual([['old-0']]);
@@ -219,12 +219,12 @@ describe('a GPU that is divided anew while its worker lives', () => {
     ]);
   });
 
-  test('a worker that waits with what it had is answered, so that it can offer what it has', async () => {
+  it('ends the open call of a worker that waits with the old slices, so that it can offer the new ones', async () => {
     const own = (id: string, more: object = {}): object =>
       slice(id, '2g.10gb', { model: 'Changing 1', ...more });
     const id = await register('alone', [own('a'), own('b', { health: 'UNHEALTHY' })]);
     const open = acquire('alone', id, ['a'], 60);
-    // What is only in use by more or less is no change.
+    // Changed utilisation is not a change of devices.
     await report('alone', id, [own('a', { memoryUsedMiB: 5 }), own('b', { health: 'UNHEALTHY' })]);
     await submit({ models: ['Changing 1'], migProfile: '2g.10gb' });
     expect(await open).toEqual([['a']]);
@@ -234,14 +234,14 @@ describe('a GPU that is divided anew while its worker lives', () => {
       deadlineMs: 60_000,
     });
     await report('alone', id, [own('a'), own('b')]);
-    // Far sooner than it would be for want of work.
-    await waitFor('the answer', () => isAnswered, { deadlineMs: 60_000 });
+    // Before the end of its waiting time of 60 s.
+    await waitFor('the answer', () => isAnswered, { deadlineMs: 45_000 });
     expect(await again).toEqual([]);
     await submit({ models: ['Changing 1'], migProfile: '2g.10gb' });
     expect(await acquire('alone', id, ['b'], 20)).toEqual([['b']]);
   });
 
-  test('a job that wants a GPU for itself shares none, though slices alone are reported', async () => {
+  it('gives a job exclusive use although only slices are reported', async () => {
     const own = (gpu: string, at: number): object =>
       slice(`${gpu}-${at}`, '2g.10gb', { parentId: gpu, model: 'Lonely 1' });
     const all = [own('one', 0), own('one', 1), own('two', 0), own('two', 1)];
@@ -258,8 +258,8 @@ describe('a GPU that is divided anew while its worker lives', () => {
   });
 });
 
-describe('a device that is shared', () => {
-  test('is given to jobs that fit into it together, and tells what is taken of it', async () => {
+describe('a shared device', () => {
+  it('takes several jobs that fit together, and shows what is in use', async () => {
     const id = await register('gpus', [{ ...a100, id: 'shared-0', model: 'Common 1' }]);
     await submit({ models: ['Common 1'], share: 400, shareMemoryMiB: 10_000 }, 3);
     const got = await waitFor(
@@ -278,7 +278,7 @@ describe('a device that is shared', () => {
   });
 });
 
-describe('a dry run', () => {
+describe('explainRequirements', () => {
   const explain = async (input: object): Promise<Answer> =>
     (
       await core.ask(
@@ -293,7 +293,7 @@ describe('a dry run', () => {
       )
     )['explainRequirements'] as Answer;
 
-  test('explains what would be asked, and submits nothing', async () => {
+  it('explains the requirements, and submits nothing', async () => {
     await register('gpus', [{ ...a100, id: 'dry-0', model: 'Dry 1', driverVersion: '535.104.05' }]);
     const gpu = { models: ['Dry 1'], minDriverVersion: '575.51' };
     const { pending, userErrors } = await explain({ experiment: 'alpha', requirements: { gpu } });
@@ -308,7 +308,7 @@ describe('a dry run', () => {
     });
   });
 
-  test('refuses what a submit would refuse, with the same words', async () => {
+  it('rejects what a submit would reject, with the same messages', async () => {
     const { pending, userErrors } = await explain({
       experiment: 'alpha',
       share: 'nowhere',

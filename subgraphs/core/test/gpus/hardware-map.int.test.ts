@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { admin, type Answer, pilotOf, seed, startCore, type TestCore } from '../support/core.fixture.js';
 
@@ -74,8 +74,8 @@ async function summary(): Promise<readonly Answer[]> {
   return (await core.ask(summaryText))['queue']?.['gpuSummary'] ?? [];
 }
 
-describe('hardware views', () => {
-  test('follow what workers report, what jobs hold, and what is gone; all facts are replaced', async () => {
+describe('the hardware view', () => {
+  it('follows reports, grants and lost workers, and replaces all facts', async () => {
     const first = await register('north', 'first', [
       { ...t4, id: 'GPU-1' },
       { ...t4, id: 'GPU-2' },
@@ -127,7 +127,7 @@ describe('hardware views', () => {
     expect(acquireJobs?.['assignments']?.[0]?.['deviceIds']).toHaveLength(1);
     expect(await summary()).toMatchObject([{ devices: 2, free: 1, unhealthy: 0 }]);
 
-    // One turns bad and the other gets a new driver: nothing of the old report stays.
+    // One becomes unhealthy and the other gets a new driver: nothing of the old report stays.
     await beat('north', first, [
       { ...t4, id: 'GPU-1', health: 'UNHEALTHY' },
       { ...t4, id: 'GPU-2', driverVersion: '575.57.08', cudaVersion: '12.9' },
@@ -138,7 +138,7 @@ describe('hardware views', () => {
       { driverBranch: '575', cudaVersion: '12.9', devices: 1, unhealthy: 0 },
     ]);
 
-    // It ends: its hardware is gone, and found where one asks for what was seen.
+    // The worker ends: its hardware is gone, and only listed with `seenSince`.
     const before = new Date(Date.now() - 60_000).toISOString();
     await end('north', first);
     await waitFor('the worker is gone', async () => (await summary()).length === 0, { deadlineMs: 60_000 });
@@ -155,7 +155,7 @@ describe('hardware views', () => {
     expect(tooLong.errors?.[0]).toMatchObject({ extensions: { code: 'BAD_USER_INPUT' } });
   });
 
-  test('show nobody the queues of others', async () => {
+  it('shows no queues that the caller may not see', async () => {
     const stranger = testPrincipal({ subject: 'stranger@example', grants: { beta: 'READER' } });
     expect(
       (await sites({}, stranger)).map((site) => (site['site'] as unknown as Answer)['name']),
@@ -163,7 +163,7 @@ describe('hardware views', () => {
     expect((await sites({})).map((site) => (site['site'] as unknown as Answer)['name'])).toContain('South');
   });
 
-  test('are exported queue by queue, in the words of information systems', async () => {
+  it('is exported queue by queue, in the vocabulary of information systems', async () => {
     const text = `query { hardwareExport(sites: ["South"]) {
       name site status architectures { type arch instr vendor model version driverVersion target vramMiB hosts count }
     } }`;

@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import { collection } from '@rhizome/mongo';
 import { manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
@@ -23,7 +23,7 @@ beforeAll(async () => {
   await new ClassesRepository(collection(db, requirementClassesCollection)).ensure(stored, systemClock.now());
 });
 
-describe('requirement classes in memory', () => {
+describe('RequirementClasses', () => {
   let classes: RequirementClasses;
 
   beforeEach(() => {
@@ -31,7 +31,7 @@ describe('requirement classes in memory', () => {
     classes = new RequirementClasses(repository);
   });
 
-  test('are forgotten a minute after their last use, and read again when they come back', async () => {
+  it('forgets classes a minute after their last use, and reads them again on demand', async () => {
     const [used = '', asked = '', idle = ''] = ids;
     await classes.load([used, asked, idle]);
     for (let seconds = 0; seconds <= 60; seconds += 10) {
@@ -44,7 +44,7 @@ describe('requirement classes in memory', () => {
     expect(classes.get(idle)?.requirements.cores).toBe(3);
   });
 
-  test('take up the room of those that were forgotten, whose answers are not taken for theirs', async () => {
+  it('reuses the slots of forgotten classes, without their answers', async () => {
     const fleet = new Fleet();
     fleet.setQueues([aQueue({})]);
     const worker = fleet.put(aWorker({ hardware: { cores: 20 } }));
@@ -65,7 +65,7 @@ describe('requirement classes in memory', () => {
     expect(new Set(indexes)).toEqual(new Set([0]));
   });
 
-  test('one that somebody still has is not answered for by the next of its index', async () => {
+  it('answers for a forgotten class that a caller still has, although its slot is reused', async () => {
     const fleet = new Fleet();
     fleet.setQueues([aQueue({})]);
     const worker = fleet.put(aWorker({ hardware: { cores: 20 } }));
@@ -86,7 +86,7 @@ describe('requirement classes in memory', () => {
       expect(cls && worker?.fits(cls)).toBe(answer);
   });
 
-  test('those that one call waits for stay until all of it is read', async () => {
+  it('keeps the classes of a call until all of them are read', async () => {
     const repository = new RequirementClassesRepository(collection(db, requirementClassesCollection));
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
@@ -109,7 +109,7 @@ describe('requirement classes in memory', () => {
   });
 });
 
-test('the broker keeps the classes of ready and held jobs, and no others', async () => {
+it('keeps the classes of ready and held jobs, and no others', async () => {
   const clock = manualClock();
   const fleet = await startFleet(db, {
     clock,

@@ -1,12 +1,14 @@
-/** For tests of who may pass which door: a core with two experiments, and a job of one of them in a worker's hands. */
+/** For access tests: a core with two experiments, and a job of one of them that a worker holds. */
 import type { Principal } from '@rhizome/authz';
 import { type TestDatabase, type TestGrants, testPrincipal, waitFor } from '@rhizome/testkit';
 import { type Answer, pilotOf, startCore, type TestCore } from './core.fixture.js';
 
-/** What the tests ask about: all of it is alpha's, and in queue "north", which admits every experiment. */
+/** Objects that the tests query: all belong to alpha and to queue "north", which admits every experiment. */
 export interface World extends TestCore {
   readonly db: TestDatabase;
-  /** A job that a worker of "north" runs; its environment holds a secret, and it waited for {@link parentId}. */
+  /**
+   * A job that a worker of "north" runs; its environment holds a secret, and it waited for {@link parentId}.
+   */
   readonly jobId: string;
   readonly fence: number;
   readonly workerId: string;
@@ -18,7 +20,7 @@ export interface World extends TestCore {
   /** A job that no worker takes. */
   readonly waitingId: string;
   readonly taskId: string;
-  /** A bulk operation that `admin` asked for. */
+  /** A bulk operation started by `admin`. */
   readonly operationId: string;
 }
 
@@ -36,16 +38,16 @@ const acquireText = `mutation ($input: AcquireJobsInput!) {
   acquireJobs(input: $input) { assignments { fence job { id } } userErrors { message } }
 }`;
 
-/** What a worker says of itself. */
+/** Registration of a worker. */
 export function registration(queue: string, name: string): object {
   const hardware = { architecture: 'x86_64', cores: 4, memoryMiB: 8000, diskMiB: 8000 };
   return { queue, host: 'host-1', name, hardware, version: '1', idempotencyKey: name };
 }
 
-/** What a worker has free. */
+/** Free capacity of a worker. */
 export const free = { cores: 4, memoryMiB: 8000, diskMiB: 8000 };
 
-/** Makes a worker known, as its pilot. */
+/** Registers a worker, as its pilot. */
 export async function register({ ask }: TestCore, queue: string, name: string): Promise<string> {
   const { registerWorker } = await ask(registerText, { input: registration(queue, name) }, pilotOf(queue));
   return registerWorker?.['worker']?.['id'] ?? '';
@@ -65,7 +67,7 @@ export async function submitOne(
   return submitJobs?.['jobs']?.[0]?.['id'] ?? '';
 }
 
-/** Gets one job for a worker. @returns its fence */
+/** Acquires one job for a worker. @returns its fence */
 export async function acquireOne(
   { ask }: TestCore,
   queue: string,
@@ -96,7 +98,7 @@ export async function startOne(
   if (startJobs?.['acceptedIds']?.[0] !== job.id) throw new Error(JSON.stringify(startJobs));
 }
 
-/** Starts it all; stopped with the file. */
+/** Starts everything; stopped at the end of the file. */
 export async function startWorld(): Promise<World> {
   const core = await startCore();
   const { ask } = core;

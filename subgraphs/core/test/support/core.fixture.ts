@@ -8,22 +8,22 @@ import { parse, type DocumentNode } from 'graphql';
 import { buildCore, type Core } from '../../src/app.js';
 import type { CoreConfig } from '../../src/composition/core-config.js';
 
-/** Anything that an answer may hold, as tests read it. */
+/** Any value in an answer, as tests read it. */
 export type Answer = { readonly [field: string]: Answer } & readonly Answer[] & string & number & boolean;
 
 /** One process of core. */
 export interface TestCore {
   readonly core: Core;
-  /** Runs an operation; fails the test where the answer has errors. */
+  /** Runs an operation; fails the test if the answer has errors. */
   ask(text: string, variables?: object, principal?: Principal): Promise<Answer>;
-  /** Runs an operation and gives all of its answer. */
+  /** Runs an operation and returns the complete answer. */
   run(text: string, variables?: object, principal?: Principal): Promise<SubgraphResult>;
-  /** Opens a subscription; ended with the file, or by the signal. */
+  /** Opens a subscription; closed at the end of the file, or by the signal. */
   subscribe(text: string, variables?: object, principal?: Principal): TestStream;
   stop(): Promise<void>;
 }
 
-/** What a subscription has told so far. */
+/** Messages that a subscription has received so far. */
 export interface TestStream {
   readonly results: readonly SubgraphResult[];
   /** Resolves when the stream has ended. */
@@ -31,7 +31,7 @@ export interface TestStream {
   close(): Promise<void>;
 }
 
-/** Everywhere ADMIN. */
+/** ADMIN of everything. */
 export const admin = testPrincipal();
 
 /** A pilot of a queue. */
@@ -39,7 +39,7 @@ export function pilotOf(queue: string): Principal {
   return testPrincipal({ kind: 'PILOT', subject: `pilot:${queue}`, grants: 'PILOT' });
 }
 
-/** Starts a core, on a database of its own unless one is given; stopped at the end of the file, or before. */
+/** Starts a core, on its own database unless one is given; stopped at the end of the file, or before. */
 export async function startCore(
   setup: { readonly db?: TestDatabase; readonly config?: CoreConfig; readonly log?: Logger } = {},
 ): Promise<TestCore & { readonly db: TestDatabase }> {
@@ -73,7 +73,7 @@ function callsOf(executable: InProcessSubgraph): Pick<TestCore, 'ask' | 'run' | 
     async ask(text, variables, principal) {
       const { data, errors } = await run(text, variables, principal);
       if (errors) throw new Error(JSON.stringify(errors));
-      // Answers have no prototype, and are live objects of the process.
+      // Answers have no prototype, and refer to live objects of the process.
       return JSON.parse(JSON.stringify(data)) as Answer;
     },
     subscribe(text, variables, principal) {

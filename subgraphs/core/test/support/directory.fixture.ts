@@ -1,4 +1,7 @@
-/** For tests of queues, experiments and shares: a core with three experiments, and what must hold of every refusal. */
+/**
+ * For tests of queues, experiments and shares: a core with three experiments, and common checks of rejected
+ * input.
+ */
 import { expect } from '@jest/globals';
 import { type Answer, startCore, type TestCore } from './core.fixture.js';
 
@@ -15,7 +18,10 @@ export const setShares = `mutation ($input: SetSharesInput!) {
   setShares(input: $input) { shares { path nominalCores borrowLimitCores weight ownerLimitCores } ${errors} }
 }`;
 
-/** A case of bad input: what it is, what is changed of a good one, and how it is refused: code, place, what the message names. */
+/**
+ * A case of bad input: its name, the change to good input, and the expected code, path and value in the
+ * message.
+ */
 export type BadInput = readonly [
   what: string,
   change: object,
@@ -42,12 +48,12 @@ export class DirectorySetup {
     return new DirectorySetup(core);
   }
 
-  /** A name that no queue has. */
+  /** An unused queue name. */
   name(): string {
     return `queue-${(this.#serial += 1)}`;
   }
 
-  /** A new queue. */
+  /** Creates a queue. */
   async queue(change: object = {}): Promise<Answer> {
     const input = { name: this.name(), site: 'Pole', ...change };
     const { createQueue: answer } = await this.ask(createQueue, { input });
@@ -60,13 +66,13 @@ export class DirectorySetup {
     return this.core.ask(...call);
   }
 
-  /** All that is stored, to see that nothing was half written. */
+  /** Everything stored, to check that nothing was partly written. */
   async stored(): Promise<string> {
     const read = (name: string) => this.core.db.collection(name).find().sort({ _id: 1 }).toArray();
     return JSON.stringify(await Promise.all(['queues', 'experiments', 'shares'].map(read)));
   }
 
-  /** Runs a mutation that must be refused: by code and place, the value named, nothing written. */
+  /** Runs a mutation that must be rejected with this code and path, name the value, and write nothing. */
   async refused(
     mutation: string,
     input: object,
@@ -85,7 +91,7 @@ export class DirectorySetup {
     expect(await this.stored()).toBe(before);
   }
 
-  /** Runs a mutation that the principal may not do. */
+  /** Runs a mutation that is forbidden for the principal. */
   async forbidden(mutation: string, input: object, principal: Parameters<TestCore['ask']>[2]): Promise<void> {
     const before = await this.stored();
     const { errors: faults } = await this.core.run(mutation, { input }, principal);

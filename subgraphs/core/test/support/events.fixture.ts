@@ -1,4 +1,4 @@
-/** For tests: the event stream on a real store, and real jobs that move by the real writer. */
+/** For tests: the event stream on a real store, and jobs moved by the real writer. */
 import { silentLogger } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';
 import { collection, ensureCollections } from '@rhizome/mongo';
@@ -13,19 +13,19 @@ import { transitionStore } from '../../src/jobs/transitions/transitions.reposito
 import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
 import { EventsService, type EventsConfig } from '../../src/events/events.service.js';
 
-/** A database with the collections that events need. */
+/** Creates a database with the collections for events. */
 export async function eventsDatabase(): Promise<TestDatabase> {
   const db = await testDatabase('events');
   await prepareDatabase(db);
   return db;
 }
 
-/** Makes the collections that events need. */
+/** Creates the collections for events. */
 export async function prepareDatabase(db: TestDatabase): Promise<void> {
   await ensureCollections(db, [jobsCollection, ...eventCollections]);
 }
 
-/** One process's event stream, started; stopped at the end of the file, or before. */
+/** Starts the event stream of a process; stopped at the end of the file, or before. */
 export async function startEvents(
   db: TestDatabase,
   config: Partial<EventsConfig> = {},
@@ -46,7 +46,7 @@ export async function startEvents(
   return { events, stop };
 }
 
-/** Jobs, made and moved. */
+/** Creates jobs and moves them. */
 export class TestJobs {
   readonly #db: TestDatabase;
   readonly #writer: GroupingTransitionWriter;
@@ -72,7 +72,7 @@ export class TestJobs {
     return documents.map(({ _id }) => _id);
   }
 
-  /** Moves jobs over one edge; a grant goes to a queue. */
+  /** Moves jobs over one edge; a grant assigns them to a queue. */
   async move(
     ids: readonly string[],
     from: JobState,
@@ -103,14 +103,14 @@ export class TestJobs {
       throw new Error(`${refused.length} of ${ids.length} jobs did not go from ${from} to ${to}`);
   }
 
-  /** A whole life: sent, run, finished. */
+  /** Grants, starts and finishes jobs. */
   async run(ids: readonly string[], queue = 'north'): Promise<void> {
     await this.move(ids, 'ACTIVATED', 'SENT', {}, queue);
     await this.move(ids, 'SENT', 'RUNNING');
     await this.move(ids, 'RUNNING', 'FINISHED');
   }
 
-  /** Ends the writer. */
+  /** Closes the writer. */
   close(): Promise<void> {
     return this.#writer.close();
   }
@@ -150,7 +150,7 @@ const plainJob: Omit<NewJob, 'id' | 'createdAt'> = {
   waitingFor: [],
 };
 
-/** Counts as they are in the store, for comparison: text lines, sorted. */
+/** Counts computed from the store, for comparison: sorted text lines. */
 export async function countedByScan(db: TestDatabase): Promise<string[]> {
   const jobs = await collection<JobDocument>(db, jobsCollection).find().toArray();
   const counts = new Map<string, { jobs: number; gpus: number }>();
@@ -162,7 +162,7 @@ export async function countedByScan(db: TestDatabase): Promise<string[]> {
   return [...counts].map(([key, { jobs: number, gpus }]) => `${key} ${number} ${gpus}`).sort();
 }
 
-/** Counts as a process has them, in the same form. */
+/** Counts kept by a process, in the same form. */
 export function countedByEvents({ counts }: EventsService): string[] {
   return counts.jobs
     .rows()

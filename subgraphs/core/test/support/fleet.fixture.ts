@@ -1,4 +1,4 @@
-/** For tests: core processes with broker and workers on a real store, and real jobs. */
+/** For tests: core processes with scheduler and workers on a real store, and real jobs. */
 import { silentLogger } from '@rhizome/log';
 import { type Clock, createIds, systemClock } from '@rhizome/clock';
 import { collection, ensureCollections } from '@rhizome/mongo';
@@ -26,14 +26,14 @@ import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 import type { ShareFacts } from '../../src/shares/share-facts.types.js';
 import { classIdOf } from '../../src/jobs/model/requirement-class-id.js';
 
-/** A database with the collections that the fleet needs. */
+/** Creates a database with the collections for the fleet. */
 export async function fleetDatabase(): Promise<TestDatabase> {
   const db = await testDatabase('fleet');
   await prepareFleet(db);
   return db;
 }
 
-/** Makes the collections that the fleet needs. */
+/** Creates the collections for the fleet. */
 export async function prepareFleet(db: TestDatabase): Promise<void> {
   await ensureCollections(db, [
     jobsCollection,
@@ -43,7 +43,7 @@ export async function prepareFleet(db: TestDatabase): Promise<void> {
   ]);
 }
 
-/** How a process of core is started. */
+/** Options of a core process. */
 export interface FleetSetup {
   readonly clock?: Clock;
   readonly storeTime?: StoreTime;
@@ -54,11 +54,11 @@ export interface FleetSetup {
   readonly leaseScanMs?: number;
   readonly brokerTtlMs?: number;
   readonly brokerRenewMs?: number;
-  /** Stands before the store of transitions. */
+  /** Wraps the store of transitions. */
   readonly transitions?: (store: TransitionStore) => TransitionStore;
 }
 
-/** One process of core, as far as it concerns broker and workers. */
+/** One core process, reduced to scheduler and workers. */
 export interface TestFleet extends FleetModule {
   readonly writer: GroupingTransitionWriter;
   /** Changed in place by tests. */
@@ -77,7 +77,7 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
     transitions,
     ...rest
   } = setup;
-  // A leader that is slow because the machine is busy is no matter of most tests.
+  // On a busy machine the leader may be slow; most tests do not depend on that.
   const patience = { brokerTtlMs: 60_000, ...rest };
   const log = silentLogger();
   const ids = createIds();
@@ -126,7 +126,7 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
   return { ...fleet, writer, queues, shares, stop };
 }
 
-/** A job to put in the store. */
+/** A job for {@link submitJobs}. */
 export interface TestJob {
   readonly requirements?: Partial<StoredRequirements>;
   readonly share?: string;
@@ -138,7 +138,7 @@ export interface TestJob {
 
 const ids = createIds();
 
-/** Inserts ready jobs, with their class, as a submit does. @returns their ids, oldest first */
+/** Inserts ready jobs and their class, as a submit does. @returns their ids, oldest first */
 export async function submitJobs(db: TestDatabase, count: number, job: TestJob = {}): Promise<string[]> {
   const now = systemClock.now();
   const requirements: StoredRequirements = {
@@ -188,7 +188,7 @@ export async function submitJobs(db: TestDatabase, count: number, job: TestJob =
   return documents.map(({ _id }) => _id);
 }
 
-/** Jobs as they are stored, in the order of the ids. */
+/** Returns stored jobs, in the order of the ids. */
 export async function storedJobs(db: TestDatabase, jobIds: readonly string[]): Promise<JobDocument[]> {
   const found = new Map(
     (
@@ -199,12 +199,12 @@ export async function storedJobs(db: TestDatabase, jobIds: readonly string[]): P
   );
   return jobIds.map((id) => {
     const job = found.get(id);
-    if (!job) throw new Error(`there is no job ${id}`);
+    if (!job) throw new Error(`Job "${id}" not found.`);
     return job;
   });
 }
 
-/** A principal that may do everything. */
+/** A principal with all permissions. */
 export const admin = testPrincipal();
 
 /** A pilot of a queue. */
@@ -212,12 +212,12 @@ export function pilotOf(queue: string) {
   return testPrincipal({ kind: 'PILOT', subject: `pilot:${queue}`, grants: 'PILOT' });
 }
 
-/** A device as a worker tells it. */
+/** A device in a worker's report. */
 export function aDeviceSpec(id: string, change: Partial<DeviceInput> = {}): DeviceInput {
   return { id, vendor: 'NVIDIA', model: 'A100', health: 'HEALTHY', ...change };
 }
 
-/** A registered worker that asks and reports, as an agent does. */
+/** A registered worker that acquires jobs and reports, as an agent does. */
 export class TestWorker {
   private constructor(
     readonly fleet: TestFleet,
@@ -233,7 +233,7 @@ export class TestWorker {
       readonly cores?: number;
       readonly key?: string;
       readonly host?: string;
-      /** Ids of healthy ones, or all that is told of them. */
+      /** Devices, or ids of healthy ones. */
       readonly devices?: readonly (string | DeviceInput)[];
     } = {},
   ): Promise<TestWorker> {
@@ -258,7 +258,7 @@ export class TestWorker {
     return new TestWorker(fleet, worker._id, cores);
   }
 
-  /** The same worker, seen by another process. */
+  /** Returns the same worker as a client of another process. */
   at(fleet: TestFleet): TestWorker {
     return new TestWorker(fleet, this.id, this.cores);
   }
@@ -282,7 +282,10 @@ export class TestWorker {
     return assignments;
   }
 
-  /** Asks until it has so many: events of jobs that were submitted one after another may come one after another. */
+  /**
+   * Acquires until it has this number of jobs: the events of jobs submitted one after another may arrive
+   * separately.
+   */
   async acquireInAll(
     count: number,
     change: { readonly freeDeviceIds?: readonly string[] } = {},
@@ -302,7 +305,7 @@ export class TestWorker {
     );
   }
 
-  /** Reports the jobs running, which a job that runs already takes as well, and then finished. */
+  /** Reports the jobs running (a job that already runs accepts this, too), and then finished. */
   async finish(grants: readonly Grant[]) {
     await this.start(grants);
     return this.reportFinished(grants);

@@ -1,22 +1,22 @@
-/** For tests: holds calls back until they are let through. */
+/** For tests: a gate that holds calls back. */
 
-/** A gate that calls pass through; open at first. */
+/** A gate for calls; open at first. */
 export class Gate {
   #closed: Promise<void> | undefined;
   #open: () => void = () => undefined;
   #waiting = 0;
 
-  /** Calls that wait at the gate. */
+  /** Number of calls that wait at the gate. */
   get waiting(): number {
     return this.#waiting;
   }
 
-  /** From now on calls wait, until it is opened. */
+  /** Makes calls wait until the gate is opened. */
   close(): void {
     this.#closed ??= new Promise((resolve) => (this.#open = resolve));
   }
 
-  /** Lets all through. */
+  /** Opens the gate for all calls. */
   open(): void {
     this.#closed = undefined;
     this.#open();

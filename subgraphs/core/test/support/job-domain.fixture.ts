@@ -1,4 +1,7 @@
-/** The domain of jobs and tasks on a real store and its real event stream, for tests; who leads is decided by the test. */
+/**
+ * For tests: the domain of jobs and tasks on a real store and its real event stream; the test chooses the
+ * leader.
+ */
 import { silentLogger } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';
 import { collection, ensureCollections } from '@rhizome/mongo';
@@ -15,7 +18,7 @@ import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-
 import type { TransitionRequest, TransitionWriter } from '../../src/jobs/transitions/transition.types.js';
 import type { LeaderWork } from '../../src/shared/leader-task.js';
 
-/** A leader that leads when the test says so. */
+/** A leader under control of the test. */
 export class TestLeader implements LeaderWork {
   readonly #works = new Set<(signal: AbortSignal) => void>();
   #term: AbortController | undefined;
@@ -37,7 +40,7 @@ export class TestLeader implements LeaderWork {
   }
 }
 
-/** One process of core, as far as jobs and tasks go. */
+/** One core process, reduced to jobs and tasks. */
 export interface TestProcess {
   readonly domain: JobDomain;
   readonly stores: JobStores;
@@ -46,32 +49,32 @@ export interface TestProcess {
   stop(): Promise<void>;
 }
 
-/** A store with what processes on it share. */
+/** A store and the data shared by the processes on it. */
 export interface TestDomain {
   readonly db: TestDatabase;
-  /** Registered experiments; a test may add some. */
+  /** Registered experiments; a test may add more. */
   readonly experiments: Map<string, ExperimentFacts>;
-  /** Starts one more process. */
+  /** Starts another process. */
   process(over?: ProcessOptions): Promise<TestProcess>;
   read(id: string): Promise<JobDocument>;
 }
 
-/** What a test changes of a process. */
+/** Options of a process. */
 export interface ProcessOptions {
   readonly stores?: (stores: JobStores) => JobStores;
   readonly stepSize?: number;
   readonly upkeepMs?: number;
-  /** Leads at once; true unless given. */
+  /** True if it leads at once, as by default. */
   readonly leads?: boolean;
 }
 
-/** The caller of tests. */
+/** The caller in tests. */
 export const someone = testPrincipal({
   subject: 'someone@example',
   grants: { alpha: ['USER'], beta: ['USER'] },
 });
 
-/** A store for tests, with the experiments "alpha" and "beta". */
+/** Creates a store with the experiments "alpha" and "beta". */
 export async function testDomain(name: string): Promise<TestDomain> {
   const db = await testDatabase(name);
   await ensureCollections(db, [...jobCollections, ...eventCollections]);
@@ -87,7 +90,7 @@ export async function testDomain(name: string): Promise<TestDomain> {
     process: (over = {}) => startProcess(db, experiments, `process ${(serial += 1)}`, over),
     async read(id) {
       const found = await collection(db, jobsCollection).findOne({ _id: id });
-      if (!found) throw new Error(`there is no job ${id}`);
+      if (!found) throw new Error(`Job "${id}" not found.`);
       return found;
     },
   };
@@ -157,7 +160,7 @@ export function aSpec(over: Partial<JobSpec> = {}): JobSpec {
 
 let fence = 8;
 
-/** Takes jobs through a whole life, to FINISHED or to FAILED. */
+/** Takes jobs through their whole life cycle, to FINISHED or to FAILED. */
 export async function live(
   writer: TransitionWriter,
   ids: readonly string[],
@@ -187,7 +190,7 @@ export async function live(
   }
 }
 
-/** Methods of a repository, for an object that stands before it and changes some: private fields are the repository's own. */
+/** Wraps a repository and replaces some of its methods; private fields stay those of the repository. */
 export function instead<T extends object>(target: T, changed: Partial<T>): T {
   const names = Object.getOwnPropertyNames(Object.getPrototypeOf(target)) as (keyof T & string)[];
   const methods = names.filter((name) => name !== 'constructor' && typeof target[name] === 'function');

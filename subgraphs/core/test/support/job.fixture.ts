@@ -3,7 +3,7 @@ import { normaliseRequirements, normaliseRetry } from '../../src/jobs/submit/nor
 import { newJobDocument, type NewJob } from '../../src/jobs/model/new-job.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
 
-/** The document of a small job of the experiment "alpha"; what a test cares for is given. */
+/** Document of a small job of the experiment "alpha", with changes. */
 export function aJob(
   id: string,
   over: Partial<NewJob> & { readonly document?: Partial<JobDocument> } = {},

@@ -1,4 +1,4 @@
-/** For tests: a process that the event stream tells nothing for a while. What it answers meanwhile it must have read. */
+/** For tests: a process whose event stream is paused, so that its answers must come from the store. */
 import type { TestDatabase } from '@rhizome/testkit';
 
 type ChangeStream = ReturnType<TestDatabase['watch']>;
@@ -6,11 +6,11 @@ type ChangeStream = ReturnType<TestDatabase['watch']>;
 /** A database whose change streams can be made to wait. */
 export interface PausableDatabase {
   readonly db: TestDatabase;
-  /** From now on no change stream of this database brings anything; until it is ended. */
+  /** Pauses all change streams of this database. Returns a function that resumes them. */
   pause(): () => void;
 }
 
-/** The same database for another process. */
+/** Wraps the same database for another process. */
 export function pausableDatabase(db: TestDatabase): PausableDatabase {
   let silence: Promise<void> | undefined;
   const waiting = (stream: ChangeStream): ChangeStream =>
@@ -18,7 +18,7 @@ export function pausableDatabase(db: TestDatabase): PausableDatabase {
       tryNext: async () => {
         await silence;
         const change: unknown = await stream.tryNext();
-        // It was asked before, and must not be told now.
+        // A request made before the pause must not return events now.
         await silence;
         return change;
       },
@@ -37,7 +37,7 @@ export function pausableDatabase(db: TestDatabase): PausableDatabase {
   };
 }
 
-/** An object with other methods in place of some of its own. */
+/** Wraps an object and replaces some of its methods. */
 export function over<T extends object>(target: T, methods: object): T {
   return new Proxy(target, {
     get(_target, name) {

@@ -1,4 +1,6 @@
-/** The rules of placing written out once more, by search over all sets of devices, for small worlds: what a pass may give and may not leave. */
+/**
+ * An independent implementation of the placement rules, by search over all sets of devices of small worlds.
+ */
 import { deviceFacts, deviceVerdict, verdictRank } from '../../src/gpus/verdict/device-verdict.js';
 import { partOf } from '../../src/gpus/capacity/gpu-equivalents.js';
 import type { Device } from '../../src/gpus/verdict/verdict.types.js';
@@ -9,25 +11,25 @@ import type { DeviceDocument } from '../../src/gpus/device.types.js';
 import type { WorkerFacts } from '../../src/scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 
-/** A question of a worker, with what it may get at most. */
+/** A request of a worker, with the maximum number of jobs for it. */
 export interface Asked {
   readonly worker: WorkerFacts;
   readonly request: AcquireRequest;
 }
 
-/** What the rules look at: all that is given away stands in `entries`. */
+/** Input of the rules: all grants are in `entries`. */
 export interface OracleWorld {
   readonly queues: ReadonlyMap<string, QueueFacts>;
   readonly entries: readonly Readonly<LedgerEntry>[];
-  /** What stood in the ledger before the pass. */
+  /** Jobs that were in the ledger before the pass. */
   readonly before: ReadonlySet<string>;
   readonly asked: readonly Asked[];
 }
 
-/** See {@link Oracle.rankOf}. */
+/** Rank of a set of devices; see {@link Oracle.rankOf}. */
 export type SetRank = readonly [number, number, number];
 
-/** Whether one is better; memory that is a little less is not: what is sold as the same is the same. */
+/** Returns true if one is better; slightly less memory is not better, because nominal sizes are equal. */
 export function isBetter(one: SetRank, other: SetRank): boolean {
   if (one[0] !== other[0]) return one[0] < other[0];
   return one[1] === other[1] ? one[2] < 0.8 * other[2] : one[1] < other[1];
@@ -35,10 +37,10 @@ export function isBetter(one: SetRank, other: SetRank): boolean {
 
 const whole = 1000;
 
-/** Everything on the same physical GPU has the same. */
+/** Id of the physical GPU of a device. */
 const gpuOf = ({ id, parentId }: DeviceDocument): string => parentId ?? id;
 
-/** What is given away of a host's device. */
+/** Booked part of a host's device. */
 function usedOf(world: OracleWorld, host: string, deviceId: string, hostOf: ReadonlyMap<string, string>) {
   const holders = world.entries.filter(
     ({ workerId, deviceIds }) => hostOf.get(workerId) === host && deviceIds.includes(deviceId),
@@ -53,7 +55,7 @@ function usedOf(world: OracleWorld, host: string, deviceId: string, hostOf: Read
   return { holders, thousandths, memory: (all: number) => named + (unnamed / whole) * all };
 }
 
-/** See the head of this file. */
+/** Checks the result of a pass. */
 export class Oracle {
   readonly #world: OracleWorld;
   readonly #workers: readonly WorkerFacts[];
@@ -65,7 +67,7 @@ export class Oracle {
     this.#hostOf = new Map(workers.map(({ id, host }) => [id, host]));
   }
 
-  /** What is wrong with what was given, in words. */
+  /** Returns the violations of the rules. */
   faults(): readonly string[] {
     const given = this.#world.entries.filter(({ jobId }) => !this.#world.before.has(jobId));
     return [
@@ -75,7 +77,7 @@ export class Oracle {
     ];
   }
 
-  /** The devices that a job could have now from one that asks; none where it could have no place. */
+  /** Devices for a job on the candidate, or none if the job does not fit. */
   placementIn(
     { worker, request }: Asked,
     wanted: StoredRequirements,
@@ -87,7 +89,7 @@ export class Oracle {
     return found ?? (gpu === undefined || gpu.optional ? [] : undefined);
   }
 
-  /** Whether everything but devices is there. */
+  /** Checks everything except devices. */
   mayTake({ worker, request }: Asked, wanted: StoredRequirements, experiment: string): boolean {
     const queue = this.#world.queues.get(worker.queueId);
     const { limits, experiments = [] } = queue ?? {};
@@ -106,12 +108,12 @@ export class Oracle {
     );
   }
 
-  /** A set of free devices that serves, the first that is found. */
+  /** Returns the first suitable set of free devices. */
   devicesFor(worker: WorkerFacts, request: AcquireRequest, gpu: StoredGpuRequirement): string[] | undefined {
     return this.setsFor(worker, request, gpu)[0]?.map(({ id }) => id);
   }
 
-  /** All sets of free devices that serve. */
+  /** Returns all suitable sets of free devices. */
   setsFor(
     worker: WorkerFacts,
     request: AcquireRequest,
@@ -121,13 +123,16 @@ export class Oracle {
     return subsets(free, gpu.count).filter((set) => isSet(set, gpu));
   }
 
-  /** What devices are charged as, in whole GPUs. */
+  /** Charge for devices, in whole GPUs. */
   chargeOf(worker: WorkerFacts, set: readonly DeviceDocument[], gpu: StoredGpuRequirement): number {
     const facts = this.#facts(worker);
     return set.reduce((sum, { id }) => sum + chargeOf(gpu, facts.get(id)), 0);
   }
 
-  /** How well devices serve together: smaller is better. The worst verdict, then whether they differ, then the largest memory. */
+  /**
+   * Rank of a set of devices, smaller is better: the worst verdict, then mixed makes, then the largest
+   * memory.
+   */
   rankOf(worker: WorkerFacts, set: readonly DeviceDocument[], gpu: StoredGpuRequirement): SetRank {
     const ranks = set.map((device) => this.#rank(worker, device, gpu));
     const makes = set.map(
@@ -137,12 +142,12 @@ export class Oracle {
     return [verdict, Number(new Set(makes).size > 1), Math.max(...ranks.map(([, memory]) => memory))];
   }
 
-  /** The devices that serve, by the rule of GPUs, whoever has them. */
+  /** Devices that serve by the matching rule, free or not. */
   #serving(worker: WorkerFacts, gpu: StoredGpuRequirement): readonly DeviceDocument[] {
     return worker.devices.filter((device) => this.#rank(worker, device, gpu)[0] < 3);
   }
 
-  /** The verdict on a device, and its memory. */
+  /** Verdict on a device, and its memory. */
   #rank(worker: WorkerFacts, device: DeviceDocument, gpu: StoredGpuRequirement): readonly [number, number] {
     const facts = this.#facts(worker).get(device.id);
     return facts ? [verdictRank(deviceVerdict(gpu, facts)), facts.memoryMiB ?? 0] : [3, 0];
@@ -162,7 +167,7 @@ export class Oracle {
   ): boolean {
     const used = usedOf(this.#world, worker.host, device.id, this.#hostOf);
     const isOffered = request.freeDeviceIds.includes(device.id);
-    // What it has given itself it does not offer; how much of it is left is told by the ledger.
+    // The worker does not offer devices that its own jobs hold; the ledger knows what is left of them.
     const isOwn = used.holders.some(
       ({ workerId, jobId }) => workerId === worker.id && this.#world.before.has(jobId),
     );
@@ -187,7 +192,7 @@ export class Oracle {
     );
   }
 
-  /** Not well, or divided: nobody's neighbour where nobody has it. */
+  /** Unhealthy or divided: if no job holds it, it blocks no neighbour. */
   #isBad(worker: WorkerFacts, device: DeviceDocument): boolean {
     return this.#facts(worker).get(device.id)?.health !== 'HEALTHY' || device.parentId === undefined;
   }
@@ -228,7 +233,7 @@ export class Oracle {
     return found;
   }
 
-  /** Over all devices of all hosts, whoever reports them. */
+  /** Checks all devices of all hosts, independent of their reporting workers. */
   #deviceFaults(): readonly string[] {
     const found: string[] = [];
     for (const worker of this.#workers)
@@ -239,14 +244,14 @@ export class Oracle {
         const isShared = used.thousandths < whole || used.holders.length > 1;
         if (all !== undefined && isShared && used.memory(all) > all + 1e-3)
           found.push(`${device.id} is short of memory`);
-        const beside = worker.devices.filter((one) => one.id !== device.id && gpuOf(one) === gpuOf(device));
+        const others = worker.devices.filter((one) => one.id !== device.id && gpuOf(one) === gpuOf(device));
         for (const { requirements, jobId } of used.holders)
           if (requirements.gpu?.exclusive)
-            for (const one of beside)
+            for (const one of others)
               if (
                 usedOf(this.#world, worker.host, one.id, this.#hostOf).holders.some((h) => h.jobId !== jobId)
               )
-                found.push(`${one.id} is given beside ${device.id}, which ${jobId} has alone`);
+                found.push(`${one.id} is given next to ${device.id}, which ${jobId} holds exclusively`);
       }
     return found;
   }
@@ -270,7 +275,7 @@ function offers({ freeDeviceIds }: AcquireRequest, { id }: DeviceDocument): bool
   return freeDeviceIds.includes(id);
 }
 
-/** Whether devices may be one job's together. */
+/** Returns true if one job may have these devices together. */
 function isSet(set: readonly DeviceDocument[], { count, nvlink, exclusive }: StoredGpuRequirement): boolean {
   const groups = new Set(set.map(({ nvlinkGroup }) => nvlinkGroup));
   if (nvlink && count > 1 && (groups.size !== 1 || groups.has(undefined))) return false;

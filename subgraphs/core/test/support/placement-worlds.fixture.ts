@@ -1,4 +1,7 @@
-/** Small random worlds for the rules of placing: fleets of every kind of device, questions, and jobs of every kind. */
+/**
+ * Small random worlds for the placement rules: fleets of every kind of device, requests, and jobs of every
+ * kind.
+ */
 import fc from 'fast-check';
 import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
 import { aGpu, aQueue, aWorker, someRequirements } from './scheduler.fixture.js';
@@ -8,7 +11,7 @@ import type { DeviceDocument } from '../../src/gpus/device.types.js';
 import type { WorkerFacts } from '../../src/scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 
-/** Without what is undefined. */
+/** Removes undefined fields. */
 function known<T extends object>(facts: { readonly [K in keyof T]?: T[K] | undefined }): Partial<T> {
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
@@ -16,7 +19,7 @@ function known<T extends object>(facts: { readonly [K in keyof T]?: T[K] | undef
 const seldom = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: values });
 
-/** One physical GPU: what is reported of it. */
+/** The reported devices of one physical GPU. */
 type OneGpu = readonly Omit<DeviceDocument, 'id'>[];
 
 const anyHealth = fc.constantFrom<DeviceDocument['health']>(
@@ -90,9 +93,9 @@ const anyWorker = fc.record({
   gpus: fc
     .array(fc.record({ gpu: anyGpuOfHost, times: fc.constantFrom(1, 1, 2, 3) }), { maxLength: 3 })
     .map((found) => found.flatMap(({ gpu, times }) => Array.from({ length: times }, () => gpu))),
-  /** Several with devices alike: buckets of several. */
+  /** Number of equal workers, so that buckets have several. */
   twins: fc.constantFrom(1, 1, 2, 3),
-  /** They are on one host, and tell of the same devices. */
+  /** They are on one host, and report the same devices. */
   isOneHost: fc.constantFrom(false, false, false, true),
 });
 
@@ -122,7 +125,7 @@ function workersOf(specs: readonly Made<typeof anyWorker>[]): readonly WorkerFac
 /** Three digits for a host such as `w0a`. */
 const hostNumber = (host: string): string => `0${host.slice(1)}`;
 
-/** Ids as vendors give them: a device is known by it whoever tells of it. */
+/** Ids in the form of vendors, which identify a device for all its reporting workers. */
 function devicesOf(gpu: OneGpu, gpuId: string): readonly DeviceDocument[] {
   return gpu.map((device, part): DeviceDocument =>
     device.parentId === undefined
@@ -172,21 +175,21 @@ export const anyRequirements: fc.Arbitrary<StoredRequirements> = fc
   })
   .map((change) => someRequirements({ diskMiB: 0, ...known<StoredRequirements>(change) }));
 
-/** Any way to ask, of a worker whose devices are known when it asks. */
+/** Any kind of request, of a worker whose devices are known when it makes the request. */
 export const anyQuestion = fc.record({
   asks: fc.constantFrom(0, 1, 1, 1, 1, 2),
   count: fc.constantFrom(1, 2, 100),
   coresLess: fc.constantFrom(0, 0, 0, 1),
-  /** Of the devices that nobody has, by position. */
+  /** Free devices that it does not offer, by position. */
   keeps: fc.array(fc.boolean(), { maxLength: 2 }),
   experiments: seldom(fc.constantFrom(['beta'], ['alpha'])),
   remainingSeconds: seldom(fc.constantFrom(1000, 5000)),
 });
 
-/** A way to ask. */
+/** A kind of request. */
 export type AnyQuestion = Made<typeof anyQuestion>;
 
-/** The question of a worker. @param held devices that it has given to somebody */
+/** The request of a worker. @param held devices that its jobs hold */
 export function questionOf(
   worker: WorkerFacts,
   spec: AnyQuestion,

@@ -1,4 +1,4 @@
-/** Small worlds for the property of relaxations: hosts, queues and requirements that differ in all that may be asked. */
+/** Small worlds for the property of relaxations, with all kinds of hosts, queues and requirements. */
 import fc from 'fast-check';
 import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
 import { aGpu, aQueue, aWorker, someRequirements } from './scheduler.fixture.js';
@@ -7,7 +7,7 @@ import type { DeviceDocument } from '../../src/gpus/device.types.js';
 import type { StoredHardware, WorkerFacts } from '../../src/scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 
-/** The time, against which the ends of workers are set. */
+/** Current time, with which the end times of workers are compared. */
 export const wallMs = Date.UTC(2026, 0, 1);
 
 /** The queues of all worlds. */
@@ -47,8 +47,8 @@ export const drivers = ['470.82.01', '525.60.13', '550.54.15', '575.57.08', '580
 const maybe = <T>(values: fc.Arbitrary<T>, nothing = 3): fc.Arbitrary<T | undefined> =>
   fc.oneof({ weight: nothing, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: values });
 
-/** Without what is undefined. */
-function told<T extends object>(facts: { readonly [K in keyof T]?: T[K] | undefined }): Partial<T> {
+/** Removes undefined fields. */
+function known<T extends object>(facts: { readonly [K in keyof T]?: T[K] | undefined }): Partial<T> {
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
@@ -64,19 +64,19 @@ const anyDevice = fc.record({
 });
 type DeviceInput = typeof anyDevice extends fc.Arbitrary<infer T> ? T : never;
 
-/** A device with what is made of it: MIG slices, or partitions. */
+/** A device with its MIG slices or partitions. */
 function devicesOf(spec: DeviceInput, id: string): readonly DeviceDocument[] {
   const { memoryMiB, ...kind } = kinds[spec.at] ?? (kinds[0] as Kind);
   const { driverVersion, rocmVersion, eccEnabled, nvlinkGroup, health, parts, hasMemory } = spec;
   const own: DeviceDocument = {
     ...kind,
-    ...told<DeviceDocument>({
+    ...known<DeviceDocument>({
       driverVersion,
       eccEnabled,
       nvlinkGroup,
       memoryMiB: hasMemory ? memoryMiB : undefined,
     }),
-    ...(kind.vendor === 'AMD' ? told<DeviceDocument>({ rocmVersion }) : {}),
+    ...(kind.vendor === 'AMD' ? known<DeviceDocument>({ rocmVersion }) : {}),
     id,
     health,
   };
@@ -154,16 +154,16 @@ const anyGpu = fc
   .map(({ part, ...gpu }) => {
     const isShare = part?.share !== undefined;
     return aGpu({
-      ...told<StoredGpuRequirement>(gpu),
+      ...known<StoredGpuRequirement>(gpu),
       ...part,
       ...(isShare ? { count: 1, exclusive: undefined as never } : {}),
     });
   })
-  .map((gpu) => told<StoredGpuRequirement>(gpu) as StoredGpuRequirement);
+  .map((gpu) => known<StoredGpuRequirement>(gpu) as StoredGpuRequirement);
 
 const selectors = ['worker.host == "n1"', 'queue.labels["zone"] == "b"', 'worker.cores > 4'];
 
-/** What a job may ask. */
+/** Requirements of any kind. */
 export const anyRequirements = fc
   .record({
     cores: fc.constantFrom(1, 1, 1, 8, 32),
@@ -178,7 +178,7 @@ export const anyRequirements = fc
     selector: maybe(fc.constantFrom(...selectors), 5),
     gpu: fc.oneof({ weight: 1, arbitrary: fc.constant(undefined) }, { weight: 3, arbitrary: anyGpu }),
   })
-  .map((change) => someRequirements(told<StoredRequirements>(change)));
+  .map((change) => someRequirements(known<StoredRequirements>(change)));
 
 /** Hosts with all kinds of devices. */
 export const anyFleet = fc.array(anyWorker, { minLength: 1, maxLength: 10 }).map((specs) =>
@@ -187,7 +187,7 @@ export const anyFleet = fc.array(anyWorker, { minLength: 1, maxLength: 10 }).map
     return aWorker({
       ...spec,
       ...(endsAt ? { endsAt } : {}),
-      hardware: told<StoredHardware>(hardware),
+      hardware: known<StoredHardware>(hardware),
       id: `w${index}`,
       name: `w${index}`,
       devices: devices.flatMap((device, at) => devicesOf(device, `w${index}-${at}`)),

@@ -1,4 +1,4 @@
-/** Reads what a relaxation tells to change, for tests that hold what it promises against a count. */
+/** Applies the change that a relaxation proposes, for tests that compare its gain with a count. */
 import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
 import { aGpu } from './scheduler.fixture.js';
 import type { StoredGpuRequirement } from '../../src/gpus/gpu-requirement.types.js';
@@ -6,7 +6,7 @@ import type { StoredGpuRequirement } from '../../src/gpus/gpu-requirement.types.
 type GpuChange = (...words: string[]) => StoredGpuRequirement;
 type Change = (...words: string[]) => StoredRequirements;
 
-/** The requirements as the words say. @throws Error for words that nobody can read */
+/** Returns the requirements with the change applied. @throws Error for an unknown change */
 export function changedBy(wanted: StoredRequirements, change: string): StoredRequirements {
   const { gpu = aGpu() } = wanted;
   for (const [form, reading] of hostReadings(wanted)) {
@@ -17,10 +17,10 @@ export function changedBy(wanted: StoredRequirements, change: string): StoredReq
     const words = form.exec(change);
     if (words) return { ...wanted, gpu: reading(...words.slice(1)) };
   }
-  throw new Error(`nobody can tell what "${change}" changes`);
+  throw new Error(`unknown change "${change}"`);
 }
 
-/** Without some of its fields. */
+/** Removes some of its fields. */
 export function lacking<T extends object>(whole: T, ...names: readonly (keyof T)[]): T {
   return Object.fromEntries(
     Object.entries(whole).filter(([name]) => !names.includes(name as keyof T)),
@@ -38,7 +38,7 @@ function hostReadings(wanted: StoredRequirements): readonly (readonly [RegExp, C
       /^architectureLevel >= (\S+) instead of/,
       (architectureLevel = '') => ({ ...wanted, architectureLevel }),
     ],
-    [/^without asking for a level/, () => lacking(wanted, 'architectureLevel')],
+    [/^without a condition on the architecture level/, () => lacking(wanted, 'architectureLevel')],
     [/^container runtime (\S+) instead of/, (containerRuntime = '') => ({ ...wanted, containerRuntime })],
     [/^any container runtime/, () => ({ ...wanted, containerRuntime: 'any' })],
     [/^without the outside network$/, () => ({ ...wanted, network: false })],
@@ -58,9 +58,9 @@ function gpuReadings(gpu: StoredGpuRequirement): readonly (readonly [RegExp, Gpu
     [/^capability >= (\S+) instead of/, (minComputeCapability = '') => ({ ...gpu, minComputeCapability })],
     [/without new features of CUDA/, () => lacking(gpu, 'needsNewDriverFeature')],
     [/^driver >= (\S+) instead of/, (minDriverVersion = '') => ({ ...gpu, minDriverVersion })],
-    [/^without asking for memory/, () => lacking(gpu, 'minMemoryMiB')],
-    [/^without asking for a driver/, () => lacking(gpu, 'minDriverVersion')],
-    [/^without asking for a capability/, () => lacking(gpu, 'minComputeCapability')],
+    [/^without a condition on the memory/, () => lacking(gpu, 'minMemoryMiB')],
+    [/^without a condition on the driver/, () => lacking(gpu, 'minDriverVersion')],
+    [/^without a condition on the capability/, () => lacking(gpu, 'minComputeCapability')],
     [/^with the forward-compatibility package/, () => ({ ...gpu, bundlesCompat: true })],
     [/^cuda (\S+) instead of/, (cudaRuntime = '') => ({ ...gpu, cudaRuntime })],
     [/^rocm (\S+) instead of/, (rocmRuntime = '') => ({ ...gpu, rocmRuntime })],
@@ -77,7 +77,7 @@ function gpuReadings(gpu: StoredGpuRequirement): readonly (readonly [RegExp, Gpu
     [/^a whole gpu instead of/, () => whole],
     [/^without ecc$/, () => lacking(gpu, 'ecc')],
     [/^without nvlink$/, () => ({ ...gpu, nvlink: false })],
-    [/^without having each gpu for itself$/, () => lacking(gpu, 'exclusive')],
+    [/^without exclusive gpus$/, () => lacking(gpu, 'exclusive')],
     [/^(\d+) gpus? on one host instead of/, (count) => ({ ...gpu, count: Number(count) })],
   ];
 }

@@ -1,4 +1,4 @@
-/** Builders of what the broker works on, for its tests. */
+/** For tests: builders of the scheduler's data. */
 import type { StoredRequirements } from '../../src/jobs/model/job.types.js';
 import type { LedgerEntry, ReadyJob } from '../../src/scheduler/scheduler.types.js';
 import type { DeviceDocument } from '../../src/gpus/device.types.js';
@@ -8,7 +8,7 @@ import type { ShareFacts } from '../../src/shares/share-facts.types.js';
 
 export { gpu as aGpu } from './gpus/verdict.fixture.js';
 
-/** A queue that takes everything. */
+/** A queue without limits. */
 export function aQueue(
   change: Partial<Omit<QueueFacts, 'limits'>> & { readonly limits?: Partial<QueueFacts['limits']> },
 ): QueueFacts {
@@ -51,7 +51,7 @@ export function aWorker(
   };
 }
 
-/** Requirements of one core. */
+/** Requirements of one core, with changes. */
 export function someRequirements(change: Partial<StoredRequirements> = {}): StoredRequirements {
   return { cores: 1, memoryMiB: 1024, diskMiB: 1024, walltimeSeconds: 3600, network: false, ...change };
 }
@@ -61,7 +61,7 @@ export function aDevice(change: Partial<DeviceDocument> = {}): DeviceDocument {
   return { id: 'GPU-1', vendor: 'NVIDIA', model: 'A100', health: 'HEALTHY', ...change };
 }
 
-/** Devices of one host: each an A100 of 40 GB but for what is told of it. */
+/** Devices of one host: each an A100 of 40 GB, with changes. */
 export function devicesOfHost(
   id: string,
   devices: readonly Partial<DeviceDocument>[],
@@ -76,7 +76,7 @@ export function devicesOfHost(
   }));
 }
 
-/** A share with nothing of its own. */
+/** A share without a quota. */
 export function aShare(change: Partial<ShareFacts> = {}): ShareFacts {
   return { path: 'alpha/default', nominalCores: 0, weight: 1, ...change };
 }
@@ -86,7 +86,7 @@ export function aReadyJob(id: string, change: Partial<ReadyJob> = {}): ReadyJob 
   return { id, priority: 0, owner: 'ada', attempt: 0, ...change };
 }
 
-/** A grant as the ledger holds it. */
+/** A ledger entry. */
 export function anEntry(change: Partial<LedgerEntry> = {}): LedgerEntry {
   return {
     jobId: 'job_1',

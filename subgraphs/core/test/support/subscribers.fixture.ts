@@ -1,4 +1,4 @@
-/** For tests: subscribers of events, and a room where each test has a database, jobs and subscribers of its own. */
+/** For tests: subscribers of events; each test has its own database, jobs and subscribers. */
 import { afterEach, beforeEach } from '@jest/globals';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { encodeCursor } from '../../src/events/feed/cursor.js';
@@ -6,15 +6,15 @@ import { eventsDatabase, TestJobs } from './events.fixture.js';
 import type { EventsService } from '../../src/events/events.service.js';
 import type { JobStateChange } from '../../src/events/hub/job-changes.js';
 
-/** Who may see everything. */
+/** May see everything. */
 export const admin = testPrincipal();
 
-/** One subscriber: what it was told, in order. */
+/** A subscriber that collects its events in order. */
 export class Told {
   readonly changes: JobStateChange[] = [];
   readonly #abort = new AbortController();
   #hasEnded = false;
-  /** Resolves when it has ended, to what it ended with: an error, or undefined. */
+  /** Resolves when the subscription has ended, to its error or undefined. */
   readonly ended: Promise<unknown>;
 
   constructor(
@@ -32,7 +32,7 @@ export class Told {
       .finally(() => (this.#hasEnded = true));
   }
 
-  /** What was told of jobs, a line each. */
+  /** Received events of jobs, one line each. */
   get lines(): string[] {
     return this.changes.flatMap(({ event }) =>
       event ? [`${event.jobId} ${event.last.from} ${event.last.to}`] : [],
@@ -44,7 +44,7 @@ export class Told {
     return encodeCursor(this.changes.at(-1)?.token ?? '');
   }
 
-  /** Waits until this number of events came after the opening message. @throws what the stream ended with before that */
+  /** Waits for this number of events after the opening message. @throws the error that ended the stream before */
   async until(count: number): Promise<void> {
     const isDone = (): boolean => this.lines.length >= count || this.#hasEnded;
     await waitFor(`${count} events`, isDone, { deadlineMs: 60_000 });
@@ -58,7 +58,7 @@ export class Told {
     return this;
   }
 
-  /** Ends it. */
+  /** Closes the subscription. */
   async close(): Promise<void> {
     this.#abort.abort();
     await this.ended;
@@ -69,15 +69,15 @@ export class Told {
   }
 }
 
-/** What the tests of a file work with; of the test that runs. */
+/** Fixtures of the current test. */
 export interface SubscriberSetup {
   readonly db: TestDatabase;
   readonly jobs: TestJobs;
-  /** A subscriber that is closed at the end of the test. */
+  /** Opens a subscription that is closed at the end of the test. */
   tell(...parameters: ConstructorParameters<typeof Told>): Told;
 }
 
-/** Makes a room anew for each test of the file. */
+/** Sets the fixtures up for each test of the file. */
 export function subscriberSetup(): SubscriberSetup {
   let db: TestDatabase;
   let jobs: TestJobs;

@@ -1,4 +1,4 @@
-/** For tests of the writer of transitions: jobs in a store of its own, and requests as they come. */
+/** For tests of the transition writer: jobs in their own store, and typical requests. */
 import { silentLogger } from '@rhizome/log';
 import { systemClock } from '@rhizome/clock';
 import { collection, ensureCollections } from '@rhizome/mongo';
@@ -12,17 +12,17 @@ import { transitionStore, type TransitionStore } from '../../src/jobs/transition
 
 const jobsOf = (db: TestDatabase) => collection(db, jobsCollection);
 
-/** The jobs of one test file. */
+/** The store and jobs of one test file. */
 export interface WriterWorld {
   readonly jobs: ReturnType<typeof jobsOf>;
-  /** A writer, closed at the end of the file. */
+  /** Creates a writer, closed at the end of the file. */
   writerOn(store?: TransitionStore, maxGroup?: number): GroupingTransitionWriter;
   /** Stores new jobs. @returns their ids */
   insert(count: number, over?: Parameters<typeof aJob>[1]): Promise<string[]>;
   read(id: string): Promise<JobDocument>;
 }
 
-/** Makes a store without jobs. */
+/** Creates a store without jobs. */
 export async function writerWorld(): Promise<WriterWorld> {
   const db = await testDatabase('writer');
   await ensureCollections(db, [jobsCollection]);
@@ -48,7 +48,7 @@ export async function writerWorld(): Promise<WriterWorld> {
   };
 }
 
-/** The broker gives a job away. */
+/** The scheduler grants a job. */
 export function grant(jobId: string, fence: number): TransitionRequest {
   return {
     jobId,
@@ -69,7 +69,7 @@ export function grant(jobId: string, fence: number): TransitionRequest {
   };
 }
 
-/** A worker tells how far a job is. */
+/** A worker reports progress of a job. */
 export function step(
   jobId: string,
   from: JobDocument['state'],

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { fitDevices } from '../verdict/device-fit.js';
 import { chooseDevices } from './device-choice.js';
@@ -31,7 +31,7 @@ const booked = (change: Partial<Booked>): Booked => ({
 const bookings = (taken: Readonly<Record<string, Partial<Booked>>>): ReadonlyMap<string, Booked> =>
   new Map(Object.entries(taken).map(([id, change]) => [id, booked(change)]));
 
-/** Ids of the devices that are chosen. */
+/** Ids of the chosen devices. */
 function choice(
   asked: Partial<StoredGpuRequirement>,
   devices: readonly DeviceDocument[],
@@ -46,8 +46,8 @@ function choice(
 
 const all: Partial<Booked> = { thousandths: 1000, unnamedThousandths: 1000 };
 
-describe('the devices that a job gets', () => {
-  test('are the smallest that are enough', () => {
+describe('chooseDevices', () => {
+  it('chooses the smallest devices that are sufficient', () => {
     const devices = [
       device('large', { memoryMiB: 81_251 }),
       device('small', { model: 'NVIDIA A30', memoryMiB: 24_576 }),
@@ -60,7 +60,7 @@ describe('the devices that a job gets', () => {
     expect(choice({ count: 3 }, devices, { large: all })).toBeUndefined();
   });
 
-  test('are those that serve natively before those that serve with less', () => {
+  it('prefers devices with native support to devices with limited support', () => {
     const devices = [
       device('old', { model: 'NVIDIA A30', memoryMiB: 24_576, driverVersion: '535.104.05' }),
       device('new', { memoryMiB: 81_251, driverVersion: '580.95.05' }),
@@ -81,26 +81,26 @@ describe('the devices that a job gets', () => {
     device('gpu-2'),
   ];
 
-  test('are slices of a device of which something is taken already, so that others stay whole', () => {
+  it('takes slices of a device that is already in use, so that others stay whole', () => {
     expect(choice({ migProfile: '1g.10gb' }, divided, { b3: all })).toEqual(['b1']);
     expect(choice({ migProfile: '1g.10gb' }, divided, { a1: all, a3: all })).toEqual(['a2']);
     expect(choice({ migProfile: '1g.10gb', count: 4 }, divided)?.length).toBe(4);
     expect(choice({ migProfile: '1g.10gb', count: 5 }, divided)).toBeUndefined();
   });
 
-  test('are the smallest slice that is a large enough part', () => {
+  it('takes the smallest slice that is large enough', () => {
     expect(choice({ migFraction: 100 }, divided)?.[0]).toMatch(/^[ab][12]$/);
     expect(choice({ migFraction: 143 }, divided)?.[0]).toMatch(/^[ab][12]$/);
     expect(choice({ migFraction: 200 }, divided)?.[0]).toMatch(/^[ab]3$/);
     expect(choice({ migFraction: 500 }, divided)).toBeUndefined();
   });
 
-  test('are whole where whole ones are asked for', () => {
+  it('takes whole devices where whole ones are requested', () => {
     expect(choice({}, divided)).toEqual(['gpu-2']);
     expect(choice({ count: 2 }, divided)).toBeUndefined();
   });
 
-  test('leave a physical GPU to who wants it alone', () => {
+  it('leaves a physical GPU to a job that needs it exclusively', () => {
     const exclusive = { migProfile: '1g.10gb', exclusive: true as const };
     expect(choice(exclusive, divided, { a1: all, b3: all })).toBeUndefined();
     expect(choice(exclusive, divided, { a1: all })?.[0]).toMatch(/^b/);
@@ -114,14 +114,14 @@ describe('the devices that a job gets', () => {
     expect(choice({ migProfile: '1g.10gb' }, divided, closed)?.[0]).toMatch(/^b/);
   });
 
-  describe('of a GPU with a slice that nobody can use', () => {
+  describe('a GPU with an unusable slice', () => {
     const exclusive = { migProfile: '1g.10gb', exclusive: true as const };
     const sick = (change: Partial<DeviceDocument>): readonly DeviceDocument[] => [
       slice('a1', 'gpu-0', '1g.10gb'),
       slice('a2', 'gpu-0', '1g.10gb'),
       { ...slice('a3', 'gpu-0', '3g.40gb'), ...change },
     ];
-    /** A pilot offers what is well and free. */
+    /** Chooses among the healthy free devices, as offered by a pilot. */
     const choose = (
       devices: readonly DeviceDocument[],
       taken: Readonly<Record<string, Partial<Booked>>> = {},
@@ -137,15 +137,15 @@ describe('the devices that a job gets', () => {
       };
     };
 
-    test.each(['UNHEALTHY', 'UNKNOWN'] as const)(
-      'a job has the GPU for itself where it is idle and %s',
+    it.each(['UNHEALTHY', 'UNKNOWN'] as const)(
+      'gives a job exclusive use of an idle GPU whose slice is %s',
       (health) => {
         expect(choose(sick({ health })).chosen).toEqual(['a1']);
         expect(choose(sick({ health }), { a2: all }).chosen).toBeUndefined();
       },
     );
 
-    test('no job has it for itself where one holds the slice that turned bad, or where a good one is not offered', () => {
+    it('gives no job exclusive use while a job holds the unhealthy slice, or while a healthy slice is not offered', () => {
       expect(choose(sick({ health: 'UNHEALTHY' }), { a3: all }).chosen).toBeUndefined();
       const arranged = arrangeDevices(sick({}), true);
       const fit = fitDevices(gpu(exclusive), arranged.shape);
@@ -153,7 +153,7 @@ describe('the devices that a job gets', () => {
       expect(fit && chooseDevices(gpu(exclusive), fit, capacity)).toBeUndefined();
     });
 
-    test('the bad slice is no free device, and rooms with it idle and held are told apart', () => {
+    it('does not count the unhealthy slice as free, and has a different capacity key while a job holds it', () => {
       const [idle, held] = [
         choose(sick({ health: 'UNHEALTHY' })),
         choose(sick({ health: 'UNHEALTHY' }), { a3: all }),
@@ -165,7 +165,7 @@ describe('the devices that a job gets', () => {
     });
   });
 
-  test('are shares of the fullest device that has room, in thousandths and in memory', () => {
+  it('takes shares of the fullest device with enough thousandths and memory left', () => {
     const devices = [device('a', { memoryMiB: 80_000 }), device('b', { memoryMiB: 80_000 })];
     const half = { thousandths: 500, unnamedThousandths: 500 };
     expect(choice({ share: 300 }, devices, { b: half })).toEqual(['b']);
@@ -178,7 +178,7 @@ describe('the devices that a job gets', () => {
     expect(choice({}, devices, { a: half, b: half })).toBeUndefined();
   });
 
-  test('are connected by the smallest set that is large enough', () => {
+  it('connects devices by the smallest group that is large enough', () => {
     const connected = (id: string, nvlinkGroup?: string): DeviceDocument =>
       device(id, nvlinkGroup === undefined ? {} : { nvlinkGroup });
     const devices = [
@@ -196,7 +196,7 @@ describe('the devices that a job gets', () => {
     expect(choice({ count: 4, nvlink: true }, devices, { a: all })).toBeUndefined();
   });
 
-  test('for any devices: as many as asked, each once, each free and serving', () => {
+  it('returns the requested number of distinct, free and suitable devices for any capacity', () => {
     const any = fc.record({
       health: fc.constantFrom('HEALTHY' as const, 'UNKNOWN' as const),
       memoryMiB: fc.integer({ min: 1, max: 4 }),
@@ -225,7 +225,7 @@ describe('the devices that a job gets', () => {
     );
   });
 
-  test('are gone from what is left', () => {
+  it('removes the chosen devices from the remaining capacity', () => {
     const arranged = arrangeDevices([device('a', { memoryMiB: 1000 })], true);
     const capacity = deviceCapacity(arranged, () => true);
     const left = withoutDevices(gpu({ share: 250 }), capacity, [0]);
@@ -235,7 +235,7 @@ describe('the devices that a job gets', () => {
   });
 });
 
-test('the room of a worker is told by what is booked, what it offers and its devices of the moment, whatever was asked before', () => {
+it('derives free capacity from the bookings, the offer and the current devices, not from earlier calls', () => {
   const host = [device('a'), slice('b1', 'b', '3g.40gb'), slice('b2', 'b', '3g.40gb')];
   const arranged = arrangeDevices(host, true);
   const at = (id: string): number => arranged.ids.indexOf(id);
@@ -254,7 +254,7 @@ test('the room of a worker is told by what is booked, what it offers and its dev
 });
 
 describe('the shape of devices', () => {
-  test('is the same for the same devices, whatever their ids, their order and where they are plugged in', () => {
+  it('is the same for the same devices, whatever their ids, their order and their slots', () => {
     const host = (prefix: string): DeviceDocument[] => [
       slice(`${prefix}3`, `${prefix}1`, '1g.10gb'),
       device(`${prefix}2`, { pciAddress: prefix, model: 'NVIDIA A30' }),
@@ -267,8 +267,8 @@ describe('the shape of devices', () => {
   });
 });
 
-describe('what devices are charged as', () => {
-  test('whole ones as one, slices by their part of the model, shares by their thousandths', () => {
+describe('the charge for devices', () => {
+  it('counts whole devices as one, slices by their part of the model, shares by their thousandths', () => {
     const parts = [slice('s', 'gpu-0', '3g.40gb'), slice('t', 'gpu-0', '1g.10gb')];
     expect(gpusOf(gpu({ migProfile: '3g.40gb' }), [parts[0]])).toBeCloseTo(3 / 7);
     expect(
@@ -281,7 +281,7 @@ describe('what devices are charged as', () => {
     expect(wholeGpus(parts)).toBeCloseTo(4 / 7);
   });
 
-  /** One MI300X, divided; the tool tells the memory of the whole with each part. */
+  /** One MI300X in partitions; the tool reports the memory of the whole for each. */
   const divided = (mode: string, parts: number): readonly DeviceDocument[] =>
     Array.from({ length: parts }, (_, at) =>
       device(`GPU-1/${at}`, {
@@ -290,19 +290,19 @@ describe('what devices are charged as', () => {
       }),
     );
 
-  test.each([
+  it.each([
     ['SPX/NPS1', 1],
     ['DPX/NPS1', 2],
     ['QPX/NPS1', 4],
     ['CPX/NPS1', 8],
     ['CPX/NPS4', 8],
-  ])('partitions of mode %s as one of %i, and all of them as one GPU', (mode, parts) => {
+  ])('charges a partition of mode %s as one of %i, and all of them as one GPU', (mode, parts) => {
     const devices = divided(mode, parts);
     expect(gpusOf(gpu({ migFraction: 1 }), devices.slice(0, 1))).toBeCloseTo(1 / parts);
     expect(wholeGpus(devices)).toBeCloseTo(1);
   });
 
-  test('partitions have their part of the memory, and stand beside each other on one GPU', () => {
+  it('gives each partition its part of the memory, and places several on one GPU', () => {
     const devices = divided('CPX/NPS1', 8);
     const part = { migFraction: 125 };
     expect(choice({ ...part, minMemoryMiB: 24_576 }, devices)).toEqual(['GPU-1/0']);

@@ -1,14 +1,14 @@
-/** What is free of a worker's devices. */
+/** Free capacity of a worker's devices. */
 import type { DeviceLayout, DeviceShape } from './device-shape.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
-/** A device that nobody uses. */
+/** Free thousandths of an unused device. */
 export const wholeDevice = 1000;
 
-/** A device that nobody uses and nobody can: it is no room for anything, and nobody's neighbour. */
+/** Marks an unhealthy device that no job holds: it has no capacity and blocks no neighbour. */
 export const idleBad = -1;
 
-/** What is given away of a device. */
+/** The part of a device that jobs hold. */
 export interface Booked {
   readonly thousandths: number;
   readonly memoryMiB: number;
@@ -16,18 +16,18 @@ export interface Booked {
   readonly isExclusive: boolean;
 }
 
-/** What is free, by position in the shape. */
+/** Free capacity by position in the shape. */
 export interface DeviceCapacity {
   readonly shape: DeviceShape;
-  /** Thousandths; less than 0 of one that is not well and that nobody has. */
+  /** Thousandths; negative for an unhealthy device that no job holds. */
   readonly free: readonly number[];
-  /** MiB; Infinity where it is not known. */
+  /** MiB; Infinity if unknown. */
   readonly memoryMiB: readonly number[];
-  /** What {@link deviceCapacityKey} made of it. */
+  /** Cached {@link deviceCapacityKey}. */
   text?: string;
 }
 
-/** A room that is being made. */
+/** A capacity under construction. */
 type OpenCapacity = {
   readonly shape: DeviceShape;
   readonly free: number[];
@@ -35,9 +35,9 @@ type OpenCapacity = {
 };
 
 /**
- * The room of a worker.
- * @param isOffered whether the worker says that the device is free
- * @param bookings what is given away, by device; never changed afterwards. Left out: nothing
+ * Returns the free capacity of a worker's devices.
+ * @param isOffered whether the worker reports the device as free
+ * @param bookings the booked part of each device, never changed afterwards; none by default
  */
 export function deviceCapacity(
   arranged: DeviceLayout,
@@ -52,17 +52,17 @@ export function deviceCapacity(
   return { shape: capacity.shape, free, memoryMiB: capacity.memoryMiB };
 }
 
-/** The room of a worker that offers all it has. */
+/** Capacity of a worker that offers all its free devices. */
 interface Offered {
   readonly capacity: DeviceCapacity;
-  /** Positions of the devices that are well and nobody has: those it may not offer. */
+  /** Positions of the healthy devices without bookings: those the worker may leave out of its offer. */
   readonly idle: readonly number[];
 }
 
 const untouchedCapacities = new WeakMap<DeviceShape, Offered>();
 const bookedCapacities = new WeakMap<object, Offered & { readonly of: DeviceLayout }>();
 
-/** Most hosts that ask are all free: one room stands for all of a shape. */
+/** Capacity without bookings, shared by all workers of a shape: most hosts that request jobs are idle. */
 function untouched({ shape }: DeviceLayout): Offered {
   let known = untouchedCapacities.get(shape);
   if (!known) {
@@ -74,7 +74,7 @@ function untouched({ shape }: DeviceLayout): Offered {
   return known;
 }
 
-/** Most of the others have not changed since they asked last. */
+/** Capacity with bookings, cached: most other hosts have not changed since their last request. */
 function bookedCapacity(arranged: DeviceLayout, bookings: ReadonlyMap<string, Booked>): Offered {
   const known = bookedCapacities.get(bookings);
   if (known?.of === arranged) return known;
@@ -89,11 +89,11 @@ function bookedCapacity(arranged: DeviceLayout, bookings: ReadonlyMap<string, Bo
       if (free[position] === wholeDevice) idle.push(position);
       return;
     }
-    // A worker does not offer a device that it has given to somebody; what shares leave of it the bookings tell.
+    // A worker does not offer a device that a job holds; the bookings say how much of it is left.
     free[position] = Math.max(0, wholeDevice - booked.thousandths);
-    // Slices that came while the GPU was given whole wait until it is given back.
+    // Slices created while a job held the whole GPU wait until it is released.
     if (booked.isExclusive || !isSlice(arranged.shape, position)) taken.push(position);
-    // Of a device that is given away whole nobody asks for memory.
+    // No job needs memory of a device that is taken whole.
     if (booked.thousandths < wholeDevice) memoryMiB[position] = memoryLeft(memoryMiB[position] ?? 0, booked);
   });
   const capacity = { shape: arranged.shape, free, memoryMiB };
@@ -111,7 +111,7 @@ function memoryLeft(all: number, { memoryMiB, unnamedThousandths }: Booked): num
   return all === Infinity ? all : all - memoryMiB - (unnamedThousandths / wholeDevice) * all;
 }
 
-/** A text that is equal for rooms that can stand for one another. */
+/** Returns a key that is equal for interchangeable capacities. */
 export function deviceCapacityKey(capacity: DeviceCapacity): string {
   return (capacity.text ??= textOf(capacity));
 }
@@ -119,7 +119,7 @@ export function deviceCapacityKey(capacity: DeviceCapacity): string {
 function textOf({ shape, free, memoryMiB }: DeviceCapacity): string {
   const { kinds } = shape;
   const first = free[0];
-  // Most hosts are all free, or all taken.
+  // Most hosts are all free or all taken.
   if ((first === 0 || first === wholeDevice) && free.every((level) => level === first))
     return first === 0 ? '-' : '+';
   let text = '';
@@ -130,7 +130,7 @@ function textOf({ shape, free, memoryMiB }: DeviceCapacity): string {
       if (free[to] === wholeDevice) wholes += 1;
       else if (free[to] !== 0) isShared = true;
     }
-    // Of those that are all free or all taken, their number says it all.
+    // Of devices that are all free or all taken, only the number matters.
     text += isShared ? `${sharedText(free, memoryMiB, from, to)};` : `${wholes};`;
     from = to;
   }
@@ -146,7 +146,10 @@ function sharedText(free: readonly number[], memoryMiB: readonly number[], from:
   return levels.sort().join(',');
 }
 
-/** Devices that are to one room what those of the positions are to another of the same {@link deviceCapacityKey}. */
+/**
+ * Maps positions in one capacity to the corresponding ones in another with the same {@link
+ * deviceCapacityKey}.
+ */
 export function sameDevices(
   positions: readonly number[],
   from: DeviceCapacity,
@@ -160,13 +163,13 @@ export function sameDevices(
   const used = new Set<number>();
   return positions.map((position) => {
     const other = to.free.findIndex((_free, at) => !used.has(at) && isSame(position, at));
-    if (other < 0) throw new Error(`rooms of one text differ at position ${position}`);
+    if (other < 0) throw new Error(`capacities with the same key differ at position ${position}`);
     used.add(other);
     return other;
   });
 }
 
-/** The room without the devices. */
+/** Returns the capacity without the given devices. */
 export function withoutDevices(
   gpu: StoredGpuRequirement,
   { shape, free, memoryMiB }: DeviceCapacity,
@@ -186,7 +189,10 @@ export function withoutDevices(
   return capacity;
 }
 
-/** The room without what another worker has given of the devices, whether they were free here or not. */
+/**
+ * Returns the capacity without what other workers have granted of the devices, whether these were free here
+ * or not.
+ */
 export function withoutOthers(
   gpu: StoredGpuRequirement,
   capacity: DeviceCapacity,
@@ -198,18 +204,18 @@ export function withoutOthers(
   return withoutDevices(gpu, { ...capacity, free }, shared);
 }
 
-/** Memory that a share takes of a device. */
+/** Memory in MiB that a share takes of a device. */
 export function shareMemory(gpu: StoredGpuRequirement, { shape }: DeviceCapacity, position: number): number {
   if (gpu.shareMemoryMiB !== undefined) return gpu.shareMemoryMiB;
   return ((gpu.share ?? 0) / wholeDevice) * (shape.facts[position]?.memoryMiB ?? 0);
 }
 
-/** Whether it is a slice of another device. */
+/** Returns true if the device is a slice of another device. */
 export function isSlice({ facts }: DeviceShape, position: number): boolean {
   return facts[position]?.parentId !== undefined;
 }
 
-/** The other slices of its GPU. */
+/** The other slices of the same GPU. */
 export function siblings(shape: DeviceShape, position: number): readonly number[] {
   const { gpus } = shape;
   const first = gpus[position] ?? position;

@@ -1,5 +1,5 @@
-/** The devices that a job gets, against a search through all sets of devices of small hosts. */
-import { expect, test } from '@jest/globals';
+/** Choices of devices, compared with a search through all sets of devices of small hosts. */
+import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { fitDevices } from '../verdict/device-fit.js';
 import { chooseDevices, deviceChoices } from './device-choice.js';
@@ -9,7 +9,7 @@ import { deviceFacts, deviceVerdict, verdictRank } from '../verdict/device-verdi
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 import type { DeviceDocument } from '../device.types.js';
 
-/** Whole GPUs with what is sold as their memory. */
+/** Whole GPUs with their nominal memory. */
 const models = [
   { model: 'NVIDIA A100-SXM4-40GB', memoryMiB: 40_536 },
   { model: 'NVIDIA A100-SXM4-80GB', memoryMiB: 81_251 },
@@ -34,7 +34,7 @@ const anyWhole = fc
     const linked = nvlinkGroup === undefined ? {} : { nvlinkGroup };
     return [{ id: '', vendor: 'NVIDIA', ...of, ...facts, ...linked }];
   });
-/** A GPU in slices: it is reported beside them by some, and not by others. */
+/** A GPU in slices: some tools report it in addition to them. */
 const anyDivided = fc
   .record({
     slices: fc.array(fc.constantFrom(...profiles), { minLength: 1, maxLength: 3 }),
@@ -87,13 +87,13 @@ const anyAsked = fc.oneof(
   }),
 );
 
-/** One share of a device, or whether it is free, for each. */
+/** Booked thousandths of each device. */
 const anyTaken = fc.array(fc.constantFrom(0, 0, 0, 0, 0, 300, 1000), { minLength: 16, maxLength: 16 });
 
-/** A host with its devices, what serves of them, and what is free. */
+/** A host with its devices, the suitable ones, and the free ones. */
 function hostOf(devices: readonly DeviceDocument[], gpu: StoredGpuRequirement, taken: readonly number[]) {
   const facts = new Map(deviceFacts(devices, true).map((one, at) => [devices[at]?.id ?? '', one]));
-  // Nobody has a GPU that is divided.
+  // No job can have a GPU that is divided.
   const isDivided = (id: string): boolean => devices.some(({ parentId }) => parentId === id);
   const used = new Map(devices.map(({ id }, at) => [id, isDivided(id) ? 0 : (taken[at] ?? 0)]));
   const rank = (id: string): number => {
@@ -120,7 +120,7 @@ function subsets(ids: readonly string[], count: number): readonly (readonly stri
   return ids.flatMap((id, at) => subsets(ids.slice(at + 1), count - 1).map((rest) => [id, ...rest]));
 }
 
-test('for any host: whoever can have devices gets them, of the best verdict, whole, connected and alone as asked', () => {
+it('gives devices to every job that can have them, with the best verdict, whole, connected and exclusive as requested', () => {
   let found = 0;
   fc.assert(
     fc.property(anyHost, anyAsked, anyTaken, (devices, { count, nvlink, exclusive, change }, taken) => {
@@ -152,7 +152,7 @@ test('for any host: whoever can have devices gets them, of the best verdict, who
       expect(new Set(chosen).size).toBe(count);
       expect(possible.map((set) => [...set].sort())).toContainEqual([...(chosen ?? [])].sort());
       expect(worst(chosen ?? [])).toBe(Math.min(...possible.map(worst)));
-      // Nothing of what was chosen is free any more.
+      // The chosen devices are no longer free.
       const left = withoutDevices(gpu, capacity, positions ?? []);
       for (const position of positions ?? []) expect(left.free[position]).toBe(0);
     }),
@@ -161,7 +161,7 @@ test('for any host: whoever can have devices gets them, of the best verdict, who
   expect(found).toBeGreaterThan(150);
 });
 
-test('for any host: a slice comes from a GPU of which something is taken, where that is as good', () => {
+it('takes a slice from a GPU that is already in use where that is as good', () => {
   let found = 0;
   fc.assert(
     fc.property(anyHost, anyTaken, fc.constantFrom('1g.5gb', '2g.10gb'), (devices, taken, migProfile) => {
@@ -183,7 +183,7 @@ test('for any host: a slice comes from a GPU of which something is taken, where 
   expect(found).toBeGreaterThan(50);
 });
 
-test('for any host: a share goes to the fullest device with room in thousandths and in memory, never to a slice or beside one', () => {
+it('gives a share of the fullest device with enough thousandths and memory, never of a slice or next to one', () => {
   const anyShare = fc.record({
     share: fc.constantFrom(100, 500, 700),
     shareMemoryMiB: fc.constantFrom(undefined, 1000, 20_000, 30_000),

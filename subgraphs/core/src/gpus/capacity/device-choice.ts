@@ -1,4 +1,4 @@
-/** Which of a worker's free devices a job gets. */
+/** Chooses the devices that a job gets from the free devices of a worker. */
 import { type DeviceFit, rankTogether } from '../verdict/device-fit.js';
 import {
   wholeDevice,
@@ -10,7 +10,7 @@ import {
 } from './device-capacity.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
-/** The devices that the job gets, as positions, or undefined if there are not enough. */
+/** Returns the positions of the devices for the job, or undefined if there are not enough. */
 export function chooseDevices(
   gpu: StoredGpuRequirement,
   fit: DeviceFit,
@@ -24,7 +24,8 @@ export function chooseDevices(
 }
 
 /**
- * All choices that differ: for a share, one device for each kind and what is free of it; else the one choice. The best by itself is the first.
+ * All distinct choices, the best first. A share has one for each kind of device and free capacity; other
+ * requirements have one choice.
  */
 export function deviceChoices(
   gpu: StoredGpuRequirement,
@@ -55,12 +56,12 @@ function shareCandidates(
   return fit.positions.filter(
     (position) =>
       (capacity.free[position] ?? 0) >= wanted &&
-      // Parts of memory are fractions: less than a thousandth of a MiB over is not over.
+      // Parts of memory are fractions: less than a thousandth of a MiB does not count.
       (capacity.memoryMiB[position] ?? 0) + 1e-3 >= shareMemory(gpu, capacity, position),
   );
 }
 
-/** Smaller is better: the verdict and the size first, then the least that is free. */
+/** Rank of a device, smaller is better: by verdict and size, then by the least free capacity. */
 function tightness(fit: DeviceFit, capacity: DeviceCapacity, position: number): number {
   return (fit.ranks[position] ?? 0) * 1024 + (capacity.free[position] ?? 0);
 }
@@ -86,7 +87,9 @@ function isFreeFor(gpu: StoredGpuRequirement, capacity: DeviceCapacity, position
   });
 }
 
-/** Of the sets that are connected the smallest that is enough: a large one is kept for those who need it. */
+/**
+ * Chooses from the smallest connected group that is sufficient: a large one is kept for jobs that need it.
+ */
 function connected(
   gpu: StoredGpuRequirement,
   free: readonly number[],
@@ -105,7 +108,7 @@ function connected(
   );
 }
 
-/** The first of those that are best together. */
+/** Returns the first of the sets that fit together best. */
 function best(
   fit: DeviceFit,
   choices: readonly (readonly number[] | undefined)[],
@@ -114,7 +117,10 @@ function best(
   return found.sort((a, b) => rankTogether(fit, a) - rankTogether(fit, b))[0];
 }
 
-/** Devices of one make, where there are enough that serve as well as any; a job that names none counts on equal ones. */
+/**
+ * Prefers devices of one make where enough of them have the best verdict: a job that names no model expects
+ * equal devices.
+ */
 function pick(
   gpu: StoredGpuRequirement,
   free: readonly number[],
@@ -130,7 +136,10 @@ function pick(
   return best(fit, [any, ...[...byMake.values()].map((alike) => pickAny(gpu, alike, fit, capacity))]);
 }
 
-/** The first of those that are free; slices from GPUs of which something is taken and the least is free, so that others stay as they are. */
+/**
+ * Returns the first free devices; slices come from the GPUs in use with the least free capacity, so that
+ * others stay whole.
+ */
 function pickAny(
   gpu: StoredGpuRequirement,
   free: readonly number[],
@@ -159,7 +168,7 @@ function pickAny(
   return undefined;
 }
 
-/** Smaller for a GPU of which something is taken already, and among those for one of which less is free. */
+/** Rank of a GPU for slices: smaller if it is in use, then by the least free capacity. */
 function looseness(capacity: DeviceCapacity, position: number): number {
   const others = siblings(capacity.shape, position);
   const free = others.filter((other) => capacity.free[other] === wholeDevice).length;

@@ -1,6 +1,6 @@
 /**
- * The devices of a worker in an order that depends on their facts alone: workers with the same devices have the same shape, and a device is
- * known by its position in it.
+ * The devices of a worker in an order that depends only on their facts. Workers with the same devices have
+ * the same shape, and the position in it identifies a device.
  */
 import { modelOf } from '../catalogue/catalogue.js';
 import { deviceFacts } from '../verdict/device-verdict.js';
@@ -13,17 +13,17 @@ export interface DeviceShape {
   /** Equal for workers with the same devices. */
   readonly key: string;
   readonly facts: readonly Device[];
-  /** The physical GPU that each is, or is a slice of: those of one number are of one. */
+  /** Number of the physical GPU that each device is, or is a slice of. */
   readonly gpus: readonly number[];
-  /** Positions with the same number can stand for one another. */
+  /** Devices with the same number are interchangeable. */
   readonly kinds: readonly number[];
-  /** The part of a GPU that each is. */
+  /** The part of a GPU that each device is. */
   readonly parts: readonly number[];
-  /** A coarse size of memory: what is sold as the same has the same. */
+  /** Coarse memory size: equal for devices of the same nominal size. */
   readonly sizes: readonly number[];
 }
 
-/** A worker's own devices in its shape. */
+/** A worker's own devices in their shape. */
 export interface DeviceLayout {
   /** Ids by position. */
   readonly ids: readonly string[];
@@ -35,12 +35,12 @@ const noDevices: DeviceLayout = {
   shape: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
 };
 
-/** Sizes step by a fifth: a device with a few MiB more is not a larger one. */
+/** Ratio between memory sizes, so that a device with a few MiB more is not larger. */
 const sizeStep = 1.2;
 
 /**
  * Arranges the devices.
- * @param known shapes by key: one that is there is used again, so that its facts are made once
+ * @param known shapes by key, reused so that facts are computed once per shape
  */
 export function arrangeDevices(
   devices: readonly DeviceDocument[],
@@ -58,7 +58,7 @@ export function arrangeDevices(
   return { ids: ordered.map(({ device }) => device.id), shape };
 }
 
-/** Whether two workers have the same devices with the same facts, by their ids. */
+/** Returns true if two workers have the same devices with the same facts and ids. */
 export function hasSameDevices(a: DeviceLayout, b: DeviceLayout): boolean {
   if (a === b) return true;
   return a.shape.key === b.shape.key && a.ids.every((id, position) => b.ids[position] === id);
@@ -66,16 +66,22 @@ export function hasSameDevices(a: DeviceLayout, b: DeviceLayout): boolean {
 
 interface DescribedDevice {
   readonly device: DeviceDocument;
-  /** Its facts as a text. */
+  /** Facts as a comparable text. */
   readonly text: string;
 }
 
 interface OrderedDevice extends DescribedDevice {
-  /** The position of the first of its GPU: the GPU itself, or its first slice where only those are reported. */
+  /**
+   * Position of the first device of the same GPU: the GPU itself, or its first slice if only slices are
+   * reported.
+   */
   readonly gpu: number;
 }
 
-/** By facts and by what is made of them; slices of one GPU stand together, behind it where it is reported as well. */
+/**
+ * Sorts by facts and by those of the slices; the slices of a GPU follow it, or stand together if it is not
+ * reported.
+ */
 function inOrder(devices: readonly DeviceDocument[]): readonly OrderedDevice[] {
   const byText = (a: DescribedDevice, b: DescribedDevice): number =>
     compare(a.text, b.text) || compare(a.device.id, b.device.id);
@@ -106,7 +112,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** What of a device matching may depend on. Where it is plugged in, and who told what, it does not. */
+/** Facts that matching may depend on: not the slot of the device, nor the source of each fact. */
 function factsText(device: DeviceDocument): string {
   const { vendor, model, memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, health } =
     device;
@@ -123,7 +129,7 @@ function shapeOf(key: string, ordered: readonly OrderedDevice[], isSharingAllowe
     isSharingAllowed,
   );
   const numbers = new Map<string, number>();
-  // A whole GPU can stand for another; slices only for those of their own.
+  // Whole GPUs are interchangeable; slices only with those of the same GPU.
   const sizes = new Map<number, number>();
   for (const { gpu } of ordered) sizes.set(gpu, (sizes.get(gpu) ?? 0) + 1);
   const kinds = ordered.map(({ device, text, gpu }) => {

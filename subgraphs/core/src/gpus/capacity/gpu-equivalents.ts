@@ -1,16 +1,16 @@
-/** How much of a GPU a device is: what usage and shares are charged by. */
+/** Computes the part of a GPU that a device is, by which usage and shares are charged. */
 import { modelOf } from '../catalogue/catalogue.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 import type { DeviceDocument } from '../device.types.js';
 
-/** `[<c>c.]<g>g.<memory>gb` and what may follow. */
+/** `[<c>c.]<g>g.<memory>gb` with an optional suffix. */
 const profileForm = /^(?:(?:nvidia\.com\/)?mig[- ])?(?:(\d+)c\.)?(\d+)g\.(\d+)gb/i;
-/** A device whose model is not known is taken to have as many slices as most. */
+/** Slices assumed for a device of unknown model, as most models have. */
 const usualSlices = 7;
-/** A partition of which nothing else is known is taken to be one of so many. */
+/** Number of partitions assumed for a partition without other facts. */
 const mostParts = 8;
 
-/** Parts that AMD's modes make, where the catalogue does not tell them for the model. */
+/** Partitions of AMD's modes for models whose partitions the catalogue does not list. */
 const usualParts: ReadonlyMap<string, number> = new Map([
   ['SPX', 1],
   ['DPX', 2],
@@ -19,13 +19,18 @@ const usualParts: ReadonlyMap<string, number> = new Map([
   ['CPX', 8],
 ]);
 
-/** As tools that do not tell the profile by itself name a slice: `A100-SXM4-40GB-MIG-1g.5gb`, `NVIDIA H100 NVL MIG 1g.12gb`. */
+/**
+ * Slice names of tools that do not report the profile separately: `A100-SXM4-40GB-MIG-1g.5gb`, `NVIDIA H100
+ * NVL MIG 1g.12gb`.
+ */
 const profileInName = /[-_ ]mig[-_ ](\d\S*gb\S*)$/i;
 
-/** What tells which part of its GPU a device is. */
+/** Facts that determine which part of its GPU a device is. */
 type PartFacts = Pick<DeviceDocument, 'model' | 'pciId' | 'migProfile' | 'partitionMode' | 'parentId'>;
 
-/** The MIG profile of a slice, as it is reported or as its name has it; undefined for all other devices. */
+/**
+ * Returns the MIG profile of a slice, as reported or taken from its name; undefined for all other devices.
+ */
 export function profileOf({
   migProfile,
   model,
@@ -34,8 +39,8 @@ export function profileOf({
 }
 
 /**
- * The number of parts that the mode of a device makes of its GPU, by AMD's compute mode alone: how its memory is divided changes nothing.
- * 1 for whole devices and MIG slices; undefined for a part whose mode is not known.
+ * Number of partitions of the device's GPU by AMD's compute mode; the memory mode does not matter. 1 for
+ * whole devices and MIG slices; undefined for a partition of unknown mode.
  */
 export function partitionsOf(device: PartFacts): number | undefined {
   const mode = device.partitionMode?.split('/')[0]?.toUpperCase() ?? '';
@@ -45,31 +50,34 @@ export function partitionsOf(device: PartFacts): number | undefined {
   return parts ?? (device.parentId === undefined ? 1 : undefined);
 }
 
-/** Whether it is one of several partitions of its GPU. */
+/** Returns true if the device is one of several partitions of its GPU. */
 export function isPartition(device: PartFacts): boolean {
   return partitionsOf(device) !== 1;
 }
 
 /**
- * Memory that jobs can have of a device. The tools tell the memory of the whole GPU with a partition; its compute driver gives each an equal
- * part of it, in every memory mode.
+ * Memory in MiB that jobs can use on a device. Tools report the memory of the whole GPU for a partition; its
+ * compute driver gives each partition an equal part, in every memory mode.
  */
 export function ownMemoryMiB(device: PartFacts & Pick<DeviceDocument, 'memoryMiB'>): number | undefined {
   const { memoryMiB } = device;
   const parts = partitionsOf(device) ?? 1;
   const sold = modelOf(device)?.memoryGB;
   if (memoryMiB === undefined || parts === 1 || sold === undefined) return memoryMiB;
-  // A tool that tells a part's own memory is believed.
+  // Some tools report a partition's own memory: that is used as it is.
   return memoryMiB > (sold * 1024) / parts ? Math.floor(memoryMiB / parts) : memoryMiB;
 }
 
-/** Memory of a profile as its name says, in GB. */
+/** Memory of a profile in GB, as in its name. */
 export function profileMemoryGB(profile: string): number | undefined {
   const found = profileForm.exec(profile);
   return found ? Number(found[3]) : undefined;
 }
 
-/** The part of its GPU that a slice or a partition is, 0 to 1; 1 for a whole device; undefined where nothing tells. */
+/**
+ * Returns the part of its GPU that a slice or a partition is, 0 to 1; 1 for a whole device; undefined if
+ * unknown.
+ */
 export function partOf(device: PartFacts): number | undefined {
   const profile = profileOf(device);
   if (profile === undefined) {
@@ -80,11 +88,11 @@ export function partOf(device: PartFacts): number | undefined {
   const row = modelOf(device);
   const whole = row?.migSlices ?? 0;
   if (!found || whole === 0) return undefined;
-  // Of a slice that is divided again by compute instances, one of them counts.
+  // A slice divided again into compute instances counts as one of them.
   return Math.min(1, Number(found[1] ?? found[2]) / whole);
 }
 
-/** The part that a device is charged as: the best guess where nothing tells. */
+/** The part that a device is charged as: a best guess where it is unknown. */
 export function chargedPart(device: PartFacts): number {
   const known = partOf(device);
   if (known !== undefined) return known;
@@ -94,7 +102,7 @@ export function chargedPart(device: PartFacts): number {
   return Math.min(1, slices / usualSlices);
 }
 
-/** Whole GPUs that the devices are together: slices are counted through the device that they are of, where it is among them. */
+/** Sum of the devices in whole GPUs; slices count as part of their device if that is in the list. */
 export function wholeGpus(devices: readonly DeviceDocument[]): number {
   const ids = new Set(devices.map(({ id }) => id));
   return devices.reduce((sum, device) => {
@@ -104,8 +112,8 @@ export function wholeGpus(devices: readonly DeviceDocument[]): number {
 }
 
 /**
- * What a grant is charged as, in whole GPUs.
- * @param devices those that it has; where they are not known the requirement alone tells
+ * Charge for a grant in whole GPUs.
+ * @param devices the granted devices; if unknown, the requirement determines the charge
  */
 export function gpusOf(
   gpu: StoredGpuRequirement | undefined,
@@ -113,18 +121,18 @@ export function gpusOf(
 ): number {
   if (gpu === undefined || devices.length === 0) return 0;
   if (gpu.share !== undefined) return gpu.share / 1000;
-  // Who has GPUs for itself keeps all of each, whatever it uses.
+  // A job with exclusive GPUs blocks all of each, whatever it uses.
   if (gpu.exclusive) return devices.length;
   return devices.reduce((sum, device) => sum + (device ? chargedPart(device) : requestedPart(gpu)), 0);
 }
 
-/** What a requirement is charged as at least, in whole GPUs; those that are optional are charged once they are given. */
+/** Minimum charge for a requirement in whole GPUs; optional GPUs are charged only when they are granted. */
 export function requestedGpus(gpu: StoredGpuRequirement | undefined): number {
   if (gpu === undefined || gpu.optional) return 0;
   return gpu.exclusive ? gpu.count : gpu.count * requestedPart(gpu);
 }
 
-/** What one device of a requirement is at least. */
+/** Minimum charge for one device of a requirement. */
 export function requestedPart({ migProfile, migFraction, share }: StoredGpuRequirement): number {
   if (share !== undefined) return share / 1000;
   if (migFraction !== undefined) return migFraction / 1000;

@@ -1,4 +1,4 @@
-/** Models of AMD and Intel. AMD devices are told apart by their LLVM target: there is no order among targets. */
+/** Models of AMD and Intel. AMD devices are distinguished by their LLVM target; targets have no order. */
 import type { GpuModelRow } from './catalogue.types.js';
 import type { SourceKey } from './sources.js';
 
@@ -7,7 +7,7 @@ interface AmdDetails {
   readonly strays?: readonly string[];
   readonly families?: readonly string[];
   readonly partitions?: readonly string[];
-  /** Devices that one card is seen as. */
+  /** Devices that one card appears as. */
   readonly gpusPerCard?: number;
   readonly tiles?: number;
 }
@@ -25,7 +25,7 @@ const modes300 = ['SPX 1', 'DPX 2', 'QPX 4', 'CPX 8'];
 const mi50 = ['MI50'];
 const mi300 = ['MI300'];
 
-/** Memory and compute units are those of one device: a card with two is told with half of them. */
+/** Memory and compute units are per device: a card with two devices has half of its totals here. */
 const instinctRows: readonly AmdRow[] = [
   ['MI25', 'GCN5.0', 'gfx900', 16, 64, { devices: ['6860'] }],
   ['MI50-16GB', 'GCN5.1', 'gfx906', 16, 60, { families: mi50 }],
@@ -100,7 +100,7 @@ function amdModel(
   };
 }
 
-/** All models of AMD. An MI250 or MI250X is seen as two devices of 64 GiB: the row is of one of them. */
+/** All models of AMD. An MI250 or MI250X appears as two devices of 64 GiB: the row describes one of them. */
 export const amdModels: readonly GpuModelRow[] = [
   ...instinctRows.map((row) => amdModel(row, true)),
   ...radeonRows.map((row) => amdModel(row, false)),

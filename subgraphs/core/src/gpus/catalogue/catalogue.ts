@@ -1,17 +1,20 @@
-/** The catalogue as it is looked up: models by PCI id and name, CUDA releases by version. Pure data, made once. */
+/** Lookups in the catalogue: models by PCI id and name, CUDA releases by version. Pure data, built once. */
 import { amdModels, intelModels } from './amd-intel-models.js';
 import type { CapabilityRow, CudaFamilyRow, CudaReleaseRow, GpuModelRow } from './catalogue.types.js';
 import { capabilities, cudaFamilies, cudaReleases } from './cuda-releases.js';
 import { nvidiaModels } from './nvidia-models.js';
 import { compareVersions } from './versions.js';
 
-/** Grows with each change of a row; answers name it, so that one can tell what they rest on. */
+/** Grows with each change of a row; answers include it, so that their basis is known. */
 export const catalogueVersion = '2026.11.5';
 
 /** All models. */
 export const gpuModels: readonly GpuModelRow[] = [...nvidiaModels, ...amdModels, ...intelModels];
 
-/** A name without what tools add or leave out: `NVIDIA A100-SXM4-40GB` and `nvidia_a100-sxm4-40gb` are one. */
+/**
+ * Returns the name without the parts that tools add or leave out: equal for `NVIDIA A100-SXM4-40GB` and
+ * `nvidia_a100-sxm4-40gb`.
+ */
 export function plainName(name: string): string {
   return name
     .toLowerCase()
@@ -37,13 +40,13 @@ for (const row of gpuModels) {
   }
 }
 
-/** What a device tells of its model. */
+/** Facts of a device that identify its model. */
 export interface ModelFacts {
   readonly model: string;
   readonly pciId?: string | undefined;
 }
 
-/** A model, or what is common to all that a device may be. */
+/** A model, or the common facts of all models that a device may be. */
 interface Candidates {
   readonly rows: readonly GpuModelRow[];
   readonly common: GpuModelRow | undefined;
@@ -68,7 +71,10 @@ function candidatesOf({ model, pciId }: ModelFacts): Candidates {
   return made;
 }
 
-/** Where several models have the PCI id, the name tells which of them it is, or else those whose own id it is are left. */
+/**
+ * If several models share the PCI id, the name decides; otherwise those for which it is the primary id
+ * remain.
+ */
 function findCandidates(
   model: string,
   id: string | undefined,
@@ -83,7 +89,10 @@ function findCandidates(
   return only ?? { rows, common: commonOf(rows, model) };
 }
 
-/** Models that a device may be by its name: `GA100 [A100 SXM4 40GB]` and `[Instinct MI250X/MI250]` are as the list of PCI ids has them. */
+/**
+ * Models that a device may be by its name; also names from the list of PCI ids: `GA100 [A100 SXM4 40GB]`,
+ * `[Instinct MI250X/MI250]`.
+ */
 function modelsCalled(name: string): readonly GpuModelRow[] {
   const own = byName.get(plainName(name));
   if (own) return [own];
@@ -91,11 +100,11 @@ function modelsCalled(name: string): readonly GpuModelRow[] {
   const listed = /\[([^\]]+)\]$/.exec(name.trim())?.[1];
   if (known.length > 0 || listed === undefined) return known;
   const each = listed.split('/').map(modelsCalled);
-  // One that the catalogue does not know may be the one.
+  // One of the listed models is not in the catalogue, and the device may be that one.
   return each.some((rows) => rows.length === 0) ? [] : [...new Set(each.flat())];
 }
 
-/** What all of the rows say alike; what they differ in is left out. */
+/** Facts that all of the rows share; facts that differ are left out. */
 function commonOf(rows: readonly GpuModelRow[], name: string): GpuModelRow | undefined {
   const [first] = rows;
   if (!first) return undefined;
@@ -114,7 +123,7 @@ function commonOf(rows: readonly GpuModelRow[], name: string): GpuModelRow | und
   };
 }
 
-/** What is told of a model where nothing is. */
+/** Facts of a model about which nothing is known. */
 const nothingKnown = {
   architecture: 'unknown',
   aliases: [],
@@ -134,33 +143,35 @@ const nothingKnown = {
 } as const;
 
 /**
- * The row of a device: by its PCI id, or else by its name. Where that is the name of a family, or an id that models share, what all of them
- * have in common. Undefined where the catalogue does not know it.
+ * Returns the row of a device by its PCI id, else by its name. If that is the name of a family, or an id that
+ * several models share, returns the common facts of all of them. Undefined if the catalogue does not know it.
  */
 export function modelOf(device: ModelFacts): GpuModelRow | undefined {
   return candidatesOf(device).common;
 }
 
-/** The one row that a name stands for; undefined where there is none, or more than one. */
+/** Returns the one row with this name; undefined if there is none or more than one. */
 export function modelNamed(name: string): GpuModelRow | undefined {
   const { rows } = candidatesOf({ model: name });
   return rows.length === 1 ? rows[0] : undefined;
 }
 
-/** The row that has the PCI id as its own, the first of those that share it. */
+/** Returns the row with this primary PCI id, the first if several share it. */
 export function modelWithId(pciId: string): GpuModelRow | undefined {
   const id = pciId.toLowerCase();
   return byPciId.get(id)?.find(({ pciIds }) => pciIds.includes(id));
 }
 
-/** Rows that a word stands for: a model, or all variants of a family; empty where the catalogue does not know it. */
+/**
+ * Returns the rows for a term: a model, or all variants of a family; empty if the catalogue does not know it.
+ */
 export function modelsNamed(word: string): ReadonlySet<GpuModelRow> {
   return byTerm.get(plainName(word)) ?? nothing;
 }
 
 const nothing: ReadonlySet<GpuModelRow> = new Set();
 
-/** Whether the word stands for the device: for each model that it may be, or for its own name. */
+/** Returns true if the term names the device: each model that it may be, or its own name. */
 export function isNamed(word: string, device: ModelFacts): boolean {
   const { rows } = candidatesOf(device);
   const wanted = modelsNamed(word);
@@ -169,9 +180,9 @@ export function isNamed(word: string, device: ModelFacts): boolean {
 }
 
 /**
- * The row that tells the native driver of a runtime: its own, or, for one that is not known, the next one that is; undefined for one that is
- * newer than the catalogue.
- * @param runtime as `12.4`, or `12.4.1` for an update
+ * Returns the row with the native driver of a runtime: its own row, or the next known release for an unknown
+ * one; undefined for a runtime newer than the catalogue.
+ * @param runtime for example `12.4`, or `12.4.1` for an update
  */
 export function cudaRelease(runtime: string): CudaReleaseRow | undefined {
   if (releases.has(runtime)) return releases.get(runtime);
@@ -183,16 +194,16 @@ export function cudaRelease(runtime: string): CudaReleaseRow | undefined {
 
 const releases = new Map<string, CudaReleaseRow | undefined>();
 
-/** Up to this one, what follows the version is the number of a build, and a driver goes with all of them. */
+/** Up to this major version, the third number is a build, and a driver supports all builds of a release. */
 const lastOfBuilds = 10;
-/** Updates have one digit: more is the number of a build. */
+/** Updates have one digit: a larger number is a build. */
 const mostUpdates = 9;
 
 function findRelease(runtime: string): CudaReleaseRow | undefined {
   const [major = '', minor = '0', part = '0'] = runtime.split('.');
   const version = `${Number(major)}.${Number(minor)}`;
   const update = Number(part);
-  // Releases are sorted, the newest first.
+  // Releases are sorted, newest first.
   const known = cudaReleases.filter((row) => row.version === version);
   const exact = known.find((row) => row.update === update);
   if (exact) return exact;
@@ -204,17 +215,20 @@ function findRelease(runtime: string): CudaReleaseRow | undefined {
   return later[later.length - 1];
 }
 
-/** What the toolkits of a major version have in common. */
+/** Common facts of the toolkits of a major version. */
 export function cudaFamily(major: number): CudaFamilyRow | undefined {
   return cudaFamilies.find((row) => row.major === major);
 }
 
-/** The newest CUDA version that a driver supports by itself, or undefined for one that is older than all in the catalogue. */
+/**
+ * Newest CUDA version that a driver supports by itself; undefined if the driver is older than all in the
+ * catalogue.
+ */
 export function cudaOfDriver(driver: string): string | undefined {
   return cudaReleases.find((row) => compareVersions(driver, row.driver) >= 0)?.version;
 }
 
-/** What is known of a compute capability. */
+/** Facts of a compute capability. */
 export function capabilityRow(capability: string): CapabilityRow | undefined {
   return capabilities.find((row) => row.capability === capability);
 }

@@ -1,58 +1,64 @@
-/** The shapes of the catalogue. */
+/** Rows of the catalogue. */
 import type { SourceKey } from './sources.js';
 
-/** How sure a row is: LOW where a fact of it is not found in a citable source. */
+/** Confidence in a row: LOW if one of its facts has no citable source. */
 export type Confidence = 'HIGH' | 'LOW';
 
 /** A MIG profile of a model. */
 export interface MigProfileRow {
-  /** As `1g.10gb+me`. */
+  /** For example `1g.10gb+me`. */
   readonly name: string;
-  /** Slices of the device that one takes. */
+  /** Slices of the device that one instance takes. */
   readonly slices: number;
   readonly memoryGB: number;
-  /** Instances of it that a device can have at once. */
+  /** Maximum number of instances on a device. */
   readonly maxInstances: number;
 }
 
 /** A model of GPU. */
 export interface GpuModelRow {
-  /** The name that the catalogue knows it by, as `A100-SXM4-80GB`. */
+  /** Name in the catalogue, for example `A100-SXM4-80GB`. */
   readonly name: string;
   readonly vendor: 'NVIDIA' | 'AMD' | 'INTEL';
-  /** Names of the family that take all its variants, as `A100`. */
+  /** Names of the family that include all variants, for example `A100`. */
   readonly families: readonly string[];
-  /** Other names of this model alone. */
+  /** Other names of this model only. */
   readonly aliases: readonly string[];
   readonly architecture: string;
-  /** As `GA100`. */
+  /** For example `GA100`. */
   readonly chip?: string;
   readonly computeCapability?: string;
   readonly gfxTarget?: string;
-  /** Nominal, in GB as it is sold: the class size. Left out for memory that is shared with the host, and where it was not found. */
+  /** Nominal size in GB. Left out for memory shared with the host, and where it was not found. */
   readonly memoryGB?: number;
-  /** Whether correction of errors, where it is on, takes a sixteenth of the memory: so it is with GDDR, HBM has bits of its own for it. */
+  /**
+   * True if error correction, when enabled, takes a sixteenth of the memory, as with GDDR; HBM has separate
+   * bits for it.
+   */
   readonly isEccInMemory: boolean;
-  /** Values that tools were seen to report, in MiB. */
+  /** Values observed in reports of tools, in MiB. */
   readonly reportedMiB: readonly number[];
-  /** PCI vendor and device ids, as `10de:20b2`. One that several rows have is told apart by the name of the device. */
+  /**
+   * PCI vendor and device ids, for example `10de:20b2`. If several rows share one, the name of the device
+   * decides.
+   */
   readonly pciIds: readonly string[];
-  /** Ids of another model that some of this one have too: only their name tells. */
+  /** Ids of another model that some devices of this one have, too: only the name distinguishes them. */
   readonly strayPciIds: readonly string[];
-  /** Devices that one card is seen as: the row is of one of them. */
+  /** Devices that one card appears as: the row describes one of them. */
   readonly gpusPerCard: number;
-  /** Compute units of AMD's. */
+  /** Compute units of an AMD device. */
   readonly computeUnits?: number;
-  /** Dies or tiles with compute units that one device is made of, where it is told. */
+  /** Dies or tiles with compute units in one device, if published. */
   readonly tiles?: number;
-  /** Slices that MIG divides it into; 0 where it cannot. */
+  /** Slices that MIG divides it into; 0 if it does not support MIG. */
   readonly migSlices: number;
-  /** Instances that it can have at once; 0 where MIG cannot divide it. */
+  /** Maximum number of MIG instances; 0 if it does not support MIG. */
   readonly migInstances: number;
   readonly migProfiles: readonly MigProfileRow[];
-  /** Other ways to divide it, as `CPX 8`. */
+  /** Other ways to divide it, for example `CPX 8`. */
   readonly partitions: readonly string[];
-  /** Whether forward-compatibility packages are made for it. */
+  /** True if forward-compatibility packages support it. */
   readonly isDataCenter: boolean;
   readonly sources: readonly SourceKey[];
   readonly confidence: Confidence;
@@ -60,15 +66,15 @@ export interface GpuModelRow {
   readonly uncertain: readonly string[];
 }
 
-/** A CUDA toolkit and the driver that goes with it. */
+/** A CUDA toolkit and its driver. */
 export interface CudaReleaseRow {
-  /** As `12.4`. */
+  /** For example `12.4`. */
   readonly version: string;
-  /** The update, 0 for the first. */
+  /** Number of the update, 0 for the first release. */
   readonly update: number;
-  /** The lowest driver on Linux that has all its features. */
+  /** Lowest Linux driver with all its features. */
   readonly driver: string;
-  /** Branches of the driver that its forward-compatibility package was made for. */
+  /** Driver branches that its forward-compatibility package supports. */
   readonly forwardBranches: readonly number[];
   readonly sources: readonly SourceKey[];
   readonly confidence: Confidence;
@@ -76,24 +82,24 @@ export interface CudaReleaseRow {
   readonly uncertain: readonly string[];
 }
 
-/** What is true of all toolkits of one major version. */
+/** Common facts of all toolkits of one major version. */
 export interface CudaFamilyRow {
   readonly major: number;
-  /** The lowest driver for minor-version compatibility; left out where there is none. */
+  /** Lowest driver for minor-version compatibility; left out if there is none. */
   readonly minorDriver?: string;
-  /** The lowest compute capability that it builds for. */
+  /** Lowest compute capability that it builds for. */
   readonly oldestCapability: string;
   readonly sources: readonly SourceKey[];
 }
 
-/** The first toolkit that knows a compute capability. */
+/** First toolkit that supports a compute capability. */
 export interface CapabilityRow {
   readonly capability: string;
   readonly architecture: string;
   readonly firstCuda: string;
-  /** Whether it is of an embedded chip, for which code of others was never promised to run. */
+  /** True for an embedded chip, for which compatibility with code of other chips is not guaranteed. */
   readonly isEmbedded: boolean;
-  /** Capabilities with the same word are of one family: code for an `f` target runs within it. */
+  /** Capabilities with the same value are one family: code for an `f` target runs within it. */
   readonly family: string;
   readonly sources: readonly SourceKey[];
 }

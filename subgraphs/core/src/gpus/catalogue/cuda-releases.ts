@@ -1,9 +1,12 @@
-/** CUDA toolkits with their drivers on Linux, what major versions have in common, and which toolkit first knew a compute capability. */
+/**
+ * CUDA toolkits with their Linux drivers, common facts of major versions, and the first toolkit for each
+ * compute capability.
+ */
 import type { CapabilityRow, CudaFamilyRow, CudaReleaseRow } from './catalogue.types.js';
 import type { SourceKey } from './sources.js';
 import { compareVersions, majorOf } from './versions.js';
 
-/** Each release with its driver: `12.4.1` is update 1 of 12.4. Up to 10.2 they are told apart by the number of the build. */
+/** Each release with its driver: `12.4.1` is update 1 of 12.4. Up to 10.2 the third number is the build. */
 const drivers: Readonly<Record<string, string>> = {
   '13.4.0': '615',
   '13.3.0': '610',
@@ -56,7 +59,7 @@ const drivers: Readonly<Record<string, string>> = {
   '11.2.0': '460.27.03',
   '11.1.1': '455.32',
   '11.1.0': '455.23',
-  // What the notes call Update 1 has 3 as its number.
+  // The release that the notes call Update 1 has 3 as its number.
   '11.0.3': '450.51.06',
   '11.0.1': '450.51.06',
   '11.0.0': '450.51.05',
@@ -71,12 +74,13 @@ const drivers: Readonly<Record<string, string>> = {
   '8.0.0': '367.48',
 };
 
-/** Not among the numbers of the release notes that were read. */
+/** Releases without a number in the release notes that were available. */
 const uncertainReleases = new Set(['13.2.0', '12.3.2']);
 
 /**
- * Branches of older drivers that the forward-compatibility package of a release was made for, where that is told. A branch that runs the
- * release by minor-version compatibility does not need it, and stands here where the package names it.
+ * Older driver branches that the forward-compatibility package of a release supports, where published. A
+ * branch that runs the release by minor-version compatibility does not need the package, and is listed only
+ * if the package names it.
  */
 const forward: Readonly<
   Record<string, { readonly branches: readonly number[]; readonly source: SourceKey }>
@@ -107,27 +111,27 @@ const forward: Readonly<
   '10.1': { branches: [418], source: 'CUDAIMAGES' },
 };
 
-/** Older ones had no such package. */
+/** First release with a forward-compatibility package. */
 const firstWithPackage = '10.0';
 
-/** All releases, the newest first. */
+/** All releases, newest first. */
 export const cudaReleases: readonly CudaReleaseRow[] = Object.entries(drivers).map(([release, driver]) => {
   const [major = '', minor = '', update = '0'] = release.split('.');
   const version = `${major}.${minor}`;
-  const told = forward[version];
-  const isPackageUnknown = told === undefined && compareVersions(version, firstWithPackage) >= 0;
+  const known = forward[version];
+  const isPackageUnknown = known === undefined && compareVersions(version, firstWithPackage) >= 0;
   const uncertain = [
     ...(uncertainReleases.has(release) ? ['driver'] : []),
-    ...(isPackageUnknown ? ['forwardBranches: none is told'] : []),
+    ...(isPackageUnknown ? ['forwardBranches: no branch is published'] : []),
   ];
   return {
     version,
     update: Number(update),
     driver,
-    forwardBranches: told?.branches ?? [],
+    forwardBranches: known?.branches ?? [],
     sources: [
       'CUDARN',
-      ...(told ? [told.source] : []),
+      ...(known ? [known.source] : []),
       ...(uncertain.length > 0 ? (['COMMON'] as const) : []),
     ],
     confidence: uncertain.length > 0 ? 'LOW' : 'HIGH',
@@ -135,7 +139,7 @@ export const cudaReleases: readonly CudaReleaseRow[] = Object.entries(drivers).m
   };
 });
 
-/** Major versions, the newest first. */
+/** Major versions, newest first. */
 export const cudaFamilies: readonly CudaFamilyRow[] = [
   {
     major: 13,
@@ -155,7 +159,7 @@ export const cudaFamilies: readonly CudaFamilyRow[] = [
   { major: 8, oldestCapability: '2.0', sources: ['CUDARN', 'CLANG'] },
 ];
 
-/** The lowest toolkit that knows each capability: the first that can build for it. */
+/** First toolkit that can build for each capability. */
 export const capabilities: readonly CapabilityRow[] = (
   [
     ['3.0', 'Kepler', '7.0', false, 'CLANG'],
@@ -189,7 +193,7 @@ export const capabilities: readonly CapabilityRow[] = (
   architecture,
   firstCuda,
   isEmbedded,
-  // The table of families ends before 10.7: nothing tells that code for older ones runs there.
+  // The table of families ends before 10.7: there is no source for code of older capabilities on it.
   family: capability === '10.7' ? capability : `${majorOf(capability)}`,
   sources: source === 'CC' ? ['CC', 'CLANG'] : [source],
 }));

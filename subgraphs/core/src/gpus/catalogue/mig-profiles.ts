@@ -1,10 +1,12 @@
 /** MIG profiles by product: names and how many fit (docs.nvidia.com MIG user guide; NVIDIA/mig-parted). */
 import type { MigProfileRow } from './catalogue.types.js';
 
-/** Memory of the profiles of a product with seven slices: 1g, 1g with double memory, 2g, 3g, 4g, 7g; in GB. */
+/**
+ * Memory of the profiles of a product with seven slices: 1g, 1g with double memory, 2g, 3g, 4g, 7g; in GB.
+ */
 type SevenSlices = readonly [number, number, number, number, number, number];
 
-/** The profiles that a device of seven slices has. */
+/** Profiles of a device with seven slices. */
 function seven([one, double, two, three, four, all]: SevenSlices): readonly MigProfileRow[] {
   return [
     { name: `1g.${one}gb`, slices: 1, memoryGB: one, maxInstances: 7 },
@@ -39,7 +41,7 @@ const rtxPro6000: readonly MigProfileRow[] = [
   { name: '4g.96gb+gfx', slices: 4, memoryGB: 96, maxInstances: 1 },
 ];
 
-/** The first three are one each: those without media engines take the rest. */
+/** Only one instance of each of the first three fits: the profiles without media engines take the rest. */
 const rtxPro5000: readonly MigProfileRow[] = [
   { name: '1g.12gb', slices: 1, memoryGB: 12, maxInstances: 1 },
   { name: '1g.12gb+me', slices: 1, memoryGB: 12, maxInstances: 1 },
@@ -57,7 +59,7 @@ const gb200: readonly MigProfileRow[] = [
   { name: '7g.189gb', slices: 7, memoryGB: 189, maxInstances: 1 },
 ];
 
-/** Profiles by the key that rows of models name. */
+/** Profiles by the key used in the rows of models. */
 export const migProfiles = {
   none: [],
   a30,
@@ -76,7 +78,7 @@ export const migProfiles = {
   rtxPro6000,
 } as const satisfies Readonly<Record<string, readonly MigProfileRow[]>>;
 
-/** Slices of a device with the profiles: the most that one of them takes. */
+/** Number of slices of a device: that of its largest profile. */
 export function slicesOf(profiles: readonly MigProfileRow[]): number {
   return Math.max(0, ...profiles.map(({ slices }) => slices));
 }

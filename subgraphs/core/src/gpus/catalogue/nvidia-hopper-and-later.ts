@@ -1,7 +1,7 @@
-/** Models of NVIDIA from Hopper on. */
+/** Models of NVIDIA, Hopper and later. */
 import type { NvidiaRow } from './nvidia-row.types.js';
 
-/** The oldest first. */
+/** Oldest first. */
 export const nvidiaHopperAndLater: readonly NvidiaRow[] = [
   [
     'H100-SXM5-80GB',
@@ -187,6 +187,7 @@ export const nvidiaHopperAndLater: readonly NvidiaRow[] = [
     { families: ['Thor', 'Jetson Thor'], migSlices: 2, migInstances: 2, isDataCenter: false },
   ],
   ['GB10', '12.1', 128, [], { families: ['DGX Spark'], isDataCenter: false }],
-  // It has a name that is an experiment's too, and core does not spell those: it is known by its capability.
+  // Its product name is also the name of an experiment, which core must not contain: it is listed by its
+  // capability.
   ['Capability 10.7', '10.7', undefined, [], { uncertain: ['memoryGB: not found', 'migSlices: not found'] }],
 ];

@@ -1,4 +1,6 @@
-/** Models of NVIDIA as the catalogue has them: made of the rows of `nvidia-rows.ts`, with what follows from their capability. */
+/**
+ * Models of NVIDIA, built from the rows of `nvidia-rows.ts` and the facts that follow from their capability.
+ */
 import type { GpuModelRow } from './catalogue.types.js';
 import { capabilities } from './cuda-releases.js';
 import { migProfiles, slicesOf } from './mig-profiles.js';
@@ -49,7 +51,10 @@ export const nvidiaModels: readonly GpuModelRow[] = nvidiaRows.map(
   },
 );
 
-/** Shorter names for one that tells form and memory: of `A100-SXM4-80GB` they are `A100`, `A100-SXM4`, `A100-SXM`, `A100-80GB` and the like. */
+/**
+ * Shorter names for a name with form factor and memory: `A100-SXM4-80GB` is also `A100`, `A100-SXM4`,
+ * `A100-SXM`, `A100-80GB` and so on.
+ */
 function familiesOf(name: string): readonly string[] {
   const [, model, form, size] = /^([A-Z]+\d+S?)(?:-(SXM\d?|PCIE|NVL))?(?:-(\d+)GB)?$/.exec(name) ?? [];
   if (model === undefined || (form === undefined && size === undefined)) return [];

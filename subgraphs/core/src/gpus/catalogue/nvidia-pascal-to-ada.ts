@@ -1,7 +1,7 @@
 /** Models of NVIDIA from Pascal to Ada Lovelace. */
 import type { NvidiaRow } from './nvidia-row.types.js';
 
-/** The oldest first. */
+/** Oldest first. */
 export const nvidiaPascalToAda: readonly NvidiaRow[] = [
   ['P100-PCIE-12GB', '6.0', 12, ['15f7'], { legacy: true, memory: 'PCI', chip: 'GP100' }],
   ['P100-PCIE-16GB', '6.0', 16, ['15f8'], { legacy: true, memory: 'PCI', chip: 'GP100' }],

@@ -1,35 +1,35 @@
-/** The shape of what is told of a model of NVIDIA. */
+/** Source rows of NVIDIA's models. */
 import type { migProfiles } from './mig-profiles.js';
 import type { SourceKey } from './sources.js';
 
-/** What of a row is not the rule. */
+/** Exceptions from the rules in a row. */
 export interface NvidiaDetails {
-  /** Beside those that follow from the name. */
+  /** In addition to those that follow from the name. */
   readonly families?: readonly string[];
   readonly aliases?: readonly string[];
   readonly chip?: string;
   readonly mig?: keyof typeof migProfiles;
-  /** Where the profiles are from; left out: from the user guide and from mig-parted. */
+  /** Sources of the profiles; by default the user guide and mig-parted. */
   readonly profiles?: readonly SourceKey[];
-  /** Slices where MIG is known and its profiles are not. */
+  /** Number of slices for a model that supports MIG but whose profiles are unknown. */
   readonly migSlices?: number;
-  /** Instances at once, where the profiles do not tell it. */
+  /** Maximum number of instances, if the profiles do not imply it. */
   readonly migInstances?: number;
   readonly isEccInMemory?: boolean;
   readonly reportedMiB?: readonly number[];
-  /** Where these are from; left out: from where the memory is. */
+  /** Sources of these values; by default the source of the memory. */
   readonly reported?: readonly SourceKey[];
   readonly gpusPerCard?: number;
   readonly isDataCenter?: boolean;
-  /** Where the memory is from; left out: nowhere citable. */
+  /** Source of the memory; left out if none is citable. */
   readonly memory?: SourceKey;
-  /** Where the capability is from, where it is in none of NVIDIA's two tables. */
+  /** Source of the capability if it is in neither of NVIDIA's two tables. */
   readonly capability?: SourceKey;
   readonly uncertain?: readonly string[];
   readonly legacy?: boolean;
 }
 
-/** A row: the architecture follows from the capability. */
+/** A row; the architecture follows from the capability. */
 export type NvidiaRow = readonly [
   name: string,
   capability: string,

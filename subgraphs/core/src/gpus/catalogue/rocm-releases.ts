@@ -1,6 +1,9 @@
-/** ROCm releases, which kernel drivers go with them, and which targets a generic one stands for: from ROCMKMD, ROCMKMD57, AMDGPU, AMDMODULE and LLVM of `sources.ts`. */
+/**
+ * ROCm releases, their kernel drivers, and the members of generic targets; from ROCMKMD, ROCMKMD57, AMDGPU,
+ * AMDMODULE and LLVM of `sources.ts`.
+ */
 
-/** Releases, the oldest first: a driver goes with two releases before its own and two after. */
+/** Releases, oldest first: a driver supports two releases before its own and two after it. */
 export const rocmReleases: readonly string[] = [
   '5.0',
   '5.1',
@@ -20,17 +23,18 @@ export const rocmReleases: readonly string[] = [
   '7.2',
 ];
 
-/** How far apart kernel driver and user-space may be, in releases. */
+/** Maximum distance between kernel driver and user space, in releases. */
 export const rocmReach = 2;
 
-/** Drivers with a numbering of their own, and the releases that they go with. */
+/** Drivers with their own version numbers, and the releases that they support. */
 export const amdgpuDrivers: Readonly<Record<string, readonly string[]>> = {
   '30.30': ['6.3', '6.4', '7.0', '7.1', '7.2'],
 };
 
 /**
- * What the kernel module calls itself, as its tools and sysfs tell it, and the release that it came with: it counts by kernels, so that its
- * 6.3.6 is not the driver of ROCm 6.3. That of 6.0 is from AMDMODULE, the others are general knowledge.
+ * Versions of the kernel module, as tools and sysfs report them, and the ROCm releases they came with. The
+ * module is numbered by kernels: its 6.3.6 is not the driver of ROCm 6.3. The source for 6.0 is AMDMODULE;
+ * the others are general knowledge.
  */
 export const amdgpuModules: Readonly<Record<string, string>> = {
   '6.0.5': '5.5',
@@ -43,7 +47,7 @@ export const amdgpuModules: Readonly<Record<string, string>> = {
   '6.12.12': '6.4',
 };
 
-/** Targets that a generic target was built for. */
+/** Targets that each generic target covers. */
 export const genericTargets: Readonly<Record<string, readonly string[]>> = {
   'gfx9-generic': ['gfx900', 'gfx902', 'gfx904', 'gfx906', 'gfx909', 'gfx90c'],
   'gfx9-4-generic': ['gfx940', 'gfx941', 'gfx942', 'gfx950'],

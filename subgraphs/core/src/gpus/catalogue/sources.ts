@@ -1,4 +1,4 @@
-/** Where the rows of the catalogue come from. Each row names its sources by the keys of this table. */
+/** Sources of the rows of the catalogue. Each row names its sources by the keys of this table. */
 
 /** A citation for each source. */
 export const sources = {
@@ -58,7 +58,7 @@ export const sources = {
   ROCMKMD57:
     'AMD, user/kernel-space support matrix of ROCm 5.7.0, rocm.docs.amd.com/en/docs-5.7.0/release/user_kernel_space_compat_matrix.html',
   AMDMODULE:
-    'github.com/geohot/amdgpu-dkms/pull/1, whose package 6.3.6.60000 is that of ROCm 6.0; github.com/ROCm/rocm-install-on-linux/issues/684: amd-smi tells the version of the module',
+    'github.com/geohot/amdgpu-dkms/pull/1, whose package 6.3.6.60000 is that of ROCm 6.0; github.com/ROCm/rocm-install-on-linux/issues/684: amd-smi shows the version of the module',
   AMDPART: 'AMD SMI, accelerator partitions, rocm.docs.amd.com/projects/amdsmi',
   LLVM: 'LLVM, user guide for the AMDGPU backend, llvm.org/docs/AMDGPUUsage.html',
   INTELLBL:

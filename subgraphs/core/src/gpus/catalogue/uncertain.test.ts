@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { gpuModels } from './catalogue.js';
 import { cudaReleases } from './cuda-releases.js';
@@ -7,25 +7,25 @@ const page = readFileSync(
   new URL('../../../../../../../docs/explanation/gpu-matching.md', import.meta.url),
   'utf8',
 );
-const told = /### What is not certain\n(.*?)\n## /s.exec(page)?.[1] ?? '';
+const section = /### What is not certain\n(.*?)\n## /s.exec(page)?.[1] ?? '';
 /** Names between backticks. */
-const names = new Set([...told.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
+const names = new Set([...section.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
 
-test('the page on matching lists every model with a fact that has no source, and no other', () => {
+it('lists every model with an unsourced fact on the matching page, and no other', () => {
   const uncertain = gpuModels.filter(({ confidence }) => confidence === 'LOW').map(({ name }) => name);
   const certain = gpuModels.filter(({ confidence }) => confidence === 'HIGH').map(({ name }) => name);
   expect(uncertain.filter((name) => !names.has(name.replace(/^NVIDIA /, '')))).toEqual([]);
   expect(certain.filter((name) => names.has(name))).toEqual([]);
 });
 
-test('a fact without a source is named in its row, and a row without such a fact is certain', () => {
+it('names each unsourced fact in its row, and marks rows without one as certain', () => {
   for (const row of [...gpuModels, ...cudaReleases]) {
     expect(row.confidence === 'LOW').toBe(row.uncertain.length > 0);
     expect(row.sources.includes('COMMON')).toBe(row.uncertain.length > 0);
   }
 });
 
-test('releases whose package serves nobody that is known are told to be uncertain in that', () => {
+it('marks releases whose package supports no known driver branch as uncertain in that', () => {
   const silent = cudaReleases.filter(({ uncertain }) => uncertain.some((fact) => fact.startsWith('forward')));
   for (const { forwardBranches, version } of silent) {
     expect(forwardBranches).toEqual([]);

@@ -2,7 +2,7 @@
 
 const form = /^\d+(\.\d+)*$/;
 
-/** Whether a text is a version that can be compared. */
+/** Returns true if the text is a version that can be compared. */
 export function isVersion(text: string | undefined): text is string {
   return text !== undefined && form.test(text);
 }
@@ -17,12 +17,12 @@ export function compareVersions(a: string, b: string): number {
   return 0;
 }
 
-/** Whether a version is known and at least another; unknown or malformed is never enough. */
+/** Returns true if the version is known and at least `want`; unknown or malformed is never enough. */
 export function isAtLeast(have: string | undefined, want: string): boolean {
   return isVersion(have) && isVersion(want) && compareVersions(have, want) >= 0;
 }
 
-/** The first part. */
+/** The first number of a version. */
 export function majorOf(version: string): number {
   return Number(version.split('.')[0]);
 }

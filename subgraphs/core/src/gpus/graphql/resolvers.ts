@@ -1,4 +1,4 @@
-/** Resolvers of the catalogue: data alone, the same for all. */
+/** Resolvers of the catalogue: static data, the same for all callers. */
 import type { Policies } from '@rhizome/authz';
 import type { Resolvers } from '../../types.generated.js';
 import { capabilities } from '../catalogue/cuda-releases.js';
@@ -59,7 +59,7 @@ export const gpuResolvers: Pick<Resolvers, 'Query'> = {
   },
 };
 
-/** Who may pass: everybody who may see workers. */
+/** Access for all callers that may see workers. */
 export const gpuPolicies: Policies = {
   'Query.gpuModels': { action: 'worker:read' },
   'Query.gpuModel': { action: 'worker:read' },

@@ -1,21 +1,24 @@
-/** Whether a CUDA runtime works with a driver, and whether code runs on a compute capability. */
+/** Checks of CUDA runtimes against drivers, and of code against compute capabilities. */
 import { capabilityRow, cudaFamily, cudaOfDriver, cudaRelease, modelOf } from '../catalogue/catalogue.js';
 import { compareVersions, isAtLeast, isVersion, majorOf } from '../catalogue/versions.js';
 import { type Device, native, no, type Verdict } from './verdict.types.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
-/** The capability that the device reports, or that its model has. */
+/** Capability that the device reports, else that of its model. */
 export function capabilityOf(device: Device): string | undefined {
   return device.computeCapability ?? modelOf(device)?.computeCapability;
 }
 
-/** The newest CUDA version that the driver supports by itself. */
+/** Newest CUDA version that the driver supports by itself. */
 function driverCuda(device: Device): string | undefined {
   if (isVersion(device.cudaVersion)) return device.cudaVersion;
   return isVersion(device.driverVersion) ? cudaOfDriver(device.driverVersion) : undefined;
 }
 
-/** The runtime against the driver: native, within the major version, or by a package; and the runtime against the capability. */
+/**
+ * Checks the runtime against the driver (native, within the major version, or by a package) and against the
+ * capability.
+ */
 export function runtimeVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   const runtime = gpu.cudaRuntime ?? '';
   const byDriver = driverVerdict(gpu, runtime, device);
@@ -25,13 +28,13 @@ export function runtimeVerdict(gpu: StoredGpuRequirement, device: Device): Verdi
 
 function driverVerdict(gpu: StoredGpuRequirement, runtime: string, device: Device): Verdict {
   if (device.vendor !== 'NVIDIA')
-    return no('WRONG_VENDOR', `it is of ${device.vendor}, CUDA ${runtime} needs a device of NVIDIA`);
+    return no('WRONG_VENDOR', `its vendor is ${device.vendor}, CUDA ${runtime} needs an NVIDIA device`);
   const { driverVersion, cudaVersion } = device;
   if (!isVersion(driverVersion)) return byReportedCuda(gpu, runtime, cudaVersion);
   const release = cudaRelease(runtime);
   if (release && compareVersions(driverVersion, release.driver) >= 0) return native;
   const isListed = release !== undefined && isSameVersion(release.version, runtime);
-  // Of a runtime that the catalogue does not know, the driver itself may say that it supports it.
+  // The driver itself may report support for a runtime that the catalogue does not know.
   if (!isListed && isAtLeast(cudaVersion, runtime)) return native;
   const floor = cudaFamily(majorOf(runtime))?.minorDriver;
   if (floor !== undefined && compareVersions(driverVersion, floor) >= 0)
@@ -39,7 +42,7 @@ function driverVerdict(gpu: StoredGpuRequirement, runtime: string, device: Devic
   if (!release)
     return no(
       'RELEASE_UNKNOWN',
-      `CUDA ${runtime} is newer than the catalogue, and driver ${driverVersion} does not say that it supports it`,
+      `CUDA ${runtime} is newer than the catalogue, and driver ${driverVersion} does not report support for it`,
     );
   return (
     forwardVerdict(gpu, runtime, driverVersion, device) ??
@@ -47,7 +50,7 @@ function driverVerdict(gpu: StoredGpuRequirement, runtime: string, device: Devic
   );
 }
 
-/** The driver is of the runtime's major version or newer, but not as new as the runtime. */
+/** Verdict for a driver of the runtime's major version or newer that is older than the runtime's own. */
 function withinMajor(
   gpu: StoredGpuRequirement,
   runtime: string,
@@ -60,24 +63,24 @@ function withinMajor(
     : byMinorVersion(runtime, `driver ${driver}`, needed);
 }
 
-/** Whether `12.4` and `12.4.1` are of one version. */
+/** Returns true if they differ at most in the update: `12.4` and `12.4.1`. */
 function isSameVersion(version: string, runtime: string): boolean {
   return compareVersions(version, runtime.split('.').slice(0, 2).join('.')) === 0;
 }
 
-/** The driver is not known, only which CUDA it says that it supports. */
+/** Verdict if the driver is unknown, but the CUDA version that it supports is reported. */
 function byReportedCuda(gpu: StoredGpuRequirement, runtime: string, cuda: string | undefined): Verdict {
   if (!isVersion(cuda))
-    return no('DRIVER_UNKNOWN', `its driver is unknown, and with it whether CUDA ${runtime} runs`);
+    return no('DRIVER_UNKNOWN', `its driver is unknown, so it is unknown if CUDA ${runtime} runs`);
   if (compareVersions(cuda, runtime.split('.').slice(0, 2).join('.')) >= 0) return native;
-  // A driver of 11.0 may lie below the floor of its major version; all later ones lie above.
+  // A driver of 11.0 may be below the minimum of its major version; all later ones are above.
   const isAboveFloor = compareVersions(cuda, '11.1') >= 0 && majorOf(cuda) === majorOf(runtime);
   if (!isAboveFloor)
     return no('DRIVER_TOO_OLD', `its driver supports CUDA ${cuda}, which is too old for ${runtime}`);
   if (gpu.needsNewDriverFeature)
     return no(
       'NEEDS_NATIVE_DRIVER',
-      `new features of CUDA ${runtime} need a driver of it, it has one of CUDA ${cuda}`,
+      `new features of CUDA ${runtime} need a driver for it, its driver is for CUDA ${cuda}`,
     );
   return byMinorVersion(runtime, `a driver of CUDA ${cuda}`, `a driver of CUDA ${runtime}`);
 }
@@ -90,7 +93,10 @@ function byMinorVersion(runtime: string, has: string, nativeDriver: string): Ver
   };
 }
 
-/** By the package that the payload brings, on devices that it was made for; undefined where that does not help. */
+/**
+ * Verdict for the package in the payload on a device that the package supports; undefined if it does not
+ * help.
+ */
 function forwardVerdict(
   gpu: StoredGpuRequirement,
   runtime: string,
@@ -101,12 +107,12 @@ function forwardVerdict(
   const branches = release && isSameVersion(release.version, runtime) ? release.forwardBranches : [];
   if (!gpu.bundlesCompat || gpu.needsNewDriverFeature || !branches.includes(majorOf(driver)))
     return undefined;
-  // What its driver calls Tesla is of the data centre also where the catalogue does not know it.
+  // A device that its driver calls Tesla is a data-centre one even if the catalogue does not know it.
   if (!(modelOf(device)?.isDataCenter ?? device.brand?.toLowerCase() === 'tesla')) return undefined;
   return {
     kind: 'FORWARD_COMPATIBLE',
     code: 'OK_BY_FORWARD_PACKAGE',
-    reason: `CUDA ${runtime} runs on driver ${driver} by the forward-compatibility package that the payload brings`,
+    reason: `CUDA ${runtime} runs on driver ${driver} with the forward-compatibility package of the payload`,
   };
 }
 
@@ -122,17 +128,20 @@ function tooOld(
   const branch = majorOf(driver);
   const byPackage =
     gpu.bundlesCompat && !gpu.needsNewDriverFeature
-      ? `, and its forward-compatibility package is not known to serve the device with branch ${branch}`
+      ? `, and its forward-compatibility package is not known to support the device with branch ${branch}`
       : '';
   return no('DRIVER_TOO_OLD', `CUDA ${runtime} needs driver >= ${needed}, it has ${driver}${byPackage}`);
 }
 
-/** What is said of a device whose capability nothing tells. */
+/** Reason for a device of unknown compute capability. */
 export function unknownCapability({ model }: Device, asked: string): string {
-  return `its compute capability is unknown (${model} is not in the catalogue, and its driver does not tell), ${asked} is asked`;
+  return `its compute capability is unknown (${model} is not in the catalogue, and its driver does not report it), ${asked} is required`;
 }
 
-/** Whether the toolkit still, and already, knows the capability; undefined where it does. */
+/**
+ * Returns a verdict if the toolkit has dropped the capability or does not know it yet; undefined if it
+ * supports it.
+ */
 function supportVerdict(gpu: StoredGpuRequirement, runtime: string, device: Device): Verdict | undefined {
   const capability = capabilityOf(device);
   if (!isVersion(capability))
@@ -141,20 +150,20 @@ function supportVerdict(gpu: StoredGpuRequirement, runtime: string, device: Devi
   if (oldest !== undefined && compareVersions(capability, oldest) < 0)
     return no(
       'DROPPED_CAPABILITY',
-      `CUDA ${majorOf(runtime)} supports compute capability >= ${oldest}, it has ${capability}: an older CUDA would do`,
+      `CUDA ${majorOf(runtime)} supports compute capability >= ${oldest}, it has ${capability}; use an older CUDA`,
     );
   if (gpu.ptxTargets.length > 0 || gpu.sassTargets.length > 0) return undefined;
   const row = capabilityRow(capability);
   if (!row)
     return no(
       'TOO_NEW_FOR_RUNTIME',
-      `its compute capability ${capability} is not in the catalogue: a payload that names its sassTargets or ptxTargets can be judged`,
+      `its compute capability ${capability} is not in the catalogue; set sassTargets or ptxTargets of the payload`,
     );
   return isAtLeast(runtime, row.firstCuda)
     ? undefined
     : no(
         'TOO_NEW_FOR_RUNTIME',
-        `its compute capability ${capability} needs CUDA >= ${row.firstCuda}, the payload has ${runtime} and names no ptxTargets`,
+        `its compute capability ${capability} needs CUDA >= ${row.firstCuda}, the payload has ${runtime} and no ptxTargets`,
       );
 }
 
@@ -162,7 +171,7 @@ function supportVerdict(gpu: StoredGpuRequirement, runtime: string, device: Devi
 interface Target {
   readonly major: number;
   readonly minor: number;
-  /** `a`: this capability alone; `f`: its family from it on. */
+  /** `a`: only this capability; `f`: this and later ones of its family. */
   readonly kind: '' | 'a' | 'f';
 }
 
@@ -176,7 +185,7 @@ function runsSass(target: Target, have: Target, isEmbedded: boolean): boolean {
   const { major, minor, kind } = target;
   if (major !== have.major) return false;
   if (kind === 'a' || isEmbedded) return minor === have.minor;
-  // Code of an embedded chip was never promised to run elsewhere.
+  // Code for an embedded chip is not guaranteed to run elsewhere.
   if (capabilityRow(`${major}.${minor}`)?.isEmbedded && minor !== have.minor) return false;
   return minor <= have.minor && (kind === '' || isOneFamily(target, have));
 }
@@ -188,16 +197,19 @@ function jitsPtx(target: Target, have: Target): boolean {
   return major < have.major || (major === have.major && minor <= have.minor);
 }
 
-/** One that is not in the catalogue is of no family but its own. */
+/** Returns true for one family; a capability that is not in the catalogue is its own family. */
 function isOneFamily(a: Target, b: Target): boolean {
   const [one, other] = [a, b].map(({ major, minor }) => capabilityRow(`${major}.${minor}`)?.family);
   return one === undefined || other === undefined ? a.minor === b.minor : one === other;
 }
 
-/** Whether the payload's code runs: SASS of the capability's major version, or PTX that the driver can compile. */
+/**
+ * Checks that the payload's code runs: SASS of the capability's major version, or PTX that the driver can
+ * compile.
+ */
 export function targetsVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   if (device.vendor !== 'NVIDIA')
-    return no('WRONG_VENDOR', `it is of ${device.vendor}, SASS and PTX need a device of NVIDIA`);
+    return no('WRONG_VENDOR', `its vendor is ${device.vendor}, SASS and PTX need an NVIDIA device`);
   const capability = capabilityOf(device);
   const have = isVersion(capability) ? targetOf(`sm_${capability.replace('.', '')}`, 'sm') : undefined;
   if (!have || capability === undefined)
@@ -218,17 +230,17 @@ export function targetsVerdict(gpu: StoredGpuRequirement, device: Device): Verdi
   const named = [...gpu.sassTargets, ...gpu.ptxTargets].join(', ');
   return no(
     'NO_CODE_FOR_CAPABILITY',
-    `code for ${named} does not run on its compute capability ${capability}: sm_${capability.replace('.', '')}, or PTX for that or an older one, would`,
+    `code for ${named} does not run on its compute capability ${capability}; add sm_${capability.replace('.', '')}, or PTX for this or an older capability`,
   );
 }
 
-/** PTX is compiled by the driver, or by the one that a forward-compatibility package brings: it must know the toolkit's PTX. */
+/** Checks that the driver, or the one in a forward-compatibility package, can compile the toolkit's PTX. */
 function ptxVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   const toolkit = gpu.ptxToolkit ?? gpu.cudaRuntime;
   if (!isVersion(toolkit))
     return no(
       'PTX_TOOLKIT_UNKNOWN',
-      'the payload does not say which toolkit made its PTX: ptxToolkit or cudaRuntime would',
+      'the toolkit that made the PTX of the payload is unknown; set ptxToolkit or cudaRuntime',
     );
   const wanted = toolkit.split('.').slice(0, 2).join('.');
   const isForward =
@@ -238,13 +250,16 @@ function ptxVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   if (!isVersion(has))
     return no(
       'DRIVER_UNKNOWN',
-      `its driver is unknown, and with it whether it compiles PTX of CUDA ${wanted}`,
+      `its driver is unknown, so it is unknown if it compiles PTX of CUDA ${wanted}`,
     );
   if (compareVersions(has, wanted) >= 0) return native;
-  return no('PTX_TOO_NEW', `its driver compiles PTX of CUDA <= ${has}, the payload's is of ${wanted}`);
+  return no(
+    'PTX_TOO_NEW',
+    `its driver compiles PTX up to CUDA ${has}, that of the payload is from ${wanted}`,
+  );
 }
 
-/** The lowest driver that a requirement takes natively, and the one that is enough within the major version. */
+/** The lowest driver with native support for a runtime, and the lowest one within its major version. */
 export function driversFor(runtime: string): {
   readonly native: string | undefined;
   readonly minor: string | undefined;

@@ -1,4 +1,4 @@
-/** What a requirement may ask of a device, one check each, in the order in which they are told. */
+/** Checks of a device against a requirement, in the order of their reasons. */
 import { isNamed } from '../catalogue/catalogue.js';
 import { isAtLeast, isVersion } from '../catalogue/versions.js';
 import { capabilityOf, runtimeVerdict, targetsVerdict, unknownCapability } from './cuda-check.js';
@@ -8,7 +8,7 @@ import { gfxVerdict, rocmVerdict } from './rocm-check.js';
 import { type DeviceCheck, type Device, native, no, type Verdict } from './verdict.types.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
-/** All checks. A requirement is served by a device that passes all that it asks. */
+/** All checks. A device serves a requirement if it passes all checks that the requirement needs. */
 export const deviceChecks: readonly DeviceCheck[] = [
   {
     name: 'health',
@@ -18,7 +18,7 @@ export const deviceChecks: readonly DeviceCheck[] = [
         ? native
         : health === 'UNHEALTHY'
           ? no('UNHEALTHY', 'it is reported as unhealthy')
-          : no('HEALTH_UNKNOWN', 'whether it is healthy is unknown: no tool on its host tells'),
+          : no('HEALTH_UNKNOWN', 'its health is unknown: no tool on its host reports it'),
   },
   {
     name: 'vendor',
@@ -26,7 +26,7 @@ export const deviceChecks: readonly DeviceCheck[] = [
     check: ({ vendor }, device) =>
       vendor === device.vendor
         ? native
-        : no('WRONG_VENDOR', `it is of ${device.vendor}, one of ${vendor ?? ''} is asked`),
+        : no('WRONG_VENDOR', `its vendor is ${device.vendor}, ${vendor ?? ''} is required`),
   },
   {
     name: 'model',
@@ -34,7 +34,7 @@ export const deviceChecks: readonly DeviceCheck[] = [
     check: ({ models }, device) =>
       models.some((word) => isNamed(word, device))
         ? native
-        : no('WRONG_MODEL', `its model is ${device.model}, ${listed(models)} is asked`),
+        : no('WRONG_MODEL', `its model is ${device.model}, ${listed(models)} is required`),
   },
   { name: 'part', text: partText, check: partVerdict },
   {
@@ -51,7 +51,7 @@ export const deviceChecks: readonly DeviceCheck[] = [
       return isVersion(have)
         ? no(
             'CAPABILITY_TOO_LOW',
-            `it has compute capability ${have}, ${minComputeCapability} or more is asked`,
+            `it has compute capability ${have}, ${minComputeCapability} or more is required`,
           )
         : no('CAPABILITY_UNKNOWN', unknownCapability(device, `${minComputeCapability} or more`));
     },
@@ -62,8 +62,8 @@ export const deviceChecks: readonly DeviceCheck[] = [
     check: ({ minDriverVersion = '' }, { driverVersion }) => {
       if (isAtLeast(driverVersion, minDriverVersion)) return native;
       return isVersion(driverVersion)
-        ? no('DRIVER_TOO_OLD', `its driver is ${driverVersion}, ${minDriverVersion} or newer is asked`)
-        : no('DRIVER_UNKNOWN', `its driver is unknown, ${minDriverVersion} or newer is asked`);
+        ? no('DRIVER_TOO_OLD', `its driver is ${driverVersion}, ${minDriverVersion} or newer is required`)
+        : no('DRIVER_UNKNOWN', `its driver is unknown, ${minDriverVersion} or newer is required`);
     },
   },
   {
@@ -94,19 +94,18 @@ export const deviceChecks: readonly DeviceCheck[] = [
       eccEnabled === true
         ? native
         : eccEnabled === false
-          ? no('ECC_OFF', 'its ECC is off, and is asked to be on')
-          : no('ECC_UNKNOWN', 'whether its ECC is on is unknown, and it is asked to be'),
+          ? no('ECC_OFF', 'its ECC is off, and ECC is required')
+          : no('ECC_UNKNOWN', 'its ECC state is unknown, and ECC is required'),
   },
   {
     name: 'nvlink',
     text: ({ nvlink, count }) => (nvlink && count > 1 ? 'gpus are connected by nvlink' : undefined),
     check: ({ count }, device) => {
       const { nvlinkGroup } = device;
-      // MIG instances do not reach other devices, whatever their GPU is connected to.
-      if (profileOf(device) !== undefined)
-        return no('NVLINK_NONE', 'it is a MIG slice: those have no NVLink');
+      // MIG instances cannot use NVLink, whatever their GPU is connected to.
+      if (profileOf(device) !== undefined) return no('NVLINK_NONE', 'it is a MIG slice, which has no NVLink');
       return nvlinkGroup === undefined
-        ? no('NVLINK_UNKNOWN', `no NVLink of it is known, ${count} devices connected by it are asked`)
+        ? no('NVLINK_UNKNOWN', `no NVLink of it is known, ${count} devices connected by it are required`)
         : native;
     },
   },
@@ -118,26 +117,26 @@ function partText({ migProfile, migFraction, share }: StoredGpuRequirement): str
   return share === undefined ? 'gpu is whole' : `gpu share of ${share}/1000`;
 }
 
-/** Whether the device is what is asked: whole, shared, or a slice. */
+/** Checks the requested form of the device: whole, shared, or a slice. */
 function partVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   if (gpu.migProfile !== undefined) {
     const migProfile = profileOf(device);
     if (migProfile === undefined)
       return no(
         'WRONG_PROFILE',
-        `it is a ${isPartition(device) ? 'partition' : 'whole device'}, a MIG slice ${gpu.migProfile} is asked`,
+        `it is a ${isPartition(device) ? 'partition' : 'whole device'}, a MIG slice ${gpu.migProfile} is required`,
       );
     return plainProfile(gpu.migProfile) === plainProfile(migProfile)
       ? native
-      : no('WRONG_PROFILE', `its MIG profile is ${migProfile}, ${gpu.migProfile} is asked`);
+      : no('WRONG_PROFILE', `its MIG profile is ${migProfile}, ${gpu.migProfile} is required`);
   }
   if (gpu.migFraction !== undefined) return fractionVerdict(gpu.migFraction, device);
   return wholeVerdict(gpu.share, device);
 }
 
-/** A share, too, is of a device that is not divided otherwise. */
+/** A share also needs a device that is not divided otherwise. */
 function wholeVerdict(share: number | undefined, device: Device): Verdict {
-  const asked = share === undefined ? 'a whole device is asked' : 'a share of a whole device is asked';
+  const asked = share === undefined ? 'a whole device is required' : 'a share of a whole device is required';
   const migProfile = profileOf(device);
   if (migProfile !== undefined) return no('NOT_WHOLE', `it is a MIG slice ${migProfile}, ${asked}`);
   if (isPartition(device)) return no('NOT_WHOLE', `${partitionText(device)}, ${asked}`);
@@ -148,7 +147,7 @@ function wholeVerdict(share: number | undefined, device: Device): Verdict {
   if (share !== undefined && device.isSharingAllowed !== true)
     return no(
       'NOT_SHARED',
-      'its queue does not let jobs share a device: its limit isGpuSharingEnabled would',
+      'its queue does not allow jobs to share a device; the limit isGpuSharingEnabled controls this',
     );
   return native;
 }
@@ -157,16 +156,19 @@ function fractionVerdict(fraction: number, device: Device): Verdict {
   const { partitionMode = 'unknown' } = device;
   const migProfile = profileOf(device);
   if (migProfile === undefined && !isPartition(device))
-    return no('WRONG_PROFILE', `it is a whole device, a part of ${fraction}/1000 of one is asked`);
+    return no('WRONG_PROFILE', `it is a whole device, a part of ${fraction}/1000 of one is required`);
   const part = partOf(device);
   const name = migProfile === undefined ? `a partition of mode ${partitionMode}` : `profile ${migProfile}`;
   if (part === undefined)
-    return no('PROFILE_UNKNOWN', `how much of its device ${name} is, is unknown, ${fraction}/1000 are asked`);
+    return no(
+      'PROFILE_UNKNOWN',
+      `the part of its device that ${name} has is unknown, ${fraction}/1000 are required`,
+    );
   return Math.round(part * 1000) >= fraction
     ? native
     : no(
         'SLICE_TOO_SMALL',
-        `${name} is ${Math.round(part * 1000)}/1000 of its device, ${fraction} are asked`,
+        `${name} is ${Math.round(part * 1000)}/1000 of its device, ${fraction} are required`,
       );
 }
 
@@ -177,7 +179,10 @@ function partitionText(device: Device): string {
     : `it is one of ${parts} partitions of its device (${device.partitionMode ?? '?'})`;
 }
 
-/** `MIG 1g.10gb` and `1G.10GB` are `1g.10gb`; as a resource of Kubernetes, `nvidia.com/mig-1g.10gb.me` is `1g.10gb+me`. */
+/**
+ * Normalises profile names: `MIG 1g.10gb` and `1G.10GB` to `1g.10gb`, the Kubernetes resource
+ * `nvidia.com/mig-1g.10gb.me` to `1g.10gb+me`.
+ */
 function plainProfile(profile: string): string {
   return profile
     .trim()

@@ -1,27 +1,27 @@
-/** Which devices of a shape serve a requirement, the best first: decided once for a class and a shape. */
+/** Devices of a shape that serve a requirement, best first: computed once for a class and a shape. */
 import { modelOf, plainName } from '../catalogue/catalogue.js';
 import type { DeviceShape } from '../capacity/device-shape.js';
 import { deviceVerdict, refused, verdictRank } from './device-verdict.js';
 import { profileOf } from '../capacity/gpu-equivalents.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
-/** The devices that serve. */
+/** Devices that serve a requirement. */
 export interface DeviceFit {
   readonly shape: DeviceShape;
-  /** Positions, those that serve best first: by verdict, then the smallest that is enough. */
+  /** Positions, best first: by verdict, then the smallest that is sufficient. */
   readonly positions: readonly number[];
-  /** How good each position is; smaller is better. By position in the shape. */
+  /** Rank of each position of the shape; smaller is better. */
   readonly ranks: readonly number[];
-  /** Of which make each position is, where those that serve are of several. */
+  /** Number of the make of each position, if the suitable devices are of several. */
   readonly makes?: readonly number[];
 }
 
-/** A verdict that is worse by one weighs more than any size of memory. */
+/** Weight of one level of the verdict: larger than any size of memory. */
 const perVerdict = 1000;
-/** Devices of several makes are worse than any of one that serve as well. */
+/** Penalty for mixed makes: worse than any equal devices with the same verdict. */
 const perMixture = perVerdict / 2;
 
-/** How good devices are together: as the worst of them, and better where all are of one make. */
+/** Rank of a set of devices: that of the worst, better if all are of one make. */
 export function rankTogether({ ranks, makes }: DeviceFit, positions: readonly number[]): number {
   let [rank, isMixed] = [0, false];
   for (const position of positions) {
@@ -31,7 +31,7 @@ export function rankTogether({ ranks, makes }: DeviceFit, positions: readonly nu
   return rank + (isMixed ? perMixture : 0);
 }
 
-/** The devices of the shape that serve, or undefined if they could not even when all are free. */
+/** Returns the devices of the shape that serve, or undefined if there are too few even when all are free. */
 export function fitDevices(gpu: StoredGpuRequirement, shape: DeviceShape): DeviceFit | undefined {
   const verdicts: number[] = [];
   const positions: number[] = [];
@@ -57,7 +57,7 @@ export function fitDevices(gpu: StoredGpuRequirement, shape: DeviceShape): Devic
   return { shape, positions, ranks, ...(makes ? { makes } : {}) };
 }
 
-/** Of which make each position is, or undefined where all are of one: the model and the size, and how it is divided. */
+/** Number of the make of each position (model, size and division), or undefined if all are of one. */
 function makesOf(positions: readonly number[], { facts, sizes }: DeviceShape): readonly number[] | undefined {
   const numbers = new Map<string, number>();
   const makes: number[] = [];
@@ -71,7 +71,7 @@ function makesOf(positions: readonly number[], { facts, sizes }: DeviceShape): r
   return numbers.size > 1 ? makes : undefined;
 }
 
-/** Where the job wants the physical GPU for itself, one slice of each counts. */
+/** Number of usable devices: one slice per GPU if the job needs exclusive GPUs. */
 function usable(positions: readonly number[], shape: DeviceShape, gpu: StoredGpuRequirement): number {
   if (!gpu.exclusive) return positions.length;
   return new Set(positions.map((position) => shape.gpus[position])).size;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { gpuModels } from '../catalogue/catalogue.js';
 import { capabilities, cudaFamilies, cudaReleases } from '../catalogue/cuda-releases.js';
 import {
@@ -17,9 +17,9 @@ const partsOf = (capability: string): [number, number] =>
   capability.split('.').map(Number) as [number, number];
 const plain = (capability: string): string => capability.replace('.', '');
 
-describe('code against each capability of the table', () => {
-  test.each(capabilities.map((row) => [row.capability, row] as const))(
-    'SASS on %s is that of its major version up to its minor version, exact for embedded chips, `a` and `f` targets as told',
+describe('code on each compute capability of the catalogue', () => {
+  it.each(capabilities.map((row) => [row.capability, row] as const))(
+    'runs SASS on %s if it has the same major and no later minor version; embedded, `a` and `f` targets follow their own rules',
     (capability, { family, isEmbedded }) => {
       const [major, minor] = partsOf(capability);
       const on = (target: string): boolean =>
@@ -43,8 +43,8 @@ describe('code against each capability of the table', () => {
     },
   );
 
-  test.each(capabilities.map((row) => [row.capability, row] as const))(
-    'PTX runs on %s where it is as old or older, `a` targets on their own capability, `f` targets in their family',
+  it.each(capabilities.map((row) => [row.capability, row] as const))(
+    'runs PTX on %s if it is no newer; `a` targets only on their own capability, `f` targets within their family',
     (capability, { family }) => {
       for (const code of capabilities) {
         const on = (suffix: string): boolean =>
@@ -63,8 +63,8 @@ describe('code against each capability of the table', () => {
     },
   );
 
-  test.each(cudaFamilies.map((row) => [row.major, row] as const))(
-    'CUDA %s serves no capability below its oldest, and none before it knew it',
+  it.each(cudaFamilies.map((row) => [row.major, row] as const))(
+    'matches CUDA %s with no capability that it has dropped or does not know yet',
     (major, { oldestCapability }) => {
       for (const release of cudaReleases.filter(({ version }) => version.startsWith(`${major}.`)))
         for (const { capability, firstCuda } of capabilities) {
@@ -83,8 +83,8 @@ describe('code against each capability of the table', () => {
     },
   );
 
-  test.each(cudaReleases.map(({ version, driver }) => [version, driver]))(
-    'PTX of CUDA %s needs a driver that knows it, however well its runtime is served',
+  it.each(cudaReleases.map(({ version, driver }) => [version, driver]))(
+    'requires a driver that knows the PTX of CUDA %s, however well it supports the runtime',
     (version, driver) => {
       const asked = gpu({ ptxTargets: ['compute_35'], ptxToolkit: version });
       const on = (driverVersion: string) =>
@@ -97,7 +97,7 @@ describe('code against each capability of the table', () => {
   );
 });
 
-describe('ROCm and targets, over every row of the tables', () => {
+describe('ROCm releases and LLVM targets', () => {
   const kindOf = (rocmRuntime: string, facts: object): string =>
     deviceVerdict(gpu({ rocmRuntime }), device({ vendor: 'AMD', model: 'x', ...facts })).kind;
   const within = (base: string, release: string): string => {
@@ -105,18 +105,18 @@ describe('ROCm and targets, over every row of the tables', () => {
     return distance === 0 ? 'NATIVE' : distance <= rocmReach ? 'MINOR_COMPATIBLE' : 'NO';
   };
 
-  test.each(rocmReleases)('ROCm %s on a host goes with two releases before and after it', (rocmVersion) => {
+  it.each(rocmReleases)('matches ROCm %s on a host with two releases before and after it', (rocmVersion) => {
     for (const release of rocmReleases)
       expect([release, kindOf(release, { rocmVersion })]).toEqual([release, within(rocmVersion, release)]);
   });
 
-  test.each(Object.entries(amdgpuModules))('module %s goes with what ROCm %s does', (driverVersion, base) => {
+  it.each(Object.entries(amdgpuModules))('matches module %s as ROCm %s', (driverVersion, base) => {
     for (const release of rocmReleases)
       expect([release, kindOf(release, { driverVersion })]).toEqual([release, within(base, release)]);
   });
 
-  test.each(Object.entries(amdgpuDrivers))(
-    'amdgpu %s goes with ROCm %s and no other',
+  it.each(Object.entries(amdgpuDrivers))(
+    'matches amdgpu %s with ROCm %s and no other release',
     (driverVersion, releases) => {
       for (const release of rocmReleases)
         expect([release, kindOf(release, { driverVersion })]).toEqual([
@@ -133,7 +133,7 @@ describe('ROCm and targets, over every row of the tables', () => {
     ]),
   ];
 
-  test.each(targets)('%s runs its own code and that of its generic target alone', (gfxTarget) => {
+  it.each(targets)('runs on %s only its own code and that of its generic target', (gfxTarget) => {
     const runs = (code: string): boolean =>
       deviceVerdict(gpu({ gfxTargets: [code] }), device({ vendor: 'AMD', gfxTarget })).kind === 'NATIVE';
     for (const other of targets) expect([other, runs(other)]).toEqual([other, other === gfxTarget]);
@@ -141,9 +141,9 @@ describe('ROCm and targets, over every row of the tables', () => {
       expect([generic, runs(generic)]).toEqual([generic, members.includes(gfxTarget)]);
   });
 
-  test.each(
+  it.each(
     gpuModels.filter(({ gfxTarget }) => gfxTarget !== undefined).map((row) => [row.name, row] as const),
-  )('%s has its target by its name', (model, { gfxTarget = '' }) => {
+  )('finds the target of %s by its name', (model, { gfxTarget = '' }) => {
     const on = (code: string) => deviceVerdict(gpu({ gfxTargets: [code] }), device({ vendor: 'AMD', model }));
     expect(on(gfxTarget).kind).toBe('NATIVE');
     expect(on('gfx000').code).toBe('WRONG_TARGET');

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { gpuModels } from '../catalogue/catalogue.js';
 import { capabilities, cudaFamilies, cudaReleases } from '../catalogue/cuda-releases.js';
@@ -24,9 +24,9 @@ function lower(driver: string): string {
 const newestCapable = (driver: string) =>
   device({ driverVersion: driver, computeCapability: '8.0', model: 'NVIDIA A100-SXM4-80GB' });
 
-describe('over every row of the tables', () => {
-  test.each(cudaReleases.map((row) => [`${row.version}.${row.update}`, row] as const))(
-    'CUDA %s is native from its driver on, and not below',
+describe('each row of the catalogue', () => {
+  it.each(cudaReleases.map((row) => [`${row.version}.${row.update}`, row] as const))(
+    'supports CUDA %s natively from its driver on, and not below',
     (runtime, row) => {
       const capability = capabilities.find(
         ({ firstCuda, capability: value, isEmbedded }) =>
@@ -47,15 +47,15 @@ describe('over every row of the tables', () => {
     },
   );
 
-  test.each(cudaReleases.map((row) => [`${row.version}.${row.update}`, row] as const))(
-    'the forward-compatibility package of CUDA %s helps the branches that it names, and no other',
+  it.each(cudaReleases.map((row) => [`${row.version}.${row.update}`, row] as const))(
+    'lets the forward-compatibility package of CUDA %s support the branches it names, and no other',
     (runtime, { version, driver, forwardBranches }) => {
       const floor = cudaFamilies.find(({ major }) => major === majorOf(version))?.minorDriver ?? driver;
       for (let branch = 300; branch <= 620; branch += 1) {
         const driverVersion = `${branch}.1`;
         if (compareVersions(driverVersion, floor) >= 0 || compareVersions(driverVersion, driver) >= 0) break;
         const asked = gpu({ cudaRuntime: runtime, bundlesCompat: true });
-        // One that the toolkit knows: those of the data centre have the package, those of players do not.
+        // Models that the toolkit supports: data-centre models can use the package, consumer models cannot.
         const [served, player] =
           majorOf(version) >= 11
             ? [
@@ -74,7 +74,7 @@ describe('over every row of the tables', () => {
     },
   );
 
-  test('a newer driver never serves worse, whatever the release', () => {
+  it('never gives a newer driver a worse verdict, for any release', () => {
     fc.assert(
       fc.property(anyRelease, driverNear, driverNear, fc.boolean(), ({ version }, a, b, needs) => {
         const [older, newer] = compareVersions(a, b) <= 0 ? [a, b] : [b, a];
@@ -90,7 +90,7 @@ describe('over every row of the tables', () => {
     );
   });
 
-  test('to need new driver features never lets a device serve that would not without', () => {
+  it('never accepts a device that needs new driver features if it is rejected without them', () => {
     fc.assert(
       fc.property(anyRelease, driverNear, ({ version }, driver) => {
         const strict = deviceVerdict(
@@ -105,46 +105,44 @@ describe('over every row of the tables', () => {
     );
   });
 
-  test.each(gpuModels.map((row) => [row.name, row] as const))(
-    '%s is found by all that it is called',
-    (_name, row) => {
-      for (const word of [row.name, ...row.aliases, ...row.families])
-        expect(
-          deviceVerdict(gpu({ models: [word] }), device({ vendor: row.vendor, model: row.name })).kind,
-        ).toBe('NATIVE');
-      for (const pciId of row.pciIds) {
-        // An id that another model has too does not tell which it is: then the name must.
-        const isShared = gpuModels.some((other) => other !== row && other.pciIds.includes(pciId));
-        const model = isShared ? row.name : '?';
-        expect(
-          deviceVerdict(gpu({ models: [row.name] }), device({ vendor: row.vendor, model, pciId })).kind,
-        ).toBe('NATIVE');
+  it.each(gpuModels.map((row) => [row.name, row] as const))('finds %s by each of its names', (_name, row) => {
+    for (const word of [row.name, ...row.aliases, ...row.families])
+      expect(
+        deviceVerdict(gpu({ models: [word] }), device({ vendor: row.vendor, model: row.name })).kind,
+      ).toBe('NATIVE');
+    for (const pciId of row.pciIds) {
+      // An id that several models share does not identify one: then the name must.
+      const isShared = gpuModels.some((other) => other !== row && other.pciIds.includes(pciId));
+      const model = isShared ? row.name : '?';
+      expect(
+        deviceVerdict(gpu({ models: [row.name] }), device({ vendor: row.vendor, model, pciId })).kind,
+      ).toBe('NATIVE');
+    }
+    const others = gpuModels.filter(({ name }) => name !== row.name);
+    for (const other of others)
+      expect(
+        deviceVerdict(gpu({ models: [other.name] }), device({ vendor: row.vendor, model: row.name })).kind,
+      ).toBe('NO');
+  });
+
+  it.each(gpuModels.filter(({ memoryGB }) => memoryGB !== undefined).map((row) => [row.name, row] as const))(
+    'matches %s with its class size and no larger one',
+    (name, row) => {
+      const sold = (row.memoryGB ?? 0) * 1024;
+      const least = leastReportedMiB(row) ?? 0;
+      const below = device({ vendor: row.vendor, model: name, memoryMiB: least - 1 });
+      expect(deviceVerdict(gpu({ minMemoryMiB: sold }), below).code).toBe('MEMORY_TOO_SMALL');
+      for (const memoryMiB of [...row.reportedMiB, Math.ceil(sold * 0.95), least, sold]) {
+        const facts = device({ vendor: row.vendor, model: name, memoryMiB });
+        expect(deviceVerdict(gpu({ minMemoryMiB: sold }), facts).kind).toBe('NATIVE');
+        expect(deviceVerdict(gpu({ minMemoryMiB: sold + 1 }), facts).kind).toBe('NO');
       }
-      const others = gpuModels.filter(({ name }) => name !== row.name);
-      for (const other of others)
-        expect(
-          deviceVerdict(gpu({ models: [other.name] }), device({ vendor: row.vendor, model: row.name })).kind,
-        ).toBe('NO');
     },
   );
 
-  test.each(
-    gpuModels.filter(({ memoryGB }) => memoryGB !== undefined).map((row) => [row.name, row] as const),
-  )('%s is of its class size and of no larger one', (name, row) => {
-    const sold = (row.memoryGB ?? 0) * 1024;
-    const least = leastReportedMiB(row) ?? 0;
-    const below = device({ vendor: row.vendor, model: name, memoryMiB: least - 1 });
-    expect(deviceVerdict(gpu({ minMemoryMiB: sold }), below).code).toBe('MEMORY_TOO_SMALL');
-    for (const memoryMiB of [...row.reportedMiB, Math.ceil(sold * 0.95), least, sold]) {
-      const facts = device({ vendor: row.vendor, model: name, memoryMiB });
-      expect(deviceVerdict(gpu({ minMemoryMiB: sold }), facts).kind).toBe('NATIVE');
-      expect(deviceVerdict(gpu({ minMemoryMiB: sold + 1 }), facts).kind).toBe('NO');
-    }
-  });
-
-  test.each(
+  it.each(
     gpuModels.flatMap((row) => row.migProfiles.map((profile) => [row.name, profile.name, profile] as const)),
-  )('%s %s serves its profile and its part of a device', (model, migProfile, profile) => {
+  )('matches %s %s with its profile and its part of a device', (model, migProfile, profile) => {
     const slice = device({ model, migProfile, parentId: 'GPU-0', memoryMiB: profile.memoryGB * 1024 });
     const whole = gpuModels.find(({ name }) => name === model)?.migSlices ?? 0;
     expect(deviceVerdict(gpu({ migProfile }), slice).kind).toBe('NATIVE');
@@ -157,11 +155,11 @@ describe('over every row of the tables', () => {
     expect(profile.slices * profile.maxInstances).toBeLessThanOrEqual(whole);
   });
 
-  test.each(
+  it.each(
     gpuModels.flatMap(({ name, computeCapability }) =>
       computeCapability === undefined ? [] : [[name, computeCapability] as const],
     ),
-  )('%s has capability %s by its name, and code for it runs', (model, capability) => {
+  )('finds %s to have capability %s by its name, and runs code for it', (model, capability) => {
     const at = (asked: Partial<StoredGpuRequirement>) =>
       deviceVerdict(gpu(asked), device({ model, driverVersion: cudaReleases[0]?.driver ?? '' }));
     const [major = 0, minor = 0] = capability.split('.').map(Number);
@@ -171,19 +169,22 @@ describe('over every row of the tables', () => {
     expect(at({ sassTargets: [`sm_${major + 1}${minor}`] }).code).toBe('NO_CODE_FOR_CAPABILITY');
   });
 
-  test.each(
+  it.each(
     gpuModels.flatMap((row) => row.partitions.map((mode) => [row.name, ...mode.split(' ')] as string[])),
-  )('%s in %s is %s parts, each with its part of the memory', (model = '', partitionMode = '', count) => {
-    const parts = Number(count);
-    const { memoryGB = 0 } = gpuModels.find(({ name }) => name === model) ?? {};
-    const memoryMiB = (memoryGB * 1024) / parts;
-    const part = device({ vendor: 'AMD', model, partitionMode, memoryMiB });
-    const at = (asked: Partial<StoredGpuRequirement>) => deviceVerdict(gpu(asked), part).kind;
-    expect(at({})).toBe(parts === 1 ? 'NATIVE' : 'NO');
-    if (parts === 1) return;
-    const thousandths = Math.round(1000 / parts);
-    expect(at({ migFraction: thousandths, minMemoryMiB: Math.floor(memoryMiB) })).toBe('NATIVE');
-    expect(at({ migFraction: thousandths + 1 })).toBe('NO');
-    expect(at({ migFraction: thousandths, minMemoryMiB: Math.ceil(memoryMiB) + 1 })).toBe('NO');
-  });
+  )(
+    'divides %s in %s into %s parts, each with its part of the memory',
+    (model = '', partitionMode = '', count) => {
+      const parts = Number(count);
+      const { memoryGB = 0 } = gpuModels.find(({ name }) => name === model) ?? {};
+      const memoryMiB = (memoryGB * 1024) / parts;
+      const part = device({ vendor: 'AMD', model, partitionMode, memoryMiB });
+      const at = (asked: Partial<StoredGpuRequirement>) => deviceVerdict(gpu(asked), part).kind;
+      expect(at({})).toBe(parts === 1 ? 'NATIVE' : 'NO');
+      if (parts === 1) return;
+      const thousandths = Math.round(1000 / parts);
+      expect(at({ migFraction: thousandths, minMemoryMiB: Math.floor(memoryMiB) })).toBe('NATIVE');
+      expect(at({ migFraction: thousandths + 1 })).toBe('NO');
+      expect(at({ migFraction: thousandths, minMemoryMiB: Math.ceil(memoryMiB) + 1 })).toBe('NO');
+    },
+  );
 });

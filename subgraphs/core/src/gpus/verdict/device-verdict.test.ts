@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { sources } from '../catalogue/sources.js';
 import { codeTargetCases } from '../../../test/support/gpus/code-target-cases.fixture.js';
@@ -40,11 +40,11 @@ const rowsOf = (table: string): string[][] =>
     .trim()
     .split('\n')
     .map((line) => line.trim().split(/\s+/));
-const told = (text: string | undefined): string | undefined =>
+const cellValue = (text: string | undefined): string | undefined =>
   text === '?' || text === '-' ? undefined : text;
-describe('the verdict on a device, in cases checked by hand', () => {
-  test.each(rowsOf(cudaDriverCases))(
-    'CUDA %s (%s) on driver %s (CUDA %s) of %s: %s %s',
+describe('deviceVerdict, in cases checked by hand', () => {
+  it.each(rowsOf(cudaDriverCases))(
+    'judges CUDA %s (%s) on driver %s (CUDA %s) of %s: %s %s',
     (runtime, flags, driver, cuda, model, kind, code, source) => {
       const asked = gpu({
         cudaRuntime: runtime ?? '',
@@ -53,39 +53,41 @@ describe('the verdict on a device, in cases checked by hand', () => {
       });
       const facts = device({
         ...devices[model ?? ''],
-        ...known({ driverVersion: told(driver), cudaVersion: told(cuda) }),
+        ...known({ driverVersion: cellValue(driver), cudaVersion: cellValue(cuda) }),
       });
       expect(deviceVerdict(asked, facts)).toMatchObject({ kind, code });
       expect(Object.keys(sources)).toContain(source);
     },
   );
 
-  test.each(rowsOf(codeTargetCases))(
-    'code %s (PTX of %s, runtime %s) on driver %s, capability %s: %s %s',
+  it.each(rowsOf(codeTargetCases))(
+    'judges code %s (PTX of %s, runtime %s) on driver %s, capability %s: %s %s',
     (targets, toolkit, runtime, driver, capability, kind, code, source) => {
       const all = (targets ?? '').split(',');
       const asked = gpu({
         sassTargets: all.filter((target) => target.startsWith('sm_')),
         ptxTargets: all.filter((target) => target.startsWith('compute_')),
-        ...known({ ptxToolkit: told(toolkit), cudaRuntime: told(runtime) }),
+        ...known({ ptxToolkit: cellValue(toolkit), cudaRuntime: cellValue(runtime) }),
       });
-      const facts = device(known({ driverVersion: told(driver), computeCapability: told(capability) }));
+      const facts = device(
+        known({ driverVersion: cellValue(driver), computeCapability: cellValue(capability) }),
+      );
       expect(deviceVerdict(asked, facts)).toMatchObject({ kind, code });
       expect(Object.keys(sources)).toContain(source);
     },
   );
 
-  test.each(hardwareCases)('%j on %j: %s %s', (asked, facts, kind, code, source) => {
+  it.each(hardwareCases)('judges %j on %j: %s %s', (asked, facts, kind, code, source) => {
     expect(deviceVerdict(gpu(asked), device(facts))).toMatchObject({ kind, code });
     expect(Object.keys(sources)).toContain(source);
   });
 
-  test.each(
+  it.each(
     modelNameCases
       .trim()
       .split('\n')
       .map((line) => line.split(' | ') as [string, string, string, string]),
-  )('who asks for %s gets %s: %s', (word, model, isMeant, source) => {
+  )('matches model %s with %s: %s', (word, model, isMeant, source) => {
     expect(Object.keys(sources)).toContain(source);
     const vendor = /MI\d|PRO W/.test(model) ? 'AMD' : /Intel|Ponte/.test(model) ? 'INTEL' : 'NVIDIA';
     expect(deviceVerdict(gpu({ models: [word] }), device({ vendor, model })).code).toBe(
@@ -93,7 +95,7 @@ describe('the verdict on a device, in cases checked by hand', () => {
     );
   });
 
-  test.each([
+  it.each([
     ['A16', 'NVIDIA A2', '10de:25b6', false],
     ['A2', 'NVIDIA A2', '10de:25b6', true],
     ['A16', 'NVIDIA A16', '10de:25b6', true],
@@ -101,26 +103,26 @@ describe('the verdict on a device, in cases checked by hand', () => {
     ['MI250X', 'AMD Instinct MI250X', '1002:740c', true],
     ['MI250', 'AMD Instinct MI250X', '1002:740c', false],
     ['MI250', 'unknown AMD device', '1002:740c', true],
-  ])('who asks for %s gets %s of PCI id %s, which two models have: %s', (word, model, pciId, isMeant) => {
+  ])('matches model %s with %s of PCI id %s, which two models share: %s', (word, model, pciId, isMeant) => {
     const vendor = pciId.startsWith('1002') ? 'AMD' : 'NVIDIA';
     const { kind } = deviceVerdict(gpu({ models: [word] }), device({ vendor, model, pciId }));
     expect(kind).toBe(isMeant ? 'NATIVE' : 'NO');
   });
 
-  test('what all models of a family or of an id have in common is known of a device that tells no more', () => {
+  it('uses what all models of a family or PCI id have in common for a device that reports nothing more specific', () => {
     const of = (change: Partial<Device>) => device({ driverVersion: '580.65.06', ...change });
     const a100 = of({ model: 'NVIDIA A100' });
     expect(deviceVerdict(gpu({ cudaRuntime: '12.4', sassTargets: ['sm_80'] }), a100).kind).toBe('NATIVE');
     expect(
       deviceVerdict(gpu({ minComputeCapability: '8.6' }), of({ model: '?', pciId: '10de:25b6' })).kind,
     ).toBe('NATIVE');
-    // Some have 40 GB and others 80: as what it is sold is not known.
+    // Some have 40 GB and others 80: the nominal size is unknown.
     expect(deviceVerdict(gpu({ minMemoryMiB: 40_960 }), of({ model: 'A100', memoryMiB: 40_536 })).kind).toBe(
       'NO',
     );
   });
 
-  test('there are at least 400 of them, none twice', () => {
+  it('has at least 400 distinct cases', () => {
     const all = [
       ...rowsOf(cudaDriverCases).map((row) => row.join(' ')),
       ...rowsOf(codeTargetCases).map((row) => row.join(' ')),
@@ -132,8 +134,8 @@ describe('the verdict on a device, in cases checked by hand', () => {
   });
 });
 
-describe('the words of a verdict', () => {
-  test('every verdict says why in one line', () => {
+describe('the reason of a verdict', () => {
+  it('is one line for every verdict', () => {
     fc.assert(
       fc.property(fc.constantFrom(...hardwareCases), ([asked, facts]) => {
         const { reason } = deviceVerdict(gpu(asked), device(facts));

@@ -1,4 +1,7 @@
-/** The rule of GPUs: whether a device serves a requirement, how well, and why. Pure. Unknown facts never satisfy. */
+/**
+ * The matching rule of GPUs: decides if a device serves a requirement, how well, and why. Pure. Unknown facts
+ * never satisfy.
+ */
 import { deviceChecks } from './device-checks.js';
 import { ownMemoryMiB } from '../capacity/gpu-equivalents.js';
 import { type Device, native, type Verdict, type VerdictKind } from './verdict.types.js';
@@ -12,15 +15,15 @@ const rank: Readonly<Record<VerdictKind, number>> = {
   NO: 3,
 };
 
-/** Smaller serves better; {@link refused} does not serve. */
+/** Rank of a verdict: smaller is better; {@link refused} means unsuitable. */
 export function verdictRank({ kind }: Verdict): number {
   return rank[kind];
 }
 
-/** The rank of what does not serve. */
+/** Rank of an unsuitable device. */
 export const refused = rank.NO;
 
-/** The verdict on a device: the first thing that fails, or else the least that it serves with. */
+/** Returns the verdict on a device: the first failed check, else the weakest level of support. */
 export function deviceVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   let worst: Verdict = native;
   for (const check of deviceChecks) {
@@ -33,8 +36,9 @@ export function deviceVerdict(gpu: StoredGpuRequirement, device: Device): Verdic
 }
 
 /**
- * The devices of a worker as the rule sees them: a slice has the facts of its device where it does not tell its own.
- * @param isSharingAllowed whether the worker's queue lets jobs share a device
+ * Facts of a worker's devices for matching: a slice inherits the facts of its device that it does not report
+ * itself.
+ * @param isSharingAllowed whether the worker's queue allows jobs to share a device
  */
 export function deviceFacts(
   devices: readonly DeviceDocument[],
@@ -49,7 +53,7 @@ export function deviceFacts(
       ...inherited(parent),
       ...device,
       ...(memoryMiB === undefined ? {} : { memoryMiB }),
-      // A bad device has no good slices.
+      // An unhealthy device has no healthy slices.
       health: parent?.health === 'UNHEALTHY' ? 'UNHEALTHY' : device.health,
       isDivided: divided.has(device.id),
       isSharingAllowed,
@@ -57,7 +61,7 @@ export function deviceFacts(
   });
 }
 
-/** What a slice has of its device: not its NVLink, which slices cannot use. */
+/** Facts that a slice inherits from its device: not its NVLink, which slices cannot use. */
 function inherited(parent: DeviceDocument | undefined): Partial<DeviceDocument> {
   if (!parent) return {};
   const { computeCapability, driverVersion, cudaVersion, pciId, eccEnabled, brand } = parent;

@@ -1,11 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { deviceVerdict } from './device-verdict.js';
 import { device, gpu } from '../../../test/support/gpus/verdict.fixture.js';
 import type { Device } from './verdict.types.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
-/** A requirement, a device of no catalogue that serves it, and the facts that this rests on. */
+/** A requirement, a device that is not in the catalogue and serves it, and the facts needed for that. */
 const served: readonly (readonly [
   Partial<StoredGpuRequirement>,
   Partial<Device>,
@@ -50,8 +50,8 @@ const served: readonly (readonly [
   [{ nvlink: true, count: 2 }, { nvlinkGroup: 'nvlink:0,1' }, ['nvlinkGroup']],
 ];
 
-describe('what is not known', () => {
-  test.each(served)('is never satisfied: %j on %j rests on each of %j', (asked, facts, needed) => {
+describe('an unknown fact', () => {
+  it.each(served)('never satisfies %j on %j, which needs each of %j', (asked, facts, needed) => {
     expect(deviceVerdict(gpu(asked), device(facts)).kind).not.toBe('NO');
     for (const fact of needed) {
       const rest = Object.fromEntries(Object.entries(facts).filter(([name]) => name !== fact));
@@ -59,12 +59,12 @@ describe('what is not known', () => {
     }
   });
 
-  test('of its health keeps a device from every job', () => {
+  it('keeps a device of unknown health from every job', () => {
     for (const [asked, facts] of served)
       expect(deviceVerdict(gpu(asked), device({ ...facts, health: 'UNKNOWN' })).code).toBe('HEALTH_UNKNOWN');
   });
 
-  test('a device of which nothing is known serves nothing but a plain request', () => {
+  it('keeps a device without any known fact from all but plain requests', () => {
     const wants: Partial<StoredGpuRequirement>[] = [
       { models: ['A100'] },
       { minMemoryMiB: 1 },

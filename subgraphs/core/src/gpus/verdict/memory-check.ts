@@ -1,18 +1,18 @@
-/** Whether a device has the memory that is asked: as reported, or as the size that it is sold as. */
+/** Checks the memory of a device: as reported, or by its nominal size. */
 import { modelOf } from '../catalogue/catalogue.js';
 import type { GpuModelRow } from '../catalogue/catalogue.types.js';
 import { partitionsOf, profileMemoryGB, profileOf } from '../capacity/gpu-equivalents.js';
 import { type Device, native, no, type Verdict } from './verdict.types.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
-/** What is sold as so many GB reports up to this part less of them in MiB. */
+/** Largest part by which the reported MiB of a device are below its nominal GB. */
 const classTolerance = 0.05;
-/** The part of the memory that errors are corrected with, where it has no bits of its own for that. */
+/** Part of the memory used for error correction, if it has no separate bits for that. */
 const eccPart = 1 / 16;
-/** A profile is named after its part of the device's memory, rounded up to eighths: its own may be this part less. */
+/** Tolerance for slices: the name of a profile has its memory rounded up to eighths of the device. */
 const sliceTolerance = 1 / 8;
 
-/** What is asked, as a constraint; undefined where nothing is. */
+/** The required memory as a constraint; undefined if there is none. */
 export function memoryText({ minMemoryMiB, shareMemoryMiB }: StoredGpuRequirement): string | undefined {
   const wanted = Math.max(minMemoryMiB ?? 0, shareMemoryMiB ?? 0);
   return wanted > 0 ? `gpu memoryMiB >= ${wanted}` : undefined;
@@ -25,9 +25,9 @@ export function memoryVerdict(gpu: StoredGpuRequirement, device: Device): Verdic
   if (memoryMiB === undefined)
     return no(
       'MEMORY_UNKNOWN',
-      `its memory is unknown, ${Math.max(minMemoryMiB, shareMemoryMiB)} MiB are asked`,
+      `its memory is unknown, ${Math.max(minMemoryMiB, shareMemoryMiB)} MiB are required`,
     );
-  // A share is of what is there: no size on a label helps.
+  // A share refers to the actual memory, not to the nominal size.
   if (memoryMiB < shareMemoryMiB) return tooSmall(memoryMiB, shareMemoryMiB, 'of one device ');
   if (memoryMiB >= minMemoryMiB) return native;
   const sold = soldAs(device);
@@ -37,7 +37,7 @@ export function memoryVerdict(gpu: StoredGpuRequirement, device: Device): Verdic
 }
 
 function tooSmall(has: number, asked: number, of: string): Verdict {
-  return no('MEMORY_TOO_SMALL', `it has ${has} MiB of memory, ${asked} ${of}are asked`);
+  return no('MEMORY_TOO_SMALL', `it has ${has} MiB of memory, ${asked} ${of}are required`);
 }
 
 interface Sold {

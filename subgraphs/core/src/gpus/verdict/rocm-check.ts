@@ -1,4 +1,4 @@
-/** Whether a ROCm release works with a kernel driver, and whether code for LLVM targets runs on a device. */
+/** Checks of ROCm releases against kernel drivers, and of code against LLVM targets. */
 import { modelOf } from '../catalogue/catalogue.js';
 import {
   amdgpuDrivers,
@@ -11,20 +11,20 @@ import { isVersion } from '../catalogue/versions.js';
 import { type Device, native, no, type Verdict } from './verdict.types.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
-/** The release against the kernel driver, or, where that is not known, against the release on the host. */
+/** Checks the release against the kernel driver, or, if that is unknown, against the release on the host. */
 export function rocmVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   const asked = gpu.rocmRuntime ?? '';
   const wanted = releaseOf(asked);
   if (device.vendor !== 'AMD')
-    return no('WRONG_VENDOR', `it is of ${device.vendor}, ROCm ${asked} needs a device of AMD`);
-  if (wanted === undefined) return no('ROCM_UNKNOWN', `ROCm ${asked} is not a release as 6.2 is`);
+    return no('WRONG_VENDOR', `its vendor is ${device.vendor}, ROCm ${asked} needs an AMD device`);
+  if (wanted === undefined) return no('ROCM_UNKNOWN', `ROCm ${asked} is not a release; must be like 6.2`);
   const known = releasesOf(device);
   if (!known) return unlisted(wanted, device);
   if (known.own === wanted) return native;
   if (!known.within.includes(wanted))
     return no(
       'ROCM_OUT_OF_REACH',
-      `${known.name} goes with ROCm ${spanOf(known.within)}, the payload has ${wanted}`,
+      `${known.name} supports ROCm ${spanOf(known.within)}, the payload has ${wanted}`,
     );
   return {
     kind: 'MINOR_COMPATIBLE',
@@ -33,24 +33,24 @@ export function rocmVerdict(gpu: StoredGpuRequirement, device: Device): Verdict 
   };
 }
 
-/** Nothing is known of the reach: only the very release that the host has is certain to work there. */
+/** Verdict for a driver of unknown reach: only the same release as on the host is certain to work. */
 function unlisted(wanted: string, { driverVersion, rocmVersion }: Device): Verdict {
   if (isVersion(rocmVersion) && releaseOf(rocmVersion) === wanted) return native;
-  const told = [
+  const reported = [
     ...(driverVersion === undefined ? [] : [`kernel driver ${driverVersion}`]),
     ...(rocmVersion === undefined ? [] : [`ROCm ${rocmVersion} on its host`]),
   ].join(' and ');
   return no(
     'ROCM_UNKNOWN',
-    told === ''
-      ? `neither its kernel driver nor the ROCm release of its host is known, ${wanted} is asked`
-      : `which releases go with ${told} is not in the catalogue, ${wanted} is asked`,
+    reported === ''
+      ? `neither its kernel driver nor the ROCm release of its host is known, ${wanted} is required`
+      : `the releases supported by ${reported} are not in the catalogue, ${wanted} is required`,
   );
 }
 
 interface DriverReach {
   readonly name: string;
-  /** The release that the driver came with, where it is known. */
+  /** The release that the driver came with, if known. */
   readonly own: string | undefined;
   readonly within: readonly string[];
 }
@@ -66,7 +66,7 @@ function releasesOf({ driverVersion, rocmVersion }: Device): DriverReach | undef
       within: numbered,
     };
   const module = amdgpuModules[driverVersion ?? ''];
-  // A module that is not known is taken for what its name says only where nothing else tells the release.
+  // An unknown module is only interpreted by its name if nothing else shows the release.
   const base = [module, host, driver].find(
     (release) => release !== undefined && rocmReleases.includes(release),
   );
@@ -86,7 +86,7 @@ function nameOf(
   return base === host ? `the host's ROCm ${base}` : `kernel driver ${driver ?? ''}`;
 }
 
-/** `6.2.1` is of release 6.2. */
+/** Release of a version: 6.2 for `6.2.1`. */
 function releaseOf(version: string): string | undefined {
   const [major, minor] = version.split('.');
   return isVersion(version) && minor !== undefined ? `${Number(major)}.${Number(minor)}` : undefined;
@@ -96,23 +96,23 @@ function spanOf(releases: readonly string[]): string {
   return releases.length > 1 ? `${releases[0]} to ${releases[releases.length - 1]}` : (releases[0] ?? 'none');
 }
 
-/** Code for a target runs on that target alone, or on those that a generic one stands for. */
+/** Checks the code: it runs only on its own target, or on the targets that a generic one covers. */
 export function gfxVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
   const wanted = gpu.gfxTargets ?? [];
   if (device.vendor !== 'AMD')
     return no(
       'WRONG_VENDOR',
-      `it is of ${device.vendor}, code for ${wanted.join(', ')} needs a device of AMD`,
+      `its vendor is ${device.vendor}, code for ${wanted.join(', ')} needs an AMD device`,
     );
   const target = device.gfxTarget ?? modelOf(device)?.gfxTarget;
   if (target === undefined)
-    return no('TARGET_UNKNOWN', `its gfx target is unknown, one of ${wanted.join(', ')} is asked`);
+    return no('TARGET_UNKNOWN', `its gfx target is unknown, one of ${wanted.join(', ')} is required`);
   const has = parsed(target);
   if (wanted.some((text) => runsOn(parsed(text), has))) return native;
   return no('WRONG_TARGET', `code for ${wanted.join(', ')} does not run on ${target}`);
 }
 
-/** `gfx90a:sramecc+:xnack-`: a processor, and how its features are set. */
+/** A processor with the settings of its features: `gfx90a:sramecc+:xnack-`. */
 interface Target {
   readonly processor: string;
   readonly features: readonly string[];
@@ -123,7 +123,10 @@ function parsed(text: string): Target {
   return { processor, features };
 }
 
-/** Code that leaves a feature open runs with either; code that sets it needs a device that is known to have it set so. */
+/**
+ * Code that leaves a feature open runs with either; code that sets it needs a device that is known to have it
+ * set so.
+ */
 function runsOn(code: Target, device: Target): boolean {
   const isOf =
     code.processor === device.processor ||

@@ -1,11 +1,11 @@
-/** What the rule of GPUs takes and gives. */
+/** Input and result of GPU matching. */
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 import type { DeviceDocument } from '../device.types.js';
 
-/** How well a device serves: with all that the runtime has, with a limited set of it, by a package that the payload brings, or not. */
+/** Level of support: complete, limited features, by a package in the payload, or none. */
 export type VerdictKind = 'NATIVE' | 'MINOR_COMPATIBLE' | 'FORWARD_COMPATIBLE' | 'NO';
 
-/** Why a verdict is what it is. */
+/** Code for the reason of a verdict. */
 export type VerdictCode =
   | 'OK'
   | 'OK_BY_MINOR_VERSION'
@@ -52,11 +52,14 @@ export interface Verdict {
   readonly reason: string;
 }
 
-/** A device as the rule sees it: its own facts, those of the device it is a slice of, and what its surroundings say. */
+/**
+ * A device as the rule sees it: its own facts, those of the device it is a slice of, and what its
+ * surroundings say.
+ */
 export interface Device extends Omit<DeviceDocument, 'id' | 'sources'> {
-  /** Whether slices are made of it. */
+  /** True if slices have been made of it. */
   readonly isDivided?: boolean;
-  /** Whether its queue lets jobs share a device. */
+  /** True if its queue allows jobs to share a device. */
   readonly isSharingAllowed?: boolean;
 }
 
@@ -64,14 +67,21 @@ export interface Device extends Omit<DeviceDocument, 'id' | 'sources'> {
 export interface DeviceCheck {
   /** A word for it. */
   readonly name: string;
-  /** What the requirement asks, as `gpu memoryMiB >= 40960`; undefined where it does not ask. */
+  /**
+   * The check as a constraint, for example `gpu memoryMiB >= 40960`; undefined if the requirement does not
+   * need it.
+   */
   text(gpu: StoredGpuRequirement): string | undefined;
   /** The verdict on this alone. */
   check(gpu: StoredGpuRequirement, device: Device): Verdict;
 }
 
 /** It serves fully. */
-export const native: Verdict = Object.freeze({ kind: 'NATIVE', code: 'OK', reason: 'it serves' });
+export const native: Verdict = Object.freeze({
+  kind: 'NATIVE',
+  code: 'OK',
+  reason: 'it meets the requirement',
+});
 
 /** It does not serve. */
 export function no(code: VerdictCode, reason: string): Verdict {

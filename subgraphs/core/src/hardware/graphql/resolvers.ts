@@ -6,13 +6,12 @@ import { queueEntity } from '../../queues/graphql/resolvers.js';
 import type { GpuVendor, Resolvers } from '../../types.generated.js';
 import type { GpuHardware } from '../hardware-map.js';
 
-/** GPUs of queues by id. */
+/** GPUs of queues by queue id. */
 const gpusOfQueue = defineLoader<string, readonly GpuHardware[], Context>({
   name: 'GpusOfQueue',
   load: (ids, { core, principal }) => core.fleet.hardware.gpusOfQueues(ids, principal),
 });
 
-/** Resolvers of hardware-map.graphql. */
 export const hardwareResolvers: Pick<Resolvers, 'Query' | 'Queue' | 'GpuHardware' | 'SiteGpuHardware'> = {
   Query: {
     hardwareMap: (_parent, { filter, seenSince }, { core, principal }) =>
@@ -21,7 +20,7 @@ export const hardwareResolvers: Pick<Resolvers, 'Query' | 'Queue' | 'GpuHardware
       core.fleet.hardware.export({ queues, sites }, principal),
   },
   GpuHardware: {
-    // Registration accepts no other vendor.
+    // Registration accepts only vendors of the enum.
     vendor: ({ vendor }) => vendor as GpuVendor,
   },
   SiteGpuHardware: {
@@ -36,7 +35,7 @@ export const hardwareResolvers: Pick<Resolvers, 'Query' | 'Queue' | 'GpuHardware
   },
 };
 
-/** Who may pass: those who may see workers; of which queues is asked for each. */
+/** Access for callers that may see workers; the queues are checked one by one. */
 export const hardwarePolicies: Policies = {
   'Query.hardwareMap': { action: 'worker:read' },
   'Query.hardwareExport': { action: 'worker:read' },

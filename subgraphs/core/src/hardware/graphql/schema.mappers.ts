@@ -1,4 +1,4 @@
-/** What stands behind the types of this folder's SDL. */
+/** Source types of this folder's SDL types. */
 import type { GpuHardware } from '../hardware-map.js';
 import type { SiteHardware } from '../hardware-map.service.js';
 

@@ -1,15 +1,17 @@
-/** Remembered decisions about classes: for all workers of a shape at once, and for the ones that a selector distinguishes. */
+/**
+ * Cached decisions about classes: for all workers of a shape, and for those that a selector distinguishes.
+ */
 import { type DeviceFit, fitDevices } from '../../gpus/verdict/device-fit.js';
 import { meetsAll } from '../requirements/constraints.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { WorkerProfile } from '../requirements/constraint.types.js';
 
-/** What is known of a class, beside its serial; 0 where nothing is. */
+/** Bit of a positive decision next to the serial of the class; 0 means undecided. */
 const answerYes = 1;
 const answerNo = 2;
 const perSerial = 4;
 
-/** Answers by the index of the class; its serial goes with it, because indexes are used again. */
+/** Decisions by the index of the class; each includes the serial of the class, because indexes are reused. */
 export class Eligibility {
   #known = new Uint32Array(64);
   readonly #decide: (cls: RequirementClass) => boolean;
@@ -18,9 +20,9 @@ export class Eligibility {
     this.#decide = decide;
   }
 
-  /** What was decided about the class; decided now where it was not. */
+  /** Returns the decision about the class, made now if there is none. */
   isYes(cls: RequirementClass): boolean {
-    // A class that is asked for once is not remembered.
+    // A class used for a single question is not cached.
     if (cls.index < 0) return this.#decide(cls);
     if (cls.index >= this.#known.length) this.#grow(cls.index);
     const own = cls.serial * perSerial;
@@ -38,24 +40,24 @@ export class Eligibility {
   }
 }
 
-/** Whether the workers of a shape fit classes, amounts apart, and with which devices. */
+/** Decisions if the workers of a shape fit classes, apart from amounts, and with which devices. */
 export class ShapeEligibility {
   readonly #profile: WorkerProfile;
   readonly #answers = new Eligibility((cls) => this.#decide(cls));
-  /** By the index of the class; of a class that fits it is its own. */
+  /** By the index of the class; valid only if the class fits. */
   readonly #devices: (DeviceFit | undefined)[] = [];
 
-  /** @param candidate any of them */
+  /** @param candidate any worker of the shape */
   constructor(profile: WorkerProfile) {
     this.#profile = profile;
   }
 
-  /** Whether those of them that have the amounts could run the class. */
+  /** Returns true if the workers of the shape with sufficient amounts could run the class. */
   fits(cls: RequirementClass): boolean {
     return this.#answers.isYes(cls);
   }
 
-  /** The devices that serve a class that fits; undefined where it asks for none, or goes without. */
+  /** Devices that serve a class that fits; undefined if it requires none or runs without. */
   devices(cls: RequirementClass): DeviceFit | undefined {
     const { gpu } = cls.requirements;
     if (gpu === undefined) return undefined;
@@ -72,7 +74,7 @@ export class ShapeEligibility {
   }
 }
 
-/** What selectors say of the worker, where they distinguish workers of one shape. */
+/** Decisions of selectors about a worker, for selectors that distinguish workers of one shape. */
 export function selectorEligibility(profile: WorkerProfile): Eligibility {
   return new Eligibility(({ selector }) => selector === undefined || selector.accepts(profile.view()));
 }

@@ -1,26 +1,27 @@
-/** Workers that are alike for a class: what holds for one of them holds for all. Pure. */
+/** Groups workers that are equivalent for a class: what holds for one of them holds for all. Pure. */
 import type { Fleet } from './fleet.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { Selector } from '../requirements/selector.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import type { FleetWorker, Shape } from './fleet.types.js';
 
-/** Workers that are alike for the class. */
+/** A group of workers that are equivalent for the class. */
 export interface EquivalentWorkers {
   readonly one: FleetWorker;
   readonly workers: readonly FleetWorker[];
-  /** Whether they end too soon for the class. */
+  /** True if they end too soon for the class. */
   readonly endsTooSoon: boolean;
 }
 
-/** Seconds until the worker's end; Infinity where it has none, or where the time is not known. */
+/** Seconds until the worker's end; Infinity if it has none or the time is unknown. */
 export function secondsLeft({ facts: { endsAt } }: FleetWorker, wallMs: number | undefined): number {
   return endsAt === undefined || wallMs === undefined ? Infinity : (endsAt.getTime() - wallMs) / 1000;
 }
 
 /**
- * Workers that take jobs, of queues that take work (also by name only, where the job names it) and admit the experiment. Those of one shape
- * differ at most in their labels, in who they are, in their amounts and in when they end: they are told apart by what they meet of these.
+ * Groups the workers that accept jobs, of queues that accept work (or work by name, if the job names the
+ * queue) and admit the experiment. Workers of one shape differ at most in labels, identity, amounts and end
+ * time; they are grouped by which of the constraints on these they meet.
  */
 export function equivalentWorkers(
   fleet: Fleet,
@@ -31,7 +32,7 @@ export function equivalentWorkers(
   const { selector, requirements } = cls;
   const { cores, memoryMiB, diskMiB, walltimeSeconds } = requirements;
   const isPicked = selector ? pickedBy(selector) : () => true;
-  /** By what they do not meet, a bit each; null for shapes of queues that are not considered. */
+  /** Groups by a bit mask of unmet constraints; null for shapes of queues that are not considered. */
   const byShape = new Map<Shape, FleetWorker[][] | null>();
   for (const worker of fleet.workers()) {
     if (worker.facts.state !== 'READY') continue;
@@ -60,7 +61,7 @@ export function equivalentWorkers(
 
 const endsTooSoon = 1;
 
-/** What the selector says of a worker; asked once for all that it cannot tell apart. */
+/** Returns the selector's decision on a worker, evaluated once for all workers that it cannot distinguish. */
 function pickedBy({ scope, accepts }: Selector): (worker: FleetWorker) => boolean {
   const known = new Map<object, boolean>();
   return (worker) => {
@@ -71,14 +72,14 @@ function pickedBy({ scope, accepts }: Selector): (worker: FleetWorker) => boolea
   };
 }
 
-/** Whether jobs of the experiment with this class can be sent to the queue's workers. */
+/** Returns true if jobs of the experiment with this class can be sent to the queue's workers. */
 function isConsidered(queue: QueueFacts, experiment: string, { requirements }: RequirementClass): boolean {
   const isNamed =
     requirements.queue === queue.name && (queue.state === 'TEST' || queue.state === 'BROKEROFF');
   return admits(queue, experiment) && (queue.state === 'ONLINE' || isNamed);
 }
 
-/** Whether the queue takes jobs of the experiment at all. */
+/** Returns true if the queue admits jobs of the experiment. */
 export function admits({ experiments }: QueueFacts, experiment: string): boolean {
   return experiments.length === 0 || experiments.includes(experiment);
 }

@@ -1,6 +1,6 @@
 /**
- * The fleet as the broker matches against it: live workers with their queues, and shapes. Workers that publish the same facts are of one
- * shape; whether a class fits a shape is decided once and remembered.
+ * The fleet as the scheduler matches against it: live workers with their queues, and shapes. Workers that
+ * publish the same facts have one shape; whether a class fits a shape is decided once and cached.
  */
 import { canonicalJson } from '@rhizome/digest';
 import { arrangeDevices, type DeviceShape } from '../../gpus/capacity/device-shape.js';
@@ -18,13 +18,16 @@ import type { ShareFacts } from '../../shares/share-facts.types.js';
 import type { WorkerProfile } from '../requirements/constraint.types.js';
 import type { Shape, FleetWorker } from './fleet.types.js';
 
-/** Hosts whose memory differs by less than one part in so many of a doubling are of one kind: each reports a few MiB more or less. */
+/**
+ * Number of memory steps per doubling: hosts within one step are of one kind, since each reports a few MiB
+ * more or less.
+ */
 const memorySteps = 16;
 
-/** Shapes of devices that nobody has now and that are kept all the same. */
+/** Number of unused device shapes kept for workers that return. */
 const spareShapes = 64;
 
-/** Workers of a shape that have equal labels. */
+/** Workers of a shape with equal labels. */
 interface Labelled {
   readonly key: string;
   readonly answers: Eligibility;
@@ -34,7 +37,7 @@ interface Labelled {
 interface KnownShape extends Shape {
   readonly answers: ShapeEligibility;
   readonly labelled: Map<string, Labelled>;
-  /** Devices that are neither slices nor partitions, nor divided. */
+  /** Number of devices that are neither slices nor partitions, nor divided. */
   readonly wholeDevices: number;
   users: number;
 }
@@ -44,11 +47,14 @@ interface KnownWorker extends FleetWorker {
   readonly labelled: Labelled;
 }
 
-/** See the head of this file. */
+/** Live workers, queues and shares, with everything derived from them for matching. */
 export class Fleet {
-  /** Hosts without GPUs that are about to ask for work, where this process leads. */
+  /** Hosts without GPUs that are expected to request jobs soon; only maintained by the leader. */
   readonly recentlyIdle = new RecentlyIdleHosts();
-  /** Who tells of the same devices as others, live workers and those that have gone and have jobs still. */
+  /**
+   * Workers that report the same devices as others: live workers, and ended ones whose jobs still hold
+   * devices.
+   */
   readonly sharedDevices = new SharedDevices();
   #queues = new Map<string, QueueFacts>();
   #shares = new Map<string, ShareFacts>();
@@ -60,7 +66,7 @@ export class Fleet {
   #memoryMiB = 0;
   #microGpus = 0;
 
-  /** All that live workers offer. */
+  /** Total resources of all live workers. */
   get totals(): Totals {
     return { cores: this.#cores, memoryMiB: this.#memoryMiB, gpus: this.#microGpus / 1e6 };
   }
@@ -70,7 +76,7 @@ export class Fleet {
     return this.#workers.values();
   }
 
-  /** A live worker, or undefined. */
+  /** Returns a live worker, or undefined. */
   worker(workerId: string): FleetWorker | undefined {
     return this.#workers.get(workerId);
   }
@@ -80,12 +86,12 @@ export class Fleet {
     return this.#shapes.values();
   }
 
-  /** Kinds of hosts that have whole GPUs, with how many there are of each; those with about as much memory are of one. */
+  /** Kinds of hosts with whole GPUs, with the number of each; hosts with similar memory are of one kind. */
   hostKinds(): readonly HostKind[] {
     return [...this.#hostKinds.values()];
   }
 
-  /** A queue, or undefined. */
+  /** Returns a queue, or undefined. */
   queue(queueId: string): QueueFacts | undefined {
     return this.#queues.get(queueId);
   }
@@ -95,7 +101,7 @@ export class Fleet {
     return this.#queues.values();
   }
 
-  /** A leaf; one that nobody configured owns nothing. */
+  /** Returns a leaf share; one without configuration has no quota. */
   share(path: string): ShareFacts {
     return this.#shares.get(path) ?? unknownShare(path);
   }
@@ -113,7 +119,7 @@ export class Fleet {
     return changed;
   }
 
-  /** Replaces the queues and shapes their workers anew where a queue changed. @returns the queues that changed */
+  /** Replaces the queues and re-shapes their workers if a queue changed. @returns the queues that changed */
   setQueues(queues: readonly QueueFacts[]): readonly QueueFacts[] {
     const before = this.#queues;
     this.#queues = new Map(queues.map((queue) => [queue.id, queue]));
@@ -124,7 +130,7 @@ export class Fleet {
     return changed;
   }
 
-  /** Takes in a live worker, or what changed of one. Unknown queues are not matched. */
+  /** Adds or updates a live worker. Workers of unknown queues are not matched. */
   put(facts: WorkerFacts): FleetWorker | undefined {
     this.remove(facts.id);
     const queue = this.#queues.get(facts.queueId);
@@ -140,7 +146,9 @@ export class Fleet {
     return worker;
   }
 
-  /** Takes out a worker that lives no more. @param hasJobs it holds its devices until {@link neighbours} forget it */
+  /**
+   * Removes an ended worker. @param hasJobs true if it holds its devices until {@link neighbours} forget it
+   */
   remove(workerId: string, hasJobs = false): void {
     const worker = this.#workers.get(workerId);
     if (!worker) return;
@@ -195,11 +203,11 @@ export class Fleet {
   }
 }
 
-/** Those of its shape that have its labels. */
+/** The workers of its shape with the same labels. */
 function labelledOf({ labelled }: KnownShape, profile: WorkerProfile): Labelled {
   const key = canonicalJson(profile.worker.labels);
   let known = labelled.get(key);
-  // What only labels tell apart may be asked of any of them.
+  // Selectors that read only labels can be evaluated against any of them.
   if (!known) labelled.set(key, (known = { key, answers: selectorEligibility(profile), users: 0 }));
   return known;
 }

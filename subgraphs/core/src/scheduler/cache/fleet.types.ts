@@ -9,18 +9,21 @@ import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import type { WorkerProfile } from '../requirements/constraint.types.js';
 
 /**
- * Workers that publish the same facts in the same queue, whatever their labels and their amounts of cores, memory and disk: those differ from
- * host to host, and there are as many disks as hosts.
+ * Workers that publish the same facts in the same queue. Labels and amounts of cores, memory and disk are not
+ * part of the shape: they differ from host to host, and there are as many disk sizes as hosts.
  */
 export interface Shape {
   readonly key: string;
   readonly queue: QueueFacts;
   readonly hasDevices: boolean;
-  /** What was computed for capacities of this shape. */
+  /** Cached slots of capacities of this shape. */
   readonly slots: SlotsCache;
-  /** Whether a worker of this shape could run the class, if it has the amounts, and whatever a selector asks of it alone. */
+  /**
+   * Returns true if a worker of this shape with sufficient amounts could run the class, apart from per-host
+   * selectors.
+   */
   mayFit(cls: RequirementClass): boolean;
-  /** Which of its devices serve the class; undefined where it asks for none, or they do not. */
+  /** Devices that serve the class; undefined if it requires none or none serves. */
   deviceFit(cls: RequirementClass): DeviceFit | undefined;
 }
 
@@ -30,8 +33,11 @@ export interface FleetWorker {
   readonly shape: Shape;
   readonly profile: WorkerProfile;
   readonly devices: DeviceLayout;
-  /** A key that is equal for all workers that a selector of the scope cannot distinguish from this one. */
+  /**
+   * Returns a key that is equal for all workers that a selector of the scope cannot distinguish from this
+   * one.
+   */
   equivalenceKey(scope: SelectorScope): object;
-  /** Whether the worker, when empty, could run the class. */
+  /** Returns true if the worker, when empty, could run the class. */
   fits(cls: RequirementClass): boolean;
 }

@@ -1,14 +1,14 @@
 /**
- * What jobs with GPUs have asked for lately, and what that makes of placing one: it takes capacity from other jobs, and the price of a
- * placement is the capacity that the usual jobs lose there, as a part of all their capacity. So a job does not break a host that few
- * others are like, and leaves no GPUs behind without cores for them. Counts only: no clock.
+ * Recent demand for GPUs, and the price of a placement that follows from it: the part of their total capacity
+ * that the usual jobs lose by the placement. So a job does not fragment a rare kind of host, and leaves no
+ * GPUs behind without cores for them. Based on counts only, not on a clock.
  */
 import { type DeviceFit } from '../../gpus/verdict/device-fit.js';
 import { type DeviceCapacity, wholeDevice } from '../../gpus/capacity/device-capacity.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
-/** The free capacity of a host, and which of its devices would serve. */
+/** Free capacity of a host, and which of its devices would serve. */
 export interface HostCapacity {
   readonly cores: number;
   readonly memoryMiB: number;
@@ -16,7 +16,7 @@ export interface HostCapacity {
   readonly devices: DeviceCapacity;
 }
 
-/** A kind of host that has GPUs: its full size, and how many there are. */
+/** A kind of host with GPUs: its full size, and the number of such hosts. */
 export interface HostKind {
   readonly cores: number;
   readonly memoryMiB: number;
@@ -24,12 +24,12 @@ export interface HostKind {
   readonly hosts: number;
 }
 
-/** What was computed for the capacities of one shape, as long as prices have the same basis. */
+/** Cached slots of the capacities of one shape, valid for one basis of prices. */
 export class SlotsCache {
   readonly #known = new Map<string, Uint16Array>();
   #basis = '';
 
-  /** The numbers for a capacity; computed where they are not known for this basis. */
+  /** Returns the slots for a capacity, computed if they are not cached for this basis. */
   get(basis: string, capacity: string, make: () => Uint16Array): Uint16Array {
     if (basis !== this.#basis || this.#known.size > maxCached) this.#known.clear();
     this.#basis = basis;
@@ -39,7 +39,7 @@ export class SlotsCache {
   }
 }
 
-/** Where a class fits at all, and with which devices: undefined where not. */
+/** Returns the devices with which a class fits, or undefined. */
 export type FitOf = (cls: RequirementClass) => DeviceFit | undefined;
 
 interface Counted {
@@ -47,28 +47,31 @@ interface Counted {
   count: number;
 }
 
-/** Classes that are looked at: the most frequent. */
+/** Number of classes considered, the most frequent first. */
 const maxClasses = 128;
-/** Jobs that are remembered: when there are so many, all counts are halved. */
+/** Number of jobs after which all counts are halved. */
 const maxRemembered = 20_000;
-/** The weight of all whole hosts together against that of all jobs: enough that an idle host stays whole where nothing else speaks for it. */
+/**
+ * Weight of all whole hosts together, relative to all jobs: enough that an idle host stays whole if nothing
+ * else matters.
+ */
 const hostWeight = 0.005;
 const maxHostKinds = 32;
-/** Memory that a job for a whole host is taken to need, as a part of the host's. */
+/** Memory assumed for a job that takes a whole host, as a part of the host's memory. */
 const hostMemoryPart = 0.5;
 const minNoted = 50;
 const maxCached = 5000;
 
-/** See the head of this file. */
+/** Counts of recent jobs with GPUs by class. */
 export class GpuDemand {
   readonly #counts = new Map<string, Counted>();
   #total = 0;
   #noted = 0;
   #classes: readonly { readonly cls: RequirementClass; readonly weight: number }[] = [];
-  /** Grows when the classes change: what was counted for others is of no use. */
+  /** Grows when the classes change, which invalidates counts made for others. */
   #version = 0;
 
-  /** Notes that jobs of the class have come. Jobs without GPUs need no notice: they go where there are none. */
+  /** Counts jobs of the class. Jobs without GPUs are ignored: they prefer hosts without GPUs. */
   note(cls: RequirementClass, count = 1): void {
     if (cls.requirements.gpu === undefined || count === 0) return;
     const known = this.#counts.get(cls.id);
@@ -79,7 +82,10 @@ export class GpuDemand {
     if (this.#total > maxRemembered) this.#halve();
   }
 
-  /** The classes by which capacities are priced, with their parts of the demand; refreshed after enough jobs that it may differ. */
+  /**
+   * Classes by which capacities are priced, with their parts of the demand; refreshed after enough jobs to
+   * matter.
+   */
   classes(): readonly { readonly cls: RequirementClass; readonly weight: number }[] {
     if (this.#noted > Math.max(minNoted, this.#total / 50) || (this.#version === 0 && this.#total > 0)) {
       const counted = [...this.#counts.values()].sort((a, b) => b.count - a.count).slice(0, maxClasses);
@@ -106,13 +112,13 @@ export class GpuDemand {
   }
 }
 
-/** The prices of one pass. */
+/** Prices of one pass. */
 export class Prices {
   readonly #classes: readonly { readonly cls: RequirementClass; readonly weight: number }[];
   readonly #hosts: readonly (HostKind & { readonly weight: number })[];
-  /** Capacity for each class, then for each kind of host, on all hosts. */
+  /** Total capacity of all hosts for each class, then for each kind of host. */
   readonly #capacity: Float64Array;
-  /** Equal for prices whose {@link slots} are the same. */
+  /** Equal for prices with the same {@link slots}. */
   readonly basis: string;
 
   constructor(demand: GpuDemand, hosts: readonly HostKind[]) {
@@ -123,12 +129,12 @@ export class Prices {
     this.basis = `${demand.version} ${kinds.join(' ')}`;
   }
 
-  /** Numbers in one {@link slots}. */
+  /** Length of the {@link slots} of a capacity. */
   get length(): number {
     return this.#capacity.length;
   }
 
-  /** How many jobs of each class, and how many whole hosts of each kind, fit on a host. */
+  /** Number of jobs of each class, and of whole hosts of each kind, that fit on a host. */
   slots(capacity: HostCapacity, fitOf: FitOf): Uint16Array {
     const found = new Uint16Array(this.#capacity.length);
     this.#classes.forEach(({ cls }, index) => {
@@ -153,7 +159,7 @@ export class Prices {
       this.#capacity[i] = (this.#capacity[i] ?? 0) + count * (slots[i] ?? 0);
   }
 
-  /** What is lost if a host goes from one capacity to another, 0 to 1. */
+  /** Loss when the capacity of a host changes from one to another, 0 to 1. */
   price(before: Uint16Array, after: Uint16Array): number {
     let price = 0;
     for (let i = 0; i < before.length; i += 1) {

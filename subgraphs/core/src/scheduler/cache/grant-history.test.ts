@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { GrantHistory } from './grant-history.js';
 
 const share = 'alpha/default';
@@ -12,8 +12,8 @@ function noted(times: readonly number[], beganMs?: number): GrantHistory {
 const estimate = (history: GrantHistory, before: number, nowMs: number) =>
   history.estimate(share, 'class_1', before, nowMs);
 
-describe('the wait', () => {
-  test('by grants that come many at once: the next are waited for, however near the job stands', () => {
+describe('the estimated wait', () => {
+  it('covers the next burst if grants come in bursts, however near the job is to the front', () => {
     const burst = (at: number) => Array.from({ length: 100 }, () => at);
     const history = noted([...burst(0), ...burst(60_000), ...burst(120_000)]);
     const first = estimate(history, 0, 180_000);
@@ -23,23 +23,23 @@ describe('the wait', () => {
     expect((first.highSeconds ?? 0) / (first.lowSeconds ?? 1)).toBeGreaterThan(10);
   });
 
-  test('is not known where all grants came at once', () => {
+  it('is unknown if all grants came at once', () => {
     expect(estimate(noted([5, 5, 5, 5, 5]), 0, 10_000)).toMatchObject({ kind: 'UNKNOWN', basedOnGrants: 5 });
   });
 
-  test('a process that has just begun to look says so, and not that nothing was sent for an hour', () => {
+  it('names the time observed so far in a new process, instead of claiming that nothing was granted for an hour', () => {
     expect(estimate(noted([], 1000), 0, 13_000).reason).toBe(
-      'No job of its requirements and share was sent in the 12 s that this process knows of; 4 are needed.',
+      'No job with its requirements and share was granted in the 12 s this process has observed; 4 are needed.',
     );
     expect(estimate(noted([]), 0, 13_000).reason).toMatch(/in the last hour;/);
   });
 
-  test('grants that are told once more, long after, change nothing', () => {
+  it('ignores grants that are reported again, long after', () => {
     const times = [0, 10_000, 20_000, 30_000];
     expect(estimate(noted([...times, 0, 10_000]), 0, 40_000)).toEqual(estimate(noted(times), 0, 40_000));
   });
 
-  test('is never below nothing, and its bounds lie around it', () => {
+  it('is always positive and within its bounds', () => {
     const history = noted(Array.from({ length: 500 }, (_, at) => at));
     for (const [before, nowMs] of [
       [0, 499],

@@ -1,11 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { aGpu, anEntry, someRequirements } from '../../../test/support/scheduler.fixture.js';
 import type { LedgerEntry } from '../scheduler.types.js';
 import { Ledger } from './ledger.js';
 
-describe('the ledger', () => {
-  test('counts what a grant takes of its worker, share, owner and queue, and gives all of it back', () => {
+describe('Ledger', () => {
+  it('counts what a grant takes of its worker, share, owner and queue, and gives all of it back', () => {
     const ledger = new Ledger();
     ledger.add(anEntry({ requirements: { cores: 4, memoryMiB: 2000, diskMiB: 10 }, deviceIds: ['GPU-1'] }));
     expect(ledger.workerUse('worker_1')).toMatchObject({ cores: 4, memoryMiB: 2000, diskMiB: 10, jobs: 1 });
@@ -21,7 +21,7 @@ describe('the ledger', () => {
     expect(ledger.deviceHolder('worker_1', 'GPU-1')).toBeUndefined();
   });
 
-  test('releases a grant once, and never by a word about an older one', () => {
+  it('releases a grant once, and never because of a report about an older one', () => {
     const ledger = new Ledger();
     ledger.add(anEntry({ fence: 16 }));
     expect(ledger.release('job_1', 9)).toBeUndefined();
@@ -33,7 +33,7 @@ describe('the ledger', () => {
     expect(ledger.release('job_1', 24)).toBeDefined();
   });
 
-  test('keeps the newest grant of a job, whatever order they are told in', () => {
+  it('keeps the newest grant of a job, whatever order they are reported in', () => {
     const ledger = new Ledger();
     ledger.add(anEntry({ fence: 16, workerId: 'worker_2' }));
     expect(ledger.add(anEntry({ fence: 8 }))).toBe(false);
@@ -43,7 +43,7 @@ describe('the ledger', () => {
     expect(ledger.size).toBe(1);
   });
 
-  test('notes progress forward only, and only for the grant it is about', () => {
+  it('records progress forward only, and only for the grant it is about', () => {
     const ledger = new Ledger();
     ledger.add(anEntry({ fence: 8 }));
     ledger.advance('job_1', 8, 'RUNNING');
@@ -52,7 +52,7 @@ describe('the ledger', () => {
     expect(ledger.get('job_1')?.state).toBe('RUNNING');
   });
 
-  test('what is booked of a worker is one and the same until its devices change, whatever else does', () => {
+  it('returns the same device bookings of a worker until they change', () => {
     const ledger = new Ledger();
     const gpu = aGpu({ share: 250 });
     const requirements = { ...someRequirements(), gpu };
@@ -70,7 +70,7 @@ describe('the ledger', () => {
     expect(ledger.bookings('worker_1')).toBeUndefined();
   });
 
-  test('conserves: after any history the sums are those of the entries that are left', () => {
+  it('conserves sums: after any history they equal those of the remaining entries', () => {
     const word = fc.record({
       kind: fc.constantFrom('add', 'release'),
       job: fc.integer({ min: 0, max: 5 }),

@@ -1,11 +1,12 @@
 /**
- * The ledger of grants: which job is in whose hands, and what that takes of workers, shares, owners and queues. It is exact: every sum is
- * kept from the entries alone, and an entry is added and released exactly once in whatever order events arrive.
+ * The ledger of grants: which worker holds which job, and the resources this takes of workers, shares, owners
+ * and queues. It is exact: every sum is kept from the entries alone, and an entry is added and released
+ * exactly once in whatever order events arrive.
  */
 import { heldStates, type JobState } from '../../jobs/model/job-state.js';
 import type { Capacity, LedgerEntry } from '../scheduler.types.js';
 
-/** What one share uses now. */
+/** Current usage of a share. */
 export interface Usage {
   readonly cores: number;
   readonly memoryMiB: number;
@@ -14,15 +15,17 @@ export interface Usage {
   readonly jobs: number;
 }
 
-/** What of a device is given to jobs. */
+/** The part of a device that jobs hold. */
 export interface DeviceBooking {
-  /** 1000 for a job that has it alone. */
+  /** 1000 if one job holds all of it. */
   readonly thousandths: number;
-  /** Memory that shares of it name; what is left out there goes with the thousandths. */
+  /**
+   * Memory requested by shares of it, in MiB; shares without a memory request count in `unnamedThousandths`.
+   */
   readonly memoryMiB: number;
-  /** Thousandths of shares that name no memory. */
+  /** Thousandths of shares without a memory request. */
   readonly unnamedThousandths: number;
-  /** Whether its job wants nothing else on the same physical GPU. */
+  /** True if its job needs the physical GPU exclusively. */
   readonly isExclusive: boolean;
 }
 
@@ -30,7 +33,7 @@ interface Sum {
   cores: number;
   memoryMiB: number;
   diskMiB: number;
-  /** In micro-GPUs: whole numbers, so that what is added and taken away again leaves nothing. */
+  /** In micro-GPUs: integers, so that adding and subtracting leaves no remainder. */
   microGpus: number;
   jobs: number;
 }
@@ -38,12 +41,12 @@ interface Sum {
 interface WorkerLedger {
   readonly sum: Sum;
   readonly jobs: Set<string>;
-  /** Another map with each change, so that what was made of one holds as long as it is the same. */
+  /** Replaced on each change, so that caches of it stay valid while it is the same object. */
   devices: ReadonlyMap<string, BookedDevice>;
 }
 
 interface BookedDevice extends DeviceBooking {
-  /** The first first. */
+  /** Oldest first. */
   readonly jobs: readonly string[];
 }
 
@@ -52,7 +55,7 @@ const nothing: Readonly<Sum> = Object.freeze({ cores: 0, memoryMiB: 0, diskMiB: 
 const noBooking: DeviceBooking = { thousandths: 0, memoryMiB: 0, unnamedThousandths: 0, isExclusive: false };
 const rank = new Map<JobState, number>(heldStates.map((state, index) => [state, index]));
 
-/** See the head of this file. */
+/** Entries of granted jobs, with sums by worker, share, owner and queue. */
 export class Ledger {
   readonly #entries = new Map<string, LedgerEntry>();
   readonly #byWorker = new Map<string, WorkerLedger>();
@@ -61,12 +64,12 @@ export class Ledger {
   readonly #queues = new Map<string, Sum>();
   readonly #onReleased = new Set<(workerId: string) => void>();
 
-  /** Number of jobs in workers' hands. */
+  /** Number of granted jobs. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** The entry of a job, or undefined if no worker holds it. */
+  /** Returns the entry of a job, or undefined if no worker holds it. */
   get(jobId: string): Readonly<LedgerEntry> | undefined {
     return this.#entries.get(jobId);
   }
@@ -77,8 +80,8 @@ export class Ledger {
   }
 
   /**
-   * Puts a grant down. An older entry of the same job (lower fence) is replaced; the same or a newer one stays.
-   * @returns whether it was put down
+   * Adds a grant. It replaces an older entry of the same job (lower fence); the same or a newer one stays.
+   * @returns true if it was added
    */
   add(entry: LedgerEntry): boolean {
     const known = this.#entries.get(entry.jobId);
@@ -94,15 +97,15 @@ export class Ledger {
     return true;
   }
 
-  /** Gives a grant that was put down unwritten its fence. */
+  /** Sets the fence of a grant that was added before it was written. */
   confirm(jobId: string, fence: number): void {
     const entry = this.#entries.get(jobId);
     if (entry?.fence === Infinity) entry.fence = fence;
   }
 
   /**
-   * Releases what an event with this fence ended. A grant that was made after the event stays, so events may come late, twice, or out of
-   * order. `Infinity` releases a grant whose write failed.
+   * Releases the grant that an event with this fence ended. A grant made after the event stays, so events may
+   * come late, twice, or out of order. `Infinity` releases a grant whose write failed.
    * @returns the entry, or undefined if there was nothing to release
    */
   release(jobId: string, fence: number): Readonly<LedgerEntry> | undefined {
@@ -113,74 +116,78 @@ export class Ledger {
     return entry;
   }
 
-  /** Calls the listener with the worker of each grant that is taken back; returns how to stop. */
+  /**
+   * Calls the listener with the worker of each released grant. Returns a function that removes the listener.
+   */
   onReleased(listener: (workerId: string) => void): () => void {
     this.#onReleased.add(listener);
     return () => this.#onReleased.delete(listener);
   }
 
-  /** Notes how far the job is; only forward, and only for the grant that the event is about. */
+  /** Records the progress of a job; only forward, and only for the grant that the event refers to. */
   advance(jobId: string, fence: number, state: JobState): void {
     const entry = this.#entries.get(jobId);
     if (entry?.fence === fence && (rank.get(state) ?? -1) > (rank.get(entry.state) ?? -1))
       entry.state = state;
   }
 
-  /** Notes the declared outputs of a job. */
+  /** Records the declared outputs of a job. */
   noteOutputs(jobId: string, outputs: readonly string[]): void {
     const entry = this.#entries.get(jobId);
     if (entry) entry.outputs = outputs;
   }
 
-  /** What jobs take of a worker. */
+  /** Resources of a worker that jobs use. */
   workerUse(workerId: string): Capacity & { readonly jobs: number } {
     return this.#byWorker.get(workerId)?.sum ?? nothing;
   }
 
-  /** Ids of the jobs that a worker has. */
+  /** Ids of the jobs that a worker holds. */
   jobsOf(workerId: string): ReadonlySet<string> {
     return this.#byWorker.get(workerId)?.jobs ?? new Set();
   }
 
-  /** The job that a device is given to; of several, the first. */
+  /** Job that holds a device; of several, the first. */
   deviceHolder(workerId: string, deviceId: string): string | undefined {
     return this.#byWorker.get(workerId)?.devices.get(deviceId)?.jobs[0];
   }
 
-  /** Devices of a worker that are given away, with the first of their jobs. */
+  /** Devices of a worker that jobs hold, each with the first of its jobs. */
   devicesOf(workerId: string): ReadonlyMap<string, string> {
     const devices = this.#byWorker.get(workerId)?.devices ?? [];
     return new Map([...devices].map(([id, { jobs }]) => [id, jobs[0] ?? '']));
   }
 
-  /** What of a worker's devices is given to jobs, by device; the same map until that changes. Undefined: nothing. */
+  /**
+   * Bookings of a worker's devices, by device; the same map until they change; undefined if there are none.
+   */
   bookings(workerId: string): ReadonlyMap<string, DeviceBooking> | undefined {
     const devices = this.#byWorker.get(workerId)?.devices;
     return devices && devices.size > 0 ? devices : undefined;
   }
 
-  /** What of a device is given to jobs. */
+  /** Booking of a device. */
   deviceUse(workerId: string, deviceId: string): DeviceBooking {
     return this.#byWorker.get(workerId)?.devices.get(deviceId) ?? noBooking;
   }
 
-  /** What a share uses. */
+  /** Usage of a share. */
   shareUse(path: string): Usage {
     const { cores, memoryMiB, microGpus, jobs } = this.#shares.get(path) ?? nothing;
     return { cores, memoryMiB, gpus: microGpus / microPerGpu, jobs };
   }
 
-  /** Cores that one owner uses of a share. */
+  /** Cores of a share that one owner uses. */
   ownerCores(path: string, owner: string): number {
     return this.#owners.get(ownerKey(path, owner))?.cores ?? 0;
   }
 
-  /** Jobs in the hands of a queue's workers. */
+  /** Number of jobs that a queue's workers hold. */
   queueJobs(queueId: string): number {
     return this.#queues.get(queueId)?.jobs ?? 0;
   }
 
-  /** Forgets everything, for a new start from the store. */
+  /** Removes all entries before they are read again from the store. */
   clear(): void {
     for (const map of [this.#entries, this.#byWorker, this.#shares, this.#owners, this.#queues]) map.clear();
   }
@@ -239,7 +246,7 @@ export class Ledger {
   }
 }
 
-/** Sums of which nothing is left are forgotten. */
+/** Sums that reach zero are removed. */
 function countIn(sums: Map<string, Sum>, key: string, entry: LedgerEntry, sign: 1 | -1): void {
   let sum = sums.get(key);
   if (!sum) sums.set(key, (sum = { ...nothing }));
@@ -255,7 +262,7 @@ function addTo(sum: Sum, { requirements, gpus = 0 }: LedgerEntry, sign: 1 | -1):
   sum.jobs += sign;
 }
 
-/** A share's path has no space, so that the two cannot be taken for another pair. */
+/** A share's path contains no space, so the key is unique. */
 function ownerKey(path: string, owner: string): string {
   return `${path} ${owner}`;
 }

@@ -1,10 +1,10 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { aReadyJob } from '../../../test/support/scheduler.fixture.js';
 import type { ReadyJob } from '../scheduler.types.js';
 import { compareKeys, maxRefill, minRefill, ReadyWindow } from './ready-window.js';
 
-/** Ready jobs as the store has them; what a window asks is answered from here. */
+/** Ready jobs of the store, from which refills are answered. */
 class Store {
   readonly jobs = new Map<string, ReadyJob>();
 
@@ -29,8 +29,8 @@ function many(count: number, priority: (i: number) => number = () => 0): ReadyJo
   );
 }
 
-describe('a window on ready jobs', () => {
-  test('serves a higher priority first, then the older job', () => {
+describe('ReadyWindow', () => {
+  it('serves a higher priority first, then the older job', () => {
     const store = new Store();
     for (const job of many(300, (i) => i % 3)) store.jobs.set(job.id, job);
     const window = new ReadyWindow('class_1', 'alpha/default');
@@ -45,7 +45,7 @@ describe('a window on ready jobs', () => {
     expect(served).toEqual(many(300, (i) => i % 3).sort(compareKeys));
   });
 
-  test('holds no more than its bound, whatever lies behind it or arrives', () => {
+  it('holds no more than its bound, whatever is stored behind it or arrives', () => {
     const store = new Store();
     for (const job of many(20_000)) store.jobs.set(job.id, job);
     const window = new ReadyWindow('class_1', 'alpha/default');
@@ -61,7 +61,7 @@ describe('a window on ready jobs', () => {
     expect(recentlyIdle.head?.id).toBe('job_000000');
   });
 
-  test('asks for more when it is emptied quickly, and for less when it is quiet again', () => {
+  it('requests more when it is emptied quickly, and less when it is idle again', () => {
     const store = new Store();
     for (const job of many(30_000)) store.jobs.set(job.id, job);
     const window = new ReadyWindow('class_1', 'alpha/default');
@@ -77,7 +77,7 @@ describe('a window on ready jobs', () => {
     expect(window.beginRefill().limit).toBe(minRefill);
   });
 
-  test('a job that comes, goes, or changes its priority while the store is read is neither lost nor kept', () => {
+  it('keeps its jobs consistent with the store if one comes, goes, or changes its priority during a refill', () => {
     const store = new Store();
     for (const job of many(200)) store.jobs.set(job.id, job);
     const window = new ReadyWindow('class_1', 'alpha/default');
@@ -91,7 +91,7 @@ describe('a window on ready jobs', () => {
     expect(served).toEqual(['job_000002', 'job_000000a', 'job_000000', 'job_000004']);
   });
 
-  test('tells how many come before a place, as far as it reaches', () => {
+  it('counts the jobs before a position, within its range', () => {
     const store = new Store();
     for (const job of many(500)) store.jobs.set(job.id, job);
     const window = new ReadyWindow('class_1', 'alpha/default');
@@ -100,7 +100,7 @@ describe('a window on ready jobs', () => {
     expect(window.countBefore({ priority: 0, id: 'job_000400' })).toBeUndefined();
   });
 
-  test('for any history, its head is the first ready job of the store', () => {
+  it('has the first ready job of the store at its head, for any history', () => {
     const key = fc.record({
       job: fc.integer({ min: 0, max: 400 }),
       priority: fc.integer({ min: -2, max: 2 }),

@@ -1,10 +1,11 @@
 /**
- * A bounded window on the ready jobs of one (class, share), by priority and age. It holds every ready job up to its edge and none beyond, so
- * its head is the true head; what lies beyond is fetched from the store when the window runs low. 10 million jobs behind it cost nothing.
+ * A bounded window on the ready jobs of one (class, share), by priority and age. It contains every ready job
+ * up to its edge and none beyond, so its head is the true head; jobs beyond the edge are fetched from the
+ * store when the window runs low. 10 million jobs behind it cost nothing.
  */
 import type { ReadyJob } from '../scheduler.types.js';
 
-/** Where a job stands in its window: a higher priority first, then the smaller (older) id. */
+/** Position of a job in its window: a higher priority first, then the smaller (older) id. */
 export interface ReadyKey {
   readonly priority: number;
   readonly id: string;
@@ -16,7 +17,7 @@ export function compareKeys(a: ReadyKey, b: ReadyKey): number {
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
-/** What to ask the store for: jobs behind `after`, so many. */
+/** A request to the store: at most `limit` jobs behind `after`. */
 export interface RefillRequest {
   readonly after: ReadyKey | undefined;
   readonly limit: number;
@@ -25,18 +26,18 @@ export interface RefillRequest {
 export const minRefill = 128;
 export const maxRefill = 4096;
 
-/** See the head of this file. */
+/** Ready jobs of one class and share, up to an edge. */
 export class ReadyWindow {
-  /** Sorted backwards, so that the head is taken off the end. */
+  /** In reverse order, so that the head is taken off the end. */
   #jobs: ReadyJob[] = [];
   readonly #ids = new Set<string>();
-  /** Everything up to here is in the window. Undefined: nothing is known yet. */
+  /** All ready jobs up to this key are in the window; undefined if nothing is known yet. */
   #edge: ReadyKey | undefined;
-  /** Nothing lies beyond the window. */
+  /** True if no ready jobs are beyond the window. */
   #isComplete = false;
   #taken = 0;
   #limit = minRefill;
-  /** While a refill is under way: what arrived beyond the edge, and what left. */
+  /** Jobs that arrived beyond the edge or left during a refill. */
   #arrived: Map<string, ReadyJob> | undefined;
   #left = new Set<string>();
 
@@ -45,49 +46,49 @@ export class ReadyWindow {
     readonly share: string,
   ) {}
 
-  /** Jobs in the window. */
+  /** Number of jobs in the window. */
   get size(): number {
     return this.#jobs.length;
   }
 
-  /** Whether all ready jobs of its kind are in it. */
+  /** True if all ready jobs of its kind are in it. */
   get isComplete(): boolean {
     return this.#isComplete;
   }
 
-  /** Whether it is time to ask the store for more. */
+  /** True if it is time to request more from the store. */
   get isLow(): boolean {
     return !this.#isComplete && this.#arrived === undefined && this.#jobs.length <= this.#limit / 2;
   }
 
-  /** Whether a refill is under way. */
+  /** True during a refill. */
   get isRefilling(): boolean {
     return this.#arrived !== undefined;
   }
 
-  /** The job to serve last of those in the window. */
+  /** The job in the window that is served last. */
   get last(): ReadyJob | undefined {
     return this.#jobs[0];
   }
 
-  /** The job to serve next. */
+  /** The job that is served next. */
   get head(): ReadyJob | undefined {
     return this.#jobs[this.#jobs.length - 1];
   }
 
-  /** How many come before a place, or undefined if the window does not reach so far. */
+  /** Number of jobs before the key, or undefined if it is beyond the window. */
   countBefore(key: ReadyKey): number | undefined {
     if (!this.#isComplete && !this.#isInside(key)) return undefined;
     const index = this.#indexOf(key);
     return this.#jobs.length - index - Number(this.#jobs[index]?.id === key.id);
   }
 
-  /** How many of its jobs are this owner's. */
+  /** Number of the owner's jobs in the window. */
   countOf(owner: string): number {
     return this.#jobs.reduce((count, job) => count + Number(job.owner === owner), 0);
   }
 
-  /** Takes the head out. */
+  /** Removes the head. */
   shift(): ReadyJob | undefined {
     const job = this.#jobs.pop();
     if (!job) return undefined;
@@ -97,7 +98,10 @@ export class ReadyWindow {
     return job;
   }
 
-  /** Takes in a job that became ready, or whose priority changed. What lies beyond the edge is left to the store. */
+  /**
+   * Adds a job that became ready, or whose priority changed. A job beyond the edge is ignored; a refill will
+   * read it.
+   */
   put(job: ReadyJob): void {
     if (this.#ids.has(job.id)) this.remove(job.id);
     this.#left.delete(job.id);
@@ -106,7 +110,7 @@ export class ReadyWindow {
     if (this.#isComplete && this.#jobs.length > 2 * maxRefill) this.#cut();
   }
 
-  /** Takes out a job that is not ready any more. */
+  /** Removes a job that is no longer ready. */
   remove(jobId: string): void {
     this.#noteLeft(jobId);
     this.#arrived?.delete(jobId);
@@ -115,9 +119,9 @@ export class ReadyWindow {
     if (at >= 0) this.#jobs.splice(at, 1);
   }
 
-  /** Begins a refill: what happens from now on is remembered until {@link endRefill}. */
+  /** Begins a refill: changes are recorded until {@link endRefill}. */
   beginRefill(): RefillRequest {
-    // A window that was emptied quickly asks for more, up to its bound; a quiet one for less.
+    // A window that is emptied quickly requests more, up to its bound; an idle one less.
     this.#limit = Math.min(maxRefill, Math.max(minRefill, 2 * this.#taken));
     this.#taken = 0;
     this.#arrived = new Map();
@@ -125,7 +129,7 @@ export class ReadyWindow {
     return { after: this.#edge, limit: this.#limit };
   }
 
-  /** Ends a refill with what the store gave; undefined if it failed. */
+  /** Ends a refill with the jobs from the store; undefined if it failed. */
   endRefill(request: RefillRequest, found: readonly ReadyJob[] | undefined): void {
     const [arrived, left] = [this.#arrived, this.#left];
     this.#arrived = undefined;
@@ -139,7 +143,7 @@ export class ReadyWindow {
     for (const job of arrived?.values() ?? []) if (this.#isComplete || this.#isInside(job)) this.#insert(job);
   }
 
-  /** Forgets everything, for a new start from the store. */
+  /** Removes all jobs before they are read again from the store. */
   reset(): void {
     this.#jobs = [];
     this.#ids.clear();
@@ -156,7 +160,7 @@ export class ReadyWindow {
     if (this.#arrived) this.#left.add(jobId);
   }
 
-  /** All of them come behind everything in the window. */
+  /** Appends jobs that all come after those in the window. */
   #append(jobs: readonly ReadyJob[]): void {
     for (const { id } of jobs) this.#ids.add(id);
     this.#jobs = [...[...jobs].reverse(), ...this.#jobs];
@@ -167,7 +171,7 @@ export class ReadyWindow {
     this.#ids.add(job.id);
   }
 
-  /** The index behind all that are served after the key. */
+  /** The index behind all jobs that are served after the key. */
   #indexOf(key: ReadyKey): number {
     let [low, high] = [0, this.#jobs.length];
     while (low < high) {
@@ -178,7 +182,7 @@ export class ReadyWindow {
     return low;
   }
 
-  /** A window that grew by arrivals alone is cut back to its bound: the rest is left to the store. */
+  /** Cuts a window that has grown by arrivals back to its bound; the store keeps the rest. */
   #cut(): void {
     const beyond = this.#jobs.splice(0, this.#jobs.length - maxRefill);
     for (const { id } of beyond) this.#ids.delete(id);

@@ -1,13 +1,13 @@
 /** All windows on ready jobs, by share and class. */
 import { type ReadyWindow as Window, ReadyWindow } from './ready-window.js';
 
-/** The experiment of a share's path. */
+/** The experiment in a share's path. */
 export function experimentOf(share: string): string {
   const slash = share.indexOf('/');
   return slash < 0 ? share : share.slice(0, slash);
 }
 
-/** See the head of this file. */
+/** Windows by share, then class. */
 export class ReadyWindows {
   readonly #shares = new Map<string, Map<string, Window>>();
 
@@ -18,12 +18,12 @@ export class ReadyWindows {
     return size;
   }
 
-  /** The window of a share and class, if there is one. */
+  /** Returns the window of a share and class, if there is one. */
   find(share: string, classId: string): Window | undefined {
     return this.#shares.get(share)?.get(classId);
   }
 
-  /** The window of a share and class, made empty and unknown where there was none. */
+  /** Returns the window of a share and class, created empty if there is none. */
   open(share: string, classId: string): Window {
     let windows = this.#shares.get(share);
     if (!windows) this.#shares.set(share, (windows = new Map()));
@@ -47,7 +47,7 @@ export class ReadyWindows {
     for (const windows of this.#shares.values()) yield* windows.values();
   }
 
-  /** Forgets windows that hold nothing and behind which nothing lies, so that memory follows what is ready, not what ever was. */
+  /** Removes windows without ready jobs, so that memory follows the ready jobs and not all that ever were. */
   prune(): void {
     for (const [share, windows] of this.#shares) {
       for (const window of windows.values()) {
@@ -57,7 +57,7 @@ export class ReadyWindows {
     }
   }
 
-  /** Forgets everything. */
+  /** Removes all windows. */
   clear(): void {
     this.#shares.clear();
   }

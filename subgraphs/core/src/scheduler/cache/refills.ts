@@ -1,20 +1,19 @@
-/** Reads windows from the store: several at once, each by one reader at a time. */
+/** Refills windows from the store: several at once, each by one reader at a time. */
 import type { Logger } from '@rhizome/log';
 import type { SchedulerJobsRepository } from './scheduler-jobs.repository.js';
 import type { ReadyWindow } from './ready-window.js';
 
-/** What {@link Refills} is made of. */
 export interface RefillsOptions {
   readonly jobs: Pick<SchedulerJobsRepository, 'ready'>;
   readonly log: Logger;
-  /** Aborted when nobody needs them any more. */
+  /** Aborted when refills are no longer needed. */
   readonly signal: AbortSignal;
 }
 
-/** Windows that are read at once. */
+/** Number of windows that are read at the same time. */
 const atOnce = 8;
 
-/** See the head of this file. */
+/** Reads the next jobs of windows. */
 export class Refills {
   readonly #options: RefillsOptions;
   readonly #underWay = new Map<ReadyWindow, Promise<boolean>>();
@@ -23,7 +22,7 @@ export class Refills {
     this.#options = options;
   }
 
-  /** Reads the next part of each window. @returns whether all could be read; faults are logged */
+  /** Reads the next part of each window. @returns true if all could be read; errors are logged */
   async run(windows: readonly ReadyWindow[]): Promise<boolean> {
     const queue = [...windows];
     let isRead = true;

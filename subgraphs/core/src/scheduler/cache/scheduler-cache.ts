@@ -1,7 +1,8 @@
 /**
- * What every core process knows of the fleet: workers, queues, shares, classes, and the ledger, kept from the event stream. The leader decides
- * on it; the others answer questions from it and are warm when they come to lead. Only the leader's ledger is exact at once, because it makes
- * the grants; the others' follow the stream.
+ * The fleet as every core process knows it: workers, queues, shares, classes, and the ledger, kept up to date
+ * from the event stream. The leader schedules with it; other processes answer questions from it and are warm
+ * when they start to lead. Only the leader's ledger is exact at any time, because the leader makes the
+ * grants; the others' follow the stream.
  */
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
@@ -20,15 +21,17 @@ import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 
-/** Live workers as this process knows them. */
+/** Live workers known to this process. */
 export interface WorkerFeed {
   /** All live workers. */
   live(): Iterable<WorkerFacts>;
-  /** Calls the listener with each worker that came, changed, or ended; returns how to stop. */
+  /**
+   * Calls the listener with each worker that is new, changed or ended. Returns a function that removes the
+   * listener.
+   */
   onChanged(listener: (worker: WorkerFacts) => void): () => void;
 }
 
-/** What {@link SchedulerCache} is made of. */
 export interface SchedulerCacheOptions {
   readonly directory: FleetDirectory;
   readonly workers: WorkerFeed;
@@ -40,34 +43,37 @@ export interface SchedulerCacheOptions {
   readonly log: Logger;
 }
 
-/** What changed, for those who wait for it. */
+/** Listener for changes of the cache. */
 export interface CacheListener {
-  /** Events, after the ledger has taken them in. Events of former grants come like all others. */
+  /** Events, after the ledger was updated. Events of former grants are included. */
   events(events: readonly JobEvent[]): void;
-  /** Grants that came by the stream alone: this process did not make them, nor read them when it made its ledger. */
+  /**
+   * Grants seen only in the stream: this process neither made them nor read them when it loaded its ledger.
+   */
   foreignGrants(grants: readonly GrantRef[]): void;
-  /** Something that may let more jobs be granted: a release, a worker, a queue, a share. */
+  /** A change that may allow more grants: a release, a worker, a queue, a share. */
   capacity(): void;
   /** Queues that changed. */
   queues(queues: readonly QueueFacts[]): void;
-  /** Events were missed or could not be taken in: what is derived from them must be read again. */
+  /** Events were missed or could not be processed: data derived from them must be read again. */
   outdated(reason: string, err?: unknown): void;
 }
 
 const maxAhead = 200_000;
 
-/** See the head of this file. */
+/** Fleet, ledger and requirement classes of this process, updated from the event stream. */
 export class SchedulerCache {
   readonly fleet = new Fleet();
   readonly ledger = new Ledger();
   readonly #options: SchedulerCacheOptions;
   readonly #listeners = new Set<Partial<CacheListener>>();
   /**
-   * Jobs whose end this process wrote itself, with the fence, until the stream has brought it: what the stream says of them before that is
-   * old. Bounded: the oldest are forgotten first, which costs a moment of counting too much.
+   * Jobs whose end this process has written itself, with the fence, until the stream reports it: earlier
+   * events of them in the stream are outdated. Bounded: the oldest are forgotten first, which overcounts them
+   * for a moment.
    */
   readonly #ahead = new LRUCache<string, number>({ maxSize: maxAhead, sizeCalculation: () => 1 });
-  /** Batches are taken in one after another: a batch may wait for a class to be read. */
+  /** Batches are processed one after another: a batch may wait until a class is loaded. */
   #order: Promise<void> = Promise.resolve();
   #stops: (() => void)[] = [];
 
@@ -75,14 +81,15 @@ export class SchedulerCache {
     this.#options = options;
   }
 
-  /** Reads queues, shares, workers and jobs; from here on it follows. */
+  /** Reads queues, shares, workers and jobs, and then follows the stream. */
   async start(): Promise<void> {
     const { feed, writer, workers } = this.#options;
     const outdated = (reason: string, err?: unknown): void =>
       this.#notify((listener) => listener.outdated?.(reason, err));
     this.#stops = [
       feed.onEvents(
-        (events) => void this.take(events).catch((err: unknown) => outdated('events were not taken in', err)),
+        (events) =>
+          void this.take(events).catch((err: unknown) => outdated('events could not be processed', err)),
       ),
       feed.onReset(() => outdated('events may have been missed')),
       writer.onApplied((applied) => this.takeApplied(applied)),
@@ -96,13 +103,13 @@ export class SchedulerCache {
     await this.reload();
   }
 
-  /** Follows no more. */
+  /** Stops following the stream. */
   async stop(): Promise<void> {
     for (const stop of this.#stops.splice(0)) stop();
     await this.#order;
   }
 
-  /** Calls the listener on changes; returns how to stop. */
+  /** Calls the listener on changes. Returns a function that removes the listener. */
   onChange(listener: Partial<CacheListener>): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -114,30 +121,30 @@ export class SchedulerCache {
     const [queues, shares] = await Promise.all([directory.queues(), directory.shares()]);
     const changed = this.fleet.setQueues(queues);
     const sharesChanged = this.fleet.setShares(shares);
-    // Workers of a queue that was not known when they came.
+    // Workers that were reported before their queue was known.
     if (changed.length > 0)
       for (const worker of workers.live()) if (!this.fleet.worker(worker.id)) this.fleet.put(worker);
     if (changed.length > 0) this.#notify((listener) => listener.queues?.(changed));
     if (changed.length > 0 || sharesChanged) this.#notify((listener) => listener.capacity?.());
   }
 
-  /** Takes in a live worker that speaks here before its queue was heard of by the stream. */
+  /** Adds a live worker that calls this process before the stream has reported its queue. */
   async admit({ id, queueId }: Pick<WorkerFacts, 'id' | 'queueId'>): Promise<void> {
     if (!this.fleet.worker(id) && !this.fleet.queue(queueId)) await this.#reread();
   }
 
-  /** Builds the ledger again from the store. Grants that are being written meanwhile stay. */
+  /** Rebuilds the ledger from the store. Grants that are being written stay. */
   reload(): Promise<void> {
     return this.#inOrder(() => this.#reload());
   }
 
-  /** Takes in events of the stream, in order. */
+  /** Processes events of the stream, in order. */
   take(events: readonly JobEvent[]): Promise<void> {
     return this.#inOrder(async () => {
       await this.#options.classes.load(
         events.filter(({ last }) => isHeld(last.to)).map(({ last }) => last.classId),
       );
-      // Queues come by another way than grants: the stream says only that there is one.
+      // Queues are read from the store: the stream only shows that there is a new one.
       if (events.some((event) => this.#isOfUnknownQueue(event))) await this.#reread();
       let released = false;
       const foreign: GrantRef[] = [];
@@ -148,14 +155,14 @@ export class SchedulerCache {
     });
   }
 
-  /** Takes in what this process wrote itself, before the stream brings it. */
+  /** Applies what this process wrote itself, before the stream reports it. */
   takeApplied(applied: readonly AppliedTransition[]): void {
     let released = false;
     for (const { jobId, last } of applied) {
       if (isHeld(last.to)) {
         if (last.fence !== undefined) this.ledger.advance(jobId, last.fence, last.to);
       } else {
-        // Who ends a job for good need not know its fence; no grant can follow.
+        // The end of a job may come without a fence; no grant can follow it.
         const fence = last.fence ?? (isTerminal(last.to) ? Number.MAX_SAFE_INTEGER : -1);
         const entry = this.ledger.release(jobId, fence);
         if (entry) this.#noteAhead(jobId, entry.fence);
@@ -165,11 +172,11 @@ export class SchedulerCache {
     if (released) this.#notify((listener) => listener.capacity?.());
   }
 
-  /** Runs after all batches before it, also after one that failed. */
+  /** Runs after all earlier batches, even if one failed. */
   #inOrder(work: () => Promise<void>): Promise<void> {
     const next = this.#order.then(work);
     this.#order = next.catch((err: unknown) =>
-      this.#options.log.error({ err }, 'the broker could not take in a batch of events'),
+      this.#options.log.error({ err }, 'event batch could not be processed'),
     );
     return next;
   }
@@ -181,7 +188,7 @@ export class SchedulerCache {
 
   async #reload(): Promise<void> {
     const { jobs, classes, clock, directory } = this.#options;
-    // Jobs are found by their queues: also by one that was made a moment ago, by a process that has led until now.
+    // Jobs are found by their queues, including one just created by the process that led until now.
     await this.#reread();
     const queueIds = (await directory.queues()).map(({ id }) => id);
     const found: HeldJobFacts[] = [];
@@ -220,7 +227,7 @@ export class SchedulerCache {
     };
   }
 
-  /** What a grant is charged as; where its devices are not known, by what it asks for. */
+  /** Charge for a grant in whole GPUs; if its devices are unknown, by its requirements. */
   #gpusOf({ gpu }: StoredRequirements, ids: readonly string[] | undefined, workerId: string): number {
     if (gpu === undefined || (ids === undefined && gpu.optional)) return 0;
     const devices = this.fleet.worker(workerId)?.facts.devices ?? [];
@@ -235,7 +242,7 @@ export class SchedulerCache {
     this.#ahead.set(jobId, fence);
   }
 
-  /** @returns whether a grant was released */
+  /** @returns true if a grant was released */
   #takeEvent({ jobId, last }: JobEvent, foreign: GrantRef[]): boolean {
     const ahead = this.#ahead.peek(jobId) ?? -1;
     if (!isHeld(last.to)) {
@@ -259,7 +266,8 @@ export class SchedulerCache {
       owner: last.owner,
       classId: last.classId,
       requirements,
-      // The stream does not carry devices; the leader has them from its own grants, and reads them when it comes to lead.
+      // The stream does not include devices; the leader has them from its own grants, and reads them when it
+      // starts to lead.
       deviceIds: [],
       gpus: this.#gpusOf(requirements, undefined, last.workerId),
       attempt: last.attempt,
@@ -288,7 +296,7 @@ export class SchedulerCache {
     this.#notify((listener) => listener.capacity?.());
   }
 
-  /** A worker that has ended holds its devices until its last job is taken back. */
+  /** An ended worker holds its devices until its last job is requeued. */
   #forget(workerId: string): void {
     if (!this.fleet.worker(workerId) && this.ledger.jobsOf(workerId).size === 0)
       this.fleet.sharedDevices.forget(workerId);

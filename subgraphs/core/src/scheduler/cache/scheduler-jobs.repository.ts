@@ -1,4 +1,7 @@
-/** What the broker reads of jobs: ready ones by window, held ones for the ledger, throttled ones to let back in. It writes nothing. */
+/**
+ * Reads of jobs by the scheduler: ready ones by window, held ones for the ledger, throttled ones to release.
+ * It writes nothing.
+ */
 import type { Collection, Filter } from 'mongodb';
 import { heldStates } from '../../jobs/model/job-state.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
@@ -9,7 +12,7 @@ import type { ReadyKey, RefillRequest } from './ready-window.js';
 const readyIndex = 'ready_idx';
 const lastDevices = { $last: '$attempts.deviceIds' };
 
-/** A kind of ready jobs: what a window holds. */
+/** A kind of ready jobs, held by one window. */
 export interface ReadyKind {
   readonly classId: string;
   readonly share: string;
@@ -19,7 +22,7 @@ type StoredReadyJob = Pick<JobDocument, '_id' | 'priority' | 'owner' | 'attempt'
   readonly payload: { readonly outputs: readonly string[] };
 };
 
-/** What the ledger needs of a job in a worker's hands. */
+/** Facts of a held job that the ledger needs. */
 export type HeldJobFacts = Pick<
   JobDocument,
   '_id' | 'state' | 'fence' | 'attempt' | 'workerId' | 'queueId' | 'share' | 'owner' | 'classId'
@@ -29,7 +32,7 @@ export type HeldJobFacts = Pick<
   readonly deviceIds?: readonly string[];
 };
 
-/** What a worker's word about a job is checked against. */
+/** Facts against which a worker's report of a job is checked. */
 export type ReportedJob = Pick<
   JobDocument,
   '_id' | 'state' | 'fence' | 'attempt' | 'retry' | 'workerId' | 'share'
@@ -38,10 +41,10 @@ export type ReportedJob = Pick<
   readonly last: { readonly reason?: string };
 };
 
-/** What is needed to let a throttled job back in. */
+/** Facts needed to release a throttled job. */
 export type ThrottledJobFacts = Pick<JobDocument, '_id' | 'owner' | 'classId'>;
 
-/** See the head of this file. */
+/** Reads of the jobs collection for scheduling. */
 export class SchedulerJobsRepository {
   readonly #jobs: Collection<JobDocument>;
   constructor(jobs: Collection<JobDocument>) {
@@ -63,7 +66,10 @@ export class SchedulerJobsRepository {
     return found;
   }
 
-  /** All kinds of which there are ready jobs, without reading the jobs: the index is skipped through from kind to kind. */
+  /**
+   * All kinds with ready jobs, found by skipping through the index from kind to kind without reading the
+   * jobs.
+   */
   async *readyKinds(signal?: AbortSignal): AsyncGenerator<ReadyKind> {
     let last: ReadyKind | undefined;
     while (!signal?.aborted) {
@@ -76,7 +82,7 @@ export class SchedulerJobsRepository {
     }
   }
 
-  /** All jobs in the hands of workers of these queues. */
+  /** All jobs that workers of these queues hold. */
   held(queueIds: readonly string[]): AsyncIterable<HeldJobFacts> {
     return this.#jobs
       .find({ queueId: { $in: [...queueIds] }, state: { $in: [...heldStates] } }, { batchSize: 2000 })
@@ -94,7 +100,7 @@ export class SchedulerJobsRepository {
       });
   }
 
-  /** What a worker's word about jobs is checked against. */
+  /** Facts against which a worker's report of jobs is checked. */
   reported(ids: readonly string[]): Promise<ReportedJob[]> {
     return this.#jobs
       .find({ _id: { $in: [...ids] } })
@@ -111,7 +117,7 @@ export class SchedulerJobsRepository {
       .toArray();
   }
 
-  /** Devices given to these jobs, each with its job. */
+  /** Devices that these jobs hold, each with its job. */
   async devicesOf(ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const found = await this.#jobs
       .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
@@ -122,7 +128,7 @@ export class SchedulerJobsRepository {
     );
   }
 
-  /** Devices given to these jobs, by worker. */
+  /** Devices that these jobs hold, by worker. */
   async bookedDevices(ids: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
     const found = this.#jobs
       .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
@@ -137,7 +143,7 @@ export class SchedulerJobsRepository {
     return booked;
   }
 
-  /** Jobs by id as far as a worker has them. */
+  /** The jobs with these ids that a worker holds. */
   heldByIds(ids: readonly string[]): Promise<HeldForRequeue[]> {
     return this.#jobs
       .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
@@ -166,7 +172,7 @@ export class SchedulerJobsRepository {
   }
 }
 
-/** Mostly a job has no outputs: to know it here spares the report of its end a read. */
+/** Most jobs have no outputs: recording this here saves a read when their end is reported. */
 function readyJobOf({ _id, priority, owner, attempt, payload }: StoredReadyJob): ReadyJob {
   const job = { id: _id, priority, owner, attempt };
   return payload.outputs.length === 0 ? { ...job, hasNoOutputs: true } : job;

@@ -1,12 +1,16 @@
 /**
- * Workers of one host that report the same devices: two pilots that each see all GPUs, or one that took over from another whose jobs have not
- * been taken back yet. What one of them gives of a device the others do not have.
+ * Workers of one host that report the same devices: two pilots that both see all GPUs, or a pilot that
+ * replaced another whose jobs have not been requeued yet. Devices that one of them has granted are not
+ * available to the others.
  */
 import { wholeDevice } from '../../gpus/capacity/device-capacity.js';
 import type { DeviceBooking, Ledger } from './ledger.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 
-/** Ids that NVIDIA and AMD give to a device and to its parts, that Intel's tools make, and addresses on the bus where a device has none. */
+/**
+ * Ids that NVIDIA and AMD give to devices and their parts, ids made by Intel's tools, and bus addresses for
+ * devices without an id.
+ */
 const forms = [
   /^(GPU|MIG)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
   /^MIG-GPU-[0-9a-f-]{36}\/\d+\/\d+$/i,
@@ -15,7 +19,10 @@ const forms = [
   /^PCI-[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7](\/\d+)?$/i,
 ];
 
-/** Whether two workers of one host mean the same device by this id; other ids are names that each makes up for itself. */
+/**
+ * Returns true if two workers of one host mean the same device by this id; other ids are local names of a
+ * worker.
+ */
 export function namesOneDevice(id: string): boolean {
   return forms.some((form) => form.test(id));
 }
@@ -27,21 +34,21 @@ interface ReportedDevices {
 
 const noWorkers: ReadonlySet<string> = new Set();
 
-/** See the head of this file. */
+/** Workers of the same host with common devices. */
 export class SharedDevices {
-  /** Workers with devices that have such ids. */
+  /** Workers with devices that have such ids, by host. */
   readonly #hosts = new Map<string, ReportedDevices[]>();
-  /** Hosts of those that have ended and hold devices still. */
+  /** Hosts of ended workers that still hold devices. */
   readonly #gone = new Map<string, string>();
-  /** Of those that have any. */
+  /** Only workers that share devices. */
   readonly #sharing = new Map<string, Set<string>>();
 
-  /** The workers that report devices that this one reports, too. */
+  /** The workers that report some of the same devices. */
   of(workerId: string): ReadonlySet<string> {
     return this.#sharing.size === 0 ? noWorkers : (this.#sharing.get(workerId) ?? noWorkers);
   }
 
-  /** Takes in a worker. */
+  /** Adds or updates a worker. */
   put({ id, host, devices }: Pick<WorkerFacts, 'id' | 'host' | 'devices'>): void {
     const deviceIds = new Set(devices.map((device) => device.id).filter(namesOneDevice));
     if (deviceIds.size === 0) return;
@@ -52,18 +59,18 @@ export class SharedDevices {
     others?.push({ workerId: id, deviceIds });
   }
 
-  /** A worker has ended, and holds devices still. */
+  /** Records that a worker has ended and still holds devices. */
   leave({ id, host }: Pick<WorkerFacts, 'id' | 'host'>): void {
     this.#gone.set(id, host);
   }
 
-  /** What a worker that has ended held has been given back. */
+  /** Records that all devices of an ended worker have been released. */
   forget(id: string): void {
     const host = this.#gone.get(id);
     if (host !== undefined) this.remove({ id, host });
   }
 
-  /** Takes out a worker. */
+  /** Removes a worker. */
   remove({ id, host }: Pick<WorkerFacts, 'id' | 'host'>): void {
     this.#gone.delete(id);
     const left = this.#hosts.get(host)?.filter(({ workerId }) => workerId !== id) ?? [];
@@ -91,15 +98,16 @@ export class SharedDevices {
 
 type Bookings = ReadonlyMap<string, DeviceBooking> | undefined;
 
-/** What is looked at on a host. */
+/** Access to the bookings on a host. */
 export interface HostBookings {
   readonly sharedDevices: SharedDevices;
   readonly ledger: Pick<Ledger, 'bookings'>;
 }
 
 /**
- * What of a worker's devices is given to jobs, by itself and by its neighbours; undefined: nothing.
- * @param isOffered what only others have given of, and it does not offer, it does not have
+ * Returns the bookings of a worker's devices by itself and by its neighbours; undefined if there are none.
+ * @param isOffered returns true if the worker offers the device; a device that it does not offer and only
+ *   others have booked is fully taken
  */
 export function bookingsOnHost(
   workerId: string,
@@ -115,7 +123,7 @@ export function bookingsOnHost(
   return all.size > 0 ? all : undefined;
 }
 
-/** What several give of the same devices. */
+/** Merges bookings of the same devices by several workers. */
 function together(all: readonly Bookings[]): Map<string, DeviceBooking> {
   const sum = new Map<string, DeviceBooking>();
   for (const bookings of all)

@@ -1,6 +1,7 @@
 /**
- * The leader at work: keeps the windows from events and refills, lets pending acquires wait for what fits, runs passes of the matcher and has
- * the grants written. It lives for one term of leadership; the next term makes a new one.
+ * The main loop of the leader: updates the windows from events and refills, keeps pending acquires until jobs
+ * fit, runs passes of the matcher and has the grants written. One dispatcher exists for each term of
+ * leadership.
  */
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
@@ -21,13 +22,12 @@ import { type AcquireTimeout, type PendingAcquire, PendingAcquires } from './pen
 import { UndeliveredGrants } from './undelivered-grants.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 
-/** What {@link Dispatcher} is made of. */
 export interface DispatcherOptions {
   readonly cache: SchedulerCache;
   readonly classes: RequirementClasses;
   readonly jobs: Pick<SchedulerJobsRepository, 'ready' | 'readyKinds'>;
   readonly grants: GrantWriter;
-  /** Takes note of each grant. */
+  /** Records each grant. */
   readonly history: GrantHistory;
   readonly clock: Clock;
   readonly log: Logger;
@@ -39,22 +39,22 @@ export interface DispatcherOptions {
   readonly signal: AbortSignal;
 }
 
-/** The most a pass gives before it looks at those who wait again: the event loop goes on in between. */
+/** Maximum number of rounds in one pass; then the event loop continues before the next. */
 const maxRounds = 4;
 const shortPassMs = 5;
-/** How often deferred jobs are offered again to the calls that wait. */
+/** Interval at which deferred jobs are offered again to pending acquires, in milliseconds. */
 const deferralMs = 250;
-/** Windows read for one question. */
+/** Maximum number of windows read for one question. */
 const maxLearnt = 32;
 
-/** See the head of this file. */
+/** Matches ready jobs with pending acquires during one term of leadership. */
 export class Dispatcher {
   readonly windows = new ReadyWindows();
   readonly #options: DispatcherOptions;
   readonly #demand = new GpuDemand();
   readonly #pending = new PendingAcquires();
   readonly #undelivered: UndeliveredGrants;
-  /** The devices of those who wait, as they were when they asked. */
+  /** Devices of the workers with pending acquires, as they were at the time of the call. */
   readonly #devices = new WeakMap<PendingAcquire, DeviceLayout>();
   readonly #refills: Refills;
   #isPassDue = false;
@@ -81,7 +81,7 @@ export class Dispatcher {
     });
   }
 
-  /** Finds out what is ready; until then calls wait. Events may come before. */
+  /** Finds the kinds of ready jobs; until then calls wait. Events may come before. */
   async warm(): Promise<void> {
     const { jobs, classes, signal } = this.#options;
     for await (const { share, classId } of jobs.readyKinds(signal)) this.windows.open(share, classId);
@@ -93,7 +93,7 @@ export class Dispatcher {
   }
 
   /**
-   * Jobs for a worker: what fits at once, or within its patience.
+   * Returns jobs for a worker: those that fit at once, or within the timeout.
    * @throws DomainError LEADER_UNAVAILABLE when the term ends meanwhile
    */
   async acquire(request: AcquireRequest, timeout: AcquireTimeout): Promise<readonly Grant[]> {
@@ -108,21 +108,21 @@ export class Dispatcher {
     return grants;
   }
 
-  /** A host without GPUs that was answered will ask again. */
+  /** An answered host without GPUs is expected to call again. */
   #noteAnswer(request: AcquireRequest): void {
     const { cache, clock } = this.#options;
     if (cache.fleet.worker(request.workerId)?.shape.hasDevices === false)
       cache.fleet.recentlyIdle.answered(request, clock.monotonicMs());
   }
 
-  /** Grants nothing more, and waits for what is being written: the end of a term in order. */
+  /** Stops granting and waits for pending writes, at an orderly end of the term. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#pending.refuseAll(termEnded());
     await this.#options.grants.idle();
   }
 
-  /** Takes in events: jobs that became ready, changed their priority, or are ready no more. */
+  /** Processes events: jobs that became ready, changed their priority, or are no longer ready. */
   take(events: readonly JobEvent[]): void {
     const { ledger } = this.#options.cache;
     const fresh = new Map<string, number>();
@@ -131,7 +131,7 @@ export class Dispatcher {
         if (last.from === 'ACTIVATED') this.windows.find(last.share, last.classId)?.remove(jobId);
         continue;
       }
-      // A grant that is newer than the event: the job is not ready any more.
+      // The grant is newer than the event: the job is no longer ready.
       const entry = ledger.get(jobId);
       if (entry && entry.fence > last.fence) continue;
       this.windows
@@ -154,14 +154,14 @@ export class Dispatcher {
     if (cls) this.#demand.note(cls, count);
   }
 
-  /** Reads all from the store again: events may have been missed. */
+  /** Reads everything again from the store, because events may have been missed. */
   async restart(): Promise<void> {
     this.#isWarm = false;
     this.windows.clear();
     await this.warm();
   }
 
-  /** Has a pass run soon, if anybody waits. */
+  /** Schedules a pass if there are pending acquires. */
   wake(): void {
     if (
       this.#isPassDue ||
@@ -172,24 +172,24 @@ export class Dispatcher {
     )
       return;
     this.#isPassDue = true;
-    // Where thousands wait a pass takes its time: others get as much before the next.
+    // With thousands of pending acquires a pass takes long: other work gets as much time before the next.
     if (this.#lastPassMs > shortPassMs) setTimeout(() => void this.#passes(), this.#lastPassMs);
     else setImmediate(() => void this.#passes());
   }
 
-  /** Reads windows of a share of which nothing is known yet, so that positions in it can be given; a bounded number at a time. */
+  /** Reads unread windows of a share, so that positions in it can be computed; a bounded number at a time. */
   async learn(share: string): Promise<void> {
     const unknown = [...this.windows.of(share)].filter((window) => window.size === 0 && !window.isComplete);
     await this.#refills.run(unknown.slice(0, maxLearnt));
   }
 
-  /** Forgets windows of kinds that have no ready jobs. */
+  /** Removes windows of kinds without ready jobs. */
   prune(): void {
     this.windows.prune();
     this.#undelivered.prune();
   }
 
-  /** One pass after another while there is reason; passes do not overlap, writes of grants do. */
+  /** Runs passes while there is a reason; passes do not overlap, writes of grants do. */
   async #passes(): Promise<void> {
     if (this.#isPassing) return;
     this.#isPassing = true;
@@ -199,7 +199,7 @@ export class Dispatcher {
         await this.#pass();
       }
     } catch (error) {
-      this.#options.log.error({ err: error }, 'a pass of the broker failed');
+      this.#options.log.error({ err: error }, 'scheduling pass failed');
       this.#pending.refuseAll(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.#isPassing = false;
@@ -219,7 +219,7 @@ export class Dispatcher {
     for (const [pending, request] of still) {
       const picks = taken.get(pending);
       if (picks) this.#write(pending, picks, request.worker.shape.queue.name);
-      // A window ran out before its turn, and there is more behind it: it is not nothing that this worker gets.
+      // A window ran empty in this pass and has more jobs behind it: an empty result is not final.
       else if (isRead && this.#unknownFor([request]).length > 0) this.#isPassDue = true;
       else if (!pending.waits) pending.answer([]);
     }
@@ -228,9 +228,9 @@ export class Dispatcher {
   }
 
   /**
-   * Gives each that asks a fair part of what is ready (all it asks for while there is more behind the windows); jobs with GPUs go where they
-   * fit best.
-   * @returns whether anything was given
+   * Gives each candidate a fair part of the ready jobs (all that it requests while there are more behind the
+   * windows); jobs with GPUs go where they fit best.
+   * @returns true if anything was granted
    */
   #round(
     asking: readonly (readonly [PendingAcquire, CandidateRequest])[],
@@ -242,7 +242,7 @@ export class Dispatcher {
     let ready = 0;
     for (const window of this.windows.all()) ready += window.isComplete ? window.size : Infinity;
     const part = Math.max(1, Math.floor(ready / open.length));
-    // Those without GPUs may have all of it among them.
+    // Jobs without GPUs are divided among the hosts without GPUs.
     const plain = open.reduce((sum, [, { worker }]) => sum + Number(!worker.shape.hasDevices), 0);
     const ofPlain = plain === 0 ? part : Math.max(1, Math.ceil(ready / plain));
     const requests = open.map(([pending, request]) => {
@@ -270,13 +270,13 @@ export class Dispatcher {
     return given;
   }
 
-  /** Deferred jobs may go to others now. */
+  /** Offers deferred jobs to all candidates again. */
   #lookAt(): void {
     this.#deferralTimer = undefined;
     this.wake();
   }
 
-  /** Those who wait with their workers. */
+  /** Pending acquires with their workers. */
   #waitingCandidates(): (readonly [PendingAcquire, CandidateRequest])[] {
     const { fleet } = this.#options.cache;
     const now = this.#options.clock.now().getTime();
@@ -301,7 +301,10 @@ export class Dispatcher {
     return found;
   }
 
-  /** Whether the devices of one who waits are others than those that it asked for: it asks again, with what it has now. */
+  /**
+   * Returns true if the worker's devices have changed since its call: it must call again with the current
+   * ones.
+   */
   #offersOld(pending: PendingAcquire, now: DeviceLayout): boolean {
     const asked = this.#devices.get(pending);
     if (asked !== undefined && !hasSameDevices(asked, now)) return true;
@@ -325,7 +328,7 @@ export class Dispatcher {
     );
   }
 
-  /** Keeps grants whose call was answered before; a later call of the worker may wait already. */
+  /** Keeps grants whose call was already answered; a later call of the worker may be pending. */
   #keep(workerId: string, picks: readonly PendingGrant[], grants: readonly Grant[]): void {
     this.#undelivered.keep(workerId, picks, grants);
     for (const pending of this.#pending.all()) {
@@ -343,7 +346,7 @@ export class Dispatcher {
       if (granted.has(entry.jobId)) history.note(entry.share, entry.classId, now);
   }
 
-  /** Windows of which nothing is known, and which one of those who ask might be served from. */
+  /** Windows that were never read and could serve one of the requests. */
   #unknownFor(requests: readonly CandidateRequest[]): ReadyWindow[] {
     const shapes = new Set(requests.map(({ worker }) => worker.shape));
     return [...this.windows.all()].filter((window) => {
@@ -356,7 +359,7 @@ export class Dispatcher {
   #refillLow(): void {
     const low = [...this.windows.all()].filter((window) => window.isLow);
     if (low.length === 0) return;
-    // After a fault of the store the next event or call tries again, not this one in a circle.
+    // After an error of the store the next event or call tries again, instead of a tight loop.
     void this.#refills.run(low).then((isRead) => isRead && this.wake());
   }
 
@@ -367,7 +370,7 @@ export class Dispatcher {
 }
 
 function termEnded(): DomainError {
-  return new DomainError('LEADER_UNAVAILABLE', 'This process does not lead the broker any more');
+  return new DomainError('LEADER_UNAVAILABLE', 'This process no longer leads the broker');
 }
 
 function lessTaken(request: AcquireRequest, picks: readonly PendingGrant[] | undefined): AcquireRequest {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import { waitFor } from '@rhizome/testkit';
 import type { TransitionOutcome, TransitionRequest } from '../../jobs/transitions/transition.types.js';
@@ -10,7 +10,7 @@ import type { PendingGrant } from '../placement/matcher.js';
 import { prepareClass } from '../requirements/requirement-class.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
-/** A transition writer whose writes end when the test says so. */
+/** A transition writer whose writes end when the test decides. */
 class Writer {
   readonly groups: (readonly TransitionRequest[])[] = [];
   readonly #open: (() => void)[] = [];
@@ -68,8 +68,8 @@ const turns = async (): Promise<void> => {
   for (let i = 0; i < 5; i += 1) await new Promise((resolve) => setImmediate(resolve));
 };
 
-describe('grants', () => {
-  test('of one turn share a write and a block of fences, and each worker gets its own', async () => {
+describe('GrantWriter', () => {
+  it('combines grants of one turn into one write and one block of fences, and gives each worker its own', async () => {
     const { writer, grants, picks, allocated } = harness();
     const [first, second] = [picks(2), picks(1)];
     const answers = Promise.all([grants.write(first, 'main'), grants.write(second, 'main')]);
@@ -82,7 +82,7 @@ describe('grants', () => {
     expect([...one, ...two].map(({ fence }) => fence)).toEqual([1, 2, 3].map((n) => n * fenceStep));
   });
 
-  test('of few jobs gather while others are written, and go together when those end', async () => {
+  it('gathers small groups during a write, and writes them together when it ends', async () => {
     const { writer, grants, picks } = harness();
     const answers = [grants.write(picks(1), 'main')];
     await turns();
@@ -99,7 +99,7 @@ describe('grants', () => {
     await grants.idle();
   });
 
-  test('of many jobs wait for nobody', async () => {
+  it('writes large groups at once', async () => {
     const { writer, grants, picks } = harness();
     void grants.write(picks(1), 'main');
     await turns();
@@ -108,7 +108,7 @@ describe('grants', () => {
     expect(writer.groups.map(({ length }) => length)).toEqual([1, 100]);
   });
 
-  test('of few jobs do not wait for a group that hangs', async () => {
+  it('writes small groups without waiting for one that hangs', async () => {
     const { writer, grants, picks } = harness();
     void grants.write(picks(1), 'main');
     await turns();

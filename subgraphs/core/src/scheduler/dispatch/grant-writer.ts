@@ -1,6 +1,7 @@
 /**
- * Writes grants in groups: what is chosen within one turn gets its fences by one update of the lease document, which proves that this process
- * still leads, and is written by the transition writer. A grant is answered only after its write, and only while this process leads.
+ * Writes grants in groups: the grants of one turn get their fences by one update of the lease document, which
+ * proves that this process still leads, and are written by the transition writer. A grant is returned only
+ * after its write, and only while this process leads.
  */
 import { DomainError } from '@rhizome/errors';
 import type { Ids } from '@rhizome/clock';
@@ -11,29 +12,31 @@ import { fenceStep } from '../leader/broker-lease.repository.js';
 import type { Ledger } from '../cache/ledger.js';
 import type { PendingGrant } from '../placement/matcher.js';
 
-/** Where fences come from: the leadership. */
+/** Source of fences: the leadership. */
 export interface FenceSource {
   isLeader(): boolean;
   allocateFences(count: number): Promise<number>;
 }
 
-/** What {@link GrantWriter} is made of. */
 export interface GrantWriterOptions {
   readonly fences: FenceSource;
   readonly writer: TransitionWriter;
   readonly ledger: Ledger;
   readonly ids: Ids;
-  /** The model of a device of a worker; undefined where it is not known. */
+  /** Model of a worker's device; undefined if unknown. */
   readonly modelOf: (workerId: string, deviceId: string) => string | undefined;
-  /** Called when nobody knows whether a group was written, or it cannot be: ledger and windows must be read anew. */
+  /**
+   * Called when it is unknown if a group was written, or when it cannot be written: ledger and windows must
+   * be read again.
+   */
   readonly onUncertain: (error: unknown) => void;
 }
 
-/** Grants that do not wait for a group that is under way. */
+/** Number of grants that are written at once, without waiting for a group that is being written. */
 const worthwhile = 64;
-/** How long grants wait for a group that is under way, in milliseconds. */
+/** Maximum time that grants wait for a group that is being written, in milliseconds. */
 const longestWaitMs = 100;
-/** A device entire, in thousandths. */
+/** A whole device, in thousandths. */
 const wholeDevice = 1000;
 
 interface Waiting {
@@ -43,14 +46,14 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** See the head of this file. */
+/** Writes grants in groups with fences of the current term. */
 export class GrantWriter {
   readonly #options: GrantWriterOptions;
   #waiting: Waiting[] = [];
   #waitingPicks = 0;
   #groups = 0;
   #isFlushDue = false;
-  /** Until what waits goes in any case. */
+  /** Limits the time that small groups wait. */
   #flushTimer: NodeJS.Timeout | undefined;
   readonly #writing = new Set<Promise<unknown>>();
 
@@ -61,7 +64,7 @@ export class GrantWriter {
   /**
    * Writes the picks of one worker.
    * @returns the grants that were written; a job that is no longer ready is left out
-   * @throws DomainError EPOCH_STALE or LEADER_UNAVAILABLE when this process does not lead any more
+   * @throws DomainError EPOCH_STALE or LEADER_UNAVAILABLE when this process no longer leads
    */
   write(picks: readonly PendingGrant[], queue: string): Promise<readonly Grant[]> {
     const written = new Promise<readonly Grant[]>((resolve, reject) => {
@@ -74,12 +77,15 @@ export class GrantWriter {
     return written;
   }
 
-  /** Resolves when nothing is being written any more. */
+  /** Resolves when no write is pending. */
   async idle(): Promise<void> {
     while (this.#writing.size > 0) await Promise.all(this.#writing);
   }
 
-  /** A group costs as much as a dozen of its grants: a small one grows while another is under way, but does not wait for one that hangs. */
+  /**
+   * A group costs as much as a dozen of its grants: a small one grows while another is being written, but
+   * does not wait for one that hangs.
+   */
   #flushSoon(): void {
     if (this.#isFlushDue) return;
     if (this.#groups > 0 && this.#waitingPicks < worthwhile) {
@@ -131,9 +137,10 @@ export class GrantWriter {
       const grant = grants[index];
       if (grant && !outcome.applied) ledger.release(grant.jobId, grant.fence);
     });
-    // A grant that took longer than the lease may be one of a former leader: the worker never learns of it, and it goes back.
+    // A write that took longer than the lease may belong to a former term: the worker never receives the
+    // grant, and the job is requeued.
     if (!fences.isLeader())
-      throw new DomainError('LEADER_UNAVAILABLE', 'This process stopped leading the broker');
+      throw new DomainError('LEADER_UNAVAILABLE', 'This process no longer leads the broker');
     return split(
       group,
       grants,
@@ -146,13 +153,13 @@ export class GrantWriter {
       return await this.#options.fences.allocateFences(picks.length);
     } catch (error) {
       for (const { entry } of picks) this.#options.ledger.release(entry.jobId, Infinity);
-      // They are ready still, and out of the windows: nobody else would offer them again.
+      // They are still ready, but no longer in the windows: otherwise they would never be offered again.
       this.#options.onUncertain(error);
       throw error;
     }
   }
 
-  /** A share of a device counts as its part. */
+  /** A share of a device is charged as its part. */
   #gpuOf({ workerId, deviceIds, requirements }: PendingGrant['entry']): StoredGpuGrant | undefined {
     const [first] = deviceIds;
     if (first === undefined) return undefined;
@@ -178,7 +185,7 @@ function requestOf(
   return { jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } };
 }
 
-/** Written grants by who waits for them; `grants` and `applied` are in the order of all picks of the group. */
+/** Splits the written grants by call; `grants` and `applied` are in the order of all picks of the group. */
 function split(group: readonly Waiting[], grants: readonly Grant[], applied: readonly boolean[]): Grant[][] {
   let at = 0;
   return group.map(({ picks }) => {

@@ -1,40 +1,41 @@
-/** Calls of `acquireJobs` that wait for work, in the order in which they came. */
+/** Pending calls of `acquireJobs`, in order of arrival. */
 import type { AcquireRequest, Grant } from '../scheduler.types.js';
 
-/** One call of `acquireJobs` that has not been answered. */
+/** A call of `acquireJobs` that has not been answered. */
 export interface PendingAcquire {
   readonly request: AcquireRequest;
-  /** Whether it waits when there is nothing at once. */
+  /** True if it waits when no job fits at once. */
   readonly waits: boolean;
   readonly answer: (grants: readonly Grant[]) => void;
   readonly refuse: (error: unknown) => void;
-  /** Whether its time is over, or its caller has gone. */
+  /** Returns true if it has timed out or its caller has disconnected. */
   readonly isOver: () => boolean;
 }
 
-/** How long a call may wait, and the signal that its caller has gone. */
+/** Maximum waiting time of a call, and the signal that its caller has disconnected. */
 export interface AcquireTimeout {
   readonly waitMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** See the head of this file. */
+/** Pending acquires with their timeouts. */
 export class PendingAcquires {
   readonly #calls = new Set<PendingAcquire>();
 
-  /** Number of calls that wait. */
+  /** Number of pending acquires. */
   get size(): number {
     return this.#calls.size;
   }
 
-  /** All calls that wait, the oldest first. */
+  /** All pending acquires, oldest first. */
   all(): readonly PendingAcquire[] {
     return [...this.#calls];
   }
 
   /**
-   * Adds a call. It ends by `answer` or `refuse` of its {@link PendingAcquire}, or with nothing when its time is over.
-   * @param onAdmitted called once it waits
+   * Adds a call. It ends by `answer` or `refuse` of its {@link PendingAcquire}, or with no grants when it
+   * times out.
+   * @param onAdmitted called once it is pending
    */
   admit(
     request: AcquireRequest,
@@ -49,7 +50,7 @@ export class PendingAcquires {
         signal?.removeEventListener('abort', giveUp);
         this.#calls.delete(pending);
       };
-      // While grants are being written it is answered, too: its worker gets them with the next call.
+      // It times out even while its grants are being written: the worker gets them with the next call.
       const giveUp = (): void => {
         isOver = true;
         pending.answer([]);
@@ -74,22 +75,22 @@ export class PendingAcquires {
     });
   }
 
-  /** Whether it still waits. */
+  /** Returns true if the call is still pending. */
   has(pending: PendingAcquire): boolean {
     return this.#calls.has(pending);
   }
 
-  /** Takes a call out while its grants are being written; it must be answered, refused or requeued. */
+  /** Removes a call while its grants are being written; it must be answered, refused or requeued. */
   take(pending: PendingAcquire): void {
     this.#calls.delete(pending);
   }
 
-  /** Requeues a call: its grants came to nothing. */
+  /** Requeues a call whose grants could not be made. */
   requeue(pending: PendingAcquire): void {
     this.#calls.add(pending);
   }
 
-  /** Refuses all. */
+  /** Refuses all pending calls. */
   refuseAll(error: Error): void {
     for (const pending of this.all()) pending.refuse(error);
   }

@@ -1,4 +1,7 @@
-/** Takes jobs back from workers that are lost, or that never learned of them: the next attempt, or the end when none is left. */
+/**
+ * Requeues jobs of workers that are lost or never received them: the next attempt, or the end if none is
+ * left.
+ */
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import { isHeld } from '../../jobs/model/job-state.js';
@@ -6,16 +9,15 @@ import type { JobDocument, StoredJobError } from '../../jobs/model/job.types.js'
 import { decideAfterFailure } from '../../jobs/transitions/retry-policy.js';
 import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
 
-/** A job in a worker's hands, by the fence of its grant. */
+/** A held job with the fence of its grant. */
 export interface GrantRef {
   readonly jobId: string;
   readonly fence: number;
 }
 
-/** What is read of a job to take it back. */
+/** Facts of a job needed to requeue it. */
 export type HeldForRequeue = Pick<JobDocument, '_id' | 'state' | 'fence' | 'attempt' | 'retry' | 'workerId'>;
 
-/** What {@link RequeueGrants} is made of. */
 export interface RequeueGrantsOptions {
   readonly jobs: { heldByIds(ids: readonly string[]): Promise<readonly HeldForRequeue[]> };
   readonly writer: TransitionWriter;
@@ -23,17 +25,17 @@ export interface RequeueGrantsOptions {
   readonly log: Logger;
 }
 
-/** What is said of a grant that its worker never learned of. */
+/** Error of a grant that its worker never received. */
 export function grantLost(why: string): StoredJobError {
   return {
     family: 'WORKER',
     code: 'GRANT_LOST',
-    message: `The worker did not learn of the job: ${why}.`,
+    message: `The worker did not receive the job: ${why}.`,
     retryable: true,
   };
 }
 
-/** What is said of a job whose worker was lost. */
+/** Error of a job whose worker was lost. */
 export function leaseLost(workerId: string, why: string): StoredJobError {
   return {
     family: 'WORKER',
@@ -43,7 +45,7 @@ export function leaseLost(workerId: string, why: string): StoredJobError {
   };
 }
 
-/** What is said of a job that a worker still had when it ended. */
+/** Error of a job that a worker still held when it ended. */
 export function workerEnded(workerId: string, why: string | undefined): StoredJobError {
   return {
     family: 'WORKER',
@@ -53,12 +55,12 @@ export function workerEnded(workerId: string, why: string | undefined): StoredJo
   };
 }
 
-/** Jobs read and written at once. */
+/** Number of jobs read and written at once. */
 const chunkSize = 1000;
-/** A job moves while it is read: it is read again, and then left to the next scan. */
+/** A job that changes while it is read is read again, at most this often; then the next scan handles it. */
 const maxRounds = 3;
 
-/** See the head of this file. */
+/** Ends attempts and requeues their jobs. */
 export class RequeueGrants {
   readonly #options: RequeueGrantsOptions;
 
@@ -67,10 +69,10 @@ export class RequeueGrants {
   }
 
   /**
-   * Sends back each job whose grant still holds. What has ended or moved on meanwhile is left alone.
-   * @param actor as `system:lease`
-   * @returns how many went back
-   * @throws what the store throws
+   * Requeues each job whose grant is still valid. Jobs that have ended or moved on are left alone.
+   * @param actor for example `system:lease`
+   * @returns the number of requeued jobs
+   * @throws errors of the store
    */
   async run(grants: readonly GrantRef[], error: StoredJobError, actor: string): Promise<number> {
     let sent = 0;
@@ -100,7 +102,8 @@ export class RequeueGrants {
           open.set(outcome.jobId, request.fence);
       }
     }
-    if (open.size > 0) log.warn({ jobs: [...open.keys()] }, 'jobs kept moving while they were taken back');
+    if (open.size > 0)
+      log.warn({ jobs: [...open.keys()] }, 'jobs changed repeatedly while they were requeued');
     return sent;
   }
 

@@ -1,4 +1,4 @@
-/** The broker as the rest of core sees it: work for workers, why a job waits, what shares use. */
+/** The scheduler as the rest of core uses it: jobs for workers, why a job waits, usage of shares. */
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
@@ -25,7 +25,6 @@ import { Throttle } from './throttle.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
-/** What {@link SchedulerService} is made of. */
 export interface SchedulerOptions {
   readonly cache: SchedulerCache;
   readonly classes: RequirementClasses;
@@ -36,20 +35,20 @@ export interface SchedulerOptions {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
-  /** Jobs of a share that are ready, as they are counted. */
+  /** Number of ready jobs of a share, from the maintained counts. */
   readonly readyCount?: ((share: string) => number) | undefined;
-  /** How often shares, queues and throttled jobs are looked at. */
+  /** Interval at which shares, queues and throttled jobs are checked, in milliseconds. */
   readonly tickMs?: number;
 }
 
-/** How long and for whom a call of `acquire` may wait. */
+/** A call of `acquire` with its timeout and signal. */
 export interface AcquireCall {
   readonly request: AcquireRequest;
   readonly waitSeconds: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Requirements that may become a job's. */
+/** Requirements that a job may be submitted with. */
 export interface RequestedRequirements {
   readonly requirements: StoredRequirements;
   /** `experiment/leaf`. */
@@ -57,33 +56,33 @@ export interface RequestedRequirements {
   readonly priority: number;
 }
 
-/** What one term of leadership has. */
+/** Parts of one term of leadership. */
 interface Term {
   readonly dispatcher: Dispatcher;
   readonly throttle: Throttle;
   readonly firstFence: number;
 }
 
-/** Facts of the fleet for a class hold for so long. */
+/** Time for which fleet facts of a class are cached. */
 const factsKeptMs = 250;
 const maxFactsKept = 256;
-/** How often unused requirement classes are dropped. */
+/** Interval at which unused requirement classes are dropped. */
 const pruneMs = 10_000;
 
-/** See the head of this file. */
+/** Grants jobs while this process leads, and explains why jobs wait. */
 export class SchedulerService {
   readonly #options: SchedulerOptions;
   #term: Term | undefined;
-  /** The beginning of the present term, until the ledger is made. */
+  /** Preparation of the current term, until the ledger is loaded. */
   #preparing: Promise<void> = Promise.resolve();
   #stops: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #ticking: Promise<void> = Promise.resolve();
   #prunedAt = Number.NEGATIVE_INFINITY;
-  /** Reasons to read jobs again that are still open. */
+  /** Number of open requests to read jobs again. */
   #rereadsDue = 0;
   #isRereading = false;
-  /** What was granted as far as this process saw it, also while others led. */
+  /** Grants observed by this process, including those of other leaders. */
   readonly #history: GrantHistory;
   readonly #facts = new Map<string, { readonly facts: FleetFacts; readonly atMs: number }>();
 
@@ -92,22 +91,24 @@ export class SchedulerService {
     this.#history = new GrantHistory(options.clock.monotonicMs());
   }
 
-  /** Whether this process leads. */
+  /** True if this process leads. */
   get isLeading(): boolean {
     return this.#options.leadership.isLeader();
   }
 
-  /** Whether this process leads and has made its ledger from the store. */
+  /** True if this process leads and has loaded its ledger from the store. */
   get isReady(): boolean {
     return this.#term !== undefined && this.isLeading;
   }
 
-  /** Number of requirement classes in memory: it follows the jobs that are ready or held, not those that ever were. */
+  /**
+   * Number of requirement classes in memory: bounded by the ready and held jobs, not by all that ever were.
+   */
   get classesInMemory(): number {
     return this.#options.classes.size;
   }
 
-  /** Begins to follow events, and to lead whenever this process holds the lease. */
+  /** Starts to follow events, and to lead whenever this process holds the lease. */
   async start(): Promise<void> {
     const { cache, leadership, tickMs = 1000 } = this.#options;
     this.#stops = [
@@ -127,12 +128,12 @@ export class SchedulerService {
     this.#timer.unref();
   }
 
-  /** Grants nothing more and waits for the grants that are being written, so that none is left unanswered. */
+  /** Stops granting and waits for grants that are being written, so that all are answered. */
   async finishGrants(): Promise<void> {
     await this.#term?.dispatcher.close();
   }
 
-  /** Follows no more; the leadership must have been stopped. */
+  /** Stops following events; the leadership must have been stopped. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     for (const stop of this.#stops) stop();
@@ -142,18 +143,19 @@ export class SchedulerService {
   }
 
   /**
-   * Grants matching jobs to a worker, at once or within the wait.
-   * @throws DomainError LEADER_UNAVAILABLE when this process does not lead, EPOCH_STALE when it has just been replaced
+   * Grants matching jobs to a worker, at once or within its waiting time.
+   * @throws DomainError LEADER_UNAVAILABLE when this process does not lead, EPOCH_STALE when it has just been
+   *   replaced
    */
   async acquire({ request, waitSeconds, signal }: AcquireCall): Promise<readonly Grant[]> {
     if (!this.isLeading) throw new DomainError('LEADER_UNAVAILABLE', 'This process does not lead the broker');
     if (!this.#term) await this.#preparing;
     if (!this.#term)
-      throw new DomainError('LEADER_UNAVAILABLE', 'The broker has just begun to lead; ask again in a second');
+      throw new DomainError('LEADER_UNAVAILABLE', 'The broker has just begun to lead; try again in a second');
     return this.#term.dispatcher.acquire(request, { waitMs: waitSeconds * 1000, signal });
   }
 
-  /** What the broker can say about why a job waits; null once it was sent, or for a class that is not stored. */
+  /** Explains why a job waits; null if it was granted or its class is not stored. */
   async pending(job: WaitingJob): Promise<PendingFacts | null> {
     if (isHeld(job.state) || isTerminal(job.state)) return null;
     const { classes } = this.#options;
@@ -164,12 +166,12 @@ export class SchedulerService {
     return explainPending(job, cls, this.#world(), position, this.#factsOf(cls, job.share));
   }
 
-  /** What the broker could say of a job with these requirements that came now. */
+  /** Explains why a new job with these requirements would wait. */
   async explain({ requirements, share, priority }: RequestedRequirements): Promise<PendingFacts> {
     const { classes } = this.#options;
     const classId = classIdOf(requirements);
     await classes.load([classId]);
-    // One that nobody has submitted is in no cache: its index is beyond those of the classes in memory.
+    // A class that was never submitted is in no cache: its index is outside those of the classes in memory.
     const cls = classes.get(classId) ?? prepareClass(classId, -1, requirements);
     const job: WaitingJob = {
       _id: '￿',
@@ -183,7 +185,7 @@ export class SchedulerService {
     return explainPending(job, cls, this.#world(), await this.#positionOf(job));
   }
 
-  /** What is granted to a share now. */
+  /** Current usage of a share. */
   shareUsage(path: string): Usage {
     return this.#options.cache.ledger.shareUse(path);
   }
@@ -210,7 +212,7 @@ export class SchedulerService {
         ids,
         modelOf: (workerId, deviceId) =>
           cache.fleet.worker(workerId)?.facts.devices.find(({ id }) => id === deviceId)?.model,
-        onUncertain: (err) => void this.#rereadJobs('nobody knows whether grants were written', err),
+        onUncertain: (err) => void this.#rereadJobs('outcome of writing grants is unknown', err),
       });
       const dispatcher = new Dispatcher({
         history: this.#history,
@@ -230,7 +232,7 @@ export class SchedulerService {
       await dispatcher.warm();
     } catch (error) {
       if (signal.aborted) return;
-      log.error({ err: error }, 'the broker could not begin to lead and tries again');
+      log.error({ err: error }, 'broker could not start to lead and tries again');
       this.#term = undefined;
       setTimeout(() => void (signal.aborted || this.#lead(signal)), 1000).unref();
     }
@@ -246,7 +248,7 @@ export class SchedulerService {
     for (const { last } of events) if (last.to === 'THROTTLED') term.throttle.note(last.share);
   }
 
-  /** Grants of the process that leads: who leads after it knows how long jobs wait. */
+  /** Records grants of the leading process, so that the next leader can estimate waiting times. */
   #noteGrants(events: readonly JobEvent[]): void {
     const { clock } = this.#options;
     const offset = clock.monotonicMs() - clock.now().getTime();
@@ -255,8 +257,9 @@ export class SchedulerService {
   }
 
   /**
-   * A grant of a former leader that reached the store after this term began: its worker never learned of it, and what it took may have been given
-   * to another meanwhile. It is revoked; an old report about a grant that has gone on since is refused by its fence.
+   * Revokes grants of a former leader that reached the store after this term began: their workers never
+   * received them, and their resources may have been granted to others meanwhile. An old report about a grant
+   * that has gone on since is refused by its fence.
    */
   #revokeLateGrants(grants: readonly GrantRef[]): void {
     const { firstFence } = this.#term ?? {};
@@ -267,19 +270,25 @@ export class SchedulerService {
     requeueGrants
       .run(late, grantLost('it was granted by a former leader of the broker'), 'system:broker')
       .then(
-        (count) => count > 0 && log.warn({ jobs: count }, 'late grants of a former leader were taken back'),
-        (err: unknown) => log.error({ err }, 'late grants of a former leader could not be taken back'),
+        (count) => count > 0 && log.warn({ jobs: count }, 'late grants of a former leader revoked'),
+        (err: unknown) => log.error({ err }, 'late grants of a former leader could not be revoked'),
       );
   }
 
-  /** What is known from events is read from the store again. Faults are logged; the next reset or term does it again. */
+  /**
+   * Reads all data derived from events again from the store. Errors are logged; the next reset or term tries
+   * again.
+   */
   async #rereadJobs(reason: string, err?: unknown): Promise<void> {
     this.#rereadsDue += 1;
-    this.#options.log.warn({ reason, ...(err === undefined ? {} : { err }) }, 'the broker reads jobs anew');
+    this.#options.log.warn(
+      { reason, ...(err === undefined ? {} : { err }) },
+      'reloading jobs from the store',
+    );
     await this.#rereadJobsDue();
   }
 
-  /** The store may be away just then, as it is when a grant fails: then the next tick tries again. */
+  /** The store may be unavailable, as after a failed grant: then the next tick tries again. */
   async #rereadJobsDue(): Promise<void> {
     if (this.#isRereading) return;
     this.#isRereading = true;
@@ -291,7 +300,7 @@ export class SchedulerService {
         this.#rereadsDue -= due;
       }
     } catch (err) {
-      this.#options.log.error({ err }, 'the broker could not read jobs anew, and tries again');
+      this.#options.log.error({ err }, 'jobs could not be reloaded; trying again');
     } finally {
       this.#isRereading = false;
     }
@@ -323,7 +332,7 @@ export class SchedulerService {
     classes.prune(inUse, now);
   }
 
-  /** The position of a job that is ready, if this process knows it. */
+  /** Position of a ready job, if this process knows it. */
   async #positionOf(job: WaitingJob): Promise<PositionInShare> {
     const { dispatcher } = this.#term ?? {};
     await dispatcher?.learn(job.share);
@@ -347,7 +356,7 @@ export class SchedulerService {
     };
   }
 
-  /** Facts of the fleet for a class: a page of jobs asks for the same again and again, and they hold for a moment. */
+  /** Cached fleet facts for a class: a page of jobs requests the same facts repeatedly. */
   #factsOf(cls: RequirementClass, share: string): FleetFacts {
     const now = this.#options.clock.monotonicMs();
     const key = `${cls.id} ${experimentOf(share)}`;

@@ -1,6 +1,6 @@
 /**
- * Owners over their limit: their ready jobs are put aside as THROTTLED when a worker would have got them, and let back in when the owner has
- * room again. Runs in the leader only.
+ * Limits of owners: ready jobs of an owner over the limit become THROTTLED when a worker would have got them,
+ * and ready again when the owner has free capacity. Runs in the leader only.
  */
 import type { Logger } from '@rhizome/log';
 import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
@@ -8,7 +8,6 @@ import type { SchedulerJobsRepository } from '../cache/scheduler-jobs.repository
 import type { SchedulerCache } from '../cache/scheduler-cache.js';
 import { experimentOf, type ReadyWindows } from '../cache/ready-windows.js';
 
-/** What {@link Throttle} is made of. */
 export interface ThrottleOptions {
   readonly cache: SchedulerCache;
   readonly windows: ReadyWindows;
@@ -21,32 +20,32 @@ export interface ThrottleOptions {
   readonly log: Logger;
 }
 
-/** Throttled jobs looked at in one step for one share. */
+/** Number of throttled jobs checked in one step for one share. */
 const pageSize = 500;
 
-/** See the head of this file. */
+/** Throttles jobs and releases them again. */
 export class Throttle {
   readonly #options: ThrottleOptions;
-  /** Shares that have throttled jobs, with the id up to which they were looked at. */
+  /** Shares with throttled jobs, each with the id up to which they were checked. */
   readonly #shares = new Map<string, string>();
 
   constructor(options: ThrottleOptions) {
     this.#options = options;
   }
 
-  /** Notes that a share may have throttled jobs. */
+  /** Records that a share may have throttled jobs. */
   note(share: string): void {
     if (!this.#shares.has(share)) this.#shares.set(share, '');
   }
 
-  /** Puts ready jobs aside. Faults are logged: the jobs are met again. */
+  /** Throttles ready jobs. Errors are logged: the next pass finds the jobs again. */
   async putAside(
     jobs: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[],
   ): Promise<void> {
     const { cache, writer, log } = this.#options;
     const requests = jobs.map(({ jobId, share, owner }): TransitionRequest => {
       this.note(share);
-      const reason = `owner ${owner} has its limit of ${cache.fleet.share(share).ownerLimitCores ?? 0} cores of share ${share} in use`;
+      const reason = `owner ${owner} has reached its limit of ${cache.fleet.share(share).ownerLimitCores ?? 0} cores in share ${share}`;
       return { jobId, from: 'ACTIVATED', to: 'THROTTLED', by: 'broker', actor: 'system:broker', reason };
     });
     await writer
@@ -54,11 +53,14 @@ export class Throttle {
       .catch((err: unknown) => log.warn({ err }, "jobs over their owner's limit could not be throttled"));
   }
 
-  /** Lets jobs back in whose owners are below their limit; looks at a page of each share, and goes on behind it the next time. */
+  /**
+   * Releases jobs whose owners are below their limit; checks a page of each share and continues behind it in
+   * the next step.
+   */
   async step(): Promise<void> {
     for (const share of [...this.#shares.keys()]) {
       await this.#stepShare(share).catch((err: unknown) =>
-        this.#options.log.warn({ err, share }, 'throttled jobs could not be looked at'),
+        this.#options.log.warn({ err, share }, 'throttled jobs could not be checked'),
       );
     }
   }
@@ -86,12 +88,14 @@ export class Throttle {
       to: 'ACTIVATED',
       by: 'broker',
       actor: 'system:broker',
-      reason: 'its owner is under the limit again',
+      reason: 'its owner is below the limit again',
     }));
     await writer.apply(requests);
   }
 
-  /** Cores that the owner may still take, less what of its jobs is ready already: no two jobs are let in for the same cores. */
+  /**
+   * Cores that the owner may still use, minus those of its ready jobs: the same cores never release two jobs.
+   */
   #freeCoresOf(share: string, owner: string): number {
     const { cache, windows, classes } = this.#options;
     const limit = cache.fleet.share(share).ownerLimitCores;

@@ -1,6 +1,6 @@
 /**
- * Grants that were written after the call they were for had been answered, because the store was slow. The next call of the
- * worker gets them. If none comes, the worker's heartbeats do not list the jobs, and they go back to others.
+ * Grants written after their call had timed out, because the store was slow. The next call of the worker gets
+ * them. If there is none, the worker's heartbeats do not list the jobs, and they are requeued.
  */
 import { experimentOf } from '../cache/ready-windows.js';
 import type { Ledger } from '../cache/ledger.js';
@@ -12,7 +12,7 @@ interface Undelivered {
   readonly picked: PendingGrant;
 }
 
-/** See the head of this file. */
+/** Written grants without a call, by worker. */
 export class UndeliveredGrants {
   readonly #ledger: Pick<Ledger, 'get'>;
   readonly #byWorker = new Map<string, readonly Undelivered[]>();
@@ -31,7 +31,7 @@ export class UndeliveredGrants {
     if (added.length > 0) this.#byWorker.set(workerId, [...(this.#byWorker.get(workerId) ?? []), ...added]);
   }
 
-  /** Removes and returns the grants that a call has the capacity for; those that no longer hold are dropped. */
+  /** Removes and returns the grants that fit the capacity of the call; invalid ones are dropped. */
   take(request: AcquireRequest): readonly Grant[] {
     const kept = this.#byWorker.get(request.workerId);
     if (!kept) return [];
@@ -49,7 +49,7 @@ export class UndeliveredGrants {
     return taken;
   }
 
-  /** Drops the grants that no longer hold. */
+  /** Drops the grants that are no longer valid. */
   prune(): void {
     for (const [workerId, kept] of this.#byWorker)
       this.#set(
@@ -69,7 +69,7 @@ export class UndeliveredGrants {
   }
 }
 
-/** What is free after the job, or undefined if the call cannot take it. */
+/** Free capacity after the job, or undefined if it does not fit the call. */
 function restOf(
   { experiments, freeDeviceIds, remainingSeconds = Infinity }: AcquireRequest,
   free: Capacity,

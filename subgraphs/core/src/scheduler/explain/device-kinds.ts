@@ -1,4 +1,7 @@
-/** Devices of workers that do not fit, by kind: which of the things asked each fails, and what serves once one of them is changed. */
+/**
+ * Devices of unsuitable workers, by kind: which checks each fails, and which would serve if one requirement
+ * changed.
+ */
 import { deviceChecks } from '../../gpus/verdict/device-checks.js';
 import { fitDevices } from '../../gpus/verdict/device-fit.js';
 import type { DeviceShape } from '../../gpus/capacity/device-shape.js';
@@ -8,28 +11,28 @@ import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { DeviceDocument } from '../../gpus/device.types.js';
 import type { Gain } from './relaxation.types.js';
 
-/** Devices with the same facts, wherever they are. */
+/** Devices with the same facts, on any host. */
 export interface DeviceKind {
   readonly facts: Device;
-  /** Names of the checks that it fails. */
+  /** Names of the failed checks. */
   readonly fails: ReadonlySet<string>;
 }
 
-/** Workers that are alike, with what devices each has. */
+/** Equivalent workers, with the devices of each. */
 export interface KindsOfHost {
   readonly group: EquivalentWorkers;
   readonly shape: DeviceShape;
   readonly kinds: ReadonlyMap<DeviceKind, number>;
 }
 
-/** A requirement with one thing changed. */
+/** A requirement with one part changed. */
 export interface Changed {
   readonly requirement: StoredGpuRequirement;
-  /** Names of the checks that may come out otherwise. */
+  /** Names of the checks that the change may affect. */
   readonly affects: readonly string[];
 }
 
-/** The kinds of each group: equal ones are one object. */
+/** Returns the kinds of each group; equal kinds are one object. */
 export function kindsOfHosts(
   gpu: StoredGpuRequirement,
   groups: readonly EquivalentWorkers[],
@@ -57,19 +60,19 @@ export function kindsOfHosts(
   });
 }
 
-/** What a verdict may depend on. */
+/** Key of the facts that a verdict may depend on. */
 function factsKey(facts: Device & Partial<DeviceDocument>): string {
-  const { id: _id, sources: _sources, pciAddress: _address, parentId, ...told } = facts;
-  return JSON.stringify([parentId !== undefined, told]);
+  const { id: _id, sources: _sources, pciAddress: _address, parentId, ...known } = facts;
+  return JSON.stringify([parentId !== undefined, known]);
 }
 
-/** Whether nothing but these checks keeps the device away. */
+/** Returns true if only these checks exclude the device. */
 export function failsOnly({ fails }: DeviceKind, affects: readonly string[]): boolean {
   for (const name of fails) if (!affects.includes(name)) return false;
   return true;
 }
 
-/** The workers that would fit, with the devices that would serve. */
+/** Returns the workers that would fit, with the devices that would serve. */
 export function gainsOf(changed: Changed, hosts: readonly KindsOfHost[]): readonly Gain[] {
   const serves = servingKinds(changed);
   return hosts.flatMap((host): Gain[] => {
@@ -78,7 +81,7 @@ export function gainsOf(changed: Changed, hosts: readonly KindsOfHost[]): readon
   });
 }
 
-/** Which kinds serve, each looked at once. */
+/** Returns a predicate for the kinds that serve, evaluated once for each kind. */
 export function servingKinds({ requirement, affects }: Changed): (kind: DeviceKind) => boolean {
   const checks = deviceChecks.filter(
     (check) => affects.includes(check.name) && check.text(requirement) !== undefined,
@@ -96,7 +99,7 @@ export function servingKinds({ requirement, affects }: Changed): (kind: DeviceKi
   };
 }
 
-/** Devices of a host that serve; 0 where they are not enough together. */
+/** Number of devices of a host that serve; 0 if there are too few together. */
 export function servingDevices(
   gpu: StoredGpuRequirement,
   { shape, kinds }: KindsOfHost,

@@ -1,4 +1,4 @@
-/** A dry run: what a job with some requirements would wait for, before anybody submits it. */
+/** Dry runs: why a job with given requirements would wait, without submitting it. */
 import { InputErrors } from '@rhizome/errors';
 import { assertCan, type Principal } from '@rhizome/authz';
 import type { RequestedRequirements } from '../dispatch/scheduler.service.js';
@@ -12,7 +12,7 @@ import { shareOf } from '../../jobs/submit/submit.service.js';
 import type { RequirementsSpec } from '../../jobs/submit/submit.types.js';
 import type { JobInputErrors, Refusal, RefusalCode } from '../../jobs/submit/refusal.types.js';
 
-/** What to explain. */
+/** Input of a dry run. */
 export interface ExplainInput {
   readonly experiment: string;
   readonly share?: string | null | undefined;
@@ -20,20 +20,22 @@ export interface ExplainInput {
   readonly requirements?: RequirementsSpec | null | undefined;
 }
 
-/** The explanation, or why the requirements would be refused at submit. */
+/** The explanation, or the errors for which a submit would reject the requirements. */
 export interface Explained {
   readonly pending: PendingFacts | null;
   readonly userErrors: readonly Refusal[];
 }
 
-/** @throws DomainError FORBIDDEN for who may not read shares of the experiment: the answer tells how they stand */
+/**
+ * @throws DomainError FORBIDDEN if the caller may not read shares of the experiment, because the answer shows
+ * their usage
+ */
 export type Explain = (
   principal: Principal,
   input: ExplainInput,
   caller: ExplanationCaller,
 ) => Promise<Explained>;
 
-/** What an explanation needs of others. */
 export interface ExplainOptions {
   readonly experiment: (name: string) => Promise<ExperimentFacts | null>;
   readonly queues: QueueDirectory;
@@ -45,7 +47,7 @@ export interface ExplainOptions {
   ) => Promise<PendingFacts>;
 }
 
-/** Makes {@link Explain}. Input is checked by the rules of submit. */
+/** Creates {@link Explain}. Input is checked by the rules of submit. */
 export function explainer({ experiment: find, queues, checkSelector, explain }: ExplainOptions): Explain {
   return async (principal, input, caller) => {
     assertCan(principal, 'share:read', input.experiment);

@@ -1,7 +1,7 @@
 /**
- * Why jobs wait, as the process that leads knows it: where a job stands in its share, and how long others of its class have waited, is known
- * there. Who does not lead asks it, in the name of the caller and for a whole page of jobs at once; while it cannot be asked, what is known
- * here is told, without place and wait.
+ * Explains why jobs wait. Only the leader knows positions in shares and recent waiting times, so other
+ * processes ask it on behalf of the caller, for a whole page of jobs at once. If the leader is unavailable,
+ * the answer is what this process knows, without position and wait.
  */
 import type { Logger } from '@rhizome/log';
 import type { RequestedRequirements, SchedulerService } from '../dispatch/scheduler.service.js';
@@ -9,23 +9,25 @@ import type { Leadership } from '../leader/leadership.js';
 import { callLeader, type LeaderAnswer, type LeaderCaller } from '../leader/leader-call.js';
 import type { PendingFacts, WaitingJob } from './pending.types.js';
 
-/** Who asks, and whether another process of core does in his name. */
+/** The caller, and whether the call was forwarded by another process of core. */
 export interface ExplanationCaller extends LeaderCaller {
   readonly isForwarded: boolean;
 }
 
-/** What {@link Explanations} is made of. */
 export interface ExplanationsOptions {
   readonly scheduler: Pick<SchedulerService, 'pending' | 'explain' | 'isLeading'>;
   readonly leadership: Pick<Leadership, 'leaderUrl'>;
-  /** Where this process takes calls; nowhere where it is alone. */
+  /** Address of this process for calls; undefined if it is alone. */
   readonly ownUrl?: (() => string | undefined) | undefined;
   readonly log: Logger;
 }
 
-/** Jobs asked for in one call. */
+/** Maximum number of jobs in one call. */
 const perCall = 100;
-/** An explanation is a courtesy: who waits for a leader that hangs gets a lesser one soon. */
+/**
+ * Timeout of the leader, in milliseconds: an explanation is optional, so a caller soon gets a less detailed
+ * one.
+ */
 const timeoutMs = 3000;
 
 const fields = `{
@@ -53,7 +55,7 @@ interface RequirementsAnswer {
   readonly explainRequirements: { readonly pending: PendingFacts | null };
 }
 
-/** See the head of this file. */
+/** Explanations from the leader or, without it, from this process. */
 export class Explanations {
   readonly #options: ExplanationsOptions;
 
@@ -61,7 +63,7 @@ export class Explanations {
     this.#options = options;
   }
 
-  /** Why the jobs wait, in their order; null for one that was sent. */
+  /** Explains why the jobs wait, in their order; null for a granted job. */
   async pending(
     jobs: readonly WaitingJob[],
     caller: ExplanationCaller,
@@ -72,7 +74,7 @@ export class Explanations {
     return (await Promise.all(parts.map((part) => this.#pendingOf(part, caller)))).flat();
   }
 
-  /** What a job with these requirements would wait for. @param input what the caller asked, as it came */
+  /** Explains why a job with these requirements would wait. @param input the original input of the caller */
   async explain(
     asked: RequestedRequirements,
     input: object,
@@ -98,7 +100,7 @@ export class Explanations {
     );
   }
 
-  /** Asks the leader, where that is another process and can be asked. */
+  /** Calls the leader if it is another process and available. */
   async #ask<T>(
     operation: { readonly query: string; readonly variables: Readonly<Record<string, unknown>> },
     { isForwarded, ...caller }: ExplanationCaller,
@@ -109,10 +111,10 @@ export class Explanations {
     try {
       const { data, errors } = await callLeader<T>(url, { ...operation, timeoutMs }, caller);
       if (!errors || errors.length === 0) return data;
-      log.warn({ code: errors[0]?.extensions?.code }, 'the leader did not explain why jobs wait');
+      log.warn({ code: errors[0]?.extensions?.code }, 'leader did not explain why jobs wait');
       return undefined;
     } catch (err) {
-      log.warn({ err }, 'the leader could not be asked why jobs wait');
+      log.warn({ err }, 'leader could not be reached for an explanation');
       return undefined;
     }
   }

@@ -1,4 +1,7 @@
-/** What the fleet offers a class: constraint by constraint, all together, and now. Pure. Workers of one shape are looked at once. */
+/**
+ * Facts of the fleet for a class: constraint by constraint, all together, and now. Pure. Workers of one shape
+ * are checked once.
+ */
 import { fitDevices } from '../../gpus/verdict/device-fit.js';
 import { type EquivalentWorkers, equivalentWorkers } from '../cache/equivalent-workers.js';
 import { isAmount } from '../requirements/constraints.js';
@@ -13,18 +16,18 @@ import type { AmountName, Constraint } from '../requirements/constraint.types.js
 import type { Standing } from './relaxation.types.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 
-/** What the facts are taken from. */
+/** Input of the facts. */
 export interface FactsWorld {
   readonly fleet: Fleet;
   readonly ledger: Ledger;
-  /** The time, against which the ends of workers are set; left out: they are not looked at. */
+  /** Current time, with which the end times of workers are compared; without it they are ignored. */
   readonly wallMs?: number | undefined;
 }
 
-/** Reasons shown for one constraint at most. */
+/** Maximum number of reasons for one constraint. */
 const maxReasons = 3;
 
-/** The facts for jobs of an experiment. */
+/** Returns the facts for jobs of an experiment. */
 export function fleetFacts(cls: RequirementClass, experiment: string, world: FactsWorld): FleetFacts {
   const { fleet, ledger, wallMs } = world;
   const groups = equivalentWorkers(fleet, experiment, cls, wallMs);
@@ -59,7 +62,7 @@ function freeNow({ one, workers }: EquivalentWorkers, cls: RequirementClass, led
   return workers.reduce((free, worker) => free + Number(fitsNow(worker, cls, fit, ledger)), 0);
 }
 
-/** Why the group does not meet the constraint, or undefined if it does. */
+/** Reason why the group does not meet the constraint, or undefined if it does. */
 function refusalOf(constraint: Constraint, { one, endsTooSoon }: EquivalentWorkers): string | undefined {
   const refusal = constraint.refusal(one.profile);
   if (refusal === undefined && endsTooSoon && constraint.about === 'walltimeSeconds') return 'ends too soon';
@@ -98,11 +101,11 @@ function factsOf(constraint: Constraint, standings: readonly Standing[], count: 
   };
 }
 
-/** Why workers do not meet a constraint. */
+/** Reasons why workers do not meet a constraint, with their numbers. */
 class Reasons {
   readonly #amount: AmountName | undefined;
   readonly #counts = new Map<string, number>();
-  /** What those have that have too little, with how many they are: no two hosts may have the same. */
+  /** Number of workers by their too small amount; the amounts of hosts may all differ. */
   readonly #short = new Map<number, number>();
 
   constructor({ about }: Constraint) {
@@ -121,7 +124,7 @@ class Reasons {
     }
   }
 
-  /** The most frequent first. */
+  /** Returns the reasons, most frequent first. */
   texts(): readonly string[] {
     const all = [...this.#counts, ...this.#amounts()].sort(([, a], [, b]) => b - a).slice(0, maxReasons);
     return all.map(([reason, times]) => `${reason} (${plural(times, 'worker')})`);
@@ -139,12 +142,12 @@ class Reasons {
   }
 }
 
-/** How it reads that the worker has too little. */
+/** Reason for a worker with too small an amount. */
 function shortOf(name: AmountName, { facts }: FleetWorker): string {
   return `has ${facts.hardware[name]}`;
 }
 
-/** Counts queues, workers and devices. */
+/** Counts distinct queues, workers and devices. */
 class Tally {
   readonly queues = new Set<string>();
   workers = 0;

@@ -1,4 +1,4 @@
-/** What is asked of GPUs in amounts: each may be lowered step by step, to what devices have. */
+/** GPU requirements with amounts: each may be lowered step by step to values that devices have. */
 import { compareVersions, isVersion } from '../../gpus/catalogue/versions.js';
 import { capabilityOf } from '../../gpus/verdict/cuda-check.js';
 import { deviceChecks } from '../../gpus/verdict/device-checks.js';
@@ -12,18 +12,21 @@ type Step = string | number;
 /** An amount that may be lowered. */
 export interface Ladder {
   readonly constraint: string;
-  /** Names of the checks that may come out otherwise. */
+  /** Names of the checks that a step may affect. */
   readonly affects: readonly string[];
-  /** Steps that may do for a host, from the devices that nothing else keeps away, and how many of them there are. */
+  /**
+   * Steps that may suffice for a host, from its devices that no other check excludes, and the number of such
+   * devices.
+   */
   stepsOf(devices: readonly Device[], count: number): readonly Step[];
-  /** The nearest to what is asked first. */
+  /** Compares steps: the nearest to the requirement first. */
   compare(a: Step, b: Step): number;
   change(step: Step): string;
   requirement(step: Step): StoredGpuRequirement;
   cost(step: Step): number;
 }
 
-/** How what a check asks reads. */
+/** Text of a check as a constraint. */
 export function textOf(gpu: StoredGpuRequirement, check: string): string {
   return deviceChecks.find(({ name }) => name === check)?.text(gpu) ?? check;
 }
@@ -36,7 +39,7 @@ export function gpuLadders(gpu: StoredGpuRequirement): readonly Ladder[] {
 const fewer = (a: Step, b: Step): number => Number(b) - Number(a);
 const older = (a: Step, b: Step): number => compareVersions(String(b), String(a));
 
-/** What the device is to have and what the share is to have are one thing that is asked. */
+/** Memory of the device and memory of the share form one ladder. */
 function memoryLadder(gpu: StoredGpuRequirement): readonly Ladder[] {
   const { minMemoryMiB, shareMemoryMiB } = gpu;
   const wanted = Math.max(minMemoryMiB ?? 0, shareMemoryMiB ?? 0);
@@ -102,7 +105,7 @@ function countLadder(gpu: StoredGpuRequirement): readonly Ladder[] {
   return [
     {
       constraint: togetherText(gpu),
-      // One GPU need not be connected to others.
+      // A single GPU needs no connection.
       affects: ['nvlink'],
       stepsOf: (_devices, have) => Array.from({ length: Math.min(have, count - 1) }, (_, index) => index + 1),
       compare: fewer,

@@ -1,4 +1,4 @@
-/** Changes of what is asked of GPUs, with what each gains. */
+/** Changes of GPU requirements, with the gain of each. */
 import { failsOnly, gainsOf, kindsOfHosts, servingDevices, servingKinds } from './device-kinds.js';
 import type { Changed, KindsOfHost } from './device-kinds.js';
 import { gpuLadders, type Ladder } from './gpu-ladders.js';
@@ -6,10 +6,10 @@ import { gpuVariants } from './gpu-variants.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { Gained, Standing } from './relaxation.types.js';
 
-/** The furthest step of a ladder is given up a little later than the nearest of another. */
+/** Additional cost of the furthest step of a ladder, compared to the nearest step of another. */
 const furtherCost = 0.001;
 
-/** All changes. @param standings workers that do not fit */
+/** Returns all changes. @param standings workers that do not fit */
 export function gpuGains(
   { requirements: { gpu } }: RequirementClass,
   standings: readonly Standing[],
@@ -30,7 +30,7 @@ export function gpuGains(
   return [...ladders, ...others];
 }
 
-/** The nearest step that gains, and the one that gains all that can be gained. */
+/** Returns the nearest step with a gain, and the one with the largest possible gain. */
 function ladderGains(ladder: Ladder, hosts: readonly KindsOfHost[]): readonly Gained[] {
   const steps = new Map<string | number, ReturnType<typeof servingKinds>>();
   const needed = new Set<string | number>();
@@ -54,7 +54,7 @@ function ladderGains(ladder: Ladder, hosts: readonly KindsOfHost[]): readonly Ga
   });
 }
 
-/** The step at which the host begins to fit. */
+/** The first step at which the host fits. */
 function firstStep(
   { affects, stepsOf, requirement, compare }: Ladder,
   host: KindsOfHost,

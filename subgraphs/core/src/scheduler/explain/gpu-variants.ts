@@ -1,4 +1,4 @@
-/** GPU requirements with one thing changed that is not an amount, to what devices have that do not serve now. */
+/** GPU requirements with one part other than an amount changed to values of devices that do not serve now. */
 import { cudaReleases } from '../../gpus/catalogue/cuda-releases.js';
 import { modelOf } from '../../gpus/catalogue/catalogue.js';
 import { rocmReleases } from '../../gpus/catalogue/rocm-releases.js';
@@ -12,18 +12,18 @@ import { textOf } from './gpu-ladders.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { Change } from './relaxation.types.js';
 
-/** A requirement with one thing changed. */
+/** A requirement with one part changed. */
 interface GpuVariant extends Change, Changed {}
 
-/** Devices that nothing but these checks keeps away. */
+/** Devices that only these checks exclude. */
 type Near = (...affects: readonly string[]) => readonly Device[];
 
-/** Whether code runs depends on both, and each may make up for the other. */
+/** Checks that decide together if code runs: one may compensate for the other. */
 const code = ['cuda', 'targets'] as const;
-/** The memory of a share goes with the share. */
+/** Checks of a share and its memory. */
 const part = ['part', 'memory'] as const;
 
-/** The variants. A device that differs in more than one thing gains by none of them. */
+/** Returns the variants. None helps for a device that differs in more than one part. */
 export function gpuVariants(gpu: StoredGpuRequirement, hosts: readonly KindsOfHost[]): readonly GpuVariant[] {
   const kinds = [...new Set(hosts.flatMap((host) => [...host.kinds.keys()]))];
   const near: Near = (...affects) =>
@@ -54,7 +54,7 @@ const distinct = (values: readonly (string | undefined)[]): string[] => [
   ...new Set(values.filter((value) => value !== undefined)),
 ];
 
-/** The widest word that takes the device: of its family, else of its model. */
+/** The most general term for the device: its family, else its model. */
 function termFor(device: Device): string {
   const row = modelOf(device);
   return row?.families[0] ?? row?.name ?? device.model;
@@ -103,18 +103,18 @@ function modelVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVaria
   return [...more, any];
 }
 
-/** What a device has nobody knows may be enough: it serves those who do not ask. */
+/** Variants without a condition, for devices of which the fact is unknown. */
 function unaskedVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {
   const amounts = [
     ['minMemoryMiB', 'memory', 'memory'],
-    ['minComputeCapability', 'capability', 'a capability'],
-    ['minDriverVersion', 'driver', 'a driver'],
+    ['minComputeCapability', 'capability', 'capability'],
+    ['minDriverVersion', 'driver', 'driver'],
   ] as const;
   return amounts
     .filter(([name]) => gpu[name] !== undefined)
     .map(([name, check, word]) => ({
       constraint: textOf(gpu, check),
-      change: `without asking for ${word} of the gpu`,
+      change: `without a condition on the ${word} of the gpu`,
       requirement: without(gpu, name),
       affects: [check],
       cost: 1.2,
@@ -147,7 +147,7 @@ function cudaVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVarian
   return [...found, ...runtimeVariants(gpu, runtime)];
 }
 
-/** Older runtimes go with older drivers, newer ones know newer devices; the nearest first. */
+/** Older runtimes for older drivers, and newer ones for newer devices; the nearest first. */
 function runtimeVariants(gpu: StoredGpuRequirement, runtime: string): readonly GpuVariant[] {
   const releases = distinct(cudaReleases.map(({ version }) => version));
   const isOlder = (version: string): boolean => compareVersions(version, runtime) < 0;
@@ -233,7 +233,7 @@ function partVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVarian
   return found;
 }
 
-/** Smaller parts than are asked, and partitions where whole devices are asked: slices have names of their own. */
+/** Smaller parts than required, and partitions instead of whole devices; slices have their own variants. */
 function fractionVariants(
   gpu: StoredGpuRequirement,
   devices: readonly Device[],
@@ -278,7 +278,7 @@ function conditionVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {
   if (gpu.exclusive)
     found.push({
       constraint: togetherText(gpu),
-      change: 'without having each gpu for itself',
+      change: 'without exclusive gpus',
       requirement: without(gpu, 'exclusive'),
       affects: [],
       cost: 0.4,

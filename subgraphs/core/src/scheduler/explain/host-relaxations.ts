@@ -1,4 +1,4 @@
-/** Changes of what is asked of hosts, and of the time that a job asks for. */
+/** Changes of host requirements and of the walltime. */
 import { fitDevices } from '../../gpus/verdict/device-fit.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { anyRuntime } from '../../jobs/model/platforms.js';
@@ -11,7 +11,7 @@ import type { FleetWorker } from '../cache/fleet.types.js';
 
 type Amount = AmountName | 'walltimeSeconds';
 
-/** All changes, with what each gains. @param standings workers that do not fit */
+/** Returns all changes, with the gain of each. @param standings workers that do not fit */
 export function hostGains(
   cls: RequirementClass,
   standings: readonly Standing[],
@@ -37,7 +37,9 @@ function gainOf(standing: Standing, { gpu }: StoredRequirements, workers?: numbe
   return { group, workers: workers ?? group.workers.length, devices: fit?.positions.length ?? 0 };
 }
 
-/** The largest amount below what is asked that some worker takes, and the one that all of them take. */
+/**
+ * The largest amount below the required one that some worker has, and the largest one that all of them have.
+ */
 function amountGains(
   name: Amount,
   constraint: string,
@@ -67,7 +69,10 @@ function amountGains(
   }));
 }
 
-/** What the worker has, as far as its queue allows it; of time whole minutes, so that it holds for a moment. */
+/**
+ * Maximum amount that the worker and its queue allow; walltime is rounded to minutes, so that it stays valid
+ * for a while.
+ */
 function mostOf(name: Amount, worker: FleetWorker, wallMs: number | undefined): number {
   const { queue } = worker.shape;
   if (name !== 'walltimeSeconds')
@@ -80,7 +85,7 @@ interface TermChange extends Omit<Change, 'constraint'> {
   readonly requirements: StoredRequirements;
 }
 
-/** Words that workers have instead, or none at all. */
+/** Values that workers have instead, or no condition. */
 function termGains(
   constraint: Constraint,
   { requirements, selector }: RequirementClass,
@@ -144,8 +149,8 @@ function levelChanges(
     requirements: { ...wanted, architectureLevel: word },
     cost: 1,
   }));
-  // A level that nobody knows may be enough: it serves those who do not ask.
-  const change = 'without asking for a level of the architecture';
+  // Without the condition, workers of unknown level are allowed, too.
+  const change = 'without a condition on the architecture level';
   return [...lower, { change, requirements: without(wanted, 'architectureLevel'), cost: 1.2 }];
 }
 

@@ -1,5 +1,5 @@
-/** What is said where no worker can be looked at, and where all that fit are in use. */
-import { beforeEach, describe, expect, test } from '@jest/globals';
+/** Summaries for jobs without eligible workers, and for jobs whose eligible workers are all in use. */
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import {
   anEntry,
@@ -31,8 +31,8 @@ function summary(requirements: Partial<StoredRequirements> = {}, position = 0): 
   return explainPending({ ...job, waitingFor: [] }, cls, { fleet, ledger, nowMs: 0 }, inShare).summary;
 }
 
-describe('the sentence for a job that no worker could be asked for tells why', () => {
-  test.each<[string, Parameters<typeof aQueue>[0][], Partial<StoredRequirements>, string]>([
+describe('the summary for a job without eligible workers', () => {
+  it.each<[string, Parameters<typeof aQueue>[0][], Partial<StoredRequirements>, string]>([
     ['no queue', [], {}, 'There is no queue yet.'],
     ['others admitted', [{ experiments: ['beta'] }], {}, 'None of 1 queue admits alpha.'],
     [
@@ -42,72 +42,72 @@ describe('the sentence for a job that no worker could be asked for tells why', (
       'No queue that admits alpha is online: main is OFFLINE, second is PAUSED.',
     ],
     ['no worker', [{}], {}, 'No live worker of 1 queue that is online and admits alpha.'],
-    ['a queue that went', [{}], { queue: 'gone' }, 'There is no queue gone, and the job asks for it.'],
+    ['a queue that went', [{}], { queue: 'gone' }, 'Queue "gone" not found. The job requires this queue.'],
     [
       'its queue is offline',
       [{}, { id: 'q2', name: 'second', state: 'OFFLINE' }],
       { queue: 'second' },
-      'Queue second, which the job asks for, is OFFLINE.',
+      'Queue second, which the job requires, is OFFLINE.',
     ],
     [
       'its queue admits others',
       [{ experiments: ['beta'] }],
       { queue: 'main' },
-      'Queue main, which the job asks for, does not admit alpha.',
+      'Queue main, which the job requires, does not admit alpha.',
     ],
     [
       'its queue is tested and has no worker',
       [{ state: 'TEST' }],
       { queue: 'main' },
-      'No live worker of queue main, which the job asks for.',
+      'No live worker of queue main, which the job requires.',
     ],
-  ])('%s', (_case, queues, requirements, text) => {
+  ])('names the cause: %s', (_case, queues, requirements, text) => {
     fleet.setQueues(queues.map(aQueue));
     expect(summary(requirements)).toBe(text);
   });
 
-  test('its queue is offline, also where workers of others are at hand', () => {
+  it('names the offline queue of the job, although other queues have workers', () => {
     fleet.setQueues([aQueue({}), aQueue({ id: 'q2', name: 'second', state: 'OFFLINE' })]);
     fleet.put(aWorker({}));
-    expect(summary({ queue: 'second' })).toBe('Queue second, which the job asks for, is OFFLINE.');
+    expect(summary({ queue: 'second' })).toBe('Queue second, which the job requires, is OFFLINE.');
   });
 
-  test('all are draining', () => {
+  it('names draining as the cause', () => {
     fleet.setQueues([aQueue({})]);
     fleet.put(aWorker({ id: 'a', state: 'DRAINING' }));
-    expect(summary()).toMatch(/^The only live worker of 1 queue .* takes no more jobs: it is draining\.$/);
+    expect(summary()).toMatch(/^The only live worker of 1 queue .* accepts no more jobs: it is draining\.$/);
     fleet.put(aWorker({ id: 'b', state: 'DRAINING' }));
     expect(summary()).toMatch(/^All 2 live workers of 1 queue .* they are draining\.$/);
   });
 });
 
-describe('the sentence for a job that fits', () => {
+describe('the summary for a job that fits some worker', () => {
   beforeEach(() => {
     fleet.setQueues([aQueue({})]);
     fleet.put(aWorker({ id: 'a' }));
     fleet.put(aWorker({ id: 'b', hardware: { cores: 2 } }));
   });
 
-  test('where all that fit are in use: how many do, and whose turn it is', () => {
+  it('counts the workers that fit but are in use, and the jobs that come first', () => {
     ledger.add(anEntry({ workerId: 'a', requirements: { cores: 8, memoryMiB: 1, diskMiB: 1 } }));
     expect(summary({ cores: 8 }, 3)).toBe(
-      'Waits for room: 1 of 2 workers could run it, but none has room now; 3 jobs of its share come before it.',
+      'Waits for free capacity: 1 of 2 workers could run it, but none has free capacity now; 3 jobs of its share come before it.',
     );
   });
 
-  test('where its owner has the limit in use, though it is not put aside yet', () => {
+  it('names the exhausted limit of the owner, although the job is not throttled yet', () => {
     fleet.setShares([aShare({ nominalCores: 100, ownerLimitCores: 4 })]);
     expect(summary({ cores: 8 })).toBe(
-      'It asks for more cores than one owner may use of share alpha/default.',
+      'It requires more cores than one owner may use in share alpha/default.',
     );
     ledger.add(anEntry({ workerId: 'a', requirements: { cores: 4, memoryMiB: 1, diskMiB: 1 } }));
-    expect(summary()).toBe('Owner ada has its limit of cores of share alpha/default in use.');
+    expect(summary()).toBe('Owner ada has reached its limit of cores in share alpha/default.');
   });
 
-  test('where each thing is met by some and all by none: what most fail first by', () => {
+  it('names the constraint that most workers fail first, if no worker meets all', () => {
     fleet.put(aWorker({ id: 'c', hardware: { cores: 2, memoryMiB: 65_536 } }));
     expect(summary({ cores: 8, memoryMiB: 32_768 })).toBe(
-      'Each constraint is met by some of 3 workers, but no worker meets all of them. Most of them fail first by "cores >= 8".',
+      'Each constraint is met by some of 3 workers, but no worker meets all of them. Most of them fail "cores >= 8" first.',
     );
   });
 });

@@ -1,14 +1,14 @@
-/** Why there is no worker at all that could be looked at for a job. Pure. */
+/** Explains why no worker is eligible for a job. Pure. */
 import { admits } from '../cache/equivalent-workers.js';
 import type { Fleet } from '../cache/fleet.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import { plural } from '../../shared/plural.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
-/** Queues named at most. */
+/** Maximum number of queues named. */
 const maxNamed = 3;
 
-/** Why none of the workers that the job may go to takes jobs, or undefined where there is one that does. */
+/** Reason why no worker available to the job accepts jobs, or undefined if one does. */
 export function noEligibleWorkers(
   fleet: Fleet,
   experiment: string,
@@ -36,15 +36,15 @@ function boundReason(
   queues: readonly QueueFacts[],
 ): string | undefined {
   const queue = queues.find(({ name }) => name === bound);
-  if (!queue) return `There is no queue ${bound}, and the job asks for it.`;
+  if (!queue) return `Queue "${bound}" not found. The job requires this queue.`;
   if (!admits(queue, experiment))
-    return `Queue ${bound}, which the job asks for, does not admit ${experiment}.`;
+    return `Queue ${bound}, which the job requires, does not admit ${experiment}.`;
   if (queue.state === 'OFFLINE' || queue.state === 'PAUSED')
-    return `Queue ${bound}, which the job asks for, is ${queue.state}.`;
-  return workersReason(fleet, [queue], `queue ${bound}, which the job asks for`);
+    return `Queue ${bound}, which the job requires, is ${queue.state}.`;
+  return workersReason(fleet, [queue], `queue ${bound}, which the job requires`);
 }
 
-/** Undefined where one of their workers takes jobs. */
+/** Undefined if one of their workers accepts jobs. */
 function workersReason(fleet: Fleet, queues: readonly QueueFacts[], which: string): string | undefined {
   const ids = new Set(queues.map(({ id }) => id));
   let others = 0;
@@ -55,6 +55,6 @@ function workersReason(fleet: Fleet, queues: readonly QueueFacts[], which: strin
   }
   if (others === 0) return `No live worker of ${which}.`;
   return others === 1
-    ? `The only live worker of ${which} takes no more jobs: it is draining.`
-    : `All ${others} live workers of ${which} take no more jobs: they are draining.`;
+    ? `The only live worker of ${which} accepts no more jobs: it is draining.`
+    : `All ${others} live workers of ${which} accept no more jobs: they are draining.`;
 }

@@ -1,5 +1,8 @@
-/** What is told of a waiting job, against a count over all workers by rules written out here once more. */
-import { expect, test } from '@jest/globals';
+/**
+ * Explanations of waiting jobs, compared with a count over all workers by an independent implementation of
+ * the rules.
+ */
+import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import {
@@ -23,7 +26,7 @@ import type { DeviceDocument } from '../../gpus/device.types.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
-/** Models with the names that families have, what is sold as their memory in MiB, and what tools report. */
+/** Models with the names of their families, their nominal memory in MiB, and the values that tools report. */
 const models = [
   { model: 'NVIDIA A100-SXM4-40GB', vendor: 'NVIDIA', family: 'A100', sold: 40_960, memoryMiB: 40_536 },
   { model: 'NVIDIA A30', vendor: 'NVIDIA', family: 'A30', sold: 24_576, memoryMiB: 24_258 },
@@ -62,11 +65,11 @@ const anyWorker = fc.record({
   coresTaken: fc.constantFrom(0, 0, 4),
 });
 
-/** Asked for by few: what asks for much fits nowhere, and says little. */
+/** Rare values: a job with many requirements fits nowhere and tests little. */
 const seldom = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: values });
 
-/** Without what is undefined. */
+/** Removes undefined fields. */
 function known<T extends object>(facts: { readonly [K in keyof T]?: T[K] | undefined }): Partial<T> {
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
@@ -112,7 +115,7 @@ const queues: Readonly<Record<string, string>> = { queue_1: 'main', queue_2: 'se
 const numbers = (version: string): number =>
   version.split('.').reduce((sum, part, at) => sum + Number(part) * 1000 ** (3 - at), 0);
 
-/** The rules of devices, by the beginning of the constraint's text. */
+/** Rules for devices, by the beginning of the constraint's text. */
 const deviceRules: readonly [RegExp, (gpu: StoredGpuRequirement, device: DeviceDocument) => boolean][] = [
   [/^gpu is healthy/, (_gpu, { health }) => health === 'HEALTHY'],
   [/^gpu vendor/, ({ vendor }, device) => vendor === undefined || vendor === device.vendor],
@@ -141,7 +144,7 @@ const deviceRules: readonly [RegExp, (gpu: StoredGpuRequirement, device: DeviceD
 const servesAll = (gpu: StoredGpuRequirement, device: DeviceDocument): boolean =>
   deviceRules.every(([, rule]) => rule(gpu, device));
 
-/** The rules of hosts, in the same way. */
+/** Rules for hosts, by the beginning of the constraint's text. */
 const hostRules: readonly [RegExp, (wanted: StoredRequirements, spec: Spec) => boolean][] = [
   [/^queue/, ({ queue }, spec) => queue === undefined || queues[spec.queue] === queue],
   [/^cores/, ({ cores }, spec) => spec.cores >= cores],
@@ -215,7 +218,7 @@ function explained(wanted: StoredRequirements, specs: readonly Spec[]): PendingF
 const distinctQueues = (specs: readonly Spec[]): number => new Set(specs.map(({ queue }) => queue)).size;
 const isConsidered = ({ state, queue }: Spec): boolean => state === 'READY' && queue !== 'queue_off';
 
-/** What is to be told of each constraint, counted worker by worker. */
+/** Expected numbers for each constraint, counted worker by worker. */
 function counted(
   wanted: StoredRequirements,
   specs: readonly Spec[],
@@ -229,7 +232,7 @@ function counted(
     const rule = deviceRules.find(([form]) => form.test(constraint))?.[1] ?? servesAll;
     const own = (device: DeviceDocument): boolean => gpu !== undefined && rule(gpu, device);
     const isAll = !host && rule === servesAll;
-    // All together is met by a host as a whole: one with too few such devices counts none of them.
+    // A host meets all constraints together or not at all: with too few suitable devices it counts none.
     const alone = specs.flatMap((spec) => {
       const devices = storedDevices(spec);
       if (host) return host(wanted, spec) ? [{ spec, devices }] : [];
@@ -263,7 +266,7 @@ const anyFleet = fc
   .array(anyWorker, { minLength: 1, maxLength: 12 })
   .map((specs) => specs.map((spec, at): Spec => ({ ...spec, id: `w${at}` })));
 
-test('for any fleet and requirements: each constraint alone and together, who fits, and who has room now', () => {
+it('counts each constraint alone and together, workers that fit and workers with free capacity, for any fleet and requirements', () => {
   let fitting = 0;
   fc.assert(
     fc.property(anyRequirements, anyFleet, (wanted, all) => {
@@ -272,7 +275,7 @@ test('for any fleet and requirements: each constraint alone and together, who fi
       const texts = facts.constraints.map(({ constraint }) => constraint);
       const expected = counted(wanted, specs, texts);
       expect(facts.constraints.map(({ reasons: _reasons, ...rest }) => rest)).toEqual(expected);
-      // Each constraint that some worker fails says why, and no other does.
+      // Each constraint that some worker fails has reasons, and no other has.
       for (const { workersThatPass, reasons } of facts.constraints)
         expect(reasons.length > 0).toBe(workersThatPass < specs.length);
       const most = Math.max(0, ...expected.map(({ workersThatFailFirst }) => workersThatFailFirst));
@@ -298,7 +301,7 @@ test('for any fleet and requirements: each constraint alone and together, who fi
   expect(fitting).toBeGreaterThan(100);
 });
 
-test('for any fleet and requirements: a change that is proposed gains what it says, and the nearest one is proposed', () => {
+it('proposes changes that gain what they promise, the nearest among them, for any fleet and requirements', () => {
   let proposed = 0;
   fc.assert(
     fc.property(anyRequirements, anyFleet, (wanted, all) => {
@@ -316,7 +319,8 @@ test('for any fleet and requirements: a change that is proposed gains what it sa
         expect(workersGained).toBeGreaterThan(0);
         proposed += 1;
       }
-      // Whatever one change of an amount lets in is told, where the list has room for it: by the least that has to be given up.
+      // Every single change of an amount that admits a worker is proposed, with the smallest necessary
+      // reduction, unless the list is full.
       if (relaxations.length >= 5) return;
       for (const name of ['cores', 'memoryMiB'] as const) {
         const values = others.map((spec) => spec[name]).filter((value) => value < wanted[name]);
@@ -336,7 +340,7 @@ test('for any fleet and requirements: a change that is proposed gains what it sa
   expect(proposed).toBeGreaterThan(300);
 });
 
-test('for any windows: the position is the number of jobs before it, or is marked as an estimate', () => {
+it('returns the number of jobs before the job, or marks it as an estimate, for any windows', () => {
   const anyJob = fc.record({ priority: fc.integer({ min: 0, max: 2 }), window: fc.nat({ max: 2 }) });
   fc.assert(
     fc.property(
@@ -363,7 +367,7 @@ test('for any windows: the position is the number of jobs before it, or is marke
         const { position, isPositionEstimated } = positionOf(windows, wanted, jobs.length, 1000);
         if (!isPositionEstimated) expect(position).toBe(before);
         else {
-          // What is certain is never below what the windows show, and never above all that there is.
+          // An exact number is never below the jobs in the windows, and never above the total.
           expect(position).toBeGreaterThanOrEqual(0);
           expect(position).toBeLessThanOrEqual(jobs.length);
         }

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import {
   aGpu,
@@ -78,8 +78,8 @@ function explain(
 const constraint = ({ constraints }: PendingFacts, text: string) =>
   constraints.find(({ constraint: own }) => own.startsWith(text));
 
-describe('why a job waits', () => {
-  test('counts queues, workers and devices that meet each constraint alone, and with all before it', () => {
+describe('explainPending', () => {
+  it('counts queues, workers and devices that meet each constraint alone, and with all before it', () => {
     hosts(3, 'queue_1', [{ driverVersion: '535.104.05' }, { driverVersion: '580.95.05' }]);
     hosts(2, 'queue_2', [{ driverVersion: '580.95.05', model: 'NVIDIA A30', memoryMiB: 24_258 }]);
     hosts(4, 'queue_1', []);
@@ -107,7 +107,7 @@ describe('why a job waits', () => {
     expect(facts.workersThatFit).toBe(3);
   });
 
-  test('a constraint that other devices of a host meet than its other constraints is seen to fail', () => {
+  it('counts a constraint as failed if the host meets it only with devices that fail other constraints', () => {
     hosts(1, 'queue_1', [
       { eccEnabled: true, memoryMiB: 40_536 },
       { eccEnabled: false, model: 'NVIDIA A100-SXM4-80GB', memoryMiB: 81_251 },
@@ -122,7 +122,7 @@ describe('why a job waits', () => {
     expect(facts.summary).toMatch(/no worker meets all of them|meets "1 gpu/);
   });
 
-  test('tells the cheapest changes of one constraint, with what each would gain', () => {
+  it('proposes the cheapest changes of one constraint, with the gain of each', () => {
     hosts(5, 'queue_1', [{ driverVersion: '525.60.13' }, { driverVersion: '525.60.13' }]);
     hosts(1, 'queue_2', [{ driverVersion: '535.104.05' }]);
     const { relaxations } = explain({ gpu: aGpu({ minDriverVersion: '575.51' }) });
@@ -142,7 +142,7 @@ describe('why a job waits', () => {
     expect(features.relaxations[0]).toMatchObject({ workersGained: 6, devicesGained: 11 });
   });
 
-  test.each<[Partial<StoredRequirements>, RegExp]>([
+  it.each<[Partial<StoredRequirements>, RegExp]>([
     [{ cores: 40 }, /^cores >= 32 instead of 40$/],
     [{ gpu: aGpu({ models: ['H100'] }) }, /^model H100 or A100$/],
     [{ gpu: aGpu({ minMemoryMiB: 81_920 }) }, /^gpu memoryMiB >= 40536 instead of 81920$/],
@@ -156,7 +156,7 @@ describe('why a job waits', () => {
     [{ network: true }, /^without the outside network$/],
     [{ queue: 'nowhere' }, /^any queue instead of nowhere$/],
     [{ selector: 'worker.labels["zone"] == "x"' }, /^without the selector$/],
-  ])('%j: %s', (requirements, change) => {
+  ])('proposes for %j: %s', (requirements, change) => {
     hosts(2, 'queue_1', [{ driverVersion: '535.104.05', computeCapability: '8.0' }]);
     const { relaxations, workersThatFit } = explain(requirements);
     expect(workersThatFit).toBe(0);
@@ -165,10 +165,10 @@ describe('why a job waits', () => {
     else expect(found[0]).toMatchObject({ workersGained: 2 });
   });
 
-  test.each<[Parameters<typeof aGpu>[0], string]>([
+  it.each<[Parameters<typeof aGpu>[0], string]>([
     [{}, 'a slice or partition >= 125/1000 of a gpu instead of a whole one'],
     [{ migFraction: 500 }, 'a slice or partition >= 125/1000 of a gpu instead of 500/1000'],
-  ])('%j on a host with an MI300X in eight partitions: %s', (asked, change) => {
+  ])('proposes for %j on a host with an MI300X in eight partitions: %s', (asked, change) => {
     const part = { vendor: 'AMD', model: 'AMD Instinct MI300X', partitionMode: 'CPX/NPS4', parentId: 'gpu' };
     hosts(
       1,
@@ -183,7 +183,7 @@ describe('why a job waits', () => {
     expect(explain({ gpu: aGpu({ migFraction: 125 }) }).workersThatFit).toBe(1);
   });
 
-  test('what is not known of a device keeps those away who ask for it, and only those; the reason names it', () => {
+  it('excludes devices with an unknown fact only for jobs that require it, and names the fact in the reason', () => {
     fleet.put(
       aWorker({
         id: 'bare',
@@ -201,58 +201,58 @@ describe('why a job waits', () => {
       return constraint(facts, text)?.reasons;
     };
     expect(reasonOf({ minMemoryMiB: 1000 }, 'gpu memoryMiB')).toEqual([
-      'its memory is unknown, 1000 MiB are asked (1 worker)',
+      'its memory is unknown, 1000 MiB are required (1 worker)',
     ]);
     expect(reasonOf({ minDriverVersion: '1.0' }, 'driver')).toEqual([
-      'its driver is unknown, 1.0 or newer is asked (1 worker)',
+      'its driver is unknown, 1.0 or newer is required (1 worker)',
     ]);
     expect(reasonOf({ ecc: true }, 'gpu ecc')).toEqual([
-      'whether its ECC is on is unknown, and it is asked to be (1 worker)',
+      'its ECC state is unknown, and ECC is required (1 worker)',
     ]);
     expect(explain({ gpu: aGpu({ minMemoryMiB: 1000 }) }).relaxations).toContainEqual({
       constraint: 'gpu memoryMiB >= 1000',
-      change: 'without asking for memory of the gpu',
+      change: 'without a condition on the memory of the gpu',
       queuesGained: 1,
       workersGained: 1,
       devicesGained: 1,
     });
   });
 
-  test('a job that two things keep from every worker gains by no single change', () => {
+  it('proposes no single change for a job that two constraints keep from every worker', () => {
     hosts(2, 'queue_1', [{ eccEnabled: false }]);
     expect(explain({ cores: 64, gpu: aGpu({ ecc: true }) }).relaxations).toEqual([]);
   });
 
-  test('a job without GPUs that is left to a host without says so, as long as that is waited for', () => {
+  it('reports that a job without GPUs is reserved for a host without GPUs, while that is so', () => {
     hosts(1, 'queue_1', [{}]);
     fleet.put(aWorker({ id: 'plain', queueId: 'queue_1' }));
     const free = { cores: 8, memoryMiB: 16_384, diskMiB: 100_000 };
     fleet.recentlyIdle.answered({ workerId: 'plain', count: 8, free, freeDeviceIds: [] }, 0);
     expect(explain({}, { nowMs: 100 }).summary).toMatch(
-      /1 host without GPUs has room and is about to ask: for 2\.5 s at most hosts with GPUs leave it to them\.$/,
+      /It is reserved for 1 host without GPUs with free capacity, which is expected to request jobs within 2\.5 s\.$/,
     );
-    expect(explain({ gpu: aGpu() }, { nowMs: 100 }).summary).not.toMatch(/about to ask/);
-    expect(explain({}, { nowMs: idleWindowMs }).summary).not.toMatch(/about to ask/);
+    expect(explain({ gpu: aGpu() }, { nowMs: 100 }).summary).not.toMatch(/reserved for/);
+    expect(explain({}, { nowMs: idleWindowMs }).summary).not.toMatch(/reserved for/);
   });
 
-  test('a share that has its limit of GPUs in use is told, though workers have room', () => {
+  it('reports a share whose limit of GPUs is in use, although workers have free capacity', () => {
     hosts(2, 'queue_1', [{}, {}]);
     fleet.setShares([aShare({ nominalCores: 0, nominalGpus: 1, borrowLimitGpus: 1 })]);
     ledger.add(anEntry({ workerId: 'worker_1', deviceIds: ['worker_1-0'], gpus: 1.5 }));
     expect(explain({ gpu: aGpu() }).summary).toBe(
-      'Share alpha/default uses 1.5 GPUs, and 1 more are over its limit.',
+      'Share alpha/default uses 1.5 GPUs; 1 more would exceed its limit.',
     );
     expect(explain({ gpu: aGpu({ optional: true }) }).summary).toMatch(/^Ready/);
     expect(explain({}).summary).toMatch(/^Ready/);
   });
 
-  test('tells who has room now, by the ledger', () => {
+  it('counts workers with free capacity by the ledger', () => {
     hosts(2, 'queue_1', [{}]);
     ledger.add(anEntry({ workerId: 'worker_1', deviceIds: ['worker_1-0'] }));
     expect(explain({ gpu: aGpu() })).toMatchObject({ workersThatFit: 2, workersFreeNow: 1 });
   });
 
-  test('stays within a constant for each shape: 20,000 workers of 70 shapes', () => {
+  it('costs a constant for each shape: 20,000 workers of 70 shapes', () => {
     const drivers = [
       '470.82.01',
       '515.65.01',
@@ -293,7 +293,7 @@ describe('the wait', () => {
     return history;
   };
 
-  test('is reckoned from the recent grants of its class in its share, with an interval around it', () => {
+  it('is estimated from the recent grants of its class in its share, with an interval around it', () => {
     hosts(1, 'queue_1', [{}]);
     const history = granted(Array.from({ length: 20 }, (_, i) => i * 1000));
     const position = { position: 50, isPositionEstimated: false, inClass: 9 };
@@ -304,14 +304,14 @@ describe('the wait', () => {
     expect(wait.highSeconds).toBeGreaterThan(10);
   });
 
-  test('grows while nothing is granted', () => {
+  it('grows while nothing is granted', () => {
     hosts(1, 'queue_1', [{}]);
     const history = granted([0, 1000, 2000, 3000, 4000]);
     const seconds = (nowMs: number) => explain({ gpu: aGpu() }, { history, nowMs }).wait.seconds ?? 0;
     expect(seconds(400_000)).toBeGreaterThan(10 * seconds(5000));
   });
 
-  test.each<[string, PositionInShare | null, GrantHistory | undefined, RegExp]>([
+  it.each<[string, PositionInShare | null, GrantHistory | undefined, RegExp]>([
     ['where too little was granted', ready, granted([1, 2]), /^Only 2 jobs /],
     ['where others were granted', ready, granted([1, 2, 3, 4, 5], 'beta/default'), /^No job /],
     ['where grants were long ago', ready, granted([1, 2, 3, 4, 5].map((at) => at - 4e6)), /^No job /],
@@ -323,14 +323,14 @@ describe('the wait', () => {
     ],
     ['where it is not ready', null, granted([1, 2, 3, 4]), /not ready/],
     ['where this process does not lead', ready, undefined, /does not lead/],
-  ])('is not known %s, and the reason is told', (_when, position, history, reason) => {
+  ])('is unknown %s, with the reason', (_when, position, history, reason) => {
     hosts(1, 'queue_1', [{}]);
     const { wait } = explain({ gpu: aGpu() }, { position, nowMs: 10, ...(history ? { history } : {}) });
     expect(wait).toMatchObject({ kind: 'UNKNOWN', seconds: null, lowSeconds: null, highSeconds: null });
     expect(wait.reason).toMatch(reason);
   });
 
-  test('is not known where no worker could run it', () => {
+  it('is unknown where no worker could run the job', () => {
     expect(explain({ gpu: aGpu() }, { history: granted([1, 2, 3, 4]), nowMs: 10 }).wait.reason).toMatch(
       /No worker/,
     );
@@ -356,7 +356,7 @@ describe('the position', () => {
     return window;
   }
 
-  test('is exact where the windows reach', () => {
+  it('is exact within the range of the windows', () => {
     const windows = [windowOf([1000, 2000, 3000], true), windowOf([1500, 2500, 9000], false)];
     expect(positionOf(windows, { priority: 0, id: idAt(2500) }, 1000, 10_000)).toMatchObject({
       position: 3,
@@ -364,7 +364,7 @@ describe('the position', () => {
     });
   });
 
-  test('beyond is reckoned from the count of ready jobs and the time when it came', () => {
+  it('is estimated beyond the windows from the count of ready jobs and the creation time', () => {
     const windows = [windowOf([1000, 2000], false)];
     const at = (ms: number) => positionOf(windows, { priority: 0, id: idAt(ms) }, 102, 12_000);
     expect(at(7000)).toMatchObject({ position: 52, isPositionEstimated: true });
@@ -375,7 +375,7 @@ describe('the position', () => {
     });
   });
 
-  test('reads the time of an id', () => {
+  it('decodes the time of an id', () => {
     expect(timeOfId(idAt(1_700_000_000_123))).toBe(1_700_000_000_123);
     expect(timeOfId('job_1')).toBeUndefined();
   });

@@ -1,4 +1,4 @@
-/** Why a job waits, in one sentence and in numbers. Pure. */
+/** Explains why a job waits, in one sentence and in numbers. Pure. */
 import { requestedGpus } from '../../gpus/capacity/gpu-equivalents.js';
 import { fleetFacts } from './fleet-facts.js';
 import type { Fleet } from '../cache/fleet.js';
@@ -15,18 +15,21 @@ import { plural } from '../../shared/plural.js';
 
 export type { PositionInShare } from './queue-position.js';
 
-/** What an explanation rests on. */
+/** Input of an explanation. */
 export interface PendingWorld {
   readonly fleet: Fleet;
   readonly ledger: Ledger;
-  /** Grants of this process; left out where it does not lead. */
+  /** Grants of this process; undefined if it does not lead. */
   readonly history?: GrantHistory | undefined;
   readonly nowMs: number;
-  /** The time, against which the ends of workers are set; left out: they are not looked at. */
+  /** Current time, with which the end times of workers are compared; without it they are ignored. */
   readonly wallMs?: number | undefined;
 }
 
-/** Explains a waiting job. @param place null where the job is not ready; @param known facts of the fleet for its class, if they are at hand */
+/**
+ * Explains a waiting job. @param position null if the job is not ready; @param known facts of the fleet for
+ * its class, if available
+ */
 export function explainPending(
   job: WaitingJob,
   cls: RequirementClass,
@@ -54,13 +57,13 @@ function waitOf(
   position: PositionInShare | null,
 ): WaitEstimate {
   if (ownReason(job) !== undefined || position === null)
-    return unknownWait(0, 'It is not ready, and when it will be is not known.');
+    return unknownWait(0, 'It is not ready, and it is unknown when it will be.');
   if (facts.workersThatFit === 0) return unknownWait(0, 'No worker could run it.');
   if (!history) return unknownWait(0, 'This process does not lead the broker, or has just begun to.');
   return history.estimate(job.share, job.classId, position.inClass, nowMs);
 }
 
-/** What holds the job back before any worker is looked at. */
+/** Reason that does not depend on workers. */
 function ownReason({ state, hold, notBefore, waitingFor, owner, share }: WaitingJob): string | undefined {
   if (hold) return `Held by ${hold.by}: ${hold.reason}`;
   if (waitingFor.length > 0) {
@@ -69,7 +72,7 @@ function ownReason({ state, hold, notBefore, waitingFor, owner, share }: Waiting
   }
   if (state === 'PENDING' && notBefore)
     return `Waits until ${notBefore.toISOString()} before the next attempt.`;
-  if (state === 'THROTTLED') return `Owner ${owner} has its limit of cores of share ${share} in use.`;
+  if (state === 'THROTTLED') return `Owner ${owner} has reached its limit of cores in share ${share}.`;
   return undefined;
 }
 
@@ -83,17 +86,17 @@ function fleetReason(job: WaitingJob, cls: RequirementClass, counts: Counts, wor
   const overLimit = shareReason(job, cls, world);
   if (overLimit !== undefined) return overLimit;
   if (workersFreeNow === 0)
-    return `Waits for room: ${workersThatFit} of ${plural(workersConsidered, 'worker')} could run it, but none has room now${turnOf(counts)}.`;
-  return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} room for it${turnOf(counts)}.${deferralReason(job, cls, world)}`;
+    return `Waits for free capacity: ${workersThatFit} of ${plural(workersConsidered, 'worker')} could run it, but none has free capacity now${turnOf(counts)}.`;
+  return `Ready: ${plural(workersFreeNow, 'worker')} ${workersFreeNow === 1 ? 'has' : 'have'} free capacity for it${turnOf(counts)}.${deferralReason(job, cls, world)}`;
 }
 
-/** Which constraint keeps it from all workers. */
+/** Reason for a job that no worker fits. */
 function misfitReason({ constraints, workersConsidered, mostFailed }: Counts): string {
   const [worst] = [...constraints].sort((a, b) => a.workersThatPass - b.workersThatPass);
   const workers = plural(workersConsidered, 'worker');
   if (worst?.workersThatPass === 0)
     return `None of ${workers} meets "${worst.constraint}": ${worst.reasons[0] ?? 'unknown'}.`;
-  const first = mostFailed === null ? '' : ` Most of them fail first by "${mostFailed}".`;
+  const first = mostFailed === null ? '' : ` Most of them fail "${mostFailed}" first.`;
   return `Each constraint is met by some of ${workers}, but no worker meets all of them.${first}`;
 }
 
@@ -104,7 +107,7 @@ function turnOf({ position, isPositionEstimated }: Counts): string {
   return `; ${about}${plural(position, 'job')} of its share ${position === 1 ? 'comes' : 'come'} before it`;
 }
 
-/** Whether the job's share or its owner has the limit in use, of cores or of GPUs. */
+/** Reason if the limit of cores or GPUs of the job's share or owner is reached. */
 function shareReason(
   { share: path, owner }: WaitingJob,
   { requirements: { cores, gpu } }: RequirementClass,
@@ -112,26 +115,26 @@ function shareReason(
 ): string | undefined {
   const [share, usage] = [fleet.share(path), ledger.shareUse(path)];
   if (!mayTake(share, usage, cores))
-    return `Share ${path} uses ${usage.cores} cores, and ${cores} more are over its limit.`;
+    return `Share ${path} uses ${usage.cores} cores; ${cores} more would exceed its limit.`;
   if (!ownerMayTake(share, ledger.ownerCores(path, owner), cores))
     return ledger.ownerCores(path, owner) === 0
-      ? `It asks for more cores than one owner may use of share ${path}.`
-      : `Owner ${owner} has its limit of cores of share ${path} in use.`;
+      ? `It requires more cores than one owner may use in share ${path}.`
+      : `Owner ${owner} has reached its limit of cores in share ${path}.`;
   const gpus = requestedGpus(gpu);
   if (mayTakeGpus(share, usage, fleet.totals, gpus)) return undefined;
-  return `Share ${path} uses ${rounded(usage.gpus)} GPUs, and ${rounded(gpus)} more are over its limit.`;
+  return `Share ${path} uses ${rounded(usage.gpus)} GPUs; ${rounded(gpus)} more would exceed its limit.`;
 }
 
-/** Parts of GPUs are thousandths and sevenths. */
+/** Rounds to thousandths: parts of GPUs are thousandths and sevenths. */
 const rounded = (gpus: number): string => String(Math.round(gpus * 1000) / 1000);
 
-/** Why a host with GPUs that asks does not get it, where there is such a reason. */
+/** Reason why GPU hosts do not get the job, if it is reserved for other hosts. */
 function deferralReason({ share }: WaitingJob, cls: RequirementClass, world: PendingWorld): string {
   const { fleet } = world;
   if (cls.requirements.gpu !== undefined || fleet.recentlyIdle.size === 0) return '';
   if (![...fleet.shapes()].some((shape) => shape.hasDevices && shape.mayFit(cls))) return '';
   const { hosts } = new ReservedForCpuHosts(world).reserve(cls, experimentOf(share), Infinity);
   if (hosts === 0) return '';
-  const who = `${plural(hosts, 'host')} without GPUs ${hosts === 1 ? 'has room and is' : 'have room and are'} about to ask`;
-  return ` ${who}: for ${idleWindowMs / 1000} s at most hosts with GPUs leave it to them.`;
+  const hostText = `${plural(hosts, 'host')} without GPUs with free capacity`;
+  return ` It is reserved for ${hostText}, which ${hosts === 1 ? 'is' : 'are'} expected to request jobs within ${idleWindowMs / 1000} s.`;
 }

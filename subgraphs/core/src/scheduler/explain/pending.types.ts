@@ -1,13 +1,13 @@
-/** What is said of a job that waits. */
+/** Explanations of waiting jobs. */
 import type { JobDocument } from '../../jobs/model/job.types.js';
 
-/** What of a job its waiting depends on. */
+/** Facts of a job that its explanation depends on. */
 export type WaitingJob = Pick<
   JobDocument,
   '_id' | 'state' | 'share' | 'owner' | 'priority' | 'classId' | 'hold' | 'notBefore' | 'waitingFor'
 >;
 
-/** A constraint with what meets it. */
+/** A constraint with the numbers of workers that meet it. */
 export interface ConstraintFacts {
   readonly constraint: string;
   readonly queuesThatPass: number;
@@ -20,7 +20,7 @@ export interface ConstraintFacts {
   readonly reasons: readonly string[];
 }
 
-/** A change of one constraint that would let more workers take the job. */
+/** A change of one constraint with which more workers could run the job. */
 export interface Relaxation {
   readonly constraint: string;
   readonly change: string;
@@ -29,7 +29,7 @@ export interface Relaxation {
   readonly devicesGained: number;
 }
 
-/** How long a job may wait. */
+/** Estimated waiting time of a job. */
 export interface WaitEstimate {
   readonly kind: 'ESTIMATED' | 'UNKNOWN';
   readonly seconds: number | null;
@@ -39,7 +39,7 @@ export interface WaitEstimate {
   readonly reason: string;
 }
 
-/** What the fleet offers a class, whatever job of it asks. */
+/** Facts of the fleet for a class, equal for all jobs of it. */
 export interface FleetFacts {
   readonly constraints: readonly ConstraintFacts[];
   readonly mostFailed: string | null;
@@ -51,7 +51,7 @@ export interface FleetFacts {
   readonly relaxations: readonly Relaxation[];
 }
 
-/** Where a job stands in its share. */
+/** Position of a job in its share. */
 export interface Position {
   readonly position: number | null;
   readonly isPositionEstimated: boolean;

@@ -1,11 +1,11 @@
-/** Where a job stands among the ready jobs of its share: exact as far as the windows reach, and reckoned from counts beyond. */
+/** Positions among the ready jobs of a share: exact within the windows, estimated from counts beyond them. */
 import type { ReadyJob } from '../scheduler.types.js';
 import type { Position } from './pending.types.js';
 import type { ReadyKey, ReadyWindow } from '../cache/ready-window.js';
 
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-/** The time in a time-ordered id, in milliseconds, or undefined where it has none. */
+/** Time in a time-ordered id, in milliseconds; undefined if it has none. */
 export function timeOfId(id: string): number | undefined {
   const text = id.slice(id.indexOf('_') + 1, id.indexOf('_') + 11);
   if (text.length < 10) return undefined;
@@ -18,16 +18,17 @@ export function timeOfId(id: string): number | undefined {
   return time;
 }
 
-/** A place in a share, and among the jobs of one class. */
+/** Position in a share, and among the jobs of one class. */
 export interface PositionInShare extends Position {
-  /** Ready jobs of its own class before it; null where that is not known. */
+  /** Number of ready jobs of its own class before it; null if unknown. */
   readonly inClass: number | null;
 }
 
 /**
- * @param ready jobs of the share that are ready, as they are counted; undefined where that is not known
- * @param nowMs the time, in milliseconds, against which times of ids are set
- * @param own the window of the job's class; left out: none of its class is ready
+ * Computes the position of a job.
+ * @param ready number of ready jobs of the share from the maintained counts; undefined if unknown
+ * @param nowMs current time in milliseconds, with which times of ids are compared
+ * @param own window of the job's class; undefined if none of its class is ready
  */
 export function positionOf(
   windows: Iterable<ReadyWindow>,
@@ -37,7 +38,7 @@ export function positionOf(
   own?: ReadyWindow,
 ): PositionInShare {
   let [before, known] = [0, 0];
-  /** Windows that end before the job: all in them come first, and more that only the store knows. */
+  /** Windows that end before the job: all their jobs come first, and more that only the store knows. */
   const short: { readonly window: ReadyWindow; readonly part: number }[] = [];
   for (const window of windows) {
     known += window.size;
@@ -49,7 +50,7 @@ export function positionOf(
   if (short.length === 0)
     return { position: before, isPositionEstimated: false, inClass: ownBefore ?? before };
   if (ready === undefined) return { position: null, isPositionEstimated: true, inClass: ownBefore ?? null };
-  // What lies beyond is taken to lie behind all of them alike.
+  // Jobs beyond the windows are assumed to be spread evenly over them.
   const beyond = Math.max(0, ready - known) / short.length;
   const of = (part: number): number => Math.round(beyond * part);
   const ownPart = short.find(({ window }) => window === own)?.part ?? 1;
@@ -61,8 +62,8 @@ export function positionOf(
 }
 
 /**
- * The part of what lies beyond a window that comes first: all of it where the window ends at a higher priority; else jobs are taken to have
- * come evenly from the last one that is known until now.
+ * Part of the jobs beyond a window that comes first: all if the window ends at a higher priority; otherwise
+ * the jobs are assumed to have arrived evenly between the last known one and now.
  */
 function partBefore(last: ReadyJob | undefined, key: ReadyKey, nowMs: number): number {
   if (!last || last.priority > key.priority) return 1;

@@ -1,37 +1,37 @@
-/** Changes of a job's requirements, and what each gains. */
+/** Changes of a job's requirements, with the gain of each. */
 import type { EquivalentWorkers } from '../cache/equivalent-workers.js';
 import type { Constraint } from '../requirements/constraint.types.js';
 
-/** A change of one thing. */
+/** A change of one constraint. */
 export interface Change {
-  /** The constraint that is changed, as it reads. */
+  /** Text of the changed constraint. */
   readonly constraint: string;
   readonly change: string;
-  /** How much is given up: smaller is cheaper. */
+  /** Cost of the change; smaller is preferred. */
   readonly cost: number;
 }
 
 /** Workers that would fit. */
 export interface Gain {
   readonly group: EquivalentWorkers;
-  /** How many of the group. */
+  /** Number of workers of the group that would fit. */
   readonly workers: number;
-  /** Devices of each that would serve. */
+  /** Number of devices of each worker that would serve. */
   readonly devices: number;
 }
 
-/** A change with what it gains. */
+/** A change with its gain. */
 export interface Gained extends Change {
   readonly gains: readonly Gain[];
 }
 
-/** A group of workers against all constraints. */
+/** A group of workers, checked against all constraints. */
 export interface Standing {
   readonly group: EquivalentWorkers;
-  /** The constraints that it does not meet, by themselves. */
+  /** Constraints that it does not meet, checked independently. */
   readonly failed: Constraint[];
   /** Devices that meet all device constraints so far, by position. */
   devices: readonly boolean[];
-  /** Whether it meets all constraints so far. */
+  /** True if it meets all constraints so far. */
   passes: boolean;
 }

@@ -1,5 +1,8 @@
-/** Changes that are proposed, against a count over every worker and device with each thing changed in turn to whatever the fleet has. */
-import { expect, test } from '@jest/globals';
+/**
+ * Proposed changes, compared with a count over all workers and devices with each part changed in turn to each
+ * value of the fleet.
+ */
+import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { cudaReleases } from '../../gpus/catalogue/cuda-releases.js';
 import { rocmReleases } from '../../gpus/catalogue/rocm-releases.js';
@@ -36,7 +39,7 @@ function isConsidered(worker: WorkerFacts): boolean {
   return state === 'ONLINE' && (experiments.length === 0 || experiments.includes('alpha'));
 }
 
-/** Devices that serve one by one, and whether enough of them do together: tried set by set. */
+/** Devices that serve individually, and whether enough of them serve together, found by trying all sets. */
 function serving(gpu: StoredGpuRequirement, worker: WorkerFacts): readonly DeviceDocument[] {
   const facts = deviceFacts(worker.devices, queueOf(worker).limits.gpuSharing ?? false);
   const found = worker.devices.filter((_device, at) => {
@@ -80,7 +83,7 @@ function facts(wanted: StoredRequirements, workers: readonly WorkerFacts[]): Fle
 const textOf = (gpu: StoredGpuRequirement, name: string): string =>
   deviceChecks.find((check) => check.name === name)?.text(gpu) ?? '?';
 
-/** Each thing that is asked, changed to each value of the fleet, by the constraint that is changed. */
+/** All parts of the requirements, changed to each value of the fleet, by the changed constraint. */
 function changes(
   wanted: StoredRequirements,
   workers: readonly WorkerFacts[],
@@ -204,7 +207,7 @@ function gpuChanges(
   ];
 }
 
-test('for any fleet and requirements: what is proposed gains what it says, and nothing of the fleet would gain more', () => {
+it('proposes changes that gain what they promise, and misses none that would gain more, for any fleet and requirements', () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(anyRequirements, anyFleet, (wanted, all) => {
@@ -232,14 +235,14 @@ test('for any fleet and requirements: what is proposed gains what it says, and n
       }
       const texts = grantsWritten.constraints.map(({ constraint }) => constraint);
       for (const constraint of most.keys()) expect(texts).toContain(constraint);
-      // The list has room for five: what it has no room for it need not tell.
+      // The list has at most five entries: changes may be missing in a full list.
       const isFull = grantsWritten.relaxations.length >= 5;
       for (const [constraint, relaxed] of changes(wanted, workers)) {
         if (isFull && !most.has(constraint)) continue;
         const gained = gainedBy(relaxed).length;
         if (gained > (most.get(constraint) ?? 0) && !isFull)
           throw new Error(
-            `${constraint}: ${JSON.stringify(relaxed)} gains ${gained}, told is ${JSON.stringify(grantsWritten.relaxations)}`,
+            `${constraint}: ${JSON.stringify(relaxed)} gains ${gained}, proposed is ${JSON.stringify(grantsWritten.relaxations)}`,
           );
       }
     }),

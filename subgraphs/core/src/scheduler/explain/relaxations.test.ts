@@ -1,5 +1,5 @@
-/** Changes that are proposed: cases that took thought. What holds for all is in relaxations.property.test.ts. */
-import { beforeEach, expect, test } from '@jest/globals';
+/** Difficult cases of proposed changes. General properties are tested in relaxations.property.test.ts. */
+import { beforeEach, expect, it } from '@jest/globals';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import {
   aGpu,
@@ -40,7 +40,7 @@ function facts(requirements: Partial<StoredRequirements>): FleetFacts {
   return fleetFacts(prepareClass(classIdOf(wanted), -1, wanted, 1), 'alpha', { fleet, ledger, wallMs });
 }
 
-test('the change that gains the most is told however many values lie between', () => {
+it('proposes the change that gains most, however many values lie between', () => {
   for (let at = 0; at < 30; at += 1) host(`w${at}`, [{ driverVersion: `${500 + at}.10` }]);
   expect(facts({ gpu: aGpu({ minDriverVersion: '580.0' }) }).relaxations).toMatchObject([
     { change: 'driver >= 529.10 instead of 580.0', workersGained: 1 },
@@ -48,7 +48,7 @@ test('the change that gains the most is told however many values lie between', (
   ]);
 });
 
-test('nearer values of devices that something else keeps away hide none of those that gain', () => {
+it('ignores nearer values of devices that other constraints exclude', () => {
   for (let at = 0; at < 20; at += 1)
     host(`bad${at}`, [{ driverVersion: `${560 + at}.10`, health: 'UNHEALTHY' }]);
   host('good', [{ driverVersion: '535.104.05' }]);
@@ -57,7 +57,7 @@ test('nearer values of devices that something else keeps away hide none of those
   ]);
 });
 
-test('a runtime that is older than the device is told a newer one', () => {
+it('proposes a newer runtime where the requested one is older than the device', () => {
   host('w', [{ model: 'NVIDIA H100 80GB HBM3', driverVersion: '580.95.05' }]);
   expect(facts({ gpu: aGpu({ cudaRuntime: '11.4' }) }).relaxations[0]).toMatchObject({
     change: 'cuda 11.8 instead of 11.4',
@@ -65,20 +65,20 @@ test('a runtime that is older than the device is told a newer one', () => {
   });
 });
 
-test('two slices of one GPU for a job that wants each GPU for itself: the reason and the change name it', () => {
+it('names exclusive use in the reason and the change, for two slices of one GPU', () => {
   const slice = { migProfile: '3g.20gb', parentId: 'w-0' };
   host('w', [{}, slice, slice]);
   const { constraints, relaxations } = facts({
     gpu: aGpu({ count: 2, migProfile: '3g.20gb', exclusive: true }),
   });
   expect(constraints.at(-1)).toMatchObject({
-    constraint: '2 gpus on one host, each of a GPU of its own, each with all of it',
-    reasons: ['2 devices have all of it, not 2 of a GPU each (1 worker)'],
+    constraint: '2 gpus on one host, each on a separate GPU, each meeting all gpu constraints',
+    reasons: ['2 devices meet all gpu constraints, but not on 2 separate GPUs (1 worker)'],
   });
-  expect(relaxations.map(({ change }) => change)).toEqual(['without having each gpu for itself']);
+  expect(relaxations.map(({ change }) => change)).toEqual(['without exclusive gpus']);
 });
 
-test('one GPU need not be connected: a smaller number gains where nothing is connected', () => {
+it('proposes a smaller number where no devices are connected, since one GPU needs no connection', () => {
   host('w', [{}, {}]);
   expect(facts({ gpu: aGpu({ count: 2, nvlink: true }) }).relaxations).toMatchObject([
     { change: '1 gpu on one host instead of 2', devicesGained: 2 },
@@ -86,7 +86,7 @@ test('one GPU need not be connected: a smaller number gains where nothing is con
   ]);
 });
 
-test('hosts of several vendors gain by any of them', () => {
+it('proposes each vendor where hosts have several', () => {
   host('amd', [{ vendor: 'AMD', model: 'AMD Instinct MI210' }]);
   host('intel', [{ vendor: 'INTEL', model: 'Intel Data Center GPU Max 1550' }]);
   expect(facts({ gpu: aGpu({ vendor: 'NVIDIA' }) }).relaxations).toMatchObject([
@@ -95,7 +95,7 @@ test('hosts of several vendors gain by any of them', () => {
   ]);
 });
 
-test('workers that end too soon do not fit, and a shorter time is proposed', () => {
+it('proposes a shorter time for workers that end too soon', () => {
   const ends = (minutes: number) => ({ endsAt: new Date(wallMs + minutes * 60_000 + 30_000) });
   host('long', [], ends(300));
   host('short', [], ends(30));
@@ -112,7 +112,7 @@ test('workers that end too soon do not fit, and a shorter time is proposed', () 
   expect(facts({ walltimeSeconds: 3600 }).workersThatFit).toBe(1);
 });
 
-test('a selector that names a host keeps its workers apart from others of their shape', () => {
+it('distinguishes workers of one shape by a selector that names a host', () => {
   host('n1', [{}]);
   host('n2', [{}]);
   const grantsWritten = facts({ selector: 'worker.host == "n2"', gpu: aGpu() });
@@ -120,7 +120,7 @@ test('a selector that names a host keeps its workers apart from others of their 
   expect(grantsWritten.relaxations).toMatchObject([{ change: 'without the selector', workersGained: 1 }]);
 });
 
-test('GPUs of grants whose devices are not known by name are not free', () => {
+it('counts GPUs of grants with unknown devices as in use', () => {
   host('w', [{}, {}]);
   const gpu = aGpu();
   ledger.add(anEntry({ workerId: 'w', requirements: { cores: 1, memoryMiB: 1, diskMiB: 1, gpu } }));
@@ -128,7 +128,7 @@ test('GPUs of grants whose devices are not known by name are not free', () => {
   expect(facts({ gpu: aGpu({ count: 2 }) }).workersFreeNow).toBe(0);
 });
 
-test('a share finds room beside other shares, and none on devices that are taken whole', () => {
+it('finds capacity for a share next to other shares, and none on devices that are taken whole', () => {
   fleet.setQueues([aQueue({ revision: 2, limits: { gpuSharing: true } })]);
   host('w', [{}, {}]);
   const taken = (jobId: string, at: number, gpu: ReturnType<typeof aGpu>) =>

@@ -1,6 +1,7 @@
 /**
- * Changes of one constraint that would let more workers take a job. Values to ask instead are those that workers have: of each constraint the
- * one that is nearest to what is asked, and the one that gains the most. A worker that two things keep away gains by none of them.
+ * Changes of one constraint with which more workers could run a job. The proposed values are those that
+ * workers have: for each constraint the one nearest to the requirement, and the one with the largest gain. No
+ * change helps for a worker that fails two constraints.
  */
 import { gpuGains } from './gpu-relaxations.js';
 import { hostGains } from './host-relaxations.js';
@@ -14,7 +15,10 @@ interface Counted extends Relaxation {
 
 const maxRelaxations = 5;
 
-/** The changes, the cheapest first. @param wallMs the time, against which the ends of workers are set */
+/**
+ * Returns the changes, cheapest first. @param wallMs current time, with which the end times of workers are
+ * compared
+ */
 export function relaxationsOf(
   cls: RequirementClass,
   standings: readonly Standing[],
@@ -37,7 +41,10 @@ function counted({ constraint, change, cost, gains }: Gained): Counted {
   };
 }
 
-/** Of each constraint the cheapest and the one with the most; of all the cheapest. */
+/**
+ * Chooses the cheapest change and the one with the largest gain for each constraint; then the cheapest of
+ * all.
+ */
 function choose(found: readonly Counted[]): readonly Relaxation[] {
   const byConstraint = new Map<string, Counted[]>();
   for (const one of found)

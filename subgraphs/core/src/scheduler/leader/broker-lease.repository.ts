@@ -1,4 +1,7 @@
-/** The one document that says who leads the broker. Every change of it is one conditional update: it is the only arbiter. */
+/**
+ * The document with the broker lease. Each change is one conditional update, so that this document alone
+ * decides which process leads.
+ */
 import type { Collection, Document, Filter } from 'mongodb';
 import type { StoreTime } from '../../shared/store-time.js';
 
@@ -9,28 +12,28 @@ export interface BrokerLeaseDocument {
   readonly revision: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** The process that leads; empty before the first. */
+  /** Id of the process that leads; empty before the first term. */
   readonly holder: string;
-  /** Where it takes `acquireJobs`; left out where it is alone. */
+  /** Address of the leader for `acquireJobs`; left out if it is alone. */
   readonly url?: string;
-  /** Grows with each change of leader. */
+  /** Number of the term; grows with each change of leader. */
   readonly epoch: number;
   /** By the clock of the store. */
   readonly expiresAt: Date;
-  /** The next fence to be given out. */
+  /** Next fence to allocate. */
   readonly nextFence: number;
 }
 
-/** Fences of grants are this far apart: what lies between is for words that make a grant void. */
+/** Distance between the fences of grants: fences in between are for reports that invalidate a grant. */
 export const fenceStep = 8;
 
-/** Who holds the lease, under which epoch. */
+/** Holder of the lease and its epoch. */
 export interface LeaseTerm {
   readonly holder: string;
   readonly epoch: number;
 }
 
-/** See the head of this file. */
+/** Reads and conditional updates of the broker lease. */
 export class BrokerLeaseRepository {
   readonly #leases: Collection<BrokerLeaseDocument>;
   readonly #now: StoreTime;
@@ -41,7 +44,7 @@ export class BrokerLeaseRepository {
     this.#ttlMs = ttlMs;
   }
 
-  /** Makes the document where there is none. */
+  /** Creates the document if it does not exist. */
   async prepare(at: Date): Promise<void> {
     const fresh = {
       schemaVersion: 1,
@@ -56,12 +59,14 @@ export class BrokerLeaseRepository {
     try {
       await this.#leases.updateOne({ _id: 'broker' }, { $setOnInsert: fresh }, { upsert: true });
     } catch (error) {
-      // Another process made it in the same moment.
+      // Another process created it at the same moment.
       if ((error as { code?: unknown }).code !== 11000) throw error;
     }
   }
 
-  /** Takes the lease if it has ended, under a new epoch. @returns the lease, or undefined while somebody else has it */
+  /**
+   * Takes an expired lease under a new epoch. @returns the lease, or undefined while another process holds it
+   */
   async take(holder: string, url: string | undefined): Promise<BrokerLeaseDocument | undefined> {
     const ended: Filter<BrokerLeaseDocument> = {
       _id: 'broker',
@@ -81,7 +86,7 @@ export class BrokerLeaseRepository {
     return taken ?? undefined;
   }
 
-  /** Lengthens the lease. @returns false when the term has been ended by another */
+  /** Extends the lease. @returns false if another process has ended the term */
   async renew(term: LeaseTerm): Promise<boolean> {
     const result = await this.#leases.updateOne(this.#held(term), [this.#renewal({})], {
       writeConcern: { w: 'majority' },
@@ -90,11 +95,13 @@ export class BrokerLeaseRepository {
   }
 
   /**
-   * Gives out fences and lengthens the lease, if the term still lasts.
+   * Allocates fences and extends the lease, if the term is still current.
    *
-   * It is acknowledged by the primary alone, and still safe: the grants that carry the fences are written behind it, in the same log, and are
-   * answered only when the majority has them, and with them everything before. What is rolled back is rolled back together.
-   * @returns the first of the fences, {@link fenceStep} apart, or undefined when the term has been ended by another
+   * The write is acknowledged by the primary only, and still safe: the grants with these fences are written
+   * after it in the same oplog, and are returned only when a majority has them and everything before them. A
+   * rollback affects all of them together.
+   * @returns the first of the fences, {@link fenceStep} apart, or undefined if another process has ended the
+   *   term
    */
   async allocate(term: LeaseTerm, count: number): Promise<number | undefined> {
     const before = await this.#leases.findOneAndUpdate(
@@ -105,7 +112,7 @@ export class BrokerLeaseRepository {
     return before?.nextFence;
   }
 
-  /** Ends the term at once, so that another can lead. */
+  /** Ends the term at once, so that another process can lead. */
   async release(term: LeaseTerm): Promise<void> {
     await this.#leases.updateOne(
       this.#held(term),
@@ -116,7 +123,7 @@ export class BrokerLeaseRepository {
     );
   }
 
-  /** The lease as it stands, if it has not ended. */
+  /** Returns the lease if it has not expired. */
   async current(): Promise<BrokerLeaseDocument | undefined> {
     const lease = await this.#leases.findOne({ _id: 'broker', $expr: { $gt: ['$expiresAt', this.#now()] } });
     return lease ?? undefined;

@@ -1,14 +1,14 @@
-/** Hands a call of `acquireJobs` on to the process that leads, in the name of the caller. */
+/** Forwards a call of `acquireJobs` to the leader, on behalf of the caller. */
 import { DomainError } from '@rhizome/errors';
 import { callLeader, type LeaderCaller, leaderUnavailable } from './leader-call.js';
 
-/** A call to hand on. */
+/** A call to forward. */
 export interface ForwardedCall extends LeaderCaller {
-  /** The input of `acquireJobs` as it came. */
+  /** The original input of `acquireJobs`. */
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-/** What the leader answered. */
+/** Answer of the leader. */
 export interface ForwardedAnswer {
   readonly assignments: readonly {
     readonly job: { readonly id: string };
@@ -36,7 +36,8 @@ const timeoutMs = 75_000;
 
 /**
  * Calls the leader.
- * @throws DomainError LEADER_UNAVAILABLE when it does not answer, or leads no more; the leader's own error otherwise
+ * @throws DomainError LEADER_UNAVAILABLE when it does not answer or no longer leads; otherwise the leader's
+ *   own error
  */
 export async function forwardAcquire(
   url: string,

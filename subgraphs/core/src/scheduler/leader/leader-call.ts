@@ -1,8 +1,8 @@
-/** Calls of the process that leads, in the name of whoever called this one. */
+/** Calls of the leader on behalf of a caller of this process. */
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { forwardedHeader } from '@rhizome/subgraph';
 
-/** Who calls. */
+/** The original caller. */
 export interface LeaderCaller {
   readonly token: string | undefined;
   readonly requestId: string;
@@ -16,7 +16,7 @@ export interface LeaderOperation {
   readonly timeoutMs: number;
 }
 
-/** What the leader answered. */
+/** Answer of the leader. */
 export interface LeaderAnswer<T> {
   readonly data?: Partial<T> | null;
   readonly errors?: readonly {
@@ -26,7 +26,7 @@ export interface LeaderAnswer<T> {
 }
 
 /**
- * Has the leader execute the operation.
+ * Executes the operation at the leader.
  * @throws DomainError LEADER_UNAVAILABLE when it does not answer
  */
 export async function callLeader<T>(
@@ -44,7 +44,7 @@ export async function callLeader<T>(
         accept: 'application/json',
         authorization: `Bearer ${token}`,
         'x-request-id': requestId,
-        // Who receives it does not hand it on once more.
+        // The receiver does not forward the call again.
         [forwardedHeader]: '1',
       },
       body: JSON.stringify({ query, variables }),
@@ -57,7 +57,7 @@ export async function callLeader<T>(
   }
 }
 
-/** What to throw where the leader did not do what was asked. */
+/** Error for a call that the leader did not execute. */
 export function leaderUnavailable(reason: string, cause?: unknown): DomainError {
   return new DomainError(
     'LEADER_UNAVAILABLE',

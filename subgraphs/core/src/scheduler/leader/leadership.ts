@@ -1,37 +1,44 @@
 /**
- * Who leads. One core process at a time holds the broker lease; it alone grants jobs and does what only one may do. The store's clock decides
- * when a lease has ended; this process counts its own time on its monotonic clock and steps down before the store can have given the lease
- * away, also when it can no longer ask.
+ * Leader election. One core process at a time holds the broker lease; it alone grants jobs and runs leader
+ * tasks. The store's clock decides when a lease has expired; this process counts its own time on its
+ * monotonic clock and steps down before the store can have given the lease to another, even when the store is
+ * unavailable.
  */
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import type { BrokerLeaseRepository } from './broker-lease.repository.js';
 
-/** What parts of core that only the leader runs are handed. */
+/** Leadership as seen by the parts of core that only run in the leader. */
 export interface Leadership {
-  /** Whether this process leads at this moment. */
+  /** Returns true if this process leads at this moment. */
   isLeader(): boolean;
-  /** The epoch it leads under, or undefined. */
+  /** Epoch of the current term, or undefined. */
   readonly epoch: number | undefined;
-  /** Where the leader takes calls, if there is one with an address. */
+  /** Address of the leader, if there is one with an address. */
   leaderUrl(): string | undefined;
-  /** Calls the listener when this process begins to lead; the signal is aborted when it no longer does. Returns how to stop. */
+  /**
+   * Calls the listener when this process begins to lead; the signal is aborted when it no longer does.
+   * Returns a function that removes it.
+   */
   onGained(listener: (signal: AbortSignal, epoch: number) => void): () => void;
-  /** Calls the listener when this process no longer leads. Returns how to stop. */
+  /** Calls the listener when this process no longer leads. Returns a function that removes it. */
   onLost(listener: () => void): () => void;
-  /** Calls the listener when {@link leaderUrl} has become another one, also when it is no longer known. Returns how to stop. */
+  /**
+   * Calls the listener when {@link leaderUrl} changes or becomes unknown. Returns a function that removes it.
+   */
   onLeaderChanged(listener: () => void): () => void;
 }
 
-/** What {@link BrokerLeadership} is made of. */
 export interface LeadershipOptions {
   readonly leases: BrokerLeaseRepository;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Names this process. */
+  /** Id of this process. */
   readonly holder: string;
-  /** Where this process takes GraphQL calls, asked when it begins to lead; nowhere where it is alone. */
+  /**
+   * Address of this process for GraphQL calls, evaluated when it begins to lead; undefined if it is alone.
+   */
   readonly url?: (() => string | undefined) | undefined;
   readonly ttlMs: number;
   readonly renewMs: number;
@@ -42,11 +49,11 @@ interface Term {
   readonly epoch: number;
   readonly firstFence: number;
   readonly abort: AbortController;
-  /** Monotonic; from here on the store may have given the lease to another. */
+  /** Monotonic time after which the store may have given the lease to another process. */
   unsureAt: number;
 }
 
-/** See the head of this file. */
+/** Takes and renews the broker lease. */
 export class BrokerLeadership implements Leadership {
   readonly #options: LeadershipOptions;
   readonly #gained = new Set<(signal: AbortSignal, epoch: number) => void>();
@@ -66,7 +73,7 @@ export class BrokerLeadership implements Leadership {
     return this.isLeader() ? this.#term?.epoch : undefined;
   }
 
-  /** Grants of this term have this fence or a greater one; those of former leaders a smaller one. */
+  /** First fence of this term: grants of former leaders have smaller ones. */
   get firstFence(): number | undefined {
     return this.#term?.firstFence;
   }
@@ -95,7 +102,9 @@ export class BrokerLeadership implements Leadership {
     return () => this.#leaderChanged.delete(listener);
   }
 
-  /** Makes the lease document if there is none, tries for the lease at once, and goes on by itself. */
+  /**
+   * Creates the lease document if it does not exist, tries to take the lease, and repeats that periodically.
+   */
   async start(): Promise<void> {
     await this.#options.leases.prepare(this.#options.clock.now());
     await this.step();
@@ -107,7 +116,7 @@ export class BrokerLeadership implements Leadership {
     for (const timer of this.#timers) timer.unref();
   }
 
-  /** Steps down, and gives the lease back so that another can lead at once. */
+  /** Steps down and releases the lease, so that another process can lead at once. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#timers.forEach(clearInterval);
@@ -117,16 +126,19 @@ export class BrokerLeadership implements Leadership {
     if (term)
       await this.#options.leases
         .release(term)
-        .catch((err: unknown) => this.#options.log.warn({ err }, 'broker lease was not given back'));
+        .catch((err: unknown) => this.#options.log.warn({ err }, 'broker lease could not be released'));
   }
 
-  /** Neither renews nor tries to lead any more, and does not give the lease back either: what a crash leaves behind. */
+  /** Stops without releasing the lease, as after a crash. */
   suspend(): void {
     this.#isStopped = true;
     this.#timers.forEach(clearInterval);
   }
 
-  /** Renews or tries to take the lease once; calls do not overlap. Faults of the store are logged: the next step tries again. */
+  /**
+   * Renews or tries to take the lease once; calls do not overlap. Errors of the store are logged: the next
+   * step tries again.
+   */
   async step(): Promise<void> {
     this.#stepping ??= this.#step()
       .catch((err: unknown) => this.#options.log.warn({ err }, 'broker lease could not be read or renewed'))
@@ -135,8 +147,9 @@ export class BrokerLeadership implements Leadership {
   }
 
   /**
-   * Gives out fences for a group of grants, {@link fenceStep} apart, and proves in the same update that this process still leads.
-   * @throws DomainError EPOCH_STALE when another leads by now; this process has then stepped down
+   * Allocates fences for a group of grants, {@link fenceStep} apart, and proves in the same update that this
+   * process still leads.
+   * @throws DomainError EPOCH_STALE when another process leads now; this process has then stepped down
    * @throws DomainError LEADER_UNAVAILABLE when this process does not lead
    */
   async allocateFences(count: number): Promise<number> {
@@ -184,7 +197,7 @@ export class BrokerLeadership implements Leadership {
     this.#prolong(term, asked);
     this.#term = term;
     this.#follow(url);
-    log.info({ epoch: term.epoch }, 'leads the broker');
+    log.info({ epoch: term.epoch }, 'leadership gained');
     for (const listener of this.#gained) listener(term.abort.signal, term.epoch);
   }
 
@@ -194,7 +207,7 @@ export class BrokerLeadership implements Leadership {
     for (const listener of this.#leaderChanged) listener();
   }
 
-  /** Counted from before the store was asked, and less a part for clocks that run at different speeds. */
+  /** Counts from before the request to the store, minus a margin for clocks of different speed. */
   #prolong(term: Term, asked: number): void {
     const { ttlMs } = this.#options;
     term.unsureAt = Math.max(term.unsureAt, asked + ttlMs - Math.ceil(ttlMs / 5));
@@ -209,7 +222,7 @@ export class BrokerLeadership implements Leadership {
     if (!term) return;
     this.#term = undefined;
     this.#follow(undefined);
-    this.#options.log.info({ epoch: term.epoch, reason }, 'no longer leads the broker');
+    this.#options.log.info({ epoch: term.epoch, reason }, 'leadership lost');
     term.abort.abort();
     for (const listener of this.#lost) listener();
   }

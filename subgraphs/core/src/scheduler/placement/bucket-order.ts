@@ -1,27 +1,30 @@
-/** Buckets of one candidate group in the order in which they are filled: by free devices, then by free cores, the least first. */
+/**
+ * Buckets of one candidate group in the order in which they are filled: by free devices, then by free cores,
+ * smallest first.
+ */
 import { wholeDevicesOf } from './capacity-rules.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { Bucket } from './placement.types.js';
 
-/** See the head of this file. Holds the buckets that have candidates. */
+/** Non-empty buckets in fill order. */
 export class BucketOrder {
   /** By free devices; each sorted by cores. */
   readonly #levels: Bucket[][] = [];
 
-  /** Adds a bucket that has got a candidate. */
+  /** Adds a bucket that has received a candidate. */
   add(bucket: Bucket): void {
     const level = (this.#levels[bucket.wholeFree] ??= []);
     level.splice(firstWithCores(level, bucket.capacity.cores), 0, bucket);
   }
 
-  /** Takes out a bucket that is empty. */
+  /** Removes an empty bucket. */
   remove(bucket: Bucket): void {
     const level = this.#levels[bucket.wholeFree];
     const at = level?.indexOf(bucket, firstWithCores(level, bucket.capacity.cores)) ?? -1;
     if (at >= 0) level?.splice(at, 1);
   }
 
-  /** Whether any has as many cores and free devices as a job of the class needs at least. */
+  /** Returns true if any bucket has the minimum cores and free devices for a job of the class. */
   mayHold({ requirements: { cores, gpu } }: RequirementClass): boolean {
     for (let free = wholeDevicesOf(gpu); free < this.#levels.length; free += 1) {
       const level = this.#levels[free];
@@ -31,8 +34,8 @@ export class BucketOrder {
   }
 
   /**
-   * Goes through those with room for a job of the class, as far as cores, memory and disk go, and with so many free devices, until one is
-   * accepted.
+   * Visits the buckets with enough cores, memory and disk for a job of the class and at least `devices` free
+   * devices, until one is accepted.
    */
   first({ requirements }: RequirementClass, devices: number, accepts: (bucket: Bucket) => boolean): void {
     const { cores, memoryMiB, diskMiB } = requirements;
@@ -48,7 +51,7 @@ export class BucketOrder {
   }
 }
 
-/** The first index with as many cores. */
+/** The first index with enough cores. */
 function firstWithCores(level: readonly Bucket[], cores: number): number {
   let [low, high] = [0, level.length];
   while (low < high) {

@@ -17,7 +17,7 @@ export interface CandidateGroup {
   readonly order: BucketOrder;
 }
 
-/** The bucket of the group that the candidate belongs in. */
+/** Returns the bucket of the group for the candidate. */
 export function bucketOf(
   { buckets }: CandidateGroup,
   { capacity, leftCpuOnly }: Candidate,

@@ -1,4 +1,4 @@
-/** Rules of free capacities and buckets in a placement round. Pure. */
+/** Rules for free capacity and buckets in a placement round. Pure. */
 import { type DeviceFit, rankTogether } from '../../gpus/verdict/device-fit.js';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import { deviceCapacityKey, wholeDevice } from '../../gpus/capacity/device-capacity.js';
@@ -6,7 +6,7 @@ import type { Candidate, FreeCapacity, Bucket } from './placement.types.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
-/** The candidate that came last; where remaining times differ, the one with the shortest that is enough. */
+/** The last candidate added; if remaining times differ, the one with the shortest sufficient time. */
 export function pickCandidate(
   { candidates, hasDeadlines }: Bucket,
   cls: RequirementClass,
@@ -25,12 +25,12 @@ export function pickCandidate(
   return best;
 }
 
-/** Whether the class may accept one worker of a shape and refuse another with equal capacity. */
+/** Returns true if the class may accept one worker of a shape and reject another with equal capacity. */
 export function hasPerHostSelector({ selector }: RequirementClass): boolean {
   return selector !== undefined && selector.scope !== 'SHAPE';
 }
 
-/** The rank of the worst device that the job would get, or undefined if there are not enough. */
+/** Rank of the worst device that the job would get, or undefined if there are not enough. */
 export function rankOf(
   gpu: StoredGpuRequirement,
   fit: DeviceFit,
@@ -49,12 +49,12 @@ export function rankOf(
   return undefined;
 }
 
-/** Hosts of which the least is free come first, so that the others stay whole. */
+/** Cost without prices: hosts with the least free capacity come first, so that the others stay whole. */
 export function simpleCost({ wholeFree: free, capacity }: Bucket): number {
   return free + Math.min(0.5, capacity.cores / 1e5);
 }
 
-/** Whether cores, memory and disk are enough for a job of the class. */
+/** Returns true if cores, memory and disk are sufficient for a job of the class. */
 export function hasCapacity(
   capacity: FreeCapacity,
   { requirements: { cores, memoryMiB, diskMiB } }: RequirementClass,
@@ -62,16 +62,16 @@ export function hasCapacity(
   return cores <= capacity.cores && memoryMiB <= capacity.memoryMiB && diskMiB <= capacity.diskMiB;
 }
 
-/** Free capacity below this fits no class of the pass. */
+/** Minimum amounts: less free capacity fits no class of the pass. */
 export interface MinimumDemand {
   readonly cores: number;
   readonly memoryMiB: number;
   readonly diskMiB: number;
-  /** Devices of which all is free. */
+  /** Number of completely free devices. */
   readonly wholeFree: number;
 }
 
-/** The least that any of the classes asks for, for each amount separately. */
+/** The minimum over all classes, for each amount separately. */
 export function minimumDemand(classes: readonly RequirementClass[]): MinimumDemand {
   let [cores, memoryMiB, diskMiB, free] = [Infinity, Infinity, Infinity, Infinity];
   for (const { requirements } of classes) {
@@ -83,12 +83,12 @@ export function minimumDemand(classes: readonly RequirementClass[]): MinimumDema
   return { cores, memoryMiB, diskMiB, wholeFree: free };
 }
 
-/** Devices that a job has to have for itself. */
+/** Number of devices that a job needs exclusively. */
 export function wholeDevicesOf(gpu: StoredGpuRequirement | undefined): number {
   return gpu === undefined || gpu.optional || gpu.share !== undefined ? 0 : gpu.count;
 }
 
-/** Whether any class of the pass may fit. */
+/** Returns true if any class of the pass may fit. */
 export function meetsMinimum(
   capacity: FreeCapacity,
   { cores, memoryMiB, diskMiB, wholeFree: free }: MinimumDemand,
@@ -97,7 +97,7 @@ export function meetsMinimum(
   return free === 0 || wholeFree(capacity) >= free;
 }
 
-/** The capacity that a job of the class leaves, devices apart. */
+/** Remaining capacity after a job of the class, apart from devices. */
 export function remainingCapacity(
   capacity: FreeCapacity,
   { requirements: { cores, memoryMiB, diskMiB } }: RequirementClass,
@@ -110,19 +110,19 @@ export function remainingCapacity(
   };
 }
 
-/** Devices of which all is free. */
+/** Number of completely free devices. */
 export function wholeFree({ devices }: FreeCapacity): number {
   let free = 0;
   for (const one of devices.free) if (one === wholeDevice) free += 1;
   return free;
 }
 
-/** A text that is equal for interchangeable capacities. */
+/** Returns a key that is equal for interchangeable capacities. */
 export function capacityKey({ cores, memoryMiB, diskMiB, devices }: FreeCapacity): string {
   return `${cores} ${memoryMiB} ${diskMiB} ${deviceCapacityKey(devices)}`;
 }
 
-/** A hash of the amounts. */
+/** Hash of the amounts. */
 export function capacityHash({ cores, memoryMiB, diskMiB }: FreeCapacity): number {
   return (
     (Math.imul(cores, 73_856_093) ^ Math.imul(memoryMiB, 19_349_663) ^ Math.imul(diskMiB, 83_492_791)) | 0

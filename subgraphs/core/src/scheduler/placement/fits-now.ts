@@ -1,4 +1,4 @@
-/** Whether a job fits on a worker now, by what the ledger has booked. Pure. */
+/** Checks if a job fits on a worker now, by the bookings of the ledger. Pure. */
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import { deviceCapacity } from '../../gpus/capacity/device-capacity.js';
@@ -8,8 +8,8 @@ import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 
 /**
- * Whether a worker that fits could begin a job of the class now.
- * @param fit the devices of its shape that serve; left out where none are needed
+ * Returns true if an eligible worker could start a job of the class now.
+ * @param fit devices of its shape that serve; undefined if none are needed
  */
 export function fitsNow(
   worker: FleetWorker,
@@ -43,7 +43,7 @@ function hasDevicesNow(
   if (isPlain && bookings && !hasExclusive(bookings)) {
     const untouched = countUntouched(fit, devices.ids, bookings, gpu.count + unnamed);
     if (untouched >= gpu.count + unnamed) return true;
-    // A device in use has nothing left for those who want it whole.
+    // A device in use has nothing left for a job that needs all of it.
     if (gpu.share === undefined) return false;
   }
   const capacity = deviceCapacity(devices, () => true, bookings);
@@ -52,13 +52,13 @@ function hasDevicesNow(
   );
 }
 
-/** Whether a job of it keeps others off a whole GPU. */
+/** Returns true if one of its jobs blocks a whole GPU for others. */
 function hasExclusive(bookings: ReadonlyMap<string, DeviceBooking>): boolean {
   for (const { isExclusive } of bookings.values()) if (isExclusive) return true;
   return false;
 }
 
-/** Devices that serve and of which nothing is given away, as far as it takes to find enough. */
+/** Number of suitable devices without bookings, counted until there are enough. */
 function countUntouched(
   { positions }: DeviceFit,
   ids: readonly string[],
@@ -74,7 +74,10 @@ function countUntouched(
   return found;
 }
 
-/** Devices of a worker that jobs have without its being known which: where grants were heard of by the stream alone. */
+/**
+ * Number of devices held by jobs whose device ids are unknown, because the grant was only seen in the change
+ * stream.
+ */
 function unnamedDevices(workerId: string, ledger: Ledger): number {
   let found = 0;
   for (const jobId of ledger.jobsOf(workerId)) {

@@ -1,4 +1,6 @@
-/** The free capacity of a candidate: what its request says, but never more than the ledger leaves of its hardware. */
+/**
+ * Free capacity of a candidate: what its request offers, limited by what the ledger leaves of its hardware.
+ */
 import { deviceCapacity, type DeviceCapacity } from '../../gpus/capacity/device-capacity.js';
 import { meetsMinimum, type MinimumDemand } from './capacity-rules.js';
 import type { FreeCapacity } from './placement.types.js';
@@ -15,9 +17,9 @@ const noDevices: DeviceCapacity = {
 };
 
 /**
- * See the head of this file.
- * @param least the demand below which a candidate does not matter: most full workers are recognised at once
- * @returns undefined where it does not matter
+ * Returns the free capacity of a candidate.
+ * @param least the demand below which a candidate is ignored: most full workers are recognised at once
+ * @returns undefined if the candidate is ignored
  */
 export function freeCapacity(
   { fleet, ledger }: { readonly fleet: Fleet; readonly ledger: Ledger },
@@ -36,7 +38,10 @@ export function freeCapacity(
   return meetsMinimum(capacity, least) ? capacity : undefined;
 }
 
-/** Whether at least `wanted` devices have no booking. Bookings of a device that is no longer reported do not count. */
+/**
+ * Returns true if at least `wanted` devices have no booking. Bookings of devices that are no longer reported
+ * do not count.
+ */
 function hasUntouched(
   ids: readonly string[],
   bookings: ReadonlyMap<string, unknown> | undefined,

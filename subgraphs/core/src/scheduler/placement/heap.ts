@@ -1,4 +1,4 @@
-/** A binary heap: the smallest by `compare` comes out first. */
+/** A binary heap: the smallest item by `compare` comes out first. */
 export class Heap<T> {
   readonly #items: T[] = [];
   readonly #compare: (a: T, b: T) => number;
@@ -7,17 +7,17 @@ export class Heap<T> {
     this.#compare = compare;
   }
 
-  /** How many are in it. */
+  /** Number of items. */
   get size(): number {
     return this.#items.length;
   }
 
-  /** The smallest. */
+  /** Returns the smallest item. */
   peek(): T | undefined {
     return this.#items[0];
   }
 
-  /** Puts one in. */
+  /** Adds an item. */
   push(item: T): void {
     const items = this.#items;
     let at = items.push(item) - 1;
@@ -30,7 +30,7 @@ export class Heap<T> {
     items[at] = item;
   }
 
-  /** Takes the smallest out. */
+  /** Removes and returns the smallest item. */
   pop(): T | undefined {
     const items = this.#items;
     const [first, last] = [items[0], items.pop()];

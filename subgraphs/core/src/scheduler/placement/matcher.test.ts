@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import {
@@ -62,7 +62,7 @@ function pass(requests: readonly AcquireRequest[], limit = 1000): PassResult {
   return matchPass({ fleet, windows, ledger, classOf: (id) => classes.get(id) }, asked, 0);
 }
 
-/** Processor time of this process: what others do on the machine does not count. */
+/** Processor time of this process, which other processes do not affect. */
 function cpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
@@ -70,15 +70,15 @@ function cpuMs(): number {
 
 const ids = ({ picks }: PassResult): string[][] => picks.map((list) => list.map(({ entry }) => entry.jobId));
 
-describe('a pass of the matcher', () => {
-  test('serves priority before age across all classes of a share', () => {
+describe('Matcher', () => {
+  it('serves priority before age across all classes of a share', () => {
     fleet.put(aWorker({ hardware: { cores: 3 } }));
     ready([aReadyJob('job_1', { priority: 1 }), aReadyJob('job_4', { priority: 5 })], { memoryMiB: 100 });
     ready([aReadyJob('job_2', { priority: 5 }), aReadyJob('job_3', { priority: 1 })], { memoryMiB: 200 });
     expect(ids(pass([request('worker_1')]))).toEqual([['job_2', 'job_4', 'job_1']]);
   });
 
-  test('a class that does not fit is set aside; what comes behind it is served', () => {
+  it('skips a class that does not fit and serves those behind it', () => {
     fleet.put(aWorker({ hardware: { cores: 4 } }));
     ready(
       Array.from({ length: 1000 }, (_, i) =>
@@ -91,7 +91,7 @@ describe('a pass of the matcher', () => {
     expect(windows.open('alpha/default', classIdOf(someRequirements({ cores: 16 }))).size).toBe(1000);
   });
 
-  test('gives no more than the worker says is free, nor than the ledger leaves of what it has', () => {
+  it('grants no more than the worker offers, nor than the ledger leaves', () => {
     fleet.put(aWorker({ hardware: { cores: 8 } }));
     ready(['job_1', 'job_2', 'job_3', 'job_4'], { cores: 2 });
     ledger.add(anEntry({ jobId: 'job_0', requirements: { cores: 4, memoryMiB: 1, diskMiB: 1 } }));
@@ -102,14 +102,14 @@ describe('a pass of the matcher', () => {
     ]);
   });
 
-  test('sends only what can end in the time that is left', () => {
+  it('grants only jobs that can end in the remaining time', () => {
     fleet.put(aWorker({}));
     ready(['job_long'], { walltimeSeconds: 7200 });
     ready(['job_short'], { walltimeSeconds: 600 });
     expect(ids(pass([request('worker_1', { remainingSeconds: 3600 })]))).toEqual([['job_short']]);
   });
 
-  test('serves shares under their own first, then borrowers, and stops at the limit of borrowing', () => {
+  it('serves shares below their quota first, then borrowers, and stops at the borrowing limit', () => {
     fleet.put(aWorker({ hardware: { cores: 100, memoryMiB: 1_000_000 } }));
     fleet.setShares([
       aShare({ path: 'alpha/a', nominalCores: 4 }),
@@ -127,7 +127,7 @@ describe('a pass of the matcher', () => {
     expect(taken.filter((id) => id.startsWith('job_a'))).toHaveLength(10);
   });
 
-  test('borrowers share by their weights', () => {
+  it('divides borrowed capacity by the weights of the shares', () => {
     fleet.put(aWorker({ hardware: { cores: 40, memoryMiB: 1_000_000 } }));
     fleet.setShares([aShare({ path: 'alpha/a', weight: 3 }), aShare({ path: 'beta/b', weight: 1 })]);
     ready(
@@ -145,7 +145,7 @@ describe('a pass of the matcher', () => {
     expect(taken.filter((id) => id.startsWith('job_b'))).toHaveLength(10);
   });
 
-  test('puts aside the jobs of owners over their limit, and serves the others', () => {
+  it('throttles jobs of owners over their limit, and serves the others', () => {
     fleet.put(aWorker({ hardware: { cores: 10 } }));
     fleet.setShares([aShare({ ownerLimitCores: 2 })]);
     ready([
@@ -157,7 +157,7 @@ describe('a pass of the matcher', () => {
     expect(result.throttled.map(({ jobId }) => jobId)).toEqual(['job_3', 'job_4']);
   });
 
-  test('keeps to the number of jobs a queue may run, to the experiments it admits, and to workers that take jobs', () => {
+  it('respects the job limit of a queue, the experiments it admits, and workers that accept no jobs', () => {
     fleet.setQueues([
       aQueue({ limits: { maxRunningJobs: 3 } }),
       aQueue({ id: 'queue_2', name: 'closed', experiments: ['beta'] }),
@@ -174,14 +174,14 @@ describe('a pass of the matcher', () => {
     ]);
   });
 
-  test('matches a class that asks for a host against each worker of a shape', () => {
+  it('matches a class that requires a host against each worker of a shape', () => {
     fleet.put(aWorker({ id: 'worker_1', host: 'n1' }));
     fleet.put(aWorker({ id: 'worker_2', host: 'n2' }));
     ready(['job_1', 'job_2'], { selector: 'worker.host == "n2"' });
     expect(ids(pass([request('worker_1'), request('worker_2')]))).toEqual([[], ['job_1', 'job_2']]);
   });
 
-  test('a job that holds a device which is reported no more takes none of those that are', () => {
+  it('takes no devices away for a job that holds one that is no longer reported', () => {
     fleet.put(aWorker({ devices: [aDevice({ id: 'GPU-1' }), aDevice({ id: 'GPU-2' })] }));
     const requirements = someRequirements({ gpu: aGpu({ count: 2 }) });
     ledger.add(anEntry({ requirements, deviceIds: ['GPU-8', 'GPU-9'] }));
@@ -189,7 +189,7 @@ describe('a pass of the matcher', () => {
     expect(ids(pass([request('worker_1', { freeDeviceIds: ['GPU-1', 'GPU-2'] })]))).toEqual([['job_2']]);
   });
 
-  test('a class that asks for a rack gets all that a host of it has room for, whoever else has as much left', () => {
+  it('grants a class that requires a rack all that a host of it has free, whatever equal hosts have', () => {
     fleet.setQueues([aQueue({ revision: 2, limits: { gpuSharing: true } })]);
     const host = (id: string, rack: string): void =>
       void fleet.put(
@@ -208,7 +208,7 @@ describe('a pass of the matcher', () => {
     expect(ids(pass(all))).toEqual([['job_2', 'job_3', 'job_4', 'job_5'], [], []]);
   });
 
-  test("drops a job that is in somebody's hands, and books nothing for it", () => {
+  it('drops a job that another worker holds, and books nothing for it', () => {
     fleet.put(aWorker({}));
     ledger.add(anEntry({ jobId: 'job_1', workerId: 'worker_9', fence: 16 }));
     ready(['job_1', 'job_2']);
@@ -216,7 +216,7 @@ describe('a pass of the matcher', () => {
     expect(ledger.get('job_1')?.workerId).toBe('worker_9');
   });
 
-  test('a job that needs GPUs goes only where enough are free, and takes them', () => {
+  it('grants GPUs only where enough are free, and books them', () => {
     const devices = [
       aDevice({ id: 'GPU-1' }),
       aDevice({ id: 'GPU-2' }),
@@ -232,7 +232,7 @@ describe('a pass of the matcher', () => {
     expect(ids(pass(asked))).toEqual([[], []]);
   });
 
-  test('for any fleet and any jobs: no job twice, nobody over what he has, nothing that does not fit, nothing left that would', () => {
+  it('grants no job twice, exceeds no limit and leaves no job that would fit, for any fleet and any jobs', () => {
     const worker = fc.record({
       cores: fc.integer({ min: 1, max: 8 }),
       memory: fc.integer({ min: 1, max: 8 }),
@@ -303,7 +303,7 @@ describe('a pass of the matcher', () => {
             if (borrow !== undefined)
               expect(ledger.shareUse(path).cores).toBeLessThanOrEqual(nominal + borrow);
           });
-          // The pass left nothing behind that it could have given: a second one gives nothing.
+          // The pass was complete: a second one grants nothing.
           expect(pass(all).picks.flat()).toEqual([]);
         },
       ),
@@ -311,7 +311,7 @@ describe('a pass of the matcher', () => {
     );
   });
 
-  test('its cost grows with classes and kinds of hosts, not with jobs, nor with hosts: 20,000 workers, each with a disk and a label of its own, 1,000 classes', () => {
+  it('costs time by classes and kinds of hosts, not by jobs or hosts: 20,000 workers, each with its own disk and label, 1,000 classes', () => {
     for (let c = 0; c < 1000; c += 1) {
       ready(
         Array.from({ length: 20 }, (_, j) => `job_${c}_${j}`),
@@ -341,7 +341,7 @@ describe('a pass of the matcher', () => {
     pass(all);
     const warmMs = cpuMs() - warm;
     expect(first.picks.flat()).toHaveLength(20_000);
-    // Generous against the goals (2.5 s cold, 250 ms warm): the processor is shared, its caches too.
+    // Generous compared to the goals (2.5 s cold, 250 ms warm): the processor and its caches are shared.
     expect(coldMs).toBeLessThan(10_000);
     expect(warmMs).toBeLessThan(2500);
   });

@@ -1,7 +1,8 @@
 /**
- * One pass of the matcher: which ready jobs go to which candidates. Pure except for the windows and the ledger that it is given, which
- * it changes as it decides; it reads no clock. Shares are served by their order, inside a share priority goes before age across all classes,
- * and a class that does not fit a worker is set aside for it, whatever number of jobs it has.
+ * One pass of the matcher: assigns ready jobs to candidates. Pure, except that it updates the given windows
+ * and ledger as it decides; it reads no clock. Shares are served in their order; inside a share, priority
+ * comes before age across all classes, and a class that does not fit a worker is skipped for it, whatever its
+ * number of jobs.
  */
 import { requestedGpus, gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
 import { PlacementRound } from './placement-round.js';
@@ -28,43 +29,46 @@ import {
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 
-/** A worker with a pending acquire, and the most that it may get in this pass. */
+/** A worker with a pending acquire, and the maximum number of jobs for it in this pass. */
 export interface CandidateRequest {
   readonly worker: FleetWorker;
   readonly request: AcquireRequest;
   readonly limit: number;
-  /** Of them, jobs without GPUs: they are spread over all candidates; left out: the same limit. */
+  /** Maximum number of jobs without GPUs, which are spread over all candidates; by default the same limit. */
   readonly cpuOnlyLimit?: number;
 }
 
-/** A job chosen for a worker; it has left its window and stands in the ledger, unwritten. */
+/** A job chosen for a worker; it has left its window and is booked in the ledger, but not written yet. */
 export interface PendingGrant {
   readonly entry: LedgerEntry;
   readonly cls: RequirementClass;
 }
 
-/** What a pass decided. */
+/** Result of a pass. */
 export interface PassResult {
-  /** Choices of each request, in the order of the requests. */
+  /** Picks for each request, in the order of the requests. */
   readonly picks: readonly (readonly PendingGrant[])[];
-  /** Jobs whose owners are over their limit; they have left their windows. */
+  /** Jobs of owners over their limit; they have left their windows. */
   readonly throttled: readonly { readonly jobId: string; readonly share: string; readonly owner: string }[];
-  /** Whether jobs without GPUs were deferred for recently idle hosts without GPUs. */
+  /** True if jobs without GPUs were deferred for recently idle hosts without GPUs. */
   readonly hasDeferred: boolean;
 }
 
-/** What a pass works on. */
+/** Input of a pass, updated by it. */
 export interface MatcherState {
   readonly fleet: Fleet;
   readonly windows: ReadyWindows;
   readonly ledger: Ledger;
-  /** What capacities are priced by; left out: nothing is priced. */
+  /** Demand by which capacities are priced; without it there are no prices. */
   readonly demand?: GpuDemand;
-  /** A class that is ready for matching, or undefined while it is not loaded. */
+  /** Returns a class, or undefined if it is not loaded. */
   classOf(classId: string): RequirementClass | undefined;
 }
 
-/** A window in a heap, with the head it was put in by: heads only move backwards during a pass, so a stale one is put in again. */
+/**
+ * A window in a heap, with its head when it was added: heads only move backwards during a pass, so a stale
+ * entry is added again.
+ */
 interface Queued {
   readonly window: ReadyWindow;
   readonly cls: RequirementClass;
@@ -77,7 +81,7 @@ interface ShareView {
   readonly heap: Heap<Queued>;
 }
 
-/** Decides a pass. `sinceMs` is the time, which the entries of the ledger are dated with. */
+/** Runs a pass. `sinceMs` is the time recorded in new ledger entries. */
 export function matchPass(
   state: MatcherState,
   requests: readonly CandidateRequest[],
@@ -96,12 +100,14 @@ class Pass {
   readonly #round: PlacementRound;
   readonly #picks: PendingGrant[][];
   readonly #throttled: { jobId: string; share: string; owner: string }[] = [];
-  /** Made when a job without GPUs first finds no better placement than a host with GPUs. */
+  /** Created when the best placement of a job without GPUs is first a host with GPUs. */
   #reserved: ReservedForCpuHosts | undefined;
-  /** Jobs of a class and experiment that may still go to hosts with GPUs. */
+  /** Number of jobs of a class and experiment that may still go to hosts with GPUs. */
   readonly #surplus = new Map<RequirementClass, Map<string, number>>();
   #hasDeferred = false;
-  /** Shares that may have something still, and how they stood when they were put in: usage only grows during a pass. */
+  /**
+   * Shares that may still get jobs, with their standing when they were added: usage only grows during a pass.
+   */
   readonly #shares = new Heap<{ readonly share: ShareView; readonly at: ShareStanding }>((a, b) =>
     compareStandings(a.at, b.at),
   );
@@ -122,7 +128,7 @@ class Pass {
     return { picks: this.#picks, throttled: this.#throttled, hasDeferred: this.#hasDeferred };
   }
 
-  /** The shares with ready jobs. @returns the classes of those */
+  /** Collects the shares with ready jobs. @returns their classes */
   #collect(): ReadonlySet<RequirementClass> {
     const classes = new Set<RequirementClass>();
     for (const [path, windows] of this.#state.windows.byShare()) {
@@ -147,7 +153,7 @@ class Pass {
     return this.#state.demand?.classes().map(({ cls }) => cls) ?? [];
   }
 
-  /** @param least the demand below which a worker does not matter in this pass */
+  /** @param least the demand below which a worker is ignored in this pass */
   #admit(least: MinimumDemand): void {
     const { ledger } = this.#state;
     this.#requests.forEach((asked, index) => {
@@ -190,7 +196,7 @@ class Pass {
     return this.#shares.pop()?.share;
   }
 
-  /** Places the first job of the share that fits on a candidate. @returns false when the share has none */
+  /** Places the first job of the share that fits a candidate. @returns false if the share has none */
   #takeFrom(share: ShareView): boolean {
     for (;;) {
       const queued = share.heap.pop();
@@ -202,14 +208,15 @@ class Pass {
         continue;
       }
       const { cls } = queued;
-      // What does not fit now does not fit later in this pass: capacity and quota only shrink.
+      // A class that does not fit now does not fit later in this pass: capacity and quota only shrink.
       if (this.#round.isExhausted(cls, share.experiment) || !this.#mayTake(share.path, cls)) continue;
       const placement = this.#find(cls, share);
       if (!placement) continue;
       queued.window.shift();
       const next = queued.window.head;
       if (next) share.heap.push({ ...queued, head: next });
-      // It is granted already: it was ready by an old event only. When it comes back, its event puts it in again.
+      // The job is already granted and seemed ready by an old event. If it becomes ready again, a new event
+      // adds it.
       if (this.#state.ledger.get(job.id)) continue;
       if (this.#isOwnerOver(share.path, job, cls)) {
         this.#throttled.push({ jobId: job.id, share: share.path, owner: job.owner });
@@ -220,14 +227,14 @@ class Pass {
     }
   }
 
-  /** The best placement for a job of the class of which the share may have the GPUs. */
+  /** Returns the best placement for a job of the class within the GPU limit of the share. */
   #find(cls: RequirementClass, { path, experiment }: ShareView): Placement | undefined {
     const { gpu } = cls.requirements;
     const find = (one: RequirementClass): Placement | undefined =>
       this.#round.find(one, experiment, () => this.#isSurplus(cls, experiment));
     const placement = find(cls);
     if (!placement || !gpu || this.#mayTakeGpus(path, chargeOf(gpu, placement))) return placement;
-    // What is optional is left out; others wait until the share has less.
+    // Optional GPUs are left out; other jobs wait until the share uses less.
     return gpu.optional ? find(withoutGpus(cls)) : undefined;
   }
 
@@ -236,7 +243,10 @@ class Pass {
     return mayTakeGpus(fleet.share(path), ledger.shareUse(path), fleet.totals, gpus);
   }
 
-  /** Whether a job without GPUs does not fit on the recently idle hosts, because they are reserved for jobs before it. */
+  /**
+   * Returns true if a job without GPUs does not fit on recently idle hosts, because they are reserved for
+   * jobs before it.
+   */
   #isSurplus(cls: RequirementClass, experiment: string): boolean {
     let ofClass = this.#surplus.get(cls);
     if (!ofClass) this.#surplus.set(cls, (ofClass = new Map()));
@@ -260,7 +270,7 @@ class Pass {
     return new ReservedForCpuHosts(world, (id) => asking.has(id), this.#round.deferred());
   }
 
-  /** Jobs of the class that are ready; more than are known where a window has more behind it. */
+  /** Number of ready jobs of the class; more than the known ones if a window has more behind it. */
   #readyOf({ id }: RequirementClass, experiment: string): number {
     let ready = 0;
     for (const [path, windows] of this.#state.windows.byShare()) {
@@ -312,7 +322,7 @@ class Pass {
     this.#picks[index]?.push({ entry, cls });
   }
 
-  /** A device that a job has is withheld from the other workers of the host. */
+  /** Withholds the devices of a job from the other workers of the host. */
   #withhold(
     { workerId, deviceIds, requirements: { gpu } }: LedgerEntry,
     { candidate, positions }: Placement,
@@ -322,13 +332,13 @@ class Pass {
     for (const id of gpu ? fleet.sharedDevices.of(workerId) : []) {
       const neighbour = fleet.worker(id);
       const gpus = new Set(gpu?.exclusive ? positions.map((position) => shape.gpus[position]) : []);
-      const beside = ids.filter((_id, position) => gpus.has(shape.gpus[position]));
-      if (neighbour && gpu) this.#round.withhold(neighbour, [...deviceIds, ...beside], gpu);
+      const others = ids.filter((_id, position) => gpus.has(shape.gpus[position]));
+      if (neighbour && gpu) this.#round.withhold(neighbour, [...deviceIds, ...others], gpu);
     }
   }
 }
 
-/** What the devices of a placement are charged as. */
+/** Charge for the devices of a placement, in whole GPUs. */
 function chargeOf(gpu: StoredGpuRequirement | undefined, { candidate, positions }: Placement): number {
   const { facts } = candidate.worker.devices.shape;
   return gpusOf(
@@ -339,7 +349,7 @@ function chargeOf(gpu: StoredGpuRequirement | undefined, { candidate, positions 
 
 const cpuOnlyClasses = new WeakMap<RequirementClass, RequirementClass>();
 
-/** The class of jobs that do without the GPUs that they may have. */
+/** The class without its optional GPUs. */
 function withoutGpus(cls: RequirementClass): RequirementClass {
   let plain = cpuOnlyClasses.get(cls);
   if (!plain) {

@@ -1,4 +1,7 @@
-/** What a job of a class costs in each bucket of a placement round: first by its devices, then by what it takes from other classes. */
+/**
+ * Costs of a job of a class in each bucket of a placement round: first by its devices, then by the capacity
+ * it takes from other classes.
+ */
 import { deviceChoices } from '../../gpus/capacity/device-choice.js';
 import { type DeviceFit, rankTogether } from '../../gpus/verdict/device-fit.js';
 import { withoutDevices } from '../../gpus/capacity/device-capacity.js';
@@ -14,16 +17,19 @@ import type { Shape } from '../cache/fleet.types.js';
 export interface ScoredBucket {
   readonly group: CandidateGroup;
   readonly bucket: Bucket;
-  /** Positions of the devices in the bucket's capacity; left out: they are chosen for the candidate that gets the job. */
+  /**
+   * Positions of the devices in the bucket's capacity; if left out, they are chosen for the selected
+   * candidate.
+   */
   readonly positions?: readonly number[];
   readonly cost: number;
 }
 
-/** Of costs: the larger ones come before the smaller ones in the order of costs. */
+/** Weights of the cost terms: tier dominates rank, rank dominates price. */
 export const tierWeight = 1e13;
 export const rankWeight = 1e9;
 
-/** See the head of this file. */
+/** Computes the costs of buckets. */
 export class PlacementCosts {
   readonly #prices: PlacementPrices;
 
@@ -31,7 +37,7 @@ export class PlacementCosts {
     this.#prices = prices;
   }
 
-  /** What the bucket costs a job of the class, or undefined where it does not fit. */
+  /** Cost of a job of the class in the bucket, or undefined if it does not fit. */
   judge(
     cls: RequirementClass,
     {
@@ -46,7 +52,7 @@ export class PlacementCosts {
     const best = gpu && fit && this.#best(cls, gpu, fit, group, bucket);
     if (best) return best;
     if (gpu !== undefined && !gpu.optional) return undefined;
-    // Without devices: on hosts that have none first, and else where the fewest are free.
+    // A job without GPUs prefers hosts without devices, then those with the fewest free devices.
     const tier = (gpu === undefined ? 0 : 1) + (group.shape.hasDevices ? 1 : 0);
     const cost = group.shape.hasDevices
       ? (this.#prices.price({ shape: group.shape, bucket }, () => remainingCapacity(bucket.capacity, cls)) ??
@@ -80,14 +86,14 @@ export class PlacementCosts {
         rank * rankWeight +
         (this.#prices.price({ shape: group.shape, bucket }, after) ?? left * 1e4 + simpleCost(bucket));
       if (!best || cost < best.cost) best = { group, bucket, positions, cost };
-      // Without prices the first is the best.
+      // Without prices the first choice is the best.
       if (!this.#prices.areKnown) break;
     }
     return best;
   }
 }
 
-/** The least that any bucket of the group costs a job of the class. */
+/** Minimum cost of a job of the class in any bucket of the group. */
 export function leastCost(
   { requirements: { gpu } }: RequirementClass,
   shape: Shape,

@@ -1,4 +1,4 @@
-/** What a placement costs, by the prices of the moment, within a bounded amount of work. */
+/** Prices of placements in one pass, computed with a bounded amount of work. */
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
 import { capacityKey, simpleCost } from './capacity-rules.js';
 import type { FreeCapacity, Bucket } from './placement.types.js';
@@ -6,47 +6,49 @@ import { type GpuDemand, type HostKind, Prices } from '../cache/gpu-demand.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { Shape } from '../cache/fleet.types.js';
 
-/** What capacities are priced by. */
+/** Basis of prices. */
 export interface Pricing {
   readonly demand: GpuDemand;
   /** The kinds of hosts of the whole fleet. */
   readonly hosts: () => readonly HostKind[];
 }
 
-/** A bucket with the shape of those in it. */
+/** A bucket with the shape of its candidates. */
 export interface ShapedBucket {
   readonly shape: Shape;
   readonly bucket: Bucket;
 }
 
-/** Numbers that prices may cost in one pass; later placements use the simple order. */
+/** Maximum work for prices in one pass; later placements use the simple order. */
 const maxPriced = 1_500_000;
-/** With more different capacities prices would take longer than the pass. */
+/** Maximum number of distinct capacities: for more, prices would take longer than the pass. */
 const maxPricedBuckets = 4096;
 const priceScale = 1e8;
-/** Of equal prices the one with the least free capacity wins, so that whole hosts stay whole. */
+/** For equal prices, the smallest free capacity wins, so that whole hosts stay whole. */
 const tieWeight = 1e-3;
 /** Work for slots, relative to the work for a price. */
 const slotsWork = 4;
 
-/** See the head of this file. What was decided by prices stays when they end; what comes then goes by the simple order. */
+/**
+ * Prices of one pass. When the budget is used up, earlier decisions stay and later ones use the simple order.
+ */
 export class PlacementPrices {
   readonly #pricing: Pricing | undefined;
   readonly #slots = new Map<Bucket, Uint16Array>();
   #prices: Prices | undefined;
   #work = 0;
 
-  /** @param pricing left out: nothing is priced */
+  /** @param pricing without it there are no prices */
   constructor(pricing?: Pricing) {
     this.#pricing = pricing;
   }
 
-  /** Whether there are prices at this moment. */
+  /** True if prices are available at this moment. */
   get areKnown(): boolean {
     return this.#prices !== undefined;
   }
 
-  /** Makes prices from the capacity of all buckets with devices, where there is a choice among them. */
+  /** Computes prices from the capacity of all buckets with devices, if there is a choice among them. */
   begin(buckets: readonly ShapedBucket[]): void {
     const { demand, hosts } = this.#pricing ?? {};
     if (!demand || !hosts || demand.classes().length === 0) return;
@@ -59,14 +61,14 @@ export class PlacementPrices {
     }
   }
 
-  /** Notes that a bucket was looked at. */
+  /** Counts a visit of a bucket. */
   noteLook(): void {
     this.#work += 1;
   }
 
   /**
-   * What is lost if a candidate of the bucket goes on with less capacity, or undefined where nothing is priced.
-   * @param after the capacity that is left; computed only if it is needed
+   * Loss if the capacity of a candidate of the bucket shrinks, or undefined without prices.
+   * @param after the remaining capacity; computed only if needed
    */
   price(at: ShapedBucket, after: () => FreeCapacity): number | undefined {
     const prices = this.#prices;

@@ -1,7 +1,8 @@
 /**
- * The candidates of a pass, in buckets of equal free capacity, and the best placement for a job of a class. With prices, a class looks at
- * each bucket once and keeps the ones that fit by their cost. Without prices, or where they would take too long, buckets are visited in one
- * order that is the same for all classes: the least free capacity first, so that whole hosts stay whole.
+ * The candidates of a pass, in buckets of equal free capacity, and the best placement for a job of a class.
+ * With prices, a class visits each bucket once and keeps the ones that fit, by cost. Without prices, or if
+ * they would take too long, buckets are visited in the same order for all classes: the smallest free capacity
+ * first, so that whole hosts stay whole.
  */
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
@@ -29,15 +30,15 @@ interface GroupedCandidate {
   readonly group: CandidateGroup;
 }
 
-/** The groups that a class may use, how far it has searched them, and what it found. */
+/** The groups that a class may use, the progress of its search, and the results. */
 interface ClassSearch {
   readonly cls: RequirementClass;
   readonly groups: {
     readonly group: CandidateGroup;
     readonly fit: DeviceFit | undefined;
-    /** The least that a bucket of the group costs. */
+    /** Minimum cost of a bucket of the group. */
     readonly least: number;
-    /** The same, by the capacity that is left. */
+    /** Minimum cost by the remaining capacity. */
     now: number;
     at: number;
   }[];
@@ -50,7 +51,7 @@ interface ScoredPlacement {
   readonly cost: number;
 }
 
-/** See the head of this file. */
+/** Finds and books placements among the candidates of one pass. */
 export class PlacementRound {
   readonly #groups: CandidateGroup[] = [];
   readonly #groupsByShape = new Map<Shape, Map<string, CandidateGroup>>();
@@ -61,16 +62,19 @@ export class PlacementRound {
   readonly #prices: PlacementPrices;
   readonly #costs: PlacementCosts;
   #openCandidates = 0;
-  /** Whether a class with a per-host selector was placed in this round. */
+  /** True if a class with a per-host selector was placed in this round. */
   #hasPerHostSelectors = false;
 
-  /** @param pricing left out: nothing is priced */
+  /** @param pricing without it there are no prices */
   constructor(pricing?: Pricing) {
     this.#prices = new PlacementPrices(pricing);
     this.#costs = new PlacementCosts(this.#prices);
   }
 
-  /** Adds a candidate; of two requests of one worker the later one holds. @param queueLeft jobs that its queue may still run */
+  /**
+   * Adds a candidate; the later of two requests of one worker replaces the earlier. @param queueLeft jobs
+   * that its queue may still run
+   */
   admit(candidate: Candidate, queueLeft: number): void {
     const { shape } = candidate.worker;
     const { experiments } = candidate.request;
@@ -92,7 +96,7 @@ export class PlacementRound {
     this.#put(group, candidate);
   }
 
-  /** All candidates are in: makes prices where there is a choice. */
+  /** Called when all candidates are added: computes prices if there is a choice. */
   ready(): void {
     if (this.#openCandidates < 2) return;
     const withDevices = this.#groups.filter(({ shape }) => shape.hasDevices);
@@ -103,19 +107,21 @@ export class PlacementRound {
     );
   }
 
-  /** Whether any candidate may still get a job. */
+  /** True if any candidate may still get a job. */
   get isOpen(): boolean {
     return this.#openCandidates > 0;
   }
 
-  /** Whether the class fits no candidate any more in this pass. */
+  /** Returns true if the class fits no candidate any more in this pass. */
   isExhausted(cls: RequirementClass, experiment: string): boolean {
     return this.#exhausted.get(cls)?.has(experiment) ?? false;
   }
 
   /**
-   * The best placement for a job of the class, or undefined if it fits no candidate; then the class is exhausted.
-   * @param mayHaveGpus whether a job without GPUs may go to a host with GPUs, asked when that is the best that there is
+   * Returns the best placement for a job of the class, or undefined if it fits no candidate; then the class
+   * is exhausted.
+   * @param mayHaveGpus returns true if a job without GPUs may go to a host with GPUs; called if that is the
+   *   best placement
    */
   find(
     cls: RequirementClass,
@@ -124,10 +130,10 @@ export class PlacementRound {
   ): Placement | undefined {
     const search = this.#searchFor(cls, experiment);
     const { gpu } = cls.requirements;
-    // A share may go into what is left of a device, and there are many such: they are always compared one by one.
+    // Shares fit into many different partly used devices, so those are always compared one by one.
     const isCompared = this.#prices.areKnown || gpu?.share !== undefined;
     const placement = isCompared ? this.#findByCost(search) : this.#findInOrder(search);
-    // Hosts without GPUs come first: where the best has some, there is no other.
+    // Hosts without GPUs come first: if the best host has some, no other fits.
     const isOnGpuHost = gpu === undefined && placement?.candidate.worker.shape.hasDevices === true;
     if (placement && (!isOnGpuHost || mayHaveGpus())) return placement;
     const exhausted = this.#exhausted.get(cls);
@@ -136,7 +142,10 @@ export class PlacementRound {
     return undefined;
   }
 
-  /** Hosts without GPUs that have had their part of the CPU-only jobs of this round, and may get more in the next. */
+  /**
+   * Hosts without GPUs that have had their part of the CPU-only jobs of this round, and may get more in the
+   * next.
+   */
   deferred(): readonly Candidate[] {
     const found: Candidate[] = [];
     for (const {
@@ -148,11 +157,11 @@ export class PlacementRound {
     return found;
   }
 
-  /** Takes the capacity of a job. */
+  /** Books the capacity of a job. */
   take({ candidate, positions }: Placement, cls: RequirementClass): void {
     const { gpu } = cls.requirements;
     const group = this.#grouped.get(candidate.worker)?.group;
-    if (!group) throw new Error(`worker ${candidate.worker.facts.id} does not ask`);
+    if (!group) throw new Error(`worker ${candidate.worker.facts.id} is no candidate`);
     this.#leave(group, candidate);
     const capacity = remainingCapacity(candidate.capacity, cls);
     candidate.capacity =
@@ -162,13 +171,13 @@ export class PlacementRound {
     candidate.left -= 1;
     if (gpu === undefined) candidate.leftCpuOnly -= 1;
     group.queue.left -= 1;
-    // Prices stay those of the beginning of the pass, so that what is looked at early and late can be compared.
+    // Prices stay as they were at the beginning of the pass, so that early and late costs are comparable.
     const isOpen = candidate.left > 0 && capacity.cores > 0 && capacity.memoryMiB > 0;
     if (isOpen) this.#put(group, candidate);
     if (!isOpen) this.#openCandidates -= 1;
   }
 
-  /** Another worker of its host has given these devices to a job. */
+  /** Withholds devices that another worker of the host has granted. */
   withhold(worker: FleetWorker, deviceIds: readonly string[], gpu: StoredGpuRequirement): void {
     const grouped = this.#grouped.get(worker);
     const same = worker.devices.ids.flatMap((id, position) => (deviceIds.includes(id) ? [position] : []));
@@ -197,7 +206,7 @@ export class PlacementRound {
       if (sameHash) sameHash.push(bucket);
       else group.buckets.set(capacityHash(capacity), [bucket]);
     }
-    // A bucket in which a class found no candidate with the time, or that its selector accepts, may have one now.
+    // A bucket without a suitable candidate (by time or selector) may have one now.
     const mayBeAnother = bucket.hasDeadlines || candidate.seconds !== Infinity || this.#hasPerHostSelectors;
     if (bucket.candidates.length === 0 || mayBeAnother) group.log.push(bucket);
     if (candidate.seconds !== Infinity) bucket.hasDeadlines = true;
@@ -205,7 +214,7 @@ export class PlacementRound {
     bucket.candidates.push(candidate);
   }
 
-  /** @returns whether it was there */
+  /** @returns true if it was there */
   #leave(group: CandidateGroup, candidate: Candidate): boolean {
     const bucket = bucketOf(group, candidate);
     const at = bucket?.candidates.lastIndexOf(candidate) ?? -1;
@@ -227,7 +236,7 @@ export class PlacementRound {
         const admits = shape.queue.experiments;
         const isAdmitted = admits.length === 0 || admits.includes(experiment);
         if (!isAdmitted || experiments?.includes(experiment) === false) return [];
-        // Capacity only shrinks in a pass: a group without capacity now is not looked at again.
+        // Capacity only shrinks in a pass: a group without capacity now is not checked again.
         if (!group.order.mayHold(cls) || !shape.mayFit(cls)) return [];
         const fit = shape.deviceFit(cls);
         const least = leastCost(cls, shape, fit);
@@ -240,13 +249,16 @@ export class PlacementRound {
     return search;
   }
 
-  /** The first in the order of all groups; of groups, and of hosts with several kinds of devices, the one that serves best. */
+  /**
+   * Returns the first placement in the order of all groups; the best one for groups and hosts with several
+   * kinds of devices.
+   */
   #findInOrder({ cls, groups }: ClassSearch): Placement | undefined {
     let best: ScoredPlacement | undefined = undefined as ScoredPlacement | undefined;
     const { gpu } = cls.requirements;
     for (const entry of groups) {
       const { group, fit, least } = entry;
-      // Groups come by the least that they cost.
+      // Groups are sorted by their minimum cost.
       if (best && least >= best.cost) break;
       if (group.queue.left <= 0 || (best && entry.now >= best.cost)) continue;
       let cheapest = Infinity;
@@ -257,7 +269,7 @@ export class PlacementRound {
         const placement =
           found.cost < (best?.cost ?? Infinity) ? this.#placementIn(found, cls, fit) : undefined;
         if (placement) best = { placement, cost: found.cost };
-        // Those that come later have more free, and no better devices.
+        // Later ones have more free capacity, and no better devices.
         return (
           found.cost < entry.now + rankWeight &&
           (placement !== undefined || found.cost >= (best?.cost ?? Infinity))
@@ -265,7 +277,7 @@ export class PlacementRound {
       };
       group.order.first(cls, gpu && fit ? gpu.count : 0, visit);
       if (gpu?.optional && fit && (best?.cost ?? Infinity) >= tierWeight) group.order.first(cls, 0, visit);
-      // Capacity only shrinks in a pass: what is gone now does not come again.
+      // Capacity only shrinks in a pass: a placement that is gone does not come back.
       if (cheapest < Infinity)
         entry.now = Math.max(entry.now, Math.floor(cheapest / rankWeight) * rankWeight);
     }
@@ -292,7 +304,7 @@ export class PlacementRound {
     return undefined;
   }
 
-  /** A candidate of the bucket that can take the job, with devices like the ones that were found. */
+  /** Returns a candidate of the bucket that can take the job, with devices equivalent to those found. */
   #placementIn(
     { group, bucket, positions }: ScoredBucket,
     cls: RequirementClass,

@@ -1,5 +1,5 @@
-/** Passes over small random worlds, against the rules of placing written out once more. */
-import { expect, test } from '@jest/globals';
+/** Passes over small random worlds, checked by an independent implementation of the placement rules. */
+import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { aReadyJob, aShare } from '../../../test/support/scheduler.fixture.js';
@@ -32,7 +32,7 @@ const anyStep = fc.record({
 });
 type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
 
-/** A world, and what happens in it. */
+/** A world with its history. */
 class World {
   readonly #workers: readonly WorkerFacts[];
   readonly #kinds: readonly StoredRequirements[];
@@ -68,7 +68,7 @@ class World {
     for (const worker of workers) this.#fleet.put(worker);
   }
 
-  /** Jobs end and come, and those who ask are served. @returns what was done against the rules */
+  /** Ends and adds jobs, and runs a pass for the requests. @returns violations of the rules */
   step({ jobs, ends, questions }: Step): readonly string[] {
     for (const at of ends) {
       const ended = [...this.#ledger.entries()][at];
@@ -79,7 +79,7 @@ class World {
     const before = new Set([...this.#ledger.entries()].map(({ jobId }) => jobId));
     const requests = asked.flatMap(({ worker, request, isAgain }) => {
       const known = this.#fleet.worker(worker.id);
-      // An earlier question of the same worker that nobody has answered: what it says does not hold any more.
+      // An earlier pending request of the same worker, which the later one replaces.
       const earlier = { ...request, count: 100, freeDeviceIds: worker.devices.map(({ id }) => id) };
       const all = isAgain ? [earlier, request] : [request];
       return known ? all.map((one) => ({ worker: known, request: one, limit: one.count })) : [];
@@ -134,7 +134,7 @@ class World {
     });
   }
 
-  /** Jobs that were left although somebody who asked has room. */
+  /** Jobs that were left although a candidate had free capacity. */
   #leftFaults(oracle: Oracle, asked: readonly Asked[]): readonly string[] {
     const found: string[] = [];
     for (const window of this.#windows.all()) {
@@ -154,13 +154,13 @@ class World {
     return found;
   }
 
-  /** GPUs that a share may have beside what it has. */
+  /** GPUs that a share may still use. */
   #gpusLeft(path: string): number {
     const has = [...this.#ledger.entries()].filter(({ share }) => share === path);
     return (this.#limits[path] ?? Infinity) + 1e-6 - has.reduce((sum, { gpus = 0 }) => sum + gpus, 0);
   }
 
-  /** Whether the share may have any of the devices that there are; it waits where it may not have the best. */
+  /** Returns true if the share may use any of the suitable devices; it waits if it may not use the best. */
   #isAffordable(oracle: Oracle, { worker, request }: Asked, cls: RequirementClass, path: string): boolean {
     const { gpu } = cls.requirements;
     if (gpu === undefined || gpu.optional) return true;
@@ -169,13 +169,13 @@ class World {
     return sets.every((set) => oracle.chargeOf(worker, set, gpu) <= left);
   }
 
-  /** What the class asks of the host itself. */
+  /** Checks the requirements that concern the host. */
   #meets({ worker }: Asked, { selector }: RequirementClass): boolean {
     const known = this.#fleet.worker(worker.id);
     return known !== undefined && selector?.accepts(known.profile.view()) !== false;
   }
 
-  /** Places that are still free and would have been better: they were free when the job got its own. */
+  /** Better placements that are still free, and so were free when the job got its own. */
   #betterPlacements(
     oracle: Oracle,
     asked: readonly Asked[],
@@ -228,7 +228,7 @@ class World {
 
 const runs = 250;
 
-test('over any history of any world: what is given is right, best and once, and nothing that could be given is left', () => {
+it('grants correct, best and unique placements, and leaves none that is possible, over any history of any world', () => {
   let [given, left] = [0, 0];
   fc.assert(
     fc.property(

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import {
@@ -73,7 +73,7 @@ function ready(
   return cls;
 }
 
-/** All workers ask. @returns the jobs that each got, with their devices */
+/** Runs a pass with all workers. @returns the jobs of each, with their devices */
 function pass(
   limit = 1000,
   workers = [...fleet.workers()],
@@ -103,7 +103,10 @@ function pass(
 
 const oneGpu = { cores: 2, memoryMiB: 1024, gpu: aGpu() };
 
-/** Every device is given for at most what it is, each job has what it asked for, on devices that its worker has. */
+/**
+ * Checks that no device is booked beyond its capacity, and that each job has what it requires, on devices of
+ * its worker.
+ */
 function checkBookings(): void {
   const used = new Map<string, number>();
   for (const { workerId, classId, deviceIds, jobId } of ledger.entries()) {
@@ -118,8 +121,8 @@ function checkBookings(): void {
   }
 }
 
-describe('where jobs go', () => {
-  test('those without GPUs keep off GPU hosts while others are free, and go there when none is', () => {
+describe('placement', () => {
+  it('keeps jobs without GPUs off GPU hosts while others are free, and uses GPU hosts when none is', () => {
     host('gpu', [{}, {}]);
     fleet.put(aWorker({ id: 'cpu', host: 'cpu', name: 'cpu', hardware: { cores: 4 } }));
     ready(6, { cores: 1 });
@@ -128,7 +131,7 @@ describe('where jobs go', () => {
     expect(got['gpu']).toHaveLength(2);
   });
 
-  test('those with GPUs fill hosts that are in use, so that whole hosts stay whole', () => {
+  it('fills hosts that are in use with GPU jobs, so that whole hosts stay whole', () => {
     for (const id of ['a', 'b', 'c']) host(id, [{}, {}, {}, {}]);
     ready(1, oneGpu);
     const [first] = Object.keys(pass());
@@ -138,7 +141,7 @@ describe('where jobs go', () => {
     expect(Object.keys(pass())).toHaveLength(2);
   });
 
-  test('to the host whose devices are the smallest that are enough', () => {
+  it('chooses the host with the smallest devices that are sufficient', () => {
     host('large', [{ model: 'NVIDIA A100-SXM4-80GB', memoryMiB: 81_251 }]);
     host('small', [{ model: 'NVIDIA A30', memoryMiB: 24_258 }]);
     host('middle', [{}]);
@@ -148,7 +151,7 @@ describe('where jobs go', () => {
     expect(Object.keys(pass(1))).toEqual(['small']);
   });
 
-  test('n devices come from one host', () => {
+  it('takes several devices from one host', () => {
     host('a', [{}, {}]);
     host('b', [{}, {}, {}]);
     ready(1, { ...oneGpu, gpu: aGpu({ count: 3 }) });
@@ -157,7 +160,7 @@ describe('where jobs go', () => {
     expect(pass()).toEqual({});
   });
 
-  test('optional GPUs are given where they are, and the job runs without them where they are not', () => {
+  it('grants optional GPUs where there are some, and runs the job without them elsewhere', () => {
     host('gpu', [{}]);
     fleet.put(aWorker({ id: 'cpu', host: 'cpu', name: 'cpu' }));
     ready(2, { cores: 2, gpu: aGpu({ optional: true }) });
@@ -166,7 +169,7 @@ describe('where jobs go', () => {
     expect(got['cpu']).toEqual([[]]);
   });
 
-  test('an optional GPU is given while any is free, whichever host is filled first', () => {
+  it('grants an optional GPU while any is free, whichever host is filled first', () => {
     for (const id of ['a', 'b']) host(id, [{}]);
     ready(3, { cores: 2, gpu: aGpu({ optional: true }) });
     expect(
@@ -177,7 +180,7 @@ describe('where jobs go', () => {
     ).toEqual([0, 1, 1]);
   });
 
-  test('of hosts alike the one whose smaller device is free comes first, though another has less free', () => {
+  it('prefers, of equivalent hosts, the one with the smaller free device, although another has less free', () => {
     const t4 = { model: 'Tesla T4', memoryMiB: 15_360 };
     for (const id of ['a', 'b']) host(id, [t4, {}]);
     ready(1, { ...oneGpu, gpu: aGpu({ models: ['T4'] }) });
@@ -186,7 +189,7 @@ describe('where jobs go', () => {
     expect(Object.values(pass()).flat()).toEqual([[`${filled === 'a' ? 'b' : 'a'}-0`]]);
   });
 
-  test('several come of one model where they can be had, on whichever host, and mixed where they cannot', () => {
+  it('prefers several devices of one model, on whichever host, and mixes models only where it must', () => {
     const t4 = { model: 'Tesla T4', memoryMiB: 15_360 };
     host('mixed', [t4, {}]);
     host('equal', [t4, {}, {}]);
@@ -197,7 +200,7 @@ describe('where jobs go', () => {
     checkBookings();
   });
 
-  test('who asks for a host gets all that it has room for, though others like it were passed by', () => {
+  it('grants a class that requires a host all that it has free, although equivalent hosts were skipped', () => {
     for (const id of ['n1', 'n2']) host(id, [{}, {}]);
     ready(1, { ...oneGpu, selector: 'worker.host == "n1"' });
     pass();
@@ -205,7 +208,7 @@ describe('where jobs go', () => {
     expect(pass()['n2']).toHaveLength(2);
   });
 
-  test('a worker that asks twice at a time gets what it has once, by what it said last', () => {
+  it('grants the free capacity of a worker with two open calls once, by its latest offer', () => {
     host('a', [{}, {}]);
     const [worker] = [...fleet.workers()];
     ready(4, oneGpu);
@@ -214,7 +217,7 @@ describe('where jobs go', () => {
     checkBookings();
   });
 
-  test('a device that two workers of one host tell of is given once, in one pass and over several', () => {
+  it('grants a device that two workers of one host report once, in one pass and over several', () => {
     const devices = ['GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f', 'PCI-0000:3b:00.0'].map((id) => ({ id }));
     for (const id of ['a', 'b']) host(id, devices, { host: 'n1' });
     ready(1, oneGpu);
@@ -224,13 +227,13 @@ describe('where jobs go', () => {
     expect([...ledger.entries()].flatMap(({ deviceIds }) => deviceIds).sort()).toEqual(
       devices.map(({ id }) => id),
     );
-    // Names that workers make up, and places on the bus of other hosts, are no reason.
+    // Local names of workers, and bus addresses on other hosts, do not identify a device.
     host('c', [{ id: 'PCI-0000:3b:00.0' }, { id: 'gpu0' }], { host: 'n2' });
     host('d', [{ id: 'gpu0' }], { host: 'n2' });
     expect(Object.values(pass()).flat()).toHaveLength(3);
   });
 
-  test('what a worker that has ended holds still its successor on the host does not give', () => {
+  it('withholds from a new worker what jobs of its ended predecessor still hold on the host', () => {
     const id = 'GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f';
     host('old', [{ id }], { host: 'n1' });
     ready(2, oneGpu);
@@ -243,7 +246,7 @@ describe('where jobs go', () => {
     expect(pass()['new']).toHaveLength(1);
   });
 
-  test('a slice does not go beside its GPU that was given whole before it was divided', () => {
+  it('withholds a slice while its GPU is held as a whole from before it was divided', () => {
     host('a', [{}]);
     ready(1, oneGpu);
     pass();
@@ -252,7 +255,7 @@ describe('where jobs go', () => {
     expect(pass()).toEqual({});
   });
 
-  test('a share never has more GPUs than it may borrow: what is optional is left out, what is larger than it seemed waits', () => {
+  it('never exceeds the GPUs a share may borrow: it leaves out optional ones, and larger requests wait', () => {
     fleet.setShares([aShare({ nominalGpus: 0, borrowLimitGpus: 0.6 })]);
     host('a30', [{ model: 'NVIDIA A30', memoryMiB: 24_258, migProfile: '4g.24gb', parentId: 'p' }]);
     host('whole', [{}]);
@@ -263,7 +266,7 @@ describe('where jobs go', () => {
     expect(pass()).toEqual({});
   });
 
-  test('a device that turns bad is given to nobody from then on, nor are its slices', () => {
+  it('grants no unhealthy device and none of its slices', () => {
     host('a', [{ health: 'HEALTHY' }]);
     host('a', [{ health: 'UNHEALTHY' }]);
     host('b', [{ health: 'UNHEALTHY' }, { migProfile: '1g.5gb', parentId: 'b-0' }]);
@@ -272,7 +275,7 @@ describe('where jobs go', () => {
     expect(pass()).toEqual({});
   });
 
-  test('shares of a device go together, only where the queue lets them, and never beside a job that has it alone', () => {
+  it('combines shares on a device only where the queue allows it, and never with an exclusive job', () => {
     fleet.setQueues([
       aQueue({ limits: { gpuSharing: true } }),
       aQueue({ id: 'queue_2', name: 'alone', limits: {} }),
@@ -292,7 +295,7 @@ describe('where jobs go', () => {
     checkBookings();
   });
 
-  test('usage is charged in parts of GPUs, and borrowing ends where the share may have no more', () => {
+  it('charges parts of GPUs, and stops borrowing at the limit of the share', () => {
     fleet.setShares([aShare({ nominalGpus: 1, borrowLimitGpus: 0.5 })]);
     host('a', [{}, {}, {}]);
     ready(2, { cores: 1, gpu: aGpu({ share: 500 }) });
@@ -304,7 +307,7 @@ describe('where jobs go', () => {
     expect(Object.values(pass()).flat()).toHaveLength(1);
   });
 
-  test('who holds many GPUs and few cores comes after who holds few of both', () => {
+  it('serves an owner with few cores and many GPUs after one with few of both', () => {
     host('a', [{}, {}, {}, {}]);
     ready(2, { ...oneGpu, cores: 1 }, 'gpus/default');
     pass();
@@ -315,7 +318,7 @@ describe('where jobs go', () => {
     expect(ledger.shareUse('gpus/default').jobs).toBe(2);
   });
 
-  test('over any history of grants, ends and reports no device is given to more than it is, and none idles that could run a job', () => {
+  it('grants no device beyond its capacity and leaves none idle that could run a job, over any history of grants, ends and reports', () => {
     const kinds: Partial<StoredRequirements>[] = [
       { cores: 1 },
       oneGpu,
@@ -351,7 +354,7 @@ describe('where jobs go', () => {
           pass();
           checkBookings();
         }
-        // All have asked, and nothing has changed since: whatever is ready finds no room.
+        // All candidates were served and nothing has changed since: no ready job fits.
         expect(pass()).toEqual({});
       }),
       { numRuns: 150 },

@@ -1,9 +1,9 @@
-/** What a placement round takes and gives. */
+/** Input and result of a placement round. */
 import type { DeviceCapacity } from '../../gpus/capacity/device-capacity.js';
 import type { AcquireRequest } from '../scheduler.types.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 
-/** The free capacity of a candidate. Never changed: a job that is placed makes another one. */
+/** Free capacity of a candidate. Immutable: placing a job creates a new one. */
 export interface FreeCapacity {
   readonly cores: number;
   readonly memoryMiB: number;
@@ -18,29 +18,29 @@ export interface Candidate {
   readonly worker: FleetWorker;
   readonly request: AcquireRequest;
   capacity: FreeCapacity;
-  /** Jobs that it may still get. */
+  /** Number of jobs that it may still get. */
   left: number;
-  /** Of them, jobs without GPUs: these are spread over all candidates. */
+  /** Number of jobs without GPUs that it may still get: these are spread over all candidates. */
   leftCpuOnly: number;
-  /** Until it must end; Infinity for no limit. */
+  /** Remaining time; Infinity without limit. */
   readonly seconds: number;
 }
 
 /** A candidate for a job, with the devices. */
 export interface Placement {
   readonly candidate: Candidate;
-  /** Positions of its devices. */
+  /** Positions of the devices. */
   readonly positions: readonly number[];
 }
 
 /** Candidates with equal free capacity. */
 export interface Bucket {
   readonly capacity: FreeCapacity;
-  /** Devices of which all is free. */
+  /** Number of completely free devices. */
   readonly wholeFree: number;
-  /** Whether its candidates may get jobs without GPUs. */
+  /** True if its candidates may get jobs without GPUs. */
   readonly takesCpuOnly: boolean;
   readonly candidates: Candidate[];
-  /** Whether its candidates differ in their remaining time. */
+  /** True if its candidates differ in their remaining time. */
   hasDeadlines: boolean;
 }

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import {
@@ -45,7 +45,7 @@ const asks = (workerId: string, cores: number, change: Partial<AcquireRequest> =
   ...change,
 });
 
-/** A pass in which these ask. @param cpuOnlyLimit most jobs without GPUs that each gets */
+/** Runs a pass with these requests. @param cpuOnlyLimit maximum number of jobs without GPUs for each */
 function pass(nowMs: number, requests: readonly AcquireRequest[], cpuOnlyLimit = 1000): PassResult {
   const asked = requests.map((request): CandidateRequest => {
     const worker = fleet.worker(request.workerId);
@@ -55,12 +55,12 @@ function pass(nowMs: number, requests: readonly AcquireRequest[], cpuOnlyLimit =
   return matchPass({ fleet, ledger, windows, classOf: (id) => classes.get(id) }, asked, nowMs);
 }
 
-/** How many jobs each got. */
+/** Number of jobs for each request. */
 const given = ({ picks }: PassResult): readonly number[] => picks.map((choices) => choices.length);
 const onlyGpu = [asks('gpu', 16)];
 
-describe('a job without GPUs, when only a host with GPUs asks', () => {
-  test('is left to a host without that has just been answered and has room, until that asks or was quiet for long', () => {
+describe('a job without GPUs, when only a GPU host requests jobs', () => {
+  it('is reserved for a CPU host that was just answered and has free capacity, until that requests jobs or stays silent too long', () => {
     fleet.recentlyIdle.answered(asks('a', 4), 0);
     ready(1);
     expect(pass(10, onlyGpu)).toMatchObject({ picks: [[]], hasDeferred: true });
@@ -71,11 +71,11 @@ describe('a job without GPUs, when only a host with GPUs asks', () => {
     expect(given(pass(3010, [...onlyGpu, asks('a', 4)]))).toEqual([0, 1]);
   });
 
-  test('goes to the host with GPUs at once where no other has been heard of, or the others have no room', () => {
+  it('goes to the GPU host at once where no other host was active, or the others have no free capacity', () => {
     ready(1);
     expect(pass(0, onlyGpu)).toMatchObject({ picks: [[{}]], hasDeferred: false });
     ready(1);
-    // By its own word.
+    // By its own request.
     fleet.recentlyIdle.answered(asks('a', 0), 0);
     // By the ledger.
     fleet.recentlyIdle.answered(asks('b', 4), 0);
@@ -83,17 +83,17 @@ describe('a job without GPUs, when only a host with GPUs asks', () => {
     expect(given(pass(1, onlyGpu))).toEqual([1]);
   });
 
-  test('is left to a host of which a job has just ended', () => {
+  it('is reserved for a host on which a job has just ended', () => {
     fleet.recentlyIdle.answered(asks('a', 0), 0);
     fleet.recentlyIdle.released('a', 5000);
     ready(1);
     expect(given(pass(5001, onlyGpu))).toEqual([0]);
-    // It asks, and says that it has no room all the same.
+    // It requests jobs, but has no free capacity.
     fleet.recentlyIdle.answered(asks('a', 0), 5002);
     expect(given(pass(5003, onlyGpu))).toEqual([1]);
   });
 
-  test('is one of those for which the others have no room: the first go, the last stay', () => {
+  it('is granted if the other hosts have no free capacity for it: the first jobs go, the last stay', () => {
     fleet.recentlyIdle.answered(asks('a', 3), 0);
     fleet.recentlyIdle.answered(asks('b', 2), 0);
     ready(8);
@@ -107,14 +107,14 @@ describe('a job without GPUs, when only a host with GPUs asks', () => {
     ]);
   });
 
-  test('does not wait for room that is kept for jobs of another class', () => {
+  it('does not wait for capacity that is reserved for jobs of another class', () => {
     fleet.recentlyIdle.answered(asks('a', 2), 0);
     ready(2);
     ready(2, { memoryMiB: 2048 });
     expect(given(pass(1, onlyGpu))).toEqual([2]);
   });
 
-  test.each<[string, Partial<StoredRequirements>, Partial<AcquireRequest>]>([
+  it.each<[string, Partial<StoredRequirements>, Partial<AcquireRequest>]>([
     ['whose time is too short', { walltimeSeconds: 3600 }, { remainingSeconds: 3000 }],
     ['that may not take its experiment', {}, { experiments: ['beta'] }],
     ['that does not meet its requirements', { containerRuntime: 'podman' }, {}],
@@ -128,7 +128,7 @@ describe('a job without GPUs, when only a host with GPUs asks', () => {
     expect(given(pass(1, onlyGpu))).toEqual([1]);
   });
 
-  test('does not wait for a host that drains, nor in a queue that runs as many jobs as it may', () => {
+  it('does not wait for a draining host, nor in a queue at its job limit', () => {
     fleet.recentlyIdle.answered(asks('a', 4), 0);
     fleet.put(aWorker({ id: 'a', state: 'DRAINING', hardware: { cores: 4 } }));
     ready(1);
@@ -141,14 +141,14 @@ describe('a job without GPUs, when only a host with GPUs asks', () => {
     expect(given(pass(3, onlyGpu))).toEqual([1]);
   });
 
-  test('waits for the next round where a host without GPUs asks and has had its part of this one', () => {
+  it('waits for the next round where a CPU host requests jobs and has had its part of this one', () => {
     ready(3);
     const result = pass(0, [asks('gpu', 16), asks('a', 4)], 1);
     expect(given(result)).toEqual([0, 1]);
     expect(result.hasDeferred).toBe(true);
   });
 
-  test('never starves, and is never kept back for more than there is room', () => {
+  it('never starves, and is never held back beyond the free capacity', () => {
     const words = fc.record({
       host: fc.constantFrom('a', 'b'),
       free: fc.integer({ min: 0, max: 4 }),

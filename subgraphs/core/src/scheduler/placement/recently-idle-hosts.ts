@@ -1,7 +1,8 @@
 /**
- * Hosts without GPUs that do not ask for work at this moment and are about to: they have just been answered, or a job of theirs has just
- * ended. A job without GPUs is deferred for them instead of given to a host with GPUs that happens to ask first. The deferral is bounded:
- * it lasts no longer than a pilot pauses between two requests, the host gets the job when it asks, and no more jobs are deferred than fit
+ * Hosts without GPUs that have no pending acquire and are expected to call soon: they have just been
+ * answered, or one of their jobs has just ended. A job without GPUs is deferred for them instead of being
+ * granted to a host with GPUs that happens to call first. The deferral is bounded: it lasts no longer than a
+ * pilot pauses between two calls, the host gets the job when it calls, and no more jobs are deferred than fit
  * on these hosts.
  */
 import type { AcquireRequest, Capacity } from '../scheduler.types.js';
@@ -9,24 +10,27 @@ import type { Ledger } from '../cache/ledger.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 
-/** How long a host is waited for: a pilot with jobs pauses for 2 s at most before it asks again. */
+/**
+ * Time for which a host counts as idle, in milliseconds: a pilot with jobs pauses for at most 2 s between
+ * calls.
+ */
 export const idleWindowMs = 2500;
-/** Hosts looked at in one pass, counted once for each class that looks: beyond them nothing is deferred. */
+/** Maximum number of hosts visited in one pass, counted for each class: beyond it nothing is deferred. */
 const maxLooks = 20_000;
 
-/** What is known of a recently idle host. */
+/** Latest facts of a recently idle host. */
 interface IdleReport {
   readonly atMs: number;
-  /** What it asked for last, less what it was given; left out where a job of it has ended since. */
+  /** Capacity in its last request, minus the grants; left out if one of its jobs has ended since. */
   readonly free?: Capacity;
   readonly experiments?: readonly string[] | undefined;
-  /** Monotonic milliseconds until which it has time; left out: without limit, or not known. */
+  /** End of its remaining time in monotonic milliseconds; left out if unlimited or unknown. */
   readonly untilMs?: number | undefined;
 }
 
-/** Recently idle hosts by id: see the head of this file. Holds the last moments only. */
+/** Recently idle hosts by id, for the last few seconds only. */
 export class RecentlyIdleHosts {
-  /** The oldest report first. */
+  /** Oldest report first. */
   readonly #heard = new Map<string, IdleReport>();
 
   /** Number of recently idle hosts. */
@@ -34,24 +38,24 @@ export class RecentlyIdleHosts {
     return this.#heard.size;
   }
 
-  /** A request of a host was answered. @param request what it asked for, less what it was granted */
+  /** Records that a request of a host was answered. @param request its offer, minus the grants */
   answered(request: AcquireRequest, atMs: number): void {
     this.#put(request.workerId, idleReportOf(request, atMs));
   }
 
-  /** The grants of a host have been written: from now on it counts as idle. */
+  /** Records that the grants of a host have been written: from now on it counts as idle. */
   grantsWritten(workerId: string, atMs: number): void {
     const known = this.#heard.get(workerId);
     if (known) this.#put(workerId, { ...known, atMs });
   }
 
-  /** A job of a host has ended: it has more free capacity than its last request said. */
+  /** Records that a job of a host has ended: it has more free capacity than in its last request. */
   released(workerId: string, atMs: number): void {
     const { experiments, untilMs } = this.#heard.get(workerId) ?? {};
     this.#put(workerId, { atMs, experiments, untilMs });
   }
 
-  /** The hosts that count as idle, with their latest report. */
+  /** Returns the hosts that count as idle, with their latest report. */
   *at(nowMs: number): IterableIterator<readonly [string, IdleReport]> {
     for (const [id, heard] of this.#heard) if (nowMs - heard.atMs < idleWindowMs) yield [id, heard];
   }
@@ -72,7 +76,7 @@ interface IdleHostCapacity extends Capacity {
   readonly heard: IdleReport;
 }
 
-/** What {@link ReservedForCpuHosts} looks at. */
+/** Input of {@link ReservedForCpuHosts}. */
 export interface IdleHostsView {
   readonly fleet: { readonly recentlyIdle: RecentlyIdleHosts; worker(id: string): FleetWorker | undefined };
   readonly ledger: Pick<Ledger, 'workerUse' | 'queueJobs'>;
@@ -86,15 +90,15 @@ export interface DeferredHost {
   readonly request: AcquireRequest;
 }
 
-/** The capacity of idle hosts at one moment; what is reserved for one class is not there for another. */
+/** Capacity of idle hosts at one moment; capacity reserved for one class is not available to another. */
 export class ReservedForCpuHosts {
   readonly #capacities: { -readonly [K in keyof IdleHostCapacity]: IdleHostCapacity[K] }[];
   readonly #nowMs: number;
   #looks = 0;
 
   /**
-   * @param isWaiting hosts that ask at this moment are not idle
-   * @param deferred hosts that ask, and still have capacity for another round
+   * @param isWaiting returns true for hosts with a pending acquire, which are not idle
+   * @param deferred hosts with a pending acquire that have capacity left for another round
    */
   constructor(
     { fleet, ledger, nowMs }: IdleHostsView,
@@ -117,12 +121,15 @@ export class ReservedForCpuHosts {
     }
   }
 
-  /** Whether no host has reserved capacity. */
+  /** True if no host has reserved capacity. */
   get isEmpty(): boolean {
     return this.#capacities.length === 0;
   }
 
-  /** Reserves capacity for at most `jobs` jobs of the class. @returns how many fit, and on how many hosts */
+  /**
+   * Reserves capacity for at most `jobs` jobs of the class. @returns the number of jobs that fit, and the
+   * number of their hosts
+   */
   reserve(
     cls: RequirementClass,
     experiment: string,

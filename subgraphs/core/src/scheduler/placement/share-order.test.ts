@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { aShare } from '../../../test/support/scheduler.fixture.js';
 import { compareStandings, mayTake, ownerMayTake, standing } from './share-order.js';
@@ -9,13 +9,13 @@ const before = (a: Parameters<typeof standing>, b: Parameters<typeof standing>):
   compareStandings(standing(...a), standing(...b)) < 0;
 
 describe('the order of shares', () => {
-  test('those under their own come before all that borrow, however little these have', () => {
+  it('puts all shares below their quota before all borrowers, however little these hold', () => {
     const nearlyFull = aShare({ nominalCores: 100 });
     const borrower = aShare({ nominalCores: 0 });
     expect(before([nearlyFull, use(99), totals], [borrower, use(0, 0), totals])).toBe(true);
   });
 
-  test('under their own, the one that is served least by its quota comes first', () => {
+  it('puts the share with the smallest part of its quota in use first, below the quota', () => {
     expect(
       before(
         [aShare({ nominalCores: 400 }), use(100), totals],
@@ -24,19 +24,19 @@ describe('the order of shares', () => {
     ).toBe(true);
   });
 
-  test('borrowers come by what they hold beyond their own, against their weight', () => {
+  it('orders borrowers by what they hold beyond their quota, relative to their weight', () => {
     const heavy = aShare({ nominalCores: 100, weight: 3 });
     const light = aShare({ nominalCores: 100, weight: 1 });
     expect(before([heavy, use(250), totals], [light, use(160), totals])).toBe(true);
     expect(before([light, use(140), totals], [heavy, use(250), totals])).toBe(true);
   });
 
-  test('a borrower is measured by the larger of its parts of cores and of memory', () => {
+  it('measures a borrower by the larger of its parts of cores and of memory', () => {
     const share = aShare({ nominalCores: 0 });
     expect(before([share, use(200, 1000), totals], [share, use(10, 900_000), totals])).toBe(true);
   });
 
-  test('borrowing ends at its limit, and an owner at its own', () => {
+  it('ends borrowing at its limit, and an owner at its own', () => {
     const share = aShare({ nominalCores: 10, borrowLimitCores: 5, ownerLimitCores: 8 });
     expect(mayTake(share, use(11), 4)).toBe(true);
     expect(mayTake(share, use(11), 5)).toBe(false);
@@ -45,7 +45,7 @@ describe('the order of shares', () => {
     expect(ownerMayTake(share, 4, 5)).toBe(false);
   });
 
-  test('is an order: antisymmetric and transitive for any shares', () => {
+  it('is antisymmetric and transitive for any shares', () => {
     const any = fc.record({
       nominalCores: fc.integer({ min: 0, max: 500 }),
       weight: fc.double({ min: 0.1, max: 10, noNaN: true }),

@@ -1,11 +1,11 @@
 /**
- * Which share is served next: first those under their own quota, the least served first; then those that borrow, by what they hold beyond
- * their own as a part of all there is (the largest of cores, memory and GPUs), against their weight.
+ * The order of shares: first those below their quota, by the used part of the quota; then those that borrow,
+ * by the borrowed part of all resources (the largest of cores, memory and GPUs), divided by their weight.
  */
 import type { Usage } from '../cache/ledger.js';
 import type { ShareFacts } from '../../shares/share-facts.types.js';
 
-/** All there is: what live workers offer together. */
+/** Total resources of all live workers. */
 export interface Totals {
   readonly cores: number;
   readonly memoryMiB: number;
@@ -13,19 +13,19 @@ export interface Totals {
   readonly gpus: number;
 }
 
-/** How a share stands at this moment. Smaller compares first. */
+/** Position of a share in the order; smaller comes first. */
 export interface ShareStanding {
   readonly borrows: boolean;
-  /** Used by own, or the dominant part of what is borrowed by weight. */
+  /** Used part of the quota, or the dominant borrowed part divided by the weight. */
   readonly measure: number;
 }
 
-/** A share that nobody configured: nothing of its own, may borrow without limit. */
+/** Facts of a share without configuration: no quota, borrows without limit. */
 export function unknownShare(path: string): ShareFacts {
   return { path, nominalCores: 0, weight: 1 };
 }
 
-/** How the share stands with this usage. */
+/** Returns the standing of the share with this usage. */
 export function standing(share: ShareFacts, usage: Usage, totals: Totals): ShareStanding {
   const gpus = ownGpus(share, totals);
   const served = Math.max(part(usage.cores, share.nominalCores), usage.gpus > 0 ? part(usage.gpus, gpus) : 0);
@@ -33,7 +33,10 @@ export function standing(share: ShareFacts, usage: Usage, totals: Totals): Share
   return { borrows: true, measure: borrowedPart(share, usage, totals) / share.weight };
 }
 
-/** Memory of its own goes with cores of its own in the proportion of the whole; so do GPUs, unless it is told. */
+/**
+ * Borrowed part of all resources. The memory quota is proportional to that of cores; so is the GPU quota
+ * unless it is set.
+ */
 function borrowedPart(share: ShareFacts, usage: Usage, totals: Totals): number {
   const cores = part(usage.cores - share.nominalCores, totals.cores);
   const ownMemory = totals.cores > 0 ? (share.nominalCores / totals.cores) * totals.memoryMiB : 0;
@@ -41,7 +44,7 @@ function borrowedPart(share: ShareFacts, usage: Usage, totals: Totals): number {
   return Math.max(0, cores, memory, part(usage.gpus - ownGpus(share, totals), totals.gpus));
 }
 
-/** GPUs that are the share's own. */
+/** GPU quota of the share. */
 function ownGpus({ nominalGpus, nominalCores }: ShareFacts, totals: Totals): number {
   return nominalGpus ?? (totals.cores > 0 ? Math.min(1, nominalCores / totals.cores) * totals.gpus : 0);
 }
@@ -56,21 +59,21 @@ export function compareStandings(a: ShareStanding, b: ShareStanding): number {
   return a.measure - b.measure;
 }
 
-/** Whether the share may take this many cores more: within its own and what it may borrow. */
+/** Returns true if the share may use this many more cores, within its quota and borrowing limit. */
 export function mayTake(share: ShareFacts, usage: Usage, cores: number): boolean {
   return (
     share.borrowLimitCores === undefined || usage.cores + cores <= share.nominalCores + share.borrowLimitCores
   );
 }
 
-/** Whether the share may take this many GPUs more; one that asks for none always may. */
+/** Returns true if the share may use this many more GPUs; always true for zero. */
 export function mayTakeGpus(share: ShareFacts, usage: Usage, totals: Totals, gpus: number): boolean {
   if (share.borrowLimitGpus === undefined || gpus === 0) return true;
-  // Parts of GPUs are sums of thousandths and sevenths: what is over by less than a millionth is not over.
+  // Parts of GPUs are sums of thousandths and sevenths: less than a millionth over the limit does not count.
   return usage.gpus + gpus <= ownGpus(share, totals) + share.borrowLimitGpus + 1e-6;
 }
 
-/** Whether the owner may take this many cores more of the share. */
+/** Returns true if the owner may use this many more cores of the share. */
 export function ownerMayTake(share: ShareFacts, ownerCores: number, cores: number): boolean {
   return share.ownerLimitCores === undefined || ownerCores + cores <= share.ownerLimitCores;
 }

@@ -1,23 +1,23 @@
-/** Constraints, and what they are checked against. */
+/** Constraints and the facts that they are checked against. */
 import type { DeviceShape } from '../../gpus/capacity/device-shape.js';
 import type { SelectorView } from './selector.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
-/** What a constraint sees: a worker as if it were empty, with its queue. */
+/** Facts for a constraint: an empty worker with its queue. */
 export interface WorkerProfile {
   readonly worker: Omit<WorkerFacts, 'id' | 'state' | 'queueId'>;
   readonly queue: QueueFacts;
-  /** Made when a selector first asks for it. */
+  /** Created when a selector first needs it. */
   readonly view: () => SelectorView;
-  /** Its devices as GPUs are matched. */
+  /** Its devices in the form used by GPU matching. */
   readonly devices: () => DeviceShape;
 }
 
-/** What hosts have more or less of. */
+/** Amounts of a host. */
 export type AmountName = 'cores' | 'memoryMiB' | 'diskMiB';
 
-/** What a constraint is about. */
+/** Subject of a constraint. */
 export type Subject =
   | 'queue'
   | AmountName
@@ -29,13 +29,16 @@ export type Subject =
   | 'selector'
   | 'devices';
 
-/** One thing that a job asks for. */
+/** One condition of a job. */
 export interface Constraint {
   readonly about: Subject;
-  /** As `cores >= 8`. */
+  /** For example `cores >= 8`. */
   readonly text: string;
-  /** The devices that meet it by themselves, by position; left out where it is not about devices. */
+  /** Devices that meet it individually, by position; left out if it does not concern devices. */
   readonly devicesThatPass?: (profile: WorkerProfile) => readonly boolean[];
-  /** Why the candidate does not meet it, or undefined if it does. Unknown facts never do. */
+  /**
+   * Reason why the candidate does not meet it, or undefined if it does. Unknown facts never meet a
+   * constraint.
+   */
   refusal(profile: WorkerProfile): string | undefined;
 }

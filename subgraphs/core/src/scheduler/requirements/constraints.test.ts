@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { aDevice, aGpu, aQueue, aWorker, someRequirements } from '../../../test/support/scheduler.fixture.js';
 import { profileOf, constraintsOf, meetsAll } from './constraints.js';
@@ -21,8 +21,8 @@ function meets(
   );
 }
 
-describe('a worker is matched', () => {
-  test.each<[string, Partial<StoredRequirements>, Hardware, boolean]>([
+describe('constraintsOf', () => {
+  it.each<[string, Partial<StoredRequirements>, Hardware, boolean]>([
     ['as many cores', { cores: 8 }, { cores: 8 }, true],
     ['too few cores', { cores: 9 }, { cores: 8 }, false],
     ['too little memory', { memoryMiB: 4096 }, { memoryMiB: 4095 }, false],
@@ -50,30 +50,30 @@ describe('a worker is matched', () => {
     ['a selector that holds', { selector: 'worker.labels["zone"] == "a"' }, {}, true],
     ['a selector that does not hold', { selector: 'worker.labels["zone"] == "b"' }, {}, false],
     ['a selector on what is unknown', { selector: 'worker.labels["rack"] != "b"' }, {}, false],
-  ])('by %s: %j on %j is %s', (_what, requirements, hardware, expected) => {
+  ])('matches by %s: %j on %j is %s', (_what, requirements, hardware, expected) => {
     expect(meets(requirements, hardware)).toBe(expected);
   });
 
-  test.each<[QueueFacts['state'], boolean, boolean]>([
+  it.each<[QueueFacts['state'], boolean, boolean]>([
     ['ONLINE', true, true],
     ['TEST', false, true],
     ['BROKEROFF', false, true],
     ['PAUSED', false, false],
     ['OFFLINE', false, false],
-  ])('a queue that is %s takes jobs by brokerage: %s, by name: %s', (state, byBrokerage, byName) => {
+  ])('allows a queue that is %s to take jobs by brokerage: %s, by name: %s', (state, byBrokerage, byName) => {
     expect(meets({}, {}, { state })).toBe(byBrokerage);
     expect(meets({ queue: 'main' }, {}, { state })).toBe(byName);
     expect(meets({ queue: 'other' }, {}, { state })).toBe(false);
   });
 
-  test('within the limits of its queue', () => {
+  it('respects the limits of the queue', () => {
     expect(meets({ cores: 4 }, {}, { limits: { maxCores: 4 } })).toBe(true);
     expect(meets({ cores: 5 }, {}, { limits: { maxCores: 4 } })).toBe(false);
     expect(meets({ memoryMiB: 2000 }, {}, { limits: { maxMemoryMiB: 1999 } })).toBe(false);
     expect(meets({ walltimeSeconds: 7200 }, {}, { limits: { maxWalltimeSeconds: 3600 } })).toBe(false);
   });
 
-  test('with a reason for each constraint that it does not meet', () => {
+  it('gives a reason for each constraint that is not met', () => {
     const constraints = constraintsOf(
       someRequirements({ cores: 16, containerRuntime: 'podman', gpu: aGpu({ minMemoryMiB: 80_000 }) }),
       undefined,
@@ -86,8 +86,8 @@ describe('a worker is matched', () => {
     expect(refusals).toEqual([
       'cores >= 16: has 8',
       'containerRuntimes has podman: does not have it',
-      'gpu memoryMiB >= 80000: it has 40960 MiB of memory, 80000 are asked',
-      '1 gpu on one host, each with all of it: no device has all of it',
+      'gpu memoryMiB >= 80000: it has 40960 MiB of memory, 80000 are required',
+      '1 gpu on one host, each meeting all gpu constraints: no device meets all gpu constraints',
     ]);
   });
 });

@@ -1,4 +1,4 @@
-/** What a job asks of a worker, constraint by constraint: for matching, and for explaining why a job waits. */
+/** Requirements of a job as constraints on a worker, for matching and for explaining why a job waits. */
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { anyRuntime } from '../../jobs/model/platforms.js';
 import { arrangeDevices, type DeviceShape } from '../../gpus/capacity/device-shape.js';
@@ -7,7 +7,9 @@ import { type Selector, type SelectorView, selectorView } from './selector.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import type { WorkerProfile, AmountName, Subject, Constraint } from './constraint.types.js';
 
-/** A worker with its queue, ready to be matched. @param shape its devices, where they are known already */
+/**
+ * Returns the facts of a worker with its queue for matching. @param shape its devices, if already arranged
+ */
 export function profileOf(
   worker: WorkerProfile['worker'],
   queue: QueueFacts,
@@ -23,7 +25,7 @@ export function profileOf(
   };
 }
 
-/** All constraints of the requirements; the cheap and telling ones first. */
+/** Returns all constraints of the requirements, the cheap and selective ones first. */
 export function constraintsOf(
   requirements: StoredRequirements,
   selector: Selector | undefined,
@@ -31,7 +33,7 @@ export function constraintsOf(
   return [...hostConstraintsOf(requirements, selector), ...gpuConstraints(requirements)];
 }
 
-/** The constraints that are not about devices. */
+/** Returns the constraints that do not concern devices. */
 export function hostConstraintsOf(
   requirements: StoredRequirements,
   selector: Selector | undefined,
@@ -46,7 +48,10 @@ export function hostConstraintsOf(
   ];
 }
 
-/** Those that all workers of one shape meet or none does: all but what is about devices and the host's amounts; of those, what the queue allows. */
+/**
+ * Returns the constraints that all workers of one shape meet or none: all except devices and host amounts,
+ * but including queue limits.
+ */
 export function shapeConstraintsOf(
   requirements: StoredRequirements,
   selector: Selector | undefined,
@@ -56,7 +61,7 @@ export function shapeConstraintsOf(
   return [...constraints.filter(({ about }) => !isAmount(about)), ...queueLimits(requirements)];
 }
 
-/** Whether the host has the amounts when it is empty. */
+/** Returns true if the empty host has the amounts. */
 export function hasAmounts(
   have: Readonly<Record<AmountName, number>>,
   wanted: Readonly<Record<AmountName, number>>,
@@ -64,7 +69,7 @@ export function hasAmounts(
   return have.cores >= wanted.cores && have.memoryMiB >= wanted.memoryMiB && have.diskMiB >= wanted.diskMiB;
 }
 
-/** Whether the candidate meets all constraints. */
+/** Returns true if the candidate meets all constraints. */
 export function meetsAll(constraints: readonly Constraint[], profile: WorkerProfile): boolean {
   return constraints.every((constraint) => constraint.refusal(profile) === undefined);
 }
@@ -84,12 +89,12 @@ function queueConstraint({ queue: bound }: StoredRequirements): Constraint {
 
 const amountNames: readonly AmountName[] = ['cores', 'memoryMiB', 'diskMiB'];
 
-/** Whether it is about an amount of the host. */
+/** Returns true for an amount of the host. */
 export function isAmount(about: Subject): about is AmountName {
   return amountNames.some((name) => name === about);
 }
 
-/** What a queue allows one job at most. */
+/** Limit of a queue for one job. */
 export function queueLimit(name: AmountName, { limits }: QueueFacts): number | undefined {
   if (name === 'diskMiB') return undefined;
   return name === 'cores' ? limits.maxCores : limits.maxMemoryMiB;

@@ -1,4 +1,4 @@
-/** What a job asks of the devices of a worker, as constraints: for explaining why it waits. */
+/** Device requirements of a job as constraints, for explaining why it waits. */
 import { deviceChecks } from '../../gpus/verdict/device-checks.js';
 import { fitDevices } from '../../gpus/verdict/device-fit.js';
 import type { DeviceShape } from '../../gpus/capacity/device-shape.js';
@@ -9,7 +9,10 @@ import { plural } from '../../shared/plural.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import type { Constraint } from './constraint.types.js';
 
-/** What is asked of devices: each thing by itself, then all together on one host. GPUs that are optional are no constraint. */
+/**
+ * Constraints on devices: each part separately, then all together on one host. Optional GPUs are no
+ * constraint.
+ */
 export function gpuConstraints({ gpu }: StoredRequirements): readonly Constraint[] {
   if (gpu === undefined || gpu.optional) return [];
   const each = deviceChecks.flatMap((check): Constraint[] => {
@@ -35,7 +38,7 @@ export function gpuConstraints({ gpu }: StoredRequirements): readonly Constraint
   return [...each, together(gpu)];
 }
 
-/** Devices of one kind have one verdict. */
+/** Verdicts for each kind of device. */
 function verdictsByKind(
   { facts, kinds }: DeviceShape,
   verdictOn: (facts: Device) => Verdict,
@@ -44,7 +47,7 @@ function verdictsByKind(
   return facts.map((one, position) => (known[kinds[position] ?? 0] ??= verdictOn(one)));
 }
 
-/** What was reckoned of a shape is asked for again at once, and not later. */
+/** Caches the result for the last shape, because it is requested several times in a row. */
 function ofLastShape<T>(reckon: (shape: DeviceShape) => T): (shape: DeviceShape) => T {
   let last: { readonly shape: DeviceShape; readonly value: T } | undefined;
   return (shape) => {
@@ -53,11 +56,11 @@ function ofLastShape<T>(reckon: (shape: DeviceShape) => T): (shape: DeviceShape)
   };
 }
 
-/** How what is asked of the devices of one host reads. */
+/** Text of the requirements for all devices of one host. */
 export function togetherText({ count, nvlink, exclusive }: StoredGpuRequirement): string {
   const connected = nvlink && count > 1 ? ', connected' : '';
-  const alone = exclusive ? (count > 1 ? ', each of a GPU of its own' : ' with nothing else on it') : '';
-  return `${plural(count, 'gpu')} on one host${connected}${alone}, each with all of it`;
+  const alone = exclusive ? (count > 1 ? ', each on a separate GPU' : ', exclusive') : '';
+  return `${plural(count, 'gpu')} on one host${connected}${alone}, each meeting all gpu constraints`;
 }
 
 function together(gpu: StoredGpuRequirement): Constraint {
@@ -77,12 +80,12 @@ function together(gpu: StoredGpuRequirement): Constraint {
   };
 }
 
-/** Why no set of its devices is enough. */
+/** Reason why no set of its devices is sufficient. */
 function tooFew(gpu: StoredGpuRequirement, shape: DeviceShape): string {
   const verdicts = verdictsByKind(shape, (facts) => deviceVerdict(gpu, facts));
   const passing = verdicts.filter(({ kind }) => kind !== 'NO').length;
-  if (passing === 0) return 'no device has all of it';
-  const have = `${passing} ${passing === 1 ? 'device has' : 'devices have'} all of it`;
+  if (passing === 0) return 'no device meets all gpu constraints';
+  const have = `${passing} ${passing === 1 ? 'device meets' : 'devices meet'} all gpu constraints`;
   if (passing < gpu.count) return have;
-  return `${have}, not ${gpu.count} ${gpu.nvlink ? 'connected with one another' : 'of a GPU each'}`;
+  return `${have}, but not ${gpu.nvlink ? `${gpu.count} connected ones` : `on ${gpu.count} separate GPUs`}`;
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { aDevice, aGpu, aQueue, aWorker, someRequirements } from '../../../test/support/scheduler.fixture.js';
@@ -9,17 +9,17 @@ import { canonicalJson } from '@rhizome/digest';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
 
 describe('a requirement class', () => {
-  test('is the same for equal requirements, whatever order their fields came in', () => {
+  it('is the same for equal requirements, whatever the order of their fields', () => {
     const { cores, memoryMiB, ...rest } = someRequirements({ selector: 'worker.cores > 1', gpu: aGpu() });
     expect(classIdOf({ ...rest, memoryMiB, cores })).toBe(classIdOf({ cores, memoryMiB, ...rest }));
     expect(classIdOf(someRequirements({ cores: 2 }))).not.toBe(classIdOf(someRequirements({ cores: 3 })));
   });
 
-  test('has an id that never changes: jobs in the store refer to it', () => {
+  it('has an id that never changes, because stored jobs refer to it', () => {
     expect(classIdOf(someRequirements())).toBe('class_149d5ac7c5d2b251d06b3abf99');
   });
 
-  test('canonical JSON tells different values apart and equal ones not', () => {
+  it('has canonical JSON that differs exactly for different values', () => {
     fc.assert(
       fc.property(fc.object({ maxDepth: 2, values: [fc.integer(), fc.string(), fc.boolean()] }), (value) => {
         const shuffled = Object.fromEntries(Object.entries(value).reverse());
@@ -30,7 +30,7 @@ describe('a requirement class', () => {
     expect(canonicalJson({ a: undefined, b: null, c: [] })).toBe('{"c":[]}');
   });
 
-  test('with a selector that no longer compiles matches nothing', () => {
+  it('matches nothing with a selector that no longer compiles', () => {
     const cls = prepareClass('class_1', 0, someRequirements({ selector: 'worker.colour == "red"' }));
     const fleet = new Fleet();
     fleet.setQueues([aQueue({})]);
@@ -38,8 +38,8 @@ describe('a requirement class', () => {
   });
 });
 
-describe('the fleet', () => {
-  test('decides once for all workers of a shape, and anew when their queue or their facts change', () => {
+describe('Fleet', () => {
+  it('decides once for all workers of a shape, and again when their queue or their facts change', () => {
     const fleet = new Fleet();
     fleet.setQueues([aQueue({})]);
     const [a, b] = [
@@ -66,7 +66,7 @@ describe('the fleet', () => {
     expect(fleet.totals).toEqual({ cores: 0, memoryMiB: 0, gpus: 0 });
   });
 
-  test('hosts that differ in their labels and in amounts of cores, memory and disk are of one shape, and each is told apart where it matters', () => {
+  it('puts hosts that differ in labels and amounts into one shape, and distinguishes them where it matters', () => {
     const fleet = new Fleet();
     fleet.setQueues([aQueue({ limits: { maxMemoryMiB: 12_000 } })]);
     for (let host = 0; host < 100; host += 1)
@@ -98,7 +98,7 @@ describe('the fleet', () => {
     expect(fleet.hostKinds()).toEqual([]);
   });
 
-  test('hosts with about as much memory are of one kind, and nothing is left of those that are gone', () => {
+  it('puts hosts with similar memory into one kind, and keeps nothing of hosts that are gone', () => {
     const fleet = new Fleet();
     fleet.setQueues([aQueue({})]);
     const put = (id: string, memoryMiB: number): void =>
@@ -114,7 +114,7 @@ describe('the fleet', () => {
     expect(fleet.hostKinds()).toEqual([]);
   });
 
-  test('tells which queues changed, and whether shares did', () => {
+  it('returns which queues changed, and whether shares did', () => {
     const fleet = new Fleet();
     expect(fleet.setQueues([aQueue({}), aQueue({ id: 'queue_2' })])).toHaveLength(2);
     expect(fleet.setQueues([aQueue({}), aQueue({ id: 'queue_2', revision: 2 })]).map(({ id }) => id)).toEqual(
@@ -126,7 +126,7 @@ describe('the fleet', () => {
   });
 });
 
-test('a heap gives everything back in order', () => {
+it('returns all values of a heap in order', () => {
   fc.assert(
     fc.property(fc.array(fc.integer()), (values) => {
       const heap = new Heap<number>((a, b) => a - b);

@@ -1,25 +1,37 @@
-/** Requirement classes: all jobs with equal normalised requirements. Matching works on classes, never on jobs. */
+/**
+ * Requirement classes: all jobs with equal normalised requirements. Matching works on classes, never on
+ * single jobs.
+ */
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { constraintsOf, shapeConstraintsOf } from './constraints.js';
 import { compileSelector, type Selector } from './selector.js';
 import type { Constraint } from './constraint.types.js';
 
-/** A class with what matching needs of it. */
+/** A class prepared for matching. */
 export interface RequirementClass {
   readonly id: string;
-  /** A small number, dense among the classes in memory: where caches keep their answers. Used again once the class is forgotten. */
+  /**
+   * Small number, dense among the classes in memory, by which caches store their decisions. Reused once the
+   * class is forgotten.
+   */
   readonly index: number;
-  /** Tells the users of one index apart, below 2^29: an answer that was kept for another serial is of a forgotten class. */
+  /**
+   * Distinguishes classes with the same index, below 2^29: a cached decision with another serial belongs to a
+   * forgotten class.
+   */
   readonly serial: number;
   readonly requirements: StoredRequirements;
   readonly selector?: Selector;
-  /** All of them: for explaining. */
+  /** All constraints, for explanations. */
   readonly constraints: readonly Constraint[];
-  /** Those that all workers of one shape meet or none does, devices apart. */
+  /** Constraints that all workers of one shape meet or none, except those on devices. */
   readonly shapeConstraints: readonly Constraint[];
 }
 
-/** Makes a class ready for matching. A selector was checked at submit; one that no longer compiles matches nothing. */
+/**
+ * Prepares a class for matching. Selectors are checked at submit; one that no longer compiles matches
+ * nothing.
+ */
 export function prepareClass(
   id: string,
   index: number,

@@ -1,6 +1,6 @@
 /**
- * The requirement classes that this process works with, ready for matching: read from the store when somebody needs them, forgotten when nobody
- * has for a while. The store keeps them all.
+ * Requirement classes in memory, prepared for matching: read from the store on demand, and forgotten when
+ * unused for a while. The store keeps them all.
  */
 import { prepareClass, type RequirementClass } from './requirement-class.js';
 import type { RequirementClassesRepository } from './requirement-classes.repository.js';
@@ -8,22 +8,22 @@ import type { RequirementClassDocument } from '../../jobs/model/requirement-clas
 
 interface Known {
   readonly cls: RequirementClass;
-  /** Whether anybody asked for it since it was last looked at. */
+  /** True if it was requested since the last check. */
   isRequested: boolean;
-  /** When it was last seen in use; unknown until it is looked at. */
+  /** Time of the last use; undefined before the first check. */
   usedAt: number;
 }
 
-/** A class that was in no use for so long is forgotten, in milliseconds: most come back at once or never. */
+/** Time after which an unused class is forgotten, in milliseconds: most are needed again soon or never. */
 const keptMs = 60_000;
 const maxSerial = 2 ** 29;
 
-/** See the head of this file. */
+/** Requirement classes by id. */
 export class RequirementClasses {
   readonly #repository: Pick<RequirementClassesRepository, 'findMany'>;
   readonly #known = new Map<string, Known>();
   readonly #loading = new Map<string, Promise<void>>();
-  /** Ids of the calls of `load` under way: what one part of a call has read stays until its last part is read. */
+  /** Ids of pending `load` calls: classes that a part of a call has read stay until all of it is read. */
   readonly #awaited = new Set<ReadonlySet<string>>();
   readonly #freeIndexes: number[] = [];
   #nextIndex = 0;
@@ -33,7 +33,7 @@ export class RequirementClasses {
     this.#repository = repository;
   }
 
-  /** The class, or undefined if this process does not have it in memory. */
+  /** Returns the class, or undefined if it is not in memory. */
   get(classId: string): RequirementClass | undefined {
     const known = this.#known.get(classId);
     if (!known) return undefined;
@@ -68,8 +68,8 @@ export class RequirementClasses {
   }
 
   /**
-   * Forgets what was in no use for a minute: neither told here, nor asked for, nor being loaded. Whoever keeps a class must load it again
-   * where it was forgotten.
+   * Forgets classes that were unused for a minute: not in `inUse`, not requested, and not being loaded. A
+   * caller that keeps a class id must load it again if it was forgotten.
    * @param inUse ids of classes with ready or held jobs
    * @param nowMs monotonic, in milliseconds
    */

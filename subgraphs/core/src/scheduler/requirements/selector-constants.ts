@@ -1,6 +1,6 @@
 /**
- * Parts of a selector that depend on no worker and no queue. A part that fails, as 1 / 0 does, makes the condition false for
- * every worker, so the job would wait for ever. Pure.
+ * Checks the constant parts of a selector, which depend on no worker and no queue. A part that fails, such as
+ * 1 / 0, makes the condition false for every worker, so the job would wait forever. Pure.
  */
 import { Environment, serialize } from '@marcbachmann/cel-js';
 
@@ -10,7 +10,7 @@ const comprehensions: ReadonlySet<unknown> = new Set(['all', 'exists', 'exists_o
 const divisions: ReadonlySet<unknown> = new Set(['/', '%']);
 const environment = new Environment();
 
-/** What would be right instead of a selector that no worker can meet; undefined if none of its constant parts forbids that. */
+/** Expected form for a selector that no worker can meet; undefined if its constant parts are valid. */
 export function constantFault(ast: Node): string | undefined {
   const faults: string[] = [];
   if (visit(ast, faults).size > 0) return faults[0];
@@ -20,7 +20,9 @@ export function constantFault(ast: Node): string | undefined {
 
 const none: ReadonlySet<string> = new Set();
 
-/** The free variables of a part. The largest constant parts below one that is not constant are evaluated. */
+/**
+ * Collects the free variables of a part. The largest constant parts below a non-constant one are evaluated.
+ */
 function visit(node: Node, faults: string[]): ReadonlySet<string> {
   if (node.op === 'value') return none;
   if (node.op === 'id') return new Set([String(node.args)]);
@@ -46,7 +48,7 @@ function childrenOf(node: Node): readonly Node[] {
   return boundBy(node) === undefined ? children : children.filter((child) => child !== variableOf(node));
 }
 
-/** The name that a comprehension gives to each entry. */
+/** Variable that a comprehension binds to each entry. */
 function boundBy(node: Node): string | undefined {
   const variable = variableOf(node);
   return variable?.op === 'id' ? String(variable.args) : undefined;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { aQueue, aWorker } from '../../../test/support/scheduler.fixture.js';
 import { compileSelector, selectorView } from './selector.js';
 
@@ -16,7 +16,7 @@ const view = selectorView(
 );
 
 describe('a selector', () => {
-  test.each([
+  it.each([
     'worker.cores >= 8 && worker.memoryMiB > 1000',
     'worker.labels["release"] == "24.0"',
     'worker.labels["site/zone"] in ["a", "b"]',
@@ -33,7 +33,7 @@ describe('a selector', () => {
     expect(compileSelector(text).accepts(view)).toBe(true);
   });
 
-  test.each([
+  it.each([
     'worker.cpuModel == "EPYC"',
     'worker.cpuModel != "EPYC"',
     '!(worker.labels["absent"] == "x")',
@@ -42,11 +42,11 @@ describe('a selector', () => {
     'worker.devices.all(d, d.cudaVersion >= "12.0")',
     'worker.devices[3].model == "A100"',
     'int(worker.labels["site/zone"]) > 1',
-  ])('never accepts what is unknown: %s', (text) => {
+  ])('never accepts an unknown value: %s', (text) => {
     expect(compileSelector(text).accepts(view)).toBe(false);
   });
 
-  test.each<[string, string, RegExp]>([
+  it.each<[string, string, RegExp]>([
     ['nothing', ' ', /condition/],
     ['what does not parse', 'worker.cores >=', /parses/],
     ['a value that is no condition', 'worker.cores', /bool/],
@@ -82,7 +82,7 @@ describe('a selector', () => {
     ['a condition that is never true', '1 == 2', /never true/],
     ['a comprehension that is never true', '[1, 2].exists(x, x > 2)', /never true/],
     ['nesting that is too deep', `${'('.repeat(40)}true${')'.repeat(40)}`, /parses/],
-  ])('refuses %s', (_what, text, reason) => {
+  ])('rejects %s', (_what, text, reason) => {
     expect(() => compileSelector(text, 'requirements.selector')).toThrow(
       expect.objectContaining({
         code: 'SELECTOR_INVALID',
@@ -92,7 +92,7 @@ describe('a selector', () => {
     );
   });
 
-  test.each([
+  it.each([
     ['queue.name == "west"', 'SHAPE'],
     ['worker.cpuVendor == "AMD" && worker.devices.exists(d, d.model == "A100")', 'SHAPE'],
     ['worker.labels.rack == "r1"', 'LABELS'],
@@ -103,11 +103,11 @@ describe('a selector', () => {
     ['worker.host.startsWith("node")', 'WORKER'],
     ['has(worker.version) || worker.labels.rack == "r1"', 'WORKER'],
     ['dyn(worker) == dyn(worker)', 'WORKER'],
-  ])('tells which workers it may tell apart: %s, %s', (text, scope) => {
+  ])('reports the scope of %s: %s', (text, scope) => {
     expect(compileSelector(text).scope).toBe(scope);
   });
 
-  test('is evaluated within a bounded time, however it is written within its limits', () => {
+  it('is evaluated within a bounded time, however it is written within its limits', () => {
     const longest = Array.from(
       { length: 4 },
       (_, i) => `worker.labels.exists(k, k.contains("${'a'.repeat(300)}${i}"))`,

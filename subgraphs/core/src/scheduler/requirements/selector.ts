@@ -1,6 +1,7 @@
 /**
- * Selectors: CEL expressions over what a worker and its queue publish. They are checked at submit: they must parse, be a condition, and
- * be cheap, whatever they are evaluated against. An attribute that is not known makes its comparison fail: nothing unknown is ever satisfied.
+ * Selectors: CEL expressions over the published attributes of a worker and its queue. They are checked at
+ * submit: they must parse, be a condition, and have bounded cost for any worker. An unknown attribute makes
+ * its comparison fail: unknown values never satisfy.
  */
 import { Environment } from '@marcbachmann/cel-js';
 import { DomainError } from '@rhizome/errors';
@@ -12,7 +13,10 @@ import type { QueueFacts } from '../../queues/queue-facts.types.js';
 const maxLength = 2000;
 const maxComprehensions = 4;
 
-/** Functions and macros with a cost linear in the (bounded) expression and attributes; `matches` is not: patterns can be exponential. */
+/**
+ * Functions and macros with a cost linear in the (bounded) expression and attributes; `matches` is not:
+ * patterns can be exponential.
+ */
 const allowedCalls = new Set([
   'size',
   'startsWith',
@@ -68,12 +72,12 @@ const environment = new Environment({
     schema: { name: 'string', site: 'string', executor: 'string', labels: 'map<string, string>' },
   });
 
-/** What a selector sees of one worker; made by {@link selectorView}. */
+/** Attributes of one worker for selectors; created by {@link selectorView}. */
 export type SelectorView = Readonly<Record<string, unknown>>;
 
 /**
- * Of which workers the answers are the same: of all of one shape; of those that have equal labels, too; or of each by itself, where host,
- * name, version or amounts are read.
+ * Set of workers with the same decision: all of one shape; all of one shape with equal labels; or only the
+ * worker itself, if host, name, version or amounts are read.
  */
 export type SelectorScope = 'SHAPE' | 'LABELS' | 'WORKER';
 
@@ -81,7 +85,7 @@ export type SelectorScope = 'SHAPE' | 'LABELS' | 'WORKER';
 export interface Selector {
   readonly text: string;
   readonly scope: SelectorScope;
-  /** Whether the worker is accepted; an unknown attribute or a fault in evaluation accepts nothing. */
+  /** Returns true if the worker is accepted; an unknown attribute or a failed evaluation accepts nothing. */
   accepts(view: SelectorView): boolean;
 }
 
@@ -90,8 +94,8 @@ const compiled = new LRUCache<string, Selector>({ maxSize: maxCompiled, sizeCalc
 
 /**
  * Checks and compiles a selector; the same text is compiled once.
- * @param field where the text stands in the input, for the message
- * @throws DomainError SELECTOR_INVALID that says what would be right
+ * @param field path of the text in the input, for the message
+ * @throws DomainError SELECTOR_INVALID with the expected form
  */
 export function compileSelector(text: string, field = 'selector'): Selector {
   const known = compiled.get(text);
@@ -143,10 +147,13 @@ interface Finding {
   comprehensions: number;
 }
 
-/** What workers of one shape may differ in. */
+/** Attributes in which workers of one shape may differ. */
 const ownFields = new Set(['host', 'name', 'version', 'cores', 'memoryMiB', 'diskMiB']);
 
-/** Walks the syntax tree: which calls there are, how comprehensions are nested, which attributes of `worker` are read. */
+/**
+ * Walks the syntax tree: collects calls, nesting of comprehensions, and the attributes of `worker` that are
+ * read.
+ */
 function inspect(ast: unknown): Finding {
   const finding: Finding = { readsWorker: false, readsLabels: false, comprehensions: 0 };
   walk(ast, false, finding);
@@ -167,7 +174,7 @@ function walk(node: unknown, inside: boolean, finding: Finding): void {
     if (node.args[1] === 'labels') finding.readsLabels = true;
     return;
   }
-  // `worker` used whole: nobody can tell which attributes it depends on.
+  // `worker` as a whole: the attributes it depends on are unknown.
   if (node.op === 'id' && node.args === 'worker') finding.readsWorker = true;
   if (node.op !== 'call' && node.op !== 'rcall') return walk(node.args, inside, finding);
   const [name, ...rest] = node.args as [unknown, ...unknown[]];
@@ -208,7 +215,10 @@ function refused(text: string, field: string, expected: string): DomainError {
   );
 }
 
-/** The attributes of a worker and its queue as typed values; unknown ones are left out. Whole numbers are CEL ints. */
+/**
+ * Returns the attributes of a worker and its queue as typed values; unknown ones are left out. Whole numbers
+ * are CEL ints.
+ */
 export function selectorView(
   worker: Omit<WorkerFacts, 'id' | 'state' | 'queueId'>,
   queue: QueueFacts,
@@ -232,7 +242,7 @@ export function selectorView(
       diskMiB: BigInt(hardware.diskMiB),
       containerRuntimes: [...hardware.containerRuntimes],
       labels: labelMap(labels),
-      // Few selectors ask for devices, and they are the most of what is told.
+      // Only few selectors read devices, and these are the largest part.
       get devices() {
         return (devices ??= devicesView(worker.devices));
       },
@@ -241,15 +251,18 @@ export function selectorView(
   };
 }
 
-/** Facts of devices in an order of their own: workers of one shape differ in ids, in places on the bus, and in who told what. */
+/**
+ * Facts of devices in a canonical order: workers of one shape differ in ids, bus addresses, and sources of
+ * facts.
+ */
 function devicesView(devices: WorkerFacts['devices']): readonly Map<string, unknown>[] {
-  const told = devices.map(
+  const described = devices.map(
     ({ id: _id, parentId: _parent, sources: _sources, pciAddress: _at, brand: _brand, ...facts }) => ({
       facts,
       text: canonicalText(facts),
     }),
   );
-  return told
+  return described
     .sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0))
     .map(({ facts: { memoryMiB, ...facts } }) => {
       const amount = memoryMiB === undefined ? undefined : BigInt(memoryMiB);

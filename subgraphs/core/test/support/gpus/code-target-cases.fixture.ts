@@ -1,6 +1,7 @@
 /**
- * Hand-checked cases of code against compute capability. Columns: targets (comma-separated), toolkit that made the PTX (-: not told), CUDA
- * runtime (-: not told), driver, compute capability (?: unknown), verdict, code, where it can be looked up.
+ * Hand-checked cases of code against compute capability. Columns: targets (comma-separated), toolkit that
+ * made the PTX (-: unknown), CUDA runtime (-: unknown), driver, compute capability (?: unknown), verdict,
+ * code, source.
  */
 export const codeTargetCases = `
 sm_80                - -    550.54.14 8.0  NATIVE OK                      CUDAGUIDE

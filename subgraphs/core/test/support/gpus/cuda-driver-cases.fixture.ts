@@ -1,6 +1,7 @@
 /**
- * Hand-checked cases of runtime against driver. Columns: CUDA runtime, flags (n: needs new driver features, b: brings the forward-compatibility
- * package, -: none), driver (?: unknown), CUDA that the driver reports (?: nothing), device, verdict, code, where it can be looked up.
+ * Hand-checked cases of runtime against driver. Columns: CUDA runtime, flags (n: needs new driver features,
+ * b: bundles the forward-compatibility package, -: none), driver (?: unknown), CUDA version reported by the
+ * driver (?: none), device, verdict, code, source.
  */
 export const cudaDriverCases = `
 13.4   -  615.10      ?     B200    NATIVE              OK                    CUDARN

@@ -1,9 +1,9 @@
-/** The shape of the hand-checked cases that are not told in columns. */
+/** Hand-checked cases that are not in columns. */
 import type { SourceKey } from '../../../src/gpus/catalogue/sources.js';
 import type { Device, VerdictCode, VerdictKind } from '../../../src/gpus/verdict/verdict.types.js';
 import type { StoredGpuRequirement } from '../../../src/gpus/gpu-requirement.types.js';
 
-/** What is asked, of which device, the verdict, its code, and where it can be looked up. */
+/** Requirement, device, verdict, its code, and the source. */
 export type HardwareCase = readonly [
   Partial<StoredGpuRequirement>,
   Partial<Device>,

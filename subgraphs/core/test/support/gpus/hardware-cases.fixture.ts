@@ -1,4 +1,4 @@
-/** Hand-checked cases of everything but CUDA's runtime and code: models, parts, ECC, NVLink, health. */
+/** Hand-checked cases other than CUDA runtimes and code: models, parts, ECC, NVLink, health. */
 import type { Device } from '../../../src/gpus/verdict/verdict.types.js';
 import type { HardwareCase } from './hardware-case.types.js';
 import { memoryCases } from './memory-cases.fixture.js';
@@ -14,7 +14,7 @@ const models: readonly HardwareCase[] = [
   [{ models: ['A100'] }, a100x80, 'NATIVE', 'OK', 'PCI'],
   [{ models: ['A100-SXM4-80GB'] }, a100x40, 'NO', 'WRONG_MODEL', 'PCI'],
   [{ models: ['nvidia_a100-sxm4-40gb'] }, a100x40, 'NATIVE', 'OK', 'GFD'],
-  // The name of a slice tells its profile where nothing else does: it is not given whole.
+  // The name of a slice contains its profile if nothing else does: it is not whole.
   [{ models: ['A100-SXM4-40GB'] }, { model: 'A100-SXM4-40GB-MIG-1g.5gb' }, 'NO', 'NOT_WHOLE', 'GFD'],
   [{ share: 100 }, { model: 'NVIDIA H200 MIG 1g.18gb', isSharingAllowed: true }, 'NO', 'NOT_WHOLE', 'GFD'],
   [
@@ -66,7 +66,7 @@ const of300 = (partitionMode: string, memoryMiB = 196_592) =>
   amd('AMD Instinct MI300X', { partitionMode, memoryMiB, parentId: 'GPU-0' });
 const of300a = amd('AMD Instinct MI300A', { partitionMode: 'CPX/NPS1' });
 
-/** A GPU in a mode that divides it is that many devices; tools tell the memory of the whole with each. */
+/** A GPU in a mode that divides it is several devices; tools report the memory of the whole for each. */
 const partitions: readonly HardwareCase[] = [
   [{}, amd('AMD Instinct MI300X', { partitionMode: 'SPX/NPS1' }), 'NATIVE', 'OK', 'AMDPART'],
   [{}, of300('CPX/NPS4'), 'NO', 'NOT_WHOLE', 'AMDPART'],
@@ -195,7 +195,7 @@ const others: readonly HardwareCase[] = [
   [{ exclusive: true, migProfile: '1g.5gb' }, slice('1g.5gb', a100x40.model), 'NATIVE', 'OK', 'MIGU'],
 ];
 
-/** All of them. */
+/** All cases. */
 export const hardwareCases: readonly HardwareCase[] = [
   ...memoryCases,
   ...models,

@@ -1,9 +1,9 @@
-/** Hand-checked cases of memory: as reported, and as the size that a device or a MIG profile is sold as. */
+/** Hand-checked cases of memory: as reported, and by the nominal size of a device or a MIG profile. */
 import type { SourceKey } from '../../../src/gpus/catalogue/sources.js';
 import type { HardwareCase } from './hardware-case.types.js';
 import type { Device, VerdictCode, VerdictKind } from '../../../src/gpus/verdict/verdict.types.js';
 
-/** Columns: what is asked in MiB, the device, its MIG profile (-: whole), what is reported in MiB, the verdict with its code, the source. */
+/** Columns: required MiB, device, MIG profile (-: whole), reported MiB, verdict with its code, source. */
 const reported = `
 24576 | NVIDIA A30 | - | 24258 | NATIVE OK | MIGU
 16384 | Tesla T4 | - | 15109 | NATIVE OK | ECCMEM
@@ -75,7 +75,7 @@ const others: readonly HardwareCase[] = [
   [{ minMemoryMiB: 40_960 }, { model: 'Some GPU', memoryMiB: 40_536 }, 'NO', 'MEMORY_TOO_SMALL', 'COMMON'],
   [{ minMemoryMiB: 40_960 }, { model: 'Some GPU', memoryMiB: 40_960 }, 'NATIVE', 'OK', 'COMMON'],
   [{ minMemoryMiB: 16_384 }, { model: 'Tesla T4', memoryMiB: 15_360 }, 'NATIVE', 'OK', 'GFD'],
-  // Correction of errors takes a sixteenth of GDDR6.
+  // Error correction takes a sixteenth of GDDR6.
   [{ minMemoryMiB: 24_576 }, { model: 'NVIDIA L4', memoryMiB: 23_034 }, 'NATIVE', 'OK', 'MODALMEM'],
   [{ minMemoryMiB: 24_576 }, { model: 'NVIDIA A10', memoryMiB: 23_028 }, 'NATIVE', 'OK', 'MODALMEM'],
   [{ minMemoryMiB: 49_152 }, { model: 'NVIDIA L40S', memoryMiB: 46_068 }, 'NATIVE', 'OK', 'MODALMEM'],
@@ -122,5 +122,5 @@ const others: readonly HardwareCase[] = [
   ],
 ];
 
-/** All of them. */
+/** All cases. */
 export const memoryCases: readonly HardwareCase[] = [...columns, ...others];

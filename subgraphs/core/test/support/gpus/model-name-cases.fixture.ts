@@ -1,6 +1,6 @@
 /**
- * Hand-checked spellings: what users type, a device as its tools call it, whether the word is meant to take it (+) or not (-), and where the
- * name of the device can be looked up.
+ * Hand-checked spellings: the user's term, a device name as reported by tools, if the term must match it (+)
+ * or not (-), and the source of the name.
  */
 export const modelNameCases = `
 a100 | NVIDIA A100-SXM4-40GB | + | PCI

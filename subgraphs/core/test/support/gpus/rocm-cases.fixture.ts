@@ -5,9 +5,9 @@ import type { Device } from '../../../src/gpus/verdict/verdict.types.js';
 const amd = (model: string, more: Partial<Device> = {}) => ({ vendor: 'AMD', model, ...more });
 const of = (gfxTarget: string) => amd('x', { gfxTarget });
 
-/** All of them. */
+/** All cases. */
 export const rocmCases: readonly HardwareCase[] = [
-  // The module counts by kernels: these are of ROCm 6.0 and 5.7.
+  // The module is numbered by kernels: these are of ROCm 6.0 and 5.7.
   [{ rocmRuntime: '6.0' }, amd('MI210', { driverVersion: '6.3.6' }), 'NATIVE', 'OK', 'AMDMODULE'],
   [{ rocmRuntime: '6.3' }, amd('MI210', { driverVersion: '6.3.6' }), 'NO', 'ROCM_OUT_OF_REACH', 'AMDMODULE'],
   [{ rocmRuntime: '6.2' }, amd('MI210', { driverVersion: '6.2.4' }), 'NO', 'ROCM_OUT_OF_REACH', 'COMMON'],
@@ -95,7 +95,7 @@ export const rocmCases: readonly HardwareCase[] = [
     'ROCMKMD57',
   ],
   [{ rocmRuntime: '5.1' }, amd('MI210', { rocmVersion: '5.4.3' }), 'NO', 'ROCM_OUT_OF_REACH', 'ROCMKMD57'],
-  // Of a release that no table has, only the very same one is certain.
+  // For a release that is in no table, only the same release is certain.
   [{ rocmRuntime: '7.9' }, amd('MI210', { rocmVersion: '7.9.0' }), 'NATIVE', 'OK', 'COMMON'],
   [{ rocmRuntime: '7.8' }, amd('MI210', { rocmVersion: '7.9.0' }), 'NO', 'ROCM_UNKNOWN', 'COMMON'],
   [{ rocmRuntime: '7.9' }, amd('MI210', { rocmVersion: '6.4' }), 'NO', 'ROCM_OUT_OF_REACH', 'ROCMKMD'],

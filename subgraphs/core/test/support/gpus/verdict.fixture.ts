@@ -1,8 +1,8 @@
-/** A requirement and a device of which only what a test is about is told. */
+/** A requirement and a device with only the facts that a test needs. */
 import type { Device } from '../../../src/gpus/verdict/verdict.types.js';
 import type { StoredGpuRequirement } from '../../../src/gpus/gpu-requirement.types.js';
 
-/** One GPU of any kind, and what is changed. */
+/** One GPU of any kind, with changes. */
 export const gpu = (change: Partial<StoredGpuRequirement> = {}): StoredGpuRequirement => ({
   count: 1,
   models: [],
@@ -13,7 +13,7 @@ export const gpu = (change: Partial<StoredGpuRequirement> = {}): StoredGpuRequir
   ...change,
 });
 
-/** A healthy device of NVIDIA, and what is changed. */
+/** A healthy device of NVIDIA, with changes. */
 export const device = (change: Partial<Device>): Device => ({
   vendor: 'NVIDIA',
   model: 'x',
@@ -21,6 +21,6 @@ export const device = (change: Partial<Device>): Device => ({
   ...change,
 });
 
-/** What of it is told. */
+/** Removes unknown facts. */
 export const known = <T extends object>(facts: T): Partial<T> =>
   Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as Partial<T>;
