@@ -46,7 +46,7 @@ describe('followers inside core', () => {
 
   test('jobs asked for in one turn are read by one query, each once', async () => {
     const { events, stop } = await startEvents(setup.db);
-    const all = await setup.tell(events).opened();
+    const all = await setup.subscribe(events).opened();
     await setup.jobs.submit(3);
     await all.until(3);
     const found = all.changes.flatMap((change) => (hasEvent(change) ? [change, change] : []));

@@ -14,14 +14,14 @@ describe('a cursor', () => {
     // A live subscriber that is more than the ring behind is ended: the one that sees all has a process whose ring holds all.
     const wide = await startEvents(setup.db);
     const first = await startEvents(setup.db, { ringSize: 50 });
-    const all = await setup.tell(wide.events).opened();
+    const all = await setup.subscribe(wide.events).opened();
     const start = all.cursor;
     const ids = await setup.jobs.submit(100);
     await setup.jobs.move(ids, 'ACTIVATED', 'CANCELLED');
     await all.until(200);
     const middle = encodeCursor(all.changes[180]?.token ?? '');
-    const fromRing = setup.tell(first.events, {}, middle);
-    const fromStore = setup.tell(first.events, {}, start);
+    const fromRing = setup.subscribe(first.events, {}, middle);
+    const fromStore = setup.subscribe(first.events, {}, start);
     await fromRing.until(20);
     await fromStore.until(200);
     expect(fromRing.lines).toEqual(all.lines.slice(180));
@@ -29,7 +29,7 @@ describe('a cursor', () => {
     await first.stop();
     await wide.stop();
     const second = await startEvents(setup.db, { ringSize: 50 });
-    const restarted = setup.tell(second.events, {}, middle);
+    const restarted = setup.subscribe(second.events, {}, middle);
     await restarted.until(20);
     await setup.jobs.submit(1);
     await restarted.until(21);
@@ -39,7 +39,7 @@ describe('a cursor', () => {
 
   test('is handed over from the store to the ring to live while jobs move, without gap or double', async () => {
     const { events, stop } = await startEvents(setup.db, { ringSize: 200, bufferSize: 20 });
-    const start = (await setup.tell(events).opened()).cursor;
+    const start = (await setup.subscribe(events).opened()).cursor;
     const moved: string[] = [];
     const load = (async () => {
       for (let round = 0; round < 40; round++) {
@@ -72,13 +72,13 @@ describe('a cursor', () => {
     const cursors: string[] = [];
     for (let round = 0; round < 3; round++) {
       await queues.insertOne({ _id: `queue_${round}` });
-      cursors.push((await setup.tell(events).opened()).cursor);
+      cursors.push((await setup.subscribe(events).opened()).cursor);
     }
     const ids = await setup.jobs.submit(1);
     await stop();
     const again = await startEvents(setup.db);
     for (const cursor of cursors) {
-      const resumed = setup.tell(again.events, {}, cursor);
+      const resumed = setup.subscribe(again.events, {}, cursor);
       await resumed.until(1);
       expect(resumed.lines).toEqual([`${ids[0]} null ACTIVATED`]);
     }
@@ -95,7 +95,7 @@ describe('a cursor', () => {
     '%p is refused as none of this stream',
     async (junk) => {
       const { events, stop } = await startEvents(setup.db);
-      const error = await setup.tell(events, {}, junk).ended;
+      const error = await setup.subscribe(events, {}, junk).ended;
       expect(isDomainError(error) && error.code).toBe('CURSOR_INVALID');
       expect(String(error)).toContain('after:');
       await stop();
@@ -104,10 +104,10 @@ describe('a cursor', () => {
 
   test('of another process that has read further waits for this one, and doubles nothing', async () => {
     const [one, two] = await Promise.all([startEvents(setup.db), startEvents(setup.db)]);
-    const watcher = await setup.tell(one.events).opened();
+    const watcher = await setup.subscribe(one.events).opened();
     const [id = ''] = await setup.jobs.submit(1);
     await watcher.until(1);
-    const elsewhere = setup.tell(two.events, {}, watcher.cursor);
+    const elsewhere = setup.subscribe(two.events, {}, watcher.cursor);
     await setup.jobs.move([id], 'ACTIVATED', 'CANCELLED');
     await elsewhere.until(1);
     expect(elsewhere.lines).toEqual([`${id} ACTIVATED CANCELLED`]);
@@ -119,7 +119,7 @@ describe('a cursor', () => {
 describe('many who come back at once', () => {
   test('share a few readings of the store, and each gets what it missed, without gap or double', async () => {
     const first = await startEvents(setup.db);
-    const all = await setup.tell(first.events).opened();
+    const all = await setup.subscribe(first.events).opened();
     const start = all.cursor;
     const ids = await setup.jobs.submit(60);
     await setup.jobs.move(ids, 'ACTIVATED', 'SENT');
@@ -130,8 +130,10 @@ describe('many who come back at once', () => {
     const second = await startEvents(setup.db);
     const read = jest.spyOn(ChangeFeed.prototype, 'read');
     const later = encodeCursor(all.changes[61]?.token ?? '');
-    const ofOne = ids.map((id, at) => setup.tell(second.events, { ids: [id] }, at % 2 === 0 ? start : later));
-    const ofAll = [start, later].map((cursor) => setup.tell(second.events, {}, cursor));
+    const ofOne = ids.map((id, at) =>
+      setup.subscribe(second.events, { ids: [id] }, at % 2 === 0 ? start : later),
+    );
+    const ofAll = [start, later].map((cursor) => setup.subscribe(second.events, {}, cursor));
     await setup.jobs.move(ids, 'RUNNING', 'FINISHED');
     for (const [at, subscriber] of ofOne.entries()) {
       const known = all.changes.slice(0, at % 2 === 0 ? 1 : 62).map(({ event }) => event?.jobId);
@@ -153,15 +155,15 @@ describe('many who come back at once', () => {
 
   test('one whose place is lost does not end the others', async () => {
     const first = await startEvents(setup.db);
-    const all = await setup.tell(first.events).opened();
+    const all = await setup.subscribe(first.events).opened();
     const start = all.cursor;
     const ids = await setup.jobs.submit(5);
     await all.until(5);
     await first.stop();
     const second = await startEvents(setup.db);
     const elsewhere = placeBefore(all.cursor);
-    const lost = setup.tell(second.events, {}, elsewhere);
-    const good = setup.tell(second.events, { ids }, start);
+    const lost = setup.subscribe(second.events, {}, elsewhere);
+    const good = setup.subscribe(second.events, { ids }, start);
     await good.until(5);
     expect(await lost.ended).toMatchObject({ code: expect.stringMatching(/^CURSOR_/) });
     await second.stop();
@@ -177,7 +179,7 @@ async function followed(
 ): Promise<readonly string[]> {
   const lines: string[] = [];
   for (let cursor = start; ;) {
-    const told = setup.tell(events, filter, cursor);
+    const told = setup.subscribe(events, filter, cursor);
     const error = await told.until(count - lines.length).then(
       () => undefined,
       (thrown: unknown) => thrown,

@@ -33,7 +33,7 @@ describe('a slow subscriber', () => {
     if (!isDomainError(error)) throw error;
     expect(error.code).toBe('SUBSCRIPTION_LAGGED');
     expect(error.details['cursor']).toBe(encodeCursor(seen.at(-1)?.token ?? ''));
-    const resumed = setup.tell(events, {}, String(error.details['cursor']));
+    const resumed = setup.subscribe(events, {}, String(error.details['cursor']));
     await resumed.until(120 - seen.length);
     const tokens = [...seen, ...resumed.changes].map((change) => change?.token);
     expect(new Set(tokens).size).toBe(120);
@@ -69,7 +69,7 @@ describe('the mode LATEST', () => {
     const latest = new Map(seen.map(({ event }) => [event?.jobId, event?.last.to]));
     expect([...latest.values()]).toEqual(ids.map(() => 'CANCELLED'));
     const middle = encodeCursor(seen.at(-5)?.token ?? '');
-    const resumed = setup.tell(events, {}, middle);
+    const resumed = setup.subscribe(events, {}, middle);
     await resumed.until(4);
     expect(resumed.changes.slice(0, 4).map(({ token }) => token)).toEqual(tokens.slice(-4));
     await stream.return();

@@ -9,7 +9,7 @@ const setup = subscriberSetup();
 describe('a subscriber', () => {
   test('is told the cursor alone first, then each transition in order, with what the event knows', async () => {
     const { events, stop } = await startEvents(setup.db);
-    const all = await setup.tell(events).opened();
+    const all = await setup.subscribe(events).opened();
     expect(all.changes[0]?.event).toBeNull();
     const [id = ''] = await setup.jobs.submit(1, { labels: [{ key: 'a', value: 'b' }] });
     await setup.jobs.run([id]);
@@ -61,7 +61,9 @@ describe('a subscriber', () => {
       [{ shares: ['alpha/fast'], states: ['CANCELLED'] }, [`${second} ACTIVATED CANCELLED`]],
       [{ owners: ['one@example'], states: ['SENT'] }, [`${first} ACTIVATED SENT`]],
     ];
-    const subscribers = await Promise.all(filters.map(([filter]) => setup.tell(events, filter).opened()));
+    const subscribers = await Promise.all(
+      filters.map(([filter]) => setup.subscribe(events, filter).opened()),
+    );
     await setup.jobs.move([first], 'ACTIVATED', 'SENT', {}, 'south');
     await setup.jobs.move([first], 'SENT', 'RUNNING');
     await setup.jobs.move([second], 'ACTIVATED', 'CANCELLED');
@@ -74,18 +76,18 @@ describe('a subscriber', () => {
   test('is never told what it may not see, live, from the ring, or from the store', async () => {
     const reader = testPrincipal({ subject: 'reader@example', grants: { beta: 'READER' } });
     const first = await startEvents(setup.db, { ringSize: 4 });
-    const opening = (await setup.tell(first.events, {}, undefined, reader).opened()).cursor;
-    const live = setup.tell(first.events, {}, opening, reader);
+    const opening = (await setup.subscribe(first.events, {}, undefined, reader).opened()).cursor;
+    const live = setup.subscribe(first.events, {}, opening, reader);
     const hidden = await setup.jobs.submit(10);
     const [visible = ''] = await setup.jobs.submit(1, { experiment: 'beta', share: 'beta/default' });
     await live.until(1);
-    const resumed = setup.tell(first.events, {}, opening, reader);
+    const resumed = setup.subscribe(first.events, {}, opening, reader);
     await resumed.until(1);
-    const narrowed = setup.tell(first.events, { ids: [...hidden, visible] }, opening, reader);
+    const narrowed = setup.subscribe(first.events, { ids: [...hidden, visible] }, opening, reader);
     await narrowed.until(1);
     for (const subscriber of [live, resumed, narrowed])
       expect(subscriber.lines).toEqual([`${visible} null ACTIVATED`]);
-    const refused = setup.tell(first.events, { experiments: ['alpha'] }, undefined, reader);
+    const refused = setup.subscribe(first.events, { experiments: ['alpha'] }, undefined, reader);
     expect(await refused.ended).toMatchObject({ code: 'FORBIDDEN' });
     await first.stop();
   });

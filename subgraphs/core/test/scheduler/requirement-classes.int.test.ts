@@ -109,33 +109,35 @@ describe('RequirementClasses', () => {
   });
 });
 
-it('keeps the classes of ready and held jobs, and no others', async () => {
-  const clock = manualClock();
-  const fleet = await startFleet(db, {
-    clock,
-    storeTime: timeOf(clock),
-    queues: [aQueue({ limits: { leaseSeconds: 1_000_000 } })],
-    brokerTtlMs: 1_000_000_000,
+describe('the scheduler', () => {
+  it('keeps the classes of ready and held jobs, and no others', async () => {
+    const clock = manualClock();
+    const fleet = await startFleet(db, {
+      clock,
+      storeTime: timeOf(clock),
+      queues: [aQueue({ limits: { leaseSeconds: 1_000_000 } })],
+      brokerTtlMs: 1_000_000_000,
+    });
+    const { scheduler } = fleet.services;
+    await waitFor('the broker leads', () => scheduler.isReady, { deadlineMs: 60_000 });
+    const worker = await TestWorker.register(fleet, { cores: 64 });
+    for (let at = 0; at < 30; at += 1) await submitJobs(db, 1, { requirements: { memoryMiB: 200 + at } });
+    const grants = await worker.acquireInAll(30);
+    await worker.start(grants);
+    await worker.finish(grants.slice(1));
+    await submitJobs(db, 1, { requirements: { cores: 65 } });
+    await waitFor('all classes', () => scheduler.classesInMemory === 31, { deadlineMs: 60_000 });
+    await waitFor(
+      'all to be forgotten but that of the held job and that of the ready one',
+      () => {
+        clock.advance(15_000);
+        return scheduler.classesInMemory === 2;
+      },
+      { deadlineMs: 60_000 },
+    );
+    await submitJobs(db, 1, { requirements: { memoryMiB: 205 } });
+    expect(await worker.acquireInAll(1)).toHaveLength(1);
+    expect(scheduler.classesInMemory).toBe(3);
+    await fleet.stop();
   });
-  const { scheduler } = fleet.services;
-  await waitFor('the broker leads', () => scheduler.isReady, { deadlineMs: 60_000 });
-  const worker = await TestWorker.register(fleet, { cores: 64 });
-  for (let at = 0; at < 30; at += 1) await submitJobs(db, 1, { requirements: { memoryMiB: 200 + at } });
-  const grants = await worker.acquireInAll(30);
-  await worker.start(grants);
-  await worker.finish(grants.slice(1));
-  await submitJobs(db, 1, { requirements: { cores: 65 } });
-  await waitFor('all classes', () => scheduler.classesInMemory === 31, { deadlineMs: 60_000 });
-  await waitFor(
-    'all to be forgotten but that of the held job and that of the ready one',
-    () => {
-      clock.advance(15_000);
-      return scheduler.classesInMemory === 2;
-    },
-    { deadlineMs: 60_000 },
-  );
-  await submitJobs(db, 1, { requirements: { memoryMiB: 205 } });
-  expect(await worker.acquireInAll(1)).toHaveLength(1);
-  expect(scheduler.classesInMemory).toBe(3);
-  await fleet.stop();
 });

@@ -10,7 +10,7 @@ import type { JobStateChange } from '../../src/events/hub/job-changes.js';
 export const admin = testPrincipal();
 
 /** A subscriber that collects its events in order. */
-export class Told {
+export class TestSubscriber {
   readonly changes: JobStateChange[] = [];
   readonly #abort = new AbortController();
   #hasEnded = false;
@@ -74,21 +74,21 @@ export interface SubscriberSetup {
   readonly db: TestDatabase;
   readonly jobs: TestJobs;
   /** Opens a subscription that is closed at the end of the test. */
-  tell(...parameters: ConstructorParameters<typeof Told>): Told;
+  subscribe(...parameters: ConstructorParameters<typeof TestSubscriber>): TestSubscriber;
 }
 
 /** Sets the fixtures up for each test of the file. */
 export function subscriberSetup(): SubscriberSetup {
   let db: TestDatabase;
   let jobs: TestJobs;
-  let told: Told[] = [];
+  let subscribers: TestSubscriber[] = [];
   beforeEach(async () => {
     db = await eventsDatabase();
     jobs = new TestJobs(db);
-    told = [];
+    subscribers = [];
   });
   afterEach(async () => {
-    await Promise.all(told.map((subscriber) => subscriber.close()));
+    await Promise.all(subscribers.map((subscriber) => subscriber.close()));
     await jobs.close();
   });
   return {
@@ -98,9 +98,9 @@ export function subscriberSetup(): SubscriberSetup {
     get jobs() {
       return jobs;
     },
-    tell(...parameters) {
-      const subscriber = new Told(...parameters);
-      told.push(subscriber);
+    subscribe(...parameters) {
+      const subscriber = new TestSubscriber(...parameters);
+      subscribers.push(subscriber);
       return subscriber;
     },
   };

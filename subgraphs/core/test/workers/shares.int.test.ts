@@ -100,7 +100,9 @@ describe('why a job waits', () => {
       { deadlineMs: 60_000 },
     );
     expect(waits).toMatchObject({ workersThatFit: 1, workersFreeNow: 1, isShareBorrowing: true });
-    expect(waits.summary).toBe('Ready: 1 worker has free capacity for it; 3 jobs of its share come before it.');
+    expect(waits.summary).toBe(
+      'Ready: 1 worker has free capacity for it; 3 jobs of its share come before it.',
+    );
   });
 
   test('says what holds a job back before any worker is looked at, and nothing once it was sent', async () => {

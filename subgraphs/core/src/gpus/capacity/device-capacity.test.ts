@@ -235,22 +235,24 @@ describe('chooseDevices', () => {
   });
 });
 
-it('derives free capacity from the bookings, the offer and the current devices, not from earlier calls', () => {
-  const host = [device('a'), slice('b1', 'b', '3g.40gb'), slice('b2', 'b', '3g.40gb')];
-  const arranged = arrangeDevices(host, true);
-  const at = (id: string): number => arranged.ids.indexOf(id);
-  const one = bookings({ a: { thousandths: 250, unnamedThousandths: 250 } });
-  const free = (isOffered: (id: string) => boolean, of = arranged): Record<string, number | undefined> => {
-    const capacity = deviceCapacity(of, isOffered, one);
-    return Object.fromEntries(of.ids.map((id, position) => [id, capacity.free[position]]));
-  };
-  expect(free(() => true)).toEqual({ a: 750, b1: 1000, b2: 1000 });
-  expect(free((id) => id === 'b2')).toEqual({ a: 750, b1: 0, b2: 1000 });
-  expect(free(() => true)).toEqual({ a: 750, b1: 1000, b2: 1000 });
-  const sick = arrangeDevices([device('a'), slice('b1', 'b', '3g.40gb')], true);
-  expect(free(() => true, sick)).toEqual({ a: 750, b1: 1000 });
-  const alone = bookings({ b1: { thousandths: 1000, isExclusive: true } });
-  expect(deviceCapacity(arranged, () => true, alone).free[at('b2')]).toBe(0);
+describe('deviceCapacity', () => {
+  it('derives free capacity from the bookings, the offer and the current devices, not from earlier calls', () => {
+    const host = [device('a'), slice('b1', 'b', '3g.40gb'), slice('b2', 'b', '3g.40gb')];
+    const arranged = arrangeDevices(host, true);
+    const at = (id: string): number => arranged.ids.indexOf(id);
+    const one = bookings({ a: { thousandths: 250, unnamedThousandths: 250 } });
+    const free = (isOffered: (id: string) => boolean, of = arranged): Record<string, number | undefined> => {
+      const capacity = deviceCapacity(of, isOffered, one);
+      return Object.fromEntries(of.ids.map((id, position) => [id, capacity.free[position]]));
+    };
+    expect(free(() => true)).toEqual({ a: 750, b1: 1000, b2: 1000 });
+    expect(free((id) => id === 'b2')).toEqual({ a: 750, b1: 0, b2: 1000 });
+    expect(free(() => true)).toEqual({ a: 750, b1: 1000, b2: 1000 });
+    const sick = arrangeDevices([device('a'), slice('b1', 'b', '3g.40gb')], true);
+    expect(free(() => true, sick)).toEqual({ a: 750, b1: 1000 });
+    const alone = bookings({ b1: { thousandths: 1000, isExclusive: true } });
+    expect(deviceCapacity(arranged, () => true, alone).free[at('b2')]).toBe(0);
+  });
 });
 
 describe('the shape of devices', () => {

@@ -1,5 +1,5 @@
 /** Choices of devices, compared with a search through all sets of devices of small hosts. */
-import { expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { fitDevices } from '../verdict/device-fit.js';
 import { chooseDevices, deviceChoices } from './device-choice.js';
@@ -120,107 +120,110 @@ function subsets(ids: readonly string[], count: number): readonly (readonly stri
   return ids.flatMap((id, at) => subsets(ids.slice(at + 1), count - 1).map((rest) => [id, ...rest]));
 }
 
-it('gives devices to every job that can have them, with the best verdict, whole, connected and exclusive as requested', () => {
-  let found = 0;
-  fc.assert(
-    fc.property(anyHost, anyAsked, anyTaken, (devices, { count, nvlink, exclusive, change }, taken) => {
-      const alone = exclusive ? { exclusive } : {};
-      const gpu: StoredGpuRequirement = { ...nothing, ...change, count, nvlink, ...alone };
-      const { facts, used, rank, gpuOf, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
-      const isFree = (id: string): boolean => used.get(id) === 0;
-      const isAllowed = (set: readonly string[]): boolean => {
-        const groups = new Set(set.map((id) => facts.get(id)?.nvlinkGroup));
-        const physical = set.map(gpuOf);
-        const others = devices.filter(
-          ({ id, parentId }) => parentId !== undefined && physical.includes(gpuOf(id)),
-        );
-        const isAlone = new Set(physical).size === count && others.every(({ id }) => isFree(id));
-        return (
-          (!nvlink || count === 1 || (groups.size === 1 && !groups.has(undefined))) && (!exclusive || isAlone)
-        );
-      };
-      const able = devices.map(({ id }) => id).filter((id) => isFree(id) && rank(id) < 3);
-      const possible = subsets(able, count).filter(isAllowed);
-      const positions = fit && chooseDevices(gpu, fit, capacity);
-      const chosen = positions && idsOf(positions);
-      if (possible.length === 0) {
-        expect(chosen).toBeUndefined();
-        return;
-      }
-      found += 1;
-      const worst = (set: readonly string[]): number => Math.max(...set.map(rank));
-      expect(new Set(chosen).size).toBe(count);
-      expect(possible.map((set) => [...set].sort())).toContainEqual([...(chosen ?? [])].sort());
-      expect(worst(chosen ?? [])).toBe(Math.min(...possible.map(worst)));
-      // The chosen devices are no longer free.
-      const left = withoutDevices(gpu, capacity, positions ?? []);
-      for (const position of positions ?? []) expect(left.free[position]).toBe(0);
-    }),
-    { numRuns: 1500 },
-  );
-  expect(found).toBeGreaterThan(150);
-});
-
-it('takes a slice from a GPU that is already in use where that is as good', () => {
-  let found = 0;
-  fc.assert(
-    fc.property(anyHost, anyTaken, fc.constantFrom('1g.5gb', '2g.10gb'), (devices, taken, migProfile) => {
-      const gpu: StoredGpuRequirement = { ...nothing, count: 1, migProfile };
-      const { used, rank, gpuOf, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
-      const able = devices.map(({ id }) => id).filter((id) => used.get(id) === 0 && rank(id) < 3);
-      const isTouched = (id: string): boolean =>
-        devices.some(
-          (one) => one.parentId !== undefined && gpuOf(one.id) === gpuOf(id) && used.get(one.id) !== 0,
-        );
-      const chosen = idsOf((fit && chooseDevices(gpu, fit, capacity)) ?? []);
-      expect(chosen).toHaveLength(able.length > 0 ? 1 : 0);
-      if (!able.some(isTouched)) return;
-      expect(chosen.every(isTouched)).toBe(true);
-      found += 1;
-    }),
-    { numRuns: 600 },
-  );
-  expect(found).toBeGreaterThan(50);
-});
-
-it('gives a share of the fullest device with enough thousandths and memory, never of a slice or next to one', () => {
-  const anyShare = fc.record({
-    share: fc.constantFrom(100, 500, 700),
-    shareMemoryMiB: fc.constantFrom(undefined, 1000, 20_000, 30_000),
+describe('chooseDevices', () => {
+  it('gives devices to every job that can have them, with the best verdict, whole, connected and exclusive as requested', () => {
+    let found = 0;
+    fc.assert(
+      fc.property(anyHost, anyAsked, anyTaken, (devices, { count, nvlink, exclusive, change }, taken) => {
+        const alone = exclusive ? { exclusive } : {};
+        const gpu: StoredGpuRequirement = { ...nothing, ...change, count, nvlink, ...alone };
+        const { facts, used, rank, gpuOf, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
+        const isFree = (id: string): boolean => used.get(id) === 0;
+        const isAllowed = (set: readonly string[]): boolean => {
+          const groups = new Set(set.map((id) => facts.get(id)?.nvlinkGroup));
+          const physical = set.map(gpuOf);
+          const others = devices.filter(
+            ({ id, parentId }) => parentId !== undefined && physical.includes(gpuOf(id)),
+          );
+          const isAlone = new Set(physical).size === count && others.every(({ id }) => isFree(id));
+          return (
+            (!nvlink || count === 1 || (groups.size === 1 && !groups.has(undefined))) &&
+            (!exclusive || isAlone)
+          );
+        };
+        const able = devices.map(({ id }) => id).filter((id) => isFree(id) && rank(id) < 3);
+        const possible = subsets(able, count).filter(isAllowed);
+        const positions = fit && chooseDevices(gpu, fit, capacity);
+        const chosen = positions && idsOf(positions);
+        if (possible.length === 0) {
+          expect(chosen).toBeUndefined();
+          return;
+        }
+        found += 1;
+        const worst = (set: readonly string[]): number => Math.max(...set.map(rank));
+        expect(new Set(chosen).size).toBe(count);
+        expect(possible.map((set) => [...set].sort())).toContainEqual([...(chosen ?? [])].sort());
+        expect(worst(chosen ?? [])).toBe(Math.min(...possible.map(worst)));
+        // The chosen devices are no longer free.
+        const left = withoutDevices(gpu, capacity, positions ?? []);
+        for (const position of positions ?? []) expect(left.free[position]).toBe(0);
+      }),
+      { numRuns: 1500 },
+    );
+    expect(found).toBeGreaterThan(150);
   });
-  let found = 0;
-  fc.assert(
-    fc.property(anyHost, anyShare, anyTaken, (devices, { share, shareMemoryMiB }, taken) => {
-      const memory = shareMemoryMiB === undefined ? {} : { shareMemoryMiB };
-      const gpu: StoredGpuRequirement = { ...nothing, count: 1, share, ...memory };
-      const { used, rank, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
-      const parents = new Set(devices.map(({ parentId }) => parentId));
-      const able = devices.filter(({ id, migProfile, memoryMiB = Infinity }) => {
-        const free = 1000 - (used.get(id) ?? 0);
-        const memoryFree = (memoryMiB * free) / 1000;
-        const wanted = shareMemoryMiB ?? (memoryMiB * share) / 1000;
-        const isWhole = migProfile === undefined && !parents.has(id);
-        return isWhole && rank(id) < 3 && free >= share && memoryFree + 1e-3 >= wanted;
-      });
-      const chosen = idsOf((fit && chooseDevices(gpu, fit, capacity)) ?? []);
-      const choices = fit ? deviceChoices(gpu, fit, capacity).map(idsOf) : [];
-      expect(choices[0] ?? []).toEqual(chosen);
-      if (able.length === 0) {
-        expect(chosen).toEqual([]);
-        return;
-      }
-      found += 1;
-      const [id = ''] = chosen;
-      const one = able.find((device) => device.id === id);
-      expect(one).toBeDefined();
-      const alike = able.filter(
-        ({ model, driverVersion }) => model === one?.model && driverVersion === one.driverVersion,
-      );
-      expect(used.get(id)).toBe(Math.max(...alike.map((device) => used.get(device.id) ?? 0)));
-      const least = Math.min(...able.map(({ memoryMiB = 0 }) => memoryMiB));
-      expect(one?.memoryMiB).toBe(least);
-    }),
-    { numRuns: 800 },
-  );
-  expect(found).toBeGreaterThan(150);
+
+  it('takes a slice from a GPU that is already in use where that is as good', () => {
+    let found = 0;
+    fc.assert(
+      fc.property(anyHost, anyTaken, fc.constantFrom('1g.5gb', '2g.10gb'), (devices, taken, migProfile) => {
+        const gpu: StoredGpuRequirement = { ...nothing, count: 1, migProfile };
+        const { used, rank, gpuOf, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
+        const able = devices.map(({ id }) => id).filter((id) => used.get(id) === 0 && rank(id) < 3);
+        const isTouched = (id: string): boolean =>
+          devices.some(
+            (one) => one.parentId !== undefined && gpuOf(one.id) === gpuOf(id) && used.get(one.id) !== 0,
+          );
+        const chosen = idsOf((fit && chooseDevices(gpu, fit, capacity)) ?? []);
+        expect(chosen).toHaveLength(able.length > 0 ? 1 : 0);
+        if (!able.some(isTouched)) return;
+        expect(chosen.every(isTouched)).toBe(true);
+        found += 1;
+      }),
+      { numRuns: 600 },
+    );
+    expect(found).toBeGreaterThan(50);
+  });
+
+  it('gives a share of the fullest device with enough thousandths and memory, never of a slice or next to one', () => {
+    const anyShare = fc.record({
+      share: fc.constantFrom(100, 500, 700),
+      shareMemoryMiB: fc.constantFrom(undefined, 1000, 20_000, 30_000),
+    });
+    let found = 0;
+    fc.assert(
+      fc.property(anyHost, anyShare, anyTaken, (devices, { share, shareMemoryMiB }, taken) => {
+        const memory = shareMemoryMiB === undefined ? {} : { shareMemoryMiB };
+        const gpu: StoredGpuRequirement = { ...nothing, count: 1, share, ...memory };
+        const { used, rank, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
+        const parents = new Set(devices.map(({ parentId }) => parentId));
+        const able = devices.filter(({ id, migProfile, memoryMiB = Infinity }) => {
+          const free = 1000 - (used.get(id) ?? 0);
+          const memoryFree = (memoryMiB * free) / 1000;
+          const wanted = shareMemoryMiB ?? (memoryMiB * share) / 1000;
+          const isWhole = migProfile === undefined && !parents.has(id);
+          return isWhole && rank(id) < 3 && free >= share && memoryFree + 1e-3 >= wanted;
+        });
+        const chosen = idsOf((fit && chooseDevices(gpu, fit, capacity)) ?? []);
+        const choices = fit ? deviceChoices(gpu, fit, capacity).map(idsOf) : [];
+        expect(choices[0] ?? []).toEqual(chosen);
+        if (able.length === 0) {
+          expect(chosen).toEqual([]);
+          return;
+        }
+        found += 1;
+        const [id = ''] = chosen;
+        const one = able.find((device) => device.id === id);
+        expect(one).toBeDefined();
+        const alike = able.filter(
+          ({ model, driverVersion }) => model === one?.model && driverVersion === one.driverVersion,
+        );
+        expect(used.get(id)).toBe(Math.max(...alike.map((device) => used.get(device.id) ?? 0)));
+        const least = Math.min(...able.map(({ memoryMiB = 0 }) => memoryMiB));
+        expect(one?.memoryMiB).toBe(least);
+      }),
+      { numRuns: 800 },
+    );
+    expect(found).toBeGreaterThan(150);
+  });
 });

@@ -69,8 +69,8 @@ export class SchedulerCache {
   readonly #listeners = new Set<Partial<CacheListener>>();
   /**
    * Jobs whose end this process has written itself, with the fence, until the stream reports it: earlier
-   * events of them in the stream are outdated. Bounded: the oldest are forgotten first, which overcounts them
-   * for a moment.
+   * events of them in the stream are outdated. Bounded: the oldest are forgotten first, so they may be
+   * counted too long.
    */
   readonly #ahead = new LRUCache<string, number>({ maxSize: maxAhead, sizeCalculation: () => 1 });
   /** Batches are processed one after another: a batch may wait until a class is loaded. */

@@ -2,7 +2,7 @@
  * Explanations of waiting jobs, compared with a count over all workers by an independent implementation of
  * the rules.
  */
-import { expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import {
@@ -266,114 +266,116 @@ const anyFleet = fc
   .array(anyWorker, { minLength: 1, maxLength: 12 })
   .map((specs) => specs.map((spec, at): Spec => ({ ...spec, id: `w${at}` })));
 
-it('counts each constraint alone and together, workers that fit and workers with free capacity, for any fleet and requirements', () => {
-  let fitting = 0;
-  fc.assert(
-    fc.property(anyRequirements, anyFleet, (wanted, all) => {
-      const facts = explained(wanted, all);
-      const specs = all.filter(isConsidered);
-      const texts = facts.constraints.map(({ constraint }) => constraint);
-      const expected = counted(wanted, specs, texts);
-      expect(facts.constraints.map(({ reasons: _reasons, ...rest }) => rest)).toEqual(expected);
-      // Each constraint that some worker fails has reasons, and no other has.
-      for (const { workersThatPass, reasons } of facts.constraints)
-        expect(reasons.length > 0).toBe(workersThatPass < specs.length);
-      const most = Math.max(0, ...expected.map(({ workersThatFailFirst }) => workersThatFailFirst));
-      const first = expected.find(({ workersThatFailFirst }) => workersThatFailFirst === most);
-      expect(facts.mostFailed).toBe(most === 0 ? null : first?.constraint);
-      const fit = specs.filter((spec) => fits(wanted, spec));
-      const free = fit.filter((spec) => {
-        const taken = new Set(spec.taken.map((at) => `${spec.id}-${at}`));
-        const devices = serving(wanted, spec).filter(({ id }) => !taken.has(id));
-        return spec.cores - spec.coresTaken >= wanted.cores && devices.length >= (wanted.gpu?.count ?? 0);
-      });
-      expect(facts).toMatchObject({
-        queuesConsidered: distinctQueues(specs),
-        workersConsidered: specs.length,
-        devicesConsidered: specs.reduce((sum, { devices }) => sum + devices.length, 0),
-        workersThatFit: fit.length,
-        workersFreeNow: free.length,
-      });
-      fitting += fit.length > 0 ? 1 : 0;
-    }),
-    { numRuns: 600 },
-  );
-  expect(fitting).toBeGreaterThan(100);
-});
-
-it('proposes changes that gain what they promise, the nearest among them, for any fleet and requirements', () => {
-  let proposed = 0;
-  fc.assert(
-    fc.property(anyRequirements, anyFleet, (wanted, all) => {
-      const { relaxations } = explained(wanted, all);
-      const others = all.filter((spec) => isConsidered(spec) && !fits(wanted, spec));
-      for (const { change, queuesGained, workersGained, devicesGained } of relaxations) {
-        const relaxed = changedBy(wanted, change);
-        const gained = others.filter((spec) => fits(relaxed, spec));
-        expect({ change, queuesGained, workersGained, devicesGained }).toEqual({
-          change,
-          queuesGained: distinctQueues(gained),
-          workersGained: gained.length,
-          devicesGained: gained.reduce((sum, spec) => sum + serving(relaxed, spec).length, 0),
+describe('explainPending', () => {
+  it('counts each constraint alone and together, workers that fit and workers with free capacity, for any fleet and requirements', () => {
+    let fitting = 0;
+    fc.assert(
+      fc.property(anyRequirements, anyFleet, (wanted, all) => {
+        const facts = explained(wanted, all);
+        const specs = all.filter(isConsidered);
+        const texts = facts.constraints.map(({ constraint }) => constraint);
+        const expected = counted(wanted, specs, texts);
+        expect(facts.constraints.map(({ reasons: _reasons, ...rest }) => rest)).toEqual(expected);
+        // Each constraint that some worker fails has reasons, and no other has.
+        for (const { workersThatPass, reasons } of facts.constraints)
+          expect(reasons.length > 0).toBe(workersThatPass < specs.length);
+        const most = Math.max(0, ...expected.map(({ workersThatFailFirst }) => workersThatFailFirst));
+        const first = expected.find(({ workersThatFailFirst }) => workersThatFailFirst === most);
+        expect(facts.mostFailed).toBe(most === 0 ? null : first?.constraint);
+        const fit = specs.filter((spec) => fits(wanted, spec));
+        const free = fit.filter((spec) => {
+          const taken = new Set(spec.taken.map((at) => `${spec.id}-${at}`));
+          const devices = serving(wanted, spec).filter(({ id }) => !taken.has(id));
+          return spec.cores - spec.coresTaken >= wanted.cores && devices.length >= (wanted.gpu?.count ?? 0);
         });
-        expect(workersGained).toBeGreaterThan(0);
-        proposed += 1;
-      }
-      // Every single change of an amount that admits a worker is proposed, with the smallest necessary
-      // reduction, unless the list is full.
-      if (relaxations.length >= 5) return;
-      for (const name of ['cores', 'memoryMiB'] as const) {
-        const values = others.map((spec) => spec[name]).filter((value) => value < wanted[name]);
-        const gaining = values.filter((value) =>
-          others.some((spec) => fits({ ...wanted, [name]: value }, spec)),
-        );
-        const grantsWritten = relaxations.filter(({ change }) => change.startsWith(`${name} >=`));
-        if (gaining.length === 0) expect(grantsWritten).toEqual([]);
-        else
-          expect(grantsWritten[0]?.change).toBe(
-            `${name} >= ${Math.max(...gaining)} instead of ${wanted[name]}`,
-          );
-      }
-    }),
-    { numRuns: 600 },
-  );
-  expect(proposed).toBeGreaterThan(300);
-});
-
-it('returns the number of jobs before the job, or marks it as an estimate, for any windows', () => {
-  const anyJob = fc.record({ priority: fc.integer({ min: 0, max: 2 }), window: fc.nat({ max: 2 }) });
-  fc.assert(
-    fc.property(
-      fc.array(anyJob, { minLength: 1, maxLength: 30 }),
-      fc.array(fc.nat({ max: 12 }), { minLength: 3, maxLength: 3 }),
-      fc.nat(),
-      (specs, limits, pick) => {
-        const jobs = specs.map(({ priority, window }, at) => ({
-          window,
-          job: aReadyJob(`job_${String(at).padStart(4, '0')}`, { priority }),
-        }));
-        const windows = limits.map((limit, index) => {
-          const own = jobs
-            .filter(({ window }) => window === index)
-            .map(({ job }) => job)
-            .sort(compareKeys);
-          const window = new ReadyWindow(`class_${index}`, 'alpha/default');
-          const request = { ...window.beginRefill(), limit: limit + 1 };
-          window.endRefill(request, own.slice(0, limit + 1));
-          return window;
+        expect(facts).toMatchObject({
+          queuesConsidered: distinctQueues(specs),
+          workersConsidered: specs.length,
+          devicesConsidered: specs.reduce((sum, { devices }) => sum + devices.length, 0),
+          workersThatFit: fit.length,
+          workersFreeNow: free.length,
         });
-        const wanted = jobs[pick % jobs.length]?.job ?? aReadyJob('job_0000');
-        const before = jobs.filter(({ job }) => compareKeys(job, wanted) < 0).length;
-        const { position, isPositionEstimated } = positionOf(windows, wanted, jobs.length, 1000);
-        if (!isPositionEstimated) expect(position).toBe(before);
-        else {
-          // An exact number is never below the jobs in the windows, and never above the total.
-          expect(position).toBeGreaterThanOrEqual(0);
-          expect(position).toBeLessThanOrEqual(jobs.length);
+        fitting += fit.length > 0 ? 1 : 0;
+      }),
+      { numRuns: 600 },
+    );
+    expect(fitting).toBeGreaterThan(100);
+  });
+
+  it('proposes changes that gain what they promise, the nearest among them, for any fleet and requirements', () => {
+    let proposed = 0;
+    fc.assert(
+      fc.property(anyRequirements, anyFleet, (wanted, all) => {
+        const { relaxations } = explained(wanted, all);
+        const others = all.filter((spec) => isConsidered(spec) && !fits(wanted, spec));
+        for (const { change, queuesGained, workersGained, devicesGained } of relaxations) {
+          const relaxed = changedBy(wanted, change);
+          const gained = others.filter((spec) => fits(relaxed, spec));
+          expect({ change, queuesGained, workersGained, devicesGained }).toEqual({
+            change,
+            queuesGained: distinctQueues(gained),
+            workersGained: gained.length,
+            devicesGained: gained.reduce((sum, spec) => sum + serving(relaxed, spec).length, 0),
+          });
+          expect(workersGained).toBeGreaterThan(0);
+          proposed += 1;
         }
-        if (windows.every((window) => window.isComplete)) expect(isPositionEstimated).toBe(false);
-      },
-    ),
-    { numRuns: 500 },
-  );
+        // Every single change of an amount that admits a worker is proposed, with the smallest necessary
+        // reduction, unless the list is full.
+        if (relaxations.length >= 5) return;
+        for (const name of ['cores', 'memoryMiB'] as const) {
+          const values = others.map((spec) => spec[name]).filter((value) => value < wanted[name]);
+          const gaining = values.filter((value) =>
+            others.some((spec) => fits({ ...wanted, [name]: value }, spec)),
+          );
+          const grantsWritten = relaxations.filter(({ change }) => change.startsWith(`${name} >=`));
+          if (gaining.length === 0) expect(grantsWritten).toEqual([]);
+          else
+            expect(grantsWritten[0]?.change).toBe(
+              `${name} >= ${Math.max(...gaining)} instead of ${wanted[name]}`,
+            );
+        }
+      }),
+      { numRuns: 600 },
+    );
+    expect(proposed).toBeGreaterThan(300);
+  });
+
+  it('returns the number of jobs before the job, or marks it as an estimate, for any windows', () => {
+    const anyJob = fc.record({ priority: fc.integer({ min: 0, max: 2 }), window: fc.nat({ max: 2 }) });
+    fc.assert(
+      fc.property(
+        fc.array(anyJob, { minLength: 1, maxLength: 30 }),
+        fc.array(fc.nat({ max: 12 }), { minLength: 3, maxLength: 3 }),
+        fc.nat(),
+        (specs, limits, pick) => {
+          const jobs = specs.map(({ priority, window }, at) => ({
+            window,
+            job: aReadyJob(`job_${String(at).padStart(4, '0')}`, { priority }),
+          }));
+          const windows = limits.map((limit, index) => {
+            const own = jobs
+              .filter(({ window }) => window === index)
+              .map(({ job }) => job)
+              .sort(compareKeys);
+            const window = new ReadyWindow(`class_${index}`, 'alpha/default');
+            const request = { ...window.beginRefill(), limit: limit + 1 };
+            window.endRefill(request, own.slice(0, limit + 1));
+            return window;
+          });
+          const wanted = jobs[pick % jobs.length]?.job ?? aReadyJob('job_0000');
+          const before = jobs.filter(({ job }) => compareKeys(job, wanted) < 0).length;
+          const { position, isPositionEstimated } = positionOf(windows, wanted, jobs.length, 1000);
+          if (!isPositionEstimated) expect(position).toBe(before);
+          else {
+            // An exact number is never below the jobs in the windows, and never above the total.
+            expect(position).toBeGreaterThanOrEqual(0);
+            expect(position).toBeLessThanOrEqual(jobs.length);
+          }
+          if (windows.every((window) => window.isComplete)) expect(isPositionEstimated).toBe(false);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
 });

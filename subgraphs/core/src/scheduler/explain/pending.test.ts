@@ -316,10 +316,10 @@ describe('the wait', () => {
     ['where others were granted', ready, granted([1, 2, 3, 4, 5], 'beta/default'), /^No job /],
     ['where grants were long ago', ready, granted([1, 2, 3, 4, 5].map((at) => at - 4e6)), /^No job /],
     [
-      'where its place is not known',
+      'where its position is unknown',
       { position: null, isPositionEstimated: true, inClass: null },
       granted([1, 2, 3, 4]),
-      /not known/,
+      /is unknown/,
     ],
     ['where it is not ready', null, granted([1, 2, 3, 4]), /not ready/],
     ['where this process does not lead', ready, undefined, /does not lead/],

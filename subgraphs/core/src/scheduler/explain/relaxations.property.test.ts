@@ -2,7 +2,7 @@
  * Proposed changes, compared with a count over all workers and devices with each part changed in turn to each
  * value of the fleet.
  */
-import { expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { cudaReleases } from '../../gpus/catalogue/cuda-releases.js';
 import { rocmReleases } from '../../gpus/catalogue/rocm-releases.js';
@@ -207,46 +207,48 @@ function gpuChanges(
   ];
 }
 
-it('proposes changes that gain what they promise, and misses none that would gain more, for any fleet and requirements', () => {
-  const seen = new Set<string>();
-  fc.assert(
-    fc.property(anyRequirements, anyFleet, (wanted, all) => {
-      const grantsWritten = facts(wanted, all);
-      const workers = all.filter(isConsidered);
-      expect(grantsWritten.workersConsidered).toBe(workers.length);
-      expect(grantsWritten.workersThatFit).toBe(workers.filter((worker) => fits(wanted, worker)).length);
-      const others = workers.filter((worker) => !fits(wanted, worker));
-      const gainedBy = (relaxed: StoredRequirements): readonly WorkerFacts[] =>
-        others.filter((worker) => fits(relaxed, worker));
-      const most = new Map<string, number>();
-      for (const { constraint, change, ...gain } of grantsWritten.relaxations) {
-        const relaxed = changedBy(wanted, change);
-        const gained = gainedBy(relaxed);
-        const devices = gained.flatMap((worker) => (relaxed.gpu ? serving(relaxed.gpu, worker) : []));
-        expect({ change, ...gain }).toEqual({
-          change,
-          queuesGained: new Set(gained.map(({ queueId }) => queueId)).size,
-          workersGained: gained.length,
-          devicesGained: devices.length,
-        });
-        expect(gain.workersGained).toBeGreaterThan(0);
-        most.set(constraint, Math.max(most.get(constraint) ?? 0, gain.workersGained));
-        seen.add(change.replace(/\S*\d\S*/g, '#').split(' instead')[0] ?? '');
-      }
-      const texts = grantsWritten.constraints.map(({ constraint }) => constraint);
-      for (const constraint of most.keys()) expect(texts).toContain(constraint);
-      // The list has at most five entries: changes may be missing in a full list.
-      const isFull = grantsWritten.relaxations.length >= 5;
-      for (const [constraint, relaxed] of changes(wanted, workers)) {
-        if (isFull && !most.has(constraint)) continue;
-        const gained = gainedBy(relaxed).length;
-        if (gained > (most.get(constraint) ?? 0) && !isFull)
-          throw new Error(
-            `${constraint}: ${JSON.stringify(relaxed)} gains ${gained}, proposed is ${JSON.stringify(grantsWritten.relaxations)}`,
-          );
-      }
-    }),
-    { numRuns: 1500 },
-  );
-  expect(seen.size).toBeGreaterThan(20);
+describe('relaxationsOf', () => {
+  it('proposes changes that gain what they promise, and misses none that would gain more, for any fleet and requirements', () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(anyRequirements, anyFleet, (wanted, all) => {
+        const grantsWritten = facts(wanted, all);
+        const workers = all.filter(isConsidered);
+        expect(grantsWritten.workersConsidered).toBe(workers.length);
+        expect(grantsWritten.workersThatFit).toBe(workers.filter((worker) => fits(wanted, worker)).length);
+        const others = workers.filter((worker) => !fits(wanted, worker));
+        const gainedBy = (relaxed: StoredRequirements): readonly WorkerFacts[] =>
+          others.filter((worker) => fits(relaxed, worker));
+        const most = new Map<string, number>();
+        for (const { constraint, change, ...gain } of grantsWritten.relaxations) {
+          const relaxed = changedBy(wanted, change);
+          const gained = gainedBy(relaxed);
+          const devices = gained.flatMap((worker) => (relaxed.gpu ? serving(relaxed.gpu, worker) : []));
+          expect({ change, ...gain }).toEqual({
+            change,
+            queuesGained: new Set(gained.map(({ queueId }) => queueId)).size,
+            workersGained: gained.length,
+            devicesGained: devices.length,
+          });
+          expect(gain.workersGained).toBeGreaterThan(0);
+          most.set(constraint, Math.max(most.get(constraint) ?? 0, gain.workersGained));
+          seen.add(change.replace(/\S*\d\S*/g, '#').split(' instead')[0] ?? '');
+        }
+        const texts = grantsWritten.constraints.map(({ constraint }) => constraint);
+        for (const constraint of most.keys()) expect(texts).toContain(constraint);
+        // The list has at most five entries: changes may be missing in a full list.
+        const isFull = grantsWritten.relaxations.length >= 5;
+        for (const [constraint, relaxed] of changes(wanted, workers)) {
+          if (isFull && !most.has(constraint)) continue;
+          const gained = gainedBy(relaxed).length;
+          if (gained > (most.get(constraint) ?? 0) && !isFull)
+            throw new Error(
+              `${constraint}: ${JSON.stringify(relaxed)} gains ${gained}, proposed is ${JSON.stringify(grantsWritten.relaxations)}`,
+            );
+        }
+      }),
+      { numRuns: 1500 },
+    );
+    expect(seen.size).toBeGreaterThan(20);
+  });
 });

@@ -1,5 +1,5 @@
 /** Passes over small random worlds, checked by an independent implementation of the placement rules. */
-import { expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { aReadyJob, aShare } from '../../../test/support/scheduler.fixture.js';
@@ -228,23 +228,25 @@ class World {
 
 const runs = 250;
 
-it('grants correct, best and unique placements, and leaves none that is possible, over any history of any world', () => {
-  let [given, left] = [0, 0];
-  fc.assert(
-    fc.property(
-      anyFleet,
-      fc.array(anyRequirements, { minLength: 1, maxLength: 6 }),
-      fc.array(anyStep, { minLength: 1, maxLength: 6 }),
-      fc.boolean(),
-      fc.constantFrom(undefined, undefined, 0, 0.25, 1, 1.5),
-      (workers, kinds, steps, isPriced, limit) => {
-        const world = new World(workers, kinds, isPriced, { 'alpha/a': limit });
-        for (const step of steps) expect(world.step(step)).toEqual([]);
-        [given, left] = [given + world.given, left + world.left];
-      },
-    ),
-    { numRuns: runs },
-  );
-  expect(given).toBeGreaterThan(runs);
-  expect(left).toBeGreaterThan(runs);
+describe('matchPass', () => {
+  it('grants correct, best and unique placements, and leaves none that is possible, over any history of any world', () => {
+    let [given, left] = [0, 0];
+    fc.assert(
+      fc.property(
+        anyFleet,
+        fc.array(anyRequirements, { minLength: 1, maxLength: 6 }),
+        fc.array(anyStep, { minLength: 1, maxLength: 6 }),
+        fc.boolean(),
+        fc.constantFrom(undefined, undefined, 0, 0.25, 1, 1.5),
+        (workers, kinds, steps, isPriced, limit) => {
+          const world = new World(workers, kinds, isPriced, { 'alpha/a': limit });
+          for (const step of steps) expect(world.step(step)).toEqual([]);
+          [given, left] = [given + world.given, left + world.left];
+        },
+      ),
+      { numRuns: runs },
+    );
+    expect(given).toBeGreaterThan(runs);
+    expect(left).toBeGreaterThan(runs);
+  });
 });

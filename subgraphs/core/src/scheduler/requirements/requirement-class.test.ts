@@ -126,14 +126,16 @@ describe('Fleet', () => {
   });
 });
 
-it('returns all values of a heap in order', () => {
-  fc.assert(
-    fc.property(fc.array(fc.integer()), (values) => {
-      const heap = new Heap<number>((a, b) => a - b);
-      for (const value of values) heap.push(value);
-      const out: number[] = [];
-      for (let value = heap.pop(); value !== undefined; value = heap.pop()) out.push(value);
-      expect(out).toEqual([...values].sort((a, b) => a - b));
-    }),
-  );
+describe('Heap', () => {
+  it('returns all values of a heap in order', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer()), (values) => {
+        const heap = new Heap<number>((a, b) => a - b);
+        for (const value of values) heap.push(value);
+        const out: number[] = [];
+        for (let value = heap.pop(); value !== undefined; value = heap.pop()) out.push(value);
+        expect(out).toEqual([...values].sort((a, b) => a - b));
+      }),
+    );
+  });
 });
