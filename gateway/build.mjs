@@ -9,6 +9,7 @@ import { buildPages, fingerprintOf } from '../tools/pages.mjs';
 const root = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 const packages = [
+  '@graphiql/react',
   'esbuild',
   'graphiql',
   'graphql',

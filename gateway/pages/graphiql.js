@@ -6,6 +6,7 @@ import { createClient } from 'graphql-ws';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
 import { planPlugin, PlanStore } from './plan-panel.js';
+import { schemaPlugin, SchemaStore } from './schema-panel.js';
 
 const workers = { json: 'json', graphql: 'graphql' };
 
@@ -59,7 +60,8 @@ async function* follow(parameters, headers = {}) {
 
 function fetcher(given, { documentAST, headers } = {}) {
   // GraphiQL asks for the schema before its headers pane is there.
-  if (given.operationName === 'IntrospectionQuery') return post(given, { ...prefilled, ...headers });
+  if (given.operationName === 'IntrospectionQuery')
+    return post(schema.request(given), { ...prefilled, ...headers });
   const parameters = plans.isOn ? { ...given, extensions: { ...given.extensions, plan: true } } : given;
   const operation = documentAST && getOperationAST(documentAST, parameters.operationName);
   if (operation?.operation === 'subscription') return follow(parameters, headers);
@@ -67,7 +69,8 @@ function fetcher(given, { documentAST, headers } = {}) {
 }
 
 const plans = new PlanStore();
-const plugins = [HISTORY_PLUGIN, planPlugin(plans)];
+const schema = new SchemaStore();
+const plugins = [HISTORY_PLUGIN, planPlugin(plans), schemaPlugin(schema)];
 const { token, query } = readFragment();
 const prefilled = token ? { authorization: `Bearer ${token}` } : {};
 const headers = JSON.stringify({ authorization: 'Bearer <token>', ...prefilled }, null, 2);

@@ -9,6 +9,8 @@ export interface Parameters {
   readonly variables: Readonly<Record<string, unknown>> | undefined;
   /** Whether its extensions ask for the plan: `{"plan": true}`. */
   readonly wantsPlan: boolean;
+  /** Tags of root fields that introspection leaves out: `{"withoutTags": ["pilot"]}`. */
+  readonly withoutTags: readonly string[] | undefined;
 }
 
 /** A refusal with a status of its own, where the catalogue's does not fit. */
@@ -138,5 +140,16 @@ function check(given: Readonly<Record<string, unknown>>): Parameters {
     operationName: operationName ?? undefined,
     variables: variables ?? undefined,
     wantsPlan: isObject(extensions) && extensions['plan'] === true,
+    withoutTags: isObject(extensions) ? tagsOf(extensions['withoutTags']) : undefined,
   };
+}
+
+function tagsOf(given: unknown): readonly string[] | undefined {
+  if (given === undefined || given === null) return undefined;
+  if (Array.isArray(given) && given.every((tag) => typeof tag === 'string')) return given;
+  throw badRequest(`extensions.withoutTags: ${show(given)} is not a list of strings`, {
+    field: 'extensions.withoutTags',
+    value: given,
+    expected: 'a list of strings',
+  });
 }

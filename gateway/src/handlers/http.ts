@@ -75,6 +75,7 @@ export class HttpHandler {
         operationName: parameters.operationName,
         variables: parameters.variables,
         wantsPlan: parameters.wantsPlan || request.headers['x-rhizome-plan'] === 'true',
+        withoutTags: parameters.withoutTags,
         principal,
         requestId,
         cancellation: gone,

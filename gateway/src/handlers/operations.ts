@@ -44,6 +44,8 @@ export interface OperationRequest {
   readonly cancellation?: Cancellation | undefined;
   /** Asks for `extensions.plan`. */
   readonly wantsPlan?: boolean | undefined;
+  /** Tags of root fields that introspection leaves out. */
+  readonly withoutTags?: readonly string[] | undefined;
 }
 
 /** An operation with an optional request for its plan. */
@@ -210,7 +212,7 @@ export class Operations {
     request: TracedRequest,
     end: CallEnd,
   ): Promise<ExecutionText> {
-    const { query, operationName, variables, principal, requestId, headers, trace } = request;
+    const { query, operationName, variables, principal, requestId, headers, trace, withoutTags } = request;
     const scope = scopeOf(principal, operation.perPrincipal);
     // Written out: spreading objects would cost as much as many a plan's step.
     const execute = (signal: AbortSignal | undefined, cancellation: Cancellation | undefined) =>
@@ -223,13 +225,15 @@ export class Operations {
         requestId,
         headers,
         trace,
+        withoutTags,
         signal,
         cancellation,
       });
     if (operation.kind === 'mutation')
       return execute(request.signal, request.cancellation).finally(() => this.#options.reads.startAnew());
     if (operation.kind !== 'query' || trace) return execute(request.signal, request.cancellation);
-    const key = { document: operation.normalisedText, variables, scope };
+    const view = withoutTags ? `\n# without ${JSON.stringify(withoutTags)}` : '';
+    const key = { document: operation.normalisedText + view, variables, scope };
     const { answer, shared } = this.#options.reads.read(key, end, (cancellation) =>
       execute(undefined, cancellation),
     );

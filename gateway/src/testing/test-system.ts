@@ -54,7 +54,7 @@ const alphaSdl = `
   type Query {
     item(id: ID!): Item
     items: [Item!]!
-    fails: String
+    fails: String @tag(name: "pilot")
     slow: String
     whoAmI: String! @perPrincipal
   }

@@ -123,6 +123,30 @@ describe('GraphiQL', () => {
     await page.locator('.plan-panel').getByText('may not operation:trace').waitFor({ timeout: 120_000 });
   });
 
+  it('shows the fields of pilots and of the schema registry only on request', async () => {
+    const { page, faults } = await open(`${system.file.graphiql}#token=${system.file.token}`);
+    const names = page.locator('.graphiql-doc-explorer-field-name');
+    await page.getByRole('button', { name: /Show Documentation Explorer/ }).click();
+    await page.locator('.graphiql-doc-explorer-type-name', { hasText: /^Mutation$/ }).click();
+    await names.getByText('submitJobs', { exact: true }).waitFor({ timeout: 60_000 });
+    const shown = await names.allInnerTexts();
+    expect(shown).toContain('cancelJobs');
+    expect(shown).not.toContain('acquireJobs');
+    expect(shown).not.toContain('publishSchema');
+    await page.getByRole('button', { name: /Show Schema/ }).click();
+    const whole = page.waitForResponse(async (response) =>
+      (response.request().postData() ?? '').includes('IntrospectionQuery'),
+    );
+    await page.locator('.schema-panel').getByRole('checkbox').check();
+    await whole;
+    await page.getByRole('button', { name: /Show Documentation Explorer/ }).click();
+    await names.getByText('acquireJobs', { exact: true }).waitFor({ timeout: 60_000 });
+    expect(await names.allInnerTexts()).toEqual(
+      expect.arrayContaining(['submitJobs', 'cancelJobs', 'publishSchema']),
+    );
+    expect(faults).toEqual([]);
+  });
+
   it('sends no request to another host', () => {
     const { origin } = new URL(system.file.url);
     const elsewhere = requests.filter((url) => !url.startsWith(origin) && !/^(data|blob):/.test(url));

@@ -1,6 +1,5 @@
 import { DomainError } from '@rhizome/errors';
 import type { GraphQLSchema } from 'graphql';
-import { LRUCache } from 'lru-cache';
 import { type CallEnd, endOf, throwIfEnded } from '../transport/cancellation.js';
 import type { Transport } from '../transport/transport.js';
 import { type Refusal, refusalText } from '../result/refusal.js';
@@ -14,6 +13,7 @@ import {
   withExtension,
 } from '../operation/operation.js';
 import { OperationStore } from '../operation/operation-store.js';
+import { SchemaViews } from '../operation/schema-views.js';
 import { createOverrides } from './overrides.js';
 import { createInlinePlanning, createProcessPlanning, type PlanningService } from '../planning/pool.js';
 import { buildInTurns } from '../supergraph/build-schema.js';
@@ -77,9 +77,6 @@ async function startPlanning(options: EngineOptions, limits: EngineLimits): Prom
   }
 }
 
-/** Answers about the schema that are kept: tools ask in few ways, and one is hundreds of kilobytes. */
-const keptSchemaAnswers = 8;
-
 class FederationEngine implements Engine {
   readonly publicSchema: GraphQLSchema;
   readonly publicSdl: string;
@@ -115,7 +112,7 @@ class FederationEngine implements Engine {
       log: options.log,
       fallbackOnly: options.planner === 'fallback',
       onPlan: options.onPlan,
-      schemaAnswers: new LRUCache({ max: keptSchemaAnswers }),
+      views: new SchemaViews(schema, facts.rootFieldTags),
       relations,
       names: {
         isHiddenValue: (name, value) => facts.hiddenValues[name]?.includes(value as string) ?? false,
@@ -195,7 +192,9 @@ class FederationEngine implements Engine {
         request.requestId,
       );
     }
-    const known = trace ? undefined : operation.answer;
+    const seen = operation.view(request.withoutTags);
+    const view = seen instanceof Promise ? await seen : seen;
+    const known = trace ? undefined : operation.answerIn(view);
     if (known) return known;
     const calls = new RunningCalls(end);
     try {
@@ -203,9 +202,9 @@ class FederationEngine implements Engine {
       const begun = beginning instanceof Promise ? await beginning : beginning;
       if (!begun.ok) return refusalText(begun.refusal, request.requestId);
       trace?.planned();
-      const state = operation.begin(begun.context, begun.coerced);
+      const state = operation.begin(begun.context, begun.coerced, view);
       await begun.plan.run(state);
-      const answer = operation.finish(state, begun.plan);
+      const answer = operation.finish(state, begun.plan, view);
       return trace ? withExtension(answer, 'plan', trace.text(begun.plan)) : answer;
     } finally {
       calls.done();

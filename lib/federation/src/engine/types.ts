@@ -118,6 +118,8 @@ export interface ClientRequest {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** The answer, or each event, shows its plan with times in `extensions.plan`. The caller checks the permission. */
   readonly trace?: TraceRequest | undefined;
+  /** Introspection leaves out the root fields with these tags, and the types that only they reach. */
+  readonly withoutTags?: readonly string[] | undefined;
 }
 
 /** An answer as text, ready to be sent. */

@@ -1,6 +1,7 @@
 import { type GraphQLError, type GraphQLSchema, isNonNullType, type SelectionSetNode } from 'graphql';
 import { type Coerced, compileCoercion } from '@rhizome/subgraph';
 import { LRUCache } from 'lru-cache';
+import type { SchemaView, SchemaViews } from './schema-views.js';
 import type { SubgraphResult, Transport } from '../transport/transport.js';
 import { type Refusal, refusal } from '../result/refusal.js';
 import { AnswerSelection } from '../result/collect.js';
@@ -36,8 +37,7 @@ export interface EngineComponents {
   /** Leave the native planner out. */
   readonly fallbackOnly: boolean;
   readonly onPlan: EngineOptions['onPlan'];
-  /** Answers about the schema alone, which are long, costly, and the same for everybody. */
-  readonly schemaAnswers: LRUCache<Operation, ExecutionText>;
+  readonly views: SchemaViews;
   transportOf(subgraph: string): Transport;
   timeoutOf(subgraph: string): number;
 }
@@ -107,8 +107,14 @@ export class Operation {
   }
 
   /** The answer, where it was written before and is the same each time. */
-  get answer(): ExecutionText | undefined {
-    return this.#asksForSchema ? this.#parts.schemaAnswers.get(this) : undefined;
+  answerIn(view: SchemaView): ExecutionText | undefined {
+    return this.#asksForSchema ? view.answers.get(this) : undefined;
+  }
+
+  /** The schema that answers introspection for a request. */
+  view(withoutTags: readonly string[] | undefined): SchemaView | Promise<SchemaView> {
+    const { views } = this.#parts;
+    return this.#asksForSchema && withoutTags ? views.without(withoutTags) : views.whole;
   }
 
   /** Checks a request's variables against the schema and applies defaults. */
@@ -184,17 +190,21 @@ export class Operation {
   }
 
   /** What the schema itself answers of an operation goes into its data before anything else. */
-  begin(context: RunContext, coerced: Readonly<Record<string, unknown>>): RunState {
+  begin(
+    context: RunContext,
+    coerced: Readonly<Record<string, unknown>>,
+    view = this.#parts.views.whole,
+  ): RunState {
     const state = new RunState(context);
     if (this.#asksForSchema) {
-      Object.assign(state.data, introspect(this.#parts.schema, this.selected, coerced));
+      Object.assign(state.data, introspect(view.schema, this.selected, coerced));
       state.answered = true;
     }
     return state;
   }
 
   /** Writes the answer of a state whose plan has run. */
-  finish(state: RunState, plan: CompiledPlan): ExecutionText {
+  finish(state: RunState, plan: CompiledPlan, view = this.#parts.views.whole): ExecutionText {
     const { selection, write } = this.#projectionOf(state.context.conditions);
     const mark: WriteMark = { bubbled: false };
     const data = write(state.data, mark);
@@ -202,7 +212,7 @@ export class Operation {
       const text = `{"data":${data}${this.#notices}}`;
       const answer: ExecutionText = { text, outcome: 'executed', kind: this.info.kind, codes: none };
       const isConstant = plan.node === null && !this.selected.operation.variableDefinitions?.length;
-      if (this.#asksForSchema && isConstant) this.#parts.schemaAnswers.set(this, answer);
+      if (this.#asksForSchema && isConstant) view.answers.set(this, answer);
       return answer;
     }
     const errors = explain(selection, state, plan.dependents, this.#parts.names);

@@ -45,6 +45,11 @@ export async function buildInTurns(definitions: readonly string[]): Promise<Grap
   return schema;
 }
 
+/** Builds a schema from parsed definitions in small turns of the event loop. The definitions must be valid. */
+export function buildFromNodes(nodes: readonly DefinitionNode[]): Promise<GraphQLSchema> {
+  return assemble(nodes, new SteppedWork(turnMs));
+}
+
 function isSame(parts: Parts, definitions: readonly string[]): boolean {
   if (parts.size !== definitions.length) return false;
   let at = 0;

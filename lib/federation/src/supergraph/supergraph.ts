@@ -1,6 +1,7 @@
 import { type DocumentNode, Kind, print } from 'graphql';
 import { inaccessibleName, isMarked, publicDocument } from './public-schema.js';
 import { stringArgument } from './directives.js';
+import type { RootFieldTags } from './untagged-view.js';
 
 /** One subgraph of a supergraph. */
 export interface SubgraphFact {
@@ -31,6 +32,7 @@ export interface SupergraphFacts {
   readonly incremental: readonly string[];
   /** Fields marked `@perPrincipal`, as `Type.field`. */
   readonly perPrincipal: readonly string[];
+  readonly rootFieldTags: RootFieldTags;
 }
 
 /** Reads the facts from a supergraph; `publicSchema` is what {@link publicDocument} makes of it. */
@@ -44,6 +46,7 @@ export function readSupergraph(
     possibleTypes: readPossibleTypes(supergraph),
     hiddenValues: readHiddenValues(supergraph),
     ...readMarks(supergraph),
+    rootFieldTags: readRootFieldTags(supergraph),
   };
 }
 
@@ -109,6 +112,21 @@ function readMarks(
     }
   }
   return { resumable, incremental, perPrincipal };
+}
+
+function readRootFieldTags(supergraph: DocumentNode): RootFieldTags {
+  const found: Record<string, readonly string[]> = Object.create(null) as Record<string, readonly string[]>;
+  const roots = (['query', 'mutation', 'subscription'] as const).map((kind) => rootName(supergraph, kind));
+  for (const node of supergraph.definitions) {
+    if (node.kind !== Kind.OBJECT_TYPE_DEFINITION || !roots.includes(node.name.value)) continue;
+    for (const field of node.fields ?? []) {
+      const tags = (field.directives ?? [])
+        .filter(({ name }) => name.value === 'tag')
+        .map((directive) => stringArgument(directive, 'name') ?? '');
+      if (tags.length > 0) found[`${node.name.value}.${field.name.value}`] = tags;
+    }
+  }
+  return found;
 }
 
 /** The name of a root type in a supergraph, whether or not its schema definition spells it. */
