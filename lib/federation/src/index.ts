@@ -1,4 +1,4 @@
-// The public part of the package; everything else is private to it.
+// Public API of the package; everything else is private to it.
 export { withExtension } from './operation/operation.js';
 export type { TraceRequest } from './engine/trace.js';
 export { createEngine } from './engine/engine.js';

@@ -3,18 +3,21 @@ import type { DocumentNode, GraphQLFormattedError, GraphQLSchema } from 'graphql
 import type { ContextFactory, ContextInit } from './context/context.js';
 import type { SubgraphContext } from './context/types.js';
 
-/** Resolvers by type and field, as GraphQL Code Generator types them; each domain brings one map, merged here. */
+/**
+ * Resolvers by type and field, as GraphQL Code Generator types them; each domain has one map; they are merged
+ * here.
+ */
 export type ResolverMap = Readonly<Record<string, unknown>>;
 
 /** Options of {@link buildSubgraph}. */
 export interface SubgraphOptions<TContext extends SubgraphContext> {
-  /** The name in the supergraph: `core`, or the experiment's. */
+  /** Name in the supergraph: `core`, or the experiment's name. */
   readonly name: string;
   /** The generated `typeDefs`: shared SDL and the subgraph's own. */
   readonly typeDefs: DocumentNode;
-  /** One map, or one a domain; two that define the same field are a fault. */
+  /** One map, or one per domain; two definitions of the same field are an error. */
   readonly resolvers: ResolverMap | readonly ResolverMap[];
-  /** A policy for each entry point; maps of several domains are spread into one. */
+  /** A policy for each entry point; the maps of all domains in one. */
   readonly policies: Policies;
   readonly contextFactory?: ContextFactory<TContext>;
 }
@@ -27,40 +30,42 @@ export interface EntryPoint {
   readonly policy: Policy;
 }
 
-/** A subgraph, built once and served either way. */
+/** A subgraph, built once, and called in process or served on a port. */
 export interface SubgraphSchema {
   readonly name: string;
   readonly schema: GraphQLSchema;
-  /** The SDL for composition: what was given as typeDefs, without the federation machinery. */
+  /** The SDL for composition: the given typeDefs, without the federation machinery. */
   readonly sdl: string;
   /** Every entry point with its policy, for tests and pages that list them. */
   readonly entryPoints: readonly EntryPoint[];
-  /** Makes the context of one operation or one event. */
+  /** Creates the context of one operation or one event. */
   createContext(init: ContextInit): SubgraphContext;
 }
 
 /** One operation for a subgraph in this process. */
 export interface SubgraphCall {
-  /** Kept and handed in again by its caller: what is compiled for it is remembered with it. */
+  /**
+   * The parsed document. Pass the same object again for repeated calls: its compiled code is kept with it.
+   */
   readonly document: DocumentNode;
   readonly operationName?: string | undefined;
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
   readonly principal: Principal;
   readonly requestId: string;
-  /** Aborted when nobody waits any more. It may be made when it is read. */
+  /** Aborted when the caller no longer needs the answer. May be created on first access. */
   readonly signal?: AbortSignal | undefined;
-  /** Whether nobody waits any more, for callers whose signal is made when it is read. */
+  /** Returns true if the caller no longer needs the answer, without creating the signal. */
   readonly isCancelled?: (() => boolean) | undefined;
-  /** Whether another process of the same service handed the call on. */
+  /** True if another process of the same service has forwarded the call. */
   readonly isForwarded?: boolean | undefined;
   /**
-   * Says that the answers to a subscription's events are only read, and what the caller may see: an event that its source hands to several
-   * ({@link SharedEvent}) is then answered once for all who have this very text, and their answers are one object.
+   * Identifies what the caller may see, and states that the answers to a subscription's events are only read:
+   * a {@link SharedEvent} is answered once for all callers with the same text, and they get the same object.
    */
   readonly sharedScope?: string | undefined;
 }
 
-/** A value, or the promise of one where there is something to wait for. */
+/** A value, or a promise of it if it is not available yet. */
 export type MaybePromise<T> = T | Promise<T>;
 
 /** An answer as it would come over HTTP, but as live objects: treat it as read-only. */
@@ -69,15 +74,17 @@ export interface SubgraphResult {
   readonly errors?: readonly GraphQLFormattedError[];
 }
 
-/** A subgraph that is called without a socket: same schema, same policies, same error shape, no serialisation. */
+/**
+ * A subgraph that is called without a socket: same schema, same policies, same error shape, no serialisation.
+ */
 export interface InProcessSubgraph {
   readonly name: string;
   readonly sdl: string;
-  /** Runs a query or a mutation. Never rejects: what went wrong is in `errors`. */
+  /** Runs a query or a mutation. Never rejects: errors are in `errors` of the result. */
   execute(call: SubgraphCall): Promise<SubgraphResult>;
   /**
-   * Opens a subscription. What is wrong with it comes as one result with `errors` and the stream ends. `return()`, or
-   * the call's signal, ends it and the resolver's source with it.
+   * Opens a subscription. If it is invalid, the stream returns one result with `errors` and ends. `return()`,
+   * or the call's signal, ends the stream and the resolver's source.
    */
   subscribe(call: SubgraphCall): AsyncGenerator<SubgraphResult, void, undefined>;
 }

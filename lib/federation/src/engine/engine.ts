@@ -33,8 +33,8 @@ import type {
 } from './types.js';
 
 /**
- * Makes an engine for a supergraph; it never changes, a new supergraph gets a new engine.
- * Rejects with COMPOSITION_FAILED when the text is no supergraph.
+ * Creates an engine for a supergraph. The supergraph never changes: a new one gets a new engine.
+ * Rejects with COMPOSITION_FAILED if the text is not a supergraph.
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const limits: EngineLimits = { ...defaultLimits, ...options.limits };
@@ -46,7 +46,7 @@ export async function createEngineOn(planning: PlanningService, options: EngineO
   const limits: EngineLimits = { ...defaultLimits, ...options.limits };
   try {
     if (planning.facts.subgraphs.length === 0) throw unusable('it names no subgraphs (enum join__Graph)');
-    // What came from the planner was read in this round of the event loop, which was work enough.
+    // The reply of the planner was read in this round of the event loop, which was enough work for one round.
     await yieldToEventLoop();
     const schema = await buildInTurns(planning.facts.publicDefinitions);
     await yieldToEventLoop();
@@ -219,7 +219,7 @@ class FederationEngine implements Engine {
     if (operation.info.kind !== 'subscription') {
       return { ok: true, events: single(await this.#execute(request, endOf(request))) };
     }
-    // Calls are the stream's own.
+    // The stream has its own calls.
     const begun = await this.#begin(operation, request, new RunningCalls(endOf({})), undefined);
     if (!begun.ok) return { ok: false, answer: refusalText(begun.refusal, request.requestId) };
     const { context, plan } = begun;
@@ -236,7 +236,7 @@ class FederationEngine implements Engine {
     return { ok: true, events: stream };
   }
 
-  /** Everything that stands before a plan runs: variables, plan, what is known of the request. */
+  /** Everything before a plan runs: variables, plan, facts about the request. */
   #begin(
     operation: Operation,
     request: ClientRequest,
@@ -277,7 +277,7 @@ class FederationEngine implements Engine {
     return transport;
   }
 
-  /** What nobody foresaw, or a planner that is gone: masked, logged in full. */
+  /** Masks and logs in full an unexpected error, or the loss of the planner. */
   #internal(error: unknown, { requestId }: Pick<ClientRequest, 'requestId'>): ExecutionText {
     if (error instanceof DomainError) {
       return refusalText(

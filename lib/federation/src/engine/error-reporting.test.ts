@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { down, FailingSubgraphs, locationsOf } from '../testing/failing-subgraphs.js';
 
-// Where an error is told, with what of it, and how often.
+// Where an error is reported, which parts of it, and how often.
 
 const subgraphs = new FailingSubgraphs();
 afterEach(() => subgraphs.close());
@@ -96,14 +96,14 @@ describe('an error in an answer', () => {
       jobs: Array(2).fill({ a: null, alpha: null }),
       alphaJob: null,
     });
-    const told = new Map<string, number>();
+    const counts = new Map<string, number>();
     for (const error of answer.errors ?? []) {
       for (const path of (error.extensions['paths'] as unknown[] | undefined) ?? [error.path]) {
         const place = JSON.stringify(path);
-        told.set(place, (told.get(place) ?? 0) + 1);
+        counts.set(place, (counts.get(place) ?? 0) + 1);
       }
     }
-    expect([...told].sort()).toEqual(
+    expect([...counts].sort()).toEqual(
       [
         ['job', 'need'],
         ['jobs', 0, 'a'],
@@ -115,6 +115,6 @@ describe('an error in an answer', () => {
         .map((path) => [JSON.stringify(path), 1])
         .sort(),
     );
-    expect(answer.errors?.length).toBeLessThan(told.size);
+    expect(answer.errors?.length).toBeLessThan(counts.size);
   });
 });

@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type Fault, FailingSubgraphs, locationsOf } from '../testing/failing-subgraphs.js';
 
-// Errors and values of a subgraph that fit no place of the client's answer: each is one error.
+// Errors and values of a subgraph that have no location in the client's answer: each is one error.
 
 const system = new FailingSubgraphs();
 afterEach(() => system.close());
 
 const ill = { message: 'disk full', extensions: { code: 'DISK_FULL' } };
 
-/** Answers as the subgraph does, with errors in addition. */
+/** Returns the subgraph's answer, with additional errors. */
 function withErrors(...errors: object[]): Fault {
   return async (answer) => ({ ...(await answer()), errors: errors as never });
 }

@@ -6,7 +6,7 @@ import { PushQueue } from '@rhizome/subgraph';
 import { type TestEngine, createTestEngine, tester } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
-// Events that arrive together are joined with what other services add in one call, and stay events of their own.
+// Events that arrive together are completed by other subgraphs in one call, and remain separate events.
 
 const upstream = new Map<string, PushQueue<object>>();
 const core = testSubgraph({
@@ -50,7 +50,7 @@ describe('a batch of events', () => {
     alpha.calls.length = 0;
   });
 
-  /** Opens a stream whose source is the test's. */
+  /** Opens a stream whose source the test controls. */
   async function follow(
     selection: string,
     options: Parameters<typeof createTestEngine>[1] = {},
@@ -82,7 +82,7 @@ describe('a batch of events', () => {
     return { source, read, events: opened.events };
   }
 
-  /** Entities that each call asked for. */
+  /** Number of entities that each call requested. */
   const represented = (): number[] =>
     alpha.calls.map(({ variables }) => Object.values(variables).flat().length);
 

@@ -1,6 +1,7 @@
 /**
- * Queue for pieces of work that take a millisecond or more. Each round of the event loop runs one of them, and whatever
- * else is ready runs in between: many new operations at once delay nobody for longer than one piece takes.
+ * Queue for pieces of work that take a millisecond or more. Each round of the event loop runs one of them,
+ * and everything else that is ready runs in between: many new operations at once delay others by at most the
+ * time of one piece.
  */
 class EventLoopQueue {
   readonly #waiting: (() => void)[] = [];
@@ -21,7 +22,7 @@ class EventLoopQueue {
   };
 }
 
-/** The process has one event loop, hence one queue. */
+/** Single queue of the process, which has one event loop. */
 const queue = new EventLoopQueue();
 
 /** Resolves in a later round of the event loop, which no other caller shares. */

@@ -3,7 +3,7 @@ import { DomainError } from '@rhizome/errors';
 import { type SubgraphResult } from '../transport/transport.js';
 import { down, type Fault, FailingSubgraphs, pathsOf, locationsOf } from '../testing/failing-subgraphs.js';
 
-// What is left of an answer when a service fails: only its fields are null, each with an error that names it.
+// Partial answers when a subgraph fails: only its fields are null, each with an error that names it.
 
 const subgraphs = new FailingSubgraphs();
 afterEach(() => subgraphs.close());

@@ -3,7 +3,7 @@ import { DomainError } from '@rhizome/errors';
 import { core, type Fault, FailingSubgraphs } from '../testing/failing-subgraphs.js';
 import { recordingLog, createTestEngine, tester } from '../testing/test-engine.js';
 
-// Calls that take too long, clients that leave, engines that close.
+// Calls that take too long, clients that disconnect, engines that close.
 
 const subgraphs = new FailingSubgraphs();
 afterEach(() => subgraphs.close());

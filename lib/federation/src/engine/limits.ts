@@ -1,6 +1,6 @@
 import type { EngineLimits } from './types.js';
 
-/** Bounds that hold where nothing else is said; see {@link EngineLimits}. */
+/** Default limits; see {@link EngineLimits}. */
 export const defaultLimits: EngineLimits = Object.freeze({
   cachedOperations: 1_000,
   documentBytes: 2 ** 20,

@@ -3,7 +3,8 @@ import { GraphQLError, parse } from 'graphql';
 import { type TestEngine, createTestEngine, tester } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
-// Everything around a plan: variables, conditions, introspection, several operations, mutations in order, caches.
+// Everything around a plan: variables, conditions, introspection, several operations, mutations in order,
+// caches.
 
 type Source = Readonly<Record<string, unknown>>;
 const log: string[] = [];

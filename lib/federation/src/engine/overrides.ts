@@ -7,8 +7,8 @@ import type { ClientRequest } from './types.js';
 const allOff = 100;
 
 /**
- * Decides which progressive overrides are on for a request. Those by percentage follow the caller's subject, so that
- * one caller always sees the same side; without a subject, the request's id.
+ * Decides which progressive overrides are on for a request. Those by percentage follow the caller's subject,
+ * so that one caller always sees the same side; without a subject, they follow the request's id.
  */
 export function createOverrides(
   { labels, percentages }: PlanningService['overrides'],
@@ -27,12 +27,12 @@ export function createOverrides(
   };
 }
 
-/** A number in [0, 100) that is always the same for the same text. */
+/** Returns a number in [0, 100) that is always the same for the same text. */
 function percentageOf(text: string): number {
   return (createHash('sha256').update(text).digest().readUInt32BE(0) / 2 ** 32) * 100;
 }
 
-/** The lowest value that switches the same overrides on: callers of one bucket share their plans. */
+/** Lowest value that switches the same overrides on: callers of one bucket share their plans. */
 function bucketOf(value: number, thresholds: readonly number[]): number {
   let bucket = 0;
   for (const threshold of thresholds) if (value >= threshold) bucket = threshold;

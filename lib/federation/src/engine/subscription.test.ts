@@ -10,7 +10,7 @@ import type { ExecutionText, Subscribing } from '../index.js';
 
 type Source = Readonly<Record<string, unknown>>;
 
-/** What the alpha service answers for a job, by how often it was asked. */
+/** Number of calls so far by job, which the alpha subgraph returns. */
 let answers: (() => unknown)[] = [];
 
 const core = testSubgraph({
@@ -20,7 +20,7 @@ const core = testSubgraph({
     directive @perPrincipal on FIELD_DEFINITION
     extend schema
       @link(url: "https://specs.apollo.dev/federation/v2.7", import: ["@key", "@composeDirective"])
-      @link(url: "https://example.org/house/v1.0", import: ["@resumable", "@perPrincipal"])
+      @link(url: "https://example.org/streams/v1.0", import: ["@resumable", "@perPrincipal"])
       @composeDirective(name: "@resumable") @composeDirective(name: "@perPrincipal")
     type Query { job: Job me: String @perPrincipal }
     type Subscription { jobChanged(after: String, n: Int = 3): Changed! @resumable(argument: "after", cursor: "cursor") plain: Int bad: Int }
@@ -180,7 +180,7 @@ describe('engine.subscribe', () => {
     ).toMatchObject({ outcome: 'rejected', codes: ['BAD_USER_INPUT'] });
   });
 
-  /** An upstream that the test holds in its hand. */
+  /** An upstream that the test controls. */
   async function held(query: string, signal?: AbortSignal) {
     let ends = 0;
     let aborted = false;

@@ -9,44 +9,45 @@ import { EventBatch, RunningCalls, RunState, type RunContext } from '../fetch/ru
 import { Trace, type TraceRequest } from './trace.js';
 import type { ExecutionText } from './types.js';
 
-/** What an event stream is opened with. */
+/** Parameters of an event stream. */
 export interface StreamOptions {
   readonly operation: Operation;
   readonly plan: MadePlan;
-  /** Everything of the request but its calls: those are ended with the stream. */
+  /** The request without its calls: those end with the stream. */
   readonly context: Omit<RunContext, 'calls'>;
   readonly signal: AbortSignal | undefined;
-  /** Called once, when the stream has ended whichever way. */
+  /** Called once when the stream has ended, for any reason. */
   readonly onEnd: (stream: EventStream) => void;
   /** Reads the cursor of an event, on resumable fields. */
   readonly cursorOf: ((data: Readonly<Record<string, unknown>>) => string | undefined) | undefined;
-  /** Each event shows its plan with times. */
+  /** True if each event shows its plan with times. */
   readonly traced?: TraceRequest | undefined;
 }
 
 type Next = IteratorResult<ExecutionText, undefined>;
 const ended: Next = { done: true, value: undefined };
 
-/** Most events that are answered together. */
+/** Maximum number of events that are answered together. */
 const mostTogether = 64;
 
-/** What a moment brought: events, and what came after the last of them. */
+/** Events that arrived together, and the end or error that followed the last of them. */
 interface Gathered {
   readonly results: SubgraphResult[];
   end?: 'over' | { readonly error: unknown };
 }
 
 /**
- * The events of one subscription. Each has a state of its own, so that what fails in one leaves the next alone. Events
- * that arrive together are answered together: one fetch of entities for all of them. Those that come meanwhile wait
- * upstream. `return` ends the upstream at once, also while a `next` waits: a generator could not.
+ * The events of one subscription. Each has its own state, so a failure in one does not affect the next.
+ * Events that arrive together are answered together, with one fetch of entities for all of them. Later ones
+ * wait upstream meanwhile. `return` ends the upstream at once, even while a `next` is pending; a generator
+ * cannot do that.
  */
 export class EventStream implements AsyncIterableIterator<ExecutionText>, DirectSource<ExecutionText> {
   readonly #options: StreamOptions;
   readonly #controller = new AbortController();
   readonly #context: RunContext;
   readonly #upstream: AsyncIterator<SubgraphResult>;
-  /** The upstream, where an event of it is all there is and need not be waited for. */
+  /** The upstream, if its events are answered without fetches and can be read directly. */
   readonly #direct: DirectSource<SubgraphResult | Promise<SubgraphResult>> | undefined;
   #listener: (() => void) | undefined;
   readonly #waiting: ((next: Next) => void)[] = [];
@@ -54,7 +55,7 @@ export class EventStream implements AsyncIterableIterator<ExecutionText>, Direct
   readonly #onAbort = (): void => {
     void this.return();
   };
-  /** What was asked of upstream and has not come yet. */
+  /** Pending read of the upstream. */
   #pending: Promise<IteratorResult<SubgraphResult, unknown>> | undefined;
   #isWorking = false;
   #isOver = false;
@@ -124,13 +125,13 @@ export class EventStream implements AsyncIterableIterator<ExecutionText>, Direct
     return Promise.resolve(ended);
   }
 
-  /** Whether an event of upstream is all there is, and is only read. */
+  /** True if an event of the upstream is answered without further fetches and is only read. */
   #isPlain(): boolean {
     const { plan, traced } = this.#options;
     return plan.isWhole && traced === undefined;
   }
 
-  /** An answer that has to be waited for; those who listen and those who ask meanwhile get it first. Never rejects. */
+  /** An asynchronous answer. Listeners and pending calls get it first. Never rejects. */
   async #await(result: Promise<SubgraphResult>): Promise<void> {
     this.#isWorking = true;
     this.#give(this.#answer(await result));
@@ -139,7 +140,10 @@ export class EventStream implements AsyncIterableIterator<ExecutionText>, Direct
     else this.#listener?.();
   }
 
-  /** The answer of one event that is all there is. One result may be given to several streams: its text is written once. */
+  /**
+   * Answer to one event that needs no fetches. One result may be given to several streams: it is serialised
+   * once.
+   */
   #answer(result: SubgraphResult): ExecutionText {
     const { plan, cursorOf } = this.#options;
     const { latest } = plan;
@@ -156,7 +160,7 @@ export class EventStream implements AsyncIterableIterator<ExecutionText>, Direct
     }
   }
 
-  /** Takes from upstream as long as somebody waits. Never rejects. */
+  /** Reads from the upstream while calls are pending. Never rejects. */
   async #work(): Promise<void> {
     this.#isWorking = true;
     while (this.#waiting.length > 0 && !this.#isOver) {
@@ -182,7 +186,7 @@ export class EventStream implements AsyncIterableIterator<ExecutionText>, Direct
     else this.#ready.push(value);
   }
 
-  /** One event, and what is there beside it before the event loop's turn ends. */
+  /** One event, and those that are available before the current turn of the event loop ends. */
   async #gather(): Promise<Gathered> {
     const gathered: Gathered = { results: [] };
     await this.#take(gathered, undefined);
@@ -204,13 +208,13 @@ export class EventStream implements AsyncIterableIterator<ExecutionText>, Direct
     return plan.runsTogether && traced === undefined;
   }
 
-  /** Takes what comes next, unless the turn ends before. */
+  /** Reads the next event, unless the turn ends first. */
   async #take(gathered: Gathered, turn: Promise<void> | undefined): Promise<void> {
     const pending = (this.#pending ??= this.#upstream.next());
     try {
       const item = await (turn ? Promise.race([pending, turn]) : pending);
       if (!item) {
-        // It may fail before anybody asks again.
+        // It may fail before the next call.
         pending.catch(() => undefined);
         return;
       }
@@ -244,7 +248,7 @@ export class EventStream implements AsyncIterableIterator<ExecutionText>, Direct
 
   #finish(state: RunState, trace: Trace | undefined, cursor: string | undefined): ExecutionText {
     const { operation, plan } = this.#options;
-    // A fetch that failed for several events is told by each of them.
+    // A fetch that failed for several events is reported in each of them.
     for (const failures of state.failures?.values() ?? []) {
       for (const { fetch } of failures) fetch.paths = 0;
     }

@@ -4,7 +4,7 @@ import { createInProcessTransport } from '../transport/in-process.js';
 import { type TestEngine, createTestEngine, tester } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
-// What `extensions.plan` shows of a run.
+// Contents of `extensions.plan`.
 
 const core = testSubgraph({
   name: 'core',

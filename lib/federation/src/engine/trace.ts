@@ -1,14 +1,14 @@
 import type { FetchBase, PathSegment, PlanNode } from '../planning/plan-format.js';
 
-/** What a handler knows about a request before the engine gets it. */
+/** Facts that a handler knows about a request before the engine runs it. */
 export interface TraceRequest {
-  /** Milliseconds that reading, validating and measuring the document took. */
+  /** Time that parsing, validating and measuring the document took, in milliseconds. */
   readonly preparedMs: number;
-  /** What the operation may cost, see the gateway's limits. */
+  /** Estimated cost of the operation; see the gateway's limits. */
   readonly cost: number;
 }
 
-/** One call of a subgraph as it went. */
+/** One call of a subgraph. */
 interface CallNote {
   readonly startMs: number;
   durationMs: number | undefined;
@@ -17,13 +17,13 @@ interface CallNote {
   code: string | undefined;
 }
 
-/** What is known of a plan beside its steps. */
+/** Facts about a plan in addition to its steps. */
 export interface TracedPlan {
   readonly node: PlanNode | null;
   readonly planner: 'native' | 'fallback' | 'none';
 }
 
-/** Writes down what one run of a plan does and when, for `extensions.plan`. */
+/** Records the steps of one run of a plan with their times, for `extensions.plan`. */
 export class Trace {
   readonly #request: TraceRequest;
   readonly #startedAt = performance.now();
@@ -34,12 +34,12 @@ export class Trace {
     this.#request = request;
   }
 
-  /** The plan is there: made now, or long ago. */
+  /** Records that the plan is available: created now, or earlier. */
   planned(): void {
     this.#plannedMs = this.#elapsed();
   }
 
-  /** A subgraph is asked; what is returned is called when it has answered. */
+  /** Records a call of a subgraph; call the returned function when it has answered. */
   call(fetch: FetchBase, entities: number | undefined): (errors: number, code: string | undefined) => void {
     const note: CallNote = {
       startMs: this.#elapsed(),

@@ -3,7 +3,8 @@ import { buildSchema, execute, parse } from 'graphql';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
-// @skip and @include in every nesting, for every combination of their variables, beside graphql-js on one schema.
+// @skip and @include at every depth, for every combination of their variables, compared with graphql-js on
+//   one schema.
 
 const item = (id: string): object => ({
   __typename: 'Item',
@@ -79,7 +80,7 @@ describe.each(['native', 'fallback'] as const)('conditions, by the %s planner', 
 
   it.each<[string, string]>([
     [
-      'on members of a union beside fields without one',
+      'on members of a union next to fields without one',
       '{ things { ... on Item @include(if: $x) { more vendor { name } } ... on Tool { vendor { id } more @skip(if: $y) } ... on Node @skip(if: $x) { id @include(if: $z) } } }',
     ],
     [

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { type TestSubgraph, testSubgraph } from '../testing/test-subgraph.js';
 
-// Documents that ask for more than data of one shape: aliases that meet, the schema beside data, several operations,
-// mutations of several subgraphs.
+// Documents that select more than data of one shape: aliases that meet, introspection with data, several
+// operations, mutations of several subgraphs.
 
 type Source = Readonly<Record<string, unknown>>;
 
@@ -184,7 +184,7 @@ describe.each(['native', 'fallback'] as const)(
         <T>(field: string, value: () => T) =>
         async (): Promise<T> => {
           log.push(`${field} begins`);
-          // Others would get in between if they could.
+          // Other calls would interleave if they could.
           await new Promise(setImmediate);
           log.push(`${field} ends`);
           return value();

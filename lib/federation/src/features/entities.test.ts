@@ -3,7 +3,7 @@ import { createPrincipal } from '@rhizome/authz';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { type TestSubgraph, testSubgraph } from '../testing/test-subgraph.js';
 
-// How entities are put together from several subgraphs, with either planner.
+// Entities assembled from several subgraphs, with either planner.
 
 type Source = Readonly<Record<string, unknown>>;
 
@@ -96,7 +96,7 @@ describe.each(['native', 'fallback'] as const)('entities, by the %s planner', (p
       '{"things":[{"moved":"in b"},null,{"moved":"in b"}]}',
     ],
     [
-      'a required field with an argument, beside another of the client',
+      'a required field with an argument, next to another of the client',
       '{ things { price(currency: "USD") cost } }',
       '{"things":[{"price":6,"cost":"costs 5"},null,{"price":6,"cost":"costs 5"}]}',
     ],

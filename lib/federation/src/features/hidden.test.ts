@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
-// What composition hides: values of enums, fields, arguments and input fields, by @inaccessible or by difference.
+// Elements that composition hides: enum values, fields, arguments and input fields, by @inaccessible or by
+// difference.
 
 type Source = Readonly<Record<string, unknown>>;
 
@@ -41,7 +42,7 @@ const owner = testSubgraph({
   },
 });
 
-/** Takes fewer modes, and requires what clients do not see. */
+/** Accepts fewer modes, and requires fields that clients do not see. */
 const other = testSubgraph({
   name: 'other',
   sdl: `

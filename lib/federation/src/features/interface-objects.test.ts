@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
-// Interface objects that require: of the interface's owner, of each other, and beside what the concrete types require.
+// Interface objects with @requires: of the interface's owner, of each other, and in addition to those of
+// concrete types.
 
 type Source = Readonly<Record<string, unknown>>;
 
@@ -86,7 +87,7 @@ describe.each(['native', 'fallback'] as const)(
 
     it.each<[string, string, string]>([
       [
-        "a field with an argument, beside the client's own",
+        "a field with an argument, next to the client's own",
         '{ media { title(lang: "fr") t: title slogan } }',
         '{"media":[{"title":"f-fr","t":"f-en","slogan":"See f-de"},{"title":"s-fr","t":"s-en","slogan":"See s-de"}]}',
       ],
@@ -106,7 +107,7 @@ describe.each(['native', 'fallback'] as const)(
         '{"media":[{"rank":"5/2"},{"rank":"3/12"}],"top":[{"rank":"3/12"},{"rank":"5/2"}]}',
       ],
       [
-        'beside what a concrete type requires',
+        'in addition to those of a concrete type',
         '{ films { rank slogan shown } }',
         '{"films":[{"rank":"5/2","slogan":"See f-de","shown":"90 min"}]}',
       ],

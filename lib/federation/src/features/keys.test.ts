@@ -94,24 +94,24 @@ describe.each(['native', 'fallback'] as const)(
 const halls = testSubgraph({
   name: 'halls',
   sdl: `
-    type Query { seats: [Seat] }
-    type Seat @key(fields: "hall { house { id } number } row") { hall: Hall! row: Int! }
-    type Hall @key(fields: "house { id } number") { house: House! number: Int! }
-    type House @key(fields: "id") { id: ID! }
+    type Query { lockers: [Locker] }
+    type Locker @key(fields: "hall { building { id } number } row") { hall: Hall! row: Int! }
+    type Hall @key(fields: "building { id } number") { building: Building! number: Int! }
+    type Building @key(fields: "id") { id: ID! }
   `,
   resolvers: {
     Query: {
-      seats: () => [
-        { hall: { house: { id: 'h' }, number: 1 }, row: 5 },
+      lockers: () => [
+        { hall: { building: { id: 'h' }, number: 1 }, row: 5 },
         null,
-        { hall: { house: { id: 'i' }, number: 2 }, row: 6 },
+        { hall: { building: { id: 'i' }, number: 2 }, row: 6 },
       ],
     },
   },
 });
 
-interface SeatSource {
-  readonly hall?: { readonly house: { readonly id: string }; readonly number: number };
+interface LockerSource {
+  readonly hall?: { readonly building: { readonly id: string }; readonly number: number };
   readonly row?: number;
   readonly code?: string;
 }
@@ -119,28 +119,29 @@ interface SeatSource {
 const codes = testSubgraph({
   name: 'codes',
   sdl: `
-    type Seat @key(fields: "hall { house { id } number } row") @key(fields: "code") { hall: Hall! row: Int! code: String! }
-    type Hall @key(fields: "house { id } number") { house: House! number: Int! sponsor: String }
-    type House @key(fields: "id") { id: ID! city: String }
+    type Locker @key(fields: "hall { building { id } number } row") @key(fields: "code") { hall: Hall! row: Int! code: String! }
+    type Hall @key(fields: "building { id } number") { building: Building! number: Int! sponsor: String }
+    type Building @key(fields: "id") { id: ID! city: String }
   `,
   resolvers: {
-    Seat: {
-      hall: ({ hall, code }: SeatSource) => hall ?? { house: { id: code?.[0] }, number: Number(code?.[1]) },
-      row: ({ row, code }: SeatSource) => row ?? Number(code?.[2]),
-      code: ({ hall, row, code }: SeatSource) => code ?? `${hall?.house.id}${hall?.number}${row}`,
+    Locker: {
+      hall: ({ hall, code }: LockerSource) =>
+        hall ?? { building: { id: code?.[0] }, number: Number(code?.[1]) },
+      row: ({ row, code }: LockerSource) => row ?? Number(code?.[2]),
+      code: ({ hall, row, code }: LockerSource) => code ?? `${hall?.building.id}${hall?.number}${row}`,
     },
-    Hall: { sponsor: ({ house, number }: NonNullable<SeatSource['hall']>) => `${house.id}${number}` },
-    House: { city: ({ id }: Source) => `city of ${String(id)}` },
+    Hall: { sponsor: ({ building, number }: NonNullable<LockerSource['hall']>) => `${building.id}${number}` },
+    Building: { city: ({ id }: Source) => `city of ${String(id)}` },
   },
 });
 
 const prices = testSubgraph({
   name: 'prices',
-  sdl: 'type Seat @key(fields: "code") { code: String! price: Int neighbour: Seat }',
+  sdl: 'type Locker @key(fields: "code") { code: String! price: Int neighbour: Locker }',
   resolvers: {
-    Seat: {
+    Locker: {
       price: ({ code }: { code: string }) => code.length,
-      neighbour: ({ code }: SeatSource) => ({ code: `${code}n` }),
+      neighbour: ({ code }: LockerSource) => ({ code: `${code}n` }),
     },
   },
 });
@@ -157,33 +158,33 @@ describe.each(['native', 'fallback'] as const)(
     it.each<[string, string, string]>([
       [
         'a key that only another subgraph can make of the key at hand',
-        '{ seats { price } }',
-        '{"seats":[{"price":3},null,{"price":3}]}',
+        '{ lockers { price } }',
+        '{"lockers":[{"price":3},null,{"price":3}]}',
       ],
       [
         'entities inside a key are entities',
-        '{ seats { hall { sponsor house { city } } price row } }',
-        '{"seats":[{"hall":{"sponsor":"h1","house":{"city":"city of h"}},"price":3,"row":5},null,{"hall":{"sponsor":"i2","house":{"city":"city of i"}},"price":3,"row":6}]}',
+        '{ lockers { hall { sponsor building { city } } price row } }',
+        '{"lockers":[{"hall":{"sponsor":"h1","building":{"city":"city of h"}},"price":3,"row":5},null,{"hall":{"sponsor":"i2","building":{"city":"city of i"}},"price":3,"row":6}]}',
       ],
       [
         'back from the second key to the first',
-        '{ seats { neighbour { code neighbour { code } hall { number sponsor } row } } }',
-        '{"seats":[{"neighbour":{"code":"h15n","neighbour":{"code":"h15nn"},"hall":{"number":1,"sponsor":"h1"},"row":5}},null,{"neighbour":{"code":"i26n","neighbour":{"code":"i26nn"},"hall":{"number":2,"sponsor":"i2"},"row":6}}]}',
+        '{ lockers { neighbour { code neighbour { code } hall { number sponsor } row } } }',
+        '{"lockers":[{"neighbour":{"code":"h15n","neighbour":{"code":"h15nn"},"hall":{"number":1,"sponsor":"h1"},"row":5}},null,{"neighbour":{"code":"i26n","neighbour":{"code":"i26nn"},"hall":{"number":2,"sponsor":"i2"},"row":6}}]}',
       ],
       [
         'parts of keys whose names the client gives to other fields',
-        '{ seats { hall { h: house { id: city } number: sponsor } row: price } }',
-        '{"seats":[{"hall":{"h":{"id":"city of h"},"number":"h1"},"row":3},null,{"hall":{"h":{"id":"city of i"},"number":"i2"},"row":3}]}',
+        '{ lockers { hall { h: building { id: city } number: sponsor } row: price } }',
+        '{"lockers":[{"hall":{"h":{"id":"city of h"},"number":"h1"},"row":3},null,{"hall":{"h":{"id":"city of i"},"number":"i2"},"row":3}]}',
       ],
       [
         'two parts of keys that change their names',
-        '{ seats { hall { house { id: city } } code: row row: code price } }',
-        '{"seats":[{"hall":{"house":{"id":"city of h"}},"code":5,"row":"h15","price":3},null,{"hall":{"house":{"id":"city of i"}},"code":6,"row":"i26","price":3}]}',
+        '{ lockers { hall { building { id: city } } code: row row: code price } }',
+        '{"lockers":[{"hall":{"building":{"id":"city of h"}},"code":5,"row":"h15","price":3},null,{"hall":{"building":{"id":"city of i"}},"code":6,"row":"i26","price":3}]}',
       ],
       [
         'an object of a key whose name is given to a leaf',
-        '{ seats { price hall: row } }',
-        '{"seats":[{"price":3,"hall":5},null,{"price":3,"hall":6}]}',
+        '{ lockers { price hall: row } }',
+        '{"lockers":[{"price":3,"hall":5},null,{"price":3,"hall":6}]}',
       ],
     ])('resolves %s', async (_name, query, data) => {
       expect(await gateway.text(query)).toBe(`{"data":${data}}`);

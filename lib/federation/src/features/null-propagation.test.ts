@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
-// A null that one subgraph answers where the graph allows none goes up through what another subgraph answered.
+// A null of one subgraph in a non-null position of the supergraph propagates through data of another
+// subgraph.
 
 type Source = Readonly<Record<string, unknown>>;
 const isBad = ({ id }: Source): boolean => id === 'bad';

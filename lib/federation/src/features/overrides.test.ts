@@ -174,7 +174,7 @@ describe.each(['native', 'fallback'] as const)(
       resolvers: { Thing: { more: ({ code }: Source) => `more of ${String(code)}` } },
     });
     const subgraphs = [old, taker, user, byCode];
-    /** As another composition writes it: the one of the house refuses to let a field under a label be required. */
+    /** As another composition library writes it: ours does not allow @requires on a field under a label. */
     const supergraphSdl = (['cost', 'size', 'code'] as const).reduce(underLabel, composeSubgraphs(subgraphs));
 
     it.each<[string[], number, number]>([
@@ -220,7 +220,7 @@ describe.each(['native', 'fallback'] as const)(
   },
 );
 
-/** Puts the override of a field under a label of its own. */
+/** Adds a label to the override of a field. */
 function underLabel(supergraphSdl: string, field: string): string {
   const label = `overrideLabel: "${field}-moves"`;
   const before = new RegExp(`^  ${field}: .*override: "old".*$`, 'm');

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
-// What a subgraph provides of entities that are not its own tells where it came from: here it differs from the owner's.
+// Provided fields of entities show which subgraph returned them: their values differ from the owner's.
 
 const cat = { __typename: 'Cat', id: 'c', name: 'Tom', toy: { id: 't', label: 'ball' } };
 const dog = { __typename: 'Dog', id: 'd', name: 'Rex', breed: 'pug' };
@@ -14,11 +14,11 @@ const shelter = testSubgraph({
       pet: Pet @provides(fields: "... on Dog { breed name } ... on Cat { name toy { label } }")
       pets: [Pet!]
       any: [Any!] @provides(fields: "... on Cat { name } ... on Dog { name breed }")
-      house: House
+      home: Home
       coded: Coded @provides(fields: "code")
       codeds: [Coded!]
     }
-    type House { pets: [Pet] @provides(fields: "... on Cat { name } ... on Dog { name }") raw: [Pet] }
+    type Home { pets: [Pet] @provides(fields: "... on Cat { name } ... on Dog { name }") raw: [Pet] }
     interface Pet { id: ID! }
     interface Coded { id: ID! code: String @external }
     type Cat implements Pet & Coded @key(fields: "id") { id: ID! name: String @external toy: Toy @shareable code: String @external }
@@ -31,7 +31,7 @@ const shelter = testSubgraph({
       pet: () => cat,
       pets: () => [cat, dog],
       any: () => [dog, cat],
-      house: () => ({ pets: [dog, null, cat], raw: [dog, null, cat] }),
+      home: () => ({ pets: [dog, null, cat], raw: [dog, null, cat] }),
       coded: () => ({ ...dog, code: 'code' }),
       codeds: () => [dog, cat],
     },
@@ -71,7 +71,7 @@ describe.each(['native', 'fallback'] as const)(
         '{"pet":{"name":"Tom"}}',
       ],
       [
-        'an object below, beside what is not provided',
+        'an object below, next to fields that are not provided',
         '{ pet { ... on Cat { name toy { label price } age } ... on Dog { breed } } }',
         '{"pet":{"name":"Tom","toy":{"label":"ball","price":9},"age":4}}',
       ],
@@ -92,8 +92,8 @@ describe.each(['native', 'fallback'] as const)(
       ],
       [
         'two ways to one type, of which one provides',
-        '{ house { pets { ... on Named { name } } raw { ... on Named { name } } } }',
-        '{"house":{"pets":[{"name":"Rex"},null,{"name":"Tom"}],"raw":[{"name":"own Rex"},null,{"name":"own Tom"}]}}',
+        '{ home { pets { ... on Named { name } } raw { ... on Named { name } } } }',
+        '{"home":{"pets":[{"name":"Rex"},null,{"name":"Tom"}],"raw":[{"name":"own Rex"},null,{"name":"own Tom"}]}}',
       ],
       [
         "the interface's own field",

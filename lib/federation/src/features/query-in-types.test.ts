@@ -5,7 +5,7 @@ import { testSubgraph } from '../testing/test-subgraph.js';
 type Source = Readonly<Record<string, unknown>>;
 
 describe.each(['native', 'fallback'] as const)('a field of the query type, by the %s planner', (planner) => {
-  // The composition of the house refuses this, other ones allow it.
+  // Our composition library rejects this schema; others accept it.
   const supergraphSdl = `
     schema @link(url: "https://specs.apollo.dev/link/v1.0") @link(url: "https://specs.apollo.dev/join/v0.4", for: EXECUTION) { query: Query mutation: Mutation }
     directive @link(url: String, as: String, for: link__Purpose, import: [link__Import]) repeatable on SCHEMA

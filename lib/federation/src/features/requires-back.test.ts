@@ -3,7 +3,8 @@ import type { PlanNote } from '../engine/types.js';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
-// The pattern of every experiment: its type leads back to core's job, whose field of that experiment requires core.
+// The pattern of every experiment: its type leads back to core's job, whose field of that experiment requires
+// core.
 
 type Source = Readonly<Record<string, unknown>>;
 const idOf = ({ id }: Source): string => String(id);
@@ -130,7 +131,7 @@ describe.each(['native', 'fallback'] as const)(
   (planner) => {
     let gateway: TestEngine;
     beforeAll(async () => {
-      // In a process of its own: the native planner aborts on the last of these.
+      // In a separate process: the native planner aborts on the last of these.
       gateway = await createTestEngine([core, experiment, other], { planner, planning: 'worker' });
     });
     afterAll(() => gateway.close());
@@ -176,7 +177,7 @@ describe.each(['native', 'fallback'] as const)(
         ),
       ],
       [
-        'the same from core, where the types of an interface are told, too',
+        'the same from core, where the types of an interface are selected, too',
         '{ jobs { deep who } }',
         both({ deep: deep(1), who: 'User u m' }, { deep: deep(2), who: 'Group g 3' }),
       ],
@@ -200,7 +201,7 @@ describe.each(['native', 'fallback'] as const)(
         },
       ],
       [
-        "a required field beside the client's own, with other arguments, here and there",
+        "a required field next to the client's own, with other arguments, here and there",
         '{ jobs { run { job { price(in: 9) cost } } price(in: 8) cost } }',
         both(
           { run: { job: { price: 9, cost: 3 } }, price: 8, cost: 3 },

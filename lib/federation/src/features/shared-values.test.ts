@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { type TestSubgraph, testSubgraph } from '../testing/test-subgraph.js';
 
-// Lists of abstract types that several subgraphs resolve, each its own part of the items.
+// Lists of abstract types that several subgraphs resolve, each with its own fields of the items.
 
 type Source = Readonly<Record<string, unknown>>;
 
 const list = [{ __typename: 'P', id: '1' }, null, { __typename: 'Q', id: '2' }, { __typename: 'P', id: '3' }];
 const full = list.filter((item) => item !== null);
 
-/** One of the subgraphs: its fields carry its name. */
+/** One of the subgraphs; its fields carry its name. */
 function part(name: string): TestSubgraph {
   const own = (type: string) => (source: Source) => `${name}${type}${String(source['id'])}`;
   return testSubgraph({

@@ -5,8 +5,9 @@ import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 import { createInProcessTransport } from '../transport/in-process.js';
 
-// What comes from an interface object is of a type that only the interface's owner knows. Where the owner cannot tell it,
-// what is selected by the type is neither left out in silence nor answered with the interface's own name.
+// Only the owner of an interface knows the concrete type of objects from an interface object. If the owner
+// does not return it, selections by type are neither omitted silently nor answered with the name of the
+// interface.
 
 type Source = Readonly<Record<string, unknown>>;
 const kinds: Readonly<Record<string, string>> = { f: 'Film', s: 'Song' };
@@ -60,7 +61,7 @@ describe.each(['native', 'fallback'] as const)('objects of unknown type, by the 
   });
   afterEach(() => void (isDown = false));
   afterAll(() => gateway.close());
-  const told = async (query: string): Promise<unknown> => {
+  const dataAndErrors = async (query: string): Promise<unknown> => {
     const { data, errors } = await gateway.run(query);
     return { data, errors: errors?.map(({ path, extensions: { code, paths } }) => [code, paths ?? path]) };
   };
@@ -88,7 +89,7 @@ describe.each(['native', 'fallback'] as const)('objects of unknown type, by the 
   ])('returns null with an error if the owner is down: %s', async (_what, query, data, [path, ...more]) => {
     isDown = true;
     const places = more.length > 0 ? [path, ...more] : path;
-    expect(await told(query)).toEqual({ data, errors: [['DOWNSTREAM_SERVICE_ERROR', places]] });
+    expect(await dataAndErrors(query)).toEqual({ data, errors: [['DOWNSTREAM_SERVICE_ERROR', places]] });
   });
 
   it.each([
@@ -96,25 +97,28 @@ describe.each(['native', 'fallback'] as const)('objects of unknown type, by the 
     ['what is, is skipped', '{ top { stars ... on Film { reel @skip(if: true) } } }'],
   ])('needs no type where %s selected by it', async (_what, query) => {
     isDown = planner === 'native';
-    expect(await told(query)).toEqual({ data: { top: [{ stars: 5 }, { stars: 5 }] }, errors: undefined });
+    expect(await dataAndErrors(query)).toEqual({
+      data: { top: [{ stars: 5 }, { stars: 5 }] },
+      errors: undefined,
+    });
   });
 
   it('keeps the path of an error that nulls the object', async () => {
-    expect(await told('{ top { ... on Film { minutes } } }')).toEqual({
+    expect(await dataAndErrors('{ top { ... on Film { minutes } } }')).toEqual({
       data: { top: [null, {}] },
       errors: [['NOT_FOUND', ['top', 0, 'minutes']]],
     });
   });
 
   it('returns null with an error if the owner does not know the object', async () => {
-    expect(await told('{ gone { __typename } }')).toEqual({
+    expect(await dataAndErrors('{ gone { __typename } }')).toEqual({
       data: { gone: null },
       errors: [['DOWNSTREAM_SERVICE_ERROR', ['gone']]],
     });
   });
 
   it('returns the type if the owner knows the object', async () => {
-    expect(await told('{ top { __typename ... on Film { reel } } }')).toEqual({
+    expect(await dataAndErrors('{ top { __typename ... on Film { reel } } }')).toEqual({
       data: { top: [{ __typename: 'Film', reel: 3 }, { __typename: 'Song' }] },
       errors: undefined,
     });

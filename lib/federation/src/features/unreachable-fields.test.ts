@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { composeSubgraphs, type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
-// Supergraphs of which parts cannot be answered: whoever composed them did not look, or meant it. What can be answered is;
-// what cannot is refused with a reason, before anything is asked.
+// Supergraphs with fields that cannot be resolved, composed so by mistake or on purpose. Operations are
+// answered where possible; the others are rejected with a reason before any call.
 
 const roots = 'type Query { stock(id: ID!): Stock @shareable }';
 const crates = (external: string): string =>

@@ -8,7 +8,7 @@ afterEach(async () => {
   test = undefined;
 });
 
-/** Answers what the test gives, which the subgraph's own executor would refuse. */
+/** Returns the value of the test, which the subgraph's own executor would reject. */
 async function answerWith(data: Record<string, unknown>, query: string) {
   const subgraph = testSubgraph({
     name: 'core',

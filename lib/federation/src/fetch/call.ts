@@ -8,26 +8,26 @@ import { leafText, quote } from '../result/json.js';
 import type { FetchBase } from '../planning/plan-format.js';
 import type { RunContext, RunningCall } from './run-state.js';
 
-/** How a plan's compiler finds what it needs of the world around. */
+/** External functions that the compiler of a plan needs. */
 export interface Surroundings {
   transportOf(subgraph: string): Transport;
   timeoutOf(subgraph: string): number;
 }
 
-/** One operation of a plan, parsed once, with the way to its subgraph. */
+/** One operation of a plan, parsed once, with the transport of its subgraph. */
 export interface CompiledCall {
   readonly operation: SubgraphOperation;
   readonly definition: OperationDefinitionNode;
   readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
-  /** The step of the plan that this is. */
+  /** The step of the plan that sends it. */
   readonly step: FetchBase;
   readonly transport: Transport;
   readonly timeoutMs: number;
-  /** Variables of the client that go along: the subgraph's name for each, and the client's. */
+  /** Client's variables that are sent: the subgraph's name for each, and the client's. */
   readonly variables: readonly { readonly name: string; readonly client: string }[];
 }
 
-/** Parses a fetch's operation. Throws if it is not GraphQL: a fault of the planner. */
+/** Parses the operation of a fetch. Throws if it is not valid GraphQL, which is a fault of the planner. */
 export function compileCall(
   fetch: FetchBase,
   renamed: Readonly<Record<string, string>>,
@@ -55,12 +55,12 @@ export function compileCall(
   };
 }
 
-/** Lists of representations that go into an operation, each in the form that the transport wants. */
+/** Lists of representations for an operation, each in the form that the transport wants. */
 export type Representations = readonly { readonly variable: string; readonly list: readonly unknown[] }[];
 
 const noRepresentations: Representations = [];
 
-/** The variables of one call: text or objects, as the transport wants them. */
+/** Variables of one call: text or objects, as the transport wants them. */
 export function variablesOf(
   call: CompiledCall,
   context: RunContext,
@@ -87,7 +87,7 @@ export function variablesOf(
   return { variablesText: `{${parts.join(',')}}` };
 }
 
-/** A variable that is left out would be another request than the client's. */
+/** An omitted variable would change the meaning of the client's request. */
 function unsendable(name: string): DomainError {
   return new DomainError('BAD_USER_INPUT', `variables: "${name}" cannot be written as JSON`, {
     field: name,
@@ -95,13 +95,14 @@ function unsendable(name: string): DomainError {
   });
 }
 
-/** What came of a call: an answer, or the error that stands for it. */
+/** Result of a call: an answer, or the error that replaces it. */
 export type CallOutcome =
   | { readonly ok: true; readonly result: SubgraphResult }
   | { readonly ok: false; readonly error: EngineError };
 
 /**
- * Calls a subgraph within its time. Rejects only when the request is told to end; every other failure is an outcome.
+ * Calls a subgraph with its timeout. Rejects only if the request is cancelled; every other failure is an
+ * outcome.
  */
 export function send(
   call: CompiledCall,
@@ -149,7 +150,7 @@ export function send(
     try {
       ask(call, context, variables, cancellation).then(succeed, fail);
     } catch (error) {
-      // A transport may refuse at once, too: that is this call's failure and nobody else's.
+      // A transport may also throw synchronously: the failure affects only this call.
       fail(error);
     }
   });

@@ -24,7 +24,7 @@ import { applyRewrite, renamePath } from './rewrite.js';
 import type { RunState } from './run-state.js';
 import type { TypeRelations } from '../supergraph/type-relations.js';
 
-/** One `_entities` field of an operation and the places it feeds. */
+/** One `_entities` field of an operation and the paths whose objects it completes. */
 interface EntityPart {
   readonly responseKey: string;
   readonly variable: string;
@@ -35,12 +35,12 @@ interface EntityPart {
   readonly copies: boolean;
 }
 
-/** The distinct entities of a part in one run. */
+/** Distinct entities of a part in one run. */
 interface Collected {
   readonly part: EntityPart;
-  /** What is sent, in the form of the wire; one for each group. */
+  /** Representations in the wire format; one for each group. */
   readonly representations: unknown[];
-  /** The objects that each representation stands for. */
+  /** Objects that each representation stands for. */
   readonly groups: DataObject[][];
 }
 
@@ -119,7 +119,7 @@ function noteDependents(
 
 function collect(part: EntityPart, state: RunState, wire: 'text' | 'objects'): Collected {
   const collected = { part, representations: [], groups: [] };
-  // An event's entities are its own, also where another event of the same moment is about the same ones.
+  // Each event has its own entities, even if another event of the batch is about the same ones.
   for (const one of state.parts) collectFrom(one, collected, wire);
   return collected;
 }
@@ -133,7 +133,7 @@ function collectFrom(
   const { representer } = part;
   const { conditions } = state.context;
   const textOf = (entity: DataObject): string | undefined =>
-    // What a failed fetch left out must not be taken for something that is not there.
+    // A key that a failed fetch did not return must not be taken for a missing entity.
     representer.text(entity, conditions, state.isIncomplete(entity));
   const found = (entity: DataObject): void => {
     const plain = representer.plainType(entity);
@@ -154,7 +154,7 @@ function collectFrom(
   for (const path of part.paths) path.collect(state.data, found);
 }
 
-/** `each`: an error that the service itself reports of one entity is told at each of its fields. */
+/** `each`: an error that the subgraph itself reports for one entity appears at each of its fields. */
 function failAll(
   collected: readonly Collected[],
   state: RunState,
@@ -223,7 +223,10 @@ function mergeEntities(
   failAll([{ part, groups: unfit, representations: [] }], state, error);
 }
 
-/** Tells the errors of an answer at the places of the entities; answers the parts that they leave without data. */
+/**
+ * Reports the errors of an answer at the paths of the entities; returns the parts that they leave without
+ * data.
+ */
 function entityErrors(
   call: CompiledCall,
   collected: readonly Collected[],
@@ -239,7 +242,7 @@ function entityErrors(
     const part = collected.find((one) => one.part.responseKey === responseKey);
     const group = typeof index === 'number' ? part?.groups[index] : undefined;
     if (!part || !group) {
-      // No entity is named: it is about all of the field, or all of the answer.
+      // The error names no entity: it is about the whole field, or the whole answer.
       const concerned = part ? [part] : collected;
       failAll(concerned, state, shaped, { isOwn: true });
       for (const one of concerned) failed.add(one);
@@ -259,7 +262,7 @@ function entityErrors(
   return failed;
 }
 
-/** Whether a field that may not be null in the service took all of its entity along. */
+/** True if a non-null field in the subgraph nulled its whole entity. */
 function isLost(data: SubgraphResult['data'], { part }: Collected, index: number): boolean {
   const list = data?.[part.responseKey];
   return Array.isArray(list) && !isPlainObject(list[index]);
@@ -272,16 +275,16 @@ function reportAtPaths(
   places: ReadonlyMap<object, readonly EntityPath[]>,
   rest: ResponsePath,
 ): void {
-  let told = 0;
+  let reported = 0;
   for (const entity of group) {
     for (const place of places.get(entity) ?? []) {
-      if (told++ >= state.context.errorsPerFetch) return;
+      if (reported++ >= state.context.errorsPerFetch) return;
       place.of.errors.push({ ...error, path: [...place.path, ...rest] });
     }
   }
 }
 
-/** Where the objects of a part stand: walked only when there is an error to tell. */
+/** Locations of the objects of a part: computed only if there is an error to report. */
 function pathsOf({ part, groups }: Collected, state: RunState): ReadonlyMap<object, readonly EntityPath[]> {
   const wanted = new Set<object>(groups.flat());
   const places = new Map<object, EntityPath[]>();
@@ -298,7 +301,7 @@ function pathsOf({ part, groups }: Collected, state: RunState): ReadonlyMap<obje
   return places;
 }
 
-/** Where an object stands, and in whose data. */
+/** Path of an object, and the data it belongs to. */
 interface EntityPath {
   readonly of: RunState;
   readonly path: ResponsePath;

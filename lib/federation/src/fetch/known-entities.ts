@@ -1,10 +1,13 @@
-/** The entities that were met, with their places in the list: by the one value that tells those of a type apart, or by their text. */
+/**
+ * Distinct entities with their indices: identified by one value if that is unique within a type, else by
+ * their text.
+ */
 export class KnownEntities {
   readonly #byType = new Map<string | undefined, Map<string, number>>();
   #name: string | undefined;
   #last: Map<string, number> | undefined;
 
-  /** Those of a type by their value; without a name, those of all other types by their text. */
+  /** Entities of a type by their value; those of all other types, without a name, by their text. */
   ofType(name: string | undefined): Map<string, number> {
     if (this.#last && name === this.#name) return this.#last;
     let found = this.#byType.get(name);

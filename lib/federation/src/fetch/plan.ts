@@ -14,29 +14,32 @@ import type { RunState } from './run-state.js';
 import type { Surroundings } from './call.js';
 import type { TypeRelations } from '../supergraph/type-relations.js';
 
-/** A plan as closures. */
+/** A plan compiled to closures. */
 export interface CompiledPlan {
   /** The upstream, for subscriptions. */
   readonly source: RootFetch | undefined;
-  /** Everything, or what follows an event of the source. */
+  /** All steps, or those that follow an event of the source. */
   readonly run: Step;
   readonly dependents: Dependents;
-  /** Whether several events can run as one: nothing but entities is fetched for them. */
+  /** True if several events can run as one: only entities are fetched for them. */
   readonly runsTogether: boolean;
-  /** Whether an event of the source is all there is: nothing is fetched for it, and it is only read. */
+  /**
+   * True if an event of the source is the complete answer: nothing is fetched for it, and it is only read.
+   */
   readonly isWhole: boolean;
   /** The plan in the planner's own form, for traces. */
   readonly node: PlanNode | null;
 }
 
-/** What compiling needs beside the plan. */
+/** Context of a compilation in addition to the plan. */
 export interface PlanSurroundings extends Surroundings {
   readonly relations: TypeRelations;
 }
 
 /**
- * Compiles a plan. Throws if it has what the executor does not know: better at once than at run time. `endsAfter`: asked
- * before each further mutation whether those that ran, by their keys, forbid it.
+ * Compiles a plan. Throws if the plan has elements that the executor does not know, which is better now than
+ * at run time. `endsAfter` is called before each further mutation and returns whether those that ran, by
+ * their keys, forbid it.
  */
 export function compilePlan(
   node: PlanNode | null,
@@ -94,7 +97,7 @@ function fetchesEntitiesOnly(node: PlanNode): boolean {
   }
 }
 
-/** Whether places that share an entity's answer may be changed differently later on. */
+/** True if positions that share the answer of an entity may be changed differently later. */
 function needsCopies(node: PlanNode): boolean {
   switch (node.kind) {
     case 'Sequence':
@@ -166,7 +169,7 @@ function sequence(steps: readonly Step[]): Step {
   };
 }
 
-/** Mutations one after the other, each with what is fetched for it, until one ends the operation. */
+/** Runs mutations one after the other, each with its fetches, until one ends the operation. */
 function mutations(
   nodes: readonly PlanNode[],
   context: CompileContext,

@@ -27,7 +27,7 @@ function both(
   const text = representer.text(entity, conditions, options.complete ?? false);
   if (text === undefined) return undefined;
   const parsed: unknown = JSON.parse(text);
-  // What goes over the wire and what is handed over in process are the same.
+  // The text for the wire and the object passed in process are equal.
   expect(representer.object(entity, conditions)).toEqual(parsed);
   return parsed;
 }

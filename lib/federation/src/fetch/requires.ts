@@ -8,24 +8,30 @@ import { leafText, quote } from '../result/json.js';
 /** Values of the variables that conditions read. */
 export type ConditionValues = Readonly<Record<string, boolean>>;
 
-/** Makes what a subgraph must know of an entity. Text is the wire's form and tells equal entities apart. */
+/**
+ * Builds the representation of an entity for a subgraph. The text is the wire format and identifies equal
+ * entities.
+ */
 export interface Representer {
   /**
-   * The representation as JSON text, or undefined if the entity cannot be asked for: not of this type, or no more
-   * known of it than its type. With `complete`, also if anything is missing.
+   * The representation as JSON text, or undefined if the entity cannot be fetched: it is of another type, or
+   * only its type is known. With `complete`, also if any field is missing.
    */
   text(entity: DataObject, conditions: ConditionValues, complete: boolean): string | undefined;
   /** The representation as an object, for subgraphs in this process. Only for entities that have a text. */
   object(entity: DataObject, conditions: ConditionValues): DataObject;
-  /** The entity's type where one text is all that tells its entities apart, so that none needs a representation to be compared. */
+  /**
+   * The entity's type if one value identifies its entities, so that no representation is needed to compare
+   * them.
+   */
   plainType(entity: DataObject): PlainType | undefined;
 }
 
-/** A type whose entities differ in one field. */
+/** A type whose entities are identified by one field. */
 export interface PlainType {
-  /** As the subgraph knows it. */
+  /** Name of the type in the subgraph. */
   readonly name: string;
-  /** Where the field's value stands in our data. */
+  /** Key of the field's value in our data. */
   readonly only: string;
 }
 
@@ -69,7 +75,7 @@ export function compileRequires(
   };
 }
 
-/** The common case, an interface object's type name, is known when the plan is compiled. */
+/** The common case: the type name of an interface object is known when the plan is compiled. */
 function isTypenameRewrite({ path, change }: NormalRewrite): boolean {
   const last = path[path.length - 1];
   return (
@@ -83,7 +89,7 @@ function isTypenameRewrite({ path, change }: NormalRewrite): boolean {
 }
 
 interface EntityType {
-  /** The type's name as the subgraph knows it. */
+  /** Name of the type in the subgraph. */
   readonly name: string;
   readonly opening: string;
   readonly fields: readonly RequiredField[];
@@ -105,22 +111,22 @@ function entityTypeOf(
     const met = 'Key' in segment || segment.TypenameEquals.some((type) => relations.matches(typename, type));
     if (met) name = change.to;
   }
-  const told = fields.filter(({ key }) => key !== '__typename');
-  const [only] = told;
-  const isPlain = told.length === 1 && only?.guards.length === 0 && !only.selection;
+  const required = fields.filter(({ key }) => key !== '__typename');
+  const [only] = required;
+  const isPlain = required.length === 1 && only?.guards.length === 0 && !only.selection;
   return {
     name,
     opening: `{"__typename":${quote(name)}`,
-    fields: told,
+    fields: required,
     plain: isPlain ? { name, only: only.from } : undefined,
   };
 }
 
 /** One field of a representation. */
 interface RequiredField {
-  /** Its name in the representation. */
+  /** Name in the representation. */
   readonly key: string;
-  /** Where its value stands in our data. */
+  /** Key of its value in our data. */
   readonly from: string;
   readonly label: string;
   readonly selection: RequiredSelection | undefined;
@@ -135,7 +141,7 @@ interface Guard {
 class RequiredSelection {
   readonly #nodes: readonly RequiresNode[];
   readonly #relations: TypeRelations;
-  /** Whether it is of objects below the entity, whose type is told anyway. */
+  /** True for objects below the entity, whose type is always included. */
   readonly #isNested: boolean;
   readonly #byType = new Map<string, readonly RequiredField[]>();
 
@@ -145,13 +151,13 @@ class RequiredSelection {
     this.#isNested = isNested;
   }
 
-  /** What is required of an object of a type; fragments for other types are left out. */
+  /** Required fields of an object of a type, without fragments for other types. */
   fieldsOf(typename: string | undefined): readonly RequiredField[] {
     const cacheKey = typename ?? '';
     let fields = this.#byType.get(cacheKey);
     if (!fields) {
       const found = new Map<string, { from: string; nodes: RequiresNode[]; guards: readonly Guard[] }>();
-      // Where types differ, the subgraph must learn which one it is sent; the planner forgets to say.
+      // If types differ, the subgraph must know which one it receives; the planner omits the type name.
       if (
         this.#isNested &&
         typename !== undefined &&

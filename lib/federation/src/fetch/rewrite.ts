@@ -3,7 +3,7 @@ import { isPlainObject } from '../result/merge.js';
 import type { Rewrite, RewriteSegment } from '../planning/plan-format.js';
 import type { TypeRelations } from '../supergraph/type-relations.js';
 
-/** A change along a path of keys and type conditions, in one form whatever form the planner chose. */
+/** A change along a path of keys and type conditions, in one form for all forms that the planner uses. */
 export interface NormalRewrite {
   readonly path: readonly RewriteSegment[];
   /** `set`: the last key gets this value; `rename`: the last key gets this name. */
@@ -23,12 +23,12 @@ export function readRewrite(rewrite: Rewrite): NormalRewrite {
   throw new Error(`the planner asks for a rewrite of unknown kind: ${JSON.stringify(rewrite)}`);
 }
 
-/** The keys of a rewrite's path, type conditions left out. */
+/** Keys of a rewrite's path, without type conditions. */
 export function keysOf(rewrite: NormalRewrite): string[] {
   return rewrite.path.flatMap((segment) => ('Key' in segment ? [segment.Key] : []));
 }
 
-/** Applies a rewrite to a value and all items of lists on its way, in place. */
+/** Applies a rewrite to a value and to all items of lists along its path, in place. */
 export function applyRewrite(value: unknown, rewrite: NormalRewrite, relations: TypeRelations): void {
   apply(value, rewrite, 0, relations);
 }
@@ -65,7 +65,7 @@ function change(value: DataObject, key: string, rewrite: NormalRewrite): void {
   }
 }
 
-/** A path of a subgraph's error as it reads after the renames of an answer. */
+/** Path of a subgraph's error after the renames of an answer. */
 export function renamePath(path: ResponsePath, renames: ReadonlyMap<string, string>): ResponsePath {
   if (renames.size === 0) return path;
   return path.map((step) => (typeof step === 'string' ? (renames.get(step) ?? step) : step));

@@ -19,18 +19,18 @@ import type { TypeRelations } from '../supergraph/type-relations.js';
 /** One step of a compiled plan; rejects only when the client's signal aborts. */
 export type Step = (state: RunState) => Promise<void>;
 
-/** What compiling a plan needs to know. */
+/** Context of a plan's compilation. */
 export interface CompileContext extends Surroundings {
   readonly relations: TypeRelations;
   /** Planner's names of variables to the client's, where they differ. */
   readonly renamed: Readonly<Record<string, string>>;
-  /** One entity's answer may be wanted differently at its places: each place gets a copy of its own. */
+  /** True if positions that share an entity's answer may be changed differently: each gets its own copy. */
   readonly copies: boolean;
-  /** Filled while compiling: internal keys to the keys of the fetches that need them. */
+  /** Filled during compilation: internal keys to the keys of the fetches that need them. */
   readonly dependents: Map<string, Set<string>>;
 }
 
-/** How an answer is changed before it is merged. */
+/** Changes to an answer before it is merged. */
 export interface Reshaping {
   readonly shape: MergeShape;
   readonly rewrites: readonly NormalRewrite[];
@@ -60,11 +60,11 @@ export function compileReshaping(
 export interface RootFetch {
   readonly call: CompiledCall;
   readonly shape: MergeShape;
-  /** Whether answers are changed before they are taken in. */
+  /** True if answers are changed before they are merged. */
   readonly reshapes: boolean;
-  /** Takes an answer into the state. */
+  /** Merges an answer into the state. */
   deliver(state: RunState, result: SubgraphResult): void;
-  /** Notes that there is no answer. */
+  /** Records that there is no answer. */
   failed(state: RunState, error: EngineError): void;
 }
 
@@ -98,7 +98,7 @@ export function compileRootFetch(
       } else if (!errors || errors.length === 0) {
         failed(state, badAnswer(call.operation.subgraph, 'answered without data', state.context));
       } else {
-        // A field that may not be null in the service took all others along.
+        // A non-null field in the subgraph nulled all the others.
         for (const error of errors)
           if (error.path?.length)
             failed(state, fromSubgraph(error, call.operation.subgraph, state.context), {
@@ -114,7 +114,7 @@ function mergeRoot(state: RunState, data: Record<string, unknown>, shape: MergeS
     mergeInto(state.data, data, shape);
     return;
   }
-  // The failures noted so far are those of the empty object that is replaced.
+  // The failures recorded so far belong to the empty object that is replaced.
   const failures = state.failures?.get(state.data);
   state.data = data;
   state.answered = true;
@@ -151,8 +151,8 @@ export function rootFetchStep(fetch: RootFetch): Step {
 }
 
 /**
- * The step of a fetch of root fields whose answer stands deeper: a type may have a field of the query type. The same
- * answer goes to each object on the path, and nothing is asked if there is none.
+ * The step of a fetch of root fields below the root: a type may have a field of the query type. The same
+ * answer is merged into each object on the path, and nothing is fetched if there is none.
  */
 export function locatedRootFetchStep(
   fetch: FetchBase & { readonly outputRewrites?: readonly Rewrite[] | undefined },
@@ -164,7 +164,7 @@ export function locatedRootFetchStep(
     const targets: DataObject[] = [];
     path.collect(state.data, (target) => targets.push(target));
     if (targets.length === 0) return;
-    // Run as if it stood alone, then put where it belongs.
+    // Runs as a root fetch; then the data is moved to its path.
     const alone = new RunState(state.context);
     await rootFetchStep(root)(alone);
     path.locate(state.data, (_target, place) => {

@@ -5,27 +5,27 @@ import type { DataObject } from '../result/path.js';
 import type { ConditionValues } from './requires.js';
 import type { Trace } from '../engine/trace.js';
 
-/** What is the same for everything that is done for one client's request. */
+/** Data common to all steps of one client's request. */
 export interface RunContext extends ErrorContext {
-  /** Variables as the client sent them; subgraphs apply the defaults that the plan's operations carry. */
+  /** Variables as the client sent them; subgraphs apply the defaults in the operations of the plan. */
   readonly variables: Readonly<Record<string, unknown>>;
-  /** Values of the variables of `@skip` and `@include`, defaults applied. */
+  /** Values of the variables of `@skip` and `@include`, with defaults applied. */
   readonly conditions: ConditionValues;
   readonly principal: Principal | undefined;
   readonly scope: string;
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly errorsPerFetch: number;
   readonly calls: RunningCalls;
-  /** Where somebody wants to see how it went. */
+  /** Records the run, if requested. */
   readonly trace?: Trace | undefined;
 }
 
-/** A call of a subgraph that can be ended from outside. */
+/** A call of a subgraph that can be cancelled. */
 export interface RunningCall {
   end(reason: unknown): void;
 }
 
-/** The calls in flight for one request, ended together when the request is told to end. */
+/** Calls in flight for one request, ended together when the request is cancelled. */
 export class RunningCalls {
   readonly #end: CallEnd;
   readonly #running = new Set<RunningCall>();
@@ -38,7 +38,7 @@ export class RunningCalls {
     });
   }
 
-  /** @throws the reason of the request's end when it was told to end. */
+  /** @throws the reason of the cancellation if the request was cancelled. */
   throwIfEnded(): void {
     throwIfEnded(this.#end);
   }
@@ -51,20 +51,20 @@ export class RunningCalls {
     this.#running.delete(call);
   }
 
-  /** The request is done: its end is no longer listened to. */
+  /** Ends the request: its cancellation is no longer observed. */
   done(): void {
     this.#leave();
   }
 }
 
-/** What grows while a plan runs: made anew for each operation and for each event of a subscription. */
+/** Data that grows while a plan runs: created for each operation and for each event of a subscription. */
 export class RunState {
   readonly context: RunContext;
   data: DataObject = {};
-  /** Whether `data` is an answer already, into which others are merged. */
+  /** True if `data` already is an answer, into which others are merged. */
   answered = false;
   readonly errors: EngineError[] = [];
-  /** The states that this one stands for in a fetch: itself, but for {@link EventBatch}. */
+  /** States that this one represents in a fetch: itself, except for {@link EventBatch}. */
   readonly parts: readonly RunState[] = [this];
   #failures: Map<object, Failure[]> | undefined;
   #incomplete: Set<object> | undefined;
@@ -78,7 +78,7 @@ export class RunState {
     return this.#failures;
   }
 
-  /** Notes that a fetch brought nothing to an object. */
+  /** Records that a fetch returned nothing for an object. */
   fail(entity: object, failure: Failure): void {
     this.#failures ??= new Map();
     const known = this.#failures.get(entity);
@@ -86,19 +86,21 @@ export class RunState {
     else this.#failures.set(entity, [failure]);
   }
 
-  /** Notes that a service does not have an object that it was asked for. */
+  /** Records that a subgraph does not have a requested object. */
   leaveIncomplete(entity: object): void {
     this.#incomplete ??= new Set();
     this.#incomplete.add(entity);
   }
 
-  /** Whether a fetch brought nothing to an object, so that what is missing may be its key. */
+  /** True if a fetch returned nothing for an object, so that its key may be missing. */
   isIncomplete(entity: object): boolean {
     return (this.#incomplete?.has(entity) ?? false) || (this.#failures?.has(entity) ?? false);
   }
 }
 
-/** Events that arrived together: what each needs of a service is asked for in one call; their answers stay their own. */
+/**
+ * Events that arrived together: one call fetches the entities of all of them; their answers remain separate.
+ */
 export class EventBatch extends RunState {
   override readonly parts: readonly RunState[];
 
@@ -107,7 +109,7 @@ export class EventBatch extends RunState {
     this.parts = parts;
   }
 
-  /** Which event an object belongs to is seen when the event's answer is written. */
+  /** The event that an object belongs to is determined when the event's answer is written. */
   override fail(entity: object, failure: Failure): void {
     for (const part of this.parts) part.fail(entity, failure);
   }

@@ -13,10 +13,10 @@ import type { SelectedOperation } from '../planning/select.js';
 import type { SupergraphFacts } from '../supergraph/supergraph.js';
 import type { OperationInfo, ResumableField } from '../engine/types.js';
 
-/** The response key of a cursor that the client did not ask for. */
+/** Response key of a cursor that the client did not select. */
 const cursorAlias = '_rhizome_cursor';
 
-/** What is known of an operation before it runs, and the text that is planned for it. */
+/** Facts about an operation before it runs, and the text that is planned for it. */
 export function describe(
   schema: GraphQLSchema,
   facts: SupergraphFacts,
@@ -38,7 +38,7 @@ export function describe(
   return { info, planText: resumable ? withCursor(selected, resumable) : normalisedText };
 }
 
-/** Whether a text has the name of one of the fields, given as `Type.field`: looking at types takes its time. */
+/** True if a text contains the name of one of the fields, given as `Type.field`. Checking types is slower. */
 function mentions(text: string, fields: readonly string[]): boolean {
   return fields.some((field) => text.includes(field.slice(field.indexOf('.') + 1)));
 }
@@ -89,7 +89,7 @@ function isIncremental(facts: SupergraphFacts, selected: SelectedOperation): boo
   return node !== undefined && facts.incremental.includes(node.name.value);
 }
 
-/** The one root field of a subscription, wherever fragments hide it. */
+/** The single root field of a subscription, also inside fragments. */
 function rootField(selected: SelectedOperation, set: SelectionSetNode): FieldNode | undefined {
   for (const selection of set.selections) {
     const found = rootFieldOf(selected, selection);
@@ -107,7 +107,7 @@ function rootFieldOf(selected: SelectedOperation, selection: SelectionNode): Fie
   return inner && rootField(selected, inner);
 }
 
-/** The operation with the cursor selected under a key of ours; the client's answer does not show it. */
+/** The operation with the cursor selected under an internal key, which the client's answer does not show. */
 function withCursor(selected: SelectedOperation, { node, cursor }: Resumable): string {
   const field: FieldNode = {
     kind: Kind.FIELD,

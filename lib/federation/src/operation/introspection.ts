@@ -1,7 +1,7 @@
 import { execute, type GraphQLSchema, Kind, type OperationDefinitionNode, type SelectionNode } from 'graphql';
 import type { SelectedOperation } from '../planning/select.js';
 
-/** Whether an operation asks for `__schema` or `__type` at its root. */
+/** True if an operation selects `__schema` or `__type` at its root. */
 export function asksForSchema(selected: SelectedOperation): boolean {
   const seen = new Set<string>();
   const asks = (selections: readonly SelectionNode[]): boolean =>
@@ -21,8 +21,8 @@ function isSchemaField(name: string): boolean {
 }
 
 /**
- * Answers the part of an operation that is about the schema itself: its root fields `__schema` and `__type` by their
- * response keys. The rest of the operation is left to the plan.
+ * Answers the introspection part of an operation: its root fields `__schema` and `__type` by their response
+ * keys. The plan answers the rest of the operation.
  */
 export function introspect(
   schema: GraphQLSchema,

@@ -10,29 +10,41 @@ import { selectOperation } from '../planning/select.js';
 import { yieldToEventLoop } from '../engine/event-loop-queue.js';
 import type { ClientRequest, EngineOptions } from '../engine/types.js';
 
-/** What tells an operation from others. */
+/** Identity of an operation. */
 export type OperationRequest = Pick<ClientRequest, 'query' | 'document' | 'operationName'>;
 
-/** Characters of documents that are kept to recognise them. */
+/** Maximum number of characters of documents that are kept to recognise them. */
 const keptCharacters = 32 * 2 ** 20;
 const keptRefusals = 200;
-/** Bytes of compiled operations, by estimate. */
+/** Estimated bytes of compiled operations. */
 const keptBytes = 64 * 2 ** 20;
-/** What an operation keeps for each character of its text, literals included: the text, its document and its plans. */
+/**
+ * Estimated bytes that an operation needs per character of its text, literals included: the text, its
+ * document and its plans.
+ */
 const bytesPerCharacter = 4;
-/** Bound of a map by the characters of its keys; one that is longer than the bound is not kept. A size must be at least 1. */
+/**
+ * Limits a map by the characters of its keys; a key longer than the limit is not kept. A size must be at
+ * least 1.
+ */
 const boundedText = {
   maxSize: keptCharacters,
   sizeCalculation: (_value: unknown, text: string) => text.length + 1,
 };
 
-/** The compiled operations of an engine, bounded: found by their text as sent, made once for each meaning. */
+/**
+ * Cache of the compiled operations of an engine: found by their text as sent, compiled once for each
+ * normalised text.
+ */
 export class OperationStore {
   readonly #parts: EngineComponents;
   readonly #options: Pick<EngineOptions, 'checks' | 'introspection'>;
-  /** By document as sent and name. Promises while they are made, so that what is asked for twice is made once. */
+  /**
+   * By document as sent and name. Holds promises while operations are compiled, so that concurrent requests
+   * compile once.
+   */
   readonly #byText: LRUCache<string, Operation | Promise<Operation | Refusal>>;
-  /** By normalised text: spellings share their compiled operation. */
+  /** By normalised text: documents that differ in formatting share their compiled operation. */
   readonly #byMeaning: LRUCache<string, Operation>;
   readonly #refusals = new LRUCache<string, Refusal>({ max: keptRefusals, ...boundedText });
   readonly #printed = new WeakMap<DocumentNode, string>();
@@ -52,7 +64,7 @@ export class OperationStore {
     });
   }
 
-  /** Compiled operations that are kept, and the bytes of their texts. */
+  /** Number of compiled operations, and the bytes of their texts. */
   get stored(): { readonly operations: number; readonly bytes: number } {
     return {
       operations: this.#byMeaning.size,
@@ -60,7 +72,10 @@ export class OperationStore {
     };
   }
 
-  /** The operation of a request, or why it is refused: at once where that is known. Rejects when the planner cannot be asked. */
+  /**
+   * The operation of a request, or the reason why it is rejected; synchronous if known. Rejects if the
+   * planner is not available.
+   */
   get(request: OperationRequest): Operation | Refusal | Promise<Operation | Refusal> {
     const text = this.#textOf(request);
     if (text === undefined) return { kind: undefined, errors: [noDocument] };
@@ -101,7 +116,7 @@ export class OperationStore {
     }
     const fault = await this.#parts.planning.validate(text, operationName);
     if (fault) return refusal(fault.code, fault.errors);
-    // A new operation is much work: others have their turn between its pieces.
+    // A new operation takes much work: yield to others between its steps.
     await yieldToEventLoop();
     const selected = selectOperation(withTypenameAlias(text), operationName);
     if ('fault' in selected) return refusal('OPERATION_RESOLUTION_FAILURE', [{ message: selected.fault }]);
@@ -131,7 +146,10 @@ export class OperationStore {
   }
 }
 
-/** Parses a document; the alias `__typename` of other fields is replaced by one that the engine does not use itself. */
+/**
+ * Parses a document; an alias `__typename` of another field is replaced by one that the engine does not use
+ * itself.
+ */
 function withTypenameAlias(text: string): DocumentNode {
   const document = parse(text, { noLocation: true });
   if (!/__typename[\s,]*(#|:)/.test(text)) return document;
@@ -143,7 +161,7 @@ function withTypenameAlias(text: string): DocumentNode {
   });
 }
 
-/** Whether a text has more bytes; most texts need not be counted for it. */
+/** True if a text has more bytes than the limit; most texts need not be counted. */
 function exceeds(text: string, bytes: number): boolean {
   if (text.length > bytes) return true;
   return 3 * text.length > bytes && Buffer.byteLength(text) > bytes;

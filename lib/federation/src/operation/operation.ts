@@ -26,7 +26,7 @@ import type {
   OperationInfo,
 } from '../engine/types.js';
 
-/** What all operations of an engine share. */
+/** Context that all operations of an engine share. */
 export interface EngineComponents {
   readonly schema: GraphQLSchema;
   readonly planning: PlanningService;
@@ -34,7 +34,7 @@ export interface EngineComponents {
   readonly names: SchemaNames;
   readonly limits: EngineLimits;
   readonly log: EngineLog;
-  /** Leave the native planner out. */
+  /** True if only the fallback planner is used. */
   readonly fallbackOnly: boolean;
   readonly onPlan: EngineOptions['onPlan'];
   readonly views: SchemaViews;
@@ -42,7 +42,7 @@ export interface EngineComponents {
   timeoutOf(subgraph: string): number;
 }
 
-/** Which progressive overrides are on for a request. */
+/** Progressive overrides that are on for a request. */
 export interface Overrides {
   readonly labels: readonly string[];
   readonly percentage: number;
@@ -50,7 +50,7 @@ export interface Overrides {
   readonly key: string;
 }
 
-/** Values of a request's variables, or what is wrong with them. */
+/** Coerced variables of a request, or the errors in them. */
 export type CoercedVariables =
   | {
       readonly ok: true;
@@ -59,34 +59,37 @@ export type CoercedVariables =
     }
   | { readonly ok: false; readonly refusal: Refusal };
 
-/** A compiled plan and who made it. */
+/** A compiled plan and its planner. */
 export interface MadePlan extends CompiledPlan {
   readonly planner: 'native' | 'fallback' | 'none';
-  /** What was written last of an event that is all there is: one and the same event may come to many streams. */
+  /** The last result that was written for an event without fetches: one event may go to many streams. */
   latest: { readonly result: SubgraphResult; readonly answer: ExecutionText } | undefined;
 }
 
-/** What came of planning. */
+/** Result of planning. */
 type Planned = MadePlan | Refusal;
 
-/** How an operation is answered under one set of conditions. */
+/** The answer to an operation under one set of conditions. */
 interface Projection {
   readonly selection: AnswerSelection;
   readonly write: ReturnType<typeof compileAnswer>;
 }
 
-/** Combinations of conditions that one operation keeps compiled. */
+/** Maximum number of combinations of conditions that one operation keeps compiled. */
 const keptVariants = 64;
-/** Bound by size, not by count: with `max`, every operation would allocate the 64 slots of which it uses one or two (2.6 KB, 9 µs). */
+/**
+ * Bounded by size, not by count: with `max`, every operation would allocate all 64 slots, of which it uses
+ * one or two (2.6 KB, 9 µs).
+ */
 const variants = { maxSize: keptVariants, sizeCalculation: () => 1 };
 const maxVariableErrors = 20;
 
-/** One operation of a client, compiled: run as often as it is asked for. */
+/** One compiled operation of a client, run for each request. */
 export class Operation {
   readonly info: OperationInfo;
   readonly selected: SelectedOperation;
   readonly #parts: EngineComponents;
-  /** What is planned: the client's operation, or that with a cursor added. */
+  /** The planned document: the client's operation, with a cursor added if needed. */
   readonly #planText: string;
   readonly #coerce: (variables: Readonly<Record<string, unknown>>) => Coerced;
   readonly #conditionNames: readonly string[];
@@ -106,7 +109,7 @@ export class Operation {
     this.#notices = noticesOf(info);
   }
 
-  /** The answer, where it was written before and is the same each time. */
+  /** The cached answer, if it is the same each time. */
   answerIn(view: SchemaView): ExecutionText | undefined {
     return this.#asksForSchema ? view.answers.get(this) : undefined;
   }
@@ -131,7 +134,10 @@ export class Operation {
     return { ok: true, coerced: result.coerced, conditions };
   }
 
-  /** The compiled plan for a request; made when first needed, for one set of conditions, and at hand from then on. */
+  /**
+   * The compiled plan for a request; created on first use, for one set of conditions, and then available
+   * synchronously.
+   */
   plan(conditions: ConditionValues, overrides: Overrides): Planned | Promise<Planned> {
     const key = `${overrides.key}|${this.#bitsOf(conditions)}`;
     const known = this.#plans.get(key);
@@ -140,7 +146,7 @@ export class Operation {
     this.#plans.set(key, fresh);
     fresh.then(
       (planned) => void (this.#plans.peek(key) === fresh && this.#plans.set(key, planned)),
-      // A planner that could not be asked is no verdict on the operation.
+      // An unavailable planner says nothing about the operation: do not cache the failure.
       () => void (this.#plans.peek(key) === fresh && this.#plans.delete(key)),
     );
     return fresh;
@@ -174,11 +180,14 @@ export class Operation {
       await yieldToEventLoop();
       return plan;
     }
-    this.#parts.log.warn({ operation: this.info.name, reason: reply.reason }, 'operation not plannable');
+    this.#parts.log.warn({ operation: this.info.name, reason: reply.reason }, 'planning failed');
     return unplannable(this.info, reply.reason);
   }
 
-  /** A mutation that may not be null but is leaves no answer: those after it are not begun, as in graphql-js. */
+  /**
+   * A non-null mutation that returns null leaves no answer: the mutations after it do not run, as in
+   * graphql-js.
+   */
   #endsAfter(conditions: ConditionValues): (state: RunState, keys: ReadonlySet<string>) => boolean {
     const { selection } = this.#projectionOf(conditions);
     const checks = selection
@@ -189,7 +198,7 @@ export class Operation {
       checks.some(({ key, leavesNull }) => keys.has(key) && leavesNull(valueAt(data, key)));
   }
 
-  /** What the schema itself answers of an operation goes into its data before anything else. */
+  /** Answers to introspection are written into the data first. */
   begin(
     context: RunContext,
     coerced: Readonly<Record<string, unknown>>,
@@ -260,7 +269,7 @@ function unplannable(info: OperationInfo, reason: string): Refusal {
 
 const deferNotice = ',"extensions":{"notices":["@defer is answered at once, with the rest of the answer"]}';
 
-/** An answer with one more entry in its extensions, whose value is JSON text. */
+/** Adds an entry to the extensions of an answer; its value is JSON text. */
 export function withExtension<T extends Pick<ExecutionText, 'text'>>(
   answer: T,
   name: string,
@@ -272,7 +281,7 @@ export function withExtension<T extends Pick<ExecutionText, 'text'>>(
   return { ...answer, text: `${start}${JSON.stringify(name)}:${json}}}` };
 }
 
-/** Remarks in the answer's extensions, as JSON text after `data`. */
+/** Notes in the answer's extensions, as JSON text after `data`. */
 function noticesOf({ document }: OperationInfo): string {
   const defers = document.definitions.some((node) => 'selectionSet' in node && usesDefer(node.selectionSet));
   if (!defers) return '';

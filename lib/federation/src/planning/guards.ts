@@ -1,16 +1,16 @@
-/** One fault of the native planner, or of the composition that it relies on, and what the package does about it. */
+/** One fault of the native planner, or of the composition library, with the guard against it. */
 export interface Guard {
-  /** What goes wrong without the guard: one clause, also the reason that `extensions.plan` and logs give. */
+  /** Effect of the fault without the guard: one clause, also the reason in `extensions.plan` and in logs. */
   readonly fault: string;
-  /** What the guard does. */
+  /** Action of the guard. */
   readonly remedy: string;
-  /** The module that does it, below `src`. */
+  /** Module that implements it, below `src`. */
   readonly module: string;
-  /** The report upstream; undefined where there is none. */
+  /** Upstream report; undefined if there is none. */
   readonly upstream?: UpstreamReport | undefined;
 }
 
-/** A report at the project that is at fault. */
+/** A report in the project that has the fault. */
 export interface UpstreamReport {
   readonly url: string;
   /** `exact`: the same fault; `related`: the same part of the planner, another example. */
@@ -23,8 +23,8 @@ const router = (number: number, match: UpstreamReport['match']): UpstreamReport 
 });
 
 /**
- * Every guard against a fault of `@graphql-hive/router-query-planner`, in the order in which a plan meets them. The test of
- * this table fails when a guard is no longer needed; remove the guard then, and its row.
+ * All guards against faults of `@graphql-hive/router-query-planner`, in the order in which a plan passes
+ * them. The test of this table fails when a guard is no longer needed; then remove the guard and its row.
  */
 export const guards = {
   'interface-object-externals': {

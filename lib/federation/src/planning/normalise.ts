@@ -21,21 +21,25 @@ import type { SelectedOperation } from './select.js';
 /** Values of the variables that `@skip` and `@include` read. */
 export type ConditionValues = Readonly<Record<string, boolean>>;
 
-/** An operation in the form that the planner takes well. */
+/** An operation in the form that the planner handles correctly. */
 export interface NormalisedOperation {
-  /** Without named fragments, introspection and conditions; undefined where nothing is left to plan. */
+  /** Without named fragments, introspection and conditions; undefined if nothing is left to plan. */
   readonly operation: OperationDefinitionNode | undefined;
-  /** Names of variables as the planner sees them, where they differ from the client's: planner's name to client's. */
+  /**
+   * Names of variables as the planner sees them, where they differ from the client's: planner's name to
+   * client's.
+   */
   readonly renamed: Readonly<Record<string, string>>;
 }
 
-/** The variable that the planner declares without looking whether the client does, too. */
+/** Variable that the planner declares without checking whether the client declares it, too. */
 const reserved = 'representations';
 
 /**
- * Rewrites a valid operation for the planner: inlines fragments, drops what is never included or never met, root `__typename` and
- * introspection (answered here, not by a subgraph), type conditions that are always met and `@defer`; applies `@skip`
- * and `@include`; renames variables that would collide with the planner's own.
+ * Rewrites a valid operation for the planner: inlines fragments, removes selections that are never included
+ * or never match, root `__typename` and introspection (answered here, not by a subgraph), type conditions
+ * that always match and `@defer`; applies `@skip` and `@include`; renames variables that would conflict with
+ * the planner's own.
  */
 export function normalise(
   schema: GraphQLSchema,
@@ -66,7 +70,9 @@ interface Walk {
   readonly conditions: ConditionValues;
 }
 
-/** Where selections stand: their type, and the object types that can come that far through the fragments around. */
+/**
+ * Position of selections: their type, and the object types that can reach it through the fragments around it.
+ */
 interface Position {
   readonly type: GraphQLNamedType;
   readonly possible: ReadonlySet<GraphQLNamedType>;
@@ -76,7 +82,10 @@ function positionOf({ schema }: Walk, type: GraphQLNamedType): Position {
   return { type, possible: new Set(isAbstractType(type) ? schema.getPossibleTypes(type) : [type]) };
 }
 
-/** The position inside a fragment; undefined if nothing can come there: the planner would drop the field around it. */
+/**
+ * The position inside a fragment; undefined if no object can reach it: the planner would drop the field
+ * around it.
+ */
 function narrowed(walk: Walk, position: Position, target: GraphQLNamedType): Position | undefined {
   const { possible } = positionOf(walk, target);
   const left = new Set([...position.possible].filter((type) => possible.has(type)));
@@ -112,8 +121,9 @@ function normaliseField(
 ): FieldNode | undefined {
   const name = node.name.value;
   if (name.startsWith('__')) {
-    // The answer's writer knows every type name by itself. What is left helps the plan to find it out: without alias
-    // and conditions, which the planner takes for a field of the data where a type may be an interface object.
+    // The writer of the answer knows all type names. The remaining ones help the plan to determine types:
+    // without alias and conditions, which the planner takes for a field of the data where a type may be an
+    // interface object.
     return isRoot ? undefined : typename;
   }
   if (!node.selectionSet) return { ...node, directives };
@@ -170,8 +180,9 @@ function normaliseFragment(
 }
 
 /**
- * Whether every value of `parent` meets a condition on `target`, and all of target's fields can be asked of parent.
- * Fields of a union or an interface that parent itself implements can; a union inside an interface is kept.
+ * True if every value of `parent` matches a condition on `target`, and all fields of the target can be
+ * selected on the parent. This holds for fields of a union or an interface that the parent itself implements;
+ * a union inside an interface is kept.
  */
 function isAlwaysMet(schema: GraphQLSchema, parent: GraphQLNamedType, target: GraphQLNamedType): boolean {
   if (parent === target) return true;
@@ -180,7 +191,7 @@ function isAlwaysMet(schema: GraphQLSchema, parent: GraphQLNamedType, target: Gr
   return schema.isSubType(target, parent);
 }
 
-/** The directives that are left, or undefined if the selection is not included. */
+/** The remaining directives, or undefined if the selection is not included. */
 function applyConditions(
   directives: readonly DirectiveNode[],
   conditions: ConditionValues,
@@ -256,7 +267,7 @@ export function conditionVariables(node: ASTNode): string[] {
   return [...names];
 }
 
-/** How many fields an operation has when its fragments are written out; `Infinity` above `bound`. */
+/** Number of fields of an operation after its fragments are inlined; `Infinity` above `bound`. */
 export function expandedSize(selected: SelectedOperation, bound: number): number {
   const sizes = new Map<string, number>();
   const sizeOf = (selections: readonly SelectionNode[]): number => {
@@ -278,7 +289,7 @@ export function expandedSize(selected: SelectedOperation, bound: number): number
   return sizeOf(selected.operation.selectionSet.selections);
 }
 
-/** One root field of an operation in a document of its own, with the conditions that stand above it. */
+/** One root field of an operation in a document of its own, with the conditions around it. */
 export interface RootField {
   readonly responseKey: string;
   readonly operation: OperationDefinitionNode;

@@ -10,8 +10,8 @@ import {
 } from 'graphql';
 
 /**
- * Refuses nullable variables for fields of `@oneOf` input objects whose position is not null. The rule of graphql-js
- * sees only positions that may be null: it does not unwrap the type of the position.
+ * Rejects nullable variables for fields of `@oneOf` input objects in a non-null position. The rule of
+ * graphql-js covers only nullable positions: it does not unwrap the type of the position.
  */
 export function oneOfVariablesRule(context: ValidationContext): ASTVisitor {
   return {

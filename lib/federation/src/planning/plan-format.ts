@@ -1,12 +1,12 @@
-// The plan as the planner hands it out: what was seen in real plans, stricter than its own declarations
+// Format of the planner's plans, as seen in real plans; stricter than its own declarations
 // (`Flatten` always wraps one Fetch, `Defer` is never built, the primary of a Subscription has no kind).
-// Only this folder and the compiler of plans know it.
+// Only this folder and the compiler of plans use it.
 
 /** One step of a plan. */
 export type PlanNode =
   FetchNode | BatchFetchNode | SequenceNode | ParallelNode | FlattenNode | ConditionNode | SubscriptionNode;
 
-/** What every kind of fetch says of the subgraph's operation. */
+/** Facts about the subgraph's operation, common to all kinds of fetch. */
 export interface FetchBase {
   readonly serviceName: string;
   readonly variableUsages?: readonly string[] | undefined;
@@ -15,7 +15,9 @@ export interface FetchBase {
   readonly operation: string;
 }
 
-/** One operation of one subgraph: of its roots, or of `_entities` where `requires` says what to send. */
+/**
+ * One operation of one subgraph: of its roots, or of `_entities` if `requires` describes the representations.
+ */
 export interface FetchNode extends FetchBase {
   readonly kind: 'Fetch';
   readonly requires?: readonly RequiresNode[] | undefined;
@@ -29,7 +31,7 @@ export interface BatchFetchNode extends FetchBase {
   readonly entityBatch: { readonly aliases: readonly EntityBatchAlias[] };
 }
 
-/** One aliased `_entities` field of a batch and the places it feeds. */
+/** One aliased `_entities` field of a batch and the paths whose objects it completes. */
 export interface EntityBatchAlias {
   readonly alias: string;
   readonly representationsVariableName: string;
@@ -64,7 +66,7 @@ export interface ConditionNode {
   readonly elseClause?: PlanNode | null | undefined;
 }
 
-/** The upstream of a subscription; what follows it in its Sequence runs for each event. */
+/** The upstream of a subscription; the steps after it in its Sequence run for each event. */
 export interface SubscriptionNode {
   readonly kind: 'Subscription';
   readonly primary: FetchBase;
@@ -73,7 +75,7 @@ export interface SubscriptionNode {
 /** A step of a path: a field, a filter by concrete type, or all items of a list. */
 export type PathSegment = { readonly Field: string } | { readonly TypeCondition: readonly string[] } | '@';
 
-/** What a representation is made of. `name` is the key in our data, `alias` the key in the representation. */
+/** Part of a representation. `name` is the key in our data, `alias` the key in the representation. */
 export type RequiresNode =
   | {
       readonly kind: 'InlineFragment';
@@ -97,7 +99,7 @@ export type Rewrite =
 
 export type RewriteSegment = { readonly TypenameEquals: readonly string[] } | { readonly Key: string };
 
-/** The fetches of a plan in the order in which they stand in it. */
+/** The fetches of a plan in document order. */
 export function* fetchesOf(node: PlanNode | null | undefined): Generator<FetchBase> {
   if (!node) return;
   switch (node.kind) {
@@ -124,11 +126,11 @@ export function* fetchesOf(node: PlanNode | null | undefined): Generator<FetchBa
   }
 }
 
-/** One fetch of a plan with the paths of the places that it feeds: none for roots. */
+/** One fetch of a plan with the paths that it completes: none for roots. */
 export interface LocatedFetch {
   readonly fetch: FetchBase;
   readonly parts: readonly {
-    /** The root field of the operation that feeds these places; undefined for all roots. */
+    /** The root field of the operation that completes these paths; undefined for all roots. */
     readonly alias: string | undefined;
     readonly paths: readonly (readonly PathSegment[])[];
     readonly requires?: readonly RequiresNode[] | undefined;
@@ -137,7 +139,7 @@ export interface LocatedFetch {
   }[];
 }
 
-/** The fetches of a plan with their places. */
+/** The fetches of a plan with their paths. */
 export function* locatedFetchesOf(
   node: PlanNode | null | undefined,
   path: readonly PathSegment[] = [],

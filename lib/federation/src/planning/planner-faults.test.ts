@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
-// What the native planner fails at is answered as if it did not, end to end: subgraphs validate what they are sent, and
-// answer with values that tell where they come from.
+// Operations that the native planner fails at return the right answer, end to end: subgraphs validate the
+// operations they receive, and return values that show which subgraph they come from.
 
 type Source = Readonly<Record<string, unknown>>;
 const job = (id: string): Source => ({ __typename: 'Job', id });

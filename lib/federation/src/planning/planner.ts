@@ -28,38 +28,40 @@ import { readModel, type SupergraphModel } from './fallback/graph.js';
 import { planByFallback } from './fallback/fallback-planner.js';
 import { isUnplannable } from './checks/is-unplannable.js';
 
-/** What is to be planned. */
+/** A request to plan an operation. */
 export interface PlanRequest {
   readonly query: string;
   readonly operationName: string | undefined;
   /** Labels of progressive overrides that are on. */
   readonly labels: readonly string[];
-  /** Overrides by `percent(n)` are on where this is below n; 100 switches all of them off. */
+  /** Overrides by `percent(n)` are on if this is below n; 100 switches all of them off. */
   readonly percentage: number;
   /**
-   * Values of the variables of `@skip` and `@include`. A plan is for these only: of conditions the planner makes
-   * invalid text at times, and at times it forgets to fetch what stands under them.
+   * Values of the variables of `@skip` and `@include`. A plan is for these only: with conditions, the planner
+   * sometimes prints invalid text, and sometimes omits fetches below them.
    */
   readonly conditions: ConditionValues;
-  /** Leave the native planner out: it has failed on this operation in a way that cannot be caught. */
+  /**
+   * Whether to skip the native planner because it failed on this operation in a way that cannot be caught.
+   */
   readonly fallbackOnly?: boolean | undefined;
 }
 
-/** A plan, or what stands in its way. Plain data that can cross threads. */
+/** A plan, or the reason why there is none. Plain data that can be sent to another process. */
 export type PlanReply =
   | {
       readonly outcome: 'planned';
       readonly planner: 'native' | 'fallback' | 'none';
-      /** Why the plan was made by the fallback planner. */
+      /** Reason if the fallback planner created the plan. */
       readonly fault?: string | undefined;
-      /** Null where nothing is to be fetched. */
+      /** Null if nothing has to be fetched. */
       readonly node: PlanNode | null;
       /** Planner's name to client's name of variables that had to be renamed. */
       readonly renamed: Readonly<Record<string, string>>;
     }
   | { readonly outcome: 'unplannable'; readonly reason: string };
 
-/** Faults of a document that keep it from being planned, as clients are told of them; empty if it is fine. */
+/** Errors in a document that prevent planning, as clients see them; empty if it is valid. */
 export interface ValidationReply {
   readonly code:
     | 'GRAPHQL_PARSE_FAILED'
@@ -69,14 +71,16 @@ export interface ValidationReply {
   readonly errors: readonly GraphQLFormattedError[];
 }
 
-/** Bounds of what is validated and planned. */
+/** Limits of validation and planning. */
 export interface PlannerLimits {
   readonly documentTokens: number;
-  /** Fields of an operation with its fragments written out. */
+  /** Maximum number of fields of an operation after its fragments are inlined. */
   readonly expandedFields: number;
 }
 
-/** Validates and plans operations of one supergraph. Synchronous and costly: lives in a thread of its own. */
+/**
+ * Validates and plans operations of one supergraph. Synchronous and expensive: runs in a separate process.
+ */
 export interface Planner {
   readonly facts: SupergraphFacts;
   readonly overrides: { readonly labels: readonly string[]; readonly percentages: readonly number[] };
@@ -86,10 +90,10 @@ export interface Planner {
 
 const incrementalDirectives =
   'directive @defer(if: Boolean! = true, label: String) on FRAGMENT_SPREAD | INLINE_FRAGMENT';
-/** A document with thousands of faults is answered with the first few. */
+/** Maximum number of errors reported for one document. */
 const maxValidationErrors = 25;
 
-/** Builds the planner of a supergraph. Throws when the supergraph is not one. */
+/** Builds the planner of a supergraph. Throws if the supergraph is invalid. */
 export function createPlanner(givenSdl: string, limits: PlannerLimits): Planner {
   const { text, document } = patchSupergraph(givenSdl);
   assertSupportedFeatures(document);
@@ -98,7 +102,7 @@ export function createPlanner(givenSdl: string, limits: PlannerLimits): Planner 
   const facts = readSupergraph(document, publicSchema);
   const schema = validationSchema(publicSchema);
   let model: SupergraphModel | undefined;
-  // From the text: the parsed document is not worth keeping for the few operations that need the model.
+  // Parsed from the text: the document is not worth keeping for the few operations that need the model.
   const supergraphModel = (): SupergraphModel => (model ??= readModel(parse(text, { noLocation: true })));
   return {
     facts,
@@ -108,7 +112,7 @@ export function createPlanner(givenSdl: string, limits: PlannerLimits): Planner 
   };
 }
 
-/** Clients may write `@defer`; it is answered at once, which the directive allows. */
+/** Clients may use `@defer`; it is answered at once, which the directive allows. */
 function validationSchema(document: DocumentNode): GraphQLSchema {
   const known = document.definitions.some(
     (node) => node.kind === Kind.DIRECTIVE_DEFINITION && node.name.value === 'defer',
@@ -158,7 +162,10 @@ function validateQuery(
 }
 
 const validationRules = [...specifiedRules, oneOfVariablesRule];
-/** What graphql-js says when it gives up comparing fields of equal keys, and after how many pairs. */
+/**
+ * Message with which graphql-js stops comparing fields of equal keys, and the number of pairs after which it
+ * does.
+ */
 const comparisonsExceeded = 'Validation aborted.';
 const maxComparisons = 500_000;
 
@@ -167,13 +174,13 @@ function faultsIn(schema: GraphQLSchema, document: DocumentNode): readonly Graph
     return validate(schema, document, validationRules, { maxErrors: maxValidationErrors });
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
-    // graphql-js reads the root of subscriptions without values of variables, and throws where it needs one.
+    // graphql-js reads the root of subscriptions without values of variables, and throws if it needs one.
     const text = 'The root field of a subscription must not be under @skip or @include with a variable';
     return [new GraphQLError(text, { nodes: error.nodes })];
   }
 }
 
-/** How the parser says that it has given up on a document's length. */
+/** Message with which the parser rejects a document that is too long. */
 const tooManyTokens = /contains more tha[nt] \d+ tokens/;
 
 function tooComplex(field: string, limit: number): ValidationReply {
@@ -182,7 +189,10 @@ function tooComplex(field: string, limit: number): ValidationReply {
   return { code: 'OPERATION_TOO_COMPLEX', errors: [{ message, extensions }] };
 }
 
-/** Whether an alias, a variable or anything else has the name: JavaScript's objects have no place for this one. */
+/**
+ * True if an alias, a variable or another element has the name `__proto__`, which JavaScript objects cannot
+ * hold.
+ */
 function usesName(document: DocumentNode, name: string): boolean {
   let uses = false;
   visit(document, {
@@ -232,7 +242,8 @@ type Attempt =
 function tryNative(context: PlanContext, operation: OperationDefinitionNode, request: PlanRequest): Attempt {
   const whole = tryText(context, operation, request);
   if (operation.operation !== 'mutation' || !whole.ok || isRootsOnly(whole.node)) return whole;
-  // The planner lets what follows one mutation run beside the next one; the spec wants one to end before the next.
+  // The planner may run the steps after one mutation in parallel with the next one; the specification
+  // requires sequence.
   return inSequence(operation, (root) => tryText(context, root, request));
 }
 
@@ -281,7 +292,7 @@ function tryText(context: PlanContext, operation: OperationDefinitionNode, reque
     const { labels, percentage } = request;
     const plan = context.main.plan(print(operation), operation.name?.value, new Set(labels), percentage);
     const node = (plan.node ?? null) as PlanNode | null;
-    // The planner may print what cannot be parsed; better to know now than from a subgraph.
+    // The planner may print invalid text; report it now rather than let a subgraph fail.
     for (const fetch of fetchesOf(node)) parse(fetch.operation, { noLocation: true });
     const fault = faultOf(node, operation, context.supergraphModel());
     return fault === undefined ? { ok: true, node } : { ok: false, reason: fault };

@@ -5,8 +5,8 @@ import { testSubgraph } from '../testing/test-subgraph.js';
 import { createProcessPlanning, type PlanningService } from './pool.js';
 import type { PlanRequest } from './planner.js';
 
-// A required field, and two keys by which both its owner and the one who requires it can be entered: the native planner
-// aborts its process.
+// A required field, and two keys by which both its owner and the subgraph that requires it can be entered:
+// the native planner aborts its process.
 const core = testSubgraph({
   name: 'core',
   sdl: 'type Query { jobs: [Job!] runs: [Run!] } type Job @key(fields: "id") { id: ID! name: String } type Run @key(fields: "id") { id: ID! }',
@@ -113,7 +113,7 @@ describe('planning in a separate process', () => {
     const [pid] = processesOfPlanner();
     process.kill(Number(pid), 'SIGSTOP');
     const planned = planning.plan(request('{ jobs { id } }'));
-    // Longer than the limit, as on a host that has no processor for it.
+    // Longer than the limit, as on a host that has no CPU time for the process.
     await new Promise((resolve) => setTimeout(resolve, 4 * timeoutMs));
     process.kill(Number(pid), 'SIGCONT');
     expect(await planned).toMatchObject({ outcome: 'planned', planner: 'native' });
@@ -123,7 +123,7 @@ describe('planning in a separate process', () => {
     const planning = await start(1);
     const wide = `{ ${Array.from({ length: 60 }, (_, index) => `a${index}: runs { id code size }`).join(' ')} }`;
     await expect(planning.plan(request(wide))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
-    // With a time as short as this one nothing is sure to be in time, but it is tried again each time.
+    // With such a short limit no call is certain to succeed, but each starts with a new process.
     const code = await planning
       .validate('{ jobs { id } }', undefined)
       .catch((error: { code: string }) => error.code);

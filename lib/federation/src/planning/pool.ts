@@ -12,7 +12,7 @@ import {
   type ValidationReply,
 } from './planner.js';
 
-/** A planner as the engine sees it: off the event loop, or on it where that does not matter. */
+/** A planner as the engine sees it: in a separate process, or on the event loop if that does not matter. */
 export interface PlanningService {
   readonly facts: SupergraphFacts;
   readonly overrides: Planner['overrides'];
@@ -25,7 +25,7 @@ export interface PlanningService {
 /** Options of a planning service. */
 export interface PlanningOptions extends PlannerLimits {
   readonly supergraphSdl: string;
-  /** CPU milliseconds that a call may take; then the process is ended and a new one started. */
+  /** CPU time of a call in milliseconds; above it the process is ended and a new one started. */
   readonly timeoutMs: number;
 }
 
@@ -41,7 +41,7 @@ export function createInlinePlanning(options: PlanningOptions): PlanningService 
   };
 }
 
-/** What the process is sent. */
+/** Messages to the process. */
 export type PlanningCall =
   | { readonly call: 'start'; readonly supergraphSdl: string; readonly limits: PlannerLimits }
   | {
@@ -52,7 +52,7 @@ export type PlanningCall =
     }
   | { readonly id: number; readonly call: 'plan'; readonly request: PlanRequest };
 
-/** What the process sends. */
+/** Messages from the process. */
 export type PlanningMessage =
   | { readonly started: { readonly facts: SupergraphFacts; readonly overrides: Planner['overrides'] } }
   | { readonly id: number; readonly answer: unknown }
@@ -70,10 +70,10 @@ interface Pending {
 }
 
 /**
- * Plans in a process of its own. The planner's native memory is invisible to the garbage collector: the end of its
- * process frees it. The planner may also abort its process (a panic in it is not caught), and an operation may take it
- * longer than anyone waits: both cost that process, which is started again, and never the gateway.
- * Rejects when the supergraph is not one.
+ * Plans in a separate process. The planner's native memory is invisible to the garbage collector; it is freed
+ * when the process ends. The planner may also abort its process (a panic in it is not caught), and an
+ * operation may take too long. Both cost the process, which is started again, and never the gateway. Rejects
+ * if the supergraph is invalid.
  */
 export async function createProcessPlanning(options: PlanningOptions): Promise<PlanningService> {
   const process = new PlannerProcess(options);
@@ -83,7 +83,7 @@ export async function createProcessPlanning(options: PlanningOptions): Promise<P
   return {
     facts,
     overrides,
-    // No validation ends its process: whoever ended it did so from outside.
+    // Validation never ends the process: it was ended from outside.
     validate: (query, operationName) =>
       validate(query, operationName).catch((error: unknown) => {
         if (error instanceof PlannerLost && error.code !== 'LIMIT_EXCEEDED')
@@ -107,13 +107,13 @@ export async function createProcessPlanning(options: PlanningOptions): Promise<P
   };
 }
 
-/** The planner's process ended over what it was asked. */
+/** Error if the planner's process ended because of the current call. */
 class PlannerLost extends DomainError {}
 
-/** A process that uses no CPU time is given up after this many times its limit. */
+/** A process that uses no CPU time is abandoned after this many times its limit. */
 const mostWaits = 30;
 
-/** After this many losses within a minute, the native planner is not used for the rest of it. */
+/** Number of losses within a minute after which the native planner is not used for the rest of it. */
 const tolerableLosses = 5;
 const lossMemoryMs = 60_000;
 
@@ -126,14 +126,14 @@ class PlannerProcess {
   #timer: NodeJS.Timeout | undefined;
   #nextId = 1;
   #isClosed = false;
-  /** When the process was lost over what it was asked, most recent last. */
+  /** Times at which the process was lost because of a call, most recent last. */
   #losses: number[] = [];
 
   constructor(options: PlanningOptions) {
     this.#options = options;
   }
 
-  /** Whether operations keep ending the process: each loss makes everybody wait for a new one. */
+  /** True if operations end the process repeatedly: after each loss all calls wait for a new one. */
   get isShaken(): boolean {
     const since = performance.now() - lossMemoryMs;
     this.#losses = this.#losses.filter((at) => at > since);
@@ -216,7 +216,7 @@ class PlannerProcess {
     this.#child?.send(request);
   }
 
-  /** Times the call that is being worked on: the oldest one. */
+  /** Measures the time of the current call, which is the oldest one. */
   #watch(): void {
     clearTimeout(this.#timer);
     const child = this.#child;
@@ -228,7 +228,9 @@ class PlannerProcess {
     this.#limit(child, cpuTimeMs(child.pid) ?? 0, performance.now());
   }
 
-  /** Ends the process when the call has used its CPU time: a loaded host makes it wait, which is not its fault. */
+  /**
+   * Ends the process when the call has used its CPU time. Waiting for a CPU on a loaded host does not count.
+   */
   #limit(child: ChildProcess, cpuBefore: number, since: number): void {
     const { timeoutMs } = this.#options;
     const waited = performance.now() - since;
@@ -250,7 +252,9 @@ class PlannerProcess {
     else pending.resolve(message.answer);
   }
 
-  /** The process is gone, by what it worked on: that is told so, and the others are sent to a new one. */
+  /**
+   * Handles the loss of the process: rejects the call that caused it and sends the others to a new process.
+   */
   #lost(child: ChildProcess, reason: DomainError): void {
     if (this.#child !== child) return;
     this.#child = undefined;
@@ -270,15 +274,15 @@ class PlannerProcess {
 const plannerNiceness = 10;
 
 /**
- * Where processors are few, a call would hand the gateway's own to the planner at once, and hold up everybody for as
- * long as it works: it takes what the gateway leaves.
+ * On hosts with few processors, a call would take the gateway's own CPU time at once and delay all callers
+ * until it is done. With lower priority, it uses the CPU time that the gateway leaves.
  */
 function yieldToGateway({ pid }: ChildProcess): void {
   if (pid === undefined) return;
   try {
     setPriority(pid, plannerNiceness);
   } catch {
-    // It has ended already, which its exit tells.
+    // The process has ended already; its exit event reports that.
   }
 }
 

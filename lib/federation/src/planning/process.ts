@@ -1,4 +1,4 @@
-// The planner's process: see pool.ts. Ends with its parent.
+// Main program of the planner's process, see pool.ts. Ends with its parent.
 import { createPlanner, type Planner } from './planner.js';
 import type { PlanningCall, PlanningMessage } from './pool.js';
 
@@ -35,5 +35,6 @@ process.on('message', (message: PlanningCall) => {
   }
 });
 process.on('disconnect', () => process.exit(0));
-// Ctrl-C, and a service manager's stop, reach all processes of a group: the gateway's last operations still need plans.
+// Ctrl-C and the stop of a service manager reach all processes of a group: the gateway's last operations
+// still need plans.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);

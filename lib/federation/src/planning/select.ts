@@ -10,17 +10,17 @@ import {
 export interface SelectedOperation {
   readonly operation: OperationDefinitionNode;
   readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
-  /** A document of just these. */
+  /** A document with only these definitions. */
   readonly document: DocumentNode;
 }
 
-/** Why no operation could be selected, in words for the client. */
+/** Reason why no operation could be selected, for the client. */
 export interface SelectionFault {
   readonly fault: string;
 }
 
 /**
- * Picks the operation that is meant and the fragments it reaches, in the order of the document. Without a name the
+ * Selects the requested operation and the fragments it reaches, in document order. Without a name the
  * document must have exactly one operation.
  */
 export function selectOperation(

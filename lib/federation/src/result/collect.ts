@@ -21,16 +21,16 @@ import type { ConditionValues } from '../fetch/requires.js';
 
 /** One field of an answer at objects of one type. */
 export interface AnswerField {
-  /** Its key in the answer. */
+  /** Response key. */
   readonly key: string;
   readonly name: string;
   readonly parent: string;
   readonly type: GraphQLOutputType;
-  /** What is selected below it; undefined for leaves. */
+  /** Selections below it; undefined for leaves. */
   readonly selection: AnswerSelection | undefined;
 }
 
-/** What does not change within one operation with one set of conditions. */
+/** Data that does not change within one operation with one set of conditions. */
 interface CollectContext {
   readonly schema: GraphQLSchema;
   readonly fragments: SelectedOperation['fragments'];
@@ -40,8 +40,9 @@ interface CollectContext {
 const typenameType = new GraphQLNonNull(GraphQLString);
 
 /**
- * What a client selected at one position, as CollectFields of the GraphQL specification has it: fragments and
- * conditions resolved, equal keys taken together, in the order in which keys first appear.
+ * A client's selections at one position, as CollectFields of the GraphQL specification defines them:
+ * fragments and conditions resolved, fields with equal keys merged, in the order in which the keys first
+ * appear.
  */
 export class AnswerSelection {
   readonly type: GraphQLNamedType;
@@ -79,8 +80,8 @@ export class AnswerSelection {
   }
 
   /**
-   * The type of a value at this position by its `__typename`: undefined where clients cannot see it or it cannot
-   * stand here. A value that does not say its type has the declared one, where that is enough to answer.
+   * The type of a value at this position by its `__typename`: undefined if clients cannot see it or it is not
+   * possible here. A value without a type name has the declared type, if that is enough to answer.
    */
   typeOf(typename: unknown): GraphQLNamedType | undefined {
     const declared = this.type;
@@ -95,15 +96,15 @@ export class AnswerSelection {
   }
 
   /**
-   * Whether a value is known to be of the position's interface and no more, although what is selected depends on its type: an interface
-   * object of which no service has told what it is.
+   * True if the value is only known to have the position's interface although the selections depend on its
+   * type: an interface object whose concrete type no subgraph has returned.
    */
   isUntyped(typename: unknown): boolean {
     if (!isInterfaceType(this.type) || (typename !== undefined && typename !== this.type.name)) return false;
     return (this.#dependsOnType ??= this.possibleTypes().some((type) => this.#asksMoreOf(type)));
   }
 
-  /** Whether of a type there is more to answer than of whatever stands here. */
+  /** True if a type has more selections than the position has for all types. */
   #asksMoreOf(type: GraphQLNamedType): boolean {
     const sizeOf = (below: AnswerSelection | undefined): number => (below ? below.#sets.length : 0);
     const ofAll = new Map(this.fieldsOf(this.type).map((field) => [field.key, field]));
@@ -121,7 +122,7 @@ export class AnswerSelection {
       : selection;
   }
 
-  /** The object types that can stand at this position. */
+  /** Object types that are possible at this position. */
   possibleTypes(): readonly GraphQLNamedType[] {
     return isAbstractType(this.type) ? this.#context.schema.getPossibleTypes(this.type) : [this.type];
   }

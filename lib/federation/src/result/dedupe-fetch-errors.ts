@@ -2,9 +2,9 @@ import type { EngineError, FailedFetch } from './errors.js';
 import { clientPath } from './response-key.js';
 
 /**
- * The errors of an answer with one for each fetch that failed as a whole: at the first place that it left without a
- * value, with all of them in `extensions.paths` and their number in `extensions.count`. Errors that a service reports
- * for places of its own stay as they are.
+ * Merges the errors of each fetch that failed as a whole into one: at the first path that it left without a
+ * value, with all paths in `extensions.paths` and their number in `extensions.count`. Errors that a subgraph
+ * reports at its own paths are unchanged.
  */
 export function dedupeFetchErrors(errors: readonly EngineError[]): EngineError[] {
   const places = new Map<FailedFetch, NonNullable<EngineError['path']>[]>();

@@ -3,7 +3,7 @@ import { GraphQLError } from 'graphql';
 import { type TestAnswer, type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
-// One null is told with one error, and what a service has lost is not asked of others.
+// One null is reported with one error, and an object that its subgraph has lost is not requested from others.
 
 type Source = Readonly<Record<string, unknown>>;
 const fault = (code: string) => (): never => {
@@ -60,7 +60,7 @@ const last = testSubgraph({
   },
 });
 
-const told = ({ errors = [] }: TestAnswer): string[] =>
+const textsOf = ({ errors = [] }: TestAnswer): string[] =>
   errors.map(({ path, extensions }) => `${path?.join('.')} ${String(extensions['code'])}`).sort();
 
 describe.each(['native', 'fallback'] as const)('dedupeNullErrors, by the %s planner', (planner) => {
@@ -73,25 +73,25 @@ describe.each(['native', 'fallback'] as const)('dedupeNullErrors, by the %s plan
   it('reports one error for two non-null fields that fail in one object', async () => {
     const answer = await gateway.run('{ items { bad worse } }');
     expect(answer.data).toEqual({ items: [null, null] });
-    expect(told(answer)).toEqual(['items.0.bad BAD', 'items.1.bad BAD']);
+    expect(textsOf(answer)).toEqual(['items.0.bad BAD', 'items.1.bad BAD']);
   });
 
   it('reports one error for failed objects in a list of non-null items', async () => {
     const answer = await gateway.run('{ strict { bad } item { id } }');
     expect(answer.data).toBeNull();
-    expect(told(answer)).toEqual(['strict.0.bad BAD']);
+    expect(textsOf(answer)).toEqual(['strict.0.bad BAD']);
   });
 
   it('reports a nullable field in addition to the others', async () => {
     const answer = await gateway.run('{ item { soft } items { soft } }');
-    expect(told(answer)).toEqual(['item.soft SOFT', 'items.0.soft SOFT', 'items.1.soft SOFT']);
+    expect(textsOf(answer)).toEqual(['item.soft SOFT', 'items.0.soft SOFT', 'items.1.soft SOFT']);
   });
 
   it('does not request an entity without its key after its subgraph has lost it', async () => {
     last.calls.length = 0;
     const answer = await gateway.run('{ items { bad heavy } }');
     expect(answer.data).toEqual({ items: [null, null] });
-    expect(told(answer)).toEqual(['items.0.bad BAD', 'items.1.bad BAD']);
+    expect(textsOf(answer)).toEqual(['items.0.bad BAD', 'items.1.bad BAD']);
     expect(last.calls).toEqual([]);
     const whole = await gateway.run('{ items { heavy } }');
     expect(whole.data).toEqual({ items: [{ heavy: 7 }, { heavy: 7 }] });
@@ -101,7 +101,7 @@ describe.each(['native', 'fallback'] as const)('dedupeNullErrors, by the %s plan
     ran.length = 0;
     const answer = await gateway.run('mutation { first { bad } third second }');
     expect(answer.data).toBeNull();
-    expect(told(answer)).toEqual(['first.bad BAD']);
+    expect(textsOf(answer)).toEqual(['first.bad BAD']);
     expect(ran).toEqual(['first']);
   });
 

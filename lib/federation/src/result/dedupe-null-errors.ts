@@ -5,8 +5,8 @@ import { isPlainObject } from './merge.js';
 import { type DataObject, type ResponsePath, valueAt } from './path.js';
 
 /**
- * The errors of an answer without those that leave the same null as an earlier one: a null is reported with one error, as
- * the specification has it. The first is kept, so put those first that say more.
+ * Removes errors that cause the same null as an earlier one: a null is reported with one error, as
+ * the specification requires. The first error is kept, so put the more specific ones first.
  */
 export function dedupeNullErrors(
   errors: readonly EngineError[],
@@ -14,22 +14,22 @@ export function dedupeNullErrors(
   data: DataObject,
 ): EngineError[] {
   if (errors.length < 2) return [...errors];
-  const told = new Set<string>();
+  const reported = new Set<string>();
   return errors.filter(({ path }) => {
     if (!path) return true;
     const { path: place, isExact } = nullOf(path, selection, data);
     const key = JSON.stringify(place);
-    if (isExact && told.has(key)) return false;
-    told.add(key);
+    if (isExact && reported.has(key)) return false;
+    reported.add(key);
     return true;
   });
 }
 
-/** The null that an error leaves. */
+/** The null that an error causes. */
 interface RemainingNull {
-  /** The error's own place, or the nearest one above that may be null. */
+  /** Path of the error, or the nearest nullable one above it. */
   readonly path: ResponsePath;
-  /** False where the path leads to what was not asked for: there may be other nulls below. */
+  /** False if the path leads to a field that was not selected: there may be other nulls below. */
   readonly isExact: boolean;
 }
 
@@ -46,7 +46,7 @@ function nullOf(path: ResponsePath, selection: AnswerSelection, data: DataObject
     } else {
       const owner: DataObject | undefined = isPlainObject(value) ? value : undefined;
       const fields = fieldsAt(selections, owner, step);
-      // Fields of one key agree on what may be null, whatever objects they are of.
+      // Fields of one key agree on nullability, whatever objects they belong to.
       type = fields[0]?.type;
       selections = fields.flatMap((field) => field.selection ?? []);
       value = owner && valueAt(owner, step);
@@ -57,7 +57,7 @@ function nullOf(path: ResponsePath, selection: AnswerSelection, data: DataObject
   return { path: path.slice(0, length), isExact: true };
 }
 
-/** The fields of a key at an object, or, where a service has nulled it, at all objects that could have been there. */
+/** Fields of a key at an object, or, if a subgraph has nulled it, at all objects that are possible there. */
 function fieldsAt(
   selections: readonly AnswerSelection[],
   owner: DataObject | undefined,

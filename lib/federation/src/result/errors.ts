@@ -8,48 +8,56 @@ import type { EngineLog } from '../engine/types.js';
 /** An error on its way to the client. */
 export interface EngineError {
   readonly message: string;
-  /** In the client's terms; undefined while only the object it happened at is known, or for the whole request. */
+  /**
+   * In the client's terms; undefined while only the object is known at which it occurred, or for the whole
+   * request.
+   */
   readonly path?: ResponsePath | undefined;
   readonly code: string;
-  /** The service that failed. */
+  /** Subgraph that failed. */
   readonly subgraph?: string | undefined;
-  /** Places in the client's document, for errors about the document. */
+  /** Locations in the client's document, for errors in the document. */
   readonly locations?: GraphQLFormattedError['locations'];
-  /** Further extensions. */
+  /** Additional extensions. */
   readonly facts?: Readonly<Record<string, unknown>> | undefined;
-  /** The failed fetch that left the path without a value: all its paths are reported in one error. */
+  /** Failed fetch that left the path without a value: all its paths are reported in one error. */
   readonly fetch?: FailedFetch | undefined;
 }
 
 /** One fetch that failed as a whole, in one run. */
 export interface FailedFetch {
-  /** Places that it left without a value, as far as they were found. */
+  /** Paths that it left without a value, collected while the answer is written. */
   paths: number;
 }
 
-/** A fetch that brought nothing; the fields it leaves without a value are found when the answer is written. */
+/**
+ * A fetch that returned nothing; the fields it leaves without a value are found when the answer is written.
+ */
 export interface Failure {
   readonly error: EngineError;
-  /** Keys that the fetch would have brought to each of its objects. */
+  /** Keys that the fetch would have added to each of its objects. */
   readonly fields: ReadonlySet<string>;
   readonly fetch: FailedFetch;
   /**
-   * Whether its paths are reported in one error or in one each. `if left`: in one each where their object is left, since
-   * the error itself has another place, whose null may be all that there is to see.
+   * Whether its paths are reported in one error or in one each. `if left`: in one each if their object is
+   * present, since the error itself has another path, whose null may be the only visible one.
    */
   readonly reported: 'once' | 'each' | 'if left';
-  /** Whether the service itself reported it: then clients see it even where it left no field without a value. */
+  /**
+   * True if the subgraph itself reported it: clients then see it even if no field lacks a value because of
+   * it.
+   */
   readonly isOwn?: boolean | undefined;
 }
 
-/** What shaping an error needs to know. */
+/** Context for formatting an error. */
 export interface ErrorContext {
   readonly requestId: string;
   readonly log: EngineLog;
   readonly uncodedMessages: boolean;
 }
 
-/** Extensions that are about a subgraph's insides or are set anew. */
+/** Extensions that describe internals of a subgraph or that the engine sets itself. */
 const internalFacts = new Set([
   'code',
   'stacktrace',
@@ -64,14 +72,14 @@ const internalFacts = new Set([
   'trace',
 ]);
 
-/** Codes by which a subgraph says that the gateway's operation was at fault: never the client's doing. */
+/** Codes with which a subgraph blames the gateway's operation: never the client's fault. */
 const ourFaults = new Set([
   'GRAPHQL_PARSE_FAILED',
   'GRAPHQL_VALIDATION_FAILED',
   'OPERATION_RESOLUTION_FAILURE',
 ]);
 
-/** Shapes an error that a subgraph answered, without a path. */
+/** Formats an error that a subgraph returned, without a path. */
 export function fromSubgraph(error: SubgraphError, subgraph: string, context: ErrorContext): EngineError {
   const given = error.extensions ?? {};
   const code = typeof given['code'] === 'string' ? given['code'] : undefined;
@@ -92,7 +100,7 @@ function maskedMessage(subgraph: string, requestId: string): string {
   return `The service "${subgraph}" failed; quote request ${requestId} when you report it`;
 }
 
-/** Shapes what a transport threw. */
+/** Formats an error that a transport threw. */
 export function fromTransport(error: unknown, subgraph: string, context: ErrorContext): EngineError {
   if (isDomainError(error)) {
     context.log.warn({ subgraph, requestId: context.requestId, err: error }, 'subgraph call failed');
@@ -103,7 +111,7 @@ export function fromTransport(error: unknown, subgraph: string, context: ErrorCo
   return { message: maskedMessage(subgraph, context.requestId), code: 'DOWNSTREAM_SERVICE_ERROR', subgraph };
 }
 
-/** An answer of a subgraph that is not what was asked for. */
+/** Error for a subgraph's answer that does not match the request. */
 export function badAnswer(subgraph: string, what: string, context: ErrorContext): EngineError {
   context.log.warn({ subgraph, requestId: context.requestId, what }, 'a subgraph answered something else');
   return {

@@ -1,10 +1,10 @@
-// JSON text of leaves, faster than JSON.stringify for what answers are made of.
+// JSON text of leaves, faster than JSON.stringify for the values that answers contain.
 
 const longString = 48;
 // eslint-disable-next-line no-control-regex -- JSON escapes exactly these
 const special = /["\\\u0000-\u001f\ud800-\udfff]/;
 
-/** A string as JSON text. */
+/** JSON text of a string. */
 export function quote(value: string): string {
   if (value.length > longString) return special.test(value) ? JSON.stringify(value) : `"${value}"`;
   for (let index = 0; index < value.length; index++) {
@@ -15,7 +15,7 @@ export function quote(value: string): string {
   return `"${value}"`;
 }
 
-/** Any JSON value as text; undefined if it has none (functions, cycles, big integers). */
+/** JSON text of any value; undefined if it has none (functions, cycles, big integers). */
 export function leafText(value: unknown): string | undefined {
   switch (typeof value) {
     case 'string':

@@ -22,11 +22,16 @@ it.each([
   ['a type is not made an interface again by a service that knows no more', 'Film', 'Media', 'Film'],
   ['an interface is made a type', 'Media', 'Film', 'Film'],
   ['another type wins, as any later answer does', 'Film', 'Song', 'Song'],
-])('keeps or replaces the type: %s', (_name, known, told, expected) => {
+])('keeps or replaces the type: %s', (_name, known, received, expected) => {
   const relations = new TypeRelations({ Media: ['Film', 'Song'] });
   const item = (name: string) => ({ l: [[{ __typename: name }]] });
   const target = { __typename: known, ...item(known) };
-  mergeInto(target, { __typename: told, ...item(told) }, shape('{ __typename l { __typename } }'), relations);
+  mergeInto(
+    target,
+    { __typename: received, ...item(received) },
+    shape('{ __typename l { __typename } }'),
+    relations,
+  );
   expect(target).toEqual({ __typename: expected, ...item(expected) });
 });
 

@@ -3,9 +3,9 @@ import { type DataObject, valueAt } from './path.js';
 import type { TypeRelations } from '../supergraph/type-relations.js';
 
 /**
- * The composite shape of what a subgraph answers, by the selections of the operation it was sent: tells objects, which
- * are merged, from scalars, which are taken as they are even if they look like objects (in process they may be
- * somebody's live objects).
+ * Composite shape of a subgraph's answer, derived from the selections of the operation: distinguishes
+ * objects, which are merged, from scalars, which are taken as they are even if they look like objects (in
+ * process they may be live objects of other code).
  */
 export interface MergeShape {
   /** Keys of the answer; undefined for a leaf. */
@@ -14,7 +14,9 @@ export interface MergeShape {
 
 type Fields = Map<string, MergeShape | undefined>;
 
-/** The shape of the selections, all type conditions taken together: one key is a leaf in all of them or in none. */
+/**
+ * Shape of the selections, with all type conditions combined: one key is a leaf in all of them or in none.
+ */
 export function shapeOf(
   selectionSets: readonly SelectionSetNode[],
   fragments: ReadonlyMap<string, FragmentDefinitionNode>,
@@ -41,7 +43,7 @@ export function shapeOf(
   return { fields };
 }
 
-/** The same shape with a key standing also under another name, along a path of keys. */
+/** The same shape with a key also present under another name, along a path of keys. */
 export function withRenamedKey(shape: MergeShape, keys: readonly string[], to: string): MergeShape {
   const [key, ...rest] = keys;
   if (key === undefined || !shape.fields.has(key)) return shape;
@@ -66,9 +68,9 @@ function unite(one: MergeShape, other: MergeShape): MergeShape {
 }
 
 /**
- * Merges an answer into the data in place. What is known is not lost: null never replaces a value, lists are merged
- * by index. Later answers win else, `__typename` included: an interface object's is made true by a later fetch. With
- * `relations`, one that is true already is not made an interface's again.
+ * Merges an answer into the data in place. Known values are not lost: null never replaces a value, and lists
+ * are merged by index. Otherwise later answers win, `__typename` included: a later fetch corrects that of an
+ * interface object. With `relations`, a concrete type is not replaced by an interface again.
  */
 export function mergeInto(
   target: DataObject,
@@ -129,7 +131,7 @@ export function copyOf(value: unknown, shape: MergeShape | undefined): unknown {
   return copy;
 }
 
-/** Whether a value is an object of the data and not a list. */
+/** True if a value is an object of the data and not a list. */
 export function isPlainObject(value: unknown): value is DataObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

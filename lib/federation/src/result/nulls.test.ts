@@ -3,14 +3,14 @@ import { buildSchema, execute, GraphQLError, parse } from 'graphql';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
-// Null propagation by the public schema, beside graphql-js on one schema with the same values.
+// Null propagation by the public schema, compared with graphql-js on one schema with the same values.
 
 const types = `
   type Item { id: ID! a: Int a1: Int! l: [Int] l1: [Int!] l11: [Int!]! ll: [[Int!]] ll1: [[Int!]!]! o: Item o1: Item! ol: [Item!] ol1: [Item!]! odd: Int e: Kind e1: Kind! s1: String! }
   enum Kind { X Y }
 `;
 
-/** What an item's fields are; `fail` is a resolver that throws, whatever else is a value. */
+/** Values of an item's fields; `fail` is a resolver that throws. */
 const fail = Symbol('fail');
 type Values = Readonly<Record<string, unknown>>;
 
@@ -159,7 +159,7 @@ describe('null propagation by the public schema', () => {
 });
 
 describe('values that do not fit their type', () => {
-  /** A service that answers what it is told, types or not. */
+  /** A subgraph that returns the values it is given, whether or not they fit their types. */
   const fields =
     'int: Int float: Float string: String boolean: Boolean id: ID list: [Int] object: Thing any: Any';
   const schemaSdl = `type Query { thing: Thing } type Thing { ${fields} } scalar Any`;

@@ -15,13 +15,13 @@ import { dedupeNullErrors } from './dedupe-null-errors.js';
 import { leafWriter } from './project.js';
 import type { RunState } from '../fetch/run-state.js';
 
-/** Required fields by the fields that need them: an error of an internal field is told where it is felt. */
+/** Required fields by the fields that need them: an error of an internal field is reported at those. */
 export type Dependents = ReadonlyMap<string, ReadonlySet<string>>;
 
 /**
- * The errors of an answer, complete: those of subgraphs at places that the client can see, fetches that brought
- * nothing at each field they left out, and nulls that may not be and that nothing else explains. A second, slow pass
- * over the data: run only when something went wrong.
+ * The complete errors of an answer: those of subgraphs at paths that the client can see, failed fetches at
+ * each field they left out, and nulls in non-null positions that have no other explanation. A second, slow
+ * pass over the data: run only if something went wrong.
  */
 export function explain(
   selection: AnswerSelection,
@@ -32,11 +32,14 @@ export function explain(
   const visible = state.errors.flatMap((error) => visibleAt(error, selection, state, dependents));
   const walk = new NullWalk(state, new Explained(visible), names);
   walk.object(state.data, selection.type, selection, []);
-  const placed = dedupeFetchErrors(dedupeNullErrors([...visible, ...walk.found], selection, state.data));
-  return [...placed, ...withoutPlace(state)];
+  const deduped = dedupeFetchErrors(dedupeNullErrors([...visible, ...walk.found], selection, state.data));
+  return [...deduped, ...withoutPlace(state)];
 }
 
-/** Errors that services reported of a whole answer, or of a whole entity, and that no missing field has shown. */
+/**
+ * Errors that subgraphs reported for a whole answer, or for a whole entity, and that no missing field has
+ * shown.
+ */
 function withoutPlace({ failures }: RunState): EngineError[] {
   const found = new Map<FailedFetch, EngineError>();
   for (const { error, fetch, isOwn } of [...(failures?.values() ?? [])].flat()) {
@@ -47,13 +50,13 @@ function withoutPlace({ failures }: RunState): EngineError[] {
 
 /** Names that the supergraph has and clients do not see. */
 export interface SchemaNames {
-  /** Whether an enum has a value that composition hides from clients. */
+  /** True if an enum has a value that composition hides from clients. */
   isHiddenValue(enumName: string, value: unknown): boolean;
-  /** Whether a value of an interface or union can have this type. */
+  /** True if a value of an interface or union can have this type. */
   isPossible(typename: string, abstractName: string): boolean;
 }
 
-/** Which places of an answer have an error already. */
+/** Paths of an answer that have an error already. */
 class Explained {
   readonly #at = new Set<string>();
   readonly #above = new Set<string>();
@@ -68,7 +71,7 @@ class Explained {
       this.#above.add(JSON.stringify(path.slice(0, length)));
   }
 
-  /** Whether an error lies at the place, above it, or below it. */
+  /** True if an error is at the path, above it, or below it. */
   has(path: ResponsePath): boolean {
     if (this.#above.has(JSON.stringify(path))) return true;
     for (let length = path.length; length >= 0; length--) {
@@ -91,7 +94,7 @@ class NullWalk {
     this.#explained = explained;
   }
 
-  /** Whether null takes the place of the object, because one of its fields may not be null but is. */
+  /** True if null replaces the object because one of its non-null fields is null. */
   object(value: DataObject, type: GraphQLNamedType, selection: AnswerSelection, path: ResponsePath): boolean {
     let bubbles = false;
     const takenAlong: [Failure, ResponsePath][] = [];
@@ -108,7 +111,7 @@ class NullWalk {
     return bubbles;
   }
 
-  /** A field that no answer brought: a fetch that failed is to blame if there was one. */
+  /** Reports a field that no answer contained: the error is that of the failed fetch, if there was one. */
   #missing(owner: DataObject, field: AnswerField): Failure | undefined {
     const failures = this.#state.failures?.get(owner);
     return failures?.find(({ fields }) => fields.has(field.key)) ?? failures?.[0];
@@ -120,12 +123,12 @@ class NullWalk {
 
   #reportFailure(failure: Failure, place: ResponsePath): void {
     this.#explained.add(place);
-    const { error, fetch, reported: told } = failure;
+    const { error, fetch, reported } = failure;
     if (fetch.paths++ >= this.#state.context.errorsPerFetch) return;
-    this.found.push({ ...error, path: place, fetch: told === 'once' ? fetch : undefined });
+    this.found.push({ ...error, path: place, fetch: reported === 'once' ? fetch : undefined });
   }
 
-  /** Whether a value is null where it may not be, which is told unless something explains it. */
+  /** True if a value is null in a non-null position, which is reported unless another error explains it. */
   #bubbles(value: unknown, type: GraphQLOutputType, field: AnswerField, place: ResponsePath): boolean {
     if (!isNonNullType(type)) {
       this.#isNull(value, type, field, place);
@@ -152,7 +155,7 @@ class NullWalk {
     }
     if (isLeafType(type)) {
       if (leafWriter(type)(value) !== undefined) return false;
-      // A value that composition hides from clients reads as null, and that is no error.
+      // A value that composition hides from clients reads as null, without an error.
       if (isEnumType(type) && this.#names.isHiddenValue(type.name, value)) return true;
       return this.#unfit(field, place, `a value of type ${type.name}`);
     }
@@ -169,10 +172,12 @@ class NullWalk {
     return this.object(value, concrete, field.selection, place);
   }
 
-  /** Null for an object whose type nobody told: whoever should have is to blame. */
+  /**
+   * Null for an object of unknown type: the error is that of the fetch that should have returned the type.
+   */
   #untyped(value: DataObject, field: AnswerField, place: ResponsePath): true {
     const failures = this.#state.failures?.get(value);
-    const failure = failures?.find(({ reported: told }) => told !== 'if left') ?? failures?.[0];
+    const failure = failures?.find(({ reported }) => reported !== 'if left') ?? failures?.[0];
     if (failure && failure.reported !== 'if left') this.#reportFailure(failure, place);
     else if (failure) this.#reportPropagated(failure, place);
     else this.#reportNull(field, place, `No subgraph returned the type of ${field.parent}.${field.name}.`);
@@ -197,8 +202,8 @@ class NullWalk {
 }
 
 /**
- * An error at places that the client can see: its own; for a field that the plan fetched for others, those that need
- * it and are null now; none if it is felt nowhere (the planner fetched what nobody asked for).
+ * Reports an error at paths that the client can see: its own; for a field fetched for others, those that need
+ * it and are null now; none if no visible field is affected (the planner fetched an unused field).
  */
 function visibleAt(
   error: EngineError,
@@ -226,7 +231,8 @@ function visibleAt(
     const field = fields.find(({ key }) => key === step);
     if (!field) {
       const felt = feltAt(error, step, owner, fields, path.slice(0, index), dependents);
-      // What the plan fetched for other fields is an error where those are null; what nobody fetched is one above.
+      // An error in a field fetched for others appears where those are null; one in a field that was not
+      // fetched is moved up.
       return felt.length > 0 || Object.hasOwn(owner, step) ? felt : [above(error, index)];
     }
     current = field.selection;
@@ -235,12 +241,12 @@ function visibleAt(
   return [error];
 }
 
-/** An error whose place does not exist, at the place above that does. */
+/** Moves an error whose path does not exist to the nearest path above it that does. */
 function above(error: EngineError, index: number): EngineError {
   return { ...error, path: index > 0 ? error.path?.slice(0, index) : undefined };
 }
 
-/** Whether a key is selected of any type that can stand at a position. */
+/** True if a key is selected on any type that is possible at a position. */
 function isSelected(key: string, selection: AnswerSelection): boolean {
   return selection
     .possibleTypes()

@@ -4,28 +4,31 @@ import type { TypeRelations } from '../supergraph/type-relations.js';
 /** An object of the data that grows while a plan runs. */
 export type DataObject = Record<string, unknown>;
 
-/** A value of an object of the data. Every object of JavaScript also has `constructor` and such, which nobody answered. */
+/**
+ * A value of an object of the data. Ignores inherited properties such as `constructor`, which no subgraph
+ * returned.
+ */
 export function valueAt(data: DataObject, key: string): unknown {
   const value = data[key];
   return typeof value === 'function' ? undefined : value;
 }
 
-/** A path in an answer. */
+/** Path in an answer. */
 export type ResponsePath = readonly (string | number)[];
 
-/** Where a plan's step works: the objects along a path of the data. */
+/** Path of a plan's step: the objects along it in the data. */
 export interface CompiledPath {
   /** Calls back for each object on the path. */
   collect(data: DataObject, found: (entity: DataObject) => void): void;
-  /** The same with the place of each: slower, used only when there is an error to tell. */
+  /** The same with the path of each object: slower, used only if there is an error to report. */
   locate(data: DataObject, found: (entity: DataObject, path: ResponsePath) => void): void;
-  /** Whether the path depends on the types it meets. */
+  /** True if the path depends on the types of its objects. */
   readonly typed: boolean;
 }
 
 type Collector = (value: unknown, found: (entity: DataObject) => void) => void;
 
-/** Makes the two walks of a plan's path. */
+/** Builds the two traversals of a plan's path. */
 export function compilePath(segments: readonly PathSegment[], relations: TypeRelations): CompiledPath {
   const steps = segments.map((segment) => toStep(segment, relations));
   let collect: Collector = collectHere;
@@ -55,7 +58,7 @@ const collectHere: Collector = (value, found) => {
 };
 
 function collectorOf(step: Step, next: Collector): Collector {
-  // A list of lists has one `@` or several: lists where an object is wanted are walked through.
+  // A list of lists has one `@` or several: lists in the position of an object are traversed.
   const through: Collector = (value, found) => {
     if (Array.isArray(value)) for (const item of value) through(item, found);
     else if (typeof value === 'object' && value !== null) onObject(value as DataObject, found);

@@ -13,30 +13,30 @@ import { leafText, quote } from './json.js';
 import type { DataObject } from './path.js';
 import { clientKey } from './response-key.js';
 
-/** Whether writing an answer met a null where none may stand: then its errors are looked for. */
+/** True if the writer met a null in a non-null position: its errors are computed then. */
 export interface WriteMark {
   bubbled: boolean;
 }
 
-/** JSON text of a value, or undefined where null must take the place of the parent. */
+/** Returns the JSON text of a value, or undefined if null must replace the parent. */
 type Writer = (value: unknown) => string | undefined;
 
 /**
- * The writer of an operation's answer: from the data to JSON text in one pass, by the public schema. Null where the
+ * Writes an operation's answer: from the data to JSON text in one pass, by the public schema. Null if the
  * root itself is null.
  */
 export function compileAnswer(selection: AnswerSelection): (data: DataObject, mark: WriteMark) => string {
   const mark: WriteMark = { bubbled: false };
   const write = new WriterFactory(mark).composite(selection);
-  return (data, told) => {
+  return (data, result) => {
     mark.bubbled = false;
     const text = write(data);
-    told.bubbled = mark.bubbled;
+    result.bubbled = mark.bubbled;
     return text ?? 'null';
   };
 }
 
-/** Tells of values of a field whether null would take the place of the object around it. */
+/** Returns whether null would replace the object around a value of a field. */
 export function bubbles(field: AnswerField): (value: unknown) => boolean {
   const write = new WriterFactory({ bubbled: false }).ofType(field.type, field);
   return (value) => write(value) === undefined;
@@ -67,7 +67,7 @@ class WriterFactory {
     return (value) => (value === null || value === undefined ? 'null' : (inner(value) ?? 'null'));
   }
 
-  /** Writes values that are not null; undefined for what cannot be written as this type. */
+  /** Writes values that are not null; undefined for values that cannot be written as this type. */
   #bare(type: Exclude<GraphQLOutputType, GraphQLNonNull<never>>, field: AnswerField): Writer {
     if (isListType(type)) return this.#list(this.ofType(type.ofType, field));
     if (isLeafType(type)) return this.#leaf(type, field);
@@ -102,7 +102,7 @@ class WriterFactory {
     };
   }
 
-  /** Writes objects of a position: one generated function for each concrete type that is met. */
+  /** Writes objects of a position: one generated function for each concrete type that occurs. */
   composite(selection: AnswerSelection): Writer {
     const mark = this.#mark;
     const byTypename = new Map<unknown, Writer>();
@@ -146,20 +146,20 @@ class WriterFactory {
       pending = '';
     }
     const body = `"use strict";return function(o){let s='',t,v;${lines.join('')}return s+${literal(`${pending}}`)};}`;
-    // Only names of the schema and of a valid document, and JSON literals, go into the text.
+    // Only names of the schema and of a valid document, and JSON literals, are part of the text.
     const make = new Function('w', 'q', body) as (w: readonly Writer[], q: typeof quote) => Writer;
     return make(writers, quote);
   }
 }
 
-/** Names that a subgraph may make up are not kept for ever. */
+/** Names that a subgraph may invent are not cached without limit. */
 const maxTypenames = 1_000;
 /** No type has this name. */
 const anyTypename = '';
 
 function fieldCode(field: AnswerField, index: number, pending: string): string {
   const key = JSON.stringify(field.key);
-  // A key such as `constructor` is found on every object.
+  // Every object has a key such as `constructor`.
   const read = field.key in Object.prototype ? `Object.hasOwn(o,${key})?o[${key}]:undefined` : `o[${key}]`;
   const text = literal(pending);
   const isNonNull = isNonNullType(field.type);
@@ -178,7 +178,7 @@ function literal(text: string): string {
   return JSON.stringify(text).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
 }
 
-/** Writes values of a leaf type; undefined for those that are none. */
+/** Writes values of a leaf type; undefined for other values. */
 export function leafWriter(type: GraphQLLeafType): Writer {
   if (isEnumType(type)) {
     const texts = new Map<unknown, string>(type.getValues().map(({ name }) => [name, quote(name)]));

@@ -2,13 +2,13 @@ import type { GraphQLFormattedError } from 'graphql';
 import { type EngineError, errorsText } from './errors.js';
 import type { ExecutionText, OperationInfo } from '../engine/types.js';
 
-/** Why an operation does not run: the same for everyone who sends it. */
+/** Reason why an operation does not run: the same for all callers. */
 export interface Refusal {
   readonly kind: OperationInfo['kind'] | undefined;
   readonly errors: readonly EngineError[];
 }
 
-/** A refusal by faults that graphql-js found. */
+/** Rejection with errors that graphql-js found. */
 export function refusal(
   code: string,
   errors: readonly GraphQLFormattedError[],
@@ -25,7 +25,7 @@ export function refusal(
   };
 }
 
-/** The answer that refuses an operation. */
+/** The answer that rejects an operation. */
 export function refusalText({ kind, errors }: Refusal, requestId: string): ExecutionText {
   return {
     text: `{"errors":${errorsText(errors, requestId)}}`,

@@ -12,7 +12,7 @@ const definitions = [
   'enum Kind { "one" A B @deprecated }',
   'input Filter { name: String = "x" deep: [Filter!] }',
   'scalar Time @specifiedBy(url: "https://example.org")',
-  'directive @house(level: Int!) repeatable on FIELD_DEFINITION',
+  'directive @note(level: Int!) repeatable on FIELD_DEFINITION',
 ];
 
 describe('a schema that is built in slices', () => {

@@ -14,20 +14,23 @@ import {
 import { extendSchemaImpl } from 'graphql/utilities/extendSchema.js';
 import { SteppedWork, yieldToEventLoop } from '../engine/event-loop-queue.js';
 
-/** Milliseconds that building works before it lets others in. */
+/** Time in milliseconds after which building yields to the event loop. */
 const turnMs = 1;
 
-/** What a schema was made of: its definitions by their texts, in order. */
+/** Source of a schema: its definitions by their texts, in order. */
 type Parts = ReadonlyMap<string, readonly DefinitionNode[]>;
 
 const partsOf = new WeakMap<GraphQLSchema, Parts>();
-/** The schema that was made last, as long as somebody holds it: the next version of a supergraph differs from it in little. */
+/**
+ * The last schema that was built, while it is in use: the next version of a supergraph differs little from
+ * it.
+ */
 let latest: WeakRef<GraphQLSchema> | undefined;
 
 /**
- * Builds a schema from its definitions as text. A large one would hold up everything else for tens of milliseconds when
- * a supergraph is swapped in, so it is built in small turns of the event loop, and what did not change since the last one is not read
- * anew. The text must be valid.
+ * Builds a schema from its definitions as text. A large one would block the event loop for tens of
+ * milliseconds when a supergraph is replaced, so it is built in slices, and definitions that did not change
+ * since the last one are not parsed again. The text must be valid.
  */
 export async function buildInTurns(definitions: readonly string[]): Promise<GraphQLSchema> {
   const work = new SteppedWork(turnMs);
@@ -80,7 +83,7 @@ async function assemble(nodes: readonly DefinitionNode[], work: SteppedWork): Pr
   });
 }
 
-/** What a schema's constructor would make all types do at once. */
+/** Work that a schema's constructor would do for all types at once. */
 function resolveThunks(type: GraphQLNamedType): void {
   if (isObjectType(type) || isInterfaceType(type)) {
     type.getFields();

@@ -8,7 +8,7 @@ import {
 } from 'graphql';
 import { stringArgument } from './directives.js';
 
-// The planner offers a public schema of its own, but that leaves hidden types standing as members of unions.
+// The planner has a public schema of its own, but that keeps hidden types as members of unions.
 
 /** Directives of federation's own specifications: about composition and execution, not for clients. */
 const machinery = new Set([
@@ -33,8 +33,8 @@ const machineryPrefixes = [
 ];
 
 /**
- * The schema that clients see: the supergraph without what is marked inaccessible and without the marks of
- * federation. Directives that subgraphs composed into it stay.
+ * The schema that clients see: the supergraph without inaccessible elements and without the directives of
+ * federation. Directives that subgraphs composed into it remain.
  */
 export function publicDocument(supergraph: DocumentNode): DocumentNode {
   const inaccessible = inaccessibleName(supergraph);
@@ -77,7 +77,7 @@ export function isMarked(node: ASTNode, directive: string): boolean {
   return 'directives' in node && (node.directives?.some(({ name }) => name.value === directive) ?? false);
 }
 
-/** A definition with only those of its parts that are shown. */
+/** A definition with only its visible parts. */
 function shown<T extends DefinitionNode>(node: T, filter: Filter): T {
   const copy: Record<string, unknown> = { ...node };
   for (const key of ['fields', 'values', 'arguments', 'interfaces', 'types', 'operationTypes'] as const) {

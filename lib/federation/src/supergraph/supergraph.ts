@@ -9,17 +9,20 @@ export interface SubgraphFact {
   readonly url: string;
 }
 
-/** A root subscription field that can go on from a cursor, by its marks in the schema. */
+/** A root subscription field that can resume from a cursor, by its directives in the schema. */
 export interface ResumableFact {
   readonly argument: string;
   readonly cursor: string;
-  /** The argument whose value `LATEST` requests the latest state for slow consumers. */
+  /** Argument whose value `LATEST` requests the latest state for slow consumers. */
   readonly latest: string | undefined;
 }
 
-/** What the engine reads out of a supergraph file beside the plan: plain data that can cross threads. */
+/**
+ * Facts that the engine reads from a supergraph in addition to the plan: plain data that can be sent to
+ * another process.
+ */
 export interface SupergraphFacts {
-  /** The definitions of the public schema, each as SDL. */
+  /** Definitions of the public schema, each as SDL. */
   readonly publicDefinitions: readonly string[];
   readonly subgraphs: readonly SubgraphFact[];
   /** Object types of each interface and union, hidden ones included. */
@@ -35,7 +38,7 @@ export interface SupergraphFacts {
   readonly rootFieldTags: RootFieldTags;
 }
 
-/** Reads the facts from a supergraph; `publicSchema` is what {@link publicDocument} makes of it. */
+/** Reads the facts from a supergraph; `publicSchema` is the result of {@link publicDocument}. */
 export function readSupergraph(
   supergraph: DocumentNode,
   publicSchema: DocumentNode = publicDocument(supergraph),
@@ -129,7 +132,7 @@ function readRootFieldTags(supergraph: DocumentNode): RootFieldTags {
   return found;
 }
 
-/** The name of a root type in a supergraph, whether or not its schema definition spells it. */
+/** Name of a root type in a supergraph, with or without a schema definition for it. */
 export function rootName(supergraph: DocumentNode, operation: 'query' | 'mutation' | 'subscription'): string {
   for (const node of supergraph.definitions) {
     if (node.kind !== Kind.SCHEMA_DEFINITION) continue;

@@ -1,9 +1,9 @@
 import { type ConstDirectiveNode, type DocumentNode, Kind } from 'graphql';
 import { stringArgument } from './directives.js';
 
-/** Specifications whose rules the engine keeps, by the name in their address. */
+/** Specifications that the engine implements, by the name in their address. */
 const supported = new Set(['link', 'core', 'join', 'inaccessible']);
-/** Specifications that change what runs, whether or not their link says so. */
+/** Specifications that change execution, whether or not their link says so. */
 const essential = new Set(['context']);
 
 /**

@@ -1,8 +1,8 @@
 import type { SupergraphFacts } from './supergraph.js';
 
 /**
- * Which concrete types meet a type condition, over the whole supergraph: types that clients cannot see count too,
- * since plans speak of them.
+ * Concrete types that match a type condition, over the whole supergraph: types that clients cannot see count,
+ * too, since plans use them.
  */
 export class TypeRelations {
   readonly #possible: ReadonlyMap<string, ReadonlySet<string>>;
@@ -11,12 +11,12 @@ export class TypeRelations {
     this.#possible = new Map(Object.entries(possibleTypes).map(([name, types]) => [name, new Set(types)]));
   }
 
-  /** Whether a value whose `__typename` is `typename` meets the condition. */
+  /** True if a value whose `__typename` is `typename` matches the condition. */
   matches(typename: string, condition: string): boolean {
     return typename === condition || (this.#possible.get(condition)?.has(typename) ?? false);
   }
 
-  /** Every `__typename` that meets one of the conditions, their own names included. */
+  /** All values of `__typename` that match one of the conditions, their own names included. */
   namesMeeting(conditions: readonly string[]): ReadonlySet<string> {
     const names = new Set(conditions);
     for (const condition of conditions)
@@ -24,7 +24,7 @@ export class TypeRelations {
     return names;
   }
 
-  /** Whether a value whose `__typename` may be that of an interface could meet the condition. */
+  /** True if a value whose `__typename` may be that of an interface could match the condition. */
   isAbstract(name: string): boolean {
     return this.#possible.has(name);
   }

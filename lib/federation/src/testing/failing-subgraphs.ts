@@ -7,7 +7,7 @@ import { type TestSubgraph, testSubgraph } from './test-subgraph.js';
 
 type Source = Readonly<Record<string, unknown>>;
 
-/** Jobs, of which some fields always fail. */
+/** Jobs, some of whose fields always fail. */
 export const core = testSubgraph({
   name: 'core',
   sdl: `
@@ -36,7 +36,7 @@ export const core = testSubgraph({
   },
 });
 
-/** What an experiment adds to them, and requires. */
+/** Fields that an experiment adds to them, and requires. */
 const alpha = testSubgraph({
   name: 'alpha',
   sdl: `
@@ -61,13 +61,13 @@ const alpha = testSubgraph({
   },
 });
 
-/** What a subgraph does instead of answering. */
+/** Behaviour of a subgraph instead of its answer. */
 export type Fault = (
   answer: () => Promise<SubgraphResult>,
   signal: AbortSignal | undefined,
 ) => Promise<SubgraphResult>;
 
-/** Subgraphs of which some answer wrongly. */
+/** Subgraphs, some of which answer incorrectly. */
 function withFaults(
   subgraphs: readonly TestSubgraph[],
   faults: Readonly<Record<string, Fault>>,
@@ -85,7 +85,7 @@ function withFaults(
   };
 }
 
-/** A service that is not there. */
+/** A subgraph that is down. */
 export const down: Fault = async () => {
   throw new DomainError('DOWNSTREAM_SERVICE_ERROR', 'The service "alpha" could not be reached');
 };
@@ -94,7 +94,7 @@ export const down: Fault = async () => {
 export class FailingSubgraphs {
   test: TestEngine | undefined;
 
-  /** Starts an engine whose subgraphs have faults, and runs an operation on it. */
+  /** Starts an engine whose subgraphs fail as given, and runs an operation on it. */
   async run(
     query: string,
     faults: Readonly<Record<string, Fault>> = {},
@@ -103,7 +103,7 @@ export class FailingSubgraphs {
     return (await this.open(faults, { uncodedMessages: false, ...options })).run(query);
   }
 
-  /** Starts an engine whose subgraphs have faults. */
+  /** Starts an engine whose subgraphs fail as given. */
   async open(
     faults: Readonly<Record<string, Fault>> = {},
     options: Parameters<typeof createTestEngine>[1] = {},
@@ -121,12 +121,12 @@ export class FailingSubgraphs {
   }
 }
 
-/** Where errors are told, with their codes and subgraphs. */
+/** Paths of the reported errors, with their codes and subgraphs. */
 export function locationsOf({ errors = [] }: TestAnswer): unknown[] {
   return errors.map(({ path, extensions }) => [path?.join('.'), extensions['code'], extensions['subgraph']]);
 }
 
-/** The places that errors tell of beside their own, each list after its full count. */
+/** Additional paths of errors, each list after its full count. */
 export function pathsOf({ errors = [] }: TestAnswer): unknown[] {
   return errors.map(({ extensions }) => {
     const paths = extensions['paths'] as readonly (readonly (string | number)[])[] | undefined;

@@ -1,4 +1,5 @@
-// Test support for packages that build on the engine: an engine over test subgraphs, and the differential campaign.
+// Test support for packages that build on the engine: an engine over test subgraphs, and the differential
+// campaign.
 export {
   composeSubgraphs,
   recordingLog,

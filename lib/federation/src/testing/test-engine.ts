@@ -12,7 +12,7 @@ import { createInProcessTransport } from '../transport/in-process.js';
 import { type TransportFactory } from '../transport/transport.js';
 import type { TestSubgraph } from './test-subgraph.js';
 
-/** Composes subgraphs; throws with all faults of composition. */
+/** Composes subgraphs; throws with all errors of composition. */
 export function composeSubgraphs(subgraphs: readonly Pick<TestSubgraph, 'name' | 'sdl'>[]): string {
   const result = composeServices(
     subgraphs.map(({ name, sdl }) => ({ name, url: `http://${name}.invalid/graphql`, typeDefs: parse(sdl) })),
@@ -21,12 +21,12 @@ export function composeSubgraphs(subgraphs: readonly Pick<TestSubgraph, 'name' |
   return result.supergraphSdl;
 }
 
-/** A log that keeps what it is told. */
+/** A log that keeps its records. */
 export interface RecordingLog extends EngineLog {
   readonly lines: { readonly level: string; readonly fields: object; readonly message: string | undefined }[];
 }
 
-/** Makes a log for a test to look into. */
+/** Creates a log that a test can inspect. */
 export function recordingLog(): RecordingLog {
   const lines: RecordingLog['lines'] = [];
   const at =
@@ -63,7 +63,7 @@ export interface TestError {
   readonly extensions: Record<string, unknown>;
 }
 
-/** Someone who may everything, for engines whose subgraphs look at nobody's rights. */
+/** A principal with all permissions, for engines whose subgraphs check none. */
 export const tester: Principal = createPrincipal({
   kind: 'HUMAN',
   subject: 'tester',
@@ -71,7 +71,7 @@ export const tester: Principal = createPrincipal({
   expiresAt: new Date('2100-01-01T00:00:00Z'),
 });
 
-/** Composes and starts an engine in process; `close` it at the end. Plans on the event loop unless told else. */
+/** Composes and starts an engine in process; `close` it at the end. Plans on the event loop by default. */
 export async function createTestEngine(
   subgraphs: readonly TestSubgraph[],
   options: Partial<EngineOptions> = {},
@@ -88,7 +88,7 @@ export async function createTestEngine(
     planning: 'inline',
     uncodedMessages: true,
     ...options,
-    // Composing takes longer than anything else here.
+    // Composition takes longer than everything else here.
     supergraphSdl: options.supergraphSdl ?? composeSubgraphs(subgraphs),
   });
   const text: TestEngine['text'] = async (query, variables, more) =>

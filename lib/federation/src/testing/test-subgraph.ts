@@ -19,7 +19,7 @@ import {
 } from 'graphql';
 import type { InProcessSubgraph, SubgraphCall, SubgraphResult } from '@rhizome/subgraph';
 
-/** What resolvers of a test's subgraph are handed beside their arguments. */
+/** Context of the resolvers of a test's subgraph. */
 export interface TestContext {
   readonly requestId: string;
   readonly signal: AbortSignal | undefined;
@@ -31,12 +31,12 @@ type TypeResolvers = Readonly<Record<string, unknown>>;
 /** A subgraph as a test writes it: federation SDL and resolvers. */
 export interface TestSubgraphInit {
   readonly name: string;
-  /** SDL without the `@link` line, which is put before it. */
+  /** SDL without the `@link` line, which is added before it. */
   readonly sdl: string;
   /**
-   * By type and field; `__resolveReference` finds entities (default: the representation itself), `__resolveType` the
-   * type of an abstract value (default: its `__typename`). Subscription fields give async iterables, or are pairs of
-   * `subscribe` and `resolve`.
+   * By type and field; `__resolveReference` finds entities (default: the representation itself),
+   * `__resolveType` the type of an abstract value (default: its `__typename`). Subscription fields return
+   * async iterables, or are pairs of `subscribe` and `resolve`.
    */
   readonly resolvers?: Readonly<Record<string, TypeResolvers>>;
 }
@@ -47,10 +47,13 @@ export interface ServedCall {
   readonly variables: Readonly<Record<string, unknown>>;
 }
 
-/** A real subgraph on graphql-js: what it is sent is validated, so that a plan's mistakes show. */
+/**
+ * A real subgraph on graphql-js: it validates the operations it receives, so that mistakes in plans are
+ * detected.
+ */
 export interface TestSubgraph extends InProcessSubgraph {
   readonly schema: GraphQLSchema;
-  /** Everything it was asked, in order. */
+  /** All calls it received, in order. */
   readonly calls: ServedCall[];
 }
 
@@ -120,7 +123,10 @@ function toResult({ data, errors }: Awaited<ReturnType<typeof execute>>): Subgra
   };
 }
 
-/** The public schema cannot check values of `_Any`, and plans leave the variables of conditions unused at times. */
+/**
+ * The public schema cannot check values of `_Any`, and plans sometimes leave the variables of conditions
+ * unused.
+ */
 const rules = specifiedRules.filter((rule) => rule !== ValuesOfCorrectTypeRule);
 
 function faultsOf(schema: GraphQLSchema, document: DocumentNode): SubgraphResult | undefined {
@@ -156,10 +162,10 @@ function buildSchemaOf(sdl: string): GraphQLSchema {
   );
   schema = extendSchema(schema, own, { assumeValid: true, assumeValidSDL: true });
   const union = [...new Set(entities)].join(' | ');
-  const doors = union
+  const rootFields = union
     ? `union _Entity = ${union} extend type Query { _service: _Service! _entities(representations: [_Any!]!): [_Entity]! }`
     : 'extend type Query { _service: _Service! }';
-  return extendSchema(schema, parse(doors), { assumeValid: true, assumeValidSDL: true });
+  return extendSchema(schema, parse(rootFields), { assumeValid: true, assumeValidSDL: true });
 }
 
 function attach(schema: GraphQLSchema, resolvers: NonNullable<TestSubgraphInit['resolvers']>): void {

@@ -39,7 +39,7 @@ describe('Cancellation', () => {
       request,
     ];
     const ends = requests.map(endOf);
-    const told = ends.map((end) => {
+    const listeners = ends.map((end) => {
       const listener = jest.fn();
       end.onCancel(listener);
       return listener;
@@ -52,6 +52,6 @@ describe('Cancellation', () => {
       [true, 'two'],
       [false, undefined],
     ]);
-    expect(told.map(({ mock }) => mock.calls)).toEqual([[['one']], [['two']], []]);
+    expect(listeners.map(({ mock }) => mock.calls)).toEqual([[['one']], [['two']], []]);
   });
 });

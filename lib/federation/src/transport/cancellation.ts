@@ -1,16 +1,19 @@
 type Listener = (reason: unknown) => void;
 
-/** What can be asked of the end of a call. */
+/** Read access to the end of a call. */
 export interface CallEnd {
   readonly isCancelled: boolean;
   readonly reason: unknown;
-  /** Calls back with the reason once the call is cancelled, at once if it is; answers what takes the listener back. */
+  /**
+   * Calls the listener with the reason when the call is cancelled, immediately if it is already; returns a
+   * function that removes it.
+   */
   onCancel(listener: Listener): () => void;
 }
 
 /**
- * Ends one call from outside. It does what an AbortController does, whose signal costs more than all else of a call in process: the signal
- * is made for those who ask for it, and most calls end before anybody does.
+ * Cancels one call. It works like an AbortController, whose signal costs more than the rest of an in-process
+ * call: the signal is created on first access, and most calls end before that.
  */
 export class Cancellation implements CallEnd {
   #controller: AbortController | undefined;
@@ -66,7 +69,10 @@ export interface Endable {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The end of a request, however it is given. A cancellation is not asked for its signal, which would create it. */
+/**
+ * The end of a request, however it is given. Does not read the signal of a cancellation, which would create
+ * it.
+ */
 export function endOf(request: Endable): CallEnd {
   const { cancellation } = request;
   if (cancellation) return cancellation;

@@ -9,7 +9,7 @@ export function endedBy(
   return new EndedRequest(request, cancellation);
 }
 
-/** A class: an object literal with a getter costs more than the rest of a call in process. */
+/** A class: an object literal with a getter costs more than the rest of an in-process call. */
 class EndedRequest implements SubgraphRequest {
   readonly operation: SubgraphRequest['operation'];
   readonly variablesText: SubgraphRequest['variablesText'];

@@ -5,14 +5,14 @@ import { endOf } from './cancellation.js';
 import type { SubgraphRequest, SubgraphResult, Transport } from './transport.js';
 
 /**
- * Reaches a subgraph of this process: no socket and no serialisation, variables and answers are objects. The subgraph
- * is closed by whoever made it.
+ * Reaches a subgraph of this process: no socket and no serialisation, variables and answers are objects. The
+ * subgraph is closed by its creator.
  */
 export function createInProcessTransport(subgraph: InProcessSubgraph): Transport {
   return {
     wire: 'objects',
-    // The containers of an answer are made for it alone; only scalars may be somebody's objects, and the engine leaves
-    // those as they are.
+    // The containers of an answer are created for it alone; only scalars may be objects of other code, and
+    // the engine does not change those.
     execute: (request) => subgraph.execute(toCall(request)) as Promise<SubgraphResult>,
     subscribe: (request) => subgraph.subscribe(toCall(request)) as AsyncIterable<SubgraphResult>,
     close: async () => {},
@@ -25,7 +25,7 @@ function toCall(request: SubgraphRequest): Call {
   return new RequestCall(request);
 }
 
-/** A request as a subgraph in process takes it. */
+/** A request in the form that an in-process subgraph takes. */
 class RequestCall implements Call {
   readonly document: Call['document'];
   readonly operationName: string | undefined;

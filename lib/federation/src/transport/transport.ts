@@ -3,8 +3,8 @@ import type { DocumentNode } from 'graphql';
 import type { Cancellation } from './cancellation.js';
 
 /**
- * One operation that a plan sends to one subgraph. Made once when a client's operation is compiled and then
- * the same object for every request, so that a transport may keep what it derives from it in a WeakMap.
+ * One operation that a plan sends to one subgraph. Created once when a client's operation is compiled, and
+ * then the same object for every request, so that a transport may keep derived data in a WeakMap.
  */
 export interface SubgraphOperation {
   /** The subgraph's name as the supergraph spells it. */
@@ -19,31 +19,37 @@ export interface SubgraphOperation {
 export interface SubgraphRequest {
   readonly operation: SubgraphOperation;
   /**
-   * The variables as JSON text, for transports that say `wire: 'text'`; `undefined` where there are none.
-   * Exactly one of this and {@link variables} is set when there are variables.
+   * Variables as JSON text, for transports with `wire: 'text'`; `undefined` if there are none.
+   * If there are variables, exactly one of this and {@link variables} is set.
    */
   readonly variablesText?: string | undefined;
-  /** The variables as objects, for transports that say `wire: 'objects'`. A transport must not change them. */
+  /** Variables as objects, for transports with `wire: 'objects'`. A transport must not change them. */
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
   /** The caller; undefined only if authentication is disabled. */
   readonly principal?: Principal | undefined;
   /**
-   * Stable text of what the principal may see: requests of one scope may share a connection.
+   * Stable text that identifies what the principal may see: requests of one scope may share a connection.
    * Principals with equal rights have equal scopes although their tokens differ.
    */
   readonly scope: string;
   readonly requestId: string;
-  /** The answers to the events of a subscription are only read: one may be handed to all of one scope who get the same. */
+  /**
+   * True if the answers to the events of a subscription are only read: all subscribers of one scope may get
+   * the same object.
+   */
   readonly sharesAnswers?: boolean | undefined;
   /** Headers of the client's request that are forwarded to subgraphs. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Ends the call: the client has gone, or the subgraph's time is over. It may be made when it is read, so read it only to use it. */
+  /**
+   * Ends the call: the client has disconnected, or the timeout has passed. Created on first access, so read
+   * it only to use it.
+   */
   readonly signal?: AbortSignal | undefined;
-  /** The same without a signal, for those who need none; where there is one, `signal` is its. */
+  /** End of the call without a signal; if set, `signal` belongs to it. */
   readonly cancellation?: Cancellation | undefined;
 }
 
-/** A GraphQL error as a subgraph answers it. */
+/** A GraphQL error in a subgraph's answer. */
 export interface SubgraphError {
   readonly message: string;
   readonly path?: readonly (string | number)[] | undefined;
@@ -51,8 +57,8 @@ export interface SubgraphError {
 }
 
 /**
- * A subgraph's answer. The engine owns `data` from here on and merges into it, so a transport hands out a
- * fresh object for each call that does not say otherwise; it never changes values of scalar fields.
+ * A subgraph's answer. The engine then owns `data` and merges into it, so a transport returns a
+ * new object for each call unless specified otherwise; the engine never changes values of scalar fields.
  */
 export interface SubgraphResult {
   readonly data?: Record<string, unknown> | null | undefined;
@@ -62,28 +68,31 @@ export interface SubgraphResult {
 
 /** The events of a subscription. */
 export interface SubgraphStream extends AsyncIterable<SubgraphResult> {
-  /** Resolves when the way to the subgraph is open, where that can be told before the first event. Never rejects. */
+  /**
+   * Resolves when the connection to the subgraph is open, if that is known before the first event. Never
+   * rejects.
+   */
   readonly opened?: Promise<void> | undefined;
 }
 
 /**
- * How the engine reaches one subgraph. Failures of the way itself (refused, timed out, garbage, too large)
- * are thrown as DomainError with code DOWNSTREAM_SERVICE_ERROR, SERVICE_UNAVAILABLE or LIMIT_EXCEEDED;
- * an abort by the request's signal is thrown as the signal's reason.
+ * Connection of the engine to one subgraph. Failures of the connection itself (refused, timed out, invalid,
+ * too large) are thrown as DomainError with code DOWNSTREAM_SERVICE_ERROR, SERVICE_UNAVAILABLE or
+ * LIMIT_EXCEEDED; an abort by the request's signal is thrown as the signal's reason.
  */
 export interface Transport {
-  /** What the engine hands over as variables: JSON text for the wire, or objects for a call in process. */
+  /** Form of the variables: JSON text for the wire, or objects for an in-process call. */
   readonly wire: 'text' | 'objects';
   /** Runs a query or mutation. */
   execute(request: SubgraphRequest): Promise<SubgraphResult>;
   /**
-   * Opens a subscription; returning the iterator ends it upstream at once, also between events. The iterator may be a `DirectSource` of results
-   * or of promises of them, which never reject.
+   * Opens a subscription; returning the iterator ends it upstream immediately, even between events. The
+   * iterator may be a `DirectSource` of results or of promises of them, which never reject.
    */
   subscribe(request: SubgraphRequest): SubgraphStream;
   /** Releases sockets; calls in flight end first. */
   close(): Promise<void>;
 }
 
-/** Makes the transport of a subgraph; the engine calls it once a subgraph and closes what it got. */
+/** Creates the transport of a subgraph; the engine calls it once per subgraph and closes the transport. */
 export type TransportFactory = (subgraph: string, url: string) => Transport;

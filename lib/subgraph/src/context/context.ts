@@ -5,24 +5,27 @@ import { RequestLogger } from './request-log.js';
 import type { SubgraphContext } from './types.js';
 
 /**
- * The header by which a process marks a call that it forwards to another one of the same service. It grants
- * nothing: the receiver answers itself instead of forwarding again.
+ * Header with which a process marks a call that it forwards to another process of the same service. It grants
+ * nothing: the receiver answers the call itself instead of forwarding it again.
  */
 export const forwardedHeader = 'x-rhizome-forwarded';
 
 /**
- * The header by which a caller asks how often each loader loaded for its operation; the answer is `extensions.loads`. Contract tests
- * see by it whether n entities take one load.
+ * Header with which a caller requests the number of loads of each loader for its operation; the answer is
+ * `extensions.loads`. Contract tests use it to check whether n entities take one load.
  */
 export const countLoadsHeader = 'x-rhizome-count-loads';
 
-/** Makes the context of a service from the common one; called once an operation, and once an event of a stream. */
+/**
+ * Creates the context of a service from the common one; called once per operation, and once per event of a
+ * stream.
+ */
 export type ContextFactory<TContext extends SubgraphContext> = (base: SubgraphContext) => TContext;
 
-/** What is known of a call before its context is made. */
+/** Facts about a call before its context is created. */
 export type ContextInit = Omit<SubgraphContext, 'loaders'>;
 
-/** Makes a context with loaders of its own, which see the whole of it. */
+/** Creates a context with its own loaders, which receive the whole of it. */
 export function createContext<TContext extends SubgraphContext>(
   init: ContextInit,
   factory: ContextFactory<TContext> | undefined,
@@ -34,7 +37,7 @@ export function createContext<TContext extends SubgraphContext>(
   return context;
 }
 
-/** A class, since an object literal with a getter costs more to make than all else of a small operation. */
+/** A class, since an object literal with a getter costs more than the rest of a small operation. */
 class OperationContext implements SubgraphContext {
   readonly principal: Principal;
   readonly requestId: string;
@@ -51,13 +54,13 @@ class OperationContext implements SubgraphContext {
     this.#init = init;
   }
 
-  /** Few resolvers look at it, and it may be made for those that do. */
+  /** Created on first access: few resolvers read it. */
   get signal(): AbortSignal | undefined {
     return this.#init.signal;
   }
 }
 
-/** A factory may have copied the common context, and what is made on demand is not copied. */
+/** A factory may have copied the common context; properties that are created on access are not copied. */
 function withSignal(context: SubgraphContext, init: ContextInit): void {
   Object.defineProperty(context, 'signal', { get: () => init.signal, enumerable: true });
 }

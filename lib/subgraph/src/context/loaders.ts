@@ -8,7 +8,7 @@ export function defineLoader<TKey, TValue, TContext extends SubgraphContext = Su
   return Object.freeze({ ...definition });
 }
 
-/** Brings rows that came in any order, or not at all, into the order of the keys; missing ones are null. */
+/** Arranges rows in the order of the keys; missing ones are null. */
 export function byKey<TKey, TRow>(
   keys: readonly TKey[],
   rows: Iterable<TRow>,
@@ -23,28 +23,28 @@ function mapKey(key: unknown): unknown {
   return typeof key === 'object' && key !== null ? JSON.stringify(key) : key;
 }
 
-/** The loaders of one operation, made when first used. */
+/** The loaders of one operation, created on first use. */
 export class LoaderCache implements Loaders {
   readonly #made = new Map<object, DataLoader<unknown, unknown, unknown>>();
   readonly #calls: Record<string, number> = {};
   #context: SubgraphContext | undefined;
 
-  /** Tells the loaders in whose name they load; done by whoever makes the context. */
+  /** Sets the context for which the loaders load; called by the creator of the context. */
   bind(context: SubgraphContext): void {
     this.#context = context;
   }
 
-  /** How often each loader has loaded so far, by its name: what a contract test counts. */
+  /** Number of loads so far, by name of the loader; read by contract tests. */
   get calls(): Readonly<Record<string, number>> {
     return this.#calls;
   }
 
-  /** Loads one; calls of the same tick are answered by one batch. Resolves to null where there is none. */
+  /** Loads one; calls of the same tick are answered by one batch. Resolves to null if there is none. */
   load<TKey, TValue, TContext extends SubgraphContext>(
     definition: LoaderDefinition<TKey, TValue, TContext>,
     key: TKey,
   ): Promise<TValue | null> {
-    // Not an async function: of each key's promise it would make another one.
+    // Not an async function, which would create another promise for each key.
     try {
       return this.#loaderOf(definition).load(key);
     } catch (error) {
@@ -52,7 +52,7 @@ export class LoaderCache implements Loaders {
     }
   }
 
-  /** Puts what is already known where `load` would look, so that it is not fetched again. */
+  /** Stores a known value for `load`, so that it is not fetched again. */
   prime<TKey, TValue, TContext extends SubgraphContext>(
     definition: LoaderDefinition<TKey, TValue, TContext>,
     key: TKey,
@@ -61,7 +61,7 @@ export class LoaderCache implements Loaders {
     this.#loaderOf(definition).prime(key, value);
   }
 
-  /** Forgets one, or all of a loader: for a mutation that changed what had been read. */
+  /** Clears one key, or all of a loader: for a mutation that changed loaded data. */
   clear<TKey, TValue, TContext extends SubgraphContext>(
     definition: LoaderDefinition<TKey, TValue, TContext>,
     key?: TKey,
@@ -77,7 +77,7 @@ export class LoaderCache implements Loaders {
     let loader = this.#made.get(definition) as DataLoader<TKey, TValue | null, unknown> | undefined;
     if (!loader) {
       loader = this.#make(definition);
-      // The map is keyed by the definition, which fixes the types of its loader.
+      // The map is keyed by the definition, which determines the types of its loader.
       this.#made.set(definition, loader as unknown as DataLoader<unknown, unknown, unknown>);
     }
     return loader;

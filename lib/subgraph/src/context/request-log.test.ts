@@ -7,7 +7,7 @@ function setUp(level: LogLevel) {
   const destination = {
     write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>),
   };
-  return { lines, log: new RequestLogger(createLogger({ name: 'garden', level, destination }), 'req-5') };
+  return { lines, log: new RequestLogger(createLogger({ name: 'demo', level, destination }), 'req-5') };
 }
 
 describe('the logger of a request', () => {

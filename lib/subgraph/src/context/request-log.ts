@@ -1,9 +1,9 @@
 import type { Logger } from '@rhizome/log';
 
 /**
- * A logger that writes the request's id in each of its lines, made of the service's one only when something is
- * logged. The id travels with the context and not by AsyncLocalStorage, which doubles the cost of every operation on
- * Node.js 20: one store in use turns on hooks for all promises of the process.
+ * A logger that writes the request id in each of its lines, created from the service's logger on the first
+ * line. The id is passed in the context and not by AsyncLocalStorage, which doubles the cost of every
+ * operation on Node.js 20: one store in use enables hooks for all promises of the process.
  */
 export class RequestLogger implements Logger {
   readonly #parent: Logger;

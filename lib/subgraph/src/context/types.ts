@@ -5,54 +5,54 @@ import type { Logger } from '@rhizome/log';
 export interface SubgraphContext {
   /** The verified caller. */
   readonly principal: Principal;
-  /** Names the client's request in logs and errors of every process it touches. */
+  /** Id of the client's request, in logs and errors of every process that takes part. */
   readonly requestId: string;
-  /** Writes the request's id in each line. */
+  /** Logger that writes the request id in each line. */
   readonly log: Logger;
-  /** Fresh for each operation and for each event of a subscription. */
+  /** Loaders, created for each operation and for each event of a subscription. */
   readonly loaders: Loaders;
-  /** Set if another process of the same service has forwarded the call. */
+  /** True if another process of the same service has forwarded the call. */
   readonly isForwarded?: boolean | undefined;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when the caller no longer needs the answer. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Loads many at once: one answer a key, in the order of the keys. Missing is null (or undefined); an Error stands for
- * its key alone. Keys are distinct. Throwing fails all keys of the batch.
+ * Loads many keys at once: returns one value per key, in the order of the keys. Missing values are null (or
+ * undefined); an Error applies only to its key. Keys are distinct. Throwing fails all keys of the batch.
  */
 export type LoadMany<TKey, TValue, TContext extends SubgraphContext = SubgraphContext> = (
   keys: readonly TKey[],
   context: TContext,
 ) => Promise<readonly (TValue | null | undefined | Error)[]>;
 
-/** A way of loading, declared once a service; each operation makes its own cache and batches of it. */
+/** A batch loader, declared once per service; each operation has its own cache and batches of it. */
 export interface LoaderDefinition<TKey, TValue, TContext extends SubgraphContext = SubgraphContext> {
-  /** Names the loader in errors. */
+  /** Name of the loader in errors. */
   readonly name: string;
   readonly load: LoadMany<TKey, TValue, TContext>;
-  /** What makes two keys the same; default: the key itself, or its JSON text if it is an object. */
+  /** Identity of keys; default: the key itself, or its JSON text if it is an object. */
   readonly cacheKey?: (key: TKey) => string | number;
-  /** Keys in a batch at most; default 1,000. */
+  /** Maximum number of keys in a batch; default 1,000. */
   readonly maxBatchSize?: number;
 }
 
 /** The loaders of one operation. */
 export interface Loaders {
-  /** Number of loads so far, by name of the loader: contract tests read it. */
+  /** Number of loads so far, by name of the loader; read by contract tests. */
   readonly calls: Readonly<Record<string, number>>;
-  /** Loads one; calls of the same tick are answered by one batch. Resolves to null where there is none. */
+  /** Loads one; calls of the same tick are answered by one batch. Resolves to null if there is none. */
   load<TKey, TValue, TContext extends SubgraphContext>(
     definition: LoaderDefinition<TKey, TValue, TContext>,
     key: TKey,
   ): Promise<TValue | null>;
-  /** Stores what is already known, so that it is not fetched again. */
+  /** Stores a known value, so that it is not fetched again. */
   prime<TKey, TValue, TContext extends SubgraphContext>(
     definition: LoaderDefinition<TKey, TValue, TContext>,
     key: TKey,
     value: TValue,
   ): void;
-  /** Forgets one, or all of a loader: for a mutation that changed what had been read. */
+  /** Clears one key, or all of a loader: for a mutation that changed loaded data. */
   clear<TKey, TValue, TContext extends SubgraphContext>(
     definition: LoaderDefinition<TKey, TValue, TContext>,
     key?: TKey,

@@ -12,17 +12,17 @@ import {
 import { getVariableValues } from 'graphql/execution/values.js';
 import { inspect } from 'graphql/jsutils/inspect.js';
 
-/** Whether a value fits a type as it is. */
+/** True if a value fits a type as it is. */
 export type Fits = (value: unknown, type: GraphQLInputType) => boolean;
 
-/** A list longer than this is looked through for what does not fit. */
+/** Length of a list above which it is searched for values that do not fit. */
 const longList = 100;
 
-/** Shortens values to what is wrong in them: of long lists only the items that do not fit are left. */
+/** Shortens values to the parts that are wrong: long lists keep only the items that do not fit. */
 class Shortener {
   readonly #fits: Fits;
   readonly #most: number;
-  /** By shortened list, where its items stood. */
+  /** By shortened list, the original indices of its items. */
   readonly #places = new Map<unknown, readonly number[]>();
 
   constructor(fits: Fits, most: number) {
@@ -57,7 +57,7 @@ class Shortener {
     return short;
   }
 
-  /** A path in a shortened value as it was in the value. */
+  /** The path in the original value for a path in the shortened one. */
   placeOf(shortened: unknown, path: readonly (string | number)[]): (string | number)[] {
     let value = shortened;
     return path.map((step) => {
@@ -69,8 +69,8 @@ class Shortener {
 }
 
 /**
- * The faults of variables whose lists are long, in the words of graphql-js, which needs microseconds for each value:
- * what is right is not shown to it. Undefined where lists are short, or where it finds nothing wrong.
+ * The errors of variables with long lists, in the wording of graphql-js, which needs microseconds for each
+ * value: valid items are not passed to it. Undefined if the lists are short, or if it finds no error.
  */
 export function faultsInLongLists(
   schema: GraphQLSchema,

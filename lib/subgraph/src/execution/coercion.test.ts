@@ -35,19 +35,19 @@ const [definition] = parse(`
 `).definitions as readonly [OperationDefinitionNode];
 const compiled = compileCoercion(schema, definition, 3);
 
-/** As plain objects: whether they have a prototype makes no difference to those who read fields. */
+/** As plain objects: readers of fields do not notice whether objects have a prototype. */
 const plain = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(plain);
   if (value === null || typeof value !== 'object' || value instanceof Date) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
 };
-const told = ({ coerced, errors }: ReturnType<typeof compiled>) => ({
+const plainResult = ({ coerced, errors }: ReturnType<typeof compiled>) => ({
   coerced: plain(coerced),
   keys: coerced && Object.keys(coerced),
   errors: errors?.map(({ message }) => message),
 });
 
-/** 500 items, of which some are replaced. */
+/** 500 items, some of which are replaced. */
 const many = (others: Readonly<Record<number, unknown>>): unknown[] =>
   Array.from({ length: 500 }, (_, index) => (index in others ? others[index] : { id: `${index}` }));
 
@@ -81,17 +81,17 @@ describe('compiled coercion of variables', () => {
     ['two choices of one', { item: { id: '1', choice: { id: '1', name: 'x' } } }],
     ['no choice of one', { item: { id: '1', choice: {} } }],
     ['a null choice', { item: { id: '1', choice: { id: null } } }],
-    ['more faults than are told', { item: { a: 1, b: 2, c: 3, d: 4, e: 5 } }],
+    ['more errors than are reported', { item: { a: 1, b: 2, c: 3, d: 4, e: 5 } }],
     ['faults far down in long lists', { item, items: many({ 499: { id: '1', size: 'x' }, 300: {} }) }],
     [
-      'more of them than are told',
+      'more of them than are reported',
       { item, items: many({ 1: 1, 120: 2, 130: {}, 140: { id: [] } }), count: 'x' },
     ],
     [
       'a fault in a long list within a fault of a long list',
       { item, grid: [...many({}).map(() => [1]), [...many({}).map(() => 1), 'x']] },
     ],
-    ['long lists beside a missing variable', { items: many({ 200: null }) }],
+    ['long lists next to a missing variable', { items: many({ 200: null }) }],
     ['long lists that are right in another way', { item, items: many({ 200: { id: '1', tags: 'only' } }) }],
     ['a field that every object seems to have', { item, odd: {} }],
     ['variables that nobody declared', { item, other: 1 }],
@@ -103,12 +103,12 @@ describe('compiled coercion of variables', () => {
     const expected = getVariableValues(schema, definition.variableDefinitions ?? [], variables, {
       maxErrors: 3,
     });
-    expect(told(compiled(variables))).toEqual(told(expected));
+    expect(plainResult(compiled(variables))).toEqual(plainResult(expected));
   });
 
   it('does not pass valid values to graphql-js', () => {
     const { coerced } = compiled({ item: { id: '1', inner: { id: '2' } }, items: [{ id: '3' }] });
-    // graphql-js makes objects without a prototype.
+    // graphql-js creates objects without a prototype.
     expect(Object.getPrototypeOf(coerced?.['item'])).toBe(Object.prototype);
   });
 

@@ -14,18 +14,19 @@ import {
 import { getVariableValues } from 'graphql/execution/values.js';
 import { faultsInLongLists } from './coercion-faults.js';
 
-/** Values of variables as they came. */
+/** Values of variables as received. */
 export type Variables = Readonly<Record<string, unknown>>;
 
-/** Values by the types of their variables, or what is wrong with them. */
+/** Values by the types of their variables, or the errors in them. */
 export type Coerced = ReturnType<typeof getVariableValues>;
 
-/** Faults of one request's variables that are told. */
+/** Maximum number of reported errors in one request's variables. */
 const maxReportedErrors = 50;
 
 /**
- * Compiles the coercion of an operation's variables. The result is that of graphql-js: what is right is coerced by
- * functions made once for the operation; whatever is not, is handed to graphql-js, which finds the words.
+ * Compiles the coercion of an operation's variables. The result equals that of graphql-js: valid values are
+ * coerced by functions created once per operation; invalid ones are passed to graphql-js, which words the
+ * errors.
  */
 export function compileCoercion(
   schema: GraphQLSchema,
@@ -45,7 +46,7 @@ export function compileCoercion(
     fast.push(variable);
   }
   return (variables) => {
-    // Names of variables are the client's: none may be mistaken for what every object has.
+    // Clients choose the names of variables: none may be confused with an inherited property.
     const coerced = Object.create(null) as Record<string, unknown>;
     for (const { name, coerce, fallback } of fast) {
       if (!Object.hasOwn(variables, name)) {
@@ -61,9 +62,9 @@ export function compileCoercion(
   };
 }
 
-/** Stands for a value that does not fit. */
+/** Marks a value that does not fit. */
 const wrong = Symbol('wrong');
-/** Stands for a variable that must be given. */
+/** Marks a required variable that is missing. */
 const missing = Symbol('missing');
 
 type Coerce = (value: unknown) => unknown;
@@ -71,7 +72,10 @@ type Coerce = (value: unknown) => unknown;
 interface Variable {
   readonly name: string;
   readonly coerce: Coerce;
-  /** The default, made anew each time: a resolver may change what it is handed. Undefined: absent stays absent. */
+  /**
+   * The default value, created for each request, since a resolver may change its arguments. Undefined: absent
+   * remains absent.
+   */
   readonly fallback: (() => unknown) | typeof missing | undefined;
 }
 
@@ -105,14 +109,14 @@ function coercersOf(schema: GraphQLSchema): Coercers {
   return made;
 }
 
-/** Functions that coerce values, one for each type. */
+/** Functions that coerce values, one per type. */
 class Coercers {
   readonly #byType = new Map<GraphQLInputType, Coerce>();
 
   of(type: GraphQLInputType): Coerce {
     let coerce = this.#byType.get(type);
     if (!coerce) {
-      // An input object may hold itself.
+      // An input object may contain itself.
       let known: Coerce | undefined;
       this.#byType.set(type, (value) => (known ? known(value) : wrong));
       coerce = known = this.#make(type);
@@ -130,7 +134,7 @@ class Coercers {
     return (value) => (value === null || value === undefined ? null : some(value));
   }
 
-  /** Coerces what is not null. */
+  /** Coerces values that are not null. */
   #some(type: GraphQLInputType): Coerce {
     if (isListType(type)) return listOf(this.of(type.ofType));
     if (isScalarType(type)) return parsed((value) => type.parseValue(value));
@@ -150,7 +154,7 @@ class Coercers {
 function listOf(item: Coerce): Coerce {
   return (value) => {
     if (!Array.isArray(value)) {
-      // Any iterable is a list, and what is none is a list of one: that is for graphql-js to say.
+      // Any iterable is a list, and any other value is a list of one: graphql-js handles both.
       return wrong;
     }
     const list = new Array<unknown>(value.length);

@@ -13,7 +13,7 @@ import { OperationCompiler } from './operation.js';
 
 const context = {} as SubgraphContext;
 
-/** A schema whose one box is made by `box`, with the number of times that it was made. */
+/** A schema with one box, created by `box`, and the number of times that it was created. */
 function boxes(box: () => unknown): { schema: GraphQLSchema; made: () => number } {
   const schema = buildSchema(`
     enum Colour { RED BLUE }
@@ -42,15 +42,15 @@ async function both(box: () => unknown, query: string) {
   const document = parse(query);
   const operation = new OperationCompiler(schema, 'jit').compile(document, undefined);
   if ('errors' in operation) throw new Error(operation.errors[0]?.message);
-  const told = (result: ExecutionResult) => ({
+  const plainResult = (result: ExecutionResult) => ({
     text: JSON.stringify(result.data),
     errors: result.errors
       ?.map(({ message, path }) => ({ message, path }))
       .sort((a, b) => (String(a.path) < String(b.path) ? -1 : 1)),
   });
-  const expected = told(await execute({ schema, document }));
-  const first = told(await operation.run(undefined, context, {}));
-  const again = told(await operation.run(undefined, context, {}));
+  const expected = plainResult(await execute({ schema, document }));
+  const first = plainResult(await operation.run(undefined, context, {}));
+  const again = plainResult(await operation.run(undefined, context, {}));
   return { expected, first, again };
 }
 

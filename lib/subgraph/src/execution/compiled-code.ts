@@ -42,9 +42,10 @@ export class CodeCompiler {
     this.#leafTypes = Object.values(schema.getTypeMap()).filter(isLeafType);
   }
 
-  /** The operation as code; undefined for the few that the compiler does not know how to do. */
+  /** The operation as code; undefined for the few operations that the compiler does not support. */
   compile(document: DocumentNode, operationName: string | undefined, isQuery: boolean): Code | undefined {
-    // The compiler writes null where an absent variable stands in an input object, and loses the field's default value.
+    // The compiler writes null for an absent variable in an input object, and loses the default value of the
+    // field.
     if (hasVariableInObject(document)) return undefined;
     const declared = withCoercedVariables(document);
     const whole = lazily(() => this.#compile(declared, operationName, {}));
@@ -53,7 +54,8 @@ export class CodeCompiler {
       return (
         made &&
         ((root, context, variables) => {
-          // Where nothing is waited for there is an answer at once, and events of streams have one mostly.
+          // Without asynchronous values the answer is synchronous; for events of streams this is the usual
+          // case.
           const result = made.query(root, context, variables);
           return 'then' in result ? result.then(wholeErrors) : wholeErrors(result);
         })
@@ -63,9 +65,9 @@ export class CodeCompiler {
   }
 
   /**
-   * A query is read without calling a resolver for each leaf, which is most of the work of compiled code. graphql-js calls what is a
-   * function and waits for what is a promise: where a value turns out to be such, the query is run once more with all its resolvers, and
-   * so it is from then on. That reads twice, and changes nothing.
+   * Runs a query without calling a resolver for each leaf, which is most of the work of compiled code.
+   * graphql-js calls values that are functions and awaits promises: if such a value occurs, the query runs
+   * once more with all its resolvers, and does so from then on. It then reads twice, and changes nothing.
    */
   #query(
     document: DocumentNode,
@@ -122,7 +124,10 @@ function plainFieldsOf(schema: GraphQLSchema): AnyField[] {
   return fields;
 }
 
-/** The compiler takes resolvers from the schema, while it compiles and never after: for that time these have none. */
+/**
+ * The compiler takes resolvers from the schema only while it compiles: these leaves have none during that
+ * time.
+ */
 function withoutResolvers<T>(fields: readonly AnyField[], compile: () => T): T {
   for (const field of fields) field.resolve = undefined;
   try {
@@ -132,7 +137,7 @@ function withoutResolvers<T>(fields: readonly AnyField[], compile: () => T): T {
   }
 }
 
-/** A serializer that tells when a value is not plain. */
+/** A serializer that reports values that are not plain. */
 function watchedSerializer(type: GraphQLLeafType, live: { met: boolean }): (value: unknown) => unknown {
   return (value) => {
     if (typeof value === 'function' || (typeof value === 'object' && isThenable(value))) live.met = true;
@@ -144,7 +149,7 @@ function isThenable(value: object | null): boolean {
   return typeof (value as { then?: unknown } | null)?.then === 'function';
 }
 
-/** Reading a value may throw where no resolver stands around it: undefined then. */
+/** Reading a value without a resolver may throw: undefined then. */
 async function attempt(
   run: () => ExecutionResult | PromiseLike<ExecutionResult>,
 ): Promise<ExecutionResult | undefined> {
@@ -161,8 +166,9 @@ function lazily<T>(make: () => T): () => T {
 }
 
 /**
- * The schema with one more scalar, that takes a value as it is. Variables are coerced by graphql-js, which knows default values of
- * non-null input fields and `@oneOf`; the compiler's own coercion knows neither, so its documents declare their variables with this type.
+ * The schema with an additional scalar that takes any value as it is. Variables are coerced by graphql-js,
+ * which supports default values of non-null input fields and `@oneOf`; the compiler's own coercion supports
+ * neither, so its documents declare their variables with this type.
  */
 function withCoercedScalar(schema: GraphQLSchema): GraphQLSchema {
   const config = schema.toConfig();
@@ -170,7 +176,7 @@ function withCoercedScalar(schema: GraphQLSchema): GraphQLSchema {
   return new GraphQLSchema({ ...config, types: [...config.types, scalar], assumeValid: true });
 }
 
-/** The document with all its variables declared as already coerced, and absent where they are. */
+/** The document with all its variables declared as already coerced, and without those that are absent. */
 function withCoercedVariables(document: DocumentNode): DocumentNode {
   return visit(document, {
     VariableDefinition: (definition) => ({
@@ -192,7 +198,7 @@ function hasVariableInObject(document: DocumentNode): boolean {
   return found;
 }
 
-/** Errors of compiled code lack what every GraphQLError has: its extensions. */
+/** Errors of compiled code lack the extensions that every GraphQLError has. */
 function wholeErrors(result: ExecutionResult): ExecutionResult {
   if (!result.errors) return result;
   const errors = result.errors.map((error) =>

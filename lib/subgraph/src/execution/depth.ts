@@ -1,7 +1,7 @@
 import { DomainError, toGraphQLError } from '@rhizome/errors';
 import type { GraphQLError } from 'graphql';
 
-/** Brackets of any kind inside each other, at most: parsing and validating take the stack for each level. */
+/** Maximum nesting depth of brackets of any kind: parsing and validating use the stack for each level. */
 const deepest = 500;
 
 const opening = new Set('{[('.split('').map((one) => one.charCodeAt(0)));
@@ -9,9 +9,12 @@ const closing = new Set('}])'.split('').map((one) => one.charCodeAt(0)));
 const quote = '"'.charCodeAt(0);
 const backslash = '\\'.charCodeAt(0);
 
-/** Whether a document nests deeper than can be parsed safely; found without parsing it. Text in quotes does not count. */
+/**
+ * True if a document is too deeply nested to be parsed safely; determined without parsing it. Strings do not
+ * count.
+ */
 export function isTooDeep(text: string): boolean {
-  // Too short to hold so many.
+  // Too short to contain this many.
   if (text.length <= deepest) return false;
   let depth = 0;
   let isQuoted = false;
@@ -35,7 +38,7 @@ export function tooDeep(): DomainError {
   });
 }
 
-/** The same, as an answer carries it. */
+/** The error in the form of an answer. */
 export function tooDeepError(): GraphQLError {
   return toGraphQLError(tooDeep());
 }

@@ -2,16 +2,22 @@ import { type DocumentNode, GraphQLError, parse } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { isTooDeep, tooDeepError } from './depth.js';
 
-/** Characters of all texts that are kept, unless said otherwise: parsed, they are some ten times as large. */
+/**
+ * Default maximum number of characters of all texts in the cache: parsed, they are about ten times as large.
+ */
 const keptCharacters = 4 * 1024 * 1024;
 
-/** Equal texts are one document, so that what was compiled for it is found again; the one not seen for longest goes. */
+/**
+ * Cache of parsed documents: equal texts share one document and its compiled code; the least recently used is
+ * evicted.
+ */
 export class DocumentCache {
   readonly #parsed: LRUCache<string, DocumentNode>;
 
   /**
-   * @param entries documents that are kept at most
-   * @param characters of all their texts at most; a text that is longer than an eighth of it is not kept
+   * @param entries maximum number of documents
+   * @param characters maximum number of characters of all texts; a text longer than an eighth of it is not
+   *   kept
    */
   constructor(entries: number, characters = keptCharacters) {
     this.#parsed = new LRUCache({
@@ -22,7 +28,7 @@ export class DocumentCache {
     });
   }
 
-  /** The document, or the error that says where it is wrong. */
+  /** The document, or its syntax error. */
   parse(text: string): DocumentNode | GraphQLError {
     const known = this.#parsed.get(text);
     if (known) return known;

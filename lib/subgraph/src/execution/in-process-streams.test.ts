@@ -74,7 +74,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('a stream in process, %s', 
     });
     try {
       const { open, streams } = setUp(mode);
-      // Further away than a timer can wait.
+      // Later than a timer can wait.
       const days = 60 * 24 * 3600 * 1000;
       const stream = open(
         plantStream,

@@ -5,7 +5,7 @@ import { buildDemoSubgraph } from '../testing/demo-subgraph.fixture.js';
 import { createInProcess } from './in-process.js';
 import type { ExecutionMode } from './operation.js';
 
-/** Somebody with a role in `alpha`, or with none. */
+/** A principal with a role in `alpha`, or with none. */
 export const who = (
   role: Role | undefined,
   subject = 'somebody',
@@ -17,14 +17,14 @@ export const who = (
     grants: role ? [{ experiment: 'alpha', roles: [role] }] : [],
     expiresAt,
   });
-/** Somebody who may read. */
+/** A principal who may read. */
 export const reader = who('READER');
 
-/** A garden in process, and ways to ask it. */
+/** A demo subgraph in process, and ways to call it. */
 export function setUp(mode: ExecutionMode) {
-  const garden = buildDemoSubgraph();
+  const demo = buildDemoSubgraph();
   const executable = createInProcess({
-    subgraph: garden.subgraph,
+    subgraph: demo.subgraph,
     log: silentLogger(),
     mode,
     interpretFirst: 0,
@@ -37,7 +37,7 @@ export function setUp(mode: ExecutionMode) {
     signal,
   });
   return {
-    ...garden,
+    ...demo,
     executable,
     run: (query: string, variables = {}, principal = reader) =>
       executable.execute(call(query, variables, principal)),
@@ -49,5 +49,5 @@ export function setUp(mode: ExecutionMode) {
 /** A stream of plants. */
 export const plantStream = 'subscription { plantChanged { cursor plant { id name } } }';
 
-/** One turn of the event loop, so that what can happen has happened. */
+/** Waits for one turn of the event loop, so that pending callbacks run. */
 export const turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -270,7 +270,7 @@ describe('compiled and interpreted execution', () => {
     const [jit, interpreted] = await Promise.all(
       (['jit', 'interpreted'] as const).map((mode) => setUp(mode).run(query, {}, who('USER'))),
     );
-    // Where in the document an error belongs to is told by its path.
+    // The path of an error shows the field it belongs to.
     const plain = (answer: unknown): unknown =>
       JSON.parse(JSON.stringify(answer, (key, value: unknown) => (key === 'locations' ? undefined : value)));
     expect(plain(jit)).toEqual(plain(interpreted));

@@ -22,27 +22,36 @@ import type {
   SubgraphSchema,
 } from '../types.js';
 
-/** How a subgraph is made callable in its own process. */
+/** Options of an in-process subgraph. */
 export interface InProcessOptions {
   readonly subgraph: SubgraphSchema;
   readonly log: Logger;
-  /** Default `jit`, which is taken only where compiled code does as graphql-js does. */
+  /** Default `jit`, which is used only if compiled code does the same as graphql-js. */
   readonly mode?: ExecutionMode;
-  /** Runs of an operation that are interpreted before it is compiled, with `jit`; default 1: what comes once is not worth it. */
+  /**
+   * Number of interpreted runs of an operation before it is compiled, with `jit`; default 1: a single run is
+   * not worth it.
+   */
   readonly interpretFirst?: number;
-  /** Tells when tokens end; default: the system's. */
+  /** Clock for the expiry of tokens; default: the system's. */
   readonly clock?: Clock;
 }
 
 /** A subgraph that runs its operations here. */
 export interface ExecutableSubgraph extends InProcessSubgraph {
-  /** How they run: `interpreted` too where `jit` was asked for and the schema does not bear it, which is logged with the reasons. */
+  /**
+   * Execution mode: `interpreted` also if `jit` was requested and the schema does not allow it, which is
+   * logged with the reasons.
+   */
   readonly mode: ExecutionMode;
-  /** What the document's operation of this name is; undefined where it cannot run. */
+  /** Type of the document's operation of this name; undefined if it cannot run. */
   kindOf(document: DocumentNode, operationName: string | undefined): OperationTypeNode | undefined;
 }
 
-/** Makes a subgraph callable without a socket: same schema and policies, same error shape, no serialisation. */
+/**
+ * Creates an in-process subgraph, called without a socket: same schema and policies, same error shape, no
+ * serialisation.
+ */
 export function createInProcess(options: InProcessOptions): ExecutableSubgraph {
   return new Executable(options);
 }
@@ -105,7 +114,7 @@ class Executable implements ExecutableSubgraph {
     return { only: this.#shape(source, call) };
   }
 
-  /** How the events of a subscription are answered. */
+  /** Returns the function that answers the events of a subscription. */
   #answering(call: SubgraphCall): Answering {
     const operation = this.#compiler.compile(call.document, call.operationName);
     if ('errors' in operation) return () => this.#refused(operation, call);
@@ -122,7 +131,7 @@ class Executable implements ExecutableSubgraph {
     return (event, signal) => shared.answer(event, () => answer(event, signal));
   }
 
-  /** Every run has a context of its own, so that no event sees what a loader has read for an earlier one. */
+  /** Every run has its own context, so that no event sees data that a loader has read for an earlier one. */
   #run(
     operation: CompiledOperation,
     event: unknown,
@@ -168,7 +177,7 @@ class Executable implements ExecutableSubgraph {
   }
 }
 
-/** What is known of a call, with a signal that is made only for those who ask for it. */
+/** Facts about a call, with a signal that is created on first access. */
 class CallOfContext implements ContextInit {
   readonly principal: Principal;
   readonly requestId: string;

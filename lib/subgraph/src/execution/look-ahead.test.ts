@@ -8,7 +8,7 @@ const schema = buildSchema(
    type Tree { name: String height: Int age: Int kind: Herb } type Herb { name: String smell: String }`,
 );
 
-/** What a resolver of the field sees of the selection. */
+/** The selection that a resolver of the field sees. */
 async function seenBy(
   field: string,
   look: (info: GraphQLResolveInfo) => unknown,

@@ -1,15 +1,16 @@
-/** What is selected below a field, for resolvers that read no more of their store than somebody asked for. */
+/** Selections below a field, for resolvers that read only the requested fields from their store. */
 import type { FieldNode, GraphQLResolveInfo, SelectionSetNode } from 'graphql';
 
-/** What of a resolver's call tells the selection. */
+/** The part of a resolver's call that describes the selection. */
 export type SelectionInfo = Pick<GraphQLResolveInfo, 'fieldNodes' | 'fragments'>;
 
 /**
- * Makes a function that tells a resolver what it wants to know of the fields selected below it; computed once for each place of an
- * operation that is run again. Fields under `@skip` or `@include` count as selected.
- * @param type the type whose fields they are; fragments on other types are left out
- * @param make makes it of the names of the fields
- * @param paths ways from the resolver's field to objects of the type, as `['edges', 'node']`, taken together; none: its own value
+ * Creates a function that returns a value derived from the fields selected below a resolver's field; computed
+ * once per field node of a repeated operation. Fields under `@skip` or `@include` count as selected.
+ * @param type type of the fields; fragments on other types are ignored
+ * @param make computes the value from the names of the fields
+ * @param paths paths from the resolver's field to objects of the type, such as `['edges', 'node']`, combined;
+ *   none: its own value
  */
 export function lookAhead<T>(
   type: string,
@@ -19,7 +20,7 @@ export function lookAhead<T>(
   const remembered = new WeakMap<FieldNode, { readonly made: T }>();
   return ({ fieldNodes, fragments }) => {
     const [first] = fieldNodes;
-    // The nodes of an operation that is run again are the same objects.
+    // The nodes of an operation that runs again are the same objects.
     const only = fieldNodes.length === 1 ? first : undefined;
     const known = only && remembered.get(only);
     if (known) return known.made;
@@ -48,7 +49,7 @@ function collect(
     }
     const fragment = node.kind === 'FragmentSpread' ? fragments[node.name.value] : node;
     const condition = fragment?.typeCondition?.name.value;
-    // Objects of other types in the same list have fragments of their own.
+    // Objects of other types in the same list have their own fragments.
     if (next !== undefined || condition === undefined || condition === type)
       collect(fragment?.selectionSet, path, type, fragments, names);
   }

@@ -11,7 +11,7 @@ const schema = buildSchema(`
   type Query { echo(item: Item!, items: [Item!] = [{ id: "d" }], count: Int! = 5): String }
 `);
 const { echo } = (schema.getQueryType() as GraphQLObjectType).getFields();
-/** The order of arguments means nothing. */
+/** Text that does not depend on the order of arguments. */
 const sorted = (_key: string, value: unknown): unknown =>
   value !== null && typeof value === 'object' && !Array.isArray(value)
     ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))

@@ -16,7 +16,7 @@ import { compileCoercion, type Variables } from './coercion.js';
 import type { SubgraphContext } from '../context/types.js';
 import { answerVariables, type SharedOperation } from './shared-results.js';
 
-/** An operation that is valid and ready to run any number of times. */
+/** An operation that is valid and can run any number of times. */
 export interface CompiledOperation extends SharedOperation {
   readonly kind: OperationTypeNode;
   /** Runs it; for a subscription, on one event. */
@@ -25,19 +25,22 @@ export interface CompiledOperation extends SharedOperation {
     context: SubgraphContext,
     variables: Variables,
   ): ExecutionResult | PromiseLike<ExecutionResult>;
-  /** Opens a subscription's source, or says what is wrong. */
+  /** Opens a subscription's source, or returns the errors. */
   open(context: SubgraphContext, variables: Variables): Promise<AsyncIterable<unknown> | ExecutionResult>;
 }
 
-/** An operation that cannot run: the document does not fit the schema, or does not have it. */
+/** An operation that cannot run: the document does not fit the schema, or does not contain the operation. */
 export interface InvalidOperation {
   readonly errors: readonly (GraphQLError | DomainError)[];
 }
 
-/** `jit`: operations are compiled to code, and those that cannot be are interpreted; `interpreted`: none are. */
+/**
+ * `jit`: operations are compiled to code, and interpreted if that is not possible; `interpreted`: none are
+ * compiled.
+ */
 export type ExecutionMode = 'jit' | 'interpreted';
 
-/** Compiles each document once; what was made of it lives as long as the document does. */
+/** Compiles each document once; the result is kept as long as the document is. */
 export class OperationCompiler {
   readonly #schema: GraphQLSchema;
   readonly #mode: ExecutionMode;
@@ -46,8 +49,8 @@ export class OperationCompiler {
   readonly #compiled = new WeakMap<DocumentNode, Map<string, CompiledOperation | InvalidOperation>>();
 
   /**
-   * @param interpretFirst runs of an operation that are interpreted before it is compiled to code: to make code takes ten times as long as
-   *   to run an operation once, and most that people send come once
+   * @param interpretFirst number of interpreted runs of an operation before it is compiled to code: compiling
+   *   takes ten times as long as one run, and most operations that people send run once
    */
   constructor(schema: GraphQLSchema, mode: ExecutionMode, interpretFirst = 0) {
     this.#schema = schema;
@@ -63,7 +66,7 @@ export class OperationCompiler {
     let operation = byName.get(name);
     if (!operation) {
       operation = this.#make(document, operationName);
-      // Names of operations that are not there are without end.
+      // The number of names without an operation is unlimited: they are not cached.
       if (byName.size <= document.definitions.length) byName.set(name, operation);
     }
     return operation;
@@ -105,10 +108,11 @@ export class OperationCompiler {
     };
   }
 
-  /** The operation as code; undefined where there is no way to compile it. */
+  /** The operation as code; undefined if it cannot be compiled. */
   #coded(document: DocumentNode, node: OperationDefinitionNode): CompiledOperation['run'] | undefined {
     const isQuery = node.operation === OperationTypeNode.QUERY;
-    // Made when first needed: it makes a schema of its own, and many subgraphs are made anew with each supergraph.
+    // Created on first use: it builds a schema of its own, and many subgraphs are rebuilt with each
+    // supergraph.
     this.#compiler ??= new CodeCompiler(this.#schema);
     const code = this.#compiler.compile(document, node.name?.value, isQuery);
     if (!code) return undefined;
@@ -121,7 +125,10 @@ export class OperationCompiler {
   }
 }
 
-/** Coerces variables; those of a subscription once, though it runs for each of its events: they may be long lists. */
+/**
+ * Coerces variables; those of a subscription once, although it runs for each of its events: they may be long
+ * lists.
+ */
 function coercion(schema: GraphQLSchema, definition: OperationDefinitionNode) {
   const coerce = compileCoercion(schema, definition);
   if (definition.operation !== OperationTypeNode.SUBSCRIPTION) return coerce;

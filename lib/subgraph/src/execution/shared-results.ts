@@ -3,8 +3,9 @@ import { Kind, type OperationDefinitionNode, visit, type ASTNode, type DocumentN
 import type { MaybePromise, SubgraphCall, SubgraphResult } from '../types.js';
 
 /**
- * The kind of events that a source hands to several subscribers as one object. It vouches that what a subscriber is told of the event hangs on
- * the event, on what is selected and on the subscriber's rights, and not on the arguments of the subscription field.
+ * Kind of events that a source gives to several subscribers as one object. It guarantees that the answer to
+ * an event depends on the event, the selection and the subscriber's rights, and not on the arguments of the
+ * subscription field.
  */
 export class SharedEvent {}
 
@@ -16,18 +17,18 @@ export interface SharedOperation {
   latest: LatestResult | undefined;
 }
 
-/** Answers events for one subscription, or takes the answer that another one has just been given. */
+/** Answers events for one subscription, or reuses the answer that another one has just got. */
 export class SharedResults {
   readonly #operation: SharedOperation;
   readonly #key: string;
 
-  /** Undefined for a call whose answers are its own. */
+  /** Undefined for a call whose answers are not shared. */
   static of(
     operation: SharedOperation,
     { sharedScope, variables = {} }: SubgraphCall,
   ): SharedResults | undefined {
     if (sharedScope === undefined) return undefined;
-    // What is not given is not null: it may have a default.
+    // An absent variable is not null: it may have a default.
     const values = operation.answerVariables.map((name) => (name in variables ? [variables[name]] : []));
     return new SharedResults(operation, `${sharedScope}\n${JSON.stringify(values)}`);
   }
@@ -38,8 +39,8 @@ export class SharedResults {
   }
 
   /**
-   * The answer to an event. Those who hear of it at once hear of it one after the other, so that one answer is kept. One with errors is for
-   * whom it was made alone: they tell of its request.
+   * The answer to an event. Subscriptions receive an event one directly after the other, so one cached answer
+   * is enough. An answer with errors is not shared: errors belong to one request.
    */
   answer(event: unknown, make: () => MaybePromise<SubgraphResult>): MaybePromise<SubgraphResult> {
     if (!(event instanceof SharedEvent)) return make();
@@ -51,14 +52,17 @@ export class SharedResults {
   }
 }
 
-/** The answer that was made last of an operation. */
+/** The latest answer of an operation. */
 export interface LatestResult {
   readonly event: SharedEvent;
   readonly key: string;
   readonly result: SubgraphResult;
 }
 
-/** Variables that answers to events hang on: all that feed more than arguments of the subscription field. */
+/**
+ * Variables that answers to events depend on: all that are used elsewhere than in arguments of the
+ * subscription field.
+ */
 export function answerVariables(
   document: DocumentNode,
   operation: OperationDefinitionNode,

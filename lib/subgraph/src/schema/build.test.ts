@@ -6,7 +6,7 @@ import { demoPolicies, buildDemoSubgraph, typeDefsOf } from '../testing/demo-sub
 
 const open = { open: 'for tests' };
 
-/** The faults that building finds, one a line; empty when it is built. */
+/** The errors that building reports, one per line; empty if it succeeds. */
 function faultsOf(sdl: string, resolvers: Record<string, unknown>, policies: Policies): string[] {
   try {
     buildSubgraph({ name: 'alpha', typeDefs: typeDefsOf(sdl), resolvers, policies });
@@ -32,7 +32,7 @@ describe('policies of entry points', () => {
   });
 
   it('requires one for a mutation, a subscription and an entity, and reports all faults together', () => {
-    const doors = /* GraphQL */ `
+    const entryPoints = /* GraphQL */ `
       ${sdl}
       type Mutation {
         change: Int
@@ -45,7 +45,7 @@ describe('policies of entry points', () => {
       }
     `;
     const faults = faultsOf(
-      doors,
+      entryPoints,
       { ...resolvers, Mutation: { change: () => 1 }, Subscription: { changed: { subscribe: () => [] } } },
       {},
     );

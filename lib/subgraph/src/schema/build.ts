@@ -19,11 +19,13 @@ import { sharedScalars } from './scalars.js';
 import type { SubgraphOptions, SubgraphSchema } from '../types.js';
 
 /**
- * Makes one executable schema of SDL, resolvers and policies. A policy is enforced before its resolver runs, and
- * every field has a resolver of its own, so that any executor that knows the GraphQL specification gives one result.
+ * Builds one executable schema from SDL, resolvers and policies. A policy is enforced before its resolver
+ * runs, and every field has its own resolver, so that every executor that conforms to the GraphQL
+ * specification returns the same result.
  *
- * @throws DomainError CONFIG_INVALID that lists every fault: an entry point without a policy or a policy without an entry point, a
- *   resolver for nothing, a root field without one, an asynchronous type resolver, `perPrincipal` marks that differ
+ * @throws DomainError CONFIG_INVALID that lists every error: an entry point without a policy or a policy
+ *   without an entry point, a resolver for an unknown element, a root field without one, an asynchronous type
+ *   resolver, `perPrincipal` marks that differ
  */
 export function buildSubgraph<TContext extends SubgraphContext = SubgraphContext>(
   options: SubgraphOptions<TContext>,
@@ -70,7 +72,7 @@ function buildSchema(options: Pick<SubgraphOptions<never>, 'typeDefs'>, sdl: str
   for (const scalar of sharedScalars) {
     if (declared.has(scalar.name)) resolvers[scalar.name] ??= scalarParts(scalar);
   }
-  // What composition reads is what was written, not what the library adds to run it.
+  // Composition reads the source text, not the elements that the library adds to run it.
   resolvers['Query'] = { ...given['Query'], _service: () => ({ sdl }) };
   // The library types resolvers by a map of its own; the names in ours are checked afterwards.
   const modules = [{ typeDefs, resolvers }] as Parameters<typeof buildSubgraphSchema>[0];

@@ -2,8 +2,9 @@ import { defaultFieldResolver, type GraphQLSchema, isAbstractType, isObjectType 
 import { settleLists } from './settled-lists.js';
 
 /**
- * Makes a schema one that compiled code runs as graphql-js does: each field and each abstract type gets the resolver
- * that graphql-js would use where it has none, and lists hand out settled items. Changes the schema in place.
+ * Changes a schema so that compiled code runs it as graphql-js does: each field and each abstract type gets
+ * the resolver that graphql-js would use if it has none, and lists return settled items. Changes the schema
+ * in place.
  */
 export function settleResolvers(schema: GraphQLSchema): void {
   for (const type of Object.values(schema.getTypeMap())) {
@@ -20,9 +21,9 @@ export function settleResolvers(schema: GraphQLSchema): void {
 }
 
 /**
- * What compiled code would do otherwise than graphql-js, as far as a schema shows it: the compiler reads a field
- * without a resolver as plain data, where graphql-js calls what it finds if that is a function, and it waits for no
- * type resolver. Empty for every schema of `buildSubgraph`.
+ * Differences between compiled code and graphql-js that are visible in the schema: the compiler reads a field
+ * without a resolver as plain data, whereas graphql-js calls the value if it is a function, and it does not
+ * await type resolvers. Empty for every schema of `buildSubgraph`.
  */
 export function compilationFaults(schema: GraphQLSchema): string[] {
   const faults: string[] = [];

@@ -1,6 +1,7 @@
 /**
- * Answers `Query._entities` as the library does, with a fraction of its promises: gateways ask for little else, and for many entities at
- * once. Entities of object types are resolved here; those of interfaces, whose type is to be found out, are left to the library.
+ * Answers `Query._entities` as the library does, with a fraction of its promises: gateways request little
+ * else, and many entities at once. Entities of object types are resolved here; the library resolves those of
+ * interfaces, whose type must be determined first.
  */
 import { enforce, isFixed } from '@rhizome/authz';
 import {
@@ -49,7 +50,7 @@ function only(list: unknown): unknown {
   return (list as readonly unknown[])[0];
 }
 
-/** An entity, a promise of it, or the error that stands for it: one that is refused takes no other with it. */
+/** The entity, a promise of it, or its error: a refused entity does not affect the others. */
 function resolveOne(
   entryPoint: GuardedEntity,
   passed: Set<GuardedEntity>,
@@ -58,7 +59,7 @@ function resolveOne(
   info: GraphQLResolveInfo,
 ): unknown {
   try {
-    // What does not depend on the entity is asked once for all of them.
+    // A policy that does not depend on the entity is checked once for all of them.
     if (!passed.has(entryPoint)) {
       const call = { principal: context.principal, args: {}, context, parent: representation };
       const pending = enforce(entryPoint.policy, call);
@@ -71,7 +72,7 @@ function resolveOne(
   }
 }
 
-/** The entity with the type by which the executor knows it: on the object itself where that can be. */
+/** The entity with its type name for the executor: on the object itself if possible. */
 function marked(value: unknown, typename: string): unknown {
   if (typeof value !== 'object' || value === null) return null;
   if (value instanceof Error) return value;

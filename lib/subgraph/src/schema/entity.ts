@@ -2,13 +2,16 @@ import type { SubgraphContext } from '../context/types.js';
 import { defineLoader } from '../context/loaders.js';
 import type { LoaderDefinition, LoadMany } from '../context/types.js';
 
-/** How an entity of this subgraph is found from what other subgraphs know of it. */
+/** Definition of an entity of this subgraph, by the fields that other subgraphs know of it. */
 export interface EntityOptions<TValue, TKey, TContext extends SubgraphContext> {
-  /** The type's name. */
+  /** Name of the type. */
   readonly type: string;
-  /** The key's field, when it is one field; or how a loader key is read from a representation. */
+  /** Field of the key if it is one field, or a function that reads a loader key from a representation. */
   readonly key: string | ((representation: Readonly<Record<string, unknown>>) => TKey);
-  /** Finds many; one answer a key, in order, null where there is none or where the principal may not see it. */
+  /**
+   * Loads many; returns one value per key, in order, null if there is none or if the principal may not see
+   * it.
+   */
   readonly load: LoadMany<TKey, TValue, TContext>;
 }
 
@@ -16,7 +19,7 @@ export interface EntityOptions<TValue, TKey, TContext extends SubgraphContext> {
 export interface Entity<TValue, TKey, TContext extends SubgraphContext> {
   readonly type: string;
   readonly loader: LoaderDefinition<TKey, TValue, TContext>;
-  /** Goes into the resolver map as `__resolveReference`. */
+  /** Resolver `__resolveReference` for the resolver map. */
   readonly resolveReference: (
     representation: object,
     context: TContext,
@@ -48,11 +51,11 @@ export function entity<
 /** A field that leads to another object of this subgraph. */
 export interface ReferenceOptions<TParent, TKey, TValue, TContext extends SubgraphContext> {
   readonly loader: LoaderDefinition<TKey, TValue, TContext>;
-  /** The key of the object the field leads to; null or undefined: there is none. */
+  /** Key of the object that the field leads to; null or undefined if there is none. */
   readonly key: (parent: TParent) => TKey | null | undefined;
 }
 
-/** A resolver for an object-to-object field: batched and cached with all others of the operation. */
+/** Creates a resolver for an object-to-object field: batched and cached with all others of the operation. */
 export function reference<TParent, TKey, TValue, TContext extends SubgraphContext = SubgraphContext>(
   options: ReferenceOptions<TParent, TKey, TValue, TContext>,
 ): (parent: TParent, args: object, context: TContext) => Promise<TValue | null> | null {
@@ -64,8 +67,8 @@ export function reference<TParent, TKey, TValue, TContext extends SubgraphContex
 }
 
 /**
- * The reference resolver of a type that another subgraph owns and this one only adds to: the representation itself,
- * with everything its key and `@requires` brought along.
+ * Reference resolver of a type that another subgraph owns and this one only extends: the representation
+ * itself, with the fields of its key and `@requires`.
  */
 export function representationAsIs<T extends object>(representation: T): T {
   return representation;

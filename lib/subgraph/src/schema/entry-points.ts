@@ -12,16 +12,16 @@ import {
 } from 'graphql';
 import type { EntryPoint } from '../types.js';
 
-/** Root fields of the federation machinery; buildSubgraph itself sees to them. */
+/** Root fields of the federation machinery; buildSubgraph itself handles them. */
 const machinery = new Set(['Query._service', 'Query._entities']);
 
-/** A place that has, or must have, a policy. */
+/** An element that has, or must have, a policy. */
 export type EntryPointDefinition = { readonly name: string; readonly kind: EntryPoint['kind'] } & (
   | { readonly field: GraphQLField<unknown, unknown>; readonly entity?: never }
   | { readonly entity: GraphQLObjectType | GraphQLInterfaceType; readonly field?: never }
 );
 
-/** Every place where a caller can enter, and every field that has a policy beside. */
+/** All entry points for callers, and all other fields that have a policy. */
 export function findEntryPoints(schema: GraphQLSchema, policies: Policies): EntryPointDefinition[] {
   const roots = new Map<GraphQLNamedType | null | undefined, EntryPoint['kind']>([
     [schema.getQueryType(), 'query'],
@@ -55,18 +55,21 @@ function resolvable(key: ReturnType<typeof keysOf>[number]): boolean {
   return !(argument?.value.kind === 'BooleanValue' && !argument.value.value);
 }
 
-/** Whether other subgraphs may enter by this type: it has a key that is resolvable here. */
+/** True if other subgraphs may enter by this type: it has a key that is resolvable here. */
 function isEntity(type: GraphQLObjectType | GraphQLInterfaceType): boolean {
   return keysOf(type).some(resolvable);
 }
 
-/** Whether the type only refers to an entity of elsewhere: all its keys are `resolvable: false`. */
+/** True if the type only refers to an entity of another subgraph: all its keys are `resolvable: false`. */
 export function isEntityReference(type: GraphQLObjectType | GraphQLInterfaceType): boolean {
   const keys = keysOf(type);
   return keys.length > 0 && !keys.some(resolvable);
 }
 
-/** Reports entry points without a policy, policies without an entry point, and marks that the SDL and the policies do not share. */
+/**
+ * Reports entry points without a policy, policies without an entry point, and marks that differ between the
+ * SDL and the policies.
+ */
 export function checkPolicies(
   schema: GraphQLSchema,
   entryPoints: readonly EntryPointDefinition[],
@@ -94,7 +97,7 @@ function checkPolicy(
   if ('open' in policy && policy.open !== undefined && policy.open.trim() === '') {
     return [`${entryPoint.name} is open without a reason`];
   }
-  // Mutations are never shared, so nothing hangs on the mark; a reference resolver has no field to mark.
+  // Mutations are never shared, so the mark has no effect on them; a reference resolver has no field to mark.
   if (entryPoint.kind === 'mutation' || entryPoint.kind === 'entity') return [];
   const inSdl = Boolean(
     mark && entryPoint.field?.astNode && getDirectiveValues(mark, entryPoint.field.astNode),
@@ -112,7 +115,7 @@ function checkPolicy(
   return [];
 }
 
-/** Reports `@resumable` marks that name an argument or a cursor field that is not there. */
+/** Reports `@resumable` marks that name an argument or a cursor field that does not exist. */
 export function checkResumable(schema: GraphQLSchema): string[] {
   const mark = schema.getDirective('resumable');
   const fields = Object.values(schema.getSubscriptionType()?.getFields() ?? {});

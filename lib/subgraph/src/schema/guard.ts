@@ -12,7 +12,7 @@ import type { SubgraphContext } from '../context/types.js';
 
 type Resolver = GraphQLFieldResolver<unknown, SubgraphContext>;
 
-/** A resolver that runs only after the policy has let the call pass. */
+/** A resolver that runs only after the policy has allowed the call. */
 function guarded(policy: Policy, resolve: Resolver): Resolver {
   if ('open' in policy) return resolve;
   return (parent, args, context, info) => {
@@ -23,13 +23,13 @@ function guarded(policy: Policy, resolve: Resolver): Resolver {
   };
 }
 
-/** Puts a policy before a field; before the opening of the stream where the field is a subscription. */
+/** Adds a policy to a field; for a subscription, it is checked before the stream opens. */
 export function guardField(
   field: GraphQLField<unknown, unknown>,
   policy: Policy,
   isSubscription: boolean,
 ): void {
-  // The schema is built here and nobody has seen it yet: its resolvers are set in place, as its builder does.
+  // The schema is built here and not in use yet: its resolvers are set in place, as its builder does.
   const target = field as GraphQLField<unknown, SubgraphContext>;
   if (isSubscription) {
     if (target.subscribe) target.subscribe = guarded(policy, target.subscribe);
@@ -38,17 +38,17 @@ export function guardField(
   }
 }
 
-/** Finds an entity by what other subgraphs know of it. */
+/** Loads an entity by the fields that other subgraphs know of it. */
 export type ReferenceResolver = (
   representation: object,
   context: SubgraphContext,
   info: GraphQLResolveInfo,
 ) => unknown;
 
-/** How the entities of one type are let in and found. */
+/** Access check and loader of the entities of one type. */
 export interface GuardedEntity {
   readonly policy: Policy;
-  /** Finds one, without asking the policy. */
+  /** Loads one, without checking the policy. */
   readonly resolve: ReferenceResolver;
 }
 
@@ -71,8 +71,8 @@ function setReferenceResolver(type: EntityType, resolveReference: ReferenceResol
 }
 
 /**
- * Guards an entity by a policy, and returns the pair for code that answers entities itself. The resolver becomes
- * asynchronous: a synchronous throw would fail the other entities of the list.
+ * Guards an entity by a policy, and returns the pair for code that answers entities itself. The resolver
+ * becomes asynchronous: a synchronous throw would fail the other entities of the list.
  */
 export function guardEntity(type: EntityType, policy: Policy): GuardedEntity {
   const resolve = referenceResolverOf(type) ?? ((representation: object) => representation);
@@ -89,13 +89,13 @@ export function guardEntity(type: EntityType, policy: Policy): GuardedEntity {
   return { policy, resolve };
 }
 
-/** The library writes `__typename` onto what is resolved: a frozen object is passed as a copy. */
+/** The library writes `__typename` to the resolved object: a frozen object is passed as a copy. */
 function markable(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return null;
   return Object.isExtensible(value) || '__typename' in value ? value : { ...value };
 }
 
-/** Closes `_entities` for a type that only refers to an entity of elsewhere. */
+/** Closes `_entities` for a type that only refers to an entity of another subgraph. */
 export function refuseEntity(type: EntityType): void {
   setReferenceResolver(type, async () => {
     throw new DomainError('BAD_USER_INPUT', `${type.name} is not resolved by this subgraph`, {

@@ -10,7 +10,7 @@ import type { ResolverMap } from '../types.js';
 /** Resolvers by type and field, after merging. */
 export type MergedResolvers = Record<string, Record<string, unknown>>;
 
-/** Merges the maps of the domains; what two of them define is reported as a fault. */
+/** Merges the maps of the domains; an element that two of them define is reported as an error. */
 export function mergeResolvers(maps: readonly ResolverMap[], faults: string[]): MergedResolvers {
   const merged: MergedResolvers = {};
   for (const map of maps) {
@@ -26,7 +26,7 @@ export function mergeResolvers(maps: readonly ResolverMap[], faults: string[]): 
   return merged;
 }
 
-/** The parts of a scalar that a schema takes over; its name and description are the SDL's. */
+/** The parts of a scalar that a schema takes over; its name and description are those of the SDL. */
 export function scalarParts({
   serialize,
   parseValue,
@@ -35,7 +35,7 @@ export function scalarParts({
   return { serialize, parseValue, parseLiteral };
 }
 
-/** Reports resolvers for what the schema does not have: misspelt ones would be ignored in silence. */
+/** Reports resolvers for unknown elements: misspelt ones would otherwise be ignored silently. */
 export function checkResolverNames(
   schema: GraphQLSchema,
   resolvers: MergedResolvers,

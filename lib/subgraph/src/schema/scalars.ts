@@ -12,7 +12,9 @@ function parseInstant(value: unknown): Date {
   return parsed;
 }
 
-/** `DateTime`: a Date inside, ISO 8601 in UTC with milliseconds outside; any offset is taken in. */
+/**
+ * `DateTime`: a Date in resolvers, ISO 8601 in UTC with milliseconds in answers; input may have any offset.
+ */
 const dateTime = new GraphQLScalarType<Date, string>({
   name: 'DateTime',
   serialize: (value) => parseInstant(value).toISOString(),
@@ -21,14 +23,17 @@ const dateTime = new GraphQLScalarType<Date, string>({
 });
 
 /**
- * JSON and GraphQL literals can carry -0. MongoDB would store it as a double, which the validator of an integer field
- * refuses, so input scalars give 0 instead.
+ * JSON and GraphQL literals can contain -0. MongoDB would store it as a double, which the validator of an
+ * integer field rejects, so input scalars return 0 instead.
  */
 function withoutNegativeZero(value: number): number {
   return value === 0 ? 0 : value;
 }
 
-/** graphql-js has one object of each built-in scalar for all schemas of a process, so it is changed once, here. */
+/**
+ * graphql-js has one object of each built-in scalar for all schemas of a process, so it is changed once,
+ * here.
+ */
 for (const scalar of [GraphQLInt, GraphQLFloat]) {
   const { parseValue, parseLiteral } = scalar;
   scalar.parseValue = (value) => withoutNegativeZero(parseValue(value));
@@ -40,7 +45,7 @@ function parseSafeInt(value: unknown): number {
   throw badInput('SafeInt', value, 'a whole number between -(2^53 - 1) and 2^53 - 1');
 }
 
-/** `SafeInt`: whole numbers that a double holds exactly. */
+/** `SafeInt`: integers that a double represents exactly. */
 const safeInt = new GraphQLScalarType<number, number>({
   name: 'SafeInt',
   serialize: (value) => parseSafeInt(typeof value === 'bigint' ? Number(value) : value),
@@ -49,7 +54,7 @@ const safeInt = new GraphQLScalarType<number, number>({
     parseSafeInt(node.kind === Kind.INT ? Number(node.value) : valueFromASTUntyped(node)),
 });
 
-/** `JSON`: passed through as it is. */
+/** `JSON`: passed through unchanged. */
 const json = new GraphQLScalarType<unknown, unknown>({
   name: 'JSON',
   serialize: (value) => value,
@@ -57,5 +62,5 @@ const json = new GraphQLScalarType<unknown, unknown>({
   parseLiteral: (node, variables) => valueFromASTUntyped(node, variables),
 });
 
-/** The scalars of the shared SDL; a subgraph need not bring resolvers for them. */
+/** Scalars of the shared SDL; a subgraph does not need resolvers for them. */
 export const sharedScalars: readonly GraphQLScalarType[] = [dateTime, safeInt, json];

@@ -5,7 +5,7 @@ import { OperationCompiler, type ExecutionMode } from '../execution/operation.js
 import { settleLists } from './settled-lists.js';
 import type { SubgraphContext } from '../context/types.js';
 
-/** A list item: there at once, later, failed at once, failed later, null. */
+/** A list item: available at once, later, failed at once, failed later, null. */
 type Kind = 'now' | 'later' | 'fails' | 'fails later' | 'null' | 'null later';
 const kinds: readonly Kind[] = ['now', 'later', 'fails', 'fails later', 'null', 'null later'];
 

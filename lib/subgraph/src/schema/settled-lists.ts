@@ -1,13 +1,14 @@
 /**
- * Lists whose items are promises, made safe for compiled operations: the compiler puts the null of an item that fails behind what is there
- * already instead of in its own place, so that a list with failed items came out too long, too short, or in another order. Where all items
- * are settled before the list is handed out, every null has its place.
+ * Settles the items of lists for compiled operations: the compiler appends the null of a rejected item to the
+ * items that are available already instead of writing it at its index, so that a list with failed items is
+ * too long, too short, or in another order. If all items are settled before the list is returned, every null
+ * is at its index.
  */
 import { type GraphQLField, isListType, isNonNullType } from 'graphql';
 
 type Resolve = NonNullable<GraphQLField<unknown, unknown>['resolve']>;
 
-/** Makes a field of a list hand out settled items; an item that failed is an Error. Other fields are left as they are. */
+/** Makes a list field return settled items; a failed item is an Error. Other fields are unchanged. */
 export function settleLists(field: GraphQLField<unknown, unknown>): void {
   const type = isNonNullType(field.type) ? field.type.ofType : field.type;
   const { resolve } = field;
@@ -28,8 +29,8 @@ function asItIs(item: unknown): unknown {
 }
 
 /**
- * Replaces the items of a list by what is made of each once it is there; an item that failed is an Error. Answers the list itself: at once
- * where no item is a promise, else when the last one is settled.
+ * Replaces the items of a list by the result of a function once they are available; a failed item is an
+ * Error. Returns the list itself: synchronously if no item is a promise, else when the last one is settled.
  */
 export function settleItems(
   list: unknown[],

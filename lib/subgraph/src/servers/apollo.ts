@@ -12,7 +12,10 @@ import type { GraphQLFormattedError } from 'graphql';
 import type { SubgraphContext } from '../context/types.js';
 import type { SubgraphSchema } from '../types.js';
 
-/** A started Apollo Server over the subgraph's schema that reports to nobody and shapes errors by the catalogue. */
+/**
+ * Starts an Apollo Server over the subgraph's schema that sends no usage reports and shapes errors by the
+ * catalogue.
+ */
 export async function startApollo(
   { name, schema }: SubgraphSchema,
   log: Logger,
@@ -45,20 +48,20 @@ export async function startApollo(
   return server;
 }
 
-/** What was thrown for an error that is in its form for the client already. */
+/** The error that was thrown, if the given one is already in its form for the client. */
 const thrown = new WeakMap<GraphQLFormattedError, unknown>();
 
 /** Shapes one error. The library calls this where it knows of no request; see {@link errorsOfRequests}. */
 function shape(error: unknown, requestId: string | undefined): GraphQLFormattedError {
   const { extensions, ...rest } = toGraphQLError(error, { requestId }).toJSON();
-  // What the library tells its own HTTP layer by this key is no business of the client.
+  // The library sets this key for its own HTTP layer; it is not for the client.
   const { http: _http, ...facts } = extensions ?? {};
   const shaped = { ...rest, extensions: facts };
   thrown.set(shaped, error);
   return shaped;
 }
 
-/** Puts the request's id into the errors of an answer, and what the client must not see into the log. */
+/** Adds the request id to the errors of an answer, and logs the parts that the client must not see. */
 function errorsOfRequests(subgraph: string, log: Logger): ApolloServerPlugin<SubgraphContext> {
   return {
     contextCreationDidFail: async ({ error }) => log.error({ err: error, subgraph }, 'context failed'),

@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 
-/** Checks a bearer token; rejects with UNAUTHENTICATED, TOKEN_EXPIRED or, while keys cannot be had, SERVICE_UNAVAILABLE. */
+/**
+ * Verifies a bearer token; rejects with UNAUTHENTICATED, TOKEN_EXPIRED or, while keys are not available,
+ * SERVICE_UNAVAILABLE.
+ */
 export interface TokenVerifier {
   verify(token: string): Promise<Principal>;
 }
@@ -21,7 +24,7 @@ export function bearerToken(authorization: unknown): string {
   );
 }
 
-/** The caller's request id if it is fit to stand in logs and headers, or a new one. */
+/** The caller's request id if it is valid for logs and headers, or a new one. */
 export function requestIdOf(given: unknown): string {
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
 }

@@ -8,17 +8,17 @@ export interface FastPathOperation {
   readonly document: DocumentNode;
   readonly operationName: string | undefined;
   readonly variables: Readonly<Record<string, unknown>> | undefined;
-  /** Of the answer. */
+  /** Content type of the answer. */
   readonly contentType: string;
 }
 
-/** Texts that are kept parsed. */
+/** Maximum number of parsed documents in the cache. */
 const documentsKept = 1000;
-/** A longer text is left to the server. */
+/** Length above which a text is left to the server. */
 const longestText = 64 * 1024;
 
 const json = 'application/json; charset=utf-8';
-/** What gateways and other programs say that they take, with what the server answers to each. */
+/** Media types that gateways and other programs accept, with the server's content type for each. */
 const contentTypes = new Map<string | undefined, string>([
   [undefined, json],
   ['*/*', json],
@@ -30,8 +30,9 @@ const contentTypes = new Map<string | undefined, string>([
 const bodyKeys = new Set(['query', 'variables', 'operationName']);
 
 /**
- * Finds what is plain: a valid query or mutation in a JSON body, as gateways send the same few of them all the time. It runs as in process,
- * compiled once, and has the answer that the server would give. Everything else is the server's.
+ * Recognises plain operations: a valid query or mutation in a JSON body, as gateways send the same few of
+ * them all the time. They run as in process, compiled once, and have the same answer as from the server. The
+ * server handles everything else.
  */
 export class FastPath {
   readonly #executable: ExecutableSubgraph;
@@ -61,7 +62,7 @@ export class FastPath {
     return { document, operationName: name, variables: given ?? undefined, contentType };
   }
 
-  /** Who may ask for the schema is for the server to say. */
+  /** The server decides whether introspection is allowed. */
   #isPlain(document: DocumentNode): boolean {
     let plain = this.#plain.get(document);
     if (plain === undefined) {

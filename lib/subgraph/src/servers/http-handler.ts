@@ -11,7 +11,7 @@ import type { ExecutableSubgraph } from '../execution/in-process.js';
 import type { SubgraphResult, SubgraphSchema } from '../types.js';
 import { readBodyText } from './read-body.js';
 
-/** What `/graphql` is answered with. */
+/** Dependencies of the handler of `/graphql`. */
 export interface HttpHandlerOptions {
   readonly subgraph: SubgraphSchema;
   readonly apollo: ApolloServer<SubgraphContext>;
@@ -19,11 +19,14 @@ export interface HttpHandlerOptions {
   readonly executable: ExecutableSubgraph;
   readonly verifier: TokenVerifier;
   readonly log: Logger;
-  /** Largest body taken, in bytes. */
+  /** Maximum size of a body in bytes. */
   readonly maxBodyBytes: number;
 }
 
-/** Answers one request for `/graphql`: verifies the token, runs the operation, and aborts it when the client leaves. */
+/**
+ * Answers one request for `/graphql`: verifies the token, runs the operation, and aborts it when the client
+ * disconnects.
+ */
 export async function answerGraphQL(
   options: HttpHandlerOptions,
   request: IncomingMessage,
@@ -76,7 +79,7 @@ function textOf(body: unknown): string | undefined {
 function sendResult(response: ServerResponse, { data, errors }: SubgraphResult, contentType: string): void {
   if (response.destroyed) return;
   const text = JSON.stringify({ errors, data });
-  // Without data nothing ran: the request was at fault.
+  // Without data nothing ran: the request was invalid.
   response.writeHead(data === undefined ? 400 : 200, {
     'content-type': contentType,
     'content-length': Buffer.byteLength(text),
@@ -84,7 +87,7 @@ function sendResult(response: ServerResponse, { data, errors }: SubgraphResult, 
   response.end(text);
 }
 
-/** The answer with the number of calls of each loader beside it. */
+/** The answer with the number of calls of each loader added. */
 function withLoads(answer: HTTPGraphQLResponse, { loaders }: SubgraphContext): HTTPGraphQLResponse {
   if (answer.body.kind !== 'complete') return answer;
   const body = JSON.parse(answer.body.string) as { extensions?: object };
@@ -104,7 +107,7 @@ export function refuse(response: ServerResponse, error: unknown, requestId: stri
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(body),
     ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
-    // What is left of a body that was not read is not worth reading.
+    // The rest of an unread body is not worth reading.
     ...(status === 413 || status === 503 ? { connection: 'close' } : {}),
   });
   response.end(body);
@@ -132,7 +135,7 @@ async function readJson(request: IncomingMessage, maxBytes: number): Promise<unk
   }
 }
 
-/** Aborted when the connection goes before the answer is out. */
+/** Aborted when the connection closes before the answer is sent. */
 function abortedWith(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
   response.once('close', () => {

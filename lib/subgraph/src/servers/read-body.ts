@@ -1,13 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import { DomainError } from '@rhizome/errors';
 
-/** Bytes of a refused body that are read and dropped, so that a client that writes before it reads sees why it was refused. */
+/**
+ * Number of bytes of a refused body that are read and dropped, so that a client that writes before it reads
+ * sees the reason.
+ */
 const maxDroppedBytes = 256 * 1024 * 1024;
 
 /**
- * The body of a request as text in UTF-8.
- * @throws DomainError REQUEST_TOO_LARGE above `maxBytes`, before anything is read where the client announces the size; BAD_REQUEST
- *   when the client closes the connection before the end
+ * Reads the body of a request as text in UTF-8.
+ * @throws DomainError REQUEST_TOO_LARGE above `maxBytes`, before anything is read if the client announces the
+ *   size; BAD_REQUEST if the client closes the connection before the end
  */
 export function readBodyText(request: IncomingMessage, maxBytes: number): Promise<string> {
   // By events: an async iterator costs more than the rest of a small request.
@@ -36,7 +39,7 @@ export function readBodyText(request: IncomingMessage, maxBytes: number): Promis
     });
     request.once('error', reject);
     request.once('close', () => {
-      // Every request closes: the error, with its stack, is made only where it is needed.
+      // Every request closes: the error, with its stack, is created only if it is needed.
       if (!isRead) reject(new DomainError('BAD_REQUEST', 'body: incomplete', { field: 'body' }));
     });
   });

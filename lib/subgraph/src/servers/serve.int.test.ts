@@ -138,11 +138,11 @@ describe('the fast path for plain operations', () => {
     ['an operation that is not there', asked({ query: two, operationName: 'C' })],
     ['errors in fields', asked({ query: '{ broken strictlyBroken { must } }' })],
     ['a variable that is missing', asked({ query: two, operationName: 'B' })],
-    ['a variable that is missing, told by status', asked({ query: two, operationName: 'B' }, modern)],
+    ['a variable that is missing, reported by status', asked({ query: two, operationName: 'B' }, modern)],
     ['variables that are a list', asked({ query: '{ me }', variables: [] })],
     ['variables that are a text', asked({ query: '{ me }', variables: '{}' })],
     ['a name that is a number', asked({ query: '{ me }', operationName: 7 })],
-    ['keys beside', asked({ query: '{ me }', extensions: { a: 1 } })],
+    ['additional keys', asked({ query: '{ me }', extensions: { a: 1 } })],
     ['a batch', asked([{ query: '{ me }' }])],
     ['a type by its name', asked({ query: '{ __typename me }' })],
     ['a subscription', asked({ query: 'subscription { plantChanged { cursor } }' })],
@@ -163,7 +163,7 @@ describe('the fast path for plain operations', () => {
       const headers = { 'x-request-id': 'req-9', ...(init.headers as Record<string, string>) };
       const answer = await post('', token, { ...init, headers });
       const shown = ['content-type', 'cache-control', 'x-request-id'].map((name) => answer.headers.get(name));
-      // Compiled code does not tell where in the document a field stands; its path says which it is.
+      // Compiled code does not report locations in the document; the path of an error shows its field.
       const errors = answer.body.errors?.map((error) => ({ ...error, locations: undefined }));
       seen.push({ status: answer.status, shown, body: { ...answer.body, errors } });
     }
@@ -208,7 +208,7 @@ describe('a drain', () => {
     const token = await tokenOf(issuer, 'READER');
     const asked = post('{ slow(ms: 300) }', token);
     await until(() => demo.ran.includes('slow'));
-    // A connection that is open already, as a load balancer has it, is told to go elsewhere.
+    // The server closes a connection that is open already, such as that of a load balancer.
     const idle = httpRequest(served.url, { method: 'POST', headers: { 'content-length': '2' } });
     idle.flushHeaders();
     await once(idle, 'socket').then(([socket]) => once(socket as NodeJS.EventEmitter, 'connect'));
@@ -239,7 +239,7 @@ describe('a drain', () => {
 });
 
 it('reports a port that is in use', async () => {
-  const log = createLogger({ name: 'garden', destination: { write: () => undefined } });
+  const log = createLogger({ name: 'demo', destination: { write: () => undefined } });
   await expect(serveSubgraph({ subgraph: demo.subgraph, verifier, log, port: served.port })).rejects.toThrow(
     expect.objectContaining({ code: 'PORT_TAKEN', message: expect.stringContaining(String(served.port)) }),
   );

@@ -13,31 +13,34 @@ import { InFlight } from './in-flight.js';
 import { createWebSocketHandler, type WebSocketHandler } from './websocket-handler.js';
 import type { SubgraphSchema } from '../types.js';
 
-/** Whether a service can do its work, and what stands in the way. */
+/** Readiness of a service, with the reasons if it is not ready. */
 export interface Readiness {
   readonly ready: boolean;
-  /** Parts by name with a word on each, such as `{ mongo: 'no primary' }`. */
+  /** Components by name with a short description of their state, such as `{ mongo: 'no primary' }`. */
   readonly checks?: Readonly<Record<string, string>>;
 }
 
-/** How a subgraph is served. */
+/** Options of {@link serveSubgraph}. */
 export interface ServeOptions {
   readonly subgraph: SubgraphSchema;
   readonly verifier: TokenVerifier;
   readonly log: Logger;
   /** Default 127.0.0.1. */
   readonly host?: string;
-  /** Default 0: a free one. */
+  /** Default 0: a free port. */
   readonly port?: number;
-  /** Asked at each `/readyz`; default: ready while listening. */
+  /** Called for each `/readyz`; default: ready while listening. */
   readonly readiness?: () => Readiness | Promise<Readiness>;
-  /** Whether `__schema` may be asked for; default false. */
+  /** Allows introspection (`__schema`); default false. */
   readonly introspection?: boolean;
-  /** How long a drain waits for running operations, in milliseconds; default 10,000. */
+  /** Maximum time that a drain waits for running operations, in milliseconds; default 10,000. */
   readonly drainMs?: number;
-  /** Largest HTTP body or WebSocket message, in bytes; default 96 MiB: a task of a million parameter sets fits. */
+  /**
+   * Maximum size of an HTTP body or WebSocket message in bytes; default 96 MiB, enough for a task of a
+   * million parameter sets.
+   */
   readonly maxBodyBytes?: number;
-  /** How operations run; default `jit`. */
+  /** Execution mode of operations; default `jit`. */
   readonly mode?: ExecutionMode;
   readonly clock?: Clock;
 }
@@ -48,20 +51,20 @@ export interface ServedSubgraph {
   readonly url: string;
   /** `ws://…/graphql` */
   readonly wsUrl: string;
-  /** The port that was taken. */
+  /** The port in use. */
   readonly port: number;
   /**
-   * Drains: not ready, nothing new, running operations end, streams close with 1001, then the port is free. May be
-   * called twice.
+   * Drains: reports not ready, accepts nothing new, finishes running operations, closes streams with 1001,
+   * then frees the port. May be called twice.
    */
   close(): Promise<void>;
 }
 
 /**
- * Serves a subgraph on one port: `/graphql` for HTTP (Apollo Server) and WebSocket (graphql-transport-ws), `/healthz`,
- * `/readyz`. A bearer token is verified for each request and each socket.
+ * Serves a subgraph on one port: `/graphql` for HTTP (Apollo Server) and WebSocket (graphql-transport-ws),
+ * `/healthz`, `/readyz`. A bearer token is verified for each request and each socket.
  *
- * @throws DomainError PORT_TAKEN when something else listens there
+ * @throws DomainError PORT_TAKEN if the port is in use
  */
 export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgraph> {
   const { subgraph, verifier, log, host = '127.0.0.1', port = 0, introspection = false } = options;
@@ -86,7 +89,7 @@ export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgra
   };
   const state = new ServerState(options, handler, sockets);
   const server = createServer((request, response) => state.answer(request, response));
-  // Longer than clients keep idle connections, so that a connection is not closed under a request.
+  // Longer than clients keep idle connections, so that a connection is not closed during a request.
   server.keepAliveTimeout = 65_000;
   server.on('upgrade', (request, socket, head) => {
     if (state.draining || pathOf(request) !== '/graphql')
@@ -133,10 +136,10 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0] ?? '/';
 }
 
-/** How long a client may take to answer the closing of its socket, in milliseconds. */
+/** Maximum time in milliseconds for a client to answer the close of its socket. */
 const socketGraceMs = 2000;
 
-/** What is running, and whether anything new is taken. */
+/** Running work, and whether new work is accepted. */
 class ServerState {
   readonly #options: ServeOptions;
   readonly #handler: HttpHandlerOptions;
@@ -179,7 +182,7 @@ class ServerState {
     await answerGraphQL(this.#handler, request, response);
   }
 
-  /** Ends in order; what does not end in time is cut. */
+  /** Ends work in order; closes connections that do not end in time. */
   async drain(server: Server): Promise<void> {
     this.draining = true;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));

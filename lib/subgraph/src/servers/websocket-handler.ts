@@ -12,7 +12,7 @@ import { DocumentCache } from '../execution/document-cache.js';
 import { InFlight } from './in-flight.js';
 import type { InProcessSubgraph, SubgraphCall } from '../types.js';
 
-/** What WebSockets are served with. */
+/** Dependencies of the WebSocket handler. */
 export interface WebSocketHandlerOptions {
   readonly executable: InProcessSubgraph;
   readonly schema: GraphQLSchema;
@@ -25,13 +25,16 @@ export interface WebSocketHandlerOptions {
 export interface WebSocketHandler {
   /** Takes over an HTTP connection. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Operations with one answer that run at the moment. */
+  /** Number of running operations that have one answer. */
   readonly running: InFlight;
-  /** Closes all sockets with 1001 and waits until they are gone; those that do not answer are cut after `graceMs`. */
+  /**
+   * Closes all sockets with 1001 and waits until they are closed; those that do not answer are terminated
+   * after `graceMs`.
+   */
   close(graceMs: number): Promise<void>;
 }
 
-/** What a socket remembers of its opening. */
+/** State of a socket since it was opened. */
 interface Connection extends Extra, Record<PropertyKey, unknown> {
   principal?: Principal;
   leaving?: AbortController;
@@ -39,10 +42,10 @@ interface Connection extends Extra, Record<PropertyKey, unknown> {
 
 type Socket = Context<Record<string, unknown>, Connection>;
 
-/** Texts that clients have sent and that are kept parsed. */
+/** Maximum number of parsed documents in the cache. */
 const documentsKept = 500;
 
-/** Serves `graphql-transport-ws`: one verified principal a socket, operations run as they do in process. */
+/** Serves `graphql-transport-ws`: one verified principal per socket; operations run as in process. */
 export function createWebSocketHandler(options: WebSocketHandlerOptions): WebSocketHandler {
   const { executable, schema, maxMessageBytes } = options;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes });
@@ -56,7 +59,7 @@ export function createWebSocketHandler(options: WebSocketHandlerOptions): WebSoc
       onSubscribe: (socket, _id, payload) => prepare(socket, payload, schema, documents),
       subscribe: (args) => executable.subscribe(callOf(args)) as AsyncIterableIterator<ExecutionResult>,
       execute: (args) => running.during(executable.execute(callOf(args))) as Promise<ExecutionResult>,
-      // Results are shaped already; the protocol's own shaping knows nothing of codes.
+      // Results are shaped already; the shaping of the protocol library does not know codes.
       onNext: (_socket, _id, _payload, _args, result) => result as ExecutionResult,
     },
     sockets,
@@ -73,7 +76,9 @@ export function createWebSocketHandler(options: WebSocketHandlerOptions): WebSoc
   };
 }
 
-/** Verifies the token that a socket brings; closes it with the code as the reason when it is not accepted. */
+/**
+ * Verifies the token of a socket; closes the socket with the code as the reason if the token is not accepted.
+ */
 async function admit(
   { connectionParams, extra }: Socket,
   { verifier, log }: WebSocketHandlerOptions,
@@ -89,7 +94,7 @@ async function admit(
   }
 }
 
-/** Makes a call of a message, carried to its execution as the context. */
+/** Creates the call for a message, passed to its execution as the context. */
 function prepare(
   { extra }: Socket,
   payload: SubscribePayload,
@@ -104,7 +109,7 @@ function prepare(
     document,
     operationName,
     variables: payload.variables ?? undefined,
-    // Only a socket whose principal is known gets here.
+    // Only a socket with a verified principal gets here.
     principal: extra.principal as Principal,
     requestId,
     signal: extra.leaving?.signal,

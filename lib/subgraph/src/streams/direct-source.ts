@@ -1,31 +1,32 @@
 /** Result of {@link DirectSource.follow}. */
 export type Following =
-  /** Something may be there already: take it. */
+  /** An item may be available already: take it. */
   | 'take'
-  /** The listener is called as soon as something may be there, and each time after that. */
+  /** The listener is called as soon as an item may be available, and each time after that. */
   | 'wait'
-  /** It cannot be read directly now, or has ended: `next` says what follows. */
+  /** The source cannot be read directly now, or has ended: call `next`. */
   | 'ask';
 
 /**
- * An iterator that can also be read without a promise for each item, which is most of what a stream costs where thousands wait for one event.
- * A reader takes until nothing is there, then follows; it asks `next` for the first item, and whenever it is told to. It does one or the
- * other: nothing may be taken while a `next` is under way. The listener may be called without a new item, and is called within whatever brought the item:
- * it must not throw.
+ * An iterator that can also be read without a promise for each item, which is most of the cost of a stream if
+ * thousands wait for one event. A reader calls `take` until nothing is available, then `follow`; it calls
+ * `next` for the first item, and whenever `follow` says so. It does one or the other: `take` is not allowed
+ * while a `next` is pending. The listener may be called without a new item, and is called synchronously by
+ * the producer of the item: it must not throw.
  */
 export interface DirectSource<T> extends AsyncIterator<T, unknown, undefined> {
-  /** The next item, if it is there; undefined tells nothing of the end. */
+  /** The next item, if it is available; undefined does not mean the end. */
   take(): T | undefined;
-  /** Names the listener who is called from now on, instead of any before. */
+  /** Sets the listener that is called from now on, in place of the previous one. */
   follow(listener: () => void): Following;
 }
 
-/** Whether an iterator can be read directly. */
+/** True if an iterator can be read directly. */
 export function isDirect<T>(source: AsyncIterator<T, unknown, undefined>): source is DirectSource<T> {
   return 'take' in source && 'follow' in source;
 }
 
-/** A generator written out by hand that can be read directly: however it is ended early, that is by its `return`. */
+/** A hand-written generator that can be read directly: ending it early always uses its `return`. */
 export abstract class DirectGenerator<T> implements AsyncGenerator<T, void, undefined>, DirectSource<T> {
   abstract take(): T | undefined;
   abstract follow(listener: () => void): Following;

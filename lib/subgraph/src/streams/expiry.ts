@@ -4,10 +4,10 @@ import { DomainError } from '@rhizome/errors';
 import type { ResultStream } from './result-stream.js';
 import type { SubgraphResult } from '../types.js';
 
-/** Node's timers hold no longer wait, about 24 days. */
+/** Maximum delay of Node's timers, about 24 days. */
 const longestTimerMs = 2 ** 31 - 1;
 
-/** Ends the stream with TOKEN_EXPIRED when the principal's token ends. */
+/** Ends the stream with TOKEN_EXPIRED when the principal's token expires. */
 export function expireWith(
   stream: ResultStream,
   { expiresAt, subject }: Principal,

@@ -1,18 +1,19 @@
-/** How a queue is bounded, and what follows. */
+/** Limit of a queue, and the effect of exceeding it. */
 export interface PushQueueOptions {
-  /** Most values held for a consumer that is slower than the source. */
+  /** Maximum number of values held for a consumer that is slower than the source. */
   readonly bound: number;
-  /** Called once, when the consumer has left or the queue is full: the source must end. */
+  /** Called once when the consumer has returned or the queue is full: the source must end. */
   readonly onEnd: () => void;
-  /** The error for a consumer that was too slow, after the values held. Without it the queue just ends after them. */
+  /** Error for a consumer that was too slow, after the values held. Without it the queue ends after them. */
   readonly overflow?: () => Error;
 }
 
 type Waiting<T> = { resolve(next: IteratorResult<T, undefined>): void; reject(error: unknown): void };
 
 /**
- * A source that pushes, as an iterator that is pulled. Bounded: a consumer that is too slow gets the values held and then the end, never
- * a gap that it cannot notice. `return` takes effect at once, also while a `next` waits.
+ * Converts a source that pushes to an iterator that is pulled. Bounded: a consumer that is too slow gets the
+ * values held and then the end, never an unnoticed gap. `return` takes effect at once, even while a `next` is
+ * pending.
  */
 export class PushQueue<T> implements AsyncIterableIterator<T> {
   readonly #options: PushQueueOptions;

@@ -1,13 +1,13 @@
 import { type DirectSource, type Following, isDirect } from './direct-source.js';
 import type { MaybePromise, SubgraphResult } from '../types.js';
 
-/** What a {@link ResultStream} is made of. */
+/** Callbacks of a {@link ResultStream}. */
 export interface ResultStreamOptions {
-  /** Opens the source; a result instead of a source is the stream's only one. */
+  /** Opens the source; if it returns a result instead, that is the stream's only one. */
   readonly open: (signal: AbortSignal) => Promise<AsyncIterable<unknown> | { readonly only: SubgraphResult }>;
-  /** Answers one event of the source. Never rejects, nor throws. */
+  /** Answers one event of the source. Never rejects or throws. */
   readonly answer: (event: unknown, signal: AbortSignal) => MaybePromise<SubgraphResult>;
-  /** The stream's last result, when opening or reading the source fails. */
+  /** The stream's last result if opening or reading the source fails. */
   readonly failed: (error: unknown) => SubgraphResult;
   /** Ends the stream from outside. */
   readonly signal?: AbortSignal | undefined;
@@ -18,8 +18,9 @@ type Item = IteratorResult<SubgraphResult, void>;
 const done: Item = { value: undefined, done: true };
 
 /**
- * The answers of a subscription, one event after the other. Unlike an async generator it can be ended while it waits:
- * `return()` settles what is pending at once, aborts the signal that the source was opened with, and ends the source.
+ * The answers of a subscription, one event after the other. Unlike an async generator it can be ended while
+ * it waits: `return()` settles pending calls at once, aborts the signal that the source was opened with, and
+ * ends the source.
  */
 export class ResultStream
   implements AsyncGenerator<SubgraphResult, void, undefined>, DirectSource<MaybePromise<SubgraphResult>>
@@ -34,7 +35,7 @@ export class ResultStream
   #settle: ((item: Item) => void) | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #onEnd: (() => void) | undefined;
-  /** The source, where it can be read directly. */
+  /** The source, if it can be read directly. */
   #direct: DirectSource<unknown> | undefined;
   #listener: (() => void) | undefined;
 
@@ -44,13 +45,13 @@ export class ResultStream
     else options.signal?.addEventListener('abort', this.#abort, { once: true });
   }
 
-  /** Calls back once when the stream has ended, for whatever reason. */
+  /** Calls back once when the stream has ended, for any reason. */
   onEnd(callback: () => void): void {
     if (this.#ended) callback();
     else this.#onEnd = callback;
   }
 
-  /** Ends the stream; `last` is still handed out. */
+  /** Ends the stream; `last` is still returned. */
   end(last?: SubgraphResult): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -120,7 +121,7 @@ export class ResultStream
         })
         .then((item) => {
           this.#settle = undefined;
-          // Where the stream has ended meanwhile, the promise is settled already and this says nothing.
+          // If the stream has ended meanwhile, the promise is settled already and this has no effect.
           resolve(item);
         });
     });
@@ -149,7 +150,7 @@ export class ResultStream
     return { value: await this.#options.answer(item.value, signal), done: false };
   }
 
-  /** Not waited for: a source that waits for its next event may take its time to notice. */
+  /** Not awaited: a source that waits for its next event may notice late. */
   #endSource(): void {
     const source = this.#source;
     this.#source = undefined;

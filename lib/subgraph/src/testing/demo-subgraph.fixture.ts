@@ -109,14 +109,14 @@ interface Plant {
   readonly plantedAt: Date;
 }
 
-/** What a test can see of a garden, and change. */
+/** State of a demo subgraph that a test can read and change. */
 export interface DemoSubgraph {
   readonly subgraph: SubgraphSchema;
-  /** The keys of each batch that was loaded, as `Plant:1,2`. */
+  /** Keys of each batch that was loaded, such as `Plant:1,2`. */
   readonly batches: string[];
   /** Resolvers that ran, by name. */
   readonly ran: string[];
-  /** The streams that were opened. */
+  /** Streams that were opened. */
   readonly streams: {
     readonly feed: ManualSource;
     readonly signal: AbortSignal | undefined;
@@ -153,7 +153,7 @@ export const demoPolicies: Policies = {
   'Bed.__resolveReference': { action: 'job:read' },
 };
 
-/** Three plants in two beds, and what a test can see of them. */
+/** Three plants in two beds, with the state that a test can read. */
 class Plants implements Omit<DemoSubgraph, 'subgraph'> {
   readonly batches: string[] = [];
   readonly ran: string[] = [];
@@ -168,7 +168,7 @@ class Plants implements Omit<DemoSubgraph, 'subgraph'> {
     key: 'id',
     load: async (ids) => {
       this.batches.push(`Plant:${ids.join(',')}`);
-      // Rows come in an order of their own, as from a database.
+      // Rows are in arbitrary order, as from a database.
       const rows = this.all()
         .filter(({ id }) => ids.includes(id))
         .reverse();
@@ -199,7 +199,7 @@ class Plants implements Omit<DemoSubgraph, 'subgraph'> {
     return [...this.names.keys()].map((id) => this.at(id));
   }
 
-  /** A stream for a test to feed. */
+  /** A stream whose events a test pushes. */
   open(after: unknown, signal: AbortSignal | undefined): ManualSource {
     this.ran.push('plantChanged');
     const feed = new ManualSource();
@@ -207,7 +207,7 @@ class Plants implements Omit<DemoSubgraph, 'subgraph'> {
     return feed;
   }
 
-  /** Takes its time, unless nobody waits any more. */
+  /** Takes a long time, unless the caller cancels. */
   async slow(ms: number, signal: AbortSignal | undefined): Promise<string> {
     this.ran.push('slow');
     await new Promise<void>((resolve) => {
@@ -222,22 +222,22 @@ class Plants implements Omit<DemoSubgraph, 'subgraph'> {
   }
 }
 
-const queryResolvers = (garden: Plants) => ({
+const queryResolvers = (demo: Plants) => ({
   plant: (_: unknown, { id }: { id: string }, { loaders }: DemoContext) => {
-    garden.ran.push('plant');
-    return loaders.load(garden.plants.loader, id);
+    demo.ran.push('plant');
+    return loaders.load(demo.plants.loader, id);
   },
   plants: () => {
-    garden.ran.push('plants');
-    return garden.all();
+    demo.ran.push('plants');
+    return demo.all();
   },
   things: () => [
-    ...garden.all().map((plant) => ({ ...plant, __typename: 'Plant' })),
+    ...demo.all().map((plant) => ({ ...plant, __typename: 'Plant' })),
     { __typename: 'Bed', id: 'east' },
   ],
   beings: () => [
     { __typename: 'Bed', id: 'west' },
-    { ...garden.at('1'), __typename: 'Plant' },
+    { ...demo.at('1'), __typename: 'Plant' },
   ],
   me: (_: unknown, _args: unknown, context: DemoContext) => `${context.principal.subject} in ${context.demo}`,
   plantedBefore: (_: unknown, args: { at: unknown }) => {
@@ -247,53 +247,53 @@ const queryResolvers = (garden: Plants) => ({
   broken: () => {
     throw new Error('the password is hunter2');
   },
-  slow: (_: unknown, { ms }: { ms: number }, { signal }: DemoContext) => garden.slow(ms, signal),
+  slow: (_: unknown, { ms }: { ms: number }, { signal }: DemoContext) => demo.slow(ms, signal),
   strictlyBroken: () => ({ must: () => Promise.reject(new DomainError('CONFLICT', 'two gardeners')) }),
 });
 
-const typeResolvers = (garden: Plants) => ({
+const typeResolvers = (demo: Plants) => ({
   PlantChanged: {
     plant: ({ id }: { id: string }, _args: unknown, { loaders }: DemoContext) =>
-      loaders.load(garden.plants.loader, id),
+      loaders.load(demo.plants.loader, id),
   },
   Plant: {
-    __resolveReference: garden.plants.resolveReference,
-    bed: reference({ loader: garden.beds.loader, key: (plant: Plant) => plant.bedId }),
+    __resolveReference: demo.plants.resolveReference,
+    bed: reference({ loader: demo.beds.loader, key: (plant: Plant) => plant.bedId }),
     shout: ({ name }: Plant, { times }: { times: number }) => name.toUpperCase().repeat(times),
   },
   Bed: {
-    __resolveReference: garden.beds.resolveReference,
-    plants: (bed: { id: string }) => garden.all().filter(({ bedId }) => bedId === bed.id),
+    __resolveReference: demo.beds.resolveReference,
+    plants: (bed: { id: string }) => demo.all().filter(({ bedId }) => bedId === bed.id),
   },
 });
 
 /** A small subgraph with three plants in two beds. */
 export function buildDemoSubgraph(): DemoSubgraph {
-  const garden = new Plants();
+  const demo = new Plants();
   const roots = {
-    Query: queryResolvers(garden),
+    Query: queryResolvers(demo),
     Mutation: {
       rename: (_: unknown, { id, name }: { id: string; name: string }, { loaders }: DemoContext) => {
-        garden.ran.push(`rename ${id}`);
-        garden.names.set(id, name);
-        return loaders.load(garden.plants.loader, id);
+        demo.ran.push(`rename ${id}`);
+        demo.names.set(id, name);
+        return loaders.load(demo.plants.loader, id);
       },
     },
     Subscription: {
       plantChanged: {
         subscribe: (_: unknown, { after }: { after?: string }, { signal }: DemoContext) =>
-          garden.open(after, signal),
+          demo.open(after, signal),
         resolve: (event: unknown) => event,
       },
     },
   };
   const subgraph = buildSubgraph<DemoContext>({
-    name: 'garden',
+    name: 'demo',
     typeDefs: typeDefsOf(demoSdl),
-    resolvers: [roots, typeResolvers(garden)],
+    resolvers: [roots, typeResolvers(demo)],
     policies: demoPolicies,
     contextFactory: (base) => ({ ...base, demo: 'eden' }),
   });
-  const { batches, ran, streams, names } = garden;
+  const { batches, ran, streams, names } = demo;
   return { subgraph, batches, ran, streams, names };
 }

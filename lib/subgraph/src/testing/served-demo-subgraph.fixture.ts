@@ -15,7 +15,7 @@ import { WebSocket } from 'ws';
 import { type DemoSubgraph, buildDemoSubgraph } from './demo-subgraph.fixture.js';
 import { type ServedSubgraph, type ServeOptions, serveSubgraph } from '../servers/serve.js';
 
-// A garden that is served anew for each test of a file; what is exported is that of the test that runs.
+// A demo subgraph that is served for each test of a file; the exports are those of the running test.
 
 const issuerName = 'https://issuer.example';
 let folder: string;
@@ -40,7 +40,7 @@ export async function serve(options: Partial<ServeOptions> = {}): Promise<void> 
   demo = buildDemoSubgraph();
   lines = [];
   clients = [];
-  const log = createLogger({ name: 'garden', destination: { write: (line) => void lines.push(line) } });
+  const log = createLogger({ name: 'demo', destination: { write: (line) => void lines.push(line) } });
   served = await serveSubgraph({ subgraph: demo.subgraph, verifier, log, ...options });
 }
 
@@ -71,7 +71,7 @@ export async function post(query: string, token?: string, init: RequestInit = {}
   };
 }
 
-/** Serves a garden before each test of the file, and ends it after it. */
+/** Serves a demo subgraph before each test of the file, and stops it afterwards. */
 export function serveDemoSubgraphs(): void {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'rhizome-serve-'));
@@ -87,7 +87,7 @@ export function serveDemoSubgraphs(): void {
   });
 }
 
-/** Waits for something that happens in this process, on the other side of a socket. */
+/** Waits for an event in this process, on the other side of a socket. */
 export async function until(happened: () => boolean): Promise<void> {
   const deadline = performance.now() + 5000;
   while (!happened()) {
@@ -104,8 +104,8 @@ export const get = async (path: string): Promise<{ status: number; body: unknown
 export function socketClient(
   token: string | undefined,
 ): Client & { readonly closed: Promise<{ code: number; reason: string }> } {
-  let tell: (event: { code: number; reason: string }) => void = () => undefined;
-  const closed = new Promise<{ code: number; reason: string }>((resolve) => (tell = resolve));
+  let resolveClosed: (event: { code: number; reason: string }) => void = () => undefined;
+  const closed = new Promise<{ code: number; reason: string }>((resolve) => (resolveClosed = resolve));
   const client = createClient({
     url: served.wsUrl,
     webSocketImpl: WebSocket,
@@ -114,7 +114,7 @@ export function socketClient(
     on: {
       closed: (event) => {
         const { code, reason } = event as { code: number; reason: string };
-        tell({ code, reason });
+        resolveClosed({ code, reason });
       },
     },
   });

@@ -1,12 +1,16 @@
 import { Kind, type OperationDefinitionNode, type SelectionSetNode } from 'graphql';
 import { namedTypeOf, type SupergraphModel } from '../fallback/graph.js';
 
-/** How the native planner says that there is no plan. All else that it says is a fault of its own. */
+/**
+ * Messages with which the native planner reports that there is no plan. All its other messages are faults of
+ * its own.
+ */
 const finalReason = /No paths found for selection item/;
 
 /**
- * Whether the native planner is to be believed that an operation has no plan. It knows best, but for one thing: from an
- * interface object it does not find the way to fields that a third subgraph adds to one of the interface's types.
+ * True if the native planner is right that an operation has no plan. It is, with one exception: from an
+ * interface object it does not find the path to fields that a third subgraph adds to one of the interface's
+ * types.
  */
 export function isUnplannable(
   reason: string,
@@ -17,7 +21,7 @@ export function isUnplannable(
   return !narrowsInterfaceObject(model, model.roots[operation.operation], operation.selectionSet);
 }
 
-/** Whether something is selected of one type of an interface that a subgraph has as an object. */
+/** True if fields of one type of an interface are selected that a subgraph has as an interface object. */
 function narrowsInterfaceObject(
   model: SupergraphModel,
   typeName: string,

@@ -1,4 +1,4 @@
-/** What a fetch of a plan asks for, and where that goes. */
+/** The operation of a fetch with the path of its results. */
 import {
   type FieldNode,
   type FragmentDefinitionNode,
@@ -11,10 +11,10 @@ import {
 import { keysOf, readRewrite } from '../../fetch/rewrite.js';
 import type { FetchBase, PathSegment, LocatedFetch } from '../plan-format.js';
 
-/** Each check of a plan reads the same operations. */
+/** Parsed operations: each check of a plan reads the same ones. */
 const operations = new WeakMap<FetchBase, OperationDefinitionNode | undefined>();
 
-/** The operation of a fetch, its fragments written out. */
+/** The operation of a fetch, with its fragments inlined. */
 export function operationOf({ fetch }: LocatedFetch): OperationDefinitionNode | undefined {
   if (!operations.has(fetch)) operations.set(fetch, writtenOut(fetch));
   return operations.get(fetch);
@@ -38,14 +38,14 @@ function writtenOut(fetch: FetchBase): OperationDefinitionNode | undefined {
   });
 }
 
-/** What is selected of the entities that one root field of an operation answers. */
+/** Selections on the entities that one root field of an operation returns. */
 export function entitySets(operation: OperationDefinitionNode, alias: string): SelectionSetNode[] {
   return operation.selectionSet.selections.flatMap((node) =>
     node.kind === Kind.FIELD && keyOf(node) === alias ? (node.selectionSet ?? []) : [],
   );
 }
 
-/** The names that fields of a fetch have in the data, by those in its answer, where they are others. */
+/** Keys that fields of a fetch have in the data, by their keys in its answer, where they differ. */
 export function renamesOf({ outputRewrites }: LocatedFetch['parts'][number]): ReadonlyMap<string, string> {
   const renames = new Map<string, string>();
   for (const rewrite of (outputRewrites ?? []).map(readRewrite)) {
@@ -62,7 +62,7 @@ export function fieldsOf(path: readonly PathSegment[]): string[] {
   );
 }
 
-/** The key of a field in the answer. */
+/** Response key of the field. */
 export function keyOf(node: FieldNode): string {
   return node.alias?.value ?? node.name.value;
 }

@@ -5,9 +5,9 @@ import { namedTypeOf, type SupergraphModel } from '../fallback/graph.js';
 import { objectTypesOf } from '../fallback/object-types.js';
 
 /**
- * The path of a field that a plan fetches for only some of the types that it is selected on; undefined if there is
- * none. A fetch of an interface object may stand for several types of the interface and yet be sent for objects of one
- * of them only: the others would lack the field, without an error.
+ * The path of a field that a plan fetches for only some of the types it is selected on; undefined if there is
+ * none. A fetch of an interface object may stand for several types of the interface and yet be sent for
+ * objects of only one of them: the others would lack the field, without an error.
  */
 export function missingTypeConditions(
   node: PlanNode | null,
@@ -15,14 +15,14 @@ export function missingTypeConditions(
   model: SupergraphModel,
 ): string | undefined {
   const fetches = [...locatedFetchesOf(node)];
-  // Only interface objects are asked for in the name of others.
+  // Only interface objects are fetched under another type name.
   if (!fetches.some(({ parts }) => parts.some(({ inputRewrites }) => inputRewrites?.length)))
     return undefined;
   const types = new TypesOfKeys(model);
-  for (const placed of fetches) {
-    const asked = operationOf(placed);
+  for (const located of fetches) {
+    const asked = operationOf(located);
     if (!asked) continue;
-    for (const part of placed.parts) {
+    for (const part of located.parts) {
       const renames = renamesOf(part);
       if (part.alias === undefined) {
         types.note({ path: [], sets: [asked.selectionSet], types: undefined, renames });
@@ -40,7 +40,7 @@ export function missingTypeConditions(
   return types.leftOut(operation);
 }
 
-/** The concrete types of the objects that are sent; undefined where all are. */
+/** Concrete types of the objects that are sent; undefined for all. */
 function askedTypes(
   path: readonly PathSegment[],
   requires: readonly RequiresNode[],
@@ -52,7 +52,10 @@ function askedTypes(
   return typeof last === 'object' && 'TypeCondition' in last ? last.TypeCondition : undefined;
 }
 
-/** The selections of an entity, whatever it is called there: what it is was settled when it was chosen. */
+/**
+ * Selections of an entity, whatever its type name in the fetch: the type was checked when the fetch was
+ * selected.
+ */
 function withoutConditions({ kind, selections }: SelectionSetNode): SelectionSetNode {
   return {
     kind,
@@ -62,21 +65,21 @@ function withoutConditions({ kind, selections }: SelectionSetNode): SelectionSet
   };
 }
 
-/** What one part of a fetch brings to one place. */
+/** Data that one part of a fetch adds at one path. */
 interface BroughtFields {
   readonly path: readonly string[];
-  /** What is selected there, without fragments on it. */
+  /** Selections at the path, without fragments on it. */
   readonly sets: readonly SelectionSetNode[];
-  /** The concrete types of the objects that it is asked for; undefined where it is asked for all of them. */
+  /** Concrete types of the objects it is requested for; undefined for all. */
   readonly types: readonly string[] | undefined;
-  /** The key in the data by the key in the answer, where it is another. */
+  /** Key in the data by the key in the answer, where they differ. */
   readonly renames: ReadonlyMap<string, string>;
 }
 
-/** For which types of a place each key is fetched. */
+/** Types for which each key is fetched at a path. */
 class TypesOfKeys {
   readonly #model: SupergraphModel;
-  /** By path and key: the types that it is fetched for; undefined for all. */
+  /** By path and key: the types it is fetched for; undefined for all. */
   readonly #types = new Map<string, Set<string> | undefined>();
 
   constructor(model: SupergraphModel) {
@@ -99,7 +102,10 @@ class TypesOfKeys {
       }
   }
 
-  /** The place of a field that is not fetched for all the types that the operation, its fragments written out, asks it of. */
+  /**
+   * Path of a field that is not fetched for all the types on which the operation, with inlined fragments,
+   * selects it.
+   */
   leftOut({ operation, selectionSet }: OperationDefinitionNode): string | undefined {
     const root = this.#model.roots[operation];
     return this.#leftOutBelow([], selectionSet, root, undefined);

@@ -7,8 +7,8 @@ import { namedTypeOf, shapeIn, type SupergraphModel } from '../fallback/graph.js
 import { type LocatedFetch, locatedFetchesOf, type PlanNode, type RequiresNode } from '../plan-format.js';
 
 /**
- * What is known to be wrong with a plan although it looks right; undefined if nothing is. Strict where it cannot tell:
- * a plan that is refused without need is made by the fallback planner, and right.
+ * Known fault of a plan that looks right; undefined if there is none. Strict in case of doubt: if a plan is
+ * rejected without need, the fallback planner creates a correct one.
  */
 export function faultOf(
   node: PlanNode | null,
@@ -19,20 +19,23 @@ export function faultOf(
   const brought = new ResponseKeyConflicts();
   keys.note([], [operation.selectionSet], new Map());
   if (hasOrphan(node)) return guards['unused-alias'].fault;
-  for (const placed of locatedFetchesOf(node)) {
-    if (hasShapeClash(placed, model)) return guards['conflicting-fields'].fault;
-    if (lacksKeys(placed, brought)) return guards['missing-keys'].fault;
-    noteFetch(placed, brought);
-    noteFetch(placed, keys);
+  for (const located of locatedFetchesOf(node)) {
+    if (hasShapeClash(located, model)) return guards['conflicting-fields'].fault;
+    if (lacksKeys(located, brought)) return guards['missing-keys'].fault;
+    noteFetch(located, brought);
+    noteFetch(located, keys);
     if (keys.clash) return `${guards['merged-fields'].fault}: ${keys.clash}`;
   }
-  if ([...locatedFetchesOf(node)].some((placed) => readsRenamedKey(placed, keys, model)))
+  if ([...locatedFetchesOf(node)].some((located) => readsRenamedKey(located, keys, model)))
     return guards['wrong-required-field'].fault;
   const path = missingTypeConditions(node, operation, model);
   return path === undefined ? undefined : `${guards['missing-type-conditions'].fault}: ${path}`;
 }
 
-/** Whether a representation needs what no earlier fetch has brought to its place: then it is never sent, and nobody is told. */
+/**
+ * True if a representation needs a field that no earlier fetch has brought to its path: it is never sent,
+ * without any error.
+ */
 function lacksKeys({ parts }: LocatedFetch, brought: ResponseKeyConflicts): boolean {
   return parts.some(({ paths, requires }) =>
     paths.some((path) =>
@@ -43,13 +46,16 @@ function lacksKeys({ parts }: LocatedFetch, brought: ResponseKeyConflicts): bool
   );
 }
 
-/** What a service requires with arguments must not be taken from the key of the same field with others. */
-function readsRenamedKey(placed: LocatedFetch, keys: ResponseKeyConflicts, model: SupergraphModel): boolean {
-  if (placed.parts.every(({ requires }) => !requires)) return false;
-  const operation = operationOf(placed);
-  const graph = graphOf(model, placed);
+/**
+ * A field that a subgraph requires with arguments must not be taken from the key of the same field with other
+ * arguments.
+ */
+function readsRenamedKey(located: LocatedFetch, keys: ResponseKeyConflicts, model: SupergraphModel): boolean {
+  if (located.parts.every(({ requires }) => !requires)) return false;
+  const operation = operationOf(located);
+  const graph = graphOf(model, located);
   if (graph === undefined || !operation) return false;
-  return placed.parts.some(({ alias, paths, requires }) => {
+  return located.parts.some(({ alias, paths, requires }) => {
     const wanted = new Map<string, string>();
     for (const set of entitySets(operation, alias ?? '')) noteRequired(model, graph, set, '', wanted);
     return paths.some((path) =>
@@ -61,7 +67,7 @@ function readsRenamedKey(placed: LocatedFetch, keys: ResponseKeyConflicts, model
   });
 }
 
-/** The fields that those selected require, as they are written in the schema. */
+/** Fields that the selected ones require, as written in the schema. */
 function noteRequired(
   model: SupergraphModel,
   graph: string,
@@ -80,7 +86,7 @@ function noteRequired(
   }
 }
 
-/** The top of a representation: the key in the data and the name that the service knows it by. */
+/** Top level of a representation: the key in the data and the name that the subgraph uses. */
 function requiredKeys(nodes: readonly RequiresNode[]): { readonly key: string; readonly name: string }[] {
   return nodes.flatMap((node) => {
     if (node.kind === 'InlineFragment') return requiredKeys(node.selections);
@@ -93,8 +99,8 @@ function graphOf(model: SupergraphModel, { fetch }: LocatedFetch): string | unde
 }
 
 /**
- * A field that had to give way to the client's gets a name of its own: it must be renamed when it has come, or be what
- * a fetch at its place requires. Names are used again in other fetches.
+ * A field that conflicts with the client's gets an internal name: it must be renamed in the answer, or be
+ * required by a fetch at its path. Other fetches use the same names again.
  */
 function hasOrphan(node: PlanNode | null): boolean {
   const fetches = [...locatedFetchesOf(node)];
@@ -129,10 +135,10 @@ function pathsOf(parts: LocatedFetch['parts']): string[] {
 
 const internalKey = /_internal_qp_alias_\d+/g;
 
-function noteFetch(placed: LocatedFetch, keys: ResponseKeyConflicts): void {
-  const operation = operationOf(placed);
+function noteFetch(located: LocatedFetch, keys: ResponseKeyConflicts): void {
+  const operation = operationOf(located);
   if (!operation) return;
-  const { parts } = placed;
+  const { parts } = located;
   for (const part of parts) {
     const { alias, paths } = part;
     const renames = renamesOf(part);
@@ -141,13 +147,13 @@ function noteFetch(placed: LocatedFetch, keys: ResponseKeyConflicts): void {
   }
 }
 
-/** Whether a subgraph would refuse an operation because fields of one key have different types there. */
-function hasShapeClash(placed: LocatedFetch, model: SupergraphModel): boolean {
-  const { operation: text } = placed.fetch;
-  // Only where types meet can a key stand for two fields.
+/** True if a subgraph would reject an operation because fields of one key have different types in it. */
+function hasShapeClash(located: LocatedFetch, model: SupergraphModel): boolean {
+  const { operation: text } = located.fetch;
+  // A key can stand for two fields only in fragments on different types.
   if (!text.includes('...')) return false;
-  const graph = graphOf(model, placed);
-  const operation = operationOf(placed);
+  const graph = graphOf(model, located);
+  const operation = operationOf(located);
   if (graph === undefined || !operation) return false;
   const root = model.roots[operation.operation];
   return clashes(model, graph, [{ typeName: root, set: operation.selectionSet }]);

@@ -7,8 +7,8 @@ import {
 } from '../plan-format.js';
 
 /**
- * Whether entities that came with an entity fetch of a service are asked of the same service again. It may have to be so,
- * for what others require; the native planner also does it for what others are to be sent.
+ * True if entities that an entity fetch of a subgraph returned are requested from the same subgraph again.
+ * This may be necessary for fields that others require; the native planner also does it without need.
  */
 export function hasRedundantFetch(node: PlanNode | null): boolean {
   const before: LocatedFetch[] = [];
@@ -19,7 +19,9 @@ export function hasRedundantFetch(node: PlanNode | null): boolean {
   return false;
 }
 
-/** Whether a plan has fewer fetches than another or fewer of them that wait for each other, and not more of either. */
+/**
+ * True if a plan has fewer fetches than another, or shorter chains of dependent ones, and not more of either.
+ */
 export function isShorter(plan: PlanNode | null, other: PlanNode | null): boolean {
   const fetches = [...fetchesOf(plan)].length - [...fetchesOf(other)].length;
   const rounds = roundsOf(plan) - roundsOf(other);
@@ -30,7 +32,7 @@ function isEntityFetch({ parts }: LocatedFetch): boolean {
   return parts.some(({ requires }) => requires !== undefined && requires.length > 0);
 }
 
-/** Whether a fetch is for places below those that an earlier one of the same service feeds. */
+/** True if a fetch is for paths below those that an earlier fetch of the same subgraph completes. */
 function brings(earlier: LocatedFetch, placed: LocatedFetch): boolean {
   if (earlier.fetch.serviceName !== placed.fetch.serviceName) return false;
   const above = pathsOf(earlier);
@@ -45,7 +47,7 @@ function stepText(segment: PathSegment): string {
   return segment !== '@' && 'Field' in segment ? `${segment.Field}/` : '';
 }
 
-/** How many fetches wait for one another at most. */
+/** Length of the longest chain of dependent fetches. */
 function roundsOf(node: PlanNode | null | undefined): number {
   if (!node) return 0;
   if (node.kind === 'Sequence') return node.nodes.reduce((sum, child) => sum + roundsOf(child), 0);

@@ -1,14 +1,17 @@
 import { type FieldNode, Kind, print, type SelectionNode, type SelectionSetNode } from 'graphql';
 import { keyOf } from './located-fetch.js';
 
-/** A field as what it stands for: its name and its arguments. */
+/** A field, identified by its name and its arguments. */
 export function meaningOf(node: FieldNode): string {
   return `${node.name.value}(${(node.arguments ?? []).map(print).sort().join(',')})`;
 }
 
-/** Which field each key of the data stands for: all fetches and the client must mean the same by it. */
+/**
+ * The field that each key of the data stands for: all fetches and the client must use a key for the same
+ * field.
+ */
 export class ResponseKeyConflicts {
-  /** By path and key: the type it was asked of (empty where the text does not say) to name and arguments. */
+  /** By path and key: the type it is selected on (empty if the text does not say) to name and arguments. */
   readonly #meanings = new Map<string, Map<string, string>>();
   clash: string | undefined;
 
@@ -20,7 +23,7 @@ export class ResponseKeyConflicts {
     for (const set of sets) this.#selections(path, set.selections, '', renames);
   }
 
-  /** What a key stands for, whatever the type. */
+  /** The field that a key stands for, whatever the type. */
   meaningsOf(path: readonly string[]): string[] {
     return [...(this.#meanings.get(path.join('.'))?.values() ?? [])];
   }

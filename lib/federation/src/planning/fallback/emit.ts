@@ -2,7 +2,9 @@ import type { OperationDefinitionNode } from 'graphql';
 import type { FetchNode, FlattenNode, PlanNode } from '../plan-format.js';
 import { type Group, toFetch } from './group.js';
 
-/** The groups of an operation as a plan: each runs as soon as all that it needs is there. */
+/**
+ * Converts the groups of an operation to a plan: each group runs as soon as its dependencies are complete.
+ */
 export function emitPlan(
   groups: readonly Group[],
   operation: OperationDefinitionNode,
@@ -27,7 +29,7 @@ export function emitPlan(
   return nodes.length === 1 ? first : { kind: 'Sequence', nodes };
 }
 
-/** Fetches that wait for the same and differ in nothing but their places are one, for all of these places. */
+/** Merges fetches with the same dependencies that differ only in their paths into one for all paths. */
 function joined(nodes: readonly PlanNode[]): PlanNode[] {
   const alike = new Map<string, FlattenNode[]>();
   for (const node of nodes) {

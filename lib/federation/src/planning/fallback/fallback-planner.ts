@@ -15,12 +15,12 @@ import { InsertionPoint, type Presence, signatureOf } from './insertion-point.js
 import { ValuePositions } from './value-positions.js';
 import { type ActiveOverrides, Navigator, type Vertex } from './vertex.js';
 
-// A second planner, for what the first one fails at: it refuses some operations that have a plan, takes very long for
-// some, and aborts its process on others. This one is simple: every field goes to the subgraph that is nearest, each
-// place of the answer is looked at once for each concrete type, and nothing is optimised. Its plans may have more
-// fetches than needed, and are right.
+// A second planner, for operations that the first one fails at: the native planner rejects some operations
+// that have a plan, takes very long for some, and aborts its process on others. This planner is simple: each
+// field goes to the nearest subgraph, each position of the answer is visited once for each concrete type, and
+// nothing is optimised. Its plans may have more fetches than needed, and are correct.
 
-/** Plans a normalised operation. Throws where no subgraph can be asked for a field. */
+/** Plans a normalised operation. Throws if no subgraph can resolve a field. */
 export function planByFallback(
   model: SupergraphModel,
   overrides: ActiveOverrides,
@@ -30,20 +30,20 @@ export function planByFallback(
   return new FallbackPlanner(model, overrides, operation).plan(rootName);
 }
 
-/** What is to be fetched at a place: a field with everything that is selected below it. */
+/** Selections to fetch at a position: a field with everything selected below it. */
 interface Wanted {
   readonly key: string;
   readonly name: string;
   readonly args: readonly ArgumentNode[];
 }
 
-/** What is wanted of the values of a field. */
+/** Selections on the values of a field. */
 interface Below {
-  /** Plans it at a place of values; answers what could not be had there. */
+  /** Plans the selections at a position of values; returns those that could not be planned there. */
   plan(place: InsertionPoint): SelectionNode[];
-  /** From now on only this is wanted, of another subgraph. */
+  /** Reduces the selections to the given ones, for another subgraph. */
   narrow(rest: SelectionNode[]): void;
-  /** Is told each fetch that the field is put into. */
+  /** Called with each fetch that includes the field. */
   met?(group: Group): void;
 }
 
@@ -70,7 +70,7 @@ class FallbackPlanner {
     return emitPlan(this.#fetches.groups, this.#operation, this.#model.serviceNames);
   }
 
-  /** Plans a client's selections at a place; answers those that no subgraph within reach can resolve. */
+  /** Plans a client's selections at a position; returns those that no reachable subgraph can resolve. */
   #select(place: InsertionPoint, sets: readonly SelectionSetNode[]): SelectionNode[] {
     const fields = this.#collect(sets, place.typeName);
     place.reserveKeys(new Map([...fields].map(([key, [node]]) => [key, signature(node)])));
@@ -101,8 +101,8 @@ class FallbackPlanner {
   }
 
   /**
-   * Puts a field into the fetch of the nearest subgraph that has it; what that one cannot resolve below the field is
-   * asked of the next. Answers whether something is left.
+   * Adds a field to the fetch of the nearest subgraph that has it. Selections below the field that this
+   * subgraph cannot resolve go to the next one. Returns whether any are left.
    */
   #field(place: InsertionPoint, wanted: Wanted, below: Below): boolean {
     const definition =
@@ -137,7 +137,7 @@ class FallbackPlanner {
     return undefined;
   }
 
-  /** The fetch that a field is put into: one that is there, or the one with the fewest hops. */
+  /** The fetch that a field is added to: an existing one, or the one with the fewest hops. */
   #nearest(place: InsertionPoint, name: string, tried: ReadonlySet<string>): Presence | undefined {
     const here = [...place.presences.values()].map(({ vertex }) => vertex);
     const reached = this.#fetches.isRoot(place) ? undefined : this.#navigator.reach(place.typeName, here);
@@ -161,7 +161,7 @@ class FallbackPlanner {
     return undefined;
   }
 
-  /** The fetch of a vertex for fields that require others: those are fetched first, wherever they are. */
+  /** The fetch of a vertex for fields that require others: those are fetched first, from any subgraph. */
   #require(place: InsertionPoint, vertex: Vertex, required: SelectionSetNode): Presence | undefined {
     const id = `${vertex.id}|${JSON.stringify(required)}`;
     const known = place.required.get(id);
@@ -170,7 +170,7 @@ class FallbackPlanner {
     const needs = new Set<Group>();
     const nodes = this.#requiredNodes(place, required, needs);
     if (!nodes) return undefined;
-    // Groups that were made on the way are part of what is waited for.
+    // The fetch also depends on groups that were created on the way.
     for (const group of this.#fetches.groups.slice(before)) needs.add(group);
     const here = [...place.presences.values()].map(({ vertex }) => vertex);
     const entry =
@@ -180,7 +180,7 @@ class FallbackPlanner {
     return presence;
   }
 
-  /** Fetches a set of fields for us; answers how a representation is made of them. */
+  /** Fetches a set of internal fields; returns how a representation is built from them. */
   #requiredNodes(
     place: InsertionPoint,
     set: SelectionSetNode,
@@ -266,7 +266,7 @@ class FallbackPlanner {
   }
 }
 
-/** What is left of a concrete type's selections, as a selection of the declared type. */
+/** Remaining selections on a concrete type, as a selection on the declared type. */
 function wrap(place: InsertionPoint, left: readonly SelectionNode[]): SelectionNode[] {
   if (left.length === 0) return [];
   return [

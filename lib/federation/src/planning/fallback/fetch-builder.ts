@@ -5,10 +5,12 @@ import { type Group, SelectionBuilder } from './group.js';
 import type { InsertionPoint, Presence } from './insertion-point.js';
 import type { Entry, Navigator, Vertex } from './vertex.js';
 
-/** Asks for the type of an object in a representation. */
+/** Selects the type of an object in a representation. */
 export const typenameNode: RequiresNode = { kind: 'Field', name: '__typename' };
 
-/** The fetches of a plan while it is made: of roots, and of entities by the keys that other fetches bring. */
+/**
+ * The fetches of a plan under construction: of roots, and of entities by the keys that other fetches return.
+ */
 export class FetchBuilder {
   readonly groups: Group[] = [];
   readonly #navigator: Navigator;
@@ -19,7 +21,7 @@ export class FetchBuilder {
     this.#navigator = navigator;
   }
 
-  /** The fetch of a vertex at a place, made if need be with those that bring its key. */
+  /** The fetch of a vertex at a position, created if needed together with those that return its key. */
   enter(place: InsertionPoint, vertex: Vertex): Presence | undefined {
     const known = place.presences.get(vertex.id);
     if (known) return known;
@@ -32,7 +34,10 @@ export class FetchBuilder {
     return made;
   }
 
-  /** Root fields can be asked of any subgraph; those of queries also where a type has a field of the query type. */
+  /**
+   * Root fields can be fetched from any subgraph; those of queries also where a type has a field of the query
+   * type.
+   */
   isRoot(place: InsertionPoint): boolean {
     return place.path.length === 0 || place.typeName === this.#model.roots.query;
   }
@@ -53,7 +58,7 @@ export class FetchBuilder {
     return presence;
   }
 
-  /** A fetch of entities: the key is taken from where it is, `required` goes along. */
+  /** A fetch of entities: the key comes from the fetch that has it, together with the `required` fields. */
   hop(
     place: InsertionPoint,
     entry: Entry,

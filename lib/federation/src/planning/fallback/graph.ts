@@ -11,15 +11,15 @@ import {
 import { rootName } from '../../supergraph/supergraph.js';
 import { stringArgument } from '../../supergraph/directives.js';
 
-/** What one subgraph says of a field. */
+/** Facts about a field in one subgraph. */
 export interface FieldInGraph {
   readonly graph: string;
   readonly requires: SelectionSetNode | undefined;
   readonly provides: SelectionSetNode | undefined;
   readonly external: boolean;
-  /** The type in this subgraph, where it is not the public one. */
+  /** Type in this subgraph, if it is not the public one. */
   readonly type: string | undefined;
-  /** The label of a progressive override, and whether this subgraph is the one that takes over. */
+  /** Label of a progressive override, and whether this subgraph is the one that takes over. */
   readonly label: string | undefined;
   readonly takesOver: boolean;
 }
@@ -28,11 +28,11 @@ export interface FieldInGraph {
 export interface GraphField {
   readonly name: string;
   readonly type: TypeNode;
-  /** Undefined: in every subgraph of its type. Empty: only by way of interface objects. */
+  /** Undefined: in every subgraph of its type. Empty: only through interface objects. */
   readonly joins: readonly FieldInGraph[] | undefined;
 }
 
-/** What one subgraph says of a type. */
+/** Facts about a type in one subgraph. */
 export interface TypeInGraph {
   readonly graph: string;
   readonly keys: SelectionSetNode[];
@@ -47,11 +47,11 @@ export interface GraphType {
   readonly graphs: ReadonlyMap<string, TypeInGraph>;
   /** For objects: the interfaces it implements. */
   readonly interfaces: readonly string[];
-  /** For abstract types: the object types that each subgraph may answer. */
+  /** For abstract types: the object types that each subgraph may return. */
   readonly members: ReadonlyMap<string, readonly string[]>;
 }
 
-/** A supergraph as a planner looks at it. */
+/** A supergraph from the planner's point of view. */
 export interface SupergraphModel {
   readonly types: ReadonlyMap<string, GraphType>;
   /** Names of subgraphs by their name in the supergraph's enum. */
@@ -153,14 +153,14 @@ function readField(node: FieldDefinitionNode): GraphField {
   };
 }
 
-/** Whether a field is left to its new owner for good: with a label, the label decides. */
+/** True if a field belongs permanently to its new owner: with a label, the label decides. */
 function isOverridden(directive: ConstDirectiveNode): boolean {
   return (
     (flag(directive, 'usedOverridden') ?? false) && stringArgument(directive, 'overrideLabel') === undefined
   );
 }
 
-/** Parses a set of fields as `@key` and `@requires` have it. */
+/** Parses a set of fields of `@key` or `@requires`. */
 function fieldSet(text: string | undefined): SelectionSetNode | undefined {
   if (text === undefined) return undefined;
   const [operation] = parse(`{${text}}`, { noLocation: true }).definitions;
@@ -188,7 +188,7 @@ function readUnionMembers(
   return members;
 }
 
-/** Which objects implement an interface in which subgraph. */
+/** Objects that implement an interface, by subgraph. */
 function addImplementations(supergraph: DocumentNode, types: ReadonlyMap<string, GraphType>): void {
   for (const node of supergraph.definitions) {
     if (node.kind !== Kind.OBJECT_TYPE_DEFINITION) continue;
@@ -206,20 +206,20 @@ function push(map: Map<string, string[]>, key: string, value: string): void {
   else map.set(key, [value]);
 }
 
-/** The name inside a type's wrappers. */
+/** Name inside the wrappers of a type. */
 export function namedTypeOf(type: TypeNode): string {
   return type.kind === Kind.NAMED_TYPE ? type.name.value : namedTypeOf(type.type);
 }
 
-/** How many lists a type wraps. */
+/** Number of lists around a type. */
 export function listDepth(type: TypeNode): number {
   if (type.kind === Kind.NAMED_TYPE) return 0;
   return listDepth(type.type) + (type.kind === Kind.LIST_TYPE ? 1 : 0);
 }
 
 /**
- * What two fields of one response key must have in common in a subgraph: the type for leaves, the wrappers for objects.
- * Undefined where the subgraph is not known to have the field.
+ * The part of the type that two fields of one response key must share in a subgraph: the type for leaves, the
+ * wrappers for objects. Undefined if the field is not known in the subgraph.
  */
 export function shapeIn(
   model: SupergraphModel,

@@ -9,7 +9,7 @@ import {
 import type { FetchNode, PathSegment, RequiresNode, Rewrite, RewriteSegment } from '../plan-format.js';
 import type { Vertex } from './vertex.js';
 
-/** A field of a subgraph's operation, while it is gathered. */
+/** A field of a subgraph's operation under construction. */
 interface BuiltField {
   readonly name: string;
   readonly args: readonly ArgumentNode[];
@@ -18,21 +18,21 @@ interface BuiltField {
   readonly child: SelectionBuilder | undefined;
 }
 
-/** What printing tells beside the text. */
+/** Collects facts while the text is printed. */
 interface Printing {
-  /** Is told every argument. */
+  /** Called with every argument. */
   note(node: ASTNode): void;
-  /** Renames of the answer's keys that had to be made. */
+  /** Renames of response keys that were necessary. */
   readonly renames: Rewrite[];
 }
 
-/** The selections of one object in a subgraph's operation, while they are gathered. */
+/** Selections of one object in a subgraph's operation under construction. */
 export class SelectionBuilder {
   asksTypename = false;
   readonly #fields = new Map<string, BuiltField>();
   readonly #types = new Map<string, SelectionBuilder>();
 
-  /** Adds a field; answers the builder of what is selected below it. */
+  /** Adds a field; returns the builder of the selections below it. */
   field(
     key: string,
     name: string,
@@ -47,7 +47,7 @@ export class SelectionBuilder {
     return field.child;
   }
 
-  /** The selections for one concrete type. */
+  /** Selections for one concrete type. */
   onType(name: string): SelectionBuilder {
     let builder = this.#types.get(name);
     if (!builder) {
@@ -61,21 +61,21 @@ export class SelectionBuilder {
     return this.#fields.size === 0 && [...this.#types.values()].every((type) => type.isEmpty);
   }
 
-  /** As text, braces included. */
+  /** The text, including braces. */
   print(printing: Printing): string {
     return this.#print(printing, [], [this.#fields]);
   }
 
-  /** `beside`: the fields of other types that must not clash with these. */
+  /** `others`: the fields of other types that must not conflict with these. */
   #print(
     printing: Printing,
     path: readonly RewriteSegment[],
-    beside: readonly ReadonlyMap<string, BuiltField>[],
+    others: readonly ReadonlyMap<string, BuiltField>[],
   ): string {
     const parts: string[] = [];
     for (const [key, field] of this.#fields) {
       field.args.forEach((argument) => printing.note(argument));
-      const clashes = beside.some((fields) => {
+      const clashes = others.some((fields) => {
         const other = fields.get(key);
         return other !== undefined && other !== field && clash(other, field);
       });
@@ -91,7 +91,7 @@ export class SelectionBuilder {
         : '';
       parts.push(`${alias}${field.name}${list}${child}`);
     }
-    const before = [...beside];
+    const before = [...others];
     for (const [name, builder] of this.#types) {
       if (builder.isEmpty && !builder.asksTypename) continue;
       parts.push(`...on ${name}${builder.#print(printing, [...path, { TypenameEquals: [name] }], before)}`);
@@ -114,7 +114,7 @@ export class SelectionBuilder {
   }
 }
 
-/** Whether two fields may not have one key in an operation although no object has both. */
+/** True if two fields may not share a key in an operation although no object has both. */
 function clash(one: BuiltField, other: BuiltField): boolean {
   if (one.shape !== other.shape) return true;
   return (
@@ -122,16 +122,16 @@ function clash(one: BuiltField, other: BuiltField): boolean {
   );
 }
 
-/** One fetch, while it is gathered. */
+/** One fetch under construction. */
 export interface Group {
   readonly vertex: Vertex;
   readonly builder: SelectionBuilder;
-  /** Where its objects stand; undefined for roots. */
+  /** Path of its objects; undefined for roots. */
   readonly path: readonly PathSegment[] | undefined;
   readonly requires: readonly RequiresNode[];
   readonly inputRewrites: readonly Rewrite[];
   readonly needs: ReadonlySet<Group>;
-  /** Asks root fields, be it at a place below. */
+  /** True if it selects root fields, possibly at a path below the root. */
   readonly isRoot: boolean;
 }
 

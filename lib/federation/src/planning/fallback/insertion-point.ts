@@ -4,13 +4,13 @@ import type { SelectionSetNode } from 'graphql';
 import type { Group, SelectionBuilder } from './group.js';
 import type { Vertex } from './vertex.js';
 
-/** A fetch that has something of the objects of a place. */
+/** A fetch that returns fields of the objects at a position. */
 export interface Presence {
   readonly group: Group;
-  /** The subgraph as the type of the place sees it. */
+  /** The subgraph as the type of the position sees it. */
   readonly vertex: Vertex;
   readonly builder: SelectionBuilder;
-  /** External fields that came along by `@provides`. */
+  /** External fields that are included by `@provides`. */
   readonly provided: SelectionSetNode | undefined;
 }
 
@@ -18,12 +18,12 @@ export interface Presence {
 export class InsertionPoint {
   readonly path: readonly PathSegment[];
   readonly typeName: string;
-  /** By vertex id: the fetches that are there, and into which fields can be put. */
+  /** By vertex id: the existing fetches, to which fields can be added. */
   readonly presences = new Map<string, Presence>();
-  /** Fetches made for `@requires`, by vertex and required fields. */
+  /** Fetches created for `@requires`, by vertex and required fields. */
   readonly required = new Map<string, Presence>();
   readonly #children = new Map<string, InsertionPoint>();
-  /** What each response key stands for, as the client has it. */
+  /** The field that each response key stands for in the client's operation. */
   #client: ReadonlyMap<string, string> | undefined;
 
   constructor(path: readonly PathSegment[], typeName: string) {
@@ -31,12 +31,12 @@ export class InsertionPoint {
     this.typeName = typeName;
   }
 
-  /** Tells which keys the client uses here, before any internal field is put. */
+  /** Registers the keys that the client uses here, before any internal field is added. */
   reserveKeys(keys: ReadonlyMap<string, string>): void {
     this.#client = new Map([...(this.#client ?? []), ...keys]);
   }
 
-  /** The response key for a field that only we need: the client's if that is the same field. */
+  /** Response key for an internal field: the client's key if it selects the same field. */
   internalKey(name: string, args: readonly ArgumentNode[]): string {
     const signature = signatureOf(name, args);
     const taken = this.#client?.get(name);
@@ -45,7 +45,7 @@ export class InsertionPoint {
     return args.length === 0 ? `_rhz_${name}` : `_rhz_${name}_${digest(signature)}`;
   }
 
-  /** The place of a field's values of one type. */
+  /** Position of the values of a field for one type. */
   child(key: string, segments: readonly PathSegment[], typeName: string): InsertionPoint {
     const id = `${key}|${typeName}`;
     let place = this.#children.get(id);
@@ -57,7 +57,7 @@ export class InsertionPoint {
   }
 }
 
-/** Tells fields apart that must not share a response key. */
+/** Identifies fields that must not share a response key. */
 export function signatureOf(name: string, args: readonly ArgumentNode[]): string {
   return `${name}(${args.map(print).sort().join(',')})`;
 }

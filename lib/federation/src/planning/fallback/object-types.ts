@@ -1,9 +1,12 @@
 import type { SupergraphModel } from './graph.js';
 
-/** By interface, the object types that implement it. Made once for each supergraph: operations ask at every fragment. */
+/**
+ * By interface, the object types that implement it. Computed once per supergraph: operations need it at every
+ * fragment.
+ */
 const implementers = new WeakMap<SupergraphModel, ReadonlyMap<string, readonly string[]>>();
 
-/** The object types that may stand where this type is meant. */
+/** Object types that may appear where this type is declared. */
 export function objectTypesOf(model: SupergraphModel, typeName: string): readonly string[] {
   const type = model.types.get(typeName);
   if (!type || type.kind === 'object') return [typeName];

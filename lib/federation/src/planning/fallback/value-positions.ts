@@ -6,7 +6,7 @@ import type { SelectionBuilder } from './group.js';
 import type { InsertionPoint, Presence } from './insertion-point.js';
 import { type Navigator, providedBelow } from './vertex.js';
 
-/** Where values of fields stand: under which path and, of abstract types, as which concrete types. */
+/** Position of the values of a field: their path and, for abstract types, their concrete types. */
 export class ValuePositions {
   readonly #navigator: Navigator;
   readonly #fetches: FetchBuilder;
@@ -16,7 +16,7 @@ export class ValuePositions {
     this.#fetches = fetches;
   }
 
-  /** The places where values of a field stand: one, or one for each concrete type. */
+  /** Positions of the values of a field: one, or one for each concrete type. */
   of(
     place: InsertionPoint,
     { key, name }: { readonly key: string; readonly name: string },
@@ -50,13 +50,13 @@ export class ValuePositions {
     );
   }
 
-  /** The object types that a subgraph may answer for a type; its own type may be narrower than the public one. */
+  /** Object types that a subgraph may return for a type; its own type may be narrower than the public one. */
   #membersIn(graph: string, typeName: string): readonly string[] {
     const type = this.#navigator.type(typeName);
     return type?.kind === 'object' ? [typeName] : (type?.members.get(graph) ?? []);
   }
 
-  /** An interface object does not know its types: a subgraph that has the interface is asked first. */
+  /** An interface object does not know its types: a subgraph that has the interface is called first. */
   #concretePositions(
     parent: InsertionPoint,
     key: string,

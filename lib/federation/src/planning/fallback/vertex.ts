@@ -5,17 +5,17 @@ import { type FieldInGraph, type GraphType, namedTypeOf, type SupergraphModel } 
 export interface Vertex {
   readonly id: string;
   readonly graph: string;
-  /** The type's name there. */
+  /** Name of the type in the subgraph. */
   readonly as: string;
   readonly keys: readonly SelectionSetNode[];
 }
 
-/** Which progressive overrides are on. */
+/** Returns which progressive overrides are on. */
 export interface ActiveOverrides {
   isOn(label: string): boolean;
 }
 
-/** How a vertex is entered: the key that is sent, and from which vertices its fields come. */
+/** The way to enter a vertex: the key that is sent, and the vertices that its fields come from. */
 export interface Entry {
   readonly vertex: Vertex;
   readonly hops: number;
@@ -24,7 +24,7 @@ export interface Entry {
   readonly sources: ReadonlyMap<string, Vertex>;
 }
 
-/** Answers who can resolve what, and how one gets from one subgraph to another. */
+/** Determines which subgraph can resolve a field, and how to get from one subgraph to another. */
 export class Navigator {
   readonly #model: SupergraphModel;
   readonly #overrides: ActiveOverrides;
@@ -39,7 +39,7 @@ export class Navigator {
     return this.#model.types.get(name);
   }
 
-  /** Whether objects of a type meet a condition on a type. */
+  /** True if objects of a type match a type condition. */
   matches(typeName: string, condition: string): boolean {
     if (typeName === condition) return true;
     const type = this.type(condition);
@@ -68,12 +68,15 @@ export class Navigator {
     return made;
   }
 
-  /** The vertex of a type in a subgraph that knows it under its own name. */
+  /** Vertex of a type in a subgraph that has it under its own name. */
   vertexIn(typeName: string, graph: string): Vertex | undefined {
     return this.verticesOf(typeName).find((vertex) => vertex.id === graph);
   }
 
-  /** What a vertex says of a field, if it can resolve it; `provided` are external fields that came along. */
+  /**
+   * Facts about a field in a vertex, if the vertex can resolve it; `provided` are external fields included by
+   * `@provides`.
+   */
   resolves(vertex: Vertex, field: string, provided?: SelectionSetNode): FieldInGraph | undefined {
     const type = this.type(vertex.as);
     const definition = type?.fields.get(field);
@@ -89,7 +92,7 @@ export class Navigator {
     return label === undefined || this.#overrides.isOn(label) === takesOver;
   }
 
-  /** What of a set is provided for objects of a type: its fields, those in fragments for the type among them. */
+  /** The provided fields of a set for objects of a type, including those in fragments for the type. */
   providedFor(set: SelectionSetNode | undefined, typeName: string): SelectionSetNode | undefined {
     const flatten = (selections: readonly SelectionNode[]): SelectionNode[] =>
       selections.flatMap((one) => {
@@ -101,7 +104,7 @@ export class Navigator {
     return set && { kind: Kind.SELECTION_SET, selections: flatten(set.selections) };
   }
 
-  /** Whether a vertex can resolve all of a set of fields by itself. */
+  /** True if a vertex can resolve all fields of a set by itself. */
   resolvesSet(vertex: Vertex, set: SelectionSetNode): boolean {
     return set.selections.every((selection) => {
       if (selection.kind !== Kind.FIELD) return false;
@@ -115,7 +118,7 @@ export class Navigator {
     });
   }
 
-  /** Every vertex that can be entered from some others, with the shortest way. */
+  /** All vertices that can be entered from the given ones, with the shortest way. */
   reach(typeName: string, from: readonly Vertex[]): ReadonlyMap<string, Entry> {
     const hops = new Map<string, { readonly vertex: Vertex; readonly hops: number }>();
     for (const vertex of from) hops.set(vertex.id, { vertex, hops: 0 });
@@ -140,7 +143,7 @@ export class Navigator {
     }
   }
 
-  /** How a vertex is entered from others in one hop. */
+  /** The way to enter a vertex from others in one hop. */
   entryOf(vertex: Vertex, from: readonly Vertex[], hops = 1): Entry | undefined {
     for (const key of vertex.keys) {
       const sources = new Map<string, Vertex>();
@@ -173,7 +176,7 @@ function selects(set: SelectionSetNode | undefined, field: string): boolean {
   return set?.selections.some((one) => one.kind === Kind.FIELD && one.name.value === field) ?? false;
 }
 
-/** What is provided below a field, by itself and by what is provided around it; fragments are kept. */
+/** Fields provided below a field, by itself and by the fields around it; fragments are kept. */
 export function providedBelow(
   provided: SelectionSetNode | undefined,
   field: string,

@@ -10,15 +10,16 @@ import {
 } from 'graphql';
 import { stringArgument } from '../../supergraph/directives.js';
 
-/** A supergraph as text and parsed: parsing a large one takes its time. */
+/** A supergraph as text and parsed, since parsing a large one takes time. */
 export interface ParsedSupergraph {
   readonly text: string;
   readonly document: DocumentNode;
 }
 
 /**
- * Mends what composition leaves wrong in a supergraph. One thing: of an interface object it forgets which fields are
- * external, so that a planner asks it for what it should be sent. A field that the subgraph requires is external there.
+ * Corrects an error of composition in a supergraph: it does not mark the external fields of an interface
+ * object, so a planner fetches them from the subgraph that needs them. A field that the subgraph requires is
+ * external there.
  */
 export function patchSupergraph(supergraphSdl: string): ParsedSupergraph {
   const supergraph = parse(supergraphSdl, { noLocation: true });

@@ -1,22 +1,25 @@
 import { type ComparedAnswer, type ComparedError, nullAbove } from './compare.js';
 
-/** A difference that is let pass. */
+/** An accepted difference. */
 interface Rule {
-  /** Why it is no fault of the engine. */
+  /** Reason why it is no fault of the engine. */
   readonly reason: string;
-  /** Whether it explains that two answers of equal data tell different errors; `faults` are all that there are. */
+  /**
+   * Returns whether it explains that two answers with equal data report different errors; `faults` are all
+   * existing errors.
+   */
   explains(ours: ComparedAnswer, theirs: ComparedAnswer, faults: readonly ComparedError[]): boolean;
 }
 
 /**
- * Allowed differences, by name. Every use is counted and printed; a campaign fails if all of them together are used
- * for more than one of a thousand operations.
+ * Allowed differences, by name. Every use is counted and printed; a campaign fails if all of them together
+ * are used for more than one of a thousand operations.
  */
 export const allowedDifferences: Readonly<Record<string, Rule>> = {
   'another item of the same list': {
     reason:
-      'Two items of a list that may have no nulls are null: one that composition hides from clients, and one for ' +
-      'its service itself, which nulls the list and tells of that item. What else was in the list is not known then.',
+      'Two items of a list of non-null items are null: one that composition hides from clients, and one in its ' +
+      'subgraph, which nulls the list and reports that item. The other items of the list are unknown then.',
     explains: (ours, theirs, faults) => {
       const known = textsOf(faults, textOf);
       return (
@@ -25,10 +28,10 @@ export const allowedDifferences: Readonly<Record<string, Rule>> = {
       );
     },
   },
-  'one fault more below a null': {
+  'an additional error below a null': {
     reason:
-      'A fault that is caught below a null is told by graphql-js if it happens before the answer is complete. The ' +
-      'engine answers later than graphql-js alone, whose answer was complete in every order that was tried.',
+      'graphql-js reports an error below a null if it occurs before the answer is complete. The engine answers ' +
+      'later than graphql-js alone, whose answer was complete in every order that was tried.',
     explains: (ours, theirs, faults) => {
       const known = textsOf(faults, textOf);
       const more = [...ours.errors, ...theirs.errors];

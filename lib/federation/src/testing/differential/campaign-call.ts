@@ -4,14 +4,17 @@ import { FeatureCounts } from './features.js';
 import type { Emphasis } from './random-operation.js';
 import type { Reach } from './reach.js';
 
-/** A campaign that runs in a process of its own. */
+/** A campaign that runs in a separate process. */
 export interface CampaignCall<ReachName extends string = string> {
   readonly seed: string;
   readonly arenas: number;
   readonly operationsPerArena: number;
-  /** How subgraphs are reached: a name that the process knows. */
+  /** Way to reach subgraphs: a name that the process knows. */
   readonly reach: ReachName;
-  /** `process`: the native planner in a process of its own, as in production; `fallback`: the fallback planner alone. */
+  /**
+   * `process`: the native planner in a separate process, as in production; `fallback`: only the fallback
+   * planner.
+   */
   readonly planner: 'process' | 'fallback';
   readonly emphasis?: Emphasis;
 }
@@ -22,9 +25,10 @@ export interface CampaignReport extends CampaignResult {
 }
 
 /**
- * Main function of a campaign process: runs the campaign that the first argument describes as JSON and prints its
- * report as the last line. graphql-js leaves rejected promises behind when one item of a list throws while others are
- * pending; what they reject with is in the answer or was nulled away. A process may ignore them, a test cannot.
+ * Main function of a campaign process: runs the campaign that the first argument describes as JSON and prints
+ * its report as the last line. graphql-js leaves rejected promises behind if one item of a list throws while
+ * others are pending; their reasons are in the answer or were nulled with a parent. A process can ignore
+ * them, a test cannot.
  */
 export async function runCampaignProcess(reaches: Readonly<Record<string, Reach>>): Promise<void> {
   process.on('unhandledRejection', (error) => {

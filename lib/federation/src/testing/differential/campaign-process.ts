@@ -2,7 +2,7 @@
 import { runCampaignProcess } from './campaign-call.js';
 import { asServed, plain, type Reach } from './reach.js';
 
-/** The ways to reach subgraphs that this process knows. */
+/** Ways to reach subgraphs that this process knows. */
 const reaches = {
   'graphql-js': plain,
   'interpreted subgraphs': asServed('interpreted'),

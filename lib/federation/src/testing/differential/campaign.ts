@@ -5,41 +5,43 @@ import type { Reach } from './reach.js';
 import { type Arena, compareOperation, openArena, operationOf, type Comparison } from './run.js';
 import { shrink } from './shrink.js';
 
-/** What a campaign runs. */
+/** Parameters of a campaign. */
 export interface CampaignOptions {
-  /** Arenas are seeded by this text and a number. */
+  /** Seed of the arenas, together with their number. */
   readonly seed: string;
   readonly arenas: number;
   readonly operationsPerArena: number;
   readonly reach: Reach;
-  /** What operations ask for more often than by chance. */
+  /** Selections that operations have more often than by chance. */
   readonly emphasis?: Emphasis;
   readonly engine?: Partial<EngineOptions>;
   readonly counts?: FeatureCounts;
   /** Number of failures that end the campaign. Default 3. */
   readonly maxFailures?: number;
-  /** Arenas that run side by side. Default 1. */
+  /** Number of arenas that run in parallel. Default 1. */
   readonly atOnce?: number;
 }
 
-/** What came of a campaign. */
+/** Result of a campaign. */
 export interface CampaignResult {
   readonly arenas: number;
   readonly operations: number;
-  /** Fewest and most subgraphs of an arena. */
+  /** Smallest and largest number of subgraphs of an arena. */
   readonly subgraphs: readonly [number, number];
-  /** How often each allowed difference was met. */
+  /** Number of uses of each allowed difference. */
   readonly allowed: Readonly<Record<string, number>>;
-  /** Operations whose errors were the same once the reference had run its resolvers in another order. */
+  /**
+   * Number of operations whose errors were equal once the reference had run its resolvers in another order.
+   */
   readonly reordered: number;
-  /** Each with its seed, its smallest form and the difference. */
+  /** Failures, each with its seed, its smallest form and the difference. */
   readonly failures: readonly string[];
 }
 
 /**
- * Runs random operations over random supergraphs on both sides and compares the answers. graphql-js leaves rejected
- * promises behind when one item of a list throws while others are pending: whoever runs many operations needs a
- * process that lets them be, see campaign-process.ts.
+ * Runs random operations over random supergraphs on both sides and compares the answers. graphql-js leaves
+ * rejected promises behind if one item of a list throws while others are pending: callers with many
+ * operations need a process that ignores them, see campaign-process.ts.
  */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const campaign = new Campaign(options);

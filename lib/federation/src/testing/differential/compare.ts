@@ -1,4 +1,4 @@
-/** An answer of either side: data as text, errors as far as they are compared. */
+/** An answer of either side: data as text, and the compared parts of the errors. */
 export interface ComparedAnswer {
   /** The text of `data`, byte for byte. */
   readonly dataText: string;
@@ -6,21 +6,22 @@ export interface ComparedAnswer {
   readonly errors: readonly ComparedError[];
 }
 
-/** An error as far as it is compared. */
+/** The compared parts of an error. */
 export interface ComparedError {
   readonly path: readonly (string | number)[];
   readonly code: string;
 }
 
-/** What two answers differ in. */
+/** Difference between two answers. */
 export type Difference =
   | { readonly kind: 'none' }
-  /** Data are equal; each side tells errors that the other does not. */
+  /** Data are equal; each side reports errors that the other does not. */
   | { readonly kind: 'errors'; readonly text: string }
   | { readonly kind: 'fault'; readonly text: string };
 
 /**
- * Compares two answers: data byte for byte, errors as sets of path and code, no error without a null at or above it.
+ * Compares two answers: data byte for byte, errors as sets of path and code, and each error with a null at or
+ * above its path.
  */
 export function differenceOf(ours: ComparedAnswer, theirs: ComparedAnswer): Difference {
   if (ours.dataText !== theirs.dataText)
@@ -50,7 +51,7 @@ function without(errors: readonly ComparedError[], known: ReadonlySet<string>): 
   return errors.filter((error) => !known.has(textOf(error)));
 }
 
-/** The place of the null that an error left in the data: its own or one above it. */
+/** Path of the null that an error left in the data: its own or one above it. */
 export function nullAbove(data: unknown, { path }: ComparedError): readonly (string | number)[] | undefined {
   let value = data;
   for (let length = 0; length <= path.length; length++) {

@@ -7,9 +7,10 @@ import type { CampaignCall, CampaignReport } from './campaign-call.js';
 import type { InProcessReach } from './campaign-process.js';
 import { FeatureCounts } from './features.js';
 
-// More than 20,000 random operations over more than 200 random supergraphs, beside graphql-js on one schema with the same
-// values. Data must be equal byte for byte, errors must have the same places and codes. A failure prints its seed and
-// the smallest operation that fails; the number behind a seed's letters is the arena's.
+// More than 20,000 random operations over more than 200 random supergraphs, compared with graphql-js on one
+// schema with the same values. Data must be equal byte for byte, errors must have the same paths and codes. A
+// failure prints its seed and the smallest operation that fails; the number after the letters of a seed is
+// the arena's.
 
 const campaigns: readonly CampaignCall<InProcessReach>[] = [
   { seed: 'a', arenas: 30, operationsPerArena: 130, reach: 'graphql-js', planner: 'process' },
@@ -37,7 +38,7 @@ async function run(call: CampaignCall<InProcessReach>): Promise<CampaignReport> 
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as CampaignReport;
 }
 
-/** Two at a time: the engine and the planner take turns. */
+/** Two at a time: the engine and the planner alternate. */
 async function runAll(): Promise<Map<CampaignCall<InProcessReach>, CampaignReport>> {
   const reports = new Map<CampaignCall<InProcessReach>, CampaignReport>();
   const queue = [...campaigns];
@@ -96,7 +97,7 @@ describe('random operations over random supergraphs', () => {
     }
     const reordered = total((report) => report.reordered);
     lines.push(
-      `${String(reordered).padStart(7)}  told of another of several faults below one null, as graphql-js does`,
+      `${String(reordered).padStart(7)}  reported another of several errors below one null, as graphql-js does`,
     );
     process.stdout.write(`${lines.join('\n')}\n${counts.table()}\n`);
   });

@@ -2,10 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { runCampaign } from './campaign.js';
 import { asServed, plain } from './reach.js';
 
-// A short run of what differential.e2e.ts does at length: random operations over random supergraphs, beside graphql-js
+// A short version of differential.e2e.ts: random operations over random supergraphs, compared with graphql-js
 // on one schema with the same values. A failure prints its seed and the smallest operation that fails.
 
-/** Shared machines are slow at times. */
+/** Generous, since shared machines are slow at times. */
 const timeoutMs = 120_000;
 
 describe('random operations over random supergraphs', () => {

@@ -5,7 +5,7 @@ import { namedType, type FieldModel, type Model } from './model.js';
 import type { ComparedAnswer } from './compare.js';
 import type { RandomOperation } from './random-operation.js';
 
-/** Everything that a campaign must have met often enough to have tested it. */
+/** Features that a campaign must have met often enough to have tested them. */
 const features = [
   'plan: root fetch',
   'plan: several root fetches',
@@ -54,14 +54,14 @@ const features = [
   'operation: @skip or @include',
   'operation: default of a variable',
   'operation: __typename',
-  'operation: schema beside data',
+  'operation: introspection with data',
   'answer: error',
   'answer: null by propagation',
 ] as const;
 
 export type Feature = (typeof features)[number];
 
-/** Guards that look for faults of plans that only look right. */
+/** Guards that detect plans that only look right. */
 const planChecks: readonly GuardName[] = [
   'unused-alias',
   'conflicting-fields',
@@ -71,7 +71,7 @@ const planChecks: readonly GuardName[] = [
   'missing-type-conditions',
 ];
 
-/** What the native planner fails at: how it reports that, or how the guards do. */
+/** Faults of the native planner: by its own messages, or by the guards' reasons. */
 const faults: readonly (readonly [Feature, (fault: string) => boolean])[] = [
   ['planner: process lost', (fault) => fault.startsWith('The query planner failed')],
   ['fault: a path is not found', (fault) => /cannot be found in selection set|No paths found/.test(fault)],
@@ -92,7 +92,7 @@ export class FeatureCounts {
     this.#counts.set(feature, (this.#counts.get(feature) ?? 0) + 1);
   }
 
-  /** Faults of the planner that are none of the features, by their text. */
+  /** Other faults of the planner, by their text. */
   get others(): ReadonlyMap<string, number> {
     return this.#others;
   }
@@ -119,7 +119,7 @@ export class FeatureCounts {
     return [...this.#counts].map(([feature, count]) => `${String(count).padStart(7)}  ${feature}`).join('\n');
   }
 
-  /** Counts what a plan has, each once. */
+  /** Counts the features of a plan, each once. */
   plan({ planner, fault, plan }: PlanNote): void {
     const text = JSON.stringify(plan ?? null);
     const has = (feature: Feature, pattern: RegExp): void => {
@@ -149,7 +149,7 @@ export class FeatureCounts {
     else this.#others.set(text, (this.#others.get(text) ?? 0) + 1);
   }
 
-  /** Counts what an operation asks for, each once. */
+  /** Counts the features of an operation, each once. */
   operation(
     model: Model,
     schema: GraphQLSchema,
@@ -165,7 +165,7 @@ export class FeatureCounts {
         Field: ({ name: { value: name } }) => {
           const parent = types.getParentType()?.name ?? '';
           if (name === '__typename') met.add('operation: __typename');
-          if (name === '__schema' || name === '__type') met.add('operation: schema beside data');
+          if (name === '__schema' || name === '__type') met.add('operation: introspection with data');
           for (const feature of fieldFeatures(model, parent, name)) met.add(feature);
         },
         FragmentSpread: () => void met.add('operation: named fragment'),

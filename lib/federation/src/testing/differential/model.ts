@@ -1,36 +1,36 @@
-/** One field of a model: who answers it and how. */
+/** One field of a model: the subgraphs that resolve it, and how. */
 export interface FieldModel {
   readonly name: string;
   /** The type as SDL. */
   readonly type: string;
   /** Arguments as SDL, with parentheses, or empty. */
   readonly args: string;
-  /** Subgraphs that answer it: several for shareable ones. */
+  /** Subgraphs that resolve it: several for shareable fields. */
   readonly owners: readonly number[];
-  /** Set of fields of the same entity that its subgraph has to be sent. */
+  /** Set of fields of the same entity that its subgraph requires. */
   readonly requires?: RequiredSet | undefined;
-  /** Names of external fields of the returned entity that come along. */
+  /** Names of external fields of the returned entity that are provided with it. */
   readonly provides?: string | undefined;
-  /** The subgraph that thinks it owns the field but does not. */
+  /** Subgraph that still declares the field after another one took it over. */
   readonly overridden?: number | undefined;
-  /** The label of a progressive override: either side may be asked then. */
+  /** Label of a progressive override: either side may resolve the field then. */
   readonly overrideLabel?: string | undefined;
   readonly tag?: string | undefined;
-  /** Never throws and never violates its type: others depend on it. */
+  /** True if it never throws and always fits its type: others depend on it. */
   readonly steady: boolean;
-  /** Owners whose own schema does not allow null where the public one does. */
+  /** Owners whose own schema is non-null where the public one is nullable. */
   readonly strictIn?: readonly number[] | undefined;
 }
 
-/** One field that a `@requires` names. */
+/** One field in a `@requires`. */
 export interface RequiredField {
   readonly name: string;
   readonly args: Readonly<Record<string, unknown>>;
-  /** Fields of the objects it gives; undefined for leaves. */
+  /** Fields of the objects it returns; undefined for leaves. */
   readonly inner: readonly string[] | undefined;
 }
 
-/** Fields that a `@requires` names, as SDL and as a tree of keys. */
+/** Fields in a `@requires`, as SDL and as a tree of keys. */
 export interface RequiredSet {
   readonly sdl: string;
   readonly fields: readonly RequiredField[];
@@ -56,18 +56,21 @@ export interface AbstractModel {
   readonly present: readonly number[];
   readonly members: readonly string[];
   readonly fields: FieldModel[];
-  /** The subgraph where it is an interface object, with fields of its own. */
+  /** Subgraph in which it is an interface object with fields of its own. */
   readonly objectIn?: number | undefined;
 }
 
 export interface EnumModel {
   readonly name: string;
   readonly values: readonly string[];
-  /** A value that clients cannot see. */
+  /** Value that clients cannot see. */
   readonly hidden: string | undefined;
 }
 
-/** A supergraph before it is written down: from it come the subgraphs and the schema that they are compared with. */
+/**
+ * A supergraph before it is written as SDL: source of the subgraphs and of the schema that they are compared
+ * with.
+ */
 export interface Model {
   readonly seed: string;
   readonly subgraphs: number;
@@ -79,10 +82,10 @@ export interface Model {
   readonly subscriptions: readonly FieldModel[];
 }
 
-/** Scalars of a model; the last is one of its own. */
+/** Scalars of a model; the last is a custom one. */
 export const scalars = ['Int', 'String', 'Float', 'Boolean', 'ID', 'JSON'];
 
-/** Whether values of a type are leaves, wrapped or not. */
+/** True if values of a type are leaves, wrapped or not. */
 export function isLeafType(type: string): boolean {
   return [...scalars, 'Kind'].includes(namedType(type));
 }

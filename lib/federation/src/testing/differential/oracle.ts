@@ -19,8 +19,9 @@ import { keyValue, requiredPart, type Thing, type Universe } from './universe.js
 import { Counters, rootResolver } from './write-subgraphs.js';
 
 /**
- * One plain schema with all that clients see of a model: what the engine's answers are compared with. `lenient`: every
- * field may be null, so that no fault hides another one; a null that may not be is a fault at its own place.
+ * One plain schema with all that clients see of a model: the reference for the engine's answers. `lenient`:
+ * every field is nullable, so that no error hides another one; a null in a non-null position is an error at
+ * its own path.
  */
 export function writeOracle(model: Model, universe: Universe, lenient = false): GraphQLSchema {
   const document = parse(sdlOf(model));
@@ -202,12 +203,12 @@ function attachRoot(
   };
 }
 
-/** Waits until it is a field's turn, where the order matters. */
+/** Waits until it is a field's turn, if the order matters. */
 function inTurn({ before }: ReferenceContext, { path }: GraphQLResolveInfo): Promise<void> | undefined {
   return before?.(responsePathAsArray(path));
 }
 
-/** What composition hides reads as null. */
+/** Replaces values that composition hides by null. */
 function hide(
   value: unknown,
   field: FieldModel,
@@ -233,7 +234,7 @@ function withoutNonNull(type: TypeNode): TypeNode {
   return type.kind === Kind.LIST_TYPE ? { ...type, type: withoutNonNull(type.type) } : type;
 }
 
-/** Errors in the place of nulls that may not be: graphql-js tells them where they stand. */
+/** Errors for nulls in non-null positions: graphql-js reports them at their paths. */
 function marked(value: unknown, type: TypeNode): unknown {
   if (type.kind === Kind.NON_NULL_TYPE)
     return value === null ? new GraphQLError('null where none may be') : marked(value, type.type);

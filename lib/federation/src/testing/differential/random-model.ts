@@ -9,7 +9,7 @@ import {
 import { Random } from './random.js';
 import { NeedsMaker } from './random-needs.js';
 
-/** Makes a random model. Not every model composes; whoever composes takes the next seed then. */
+/** Creates a random model. Not every model composes; the caller uses the next seed then. */
 export function randomModel(seed: string): Model {
   return new ModelMaker(seed).make();
 }
@@ -140,7 +140,7 @@ class ModelMaker {
       );
       const members = random.shuffled(candidates).slice(0, random.int(1, 3));
       if (members.length === 0) continue;
-      // An interface's home knows all of its types by a common key.
+      // The subgraph that owns an interface knows all of its types by a common key.
       for (const member of members) this.#addKey(member, home, 'id');
       const objectIn = random.chance(0.6)
         ? this.#all().find((subgraph) => members.every((member) => !member.present.has(subgraph)))
@@ -207,7 +207,7 @@ class ModelMaker {
     }
   }
 
-  /** A field of the same name in many types, on which the subgraphs do not agree whether it may be null. */
+  /** A field of the same name in many types, on whose nullability the subgraphs disagree. */
   #common(object: ObjectModel, subgraphs: readonly number[]): void {
     const random = this.#random;
     if (!random.chance(0.7)) return;
@@ -216,7 +216,7 @@ class ModelMaker {
     object.fields.push({ name: 'common', type: 'Int', args: '', owners, steady: true, strictIn });
   }
 
-  /** In one subgraph, members of an abstract type differ in whether the field that they share may be null. */
+  /** In one subgraph, members of an abstract type differ in the nullability of a field that they share. */
   #disagree({ members, present }: AbstractModel): void {
     const [home] = present;
     if (home === undefined || !this.#random.chance(0.6)) return;

@@ -1,13 +1,13 @@
 import { type FieldModel, isLeafType, type ObjectModel } from './model.js';
 import type { Random } from './random.js';
 
-/** Makes fields that need others, provide others or take others over, for objects that have their fields. */
+/** Creates fields that require others, provide others or take others over, for objects with fields. */
 export class NeedsMaker {
   readonly #random: Random;
   readonly #objects: ObjectModel[];
   readonly #name: (prefix: string) => string;
 
-  /** `objects`: all of the model, to which value types are added. `name`: a fresh name. */
+  /** `objects`: all types of the model, to which value types are added. `name`: returns an unused name. */
   constructor(random: Random, objects: ObjectModel[], name: (prefix: string) => string) {
     this.#random = random;
     this.#objects = objects;

@@ -23,12 +23,12 @@ export interface RandomOperation {
 }
 
 /**
- * What is asked more often than by chance. `required`: a field that requires another one with arguments, beside that
- * one without, under the key that the required one would have.
+ * Selections that are more frequent than by chance. `required`: a field that requires another one with
+ * arguments, next to the other one without, under the key that the required one would have.
  */
 export type Emphasis = 'required';
 
-/** Makes a valid random operation, or undefined where none was found in a few tries. */
+/** Creates a valid random operation, or undefined if none was found in a few attempts. */
 export function randomOperation(
   schema: GraphQLSchema,
   kind: 'query' | 'mutation' | 'subscription',
@@ -113,7 +113,7 @@ class OperationMaker {
     return this.#field(random.pick(fields), depth, true);
   }
 
-  /** A field that requires others (`r…`) beside one that others require (`y…`), both without arguments. */
+  /** A field that requires others (`r…`) next to one that others require (`y…`), both without arguments. */
   #requiredPair(fields: readonly GraphQLField<unknown, unknown>[]): string | undefined {
     const random = this.#random;
     const needing = fields.filter(({ name }) => /^r\d/.test(name));
@@ -155,7 +155,8 @@ class OperationMaker {
   #field(field: GraphQLField<unknown, unknown>, depth: number, conditional: boolean): string {
     this.#fields++;
     const args = field.args.flatMap((argument) => this.#argument(argument) ?? []);
-    // Equal keys must have equal arguments: a key of its own for most, and sometimes a short one that may clash.
+    // Equal keys must have equal arguments: most fields get a key of their own, and some a short one that may
+    // clash.
     const random = this.#random;
     const alias =
       args.length > 0 || random.chance(0.2) ? `${random.pick(['a', 'b', 'c'])}${random.int(0, 9)}: ` : '';
@@ -178,7 +179,7 @@ class OperationMaker {
         ...(withDefault ? { fallback: String(random.chance(0.5)) } : {}),
       });
     }
-    // A nullable variable with a default may stand where a value is needed.
+    // A nullable variable with a default is allowed in a non-null position.
     return ` @${directive}(if: $${name})`;
   }
 

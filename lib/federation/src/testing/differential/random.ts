@@ -1,4 +1,4 @@
-/** Numbers that look random and are the same for the same seed: a failing run can be repeated. */
+/** Pseudo-random numbers that are the same for the same seed: a failing run can be repeated. */
 export class Random {
   #state: number;
 

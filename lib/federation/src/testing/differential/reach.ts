@@ -10,7 +10,7 @@ import { createInProcessTransport } from '../../transport/in-process.js';
 import type { TransportFactory } from '../../transport/transport.js';
 import type { TestSubgraph } from '../test-subgraph.js';
 
-/** How the engine reaches the subgraphs of an arena. */
+/** Way in which the engine reaches the subgraphs of an arena. */
 export type Reach = (
   subgraphs: readonly TestSubgraph[],
 ) => Promise<{ readonly transports: TransportFactory; close(): Promise<void> }>;
@@ -26,7 +26,7 @@ export function asServed(mode: ExecutionMode): Reach {
         settleResolvers(subgraph.schema);
         const made = createInProcess({
           mode,
-          // Each operation comes once: it is the compiled ones that are compared.
+          // Each operation runs once, and it is the compiled ones that are compared.
           interpretFirst: 0,
           log: silentLogger(),
           subgraph: {

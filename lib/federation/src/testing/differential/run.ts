@@ -23,13 +23,13 @@ export interface Arena {
   readonly subgraphs: readonly TestSubgraph[];
   readonly supergraphSdl: string;
   readonly oracle: GraphQLSchema;
-  /** The oracle that tells every fault, those included that a null above them hides. */
+  /** The oracle that reports every error, including those that a null above them hides. */
   readonly lenient: GraphQLSchema;
   readonly engine: Engine;
   close(): Promise<void>;
 }
 
-/** The arena of a seed, or why its model does not compose. */
+/** The arena of a seed, or the reason why its model does not compose. */
 export async function openArena(
   seed: string,
   reach: Reach = plain,
@@ -82,10 +82,10 @@ export function operationOf(
   return operation && { kind, operation };
 }
 
-/** What came of a comparison; a fault in words. */
+/** Result of a comparison, with a description of the fault. */
 export type Comparison =
   | { readonly kind: 'same' }
-  /** The same once the reference had run its resolvers in another order. */
+  /** Equal once the reference had run its resolvers in another order. */
   | { readonly kind: 'same in another order' }
   | { readonly kind: 'allowed'; readonly rule: string }
   | { readonly kind: 'fault'; readonly text: string };
@@ -115,7 +115,7 @@ export async function compareOperation(
   return isReordered ? inOtherOrder(arena, kind, operation, runId, ours) : { kind: 'same' };
 }
 
-/** Compares with a reference whose resolvers run in the order that the engine's errors tell of. */
+/** Compares with a reference whose resolvers run in the order of the engine's errors. */
 async function inOtherOrder(
   arena: Arena,
   kind: OperationKind,
@@ -142,7 +142,7 @@ function differencesOf(ours: readonly ComparedAnswer[], theirs: readonly Compare
   });
 }
 
-/** Whether a rule allows what is left of a difference. */
+/** True if a rule allows the remaining difference. */
 function byRule(
   ours: readonly ComparedAnswer[],
   theirs: readonly ComparedAnswer[],

@@ -1,34 +1,36 @@
 import type { ComparedError } from './compare.js';
 import { Random } from './random.js';
 
-// The specification leaves open which of several faults below one null is told, and graphql-js tells the one that
-// happens first. So the reference is run once more, its resolvers in the order in which the engine's faults come first:
-// then both must tell exactly the same.
+// The specification does not say which of several errors below one null is reported, and graphql-js reports
+// the one that occurs first. So the reference runs again, with its resolvers in the order in which the
+// engine's errors come first: then both must report exactly the same.
 
-/** Holds a field's resolver back, or lets it go on at once. */
+/** Delays a field's resolver, or runs it immediately. */
 export type Before = (path: readonly (string | number)[]) => Promise<void> | undefined;
 
-/** Longest time in milliseconds that a fault is held back which everything waits for. */
+/** Maximum time in milliseconds for which an error is delayed while all others wait for it. */
 const longestMs = 2_000;
 
-/** An order of resolvers: `end` lets everything go that is still held back. */
+/** An order of resolvers: `end` runs all that are still delayed. */
 export interface Schedule {
   readonly before: Before;
-  /** Turns of the event loop after which all that is not held back has happened. */
+  /** Turns of the event loop after which all resolvers that are not delayed have run. */
   readonly turns: number;
   end(): void;
 }
 
-/** How many orders are tried: the first two by depth, then others by chance. */
+/** Number of orders that are tried: the first two by depth, then random ones. */
 export const orders = 30;
 
-/** Lets the faults that are told happen in the n-th order, and holds all others back; `faults` are all that there are. */
+/**
+ * Lets the reported errors occur in the n-th order, and delays all others; `faults` are all existing errors.
+ */
 export function scheduleOf(
   faults: readonly ComparedError[],
-  told: readonly ComparedError[],
+  reported: readonly ComparedError[],
   order: number,
 ): Schedule {
-  const groups = groupsOf(told, order);
+  const groups = groupsOf(reported, order);
   const turnOf = new Map<string, number>();
   for (const fault of faults) {
     const field = textOfField(fault.path);
@@ -53,16 +55,17 @@ export function scheduleOf(
   };
 }
 
-/** The faults that happen together, in order: those of one depth, or each alone in an order by chance. */
-function groupsOf(told: readonly ComparedError[], order: number): Set<string>[] {
-  if (order > 1) return new Random(`order:${order}`).shuffled(told).map((error) => new Set([textOf(error)]));
-  const depths = [...new Set(told.map(({ path }) => path.length))].sort((a, b) =>
+/** Errors that occur together, in order: those of one depth, or one each in a random order. */
+function groupsOf(reported: readonly ComparedError[], order: number): Set<string>[] {
+  if (order > 1)
+    return new Random(`order:${order}`).shuffled(reported).map((error) => new Set([textOf(error)]));
+  const depths = [...new Set(reported.map(({ path }) => path.length))].sort((a, b) =>
     order === 0 ? b - a : a - b,
   );
-  return depths.map((depth) => new Set(told.filter(({ path }) => path.length === depth).map(textOf)));
+  return depths.map((depth) => new Set(reported.filter(({ path }) => path.length === depth).map(textOf)));
 }
 
-/** Lets the event loop turn some times. */
+/** Waits for some turns of the event loop. */
 export async function waitForTurns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -71,7 +74,7 @@ function textOf({ path, code }: ComparedError): string {
   return JSON.stringify([path, code]);
 }
 
-/** The path of the field that a fault belongs to: without the indices of its own lists. */
+/** Path of the field that an error belongs to: without the indices of its own lists. */
 function textOfField(path: readonly (string | number)[]): string {
   let length = path.length;
   while (typeof path[length - 1] === 'number') length--;

@@ -11,10 +11,12 @@ import {
 import type { GraphQLSchema } from 'graphql';
 import type { RandomOperation } from './random-operation.js';
 
-/** Most tries that one failing operation is worth. */
+/** Maximum number of attempts for one failing operation. */
 const maxTries = 300;
 
-/** The smallest operation found that still fails: selections, directives and fragments are left out one by one. */
+/**
+ * The smallest operation found that still fails: selections, directives and fragments are removed one by one.
+ */
 export async function shrink(
   schema: GraphQLSchema,
   operation: RandomOperation,

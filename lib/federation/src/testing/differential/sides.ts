@@ -15,9 +15,9 @@ import { type Before, type Schedule, waitForTurns } from './schedule.js';
 
 export type OperationKind = 'query' | 'mutation' | 'subscription';
 
-/** What the reference's resolvers are handed. */
+/** Context of the reference's resolvers. */
 export interface ReferenceContext extends TestContext {
-  /** The order of resolvers, where it is not left to them. */
+  /** Order of the resolvers, if it is controlled. */
   before: Before | undefined;
 }
 
@@ -37,7 +37,7 @@ export async function answersOf(
   return answers;
 }
 
-/** The reference's answers; `scheduled` orders the resolvers of the n-th. */
+/** The reference's answers; `scheduled` controls the resolver order of the n-th. */
 export async function referenceOf(
   schema: GraphQLSchema,
   kind: OperationKind,
@@ -60,7 +60,7 @@ export async function referenceOf(
     context.before = schedule?.before;
     try {
       const result = await run();
-      // As if another field had kept the answer open: graphql-js goes on to add what fails below a null.
+      // As if another field had kept the answer open: graphql-js continues to add errors below a null.
       if (schedule) await waitForTurns(schedule.turns);
       return result && fromResult(result);
     } finally {
@@ -103,7 +103,7 @@ function fromResult({ data, errors }: ExecutionResult): ComparedAnswer {
   return { dataText: JSON.stringify(data ?? null), data: data ?? null, errors: compared };
 }
 
-/** Errors that nobody gave a code have one of two, by who has masked them. */
+/** Errors without a code get one of two codes, depending on where they were masked. */
 const uncoded = new Set<unknown>([undefined, 'INTERNAL_SERVER_ERROR', 'DOWNSTREAM_SERVICE_ERROR']);
 
 function comparedError(path: readonly (string | number)[] | undefined, code: unknown): ComparedError {

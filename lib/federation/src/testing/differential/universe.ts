@@ -9,15 +9,15 @@ import { defineErrors } from '@rhizome/errors';
 import type { FieldModel, Model } from './model.js';
 import { hash } from './random.js';
 
-/** An object as resolvers hand it on: its type and which one it is; everything else follows from these. */
+/** An object as resolvers pass it: its type and its number; everything else follows from these. */
 export interface Thing {
   readonly __typename: string;
   readonly $id: string;
 }
 
-/** What a resolver may see beside its object. */
+/** Context of a resolver in addition to its object. */
 export interface Situation {
-  /** The subgraph that answers; abstract values are of types it knows. */
+  /** The subgraph that resolves; abstract values have types it knows. */
   readonly subgraph: number;
   /** Values of required fields, by name. */
   readonly required?: Readonly<Record<string, unknown>>;
@@ -51,8 +51,8 @@ const jsonValues: readonly unknown[] = [
 ];
 
 /**
- * All values of a model's fields: the same for the subgraphs and for the schema they are compared with. Some are null,
- * some throw, some violate their type.
+ * All values of a model's fields: the same for the subgraphs and for the schema they are compared with. Some
+ * are null, some throw, some do not fit their type.
  */
 export class Universe {
   readonly #model: Model;
@@ -62,7 +62,7 @@ export class Universe {
     this.#model = model;
   }
 
-  /** The value of a field of an object, or a promise of it; throws where the universe has a fault. */
+  /** Value of a field of an object, or a promise of it; throws if the universe has an error there. */
   resolve(
     owner: string,
     thing: Thing | undefined,
@@ -147,13 +147,13 @@ export class Universe {
     return { __typename: typename, $id: `${typename}-${h % things}` } satisfies Thing;
   }
 
-  /** Whether a subgraph knows an object type. */
+  /** True if a subgraph knows an object type. */
   knows(object: string, subgraph: number): boolean {
     return this.#model.objects.find(({ name }) => name === object)?.present.has(subgraph) ?? false;
   }
 }
 
-/** Arguments as text; the order in which an executor hands them over means nothing. */
+/** Arguments as text, independent of their order. */
 function inOrder(args: object): string {
   return JSON.stringify(Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -162,7 +162,7 @@ function rate(h: number, what: string): number {
   return hash(`${h}${what}`) / 2 ** 32;
 }
 
-/** Codes of a universe's faults. */
+/** Codes of a universe's errors. */
 const faultCodes: readonly string[] = ['FAULT_A', 'FAULT_B', 'FAULT_C'];
 defineErrors(
   'FAULT',
@@ -185,7 +185,7 @@ function fault(owner: string, field: string, h: number): GraphQLError {
   });
 }
 
-/** The part of a required value that a representation has, in one order. */
+/** Part of a required value that a representation has, in one order. */
 export function requiredPart(value: unknown, inner: readonly string[] | undefined): unknown {
   if (!inner || value === null || value === undefined) return value ?? null;
   if (Array.isArray(value)) return value.map((item) => requiredPart(item, inner));
@@ -199,7 +199,7 @@ export function keyValue(thing: Thing, field: string): unknown {
   return thing.$id;
 }
 
-/** The entity that a representation means. */
+/** The entity that a representation refers to. */
 export function thingOf(representation: Readonly<Record<string, unknown>>): Thing {
   const { id, sku, ref } = representation as { id?: string; sku?: string; ref?: { code?: string } };
   const $id = id ?? sku?.slice('sku:'.length) ?? ref?.code?.slice('ref:'.length);

@@ -2,7 +2,7 @@ import { testSubgraph, type TestContext, type TestSubgraph } from '../test-subgr
 import type { AbstractModel, FieldModel, Model, ObjectModel } from './model.js';
 import { keyValue, requiredPart, type Thing, thingOf, type Universe } from './universe.js';
 
-/** A thing as a subgraph holds it: with what it was sent, and what its parent brought along. */
+/** An object in a subgraph, with required and provided fields. */
 interface HeldThing extends Thing {
   readonly $rep?: Readonly<Record<string, unknown>>;
   readonly $provided?: string;
@@ -10,7 +10,7 @@ interface HeldThing extends Thing {
 
 type Resolvers = Record<string, Record<string, unknown>>;
 
-/** Calls of mutations counted by request, so that their order shows in their values. */
+/** Calls of mutations counted by request, so that their order is visible in their values. */
 export class Counters {
   readonly #counts = new Map<string, number>();
 

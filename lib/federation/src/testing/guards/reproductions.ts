@@ -9,7 +9,7 @@ export interface Reproduction {
   readonly variables?: Readonly<Record<string, unknown>>;
   /** The right data. */
   readonly data: unknown;
-  /** The number of calls of subgraphs that the answer takes, where the fault is one too many. */
+  /** Number of calls of subgraphs that the answer takes, if the fault is an additional one. */
   readonly calls?: number;
 }
 
@@ -138,7 +138,7 @@ export const reproductions: Readonly<Record<GuardName, readonly Reproduction[]>>
   ],
   'planner-errors': [
     {
-      // A required field behind a type that leads back to its entity: what every experiment has.
+      // A required field behind a type that leads back to its entity: every experiment has this.
       subgraphs: [
         {
           name: 'core',
@@ -160,7 +160,7 @@ export const reproductions: Readonly<Record<GuardName, readonly Reproduction[]>>
       data: { job: { run: { job: { weight: 8 } } } },
     },
     {
-      // A required field inside of another, which is required from two subgraphs.
+      // A required field inside another one, which two subgraphs require.
       subgraphs: [
         {
           name: 'runs',

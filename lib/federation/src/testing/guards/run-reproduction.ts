@@ -10,7 +10,7 @@ import type { Reproduction } from './reproductions.js';
 
 /** Result of a reproduction. */
 export interface Outcome {
-  /** The data without errors, or what went wrong. */
+  /** The data without errors, or the error. */
   readonly data: unknown;
   /** Calls of subgraphs. */
   readonly calls: number;
@@ -18,12 +18,12 @@ export interface Outcome {
   readonly faults: readonly (string | undefined)[];
 }
 
-/** Runs a reproduction as in production: with all guards, the planner in a process of its own. */
+/** Runs a reproduction as in production: with all guards, and the planner in a separate process. */
 export function runGuarded(reproduction: Reproduction): Promise<Outcome> {
   return run(reproduction, (options) => createEngine({ ...options, planning: 'worker' }));
 }
 
-/** Runs a reproduction with the plan that the native planner makes by itself. */
+/** Runs a reproduction with the unmodified plan of the native planner. */
 export function runBare(reproduction: Reproduction): Promise<Outcome> {
   return run(reproduction, (options) => createEngineOn(createBarePlanning(options.supergraphSdl), options));
 }
@@ -63,7 +63,7 @@ const program = `
   try { new QueryPlanner(supergraph).plan(operation, undefined, new Set(), 100); } catch {}
 `;
 
-/** Plans an operation in a process of its own; true if the native planner aborts that process. */
+/** Plans an operation in a separate process; true if the native planner aborts that process. */
 export async function crashes({ subgraphs, operation }: Reproduction): Promise<boolean> {
   const supergraph = composeSubgraphs(subgraphs.map(testSubgraph));
   const code = ['--input-type=module', '-e', program, JSON.stringify([supergraph, operation])];
