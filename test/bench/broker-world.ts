@@ -147,7 +147,7 @@ export class World {
       const cls = prepareClass(id, index, requirements, 1);
       this.classes.set(id, cls);
       this.windows.open(this.#share, id);
-      this.demand.note(cls, Math.ceil(random() * 20));
+      this.demand.record(cls, Math.ceil(random() * 20));
     }
     this.refill();
   }

@@ -124,7 +124,7 @@ class BrokerReplay {
     if (!window.isComplete) window.endRefill(window.beginRefill(), []);
     const id = `job_${String((this.#jobs += 1)).padStart(8, '0')}`;
     window.put({ id, priority: 0, owner: 'trace', attempt: 0 });
-    this.#demand.note(cls);
+    this.#demand.record(cls);
     const requests = [...this.#fleet.workers()].map((worker) => ({
       worker,
       limit: 1,

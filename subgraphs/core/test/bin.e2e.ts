@@ -161,7 +161,7 @@ describe('core as a process', () => {
   test('two processes share the work: a standby forwards, and takes over when the leader is killed', async () => {
     const database = (await testDatabase('bin')).databaseName;
     const first = await startBin('leader', database);
-    await first.process.line(/leads the broker/, 60_000);
+    await first.process.line(/leadership gained/, 60_000);
     const second = await startBin('standby', database);
     const admin = caller(second.origin, () => tokens.admin());
     const pilot = caller(second.origin, () => tokens.pilot('north'));

@@ -48,7 +48,7 @@ export interface QueueExport {
   readonly architectures: readonly ExportEntry[];
 }
 
-const longestLookBackMs = 30 * 24 * 3600 * 1000;
+const maxLookBackMs = 30 * 24 * 3600 * 1000;
 
 /** Hardware views by queue and by site, and their export. */
 export class HardwareViews {
@@ -86,7 +86,7 @@ export class HardwareViews {
     principal: Principal,
   ): Promise<{ readonly asOf: Date; readonly sites: readonly SiteHardware[] }> {
     const asOf = this.#options.clock.now();
-    if (seenSince && asOf.getTime() - seenSince.getTime() > longestLookBackMs)
+    if (seenSince && asOf.getTime() - seenSince.getTime() > maxLookBackMs)
       throw badInput('seenSince', seenSince.toISOString(), 'a time in the last 30 days');
     const queues = chosen(await this.#visible(principal), filter);
     const [seen, gone] = await Promise.all([this.#seen(queues, true), this.#gone(queues, seenSince)]);

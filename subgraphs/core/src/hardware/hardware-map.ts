@@ -136,14 +136,14 @@ function together(a: PresentDevice, b: PresentDevice): PresentDevice {
 
 /** Returns a predicate for devices. Terms for models are resolved once. */
 function deviceFilter({ vendors, models }: DeviceFilter): (device: Described) => boolean {
-  const wanted = models?.map((word) => ({ word: word.toLowerCase(), rows: modelsNamed(word) }));
+  const wanted = models?.map((term) => ({ term: term.toLowerCase(), rows: modelsNamed(term) }));
   const wantedVendors = vendors?.map((vendor) => vendor.toUpperCase());
   return (device) => {
     if (wantedVendors && !wantedVendors.includes(device.vendor)) return false;
     if (!wanted) return true;
     const row = modelOf(device);
     return wanted.some(
-      ({ word, rows }) => (row !== undefined && rows.has(row)) || device.model.toLowerCase() === word,
+      ({ term, rows }) => (row !== undefined && rows.has(row)) || device.model.toLowerCase() === term,
     );
   };
 }

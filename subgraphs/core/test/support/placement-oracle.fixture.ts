@@ -12,7 +12,7 @@ import type { WorkerFacts } from '../../src/scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 
 /** A request of a worker, with the maximum number of jobs for it. */
-export interface Asked {
+export interface OracleRequest {
   readonly worker: WorkerFacts;
   readonly request: AcquireRequest;
 }
@@ -23,7 +23,7 @@ export interface OracleWorld {
   readonly entries: readonly Readonly<LedgerEntry>[];
   /** Jobs that were in the ledger before the pass. */
   readonly before: ReadonlySet<string>;
-  readonly asked: readonly Asked[];
+  readonly asked: readonly OracleRequest[];
 }
 
 /** Rank of a set of devices; see {@link Oracle.rankOf}. */
@@ -79,7 +79,7 @@ export class Oracle {
 
   /** Devices for a job on the candidate, or none if the job does not fit. */
   placementIn(
-    { worker, request }: Asked,
+    { worker, request }: OracleRequest,
     wanted: StoredRequirements,
     experiment: string,
   ): string[] | undefined {
@@ -90,7 +90,7 @@ export class Oracle {
   }
 
   /** Checks everything except devices. */
-  mayTake({ worker, request }: Asked, wanted: StoredRequirements, experiment: string): boolean {
+  mayTake({ worker, request }: OracleRequest, wanted: StoredRequirements, experiment: string): boolean {
     const queue = this.#world.queues.get(worker.queueId);
     const { limits, experiments = [] } = queue ?? {};
     const ofQueue = this.#world.entries.filter(({ queueId }) => queueId === worker.queueId).length;
@@ -197,7 +197,7 @@ export class Oracle {
     return this.#facts(worker).get(device.id)?.health !== 'HEALTHY' || device.parentId === undefined;
   }
 
-  #left({ worker, request }: Asked) {
+  #left({ worker, request }: OracleRequest) {
     const own = this.#world.entries.filter(({ workerId }) => workerId === worker.id);
     const fresh = own.filter(({ jobId }) => !this.#world.before.has(jobId));
     const sum = (entries: typeof own, name: 'cores' | 'memoryMiB' | 'diskMiB'): number =>
@@ -256,7 +256,7 @@ export class Oracle {
     return found;
   }
 
-  #amountFaults(asked: Asked): readonly string[] {
+  #amountFaults(asked: OracleRequest): readonly string[] {
     const left = this.#left(asked);
     const { id, queueId } = asked.worker;
     const most = this.#world.queues.get(queueId)?.limits.maxRunningJobs ?? Infinity;

@@ -176,7 +176,7 @@ export const anyRequirements: fc.Arbitrary<StoredRequirements> = fc
   .map((change) => someRequirements({ diskMiB: 0, ...known<StoredRequirements>(change) }));
 
 /** Any kind of request, of a worker whose devices are known when it makes the request. */
-export const anyQuestion = fc.record({
+export const anyRequest = fc.record({
   asks: fc.constantFrom(0, 1, 1, 1, 1, 2),
   count: fc.constantFrom(1, 2, 100),
   coresLess: fc.constantFrom(0, 0, 0, 1),
@@ -187,12 +187,12 @@ export const anyQuestion = fc.record({
 });
 
 /** A kind of request. */
-export type AnyQuestion = Made<typeof anyQuestion>;
+export type AnyRequest = Made<typeof anyRequest>;
 
 /** The request of a worker. @param held devices that its jobs hold */
-export function questionOf(
+export function requestOf(
   worker: WorkerFacts,
-  spec: AnyQuestion,
+  spec: AnyRequest,
   free: { readonly cores: number; readonly memoryMiB: number; readonly diskMiB: number },
   held: ReadonlySet<string>,
 ): AcquireRequest {

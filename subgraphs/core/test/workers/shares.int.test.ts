@@ -41,7 +41,7 @@ describe('an owner over the limit', () => {
     const [throttled] = await collection(db, jobsCollection).find({ state: 'THROTTLED' }).toArray();
     if (!throttled) throw new Error('nothing is throttled');
     expect(throttled.last.reason).toMatch(
-      /ada@example has its limit of 2 cores of share alpha\/default in use/,
+      /ada@example has reached its limit of 2 cores in share alpha\/default/,
     );
     expect((await fleet.services.scheduler.pending(throttled))?.summary).toMatch(/limit of cores/);
     await worker.finish(found);

@@ -62,7 +62,7 @@ const anyHost = fc.array(fc.oneof(anyWhole, anyDivided), { minLength: 1, maxLeng
 );
 
 const nothing = { models: [], sassTargets: [], ptxTargets: [], nvlink: false, optional: false };
-const anyAsked = fc.oneof(
+const anyRequirement = fc.oneof(
   fc.record({
     count: fc.constantFrom(1, 1, 2, 3, 4),
     nvlink: fc.constantFrom(false, false, true),
@@ -124,40 +124,45 @@ describe('chooseDevices', () => {
   it('gives devices to every job that can have them, with the best verdict, whole, connected and exclusive as requested', () => {
     let found = 0;
     fc.assert(
-      fc.property(anyHost, anyAsked, anyTaken, (devices, { count, nvlink, exclusive, change }, taken) => {
-        const alone = exclusive ? { exclusive } : {};
-        const gpu: StoredGpuRequirement = { ...nothing, ...change, count, nvlink, ...alone };
-        const { facts, used, rank, gpuOf, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
-        const isFree = (id: string): boolean => used.get(id) === 0;
-        const isAllowed = (set: readonly string[]): boolean => {
-          const groups = new Set(set.map((id) => facts.get(id)?.nvlinkGroup));
-          const physical = set.map(gpuOf);
-          const others = devices.filter(
-            ({ id, parentId }) => parentId !== undefined && physical.includes(gpuOf(id)),
-          );
-          const isAlone = new Set(physical).size === count && others.every(({ id }) => isFree(id));
-          return (
-            (!nvlink || count === 1 || (groups.size === 1 && !groups.has(undefined))) &&
-            (!exclusive || isAlone)
-          );
-        };
-        const able = devices.map(({ id }) => id).filter((id) => isFree(id) && rank(id) < 3);
-        const possible = subsets(able, count).filter(isAllowed);
-        const positions = fit && chooseDevices(gpu, fit, capacity);
-        const chosen = positions && idsOf(positions);
-        if (possible.length === 0) {
-          expect(chosen).toBeUndefined();
-          return;
-        }
-        found += 1;
-        const worst = (set: readonly string[]): number => Math.max(...set.map(rank));
-        expect(new Set(chosen).size).toBe(count);
-        expect(possible.map((set) => [...set].sort())).toContainEqual([...(chosen ?? [])].sort());
-        expect(worst(chosen ?? [])).toBe(Math.min(...possible.map(worst)));
-        // The chosen devices are no longer free.
-        const left = withoutDevices(gpu, capacity, positions ?? []);
-        for (const position of positions ?? []) expect(left.free[position]).toBe(0);
-      }),
+      fc.property(
+        anyHost,
+        anyRequirement,
+        anyTaken,
+        (devices, { count, nvlink, exclusive, change }, taken) => {
+          const alone = exclusive ? { exclusive } : {};
+          const gpu: StoredGpuRequirement = { ...nothing, ...change, count, nvlink, ...alone };
+          const { facts, used, rank, gpuOf, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
+          const isFree = (id: string): boolean => used.get(id) === 0;
+          const isAllowed = (set: readonly string[]): boolean => {
+            const groups = new Set(set.map((id) => facts.get(id)?.nvlinkGroup));
+            const physical = set.map(gpuOf);
+            const others = devices.filter(
+              ({ id, parentId }) => parentId !== undefined && physical.includes(gpuOf(id)),
+            );
+            const isAlone = new Set(physical).size === count && others.every(({ id }) => isFree(id));
+            return (
+              (!nvlink || count === 1 || (groups.size === 1 && !groups.has(undefined))) &&
+              (!exclusive || isAlone)
+            );
+          };
+          const able = devices.map(({ id }) => id).filter((id) => isFree(id) && rank(id) < 3);
+          const possible = subsets(able, count).filter(isAllowed);
+          const positions = fit && chooseDevices(gpu, fit, capacity);
+          const chosen = positions && idsOf(positions);
+          if (possible.length === 0) {
+            expect(chosen).toBeUndefined();
+            return;
+          }
+          found += 1;
+          const worst = (set: readonly string[]): number => Math.max(...set.map(rank));
+          expect(new Set(chosen).size).toBe(count);
+          expect(possible.map((set) => [...set].sort())).toContainEqual([...(chosen ?? [])].sort());
+          expect(worst(chosen ?? [])).toBe(Math.min(...possible.map(worst)));
+          // The chosen devices are no longer free.
+          const left = withoutDevices(gpu, capacity, positions ?? []);
+          for (const position of positions ?? []) expect(left.free[position]).toBe(0);
+        },
+      ),
       { numRuns: 1500 },
     );
     expect(found).toBeGreaterThan(150);

@@ -34,9 +34,9 @@ const byTerm = new Map<string, Set<GpuModelRow>>();
 for (const row of gpuModels) {
   for (const id of [...row.pciIds, ...row.strayPciIds]) byPciId.set(id, [...(byPciId.get(id) ?? []), row]);
   for (const name of [row.name, ...row.aliases]) byName.set(plainName(name), row);
-  for (const word of [row.name, ...row.aliases, ...row.families]) {
-    const rows = byTerm.get(plainName(word)) ?? new Set();
-    byTerm.set(plainName(word), rows.add(row));
+  for (const term of [row.name, ...row.aliases, ...row.families]) {
+    const rows = byTerm.get(plainName(term)) ?? new Set();
+    byTerm.set(plainName(term), rows.add(row));
   }
 }
 
@@ -113,7 +113,7 @@ function commonOf(rows: readonly GpuModelRow[], name: string): GpuModelRow | und
     return rows.every((row) => JSON.stringify(row[key as keyof GpuModelRow]) === own);
   };
   const alike = Object.fromEntries(Object.entries(first).filter(([key]) => isAlike(key)));
-  const family = first.families.find((word) => rows.every(({ families }) => families.includes(word)));
+  const family = first.families.find((term) => rows.every(({ families }) => families.includes(term)));
   return {
     ...nothingKnown,
     vendor: first.vendor,
@@ -165,18 +165,18 @@ export function modelWithId(pciId: string): GpuModelRow | undefined {
 /**
  * Returns the rows for a term: a model, or all variants of a family; empty if the catalogue does not know it.
  */
-export function modelsNamed(word: string): ReadonlySet<GpuModelRow> {
-  return byTerm.get(plainName(word)) ?? nothing;
+export function modelsNamed(term: string): ReadonlySet<GpuModelRow> {
+  return byTerm.get(plainName(term)) ?? nothing;
 }
 
 const nothing: ReadonlySet<GpuModelRow> = new Set();
 
 /** Returns true if the term names the device: each model that it may be, or its own name. */
-export function isNamed(word: string, device: ModelFacts): boolean {
+export function isNamed(term: string, device: ModelFacts): boolean {
   const { rows } = candidatesOf(device);
-  const wanted = modelsNamed(word);
+  const wanted = modelsNamed(term);
   if (rows.length > 0 && rows.every((row) => wanted.has(row))) return true;
-  return plainName(word) === plainName(device.model);
+  return plainName(term) === plainName(device.model);
 }
 
 /**

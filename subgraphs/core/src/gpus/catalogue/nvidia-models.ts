@@ -62,6 +62,6 @@ function familiesOf(name: string): readonly string[] {
   const sizes = size === undefined ? [] : [`${size}GB`, `${size}G`, size];
   const both = forms.flatMap((one) => sizes.map((amount) => `${model}-${one}-${amount}`));
   return [model, ...[...forms, ...sizes].map((part) => `${model}-${part}`), ...both].filter(
-    (word) => word !== name,
+    (term) => term !== name,
   );
 }

@@ -134,8 +134,8 @@ function tooOld(
 }
 
 /** Reason for a device of unknown compute capability. */
-export function unknownCapability({ model }: Device, asked: string): string {
-  return `its compute capability is unknown (${model} is not in the catalogue, and its driver does not report it), ${asked} is required`;
+export function unknownCapability({ model }: Device, required: string): string {
+  return `its compute capability is unknown (${model} is not in the catalogue, and its driver does not report it), ${required} is required`;
 }
 
 /**

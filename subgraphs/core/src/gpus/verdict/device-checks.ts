@@ -32,7 +32,7 @@ export const deviceChecks: readonly DeviceCheck[] = [
     name: 'model',
     text: ({ models }) => (models.length > 0 ? `gpu model = ${models.join(' or ')}` : undefined),
     check: ({ models }, device) =>
-      models.some((word) => isNamed(word, device))
+      models.some((term) => isNamed(term, device))
         ? native
         : no('WRONG_MODEL', `its model is ${device.model}, ${listed(models)} is required`),
   },
@@ -136,14 +136,15 @@ function partVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
 
 /** A share also needs a device that is not divided otherwise. */
 function wholeVerdict(share: number | undefined, device: Device): Verdict {
-  const asked = share === undefined ? 'a whole device is required' : 'a share of a whole device is required';
+  const required =
+    share === undefined ? 'a whole device is required' : 'a share of a whole device is required';
   const migProfile = profileOf(device);
-  if (migProfile !== undefined) return no('NOT_WHOLE', `it is a MIG slice ${migProfile}, ${asked}`);
-  if (isPartition(device)) return no('NOT_WHOLE', `${partitionText(device)}, ${asked}`);
-  if (device.parentId !== undefined) return no('NOT_WHOLE', `it is a part of another device, ${asked}`);
-  if (device.isDivided === true) return no('DIVIDED', `it is divided into slices, ${asked}`);
+  if (migProfile !== undefined) return no('NOT_WHOLE', `it is a MIG slice ${migProfile}, ${required}`);
+  if (isPartition(device)) return no('NOT_WHOLE', `${partitionText(device)}, ${required}`);
+  if (device.parentId !== undefined) return no('NOT_WHOLE', `it is a part of another device, ${required}`);
+  if (device.isDivided === true) return no('DIVIDED', `it is divided into slices, ${required}`);
   if (device.partitionMode?.toUpperCase() === 'MIG')
-    return no('DIVIDED', `it is in MIG mode and has no slices, ${asked}`);
+    return no('DIVIDED', `it is in MIG mode and has no slices, ${required}`);
   if (share !== undefined && device.isSharingAllowed !== true)
     return no(
       'NOT_SHARED',
@@ -191,6 +192,6 @@ function plainProfile(profile: string): string {
     .replace(/gb\.(?=[a-z])/, 'gb+');
 }
 
-function listed(words: readonly string[]): string {
-  return words.join(' or ');
+function listed(terms: readonly string[]): string {
+  return terms.join(' or ');
 }

@@ -106,9 +106,9 @@ describe('each row of the catalogue', () => {
   });
 
   it.each(gpuModels.map((row) => [row.name, row] as const))('finds %s by each of its names', (_name, row) => {
-    for (const word of [row.name, ...row.aliases, ...row.families])
+    for (const term of [row.name, ...row.aliases, ...row.families])
       expect(
-        deviceVerdict(gpu({ models: [word] }), device({ vendor: row.vendor, model: row.name })).kind,
+        deviceVerdict(gpu({ models: [term] }), device({ vendor: row.vendor, model: row.name })).kind,
       ).toBe('NATIVE');
     for (const pciId of row.pciIds) {
       // An id that several models share does not identify one: then the name must.

@@ -87,10 +87,10 @@ describe('deviceVerdict, in cases checked by hand', () => {
       .trim()
       .split('\n')
       .map((line) => line.split(' | ') as [string, string, string, string]),
-  )('matches model %s with %s: %s', (word, model, isMeant, source) => {
+  )('matches model %s with %s: %s', (term, model, isMeant, source) => {
     expect(Object.keys(sources)).toContain(source);
     const vendor = /MI\d|PRO W/.test(model) ? 'AMD' : /Intel|Ponte/.test(model) ? 'INTEL' : 'NVIDIA';
-    expect(deviceVerdict(gpu({ models: [word] }), device({ vendor, model })).code).toBe(
+    expect(deviceVerdict(gpu({ models: [term] }), device({ vendor, model })).code).toBe(
       isMeant === '+' ? 'OK' : 'WRONG_MODEL',
     );
   });
@@ -103,9 +103,9 @@ describe('deviceVerdict, in cases checked by hand', () => {
     ['MI250X', 'AMD Instinct MI250X', '1002:740c', true],
     ['MI250', 'AMD Instinct MI250X', '1002:740c', false],
     ['MI250', 'unknown AMD device', '1002:740c', true],
-  ])('matches model %s with %s of PCI id %s, which two models share: %s', (word, model, pciId, isMeant) => {
+  ])('matches model %s with %s of PCI id %s, which two models share: %s', (term, model, pciId, isMeant) => {
     const vendor = pciId.startsWith('1002') ? 'AMD' : 'NVIDIA';
-    const { kind } = deviceVerdict(gpu({ models: [word] }), device({ vendor, model, pciId }));
+    const { kind } = deviceVerdict(gpu({ models: [term] }), device({ vendor, model, pciId }));
     expect(kind).toBe(isMeant ? 'NATIVE' : 'NO');
   });
 

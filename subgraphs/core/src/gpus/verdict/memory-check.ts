@@ -36,8 +36,8 @@ export function memoryVerdict(gpu: StoredGpuRequirement, device: Device): Verdic
   return native;
 }
 
-function tooSmall(has: number, asked: number, of: string): Verdict {
-  return no('MEMORY_TOO_SMALL', `it has ${has} MiB of memory, ${asked} ${of}are required`);
+function tooSmall(has: number, required: number, of: string): Verdict {
+  return no('MEMORY_TOO_SMALL', `it has ${has} MiB of memory, ${required} ${of}are required`);
 }
 
 interface Sold {

@@ -13,11 +13,11 @@ import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** Checks the release against the kernel driver, or, if that is unknown, against the release on the host. */
 export function rocmVerdict(gpu: StoredGpuRequirement, device: Device): Verdict {
-  const asked = gpu.rocmRuntime ?? '';
-  const wanted = releaseOf(asked);
+  const required = gpu.rocmRuntime ?? '';
+  const wanted = releaseOf(required);
   if (device.vendor !== 'AMD')
-    return no('WRONG_VENDOR', `its vendor is ${device.vendor}, ROCm ${asked} needs an AMD device`);
-  if (wanted === undefined) return no('ROCM_UNKNOWN', `ROCm ${asked} is not a release; must be like 6.2`);
+    return no('WRONG_VENDOR', `its vendor is ${device.vendor}, ROCm ${required} needs an AMD device`);
+  if (wanted === undefined) return no('ROCM_UNKNOWN', `ROCm ${required} is not a release; must be like 6.2`);
   const known = releasesOf(device);
   if (!known) return unlisted(wanted, device);
   if (known.own === wanted) return native;

@@ -65,7 +65,7 @@ export interface Device extends Omit<DeviceDocument, 'id' | 'sources'> {
 
 /** One thing that a requirement may ask of a device. */
 export interface DeviceCheck {
-  /** A word for it. */
+  /** Short name of the check. */
   readonly name: string;
   /**
    * The check as a constraint, for example `gpu memoryMiB >= 40960`; undefined if the requirement does not

@@ -59,26 +59,26 @@ const hostWeight = 0.005;
 const maxHostKinds = 32;
 /** Memory assumed for a job that takes a whole host, as a part of the host's memory. */
 const hostMemoryPart = 0.5;
-const minNoted = 50;
+const minRecorded = 50;
 const maxCached = 5000;
 
 /** Counts of recent jobs with GPUs by class. */
 export class GpuDemand {
   readonly #counts = new Map<string, Counted>();
   #total = 0;
-  #noted = 0;
+  #recorded = 0;
   #classes: readonly { readonly cls: RequirementClass; readonly weight: number }[] = [];
   /** Grows when the classes change, which invalidates counts made for others. */
   #version = 0;
 
   /** Counts jobs of the class. Jobs without GPUs are ignored: they prefer hosts without GPUs. */
-  note(cls: RequirementClass, count = 1): void {
+  record(cls: RequirementClass, count = 1): void {
     if (cls.requirements.gpu === undefined || count === 0) return;
     const known = this.#counts.get(cls.id);
     if (known) known.count += count;
     else this.#counts.set(cls.id, { cls, count });
     this.#total += count;
-    this.#noted += count;
+    this.#recorded += count;
     if (this.#total > maxRemembered) this.#halve();
   }
 
@@ -87,11 +87,14 @@ export class GpuDemand {
    * matter.
    */
   classes(): readonly { readonly cls: RequirementClass; readonly weight: number }[] {
-    if (this.#noted > Math.max(minNoted, this.#total / 50) || (this.#version === 0 && this.#total > 0)) {
+    if (
+      this.#recorded > Math.max(minRecorded, this.#total / 50) ||
+      (this.#version === 0 && this.#total > 0)
+    ) {
       const counted = [...this.#counts.values()].sort((a, b) => b.count - a.count).slice(0, maxClasses);
       const sum = counted.reduce((all, { count }) => all + count, 0);
       this.#classes = counted.map(({ cls, count }) => ({ cls, weight: count / sum }));
-      this.#noted = 0;
+      this.#recorded = 0;
       this.#version += 1;
     }
     return this.#classes;

@@ -3,9 +3,9 @@ import { GrantHistory } from './grant-history.js';
 
 const share = 'alpha/default';
 
-function noted(times: readonly number[], beganMs?: number): GrantHistory {
+function historyOf(times: readonly number[], beganMs?: number): GrantHistory {
   const history = new GrantHistory(beganMs);
-  for (const at of times) history.note(share, 'class_1', at);
+  for (const at of times) history.record(share, 'class_1', at);
   return history;
 }
 
@@ -15,7 +15,7 @@ const estimate = (history: GrantHistory, before: number, nowMs: number) =>
 describe('the estimated wait', () => {
   it('covers the next burst if grants come in bursts, however near the job is to the front', () => {
     const burst = (at: number) => Array.from({ length: 100 }, () => at);
-    const history = noted([...burst(0), ...burst(60_000), ...burst(120_000)]);
+    const history = historyOf([...burst(0), ...burst(60_000), ...burst(120_000)]);
     const first = estimate(history, 0, 180_000);
     expect(first).toMatchObject({ kind: 'ESTIMATED', seconds: 60, basedOnGrants: 300 });
     expect(estimate(history, 99, 180_000).seconds).toBe(60);
@@ -24,23 +24,28 @@ describe('the estimated wait', () => {
   });
 
   it('is unknown if all grants came at once', () => {
-    expect(estimate(noted([5, 5, 5, 5, 5]), 0, 10_000)).toMatchObject({ kind: 'UNKNOWN', basedOnGrants: 5 });
+    expect(estimate(historyOf([5, 5, 5, 5, 5]), 0, 10_000)).toMatchObject({
+      kind: 'UNKNOWN',
+      basedOnGrants: 5,
+    });
   });
 
   it('names the time observed so far in a new process, instead of claiming that nothing was granted for an hour', () => {
-    expect(estimate(noted([], 1000), 0, 13_000).reason).toBe(
+    expect(estimate(historyOf([], 1000), 0, 13_000).reason).toBe(
       'No job with its requirements and share was granted in the 12 s this process has observed; 4 are needed.',
     );
-    expect(estimate(noted([]), 0, 13_000).reason).toMatch(/in the last hour;/);
+    expect(estimate(historyOf([]), 0, 13_000).reason).toMatch(/in the last hour;/);
   });
 
   it('ignores grants that are reported again, long after', () => {
     const times = [0, 10_000, 20_000, 30_000];
-    expect(estimate(noted([...times, 0, 10_000]), 0, 40_000)).toEqual(estimate(noted(times), 0, 40_000));
+    expect(estimate(historyOf([...times, 0, 10_000]), 0, 40_000)).toEqual(
+      estimate(historyOf(times), 0, 40_000),
+    );
   });
 
   it('is always positive and within its bounds', () => {
-    const history = noted(Array.from({ length: 500 }, (_, at) => at));
+    const history = historyOf(Array.from({ length: 500 }, (_, at) => at));
     for (const [before, nowMs] of [
       [0, 499],
       [1_000_000, 500],

@@ -36,7 +36,7 @@ export class GrantHistory {
   }
 
   /** Records a grant. @param atMs monotonic */
-  note(share: string, classId: string, atMs: number): void {
+  record(share: string, classId: string, atMs: number): void {
     const key = `${share} ${classId}`;
     const bursts = this.#bursts.get(key) ?? [];
     const last = bursts[bursts.length - 1];

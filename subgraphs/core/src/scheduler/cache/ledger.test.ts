@@ -71,7 +71,7 @@ describe('Ledger', () => {
   });
 
   it('conserves sums: after any history they equal those of the remaining entries', () => {
-    const word = fc.record({
+    const anyEvent = fc.record({
       kind: fc.constantFrom('add', 'release'),
       job: fc.integer({ min: 0, max: 5 }),
       worker: fc.integer({ min: 0, max: 2 }),
@@ -82,9 +82,9 @@ describe('Ledger', () => {
       device: fc.option(fc.constantFrom('GPU-1', 'GPU-2'), { nil: undefined }),
     });
     fc.assert(
-      fc.property(fc.array(word, { maxLength: 60 }), (words) => {
+      fc.property(fc.array(anyEvent, { maxLength: 60 }), (events) => {
         const ledger = new Ledger();
-        for (const { kind, job, worker, share, owner, fence, cores, device } of words) {
+        for (const { kind, job, worker, share, owner, fence, cores, device } of events) {
           if (kind === 'release') ledger.release(`job_${job}`, fence);
           else {
             const requirements = { cores, memoryMiB: 10 * cores, diskMiB: cores };

@@ -132,7 +132,7 @@ export class Ledger {
   }
 
   /** Records the declared outputs of a job. */
-  noteOutputs(jobId: string, outputs: readonly string[]): void {
+  recordOutputs(jobId: string, outputs: readonly string[]): void {
     const entry = this.#entries.get(jobId);
     if (entry) entry.outputs = outputs;
   }

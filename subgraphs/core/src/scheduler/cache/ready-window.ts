@@ -94,7 +94,7 @@ export class ReadyWindow {
     if (!job) return undefined;
     this.#ids.delete(job.id);
     this.#taken += 1;
-    this.#noteLeft(job.id);
+    this.#recordRemoved(job.id);
     return job;
   }
 
@@ -112,7 +112,7 @@ export class ReadyWindow {
 
   /** Removes a job that is no longer ready. */
   remove(jobId: string): void {
-    this.#noteLeft(jobId);
+    this.#recordRemoved(jobId);
     this.#arrived?.delete(jobId);
     if (!this.#ids.delete(jobId)) return;
     const at = this.#jobs.findIndex(({ id }) => id === jobId);
@@ -156,7 +156,7 @@ export class ReadyWindow {
     return this.#edge !== undefined && compareKeys(key, this.#edge) <= 0;
   }
 
-  #noteLeft(jobId: string): void {
+  #recordRemoved(jobId: string): void {
     if (this.#arrived) this.#left.add(jobId);
   }
 

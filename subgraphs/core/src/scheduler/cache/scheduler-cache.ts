@@ -165,7 +165,7 @@ export class SchedulerCache {
         // The end of a job may come without a fence; no grant can follow it.
         const fence = last.fence ?? (isTerminal(last.to) ? Number.MAX_SAFE_INTEGER : -1);
         const entry = this.ledger.release(jobId, fence);
-        if (entry) this.#noteAhead(jobId, entry.fence);
+        if (entry) this.#recordAhead(jobId, entry.fence);
         released = entry !== undefined || released;
       }
     }
@@ -231,14 +231,14 @@ export class SchedulerCache {
   #gpusOf({ gpu }: StoredRequirements, ids: readonly string[] | undefined, workerId: string): number {
     if (gpu === undefined || (ids === undefined && gpu.optional)) return 0;
     const devices = this.fleet.worker(workerId)?.facts.devices ?? [];
-    const asked = ids ?? Array.from({ length: gpu.count }, () => '');
+    const grantedIds = ids ?? Array.from({ length: gpu.count }, () => '');
     return gpusOf(
       gpu,
-      asked.map((id) => devices.find((device) => device.id === id)),
+      grantedIds.map((id) => devices.find((device) => device.id === id)),
     );
   }
 
-  #noteAhead(jobId: string, fence: number): void {
+  #recordAhead(jobId: string, fence: number): void {
     this.#ahead.set(jobId, fence);
   }
 

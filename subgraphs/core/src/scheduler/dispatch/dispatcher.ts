@@ -45,7 +45,7 @@ const shortPassMs = 5;
 /** Interval at which deferred jobs are offered again to pending acquires, in milliseconds. */
 const deferralMs = 250;
 /** Maximum number of windows read for one question. */
-const maxLearnt = 32;
+const maxWindowsRead = 32;
 
 /** Matches ready jobs with pending acquires during one term of leadership. */
 export class Dispatcher {
@@ -87,7 +87,7 @@ export class Dispatcher {
     for await (const { share, classId } of jobs.readyKinds(signal)) this.windows.open(share, classId);
     await classes.load([...this.windows.all()].map(({ classId }) => classId));
     await this.#refills.run([...this.windows.all()]);
-    for (const window of this.windows.all()) this.#noteDemand(window.classId, window.size);
+    for (const window of this.windows.all()) this.#recordDemand(window.classId, window.size);
     this.#isWarm = true;
     this.wake();
   }
@@ -104,12 +104,12 @@ export class Dispatcher {
     const grants = await this.#pending.admit(request, timeout, () => this.wake());
     const { cache, clock } = this.#options;
     if (grants.length > 0) cache.fleet.recentlyIdle.grantsWritten(request.workerId, clock.monotonicMs());
-    else this.#noteAnswer(request);
+    else this.#recordAnswer(request);
     return grants;
   }
 
   /** An answered host without GPUs is expected to call again. */
-  #noteAnswer(request: AcquireRequest): void {
+  #recordAnswer(request: AcquireRequest): void {
     const { cache, clock } = this.#options;
     if (cache.fleet.worker(request.workerId)?.shape.hasDevices === false)
       cache.fleet.recentlyIdle.answered(request, clock.monotonicMs());
@@ -142,16 +142,16 @@ export class Dispatcher {
     if (fresh.size === 0) return;
     void this.#options.classes.load(fresh.keys()).then(
       () => {
-        for (const [classId, count] of fresh) this.#noteDemand(classId, count);
+        for (const [classId, count] of fresh) this.#recordDemand(classId, count);
         this.wake();
       },
       (err: unknown) => this.#options.log.warn({ err }, 'requirement classes could not be read'),
     );
   }
 
-  #noteDemand(classId: string, count: number): void {
+  #recordDemand(classId: string, count: number): void {
     const cls = this.#options.classes.get(classId);
-    if (cls) this.#demand.note(cls, count);
+    if (cls) this.#demand.record(cls, count);
   }
 
   /** Reads everything again from the store, because events may have been missed. */
@@ -178,9 +178,9 @@ export class Dispatcher {
   }
 
   /** Reads unread windows of a share, so that positions in it can be computed; a bounded number at a time. */
-  async learn(share: string): Promise<void> {
+  async readWindowsOf(share: string): Promise<void> {
     const unknown = [...this.windows.of(share)].filter((window) => window.size === 0 && !window.isComplete);
-    await this.#refills.run(unknown.slice(0, maxLearnt));
+    await this.#refills.run(unknown.slice(0, maxWindowsRead));
   }
 
   /** Removes windows of kinds without ready jobs. */
@@ -259,7 +259,7 @@ export class Dispatcher {
     const state = { fleet, ledger, windows: this.windows, demand: this.#demand, classOf };
     const { picks, throttled, hasDeferred } = matchPass(state, requests, clock.monotonicMs());
     if (throttled.length > 0) this.#options.onThrottled(throttled);
-    if (hasDeferred) this.#deferralTimer ??= setTimeout(() => this.#lookAt(), deferralMs).unref();
+    if (hasDeferred) this.#deferralTimer ??= setTimeout(() => this.#offerDeferred(), deferralMs).unref();
     let given = false;
     open.forEach(([pending], index) => {
       const found = picks[index] ?? [];
@@ -271,7 +271,7 @@ export class Dispatcher {
   }
 
   /** Offers deferred jobs to all candidates again. */
-  #lookAt(): void {
+  #offerDeferred(): void {
     this.#deferralTimer = undefined;
     this.wake();
   }
@@ -306,18 +306,18 @@ export class Dispatcher {
    * ones.
    */
   #offersOld(pending: PendingAcquire, now: DeviceLayout): boolean {
-    const asked = this.#devices.get(pending);
-    if (asked !== undefined && !hasSameDevices(asked, now)) return true;
+    const offered = this.#devices.get(pending);
+    if (offered !== undefined && !hasSameDevices(offered, now)) return true;
     this.#devices.set(pending, now);
     return false;
   }
 
   #write(pending: PendingAcquire, picks: readonly PendingGrant[], queue: string): void {
     this.#pending.take(pending);
-    this.#noteAnswer(lessTaken(pending.request, picks));
+    this.#recordAnswer(lessTaken(pending.request, picks));
     this.#options.grants.write(picks, queue).then(
       (grants) => {
-        this.#noteGrants(picks, grants);
+        this.#recordGrants(picks, grants);
         if (pending.isOver()) this.#keep(pending.request.workerId, picks, grants);
         else if (grants.length > 0 || !pending.waits) pending.answer(grants);
         else if (this.#isClosed || this.#options.signal.aborted) pending.refuse(termEnded());
@@ -338,12 +338,12 @@ export class Dispatcher {
     }
   }
 
-  #noteGrants(picks: readonly PendingGrant[], grants: readonly Grant[]): void {
+  #recordGrants(picks: readonly PendingGrant[], grants: readonly Grant[]): void {
     const { history, clock } = this.#options;
     const granted = new Set(grants.map(({ jobId }) => jobId));
     const now = clock.monotonicMs();
     for (const { entry } of picks)
-      if (granted.has(entry.jobId)) history.note(entry.share, entry.classId, now);
+      if (granted.has(entry.jobId)) history.record(entry.share, entry.classId, now);
   }
 
   /** Windows that were never read and could serve one of the requests. */

@@ -33,7 +33,7 @@ export interface GrantWriterOptions {
 }
 
 /** Number of grants that are written at once, without waiting for a group that is being written. */
-const worthwhile = 64;
+const immediateSize = 64;
 /** Maximum time that grants wait for a group that is being written, in milliseconds. */
 const longestWaitMs = 100;
 /** A whole device, in thousandths. */
@@ -88,7 +88,7 @@ export class GrantWriter {
    */
   #flushSoon(): void {
     if (this.#isFlushDue) return;
-    if (this.#groups > 0 && this.#waitingPicks < worthwhile) {
+    if (this.#groups > 0 && this.#waitingPicks < immediateSize) {
       this.#flushTimer ??= setTimeout(() => this.#flushNow(), longestWaitMs);
       return;
     }

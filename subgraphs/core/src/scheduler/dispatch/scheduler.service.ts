@@ -226,7 +226,7 @@ export class SchedulerService {
         onThrottled: (over) => void throttle.putAside(over),
       });
       const throttle = new Throttle({ cache, windows: dispatcher.windows, jobs, classes, writer, log });
-      for (const { path } of cache.fleet.shares()) throttle.note(path);
+      for (const { path } of cache.fleet.shares()) throttle.watchShare(path);
       this.#term = { dispatcher, throttle, firstFence };
       prepared();
       await dispatcher.warm();
@@ -241,19 +241,19 @@ export class SchedulerService {
   #takeEvents(events: readonly JobEvent[]): void {
     const term = this.#term;
     if (!term) {
-      this.#noteGrants(events);
+      this.#recordGrants(events);
       return;
     }
     term.dispatcher.take(events);
-    for (const { last } of events) if (last.to === 'THROTTLED') term.throttle.note(last.share);
+    for (const { last } of events) if (last.to === 'THROTTLED') term.throttle.watchShare(last.share);
   }
 
   /** Records grants of the leading process, so that the next leader can estimate waiting times. */
-  #noteGrants(events: readonly JobEvent[]): void {
+  #recordGrants(events: readonly JobEvent[]): void {
     const { clock } = this.#options;
     const offset = clock.monotonicMs() - clock.now().getTime();
     for (const { last } of events)
-      if (last.to === 'SENT') this.#history.note(last.share, last.classId, last.at.getTime() + offset);
+      if (last.to === 'SENT') this.#history.record(last.share, last.classId, last.at.getTime() + offset);
   }
 
   /**
@@ -335,7 +335,7 @@ export class SchedulerService {
   /** Position of a ready job, if this process knows it. */
   async #positionOf(job: WaitingJob): Promise<PositionInShare> {
     const { dispatcher } = this.#term ?? {};
-    await dispatcher?.learn(job.share);
+    await dispatcher?.readWindowsOf(job.share);
     const windows = dispatcher?.windows;
     if (!windows) return { position: null, isPositionEstimated: false, inClass: null };
     const key = { priority: job.priority, id: job._id };

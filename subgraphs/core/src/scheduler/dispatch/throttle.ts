@@ -34,7 +34,7 @@ export class Throttle {
   }
 
   /** Records that a share may have throttled jobs. */
-  note(share: string): void {
+  watchShare(share: string): void {
     if (!this.#shares.has(share)) this.#shares.set(share, '');
   }
 
@@ -44,7 +44,7 @@ export class Throttle {
   ): Promise<void> {
     const { cache, writer, log } = this.#options;
     const requests = jobs.map(({ jobId, share, owner }): TransitionRequest => {
-      this.note(share);
+      this.watchShare(share);
       const reason = `owner ${owner} has reached its limit of ${cache.fleet.share(share).ownerLimitCores ?? 0} cores in share ${share}`;
       return { jobId, from: 'ACTIVATED', to: 'THROTTLED', by: 'broker', actor: 'system:broker', reason };
     });

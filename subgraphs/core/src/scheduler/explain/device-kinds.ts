@@ -37,13 +37,13 @@ export function kindsOfHosts(
   gpu: StoredGpuRequirement,
   groups: readonly EquivalentWorkers[],
 ): readonly KindsOfHost[] {
-  const asked = deviceChecks.filter((check) => check.text(gpu) !== undefined);
+  const checks = deviceChecks.filter((check) => check.text(gpu) !== undefined);
   const known = new Map<string, DeviceKind>();
   const kindOf = (facts: Device): DeviceKind => {
     const key = factsKey(facts);
     let kind = known.get(key);
     if (!kind) {
-      const failed = asked.filter((check) => check.check(gpu, facts).kind === 'NO');
+      const failed = checks.filter((check) => check.check(gpu, facts).kind === 'NO');
       known.set(key, (kind = { facts, fails: new Set(failed.map(({ name }) => name)) }));
     }
     return kind;

@@ -41,7 +41,7 @@ export interface ExplainOptions {
   readonly queues: QueueDirectory;
   readonly checkSelector: CheckSelector;
   readonly explain: (
-    asked: RequestedRequirements,
+    requested: RequestedRequirements,
     input: ExplainInput,
     caller: ExplanationCaller,
   ) => Promise<PendingFacts>;
@@ -63,8 +63,12 @@ export function explainer({ experiment: find, queues, checkSelector, explain }: 
     errors.int(['priority'], input.priority ?? 0, -1000, 1000);
     const share = experiment && shareFor(experiment, input.share, errors);
     if (!share || !errors.isEmpty) return { pending: null, userErrors: errors.all };
-    const asked = { requirements: normaliseRequirements(requirements), share, priority: input.priority ?? 0 };
-    return { pending: await explain(asked, input, caller), userErrors: [] };
+    const requested = {
+      requirements: normaliseRequirements(requirements),
+      share,
+      priority: input.priority ?? 0,
+    };
+    return { pending: await explain(requested, input, caller), userErrors: [] };
   };
 }
 

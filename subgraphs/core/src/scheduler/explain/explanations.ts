@@ -76,13 +76,13 @@ export class Explanations {
 
   /** Explains why a job with these requirements would wait. @param input the original input of the caller */
   async explain(
-    asked: RequestedRequirements,
+    requested: RequestedRequirements,
     input: object,
     caller: ExplanationCaller,
   ): Promise<PendingFacts> {
     const query = { query: ofRequirements, variables: { input } };
     const data = await this.#ask<RequirementsAnswer>(query, caller);
-    return data?.explainRequirements?.pending ?? this.#options.scheduler.explain(asked);
+    return data?.explainRequirements?.pending ?? this.#options.scheduler.explain(requested);
   }
 
   async #pendingOf(

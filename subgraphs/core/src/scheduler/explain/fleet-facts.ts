@@ -80,7 +80,7 @@ function factsOf(constraint: Constraint, standings: readonly Standing[], count: 
     if (reason === undefined) alone.add(standing.group, own ? trues(own) : one.facts.devices.length);
     else {
       standing.failed.push(constraint);
-      reasons.note(reason, standing.group);
+      reasons.add(reason, standing.group);
     }
     if (!standing.passes) continue;
     if (own) standing.devices = standing.devices.map((passes, position) => passes && own[position] === true);
@@ -112,7 +112,7 @@ class Reasons {
     this.#amount = isAmount(about) ? about : undefined;
   }
 
-  note(reason: string, { one, workers }: EquivalentWorkers): void {
+  add(reason: string, { one, workers }: EquivalentWorkers): void {
     const name = this.#amount;
     if (name === undefined || shortOf(name, one) !== reason) {
       this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + workers.length);

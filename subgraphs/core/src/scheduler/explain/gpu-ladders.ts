@@ -44,7 +44,7 @@ function memoryLadder(gpu: StoredGpuRequirement): readonly Ladder[] {
   const { minMemoryMiB, shareMemoryMiB } = gpu;
   const wanted = Math.max(minMemoryMiB ?? 0, shareMemoryMiB ?? 0);
   if (wanted === 0) return [];
-  const atMost = (asked: number | undefined, step: Step): number => Math.min(asked ?? 0, Number(step));
+  const atMost = (required: number | undefined, step: Step): number => Math.min(required ?? 0, Number(step));
   return [
     {
       constraint: textOf(gpu, 'memory'),
@@ -67,21 +67,21 @@ const versions = [
   {
     name: 'minComputeCapability',
     check: 'capability',
-    word: 'capability',
+    term: 'capability',
     of: capabilityOf,
     cost: 0.5,
   },
   {
     name: 'minDriverVersion',
     check: 'driver',
-    word: 'driver',
+    term: 'driver',
     of: ({ driverVersion }: Device) => driverVersion,
     cost: 0.3,
   },
 ] as const;
 
 function versionLadders(gpu: StoredGpuRequirement): readonly Ladder[] {
-  return versions.flatMap(({ name, check, word, of, cost }): Ladder[] => {
+  return versions.flatMap(({ name, check, term, of, cost }): Ladder[] => {
     const wanted = gpu[name];
     if (wanted === undefined || !isVersion(wanted)) return [];
     return [
@@ -91,7 +91,7 @@ function versionLadders(gpu: StoredGpuRequirement): readonly Ladder[] {
         stepsOf: (devices) =>
           devices.map(of).filter((have) => isVersion(have) && compareVersions(have, wanted) < 0) as string[],
         compare: older,
-        change: (step) => `${word} >= ${step} instead of ${wanted}`,
+        change: (step) => `${term} >= ${step} instead of ${wanted}`,
         requirement: (step) => ({ ...gpu, [name]: String(step) }),
         cost: () => cost,
       },

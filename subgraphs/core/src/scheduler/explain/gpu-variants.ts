@@ -31,7 +31,7 @@ export function gpuVariants(gpu: StoredGpuRequirement, hosts: readonly KindsOfHo
   return [
     ...vendorVariants(gpu, near),
     ...modelVariants(gpu, near),
-    ...unaskedVariants(gpu),
+    ...unconditionalVariants(gpu),
     ...cudaVariants(gpu, near),
     ...targetVariants(gpu, near),
     ...gfxVariants(gpu, near),
@@ -64,10 +64,10 @@ function vendorVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVari
   const { vendor } = gpu;
   if (vendor === undefined) return [];
   const constraint = textOf(gpu, 'vendor');
-  const others = distinct(near('vendor').map((device) => device.vendor)).map((word) => ({
+  const others = distinct(near('vendor').map((device) => device.vendor)).map((term) => ({
     constraint,
-    change: `vendor ${word} instead of ${vendor}`,
-    requirement: { ...gpu, vendor: word },
+    change: `vendor ${term} instead of ${vendor}`,
+    requirement: { ...gpu, vendor: term },
     affects: ['vendor'],
     cost: 3,
   }));
@@ -85,17 +85,17 @@ function modelVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVaria
   const { models } = gpu;
   if (models.length === 0) return [];
   const constraint = textOf(gpu, 'model');
-  const asked = models.join(' or ');
+  const required = models.join(' or ');
   const more = distinct(near('model').map(termFor)).map((model) => ({
     constraint,
-    change: `model ${asked} or ${model}`,
+    change: `model ${required} or ${model}`,
     requirement: { ...gpu, models: [...models, model] },
     affects: ['model'],
     cost: 1,
   }));
   const any = {
     constraint,
-    change: `any model instead of ${asked}`,
+    change: `any model instead of ${required}`,
     requirement: { ...gpu, models: [] },
     affects: ['model'],
     cost: 1.5,
@@ -104,7 +104,7 @@ function modelVariants(gpu: StoredGpuRequirement, near: Near): readonly GpuVaria
 }
 
 /** Variants without a condition, for devices of which the fact is unknown. */
-function unaskedVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {
+function unconditionalVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {
   const amounts = [
     ['minMemoryMiB', 'memory', 'memory'],
     ['minComputeCapability', 'capability', 'capability'],
@@ -112,9 +112,9 @@ function unaskedVariants(gpu: StoredGpuRequirement): readonly GpuVariant[] {
   ] as const;
   return amounts
     .filter(([name]) => gpu[name] !== undefined)
-    .map(([name, check, word]) => ({
+    .map(([name, check, term]) => ({
       constraint: textOf(gpu, check),
-      change: `without a condition on the ${word} of the gpu`,
+      change: `without a condition on the ${term} of the gpu`,
       requirement: without(gpu, name),
       affects: [check],
       cost: 1.2,
@@ -241,19 +241,19 @@ function fractionVariants(
   plain: StoredGpuRequirement,
 ): readonly GpuVariant[] {
   const isWhole = gpu.migFraction === undefined && gpu.migProfile === undefined && gpu.share === undefined;
-  const asked = gpu.migFraction ?? (isWhole ? 1000 : 0);
+  const required = gpu.migFraction ?? (isWhole ? 1000 : 0);
   const parts = devices
     .filter((device) => !isWhole || isPartition(device))
     .map((device) => Math.round(1000 * (partOf(device) ?? 1)))
-    .filter((one) => one < asked);
+    .filter((one) => one < required);
   return [...new Set(parts)]
     .sort((a, b) => b - a)
     .map((migFraction) => ({
       constraint,
-      change: `a slice or partition >= ${migFraction}/1000 of a gpu instead of ${isWhole ? 'a whole one' : `${asked}/1000`}`,
+      change: `a slice or partition >= ${migFraction}/1000 of a gpu instead of ${isWhole ? 'a whole one' : `${required}/1000`}`,
       requirement: { ...plain, migFraction },
       affects: part,
-      cost: isWhole ? 2 : 1 - migFraction / asked,
+      cost: isWhole ? 2 : 1 - migFraction / required,
     }));
 }
 

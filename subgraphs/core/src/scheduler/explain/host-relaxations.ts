@@ -114,9 +114,9 @@ function termChanges(
   const { architecture, architectureLevel, containerRuntime, queue } = wanted;
   switch (about) {
     case 'architecture':
-      return words(hardware.map((have) => have.architecture)).map((word) => ({
-        change: `architecture = ${word} instead of ${architecture ?? ''}`,
-        requirements: { ...wanted, architecture: word },
+      return terms(hardware.map((have) => have.architecture)).map((term) => ({
+        change: `architecture = ${term} instead of ${architecture ?? ''}`,
+        requirements: { ...wanted, architecture: term },
         cost: 3,
       }));
     case 'architectureLevel':
@@ -141,12 +141,12 @@ type Hardware = FleetWorker['facts']['hardware'];
 
 function levelChanges(
   wanted: StoredRequirements,
-  asked: string,
+  required: string,
   hardware: readonly Hardware[],
 ): readonly TermChange[] {
-  const lower = words(hardware.map((have) => have.architectureLevel)).map((word) => ({
-    change: `architectureLevel >= ${word} instead of ${asked}`,
-    requirements: { ...wanted, architectureLevel: word },
+  const lower = terms(hardware.map((have) => have.architectureLevel)).map((term) => ({
+    change: `architectureLevel >= ${term} instead of ${required}`,
+    requirements: { ...wanted, architectureLevel: term },
     cost: 1,
   }));
   // Without the condition, workers of unknown level are allowed, too.
@@ -156,15 +156,15 @@ function levelChanges(
 
 function runtimeChanges(
   wanted: StoredRequirements,
-  asked: string,
+  required: string,
   hardware: readonly Hardware[],
 ): readonly TermChange[] {
-  const others = words(hardware.flatMap((have) => [...have.containerRuntimes])).map((word) => ({
-    change: `container runtime ${word} instead of ${asked}`,
-    requirements: { ...wanted, containerRuntime: word },
+  const others = terms(hardware.flatMap((have) => [...have.containerRuntimes])).map((term) => ({
+    change: `container runtime ${term} instead of ${required}`,
+    requirements: { ...wanted, containerRuntime: term },
     cost: 1,
   }));
-  const change = `any container runtime instead of ${asked}`;
+  const change = `any container runtime instead of ${required}`;
   return [...others, { change, requirements: { ...wanted, containerRuntime: anyRuntime }, cost: 1.1 }];
 }
 
@@ -174,6 +174,6 @@ function without(requirements: StoredRequirements, name: keyof StoredRequirement
   ) as unknown as StoredRequirements;
 }
 
-function words(found: readonly (string | undefined)[]): readonly string[] {
-  return [...new Set(found.filter((word) => word !== undefined))];
+function terms(found: readonly (string | undefined)[]): readonly string[] {
+  return [...new Set(found.filter((term) => term !== undefined))];
 }

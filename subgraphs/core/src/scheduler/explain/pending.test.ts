@@ -289,7 +289,7 @@ describe('the wait', () => {
   ): GrantHistory => {
     const history = new GrantHistory();
     const classId = classIdOf(someRequirements({ diskMiB: 0, ...requirements }));
-    for (const at of times) history.note(share, classId, at);
+    for (const at of times) history.record(share, classId, at);
     return history;
   };
 

@@ -156,7 +156,7 @@ export class BrokerLeadership implements Leadership {
     const term = this.#term;
     if (!term || !this.isLeader())
       throw new DomainError('LEADER_UNAVAILABLE', 'This process does not lead the broker');
-    const asked = this.#options.clock.monotonicMs();
+    const requestedMs = this.#options.clock.monotonicMs();
     const first = await this.#options.leases.allocate(term, count);
     if (first === undefined) {
       this.#stepDown('another process leads');
@@ -165,7 +165,7 @@ export class BrokerLeadership implements Leadership {
         value: term.epoch,
       });
     }
-    this.#prolong(term, asked);
+    this.#prolong(term, requestedMs);
     return first;
   }
 
@@ -173,13 +173,13 @@ export class BrokerLeadership implements Leadership {
     if (this.#isStopped) return;
     this.#stepDownIfUnsure();
     const term = this.#term;
-    const asked = this.#options.clock.monotonicMs();
-    if (!term) return this.#tryToLead(asked);
-    if (await this.#options.leases.renew(term)) this.#prolong(term, asked);
+    const requestedMs = this.#options.clock.monotonicMs();
+    if (!term) return this.#tryToLead(requestedMs);
+    if (await this.#options.leases.renew(term)) this.#prolong(term, requestedMs);
     else this.#stepDown('another process leads');
   }
 
-  async #tryToLead(asked: number): Promise<void> {
+  async #tryToLead(requestedMs: number): Promise<void> {
     const { leases, holder, log } = this.#options;
     const url = this.#options.url?.();
     const lease = await leases.take(holder, url);
@@ -194,7 +194,7 @@ export class BrokerLeadership implements Leadership {
       abort: new AbortController(),
       unsureAt: 0,
     };
-    this.#prolong(term, asked);
+    this.#prolong(term, requestedMs);
     this.#term = term;
     this.#follow(url);
     log.info({ epoch: term.epoch }, 'leadership gained');
@@ -208,9 +208,9 @@ export class BrokerLeadership implements Leadership {
   }
 
   /** Counts from before the request to the store, minus a margin for clocks of different speed. */
-  #prolong(term: Term, asked: number): void {
+  #prolong(term: Term, requestedMs: number): void {
     const { ttlMs } = this.#options;
-    term.unsureAt = Math.max(term.unsureAt, asked + ttlMs - Math.ceil(ttlMs / 5));
+    term.unsureAt = Math.max(term.unsureAt, requestedMs + ttlMs - Math.ceil(ttlMs / 5));
   }
 
   #stepDownIfUnsure(): void {

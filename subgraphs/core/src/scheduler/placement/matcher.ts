@@ -156,14 +156,14 @@ class Pass {
   /** @param least the demand below which a worker is ignored in this pass */
   #admit(least: MinimumDemand): void {
     const { ledger } = this.#state;
-    this.#requests.forEach((asked, index) => {
-      const { worker, request, limit } = asked;
+    this.#requests.forEach((candidateRequest, index) => {
+      const { worker, request, limit } = candidateRequest;
       const left = Math.min(request.count, limit);
       const { queue } = worker.shape;
       const most = queue.limits.maxRunningJobs;
       const queueLeft = most === undefined ? Infinity : most - ledger.queueJobs(queue.id);
       if (worker.facts.state !== 'READY' || left <= 0 || queueLeft <= 0) return;
-      const capacity = freeCapacity(this.#state, asked, least);
+      const capacity = freeCapacity(this.#state, candidateRequest, least);
       if (!capacity) return;
       const candidate: Candidate = {
         index,
@@ -171,7 +171,7 @@ class Pass {
         request,
         capacity,
         left,
-        leftCpuOnly: Math.min(left, asked.cpuOnlyLimit ?? left),
+        leftCpuOnly: Math.min(left, candidateRequest.cpuOnlyLimit ?? left),
         seconds: request.remainingSeconds ?? Infinity,
       };
       this.#round.admit(candidate, queueLeft);

@@ -62,7 +62,7 @@ export class PlacementPrices {
   }
 
   /** Counts a visit of a bucket. */
-  noteLook(): void {
+  countVisit(): void {
     this.#work += 1;
   }
 

@@ -289,7 +289,7 @@ export class PlacementRound {
       const { group, fit } = entry;
       for (; entry.at < group.log.length; entry.at += 1) {
         const bucket = group.log[entry.at];
-        this.#prices.noteLook();
+        this.#prices.countVisit();
         if (!bucket || bucket.candidates.length === 0) continue;
         const found = this.#costs.judge(search.cls, { group, bucket, fit });
         if (found) search.found.push(found);

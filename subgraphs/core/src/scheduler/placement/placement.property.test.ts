@@ -7,12 +7,12 @@ import { GpuDemand } from '../cache/gpu-demand.js';
 import { Fleet } from '../cache/fleet.js';
 import { Ledger } from '../cache/ledger.js';
 import { matchPass } from './matcher.js';
-import { type Asked, isBetter, Oracle } from '../../../test/support/placement-oracle.fixture.js';
+import { type OracleRequest, isBetter, Oracle } from '../../../test/support/placement-oracle.fixture.js';
 import {
   anyFleet,
-  anyQuestion,
+  anyRequest,
   anyRequirements,
-  questionOf,
+  requestOf,
   worldQueues,
 } from '../../../test/support/placement-worlds.fixture.js';
 import { experimentOf, ReadyWindows } from '../cache/ready-windows.js';
@@ -28,7 +28,7 @@ const anyStep = fc.record({
     { maxLength: 4 },
   ),
   ends: fc.array(fc.nat({ max: 20 }), { maxLength: 3 }),
-  questions: fc.array(anyQuestion, { minLength: 15, maxLength: 15 }),
+  requestSpecs: fc.array(anyRequest, { minLength: 15, maxLength: 15 }),
 });
 type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
 
@@ -69,13 +69,13 @@ class World {
   }
 
   /** Ends and adds jobs, and runs a pass for the requests. @returns violations of the rules */
-  step({ jobs, ends, questions }: Step): readonly string[] {
+  step({ jobs, ends, requestSpecs }: Step): readonly string[] {
     for (const at of ends) {
       const ended = [...this.#ledger.entries()][at];
       if (ended) this.#ledger.release(ended.jobId, Number.MAX_SAFE_INTEGER);
     }
     for (const { kind, count, share } of jobs) this.#submit(kind, count, share);
-    const asked = this.#asked(questions);
+    const asked = this.#requests(requestSpecs);
     const before = new Set([...this.#ledger.entries()].map(({ jobId }) => jobId));
     const requests = asked.flatMap(({ worker, request, isAgain }) => {
       const known = this.#fleet.worker(worker.id);
@@ -119,23 +119,23 @@ class World {
     if (!window.isComplete) window.endRefill(window.beginRefill(), []);
     for (let i = 0; i < count; i += 1)
       window.put(aReadyJob(`job_${String((this.#jobs += 1)).padStart(5, '0')}`));
-    this.#demand.note(cls, count);
+    this.#demand.record(cls, count);
   }
 
-  #asked(questions: Step['questions']): readonly (Asked & { readonly isAgain: boolean })[] {
+  #requests(requestSpecs: Step['requestSpecs']): readonly (OracleRequest & { readonly isAgain: boolean })[] {
     return this.#workers.flatMap((worker, at) => {
-      const spec = questions[at];
+      const spec = requestSpecs[at];
       if (!spec || spec.asks === 0) return [];
       const use = this.#ledger.workerUse(worker.id);
       const left = (name: 'cores' | 'memoryMiB' | 'diskMiB'): number => worker.hardware[name] - use[name];
       const free = { cores: left('cores'), memoryMiB: left('memoryMiB'), diskMiB: left('diskMiB') };
       const held = new Set(this.#ledger.devicesOf(worker.id).keys());
-      return [{ worker, request: questionOf(worker, spec, free, held), isAgain: spec.asks === 2 }];
+      return [{ worker, request: requestOf(worker, spec, free, held), isAgain: spec.asks === 2 }];
     });
   }
 
   /** Jobs that were left although a candidate had free capacity. */
-  #leftFaults(oracle: Oracle, asked: readonly Asked[]): readonly string[] {
+  #leftFaults(oracle: Oracle, asked: readonly OracleRequest[]): readonly string[] {
     const found: string[] = [];
     for (const window of this.#windows.all()) {
       const cls = this.#classes.get(window.classId);
@@ -161,7 +161,12 @@ class World {
   }
 
   /** Returns true if the share may use any of the suitable devices; it waits if it may not use the best. */
-  #isAffordable(oracle: Oracle, { worker, request }: Asked, cls: RequirementClass, path: string): boolean {
+  #isAffordable(
+    oracle: Oracle,
+    { worker, request }: OracleRequest,
+    cls: RequirementClass,
+    path: string,
+  ): boolean {
     const { gpu } = cls.requirements;
     if (gpu === undefined || gpu.optional) return true;
     const left = this.#gpusLeft(path);
@@ -170,7 +175,7 @@ class World {
   }
 
   /** Checks the requirements that concern the host. */
-  #meets({ worker }: Asked, { selector }: RequirementClass): boolean {
+  #meets({ worker }: OracleRequest, { selector }: RequirementClass): boolean {
     const known = this.#fleet.worker(worker.id);
     return known !== undefined && selector?.accepts(known.profile.view()) !== false;
   }
@@ -178,7 +183,7 @@ class World {
   /** Better placements that are still free, and so were free when the job got its own. */
   #betterPlacements(
     oracle: Oracle,
-    asked: readonly Asked[],
+    asked: readonly OracleRequest[],
     {
       jobId,
       classId,
@@ -195,7 +200,7 @@ class World {
   ): readonly string[] {
     const cls = this.#classes.get(classId);
     const from = this.#workers.find(({ id }) => id === workerId);
-    if (!cls || !from) return [`${jobId} is of nobody`];
+    if (!cls || !from) return [`${jobId} has no candidate`];
     const { gpu } = cls.requirements;
     const others = asked.filter(
       (one) => this.#meets(one, cls) && oracle.mayTake(one, cls.requirements, experimentOf(share)),

@@ -69,7 +69,7 @@ function ready(
   const window = windows.open(share, id);
   if (!window.isComplete) window.endRefill(window.beginRefill(), []);
   for (let i = 0; i < count; i += 1) window.put(aReadyJob(`job_${String((jobs += 1)).padStart(5, '0')}`));
-  demand.note(cls, count);
+  demand.record(cls, count);
   return cls;
 }
 

@@ -149,24 +149,28 @@ describe('a job without GPUs, when only a GPU host requests jobs', () => {
   });
 
   it('never starves, and is never held back beyond the free capacity', () => {
-    const words = fc.record({
+    const anyReport = fc.record({
       host: fc.constantFrom('a', 'b'),
       free: fc.integer({ min: 0, max: 4 }),
       atMs: fc.integer({ min: 0, max: 2000 }),
       isRelease: fc.boolean(),
     });
     fc.assert(
-      fc.property(fc.array(words, { maxLength: 10 }), fc.integer({ min: 1, max: 16 }), (heard, count) => {
-        [ledger, windows] = [new Ledger(), new ReadyWindows()];
-        for (const { host, free, atMs, isRelease } of [...heard].sort((x, y) => x.atMs - y.atMs)) {
-          if (isRelease) fleet.recentlyIdle.released(host, atMs);
-          else fleet.recentlyIdle.answered(asks(host, free), atMs);
-        }
-        ready(count);
-        const [first = 0] = given(pass(2000, onlyGpu));
-        const [second = 0] = given(pass(2000 + idleWindowMs, onlyGpu));
-        return first >= count - 8 && first + second === count;
-      }),
+      fc.property(
+        fc.array(anyReport, { maxLength: 10 }),
+        fc.integer({ min: 1, max: 16 }),
+        (reports, count) => {
+          [ledger, windows] = [new Ledger(), new ReadyWindows()];
+          for (const { host, free, atMs, isRelease } of [...reports].sort((x, y) => x.atMs - y.atMs)) {
+            if (isRelease) fleet.recentlyIdle.released(host, atMs);
+            else fleet.recentlyIdle.answered(asks(host, free), atMs);
+          }
+          ready(count);
+          const [first = 0] = given(pass(2000, onlyGpu));
+          const [second = 0] = given(pass(2000 + idleWindowMs, onlyGpu));
+          return first >= count - 8 && first + second === count;
+        },
+      ),
     );
   });
 });

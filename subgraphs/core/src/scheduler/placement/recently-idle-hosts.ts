@@ -16,7 +16,7 @@ import type { FleetWorker } from '../cache/fleet.types.js';
  */
 export const idleWindowMs = 2500;
 /** Maximum number of hosts visited in one pass, counted for each class: beyond it nothing is deferred. */
-const maxLooks = 20_000;
+const maxVisits = 20_000;
 
 /** Latest facts of a recently idle host. */
 interface IdleReport {
@@ -31,11 +31,11 @@ interface IdleReport {
 /** Recently idle hosts by id, for the last few seconds only. */
 export class RecentlyIdleHosts {
   /** Oldest report first. */
-  readonly #heard = new Map<string, IdleReport>();
+  readonly #reports = new Map<string, IdleReport>();
 
   /** Number of recently idle hosts. */
   get size(): number {
-    return this.#heard.size;
+    return this.#reports.size;
   }
 
   /** Records that a request of a host was answered. @param request its offer, minus the grants */
@@ -45,27 +45,27 @@ export class RecentlyIdleHosts {
 
   /** Records that the grants of a host have been written: from now on it counts as idle. */
   grantsWritten(workerId: string, atMs: number): void {
-    const known = this.#heard.get(workerId);
+    const known = this.#reports.get(workerId);
     if (known) this.#put(workerId, { ...known, atMs });
   }
 
   /** Records that a job of a host has ended: it has more free capacity than in its last request. */
   released(workerId: string, atMs: number): void {
-    const { experiments, untilMs } = this.#heard.get(workerId) ?? {};
+    const { experiments, untilMs } = this.#reports.get(workerId) ?? {};
     this.#put(workerId, { atMs, experiments, untilMs });
   }
 
   /** Returns the hosts that count as idle, with their latest report. */
   *at(nowMs: number): IterableIterator<readonly [string, IdleReport]> {
-    for (const [id, heard] of this.#heard) if (nowMs - heard.atMs < idleWindowMs) yield [id, heard];
+    for (const [id, report] of this.#reports) if (nowMs - report.atMs < idleWindowMs) yield [id, report];
   }
 
-  #put(workerId: string, heard: IdleReport): void {
-    this.#heard.delete(workerId);
-    this.#heard.set(workerId, heard);
-    for (const [id, { atMs }] of this.#heard) {
-      if (heard.atMs - atMs < idleWindowMs) break;
-      this.#heard.delete(id);
+  #put(workerId: string, report: IdleReport): void {
+    this.#reports.delete(workerId);
+    this.#reports.set(workerId, report);
+    for (const [id, { atMs }] of this.#reports) {
+      if (report.atMs - atMs < idleWindowMs) break;
+      this.#reports.delete(id);
     }
   }
 }
@@ -73,7 +73,7 @@ export class RecentlyIdleHosts {
 /** An idle host with the capacity that is reserved for its next request. */
 interface IdleHostCapacity extends Capacity {
   readonly worker: FleetWorker;
-  readonly heard: IdleReport;
+  readonly report: IdleReport;
 }
 
 /** Input of {@link ReservedForCpuHosts}. */
@@ -94,7 +94,7 @@ export interface DeferredHost {
 export class ReservedForCpuHosts {
   readonly #capacities: { -readonly [K in keyof IdleHostCapacity]: IdleHostCapacity[K] }[];
   readonly #nowMs: number;
-  #looks = 0;
+  #visits = 0;
 
   /**
    * @param isWaiting returns true for hosts with a pending acquire, which are not idle
@@ -106,18 +106,18 @@ export class ReservedForCpuHosts {
     deferred: readonly DeferredHost[] = [],
   ) {
     this.#nowMs = nowMs;
-    this.#capacities = [...fleet.recentlyIdle.at(nowMs)].flatMap(([id, heard]) => {
+    this.#capacities = [...fleet.recentlyIdle.at(nowMs)].flatMap(([id, report]) => {
       const worker = fleet.worker(id);
       if (worker?.facts.state !== 'READY' || worker.shape.hasDevices || isWaiting(id)) return [];
       const { maxRunningJobs } = worker.shape.queue.limits;
       if (maxRunningJobs !== undefined && ledger.queueJobs(worker.facts.queueId) >= maxRunningJobs) return [];
-      const capacity = freeCapacity(worker, heard, ledger);
-      return capacity.cores > 0 ? [{ worker, heard, ...capacity }] : [];
+      const capacity = freeCapacity(worker, report, ledger);
+      return capacity.cores > 0 ? [{ worker, report, ...capacity }] : [];
     });
     for (const { worker, capacity, request } of deferred) {
       const { cores, memoryMiB, diskMiB } = capacity;
-      const heard = idleReportOf(request, nowMs);
-      this.#capacities.push({ worker, heard, cores, memoryMiB, diskMiB });
+      const report = idleReportOf(request, nowMs);
+      this.#capacities.push({ worker, report, cores, memoryMiB, diskMiB });
     }
   }
 
@@ -138,8 +138,8 @@ export class ReservedForCpuHosts {
     const { cores, memoryMiB, diskMiB } = cls.requirements;
     let [kept, hosts] = [0, 0];
     for (const capacity of this.#capacities) {
-      if (kept >= jobs || this.#looks >= maxLooks) break;
-      this.#looks += 1;
+      if (kept >= jobs || this.#visits >= maxVisits) break;
+      this.#visits += 1;
       if (!this.#mayTake(capacity, cls, experiment)) continue;
       const byMemory = Math.min(
         capacity.memoryMiB / memoryMiB,
@@ -156,11 +156,11 @@ export class ReservedForCpuHosts {
     return { jobs: kept, hosts };
   }
 
-  #mayTake({ worker, heard }: IdleHostCapacity, cls: RequirementClass, experiment: string): boolean {
+  #mayTake({ worker, report }: IdleHostCapacity, cls: RequirementClass, experiment: string): boolean {
     const admits = worker.shape.queue.experiments;
     if (admits.length > 0 && !admits.includes(experiment)) return false;
-    if (heard.experiments?.includes(experiment) === false) return false;
-    const { untilMs = Infinity } = heard;
+    if (report.experiments?.includes(experiment) === false) return false;
+    const { untilMs = Infinity } = report;
     return this.#nowMs + cls.requirements.walltimeSeconds * 1000 <= untilMs && worker.fits(cls);
   }
 }

@@ -203,8 +203,8 @@ function selectorConstraint(selector: Selector): Constraint {
 
 const aliases: Readonly<Record<string, string>> = { amd64: 'x86_64', 'x86-64': 'x86_64', arm64: 'aarch64' };
 
-function instructionSet(word: string): string {
-  const lower = word.toLowerCase();
+function instructionSet(name: string): string {
+  const lower = name.toLowerCase();
   return aliases[lower] ?? lower;
 }
 

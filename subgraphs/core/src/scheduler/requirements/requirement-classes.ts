@@ -87,13 +87,13 @@ export class RequirementClasses {
   #read(ids: readonly string[]): Promise<void> {
     const reading = this.#repository
       .findMany(ids)
-      .then((documents) => documents.forEach((document) => this.#learn(document)))
+      .then((documents) => documents.forEach((document) => this.#add(document)))
       .finally(() => ids.forEach((id) => this.#loading.delete(id)));
     for (const id of ids) this.#loading.set(id, reading);
     return reading;
   }
 
-  #learn({ _id, requirements }: RequirementClassDocument): void {
+  #add({ _id, requirements }: RequirementClassDocument): void {
     if (this.#known.has(_id)) return;
     const index = this.#freeIndexes.pop() ?? this.#nextIndex++;
     const cls = prepareClass(_id, index, requirements, this.#nextSerial);

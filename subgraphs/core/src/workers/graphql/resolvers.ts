@@ -154,7 +154,7 @@ export const workerResolvers: Pick<
         });
       // Who asks for the payload spares the report of its end a read.
       const { payload } = job as Partial<typeof job>;
-      if (payload) context.core.fleet.cache.ledger.noteOutputs(jobId, payload.outputs);
+      if (payload) context.core.fleet.cache.ledger.recordOutputs(jobId, payload.outputs);
       return job;
     },
   },
