@@ -18,11 +18,16 @@ const deadline = { deadlineMs: 60_000 };
 let shared: TestDomain;
 /** Expands tasks, and leaves their ends to the test. */
 let process: TestProcess;
+/** Tasks whose jobs were counted. */
+const counted = new Set<string>();
 let serial = 0;
 
 beforeAll(async () => {
   shared = await testDomain('completion');
-  process = await shared.process({ leads: false });
+  process = await shared.process({
+    leads: false,
+    stores: (stores) => ({ ...stores, jobs: instead(stores.jobs, { stateCounts: noting(stores.jobs) }) }),
+  });
 });
 
 async function aTask(count: number, on = process, over = {}): Promise<string> {
@@ -43,15 +48,28 @@ const taskOf = async (id: string): Promise<TaskDocument | undefined> =>
 const stateIs = (id: string, state: TaskDocument['state']) =>
   waitFor(`task ${id} to be ${state}`, async () => (await taskOf(id))?.state === state, deadline);
 
+/**
+ * Once it has expanded a task, the process counts its jobs and ends the task if none is live. A task whose jobs end before that count would
+ * be ended by the process and not by the test, so this waits for the count.
+ */
 async function runningTask(count: number): Promise<{ taskId: string; jobIds: string[] }> {
   const taskId = await aTask(count);
   await stateIs(taskId, 'RUNNING');
+  await waitFor('the process to count the jobs of the task', () => counted.has(taskId), deadline);
   return { taskId, jobIds: await jobsOf(taskId) };
 }
 
 async function jobsOf(taskId: string): Promise<string[]> {
   const found = await shared.db.collection<{ _id: string }>('jobs').find({ taskId }).toArray();
   return found.map(({ _id }) => _id).sort();
+}
+
+function noting(jobs: JobsRepository): JobsRepository['stateCounts'] {
+  return async (ids) => {
+    const counts = await jobs.stateCounts(ids);
+    ids.forEach((id) => counted.add(id));
+    return counts;
+  };
 }
 
 /** A job ends, with the event that tells of it. */
@@ -83,17 +101,17 @@ function latched() {
       isClosed = false;
       release();
     },
-    counted: (times: number) => waitFor('a count to be taken', () => taken >= times, deadline),
+    untilCounted: (times: number) => waitFor('a count to be taken', () => taken >= times, deadline),
   };
 }
 
 test('an end that comes while an older count is on its way is not forgotten', async () => {
   const { taskId, jobIds } = await runningTask(2);
-  const { completion, close, open, counted } = latched();
+  const { completion, close, open, untilCounted } = latched();
   await completion.check([taskId]);
   close();
   const slow = completion.check([taskId]);
-  await counted(2);
+  await untilCounted(2);
   const first = completion.handle([await ended(jobIds[0] ?? '')]);
   open();
   await Promise.all([slow, first]);
@@ -103,11 +121,11 @@ test('an end that comes while an older count is on its way is not forgotten', as
 
 test('a task is not ended by a count that is older than the retry of one of its jobs', async () => {
   const { taskId, jobIds } = await runningTask(2);
-  const { completion, close, open, counted } = latched();
+  const { completion, close, open, untilCounted } = latched();
   await live(process.writer, jobIds);
   close();
   const slow = completion.check([taskId]);
-  await counted(1);
+  await untilCounted(1);
   const retried = await process.domain.bulk.change(someone, 'RETRY', {
     selection: { ids: jobIds.slice(0, 1) },
     parameters: {},

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from '@jest/globals';
-import { testMongo } from '@rhizome/testkit';
+import { testMongo, waitFor } from '@rhizome/testkit';
 import type { CommandStartedEvent } from 'mongodb';
 import { seed, startCore, type Answer } from '../support/core.fixture.js';
 
@@ -31,19 +31,17 @@ beforeAll(async () => {
   await untilExpanded();
 });
 
-/** Asks until all jobs are there. */
+/** Waits until all jobs of the tasks exist. */
 async function untilExpanded(): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  for (;;) {
+  const areExpanded = async (): Promise<boolean> => {
     const { tasks } = await core.ask(
       'query ($ids: [ID!]) { tasks(filter: { ids: $ids }) { nodes { state } } }',
       { ids },
     );
     const nodes = tasks?.['nodes'] as unknown as readonly Answer[];
-    if (nodes.every((node) => String(node['state']) !== 'EXPANDING')) return;
-    if (performance.now() > deadline) throw new Error('the tasks were not expanded within 30 s');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+    return nodes.every((node) => String(node['state']) !== 'EXPANDING');
+  };
+  await waitFor('the tasks to be expanded', areExpanded, { deadlineMs: 60_000 });
 }
 
 /** Commands that read pages of two jobs of this core, while something runs; core reads much else beside. */
