@@ -214,7 +214,7 @@ describe('rhizome-pilot with a wrong configuration', () => {
     const { child } = start('--queue', 'nowhere');
     const [code] = await once(child, 'exit');
     expect(code).toBe(2);
-    expect(pilots[0]?.log).toContain('there is no queue \\"nowhere\\"');
+    expect(pilots[0]?.log).toContain('Queue \\"nowhere\\" not found');
   });
 
   it('lists all errors at once, by option or variable', async () => {

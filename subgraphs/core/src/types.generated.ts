@@ -368,7 +368,7 @@ export type Device = {
   readonly nvlinkGroup?: Maybe<Scalars['String']['output']>;
   /** The UUID of the device a slice is part of; null for whole devices. */
   readonly parentId?: Maybe<Scalars['ID']['output']>;
-  /** Current partition mode, such as `CPX/NPS4`, or `MIG` in MIG mode; null if unknown or not partitionable. */
+  /** Current partition mode, such as `CPX/NPS4`, or `MIG` in MIG mode; null if unknown or not supported. */
   readonly partitionMode?: Maybe<Scalars['String']['output']>;
   /** Address on the PCI bus, such as `0000:07:00.0`; null if unknown. */
   readonly pciAddress?: Maybe<Scalars['String']['output']>;

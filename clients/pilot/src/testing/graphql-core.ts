@@ -114,7 +114,11 @@ function rootOf(core: ScriptedCore): Record<string, object> {
       if (input.queue === 'nowhere')
         return {
           userErrors: [
-            { code: 'QUEUE_NOT_FOUND', message: 'queue: there is no queue "nowhere"', path: ['queue'] },
+            {
+              code: 'QUEUE_NOT_FOUND',
+              message: 'Queue "nowhere" not found; create it first.',
+              path: ['queue'],
+            },
           ],
         };
       const { workerId, ...seconds } = await core.registerWorker(input as never);

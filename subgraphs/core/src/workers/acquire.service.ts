@@ -1,4 +1,4 @@
-/** Rules of asking for work: who may, with what, and in which process it is answered. */
+/** Validates and authorizes `acquireJobs`, and answers it in this process or forwards it to the leader. */
 import { experimentsFor, type Principal } from '@rhizome/authz';
 import { DomainError, InputErrors } from '@rhizome/errors';
 import type { SchedulerService } from '../scheduler/dispatch/scheduler.service.js';
@@ -10,7 +10,7 @@ import type { WorkerAccess } from './worker-access.js';
 import { rejectUnknownOrLost, type AccessCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 
-/** A worker that asks for work, as it comes. */
+/** Input of `acquireJobs`. */
 export interface AcquireSpec {
   readonly workerId: string;
   readonly count?: number | null | undefined;
@@ -20,40 +20,40 @@ export interface AcquireSpec {
   readonly waitSeconds?: number | null | undefined;
 }
 
-/** Who asks, and how. */
+/** Context of a call of `acquireJobs`. */
 export interface AcquireCaller {
   readonly principal: Principal;
   readonly requestId: string;
   readonly signal?: AbortSignal | undefined;
-  /** The call came from another core process, which took this one for the leader. */
+  /** The call was forwarded by another core process, which took this one for the leader. */
   readonly isForwarded: boolean;
 }
 
-/** The work, or why it was refused. */
+/** The granted jobs, or the reasons for a refusal. */
 export interface AcquireResult {
   readonly assignments: readonly Grant[];
   readonly userErrors: readonly WorkerProblem<AccessCode>[];
 }
 
-/** What {@link AcquireService} is made of. */
+/** Dependencies of {@link AcquireService}. */
 export interface AcquireOptions {
   readonly scheduler: Pick<SchedulerService, 'acquire' | 'isLeading'>;
   readonly leadership: Pick<Leadership, 'leaderUrl' | 'onLeaderChanged'>;
   readonly registry: Pick<WorkerRegistry, 'find'>;
-  /** Has the broker know a worker that the stream has not told it yet. */
+  /** Adds a worker to the scheduler's cache before the event stream reports it. */
   readonly admit: (worker: { readonly id: string; readonly queueId: string }) => Promise<void>;
   readonly access: WorkerAccess;
   readonly forward: (url: string, call: ForwardedCall) => Promise<ForwardedAnswer>;
-  /** Where this process takes calls; nowhere where it is alone. */
+  /** URL at which this process accepts calls; undefined for a single process. */
   readonly ownUrl?: (() => string | undefined) | undefined;
 }
 
-/** A call that does not wait is answered within this time. */
+/** Longest time to answer a call that does not wait, in milliseconds. */
 const immediateMs = 5000;
 const longestWaitMs = 60_000;
 const nothing: AcquireResult = { assignments: [], userErrors: [] };
 
-/** See the head of this file. */
+/** Grants jobs to workers. */
 export class AcquireService {
   readonly #options: AcquireOptions;
 
@@ -62,8 +62,9 @@ export class AcquireService {
   }
 
   /**
-   * Gives matching work to a worker; nothing once its waiting time is over, however slow the store and the leader are.
-   * @throws DomainError LEADER_UNAVAILABLE while nobody leads; FORBIDDEN
+   * Grants matching jobs to a worker; no jobs once its waiting time is over, however slow the store and the
+   * leader are.
+   * @throws DomainError LEADER_UNAVAILABLE while no process leads; FORBIDDEN
    */
   acquire(spec: AcquireSpec, caller: AcquireCaller): Promise<AcquireResult> {
     const waitMs = (spec.waitSeconds ?? 0) * 1000;
@@ -110,10 +111,11 @@ export class AcquireService {
     if (isForwarded || url === undefined || url === ownUrl?.()) {
       throw new DomainError(
         'LEADER_UNAVAILABLE',
-        'No broker leads at the moment; ask again in a few seconds',
+        'No broker leads at the moment; try again in a few seconds.',
       );
     }
-    // A leader that hangs, or is cut off, would keep the caller waiting; as soon as another one leads the caller may ask again.
+    // A leader that hangs, or is cut off, would keep the caller waiting. As soon as another process leads,
+    // the caller may try again.
     const replaced = new AbortController();
     const forget = leadership.onLeaderChanged(() => replaced.abort());
     const until = signal ? AbortSignal.any([signal, replaced.signal]) : replaced.signal;
@@ -132,8 +134,9 @@ export class AcquireService {
 }
 
 /**
- * Runs something that may take a limited time; after it, or when the caller's signal is aborted, the signal that was passed is
- * aborted and the fallback is the answer.
+ * Runs a task for a limited time. After it, or when the caller's signal is aborted, the signal of the task is
+ * aborted and the
+ * fallback is the answer.
  */
 function withinTime<T>(
   ms: number,

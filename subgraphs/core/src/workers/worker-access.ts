@@ -1,10 +1,10 @@
-/** Who may speak for the workers of a queue. */
+/** Authorization of calls for the workers of a queue. */
 import { assertCan, can, type CoreAction, type Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { experimentOf } from '../scheduler/cache/ready-windows.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 
-/** Queues by name, as far as is asked here: as memory has them, and as the store has them now. */
+/** Lookups of queues by name: in memory, and in the store. */
 export interface WorkerAccessOptions {
   readonly queues: {
     byNames(names: readonly string[]): Promise<readonly (Pick<QueueFacts, 'experiments'> | undefined)[]>;
@@ -12,7 +12,7 @@ export interface WorkerAccessOptions {
   };
 }
 
-/** See the head of this file. */
+/** Checks that a principal may act for the workers of a queue. */
 export class WorkerAccess {
   readonly #options: WorkerAccessOptions;
 
@@ -21,9 +21,12 @@ export class WorkerAccess {
   }
 
   /**
-   * A pilot speaks for workers of its own queue alone, and must hold the action in an experiment that the queue admits. Others must hold it
-   * in all of them: everywhere, where the queue admits every experiment. A pilot that holds it everywhere costs no look at the queue. Nobody
-   * is refused by memory alone: another process may just have opened the queue to their experiment.
+   * Rejects a principal that may not act for the workers of a queue. A pilot may only act for the workers of
+   * its own queue, and needs the
+   * permission in one experiment that the queue admits. Other principals need it in all of them, or
+   * everywhere if the queue admits every experiment. A pilot with the permission everywhere needs no lookup
+   * of the queue. Before a refusal the queue is read from the store, because another process may just have
+   * opened the queue to the experiment.
    * @throws DomainError FORBIDDEN
    */
   async assert(principal: Principal, action: CoreAction, queue: string): Promise<void> {
@@ -43,12 +46,12 @@ export class WorkerAccess {
   }
 }
 
-/** Whether somebody who speaks for a worker may do so about a job, which is charged to this share. */
+/** Checks that a principal that acts for a worker may do so for a job of this share. */
 export function mayActFor(principal: Principal, action: CoreAction, share: string): boolean {
   return can(principal, action, experimentOf(share));
 }
 
-/** Pilots in one of the experiments, others in all. */
+/** A pilot needs the permission in one of the experiments, others in all. */
 function mayAct(principal: Principal, action: CoreAction, experiments: readonly string[]): boolean {
   const may = (experiment: string): boolean => can(principal, action, experiment);
   if (principal.kind === 'PILOT')

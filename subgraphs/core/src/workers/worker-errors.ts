@@ -1,8 +1,8 @@
-/** Why a worker's word is refused. */
+/** Errors of calls of workers. */
 import type { InputError } from '@rhizome/errors';
 import type { WorkerDocument } from './worker.types.js';
 
-/** Codes beside INVALID_VALUE. */
+/** Error codes in addition to `INVALID_VALUE`. */
 export type WorkerErrorCode =
   | 'QUEUE_NOT_FOUND'
   | 'WORKER_NOT_FOUND'
@@ -14,16 +14,16 @@ export type WorkerErrorCode =
   | 'LOG_TOO_LARGE'
   | 'IDEMPOTENCY_KEY_REUSED';
 
-/** One entry of `userErrors`. `C` lists the codes of the mutation besides `INVALID_VALUE`. */
+/** One entry of `userErrors`. `C` lists the codes of the mutation in addition to `INVALID_VALUE`. */
 export type WorkerProblem<C extends WorkerErrorCode> = InputError<C>;
 
-/** Codes with which any call of a worker that is not registered is refused. */
+/** Error codes of every call of a worker that is not registered. */
 export type AccessCode = 'WORKER_NOT_FOUND' | 'WORKER_LOST';
 
 /** Codes of reports about jobs. */
 export type ReportCode = AccessCode | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'JOB_STATE_CONFLICT';
 
-/** Why a worker may not speak, or undefined if it may. */
+/** Returns the error if a worker may not call, else undefined. */
 export function rejectUnknownOrLost(
   workerId: string,
   worker: WorkerDocument | undefined,
@@ -32,15 +32,15 @@ export function rejectUnknownOrLost(
     return {
       code: 'WORKER_LOST',
       path: ['workerId'],
-      message: `workerId: ${workerId} was lost: ${worker.stateReason ?? 'its lease ended'}; drop its jobs and register anew`,
+      message: `Worker ${JSON.stringify(workerId)} was lost: ${worker.stateReason ?? 'its lease ended'}; drop its jobs and register again.`,
     };
   }
   if (!worker || worker.state === 'ENDED') {
-    const why = worker ? 'has ended' : 'does not exist';
+    const problem = worker ? 'has ended' : 'not found';
     return {
       code: 'WORKER_NOT_FOUND',
       path: ['workerId'],
-      message: `workerId: ${JSON.stringify(workerId)} ${why}; register a worker first`,
+      message: `Worker ${JSON.stringify(workerId)} ${problem}; register a worker first.`,
     };
   }
   return undefined;

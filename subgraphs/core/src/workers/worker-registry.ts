@@ -1,6 +1,6 @@
 /**
- * The live workers as this process knows them: read at the start, then by notices of the event stream; and, lest one was missed, what changed
- * since by the store's clock.
+ * The live workers that this process knows: read at the start, and then by notices of the event stream. In
+ * case a notice was missed, it also reads what changed since by the clock of the store.
  */
 import type { Logger } from '@rhizome/log';
 import type { WorkerFeed } from '../scheduler/cache/scheduler-cache.js';
@@ -8,10 +8,13 @@ import type { WorkersRepository } from './workers.repository.js';
 import type { WorkerDocument } from './worker.types.js';
 import type { WorkerFacts } from '../scheduler/worker-facts.types.js';
 
-/** Two writes may become visible in another order than their times: what is this old is read again. */
+/**
+ * Changes this recent are read again, because two writes may become visible in another order than their
+ * times.
+ */
 const overlapMs = 5000;
 
-/** See the head of this file. */
+/** Keeps the live workers in memory. */
 export class WorkerRegistry implements WorkerFeed {
   readonly #workers: Pick<WorkersRepository, 'findAllLive' | 'findChangedSince' | 'findMany'>;
   readonly #log: Logger;
@@ -32,20 +35,20 @@ export class WorkerRegistry implements WorkerFeed {
     this.#refreshMs = refreshMs;
   }
 
-  /** Reads all live workers; from here on it follows. */
+  /** Reads all live workers, and follows changes from then on. */
   async start(): Promise<void> {
     for (const worker of await this.#workers.findAllLive()) this.take(worker);
     this.#timer = setInterval(() => void this.refresh(), this.#refreshMs);
     this.#timer.unref();
   }
 
-  /** Follows no more. */
+  /** Stops following changes. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#reading;
   }
 
-  /** Reads what changed. Faults are logged: the next time reads it again. */
+  /** Reads what changed. Errors are logged: the next read includes it. */
   async refresh(): Promise<void> {
     this.#reading ??= this.#workers
       .findChangedSince(new Date(this.#readUntil.getTime() - overlapMs))
@@ -55,12 +58,12 @@ export class WorkerRegistry implements WorkerFeed {
     await this.#reading;
   }
 
-  /** Reads workers of which a notice said that they changed. */
+  /** Reads workers whose change a notice reported. */
   async notice(workerIds: readonly string[]): Promise<void> {
     for (const worker of await this.#workers.findMany([...new Set(workerIds)])) this.take(worker);
   }
 
-  /** Whether the worker lives, as far as this process knows. */
+  /** True if this process knows the worker as live. */
   isLive(workerId: string): boolean {
     return this.#live.has(workerId);
   }
@@ -74,7 +77,7 @@ export class WorkerRegistry implements WorkerFeed {
     return () => this.#listeners.delete(listener);
   }
 
-  /** A worker that lives, as far as this process knows; others are looked up, whatever became of them. */
+  /** Returns the worker from memory if it is live, else from the store in whatever state. */
   async find(workerId: string): Promise<WorkerDocument | undefined> {
     const known = this.#live.get(workerId);
     if (known) return known;
@@ -83,7 +86,7 @@ export class WorkerRegistry implements WorkerFeed {
     return found;
   }
 
-  /** Takes in what this process wrote or read itself. An older revision than the one known is ignored. */
+  /** Takes a worker that this process wrote or read. A revision older than the known one is ignored. */
   take(worker: WorkerDocument): void {
     if (worker.updatedAt > this.#readUntil) this.#readUntil = worker.updatedAt;
     const known = this.#live.get(worker._id);

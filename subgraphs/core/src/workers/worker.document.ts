@@ -1,17 +1,20 @@
-/** Collections of workers, their leases, and the broker's lease. */
+// cspell:ignore told -- name of a stored field
+/** Collections of workers, of their leases, and of the lease of the broker. */
 import { defineCollection } from '@rhizome/mongo';
 import type { BrokerLeaseDocument } from '../scheduler/leader/broker-lease.repository.js';
 import { retention } from '../shared/retention.js';
 import { endedWorkerStates, type LeaseDocument, type WorkerDocument } from './worker.types.js';
 
-/** Version of the stored shapes of workers and leases; since 2 they tell which report their facts are from. */
+/**
+ * Version of the stored shapes of workers and leases; since 2 they record which report their facts are from.
+ */
 export const workerSchemaVersion = 2;
 
 const text = { bsonType: 'string' };
 const time = { bsonType: 'date' };
 const revision = { bsonType: 'int', minimum: 1 };
 
-/** Most labels and devices of a worker. */
+/** Most labels, devices and other list entries of a worker. */
 export const workerLimits = {
   labels: 64,
   devices: 256,
@@ -20,7 +23,7 @@ export const workerLimits = {
   factSources: 32,
 } as const;
 
-/** Workers: one document each time an agent came up. */
+/** Collection of workers: one document for each start of an agent. */
 export const workersCollection = defineCollection<WorkerDocument>({
   name: 'workers',
   schemaVersion: workerSchemaVersion,
@@ -75,15 +78,19 @@ export const workersCollection = defineCollection<WorkerDocument>({
       name: 'registrationKey_uq',
       keys: { registrationKey: 1 },
       options: { unique: true },
-      why: 'a registration that is repeated',
+      why: 'the worker of a repeated registration',
     },
-    { name: 'state_idx', keys: { state: 1, _id: -1 }, why: 'workers in states, newest first; all live ones' },
+    {
+      name: 'state_idx',
+      keys: { state: 1, _id: -1 },
+      why: 'workers in states, newest first; all live workers',
+    },
     {
       name: 'queueId_state_idx',
       keys: { queueId: 1, state: 1, _id: -1 },
       why: 'workers of a queue in states, newest first',
     },
-    { name: 'updatedAt_idx', keys: { updatedAt: 1 }, why: 'workers that changed since a moment' },
+    { name: 'updatedAt_idx', keys: { updatedAt: 1 }, why: 'workers that changed since a time' },
     {
       name: 'updatedAt_ended_ttl',
       keys: { updatedAt: 1 },
@@ -91,12 +98,12 @@ export const workersCollection = defineCollection<WorkerDocument>({
         expireAfterSeconds: retention.endedWorker,
         partialFilterExpression: { state: { $in: [...endedWorkerStates] } },
       },
-      why: 'none: workers are forgotten, with their keys, 30 days after their end, which is the last time that they change',
+      why: 'none: workers and their keys are removed 30 days after their last change, which is their end',
     },
   ],
 });
 
-/** Leases of workers, apart from them: a sign of life rewrites this small document only. */
+/** Collection of worker leases, apart from the workers: a heartbeat rewrites this small document only. */
 export const leasesCollection = defineCollection<LeaseDocument>({
   name: 'leases',
   schemaVersion: workerSchemaVersion,
@@ -121,12 +128,12 @@ export const leasesCollection = defineCollection<LeaseDocument>({
       name: 'lostAt_idx',
       keys: { lostAt: 1 },
       options: { partialFilterExpression: { lostAt: { $exists: true } } },
-      why: 'leases whose jobs are to go back',
+      why: 'leases whose jobs must be requeued',
     },
   ],
 });
 
-/** The broker's lease: one document. */
+/** Collection with one document: the lease of the broker. */
 export const brokerLeaseCollection = defineCollection<BrokerLeaseDocument>({
   name: 'brokerLease',
   schemaVersion: 1,

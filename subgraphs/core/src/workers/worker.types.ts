@@ -1,4 +1,5 @@
-/** The stored shape of a worker and of its lease. `worker.document.ts` has the validators and the indexes that go with it. */
+// cspell:ignore told -- name of a stored field
+/** Stored shapes of a worker and its lease. `worker.document.ts` has their validators and indexes. */
 import type { DeviceDocument } from '../gpus/device.types.js';
 import type { StoredLabel } from '../shared/label.types.js';
 import type { WorkerState, StoredHardware } from '../scheduler/worker-facts.types.js';
@@ -6,16 +7,16 @@ import type { WorkerState, StoredHardware } from '../scheduler/worker-facts.type
 /** States in which a worker has a lease and may hold jobs. */
 export const liveWorkerStates = ['READY', 'DRAINING'] as const satisfies readonly WorkerState[];
 
-/** States that a worker does not leave. */
+/** Final states of a worker. */
 export const endedWorkerStates = ['ENDED', 'LOST'] as const satisfies readonly WorkerState[];
 
-/** Facts that are reported, and replaced, as a whole. */
+/** Parts of the facts that are reported and replaced as a whole. */
 export const factParts = ['hardware', 'devices'] as const;
 
 /** One of {@link factParts}. */
 export type FactPart = (typeof factParts)[number];
 
-/** What of a device was in use at the latest report that told it. */
+/** Use of a device in its latest report. */
 export interface DeviceUse {
   readonly id: string;
   /** 0 to 1. */
@@ -23,19 +24,19 @@ export interface DeviceUse {
   readonly memoryUsedMiB?: number;
 }
 
-/** A stored worker. It is written when something about it changes, never by a mere sign of life. */
+/** A stored worker. It is written when something about it changes, not by a heartbeat alone. */
 export interface WorkerDocument {
   readonly _id: string;
   readonly schemaVersion: number;
   readonly revision: number;
   readonly createdAt: Date;
-  /** By the clock of the store, so that every process can ask for what changed since. */
+  /** By the clock of the store, so that every process can query what changed since. */
   readonly updatedAt: Date;
   readonly queueId: string;
   /** Name of the queue. */
   readonly queue: string;
   readonly name: string;
-  /** The name again while the worker lives: unique in its queue. */
+  /** Copy of the name while the worker is live: unique in its queue. */
   readonly liveName?: string;
   readonly host: string;
   readonly version: string;
@@ -44,31 +45,31 @@ export interface WorkerDocument {
   readonly hardware: StoredHardware;
   readonly labels: readonly StoredLabel[];
   readonly devices: readonly DeviceDocument[];
-  /** The versions of the reports that these facts are from, as the lease counts them. */
+  /** Versions of the reports that these facts are from, as counted by the lease. */
   readonly told?: Readonly<Partial<Record<FactPart, number>>>;
   readonly endsAt?: Date;
-  /** Subject and idempotency key of the registration. */
+  /** Queue, subject and idempotency key of the registration. */
   readonly registrationKey: string;
-  /** SHA-256 of what was registered under the key. */
+  /** SHA-256 of the input that was registered under the key. */
   readonly registrationDigest: string;
-  /** For a worker that no longer lives: what its lease said last. */
+  /** Latest reported device use of a worker that has ended or was lost. */
   readonly lastSeenAt?: Date;
   readonly leaseExpiresAt?: Date;
 }
 
-/** A job that a worker says it holds. */
+/** A job that a worker reports to hold. */
 export interface HeldJob {
   readonly id: string;
   readonly fence: number;
 }
 
-/** The latest report of some facts. */
+/** Digest and version of the latest report of some facts. */
 export interface FactVersion {
   readonly digest: string;
   readonly version: number;
 }
 
-/** A worker's lease: renewed by its signs of life, apart from the worker, so that they do not rewrite it. */
+/** The lease of a worker. Heartbeats renew it, and do not rewrite the worker. */
 export interface LeaseDocument {
   /** The worker's id. */
   readonly _id: string;
@@ -76,23 +77,29 @@ export interface LeaseDocument {
   readonly revision: number;
   readonly queueId: string;
   readonly createdAt: Date;
-  /** When the worker was last heard of, by the clock of the store. */
+  /** Time of the latest heartbeat, by the clock of the store. */
   readonly updatedAt: Date;
   readonly expiresAt: Date;
-  /** The jobs of the latest sign of life. */
+  /** Jobs of the latest heartbeat. */
   readonly jobs: readonly HeldJob[];
-  /** Of the latest report of devices. It changes with every report, so it is kept here and not with the worker. */
+  /**
+   * From the latest report of devices. It changes with every report, so it is stored here and not with the
+   * worker.
+   */
   readonly deviceUse?: readonly DeviceUse[];
-  /** Of the latest report of each: its digest, and how many reports so far differed from the one before. */
+  /**
+   * Digest of the latest report of each part, and number of reports so far that differed from the previous
+   * one.
+   */
   readonly told?: Readonly<Partial<Record<FactPart, FactVersion>>>;
-  /** Set once, before the jobs go back: from then on the lease cannot be renewed. */
+  /** Set once, before the jobs are requeued. From then on the lease cannot be renewed. */
   readonly lostAt?: Date;
-  /** Why it was lost. */
+  /** Reason for the loss. */
   readonly lostReason?: string;
 }
 
-/** How a lease stands. */
+/** The part of a lease that decides about heartbeats. */
 export type LeaseTerms = Pick<LeaseDocument, '_id' | 'expiresAt' | 'told' | 'lostAt' | 'lostReason'>;
 
-/** What a report leaves with the lease. */
+/** Digests that a report stores with the lease. */
 export type Digests = Readonly<Partial<Record<FactPart, string>>>;

@@ -1,4 +1,5 @@
-/** The only code that touches the collection of workers. */
+// cspell:ignore told -- name of a stored field
+/** The only code that accesses the collection of workers. */
 import { type KeysetPage, keysetPages } from '@rhizome/mongo';
 import type { Collection, Document, Filter } from 'mongodb';
 import type { StoreTime } from '../shared/store-time.js';
@@ -6,27 +7,27 @@ import { endedWorkerStates, type FactPart, liveWorkerStates, type WorkerDocument
 import type { DeviceDocument } from '../gpus/device.types.js';
 import type { WorkerState } from '../scheduler/worker-facts.types.js';
 
-/** A worker before it is written: times are the store's. */
+/** A worker before it is written; the store sets the times. */
 export type NewWorker = Omit<WorkerDocument, 'createdAt' | 'updatedAt' | 'revision' | 'liveName' | 'state'>;
 
-/** A page that is asked for. */
+/** A requested page. */
 export interface WorkersPageRequest {
   readonly filter: WorkersFilter;
   readonly first: number;
   readonly after: string | null | undefined;
 }
 
-/** Which workers a page lists. */
+/** Filter of the workers in a page. */
 export interface WorkersFilter {
   readonly ids?: readonly string[] | undefined;
   readonly queueIds?: readonly string[] | undefined;
   readonly states: readonly WorkerState[];
 }
 
-/** What a registration met. */
+/** Result of an insertion. */
 export type InsertOutcome = { readonly worker: WorkerDocument } | { readonly taken: 'key' | 'name' };
 
-/** Facts that make devices alike. */
+/** Facts by which devices are grouped. */
 const goneFacts = [
   'vendor',
   'model',
@@ -38,7 +39,7 @@ const goneFacts = [
   'rocmVersion',
 ] as const satisfies readonly (keyof DeviceDocument)[];
 
-/** Devices alike of workers of one queue that have ended. */
+/** Number of devices with equal facts, of workers of one queue that have ended. */
 export interface GoneDevicesOfQueue {
   readonly queueId: string;
   readonly device: Pick<DeviceDocument, (typeof goneFacts)[number]>;
@@ -47,7 +48,7 @@ export interface GoneDevicesOfQueue {
 
 const majority = { w: 'majority' } as const;
 
-/** See the head of this file. */
+/** Reads and writes workers. */
 export class WorkersRepository {
   readonly #workers: Collection<WorkerDocument>;
   readonly #now: StoreTime;
@@ -56,7 +57,7 @@ export class WorkersRepository {
     this.#now = now;
   }
 
-  /** Writes a new live worker, unless its key or its name is taken. */
+  /** Inserts a live worker, unless its key or its name is taken. */
   async insert(worker: NewWorker): Promise<InsertOutcome> {
     const fresh = { ...worker, liveName: worker.name, state: 'READY', revision: 1 };
     try {
@@ -80,12 +81,12 @@ export class WorkersRepository {
     }
   }
 
-  /** The worker of a registration. */
+  /** The worker that was registered under a key. */
   findByKey(registrationKey: string): Promise<WorkerDocument | null> {
     return this.#workers.findOne({ registrationKey });
   }
 
-  /** The live worker of a name in a queue. */
+  /** The live worker with a name in a queue. */
   findLive(queueId: string, name: string): Promise<WorkerDocument | null> {
     return this.#workers.findOne({ queueId, liveName: name });
   }
@@ -100,7 +101,7 @@ export class WorkersRepository {
     return this.#workers.find({ state: { $in: [...liveWorkerStates] } }, { hint: 'state_idx' }).toArray();
   }
 
-  /** Workers that came or changed since a moment of the store's clock. */
+  /** Workers that were created or changed since a time of the store's clock. */
   findChangedSince(since: Date): Promise<WorkerDocument[]> {
     return this.#workers
       .find({ updatedAt: { $gte: since } }, { hint: 'updatedAt_idx' })
@@ -108,7 +109,10 @@ export class WorkersRepository {
       .toArray();
   }
 
-  /** Devices alike of workers that have ended since a moment of the store's clock, and when they were last heard of; summed up in the store. */
+  /**
+   * Groups of devices of workers that have ended since a time of the store's clock, with the time of their
+   * last heartbeat; aggregated in the store.
+   */
   findGoneDevices(since: Date): Promise<GoneDevicesOfQueue[]> {
     const fact = (name: string): string => `$devices.${name}`;
     return this.#workers
@@ -133,7 +137,7 @@ export class WorkersRepository {
       .toArray();
   }
 
-  /** Pages of workers, newest first, in the order asked for: one read for all of a list. */
+  /** Pages of workers, newest first, in the order of the requests, with one read for a list. */
   pages(requests: readonly WorkersPageRequest[]): Promise<readonly KeysetPage<WorkerDocument>[]> {
     return keysetPages(
       requests.map(({ filter: { ids, queueIds, states }, first, after }) => ({
@@ -150,26 +154,29 @@ export class WorkersRepository {
     );
   }
 
-  /** Replaces facts of a live worker by those of a later report. @returns the worker, or null if it lives no more, or has that report or a later one */
+  /**
+   * Replaces facts of a live worker by those of a later report. @returns the worker, or null if it is not
+   * live, or has that report or a later one
+   */
   setFacts<TPart extends FactPart>(
     id: string,
     part: TPart,
     facts: WorkerDocument[TPart] | undefined,
     version: number,
   ): Promise<WorkerDocument | null> {
-    const told = `told.${part}`;
+    const versionField = `told.${part}`;
     return this.#change(
-      { _id: id, state: { $in: [...liveWorkerStates] }, [told]: { $not: { $gte: version } } },
-      { [part]: { $literal: facts }, [told]: version },
+      { _id: id, state: { $in: [...liveWorkerStates] }, [versionField]: { $not: { $gte: version } } },
+      { [part]: { $literal: facts }, [versionField]: version },
     );
   }
 
-  /** Lets a ready worker take no more. @returns the worker, or null if it is not READY */
+  /** Sets a READY worker to DRAINING. @returns the worker, or null if it is not READY */
   drain(id: string, reason: string | undefined): Promise<WorkerDocument | null> {
     return this.#change({ _id: id, state: 'READY' }, { state: 'DRAINING', ...reasonOf(reason) });
   }
 
-  /** Ends a live worker. @returns the worker, or null if it lives no more */
+  /** Ends a live worker. @returns the worker, or null if it is not live */
   end(
     id: string,
     state: 'ENDED' | 'LOST',

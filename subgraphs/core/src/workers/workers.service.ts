@@ -1,4 +1,4 @@
-/** Rules of workers: how they come up, what they report of themselves, how they end. */
+/** Registers workers, processes their heartbeats, ends and lists them. */
 import { can, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput, DomainError, InputErrors } from '@rhizome/errors';
 import type { Clock } from '@rhizome/clock';
@@ -31,17 +31,17 @@ import type { WorkersRepository } from './workers.repository.js';
 import type { WorkerState } from '../scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 
-/** Queues, as workers need them; one answer a name. */
+/** Lookups of queues; each returns one entry for each name. */
 export interface QueueLookup {
-  /** Queues by name; those that memory lacks are looked up. */
+  /** Queues by name; those missing in memory are read from the store. */
   byNames(names: readonly string[]): Promise<readonly (QueueFacts | undefined)[]>;
-  /** Queues by name as the store has them now. */
+  /** Queues by name, read from the store. */
   freshByNames(names: readonly string[]): Promise<readonly (QueueFacts | undefined)[]>;
-  /** All queues as the store has them now. */
+  /** All queues, read from the store. */
   allFresh(): Promise<readonly QueueFacts[]>;
 }
 
-/** What {@link WorkersService} is made of. */
+/** Dependencies of {@link WorkersService}. */
 export interface WorkersOptions {
   readonly workers: WorkersRepository;
   readonly leases: LeasesRepository;
@@ -53,14 +53,14 @@ export interface WorkersOptions {
   readonly access: WorkerAccess;
   readonly commands: CommandRules;
   readonly hub: Pick<CommandHub, 'listen'>;
-  /** Which devices of a worker are given to which jobs. */
+  /** Returns the job that each device of a worker is given to. */
   readonly devices: (workerId: string) => Promise<ReadonlyMap<string, string>>;
   readonly clock: Clock;
 }
 
 type RegisterCode = 'QUEUE_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED';
 
-/** The worker, or why it was refused. */
+/** The worker, or the reasons for a refusal. */
 export interface RegisterResult {
   readonly worker: WorkerDocument | null;
   readonly heartbeatSeconds: number | null;
@@ -68,7 +68,7 @@ export interface RegisterResult {
   readonly userErrors: readonly WorkerProblem<RegisterCode>[];
 }
 
-/** A sign of life. */
+/** Input of `heartbeat`. */
 export interface HeartbeatSpec {
   readonly workerId: string;
   readonly jobs?: readonly HeldJob[] | null | undefined;
@@ -77,30 +77,30 @@ export interface HeartbeatSpec {
   readonly deviceUse?: readonly DeviceUseInput[] | null | undefined;
 }
 
-/** What a sign of life is answered with. */
+/** Answer to a heartbeat. */
 export interface HeartbeatResult {
   readonly leaseExpiresAt: Date | null;
   readonly commands: readonly WorkerCommand[];
   readonly userErrors: readonly WorkerProblem<AccessCode>[];
 }
 
-/** Which page of them. */
+/** Position and size of a page. */
 export interface WorkersPage {
   readonly first: number;
   readonly after: string | null | undefined;
 }
 
-/** Which workers. */
+/** Filter of the workers in a page. */
 export interface WorkersQuery {
   readonly ids?: readonly string[] | null | undefined;
   readonly queues?: readonly string[] | null | undefined;
   readonly states?: readonly WorkerState[] | null | undefined;
 }
 
-/** Ids in one filter at most. */
+/** Most ids in one filter. */
 const maxIds = 1000;
 
-/** See the head of this file. */
+/** Registers, lists and ends workers, and processes their heartbeats. */
 export class WorkersService {
   readonly #options: WorkersOptions;
 
@@ -108,7 +108,9 @@ export class WorkersService {
     this.#options = options;
   }
 
-  /** Workers by id, one answer an id; null where there is none, or none of a queue that the principal may see. */
+  /**
+   * Workers by id, one entry for each id; null if there is none, or if the principal may not see its queue.
+   */
   async findMany(ids: readonly string[], principal: Principal): Promise<readonly (WorkerDocument | null)[]> {
     const found = new Map((await this.#options.workers.findMany(ids)).map((worker) => [worker._id, worker]));
     const visible = await this.#visible(new Set([...found.values()].map(({ queue }) => queue)), principal);
@@ -118,7 +120,10 @@ export class WorkersService {
     });
   }
 
-  /** Of these queues those whose workers the principal may see; before it is said that they may not, the store is asked. */
+  /**
+   * Returns the queues whose workers the principal may see. Queues that memory does not show are read from
+   * the store.
+   */
   async #visible(names: ReadonlySet<string>, principal: Principal): Promise<ReadonlySet<string>> {
     const { queues } = this.#options;
     const seen = async (
@@ -133,14 +138,15 @@ export class WorkersService {
     return new Set([...known, ...(await seen(rest, (wanted) => queues.freshByNames(wanted)))]);
   }
 
-  /** Leases by worker, one answer an id. */
+  /** Leases by worker, one entry for each id. */
   async leases(ids: readonly string[]): Promise<readonly (LeaseDocument | null)[]> {
     const found = new Map((await this.#options.leases.findMany(ids)).map((lease) => [lease._id, lease]));
     return ids.map((id) => found.get(id) ?? null);
   }
 
   /**
-   * A page of the workers whose queues the principal may see, newest first; of a queue that does not exist it is empty.
+   * A page of the workers whose queues the principal may see, newest first; empty for a queue that does not
+   * exist.
    * @throws DomainError BAD_USER_INPUT, CURSOR_INVALID
    */
   async page(
@@ -153,7 +159,7 @@ export class WorkersService {
     throw new Error('a page of workers was not read');
   }
 
-  /** Pages as {@link page} reads them, in the order asked for: one read for all of a list. */
+  /** Pages as {@link page} reads them, in the order of the requests, with one read for a list. */
   async pages(
     principal: Principal,
     wanted: readonly (WorkersPage & { readonly query: WorkersQuery })[],
@@ -181,7 +187,10 @@ export class WorkersService {
     );
   }
 
-  /** The queues that pages are narrowed to, as they are stored now; all of them where a page names none and not every worker is seen. */
+  /**
+   * Returns the queues that pages are limited to, read from the store: all of them if a page names none and
+   * the principal does not see every worker.
+   */
   async #queuesOf(
     names: readonly (readonly string[] | undefined)[],
     seesAll: boolean,
@@ -199,7 +208,7 @@ export class WorkersService {
   }
 
   /**
-   * Orders to a worker from now on; the first message tells what holds already.
+   * Commands to a worker from now on; the first message has those that apply already.
    * @throws DomainError WORKER_LOST, WORKER_NOT_FOUND, FORBIDDEN
    */
   async commands(principal: Principal, workerId: string): Promise<AsyncIterableIterator<CommandsMessage>> {
@@ -226,7 +235,7 @@ export class WorkersService {
       errors.report(
         'QUEUE_NOT_FOUND',
         ['queue'],
-        `queue: there is no queue ${JSON.stringify(spec.queue)}; create it first`,
+        `Queue ${JSON.stringify(spec.queue)} not found; create it first.`,
       );
     if (!queue || !errors.isEmpty)
       return { worker: null, heartbeatSeconds: null, leaseSeconds: null, userErrors: errors.all };
@@ -238,7 +247,7 @@ export class WorkersService {
     return { worker: outcome, heartbeatSeconds, leaseSeconds, userErrors: [] };
   }
 
-  /** Renews a worker's lease, takes in what changed, and tells what it must do. */
+  /** Renews the lease of a worker, stores changed facts, and returns commands. */
   async heartbeat(principal: Principal, spec: HeartbeatSpec): Promise<HeartbeatResult> {
     const { registry, queues, access, heartbeats, facts, commands } = this.#options;
     const worker = await registry.find(spec.workerId);
@@ -267,7 +276,7 @@ export class WorkersService {
     };
   }
 
-  /** Lets a worker take no more, or, when it says that it has ended, ends it: jobs that it still has go back. */
+  /** Sets a worker to DRAINING, or ends it if it reports its end. Jobs that it still has are requeued. */
   async drain(
     principal: Principal,
     spec: {
@@ -282,7 +291,7 @@ export class WorkersService {
     const { registry, workers, leases, access } = this.#options;
     const worker = await registry.find(spec.workerId);
     if (worker) await access.assert(principal, 'worker:drain', worker.queue);
-    // Who repeats that it has ended is told so, not refused.
+    // A repeated report of the end is confirmed, not refused.
     if (worker?.state === 'ENDED' && spec.hasEnded) return { worker, userErrors: [] };
     const refusal = rejectUnknownOrLost(spec.workerId, worker);
     if (!worker || refusal) return { worker: null, userErrors: refusal ? [refusal] : [] };
@@ -321,17 +330,20 @@ export class WorkersService {
     return {
       code: 'WORKER_LOST',
       path: ['workerId'],
-      message: `workerId: ${id} was lost: ${reason}; drop its jobs and register anew`,
+      message: `Worker ${JSON.stringify(id)} was lost: ${reason}; drop its jobs and register again.`,
     };
   }
 }
 
-/** Whether the principal may see workers of the queue, or of one that is not known. */
+/** Checks that the principal may see workers of the queue, or of an unknown queue. */
 function isVisible(queue: QueueFacts | undefined, principal: Principal): boolean {
   return queue === undefined ? can(principal, 'worker:read', '*') : maySee(principal, queue);
 }
 
-/** A queue that admits every experiment is seen by everybody; others by those who may read workers in one that they admit. */
+/**
+ * Checks that a principal may see the workers of a queue. Everyone may for a queue that admits every
+ * experiment; others need to read workers in an admitted experiment.
+ */
 export function maySee(principal: Principal, { experiments }: Pick<QueueFacts, 'experiments'>): boolean {
   if (experiments.length === 0) return can(principal, 'worker:read');
   return experiments.some((experiment) => can(principal, 'worker:read', experiment));

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';
 import { collection, connectMongo } from '@rhizome/mongo';
@@ -75,7 +75,7 @@ async function keepMoving(jobs: TestJobs, signal: AbortSignal): Promise<void> {
 }
 
 describe('counts', () => {
-  test('begin with a scan of jobs that were there before, and go on exactly', async () => {
+  it('begins with a scan of the existing jobs, and goes on exactly', async () => {
     const db = await eventsDatabase();
     const jobs = new TestJobs(db);
     const ids = await jobs.submit(30, { task: { id: 'task_1', index: 0 } });
@@ -94,7 +94,7 @@ describe('counts', () => {
     await jobs.close();
   });
 
-  test('equal a scan after every crash of the one that stores them, though jobs move all the time', async () => {
+  it('equals a scan after every crash of the process that stores counts, though jobs move all the time', async () => {
     const db = await eventsDatabase();
     const jobs = new TestJobs(db);
     const abort = new AbortController();
@@ -134,7 +134,7 @@ describe('counts', () => {
     await jobs.close();
   });
 
-  test('are the same in two processes', async () => {
+  it('has the same counts in two processes', async () => {
     const db = await eventsDatabase();
     const jobs = new TestJobs(db);
     const [one, two] = await Promise.all([startEvents(db), startEvents(db)]);
@@ -147,7 +147,7 @@ describe('counts', () => {
     await jobs.close();
   });
 
-  test('of an older leader do not put a younger one’s aside, and what is stored stays whole', async () => {
+  it('keeps the snapshot of a younger leader when an older one stores, and keeps it whole', async () => {
     const db = await eventsDatabase();
     const jobs = new TestJobs(db);
     await jobs.submit(5, { task: { id: 'task_1', index: 0 } });
@@ -177,7 +177,7 @@ describe('counts', () => {
 });
 
 describe('a stream that was lost', () => {
-  test('is begun anew: counts equal a scan, old cursors are told to be expired, new ones work', async () => {
+  it('starts again: counts equal a scan, old cursors are expired, new ones work', async () => {
     const mongod = await ownMongod({ oplogSizeMiB: 1, checkpointSeconds: 1 });
     const mongo = await connectMongo({ uri: mongod.uri, appName: 'tests' });
     leftovers.defer('its client', () => mongo.close());
@@ -219,8 +219,8 @@ describe('a stream that was lost', () => {
   });
 });
 
-describe('when the primary of three is killed', () => {
-  test('the stream goes on at the next one, without gap or double', async () => {
+describe('a stream whose primary is killed', () => {
+  it('goes on at the next primary, without gaps or duplicates', async () => {
     const mongod = await ownMongod({ members: 3, oplogSizeMiB: 64 });
     const mongo = await connectMongo({ uri: mongod.uri, appName: 'tests', serverSelectionTimeoutMs: 60_000 });
     leftovers.defer('their client', () => mongo.close());
@@ -281,8 +281,8 @@ async function overwriteOplog(db: TestDatabase, cursor: string): Promise<void> {
   );
 }
 
-describe('before the counts are loaded', () => {
-  test('nothing is said of a task; afterwards one that nothing was heard of has no jobs', async () => {
+describe('counts that are not loaded yet', () => {
+  it('reports nothing about a task, and afterwards no jobs for a task without events', async () => {
     const db = await eventsDatabase();
     const { scan, snapshots } = eventStores(db, []);
     const counts = new CountsService({

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import fc from 'fast-check';
@@ -106,7 +106,7 @@ function anyFilter(ids: readonly string[]): fc.Arbitrary<JobFilterSpec> {
 }
 
 describe('a filter', () => {
-  test('of any fields together is met by the same events live, from the ring and from the store', async () => {
+  it('matches the same events live, from the ring and from the store, whatever fields it combines', async () => {
     const { events, stop } = await startEvents(db, { ringSize: 5000 });
     const all = follow(events, {});
     await waitFor('the opening', () => all.seen.length > 0, { deadlineMs: 60_000 });
@@ -145,7 +145,7 @@ describe('a filter', () => {
     await Promise.all([stop(), second.stop()]);
   });
 
-  test('that names jobs of others brings nothing of them, whatever else it names', async () => {
+  it('shows nothing of the jobs of other users that it names', async () => {
     const { events, stop } = await startEvents(db);
     const reader = testPrincipal({ subject: 'reader@example', grants: { beta: 'READER' } });
     const opening = follow(events, {});
@@ -184,7 +184,7 @@ describe('a filter', () => {
   });
 });
 
-test('who takes the first cursor, then reads, and goes on from there, misses nothing while jobs move', async () => {
+it('misses nothing for a client that takes a cursor, reads, and resumes there while jobs move', async () => {
   const { events, stop } = await startEvents(db, { ringSize: 300 });
   let [isOver, rounds] = [false, 0];
   const load = (async () => {

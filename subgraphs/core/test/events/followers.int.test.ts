@@ -1,6 +1,6 @@
 import type { JobStateChange, JobStateEvent } from '../../src/events/hub/job-changes.js';
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { startEvents } from '../support/events.fixture.js';
 import { subscriberSetup } from '../support/subscribers.fixture.js';
@@ -8,7 +8,7 @@ import { subscriberSetup } from '../support/subscribers.fixture.js';
 const setup = subscriberSetup();
 
 describe('followers inside core', () => {
-  test('get everything in batches from a stored place, at once an empty one that says where it begins', async () => {
+  it('receives everything in batches from a stored position, beginning with an empty batch that says where it begins', async () => {
     const first = await startEvents(setup.db, { ringSize: 10 });
     const abort = new AbortController();
     const opening = await first.events.follow({ after: null, signal: abort.signal }).next();
@@ -29,7 +29,7 @@ describe('followers inside core', () => {
     await second.stop();
   });
 
-  test('listeners are told batches in order, and of writes of other documents', async () => {
+  it('notifies listeners of batches in order, and of writes of other documents', async () => {
     const { events, stop } = await startEvents(setup.db);
     const seen: string[] = [];
     const written: string[] = [];
@@ -44,7 +44,7 @@ describe('followers inside core', () => {
     await stop();
   });
 
-  test('jobs asked for in one turn are read by one query, each once', async () => {
+  it('reads the jobs requested in one turn with one query, each once', async () => {
     const { events, stop } = await startEvents(setup.db);
     const all = await setup.subscribe(events).opened();
     await setup.jobs.submit(3);
@@ -60,7 +60,7 @@ describe('followers inside core', () => {
   });
 });
 
-test('jobs of events that wait together are read together, though their reader takes one after the other', async () => {
+it('reads the jobs of waiting events together, though their consumer takes one after another', async () => {
   const { events, stop } = await startEvents(setup.db);
   const stream = events.jobStateChanged({}, undefined, testPrincipal(), undefined);
   await stream.next();

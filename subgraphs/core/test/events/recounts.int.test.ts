@@ -1,5 +1,5 @@
 /** What followers of counts are told, and what is stored, when the stream was lost and all jobs were counted anew. */
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';
 import { collection } from '@rhizome/mongo';
@@ -29,7 +29,7 @@ async function threeThatWillBeMissed(events: EventsService): Promise<void> {
   await collection(db, jobsCollection).deleteMany({ _id: { $in: ids } });
 }
 
-test('counts that are no more are told as zeros', async () => {
+it('reports counts that no longer exist as zeros', async () => {
   const { events, stop } = await startEvents(db);
   await threeThatWillBeMissed(events);
   const stream = events.jobCountsChanged({}, 100, testPrincipal(), undefined);
@@ -47,7 +47,7 @@ test('counts that are no more are told as zeros', async () => {
   await stop();
 });
 
-test('the progress of a task is told anew', async () => {
+it('reports the progress of a task again', async () => {
   const { events, stop } = await startEvents(db);
   await threeThatWillBeMissed(events);
   const stream = events.taskProgress(
@@ -68,7 +68,7 @@ test('the progress of a task is told anew', async () => {
   await stop();
 });
 
-test('what was being stored meanwhile is not taken for a part of the new counts', async () => {
+it('does not take a snapshot that was being stored meanwhile for a part of the new counts', async () => {
   await jobs.submit(2, { task });
   const stores = eventStores(db, []);
   const parts = { ...stores, clock: systemClock, ids: createIds(), log: silentLogger(), saveMs: 1000 };

@@ -1,4 +1,4 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { isDomainError } from '@rhizome/errors';
 import { waitFor } from '@rhizome/testkit';
 import { ChangeFeed } from '../../src/events/feed/change-feed.repository.js';
@@ -10,7 +10,7 @@ import { subscriberSetup } from '../support/subscribers.fixture.js';
 const setup = subscriberSetup();
 
 describe('a cursor', () => {
-  test('goes on from the ring, and beyond it from the store, and after a restart, without gap or double', async () => {
+  it('resumes from the ring, beyond it from the store, and after a restart, without gaps or duplicates', async () => {
     // A live subscriber that is more than the ring behind is ended: the one that sees all has a process whose ring holds all.
     const wide = await startEvents(setup.db);
     const first = await startEvents(setup.db, { ringSize: 50 });
@@ -37,7 +37,7 @@ describe('a cursor', () => {
     await second.stop();
   });
 
-  test('is handed over from the store to the ring to live while jobs move, without gap or double', async () => {
+  it('moves from the store to the ring to live events while jobs move, without gaps or duplicates', async () => {
     const { events, stop } = await startEvents(setup.db, { ringSize: 200, bufferSize: 20 });
     const start = (await setup.subscribe(events).opened()).cursor;
     const moved: string[] = [];
@@ -66,7 +66,7 @@ describe('a cursor', () => {
     await stop();
   });
 
-  test('got while other documents were written is as good as any', async () => {
+  it('resumes although other documents were written when it was issued', async () => {
     const { events, stop } = await startEvents(setup.db);
     const queues = setup.db.collection<{ _id: string }>('queues');
     const cursors: string[] = [];
@@ -91,8 +91,8 @@ describe('a cursor', () => {
   const texts = ['82'.repeat(40), `82${soon}00000001${'00'.repeat(20)}`, `82${soon}000000012B022C0100FF`].map(
     (hex) => `e1.${Buffer.from(hex, 'hex').toString('base64url')}`,
   );
-  test.each(['', 'x', 'e1.', 'e1.AAAA', 'e1.***', ...texts])(
-    '%p is refused as none of this stream',
+  it.each(['', 'x', 'e1.', 'e1.AAAA', 'e1.***', ...texts])(
+    'is refused as not of this stream: %p',
     async (junk) => {
       const { events, stop } = await startEvents(setup.db);
       const error = await setup.subscribe(events, {}, junk).ended;
@@ -102,7 +102,7 @@ describe('a cursor', () => {
     },
   );
 
-  test('of another process that has read further waits for this one, and doubles nothing', async () => {
+  it('waits for this process when another process has read further, and repeats nothing', async () => {
     const [one, two] = await Promise.all([startEvents(setup.db), startEvents(setup.db)]);
     const watcher = await setup.subscribe(one.events).opened();
     const [id = ''] = await setup.jobs.submit(1);
@@ -116,8 +116,8 @@ describe('a cursor', () => {
   });
 });
 
-describe('many who come back at once', () => {
-  test('share a few readings of the store, and each gets what it missed, without gap or double', async () => {
+describe('many subscribers that resume at once', () => {
+  it('shares a few reads of the store, and gives each subscriber what it missed, without gaps or duplicates', async () => {
     const first = await startEvents(setup.db);
     const all = await setup.subscribe(first.events).opened();
     const start = all.cursor;
@@ -153,7 +153,7 @@ describe('many who come back at once', () => {
     await second.stop();
   });
 
-  test('one whose place is lost does not end the others', async () => {
+  it('keeps the other subscribers when the position of one is lost', async () => {
     const first = await startEvents(setup.db);
     const all = await setup.subscribe(first.events).opened();
     const start = all.cursor;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { isDomainError } from '@rhizome/errors';
 import { waitFor } from '@rhizome/testkit';
 import { encodeCursor } from '../../src/events/feed/cursor.js';
@@ -9,7 +9,7 @@ import { admin, subscriberSetup } from '../support/subscribers.fixture.js';
 const setup = subscriberSetup();
 
 describe('a slow subscriber', () => {
-  test('is served from the ring while it is not too far behind, then ended with its cursor, from which it goes on', async () => {
+  it('is served from the ring while it is not too far behind, then ended with its cursor, and resumes there', async () => {
     const { events, stop } = await startEvents(setup.db, { ringSize: 60, bufferSize: 5 });
     const stream = events.jobStateChanged({}, undefined, admin, undefined);
     await stream.next();
@@ -42,7 +42,7 @@ describe('a slow subscriber', () => {
 });
 
 describe('the mode LATEST', () => {
-  test('leaves out what is overtaken while its reader is slow, tells how much, and ends with the state of each job', async () => {
+  it('leaves out superseded events of a slow subscriber, says how many, and ends with the state of each job', async () => {
     const { events, stop } = await startEvents(setup.db, { ringSize: 40, bufferSize: 8 });
     const stream = events.jobStateChanged({}, undefined, admin, undefined, 'LATEST');
     await stream.next();
@@ -76,7 +76,7 @@ describe('the mode LATEST', () => {
     await stop();
   });
 
-  test('a stalled reader of a busy job costs one event, and is told its latest state', async () => {
+  it('keeps one event of a busy job for a stalled subscriber, and delivers its latest state', async () => {
     const { events, stop } = await startEvents(setup.db, { ringSize: 1000, bufferSize: 4 });
     const [id = ''] = await setup.jobs.submit(1);
     await waitFor('the job', () => events.counts.jobs.sum(() => true) === 1, { deadlineMs: 60_000 });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { startEvents } from '../support/events.fixture.js';
 import type { EventsService } from '../../src/events/events.service.js';
@@ -7,7 +7,7 @@ import { subscriberSetup } from '../support/subscribers.fixture.js';
 const setup = subscriberSetup();
 
 describe('a subscriber', () => {
-  test('is told the cursor alone first, then each transition in order, with what the event knows', async () => {
+  it('receives the cursor alone first, then each transition in order, with what the event knows', async () => {
     const { events, stop } = await startEvents(setup.db);
     const all = await setup.subscribe(events).opened();
     expect(all.changes[0]?.event).toBeNull();
@@ -31,7 +31,7 @@ describe('a subscriber', () => {
     await stop();
   });
 
-  test('is told only what its filter names', async () => {
+  it('receives only what its filter names', async () => {
     const { events, stop } = await startEvents(setup.db);
     const [first = '', second = ''] = await setup.jobs.submit(2, {
       share: 'alpha/fast',
@@ -73,7 +73,7 @@ describe('a subscriber', () => {
     await stop();
   });
 
-  test('is never told what it may not see, live, from the ring, or from the store', async () => {
+  it('never receives what it may not see, live, from the ring, or from the store', async () => {
     const reader = testPrincipal({ subject: 'reader@example', grants: { beta: 'READER' } });
     const first = await startEvents(setup.db, { ringSize: 4 });
     const opening = (await setup.subscribe(first.events, {}, undefined, reader).opened()).cursor;

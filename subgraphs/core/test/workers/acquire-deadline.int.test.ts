@@ -105,7 +105,7 @@ describe('acquireJobs', () => {
     expect(await worker.acquire(1, { waitSeconds: 60 })).toMatchObject([{ jobId: id, attempt: 1 }]);
   });
 
-  it('gives nobody a late grant whose job was cancelled', async () => {
+  it('grants a late grant whose job was cancelled to no worker', async () => {
     const worker = await TestWorker.register(fleet);
     gates.writes.close();
     const [id = ''] = await submitJobs(db, 1);

@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, it } from '@jest/globals';
 import { isDomainError } from '@rhizome/errors';
 import { collection } from '@rhizome/mongo';
 import { seededRandom, type TestDatabase, waitFor } from '@rhizome/testkit';
@@ -112,7 +112,7 @@ function deviceTimes(jobs: readonly JobDocument[]): Map<string, [number, number]
   return times;
 }
 
-test(`agents that work, fail, repeat themselves and lose their leader, users that cancel: seed ${seed}`, async () => {
+it(`keeps every job consistent while agents work, fail, repeat calls and lose their leader, and users cancel: seed ${seed}`, async () => {
   const random = seededRandom(seed);
   const first = await startFleet(db, setup);
   await waitFor('a leader', () => first.services.scheduler.isReady, { deadlineMs: 60_000 });

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../support/scheduler.fixture.js';
 import type { CommandsMessage } from '../../src/workers/commands/command-hub.js';
@@ -31,8 +31,8 @@ async function listen(worker: TestWorker): Promise<AsyncIterableIterator<Command
 const next = (name: string, commands: AsyncIterable<CommandsMessage>) =>
   waitFor(name, commands, { deadlineMs: 60_000 });
 
-describe('orders to a worker', () => {
-  test('that it may find work come when jobs that fit became ready, and not for those that do not', async () => {
+describe('commands to a worker', () => {
+  it('sends WORK when jobs that fit became ready, and not for those that do not', async () => {
     const worker = await TestWorker.register(fleet, { cores: 4 });
     const commands = await listen(worker);
     await submitJobs(db, 3, { requirements: { cores: 64 } });
@@ -43,7 +43,7 @@ describe('orders to a worker', () => {
     await worker.finish(await worker.acquire(4, { waitSeconds: 60 }));
   });
 
-  test('to drop what is not its own: an unknown job, one of another worker, one that was taken back', async () => {
+  it('sends DROP for an unknown job, a job of another worker, and a revoked job', async () => {
     const [worker, other] = [await TestWorker.register(fleet), await TestWorker.register(fleet)];
     await submitJobs(db, 2);
     const [mine] = await worker.acquireInAll(1);
@@ -65,7 +65,7 @@ describe('orders to a worker', () => {
     await other.finish([theirs]);
   });
 
-  test('to drain when its queue goes offline, at once and with each sign of life', async () => {
+  it('sends DRAIN when the queue goes offline, at once and with each heartbeat', async () => {
     const worker = await TestWorker.register(fleet);
     const commands = await listen(worker);
     fleet.queues[0] = aQueue({ state: 'OFFLINE', revision: 2 });
@@ -82,7 +82,7 @@ describe('orders to a worker', () => {
     fleet.queues[0] = aQueue({ revision: 3 });
   });
 
-  test('are for the pilots of its queue, and for workers that live', async () => {
+  it('accepts the pilots of the queue, and live workers', async () => {
     const worker = await TestWorker.register(fleet);
     await expect(fleet.services.workers.commands(pilotOf('closed'), worker.id)).rejects.toMatchObject({
       code: 'FORBIDDEN',
@@ -93,8 +93,8 @@ describe('orders to a worker', () => {
   });
 });
 
-describe('workers are seen', () => {
-  test('by those who may see their queues', async () => {
+describe('workers', () => {
+  it('shows workers to principals that may see their queues', async () => {
     const [open, closed] = [
       await TestWorker.register(fleet),
       await TestWorker.register(fleet, { queue: 'closed' }),

@@ -1,5 +1,5 @@
 // Jobs without GPUs and hosts with GPUs, where those without are there and merely do not ask at the moment.
-import { beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import type { TestDatabase } from '@rhizome/testkit';
 import { idleWindowMs } from '../../src/scheduler/placement/recently-idle-hosts.js';
@@ -26,7 +26,7 @@ beforeEach(async () => {
   withGpus = await TestWorker.register(fleet, { name: 'gpus', cores: 4, devices: ['GPU-1'] });
 });
 
-test('when both kinds of hosts wait, those without GPUs get all that they have room for', async () => {
+it('fills the hosts without GPUs first when both kinds of hosts wait', async () => {
   const leaving = new AbortController();
   const other = withGpus.acquire(4, { waitSeconds: 60, freeDeviceIds: ['GPU-1'], signal: leaving.signal });
   const got = plain.acquireInAll(3);
@@ -36,7 +36,7 @@ test('when both kinds of hosts wait, those without GPUs get all that they have r
   expect(await other).toEqual([]);
 });
 
-test('a host that has just been answered gets what comes; when it does not ask, a host with GPUs does', async () => {
+it('prefers a host that was answered recently, and uses a host with GPUs when that host does not ask', async () => {
   await submitJobs(db, 1);
   expect(await plain.acquireInAll(1)).toHaveLength(1);
   const other = withGpus.acquire(4, { waitSeconds: 60, freeDeviceIds: ['GPU-1'] });

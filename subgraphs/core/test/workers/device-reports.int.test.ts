@@ -1,5 +1,5 @@
 /** What a worker said last of its devices is what is known of them, whichever process it told, and whatever that one had heard of. */
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { collection, defineCollection, ensureCollections } from '@rhizome/mongo';
 import { testDatabase, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { pausableDatabase, over } from '../support/paused-change-stream.fixture.js';
@@ -98,8 +98,8 @@ const stored = async (id: string): Promise<WorkerDocument> => {
 const told = async (id: string): Promise<readonly string[]> =>
   (await stored(id)).devices.map((device) => `${device.id} ${device.health}`);
 
-describe('a worker that tells one process, then another that has not heard of it', () => {
-  test('a device that turned well, then bad again, is bad', async () => {
+describe('a worker that reports to one process, then to another that does not know the first report', () => {
+  it('keeps a device unhealthy that recovered and failed again', async () => {
     const { id } = await TestWorker.register(paused, { devices: ['GPU-1'] });
     await report(paused, id, [gpu('GPU-1', 'UNHEALTHY')]);
     await report(other, id, [gpu('GPU-1', 'HEALTHY')]);
@@ -108,7 +108,7 @@ describe('a worker that tells one process, then another that has not heard of it
     expect((await paused.services.registry.find(id))?.devices[0]?.health).toBe('UNHEALTHY');
   });
 
-  test('devices that went and came again are there', async () => {
+  it('keeps devices that were removed and added again', async () => {
     const { id } = await TestWorker.register(paused, { devices: ['GPU-1', 'GPU-2'] });
     await report(other, id, [gpu('GPU-1', 'HEALTHY')]);
     await report(paused, id, [gpu('GPU-1', 'HEALTHY'), gpu('GPU-2', 'HEALTHY')]);
@@ -118,7 +118,7 @@ describe('a worker that tells one process, then another that has not heard of it
     expect(await told(id)).toEqual(['GPU-1 HEALTHY', 'GPU-2 HEALTHY']);
   });
 
-  test('memory that was taken from the host and given back is there', async () => {
+  it('keeps memory that was taken from the host and given back', async () => {
     const { id } = await TestWorker.register(paused, {});
     const hardware = (memoryMiB: number) => ({
       hardware: { architecture: 'x86_64', cores: 8, memoryMiB, diskMiB: 1_000_000 },
@@ -128,7 +128,7 @@ describe('a worker that tells one process, then another that has not heard of it
     expect((await stored(id)).hardware.memoryMiB).toBe(1_000_000);
   });
 
-  test('what it said last holds, however often a device turns', async () => {
+  it('keeps the last report, however often the health of a device changes', async () => {
     const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
     for (let turn = 0; turn < 40; turn += 1) {
       const health = turn % 2 === 0 ? 'UNHEALTHY' : 'HEALTHY';
@@ -138,8 +138,8 @@ describe('a worker that tells one process, then another that has not heard of it
   });
 });
 
-describe('a process that stands still between what it read and what it writes', () => {
-  test.each([
+describe('a process that pauses between its read and its write', () => {
+  it.each([
     ['what changed', 'UNHEALTHY', 'HEALTHY', 'UNKNOWN'],
     ['what was known before', 'HEALTHY', 'UNHEALTHY', 'HEALTHY'],
   ] as const)('does not overwrite %s since', async (_what, first, late, last) => {
@@ -157,8 +157,8 @@ describe('a process that stands still between what it read and what it writes', 
   });
 });
 
-describe('a report that says what is known', () => {
-  test('writes the lease alone, also where only use has changed', async () => {
+describe('a report that repeats what is known', () => {
+  it('writes the lease alone, also where only use has changed', async () => {
     const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
     const before = await stored(id);
     await report(other, id, [gpu('GPU-1', 'HEALTHY', { utilisation: 0.5, memoryUsedMiB: 100 })]);
@@ -171,7 +171,7 @@ describe('a report that says what is known', () => {
     expect(await stored(id)).toEqual(before);
   });
 
-  test('is taken from a worker that registered before leases told what was reported', async () => {
+  it('is accepted from a worker that registered before leases counted reports', async () => {
     const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
     await collection(db, leasesCollection).updateOne({ _id: id }, { $unset: { told: '' } });
     await collection(db, workersCollection).updateOne({ _id: id }, { $unset: { told: '' } });
@@ -181,7 +181,7 @@ describe('a report that says what is known', () => {
   });
 });
 
-test('a database that was made before reports were counted takes them', async () => {
+it('is accepted by a database that was made before reports were counted', async () => {
   const older = await testDatabase('fleet');
   const former = [workersCollection, leasesCollection].map(({ name, validator, indexes }) => {
     const { told: _told, schemaVersion: _version, ...properties } = validator.properties;
@@ -201,7 +201,7 @@ describe('a report that is refused', () => {
     await collection(db, leasesCollection).findOne({ _id: id }),
   ];
 
-  test('leaves everything as it was: neither facts, nor use, nor the lease are those of a faulty report', async () => {
+  it('changes neither facts, nor use, nor the lease', async () => {
     const { id } = await TestWorker.register(other, { devices: ['GPU-1', 'GPU-2'] });
     const before = await everything(id);
     const { userErrors } = await other.services.workers.heartbeat(pilotOf('main'), {
@@ -219,7 +219,7 @@ describe('a report that is refused', () => {
     expect(await everything(id)).toEqual(before);
   });
 
-  test('is that of the pilot of another queue, which changes nothing', async () => {
+  it('changes nothing when it comes from the pilot of another queue', async () => {
     const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
     const before = await everything(id);
     const report = { workerId: id, devices: [gpu('GPU-1', 'UNHEALTHY')] };
@@ -229,7 +229,7 @@ describe('a report that is refused', () => {
     expect(await everything(id)).toEqual(before);
   });
 
-  test('is that of a worker whose name another has, also where that is not known', async () => {
+  it('changes nothing when another worker has the name, even where that is not known', async () => {
     const older = await TestWorker.register(paused, { name: 'same', devices: ['GPU-1'] });
     const newer = await TestWorker.register(other, { name: 'same', devices: ['GPU-1'] });
     for (const at of [paused, other]) {
@@ -242,7 +242,7 @@ describe('a report that is refused', () => {
     expect([await told(older.id), await told(newer.id)]).toEqual([['GPU-1 HEALTHY'], ['GPU-1 HEALTHY']]);
   });
 
-  test('is that of a worker that has ended', async () => {
+  it('changes nothing for a worker that has ended', async () => {
     const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
     await other.services.workers.drain(pilotOf('main'), { workerId: id, hasEnded: true });
     for (const at of [paused, other]) {

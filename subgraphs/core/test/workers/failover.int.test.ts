@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { collection, connectMongo, type RunningMongod } from '@rhizome/mongo';
 import { leftovers, ownMongod, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -49,7 +49,7 @@ async function ask(
   }
 }
 
-test('grants that could not be written while the primary was away leave every job where it can be had, once', async () => {
+it('grants each job once, although grants failed while the primary was down', async () => {
   const { db, killPrimary } = await threeServers();
   const queues = [aQueue({ limits: { leaseSeconds: 600 } })];
   const fleet = await startFleet(db, { queues, graceMs: 1000 });

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';
 import { serveSubgraph } from '@rhizome/subgraph';
@@ -145,7 +145,7 @@ interface Acquired {
 }
 
 describe('a process that does not lead', () => {
-  test("hands a call for work on to the leader in the caller's name, and answers as if it had granted", async () => {
+  it("forwards acquireJobs to the leader in the caller's name, and answers as if it had granted", async () => {
     const workerId = await register(other, 'one');
     await submit(other, 'a', 3);
     const { acquireJobs } = (await ask(other, pilot, acquire, {
@@ -176,7 +176,7 @@ describe('a process that does not lead', () => {
     expect(finishJobs.acceptedIds).toEqual(jobs.map(({ id }) => id));
   });
 
-  test("knows a call that was handed on by its header, and a client's operation name means nothing", async () => {
+  it('recognizes a forwarded call by its header, not by the operation name of a client', async () => {
     const workerId = await register(other, 'named');
     const input = { workerId, count: 1, free };
     const named = acquire.replace('mutation', 'mutation ForwardedAcquireJobs');
@@ -188,7 +188,7 @@ describe('a process that does not lead', () => {
     );
   });
 
-  test('passes on what the leader refuses', async () => {
+  it('returns the refusals of the leader', async () => {
     const { acquireJobs } = (await ask(other, pilot, acquire, {
       input: { workerId: 'worker_nowhere', count: 1, free },
     })) as unknown as Acquired;
@@ -199,7 +199,7 @@ describe('a process that does not lead', () => {
     ).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
-  test('tells why jobs wait as the leader knows it: their places, and for all of a page in one call', async () => {
+  it('explains waiting jobs as the leader knows them, positions included, with one call for a page', async () => {
     const jobs = Array.from({ length: 5 }, (_, i) => ({
       name: `large ${i}`,
       payload: { command: 'true' },
@@ -250,7 +250,7 @@ describe('a process that does not lead', () => {
     await expect(ask(other, stranger, dry, { input })).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
-  test('reports that no leader can be reached, and grants as soon as it leads', async () => {
+  it('reports that no leader can be reached, and grants as soon as it leads', async () => {
     const workerId = await register(other, 'three');
     await submit(other, 'b', 1);
     await leader.close();

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../support/scheduler.fixture.js';
@@ -30,8 +30,8 @@ const drainAll = async (worker: TestWorker): Promise<void> => {
   }
 };
 
-describe('a life of a job', () => {
-  test('is granted, started and finished by a worker, with attempt, fence and times', async () => {
+describe('a job cycle', () => {
+  it('grants, starts and finishes a job, with attempt, fence and times', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1);
     const grants = await worker.acquire(5, { waitSeconds: 60 });
@@ -56,7 +56,7 @@ describe('a life of a job', () => {
     expect(fleet.services.cache.ledger.workerUse(worker.id).jobs).toBe(0);
   });
 
-  test('words that come again are accepted again and change nothing', async () => {
+  it('accepts repeated reports again, and changes nothing', async () => {
     const worker = await TestWorker.register(fleet);
     const ids = await submitJobs(db, 3);
     const grants = await worker.acquireInAll(3);
@@ -71,7 +71,7 @@ describe('a life of a job', () => {
     expect(await storedJobs(db, ids)).toEqual(before);
   });
 
-  test('a payload that was never reported running cannot be finished', async () => {
+  it('refuses to finish a payload that was never reported running', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1);
     const grants = await worker.acquire(1, { waitSeconds: 60 });
@@ -99,7 +99,7 @@ describe('a life of a job', () => {
     ]);
   });
 
-  test('declared outputs must be complete, and only those', async () => {
+  it('requires all declared outputs, and only those', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1, { payload: { outputs: ['a.root', 'b.json'] } });
     const [grant] = await worker.acquire(1, { waitSeconds: 60 });
@@ -131,7 +131,7 @@ describe('a life of a job', () => {
     });
   });
 
-  test('a failed attempt is followed by the next, until none is left', async () => {
+  it('starts another attempt after a failed one, until none is left', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1, { retry: { maxAttempts: 2 } });
     const first = await worker.acquire(1, { waitSeconds: 60 });
@@ -153,7 +153,7 @@ describe('a life of a job', () => {
     ]);
   });
 
-  test('a failure that is not retryable ends the job at once', async () => {
+  it('ends the job at once after a failure that is not retryable', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1);
     const grants = await worker.acquire(1, { waitSeconds: 60 });
@@ -162,7 +162,7 @@ describe('a life of a job', () => {
     expect((await storedJobs(db, [id]))[0]).toMatchObject({ state: 'FAILED', attempt: 1 });
   });
 
-  test('words of other workers, of wrong fences, of unknown jobs are refused one by one', async () => {
+  it('refuses reports of other workers, of wrong fences and of unknown jobs one by one', async () => {
     const [worker, stranger] = [await TestWorker.register(fleet), await TestWorker.register(fleet)];
     await submitJobs(db, 2);
     const [a, b] = await worker.acquireInAll(2);
@@ -188,7 +188,7 @@ describe('a life of a job', () => {
     await worker.finish([a, b]);
   });
 
-  test('a cancelled job is killed at the worker, and its word no longer counts', async () => {
+  it('kills a cancelled job at the worker, and ignores later reports about it', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1);
     const grants = await worker.acquire(1, { waitSeconds: 60 });
@@ -226,8 +226,8 @@ describe('a life of a job', () => {
   });
 });
 
-describe('asking for work', () => {
-  test('a worker that waits is answered as soon as there is something', async () => {
+describe('acquireJobs', () => {
+  it('answers a waiting worker as soon as there is a job', async () => {
     const worker = await TestWorker.register(fleet);
     const asked = worker.acquire(1, { waitSeconds: 60 });
     const [id] = await submitJobs(db, 1);
@@ -237,7 +237,7 @@ describe('asking for work', () => {
     await worker.finish(await asked);
   });
 
-  test('a worker that does not wait is told that there is nothing', async () => {
+  it('answers a worker that does not wait with no job', async () => {
     const worker = await TestWorker.register(fleet);
     expect(await worker.acquire(1)).toEqual([]);
     const gone = new AbortController();
@@ -246,7 +246,7 @@ describe('asking for work', () => {
     expect(await waitFor('the answer', asked, { deadlineMs: 60_000 })).toEqual([]);
   });
 
-  test('several workers that wait share what comes, and no job is given twice', async () => {
+  it('divides new jobs among waiting workers, and grants no job twice', async () => {
     const workers = await Promise.all(Array.from({ length: 4 }, () => TestWorker.register(fleet)));
     const asked = workers.map((worker) => worker.acquire(8, { waitSeconds: 60 }));
     const ids = await submitJobs(db, 16);
@@ -261,7 +261,7 @@ describe('asking for work', () => {
     ).toBe(true);
   });
 
-  test('jobs beyond the window come one after another, each once', async () => {
+  it('grants the jobs beyond the window one after another, each once', async () => {
     const worker = await TestWorker.register(fleet, { cores: 1000 });
     const ids = await submitJobs(db, 3000);
     const seen: string[] = [];
@@ -280,7 +280,7 @@ describe('asking for work', () => {
     expect(counts).toBe(3000);
   });
 
-  test('a job that needs a GPU is granted with its device, and the device to nobody else', async () => {
+  it('grants a job that needs a GPU with its device, and the device to no other job', async () => {
     const worker = await TestWorker.register(fleet, { devices: ['GPU-a', 'GPU-b'] });
     const gpu = { count: 1, models: [], sassTargets: [], ptxTargets: [], nvlink: false, optional: false };
     await submitJobs(db, 3, { requirements: { gpu } });
@@ -295,7 +295,7 @@ describe('asking for work', () => {
     await worker.finish(await worker.acquire(8, offered));
   });
 
-  test('what a worker may take of is what its principal was granted', async () => {
+  it('grants only jobs of experiments that the principal was granted', async () => {
     const worker = await TestWorker.register(fleet);
     const [alpha = ''] = await submitJobs(db, 1, { share: 'alpha/default' });
     const [beta = ''] = await submitJobs(db, 1, { share: 'beta/default' });
@@ -312,7 +312,7 @@ describe('asking for work', () => {
     expect((await storedJobs(db, [alpha]))[0]?.state).toBe('FINISHED');
   });
 
-  test('inputs out of range are refused with their place', async () => {
+  it('refuses inputs out of range with their paths', async () => {
     const worker = await TestWorker.register(fleet);
     const { userErrors } = await fleet.services.acquire.acquire(
       { workerId: worker.id, count: 0, free: { cores: -1, memoryMiB: 1, diskMiB: 1 }, waitSeconds: 61 },

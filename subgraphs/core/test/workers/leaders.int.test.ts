@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createPrincipal } from '@rhizome/authz';
@@ -30,7 +30,7 @@ const leads = (fleet: TestFleet) =>
   waitFor('a process leads', () => fleet.services.scheduler.isReady, { deadlineMs: 60_000 });
 
 describe('two processes of core', () => {
-  test('one leads; when it is gone, the other grants, knows what is in hands, and gives nothing twice', async () => {
+  it('elects one leader; the other one takes over, knows the granted jobs, and grants nothing twice', async () => {
     const first = await startFleet(db, { url: 'http://first.test/graphql' });
     await leads(first);
     const second = await startFleet(db, { url: 'http://second.test/graphql' });
@@ -60,7 +60,7 @@ describe('two processes of core', () => {
     expect(second.services.cache.ledger.workerUse(worker.id).jobs).toBe(1);
   });
 
-  test('a call that was handed on to a leader that hangs is let go as soon as another one leads, and then granted', async () => {
+  it('releases a call that was forwarded to a hanging leader as soon as another one leads, and then grants', async () => {
     let taken = 0;
     // It takes calls, and never answers: as a process that is stopped, or cut off on its way back.
     const server = createServer(() => (taken += 1));
@@ -99,7 +99,7 @@ describe('two processes of core', () => {
     expect(taken).toBe(1);
   });
 
-  test('one that could not take in what it was told reads the jobs again', async () => {
+  it('reads the jobs again after events that it could not process', async () => {
     const first = await startFleet(db, { url: 'http://first.test/graphql' });
     await leads(first);
     const second = await startFleet(db, { url: 'http://second.test/graphql' });
@@ -122,7 +122,7 @@ describe('two processes of core', () => {
     expect(failed).toBe(1);
   });
 
-  test('a leader that was replaced without knowing is refused, and writes nothing', async () => {
+  it('refuses calls at a leader that was replaced without knowing, and writes nothing', async () => {
     const first = await startFleet(db, { brokerRenewMs: 3_600_000, brokerTtlMs: 3_600_000 });
     await leads(first);
     const worker = await TestWorker.register(first);
@@ -144,7 +144,7 @@ describe('two processes of core', () => {
     await expect(worker.acquire(3)).rejects.toMatchObject({ code: 'LEADER_UNAVAILABLE' });
   });
 
-  test('a grant of a former leader that reaches the store late is taken back', async () => {
+  it('revokes a grant of a former leader that reaches the store late', async () => {
     const fleet = await startFleet(db);
     await leads(fleet);
     const worker = await TestWorker.register(fleet);
@@ -185,7 +185,7 @@ describe('the lease of the broker', () => {
       renewMs: 3_600_000,
     });
 
-  test('is taken by one of many that try at once, and its epoch grows with each leader', async () => {
+  it('is taken by one of many that try at once, and its epoch grows with each leader', async () => {
     const all = Array.from({ length: 5 }, (_, i) => leadershipOf(`core_${i}`));
     await Promise.all(all.map((one) => one.start()));
     const [leader, ...rest] = all.filter((one) => one.isLeader());
@@ -198,7 +198,7 @@ describe('the lease of the broker', () => {
     await Promise.all(all.map((one) => one.stop()));
   });
 
-  test('a process that cannot renew steps down before the store gives the lease away', async () => {
+  it('ends in a process that cannot renew it before the store gives it to another', async () => {
     const clock = manualClock();
     const time = timeOf(clock);
     const [a, b] = [leadershipOf('core_a', 5000, clock, time), leadershipOf('core_b', 5000, clock, time)];
@@ -219,7 +219,7 @@ describe('the lease of the broker', () => {
     await Promise.all([a.stop(), b.stop()]);
   });
 
-  test('fences grow, are given out once, and prove the term', async () => {
+  it('allocates growing fences once, and proves the term', async () => {
     const a = leadershipOf('core_a');
     await a.start();
     const firsts = await Promise.all(Array.from({ length: 10 }, () => a.allocateFences(3)));
@@ -233,7 +233,7 @@ describe('the lease of the broker', () => {
     await a.stop();
   });
 
-  test('the signal of a term is aborted at its end, and a new term has a new one', async () => {
+  it('aborts the signal of a term at its end, and gives a new term a new one', async () => {
     const a = leadershipOf('core_a');
     const terms: AbortSignal[] = [];
     a.onGained((signal) => terms.push(signal));

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type ManualClock, manualClock, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../support/scheduler.fixture.js';
@@ -49,8 +49,8 @@ async function pass(seconds: number): Promise<void> {
 const workerState = async (id: string) =>
   (await collection(db, workersCollection).findOne({ _id: id }))?.state;
 
-describe('a worker that falls silent', () => {
-  test('is lost when its lease ends, and not before; its jobs go back to the next attempt', async () => {
+describe('a worker without heartbeats', () => {
+  it('is lost when its lease ends, and not before; its jobs return for the next attempt', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = '', one = ''] = await submitJobs(db, 2, { retry: { maxAttempts: 2 } });
     const grants = await worker.acquireInAll(2);
@@ -91,7 +91,7 @@ describe('a worker that falls silent', () => {
     expect((await storedJobs(db, [id, one])).map(({ state }) => state)).toEqual(['FAILED', 'FAILED']);
   });
 
-  test('a sign of life that meets the end of the lease: either it was in time, or the worker is lost, never both', async () => {
+  it('is either in time or lost, never both, when a heartbeat meets the end of the lease', async () => {
     const worker = await TestWorker.register(fleet);
     await pass(31);
     // The lease has ended, but nobody has closed it: a sign of life still holds it.
@@ -105,8 +105,8 @@ describe('a worker that falls silent', () => {
   });
 });
 
-describe('a grant that its worker never learned of', () => {
-  test('goes back after a later sign of life does not list it; one that is listed, or runs, stays', async () => {
+describe('a grant that its worker never received', () => {
+  it('is revoked after a later heartbeat does not list it, and stays if it is listed or runs', async () => {
     const worker = await TestWorker.register(fleet);
     const ids = await submitJobs(db, 3);
     const [lost, listed, running] = await worker.acquireInAll(3);
@@ -128,8 +128,8 @@ describe('a grant that its worker never learned of', () => {
   });
 });
 
-describe('registration', () => {
-  test('the same key gives the same worker, with other content it is refused', async () => {
+describe('registerWorker', () => {
+  it('returns the same worker for the same key, and refuses other content', async () => {
     const first = await TestWorker.register(fleet, { name: 'agent', key: 'key-1' });
     const again = await TestWorker.register(fleet, { name: 'agent', key: 'key-1' });
     expect(again.id).toBe(first.id);
@@ -138,7 +138,7 @@ describe('registration', () => {
     );
   });
 
-  test('a pilot that starts again on its host takes over its name: the older worker is lost at once, and its jobs go back', async () => {
+  it('replaces the worker of a pilot that restarts on its host at once, and returns its jobs', async () => {
     const older = await TestWorker.register(fleet, { name: 'twin' });
     const [id = ''] = await submitJobs(db, 1);
     const grants = await older.acquire(1, { waitSeconds: 60 });
@@ -148,7 +148,7 @@ describe('registration', () => {
     expect((await older.heartbeat(grants)).userErrors).toEqual([
       expect.objectContaining({
         code: 'WORKER_LOST',
-        message: `workerId: ${older.id} was lost: its pilot started again on the same host; drop its jobs and register anew`,
+        message: `Worker "${older.id}" was lost: its pilot started again on the same host; drop its jobs and register again.`,
       }),
     ]);
     await fleet.leaseWatch.scan();
@@ -172,7 +172,7 @@ describe('registration', () => {
     });
   });
 
-  test('the name of a live worker on another host is a conflict, until the lease of that worker ends', async () => {
+  it('refuses the name of a live worker on another host until the lease of that worker ends', async () => {
     const older = await TestWorker.register(fleet, { name: 'moved', host: 'host-1' });
     await expect(TestWorker.register(fleet, { name: 'moved', host: 'host-2' })).rejects.toMatchObject({
       code: 'CONFLICT',
@@ -195,7 +195,7 @@ describe('registration', () => {
     ]);
   });
 
-  test('of many hosts at once with one name one gets it, and the others a conflict', async () => {
+  it('gives a name to one of many hosts that register it at once, and a conflict to the others', async () => {
     const outcomes = await Promise.allSettled(
       Array.from({ length: 24 }, (_, at) =>
         TestWorker.register(fleet, { name: 'fought', host: `host-${at}` }),
@@ -210,7 +210,7 @@ describe('registration', () => {
     expect(live.map(({ _id }) => _id)).toEqual([won]);
   });
 
-  test('many at once of one name and host leave one; a conflict is all that the others may meet', async () => {
+  it('leaves one worker of many that register one name on one host at once; the others may get a conflict', async () => {
     const outcomes = await Promise.allSettled(
       Array.from({ length: 24 }, () => TestWorker.register(fleet, { name: 'many' })),
     );
@@ -226,7 +226,7 @@ describe('registration', () => {
     expect(leases.map(({ _id }) => _id)).toEqual([live[0]?._id]);
   });
 
-  test('tells all that is wrong with it, and writes nothing', async () => {
+  it('reports everything that is wrong with the input, and writes nothing', async () => {
     const before = await collection(db, workersCollection).countDocuments();
     const result = await fleet.services.workers.register(admin, {
       queue: 'nowhere',
@@ -259,7 +259,7 @@ describe('registration', () => {
     expect(await collection(db, workersCollection).countDocuments()).toBe(before);
   });
 
-  test('a pilot registers in its own queue only', async () => {
+  it('accepts a pilot in its own queue only', async () => {
     const spec = {
       queue: 'main',
       host: 'h',
@@ -274,8 +274,8 @@ describe('registration', () => {
   });
 });
 
-describe('facts and drains', () => {
-  test('facts that a sign of life brings replace those known, and are matched at once', async () => {
+describe('heartbeat and drainWorker', () => {
+  it('replaces the known facts by those of a heartbeat, and matches them at once', async () => {
     const worker = await TestWorker.register(fleet, { cores: 2 });
     await submitJobs(db, 1, { requirements: { cores: 4 } });
     expect(await new TestBig(worker).acquire()).toEqual([]);
@@ -290,7 +290,7 @@ describe('facts and drains', () => {
     await worker.finish(grants);
   });
 
-  test('a worker that drains gets no more, is told so, and ends in order', async () => {
+  it('grants nothing to a draining worker, notifies it, and ends it in order', async () => {
     const worker = await TestWorker.register(fleet);
     const commands = await fleet.services.workers.commands(pilotOf('main'), worker.id);
     await commands.next();
@@ -319,7 +319,7 @@ describe('facts and drains', () => {
     await next.finish(await next.acquire(1, { waitSeconds: 60 }));
   });
 
-  test('a worker that ends with a job in its hands gives it back', async () => {
+  it('returns the job of a worker that ends while it holds one', async () => {
     const worker = await TestWorker.register(fleet);
     const [id = ''] = await submitJobs(db, 1);
     await worker.start(await worker.acquire(1, { waitSeconds: 60 }));

@@ -1,5 +1,5 @@
 // Which devices jobs get from a broker on a real store, as workers tell of them.
-import { beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, it } from '@jest/globals';
 import type { TestDatabase } from '@rhizome/testkit';
 import { aGpu } from '../support/scheduler.fixture.js';
 import {
@@ -28,7 +28,7 @@ beforeEach(async () => {
 const onOwnHost = (name: string, devices: readonly DeviceInput[]): Promise<TestWorker> =>
   TestWorker.register(fleet, { name, host: name, devices });
 
-test('two pilots of one host that both see its GPU have it one after the other', async () => {
+it('gives a GPU that two pilots of one host see to one after the other', async () => {
   const [one, other] = await Promise.all([
     TestWorker.register(fleet, { devices: [uuid] }),
     TestWorker.register(fleet, { devices: [uuid] }),
@@ -44,7 +44,7 @@ test('two pilots of one host that both see its GPU have it one after the other',
   expect((await next).map(({ deviceIds }) => deviceIds)).toEqual([[uuid]]);
 });
 
-test('a pilot that took over from another has its GPU when the job of that has been taken back', async () => {
+it('gives a pilot that took over from another its GPU once the job of the other was revoked', async () => {
   const before = await TestWorker.register(fleet, { name: 'agent', devices: [uuid] });
   await submitJobs(db, 1, oneGpu);
   const [lost] = await before.acquireInAll(1, { freeDeviceIds: [uuid] });
@@ -54,7 +54,7 @@ test('a pilot that took over from another has its GPU when the job of that has b
   expect(again).toMatchObject({ jobId: lost?.jobId, attempt: 2, deviceIds: [uuid] });
 });
 
-test('the smallest device that is enough is given, on whichever host, and GPUs of one model where several are asked for', async () => {
+it('gives the smallest sufficient device on any host, and GPUs of one model where several are requested', async () => {
   const t4 = { model: 'Tesla T4', memoryMiB: 15_360 };
   const h100 = { model: 'NVIDIA H100 80GB HBM3', memoryMiB: 81_559 };
   const mixed = await onOwnHost('mixed', [aDeviceSpec('t4', t4), aDeviceSpec('h1', h100)]);
@@ -74,7 +74,7 @@ test('the smallest device that is enough is given, on whichever host, and GPUs o
   expect((await again).map(({ jobId }) => jobId)).toEqual([last]);
 });
 
-test('a device that turns bad is matched no more, while its job keeps it, and is there again when it is well', async () => {
+it('matches an unhealthy device no longer, while its job keeps it, and again when it is healthy', async () => {
   const worker = await TestWorker.register(fleet, { devices: [uuid] });
   await submitJobs(db, 2, oneGpu);
   const held = await worker.acquireInAll(1, { freeDeviceIds: [uuid] });

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { type TestDatabase, waitFor } from '@rhizome/testkit';
 import { aQueue, aShare } from '../support/scheduler.fixture.js';
@@ -26,7 +26,7 @@ const countOf = (state: 'THROTTLED' | 'ACTIVATED' | 'FINISHED') =>
   collection(db, jobsCollection).countDocuments({ state });
 
 describe('an owner over the limit', () => {
-  test('has the rest of its jobs throttled, and gets them back as it has room again', async () => {
+  it('has the rest of its jobs throttled, and gets them back when it has free capacity again', async () => {
     const worker = await TestWorker.register(fleet);
     const ids = await submitJobs(db, 6, { owner: 'ada@example' });
     const held = [...(await worker.acquireInAll(2))];
@@ -56,7 +56,7 @@ describe('an owner over the limit', () => {
     );
   });
 
-  test('gets all of them back when the limit is lifted', async () => {
+  it('gets all of them back when the limit is lifted', async () => {
     const worker = await TestWorker.register(fleet);
     await submitJobs(db, 8);
     const held = await worker.acquireInAll(2);
@@ -72,8 +72,8 @@ describe('an owner over the limit', () => {
   });
 });
 
-describe('why a job waits', () => {
-  test('names the constraints with the workers that meet them, and the place in the share', async () => {
+describe('the explanation of a waiting job', () => {
+  it('names the constraints with the workers that meet them, and the position in the share', async () => {
     await TestWorker.register(fleet, { cores: 4 });
     await TestWorker.register(fleet, { cores: 8 });
     const [big = ''] = await submitJobs(db, 1, { requirements: { cores: 16, containerRuntime: 'podman' } });
@@ -105,7 +105,7 @@ describe('why a job waits', () => {
     );
   });
 
-  test('says what holds a job back before any worker is looked at, and nothing once it was sent', async () => {
+  it('says what holds a job back before any worker is considered, and nothing once it was sent', async () => {
     const [id = ''] = await submitJobs(db, 1);
     const [job] = await storedJobs(db, [id]);
     if (!job) throw new Error('no job');
@@ -127,7 +127,7 @@ describe('why a job waits', () => {
 });
 
 describe('reading ready jobs', () => {
-  test('costs what is read, not what is pending: 20,000 jobs of 4 kinds', async () => {
+  it('reads what is needed, not what is pending: 20,000 jobs of 4 kinds', async () => {
     for (let kind = 0; kind < 4; kind += 1)
       await submitJobs(db, 5000, { requirements: { memoryMiB: 100 + kind }, priority: kind % 2 });
     const jobs = collection(db, jobsCollection);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { jobStates, type JobState } from '../../jobs/model/job-state.js';
 import type { StoredLastEvent } from '../../jobs/model/job.types.js';
@@ -31,7 +31,7 @@ function anEvent(
 }
 
 describe('counts of jobs', () => {
-  test('a job moves from queue to queue with its grants, and is counted once', () => {
+  it('moves a job from queue to queue with its grants, and counts it once', () => {
     const counts = new JobCounts();
     counts.apply(anEvent(null, 'ACTIVATED'));
     expect(counts.rows()).toEqual([
@@ -76,7 +76,7 @@ describe('counts of jobs', () => {
     ]);
   });
 
-  test('a job moves from model to model with its grants, with as many GPUs as it was given', () => {
+  it('moves a job from model to model with its grants, with the number of GPUs that it was given', () => {
     const counts = new JobCounts();
     const lines = () =>
       counts.rows().map(({ gpuModel, state, count, gpus }) => `${gpuModel ?? '-'} ${state} ${count} ${gpus}`);
@@ -100,7 +100,7 @@ describe('counts of jobs', () => {
     expect(lines()).toEqual(['L4 SENT 2 0.2', 'A100 SENT 1 2']);
   });
 
-  test('stored before there were GPUs are taken as of none', () => {
+  it('reads counts that were stored before there were GPUs as counts of no GPUs', () => {
     const counts = new JobCounts();
     counts.set({ experiment: 'alpha', queue: null, share: 'alpha/default', state: 'ACTIVATED', count: 2 });
     counts.apply(anEvent('ACTIVATED', 'CANCELLED'));
@@ -110,14 +110,14 @@ describe('counts of jobs', () => {
     ]);
   });
 
-  test('a change that leaves the state alone leaves the counts alone', () => {
+  it('stays the same after a change that keeps the state', () => {
     const counts = new JobCounts();
     counts.apply(anEvent(null, 'PENDING'));
     counts.apply(anEvent('PENDING', 'PENDING'));
     expect(counts.rows().map(({ count }) => count)).toEqual([1]);
   });
 
-  test('tells what changed since a look, zeros among them', () => {
+  it('returns what changed since a cursor, zeros included', () => {
     const counts = new JobCounts();
     counts.apply(anEvent(null, 'ACTIVATED'));
     const seen = counts.changes;
@@ -135,7 +135,7 @@ describe('counts of tasks', () => {
     maxLength: 60,
   });
 
-  test('those that are kept are exact, however many are forgotten and whatever comes for them later', () => {
+  it('keeps exact counts, however many tasks are forgotten and whatever events of those come later', () => {
     fc.assert(
       fc.property(walk, (steps) => {
         const counts = new TaskCounts(2);
@@ -162,7 +162,7 @@ describe('counts of tasks', () => {
     );
   });
 
-  test('a task with a live job is never forgotten; ended ones are, the one that changed longest ago first', () => {
+  it('never forgets a task with a live job, and forgets the ended task that changed longest ago first', () => {
     const counts = new TaskCounts(2);
     counts.apply(anEvent(null, 'ACTIVATED', { taskId: 'task_0' }));
     for (const task of ['task_1', 'task_2', 'task_3']) {
@@ -178,7 +178,7 @@ describe('counts of tasks', () => {
     expect(counts.get('task_1')).toBeUndefined();
   });
 
-  test('only parts that changed are stored again, those of forgotten tasks too', () => {
+  it('stores only the parts that changed, those of forgotten tasks included', () => {
     const counts = new TaskCounts(1);
     counts.apply(anEvent(null, 'CANCELLED', { taskId: 'task_1' }));
     expect(counts.takeChangedParts().size).toBe(1);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Delivery } from './delivery.js';
 import { toJobEvent, type StreamedJobEvent } from '../feed/job-event.js';
 
@@ -26,15 +26,15 @@ function all(): string[] {
   return Array.from({ length: count }, (_, at) => String(at + 1));
 }
 
-describe('events on their way to subscribers', () => {
-  test('go out at once where they are few, and so does the first crowd', () => {
+describe('delivery of events to subscribers', () => {
+  it('delivers a few events at once, and the first burst as well', () => {
     for (const size of [1, 49, 3, 200]) {
       delivery.put(some(size));
       expect(delivered).toEqual(all());
     }
   });
 
-  test('wait for each other after a crowd, until one round brings few', () => {
+  it('delays the rounds after a burst, until one round has few events', () => {
     delivery.put(some(60));
     delivery.put(some(40));
     delivery.put(some(40));
@@ -49,7 +49,7 @@ describe('events on their way to subscribers', () => {
     expect(delivered).toEqual(all());
   });
 
-  test('go out in portions, in order, also with what comes between them', () => {
+  it('delivers in portions, in order, also with events that arrive between them', () => {
     delivery.put(some(50));
     delivery.put(some(1200));
     jest.advanceTimersByTime(25);
@@ -59,7 +59,7 @@ describe('events on their way to subscribers', () => {
     expect(delivered).toEqual(all());
   });
 
-  test('do not pile up without end: too many go out in the call that brings them', () => {
+  it('delivers in the call that brings the events when too many wait', () => {
     delivery.put(some(50));
     delivery.put(some(5000));
     expect(delivered).toHaveLength(50);
@@ -69,7 +69,7 @@ describe('events on their way to subscribers', () => {
     expect(delivered).toEqual(all());
   });
 
-  test('go out before their time where the stream begins anew', () => {
+  it('delivers before its delay when the stream starts again', () => {
     delivery.put(some(50));
     delivery.put(some(7));
     delivery.flush();

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { secondsOf } from '@rhizome/mongo';
 import { testPrincipal } from '@rhizome/testkit';
 import fc from 'fast-check';
@@ -43,14 +43,14 @@ function anEvent(token: string, change: Partial<StoredLastEvent> = {}, jobId = '
 }
 
 describe('cursors', () => {
-  test('carry a place there and back, opaque and shorter', () => {
+  it('encodes a position and decodes it, opaque and shorter', () => {
     const cursor = encodeCursor(real);
     expect(decodeCursor(cursor)).toBe(real);
     expect(cursor.length).toBeLessThan(real.length);
     expect(secondsOf(real)).toBe(0x6b0645bf);
   });
 
-  test('whatever is not one is refused', () => {
+  it('rejects what is not a cursor', () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -65,7 +65,7 @@ describe('cursors', () => {
     );
   });
 
-  test('places around a time sort before and behind its events', () => {
+  it('sorts the positions around a time before and after the events of that time', () => {
     const { before, behind } = positionsAround(new Timestamp({ t: 0x6b0645bf, i: 2 }));
     expect(before < real && real < behind).toBe(true);
     expect(positionsAround(new Timestamp({ t: 0x6b0645bf, i: 3 })).before > real).toBe(true);
@@ -75,7 +75,7 @@ describe('cursors', () => {
 describe('the ring', () => {
   const token = (n: number): string => String(n).padStart(6, '0');
 
-  test('holds the newest events, and knows from which places it can serve', () => {
+  it('holds the newest events, and knows from which positions it can serve', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 20 }),
@@ -112,7 +112,7 @@ describe('the ring', () => {
     );
   });
 
-  test('takes an event once, also when the driver brings it again', () => {
+  it('takes an event once, even when the driver delivers it twice', () => {
     const ring = new EventRing(10, token(0));
     ring.append([anEvent(token(1)), anEvent(token(2))], token(2));
     expect(ring.append([anEvent(token(2)), anEvent(token(3))], token(3)).map((event) => event.token)).toEqual(
@@ -121,7 +121,7 @@ describe('the ring', () => {
     expect(ring.size).toBe(3);
   });
 
-  test('an event at the time of the scan is counted already; one may go on from just before it', () => {
+  it('treats an event at the time of the scan as counted, and serves from just before it', () => {
     const ring = new EventRing(10, '000005~', '000005');
     expect(
       ring.append([anEvent('000005AA'), anEvent('000006AA')], '000006AA').map((event) => event.token),
@@ -161,7 +161,7 @@ describe('subscribers', () => {
     ),
   });
 
-  test('each is given exactly the events that it matches, once; those that left, none', () => {
+  it('gives each subscriber exactly the matching events, once, and none after it left', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 20 }), fc.nat(), (given, leaving) => {
         const index = new SubscriberIndex();
@@ -184,7 +184,7 @@ describe('subscribers', () => {
     );
   });
 
-  test('a principal sees the intersection of what it may follow and what it may read', () => {
+  it('shows a principal only what it may both follow and read', () => {
     const principal = testPrincipal({ grants: { alpha: 'READER', beta: 'PILOT', gamma: 'USER' } });
     expect([...(compileFilter({}, principal).experiments ?? [])].sort()).toEqual(['alpha', 'gamma']);
     expect(compileFilter({}, testPrincipal()).experiments).toBeUndefined();
@@ -197,17 +197,17 @@ describe('subscribers', () => {
   });
 });
 
-test('a label whose key has a `=`, as no key has, is not one with a shorter key and a longer value', () => {
+it('tells a label whose key has a `=`, which no key has, from a shorter key with a longer value', () => {
   const filter = compileFilter({ labels: [{ key: 'a=b', value: 'c' }] }, testPrincipal());
   expect(matches(filter, anEvent('82', { labels: ['a=b=c'] }))).toBe(false);
 });
 
-describe('what waits for a consumer', () => {
+describe('events that wait for a consumer', () => {
   const walk = fc.array(fc.record({ job: fc.integer({ min: 1, max: 5 }), takes: fc.nat(3) }), {
     maxLength: 60,
   });
 
-  test('in mode LATEST is in the order of the stream, each job’s last event among it, and every other one counted', () => {
+  it('keeps the last event of each job in mode LATEST, in the order of the stream, and counts the others', () => {
     fc.assert(
       fc.property(walk, (steps) => {
         const buffer = new EventBuffer('LATEST');
@@ -238,7 +238,7 @@ describe('what waits for a consumer', () => {
     );
   });
 
-  test('in mode EVERY is every event, however it is taken', () => {
+  it('keeps every event in mode EVERY, however they are taken', () => {
     const buffer = new EventBuffer();
     const events = ['01', '02', '03'].map((token) => anEvent(token));
     events.forEach((event) => buffer.add(event));
@@ -262,18 +262,18 @@ describe('the job of an event', () => {
     };
   };
 
-  test.each<[string, boolean]>([
+  it.each<[string, boolean]>([
     ['{ id state taskIndex task { id } }', true],
     ['{ __typename id experiment { title } task { name } worker { host } }', true],
     ['{ id ... on Job { owner ...F } }', true],
     ['{ id name }', false],
     ['{ id ...G }', false],
     ['{ id ... { payload { command } } }', false],
-  ])('%s is told by the event: %p', (text, expected) => {
+  ])('decides for %s whether the event has it: %p', (text, expected) => {
     expect(isKnownFromEvent(selection(text))).toBe(expected);
   });
 
-  test('has what the event has', () => {
+  it('has what the event has', () => {
     const job = jobOfEvent(
       anEvent('82', { to: 'SENT', taskId: 't', taskIndex: 7, labels: ['a=b=c'], workerId: 'w', revision: 3 }),
     );

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { ChangeFeed } from '../feed/change-feed.repository.js';
 import { decodeCursor } from '../feed/cursor.js';
@@ -83,8 +83,8 @@ const steps = fc.array(
   { maxLength: 40 },
 );
 
-describe('a stream of events that is taken directly and asked in turn', () => {
-  test('gives each event once and in order, or says where it was left behind', async () => {
+describe('a stream of events that is read through callbacks and through promises in turn', () => {
+  it('gives each event once and in order, or says where it fell behind', async () => {
     await fc.assert(
       fc.asyncProperty(
         steps,
@@ -126,7 +126,7 @@ describe('a stream of events that is taken directly and asked in turn', () => {
     );
   });
 
-  test('calls back within the very call that brings an event, and gives all who take it one message', () => {
+  it('calls back within the very call that brings an event, and gives all consumers one message', () => {
     const source = new Source(100, 10);
     const [a, b]: [JobStateChange[], JobStateChange[]] = [[], []];
     const [one, two] = [source.follow({ jobIds: new Set(['job_1']) }), source.follow({})];
@@ -140,7 +140,7 @@ describe('a stream of events that is taken directly and asked in turn', () => {
     expect([b[0] === a[0], b[2] === a[1]]).toEqual([true, true]);
   });
 
-  test('in mode LATEST a message that stands for others is its subscriber’s own', () => {
+  it('gives a subscriber in mode LATEST its own message where it stands for others', () => {
     const source = new Source(100, 10);
     const [slow, quick]: [JobStateChange[], JobStateChange[]] = [[], []];
     const [one, two] = [source.follow({}, 'LATEST'), source.follow({}, 'LATEST')];
@@ -153,7 +153,7 @@ describe('a stream of events that is taken directly and asked in turn', () => {
     expect(quick.map(({ coalesced }) => coalesced)).toEqual([0, 0, 0]);
   });
 
-  test('tells of its end: then it is asked, and is over', async () => {
+  it('reports its end, and is over when it is read after that', async () => {
     const source = new Source(100, 10);
     const ending = new AbortController();
     const stream = source.follow({}, 'EVERY', ending.signal);

@@ -1,4 +1,7 @@
-/** Orders to workers, pushed to those of this process that listen: kills, drops and drains at once, word of new work at most once a second. */
+/**
+ * Commands to the workers that subscribe at this process: kills, drops and drains at once, notices of new
+ * work at most once a second.
+ */
 import { PushQueue } from '@rhizome/subgraph';
 import type { SchedulerCache } from '../../scheduler/cache/scheduler-cache.js';
 import { experimentOf } from '../../scheduler/cache/ready-windows.js';
@@ -15,11 +18,11 @@ export interface CommandsMessage {
   readonly commands: readonly WorkerCommand[];
 }
 
-/** What {@link CommandHub} is made of. */
+/** Dependencies of {@link CommandHub}. */
 export interface CommandHubOptions {
   readonly cache: SchedulerCache;
   readonly classes: RequirementClasses;
-  /** Least time between two words of new work to one worker. */
+  /** Least time between two notices of new work to one worker, in milliseconds. */
   readonly workEveryMs?: number;
 }
 
@@ -28,13 +31,16 @@ interface Listener {
   sequence: number;
 }
 
-/** Kinds of jobs that became ready and are not told yet; beyond this number every worker is told. */
+/**
+ * Most combinations of share and class that became ready and are not announced yet; above it every worker is
+ * notified.
+ */
 const maxKinds = 1000;
 
-/** Most messages held for a worker that is too slow; beyond it the stream ends, and the worker opens another. */
+/** Most messages queued for a slow worker; above it the stream ends, and the worker opens another. */
 const maxWaiting = 10_000;
 
-/** See the head of this file. */
+/** Delivers commands to the workers that subscribe at this process. */
 export class CommandHub {
   readonly #options: CommandHubOptions;
   readonly #listeners = new Map<string, Set<Listener>>();
@@ -46,7 +52,7 @@ export class CommandHub {
     this.#options = options;
   }
 
-  /** Follows what happens to jobs and queues. */
+  /** Follows events of jobs and changes of queues. */
   start(): void {
     const { cache, workEveryMs = 1000 } = this.#options;
     this.#stops.push(
@@ -67,7 +73,10 @@ export class CommandHub {
     this.#listeners.clear();
   }
 
-  /** Orders to one worker from now on; the first message tells what holds already. Ends when it is closed. */
+  /**
+   * Commands to one worker from now on; the first message has those that apply already. Ends when the
+   * iterator is closed.
+   */
   listen(workerId: string, opening: readonly WorkerCommand[]): AsyncIterableIterator<CommandsMessage> {
     const listeners = this.#listeners.get(workerId) ?? new Set<Listener>();
     this.#listeners.set(workerId, listeners);
@@ -82,12 +91,12 @@ export class CommandHub {
     return stream;
   }
 
-  /** Gives orders to a worker, if it listens here. */
+  /** Sends commands to a worker, if it subscribes here. */
   issue(workerId: string, commands: readonly WorkerCommand[]): void {
     for (const listener of this.#listeners.get(workerId) ?? []) this.#push(listener, commands);
   }
 
-  /** A worker changed: told to drain, if it is to. */
+  /** Takes a changed worker, and commands it to drain if it is DRAINING. */
   takeWorker(worker: WorkerFacts): void {
     if (worker.state === 'DRAINING') this.issue(worker.id, drainOf(worker, undefined));
   }
@@ -105,7 +114,7 @@ export class CommandHub {
       const kind = orderFor(last);
       if (!kind || last.workerId === undefined || !this.#listeners.has(last.workerId)) continue;
       const reason = last.reason ?? `the job is ${last.to}`;
-      // Whoever takes a job from its worker raises the fence by one.
+      // A transition that takes a job from its worker raises the fence by one.
       const command: WorkerCommand = { kind, jobId, fence: last.fence - 1, reason };
       orders.set(last.workerId, [...(orders.get(last.workerId) ?? []), command]);
     }
@@ -138,7 +147,7 @@ export class CommandHub {
     const { experiments } = worker.shape.queue;
     return kinds.some(({ classId, share }) => {
       const cls = this.#options.classes.get(classId);
-      // A class that this process has not read may fit: asking costs little, missing work much.
+      // A class that this process has not read may fit: an extra call costs little, missed work much.
       return (
         (experiments.length === 0 || experiments.includes(experimentOf(share))) && (!cls || worker.fits(cls))
       );
@@ -158,10 +167,10 @@ export class CommandHub {
   }
 }
 
-/** What an event means for the worker that had the job. */
+/** Command that an event means for the worker that had the job. */
 function orderFor({ from, to, actor }: JobEvent['last']): 'KILL' | 'DROP' | undefined {
   if (from === null || !isHeld(from) || isHeld(to)) return undefined;
   if (to === 'CANCELLED' || to === 'CLOSED') return 'KILL';
-  // The worker's own word ends a job, too; only what core takes back is news to it.
+  // A report of the worker ends a job as well; only a revocation by core is news to it.
   return actor.startsWith('system:') ? 'DROP' : undefined;
 }

@@ -1,11 +1,11 @@
-/** What a worker must do about what it says it holds. */
+/** Commands that follow from the jobs that a worker reports to hold. */
 import { isHeld } from '../../jobs/model/job-state.js';
 import type { ReportedJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
 import type { HeldJob, WorkerDocument } from '../worker.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
-/** An order to a worker. */
+/** A command to a worker. */
 export interface WorkerCommand {
   readonly kind: 'KILL' | 'DROP' | 'DRAIN' | 'WORK';
   readonly jobId?: string;
@@ -13,7 +13,7 @@ export interface WorkerCommand {
   readonly reason?: string;
 }
 
-/** See the head of this file. */
+/** Derives commands from heartbeats. */
 export class CommandRules {
   readonly #ledger: Pick<Ledger, 'get'>;
   readonly #jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> };
@@ -25,7 +25,10 @@ export class CommandRules {
     this.#jobs = jobs;
   }
 
-  /** Orders that follow from a sign of life. Jobs that the ledger does not have in these hands are looked up. */
+  /**
+   * Commands that follow from a heartbeat. Jobs that the ledger does not assign to this worker are looked up
+   * in the store.
+   */
   async forHeartbeat(
     worker: WorkerDocument,
     queue: QueueFacts | undefined,
@@ -44,7 +47,7 @@ export class CommandRules {
   }
 }
 
-/** The order to drain, if the worker or its queue is to take no more. */
+/** Returns the command to drain if the worker or its queue accepts no more jobs. */
 export function drainOf(
   worker: Pick<WorkerDocument, 'state' | 'stateReason'>,
   queue: Pick<QueueFacts, 'name' | 'state'> | undefined,
@@ -59,10 +62,10 @@ function orderOf(
   { id, fence }: HeldJob,
   job: ReportedJob | undefined,
 ): readonly WorkerCommand[] {
-  if (!job) return [{ kind: 'DROP', jobId: id, fence, reason: 'there is no such job' }];
+  if (!job) return [{ kind: 'DROP', jobId: id, fence, reason: `Job ${JSON.stringify(id)} not found.` }];
   if (job.fence === fence && job.workerId === workerId && isHeld(job.state)) return [];
   const wasEnded = (job.state === 'CANCELLED' || job.state === 'CLOSED') && job.fence === fence + 1;
   if (wasEnded)
     return [{ kind: 'KILL', jobId: id, fence, reason: job.last.reason ?? `the job is ${job.state}` }];
-  return [{ kind: 'DROP', jobId: id, fence, reason: "the job is no longer the worker's" }];
+  return [{ kind: 'DROP', jobId: id, fence, reason: 'the job no longer belongs to the worker' }];
 }

@@ -1,10 +1,13 @@
-/** The job of a grant, as far as the grant itself tells: who asks for no more spares the store a read. */
+/**
+ * The job of a grant, with the fields that the grant contains. An operation that selects no others needs no
+ * read.
+ */
 import { experimentOf } from '../../scheduler/cache/ready-windows.js';
 import type { GrantedJob } from '../../scheduler/scheduler.types.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import { selectsOnly } from '../../shared/selects-only.js';
 
-/** Whether a grant tells all that is selected of its job: fields whose resolvers need no more than {@link jobOfGrant} has. */
+/** Checks that an operation selects only fields whose resolvers need no more than {@link jobOfGrant} has. */
 export const isKnownFromGrant = selectsOnly(
   new Set([
     '__typename',
@@ -20,7 +23,7 @@ export const isKnownFromGrant = selectsOnly(
   ]),
 );
 
-/** The job as its grant left it: these fields can be resolved from it, and no others. */
+/** Returns the job as its grant left it. Only the fields set here can be resolved from it. */
 export function jobOfGrant(
   { jobId, attempt }: { readonly jobId: string; readonly attempt: number },
   { owner, share, queue, workerId }: GrantedJob,

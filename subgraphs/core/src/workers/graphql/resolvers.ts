@@ -25,7 +25,7 @@ type Mutations = Pick<
   | 'appendJobLog'
 >;
 
-/** Jobs shown of a worker at most. */
+/** Most jobs shown of a worker. */
 const maxJobsShown = 100;
 
 const mutations: Mutations = {
@@ -54,7 +54,7 @@ async function leaseOf({ _id }: WorkerDocument, { loaders }: Context) {
   return loaders.load(leaseLoader, _id);
 }
 
-/** What of the device was in use when its worker last told it. */
+/** Reported use of the device, from the latest report of its worker. */
 async function useOf(
   { id, workerId }: DeviceDocument & { readonly workerId: string },
   { loaders }: Context,
@@ -63,7 +63,7 @@ async function useOf(
   return lease?.deviceUse?.find((use) => use.id === id);
 }
 
-/** Jobs that the caller may read, of those that a worker holds. */
+/** Jobs that a worker holds and that the caller may read. */
 async function jobsOf({ _id }: WorkerDocument, _args: object, context: Context, info: GraphQLResolveInfo) {
   const ids = [...context.core.fleet.cache.ledger.jobsOf(_id)].slice(0, maxJobsShown);
   const found = await Promise.all(ids.map((id) => loadJob(id, context, info)));
@@ -145,14 +145,18 @@ export const workerResolvers: Pick<
   JobAssignment: {
     job: async ({ job: granted, ...grant }, _args, context, info) => {
       const { jobId } = grant;
-      const told = granted && isKnownFromGrant(info) ? jobOfGrant(grant, granted) : undefined;
-      const isRefused = told && !maySeeJob(context.principal, told);
-      const job = isRefused ? null : (told ?? (await loadJob(jobId, context, info)));
+      const known = granted && isKnownFromGrant(info) ? jobOfGrant(grant, granted) : undefined;
+      const isRefused = known && !maySeeJob(context.principal, known);
+      const job = isRefused ? null : (known ?? (await loadJob(jobId, context, info)));
       if (!job)
-        throw new DomainError('JOB_NOT_FOUND', `job ${jobId} does not exist, or you may not see it`, {
-          value: jobId,
-        });
-      // Who asks for the payload spares the report of its end a read.
+        throw new DomainError(
+          'JOB_NOT_FOUND',
+          `Job ${JSON.stringify(jobId)} not found, or you may not see it.`,
+          {
+            value: jobId,
+          },
+        );
+      // The outputs of a payload that was read here spare the report of the job's end a read.
       const { payload } = job as Partial<typeof job>;
       if (payload) context.core.fleet.cache.ledger.recordOutputs(jobId, payload.outputs);
       return job;
@@ -162,12 +166,15 @@ export const workerResolvers: Pick<
     workers: async ({ name }, { first, after }, { loaders }: Context) => {
       const page = await loaders.load(queueWorkersLoader, { queue: name, first: first ?? 20, after });
       if (page) return page;
-      throw new Error(`the workers of ${name} were not read`);
+      throw new Error(`workers of queue ${name} were not read`);
     },
   },
 };
 
-/** Who may call the root fields of workers. The services check who may act for the workers of a queue: see `worker-access.ts`. */
+/**
+ * Access rules of the root fields. The services check who may act for the workers of a queue: see
+ * `worker-access.ts`.
+ */
 export const workerPolicies: Policies = {
   'Query.worker': { action: 'worker:read' },
   'Query.workers': { action: 'worker:read' },

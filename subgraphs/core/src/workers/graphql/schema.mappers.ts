@@ -1,4 +1,4 @@
-/** What stands behind the types of this folder's SDL. */
+/** Types behind the SDL types of this folder. */
 import type { KeysetPage } from '@rhizome/mongo';
 import type { Grant } from '../../scheduler/scheduler.types.js';
 import type { WorkerCommand } from '../commands/command-rules.js';
@@ -10,10 +10,10 @@ export type WorkerConnectionMapper = KeysetPage<WorkerDocument>;
 export type WorkerHardwareMapper = WorkerDocument['hardware'];
 export type WorkerCommandMapper = WorkerCommand;
 
-/** A device with the worker it is of. */
+/** A device with the id of its worker. */
 export interface DeviceMapper extends DeviceDocument {
   readonly workerId: string;
 }
 
-/** The job is read where more of it is asked for than the grant tells. */
+/** The job is read if an operation selects more of it than the grant contains. */
 export type JobAssignmentMapper = Grant;

@@ -1,17 +1,17 @@
-/** Loading of workers and their leases: batched for all fields of an operation. */
+/** Loaders of workers and their leases, batched for all fields of an operation. */
 import type { KeysetPage } from '@rhizome/mongo';
 import { defineLoader, entity } from '@rhizome/subgraph';
 import type { Context } from '../../context.js';
 import type { LeaseDocument, WorkerDocument } from '../worker.types.js';
 
-/** Workers by id; those of queues that the principal may not see are null. */
+/** Loads workers by id; those of queues that the principal may not see are null. */
 export const workerEntity = entity<WorkerDocument, string, Context>({
   type: 'Worker',
   key: 'id',
   load: (ids, { core, principal }) => core.fleet.workers.findMany(ids, principal),
 });
 
-/** Leases by worker; a worker that lives no more has none. */
+/** Loads leases by worker; a worker that has ended or was lost has none. */
 export const leaseLoader = defineLoader<string, LeaseDocument, Context>({
   name: 'Lease',
   load: (ids, { core }) => core.fleet.workers.leases(ids),
@@ -24,7 +24,7 @@ interface QueueWorkersKey {
   readonly after: string | null | undefined;
 }
 
-/** Workers of queues: the pages of all queues of a list are read together. */
+/** Loads workers of queues: the pages of all queues of a list are read together. */
 export const queueWorkersLoader = defineLoader<QueueWorkersKey, KeysetPage<WorkerDocument>, Context>({
   name: 'QueueWorkers',
   cacheKey: ({ queue, first, after }) => JSON.stringify([queue, first, after]),
@@ -33,7 +33,7 @@ export const queueWorkersLoader = defineLoader<QueueWorkersKey, KeysetPage<Worke
     try {
       return await core.fleet.workers.pages(principal, wanted);
     } catch {
-      // One that is asked for wrongly is its own fault alone.
+      // Read one by one, so that a wrong argument of one page fails only that page.
       const alone = wanted.map(({ query, ...page }) => core.fleet.workers.page(principal, query, page));
       const settled = await Promise.allSettled(alone);
       return settled.map((one) => (one.status === 'fulfilled' ? one.value : (one.reason as Error)));

@@ -1,4 +1,6 @@
-/** Groups signs of life: what arrives within a few milliseconds renews its leases by one call of the store. */
+/**
+ * Groups heartbeats: those that arrive within a few milliseconds renew their leases in one call of the store.
+ */
 import type { LeasesRepository, Renewal } from './leases.repository.js';
 import type { LeaseTerms } from '../worker.types.js';
 
@@ -8,10 +10,10 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Leases renewed by one call at most. */
+/** Most leases renewed by one call. */
 const maxGroup = 1000;
 
-/** See the head of this file. */
+/** Renews leases in groups. */
 export class Heartbeats {
   readonly #leases: Pick<LeasesRepository, 'renew' | 'findTerms'>;
   readonly #delayMs: number;
@@ -23,7 +25,7 @@ export class Heartbeats {
     this.#delayMs = delayMs;
   }
 
-  /** Renews a lease. @returns the lease as it is now, lost or not; undefined when there is none */
+  /** Renews a lease. @returns the current lease, lost or not; undefined when there is none */
   renew(renewal: Renewal): Promise<LeaseTerms | undefined> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ renewal, resolve, reject });

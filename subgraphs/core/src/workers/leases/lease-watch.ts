@@ -1,6 +1,7 @@
 /**
- * What becomes of workers that fall silent: the leader looks each second for leases that have ended, closes them, and sends the jobs back. It
- * also takes back grants that their worker never learned of: sent a while ago, and missing from a later sign of life.
+ * Closes workers whose leases ended. Each second the leader looks for leases that have ended, closes them,
+ * and requeues their jobs. It also revokes grants that their worker never received: sent a while ago, and
+ * missing from a later heartbeat.
  */
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
@@ -17,29 +18,29 @@ import type { WorkerRegistry } from '../worker-registry.js';
 import type { LeaseDocument } from '../worker.types.js';
 import type { WorkersRepository } from '../workers.repository.js';
 
-/** What {@link LeaseWatch} is made of. */
+/** Dependencies of {@link LeaseWatch}. */
 export interface LeaseWatchOptions {
   readonly leases: LeasesRepository;
   readonly workers: WorkersRepository;
   readonly registry: WorkerRegistry;
-  /** Whether this process leads and its ledger is exact. */
+  /** True while this process leads and its ledger is exact. */
   readonly isLeading: () => boolean;
   readonly ledger: Pick<Ledger, 'entries' | 'jobsOf' | 'get'>;
   readonly requeueGrants: RequeueGrants;
   readonly clock: Clock;
   readonly log: Logger;
   readonly scanMs?: number;
-  /** A grant is looked for in signs of life after this time. */
+  /** Time after which a grant must appear in heartbeats, in milliseconds. */
   readonly graceMs?: number;
 }
 
-/** Lost workers dealt with in one scan. */
+/** Most lost workers handled in one scan. */
 const maxLost = 200;
 
-/** See the head of this file. */
+/** Watches the leases of workers while this process leads. */
 export class LeaseWatch {
   readonly #options: LeaseWatchOptions;
-  /** Jobs that a worker did not list, with the revision of the lease that was seen then. */
+  /** Jobs that a worker did not list, with the revision of its lease at that time. */
   #suspects = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #scanning: Promise<void> | undefined;
@@ -56,18 +57,16 @@ export class LeaseWatch {
     this.#timer.unref();
   }
 
-  /** Scans no more. */
+  /** Stops scanning, and waits for a scan under way. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#scanning;
   }
 
-  /** One scan; scans do not overlap. Faults are logged: the next scan goes on where this one stopped. */
+  /** Scans once; scans do not overlap. Errors are logged: the next scan continues where this one stopped. */
   async scan(): Promise<void> {
     this.#scanning ??= this.#scan()
-      .catch((err: unknown) =>
-        this.#options.log.warn({ err }, 'leases of workers could not be looked through'),
-      )
+      .catch((err: unknown) => this.#options.log.warn({ err }, 'leases of workers could not be scanned'))
       .finally(() => (this.#scanning = undefined));
     await this.#scanning;
   }
@@ -80,17 +79,18 @@ export class LeaseWatch {
     await this.#requeueOrphans();
   }
 
-  /** Each step may be repeated by the next leader: the lease goes last. */
+  /** Closes a lost worker. The next leader may repeat each step, because the lease is removed last. */
   async #close(lease: LeaseDocument): Promise<void> {
     const { workers, registry, leases, requeueGrants, ledger, log } = this.#options;
     const reason = lease.lostReason ?? 'its lease ended';
     const lost = await workers.end(lease._id, 'LOST', reason, lease);
     if (lost) {
       registry.take(lost);
-      log.info({ workerId: lease._id, queue: lost.queue, reason }, 'a worker was lost');
+      log.info({ workerId: lease._id, queue: lost.queue, reason }, 'worker lost');
     }
     const held = [...ledger.jobsOf(lease._id)].flatMap((jobId) => this.#grantOf(jobId));
-    // A grant that is being written has no fence yet: the lease stays, so that the next scan finds it written.
+    // A grant that is being written has no fence yet. The lease stays, so that the next scan finds the
+    // written grant.
     if (held.some(({ fence }) => fence === Infinity)) return;
     if (held.length > 0) {
       const [worker] = lost ? [lost] : await workers.findMany([lease._id]);
@@ -101,7 +101,10 @@ export class LeaseWatch {
     await leases.remove(lease._id);
   }
 
-  /** Jobs whose worker has no lease at all: the last leader was interrupted, or a grant was written while its worker was closed. */
+  /**
+   * Requeues jobs whose worker has no lease: the last leader was interrupted, or a grant was written while
+   * its worker was closed.
+   */
   async #requeueUnknown(): Promise<void> {
     const { ledger, leases, requeueGrants, registry } = this.#options;
     const unknown = new Map<string, GrantRef[]>();
@@ -136,14 +139,14 @@ export class LeaseWatch {
     for (const { jobId, fence, workerId } of silent) {
       const lease = byWorker.get(workerId);
       if (!lease || lease.held.has(jobId)) continue;
-      // Only a sign of life that came after the grant was missed for the first time tells that the worker does not have it.
+      // Only a heartbeat after the first one that lacked the grant shows that the worker does not have it.
       const missedAt = this.#suspects.get(jobId) ?? lease.revision;
       if (lease.revision > missedAt) orphans.push({ jobId, fence });
       else suspects.set(jobId, missedAt);
     }
     this.#suspects = suspects;
     if (orphans.length === 0) return;
-    log.warn({ jobs: orphans.length }, 'grants that their workers do not know are taken back');
+    log.warn({ jobs: orphans.length }, 'grants unknown to their workers revoked');
     await requeueGrants.run(
       orphans,
       grantLost('it does not list the job among those it holds'),

@@ -1,23 +1,27 @@
-/** The only code that touches the collection of workers' leases. Times are the store's: clocks of processes need not agree. */
+// cspell:ignore told -- name of a stored field
+/**
+ * The only code that accesses the collection of worker leases. Times are the store's, so clocks of processes
+ * need not agree.
+ */
 import type { AnyBulkWriteOperation, Collection, Document } from 'mongodb';
 import type { StoreTime } from '../../shared/store-time.js';
 import { workerSchemaVersion } from '../worker.document.js';
 import type { DeviceUse, HeldJob, LeaseDocument, LeaseTerms, Digests } from '../worker.types.js';
 
-/** A sign of life. */
+/** A heartbeat. */
 export interface Renewal {
   readonly workerId: string;
   readonly leaseSeconds: number;
   readonly jobs: readonly HeldJob[];
-  /** Left out: what was told before stays. */
+  /** If left out, the use that was reported before stays. */
   readonly deviceUse?: readonly DeviceUse[];
-  /** Of the facts that are reported with it. */
+  /** Digests of the facts in this report. */
   readonly digests?: Digests;
 }
 
 const majority = { w: 'majority' } as const;
 
-/** See the head of this file. */
+/** Reads and writes worker leases. */
 export class LeasesRepository {
   readonly #leases: Collection<LeaseDocument>;
   readonly #now: StoreTime;
@@ -26,14 +30,14 @@ export class LeasesRepository {
     this.#now = now;
   }
 
-  /** Gives a worker its first lease. */
+  /** Creates the first lease of a worker. */
   async open(
     workerId: string,
     queueId: string,
     leaseSeconds: number,
     { deviceUse = [], digests = {} }: Pick<Renewal, 'deviceUse' | 'digests'> = {},
   ): Promise<LeaseDocument> {
-    const told = Object.fromEntries(
+    const reported = Object.fromEntries(
       Object.entries(digests).map(([part, digest]) => [part, { digest, version: 1 }]),
     );
     const fresh = {
@@ -43,7 +47,7 @@ export class LeasesRepository {
       queueId,
       jobs: [],
       deviceUse,
-      told,
+      told: reported,
     };
     const stored = await this.#leases.findOneAndUpdate(
       { _id: workerId },
@@ -60,7 +64,7 @@ export class LeasesRepository {
     return stored;
   }
 
-  /** Renews many leases in one call. A lease that was lost stays as it is: read them to see which. */
+  /** Renews many leases in one call. A lost lease stays unchanged: read the leases to see which are lost. */
   async renew(renewals: readonly Renewal[]): Promise<void> {
     const operations = renewals.map(
       ({ workerId, leaseSeconds, jobs, deviceUse, digests }): AnyBulkWriteOperation<LeaseDocument> => ({
@@ -72,7 +76,7 @@ export class LeasesRepository {
                 ...this.#alive(leaseSeconds),
                 jobs: { $literal: jobs },
                 ...(deviceUse ? { deviceUse: { $literal: deviceUse } } : {}),
-                ...toldFacts(digests ?? {}),
+                ...reportedFacts(digests ?? {}),
                 revision: { $add: ['$revision', 1] },
               },
             },
@@ -83,7 +87,7 @@ export class LeasesRepository {
     await this.#leases.bulkWrite(operations, { ordered: false, writeConcern: majority });
   }
 
-  /** What a sign of life is answered by: neither jobs nor use, which it has told itself. */
+  /** The part of leases that a heartbeat needs for its answer: without jobs and device use. */
   findTerms(workerIds: readonly string[]): Promise<LeaseTerms[]> {
     return this.#leases
       .find({ _id: { $in: [...workerIds] } })
@@ -96,7 +100,7 @@ export class LeasesRepository {
     return this.#leases.find({ _id: { $in: [...workerIds] } }).toArray();
   }
 
-  /** When these workers were last heard of. */
+  /** Times of the last heartbeats of workers. */
   async seenAt(workerIds: readonly string[]): Promise<ReadonlyMap<string, Date>> {
     const found = this.#leases
       .find({ _id: { $in: [...workerIds] } })
@@ -107,7 +111,10 @@ export class LeasesRepository {
     return seen;
   }
 
-  /** Lets no renewal follow. @returns whether the lease was there and had not been lost before */
+  /**
+   * Marks a lease as lost, so that it cannot be renewed. @returns false if there is no lease or it was lost
+   * before
+   */
   async lose(workerId: string, reason: string): Promise<boolean> {
     const result = await this.#leases.updateOne(
       { _id: workerId, lostAt: { $exists: false } },
@@ -117,7 +124,7 @@ export class LeasesRepository {
     return result.modifiedCount === 1;
   }
 
-  /** Lets no renewal follow if the lease has ended. @returns whether it had, and had not been lost before */
+  /** Marks a lease as lost if it has ended. @returns false if it has not ended or was lost before */
   async loseIfExpired(workerId: string, reason: string): Promise<boolean> {
     const result = await this.#leases.updateOne(
       { _id: workerId, $expr: { $lte: ['$expiresAt', this.#now()] }, lostAt: { $exists: false } },
@@ -127,17 +134,17 @@ export class LeasesRepository {
     return result.modifiedCount === 1;
   }
 
-  /** Marks all leases that have ended as lost: one conditional update for all of them. */
+  /** Marks all leases that have ended as lost, in one conditional update. @returns number of leases */
   async loseExpired(): Promise<number> {
     const result = await this.#leases.updateMany(
       { $expr: { $lte: ['$expiresAt', this.#now()] }, lostAt: { $exists: false } },
-      this.#loss('it was not heard of until its lease ended'),
+      this.#loss('it sent no heartbeat until its lease ended'),
       { writeConcern: majority },
     );
     return result.modifiedCount;
   }
 
-  /** Lost leases, whose jobs are to go back. */
+  /** Lost leases whose jobs must be requeued. */
   findLost(limit: number): Promise<LeaseDocument[]> {
     return this.#leases
       .find({ lostAt: { $exists: true } }, { hint: 'lostAt_idx' })
@@ -146,12 +153,12 @@ export class LeasesRepository {
       .toArray();
   }
 
-  /** Removes a lost lease once its jobs have gone back. */
+  /** Removes a lost lease after its jobs were requeued. */
   async remove(workerId: string): Promise<void> {
     await this.#leases.deleteOne({ _id: workerId, lostAt: { $exists: true } });
   }
 
-  /** Removes the lease of a worker that came to nothing. */
+  /** Removes the lease of a worker whose registration failed. */
   async discard(workerId: string): Promise<void> {
     await this.#leases.deleteOne({ _id: workerId });
   }
@@ -169,8 +176,8 @@ export class LeasesRepository {
   }
 }
 
-/** Another digest than the one before begins the next version. */
-function toldFacts(digests: Digests): Document {
+/** A digest that differs from the previous one starts the next version. */
+function reportedFacts(digests: Digests): Document {
   const fields = Object.entries(digests).map(([part, digest]) => {
     const before = `$told.${part}`;
     const next = { digest, version: { $add: [{ $ifNull: [`${before}.version`, 0] }, 1] } };

@@ -1,6 +1,6 @@
-/** What workers may say of their devices, and what they are told when they say something else. */
+/** Validation of reported devices, and the messages for wrong values. */
 import { InputErrors } from '@rhizome/errors';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   checkDevices,
   checkDeviceUse,
@@ -26,20 +26,20 @@ const many = (count: number): readonly DeviceInput[] =>
   Array.from({ length: count }, (_, index) => ({ ...gpu, id: `GPU-${index}` }));
 
 describe('the number of devices', () => {
-  test.each([0, 1, 8, 16, 72, 256])('%d of them are taken', (count) => {
+  it.each([0, 1, 8, 16, 72, 256])('accepts %d of them', (count) => {
     expect(faultsOf(many(count))).toEqual([]);
     expect(storedDevices(many(count))).toHaveLength(count);
   });
 
-  test('too many are refused in one sentence, whatever else is wrong with them', () => {
+  it('refuses too many in one sentence, whatever else is wrong with them', () => {
     expect(faultsOf(many(1000).map((device) => ({ ...device, vendor: 'ACME' })))).toEqual([
       'devices: "1000 devices" is not valid; must be at most 256 devices',
     ]);
   });
 });
 
-describe('one fact that is not as it may be', () => {
-  test.each<[keyof DeviceInput, unknown, string]>([
+describe('a field with a wrong value', () => {
+  it.each<[keyof DeviceInput, unknown, string]>([
     ['id', '', '"" is not valid; must be 1 to 128 characters'],
     ['id', 'x'.repeat(1000), '(1000 characters) is not valid; must be 1 to 128 characters'],
     ['id', 'GPU-1\n', '"GPU-1\\n" is not valid'],
@@ -74,14 +74,14 @@ describe('one fact that is not as it may be', () => {
     ['brand', 'Tesla\u0007', 'must be a text without control characters'],
     ['parentId', '', '"" is not valid'],
     ['parentId', 'GPU-1', '"GPU-1" is not valid; must be the device that it is a part of, not itself'],
-  ])('%s %j is refused with its name, what it is, and what would be right', (field, value, says) => {
+  ])('refuses %s %j with its name, its value, and what would be right', (field, value, says) => {
     const [fault = '', ...more] = faultsOf([{ ...gpu, [field]: value }]);
     expect(fault).toMatch(new RegExp(`^devices\\.0\\.${field}: `));
     expect(fault).toContain(says);
     expect(more).toEqual([]);
   });
 
-  test.each<[keyof DeviceInput, unknown]>([
+  it.each<[keyof DeviceInput, unknown]>([
     ['driverVersion', '580.95.05 (open)'],
     ['driverVersion', 'I915_23.10.32'],
     ['driverVersion', '6.8.5'],
@@ -98,11 +98,11 @@ describe('one fact that is not as it may be', () => {
     ['utilisation', 0],
     ['utilisation', 1],
     ['parentId', 'GPU-that-is-not-reported'],
-  ])('%s %j is taken', (field, value) => {
+  ])('accepts %s %j', (field, value) => {
     expect(faultsOf([{ ...gpu, [field]: value }])).toEqual([]);
   });
 
-  test('what is left out is not stored, and nothing is put in its place', () => {
+  it('stores nothing for a field that is left out', () => {
     expect(storedDevices([{ ...gpu, driverVersion: null, memoryMiB: undefined }])).toEqual([
       { ...gpu, health: 'UNKNOWN' },
     ]);
@@ -110,14 +110,14 @@ describe('one fact that is not as it may be', () => {
 });
 
 describe('devices of one report', () => {
-  test('each is there once', () => {
+  it('accepts each id once', () => {
     expect(faultsOf([gpu, { ...gpu, id: 'GPU-2' }, { ...gpu, model: 'other' }, gpu])).toEqual([
       'devices.2.id: "GPU-1" is not valid; must be unique',
       'devices.3.id: "GPU-1" is not valid; must be unique',
     ]);
   });
 
-  test('a slice is part of a GPU, not of a slice, and in no circle', () => {
+  it('accepts a slice of a GPU, but no slice of a slice and no cycle', () => {
     const slice = (id: string, parentId: string): DeviceInput => ({
       ...gpu,
       id,
@@ -132,14 +132,14 @@ describe('devices of one report', () => {
   });
 });
 
-describe('what is in use', () => {
-  const faults = (use: readonly DeviceUseInput[], isBesideDevices = false): readonly string[] => {
+describe('device use', () => {
+  const faults = (use: readonly DeviceUseInput[], hasDevices = false): readonly string[] => {
     const errors = new InputErrors<WorkerErrorCode>();
-    checkDeviceUse(errors, ['deviceUse'], use, isBesideDevices);
+    checkDeviceUse(errors, ['deviceUse'], use, hasDevices);
     return errors.all.map(({ message }) => message);
   };
 
-  test('is told once of each device, in its bounds', () => {
+  it('accepts each device once, within the limits', () => {
     expect(
       faults([{ id: 'GPU-1', utilisation: 1 }, { id: 'GPU-2', memoryUsedMiB: 0 }, { id: 'GPU-3' }]),
     ).toEqual([]);
@@ -156,7 +156,7 @@ describe('what is in use', () => {
     expect(faults(many(257))).toEqual(['deviceUse: "257 devices" is not valid; must be at most 256 devices']);
   });
 
-  test('is told by devices or beside none', () => {
+  it('accepts the use with the devices or without them, not both', () => {
     expect(faults([{ id: 'GPU-1' }], true)).toEqual([
       'deviceUse: "1 entries" is not valid; must be absent where devices are given: they contain it',
     ]);

@@ -1,4 +1,4 @@
-/** Checks what workers say of their devices, and brings it into its stored form. */
+/** Validates the devices that workers report, and converts them to their stored form. */
 import type { InputErrors } from '@rhizome/errors';
 import { known, type Maybe, type Path, checkOptionalText } from './optional-inputs.js';
 import { workerLimits } from '../worker.document.js';
@@ -6,14 +6,14 @@ import type { DeviceUse } from '../worker.types.js';
 import type { WorkerErrorCode } from '../worker-errors.js';
 import type { DeviceHealth, DeviceDocument, DeviceFactSource } from '../../gpus/device.types.js';
 
-/** What of a device is in use, as it comes. */
+/** Reported use of a device. */
 export interface DeviceUseInput {
   readonly id: string;
   readonly utilisation?: Maybe<number>;
   readonly memoryUsedMiB?: Maybe<number>;
 }
 
-/** A device as it comes. */
+/** A reported device. */
 export interface DeviceInput extends DeviceUseInput {
   readonly vendor: string;
   readonly model: string;
@@ -40,7 +40,7 @@ const version = /^\d+(\.\d+){0,3}$/;
 const pciId = /^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}$/;
 const gfxTarget = /^gfx[0-9a-f]{3,5}$/;
 
-/** Notes all faults of a list of devices. */
+/** Adds all errors of a list of devices. */
 export function checkDevices(
   errors: InputErrors<WorkerErrorCode>,
   path: Path,
@@ -75,13 +75,13 @@ function checkVersions(
   form(errors, at('computeCapability'), computeCapability, version, 'a version such as 9.0');
   form(errors, at('cudaVersion'), cudaVersion, version, 'a version such as 12.4');
   form(errors, at('rocmVersion'), rocmVersion, version, 'a version such as 6.2');
-  // Drivers number themselves in many ways; a word without a number is what tools say for what they do not know.
+  // Drivers have many version schemes; text without a digit is what tools print for an unknown version.
   if (driverVersion != null && !/\d/.test(driverVersion))
     errors.add(at('driverVersion'), driverVersion, 'a version such as 550.54.15, left out when unknown');
   else checkOptionalText(errors, at('driverVersion'), driverVersion, 64);
 }
 
-/** A slice is a part of a device that is itself no part; that device need not be reported. */
+/** A slice is a part of a device that is not a slice itself; that device need not be reported. */
 function checkParent(
   errors: InputErrors<WorkerErrorCode>,
   path: Path,
@@ -95,7 +95,7 @@ function checkParent(
   else errors.text(path, parentId, 1, 128);
 }
 
-/** A text of a form that may be left out. */
+/** Checks an optional text against a pattern. */
 function form(
   errors: InputErrors<WorkerErrorCode>,
   path: Path,
@@ -128,14 +128,14 @@ function checkDeviceDetails(
   });
 }
 
-/** Notes all faults of what is said to be in use; beside devices it would say so twice. */
+/** Adds all errors of reported device use; reported together with devices it would be redundant. */
 export function checkDeviceUse(
   errors: InputErrors<WorkerErrorCode>,
   path: Path,
   use: readonly DeviceUseInput[],
-  isBesideDevices: boolean,
+  hasDevices: boolean,
 ): void {
-  if (isBesideDevices)
+  if (hasDevices)
     errors.add(path, `${use.length} entries`, 'absent where devices are given: they contain it');
   if (use.length > workerLimits.devices) {
     errors.add(path, `${use.length} devices`, `at most ${workerLimits.devices} devices`);
@@ -161,7 +161,7 @@ function checkUse(
   errors.int(at('memoryUsedMiB'), memoryUsedMiB, 0, 16_777_216);
 }
 
-/** The stored form, by id; what is not known is left out, and so is what is in use. */
+/** Stored form of devices by id, without unknown facts and without their use. */
 export function storedDevices(devices: readonly DeviceInput[]): readonly DeviceDocument[] {
   const stored = devices.map(
     ({
@@ -189,7 +189,7 @@ export function storedDevices(devices: readonly DeviceInput[]): readonly DeviceD
   return stored.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** The facts by name: nothing else that an input may carry is stored. */
+/** Picks the facts by name, so that nothing else in an input is stored. */
 function storedFacts(spec: Omit<DeviceInput, 'id' | 'vendor' | 'model' | 'health' | 'sources' | 'pciId'>) {
   const { memoryMiB, computeCapability, driverVersion, cudaVersion, migProfile, parentId } = spec;
   const { pciAddress, brand, gfxTarget, rocmVersion, nvlinkGroup, partitionMode } = spec;
@@ -207,7 +207,7 @@ function storedFacts(spec: Omit<DeviceInput, 'id' | 'vendor' | 'model' | 'health
   };
 }
 
-/** What of the devices is in use, for those of which the report told it. */
+/** Use of the devices for which it was reported. */
 export function deviceUseOf(devices: readonly DeviceUseInput[]): readonly DeviceUse[] {
   return devices
     .filter(({ utilisation, memoryUsedMiB }) => utilisation != null || memoryUsedMiB != null)

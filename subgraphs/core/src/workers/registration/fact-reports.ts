@@ -1,7 +1,9 @@
+// cspell:ignore told -- name of a stored field
 /**
- * What workers say of their host and devices, in the order in which they said it. Memory of a process may lag behind, so it does not decide what
- * is new: each report leaves its digest with the lease, by the write that renews it, and a digest other than the one before begins the next
- * version. A worker is written for a version that it does not have yet, and by none that is older than its own.
+ * Facts that workers report about their hosts and devices, stored in the order of the reports. Memory of a
+ * process may lag behind, so it does not decide what is new. Each report stores its digest with the lease, in
+ * the write that renews it, and a digest that differs from the previous one starts the next version. A worker
+ * is only written for a version later than its own.
  */
 import { digestOf } from '@rhizome/digest';
 import { type DeviceInput, storedDevices } from './device-input.js';
@@ -24,19 +26,21 @@ export interface ReportedFacts {
   readonly devices?: readonly DeviceDocument[];
 }
 
-/** Facts of a host and its devices, as they come. */
+/** Reported facts of a host and its devices. */
 interface FactInputs {
   readonly hardware?: HardwareInput | null | undefined;
   readonly devices?: readonly DeviceInput[] | null | undefined;
 }
 
-/** A report as it is stored, and its digests. */
+/** A report in its stored form, with its digests. */
 export interface Report<TFacts extends ReportedFacts = ReportedFacts> {
   readonly facts: TFacts;
   readonly digests: Digests;
 }
 
-/** Brings what a worker says of itself into the form in which it is compared and stored. The input has been checked. */
+/**
+ * Converts reported facts to the form in which they are compared and stored. The input has been validated.
+ */
 export function reportOf(spec: {
   readonly hardware: HardwareInput;
   readonly devices: readonly DeviceInput[];
@@ -51,7 +55,7 @@ export function reportOf(spec: FactInputs): Report {
   return { facts, digests: Object.fromEntries(reported.map((part) => [part, digestOf(facts[part])])) };
 }
 
-/** See the head of this file. */
+/** Stores reported facts. */
 export class FactReports {
   readonly #workers: Pick<WorkersRepository, 'setFacts' | 'findMany'>;
   readonly #registry: Pick<WorkerRegistry, 'take'>;
@@ -63,7 +67,7 @@ export class FactReports {
     this.#registry = registry;
   }
 
-  /** Stores what is new of a report whose digests the lease has. @returns the worker as it is then */
+  /** Stores the new facts of a report whose digests the lease has. @returns the worker after that */
   async take(
     worker: WorkerDocument,
     { facts, digests }: Report,
@@ -72,7 +76,8 @@ export class FactReports {
     let known = worker;
     for (const part of factParts) {
       const latest = told?.[part];
-      // With another digest, a later report came meanwhile: what it said is written by whoever took it.
+      // With another digest, a later report arrived meanwhile; the process that received that report stores
+      // it.
       if (!latest || facts[part] === undefined || latest.digest !== digests[part]) continue;
       if (latest.version <= (known.told?.[part] ?? 0)) continue;
       known = await this.#write(known, part, facts, latest.version);
@@ -87,7 +92,7 @@ export class FactReports {
     version: number,
   ): Promise<WorkerDocument> {
     const changed = await this.#workers.setFacts(worker._id, part, facts[part], version);
-    // Not changed: it has that version, of which this process had not heard, or it lives no more.
+    // Not changed: the worker has that version, which this process did not know, or has ended or was lost.
     const current = changed ?? (await this.#workers.findMany([worker._id]))[0];
     if (current) this.#registry.take(current);
     return current ?? worker;

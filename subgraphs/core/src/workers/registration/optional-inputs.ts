@@ -1,14 +1,14 @@
-/** Facts of an input that may be left out. */
+/** Optional facts of an input. */
 import type { InputErrors } from '@rhizome/errors';
 import type { WorkerErrorCode } from '../worker-errors.js';
 
-/** Left out, or null. */
+/** A value that may be left out or null. */
 export type Maybe<T> = T | null | undefined;
 
-/** The place of a fact in its input. */
+/** Path of a fact in its input. */
 export type Path = readonly (string | number)[];
 
-/** A text that may be left out; an empty one is no way to say so. */
+/** Checks an optional text. An empty text is an error: leave the text out instead. */
 export function checkOptionalText(
   errors: InputErrors<WorkerErrorCode>,
   path: Path,
@@ -20,7 +20,7 @@ export function checkOptionalText(
 
 type Known<T> = { [K in keyof T]?: NonNullable<T[K]> };
 
-/** Facts without those that are not known. */
+/** Removes facts that are unknown. */
 export function known<T extends object>(facts: T): Known<T> {
   return Object.fromEntries(
     Object.entries(facts).filter(([, value]) => value !== undefined && value !== null),

@@ -1,4 +1,5 @@
-/** How a worker comes up: its lease, its document, and the end of an older worker of its name. */
+// cspell:ignore told -- name of a stored field
+/** Registration of workers: the lease, the document, and the end of an older worker with the same name. */
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
@@ -15,7 +16,7 @@ import type { WorkerDocument } from '../worker.types.js';
 import type { NewWorker, WorkersRepository } from '../workers.repository.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 
-/** What {@link Registration} is made of. */
+/** Dependencies of {@link Registration}. */
 export interface RegistrationOptions {
   readonly workers: WorkersRepository;
   readonly leases: LeasesRepository;
@@ -24,10 +25,10 @@ export interface RegistrationOptions {
   readonly log: Logger;
 }
 
-/** Tries while others take the same name. */
+/** Most attempts while others register the same name. */
 const maxTries = 5;
 
-/** See the head of this file. */
+/** Registers workers. */
 export class Registration {
   readonly #options: RegistrationOptions;
 
@@ -36,8 +37,10 @@ export class Registration {
   }
 
   /**
-   * The worker of the call, new or known by its key; or why it was refused. The input has been checked.
-   * @throws DomainError CONFLICT where a live worker on another host has the name, or others register it at this moment
+   * Returns the worker of the call, new or found by its key, or the reason for a refusal. The input has been
+   * validated.
+   * @throws DomainError CONFLICT if a live worker on another host has the name, or others register the name
+   *   at the same time
    */
   async run(
     principal: Principal,
@@ -54,19 +57,22 @@ export class Registration {
       if (known) return known.registrationDigest === registrationDigest ? known : keyReused(spec);
       const id = ids.next('worker');
       const worker = { ...newWorker(id, spec, queue, facts), registrationKey, registrationDigest };
-      // The lease first: a worker without one would look lost.
+      // The lease is written first: a worker without one would look lost.
       await leases.open(id, queue.id, queue.limits.leaseSeconds, { deviceUse, digests });
       const outcome = await workers.insert(worker);
       if ('worker' in outcome) return outcome.worker;
       await leases.discard(worker._id);
-      // A worker is ended only to try once more: so there is always one of the name.
+      // A worker is ended only before another attempt, so there is always one with the name.
       const isLastTry = attempt === maxTries - 1;
       if (outcome.taken === 'name' && !isLastTry) await this.#takeOver(queue, spec);
     }
     throw nameConflict(spec, 'is being registered by others at this moment');
   }
 
-  /** A pilot that starts again replaces its worker at once; from another host, a worker is replaced once its lease has ended. */
+  /**
+   * Replaces the older worker of a pilot that restarted at once; a worker on another host only after its
+   * lease has ended.
+   */
   async #takeOver(queue: QueueFacts, spec: RegisterInput): Promise<void> {
     const { workers, leases, registry, log } = this.#options;
     const { name, host } = spec;
@@ -115,6 +121,6 @@ function nameConflict({ name }: RegisterInput, why: string): DomainError {
 
 function keyReused({ idempotencyKey }: RegisterInput): WorkerProblem<'IDEMPOTENCY_KEY_REUSED'> {
   const shown = JSON.stringify(idempotencyKey);
-  const message = `idempotencyKey: ${shown} was used before with other content; take a new key`;
+  const message = `idempotencyKey: ${shown} was used before with other content; must be a new key`;
   return { code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'], message };
 }

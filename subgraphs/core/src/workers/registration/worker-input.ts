@@ -1,4 +1,4 @@
-/** Checks what workers say of themselves and their hosts, and brings it into its stored form. */
+/** Validates what workers report about themselves and their hosts, and converts it to its stored form. */
 import type { InputErrors } from '@rhizome/errors';
 import { checkDevices, type DeviceInput } from './device-input.js';
 import { known, type Maybe, type Path, checkOptionalText } from './optional-inputs.js';
@@ -7,7 +7,7 @@ import type { WorkerErrorCode } from '../worker-errors.js';
 import type { StoredLabel } from '../../shared/label.types.js';
 import type { StoredHardware } from '../../scheduler/worker-facts.types.js';
 
-/** What a host is and has, as it comes. */
+/** Reported properties of a host. */
 export interface HardwareInput {
   readonly cpuVendor?: Maybe<string>;
   readonly cpuModel?: Maybe<string>;
@@ -20,7 +20,7 @@ export interface HardwareInput {
   readonly hasNetwork?: Maybe<boolean>;
 }
 
-/** A worker that comes up. */
+/** Input of `registerWorker`. */
 export interface RegisterInput {
   readonly queue: string;
   readonly host: string;
@@ -33,7 +33,7 @@ export interface RegisterInput {
   readonly idempotencyKey: string;
 }
 
-/** Notes all faults of a registration. */
+/** Adds all errors of a registration. */
 export function checkRegistration(
   errors: InputErrors<WorkerErrorCode>,
   spec: RegisterInput,
@@ -46,10 +46,11 @@ export function checkRegistration(
   checkHardware(errors, ['hardware'], spec.hardware);
   errors.labels(['labels'], spec.labels ?? [], workerLimits.labels);
   checkDevices(errors, ['devices'], spec.devices ?? []);
-  if (spec.endsAt && spec.endsAt <= now) errors.add(['endsAt'], spec.endsAt.toISOString(), 'a time to come');
+  if (spec.endsAt && spec.endsAt <= now)
+    errors.add(['endsAt'], spec.endsAt.toISOString(), 'a time in the future');
 }
 
-/** Notes all faults of a host's facts. */
+/** Adds all errors of the facts of a host. */
 export function checkHardware(errors: InputErrors<WorkerErrorCode>, path: Path, spec: HardwareInput): void {
   errors.int([...path, 'cores'], spec.cores, 1, 4096);
   errors.int([...path, 'memoryMiB'], spec.memoryMiB, 1, 16_777_216);
@@ -58,7 +59,7 @@ export function checkHardware(errors: InputErrors<WorkerErrorCode>, path: Path, 
     [...path, 'architecture'],
     spec.architecture,
     /^[A-Za-z0-9_-]{1,32}$/,
-    'a word such as x86_64 or aarch64',
+    'a name such as x86_64 or aarch64',
   );
   checkOptionalText(errors, [...path, 'architectureLevel'], spec.architectureLevel, 32);
   checkOptionalText(errors, [...path, 'cpuVendor'], spec.cpuVendor, 128);
@@ -68,7 +69,7 @@ export function checkHardware(errors: InputErrors<WorkerErrorCode>, path: Path, 
   runtimes.forEach((name, index) => errors.text([...path, 'containerRuntimes', index], name, 1, 64));
 }
 
-/** The stored form; what is not known is left out. */
+/** Stored form of a host, without unknown facts. */
 export function storedHardware(spec: HardwareInput): StoredHardware {
   return {
     ...known({ cpuVendor: spec.cpuVendor, cpuModel: spec.cpuModel }),

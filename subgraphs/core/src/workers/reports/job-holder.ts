@@ -1,4 +1,4 @@
-/** Whether a worker holds, or held last, the attempt that its word is about. */
+/** Checks that a worker holds the attempt that it reports about, or held it last. */
 import type { Principal } from '@rhizome/authz';
 import type { ReportedJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
@@ -6,7 +6,7 @@ import { mayActFor, type WorkerAccess } from '../worker-access.js';
 import { rejectUnknownOrLost, type AccessCode, type WorkerProblem } from '../worker-errors.js';
 import type { WorkerRegistry } from '../worker-registry.js';
 
-/** What {@link JobHolder} is made of. */
+/** Dependencies of {@link JobHolder}. */
 export interface JobHolderOptions {
   readonly registry: Pick<WorkerRegistry, 'find'>;
   readonly access: WorkerAccess;
@@ -14,7 +14,7 @@ export interface JobHolderOptions {
   readonly jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> };
 }
 
-/** See the head of this file. */
+/** Finds the attempt that a worker reports about. */
 export class JobHolder {
   readonly #options: JobHolderOptions;
 
@@ -22,7 +22,10 @@ export class JobHolder {
     this.#options = options;
   }
 
-  /** The number of the attempt, or why the word does not count. After the attempt ended by the worker's own word it still counts. */
+  /**
+   * Returns the number of the attempt, or the reason for a refusal. A report also counts after the worker
+   * ended the attempt.
+   */
   async attemptOf(
     principal: Principal,
     { workerId, jobId, fence }: { readonly workerId: string; readonly jobId: string; readonly fence: number },
@@ -41,13 +44,13 @@ export class JobHolder {
       return {
         code: 'JOB_NOT_FOUND',
         path: ['jobId'],
-        message: `jobId: there is no job ${JSON.stringify(jobId)}`,
+        message: `Job ${JSON.stringify(jobId)} not found.`,
       };
     if (job.fence === fence && job.workerId === workerId) return { attempt: job.attempt };
     return {
       code: 'FENCE_STALE',
       path: ['fence'],
-      message: `fence: ${fence} no longer counts for job ${jobId}: it was taken from this worker`,
+      message: `fence: ${fence} is stale for job ${JSON.stringify(jobId)}: the job was taken from this worker`,
     };
   }
 }

@@ -1,43 +1,43 @@
-/** Words about jobs on their way through a report: what is known of each, what is wrong with it. */
+/** Reports about jobs while they are processed: the known facts of each job, and the errors. */
 import { InputErrors } from '@rhizome/errors';
 import type { ReportedJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { JobState } from '../../jobs/model/job-state.js';
 import type { ReportStep } from './report-plans.js';
 import type { WorkerErrorCode, WorkerProblem } from '../worker-errors.js';
 
-/** A word about one job. */
+/** A report about one job. */
 export interface JobReport {
   readonly id: string;
   readonly fence: number;
 }
 
-/** What is known of a job that a word is about; `full` has been read from the store. */
+/** Known facts of the job of a report; `full` is set when the job was read from the store. */
 export interface Known {
   readonly state: JobState;
   readonly outputs: readonly string[] | undefined;
   readonly full: ReportedJob | undefined;
 }
 
-/** One word on its way. */
+/** One report while it is processed. */
 export interface OpenReport<TReport extends JobReport> {
   readonly index: number;
   readonly report: TReport;
   known: Known;
 }
 
-/** What one kind of report asks and does. `C` lists its error codes besides those of all reports. */
+/** Rules of one kind of report. `C` lists its error codes in addition to those of all reports. */
 export interface ReportRules<TReport extends JobReport, C extends WorkerErrorCode = never> {
-  /** What must be known of a job before its word is planned. */
+  /** Facts of a job that planning its report needs. */
   readonly needs: 'state' | 'outputs' | 'all';
   readonly check: (report: TReport, at: readonly (string | number)[], errors: InputErrors) => void;
   readonly refuse?: (report: TReport, known: Known, index: number) => WorkerProblem<C> | undefined;
   readonly plan: (report: TReport, known: Known) => ReportStep;
 }
 
-/** Jobs in one call at most. */
+/** Most jobs in one call. */
 const maxReported = 1000;
 
-/** Words that are well formed, each job once, and what is wrong with the others. */
+/** Separates well-formed reports, one for each job, from the errors of the others. */
 export function checkedReports<TReport extends JobReport>(
   reports: readonly TReport[],
   { check }: Pick<ReportRules<TReport>, 'check'>,
@@ -61,26 +61,26 @@ export function checkedReports<TReport extends JobReport>(
   return { fit, errors: all };
 }
 
-/** There is no such job. */
+/** Error for a job that does not exist, or that the caller may not see. */
 export function noJob(index: number, { id }: JobReport): WorkerProblem<'JOB_NOT_FOUND'> {
-  const message = `jobs.${index}.id: there is no job ${JSON.stringify(id)}`;
+  const message = `Job ${JSON.stringify(id)} not found.`;
   return { code: 'JOB_NOT_FOUND', path: ['jobs', String(index), 'id'], message };
 }
 
-/** The job was taken from the worker. */
+/** Error for a job that was taken from the worker. */
 export function stale(index: number, { id, fence }: JobReport): WorkerProblem<'FENCE_STALE'> {
-  const why = 'it was taken from this worker; end the payload and report nothing';
-  const message = `jobs.${index}.fence: ${fence} no longer counts for job ${id}: ${why}`;
+  const why = 'the job was taken from this worker; end the payload and report nothing';
+  const message = `jobs.${index}.fence: ${fence} is stale for job ${JSON.stringify(id)}: ${why}`;
   return { code: 'FENCE_STALE', path: ['jobs', String(index), 'fence'], message };
 }
 
-/** The job's state does not allow the word. */
+/** Error for a report that the state of the job does not allow. */
 export function conflict(
   index: number,
   { id }: JobReport,
   state: JobState,
   expected: string,
 ): WorkerProblem<'JOB_STATE_CONFLICT'> {
-  const message = `jobs.${index}.id: job ${id} is ${state}; must be ${expected}`;
+  const message = `jobs.${index}.id: job ${JSON.stringify(id)} is ${state}; must be ${expected}`;
   return { code: 'JOB_STATE_CONFLICT', path: ['jobs', String(index), 'id'], message };
 }

@@ -1,4 +1,4 @@
-/** Checks what workers say of jobs, and brings it into its stored form. */
+/** Validates reports about jobs, and converts them to their stored form. */
 import type { InputErrors } from '@rhizome/errors';
 import type {
   JobErrorFamily,
@@ -12,14 +12,14 @@ import type { WorkerProblem } from '../worker-errors.js';
 type Maybe<T> = T | null | undefined;
 type Path = readonly (string | number)[];
 
-/** A job whose payload starts. */
+/** Report that a payload starts. */
 export interface StartSpec {
   readonly id: string;
   readonly fence: number;
   readonly phase: 'STARTING' | 'RUNNING';
 }
 
-/** What an attempt used, as it comes. */
+/** Reported resource use of an attempt. */
 export interface MetricsSpec {
   readonly cpuSeconds?: Maybe<number>;
   readonly wallSeconds?: Maybe<number>;
@@ -31,7 +31,7 @@ export interface MetricsSpec {
   readonly isPartial?: Maybe<boolean>;
 }
 
-/** A job whose payload ended well. */
+/** Report that a payload ended well. */
 export interface FinishSpec {
   readonly id: string;
   readonly fence: number;
@@ -42,7 +42,7 @@ export interface FinishSpec {
   readonly outputs?: Maybe<readonly StoredOutput[]>;
 }
 
-/** A job whose attempt failed. */
+/** Report that an attempt failed. */
 export interface FailSpec {
   readonly id: string;
   readonly fence: number;
@@ -59,7 +59,7 @@ export interface FailSpec {
 
 const maxAmount = Number.MAX_SAFE_INTEGER;
 
-/** Notes all faults of a word about a good end. */
+/** Adds all errors of a report that a payload ended well. */
 export function checkFinish(errors: InputErrors, at: Path, report: FinishSpec): void {
   errors.int([...at, 'exitCode'], report.exitCode, -1, 255);
   checkMetrics(errors, [...at, 'metrics'], report.metrics);
@@ -83,7 +83,7 @@ export function checkFinish(errors: InputErrors, at: Path, report: FinishSpec): 
   });
 }
 
-/** Notes all faults of a word about a failure. */
+/** Adds all errors of a report that an attempt failed. */
 export function checkFail(errors: InputErrors, at: Path, report: FailSpec): void {
   errors.int([...at, 'exitCode'], report.exitCode, -1, 255);
   if (report.signal)
@@ -117,7 +117,9 @@ function checkMetrics(errors: InputErrors, at: Path, metrics: Maybe<MetricsSpec>
     errors.add([...at, 'gpuUtilisation'], part, 'a number from 0 to 1');
 }
 
-/** The problem if a job is to be FINISHED and declared outputs are missing, or an output was never declared. */
+/**
+ * Returns the error if a job would be FINISHED without all declared outputs, or an output was never declared.
+ */
 export function missingOutput(
   report: FinishSpec,
   declared: readonly string[],
@@ -145,12 +147,12 @@ export function missingOutput(
   };
 }
 
-/** The end of the attempt in its stored form. */
+/** Stored form of the end of an attempt. */
 export function storedEnd({ exitCode, metrics }: FinishSpec): AttemptEndChange {
   return { exitCode: exitCode ?? 0, ...(metrics ? { metrics: storedMetrics(metrics) } : {}) };
 }
 
-/** The failure of the attempt in its stored form. */
+/** Stored form of the failure of an attempt. */
 export function storedFailure({
   exitCode,
   signal,
@@ -166,7 +168,7 @@ export function storedFailure({
   };
 }
 
-/** Outputs in their stored form. */
+/** Stored form of outputs. */
 export function storedOutputs({ outputs }: FinishSpec): readonly StoredOutput[] {
   return (outputs ?? []).map(({ name, location, sizeBytes, sha256 }) => ({
     name,

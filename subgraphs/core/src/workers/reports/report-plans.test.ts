@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   findEdge,
   heldStates,
@@ -15,8 +15,8 @@ const finish = (change: Partial<FinishReport>, state: JobState): ReportStep =>
     state,
   );
 
-describe('the word that a payload starts', () => {
-  test.each<['STARTING' | 'RUNNING', JobState, string]>([
+describe('planStart', () => {
+  it.each<['STARTING' | 'RUNNING', JobState, string]>([
     ['STARTING', 'SENT', 'STARTING'],
     ['STARTING', 'STARTING', 'done'],
     ['STARTING', 'RUNNING', 'done'],
@@ -27,13 +27,13 @@ describe('the word that a payload starts', () => {
     ['RUNNING', 'FINISHED', 'conflict'],
     ['RUNNING', 'ACTIVATED', 'conflict'],
     ['STARTING', 'CANCELLED', 'conflict'],
-  ])('%s in %s: %s', (phase, state, expected) => {
+  ])('plans %s in %s: %s', (phase, state, expected) => {
     expect(target(planStart(phase, state))).toBe(expected);
   });
 });
 
-describe('the word that a payload ended well', () => {
-  test.each<[FinishReport['phase'], JobState, string]>([
+describe('planFinish', () => {
+  it.each<[FinishReport['phase'], JobState, string]>([
     ['HOLDING', 'RUNNING', 'HOLDING'],
     ['HOLDING', 'HOLDING', 'done'],
     ['HOLDING', 'TRANSFERRING', 'done'],
@@ -46,15 +46,15 @@ describe('the word that a payload ended well', () => {
     ['FINISHED', 'STARTING', 'conflict'],
     ['FINISHED', 'FAILED', 'conflict'],
     ['FINISHED', 'ACTIVATED', 'conflict'],
-  ])('%s in %s: %s', (phase, state, expected) => {
+  ])('plans %s in %s: %s', (phase, state, expected) => {
     expect(target(finish({ phase }, state))).toBe(expected);
   });
 
-  test('without declared outputs FINISHED follows at once', () => {
+  it('plans FINISHED at once for a job without declared outputs', () => {
     expect(target(finish({ phase: 'HOLDING', hasDeclaredOutputs: false }, 'RUNNING'))).toBe('FINISHED');
   });
 
-  test('what the attempt used is written when the payload ended, and again only where there is more to say', () => {
+  it('writes what the attempt used when the payload ended, and again only if there is more to say', () => {
     expect(finish({}, 'RUNNING')).toMatchObject({ change: { attemptEnd: { exitCode: 0 } } });
     expect(finish({}, 'HOLDING')).toMatchObject({ change: {} });
     const end = { exitCode: 0, metrics: { isPartial: false } };
@@ -62,23 +62,23 @@ describe('the word that a payload ended well', () => {
   });
 });
 
-describe('the word that an attempt failed', () => {
+describe('planFail', () => {
   const fail = (state: JobState, to: 'ACTIVATED' | 'FAILED' = 'ACTIVATED') =>
     planFail({ exitCode: 3 }, () => ({ to }), state);
 
-  test('ends the attempt in every state in which a worker has the job', () => {
+  it('ends the attempt in every state in which a worker has the job', () => {
     for (const state of heldStates)
       expect(fail(state)).toMatchObject({ to: 'ACTIVATED', change: { attemptEnd: { exitCode: 3 } } });
   });
 
-  test('that comes again holds already; about a job that ended otherwise it is refused', () => {
+  it('accepts a repeated report, and refuses one about a job that ended otherwise', () => {
     for (const state of ['ACTIVATED', 'PENDING', 'THROTTLED', 'FAILED'] as const)
       expect(target(fail(state))).toBe('done');
     for (const state of ['FINISHED', 'CANCELLED', 'CLOSED'] as const)
       expect(target(fail(state))).toBe('conflict');
   });
 
-  test('gives the reason, its beginning where it is long', () => {
+  it('gives the reason, shortened where it is long', () => {
     const failed = (message: string) =>
       planFail(
         { error: { family: 'PAYLOAD', code: 'EXIT_CODE', message, retryable: true } },
@@ -91,7 +91,7 @@ describe('the word that an attempt failed', () => {
     expect(fail('RUNNING')).not.toHaveProperty('reason');
   });
 
-  test('carries the end of a backoff', () => {
+  it('sets the end of a backoff', () => {
     const notBefore = new Date(0);
     expect(planFail({}, () => ({ to: 'PENDING', notBefore }), 'RUNNING')).toMatchObject({
       to: 'PENDING',
@@ -100,7 +100,7 @@ describe('the word that an attempt failed', () => {
   });
 });
 
-test('no word of a worker asks for an edge that the machine does not have, or leaves a terminal state', () => {
+it('requests no edge that the state machine does not have, and leaves no terminal state', () => {
   for (const state of jobStates) {
     const steps = [
       planStart('STARTING', state),

@@ -1,15 +1,20 @@
-/** What a worker's word about a job means, given the state the job is in: the next step of the machine, or nothing, or a refusal. Pure. */
+/**
+ * Pure functions that turn a report about a job, given the state of the job, into the next transition,
+ * nothing, or a refusal.
+ */
 import { isHeld, type JobState } from '../../jobs/model/job-state.js';
 import type { AttemptEndChange, TransitionChange } from '../../jobs/transitions/transition.types.js';
 import type { StoredOutput } from '../../jobs/model/job.types.js';
 
-/** The next step: a transition, after which the word may need another; `done` when the word holds already. */
+/**
+ * The next step: a transition, after which the report may need another; `done` if the report already holds.
+ */
 export type ReportStep =
   | {
       readonly kind: 'step';
       readonly to: JobState;
       readonly change?: TransitionChange;
-      /** Why, where there is something to say. */
+      /** Reason of the transition, if there is one. */
       readonly reason?: string;
       readonly isLast: boolean;
     }
@@ -18,25 +23,30 @@ export type ReportStep =
 
 const done: ReportStep = { kind: 'done' };
 
-/** The payload starts. Words that come again, or late, hold while the worker still has the job. */
+/**
+ * Plans a report that the payload starts. Repeated and late reports are accepted while the worker has the
+ * job.
+ */
 export function planStart(phase: 'STARTING' | 'RUNNING', state: JobState): ReportStep {
   if (!isHeld(state)) return { kind: 'conflict', expected: 'SENT or STARTING' };
   if (phase === 'STARTING') return state === 'SENT' ? { kind: 'step', to: 'STARTING', isLast: true } : done;
   return state === 'SENT' || state === 'STARTING' ? { kind: 'step', to: 'RUNNING', isLast: true } : done;
 }
 
-/** A payload that ended well. */
+/** Report of a payload that ended well. */
 export interface FinishReport {
   readonly phase: 'HOLDING' | 'TRANSFERRING' | 'FINISHED';
   readonly end: AttemptEndChange;
   readonly outputs: readonly StoredOutput[];
-  /** Without declared outputs FINISHED follows at once. */
+  /** Without declared outputs, FINISHED follows at once. */
   readonly hasDeclaredOutputs: boolean;
 }
 
 const order: readonly JobState[] = ['HOLDING', 'TRANSFERRING', 'FINISHED'];
 
-/** The payload ended well. A job that was never reported RUNNING cannot have done so. */
+/**
+ * Plans a report that the payload ended well. A job that was never reported RUNNING cannot have ended well.
+ */
 export function planFinish(report: FinishReport, state: JobState): ReportStep {
   const to = report.hasDeclaredOutputs ? report.phase : 'FINISHED';
   if (state === 'FINISHED') return done;
@@ -44,19 +54,19 @@ export function planFinish(report: FinishReport, state: JobState): ReportStep {
     return { kind: 'conflict', expected: 'RUNNING, HOLDING or TRANSFERRING' };
   if (order.indexOf(state) >= order.indexOf(to)) return done;
   const outputs = to === 'FINISHED' && report.outputs.length > 0 ? { outputs: report.outputs } : {};
-  // What the attempt used is told once: when the payload ended, or with the last word where that brings more.
+  // The resource use is written once: when the payload ended, or with the last report if that has more.
   const end = state === 'RUNNING' || report.end.metrics ? { attemptEnd: report.end } : {};
   return { kind: 'step', to, change: { ...end, ...outputs }, isLast: true };
 }
 
-/** The attempt failed; `decide` says what follows. */
+/** Plans a report that the attempt failed; `decide` returns what follows. */
 export function planFail(
   end: AttemptEndChange,
   decide: () =>
     { readonly to: 'ACTIVATED' | 'FAILED' } | { readonly to: 'PENDING'; readonly notBefore: Date },
   state: JobState,
 ): ReportStep {
-  // The fence is still the attempt's: its end was told before.
+  // The fence is still that of the attempt: its end was reported before.
   if (state === 'ACTIVATED' || state === 'PENDING' || state === 'THROTTLED' || state === 'FAILED')
     return done;
   if (!isHeld(state))
@@ -73,7 +83,10 @@ export function planFail(
   };
 }
 
-/** Reasons travel with every event, and many events are kept in memory: the whole message stands in the attempt. */
+/**
+ * Longest reason, in characters. Reasons are part of each event, and many events are in memory; the attempt
+ * has the whole message.
+ */
 const longestReason = 200;
 
 function shortened(text: string): string {

@@ -1,4 +1,7 @@
-/** Rules of workers' words about jobs: that they start, ended well, failed. The fence of a word decides whether it counts. */
+/**
+ * Processes reports of workers about jobs: started, ended well, failed. The fence of a report decides whether
+ * it counts.
+ */
 import type { Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import type { ReportedJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
@@ -41,7 +44,7 @@ import {
 } from '../worker-errors.js';
 import type { WorkerRegistry } from '../worker-registry.js';
 
-/** What {@link ReportsService} is made of. */
+/** Dependencies of {@link ReportsService}. */
 export interface ReportsOptions {
   readonly registry: Pick<WorkerRegistry, 'find'>;
   readonly access: WorkerAccess;
@@ -51,21 +54,21 @@ export interface ReportsOptions {
   readonly clock: Clock;
 }
 
-/** What became of a report. `C` lists its error codes besides those of all reports. */
+/** Result of a report. `C` lists its error codes in addition to those of all reports. */
 export interface ReportResult<C extends WorkerErrorCode = never> {
   readonly acceptedIds: readonly string[];
   readonly userErrors: readonly WorkerProblem<ReportCode | C>[];
 }
 
-/** What became of a report of failures. */
+/** Result of a report of failures. */
 export interface FailResult extends ReportResult {
   readonly retriedIds: readonly string[];
 }
 
-/** Steps of one word at most, with those that meet a job that moved meanwhile. */
+/** Most steps of one report, including those that meet a job that changed meanwhile. */
 const maxSteps = 6;
 
-/** See the head of this file. */
+/** Processes reports about jobs. */
 export class ReportsService {
   readonly #options: ReportsOptions;
 
@@ -73,7 +76,7 @@ export class ReportsService {
     this.#options = options;
   }
 
-  /** Payloads start. */
+  /** Processes reports that payloads start. */
   async start(principal: Principal, workerId: string, reports: readonly StartSpec[]): Promise<ReportResult> {
     const plan = (report: StartSpec, known: Known): ReportStep => planStart(report.phase, known.state);
     const { accepted, errors } = await this.#report(principal, workerId, reports, {
@@ -84,7 +87,7 @@ export class ReportsService {
     return { acceptedIds: accepted.map(({ report }) => report.id), userErrors: errors };
   }
 
-  /** Payloads ended well. */
+  /** Processes reports that payloads ended well. */
   async finish(
     principal: Principal,
     workerId: string,
@@ -108,7 +111,10 @@ export class ReportsService {
     return { acceptedIds: accepted.map(({ report }) => report.id), userErrors: errors };
   }
 
-  /** Attempts failed: another follows by the job's policy, or the job is FAILED. */
+  /**
+   * Processes reports that attempts failed. Another attempt follows by the policy of the job, or the job is
+   * FAILED.
+   */
   async fail(principal: Principal, workerId: string, reports: readonly FailSpec[]): Promise<FailResult> {
     const { clock } = this.#options;
     const { accepted, errors } = await this.#report(principal, workerId, reports, {
@@ -151,11 +157,14 @@ export class ReportsService {
     for (let step = 0; step < maxSteps && left.length > 0; step += 1)
       left = await this.#step(left, rules, principal.subject, accepted, errors);
     for (const { index, report, known } of left)
-      errors.push(conflict(index, report, known.state, 'a state that stays for a moment'));
+      errors.push(conflict(index, report, known.state, 'a state that does not change during the report'));
     return { accepted: accepted.sort((a, b) => a.index - b.index), errors };
   }
 
-  /** Words about jobs that are the worker's under the fence given, and of experiments that its speaker may report of. */
+  /**
+   * Returns the reports about jobs that the worker holds under the given fence, and whose experiment the
+   * caller may report about.
+   */
   async #open<TReport extends JobReport, C extends WorkerErrorCode>(
     { principal, workerId }: { readonly principal: Principal; readonly workerId: string },
     reports: readonly { readonly index: number; readonly report: TReport }[],
@@ -169,7 +178,8 @@ export class ReportsService {
       if (entry?.workerId !== workerId || entry.fence !== report.fence || !mayReport(entry.share)) continue;
       if (needs === 'all' || (needs === 'outputs' && !entry.outputs)) continue;
       const facts: Known = { state: entry.state, outputs: entry.outputs, full: undefined };
-      // A report that another process accepted may not have reached this memory: only the store's state refuses one.
+      // This memory may not have a report that another process accepted yet, so only the state in the store
+      // refuses a report.
       if (plan(report, facts).kind !== 'conflict') known.set(report.id, facts);
     }
     const unknown = reports.filter(({ report }) => !known.has(report.id));
@@ -192,7 +202,7 @@ export class ReportsService {
     });
   }
 
-  /** Takes the next step of each word. @returns those that need another */
+  /** Takes the next step of each report. @returns the reports that need another step */
   async #step<TReport extends JobReport, C extends WorkerErrorCode>(
     open: readonly OpenReport<TReport>[],
     { plan }: Pick<ReportRules<TReport>, 'plan'>,
@@ -233,7 +243,10 @@ export class ReportsService {
     return again;
   }
 
-  /** The job was not in the state that was thought. @returns the problem, or undefined if the word may still be right */
+  /**
+   * Handles a job that was not in the expected state. @returns the error, or undefined if the report may
+   * still be right
+   */
   #met<TReport extends JobReport>(
     one: OpenReport<TReport>,
     outcome: TransitionOutcome & { readonly applied: false },
