@@ -1,5 +1,5 @@
-// Builds the pages that the gateway serves into dist/static, from npm packages alone: no page loads anything from
-// another host. Nothing is done while what they are made of has not changed.
+// Builds the pages that the gateway serves into dist/static, from npm packages only: no page loads anything
+// from another host. Skips the build if the inputs have not changed.
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
@@ -27,7 +27,7 @@ const madeOf = fingerprintOf((hash) => {
   for (const name of packages) hash.update(`${name}@${versionOf(name)} `);
 });
 
-/** Not every package exports its package.json, so that it is looked for where Node would look. */
+/** Not every package exports its package.json, so this looks for it where Node.js would. */
 function versionOf(name) {
   for (const folder of require.resolve.paths(name) ?? []) {
     const file = join(folder, name, 'package.json');

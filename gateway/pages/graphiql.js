@@ -1,4 +1,4 @@
-// GraphiQL as the gateway serves it: everything comes from this host, tokens stay in this tab.
+// GraphiQL as the gateway serves it: all files come from this host, and tokens stay in this tab.
 import 'graphiql/style.css';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { getOperationAST } from 'graphql';
@@ -22,7 +22,7 @@ function readFragment() {
   const given = new window.URLSearchParams(location.hash.slice(1));
   const token = given.get('token');
   if (token) window.sessionStorage.setItem(keptToken, token);
-  // Neither the history nor a copied address keeps the token.
+  // Neither the history nor a copied address contains the token.
   if (location.hash) window.history.replaceState(null, '', location.pathname + location.search);
   return { token: token ?? window.sessionStorage.getItem(keptToken), query: given.get('query') ?? undefined };
 }
@@ -40,7 +40,7 @@ async function post(parameters, headers) {
   return response.json();
 }
 
-/** A stream over a WebSocket of its own, which is closed with it. */
+/** A stream over its own WebSocket, which closes with it. */
 async function* follow(parameters, headers = {}) {
   const client = createClient({
     url: endpoint.replace(/^http/, 'ws'),
@@ -50,7 +50,7 @@ async function* follow(parameters, headers = {}) {
   try {
     for await (const event of client.iterate(parameters)) yield plans.take(event);
   } catch (error) {
-    // A closed socket says why by its code and its reason.
+    // A closed socket explains itself by its code and its reason.
     if (typeof error?.code !== 'number') throw error;
     yield { errors: [{ message: `The connection was closed: ${error.code} ${error.reason}` }] };
   } finally {

@@ -15,7 +15,7 @@ export class PlanStore {
     this.#set({ ...this.#state, isOn });
   }
 
-  /** Takes the plan out of an answer. */
+  /** Removes the plan from a response. */
   take(answer) {
     const plan = answer?.extensions?.plan;
     if (plan) this.#set({ ...this.#state, plan });
@@ -53,7 +53,7 @@ function bar(node, totalMs) {
 
 function times(node) {
   if (node.skipped) return `skipped: ${node.skipped}`;
-  if (node.durationMs === undefined) return 'not answered';
+  if (node.durationMs === undefined) return 'no response';
   const entities = node.entities === undefined ? '' : `, ${node.entities} entities`;
   const failed = node.errors ? `, ${node.errors} errors${node.code ? ` (${node.code})` : ''}` : '';
   return `${ms(node.durationMs)} from ${ms(node.startMs)}${entities}${failed}`;
@@ -78,9 +78,9 @@ function step(node, totalMs, key) {
     const nodes = node.nodes ?? [node.then, node.else];
     const title =
       node.kind === 'Parallel'
-        ? 'at once'
+        ? 'in parallel'
         : node.kind === 'Sequence'
-          ? 'one after the other'
+          ? 'in sequence'
           : `if $${node.variable}`;
     return h(
       'li',
@@ -106,9 +106,9 @@ function planView(plan) {
     h(
       'p',
       null,
-      `${ms(totalMs)} in all; ${ms(preparedMs)} to read and check, ${ms(plannedMs)} to plan; cost ${cost}; planner: ${planner}`,
+      `${ms(totalMs)} in total; ${ms(preparedMs)} to parse and validate, ${ms(plannedMs)} to plan; cost ${cost}; planner: ${planner}`,
     ),
-    tree ? h('ul', null, step(tree, totalMs, 0)) : h('p', null, 'No service was asked.'),
+    tree ? h('ul', null, step(tree, totalMs, 0)) : h('p', null, 'No service was called.'),
   );
 }
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { manualClock, waitFor } from '@rhizome/testkit';
 import { type Client, createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
@@ -19,14 +19,14 @@ function clientOf(system: TestSystem, connectionParams: () => Promise<Record<str
   });
 }
 
-describe('a gateway in use by clients of the field', () => {
+describe('a gateway with third-party clients', () => {
   let system: TestSystem;
   beforeAll(async () => {
     system = await startTestSystem();
   });
   afterAll(() => system.served.close());
 
-  test('many sockets of many people with equal rights are one upstream, and see each event once', async () => {
+  it('shares one upstream between many sockets of users with equal permissions and sends each event once', async () => {
     const clients = await Promise.all(
       Array.from({ length: 40 }, async (_, i) => {
         const token = await system.tokens.reader('beta', `reader-${i}`);
@@ -49,7 +49,7 @@ describe('a gateway in use by clients of the field', () => {
     await waitFor('the end of the upstream', () => system.log.open === 0, { deadlineMs: 1000 });
   });
 
-  test('the same stream is shared between WebSockets and event streams', async () => {
+  it('shares a stream between WebSockets and event streams', async () => {
     const headers = await system.bearer();
     const socket = await RawSocket.ready(system.served.wsUrl, headers);
     socket.subscribe('1', bare);
@@ -64,7 +64,7 @@ describe('a gateway in use by clients of the field', () => {
     events.leave();
   });
 
-  test('a new supergraph is served at once, and streams do not notice', async () => {
+  it('serves a new supergraph immediately without interrupting streams', async () => {
     const headers = await system.bearer();
     const socket = await RawSocket.ready(system.served.wsUrl, headers);
     socket.subscribe('1', bare);
@@ -80,7 +80,7 @@ describe('a gateway in use by clients of the field', () => {
     socket.drop();
   });
 
-  test('a supergraph that is none is refused, and the one of now goes on', async () => {
+  it('refuses an invalid supergraph and keeps the current one', async () => {
     await expect(system.gateway.swap('type Query { a: Int')).rejects.toMatchObject({
       code: 'COMPOSITION_FAILED',
     });
@@ -89,10 +89,10 @@ describe('a gateway in use by clients of the field', () => {
     );
   });
 
-  test('an operation that runs while the supergraph is swapped ends on the old one', async () => {
+  it('completes a running operation on the old supergraph after a swap', async () => {
     const headers = await system.bearer();
     const running = post(system.served.url, '{ slow }', headers);
-    await waitFor('the call', () => system.slow.waiting === 1, { deadlineMs: 1000 });
+    await waitFor('a running call', () => system.slow.waiting === 1, { deadlineMs: 1000 });
     const swapped = system.gateway.swap(system.supergraph('extra: String'));
     await post(system.served.url, '{ item(id: "a") { id } }', headers);
     system.finishSlow();
@@ -100,7 +100,7 @@ describe('a gateway in use by clients of the field', () => {
     await swapped;
   });
 
-  test('a client that hangs on its socket is told where to go on; the others go on', async () => {
+  it('sends a client that hangs the cursor to continue from; the others continue', async () => {
     const lagging = await startTestSystem({ limits: { bufferedEvents: 50 } });
     const headers = await lagging.bearer();
     const [quick, stalled] = [
@@ -134,8 +134,8 @@ describe('a gateway in use by clients of the field', () => {
   });
 });
 
-describe('tokens on sockets', () => {
-  test('end their streams with a code and a cursor, then the socket with 4403', async () => {
+describe('a socket whose token expires', () => {
+  it('closes its streams with a code and a cursor, then itself with 4403', async () => {
     const clock = manualClock(new Date());
     const system = await startTestSystem({ clock });
     const token = await system.tokens.mint({
@@ -165,7 +165,7 @@ describe('tokens on sockets', () => {
 });
 
 describe('shutdown', () => {
-  test('streams end with their cursors, sockets with 1001, event streams with complete, running operations with their answers', async () => {
+  it('ends streams with their cursors, sockets with 1001, event streams with complete, operations with their responses', async () => {
     const system = await startTestSystem();
     const headers = await system.bearer();
     const socket = await RawSocket.ready(system.served.wsUrl, headers);
@@ -205,7 +205,7 @@ describe('shutdown', () => {
     await expect(send(system.served.url)).rejects.toThrow();
   });
 
-  test('what comes while it drains is refused, and it is not ready', async () => {
+  it('refuses requests while it drains and reports not ready', async () => {
     const system = await startTestSystem();
     const headers = await system.bearer();
     const running = post(system.served.url, '{ slow }', headers);
@@ -222,7 +222,7 @@ describe('shutdown', () => {
     await system.served.close();
   });
 
-  test('an operation that does not end is cut after its time, and aborted', async () => {
+  it('aborts an operation that does not end in time', async () => {
     const system = await startTestSystem();
     const running = post(system.served.url, '{ slow }', await system.bearer());
     await waitFor('the running operation', () => system.slow.waiting === 1, { deadlineMs: 1000 });
@@ -232,7 +232,7 @@ describe('shutdown', () => {
     expect(system.slow.aborted).toBe(1);
   });
 
-  test('a port that is taken is a clear error', async () => {
+  it('reports a port in use with a clear error', async () => {
     const system = await startTestSystem();
     const { serveGateway } = await import('./serve.js');
     await expect(serveGateway(system.gateway, { port: system.served.port })).rejects.toMatchObject({

@@ -6,7 +6,7 @@ import { createEngine, type Engine } from '@rhizome/federation';
 import {
   GatewayMetrics,
   HttpHandler,
-  type Obstacles,
+  type ReadinessProblems,
   Operations,
   Router,
   WebSocketHandler,
@@ -17,32 +17,34 @@ import { createIdentity, defaultLimits } from './policy/index.js';
 import { EngineHolder } from './registry/index.js';
 import { SharedReads, StreamHub } from './streams/index.js';
 
-/** The whole gateway, as a handler. */
+/** The whole gateway as a request handler. */
 export interface Gateway {
   /** Answers HTTP requests. */
   handle(request: IncomingMessage, response: ServerResponse): void;
-  /** Takes over connections that ask to be upgraded. */
+  /** Takes over connections with an upgrade request. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Serves another supergraph from now on. Streams stay open; resolves when the old one is gone. */
+  /** Serves another supergraph. Streams stay open; resolves when the previous engine is closed. */
   swap(supergraphSdl: string): Promise<void>;
-  /** Subgraphs of the supergraph of now. */
+  /** Subgraphs of the current supergraph. */
   readonly subgraphs: Engine['subgraphs'];
   readonly metrics: GatewayMetrics;
   /**
-   * Ends what clients have open, in order: not ready, streams closed with their cursors, running operations ended
-   * (`drainMs` at most, default 3,000), sockets closed with 1001. What comes now is refused with SHUTTING_DOWN.
+   * Ends everything that clients have open, in order: readiness, streams (closed with their cursors), running
+   * operations (given at most `drainMs`, 3,000 by default), sockets (closed with 1001). New requests are
+   * refused with SHUTTING_DOWN.
    */
   drain(drainMs?: number): Promise<void>;
-  /** Drains, and lets go of the subgraphs when the last operation has ended; connections of clients are the caller's. */
+  /** Drains, and closes the subgraphs after the last operation. The caller closes connections of clients. */
   close(): Promise<void>;
 }
 
-/** Folder of the pages that this package's build makes. */
+/** Folder of the pages that the build of this package produces. */
 export const builtPages = fileURLToPath(new URL('./static', import.meta.url));
 
 /**
  * Builds a gateway.
- * @throws DomainError COMPOSITION_FAILED when the text is no supergraph, SERVICE_UNAVAILABLE when the registry cannot be reached
+ * @throws DomainError COMPOSITION_FAILED when the text is no supergraph, SERVICE_UNAVAILABLE when the
+ *   registry cannot be reached
  */
 export async function buildGateway(options: GatewayOptions): Promise<Gateway> {
   const parts = new GatewayComponents(options);
@@ -57,7 +59,7 @@ export async function buildGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 const defaultDrainMs = 3000;
-/** How long a client may take to answer the closing of its socket, in milliseconds. */
+/** Time that a client has to answer the close of its socket, in milliseconds. */
 const socketGraceMs = 1000;
 
 class BuiltGateway implements Gateway {
@@ -104,7 +106,7 @@ class BuiltGateway implements Gateway {
     }));
     const identity = createIdentity(verifier);
     const isClosing = (): boolean => this.#draining !== undefined;
-    const door = {
+    const handlerOptions = {
       operations,
       identity,
       limits,
@@ -114,14 +116,14 @@ class BuiltGateway implements Gateway {
       isClosing,
       admitsAnonymous: anonymous !== 'nothing',
     };
-    this.#sockets = new WebSocketHandler(door);
+    this.#sockets = new WebSocketHandler(handlerOptions);
     this.#router = new Router({
-      http: new HttpHandler(door),
+      http: new HttpHandler(handlerOptions),
       sockets: this.#sockets,
       metrics,
       identity,
       log,
-      obstacles: () => this.#obstacles(),
+      readinessProblems: () => this.#readinessProblems(),
       openMetrics: options.openMetrics ?? false,
       staticRoot: options.staticRoot,
       dashboardRoot: options.dashboardRoot,
@@ -159,10 +161,7 @@ class BuiltGateway implements Gateway {
   }
 
   #serve(engine: Engine): Promise<void> {
-    this.#options.log.info(
-      { subgraphs: engine.subgraphs.map(({ name }) => name) },
-      'serving a new supergraph',
-    );
+    this.#options.log.info({ subgraphs: engine.subgraphs.map(({ name }) => name) }, 'supergraph changed');
     return this.#holder.swap(engine, () => this.#hub.move());
   }
 
@@ -176,16 +175,16 @@ class BuiltGateway implements Gateway {
 
   async #close(): Promise<void> {
     await this.drain();
-    // Nothing new is served from here on; what was counted is written.
+    // Nothing new is served after this point; recorded use is written.
     await this.#components.close();
     await this.#holder.close();
   }
 
   async #drain(drainMs: number): Promise<void> {
-    // What is at the door already is let in; what comes after this turn finds it closed.
+    // Accepts requests that have arrived already; later ones are refused.
     await nextLoopTurn();
     this.#hub.shutDown('resumable');
-    // Last words pass through the protocol's layers before their sockets may close.
+    // The last messages pass through the protocol's layers before their sockets may close.
     await nextLoopTurn();
     await this.#operations.idle(drainMs);
     await this.#sockets.close(socketGraceMs);
@@ -193,8 +192,8 @@ class BuiltGateway implements Gateway {
     await nextLoopTurn();
   }
 
-  #obstacles(): Obstacles {
-    if (this.#draining) return { gateway: 'shutting down' };
+  #readinessProblems(): ReadinessProblems {
+    if (this.#draining) return { gateway: 'shutdown started' };
     return this.#components.isEmpty ? { graph: 'no subgraph is published in the schema registry' } : {};
   }
 }

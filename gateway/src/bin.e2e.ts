@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { leftovers, spawnProcess, testPrincipal, type TestProcess, waitFor } from '@rhizome/testkit';
 import { parse } from 'graphql';
 import { composeSubgraphs, testSubgraph } from '@rhizome/federation/testing';
@@ -47,7 +47,7 @@ describe('a gateway over the network', () => {
   });
   afterAll(() => gateway.process.kill());
 
-  test('joins both subgraphs, with the token of the caller', async () => {
+  it('joins both subgraphs with the token of the caller', async () => {
     const { body } = await post(gateway.url, '{ whoAmI items { id label } }', headers);
     expect(body.data).toEqual({
       whoAmI: 'admin@example',
@@ -55,17 +55,17 @@ describe('a gateway over the network', () => {
     });
   });
 
-  test('asks who knocks', async () => {
+  it('authenticates callers', async () => {
     expect((await post(gateway.url, '{ items { id } }')).status).toBe(401);
     expect((await post(gateway.url, '{ items { id } }', { authorization: 'Bearer x' })).status).toBe(401);
   });
 
-  test('hands out metrics of the process', async () => {
+  it('serves metrics of the process', async () => {
     const { text } = await send(`${gateway.origin}/metrics`, { headers });
     expect(text).toContain('process_cpu_user_seconds_total');
   });
 
-  test('a subgraph that is down makes its own fields null, with an error that names it', async () => {
+  it('returns null for the fields of a subgraph that is down, with an error that names it', async () => {
     await system.stop('beta');
     const { body, status } = await post(gateway.url, '{ item(id: "a") { name label } }', headers);
     expect(status).toBe(200);
@@ -80,7 +80,7 @@ describe('a gateway over the network', () => {
     expect(again.body.data).toEqual({ item: { label: 'label of a' } });
   });
 
-  test('a stream goes on after its subgraph was restarted, without a gap', async () => {
+  it('continues a stream without a gap after a restart of its subgraph', async () => {
     const sockets = await Promise.all([1, 2].map(() => RawSocket.ready(gateway.wsUrl, headers)));
     for (const socket of sockets) {
       socket.subscribe('1', changes);
@@ -103,7 +103,7 @@ describe('a gateway over the network', () => {
     await waitFor('the end of the upstream', () => system.log.open === 0, { deadlineMs: 2000 });
   });
 
-  test('serves its supergraph file again when it changes and on SIGHUP, and keeps what it has for a broken one', async () => {
+  it('reloads its supergraph file when it changes and on SIGHUP, and keeps the current one if the file is broken', async () => {
     const other = await startGateway(['--supergraph', system.supergraphFile], system.env);
     const socket = await RawSocket.ready(other.wsUrl, headers);
     socket.subscribe('1', changes);
@@ -126,7 +126,7 @@ describe('a gateway over the network', () => {
     await other.process.kill();
   });
 
-  test('SIGTERM ends streams with their cursors and the process with 0', async () => {
+  it('ends streams with their cursors on SIGTERM and exits with 0', async () => {
     const other = await startGateway(['--supergraph', system.supergraphFile], system.env);
     const socket = await RawSocket.ready(other.wsUrl, headers);
     socket.subscribe('1', changes);
@@ -143,8 +143,8 @@ describe('a gateway over the network', () => {
   });
 });
 
-describe('without identities', () => {
-  test('any Federation 2 supergraph is served with the addresses in it', async () => {
+describe('a gateway without authentication', () => {
+  it('serves any Federation 2 supergraph with the addresses in it', async () => {
     const subgraph = testSubgraph({
       name: 'gamma',
       sdl: 'type Query { hello(name: String!): String @shareable }',
@@ -190,16 +190,16 @@ describe('without identities', () => {
   });
 });
 
-describe('a command that cannot be obeyed', () => {
-  test.each([
-    [['--supergraph', 'x', '--no-auth', '--host', '0.0.0.0'], 'loopback interface only'],
+describe('an invalid command', () => {
+  it.each([
+    [['--supergraph', 'x', '--no-auth', '--host', '0.0.0.0'], 'only loopback is allowed'],
     [['--supergraph', 'x', '--port', '70000'], 'RHIZOME_GATEWAY_PORT is 70000'],
-    [['--port', '0', '--no-auth'], 'RHIZOME_GATEWAY_SUPERGRAPH is not set'],
+    [['--port', '0', '--no-auth'], 'neither RHIZOME_GATEWAY_SUPERGRAPH nor'],
     [['--supergraph', '/does/not/exist', '--no-auth'], '/does/not/exist cannot be read'],
     [['--supergraph', bin, '--no-auth'], 'The supergraph cannot be used'],
-    [['--supergraph', 'x'], 'No issuer of tokens is set'],
+    [['--supergraph', 'x'], 'no token issuer is set'],
     [['--what'], "Unknown option '--what'"],
-  ])('%j ends with 1 and says why', async (args, text) => {
+  ])('exits with 1 for %j and prints the reason', async (args, text) => {
     const process = spawnProcess({ name: 'gateway', command: 'node', args: [bin, ...args] });
     expect((await process.exited).code).toBe(1);
     expect(process.stderr.join('\n')).toContain(text);

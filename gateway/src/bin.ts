@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   stopOnSignal(served, config, log);
 }
 
-/** SIGHUP reads the supergraph file again, and so does a change of it. A registry is followed anyway. */
+/** Reads the supergraph file again on SIGHUP and when it changes. A registry is followed anyway. */
 function reloadOnSignal(
   { supergraph }: GatewayConfig,
   { supergraphSdl }: GatewayOptions,
@@ -39,10 +39,7 @@ function reloadOnSignal(
   const file =
     supergraph === undefined ? undefined : new SupergraphFile(supergraph, supergraphSdl ?? '', log);
   process.on('SIGHUP', () => {
-    log.info(
-      { supergraph },
-      file ? 'reload requested' : 'reload not needed: the schema registry is followed',
-    );
+    log.info({ supergraph }, file ? 'reload requested' : 'reload ignored: the schema registry is followed');
     void file?.reload();
   });
   file?.watch(gateway);
@@ -78,7 +75,7 @@ function graphOf({ supergraph, mongoUri, database }: GatewayConfig): Partial<Gat
   return mongoUri === undefined ? {} : { registry: { mongoUri, database } };
 }
 
-/** One number by subgraph, of those that have it. */
+/** One number for each subgraph that has it. */
 function byName(
   subgraphs: GatewayConfig['subgraphs'],
   read: (subgraph: GatewayConfig['subgraphs'][string]) => number | undefined,
@@ -90,7 +87,7 @@ function byName(
   return Object.fromEntries(found);
 }
 
-/** What is set, so that defaults hold for the rest. */
+/** The options that are set; defaults apply to the others. */
 function set<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;
@@ -110,7 +107,7 @@ function stopOnSignal(served: ServedGateway, { drainMs }: GatewayConfig, log: Lo
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1);
     isStopping = true;
-    log.info({ signal }, 'shutting down');
+    log.info({ signal }, 'shutdown started');
     served.close(drainMs).then(
       () => {
         log.info('stopped');

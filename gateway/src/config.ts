@@ -12,32 +12,32 @@ const schema = z.object({
   host: z.string().min(1).default('127.0.0.1'),
   /** Port to listen on; 0 takes a free one. */
   port: z.number().int().min(0).max(65_535).default(4000),
-  /** Path of a Federation 2 supergraph; or a store with the schema registry. */
+  /** Path of a Federation 2 supergraph; the alternative is a store with the schema registry. */
   supergraph: z.string().min(1).optional(),
-  /** Connection string of the store that holds the schema registry, whose live version is served. */
+  /** Connection string of the store with the schema registry, whose live version is served. */
   mongoUri: z.string().min(1).optional(),
-  /** The gateway's own database in it. */
+  /** Name of the gateway's own database in the store. */
   database: z.string().min(1).default('gateway'),
-  /** `off` asks nobody who they are, and is taken on the loopback interface only. */
+  /** `off` disables authentication; only allowed on a loopback address. */
   auth: z.enum(['jwt', 'off']).default('jwt'),
-  /** Whose tokens are taken: the issuer's name, and where its keys are published, or a file that holds them. */
+  /** Trusted issuers: name, and the address of the published keys or a file with them. */
   issuers: z.array(issuerSettings).default([]),
   /** The `aud` that tokens must carry. */
   audience: z.string().min(1).default('rhizome'),
-  /** Who may ask for the schema. */
+  /** Callers that may use introspection. */
   introspection: z.enum(['token', 'open', 'off']).default('token'),
-  /** Whether `/metrics` is open to those without a token. */
+  /** Serves `/metrics` without a token. */
   openMetrics: z.boolean().default(false),
-  /** Whether GraphiQL is served. */
+  /** Serves GraphiQL. */
   graphiql: z.boolean().default(true),
-  /** Folder of the built dashboard, which is served at `/`; none is served by default. */
+  /** Folder of the built dashboard, served at `/`; none by default. */
   dashboard: z.string().min(1).optional(),
-  /** Whether messages of subgraph errors without a code reach clients. */
+  /** Shows messages of subgraph errors without a code to clients. */
   uncodedMessages: z.boolean().default(false),
   logLevel: z.enum(['error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  /** How long a shutdown waits for running operations, in milliseconds. */
+  /** Time that a shutdown waits for running operations, in milliseconds. */
   drainMs: z.number().int().min(0).max(600_000).default(3000),
-  /** Subgraphs that are elsewhere than the supergraph says. */
+  /** Subgraphs at other addresses than in the supergraph. */
   subgraphs: z
     .record(
       z.string(),
@@ -46,7 +46,7 @@ const schema = z.object({
         /** Default: the URL with `ws` for `http`. */
         webSocketUrl: z.url().optional(),
         timeoutMs: positive.optional(),
-        /** Calls that may run at once. */
+        /** Maximum number of concurrent calls. */
         concurrency: positive.optional(),
       }),
     )
@@ -74,27 +74,28 @@ const schema = z.object({
     .default({}),
 });
 
-/** How the gateway's process is set up. */
+/** Configuration of the gateway's process. */
 export type GatewayConfig = DeepReadonly<z.output<typeof schema>>;
 
-/** What the command line asks for. */
+/** Result of parsing the command line. */
 export type CommandLine = { readonly help: string } | { readonly config: GatewayConfig };
 
 const usage = `Usage: rhizome-gateway [--supergraph FILE] [--port N] [--host ADDRESS] [--no-auth] [--config FILE]
 
 Serves a Federation 2 supergraph: GraphQL over HTTP, event streams and WebSocket at /graphql, GraphiQL at /graphiql.
 
-  --supergraph FILE  the supergraph, with the addresses of its subgraphs; without it RHIZOME_GATEWAY_MONGO_URI names the store of the
-                     schema registry, and what is published there is served
-  --port N           port to listen on (4000; 0 takes a free one)
-  --host ADDRESS     address to listen on (127.0.0.1)
-  --no-auth          ask nobody who they are; on the loopback interface only
-  --config FILE      YAML with all settings; variables RHIZOME_GATEWAY_… win over it, options over both
+  --supergraph FILE  supergraph to serve, with the addresses of its subgraphs; without it the gateway serves the schema
+                     registry in the store at RHIZOME_GATEWAY_MONGO_URI
+  --port N           port to listen on (default 4000; 0 selects a free one)
+  --host ADDRESS     address to listen on (default 127.0.0.1)
+  --no-auth          disable authentication; only allowed on a loopback address
+  --config FILE      YAML file with settings; overridden by environment variables RHIZOME_GATEWAY_… and by options
 `;
 
 /**
- * Reads options over environment over file over defaults.
- * @throws DomainError CONFIG_INVALID with all faults
+ * Reads the configuration; options override the environment, which overrides the file, which overrides
+ * defaults.
+ * @throws DomainError CONFIG_INVALID with all errors
  */
 export function readCommandLine(
   args: readonly string[],
@@ -145,17 +146,17 @@ function parseOptions(args: readonly string[]) {
 
 function checkGraph({ supergraph, mongoUri }: GatewayConfig): void {
   if ((supergraph === undefined) !== (mongoUri === undefined)) return;
-  const expected = 'either --supergraph FILE (RHIZOME_GATEWAY_SUPERGRAPH), or RHIZOME_GATEWAY_MONGO_URI';
+  const expected = 'either --supergraph FILE (RHIZOME_GATEWAY_SUPERGRAPH) or RHIZOME_GATEWAY_MONGO_URI';
   const text =
     supergraph === undefined
-      ? `RHIZOME_GATEWAY_SUPERGRAPH is not set, and RHIZOME_GATEWAY_MONGO_URI neither: there is nothing to serve; expected ${expected}`
-      : `RHIZOME_GATEWAY_SUPERGRAPH is set beside RHIZOME_GATEWAY_MONGO_URI; expected ${expected}`;
+      ? `supergraph: neither RHIZOME_GATEWAY_SUPERGRAPH nor RHIZOME_GATEWAY_MONGO_URI is set; must be ${expected}`
+      : `supergraph: RHIZOME_GATEWAY_SUPERGRAPH and RHIZOME_GATEWAY_MONGO_URI are both set; must be ${expected}`;
   throw new DomainError('CONFIG_INVALID', text, { field: 'supergraph', value: supergraph, expected });
 }
 
 function checkIdentities({ auth, host, issuers }: GatewayConfig): void {
   if (auth === 'off' && !isLoopback(host)) {
-    const text = `Without identities a gateway listens on the loopback interface only, not on ${host}`;
+    const text = `host: ${host} is not a loopback address; with --no-auth only loopback is allowed`;
     throw new DomainError('CONFIG_INVALID', text, {
       field: 'auth',
       value: 'off',
@@ -163,7 +164,7 @@ function checkIdentities({ auth, host, issuers }: GatewayConfig): void {
     });
   }
   if (auth === 'jwt' && issuers.length === 0) {
-    const text = 'No issuer of tokens is set: set issuers (RHIZOME_GATEWAY_ISSUERS), or start with --no-auth';
+    const text = 'issuers: no token issuer is set; set RHIZOME_GATEWAY_ISSUERS, or start with --no-auth';
     throw new DomainError('CONFIG_INVALID', text, {
       field: 'issuers',
       value: [],

@@ -15,18 +15,20 @@ import {
 } from './registry/index.js';
 import { type GuardLimits, Guards } from './transports/index.js';
 
-/** What serves, as the parts see it. */
+/** The serving gateway, as its components see it. */
 export interface Server {
   subgraphs(): Engine['subgraphs'];
-  /** Serves an engine from now on; resolves when the old one is gone. */
+  /** Serves an engine; resolves when the previous one is closed. */
   serve(engine: Engine): Promise<void>;
 }
 
-/** Calls of an experiment's subgraph that may run at once. */
+/** Maximum number of concurrent calls of an experiment's subgraph. */
 const experimentConcurrency = 256;
-/** The same for any subgraph of which nothing more is known. */
+/** Maximum number of concurrent calls of a subgraph without settings of its own. */
 const unknownConcurrency = 1_024;
-/** Milliseconds that a query may take an experiment: what is slow shall not be waited for as long as core's large changes. */
+/**
+ * Time that an experiment has for a query, in milliseconds; shorter than the time for core's large changes.
+ */
 const experimentQueryMs = 10_000;
 
 class PreparedEngine implements PreparedGraph {
@@ -41,7 +43,10 @@ class PreparedEngine implements PreparedGraph {
   }
 }
 
-/** What outlives the engines of a gateway: guards, the gateway's own fields, and the registry where there is one. */
+/**
+ * Components that outlive the engines of a gateway: guards, the gateway's own fields, and the registry if
+ * there is one.
+ */
 export class GatewayComponents {
   readonly guards: Guards;
   readonly #options: GatewayOptions;
@@ -70,12 +75,12 @@ export class GatewayComponents {
     return this.#opened?.registry;
   }
 
-  /** Whether the registry has no subgraph but the gateway's own. */
+  /** True if the registry has no subgraph except the gateway's own. */
   get isEmpty(): boolean {
     return this.registry?.live.subgraphs.every(({ name }) => name === ownAddress.name) ?? false;
   }
 
-  /** The supergraph to begin with. */
+  /** The supergraph at startup. */
   async supergraph(): Promise<string> {
     const { supergraphSdl, registry, transports, log } = this.#options;
     if ((supergraphSdl === undefined) === (registry === undefined)) {
@@ -109,7 +114,7 @@ export class GatewayComponents {
     };
   }
 
-  /** From now on this is what serves, and what the registry publishes to. */
+  /** Attaches the serving gateway; the registry publishes to it. */
   serveBy(server: Server): void {
     this.#server = server;
     this.registry?.follow({
@@ -117,7 +122,7 @@ export class GatewayComponents {
         new PreparedEngine(await createEngine(this.engineOptions(supergraphSdl))),
       serve: (graph) => {
         if (graph instanceof PreparedEngine) return server.serve(graph.engine);
-        throw new TypeError('a graph that this gateway did not prepare');
+        throw new TypeError('Graph was not prepared by this gateway');
       },
     });
   }
@@ -135,7 +140,7 @@ export class GatewayComponents {
     };
   }
 
-  /** Core waits with its workers for work, so that its calls are as many as they; nobody else's are. */
+  /** Each worker holds one long-polling call to core, so calls to core are not limited. */
   #limitsOf(name: string): GuardLimits {
     const configured = this.#options.concurrency?.[name];
     const member = this.registry?.live.subgraphs.find((one) => one.name === name);

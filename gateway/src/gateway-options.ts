@@ -4,41 +4,46 @@ import type { EngineLimits, EngineOptions, TransportFactory } from '@rhizome/fed
 import type { Logger } from '@rhizome/log';
 import type { GatewayLimits } from './policy/index.js';
 
-/** Settings of a gateway. It opens no socket; its caller does. */
+/** Settings of a gateway. The caller opens the sockets. */
 export interface GatewayOptions {
-  /** A Federation 2 supergraph; or {@link registry}. */
+  /** A Federation 2 supergraph; the alternative is {@link registry}. */
   readonly supergraphSdl?: string;
-  /** Where the schema registry is: its live version is served. */
+  /** Location of the schema registry, whose live version is served. */
   readonly registry?: RegistryDatabase | undefined;
-  /** How subgraphs are reached; asked once a subgraph and supergraph. */
+  /** Creates the transport of each subgraph; called once per subgraph and supergraph. */
   readonly transports: TransportFactory;
-  /** Checks bearer tokens. Undefined: nobody is asked who they are, so serve it on the loopback interface only. */
+  /**
+   * Verifies bearer tokens. Undefined disables authentication: serve such a gateway on the loopback interface
+   * only.
+   */
   readonly verifier: Verifier | undefined;
   readonly log: Logger;
   readonly limits?: Partial<GatewayLimits>;
   readonly engineLimits?: Partial<EngineLimits>;
-  /** Default: the system's. */
+  /** Default: the system clock. */
   readonly clock?: Clock;
-  /** Who may ask for the schema: those with a token (default), everybody, nobody. */
+  /** Callers that may use introspection: those with a token (default), everybody, nobody. */
   readonly introspection?: 'token' | 'open' | 'off';
-  /** Whether `/metrics` is open to those without a token; default false. */
+  /** Serves `/metrics` without a token; default false. */
   readonly openMetrics?: boolean;
-  /** Folder of built pages; undefined: none are served. `builtPages` is this package's own. */
+  /** Folder of built pages; undefined: none are served. `builtPages` is the folder of this package. */
   readonly staticRoot?: string | undefined;
-  /** Folder of the built dashboard, which is served at `/`; undefined: none is. */
+  /** Folder of the built dashboard, served at `/`; undefined: none. */
   readonly dashboardRoot?: string | undefined;
-  /** Where plans are made; default: off the event loop. */
+  /** Planner; default: off the event loop. */
   readonly planning?: EngineOptions['planning'];
-  /** Whether messages of subgraph errors without a code reach clients; default false. */
+  /** Shows messages of subgraph errors without a code to clients; default false. */
   readonly uncodedMessages?: boolean;
-  /** Calls that may run at once by subgraph, where it shall be other than by default: 256 for an experiment's, none for core's. */
+  /**
+   * Maximum number of concurrent calls by subgraph; default 256 for an experiment's, unlimited for core's.
+   */
   readonly concurrency?: Readonly<Record<string, number>>;
 }
 
-/** Where the schema registry is. */
+/** Location of the schema registry. */
 export interface RegistryDatabase {
-  /** The connection string of the store. */
+  /** Connection string of the store. */
   readonly mongoUri: string;
-  /** The gateway's own database; default `gateway`. */
+  /** Name of the gateway's own database; default `gateway`. */
   readonly database?: string;
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import { EventReader } from './testing/event-reader.js';
 import { type TestSystem, startTestSystem } from './testing/test-system.js';
@@ -6,7 +6,7 @@ import { post } from './testing/post.js';
 import { RawSocket } from './testing/raw-socket.js';
 import { Watcher } from './testing/watcher.js';
 
-// What a whole gateway does when it is given another supergraph while it is in use: real sockets, tokens of their own.
+// A whole gateway that gets another supergraph while it is in use, with real sockets and a token per client.
 
 const withLabel = 'subscription ($after: String) { itemChanged(after: $after) { cursor item { id label } } }';
 const withName = 'subscription { itemChanged { cursor item { id name } } }';
@@ -38,7 +38,7 @@ function watchers(count: number, queries: Queries | ((i: number) => Queries)): P
   return Promise.all(Array.from({ length: count }, open));
 }
 
-/** Queries, and mutations that each wait for their event, until told to end. What is answered wrongly is kept. */
+/** Runs queries, and mutations that each wait for their event, until stopped. Collects wrong responses. */
 class Load {
   readonly faults: string[] = [];
   queries = 0;
@@ -75,14 +75,14 @@ class Load {
   }
 }
 
-/** Whether cursors are those of the log, each once and in order, from the first on. */
+/** True if the cursors are those of the log, each once and in order, from the first on. */
 function isUnbroken(cursors: readonly string[]): boolean {
   const first = Number(cursors[0]?.slice(1));
   return cursors.every((cursor, i) => cursor === `c${first + i}`);
 }
 
-describe('clients with tokens of their own', () => {
-  test('1,000 of equal rights are one upstream, as many resumers at 1,000 cursors end on it, and the last to leave ends it', async () => {
+describe('a stream for clients with their own tokens', () => {
+  it('needs one upstream at equal permissions, joined by resumers at 1,000 cursors, and ends with its last client', async () => {
     const from = Number(system.log.cursor.slice(1));
     for (let i = 0; i < 1000; i++) system.log.append(`gap-${i}`);
     const opened = system.log.opened;
@@ -94,7 +94,8 @@ describe('clients with tokens of their own', () => {
         variables: { after: `c${from + 10 * i + k}` },
       })),
     );
-    // Resumers join the replays of others. How many replays run depends on the machine; `bench -- live` counts them.
+    // Resumers join the replays of others. How many replays run depends on the machine; `bench -- live`
+    // counts them.
     expect(system.log.opened - opened).toBeLessThan(1000);
     const last = system.log.append('for all');
     const all = [...sockets, ...resumers];
@@ -113,7 +114,7 @@ describe('clients with tokens of their own', () => {
     await waitFor('the end of the upstream', () => system.log.open === 0, { deadlineMs: 5000 });
   });
 
-  test('of equal rights share what all may see, and nobody sees what is meant for another', async () => {
+  it('shares events and never sends those for other principals', async () => {
     const query = 'subscription { itemChanged { cursor item { id seenBy } } }';
     const names = Array.from({ length: 50 }, (_, i) => `person-${i}`);
     const sockets = await Promise.all(
@@ -141,7 +142,7 @@ describe('clients with tokens of their own', () => {
 });
 
 describe('a new supergraph under load', () => {
-  test('1,000 streams stay open and get each event once, operations that run end on the graph they began on', async () => {
+  it('keeps 1,000 streams open with each event once, and completes running operations on the old graph', async () => {
     const before = system.log.cursor;
     system.log.append('before');
     const sockets = await watchers(200, [
@@ -192,7 +193,7 @@ describe('a new supergraph under load', () => {
     await waitFor('the end of the upstreams', () => system.log.open === 0, { deadlineMs: 5000 });
   });
 
-  test('streams that it no longer has end with a code, a reason and their cursor; the others on the socket go on', async () => {
+  it('ends streams of removed fields with a code, a reason and their cursor; other streams on the socket continue', async () => {
     await system.gateway.swap(system.supergraph(extraField));
     const sockets = await watchers(20, [{ query: withExtra }, { query: withName }]);
     const cursor = system.log.append('before');
@@ -224,7 +225,7 @@ function isServedWithout(field: string, headers: Record<string, string>): () => 
     (await post(system.served.url, `{ items { ${field} } }`, headers)).body.errors !== undefined;
 }
 
-/** Reads an event stream up to a cursor; whether its ids were without a gap. */
+/** Reads an event stream up to a cursor; returns true if its ids have no gap. */
 async function cursorsTo(events: EventReader, last: string): Promise<boolean> {
   const seen: string[] = [];
   while (seen.at(-1) !== last) {

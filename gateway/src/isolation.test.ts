@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { compose, completeSdl, type GraphSubgraph } from '@rhizome/schema';
 import { leftovers, testTokens, waitFor } from '@rhizome/testkit';
@@ -20,7 +20,7 @@ const heronSdl = `
 const query = '{ jobs { id name heron { nest } } }';
 const whole = ['a', 'b'].map((id) => ({ id, name: 'name of some', heron: { nest: 'nest of some' } }));
 const without = whole.map((job) => ({ ...job, heron: null }));
-/** Calls of one subgraph that may run at once. */
+/** Maximum number of concurrent calls of one subgraph. */
 const concurrency = 8;
 const shortTimeMs = 3_000;
 
@@ -39,7 +39,7 @@ interface GatewayError {
   readonly extensions: { readonly code: string; readonly subgraph?: string };
 }
 
-async function startHouse({ timeoutMs = shortTimeMs } = {}): Promise<System> {
+async function startSystem({ timeoutMs = shortTimeMs } = {}): Promise<System> {
   const core = await MisbehavingServer.start(coreSdl);
   const heron = await MisbehavingServer.start(heronSdl);
   const supergraph = supergraphOf([
@@ -98,18 +98,18 @@ const stateOf = async (system: System, name = 'heron'): Promise<Record<string, u
   return found;
 };
 
-describe('a subgraph that misbehaves costs its own fields only', () => {
+describe('a subgraph that misbehaves', () => {
   let system: System;
   beforeAll(async () => {
-    system = await startHouse();
+    system = await startSystem();
   });
   beforeEach(async () => {
     system.heron.manner = 'well';
-    // So many good calls that a single bad one weighs little.
+    // Enough good calls that a single failure weighs little.
     for (let one = 0; one < 12; one++) expect((await system.ask()).data.jobs).toEqual(whole);
   });
 
-  test.each<[Manner | 'down', string, RegExp]>([
+  it.each<[Manner | 'down', string, RegExp]>([
     ['down', 'DOWNSTREAM_SERVICE_ERROR', /"heron" could not be reached/],
     ['silent', 'DOWNSTREAM_SERVICE_ERROR', /"heron" did not answer within 3000 ms/],
     ['html', 'DOWNSTREAM_SERVICE_ERROR', /"heron" returned no GraphQL response/],
@@ -117,7 +117,7 @@ describe('a subgraph that misbehaves costs its own fields only', () => {
     ['fails', 'DOWNSTREAM_SERVICE_ERROR', /"heron" returned no GraphQL response \(HTTP status 500\)/],
     ['huge', 'LIMIT_EXCEEDED', /"heron" returned a response over the size limit/],
     ['cut off', 'DOWNSTREAM_SERVICE_ERROR', /"heron" could not be reached/],
-  ])('when it is %s: one error, %s', async (manner, code, message) => {
+  ])('affects only its own fields when it is %s: one error, %s', async (manner, code, message) => {
     if (manner === 'down') await system.heron.stop();
     else system.heron.manner = manner;
     const { data, errors } = await system.ask();
@@ -130,11 +130,11 @@ describe('a subgraph that misbehaves costs its own fields only', () => {
   });
 });
 
-describe('a subgraph that fails again and again', () => {
-  test('is left alone, so that nobody waits for it, is tried again, and is asked as before when it answers', async () => {
-    const system = await startHouse();
+describe('a subgraph that fails repeatedly', () => {
+  it('is not called for a while, then tested, then called as before once it answers', async () => {
+    const system = await startSystem();
     system.heron.manner = 'silent';
-    // All at once, so that the time to wait for it is waited for once.
+    // All at once, so that the timeout passes only once.
     const failing = await Promise.all(
       Array.from({ length: concurrency }, (_, index) => system.ask(distinct(index))),
     );
@@ -145,23 +145,23 @@ describe('a subgraph that fails again and again', () => {
       lastError: 'The service "heron" did not answer within 3000 ms',
       failedCalls: 2 * concurrency,
     });
-    const asked = system.heron.asked;
+    const before = system.heron.requestCount;
     const { data, errors } = await system.ask();
     expect(data.jobs).toEqual(without);
     expect(errors).toHaveLength(1);
     expect(errors[0]).toMatchObject({
       message: expect.stringMatching(
-        /"heron" has failed too often and is left alone.*did not answer within 3000 ms/,
+        /"heron" has failed too often and is not called.*did not answer within 3000 ms/,
       ),
       extensions: { code: 'SERVICE_UNAVAILABLE', subgraph: 'heron' },
     });
-    expect(system.heron.asked).toBe(asked);
+    expect(system.heron.requestCount).toBe(before);
     expect(await system.metrics()).toMatch(
       /rhizome_gateway_subgraph_state\{subgraph="heron",state="DOWN"\} 1/,
     );
     expect((await system.ask('{ jobs { name } }')).errors).toEqual([]);
     system.heron.manner = 'well';
-    await waitFor('heron in the answers again', async () => (await system.ask()).errors.length === 0, {
+    await waitFor('heron in the responses again', async () => (await system.ask()).errors.length === 0, {
       deadlineMs: 2000,
     });
     expect(await stateOf(system)).toMatchObject({ state: 'UP' });
@@ -170,8 +170,8 @@ describe('a subgraph that fails again and again', () => {
 });
 
 describe('a flood of calls', () => {
-  test('is bounded: what is over the limit is refused at once, and core answers all of it', async () => {
-    const system = await startHouse({ timeoutMs: 60_000 });
+  it('is bounded: calls above the limit are rejected at once, and core answers all of its own', async () => {
+    const system = await startSystem({ timeoutMs: 60_000 });
     const flood = 60;
     system.heron.manner = 'slow';
     const codes: string[] = [];
@@ -181,10 +181,10 @@ describe('a flood of calls', () => {
       codes.push(errors.map(({ extensions }) => extensions.code).join());
       jobs.push(data.jobs);
     });
-    await waitFor('those over the limit', () => codes.length === flood - concurrency, { deadlineMs: 20_000 });
+    await waitFor('the rejected calls', () => codes.length === flood - concurrency, { deadlineMs: 20_000 });
     expect(new Set(codes)).toEqual(new Set(['LIMIT_EXCEEDED']));
     expect(jobs).toEqual(jobs.map(() => without));
-    expect(system.heron.asked).toBe(concurrency);
+    expect(system.heron.requestCount).toBe(concurrency);
     expect(await stateOf(system)).toMatchObject({
       callLimit: concurrency,
       runningCalls: concurrency,
@@ -198,7 +198,7 @@ describe('a flood of calls', () => {
   });
 });
 
-/** Equal queries that run at once are one; these are different ones. */
+/** Equal concurrent queries share one execution; these differ. */
 function distinct(index: number): string {
   return query.replace('{ jobs', `query Q${index} { jobs`);
 }

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import { composeSubgraphs } from '@rhizome/federation/testing';
@@ -10,7 +10,8 @@ import { post } from './testing/post.js';
 import { RawSocket } from './testing/raw-socket.js';
 import { createHttpTransport } from './transports/index.js';
 
-// Subgraphs behind real sockets that fail in every way that sockets allow: what is left of the answer, and what is told.
+// Subgraphs behind real sockets that fail in every way that sockets allow: the rest of the response, and the
+// reported errors.
 
 const query = '{ things { id name extra { text } more } }';
 const whole = [1, 2, 3].map((id) => ({ id: `${id}`, name: `thing ${id}` }));
@@ -76,7 +77,7 @@ beforeAll(async () => {
   leftovers.defer('the subgraphs', () => Promise.all([stop(alpha), stop(beta)]));
 });
 
-// A gateway for each test: one that has seen much fail leaves a service alone for a while.
+// A gateway for each test: after many failures its circuit breaker stays open for a while.
 beforeEach(async () => {
   behaviour = healthy;
   closedEarly = 0;
@@ -107,11 +108,11 @@ afterEach(() => served.close(0));
 
 const silent: Behaviour = () => undefined;
 
-describe('a subgraph that', () => {
-  test.each<[string, Behaviour, string]>([
+describe('a subgraph that fails', () => {
+  it.each<[string, Behaviour, string]>([
     ['is slow', silent, 'DOWNSTREAM_SERVICE_ERROR'],
     [
-      'sends the head of an answer and no more',
+      'sends the headers of a response and no more',
       (_, response) => response.writeHead(200).write('{"data":'),
       'DOWNSTREAM_SERVICE_ERROR',
     ],
@@ -123,13 +124,13 @@ describe('a subgraph that', () => {
     ['sends nothing', (_, response) => answer(response, ''), 'DOWNSTREAM_SERVICE_ERROR'],
     ['sends a list', (_, response) => answer(response, []), 'DOWNSTREAM_SERVICE_ERROR'],
     [
-      'sends bytes that are no HTTP',
+      'sends bytes that are not HTTP',
       (request) => request.socket.end('220 mail ready\r\n'),
       'DOWNSTREAM_SERVICE_ERROR',
     ],
     ['hangs up', (request) => request.socket.destroy(), 'DOWNSTREAM_SERVICE_ERROR'],
     [
-      'closes in mid-answer',
+      'closes in the middle of a response',
       (_, response) => {
         response.writeHead(200, { 'content-length': 1000 });
         response.write('{"data":{"_entities":[', () => response.destroy());
@@ -137,23 +138,23 @@ describe('a subgraph that', () => {
       'DOWNSTREAM_SERVICE_ERROR',
     ],
     [
-      'answers more than is accepted',
+      'sends more than is accepted',
       (_, response) =>
         answer(response, { data: { _entities: [{ extra: { text: 'x'.repeat(2 * maxAnswerBytes) } }] } }),
       'LIMIT_EXCEEDED',
     ],
     [
-      'answers no entity',
+      'returns no entity',
       (_, response) => answer(response, { data: { _entities: [] } }),
       'DOWNSTREAM_SERVICE_ERROR',
     ],
     [
-      'tells errors that are none',
+      'returns malformed errors',
       (_, response) => answer(response, { data: null, errors: [null] }),
       'DOWNSTREAM_SERVICE_ERROR',
     ],
     [
-      'says that it is overloaded',
+      'reports overload',
       (_, response) =>
         answer(
           response,
@@ -162,26 +163,29 @@ describe('a subgraph that', () => {
         ),
       'SERVICE_UNAVAILABLE',
     ],
-  ])('%s: only its fields are null, with one error that names it', async (_name, faulty, code) => {
-    behaviour = faulty;
-    const { status, body } = await post(served.url, query);
-    expect(status).toBe(200);
-    expect(body.data).toEqual({ things: whole.map((thing) => ({ ...thing, extra: null, more: null })) });
-    const paths = [0, 1, 2].flatMap((index) => [
-      ['things', index, 'extra'],
-      ['things', index, 'more'],
-    ]);
-    expect(body.errors).toEqual([
-      expect.objectContaining({
-        path: paths[0],
-        extensions: expect.objectContaining({ code, subgraph: 'beta', count: 6, paths }),
-      }),
-    ]);
-    behaviour = healthy;
-    expect((await post(served.url, query)).body.errors).toBeUndefined();
-  });
+  ])(
+    'leaves only its own fields null, with one error that names it, when it %s',
+    async (_name, faulty, code) => {
+      behaviour = faulty;
+      const { status, body } = await post(served.url, query);
+      expect(status).toBe(200);
+      expect(body.data).toEqual({ things: whole.map((thing) => ({ ...thing, extra: null, more: null })) });
+      const paths = [0, 1, 2].flatMap((index) => [
+        ['things', index, 'extra'],
+        ['things', index, 'more'],
+      ]);
+      expect(body.errors).toEqual([
+        expect.objectContaining({
+          path: paths[0],
+          extensions: expect.objectContaining({ code, subgraph: 'beta', count: 6, paths }),
+        }),
+      ]);
+      behaviour = healthy;
+      expect((await post(served.url, query)).body.errors).toBeUndefined();
+    },
+  );
 
-  test('is down: the same, and it is asked again when it is back', async () => {
+  it('is called again once it is back', async () => {
     await stop(beta);
     const { body } = await post(served.url, query);
     expect(body.data).toEqual({ things: whole.map((thing) => ({ ...thing, extra: null, more: null })) });
@@ -196,7 +200,7 @@ describe('a subgraph that', () => {
     expect((await post(served.url, query)).body.errors).toBeUndefined();
   });
 
-  test('answers with fewer entities than asked: those it sent are there', async () => {
+  it('keeps the entities it sent when it sends fewer than requested', async () => {
     behaviour = (_request, response, ids) =>
       answer(response, { data: { _entities: entitiesOf(ids).slice(0, 1) } });
     const { body } = await post(served.url, query);
@@ -214,7 +218,7 @@ describe('a subgraph that', () => {
     ]);
   });
 
-  test('reports errors of its own: each keeps its place', async () => {
+  it('keeps the position of each of its own errors', async () => {
     behaviour = (_request, response, ids) =>
       answer(response, {
         data: { _entities: ids.map(() => ({ extra: null, more: 7 })) },
@@ -235,11 +239,11 @@ describe('a subgraph that', () => {
   });
 });
 
-describe('a client that goes', () => {
-  test('over HTTP takes along what was asked for it', async () => {
-    let asked = (): void => undefined;
-    const wasAsked = new Promise<void>((resolve) => (asked = resolve));
-    behaviour = () => asked();
+describe('a client that disconnects', () => {
+  it('cancels its subgraph requests over HTTP', async () => {
+    let called = (): void => undefined;
+    const wasCalled = new Promise<void>((resolve) => (called = resolve));
+    behaviour = () => called();
     const leave = new AbortController();
     const request = fetch(served.url, {
       method: 'POST',
@@ -247,20 +251,20 @@ describe('a client that goes', () => {
       body: JSON.stringify({ query: `${query} #gone` }),
       signal: leave.signal,
     }).catch(() => undefined);
-    await waitFor('the question', wasAsked, { deadlineMs: 2000 });
+    await waitFor('the subgraph request', wasCalled, { deadlineMs: 2000 });
     leave.abort();
     await request;
-    await waitFor('the end of the question', () => closedEarly === 1, { deadlineMs: timeoutMs });
+    await waitFor('the end of the subgraph request', () => closedEarly === 1, { deadlineMs: timeoutMs });
   });
 
-  test('by closing its socket does the same', async () => {
-    let asked = (): void => undefined;
-    const wasAsked = new Promise<void>((resolve) => (asked = resolve));
-    behaviour = () => asked();
+  it('cancels its subgraph requests by closing its socket', async () => {
+    let called = (): void => undefined;
+    const wasCalled = new Promise<void>((resolve) => (called = resolve));
+    behaviour = () => called();
     const socket = await RawSocket.ready(served.wsUrl, {});
     socket.subscribe('1', query);
-    await waitFor('the question', wasAsked, { deadlineMs: 2000 });
+    await waitFor('the subgraph request', wasCalled, { deadlineMs: 2000 });
     socket.drop();
-    await waitFor('the end of the question', () => closedEarly === 1, { deadlineMs: timeoutMs });
+    await waitFor('the end of the subgraph request', () => closedEarly === 1, { deadlineMs: timeoutMs });
   });
 });

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { DomainError } from '@rhizome/errors';
 import type { Gateway } from './app.js';
 
-/** Where a gateway listens. */
+/** Address on which a gateway listens. */
 export interface ServeGatewayOptions {
   /** Default 127.0.0.1. */
   readonly host?: string;
@@ -11,7 +11,7 @@ export interface ServeGatewayOptions {
   readonly port?: number;
 }
 
-/** A gateway that listens. */
+/** A listening gateway. */
 export interface ServedGateway {
   /** `http://…`, without a path. */
   readonly origin: string;
@@ -20,13 +20,13 @@ export interface ServedGateway {
   /** `ws://…/graphql` */
   readonly wsUrl: string;
   readonly port: number;
-  /** Stops listening, drains, cuts what has not ended, and lets go of the subgraphs. May be called twice. */
+  /** Stops listening, drains, cuts what has not ended, and closes the subgraphs. May be called twice. */
   close(drainMs?: number): Promise<void>;
 }
 
 /**
- * Lets a gateway listen.
- * @throws DomainError PORT_TAKEN when something else listens there
+ * Starts to listen.
+ * @throws DomainError PORT_TAKEN if the port is in use
  */
 export async function serveGateway(
   gateway: Gateway,
@@ -34,9 +34,9 @@ export async function serveGateway(
 ): Promise<ServedGateway> {
   const { host = '127.0.0.1', port = 4000 } = options;
   const server = createServer((request, response) => gateway.handle(request, response));
-  // Longer than clients and proxies keep idle connections, so that none is closed under a request.
+  // Longer than the idle timeout of clients and proxies, so that no connection closes under a request.
   server.keepAliveTimeout = 65_000;
-  // Event streams and long polls take their time; the head of a request may not.
+  // Event streams and long polls take long; the headers of a request may not.
   server.requestTimeout = 120_000;
   server.on('upgrade', (request, socket, head) => gateway.upgrade(request, socket, head));
   await listen(server, host, port);
@@ -52,7 +52,7 @@ export async function serveGateway(
   };
 }
 
-/** Time for the last bytes of answers to leave before connections are cut, in milliseconds. */
+/** Time for the last bytes of responses to leave before connections are cut, in milliseconds. */
 const lastBytesMs = 500;
 
 async function shutDown(server: Server, gateway: Gateway, drainMs: number | undefined): Promise<void> {
@@ -69,7 +69,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE') return reject(error);
-      const text = `Port ${port} of ${host} is taken; choose another one, or 0 for a free one`;
+      const text = `Port ${port} of ${host} is in use; choose another one, or 0 for a free one`;
       reject(new DomainError('PORT_TAKEN', text, { field: 'port', value: port }, { cause: error }));
     });
     server.listen(port, host, resolve);

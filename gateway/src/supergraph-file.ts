@@ -3,10 +3,10 @@ import type { Logger } from '@rhizome/log';
 import type { Gateway } from './app.js';
 import { readSupergraphFile } from './config.js';
 
-/** How often the file is looked at, in milliseconds. */
+/** Interval at which the file is checked, in milliseconds. */
 const lookMs = 1000;
 
-/** Serves a supergraph file again when it changes, or on request. A file that cannot be served changes nothing. */
+/** Reloads a supergraph file when it changes, or on request. An invalid file changes nothing. */
 export class SupergraphFile {
   readonly #path: string;
   readonly #log: Logger;
@@ -16,21 +16,21 @@ export class SupergraphFile {
   #isDue = false;
   readonly #onChange = (): void => void this.reload();
 
-  /** `served`: the text that the gateway was started with. */
+  /** `served`: the text with which the gateway was started. */
   constructor(path: string, served: string, log: Logger) {
     this.#path = path;
     this.#served = served;
     this.#log = log;
   }
 
-  /** Watches the file for a gateway. It is polled: a folder that is mounted may bring no events. */
+  /** Watches the file for a gateway, by polling: a mounted folder may send no events. */
   watch(gateway: Gateway): void {
     this.#gateway = gateway;
     watchFile(this.#path, { interval: lookMs, persistent: false }, this.#onChange);
     void this.reload();
   }
 
-  /** Reads the file and serves it if it changed; never rejects. */
+  /** Reads the file and serves it if it has changed; never rejects. */
   reload(): Promise<void> {
     this.#isDue = true;
     this.#reloading ??= this.#reload().finally(() => (this.#reloading = undefined));

@@ -1,11 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { readAccept } from './accept.js';
 
 const own = 'application/graphql-response+json';
 const legacy = 'application/json';
 
 describe('readAccept', () => {
-  test.each<[string | undefined, string | undefined, boolean]>([
+  it.each<[string | undefined, string | undefined, boolean]>([
     [undefined, legacy, false],
     ['', legacy, false],
     ['*/*', legacy, false],
@@ -23,7 +23,7 @@ describe('readAccept', () => {
     [`${legacy}; charset=utf-8`, legacy, false],
     [`${legacy}; charset=latin1`, undefined, false],
     [`APPLICATION/JSON ; q=0.1`, legacy, false],
-  ])('%j: %s, stream %s', (header, json, stream) => {
+  ])('reads %j as %s, with stream %s', (header, json, stream) => {
     expect(readAccept(header)).toEqual({ json, stream });
   });
 });

@@ -1,15 +1,15 @@
-/** How an answer is sent. */
+/** Form in which a response is sent. */
 export type MediaType = 'application/graphql-response+json' | 'application/json' | 'text/event-stream';
 
-/** What a client takes, best first among answers that are one JSON text. */
+/** Media types that a client accepts, the best JSON type first. */
 export interface Accepted {
   readonly json: Exclude<MediaType, 'text/event-stream'> | undefined;
   readonly stream: boolean;
 }
 
 /**
- * Reads an `Accept` header. Without one, and for `*`/`*`, the answer is `application/json`, which every client
- * understands; streams are sent only to those who name them.
+ * Reads an `Accept` header. Without one, and for `*`/`*`, the response is `application/json`, which every
+ * client understands; only clients that name a stream type get streams.
  */
 export function readAccept(header: string | undefined): Accepted {
   if (header === undefined || header.trim() === '') return { json: 'application/json', stream: false };
@@ -42,7 +42,7 @@ function readRange(part: string): AcceptedRange {
   return { range, quality: qualityOf(parameters), isOtherCharset: wantsOtherCharset(parameters) };
 }
 
-/** The JSON type that a range stands for. What is refused by name is not meant by a wildcard. */
+/** The JSON type for a range. A wildcard does not include types that are refused by name. */
 function jsonTypeOf(range: string, refused: ReadonlySet<string>): Accepted['json'] {
   if (range === 'application/graphql-response+json' || range === 'application/json') return range;
   if (range !== 'application/*' && range !== '*/*') return undefined;

@@ -1,4 +1,7 @@
-/** Codings in which built files lie next to the plain ones, best first: the name in HTTP and the ending of the file. */
+/**
+ * Codings in which built files lie next to the plain ones, best first: the name in HTTP and the ending of the
+ * file.
+ */
 export const codings = [
   { name: 'br', ending: '.br' },
   { name: 'gzip', ending: '.gz' },
@@ -7,7 +10,10 @@ export const codings = [
 /** A coding of a built file. */
 export type Coding = (typeof codings)[number];
 
-/** The codings that an `Accept-Encoding` header accepts, best first. The client's order of preference is not used: the smaller file wins. */
+/**
+ * The codings that an `Accept-Encoding` header accepts, best first. The client's order of preference is not
+ * used: the smaller file wins.
+ */
 export function acceptedCodings(header: string | undefined): readonly Coding[] {
   const qualities = new Map<string, number>();
   for (const part of (header ?? '').split(',')) {

@@ -1,17 +1,19 @@
 import type { Duplex } from 'node:stream';
 
-/** Messages that one socket may take in one turn of the event loop before its sender waits for the next. */
+/**
+ * Messages that one socket may send in one turn of the event loop before its sender waits for the next turn.
+ */
 const perTurn = 32;
 
 /**
- * Holds back what sockets are written until the turn of the event loop ends, so that a socket's messages of one turn
- * leave in one system call; and makes those wait who would write without end, so that others get their turn.
+ * Corks sockets until the end of the event-loop turn, so that all messages of a turn leave in one system
+ * call. Pauses senders that would write without end, so that others can run.
  */
 export class Flusher {
   #corked = new Map<Duplex, number>();
   #afterTurn: Promise<void> | undefined;
 
-  /** To be called before a write. A promise says that the next one should wait for it. */
+  /** Call it before a write. If it returns a promise, wait for that before the next write. */
   beforeWrite(socket: Duplex): Promise<void> | undefined {
     const written = this.#corked.get(socket);
     if (written === undefined) socket.cork();

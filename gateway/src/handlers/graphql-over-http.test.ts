@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { serverAudits } from 'graphql-http';
 import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 
-/** The suite has to be known before anything is started. */
+/** The suite must be known before anything starts. */
 let url = '';
 let headers: Record<string, string> = {};
 let system: TestSystem;
@@ -25,19 +25,22 @@ const fetchFn = (input: string | URL, init: RequestInit = {}): Promise<Response>
 
 const audits = serverAudits({ url: 'http://gateway.test/graphql', fetchFn });
 
-test('the audit has the cases it is known for', () => {
+it('includes the known cases', () => {
   expect(audits).toHaveLength(61);
 });
 
-describe.each(['with tokens', 'without identities'])('GraphQL over HTTP, %s', (which) => {
+describe.each(['with tokens', 'without authentication'])('GraphQL over HTTP, %s', (which) => {
   beforeAll(async () => {
     const chosen = which === 'with tokens' ? system : open;
     url = chosen.served.url;
     headers = which === 'with tokens' ? await chosen.bearer() : {};
   });
 
-  test.each(audits.map(({ name, id, fn }) => [`${id} ${name}`, fn] as const))('%s', async (_name, fn) => {
-    const result = await fn();
-    if (result.status !== 'ok') throw new Error(`${result.status}: ${result.reason}`);
-  });
+  it.each(audits.map(({ name, id, fn }) => [`${id} ${name}`, fn] as const))(
+    'passes %s',
+    async (_name, fn) => {
+      const result = await fn();
+      if (result.status !== 'ok') throw new Error(`${result.status}: ${result.reason}`);
+    },
+  );
 });

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 import { RawSocket } from '../testing/raw-socket.js';
@@ -35,52 +35,55 @@ afterEach(async () => {
 afterAll(() => system.served.close());
 
 describe('graphql-transport-ws on a raw socket', () => {
-  test('1 a socket without the sub-protocol is closed with 4406', async () => {
+  it('closes a socket without the sub-protocol with 4406', async () => {
     const socket = await open({ protocol: null });
     expect((await socket.closed).code).toBe(4406);
   });
 
-  test('2 a socket that does not introduce itself in time is closed with 4408', async () => {
+  it('closes a socket without a timely connection_init with 4408', async () => {
     const socket = await open();
     expect((await socket.closed).code).toBe(4408);
   });
 
-  test('3 a second introduction closes the socket with 4429', async () => {
+  it('closes the socket with 4429 after a second connection_init', async () => {
     const socket = await ready();
     socket.send({ type: 'connection_init', payload: headers });
     expect((await socket.closed).code).toBe(4429);
   });
 
-  test('4 an operation before the introduction closes the socket with 4401', async () => {
+  it('closes the socket with 4401 after an operation before connection_init', async () => {
     const socket = await open();
     socket.subscribe('1', changes);
     expect((await socket.closed).code).toBe(4401);
   });
 
-  test.each([
+  it.each([
     ['no token', async () => ({}), 'UNAUTHENTICATED'],
     ['no JWT', async () => ({ authorization: 'Bearer nonsense' }), 'UNAUTHENTICATED'],
-    ['a token that ended', async () => system.bearer(await system.tokens.expired()), 'TOKEN_EXPIRED'],
+    ['an expired token', async () => system.bearer(await system.tokens.expired()), 'TOKEN_EXPIRED'],
     [
-      'a token signed by somebody else',
+      'a token with a foreign signature',
       async () => system.bearer(await system.tokens.foreign()),
       'UNAUTHENTICATED',
     ],
-  ])('5 an introduction with %s closes the socket with 4403 and a code', async (_what, payload, reason) => {
-    const socket = await open();
-    socket.send({ type: 'connection_init', payload: await payload() });
-    expect(await socket.closed).toEqual({ code: 4403, reason });
-  });
+  ])(
+    'closes the socket with 4403 and a code after a connection_init with %s',
+    async (_what, payload, reason) => {
+      const socket = await open();
+      socket.send({ type: 'connection_init', payload: await payload() });
+      expect(await socket.closed).toEqual({ code: 4403, reason });
+    },
+  );
 
-  test('6 two live operations of one id close the socket with 4409', async () => {
+  it('closes the socket with 4409 if two running operations have one id', async () => {
     const socket = await ready();
     socket.subscribe('1', changes);
     socket.subscribe('1', changes);
     expect((await socket.closed).code).toBe(4409);
   });
 
-  test.each(['{"type":', '"text"', '{"type":"unknown"}', '{"type":"subscribe","id":"1"}'])(
-    '7 the message %s closes the socket with 4400',
+  it.each(['{"type":', '"text"', '{"type":"unknown"}', '{"type":"subscribe","id":"1"}'])(
+    'closes the socket with 4400 after the message %s',
     async (message) => {
       const socket = await ready();
       socket.send(message);
@@ -88,7 +91,7 @@ describe('graphql-transport-ws on a raw socket', () => {
     },
   );
 
-  test('8 an invalid query is answered by error, and nothing comes after it', async () => {
+  it('answers an invalid query with error and nothing more', async () => {
     const socket = await ready();
     socket.subscribe('1', '{ nonsense }');
     const { type, payload } = await socket.next();
@@ -100,7 +103,7 @@ describe('graphql-transport-ws on a raw socket', () => {
     expect((await socket.next()).type).toBe('pong');
   });
 
-  test('9 a query and a mutation are answered by next and complete', async () => {
+  it('answers a query and a mutation with next and complete', async () => {
     const socket = await ready();
     socket.subscribe('q', '{ item(id: "a") { name label } }');
     expect(await socket.next()).toEqual({
@@ -118,7 +121,7 @@ describe('graphql-transport-ws on a raw socket', () => {
     expect(await socket.next()).toEqual({ id: 'm', type: 'complete' });
   });
 
-  test('10 complete from the client ends the upstream at once, and no more comes', async () => {
+  it('ends the upstream immediately after complete from the client, and sends no more', async () => {
     const socket = await ready();
     socket.subscribe('1', changes);
     await socket.next('next');
@@ -129,7 +132,7 @@ describe('graphql-transport-ws on a raw socket', () => {
     expect((await socket.next()).type).toBe('pong');
   });
 
-  test('11 a connection that drops while an operation is pending leaves nothing behind', async () => {
+  it('leaves nothing behind when a connection drops during an operation', async () => {
     const before = system.gateway.metrics;
     for (let round = 0; round < 20; round++) {
       const socket = await ready();
@@ -149,13 +152,13 @@ describe('graphql-transport-ws on a raw socket', () => {
     });
   });
 
-  test('12 ping is answered by pong with its payload', async () => {
+  it('answers ping with pong and its payload', async () => {
     const socket = await ready();
     socket.send({ type: 'ping', payload: { at: 1 } });
     expect(await socket.next()).toEqual({ type: 'pong', payload: { at: 1 } });
   });
 
-  test('13 of 50 operations on one socket 49 live on when one ends', async () => {
+  it('keeps 49 of 50 operations on one socket running when one ends', async () => {
     const socket = await ready();
     for (let id = 0; id < 50; id++) socket.subscribe(`s${id}`, changes);
     for (let id = 0; id < 50; id++) await socket.next('next', `s${id}`);
@@ -171,7 +174,7 @@ describe('graphql-transport-ws on a raw socket', () => {
     expect(socket.messages).toEqual([]);
   });
 
-  test('14 the upstream of a quiet stream is closed when its client leaves, without an event', async () => {
+  it('closes the upstream of an idle stream when its client leaves, without an event', async () => {
     const socket = await ready();
     socket.subscribe('1', changes);
     await socket.next('next');
@@ -182,24 +185,24 @@ describe('graphql-transport-ws on a raw socket', () => {
 });
 
 describe('a WebSocket of the gateway', () => {
-  test('takes the token from the headers of its opening where the introduction has none', async () => {
+  it('takes the token from the headers of the upgrade if connection_init has none', async () => {
     const socket = await open({ headers });
     socket.send({ type: 'connection_init' });
     expect((await socket.next()).type).toBe('connection_ack');
   });
 
-  test('is refused elsewhere than on /graphql', async () => {
+  it('refuses paths other than /graphql', async () => {
     await expect(RawSocket.open(system.served.wsUrl.replace('/graphql', '/other'))).rejects.toThrow('404');
   });
 
-  test('hands texts through as they are, placeholders of the protocol included', async () => {
+  it('sends texts unchanged, including placeholders of the protocol', async () => {
     const socket = await ready();
     const id = '\u0000"}\\';
     socket.subscribe('\u0000', 'query ($id: ID!) { item(id: $id) { id name } }', { id });
     expect((await socket.next()).payload).toEqual({ data: { item: { id, name: `item ${id}` } } });
   });
 
-  test('aborts a query that its client gives up', async () => {
+  it('aborts a query that its client cancels', async () => {
     const { aborted } = system.slow;
     const socket = await ready();
     socket.subscribe('1', '{ slow }');
@@ -210,7 +213,7 @@ describe('a WebSocket of the gateway', () => {
     expect(await socket.next()).toMatchObject({ id: '1', payload: { data: { item: { id: 'a' } } } });
   });
 
-  test('masks internals and carries a request id of the client', async () => {
+  it('masks internals and keeps the request id of the client', async () => {
     const socket = await ready();
     socket.send({
       id: '1',

@@ -2,18 +2,18 @@ import type { IncomingMessage } from 'node:http';
 import { DomainError, isDomainError, show } from '@rhizome/errors';
 import { readBodyText } from '@rhizome/subgraph';
 
-/** The parameters of GraphQL over HTTP. */
+/** Request parameters of GraphQL over HTTP. */
 export interface Parameters {
   readonly query: string;
   readonly operationName: string | undefined;
   readonly variables: Readonly<Record<string, unknown>> | undefined;
-  /** Whether its extensions ask for the plan: `{"plan": true}`. */
+  /** True if the extensions ask for the plan: `{"plan": true}`. */
   readonly wantsPlan: boolean;
   /** Tags of root fields that introspection leaves out: `{"withoutTags": ["pilot"]}`. */
   readonly withoutTags: readonly string[] | undefined;
 }
 
-/** A refusal with a status of its own, where the catalogue's does not fit. */
+/** A refusal with an HTTP status other than the error code's. */
 export class HttpRefusal extends Error {
   readonly status: number;
   readonly error: DomainError;
@@ -41,7 +41,10 @@ export function readQueryString(url: string): Parameters {
     try {
       return JSON.parse(text);
     } catch {
-      throw badRequest(`${name}: not JSON`, { field: name, expected: 'a JSON object' });
+      throw badRequest(`${name}: not JSON; must be a JSON object`, {
+        field: name,
+        expected: 'a JSON object',
+      });
     }
   };
   return check({
@@ -54,7 +57,7 @@ export function readQueryString(url: string): Parameters {
 
 /**
  * Parameters of a POST request, whose body must be JSON in UTF-8.
- * @throws HttpRefusal 415 for another type, 413 for too large a body, 400 for what is no GraphQL request
+ * @throws HttpRefusal 415 for another type, 413 for too large a body, 400 for an invalid GraphQL request
  */
 export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Parameters> {
   assertJson(request.headers['content-type']);
@@ -73,16 +76,16 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
   try {
     body = JSON.parse(text);
   } catch {
-    throw badRequest('The body is not JSON', { field: 'body', expected: 'a JSON object' });
+    throw badRequest('body: not JSON; must be a JSON object', { field: 'body', expected: 'a JSON object' });
   }
   if (Array.isArray(body)) {
-    throw badRequest('Batches of operations are not taken; send each by itself', {
+    throw badRequest('body: batches are not supported; send each operation separately', {
       field: 'body',
       expected: 'a JSON object',
     });
   }
   if (!isObject(body))
-    throw badRequest('The body is not a JSON object', { field: 'body', expected: 'a JSON object' });
+    throw badRequest('body: not a JSON object', { field: 'body', expected: 'a JSON object' });
   return check(body);
 }
 
@@ -92,7 +95,7 @@ function assertJson(contentType: string | undefined): void {
   if (type === 'application/json' && (charset === undefined || /^charset="?utf-?8"?$/.test(charset))) return;
   throw new HttpRefusal(
     415,
-    new DomainError('BAD_REQUEST', `content-type: ${show(contentType ?? null)} is not taken`, {
+    new DomainError('BAD_REQUEST', `content-type: ${show(contentType ?? null)} is not supported`, {
       field: 'content-type',
       value: contentType,
       expected: 'application/json; charset=utf-8',
@@ -100,7 +103,7 @@ function assertJson(contentType: string | undefined): void {
   );
 }
 
-/** @throws HttpRefusal that ends the connection with its answer where the body is not read to its end */
+/** @throws HttpRefusal, which closes the connection if the body was not read to its end */
 async function readText(request: IncomingMessage, limitBytes: number): Promise<string> {
   try {
     return await readBodyText(request, limitBytes);
@@ -130,7 +133,7 @@ function check(given: Readonly<Record<string, unknown>>): Parameters {
     throw badRequest('query: missing or not a string', { field: 'query', expected: 'a GraphQL document' });
   }
   if (operationName !== undefined && operationName !== null && typeof operationName !== 'string') {
-    throw badRequest('operationName: not a text', { field: 'operationName', expected: 'a text' });
+    throw badRequest('operationName: not a string', { field: 'operationName', expected: 'a string' });
   }
   if (variables !== undefined && variables !== null && !isObject(variables)) {
     throw badRequest('variables: not an object', { field: 'variables', expected: 'an object' });

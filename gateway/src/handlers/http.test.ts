@@ -1,5 +1,5 @@
 import { request as httpRequest } from 'node:http';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 import { codesOf, post, send } from '../testing/post.js';
@@ -14,17 +14,17 @@ beforeAll(async () => {
 
 afterAll(() => system.served.close());
 
-describe('who knocks', () => {
-  test.each([
+describe('authentication', () => {
+  it.each([
     ['nobody', async () => ({}), 'UNAUTHENTICATED'],
     ['a token of another kind', async () => ({ authorization: 'Basic YTpi' }), 'UNAUTHENTICATED'],
     [
-      'a token signed by somebody else',
+      'a token with a foreign signature',
       async () => system.bearer(await system.tokens.foreign()),
       'UNAUTHENTICATED',
     ],
-    ['a token that ended', async () => system.bearer(await system.tokens.expired()), 'TOKEN_EXPIRED'],
-  ])('%s is refused with 401 at every door', async (_who, given, code) => {
+    ['an expired token', async () => system.bearer(await system.tokens.expired()), 'TOKEN_EXPIRED'],
+  ])('refuses %s with 401 at every endpoint', async (_who, given, code) => {
     const sent = await given();
     const { url, origin } = system.served;
     const answers = await Promise.all([
@@ -42,7 +42,7 @@ describe('who knocks', () => {
     }
   });
 
-  test('the token never comes back in an answer', async () => {
+  it('never returns the token in a response', async () => {
     const token = 'Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.';
     expect((await post(system.served.url, '{ items { id } }', { authorization: token })).text).not.toContain(
       'eyJ',
@@ -50,14 +50,14 @@ describe('who knocks', () => {
   });
 });
 
-describe('answers', () => {
-  test('come in the order of the selection, joined from both subgraphs', async () => {
+describe('a response', () => {
+  it('keeps the order of the selection, joined from both subgraphs', async () => {
     const { text, status } = await post(system.served.url, '{ items { label id } }', headers);
     expect(status).toBe(200);
     expect(text).toMatch(/^\{"data":\{"items":\[\{"label":"label of a","id":"a"\}/);
   });
 
-  test('carry the request id of the client, or a new one', async () => {
+  it('carries the request id of the client, or a new one', async () => {
     const mine = await post(system.served.url, '{ fails }', { ...headers, 'x-request-id': 'req-7' });
     expect(mine.headers.get('x-request-id')).toBe('req-7');
     expect(mine.body.errors?.[0]?.extensions).toMatchObject({ requestId: 'req-7' });
@@ -68,7 +68,7 @@ describe('answers', () => {
     expect(fresh.headers.get('x-request-id')).toMatch(/^[\w-]{36}$/);
   });
 
-  test('mask internals', async () => {
+  it('masks internals', async () => {
     const { text, status, body } = await post(system.served.url, '{ fails item(id: "a") { id } }', headers);
     expect(status).toBe(200);
     expect(text).not.toContain('hunter2');
@@ -76,7 +76,7 @@ describe('answers', () => {
     expect(body.errors).toEqual([expect.objectContaining({ path: ['fails'] })]);
   });
 
-  test('are 200 under application/json where the request is at fault, and 400 under its own type', async () => {
+  it('has status 200 for request errors under application/json, and 400 under the GraphQL type', async () => {
     const legacy = await post(system.served.url, '{ nonsense }', { ...headers, accept: 'application/json' });
     expect([legacy.status, codesOf(legacy)]).toEqual([200, ['GRAPHQL_VALIDATION_FAILED']]);
     const own = await post(system.served.url, '{ nonsense', headers);
@@ -84,10 +84,10 @@ describe('answers', () => {
   });
 });
 
-describe('requests that are refused', () => {
+describe('refused requests', () => {
   const document = encodeURIComponent('{ items { id } }');
 
-  test('a mutation over GET: 405', async () => {
+  it('answers a mutation over GET with 405', async () => {
     const before = system.log.cursor;
     const mutation = encodeURIComponent('mutation { touchItem(id: "a") { id } }');
     const answer = await send(`${system.served.url}?query=${mutation}`, { headers });
@@ -99,22 +99,22 @@ describe('requests that are refused', () => {
     expect(system.log.cursor).toBe(before);
   });
 
-  test('another method: 405', async () => {
+  it('answers another method with 405', async () => {
     const answer = await send(system.served.url, { method: 'DELETE', headers });
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, POST']);
   });
 
-  test('an answer that nobody can give: 406', async () => {
+  it('answers an unsupported Accept header with 406', async () => {
     const answer = await post(system.served.url, '{ items { id } }', { ...headers, accept: 'text/html' });
     expect(answer.status).toBe(406);
   });
 
-  test('a subscription to one who does not take a stream: 406', async () => {
+  it('answers a subscription without an accepted stream type with 406', async () => {
     const answer = await post(system.served.url, 'subscription { level { value } }', headers);
     expect([answer.status, codesOf(answer)]).toEqual([406, ['BAD_REQUEST']]);
   });
 
-  test('a body that is too large: 413, announced or not', async () => {
+  it('answers too large a body with 413, announced or not', async () => {
     const answer = await post(system.served.url, `{ items { id } } #${'x'.repeat(5000)}`, headers);
     expect([answer.status, codesOf(answer)]).toEqual([413, ['REQUEST_TOO_LARGE']]);
     const status = await new Promise((resolve, reject) => {
@@ -129,15 +129,15 @@ describe('requests that are refused', () => {
     expect(status).toBe(413);
   });
 
-  test.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])(
-    'a body of type %s, which a page could send to another site: 415',
+  it.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])(
+    'answers a body of type %s, which a page could send to another site, with 415',
     async (type) => {
       const answer = await post(system.served.url, '{ items { id } }', { ...headers, 'content-type': type });
       expect(answer.status).toBe(415);
     },
   );
 
-  test('a list of operations: 400', async () => {
+  it('answers a list of operations with 400', async () => {
     const answer = await send(system.served.url, {
       method: 'POST',
       headers: { ...headers, 'content-type': 'application/json' },
@@ -146,7 +146,7 @@ describe('requests that are refused', () => {
     expect([answer.status, codesOf(answer)]).toEqual([400, ['BAD_REQUEST']]);
   });
 
-  test('a persisted operation without its document is told that there are none', async () => {
+  it('answers a persisted operation without its document with PersistedQueryNotSupported', async () => {
     const answer = await send(system.served.url, {
       method: 'POST',
       headers: { ...headers, 'content-type': 'application/json' },
@@ -155,28 +155,28 @@ describe('requests that are refused', () => {
     expect([answer.status, codesOf(answer)]).toEqual([200, ['PERSISTED_QUERY_NOT_SUPPORTED']]);
   });
 
-  test.each([
+  it.each([
     ['aliases', '{ a: __typename b: __typename c: __typename d: __typename }'],
     [
       'root fields',
       '{ items { id } i: items { id } j: items { id } ...More } fragment More on Query { k: items { id } fails }',
     ],
     ['directives', '{ items @skip(if: false) { id @skip(if: false) name @skip(if: false) } }'],
-  ])('too many %s are refused before anything runs', async (field, query) => {
+  ])('refuses too many %s before anything runs', async (field, query) => {
     const answer = await post(system.served.url, query, headers);
     expect(answer.status).toBe(400);
     expect(codesOf(answer)).toContain('OPERATION_TOO_COMPLEX');
     expect(answer.body.errors?.[0]?.message).toContain(field);
   });
 
-  test.each([
+  it.each([
     [{ origin: 'https://elsewhere.example' }, 403],
     [{ 'sec-fetch-site': 'cross-site' }, 403],
     [{ 'user-agent': 'Mozilla/5.0 (an old browser)' }, 403],
     [{ 'user-agent': 'Mozilla/5.0', 'sec-fetch-site': 'same-origin' }, 401],
     [{ 'user-agent': 'Mozilla/5.0', 'apollo-require-preflight': 'true' }, 401],
     [{ 'user-agent': 'curl/8' }, 401],
-  ])('a GET that a page of another site could cause, %j: %d', async (sent, status) => {
+  ])('answers a GET that a page of another site could cause, %j, with %d', async (sent, status) => {
     const given = await new Promise((resolve, reject) => {
       httpRequest(`${system.served.url}?query=${document}`, { headers: sent as Record<string, string> })
         .on('response', (response) => resolve(response.resume().statusCode))
@@ -187,18 +187,18 @@ describe('requests that are refused', () => {
   });
 });
 
-describe('without identities', () => {
+describe('without authentication', () => {
   let open: TestSystem;
   beforeAll(async () => {
     open = await startTestSystem({ noAuth: true });
   });
   afterAll(() => open.served.close());
 
-  test.each([
+  it.each([
     [{ host: 'rebound.example:4000' }, 403],
     [{ origin: 'https://elsewhere.example' }, 403],
     [{}, 200],
-  ])('only this machine is answered: %j', async (sent, status) => {
+  ])('serves only this machine: %j', async (sent, status) => {
     const given = await new Promise((resolve, reject) => {
       const request = httpRequest(open.served.url, {
         method: 'POST',
@@ -211,20 +211,20 @@ describe('without identities', () => {
   });
 });
 
-describe('equal reads at the same time', () => {
+describe('concurrent reads', () => {
   const waiting = (count: number) => () => system.slow.waiting === count;
   const reset = (): void => {
     system.slow.waiting = 0;
     system.slow.aborted = 0;
   };
 
-  test('by equal rights are one execution, whatever the token', async () => {
+  it('shares one execution between equal reads at equal permissions, whatever the token', async () => {
     reset();
     const tokens = await Promise.all(['ann', 'ben', 'cat'].map((name) => system.tokens.admin(name)));
     const asks = tokens.map(async (token) => post(system.served.url, '{ slow }', await system.bearer(token)));
     await waitFor('the execution', waiting(1), { deadlineMs: 1000 });
     await waitFor(
-      'the others at the door',
+      'the other requests',
       async () => (await metric('rhizome_gateway_operations_running')) === 3,
       { deadlineMs: 1000 },
     );
@@ -234,7 +234,7 @@ describe('equal reads at the same time', () => {
     expect(await metric('rhizome_gateway_shared_reads_total')).toBe(2);
   });
 
-  test('by other rights, and of fields that depend on who asks, are not', async () => {
+  it('never shares it at other permissions, or for fields that depend on the caller', async () => {
     reset();
     const reader = await system.bearer(await system.tokens.reader('beta'));
     const asks = [post(system.served.url, '{ slow }', headers), post(system.served.url, '{ slow }', reader)];
@@ -252,7 +252,7 @@ describe('equal reads at the same time', () => {
     );
   });
 
-  test('one that is given up is aborted only when nobody waits for it any more', async () => {
+  it('aborts the execution only when its last client has disconnected', async () => {
     reset();
     const leaving = new AbortController();
     const staying = new AbortController();
@@ -285,20 +285,20 @@ describe('equal reads at the same time', () => {
 });
 
 describe('other paths', () => {
-  test('health and readiness are open', async () => {
+  it('serves health and readiness to everybody', async () => {
     const { origin } = system.served;
     expect((await send(`${origin}/healthz`)).text).toBe('{"status":"ok"}');
     expect((await send(`${origin}/readyz`)).text).toBe('{"ready":true,"checks":{}}');
   });
 
-  test('metrics are for those with a token', async () => {
+  it('serves metrics with a token', async () => {
     const { text, status } = await send(`${system.served.origin}/metrics`, { headers });
     expect(status).toBe(200);
     expect(text).toContain('rhizome_gateway_operation_seconds_bucket');
     expect(text).toContain('rhizome_gateway_errors_total{code=');
   });
 
-  test('what is not there is 404', async () => {
+  it('answers an unknown path with 404', async () => {
     for (const path of [
       '/nothing',
       '/graphql/x',
@@ -312,7 +312,7 @@ describe('other paths', () => {
 });
 
 describe('introspection', () => {
-  test('can be open to everybody, who then can ask for nothing else', async () => {
+  it('can be open to everybody, but nothing else', async () => {
     const { url } = (await startTestSystem({ introspection: 'open' })).served;
     const schema = await post(
       url,
@@ -323,7 +323,7 @@ describe('introspection', () => {
     expect([more.status, codesOf(more)]).toEqual([401, ['UNAUTHENTICATED']]);
   });
 
-  test('can be off', async () => {
+  it('can be off', async () => {
     const { served, bearer } = await startTestSystem({ introspection: 'off' });
     const answer = await post(served.url, '{ __schema { queryType { name } } }', await bearer());
     expect(codesOf(answer)).toEqual(['GRAPHQL_VALIDATION_FAILED']);

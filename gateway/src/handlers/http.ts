@@ -27,7 +27,7 @@ export interface HttpHandlerOptions {
   readonly limits: GatewayLimits;
   readonly metrics: GatewayMetrics;
   readonly log: Logger;
-  /** Whether somebody who shows no token may knock at all: what is answered then, is for {@link Operations} to say. */
+  /** Admits requests without a token; {@link Operations} then decides which operations run. */
   readonly admitsAnonymous: boolean;
   readonly isClosing: () => boolean;
 }
@@ -36,7 +36,7 @@ type Sending =
   | { readonly answer: ExecutionText; readonly stream?: never }
   | { readonly stream: ClientStream; readonly answer?: never };
 
-/** `/graphql` by GET and POST: GraphQL over HTTP, and event streams for who asks for them. */
+/** `/graphql` by GET and POST: GraphQL over HTTP, and event streams on request. */
 export class HttpHandler {
   readonly #options: HttpHandlerOptions;
 
@@ -108,7 +108,7 @@ export class HttpHandler {
       throw new HttpRefusal(405, new DomainError('BAD_REQUEST', text), { allow: 'GET, POST' });
     }
     if (!json && !stream) {
-      const text = 'accept: no media type can be served';
+      const text = 'accept: no requested media type is supported';
       const expected = 'application/graphql-response+json, application/json or text/event-stream';
       throw new HttpRefusal(406, new DomainError('BAD_REQUEST', text, { field: 'accept', expected }));
     }
@@ -152,7 +152,7 @@ function misplacedHere(
   { stream }: Accepted,
 ): HttpRefusal | undefined {
   if (kind === 'mutation' && method === 'GET') {
-    const text = 'Mutations are refused over GET: send them by POST';
+    const text = 'Mutations are not allowed over GET; use POST';
     return new HttpRefusal(405, new DomainError('BAD_REQUEST', text, { field: 'method', expected: 'POST' }));
   }
   if (kind !== 'subscription' || stream) return undefined;
@@ -177,7 +177,7 @@ function lastEventId(headers: IncomingHttpHeaders): string | undefined {
   return typeof given === 'string' && given !== '' ? given : undefined;
 }
 
-/** Trace headers go on to subgraphs. */
+/** Headers of distributed tracing, which are forwarded to subgraphs. */
 function passedOn({ traceparent, tracestate }: IncomingHttpHeaders): Record<string, string> | undefined {
   if (typeof traceparent !== 'string') return undefined;
   return { traceparent, ...(typeof tracestate === 'string' ? { tracestate } : {}) };

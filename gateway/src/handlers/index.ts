@@ -1,5 +1,5 @@
 export { HttpHandler } from './http.js';
 export { GatewayMetrics } from './metrics.js';
 export { Operations } from './operations.js';
-export { type Obstacles, Router } from './router.js';
+export { type ReadinessProblems, Router } from './router.js';
 export { WebSocketHandler } from './ws.js';

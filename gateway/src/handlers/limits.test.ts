@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { leftovers, testPrincipal } from '@rhizome/testkit';
 import { createInProcessTransport } from '@rhizome/federation';
@@ -9,12 +9,12 @@ import { EventReader } from '../testing/event-reader.js';
 import { codesOf, type HttpAnswer, post, send } from '../testing/post.js';
 import { RawSocket } from '../testing/raw-socket.js';
 
-// What is refused before any subgraph is asked, through a whole gateway whose subgraphs say what things cost.
+// Refusals before any subgraph is called, through a whole gateway whose subgraphs specify costs.
 
 const header = (imports: string): string =>
   `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", ${imports}])`;
 const principal = testPrincipal();
-let asked = 0;
+let calls = 0;
 const shop = testSubgraph({
   name: 'shop',
   sdl: `
@@ -30,7 +30,7 @@ const shop = testSubgraph({
   resolvers: {
     Query: {
       items: () => {
-        asked++;
+        calls++;
         return [{ id: 'a' }];
       },
       page: () => ({ rows: [{ id: 'a' }] }),
@@ -71,13 +71,13 @@ beforeAll(async () => {
   ({ url, wsUrl } = served);
 });
 
-afterAll(() => expect(asked).toBe(1));
+afterAll(() => expect(calls).toBe(1));
 
 const facts = ({ body }: HttpAnswer): unknown =>
   (body.errors ?? []).map(({ extensions: { field, value, expected } }) => [field, value, expected]);
 
 describe('limits before execution', () => {
-  test.each<[string, string, unknown[]]>([
+  it.each<[string, string, unknown[]]>([
     [
       'depth',
       '{ page(limit: 1) { rows { reviews { text __typename } ... { reviews { text } } } } }',
@@ -90,28 +90,28 @@ describe('limits before execution', () => {
       `{ items(first: 1) { ${['a', 'b', 'c'].map((key) => `${key}: id @skip(if: false) @include(if: true)`).join(' ')} } }`,
       ['directives', 6, 'at most 5'],
     ],
-  ])('%s', async (_name, query, fact) => {
+  ])('refuses too many %s', async (_name, query, fact) => {
     const answer = await post(url, query);
     expect([answer.status, codesOf(answer)]).toEqual([400, ['OPERATION_TOO_COMPLEX']]);
     expect(facts(answer)).toEqual([fact]);
   });
 
-  test('tokens', async () => {
+  it('limits tokens', async () => {
     const answer = await post(url, `{ ${'items(first: 1) { id } '.repeat(30)} }`);
     expect([answer.status, codesOf(answer)]).toEqual([400, ['OPERATION_TOO_COMPLEX']]);
     expect(answer.text).toContain('more than 200 tokens');
   });
 
-  test.each([
+  it.each([
     ['selections', `${'{ page '.repeat(100_000)}${'}'.repeat(100_000)}`],
     ['values', `{ items(first: ${'['.repeat(20_000)}${']'.repeat(20_000)}) { id } }`],
-  ])('%s that nest deeper than anybody can read', async (_name, query) => {
+  ])('refuses %s that nest too deep to process', async (_name, query) => {
     const answer = await post(url, query);
     expect([answer.status, codesOf(answer)]).toEqual([400, ['OPERATION_TOO_COMPLEX']]);
     expect(answer.text).toContain('nested at most 500 deep');
   });
 
-  test.each([200, 201, 100_000])('variables that nest %i deep', async (levels) => {
+  it.each([200, 201, 100_000])('limits variables that nest %i deep', async (levels) => {
     const value = `${'['.repeat(levels)}${']'.repeat(levels)}`;
     const body = `{"query":"{ page(limit: 200) { rows { id } } }","variables":{"deep":${value}}}`;
     const headers = { 'content-type': 'application/json' };
@@ -121,7 +121,7 @@ describe('limits before execution', () => {
     expect(facts(answer)).toEqual([levels > 200 ? ['deep', undefined, limit] : ['cost', 201, 'at most 100']]);
   });
 
-  test('cost, by what subgraphs composed into the supergraph, over both of them', async () => {
+  it("limits the cost of an operation over all subgraphs, by the supergraph's directives", async () => {
     const query = 'query ($n: Int) { items(first: $n) { stock reviews { text } } }';
     const refused = await post(url, query, {}, { n: 5 });
     expect([refused.status, codesOf(refused)]).toEqual([400, ['OPERATION_TOO_COMPLEX']]);
@@ -131,13 +131,13 @@ describe('limits before execution', () => {
     expect(taken.body).toEqual({ data: { items: [{ stock: 1, reviews: [{ text: 'fine' }] }] } });
   });
 
-  test('a list that must be told how long to be', async () => {
+  it('refuses a list whose required size argument is missing', async () => {
     const answer = await post(url, '{ page { rows { id } } }');
     expect(codesOf(answer)).toEqual(['BAD_USER_INPUT']);
     expect(answer.body.errors?.[0]?.message).toContain('exactly one of limit');
   });
 
-  test('at every door', async () => {
+  it('holds at every endpoint', async () => {
     const query = '{ items(first: 101) { id } }';
     const socket = await RawSocket.ready(wsUrl, {});
     socket.subscribe('1', query);

@@ -5,16 +5,16 @@ import type { GuardFacts } from '../transports/index.js';
 import type { GraphFacts } from '../registry/index.js';
 import { watchGraph, watchSubgraphs } from './subgraph-metrics.js';
 
-/** What the metrics read when they are asked for. */
+/** Sources of the gauges, read at each scrape. */
 export interface MetricsSources {
   /** Streams of clients, and upstreams behind them. */
   streams(): { readonly streams: number; readonly upstreams: number };
   sockets(): number;
-  /** Bytes that wait for clients of WebSockets. */
+  /** Bytes buffered for WebSocket clients. */
   socketBytes(): number;
-  /** Subgraphs by name, with how they fare. */
+  /** State of the subgraphs, by name. */
   subgraphs(): ReadonlyMap<string, GuardFacts>;
-  /** How the gateway stands to the schema registry; undefined without one. */
+  /** State of the connection to the schema registry; undefined without one. */
   graph(): GraphFacts | undefined;
   running(): number;
 }
@@ -36,22 +36,22 @@ export class GatewayMetrics implements StreamObserver {
     const registers = [this.registry];
     this.#operations = new Histogram({
       name: 'rhizome_gateway_operation_seconds',
-      help: 'Time of queries and mutations from their arrival to their answer',
+      help: 'Duration of queries and mutations from arrival to response',
       labelNames: ['kind', 'outcome'],
       buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30],
       registers,
     });
     const counter = (name: string, help: string, labelNames: string[] = []) =>
       new Counter({ name: `rhizome_gateway_${name}`, help, labelNames, registers });
-    this.#errors = counter('errors_total', 'Errors in answers by code', ['code']);
+    this.#errors = counter('errors_total', 'Errors in responses by code', ['code']);
     this.#refusals = counter('refusals_total', 'Requests refused before an operation was known, by code', [
       'code',
     ]);
-    this.#sharedReads = counter('shared_reads_total', 'Queries answered by an equal one that was on its way');
+    this.#sharedReads = counter('shared_reads_total', 'Queries that shared the execution of an equal one');
     this.#streamsOpened = counter('streams_opened_total', 'Client streams opened');
     this.#streamsClosed = counter('streams_closed_total', 'Client streams closed, by reason', ['reason']);
-    this.#reopened = counter('upstream_reopened_total', 'Upstreams opened again, by reason', ['reason']);
-    this.#delivered = counter('events_delivered_total', 'Events handed to client streams');
+    this.#reopened = counter('upstream_reopened_total', 'Upstreams reopened, by reason', ['reason']);
+    this.#delivered = counter('events_delivered_total', 'Events delivered to client streams');
     this.#upstreamsOpened = counter('upstreams_opened_total', 'Upstream subscriptions opened');
   }
 
@@ -65,18 +65,16 @@ export class GatewayMetrics implements StreamObserver {
         collect: () => made.set(read()),
       });
     };
-    gauge('streams', 'Client streams open', () => sources.streams().streams);
-    gauge('upstreams', 'Upstream subscriptions open', () => sources.streams().upstreams);
-    gauge('sockets', 'WebSockets open', () => sources.sockets());
-    gauge('socket_buffered_bytes', 'Bytes that wait for slow clients of WebSockets', () =>
-      sources.socketBytes(),
-    );
+    gauge('streams', 'Open client streams', () => sources.streams().streams);
+    gauge('upstreams', 'Open upstream subscriptions', () => sources.streams().upstreams);
+    gauge('sockets', 'Open WebSockets', () => sources.sockets());
+    gauge('socket_buffered_bytes', 'Bytes buffered for slow WebSocket clients', () => sources.socketBytes());
     watchSubgraphs(this.registry, () => sources.subgraphs());
     watchGraph(this.registry, () => sources.graph());
-    gauge('operations_running', 'Queries and mutations running', () => sources.running());
+    gauge('operations_running', 'Running queries and mutations', () => sources.running());
   }
 
-  /** A query or mutation was answered after this many seconds. */
+  /** Records a query or mutation that took this many seconds. */
   answered({ kind, outcome, codes }: ExecutionText, seconds: number): void {
     const label = codes.length > 0 ? `${outcome}_with_errors` : outcome;
     this.#operations.observe({ kind: kind ?? 'unknown', outcome: label }, seconds);
@@ -104,7 +102,7 @@ export class GatewayMetrics implements StreamObserver {
   }
 
   upstreamClosed(): void {
-    // The gauge tells.
+    // The gauge shows it.
   }
 
   upstreamReopened(reason: 'broken' | 'moved'): void {

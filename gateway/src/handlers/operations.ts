@@ -51,7 +51,7 @@ export interface OperationRequest {
 /** An operation with an optional request for its plan. */
 type TracedRequest = OperationRequest & { readonly trace?: TraceRequest };
 
-/** How a handler responds to an operation, by its kind. */
+/** Responses of a handler to an operation, by kind. */
 export interface OperationResponder<T> {
   /** The operation was refused before it ran. */
   refused(answer: ExecutionText): T;
@@ -71,7 +71,7 @@ export interface OperationsOptions {
   readonly log: Logger;
   /** Counts the use of schema elements; undefined if it is not recorded. */
   readonly use?: Pick<UseRecorder, 'note'> | undefined;
-  /** Whether no subgraph is published yet. */
+  /** True while no subgraph is published. */
   readonly isEmpty?: (() => boolean) | undefined;
   readonly limits: Pick<GatewayLimits, 'cost' | 'assumedListSize'>;
   /** Operations that are allowed without a token: none, introspection only, or all. */
@@ -136,7 +136,7 @@ export class Operations {
     );
   }
 
-  /** An operation that does not fit an empty graph is not at fault: it fits as soon as the subgraphs are published. */
+  /** An operation that does not fit an empty graph is valid once the subgraphs are published. */
   #ofEmptyGraph(answer: ExecutionText, requestId: string): ExecutionText {
     if (!answer.codes.includes('GRAPHQL_VALIDATION_FAILED') || !this.#options.isEmpty?.()) return answer;
     const text = 'No subgraph is published in the schema registry yet; publish the schema of core first';
@@ -195,7 +195,7 @@ export class Operations {
     try {
       answer = await this.#answer(engine, operation, request, end);
     } catch (error) {
-      // Whatever goes wrong unforeseen is an answer, too; only the request's end passes.
+      // Unexpected errors become a response as well; only the request's end passes.
       throwIfEnded(end);
       answer = refusal(error, request.requestId, this.#options.log);
     } finally {
@@ -214,7 +214,7 @@ export class Operations {
   ): Promise<ExecutionText> {
     const { query, operationName, variables, principal, requestId, headers, trace, withoutTags } = request;
     const scope = scopeOf(principal, operation.perPrincipal);
-    // Written out: spreading objects would cost as much as many a plan's step.
+    // Written out: spreading objects would cost as much as several steps of a plan.
     const execute = (signal: AbortSignal | undefined, cancellation: Cancellation | undefined) =>
       engine.execute({
         query,
@@ -230,7 +230,9 @@ export class Operations {
         cancellation,
       });
     if (operation.kind === 'mutation')
-      return execute(request.signal, request.cancellation).finally(() => this.#options.reads.startAnew());
+      return execute(request.signal, request.cancellation).finally(() =>
+        this.#options.reads.closeToNewReaders(),
+      );
     if (operation.kind !== 'query' || trace) return execute(request.signal, request.cancellation);
     const view = withoutTags ? `\n# without ${JSON.stringify(withoutTags)}` : '';
     const key = { document: operation.normalisedText + view, variables, scope };

@@ -3,7 +3,7 @@ import { type IncomingHttpHeaders, request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { builtPages } from '../app.js';
 import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 import { send } from '../testing/post.js';
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => system.served.close());
 
 describe('GraphiQL', () => {
-  test('is a page for everybody, and may load from its own host only', async () => {
+  it('is a page for everybody that loads from its own host only', async () => {
     const page = await send(at('/graphiql'));
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     const policy = page.headers.get('content-security-policy')?.split('; ') ?? [];
@@ -29,17 +29,17 @@ describe('GraphiQL', () => {
     expect(page.text).not.toMatch(/https?:\/\//);
   });
 
-  test('has the same policy under the name of its file', async () => {
+  it('has the same policy under the name of its file', async () => {
     const page = await send(at('/graphiql/index.html'));
     expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
   });
 
-  test('the front door leads there', async () => {
+  it('redirects from the root path', async () => {
     const { status, headers } = await send(at('/'));
     expect([status, headers.get('location')]).toEqual([302, '/graphiql']);
   });
 
-  test('every file that it names is served, with a type of its own', async () => {
+  it('serves every file that it names, with the right type', async () => {
     const { text } = await send(at('/graphiql'));
     const named = [...text.matchAll(/(?:src|href)="(\/graphiql\/[^"]+)"/g)].map(([, path]) => path as string);
     expect(named).toHaveLength(3);
@@ -51,7 +51,7 @@ describe('GraphiQL', () => {
     }
   });
 
-  test('none of its scripts imports from elsewhere', () => {
+  it('has no script that imports from elsewhere', () => {
     const folder = join(builtPages, 'graphiql');
     const scripts = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
       /\.(js|css)$/.test(name),
@@ -67,8 +67,8 @@ describe('GraphiQL', () => {
   });
 });
 
-describe('built files', () => {
-  test('are kept by the browser as long as their name says, and not sent again while they are the same', async () => {
+describe('a built file', () => {
+  it('is cached for a period that depends on the name, and not sent again unchanged', async () => {
     const script = /src="([^"]+)"/.exec((await send(at('/graphiql'))).text)?.[1] ?? '';
     const { headers } = await send(at(script));
     expect(headers.get('cache-control')).toContain('immutable');
@@ -77,7 +77,7 @@ describe('built files', () => {
     expect((await send(at('/graphiql/main.css'))).headers.get('cache-control')).toBe('no-cache');
   });
 
-  /** A file as it is sent: undici's fetch would decode it. */
+  /** Gets a file as it is sent: undici's fetch would decode it. */
   const raw = (path: string, headers: Record<string, string>, method = 'GET') =>
     new Promise<{ status: number; headers: IncomingHttpHeaders; body: Buffer }>((resolve, reject) => {
       httpRequest({ port: system.served.port, path, headers, method }, (response) => {
@@ -92,7 +92,7 @@ describe('built files', () => {
         .end();
     });
 
-  test('are sent compressed to clients that accept it, each form under an etag of its own', async () => {
+  it('is sent compressed to clients that accept it, each form with its own etag', async () => {
     const path = '/graphiql/workers/graphql.worker.js';
     const plain = await raw(path, {});
     const gzip = await raw(path, { 'accept-encoding': 'gzip, deflate' });
@@ -117,7 +117,7 @@ describe('built files', () => {
     expect([head.headers['content-length'], head.body.length]).toEqual([String(brotli.body.length), 0]);
   });
 
-  test.each([
+  it.each([
     ['br;q=0, gzip', 'gzip'],
     ['gzip;q=0, br;q=0', undefined],
     ['identity', undefined],
@@ -125,19 +125,19 @@ describe('built files', () => {
     ['*;q=0', undefined],
     ['*;q=0, gzip;q=0.5', 'gzip'],
     ['BR', 'br'],
-  ])('accept-encoding %s gets %s', async (header, coding) => {
+  ])('answers accept-encoding %s with %s', async (header, coding) => {
     const { headers } = await raw('/graphiql/workers/graphql.worker.js', { 'accept-encoding': header });
     expect(headers['content-encoding']).toBe(coding);
   });
 
-  test.each([
+  it.each([
     '/graphiql/../../app.js',
     '/graphiql/%2e%2e/%2e%2e/app.js',
     '/.made-of',
     '/graphiql/%00.js',
     '/%ff',
     '//etc/passwd',
-  ])('nothing beside them can be had: %s', async (path) => {
+  ])('is the only kind of file served: %s', async (path) => {
     const status = await new Promise((resolve, reject) => {
       httpRequest({ port: system.served.port, path }, (response) => resolve(response.resume().statusCode))
         .on('error', reject)
@@ -166,7 +166,7 @@ describe('the dashboard', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('is the front door, for everybody, and may load from its own host only', async () => {
+  it('is the root page for everybody, and loads from its own host only', async () => {
     const { status, headers, text } = await send(there('/'));
     expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     expect(text).toContain('the dashboard');
@@ -176,19 +176,19 @@ describe('the dashboard', () => {
     expect((await send(there('/index.html'))).headers.get('content-security-policy')).toBe(policy);
   });
 
-  test('answers the address of each of its views, where a browser asks for a page', async () => {
+  it('serves the address of each of its views to browsers', async () => {
     expect((await send(there('/jobs/job_1'), asPage)).text).toContain('the dashboard');
     const data = await send(there('/jobs/job_1'), { headers: { accept: 'application/json' } });
     expect([data.status, data.headers.get('content-type')]).toEqual([404, 'application/json; charset=utf-8']);
   });
 
-  test('leaves the other doors where they are', async () => {
+  it('leaves the other endpoints in place', async () => {
     expect((await send(there('/graphiql'), asPage)).text).not.toContain('the dashboard');
     expect((await send(there('/healthz'), asPage)).text).toContain('"ok"');
     expect((await send(there('/assets/none.js'), asPage)).status).toBe(404);
   });
 
-  test('has files that are kept as long as their name says', async () => {
+  it('has files that are cached for a period that depends on the name', async () => {
     const { status, headers } = await send(there('/assets/index-aB3_x-9Z.js'));
     expect([status, headers.get('content-type')]).toEqual([200, 'text/javascript; charset=utf-8']);
     expect(headers.get('cache-control')).toContain('immutable');

@@ -18,7 +18,7 @@ const types: Readonly<Record<string, string>> = {
   '.txt': 'text/plain; charset=utf-8',
 };
 
-/** Serves the files of one folder, and nothing outside of it. */
+/** Serves the files of one folder and nothing outside it. */
 export class StaticFiles {
   readonly #root: string;
 
@@ -26,7 +26,7 @@ export class StaticFiles {
     this.#root = normalize(root);
   }
 
-  /** Sends a file of the folder; false where there is none of that name. */
+  /** Sends a file of the folder; returns false if there is none of that name. */
   async send(request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean> {
     const file = this.#locate(path);
     const found = file === undefined ? undefined : await sizeOf(file);
@@ -36,7 +36,7 @@ export class StaticFiles {
     response.setHeader('etag', etag);
     response.setHeader('x-content-type-options', 'nosniff');
     response.setHeader('vary', 'accept-encoding');
-    // Names with a hash in them never change what they hold.
+    // A file with a hash in its name never changes.
     const isHashed = /-[A-Z0-9]{8}\.\w+$|[/\\]assets[/\\][^/\\]+-[\w-]{8}\.\w+$/.test(file);
     response.setHeader('cache-control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache');
     if (request.headers['if-none-match'] === etag) {
@@ -85,7 +85,10 @@ async function sizeOf(file: string): Promise<FileSize | undefined> {
   return found?.isFile() ? found : undefined;
 }
 
-/** The compressed form that the build has put next to the file, where the client accepts one; else the file as it is. */
+/**
+ * The compressed form that the build has put next to the file if the client accepts it; otherwise the file
+ * itself.
+ */
 async function smallestForm(
   file: string,
   plain: FileSize,
@@ -102,7 +105,7 @@ function etagOf(text: string): string {
   return `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
 }
 
-/** What a page of ours may load: itself, from here. A page that tries more is stopped by the browser. */
+/** Content security policy of the gateway's pages: this host only. The browser blocks the rest. */
 function contentPolicy(host: string, styles: string): string {
   return [
     "default-src 'self'",
@@ -123,7 +126,7 @@ export function sendGraphiql(
   response: ServerResponse,
   root: string,
 ): Promise<void> {
-  // Its editor writes its styles into the page.
+  // The editor of GraphiQL inserts its styles into the page.
   const styles = "'self' 'unsafe-inline'";
   return sendPage(request, response, {
     file: join(root, 'graphiql', 'index.html'),
@@ -132,7 +135,10 @@ export function sendGraphiql(
   });
 }
 
-/** Serves the dashboard's one page, which finds its view in the address; its files come from the same folder. */
+/**
+ * Serves the single page of the dashboard, whose address selects the view; its files come from the same
+ * folder.
+ */
 export function sendDashboard(
   request: IncomingMessage,
   response: ServerResponse,
@@ -145,7 +151,10 @@ export function sendDashboard(
   });
 }
 
-/** Whether a request asks for a page, as browsers do for what is typed or linked, and not for a file or data. */
+/**
+ * True if a request asks for a page, as browsers do for typed addresses and links, and not for a file or
+ * data.
+ */
 export function wantsPage({ headers }: IncomingMessage, path: string): boolean {
   return extname(path) === '' && (headers.accept ?? '').includes('text/html');
 }

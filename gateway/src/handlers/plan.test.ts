@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EventReader } from '../testing/event-reader.js';
 import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 import { type HttpAnswer, post, send } from '../testing/post.js';
 import { RawSocket } from '../testing/raw-socket.js';
 
-// `extensions.plan`: how a request was run, for those who may see it.
+// `extensions.plan`: how a request was executed, for callers with the permission.
 
 const query = '{ items { id label } }';
 let system: TestSystem;
@@ -52,12 +52,12 @@ const whole = {
 };
 
 describe('the plan of a request', () => {
-  test('is not there unless asked for', async () => {
+  it('is absent unless requested', async () => {
     expect(Object.keys((await ask(admin)).body)).toEqual(['data']);
     expect(planOf(await ask(admin, { extensions: { plan: false } }))).toBeUndefined();
   });
 
-  test('is asked for by an extension of the request, or by a header', async () => {
+  it('is requested by an extension of the request or by a header', async () => {
     expect(planOf(await ask(admin, { extensions: { plan: true } }))).toMatchObject(whole);
     expect(planOf(await ask({ ...admin, 'x-rhizome-plan': 'true' }))).toMatchObject(whole);
     const search = new URLSearchParams({ query, extensions: '{"plan":true}' });
@@ -66,7 +66,7 @@ describe('the plan of a request', () => {
     );
   });
 
-  test('changes nothing of the answer, and is of a run of its own', async () => {
+  it('leaves the response unchanged and runs the operation separately', async () => {
     const [plain, traced] = await Promise.all([
       post(system.served.url, query, admin),
       ask(admin, { extensions: { plan: true } }),
@@ -75,14 +75,14 @@ describe('the plan of a request', () => {
     expect(traced.text.startsWith(plain.text.slice(0, -1))).toBe(true);
   });
 
-  test('is not for those without the permission: they get their data, and why there is no more', async () => {
+  it('needs a permission; callers without it get their data and the reason', async () => {
     const answer = await ask(reader, { extensions: { plan: true } });
     expect(answer.body.data).toBeDefined();
     expect(planOf(answer)).toEqual({ refused: 'HUMAN "ann" may not operation:trace' });
     expect(answer.text).not.toContain('subgraph');
   });
 
-  test('of a mutation, over a WebSocket', async () => {
+  it('includes mutations, over a WebSocket', async () => {
     const socket = await RawSocket.ready(system.served.wsUrl, admin);
     const payload = { query: 'mutation { touchItem(id: "m") { id } }', extensions: { plan: true } };
     socket.send({ id: '1', type: 'subscribe', payload });
@@ -94,7 +94,7 @@ describe('the plan of a request', () => {
     socket.drop();
   });
 
-  test('of each event of a stream, which then is shared with nobody', async () => {
+  it('comes with each event of a stream, which is then not shared', async () => {
     const stream = 'subscription { itemChanged { item { id label } } }';
     const plain = await EventReader.post(system.served.url, stream, admin);
     await plain.event();
@@ -121,7 +121,7 @@ describe('the plan of a request', () => {
     plain.leave();
   });
 
-  test('in a gateway without identities, is for whoever is there', async () => {
+  it('is available to everybody in a gateway without authentication', async () => {
     const open = await startTestSystem({ noAuth: true });
     const answer = await send(open.served.url, {
       method: 'POST',

@@ -8,18 +8,18 @@ import type { GatewayMetrics } from './metrics.js';
 import { sendDashboard, sendGraphiql, StaticFiles, wantsPage } from './pages.js';
 import type { WebSocketHandler } from './ws.js';
 
-/** What stands in the way of readiness, by part; empty when ready. */
-export type Obstacles = Readonly<Record<string, string>>;
+/** Reasons why the gateway is not ready, by component; empty when ready. */
+export type ReadinessProblems = Readonly<Record<string, string>>;
 
-/** What the router leads to. */
+/** Handlers and sources behind the router. */
 export interface RouterOptions {
   readonly http: HttpHandler;
   readonly sockets: WebSocketHandler;
   readonly metrics: GatewayMetrics;
   readonly identity: Identity;
   readonly log: Logger;
-  readonly obstacles: () => Obstacles;
-  /** Whether `/metrics` is open to those without a token. */
+  readonly readinessProblems: () => ReadinessProblems;
+  /** Serves `/metrics` without a token. */
   readonly openMetrics: boolean;
   /** Folder of built pages; undefined: none are served. */
   readonly staticRoot: string | undefined;
@@ -62,7 +62,7 @@ export class Router {
         request,
         response,
         405,
-        { message: 'Only GET is answered here' },
+        { message: 'Method not allowed; use GET' },
         { allow: 'GET, HEAD' },
       );
     }
@@ -70,10 +70,10 @@ export class Router {
     if (path === '/readyz') return this.#ready(request, response);
     if (path === '/metrics') return this.#metrics(request, response);
     if (await this.#page(path, request, response)) return;
-    sendJson(request, response, 404, { message: `There is nothing at ${path.slice(0, 200)}` });
+    sendJson(request, response, 404, { message: `Path "${path.slice(0, 200)}" not found.` });
   }
 
-  /** Pages and their files. False where there is none. */
+  /** Serves pages and their files. Returns false if there is none. */
   async #page(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const { staticRoot, dashboardRoot } = this.#options;
     if (staticRoot !== undefined && /^\/graphiql\/?(index\.html)?$/.test(path)) {
@@ -96,7 +96,7 @@ export class Router {
   }
 
   #ready(request: IncomingMessage, response: ServerResponse): void {
-    const checks = this.#options.obstacles();
+    const checks = this.#options.readinessProblems();
     const ready = Object.keys(checks).length === 0;
     sendJson(request, response, ready ? 200 : 503, { ready, checks });
   }

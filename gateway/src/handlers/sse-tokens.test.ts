@@ -1,16 +1,16 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { manualClock } from '@rhizome/testkit';
 import { EventReader } from '../testing/event-reader.js';
 import { startTestSystem } from '../testing/test-system.js';
 
-test('a token that ends closes its event stream with a code and the cursor to go on from; a new one goes on there', async () => {
+it('closes the event stream of an expired token with a code and a cursor, at which a new token continues', async () => {
   const clock = manualClock(new Date());
   const system = await startTestSystem({ clock });
   const mint = async (ttlSeconds: number): Promise<Record<string, string>> =>
     system.bearer(await system.tokens.mint({ kind: 'HUMAN', subject: 'short', grants: [], ttlSeconds }));
   const query = 'subscription { itemChanged { cursor item { id } } }';
   const short = await mint(3600);
-  // What is left of it is waited for; the clock alone says that it is over.
+  // Waits for the rest of the response; only the clock decides that it is over.
   clock.advance(3600_000 - 1500);
   const stream = await EventReader.post(system.served.url, query, short);
   await stream.event();

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { createClient } from 'graphql-sse';
 import { EventReader } from '../testing/event-reader.js';
@@ -36,7 +36,7 @@ afterEach(async () => {
 afterAll(() => system.served.close());
 
 describe('an event stream', () => {
-  test('opens with a comment, then brings events with their cursors as ids', async () => {
+  it('opens with a comment, then sends events with their cursors as ids', async () => {
     const stream = await open(changes);
     expect(stream.status).toBe(200);
     expect(stream.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
@@ -48,7 +48,7 @@ describe('an event stream', () => {
     expect(await stream.event()).toBe(event(cursor, itemOf('a')));
   });
 
-  test('goes on after Last-Event-ID, which wins over the argument', async () => {
+  it('continues after Last-Event-ID, which overrides the argument', async () => {
     const from = system.log.append('b');
     const next = system.log.append('c');
     const query = 'subscription { itemChanged(after: "c0") { cursor item { name label } } }';
@@ -56,7 +56,7 @@ describe('an event stream', () => {
     expect(await stream.event()).toBe(event(next, itemOf('c')));
   });
 
-  test('carries texts with line ends and field names of the format inside', async () => {
+  it('carries texts with line ends and field names of the format inside', async () => {
     const id = 'data: x\n\nid: 7\r\nevent: complete\n\n\u2028';
     const stream = await open(`subscription { itemChanged { item { id } } }`);
     await stream.event();
@@ -68,14 +68,14 @@ describe('an event stream', () => {
     });
   });
 
-  test('is kept alive by comments while nothing happens', async () => {
+  it('is kept open by comments while idle', async () => {
     const stream = await open(changes);
     await stream.event();
     expect(await stream.block()).toBe(':');
     expect(await stream.block()).toBe(':');
   });
 
-  test('ends upstream when its client leaves, without an event', async () => {
+  it('ends upstream when its client leaves, without an event', async () => {
     const stream = await open('subscription { itemChanged { cursor } }');
     await stream.event();
     expect(system.log.open).toBe(1);
@@ -83,7 +83,7 @@ describe('an event stream', () => {
     await waitFor('the end of the upstream', () => system.log.open === 0, { deadlineMs: 500 });
   });
 
-  test('ends with complete when its source does', async () => {
+  it('ends with complete when its source does', async () => {
     const stream = await open(changes);
     await stream.event();
     system.log.isOver = true;
@@ -93,7 +93,7 @@ describe('an event stream', () => {
     system.log.isOver = false;
   });
 
-  test('can be opened by GET, as a browser does', async () => {
+  it('can be opened by GET, as a browser does', async () => {
     const url = `${system.served.url}?query=${encodeURIComponent(changes)}`;
     const stream = await EventReader.open(url, { headers: { ...headers, accept: 'text/event-stream' } });
     opened.push(stream);
@@ -101,21 +101,21 @@ describe('an event stream', () => {
   });
 });
 
-describe('to one who takes nothing but event streams', () => {
-  test('a query is answered by next and complete', async () => {
+describe('a client that accepts event streams only', () => {
+  it('gets next and complete for a query', async () => {
     const stream = await open('{ item(id: "a") { id } }');
     expect(await stream.event()).toBe('event: next\ndata: {"data":{"item":{"id":"a"}}}');
     expect(await stream.event()).toBe('event: complete\ndata: ');
   });
 
-  test('a document with faults is answered in the stream, too', async () => {
+  it('gets the errors of an invalid document in the stream', async () => {
     const stream = await open('subscription { nonsense }');
     expect(stream.status).toBe(200);
     expect(await stream.event()).toContain('GRAPHQL_VALIDATION_FAILED');
     expect(await stream.event()).toBe('event: complete\ndata: ');
   });
 
-  test('a source that refuses is an event with its code', async () => {
+  it('gets an event with the code of a source that refuses', async () => {
     system.log.forgottenBelow = 3;
     const stream = await open('subscription { itemChanged(after: "c1") { cursor } }');
     expect(await stream.event()).toContain('"code":"CURSOR_EXPIRED"');
@@ -124,8 +124,8 @@ describe('to one who takes nothing but event streams', () => {
   });
 });
 
-describe('clients of the field', () => {
-  test('graphql-sse', async () => {
+describe('third-party clients', () => {
+  it('includes graphql-sse', async () => {
     const client = createClient({ url: system.served.url, headers, retryAttempts: 0 });
     const events = client.iterate<{ itemChanged: { item: { name: string } | null } }>({ query: changes });
     expect((await events.next()).value.data.itemChanged.item).toBeNull();
@@ -137,7 +137,7 @@ describe('clients of the field', () => {
     client.dispose();
   });
 
-  test('somebody who asks for JSON gets JSON', async () => {
+  it('returns JSON to clients that accept JSON', async () => {
     const answer = await send(system.served.url, {
       method: 'POST',
       headers: {

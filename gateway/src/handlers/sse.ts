@@ -5,22 +5,22 @@ const opening = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache, no-transform',
   connection: 'keep-alive',
-  // Proxies must hand on each event as it comes.
+  // Proxies must forward each event immediately.
   'x-accel-buffering': 'no',
 };
 
-/** Pulses that a client may go without reading before its connection is cut. */
+/** Number of keep-alive comments that a client may leave unread before its connection is cut. */
 const patience = 5;
 
-/** Sends one answer as an event stream of its own (graphql-sse, distinct connections). */
+/** Sends one response as an event stream (graphql-sse, distinct connections). */
 export function sendAsEvents(response: ServerResponse, text: string): void {
   response.writeHead(200, opening);
   response.end(`${nextEvent(text, undefined)}${complete}`);
 }
 
 /**
- * Sends a stream as server-sent events, each with its cursor as `id`, so that a browser's own reconnect goes on from
- * there by `Last-Event-ID`. Comments keep quiet connections alive. Resolves when the response has ended.
+ * Sends a stream as server-sent events, each with its cursor as `id`, so that a browser reconnects after the
+ * last event with `Last-Event-ID`. Comments keep idle connections open. Resolves when the response has ended.
  */
 export async function sendStream(
   response: ServerResponse,
@@ -28,7 +28,7 @@ export async function sendStream(
   keepAliveMs: number,
 ): Promise<void> {
   response.writeHead(200, opening);
-  // Some browsers take the stream for open only when something has come.
+  // Some browsers treat the stream as open only after the first bytes.
   response.write(':\n\n');
   const pulse = setInterval(() => {
     if (!response.writableNeedDrain) response.write(':\n\n');
@@ -52,7 +52,10 @@ function nextEvent(text: string, cursor: string | undefined): string {
   return `event: next\n${id}data: ${text}\n\n`;
 }
 
-/** Resolves when the buffer has drained or the connection is closed; a connection that is not read is cut. */
+/**
+ * Resolves when the buffer has drained or the connection is closed; cuts a connection that the client does
+ * not read.
+ */
 function drained(response: ServerResponse, withinMs: number): Promise<void> {
   return new Promise((resolve) => {
     const late = setTimeout(() => response.destroy(), withinMs);

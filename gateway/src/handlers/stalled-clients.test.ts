@@ -1,14 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 import { RawSocket } from '../testing/raw-socket.js';
 
-/** What a socket may hold back before its streams wait, see `ws-sockets.ts`. */
+/** Bytes that a socket may buffer before its streams wait, see `ws-sockets.ts`. */
 const highWaterBytes = 128 * 1024;
 const bufferedEvents = 100;
 const events = 5000;
 const portion = 20;
-/** Together more than the buffers of the kernel hold for both ends of a connection. */
+/** Together more than the kernel buffers for both ends of a connection. */
 const filler = 'x'.repeat(4000);
 /** One event as a message. */
 const messageBytes = filler.length + 200;
@@ -54,31 +54,37 @@ function cursorOf({ payload }: { readonly payload?: unknown }): string {
   return (payload as { data: { itemChanged: { cursor: string } } }).data.itemChanged.cursor;
 }
 
-describe.each(Object.entries(texts))('while thousands of events flow %s', (_what, text) => {
-  test('who stops reading costs bounded memory, and others nothing', async () => {
-    const [stalled, quick] = [await follow(text, streamsOfStalled), await follow(text, 1)];
-    stalled.stall();
-    let most = 0;
-    const [sent, seen]: [string[], string[]] = [[], []];
-    for (let at = 0; at < events; at += portion) {
-      for (let more = 0; more < portion; more++) sent.push(system.log.append(`${at + more} ${filler}`));
-      for (let more = 0; more < portion; more++) seen.push(cursorOf(await quick.next('next')));
-      most = Math.max(most, await bufferedBytes());
-    }
-    // Each of its streams may have a message under way when the socket is full, and the other client a portion of them.
-    expect(most).toBeLessThanOrEqual(highWaterBytes + (streamsOfStalled + portion) * messageBytes);
-    // The network took a part before: it must have been full, or nothing was shown.
-    expect(most).toBeGreaterThan(highWaterBytes - messageBytes);
-    expect(seen).toEqual(sent);
-    stalled.resume();
-    for (let id = 0; id < streamsOfStalled; id++) {
-      const { payload } = await stalled.next('error', String(id));
-      const [{ extensions }] = payload as [{ extensions: { code: string; cursor: string } }];
-      const told = stalled.messages.filter((message) => message.type === 'next' && message.id === String(id));
-      const cursors = told.map(cursorOf);
-      expect(cursors).toEqual(sent.slice(0, cursors.length));
-      expect(extensions).toMatchObject({ code: 'SUBSCRIPTION_LAGGED', cursor: cursors.at(-1) });
-    }
-    expect(await bufferedBytes()).toBeLessThanOrEqual(messageBytes);
-  });
-});
+describe.each(Object.entries(texts))(
+  'a client that stops reading while thousands of events flow %s',
+  (_what, text) => {
+    it('costs bounded memory and delays no other client', async () => {
+      const [stalled, quick] = [await follow(text, streamsOfStalled), await follow(text, 1)];
+      stalled.stall();
+      let most = 0;
+      const [sent, seen]: [string[], string[]] = [[], []];
+      for (let at = 0; at < events; at += portion) {
+        for (let more = 0; more < portion; more++) sent.push(system.log.append(`${at + more} ${filler}`));
+        for (let more = 0; more < portion; more++) seen.push(cursorOf(await quick.next('next')));
+        most = Math.max(most, await bufferedBytes());
+      }
+      // Each of its streams may have a message in progress when the socket is full, and the other client a
+      // portion of them.
+      expect(most).toBeLessThanOrEqual(highWaterBytes + (streamsOfStalled + portion) * messageBytes);
+      // The network took a part before: it must have been full, or the test shows nothing.
+      expect(most).toBeGreaterThan(highWaterBytes - messageBytes);
+      expect(seen).toEqual(sent);
+      stalled.resume();
+      for (let id = 0; id < streamsOfStalled; id++) {
+        const { payload } = await stalled.next('error', String(id));
+        const [{ extensions }] = payload as [{ extensions: { code: string; cursor: string } }];
+        const received = stalled.messages.filter(
+          (message) => message.type === 'next' && message.id === String(id),
+        );
+        const cursors = received.map(cursorOf);
+        expect(cursors).toEqual(sent.slice(0, cursors.length));
+        expect(extensions).toMatchObject({ code: 'SUBSCRIPTION_LAGGED', cursor: cursors.at(-1) });
+      }
+      expect(await bufferedBytes()).toBeLessThanOrEqual(messageBytes);
+    });
+  },
+);

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { EventReader } from '../testing/event-reader.js';
 import { type TestSystem, startTestSystem } from '../testing/test-system.js';
@@ -8,7 +8,7 @@ import { type TestSystem, startTestSystem } from '../testing/test-system.js';
 const changes = 'subscription { itemChanged { cursor item { id } } }';
 const events = 5000;
 const portion = 20;
-/** Together more than the buffers of the kernel hold for both ends of a connection. */
+/** Together more than the kernel buffers for both ends of a connection. */
 const filler = 'x'.repeat(4000);
 
 let system: TestSystem;
@@ -20,7 +20,7 @@ afterEach(async () => {
   await system.served.close();
 });
 
-/** A connection that has asked for the stream and reads no more of it than its beginning; and all that it has read. */
+/** A connection that requests the stream and reads only its beginning, with everything that it has read. */
 async function stalledStream(): Promise<{ readonly socket: Socket; text(): string }> {
   const { hostname, port } = new URL(system.served.url);
   const { authorization = '' } = await system.bearer();
@@ -43,7 +43,7 @@ async function quickStream(): Promise<EventReader> {
   return reader;
 }
 
-/** Lets events flow, which somebody reads. @returns their cursors */
+/** Appends events while another client reads them. @returns their cursors */
 async function flow(quick: EventReader): Promise<string[]> {
   const sent: string[] = [];
   for (let at = 0; at < events; at += portion) {
@@ -55,7 +55,7 @@ async function flow(quick: EventReader): Promise<string[]> {
 }
 
 describe('an event stream whose client does not read', () => {
-  test('is ended with the cursor to go on from, once its client has fallen off the buffer; others miss nothing', async () => {
+  it('ends with the cursor to continue from once its client has fallen off the buffer; others miss nothing', async () => {
     system = await startTestSystem({ limits: { bufferedEvents: 100, keepAliveMs: 60_000 } });
     const [stalled, quick] = [await stalledStream(), await quickStream()];
     const sent = await flow(quick);
@@ -63,15 +63,15 @@ describe('an event stream whose client does not read', () => {
     await waitFor('the end of the stream', () => stalled.text().includes('event: complete'), {
       deadlineMs: 5000,
     });
-    const [, ...told] = [...stalled.text().matchAll(/^id: (\S+)$/gm)].map(([, cursor]) => cursor);
-    expect(told).toEqual(sent.slice(0, told.length));
-    expect(told.length).toBeLessThan(sent.length);
+    const [, ...received] = [...stalled.text().matchAll(/^id: (\S+)$/gm)].map(([, cursor]) => cursor);
+    expect(received).toEqual(sent.slice(0, received.length));
+    expect(received.length).toBeLessThan(sent.length);
     const last = stalled.text().slice(stalled.text().lastIndexOf('event: next'));
     expect(last).toContain('"code":"SUBSCRIPTION_LAGGED"');
-    expect(last).toContain(`"cursor":"${told.at(-1) ?? ''}"`);
+    expect(last).toContain(`"cursor":"${received.at(-1) ?? ''}"`);
   });
 
-  test('is cut when nothing was read for several pulses; others miss nothing', async () => {
+  it('is cut after several unread keep-alive comments; others miss nothing', async () => {
     system = await startTestSystem({ limits: { bufferedEvents: 100, keepAliveMs: 100 } });
     await stalledStream();
     await flow(await quickStream());
@@ -79,7 +79,7 @@ describe('an event stream whose client does not read', () => {
   });
 });
 
-/** Streams that are open for clients. */
+/** Number of open client streams. */
 async function openStreams(): Promise<number | undefined> {
   const metric = await system.gateway.metrics.registry.getSingleMetric('rhizome_gateway_streams')?.get();
   return metric?.values[0]?.value;

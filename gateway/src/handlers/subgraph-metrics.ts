@@ -4,7 +4,7 @@ import type { GuardFacts } from '../transports/index.js';
 
 const states = ['UP', 'DOWN', 'HALF_OPEN'] as const;
 
-/** How subgraphs fare, by name: read when it is asked for. */
+/** State of the subgraphs by name, read at each scrape. */
 export function watchSubgraphs(registry: Registry, read: () => ReadonlyMap<string, GuardFacts>): void {
   const registers = [registry];
   const gauge = (name: string, help: string, labelNames: string[], set: (gauge: Gauge) => void): void => {
@@ -19,16 +19,16 @@ export function watchSubgraphs(registry: Registry, read: () => ReadonlyMap<strin
       },
     });
   };
-  gauge('state', '1 for the state that the subgraph is in', ['subgraph', 'state'], (made) => {
+  gauge('state', '1 for the current state of the subgraph', ['subgraph', 'state'], (made) => {
     for (const [subgraph, { state }] of read())
       for (const one of states) made.set({ subgraph, state: one }, one === state ? 1 : 0);
   });
-  gauge('calls_running', 'Queries and mutations that run on the subgraph', ['subgraph'], (made) => {
+  gauge('calls_running', 'Running queries and mutations of the subgraph', ['subgraph'], (made) => {
     for (const [subgraph, { runningCalls }] of read()) made.set({ subgraph }, runningCalls);
   });
   const calls: Counter = new Counter({
     name: 'rhizome_gateway_subgraph_calls_total',
-    help: 'Calls of the subgraph by what came of them; refused ones were not made',
+    help: 'Calls of the subgraph by outcome; rejected ones were not made',
     labelNames: ['subgraph', 'outcome'],
     registers,
     collect: () => {
@@ -43,7 +43,7 @@ export function watchSubgraphs(registry: Registry, read: () => ReadonlyMap<strin
   });
 }
 
-/** How the gateway stands to the schema registry; nothing without one. */
+/** State of the connection to the schema registry; no metrics without one. */
 export function watchGraph(registry: Registry, read: () => GraphFacts | undefined): void {
   const gauge = (name: string, help: string, value: (facts: GraphFacts) => number): void => {
     const made: Gauge = new Gauge({
@@ -63,5 +63,5 @@ export function watchGraph(registry: Registry, read: () => GraphFacts | undefine
     'Newest version of the graph that could not be served here; 0 for none',
     ({ refusedVersion }) => refusedVersion,
   );
-  gauge('registry_followed', '1 while new versions are seen', ({ isFollowed }) => (isFollowed ? 1 : 0));
+  gauge('registry_followed', '1 while new versions are received', ({ isFollowed }) => (isFollowed ? 1 : 0));
 }

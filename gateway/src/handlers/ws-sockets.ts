@@ -5,26 +5,26 @@ import { CloseCode, handleProtocols, type WebSocket as ProtocolSocket } from 'gr
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Flusher } from './flusher.js';
 
-/** A socket as the protocol library sees it, with a way to send text that is JSON already. */
+/** A socket as the protocol library sees it, with a method to send text that is JSON already. */
 export interface SocketLine extends ProtocolSocket {
-  /** An object that becomes this very text, where it is the last value of the next message sent. */
+  /** An object that becomes this exact text if it is the last value of the next message. */
   splice(text: string): object;
   /**
-   * Sends a `next` message: the operation's identifier and the payload are JSON already. A promise says that the next one must wait for it.
-   * Payloads that come one after the other and are the same are encoded once.
+   * Sends a `next` message; the operation's identifier and the payload are JSON already. If it returns a
+   * promise, wait for that before the next message. Identical payloads in sequence are encoded once.
    */
   sendNext(id: string, payload: string): Promise<void> | undefined;
-  /** Told when the client completes an operation: the protocol library tells streams only. */
+  /** Called when the client completes an operation: the protocol library notifies streams only. */
   onComplete: ((id: string) => void) | undefined;
 }
 
-/** What a {@link SocketPool} is made of. */
+/** Options of {@link SocketPool}. */
 export interface SocketPoolOptions {
   readonly maxMessageBytes: number;
   /** Time between pings; a socket that leaves one unanswered until the next is cut. */
   readonly keepAliveMs: number;
   readonly log: Logger;
-  /** A socket has opened; what is returned is called when it has closed. */
+  /** Called when a socket opens; returns the function to call when it has closed. */
   readonly opened: (
     line: SocketLine,
     request: IncomingMessage,
@@ -43,7 +43,8 @@ export class SocketPool {
     this.#server = new WebSocketServer({
       noServer: true,
       maxPayload: options.maxMessageBytes,
-      // Without a protocol in common the connection opens all the same: the protocol refuses it with a code of its own.
+      // Without a common protocol the connection opens all the same: the protocol then refuses it with its
+      // own close code.
       handleProtocols,
       perMessageDeflate: false,
     });
@@ -53,7 +54,7 @@ export class SocketPool {
     return this.#server.clients.size;
   }
 
-  /** Bytes that wait for clients that do not read. */
+  /** Bytes buffered for clients that do not read. */
   get bufferedBytes(): number {
     let bytes = 0;
     for (const client of this.#server.clients) bytes += client.bufferedAmount;
@@ -108,12 +109,12 @@ export class SocketPool {
   }
 }
 
-/** What stands for a text in a message while the protocol library serialises it. */
+/** Placeholder for a text in a message while the protocol library serialises it. */
 const placeholder = '\u0000';
 const placeholderJson = `${JSON.stringify(placeholder)}}`;
 
 function lineOf(client: WebSocket, log: Logger, sender: Sender): SocketLine {
-  // The library serialises a message and sends it in one go, so one text at a time waits here.
+  // The library serialises and sends a message synchronously, so at most one text waits here.
   let spliced: string | undefined;
   const line: SocketLine = {
     protocol: client.protocol,
@@ -159,11 +160,11 @@ function completedBy(text: string): string | undefined {
   }
 }
 
-/** Bytes that a socket may hold back before its sender waits for the network. */
+/** Bytes that a socket may buffer before its sender waits for the network. */
 const highWaterBytes = 128 * 1024;
 const sent = Promise.resolve();
 
-/** Encodes texts; the one that was encoded last, once. */
+/** Encodes texts; identical texts in sequence once. */
 class LatestText {
   #text: string | undefined;
   #bytes: Buffer = Buffer.alloc(0);
@@ -178,7 +179,7 @@ class LatestText {
 }
 
 const closingBrace = 0x7d;
-/** Last fragment, of a text. */
+/** Header bits of a final text fragment. */
 const wholeText = 0x81;
 
 const beforeId = Buffer.from('{"id":');
@@ -227,7 +228,10 @@ class Sender {
     this.#encoder = encoder;
   }
 
-  /** The frame goes to the socket beside the library, which writes whole frames as well: nothing is compressed, so none of its own waits. */
+  /**
+   * Writes the frame to the socket directly. The library writes whole frames too, and nothing is compressed,
+   * so none of its frames waits.
+   */
   sendNext(id: string, payload: string): Promise<void> | undefined {
     const client = this.#client;
     if (client.readyState !== client.OPEN) return undefined;
@@ -241,8 +245,8 @@ class Sender {
   }
 
   /**
-   * Resolves when the next message may be sent: at once as long as little waits for the network. That a message
-   * cannot leave any more is for the closing to tell.
+   * Resolves when the next message may be sent: immediately while little data waits for the network. The
+   * close event reports messages that can no longer leave.
    */
   send(message: string): Promise<void> {
     const client = this.#client;

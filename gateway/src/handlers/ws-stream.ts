@@ -3,8 +3,9 @@ import type { ClientStream, StreamEvent, StreamListener } from '../streams/index
 import type { SocketLine } from './ws-sockets.js';
 
 /**
- * A stream as the protocol library follows it: to the library it has no item but its end. Its events go to the socket as messages in the very
- * call that brings them: a promise for each event and each of thousands of clients would cost more than all else.
+ * A stream as the protocol library follows it: to the library it has no item, only an end. Its events go to
+ * the socket in the call that produces them: a promise for each event and each of thousands of clients would
+ * dominate the cost.
  */
 export class StreamMessages implements AsyncIterableIterator<never>, StreamListener {
   readonly #stream: ClientStream;
@@ -15,7 +16,7 @@ export class StreamMessages implements AsyncIterableIterator<never>, StreamListe
   #resolve: ((end: IteratorResult<never, undefined>) => void) | undefined;
   #reject: ((error: unknown) => void) | undefined;
 
-  /** `refused` makes the error by which the library is told that the stream has failed. */
+  /** `refused` creates the error by which the library learns that the stream has failed. */
   constructor(
     stream: ClientStream,
     {

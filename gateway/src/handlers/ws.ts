@@ -33,11 +33,11 @@ export interface WebSocketHandlerOptions {
   readonly limits: GatewayLimits;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Whether a socket may open without a token: what it is answered then, is for {@link Operations} to say. */
+  /** Admits sockets without a token; {@link Operations} then decides which operations run. */
   readonly admitsAnonymous: boolean;
 }
 
-/** What a socket remembers of its opening. */
+/** State of a socket since its opening. */
 interface Connection {
   readonly line: SocketLine;
   readonly request: IncomingMessage;
@@ -48,10 +48,10 @@ interface Connection {
   expiry?: NodeJS.Timeout;
 }
 
-/** What an operation of a socket came to, handed through the protocol library as its context value. */
+/** Result of an operation on a socket, passed through the protocol library as its context value. */
 type Outcome = { readonly messages: StreamMessages } | { readonly answer: ExecutionText };
 
-/** Refuses an operation with the errors of an answer that is text already. */
+/** Refuses an operation with the errors of a serialised response. */
 class Refused extends GraphQLError {
   readonly formatted: readonly GraphQLFormattedError[];
 
@@ -65,10 +65,13 @@ function refused(answer: Pick<ExecutionText, 'text'>): Refused {
   return new Refused(answer);
 }
 
-/** The protocol library looks an operation up in a schema that it is handed; ours was checked by the engine. */
+/**
+ * The protocol library looks an operation up in the schema that it receives; the engine has checked ours
+ * already.
+ */
 const noSchema = new GraphQLSchema({});
 
-/** Serves `graphql-transport-ws` on upgraded connections; one verified principal a socket. */
+/** Serves `graphql-transport-ws` on upgraded connections, with one verified principal per socket. */
 export class WebSocketHandler {
   readonly #options: WebSocketHandlerOptions;
   readonly #sockets: SocketPool;
@@ -98,7 +101,7 @@ export class WebSocketHandler {
     return this.#sockets.size;
   }
 
-  /** Bytes that wait for clients that do not read. */
+  /** Bytes buffered for clients that do not read. */
   get bufferedBytes(): number {
     return this.#sockets.bufferedBytes;
   }
@@ -116,7 +119,10 @@ export class WebSocketHandler {
     this.#sockets.upgrade(request, socket, head);
   }
 
-  /** Closes all sockets with 1001 and resolves when they are gone; who does not answer within `graceMs` is cut. */
+  /**
+   * Closes all sockets with 1001 and resolves when they are gone; cuts clients that do not answer within
+   * `graceMs`.
+   */
   close(graceMs: number): Promise<void> {
     return this.#sockets.close(graceMs);
   }
@@ -147,14 +153,17 @@ export class WebSocketHandler {
       this.#expire(connection);
       return true;
     } catch (error) {
-      // The reason is the code: a client tells an ended token from a wrong one by it.
+      // The reason is the code, so that a client can distinguish an expired token from a wrong one.
       connection.line.close(CloseCode.Forbidden, isDomainError(error) ? error.code : 'SERVICE_UNAVAILABLE');
       log.debug({ err: error }, 'socket refused');
       return false;
     }
   }
 
-  /** Streams end by themselves with their token; then the socket is closed, so that its client comes with a new one. */
+  /**
+   * Streams end by themselves with their token; then the socket is closed, so that its client reconnects with
+   * a new one.
+   */
   #expire(connection: Connection): void {
     const { principal, line } = connection;
     if (!principal) return;
@@ -202,7 +211,7 @@ export class WebSocketHandler {
     try {
       return await run;
     } catch (error) {
-      // The client cancelled the request or gone: nobody is told.
+      // The client has cancelled the request or disconnected: nobody needs a response.
       if (operation.signal.aborted) return [new Refused({ text: '{}' })];
       throw error;
     } finally {
@@ -211,7 +220,7 @@ export class WebSocketHandler {
   }
 
   #expired({ subject, expiresAt }: Principal, requestId: string): ExecutionText {
-    const text = `The token of "${subject}" ended at ${expiresAt.toISOString()}; connect with a new one`;
+    const text = `The token of "${subject}" expired at ${expiresAt.toISOString()}; connect with a new one`;
     return refusal(new DomainError('TOKEN_EXPIRED', text), requestId, this.#options.log);
   }
 }
@@ -231,13 +240,13 @@ function argumentsOf({ document }: OperationInfo, contextValue: Outcome): Execut
 function outcomeOf({ contextValue }: ExecutionArgs): ExecutionText {
   const outcome = contextValue as Outcome;
   if ('answer' in outcome) return outcome.answer;
-  throw new TypeError('a stream is not executed');
+  throw new TypeError('A stream cannot be executed');
 }
 
 function streamOf({ contextValue }: ExecutionArgs): StreamMessages {
   const outcome = contextValue as Outcome;
   if ('messages' in outcome) return outcome.messages;
-  throw new TypeError('an answer is not subscribed to');
+  throw new TypeError('A single response cannot be subscribed to');
 }
 
 function formattedOf(error: GraphQLError | GraphQLFormattedError): readonly GraphQLFormattedError[] {

@@ -3,12 +3,14 @@ import type { Logger } from '@rhizome/log';
 import type { GraphQLFormattedError } from 'graphql';
 import type { ExecutionText } from '@rhizome/federation';
 
-/** An error as a client reads it; what a client must not see is masked. */
+/** An error as a client reads it, with internal details masked. */
 function formatError(error: unknown, requestId: string): GraphQLFormattedError {
   return toGraphQLError(error, { requestId }).toJSON();
 }
 
-/** An answer that is nothing but this error. Faults of our own are logged in full, since the answer masks them. */
+/**
+ * A response that consists of this error. Internal errors are logged in full, since the response masks them.
+ */
 export function refusal(error: unknown, requestId: string, log: Pick<Logger, 'error'>): ExecutionText {
   if (isInternalError(error)) log.error({ err: error, requestId }, 'request failed');
   const formatted = formatError(error, requestId);
@@ -20,12 +22,12 @@ export function refusal(error: unknown, requestId: string, log: Pick<Logger, 'er
   };
 }
 
-/** The errors of an answer's text. */
+/** The errors in a serialised response. */
 export function errorsOf({ text }: Pick<ExecutionText, 'text'>): readonly GraphQLFormattedError[] {
   return (JSON.parse(text) as { errors?: readonly GraphQLFormattedError[] }).errors ?? [];
 }
 
-/** Adds a fact to the extensions of each error of an answer, where it is not there already. */
+/** Adds a field to the extensions of each error in a response that does not have it yet. */
 export function withFact<T extends Pick<ExecutionText, 'text'>>(answer: T, name: string, value: unknown): T {
   const body = JSON.parse(answer.text) as { errors?: readonly GraphQLFormattedError[] };
   const errors = body.errors?.map((error) => ({
@@ -35,7 +37,7 @@ export function withFact<T extends Pick<ExecutionText, 'text'>>(answer: T, name:
   return { ...answer, text: JSON.stringify({ ...body, errors }) };
 }
 
-/** Codes by which an engine says that an operation does not fit its schema or bounds. */
+/** Codes by which an engine reports that an operation does not fit its schema or bounds. */
 const unfit = new Set([
   'GRAPHQL_VALIDATION_FAILED',
   'OPERATION_RESOLUTION_FAILURE',
@@ -43,7 +45,7 @@ const unfit = new Set([
   'BAD_USER_INPUT',
 ]);
 
-/** The refusal of a stream that was open before: what is wrong with its document came with a new graph. */
+/** The refusal of a stream that was open before: the new graph made its document invalid. */
 export function withdrawn(answer: ExecutionText): ExecutionText {
   if (answer.outcome !== 'rejected' || !answer.codes.every((code) => unfit.has(code))) return answer;
   const errors = errorsOf(answer).map(({ message, extensions }) => ({
@@ -62,9 +64,9 @@ export function withdrawn(answer: ExecutionText): ExecutionText {
 }
 
 /**
- * HTTP status of an answer. Refusals of who asks and troubles of ours have the status of their code whatever the
- * media type; faults of the request are 400 under `application/graphql-response+json` and 200 under `application/json`,
- * as GraphQL over HTTP asks for.
+ * HTTP status of a response. Authentication and server errors have the status of their code whatever the
+ * media type; errors of the request are 400 under `application/graphql-response+json` and 200 under
+ * `application/json`, as the specification GraphQL over HTTP requires.
  */
 export function statusOf(answer: ExecutionText, legacy: boolean): number {
   if (answer.outcome === 'executed') return 200;

@@ -3,10 +3,10 @@ import { type DirectiveNode, Kind } from 'graphql';
 /** Values of an operation's variables. */
 export type Variables = Readonly<Record<string, unknown>>;
 
-/** A part of a cost: known beforehand, or by the variables of a request. */
+/** A part of a cost: constant, or a function of the request's variables. */
 export type Part = number | ((variables: Variables) => number);
 
-/** A part that counts only where `@skip` and `@include` let it. */
+/** A part that counts only if `@skip` and `@include` keep it. */
 export function under(
   directives: readonly DirectiveNode[] | undefined,
   part: Part,
@@ -34,7 +34,7 @@ function evaluate(part: Part, variables: Variables): number {
   return typeof part === 'number' ? part : part(variables);
 }
 
-/** Parts together; what is known of them is added up once. */
+/** Sum of parts; constant ones are added up once. */
 export function sum(parts: readonly Part[]): Part {
   let known = 0;
   const open: Exclude<Part, number>[] = [];
@@ -46,7 +46,7 @@ export function sum(parts: readonly Part[]): Part {
   return (variables) => open.reduce((total, part) => total + part(variables), known);
 }
 
-/** A part as often as a list has entries. */
+/** A part multiplied by the number of entries of a list. */
 export function times(size: Part, each: Part): Part {
   if (typeof size === 'number' && typeof each === 'number') return size * each;
   return (variables) => evaluate(size, variables) * evaluate(each, variables);

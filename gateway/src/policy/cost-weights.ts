@@ -10,14 +10,14 @@ import {
   valueFromASTUntyped,
 } from 'graphql';
 
-/** What `@listSize` says of a field. */
+/** Arguments of `@listSize` on a field. */
 export interface ListSize {
   /** Arguments whose value is the size; a dot leads into an input object. */
   readonly slicingArguments: readonly string[];
   readonly assumedSize: number | undefined;
-  /** Lists below the field that the size is about; empty: the field's own. */
+  /** Lists below the field to which the size applies; empty: the field's own. */
   readonly sizedFields: readonly string[];
-  /** Whether exactly one slicing argument must be given. */
+  /** True if exactly one slicing argument must be given. */
   readonly requireOne: boolean;
 }
 
@@ -25,7 +25,7 @@ type Marked = { readonly directives?: readonly ConstDirectiveNode[] | undefined 
 
 const known = new WeakMap<GraphQLSchema, SchemaWeights>();
 
-/** The marks of a schema that say what things cost: read where they stand, under whatever names they were imported. */
+/** The cost directives of a schema, under the names by which it imports them. */
 export class SchemaWeights {
   readonly #costName: string | undefined;
   readonly #listSizeName: string | undefined;
@@ -47,7 +47,7 @@ export class SchemaWeights {
     return weights;
   }
 
-  /** The weight of a field, a type, an argument or a field of an input; undefined where it has none. */
+  /** The weight of a field, a type, an argument or an input field; undefined if it has none. */
   of(node: Marked): number | undefined {
     if (this.#costName === undefined) return undefined;
     const weight = Number(argumentsOf(node, this.#costName)?.['weight'] ?? NaN);
@@ -67,7 +67,7 @@ export class SchemaWeights {
     };
   }
 
-  /** Whether anything within an input type has a weight. */
+  /** True if any field within an input type has a weight. */
   weighsInputs(type: GraphQLInputType): boolean {
     const named = getNamedType(type);
     if (this.#costName === undefined || !isInputObjectType(named)) return false;
@@ -91,7 +91,7 @@ export class SchemaWeights {
   }
 }
 
-/** What the fields of a given input cost, each time that they are given. */
+/** Cost of the fields of an input value, for each time that they are given. */
 export function inputCost(weights: SchemaWeights, type: GraphQLInputType, value: unknown): number {
   if (Array.isArray(value))
     return value.reduce((sum: number, item) => sum + inputCost(weights, type, item), 0);

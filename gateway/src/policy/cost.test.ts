@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { buildSchema, getOperationAST, parse } from 'graphql';
 import type { OperationInfo } from '@rhizome/federation';
 import { assertAffordable, costOf } from './cost.js';
@@ -48,24 +48,28 @@ function info(text: string): OperationInfo {
 const cost = (text: string, variables: Record<string, unknown> = {}): number =>
   costOf(info(text), schema, variables, { assumedListSize: 10 });
 
-describe('the cost of an operation', () => {
-  test.each<[string, string, number]>([
+describe('costOf', () => {
+  it.each<[string, string, number]>([
     ['objects are 1, leaves 0', '{ node { id name node { id } } }', 2],
     ['introspection is free', '{ __schema { types { name } } node { __typename } }', 1],
-    ['a list of unknown size is as many as is assumed', '{ plain { node { id } } }', 20],
+    ['a list of unknown size counts as assumed', '{ plain { node { id } } }', 20],
     ['a list of lists twice', '{ matrix { id } }', 100],
     ['lists multiply', '{ plain { nodes { nodes { id } } } }', 10 + 100 + 1000],
-    ['a page is as large as it is asked for', '{ paged(first: 3) { node { id } } }', 6],
+    ['a page has the requested size', '{ paged(first: 3) { node { id } } }', 6],
     ['or as its default', '{ paged { id } }', 20],
-    ['of two such arguments the larger counts', '{ paged(first: 3, last: 5) { id } }', 5],
-    ['a connection says it of its lists', '{ connection(first: 4) { total nodes { node { id } } } }', 1 + 8],
+    ['the larger of two such arguments counts', '{ paged(first: 3, last: 5) { id } }', 5],
+    [
+      'a connection applies it to its lists',
+      '{ connection(first: 4) { total nodes { node { id } } } }',
+      1 + 8,
+    ],
     ['and of its edges', '{ connection(first: 4) { edges { node { id } } others { id } } }', 1 + 8 + 10],
     [
       'through a fragment, too',
       '{ connection(first: 4) { ...F } } fragment F on Connection { nodes { id } }',
       5,
     ],
-    ['weights of fields win over those of types', '{ search(text: "x") node { priced } }', 4 + 6 + 1 + 9],
+    ['weights of fields override those of types', '{ search(text: "x") node { priced } }', 4 + 6 + 1 + 9],
     ['a weight of a type', '{ heavy { id } }', 50],
     ['the members of a union add up', '{ any { ... on Node { node { id } } ... on Heavy { id } } }', 20],
     ['@listSize: a slicing argument', '{ sized(count: 2) { id } }', 2],
@@ -80,16 +84,16 @@ describe('the cost of an operation', () => {
       6 + 10 + 1,
     ],
     [
-      'what is skipped costs nothing',
+      'a skipped field costs nothing',
       '{ node @skip(if: true) { id } ... @include(if: false) { plain { id } } }',
       0,
     ],
     ['a subscription is one event', 'subscription { changed { node { id } } }', 2],
-  ])('%s', (_name, text, expected) => {
+  ])('computes: %s', (_name, text, expected) => {
     expect(cost(text)).toBe(expected);
   });
 
-  test('follows the variables of a request, and their defaults', () => {
+  it('follows the variables of a request, and their defaults', () => {
     const text =
       'query ($n: Int = 4, $more: Boolean = false) { paged(first: $n) { id } plain @include(if: $more) { id } }';
     const operation = info(text);
@@ -98,7 +102,7 @@ describe('the cost of an operation', () => {
     expect([of({}), of({ n: 7 }), of({ n: 1, more: true }), of({ n: null })]).toEqual([4, 7, 11, 10]);
   });
 
-  test('one of the slicing arguments must be given where the schema says so', () => {
+  it('requires one of the slicing arguments where the schema says so', () => {
     const refused = expect.objectContaining({
       code: 'BAD_USER_INPUT',
       message: expect.stringContaining('exactly one of count, by.size'),
@@ -107,7 +111,7 @@ describe('the cost of an operation', () => {
     expect(() => cost('{ sized(count: 1, by: { size: 2 }) { id } }')).toThrow(refused);
   });
 
-  test('fragments that hold each other many times are read once each', () => {
+  it('reads fragments that contain each other many times once each', () => {
     const many = Array.from(
       { length: 14 },
       (_, i) => `fragment F${i} on Node { ...F${i + 1} node { ...F${i + 1} } }`,
@@ -115,7 +119,7 @@ describe('the cost of an operation', () => {
     expect(cost(`{ node { ...F0 } } ${many.join(' ')} fragment F14 on Node { id }`)).toBe(2 ** 14);
   });
 
-  test('over its limit it is refused with the value and what would be right', () => {
+  it('is refused above its limit with the value and the limit', () => {
     expect(() => assertAffordable(11, 10)).toThrow(
       expect.objectContaining({
         code: 'OPERATION_TOO_COMPLEX',

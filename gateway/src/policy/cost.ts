@@ -24,30 +24,31 @@ import type { OperationInfo } from '@rhizome/federation';
 import { type Part, sum, times, under, type Variables } from './cost-parts.js';
 import { inputCost, type ListSize, SchemaWeights } from './cost-weights.js';
 
-/** What an operation is taken to cost where its schema does not say. */
+/** Assumptions about an operation's cost if the schema does not specify it. */
 export interface CostDefaults {
-  /** Entries of a list whose size nothing tells. */
+  /** Number of entries of a list of unspecified size. */
   readonly assumedListSize: number;
 }
 
-/** Sizes of list fields that a field above them has said. */
+/** Sizes of list fields that an ancestor field specifies. */
 type Sizes = ReadonlyMap<string, Part>;
 
-/** What a root field of a mutation costs beside what it answers. */
+/** Cost of a root field of a mutation in addition to its result. */
 const mutationCost = 10;
-/** Arguments that say how much is wanted, where a field has no `@listSize`. */
+/** Arguments that limit the number of results of a field without `@listSize`. */
 const pageArguments = ['first', 'last', 'limit'];
-/** The lists of a connection, which those arguments are about. */
+/** The lists of a connection, to which those arguments apply. */
 const connectionFields = ['nodes', 'edges'];
 
 const estimates = new WeakMap<OperationInfo, (variables: Variables) => number>();
 
 /**
- * What an operation may cost before it runs, by `@cost` and `@listSize` where the schema has them: an object is 1, a
- * leaf 0, a mutation 10 more; a list is as many as it may hold. Compiled once an operation, evaluated with the
- * variables of each request.
+ * Maximum cost of an operation, computed before it runs, by `@cost` and `@listSize` if the schema has them:
+ * an object is 1, a leaf 0, a mutation 10 more; a list counts its maximum number of entries. Compiled once
+ * per operation, evaluated with the variables of each request.
  *
- * @throws DomainError BAD_USER_INPUT where a field wants exactly one of its slicing arguments and gets none or several
+ * @throws DomainError BAD_USER_INPUT if a field requires exactly one of its slicing arguments and gets none
+ *   or several
  */
 export function costOf(
   operation: OperationInfo,
@@ -64,10 +65,10 @@ export function costOf(
   return estimate(variables);
 }
 
-/** Refuses an operation that may cost more than it may. */
+/** Refuses an operation whose maximum cost exceeds the limit. */
 export function assertAffordable(cost: number, limit: number): void {
   if (cost <= limit) return;
-  const text = `The operation may cost ${cost}; the limit is ${limit}: ask for smaller pages or fewer lists within lists`;
+  const text = `The operation may cost ${cost}; the limit is ${limit}. Request smaller pages or fewer nested lists`;
   throw new DomainError('OPERATION_TOO_COMPLEX', text, {
     field: 'cost',
     value: cost,
@@ -81,7 +82,7 @@ class CostCompiler {
   readonly #weights: SchemaWeights;
   readonly #definition: OperationDefinitionNode | undefined;
   readonly #fragments = new Map<string, FragmentDefinitionNode>();
-  /** Parts of fragments, by the sizes that hold where they are spread. */
+  /** Parts of fragments, by the sizes in force at the spread. */
   readonly #known = new Map<Sizes, Map<string, Part>>();
 
   constructor({ document }: OperationInfo, schema: GraphQLSchema, defaults: CostDefaults) {
@@ -124,7 +125,7 @@ class CostCompiler {
     if (part !== undefined) return part;
     const fragment = this.#fragments.get(name);
     if (!fragment) return 0;
-    // Validation has refused circles; this entry only keeps a mistake from being an endless loop.
+    // Validation rejects cycles; this entry only prevents an endless loop after a programming error.
     known.set(name, 0);
     part = this.#set(
       fragment.selectionSet,
@@ -150,7 +151,7 @@ class CostCompiler {
     return sum([this.#argumentsOf(node, field), isMutation ? mutationCost : 0, times(size, each)]);
   }
 
-  /** How many a field brings, and what it says of the lists below it. */
+  /** Number of results of a field, and the sizes that it specifies for the lists below it. */
   #sizesOf(node: FieldNode, field: Field, sizes: Sizes): { size: Part; inner: Sizes } {
     const levels = listLevels(field);
     const listSize = this.#weights.listSize(field) ?? conventional(field, levels);
@@ -168,7 +169,7 @@ class CostCompiler {
     return { size, inner };
   }
 
-  /** What the slicing arguments of a field say, else what its schema assumes. */
+  /** Value of the slicing arguments of a field, or the size that its schema assumes. */
   #said(node: FieldNode, field: Field, listSize: ListSize): Part | undefined {
     const { slicingArguments, assumedSize, requireOne } = listSize;
     if (slicingArguments.length === 0) return assumedSize;
@@ -182,7 +183,7 @@ class CostCompiler {
     };
   }
 
-  /** Reads a number, or the length of a list, from an argument, or from an input object given for one. */
+  /** Reads a number, or the length of a list, from an argument or from an input object given for one. */
   #reader(node: FieldNode, field: Field, path: string): (variables: Variables) => number | undefined {
     const [name = '', ...rest] = path.split('.');
     const given = node.arguments?.find((argument) => argument.name.value === name)?.value;
@@ -228,7 +229,10 @@ function literal(node: ValueNode, variables: Variables): unknown {
   return valueFromASTUntyped(node, variables);
 }
 
-/** Where the schema says nothing: an argument such as `first` is about the field's list, or about a connection's. */
+/**
+ * Default if the schema does not specify it: an argument such as `first` applies to the field's list or to a
+ * connection's.
+ */
 function conventional(field: Field, levels: number): ListSize | undefined {
   const slicingArguments = field.args.map(({ name }) => name).filter((name) => pageArguments.includes(name));
   if (slicingArguments.length === 0) return undefined;
@@ -252,6 +256,6 @@ function listLevels({ type }: Field): number {
 
 function notExactlyOne(node: FieldNode, slicingArguments: readonly string[], given: number): DomainError {
   const expected = `exactly one of ${slicingArguments.join(', ')}`;
-  const text = `${node.name.value}: ${given} arguments say how much is wanted; expected ${expected}`;
+  const text = `${node.name.value}: ${given} slicing arguments are given; must be ${expected}`;
   return new DomainError('BAD_USER_INPUT', text, { field: node.name.value, value: given, expected });
 }

@@ -1,13 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { DomainError } from '@rhizome/errors';
 
-/** Headers that no page can send to another site without asking it first. */
+/** Headers that no page can send to another site without a preflight. */
 const preflighted = ['authorization', 'apollo-require-preflight', 'x-apollo-operation-name', 'x-request-id'];
 const simpleTypes = ['application/x-www-form-urlencoded', 'multipart/form-data', 'text/plain'];
 
 /**
- * Refuses what a page of another site could make a browser send without a preflight: a request without a header or
- * content type that needs one. What no browser sent, or a browser for a page of ours, passes.
+ * Refuses requests that a page of another site could make a browser send without a preflight: those without a
+ * header or content type that requires one. Requests from other clients, or from a page of this site, pass.
  * @throws DomainError FORBIDDEN
  */
 export function assertNotCrossSite(headers: IncomingHttpHeaders): void {
@@ -33,8 +33,8 @@ export function assertNotCrossSite(headers: IncomingHttpHeaders): void {
 const loopbackNames = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 
 /**
- * Without identities the address is all that protects: a name that someone else's DNS points at the loopback
- * interface is refused, and so is a page of another site.
+ * Without authentication the address is the only protection: refuses host names that foreign DNS resolves to
+ * the loopback interface, and requests from pages of another site.
  * @throws DomainError FORBIDDEN
  */
 export function assertLocalCaller(headers: IncomingHttpHeaders): void {
@@ -42,7 +42,7 @@ export function assertLocalCaller(headers: IncomingHttpHeaders): void {
   if (host && !loopbackNames.test(host)) {
     throw new DomainError(
       'FORBIDDEN',
-      `Host ${host} is not a loopback address; with --no-auth only loopback is served`,
+      `Host ${host} is not a loopback address; with --no-auth only loopback is allowed`,
       {
         field: 'host',
         value: host,
@@ -59,7 +59,7 @@ export function assertLocalCaller(headers: IncomingHttpHeaders): void {
   });
 }
 
-/** Whether an address is of the loopback interface. */
+/** True for an address of the loopback interface. */
 export function isLoopback(host: string): boolean {
   return loopbackNames.test(host) || host === '::1';
 }

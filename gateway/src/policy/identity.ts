@@ -8,21 +8,24 @@ export interface Identity {
   /** False if authentication is disabled. */
   readonly required: boolean;
   /**
-   * The principal of a request's headers; undefined if authentication is disabled.
+   * The principal in a request's headers; undefined if authentication is disabled.
    * @throws DomainError UNAUTHENTICATED, TOKEN_EXPIRED, or SERVICE_UNAVAILABLE while keys cannot be had
    */
   ofHeaders(headers: IncomingHttpHeaders): Promise<Principal | undefined>;
-  /** The principal of a WebSocket: from its `connection_init` payload, else from the headers it was opened with. */
+  /**
+   * The principal of a WebSocket: from its `connection_init` payload, else from the headers it was opened
+   * with.
+   */
   ofSocket(
     payload: Readonly<Record<string, unknown>> | undefined,
     headers: IncomingHttpHeaders,
   ): Promise<Principal | undefined>;
 }
 
-/** An identity by bearer tokens; without a verifier, one that asks nobody. */
+/** Authenticates by bearer tokens; without a verifier, authentication is disabled. */
 export function createIdentity(verifier: Verifier | undefined): Identity {
   const verify = (authorization: unknown): Promise<Principal | undefined> => {
-    // Not an async function: of each request's promise it would make another one.
+    // Not an async function, which would wrap each request's promise in another one.
     if (!verifier) return nobody;
     const token = bearerToken(authorization);
     return token instanceof DomainError ? Promise.reject(token) : verifier.verify(token);
@@ -47,9 +50,9 @@ function bearerToken(authorization: unknown): string | DomainError {
   );
 }
 
-/** The caller's request id where it is fit to stand in logs and headers, or a new one. */
+/** The caller's request id if it is safe in logs and headers, otherwise a new one. */
 export function requestIdOf(given: unknown): string {
   if (typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given)) return given;
-  // Node makes it of 20 pieces, and a text that is kept keeps them all, 500 bytes: a long stream keeps its id.
+  // Node.js builds it from 20 pieces, and a stored text keeps them all (500 bytes) for the life of a stream.
   return Buffer.from(randomUUID(), 'latin1').toString('latin1');
 }

@@ -1,4 +1,4 @@
-/** Bounds that keep one client from taking what all need. */
+/** Bounds that keep one client from taking the resources of all. */
 export interface GatewayLimits {
   /** Bytes of one HTTP body, and of one WebSocket message. */
   readonly bodyBytes: number;
@@ -10,27 +10,30 @@ export interface GatewayLimits {
   readonly rootFields: number;
   /** Directives in a client's document. */
   readonly directives: number;
-  /** What an operation may cost, by `@cost` and `@listSize` of the schema, else by its objects: see `costOf`. */
+  /**
+   * Maximum cost of an operation, by `@cost` and `@listSize` of the schema, otherwise by its objects: see
+   * `costOf`.
+   */
   readonly cost: number;
-  /** Entries that a list is taken to have whose size neither the schema nor an argument tells. */
+  /** Assumed number of entries of a list whose size neither the schema nor an argument specifies. */
   readonly assumedListSize: number;
-  /** Client streams open at a time. */
+  /** Maximum number of open client streams. */
   readonly streams: number;
-  /** The same for one subject. */
+  /** Maximum number of open client streams of one subject. */
   readonly streamsPerSubject: number;
-  /** Events that a shared stream keeps for those of its listeners who are behind. */
+  /** Events that a shared stream keeps for listeners that are behind. */
   readonly bufferedEvents: number;
-  /** The same in characters of their texts. */
+  /** Characters of the events that a shared stream keeps. */
   readonly bufferedCharacters: number;
-  /** How long the upstream of a resumable stream is tried again after it broke, in milliseconds. */
+  /** Time during which the broken upstream of a resumable stream is reopened, in milliseconds. */
   readonly reopenForMs: number;
-  /** How long a WebSocket may take for its `connection_init`, in milliseconds. */
+  /** Time that a WebSocket has for its `connection_init`, in milliseconds. */
   readonly initWaitMs: number;
   /** Time between two pings of a WebSocket, and two comments of an event stream, in milliseconds. */
   readonly keepAliveMs: number;
 }
 
-/** What holds unless it is configured. */
+/** Default limits. */
 export const defaultLimits: GatewayLimits = {
   bodyBytes: 96 * 1024 * 1024,
   depth: 25,

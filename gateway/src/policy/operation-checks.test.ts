@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { buildSchema, type DocumentNode, getOperationAST, parse } from 'graphql';
 import type { OperationInfo } from '@rhizome/federation';
 import { defaultLimits } from './limits.js';
@@ -23,8 +23,8 @@ function faults(text: string, limits: Partial<typeof defaultLimits>): string[] {
   return checks.flatMap((check) => check(info(text), schema)).map(({ message }) => message);
 }
 
-describe('the shape of a document', () => {
-  test('depth counts through fragments, and not within introspection', () => {
+describe('shapeChecks', () => {
+  it('counts depth through fragments, and not within introspection', () => {
     const nested = '{ node { ...A } } fragment A on Node { node { ... { node { id } } } }';
     expect(faults(nested, { depth: 4 })).toEqual([]);
     expect(faults(nested, { depth: 3 })).toEqual(['The operation has depth of 4; the limit is 3']);
@@ -33,7 +33,7 @@ describe('the shape of a document', () => {
     );
   });
 
-  test('many fragments that hold each other many times are measured in a moment', () => {
+  it('measures many fragments that contain each other many times quickly', () => {
     const many = Array.from(
       { length: 60 },
       (_, i) => `fragment F${i} on Node { ...F${i + 1} ...F${i + 1} node { ...F${i + 1} } }`,
@@ -43,21 +43,21 @@ describe('the shape of a document', () => {
     expect(faults(text, { depth: 25 })).toEqual(['The operation has depth of 62; the limit is 25']);
   });
 
-  test('root fields of fragments are counted as often as they are spread', () => {
+  it('counts root fields of fragments for each spread', () => {
     const text = '{ ...A ...A node { id } } fragment A on Query { a: node { id } b: node { id } }';
     expect(faults(text, { rootFields: 4 })).toEqual(['The operation has root fields of 5; the limit is 4']);
   });
 });
 
 describe('isIntrospection', () => {
-  test.each([
+  it.each([
     ['{ __schema { queryType { name } } }', true],
     ['query Q { ...F } fragment F on Query { __type(name: "A") { name } ... { __typename } }', true],
     ['{ __typename node { id } }', false],
     ['{ ...F } fragment F on Query { node { id } }', false],
     ['{ ... on Query { __schema: node { id } } }', false],
     ['subscription { __typename }', false],
-  ])('%s: %s', (text, expected) => {
+  ])('returns for %s: %s', (text, expected) => {
     expect(isIntrospection(info(text))).toBe(expected);
   });
 });

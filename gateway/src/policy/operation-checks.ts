@@ -3,7 +3,7 @@ import { type DocumentNode, GraphQLError, Kind, type SelectionSetNode, visit } f
 import type { OperationCheck, OperationInfo } from '@rhizome/federation';
 import type { GatewayLimits } from './limits.js';
 
-/** Checks of a document's shape before anything of it runs: depth, aliases, root fields, directives. */
+/** Checks a document's shape before it runs: depth, aliases, root fields, directives. */
 export function shapeChecks(limits: GatewayLimits): OperationCheck[] {
   return [
     ({ document }) => {
@@ -40,7 +40,7 @@ function count(document: DocumentNode): { aliases: number; directives: number } 
   return found;
 }
 
-/** Depth and width with fragments unfolded; each fragment is measured once, so that the cost stays linear. */
+/** Depth and width with fragments expanded; each fragment is measured once, so that the cost stays linear. */
 function measure(document: DocumentNode): { depth: number; rootFields: number } {
   const fragments = new Map<string, SelectionSetNode>();
   for (const node of document.definitions) {
@@ -50,7 +50,7 @@ function measure(document: DocumentNode): { depth: number; rootFields: number } 
   const walk = (set: SelectionSetNode): { depth: number; width: number } => {
     const seen = known.get(set);
     if (seen) return seen;
-    // Validation has refused circles; this entry only keeps a mistake from being an endless loop.
+    // Validation rejects cycles; this entry only prevents an endless loop after a programming error.
     known.set(set, { depth: 0, width: 0 });
     let depth = 0;
     let width = 0;
@@ -80,7 +80,7 @@ function measure(document: DocumentNode): { depth: number; rootFields: number } 
   return { depth, rootFields: width };
 }
 
-/** Whether an operation asks for nothing but the schema. */
+/** True for an operation that selects introspection fields only. */
 export function isIntrospection({ kind, document }: OperationInfo): boolean {
   if (kind !== 'query') return false;
   const fragments = new Map<string, SelectionSetNode>();

@@ -1,11 +1,11 @@
 import { can, type Principal } from '@rhizome/authz';
 
-/** Whether somebody may see how the gateway ran their operation; in a gateway without identities, whoever is there. */
+/** True if the caller may see how the gateway ran the operation; without authentication, always. */
 export function mayTrace(principal: Principal | undefined): boolean {
   return principal === undefined || can(principal, 'operation:trace');
 }
 
-/** Why somebody is not shown the plan that they asked for. */
+/** Reason why the caller does not get the requested plan. */
 export function planRefused({ principal }: { readonly principal: Principal | undefined }): string {
   return `${principal?.kind ?? 'Nobody'} "${principal?.subject ?? ''}" may not operation:trace`;
 }

@@ -3,8 +3,8 @@ import { authorisationScope, type Principal } from '@rhizome/authz';
 const scopes = new WeakMap<Principal, string>();
 
 /**
- * Stable text of what a principal may see: who has the same scope may share one execution. `perPrincipal` narrows it
- * to the subject and, for an agent, to the human it acts for.
+ * Stable text of a principal's permissions: principals with the same scope may share one execution.
+ * `perPrincipal` narrows it to the subject and, for an agent, to the human it acts for.
  */
 export function scopeOf(principal: Principal | undefined, perPrincipal: boolean): string {
   if (!principal) return 'anybody';
@@ -14,7 +14,7 @@ export function scopeOf(principal: Principal | undefined, perPrincipal: boolean)
   return `${scope} ${JSON.stringify([principal.subject, principal.actsFor ?? null])}`;
 }
 
-/** A pilot speaks for its queue alone and a service for its experiment, whatever their roles. */
+/** A pilot acts for its queue only and a service for its experiment, whatever their roles. */
 function baseScope(principal: Principal): string {
   const { queue, service } = principal;
   return `${authorisationScope(principal)} ${JSON.stringify([queue ?? null, service ?? null])}`;

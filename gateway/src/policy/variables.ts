@@ -1,10 +1,10 @@
 import { DomainError } from '@rhizome/errors';
 
-/** Lists and objects inside each other, at most: whoever walks through a value takes the stack for each level. */
+/** Maximum nesting of lists and objects: recursive code needs stack for each level. */
 const deepest = 200;
 
 /**
- * Refuses variables that nest so deep that something behind would run out of stack, or leave them out.
+ * Refuses variables that nest so deeply that code behind the gateway would run out of stack or drop them.
  * @throws DomainError OPERATION_TOO_COMPLEX
  */
 export function assertShallow(variables: Readonly<Record<string, unknown>> | undefined): void {
@@ -14,7 +14,7 @@ export function assertShallow(variables: Readonly<Record<string, unknown>> | und
     const expected = `lists and objects nested at most ${deepest} deep`;
     throw new DomainError(
       'OPERATION_TOO_COMPLEX',
-      `variables: "${name}" nests too deep; expected ${expected}`,
+      `variables: "${name}" nests too deep; must be ${expected}`,
       {
         field: name,
         expected,

@@ -1,4 +1,7 @@
-/** Puts the subgraphs of a repository into the registry: what a playground, a test or an installation begins with. */
+/**
+ * Puts the subgraphs of a repository into the registry: the initial state of a playground, a test or an
+ * installation.
+ */
 import { type Clock, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { type GraphSubgraph, sdlDigest } from '@rhizome/schema';
@@ -6,22 +9,22 @@ import { ownAddress } from './graph/own-address.js';
 import { baselineSubject, bringIn } from './own.js';
 import { openRegistryStore } from './store/open.repository.js';
 
-/** What is put in, and where. */
+/** The subgraphs to register, and the registry. */
 export interface BaselineOptions {
   readonly mongoUri: string;
-  /** The gateway's own database; default `gateway`. */
+  /** Name of the gateway's own database; default `gateway`. */
   readonly database?: string;
-  /** All of them, with the gateway itself among them. */
+  /** All subgraphs, including the gateway itself. */
   readonly subgraphs: readonly GraphSubgraph[];
-  /** What they compose to, where it is known. */
+  /** The supergraph that they compose to, if it is known. */
   readonly supergraphSdl?: string;
   readonly log: Logger;
   readonly clock?: Clock;
 }
 
 /**
- * Registers the subgraphs and makes them live, beside others that are live already. What is live as it is stays as it is. Resolves to the
- * number of the live version.
+ * Registers the subgraphs and makes them live, in addition to those that are live already. Unchanged live
+ * subgraphs stay. Resolves to the number of the live version.
  * @throws DomainError COMPOSITION_FAILED, SERVICE_UNAVAILABLE
  */
 export async function putBaseline(options: BaselineOptions): Promise<number> {

@@ -1,4 +1,4 @@
-/** Checks what is to become of the graph, and says what it found as a document that can be kept. */
+/** Checks the next state of the graph and returns the findings as a document that can be stored. */
 import type { Clock, Ids } from '@rhizome/clock';
 import type { Principal } from '@rhizome/authz';
 import { type CheckReport, type Finding, finding, type SchemaChange, sdlDigest } from '@rhizome/schema';
@@ -12,22 +12,22 @@ import { countsOf } from './version.js';
 /** A member as it would be in the next version. */
 export type NewMember = Omit<GraphMember, 'sinceVersion'>;
 
-/** What is to become of the graph: the members that change. */
+/** The planned change of the graph: the members that change. */
 export interface GraphChange {
-  /** Null where several change. */
+  /** Null if several members change. */
   readonly subgraph: string | null;
   readonly members: readonly NewMember[];
-  /** The member that leaves. */
+  /** The member that is removed. */
   readonly withdrawn?: string | undefined;
 }
 
-/** What came of a check. */
+/** Result of a check. */
 export interface Checked {
   readonly check: SchemaCheckDocument;
   readonly report: CheckReport;
 }
 
-/** What a checker is made of. */
+/** Ports of {@link Checker}. */
 export interface CheckerOptions {
   readonly composer: Composer;
   readonly uses: UseReader;
@@ -35,7 +35,7 @@ export interface CheckerOptions {
   readonly ids: Ids;
 }
 
-/** See the head of this file. It writes nothing. */
+/** Checks schemas. It writes nothing. */
 export class Checker {
   readonly #composer: Composer;
   readonly #uses: UseReader;
@@ -50,8 +50,8 @@ export class Checker {
   }
 
   /**
-   * One subgraph is checked by all rules. Several at once, which only a rollback of everything has, and what stays when
-   * one is taken out, are checked by composition and by what breaks.
+   * A single subgraph is checked by all rules. Several at once (only in a rollback of everything) and the
+   * remainder after a withdrawal are checked for composition and breaking changes.
    */
   async change(
     graph: Graph,
@@ -100,14 +100,14 @@ export class Checker {
     return { check: this.#document(graph, member, report, breaking, principal), report };
   }
 
-  /** Breaking changes of what somebody uses, or of what nobody can yet say that nobody uses it. */
+  /** Breaking changes of elements that are in use, or that are not yet known to be unused. */
   async #breaking(changes: readonly SchemaChange[]): Promise<readonly Finding[]> {
     const breaking = changes.filter(({ severity }) => severity === 'BREAKING');
     const uses = await this.#uses.of(breaking.map(({ usedAs }) => usedAs));
     return breaking.flatMap(({ where, message }, index) => {
       const use = uses[index];
       if (use?.isUnused) return [];
-      return [finding('breaking', where, `${message}. ${use ? usedBy(use) : 'No use is recorded here.'}`)];
+      return [finding('breaking', where, `${message}. ${use ? usedBy(use) : 'Use is not recorded.'}`)];
     });
   }
 
@@ -141,10 +141,10 @@ export class Checker {
 
 function usedBy(use: CoordinateUse): string {
   const since = use.recordedSince.toISOString().slice(0, 10);
-  if (use.requests === 0) return `Nobody has used it since ${since}, which is not 30 days yet.`;
+  if (use.requests === 0) return `No use since ${since}, which is less than 30 days.`;
   const clients = use.clients
     .slice(0, 3)
     .map(({ client, version, requests }) => `${client} ${version} (${requests})`);
   const more = use.clients.length > 3 ? ` and ${use.clients.length - 3} more clients` : '';
-  return `It was used ${use.requests} times in the last 30 days, the last time on ${use.lastUsedOn ?? ''}, by ${clients.join(', ')}${more}.`;
+  return `Used ${use.requests} times in the last 30 days, the last time on ${use.lastUsedOn ?? ''}, by ${clients.join(', ')}${more}.`;
 }

@@ -1,4 +1,4 @@
-// The composer's thread: see composer.ts.
+// Thread of the composer: see composer.ts.
 import { parentPort } from 'node:worker_threads';
 import { checkSubgraph, compose, publicSdlOf } from '@rhizome/schema';
 import { compareSchemas, compareSupergraphs } from '@rhizome/schema';

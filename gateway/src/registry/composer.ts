@@ -1,9 +1,12 @@
-/** Composes and checks schemas on a thread of its own: they take long enough to be felt by those whose requests run meanwhile. */
+/**
+ * Composes and checks schemas on a separate thread: they take long enough to delay concurrent requests
+ * noticeably.
+ */
 import { Worker } from 'node:worker_threads';
 import { DomainError } from '@rhizome/errors';
 import type { CheckReport, Composition, GraphSubgraph, SchemaChange } from '@rhizome/schema';
 
-/** What the thread is asked. */
+/** Calls to the thread. */
 export type ComposerCall =
   | {
       readonly what: 'check';
@@ -18,11 +21,11 @@ export type ComposerCall =
     }
   | { readonly what: 'compare'; readonly before: string; readonly after: string };
 
-/** What the thread answers. */
+/** Responses of the thread. */
 export type ComposerAnswer =
   { readonly id: number; readonly value: unknown } | { readonly id: number; readonly failure: string };
 
-/** Subgraphs put together as they are, and what that changes for clients. */
+/** Composition of subgraphs without further rules, and the changes that clients see. */
 export interface Composed {
   readonly result: Composition;
   readonly changes: readonly SchemaChange[];
@@ -35,31 +38,31 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** Milliseconds that a call may take; those that wait for an earlier one among them. */
+/** Time limit of a call in milliseconds, including the wait for earlier calls. */
 const longestMs = 50_000;
-/** Milliseconds that an idle thread is kept: its memory is not small. */
+/** Time that an idle thread is kept, in milliseconds: it occupies considerable memory. */
 const idleMs = 10_000;
 
-/** See the head of this file. */
+/** Composes and checks schemas on its thread. */
 export class Composer {
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   #id = 0;
 
-  /** Checks a subgraph among the others. */
+  /** Checks a subgraph together with the others. */
   check(call: Call<'check'>): Promise<CheckReport> {
-    return this.#ask({ what: 'check', ...call }) as Promise<CheckReport>;
+    return this.#call({ what: 'check', ...call }) as Promise<CheckReport>;
   }
 
   /** Composes subgraphs, without the project's own rules. */
   compose(call: Call<'compose'>): Promise<Composed> {
-    return this.#ask({ what: 'compose', ...call }) as Promise<Composed>;
+    return this.#call({ what: 'compose', ...call }) as Promise<Composed>;
   }
 
-  /** What clients see change from one supergraph to another. */
+  /** Changes that clients see from one supergraph to another. */
   compare(before: string, after: string): Promise<readonly SchemaChange[]> {
-    return this.#ask({ what: 'compare', before, after }) as Promise<readonly SchemaChange[]>;
+    return this.#call({ what: 'compare', before, after }) as Promise<readonly SchemaChange[]>;
   }
 
   /** Ends the thread; calls in flight are rejected. */
@@ -68,10 +71,10 @@ export class Composer {
     const worker = this.#worker;
     this.#worker = undefined;
     await worker?.terminate();
-    this.#fail(new Error('the composer was closed'));
+    this.#fail(new Error('Composer closed'));
   }
 
-  #ask(call: ComposerCall): Promise<unknown> {
+  #call(call: ComposerCall): Promise<unknown> {
     clearTimeout(this.#idle);
     const worker = (this.#worker ??= this.#start());
     const id = ++this.#id;
@@ -93,11 +96,11 @@ export class Composer {
     };
     worker.on('message', (answer: ComposerAnswer) => this.#take(answer));
     worker.on('error', gone);
-    worker.on('exit', (code) => gone(new Error(`the composer's thread ended with ${code}`)));
+    worker.on('exit', (code) => gone(new Error(`Composer thread exited with ${code}`)));
     return worker;
   }
 
-  /** Whatever keeps a thread so long would keep it longer: it is ended with all that waits for it, and the next call gets a new one. */
+  /** Ends a thread that is stuck together with all calls that wait for it; the next call gets a new one. */
   #giveUp(worker: Worker): void {
     if (this.#worker === worker) this.#worker = undefined;
     void worker.terminate();

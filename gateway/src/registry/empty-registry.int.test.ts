@@ -3,7 +3,7 @@ import { bring, coreSdl } from '../testing/live-registry.js';
 import { startRegistrySystem } from '../testing/registry-system.js';
 
 describe('a gateway on an empty registry', () => {
-  it('is not ready, and says so to operations that need a subgraph', async () => {
+  it('is not ready, and returns an error for operations that need a subgraph', async () => {
     const system = await startRegistrySystem();
     const gateway = await system.gateway();
     const ready = () => fetch(`${gateway.origin}/readyz`);

@@ -1,11 +1,11 @@
-/** What a subgraph's service says of its own schema. */
+/** Reads the schema of a subgraph from its service. */
 import type { Principal } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { canonicalSdl } from '@rhizome/schema';
 import { parse } from 'graphql';
 import type { SubgraphOperation, TransportFactory } from '@rhizome/federation';
 
-/** Who asks an endpoint, and where. */
+/** The caller and the address of an endpoint. */
 export interface EndpointCall {
   readonly subgraph: string;
   readonly endpoint: string;
@@ -13,22 +13,23 @@ export interface EndpointCall {
   readonly requestId: string;
 }
 
-/** How an endpoint is asked for its schema; the publisher's own token goes along. */
-export type AskEndpoint = (call: EndpointCall) => Promise<string>;
+/** Reads the schema of an endpoint; sends the publisher's own token. */
+export type ReadEndpointSchema = (call: EndpointCall) => Promise<string>;
 
 const withinMs = 5_000;
 const documentText = '{ _service { sdl } }';
 const document = parse(documentText);
 
 /**
- * Asks by the ways that the engine goes.
- * @returns a function that rejects with DomainError DOWNSTREAM_SERVICE_ERROR when there is no answer within five seconds or none that can be used
+ * Creates a reader that uses the engine's transports.
+ * @returns a function that rejects with DomainError DOWNSTREAM_SERVICE_ERROR if there is no usable response
+ *   within 5 s
  */
-export function endpointAsker(transports: TransportFactory): AskEndpoint {
+export function endpointSchemaReader(transports: TransportFactory): ReadEndpointSchema {
   return async ({ subgraph, endpoint, principal, requestId }) => {
     const transport = transports(subgraph, endpoint);
     const operation: SubgraphOperation = { subgraph, kind: 'query', documentText, document };
-    const late = new DomainError('DOWNSTREAM_SERVICE_ERROR', `it did not answer within ${withinMs} ms`);
+    const late = new DomainError('DOWNSTREAM_SERVICE_ERROR', `no response within ${withinMs} ms`);
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(late), withinMs);
     const aborted = new Promise<never>((_resolve, reject) =>
@@ -45,20 +46,25 @@ export function endpointAsker(transports: TransportFactory): AskEndpoint {
       const { data, errors } = await Promise.race([transport.execute(request), aborted]);
       const sdl = (data?.['_service'] as { sdl?: unknown } | null | undefined)?.sdl;
       if (typeof sdl === 'string' && sdl.trim() !== '') return sdl;
-      const why = errors?.[0]?.message ?? 'it answered without a schema';
-      throw new DomainError('DOWNSTREAM_SERVICE_ERROR', `it refused to tell its schema: ${why}`);
+      const why = errors?.[0]?.message ?? 'the response has no schema';
+      throw new DomainError('DOWNSTREAM_SERVICE_ERROR', `the service refused to return its schema: ${why}`);
     } catch (error) {
       if (isDomainError(error)) throw error;
-      throw new DomainError('DOWNSTREAM_SERVICE_ERROR', 'it cannot be reached', {}, { cause: error });
+      throw new DomainError(
+        'DOWNSTREAM_SERVICE_ERROR',
+        'the service cannot be reached',
+        {},
+        { cause: error },
+      );
     } finally {
       clearTimeout(timer);
-      // A transport ends its calls before it closes; nobody waits for one that hangs.
+      // A transport ends its calls before it closes; nothing waits for one that hangs.
       void Promise.resolve(transport.close()).catch(() => undefined);
     }
   };
 }
 
-/** The definitions in which two SDLs differ, by their first lines; empty when they say the same. */
+/** First lines of the definitions in which two SDLs differ; empty if they are equivalent. */
 export function differences(one: string, other: string): readonly string[] {
   const split = (sdl: string): Set<string> => new Set(canonicalSdl(sdl).split('\n\n'));
   const [a, b] = [split(one), split(other)];

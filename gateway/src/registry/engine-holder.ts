@@ -1,6 +1,6 @@
 import type { Engine } from '@rhizome/federation';
 
-/** Holds the engine of now. Who needs it for longer than a moment borrows it, so that a swap waits for the end. */
+/** Holds the current engine. Long-running work borrows it, so that a swap waits until the work ends. */
 export class EngineHolder {
   #current: Held;
   readonly #retiring = new Set<Promise<void>>();
@@ -9,12 +9,12 @@ export class EngineHolder {
     this.#current = new Held(engine);
   }
 
-  /** The engine that new work goes to. */
+  /** The engine for new work. */
   get current(): Engine {
     return this.#current.engine;
   }
 
-  /** Runs work on the engine of now; that is closed after the work only. */
+  /** Runs work on the current engine, which is closed only after the work. */
   async borrow<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
     const held = this.#current;
     held.enter();
@@ -26,8 +26,8 @@ export class EngineHolder {
   }
 
   /**
-   * Makes another engine the one of now. `moved` runs after that and before the old one is closed: it takes away what
-   * has been left on it. Resolves when the old engine has ended its work and is closed.
+   * Replaces the current engine. `moved` runs after that and before the old engine is closed: it moves the
+   * work that is left on it. Resolves when the old engine has ended its work and is closed.
    */
   async swap(engine: Engine, moved: () => void | Promise<void>): Promise<void> {
     const old = this.#current;
@@ -35,7 +35,7 @@ export class EngineHolder {
     await this.#retire(old, moved());
   }
 
-  /** Closes the engine of now, after those that are still retiring. */
+  /** Closes the current engine, after those that are still retiring. */
   async close(): Promise<void> {
     await Promise.all([...this.#retiring, this.#retire(this.#current, undefined)]);
   }

@@ -1,9 +1,9 @@
-/** Follows the registry: whichever gateway publishes, all serve what is live. */
+/** Follows the registry, so that all gateways serve the live version, whichever gateway published it. */
 import type { Logger } from '@rhizome/log';
 import { Backoff, sleep } from '@rhizome/retry';
 import type { RegistryRepository } from './store/registry.repository.js';
 
-/** What a follower is handed. */
+/** Options of {@link Follower}. */
 export interface FollowerOptions {
   readonly repository: RegistryRepository;
   readonly log: Logger;
@@ -13,9 +13,9 @@ export interface FollowerOptions {
 
 type Stream = Awaited<ReturnType<RegistryRepository['watch']>>;
 
-const askEveryMs = 100;
+const pollEveryMs = 100;
 
-/** Looks once at the beginning, and again after whatever is written; goes on after a store that was away. */
+/** Reads at startup, and again after each write; continues after an outage of the store. */
 export class Follower {
   readonly #options: FollowerOptions;
   readonly #stop = new AbortController();
@@ -28,7 +28,7 @@ export class Follower {
     this.#running = this.#run();
   }
 
-  /** Whether changes are seen at present. */
+  /** True while changes are received. */
   get isConnected(): boolean {
     return this.#connected;
   }
@@ -50,13 +50,16 @@ export class Follower {
         this.#connected = false;
         const waitMs = backoff.next();
         const { failures } = backoff;
-        this.#options.log.warn({ err: error, failures, waitMs }, 'schema registry not followed; retrying');
+        this.#options.log.warn({ err: error, failures, waitMs }, 'schema registry lost; retrying');
         await sleep(waitMs, signal);
       }
     }
   }
 
-  /** The stream begins before the first look, so that nothing lies between the two. What comes during a look is seen by one more. */
+  /**
+   * The stream opens before the first read, so that no change falls between the two. A change during a read
+   * causes one more read.
+   */
   async #follow(worked: () => void): Promise<void> {
     const { repository, look } = this.#options;
     const stream = (this.#stream = await repository.watch());
@@ -75,28 +78,31 @@ export class Follower {
     }
   }
 
-  /** Asks now and then: a question that is left open with the server is woken by every write of the whole store, thousands a second. */
+  /**
+   * Polls from time to time: a blocking read on the server would wake up for every write in the whole store,
+   * thousands per second.
+   */
   async #read(stream: Stream, news: News): Promise<void> {
     try {
       while (!stream.closed) {
-        if (await stream.tryNext()) news.tell();
-        else if (!(await sleep(askEveryMs, this.#stop.signal))) break;
+        if (await stream.tryNext()) news.announce();
+        else if (!(await sleep(pollEveryMs, this.#stop.signal))) break;
       }
-      news.fail(new Error('the change stream was closed'));
+      news.fail(new Error('Change stream closed'));
     } catch (error) {
       news.fail(error);
     }
   }
 }
 
-/** Whether there is something new; several pieces of news are one. */
+/** A flag for pending changes; several changes count as one. */
 class News {
-  #told = false;
+  #isPending = false;
   #failure: { readonly error: unknown } | undefined;
   #wake: () => void = () => undefined;
 
-  tell(): void {
-    this.#told = true;
+  announce(): void {
+    this.#isPending = true;
     this.#wake();
   }
 
@@ -105,10 +111,10 @@ class News {
     this.#wake();
   }
 
-  /** Resolves when there is news; rejects when no more can come. */
+  /** Resolves when there is a change; rejects when no more can come. */
   async next(): Promise<void> {
-    if (!this.#told && !this.#failure) await new Promise<void>((resolve) => (this.#wake = resolve));
+    if (!this.#isPending && !this.#failure) await new Promise<void>((resolve) => (this.#wake = resolve));
     if (this.#failure) throw this.#failure.error;
-    this.#told = false;
+    this.#isPending = false;
   }
 }

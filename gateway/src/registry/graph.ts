@@ -1,4 +1,4 @@
-/** The graph as it is live: a version with the SDLs of its subgraphs. */
+/** The live graph: a version with the SDLs of its subgraphs. */
 import { DomainError } from '@rhizome/errors';
 import type { GraphSubgraph } from '@rhizome/schema';
 import type { RegistryRepository } from './store/registry.repository.js';
@@ -11,7 +11,7 @@ export interface GraphMember extends VersionSubgraph {
 
 /** A version with everything that a check needs. */
 export interface Graph {
-  /** 0 when nothing is live. */
+  /** 0 if nothing is live. */
   readonly number: number;
   readonly members: readonly GraphMember[];
   readonly supergraphSdl: string | null;
@@ -23,7 +23,9 @@ export async function liveGraph(repository: RegistryRepository): Promise<Graph> 
   return graphOf(repository, await repository.latest());
 }
 
-/** The graph of a version. @throws DomainError INTERNAL_SERVER_ERROR when an SDL of it is not in the store */
+/**
+ * The graph of a version. @throws DomainError INTERNAL_SERVER_ERROR if one of its SDLs is not in the store
+ */
 export async function graphOf(
   repository: RegistryRepository,
   version: SchemaVersionDocument | null,
@@ -33,7 +35,7 @@ export async function graphOf(
   const members = version.subgraphs.map((one) => {
     const sdl = sdls.get(one.digest);
     if (sdl === undefined) {
-      const text = `The schema of "${one.name}" in version ${version.number} is not in the registry`;
+      const text = `Schema of "${one.name}" in version ${version.number} not found.`;
       throw new DomainError('INTERNAL_SERVER_ERROR', text);
     }
     return { ...one, sdl };

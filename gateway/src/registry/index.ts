@@ -1,4 +1,4 @@
-// What composes, and what speaks with the store, is loaded where there is a registry: see open.ts.
+// The code that composes and that uses the store is loaded only with a registry: see open.ts.
 export { EngineHolder } from './engine-holder.js';
 export { ownAddress } from './graph/own-address.js';
 export { buildOwnSubgraph, ownMemberOf, ownTransport } from './graph/own-subgraph.js';

@@ -1,26 +1,26 @@
-/** The schema that is to be published: what was given, what its endpoint answers, or both where they agree. */
+/** The schema to publish: the SDL from the caller, the SDL of the endpoint, or both if they agree. */
 import type { Principal } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { completeSdl, finding } from '@rhizome/schema';
-import { type AskEndpoint, differences } from './endpoint.js';
+import { type ReadEndpointSchema, differences } from './endpoint.js';
 import { refuse, type SchemaRefusal } from './refusal.js';
 import type { SubgraphDocument } from './store/subgraph.document.js';
 
-/** Where a schema comes from. */
+/** Sources of a schema. */
 export interface Offer {
   readonly registered: SubgraphDocument;
-  /** Null takes what the endpoint answers. */
+  /** Null uses the SDL of the endpoint. */
   readonly given: string | null;
-  /** Whether the endpoint must answer with what was given. */
+  /** Requires that the endpoint returns the given SDL. */
   readonly match: 'equal' | 'unchecked';
 }
 
-/** Why there is no schema to publish. */
+/** Reason why there is no schema to publish. */
 export type OfferRefusal = SchemaRefusal<'INVALID_VALUE' | 'ENDPOINT_DIFFERS'>;
 
 /** The schema as it would be published. */
 export async function offeredSchema(
-  askEndpoint: AskEndpoint,
+  readEndpointSchema: ReadEndpointSchema,
   { registered, given, match }: Offer,
   call: { readonly principal: Principal; readonly requestId: string },
 ): Promise<string | OfferRefusal> {
@@ -28,7 +28,7 @@ export async function offeredSchema(
   let served: string;
   try {
     const { _id: subgraph, endpoint } = registered;
-    served = await askEndpoint({ subgraph, endpoint, ...call });
+    served = await readEndpointSchema({ subgraph, endpoint, ...call });
   } catch (error) {
     if (!isDomainError(error)) throw error;
     return refuse('ENDPOINT_DIFFERS', 'subgraph', `${registered.endpoint}: ${error.message}`);
@@ -38,21 +38,25 @@ export async function offeredSchema(
   if (typeof completed !== 'string') return completed;
   const differing = differences(completed, served);
   if (differing.length === 0) return completed;
-  const text = `${registered.endpoint} answers with another schema; it differs in ${differing.slice(0, 10).join(', ')}. ${finding('endpoint', '', '').cure}`;
+  const text = `${registered.endpoint} returns another schema; it differs in ${differing.slice(0, 10).join(', ')}. ${finding('endpoint', '', '').cure}`;
   return refuse('ENDPOINT_DIFFERS', 'sdl', text);
 }
 
-/** Characters of a subgraph's schema. */
+/** Maximum number of characters of a subgraph's schema. */
 const longestSdl = 2_000_000;
 
 function complete(sdl: string): string | OfferRefusal {
   if (sdl.length > longestSdl) {
-    return refuse('INVALID_VALUE', 'sdl', `it has ${sdl.length} characters; expected at most ${longestSdl}`);
+    return refuse(
+      'INVALID_VALUE',
+      'sdl',
+      `${sdl.length} characters are too many; must be at most ${longestSdl}`,
+    );
   }
   try {
     return completeSdl(sdl);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    return refuse('INVALID_VALUE', 'sdl', `it does not parse: ${text}`);
+    return refuse('INVALID_VALUE', 'sdl', `syntax error: ${text}`);
   }
 }

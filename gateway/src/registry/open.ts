@@ -1,4 +1,4 @@
-/** Opens the registry with all that it takes; loaded only by a gateway that has one. */
+/** Opens the registry and its dependencies; only a gateway that has a registry loads this module. */
 import { createIds } from '@rhizome/clock';
 import { Registry, type RegistryOptions } from './registry.js';
 import { openRegistryStore } from './store/open.repository.js';
@@ -6,11 +6,11 @@ import { openRegistryStore } from './store/open.repository.js';
 /** A registry, and its connection to the store. */
 export interface OpenedRegistry {
   readonly registry: Registry;
-  /** Ends the registry, then the connection. */
+  /** Closes the registry, then the connection. */
   close(): Promise<void>;
 }
 
-/** @throws DomainError SERVICE_UNAVAILABLE when the store cannot be reached */
+/** @throws DomainError SERVICE_UNAVAILABLE if the store cannot be reached */
 export async function openRegistry(
   { mongoUri, database = 'gateway' }: { readonly mongoUri: string; readonly database?: string },
   options: Omit<RegistryOptions, 'repository' | 'uses' | 'ids'>,

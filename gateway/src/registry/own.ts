@@ -1,4 +1,4 @@
-/** What every gateway adds to the graph itself, and how it comes into the registry. */
+/** The fields that every gateway adds to the graph, and how they enter the registry. */
 import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
@@ -15,7 +15,7 @@ export interface OwnSubgraph {
   readonly sdl: string;
 }
 
-/** Who publishes what nobody has to ask for. */
+/** Publisher of schemas that need no permission. */
 export const baselineSubject = 'baseline';
 
 /** The gateway as a member of a graph. */
@@ -23,14 +23,14 @@ export function ownMember({ name, endpoint, sdl }: OwnSubgraph): Omit<GraphMembe
   return { name, typePrefix: null, endpoint, digest: sdlDigest(sdl), sdl };
 }
 
-/** What is put into the registry as a whole. */
+/** The subgraphs that are put into the registry as a whole. */
 export interface BaselineOptions {
   readonly repository: RegistryRepository;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** The live version, with this gateway's own words in it. A gateway of another version brings its own. */
+/** The live version with this gateway's own schema in it. A gateway of another version brings its own. */
 export async function bringOwn(
   parts: BaselineOptions & { readonly own: OwnSubgraph },
 ): Promise<SchemaVersionDocument> {
@@ -40,9 +40,11 @@ export async function bringOwn(
 const maxAttempts = 20;
 
 /**
- * Puts subgraphs into the registry as a whole, beside those that are live already; what is live as it is makes no new version.
- * @param composed the supergraph of exactly these subgraphs, where it is known: it saves composing them
- * @throws DomainError COMPOSITION_FAILED when they do not compose among themselves; others that do not fit any more are left out
+ * Puts subgraphs into the registry as a whole, in addition to those that are live already; makes no new
+ * version if nothing changes.
+ * @param composed the supergraph of exactly these subgraphs, if it is known; saves composing them
+ * @throws DomainError COMPOSITION_FAILED if they do not compose with each other; other subgraphs that no
+ *   longer fit are left out
  */
 export async function bringIn(
   { repository, clock, log }: BaselineOptions,
@@ -89,7 +91,7 @@ export async function bringIn(
   );
 }
 
-/** Composes with the others; where that fails, without those that do not fit. */
+/** Composes with the other subgraphs; if that fails, without the incompatible ones. */
 function fit(
   members: readonly Omit<GraphMember, 'sinceVersion'>[],
   others: readonly GraphMember[],

@@ -1,4 +1,7 @@
-/** Checks schemas, and makes them live: by inserting the version that follows the one they were checked against. */
+/**
+ * Checks schemas, and makes them live by inserting the version that follows the one they were checked
+ * against.
+ */
 import type { Principal } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { type CheckReport, sdlDigest } from '@rhizome/schema';
@@ -11,22 +14,22 @@ import type { SchemaVersionDocument, VersionKind } from './store/schema-version.
 import type { SubgraphDocument } from './store/subgraph.document.js';
 import { versionOf } from './version.js';
 
-/** A supergraph that the engine has accepted, and that is not served yet. */
+/** A supergraph that the engine has accepted but does not serve yet. */
 export interface PreparedGraph {
-  /** Lets go of it. */
+  /** Discards it. */
   discard(): Promise<void>;
 }
 
-/** What a publisher is made of. */
+/** Ports of {@link Publisher}. */
 export interface PublisherOptions extends CheckerOptions {
   readonly repository: RegistryRepository;
-  /** Builds what would serve a supergraph. Rejects with COMPOSITION_FAILED when it cannot be served. */
+  /** Builds the engine for a supergraph. Rejects with COMPOSITION_FAILED if it cannot be served. */
   readonly prepare: (supergraphSdl: string) => Promise<PreparedGraph>;
-  /** Serves what was prepared for a version that was inserted. */
+  /** Serves the prepared engine of a version that was inserted. */
   readonly adopt: (version: SchemaVersionDocument, prepared: PreparedGraph) => Promise<void>;
 }
 
-/** Who publishes, and how. */
+/** The publisher, and how to publish. */
 export interface PublishCall {
   readonly principal: Principal;
   readonly requestId: string;
@@ -34,26 +37,26 @@ export interface PublishCall {
   readonly note: string | null;
 }
 
-/** Codes of every change of the graph. */
+/** Error codes common to all changes of the graph. */
 export type ChangeCode = 'CHECK_FAILED' | 'TOO_MANY_PUBLISHERS';
 
-/** What came of it. `C` lists the codes of the mutation. */
+/** Result of a change. `C` lists the codes of the mutation. */
 export interface Published<C extends RefusalCode = ChangeCode> {
   readonly version: SchemaVersionDocument | null;
   readonly check: SchemaCheckDocument | null;
   readonly userErrors: readonly SchemaRefusal<C>[];
 }
 
-/** Who publishes at once takes turns; this many turns are lost before it is given up. */
+/** Attempts of a publisher that competes with others; then it gives up. */
 const maxAttempts = 10;
 
-/** What is to become of the graph, and how it comes about. */
+/** A planned change of the graph, and its kind. */
 interface Plan extends GraphChange {
   readonly kind: VersionKind;
   readonly restoredFrom: number | null;
 }
 
-/** See the head of this file. */
+/** Checks and publishes schemas. */
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #checker: Checker;
@@ -63,7 +66,7 @@ export class Publisher {
     this.#checker = new Checker(parts);
   }
 
-  /** Checks a schema against what is live, and records the check. */
+  /** Checks a schema against the live graph, and records the check. */
   async check(registered: SubgraphDocument, sdl: string, principal: Principal): Promise<SchemaCheckDocument> {
     const graph = await liveGraph(this.#options.repository);
     const { check } = await this.#checker.one(graph, memberOf(registered, sdl), principal, false);
@@ -71,7 +74,7 @@ export class Publisher {
     return check;
   }
 
-  /** Makes a schema live, which its endpoint answers with. */
+  /** Makes a schema live that its endpoint returns. */
   async publish(registered: SubgraphDocument, sdl: string, call: PublishCall): Promise<Published> {
     const plan: Plan = {
       kind: 'PUBLISH',
@@ -82,18 +85,18 @@ export class Publisher {
     return this.#inSequence(plan, call);
   }
 
-  /** Makes earlier schemas live again; what serves them now must have all that they promise. */
+  /** Makes earlier schemas live again; the running services must still provide everything in them. */
   async restore(
     members: readonly GraphMember[],
     { subgraph, restoredFrom }: { readonly subgraph: string | null; readonly restoredFrom: number },
     call: PublishCall,
   ): Promise<Published> {
     const plan: Plan = { kind: 'ROLLBACK', subgraph, restoredFrom, members };
-    // A rollback takes away what came since: that is what it is for.
+    // A rollback removes later additions: that is its purpose.
     return this.#inSequence(plan, { ...call, acceptBreaking: true });
   }
 
-  /** Takes a subgraph out of the graph, if nothing that is used goes with it, or its loss is accepted. */
+  /** Removes a subgraph from the graph if nothing in use goes with it, or if the caller accepts that. */
   async withdraw(subgraph: string, call: PublishCall): Promise<Published> {
     const plan: Plan = { kind: 'WITHDRAWAL', subgraph, restoredFrom: null, members: [], withdrawn: subgraph };
     return this.#inSequence(plan, call);
@@ -109,11 +112,14 @@ export class Publisher {
       const published = await this.#tail(graph, plan, call);
       if (published !== 'overtaken') return published;
     }
-    const text = `others published ${maxAttempts} times while this was checked; publish again`;
+    const text = `Other publishers were faster ${maxAttempts} times; publish again`;
     return { version: null, check: null, userErrors: [refuse('TOO_MANY_PUBLISHERS', 'subgraph', text)] };
   }
 
-  /** One try on top of one version. Whoever inserts the next number first has checked what is then live; others check again. */
+  /**
+   * One attempt on top of one version. The publisher that inserts the next number first has checked the live
+   * graph; others check again.
+   */
   async #tail(graph: Graph, plan: Plan, call: PublishCall): Promise<Published | 'overtaken'> {
     const { repository, prepare, adopt } = this.#options;
     const { principal, acceptBreaking } = call;
@@ -188,6 +194,6 @@ function summary({ findings }: SchemaCheckDocument, acceptBreaking: boolean): st
   for (const { rule } of findings) rules.set(rule, (rules.get(rule) ?? 0) + 1);
   const list = [...rules].map(([rule, count]) => `${rule} ${count}×`).join(', ');
   const onlyBreaking = !acceptBreaking && findings.every(({ rule }) => rule === 'breaking');
-  const hint = onlyBreaking ? '; isBreakingAccepted publishes it all the same' : '';
-  return `${findings.length} rules are not kept (${list || 'composition'})${hint}`;
+  const hint = onlyBreaking ? '; set isBreakingAccepted to publish it anyway' : '';
+  return `${findings.length} rule violations (${list || 'composition'})${hint}`;
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { manualClock } from '@rhizome/testkit';
 import { liveSystem, publish, sdlOf } from '../testing/live-registry.js';
 import { endpointOf } from '../testing/registry-system.js';
@@ -6,7 +6,7 @@ import { endpointOf } from '../testing/registry-system.js';
 describe('recorded use', () => {
   const withoutNest = sdlOf('heron').replace('"A nest." nest: String', '"A tree." tree: String');
 
-  test('decides whether what is taken away breaks somebody', async () => {
+  it('decides if a removal breaks a client', async () => {
     const clock = manualClock('2030-03-01T12:00:00Z');
     const system = await liveSystem(['heron'], { clock });
     const gateway = await system.gateway();
@@ -27,7 +27,7 @@ describe('recorded use', () => {
         rule: 'BREAKING',
         where: 'HeronJob.nest',
         message: expect.stringContaining(
-          'used 1 times in the last 30 days, the last time on 2030-03-01, by nest-watcher 1.4 (1)',
+          'Used 1 times in the last 30 days, the last time on 2030-03-01, by nest-watcher 1.4 (1)',
         ),
         cure: expect.stringContaining('@deprecated'),
       },
@@ -43,7 +43,7 @@ describe('recorded use', () => {
     });
   });
 
-  test('is told of places that there are, and of no others', async () => {
+  it('reports existing schema elements and no others', async () => {
     const system = await liveSystem(['heron']);
     const useOf = async (coordinate: string) =>
       system.ask('query ($coordinate: String!) { schemaUse(coordinate: $coordinate) { requests } }', {
@@ -56,14 +56,14 @@ describe('recorded use', () => {
     });
   });
 
-  test('that has not lasted for 30 days is no fact', async () => {
+  it('allows no removal before 30 days of recording', async () => {
     const clock = manualClock('2030-03-01T12:00:00Z');
     const system = await liveSystem(['heron'], { clock });
     clock.advance(29 * 86_400_000);
     system.serve(endpointOf('heron'), withoutNest);
     const { data } = await system.ask(publish, { input: { subgraph: 'heron' } });
     expect(data.publishSchema.check.findings[0].message).toContain(
-      'Nobody has used it since 2030-03-01, which is not 30 days yet',
+      'No use since 2030-03-01, which is less than 30 days',
     );
   });
 });

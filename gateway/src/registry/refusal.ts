@@ -1,7 +1,7 @@
-/** Why something about a schema is refused, as callers read it. */
+/** Reasons why a change of a schema is refused, as callers read them. */
 import { show } from '@rhizome/errors';
 
-/** Stable words; the SDL says what they mean. */
+/** Stable codes; the SDL describes them. */
 export type RefusalCode =
   | 'INVALID_VALUE'
   | 'SUBGRAPH_NOT_FOUND'
@@ -23,24 +23,24 @@ export function refuse<C extends RefusalCode>(code: C, field: string, message: s
   return { code, message: `${field}: ${message}`, path: [field] };
 }
 
-/** A value that is not well formed. */
+/** An invalid value. */
 export function invalid(field: string, value: unknown, expected: string): SchemaRefusal<'INVALID_VALUE'> {
   return refuse('INVALID_VALUE', field, `${show(value)} is not valid; must be ${expected}`);
 }
 
-/** A subgraph that nobody has registered. */
+/** A subgraph that is not registered. */
 export function notRegistered(name: string): SchemaRefusal<'SUBGRAPH_NOT_FOUND'> {
-  const text = `no subgraph "${name}" is registered; register it with its endpoint first`;
+  const text = `Subgraph "${name}" not found. Register it with its endpoint first.`;
   return refuse('SUBGRAPH_NOT_FOUND', 'subgraph', text);
 }
 
-/** A note that is too long; undefined when it is not. */
+/** Refusal of a note that is too long; otherwise undefined. */
 export function noteFault(note: string | null): SchemaRefusal<'INVALID_VALUE'> | undefined {
   if (note === null || note.length <= 1000) return undefined;
-  return refuse('INVALID_VALUE', 'note', `it has ${note.length} characters; expected at most 1000`);
+  return refuse('INVALID_VALUE', 'note', `${note.length} characters are too many; must be at most 1000`);
 }
 
-/** Nothing was published, for this reason. */
+/** The result of a refused publication. */
 export function refusedBy<C extends RefusalCode>(
   refusal: SchemaRefusal<C>,
 ): {

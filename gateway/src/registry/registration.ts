@@ -1,4 +1,4 @@
-/** How a subgraph becomes known: its name, its prefix, and where it is reached. */
+/** Registers subgraphs: name, type prefix and endpoint. */
 import type { Clock } from '@rhizome/clock';
 import type { Principal } from '@rhizome/authz';
 import type { OwnSubgraph } from './own.js';
@@ -16,13 +16,13 @@ export interface Registration {
 
 type RegistrationRefusal = SchemaRefusal<'INVALID_VALUE' | 'TYPE_PREFIX_TAKEN'>;
 
-/** The subgraph, or why it was refused. */
+/** The subgraph, or the reason for the refusal. */
 export interface Registered {
   readonly subgraph: SubgraphDocument | null;
   readonly userErrors: readonly RegistrationRefusal[];
 }
 
-/** What registering works on. */
+/** Ports of the registration. */
 export interface RegistrationOptions {
   readonly repository: RegistryRepository;
   readonly own: OwnSubgraph;
@@ -32,7 +32,7 @@ export interface RegistrationOptions {
 const names = /^[a-z][a-z0-9]{1,30}$/;
 const prefixes = /^[A-Z][A-Za-z0-9]{1,30}$/;
 
-/** Registers a subgraph, or changes where it is reached. @throws DomainError FORBIDDEN */
+/** Registers a subgraph, or changes its endpoint. @throws DomainError FORBIDDEN */
 export async function registerSubgraph(
   { repository, own, clock }: RegistrationOptions,
   { name, endpoint, typePrefix }: Registration,
@@ -41,7 +41,7 @@ export async function registerSubgraph(
   assertMayChange(principal, { _id: name, typePrefix }, 'subgraph:register');
   const registered = await repository.subgraphs();
   const known = registered.find(({ _id }) => _id === name);
-  // Whoever may register for an experiment must not take over what is of core.
+  // A caller who may register for an experiment must not take over a subgraph of core.
   if (known) assertMayChange(principal, known, 'subgraph:register');
   const userErrors = faults({ name, endpoint, typePrefix }, own.name, registered);
   if (userErrors.length > 0) return { subgraph: null, userErrors };
@@ -61,7 +61,7 @@ function faults(
   if (!names.test(name) || name === ownName) {
     const form = '2 to 31 lower-case letters and digits, beginning with a letter';
     found.push(
-      invalid('name', name, name === ownName ? `another name: "${name}" is the gateway itself` : form),
+      invalid('name', name, name === ownName ? `another name; "${name}" is the gateway itself` : form),
     );
   }
   if (!isHttpUrl(endpoint)) {
@@ -71,7 +71,7 @@ function faults(
   if (!prefixes.test(typePrefix)) {
     found.push(invalid('typePrefix', typePrefix, 'PascalCase, 2 to 31 letters and digits'));
   }
-  // Of two prefixes that begin alike, one would own the other's types.
+  // If one prefix began with another, one subgraph would own the other's types.
   const alike = registered.find(
     (one) =>
       one._id !== name &&
@@ -86,7 +86,7 @@ function prefixTaken(prefix: string, by: string): RegistrationRefusal {
   return refuse(
     'TYPE_PREFIX_TAKEN',
     'typePrefix',
-    `"${prefix}" begins like the prefix of ${by}; choose another one`,
+    `"${prefix}" collides with the prefix of ${by}; neither may begin with the other`,
   );
 }
 

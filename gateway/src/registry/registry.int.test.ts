@@ -1,10 +1,10 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { bring, coreSdl, live, liveSystem, publish, sdlOf } from '../testing/live-registry.js';
 import { askAt, endpointOf, type RegistrySystem, startRegistrySystem } from '../testing/registry-system.js';
 
-describe('from nothing', () => {
-  test('an empty registry serves what the gateway adds itself, and what is published beside it', async () => {
+describe('an empty registry', () => {
+  it("serves the gateway's own fields, and subgraphs that are published", async () => {
     const system = await startRegistrySystem();
     expect((await system.ask('{ subgraphs { name } schemaVersion { number kind } }')).data).toEqual({
       subgraphs: [],
@@ -23,7 +23,7 @@ describe('from nothing', () => {
   });
 });
 
-describe('what never becomes live', () => {
+describe('a rejected publication', () => {
   let system: RegistrySystem;
   let before: number;
   beforeAll(async () => {
@@ -38,7 +38,7 @@ describe('what never becomes live', () => {
     return data.publishSchema.userErrors[0] as { code: string; message: string };
   }
 
-  test('a schema that the endpoint does not answer with; the place is named', async () => {
+  it('names the difference to the schema of the endpoint', async () => {
     system.serve(endpointOf('heron'), sdlOf('heron'));
     const sdl = sdlOf('heron', '"Eggs." eggs: Int');
     expect(await refused({ subgraph: 'heron', sdl })).toMatchObject({
@@ -47,12 +47,12 @@ describe('what never becomes live', () => {
     });
   });
 
-  test('one whose endpoint does not answer at all', async () => {
+  it('includes a subgraph whose endpoint does not answer', async () => {
     system.endpoints.delete(endpointOf('heron'));
     expect(await refused({ subgraph: 'heron' })).toMatchObject({ code: 'ENDPOINT_DIFFERS' });
   });
 
-  test('one that does not compose, that breaks a rule, or that is not registered', async () => {
+  it('includes subgraphs that do not compose, break a rule, or are not registered', async () => {
     system.serve(endpointOf('heron'), sdlOf('heron').replace('heron: HeronJob', 'heron: HeronJob!'));
     const { data } = await system.ask(publish, { input: { subgraph: 'heron' } });
     expect(data.publishSchema.userErrors).toMatchObject([{ code: 'CHECK_FAILED' }]);
@@ -69,15 +69,15 @@ describe('what never becomes live', () => {
     expect(await refused({ subgraph: 'heron', sdl: 'type {' })).toMatchObject({ code: 'INVALID_VALUE' });
   });
 
-  test('what is live already is answered as it is, and makes no version', async () => {
+  it('returns the live version for an unchanged schema', async () => {
     system.serve(endpointOf('heron'), sdlOf('heron'));
     const { data } = await system.ask(publish, { input: { subgraph: 'heron' } });
     expect(data.publishSchema).toMatchObject({ version: { number: before }, check: null, userErrors: [] });
   });
 });
 
-describe('two who publish at once', () => {
-  test('both become live, the second checked against the first', async () => {
+describe('concurrent publications', () => {
+  it('makes all schemas live, each checked against the one before', async () => {
     const system = await liveSystem(['heron', 'egret', 'ibis']);
     const names = ['heron', 'egret', 'ibis'];
     const before = await live(system);
@@ -110,7 +110,7 @@ describe('two who publish at once', () => {
     }
   });
 
-  test('of two that exclude each other one is refused', async () => {
+  it('refuses one of two schemas that exclude each other', async () => {
     const system = await liveSystem(['heron']);
     system.serve(endpointOf('core'), coreSdl.replace('"Its size." size: Int', ''));
     const wanted = sdlOf('heron')
@@ -134,7 +134,7 @@ describe('two who publish at once', () => {
 });
 
 describe('the history', () => {
-  test('is read in pages, the newest first, and any two versions can be compared', async () => {
+  it('is read in pages, the newest first, and any two versions can be compared', async () => {
     const system = await liveSystem(['heron', 'egret']);
     const seen: number[] = [];
     let after: string | null = null;

@@ -1,4 +1,4 @@
-/** The schema registry as one gateway has it: what is live, who may publish, and what follows when somebody does. */
+/** The schema registry in one gateway: the live version, permissions, and the reaction to a new version. */
 import type { Clock, Ids } from '@rhizome/clock';
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
@@ -8,7 +8,7 @@ import type { KeysetPage } from '@rhizome/mongo';
 import type { SchemaChange } from '@rhizome/schema';
 import type { TransportFactory } from '@rhizome/federation';
 import { Composer } from './composer.js';
-import { type AskEndpoint, endpointAsker } from './endpoint.js';
+import { type ReadEndpointSchema, endpointSchemaReader } from './endpoint.js';
 import { Follower } from './follower.js';
 import { offeredSchema, type OfferRefusal } from './offered-schema.js';
 import { bringOwn, type OwnSubgraph } from './own.js';
@@ -22,9 +22,9 @@ import {
 import { noteFault, notRegistered, refusedBy, type SchemaRefusal } from './refusal.js';
 import { type Registered, registerSubgraph, type Registration } from './registration.js';
 import { assertMayChange } from './rights.js';
-import { rollBack, type RollbackCode, type RollbackWanted } from './rollback.js';
+import { rollBack, type RollbackCode, type RollbackRequest } from './rollback.js';
 import type { RegistryRepository } from './store/registry.repository.js';
-import { withdraw, type WithdrawalWanted, type Withdrawn } from './withdrawal.js';
+import { withdraw, type WithdrawalRequest, type Withdrawn } from './withdrawal.js';
 import type { SchemaCheckDocument } from './store/schema-check.document.js';
 import type { SchemaVersionDocument, SchemaVersionHead } from './store/schema-version.document.js';
 import type { SubgraphDocument } from './store/subgraph.document.js';
@@ -33,49 +33,49 @@ import { countedCoordinate } from './use/counted-coordinate.js';
 import { UseRecorder } from './use/recorder.js';
 import { type CoordinateUse, UseReader } from './use/use-reader.js';
 
-/** What a registry is opened on. */
+/** Options of {@link Registry}. */
 export interface RegistryOptions {
   readonly repository: RegistryRepository;
   readonly uses: UsesRepository;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
-  /** How endpoints are asked for their schemas. */
+  /** Transports that read the schemas of endpoints. */
   readonly transports: TransportFactory;
   readonly own: OwnSubgraph;
 }
 
-/** What a registry needs of the gateway that serves its graph. */
+/** Ports of the registry to the gateway that serves its graph. */
 export interface Serving {
   prepare(supergraphSdl: string): Promise<PreparedGraph>;
-  /** Serves what was prepared; or another supergraph, where nothing was. */
+  /** Serves the prepared engine, or another supergraph if none was prepared. */
   serve(graph: PreparedGraph): Promise<void>;
 }
 
 type CheckRefusal = OfferRefusal | SchemaRefusal<'SUBGRAPH_NOT_FOUND'>;
 type PublishCode = ChangeCode | CheckRefusal['code'];
 
-/** How a gateway stands to the registry. */
+/** State of a gateway's connection to the registry. */
 export interface GraphFacts {
   readonly servedVersion: number;
-  /** The newest version that could not be served here; 0 when there was none. */
+  /** The newest version that could not be served here; 0 if there was none. */
   readonly refusedVersion: number;
-  /** Whether new versions are seen at present. */
+  /** True while new versions are received. */
   readonly isFollowed: boolean;
 }
 
-/** Differences between versions that are kept. */
+/** Number of cached differences between versions. */
 const keptDiffs = 20;
 
-/** See the head of this file. */
+/** The schema registry of one gateway. */
 export class Registry {
   readonly #options: RegistryOptions;
   readonly #composer = new Composer();
-  readonly #askEndpoint: AskEndpoint;
+  readonly #readEndpointSchema: ReadEndpointSchema;
   readonly recorder: UseRecorder;
   readonly uses: UseReader;
   #publisher: Publisher | undefined;
-  /** Versions never change, and neither does what differs between two of them. */
+  /** Versions never change, so the differences between two of them do not either. */
   readonly #diffs = new LRUCache<string, readonly SchemaChange[]>({ max: keptDiffs });
   #follower: Follower | undefined;
   #serving: Serving | undefined;
@@ -87,13 +87,13 @@ export class Registry {
   private constructor(options: RegistryOptions, live: SchemaVersionDocument) {
     this.#options = options;
     this.#live = live;
-    this.#askEndpoint = endpointAsker(options.transports);
+    this.#readEndpointSchema = endpointSchemaReader(options.transports);
     const { uses, clock, log } = options;
     this.recorder = new UseRecorder({ uses, clock, log });
     this.uses = new UseReader(uses, clock);
   }
 
-  /** Opens the registry; one that is empty gets a first version, which has what the gateway adds itself. */
+  /** Opens the registry; an empty one gets a first version with the gateway's own schema. */
   static async open(options: RegistryOptions): Promise<Registry> {
     await options.repository.ensure(options.log);
     await options.uses.beginRecording(options.clock.now());
@@ -108,12 +108,14 @@ export class Registry {
     return this.#live;
   }
 
-  /** Registered subgraphs by name, as last seen. */
+  /** Registered subgraphs by name, as of the last read. */
   get registered(): readonly SubgraphDocument[] {
     return this.#registered;
   }
 
-  /** How this gateway stands to the registry. What is served stays served when the store is away. */
+  /**
+   * State of the connection to the registry. The current version stays served during an outage of the store.
+   */
   get facts(): GraphFacts {
     return {
       servedVersion: this.#live.number,
@@ -122,7 +124,7 @@ export class Registry {
     };
   }
 
-  /** From now on what is published is served. */
+  /** Starts to serve what is published. */
   follow(serving: Serving): void {
     const { repository, clock, ids, log } = this.#options;
     this.#serving = serving;
@@ -138,7 +140,7 @@ export class Registry {
     this.#follower = new Follower({ repository, log, look: () => this.#look() });
   }
 
-  /** Ends in order: what was counted is written. */
+  /** Stops in order; recorded use is written. */
   async close(): Promise<void> {
     await this.#follower?.close();
     await this.#adopting;
@@ -153,7 +155,10 @@ export class Registry {
     if (latest) await this.#adopt(latest);
   }
 
-  /** Serves a version, unless it or a later one is served already. One after the other; older ones are skipped. */
+  /**
+   * Serves a version unless it or a later one is served already. Versions are served one after the other;
+   * older ones are skipped.
+   */
   #adopt(version: SchemaVersionDocument, prepared?: PreparedGraph): Promise<void> {
     return (this.#adopting = this.#adopting.then(() => this.#serve(version, prepared)));
   }
@@ -168,13 +173,13 @@ export class Registry {
     try {
       const graph = prepared ?? (await this.#serving.prepare(version.supergraphSdl));
       this.#live = version;
-      // What retires is waited for by nobody: its last operations may take long.
+      // Nothing waits for the old engine to retire: its last operations may take long.
       this.#serving
         .serve(graph)
         .catch((error: unknown) => log.error({ err: error }, 'closing the previous graph failed'));
       log.info(
         { version: version.number, subgraph: version.subgraph, ms: Math.round(performance.now() - started) },
-        'serving a new version of the graph',
+        'schema version adopted',
       );
     } catch (error) {
       this.#refusedVersion = version.number;
@@ -198,7 +203,7 @@ export class Registry {
     const registered = await this.#options.repository.subgraph(subgraph);
     if (!registered) return { check: null, userErrors: [notRegistered(subgraph)] };
     const offer = { registered, given: sdl, match: 'unchecked' as const };
-    const schema = await offeredSchema(this.#askEndpoint, offer, { principal, requestId });
+    const schema = await offeredSchema(this.#readEndpointSchema, offer, { principal, requestId });
     if (typeof schema !== 'string') return { check: null, userErrors: [schema] };
     return { check: await this.#publishing().check(registered, schema, principal), userErrors: [] };
   }
@@ -214,22 +219,27 @@ export class Registry {
     const fault = noteFault(call.note);
     if (fault) return refusedBy(fault);
     const offer = { registered, given: sdl, match: 'equal' as const };
-    const schema = await offeredSchema(this.#askEndpoint, offer, call);
+    const schema = await offeredSchema(this.#readEndpointSchema, offer, call);
     if (typeof schema !== 'string') return refusedBy(schema);
     return this.#publishing().publish(registered, schema, call);
   }
 
-  /** Takes earlier schemas up again. @throws DomainError FORBIDDEN */
-  rollback(wanted: RollbackWanted, call: PublishCall): Promise<Published<RollbackCode>> {
+  /** Makes earlier schemas live again. @throws DomainError FORBIDDEN */
+  rollback(request: RollbackRequest, call: PublishCall): Promise<Published<RollbackCode>> {
     const { repository, own } = this.#options;
-    const parts = { repository, own, askEndpoint: this.#askEndpoint, publisher: this.#publishing() };
-    return rollBack(parts, wanted, call);
+    const parts = {
+      repository,
+      own,
+      readEndpointSchema: this.#readEndpointSchema,
+      publisher: this.#publishing(),
+    };
+    return rollBack(parts, request, call);
   }
 
-  /** Takes a subgraph out of the graph. @throws DomainError FORBIDDEN */
-  async withdraw(wanted: WithdrawalWanted, call: PublishCall): Promise<Withdrawn> {
+  /** Removes a subgraph from the graph. @throws DomainError FORBIDDEN */
+  async withdraw(request: WithdrawalRequest, call: PublishCall): Promise<Withdrawn> {
     const { repository } = this.#options;
-    const withdrawn = await withdraw({ repository, publisher: this.#publishing() }, wanted, call);
+    const withdrawn = await withdraw({ repository, publisher: this.#publishing() }, request, call);
     this.#registered = await repository.subgraphs();
     return withdrawn;
   }
@@ -239,7 +249,7 @@ export class Registry {
     return this.#options.repository.versionPage(first, after);
   }
 
-  /** What is stored of a version, without its supergraph; null where there is none of that number. */
+  /** A stored version without its supergraph; null if there is none with that number. */
   async versionHead(number: number): Promise<SchemaVersionHead | null> {
     const [found] = await this.#options.repository.versions(number + 1, 1);
     return found?.number === number ? found : null;
@@ -254,17 +264,17 @@ export class Registry {
     return this.#options.repository.checkPage(subgraph, first, after);
   }
 
-  /** A version; without a number the live one. */
+  /** A version by number; by default the live one. */
   version(number: number | null): Promise<SchemaVersionDocument | null> {
     return number === null ? Promise.resolve(this.#live) : this.#options.repository.version(number);
   }
 
-  /** What clients see change between two versions; null when one of them is not there. */
+  /** Changes that clients see between two versions; null if one of them does not exist. */
   async diff(from: number, to: number): Promise<readonly SchemaChange[] | null> {
     const { repository } = this.#options;
     const [before, after] = await Promise.all([repository.version(from), repository.version(to)]);
     if (!before || !after) return null;
-    // A version is stored with what it changed in the one before it.
+    // A version is stored with its changes since the one before it.
     if (to === from + 1) return after.changes;
     const key = `${from} ${to}`;
     const known = this.#diffs.get(key);
@@ -279,23 +289,25 @@ export class Registry {
     return this.#options.repository.sdls(digests);
   }
 
-  /** Who uses places; see {@link UseReader.of}. */
-  useOf(places: readonly (readonly string[])[]): Promise<readonly (CoordinateUse | null)[]> {
-    return this.uses.of(places);
+  /** Use of schema elements; see {@link UseReader.of}. */
+  useOf(coordinates: readonly (readonly string[])[]): Promise<readonly (CoordinateUse | null)[]> {
+    return this.uses.of(coordinates);
   }
 
   /**
-   * Who uses the place of a coordinate; null while nothing is recorded. What is no longer in the graph is still told while its use is recorded.
-   * @throws DomainError BAD_USER_INPUT for what is no coordinate, NOT_FOUND for one that nobody has used and the graph does not have
+   * Use of the schema element at a coordinate; null while nothing is recorded. Elements that are no longer in
+   * the graph are reported while their use is recorded.
+   * @throws DomainError BAD_USER_INPUT for an invalid coordinate, NOT_FOUND for one that is neither used nor
+   *   in the graph
    */
   async useOfCoordinate(coordinate: string): Promise<CoordinateUse | null> {
     const { countedAs, isLive } = countedCoordinate(coordinate, this.#live.supergraphSdl);
     const [use = null] = await this.uses.of([[countedAs]]);
     if (isLive || (use && use.requests > 0)) return use;
-    throw new DomainError('NOT_FOUND', `coordinate: the graph has no ${JSON.stringify(coordinate)}`, {
+    throw new DomainError('NOT_FOUND', `Coordinate ${JSON.stringify(coordinate)} not found.`, {
       field: 'coordinate',
       value: coordinate,
-      expected: 'a place of the graph, or one whose use is still recorded',
+      expected: 'a coordinate in the graph, or one whose use is still recorded',
     });
   }
 

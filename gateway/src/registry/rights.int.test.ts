@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import {
   coreSdl,
   live,
@@ -12,7 +12,7 @@ import {
 } from '../testing/live-registry.js';
 import { endpointOf, type RegistrySystem } from '../testing/registry-system.js';
 
-describe('who may publish what', () => {
+describe('permissions to publish', () => {
   let system: RegistrySystem;
   beforeAll(async () => {
     system = await liveSystem(['heron', 'egret']);
@@ -20,7 +20,7 @@ describe('who may publish what', () => {
     system.serve(endpointOf('core'), `${coreSdl} extend type Job { "Its weight." weight: Int }`);
   });
 
-  test.each<[string, string, (system: RegistrySystem) => Promise<string>]>([
+  it.each<[string, string, (system: RegistrySystem) => Promise<string>]>([
     ["another experiment's service", 'heron', ({ tokens }) => tokens.service('egret')],
     ["an experiment's service for core", 'core', ({ tokens }) => tokens.service('heron')],
     ['an admin of another experiment', 'heron', ({ tokens }) => tokens.human('a@b', { egret: 'ADMIN' })],
@@ -30,7 +30,7 @@ describe('who may publish what', () => {
       ({ tokens }) => tokens.human('a@b', { heron: 'ADMIN', core: 'ADMIN' }),
     ],
     [
-      'a service with rights everywhere but of another name',
+      'a service with permissions everywhere but another name',
       'heron',
       ({ tokens }) =>
         tokens.mint({
@@ -43,38 +43,35 @@ describe('who may publish what', () => {
     ['a producer of the experiment', 'heron', ({ tokens }) => tokens.human('p@b', { heron: 'PRODUCTION' })],
     ['a pilot', 'heron', ({ tokens }) => tokens.pilot('q')],
     ['an agent of an admin', 'heron', ({ tokens }) => tokens.agent('admin@example', 'ADMIN')],
-  ])(
-    '%s may not publish %s, nor roll it back, nor move it, nor take it out',
-    async (_, subgraph, tokenOf) => {
-      const token = await tokenOf(system);
-      const before = await live(system);
-      const typePrefix = subgraph === 'core' ? null : prefixOf(subgraph);
-      for (const [text, input] of [
-        [publish, { subgraph }],
-        [rollback, { subgraph }],
-        [rollback, { version: 1 }],
-        [register, { name: subgraph, endpoint: 'http://elsewhere.test/graphql', typePrefix }],
-        [withdraw, { subgraph, isBreakingAccepted: true }],
-      ] as const) {
-        expect(await system.ask(text, { input }, token)).toMatchObject({ codes: ['FORBIDDEN'] });
-      }
-      expect(await live(system)).toBe(before);
-    },
-  );
+  ])('refuses %s a publication, rollback, move or withdrawal of %s', async (_, subgraph, tokenOf) => {
+    const token = await tokenOf(system);
+    const before = await live(system);
+    const typePrefix = subgraph === 'core' ? null : prefixOf(subgraph);
+    for (const [text, input] of [
+      [publish, { subgraph }],
+      [rollback, { subgraph }],
+      [rollback, { version: 1 }],
+      [register, { name: subgraph, endpoint: 'http://elsewhere.test/graphql', typePrefix }],
+      [withdraw, { subgraph, isBreakingAccepted: true }],
+    ] as const) {
+      expect(await system.ask(text, { input }, token)).toMatchObject({ codes: ['FORBIDDEN'] });
+    }
+    expect(await live(system)).toBe(before);
+  });
 
-  test('nobody without a token gets in', async () => {
+  it('refuses callers without a valid token', async () => {
     expect((await system.ask(publish, { input: { subgraph: 'heron' } }, 'nothing')).codes).toEqual([
       'UNAUTHENTICATED',
     ]);
   });
 
-  test('no experiment takes over what is registered for core, by whatever prefix', async () => {
+  it('never lets an experiment take over a subgraph of core, whatever the prefix', async () => {
     const token = await system.tokens.human('a@b', { core: 'ADMIN' });
     const input = { name: 'core', endpoint: 'http://evil.test/graphql', typePrefix: 'Core' };
     expect((await system.ask(register, { input }, token)).codes).toEqual(['FORBIDDEN']);
   });
 
-  test("the experiment's own service may, and its name is in the history", async () => {
+  it("allows the experiment's own service, and records its name in the history", async () => {
     const input = { subgraph: 'heron', note: 'eggs are counted' };
     const { data } = await system.ask(publish, { input }, await system.tokens.service('heron'));
     expect(data.publishSchema).toMatchObject({
@@ -91,7 +88,7 @@ describe('who may publish what', () => {
     expect((await system.ask('{ jobs { heron { eggs } } }')).data.jobs[0]).toEqual({ heron: { eggs: 7 } });
   });
 
-  test('an admin of the experiment may register and move it, and a reader may read the history but not where services are', async () => {
+  it('allows an admin of the experiment to register and move it, and hides endpoints from readers', async () => {
     const admin = await system.tokens.human('a@b', { ibis: 'ADMIN' });
     const input = { name: 'ibis', endpoint: endpointOf('ibis'), typePrefix: 'Ibis' };
     const { data } = await system.ask(register, { input }, admin);
@@ -108,7 +105,7 @@ describe('who may publish what', () => {
     expect(seen).not.toContain('type ');
   });
 
-  test.each([
+  it.each([
     [{ name: 'gateway', endpoint: endpointOf('x'), typePrefix: 'Gateway' }, 'INVALID_VALUE', 'name'],
     [{ name: 'Big', endpoint: endpointOf('x'), typePrefix: 'Big' }, 'INVALID_VALUE', 'name'],
     [{ name: 'stork', endpoint: 'file:///etc/passwd', typePrefix: 'Stork' }, 'INVALID_VALUE', 'endpoint'],
@@ -124,7 +121,7 @@ describe('who may publish what', () => {
       'typePrefix',
     ],
     [{ name: 'stork', endpoint: endpointOf('x'), typePrefix: 'Her' }, 'TYPE_PREFIX_TAKEN', 'typePrefix'],
-  ])('%j is not registered: %s', async (input, code, field) => {
+  ])('refuses to register %j: %s', async (input, code, field) => {
     const { data } = await system.ask(register, { input });
     expect(data.registerSubgraph).toMatchObject({ subgraph: null, userErrors: [{ code, path: [field] }] });
   });

@@ -1,10 +1,14 @@
-/** Who may publish what. Roles say whether somebody may publish at all; these say whose. */
+/**
+ * Permissions to publish. Roles decide whether a principal may publish at all; this module decides which
+ * subgraphs.
+ */
 import { assertCan, can, type Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { SubgraphDocument } from './store/subgraph.document.js';
 
 /**
- * A subgraph of core is changed by those who may everywhere; an experiment's by its own service, and by people who may in the experiment.
+ * Core's subgraphs need the permission in all experiments; an experiment's may be changed by its own service
+ * and by people with the permission in the experiment.
  * @throws DomainError FORBIDDEN
  */
 export function assertMayChange(
@@ -18,7 +22,7 @@ export function assertMayChange(
     throw new DomainError('FORBIDDEN', text, { action, subgraph: name });
   }
   if (typePrefix === null && !can(principal, action, '*')) {
-    const text = `${kind} "${subject}" may not ${action} for "${name}": it is of core, and needs the right in all experiments`;
+    const text = `${kind} "${subject}" may not ${action} for "${name}": it belongs to core and needs the permission in all experiments`;
     throw new DomainError('FORBIDDEN', text, { action, subgraph: name });
   }
   assertCan(principal, action, typePrefix === null ? '*' : name);

@@ -1,9 +1,9 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { coreSdl, live, liveSystem, publish, rollback, sdlOf } from '../testing/live-registry.js';
 import { endpointOf } from '../testing/registry-system.js';
 
-describe('going back', () => {
-  test('is one command, for what is the own alone', async () => {
+describe('rollbackSchema', () => {
+  it("restores the schema of one's own subgraph in one call", async () => {
     const system = await liveSystem(['heron', 'egret']);
     const token = await system.tokens.service('heron');
     system.serve(endpointOf('heron'), sdlOf('heron', '"Eggs." eggs: Int'));
@@ -24,7 +24,7 @@ describe('going back', () => {
     expect((await system.ask('{ jobs { egret { eggs } } }')).data.jobs[0]).toEqual({ egret: { eggs: 7 } });
   });
 
-  test('is refused where the service no longer has what it promised then, or nothing earlier is there', async () => {
+  it('refuses if the service no longer provides the old schema, or there is none', async () => {
     const system = await liveSystem(['heron']);
     expect(
       (await system.ask(rollback, { input: { subgraph: 'heron' } })).data.rollbackSchema.userErrors,
@@ -43,7 +43,7 @@ describe('going back', () => {
     });
   });
 
-  test('of everything takes up every schema of a version', async () => {
+  it('restores every schema of a version', async () => {
     const system = await liveSystem(['heron']);
     const then = await live(system);
     system.serve(endpointOf('heron'), sdlOf('heron', '"Eggs." eggs: Int'));

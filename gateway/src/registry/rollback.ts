@@ -1,7 +1,7 @@
-/** Takes earlier schemas up again: of one subgraph, or of all. */
+/** Makes earlier schemas live again: of one subgraph, or of all. */
 import { isDomainError } from '@rhizome/errors';
 import { brokenPromises } from '@rhizome/schema';
-import type { AskEndpoint } from './endpoint.js';
+import type { ReadEndpointSchema } from './endpoint.js';
 import { type GraphMember, graphOf, liveGraph } from './graph.js';
 import { type OwnSubgraph, ownMember } from './own.js';
 import type { ChangeCode, Published, PublishCall, Publisher } from './publisher.js';
@@ -10,33 +10,33 @@ import { assertMayChange } from './rights.js';
 import type { RegistryRepository } from './store/registry.repository.js';
 import type { SchemaVersionDocument, SchemaVersionHead } from './store/schema-version.document.js';
 
-/** What a rollback works on. */
+/** Ports of a rollback. */
 export interface RollbackOptions {
   readonly repository: RegistryRepository;
   readonly own: OwnSubgraph;
-  readonly askEndpoint: AskEndpoint;
+  readonly readEndpointSchema: ReadEndpointSchema;
   readonly publisher: Publisher;
 }
 
-/** What is to be taken up again. */
-export interface RollbackWanted {
-  /** Null for all. */
+/** The schemas to restore. */
+export interface RollbackRequest {
+  /** Null for all subgraphs. */
   readonly subgraph: string | null;
-  /** Null for the last one in which it was another. */
+  /** Null for the last version with a different schema. */
   readonly version: number | null;
 }
 
-/** Codes of a rollback that is refused. */
+/** Codes of a refused rollback. */
 export type RollbackCode =
   ChangeCode | 'INVALID_VALUE' | 'SUBGRAPH_NOT_FOUND' | 'VERSION_NOT_FOUND' | 'ENDPOINT_DIFFERS';
 
-/** Nothing of core's is anybody's alone. */
+/** A rollback of everything changes core, which belongs to no experiment. */
 const whole = { _id: '*', typePrefix: null };
 
-/** See the head of this file. @throws DomainError FORBIDDEN */
+/** Plans and publishes a rollback. @throws DomainError FORBIDDEN */
 export async function rollBack(
-  { repository, own, askEndpoint, publisher }: RollbackOptions,
-  { subgraph, version }: RollbackWanted,
+  { repository, own, readEndpointSchema, publisher }: RollbackOptions,
+  { subgraph, version }: RollbackRequest,
   call: PublishCall,
 ): Promise<Published<RollbackCode>> {
   const registered = await repository.subgraphs();
@@ -51,7 +51,7 @@ export async function rollBack(
   const endpoints = new Map(registered.map(({ _id, endpoint }) => [_id, endpoint]));
   const members = then.members
     .filter(({ name }) => name === subgraph || subgraph === null)
-    // Schemas are taken up again, not the places where they were answered then; and the gateway speaks for itself.
+    // Schemas are restored, not endpoints; and the gateway keeps its own current schema.
     .map((one) =>
       one.name === own.name
         ? { ...one, ...ownMember(own) }
@@ -62,13 +62,13 @@ export async function rollBack(
     (member) => !live.members.some(({ name, digest }) => name === member.name && digest === member.digest),
   );
   for (const member of changed) {
-    const refusal = await lacks(member, askEndpoint, call);
+    const refusal = await lacks(member, readEndpointSchema, call);
     if (refusal) return refusedBy(refusal);
   }
   return publisher.restore(members, { subgraph, restoredFrom: from.number }, call);
 }
 
-/** The version to go back to: the one asked for, or the last one with other schemas than now. */
+/** The version to restore: the requested one, or the last one with schemas other than the current. */
 async function earlier(
   repository: RegistryRepository,
   subgraph: string | null,
@@ -100,18 +100,18 @@ function schemasOf({ subgraphs }: SchemaVersionHead, subgraph: string | null): s
     .join('\n');
 }
 
-/** What is taken up again must be answered by what runs: the service may have more, and nothing otherwise. */
+/** The running services must still provide the restored schemas; they may provide more. */
 async function lacks(
   { name, endpoint, sdl }: Pick<GraphMember, 'name' | 'endpoint' | 'sdl'>,
-  askEndpoint: AskEndpoint,
+  readEndpointSchema: ReadEndpointSchema,
   { principal, requestId }: PublishCall,
 ): Promise<SchemaRefusal<'ENDPOINT_DIFFERS'> | undefined> {
   try {
-    const served = await askEndpoint({ subgraph: name, endpoint, principal, requestId });
+    const served = await readEndpointSchema({ subgraph: name, endpoint, principal, requestId });
     const broken = await brokenPromises(sdl, served);
     if (broken.length === 0) return undefined;
-    const places = broken.slice(0, 10).map(({ where }) => where);
-    const text = `${endpoint} no longer answers what that version promises: ${places.join(', ')}. Start the service as it was then, and roll back again`;
+    const elements = broken.slice(0, 10).map(({ where }) => where);
+    const text = `${endpoint} no longer provides ${elements.join(', ')} of that version. Start the service as it was then, and roll back again`;
     return refuse('ENDPOINT_DIFFERS', 'subgraph', text);
   } catch (error) {
     if (!isDomainError(error)) throw error;
@@ -123,7 +123,7 @@ function noVersion(subgraph: string | null, version: number | null): SchemaRefus
   const whose = subgraph === null ? '' : ` with "${subgraph}"`;
   const text =
     version === null
-      ? `there is no earlier version${whose} that differs from the live one`
-      : `there is no version ${version}${whose}`;
+      ? `no earlier version${whose} differs from the live one`
+      : `Version ${version}${whose} not found.`;
   return refuse('VERSION_NOT_FOUND', 'version', text);
 }

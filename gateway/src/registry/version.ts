@@ -1,4 +1,4 @@
-/** What the next version of the graph is. */
+/** The next version of the graph. */
 import type { SchemaChange } from '@rhizome/schema';
 import type { Graph, GraphMember } from './graph.js';
 import {
@@ -9,13 +9,13 @@ import {
   versionId,
 } from './store/schema-version.document.js';
 
-/** What a version is made of. */
+/** Parts of the next version. */
 export interface VersionInit {
   readonly graph: Graph;
-  /** Those that change; the others stay as they are in the graph, unless all are replaced. */
+  /** Members that change; the others stay in the graph unless all are replaced. */
   readonly members: readonly Omit<GraphMember, 'sinceVersion'>[];
   readonly replaceAll: boolean;
-  /** The one that leaves; null where none does. */
+  /** The member that is removed; null if none is. */
   readonly withdrawn?: string | null | undefined;
   readonly kind: VersionKind;
   readonly subgraph: string | null;
@@ -65,7 +65,7 @@ export function versionOf(init: VersionInit): SchemaVersionDocument {
   };
 }
 
-/** How many changes there are of each severity. */
+/** Number of changes by severity. */
 export function countsOf(changes: readonly SchemaChange[]): ChangeCounts {
   const count = (severity: SchemaChange['severity']): number =>
     changes.filter((change) => change.severity === severity).length;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { manualClock, waitFor } from '@rhizome/testkit';
 import {
   live,
@@ -21,8 +21,8 @@ async function takenOut(system: RegistrySystem, input: object, token?: string) {
   return data.withdrawSubgraph;
 }
 
-describe('taking a subgraph out', () => {
-  test('ends what it brought in every gateway, is in the history, and can be undone', async () => {
+describe('withdrawSubgraph', () => {
+  it('removes the subgraph in every gateway, is recorded in the history, and can be undone', async () => {
     const system = await liveSystem(['heron', 'egret']);
     const second = await system.gateway();
     const admin = await system.tokens.admin();
@@ -70,7 +70,7 @@ describe('taking a subgraph out', () => {
     expect((await system.ask(nests)).codes).toEqual([]);
   });
 
-  test('is refused while somebody uses it, or nobody can say that nobody does', async () => {
+  it('refuses while the subgraph is or may be in use', async () => {
     const clock = manualClock('2030-03-01T12:00:00Z');
     const system = await liveSystem(['heron'], { clock });
     const before = await live(system);
@@ -86,7 +86,7 @@ describe('taking a subgraph out', () => {
     expect(refused.check.findings).toContainEqual({
       rule: 'BREAKING',
       where: 'Job.heron',
-      message: expect.stringContaining('used 1 times in the last 30 days'),
+      message: expect.stringContaining('Used 1 times in the last 30 days'),
     });
     expect(await live(system)).toBe(before);
     clock.advance(31 * 86_400_000);
@@ -96,7 +96,7 @@ describe('taking a subgraph out', () => {
     });
   });
 
-  test('for good gives its name and prefix free, in every gateway', async () => {
+  it('releases name and prefix in every gateway when the subgraph is unregistered', async () => {
     const system = await liveSystem(['heron']);
     const second = await system.gateway();
     const admin = await system.tokens.admin();
@@ -131,7 +131,7 @@ describe('taking a subgraph out', () => {
     expect((await system.ask(register, { input: other })).data.registerSubgraph.userErrors).toEqual([]);
   });
 
-  test('of what was never published forgets it all the same', async () => {
+  it('removes a subgraph that was never published', async () => {
     const system = await liveSystem([]);
     const before = await live(system);
     const input = { name: 'heron', endpoint: endpointOf('heron'), typePrefix: 'Heron' };
@@ -144,7 +144,7 @@ describe('taking a subgraph out', () => {
     });
   });
 
-  test("is refused for the gateway's own part, for what nobody knows, and with too long a reason", async () => {
+  it("refuses the gateway's own subgraph, unknown subgraphs, and notes that are too long", async () => {
     const system = await liveSystem(['heron']);
     for (const [input, code] of [
       [{ subgraph: 'gateway' }, 'SUBGRAPH_NOT_FOUND'],
@@ -155,7 +155,7 @@ describe('taking a subgraph out', () => {
     }
   });
 
-  test('beside another who publishes the same subgraph leaves one of the two on top', async () => {
+  it('publishes one version after the other when another client publishes the same subgraph', async () => {
     const system = await liveSystem(['heron']);
     const before = await live(system);
     system.serve(endpointOf('heron'), sdlOf('heron', '"Eggs." eggs: Int'));

@@ -1,27 +1,27 @@
-/** Takes a subgraph out of the graph and, where that is wanted, out of the registry. */
+/** Removes a subgraph from the graph and, on request, from the registry. */
 import type { ChangeCode, Published, PublishCall, Publisher } from './publisher.js';
 import { noteFault, notRegistered, refuse, refusedBy, type SchemaRefusal } from './refusal.js';
 import { assertMayChange } from './rights.js';
 import type { RegistryRepository } from './store/registry.repository.js';
 
-/** What is to be taken out. */
-export interface WithdrawalWanted {
+/** The subgraph to remove. */
+export interface WithdrawalRequest {
   readonly subgraph: string;
-  /** Forget its name, prefix and address, too. */
+  /** Also removes its name, prefix and endpoint. */
   readonly unregister: boolean;
 }
 
 type WithdrawalCode = ChangeCode | 'INVALID_VALUE' | 'SUBGRAPH_NOT_FOUND';
 
-/** What came of it. */
+/** Result of a withdrawal. */
 export interface Withdrawn extends Published<WithdrawalCode> {
   readonly isUnregistered: boolean;
 }
 
-/** See the head of this file. @throws DomainError FORBIDDEN */
+/** Withdraws a subgraph. @throws DomainError FORBIDDEN */
 export async function withdraw(
   { repository, publisher }: { readonly repository: RegistryRepository; readonly publisher: Publisher },
-  { subgraph, unregister }: WithdrawalWanted,
+  { subgraph, unregister }: WithdrawalRequest,
   call: PublishCall,
 ): Promise<Withdrawn> {
   const registered = await repository.subgraph(subgraph);
@@ -33,7 +33,7 @@ export async function withdraw(
   const published = await publisher.withdraw(subgraph, call);
   if (!unregister || !published.version) return { ...published, isUnregistered: false };
   if (await repository.removeSubgraph(registered)) return { ...published, isUnregistered: true };
-  const text = 'it was registered anew meanwhile, and stays registered; it is out of the graph';
+  const text = 'the subgraph was registered again meanwhile and stays registered; it is out of the graph';
   const userErrors = [...published.userErrors, refuse('TOO_MANY_PUBLISHERS', 'isUnregistered', text)];
   return { ...published, userErrors, isUnregistered: false };
 }

@@ -2,7 +2,7 @@ import type { ClientStream } from './client-stream.js';
 import type { StreamEvent, StreamRequest } from './types.js';
 import type { Upstream, UpstreamSink } from './upstream.js';
 
-/** What an upstream from the present becomes when it has brought its first cursor. */
+/** Successor of an upstream from the present, once that has received its first cursor. */
 export interface Continuation extends UpstreamSink {
   readonly cursor: string;
   readonly isClosed: boolean;
@@ -10,11 +10,11 @@ export interface Continuation extends UpstreamSink {
 }
 
 /**
- * One upstream from the present for all clients that begin now, while the shared stream still catches up itself. It
- * serves them until its first cursor is known.
+ * One upstream from the present for all clients that begin now, while the shared stream is still catching up
+ * itself. It serves them until its first cursor is known.
  */
 export class FromPresent implements UpstreamSink {
-  /** It starts with what happens from now on. */
+  /** It starts at the present. */
   readonly cursor = undefined;
   readonly #clients = new Set<ClientStream>();
   readonly #proceed: (
@@ -26,19 +26,19 @@ export class FromPresent implements UpstreamSink {
   #continuation: Continuation | undefined;
   #isClosed = false;
 
-  /** `proceed` takes the clients and the upstream over at the first cursor. */
+  /** `proceed` takes over the clients and the upstream at the first cursor. */
   constructor(
     proceed: (clients: ClientStream[], cursor: string, upstream: Upstream) => Continuation | undefined,
   ) {
     this.#proceed = proceed;
   }
 
-  /** What it became; undefined before its first cursor. */
+  /** Its successor; undefined before its first cursor. */
   get continuation(): Continuation | undefined {
     return this.#continuation;
   }
 
-  /** Whether no client can join it any more. */
+  /** True if no client can join it any more. */
   get isClosed(): boolean {
     return this.#isClosed || (this.#continuation?.isClosed ?? false);
   }
@@ -54,11 +54,11 @@ export class FromPresent implements UpstreamSink {
     else this.#upstream = upstream;
   }
 
-  /** Lets a client in before the first cursor. */
+  /** Adds a client before the first cursor. */
   admit(client: ClientStream): void {
     this.#clients.add(client);
     const nothing = (): void => undefined;
-    client.catchUpBy({ meet: nothing, hasRoom: nothing, close: () => this.#leave(client) });
+    client.catchUpBy({ sharedReached: nothing, drained: nothing, close: () => this.#leave(client) });
   }
 
   event(event: StreamEvent): void | Promise<void> {

@@ -5,44 +5,44 @@ import type { CatchUp, StreamEnd, StreamEvent, StreamRequest } from './types.js'
 type Item = IteratorResult<StreamEvent, undefined>;
 const done: Item = { done: true, value: undefined };
 
-/** Takes a stream's events as they come. */
+/** Receives a stream's events as they come. */
 export interface StreamListener {
-  /** Takes the next event; false: it wants no other before the stream is told to {@link ClientStream.resume}. */
+  /** Receives the next event. Returns false to get no other until {@link ClientStream.resume}. */
   event(event: StreamEvent): boolean;
-  /** Nothing more will come. Called once. */
+  /** The stream has ended. Called once. */
   end(): void;
 }
 
 /** The shared stream that a client reads from. */
 export interface ClientSource {
   readonly ring: EventRing;
-  /** Set when the upstream has ended; what is in the ring may still be read. */
+  /** Set when the upstream has ended; the events in the ring may still be read. */
   readonly ended: { readonly why: StreamEnd; readonly last: StreamEvent | undefined } | undefined;
-  /** Whether a client that has fallen off the buffer goes on from its cursor instead of being ended. */
-  readonly keepsSlow: boolean;
+  /** True if a client that has fallen off the buffer continues from its cursor instead of being ended. */
+  readonly resumesSlowConsumers: boolean;
   leave(client: ClientStream): void;
-  /** Wakes the client with the next event. */
+  /** Notifies the client of the next event. */
   wait(client: ClientStream): void;
   /** Opens an upstream for a client that is behind the buffer. */
   openCatchUp(client: ClientStream, cursor: string): void;
 }
 
-/** Receives what happens to a client stream. */
+/** Receives lifecycle events of a client stream. */
 export interface ClientStreamOwner {
-  /** The message that tells a laggard where to go on. */
+  /** The message that gives a slow consumer the cursor to continue from. */
   lagged(cursor: string | undefined, requestId: string): StreamEvent;
   ended(stream: ClientStream, why: StreamEnd): void;
   delivered(listeners: number): void;
 }
 
 /**
- * The events of one client. It reads what is meant for it alone first (the opening message, or the gap of one
- * who resumes), then from the ring of the shared stream, at its own pace and without a buffer of its own.
+ * The events of one client. It first reads its own events (the opening message, or the gap of a client that
+ * resumes), then the ring of the shared stream, at its own pace and without a buffer of its own.
  */
 export class ClientStream implements AsyncIterableIterator<StreamEvent> {
   readonly request: StreamRequest;
   readonly #owner: ClientStreamOwner;
-  /** Events for this client alone. */
+  /** Events for this client only. */
   readonly #own: StreamEvent[] = [];
   #shared: ClientSource | undefined;
   #catchUp: CatchUp | undefined;
@@ -50,7 +50,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
   #cursor: string | undefined;
   #waiting: ((item: Item) => void) | undefined;
   #listener: StreamListener | undefined;
-  /** Whether the listener waits for an event. */
+  /** True while the listener waits for an event. */
   #isListening = false;
   #isEnded = false;
   #last: StreamEvent | undefined;
@@ -60,7 +60,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     this.#owner = owner;
   }
 
-  /** The cursor of the last event that the client was given or will still be given. */
+  /** The cursor of the last event that was or will be delivered to the client. */
   get cursor(): string | undefined {
     for (let i = this.#own.length - 1; i >= 0; i--) {
       const cursor = this.#own[i]?.cursor;
@@ -73,17 +73,17 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     return this.#isEnded;
   }
 
-  /** Belongs to a shared stream from now on. */
+  /** Attaches the client to a shared stream. */
   belongTo(shared: ClientSource): void {
     this.#shared = shared;
   }
 
-  /** Reads its own upstream until it has found its place in the shared one. */
+  /** Reads its own upstream until it has reached a position of the shared one. */
   catchUpBy(catchUp: CatchUp): void {
     this.#catchUp = catchUp;
   }
 
-  /** An event for this client alone; true while the client is behind with those. */
+  /** Adds an event for this client only; returns true while such events wait. */
   give(event: StreamEvent): boolean {
     if (this.#isEnded) return false;
     if (this.#isWaiting) {
@@ -94,7 +94,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     return true;
   }
 
-  /** Goes on from a position in the ring; what was given before comes first. */
+  /** Continues from a position in the ring, after the events that were added before. */
   goOnAt(position: Position): void {
     this.#catchUp?.close();
     this.#catchUp = undefined;
@@ -102,29 +102,32 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     if (this.#isWaiting) this.#pull();
   }
 
-  /** A new event of the ring, for one that waits at the ring's end. @returns whether it waits for the one after it as well */
+  /**
+   * Delivers a new event of the ring to a client at the ring's end. @returns true if it waits for the next
+   * one as well
+   */
   wake(event: StreamEvent, next: Position): boolean {
-    // Who has come while others were told has read it already.
+    // A client that was added during the delivery has read it already.
     if (this.#position === next) return true;
     this.#position = next;
     this.#settle(this.#note(event));
     return this.#isListening;
   }
 
-  /** Hands the stream's events to a listener instead of answering `next`. */
+  /** Delivers the stream's events to a listener instead of through `next`. */
   listen(listener: StreamListener): void {
     this.#listener = listener;
     this.resume();
   }
 
-  /** The listener can take events again. */
+  /** Resumes the delivery to the listener. */
   resume(): void {
     if (!this.#listener || this.#isListening) return;
     this.#isListening = true;
     this.#pull();
   }
 
-  /** Ends the stream; `last` is still read by the client, after what it was given. */
+  /** Ends the stream; the client still reads `last`, after the events before it. */
   end(why: StreamEnd, last?: StreamEvent): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -135,7 +138,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     if (this.#isWaiting) this.#settle(this.#takeLast());
   }
 
-  /** Whether it reads from the ring and has read all of it. */
+  /** True if it reads from the ring and has read all of it. */
   get hasReadAll(): boolean {
     return (
       this.#own.length === 0 &&
@@ -148,7 +151,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     return this;
   }
 
-  /** One caller at a time, as `for await` does. */
+  /** For one caller at a time, as with `for await`. */
   next(): Promise<Item> {
     return new Promise((resolve) => {
       this.#waiting = resolve;
@@ -169,17 +172,17 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     return this.#isListening || this.#waiting !== undefined;
   }
 
-  /** Gives what is there to who waits, one event or, to a listener, as many as it takes. */
+  /** Delivers available events: one to a waiting reader, or as many as the listener accepts. */
   #pull(): void {
     while (this.#isWaiting && this.#pullOne());
   }
 
-  /** @returns whether there was something */
+  /** @returns true if there was an event */
   #pullOne(): boolean {
     const own = this.#own.shift();
     if (own) {
       this.#settle(this.#note(own));
-      if (this.#own.length === 0) this.#catchUp?.hasRoom();
+      if (this.#own.length === 0) this.#catchUp?.drained();
       return true;
     }
     if (this.#isEnded) {
@@ -193,7 +196,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     const shared = this.#shared;
     if (!shared) return false;
     if (position < shared.ring.first) {
-      if (shared.keepsSlow && this.#cursor !== undefined) {
+      if (shared.resumesSlowConsumers && this.#cursor !== undefined) {
         this.#position = undefined;
         shared.openCatchUp(this, this.#cursor);
         return false;
@@ -234,7 +237,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     this.#isListening = false;
     if (item.done) return this.#notifyEnd();
     const wantsMore = this.#listener?.event(item.value) ?? false;
-    // It may have been resumed, or ended, meanwhile.
+    // It may have been resumed or ended meanwhile.
     if (!wantsMore || this.#isListening || !this.#listener) return;
     this.#isListening = true;
     if (this.#isEnded) this.#settle(this.#takeLast());
@@ -247,7 +250,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
   }
 }
 
-/** An answer that refuses a stream, as its last event. */
+/** A response that refuses a stream, as its last event. */
 export function closingEvent({ text, codes }: ExecutionText): StreamEvent {
   return { text, codes, last: true };
 }

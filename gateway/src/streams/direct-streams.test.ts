@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import type { TestSystem } from '../testing/test-system.js';
 import { useStreamSystem } from '../testing/stream-system.js';
@@ -6,7 +6,7 @@ import { human, next, readTo, StreamTestSetup } from '../testing/stream-test-set
 import type { ClientStream } from './client-stream.js';
 import type { StreamEvent } from './types.js';
 
-/** An event of this is all there is: nothing is fetched for it. */
+/** The event of this field is complete: nothing is fetched for it. */
 const whole =
   'subscription ($after: String, $name: String) { itemChanged(after: $after, name: $name) { cursor item { id } } }';
 const named = (name: string): string =>
@@ -21,12 +21,12 @@ useStreamSystem(
   () => setup,
 );
 
-/** A client that takes events directly, as many as it is told to. */
+/** A client that takes events directly, up to its capacity. */
 class Taker {
   readonly events: StreamEvent[] = [];
   readonly #stream: ClientStream;
   isEnded = false;
-  room = Infinity;
+  capacity = Infinity;
 
   constructor(stream: ClientStream) {
     this.#stream = stream;
@@ -35,8 +35,8 @@ class Taker {
 
   event(event: StreamEvent): boolean {
     this.events.push(event);
-    this.room -= 1;
-    return this.room > 0;
+    this.capacity -= 1;
+    return this.capacity > 0;
   }
 
   end(): void {
@@ -44,8 +44,8 @@ class Taker {
     this.isEnded = true;
   }
 
-  goOn(room = Infinity): void {
-    this.room = room;
+  goOn(capacity = Infinity): void {
+    this.capacity = capacity;
     this.#stream.resume();
   }
 
@@ -54,13 +54,15 @@ class Taker {
   }
 }
 
-async function taker(asked: Parameters<StreamTestSetup['subscribe']>[0] = { query: whole }): Promise<Taker> {
-  const found = new Taker(await setup.subscribe(asked));
+async function taker(
+  options: Parameters<StreamTestSetup['subscribe']>[0] = { query: whole },
+): Promise<Taker> {
+  const found = new Taker(await setup.subscribe(options));
   await waitFor('the opening message', () => found.events.length === 1, { deadlineMs: 1000 });
   return found;
 }
 
-/** Of what was read to a place. */
+/** Number of events read up to a position. */
 function cursorsOf(read: readonly string[]): (string | undefined)[] {
   return read.map((text) => text.split(' ')[0]);
 }
@@ -69,15 +71,15 @@ function appendMany(count: number): string[] {
   return Array.from({ length: count }, (_, at) => system.log.append(`i${at}`));
 }
 
-describe('events that nothing is fetched for', () => {
-  test('are at their clients when the call that brought them is over', async () => {
+describe('an event without fetches', () => {
+  it('reaches its clients before the call that brought it returns', async () => {
     setup = await StreamTestSetup.open(system);
     const one = await taker();
     const cursors = appendMany(3);
     expect(one.cursors.slice(1)).toEqual(cursors);
   });
 
-  test('are answered and written once for upstreams that differ in the arguments of the field alone', async () => {
+  it('is executed and written once for upstreams that differ only in the arguments of the field', async () => {
     setup = await StreamTestSetup.open(system);
     const engine = setup.holder.current;
     const prepared = await engine.prepare({ query: whole, requestId: 'r' });
@@ -98,15 +100,15 @@ describe('events that nothing is fetched for', () => {
       deadlineMs: 1000,
     });
     expect(system.log.open).toBe(5);
-    const before = system.asked.get('itemChanged') ?? 0;
+    const before = system.calls.get('itemChanged') ?? 0;
     system.log.append('shared');
-    expect((system.asked.get('itemChanged') ?? 0) - before).toBe(1);
+    expect((system.calls.get('itemChanged') ?? 0) - before).toBe(1);
     expect(new Set(takers.map(({ events }) => events[1])).size).toBe(1);
     expect(takers[0]?.events[1]?.text).toContain('"id":"shared"');
     for (const stream of streams) await stream.return();
   });
 
-  test('are answered apart where rights differ, or who asks matters', async () => {
+  it('is executed separately for other permissions, or if the caller matters', async () => {
     setup = await StreamTestSetup.open(system);
     const query = 'subscription { itemChanged { cursor item { id seenBy } } }';
     const [a, b] = [
@@ -115,9 +117,9 @@ describe('events that nothing is fetched for', () => {
     ];
     const other = await taker({ query: named('x'), principal: testPrincipal({ grants: { beta: 'USER' } }) });
     const same = await taker({ query: named('x'), principal: human('c') });
-    const before = system.asked.get('itemChanged') ?? 0;
+    const before = system.calls.get('itemChanged') ?? 0;
     system.log.append('i');
-    expect((system.asked.get('itemChanged') ?? 0) - before).toBe(4);
+    expect((system.calls.get('itemChanged') ?? 0) - before).toBe(4);
     expect([a.events[1]?.text, b.events[1]?.text]).toEqual([
       expect.stringContaining('"seenBy":"a"'),
       expect.stringContaining('"seenBy":"b"'),
@@ -128,10 +130,10 @@ describe('events that nothing is fetched for', () => {
     ]);
   });
 
-  test('wait in order for a client that wants no more for now, and cost the others nothing', async () => {
+  it('waits in order for a paused client, at no cost to the others', async () => {
     setup = await StreamTestSetup.open(system);
     const [slow, quick] = [await taker(), await taker()];
-    slow.room = 1;
+    slow.capacity = 1;
     const cursors = appendMany(20);
     expect(quick.cursors.slice(1)).toEqual(cursors);
     expect(slow.cursors.slice(1)).toEqual(cursors.slice(0, 1));
@@ -143,10 +145,10 @@ describe('events that nothing is fetched for', () => {
     expect([slow.cursors.slice(1), quick.cursors.slice(1)]).toEqual([cursors, cursors]);
   });
 
-  test('that fall off the buffer end a client that was away with the cursor to go on from', async () => {
+  it('ends the stream of a client that was away with the cursor to continue from, once it falls off the buffer', async () => {
     setup = await StreamTestSetup.open(system, { bufferedEvents: 10 });
     const [slow, quick] = [await taker(), await taker()];
-    slow.room = 1;
+    slow.capacity = 1;
     const cursors = appendMany(30);
     slow.goOn();
     const [last] = slow.events.slice(-1);
@@ -158,26 +160,26 @@ describe('events that nothing is fetched for', () => {
     expect(quick.cursors.slice(1)).toEqual(cursors);
   });
 
-  test('that fall off the buffer are made up for to a client that wants what is newest: it is never ended', async () => {
+  it('is replayed to a client that wants the newest state, whose stream never ends', async () => {
     setup = await StreamTestSetup.open(system, { bufferedEvents: 10 });
     const latest = whole.replace('name: $name', 'mode: LATEST').replace(', $name: String', '');
     const slow = await taker({ query: latest });
     const quick = await taker({ query: latest });
-    slow.room = 1;
+    slow.capacity = 1;
     const cursors = appendMany(30);
     slow.goOn(5);
-    await waitFor('what was made up for', () => slow.events.length === 7, { deadlineMs: 2000 });
+    await waitFor('the replayed events', () => slow.events.length === 7, { deadlineMs: 2000 });
     cursors.push(...appendMany(500));
     slow.goOn();
     await waitFor('all of it', () => slow.cursors.at(-1) === cursors.at(-1), { deadlineMs: 2000 });
     cursors.push(...appendMany(2));
     expect([slow.cursors.slice(1), quick.cursors.slice(1)]).toEqual([cursors, cursors]);
     expect([slow.isEnded, slow.events.some(({ last }) => last)]).toEqual([false, false]);
-    // Who has caught up reads from the common buffer again, and nobody reads for it alone.
+    // A client that has caught up reads from the common buffer again, and no upstream reads for it alone.
     await waitFor('one upstream', () => system.log.open === 1, { deadlineMs: 1000 });
   });
 
-  test('come once and in order over a swap of the supergraph, a break and an end upstream', async () => {
+  it('comes once and in order over a swap of the supergraph, a break and an end upstream', async () => {
     setup = await StreamTestSetup.open(system);
     const one = await taker();
     const cursors = appendMany(3);
@@ -194,7 +196,7 @@ describe('events that nothing is fetched for', () => {
     expect(one.isEnded).toBe(false);
   });
 
-  test('reach one who asks and one who takes alike', async () => {
+  it('reaches pulling and listening clients alike', async () => {
     setup = await StreamTestSetup.open(system);
     const asking = await setup.subscribe({ query: whole });
     await next(asking);
@@ -205,7 +207,7 @@ describe('events that nothing is fetched for', () => {
     expect(taking.cursors.slice(1)).toEqual(cursors);
   });
 
-  test('a client that leaves is told of the end once and of nothing after it', async () => {
+  it('notifies a client that leaves of the end once and of nothing after it', async () => {
     setup = await StreamTestSetup.open(system);
     const stream = await setup.subscribe({ query: whole });
     const one = new Taker(stream);

@@ -1,10 +1,10 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { EventRing } from './event-ring.js';
 
 const event = (cursor: string | undefined, text = `event ${cursor ?? ''}`) => ({ text, cursor, codes: [] });
 
 describe('EventRing', () => {
-  test('keeps the newest events and says where to go on after a cursor', () => {
+  it('keeps the newest events and returns the position after a cursor', () => {
     const ring = new EventRing(3, 1000);
     for (const cursor of ['a', 'b', 'c', 'd', 'e']) ring.push(event(cursor));
     expect([ring.first, ring.end]).toEqual([2, 5]);
@@ -20,7 +20,7 @@ describe('EventRing', () => {
     ]);
   });
 
-  test('knows the cursor it was started after until the first event is dropped and one more', () => {
+  it('keeps its initial cursor until the first event and one more are dropped', () => {
     const ring = new EventRing(2, 1000, 'start');
     expect(ring.after('start')).toBe(0);
     ring.push(event('a'));
@@ -31,7 +31,7 @@ describe('EventRing', () => {
     expect(ring.after('a')).toBe(1);
   });
 
-  test('keeps of what is old the newest few alone', () => {
+  it('keeps only the newest few old events', () => {
     let now = 0;
     const ring = new EventRing(1000, 100_000, undefined, () => now);
     for (let at = 0; at < 200; at++) ring.push(event(`old${at}`));
@@ -43,7 +43,7 @@ describe('EventRing', () => {
     expect(ring.end - ring.first).toBe(101);
   });
 
-  test('is bounded in characters, and keeps one event however large', () => {
+  it('limits the number of characters, and keeps one event however large', () => {
     const ring = new EventRing(100, 10);
     ring.push(event('a', 'xxxx'));
     ring.push(event('b', 'xxxx'));
@@ -53,7 +53,7 @@ describe('EventRing', () => {
     expect([ring.first, ring.end]).toEqual([3, 4]);
   });
 
-  test('goes on after the last of several events with one cursor', () => {
+  it('continues after the last of several events with one cursor', () => {
     const ring = new EventRing(2, 1000);
     for (const cursor of ['a', 'a', 'a']) ring.push(event(cursor));
     expect(ring.after('a')).toBe(3);
@@ -64,7 +64,7 @@ describe('EventRing', () => {
     expect(ring.after('a')).toBeUndefined();
   });
 
-  test('forgets cursors with their events: a long stream holds no more than a short one', () => {
+  it('drops cursors with their events: a long stream holds no more than a short one', () => {
     const ring = new EventRing(10, 1000);
     for (let i = 0; i < 10_000; i++) ring.push(event(`c${i}`));
     const known = Array.from({ length: 10_000 }, (_, i) => ring.after(`c${i}`)).filter(

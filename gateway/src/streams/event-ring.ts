@@ -1,26 +1,29 @@
 import type { StreamEvent } from './types.js';
 
-/** Where a listener stands in a ring: the sequence number of the event that it reads next. */
+/** Position of a listener in a ring: the sequence number of the event that it reads next. */
 export type Position = number;
 
-/** Events older than this are not kept beyond the newest few, in milliseconds: thousands of slow streams would each keep a long past. */
+/**
+ * Maximum age of events beyond the newest few, in milliseconds; otherwise thousands of slow streams would
+ * each keep a long history.
+ */
 const oldMs = 15_000;
-/** So many of the newest are kept however old they are. */
+/** Number of newest events that are kept whatever their age. */
 const newest = 64;
 
 /**
- * The newest events of a shared stream, kept once for all its listeners. A listener has a position in it and no buffer
- * of its own; one whose position has fallen off the ring is a laggard.
+ * The newest events of a shared stream, stored once for all its listeners. A listener has a position in it
+ * and no buffer of its own; a listener whose position has fallen off the ring is a slow consumer.
  */
 export class EventRing {
   readonly #maxEvents: number;
   readonly #maxCharacters: number;
   readonly #now: () => number;
   readonly #events: StreamEvent[] = [];
-  /** When each came, in milliseconds. */
+  /** Arrival times in milliseconds. */
   readonly #times: number[] = [];
   readonly #afterCursor = new Map<string, Position>();
-  /** The cursor of the event right before the first: to go on after it is still possible. */
+  /** The cursor of the event right before the first one, from which a client can still continue. */
   #before: string | undefined;
   #first: Position = 0;
   #characters = 0;
@@ -38,27 +41,27 @@ export class EventRing {
     if (startAfter !== undefined) this.#afterCursor.set(startAfter, 0);
   }
 
-  /** The oldest event kept. */
+  /** Position of the oldest event kept. */
   get first(): Position {
     return this.#first;
   }
 
-  /** One after the newest. */
+  /** Position after the newest event. */
   get end(): Position {
     return this.#first + this.#events.length;
   }
 
-  /** The event at a position; undefined outside of the ring. */
+  /** The event at a position; undefined outside the ring. */
   at(position: Position): StreamEvent | undefined {
     return this.#events[position - this.#first];
   }
 
-  /** Where to go on after this cursor, if the ring still knows. */
+  /** The position after this cursor, if the ring still has it. */
   after(cursor: string): Position | undefined {
     return this.#afterCursor.get(cursor);
   }
 
-  /** Adds an event; the oldest go where bounds are passed, the newest always stays. */
+  /** Adds an event; drops the oldest ones beyond the bounds, never the newest. */
   push(event: StreamEvent): void {
     const now = this.#now();
     this.#events.push(event);

@@ -1,6 +1,6 @@
 import type { Clock } from '@rhizome/clock';
 
-/** Node's timers hold no longer wait, about 24 days. */
+/** Maximum delay of Node.js timers, about 24 days. */
 const longestTimerMs = 2 ** 31 - 1;
 
 interface Expiry<T> {
@@ -8,7 +8,9 @@ interface Expiry<T> {
   timer: NodeJS.Timeout | undefined;
 }
 
-/** Tells when times have come, with one timer for all whose time is the same: thousands of streams may hang on one token. */
+/**
+ * Expiry times with one timer for all members of equal time: thousands of streams may depend on one token.
+ */
 export class Expiries<T> {
   readonly #clock: Clock;
   readonly #due: (member: T) => void;
@@ -20,7 +22,10 @@ export class Expiries<T> {
     this.#due = due;
   }
 
-  /** Adds a member with its time, in milliseconds since 1970. A time that is over is told in a turn of its own. */
+  /**
+   * Adds a member with its time, in milliseconds since 1970. A time in the past is due in a later turn of the
+   * event loop.
+   */
   add(member: T, timeMs: number): void {
     let expiry = this.#byTime.get(timeMs);
     if (!expiry) {
@@ -31,7 +36,7 @@ export class Expiries<T> {
     expiry.members.add(member);
   }
 
-  /** Forgets a member. */
+  /** Removes a member. */
   remove(member: T, timeMs: number): void {
     const expiry = this.#byTime.get(timeMs);
     if (!expiry?.members.delete(member) || expiry.members.size > 0) return;

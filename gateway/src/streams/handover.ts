@@ -3,27 +3,27 @@ import type { ExecutionText, Subscribing } from '@rhizome/federation';
 type Source = AsyncIterator<ExecutionText>;
 type Next = Promise<IteratorResult<ExecutionText, unknown>>;
 
-/** A subscription that was opened while the one before it still runs. */
+/** A subscription that was opened while its predecessor still runs. */
 export interface Prepared {
   readonly turn: AbortController;
   readonly opened: Subscribing;
-  /** Messages that it brought and that clients have not had yet. */
+  /** Messages from it that clients have not received yet. */
   readonly came: ExecutionText[];
-  /** The message that was asked for last. */
+  /** The message that was requested last. */
   readonly next?: Next | undefined;
 }
 
-/** Milliseconds after which a subscription that brought no message is taken for open. */
+/** Milliseconds after which a subscription without messages counts as open. */
 const silentMs = 5000;
 /** Milliseconds that the old subscription has to bring a message that the new one brought first. */
 const graceMs = 250;
-/** Texts of the old subscription that are compared. */
+/** Number of messages of the old subscription that are compared. */
 const compared = 1000;
 
 /**
- * Finds the point at which a new subscription of a field without cursors continues the old one. Both run for a moment.
- * Where both bring the same events, the first message that both have brought is the point. Where the new one begins with
- * the present state, that state is the point.
+ * Finds the point at which a new subscription of a field without cursors continues the old one. Both run for
+ * a moment. If both bring the same events, the point is the first message that both have brought. If the new
+ * one begins with the present state, that state is the point.
  */
 export class Handover {
   readonly #incremental: boolean;
@@ -33,13 +33,13 @@ export class Handover {
   #isFound = false;
   #onFound: () => void = () => undefined;
 
-  /** `endOld` stops the old subscription at once. */
+  /** `endOld` stops the old subscription immediately. */
   constructor(incremental: boolean, endOld: () => void) {
     this.#incremental = incremental;
     this.#endOld = endOld;
   }
 
-  /** Notes a message that clients got from the old subscription. */
+  /** Records a message that clients received from the old subscription. */
   passed({ text }: ExecutionText): void {
     const at = this.#came.findIndex((event) => event.text === text);
     if (at >= 0) {
@@ -57,7 +57,7 @@ export class Handover {
     let next = events.next();
     while (!this.#isFound) {
       const item = await Promise.race([next, found]);
-      // The end, or an error, is for the reader.
+      // The reader handles the end and errors.
       if (!item || item.done || item.value.lost !== undefined) break;
       next = events.next();
       this.#take(item.value);

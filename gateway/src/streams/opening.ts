@@ -2,7 +2,7 @@ import type { Clock } from '@rhizome/clock';
 import { expiry, longestLasting } from './shared-stream.js';
 import type { StreamRequest } from './types.js';
 
-/** Chooses the client that opens an upstream: of those that read it, the one whose token lasts longest. */
+/** Chooses the client that opens an upstream: the reader whose token is valid for longest. */
 export class Opener {
   readonly #readers: () => Iterable<StreamRequest>;
   readonly #clock: Clock;
@@ -19,7 +19,7 @@ export class Opener {
     return this.#last;
   }
 
-  /** Whether another client could open it now. */
+  /** True if another client could open it now. */
   canChange(): boolean {
     const next = longestLasting(this.#readers());
     if (!next || !this.#last || next.principal === this.#last.principal) return false;

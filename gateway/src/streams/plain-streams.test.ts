@@ -23,7 +23,7 @@ interface Answer {
   readonly data: Readonly<Record<string, Readonly<Record<string, string | number>>>>;
 }
 
-/** The one value of the next message. */
+/** The only value of the next message. */
 async function value(stream: ClientStream): Promise<string | number | undefined> {
   const { data } = JSON.parse((await next(stream)).text) as Answer;
   return Object.values(Object.values(data)[0] ?? {})[0];
@@ -90,7 +90,7 @@ describe('a second subscriber of a stream without cursors', () => {
     expect([await value(second), await value(third)]).toEqual([start + 1, start + 1]);
     system.log.append('b');
     for (const stream of [first, second, third]) expect(await value(stream)).toBe(1);
-    // Those who came together read together.
+    // Clients that came together read together.
     expect(system.log.open).toBe(2);
   });
 });

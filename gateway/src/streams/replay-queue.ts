@@ -5,30 +5,30 @@ import type { SharedStream } from './shared-stream.js';
 import type { StreamRequest } from './types.js';
 import type { Upstream, UpstreamSink } from './upstream.js';
 
-/** What an upstream is opened for, alongside the shared one. */
+/** Parameters of an upstream that is opened alongside the shared one. */
 export interface Replayed extends UpstreamSink {
-  /** Where it starts; undefined: with what happens from now on. */
+  /** Cursor to start after; undefined: the present. */
   readonly cursor: string | undefined;
   requests(): Iterable<StreamRequest>;
 }
 
-/** Replays of one shared stream that run at once while nobody waits long. */
+/** Concurrent replays of one shared stream while no client waits long. */
 const atOnce = 4;
-/** Where somebody still waits after this long, in milliseconds, one replay more may run. */
+/** Waiting time after which one more replay may run, in milliseconds. */
 const stallTimeoutMs = 1000;
-/** So many replays of one shared stream run at once at most. */
+/** Maximum number of concurrent replays of one shared stream. */
 const most = 64;
 
 /**
- * Clients that go on after cursors which the shared stream no longer knows. Cursors have no order that can be seen, so
- * some replays begin where any of the clients stand, and who is passed by one comes along: of a thousand clients at as
- * many cursors, each begun at random, some ten replays are made.
+ * Clients that continue after cursors which the shared stream no longer has. Cursors have no visible order,
+ * so replays begin at the cursors of some clients and pick up each client whose cursor they pass: a thousand
+ * clients at as many cursors need some ten replays if these begin at random.
  */
 export class ReplayQueue implements ResumerQueue {
   readonly #shared: SharedStream;
   readonly #openUpstream: (replay: Replayed) => Upstream;
   readonly #waiting = new Map<string, Set<Resumer>>();
-  /** By the cursor where each stands. */
+  /** By the cursor of each client. */
   readonly #replays = new Map<string, Replay>();
   #present: FromPresent | undefined;
   #limit = atOnce;
@@ -39,7 +39,7 @@ export class ReplayQueue implements ResumerQueue {
     this.#openUpstream = openUpstream;
   }
 
-  get isWaitedIn(): boolean {
+  get hasWaitingClients(): boolean {
     return this.#waiting.size > 0;
   }
 
@@ -50,7 +50,7 @@ export class ReplayQueue implements ResumerQueue {
     this.enter(resumer);
   }
 
-  /** Serves a client that starts with the present; one upstream serves all of them. */
+  /** Serves a client that starts at the present; one upstream serves all of them. */
   begin(client: ClientStream): void {
     const present = this.#present;
     if (present && !present.isClosed && this.#joinPresent(client, present)) return;
@@ -107,7 +107,7 @@ export class ReplayQueue implements ResumerQueue {
 
   gone(replay: Replay): void {
     this.#forget(replay);
-    // Whoever ends it may have more to do first.
+    // The caller that ends it may have more to do first.
     queueMicrotask(() => this.#open());
   }
 
@@ -125,7 +125,9 @@ export class ReplayQueue implements ResumerQueue {
     return true;
   }
 
-  /** The upstream from the present has come to its first cursor: from here on it is a replay like others. */
+  /**
+   * Converts the upstream from the present, which has received its first cursor, into a replay like others.
+   */
   #proceed(clients: ClientStream[], cursor: string, upstream: Upstream): Replay | undefined {
     const isKnown = this.#shared.ring.after(cursor) !== undefined;
     if (isKnown) this.atPresent();
@@ -159,7 +161,7 @@ export class ReplayQueue implements ResumerQueue {
 
   /** Begins as many replays as may run. */
   #open(): void {
-    while (this.isWaitedIn && this.#hasRoom()) {
+    while (this.hasWaitingClients && this.#hasCapacity()) {
       const cursors = [...this.#waiting.keys()];
       const cursor = cursors[Math.floor(Math.random() * cursors.length)] ?? '';
       const replay = new Replay(this, cursor);
@@ -171,17 +173,17 @@ export class ReplayQueue implements ResumerQueue {
     this.#watch();
   }
 
-  /** Replays that wait for their clients free capacity for others. */
-  #hasRoom(): boolean {
+  /** Replays that wait for their clients do not count. */
+  #hasCapacity(): boolean {
     if (this.#replays.size < this.#limit) return true;
     const stalled = [...this.#replays.values()].find(({ isStalled }) => isStalled);
     stalled?.giveWay();
     return stalled !== undefined;
   }
 
-  /** While somebody waits, ever more replays may run. */
+  /** While a client waits, the number of allowed replays grows. */
   #watch(): void {
-    if (!this.isWaitedIn) {
+    if (!this.hasWaitingClients) {
       clearInterval(this.#timer);
       this.#timer = undefined;
       this.#limit = atOnce;

@@ -2,20 +2,25 @@ import type { ClientStream } from './client-stream.js';
 import { ahead, type CatchUp, type StreamEvent, type StreamRequest } from './types.js';
 import type { Upstream, UpstreamSink } from './upstream.js';
 
-/** Where clients wait who go on after cursors that the shared stream no longer knows, as they and their replays see it. */
+/**
+ * The queue of clients that continue after cursors which the shared stream no longer has, as clients and
+ * replays use it.
+ */
 export interface ResumerQueue {
-  /** Whether somebody waits for a replay. */
-  readonly isWaitedIn: boolean;
-  /** Finds a place for a client by its cursor: in the shared stream, in a replay that stands there, or in the line. */
+  /** True if a client waits for a replay. */
+  readonly hasWaitingClients: boolean;
+  /** Assigns a client by its cursor: to the shared stream, to a replay at that cursor, or to the queue. */
   enter(resumer: Resumer): void;
-  /** A client that waits has left. */
+  /** A waiting client has disconnected. */
   leave(resumer: Resumer): void;
   /**
-   * A replay has come to a cursor: who waits for it comes along. @returns whether the replay is over, since the shared
-   * stream or another replay has been there
+   * A replay has reached a cursor and picks up the clients that wait there. @returns true if the replay is
+   * over because the shared stream or another replay covers the rest
    */
   arrive(replay: Replay, cursor: string): boolean;
-  /** A replay that started with the present has met the shared stream, which is therefore at the present, too. */
+  /**
+   * A replay that started at the present has met the shared stream, which is therefore at the present, too.
+   */
   atPresent(): void;
   /** A replay is over. */
   gone(replay: Replay): void;
@@ -23,19 +28,21 @@ export interface ResumerQueue {
 
 /** Milliseconds after which a replay no longer waits for a client that reads nothing. */
 const idleMs = 250;
-/** Nor does a replay wait longer than this at a time, in milliseconds, however many make room one after the other. */
+/**
+ * Maximum time that a replay waits at once, in milliseconds, however many clients drain one after the other.
+ */
 const waitMs = 2000;
 
-/** One client on its way from a cursor to the shared stream: it waits, or reads a replay with others. */
+/** A client between its cursor and the shared stream: it waits, or reads a replay with others. */
 export class Resumer implements CatchUp {
   readonly client: ClientStream;
   readonly #line: ResumerQueue;
   #cursor: string;
   #behind = 0;
-  /** When it last had read all, or began to read a replay; in milliseconds of the process. */
+  /** Time at which it last had read everything, or began to read a replay; in milliseconds of the process. */
   #readAt = 0;
   #replay: Replay | undefined;
-  /** Out of the replay because it read too slowly; it comes back when it has read all. */
+  /** True if it has left the replay as a slow consumer; it returns when it has read everything. */
   #isPaused = false;
   #isClosed = false;
 
@@ -45,22 +52,22 @@ export class Resumer implements CatchUp {
     this.#line = line;
   }
 
-  /** What it goes on after. */
+  /** The cursor after which it continues. */
   get cursor(): string {
     return this.#cursor;
   }
 
-  /** Whether it has so much to read that it should be given no more. */
+  /** True if so much is unread that it should get no more. */
   get isBehind(): boolean {
     return this.#behind >= ahead;
   }
 
-  /** Whether it has had all the time that one is waited for, and has not read. */
+  /** True if it has used up the waiting time without reading. */
   get isSlow(): boolean {
     return this.isBehind && performance.now() - this.#readAt >= idleMs;
   }
 
-  /** Reads a replay from now on. */
+  /** Joins a replay. */
   read(replay: Replay): void {
     if (!this.isBehind) this.#readAt = performance.now();
     this.#replay = replay;
@@ -72,22 +79,22 @@ export class Resumer implements CatchUp {
     this.#behind = this.client.give(event) ? this.#behind + 1 : 0;
   }
 
-  /** Is out of its replay until it has read what it was given. */
+  /** Leaves its replay until it has read everything it received. */
   pause(): void {
     this.#replay = undefined;
     this.#isPaused = true;
   }
 
-  hasRoom(): void {
+  drained(): void {
     this.#behind = 0;
     this.#readAt = performance.now();
-    this.#replay?.hasRoom();
+    this.#replay?.drained();
     if (!this.#isPaused) return;
     this.#isPaused = false;
     this.#line.enter(this);
   }
 
-  meet(): void {
+  sharedReached(): void {
     this.#line.enter(this);
   }
 
@@ -101,22 +108,23 @@ export class Resumer implements CatchUp {
 }
 
 /**
- * One upstream from an old cursor on, for all clients whose cursors it passes. It waits for them as long as they read;
- * who reads too slowly leaves it and comes back, so that nobody keeps others waiting and nothing is held for anybody.
+ * One upstream from an old cursor on, for all clients whose cursors it passes. It waits for them while they
+ * read; slow consumers leave it and come back later, so that nobody delays others and nothing is buffered for
+ * anybody.
  */
 export class Replay implements CatchUp, UpstreamSink {
   readonly #line: ResumerQueue;
   readonly #members = new Set<Resumer>();
   #cursor: string;
   #upstream: Upstream | undefined;
-  #onRoom: (() => void) | undefined;
+  #onDrained: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #waitsSince = 0;
   #isStalled = false;
   #isClosed = false;
   #isFromPresent: boolean;
 
-  /** `isFromPresent`: it started with the present, not with the cursor of a client. */
+  /** `isFromPresent`: it started at the present, not at the cursor of a client. */
   constructor(line: ResumerQueue, cursor: string, isFromPresent = false) {
     this.#line = line;
     this.#cursor = cursor;
@@ -132,12 +140,12 @@ export class Replay implements CatchUp, UpstreamSink {
     return this.#cursor;
   }
 
-  /** Whether it waits for clients of whom none reads. */
+  /** True if it waits for clients and none of them reads. */
   get isStalled(): boolean {
     return this.#isStalled;
   }
 
-  /** The requests of those who read it: any of them may open it. */
+  /** The requests of its readers, any of which may open it. */
   *requests(): Generator<StreamRequest> {
     for (const { client } of this.#members) yield client.request;
   }
@@ -148,7 +156,7 @@ export class Replay implements CatchUp, UpstreamSink {
     else this.#upstream = upstream;
   }
 
-  /** Lets a client in whose cursor is this one's. */
+  /** Adds a client whose cursor is this one's. */
   admit(resumer: Resumer): void {
     this.#members.add(resumer);
     resumer.read(this);
@@ -160,7 +168,7 @@ export class Replay implements CatchUp, UpstreamSink {
     if (this.#members.size === 0) this.close();
   }
 
-  /** Hands its clients over to another replay that stands where it stands. */
+  /** Moves its clients to another replay at the same cursor. */
   mergeInto(other: Replay): void {
     const members = [...this.#members];
     this.#members.clear();
@@ -169,7 +177,7 @@ export class Replay implements CatchUp, UpstreamSink {
     for (const resumer of members) other.admit(resumer);
   }
 
-  /** Sends its clients to their places in the shared stream. */
+  /** Moves its clients to their positions in the shared stream. */
   dissolve(): void {
     if (this.#isFromPresent) this.#line.atPresent();
     const members = [...this.#members];
@@ -178,7 +186,10 @@ export class Replay implements CatchUp, UpstreamSink {
     for (const resumer of members) this.#line.enter(resumer);
   }
 
-  /** Ends it for the sake of those who wait for a replay: its clients, all behind, come back when they have read. */
+  /**
+   * Ends it to free capacity for waiting clients; its own clients, all behind, come back when they have read
+   * everything.
+   */
   giveWay(): void {
     for (const resumer of this.#members) resumer.pause();
     this.#members.clear();
@@ -193,7 +204,7 @@ export class Replay implements CatchUp, UpstreamSink {
       if (this.#line.arrive(this, event.cursor)) return;
       this.#cursor = event.cursor;
     }
-    return this.#waitForRoom();
+    return this.#waitForReaders();
   }
 
   end(last: StreamEvent | undefined): void {
@@ -204,14 +215,14 @@ export class Replay implements CatchUp, UpstreamSink {
     for (const { client } of members) client.end(last ? 'failed' : 'complete', last);
   }
 
-  hasRoom(): void {
-    if (!this.#onRoom) return;
+  drained(): void {
+    if (!this.#onDrained) return;
     if (this.#isStalled) return this.#leaveBehind();
     if (this.#behind().length === 0) return this.#release();
     if (performance.now() - this.#waitsSince < waitMs) this.#watch();
   }
 
-  meet(): void {
+  sharedReached(): void {
     this.dissolve();
   }
 
@@ -227,7 +238,7 @@ export class Replay implements CatchUp, UpstreamSink {
     return [...this.#members].filter(({ isBehind }) => isBehind);
   }
 
-  #waitForRoom(): void | Promise<void> {
+  #waitForReaders(): void | Promise<void> {
     const behind = this.#behind();
     if (behind.length === 0) return;
     const slow = behind.filter(({ isSlow }) => isSlow);
@@ -237,7 +248,7 @@ export class Replay implements CatchUp, UpstreamSink {
     }
     this.#waitsSince = performance.now();
     this.#watch();
-    return new Promise((resolve) => (this.#onRoom = resolve));
+    return new Promise((resolve) => (this.#onDrained = resolve));
   }
 
   #watch(): void {
@@ -245,13 +256,13 @@ export class Replay implements CatchUp, UpstreamSink {
     this.#timer = setTimeout(() => {
       const isNobodyLeft = this.#behind().length === this.#members.size;
       if (!isNobodyLeft) return this.#leaveBehind();
-      if (this.#line.isWaitedIn) return this.giveWay();
+      if (this.#line.hasWaitingClients) return this.giveWay();
       this.#isStalled = true;
     }, idleMs);
     this.#timer.unref();
   }
 
-  /** Goes on with those who have read. */
+  /** Continues with the clients that have read. */
   #leaveBehind(): void {
     this.#leaveOut(this.#behind());
     this.#release();
@@ -267,8 +278,8 @@ export class Replay implements CatchUp, UpstreamSink {
   #release(): void {
     clearTimeout(this.#timer);
     this.#isStalled = false;
-    const onRoom = this.#onRoom;
-    this.#onRoom = undefined;
-    onRoom?.();
+    const onDrained = this.#onDrained;
+    this.#onDrained = undefined;
+    onDrained?.();
   }
 }

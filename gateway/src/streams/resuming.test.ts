@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import type { TestSystem } from '../testing/test-system.js';
 import { useStreamSystem } from '../testing/stream-system.js';
@@ -15,7 +15,7 @@ useStreamSystem(
 );
 
 describe('resuming', () => {
-  test('a gap is served from the ring where that reaches back', async () => {
+  it('serves a gap from the ring if that reaches back', async () => {
     setup = await StreamTestSetup.open(system);
     const first = await setup.subscribe();
     const { cursor = '' } = await next(first);
@@ -27,7 +27,7 @@ describe('resuming', () => {
     expect(setup.counts.upstreams).toBe(1);
   });
 
-  test('an older gap is served alone; at the first event that both have seen the client joins the others', async () => {
+  it('serves an older gap separately until the client joins the others at a common event', async () => {
     setup = await StreamTestSetup.open(system);
     const from = system.log.append('old');
     system.log.append('gap-1');
@@ -45,7 +45,7 @@ describe('resuming', () => {
     expect(await readTo(resumed, 'more')).toHaveLength(1);
   });
 
-  test('1,000 resumers at 1,000 cursors that the ring still has need no upstream of their own', async () => {
+  it('serves 1,000 resumers at 1,000 cursors in the ring without further upstreams', async () => {
     setup = await StreamTestSetup.open(system);
     const first = await setup.subscribe({ query: bare });
     const cursors = [(await next(first)).cursor ?? ''];
@@ -63,7 +63,7 @@ describe('resuming', () => {
     expect([system.log.open, setup.counts.upstreams]).toEqual([1, 1]);
   });
 
-  test('those who come back at the same cursor after a restart share from the start', async () => {
+  it('shares one upstream between clients that return at the same cursor after a restart', async () => {
     setup = await StreamTestSetup.open(system);
     const after = system.log.append('last');
     system.log.append('missed');
@@ -72,7 +72,7 @@ describe('resuming', () => {
     expect([system.log.open, setup.counts.upstreams]).toEqual([1, 1]);
   });
 
-  test('one who starts with now is not given the gap of one who resumes, and joins him later', async () => {
+  it('gives a client that starts at the present no gap of a resumer, and merges both later', async () => {
     setup = await StreamTestSetup.open(system);
     const after = system.log.append('x');
     system.log.append('gap');
@@ -88,7 +88,7 @@ describe('resuming', () => {
     expect(system.log.open).toBe(1);
   });
 
-  test('those who start with now share one upstream while the common stream is behind', async () => {
+  it('shares one upstream between clients at the present while the common stream is behind', async () => {
     setup = await StreamTestSetup.open(system);
     const after = system.log.append('x');
     for (let i = 0; i < 300; i++) system.log.append(`gap${i}`);
@@ -104,7 +104,7 @@ describe('resuming', () => {
     await waitFor('one upstream', () => system.log.open === 1, { deadlineMs: 60_000 });
   });
 
-  test('the cursor beside the operation wins over the argument', async () => {
+  it('prefers the cursor next to the operation to the argument', async () => {
     setup = await StreamTestSetup.open(system);
     const after = system.log.append('x');
     const cursor = system.log.append('y');
@@ -113,7 +113,7 @@ describe('resuming', () => {
     expect(await readTo(stream, 'z')).toHaveLength(1);
   });
 
-  test('a cursor that is too old is refused with its code, and the next one is not', async () => {
+  it('refuses a cursor that is too old with its code, but not the next one', async () => {
     setup = await StreamTestSetup.open(system);
     system.log.forgottenBelow = 5;
     const refused = await setup.subscribe({ after: 'c1' });
@@ -123,7 +123,7 @@ describe('resuming', () => {
     expect((await next(await setup.subscribe({ after: 'c1' }))).cursor).toBe('c2');
   });
 
-  test('one who reads his gap slowly keeps his own upstream waiting, and nothing is held for him', async () => {
+  it('pauses the upstream of a client that reads its gap slowly, without buffering', async () => {
     setup = await StreamTestSetup.open(system, { bufferedEvents: 10 });
     const after = system.log.append('x');
     for (let i = 0; i < 2000; i++) system.log.append(`e${i}`);
@@ -137,11 +137,14 @@ describe('resuming', () => {
   });
 });
 
-describe('many who resume beyond the ring', () => {
-  /** Upstreams that begin at random among those who wait; of a thousand, ten are to be expected, forty are not met in a lifetime. */
+describe('many clients that resume beyond the ring', () => {
+  /**
+   * Upstreams that begin at random cursors of waiting clients: for a thousand clients about ten, practically
+   * never forty.
+   */
   const few = 40;
 
-  /** Cursors from which there are as many ways to the present, and a stream that is there already. */
+  /** Cursors with as many upstreams to the present, next to a stream that is at the present already. */
   async function gaps(count = 300): Promise<{ readonly cursors: string[]; readonly present: ClientStream }> {
     setup = await StreamTestSetup.open(system, { bufferedEvents: 10, streamsPerSubject: 5000 });
     const cursors = Array.from({ length: count }, (_, i) => system.log.append(`g${i}`));
@@ -151,7 +154,7 @@ describe('many who resume beyond the ring', () => {
   }
 
   const numberOf = (cursor: string | undefined): number => Number(cursor?.slice(1).split(' ')[0]);
-  /** Whether it has seen every event after its cursor once, in order, up to the newest. */
+  /** True if it has seen every event after its cursor once, in order, up to the newest. */
   function isUnbroken(seen: readonly string[], after: string): boolean {
     const numbers = seen.map(numberOf);
     return (
@@ -160,7 +163,7 @@ describe('many who resume beyond the ring', () => {
     );
   }
 
-  test.each<[number, string, (cursors: readonly string[]) => readonly string[]]>([
+  it.each<[number, string, (cursors: readonly string[]) => readonly string[]]>([
     [300, 'the oldest first', (cursors) => cursors],
     [300, 'the newest first', (cursors) => cursors.toReversed()],
     [
@@ -169,7 +172,7 @@ describe('many who resume beyond the ring', () => {
       (cursors) => cursors.map((_, i) => cursors.at(i % 2 ? -1 - (i >> 1) : i >> 1) ?? ''),
     ],
   ])(
-    '%i at as many cursors, %s, need few upstreams, lose and double nothing and end on one',
+    'serves %i clients at as many cursors, %s, with few upstreams, each event once, and ends on one',
     async (count, _name, order) => {
       const { cursors } = await gaps(count);
       const ordered = order(cursors);
@@ -184,7 +187,7 @@ describe('many who resume beyond the ring', () => {
     },
   );
 
-  test('in a stream that is not at the present itself they come along with it', async () => {
+  it('brings clients along in a stream that is not at the present itself', async () => {
     setup = await StreamTestSetup.open(system, { bufferedEvents: 10, streamsPerSubject: 5000 });
     const cursors = Array.from({ length: 300 }, (_, i) => system.log.append(`g${i}`));
     const streams = await Promise.all(cursors.map((after) => setup.subscribe({ after, query: bare })));
@@ -196,7 +199,7 @@ describe('many who resume beyond the ring', () => {
     expect(setup.counts.upstreams).toBeLessThanOrEqual(few);
   });
 
-  test('those who do not read hold up nobody, and miss nothing when they do', async () => {
+  it('never waits for clients that do not read, which still miss nothing', async () => {
     const { cursors } = await gaps();
     const idle = await Promise.all(
       cursors.slice(0, 100).map((after) => setup.subscribe({ after, query: bare })),
@@ -213,7 +216,7 @@ describe('many who resume beyond the ring', () => {
     await waitFor('one upstream', () => system.log.open === 1, { deadlineMs: 500 });
   });
 
-  test('those who leave on the way, or before it begins, take nothing along', async () => {
+  it('leaves nothing behind for clients that disconnect during a replay or before it', async () => {
     const { cursors, present } = await gaps();
     const streams = await Promise.all(cursors.map((after) => setup.subscribe({ after, query: bare })));
     for (const stream of streams.filter((_, i) => i % 10 > 0)) await stream.return();
@@ -227,7 +230,7 @@ describe('many who resume beyond the ring', () => {
     expect(setup.hub.open).toEqual({ streams: 1, upstreams: 1 });
   });
 
-  test('a cursor that is too old ends the way of its own clients, and of no others', async () => {
+  it('ends only the replay of a cursor that is too old', async () => {
     const { cursors } = await gaps();
     system.log.forgottenBelow = numberOf(cursors[150]);
     const streams = await Promise.all(cursors.map((after) => setup.subscribe({ after, query: bare })));
@@ -240,7 +243,7 @@ describe('many who resume beyond the ring', () => {
       expect(isUnbroken(seen, cursors[150 + i] ?? '')).toBe(true);
   });
 
-  test('a break on the way is mended for all', async () => {
+  it('resumes a broken replay for all its clients', async () => {
     const { cursors } = await gaps();
     const streams = await Promise.all(
       cursors.slice(0, 200).map((after) => setup.subscribe({ after, query: bare })),
@@ -256,7 +259,7 @@ describe('many who resume beyond the ring', () => {
     }
   });
 
-  test('equal rights share a way, other rights have another', async () => {
+  it('shares a replay only at equal permissions', async () => {
     const { cursors } = await gaps();
     const others = testPrincipal({ grants: { beta: 'USER' } });
     const before = setup.counts.upstreams;

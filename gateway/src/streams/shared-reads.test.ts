@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Cancellation, type ExecutionText } from '@rhizome/federation';
 import { SharedReads } from './shared-reads.js';
 
@@ -9,7 +9,7 @@ const key = (variables: Readonly<Record<string, unknown>> = {}, scope = 'reader'
   scope,
 });
 
-/** Executions that end when they are told to. */
+/** Executions that end when the test ends them. */
 function setUp() {
   const reads = new SharedReads();
   const runs: { readonly cancellation: Cancellation; readonly land: (answer: ExecutionText) => void }[] = [];
@@ -19,8 +19,8 @@ function setUp() {
   return { reads, runs, read };
 }
 
-describe('reads in flight', () => {
-  test('are one where document, variables and scope are equal, and only there', async () => {
+describe('SharedReads', () => {
+  it('shares reads with equal document, variables and scope only', async () => {
     const { reads, runs, read } = setUp();
     const equal = [read(), read(), read()];
     const others = [read(key({ a: 1 })), read(key({}, 'other'))];
@@ -32,7 +32,7 @@ describe('reads in flight', () => {
     expect(reads.size).toBe(0);
   });
 
-  test('end with the last of their readers, and who comes then starts anew', async () => {
+  it('ends a read with the last of its readers; later readers start again', async () => {
     const { reads, runs, read } = setUp();
     const [first, second] = [read(), read()];
     first.end.cancel(new Error('gone'));
@@ -43,20 +43,20 @@ describe('reads in flight', () => {
     expect([runs[0]?.cancellation.isCancelled, reads.size]).toEqual([true, 0]);
     const third = read();
     expect([third.shared, runs.length]).toEqual([false, 2]);
-    // The end of the one that was given up says nothing about its successor.
+    // The end of the abandoned one does not affect its successor.
     runs[0]?.land(answer);
     expect(read().shared).toBe(true);
     runs[1]?.land(answer);
     expect(await third.answer).toBe(answer);
   });
 
-  test('that began before something was changed are joined no more', async () => {
+  it('accepts no new readers for a read that began before a change', async () => {
     const { reads, runs, read } = setUp();
     const before = read();
-    reads.startAnew();
+    reads.closeToNewReaders();
     const after = read();
     expect([after.shared, read().shared, runs.length]).toEqual([false, true, 2]);
-    // The end of the older one says nothing about the younger.
+    // The end of the older one does not affect the younger.
     runs[0]?.land(answer);
     expect(await before.answer).toBe(answer);
     expect(read().shared).toBe(true);
@@ -65,7 +65,7 @@ describe('reads in flight', () => {
     expect(reads.size).toBe(0);
   });
 
-  test('are left at once by a reader that is gone when it comes', async () => {
+  it('leaves a read immediately if the reader has gone already', async () => {
     const { runs, read } = setUp();
     const gone = new Cancellation();
     gone.cancel(new Error('before'));
@@ -73,7 +73,7 @@ describe('reads in flight', () => {
     expect(runs.map(({ cancellation }) => cancellation.isCancelled)).toEqual([true]);
   });
 
-  test('with variables that are too long are not shared, and end with their reader', async () => {
+  it('never shares reads with too long variables, which end with their reader', async () => {
     const { runs, read } = setUp();
     const long = key({ a: 'x'.repeat(70_000) });
     const [one, two] = [read(long), read(long)];

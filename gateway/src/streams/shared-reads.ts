@@ -1,16 +1,16 @@
 import { DomainError } from '@rhizome/errors';
 import { type CallEnd, Cancellation, type ExecutionText } from '@rhizome/federation';
 
-/** Longest text of variables by which a read is recognised; longer ones are not shared. */
+/** Maximum number of characters of variables for a read to be shared. */
 const longestVariables = 64 * 1024;
 
-/** What a read is recognised by. */
+/** Identity of a read. */
 export interface ReadKey {
   /** The document, normalised. */
   readonly document: string;
-  /** The variables as they came. */
+  /** The variables as received. */
   readonly variables: Readonly<Record<string, unknown>> | null | undefined;
-  /** What its principal may see. */
+  /** Permission scope of the principal. */
   readonly scope: string;
 }
 
@@ -22,13 +22,14 @@ interface Flight {
 }
 
 /**
- * Equal reads by equal rights at the same time are one execution; it is aborted when the last of them has gone. Whoever has changed something
- * here reads it afterwards: a read that began before a change ended is joined no more.
+ * Executes concurrent equal reads with equal permissions once, and aborts the execution when its last reader
+ * has gone. A client that has changed something reads its change: a read that began before a change ended
+ * accepts no new readers.
  */
 export class SharedReads {
   readonly #flights = new Map<string, Map<string, Flight>>();
 
-  /** Reads that run now and can be joined. */
+  /** Running reads that accept new readers. */
   get size(): number {
     let size = 0;
     for (const ofDocument of this.#flights.values()) size += ofDocument.size;
@@ -36,8 +37,8 @@ export class SharedReads {
   }
 
   /**
-   * The answer of a read, run here or by an equal one that is on its way, which is what `shared` tells.
-   * Rejects with the reason of the reader's end when that comes first.
+   * Executes a read, or joins an equal one that is running; `shared` says which.
+   * Rejects with the reason of the reader's end if that comes first.
    */
   read(
     { document, variables, scope }: ReadKey,
@@ -52,8 +53,8 @@ export class SharedReads {
     return { answer: this.#wait(flight, end, document, key), shared: running !== undefined };
   }
 
-  /** Something was changed: reads that come from now on join none that began before. */
-  startAnew(): void {
+  /** Closes the running reads to new readers, because something was changed. */
+  closeToNewReaders(): void {
     this.#flights.clear();
   }
 
@@ -83,7 +84,7 @@ export class SharedReads {
         reject(reason as Error);
         flight.waiting--;
         if (flight.waiting > 0 || flight.isOver) return;
-        // Whoever comes while it is cancelled must start anew.
+        // A reader that comes during the cancellation must start a new execution.
         this.#land(document, key, flight);
         flight.cancellation.cancel(
           new DomainError('REQUEST_CANCELLED', 'The request was cancelled; no client waits for it'),
@@ -106,7 +107,7 @@ export class SharedReads {
 
 type Execute = (cancellation: Cancellation) => Promise<ExecutionText>;
 
-/** A read that nobody shares ends with its only reader. */
+/** A read that is not shared ends with its only reader. */
 function alone(end: CallEnd, execute: Execute): Promise<ExecutionText> {
   const cancellation = new Cancellation();
   const leave = end.onCancel((reason) => cancellation.cancel(reason));

@@ -4,32 +4,32 @@ import type { StreamPlan, Variables } from './stream-plan.js';
 import type { CatchUp, StreamEnd, StreamEvent, StreamRequest } from './types.js';
 import type { Upstream, UpstreamSink } from './upstream.js';
 
-/** What a shared stream is made of. */
+/** Options of {@link SharedStream}. */
 export interface SharedStreamOptions {
   readonly key: string;
   readonly plan: StreamPlan;
   readonly variables: Variables;
   readonly scope: string;
-  /** Whether the scope names a subject. */
+  /** True if the scope names a subject. */
   readonly perPrincipal: boolean;
-  /** Whether only the first message of the upstream is complete. */
+  /** True if only the first message of the upstream is complete. */
   readonly incremental: boolean;
-  /** Who has fallen off the buffer goes on from its cursor instead of being ended. */
-  readonly keepsSlow: boolean;
+  /** True if a client that has fallen off the buffer continues from its cursor instead of being ended. */
+  readonly resumesSlowConsumers: boolean;
   readonly bufferedEvents: number;
   readonly bufferedCharacters: number;
-  /** Where the upstream starts; undefined: with what happens from now on. */
+  /** Cursor to start after; undefined: the present. */
   readonly cursor: string | undefined;
   readonly openUpstream: (shared: SharedStream, sink: UpstreamSink, cursor: string | undefined) => Upstream;
   readonly openCatchUp: (shared: SharedStream, client: ClientStream, cursor: string | undefined) => void;
   readonly delivered: (listeners: number) => void;
-  /** Called once, when nobody listens any more or the upstream has ended. */
+  /** Called once, when the last client has left or the upstream has ended. */
   readonly gone: (shared: SharedStream) => void;
 }
 
 /**
- * One upstream for all clients who asked for the same and have the same rights: joined and left at any time, gone with
- * the last of them.
+ * One upstream for all clients with the same subscription and the same permissions. Clients join and leave at
+ * any time; it ends with the last of them.
  */
 export class SharedStream implements UpstreamSink, ClientSource {
   readonly options: SharedStreamOptions;
@@ -39,7 +39,10 @@ export class SharedStream implements UpstreamSink, ClientSource {
   readonly #upstream: Upstream;
   readonly #waiting = new Set<ClientStream>();
   #cursor: string | undefined;
-  /** Whether the ring's end is the present; one that was opened after an old cursor may still be on its way. */
+  /**
+   * True if the end of the ring is the present; a stream that was opened after an old cursor may still be
+   * catching up.
+   */
   isLive: boolean;
   #ended: { why: StreamEnd; last: StreamEvent | undefined } | undefined;
 
@@ -50,20 +53,20 @@ export class SharedStream implements UpstreamSink, ClientSource {
     this.#upstream = options.openUpstream(this, this, options.cursor);
   }
 
-  get keepsSlow(): boolean {
-    return this.options.keepsSlow;
+  get resumesSlowConsumers(): boolean {
+    return this.options.resumesSlowConsumers;
   }
 
   openCatchUp(client: ClientStream, cursor: string): void {
     this.options.openCatchUp(this, client, cursor);
   }
 
-  /** Set when the upstream has ended; what is in the ring may still be read. */
+  /** Set when the upstream has ended; the events in the ring may still be read. */
   get ended(): { readonly why: StreamEnd; readonly last: StreamEvent | undefined } | undefined {
     return this.#ended;
   }
 
-  /** Whether the upstream has brought a message. */
+  /** True if the upstream has brought a message. */
   get hasBegun(): boolean {
     return this.ring.end > 0;
   }
@@ -76,7 +79,7 @@ export class SharedStream implements UpstreamSink, ClientSource {
     return this.#upstream;
   }
 
-  /** Lets a client in, after a cursor where it has one. */
+  /** Adds a client, after its cursor if it has one. */
   join(client: ClientStream, cursor: string | undefined): void {
     this.#clients.add(client);
     client.belongTo(this);
@@ -84,7 +87,7 @@ export class SharedStream implements UpstreamSink, ClientSource {
     else this.#joinAfter(client, cursor);
   }
 
-  /** Ends nothing but the client's membership; with the last one the stream goes. */
+  /** Removes the client; the stream ends with its last one. */
   leave(client: ClientStream): void {
     this.#clients.delete(client);
     this.#waiting.delete(client);
@@ -93,12 +96,12 @@ export class SharedStream implements UpstreamSink, ClientSource {
     this.options.gone(this);
   }
 
-  /** Wakes the client with the next event. */
+  /** Notifies the client of the next event. */
   wait(client: ClientStream): void {
     this.#waiting.add(client);
   }
 
-  /** Tells a client that catches up as soon as this stream comes to a cursor. */
+  /** Notifies a client that is catching up as soon as this stream comes to a cursor. */
   expect(catchUp: CatchUp, cursor: string): void {
     let those = this.#expected.get(cursor);
     if (!those) this.#expected.set(cursor, (those = new Set()));
@@ -118,7 +121,7 @@ export class SharedStream implements UpstreamSink, ClientSource {
     this.options.delivered(this.#waiting.size);
     for (const client of this.#waiting) if (!client.wake(event, end)) this.#waiting.delete(client);
     const those = event.cursor === undefined ? undefined : this.#expected.get(event.cursor);
-    for (const catchUp of [...(those ?? [])]) catchUp.meet();
+    for (const catchUp of [...(those ?? [])]) catchUp.sharedReached();
   }
 
   end(last: StreamEvent | undefined): void {
@@ -146,7 +149,7 @@ export class SharedStream implements UpstreamSink, ClientSource {
   }
 }
 
-/** The one whose token lasts longest opens the upstream: it has to be opened again least often. */
+/** The client whose token is valid for longest opens the upstream, so that it is reopened least often. */
 export function longestLasting(requests: Iterable<StreamRequest>): StreamRequest | undefined {
   let best: StreamRequest | undefined;
   for (const request of requests) {
@@ -155,7 +158,7 @@ export function longestLasting(requests: Iterable<StreamRequest>): StreamRequest
   return best;
 }
 
-/** When a request's token ends, in milliseconds since 1970; never, without one. */
+/** Expiry of a request's token, in milliseconds since 1970; never without a token. */
 export function expiry({ principal }: StreamRequest): number {
   return principal?.expiresAt.getTime() ?? Infinity;
 }

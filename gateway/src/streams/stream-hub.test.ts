@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import type { TestSystem } from '../testing/test-system.js';
 import { useStreamSystem } from '../testing/stream-system.js';
@@ -14,7 +14,7 @@ useStreamSystem(
 );
 
 describe('shared streams', () => {
-  test('1,000 clients with equal rights are one upstream and one text an event; the last to leave ends it', async () => {
+  it('needs one upstream and one text per event for 1,000 clients with equal permissions, until the last one leaves', async () => {
     setup = await StreamTestSetup.open(system);
     const streams = await Promise.all(
       Array.from({ length: 1000 }, (_, i) => setup.subscribe({ principal: human(`u${i}`) })),
@@ -32,7 +32,7 @@ describe('shared streams', () => {
     await waitFor('the end of the upstream', () => system.log.open === 0, { deadlineMs: 500 });
   });
 
-  test('other rights, other variables and other documents are upstreams of their own', async () => {
+  it('opens separate upstreams for other permissions, variables and documents', async () => {
     setup = await StreamTestSetup.open(system);
     await setup.subscribe({ principal: human('a') });
     await setup.subscribe({ principal: testPrincipal({ grants: { beta: 'USER' } }) });
@@ -46,7 +46,7 @@ describe('shared streams', () => {
     await waitFor('six upstreams', () => system.log.open === 6, { deadlineMs: 500 });
   });
 
-  test('spellings of one document are one', async () => {
+  it('shares equivalent spellings of one document', async () => {
     setup = await StreamTestSetup.open(system);
     await setup.subscribe();
     await setup.subscribe({ query: `${changes.replace('{ itemChanged', '{\n  # spelled\n  itemChanged')}` });
@@ -55,7 +55,7 @@ describe('shared streams', () => {
     expect(setup.counts.upstreams).toBe(1);
   });
 
-  test('those who come late are opened with the cursor of now', async () => {
+  it('opens late subscribers with the current cursor', async () => {
     setup = await StreamTestSetup.open(system);
     const first = await setup.subscribe();
     await next(first);
@@ -72,7 +72,7 @@ describe('shared streams', () => {
     expect(setup.counts.upstreams).toBe(1);
   });
 
-  test('fields that depend on who asks are shared by one subject only', async () => {
+  it('shares caller-dependent fields within one subject only', async () => {
     setup = await StreamTestSetup.open(system);
     const query = 'subscription { itemChanged { item { seenBy } } }';
     const streams = await Promise.all(
@@ -85,7 +85,7 @@ describe('shared streams', () => {
     expect(seen.map(({ data }) => data.itemChanged.item.seenBy)).toEqual(['ann', 'ben', 'ann']);
   });
 
-  test('what a person or a pilot is told once is shared by nobody', async () => {
+  it('never shares events that a person or a pilot receives once', async () => {
     setup = await StreamTestSetup.open(system);
     const pilot = (queue: string) =>
       testPrincipal({ kind: 'PILOT', subject: `pilot:${queue}`, grants: 'PILOT' });
@@ -95,7 +95,7 @@ describe('shared streams', () => {
     expect([system.log.open, setup.counts.upstreams]).toEqual([3, 3]);
   });
 
-  test('pilots of two queues, and services of two experiments, share nothing', async () => {
+  it('never shares between pilots of two queues, or services of two experiments', async () => {
     setup = await StreamTestSetup.open(system);
     for (const subject of ['pilot:a', 'pilot:b', 'pilot:b']) {
       await setup.subscribe({ principal: testPrincipal({ kind: 'PILOT', subject, grants: 'PILOT' }) });
@@ -108,7 +108,7 @@ describe('shared streams', () => {
     await waitFor('four upstreams', () => system.log.open === 4, { deadlineMs: 500 });
   });
 
-  test('an agent shares such fields with others for the same human only', async () => {
+  it("shares an agent's caller-dependent fields only for the same human", async () => {
     setup = await StreamTestSetup.open(system);
     const query = 'subscription { itemChanged { item { seenBy } } }';
     const agent = (actsFor: string) =>
@@ -120,8 +120,8 @@ describe('shared streams', () => {
   });
 });
 
-describe('laggards', () => {
-  test('one who does not read is told where to go on; the others are not kept waiting', async () => {
+describe('slow consumers', () => {
+  it('receives the cursor to continue from, without delaying the others', async () => {
     setup = await StreamTestSetup.open(system, { bufferedEvents: 10 });
     const [quick, slow] = [await setup.subscribe(), await setup.subscribe()];
     await Promise.all([next(quick), next(slow)]);
@@ -141,7 +141,7 @@ describe('laggards', () => {
 });
 
 describe('streams of fields that begin with the present state', () => {
-  test('give it to each who comes, and share what follows', async () => {
+  it('sends the state to each new client, and shares what follows', async () => {
     setup = await StreamTestSetup.open(system);
     const query = 'subscription { level { value } }';
     const value = async (stream: ClientStream) =>
@@ -158,7 +158,7 @@ describe('streams of fields that begin with the present state', () => {
 });
 
 describe('bounds and endings', () => {
-  test('too many streams in all, or of one subject, are refused', async () => {
+  it('refuses too many streams in total or per subject', async () => {
     setup = await StreamTestSetup.open(system, { streams: 3, streamsPerSubject: 2 });
     await setup.subscribe({ principal: human('a') });
     await setup.subscribe({ principal: human('a') });
@@ -173,7 +173,7 @@ describe('bounds and endings', () => {
     await next(await setup.subscribe({ principal: human('c') }));
   });
 
-  test('shutdown closes resumable streams with their cursors first, then the rest', async () => {
+  it('closes resumable streams with their cursors first on shutdown, then the others', async () => {
     setup = await StreamTestSetup.open(system);
     const [resumable, plain] = [
       await setup.subscribe(),
@@ -194,7 +194,7 @@ describe('bounds and endings', () => {
     expect(setup.counts.closed).toEqual(['shutdown', 'shutdown']);
   });
 
-  test("an error of one event is that event's own", async () => {
+  it("keeps an event's error to that event", async () => {
     setup = await StreamTestSetup.open(system);
     const stream = await setup.subscribe();
     await next(stream);

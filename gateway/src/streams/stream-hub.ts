@@ -14,7 +14,7 @@ import { Upstream, type UpstreamSink } from './upstream.js';
 
 /** Options of {@link StreamHub}. */
 export interface StreamHubOptions {
-  /** The engine of now. */
+  /** The current engine. */
   readonly engine: () => Engine;
   readonly clock: Clock;
   readonly log: Logger;
@@ -22,13 +22,15 @@ export interface StreamHubOptions {
   readonly observer: StreamObserver;
 }
 
-/** Node's timers hold no longer wait, about 24 days. */
+/** Maximum delay of Node.js timers, about 24 days. */
 const longestTimerMs = 2 ** 31 - 1;
 const mostInOneGo = 64;
-/** An upstream is opened by somebody else this long before its opener's token ends, in milliseconds. */
+/**
+ * Time before the expiry of the opener's token at which another client reopens the upstream, in milliseconds.
+ */
 const handoverMs = 2000;
 
-/** All client streams and what they share. */
+/** All client streams and the upstreams that they share. */
 export class StreamHub implements ClientStreamOwner {
   readonly #options: StreamHubOptions;
   readonly #shared = new Map<string, SharedStream>();
@@ -43,12 +45,12 @@ export class StreamHub implements ClientStreamOwner {
     this.#expiries = new Expiries(options.clock, (client) => this.#expired(client));
   }
 
-  /** Client streams that are open, and the subscriptions of the engine behind them. */
+  /** Number of open client streams, and of the engine's subscriptions behind them. */
   get open(): { readonly streams: number; readonly upstreams: number } {
     return { streams: this.#clients.size, upstreams: this.#upstreams.size };
   }
 
-  /** Opens a stream. What is wrong with it comes as its only event. */
+  /** Opens a stream. An error is its only event. */
   subscribe(request: StreamRequest): ClientStream {
     const client = new ClientStream(request, this);
     this.#options.observer.streamOpened();
@@ -71,15 +73,18 @@ export class StreamHub implements ClientStreamOwner {
     return client;
   }
 
-  /** Opens every upstream again on the engine of now; client streams stay open and miss nothing. Resolves when nothing of the old engine is used. */
+  /**
+   * Reopens every upstream on the current engine; client streams stay open and miss nothing. Resolves when
+   * the old engine is unused.
+   */
   async move(): Promise<void> {
     await Promise.all([...this.#upstreams].map((upstream) => upstream.move()));
   }
 
   /**
-   * Ends client streams because the process ends, each with the cursor to go on from. `resumable` ends only those
-   * that have one: a WebSocket's others are better ended by the closing of the socket, which clients take for a
-   * reason to come back.
+   * Ends client streams because the process ends, each with the cursor to continue from. `resumable` ends
+   * only streams with a cursor: a WebSocket's other streams are better ended by closing the socket, after
+   * which clients reconnect.
    */
   shutDown(which: 'resumable' | 'all'): void {
     for (const client of [...this.#clients]) {
@@ -93,7 +98,7 @@ export class StreamHub implements ClientStreamOwner {
   }
 
   lagged(cursor: string | undefined, requestId: string): StreamEvent {
-    const goOn = cursor === undefined ? 'subscribe again' : `go on after cursor ${cursor}`;
+    const goOn = cursor === undefined ? 'subscribe again' : `continue after cursor ${cursor}`;
     const error = new DomainError('SUBSCRIPTION_LAGGED', `This client reads too slowly; ${goOn}`, {
       ...(cursor === undefined ? {} : { cursor }),
     });
@@ -122,7 +127,7 @@ export class StreamHub implements ClientStreamOwner {
 
   #expired(client: ClientStream): void {
     const { principal } = client.request;
-    const text = `The token of "${principal?.subject ?? ''}" ended at ${principal?.expiresAt.toISOString() ?? ''}; go on with a new one`;
+    const text = `The token of "${principal?.subject ?? ''}" expired at ${principal?.expiresAt.toISOString() ?? ''}; continue with a new one`;
     client.end('expired', this.#closingEvent(new DomainError('TOKEN_EXPIRED', text), client));
   }
 
@@ -134,12 +139,12 @@ export class StreamHub implements ClientStreamOwner {
   #sharedFor(request: StreamRequest, plan: StreamPlan, cursor: string | undefined): SharedStream {
     const { operation, principal, variables } = request;
     const scope = scopeOf(principal, operation.perPrincipal);
-    // What a worker or one person is told once, and cannot ask for again, is nobody else's.
-    const isToldOnce = !plan.resumable && (operation.perPrincipal || principal?.kind === 'PILOT');
-    const isAlone = isToldOnce || request.trace !== undefined;
+    // Events that a worker or one person receives once, and cannot request again, are never shared.
+    const isDeliveredOnce = !plan.resumable && (operation.perPrincipal || principal?.kind === 'PILOT');
+    const isAlone = isDeliveredOnce || request.trace !== undefined;
     const key = `${scope}\n${plan.keyOf(variables)}\n${plan.text}${isAlone ? `\n${++this.#alone}` : ''}`;
     let shared = this.#shared.get(key);
-    // Who comes later needs a complete message of its own.
+    // A later client needs a complete message of its own.
     const isTooLate = operation.incremental && shared?.hasBegun;
     if (!shared || isTooLate)
       this.#shared.set(key, (shared = this.#makeShared(request, { key, plan, scope, cursor })));
@@ -158,7 +163,7 @@ export class StreamHub implements ClientStreamOwner {
       variables,
       perPrincipal: operation.perPrincipal,
       incremental: operation.incremental ?? false,
-      keepsSlow: made.plan.keepsSlow(variables),
+      resumesSlowConsumers: made.plan.resumesSlowConsumers(variables),
       bufferedEvents,
       bufferedCharacters,
       delivered: (listeners) => this.delivered(listeners),
@@ -181,7 +186,7 @@ export class StreamHub implements ClientStreamOwner {
     });
   }
 
-  /** Before the opener's token ends, somebody whose token lasts longer opens the upstream. */
+  /** Before the opener's token expires, a client whose token is valid for longer opens the upstream. */
   #handOver(shared: SharedStream, chosen: StreamRequest): NodeJS.Timeout | undefined {
     const leftMs = expiry(chosen) - this.#options.clock.now().getTime() - handoverMs;
     if (leftMs === Infinity || leftMs > longestTimerMs) return undefined;

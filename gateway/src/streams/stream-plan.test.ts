@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { buildSchema, parse, print, validate } from 'graphql';
 import type { OperationInfo } from '@rhizome/federation';
 import { planStream, type StreamPlan } from './stream-plan.js';
@@ -42,8 +42,8 @@ function plan(
   return made;
 }
 
-describe('slow readers', () => {
-  test.each([
+describe('slow consumers', () => {
+  it.each([
     ['subscription { changed(mode: LATEST) { cursor } }', {}, true],
     ['subscription { changed(mode: EVERY) { cursor } }', {}, false],
     ['subscription { changed { cursor } }', {}, false],
@@ -51,18 +51,20 @@ describe('slow readers', () => {
     ['subscription ($m: Mode) { changed(mode: $m) { cursor } }', { m: 'EVERY' }, false],
     ['subscription ($m: Mode = LATEST) { changed(mode: $m) { cursor } }', {}, true],
     ['subscription ($m: Mode = LATEST) { changed(mode: $m) { cursor } }', { m: null }, false],
-  ])('are kept where the field is told LATEST: %s with %j', (text, variables, isKept) => {
-    expect(plan(text).keepsSlow(variables)).toBe(isKept);
-    expect(plan(text, { latestArgument: undefined }).keepsSlow(variables)).toBe(false);
+  ])('continues them only for LATEST: %s with %j', (text, variables, resumes) => {
+    expect(plan(text).resumesSlowConsumers(variables)).toBe(resumes);
+    expect(plan(text, { latestArgument: undefined }).resumesSlowConsumers(variables)).toBe(false);
   });
 
-  test('are not kept where a stream cannot go on from a cursor', () => {
-    expect(plan('subscription { changed(mode: LATEST) { cursor } }', null).keepsSlow({})).toBe(false);
+  it('never continues them in a stream without cursors', () => {
+    expect(plan('subscription { changed(mode: LATEST) { cursor } }', null).resumesSlowConsumers({})).toBe(
+      false,
+    );
   });
 });
 
 describe('the plan of a resumable stream', () => {
-  test.each([
+  it.each([
     ['a literal', 'subscription { changed(filter: {x: 1}, after: "c1") { cursor } }', {}, 'c1'],
     [
       'a variable',
@@ -83,7 +85,7 @@ describe('the plan of a resumable stream', () => {
       undefined,
     ],
     ['nothing', 'subscription S { changed(filter: {x: 1}) { cursor } }', {}, undefined],
-  ])('the cursor by %s is no part of what is shared', (_by, text, variables, cursor) => {
+  ])('leaves the cursor by %s out of the sharing key', (_by, text, variables, cursor) => {
     const made = plan(text);
     expect(made.cursorOf(variables)).toBe(cursor);
     expect(made.text.replace(/subscription S?/, 'subscription ').replaceAll(/\s+/g, ' ')).toBe(
@@ -94,7 +96,7 @@ describe('the plan of a resumable stream', () => {
     expect(made.upstreamVariables(variables, undefined)).toEqual({});
   });
 
-  test('only the root field is fed, also within a fragment; a variable that feeds more is kept', () => {
+  it('feeds only the root field, also within a fragment, and keeps a variable that feeds more', () => {
     const made = plan(`subscription ($c: String, $goOnAfter: Int) { ...F }
       fragment F on Subscription { changed(after: $c, filter: { x: $goOnAfter }) { item { changed(after: $c) } } }`);
     expect(made.text).toContain('changed(filter: {x: $goOnAfter}, after: $goOnAfter_)');
@@ -103,7 +105,7 @@ describe('the plan of a resumable stream', () => {
     expect(made.cursorOf({ c: 'x' })).toBe('x');
   });
 
-  test('values are equal whatever the order of their keys', () => {
+  it('treats values as equal whatever the order of their keys', () => {
     const made = plan('subscription ($f: F) { changed(filter: $f) { at } }');
     expect(made.keyOf({ f: { x: 1, y: 2 } })).toBe(made.keyOf({ f: { y: 2, x: 1 } }));
     expect(made.keyOf({ f: { x: 1 } })).not.toBe(made.keyOf({ f: { x: 2 } }));
@@ -112,7 +114,7 @@ describe('the plan of a resumable stream', () => {
 });
 
 describe('the opening message', () => {
-  test('carries the cursor in the shape of the selection and nothing else', () => {
+  it('carries only the cursor in the shape of the selection', () => {
     const made = plan(
       'subscription ($no: Boolean!) { e: changed { __typename ...F item @skip(if: $no) { id } } } fragment F on Changed { at c: cursor }',
       {
@@ -127,7 +129,7 @@ describe('the opening message', () => {
     );
   });
 
-  test('is not made where the payload cannot be empty, or the variables do not fit', () => {
+  it('is undefined if the payload cannot be empty, or the variables do not fit', () => {
     const strict = (fields: string) =>
       plan(`subscription { strict { ${fields} } }`, { responseKey: 'strict' });
     expect(strict('item { id }').openingMessage({}, 'x')).toBeUndefined();
@@ -138,7 +140,7 @@ describe('the opening message', () => {
 });
 
 describe('the plan of another stream', () => {
-  test('is what the client wrote, shared by its variables', () => {
+  it("keeps the client's document, shared by its variables", () => {
     const made = plan('subscription ($n: Int) { ticks(every: $n) { n } }', null);
     expect(made.resumable).toBeUndefined();
     expect(made.cursorOf({ n: 1 })).toBeUndefined();

@@ -21,26 +21,31 @@ import type { OperationInfo, ResumableField } from '@rhizome/federation';
 /** Values of an operation's variables. */
 export type Variables = Readonly<Record<string, unknown>>;
 
-/** How a client's subscription is opened upstream, so that clients who want the same share it. */
+/**
+ * Plan for opening a client's subscription upstream, made so that clients with the same subscription share
+ * it.
+ */
 export interface StreamPlan {
-  /** The document for upstream. A resumable field's cursor always comes from one variable that is ours. */
+  /**
+   * The document for upstream. A resumable field always takes its cursor from one variable of the gateway.
+   */
   readonly text: string;
-  /** The variables that belong to the sharing key: those the document knows, without the cursor, in one order. */
+  /** The variables in the sharing key: those in the document, without the cursor, in a fixed order. */
   keyOf(variables: Variables): string;
   /** The variables for upstream. */
   upstreamVariables(variables: Variables, cursor: string | undefined): Record<string, unknown>;
-  /** The cursor that the client gave, be it by variable, literal or default. */
+  /** The cursor from the client, by variable, literal or default. */
   cursorOf(variables: Variables): string | undefined;
   readonly resumable: ResumableField | undefined;
-  /** Whether who reads slowly is to be kept, and to go on from its cursor: it wants what is newest and not each event. */
-  keepsSlow(variables: Variables): boolean;
-  /** The message that opens a stream: the cursor and nothing else. Undefined where the payload cannot be empty. */
+  /** True if a slow consumer continues from its cursor: it wants the newest state and not each event. */
+  resumesSlowConsumers(variables: Variables): boolean;
+  /** The message that opens a stream: only the cursor. Undefined if the payload cannot be empty. */
   openingMessage(variables: Variables, cursor: string): string | undefined;
 }
 
 const plans = new WeakMap<OperationInfo, StreamPlan>();
 
-/** The plan of a subscription; made once an operation. */
+/** The plan of a subscription, made once per operation. */
 export function planStream(operation: OperationInfo, schema: GraphQLSchema): StreamPlan {
   let plan = plans.get(operation);
   if (!plan) plans.set(operation, (plan = makePlan(operation, schema)));
@@ -62,7 +67,7 @@ function plainPlan({ normalisedText, document }: OperationInfo): StreamPlan {
     upstreamVariables: (variables) => ({ ...variables }),
     cursorOf: () => undefined,
     resumable: undefined,
-    keepsSlow: () => false,
+    resumesSlowConsumers: () => false,
     openingMessage: () => undefined,
   };
 }
@@ -88,7 +93,7 @@ function resumablePlan(
     }),
     cursorOf: (variables) => textIn(given, operation.document, variables),
     resumable,
-    keepsSlow: (variables) => textIn(latest, operation.document, variables) === 'LATEST',
+    resumesSlowConsumers: (variables) => textIn(latest, operation.document, variables) === 'LATEST',
     openingMessage: (variables, cursor) => {
       const payload = { [field.name]: { ...typeNameOf(field), [resumable.cursorField]: cursor } };
       return emptyAnswer(operation.document, schema, variables, payload);
@@ -122,7 +127,7 @@ function findRootField(
   return found;
 }
 
-/** The document with the cursor's argument fed by `variable`, and without a variable that fed nothing else. */
+/** The document with `variable` as the cursor's argument, without variables that are no longer used. */
 function feedByVariable(
   { document }: OperationInfo,
   schema: GraphQLSchema,
@@ -177,7 +182,7 @@ function freeName(taken: readonly string[]): string {
   return name;
 }
 
-/** The text that an argument is given, by variable, literal or default. */
+/** Value of a string argument, by variable, literal or default. */
 function textIn(
   given: ValueNode | undefined,
   document: DocumentNode,
@@ -204,7 +209,7 @@ function pick(names: readonly string[], variables: Variables): Record<string, un
   return picked;
 }
 
-/** One text for equal values, whatever the order of their keys. */
+/** Equal text for equal values, whatever the order of their keys. */
 function keyText(names: readonly string[], variables: Variables): string {
   return JSON.stringify(pick(names, variables), (_key, value: unknown) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
@@ -217,7 +222,7 @@ function typeNameOf(field: GraphQLField<unknown, unknown>): { __typename?: strin
   return isObjectType(type) ? { __typename: type.name } : {};
 }
 
-/** Runs the client's own selection over an empty payload: aliases, fragments and conditions come out right. */
+/** Executes the client's selection on an empty payload, so that aliases, fragments and conditions apply. */
 function emptyAnswer(
   document: DocumentNode,
   schema: GraphQLSchema,

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { DomainError } from '@rhizome/errors';
 import { waitFor } from '@rhizome/testkit';
 import type { TestSystem } from '../testing/test-system.js';
@@ -16,7 +16,7 @@ useStreamSystem(
 describe('a broken upstream', () => {
   const broken = new DomainError('SERVICE_UNAVAILABLE', 'the connection broke');
 
-  test('of a resumable field is opened again after the last cursor; nobody notices', async () => {
+  it('reopens a resumable field after the last cursor, unnoticed by clients', async () => {
     setup = await StreamTestSetup.open(system);
     const streams = [await setup.subscribe(), await setup.subscribe()];
     await Promise.all(streams.map(next));
@@ -31,7 +31,7 @@ describe('a broken upstream', () => {
     expect(system.log.openedAfter.at(-1)).toBe(`c${Number(system.log.cursor.slice(1)) - 1}`);
   });
 
-  test('is given up after its time, with the cursor to go on from', async () => {
+  it('gives up after its time, with the cursor to continue from', async () => {
     setup = await StreamTestSetup.open(system, { reopenForMs: 0 });
     const stream = await setup.subscribe();
     const { cursor } = await next(stream);
@@ -41,7 +41,7 @@ describe('a broken upstream', () => {
     expect(JSON.parse(last.text).errors[0].extensions).toMatchObject({ cursor, retry: 'later' });
   });
 
-  test('of another field ends its clients with a clear error', async () => {
+  it('ends the clients of another field with a clear error', async () => {
     setup = await StreamTestSetup.open(system);
     const stream = await setup.subscribe({ query: 'subscription { level { value } }' });
     await next(stream);
@@ -50,7 +50,7 @@ describe('a broken upstream', () => {
     expect(setup.counts.closed).toEqual(['failed']);
   });
 
-  test('an error that no retry mends ends the stream at once', async () => {
+  it('ends the stream immediately after an error that no retry can fix', async () => {
     setup = await StreamTestSetup.open(system);
     const stream = await setup.subscribe();
     const { cursor } = await next(stream);
@@ -60,7 +60,7 @@ describe('a broken upstream', () => {
     expect(JSON.parse(last.text).errors[0].extensions.cursor).toBe(cursor);
   });
 
-  test('that ends in order, as when its service stops, is opened again', async () => {
+  it('reopens after an end in order, as when its service stops', async () => {
     setup = await StreamTestSetup.open(system);
     const stream = await setup.subscribe();
     await next(stream);
@@ -70,7 +70,7 @@ describe('a broken upstream', () => {
     expect(setup.counts.reopened).toEqual(['broken']);
   });
 
-  test('that ends in order again has no more to say: its clients end in order, after what they have not read', async () => {
+  it('ends its clients in order after a second end in order, once they have read everything', async () => {
     setup = await StreamTestSetup.open(system);
     const [quick, slow] = [await setup.subscribe(), await setup.subscribe()];
     await next(quick);
@@ -85,7 +85,7 @@ describe('a broken upstream', () => {
     expect(setup.counts.closed).toEqual(['complete', 'complete']);
   });
 
-  test('of another field ends with its source', async () => {
+  it('ends the stream of another field with its source', async () => {
     setup = await StreamTestSetup.open(system);
     const stream = await setup.subscribe({ query: 'subscription { level { value } }' });
     await next(stream);
@@ -94,10 +94,10 @@ describe('a broken upstream', () => {
   });
 });
 
-describe('tokens that end', () => {
+describe('expiring tokens', () => {
   const soon = (ms: number) => new Date(setup.clock.now().getTime() + ms);
 
-  test('end their stream with a code and a cursor', async () => {
+  it('ends a stream with a code and a cursor', async () => {
     setup = await StreamTestSetup.open(system);
     const stream = await setup.subscribe({ principal: human('a', soon(60)) });
     const { cursor } = await next(stream);
@@ -108,7 +108,7 @@ describe('tokens that end', () => {
     expect(setup.counts.closed).toEqual(['expired']);
   });
 
-  test('do not open a stream', async () => {
+  it('opens no stream', async () => {
     setup = await StreamTestSetup.open(system);
     expect(await next(await setup.subscribe({ principal: human('a', soon(-1)) }))).toMatchObject({
       codes: ['TOKEN_EXPIRED'],
@@ -116,7 +116,7 @@ describe('tokens that end', () => {
     expect(setup.counts.upstreams).toBe(0);
   });
 
-  test('of the one who opened it do not end the stream of the others', async () => {
+  it("keeps the stream of the others when the opener's token expires", async () => {
     setup = await StreamTestSetup.open(system);
     const short = await setup.subscribe({ principal: human('short', soon(3000)) });
     await next(short);
@@ -131,7 +131,7 @@ describe('tokens that end', () => {
     expect(system.log.open).toBe(1);
   });
 
-  test('refused upstream are replaced by those of others', async () => {
+  it('replaces tokens that are refused upstream by those of others', async () => {
     setup = await StreamTestSetup.open(system);
     const [a, b] = [
       await setup.subscribe({ principal: human('a') }),
@@ -146,7 +146,7 @@ describe('tokens that end', () => {
 });
 
 describe('a new supergraph', () => {
-  test('streams stay open and lose and double nothing while it is swapped', async () => {
+  it('keeps streams open, with each event once, during the swap', async () => {
     setup = await StreamTestSetup.open(system);
     const older = system.log.append('older');
     const old = system.log.append('before');
@@ -177,7 +177,7 @@ describe('a new supergraph', () => {
     expect(setup.holder.current.running.subscriptions).toBe(3);
   });
 
-  test('a stream that it no longer allows ends with a clear code', async () => {
+  it('ends a stream that it no longer allows with a clear code', async () => {
     setup = await StreamTestSetup.open(system);
     await setup.swap('extra: String');
     const stream = await setup.subscribe({ query: 'subscription { itemChanged { item { extra } } }' });
@@ -186,7 +186,7 @@ describe('a new supergraph', () => {
     expect(await next(stream)).toMatchObject({ last: true, codes: ['SUBSCRIPTION_WITHDRAWN'] });
   });
 
-  test('a stream that came to depend on who reads it is not handed to others', async () => {
+  it('never shares a stream that now depends on its reader', async () => {
     setup = await StreamTestSetup.open(system);
     await setup.swap('extra: String');
     const query = 'subscription { itemChanged { item { extra } } }';
@@ -206,7 +206,7 @@ describe('a new supergraph', () => {
     expect(system.log.open).toBe(2);
   });
 
-  test('streams that cannot be resumed go on with what is then', async () => {
+  it('continues streams without cursors from the present state', async () => {
     setup = await StreamTestSetup.open(system);
     const stream = await setup.subscribe({ query: 'subscription { level { value } }' });
     const value = async () => JSON.parse((await next(stream)).text).data.level.value as number;

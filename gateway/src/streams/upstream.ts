@@ -6,32 +6,35 @@ import { withdrawn, withFact } from '../policy/index.js';
 import { Handover, type Prepared } from './handover.js';
 import type { StreamEvent, StreamObserver } from './types.js';
 
-/** Where an upstream's events go. */
+/** Receiver of an upstream's events. */
 export interface UpstreamSink {
-  /** Takes one event; where it answers with a promise, the next event is taken from upstream only after that. */
+  /** Receives one event; if it returns a promise, the next event is read from upstream only after that. */
   event(event: StreamEvent): void | Promise<void>;
-  /** Called once, unless the upstream was closed by its owner. `last` says what went wrong, if anything did. */
+  /** Called once, unless the owner has closed the upstream. `last` is the error, if any. */
   end(last: StreamEvent | undefined): void;
 }
 
-/** What an {@link Upstream} is made of. */
+/** Options of {@link Upstream}. */
 export interface UpstreamOptions {
-  /** Opens the subscription on the engine that is current, after a cursor where one is given. Rejects only on abort. */
+  /** Opens the subscription on the current engine, after a cursor if one is given. Rejects only on abort. */
   readonly open: (cursor: string | undefined, signal: AbortSignal) => Promise<Subscribing>;
   readonly sink: UpstreamSink;
-  /** Whether the stream can go on from a cursor: only then is a broken upstream opened again. */
+  /** True if the stream can continue from a cursor: only then is a broken upstream reopened. */
   readonly resumable: boolean;
-  /** Whether only the first message is complete. */
+  /** True if only the first message is complete. */
   readonly incremental: boolean;
-  /** Whether an error of this code concerns who opened the stream only, and somebody else can open it. */
+  /** True if an error of this code concerns the opener only, so that another client can open the stream. */
   readonly othersMayOpen: (code: string) => boolean;
-  /** The message that a stream opens with, to be recognised; it is passed on once only. */
+  /** The message that opens a stream, by which it is recognised; it is delivered once only. */
   readonly openingMessage: (cursor: string) => string | undefined;
-  /** Where to start; undefined: with what happens from now on. */
+  /** Cursor to start after; undefined: the present. */
   readonly cursor: string | undefined;
-  /** How long a broken upstream is tried again, in milliseconds. */
+  /** Time during which a broken upstream is reopened, in milliseconds. */
   readonly reopenForMs: number;
-  /** Events that are passed on in one go at most: then those who read them have a turn, lest they fall off the sink's buffer. */
+  /**
+   * Maximum number of events delivered in one go; then their readers run, before they fall off the sink's
+   * buffer.
+   */
   readonly inOneGo: number;
   readonly observer: StreamObserver;
   /** Called once when it is closed, by its owner or by its end. */
@@ -43,12 +46,12 @@ type Outcome =
   | { readonly kind: 'complete' }
   | { readonly kind: 'failed'; readonly last: StreamEvent; readonly retry: boolean };
 
-/** How long an event without data is held back to see whether the stream ends with it, in milliseconds. */
+/** Time that an event without data is held back to see if the stream ends with it, in milliseconds. */
 const finalAnswerMs = 25;
 
 /**
- * One subscription of the engine, kept alive: opened again from its last cursor when it breaks, and on another engine
- * when it is moved. Its sink sees one unbroken sequence in which no cursor occurs twice.
+ * One subscription of the engine, kept alive: reopened from its last cursor when it breaks, and on another
+ * engine when it is moved. Its sink sees one continuous sequence in which no cursor occurs twice.
  */
 export class Upstream {
   readonly #options: UpstreamOptions;
@@ -66,18 +69,19 @@ export class Upstream {
     this.#options = options;
     this.#cursor = options.cursor;
     options.observer.upstreamOpened();
-    // Its owner has yet to let its first client in.
+    // Its owner has yet to add its first client.
     queueMicrotask(() => void this.#run());
   }
 
-  /** Where it stands. */
+  /** The last cursor. */
   get cursor(): string | undefined {
     return this.#cursor;
   }
 
   /**
-   * Continues on the current engine, opened by the client that can best open it now. With a cursor the old subscription
-   * ends first; without one it ends when the new one has begun. Resolves when the old one has ended.
+   * Continues on the current engine, opened by the client that can best open it now. With a cursor the old
+   * subscription ends first; without one it ends when the new one has begun. Resolves when the old one has
+   * ended.
    */
   async move(): Promise<void> {
     while (this.#moving ?? this.#prepared) {
@@ -90,7 +94,7 @@ export class Upstream {
     await this.#moving;
   }
 
-  /** Ends it; the sink hears nothing more. */
+  /** Ends it; the sink receives nothing more. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -117,7 +121,7 @@ export class Upstream {
       }
       if (this.#cursor !== cursorBefore) attempt = 0;
       if (attempt === 0) brokenAt = performance.now();
-      // A service that stops ends its streams in order, too: only who says so twice has no more to say.
+      // A service that stops ends its streams in order, too: only a second end in order is final.
       const isOver = outcome.kind === 'complete' && (!this.#mayGoOn() || (endedBefore && attempt > 0));
       endedBefore = outcome.kind === 'complete';
       if (isOver) return this.#end(undefined);
@@ -129,7 +133,7 @@ export class Upstream {
     }
   }
 
-  /** Opens the next subscription and finds where it continues this one. */
+  /** Opens the next subscription and finds the point at which it continues this one. */
   async #prepare(): Promise<void> {
     const { open, incremental } = this.#options;
     const turn = (this.#preparing = new AbortController());
@@ -165,7 +169,7 @@ export class Upstream {
     return Promise.race([moved, this.#follow(signal)]);
   }
 
-  /** Opens and reads until the end. Whatever the engine throws ends the turn, too. */
+  /** Opens and reads until the end. Any error of the engine ends the turn, too. */
   async #follow(signal: AbortSignal): Promise<Outcome> {
     const prepared = this.#prepared;
     this.#prepared = undefined;
@@ -221,7 +225,10 @@ export class Upstream {
     return taken;
   }
 
-  /** Passes events on within the very call that brings them, as long as they are ordinary; resolves to one that is not, or when `next` is to be asked. */
+  /**
+   * Delivers events in the call that brings them while they are ordinary; resolves to one that is not, or
+   * when `next` must be called.
+   */
   #passDirectly(
     events: DirectSource<ExecutionText>,
     signal: AbortSignal,
@@ -253,7 +260,7 @@ export class Upstream {
     });
   }
 
-  /** Answers with a promise where the sink, or those who read from it, have to be waited for. */
+  /** Returns a promise if the sink, or its readers, need time. */
   #passWhatIsThere(
     events: DirectSource<ExecutionText>,
     again: () => void,
@@ -275,7 +282,10 @@ export class Upstream {
     }
   }
 
-  /** Whether an event only tells where a stream begins: one that goes on after a cursor needs no such message. */
+  /**
+   * True for an event that only gives the start of a stream: one that continues after a cursor needs no such
+   * message.
+   */
   #opens({ text, cursor }: ExecutionText, resumedFrom: string): boolean {
     if (cursor === undefined) return false;
     return cursor === resumedFrom || text === this.#options.openingMessage(cursor);
@@ -287,8 +297,8 @@ export class Upstream {
     const passes = (lookUp(code)?.retry ?? 'never') !== 'never';
     const retry = othersMayOpen(code) || (resumable && mayRetry && this.#wasOpen && passes);
     const last = { text: answer.text, codes: answer.codes, last: true };
-    const tells = this.#wasOpen && this.#cursor !== undefined && !code.startsWith('CURSOR_');
-    return { kind: 'failed', last: tells ? withFact(last, 'cursor', this.#cursor) : last, retry };
+    const hasCursor = this.#wasOpen && this.#cursor !== undefined && !code.startsWith('CURSOR_');
+    return { kind: 'failed', last: hasCursor ? withFact(last, 'cursor', this.#cursor) : last, retry };
   }
 }
 

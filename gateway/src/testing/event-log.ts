@@ -1,6 +1,6 @@
 import { type DirectSource, type Following, SharedEvent } from '@rhizome/subgraph';
 
-/** An event of a test's log: one object for all who follow. */
+/** An event of a test's log: one object for all followers. */
 class LoggedEvent extends SharedEvent {
   readonly cursor: string;
   /** The id of the item that changed; null in the message that opens a stream. */
@@ -13,25 +13,28 @@ class LoggedEvent extends SharedEvent {
   }
 }
 
-/** The events of a test's subgraph, in order, from any cursor on: what a real subgraph reads from its database. */
+/**
+ * The events of a test's subgraph in order, readable from any cursor: what a real subgraph reads from its
+ * database.
+ */
 export class EventLog {
   readonly #events: LoggedEvent[] = [];
   readonly #followers = new Set<Follower>();
-  /** Streams opened so far. */
+  /** Number of streams opened so far. */
   opened = 0;
-  /** Cursors that streams were opened with, in order. */
+  /** Cursors with which streams were opened, in order. */
   readonly openedAfter: (string | undefined)[] = [];
-  /** Whether there is nothing more to come: streams end after what there is. */
+  /** True if nothing more will come: streams end after the existing events. */
   isOver = false;
-  /** Oldest position that can still be gone on from. */
+  /** Oldest position from which a stream can still continue. */
   forgottenBelow = 0;
 
-  /** Streams open now. */
+  /** Number of open streams. */
   get open(): number {
     return this.#followers.size;
   }
 
-  /** Events so far. */
+  /** Number of events so far. */
   get length(): number {
     return this.#events.length;
   }
@@ -48,7 +51,7 @@ export class EventLog {
     return event.cursor;
   }
 
-  /** As {@link follow} from now on, but each message is what `value` says then, the first included. */
+  /** As {@link follow} from now on, but each message is the current `value`, including the first. */
   followWith<T>(value: (event: LoggedEvent) => T): AsyncIterableIterator<T> {
     return map(this.follow(undefined), value);
   }
@@ -66,7 +69,7 @@ export class EventLog {
     return map(this.follow(undefined), ({ itemId }) => value(itemId === null ? length : 1));
   }
 
-  /** What happens from now on, or after a cursor; the first message carries the cursor alone. */
+  /** Events from now on, or after a cursor; the first message carries the cursor only. */
   follow(after: string | undefined): Follower {
     const from = after === undefined ? this.#events.length : Number(after.slice(1));
     this.opened++;
@@ -80,12 +83,12 @@ export class EventLog {
     return follower;
   }
 
-  /** Every open stream fails, as when a connection breaks. */
+  /** Fails every open stream, as when a connection breaks. */
   breakAll(error: Error): void {
     for (const follower of [...this.#followers]) follower.fail(error);
   }
 
-  /** Every open stream ends in order. */
+  /** Ends every open stream in order. */
   endAll(): void {
     for (const follower of [...this.#followers]) void follower.return();
   }
@@ -94,7 +97,7 @@ export class EventLog {
 type Next = IteratorResult<LoggedEvent, undefined>;
 const done: Next = { done: true, value: undefined };
 
-/** One open stream of an {@link EventLog}, which can be read directly as streams of core can. */
+/** One open stream of an {@link EventLog}, which can be read directly like streams of core. */
 class Follower implements AsyncIterableIterator<LoggedEvent>, DirectSource<LoggedEvent> {
   readonly #ready: LoggedEvent[];
   readonly #gone: () => void;

@@ -1,6 +1,6 @@
 import { waitFor } from '@rhizome/testkit';
 
-/** Reads an event stream as bytes, the way curl shows it. */
+/** Reads an event stream as bytes, as curl shows it. */
 export class EventReader {
   readonly status: number;
   readonly headers: Headers;
@@ -13,7 +13,7 @@ export class EventReader {
   private constructor(response: Response, leave: AbortController) {
     this.status = response.status;
     this.headers = response.headers;
-    if (!response.body) throw new Error('an answer without a body');
+    if (!response.body) throw new Error('Response without a body');
     this.#reader = response.body.getReader();
     this.#leave = leave;
   }
@@ -51,7 +51,7 @@ export class EventReader {
     return waitFor('a block of an event stream', read(), { deadlineMs: 2000 });
   }
 
-  /** The next event, comments left out. */
+  /** The next event, without comments. */
   async event(): Promise<string | undefined> {
     for (;;) {
       const block = await this.block();

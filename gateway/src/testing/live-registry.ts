@@ -1,12 +1,12 @@
 import { expect } from '@jest/globals';
 import { endpointOf, type RegistrySystem, startRegistrySystem } from './registry-system.js';
 
-/** A core of one type. */
+/** A core subgraph of one type. */
 export const coreSdl = `
   "A job." type Job @key(fields: "id") { "Its id." id: ID! "Its name." name: String "Its size." size: Int }
   type Query { "Jobs." jobs: [Job!] }
 `;
-/** What an experiment adds to it, with further fields where some are given. */
+/** Schema of an experiment, with the given further fields. */
 export const sdlOf = (name: string, fields = ''): string => {
   const prefix = prefixOf(name);
   return `
@@ -14,14 +14,14 @@ export const sdlOf = (name: string, fields = ''): string => {
     "What ${name} knows." type ${prefix}Job { "A nest." nest: String ${fields} }
   `;
 };
-/** The prefix of an experiment's types. */
+/** Type prefix of an experiment. */
 export const prefixOf = (name: string): string => `${name[0]?.toUpperCase()}${name.slice(1)}`;
 
 /** Registers a subgraph. */
 export const register = `mutation ($input: RegisterSubgraphInput!) {
   registerSubgraph(input: $input) { subgraph { name isLive state schemaVersion } userErrors { code path message } }
 }`;
-/** Publishes its schema, with all that is told of it. */
+/** Publishes its schema and selects the whole payload. */
 export const publish = `mutation ($input: PublishSchemaInput!) {
   publishSchema(input: $input) {
     version { number kind subgraph publishedBy note isBreakingAccepted changes { severity where } }
@@ -29,12 +29,12 @@ export const publish = `mutation ($input: PublishSchemaInput!) {
     userErrors { code path message }
   }
 }`;
-/** Goes back to an earlier schema. */
+/** Rolls back to an earlier schema. */
 export const rollback = `mutation ($input: RollbackSchemaInput!) {
   rollbackSchema(input: $input) { version { number kind subgraph restoredFrom } userErrors { code message } }
 }`;
 
-/** Takes a subgraph out. */
+/** Withdraws a subgraph. */
 export const withdraw = `mutation ($input: WithdrawSubgraphInput!) {
   withdrawSubgraph(input: $input) {
     version { number kind subgraph publishedBy note isBreakingAccepted subgraphs { name } changes { severity where } }
@@ -69,6 +69,6 @@ export async function bring(
   expect(published.data?.publishSchema.userErrors ?? published.messages).toEqual([]);
 }
 
-/** The number of the version that is live. */
+/** Number of the live version. */
 export const live = async (system: RegistrySystem): Promise<number> =>
   (await system.ask('{ schemaVersion { number } }')).data.schemaVersion.number as number;

@@ -5,13 +5,13 @@ import { parse } from 'graphql';
 import { tester } from '@rhizome/federation/testing';
 import { answering } from './registry-system.js';
 
-/** How a service behaves. */
+/** Behaviour of a server. */
 export type Manner =
-  /** As it should. */
+  /** Answers correctly. */
   | 'well'
-  /** Not before {@link MisbehavingServer.release}. */
+  /** Answers only after {@link MisbehavingServer.release}. */
   | 'slow'
-  /** Never. */
+  /** Never answers. */
   | 'silent'
   | 'html'
   | 'not GraphQL'
@@ -19,12 +19,12 @@ export type Manner =
   | 'cut off'
   | 'fails';
 
-/** A subgraph's service on a real socket that behaves as it is told. */
+/** A subgraph's server on a real socket with the behaviour that a test sets. */
 export class MisbehavingServer {
   manner: Manner = 'well';
-  /** Requests that came. */
-  asked = 0;
-  /** Requests that are being answered. */
+  /** Number of requests received. */
+  requestCount = 0;
+  /** Number of requests in progress. */
   open = 0;
   readonly url: string;
   readonly #port: number;
@@ -39,7 +39,7 @@ export class MisbehavingServer {
     this.#port = (server.address() as AddressInfo).port;
     this.url = `http://127.0.0.1:${this.#port}/graphql`;
     this.#listenTo(server);
-    leftovers.defer('an unruly service', () => this.stop());
+    leftovers.defer('a misbehaving server', () => this.stop());
   }
 
   static async start(sdl: string): Promise<MisbehavingServer> {
@@ -48,28 +48,28 @@ export class MisbehavingServer {
     return new MisbehavingServer(server, sdl);
   }
 
-  /** Ends it, as a process that is killed. */
+  /** Ends it, like a process that is killed. */
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** Starts it again where it was. */
+  /** Starts it again on the same port. */
   async startAgain(): Promise<void> {
     const server = (this.#server = createServer());
     this.#listenTo(server);
     await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
   }
 
-  /** Lets what is answered slowly be answered. */
+  /** Releases delayed responses. */
   release(): void {
     this.#release();
   }
 
   #listenTo(server: Server): void {
-    const subgraph = answering('unruly', this.#sdl);
+    const subgraph = answering('misbehaving', this.#sdl);
     server.on('request', (request, response) => {
-      this.asked++;
+      this.requestCount++;
       this.open++;
       response.once('close', () => this.open--);
       void this.#answer(subgraph, request, response);
@@ -90,7 +90,7 @@ export class MisbehavingServer {
         return;
       case 'slow':
         await this.#released;
-        return this.#tell(subgraph, chunks, response);
+        return this.#send(subgraph, chunks, response);
       case 'html':
         return send('<h1>It works!</h1>', 200, 'text/html');
       case 'not GraphQL':
@@ -104,11 +104,11 @@ export class MisbehavingServer {
       case 'fails':
         return send('{"message":"boom"}', 500);
       case 'well':
-        return this.#tell(subgraph, chunks, response);
+        return this.#send(subgraph, chunks, response);
     }
   }
 
-  async #tell(
+  async #send(
     subgraph: ReturnType<typeof answering>,
     chunks: readonly Buffer[],
     response: ServerResponse,

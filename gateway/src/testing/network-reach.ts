@@ -62,7 +62,7 @@ async function answer(
     operationName?: string;
   };
   const subgraph = subgraphs.find(({ name }) => request.url === `/${name}`);
-  if (!subgraph) throw new Error(`nobody at ${request.url}`);
+  if (!subgraph) throw new Error(`No subgraph at ${request.url}`);
   let document = documents.get(query);
   if (!document) documents.set(query, (document = parse(query)));
   const requestId = String(request.headers['x-request-id']);

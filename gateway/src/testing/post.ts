@@ -1,9 +1,9 @@
-/** An answer over HTTP. */
+/** A response over HTTP. */
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** The parsed body; null where it is no JSON. */
+  /** The parsed body; null if it is not JSON. */
   readonly body: {
     readonly data?: unknown;
     readonly errors?: readonly { readonly message: string; readonly extensions: Record<string, unknown> }[];
@@ -24,7 +24,7 @@ export function post(
   });
 }
 
-/** Sends any request and reads the whole answer. */
+/** Sends any request and reads the whole response. */
 export async function send(url: string, init: RequestInit = {}): Promise<HttpAnswer> {
   const response = await fetch(url, { redirect: 'manual', ...init });
   const text = await response.text();
@@ -32,12 +32,12 @@ export async function send(url: string, init: RequestInit = {}): Promise<HttpAns
   try {
     body = JSON.parse(text) as HttpAnswer['body'];
   } catch {
-    // Pages and event streams are no JSON.
+    // Pages and event streams are not JSON.
   }
   return { status: response.status, headers: response.headers, text, body };
 }
 
-/** The codes of an answer's errors. */
+/** The error codes of a response. */
 export function codesOf({ body }: HttpAnswer): unknown[] {
   return (body.errors ?? []).map(({ extensions }) => extensions['code']);
 }

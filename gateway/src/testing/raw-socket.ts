@@ -47,7 +47,7 @@ export class RawSocket {
     return raw;
   }
 
-  /** Opens a socket and introduces itself. */
+  /** Opens a socket and sends `connection_init`. */
   static async ready(url: string, headers: Record<string, string>): Promise<RawSocket> {
     const raw = await RawSocket.open(url);
     raw.send({ type: 'connection_init', payload: headers });
@@ -67,7 +67,7 @@ export class RawSocket {
     this.send({ id, type: 'subscribe', payload: { query, ...(variables ? { variables } : {}) } });
   }
 
-  /** The next message that has not been read yet, of a type or for an operation where those are given. */
+  /** The next unread message, of a type or for an operation if those are given. */
   async next(type?: string, id?: string): Promise<RawMessage> {
     const fits = (message: RawMessage): boolean =>
       (type === undefined || message.type === type) && (id === undefined || message.id === id);
@@ -75,15 +75,14 @@ export class RawSocket {
       for (;;) {
         const at = this.messages.findIndex(fits);
         if (at >= 0) return this.messages.splice(at, 1)[0] as RawMessage;
-        if (!this.#isOpen)
-          throw new Error(`the socket closed before a message of type ${type ?? 'any'} came`);
+        if (!this.#isOpen) throw new Error(`Socket closed before a message of type ${type ?? 'any'} arrived`);
         await new Promise<void>((resolve) => (this.#arrived = resolve));
       }
     };
     return waitFor(`a message of type ${type ?? 'any'}`, arrived(), { deadlineMs: 2000 });
   }
 
-  /** Stops reading from the network, as a client does that hangs. */
+  /** Stops reading from the network, like a client that hangs. */
   stall(): void {
     this.#socket.pause();
   }

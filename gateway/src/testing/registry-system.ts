@@ -9,7 +9,7 @@ import { buildGateway, type Gateway } from '../app.js';
 import { serveGateway, type ServedGateway } from '../serve.js';
 import { post } from './post.js';
 
-/** An answer of the gateway: what a test reads of it is written in its document, beside. */
+/** A response of the gateway, typed by the document that the test sends. */
 export interface AskResult {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly data: any;
@@ -17,25 +17,27 @@ export interface AskResult {
   readonly messages: readonly string[];
 }
 
-/** Gateways on one schema registry, in a database of its own, and endpoints that serve what they are told to. */
+/**
+ * Gateways on one schema registry in its own database, and endpoints that serve the schemas that a test sets.
+ */
 export interface RegistrySystem {
   readonly tokens: TestTokens;
-  /** What each endpoint serves, by its address; an address without a schema does not answer. */
+  /** Schemas by address of the endpoint; an address without a schema does not answer. */
   readonly endpoints: Map<string, InProcessSubgraph>;
   readonly mongoUri: string;
   readonly database: string;
   /** Starts one more gateway. */
   gateway(): Promise<ServedGateway & { readonly gateway: Gateway }>;
-  /** Asks the first gateway, as an admin of everything unless a token is given. */
+  /** Sends an operation to the first gateway, as an admin of everything unless a token is given. */
   ask(text: string, variables?: object, token?: string): Promise<AskResult>;
-  /** Lets an endpoint serve a schema; fields answer with what is named after them, or null. */
+  /** Sets the schema of an endpoint; fields return text with their name, or null. */
   serve(endpoint: string, sdl: string): void;
 }
 
-/** The address of a test's endpoint. */
+/** Address of a test's endpoint. */
 export const endpointOf = (name: string): string => `http://${name}.test/graphql`;
 
-/** A subgraph of a test: every field is answered by a value of its type's kind. */
+/** A subgraph of a test: every field returns a value of its type. */
 export function answering(name: string, sdl: string): InProcessSubgraph {
   const typeDefs = parse(completeSdl(sdl));
   const resolvers: Record<string, Record<string, unknown>> = {};
@@ -68,7 +70,7 @@ function valueOf(name: string, kind: string, field: { readonly type: unknown }):
   return { id: 'a' };
 }
 
-/** Starts a test system with one gateway; all of it ends with the file. */
+/** Starts a test system with one gateway; all of it is closed at the end of the file. */
 export async function startRegistrySystem(options: { readonly clock?: Clock } = {}): Promise<RegistrySystem> {
   const tokens = await testTokens();
   const { databaseName: database } = await testDatabase('gateway');
@@ -77,7 +79,7 @@ export async function startRegistrySystem(options: { readonly clock?: Clock } = 
   const transports: TransportFactory = (_name, url) => {
     const found = (): InProcessSubgraph => {
       const subgraph = endpoints.get(url);
-      if (!subgraph) throw new Error(`nobody listens at ${url}`);
+      if (!subgraph) throw new Error(`No endpoint at ${url}`);
       return subgraph;
     };
     return {
@@ -113,7 +115,7 @@ export async function startRegistrySystem(options: { readonly clock?: Clock } = 
   };
 }
 
-/** Asks a gateway. */
+/** Sends an operation to a gateway. */
 export async function askAt(
   url: string,
   text: string,

@@ -9,16 +9,16 @@ import { leftovers, type TestTokens, testTokens } from '@rhizome/testkit';
 import { EventLog } from './event-log.js';
 import { type TestSystemParts, testSubgraphs, testSupergraph } from './test-system.js';
 
-/** A test system whose subgraphs are served over the network, for a gateway in a process of its own. */
+/** A test system whose subgraphs are served over the network, for a gateway in its own process. */
 export interface RemoteSystem extends TestSystemParts {
   readonly tokens: TestTokens;
   /** A supergraph file with the addresses in it. */
   readonly supergraphFile: string;
-  /** Writes the supergraph file again, with a further field on the type Item. */
+  /** Rewrites the supergraph file with a further field on the type Item. */
   rewriteSupergraph(extraField: string): Promise<void>;
-  /** What the gateway's process needs to know of the issuer. */
+  /** Settings of the issuer for the gateway's process. */
   readonly env: Readonly<Record<string, string>>;
-  /** Ends a subgraph; started again, it listens on the same port. */
+  /** Stops a subgraph; started again, it listens on the same port. */
   stop(subgraph: string): Promise<void>;
   start(subgraph: string): Promise<void>;
 }
@@ -30,7 +30,7 @@ export async function startRemoteSystem(): Promise<RemoteSystem> {
     log: new EventLog(),
     state: { finishers: [] },
     slow: { waiting: 0, aborted: 0 },
-    asked: new Map(),
+    calls: new Map(),
   };
   const schemas = new Map(testSubgraphs(parts).map((subgraph) => [subgraph.name, subgraph]));
   const served = new Map<string, ServedSubgraph>();

@@ -4,8 +4,8 @@ import { type TestSystem, startTestSystem } from './test-system.js';
 import type { StreamTestSetup } from './stream-test-setup.js';
 
 /**
- * Opens one test system for the tests of a file, and checks after each test that nothing of its setup is left: no
- * client, no upstream, no subscription.
+ * Opens one test system for the tests of a file, and checks after each test that nothing is left: no client,
+ * no upstream, no subscription.
  *
  * @param use receives the system before the first test
  */

@@ -13,12 +13,12 @@ import {
 } from '../streams/index.js';
 import type { TestSystem } from './test-system.js';
 
-/** A stream of a test's items with what the second subgraph adds; after `$after` where that is given. */
+/** A stream of a test's items with a field of the second subgraph; after `$after` if that is given. */
 export const changes =
   'subscription ($after: String) { itemChanged(after: $after) { cursor item { id label } } }';
 
-/** What a test asks for; by default {@link changes} from now on, as an administrator. */
-export interface Asked extends Partial<Pick<StreamRequest, 'cursor'>> {
+/** Request of a test; by default {@link changes} from now on, as an administrator. */
+export interface SubscribeOptions extends Partial<Pick<StreamRequest, 'cursor'>> {
   readonly query?: string;
   readonly after?: string;
   readonly principal?: Principal;
@@ -29,7 +29,7 @@ export class StreamTestSetup {
   readonly clock: ManualClock = manualClock(new Date('2030-01-01T00:00:00Z'));
   readonly holder: EngineHolder;
   readonly hub: StreamHub;
-  /** Upstreams opened in all, why upstreams were opened again, why clients' streams closed. */
+  /** Number of opened upstreams, reasons for reopening, reasons for the end of client streams. */
   readonly counts = { upstreams: 0, reopened: [] as string[], closed: [] as StreamEnd[] };
   readonly #system: TestSystem;
   readonly #open: ClientStream[] = [];
@@ -58,13 +58,13 @@ export class StreamTestSetup {
     return new StreamTestSetup(system, await engineOf(system), limits);
   }
 
-  /** Serves another supergraph, in which Item has a further field where one is given. */
+  /** Serves another supergraph, with a further field on Item if one is given. */
   async swap(extraField?: string): Promise<void> {
     await this.holder.swap(await engineOf(this.#system, extraField), () => this.hub.move());
   }
 
-  async subscribe(asked: Asked = {}): Promise<ClientStream> {
-    const { query = changes, after, principal = testPrincipal(), cursor } = asked;
+  async subscribe(options: SubscribeOptions = {}): Promise<ClientStream> {
+    const { query = changes, after, principal = testPrincipal(), cursor } = options;
     const engine = this.holder.current;
     const prepared = await engine.prepare({ query, requestId: 'r' });
     if (!prepared.ok) throw new Error(prepared.answer.text);
@@ -75,7 +75,7 @@ export class StreamTestSetup {
     return stream;
   }
 
-  /** Leaves all streams and closes the engine. */
+  /** Ends all streams and closes the engine. */
   async close(): Promise<void> {
     for (const stream of this.#open.splice(0)) await stream.return();
     await this.holder.close();
@@ -91,21 +91,22 @@ function engineOf(system: TestSystem, extraField?: string): Promise<Engine> {
   });
 }
 
-/** The next event of a stream that has one. */
+/** The next event of an open stream. */
 export async function next(stream: ClientStream): Promise<StreamEvent> {
   const item = await stream.next();
-  if (item.done) throw new Error('the stream has ended');
+  if (item.done) throw new Error('Stream has ended');
   return item.value;
 }
 
-/** Reads up to the item; answers cursors and ids on the way, the opening message as its cursor alone. */
+/** Reads up to the item; returns cursors and ids on the way, the opening message as its cursor only. */
 export async function readTo(stream: ClientStream, id: string): Promise<string[]> {
   const seen: string[] = [];
   for (;;) {
     const event = await next(stream);
     if (event.last) throw new Error(event.text);
     const { cursor, item } = payloadOf(event);
-    if (cursor !== event.cursor) throw new Error(`${cursor} in the event, ${String(event.cursor)} beside it`);
+    if (cursor !== event.cursor)
+      throw new Error(`Cursor ${cursor} in the event, ${String(event.cursor)} next to it`);
     seen.push(item ? `${cursor} ${item.id}` : cursor);
     if (item?.id === id) return seen;
   }
@@ -118,7 +119,7 @@ function payloadOf({ text }: StreamEvent): { cursor: string; item: { id: string 
   return data.itemChanged;
 }
 
-/** Somebody who may read in one experiment. */
+/** A user with read permission in one experiment. */
 export function human(subject: string, expiresAt?: Date): Principal {
   return testPrincipal({ subject, grants: { beta: 'READER' }, ...(expiresAt ? { expiresAt } : {}) });
 }

@@ -19,29 +19,31 @@ import type { GatewayOptions } from '../gateway-options.js';
 import { serveGateway, type ServedGateway } from '../serve.js';
 import { EventLog } from './event-log.js';
 
-/** Two small subgraphs as the project builds them, a gateway over them on a real socket, and tokens to use it with. */
+/**
+ * Two small subgraphs built like the project's own, a gateway over them on a real socket, and tokens for it.
+ */
 export interface TestSystem {
   readonly gateway: Gateway;
   readonly served: ServedGateway;
   readonly tokens: TestTokens;
   readonly log: EventLog;
-  /** Questions that the subgraph `alpha` was asked by root field, and events that it answered. */
-  readonly asked: Map<string, number>;
-  /** Lets `Query.slow` answer. */
+  /** Number of calls to the subgraph `alpha` by root field, and number of its events. */
+  readonly calls: Map<string, number>;
+  /** Releases `Query.slow`. */
   finishSlow(): void;
-  /** Calls of `Query.slow` that wait, and those that were aborted. */
+  /** Number of waiting and aborted calls of `Query.slow`. */
   readonly slow: { waiting: number; aborted: number };
-  /** How an engine reaches the subgraphs. */
+  /** Transports from an engine to the subgraphs. */
   readonly transports: TransportFactory;
-  /** The supergraph, with a further field on the type Item where one is given. */
+  /** The supergraph, with a further field on the type Item if one is given. */
   supergraph(extraField?: string): string;
   /** Headers with a token. */
   bearer(token?: string): Promise<Record<string, string>>;
 }
 
-/** What a test system is built with beside its subgraphs. */
+/** Options of a test system. */
 export interface TestSystemOptions extends Partial<Omit<GatewayOptions, 'supergraphSdl' | 'transports'>> {
-  /** Without identities. */
+  /** Disables authentication. */
   readonly noAuth?: boolean;
 }
 
@@ -82,9 +84,9 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
   const log = new EventLog();
   const state = { finishers: [] as (() => void)[] };
   const slow = { waiting: 0, aborted: 0 };
-  const asked = new Map<string, number>();
+  const calls = new Map<string, number>();
   const subgraphs = new Map(
-    testSubgraphs({ log, state, slow, asked }).map((subgraph) => [
+    testSubgraphs({ log, state, slow, calls }).map((subgraph) => [
       subgraph.name,
       createInProcess({ subgraph, log: silentLogger() }),
     ]),
@@ -110,7 +112,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
     served,
     tokens,
     log,
-    asked,
+    calls,
     slow,
     transports,
     supergraph,
@@ -132,11 +134,11 @@ export function testSupergraph(urlOf: (name: string) => string, extraField = '')
 
 function found(subgraphs: ReadonlyMap<string, InProcessSubgraph>, name: string): InProcessSubgraph {
   const subgraph = subgraphs.get(name);
-  if (!subgraph) throw new Error(`no subgraph ${name}`);
+  if (!subgraph) throw new Error(`Subgraph "${name}" not found.`);
   return subgraph;
 }
 
-/** Subgraphs in process need to know who asks; without identities it is this one. */
+/** Principal for subgraphs in process without authentication. */
 function asAnybody(transport: Transport): Transport {
   const principal = testPrincipal({ subject: 'anybody' });
   return {
@@ -146,12 +148,12 @@ function asAnybody(transport: Transport): Transport {
   };
 }
 
-/** What the subgraphs of a test system work on. */
+/** State of the subgraphs of a test system. */
 export interface TestSystemParts {
   readonly log: EventLog;
   readonly state: { finishers: (() => void)[] };
   readonly slow: { waiting: number; aborted: number };
-  readonly asked: Map<string, number>;
+  readonly calls: Map<string, number>;
 }
 
 const open = { open: 'a test' } as const;
@@ -162,8 +164,8 @@ export function testSubgraphs(parts: TestSystemParts): SubgraphSchema[] {
 }
 
 function alpha(parts: TestSystemParts): SubgraphSchema {
-  const { log, state, slow, asked } = parts;
-  const count = (field: string): void => void asked.set(field, (asked.get(field) ?? 0) + 1);
+  const { log, state, slow, calls } = parts;
+  const count = (field: string): void => void calls.set(field, (calls.get(field) ?? 0) + 1);
   const items = entity({ type: 'Item', key: 'id', load: async (ids) => ids.map((id) => item(String(id))) });
   const resolvers = {
     Query: {
@@ -243,7 +245,7 @@ function alpha(parts: TestSystemParts): SubgraphSchema {
 
 function beta(): SubgraphSchema {
   const labelled = (id: string) =>
-    id === 'bad' ? new DomainError('NOT_FOUND', 'there is no label') : { id, label: `label of ${id}` };
+    id === 'bad' ? new DomainError('NOT_FOUND', 'Label not found.') : { id, label: `label of ${id}` };
   const labels = entity({
     type: 'Item',
     key: 'id',

@@ -1,15 +1,15 @@
 import { waitFor } from '@rhizome/testkit';
 import { WebSocket } from 'ws';
 
-/** One stream of a {@link Watcher}: what it was given so far. */
+/** One stream of a {@link Watcher}, with everything it has received. */
 export interface Watched {
-  /** The cursors of its events, in the order in which they came, the opening message's first. */
+  /** The cursors of its events in order of arrival, starting with the opening message's. */
   readonly cursors: string[];
   /** The payload of the message that ended it; undefined while it is open. */
   ended: unknown;
 }
 
-/** A client with many streams on one WebSocket that keeps the cursors it sees and nothing else: hundreds fit into a test. */
+/** A client with many streams on one WebSocket that keeps only the cursors: hundreds fit into a test. */
 export class Watcher {
   readonly streams: readonly Watched[];
   readonly #socket: WebSocket;
@@ -24,7 +24,7 @@ export class Watcher {
     socket.on('message', (data) => this.#take(String(data)));
   }
 
-  /** Connects with a token and opens the streams; resolves when each has had its first message. */
+  /** Connects with a token and opens the streams; resolves when each has its first message. */
   static async open(
     url: string,
     headers: Readonly<Record<string, string>>,
@@ -53,7 +53,7 @@ export class Watcher {
     return !this.#isClosed;
   }
 
-  /** Whether all streams have come to a cursor. */
+  /** True if all streams have reached a cursor. */
   hasSeen(cursor: string): boolean {
     return this.streams.every(({ cursors }) => cursors.at(-1) === cursor);
   }

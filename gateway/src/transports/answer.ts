@@ -1,14 +1,14 @@
 import type { SubgraphError, SubgraphResult } from '@rhizome/federation';
 
 /**
- * Reads what a service sent as a GraphQL answer; undefined if it is none. Its errors come out in the form that all else
- * relies on, whatever stood in their place: a service that tells them badly must not take the answers of others along.
+ * Reads a service's response as a GraphQL response; undefined if it is not one. Normalises its errors, so
+ * that a service with malformed errors does not spoil the data of others.
  */
 export function readSubgraphResult(answer: unknown): SubgraphResult | undefined {
   if (!isObject(answer) || !('data' in answer || 'errors' in answer)) return undefined;
   const { data, errors } = answer;
   if (errors === undefined || errors === null) return { data: data as SubgraphResult['data'] };
-  // Some servers answer a refused request with an object of errors that are none of GraphQL's.
+  // Some servers answer a refused request with an object in place of GraphQL's list of errors.
   if (!Array.isArray(errors)) return undefined;
   return { data: data as SubgraphResult['data'], errors: readSubgraphErrors(errors) };
 }

@@ -10,8 +10,8 @@ const decoders = new Map<string, (body: Buffer, options: { maxOutputLength: numb
 ]);
 
 /**
- * A body as it was before it was encoded for the way. No service is asked for it, but what stands between may do it.
- * @throws DomainError LIMIT_EXCEEDED for more than `maxBytes`, DOWNSTREAM_SERVICE_ERROR for what cannot be decoded
+ * Decodes the content encoding of a body. The gateway requests none, but an intermediary may apply one.
+ * @throws DomainError LIMIT_EXCEEDED beyond `maxBytes`, DOWNSTREAM_SERVICE_ERROR if decoding fails
  */
 export async function decodeBody(
   subgraph: string,
@@ -41,7 +41,7 @@ export async function decodeBody(
   }
 }
 
-/** The error for an answer that is larger than is accepted. */
+/** The error for a response above the maximum size. */
 export function tooMuch(subgraph: string, cause: unknown): DomainError {
   return new DomainError(
     'LIMIT_EXCEEDED',

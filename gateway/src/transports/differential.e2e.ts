@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { CampaignCall, CampaignReport } from '@rhizome/federation/testing';
 
-// Random operations over random supergraphs whose subgraphs are reached over HTTP and WebSocket, compared with
-// graphql-js on one schema with the same values. The campaigns in process are part of the federation package.
+// Random operations over random supergraphs whose subgraphs are reached over HTTP and WebSocket, compared
+// with graphql-js on one schema with the same values. The campaigns in process are part of the federation
+// package.
 
 const timeoutMs = 20 * 60_000;
 const program = fileURLToPath(new URL('../testing/network-campaign-process.js', import.meta.url));
@@ -19,8 +20,8 @@ async function run(call: CampaignCall): Promise<CampaignReport> {
 }
 
 describe('createHttpTransport and createWebSocketSubscriptions', () => {
-  test(
-    'random operations over random supergraphs return what one schema returns',
+  it(
+    'returns for random operations over random supergraphs what one schema returns',
     async () => {
       const report = await run({
         seed: 'd',

@@ -1,4 +1,4 @@
-/** What stands before each subgraph, so that one that is down, slow or flooded costs its own fields only. */
+/** Guards each subgraph, so that one that is down, slow or flooded affects only its own fields. */
 import { DomainError, isDomainError } from '@rhizome/errors';
 import {
   circuitBreaker,
@@ -20,16 +20,16 @@ import { GuardedStream } from './guarded-stream.js';
 
 /** Bounds of one subgraph. */
 export interface GuardLimits {
-  /** Queries and mutations that run at once; undefined: any number. */
+  /** Maximum number of concurrent queries and mutations; undefined: unlimited. */
   readonly concurrency: number | undefined;
-  /** Milliseconds that a query may take; undefined: what the engine allows. */
+  /** Time limit of a query in milliseconds; undefined: the engine's. */
   readonly queryTimeoutMs?: number | undefined;
 }
 
-/** Whether a subgraph is asked. */
+/** State of the circuit breaker. */
 export type GuardState = 'UP' | 'DOWN' | 'HALF_OPEN';
 
-/** How a subgraph has fared in this process. */
+/** Facts about a subgraph in this process. */
 export interface GuardFacts {
   readonly state: GuardState;
   readonly stateSince: Date;
@@ -42,9 +42,11 @@ export interface GuardFacts {
   readonly refusedCalls: number;
 }
 
-/** Of the calls of the last ten seconds, of which there are ten at least, more than half failed: it is left alone. */
+/**
+ * The circuit opens if more than half of the calls of the last ten seconds failed, given at least ten calls.
+ */
 const sampling = { threshold: 0.5, duration: 10_000, minimumRps: 1 };
-/** After this one call tries whether it answers again, in milliseconds. */
+/** Milliseconds after which one call tests the subgraph again. */
 const tryAgainAfterMs = 1_000;
 
 const states: Readonly<Record<CircuitState, GuardState>> = {
@@ -54,7 +56,7 @@ const states: Readonly<Record<CircuitState, GuardState>> = {
   [CircuitState.Isolated]: 'DOWN',
 };
 
-/** A limit and a circuit breaker for one subgraph; it outlives supergraphs. */
+/** A concurrency limit and a circuit breaker for one subgraph; it outlives supergraphs. */
 class Guard {
   readonly #subgraph: string;
   readonly #limits: () => GuardLimits;
@@ -94,8 +96,8 @@ class Guard {
   }
 
   /**
-   * A transport that asks only while the guard lets it. Of subscriptions it counts whether they can be opened; in
-   * process there is no way that could be closed.
+   * A transport whose calls the guard must admit. Of subscriptions, only the opening counts; in process there
+   * is no connection that could break.
    */
   around(transport: Transport): Transport {
     return {
@@ -106,7 +108,7 @@ class Guard {
           ? transport.subscribe(request)
           : new GuardedStream(
               () => transport.subscribe(request),
-              (open) => this.#ask(open),
+              (open) => this.#admit(open),
             ),
       close: () => transport.close(),
     };
@@ -115,7 +117,7 @@ class Guard {
   async #execute(transport: Transport, request: SubgraphRequest): Promise<SubgraphResult> {
     const { concurrency } = this.#limits();
     if (concurrency !== undefined && this.#running >= concurrency) throw this.#tooMany(concurrency);
-    return this.#ask(async () => {
+    return this.#admit(async () => {
       this.#running++;
       try {
         return await this.#call(transport, request);
@@ -125,23 +127,23 @@ class Guard {
     });
   }
 
-  /** Asks the service, unless it is left alone, and counts how it fares. */
-  async #ask<T>(ask: () => Promise<T>): Promise<T> {
-    if (this.#breaker.state === CircuitState.HalfOpen) throw this.#leftAlone();
+  /** Calls the service unless the circuit is open, and counts the outcome. */
+  async #admit<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#breaker.state === CircuitState.HalfOpen) throw this.#circuitOpen();
     this.#calls++;
     try {
-      return await this.#breaker.execute(ask);
+      return await this.#breaker.execute(call);
     } catch (error) {
       if (isBrokenCircuitError(error)) {
         this.#calls--;
-        throw this.#leftAlone();
+        throw this.#circuitOpen();
       }
       if (isFailure(error)) this.#note(error);
       throw error;
     }
   }
 
-  /** A call that was given up takes no place any more, also where its transport goes on. */
+  /** A cancelled call frees its slot at once, even if its transport continues. */
   #call(transport: Transport, request: SubgraphRequest): Promise<SubgraphResult> {
     const timeoutMs = request.operation.kind === 'query' ? this.#limits().queryTimeoutMs : undefined;
     if (timeoutMs !== undefined) return this.#within(timeoutMs, transport, request);
@@ -205,29 +207,29 @@ class Guard {
 
   #tooMany(limit: number): DomainError {
     this.#refused++;
-    const text = `The service "${this.#subgraph}" has ${this.#running} calls under way, which is its limit; ask again later`;
+    const text = `The service "${this.#subgraph}" has reached its limit of ${this.#running} concurrent calls; try again later`;
     return new DomainError('LIMIT_EXCEEDED', text, {
-      field: 'calls under way',
+      field: 'concurrent calls',
       value: this.#running,
       expected: `fewer than ${limit}`,
     });
   }
 
-  #leftAlone(): DomainError {
+  #circuitOpen(): DomainError {
     this.#refused++;
-    const last = this.#lastError ? `; the last time: ${this.#lastError.text}` : '';
-    const text = `The service "${this.#subgraph}" has failed too often and is left alone for a moment${last}`;
+    const last = this.#lastError ? `; latest error: ${this.#lastError.text}` : '';
+    const text = `The service "${this.#subgraph}" has failed too often and is not called for a moment${last}`;
     return new DomainError('SERVICE_UNAVAILABLE', text, { since: this.#stateSince.toISOString() });
   }
 }
 
-/** Troubles of the service and of the way to it; not what the client or its rights are to blame for. */
+/** True for errors of the service or its connection, which neither the client nor its permissions cause. */
 function isFailure(error: unknown): boolean {
   if (!isDomainError(error)) return true;
   return error.http >= 500 || error.code === 'LIMIT_EXCEEDED';
 }
 
-/** Whoever has gone is not the service's fault; whatever else ends a call says so itself. */
+/** A disconnected client is not the service's error; other reasons describe themselves. */
 function reasonOf(reason: unknown): Error {
   return isDomainError(reason) ? reason : new DomainError('REQUEST_CANCELLED', 'The call was cancelled');
 }
@@ -253,7 +255,7 @@ export class Guards {
     return guard;
   }
 
-  /** All that were asked for, with what they know. */
+  /** All subgraphs with a guard, and their facts. */
   facts(): ReadonlyMap<string, GuardFacts> {
     return new Map([...this.#guards].map(([name, guard]) => [name, guard.facts]));
   }

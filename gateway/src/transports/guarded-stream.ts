@@ -3,7 +3,7 @@ import type { SubgraphResult, SubgraphStream } from '@rhizome/federation';
 type Item = IteratorResult<SubgraphResult, unknown>;
 const over: Item = { done: true, value: undefined };
 
-/** A subscription that is opened, when its first event is asked for, by whoever counts whether that works. */
+/** A subscription that opens when its first event is requested, through a guard that counts if that works. */
 export class GuardedStream implements AsyncIterableIterator<SubgraphResult> {
   readonly #open: () => SubgraphStream;
   readonly #guard: (opening: () => Promise<void>) => Promise<void>;
@@ -11,7 +11,10 @@ export class GuardedStream implements AsyncIterableIterator<SubgraphResult> {
   #isAsked = false;
   #isEnded = false;
 
-  /** `guard` runs an opening, or refuses it; an opening has worked when the way is open or the first event is there. */
+  /**
+   * `guard` runs or refuses an opening, which succeeds when the connection is open or the first event has
+   * arrived.
+   */
   constructor(open: () => SubgraphStream, guard: (opening: () => Promise<void>) => Promise<void>) {
     this.#open = open;
     this.#guard = guard;

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { waitFor } from '@rhizome/testkit';
@@ -10,15 +10,15 @@ import { type GuardFacts, Guards, overNetwork } from './index.js';
 
 // The circuit breaker of a subgraph's subscriptions, before a real server of graphql-ws that comes and goes.
 
-const schema = buildSchema('type Query { a: Int } type Subscription { count: Int quiet: Int }');
+const schema = buildSchema('type Query { a: Int } type Subscription { count: Int idle: Int }');
 const fields = schema.getSubscriptionType()?.getFields();
-if (fields?.['count'] && fields['quiet']) {
+if (fields?.['count'] && fields['idle']) {
   fields['count'].subscribe = async function* () {
     yield { count: 1 };
   };
-  fields['quiet'].subscribe = async function* () {
+  fields['idle'].subscribe = async function* () {
     await new Promise(() => undefined);
-    yield { quiet: 1 };
+    yield { idle: 1 };
   };
 }
 
@@ -26,13 +26,13 @@ class Service {
   readonly #sockets: WebSocket[] = [];
   #server: WebSocketServer | undefined;
   port = 0;
-  /** Connections so far. */
-  asked = 0;
+  /** Number of connections so far. */
+  connections = 0;
 
   async start(): Promise<void> {
     this.#server = new WebSocketServer({ port: this.port, host: '127.0.0.1', path: '/graphql' });
     this.#server.on('connection', (socket) => {
-      this.asked++;
+      this.connections++;
       this.#sockets.push(socket);
     });
     useServer({ schema }, this.#server);
@@ -66,8 +66,8 @@ afterEach(async () => {
   await service.stop();
 });
 
-/** A subscription of somebody of whom the service has no socket yet. */
-function subscribe(field: 'count' | 'quiet'): AsyncIterator<unknown> {
+/** A subscription of a client for which the service has no socket yet. */
+function subscribe(field: 'count' | 'idle'): AsyncIterator<unknown> {
   const text = `subscription { ${field} }`;
   const request: SubgraphRequest = {
     operation: { subgraph: 'alpha', kind: 'subscription', documentText: text, document: parse(text) },
@@ -85,7 +85,7 @@ const first = async (): Promise<unknown> => {
 };
 const facts = (): GuardFacts | undefined => guards.facts().get('alpha');
 
-/** Lets the service fail until it is left alone. */
+/** Lets the service fail until its circuit opens. */
 async function tire(): Promise<void> {
   await service.stop();
   for (let i = 0; i < 12; i++) await first().catch(() => undefined);
@@ -93,27 +93,25 @@ async function tire(): Promise<void> {
 }
 
 describe('subscriptions of a subgraph', () => {
-  test('that cannot be opened again and again are refused at once, and a later one tries', async () => {
+  it('rejects subscriptions at once after repeated failures, until a later one tests the subgraph', async () => {
     await open();
     expect(await first()).toEqual({ data: { count: 1 } });
     await tire();
     await service.start();
-    const asked = service.asked;
+    const before = service.connections;
     await expect(first()).rejects.toMatchObject({
       code: 'SERVICE_UNAVAILABLE',
-      message: expect.stringMatching(/"alpha" has failed too often and is left alone.*was lost/),
+      message: expect.stringMatching(/"alpha" has failed too often and is not called.*was lost/),
     });
-    expect(service.asked).toBe(asked);
+    expect(service.connections).toBe(before);
     expect(facts()?.refusedCalls).toBeGreaterThan(0);
-    await waitFor(
-      'the service to be asked again',
-      async () => (await first().catch(() => undefined)) !== undefined,
-      { deadlineMs: 2000 },
-    );
+    await waitFor('the next connection', async () => (await first().catch(() => undefined)) !== undefined, {
+      deadlineMs: 2000,
+    });
     expect(facts()?.state).toBe('UP');
   });
 
-  test('that fail shut off queries as well, which have the same way', async () => {
+  it('opens the circuit for queries as well, which use the same service', async () => {
     await open();
     await tire();
     const text = '{ a }';
@@ -123,18 +121,21 @@ describe('subscriptions of a subgraph', () => {
         scope: 's',
         requestId: 'r2',
       }),
-    ).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', message: expect.stringContaining('left alone') });
+    ).rejects.toMatchObject({
+      code: 'SERVICE_UNAVAILABLE',
+      message: expect.stringContaining('is not called'),
+    });
   });
 
-  test('that are quiet count as soon as their socket is open, and one tries for all', async () => {
+  it('counts an idle subscription once its socket is open, and one tests for all', async () => {
     await open();
     await tire();
     await service.start();
     const streams: AsyncIterator<unknown>[] = [];
     await waitFor(
-      'a quiet stream to be let through',
+      'a idle stream to be let through',
       () => {
-        const stream = subscribe('quiet');
+        const stream = subscribe('idle');
         streams.push(stream);
         stream.next().catch(() => undefined);
         return facts()?.state === 'UP';
@@ -145,10 +146,10 @@ describe('subscriptions of a subgraph', () => {
     for (const stream of streams) await stream.return?.();
   });
 
-  test('that end on the way end no other, and count for nothing', async () => {
+  it('ends no other subscription and counts no failure when one breaks after its opening', async () => {
     await open();
     for (let i = 0; i < 12; i++) {
-      const stream = subscribe('quiet');
+      const stream = subscribe('idle');
       const next = stream.next();
       await stream.return?.();
       expect(await next).toMatchObject({ done: true });

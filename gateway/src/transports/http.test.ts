@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -61,11 +61,16 @@ const json = (response: ServerResponse, body: unknown, status = 200): void => {
   response.end(JSON.stringify(body));
 };
 
-describe('the HTTP transport', () => {
-  test("posts the operation with variables as they were written, the caller's token and the request's id", async () => {
+describe('createHttpTransport', () => {
+  it("posts the operation with variables as they were written, the caller's token and the request's id", async () => {
     const seen: Record<string, unknown>[] = [];
-    const http = await serve((asked, response) => {
-      seen.push({ url: asked.url, method: asked.method, headers: asked.headers, body: asked.body });
+    const http = await serve((received, response) => {
+      seen.push({
+        url: received.url,
+        method: received.method,
+        headers: received.headers,
+        body: received.body,
+      });
       json(response, { data: { a: 'ü' } });
     });
     const principal = createPrincipal({
@@ -99,23 +104,23 @@ describe('the HTTP transport', () => {
     expect((seen[1]?.['headers'] as Record<string, unknown>)['authorization']).toBeUndefined();
   });
 
-  test('keeps its connections', async () => {
+  it('keeps its connections', async () => {
     const ports = new Set<number | undefined>();
-    const http = await serve((asked, response) => {
-      ports.add(asked.socket.remotePort);
+    const http = await serve((received, response) => {
+      ports.add(received.socket.remotePort);
       json(response, { data: {} });
     });
     for (let round = 0; round < 20; round++) await http.execute(request());
-    // A connection is free again a moment after its answer: the next call may take a second one.
+    // A connection is free again a moment after its response: the next call may take a second one.
     expect(ports.size).toBeLessThanOrEqual(2);
   });
 
-  test('takes errors with a status that says so', async () => {
+  it('accepts errors with an error status', async () => {
     const http = await serve((_asked, response) => json(response, { errors: [{ message: 'no' }] }, 400));
     expect(await http.execute(request())).toEqual({ data: undefined, errors: [{ message: 'no' }] });
   });
 
-  test('errors that are none are told as errors all the same, and no data with them is lost', async () => {
+  it('reports malformed errors as errors without losing data', async () => {
     const errors = [
       'oops',
       null,
@@ -137,11 +142,11 @@ describe('the HTTP transport', () => {
     });
   });
 
-  test.each([
+  it.each([
     ['gzip', gzipSync],
     ['br', brotliCompressSync],
     ['deflate', deflateSync],
-  ])('an answer that comes as %s, which nobody asked for', async (encoding, encode) => {
+  ])('decodes an unrequested %s response', async (encoding, encode) => {
     const http = await serve((_asked, response) => {
       response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': encoding });
       response.end(encode('{"data":{"a":"ü"}}'));
@@ -149,11 +154,11 @@ describe('the HTTP transport', () => {
     expect(await http.execute(request())).toEqual({ data: { a: 'ü' } });
   });
 
-  test.each([
+  it.each([
     ['gzip', gzipSync(Buffer.alloc(100_000, ' ')), 'LIMIT_EXCEEDED'],
     ['gzip', Buffer.from('{"data":{}}'), 'DOWNSTREAM_SERVICE_ERROR'],
     ['zip', Buffer.from('{"data":{}}'), 'DOWNSTREAM_SERVICE_ERROR'],
-  ])('an answer that comes as %s and cannot be taken', async (encoding, body, code) => {
+  ])('reports a %s response that cannot be used', async (encoding, body, code) => {
     const http = await serve(
       (_asked, response) => response.writeHead(200, { 'content-encoding': encoding }).end(body),
       { maxAnswerBytes: 50_000 },
@@ -161,7 +166,7 @@ describe('the HTTP transport', () => {
     await expect(http.execute(request())).rejects.toMatchObject({ code });
   });
 
-  test('an answer in many pieces, cut within a character', async () => {
+  it('joins a response in many pieces, cut within a character', async () => {
     const body = Buffer.from(JSON.stringify({ data: { a: 'ü'.repeat(50) } }));
     const http = await serve((_asked, response) => {
       response.writeHead(200, { 'content-type': 'application/json' });
@@ -171,7 +176,7 @@ describe('the HTTP transport', () => {
     expect((await http.execute(request())).data).toEqual({ a: 'ü'.repeat(50) });
   });
 
-  test.each<[string, Handler, string]>([
+  it.each<[string, Handler, string]>([
     [
       'a page',
       (_asked, response) => response.writeHead(502).end('<html>Bad Gateway</html>'),
@@ -191,7 +196,7 @@ describe('the HTTP transport', () => {
       (_asked, response) => response.writeHead(200).end('{"data":{"a":'),
       'HTTP status 200',
     ],
-  ])('%s for an answer', async (_name, handler, message) => {
+  ])('reports %s instead of a response', async (_name, handler, message) => {
     const http = await serve(handler);
     await expect(http.execute(request())).rejects.toMatchObject({
       code: 'DOWNSTREAM_SERVICE_ERROR',
@@ -199,7 +204,7 @@ describe('the HTTP transport', () => {
     });
   });
 
-  test('a connection that closes in mid-answer', async () => {
+  it('reports a connection that closes during a response', async () => {
     const http = await serve((_asked, response) => {
       response.writeHead(200, { 'content-length': '1000' });
       response.write('{"data":');
@@ -211,7 +216,7 @@ describe('the HTTP transport', () => {
     });
   });
 
-  test('nobody who listens', async () => {
+  it('reports a refused connection', async () => {
     const http = createHttpTransport({ subgraph: 'alpha', url: 'http://127.0.0.1:1/graphql' });
     await expect(http.execute(request())).rejects.toMatchObject({
       code: 'DOWNSTREAM_SERVICE_ERROR',
@@ -220,18 +225,18 @@ describe('the HTTP transport', () => {
     await http.close();
   });
 
-  test('an answer that is too large', async () => {
+  it('reports a response that is too large', async () => {
     const http = await serve((_asked, response) => json(response, { data: { a: 'x'.repeat(5_000) } }), {
       maxAnswerBytes: 1_000,
     });
     await expect(http.execute(request())).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
   });
 
-  test('an abort ends the call here and there', async () => {
+  it('ends the call on both sides on abort', async () => {
     const controller = new AbortController();
     const closed: Promise<unknown>[] = [];
-    const http = await serve((asked) => {
-      closed.push(once(asked.socket, 'close'));
+    const http = await serve((received) => {
+      closed.push(once(received.socket, 'close'));
       controller.abort(new Error('left'));
     });
     await expect(http.execute(request({ signal: controller.signal }))).rejects.toThrow('left');
@@ -239,23 +244,23 @@ describe('the HTTP transport', () => {
     expect(closed).toHaveLength(1);
   });
 
-  test('an abort before the call asks nobody', async () => {
-    let asked = 0;
+  it('sends nothing if aborted before the call', async () => {
+    let received = 0;
     const http = await serve((_asked, response) => {
-      asked++;
+      received++;
       json(response, { data: {} });
     });
     await expect(http.execute(request({ signal: AbortSignal.abort(new Error('early')) }))).rejects.toThrow(
       'early',
     );
-    expect(asked).toBe(0);
+    expect(received).toBe(0);
   });
 
-  test('a kept connection that the server has closed costs a query nothing, and a mutation is not sent twice', async () => {
+  it('repeats a query, but not a mutation, on a persistent connection that the server has closed', async () => {
     const bodies: string[] = [];
-    const http = await serve((asked, response) => {
-      bodies.push(asked.body);
-      if (bodies.length === 2) asked.socket.destroy();
+    const http = await serve((received, response) => {
+      bodies.push(received.body);
+      if (bodies.length === 2) received.socket.destroy();
       else json(response, { data: { a: bodies.length } });
     });
     await http.execute(request());
@@ -267,13 +272,13 @@ describe('the HTTP transport', () => {
     expect(bodies).toHaveLength(2);
   });
 
-  test.each(['', 'ftp://alpha.test/graphql', '/graphql'])('an address that is none: %j', (url) => {
+  it.each(['', 'ftp://alpha.test/graphql', '/graphql'])('refuses the invalid address %j', (url) => {
     expect(() => createHttpTransport({ subgraph: 'alpha', url })).toThrow(
-      /"alpha" has no address: .*http: or https:/,
+      /^subgraphs\.alpha\.url: .* is not valid; must be an address with http: or https:/,
     );
   });
 
-  test('has no subscriptions unless it is given them', async () => {
+  it('has no subscriptions unless they are configured', async () => {
     const http = await serve((_asked, response) => json(response, { data: {} }));
     expect(() => http.subscribe(request())).toThrow('no subscriptions');
   });

@@ -11,31 +11,31 @@ import {
 import { readSubgraphResult } from './answer.js';
 import { decodeBody, tooMuch } from './decoding.js';
 
-/** How one subgraph is reached over HTTP. */
+/** HTTP settings of one subgraph. */
 export interface HttpTransportOptions {
   readonly subgraph: string;
   readonly url: string;
-  /** Bytes that an answer may have. Default 64 MiB. */
+  /** Maximum size of a response in bytes. Default 64 MiB. */
   readonly maxAnswerBytes?: number | undefined;
-  /** Sockets open at once. Default 128. */
+  /** Maximum number of open sockets. Default 128. */
   readonly connections?: number | undefined;
   /** Milliseconds to open a socket. Default 5,000. */
   readonly connectTimeoutMs?: number | undefined;
-  /** How its subscriptions are reached; without it there are none. */
+  /** Transport of its subscriptions; without it there are none. */
   readonly subscriptions?: Pick<Transport, 'subscribe' | 'close'> | undefined;
 }
 
 const defaultMaxAnswerBytes = 64 * 2 ** 20;
 const defaultConnections = 128;
 const defaultConnectTimeoutMs = 5_000;
-/** Shorter than what servers commonly keep an idle socket, so that a request does not meet a closing one. */
+/** Shorter than the usual idle timeout of servers, so that no request meets a closing socket. */
 const keepAliveTimeoutMs = 4_000;
-/** An engine's own time limit ends a call; these only guard against one without. */
+/** An engine's own time limit ends a call; these apply only without one. */
 const answerTimeoutMs = 600_000;
 
 /**
- * Reaches a subgraph by POST over kept sockets; subscriptions go the way they are given. The caller's token is handed
- * on, since each process verifies it.
+ * Calls a subgraph by POST over persistent sockets; subscriptions use their own transport. Forwards the
+ * caller's token, since each process verifies it.
  */
 export function createHttpTransport(options: HttpTransportOptions): Transport {
   const { subgraph, subscriptions } = options;
@@ -87,7 +87,7 @@ function addressOf({ subgraph, url: value }: HttpTransportOptions): URL {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
   const expected = 'an address with http: or https:';
-  const text = `The service "${subgraph}" has no address: ${show(value)}; expected ${expected}`;
+  const text = `subgraphs.${subgraph}.url: ${show(value)} is not valid; must be ${expected}`;
   throw new DomainError('CONFIG_INVALID', text, { field: `subgraphs.${subgraph}.url`, value, expected });
 }
 
@@ -107,7 +107,7 @@ function openingOf({ documentText, operationName }: SubgraphOperation): string {
   return `{"query":${JSON.stringify(documentText)}${name}`;
 }
 
-/** The headers of a call: the client's as let through, and those that are the gateway's own to set. */
+/** The headers of a call: the client's forwarded headers, and those that the gateway sets. */
 function headersOf({ principal, requestId, headers }: SubgraphRequest): Record<string, string> {
   return {
     ...headers,
@@ -120,12 +120,12 @@ function headersOf({ principal, requestId, headers }: SubgraphRequest): Record<s
 
 interface Answer {
   readonly status: number;
-  /** How the body is encoded for the way; undefined where it is not. */
+  /** The content encoding of the body; undefined if there is none. */
   readonly encoding: string | undefined;
   readonly body: Buffer;
 }
 
-/** One request; rejects with the signal's reason when it aborts. */
+/** Sends one request; rejects with the signal's reason on abort. */
 function dispatch(pool: Pool, options: Dispatcher.DispatchOptions, end: CallEnd): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined;
@@ -171,10 +171,13 @@ function encodingOf(header: string | string[] | undefined): string | undefined {
 }
 
 function abortError({ reason }: CallEnd): Error {
-  return reason instanceof Error ? reason : new Error('the request was aborted', { cause: reason });
+  return reason instanceof Error ? reason : new Error('Request aborted', { cause: reason });
 }
 
-/** A kept socket may close at the moment it is used; a query can be sent again, a mutation may have been received. */
+/**
+ * A persistent socket may close at the moment of its use; a query can be sent again, a mutation may have been
+ * received.
+ */
 function retry(
   error: unknown,
   { operation }: SubgraphRequest,

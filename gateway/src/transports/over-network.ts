@@ -2,7 +2,10 @@ import type { Transport } from '@rhizome/federation';
 import { createHttpTransport } from './http.js';
 import { createWebSocketSubscriptions } from './websocket.js';
 
-/** Reaches a subgraph over HTTP, and its subscriptions over WebSocket: at the same address unless another is given. */
+/**
+ * Calls a subgraph over HTTP, and its subscriptions over WebSocket, at the same address unless another is
+ * given.
+ */
 export function overNetwork(
   subgraph: string,
   url: string,

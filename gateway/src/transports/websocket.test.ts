@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createPrincipal } from '@rhizome/authz';
@@ -17,13 +17,13 @@ let server: WebSocketServer | undefined;
 let subscriptions: WebSocketSubscriptions | undefined;
 
 const schema = buildSchema(
-  'type Query { a: Int } type Subscription { count(to: Int!): Int quiet: Int refused: Int }',
+  'type Query { a: Int } type Subscription { count(to: Int!): Int idle: Int refused: Int }',
 );
 const resolvers: Record<string, GraphQLFieldResolver<unknown, unknown, { to: number }>> = {
   count: async function* (_source, { to }) {
     for (let count = 1; count <= to; count++) yield { count };
   },
-  quiet: () => {
+  idle: () => {
     let settle: (next: IteratorResult<unknown>) => void = () => {};
     return {
       [Symbol.asyncIterator]: () => ({
@@ -94,19 +94,19 @@ async function all(stream: AsyncIterable<SubgraphResult>): Promise<unknown[]> {
   return results;
 }
 
-/** Opens a stream that stays quiet, and waits until the server knows it. */
-async function quiet(
+/** Opens an idle stream, and waits until the server has it. */
+async function idle(
   from: WebSocketSubscriptions,
   more: Partial<SubgraphRequest> = {},
 ): Promise<AsyncIterator<SubgraphResult>> {
-  const stream = from.subscribe(request('subscription { quiet }', more))[Symbol.asyncIterator]();
-  // Answered in order on the one socket: when this one is done, the one before is open.
+  const stream = from.subscribe(request('subscription { idle }', more))[Symbol.asyncIterator]();
+  // The socket answers in order: when this one is done, the one before is open.
   await all(from.subscribe(request('subscription { count(to: 0) }', more)));
   return stream;
 }
 
-describe('subscriptions over WebSocket', () => {
-  test('many streams of one scope go over one socket, with the token of who came first', async () => {
+describe('createWebSocketSubscriptions', () => {
+  it("sends many streams of one scope over one socket, with the first caller's token", async () => {
     const ws = await start();
     const streams = Array.from({ length: 20 }, (_, index) =>
       all(
@@ -125,7 +125,7 @@ describe('subscriptions over WebSocket', () => {
     expect(connectionParams[0]).toMatchObject({ authorization: expect.stringMatching(/^Bearer t\d+$/) });
   });
 
-  test('another scope has a socket of its own', async () => {
+  it('opens a separate socket for another scope', async () => {
     const ws = await start();
     await Promise.all([
       all(ws.subscribe(request('subscription { count(to: 1) }', { scope: 'a', principal: token('a') }))),
@@ -137,7 +137,7 @@ describe('subscriptions over WebSocket', () => {
     );
   });
 
-  test('a refusal of the operation is its one result', async () => {
+  it('returns a refusal of the operation as its one result', async () => {
     const ws = await start();
     expect(await all(ws.subscribe(request('subscription { refused }')))).toEqual([
       [expect.objectContaining({ message: 'not you', extensions: { code: 'FORBIDDEN' } })],
@@ -147,13 +147,13 @@ describe('subscriptions over WebSocket', () => {
     ]);
   });
 
-  test('leaving ends the stream at the server without waiting for an event; the others live', async () => {
+  it('ends a stream at the server without waiting for an event when its reader leaves; the others continue', async () => {
     const ws = await start();
-    const [first, second] = [await quiet(ws), await quiet(ws)];
+    const [first, second] = [await idle(ws), await idle(ws)];
     const waiting = first.next();
     await first.return?.();
     expect(await waiting).toEqual({ done: true, value: undefined });
-    // The server has taken note when it answers what was sent after.
+    // The server has processed it when it answers the request sent after it.
     await all(ws.subscribe(request('subscription { count(to: 1) }')));
     expect(ended).toBe(1);
     await second.return?.();
@@ -162,10 +162,10 @@ describe('subscriptions over WebSocket', () => {
     expect(sockets).toHaveLength(1);
   });
 
-  test('a signal does the same', async () => {
+  it('ends a stream on a signal', async () => {
     const ws = await start();
     const controller = new AbortController();
-    const stream = await quiet(ws, { signal: controller.signal });
+    const stream = await idle(ws, { signal: controller.signal });
     const waiting = stream.next();
     controller.abort();
     expect((await waiting).done).toBe(true);
@@ -175,9 +175,9 @@ describe('subscriptions over WebSocket', () => {
     ).toBe(0);
   });
 
-  test('a socket that is lost is told to its streams, and the next one opens another', async () => {
+  it('fails the streams of a lost socket, and opens another for the next one', async () => {
     const ws = await start();
-    const [one, two] = [await quiet(ws), await quiet(ws)];
+    const [one, two] = [await idle(ws), await idle(ws)];
     const waiting = [one.next(), two.next()];
     sockets[0]?.terminate();
     for (const next of waiting)
@@ -189,11 +189,11 @@ describe('subscriptions over WebSocket', () => {
     expect(sockets).toHaveLength(2);
   });
 
-  test('the newest token of a scope opens the next socket', async () => {
+  it('opens the next socket with the newest token of a scope', async () => {
     const ws = await start();
-    const old = await quiet(ws, { principal: token('old') });
+    const old = await idle(ws, { principal: token('old') });
     const next = old.next();
-    const fresh = await quiet(ws, { principal: token('new') });
+    const fresh = await idle(ws, { principal: token('new') });
     sockets[0]?.terminate();
     await expect(next).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     await expect(fresh.next()).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
@@ -201,18 +201,18 @@ describe('subscriptions over WebSocket', () => {
     expect(connectionParams).toEqual([{ authorization: 'Bearer old' }, { authorization: 'Bearer new' }]);
   });
 
-  test('a server that has fallen silent is found by pings', async () => {
+  it('detects a silent server by pings', async () => {
     const ws = await start({ pingIntervalMs: 30, pongTimeoutMs: 30 });
-    const stream = await quiet(ws);
+    const stream = await idle(ws);
     const waiting = stream.next();
     // The socket stays open, but nothing is read from it any more.
     sockets[0]?.pause();
     await expect(waiting).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
   });
 
-  test('a server that answers pings is left alone', async () => {
+  it('keeps the socket of a server that answers pings', async () => {
     const ws = await start({ pingIntervalMs: 10, pongTimeoutMs: 2_000 });
-    const stream = await quiet(ws);
+    const stream = await idle(ws);
     const [socket] = sockets;
     if (!socket) throw new Error('no socket');
     for (let pings = 0; pings < 5;) {
@@ -223,35 +223,35 @@ describe('subscriptions over WebSocket', () => {
     await stream.return?.();
   });
 
-  test('a server that refuses the identity is not worth another try', async () => {
+  it('reports a refused identity as not worth a retry', async () => {
     const ws = await start({}, () => false);
-    await expect(all(ws.subscribe(request('subscription { quiet }')))).rejects.toMatchObject({
+    await expect(all(ws.subscribe(request('subscription { idle }')))).rejects.toMatchObject({
       code: 'FORBIDDEN',
       retry: 'never',
     });
   });
 
-  test('nobody who listens', async () => {
+  it('reports a refused connection', async () => {
     const ws = createWebSocketSubscriptions({ subgraph: 'alpha', url: 'ws://127.0.0.1:1/graphql' });
-    await expect(all(ws.subscribe(request('subscription { quiet }')))).rejects.toMatchObject({
+    await expect(all(ws.subscribe(request('subscription { idle }')))).rejects.toMatchObject({
       code: 'SERVICE_UNAVAILABLE',
     });
     await ws.close();
   });
 
-  test('a socket without streams is closed after a while', async () => {
+  it('closes a socket without streams after a while', async () => {
     const ws = await start({ idleMs: 20 });
     await all(ws.subscribe(request('subscription { count(to: 1) }')));
     const [socket] = sockets;
     if (socket && socket.readyState !== socket.CLOSED) await once(socket, 'close');
-    // The other end hears of it a moment later.
+    // The other end is notified a moment later.
     while (ws.sockets > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 
-  test('a consumer that is slower than its events is told so', async () => {
+  it('reports a consumer that is slower than its events', async () => {
     const ws = await start({ queueBound: 3 });
     const stream = ws.subscribe(request('subscription { count(to: 50) }'))[Symbol.asyncIterator]();
-    // Taken only when all events have come.
+    // Read only when all events have come.
     await all(createBarrier(ws));
     const taken: unknown[] = [];
     const read = async (): Promise<void> => {
@@ -262,9 +262,9 @@ describe('subscriptions over WebSocket', () => {
     expect(taken).toEqual([{ count: 1 }, { count: 2 }, { count: 3 }]);
   });
 
-  test('closing ends streams and sockets', async () => {
+  it('closes streams and sockets', async () => {
     const ws = await start();
-    const stream = await quiet(ws);
+    const stream = await idle(ws);
     const waiting = stream.next();
     await ws.close();
     expect((await waiting).done).toBe(true);

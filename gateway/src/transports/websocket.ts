@@ -5,7 +5,7 @@ import type { SubgraphRequest, SubgraphResult, SubgraphStream, Transport } from 
 import { PushQueue } from '@rhizome/subgraph';
 import { readSubgraphErrors, readSubgraphResult } from './answer.js';
 
-/** How the subscriptions of one subgraph are reached over WebSocket. */
+/** WebSocket settings for the subscriptions of one subgraph. */
 export interface WebSocketOptions {
   readonly subgraph: string;
   /** A ws: or wss: address. */
@@ -22,14 +22,14 @@ export interface WebSocketOptions {
 
 /** The WebSocket half of a transport. */
 export interface WebSocketSubscriptions extends Pick<Transport, 'subscribe' | 'close'> {
-  /** Open sockets: one a scope. */
+  /** Number of open sockets: one per scope. */
   readonly sockets: number;
 }
 
 /**
- * Subscriptions by graphql-transport-ws over one socket for all that one scope asks of the subgraph. Dead sockets are
- * found by pings. When a socket is lost its streams fail with a DomainError that may be retried, and the next
- * subscription opens another: only whoever holds a stream knows the cursor from which to go on.
+ * Subscriptions by graphql-transport-ws over one socket per scope and subgraph. Pings detect dead sockets.
+ * When a socket is lost its streams fail with a retryable DomainError, and the next subscription opens
+ * another: only the owner of a stream knows the cursor to continue from.
  */
 export function createWebSocketSubscriptions(options: WebSocketOptions): WebSocketSubscriptions {
   const sockets = new Map<string, ScopedSocket>();
@@ -73,10 +73,10 @@ class ScopedSocket {
   readonly #client: Client;
   readonly #onUnused: () => void;
   readonly #streams = new Set<PushQueue<SubgraphResult>>();
-  /** The newest token of the scope: it opens the socket next time. */
+  /** The newest token of the scope, used for the next socket. */
   #token: string | undefined;
   #isConnected = false;
-  /** Told when the socket is open. */
+  /** Called when the socket is open. */
   readonly #onConnected = new Set<() => void>();
 
   constructor(options: WebSocketOptions, onUnused: () => void) {
@@ -177,7 +177,7 @@ class ScopedSocket {
         },
         connected: () => {
           this.#isConnected = true;
-          for (const tell of this.#onConnected) tell();
+          for (const notify of this.#onConnected) notify();
           this.#onConnected.clear();
         },
         closed: () => {
@@ -192,7 +192,7 @@ class ScopedSocket {
   }
 }
 
-/** Close codes by which a subgraph says that the identity is not welcome: trying again would not help. */
+/** Close codes by which a subgraph rejects the identity: a retry would not help. */
 const refusals = new Set<number>([CloseCode.Unauthorized, CloseCode.Forbidden]);
 
 function lostError(subgraph: string, error: unknown): DomainError {

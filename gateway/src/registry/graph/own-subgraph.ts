@@ -1,4 +1,4 @@
-/** The gateway as a subgraph of itself: answered in process by whichever gateway is asked. */
+/** The gateway as a subgraph of itself, executed in process by each gateway. */
 import { createPrincipal, type Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import { buildSubgraph, createInProcess, type SubgraphSchema } from '@rhizome/subgraph';
@@ -18,12 +18,12 @@ export function buildOwnSubgraph(parts: GraphOptions): SubgraphSchema {
   });
 }
 
-/** The same as a member of a graph. */
+/** The gateway as a member of a graph. */
 export function ownMemberOf({ sdl }: SubgraphSchema): OwnSubgraph {
   return { ...ownAddress, sdl };
 }
 
-/** Who asks in a gateway without identities, which only this machine reaches: whoever sits at it. */
+/** Principal in a gateway without authentication, which only this machine can reach. */
 const anybody: Principal = createPrincipal({
   kind: 'HUMAN',
   subject: 'anybody',
@@ -31,7 +31,7 @@ const anybody: Principal = createPrincipal({
   expiresAt: new Date(8.64e15),
 });
 
-/** How the engine reaches the gateway's own fields. */
+/** Transport from the engine to the gateway's own fields. */
 export function ownTransport(subgraph: SubgraphSchema, log: Logger): Transport {
   const transport = createInProcessTransport(createInProcess({ subgraph, log }));
   return {

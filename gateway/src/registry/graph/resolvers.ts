@@ -28,13 +28,13 @@ type RootResolvers = Pick<
   | 'SchemaCheckConnection'
 >;
 
-/** Resolvers on a gateway's parts. */
+/** Resolvers on the components of a gateway. */
 export function graphResolvers(parts: GraphOptions): RootResolvers {
   const list = new SubgraphList(parts);
   const registry = (): Registry => open(parts);
   const uses = defineLoader<readonly string[], CoordinateUse>({
     name: 'schema use',
-    load: async (places) => registry().useOf(places),
+    load: async (coordinates) => registry().useOf(coordinates),
   });
   return {
     Query: queries(registry, list),
@@ -87,7 +87,7 @@ export function graphResolvers(parts: GraphOptions): RootResolvers {
   };
 }
 
-/** The rule as its enum value. */
+/** A rule as its enum value. */
 const schemaRule = (rule: Finding['rule']): SchemaRule =>
   rule.toUpperCase().replaceAll('-', '_') as SchemaRule;
 
@@ -140,14 +140,14 @@ function open({ registry }: GraphOptions): Registry {
   );
 }
 
-/** The part of a mutation's arguments that says whose it is. */
+/** The part of a mutation's arguments that identifies the owner. */
 const named = (field: 'name' | 'subgraph') => (call: { readonly args: unknown }) => {
   const { input } = call.args as { input: Readonly<Record<string, unknown>> };
   const name = input[field];
   return typeof name === 'string' ? name : null;
 };
 
-/** Who may pass; whose subgraph it is, and what is of core, the registry asks further. */
+/** Policies of the fields; the registry also checks ownership. */
 export const graphPolicies: Policies = {
   'Query.subgraphs': { action: 'experiment:read' },
   'Query.schemaVersions': { action: 'schema:read' },

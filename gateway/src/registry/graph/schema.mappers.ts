@@ -1,4 +1,4 @@
-/** What stands behind the types of this folder's SDL. */
+/** Values behind the types of the SDL in this folder. */
 import type { KeysetPage } from '@rhizome/mongo';
 import type { Finding, SchemaChange } from '@rhizome/schema';
 import type { GuardFacts } from '../../transports/index.js';
@@ -10,7 +10,7 @@ import type {
 } from '../store/schema-version.document.js';
 import type { CoordinateUse } from '../use/use-reader.js';
 
-/** A subgraph: what is registered of it, what is live, and how it fares here. */
+/** A subgraph: its registration, its live schema, and its state in this gateway. */
 export interface SubgraphMapper {
   readonly name: string;
   readonly typePrefix: string | null;

@@ -1,20 +1,20 @@
-/** The subgraphs as this gateway sees them: registered, live, and how they fare. */
+/** The subgraphs as this gateway sees them: registration, live schema and state. */
 import type { GuardFacts, Guards } from '../../transports/index.js';
 import type { Registry } from '../registry.js';
 import type { SchemaVersionHead, VersionSubgraph } from '../store/schema-version.document.js';
 import type { SubgraphMapper } from './schema.mappers.js';
 
-/** What the list is made of. */
+/** Sources of {@link SubgraphList}. */
 export interface SubgraphListOptions {
   readonly registry: () => Registry | undefined;
   readonly guards: Guards;
   /** Subgraphs of the supergraph that is served. */
   readonly served: () => readonly { readonly name: string; readonly url: string }[];
-  /** The gateway's own name: it is no service behind it. */
+  /** Name of the gateway's own subgraph, which is not listed. */
   readonly ownName: string;
 }
 
-/** See the head of this file. */
+/** Lists the subgraphs. */
 export class SubgraphList {
   readonly #options: SubgraphListOptions;
 
@@ -22,7 +22,7 @@ export class SubgraphList {
     this.#options = parts;
   }
 
-  /** All, by name. */
+  /** All subgraphs, by name. */
   all(): readonly SubgraphMapper[] {
     const { registry, served, ownName } = this.#options;
     const names = [
@@ -35,7 +35,7 @@ export class SubgraphList {
       .flatMap((name) => this.one(name) ?? []);
   }
 
-  /** One by name; undefined when it is neither served nor registered. */
+  /** A subgraph by name; undefined if it is neither served nor registered. */
   one(name: string): SubgraphMapper | undefined {
     const { registry, guards, served } = this.#options;
     const live = served().find((one) => one.name === name);
@@ -53,7 +53,7 @@ export class SubgraphList {
     };
   }
 
-  /** The version by which a member's schema came. */
+  /** The version that introduced a member's schema. */
   async publication(member: VersionSubgraph | undefined): Promise<SchemaVersionHead | null> {
     const registry = this.#options.registry();
     if (!member || !registry) return null;

@@ -1,9 +1,9 @@
-/** The stored shape of the use of one place of the schema by one client on one day. */
+/** Stored document of the use of one schema element by one client on one day. */
 import { defineCollection } from '@rhizome/mongo';
 
 /** Counted use. */
 export interface FieldUseDocument {
-  /** Place, day, client and version, joined by `|`. */
+  /** Coordinate, day, client and version, joined by `|`. */
   readonly _id: string;
   readonly schemaVersion: number;
   readonly revision: number;
@@ -11,16 +11,16 @@ export interface FieldUseDocument {
   readonly updatedAt: Date;
   /** `Type`, `Type.field` or `Type.field(argument:)`. */
   readonly coordinate: string;
-  /** The type of the place. */
+  /** Parent type of the schema element. */
   readonly type: string;
-  /** The day in UTC, as `2030-05-17`. */
+  /** Day in UTC, e.g. `2030-05-17`. */
   readonly usedOn: string;
   readonly client: string;
   readonly clientVersion: string;
   readonly requests: number;
 }
 
-/** Days for which use is kept. */
+/** Number of days for which use is kept. */
 const useKeptDays = 100;
 
 const text = (maxLength: number) => ({ bsonType: 'string', maxLength });
@@ -58,17 +58,17 @@ export const fieldUsesCollection = defineCollection<FieldUseDocument>({
       name: 'createdAt_ttl',
       keys: { createdAt: 1 },
       options: { expireAfterSeconds: useKeptDays * 86_400 },
-      why: 'use of long ago is taken away',
+      why: 'removes old use',
     },
     {
       name: 'coordinate_usedOn_idx',
       keys: { coordinate: 1, usedOn: 1 },
-      why: 'who uses a place, since a day',
+      why: 'use of a schema element, since a day',
     },
     {
       name: 'type_usedOn_idx',
       keys: { type: 1, usedOn: 1 },
-      why: 'who uses anything of a type, since a day',
+      why: 'use of all elements of a type, since a day',
     },
   ],
 });

@@ -1,4 +1,4 @@
-/** Opens the gateway's own database; the gateway has no other use of the store. */
+/** Opens the gateway's own database, the gateway's only use of the store. */
 import { connectMongo } from '@rhizome/mongo';
 import { RegistryRepository } from './registry.repository.js';
 import { UsesRepository } from './uses.repository.js';
@@ -12,7 +12,7 @@ export interface RegistryStore {
 
 const connections = 8;
 
-/** @throws DomainError SERVICE_UNAVAILABLE when the store cannot be reached */
+/** @throws DomainError SERVICE_UNAVAILABLE if the store cannot be reached */
 export async function openRegistryStore(uri: string, database: string): Promise<RegistryStore> {
   const client = await connectMongo({ uri, appName: 'rhizome-gateway', maxPoolSize: connections });
   const db = client.db(database);

@@ -1,4 +1,4 @@
-/** The stored shape of an operation that clients have sent: the operation registry. */
+/** Stored document of an operation that clients have sent: the operation registry. */
 import { defineCollection } from '@rhizome/mongo';
 
 /** An operation. */
@@ -8,22 +8,24 @@ export interface OperationDocument {
   readonly schemaVersion: number;
   readonly revision: number;
   readonly createdAt: Date;
-  /** When it was counted last. */
+  /** Time of the last count. */
   readonly updatedAt: Date;
   readonly name: string | null;
   readonly kind: 'query' | 'mutation' | 'subscription';
-  /** Normalised; cut at {@link longestText}. */
+  /** Normalised text, cut at {@link longestText}. */
   readonly text: string;
   readonly requests: number;
-  /** The clients that have sent it, as `name version`: the first {@link mostClients}. */
+  /** Clients that have sent it, as `name version`: the first {@link mostClients}. */
   readonly clients: readonly string[];
 }
 
-/** Characters of an operation that are kept. */
+/** Maximum number of characters of a stored operation. */
 export const longestText = 8_000;
-/** Clients of an operation that are kept. */
+/** Maximum number of clients stored with an operation. */
 export const mostClients = 50;
-/** Operations kept: new ones beyond that are not taken up. Their fields are counted all the same. */
+/**
+ * Maximum number of stored operations; further ones are not added, but their fields are counted all the same.
+ */
 export const mostOperations = 10_000;
 
 const text = (maxLength: number) => ({ bsonType: 'string', maxLength });
@@ -51,7 +53,7 @@ export const operationsCollection = defineCollection<OperationDocument>({
       name: 'updatedAt_ttl',
       keys: { updatedAt: 1 },
       options: { expireAfterSeconds: 100 * 86_400 },
-      why: 'operations that nobody sends any more are taken away',
+      why: 'removes operations that are no longer sent',
     },
   ],
 });

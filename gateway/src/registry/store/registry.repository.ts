@@ -1,4 +1,4 @@
-/** The only code that touches the collections of the schema registry. */
+/** Access to the collections of the schema registry. */
 import { collection, ensureCollections, type KeysetPage, keysetPage } from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
 import { type ChangeStream, type Collection, type Db, MongoServerError, type Timestamp } from 'mongodb';
@@ -27,7 +27,7 @@ const all = [
 
 const duplicateKey = 11_000;
 
-/** See the head of this file. Writes are known to the majority when they are answered; reads see what is. */
+/** Collections of the schema registry. Writes have majority acknowledgement; reads see the latest data. */
 export class RegistryRepository {
   readonly #db: Db;
   readonly #subgraphs: Collection<SubgraphDocument>;
@@ -43,7 +43,7 @@ export class RegistryRepository {
     this.#checks = collection(db, schemaChecksCollection);
   }
 
-  /** Makes collections and indexes. */
+  /** Creates collections and indexes. */
   async ensure(log: Logger): Promise<void> {
     await Promise.all(all.map((one) => ensureCollections(this.#db, [one], { log })));
   }
@@ -56,7 +56,7 @@ export class RegistryRepository {
     return this.#subgraphs.findOne({ _id: name });
   }
 
-  /** Registers a subgraph, or changes where it is reached. Null when another has the prefix. */
+  /** Registers a subgraph, or changes its endpoint. Null if another has the prefix. */
   async putSubgraph(
     name: string,
     {
@@ -82,13 +82,13 @@ export class RegistryRepository {
     }
   }
 
-  /** Forgets a subgraph, as it was read. False when it has changed since, or is gone. */
+  /** Removes a registration as it was read. False if it has changed since, or no longer exists. */
   async removeSubgraph({ _id, revision }: Pick<SubgraphDocument, '_id' | 'revision'>): Promise<boolean> {
     const { deletedCount } = await this.#subgraphs.deleteOne({ _id, revision });
     return deletedCount > 0;
   }
 
-  /** The live version; null when there is none. */
+  /** The live version; null if there is none. */
   latest(): Promise<SchemaVersionDocument | null> {
     return this.#versions.findOne({}, { sort: { number: -1 }, readConcern: 'majority' });
   }
@@ -111,7 +111,7 @@ export class RegistryRepository {
     return keysetPage({ collection: heads, filter: {}, order, first, after, exclude: ['supergraphSdl'] });
   }
 
-  /** From nothing to a version: whoever comes second with a number is told so by false. */
+  /** Inserts a version. Returns false if its number exists already. */
   async insertVersion(version: SchemaVersionDocument): Promise<boolean> {
     try {
       await this.#versions.insertOne({ ...version, _id: versionId(version.number) });
@@ -122,7 +122,7 @@ export class RegistryRepository {
     }
   }
 
-  /** SDLs by digest; those that are not there are left out. */
+  /** SDLs by digest; missing ones are left out. */
   async sdls(digests: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const found = await this.#schemas.find({ _id: { $in: [...new Set(digests)] } }).toArray();
     return new Map(found.map(({ _id, sdl }) => [_id, sdl]));
@@ -137,7 +137,10 @@ export class RegistryRepository {
     await this.#checks.insertOne(check);
   }
 
-  /** A page of checks of one subgraph or of all, the newest first. @throws DomainError CURSOR_INVALID, BAD_USER_INPUT */
+  /**
+   * A page of checks of one subgraph or of all, the newest first. @throws DomainError CURSOR_INVALID,
+   * BAD_USER_INPUT
+   */
   checkPage(
     subgraph: string | null,
     first: number,
@@ -148,7 +151,7 @@ export class RegistryRepository {
     return keysetPage({ collection: this.#checks, filter, order, first, after });
   }
 
-  /** Tells of each new version, and of each registration that comes, changes or goes, from the moment of the call on. */
+  /** Streams each new version, and each registration that is added, changed or removed, from the call on. */
   async watch(): Promise<ChangeStream> {
     const names = [schemaVersionsCollection.name, subgraphsCollection.name];
     const { operationTime } = await this.#db.command({ ping: 1 });
@@ -158,7 +161,7 @@ export class RegistryRepository {
     };
     return this.#db.watch([{ $match: wanted }, { $project: { operationType: 1, documentKey: 1 } }], {
       startAtOperationTime: operationTime as Timestamp,
-      // Who reads it asks now and then.
+      // The reader polls from time to time.
       maxAwaitTimeMS: 1,
     });
   }

@@ -1,9 +1,9 @@
-/** The stored shape of a check's result. */
+/** Stored document of the result of a check. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { Finding, SchemaChange } from '@rhizome/schema';
 import { type ChangeCounts, changesValidator, mostChanges } from './schema-version.document.js';
 
-/** A check, of a schema that was only tried or of one that was to be published. */
+/** A check, with or without an attempt to publish. */
 export interface SchemaCheckDocument {
   readonly _id: string;
   readonly schemaVersion: number;
@@ -12,7 +12,7 @@ export interface SchemaCheckDocument {
   readonly updatedAt: Date;
   readonly subgraph: string;
   readonly passed: boolean;
-  /** The version it was checked against; 0 when nothing was live. */
+  /** The version it was checked against; 0 if nothing was live. */
   readonly againstVersion: number;
   readonly digest: string;
   readonly findings: readonly Finding[];
@@ -65,7 +65,7 @@ export const schemaChecksCollection = defineCollection<SchemaCheckDocument>({
       name: 'createdAt_ttl',
       keys: { createdAt: 1 },
       options: { expireAfterSeconds: 180 * 86_400 },
-      why: 'old checks are taken away',
+      why: 'removes old checks',
     },
     { name: 'subgraph_createdAt_idx', keys: { subgraph: 1, createdAt: -1 }, why: 'the checks of a subgraph' },
   ],

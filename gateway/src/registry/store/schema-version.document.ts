@@ -1,8 +1,8 @@
-/** The stored shape of a version of the graph. */
+/** Stored document of a version of the graph. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { SchemaChange } from '@rhizome/schema';
 
-/** How a version came about. */
+/** Origin of a version. */
 export type VersionKind = 'PUBLISH' | 'ROLLBACK' | 'WITHDRAWAL' | 'BASELINE';
 
 /** A subgraph in a version. */
@@ -11,20 +11,22 @@ export interface VersionSubgraph {
   /** Null for core's. */
   readonly typePrefix: string | null;
   readonly endpoint: string;
-  /** Of its SDL in canonical spelling; names the document that holds it. */
+  /** Digest of its SDL in canonical spelling, and key of the document with the SDL. */
   readonly digest: string;
-  /** The version by which this SDL came. */
+  /** The version that introduced this SDL. */
   readonly sinceVersion: number;
 }
 
-/** How many changes there are of each severity. */
+/** Number of changes by severity. */
 export interface ChangeCounts {
   readonly breaking: number;
   readonly dangerous: number;
   readonly safe: number;
 }
 
-/** A version: written once, never changed. The highest number is live, and its `_id` is what two publishers race for. */
+/**
+ * A version: written once, never changed. The highest number is live; publishers compete to insert its `_id`.
+ */
 export interface SchemaVersionDocument {
   /** {@link versionId} of its number. */
   readonly _id: string;
@@ -34,7 +36,7 @@ export interface SchemaVersionDocument {
   readonly updatedAt: Date;
   readonly number: number;
   readonly kind: VersionKind;
-  /** The subgraph that changed; null where several did. */
+  /** The subgraph that changed; null if several did. */
   readonly subgraph: string | null;
   readonly restoredFrom: number | null;
   readonly publishedBy: string;
@@ -50,18 +52,18 @@ export interface SchemaVersionDocument {
 /** A version without its largest part. */
 export type SchemaVersionHead = Omit<SchemaVersionDocument, 'supergraphSdl'>;
 
-/** Changes kept with a version or a check. */
+/** Maximum number of changes stored with a version or a check. */
 export const mostChanges = 500;
-/** Subgraphs of a graph. */
+/** Maximum number of subgraphs of a graph. */
 const mostSubgraphs = 200;
 
-/** The id of a version; there can be one of a number only. */
+/** The `_id` of a version, unique for its number. */
 export const versionId = (number: number): string => `schemaVersion_${number}`;
 
 const text = { bsonType: 'string' };
 const count = { bsonType: 'int', minimum: 0 };
 
-/** The shape of changes, which checks have as well. */
+/** Schema of stored changes, which checks have as well. */
 export const changesValidator = {
   changes: {
     bsonType: 'array',
@@ -85,7 +87,7 @@ export const changesValidator = {
   },
 };
 
-/** Versions, from the first on. None is ever taken away: they are the history. */
+/** All versions since the first. None is ever removed: they are the history. */
 export const schemaVersionsCollection = defineCollection<SchemaVersionDocument>({
   name: 'schemaVersions',
   schemaVersion: 1,

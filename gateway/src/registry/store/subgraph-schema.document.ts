@@ -1,4 +1,4 @@
-/** The stored shape of a subgraph's SDL, kept once however many versions have it. */
+/** Stored document of a subgraph's SDL, which versions share. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
 
 /** An SDL. */

@@ -1,7 +1,7 @@
-/** The stored shape of a registered subgraph. */
+/** Stored document of a registered subgraph. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
 
-/** A subgraph that may be published. */
+/** A subgraph for which schemas may be published. */
 export interface SubgraphDocument {
   /** The name. */
   readonly _id: string;
@@ -9,14 +9,14 @@ export interface SubgraphDocument {
   readonly revision: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** The prefix of its types; null for core's. */
+  /** Prefix of its types; null for core's. */
   readonly typePrefix: string | null;
   readonly endpoint: string;
-  /** The subject that registered it, or changed where it is reached. */
+  /** The subject that registered it or last changed its endpoint. */
   readonly registeredBy: string;
 }
 
-/** Registered subgraphs. Few: they are read whole. */
+/** Registered subgraphs. They are few and always read as a whole. */
 export const subgraphsCollection = defineCollection<SubgraphDocument>({
   name: 'subgraphs',
   schemaVersion: 1,
@@ -35,7 +35,7 @@ export const subgraphsCollection = defineCollection<SubgraphDocument>({
       name: 'typePrefix_uq',
       keys: { typePrefix: 1 },
       options: { unique: true, partialFilterExpression: { typePrefix: { $type: 'string' } } },
-      why: 'no two subgraphs with one prefix',
+      why: 'unique prefixes',
     },
   ],
 });

@@ -1,7 +1,7 @@
-/** The stored shape of the fact that use is recorded. */
+/** Stored document of the start of use recording. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
 
-/** Since when use is recorded. */
+/** Start of use recording. */
 export interface UseRecordingDocument {
   /** `fields`. */
   readonly _id: string;
@@ -9,11 +9,11 @@ export interface UseRecordingDocument {
   readonly revision: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** Use is complete from here on. */
+  /** Recorded use is complete from this time on. */
   readonly recordedSince: Date;
 }
 
-/** One document. */
+/** Collection of one document. */
 export const useRecordingsCollection = defineCollection<UseRecordingDocument>({
   name: 'useRecordings',
   schemaVersion: 1,

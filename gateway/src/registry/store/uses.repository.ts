@@ -1,4 +1,4 @@
-/** The only code that touches the collections of recorded use. */
+/** Access to the collections of recorded use. */
 import { collection } from '@rhizome/mongo';
 import type { AnyBulkWriteOperation, Collection, Db, Document } from 'mongodb';
 import { type FieldUseDocument, fieldUsesCollection } from './field-use.document.js';
@@ -11,7 +11,7 @@ import {
 } from './operation.document.js';
 import { type UseRecordingDocument, useRecordingsCollection } from './use-recording.document.js';
 
-/** Use of a place that is to be added. */
+/** Use of a schema element to add. */
 export interface CountedUse {
   readonly coordinate: string;
   readonly client: string;
@@ -19,7 +19,7 @@ export interface CountedUse {
   readonly requests: number;
 }
 
-/** An operation that is to be added. */
+/** An operation to add. */
 export interface CountedOperation {
   readonly digest: string;
   readonly name: string | null;
@@ -29,7 +29,7 @@ export interface CountedOperation {
   readonly clients: readonly string[];
 }
 
-/** Use of one place by one client, over all days asked for. */
+/** Use of one schema element by one client, over all requested days. */
 export interface UseTotal {
   readonly coordinate: string;
   readonly type: string;
@@ -41,7 +41,7 @@ export interface UseTotal {
 
 const batch = 1000;
 
-/** See the head of this file. */
+/** Collections of recorded use. */
 export class UsesRepository {
   readonly #uses: Collection<FieldUseDocument>;
   readonly #operations: Collection<OperationDocument>;
@@ -53,13 +53,13 @@ export class UsesRepository {
     this.#recordings = collection(db, useRecordingsCollection);
   }
 
-  /** Notes that use is recorded from now on, unless it was before. */
+  /** Marks the start of use recording unless it began earlier. */
   async beginRecording(now: Date): Promise<void> {
     const fresh = { schemaVersion: 1, revision: 1, createdAt: now, updatedAt: now, recordedSince: now };
     await this.#recordings.updateOne({ _id: 'fields' }, { $setOnInsert: fresh }, { upsert: true });
   }
 
-  /** Since when use is recorded; null when it never was. */
+  /** Start of use recording; null if there was none. */
   async recordedSince(): Promise<Date | null> {
     return (await this.#recordings.findOne({ _id: 'fields' }))?.recordedSince ?? null;
   }
@@ -72,7 +72,7 @@ export class UsesRepository {
     }
   }
 
-  /** Adds operations; beyond the bound only those that are known. */
+  /** Adds operations; beyond the maximum only known ones. */
   async addOperations(operations: readonly CountedOperation[], now: Date): Promise<void> {
     if (operations.length === 0) return;
     const upsert = (await this.#operations.estimatedDocumentCount()) < mostOperations;
@@ -80,7 +80,7 @@ export class UsesRepository {
     await this.#operations.bulkWrite(writes, { ordered: false });
   }
 
-  /** Use since a day: of these places, and of anything of these types. */
+  /** Use since a day: of these schema elements, and of all elements of these types. */
   async totals(
     coordinates: readonly string[],
     types: readonly string[],
@@ -114,7 +114,7 @@ export class UsesRepository {
   }
 }
 
-/** Nothing to one, or one more of what is there: both add, so that gateways may count side by side. */
+/** Increments in the database, so that gateways may count concurrently. */
 function useWrite(
   { coordinate, client, clientVersion, requests }: CountedUse,
   usedOn: string,

@@ -1,4 +1,4 @@
-/** What a client calls itself, for statistics: nothing is granted by it. */
+/** Name and version that a client reports, for statistics only: they grant nothing. */
 import type { IncomingHttpHeaders } from 'node:http';
 
 /** A client program. */
@@ -7,14 +7,14 @@ export interface ClientIdentity {
   readonly version: string;
 }
 
-/** A client that does not say. */
+/** A client that reports no name. */
 export const unknownClient: ClientIdentity = { name: 'unknown', version: 'unknown' };
 
 const wellFormed = /^[\w.@/+ -]{1,64}$/;
 
 /**
- * Reads `graphql-client-name` and `graphql-client-version`, or Apollo's names for the same, from headers or from the payload by which a
- * WebSocket was opened. What is not well formed counts as not said.
+ * Reads `graphql-client-name` and `graphql-client-version`, or Apollo's equivalents, from headers or from the
+ * payload of `connection_init`. Malformed values count as missing.
  */
 export function clientIdentity(
   headers: IncomingHttpHeaders,

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { buildSchema, parse } from 'graphql';
 import { clientIdentity } from './client-identity.js';
 import { coordinatesOf } from './coordinates.js';
@@ -17,12 +17,12 @@ const schema = buildSchema(`
   input Submit { name: String }
 `);
 
-describe('the places that a document uses', () => {
-  test.each<[string, string, readonly string[]]>([
+describe('coordinatesOf', () => {
+  it.each<[string, string, readonly string[]]>([
     ['fields, through lists and aliases', '{ a: jobs { id i: id } }', ['Job.id', 'Query.jobs']],
-    ['an enum that comes', '{ jobs { state } }', ['Job.state', 'Query.jobs', 'State']],
+    ['an enum in a result', '{ jobs { state } }', ['Job.state', 'Query.jobs', 'State']],
     [
-      'arguments, with all inputs and enums that can be in them',
+      'arguments, with all inputs and enums within them',
       'query ($f: JobFilter) { jobs(filter: $f, first: 3) { id } }',
       [
         'Band',
@@ -36,32 +36,32 @@ describe('the places that a document uses', () => {
       ],
     ],
     [
-      'types that are told apart, by fragments of either kind',
+      'types of type conditions, in fragments of either kind',
       '{ pet { ... on Job { id } ...S } } fragment S on Site { name }',
       ['Job', 'Job.id', 'Query.pet', 'Site', 'Site.name'],
     ],
-    ['a field of an interface, and not what stands behind it', '{ node { id } }', ['Node.id', 'Query.node']],
-    ['what is skipped as well', '{ jobs @skip(if: true) { id } }', ['Job.id', 'Query.jobs']],
+    ['a field of an interface, but not of its implementations', '{ node { id } }', ['Node.id', 'Query.node']],
+    ['skipped fields as well', '{ jobs @skip(if: true) { id } }', ['Job.id', 'Query.jobs']],
     [
       'a mutation',
       'mutation { submit(input: { name: "x" }) { __typename site(near: true) { name } } }',
       ['Job.site', 'Job.site(near:)', 'Mutation.submit', 'Mutation.submit(input:)', 'Site.name', 'Submit'],
     ],
     ['nothing of introspection', '{ __schema { types { name } } __type(name: "Job") { name } }', []],
-  ])('%s', (_, text, places) => {
+  ])('returns %s', (_, text, places) => {
     expect(coordinatesOf(parse(text), schema)).toEqual(places);
   });
 });
 
-describe('what a client calls itself', () => {
-  test.each<[object, object, string, string]>([
+describe('clientIdentity', () => {
+  it.each<[object, object, string, string]>([
     [{}, {}, 'unknown', 'unknown'],
     [{ 'graphql-client-name': 'watcher', 'graphql-client-version': '1.2' }, {}, 'watcher', '1.2'],
     [{ 'apollographql-client-name': 'watcher' }, {}, 'watcher', 'unknown'],
     [{ 'graphql-client-name': 'by-header' }, { 'graphql-client-name': 'by-socket' }, 'by-socket', 'unknown'],
     [{ 'graphql-client-name': 'x'.repeat(65), 'graphql-client-version': 'a\nb' }, {}, 'unknown', 'unknown'],
     [{ 'graphql-client-name': '<script>' }, { 'graphql-client-name': 7 }, 'unknown', 'unknown'],
-  ])('%j and %j: %s %s', (headers, payload, name, version) => {
+  ])('reads %j and %j as %s %s', (headers, payload, name, version) => {
     expect(clientIdentity(headers as never, payload as never)).toEqual({ name, version });
   });
 });

@@ -1,4 +1,4 @@
-/** Which places of the schema an operation uses. */
+/** Schema elements that an operation uses. */
 import {
   type DocumentNode,
   getNamedType,
@@ -12,8 +12,9 @@ import {
 } from 'graphql';
 
 /**
- * The places that a document uses, each once: `Type.field`, `Type.field(argument:)`; and the names of enums it gets, of inputs and enums it
- * gives, and of types it tells apart. What lies in variables is not looked at: the type of a variable stands for all that is in it.
+ * Coordinates that a document uses, each once: `Type.field`, `Type.field(argument:)`; and the names of enums
+ * in results, of inputs and enums in arguments, and of types in type conditions. Values of variables are not
+ * inspected: the type of a variable stands for everything in it.
  */
 export function coordinatesOf(document: DocumentNode, schema: GraphQLSchema): readonly string[] {
   const found = new Set<string>();
@@ -31,7 +32,7 @@ export function coordinatesOf(document: DocumentNode, schema: GraphQLSchema): re
       },
       Argument: ({ name }) => {
         const [parent, field] = [info.getParentType(), info.getFieldDef()];
-        // An argument of a directive has none of these in its own right.
+        // An argument of a directive has no parent type and no field of its own.
         const argument = info.getArgument();
         if (info.getDirective() || !parent || !field || !argument || field.name.startsWith('__')) return;
         found.add(`${parent.name}.${field.name}(${name.value}:)`);
@@ -44,7 +45,7 @@ export function coordinatesOf(document: DocumentNode, schema: GraphQLSchema): re
   return [...found].sort();
 }
 
-/** An input stands for all inputs and enums that can be in it. */
+/** An input stands for all inputs and enums within it. */
 function addInput(type: GraphQLInputType | null | undefined, found: Set<string>): void {
   const named = type ? getNamedType(type) : undefined;
   if (!named || found.has(named.name)) return;

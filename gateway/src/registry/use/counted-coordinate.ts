@@ -1,20 +1,20 @@
-/** Under which word the use of a place of the schema is counted. */
+/** Coordinate under which the use of a schema element is counted. */
 import { badInput } from '@rhizome/errors';
 import { Kind, parse, type TypeDefinitionNode } from 'graphql';
 
-/** A place as it is counted. */
+/** A coordinate as it is counted. */
 export interface CountedCoordinate {
   readonly countedAs: string;
-  /** Whether the graph has it. */
+  /** True if the graph has it. */
   readonly isLive: boolean;
 }
 
 const coordinate = /^([_A-Za-z]\w*)(?:\.([_A-Za-z]\w*)(?:\(([_A-Za-z]\w*):\))?)?$/;
 
 /**
- * The place of a coordinate. Which fields of an input, and which values of an enum, travel in variables nobody counts: their type stands for
- * them.
- * @throws DomainError BAD_USER_INPUT for what is no coordinate
+ * Counted coordinate of a schema element. Fields of inputs and values of enums travel in variables, which are
+ * not inspected: their type stands for them.
+ * @throws DomainError BAD_USER_INPUT for an invalid coordinate
  */
 export function countedCoordinate(text: string, supergraphSdl: string): CountedCoordinate {
   const [, typeName, member, argument] = coordinate.exec(text) ?? [];

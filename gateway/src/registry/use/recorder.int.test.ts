@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { ensureCollections } from '@rhizome/mongo';
 import { manualClock, type TestDatabase, testDatabase } from '@rhizome/testkit';
@@ -27,8 +27,8 @@ function operation(text: string): OperationInfo {
   };
 }
 
-/** A recorder of its own on a database of its own; it writes when it is told to. */
-async function world() {
+/** A recorder on its own database; it writes when the test flushes it. */
+async function recordingSetup() {
   const db: TestDatabase = await testDatabase('uses');
   await ensureCollections(db, [fieldUsesCollection, operationsCollection, useRecordingsCollection] as never);
   const clock = manualClock('2030-03-01T23:59:00Z');
@@ -39,17 +39,17 @@ async function world() {
 }
 
 describe('recorded use', () => {
-  let system: Awaited<ReturnType<typeof world>>;
+  let system: Awaited<ReturnType<typeof recordingSetup>>;
   beforeAll(async () => {
-    system = await world();
+    system = await recordingSetup();
   });
 
-  test('is added up over gateways, days, clients and versions', async () => {
+  it('adds up over gateways, days, clients and versions', async () => {
     const { clock, reader } = system;
     const [one, other] = [system.recorder(), system.recorder()];
-    const asked = operation('query Q { job(id: 1) { id } }');
-    for (let time = 0; time < 3; time++) one.note(asked, schema, { name: 'cli', version: '1' });
-    other.note(asked, schema, { name: 'cli', version: '2' });
+    const sent = operation('query Q { job(id: 1) { id } }');
+    for (let time = 0; time < 3; time++) one.note(sent, schema, { name: 'cli', version: '1' });
+    other.note(sent, schema, { name: 'cli', version: '2' });
     await Promise.all([one.close(), other.flush()]);
     clock.advance(120_000);
     other.note(operation('{ job { id state } }'), schema, { name: 'cli', version: '2' });
@@ -75,7 +75,7 @@ describe('recorded use', () => {
     expect(none).toMatchObject({ requests: 0, clients: [], lastUsedOn: null, isUnused: false });
   });
 
-  test('keeps the operations themselves, with who sends them', async () => {
+  it('keeps the operations themselves, with their clients', async () => {
     const found = await system.db
       .collection('operations')
       .find({}, { sort: { requests: -1 } })
@@ -92,18 +92,18 @@ describe('recorded use', () => {
     ]);
   });
 
-  test('of 31 days ago is none, and then that is a fact', async () => {
+  it('expires after 31 days and is then reported as unused', async () => {
     system.clock.advance(31 * 86_400_000);
     const [use] = await system.reader.of([['Job.id']]);
     expect(use).toMatchObject({ requests: 0, isUnused: true });
   });
 
-  test('of many clients is bounded: beyond 500 a day they are one', async () => {
+  it('counts clients beyond 500 per day as one', async () => {
     const { recorder, reader, db } = system;
     const own = recorder();
-    const asked = operation('{ job { state } }');
+    const sent = operation('{ job { state } }');
     for (let client = 0; client < 700; client++)
-      own.note(asked, schema, { name: `client ${client}`, version: '1' });
+      own.note(sent, schema, { name: `client ${client}`, version: '1' });
     await own.close();
     const [use] = await reader.of([['Job.state']]);
     expect(use?.requests).toBe(700);
@@ -113,18 +113,18 @@ describe('recorded use', () => {
     expect((stored?.['clients'] as string[]).length).toBeLessThanOrEqual(50);
   });
 
-  test('that cannot be written is written later, and no request waits for it', async () => {
-    const { uses, clock, reader } = await world();
+  it('is written after an outage of the store without delaying any request', async () => {
+    const { uses, clock, reader } = await recordingSetup();
     let isDown = true;
     const faulty = Object.assign(Object.create(uses) as UsesRepository, {
       addUses: (...call: Parameters<UsesRepository['addUses']>) =>
         isDown ? Promise.reject(new Error('the store is away')) : uses.addUses(...call),
     });
     const recorder = new UseRecorder({ uses: faulty, clock, log: silentLogger(), everyMs: 3_600_000 });
-    const asked = operation('{ job { id } }');
-    recorder.note(asked, schema, { name: 'cli', version: '1' });
+    const sent = operation('{ job { id } }');
+    recorder.note(sent, schema, { name: 'cli', version: '1' });
     await recorder.flush();
-    recorder.note(asked, schema, { name: 'cli', version: '1' });
+    recorder.note(sent, schema, { name: 'cli', version: '1' });
     await recorder.flush();
     expect((await reader.of([['Job.id']]))[0]?.requests).toBe(0);
     isDown = false;

@@ -1,4 +1,7 @@
-/** Counts the use of each place of the schema by client name and version, in memory, and adds it to the store in batches. */
+/**
+ * Counts the use of each schema element by client name and version in memory, and adds it to the store in
+ * batches.
+ */
 import { createHash } from 'node:crypto';
 import type { Clock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
@@ -8,7 +11,7 @@ import type { CountedOperation, CountedUse, UsesRepository } from '../store/uses
 import type { ClientIdentity } from './client-identity.js';
 import { coordinatesOf } from './coordinates.js';
 
-/** What a recorder is made of. */
+/** Ports and options of {@link UseRecorder}. */
 export interface UseRecorderOptions {
   readonly uses: UsesRepository;
   readonly clock: Clock;
@@ -18,16 +21,19 @@ export interface UseRecorderOptions {
 }
 
 const defaultEveryMs = 5_000;
-/** Operations counted apart between two batches; a batch is written when there are more. */
+/** Distinct operations between two batches; more of them cause a batch to be written early. */
 const mostOperations = 2_000;
-/** Clients told apart on one day; further ones are one, called `other`. */
+/** Distinct clients per day; further ones are counted together as `other`. */
 const mostClients = 500;
-/** Operations that one batch takes into the operation registry, those with the most requests first. */
+/** Operations that one batch adds to the operation registry, those with the most requests first. */
 const operationsABatch = 500;
-/** Places, by client, that wait for a store which cannot be reached; beyond that counting begins anew. */
+/**
+ * Entries that wait for a store which cannot be reached; beyond that they are discarded and counting starts
+ * over.
+ */
 const mostWaiting = 200_000;
 
-/** Requests by client, of one operation. */
+/** Requests of one operation by client. */
 interface Counted {
   readonly schema: GraphQLSchema;
   readonly clients: Map<string, number>;
@@ -39,7 +45,7 @@ interface Batch {
   operations: readonly CountedOperation[];
 }
 
-/** See the head of this file. */
+/** Records the use of the schema. */
 export class UseRecorder {
   readonly #options: UseRecorderOptions;
   readonly #timer: NodeJS.Timeout;
@@ -56,7 +62,7 @@ export class UseRecorder {
     this.#timer.unref();
   }
 
-  /** One more request with an operation. */
+  /** Counts one request of an operation. */
   note(operation: OperationInfo, schema: GraphQLSchema, client: ClientIdentity): void {
     let counted = this.#counted.get(operation);
     if (!counted) {
@@ -75,12 +81,12 @@ export class UseRecorder {
     return key;
   }
 
-  /** Writes what was counted; what cannot be written waits for the next time. Never rejects. */
+  /** Writes the counts; on failure they wait for the next time. Never rejects. */
   flush(): Promise<void> {
     return (this.#flushing = this.#flushing.then(() => this.#flush()));
   }
 
-  /** Writes what is left, and counts no more. */
+  /** Writes the remaining counts and stops. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.flush();
@@ -96,7 +102,7 @@ export class UseRecorder {
     try {
       for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
         await uses.addUses([...next.uses.values()], next.day, now);
-        // From here on a repetition would count twice.
+        // A repetition after this point would count twice.
         this.#waiting.shift();
         await uses.addOperations(next.operations, now);
       }
@@ -105,7 +111,10 @@ export class UseRecorder {
     }
   }
 
-  /** Moves what was counted into a batch: with the waiting one of the same day, so that an outage costs no more memory than a day. */
+  /**
+   * Moves the counts into a batch, joined with the waiting one of the same day, so that an outage costs no
+   * more memory than a day.
+   */
   #take(day: string): void {
     const counted = this.#counted;
     if (counted.size === 0) return;
@@ -122,9 +131,10 @@ export class UseRecorder {
   }
 
   #coordinatesOf(operation: OperationInfo, schema: GraphQLSchema): readonly string[] {
-    let places = this.#coordinates.get(operation);
-    if (!places) this.#coordinates.set(operation, (places = coordinatesOf(operation.document, schema)));
-    return places;
+    let coordinates = this.#coordinates.get(operation);
+    if (!coordinates)
+      this.#coordinates.set(operation, (coordinates = coordinatesOf(operation.document, schema)));
+    return coordinates;
   }
 }
 

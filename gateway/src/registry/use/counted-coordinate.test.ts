@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { countedCoordinate } from './counted-coordinate.js';
 
 const sdl = /* GraphQL */ `
@@ -16,30 +16,30 @@ const sdl = /* GraphQL */ `
   }
 `;
 
-describe('a place of the schema is counted', () => {
-  test.each([
+describe('countedCoordinate', () => {
+  it.each([
     ['Nest', 'Nest'],
     ['Nest.eggs', 'Nest.eggs'],
     ['Query.nests(height:)', 'Query.nests(height:)'],
-    // These travel in variables nobody counts.
+    // These travel in variables, which are not inspected.
     ['NestInput.eggs', 'NestInput'],
     ['Height.LOW', 'Height'],
-  ])('%s as %s', (text, countedAs) => {
+  ])('counts %s as %s', (text, countedAs) => {
     expect(countedCoordinate(text, sdl)).toEqual({ countedAs, isLive: true });
   });
 
-  test.each([
+  it.each([
     'Tree',
     'Nest.twigs',
     'Query.nests(depth:)',
     'NestInput.twigs',
     'Height.HIGH',
     'NestInput.eggs(a:)',
-  ])('%s as itself, though the graph does not have it: it may have had it', (text) => {
+  ])('counts %s as itself if the graph does not have it, since it may have had it', (text) => {
     expect(countedCoordinate(text, sdl)).toEqual({ countedAs: text, isLive: false });
   });
 
-  test.each(['', 'Nest.', 'Nest.eggs(a)', 'nest eggs', '@key'])('%j is refused as none', (text) => {
-    expect(() => countedCoordinate(text, sdl)).toThrow(/coordinate: .* expected `Type`, `Type.field` or/);
+  it.each(['', 'Nest.', 'Nest.eggs(a)', 'nest eggs', '@key'])('refuses the invalid coordinate %j', (text) => {
+    expect(() => countedCoordinate(text, sdl)).toThrow(/coordinate: .* must be `Type`, `Type.field` or/);
   });
 });
