@@ -70,7 +70,7 @@ export interface OperationsOptions {
   readonly metrics: GatewayMetrics;
   readonly log: Logger;
   /** Counts the use of schema elements; undefined if it is not recorded. */
-  readonly use?: Pick<UseRecorder, 'note'> | undefined;
+  readonly use?: Pick<UseRecorder, 'record'> | undefined;
   /** True while no subgraph is published. */
   readonly isEmpty?: (() => boolean) | undefined;
   readonly limits: Pick<GatewayLimits, 'cost' | 'assumedListSize'>;
@@ -123,7 +123,7 @@ export class Operations {
     const cost = this.#costOf(engine, operation, request);
     const error = this.#anonymous(request, operation) ?? use.admit?.(operation) ?? cost.error;
     if (error) return use.refused(this.#count(refusal(error, requestId, this.#options.log)));
-    this.#options.use?.note(operation, engine.publicSchema, request.client);
+    this.#options.use?.record(operation, engine.publicSchema, request.client);
     const traced = this.#traced(request, { preparedMs: performance.now() - arrived, cost: cost.value });
     if (operation.kind === 'subscription') {
       return use.streamed(this.#subscribe(engine, operation, traced, cursor), operation);

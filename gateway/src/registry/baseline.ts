@@ -38,7 +38,7 @@ export async function putBaseline(options: BaselineOptions): Promise<number> {
       const known = registered.get(name);
       if (name === ownAddress.name || (known?.endpoint === endpoint && known.typePrefix === typePrefix))
         continue;
-      await repository.putSubgraph(
+      await repository.upsertSubgraph(
         name,
         { typePrefix, endpoint, registeredBy: baselineSubject },
         clock.now(),

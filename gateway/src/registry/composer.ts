@@ -94,7 +94,7 @@ export class Composer {
       this.#worker = undefined;
       this.#fail(error);
     };
-    worker.on('message', (answer: ComposerAnswer) => this.#take(answer));
+    worker.on('message', (answer: ComposerAnswer) => this.#settle(answer));
     worker.on('error', gone);
     worker.on('exit', (code) => gone(new Error(`Composer thread exited with ${code}`)));
     return worker;
@@ -108,7 +108,7 @@ export class Composer {
     this.#fail(new DomainError('REQUEST_TIMEOUT', text, { expected: `${longestMs} ms` }));
   }
 
-  #take(answer: ComposerAnswer): void {
+  #settle(answer: ComposerAnswer): void {
     const pending = this.#pending.get(answer.id);
     this.#pending.delete(answer.id);
     if ('failure' in answer) pending?.reject(new Error(answer.failure));

@@ -8,7 +8,7 @@ export interface FollowerOptions {
   readonly repository: RegistryRepository;
   readonly log: Logger;
   /** Called when something may have changed; the next call waits for its end. */
-  readonly look: () => Promise<void>;
+  readonly refresh: () => Promise<void>;
 }
 
 type Stream = Awaited<ReturnType<RegistryRepository['watch']>>;
@@ -61,16 +61,16 @@ export class Follower {
    * causes one more read.
    */
   async #follow(worked: () => void): Promise<void> {
-    const { repository, look } = this.#options;
+    const { repository, refresh } = this.#options;
     const stream = (this.#stream = await repository.watch());
-    const news = new News();
-    const reading = this.#read(stream, news);
+    const changes = new ChangeSignal();
+    const reading = this.#read(stream, changes);
     try {
       while (!this.#stop.signal.aborted) {
-        await look();
+        await refresh();
         this.#connected = true;
         worked();
-        await news.next();
+        await changes.next();
       }
     } finally {
       await stream.close().catch(() => undefined);
@@ -82,21 +82,21 @@ export class Follower {
    * Polls from time to time: a blocking read on the server would wake up for every write in the whole store,
    * thousands per second.
    */
-  async #read(stream: Stream, news: News): Promise<void> {
+  async #read(stream: Stream, changes: ChangeSignal): Promise<void> {
     try {
       while (!stream.closed) {
-        if (await stream.tryNext()) news.announce();
+        if (await stream.tryNext()) changes.announce();
         else if (!(await sleep(pollEveryMs, this.#stop.signal))) break;
       }
-      news.fail(new Error('Change stream closed'));
+      changes.fail(new Error('Change stream closed'));
     } catch (error) {
-      news.fail(error);
+      changes.fail(error);
     }
   }
 }
 
 /** A flag for pending changes; several changes count as one. */
-class News {
+class ChangeSignal {
   #isPending = false;
   #failure: { readonly error: unknown } | undefined;
   #wake: () => void = () => undefined;

@@ -68,7 +68,7 @@ export async function bringIn(
         ? []
         : await compareSchemas(publicSdlOf(graph.supergraphSdl), publicSdlOf(supergraphSdl));
     const now = clock.now();
-    for (const { digest, sdl } of members) await repository.putSdl(digest, sdl, now);
+    for (const { digest, sdl } of members) await repository.saveSdl(digest, sdl, now);
     const version = versionOf({
       graph,
       members: [...members, ...kept],

@@ -138,7 +138,7 @@ export class Publisher {
     }
     const version = this.#version(graph, plan, report, call);
     const now = this.#options.clock.now();
-    for (const { digest, sdl } of plan.members) await repository.putSdl(digest, sdl, now);
+    for (const { digest, sdl } of plan.members) await repository.saveSdl(digest, sdl, now);
     if (!(await repository.insertVersion(version))) {
       await prepared.discard();
       return 'overtaken';

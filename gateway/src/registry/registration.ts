@@ -46,7 +46,7 @@ export async function registerSubgraph(
   const userErrors = faults({ name, endpoint, typePrefix }, own.name, registered);
   if (userErrors.length > 0) return { subgraph: null, userErrors };
   const fields = { typePrefix, endpoint, registeredBy: principal.subject };
-  const subgraph = await repository.putSubgraph(name, fields, clock.now());
+  const subgraph = await repository.upsertSubgraph(name, fields, clock.now());
   return subgraph
     ? { subgraph, userErrors: [] }
     : { subgraph: null, userErrors: [prefixTaken(typePrefix ?? '', 'another subgraph')] };

@@ -137,7 +137,7 @@ export class Registry {
       prepare: (supergraphSdl) => serving.prepare(supergraphSdl),
       adopt: (version, prepared) => this.#adopt(version, prepared),
     });
-    this.#follower = new Follower({ repository, log, look: () => this.#look() });
+    this.#follower = new Follower({ repository, log, refresh: () => this.#refresh() });
   }
 
   /** Stops in order; recorded use is written. */
@@ -148,7 +148,7 @@ export class Registry {
     await this.#composer.close();
   }
 
-  async #look(): Promise<void> {
+  async #refresh(): Promise<void> {
     const { repository } = this.#options;
     this.#registered = await repository.subgraphs();
     const latest = await repository.latest();

@@ -64,7 +64,7 @@ export class FromPresent implements UpstreamSink {
   event(event: StreamEvent): void | Promise<void> {
     if (this.#continuation) return this.#continuation.event(event);
     if (this.#isClosed) return;
-    for (const client of this.#clients) client.give(event);
+    for (const client of this.#clients) client.addOwn(event);
     if (event.cursor === undefined || !this.#upstream) return;
     const clients = [...this.#clients];
     this.#clients.clear();

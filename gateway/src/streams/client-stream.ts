@@ -84,10 +84,10 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
   }
 
   /** Adds an event for this client only; returns true while such events wait. */
-  give(event: StreamEvent): boolean {
+  addOwn(event: StreamEvent): boolean {
     if (this.#isEnded) return false;
     if (this.#isWaiting) {
-      this.#settle(this.#note(event));
+      this.#settle(this.#toItem(event));
       return false;
     }
     this.#own.push(event);
@@ -95,7 +95,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
   }
 
   /** Continues from a position in the ring, after the events that were added before. */
-  goOnAt(position: Position): void {
+  continueAt(position: Position): void {
     this.#catchUp?.close();
     this.#catchUp = undefined;
     this.#position = position;
@@ -110,7 +110,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     // A client that was added during the delivery has read it already.
     if (this.#position === next) return true;
     this.#position = next;
-    this.#settle(this.#note(event));
+    this.#settle(this.#toItem(event));
     return this.#isListening;
   }
 
@@ -135,7 +135,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     this.#catchUp?.close();
     this.#shared?.leave(this);
     this.#owner.ended(this, why);
-    if (this.#isWaiting) this.#settle(this.#takeLast());
+    if (this.#isWaiting) this.#settle(this.#lastItem());
   }
 
   /** True if it reads from the ring and has read all of it. */
@@ -181,12 +181,12 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
   #pullOne(): boolean {
     const own = this.#own.shift();
     if (own) {
-      this.#settle(this.#note(own));
+      this.#settle(this.#toItem(own));
       if (this.#own.length === 0) this.#catchUp?.drained();
       return true;
     }
     if (this.#isEnded) {
-      this.#settle(this.#takeLast());
+      this.#settle(this.#lastItem());
       return true;
     }
     return this.#position !== undefined && this.#pullShared(this.#position);
@@ -212,16 +212,16 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     }
     this.#position = position + 1;
     this.#owner.delivered(1);
-    this.#settle(this.#note(event));
+    this.#settle(this.#toItem(event));
     return true;
   }
 
-  #note(event: StreamEvent): Item {
+  #toItem(event: StreamEvent): Item {
     if (event.cursor !== undefined) this.#cursor = event.cursor;
     return { done: false, value: event };
   }
 
-  #takeLast(): Item {
+  #lastItem(): Item {
     const last = this.#last;
     this.#last = undefined;
     return last ? { done: false, value: last } : done;
@@ -240,7 +240,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     // It may have been resumed or ended meanwhile.
     if (!wantsMore || this.#isListening || !this.#listener) return;
     this.#isListening = true;
-    if (this.#isEnded) this.#settle(this.#takeLast());
+    if (this.#isEnded) this.#settle(this.#lastItem());
   }
 
   #notifyEnd(): void {

@@ -22,7 +22,7 @@ useStreamSystem(
 );
 
 /** A client that takes events directly, up to its capacity. */
-class Taker {
+class ListeningClient {
   readonly events: StreamEvent[] = [];
   readonly #stream: ClientStream;
   isEnded = false;
@@ -44,7 +44,7 @@ class Taker {
     this.isEnded = true;
   }
 
-  goOn(capacity = Infinity): void {
+  resume(capacity = Infinity): void {
     this.capacity = capacity;
     this.#stream.resume();
   }
@@ -54,15 +54,15 @@ class Taker {
   }
 }
 
-async function taker(
+async function listen(
   options: Parameters<StreamTestSetup['subscribe']>[0] = { query: whole },
-): Promise<Taker> {
-  const found = new Taker(await setup.subscribe(options));
+): Promise<ListeningClient> {
+  const found = new ListeningClient(await setup.subscribe(options));
   await waitFor('the opening message', () => found.events.length === 1, { deadlineMs: 1000 });
   return found;
 }
 
-/** Number of events read up to a position. */
+/** Cursors of read entries, each `cursor id`. */
 function cursorsOf(read: readonly string[]): (string | undefined)[] {
   return read.map((text) => text.split(' ')[0]);
 }
@@ -74,7 +74,7 @@ function appendMany(count: number): string[] {
 describe('an event without fetches', () => {
   it('reaches its clients before the call that brought it returns', async () => {
     setup = await StreamTestSetup.open(system);
-    const one = await taker();
+    const one = await listen();
     const cursors = appendMany(3);
     expect(one.cursors.slice(1)).toEqual(cursors);
   });
@@ -95,16 +95,16 @@ describe('an event without fetches', () => {
         requestId: 'r',
       });
     });
-    const takers = streams.map((stream) => new Taker(stream));
-    await waitFor('the opening messages', () => takers.every(({ events }) => events.length === 1), {
+    const clients = streams.map((stream) => new ListeningClient(stream));
+    await waitFor('the opening messages', () => clients.every(({ events }) => events.length === 1), {
       deadlineMs: 1000,
     });
     expect(system.log.open).toBe(5);
     const before = system.calls.get('itemChanged') ?? 0;
     system.log.append('shared');
     expect((system.calls.get('itemChanged') ?? 0) - before).toBe(1);
-    expect(new Set(takers.map(({ events }) => events[1])).size).toBe(1);
-    expect(takers[0]?.events[1]?.text).toContain('"id":"shared"');
+    expect(new Set(clients.map(({ events }) => events[1])).size).toBe(1);
+    expect(clients[0]?.events[1]?.text).toContain('"id":"shared"');
     for (const stream of streams) await stream.return();
   });
 
@@ -112,11 +112,11 @@ describe('an event without fetches', () => {
     setup = await StreamTestSetup.open(system);
     const query = 'subscription { itemChanged { cursor item { id seenBy } } }';
     const [a, b] = [
-      await taker({ query, principal: human('a') }),
-      await taker({ query, principal: human('b') }),
+      await listen({ query, principal: human('a') }),
+      await listen({ query, principal: human('b') }),
     ];
-    const other = await taker({ query: named('x'), principal: testPrincipal({ grants: { beta: 'USER' } }) });
-    const same = await taker({ query: named('x'), principal: human('c') });
+    const other = await listen({ query: named('x'), principal: testPrincipal({ grants: { beta: 'USER' } }) });
+    const same = await listen({ query: named('x'), principal: human('c') });
     const before = system.calls.get('itemChanged') ?? 0;
     system.log.append('i');
     expect((system.calls.get('itemChanged') ?? 0) - before).toBe(4);
@@ -132,14 +132,14 @@ describe('an event without fetches', () => {
 
   it('waits in order for a paused client, at no cost to the others', async () => {
     setup = await StreamTestSetup.open(system);
-    const [slow, quick] = [await taker(), await taker()];
+    const [slow, quick] = [await listen(), await listen()];
     slow.capacity = 1;
     const cursors = appendMany(20);
     expect(quick.cursors.slice(1)).toEqual(cursors);
     expect(slow.cursors.slice(1)).toEqual(cursors.slice(0, 1));
-    slow.goOn(5);
+    slow.resume(5);
     expect(slow.cursors.slice(1)).toEqual(cursors.slice(0, 6));
-    slow.goOn();
+    slow.resume();
     expect(slow.cursors.slice(1)).toEqual(cursors);
     cursors.push(...appendMany(1));
     expect([slow.cursors.slice(1), quick.cursors.slice(1)]).toEqual([cursors, cursors]);
@@ -147,10 +147,10 @@ describe('an event without fetches', () => {
 
   it('ends the stream of a client that was away with the cursor to continue from, once it falls off the buffer', async () => {
     setup = await StreamTestSetup.open(system, { bufferedEvents: 10 });
-    const [slow, quick] = [await taker(), await taker()];
+    const [slow, quick] = [await listen(), await listen()];
     slow.capacity = 1;
     const cursors = appendMany(30);
-    slow.goOn();
+    slow.resume();
     const [last] = slow.events.slice(-1);
     expect([last?.last, last?.codes, slow.isEnded]).toEqual([true, ['SUBSCRIPTION_LAGGED'], true]);
     const cursor = slow.cursors[1];
@@ -163,14 +163,14 @@ describe('an event without fetches', () => {
   it('is replayed to a client that wants the newest state, whose stream never ends', async () => {
     setup = await StreamTestSetup.open(system, { bufferedEvents: 10 });
     const latest = whole.replace('name: $name', 'mode: LATEST').replace(', $name: String', '');
-    const slow = await taker({ query: latest });
-    const quick = await taker({ query: latest });
+    const slow = await listen({ query: latest });
+    const quick = await listen({ query: latest });
     slow.capacity = 1;
     const cursors = appendMany(30);
-    slow.goOn(5);
+    slow.resume(5);
     await waitFor('the replayed events', () => slow.events.length === 7, { deadlineMs: 2000 });
     cursors.push(...appendMany(500));
-    slow.goOn();
+    slow.resume();
     await waitFor('all of it', () => slow.cursors.at(-1) === cursors.at(-1), { deadlineMs: 2000 });
     cursors.push(...appendMany(2));
     expect([slow.cursors.slice(1), quick.cursors.slice(1)]).toEqual([cursors, cursors]);
@@ -181,7 +181,7 @@ describe('an event without fetches', () => {
 
   it('comes once and in order over a swap of the supergraph, a break and an end upstream', async () => {
     setup = await StreamTestSetup.open(system);
-    const one = await taker();
+    const one = await listen();
     const cursors = appendMany(3);
     await setup.swap('more: String');
     cursors.push(...appendMany(3));
@@ -200,17 +200,17 @@ describe('an event without fetches', () => {
     setup = await StreamTestSetup.open(system);
     const asking = await setup.subscribe({ query: whole });
     await next(asking);
-    const taking = await taker();
+    const listening = await listen();
     const cursors = appendMany(5);
     const read = await readTo(asking, 'i4');
     expect(cursorsOf(read)).toEqual(cursors);
-    expect(taking.cursors.slice(1)).toEqual(cursors);
+    expect(listening.cursors.slice(1)).toEqual(cursors);
   });
 
   it('notifies a client that leaves of the end once and of nothing after it', async () => {
     setup = await StreamTestSetup.open(system);
     const stream = await setup.subscribe({ query: whole });
-    const one = new Taker(stream);
+    const one = new ListeningClient(stream);
     await waitFor('the opening message', () => one.events.length === 1, { deadlineMs: 1000 });
     await stream.return();
     appendMany(2);

@@ -60,7 +60,7 @@ export class Handover {
       // The reader handles the end and errors.
       if (!item || item.done || item.value.lost !== undefined) break;
       next = events.next();
-      this.#take(item.value);
+      this.#match(item.value);
       if (this.#came.length !== 1) continue;
       clearTimeout(timer);
       timer = setTimeout(() => this.#found(), graceMs);
@@ -70,7 +70,7 @@ export class Handover {
     return { came: this.#came, next };
   }
 
-  #take(event: ExecutionText): void {
+  #match(event: ExecutionText): void {
     // The point was found while this message was on its way.
     if (this.#isFound) return void this.#came.push(event);
     const at = this.#passed.lastIndexOf(event.text);

@@ -64,7 +64,7 @@ export class ReplayQueue implements ResumerQueue {
     const { cursor } = resumer;
     this.leave(resumer);
     const position = this.#shared.ring.after(cursor);
-    if (position !== undefined) return resumer.client.goOnAt(position);
+    if (position !== undefined) return resumer.client.continueAt(position);
     const replay = this.#replays.get(cursor);
     if (replay) return replay.admit(resumer);
     this.#shared.expect(resumer, cursor);
@@ -86,7 +86,7 @@ export class ReplayQueue implements ResumerQueue {
   arrive(replay: Replay, cursor: string): boolean {
     this.#forget(replay);
     if (this.#shared.ring.after(cursor) !== undefined) {
-      for (const resumer of this.#takeWaiting(cursor)) replay.admit(resumer);
+      for (const resumer of this.#removeWaiting(cursor)) replay.admit(resumer);
       replay.dissolve();
       return true;
     }
@@ -97,7 +97,7 @@ export class ReplayQueue implements ResumerQueue {
     }
     this.#replays.set(cursor, replay);
     this.#shared.expect(replay, cursor);
-    for (const resumer of this.#takeWaiting(cursor)) replay.admit(resumer);
+    for (const resumer of this.#removeWaiting(cursor)) replay.admit(resumer);
     return false;
   }
 
@@ -120,7 +120,7 @@ export class ReplayQueue implements ResumerQueue {
     const { plan, variables } = this.#shared.options;
     const text = plan.openingMessage(variables, cursor);
     if (text === undefined) return false;
-    client.give({ text, cursor, codes: [] });
+    client.addOwn({ text, cursor, codes: [] });
     this.bring(client, cursor);
     return true;
   }
@@ -136,7 +136,7 @@ export class ReplayQueue implements ResumerQueue {
     if (replay) {
       this.#replays.set(cursor, replay);
       this.#shared.expect(replay, cursor);
-      for (const resumer of this.#takeWaiting(cursor)) replay.admit(resumer);
+      for (const resumer of this.#removeWaiting(cursor)) replay.admit(resumer);
       replay.feedBy(upstream);
     }
     for (const client of clients) this.bring(client, cursor);
@@ -150,7 +150,7 @@ export class ReplayQueue implements ResumerQueue {
     this.#shared.forget(replay, replay.cursor);
   }
 
-  #takeWaiting(cursor: string): Iterable<Resumer> {
+  #removeWaiting(cursor: string): Iterable<Resumer> {
     const those = this.#waiting.get(cursor);
     if (!those) return [];
     this.#waiting.delete(cursor);
@@ -167,7 +167,7 @@ export class ReplayQueue implements ResumerQueue {
       const replay = new Replay(this, cursor);
       this.#replays.set(cursor, replay);
       this.#shared.expect(replay, cursor);
-      for (const resumer of this.#takeWaiting(cursor)) replay.admit(resumer);
+      for (const resumer of this.#removeWaiting(cursor)) replay.admit(resumer);
       replay.feedBy(this.#openUpstream(replay));
     }
     this.#watch();
@@ -177,7 +177,7 @@ export class ReplayQueue implements ResumerQueue {
   #hasCapacity(): boolean {
     if (this.#replays.size < this.#limit) return true;
     const stalled = [...this.#replays.values()].find(({ isStalled }) => isStalled);
-    stalled?.giveWay();
+    stalled?.releaseSlot();
     return stalled !== undefined;
   }
 

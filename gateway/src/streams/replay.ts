@@ -36,7 +36,7 @@ const waitMs = 2000;
 /** A client between its cursor and the shared stream: it waits, or reads a replay with others. */
 export class Resumer implements CatchUp {
   readonly client: ClientStream;
-  readonly #line: ResumerQueue;
+  readonly #queue: ResumerQueue;
   #cursor: string;
   #behind = 0;
   /** Time at which it last had read everything, or began to read a replay; in milliseconds of the process. */
@@ -46,10 +46,10 @@ export class Resumer implements CatchUp {
   #isPaused = false;
   #isClosed = false;
 
-  constructor(client: ClientStream, cursor: string, line: ResumerQueue) {
+  constructor(client: ClientStream, cursor: string, queue: ResumerQueue) {
     this.client = client;
     this.#cursor = cursor;
-    this.#line = line;
+    this.#queue = queue;
   }
 
   /** The cursor after which it continues. */
@@ -73,10 +73,10 @@ export class Resumer implements CatchUp {
     this.#replay = replay;
   }
 
-  take(event: StreamEvent): void {
+  deliver(event: StreamEvent): void {
     if (this.#isClosed) return;
     if (event.cursor !== undefined) this.#cursor = event.cursor;
-    this.#behind = this.client.give(event) ? this.#behind + 1 : 0;
+    this.#behind = this.client.addOwn(event) ? this.#behind + 1 : 0;
   }
 
   /** Leaves its replay until it has read everything it received. */
@@ -91,11 +91,11 @@ export class Resumer implements CatchUp {
     this.#replay?.drained();
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#line.enter(this);
+    this.#queue.enter(this);
   }
 
   sharedReached(): void {
-    this.#line.enter(this);
+    this.#queue.enter(this);
   }
 
   close(): void {
@@ -103,7 +103,7 @@ export class Resumer implements CatchUp {
     this.#isClosed = true;
     this.#isPaused = false;
     this.#replay?.leave(this);
-    this.#line.leave(this);
+    this.#queue.leave(this);
   }
 }
 
@@ -113,7 +113,7 @@ export class Resumer implements CatchUp {
  * anybody.
  */
 export class Replay implements CatchUp, UpstreamSink {
-  readonly #line: ResumerQueue;
+  readonly #queue: ResumerQueue;
   readonly #members = new Set<Resumer>();
   #cursor: string;
   #upstream: Upstream | undefined;
@@ -125,8 +125,8 @@ export class Replay implements CatchUp, UpstreamSink {
   #isFromPresent: boolean;
 
   /** `isFromPresent`: it started at the present, not at the cursor of a client. */
-  constructor(line: ResumerQueue, cursor: string, isFromPresent = false) {
-    this.#line = line;
+  constructor(queue: ResumerQueue, cursor: string, isFromPresent = false) {
+    this.#queue = queue;
     this.#cursor = cursor;
     this.#isFromPresent = isFromPresent;
   }
@@ -179,18 +179,18 @@ export class Replay implements CatchUp, UpstreamSink {
 
   /** Moves its clients to their positions in the shared stream. */
   dissolve(): void {
-    if (this.#isFromPresent) this.#line.atPresent();
+    if (this.#isFromPresent) this.#queue.atPresent();
     const members = [...this.#members];
     this.#members.clear();
     this.close();
-    for (const resumer of members) this.#line.enter(resumer);
+    for (const resumer of members) this.#queue.enter(resumer);
   }
 
   /**
    * Ends it to free capacity for waiting clients; its own clients, all behind, come back when they have read
    * everything.
    */
-  giveWay(): void {
+  releaseSlot(): void {
     for (const resumer of this.#members) resumer.pause();
     this.#members.clear();
     this.close();
@@ -198,10 +198,10 @@ export class Replay implements CatchUp, UpstreamSink {
 
   event(event: StreamEvent): void | Promise<void> {
     if (this.#isClosed) return;
-    for (const resumer of [...this.#members]) resumer.take(event);
+    for (const resumer of [...this.#members]) resumer.deliver(event);
     if (this.#isClosed) return;
     if (event.cursor !== undefined) {
-      if (this.#line.arrive(this, event.cursor)) return;
+      if (this.#queue.arrive(this, event.cursor)) return;
       this.#cursor = event.cursor;
     }
     return this.#waitForReaders();
@@ -229,7 +229,7 @@ export class Replay implements CatchUp, UpstreamSink {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#line.gone(this);
+    this.#queue.gone(this);
     this.#upstream?.close();
     this.#release();
   }
@@ -256,7 +256,7 @@ export class Replay implements CatchUp, UpstreamSink {
     this.#timer = setTimeout(() => {
       const isNobodyLeft = this.#behind().length === this.#members.size;
       if (!isNobodyLeft) return this.#leaveBehind();
-      if (this.#line.hasWaitingClients) return this.giveWay();
+      if (this.#queue.hasWaitingClients) return this.releaseSlot();
       this.#isStalled = true;
     }, idleMs);
     this.#timer.unref();

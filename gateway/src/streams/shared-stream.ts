@@ -133,19 +133,19 @@ export class SharedStream implements UpstreamSink, ClientSource {
 
   #joinNow(client: ClientStream): void {
     const { plan, openCatchUp, variables } = this.options;
-    if (!this.hasBegun && this.isLive) return client.goOnAt(0);
+    if (!this.hasBegun && this.isLive) return client.continueAt(0);
     // Each message is complete: the newest one is the present state.
-    if (!plan.resumable) return client.goOnAt(Math.max(this.ring.first, this.ring.end - 1));
+    if (!plan.resumable) return client.continueAt(Math.max(this.ring.first, this.ring.end - 1));
     if (!this.isLive || this.#cursor === undefined) return openCatchUp(this, client, undefined);
     const opening = plan.openingMessage(variables, this.#cursor);
-    if (opening !== undefined) client.give({ text: opening, cursor: this.#cursor, codes: [] });
-    client.goOnAt(this.ring.end);
+    if (opening !== undefined) client.addOwn({ text: opening, cursor: this.#cursor, codes: [] });
+    client.continueAt(this.ring.end);
   }
 
   #joinAfter(client: ClientStream, cursor: string): void {
     const position = this.ring.after(cursor);
     if (position === undefined) this.options.openCatchUp(this, client, cursor);
-    else client.goOnAt(position);
+    else client.continueAt(position);
   }
 }
 

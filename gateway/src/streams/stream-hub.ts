@@ -157,7 +157,7 @@ export class StreamHub implements ClientStreamOwner {
   ): SharedStream {
     const { bufferedEvents, bufferedCharacters } = this.#options.limits;
     let handOn: NodeJS.Timeout | undefined;
-    let line: ReplayQueue | undefined;
+    let queue: ReplayQueue | undefined;
     return new SharedStream({
       ...made,
       variables,
@@ -175,9 +175,9 @@ export class StreamHub implements ClientStreamOwner {
         });
       },
       openCatchUp: (shared, client, cursor) => {
-        line ??= new ReplayQueue(shared, (replay) => this.#replay(shared, replay));
-        if (cursor === undefined) line.begin(client);
-        else line.bring(client, cursor);
+        queue ??= new ReplayQueue(shared, (replay) => this.#replay(shared, replay));
+        if (cursor === undefined) queue.begin(client);
+        else queue.bring(client, cursor);
       },
       gone: (shared) => {
         clearTimeout(handOn);

@@ -21,7 +21,7 @@ export class Watcher {
     this.streams = streams;
     socket.on('error', () => undefined);
     socket.once('close', () => (this.#isClosed = true));
-    socket.on('message', (data) => this.#take(String(data)));
+    socket.on('message', (data) => this.#receive(String(data)));
   }
 
   /** Connects with a token and opens the streams; resolves when each has its first message. */
@@ -62,7 +62,7 @@ export class Watcher {
     this.#socket.terminate();
   }
 
-  #take(text: string): void {
+  #receive(text: string): void {
     const { type, id = '', payload } = JSON.parse(text) as { type: string; id?: string; payload?: unknown };
     if (type === 'connection_ack') this.#awaited.get('ack')?.();
     const stream = this.streams[Number(id)];

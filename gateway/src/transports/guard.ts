@@ -138,7 +138,7 @@ class Guard {
         this.#calls--;
         throw this.#circuitOpen();
       }
-      if (isFailure(error)) this.#note(error);
+      if (isFailure(error)) this.#recordError(error);
       throw error;
     }
   }
@@ -199,7 +199,7 @@ class Guard {
     return new DomainError('DOWNSTREAM_SERVICE_ERROR', text);
   }
 
-  #note(error: unknown): void {
+  #recordError(error: unknown): void {
     this.#failed++;
     const text = isDomainError(error) ? error.message : 'call failed';
     this.#lastError = { text, at: this.#now() };

@@ -86,7 +86,7 @@ const first = async (): Promise<unknown> => {
 const facts = (): GuardFacts | undefined => guards.facts().get('alpha');
 
 /** Lets the service fail until its circuit opens. */
-async function tire(): Promise<void> {
+async function openCircuit(): Promise<void> {
   await service.stop();
   for (let i = 0; i < 12; i++) await first().catch(() => undefined);
   expect(facts()?.state).toBe('DOWN');
@@ -96,7 +96,7 @@ describe('subscriptions of a subgraph', () => {
   it('rejects subscriptions at once after repeated failures, until a later one tests the subgraph', async () => {
     await open();
     expect(await first()).toEqual({ data: { count: 1 } });
-    await tire();
+    await openCircuit();
     await service.start();
     const before = service.connections;
     await expect(first()).rejects.toMatchObject({
@@ -113,7 +113,7 @@ describe('subscriptions of a subgraph', () => {
 
   it('opens the circuit for queries as well, which use the same service', async () => {
     await open();
-    await tire();
+    await openCircuit();
     const text = '{ a }';
     await expect(
       transport.execute({
@@ -129,7 +129,7 @@ describe('subscriptions of a subgraph', () => {
 
   it('counts an idle subscription once its socket is open, and one tests for all', async () => {
     await open();
-    await tire();
+    await openCircuit();
     await service.start();
     const streams: AsyncIterator<unknown>[] = [];
     await waitFor(

@@ -57,7 +57,7 @@ export class RegistryRepository {
   }
 
   /** Registers a subgraph, or changes its endpoint. Null if another has the prefix. */
-  async putSubgraph(
+  async upsertSubgraph(
     name: string,
     {
       typePrefix,
@@ -128,7 +128,7 @@ export class RegistryRepository {
     return new Map(found.map(({ _id, sdl }) => [_id, sdl]));
   }
 
-  async putSdl(digest: string, sdl: string, now: Date): Promise<void> {
+  async saveSdl(digest: string, sdl: string, now: Date): Promise<void> {
     const fresh = { schemaVersion: 1, revision: 1, createdAt: now, updatedAt: now, sdl };
     await this.#schemas.updateOne({ _id: digest }, { $setOnInsert: fresh }, { upsert: true });
   }

@@ -48,11 +48,11 @@ describe('recorded use', () => {
     const { clock, reader } = system;
     const [one, other] = [system.recorder(), system.recorder()];
     const sent = operation('query Q { job(id: 1) { id } }');
-    for (let time = 0; time < 3; time++) one.note(sent, schema, { name: 'cli', version: '1' });
-    other.note(sent, schema, { name: 'cli', version: '2' });
+    for (let time = 0; time < 3; time++) one.record(sent, schema, { name: 'cli', version: '1' });
+    other.record(sent, schema, { name: 'cli', version: '2' });
     await Promise.all([one.close(), other.flush()]);
     clock.advance(120_000);
-    other.note(operation('{ job { id state } }'), schema, { name: 'cli', version: '2' });
+    other.record(operation('{ job { id state } }'), schema, { name: 'cli', version: '2' });
     await other.close();
     const [id, argument, whole, none] = await reader.of([
       ['Job.id'],
@@ -103,7 +103,7 @@ describe('recorded use', () => {
     const own = recorder();
     const sent = operation('{ job { state } }');
     for (let client = 0; client < 700; client++)
-      own.note(sent, schema, { name: `client ${client}`, version: '1' });
+      own.record(sent, schema, { name: `client ${client}`, version: '1' });
     await own.close();
     const [use] = await reader.of([['Job.state']]);
     expect(use?.requests).toBe(700);
@@ -122,9 +122,9 @@ describe('recorded use', () => {
     });
     const recorder = new UseRecorder({ uses: faulty, clock, log: silentLogger(), everyMs: 3_600_000 });
     const sent = operation('{ job { id } }');
-    recorder.note(sent, schema, { name: 'cli', version: '1' });
+    recorder.record(sent, schema, { name: 'cli', version: '1' });
     await recorder.flush();
-    recorder.note(sent, schema, { name: 'cli', version: '1' });
+    recorder.record(sent, schema, { name: 'cli', version: '1' });
     await recorder.flush();
     expect((await reader.of([['Job.id']]))[0]?.requests).toBe(0);
     isDown = false;

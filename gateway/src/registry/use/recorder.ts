@@ -63,7 +63,7 @@ export class UseRecorder {
   }
 
   /** Counts one request of an operation. */
-  note(operation: OperationInfo, schema: GraphQLSchema, client: ClientIdentity): void {
+  record(operation: OperationInfo, schema: GraphQLSchema, client: ClientIdentity): void {
     let counted = this.#counted.get(operation);
     if (!counted) {
       if (this.#counted.size >= mostOperations) void this.flush();
@@ -98,7 +98,7 @@ export class UseRecorder {
     const day = now.toISOString().slice(0, 10);
     if (day !== this.#day) this.#clients = new Set();
     this.#day = day;
-    this.#take(day);
+    this.#moveToBatch(day);
     try {
       for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
         await uses.addUses([...next.uses.values()], next.day, now);
@@ -115,7 +115,7 @@ export class UseRecorder {
    * Moves the counts into a batch, joined with the waiting one of the same day, so that an outage costs no
    * more memory than a day.
    */
-  #take(day: string): void {
+  #moveToBatch(day: string): void {
     const counted = this.#counted;
     if (counted.size === 0) return;
     this.#counted = new Map();
