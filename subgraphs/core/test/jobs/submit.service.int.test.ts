@@ -119,9 +119,9 @@ describe('accepting', () => {
     expect(new Set(first.refusals.map(({ path }) => path[1])).size).toBe(9999);
     expect(first.refusals.length + first.omitted).toBe(9999 * faults);
     expect(first.omitted).toBeGreaterThan(9999 * (faults - 10));
-    expect(
-      first.refusals.slice(0, 10).map(({ message }) => message.includes('is not valid; must be')),
-    ).toEqual(Array.from({ length: 10 }, () => true));
+    expect(first.refusals.slice(0, 10).map(({ message }) => message.includes('; must be '))).toEqual(
+      Array.from({ length: 10 }, () => true),
+    );
     expect(first.refusals.at(-1)).toMatchObject({ code: 'INVALID_VALUE', path: ['jobs', '9998', 'name'] });
     expect(await process.domain.submits.submit(someone, input)).toMatchObject({
       jobs: [...Array.from({ length: 9999 }, () => null), { _id: idsOf(first.jobs)[9999] }],
