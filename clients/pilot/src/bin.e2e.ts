@@ -5,7 +5,6 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { pilotProgram } from './index.js';
 import { readProcessTable } from './processes/process-table.js';
 import type { FailReport, FinishReport, Registration } from './protocol/core-protocol.js';
@@ -112,7 +111,7 @@ describe('rhizome-pilot', () => {
         { key: 'site', value: 'A' },
         { key: 'rack', value: '7=x' },
       ],
-      hardware: { architecture: expect.any(String), cores: 3, memoryMiB: 2048, network: false },
+      hardware: { architecture: expect.any(String), cores: 3, memoryMiB: 2048, hasNetwork: false },
     });
     expect(Date.parse(String(registration.endsAt)) - Date.now()).toBeGreaterThan(3_500_000);
     expect(core.about('job_a')).toEqual(['sent', 'RUNNING', 'HOLDING', 'TRANSFERRING', 'FINISHED']);
@@ -186,7 +185,7 @@ describe('the token of rhizome-pilot', () => {
     start();
     await core.until('it lives', () => core.calls.includes('heartbeat'));
     token = 'secret-token-2';
-    await pause(300);
+    await core.until('it is refused with the old token', () => gateway.refusals > 0);
     await writeFile(join(folder, 'token'), token);
     core.add({ jobId: 'job_a' });
     await core.until('job_a ends', ended('job_a'));

@@ -25,6 +25,8 @@ export interface GraphqlCore {
   readonly url: string;
   /** Invalid requests; each is an error of the pilot. */
   readonly faults: readonly string[];
+  /** Number of requests that were refused because of their token. */
+  readonly refusals: number;
   close(): Promise<void>;
 }
 
@@ -34,6 +36,7 @@ const sdl = readFileSync(new URL('../../../../schema/public.graphql', import.met
 export async function serveScriptedCore(core: ScriptedCore, token: () => string): Promise<GraphqlCore> {
   const schema = buildSchema(sdl);
   const faults: string[] = [];
+  let refusals = 0;
   const rootValue = rootOf(core);
   const server = createServer((request, response) => {
     void bodyOf(request).then(async (body) => {
@@ -47,6 +50,7 @@ export async function serveScriptedCore(core: ScriptedCore, token: () => string)
       const answer = isIn
         ? await graphql({ schema, source: query, rootValue, variableValues: variables, operationName })
         : refusal;
+      if (!isIn) refusals += 1;
       if ('errors' in answer && isIn)
         faults.push(
           ...(answer.errors ?? []).map(({ message }) => message).filter((text) => text !== lostAnswer),
@@ -71,6 +75,9 @@ export async function serveScriptedCore(core: ScriptedCore, token: () => string)
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
     faults,
+    get refusals() {
+      return refusals;
+    },
     async close() {
       await streams.dispose();
       sockets.close();
@@ -145,9 +152,9 @@ function rootOf(core: ScriptedCore): Record<string, object> {
         await core.appendJobLog(input.workerId, input, input.chunks);
         return {};
       }, {}),
-    drainWorker: async ({ input }: Input<{ workerId: string; reason: string; ended: boolean }>) =>
+    drainWorker: async ({ input }: Input<{ workerId: string; reason: string; hasEnded: boolean }>) =>
       orRefused(async () => {
-        await core.drainWorker(input.workerId, input.reason, input.ended);
+        await core.drainWorker(input.workerId, input.reason, input.hasEnded);
         return {};
       }, {}),
     workerCommands: ({ workerId }: { workerId: string }) => commandsOf(core, workerId),
