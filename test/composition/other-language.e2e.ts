@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { TypedDocumentNode } from '@rhizome/client';
 import {
   leftovers,
@@ -16,8 +16,6 @@ import {
 import { parse } from 'graphql';
 import { commandLineOf } from '../e2e/system/cli.js';
 import { type PlaygroundSystem, root, startPlayground } from '../e2e/system/playground-system.js';
-
-jest.setTimeout(300_000);
 
 const wren = join(root, 'test/composition/wren');
 let packages: string;

@@ -1,7 +1,7 @@
 // The dashboard in a real browser: counts, a task and a log move without a reload, also across a restart of
 // the gateway.
 import { randomUUID } from 'node:crypto';
-import { beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { TestProcess } from '@rhizome/testkit';
 import type { Browser, Page } from 'playwright-core';
 import type { Api } from '../system/api.js';
@@ -10,8 +10,6 @@ import { createGate } from '../system/gated-payload.js';
 import { experiment, jobInput, submit } from '../system/jobs.js';
 import { startPilot } from '../system/pilots.js';
 import { type ServiceSystem, startServices } from '../system/service-system.js';
-
-jest.setTimeout(600_000);
 
 /** Limit for a change to appear; generous, because machines differ and are shared. */
 const soon = { timeout: 120_000 };

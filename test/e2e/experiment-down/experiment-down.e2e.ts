@@ -1,15 +1,13 @@
 // An experiment's service dies: only its own fields are null, with one error that names it; everybody else
 // goes on, and it comes back.
 import { randomUUID } from 'node:crypto';
-import { beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { type Api } from '../system/api.js';
 import { jobOf, submit } from '../system/jobs.js';
 import { faultsOf, type JobWatch, watchJobs } from '../system/job-watch.js';
 import { startPilot } from '../system/pilots.js';
 import { type ServiceSystem, startServices } from '../system/service-system.js';
-
-jest.setTimeout(240_000);
 
 let system: ServiceSystem;
 let api: Api;

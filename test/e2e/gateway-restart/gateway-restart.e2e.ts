@@ -1,6 +1,6 @@
 // The gateway goes away and comes back under clients that watch: they go on where they were, and see every
 // event once.
-import { beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createClient } from '@rhizome/client';
 import { leftovers } from '@rhizome/testkit';
 import { type Api, apiOf } from '../system/api.js';
@@ -11,8 +11,6 @@ import { faultsOf, type JobWatch, watchJobs } from '../system/job-watch.js';
 import { speakAsWorker, startPilot, type WorkerPlace } from '../system/pilots.js';
 import { startPlayground, transports, type TransportKind } from '../system/playground-system.js';
 import { type ServiceSystem, startServices } from '../system/service-system.js';
-
-jest.setTimeout(240_000);
 
 /** A system whose gateway can be restarted: alone, or with all that is in its process. */
 interface Restartable extends WorkerPlace {

@@ -1,9 +1,7 @@
 // Live state loses nothing: each client receives each change of each job once and in order, whichever process
 // is killed.
-import { expect, it, jest } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { runStory } from './story.js';
-
-jest.setTimeout(480_000);
 
 it('delivers everything to over 200 clients while 5,000 jobs run and the gateway, core and the primary are killed', async () => {
   const size = { tasks: 18, jobsOfTask: 272, watchersOfTask: 8, singleJobs: 50, pilotJobs: 54 };

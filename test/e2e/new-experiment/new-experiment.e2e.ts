@@ -16,7 +16,7 @@ import { commandLineOf } from '../system/cli.js';
 import { dataFolder, root } from '../system/playground-system.js';
 import { applyEdit, snippetsOf } from './tutorial.js';
 
-jest.setTimeout(900_000);
+jest.setTimeout(1_800_000);
 
 const page = readFileSync(join(root, 'docs/tutorials/first-experiment.md'), 'utf8');
 const snippets = snippetsOf(page);

@@ -1,14 +1,12 @@
 // Everything is killed at once, with jobs in every state, and started again: nothing is lost, nothing is
 // counted twice, and what ran ends.
-import { beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import type { Api } from '../system/api.js';
 import { type JobView, jobsOf, submit } from '../system/jobs.js';
 import { type Grant, speakAsWorker, type SpokenWorker } from '../system/pilots.js';
 import { type PlaygroundSystem, startPlayground, transports } from '../system/playground-system.js';
 import { processesWith, untilGone } from '../system/processes.js';
-
-jest.setTimeout(240_000);
 
 /** A queue whose workers may be silent for long: they live through the restart. */
 const patient = 'patient';

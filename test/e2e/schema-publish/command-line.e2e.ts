@@ -1,12 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { type CommandLine, commandLineOf } from '../system/cli.js';
 import { type PlaygroundSystem, startPlayground } from '../system/playground-system.js';
 import { ChangingService, type ResolversOf } from './publish-system.js';
-
-jest.setTimeout(600_000);
 
 const heronSdl = (fields: string, query = 'HeronQuery'): string => `
   extend type Query { "Heron's own questions." heron: ${query} }

@@ -12,7 +12,7 @@ import {
   startPublishSystem,
 } from './publish-system.js';
 
-jest.setTimeout(900_000);
+jest.setTimeout(1_800_000);
 
 const versions = 50;
 /** Versions after which heaps are measured. */

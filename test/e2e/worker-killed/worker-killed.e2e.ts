@@ -2,15 +2,13 @@
 // payload nothing is left.
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { jobOf, logOf, submit } from '../system/jobs.js';
 import { faultsOf, type JobWatch, watchJobs } from '../system/job-watch.js';
 import { startPilot } from '../system/pilots.js';
 import { type PlaygroundSystem, startPlayground } from '../system/playground-system.js';
 import { processesWith, untilGone } from '../system/processes.js';
-
-jest.setTimeout(240_000);
 
 /**
  * A dead worker's jobs are back within this time: the promise, with the lease that queues have by default.
