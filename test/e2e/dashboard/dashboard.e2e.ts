@@ -11,9 +11,6 @@ import { experiment, jobInput, submit } from '../system/jobs.js';
 import { startPilot } from '../system/pilots.js';
 import { type ServiceSystem, startServices } from '../system/service-system.js';
 
-/** Limit for a change to appear; generous, because machines differ and are shared. */
-const soon = { timeout: 120_000 };
-
 let system: ServiceSystem;
 let browser: Browser;
 let api: Api;
@@ -55,17 +52,14 @@ describe('the dashboard', () => {
     const { page, faults } = await signedIn();
     // The token is not left in the address, where it would be copied or kept.
     expect(page.url()).toBe(`${origin}/`);
-    await page.getByRole('status').getByText('live').waitFor(soon);
+    await page.getByRole('status').getByText('live').waitFor();
     const gate = createGate(system.data);
     await submit(api, [{ name: 'counted', shell: gate.wait }]);
-    await tile(page, 'Jobs by state', 'RUNNING').getByText('1', { exact: true }).waitFor(soon);
-    await page
-      .getByRole('table', { name: 'Latest jobs' })
-      .getByRole('link', { name: 'counted' })
-      .waitFor(soon);
+    await tile(page, 'Jobs by state', 'RUNNING').getByText('1', { exact: true }).waitFor();
+    await page.getByRole('table', { name: 'Latest jobs' }).getByRole('link', { name: 'counted' }).waitFor();
     gate.open();
-    await tile(page, 'Jobs by state', 'FINISHED').getByText('1', { exact: true }).waitFor(soon);
-    await tile(page, 'Jobs by state', 'RUNNING').waitFor({ state: 'detached', ...soon });
+    await tile(page, 'Jobs by state', 'FINISHED').getByText('1', { exact: true }).waitFor();
+    await tile(page, 'Jobs by state', 'RUNNING').waitFor({ state: 'detached' });
     expect(faults).toEqual([]);
   });
 
@@ -73,20 +67,20 @@ describe('the dashboard', () => {
     const gate = createGate(system.data);
     const id = await submitTask('a task to watch', [gate.wait, gate.wait]);
     const { page } = await signedIn();
-    await page.getByRole('link', { name: 'a task to watch' }).first().click(soon);
+    await page.getByRole('link', { name: 'a task to watch' }).first().click();
     expect(page.url()).toBe(`${origin}/tasks/${id}`);
     const bar = page.getByRole('progressbar', { name: 'Progress' });
-    await bar.waitFor(soon);
+    await bar.waitFor();
     expect(await bar.getAttribute('aria-valuenow')).toBe('0');
     gate.open();
-    await page.getByText('2 of 2 jobs have ended').waitFor(soon);
+    await page.getByText('2 of 2 jobs have ended').waitFor();
     expect(await bar.getAttribute('aria-valuenow')).toBe('100');
-    await tile(page, 'Jobs of the task by state', 'FINISHED').getByText('2', { exact: true }).waitFor(soon);
+    await tile(page, 'Jobs of the task by state', 'FINISHED').getByText('2', { exact: true }).waitFor();
     // Nothing of it moves any more: that is no loss of the connection.
-    await page.getByRole('status').getByText('at rest').waitFor(soon);
+    await page.getByRole('status').getByText('at rest').waitFor();
     // A step back is a view, too.
     await page.goBack();
-    await page.getByRole('list', { name: 'Jobs by state' }).waitFor(soon);
+    await page.getByRole('list', { name: 'Jobs by state' }).waitFor();
   });
 
   it('shows the end of a log as it is written, across a restart of the gateway: nothing lost, nothing twice', async () => {
@@ -96,25 +90,25 @@ describe('the dashboard', () => {
     const { page, requests, faults } = await signedIn(`/jobs/${id}`);
     const log = page.getByLabel('Log', { exact: true });
     const state = page.getByTestId('job-state');
-    await log.getByText('first').waitFor(soon);
-    await state.getByText('RUNNING').waitFor(soon);
+    await log.getByText('first').waitFor();
+    await state.getByText('RUNNING').waitFor();
     await page.evaluate(() => Object.assign(globalThis, { isTheSamePage: true }));
 
     const status = page.getByRole('status');
     system.service('gateway').signal('SIGKILL');
-    await status.getByText('reconnecting…').waitFor(soon);
+    await status.getByText('reconnecting…').waitFor();
     // The payload goes on meanwhile, and its pilot keeps what it wrote.
     second.open();
     await system.startAgain('gateway');
-    await status.getByText('live').waitFor(soon);
-    await log.getByText('second').waitFor(soon);
+    await status.getByText('live').waitFor();
+    await log.getByText('second').waitFor();
 
     third.open();
-    await state.getByText('FINISHED').waitFor(soon);
-    await page.getByText('the job has ended: this is all of it').waitFor(soon);
+    await state.getByText('FINISHED').waitFor();
+    await page.getByText('the job has ended: this is all of it').waitFor();
     const lines = ((await log.textContent()) ?? '').trim().split('\n').sort();
     expect(lines).toEqual(['first', 'of errors', 'second', 'third']);
-    await page.getByRole('list', { name: 'States' }).getByText('FINISHED').waitFor(soon);
+    await page.getByRole('list', { name: 'States' }).getByText('FINISHED').waitFor();
     expect(await page.evaluate(() => 'isTheSamePage' in globalThis)).toBe(true);
 
     expect(faults).toEqual([]);
@@ -132,18 +126,18 @@ describe('the dashboard', () => {
     const field = page.getByLabel(/Paste a token/);
     await field.fill('no-such-token');
     await page.getByRole('button', { name: 'Look' }).click();
-    await page.getByRole('alert').getByText('The gateway does not take this token.').waitFor(soon);
+    await page.getByRole('alert').getByText('The gateway does not take this token.').waitFor();
     await field.fill(`Bearer ${system.token}`);
     await page.getByRole('button', { name: 'Look' }).click();
-    await page.getByText('newcomer@playground').waitFor(soon);
-    await page.getByRole('list', { name: 'Jobs by state' }).waitFor(soon);
+    await page.getByText('newcomer@playground').waitFor();
+    await page.getByRole('list', { name: 'Jobs by state' }).waitFor();
     // It stays for the tab, not for the next visitor.
     await page.reload();
-    await page.getByText('newcomer@playground').waitFor(soon);
+    await page.getByText('newcomer@playground').waitFor();
     await page.getByRole('button', { name: 'Leave' }).click();
-    await field.waitFor(soon);
+    await field.waitFor();
     await page.reload();
-    await field.waitFor(soon);
+    await field.waitFor();
   });
 
   it('asks for another token when the one it was given ends, and goes on where it was', async () => {
@@ -156,27 +150,27 @@ describe('the dashboard', () => {
       ttlSeconds: 8,
     });
     const { page } = await openPage(browser, `${origin}/jobs/${id}#token=${short}`);
-    await page.getByRole('alert').getByText('The token has expired.').waitFor(soon);
+    await page.getByRole('alert').getByText('The token has expired.').waitFor();
     await page.getByLabel(/Paste a token/).fill(system.token);
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
-    await page.getByRole('heading', { name: 'seen with two tokens' }).waitFor(soon);
+    await page.getByRole('heading', { name: 'seen with two tokens' }).waitFor();
   });
 
   it('asks again by itself for what it could not read', async () => {
     const [id = ''] = await submit(api, [{ name: 'read at the second try', shell: 'echo readable' }]);
     const { page } = await signedIn();
-    await page.getByRole('link', { name: 'read at the second try' }).waitFor(soon);
+    await page.getByRole('link', { name: 'read at the second try' }).waitFor();
     await page.route('**/graphql', (route) => route.abort());
     await page.getByRole('link', { name: 'read at the second try' }).click();
     await page
       .getByText(/The gateway cannot be reached; trying again/)
       .first()
-      .waitFor(soon);
+      .waitFor();
     await page.unroute('**/graphql');
-    await page.getByRole('heading', { name: 'read at the second try' }).waitFor(soon);
-    await page.getByLabel('Log', { exact: true }).getByText('readable').waitFor(soon);
-    await page.getByRole('alert').waitFor({ state: 'detached', ...soon });
+    await page.getByRole('heading', { name: 'read at the second try' }).waitFor();
+    await page.getByLabel('Log', { exact: true }).getByText('readable').waitFor();
+    await page.getByRole('alert').waitFor({ state: 'detached' });
     expect(page.url()).toBe(`${origin}/jobs/${id}`);
   });
 
@@ -185,12 +179,12 @@ describe('the dashboard', () => {
     const [id = ''] = await submit(api, [{ name, shell: 'echo done' }]);
     const { page, faults } = await signedIn();
     await page.setViewportSize({ width: 360, height: 740 });
-    await page.getByRole('link', { name }).waitFor(soon);
+    await page.getByRole('link', { name }).waitFor();
     const sidewards = () =>
       page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
     expect([await page.title(), await sidewards()]).toEqual(['Overview · Rhizome', 0]);
     await page.getByRole('link', { name }).press('Enter');
-    await page.getByRole('heading', { name, level: 1 }).waitFor(soon);
+    await page.getByRole('heading', { name, level: 1 }).waitFor();
     expect(page.url()).toBe(`${origin}/jobs/${id}`);
     expect([await page.title(), await sidewards()]).toEqual([`${name} · Rhizome`, 0]);
     expect(faults).toEqual([]);
@@ -201,7 +195,7 @@ describe('the dashboard', () => {
     await page
       .getByRole('alert')
       .getByText(/There is no job job_nowhere/)
-      .waitFor(soon);
+      .waitFor();
   });
 
   it('ends with its system in order', async () => {

@@ -1,37 +1,22 @@
 // GraphiQL in a real browser: it loads, runs a query, and asks nobody else than the gateway for anything.
-import { existsSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { leftovers } from '@rhizome/testkit';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { newPage, startBrowser } from '../system/browser.js';
 import { submit } from '../system/jobs.js';
 import { type PlaygroundSystem, startPlayground } from '../system/playground-system.js';
-
-/** Browsers differ in where Debian and others put them; the test run installs one where there is none. */
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  existsSync,
-);
 
 let system: PlaygroundSystem;
 let browser: Browser;
 const requests: string[] = [];
 
 beforeAll(async () => {
-  if (executablePath === undefined)
-    throw new Error('no Chromium: npm test installs it, or says how on this system');
   system = await startPlayground();
-  const noBackgroundTraffic = [
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--no-first-run',
-  ];
-  const args = ['--no-sandbox', '--disable-gpu', ...noBackgroundTraffic];
-  browser = leftovers.use(await chromium.launch({ executablePath, headless: true, args }), 'Chromium');
+  browser = await startBrowser();
 });
 
 /** A page of its own, with what went wrong in it. */
 async function open(url: string): Promise<{ readonly page: Page; readonly faults: readonly string[] }> {
-  const page = await (await browser.newContext()).newPage();
+  const page = await newPage(browser);
   const faults: string[] = [];
   page.on('request', (request) => requests.push(request.url()));
   page.on('console', (message) => {
@@ -41,7 +26,7 @@ async function open(url: string): Promise<{ readonly page: Page; readonly faults
   page.on('requestfailed', (request) => faults.push(`${request.url()}: ${request.failure()?.errorText}`));
   const answer = await page.goto(url, { waitUntil: 'load' });
   expect(answer?.status()).toBe(200);
-  await page.locator('.graphiql-query-editor .view-lines').waitFor({ timeout: 120_000 });
+  await page.locator('.graphiql-query-editor .view-lines').waitFor();
   return { page, faults };
 }
 
@@ -62,7 +47,7 @@ describe('GraphiQL', () => {
     await type(page, '.graphiql-query-editor', '{ viewer { subject kind } }');
     await page.getByRole('button', { name: /Execute/ }).click();
     const answer = page.locator('.result-window');
-    await answer.getByText('newcomer@playground').waitFor({ timeout: 120_000 });
+    await answer.getByText('newcomer@playground').waitFor();
     expect(await answer.innerText()).toContain('HUMAN');
     expect(faults).toEqual([]);
   });
@@ -74,7 +59,7 @@ describe('GraphiQL', () => {
     await type(page, '.graphiql-editor-tool', JSON.stringify(headers));
     await type(page, '.graphiql-query-editor', '{ viewer { subject } }');
     await page.getByRole('button', { name: /Execute/ }).click();
-    await page.locator('.result-window').getByText('reader@playground').waitFor({ timeout: 120_000 });
+    await page.locator('.result-window').getByText('reader@playground').waitFor();
   });
 
   it('shows the messages of a subscription', async () => {
@@ -84,9 +69,9 @@ describe('GraphiQL', () => {
     const { page } = await open(`${system.file.graphiql}#token=${system.file.token}&query=${query}`);
     await page.getByRole('button', { name: /Execute/ }).click();
     const answer = page.locator('.result-window');
-    await answer.getByText('cursor').waitFor({ timeout: 120_000 });
+    await answer.getByText('cursor').waitFor();
     await submit(system.api(), [{ name: 'seen in the browser' }]);
-    await answer.getByText('seen in the browser').waitFor({ timeout: 120_000 });
+    await answer.getByText('seen in the browser').waitFor();
   });
 
   it('shows the plan of an operation with its times on request', async () => {
@@ -98,7 +83,7 @@ describe('GraphiQL', () => {
     await panel.getByRole('checkbox').check();
     await execute.click();
     const steps = panel.locator('.plan-step');
-    await steps.first().waitFor({ timeout: 120_000 });
+    await steps.first().waitFor();
     const subgraphs = await steps.evaluateAll((found) =>
       found.map((step) => step.getAttribute('data-subgraph')),
     );
@@ -110,7 +95,7 @@ describe('GraphiQL', () => {
     await panel.getByRole('checkbox').uncheck();
     await execute.click();
     const result = page.locator('.result-window').getByText('"plan"');
-    await result.waitFor({ state: 'detached', timeout: 120_000 });
+    await result.waitFor({ state: 'detached' });
     expect(faults).toEqual([]);
   });
 
@@ -120,7 +105,7 @@ describe('GraphiQL', () => {
     await page.getByRole('button', { name: /Show Plan/ }).click();
     await page.locator('.plan-panel').getByRole('checkbox').check();
     await page.getByRole('button', { name: /Execute/ }).click();
-    await page.locator('.plan-panel').getByText('may not operation:trace').waitFor({ timeout: 120_000 });
+    await page.locator('.plan-panel').getByText('may not operation:trace').waitFor();
   });
 
   it('shows the fields of pilots and of the schema registry only on request', async () => {

@@ -8,6 +8,9 @@ const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/
   existsSync,
 );
 
+/** Limit of each step in a browser; generous, because machines differ and are shared. */
+const stepLimitMs = 120_000;
+
 /** Starts Chromium; ended with the file. */
 export async function startBrowser(): Promise<Browser> {
   if (executablePath === undefined)
@@ -19,7 +22,15 @@ export async function startBrowser(): Promise<Browser> {
     '--no-first-run',
   ];
   const args = ['--no-sandbox', '--disable-gpu', ...noBackgroundTraffic];
-  return leftovers.use(await chromium.launch({ executablePath, headless: true, args }), 'Chromium');
+  const options = { executablePath, headless: true, args, timeout: stepLimitMs };
+  return leftovers.use(await chromium.launch(options), 'Chromium');
+}
+
+/** A page in a session of its own. */
+export async function newPage(browser: Browser): Promise<Page> {
+  const page = await (await browser.newContext()).newPage();
+  page.setDefaultTimeout(stepLimitMs);
+  return page;
 }
 
 /** A page, with what it asked for and what went wrong in it. */
@@ -33,7 +44,7 @@ export interface WatchedPage {
 
 /** Opens an address in a session of its own. */
 export async function openPage(browser: Browser, url: string): Promise<WatchedPage> {
-  const page = await (await browser.newContext()).newPage();
+  const page = await newPage(browser);
   const requests: string[] = [];
   const faults: string[] = [];
   page.on('request', (request) => requests.push(request.url()));
