@@ -34,7 +34,7 @@ const register = casesOf('registerWorker', 'INVALID_VALUE', [
     'a device of an unknown vendor',
     'devices',
     [{ id: 'GPU-1', vendor: 'X', model: 'm' }],
-    { at: 'devices.0.vendor', names: '"X"' },
+    { code: 'BAD_USER_INPUT', names: '"X" at "input.devices[0].vendor"' },
   ],
   [
     'a device twice',
