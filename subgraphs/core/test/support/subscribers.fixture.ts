@@ -44,7 +44,10 @@ export class TestSubscriber {
     return encodeCursor(this.changes.at(-1)?.token ?? '');
   }
 
-  /** Waits for this number of events after the opening message. @throws the error that ended the stream before */
+  /**
+   * Waits for this number of events after the opening message.
+   * @throws the error that ended the stream before
+   */
   async until(count: number): Promise<void> {
     const isDone = (): boolean => this.lines.length >= count || this.#hasEnded;
     await waitFor(`${count} events`, isDone, { deadlineMs: 60_000 });
