@@ -267,13 +267,14 @@ class FederationEngine implements Engine {
   }
 
   #operationOf(request: Parameters<Engine['prepare']>[0]): ReturnType<OperationStore['get']> {
-    if (this.#isClosing) throw new DomainError('SHUTTING_DOWN', 'The graph is no longer served');
+    if (this.#isClosing) throw new DomainError('SHUTTING_DOWN', 'The engine is shutting down; try again');
     return this.#operationStore.get(request);
   }
 
   #transportOf(subgraph: string): Transport {
     const transport = this.#transports.get(subgraph);
-    if (!transport) throw new Error(`the plan names a subgraph that the supergraph has not: ${subgraph}`);
+    if (!transport)
+      throw new Error(`The plan names the subgraph "${subgraph}", which the supergraph does not have.`);
     return transport;
   }
 

@@ -157,7 +157,7 @@ function compileNode(node: PlanNode, context: CompileContext): Step {
       return (state) => (state.context.conditions[variable] === true ? yes(state) : no(state));
     }
     default:
-      throw new Error(`the planner asks for a step that cannot stand here: ${node.kind}`);
+      throw new Error(`A step of kind ${node.kind} is not allowed at this position of a plan.`);
   }
 }
 

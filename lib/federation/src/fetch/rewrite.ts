@@ -20,7 +20,7 @@ export function readRewrite(rewrite: Rewrite): NormalRewrite {
   }
   if (rewrite.kind === 'ValueSetter')
     return { path: rewrite.path, change: { kind: 'set', to: rewrite.setValueTo } };
-  throw new Error(`the planner asks for a rewrite of unknown kind: ${JSON.stringify(rewrite)}`);
+  throw new Error(`The plan has a rewrite of unknown kind: ${JSON.stringify(rewrite)}`);
 }
 
 /** Keys of a rewrite's path, without type conditions. */

@@ -122,7 +122,7 @@ export function* fetchesOf(node: PlanNode | null | undefined): Generator<FetchBa
       for (const child of node.nodes) yield* fetchesOf(child);
       return;
     default:
-      throw new Error(`the planner answered a step of unknown kind: ${JSON.stringify(node)}`);
+      throw new Error(`The plan has a step of unknown kind: ${JSON.stringify(node)}`);
   }
 }
 

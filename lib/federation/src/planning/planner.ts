@@ -139,7 +139,10 @@ function validateQuery(
     return { code: 'GRAPHQL_PARSE_FAILED', errors: [error.toJSON()] };
   }
   if (query.includes('__proto__') && usesName(document, '__proto__')) {
-    return { code: 'GRAPHQL_VALIDATION_FAILED', errors: [{ message: 'Nothing may be named "__proto__"' }] };
+    return {
+      code: 'GRAPHQL_VALIDATION_FAILED',
+      errors: [{ message: 'The name "__proto__" is not allowed' }],
+    };
   }
   const selected = selectOperation(document, operationName);
   if ('fault' in selected) {

@@ -287,7 +287,7 @@ function yieldToGateway({ pid }: ChildProcess): void {
 }
 
 function shuttingDown(): DomainError {
-  return new DomainError('SHUTTING_DOWN', 'The graph is no longer served');
+  return new DomainError('SHUTTING_DOWN', 'The engine is shutting down; try again');
 }
 
 function crashed(): DomainError {

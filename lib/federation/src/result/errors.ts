@@ -113,7 +113,7 @@ export function fromTransport(error: unknown, subgraph: string, context: ErrorCo
 
 /** Error for a subgraph's answer that does not match the request. */
 export function badAnswer(subgraph: string, what: string, context: ErrorContext): EngineError {
-  context.log.warn({ subgraph, requestId: context.requestId, what }, 'a subgraph answered something else');
+  context.log.warn({ subgraph, requestId: context.requestId, what }, 'subgraph answer rejected');
   return {
     message: `The service "${subgraph}" ${what}`,
     code: 'DOWNSTREAM_SERVICE_ERROR',

@@ -48,7 +48,9 @@ export async function buildInTurns(definitions: readonly string[]): Promise<Grap
   return schema;
 }
 
-/** Builds a schema from parsed definitions in small turns of the event loop. The definitions must be valid. */
+/**
+ * Builds a schema from parsed definitions in small turns of the event loop. The definitions must be valid.
+ */
 export function buildFromNodes(nodes: readonly DefinitionNode[]): Promise<GraphQLSchema> {
   return assemble(nodes, new SteppedWork(turnMs));
 }

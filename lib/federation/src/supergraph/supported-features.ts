@@ -15,7 +15,7 @@ export function assertSupportedFeatures(supergraph: DocumentNode): void {
     if (node.kind !== Kind.SCHEMA_DEFINITION && node.kind !== Kind.SCHEMA_EXTENSION) return [];
     return (node.directives ?? []).flatMap((directive) => unsupported(directive));
   });
-  if (unknown.length > 0) throw new Error(`it needs features that are not supported: ${unknown.join(', ')}`);
+  if (unknown.length > 0) throw new Error(`it requires unsupported features: ${unknown.join(', ')}`);
 }
 
 function unsupported(directive: ConstDirectiveNode): string[] {

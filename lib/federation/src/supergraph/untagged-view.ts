@@ -20,8 +20,9 @@ import { buildFromNodes } from './build-schema.js';
 export type RootFieldTags = Readonly<Record<string, readonly string[]>>;
 
 /**
- * Builds the schema without the root fields that have one of the given tags, and without the types that only those
- * fields reach. A type that such a field names is not kept by an interface alone: `node` returns every `Node`.
+ * Builds the schema without the root fields that have one of the given tags, and without the types that only
+ * those fields reach. A type that such a field names is not kept by an interface alone: `node` returns every
+ * `Node`.
  */
 export function buildUntaggedView(
   schema: GraphQLSchema,

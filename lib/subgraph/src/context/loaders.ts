@@ -87,7 +87,7 @@ export class LoaderCache implements Loaders {
     definition: LoaderDefinition<TKey, TValue, TContext>,
   ): DataLoader<TKey, TValue | null, unknown> {
     const context = this.#context as TContext | undefined;
-    if (!context) throw new Error(`Loader "${definition.name}" was used before its context was made`);
+    if (!context) throw new Error(`Loader "${definition.name}" was used before its context was created`);
     const cacheKey = definition.cacheKey ?? mapKey;
     return new DataLoader<TKey, TValue | null, unknown>(
       async (keys) => {

@@ -32,7 +32,7 @@ export function isTooDeep(text: string): boolean {
 /** The error for such a document. */
 export function tooDeep(): DomainError {
   const expected = `brackets nested at most ${deepest} deep`;
-  return new DomainError('OPERATION_TOO_COMPLEX', `query: nested too deep; expected ${expected}`, {
+  return new DomainError('OPERATION_TOO_COMPLEX', `query: nested too deeply; must have ${expected}`, {
     field: 'query',
     expected,
   });

@@ -211,7 +211,7 @@ function bearable(wanted: ExecutionMode, { name, schema }: SubgraphSchema, log: 
 }
 
 function notHere(kind: string): DomainError {
-  return new DomainError('BAD_USER_INPUT', `A ${kind} has many answers and is opened by subscribe`, {
+  return new DomainError('BAD_USER_INPUT', `A ${kind} must be opened with subscribe`, {
     field: 'query',
     value: kind,
     expected: 'query or mutation',

@@ -40,7 +40,12 @@ export function readBodyText(request: IncomingMessage, maxBytes: number): Promis
     request.once('error', reject);
     request.once('close', () => {
       // Every request closes: the error, with its stack, is created only if it is needed.
-      if (!isRead) reject(new DomainError('BAD_REQUEST', 'body: incomplete', { field: 'body' }));
+      if (!isRead)
+        reject(
+          new DomainError('BAD_REQUEST', 'body: incomplete; the client closed the connection', {
+            field: 'body',
+          }),
+        );
     });
   });
 }
