@@ -70,7 +70,7 @@ async function seed(api: Api): Promise<void> {
         experiment: 'bench',
         idempotencyKey: `live-${at}`,
         name: `live ${at}`,
-        count: jobsOfTask,
+        jobs: { count: jobsOfTask },
         template,
       },
     });

@@ -104,7 +104,7 @@ export async function fill(api: Api, count: number, progress: (text: string) => 
       experiment: benchExperiment,
       idempotencyKey: `lives-${count}`,
       name: `lives-${count}`,
-      count,
+      jobs: { count },
       template,
     },
   });

@@ -814,24 +814,22 @@ export type SubmitJobsUserErrorCode =
 
 /** A task to submit. */
 export type SubmitTaskInput = {
-  /** The number of equal jobs, 1 to 1,000,000; give this or `parameterSets`. */
-  count?: number | null | undefined;
   /** The experiment that owns the task. */
   experiment: string;
   /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same task. Keys are kept for 30 days. */
   idempotencyKey: string;
+  /** The jobs: a number of equal ones, or one for each set of parameters. */
+  jobs: TaskJobsInput;
   /** A name of 1 to 255 characters. */
   name: string;
   /** The subject of the principal that the task and its jobs belong to, as for `submitJobs`: the caller by default. */
   onBehalfOf?: string | null | undefined;
-  /** One job for each set; give this or `count`. */
-  parameterSets?: Array<ParameterSetInput> | null | undefined;
   /**
    * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
    * unless the template's name contains it.
    */
   template: JobInput;
-  /** Other shapes of job that parameter sets may name, at most 20, together at most 4 MiB. */
+  /** Other shapes of job that `jobs.parameterSets` may name, at most 20, together at most 4 MiB. */
   variants?: Array<TaskVariantInput> | null | undefined;
 };
 
@@ -865,6 +863,13 @@ export type TaskFilter = {
   /** States; any of them. */
   states?: Array<TaskState> | null | undefined;
 };
+
+/** The jobs of a task. */
+export type TaskJobsInput =
+  {   /** The number of equal jobs, 1 to 1,000,000. */
+  count: number; parameterSets?: never; }
+  |  { count?: never;   /** One job for each set, 1 to 1,000,000. */
+  parameterSets: Array<ParameterSetInput>; };
 
 /** State of a task. A retry of one of its jobs reopens an ended task: the first copy of a job replaces the job. */
 export type TaskState =

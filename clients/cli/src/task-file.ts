@@ -70,7 +70,7 @@ export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, '
   return {
     experiment,
     name,
-    ...(parameters ? { parameterSets: parameters.map(set) } : { count: count ?? 1 }),
+    jobs: parameters ? { parameterSets: parameters.map(set) } : { count: count ?? 1 },
     template: {
       name,
       labels: pairs(job.labels).map(([key, value]) => ({ key, value })),

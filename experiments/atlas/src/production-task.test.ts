@@ -71,12 +71,12 @@ describe('a production task', () => {
       retry: { maxAttempts: 3 },
     });
     expect(core.variants?.map(({ payload }) => payload?.command)).toEqual(['RECO', 'MERGE']);
-    expect(core.parameterSets?.map(({ variant, dependsOn }) => [variant, dependsOn])).toEqual([
+    expect(core.jobs.parameterSets?.map(({ variant, dependsOn }) => [variant, dependsOn])).toEqual([
       ...[0, 1, 2].map(() => [undefined, []]),
       ...['#0', '#1', '#2'].map((parent) => [0, [parent]]),
       [1, ['#3', '#4', '#5']],
     ]);
-    const values = core.parameterSets?.map(({ parameters }) =>
+    const values = core.jobs.parameterSets?.map(({ parameters }) =>
       parameters.map(({ value }) => value).join(' '),
     );
     expect(values).toEqual([

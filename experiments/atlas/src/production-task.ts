@@ -1,6 +1,7 @@
 /** Rules of production tasks, all pure: what may be submitted, which task of core follows, how one stands. */
 import {
   type AmountsOf,
+  type CoreParameterSet,
   type CoreTask,
   ExperimentInputErrors,
   type InputFault,
@@ -147,7 +148,7 @@ function coreTaskOf(task: ProductionTaskDocument): CoreTask {
       retry: { maxAttempts },
     },
     variants,
-    parameterSets: Array.from({ length: task.totalJobs }, (_, index) => parameterSet(task, index)),
+    jobs: { parameterSets: Array.from({ length: task.totalJobs }, (_, index) => parameterSet(task, index)) },
   };
 }
 
@@ -158,10 +159,7 @@ export function placementOf({ release }: Pick<ProductionTaskDocument, 'release'>
   return [{ text, selector: workerLabel('atlas-release', release) }];
 }
 
-function parameterSet(
-  task: ProductionTaskDocument,
-  index: number,
-): NonNullable<CoreTask['parameterSets']>[number] {
+function parameterSet(task: ProductionTaskDocument, index: number): CoreParameterSet {
   const { transform, firstEvent, events, parents } = jobAt(task, index);
   return {
     parameters: [

@@ -46,7 +46,7 @@ describe('a run', () => {
   test('makes a job of each group, and a merge where one is asked for', async () => {
     const plain = await runRules.toTask(run());
     expect(plain.variants).toBeUndefined();
-    expect(plain.parameterSets?.length).toBe(3);
+    expect(plain.jobs.parameterSets?.length).toBe(3);
     expect(plain.template.payload.arguments).toEqual([
       '--run',
       '101',
@@ -59,7 +59,11 @@ describe('a run', () => {
     const task = await runRules.toTask(merged);
     expect(merged.totalJobs).toBe(4);
     expect(task.variants?.[0]?.payload).toEqual({ command: 'merge', arguments: ['-a'], outputs: ['m'] });
-    expect(task.parameterSets?.at(-1)).toEqual({ parameters: [], dependsOn: ['#0', '#1', '#2'], variant: 0 });
+    expect(task.jobs.parameterSets?.at(-1)).toEqual({
+      parameters: [],
+      dependsOn: ['#0', '#1', '#2'],
+      variant: 0,
+    });
     expect(task.template.requirements?.selector).toBe(
       'worker.labels["epic-detector"] == "epic_craterlake_18x275"',
     );

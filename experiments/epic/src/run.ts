@@ -1,6 +1,7 @@
 /** Rules of runs, all pure: what may be submitted, which groups and jobs follow, how a run stands. */
 import {
   type AmountsOf,
+  type CoreParameterSet,
   type CoreTask,
   ExperimentInputErrors,
   type InputFault,
@@ -135,7 +136,7 @@ function taskOf(run: RunDocument): CoreTask {
   const groups = Array.from({ length: groupCount(run) }, (_, group) => group);
   const sets = groups.map((group) => parameterSet(run, group));
   const task = { name: `run ${runNumber}`, template: templateOf(run) };
-  if (!merge) return { ...task, parameterSets: sets };
+  if (!merge) return { ...task, jobs: { parameterSets: sets } };
   const { command, arguments: given, outputs } = merge;
   return {
     ...task,
@@ -145,7 +146,9 @@ function taskOf(run: RunDocument): CoreTask {
         payload: { command, arguments: [...given], outputs: [...outputs] },
       },
     ],
-    parameterSets: [...sets, { parameters: [], dependsOn: groups.map((group) => `#${group}`), variant: 0 }],
+    jobs: {
+      parameterSets: [...sets, { parameters: [], dependsOn: groups.map((group) => `#${group}`), variant: 0 }],
+    },
   };
 }
 
@@ -172,7 +175,7 @@ function templateOf(run: RunDocument): CoreTask['template'] {
   };
 }
 
-function parameterSet(run: RunDocument, group: number): NonNullable<CoreTask['parameterSets']>[number] {
+function parameterSet(run: RunDocument, group: number): CoreParameterSet {
   const { firstFrame, frames } = framesOf(run, group);
   return {
     parameters: [

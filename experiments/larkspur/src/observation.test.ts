@@ -36,16 +36,14 @@ const input = {
 
 describe('an observation', () => {
   test('makes a job of each exposure, and one that waits for all of them', async () => {
-    const { template, variants, parameterSets } = await observationRules.toTask(
-      observation({ calibration: '2030a' }),
-    );
+    const { template, variants, jobs } = await observationRules.toTask(observation({ calibration: '2030a' }));
     expect(template.payload).toEqual({
       command: 'calibrate',
       arguments: ['-v', '--step', 'calibrate', '--exposure', '{{exposure}}', '--field', 'LK-042'],
     });
     expect(template.requirements).toEqual({ selector: 'worker.labels["larkspur-calibration"] == "2030a"' });
     expect(variants?.[0]?.payload?.arguments).toEqual(['-v', '--step', 'stack', '--field', 'LK-042']);
-    expect(parameterSets).toEqual([
+    expect(jobs.parameterSets).toEqual([
       { parameters: [{ name: 'exposure', value: '0' }] },
       { parameters: [{ name: 'exposure', value: '1' }] },
       { parameters: [], dependsOn: ['#0', '#1'], variant: 0 },
@@ -60,8 +58,8 @@ describe('an observation', () => {
 
   test('is described with as many jobs as its task has', async () => {
     const described = observationRules.describe(input);
-    const { parameterSets } = await observationRules.toTask(observation(described));
-    expect(parameterSets?.length).toBe(described.totalJobs);
+    const { jobs } = await observationRules.toTask(observation(described));
+    expect(jobs.parameterSets?.length).toBe(described.totalJobs);
   });
 
   test.each([

@@ -88,10 +88,12 @@ function taskOf({
       ...(calibration === undefined ? {} : { requirements: { selector: calibrationSelector(calibration) } }),
     },
     variants: [{ name: `stack {{index}}`, payload: payload('--step', 'stack') }],
-    parameterSets: [
-      ...positions.map((exposure) => ({ parameters: [{ name: 'exposure', value: String(exposure) }] })),
-      { parameters: [], dependsOn: positions.map((exposure) => `#${exposure}`), variant: 0 },
-    ],
+    jobs: {
+      parameterSets: [
+        ...positions.map((exposure) => ({ parameters: [{ name: 'exposure', value: String(exposure) }] })),
+        { parameters: [], dependsOn: positions.map((exposure) => `#${exposure}`), variant: 0 },
+      ],
+    },
   };
 }
 

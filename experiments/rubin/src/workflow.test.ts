@@ -33,7 +33,7 @@ describe('a workflow', () => {
       '{{quantum}}',
     ]);
     expect(
-      task.parameterSets?.map(({ parameters, dependsOn }) => [
+      task.jobs.parameterSets?.map(({ parameters, dependsOn }) => [
         parameters.map(({ value }) => value),
         dependsOn,
       ]),

@@ -113,7 +113,10 @@ export function workflowRules(quanta: QuantaRepository): SubmissionRules<Workflo
 }
 
 /** Where the places of core's input come from. */
-export const workflowPlaces: readonly PlaceRule[] = [...usualPlaces, ['parameterSets', () => ['quanta']]];
+export const workflowPlaces: readonly PlaceRule[] = [
+  ...usualPlaces,
+  ['jobs.parameterSets', () => ['quanta']],
+];
 
 /** The task of a workflow. @param quanta in order */
 export function taskOf(workflow: Omit<WorkflowDocument, '_id'>, quanta: readonly Quantum[]): CoreTask {
@@ -128,13 +131,15 @@ export function taskOf(workflow: Omit<WorkflowDocument, '_id'>, quanta: readonly
       requirements: { memoryMiB, walltimeSeconds },
       payload: { command, arguments: [...workflow.arguments, ...own] },
     },
-    parameterSets: quanta.map((quantum) => ({
-      parameters: [
-        { name: 'label', value: quantum.label },
-        { name: 'dataId', value: quantum.dataId },
-        { name: 'quantum', value: quantum.name },
-      ],
-      dependsOn: quantum.needs.map((need) => `#${positions.get(need)}`),
-    })),
+    jobs: {
+      parameterSets: quanta.map((quantum) => ({
+        parameters: [
+          { name: 'label', value: quantum.label },
+          { name: 'dataId', value: quantum.dataId },
+          { name: 'quantum', value: quantum.name },
+        ],
+        dependsOn: quantum.needs.map((need) => `#${positions.get(need)}`),
+      })),
+    },
   };
 }

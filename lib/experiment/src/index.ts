@@ -19,7 +19,12 @@ export {
   type SubmissionsDeclaration,
   type SubmissionStage,
 } from './submissions/submission.document.js';
-export { type CoreTask, type PlaceRule, usualPlaces } from './submissions/core-task.js';
+export {
+  type CoreParameterSet,
+  type CoreTask,
+  type PlaceRule,
+  usualPlaces,
+} from './submissions/core-task.js';
 export type { SubmissionParts, SubmissionProjection } from './submissions/submissions.repository.js';
 export type { SubmissionErrorCode } from './submissions/error-codes.js';
 export type { SubmissionRules, SubmitRequest, SubmitResult } from './submissions/submitter.js';

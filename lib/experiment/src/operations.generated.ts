@@ -228,24 +228,22 @@ export type RetryPolicyInput = {
 
 /** A task to submit. */
 export type SubmitTaskInput = {
-  /** The number of equal jobs, 1 to 1,000,000; give this or `parameterSets`. */
-  count?: number | null | undefined;
   /** The experiment that owns the task. */
   experiment: string;
   /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same task. Keys are kept for 30 days. */
   idempotencyKey: string;
+  /** The jobs: a number of equal ones, or one for each set of parameters. */
+  jobs: TaskJobsInput;
   /** A name of 1 to 255 characters. */
   name: string;
   /** The subject of the principal that the task and its jobs belong to, as for `submitJobs`: the caller by default. */
   onBehalfOf?: string | null | undefined;
-  /** One job for each set; give this or `count`. */
-  parameterSets?: Array<ParameterSetInput> | null | undefined;
   /**
    * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
    * unless the template's name contains it.
    */
   template: JobInput;
-  /** Other shapes of job that parameter sets may name, at most 20, together at most 4 MiB. */
+  /** Other shapes of job that `jobs.parameterSets` may name, at most 20, together at most 4 MiB. */
   variants?: Array<TaskVariantInput> | null | undefined;
 };
 
@@ -267,6 +265,13 @@ export type SubmitTaskUserErrorCode =
   | 'SELECTOR_INVALID'
   /** The share does not exist. */
   | 'SHARE_NOT_FOUND';
+
+/** The jobs of a task. */
+export type TaskJobsInput =
+  {   /** The number of equal jobs, 1 to 1,000,000. */
+  count: number; parameterSets?: never; }
+  |  { count?: never;   /** One job for each set, 1 to 1,000,000. */
+  parameterSets: Array<ParameterSetInput>; };
 
 /** A variant of the template. Fields that are set replace those of the template as a whole. */
 export type TaskVariantInput = {

@@ -35,7 +35,7 @@ export const probesCollection = defineSubmissions<ProbeDocument>({
 
 /** The task of a probe. */
 export function probeTask({ name, totalJobs }: ProbeDocument): CoreTask {
-  return { name, template: { name, payload: { command: 'probe' } }, count: totalJobs };
+  return { name, template: { name, payload: { command: 'probe' } }, jobs: { count: totalJobs } };
 }
 
 /** What is wrong with a name, for the index. */

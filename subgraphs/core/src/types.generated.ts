@@ -2983,24 +2983,22 @@ export type SubmitJobsUserErrorCode =
 
 /** A task to submit. */
 export type SubmitTaskInput = {
-  /** The number of equal jobs, 1 to 1,000,000; give this or `parameterSets`. */
-  readonly count?: InputMaybe<Scalars['Int']['input']>;
   /** The experiment that owns the task. */
   readonly experiment: Scalars['String']['input'];
   /** Key of 1 to 200 characters. A repeated call with the same key and content gives the same task. Keys are kept for 30 days. */
   readonly idempotencyKey: Scalars['String']['input'];
+  /** The jobs: a number of equal ones, or one for each set of parameters. */
+  readonly jobs: TaskJobsInput;
   /** A name of 1 to 255 characters. */
   readonly name: Scalars['String']['input'];
   /** The subject of the principal that the task and its jobs belong to, as for `submitJobs`: the caller by default. */
   readonly onBehalfOf?: InputMaybe<Scalars['String']['input']>;
-  /** One job for each set; give this or `count`. */
-  readonly parameterSets?: InputMaybe<ReadonlyArray<ParameterSetInput>>;
   /**
    * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
    * unless the template's name contains it.
    */
   readonly template: JobInput;
-  /** Other shapes of job that parameter sets may name, at most 20, together at most 4 MiB. */
+  /** Other shapes of job that `jobs.parameterSets` may name, at most 20, together at most 4 MiB. */
   readonly variants?: InputMaybe<ReadonlyArray<TaskVariantInput>>;
 };
 
@@ -3188,6 +3186,13 @@ export type TaskFilter = {
   /** States; any of them. */
   readonly states?: InputMaybe<ReadonlyArray<TaskState>>;
 };
+
+/** The jobs of a task. */
+export type TaskJobsInput =
+  /** The number of equal jobs, 1 to 1,000,000. */
+  { readonly count: Scalars['Int']['input']; readonly parameterSets?: never; }
+  |  /** One job for each set, 1 to 1,000,000. */
+  { readonly count?: never; readonly parameterSets: ReadonlyArray<ParameterSetInput>; };
 
 /** Progress of a task, counted from the event stream. Jobs replaced by a retry are not counted. */
 export type TaskProgress = {
@@ -3905,6 +3910,7 @@ export type ResolversTypes = {
   TaskConnection: ResolverTypeWrapper<TaskConnectionMapper>;
   TaskEdge: ResolverTypeWrapper<Omit<TaskEdge, 'node'> & { node: ResolversTypes['Task'] }>;
   TaskFilter: TaskFilter;
+  TaskJobsInput: TaskJobsInput;
   TaskProgress: ResolverTypeWrapper<TaskProgressMapper>;
   TaskProgressChanged: ResolverTypeWrapper<TaskProgressChangedMapper>;
   TaskState: ResolverTypeWrapper<'EXPANDING' | 'RUNNING' | 'FINISHED' | 'FAILED' | 'CANCELLED'>;
@@ -4102,6 +4108,7 @@ export type ResolversParentTypes = {
   TaskConnection: TaskConnectionMapper;
   TaskEdge: Omit<TaskEdge, 'node'> & { node: ResolversParentTypes['Task'] };
   TaskFilter: TaskFilter;
+  TaskJobsInput: TaskJobsInput;
   TaskProgress: TaskProgressMapper;
   TaskProgressChanged: TaskProgressChangedMapper;
   TaskStateCount: TaskStateCount;

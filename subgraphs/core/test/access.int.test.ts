@@ -199,7 +199,7 @@ const rows: Readonly<Record<string, Row>> = {
         experiment: 'alpha',
         idempotencyKey: caller,
         name: 'x',
-        count: 1,
+        jobs: { count: 1 },
         template: { name: 'x', payload: { command: 'true' } },
       },
     }),

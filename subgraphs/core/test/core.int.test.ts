@@ -151,7 +151,7 @@ describe('core, wired', () => {
 
   test('a task is expanded, run, and its progress ends with the last job; counts follow', async () => {
     const template = { name: 'part', payload };
-    const input = { experiment: 'alpha', idempotencyKey: 't', name: 'a task', template, count: 20 };
+    const input = { experiment: 'alpha', idempotencyKey: 't', name: 'a task', template, jobs: { count: 20 } };
     const { submitTask: answer } = await core.ask(submitTask, { input });
     const id = answer?.['task']?.['id'];
     const progress = core.subscribe(

@@ -40,7 +40,7 @@ export function goodInputs({ workerId, held, waiting, onHold, ended }: Given): G
   const job = { experiment: 'larkspur', ...key() };
   return {
     submitJobs: ['SubmitJobsInput', { ...job, jobs: [{ ...smallJob, requirements: {} }] }],
-    submitTask: ['SubmitTaskInput', { ...job, name: 'a task', template: smallJob, count: 2 }],
+    submitTask: ['SubmitTaskInput', { ...job, name: 'a task', template: smallJob, jobs: { count: 2 } }],
     cancelJobs: ['CancelJobsInput', select(waiting.cancelJobs)],
     retryJobs: ['RetryJobsInput', { ...select(ended), ...key() }],
     holdJobs: ['HoldJobsInput', { ...select(waiting.holdJobs), reason: 'for the story' }],

@@ -34,7 +34,7 @@ const tile = (page: Page, list: string, state: string) =>
 async function submitTask(name: string, shells: readonly string[]): Promise<string> {
   const jobs = shells.map((shell, index) => jobInput({ name: `${name} ${index}`, shell }));
   const template = { ...(jobs[0] as object), name };
-  const input = { experiment, name, idempotencyKey: randomUUID(), count: shells.length, template };
+  const input = { experiment, name, idempotencyKey: randomUUID(), jobs: { count: shells.length }, template };
   const { submitTask: answer } = await api.data<{
     submitTask: { task: { id: string } | null; userErrors: { message: string }[] };
   }>(

@@ -34,7 +34,7 @@ export async function submitTasks(api: Api, tasks: number, count: number): Promi
   const ids: string[] = [];
   for (let at = 0; at < tasks; at++) {
     const template = { name: 'part', share: shareOf(at), requirements, payload: { command: 'true' }, retry };
-    const input = { experiment, idempotencyKey: randomUUID(), name: `task ${at}`, count, template };
+    const input = { experiment, idempotencyKey: randomUUID(), name: `task ${at}`, jobs: { count }, template };
     const { submitTask } = await api.data<{
       submitTask: { task: { id: string } | null; userErrors: readonly unknown[] };
     }>(

@@ -113,7 +113,7 @@ async function submit(session: Session, words: readonly string[], flags: SubmitF
         idempotencyKey: key,
         name: job.name,
         template: job,
-        count: flags.count,
+        jobs: { count: flags.count },
       },
       flags,
     );

@@ -6,12 +6,16 @@ import { type SubmissionErrorCode, submissionCodeOf } from './error-codes.js';
 import {
   ExperimentSubmitTaskDocument,
   ExperimentTaskOfLabelDocument,
+  type ParameterSetInput,
   type SubmitTaskInput,
 } from '../operations.generated.js';
 import type { SubmissionDocument } from './submission.document.js';
 
 /** The task that does a submission's work. The experiment, the key, the owner and the label of the submission are added. */
 export type CoreTask = Omit<SubmitTaskInput, 'experiment' | 'idempotencyKey' | 'onBehalfOf'>;
+
+/** The parameters of one job of a task. */
+export type CoreParameterSet = ParameterSetInput;
 
 /**
  * A place in core's input, dotted, with `*` for any part, and the place in the experiment's that it comes from: what follows the first is

@@ -15,6 +15,8 @@ const maxJobsPerTask = 1_000_000;
 /** Refusals told at most: a fault in a template is a fault of each job. */
 const maxRefusals = 100;
 const maxVariants = 20;
+/** Where the parameter sets are in the caller's input. */
+export const setsPath = ['jobs', 'parameterSets'] as const;
 /** Characters of all variants as JSON: they lie in the document of their task. */
 const maxVariantsSize = 4 * 1024 * 1024;
 
@@ -57,15 +59,15 @@ export function externalParentsOf({ template, parameterSets }: TaskSpec): Readon
 
 function checkSize({ parameterSets, count, template }: TaskSpec, errors: JobInputErrors): void {
   if ((parameterSets == null) === (count == null)) {
-    errors.add(['count'], count ?? null, 'either `count` or `parameterSets`, not both and not neither');
+    errors.add(['jobs'], count ?? null, 'either `count` or `parameterSets`');
   } else if (parameterSets != null && (parameterSets.length < 1 || parameterSets.length > maxJobsPerTask)) {
     errors.add(
-      ['parameterSets'],
+      setsPath,
       `${parameterSets.length} sets`,
       `1 to ${maxJobsPerTask} sets`,
       parameterSets.length > 0 ? 'BATCH_TOO_LARGE' : 'INVALID_VALUE',
     );
-  } else if (count != null) errors.int(['count'], count, 1, maxJobsPerTask);
+  } else if (count != null) errors.int(['jobs', 'count'], count, 1, maxJobsPerTask);
   (template.dependsOn ?? []).forEach((id, position) => {
     if (sibling.test(id))
       errors.add(
@@ -85,7 +87,7 @@ function checkVariants(
   const given = variants ?? [];
   errors.list(['variants'], given, maxVariants);
   if (given.length > 0 && parameterSets == null)
-    errors.add(['variants'], `${given.length} entries`, 'none where no `parameterSets` name them');
+    errors.add(['variants'], `${given.length} entries`, 'none where no `jobs.parameterSets` name them');
   const size = JSON.stringify(given).length;
   if (size > maxVariantsSize)
     errors.add(['variants'], `${size} characters`, `at most ${maxVariantsSize} characters together`);
@@ -127,7 +129,7 @@ async function checkSets(
       if (!shape.isPlain(set)) checkSet(shape, set, index, errors);
     } else
       errors.add(
-        ['parameterSets', index, 'variant'],
+        [...setsPath, index, 'variant'],
         set.variant,
         shapes.length > 1
           ? `a position in \`variants\`, 0 to ${shapes.length - 2}`
@@ -145,7 +147,7 @@ function checkSet(
   index: number,
   errors: JobInputErrors,
 ): void {
-  const path = ['parameterSets', index];
+  const path = [...setsPath, index];
   const before = errors.all.length;
   errors.list([...path, 'parameters'], set.parameters, 100);
   errors.distinct(

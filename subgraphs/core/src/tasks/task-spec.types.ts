@@ -9,7 +9,7 @@ export interface ParameterSetSpec {
   readonly variant?: number | null | undefined;
 }
 
-/** A task to submit. */
+/** A task to submit. Exactly one of `parameterSets` and `count` is given; both are in `jobs` of the caller's input. */
 export interface TaskSpec {
   readonly experiment: string;
   readonly idempotencyKey: string;

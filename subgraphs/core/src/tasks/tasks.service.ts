@@ -24,7 +24,7 @@ import {
   type TaskState,
   type TaskProgressFacts,
 } from './task.document.js';
-import { checkTask, externalParentsOf, shapesOf } from './task-input.js';
+import { checkTask, externalParentsOf, setsPath, shapesOf } from './task-input.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { ParameterSetSpec, TaskSpec } from './task-spec.types.js';
 import type { Refusal } from '../jobs/submit/refusal.types.js';
@@ -270,5 +270,5 @@ function parentPath({ template, parameterSets }: TaskSpec, parentId: string): re
   const inTemplate = (template.dependsOn ?? []).indexOf(parentId);
   if (inTemplate >= 0) return ['template', 'dependsOn', String(inTemplate)];
   const set = (parameterSets ?? []).findIndex(({ dependsOn }) => dependsOn?.includes(parentId));
-  return ['parameterSets', String(set), 'dependsOn'];
+  return [...setsPath, String(set), 'dependsOn'];
 }

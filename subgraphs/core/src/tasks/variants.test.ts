@@ -24,7 +24,7 @@ describe('variants of a task', () => {
     const variants = [{ payload: { command: 'two', arguments: ['{{b}}'] } }];
     expect(await check({ variants, parameterSets: [set(undefined, 'a'), set(0, 'b')] })).toEqual([]);
     const [refusal] = await check({ variants, parameterSets: [set(undefined, 'a'), set(0, 'a')] });
-    expect(refusal?.path).toEqual(['parameterSets', '1', 'parameters']);
+    expect(refusal?.path).toEqual(['jobs', 'parameterSets', '1', 'parameters']);
     expect(refusal?.message).toContain('{{b}}');
   });
 
@@ -38,17 +38,17 @@ describe('variants of a task', () => {
   test.each([
     [
       { variants: [], parameterSets: [set(0, 'a')] },
-      ['parameterSets', '0', 'variant'],
+      ['jobs', 'parameterSets', '0', 'variant'],
       'there are no `variants`',
     ],
     [
       { variants: [{ name: 'x' }], parameterSets: [set(1, 'a')] },
-      ['parameterSets', '0', 'variant'],
+      ['jobs', 'parameterSets', '0', 'variant'],
       '0 to 0',
     ],
     [
       { variants: [{ name: 'x' }], parameterSets: [set(-1, 'a')] },
-      ['parameterSets', '0', 'variant'],
+      ['jobs', 'parameterSets', '0', 'variant'],
       '0 to 0',
     ],
     [
@@ -64,7 +64,7 @@ describe('variants of a task', () => {
     [
       { variants: [{ name: 'x' }], count: 2, template: { name: 't', payload: { command: 'c' } } },
       ['variants'],
-      '`parameterSets`',
+      '`jobs.parameterSets`',
     ],
     [
       { variants: Array.from({ length: 21 }, () => ({})), parameterSets: [set(undefined, 'a')] },

@@ -319,7 +319,7 @@ describe('tasks', () => {
       idempotencyKey: `key ${(serial += 1)}`,
       name: 'a task',
       template: { name: 'part', payload: { command: 'run' } },
-      count: 25,
+      jobs: { count: 25 },
     };
     const answer = await core.ask(
       `mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id name state owner { subject } progress { totalJobs } } userErrors { message } } }`,

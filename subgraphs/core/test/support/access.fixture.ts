@@ -166,7 +166,7 @@ async function records({
   const template = { name: 'part', payload: { command: 'true' }, requirements: { cores: 4096 } };
   const { submitTask } = await ask(
     'mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id } userErrors { message } } }',
-    { input: { experiment: 'alpha', idempotencyKey: 'task', name: 'task', template, count: 1 } },
+    { input: { experiment: 'alpha', idempotencyKey: 'task', name: 'task', template, jobs: { count: 1 } } },
   );
   const taskId = String(submitTask?.['task']?.['id']);
   await waitFor(

@@ -22,7 +22,7 @@ beforeAll(async () => {
           idempotencyKey: `task ${count}`,
           name: `task ${count}`,
           template: { name: `of ${count}`, payload: { command: 'true' } },
-          count,
+          jobs: { count },
         },
       }),
     ),

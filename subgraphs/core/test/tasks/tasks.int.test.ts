@@ -241,9 +241,9 @@ describe('submit', () => {
   });
 
   test.each<[string, Partial<TaskSpec>, string, string]>([
-    ['neither count nor sets', { count: null }, 'count', 'INVALID_VALUE'],
-    ['both count and sets', { parameterSets: [set('a')] }, 'count', 'INVALID_VALUE'],
-    ['too many jobs', { count: 1_000_001 }, 'count', 'INVALID_VALUE'],
+    ['neither count nor sets', { count: null }, 'jobs', 'INVALID_VALUE'],
+    ['both count and sets', { parameterSets: [set('a')] }, 'jobs', 'INVALID_VALUE'],
+    ['too many jobs', { count: 1_000_001 }, 'jobs.count', 'INVALID_VALUE'],
     ['no name', { name: '' }, 'name', 'INVALID_VALUE'],
     ['an unknown experiment', { experiment: 'gamma' }, 'experiment', 'EXPERIMENT_NOT_FOUND'],
     [
@@ -261,7 +261,7 @@ describe('submit', () => {
     [
       'a parameter that no set gives',
       { count: null, parameterSets: [set('a')], template: { name: '{{y}}', payload: { command: 'x' } } },
-      'parameterSets.0.parameters',
+      'jobs.parameterSets.0.parameters',
       'INVALID_VALUE',
     ],
     [
@@ -271,19 +271,19 @@ describe('submit', () => {
         parameterSets: [set('a'), set('../b')],
         template: { name: 'w', payload: { command: 'x', outputs: ['{{x}}'] } },
       },
-      'parameterSets.1.payload.outputs.0',
+      'jobs.parameterSets.1.payload.outputs.0',
       'INVALID_VALUE',
     ],
     [
       'a job that waits for a later one',
       { count: null, parameterSets: [set('a', '#1'), set('b')] },
-      'parameterSets.0.dependsOn.0',
+      'jobs.parameterSets.0.dependsOn.0',
       'DEPENDENCY_INVALID',
     ],
     [
       'an unknown parent',
       { count: null, parameterSets: [set('a'), set('b', 'job_unknown')] },
-      'parameterSets.1.dependsOn',
+      'jobs.parameterSets.1.dependsOn',
       'DEPENDENCY_INVALID',
     ],
   ])('%s is refused and writes nothing', async (_name, over, path, code) => {

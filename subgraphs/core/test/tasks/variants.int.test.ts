@@ -55,11 +55,13 @@ describe('a task with variants', () => {
         { name: 'read {{n}}', payload: { command: 'read', arguments: ['-x', '{{n}}'] } },
         { name: 'merge', requirements: { cores: 1 }, payload: { command: 'merge' } },
       ],
-      parameterSets: [
-        { parameters: [{ name: 'n', value: '7' }] },
-        { parameters: [{ name: 'n', value: '8' }], dependsOn: ['#0'], variant: 0 },
-        { parameters: [], dependsOn: ['#1'], variant: 1 },
-      ],
+      jobs: {
+        parameterSets: [
+          { parameters: [{ name: 'n', value: '7' }] },
+          { parameters: [{ name: 'n', value: '8' }], dependsOn: ['#0'], variant: 0 },
+          { parameters: [], dependsOn: ['#1'], variant: 1 },
+        ],
+      },
     };
     const { task: made, userErrors } = await submitted(input);
     expect(userErrors).toEqual([]);
@@ -97,7 +99,7 @@ describe('a task with variants', () => {
       name: 'once',
       template: { name: 'a', payload: { command: 'a' } },
       variants: [{ name: 'b' }],
-      parameterSets: [{ parameters: [], variant: 0 }],
+      jobs: { parameterSets: [{ parameters: [], variant: 0 }] },
     };
     const first = await submitted(input);
     expect(first.task?.id).toMatch(/^task_/);

@@ -23,8 +23,8 @@ export const taskResolvers: Pick<
       core.tasks.page(principal, filter, { first: first ?? 20, after }),
   },
   Mutation: {
-    submitTask: async (_parent, { input }, { core, principal }) => {
-      const result = await core.tasks.submit(principal, input);
+    submitTask: async (_parent, { input: { jobs, ...spec } }, { core, principal }) => {
+      const result = await core.tasks.submit(principal, { ...spec, ...jobs });
       return 'task' in result
         ? { task: result.task, userErrors: [] }
         : { task: null, userErrors: result.refusals };
