@@ -3,7 +3,7 @@ import type { ChangeFeed } from './feed/change-feed.repository.js';
 import type { CountScanRepository } from './counts/count-scan.repository.js';
 import type { CountSnapshotsRepository } from './counts/count-snapshots.repository.js';
 
-/** What {@link eventStores} makes. */
+/** Result of {@link eventStores}. */
 export interface EventStores {
   readonly feed: ChangeFeed;
   readonly scan: CountScanRepository;

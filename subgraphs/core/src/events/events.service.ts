@@ -1,4 +1,7 @@
-/** The event stream of this process: tailer, hub and counts, and what other domains and subscribers follow. */
+/**
+ * The event stream of this process: its tailer, hub and counts, and the streams for other domains and for
+ * subscribers.
+ */
 import { setMaxListeners } from 'node:events';
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
@@ -34,17 +37,17 @@ import { Tailer } from './feed/tailer.js';
 import type { EventStores } from './event-stores.types.js';
 import type { StreamMode } from './hub/stream.types.js';
 
-/** How events are kept. */
+/** Limits and intervals of the event stream. */
 export interface EventsConfig {
-  /** Events in memory. */
+  /** Number of events in memory. */
   readonly ringSize: number;
-  /** Events in the buffer of a subscriber that has caught up. */
+  /** Number of events in the buffer of a subscriber that has caught up. */
   readonly bufferSize: number;
-  /** How often the leader stores the counts, in milliseconds. */
+  /** Interval at which the leader stores the counts, in milliseconds. */
   readonly countsSaveMs: number;
 }
 
-/** What {@link EventsService} is made of. */
+/** Dependencies of {@link EventsService}. */
 export interface EventsOptions {
   readonly stores: EventStores;
   readonly clock: Clock;
@@ -54,18 +57,18 @@ export interface EventsOptions {
   readonly readJobs: ReadJobs;
 }
 
-/** Part of a leader's work: what {@link EventsService.leadWith} asks of the one who knows who leads. */
+/** Leadership as {@link EventsService.leadWith} needs it. */
 export interface LeaderTerms {
   onGained(listener: (signal: AbortSignal, epoch: number) => void): () => void;
 }
 
-/** Writes of queues and workers that are kept in memory. */
+/** Number of writes of queues and workers in memory. */
 const documentRingSize = 10_000;
 const followed = new Set(['queues', 'workers']);
-/** An idle follower is told the place this often. */
+/** Interval at which an idle follower gets the position, in milliseconds. */
 const followIdleMs = 5000;
 
-/** See the head of this file. */
+/** Follows the event stream, and serves it to other domains and to subscribers. */
 export class EventsService {
   readonly counts: CountsService;
   /** Changes of queues and workers. */
@@ -86,7 +89,7 @@ export class EventsService {
     const { stores, clock, ids, log, config, readJobs } = options;
     const { feed, scan, snapshots } = stores;
     this.#options = options;
-    // Every open stream listens.
+    // Every open stream adds a listener.
     setMaxListeners(0, this.#abort.signal);
     this.#hub = new EventHub({ feed, log, ringSize: config.ringSize, bufferSize: config.bufferSize });
     this.#documents = new DocumentStream({ feed, collections: followed, ringSize: documentRingSize });
@@ -112,12 +115,14 @@ export class EventsService {
     this.documents = new DocumentChanges(this.#guard, this.#documents);
   }
 
-  /** Whether the stream is read and there are counts. */
+  /** True while the stream is read and there are counts. */
   get isReady(): boolean {
     return this.counts.isLoaded && this.#tailer.isAlive;
   }
 
-  /** Loads or makes the counts and begins to read the stream; resolves when it is open. */
+  /**
+   * Loads the counts, or counts all jobs, and starts to read the stream. Resolves when the stream is open.
+   */
   async start(): Promise<void> {
     const begun = await this.counts.begin(this.#abort.signal);
     this.#hub.begin(begun);
@@ -133,7 +138,7 @@ export class EventsService {
     });
   }
 
-  /** Ends all streams and reads no more; the leader's signal must have been aborted. */
+  /** Ends all streams and stops reading. The leader's signal must be aborted before. */
   async stop(): Promise<void> {
     this.#stopLeading?.();
     this.#abort.abort();
@@ -141,17 +146,23 @@ export class EventsService {
     await this.#saving;
   }
 
-  /** Tells a listener of all events of jobs, in order, in batches, as they come; it must not wait. Returns how to stop. */
+  /**
+   * Calls a listener with all events of jobs, in order, in batches; it must not block. Returns a function
+   * that stops it.
+   */
   onEvents(listener: JobEventListener): () => void {
     return this.#hub.onEvents(listener);
   }
 
-  /** Calls the listener when the stream was lost, and events may have gone by unseen. Returns how to stop. */
+  /**
+   * Calls the listener when the stream was lost, so that events may have been missed. Returns a function that
+   * stops it.
+   */
   onReset(listener: () => void): () => void {
     return this.#hub.onReset(listener);
   }
 
-  /** Tells a listener of documents of a watched collection that were written. Returns how to stop. */
+  /** Calls a listener with written documents of a watched collection. Returns a function that stops it. */
   onWritten(collection: string, listener: (ids: readonly string[]) => void): () => void {
     const listeners = this.#written.get(collection) ?? new Set();
     this.#written.set(collection, listeners);
@@ -160,8 +171,9 @@ export class EventsService {
   }
 
   /**
-   * Follows all events from a place on, or from now, each at least once, in order, without gaps; the first batch may be empty and tells where
-   * the stream begins. Reads no further than its consumer. @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID
+   * Follows all events after a position, or from now, each at least once, in order, without gaps. The first
+   * batch may be empty; its position is where the stream begins. Reads no further than its consumer. @throws
+   * DomainError CURSOR_EXPIRED, CURSOR_INVALID
    */
   async *follow(options: {
     readonly after: string | null;
@@ -191,8 +203,9 @@ export class EventsService {
   }
 
   /**
-   * Events that a principal may see, for a subscriber: each, or the latest of each job among those that wait. In mode LATEST nobody is
-   * ended for being slow. @throws DomainError CURSOR_…, FORBIDDEN, BAD_USER_INPUT, SUBSCRIPTION_LAGGED
+   * Events that a principal may see, for a subscriber: every event, or the latest of each job among those
+   * that wait. In mode LATEST no subscriber is ended for being slow. @throws DomainError CURSOR_…, FORBIDDEN,
+   * BAD_USER_INPUT, SUBSCRIPTION_LAGGED
    */
   jobStateChanged(
     input: JobFilterSpec | null | undefined,
@@ -211,8 +224,8 @@ export class EventsService {
   }
 
   /**
-   * The job of an event with these stored fields, as it was at the event or is since.
-   * @throws DomainError JOB_NOT_FOUND where the job was removed since
+   * The job of an event with these stored fields, as it was at the event or later.
+   * @throws DomainError JOB_NOT_FOUND if the job was removed since
    */
   async readJob({ event, ahead, at }: JobStateEvent, fields: JobFields): Promise<JobDocument> {
     const load: LoadJob = (id) => this.#jobs.load(id, fields);
@@ -240,7 +253,7 @@ export class EventsService {
     );
   }
 
-  /** GPUs that a principal may see, and how they are given away. */
+  /** GPUs that a principal may see, and how many of them are in use. */
   gpuOccupancyChanged(
     fleet: DeviceFleet,
     wanted: Parameters<typeof streamOccupancy>[2],
@@ -251,19 +264,19 @@ export class EventsService {
     );
   }
 
-  /** The log of a job, as it grows. */
+  /** The log of a job while it grows. */
   logAppended(
     tails: LogTails,
     request: Omit<LogTailRequest, 'signal'>,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<LogAppended, void, undefined> {
-    // The cursor is one of the log: the guard need not check it.
+    // The cursor is one of the log, so the guard need not check it.
     return this.#guard.through(undefined, signal, (start) =>
       tails.follow({ ...request, signal: start.signal }),
     );
   }
 
-  /** The progress of a task, until it has ended. @throws DomainError TASK_NOT_FOUND */
+  /** The progress of a task until it has ended. @throws DomainError TASK_NOT_FOUND */
   taskProgress<TTask>(
     id: string,
     source: Omit<TaskSource<TTask>, 'onWritten'>,

@@ -207,7 +207,7 @@ describe('a stream that was lost', () => {
       .next()
       .catch((error: unknown) => error);
     expect(old).toMatchObject({ code: 'CURSOR_EXPIRED', details: { field: 'after' } });
-    expect(String(old)).toMatch(/subscribe without "after", then read the jobs, and go on from the cursor/);
+    expect(String(old)).toMatch(/subscribe without "after", then read the jobs, and resume from the cursor/);
     const stream = second.events.jobStateChanged({}, undefined, admin, undefined);
     expect((await stream.next()).value).toMatchObject({ event: null });
     const next = stream.next();
@@ -229,10 +229,10 @@ describe('a stream whose primary is killed', () => {
     const jobs = new TestJobs(db);
     const { events, stop } = await startEvents(db);
     const abort = new AbortController();
-    const told: string[] = [];
+    const received: string[] = [];
     const reading = (async () => {
       for await (const { event } of events.jobStateChanged({}, undefined, testPrincipal(), abort.signal))
-        if (event) told.push(`${event.jobId} ${event.last.to}`);
+        if (event) received.push(`${event.jobId} ${event.last.to}`);
     })();
     const before = await jobs.submit(20);
     const hello = await mongo.db('admin').command({ hello: 1 });
@@ -250,9 +250,9 @@ describe('a stream whose primary is killed', () => {
       { deadlineMs: 60_000 },
     );
     const after = await jobs.submit(20);
-    await waitFor('all events', () => told.length >= 40, { deadlineMs: 60_000 });
+    await waitFor('all events', () => received.length >= 40, { deadlineMs: 60_000 });
     await untilEqual(db, events);
-    expect(told.sort()).toEqual([...before, ...after].map((id) => `${id} ACTIVATED`).sort());
+    expect(received.sort()).toEqual([...before, ...after].map((id) => `${id} ACTIVATED`).sort());
     expect(events.isReady).toBe(true);
     abort.abort();
     await reading;

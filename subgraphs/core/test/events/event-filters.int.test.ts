@@ -137,7 +137,7 @@ describe('a filter', () => {
       );
       expect([what, followers.map((one) => one.events().map(line))]).toEqual([what, expected]);
     }
-    // Neither all nor nothing: the filters tell events apart.
+    // Neither all nor nothing: the filters distinguish events.
     const sizes = expected.map(({ length }) => length);
     expect(sizes.filter((size) => size > 0 && size < total).length).toBeGreaterThan(15);
     expect(sizes.filter((size) => size === 0).length).toBeGreaterThan(5);
@@ -176,7 +176,7 @@ describe('a filter', () => {
     await waitFor('its own events', () => followers.every((one) => one.events().length >= 4), {
       deadlineMs: 60_000,
     });
-    // What is told last is told after all that must not be told.
+    // The last event comes after all events that must not be delivered.
     await waitFor('all events', () => opening.events().length === 20, { deadlineMs: 60_000 });
     for (const one of followers) expect(one.events().map(({ jobId }) => jobId)).toEqual([own, own, own, own]);
     over.abort();
@@ -217,13 +217,13 @@ it('misses nothing for a client that takes a cursor, reads, and resumes there wh
     const seen = new Map(known);
     let [at, gaps] = [0, 0];
     const isWhole = (): boolean => {
-      const told = follower.events();
-      for (; at < told.length; at += 1) {
-        const event = told[at];
+      const received = follower.events();
+      for (; at < received.length; at += 1) {
+        const event = received[at];
         if (!event) continue;
         const { jobId, last: change } = event;
         const before = seen.get(jobId)?.revision ?? 0;
-        // What was read already may be told again; what was not must be the next.
+        // What was read already may be received again; what was not must be the next.
         if (change.revision > before + 1) gaps += 1;
         if (change.revision > before) seen.set(jobId, { state: change.to, revision: change.revision });
       }

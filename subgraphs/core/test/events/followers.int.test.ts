@@ -77,14 +77,14 @@ it('reads the jobs of waiting events together, though their consumer takes one a
     if (hasEvent(change)) states.push((await events.readJob(change, fields)).state);
     if (states.length === 80) break;
   }
-  // None is told as it was before its event.
+  // No job is read as it was before its event.
   expect(new Set(states.slice(40))).toEqual(new Set(['SENT']));
   expect((await opsOf(setup.db)) - before).toBeLessThan(8);
   await stream.return();
   await stop();
 });
 
-/** Whether a message is not the opening one. */
+/** True for a message after the opening one. */
 function hasEvent(change: JobStateChange): change is JobStateEvent {
   return change.event !== null;
 }

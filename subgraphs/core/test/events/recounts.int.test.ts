@@ -1,4 +1,7 @@
-/** What followers of counts are told, and what is stored, when the stream was lost and all jobs were counted anew. */
+/**
+ * Messages to followers of counts, and the stored counts, after the stream was lost and all jobs were counted
+ * again.
+ */
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';
@@ -21,7 +24,7 @@ beforeEach(async () => {
 
 afterEach(() => jobs.close());
 
-/** Three jobs of a task go by unseen, as over a stream that was lost: the counts know them no more once they are made anew. */
+/** Misses three jobs of a task, as after a lost stream: they are not in the counts after the next recount. */
 async function threeThatWillBeMissed(events: EventsService): Promise<void> {
   const ids = await jobs.submit(3, { task, share: 'alpha/gone' });
   await jobs.submit(2, { task });

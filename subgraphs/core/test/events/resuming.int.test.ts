@@ -11,7 +11,8 @@ const setup = subscriberSetup();
 
 describe('a cursor', () => {
   it('resumes from the ring, beyond it from the store, and after a restart, without gaps or duplicates', async () => {
-    // A live subscriber that is more than the ring behind is ended: the one that sees all has a process whose ring holds all.
+    // A live subscriber that is more than the ring behind is ended: the one that sees all has a process whose
+    // ring holds all.
     const wide = await startEvents(setup.db);
     const first = await startEvents(setup.db, { ringSize: 50 });
     const all = await setup.subscribe(wide.events).opened();
@@ -170,7 +171,9 @@ describe('many subscribers that resume at once', () => {
   });
 });
 
-/** Events from a cursor on; a subscriber that falls behind the ring resumes from its cursor, as clients do. */
+/**
+ * Events from a cursor on; a subscriber that falls behind the ring resumes from its cursor, as clients do.
+ */
 async function followed(
   events: EventsService,
   filter: Parameters<EventsService['jobStateChanged']>[0],
@@ -179,15 +182,15 @@ async function followed(
 ): Promise<readonly string[]> {
   const lines: string[] = [];
   for (let cursor = start; ;) {
-    const told = setup.subscribe(events, filter, cursor);
-    const error = await told.until(count - lines.length).then(
+    const subscriber = setup.subscribe(events, filter, cursor);
+    const error = await subscriber.until(count - lines.length).then(
       () => undefined,
       (thrown: unknown) => thrown,
     );
-    lines.push(...told.lines);
+    lines.push(...subscriber.lines);
     if (error === undefined) return lines;
     if (!isDomainError(error) || error.code !== 'SUBSCRIPTION_LAGGED') throw error;
-    if (told.changes.length > 0) cursor = told.cursor;
+    if (subscriber.changes.length > 0) cursor = subscriber.cursor;
   }
 }
 

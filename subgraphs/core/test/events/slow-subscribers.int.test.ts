@@ -58,8 +58,8 @@ describe('the mode LATEST', () => {
     });
     // 160 events are far more than the ring holds: nobody is ended for that here.
     const seen: JobStateChange[] = first ? [first] : [];
-    const told = () => seen.reduce((sum, { coalesced = 0 }) => sum + 1 + coalesced, 0);
-    while (told() < 160) {
+    const received = () => seen.reduce((sum, { coalesced = 0 }) => sum + 1 + coalesced, 0);
+    while (received() < 160) {
       const { value } = await stream.next();
       if (value) seen.push(value);
     }

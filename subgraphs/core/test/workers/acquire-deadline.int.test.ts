@@ -69,7 +69,10 @@ function gated<T extends { toArray(): Promise<unknown> }>(cursor: T, gate: Gate)
   return held;
 }
 
-/** Asks until a call is held at a gate; what that call was answered. Before the job is known, a call that does not wait ends at once. */
+/**
+ * Asks until a call is held at a gate; what that call was answered. Before the job is known, a call that does
+ * not wait ends at once.
+ */
 async function askUntilHeld(gate: Gate, worker: TestWorker, waitSeconds: number): Promise<readonly Grant[]> {
   for (;;) {
     const grants = await waitFor('the answer', worker.acquire(1, { waitSeconds }), limit);

@@ -34,7 +34,7 @@ const setup = {
   brokerRenewMs: 500,
 };
 
-/** What the agents have seen so far, and whether they are to end. */
+/** Observations of the agents, and the signal for their end. */
 interface Course {
   isOver: boolean;
   grants: number;
@@ -44,7 +44,7 @@ interface Course {
   finished: number;
 }
 
-/** An agent that does what agents do, and some things that they should not; ends when it is told to. */
+/** Runs an agent that also makes the mistakes of real agents, until the observations say that it must end. */
 async function agent(
   worker: TestWorker,
   fleets: readonly TestFleet[],
@@ -136,7 +136,7 @@ it(`keeps every job consistent while agents work, fail, repeat calls and lose th
     ...workers.map((worker) => agent(worker, alive, random, course)),
     canceller(second, random, course),
   ]);
-  /** Waits for so many more grants, or for the end of an agent that met with what it must not. */
+  /** Waits for this number of further grants, or for the end of an agent that met an error. */
   const granted = (count: number): Promise<unknown> => {
     const wanted = course.grants + count;
     const seen = (): boolean => course.grants >= wanted && course.repeats > 0 && course.finished > 20;

@@ -1,4 +1,8 @@
-/** What a worker said last of its devices is what is known of them, whichever process it told, and whatever that one had heard of. */
+// cspell:ignore told -- name of a stored field
+/**
+ * The latest report of a worker decides what is known of its devices, whichever process received it, and
+ * whatever that process knew.
+ */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { collection, defineCollection, ensureCollections } from '@rhizome/mongo';
 import { testDatabase, type TestDatabase, waitFor } from '@rhizome/testkit';
@@ -17,7 +21,7 @@ import type { WorkerDocument } from '../../src/workers/worker.types.js';
 import type { DeviceHealth } from '../../src/gpus/device.types.js';
 
 let db: TestDatabase;
-/** Is told nothing of what others write, and can be stopped before it writes workers. */
+/** A process that receives no notices of other writes, and can be paused before it writes workers. */
 let paused: TestFleet;
 let other: TestFleet;
 let pause: () => () => void;
@@ -95,7 +99,7 @@ const stored = async (id: string): Promise<WorkerDocument> => {
   return found;
 };
 
-const told = async (id: string): Promise<readonly string[]> =>
+const knownDevices = async (id: string): Promise<readonly string[]> =>
   (await stored(id)).devices.map((device) => `${device.id} ${device.health}`);
 
 describe('a worker that reports to one process, then to another that does not know the first report', () => {
@@ -104,7 +108,7 @@ describe('a worker that reports to one process, then to another that does not kn
     await report(paused, id, [gpu('GPU-1', 'UNHEALTHY')]);
     await report(other, id, [gpu('GPU-1', 'HEALTHY')]);
     await report(paused, id, [gpu('GPU-1', 'UNHEALTHY')]);
-    expect(await told(id)).toEqual(['GPU-1 UNHEALTHY']);
+    expect(await knownDevices(id)).toEqual(['GPU-1 UNHEALTHY']);
     expect((await paused.services.registry.find(id))?.devices[0]?.health).toBe('UNHEALTHY');
   });
 
@@ -112,10 +116,10 @@ describe('a worker that reports to one process, then to another that does not kn
     const { id } = await TestWorker.register(paused, { devices: ['GPU-1', 'GPU-2'] });
     await report(other, id, [gpu('GPU-1', 'HEALTHY')]);
     await report(paused, id, [gpu('GPU-1', 'HEALTHY'), gpu('GPU-2', 'HEALTHY')]);
-    expect(await told(id)).toEqual(['GPU-1 HEALTHY', 'GPU-2 HEALTHY']);
+    expect(await knownDevices(id)).toEqual(['GPU-1 HEALTHY', 'GPU-2 HEALTHY']);
     await report(other, id, []);
     await report(paused, id, [gpu('GPU-1', 'HEALTHY'), gpu('GPU-2', 'HEALTHY')]);
-    expect(await told(id)).toEqual(['GPU-1 HEALTHY', 'GPU-2 HEALTHY']);
+    expect(await knownDevices(id)).toEqual(['GPU-1 HEALTHY', 'GPU-2 HEALTHY']);
   });
 
   it('keeps memory that was taken from the host and given back', async () => {
@@ -133,7 +137,7 @@ describe('a worker that reports to one process, then to another that does not kn
     for (let turn = 0; turn < 40; turn += 1) {
       const health = turn % 2 === 0 ? 'UNHEALTHY' : 'HEALTHY';
       await report(turn % 3 === 0 ? paused : other, id, [gpu('GPU-1', health)]);
-      expect(await told(id)).toEqual([`GPU-1 ${health}`]);
+      expect(await knownDevices(id)).toEqual([`GPU-1 ${health}`]);
     }
   });
 });
@@ -152,7 +156,7 @@ describe('a process that pauses between its read and its write', () => {
     await report(other, id, [gpu('GPU-1', last)]);
     writes.goOn();
     await slow;
-    expect(await told(id)).toEqual([`GPU-1 ${last}`]);
+    expect(await knownDevices(id)).toEqual([`GPU-1 ${last}`]);
     expect((await paused.services.registry.find(id))?.devices[0]?.health).toBe(last);
   });
 });
@@ -177,7 +181,7 @@ describe('a report that repeats what is known', () => {
     await collection(db, workersCollection).updateOne({ _id: id }, { $unset: { told: '' } });
     await report(other, id, [gpu('GPU-1', 'UNHEALTHY')]);
     await report(paused, id, [gpu('GPU-1', 'HEALTHY')]);
-    expect(await told(id)).toEqual(['GPU-1 HEALTHY']);
+    expect(await knownDevices(id)).toEqual(['GPU-1 HEALTHY']);
   });
 });
 
@@ -239,7 +243,10 @@ describe('a report that is refused', () => {
       });
       expect(userErrors).toMatchObject([{ code: 'WORKER_LOST', path: ['workerId'] }]);
     }
-    expect([await told(older.id), await told(newer.id)]).toEqual([['GPU-1 HEALTHY'], ['GPU-1 HEALTHY']]);
+    expect([await knownDevices(older.id), await knownDevices(newer.id)]).toEqual([
+      ['GPU-1 HEALTHY'],
+      ['GPU-1 HEALTHY'],
+    ]);
   });
 
   it('changes nothing for a worker that has ended', async () => {
@@ -252,6 +259,6 @@ describe('a report that is refused', () => {
       });
       expect(userErrors).toHaveLength(1);
     }
-    expect(await told(id)).toEqual(['GPU-1 HEALTHY']);
+    expect(await knownDevices(id)).toEqual(['GPU-1 HEALTHY']);
   });
 });

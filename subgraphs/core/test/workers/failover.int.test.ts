@@ -30,7 +30,7 @@ async function threeServers(): Promise<{
   };
 }
 
-/** A worker that asks, whatever answers it gets, and tells with each sign of life what it has. */
+/** Runs a worker that requests jobs despite errors, and reports its jobs with each heartbeat. */
 async function ask(
   worker: TestWorker,
   held: Grant[],
@@ -43,7 +43,7 @@ async function ask(
       await worker.heartbeat(held);
     } catch {
       onFailure();
-      // Agents that got no answer ask again after a moment; it only keeps this loop from spinning.
+      // Agents retry after a short pause, too; no result depends on its length.
       await pause(20);
     }
   }
@@ -75,15 +75,15 @@ it('grants each job once, although grants failed while the primary was down', as
   const isDone = async (): Promise<boolean> =>
     answered() >= jobIds.length && (await jobs.countDocuments({ state: 'ACTIVATED' })) === 0;
   const begun = performance.now();
-  await waitFor('all jobs to be somebody’s', () => isDone().catch(() => false), { deadlineMs: 90_000 });
+  await waitFor('all jobs to be granted', () => isDone().catch(() => false), { deadlineMs: 90_000 });
   console.log(
-    `measured: ${failures} calls failed; all jobs were given away ${Math.round(performance.now() - begun)} ms after the primary was killed`,
+    `measured: ${failures} calls failed; all jobs were granted ${Math.round(performance.now() - begun)} ms after the primary was killed`,
   );
   isOver = true;
   await Promise.all(asking);
   expect(failures).toBeGreaterThan(0);
-  // Each job was answered to one worker, once, and the store says the same.
-  const told = workers.flatMap(({ id }, at) =>
+  // Each job was granted to one worker, once, and the store agrees.
+  const granted = workers.flatMap(({ id }, at) =>
     (held[at] ?? []).map(({ jobId, fence }) => ({ jobId, fence, workerId: id })),
   );
   const byJob = (a: { jobId: string }, b: { jobId: string }): number => (a.jobId < b.jobId ? -1 : 1);
@@ -92,6 +92,6 @@ it('grants each job once, although grants failed while the primary was down', as
     fence,
     workerId,
   }));
-  expect(told.sort(byJob)).toEqual(stored.sort(byJob));
+  expect(granted.sort(byJob)).toEqual(stored.sort(byJob));
   await fleet.stop();
 });

@@ -15,7 +15,7 @@ import { buildCore, type Core } from '../../src/app.js';
 interface Served {
   readonly core: Core;
   readonly url: string;
-  /** As a killed process: it is not there any more, and gives nothing back. */
+  /** Stops listening without releasing the lease, like a killed process. */
   close(): Promise<void>;
 }
 

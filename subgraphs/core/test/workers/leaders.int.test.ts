@@ -42,7 +42,7 @@ describe('two processes of core', () => {
     await submitJobs(db, 10);
     const held = await worker.acquireInAll(3, { freeDeviceIds: ['GPU-1'] });
     expect(held).toHaveLength(3);
-    // The leader dies: it renews no more, and gives nothing back.
+    // The leader crashes: it neither renews its lease nor releases it.
     await killed(first);
     await leads(second);
     await submitJobs(db, 1, { requirements: { gpu }, priority: 5 });
@@ -55,14 +55,14 @@ describe('two processes of core', () => {
     expect(Math.min(...grants.map(({ fence }) => fence))).toBeGreaterThan(
       Math.max(...held.map(({ fence }) => fence)),
     );
-    // Words about the old leader's grants hold under the new one.
+    // Reports about grants of the old leader are valid under the new one.
     expect((await worker.at(second).finish(held)).acceptedIds).toHaveLength(3);
     expect(second.services.cache.ledger.workerUse(worker.id).jobs).toBe(1);
   });
 
   it('releases a call that was forwarded to a hanging leader as soon as another one leads, and then grants', async () => {
     let taken = 0;
-    // It takes calls, and never answers: as a process that is stopped, or cut off on its way back.
+    // It accepts calls and never answers, like a process that is stopped or cut off.
     const server = createServer(() => (taken += 1));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     leftovers.defer('a leader that hangs', async () => {
@@ -91,7 +91,7 @@ describe('two processes of core', () => {
     const call = second.services.acquire.acquire(spec, { principal, requestId: 'test', isForwarded: false });
     // A call that is not released answers with no work at the end of its waiting time.
     const release = expect(call).rejects.toMatchObject({ code: 'LEADER_UNAVAILABLE' });
-    await waitFor('the call is handed on', () => taken === 1, { deadlineMs: 60_000 });
+    await waitFor('the call is forwarded', () => taken === 1, { deadlineMs: 60_000 });
     await killed(hanging);
     await release;
     await leads(second);
@@ -207,7 +207,7 @@ describe('the lease of the broker', () => {
     const lost: string[] = [];
     a.onLost(() => lost.push('a'));
     for (let ms = 0; ms < 5000; ms += 100) {
-      // `a` is cut off; `b` asks all the time. They never lead both.
+      // `a` is cut off, and `b` tries all the time. They never lead at the same time.
       clock.advance(100);
       await b.step();
       expect(Number(a.isLeader()) + Number(b.isLeader())).toBeLessThanOrEqual(1);

@@ -28,7 +28,8 @@ beforeEach(async () => {
     storeTime: timeOf(clock),
     queues: [aQueue({ limits: { leaseSeconds: 30 } })],
     graceMs: 20_000,
-    // Scanned by the test alone: a scan between two steps of a test would see other facts than the test means.
+    // Scanned by the test alone: a scan between two steps of a test would see other facts than the test
+    // means.
     leaseScanMs: 3_600_000,
     // Renewed by this test alone, so that no renewal is under way while the clock moves.
     brokerRenewMs: 3_600_000,
@@ -74,7 +75,7 @@ describe('a worker without heartbeats', () => {
     expect(fleet.services.cache.ledger.workerUse(worker.id).jobs).toBe(0);
     expect(await collection(db, leasesCollection).findOne({ _id: worker.id })).toBeNull();
 
-    // The late worker: whatever it says is void.
+    // Calls of the lost worker are refused.
     expect((await worker.heartbeat(grants)).userErrors).toEqual([
       expect.objectContaining({ code: 'WORKER_LOST', path: ['workerId'] }),
     ]);
@@ -284,7 +285,7 @@ describe('heartbeat and drainWorker', () => {
       jobs: [],
       hardware: { architecture: 'x86_64', cores: 4, memoryMiB: 1_000_000, diskMiB: 1_000_000 },
     });
-    // The word of the job may be on its way still.
+    // The event of the job may still be under way.
     const grants = await new TestBig(worker).acquire(60);
     expect(grants).toHaveLength(1);
     await worker.finish(grants);

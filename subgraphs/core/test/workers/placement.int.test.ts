@@ -1,4 +1,4 @@
-// Which devices jobs get from a broker on a real store, as workers tell of them.
+// Placement of jobs on reported devices, with a broker on a real store.
 import { beforeEach, expect, it } from '@jest/globals';
 import type { TestDatabase } from '@rhizome/testkit';
 import { aGpu } from '../support/scheduler.fixture.js';

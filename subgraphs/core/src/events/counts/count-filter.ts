@@ -1,4 +1,4 @@
-/** Which counts a caller wants, and may see. */
+/** Filter of counts, limited to what the caller may see. */
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { JobFilterSpec } from '../../jobs/jobs.service.js';
@@ -10,7 +10,8 @@ const unknown = ['ids', 'taskIds', 'owners', 'labels', 'createdFrom', 'createdBe
 
 /**
  * A test of counts, narrowed to what the principal may see.
- * @throws DomainError FORBIDDEN for an experiment that is named and not theirs, BAD_USER_INPUT for a condition that counts do not know
+ * @throws DomainError FORBIDDEN for an experiment that is named and not theirs, BAD_USER_INPUT for a
+ *   condition that counts do not know
  */
 export function compileCountFilter(
   input: JobFilterSpec | null | undefined,
@@ -26,7 +27,7 @@ export function compileCountFilter(
   const tests: ((row: JobCountRow) => boolean)[] = [
     ...narrow(wanted, (row: JobCountRow) => row.experiment),
     ...narrow(queues, (row: JobCountRow) => row.queue),
-    // A pilot sees no further than its queue.
+    // A pilot sees only its own queue.
     ...narrow(
       principal.kind === 'PILOT' ? [principal.queue ?? ''] : undefined,
       (row: JobCountRow) => row.queue,

@@ -1,16 +1,16 @@
-/** Counts by looking at every job once, as of one time of the store: the beginning, and the way back when the stream was lost. */
+/** Counts all jobs once, as of one time of the store: at the start, and after the stream was lost. */
 import { sleep } from '@rhizome/retry';
 import { MongoServerError, type ClientSession, type Db } from 'mongodb';
 import { jobStates, type JobState } from '../../jobs/model/job-state.js';
 import type { StoreTime } from '../feed/cursor.js';
 import type { JobCountRow } from './job-counts.js';
 
-/** What the scan found. */
+/** Result of the scan. */
 export interface CountScan {
-  /** The counts hold everything up to this time of the store, and nothing behind. */
+  /** The counts contain everything up to this time of the store, and nothing after it. */
   readonly at: StoreTime;
   readonly jobs: readonly JobCountRow[];
-  /** Numbers by task. */
+  /** Counts by task. */
   readonly tasks: ReadonlyMap<string, readonly number[]>;
 }
 
@@ -27,12 +27,14 @@ interface Group {
   readonly gpus: number;
 }
 
-/** The server cannot read at a time yet at which collections or indexes were just made. */
+/**
+ * Error code of the server: it cannot read at a time yet at which collections or indexes were just created.
+ */
 const notYet = 246;
 const maxTries = 50;
 const waitMs = 200;
 
-/** See the head of this file. */
+/** Counts jobs in a snapshot read. */
 export class CountScanRepository {
   readonly #db: Db;
 
@@ -88,7 +90,7 @@ async function scan(db: Db, session: ClientSession): Promise<CountScan> {
   }
   // Set by the first read of the session; the driver does not show it in its types.
   const at = (session as { snapshotTime?: StoreTime }).snapshotTime;
-  if (!at) throw new Error('the store did not tell the time of its snapshot');
+  if (!at) throw new Error('the store returned no time of its snapshot');
   return { at, jobs: [...rows.values()], tasks };
 }
 

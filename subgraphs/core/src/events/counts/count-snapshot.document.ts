@@ -1,6 +1,7 @@
 /**
- * The stored counts: one head that names the place in the stream and the chunks that belong to it, and the chunks. A snapshot becomes valid
- * by the one write of its head.
+ * The stored counts: one head document with the position in the stream and the ids of its chunks, and the
+ * chunks. The single write of the
+ * head makes a snapshot valid.
  */
 import { defineCollection } from '@rhizome/mongo';
 import type { StoredCountRow } from './job-counts.js';
@@ -9,18 +10,21 @@ import type { TaskCountRow } from './task-counts.js';
 /** The id of the head. */
 export const headId = 'head';
 
-/** The head: what is counted up to where. */
+/** The head: position of the counts in the stream, and their chunks. */
 export interface CountHeadDocument {
   readonly _id: typeof headId;
   readonly schemaVersion: number;
   readonly kind: 'HEAD';
   readonly createdAt: Date;
-  /** The counts hold every event up to here and none behind. */
+  /** The counts contain every event up to this position, and none after it. */
   readonly token: string;
-  /** The broker's epoch of the leader that wrote it: an older leader cannot put a younger one's aside. */
+  /**
+   * Broker epoch of the leader that wrote the snapshot: an older leader cannot replace the snapshot of a
+   * younger one.
+   */
   readonly epoch: number;
   readonly forgottenUpTo: string;
-  /** Ids of the chunks, in the order in which they are to be taken. */
+  /** Ids of the chunks, in the order in which they are read. */
   readonly chunks: readonly string[];
 }
 
@@ -35,12 +39,12 @@ export interface CountChunkDocument {
   readonly tasks: readonly TaskCountRow[];
 }
 
-/** Either. */
+/** A head or a chunk. */
 export type CountSnapshotDocument = CountHeadDocument | CountChunkDocument;
 
 const rows = { bsonType: 'array', maxItems: 10_000, items: { bsonType: 'object' } };
 
-/** See the head of this file. */
+/** Collection of stored counts. */
 export const countSnapshotsCollection = defineCollection<CountSnapshotDocument>({
   name: 'countSnapshots',
   schemaVersion: 1,

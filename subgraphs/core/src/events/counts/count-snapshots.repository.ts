@@ -1,4 +1,4 @@
-/** The only code that touches the stored counts. */
+/** The only code that accesses the stored counts. */
 import { MongoServerError, type Collection } from 'mongodb';
 import {
   headId,
@@ -7,17 +7,17 @@ import {
   type CountSnapshotDocument,
 } from './count-snapshot.document.js';
 
-/** Stored counts, entire. */
+/** A complete snapshot. */
 export interface CountSnapshot {
   readonly head: CountHeadDocument;
   readonly chunks: readonly CountChunkDocument[];
 }
 
 const majority = { writeConcern: { w: 'majority' } } as const;
-/** Tries to read while a leader keeps writing. */
+/** Most attempts to read while a leader keeps writing. */
 const maxReads = 20;
 
-/** See the head of this file. */
+/** Reads and writes snapshots of counts. */
 export class CountSnapshotsRepository {
   readonly #snapshots: Collection<CountSnapshotDocument>;
 
@@ -25,7 +25,7 @@ export class CountSnapshotsRepository {
     this.#snapshots = snapshots;
   }
 
-  /** The newest snapshot, or null where there is none that is whole. */
+  /** The newest snapshot, or null if there is no complete one. */
   async read(): Promise<CountSnapshot | null> {
     for (let tries = 0; tries < maxReads; tries++) {
       const head = (await this.#snapshots.findOne({ _id: headId })) as CountHeadDocument | null;
@@ -36,15 +36,15 @@ export class CountSnapshotsRepository {
       const byId = new Map(found.map((chunk) => [chunk._id, chunk]));
       const chunks = head.chunks.flatMap((id) => byId.get(id) ?? []);
       if (chunks.length === head.chunks.length) return { head, chunks };
-      // Between the two reads a leader has put a younger one in its place.
+      // Between the two reads a leader has replaced the snapshot by a younger one.
     }
     return null;
   }
 
   /**
-   * Makes a snapshot the newest, then removes what no longer belongs to it.
+   * Makes a snapshot the newest, then removes chunks that no longer belong to it.
    * @param fresh the chunks that are not stored yet
-   * @returns false when a younger leader has written meanwhile
+   * @returns false if a younger leader has written meanwhile
    */
   async write(head: CountHeadDocument, fresh: readonly CountChunkDocument[]): Promise<boolean> {
     if (fresh.length > 0) await this.#snapshots.insertMany([...fresh], majority);
@@ -55,7 +55,7 @@ export class CountSnapshotsRepository {
         ...majority,
       });
     } catch (error) {
-      // The head is there and has a greater epoch: the upsert meets its _id.
+      // The head exists with a greater epoch: the upsert collides with its _id.
       if (error instanceof MongoServerError && error.code === 11000) return false;
       throw error;
     }

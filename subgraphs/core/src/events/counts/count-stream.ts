@@ -1,4 +1,7 @@
-/** Streams of counts and of a task's progress: coalesced, so that they cost the same however many jobs change. */
+/**
+ * Streams of counts and of the progress of a task. Changes are coalesced, so that the cost does not depend on
+ * the number of changed jobs.
+ */
 import { DomainError } from '@rhizome/errors';
 import type { Clock } from '@rhizome/clock';
 import { Signal } from '../../shared/signal.js';
@@ -6,17 +9,17 @@ import type { CountsService } from './counts.service.js';
 import type { JobCountRow } from './job-counts.js';
 import type { TaskProgressFacts } from '../../tasks/task.document.js';
 
-/** Counts of jobs that changed, with the place in the stream up to which they hold. */
+/** Changed counts of jobs, with the position in the stream up to which they are valid. */
 export interface CountsChange {
   readonly token: string;
   readonly counts: readonly JobCountRow[];
 }
 
-/** What streams of counts are made of. */
+/** Dependencies of streams of counts. */
 export interface CountStreamOptions {
   readonly counts: CountsService;
   readonly clock: Clock;
-  /** The place up to which all is counted. */
+  /** The position up to which everything is counted. */
   readonly head: () => string;
   readonly signal: AbortSignal;
 }
@@ -49,28 +52,30 @@ export async function* streamCounts(
   if (!signal.aborted) throw new Error('a stream of counts ended by itself');
 }
 
-/** Where tasks are read. */
+/** Reads tasks for streams of progress. */
 export interface TaskSource<TTask> {
-  /** The task, or null where there is none that the caller may read. */
+  /** The task, or null if there is none that the caller may read. */
   find(): Promise<TTask | null>;
   progress(task: TTask): Promise<TaskProgressFacts>;
-  /** Whether it has ended for good. */
+  /** True once the task has ended for good. */
   hasEnded(task: TTask): boolean;
-  /** Calls the listener when the task's own document was written; returns how to stop. */
+  /** Calls the listener when the document of the task was written. Returns a function that stops it. */
   onWritten(listener: () => void): () => void;
 }
 
-/** The progress of a task, with the place in the stream. */
+/** The progress of a task, with the position in the stream. */
 export interface TaskProgressChange<TTask> {
   readonly token: string;
   readonly task: TTask;
   readonly progress: TaskProgressFacts;
 }
 
-/** Messages of a task's progress are at least so far apart. */
+/** Least time between two messages about the progress of a task, in milliseconds. */
 const progressIntervalMs = 500;
 
-/** Yields how far a task is, at each change, and ends after the last. @throws DomainError TASK_NOT_FOUND */
+/**
+ * Yields the progress of a task at each change, and ends after the last. @throws DomainError TASK_NOT_FOUND
+ */
 export async function* streamProgress<TTask>(
   options: CountStreamOptions,
   id: string,
@@ -87,7 +92,7 @@ export async function* streamProgress<TTask>(
     do {
       const task = await source.find();
       if (!task)
-        throw new DomainError('TASK_NOT_FOUND', `id: there is no task "${id}", or you may not see it`, {
+        throw new DomainError('TASK_NOT_FOUND', `Task "${id}" not found, or you may not see it.`, {
           field: 'id',
           value: id,
         });

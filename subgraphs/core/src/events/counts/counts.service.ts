@@ -1,6 +1,7 @@
 /**
- * The counts of this process: begun from the stored snapshot or a scan, carried on by the events of the stream, each once, and stored by the
- * leader together with the place in the stream.
+ * Counts of this process. They begin with the stored snapshot or a scan, and follow the events of the stream,
+ * each once. The leader stores
+ * them together with the position in the stream.
  */
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
@@ -15,33 +16,41 @@ import { JobCounts } from './job-counts.js';
 import type { StateCounts } from '../../jobs/ports.js';
 import { taskParts, TaskCounts } from './task-counts.js';
 
-/** What {@link CountsService} is made of. */
+/** Dependencies of {@link CountsService}. */
 export interface CountsOptions {
   readonly scan: CountScanRepository;
   readonly snapshots: CountSnapshotsRepository;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
-  /** How often the leader stores them, in milliseconds. */
+  /** Interval at which the leader stores the counts, in milliseconds. */
   readonly saveMs: number;
 }
 
-/** Where the stream has to be read from, the place up to which all is counted, and one before it from which one may go on as well. */
+/**
+ * Position to read the stream from, the position up to which everything is counted, and an earlier one from
+ * which reading may start as well.
+ */
 export interface CountsStart {
   readonly feed: FeedStart;
   readonly start: string;
   readonly floor: string;
 }
 
-/** Told after a change: the tasks whose numbers changed, or that all counts may be others, because they were made anew. */
+/**
+ * Called after a change, with the tasks whose counts changed; or without them if all jobs were counted again.
+ */
 export type CountsListener = (tasks: ReadonlySet<string> | 'all') => void;
 
-/** Rows of one stored chunk at most. */
+/** Most rows of one stored chunk. */
 const chunkRows = 5000;
-/** An idle stream's place is stored this often, so that it does not grow too old to be resumed. */
+/**
+ * Interval at which the position of an idle stream is stored, in milliseconds: an old position cannot be
+ * resumed.
+ */
 const idleSaveMs = 60_000;
 
-/** See the head of this file. */
+/** Keeps the counts of jobs and tasks. */
 export class CountsService {
   readonly #options: CountsOptions;
   readonly #listeners = new Set<CountsListener>();
@@ -49,7 +58,10 @@ export class CountsService {
   #tasks = new TaskCounts();
   #position = '';
   #isLoaded = false;
-  /** Ids of the stored chunks of this process's last snapshot, by part; empty where all must be stored anew. */
+  /**
+   * Ids of the stored chunks of this process's last snapshot, by part; empty when everything must be stored
+   * again.
+   */
   #stored = new Map<string, readonly string[]>();
   #saved: { readonly token: string; readonly changes: number; readonly atMs: number } | undefined;
 
@@ -57,38 +69,41 @@ export class CountsService {
     this.#options = options;
   }
 
-  /** Whether there are counts to show. */
+  /** True once there are counts. */
   get isLoaded(): boolean {
     return this.#isLoaded;
   }
 
-  /** The table of jobs; another one after the stream was lost. */
+  /** The table of jobs. It is replaced after the stream was lost. */
   get jobs(): JobCounts {
     return this.#jobs;
   }
 
-  /** Numbers of a task, or undefined where they must be counted by an index. */
+  /** Counts of a task, or undefined if they must be counted with an index. */
   ofTask(taskId: string): StateCounts | undefined {
     return this.#isLoaded ? this.#tasks.get(taskId) : undefined;
   }
 
-  /** Jobs of a share that are not terminal. */
+  /** Number of jobs of a share that are not terminal. */
   live(share: string): number {
     return this.#jobs.sum((row) => row.share === share && !endStates.has(row.state));
   }
 
-  /** Jobs of a share that are ready. */
+  /** Number of ready jobs of a share. */
   ready(share: string): number {
     return this.#jobs.sum((row) => row.share === share && row.state === 'ACTIVATED');
   }
 
-  /** Calls the listener after each batch that changed something, and after all were counted anew. Returns how to stop. */
+  /**
+   * Calls the listener after each batch with changes, and after all jobs were counted again. Returns a
+   * function that stops it.
+   */
   onChanged(listener: CountsListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Takes the stored counts, or those of a scan where there are none. */
+  /** Loads the stored counts, or counts all jobs if there are none. */
   async begin(signal: AbortSignal): Promise<CountsStart> {
     const snapshot = await this.#options.snapshots.read();
     if (!snapshot) return this.rebuild(signal);
@@ -103,7 +118,7 @@ export class CountsService {
     return { feed: { after: head.token }, start: head.token, floor: head.token };
   }
 
-  /** Counts all jobs anew. */
+  /** Counts all jobs again. */
   async rebuild(signal: AbortSignal): Promise<CountsStart> {
     const { clock, log, scan } = this.#options;
     const begun = clock.monotonicMs();
@@ -117,12 +132,12 @@ export class CountsService {
     this.#replace(jobs, tasks, behind);
     log.info(
       { rows: found.jobs.length, tasks: found.tasks.size, ms: Math.round(clock.monotonicMs() - begun) },
-      'jobs were counted',
+      'jobs counted',
     );
     return { feed: { at: found.at }, start: behind, floor: before };
   }
 
-  /** Takes events in, each once, and notes the place behind them. */
+  /** Applies events, each once, and moves the position behind them. */
   apply(events: readonly StreamedJobEvent[], position: string): void {
     this.#position = position;
     if (events.length === 0) return;
@@ -134,7 +149,7 @@ export class CountsService {
     for (const listener of this.#listeners) listener(tasks);
   }
 
-  /** Stores the counts again and again while this process leads. */
+  /** Stores the counts at intervals while this process leads. */
   async saveWhile(signal: AbortSignal, epoch: number): Promise<void> {
     const { saveMs, log } = this.#options;
     this.#stored = new Map();
@@ -144,19 +159,19 @@ export class CountsService {
         if (!(await this.save(epoch))) return;
       } catch (err) {
         this.#stored = new Map();
-        log.warn({ err }, 'counts could not be stored; they are stored again later');
+        log.warn({ err }, 'counts could not be stored; retrying later');
       }
     }
   }
 
-  /** Stores the counts once. @returns false when another leader has stored younger ones */
+  /** Stores the counts once. @returns false if another leader has stored younger ones */
   async save(epoch: number): Promise<boolean> {
     const { clock, snapshots } = this.#options;
     const token = this.#position;
     if (!/^[0-9A-F]+$/.test(token)) return true;
     const tasks = this.#tasks;
     const { changes } = this.#jobs;
-    // Everything is copied before the first wait: the snapshot is of one moment.
+    // Everything is copied before the first await, so that the snapshot is consistent.
     const fresh = this.#changedChunks(epoch);
     const forgottenUpTo = this.#tasks.forgottenUpTo;
     const stored = new Map(this.#stored);
@@ -178,7 +193,7 @@ export class CountsService {
       { ...head, chunks: [...stored.values()].flat() },
       [...fresh.values()].flat(),
     );
-    // Counts that were made anew meanwhile have nothing in common with what was stored.
+    // After a recount meanwhile, the new counts have nothing in common with what was stored.
     if (tasks !== this.#tasks) return isNewest;
     this.#stored = stored;
     this.#saved = { token, changes, atMs: clock.monotonicMs() };
@@ -194,7 +209,7 @@ export class CountsService {
     );
   }
 
-  /** The parts that are not stored as they are now, cut into chunks. */
+  /** Returns the parts that changed since they were stored, split into chunks. */
   #changedChunks(epoch: number): ReadonlyMap<string, readonly CountChunkDocument[]> {
     const { clock, ids } = this.#options;
     const createdAt = clock.now();

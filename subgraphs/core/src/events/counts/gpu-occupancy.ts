@@ -1,4 +1,4 @@
-/** GPUs that there are and that are given to jobs, by queue and model: the ones from the live workers, the others from the counts. */
+/** GPUs by queue and model: their number from the live workers, and the number in use from the counts. */
 import type { Principal } from '@rhizome/authz';
 import { heldStates } from '../../jobs/model/job-state.js';
 import { Signal } from '../../shared/signal.js';
@@ -15,32 +15,34 @@ export interface GpuOccupancyRow {
   readonly allocated: number;
 }
 
-/** What changed, with the place in the stream of jobs. */
+/** Changed rows, with the position in the stream of jobs. */
 export interface GpuOccupancyChange {
   readonly token: string;
   readonly gpus: readonly GpuOccupancyRow[];
 }
 
-/** The filter as it is given. */
+/** The filter of the input. */
 export interface GpuOccupancyFilterInput {
   readonly queues?: readonly string[] | null | undefined;
   readonly models?: readonly string[] | null | undefined;
 }
 
-/** The fleet, as this needs it. */
+/** The part of the fleet that this module needs. */
 export interface DeviceFleet {
-  /** Devices of all live workers, with the queue's name. */
+  /** Devices of all live workers, with the names of their queues. */
   devices(): Iterable<{ readonly queue: string; readonly devices: readonly DeviceDocument[] }>;
-  /** Calls the listener when workers came, changed or went; returns how to stop. */
+  /** Calls the listener when workers registered, changed or ended. Returns a function that stops it. */
   onChanged(listener: () => void): () => void;
-  /** Whether the principal may see the workers of a queue. */
+  /** Checks that the principal may see the workers of a queue. */
   maySee(queue: string, principal: Principal): boolean;
 }
 
 type Row = { -readonly [K in keyof GpuOccupancyRow]: GpuOccupancyRow[K] };
 const held = new Set<string>(heldStates);
 
-/** Yields all rows that match and that the caller may see, then those that changed, at most once an interval. */
+/**
+ * Yields all rows that match and that the caller may see, then those that changed, at most once an interval.
+ */
 export async function* streamOccupancy(
   options: CountStreamOptions,
   fleet: DeviceFleet,

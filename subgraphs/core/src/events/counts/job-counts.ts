@@ -1,33 +1,33 @@
-/** Numbers of jobs by experiment, queue, GPU model, share and state: kept by adding and subtracting, never by counting. */
+/** Counts of jobs by experiment, queue, GPU model, share and state, kept by adding and subtracting. */
 import type { JobState } from '../../jobs/model/job-state.js';
 import type { StoredGpuGrant } from '../../jobs/model/job.types.js';
 import type { StreamedJobEvent } from '../feed/job-event.js';
 
-/** One number. */
+/** One count. */
 export interface JobCountRow {
   readonly experiment: string;
   /** Null before a job is sent. */
   readonly queue: string | null;
-  /** The model of the GPUs that the jobs were given; null for those that were given none. */
+  /** Model of the GPUs that the jobs were given; null for jobs without GPUs. */
   readonly gpuModel: string | null;
   readonly share: string;
   readonly state: JobState;
   readonly count: number;
-  /** GPUs of these jobs; a share of one counts as its part. */
+  /** Number of GPUs of these jobs; a share of a GPU counts as its fraction. */
   readonly gpus: number;
 }
 
-/** Where a job is counted. */
+/** A row of the table. */
 type CountKey = Omit<JobCountRow, 'count' | 'gpus'>;
 
 interface Cell extends CountKey {
   count: number;
   gpus: number;
-  /** The change of the table that touched it last. */
+  /** Version of the table at the last change of this row. */
   changedAt: number;
 }
 
-/** See the head of this file. */
+/** A table of counts. */
 export class JobCounts {
   readonly #cells = new Map<string, Cell>();
   /** Grows with each change. */
@@ -38,7 +38,7 @@ export class JobCounts {
     return this.#changes;
   }
 
-  /** Takes one event in. */
+  /** Applies one event. */
   apply({ last }: StreamedJobEvent): void {
     const { experiment, share, from, to, gpu } = last;
     if (from !== null) {
@@ -62,30 +62,33 @@ export class JobCounts {
     this.#add(countKey, 1, gpu?.count ?? 0);
   }
 
-  /** Puts a number where it was read. */
+  /** Sets a count that was read. */
   set({ experiment, queue, gpuModel, share, state, count, gpus }: StoredCountRow): void {
     this.#changes += 1;
     const countKey = { experiment, queue, gpuModel: gpuModel ?? null, share, state };
     this.#cells.set(keyOf(countKey), { ...countKey, count, gpus: gpus ?? 0, changedAt: this.#changes });
   }
 
-  /** All numbers but those of nothing. */
+  /** All counts above zero. */
   rows(): JobCountRow[] {
     return [...this.#cells.values()].filter(({ count }) => count !== 0).map(rowOf);
   }
 
-  /** Numbers that changed after that many changes, zeros among them. */
+  /** Counts that changed after this version, zeros included. */
   changedSince(changes: number): JobCountRow[] {
     return [...this.#cells.values()].filter(({ changedAt }) => changedAt > changes).map(rowOf);
   }
 
-  /** All numbers, for one who was told those of another table: what was there alone is zero now. */
+  /**
+   * All counts for a consumer that has seen those of another table; rows that only the other table has are
+   * zero.
+   */
   insteadOf(other: JobCounts): JobCountRow[] {
     const gone = [...other.#cells].filter(([key]) => !this.#cells.has(key));
     return [...this.#cells.values(), ...gone.map(([, cell]) => ({ ...cell, count: 0, gpus: 0 }))].map(rowOf);
   }
 
-  /** The sum over what a test picks. */
+  /** The sum of the counts that a test selects. */
   sum(picks: (row: Omit<JobCountRow, 'count'>) => boolean): number {
     let sum = 0;
     for (const cell of this.#cells.values()) if (picks(cell)) sum += cell.count;
@@ -98,14 +101,14 @@ export class JobCounts {
     const cell = this.#cells.get(key);
     if (cell) {
       cell.count += by;
-      // Parts of devices do not add up exactly in binary.
+      // Fractions of devices do not add up exactly in binary.
       cell.gpus = Math.round((cell.gpus + gpus) * 1000) / 1000;
       cell.changedAt = this.#changes;
     } else this.#cells.set(key, { ...countKey, count: by, gpus, changedAt: this.#changes });
   }
 }
 
-/** A row as it is stored: those of before there were GPUs in it have none. */
+/** A stored row; rows that were stored before there were GPUs have no GPU model. */
 export type StoredCountRow = Omit<JobCountRow, 'gpuModel' | 'gpus'> &
   Partial<Pick<JobCountRow, 'gpuModel' | 'gpus'>>;
 
@@ -118,8 +121,9 @@ function rowOf({ experiment, queue, gpuModel, share, state, count, gpus }: Cell)
 }
 
 /**
- * The queue that the job was counted under before. A grant alone changes it: the first one comes from none, a later one names the queue
- * before where it was another.
+ * The queue that the job was counted under before. Only a grant changes it: the first one from none, a later
+ * one names the previous queue
+ * if it was another.
  */
 function queueBefore(last: StreamedJobEvent['last']): string | null {
   if (last.to === 'SENT' && last.from !== 'SENT') {
@@ -128,7 +132,7 @@ function queueBefore(last: StreamedJobEvent['last']): string | null {
   return last.queue ?? null;
 }
 
-/** The GPUs that the job was counted with before; see {@link queueBefore}. Null tells that there were none. */
+/** The GPUs that the job was counted with before, see {@link queueBefore}; null for none. */
 function gpuBefore(last: StreamedJobEvent['last']): StoredGpuGrant | null | undefined {
   if (last.to === 'SENT' && last.from !== 'SENT') {
     if (last.attempt <= 1) return null;

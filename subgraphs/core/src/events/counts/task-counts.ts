@@ -1,15 +1,16 @@
 /**
- * Numbers of jobs by task and state. Tasks whose jobs have all ended are forgotten in time, the one that changed longest ago first: their
- * numbers are counted by the index when somebody asks.
+ * Counts of jobs by task and state. Tasks whose jobs have all ended are forgotten after some time, the one
+ * that changed longest ago first;
+ * their counts are read with an index on request.
  */
 import { isTerminal, jobStates, type JobState } from '../../jobs/model/job-state.js';
 import type { StateCounts } from '../../jobs/ports.js';
 import type { StreamedJobEvent } from '../feed/job-event.js';
 
-/** Parts in which tasks are stored: a part is written when one of its tasks has changed. */
+/** Number of parts in which tasks are stored; a part is written when one of its tasks has changed. */
 export const taskParts = 64;
 
-/** One task as it is stored: numbers in the order of {@link jobStates}. */
+/** A stored task, with its counts in the order of {@link jobStates}. */
 export interface TaskCountRow {
   readonly task: string;
   readonly counts: readonly number[];
@@ -18,10 +19,10 @@ export interface TaskCountRow {
 const indexOf = new Map(jobStates.map((state, index) => [state, index]));
 const live = jobStates.map((state) => !isTerminal(state));
 
-/** See the head of this file. */
+/** Counts of the tasks in memory. */
 export class TaskCounts {
   readonly #open = new Map<string, number[]>();
-  /** Without live jobs; the one that changed longest ago first. */
+  /** Tasks without live jobs; the one that changed longest ago first. */
   readonly #idle = new Map<string, number[]>();
   readonly #maxIdle: number;
   /** Unknown tasks up to this id may have been forgotten; ids grow with time. */
@@ -33,12 +34,12 @@ export class TaskCounts {
     this.#forgottenUpTo = forgottenUpTo;
   }
 
-  /** See the class. */
+  /** Id up to which unknown tasks may have been forgotten. */
   get forgottenUpTo(): string {
     return this.#forgottenUpTo;
   }
 
-  /** Takes one event in. @returns whether it is one of a task that is kept here */
+  /** Applies one event. @returns true if it belongs to a task in memory */
   apply({ last }: StreamedJobEvent): boolean {
     const { taskId, from, to } = last;
     if (taskId === undefined) return false;
@@ -51,12 +52,12 @@ export class TaskCounts {
     return true;
   }
 
-  /** Puts numbers where they were read. */
+  /** Sets counts that were read. */
   set({ task, counts }: TaskCountRow): void {
     this.#add(task, [...counts]);
   }
 
-  /** Numbers of a task, or undefined where they are not kept here. A task that nothing was heard of has none. */
+  /** Counts of a task, or undefined if they are not in memory. A task without events has no jobs. */
   get(taskId: string): StateCounts | undefined {
     const counts = this.#find(taskId);
     if (!counts) return taskId > this.#forgottenUpTo ? {} : undefined;
@@ -65,14 +66,14 @@ export class TaskCounts {
     );
   }
 
-  /** The parts that changed since they were last taken. */
+  /** Parts that changed since the last call. */
   takeChangedParts(): ReadonlySet<number> {
     const changed = this.#changedParts;
     this.#changedParts = new Set();
     return changed;
   }
 
-  /** The tasks of some parts, as they are stored, by part. */
+  /** The stored form of the tasks of some parts, by part. */
   rowsOf(parts: ReadonlySet<number>): ReadonlyMap<number, readonly TaskCountRow[]> {
     const rows = new Map<number, TaskCountRow[]>([...parts].map((part) => [part, []]));
     for (const tasks of [this.#open, this.#idle]) {

@@ -1,5 +1,6 @@
 /**
- * Reads the change stream: events of jobs, and notices of other documents, in batches. It is the only code that opens one.
+ * Reads the change stream: events of jobs, and notices of other documents, in batches. It is the only code
+ * that opens one.
  */
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '@rhizome/errors';
@@ -8,55 +9,65 @@ import { placeFault, type StoreTime } from './cursor.js';
 import type { DocumentNotice, StreamedJobEvent } from './job-event.js';
 import { toJobEvent } from './job-event.js';
 
-/** Where to begin: after a place, or at a time of the store (events of that very time come again). */
+/**
+ * Start of a feed: after a position, or at a time of the store. Events of that very time are delivered again.
+ */
 export type FeedStart = { readonly after: string } | { readonly at: StoreTime };
 
-/** What is read at once. Both lists may be empty: the stream is alive, and its place may have gone on. */
+/** A batch. Both lists may be empty: the stream is alive, and its position may have moved. */
 export interface FeedBatch {
   readonly events: readonly StreamedJobEvent[];
   readonly notices: readonly DocumentNotice[];
-  /** Everything up to here was read. Never the place of a notice: one can go on from here also without asking for notices. */
+  /**
+   * Everything up to this position was read. It is never the position of a notice, so a feed without notices
+   * can resume here as well.
+   */
   readonly position: string;
 }
 
-/** How a feed is read. */
+/** Options of a feed. */
 export interface FeedRequest {
   readonly start: FeedStart;
-  /** Tell writes of other documents as well. */
+  /** Includes writes of other documents. */
   readonly notices?: boolean;
-  /** Tell writes of these collections alone, and no events of jobs. Positions may then be those of notices. */
+  /**
+   * Includes only writes of these collections, and no events of jobs. Positions may then be those of notices.
+   */
   readonly only?: readonly string[];
-  /** Conditions on `id` and `last` of events, for the server to leave out the rest. */
+  /** Conditions on `id` and `last` of events, with which the server filters. */
   readonly filter?: FeedConditions | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Conditions as the server takes them. */
+/** Conditions in the syntax of the server. */
 export type FeedConditions = Readonly<Record<string, unknown>>;
 
-/** Events that wait to be taken at most; then reading pauses. */
+/** Most events that wait to be taken; above it reading pauses. */
 const readAhead = 5000;
-/** Events in one batch at most: what is done with a batch is done in one go. */
+/** Most events in one batch; a batch is processed without a pause. */
 const batchEvents = 500;
-/** Events after which other work gets its turn. */
+/** Number of events after which other work gets its turn. */
 const turnEvery = 250;
 /**
- * How long the server is left alone after it has told events, in milliseconds. A reader that waits for the next one is woken by each write of
- * a group: that costs the server a third of the write, and every group is acknowledged a fifth later.
+ * Pause after events were delivered, in milliseconds. Each write of a group wakes a reader that waits for the
+ * next event, which costs the
+ * server a third of the write and delays the acknowledgement of every group by a fifth.
  */
 const gatherMs = 10;
 /**
- * A crowd of events comes with the acknowledgement of the write that made them: whoever waits for that is answered first, and the crowd is taken
- * in while the store has its next write to do. In milliseconds.
+ * A burst of events arrives together with the acknowledgement of the write that made them. The caller that
+ * waits for the acknowledgement is
+ * answered first, and the burst is read while the store processes the next write. In milliseconds.
  */
 const courtesyMs = 4;
-/** Events that are a crowd. */
+/** Number of events that are a burst. */
 const crowd = 16;
-/** How long the server waits for an event before it tells that there is none. */
+/** Longest time that the server waits for an event before it answers that there is none, in milliseconds. */
 const awaitMs = 100;
 /**
- * A stream that does not answer for so long is given up. After the death of its server the driver waits for that very server, to tell it that
- * the cursor is not needed any more, as long as it may look for servers.
+ * A stream without an answer for this long is closed, in milliseconds. After the death of its server the
+ * driver waits for that very server
+ * to close the cursor, for as long as it may select servers.
  */
 const silentMs = 4000;
 const closeMs = 500;
@@ -66,15 +77,17 @@ export class ChangeFeed {
   readonly #db: Db;
   readonly #noticed: readonly string[];
 
-  /** @param noticed collections beside `jobs` whose writes are told to those who ask for notices */
+  /** @param noticed collections in addition to `jobs` whose writes are delivered to feeds with notices */
   constructor(db: Db, noticed: readonly string[]) {
     this.#db = db;
     this.#noticed = noticed;
   }
 
   /**
-   * Yields batches until the signal is aborted. Reads ahead no more than a few thousand events. The driver goes on by itself after a fail-over
-   * or a lost connection; what it cannot mend is thrown as the driver's error, see {@link isStreamLost} and {@link feedFault}.
+   * Yields batches until the signal is aborted. Reads at most a few thousand events ahead. The driver resumes
+   * by itself after a fail-over or a
+   * lost connection; an error that it cannot handle is thrown unchanged, see {@link isStreamLost} and {@link
+   * feedFault}.
    */
   async *read(request: FeedRequest): AsyncGenerator<FeedBatch, void, undefined> {
     const { start, signal } = request;
@@ -104,7 +117,8 @@ export class ChangeFeed {
       const ofThese = { 'ns.coll': { $in: [...only] } };
       return [{ $match: ofThese }, { $project: { id: '$documentKey._id', collection: '$ns.coll' } }];
     }
-    // Few updates of jobs are no events: to look for `last` in each costs the server more than to tell those, too.
+    // Few updates of jobs are no events: looking for `last` in each costs the server more than delivering
+    // those as well.
     const wanted = [
       { 'ns.coll': 'jobs', operationType: { $in: ['insert', 'update'] } },
       ...(notices ? [{ 'ns.coll': { $in: [...this.#noticed] } }] : []),
@@ -118,7 +132,7 @@ export class ChangeFeed {
   }
 }
 
-/** The error that a caller who gave this place is told. */
+/** The error for a caller that gave this position. */
 export function feedFault(error: unknown, position: string): unknown {
   const fault = placeFault(error, position);
   if (fault) return fault;
@@ -128,20 +142,23 @@ export function feedFault(error: unknown, position: string): unknown {
 
 const none: readonly DocumentNotice[] = [];
 
-/** Events that the driver has got and not given out; undefined if it does not say. */
+/** Number of events in the buffer of the driver; undefined if it does not report it. */
 function bufferedIn(stream: ChangeStream): number | undefined {
   const { cursor } = stream as unknown as { readonly cursor?: { bufferedCount?(): number } };
   return cursor?.bufferedCount?.();
 }
 
-/** Fills a list from the stream in one loop, and hands it out in another: what is buffered is taken together. */
+/**
+ * Fills a list from the stream in one loop, and empties it in another: everything in the buffer is taken
+ * together.
+ */
 class Reader {
   readonly #stream: ChangeStream;
   readonly #isOfNotices: boolean;
   #events: StreamedJobEvent[] = [];
   #notices: DocumentNotice[] = [];
   #position: string | undefined;
-  /** Of the last notice. A stream that is filtered otherwise cannot be resumed there. */
+  /** Position of the last notice. A stream with another filter cannot be resumed there. */
   #noticePosition: string | undefined;
   #hasNews = false;
   #isStopped = false;
@@ -166,7 +183,7 @@ class Reader {
     this.#closing ??= this.#stream.close().catch(() => undefined);
   }
 
-  /** Stops, and waits for the server a little. */
+  /** Stops, and waits a little for the server. */
   async close(): Promise<void> {
     this.stop();
     const patience = new AbortController();
@@ -213,7 +230,8 @@ class Reader {
         isFirst = buffered === 0;
         if (isFirst) await delay(gatherMs);
       } else this.#moveOn((this.#stream.resumeToken as { _data?: string } | null)?._data);
-      // The taker is woken in a turn of its own: what the driver has in its buffer comes with this batch.
+      // The consumer is woken in a later turn, so that the content of the driver's buffer is part of this
+      // batch.
       sinceTurn += 1;
       if (sinceTurn >= turnEvery || !change) {
         sinceTurn = 0;
@@ -226,7 +244,10 @@ class Reader {
     }
   }
 
-  /** One timer for many answers: what took longer than twice its time is noticed for sure, and nothing that took less than once. */
+  /**
+   * One timer for many answers: it reports an answer that took longer than twice its time, and none that took
+   * less than once.
+   */
   #watchOver(): void {
     this.#hasAnswered = false;
     this.#watch = setTimeout(() => {
@@ -256,7 +277,7 @@ class Reader {
     this.#notify();
   }
 
-  /** The server tells how far it has looked: a place between events, or still that of the last one. */
+  /** Position that the server reports as read: between events, or still that of the last event. */
   #moveOn(position: string | undefined): void {
     if (position !== undefined && position !== this.#noticePosition) this.#position = position;
     this.#notify();

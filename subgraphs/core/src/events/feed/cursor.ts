@@ -1,10 +1,10 @@
-/** Cursors of the event stream: places in the change stream of jobs. */
+/** Cursors of the event stream: positions in the change stream of jobs. */
 import { DomainError } from '@rhizome/errors';
 import { streamCursors } from '@rhizome/mongo';
 
 export const { decodeCursor, encodeCursor, invalidCursor, placeFault } = streamCursors({
   prefix: 'e1.',
-  advice: 'subscribe without "after", then read the jobs, and go on from the cursor of the first message',
+  advice: 'subscribe without "after", then read the jobs, and resume from the cursor of the first message',
 });
 
 /** The error for a consumer that fell behind. */
@@ -17,15 +17,16 @@ export function laggedBehind(token: string): DomainError {
   });
 }
 
-/** A time of the store: seconds since 1970, and the count of what happened in that second. */
+/** A time of the store: seconds since 1970, and a counter within that second. */
 export interface StoreTime {
   readonly t: number;
   readonly i: number;
 }
 
 /**
- * Texts that sort before and behind all events of this very time of the store. They are for comparing, and no resume tokens: a token that
- * tells how far an idle stream is sorts between the two.
+ * Texts that sort before and after all events of this time of the store. They are only for comparison, not
+ * resume tokens. The token with
+ * the position of an idle stream sorts between the two.
  */
 export function positionsAround({ t, i }: StoreTime): { readonly before: string; readonly behind: string } {
   const hex = (value: number): string => value.toString(16).toUpperCase().padStart(8, '0');

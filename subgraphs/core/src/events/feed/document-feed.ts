@@ -1,46 +1,48 @@
 /**
- * Writes of the documents that are none of a job (queues, workers), as a stream of its own: the newest in memory, older ones from the change
- * stream. What became of a document is read when its consumer is told: of several writes that wait, one is told.
+ * Stream of writes of other documents than jobs (queues, workers): the newest are in memory, older ones come
+ * from the change stream. A document
+ * is read when its consumer takes the notice, so that several waiting writes of one document become one
+ * notice.
  */
 import { secondsOf } from '@rhizome/mongo';
 import { sleep } from '@rhizome/retry';
 import { feedFault, type ChangeFeed } from './change-feed.repository.js';
 import type { DocumentNotice } from './job-event.js';
 
-/** Documents that were written, in the order of their latest writes, and the place after them. */
+/** Written documents, in the order of their latest writes, and the position after them. */
 export interface WrittenDocuments {
   readonly written: readonly DocumentNotice[];
   readonly position: string;
 }
 
-/** What {@link DocumentStream} is made of. */
+/** Dependencies of {@link DocumentStream}. */
 export interface DocumentStreamOptions {
   readonly feed: ChangeFeed;
-  /** The collections that may be followed. */
+  /** Names of the collections that can be followed. */
   readonly collections: ReadonlySet<string>;
-  /** Notices that are kept in memory. */
+  /** Number of notices in memory. */
   readonly ringSize: number;
 }
 
-/** What a consumer asks for. */
+/** Options of a consumer. */
 export interface DocumentRequest {
   readonly collection: string;
   readonly after: string;
   readonly signal: AbortSignal;
 }
 
-/** A consumer is told at most so often, in milliseconds: writes that come meanwhile are told together. */
+/** Least time between two batches for a consumer, in milliseconds; writes between them are combined. */
 const pauseMs = 50;
-/** The last 8 characters of a time in a resume token are the count within its second. */
+/** The last 8 characters of a time in a resume token are the counter within its second. */
 const incrementAt = 10;
 
-/** See the head of this file. */
+/** Serves notices of written documents. */
 export class DocumentStream {
   readonly #options: DocumentStreamOptions;
   readonly #waiting = new Set<() => void>();
   /** Oldest first. */
   #ring: DocumentNotice[] = [];
-  /** Everything after this place, up to the head, is in the ring. */
+  /** Everything after this position, up to the head, is in the ring. */
   #floor = '~';
   #head = '';
 
@@ -48,12 +50,12 @@ export class DocumentStream {
     this.#options = options;
   }
 
-  /** The place up to which everything was taken in. */
+  /** The position up to which all notices were added. */
   get head(): string {
     return this.#head;
   }
 
-  /** Begins, or begins anew after the stream was lost: everything after this place will be taken in. */
+  /** Begins, or begins again after the stream was lost: all notices after this position will be added. */
   begin(position: string): void {
     this.#ring = [];
     this.#floor = position;
@@ -61,7 +63,7 @@ export class DocumentStream {
     this.#wake();
   }
 
-  /** Takes notices in, in order; those that are known already are left out. */
+  /** Adds notices in order; known notices are skipped. */
   take(notices: readonly DocumentNotice[], position: string): void {
     const { collections } = this.#options;
     const fresh = notices.filter(
@@ -72,7 +74,7 @@ export class DocumentStream {
     if (fresh.length === 0) return;
     this.#ring.push(...fresh);
     const surplus = this.#ring.length - this.#options.ringSize;
-    // Cut now and then, so that it costs nothing for each.
+    // Trimmed from time to time, so that a single notice costs nothing.
     if (surplus > this.#options.ringSize / 4) {
       this.#floor = this.#ring[surplus - 1]?.token ?? this.#floor;
       this.#ring = this.#ring.slice(surplus);
@@ -81,7 +83,8 @@ export class DocumentStream {
   }
 
   /**
-   * Yields what was written after a place, until the signal is aborted. Reads no further than its consumer.
+   * Yields what was written after a position, until the signal is aborted. Reads no further than its
+   * consumer.
    * @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SERVICE_UNAVAILABLE
    */
   async *follow({ collection, after, signal }: DocumentRequest): AsyncGenerator<WrittenDocuments, void> {
@@ -104,7 +107,7 @@ export class DocumentStream {
     }
   }
 
-  /** Those of the ring that follow a place: looked for by halves, because each write wakes all who follow. */
+  /** Notices of the ring after a position; a binary search, because each write wakes all followers. */
   #after(position: string): readonly DocumentNotice[] {
     let low = 0;
     let high = this.#ring.length;
@@ -116,7 +119,10 @@ export class DocumentStream {
     return this.#ring.slice(low);
   }
 
-  /** Reads from the change stream: by time, because a stream that tells other things cannot be resumed at each place. */
+  /**
+   * Reads from the change stream by time, because a stream with another filter cannot be resumed at every
+   * position.
+   */
   async *#replay(collection: string, after: string, signal: AbortSignal): AsyncGenerator<WrittenDocuments> {
     const at = { t: secondsOf(after), i: Number.parseInt(after.slice(incrementAt, incrementAt + 8), 16) };
     try {
@@ -147,7 +153,7 @@ export class DocumentStream {
   }
 }
 
-/** Of each document its latest notice, in order. */
+/** The latest notice of each document, in order. */
 function latest(notices: readonly DocumentNotice[]): readonly DocumentNotice[] {
   const byId = new Map<string, DocumentNotice>();
   for (const notice of notices) {

@@ -1,24 +1,26 @@
-/** An event of the stream: what a transition, or a submit, has left in the job's document. */
+/**
+ * Event of the stream, made from the part of a job document that a transition or a submission has written.
+ */
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
 import type { StoredLastEvent } from '../../jobs/model/job.types.js';
 
 /** An event with its position in the stream. */
 export interface StreamedJobEvent extends JobEvent {
-  /** Where it stands in the stream: texts that sort as the events do. See {@link encodeCursor}. */
+  /** Position in the stream: texts that sort as the events do. See {@link encodeCursor}. */
   readonly token: string;
 }
 
-/** A document that is none of a job was written: a queue, a share, a task. */
+/** Notice that a document other than a job was written: a queue, a share, a task. */
 export interface DocumentNotice {
-  /** Where it stands in the stream, as {@link StreamedJobEvent.token}. */
+  /** Position in the stream, as {@link StreamedJobEvent.token}. */
   readonly token: string;
   readonly collection: string;
   readonly id: string;
 }
 
 /**
- * Texts that occur repeatedly in events are kept once. A plain map that is cleared when it is full, not an LRU cache: there are ten
- * lookups per event, and each would have to move its entry.
+ * Texts that occur repeatedly in events are kept once. A plain map that is cleared when it is full, not an
+ * LRU cache: there are ten lookups per event, and each would have to move its entry.
  */
 const kept = new Map<string, string>();
 const maxKept = 20_000;
@@ -44,7 +46,7 @@ const repeated = [
   'workerId',
 ] as const;
 
-/** Makes an event of what the stream brings, see `change-feed.repository.ts`. */
+/** Makes an event from a change of the stream, see `change-feed.repository.ts`. */
 export function toJobEvent(token: string, jobId: string, stored: Record<string, unknown>): StreamedJobEvent {
   for (const field of repeated) {
     const text = stored[field] as string | undefined;

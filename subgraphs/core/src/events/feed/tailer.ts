@@ -1,4 +1,4 @@
-/** The one reader of the change stream in this process. It goes on after every fault, from where it was. */
+/** The only reader of the change stream in this process. After every error it continues at its position. */
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
@@ -6,21 +6,27 @@ import { isStreamLost } from '@rhizome/mongo';
 import { Backoff, sleep } from '@rhizome/retry';
 import type { ChangeFeed, FeedBatch, FeedStart } from './change-feed.repository.js';
 
-/** What {@link Tailer} is made of. */
+/** Dependencies of {@link Tailer}. */
 export interface TailerOptions {
   readonly feed: ChangeFeed;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Takes what was read; must not wait. */
+  /** Processes a batch; must not block. */
   readonly take: (batch: FeedBatch) => void;
-  /** The stream cannot go on from its place: derives what hangs on it anew and says from where to read. May be tried again. */
+  /**
+   * Called when the stream cannot continue at its position: derives dependent data again, and returns where
+   * to read from. May be called again.
+   */
   readonly recover: (signal: AbortSignal) => Promise<FeedStart>;
 }
 
-/** A stream that has been silent for so long is not alive: an idle one tells its place twice a second. */
+/**
+ * Time after which a silent stream is not alive, in milliseconds: an idle stream reports its position twice a
+ * second.
+ */
 const silentMs = 10_000;
 
-/** See the head of this file. */
+/** Reads the change stream until it is stopped. */
 export class Tailer {
   readonly #options: TailerOptions;
   readonly #abort = new AbortController();
@@ -28,7 +34,7 @@ export class Tailer {
   #lastHeardMs = -Infinity;
   #opened!: () => void;
   #failed!: (error: unknown) => void;
-  /** Resolves when the stream was heard of for the first time. */
+  /** Resolves after the first answer of the stream. */
   readonly opened = new Promise<void>((resolve, reject) => {
     this.#opened = resolve;
     this.#failed = reject;
@@ -39,12 +45,12 @@ export class Tailer {
     this.opened.catch(() => undefined);
   }
 
-  /** Whether the stream was heard of lately. */
+  /** True if the stream answered recently. */
   get isAlive(): boolean {
     return this.#options.clock.monotonicMs() - this.#lastHeardMs < silentMs;
   }
 
-  /** Reads on from here, by itself, until it is stopped. */
+  /** Reads from this position until it is stopped. */
   start(from: FeedStart): void {
     this.#running ??= this.#run(from);
   }
@@ -75,21 +81,21 @@ export class Tailer {
         if (signal.aborted) return;
         start = await this.#mend(err, start);
         const waitMs = backoff.next();
-        log.warn({ err, waitMs }, 'event stream broke; it is opened again');
+        log.warn({ err, waitMs }, 'event stream interrupted; reopening');
         await sleep(waitMs, signal);
       }
     }
   }
 
-  /** Where to go on after a fault. */
+  /** Returns where to continue after an error. */
   async #mend(error: unknown, start: FeedStart): Promise<FeedStart> {
     if (!isStreamLost(error)) return start;
     const { recover, log } = this.#options;
-    log.error({ err: error }, 'event stream cannot go on from its place; counts are made anew');
+    log.error({ err: error }, 'event stream lost; counting all jobs again');
     try {
       return await recover(this.#abort.signal);
     } catch (err) {
-      if (!this.#abort.signal.aborted) log.error({ err }, 'counts could not be made anew');
+      if (!this.#abort.signal.aborted) log.error({ err }, 'jobs could not be counted again');
       return start;
     }
   }

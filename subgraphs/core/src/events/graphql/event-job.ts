@@ -1,10 +1,13 @@
-/** The job of an event, as far as the event itself tells: many subscribers want no more, and then nothing is read. */
+/**
+ * The job of an event, with the fields that the event contains. Most subscribers select no others, and then
+ * nothing is read.
+ */
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import { selectsOnly } from '../../shared/selects-only.js';
 import type { StreamedJobEvent } from '../feed/job-event.js';
 
 /** Fields of a job whose resolvers need no more than an event has. */
-const told: ReadonlySet<string> = new Set([
+const eventFields: ReadonlySet<string> = new Set([
   '__typename',
   'id',
   'experiment',
@@ -25,7 +28,7 @@ const told: ReadonlySet<string> = new Set([
   'workerId',
 ]);
 
-/** A job as its event tells it: the fields of {@link told} can be resolved from it, and no others. */
+/** Returns the job of an event. Only {@link eventFields} can be resolved from it. */
 export function jobOfEvent({ jobId, last }: StreamedJobEvent): JobDocument {
   const known: Partial<JobDocument> = {
     _id: jobId,
@@ -52,5 +55,5 @@ function labelOf(text: string): JobDocument['labels'][number] {
   return { key: text.slice(0, at), value: text.slice(at + 1) };
 }
 
-/** Whether the event tells all that is selected of its job. */
-export const isKnownFromEvent = selectsOnly(told);
+/** Checks that an operation selects only fields of the job that the event contains. */
+export const isKnownFromEvent = selectsOnly(eventFields);

@@ -111,7 +111,7 @@ export const eventResolvers: Pick<
   GpuOccupancy: {
     queue: ({ queue: name }, _args, { loaders }) => loaders.load(queueEntity.loader, { name }),
     queueName: ({ queue }) => queue,
-    // Of a model that jobs have and no live worker, the counts know the name alone.
+    // If jobs have a model that no live worker has, the counts know only its name.
     vendor: ({ vendor }) => (vendor === 'UNKNOWN' ? null : (vendor as GpuVendor)),
   },
   JobCount: {
@@ -158,7 +158,7 @@ function checkedInterval(intervalMs: number | null | undefined): number {
 export const eventPolicies: Policies = {
   'JobCount.share': shareOfPolicy,
   'Query.jobCounts': { action: 'job:read' },
-  // Which experiments they may follow, the service narrows to.
+  // The service limits the experiments to those that the caller may follow.
   'Subscription.jobStateChanged': { action: 'events:read' },
   'Subscription.jobCountsChanged': { action: 'events:read' },
   'Subscription.taskProgress': { action: 'task:read' },

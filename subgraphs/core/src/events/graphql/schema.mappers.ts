@@ -1,4 +1,4 @@
-/** What stands behind the types of this folder's SDL, and of the counts of jobs. */
+/** Types behind the SDL types of this folder, and of the counts of jobs. */
 import type { TaskMapper } from '../../tasks/graphql/schema.mappers.js';
 import type { QueueDocument } from '../../queues/queue.document.js';
 import type { WorkerDocument } from '../../workers/worker.types.js';

@@ -1,30 +1,34 @@
 /**
- * When events go to subscribers: at once, and in crowds together, a moment later. A round costs something for itself, and a socket with several
- * messages writes them in one go; so under thousands of events a second those that follow a crowd wait for each other.
+ * Delivery of events to subscribers: at once, and in bursts together, a moment later. Each round has a fixed
+ * cost, and a socket with several
+ * messages writes them together. With thousands of events a second, the events after a burst therefore wait
+ * for each other.
  */
 import type { StreamedJobEvent } from '../feed/job-event.js';
 
-/** So many events at once are a crowd. */
+/** Number of events at once that are a burst. */
 const crowdEvents = 50;
-/** How long those wait that follow a crowd, in milliseconds: a tenth of what is promised to subscribers. */
+/**
+ * Delay of the events after a burst, in milliseconds: a tenth of the delay that is promised to subscribers.
+ */
 const pauseMs = 25;
-/** Events that go out in one go at most: then other work has its turn. */
+/** Most events delivered in one turn; then other work gets its turn. */
 const inOneGo = 500;
-/** Events that wait at most; more, and they go out in the call that brings them. */
+/** Most events that wait; above it they are delivered in the call that brings them. */
 const maxWaiting = 5000;
 
-/** See the head of this file. */
+/** Delivers events in order. */
 export class Delivery {
   readonly #deliver: (event: StreamedJobEvent) => void;
   #waiting: StreamedJobEvent[] = [];
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
 
-  /** @param deliver hands one event to those whom it concerns; it must not throw */
+  /** @param deliver passes one event to the subscribers that match it; it must not throw */
   constructor(deliver: (event: StreamedJobEvent) => void) {
     this.#deliver = deliver;
   }
 
-  /** Takes events that follow those before. */
+  /** Adds events that follow the earlier ones. */
   put(events: readonly StreamedJobEvent[]): void {
     if (events.length === 0) return;
     if (this.#timer) {
@@ -36,7 +40,7 @@ export class Delivery {
     if (events.length >= crowdEvents) this.#pause();
   }
 
-  /** Hands out at once what waits. */
+  /** Delivers all waiting events at once. */
   flush(): void {
     const waiting = this.#waiting;
     this.#waiting = [];

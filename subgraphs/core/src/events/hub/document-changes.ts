@@ -1,4 +1,7 @@
-/** Changes of queues and of workers for a subscriber: each document as it is when it is told, as far as the caller may see it. */
+/**
+ * Changes of queues and workers for a subscriber. A message has the document at the time of the message, if
+ * the caller may see it.
+ */
 import type { Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { QueueFilter } from '../../queues/queues.service.js';
@@ -8,13 +11,13 @@ import type { WorkerDocument } from '../../workers/worker.types.js';
 import type { DocumentStream } from '../feed/document-feed.js';
 import type { SubscriptionGuard, StreamStart } from './subscription-guard.js';
 
-/** One message; without a document it is the opening one. */
+/** One message; the opening message has no document. */
 export interface DocumentChange<TDoc> {
   readonly token: string;
   readonly document: TDoc | null;
 }
 
-/** Who asks, and from where on. */
+/** The caller, and the start of its stream. */
 export interface ChangeRequest<TFilter> {
   readonly filter: TFilter | null | undefined;
   readonly after: string | null | undefined;
@@ -22,23 +25,23 @@ export interface ChangeRequest<TFilter> {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Queues, as this needs them. */
+/** Lookups of queues. */
 export interface ChangedQueues {
-  /** Reads queues anew, one answer an id. */
+  /** Reads queues from the store, one entry for each id. */
   fresh(ids: readonly string[]): Promise<readonly (QueueDocument | null)[]>;
   isVisible(queue: QueueDocument, principal: Principal): boolean;
 }
 
-/** Workers, as this needs them. */
+/** Lookups of workers. */
 export interface ChangedWorkers {
-  /** Reads workers, one answer an id; null for those that the principal may not see. */
+  /** Reads workers, one entry for each id; null for those that the principal may not see. */
   findMany(ids: readonly string[], principal: Principal): Promise<readonly (WorkerDocument | null)[]>;
 }
 
-/** Names or ids in a filter at most. */
+/** Most names or ids in a filter. */
 const maxNamed = 1000;
 
-/** See the head of this file. */
+/** Streams of changed queues and workers. */
 export class DocumentChanges {
   readonly #guard: SubscriptionGuard;
   readonly #documents: DocumentStream;
@@ -95,7 +98,7 @@ export class DocumentChanges {
     ids: readonly string[] | null | undefined,
     read: (ids: readonly string[]) => Promise<readonly (TDoc | null)[]>,
   ): AsyncGenerator<DocumentChange<TDoc>, void, undefined> {
-    // The stream of jobs cannot stand at the place of a document: this one may be further.
+    // The position of a document is never one of the stream of jobs, which may be ahead of it.
     const after = isResumed ? position : this.#documents.head;
     if (!isResumed) yield { token: after, document: null };
     const isWanted = oneOf(ids);
@@ -115,7 +118,7 @@ function assertFew(field: string, values: readonly string[] | null | undefined):
     throw badInput(field, `${values.length} values`, `at most ${maxNamed}`);
 }
 
-/** What is not named is not narrowed. */
+/** Returns undefined for a condition that does not limit. */
 function oneOf<T>(values: readonly T[] | null | undefined): (value: T) => boolean {
   if (!values) return () => true;
   const set = new Set(values);

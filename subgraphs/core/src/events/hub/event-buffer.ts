@@ -1,8 +1,8 @@
-/** Events that wait for a consumer: each of them, or the latest of each job. */
+/** Events that wait for a consumer: every event, or the latest of each job. */
 import type { StreamedJobEvent } from '../feed/job-event.js';
 import type { StreamMode } from './stream.types.js';
 
-/** Events in order, and for each how many earlier ones of its job were left out. */
+/** Events in order, and for each the number of earlier events of its job that were left out. */
 export interface TakenEvents {
   readonly events: readonly StreamedJobEvent[];
   readonly coalesced: readonly number[];
@@ -13,7 +13,10 @@ interface Waiting {
   readonly coalesced: number;
 }
 
-/** See the head of this file. What is taken out is in the order of the stream, and everything before it was taken out or left out. */
+/**
+ * Buffer of waiting events. It returns events in the order of the stream; every earlier event was returned or
+ * left out.
+ */
 export class EventBuffer {
   readonly #mode: StreamMode;
   #every: StreamedJobEvent[] = [];
@@ -23,29 +26,29 @@ export class EventBuffer {
     this.#mode = mode;
   }
 
-  /** What waits: events, or in mode LATEST jobs. */
+  /** Number of waiting events, or of jobs in mode LATEST. */
   get size(): number {
     return this.#mode === 'EVERY' ? this.#every.length : this.#latest.size;
   }
 
-  /** Whether an event would take the place of another, so that the buffer does not grow. */
+  /** True if an event would replace another, so that the buffer does not grow. */
   absorbs({ jobId }: StreamedJobEvent): boolean {
     return this.#latest.has(jobId);
   }
 
-  /** Puts the next event in. */
+  /** Adds the next event. */
   add(event: StreamedJobEvent): void {
     if (this.#mode === 'EVERY') {
       this.#every.push(event);
       return;
     }
     const known = this.#latest.get(event.jobId);
-    // It goes to the end: the order stays that of the stream.
+    // The event goes to the end, so that the order stays that of the stream.
     if (known) this.#latest.delete(event.jobId);
     this.#latest.set(event.jobId, { event, coalesced: known ? known.coalesced + 1 : 0 });
   }
 
-  /** Takes the oldest out; there must be one. */
+  /** Removes and returns the oldest event; the buffer must not be empty. */
   takeFirst(): TakenEvents {
     if (this.#mode === 'EVERY') return all(this.#every.splice(0, 1));
     for (const [jobId, { event, coalesced }] of this.#latest) {
@@ -55,7 +58,7 @@ export class EventBuffer {
     return all([]);
   }
 
-  /** Takes everything out. */
+  /** Removes and returns all events. */
   takeAll(): TakenEvents {
     if (this.#mode === 'EVERY') {
       const events = this.#every;

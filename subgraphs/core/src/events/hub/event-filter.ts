@@ -1,4 +1,4 @@
-/** Which events a subscriber wants, and may see. */
+/** Filter of events, limited to what the subscriber may see. */
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
 import type { FeedConditions } from '../feed/change-feed.repository.js';
 import type { JobFilterSpec } from '../../jobs/jobs.service.js';
@@ -7,7 +7,7 @@ import { lowestIdAt } from '../../jobs/model/job-ids.js';
 import type { JobState } from '../../jobs/model/job-state.js';
 import type { StreamedJobEvent } from '../feed/job-event.js';
 
-/** A filter, ready to be used. Undefined does not narrow; an empty set matches nothing. */
+/** A prepared filter. An undefined condition does not limit; an empty set matches nothing. */
 export interface EventFilter {
   readonly jobIds?: ReadonlySet<string> | undefined;
   readonly taskIds?: ReadonlySet<string> | undefined;
@@ -21,13 +21,14 @@ export interface EventFilter {
   /** Exclusive. */
   readonly highestId?: string | undefined;
   readonly states?: ReadonlySet<JobState> | undefined;
-  /** `key=value`; one of them is enough. */
+  /** Labels as `key=value`; an event needs one of them. */
   readonly labels?: ReadonlySet<string> | undefined;
 }
 
 /**
- * The filter of a subscriber, narrowed to what the principal may see.
- * @throws DomainError FORBIDDEN for an experiment that is named and not theirs, BAD_USER_INPUT for lists that are too long
+ * Prepares the filter of a subscriber, limited to what the principal may see.
+ * @throws DomainError FORBIDDEN for an experiment that is named and not theirs, BAD_USER_INPUT for lists that
+ *   are too long
  */
 export function compileFilter(input: JobFilterSpec | null | undefined, principal: Principal): EventFilter {
   const { ids, experiments, labels, createdFrom, createdBefore } = input ?? {};
@@ -47,7 +48,10 @@ export function compileFilter(input: JobFilterSpec | null | undefined, principal
   };
 }
 
-/** A label as events have it. No key has a `=`: one that does narrows to nothing, and is not the key before it with a longer value. */
+/**
+ * Returns a label in the form of events. A key with a `=` exists nowhere: such a label matches nothing, and
+ * not a shorter key with a longer value.
+ */
 function labelText({ key, value }: { readonly key: string; readonly value: string }): string | [] {
   return key.includes('=') ? [] : `${key}=${value}`;
 }
@@ -64,7 +68,7 @@ function sets(input: JobFilterSpec): Pick<EventFilter, (typeof setFields)[number
   );
 }
 
-/** A pilot follows jobs of its queue alone. */
+/** A pilot follows only jobs of its queue. */
 function ofOwnQueue(
   queues: readonly string[] | null | undefined,
   principal: Principal,
@@ -83,7 +87,7 @@ export function visibleExperiments(principal: Principal): ReadonlySet<string> | 
   return new Set(jobs === '*' ? events : events.filter((name) => jobs.includes(name)));
 }
 
-/** Whether an event meets the filter. */
+/** Checks that an event matches the filter. */
 export function matches(filter: EventFilter, { jobId, last }: StreamedJobEvent): boolean {
   return (
     (filter.experiments === undefined || filter.experiments.has(last.experiment)) &&
@@ -104,7 +108,10 @@ function has(set: ReadonlySet<string> | undefined, value: string | undefined): b
   return set === undefined || (value !== undefined && set.has(value));
 }
 
-/** The same filter for the server, so that a replay reads only what is wanted; undefined where all is wanted. */
+/**
+ * The filter in the syntax of the server, so that a replay reads only matching events; undefined if it
+ * matches all.
+ */
 export function storedFilter(filter: EventFilter): FeedConditions | undefined {
   const { jobIds, lowestId, highestId } = filter;
   const conditions: FeedConditions = {

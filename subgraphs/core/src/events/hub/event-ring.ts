@@ -1,18 +1,19 @@
-/** The newest events, in memory, in order. */
+/** The newest events in memory, in order. */
 import type { StreamedJobEvent } from '../feed/job-event.js';
 
 /** A ring of events: it holds all events after {@link floor}, up to {@link head}. */
 export class EventRing {
   readonly #events: (StreamedJobEvent | undefined)[];
-  /** Events ever put here; the event with number n is at n modulo the capacity. */
+  /** Number of events ever added; event n is at index n modulo the capacity. */
   #count = 0;
   #first = 0;
   #floor: string;
   #head: string;
 
   /**
-   * @param start the place after which everything will be put here; events at or before it are left out
-   * @param floor a place before it from which one can still go on here, because nothing lies between that anybody was promised
+   * @param start all events after this position will be added; events at or before it are skipped
+   * @param floor an earlier position from which reading can still continue here, because no promised event is
+   *   between the two
    */
   constructor(capacity: number, start: string, floor = start) {
     this.#events = new Array<StreamedJobEvent | undefined>(capacity);
@@ -20,22 +21,22 @@ export class EventRing {
     this.#head = start;
   }
 
-  /** Everything after this place is here. */
+  /** All events after this position are in the ring. */
   get floor(): string {
     return this.#floor;
   }
 
-  /** Everything up to this place was put here. */
+  /** All events up to this position were added. */
   get head(): string {
     return this.#head;
   }
 
-  /** Number of events that are held. */
+  /** Number of events in the ring. */
   get size(): number {
     return this.#count - this.#first;
   }
 
-  /** Appends events that follow, and moves the head on; events at or before the head are known already and are left out. */
+  /** Appends following events, and moves the head. Events at or before the head are known and skipped. */
   append(events: readonly StreamedJobEvent[], head: string): readonly StreamedJobEvent[] {
     const [first] = events;
     const fresh =
@@ -46,12 +47,12 @@ export class EventRing {
     return fresh;
   }
 
-  /** Whether all events after this place are here, as far as they have come. */
+  /** Checks that all events after this position that have arrived are in the ring. */
   covers(token: string): boolean {
     return token >= this.#floor;
   }
 
-  /** The number of the first event after a place that is covered. */
+  /** Number of the first event after a covered position. */
   numberAfter(token: string): number {
     let low = this.#first;
     let high = this.#count;
@@ -63,7 +64,7 @@ export class EventRing {
     return low;
   }
 
-  /** The event of a number; undefined past the end, or when it was overwritten. */
+  /** The event with a number; undefined past the end, or when it was overwritten. */
   at(number: number): StreamedJobEvent | undefined {
     if (number < this.#first || number >= this.#count) return undefined;
     return this.#events[number % this.#events.length];

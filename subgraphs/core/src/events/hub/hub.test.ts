@@ -197,7 +197,7 @@ describe('subscribers', () => {
   });
 });
 
-it('tells a label whose key has a `=`, which no key has, from a shorter key with a longer value', () => {
+it('distinguishes a label whose key has a `=`, which no key has, from a shorter key with a longer value', () => {
   const filter = compileFilter({ labels: [{ key: 'a=b', value: 'c' }] }, testPrincipal());
   expect(matches(filter, anEvent('82', { labels: ['a=b=c'] }))).toBe(false);
 });
@@ -231,8 +231,8 @@ describe('events that wait for a consumer', () => {
         expect(taken.reduce((sum, { coalesced }) => sum + 1 + coalesced, 0)).toBe(steps.length);
         for (let job = 1; job <= 5; job++) {
           const last = steps.map(({ job: of }) => of).lastIndexOf(job);
-          const told = taken.filter(({ jobId }) => jobId === `job_${job}`).at(-1)?.token;
-          expect(told).toBe(last < 0 ? undefined : String(last).padStart(4, '0'));
+          const token = taken.filter(({ jobId }) => jobId === `job_${job}`).at(-1)?.token;
+          expect(token).toBe(last < 0 ? undefined : String(last).padStart(4, '0'));
         }
       }),
     );

@@ -1,4 +1,7 @@
-/** Where the events of this process's tailer arrive: kept in the ring, told to listeners, handed to those whom they concern. */
+/**
+ * Destination of the tailer's events: the hub keeps them in the ring, and passes them to listeners and to
+ * matching subscribers.
+ */
 import type { Logger } from '@rhizome/log';
 import type { ChangeFeed } from '../feed/change-feed.repository.js';
 import type { EventFilter } from './event-filter.js';
@@ -10,26 +13,26 @@ import { Replays } from './replays.js';
 import { SubscriberIndex } from './subscriber-index.js';
 import type { StreamRequest } from './stream.types.js';
 
-/** What {@link EventHub} is made of. */
+/** Dependencies of {@link EventHub}. */
 export interface HubOptions {
   readonly feed: ChangeFeed;
   readonly log: Logger;
-  /** Events that are kept in memory. */
+  /** Number of events in memory. */
   readonly ringSize: number;
-  /** Events in a consumer's own buffer. */
+  /** Number of events in the buffer of a consumer. */
   readonly bufferSize: number;
 }
 
-/** Takes events in batches, in order. Must not throw and must not wait. */
+/** Receives events in batches, in order. Must not throw and must not block. */
 export type JobEventListener = (events: readonly StreamedJobEvent[]) => void;
 
-/** See the head of this file. */
+/** Publishes events to listeners and subscribers. */
 export class EventHub {
   readonly #options: HubOptions;
   readonly #listeners = new Set<JobEventListener>();
   readonly #resets = new Set<() => void>();
   readonly #delivery = new Delivery((event) => this.#index.deliver(event));
-  /** The hub as its streams see it; one for all, because each object with getters has a shape of its own. */
+  /** The hub for its streams; one object for all, because each object with getters has a shape of its own. */
   readonly #source: StreamSource;
   #index = new SubscriberIndex();
   #ring: EventRing;
@@ -37,7 +40,7 @@ export class EventHub {
 
   constructor(options: HubOptions) {
     this.#options = options;
-    // Until the tailer has begun, no place is covered.
+    // Before the tailer has started, no position is covered.
     this.#ring = new EventRing(1, '~');
     const replays = new Replays({ feed: options.feed, covers: (position) => this.#ring.covers(position) });
     const [ring, index] = [(): EventRing => this.#ring, (): SubscriberIndex => this.#index];
@@ -53,33 +56,39 @@ export class EventHub {
     };
   }
 
-  /** The place up to which everything was published; subscribers may be told of the last a moment later. */
+  /**
+   * The position up to which everything was published; subscribers may receive the last events a moment
+   * later.
+   */
   get head(): string {
     return this.#head;
   }
 
-  /** Consumers that have caught up. */
+  /** Number of consumers that have caught up. */
   get liveConsumers(): number {
     return this.#index.size;
   }
 
-  /** Events in memory. */
+  /** Number of events in memory. */
   get size(): number {
     return this.#ring.size;
   }
 
-  /** Begins, or begins anew after the stream was lost: everything after this place will be published. See {@link EventRing}. */
+  /**
+   * Begins, or begins again after the stream was lost: all events after this position will be published. See
+   * {@link EventRing}.
+   */
   begin({ start, floor }: { readonly start: string; readonly floor: string }): void {
     this.#delivery.flush();
-    const isAnew = this.#ring.floor !== '~';
+    const isRestart = this.#ring.floor !== '~';
     this.#ring = new EventRing(this.#options.ringSize, start, floor);
     const orphans = this.#index;
     this.#index = new SubscriberIndex();
     orphans.closeAll();
-    if (isAnew) for (const listener of this.#resets) this.#guarded(listener);
+    if (isRestart) for (const listener of this.#resets) this.#guarded(listener);
   }
 
-  /** Takes a batch in. @returns the events that were not known before */
+  /** Publishes a batch. @returns the events that were not known before */
   publish(events: readonly StreamedJobEvent[], head: string): readonly StreamedJobEvent[] {
     this.#head = head;
     const fresh = this.#ring.append(events, head);
@@ -88,19 +97,22 @@ export class EventHub {
     return fresh;
   }
 
-  /** Tells a listener of all events as they come; returns how to stop. */
+  /** Calls a listener with all events. Returns a function that stops it. */
   onEvents(listener: JobEventListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Calls the listener when the stream was lost: events may have gone by unseen. Returns how to stop. */
+  /**
+   * Calls the listener when the stream was lost, so that events may have been missed. Returns a function that
+   * stops it.
+   */
   onReset(listener: () => void): () => void {
     this.#resets.add(listener);
     return () => this.#resets.delete(listener);
   }
 
-  /** Follows the stream from a place on. */
+  /** Follows the stream from a position. */
   stream(request: StreamRequest): JobStream {
     return new JobStream(this.#source, request);
   }
@@ -114,5 +126,5 @@ export class EventHub {
   }
 }
 
-/** A filter that takes everything. */
+/** A filter that matches everything. */
 export const everyEvent: EventFilter = {};

@@ -1,7 +1,7 @@
-/** Reads jobs for events: what all subscribers ask for in one turn is one query, each job once. */
+/** Reads jobs for events: the requests of all subscribers in one turn are one query, with each job once. */
 import type { JobDocument } from '../../jobs/model/job.types.js';
 
-/** Stored fields to read, beside the id. */
+/** Stored fields to read, in addition to the id. */
 export type JobFields = Readonly<Record<string, 1>>;
 
 /** Reads jobs by id, in any order. */
@@ -12,20 +12,22 @@ type PendingAcquire = {
   readonly reject: (error: unknown) => void;
 };
 
-/** Jobs in one query at most. */
+/** Most jobs in one query. */
 const maxBatch = 1000;
 
-/** See the head of this file. Nothing is kept beyond the turn: an event shows its job as it is then, or newer. */
+/**
+ * Reads jobs in batches. Nothing is cached beyond the turn: an event shows its job at that time, or newer.
+ */
 export class JobBatchReader {
   readonly #read: ReadJobs;
-  /** Those who wait, by the fields they need; the same selection brings the same fields. */
+  /** Waiting requests by the fields that they need; equal selections need equal fields. */
   #waiting = new Map<JobFields, Map<string, PendingAcquire[]>>();
 
   constructor(read: ReadJobs) {
     this.#read = read;
   }
 
-  /** One job, or null where it is gone. */
+  /** One job, or null if it was removed. */
   load(id: string, fields: JobFields): Promise<JobDocument | null> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.size === 0) setImmediate(() => this.#flush());

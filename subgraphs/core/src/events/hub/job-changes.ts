@@ -1,19 +1,26 @@
-/** The events of one subscriber, one by one. Written out by hand, because there are very many: who has caught up costs no promise. */
+/**
+ * The events of one subscriber, one by one. Written as a state machine, because there are very many: a
+ * subscriber that has caught up costs no promise.
+ */
 import { DirectGenerator, type Following, SharedEvent } from '@rhizome/subgraph';
 import type { StreamedJobEvent } from '../feed/job-event.js';
 import type { JobStream } from './job-stream.js';
 import { JobsAhead } from './jobs-ahead.js';
 import type { JobEventBatch } from './stream.types.js';
 
-/** One message of `jobStateChanged`; without an event it is the opening one. What is told of it hangs on nothing else. */
+/**
+ * One message of `jobStateChanged`; the opening message has no event. Its content depends on nothing else.
+ */
 export class JobStateChange extends SharedEvent {
   readonly token: string;
   readonly event: StreamedJobEvent | null;
-  /** Earlier events of the job that it stands for as well. */
+  /** Number of earlier events of the job that it replaces. */
   readonly coalesced: number;
-  /** Where its job is read together with those of the events that follow; undefined for one alone. */
+  /**
+   * Batch in which its job is read together with those of the following events; undefined for a single event.
+   */
   readonly ahead: JobsAhead | undefined;
-  /** Its place there. */
+  /** Its index in that batch. */
   readonly at: number;
 
   constructor(token: string, event: StreamedJobEvent | null, coalesced = 0, ahead?: JobsAhead, at = 0) {
@@ -29,11 +36,14 @@ export class JobStateChange extends SharedEvent {
 /** A message that is not the opening one. */
 export type JobStateEvent = JobStateChange & { readonly event: StreamedJobEvent };
 
-/** Makes the message of an event, the same one for all who hear of the event one after the other. */
+/** Makes the message of an event; consecutive subscribers of one event get the same message. */
 export class JobStateChanges {
   #latest: JobStateChange | undefined;
 
-  /** @param coalesced earlier events of the job that it stands for as well: such a message is its subscriber's own */
+  /**
+   * @param coalesced number of earlier events of the job that the message replaces; such a message belongs to
+   * one subscriber
+   */
   of(event: StreamedJobEvent, coalesced = 0, ahead?: JobsAhead, at?: number): JobStateChange {
     if (coalesced > 0) return new JobStateChange(event.token, event, coalesced, ahead, at);
     if (this.#latest?.event === event) return this.#latest;
@@ -44,7 +54,7 @@ export class JobStateChanges {
 type Item = IteratorResult<JobStateChange, void>;
 const done: Item = { done: true, value: undefined };
 
-/** See the head of this file. */
+/** Iterator of the messages of one subscriber. */
 export class JobChanges extends DirectGenerator<JobStateChange> {
   readonly #stream: JobStream;
   readonly #changes: JobStateChanges;
@@ -53,7 +63,7 @@ export class JobChanges extends DirectGenerator<JobStateChange> {
   #ahead: JobsAhead | undefined;
   #at = 0;
 
-  /** @param opening told first, where there is one */
+  /** @param opening first message, if there is one */
   constructor(stream: JobStream, changes: JobStateChanges, opening: JobStateChange | undefined) {
     super();
     this.#stream = stream;

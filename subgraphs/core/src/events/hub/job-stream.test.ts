@@ -103,7 +103,7 @@ describe('a stream of events that is read through callbacks and through promises
               const events = source.publish(step.publish);
               wanted.push(...events.filter(({ jobId }) => jobId !== 'job_3').map((event) => event.token));
             } else if ('drain' in step) drain(stream, got, () => undefined);
-            // Whoever has all would wait.
+            // A consumer that has all events would wait.
             else if (got.length < wanted.length) {
               try {
                 const item = await stream.next();

@@ -1,6 +1,8 @@
 /**
- * One consumer's way through the stream: from the change stream while its place lies before the ring, from the ring at its own pace, and from
- * its own small buffer once it has caught up. Each step begins exactly where the one before ended, so nothing is lost and nothing doubled.
+ * Reads the stream for one consumer: from the change stream while its position is before the ring, then from
+ * the ring at its own pace, and from
+ * a small buffer of its own once it has caught up. Each step begins exactly where the previous one ended, so
+ * that no event is lost or repeated.
  */
 import { DirectGenerator, type Following } from '@rhizome/subgraph';
 import { laggedBehind } from '../feed/cursor.js';
@@ -10,26 +12,31 @@ import { LiveConsumer, type LiveSource } from './live-consumer.js';
 import type { Replays } from './replays.js';
 import type { JobEventBatch, StreamMode, StreamRequest } from './stream.types.js';
 
-/** What a stream is read from. */
+/** Sources of a stream. */
 export interface StreamSource extends LiveSource {
-  /** For places that lie before the ring. */
+  /** Source for positions before the ring. */
   readonly replays: Replays;
 }
 
-/** Events of the ring that are looked at in one go, by those who want each, and by those who want the latest. */
+/**
+ * Most events of the ring that are matched in one turn, for consumers of every event and for consumers of the
+ * latest.
+ */
 const scanLimits: Readonly<Record<StreamMode, number>> = { EVERY: 2000, LATEST: 20_000 };
 
 type Item = IteratorResult<JobEventBatch, void>;
 const done: Item = { done: true, value: undefined };
 
 /**
- * Yields batches in order, without a gap. Reads no further than a buffer ahead of its consumer. Ends when the signal is aborted. One `next` at
- * a time. @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SUBSCRIPTION_LAGGED, SERVICE_UNAVAILABLE
+ * Yields batches in order, without gaps. Reads at most one buffer ahead of its consumer. Ends when the signal
+ * is aborted. Allows one pending
+ * `next` at a time. @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SUBSCRIPTION_LAGGED,
+ * SERVICE_UNAVAILABLE
  */
 export class JobStream extends DirectGenerator<JobEventBatch> {
   readonly #source: StreamSource;
   readonly #request: StreamRequest;
-  /** Everything up to here was given to the consumer, or does not concern it. */
+  /** Everything up to this position was given to the consumer, or does not match. */
   #position: string;
   #live: LiveConsumer | undefined;
   #replay: AsyncGenerator<JobEventBatch, void, undefined> | undefined;
@@ -57,7 +64,7 @@ export class JobStream extends DirectGenerator<JobEventBatch> {
     return done;
   }
 
-  /** What waits for one who has caught up. */
+  /** Batches of a consumer that has caught up. */
   take(): JobEventBatch | undefined {
     if (this.#isOver) return undefined;
     const batch = this.#live?.take();
@@ -89,7 +96,7 @@ export class JobStream extends DirectGenerator<JobEventBatch> {
     return this.#isEnded || this.#request.signal.aborted;
   }
 
-  /** One step on; it may have brought nothing. */
+  /** Takes one step, which may yield nothing. */
   #step(): Promise<JobEventBatch | undefined> | JobEventBatch | undefined {
     if (this.#live) return this.#nextLive(this.#live);
     if (this.#replay) return this.#nextReplayed(this.#replay);
@@ -108,7 +115,9 @@ export class JobStream extends DirectGenerator<JobEventBatch> {
     return scanned.found.size > 0 ? { ...scanned.found.takeAll(), position: scanned.position } : undefined;
   }
 
-  /** No await between the look at the ring's head and this: what comes next comes into the buffer. */
+  /**
+   * There must be no await between reading the ring's head and this call: following events go to the buffer.
+   */
   #goLive(scanned: Scanned): void {
     this.#position = scanned.position;
     this.#wasLive = true;
@@ -138,7 +147,7 @@ export class JobStream extends DirectGenerator<JobEventBatch> {
   }
 }
 
-/** What was found in the ring after a place, and how far it was looked at. */
+/** Matches in the ring after a position, and the position up to which it was searched. */
 interface Scanned {
   readonly found: EventBuffer;
   readonly position: string;

@@ -1,11 +1,14 @@
-/** A signal that is aborted with any of several, and can be let go: `AbortSignal.any` would stay tied to the longest lived of them. */
+/**
+ * A signal that is aborted with any of several, and can be released: `AbortSignal.any` would stay linked to
+ * the longest-lived of them.
+ */
 export interface LinkedSignal {
   readonly signal: AbortSignal;
-  /** Ends the tie. */
+  /** Removes the link. */
   release(): void;
 }
 
-/** Ties a new signal to others. */
+/** Links a new signal to others. */
 export function linkSignals(signals: readonly (AbortSignal | undefined)[]): LinkedSignal {
   const controller = new AbortController();
   const abort = (): void => controller.abort();

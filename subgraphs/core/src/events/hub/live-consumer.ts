@@ -1,4 +1,4 @@
-/** One consumer that has caught up with the stream: events wait for it in a small buffer of its own. */
+/** A consumer that has caught up with the stream: events wait for it in a small buffer of its own. */
 import type { Following } from '@rhizome/subgraph';
 import type { EventBuffer } from './event-buffer.js';
 import type { EventFilter } from './event-filter.js';
@@ -7,15 +7,21 @@ import type { StreamedJobEvent } from '../feed/job-event.js';
 import type { Subscriber, SubscriberIndex } from './subscriber-index.js';
 import type { JobEventBatch, StreamRequest } from './stream.types.js';
 
-/** What a consumer that has caught up is served from. */
+/** Source of a consumer that has caught up. */
 export interface LiveSource {
   readonly ring: EventRing;
   readonly index: SubscriberIndex;
-  /** Events, or in mode LATEST jobs, in a consumer's own buffer; more, and it goes back to the ring. */
+  /**
+   * Most events, or jobs in mode LATEST, in the buffer of a consumer; above it, the consumer reads from the
+   * ring again.
+   */
   readonly bufferSize: number;
 }
 
-/** See the head of this file. Events are put into its buffer as they come; the buffer holds what it has not taken before. */
+/**
+ * Buffers the events of one consumer as they arrive. The buffer may start with events that the consumer has
+ * not taken yet.
+ */
 export class LiveConsumer implements Subscriber {
   readonly filter: EventFilter;
   readonly #request: StreamRequest;
@@ -24,7 +30,7 @@ export class LiveConsumer implements Subscriber {
   readonly #leave: () => void;
   readonly #buffer: EventBuffer;
   readonly #onAbort = (): void => this.#notify();
-  /** Everything up to here is in the buffer, or was. */
+  /** Everything up to this position is or was in the buffer. */
   #position: string;
   #isClosed = false;
   #wake: ((what: 'news' | 'idle') => void) | undefined;
@@ -46,7 +52,7 @@ export class LiveConsumer implements Subscriber {
   }
 
   push(event: StreamedJobEvent): void {
-    // A consumer that was replayed further than this process has read meets events that it knows.
+    // A consumer whose replay read further than this process meets events that it knows.
     if (event.token <= this.#position) return;
     if (this.#buffer.size >= this.#bufferSize && !this.#buffer.absorbs(event)) return this.close();
     this.#buffer.add(event);
@@ -69,7 +75,7 @@ export class LiveConsumer implements Subscriber {
     return 'wait';
   }
 
-  /** What is in the buffer: one at a time where a later event of a job may still take the place of what waits. */
+  /** Content of the buffer: one event at a time if a later event of a job may still replace a waiting one. */
   take(): JobEventBatch | undefined {
     if (this.#buffer.size === 0) return undefined;
     const { events, coalesced } =
@@ -82,7 +88,10 @@ export class LiveConsumer implements Subscriber {
     this.#listener?.();
   }
 
-  /** What comes, until the signal is aborted or it was closed, as when the buffer was full; what is in the buffer is given before. */
+  /**
+   * Batches until the signal is aborted or the consumer was closed, for example because its buffer was full;
+   * the content of the buffer is yielded before.
+   */
   async next(): Promise<JobEventBatch | undefined> {
     const { signal, idleMs } = this.#request;
     this.#listener = undefined;

@@ -1,6 +1,8 @@
 /**
- * Reads the change stream for those whose place lies before the ring. Many come back at once, as after a restart: those whose places are near
- * each other share one reading, and few readings run at a time, so that a crowd costs the store no more than a few.
+ * Reads the change stream for consumers whose positions are before the ring. Many resume at once, as after a
+ * restart. Those with positions near
+ * each other share one read, and only a few reads run at a time, so that many consumers cost the store no
+ * more than a few.
  */
 import { isStreamLost, secondsOf } from '@rhizome/mongo';
 import { feedFault, type ChangeFeed } from '../feed/change-feed.repository.js';
@@ -10,14 +12,14 @@ import type { StreamedJobEvent } from '../feed/job-event.js';
 import { SubscriberIndex, type Subscriber } from './subscriber-index.js';
 import type { JobEventBatch, StreamMode } from './stream.types.js';
 
-/** What {@link Replays} is made of. */
+/** Dependencies of {@link Replays}. */
 export interface ReplaysOptions {
   readonly feed: ChangeFeed;
-  /** Whether the ring has everything after a place: then nobody needs to be read for any further. */
+  /** Checks that the ring has everything after a position, so that a replay can end there. */
   readonly covers: (position: string) => boolean;
 }
 
-/** What one consumer asks for. */
+/** Options of a consumer. */
 export interface ReplayRequest {
   readonly filter: EventFilter;
   readonly after: string;
@@ -25,18 +27,21 @@ export interface ReplayRequest {
   readonly signal: AbortSignal;
 }
 
-/** Readings at a time. */
+/** Most reads at a time. */
 const maxReadings = 3;
-/** Who comes within this time, in milliseconds, may share a reading. */
+/** Time within which consumers can join a read, in milliseconds. */
 const gatherMs = 20;
-/** Places that lie further apart are read for one after the other, the younger ones first. */
+/**
+ * Longest distance of positions in one read, in seconds; others are read one after another, the younger ones
+ * first.
+ */
 const nearSeconds = 30;
-/** Events that wait for one consumer at most; more, and it joins a later reading from where it is. */
+/** Most events that wait for one consumer; above it the consumer joins a later read at its position. */
 const maxWaiting = 10_000;
-/** A reading waits so long for those of its consumers that have not taken what was read, in milliseconds. */
+/** Longest wait of a read for consumers that have not taken their events, in milliseconds. */
 const patienceMs = 100;
 
-/** See the head of this file. */
+/** Replays events to consumers that fell behind the ring. */
 export class Replays {
   readonly #options: ReplaysOptions;
   #pending = new Set<Consumer>();
@@ -48,8 +53,9 @@ export class Replays {
   }
 
   /**
-   * Yields what matches, in order, until the ring has all that follows, or until this consumer has fallen behind the reading; the position of
-   * the last batch is where it goes on. @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SERVICE_UNAVAILABLE
+   * Yields matching events in order, until the ring has all that follow, or until this consumer has fallen
+   * behind the read; it resumes at the
+   * position of the last batch. @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SERVICE_UNAVAILABLE
    */
   async *read(request: ReplayRequest): AsyncGenerator<JobEventBatch, void, undefined> {
     const consumer = new Consumer(request);
@@ -78,7 +84,7 @@ export class Replays {
     }
   }
 
-  /** The youngest place, and those near it. */
+  /** Returns the youngest position, and those near it. */
   #takeNear(): Consumer[] {
     const positions = [...this.#pending].map(({ after }) => secondsOf(after));
     const youngest = Math.max(...positions);
@@ -93,7 +99,7 @@ export class Replays {
     try {
       await reading.run(start);
     } catch (error) {
-      // Only whose place it was is told that it is lost; the others are read for again.
+      // Only the consumers of the lost position get the error; the others are read for again.
       const isOwn = (one: Consumer): boolean => one.after === start || !isStreamLost(error);
       for (const one of reading.open) {
         if (isOwn(one)) one.fail(feedFault(error, one.after));
@@ -103,7 +109,7 @@ export class Replays {
   }
 }
 
-/** One reading of the change stream for several. */
+/** One read of the change stream for several consumers. */
 class Reading {
   readonly #options: ReplaysOptions;
   readonly #index = new SubscriberIndex();
@@ -123,7 +129,7 @@ class Reading {
     }
   }
 
-  /** Those that are still read for. */
+  /** Consumers that are still read for. */
   get open(): readonly Consumer[] {
     return [...this.#open];
   }
@@ -143,7 +149,7 @@ class Reading {
     for (const consumer of this.#open) consumer.end();
   }
 
-  /** Reads no further than a little ahead of its consumers. */
+  /** Limits the read to a little ahead of its consumers. */
   async #drained(): Promise<void> {
     const slow = [...this.#open].filter(({ isWaitedFor }) => isWaitedFor);
     if (slow.length === 0) return;
@@ -154,7 +160,7 @@ class Reading {
   }
 }
 
-/** One who is read for. */
+/** A consumer of a read. */
 class Consumer implements Subscriber {
   readonly filter: EventFilter;
   readonly after: string;
@@ -173,7 +179,7 @@ class Consumer implements Subscriber {
     this.#buffer = new EventBuffer(mode);
   }
 
-  /** Whether something waits to be taken. */
+  /** True if events wait to be taken. */
   get isWaitedFor(): boolean {
     return !this.#isEnded && this.#buffer.size > 0;
   }
@@ -189,13 +195,13 @@ class Consumer implements Subscriber {
     this.end();
   }
 
-  /** Everything up to here was read. */
+  /** Everything up to this position was read. */
   moveOn(position: string): void {
     if (!this.#isEnded && position > this.#position) this.#position = position;
     this.#wake?.();
   }
 
-  /** Nothing more is read for it; what waits is still taken. */
+  /** Stops reading for this consumer; waiting events are still taken. */
   end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -207,12 +213,12 @@ class Consumer implements Subscriber {
     this.end();
   }
 
-  /** Calls the listener once it is no longer to be read for, in this reading. */
+  /** Calls the listener once this read no longer serves the consumer. */
   onLeft(listener: () => void): void {
     this.#onLeft = listener;
   }
 
-  /** Resolves when it has taken what waits, or is gone. */
+  /** Resolves when the consumer has taken all waiting events, or has ended. */
   taken(): Promise<void> {
     return new Promise((resolve) => (this.#onTaken = resolve));
   }

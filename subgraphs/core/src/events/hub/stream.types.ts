@@ -1,27 +1,35 @@
-/** What consumers of the event stream ask for, and what they get. */
+/** Options and batches of consumers of the event stream. */
 import type { EventFilter } from './event-filter.js';
 import type { StreamedJobEvent } from '../feed/job-event.js';
 
-/** Events that match, and the place after them. Events may be empty: then only the place went on. */
+/** Matching events, and the position after them. There may be no events: then only the position has moved. */
 export interface JobEventBatch {
   readonly events: readonly StreamedJobEvent[];
   readonly position: string;
-  /** In mode LATEST: for each event, how many earlier ones of its job were left out; without it none was. */
+  /**
+   * In mode LATEST: the number of earlier events of its job that were left out, for each event; if missing,
+   * none were.
+   */
   readonly coalesced?: readonly number[];
 }
 
-/** Whether a slow consumer gets each event, or the latest of each job among those that wait for it. */
+/** Mode of a slow consumer: every event, or the latest of each job among those that wait. */
 export type StreamMode = 'EVERY' | 'LATEST';
 
-/** What a consumer asks for. */
+/** Options of a consumer. */
 export interface StreamRequest {
   readonly filter: EventFilter;
   readonly after: string;
   readonly signal: AbortSignal;
-  /** A consumer that falls out of the ring: ended with SUBSCRIPTION_LAGGED, or served from the change stream again. */
+  /**
+   * For a consumer that falls out of the ring: ended with SUBSCRIPTION_LAGGED, or served from the change
+   * stream again.
+   */
   readonly whenBehind: 'end' | 'replay';
-  /** EVERY unless given. */
+  /** Default: EVERY. */
   readonly mode?: StreamMode;
-  /** Yield an empty batch after this time without an event, so that the place goes on. */
+  /**
+   * Time without an event after which an empty batch is yielded, in milliseconds, so that the position moves.
+   */
   readonly idleMs?: number;
 }

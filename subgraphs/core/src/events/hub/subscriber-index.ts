@@ -1,18 +1,21 @@
-/** Who wants an event, without asking everybody: subscribers by the narrowest thing that their filter names. */
+/**
+ * Index of subscribers by the most selective condition of their filters, so that an event is not matched
+ * against all of them.
+ */
 import { matches, type EventFilter } from './event-filter.js';
 import type { StreamedJobEvent } from '../feed/job-event.js';
 
-/** Something that wants the events of a filter. */
+/** A subscriber with its filter. */
 export interface Subscriber {
   readonly filter: EventFilter;
   push(event: StreamedJobEvent): void;
-  /** No more will be pushed. */
+  /** Called when no more events will be pushed. */
   close(): void;
 }
 
 type Dimension = 'job' | 'task' | 'label' | 'owner' | 'queue' | 'share' | 'state' | 'experiment';
 
-/** See the head of this file. */
+/** Finds the subscribers of an event. */
 export class SubscriberIndex {
   readonly #by: Readonly<Record<Dimension, Map<string, Set<Subscriber>>>> = {
     job: new Map(),
@@ -32,7 +35,7 @@ export class SubscriberIndex {
     return this.#size;
   }
 
-  /** Adds a subscriber; returns how to remove it. */
+  /** Adds a subscriber. Returns a function that removes it. */
   add(subscriber: Subscriber): () => void {
     const indexed = indexKeysOf(subscriber.filter);
     this.#size += 1;
@@ -52,7 +55,7 @@ export class SubscriberIndex {
     };
   }
 
-  /** Ends all: each goes on elsewhere, from its own place. */
+  /** Ends all subscribers: each continues elsewhere, from its own position. */
   closeAll(): void {
     const subscribers = new Set(this.#all);
     for (const map of Object.values(this.#by))
@@ -60,7 +63,7 @@ export class SubscriberIndex {
     for (const subscriber of subscribers) subscriber.close();
   }
 
-  /** Hands an event to those who want it. */
+  /** Pushes an event to the matching subscribers. */
   deliver(event: StreamedJobEvent): void {
     const { jobId, last } = event;
     give(this.#by.job.get(jobId), event);
@@ -74,7 +77,7 @@ export class SubscriberIndex {
     give(this.#all, event);
   }
 
-  /** A subscriber of two labels gets an event that has both once. */
+  /** Pushes an event that has two labels of one subscriber only once. */
   #deliverByLabel(event: StreamedJobEvent): void {
     const those = event.last.labels.flatMap((label) => [...(this.#by.label.get(label) ?? [])]);
     give(new Set(those), event);
@@ -99,7 +102,7 @@ function give(subscribers: ReadonlySet<Subscriber> | undefined, event: StreamedJ
   }
 }
 
-/** The narrowest dimension of a filter; undefined for one that names none. */
+/** The most selective condition of a filter; undefined for a filter without conditions. */
 function indexKeysOf(
   filter: EventFilter,
 ): { readonly dimension: Dimension; readonly keys: readonly string[] } | undefined {

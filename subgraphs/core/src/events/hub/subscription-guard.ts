@@ -1,31 +1,37 @@
-/** How every stream for a subscriber begins and ends: its cursor is looked at, the tailer awaited, and it ends with the process. */
+/**
+ * Common start and end of every stream for a subscriber: checks the cursor, waits for the tailer, and ends
+ * the stream with the process.
+ */
 import { secondsOf } from '@rhizome/mongo';
 import { decodeCursor, invalidCursor } from '../feed/cursor.js';
 import { DirectGenerator, type DirectSource, type Following, isDirect } from '@rhizome/subgraph';
 import { linkSignals } from './linked-signal.js';
 
-/** What {@link SubscriptionGuard} is made of. */
+/** Dependencies of {@link SubscriptionGuard}. */
 export interface SubscriptionGuardOptions {
-  /** Resolves when the event stream was heard of for the first time. */
+  /** Resolves after the first answer of the event stream. */
   readonly opened: Promise<void>;
-  /** The place up to which everything was read. */
+  /** The position up to which everything was read. */
   readonly head: () => string;
-  /** Aborted when all streams are to end. */
+  /** Aborted when all streams must end. */
   readonly ending: AbortSignal;
 }
 
-/** Where a stream begins. */
+/** Start of a stream. */
 export interface StreamStart {
   readonly position: string;
-  /** False for one that begins with what happens from now on. */
+  /** False for a stream that begins with future events. */
   readonly isResumed: boolean;
   readonly signal: AbortSignal;
 }
 
-/** Another process may have read a little further than this one; a place further ahead is of another store. */
+/**
+ * Another process may have read a little further than this one; a position further ahead belongs to another
+ * store.
+ */
 const aheadSeconds = 600;
 
-/** See the head of this file. */
+/** Guards the streams of subscribers. */
 export class SubscriptionGuard {
   readonly #options: SubscriptionGuardOptions;
 
@@ -34,8 +40,9 @@ export class SubscriptionGuard {
   }
 
   /**
-   * A stream from a cursor on, or from now, until the caller's signal or the process ends it. Its first message may be CURSOR_INVALID,
-   * thrown as a DomainError.
+   * A stream from a cursor, or from now, until the caller's signal or the process ends it. Its first message
+   * may be CURSOR_INVALID, thrown as
+   * a DomainError.
    */
   through<T>(
     after: string | null | undefined,
@@ -63,7 +70,10 @@ export class SubscriptionGuard {
   }
 }
 
-/** Opens its source at the first call, and lets go of everything at the end, however that comes. It is no layer to what passes through. */
+/**
+ * Opens its source at the first call, and releases everything at the end, however it ends. It adds no layer
+ * to the messages.
+ */
 class GuardedStream<T> extends DirectGenerator<T> {
   readonly #open: () => Promise<AsyncGenerator<T, void, undefined>>;
   readonly #release: () => void;
