@@ -89,10 +89,8 @@ async function untilGranted(at: string): Promise<Grant> {
 
 it('forwards acquisitions to the first process, which leads', async () => {
   const { epoch } = await leaseOf('core');
-  granted.push(
-    ...(await worker.acquire(1, { waitSeconds: 10 })),
-    ...(await worker.acquire(1, { waitSeconds: 10, at: system.service('core-2').url })),
-  );
+  granted.push(await untilGranted(system.url));
+  granted.push(await untilGranted(system.service('core-2').url));
   expect(granted).toHaveLength(2);
   expect(await leaseOf('core')).toMatchObject({ epoch });
 });
@@ -101,8 +99,9 @@ it('replaces a leader that cannot reach the store, and rejects its late writes',
   const { token } = worker.api;
   const { epoch } = await leaseOf('core');
   networks.get('core')?.cut();
-  const variables = { input: { workerId: worker.id, count: 1, free: spokenCapacity } };
-  // The old leader still believes that it leads: its write is on its way to the store.
+  // The old leader still believes that it leads: its write is on its way to the store. The call waits for it
+  // longer than the other process needs to take over.
+  const variables = { input: { workerId: worker.id, count: 1, free: spokenCapacity, waitSeconds: 60 } };
   const late: Promise<Answer<Acquired>> = apiOf(system.service('core').url, token).post(
     acquireMutation,
     variables,
