@@ -5,7 +5,7 @@ import { createElement as h, useSyncExternalStore } from 'react';
 /** Tags of root fields that are not for users. */
 const hiddenTags = ['pilot', 'registry'];
 
-/** Whether the page shows the whole schema. */
+/** State of the panel: the schema for users or the whole schema. */
 export class SchemaStore {
   #isWhole = false;
   #listeners = new Set();

@@ -34,6 +34,7 @@ async function readsOf(text: string): Promise<readonly string[]> {
   const reads: string[] = [];
   const note = ({ databaseName, commandName, command }: CommandStartedEvent): void => {
     const isRead = commandName === 'find' || (commandName === 'aggregate' && !isStream(command));
+    if (isSchedulersRead(command)) return;
     if (isRead && databaseName === core.db.databaseName) reads.push(String(command[commandName]));
   };
   client.on('commandStarted', note);
@@ -44,6 +45,10 @@ async function readsOf(text: string): Promise<readonly string[]> {
   }
   return reads;
 }
+
+/** True for reads of ready jobs, which the scheduler makes at any time. */
+const isSchedulersRead = ({ filter }: CommandStartedEvent['command']): boolean =>
+  (filter as { state?: unknown } | undefined)?.state === 'ACTIVATED';
 
 const isStream = ({ pipeline }: CommandStartedEvent['command']): boolean =>
   JSON.stringify(pipeline ?? '').includes('$changeStream');
