@@ -552,7 +552,7 @@ export type ReleaseJobsUserErrorCode =
 /** Jobs to retry. */
 export type RetryJobsInput = {
   /**
-   * 1 to 200 characters: repeating the call with the same key makes no second copy, until 30 days after the first was made. A call that copied
+   * Key of 1 to 200 characters. A repeated call with the same key makes no second copy; keys are kept for 30 days. A call that copied
    * nothing, because each job was refused, leaves its key free.
    */
   idempotencyKey: string;
@@ -692,7 +692,7 @@ export type SchemaVersionKind =
 export type SetJobPriorityInput = {
   /** Key with which a repeated call changes nothing. Keys are kept for 30 days after the change. */
   idempotencyKey?: string | null | undefined;
-  /** -1000 to 1000. */
+  /** New priority, -1000 to 1000. */
   priority: number;
   /** Selection of jobs. */
   selection: JobSelectionInput;
@@ -783,7 +783,7 @@ export type SubmitJobsInput = {
    * nothing; with other jobs it is an error. Keys are kept for 30 days.
    */
   idempotencyKey: string;
-  /** 1 to 10,000 jobs. */
+  /** Jobs to submit, 1 to 10,000. */
   jobs: Array<JobInput>;
   /**
    * Subject of the principal that will own the jobs, 1 to 255 characters; by default the caller. Another subject

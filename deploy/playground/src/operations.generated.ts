@@ -500,7 +500,7 @@ export type SubmitJobsInput = {
    * nothing; with other jobs it is an error. Keys are kept for 30 days.
    */
   idempotencyKey: string;
-  /** 1 to 10,000 jobs. */
+  /** Jobs to submit, 1 to 10,000. */
   jobs: Array<JobInput>;
   /**
    * Subject of the principal that will own the jobs, 1 to 255 characters; by default the caller. Another subject

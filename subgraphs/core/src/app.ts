@@ -1,4 +1,4 @@
-/** Core, put together from what it is handed. Opens no socket, and does nothing before `start`. */
+/** Core, assembled from its components. Opens no socket, and does nothing before `start`. */
 import type { Policies } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
@@ -43,9 +43,9 @@ import { buildFleet, type FleetModule } from './composition/fleet.module.js';
 import { maySee } from './workers/workers.service.js';
 import { workerPolicies, workerResolvers } from './workers/graphql/resolvers.js';
 
-/** What core is built from. */
+/** Components that core is built from. */
 export interface CoreOptions {
-  /** Its own database, on a replica set. */
+  /** Core's own database, on a replica set. */
   readonly db: Db;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -53,20 +53,26 @@ export interface CoreOptions {
   readonly config?: CoreConfig;
 }
 
-/** A built core. */
+/** Built core. */
 export interface Core {
   readonly subgraph: SubgraphSchema;
-  /** Migrates the database, opens the event stream, begins the work; resolves when calls can be answered. */
+  /**
+   * Migrates the database, opens the event stream and starts the background work. Resolves when calls can be
+   * answered.
+   */
   start(): Promise<void>;
-  /** Gives the leadership back, so that workers wait here no longer and another process can lead; calls are still answered. */
+  /**
+   * Releases the leadership, so that workers no longer wait here and another process can lead. Calls are
+   * still answered.
+   */
   handOver(): Promise<void>;
-  /** Hands over, ends all streams and the work under way. */
+  /** Releases the leadership, then ends all streams and the work in progress. */
   stop(): Promise<void>;
-  /** Whether the event stream is read and the counts are known. */
+  /** Returns true if the event stream is open and the counts are loaded. */
   ready(): boolean;
 }
 
-/** The policies of core's root fields. */
+/** Access policies of core's root fields. */
 export const corePolicies: Policies = {
   ...experimentPolicies,
   ...sharePolicies,
@@ -80,7 +86,7 @@ export const corePolicies: Policies = {
   ...hardwarePolicies,
 };
 
-/** The parts that live. */
+/** Components with a life cycle. */
 interface Components {
   readonly events: EventsService;
   readonly directories: Directories;
@@ -89,7 +95,7 @@ interface Components {
   readonly jobs: JobDomain;
 }
 
-/** See the head of this file. */
+/** Builds core. */
 export function buildCore(options: CoreOptions): Core {
   const components = createComponents(options);
   const services = servicesOf(components, options.clock);
@@ -257,7 +263,7 @@ function deviceFleetOf({ registry }: FleetServices, queues: QueuesService): Devi
         if (queue !== undefined) yield { queue, devices };
       }
     },
-    // A worker may be known before its queue, and a queue may be opened to others.
+    // A worker may be known before its queue, and a queue may admit further experiments.
     onChanged(listener) {
       const ends = [registry.onChanged(() => listener()), queues.onChanged(() => listener())];
       return () => ends.forEach((end) => end());
@@ -269,7 +275,7 @@ function deviceFleetOf({ registry }: FleetServices, queues: QueuesService): Devi
   };
 }
 
-/** The order in which the parts begin and end. */
+/** Components in the order in which they start and stop. */
 class Lifecycle {
   readonly #options: CoreOptions;
   readonly #components: Components;
@@ -296,20 +302,20 @@ class Lifecycle {
     await runMigrations(db, coreMigrations, { log, clock });
     await ensureCollections(db, coreCollections, { log });
     await events.start();
-    // What changes after this place of the stream is told; so what is read now does not grow old.
+    // Changes after this position of the stream are delivered, so values read now do not become stale.
     await directories.start();
     events.leadWith(fleet.leadership);
     jobs.start();
     await fleet.start();
     this.isStarted = true;
-    log.info('core works');
+    log.info('core started');
   }
 
   async #stop(): Promise<void> {
     const { events, directories, writer, fleet, jobs } = this.#components;
     this.isStarted = false;
     await this.#starting?.catch(() => undefined);
-    // Leadership first: all that is done for its term ends with it, and another process can lead at once.
+    // Leadership first: all work of its term ends with it, and another process can lead at once.
     await fleet.stop();
     await jobs.stop();
     directories.stop();

@@ -1,4 +1,7 @@
-/** A core process: reads its configuration, connects, serves over HTTP and WebSocket, drains on SIGTERM and SIGINT. */
+/**
+ * Core process: reads its configuration, connects, serves over HTTP and WebSocket, and drains on SIGTERM and
+ * SIGINT.
+ */
 import { createVerifier, trustedIssuers, type Verifier } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { createLogger, type Logger, surviveStrayRejections } from '@rhizome/log';
@@ -30,11 +33,11 @@ async function main(): Promise<void> {
     },
   });
   const served = await serve(config, core, mongo, verifier, log);
-  // An address that only this host understands is of no use to others, but does no harm where there are none.
+  // An address that only this host can resolve is of no use to other hosts, but harmless if there are none.
   if (!isWildcard(config.host)) ownUrl = served.url;
   const stop = async (signal: string): Promise<void> => {
     log.info({ signal }, 'draining');
-    // A worker may be waiting for work: it is answered at once, or it would keep the drain waiting.
+    // A worker may be waiting for work: it is answered at once, as it would delay the drain.
     await Promise.all([served.close(), core.handOver()]);
     await core.stop();
     await mongo.close();
@@ -76,7 +79,7 @@ function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-/** Ends once, in order, and then for sure: a second signal ends at once. */
+/** Shuts down once, in order. A second signal ends the process at once. */
 function onEnd(stop: (signal: string) => Promise<void>, log: Logger): void {
   let isEnding = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -86,7 +89,7 @@ function onEnd(stop: (signal: string) => Promise<void>, log: Logger): void {
       stop(signal).then(
         () => process.exit(0),
         (err: unknown) => {
-          log.error({ err }, 'could not end in order');
+          log.error({ err }, 'shutdown failed');
           process.exit(1);
         },
       );

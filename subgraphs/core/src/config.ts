@@ -1,4 +1,4 @@
-/** The configuration of a core process: environment over a YAML file over defaults. */
+/** Configuration of a core process: environment over a YAML file over defaults. */
 import { issuerSettings } from '@rhizome/authz';
 import { type DeepReadonly, loadConfig, redact, type Setting, settingsOf, z } from '@rhizome/config';
 
@@ -15,12 +15,12 @@ const schema = z.strictObject({
     .default('core'),
   host: z.string().min(1).default('127.0.0.1'),
   port: z.int().min(0).max(65_535).default(4101),
-  /** Where other core processes reach this one; its own address unless given. */
+  /** Address at which other core processes reach this one; defaults to its own address. */
   advertisedUrl: z.url().optional(),
   issuers: z.array(issuerSettings).min(1),
   audience: z.string().min(1).default('rhizome'),
   introspection: z.boolean().default(false),
-  /** Whether operations run compiled to code, or by graphql-js alone. */
+  /** Executor of operations: compiled to code, or graphql-js. */
   execution: z.enum(['jit', 'interpreted']).default('jit'),
   drainSeconds: z.int().min(1).max(600).default(10),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -42,25 +42,26 @@ const schema = z.strictObject({
     .prefault({}),
 });
 
-/** The configuration of a core process. */
+/** Configuration of a core process. */
 export type ProcessConfig = DeepReadonly<z.output<typeof schema>>;
 
 const secrets = ['mongoUri'];
 const prefix = 'RHIZOME_CORE_';
 
-/** What can be set, for the page that tells it. */
+/** Settings, for the reference page. */
 export const settings: readonly Setting[] = settingsOf(schema, prefix);
 
 /**
- * Reads the configuration; variables begin with `RHIZOME_CORE_`, and `RHIZOME_CORE_CONFIG` names the YAML file.
- * @throws DomainError CONFIG_INVALID with every fault
+ * Reads the configuration. Variables begin with `RHIZOME_CORE_`, and `RHIZOME_CORE_CONFIG` names the YAML
+ * file.
+ * @throws DomainError CONFIG_INVALID with all errors
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): ProcessConfig {
   const { RHIZOME_CORE_CONFIG: file, ...variables } = env;
   return loadConfig({ schema, env: variables, prefix, secrets, ...(file ? { file } : {}) });
 }
 
-/** The configuration for a log line. */
+/** Configuration for a log line. */
 export function shownConfig(config: ProcessConfig): Record<string, unknown> {
   return redact(config, secrets);
 }

@@ -1,4 +1,4 @@
-/** What core's resolvers receive. Types only. */
+/** Context of core's resolvers. Types only. */
 import type { SubgraphContext } from '@rhizome/subgraph';
 import type { DeviceFleet } from './events/counts/gpu-occupancy.js';
 import type { EventsService } from './events/events.service.js';
@@ -26,41 +26,44 @@ import type { ReportsService } from './workers/reports/reports.service.js';
 import type { WorkerRegistry } from './workers/worker-registry.js';
 import type { WorkersService } from './workers/workers.service.js';
 
-/** The context of one operation, or of one event of a stream: the caller, the loaders, and the services of all domains. */
+/**
+ * Context of one operation, or of one event of a stream: the caller, the loaders, and the services of all
+ * domains.
+ */
 export interface Context extends SubgraphContext {
   readonly core: CoreServices;
 }
 
-/** The services of all domains. `app.ts` makes them, each from its ports. */
+/** Services of all domains. `app.ts` creates them. */
 export interface CoreServices {
   readonly experiments: ExperimentsService;
   readonly shares: SharesService;
   readonly queues: QueuesService;
   readonly events: EventsService;
-  /** The broker and the workers. */
+  /** Scheduler and workers. */
   readonly fleet: FleetServices;
-  /** What is granted to shares now, from the broker's ledger; one answer a path. */
+  /** Granted resources of shares, from the scheduler's ledger; one entry per path. */
   readonly shareUsage: (paths: readonly string[]) => Promise<readonly (ShareUsage | null)[]>;
-  /** Reads of jobs. */
+  /** Reads jobs. */
   readonly jobs: JobsService;
   readonly submits: SubmitService;
-  /** Changes of many jobs. */
+  /** Changes many jobs. */
   readonly bulk: BulkService;
   readonly jobLogs: JobLogs;
   readonly logTails: LogTails;
   /** Devices of the live workers. */
   readonly devices: DeviceFleet;
   readonly tasks: TasksService;
-  /** What the broker can say about why jobs wait, in their order; null for one that was sent. */
+  /** Explanations of why jobs wait, in the order of the jobs; null for a job that was sent. */
   readonly pending: (
     jobs: readonly JobDocument[],
     caller: ExplanationCaller,
   ) => Promise<readonly (PendingFacts | null)[]>;
-  /** The same for requirements that nobody has submitted. */
+  /** Explanations for requirements that no job has yet. */
   readonly explain: Explain;
 }
 
-/** The services, as resolvers and other domains find them. */
+/** Services for resolvers and other domains. */
 export interface FleetServices {
   readonly workers: WorkersService;
   readonly reports: ReportsService;
@@ -71,6 +74,6 @@ export interface FleetServices {
   readonly holder: JobHolder;
   readonly cache: SchedulerCache;
   readonly registry: WorkerRegistry;
-  /** Hardware summed up. */
+  /** Summary of the hardware. */
   readonly hardware: HardwareViews;
 }

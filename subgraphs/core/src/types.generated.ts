@@ -1504,7 +1504,7 @@ export type JobLogEvent = {
   readonly isComplete: Scalars['Boolean']['output'];
 };
 
-/** A page of a job's log. A log grows while the job runs, so a page always has a position to continue from. Hence a log is not a connection. */
+/** A page of a job's log. A log grows while the job runs, so a page always has a position to continue from; a log is therefore not a connection. */
 export type JobLogPage = {
   readonly __typename?: 'JobLogPage';
   /** Chunks of the page, oldest first. */
@@ -2552,7 +2552,7 @@ export type RequirementsExplanation = {
 /** Jobs to retry. */
 export type RetryJobsInput = {
   /**
-   * 1 to 200 characters: repeating the call with the same key makes no second copy, until 30 days after the first was made. A call that copied
+   * Key of 1 to 200 characters. A repeated call with the same key makes no second copy; keys are kept for 30 days. A call that copied
    * nothing, because each job was refused, leaves its key free.
    */
   readonly idempotencyKey: Scalars['String']['input'];
@@ -2643,7 +2643,7 @@ export type Role =
 export type SetJobPriorityInput = {
   /** Key with which a repeated call changes nothing. Keys are kept for 30 days after the change. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
-  /** -1000 to 1000. */
+  /** New priority, -1000 to 1000. */
   readonly priority: Scalars['Int']['input'];
   /** Selection of jobs. */
   readonly selection: JobSelectionInput;
@@ -2927,7 +2927,7 @@ export type SubmitJobsInput = {
    * nothing; with other jobs it is an error. Keys are kept for 30 days.
    */
   readonly idempotencyKey: Scalars['String']['input'];
-  /** 1 to 10,000 jobs. */
+  /** Jobs to submit, 1 to 10,000. */
   readonly jobs: ReadonlyArray<JobInput>;
   /**
    * Subject of the principal that will own the jobs, 1 to 255 characters; by default the caller. Another subject

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
 import { testPrincipal } from '@rhizome/testkit';
 import {
@@ -15,7 +15,7 @@ import {
 import { admin, type Answer, pilotOf } from './support/core.fixture.js';
 
 let world: World;
-/** A worker of "closed", which admits alpha alone. */
+/** Worker of "closed", which admits only alpha. */
 let closedId: string;
 beforeAll(async () => {
   world = await startWorld();
@@ -33,13 +33,13 @@ async function codesOf(text: string, variables: object, principal: Principal): P
 const pilotWith = (queue: string, grants: Record<string, 'PILOT'>): Principal =>
   testPrincipal({ kind: 'PILOT', subject: `pilot:${queue}`, grants });
 
-describe('speaking for workers', () => {
+describe('the permission to act for workers', () => {
   const heartbeat = 'mutation ($id: ID!) { heartbeat(input: { workerId: $id }) { userErrors { code } } }';
   const drain = `mutation ($id: ID!, $hasEnded: Boolean) {
     drainWorker(input: { workerId: $id, hasEnded: $hasEnded }) { worker { state } userErrors { code } }
   }`;
 
-  test('of a queue that admits every experiment is for its pilot, and for who holds the action everywhere', async () => {
+  it('covers queues that admit every experiment for their pilot and for principals with the action everywhere', async () => {
     const { workerId } = world;
     expect(await codesOf(heartbeat, { id: workerId }, human('one', { alpha: 'ADMIN' }))).toEqual([
       'FORBIDDEN',
@@ -51,7 +51,7 @@ describe('speaking for workers', () => {
     expect(await codesOf(heartbeat, { id: workerId }, pilotWith('north', { beta: 'PILOT' }))).toEqual([]);
   });
 
-  test('of a queue of some experiments is for who holds the action in all of them', async () => {
+  it('covers queues of some experiments for principals with the action in all of them', async () => {
     expect(await codesOf(heartbeat, { id: closedId }, human('one', { alpha: 'ADMIN' }))).toEqual([]);
     expect(await codesOf(heartbeat, { id: closedId }, human('other', { beta: 'ADMIN' }))).toEqual([
       'FORBIDDEN',
@@ -62,12 +62,12 @@ describe('speaking for workers', () => {
     ]);
   });
 
-  test('a pilot without the subject of a queue speaks for none', async () => {
+  it('covers no queue for a pilot without the subject of a queue', async () => {
     const nobody = testPrincipal({ kind: 'PILOT', subject: 'somebody', grants: 'PILOT' });
     expect(await codesOf(heartbeat, { id: world.workerId }, nobody)).toEqual(['FORBIDDEN']);
   });
 
-  test('a pilot says nothing of jobs of experiments that it has no grant in, whatever fence it guesses', async () => {
+  it('covers no job of an experiment without a grant, whatever fence a pilot guesses', async () => {
     const { workerId, jobId, fence } = world;
     const jobs = [{ id: jobId, fence, error: { family: 'PAYLOAD', code: 'X', message: 'x' } }];
     const text =
@@ -86,7 +86,7 @@ describe('speaking for workers', () => {
     expect(job).toEqual({ state: 'RUNNING' });
   });
 
-  test('an operator of one experiment ends no worker of a queue that everybody uses', async () => {
+  it('prevents an operator of one experiment from ending a worker of a shared queue', async () => {
     const { spareId } = world;
     const operator = human('operator', { alpha: 'OPERATOR' });
     for (const ended of [false, true])
@@ -104,7 +104,7 @@ describe('speaking for workers', () => {
     });
   });
 
-  test('registering needs the same', async () => {
+  it('applies to registrations, too', async () => {
     const text =
       'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { userErrors { code } } }';
     const call = (queue: string, principal: Principal) =>
@@ -115,10 +115,10 @@ describe('speaking for workers', () => {
   });
 });
 
-describe('what a pilot reads', () => {
+describe('the read access of a pilot', () => {
   const fields = 'id name payload { environment { value } } log { chunks { text } }';
 
-  test('with its assignment comes the whole job, and what its parents left wherever they ran', async () => {
+  it('includes the assigned job and the outputs of its parents, wherever they ran', async () => {
     const { jobId } = world;
     const text = `query ($id: ID!) { job(id: $id) {
       payload { command environment { name value } } dependsOn { id outputs { location } payload { environment { value } } }
@@ -132,7 +132,7 @@ describe('what a pilot reads', () => {
     });
   });
 
-  test('the parents are read with it alone, without their logs, and their own parents not at all', async () => {
+  it('includes parents only through their child, without their logs and their own parents', async () => {
     const { jobId, parentId } = world;
     const pilot = pilotOf('north');
     expect(await world.ask('query ($id: ID!) { job(id: $id) { id } }', { id: parentId }, pilot)).toEqual({
@@ -141,7 +141,7 @@ describe('what a pilot reads', () => {
     const parents = (of: string) => `query ($id: ID!) { job(id: $id) { dependsOn { ${of} } } }`;
     expect(await codesOf(parents('log { chunks { text } }'), { id: jobId }, pilot)).toEqual(['FORBIDDEN']);
     expect(await codesOf(parents('dependsOn { id }'), { id: jobId }, pilot)).toEqual(['JOB_NOT_FOUND']);
-    // Its own pilot reads it, though not the secrets of what has ended.
+    // The pilot of its queue reads it, but not the secrets of an ended job.
     expect(
       await world.ask(`query ($id: ID!) { job(id: $id) { ${fields} } }`, { id: parentId }, pilotOf('south')),
     ).toEqual({
@@ -149,7 +149,7 @@ describe('what a pilot reads', () => {
     });
   });
 
-  test('the list ends with its queue, whatever is asked for', async () => {
+  it('is limited to its queue in lists, with any filter', async () => {
     const { jobId, parentId, grandparentId } = world;
     const list = async (filter: object, pilot: Principal): Promise<readonly string[]> => {
       const { jobs } = await world.ask(
@@ -173,12 +173,12 @@ describe('what a pilot reads', () => {
     expect(await list({}, pilotOf('nowhere'))).toEqual([]);
   });
 
-  test('counts of its queue alone', async () => {
+  it('is limited to its queue in counts', async () => {
     const { jobCounts } = await world.ask('{ jobCounts { queueName state count } }', {}, pilotOf('south'));
     expect(jobCounts).toEqual([{ queueName: 'south', state: 'FINISHED', count: 2 }]);
   });
 
-  test('an assignment brings the environment, and what the pilot held before stays readable without it', async () => {
+  it('includes the environment with an assignment only, and earlier jobs without it', async () => {
     const id = await submitOne(world, {
       name: 'brief',
       requirements: { queue: 'closed' },
@@ -204,7 +204,7 @@ describe('the environment of a payload', () => {
   const owner = human('owner', { alpha: 'USER' });
   const cases: readonly (readonly [string, Principal, boolean])[] = [
     ['its owner', owner, true],
-    ['who manages the jobs of others', human('production', { alpha: 'PRODUCTION' }), true],
+    ['a manager of the jobs of others', human('production', { alpha: 'PRODUCTION' }), true],
     ['another user', human('user', { alpha: 'USER' }), false],
     ['a reader', human('reader', { alpha: 'READER' }), false],
     [
@@ -219,7 +219,7 @@ describe('the environment of a payload', () => {
     ],
   ];
 
-  test.each(cases)('for %s', async (_who, principal, isShown) => {
+  it.each(cases)('is returned only to permitted callers: %s', async (_who, principal, isShown) => {
     const payload = { command: 'true', environment: [{ name: 'TOKEN', value: secret }] };
     const job = { name: 'secretive', payload, requirements: { cores: 4096 } };
     const { submitJobs } = await world.ask(
@@ -236,7 +236,7 @@ describe('the environment of a payload', () => {
   });
 });
 
-test('workers of a queue are seen by those who may see the queue, whichever way is taken', async () => {
+it('shows workers to callers who may see their queue, on all paths', async () => {
   const text = `query ($id: ID!, $of: [_Any!]!) {
     worker(id: $id) { id } workers(filter: { ids: [$id] }) { nodes { id } } _entities(representations: $of) { ... on Worker { host queue { name } } }
   }`;
@@ -253,7 +253,7 @@ test('workers of a queue are seen by those who may see the queue, whichever way 
   });
 });
 
-test('a bulk operation is shown to who asked for it, and to who is ADMIN everywhere', async () => {
+it('shows a bulk operation to the caller who started it and to a global ADMIN', async () => {
   const text = 'query ($id: ID!) { bulkOperation(id: $id) { id } }';
   const seenBy = async (principal: Principal): Promise<boolean> =>
     (await world.ask(text, { id: world.operationId }, principal))['bulkOperation'] !== null;

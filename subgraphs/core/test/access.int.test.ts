@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
 import { silentLogger } from '@rhizome/log';
 import { serveSubgraph, type SubgraphResult } from '@rhizome/subgraph';
@@ -6,7 +6,7 @@ import { leftovers, testPrincipal, testTokens, waitFor } from '@rhizome/testkit'
 import { free, human, registration, startWorld, type World } from './support/access.fixture.js';
 import { pilotOf } from './support/core.fixture.js';
 
-/** Those who knock. All that is asked for is alpha's, in queue "north". */
+/** Callers. All requested entities belong to alpha and are in queue "north". */
 const callers: Readonly<Record<string, Principal>> = {
   'PILOT of another queue': pilotOf('south'),
   'PILOT of this queue': pilotOf('north'),
@@ -27,13 +27,16 @@ const callers: Readonly<Record<string, Principal>> = {
 
 type Outcome = 'refused' | 'empty' | 'allowed';
 
-/** One door: what is asked, whether the answer shows or changes what is alpha's, and what each caller must get. */
+/** Operation: request, whether the answer shows or changes entities of alpha, and the expected results. */
 interface Row {
   readonly text: string;
   readonly variables?: (world: World, caller: string) => object;
-  /** Whether the caller got what it asked for; by default, whether the first field is neither null nor an empty list. */
+  /**
+   * Returns true if the caller got what it requested; by default, if the first field is neither null nor an
+   * empty list.
+   */
   readonly got?: (answer: never) => unknown;
-  /** One word for each of {@link callers}, in order: r(efused), e(mpty), a(llowed). */
+  /** One letter per entry of {@link callers}, in order: r(efused), e(mpty), a(llowed). */
   readonly outcomes: string;
 }
 
@@ -41,14 +44,14 @@ const isPilotOfThis = (caller: string): boolean => caller === 'PILOT of this que
 const input = (text: string): string =>
   `mutation ($input: ${text[0]?.toUpperCase()}${text.slice(1)}Input!) { ${text}(input: $input)`;
 const spoke = `{ userErrors { code message } }`;
-/** Words of a worker are taken for words of a worker, whatever becomes of them. */
+/** Reports of a worker count as accepted, whatever their result. */
 const word = (field: string, variables: NonNullable<Row['variables']>): Row => ({
   text: `${input(field)} ${spoke} }`,
   variables: (world, caller) => ({ input: variables(world, caller) }),
   got: () => true,
   outcomes: 'r a r r r r',
 });
-/** Its fence is right for all but the worker's own pilot: what a stranger guesses must not help. */
+/** The fence is wrong only for the worker's own pilot: a correct guess must not help a stranger. */
 const held = ({ jobId, fence }: World, caller: string): { id: string; fence: number } => ({
   id: jobId,
   fence: isPilotOfThis(caller) ? fence + 1 : fence,
@@ -73,7 +76,7 @@ const entity = (type: string, key: (world: World) => object, fields: string, out
   outcomes,
 });
 
-/** Every door of core. */
+/** All operations of core. */
 const rows: Readonly<Record<string, Row>> = {
   'Query.experiment': { text: '{ experiment(name: "alpha") { name } }', outcomes: 'r r e e e a' },
   'Query.experiments': {
@@ -132,7 +135,7 @@ const rows: Readonly<Record<string, Row>> = {
     got: ({ tasks }: { tasks: { nodes: unknown[] } }) => tasks.nodes.length > 0,
     outcomes: 'r r e e e a',
   },
-  // The queue admits every experiment: its workers are everybody's to see.
+  // The queue admits every experiment: everyone may see its workers.
   'Query.worker': {
     text: 'query ($id: ID!) { worker(id: $id) { id } }',
     variables: ({ workerId }) => ({ id: workerId }),
@@ -324,7 +327,7 @@ beforeAll(async () => {
   world = await startWorld();
 });
 
-async function knock(row: Row, caller: string): Promise<Outcome> {
+async function resultOf(row: Row, caller: string): Promise<Outcome> {
   const variables = row.variables?.(world, caller) ?? {};
   const { data, errors = [] } = await firstAnswer(row.text, variables, callers[caller]);
   const codes = errors.map(({ extensions }) => String(extensions?.['code']));
@@ -351,22 +354,22 @@ async function firstAnswer(
 
 const names = { r: 'refused', e: 'empty', a: 'allowed' } as const;
 
-describe('who passes which door', () => {
-  test('every door has a row here, and every row a door', () => {
-    const doors = world.core.subgraph.entryPoints.map(({ name }) => name);
-    expect(Object.keys(rows).sort()).toEqual([...doors].sort());
+describe('the access rules', () => {
+  it('has a row here for every operation, and an operation for every row', () => {
+    const operations = world.core.subgraph.entryPoints.map(({ name }) => name);
+    expect(Object.keys(rows).sort()).toEqual([...operations].sort());
   });
 
-  test.each(Object.entries(rows))('%s', async (_door, row) => {
+  it.each(Object.entries(rows))('returns the expected results of %s', async (_name, row) => {
     const expected = row.outcomes.split(' ').map((word) => names[word as keyof typeof names]);
     const found: Record<string, Outcome> = {};
-    for (const caller of Object.keys(callers)) found[caller] = await knock(row, caller);
+    for (const caller of Object.keys(callers)) found[caller] = await resultOf(row, caller);
     expect(found).toEqual(
       Object.fromEntries(Object.keys(callers).map((caller, at) => [caller, expected[at]])),
     );
   });
 
-  test('nobody changed anything that is not theirs', async () => {
+  it('leaves all entities of others unchanged', async () => {
     const { jobId, spareId, waitingId, ask } = world;
     const query = `query ($jobId: ID!, $waitingId: ID!, $spareId: ID!) {
       job(id: $jobId) { state attempt log { chunks { text } } } waiting: job(id: $waitingId) { state priority hold { by { subject } } }
@@ -386,7 +389,7 @@ describe('who passes which door', () => {
     });
   });
 
-  test('who brings no token passes none', async () => {
+  it('refuses callers without a token', async () => {
     const { verifier } = await testTokens();
     const { core } = world;
     const log = silentLogger();
@@ -400,7 +403,7 @@ describe('who passes which door', () => {
     });
     leftovers.defer('a served core', () => served.close());
     const found: Record<string, unknown> = {};
-    for (const [door, { text, variables }] of Object.entries(rows)) {
+    for (const [name, { text, variables }] of Object.entries(rows)) {
       const body = JSON.stringify({ query: text, variables: variables?.(world, 'nobody') ?? {} });
       const response = await fetch(served.url, {
         method: 'POST',
@@ -408,10 +411,10 @@ describe('who passes which door', () => {
         body,
       });
       const { errors, data } = (await response.json()) as SubgraphResult;
-      found[door] = [response.status, errors?.[0]?.extensions?.['code'], data];
+      found[name] = [response.status, errors?.[0]?.extensions?.['code'], data];
     }
     expect(found).toEqual(
-      Object.fromEntries(Object.keys(rows).map((door) => [door, [401, 'UNAUTHENTICATED', undefined]])),
+      Object.fromEntries(Object.keys(rows).map((name) => [name, [401, 'UNAUTHENTICATED', undefined]])),
     );
   });
 });

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import {
   leftovers,
   spawnProcess,
@@ -18,7 +18,7 @@ import WebSocket from 'ws';
 
 const bin = fileURLToPath(new URL('../src/bin.js', import.meta.url));
 
-/** Anything that an answer may hold. */
+/** Any value in an answer. */
 type Answer = { readonly [field: string]: Answer } & readonly Answer[] & string & number;
 
 let tokens: TestTokens;
@@ -57,7 +57,7 @@ async function startBin(
   return { process, origin };
 }
 
-/** Asks over HTTP; fails where the answer has errors. */
+/** Sends an operation over HTTP; fails if the answer has errors. */
 function caller(origin: string, token: () => Promise<string>) {
   return async (query: string, variables: object = {}): Promise<Answer> => {
     const headers = { 'content-type': 'application/json', authorization: `Bearer ${await token()}` };
@@ -93,7 +93,7 @@ const viewer = '{ viewer { subject } }';
 const changes =
   'subscription ($after: String) { jobStateChanged(after: $after) { cursor event { state job { id } } } }';
 
-/** Follows the changes of jobs over a socket, as states. */
+/** Follows job changes over a socket, as states. */
 function follow(origin: string, token: string) {
   const socket = createSocketClient({
     url: `${origin.replace('http', 'ws')}/graphql`,
@@ -115,7 +115,7 @@ function follow(origin: string, token: string) {
 }
 
 describe('core as a process', () => {
-  test('serves lives of jobs over HTTP and their events over WebSocket, and drains on SIGTERM', async () => {
+  it('serves job cycles over HTTP and their events over WebSocket, and drains on SIGTERM', async () => {
     const database = (await testDatabase('bin')).databaseName;
     const { process, origin } = await startBin('core', database);
     const token = await tokens.admin();
@@ -143,7 +143,7 @@ describe('core as a process', () => {
       ({ acquireJobs: answer }) => answer?.['assignments'],
       (error: unknown) => String(error),
     );
-    // Answered after the worker's call has come in.
+    // The answer proves that the worker's call has arrived.
     for (let round = 0; round < 5; round++) await admin(viewer);
     process.signal('SIGTERM');
     expect(await waitFor('the socket to be closed', closed, { deadlineMs: 60_000 })).toMatchObject({
@@ -158,7 +158,7 @@ describe('core as a process', () => {
     expect(process.lines.join('\n')).not.toContain(token);
   });
 
-  test('two processes share the work: a standby forwards, and takes over when the leader is killed', async () => {
+  it('shares the work between two processes: a standby forwards calls, and takes over when the leader is killed', async () => {
     const database = (await testDatabase('bin')).databaseName;
     const first = await startBin('leader', database);
     await first.process.line(/leadership gained/, 60_000);
@@ -192,7 +192,7 @@ describe('core as a process', () => {
     expect((await second.process.kill('SIGTERM')).code).toBe(0);
   });
 
-  test.each<[string, Record<string, string>, RegExp]>([
+  it.each<[string, Record<string, string>, RegExp]>([
     ['no issuer', { RHIZOME_CORE_ISSUERS: '' }, /RHIZOME_CORE_ISSUERS/],
     [
       'a wrong port and a wrong level',
@@ -205,11 +205,11 @@ describe('core as a process', () => {
       /either jwksUri or jwksFile/,
     ],
     [
-      'keys that are not there',
+      'missing keys',
       { RHIZOME_CORE_ISSUERS: '[{"issuer":"a","jwksFile":"/nowhere/keys.json"}]' },
       /\/nowhere\/keys\.json/,
     ],
-  ])('with %s says so and ends', async (_what, over, expected) => {
+  ])('reports %s and exits', async (_what, over, expected) => {
     const env = {
       RHIZOME_CORE_MONGO_URI: 'mongodb://someone:hunter2@127.0.0.1:1',
       RHIZOME_CORE_ISSUERS: '[]',

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { admin, pilotOf, seed, startCore, type Answer, type TestCore } from './support/core.fixture.js';
 
@@ -61,7 +61,7 @@ async function acquired(
   return acquireJobs?.['assignments'] as unknown as readonly Answer[];
 }
 
-/** Takes jobs through their lives as a pilot does. */
+/** Takes jobs through their cycle as a pilot does. */
 async function work(on: TestCore, workerId: string, count: number): Promise<void> {
   const assignments = await acquired(on, workerId, count);
   const jobs = assignments.map(({ job, fence }) => ({ id: job?.['id'], fence }));
@@ -77,7 +77,7 @@ async function work(on: TestCore, workerId: string, count: number): Promise<void
 }
 
 describe('core, wired', () => {
-  test('a job is submitted, acquired, started, finished, and its subscriber is told each step', async () => {
+  it('submits, acquires, starts and finishes a job, and reports each step to its subscriber', async () => {
     const stream = core.subscribe(changes, { filter: { experiments: ['alpha'] } });
     await waitFor('the opening message', () => stream.results.length > 0, { deadlineMs: 60_000 });
     const jobs = [{ name: 'first', payload, labels: [{ key: 'kind', value: 'test' }] }];
@@ -87,17 +87,17 @@ describe('core, wired', () => {
     const id = submitJobs?.['jobs']?.[0]?.['id'];
     await work(core, await aWorker(core), 1);
     await waitFor('four events', () => stream.results.length >= 5, { deadlineMs: 60_000 });
-    const told = stream.results.map(({ data }) => (data as unknown as Answer)['jobStateChanged']);
-    expect(told.map((change) => change?.['event']?.['state'])).toEqual([
+    const messages = stream.results.map(({ data }) => (data as unknown as Answer)['jobStateChanged']);
+    expect(messages.map((change) => change?.['event']?.['state'])).toEqual([
       undefined,
       'ACTIVATED',
       'SENT',
       'RUNNING',
       'FINISHED',
     ]);
-    expect(told.map((change) => change?.['event']?.['revision'])).toEqual([undefined, 1, 2, 3, 4]);
-    expect(told[0]).toEqual({ cursor: expect.any(String), event: null });
-    expect(told[4]?.['event']?.['job']).toEqual({
+    expect(messages.map((change) => change?.['event']?.['revision'])).toEqual([undefined, 1, 2, 3, 4]);
+    expect(messages[0]).toEqual({ cursor: expect.any(String), event: null });
+    expect(messages[4]?.['event']?.['job']).toEqual({
       id,
       state: 'FINISHED',
       revision: 4,
@@ -107,33 +107,33 @@ describe('core, wired', () => {
       labels: [{ key: 'kind', value: 'test' }],
       queue: { name: 'north' },
     });
-    const resumed = core.subscribe(changes, { after: told[2]?.['cursor'] });
+    const resumed = core.subscribe(changes, { after: messages[2]?.['cursor'] });
     await waitFor('the rest', () => resumed.results.length >= 2, { deadlineMs: 60_000 });
     const again = resumed.results.map(({ data }) => (data as unknown as Answer)['jobStateChanged']);
     expect(again.map((change) => change?.['cursor'])).toEqual(
-      told.slice(3).map((change) => change?.['cursor']),
+      messages.slice(3).map((change) => change?.['cursor']),
     );
     expect(again.map((change) => change?.['event']?.['job']?.['state'])).toEqual(['FINISHED', 'FINISHED']);
   });
 
-  test('what a grant tells of its job is what stands in the store', async () => {
-    const jobs = [{ name: 'told', payload }];
-    await core.ask(submit, { input: { experiment: 'alpha', idempotencyKey: 'told', jobs } });
-    const told = 'id state attempt experiment { name } owner { subject } sharePath worker { id } workerId';
+  it('returns jobs in grants as they are stored', async () => {
+    const jobs = [{ name: 'granted', payload }];
+    await core.ask(submit, { input: { experiment: 'alpha', idempotencyKey: 'granted', jobs } });
+    const fields = 'id state attempt experiment { name } owner { subject } sharePath worker { id } workerId';
     const free = { cores: 8, memoryMiB: 16_000, diskMiB: 100_000 };
     const { acquireJobs } = await core.ask(
-      `mutation ($input: AcquireJobsInput!) { acquireJobs(input: $input) { assignments { job { ${told} } } } }`,
+      `mutation ($input: AcquireJobsInput!) { acquireJobs(input: $input) { assignments { job { ${fields} } } } }`,
       { input: { workerId: await aWorker(core), count: 1, free, waitSeconds: 60 } },
       pilotOf('north'),
     );
     const [granted] = acquireJobs?.['assignments'] as unknown as readonly Answer[];
     const id = granted?.['job']?.['id'];
-    const { job } = await core.ask(`query ($id: ID!) { job(id: $id) { ${told} } }`, { id });
+    const { job } = await core.ask(`query ($id: ID!) { job(id: $id) { ${fields} } }`, { id });
     expect(granted?.['job']).toEqual(job);
     expect(job).toMatchObject({ state: 'SENT', attempt: 1 });
   });
 
-  test('a worker shows at most 100 of its jobs, and tells how many it holds', async () => {
+  it('shows at most 100 jobs of a worker, and their number', async () => {
     const input = { queue: 'north', host: 'host-2', name: 'large', version: '1', idempotencyKey: 'large' };
     const free = { cores: 200, memoryMiB: 1_000_000, diskMiB: 1_000_000 };
     const hardware = { architecture: 'x86_64', ...free };
@@ -149,7 +149,7 @@ describe('core, wired', () => {
     expect(worker?.['jobs']).toEqual(Array.from({ length: 100 }, () => ({ state: 'SENT' })));
   });
 
-  test('a task is expanded, run, and its progress ends with the last job; counts follow', async () => {
+  it('expands and runs a task, ends its progress with the last job, and updates the counts', async () => {
     const template = { name: 'part', payload };
     const input = { experiment: 'alpha', idempotencyKey: 't', name: 'a task', template, jobs: { count: 20 } };
     const { submitTask: answer } = await core.ask(submitTask, { input });
@@ -198,7 +198,7 @@ describe('core, wired', () => {
     await counts.close();
   });
 
-  test('a child waits for its parent and is released when that has finished', async () => {
+  it('keeps a child PENDING until its parent has finished', async () => {
     const jobs = [
       { name: 'parent', payload },
       { name: 'child', payload, dependsOn: ['#0'] },
@@ -222,7 +222,7 @@ describe('core, wired', () => {
     ]);
   });
 
-  test('a restart goes on where it was: jobs, counts, cursors, leadership', async () => {
+  it('continues after a restart with jobs, counts, cursors and leadership', async () => {
     const stream = core.subscribe(changes, {});
     await waitFor('the opening message', () => stream.results.length > 0, { deadlineMs: 60_000 });
     const cursor = (stream.results[0]?.data as unknown as Answer)['jobStateChanged']?.['cursor'];
@@ -251,7 +251,7 @@ describe('core, wired', () => {
     await again.stop();
   });
 
-  test('every door has a policy and the viewer is told what it may do', async () => {
+  it('has a policy for every operation and shows the viewer its permissions', async () => {
     expect(core.core.subgraph.entryPoints.length).toBeGreaterThan(40);
     const { viewer } = await core.ask(
       '{ viewer { subject kind actsFor expiresAt grants { experiment roles permissions } } }',

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { register } from './support/access.fixture.js';
 import { admin, pilotOf, startCore } from './support/core.fixture.js';
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 
 describe('registerExperiment', () => {
-  test('makes it known with a share; the same again gives the same, also together', async () => {
+  it('registers it with a share; a repetition, also a concurrent one, returns the same', async () => {
     const input = { name: 'omega', title: 'The last', description: 'of all' };
     const answers = await Promise.all(
       Array.from({ length: 4 }, () => directory.ask(registerExperiment, { input })),
@@ -29,7 +29,7 @@ describe('registerExperiment', () => {
       });
   });
 
-  test.each<BadInput>([
+  it.each<BadInput>([
     ['capital letters', { name: 'Alpha' }, 'INVALID_VALUE', ['name'], 'Alpha'],
     ['a name that begins with a digit', { name: '1alpha' }, 'INVALID_VALUE', ['name'], '1alpha'],
     ['a name of 32 characters', { name: 'a'.repeat(32) }, 'INVALID_VALUE', ['name'], '1 to 31'],
@@ -56,7 +56,7 @@ describe('registerExperiment', () => {
 });
 
 describe('setShares', () => {
-  test('sets all of them, in the order given', async () => {
+  it('sets all shares in the given order', async () => {
     const shares = [
       { leaf: 'fast', nominalCores: 10, borrowLimitCores: 5, weight: 2.5, ownerLimitCores: 3 },
       { leaf: 'slow', nominalCores: 0 },
@@ -71,7 +71,7 @@ describe('setShares', () => {
     });
   });
 
-  test.each<BadInput>([
+  it.each<BadInput>([
     ['an unknown experiment', { experiment: 'nobody' }, 'EXPERIMENT_NOT_FOUND', ['experiment'], 'nobody'],
     ['no leaf', { shares: [] }, 'INVALID_VALUE', ['shares'], '1 to 100'],
     [
@@ -122,7 +122,7 @@ describe('setShares', () => {
       '-1',
     ],
     [
-      'a weight of nothing',
+      'a zero weight',
       { shares: [{ leaf: 'a', nominalCores: 1, weight: 0 }] },
       'INVALID_VALUE',
       ['shares', '0', 'weight'],
@@ -145,7 +145,7 @@ describe('setShares', () => {
     );
   });
 
-  test('refuses to leave a leaf out that has live jobs, until they have ended', async () => {
+  it('refuses to remove a leaf with live jobs until they have ended', async () => {
     const submit =
       'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { message } } }';
     const { submitJobs } = await directory.ask(submit, {
@@ -168,10 +168,10 @@ describe('setShares', () => {
   });
 });
 
-describe('who may', () => {
+describe('visibility', () => {
   const reader = testPrincipal({ subject: 'reader@example', grants: { alpha: 'READER' } });
 
-  test('see experiments and shares: their own', async () => {
+  it('shows a caller only its own experiments and shares', async () => {
     const query =
       '{ experiments { totalCount nodes { name shares { path } } } shares { totalCount nodes { path experiment { title } } } }';
     expect(await directory.ask(query, {}, reader)).toEqual({
@@ -189,7 +189,7 @@ describe('who may', () => {
 });
 
 describe('another process', () => {
-  test('knows at once by name what this one has made, and is told what it changes', async () => {
+  it('knows a new experiment by name at once and receives its changes', async () => {
     const other = await startCore({ db: directory.core.db });
     const queue = await directory.queue();
     const seen = await other.ask('query ($name: String!) { queue(name: $name) { site { name } } }', {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor, type TestDatabase } from '@rhizome/testkit';
 import {
   admin,
@@ -15,10 +15,10 @@ let core: TestCore & { readonly db: TestDatabase };
 beforeEach(async () => {
   core = await startCore();
   const stream = core.subscribe('subscription { queueChanged { event { queue { name } } } }');
-  await untilTold(stream, 1);
+  await untilReceived(stream, 1);
   await seed(core);
-  // The stream has told of what is there: what tests open begins behind it.
-  await untilTold(stream, 2);
+  // The stream has delivered the existing state: tests start after it.
+  await untilReceived(stream, 2);
   await stream.close();
 });
 
@@ -38,27 +38,27 @@ const counts = `subscription ($filter: JobFilter) {
   jobCountsChanged(filter: $filter, intervalMs: 100) { counts { gpuModel state count gpus } }
 }`;
 
-/** The messages of a subscription's one field; fails the test where one has errors. */
-function told(stream: TestStream): readonly Answer[] {
+/** Messages of the subscription's only field; fails the test if one has errors. */
+function messagesOf(stream: TestStream): readonly Answer[] {
   return stream.results.map(({ data, errors }) => {
     if (errors) throw new Error(JSON.stringify(errors));
     return Object.values(data as Record<string, Answer>)[0] as Answer;
   });
 }
 
-/** The events of a stream's messages; null for the opening one. */
+/** Events of a stream's messages; null for the opening one. */
 function eventsOf(stream: TestStream): readonly (Answer | null)[] {
-  return told(stream).map(({ event }) => event ?? null);
+  return messagesOf(stream).map(({ event }) => event ?? null);
 }
 
-async function untilTold(stream: TestStream, count: number): Promise<readonly Answer[]> {
+async function untilReceived(stream: TestStream, count: number): Promise<readonly Answer[]> {
   await waitFor(`${count} messages`, () => stream.results.length >= count, { deadlineMs: 60_000 });
-  return told(stream);
+  return messagesOf(stream);
 }
 
 async function opened(text: string, variables: object = {}, principal = admin): Promise<TestStream> {
   const stream = core.subscribe(text, variables, principal);
-  await untilTold(stream, 1);
+  await untilReceived(stream, 1);
   return stream;
 }
 
@@ -93,7 +93,7 @@ async function registerWorker(
   return String(answer?.['worker']?.['id']);
 }
 
-/** Submits jobs and gets one after the other for a worker. */
+/** Submits jobs and acquires them one after the other for a worker. */
 async function runningJobs(
   workerId: string,
   jobs: readonly object[],
@@ -114,7 +114,7 @@ async function runningJobs(
   return acquired(workerId, jobs.length, freeDeviceIds);
 }
 
-/** Gets jobs for a worker, one after the other. */
+/** Acquires jobs for a worker, one after the other. */
 async function acquired(
   workerId: string,
   wanted: number,
@@ -167,20 +167,20 @@ async function append(
 }
 
 describe('queueChanged', () => {
-  test('tells each change with the queue as it is, after a cursor alone, as far as the filter and the caller go', async () => {
+  it('delivers an opening cursor, then each change with the current queue, restricted by filter and access', async () => {
     const all = await opened(queues);
     const polar = await opened(queues, {
       filter: { sites: ['Pole'], names: ['north'], states: ['PAUSED'], experiments: ['alpha'] },
     });
     const stranger = testPrincipal({ subject: 'reader@example', grants: { beta: 'READER' } });
     const limited = await opened(queues, {}, stranger);
-    expect(told(all)[0]).toEqual({ cursor: expect.any(String), event: null });
+    expect(messagesOf(all)[0]).toEqual({ cursor: expect.any(String), event: null });
     await createQueue('south', 'Sea', ['alpha']);
-    await untilTold(all, 2);
+    await untilReceived(all, 2);
     await setState('north', 'PAUSED');
-    await untilTold(all, 3);
-    await untilTold(polar, 2);
-    await untilTold(limited, 2);
+    await untilReceived(all, 3);
+    await untilReceived(polar, 2);
+    await untilReceived(limited, 2);
     expect(eventsOf(all).map((event) => event && event['queue'])).toEqual([
       null,
       { name: 'south', site: { name: 'Sea' }, state: 'ONLINE' },
@@ -190,34 +190,34 @@ describe('queueChanged', () => {
       expect(eventsOf(stream).map((event) => event?.['queue']?.['name'])).toEqual([undefined, 'north']);
   });
 
-  test('goes on after a cursor, from memory and, after a restart, from the change stream', async () => {
+  it('resumes after a cursor, from memory and, after a restart, from the change stream', async () => {
     const first = await opened(queues);
     for (const state of ['PAUSED', 'ONLINE', 'BROKEROFF']) {
       const before = first.results.length;
       await setState('north', state);
-      await untilTold(first, before + 1);
+      await untilReceived(first, before + 1);
     }
-    const after = told(first)[1]?.['cursor'];
+    const after = messagesOf(first)[1]?.['cursor'];
     const resumed = await opened(queues, { after });
-    // Of several writes that wait, one is told.
-    expect(told(resumed).map(({ event, cursor }) => [event?.['queue']?.['state'], cursor])).toEqual([
-      ['BROKEROFF', told(first)[3]?.['cursor']],
+    // Several pending writes are combined into one message.
+    expect(messagesOf(resumed).map(({ event, cursor }) => [event?.['queue']?.['state'], cursor])).toEqual([
+      ['BROKEROFF', messagesOf(first)[3]?.['cursor']],
     ]);
     await core.stop();
     core = await startCore({ db: core.db });
     const again = await opened(queues, { after });
-    expect(told(again).at(-1)?.['event']?.['queue']?.['state']).toBe('BROKEROFF');
+    expect(messagesOf(again).at(-1)?.['event']?.['queue']?.['state']).toBe('BROKEROFF');
     await setState('north', 'OFFLINE');
     await waitFor(
       'the next change',
-      () => told(again).at(-1)?.['event']?.['queue']?.['state'] === 'OFFLINE',
+      () => messagesOf(again).at(-1)?.['event']?.['queue']?.['state'] === 'OFFLINE',
       {
         deadlineMs: 60_000,
       },
     );
   });
 
-  test('refuses what is no cursor of the stream, and too many names', async () => {
+  it('refuses invalid cursors and too many names', async () => {
     const junk = core.subscribe(queues, { after: 'e1.AAAA' });
     await junk.ended;
     expect(junk.results[0]?.errors?.[0]?.extensions?.['code']).toBe('CURSOR_INVALID');
@@ -228,13 +228,13 @@ describe('queueChanged', () => {
 });
 
 describe('workerChanged', () => {
-  test('tells registrations, changes of hardware and ends, and no signs of life', async () => {
+  it('delivers registrations, hardware changes and ends, but no heartbeats', async () => {
     const all = await opened(workers);
     const drained = await opened(workers, { filter: { queues: ['north'], states: ['DRAINING'] } });
     const id = await registerWorker('one', [
       { id: 'GPU-1', vendor: 'NVIDIA', model: 'L4', health: 'HEALTHY' },
     ]);
-    await untilTold(all, 2);
+    await untilReceived(all, 2);
     const beat = async (more: object) =>
       core.ask(
         'mutation ($input: HeartbeatInput!) { heartbeat(input: $input) { userErrors { message } } }',
@@ -243,14 +243,14 @@ describe('workerChanged', () => {
       );
     await beat({});
     await beat({ devices: [{ id: 'GPU-1', vendor: 'NVIDIA', model: 'L4', health: 'UNHEALTHY' }] });
-    await untilTold(all, 3);
+    await untilReceived(all, 3);
     await core.ask(
       'mutation ($input: DrainWorkerInput!) { drainWorker(input: $input) { userErrors { message } } }',
       { input: { workerId: id } },
       pilotOf('north'),
     );
-    await untilTold(drained, 2);
-    await untilTold(all, 4);
+    await untilReceived(drained, 2);
+    await untilReceived(all, 4);
     expect(
       eventsOf(all).map(
         (event) => event && [event['worker']?.['state'], event['worker']?.['devices']?.[0]?.['health']],
@@ -265,14 +265,14 @@ describe('workerChanged', () => {
 });
 
 describe('jobLogAppended', () => {
-  test('tells each chunk once, over attempts and a restart of core, and ends with the job', async () => {
+  it('delivers each chunk once, over attempts and a restart of core, and ends with the job', async () => {
     const workerId = await registerWorker('one');
     const [job] = await runningJobs(workerId, [{ retry: { maxAttempts: 2, backoffSeconds: 0 } }]);
     if (!job) throw new Error('no job');
     await report('startJobs', workerId, { ...job, phase: 'RUNNING' });
     await append(workerId, job, 0, ['old']);
     const live = await opened(logs, { jobId: job.id });
-    expect(told(live)[0]).toEqual({
+    expect(messagesOf(live)[0]).toEqual({
       cursor: expect.any(String),
       event: null,
     });
@@ -290,7 +290,7 @@ describe('jobLogAppended', () => {
     );
     const fromPage = core.subscribe(logs, { jobId: job.id, after: read?.['log']?.['endCursor'] });
     await waitFor('what follows the page', () => textsOf(fromPage).length >= 3, { deadlineMs: 60_000 });
-    const cursor = told(live)[1]?.['cursor'];
+    const cursor = messagesOf(live)[1]?.['cursor'];
     const known = Number(eventsOf(live)[1]?.['chunks']?.['length']);
     await core.stop();
     core = await startCore({ db: core.db });
@@ -311,14 +311,16 @@ describe('jobLogAppended', () => {
     expect(textsOf(resumed)).toEqual([...expected.slice(known), 'b0', 'b1']);
     expect(textsOf(fromPage).slice(0, 3)).toEqual(expected.slice(0, 3));
     expect(eventsOf(resumed).at(-1)).toMatchObject({ attempt: 2, isComplete: true, chunks: [] });
-    // Whoever comes after the end, with whatever cursor, is told what is left, and the end.
-    const late = core.subscribe(logs, { jobId: job.id, after: told(resumed).at(-1)?.['cursor'] });
+    // A subscriber after the end, with any cursor, receives the remaining chunks and the end.
+    const late = core.subscribe(logs, { jobId: job.id, after: messagesOf(resumed).at(-1)?.['cursor'] });
     await waitFor('the end', late.ended, { deadlineMs: 60_000 });
     expect(textsOf(late)).toEqual([]);
-    expect(told(late).map(({ cursor: place }) => place)).toEqual([told(resumed).at(-1)?.['cursor']]);
+    expect(messagesOf(late).map(({ cursor: place }) => place)).toEqual([
+      messagesOf(resumed).at(-1)?.['cursor'],
+    ]);
   });
 
-  test('begins before the first attempt, where an empty page of the log ends', async () => {
+  it('starts before the first attempt at the end of an empty page', async () => {
     const workerId = await registerWorker('one');
     const { submitJobs } = await core.ask(
       'mutation { submitJobs(input: { experiment: "alpha", idempotencyKey: "k", jobs: [{ name: "x", payload: { command: "true" } }] }) { jobs { id log { endCursor } } } }',
@@ -332,11 +334,11 @@ describe('jobLogAppended', () => {
     if (!job) throw new Error('no job');
     expect(job.id).toBe(submitted?.['id']);
     await append(workerId, job, 0, ['first']);
-    const [message] = await untilTold(stream, 1);
+    const [message] = await untilReceived(stream, 1);
     expect(message).toMatchObject({ event: { attempt: 1, chunks: [{ text: 'first' }] } });
   });
 
-  test('of a job that is not there, or not the caller’s, is refused', async () => {
+  it('refuses a job that does not exist or that the caller may not see', async () => {
     const stream = core.subscribe(logs, { jobId: 'job_nowhere' });
     await stream.ended;
     expect(stream.results[0]?.errors?.[0]?.extensions?.['code']).toBe('JOB_NOT_FOUND');
@@ -361,7 +363,7 @@ describe('GPUs', () => {
     health,
   });
 
-  test('are counted as there are, given away and back, and jobs are counted by their model', async () => {
+  it('counts devices when they are added, granted and released, and jobs by model', async () => {
     const workerId = await registerWorker('one', [l4(1), l4(2), l4(3, 'UNHEALTHY')]);
     const gpus = await opened(occupancy);
     const jobs = await opened(counts);
@@ -373,21 +375,21 @@ describe('GPUs', () => {
       unhealthy: 1,
       allocated: 0,
     };
-    await waitFor('the fleet', () => told(gpus).some(({ gpus: rows }) => rows?.['length'] === 1), {
+    await waitFor('the fleet', () => messagesOf(gpus).some(({ gpus: rows }) => rows?.['length'] === 1), {
       deadlineMs: 60_000,
     });
-    expect(told(gpus).at(-1)?.['gpus']).toEqual([row]);
+    expect(messagesOf(gpus).at(-1)?.['gpus']).toEqual([row]);
     const [job] = await runningJobs(
       workerId,
       [{ requirements: { gpu: { count: 2 } } }],
       ['GPU-1', 'GPU-2', 'GPU-3'],
     );
     if (!job) throw new Error('no job');
-    const latest = () => told(gpus).at(-1)?.['gpus']?.[0]?.['allocated'];
+    const latest = () => messagesOf(gpus).at(-1)?.['gpus']?.[0]?.['allocated'];
     await waitFor('two given away', () => latest() === 2, { deadlineMs: 60_000 });
     const countsNow = () => {
       const rows = new Map<string, Answer>();
-      for (const { counts: some } of told(jobs))
+      for (const { counts: some } of messagesOf(jobs))
         for (const one of some as unknown as readonly Answer[])
           rows.set(`${one['gpuModel']} ${one['state']}`, one);
       return [...rows.values()].filter(({ count }) => Number(count) > 0);
@@ -399,8 +401,8 @@ describe('GPUs', () => {
     await report('startJobs', workerId, { ...job, phase: 'RUNNING' });
     await report('finishJobs', workerId, job);
     await waitFor('none given away', () => latest() === 0, { deadlineMs: 60_000 });
-    expect(told(gpus).at(-1)?.['gpus']).toEqual([row]);
+    expect(messagesOf(gpus).at(-1)?.['gpus']).toEqual([row]);
     const elsewhere = await opened(occupancy, { filter: { queues: ['south'] } });
-    expect(told(elsewhere)[0]?.['gpus']).toEqual([]);
+    expect(messagesOf(elsewhere)[0]?.['gpus']).toEqual([]);
   });
 });

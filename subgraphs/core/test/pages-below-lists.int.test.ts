@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, it } from '@jest/globals';
 import { testMongo } from '@rhizome/testkit';
 import type { CommandStartedEvent } from 'mongodb';
 import { seed, startCore } from './support/core.fixture.js';
@@ -27,7 +27,7 @@ beforeAll(async () => {
   }
 });
 
-/** Reads of a collection of this core, while something runs. */
+/** Number of reads of a collection by this core while something runs. */
 async function readsOf(collection: string, run: () => Promise<unknown>): Promise<number> {
   const { client } = await testMongo();
   let reads = 0;
@@ -35,7 +35,7 @@ async function readsOf(collection: string, run: () => Promise<unknown>): Promise
     const isRead = commandName === 'find' || commandName === 'aggregate';
     const limits = JSON.stringify([command['limit'], command['pipeline']]);
     if (isRead && databaseName === core.db.databaseName && command[commandName] === collection)
-      // Pages read one more than they show; what core does beside has other limits, or none.
+      // Pages read one document more than they show; other reads of core have other limits, or none.
       reads += /^\[8,|"\$limit":8/.test(limits) ? 1 : 0;
   };
   client.on('commandStarted', count);
@@ -47,7 +47,7 @@ async function readsOf(collection: string, run: () => Promise<unknown>): Promise
   return reads;
 }
 
-test('workers below a list of queues are one read', async () => {
+it('reads workers below a list of queues at once', async () => {
   const text =
     '{ queues(first: 10) { nodes { name workers(first: 7) { nodes { id } pageInfo { hasNextPage } } } } }';
   let names: unknown;
@@ -65,7 +65,7 @@ test('workers below a list of queues are one read', async () => {
   expect(reads).toBe(1);
 });
 
-test('workers of one queue that are asked for wrongly fail alone', async () => {
+it('fails only for the queue whose workers are requested incorrectly', async () => {
   const text =
     '{ queue(name: "north") { good: workers(first: 7) { nodes { id } } bad: workers(first: 0) { nodes { id } } } }';
   const { errors } = await core.run(text);
@@ -74,7 +74,7 @@ test('workers of one queue that are asked for wrongly fail alone', async () => {
   ]);
 });
 
-test('logs below a list of jobs are one read, each its own, and one that is asked for wrongly fails alone', async () => {
+it('reads logs below a list of jobs at once, and fails only for an incorrect request', async () => {
   const chunks = core.db.collection<{ _id: string }>('jobLogs');
   const jobs = core.db.collection<{ _id: string }>('jobs');
   await jobs.updateMany(

@@ -54,7 +54,7 @@ const isStream = ({ pipeline }: CommandStartedEvent['command']): boolean =>
   JSON.stringify(pipeline ?? '').includes('$changeStream');
 
 describe('references of a list of jobs', () => {
-  it('cost one read of a kind at most', async () => {
+  it('costs at most one read per kind', async () => {
     const reads = await readsOf(
       `{ jobs(first: 12) { nodes { id owner { id subject } submittedBy { subject } experiment { id title } queue { site { name } }
         share { id path nominalCores experiment { id } } sharePath } } }`,
@@ -64,7 +64,7 @@ describe('references of a list of jobs', () => {
     for (const name of others) expect(reads.filter((read) => read === name).length).toBeLessThanOrEqual(1);
   });
 
-  it('lead to a removed share by its path alone', async () => {
+  it('leads to a removed share by its path alone', async () => {
     await core.db
       .collection<{ _id: string }>('jobs')
       .updateOne({ name: 'job 3' }, { $set: { share: 'alpha/gone' } });

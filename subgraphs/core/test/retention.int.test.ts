@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { assertNoDrift, collection, connectMongo, ensureCollections } from '@rhizome/mongo';
 import { leftovers, ownMongod, waitFor } from '@rhizome/testkit';
 import {
@@ -69,7 +69,7 @@ const worker = (state: WorkerDocument['state'], updatedAt: Date): WorkerDocument
   registrationDigest: 'd',
 });
 
-test('keys, changes and workers go thirty days after their end, and nothing before', async () => {
+it('deletes keys, changes and workers thirty days after their end, and nothing earlier', async () => {
   const db = await ownStore();
   await ensureCollections(db, coreCollections);
   assertNoDrift(await ensureCollections(db, coreCollections));
@@ -97,7 +97,7 @@ test('keys, changes and workers go thirty days after their end, and nothing befo
     return (await Promise.all(all as Promise<{ _id: string }[]>[])).flat().map(({ _id }) => _id);
   };
   await waitFor('four documents to go', async () => (await stored()).length <= 7, { deadlineMs: 60_000 });
-  // What must stay has been looked at as often as what went: each collection is gone through as a whole.
+  // Each collection was scanned as a whole, so the kept documents were considered, too.
   expect((await stored()).sort()).toEqual(
     ['young', 'young', 'under way', ...kept.map(({ _id }) => _id)].sort(),
   );

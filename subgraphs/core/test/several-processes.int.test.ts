@@ -1,5 +1,5 @@
-/** What one process of core has answered holds at all others at once, before the event stream has told them. */
-import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+/** Every answer of one process of core holds at all others at once, before the event stream delivers it. */
+import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
 import { testDatabase, waitFor } from '@rhizome/testkit';
 import { acquireOne, free, human, register, registration, submitOne } from './support/access.fixture.js';
@@ -8,9 +8,9 @@ import { pausableDatabase } from './support/paused-change-stream.fixture.js';
 
 let pause: () => () => void;
 let hear: () => void = () => undefined;
-/** Writes. It never leads. */
+/** Writes, and never leads. */
 let writer: TestCore;
-/** Leads, and is told nothing of what the other writes. */
+/** Leads, and receives no events of the other's writes. */
 let paused: TestCore;
 
 beforeAll(async () => {
@@ -75,7 +75,7 @@ async function submit(at: TestCore, experiment: string, job: object): Promise<un
 }
 
 describe('a new leader', () => {
-  test('knows what was granted in a queue that it has not heard of, and gives nothing of it again', async () => {
+  it('knows the grants of a queue that it has not seen, and grants nothing of it again', async () => {
     const db = await testDatabase('core');
     const other = pausableDatabase(db);
     const former = await startCore({ db });
@@ -114,7 +114,7 @@ describe('a new leader', () => {
 });
 
 describe('experiments', () => {
-  test('one that was just registered is listed, with its share, and its jobs are found', async () => {
+  it('lists a new experiment with its share, and finds its jobs', async () => {
     hear = pause();
     await writer.ask(
       'mutation { registerExperiment(input: { name: "delta", title: "Delta" }) { userErrors { message } } }',
@@ -131,7 +131,7 @@ describe('experiments', () => {
 });
 
 describe('shares', () => {
-  test('those that were just set are told, taken, and refused where they are gone', async () => {
+  it('shows and accepts new shares, and refuses removed ones', async () => {
     hear = pause();
     expect(await setShares(writer, 'beta', ['fast', 'slow'])).toMatchObject({ userErrors: [] });
     const { experiments } = await paused.ask('{ experiments { nodes { name shares { path } } } }');
@@ -157,7 +157,7 @@ describe('shares', () => {
     expect(explainRequirements).toEqual({ userErrors: [] });
   });
 
-  test('one with a job that was just submitted is kept', async () => {
+  it('keeps a share with a job that was just submitted', async () => {
     expect(await setShares(writer, 'gamma', ['kept', 'spare'])).toMatchObject({ userErrors: [] });
     hear = pause();
     expect(await submit(writer, 'gamma', { share: 'spare' })).toMatchObject({ userErrors: [] });
@@ -169,7 +169,7 @@ describe('shares', () => {
 });
 
 describe('queues', () => {
-  test('one that was just changed is told as it is, and admits whom it admits now', async () => {
+  it('shows a changed queue in its new state, with its new experiments', async () => {
     await createQueue('east', ['beta']);
     expect(await paused.ask('{ queue(name: "east") { site { name } } }')).toEqual({
       queue: { site: { name: 'Pole' } },
@@ -185,7 +185,7 @@ describe('queues', () => {
     });
   });
 
-  test('a reference to one that was just opened to somebody is followed', async () => {
+  it('follows a reference to a queue that was just opened to the caller', async () => {
     await createQueue('west', ['beta']);
     const { queue } = await paused.ask('{ queue(name: "west") { id } }');
     hear = pause();
@@ -209,7 +209,7 @@ describe('workers', () => {
   const registerText =
     'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { worker { id } userErrors { code } } }';
 
-  test('a queue that was just opened to their experiment takes them, and readers see them', async () => {
+  it('accepts jobs for a queue that was just opened to their experiment, and shows them to readers', async () => {
     await createQueue('opened', ['beta']);
     expect(await paused.ask('{ queue(name: "opened") { site { name } } }')).toEqual({
       queue: { site: { name: 'Pole' } },
@@ -232,11 +232,11 @@ describe('workers', () => {
     expect(seen).toEqual({ worker: { name: 'first' }, workers: { nodes: [{ name: 'first' }] } });
   });
 
-  test('one that registered elsewhere, in a queue that was made elsewhere, is seen, heard and given work', async () => {
+  it('shows, follows and serves a worker of another process, in a queue of another process', async () => {
     const heard = paused.subscribe('subscription { jobStateChanged { event { job { id } } } }');
     await waitFor('the opening message', () => heard.results.length > 0, { deadlineMs: 60_000 });
     const waiting = await submitOne(writer, { name: 'waiting' });
-    // Jobs come to the leader by the stream alone: it must have had this one before it is told nothing more.
+    // The leader receives jobs only by the stream: it must have received this one before its events stop.
     await waitFor('the leader to hear of the job', () => JSON.stringify(heard.results).includes(waiting), {
       deadlineMs: 60_000,
     });
@@ -261,12 +261,12 @@ describe('workers', () => {
     expect((await acquireOne(paused, 'fresh', workerId)).id).toBe(waiting);
   });
 
-  test('whoever registered, started and finished at different processes is one worker', async () => {
+  it('treats a worker that registered, started and finished at different processes as one', async () => {
     await createQueue('moving', ['alpha']);
     const id = await submitOne(writer, { name: 'moving', requirements: { queue: 'moving' } });
     const workerId = await register(writer, 'moving', 'moving');
     const { fence } = await acquireOne(paused, 'moving', workerId);
-    const told = async (at: TestCore, what: string, input: string): Promise<unknown> => {
+    const report = async (at: TestCore, what: string, input: string): Promise<unknown> => {
       const answer = await at.ask(
         `mutation ($input: ${input}!) { ${what}(input: $input) { acceptedIds userErrors { code } } }`,
         { input: { workerId, jobs: [{ id, fence, ...(what === 'startJobs' ? { phase: 'RUNNING' } : {}) }] } },
@@ -276,8 +276,8 @@ describe('workers', () => {
     };
     const accepted = { acceptedIds: [id], userErrors: [] };
     hear = pause();
-    expect(await told(writer, 'startJobs', 'StartJobsInput')).toEqual(accepted);
-    expect(await told(paused, 'finishJobs', 'FinishJobsInput')).toEqual(accepted);
-    expect(await told(writer, 'finishJobs', 'FinishJobsInput')).toEqual(accepted);
+    expect(await report(writer, 'startJobs', 'StartJobsInput')).toEqual(accepted);
+    expect(await report(paused, 'finishJobs', 'FinishJobsInput')).toEqual(accepted);
+    expect(await report(writer, 'finishJobs', 'FinishJobsInput')).toEqual(accepted);
   });
 });

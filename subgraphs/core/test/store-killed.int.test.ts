@@ -22,7 +22,7 @@ describe('a mongod that is killed', () => {
     const mongod = await ownMongod();
     const mongo = await connectMongo({ uri: mongod.uri, appName: 'tests', serverSelectionTimeoutMs: 1000 });
     leftovers.defer('its client', () => mongo.close());
-    // The leadership outlasts the test, so that acquireJobs comes as far as the store.
+    // The leadership outlasts the test, so that acquireJobs reaches the store.
     const core = await startCore({
       db: mongo.db('core'),
       config: { broker: { leaseMs: 600_000, renewMs: 600_000 } },
@@ -51,7 +51,7 @@ describe('a mongod that is killed', () => {
     );
     const [member] = mongod.members;
     await member?.kill('SIGKILL');
-    // What is open at the end of the test is closed by calls of the store.
+    // Connections that are open at the end of the test are closed by calls to the store.
     leftovers.defer('the mongod that was killed', () => member?.restart());
     const codeOf = async (field: string, input: object, principal = pilotOf('north')): Promise<unknown> => {
       const { errors, data } = await waitFor(field, core.run(mutation(field), { input }, principal), limit);

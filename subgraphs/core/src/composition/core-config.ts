@@ -1,20 +1,21 @@
-/** What of the configuration core itself looks at; `config.ts` reads all of it. */
+/** Configuration that core itself reads; `config.ts` reads all of it. */
 import type { EventsConfig } from '../events/events.service.js';
 
-/** See the head of this file. What is left out has a default. */
+/** Configuration of core. Absent members have defaults. */
 export interface CoreConfig {
   /**
-   * Where this process takes GraphQL calls of other core processes. Asked when it begins to lead; undefined where it is alone.
+   * Address at which this process accepts GraphQL calls of other core processes. Called when it becomes
+   * leader; undefined for a single process.
    */
   readonly advertisedUrl?: () => string | undefined;
   readonly events?: Partial<EventsConfig>;
   readonly broker?: {
-    /** A leader that is silent for so long has lost its lease, in milliseconds. */
+    /** Time after which a leader that has not renewed its lease loses it, in milliseconds. */
     readonly leaseMs?: number;
-    /** How often it is renewed, in milliseconds. */
+    /** Interval at which the lease is renewed, in milliseconds. */
     readonly renewMs?: number;
   };
-  /** Bytes of one attempt's log at most. */
+  /** Maximum size of the log of one attempt, in bytes. */
   readonly maxLogBytes?: number;
 }
 

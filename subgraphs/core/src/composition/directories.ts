@@ -1,4 +1,7 @@
-/** The small collections of core, with their services: made together, because they check each other, and kept fresh together. */
+/**
+ * Small collections of core with their services. They are created together because they check each other, and
+ * they are refreshed together.
+ */
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import { ExperimentsService } from '../experiments/experiments.service.js';
@@ -7,39 +10,39 @@ import { SharesService } from '../shares/shares.service.js';
 import type { Directory, DirectoryDocument } from '../shared/directory.repository.js';
 import type { DirectoryStores } from './directory-stores.repository.js';
 
-/** The part of the event stream that directories need. */
+/** Part of the event stream that directories need. */
 export interface DirectoryEvents {
   readonly counts: { live(share: string): number };
   onWritten(collection: string, listener: (ids: readonly string[]) => void): () => void;
   onReset(listener: () => void): () => void;
 }
 
-/** What {@link directoriesOf} makes them from. */
+/** Dependencies of {@link directoriesOf}. */
 export interface DirectoriesOptions {
   readonly stores: DirectoryStores;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
   readonly events: DirectoryEvents;
-  /** Whether a share has a job that is not terminal, as the store tells. */
+  /** Returns true if a share has a job that is not terminal, according to the store. */
   readonly hasLiveJobs: (experiment: string, share: string) => Promise<boolean>;
 }
 
-/** See the head of this file. */
+/** Queues, experiments and shares. */
 export interface Directories {
   readonly experiments: ExperimentsService;
   readonly shares: SharesService;
   readonly queues: QueuesService;
-  /** Reads all again: memory then has what every process has written so far. */
+  /** Reads all documents again: memory then contains everything that any process has written so far. */
   reread(): Promise<void>;
-  /** Reads all, and follows what is written from now on; the event stream must be open. */
+  /** Reads all documents and follows later writes. The event stream must be open. */
   start(): Promise<void>;
   stop(): void;
-  /** Calls the listener when queues or shares changed; returns how to stop. */
+  /** Calls the listener when queues or shares change. @returns function that removes it */
   onChanged(listener: () => void): () => void;
 }
 
-/** Makes them. */
+/** Creates the directories. */
 export function directoriesOf(options: DirectoriesOptions): Directories {
   const { stores, clock, ids, log, events, hasLiveJobs } = options;
   const shares: SharesService = new SharesService({
@@ -72,7 +75,7 @@ export function directoriesOf(options: DirectoriesOptions): Directories {
   };
 }
 
-/** How they are read, and read anew. */
+/** Reads and refreshes the directories. */
 function freshness(
   stores: DirectoryStores,
   events: DirectoryEvents,
@@ -83,7 +86,7 @@ function freshness(
   );
   const stops: (() => void)[] = [];
   const logged = (work: Promise<void>): void =>
-    void work.catch((err: unknown) => log.warn({ err }, 'a directory could not be read anew'));
+    void work.catch((err: unknown) => log.warn({ err }, 'directory refresh failed'));
   const reread = async (): Promise<void> => {
     await Promise.all(all.map((directory) => directory.load()));
   };

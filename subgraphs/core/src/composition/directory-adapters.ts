@@ -1,11 +1,11 @@
-/** What other domains are told of experiments and queues. */
+/** Views of experiments and queues for other domains. */
 import type { ExperimentFacts, QueueDirectory } from '../jobs/ports.js';
 import type { QueueDocument } from '../queues/queue.document.js';
 import type { QueueLookup } from '../workers/workers.service.js';
 import type { Directories } from './directories.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 
-/** An experiment with its shares as they are stored now, or null. */
+/** Experiment with its shares as stored now, or null. */
 export async function experimentFacts(
   { experiments, shares }: Pick<Directories, 'experiments' | 'shares'>,
   name: string,
@@ -14,7 +14,7 @@ export async function experimentFacts(
   return experiment && { name, shares: leaves.map(({ path }) => path) };
 }
 
-/** A queue as the broker knows it. */
+/** Queue as the scheduler needs it. */
 export function queueFacts({ _id, ...queue }: QueueDocument): QueueFacts {
   return { ...queue, id: _id };
 }

@@ -1,4 +1,4 @@
-/** The small collections of core, held in memory. */
+/** Small collections of core, held in memory. */
 import { collection } from '@rhizome/mongo';
 import type { Db } from 'mongodb';
 import { experimentsCollection } from '../experiments/experiment.document.js';
@@ -11,14 +11,14 @@ import { SharesRepository } from '../shares/shares.repository.js';
 /** Collections of the directories. */
 export const directoryCollections = [experimentsCollection, sharesCollection, queuesCollection] as const;
 
-/** What {@link directoryStores} makes. */
+/** Repositories of the directories. */
 export interface DirectoryStores {
   readonly experiments: ExperimentsRepository;
   readonly shares: SharesRepository;
   readonly queues: QueuesRepository;
 }
 
-/** The repositories on one database. */
+/** Creates the repositories on one database. */
 export function directoryStores(db: Db): DirectoryStores {
   return {
     experiments: new ExperimentsRepository(collection(db, experimentsCollection)),

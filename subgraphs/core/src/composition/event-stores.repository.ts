@@ -1,4 +1,4 @@
-/** What the event stream is read from and its counts are kept in, on one database. */
+/** Sources of the event stream and the store of its counts, on one database. */
 import { collection } from '@rhizome/mongo';
 import type { Db } from 'mongodb';
 import { ChangeFeed } from '../events/feed/change-feed.repository.js';
@@ -7,10 +7,10 @@ import { countSnapshotsCollection } from '../events/counts/count-snapshot.docume
 import { CountSnapshotsRepository } from '../events/counts/count-snapshots.repository.js';
 import type { EventStores } from '../events/event-stores.types.js';
 
-/** Collections that events keep. */
+/** Collections that events write. */
 export const eventCollections = [countSnapshotsCollection] as const;
 
-/** @param watched collections beside `jobs` whose writes are told to those who ask */
+/** @param watched collections, in addition to `jobs`, whose writes are delivered to subscribers */
 export function eventStores(db: Db, watched: readonly string[]): EventStores {
   return {
     feed: new ChangeFeed(db, watched),

@@ -1,4 +1,4 @@
-/** The stores of broker and workers in core's database. */
+/** Stores of scheduler and workers in core's database. */
 import { collection } from '@rhizome/mongo';
 import type { Db } from 'mongodb';
 import { SchedulerJobsRepository } from '../scheduler/cache/scheduler-jobs.repository.js';
@@ -14,7 +14,7 @@ import { WorkersRepository } from '../workers/workers.repository.js';
 /** Core's database. */
 export type FleetDatabase = Db;
 
-/** See the head of this file. */
+/** Stores of scheduler and workers. */
 export interface FleetStores {
   readonly jobs: SchedulerJobsRepository;
   readonly classes: RequirementClassesRepository;
@@ -23,7 +23,7 @@ export interface FleetStores {
   readonly brokerLease: BrokerLeaseRepository;
 }
 
-/** @param ttlMs how long the broker's lease lasts */
+/** @param ttlMs duration of the broker's lease */
 export function fleetStores(db: FleetDatabase, storeTime: StoreTime, ttlMs: number): FleetStores {
   return {
     jobs: new SchedulerJobsRepository(collection(db, jobsCollection)),

@@ -1,4 +1,4 @@
-/** Puts the broker and the workers together from what they are handed. Opens no socket; begins nothing before `start`. */
+/** Assembles scheduler and workers. Opens no socket; does nothing before `start`. */
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import { SchedulerService } from '../scheduler/dispatch/scheduler.service.js';
@@ -31,56 +31,62 @@ import type { QueueFacts } from '../queues/queue-facts.types.js';
 import type { ShareFacts } from '../shares/share-facts.types.js';
 import type { FleetServices } from '../context.js';
 
-/** Collections that this module keeps. */
+/** Collections that this module writes. */
 export const fleetCollections = [workersCollection, leasesCollection, brokerLeaseCollection] as const;
 
-/** What the broker and the workers need of the rest of core. */
+/** Dependencies of scheduler and workers on the rest of core. */
 export interface FleetOptions {
   readonly db: FleetDatabase;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
   readonly writer: TransitionWriter;
-  /** The process's event stream: events of jobs, and notices of workers that were written. */
+  /** Event stream of the process: job events, and notices of written workers. */
   readonly feed: JobEventFeed & {
     onWritten?(collection: string, listener: (ids: readonly string[]) => void): () => void;
   };
-  /** All queues and all shares, as they are now. */
+  /** All current queues and shares. */
   readonly queues: () => readonly QueueFacts[] | Promise<readonly QueueFacts[]>;
-  /** Queues by name, and as the store has them now. */
+  /** Queues by name, from memory and from the store. */
   readonly queueLookup: QueueLookup;
-  /** Reads queues and shares from the store, so that memory has what every process has written so far. */
+  /**
+   * Reads queues and shares from the store: memory then contains everything that any process has written so
+   * far.
+   */
   readonly rereadDirectories: () => Promise<void>;
   readonly shares: () => readonly ShareFacts[] | Promise<readonly ShareFacts[]>;
-  /** Jobs of a share that are ready, as they are counted. */
+  /** Number of ready jobs of a share, according to the counts. */
   readonly readyCount?: (share: string) => number;
-  /** Calls the listener when queues or shares changed; returns how to stop. */
+  /** Calls the listener when queues or shares change. @returns function that removes it */
   readonly onDirectoryChanged?: (listener: () => void) => () => void;
-  /** Where this process takes GraphQL calls of other core processes, asked when it is needed; left out where it is alone. */
+  /**
+   * Address at which this process accepts GraphQL calls of other core processes, resolved on use; absent for
+   * a single process.
+   */
   readonly url?: (() => string | undefined) | undefined;
   readonly brokerTtlMs?: number;
   readonly brokerRenewMs?: number;
   readonly graceMs?: number;
-  /** Time between two scans for ended leases, in milliseconds; 1,000 unless given. */
+  /** Interval between two scans for expired leases, in milliseconds; defaults to 1,000. */
   readonly leaseScanMs?: number;
-  /** The store's clock unless given. */
+  /** Defaults to the store's clock. */
   readonly storeTime?: StoreTime;
 }
 
-/** See {@link buildFleet}. */
+/** Scheduler and workers of one process. */
 export interface FleetModule {
   readonly services: FleetServices;
   readonly leadership: BrokerLeadership;
   readonly leaseWatch: LeaseWatch;
-  /** What is granted to shares, one answer a path. */
+  /** Granted resources of shares, one entry per path. */
   shareUsage(paths: readonly string[]): readonly Usage[];
-  /** The event stream must be open: what comes by it from now on is taken in. */
+  /** Starts the work. The event stream must be open: its later events are applied. */
   start(): Promise<void>;
-  /** Gives the leadership back first, so that another process can lead at once. */
+  /** Releases the leadership first, so that another process can lead at once. */
   stop(): Promise<void>;
 }
 
-/** See the head of this file. */
+/** Builds scheduler and workers. */
 export function buildFleet(options: FleetOptions): FleetModule {
   const { clock, ids, log, writer, url, graceMs, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
   const components = createComponents(options);
@@ -213,7 +219,7 @@ function lifecycleOf(
 ): Pick<FleetModule, 'start' | 'stop'> {
   const stops: (() => void)[] = [];
   const logged = (work: Promise<void>): void =>
-    void work.catch((err: unknown) => log.warn({ err }, 'the fleet could not be read anew'));
+    void work.catch((err: unknown) => log.warn({ err }, 'fleet refresh failed'));
   return {
     async start() {
       const stopNotices = feed.onWritten?.('workers', (ids) => logged(registry.notice(ids)));

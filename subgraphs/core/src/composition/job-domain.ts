@@ -1,4 +1,4 @@
-/** Puts the services of jobs and tasks together; opens nothing and reads no configuration. */
+/** Assembles the services of jobs and tasks. Opens nothing and reads no configuration. */
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import { Completion } from '../tasks/completion.js';
@@ -22,7 +22,7 @@ import { SubmitService } from '../jobs/submit/submit.service.js';
 import type { TransitionWriter } from '../jobs/transitions/transition.types.js';
 import type { LeaderWork } from '../shared/leader-task.js';
 
-/** What the domain is handed. */
+/** Dependencies of the domain. */
 export interface JobDomainOptions {
   readonly stores: JobStores;
   readonly writer: TransitionWriter;
@@ -31,22 +31,22 @@ export interface JobDomainOptions {
   readonly checkSelector: CheckSelector;
   readonly stream: JobEventStream;
   readonly leader: LeaderWork;
-  /** Jobs of a task by state as the event stream tells, or undefined where it does not know. */
+  /** Number of jobs of a task by state according to the event stream; undefined if unknown. */
   readonly liveCounts: (taskId: string) => StateCounts | undefined;
-  /** Names this process among all of core. */
+  /** Identifies this process within core. */
   readonly processId: string;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
-  /** Bytes of one attempt's log at most. */
+  /** Maximum size of the log of one attempt, in bytes. */
   readonly maxLogBytes?: number | undefined;
-  /** Jobs in one step of expansion; for tests. */
+  /** Jobs per step of an expansion; for tests. */
   readonly stepSize?: number | undefined;
-  /** How often the leader looks after tasks, in milliseconds; for tests. */
+  /** Interval of the leader's work on tasks, in milliseconds; for tests. */
   readonly upkeepMs?: number | undefined;
 }
 
-/** The services that resolvers call, and the work behind them. */
+/** Services for the resolvers, and the background work. */
 export interface JobDomain {
   readonly jobs: JobsService;
   readonly submits: SubmitService;
@@ -54,13 +54,13 @@ export interface JobDomain {
   readonly jobLogs: JobLogs;
   readonly tasks: TasksService;
   readonly dependencies: Dependencies;
-  /** Begins the work of the leader whenever this process leads. */
+  /** Starts the leader's work, which runs while this process leads. */
   start(): void;
-  /** Ends after the steps under way; leadership must have ended. The writer is closed by whoever made it. */
+  /** Stops after the steps in progress; leadership must have ended. The creator of the writer closes it. */
   stop(): Promise<void>;
 }
 
-/** Makes the domain. */
+/** Creates the domain. */
 export function createJobDomain(options: JobDomainOptions): JobDomain {
   const { stores, writer, experiments, queues, leader, clock, ids, log, checkSelector } = options;
   const { jobs, classes, submissions, operations, consumers, logs, tasks } = stores;

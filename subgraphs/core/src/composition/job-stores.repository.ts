@@ -16,7 +16,7 @@ import { submissionsCollection } from '../jobs/submit/submission.document.js';
 import { SubmissionsRepository } from '../jobs/submit/submissions.repository.js';
 import { transitionStore } from '../jobs/transitions/transitions.repository.js';
 
-/** Collections of jobs and tasks, to be made before anything else. */
+/** Collections of jobs and tasks; they are created before anything else. */
 export const jobCollections = [
   jobsCollection,
   requirementClassesCollection,
@@ -43,5 +43,5 @@ export function jobStores(db: Db) {
   };
 }
 
-/** What {@link jobStores} makes. */
+/** Result of {@link jobStores}. */
 export type JobStores = ReturnType<typeof jobStores>;

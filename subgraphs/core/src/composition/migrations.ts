@@ -1,4 +1,4 @@
-/** The steps that bring a database to the shape that this version expects, in order; each is run once. */
+/** Migrations that bring a database to the schema of this version, in order; each runs once. */
 import { ensureCollections, type CollectionDefinition, type Migration } from '@rhizome/mongo';
 import { directoryCollections } from './directory-stores.repository.js';
 import { eventCollections } from './event-stores.repository.js';
@@ -13,7 +13,7 @@ export const coreCollections: readonly CollectionDefinition[] = [
   ...eventCollections,
 ] as readonly CollectionDefinition[];
 
-/** All steps. A released one is never changed; the next one gets the next number. */
+/** All migrations. A released one is never changed; the next one gets the next number. */
 export const coreMigrations: readonly Migration[] = [
   {
     id: '0001-initial-collections',

@@ -1,9 +1,9 @@
-/** The stored shape of an experiment. */
+/** Stored form of an experiment. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
 
-/** A registered experiment; it never changes. */
+/** Registered experiment; it never changes. */
 export interface ExperimentDocument {
-  /** The name. */
+  /** Name of the experiment. */
   readonly _id: string;
   readonly schemaVersion: number;
   readonly revision: number;
@@ -11,11 +11,11 @@ export interface ExperimentDocument {
   readonly updatedAt: Date;
   readonly title: string;
   readonly description?: string;
-  /** The subject that registered it. */
+  /** Subject that registered it. */
   readonly registeredBy: string;
 }
 
-/** Experiments. Few: they are read whole. */
+/** Experiments. There are few, so they are read as a whole. */
 export const experimentsCollection = defineCollection<ExperimentDocument>({
   name: 'experiments',
   schemaVersion: 1,

@@ -1,9 +1,9 @@
-/** The only code that touches the collection of experiments. */
+/** Access to the collection of experiments. */
 import type { Collection } from 'mongodb';
 import { Directory } from '../shared/directory.repository.js';
 import type { ExperimentDocument } from './experiment.document.js';
 
-/** See the head of this file. */
+/** Stored experiments. */
 export class ExperimentsRepository {
   readonly directory: Directory<ExperimentDocument>;
   readonly #experiments: Collection<ExperimentDocument>;
@@ -13,7 +13,10 @@ export class ExperimentsRepository {
     this.directory = new Directory(experiments);
   }
 
-  /** Inserts it unless there is one of that name; resolves to the one that is stored, known to the majority. */
+  /**
+   * Inserts an experiment unless one of this name exists. Resolves when the write is acknowledged by the
+   * majority. @returns the stored experiment
+   */
   async insert(experiment: ExperimentDocument): Promise<ExperimentDocument> {
     const { _id, ...rest } = experiment;
     const stored = await this.#experiments.findOneAndUpdate(

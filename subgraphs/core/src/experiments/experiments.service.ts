@@ -1,35 +1,38 @@
-/** Rules of experiments: who may see which, and how one is registered. */
+/** Rules of experiments: visibility and registration. */
 import { type InputError, InputErrors } from '@rhizome/errors';
 import { experimentsFor, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import type { ExperimentDocument } from './experiment.document.js';
 import type { ExperimentsRepository } from './experiments.repository.js';
 
-/** What {@link ExperimentsService} is made of. */
+/** Dependencies of {@link ExperimentsService}. */
 export interface ExperimentsOptions {
   readonly repository: ExperimentsRepository;
-  /** Gives a new experiment its first share; called before the experiment is there, and again when repeated. */
+  /**
+   * Creates the first share of a new experiment. Called before the experiment exists, and again on a
+   * repetition.
+   */
   readonly prepareShares: (experiment: string) => Promise<void>;
   readonly clock: Clock;
 }
 
-/** An experiment to register. */
+/** Experiment to register. */
 export interface RegisterExperiment {
   readonly name: string;
   readonly title: string;
   readonly description?: string | null | undefined;
 }
 
-/** The experiment, or why it was refused. */
+/** The experiment, or the errors because of which it was refused. */
 export interface RegisteredExperiment {
   readonly experiment: ExperimentDocument | null;
   readonly userErrors: readonly InputError<'EXPERIMENT_NAME_TAKEN'>[];
 }
 
-/** The form of an experiment's name. */
+/** Pattern of experiment names. */
 export const experimentName = /^[a-z][a-z0-9-]{0,30}$/;
 
-/** See the head of this file. */
+/** Reads and registers experiments. */
 export class ExperimentsService {
   readonly #options: ExperimentsOptions;
 
@@ -37,45 +40,46 @@ export class ExperimentsService {
     this.#options = options;
   }
 
-  /** One experiment by name, or null. */
+  /** Returns an experiment by name, or null. */
   async find(name: string): Promise<ExperimentDocument | null> {
     return (await this.findMany([name]))[0] ?? null;
   }
 
-  /** Experiments by name, one answer a name. */
+  /** Experiments by name, one entry per name. */
   findMany(names: readonly string[]): Promise<readonly (ExperimentDocument | null)[]> {
     return this.#options.repository.directory.find(names);
   }
 
-  /** All experiments as they are stored now, by name. */
+  /** All experiments as stored now, by name. */
   all(): Promise<readonly ExperimentDocument[]> {
     return this.#options.repository.directory.fresh();
   }
 
-  /** One experiment, as it is stored now; null where there is none that the principal may read. */
+  /** Experiment as stored now; null if there is none or the principal may not read it. */
   async visible(name: string, principal: Principal): Promise<ExperimentDocument | null> {
     const visible = experimentsFor(principal, 'experiment:read');
     return visible === '*' || visible.includes(name) ? this.find(name) : null;
   }
 
-  /** The experiments that a principal may read, by name. */
+  /** Experiments that a principal may read, by name. */
   async visibleTo(principal: Principal): Promise<readonly ExperimentDocument[]> {
     const visible = experimentsFor(principal, 'experiment:read');
     return (await this.all()).filter(({ _id }) => visible === '*' || visible.includes(_id));
   }
 
-  /** Names of those that are not registered. */
+  /** Filters the names by those that are not registered. */
   async missing(names: readonly string[]): Promise<ReadonlySet<string>> {
     const found = await this.findMany(names);
     return new Set(names.filter((_name, index) => !found[index]));
   }
 
-  /** Registers an experiment; the same again gives the same. */
+  /** Registers an experiment. A repetition returns the same experiment. */
   async register(input: RegisterExperiment, principal: Principal): Promise<RegisteredExperiment> {
     const errors = check(input);
     if (!errors.isEmpty) return { experiment: null, userErrors: errors.all };
     const { repository, prepareShares, clock } = this.#options;
-    // Whoever sees the experiment finds its share: it is made first. A share of no experiment does no harm.
+    // The share is created first, so that everyone who sees the experiment finds it. A share without an
+    // experiment is harmless.
     await prepareShares(input.name);
     const now = clock.now();
     const stored = await repository.insert({
@@ -91,7 +95,7 @@ export class ExperimentsService {
     if (stored.title === input.title && (stored.description ?? '') === (input.description ?? '')) {
       return { experiment: stored, userErrors: [] };
     }
-    const message = `name: experiment "${input.name}" is registered with the title "${stored.title}" and another text; take another name`;
+    const message = `name: experiment "${input.name}" is already registered with title "${stored.title}" and another description; use another name`;
     errors.report('EXPERIMENT_NAME_TAKEN', ['name'], message);
     return { experiment: null, userErrors: errors.all };
   }

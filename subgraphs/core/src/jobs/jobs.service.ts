@@ -10,14 +10,14 @@ import { maySeeJob, maySeeParent } from './model/job-visibility.js';
 import type { JobDocument } from './model/job.types.js';
 import type { JobProjection, JobsRepository } from './model/jobs.repository.js';
 
-/** What {@link JobsService} works with. */
+/** Dependencies of {@link JobsService}. */
 export interface JobsServiceOptions {
   readonly jobs: JobsRepository;
   readonly experiments: ExperimentDirectory;
   readonly queues: Pick<QueueDirectory, 'idOf'>;
 }
 
-/** Which jobs, as a caller asks; what is left out is not asked for. */
+/** Filter of jobs as a caller gives it; absent fields do not filter. */
 export interface JobFilterSpec {
   readonly ids?: readonly string[] | null | undefined;
   readonly experiments?: readonly string[] | null | undefined;
@@ -33,7 +33,7 @@ export interface JobFilterSpec {
   readonly createdBefore?: Date | null | undefined;
 }
 
-/** A page that is asked for. */
+/** Requested page. */
 export interface JobPageRequest {
   readonly order: 'NEWEST' | 'OLDEST';
   readonly first: number;
@@ -46,7 +46,7 @@ function listed<T>(values: readonly T[] | null | undefined): readonly T[] | unde
   return values ? [...new Set(values)] : undefined;
 }
 
-/** Reads jobs, as far as the caller may see them. */
+/** Reads the jobs that the caller may see. */
 export class JobsService {
   readonly #options: JobsServiceOptions;
 
@@ -55,8 +55,8 @@ export class JobsService {
   }
 
   /**
-   * Jobs by id, one answer an id; null where there is none that the principal may read.
-   * @param as parents of a job that the principal may read are read with it
+   * Jobs by id, one entry per id; null if the job does not exist or the principal may not read it.
+   * @param as reads them as parents of a job that the principal may read
    */
   async findMany(
     ids: readonly string[],
@@ -72,7 +72,7 @@ export class JobsService {
     });
   }
 
-  /** A page of jobs in the order of their ids. @throws DomainError BAD_USER_INPUT, CURSOR_INVALID */
+  /** Page of jobs, ordered by id. @throws DomainError BAD_USER_INPUT, CURSOR_INVALID */
   async page(
     principal: Principal,
     filter: JobFilterSpec | null | undefined,
@@ -102,7 +102,10 @@ export class JobsService {
     return { plan, direction, first, after, projection };
   }
 
-  /** The criteria behind a filter. A queue that does not exist matches nothing. @throws DomainError BAD_USER_INPUT */
+  /**
+   * Stored criteria of a filter. A queue that does not exist matches nothing. @throws DomainError
+   * BAD_USER_INPUT
+   */
   async criteria(filter: JobFilterSpec | null | undefined): Promise<JobCriteria> {
     assertFilterSize(filter);
     const { queues, labels } = filter ?? {};
@@ -124,7 +127,7 @@ export class JobsService {
     };
   }
 
-  /** How the criteria are looked up, within what the principal may read. */
+  /** Query plan of the criteria within the jobs that the principal may read. */
   async plan(principal: Principal, criteria: JobCriteria): Promise<JobFilterPlan> {
     const visible = experimentsFor(principal, 'job:read');
     const within = await this.#within(principal, criteria);
@@ -132,14 +135,14 @@ export class JobsService {
     return planJobFilter(within, visible, known);
   }
 
-  /** A pilot reaches no further than its queue. */
+  /** A pilot sees only the jobs of its queue. */
   async #within({ kind, queue }: Principal, criteria: JobCriteria): Promise<JobCriteria> {
     if (kind !== 'PILOT') return criteria;
     const own = (queue !== undefined && (await this.#options.queues.idOf(queue))) || 'none';
     return { ...criteria, queueIds: criteria.queueIds?.includes(own) === false ? [] : [own] };
   }
 
-  /** Whether the principal may cancel the job now. */
+  /** Returns true if the principal may cancel the job now. */
   canCancel(
     principal: Principal,
     job: Pick<JobDocument, 'experiment' | 'owner' | 'submittedBy' | 'state'>,

@@ -1,15 +1,15 @@
-/** What other domains know of queues. */
+/** Views of queues for other domains. */
 import type { StoredLabel } from '../shared/label.types.js';
 import type { QueueState } from './queue.document.js';
 
-/** What the scheduler and workers need to know of a queue. */
+/** Properties of a queue that the scheduler and workers need. */
 export interface QueueFacts {
   readonly id: string;
   readonly name: string;
   readonly site: string;
   readonly state: QueueState;
   readonly executor: string;
-  /** Names; empty admits every experiment. */
+  /** Names of experiments; empty admits every experiment. */
   readonly experiments: readonly string[];
   readonly labels: readonly StoredLabel[];
   readonly limits: {
@@ -21,6 +21,6 @@ export interface QueueFacts {
     readonly heartbeatSeconds: number;
     readonly leaseSeconds: number;
   };
-  /** Grows with each change: what was matched against an older revision is matched again. */
+  /** Incremented by each change: matches against an older revision are repeated. */
   readonly revision: number;
 }

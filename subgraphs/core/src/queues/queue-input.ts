@@ -1,9 +1,9 @@
-/** What inputs about queues may hold. Pure. */
+/** Pure checks of inputs about queues. */
 import { InputErrors } from '@rhizome/errors';
 import { checkKey } from '../shared/idempotency.js';
 import type { QueueDocument, QueueExecutor, QueueState, StoredQueueLimits } from './queue.document.js';
 
-/** Reasons to refuse a change of a queue. */
+/** Codes with which a change of a queue is refused. */
 export type QueueProblemCode =
   | 'QUEUE_NOT_FOUND'
   | 'QUEUE_NAME_TAKEN'
@@ -11,12 +11,12 @@ export type QueueProblemCode =
   | 'REVISION_CONFLICT'
   | 'IDEMPOTENCY_KEY_REUSED';
 
-/** Limits as they are given: left out stays, null takes a limit away. */
+/** Limits as given: an absent limit is not changed, null removes a limit. */
 export type LimitsInput = {
   readonly [K in Exclude<keyof StoredQueueLimits, 'gpuSharing'>]?: StoredQueueLimits[K] | null | undefined;
 } & { readonly isGpuSharingEnabled?: boolean | null | undefined };
 
-/** A queue to create. */
+/** Queue to create. */
 export interface CreateQueue {
   readonly name: string;
   readonly site: string;
@@ -28,19 +28,19 @@ export interface CreateQueue {
   readonly idempotencyKey?: string | null | undefined;
 }
 
-/** What to change of a queue; what is left out or null stays. */
+/** Changes of a queue; absent or null members are not changed. */
 export interface UpdateQueue extends Omit<CreateQueue, 'site' | 'state' | 'idempotencyKey'> {
   readonly site?: string | null | undefined;
   readonly expectedRevision?: number | null | undefined;
 }
 
-/** What a queue is unless told otherwise. */
+/** Defaults of a new queue. */
 export const defaultLimits: StoredQueueLimits = { heartbeatSeconds: 10, leaseSeconds: 30 };
 
-/** The form of a queue's name. */
+/** Pattern of queue names. */
 const queueName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
-const nameForm = '1 to 63 letters, digits, ".", "_", "-", of which the first is a letter or a digit';
+const nameForm = '1 to 63 letters, digits, ".", "_" or "-", beginning with a letter or digit';
 const largest = {
   maxCores: 4096,
   maxMemoryMiB: 16_777_216,
@@ -50,19 +50,20 @@ const largest = {
 const longestHeartbeat = 300;
 const longestLease = 3600;
 
-/** Faults of a queue to create. */
+/** Errors of a queue to create. */
 export function checkCreate(input: CreateQueue): InputErrors {
   const errors = new InputErrors();
   errors.form(['name'], input.name, queueName, nameForm);
-  // Pilots, sites and scripts key objects and files by the name.
-  if (input.name in Object.prototype) errors.add(['name'], input.name, 'a name that no object has');
+  // Pilots, sites and scripts use the name as a key of objects and as a file name.
+  if (input.name in Object.prototype)
+    errors.add(['name'], input.name, 'a name that is not a built-in property of objects');
   checkKey(errors, input.idempotencyKey);
   checkCommon(errors, input);
   checkLimits(errors, mergeLimits(defaultLimits, input.limits));
   return errors;
 }
 
-/** Faults of a change, seen against the queue as it is. */
+/** Errors of a change of the given queue. */
 export function checkUpdate(input: UpdateQueue, current: QueueDocument): InputErrors {
   const errors = new InputErrors();
   checkCommon(errors, input);
@@ -70,7 +71,7 @@ export function checkUpdate(input: UpdateQueue, current: QueueDocument): InputEr
   return errors;
 }
 
-/** Faults of a reason. */
+/** Errors of a reason. */
 export function checkReason(reason: string): InputErrors {
   const errors = new InputErrors();
   errors.text(['reason'], reason, 1, 500);

@@ -1,30 +1,30 @@
-/** The stored shape of a queue. */
+/** Stored form of a queue. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { StoredCreation } from '../shared/idempotency.js';
 
-/** Whether a queue takes work. */
+/** States of a queue. */
 export const queueStates = ['ONLINE', 'TEST', 'BROKEROFF', 'PAUSED', 'OFFLINE'] as const;
 /** One of {@link queueStates}. */
 export type QueueState = (typeof queueStates)[number];
 
-/** How workers get to a queue. */
+/** Ways to start workers of a queue. */
 export const queueExecutors = ['DIRECT', 'SLURM', 'HTCONDOR', 'KUBERNETES'] as const;
 /** One of {@link queueExecutors}. */
 export type QueueExecutor = (typeof queueExecutors)[number];
 
-/** Limits of a queue; what is left out is not limited. */
+/** Limits of a queue; an absent one means no limit. */
 export interface StoredQueueLimits {
   readonly maxCores?: number;
   readonly maxMemoryMiB?: number;
   readonly maxWalltimeSeconds?: number;
   readonly maxRunningJobs?: number;
-  /** Whether a GPU may be time-shared; left out: not. */
+  /** True if GPUs may be time-shared; absent means false. */
   readonly gpuSharing?: boolean;
   readonly heartbeatSeconds: number;
   readonly leaseSeconds: number;
 }
 
-/** A queue. */
+/** Stored queue. */
 export interface QueueDocument {
   readonly _id: string;
   readonly schemaVersion: number;
@@ -37,19 +37,19 @@ export interface QueueDocument {
   readonly stateReason?: string;
   readonly stateChangedBy: string;
   readonly stateChangedAt: Date;
-  /** Names, sorted; empty admits every experiment. */
+  /** Names of experiments, sorted; empty admits every experiment. */
   readonly experiments: readonly string[];
   readonly executor: QueueExecutor;
   readonly limits: StoredQueueLimits;
   readonly labels: readonly { readonly key: string; readonly value: string }[];
-  /** The call that created it: kept as long as the queue, of which there are few. */
+  /** Call that created the queue; kept as long as the queue. */
   readonly creation?: StoredCreation;
 }
 
 const limit = { bsonType: 'number', minimum: 1 };
 const text = { bsonType: 'string' };
 
-/** Queues. Few: they are read whole, and paged for callers. */
+/** Queues. There are few, so they are read as a whole; callers get pages. */
 export const queuesCollection = defineCollection<QueueDocument>({
   name: 'queues',
   schemaVersion: 1,
@@ -101,13 +101,13 @@ export const queuesCollection = defineCollection<QueueDocument>({
       name: 'name_uq',
       keys: { name: 1 },
       options: { unique: true },
-      why: 'a queue by name; pages of queues by name',
+      why: 'queue by name; pages of queues by name',
     },
     {
       name: 'creation_uq',
       keys: { 'creation.by': 1, 'creation.key': 1 },
       options: { unique: true, partialFilterExpression: { 'creation.key': { $exists: true } } },
-      why: 'the queue that a call with this key has created',
+      why: 'queue that the call with this key created',
     },
   ],
 });

@@ -1,19 +1,19 @@
-/** The only code that touches the collection of queues. */
+/** Access to the collection of queues. */
 import { keysetPage, type KeysetPage } from '@rhizome/mongo';
 import { MongoServerError, type Collection, type Filter } from 'mongodb';
 import { Directory } from '../shared/directory.repository.js';
 import type { QueueDocument, QueueState } from './queue.document.js';
 
-/** What became of an insert. */
+/** Result of an insert. */
 export type InsertedQueue =
   { readonly inserted: QueueDocument } | { readonly repeated: QueueDocument } | { readonly nameTaken: true };
 
-/** A page of queues; what is left out or null does not narrow. */
+/** Page of queues; an absent or null filter does not restrict it. */
 export interface QueuePageRequest {
   readonly names?: readonly string[] | null | undefined;
   readonly sites?: readonly string[] | null | undefined;
   readonly states?: readonly QueueState[] | null | undefined;
-  /** Admitting one experiment, at least, of each of these lists. */
+  /** Lists of experiments; the queue must admit at least one of each list. */
   readonly admitting: readonly (readonly string[])[];
   readonly first: number;
   readonly after?: string | null | undefined;
@@ -21,7 +21,7 @@ export interface QueuePageRequest {
 
 const majority = { writeConcern: { w: 'majority' } } as const;
 
-/** See the head of this file. */
+/** Stored queues. */
 export class QueuesRepository {
   readonly directory: Directory<QueueDocument>;
   readonly #queues: Collection<QueueDocument>;
@@ -30,25 +30,25 @@ export class QueuesRepository {
   constructor(queues: Collection<QueueDocument>) {
     this.#queues = queues;
     this.directory = new Directory(queues);
-    // A queue keeps its name.
+    // The name of a queue never changes.
     this.directory.onChanged((changed) => changed.forEach(({ name, _id }) => this.#idByName.set(name, _id)));
   }
 
-  /** Queues by name, one answer a name; those that memory lacks are looked up. */
+  /** Queues by name, one entry per name; missing ones are read from the store. */
   async byNames(names: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
     const unknown = names.filter((name) => !this.#idByName.has(name));
     if (unknown.length > 0) await this.readMany(unknown);
     return names.map((name) => this.directory.peek(this.#idByName.get(name) ?? '') ?? null);
   }
 
-  /** Queues by name as the store has them now, one answer a name. */
+  /** Queues by name as stored now, one entry per name. */
   async readMany(names: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
     const found = await this.#queues.find({ name: { $in: [...new Set(names)] } }).toArray();
     found.forEach((queue) => this.directory.put(queue));
     return names.map((name) => this.directory.peek(this.#idByName.get(name) ?? '') ?? null);
   }
 
-  /** A page of queues by name. */
+  /** Page of queues by name. */
   page({
     names,
     sites,
@@ -75,7 +75,7 @@ export class QueuesRepository {
     });
   }
 
-  /** Inserts a queue, unless its name is taken or the same call was made before. */
+  /** Inserts a queue unless its name exists or the same call was made before. */
   async insert(queue: QueueDocument): Promise<InsertedQueue> {
     const earlier = await this.#createdBy(queue);
     if (earlier) return { repeated: earlier };
@@ -90,7 +90,7 @@ export class QueuesRepository {
     }
   }
 
-  /** Replaces a queue if it still has the revision before; resolves to whether it had. */
+  /** Replaces a queue that still has the previous revision. @returns false if the revision has changed */
   async replace(next: QueueDocument): Promise<boolean> {
     const { matchedCount } = await this.#queues.replaceOne(
       { _id: next._id, revision: next.revision - 1 },
@@ -101,7 +101,7 @@ export class QueuesRepository {
     return matchedCount === 1;
   }
 
-  /** The queue as it is stored now. */
+  /** Queue as stored now. */
   async read(name: string): Promise<QueueDocument | null> {
     return (await this.readMany([name]))[0] ?? null;
   }

@@ -1,4 +1,4 @@
-/** Rules of queues: who may see and change which, and how. */
+/** Rules of queues: visibility and changes. */
 import { assertCan, experimentsFor, type Action, type Principal } from '@rhizome/authz';
 import { canonicalJson } from '@rhizome/digest';
 import { badInput, type InputError, InputErrors } from '@rhizome/errors';
@@ -18,16 +18,16 @@ import {
 import type { QueueDocument, QueueState } from './queue.document.js';
 import type { QueuesRepository } from './queues.repository.js';
 
-/** What {@link QueuesService} is made of. */
+/** Dependencies of {@link QueuesService}. */
 export interface QueuesOptions {
   readonly repository: QueuesRepository;
-  /** Names among these that are no experiments. */
+  /** Filters the names by those that are not experiments. */
   readonly missingExperiments: (names: readonly string[]) => Promise<ReadonlySet<string>>;
   readonly clock: Clock;
   readonly ids: Ids;
 }
 
-/** Which queues. */
+/** Filter of queues. */
 export interface QueueFilter {
   readonly names?: readonly string[] | null | undefined;
   readonly sites?: readonly string[] | null | undefined;
@@ -35,14 +35,17 @@ export interface QueueFilter {
   readonly experiments?: readonly string[] | null | undefined;
 }
 
-/** The state a queue is put in. */
+/** Requested state of a queue. */
 export interface SetQueueState {
   readonly name: string;
   readonly state: QueueState;
   readonly reason: string;
 }
 
-/** The queue, or why it was refused. `C` lists the codes of the mutation besides `INVALID_VALUE`. */
+/**
+ * The queue, or the errors because of which it was refused. `C` lists the codes of the mutation in addition
+ * to `INVALID_VALUE`.
+ */
 export interface QueueResult<C extends QueueProblemCode> {
   readonly queue: QueueDocument | null;
   readonly userErrors: readonly InputError<C>[];
@@ -52,10 +55,10 @@ type CreateCode = 'QUEUE_NAME_TAKEN' | 'EXPERIMENT_NOT_FOUND' | 'IDEMPOTENCY_KEY
 type ChangeCode = 'QUEUE_NOT_FOUND' | 'REVISION_CONFLICT';
 type UpdateCode = ChangeCode | 'EXPERIMENT_NOT_FOUND';
 
-/** Tries before a change gives way to others that keep changing the same queue. */
+/** Number of attempts after which a change gives up because of concurrent changes of the same queue. */
 const maxTries = 10;
 
-/** See the head of this file. */
+/** Reads and changes queues. */
 export class QueuesService {
   readonly #options: QueuesOptions;
 
@@ -63,42 +66,42 @@ export class QueuesService {
     this.#options = options;
   }
 
-  /** All queues as they are in memory. */
+  /** All queues in memory. */
   all(): readonly QueueDocument[] {
     return this.#options.repository.directory.all();
   }
 
-  /** Queues by id, one answer an id. */
+  /** Queues by id, one entry per id. */
   byIds(ids: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
     return this.#options.repository.directory.find(ids);
   }
 
-  /** All queues as the store has them now. */
+  /** All queues as stored now. */
   allFresh(): Promise<readonly QueueDocument[]> {
     return this.#options.repository.directory.fresh();
   }
 
-  /** A queue by id if it is in memory. */
+  /** Queue by id, if it is in memory. */
   peek(id: string): QueueDocument | undefined {
     return this.#options.repository.directory.peek(id);
   }
 
-  /** Queues by id as the store has them now, one answer an id. */
+  /** Queues by id as stored now, one entry per id. */
   fresh(ids: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
     return this.#options.repository.directory.findFresh(ids);
   }
 
-  /** Queues by name, one answer a name. */
+  /** Queues by name, one entry per name. */
   byNames(names: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
     return this.#options.repository.byNames(names);
   }
 
-  /** Queues by name as the store has them now, one answer a name. */
+  /** Queues by name as stored now, one entry per name. */
   freshByNames(names: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
     return this.#options.repository.readMany(names);
   }
 
-  /** Of these names, those of queues that admit the experiment now. */
+  /** Filters the names by queues that admit the experiment now. */
   async admitted(names: readonly string[], experiment: string): Promise<ReadonlySet<string>> {
     const found = await this.freshByNames(names);
     return new Set(found.flatMap((queue) => (queue && admits(queue, experiment) ? [queue.name] : [])));
@@ -116,12 +119,12 @@ export class QueuesService {
     return found.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Calls the listener with queues that are new or changed; returns how to stop. */
+  /** Calls the listener with new and changed queues. @returns function that removes it */
   onChanged(listener: (changed: readonly QueueDocument[]) => void): () => void {
     return this.#options.repository.directory.onChanged(listener);
   }
 
-  /** Whether a principal may know of a queue: one that admits every experiment, or one of theirs. */
+  /** Returns true if a principal may see a queue: it admits every experiment, or one of the principal's. */
   isVisible(queue: QueueDocument, principal: Principal): boolean {
     const visible = experimentsFor(principal, 'queue:read');
     if (visible === '*') return true;
@@ -129,14 +132,14 @@ export class QueuesService {
     return queue.experiments.length === 0 || queue.experiments.some((name) => visible.includes(name));
   }
 
-  /** The queue if the principal may see it; before it is said that they may not, the store is asked. */
+  /** Returns the queue if the principal may see it. Re-reads from the store before denying. */
   async visible(queue: QueueDocument | null, principal: Principal): Promise<QueueDocument | null> {
     if (!queue || this.isVisible(queue, principal)) return queue;
     const [now] = await this.fresh([queue._id]);
     return now && this.isVisible(now, principal) ? now : null;
   }
 
-  /** A page of the queues that a principal may see, by name. */
+  /** Page of the queues that a principal may see, by name. */
   async page(
     filter: QueueFilter | null | undefined,
     page: { readonly first: number; readonly after?: string | null | undefined },
@@ -150,7 +153,7 @@ export class QueuesService {
     return this.#options.repository.page({ ...rest, admitting, ...page });
   }
 
-  /** Creates a queue; the same call with the same key gives the same queue. */
+  /** Creates a queue. A repetition with the same key returns the same queue. */
   async create(input: CreateQueue, principal: Principal): Promise<QueueResult<CreateCode>> {
     const errors: InputErrors<CreateCode> = checkCreate(input);
     if (errors.isEmpty) await this.#checkExperiments(errors, input.experiments);
@@ -162,13 +165,13 @@ export class QueuesService {
       errors.report(
         'QUEUE_NAME_TAKEN',
         ['name'],
-        `name: there is a queue "${input.name}" already; take another name`,
+        `name: queue "${input.name}" already exists; use another name`,
       );
       return refused(errors);
     }
     if (result.repeated.creation?.digest === queue.creation?.digest)
       return { queue: result.repeated, userErrors: [] };
-    const message = `idempotencyKey: "${input.idempotencyKey}" was used before for queue "${result.repeated.name}" with other content; take a fresh key`;
+    const message = `idempotencyKey: "${input.idempotencyKey}" was used before for queue "${result.repeated.name}" with other content; use a new key`;
     errors.report('IDEMPOTENCY_KEY_REUSED', ['idempotencyKey'], message);
     return refused(errors);
   }
@@ -178,19 +181,19 @@ export class QueuesService {
     const { expectedRevision } = input;
     return this.#change<UpdateCode>(input.name, principal, 'queue:update', async (current, errors) => {
       if (typeof expectedRevision === 'number' && expectedRevision !== current.revision) {
-        const message = `expectedRevision: ${expectedRevision} is not the queue's; it was changed and has ${current.revision} now`;
+        const message = `expectedRevision: ${expectedRevision} is outdated; the queue has revision ${current.revision}`;
         errors.report('REVISION_CONFLICT', ['expectedRevision'], message);
         return null;
       }
       errors.addAll(checkUpdate(input, current));
       if (errors.isEmpty) await this.#checkExperiments(errors, input.experiments);
-      // Whoever opens a queue to an experiment must be allowed to there, too.
+      // The caller needs permission in the experiments that the queue newly admits, too.
       if (input.experiments) assertIn(principal, 'queue:update', input.experiments);
       return errors.isEmpty ? changed(current, input) : null;
     });
   }
 
-  /** Puts a queue in a state. */
+  /** Sets the state of a queue. */
   async setState(
     { name, state, reason }: SetQueueState,
     principal: Principal,
@@ -223,11 +226,7 @@ export class QueuesService {
       const errors = new InputErrors<C | ChangeCode>();
       const current = await repository.read(name);
       if (!current || !this.isVisible(current, principal)) {
-        errors.report(
-          'QUEUE_NOT_FOUND',
-          ['name'],
-          `name: there is no queue "${name}", or you may not see it`,
-        );
+        errors.report('QUEUE_NOT_FOUND', ['name'], `Queue "${name}" not found, or you may not see it.`);
         return refused(errors);
       }
       assertIn(principal, action, current.experiments);
@@ -241,7 +240,7 @@ export class QueuesService {
     errors.report(
       'REVISION_CONFLICT',
       ['name'],
-      `name: queue "${name}" is being changed by others all the time; try again`,
+      `name: queue "${name}" is being changed by other calls; try again`,
     );
     return refused(errors);
   }
@@ -283,7 +282,7 @@ export class QueuesService {
   }
 }
 
-/** No names admit every experiment. */
+/** Returns true if no experiment is named, which admits every experiment. */
 function admits({ experiments }: QueueDocument, experiment: string): boolean {
   return experiments.length === 0 || experiments.includes(experiment);
 }
@@ -292,7 +291,9 @@ function refused<C extends QueueProblemCode>(errors: InputErrors<C>): QueueResul
   return { queue: null, userErrors: errors.all };
 }
 
-/** A queue that admits every experiment is everybody's: only who may act everywhere may change it. */
+/**
+ * A queue that admits every experiment may be changed only by principals with permission in all experiments.
+ */
 function assertIn(principal: Principal, action: Action, experiments: readonly string[]): void {
   if (experiments.length === 0) assertCan(principal, action, '*');
   for (const experiment of experiments) assertCan(principal, action, experiment);

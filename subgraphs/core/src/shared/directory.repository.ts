@@ -1,17 +1,18 @@
 /**
- * A small collection held in memory: queues, experiments, shares. Read whole at the start, kept fresh by the notices
- * of the change stream, and by what this process writes itself. Memory may be a moment behind what another process has
- * written. Whoever refuses, or lists, reads the store first: what was answered at one process holds at all others.
+ * Small collection held in memory: queues, experiments or shares. It is read as a whole at the start, and
+ * refreshed by notices of the change stream and by writes of this process. Memory may briefly lag behind
+ * writes of other processes, so callers read the store before they refuse or list something: an answer of one
+ * process then holds at all others.
  */
 import type { Collection, Filter } from 'mongodb';
 
-/** What every document of a directory has. */
+/** Common fields of the documents of a directory. */
 export interface DirectoryDocument {
   readonly _id: string;
   readonly revision: number;
 }
 
-/** Reads from the cache, and tells of changes. */
+/** Reads from the cache and reports changes. */
 export class Directory<TDoc extends DirectoryDocument> {
   readonly #documents: Collection<TDoc>;
   readonly #byId = new Map<string, TDoc>();
@@ -21,7 +22,7 @@ export class Directory<TDoc extends DirectoryDocument> {
     this.#documents = documents;
   }
 
-  /** The name of the collection, as notices carry it. */
+  /** Name of the collection, as in notices. */
   get name(): string {
     return this.#documents.collectionName;
   }
@@ -31,47 +32,47 @@ export class Directory<TDoc extends DirectoryDocument> {
     this.#take(await this.#documents.find().toArray());
   }
 
-  /** All documents, in the order of their ids. */
+  /** All documents, ordered by id. */
   all(): readonly TDoc[] {
     return [...this.#byId.values()].sort((a, b) => (a._id < b._id ? -1 : 1));
   }
 
-  /** The document if it is in memory. */
+  /** Document, if it is in memory. */
   peek(id: string): TDoc | undefined {
     return this.#byId.get(id);
   }
 
-  /** All documents as the store has them now, in the order of their ids. */
+  /** All documents as stored now, ordered by id. */
   async fresh(): Promise<readonly TDoc[]> {
     await this.load();
     return this.all();
   }
 
-  /** Documents by id, one answer an id; those that memory lacks are looked up. */
+  /** Documents by id, one entry per id; missing ones are read from the store. */
   async find(ids: readonly string[]): Promise<readonly (TDoc | null)[]> {
     const unknown = ids.filter((id) => !this.#byId.has(id));
     if (unknown.length > 0) await this.refresh(unknown);
     return ids.map((id) => this.#byId.get(id) ?? null);
   }
 
-  /** Documents by id as the store has them now, one answer an id. */
+  /** Documents by id as stored now, one entry per id. */
   async findFresh(ids: readonly string[]): Promise<readonly (TDoc | null)[]> {
     await this.refresh(ids);
     return ids.map((id) => this.#byId.get(id) ?? null);
   }
 
-  /** Reads these again; called for each notice of the stream. */
+  /** Reads these documents again; called for each notice of the stream. */
   async refresh(ids: readonly string[]): Promise<void> {
     const filter = { _id: { $in: [...new Set(ids)] } } as unknown as Filter<TDoc>;
     this.#take(await this.#documents.find(filter).toArray());
   }
 
-  /** Takes in a document that was just written or read. An older revision than the one known is ignored. */
+  /** Adds a document that was just written or read. An older revision than the known one is ignored. */
   put(document: TDoc): void {
     this.#take([document]);
   }
 
-  /** Calls the listener with documents that are new or changed; returns how to stop. */
+  /** Calls the listener with new and changed documents. @returns function that removes it */
   onChanged(listener: (changed: readonly TDoc[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

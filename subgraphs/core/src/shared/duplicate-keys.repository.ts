@@ -1,9 +1,9 @@
-/** Inserts that may meet documents of an earlier attempt. */
+/** Inserts that may find documents of an earlier attempt. */
 import { MongoBulkWriteError } from 'mongodb';
 
 export const duplicateKey = 11_000;
 
-/** Whether an unordered insert failed for nothing but documents that were there already. */
+/** Returns true if an unordered insert failed only because documents already existed. */
 export function isOnlyDuplicates(error: unknown): boolean {
   if (!(error instanceof MongoBulkWriteError)) return false;
   const faults = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];

@@ -6,7 +6,7 @@ interface Thing {
   readonly fields: string;
 }
 
-/** Queries that are answered when the test says so. */
+/** Queries that are answered when the test decides. */
 class Store {
   readonly asked: ReadRequest<string>[] = [];
   readonly #open: { answer: () => void; fail: (error: Error) => void }[] = [];
@@ -36,8 +36,8 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const readsOf = (store: Store, options: { atOnce?: number; most?: number } = {}) =>
   new GroupedReads<Thing, string>({ read: store.read, keyOf: (fields) => fields, most: 100, ...options });
 
-describe('grouped reads', () => {
-  it('asks once for what is wanted in one turn, and gives each caller its own', async () => {
+describe('GroupedReads', () => {
+  it('reads the ids of one event loop turn together, and gives each caller its own documents', async () => {
     const store = new Store();
     store.absent.add('d');
     const reads = readsOf(store);
@@ -63,7 +63,7 @@ describe('grouped reads', () => {
     expect(await Promise.all(both)).toEqual([[{ _id: 'a', fields: 'x' }], [{ _id: 'a', fields: 'y' }]]);
   });
 
-  it('lets what comes while enough queries are under way join the next', async () => {
+  it('adds calls to the next query if the maximum number of queries is in progress', async () => {
     const store = new Store();
     const reads = readsOf(store, { atOnce: 1 });
     const found = [reads.find({ ids: ['a'], projection: 'x' })];
@@ -82,7 +82,7 @@ describe('grouped reads', () => {
     expect((await Promise.all(found)).flat().map(({ _id }) => _id)).toEqual(['a', 'b', 'c']);
   });
 
-  it('never answers from a query that began before the call', async () => {
+  it('never answers from a query that started before the call', async () => {
     const store = new Store();
     const reads = readsOf(store);
     void reads.find({ ids: ['a'], projection: 'x' });
@@ -95,7 +95,7 @@ describe('grouped reads', () => {
     await later;
   });
 
-  it('bounds a query, and reads a large request alone and at once', async () => {
+  it('limits the size of a query, and reads a large request alone and at once', async () => {
     const store = new Store();
     const reads = readsOf(store, { most: 3 });
     for (const ids of [['a', 'b'], ['c', 'd'], ['e'], ['f', 'g', 'h', 'i']])
@@ -104,7 +104,7 @@ describe('grouped reads', () => {
     expect(store.asked.map(({ ids }) => ids.join('')).sort()).toEqual(['ab', 'cde', 'fghi']);
   });
 
-  it('fails all callers of a query that failed, and no others', async () => {
+  it('fails all callers of a failed query, and no others', async () => {
     const store = new Store();
     const reads = readsOf(store);
     const failing = [

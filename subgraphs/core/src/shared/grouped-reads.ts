@@ -1,18 +1,18 @@
-/** What is read. */
+/** Projection of a read. */
 export interface ReadRequest<TProjection> {
   readonly ids: readonly string[];
   readonly projection: TProjection;
 }
 
-/** How {@link GroupedReads} is made. */
+/** Options of {@link GroupedReads}. */
 export interface GroupedReadsOptions<T extends { readonly _id: string }, TProjection> {
-  /** Reads documents by id, in no order; those that do not exist are missing. Ids are distinct. */
+  /** Reads documents by distinct ids, in no order; missing ones are left out. */
   readonly read: (request: ReadRequest<TProjection>) => Promise<readonly T[]>;
-  /** Equal for projections that may share a query. */
+  /** Key that is equal for projections that may share a query. */
   readonly keyOf: (projection: TProjection) => string;
-  /** Queries under way at once; 4 unless given. */
+  /** Maximum number of concurrent queries; defaults to 4. */
   readonly atOnce?: number;
-  /** Ids in one query at most. A request for more goes alone. */
+  /** Maximum number of ids per query. A larger request gets its own query. */
   readonly most: number;
 }
 
@@ -29,9 +29,10 @@ interface Group<T, TProjection> {
 }
 
 /**
- * Reads by id, of many callers by one query: what is asked for in one turn of the event loop goes together, and while as many queries are
- * under way as may be, what comes joins the next. A grant of a group of jobs is followed at once by as many reads as there were callers; a
- * query for each costs far more than its documents. A query begins after the call that it answers: nothing older is answered.
+ * Reads documents by id, for many callers in one query. Requests of one event loop turn are combined; while
+ * the maximum number of queries is in progress, further requests join the next query. A grant of a group of
+ * jobs is followed at once by one read per caller, and a query for each costs far more than its documents. A
+ * query starts after the calls that it answers, so no caller gets older data.
  */
 export class GroupedReads<T extends { readonly _id: string }, TProjection> {
   readonly #options: GroupedReadsOptions<T, TProjection>;
@@ -45,7 +46,7 @@ export class GroupedReads<T extends { readonly _id: string }, TProjection> {
     this.#atOnce = options.atOnce ?? 4;
   }
 
-  /** Documents of these ids, in no order; those that do not exist are missing. Callers may be given the same documents. */
+  /** Documents of these ids, in no order; missing ones are left out. Callers may share document objects. */
   find({ ids, projection }: ReadRequest<TProjection>): Promise<readonly T[]> {
     const { read, keyOf, most } = this.#options;
     if (ids.length === 0) return Promise.resolve([]);
@@ -54,7 +55,7 @@ export class GroupedReads<T extends { readonly _id: string }, TProjection> {
       const key = keyOf(projection);
       const known = this.#open.get(key);
       const hasSpace = known !== undefined && known.size + ids.length <= most;
-      // A full group is begun now, one query more than may be: it must not wait behind its successor.
+      // A full group starts now, even beyond the limit: it must not wait behind its successor.
       if (known && !hasSpace) this.#begin(key, known);
       const group = known && hasSpace ? known : { projection, waiting: [], size: 0 };
       this.#open.set(key, group);

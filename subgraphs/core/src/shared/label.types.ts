@@ -1,6 +1,6 @@
 /** Labels of jobs, queues and workers. */
 
-/** A key and its value. */
+/** Key and value of a label. */
 export interface StoredLabel {
   readonly key: string;
   readonly value: string;

@@ -1,6 +1,6 @@
 import { sleep } from '@rhizome/retry';
 
-/** What one process does for all while it leads: one term after another, never two at once. */
+/** Background work of the leader: one term after another, never two at once. */
 export class LeaderTask {
   readonly #leader: LeaderWork;
   readonly #work: (signal: AbortSignal) => Promise<void>;
@@ -8,18 +8,18 @@ export class LeaderTask {
   #running: Promise<void> = Promise.resolve();
   #takeNoMore: (() => void) | undefined;
 
-  /** @param work done in each term, until its signal aborts; it throws nothing */
+  /** @param work runs in each term until its signal aborts; must not throw */
   constructor(leader: LeaderWork, work: (signal: AbortSignal) => Promise<void>) {
     this.#leader = leader;
     this.#work = work;
   }
 
-  /** Aborted as soon as this process stops, whether it leads or not. */
+  /** Aborted when this process stops, whether it leads or not. */
   get stopping(): AbortSignal {
     return this.#stopping.signal;
   }
 
-  /** Works whenever this process leads. */
+  /** Runs while this process leads. */
   start(): void {
     this.#takeNoMore = this.#leader.onGained((term) => {
       const signal = AbortSignal.any([term, this.#stopping.signal]);
@@ -27,7 +27,7 @@ export class LeaderTask {
     });
   }
 
-  /** Takes no more leadership, and waits for the end of the step under way. */
+  /** Declines further leadership and waits for the step in progress. */
   async stop(): Promise<void> {
     this.#takeNoMore?.();
     this.#stopping.abort();
@@ -35,7 +35,10 @@ export class LeaderTask {
   }
 }
 
-/** Does something again and again, with a pause in between, until the signal aborts. A fault is told, and changes nothing. */
+/**
+ * Repeats a step with a pause in between, until the signal aborts. Errors are logged and do not end the
+ * repetition.
+ */
 export async function repeat(
   step: () => Promise<void>,
   pauseMs: number,
@@ -48,8 +51,8 @@ export async function repeat(
   }
 }
 
-/** Tells who leads: work that one process does for all is registered here. */
+/** Registry of work that runs on the leader. */
 export interface LeaderWork {
-  /** Runs the work whenever this process becomes leader; the signal is aborted when it no longer is. */
+  /** Runs the work whenever this process becomes leader. The signal aborts when it no longer is. */
   onGained(work: (signal: AbortSignal) => void): () => void;
 }

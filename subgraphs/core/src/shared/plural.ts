@@ -1,4 +1,4 @@
-/** How counts read. */
+/** Formats counts. */
 
 /** `1 queue`, `2 queues`. */
 export function plural(count: number, word: string): string {

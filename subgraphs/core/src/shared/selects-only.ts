@@ -1,4 +1,4 @@
-/** Whether a selection needs no more than what is known already: then nothing is read. */
+/** Checks whether a selection needs only known fields: then nothing is read. */
 import {
   Kind,
   type FieldNode,
@@ -9,7 +9,7 @@ import {
 
 type Fragments = Readonly<Record<string, FragmentDefinitionNode>>;
 
-/** Tells whether these fields are all that is selected below the field that is resolved; remembered with the document. */
+/** Returns true if only these fields are selected below the resolved field; cached with the document. */
 export function selectsOnly(
   names: ReadonlySet<string>,
 ): (info: Pick<GraphQLResolveInfo, 'fieldNodes' | 'fragments'>) => boolean {

@@ -1,13 +1,13 @@
-/** News that are told at most once an interval, however many there are. */
+/** Signal that fires at most once per interval, however often it is raised. */
 import type { Clock } from '@rhizome/clock';
 
-/** What {@link Signal} is made of. */
+/** Options of {@link Signal}. */
 export interface SignalOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
-/** Remembers that there is news, and lets one wait for it, at most once an interval. */
+/** Remembers that it was raised, and wakes one waiter at most once per interval. */
 export class Signal {
   readonly #signal: AbortSignal;
   readonly #clock: Clock;
@@ -18,7 +18,7 @@ export class Signal {
   #timer: NodeJS.Timeout | undefined;
   #lastMs: number;
 
-  /** @param intervalMs news are at least so far apart */
+  /** @param intervalMs minimum time between two wake-ups */
   constructor({ signal, clock }: SignalOptions, intervalMs: number) {
     this.#signal = signal;
     this.#clock = clock;
@@ -27,7 +27,7 @@ export class Signal {
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** There is news. */
+  /** Raises the signal. */
   ring(): void {
     this.#hasRung = true;
     if (!this.#wake || this.#timer) return;
@@ -36,7 +36,10 @@ export class Signal {
     else this.#timer = setTimeout(() => this.#wake?.(), restMs);
   }
 
-  /** Resolves to true when there is news and the interval is over, to false when the signal is aborted. */
+  /**
+   * Resolves to true when the signal is raised and the interval has passed, to false when the abort signal
+   * fires.
+   */
   async wait(): Promise<boolean> {
     if (this.#signal.aborted) return false;
     await new Promise<void>((resolve) => {
@@ -51,7 +54,7 @@ export class Signal {
     return !this.#signal.aborted;
   }
 
-  /** Ends it. */
+  /** Ends the signal. */
   release(): void {
     this.#signal.removeEventListener('abort', this.#onAbort);
     clearTimeout(this.#timer);

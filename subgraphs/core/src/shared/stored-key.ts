@@ -1,4 +1,4 @@
-/** The stored form of an idempotency key: whatever its parts hold, other parts give another text. */
+/** Stored form of an idempotency key: different parts always yield different texts. */
 export function storedKey(...parts: readonly string[]): string {
   return JSON.stringify(parts);
 }

@@ -1,15 +1,15 @@
-/** What other domains know of shares. */
+/** Views of shares for other domains. */
 
-/** What the scheduler needs to know of a leaf of the share tree. */
+/** Properties of a leaf of the share tree that the scheduler needs. */
 export interface ShareFacts {
   /** `experiment/leaf`. */
   readonly path: string;
   readonly nominalCores: number;
-  /** Left out: without limit. */
+  /** Absent means no limit. */
   readonly borrowLimitCores?: number;
-  /** Left out: the same part of all GPUs as of all cores. */
+  /** Absent means the same fraction of all GPUs as of all cores. */
   readonly nominalGpus?: number;
-  /** Left out: without limit. */
+  /** Absent means no limit. */
   readonly borrowLimitGpus?: number;
   readonly weight: number;
   readonly ownerLimitCores?: number;

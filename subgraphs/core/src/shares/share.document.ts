@@ -1,40 +1,40 @@
-/** The stored shape of an experiment's shares. */
+/** Stored form of an experiment's shares. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
 
-/** One leaf. */
+/** Leaf of the share tree. */
 export interface StoredShareLeaf {
   readonly leaf: string;
   readonly nominalCores: number;
-  /** Left out: without limit. */
+  /** Absent means no limit. */
   readonly borrowLimitCores?: number;
-  /** Left out: the same part of all GPUs as of all cores. */
+  /** Absent means the same fraction of all GPUs as of all cores. */
   readonly nominalGpus?: number;
-  /** Left out: without limit. */
+  /** Absent means no limit. */
   readonly borrowLimitGpus?: number;
   readonly weight: number;
-  /** Left out: without limit. */
+  /** Absent means no limit. */
   readonly ownerLimitCores?: number;
 }
 
-/** All leaves of one experiment: they are set together, so they are one document. */
+/** All leaves of one experiment; they are set together, so they are one document. */
 export interface SharesDocument {
-  /** The experiment's name. */
+  /** Name of the experiment. */
   readonly _id: string;
   readonly schemaVersion: number;
   readonly revision: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** 1 to 100, the default first. */
+  /** 1 to 100 leaves, the default first. */
   readonly leaves: readonly StoredShareLeaf[];
 }
 
-/** Leaves of an experiment at most. */
+/** Maximum number of leaves per experiment. */
 export const maxLeaves = 100;
 
 const gpus = { bsonType: 'number', minimum: 0, maximum: 10_000_000 };
 const cores = { bsonType: 'int', minimum: 0, maximum: 100_000_000 };
 
-/** Shares, one document an experiment. Few: they are read whole. */
+/** Shares, one document per experiment. There are few, so they are read as a whole. */
 export const sharesCollection = defineCollection<SharesDocument>({
   name: 'shares',
   schemaVersion: 1,

@@ -1,9 +1,9 @@
-/** The only code that touches the collection of shares. */
+/** Access to the collection of shares. */
 import type { Collection } from 'mongodb';
 import { Directory } from '../shared/directory.repository.js';
 import type { SharesDocument, StoredShareLeaf } from './share.document.js';
 
-/** See the head of this file. */
+/** Stored shares. */
 export class SharesRepository {
   readonly directory: Directory<SharesDocument>;
   readonly #shares: Collection<SharesDocument>;

@@ -1,4 +1,4 @@
-/** Rules of shares: who may see which, and how they are set. */
+/** Rules of shares: visibility and changes. */
 import { type InputError, InputErrors } from '@rhizome/errors';
 import { experimentsFor, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
@@ -6,31 +6,31 @@ import type { SharesDocument, StoredShareLeaf } from './share.document.js';
 import { maxLeaves } from './share.document.js';
 import type { SharesRepository } from './shares.repository.js';
 
-/** A leaf with its place in the tree. */
+/** Leaf with its position in the tree. */
 export interface ShareLeaf extends StoredShareLeaf {
   /** `experiment/leaf`. */
   readonly path: string;
   readonly experiment: string;
 }
 
-/** What is granted to a share now. */
+/** Granted resources of a share. */
 export interface ShareUsage {
   readonly usedCores: number;
   readonly usedMemoryMiB: number;
   readonly usedGpus: number;
 }
 
-/** What {@link SharesService} needs of other domains. */
+/** Dependencies of {@link SharesService} on other domains. */
 export interface ShareCollaborators {
-  /** Whether there is such an experiment. */
+  /** Returns true if the experiment exists. */
   experimentExists(name: string): Promise<boolean>;
-  /** Jobs of a share that are not terminal, as the counts of this process have them: a moment behind. */
+  /** Number of live jobs of a share according to the counts of this process, which may lag. */
   liveJobs(path: string): number;
-  /** Whether a share has such a job, as the store tells. */
+  /** Returns true if a share has a live job, according to the store. */
   hasLiveJobs(experiment: string, path: string): Promise<boolean>;
 }
 
-/** What {@link SharesService} is made of. */
+/** Dependencies of {@link SharesService}. */
 export interface SharesOptions extends ShareCollaborators {
   readonly repository: SharesRepository;
   readonly clock: Clock;
@@ -52,19 +52,19 @@ export interface SetShares {
 
 type Code = 'EXPERIMENT_NOT_FOUND' | 'SHARE_IN_USE';
 
-/** The shares, or why they were refused. */
+/** The shares, or the errors because of which they were refused. */
 export interface SharesSet {
   readonly shares: readonly ShareLeaf[];
   readonly userErrors: readonly InputError<Code>[];
 }
 
-/** What a new experiment begins with: nothing of its own, free to borrow. */
+/** First share of a new experiment: no entitlement, unlimited borrowing. */
 const firstLeaf: StoredShareLeaf = { leaf: 'default', nominalCores: 0, weight: 1 };
 const leafName = /^[a-z0-9-]{1,31}$/;
 const maxCores = 100_000_000;
 const maxGpus = 10_000_000;
 
-/** See the head of this file. */
+/** Reads and sets shares. */
 export class SharesService {
   readonly #options: SharesOptions;
 
@@ -72,26 +72,29 @@ export class SharesService {
     this.#options = options;
   }
 
-  /** Gives a new experiment its first share. */
+  /** Creates the first share of a new experiment. */
   async prepare(experiment: string): Promise<void> {
     const { repository, clock } = this.#options;
     if (repository.directory.peek(experiment)) return;
     await repository.prepare(experiment, [firstLeaf], clock.now());
   }
 
-  /** Leaves of one experiment as they are stored now, the default first. */
+  /** Leaves of one experiment as stored now, the default first. */
   async ofExperiment(experiment: string): Promise<readonly ShareLeaf[]> {
     const [leaves = []] = await this.ofExperiments([experiment]);
     return leaves;
   }
 
-  /** Leaves of experiments as they are stored now, one answer an experiment, the default first. */
+  /** Leaves of experiments as stored now, one entry per experiment, the default first. */
   async ofExperiments(experiments: readonly string[]): Promise<readonly (readonly ShareLeaf[])[]> {
     const found = await this.#options.repository.directory.findFresh(experiments);
     return found.map((document) => (document ? leavesOf(document) : []));
   }
 
-  /** Leaves by path, one answer a path; null for those that were removed. The store is read before one counts as removed. */
+  /**
+   * Leaves by path, one entry per path; null for removed ones. The store is read before a leaf counts as
+   * removed.
+   */
   async byPaths(paths: readonly string[]): Promise<readonly (ShareLeaf | null)[]> {
     const { directory } = this.#options.repository;
     const experiments = paths.map((path) => path.split('/', 1)[0] ?? '');
@@ -102,12 +105,12 @@ export class SharesService {
     return paths.map((path, index) => leafIn(directory.peek(experiments[index] ?? ''), path));
   }
 
-  /** All leaves as they are in memory, by path. */
+  /** All leaves in memory, by path. */
   all(): readonly ShareLeaf[] {
     return byPath(this.#options.repository.directory.all());
   }
 
-  /** The leaves that a principal may read as they are stored now, by path. */
+  /** Leaves that a principal may read as stored now, by path. */
   async visibleTo(principal: Principal, experiment?: string | null): Promise<readonly ShareLeaf[]> {
     const visible = experimentsFor(principal, 'share:read');
     return byPath(await this.#options.repository.directory.fresh()).filter(
@@ -117,7 +120,7 @@ export class SharesService {
     );
   }
 
-  /** Calls the listener when shares changed; returns how to stop. */
+  /** Calls the listener when shares change. @returns function that removes it */
   onChanged(listener: () => void): () => void {
     return this.#options.repository.directory.onChanged(() => listener());
   }
@@ -135,7 +138,7 @@ export class SharesService {
   async #checkAgainstStore({ experiment, shares }: SetShares, errors: InputErrors<Code>): Promise<void> {
     const { experimentExists } = this.#options;
     if (!(await experimentExists(experiment))) {
-      const message = `experiment: "${experiment}" is not registered; register it first`;
+      const message = `Experiment "${experiment}" not found; register it first.`;
       errors.report('EXPERIMENT_NOT_FOUND', ['experiment'], message);
       return;
     }
@@ -143,12 +146,15 @@ export class SharesService {
     for (const { leaf, path } of await this.ofExperiment(experiment)) {
       const live = kept.has(leaf) ? 0 : await this.#liveJobs(experiment, path);
       if (live === 0) continue;
-      const message = `shares: leaf "${leaf}" is left out, and ${live} of its jobs are live; keep it until they have ended`;
+      const message = `shares: leaf "${leaf}" is missing, but has ${live} live jobs; keep it until they have ended`;
       errors.report('SHARE_IN_USE', ['shares'], message);
     }
   }
 
-  /** None is said only where the store has none either: a job that another process has just taken in may not be counted yet. */
+  /**
+   * Number of live jobs. Zero is confirmed by the store: a job that another process has just accepted may not
+   * be counted yet.
+   */
   async #liveJobs(experiment: string, path: string): Promise<number | 'some'> {
     const { liveJobs, hasLiveJobs } = this.#options;
     const counted = liveJobs(path);

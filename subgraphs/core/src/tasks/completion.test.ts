@@ -1,8 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { endedOf, endStateOf } from './completion.js';
 
-describe('how a task has ended', () => {
-  test.each([
+describe('endStateOf', () => {
+  it.each([
     [{ FINISHED: 3 }, 'FINISHED'],
     [{ FINISHED: 2, FAILED: 1 }, 'FAILED'],
     [{ FINISHED: 2, CANCELLED: 1 }, 'FAILED'],
@@ -10,11 +10,11 @@ describe('how a task has ended', () => {
     [{ CANCELLED: 1, CLOSED: 2 }, 'CANCELLED'],
     [{ FAILED: 1, CANCELLED: 2 }, 'FAILED'],
     [{ CLOSED: 3 }, 'FAILED'],
-  ] as const)('with %j: %s', (counts, state) => {
+  ] as const)('returns for %j: %s', (counts, state) => {
     expect(endStateOf(counts)).toBe(state);
   });
 
-  test('live jobs have not ended', () => {
+  it('excludes live jobs', () => {
     expect(
       endedOf({ PENDING: 1, ACTIVATED: 2, RUNNING: 3, FINISHED: 4, FAILED: 5, CANCELLED: 6, CLOSED: 7 }),
     ).toBe(22);

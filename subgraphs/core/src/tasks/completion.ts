@@ -7,24 +7,27 @@ import type { JobsRepository } from '../jobs/model/jobs.repository.js';
 import type { TaskState } from './task.document.js';
 import type { TasksRepository } from './tasks.repository.js';
 
-/** What {@link Completion} works with. */
+/** Dependencies of {@link Completion}. */
 export interface CompletionOptions {
   readonly tasks: TasksRepository;
   readonly jobs: JobsRepository;
   readonly clock: Clock;
 }
 
-/** Tasks whose missing ends are remembered; forgetting one costs a count. */
+/** Maximum number of tasks whose open jobs are cached; a forgotten one costs a count. */
 const maxRemembered = 50_000;
 const pageSize = 200;
 
-/** Ends tasks when the last of their jobs has ended. */
+/** Ends tasks when their last job has ended. */
 export class Completion implements EventHandler {
   readonly name = 'task completion';
   readonly #options: CompletionOptions;
-  /** Jobs of a task that had not ended at the last count, less the ends told since: a lower bound, which may be too low and never too high. */
+  /**
+   * Open jobs of a task at the last count, minus the ends since then: a lower bound that may be too low but
+   * never too high.
+   */
   readonly #missing = new Map<string, number>();
-  /** Counts and ends are taken in one after another: an end that came after a count must not be overwritten by it. */
+  /** Serialises counts and ends: a count must not overwrite an end that came after it. */
   #order: Promise<void> = Promise.resolve();
 
   constructor(options: CompletionOptions) {
@@ -40,15 +43,15 @@ export class Completion implements EventHandler {
     if (ends.size > 0) await this.#inOrder(() => this.#takeEnds(ends));
   }
 
-  /** Forgets what was remembered, as in an earlier term, and looks all running tasks through. */
+  /** Clears the cache, as in a new term, and checks all running tasks. */
   async recover(signal: AbortSignal): Promise<void> {
     await this.#inOrder(() => this.#missing.clear());
     await this.lookThrough(signal);
   }
 
   /**
-   * Counts the running tasks of which nothing is remembered: their last job may have ended before they were RUNNING, and the process that made
-   * them so may have ended before it counted.
+   * Counts the running tasks that are not cached. Their last job may have ended before they were RUNNING, and
+   * the process that set them RUNNING may have ended before it counted.
    */
   async lookThrough(signal: AbortSignal): Promise<void> {
     let behind = '';
@@ -60,7 +63,7 @@ export class Completion implements EventHandler {
     }
   }
 
-  /** Counts the jobs of these tasks, and ends those in which none is live. */
+  /** Counts the jobs of these tasks and ends the tasks without live jobs. */
   async check(taskIds: readonly string[]): Promise<void> {
     if (taskIds.length > 0) await this.#inOrder(() => this.#check(taskIds));
   }
@@ -86,7 +89,7 @@ export class Completion implements EventHandler {
     while (due.length > 0) due.push(...(await this.#checkPage(due.splice(0, pageSize))));
   }
 
-  /** @returns tasks that changed under the count, to be counted again */
+  /** @returns tasks that changed during the count and must be counted again */
   async #checkPage(taskIds: readonly string[]): Promise<readonly string[]> {
     const { tasks, jobs, clock } = this.#options;
     const found = (await tasks.facts(taskIds)).filter(({ state }) => state === 'RUNNING');
@@ -99,7 +102,7 @@ export class Completion implements EventHandler {
       if (missing > 0) this.#remember(_id, missing);
       else {
         this.#missing.delete(_id);
-        // Jobs may be retried meanwhile: that opens the task again, which shows in its revision.
+        // A retry of jobs meanwhile reopens the task and changes its revision.
         if (!(await tasks.end({ _id, revision }, endStateOf(of), of, clock.now()))) changed.push(_id);
       }
     }
@@ -112,12 +115,12 @@ export class Completion implements EventHandler {
   }
 }
 
-/** Jobs that have ended. */
+/** Number of ended jobs. */
 export function endedOf(counts: StateCounts): number {
   return terminalStates.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
 }
 
-/** How a task has ended whose jobs have all ended. */
+/** State of a task whose jobs have all ended. */
 export function endStateOf(counts: StateCounts): Exclude<TaskState, 'EXPANDING' | 'RUNNING'> {
   const { FINISHED = 0, FAILED = 0, CANCELLED = 0, CLOSED = 0 } = counts;
   if (FAILED + CANCELLED + CLOSED === 0) return 'FINISHED';

@@ -11,30 +11,31 @@ import type { StoredParameterSet, TaskDocument } from './task.document.js';
 import type { TasksRepository } from './tasks.repository.js';
 import { fillIn } from './template.js';
 
-/** What {@link Expansion} works with. */
+/** Dependencies of {@link Expansion}. */
 export interface ExpansionOptions {
   readonly tasks: TasksRepository;
   readonly jobs: JobsRepository;
   readonly dependencies: Dependencies;
   readonly leader: LeaderWork;
-  /** Told when all jobs of a task exist: they may have ended by then. */
+  /** Called when all jobs of a task exist; they may have ended by then. */
   readonly onComplete: (taskId: string) => Promise<void>;
-  /** Names this process among those that may expand a task. */
+  /** Identifies this process among those that may expand a task. */
   readonly runnerId: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Jobs in one step, 1 to 5,000; 2,000 unless given. */
+  /** Jobs per step, 1 to 5,000; defaults to 2,000. */
   readonly stepSize?: number;
-  /** How often the leader looks for tasks that nobody expands, in milliseconds; 3,000 unless given. */
+  /** Interval at which the leader looks for abandoned tasks, in milliseconds; defaults to 3,000. */
   readonly sweepMs?: number;
 }
 
-/** Tasks that this process expands at the same time. */
+/** Number of tasks that this process expands concurrently. */
 const maxAtOnce = 4;
 
 /**
- * Creates the jobs of tasks, step by step. The process that accepted a task begins at once; the leader goes on with those whose process
- * ended. The ids of the jobs follow from the task and their positions: a step that is done twice makes nothing twice.
+ * Creates the jobs of tasks step by step. The process that accepted a task starts at once; the leader resumes
+ * the tasks of processes that have ended. Job ids are derived from the task and the position, so a repeated
+ * step creates nothing twice.
  */
 export class Expansion {
   readonly #options: ExpansionOptions;
@@ -47,18 +48,18 @@ export class Expansion {
     this.#sweeps = new LeaderTask(options.leader, (signal) => this.#sweep(signal));
   }
 
-  /** Looks for abandoned tasks whenever this process leads. */
+  /** Looks for abandoned tasks while this process leads. */
   start(): void {
     this.#sweeps.start();
   }
 
-  /** Ends after the steps under way; others go on with the tasks. */
+  /** Stops after the steps in progress; other processes resume the tasks. */
   async stop(): Promise<void> {
     this.#waiting.length = 0;
     await Promise.allSettled([this.#sweeps.stop(), ...this.#active.values()]);
   }
 
-  /** Begins to expand a task, or lines it up; what goes wrong is logged, and the leader tries again. */
+  /** Starts or queues the expansion of a task. Errors are logged, and the leader tries again. */
   begin(id: string): void {
     if (this.#sweeps.stopping.aborted || this.#active.has(id)) return;
     if (this.#active.size < maxAtOnce) void this.#run(id);
@@ -68,10 +69,7 @@ export class Expansion {
   #run(id: string): Promise<void> {
     const running = this.#expand(id)
       .catch((error: unknown) =>
-        this.#options.log.warn(
-          { err: error, taskId: id },
-          'the expansion of a task was interrupted and goes on later',
-        ),
+        this.#options.log.warn({ err: error, taskId: id }, 'task expansion interrupted'),
       )
       .finally(() => {
         this.#active.delete(id);
@@ -87,9 +85,7 @@ export class Expansion {
     const resume = async (): Promise<void> => {
       for (const id of await tasks.abandoned(clock.now(), 100)) this.begin(id);
     };
-    return repeat(resume, sweepMs, signal, (err) =>
-      log.warn({ err }, 'abandoned tasks could not be looked for'),
-    );
+    return repeat(resume, sweepMs, signal, (err) => log.warn({ err }, 'search for abandoned tasks failed'));
   }
 
   async #expand(id: string): Promise<void> {
@@ -108,15 +104,15 @@ export class Expansion {
     } finally {
       await tasks.release(id, runnerId);
     }
-    // Sets that stay are deleted by the leader some time later; a task must not wait for that.
+    // The leader deletes remaining sets later; the task does not wait for it.
     if (task.hasParameters)
       await tasks
         .dropSets(id)
-        .catch((error: unknown) => log.warn({ err: error, taskId: id }, 'parameter sets are left over'));
+        .catch((error: unknown) => log.warn({ err: error, taskId: id }, 'deletion of parameter sets failed'));
     await onComplete(id);
   }
 
-  /** Creates the jobs from one position up to, and without, another. */
+  /** Creates the jobs from one position up to, but not including, another. */
   async #step(task: TaskDocument, from: number, upTo: number): Promise<void> {
     const { tasks, jobs, dependencies, clock } = this.#options;
     const sets = task.hasParameters ? await tasks.sets(task._id, from, upTo - from) : undefined;
@@ -172,7 +168,7 @@ function jobAt(
   } = task;
   const shape = set?.variant === undefined ? template : variants[set.variant];
   if (!shape)
-    throw new Error(`task ${task._id}: job ${index} is of variant ${set?.variant}, which is not there`);
+    throw new Error(`task ${task._id}: job ${index} refers to variant ${set?.variant}, which does not exist`);
   const { name, payload } = fillIn(shape, index, set?.parameters ?? {});
   const { requirements, classId } = shape;
   const { retry } = template;

@@ -1,5 +1,5 @@
 import { InputErrors } from '@rhizome/errors';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { checkJob } from '../jobs/submit/job-input.js';
 import type { JobSpec } from '../jobs/submit/submit.types.js';
@@ -49,8 +49,8 @@ const value = fc.oneof(
   fc.integer({ min: 1, max: 5000 }).map((length) => 'v'.repeat(length)),
 );
 
-describe('a parameter set that is well-formed at a glance', () => {
-  test('makes a well-formed job of every well-formed template, whatever the values', () => {
+describe('plainSets', () => {
+  it('accepts only sets that make a well-formed job of every well-formed template', () => {
     let plain = 0;
     fc.assert(
       fc.property(template, value, value, (spec, a, b) => {
@@ -67,7 +67,7 @@ describe('a parameter set that is well-formed at a glance', () => {
       }),
       { numRuns: 3000 },
     );
-    // Otherwise nothing was proven.
+    // Otherwise the test proves nothing.
     expect(plain).toBeGreaterThan(100);
   });
 
@@ -77,13 +77,13 @@ describe('a parameter set that is well-formed at a glance', () => {
     dependsOn,
   });
 
-  test('has what the texts need, and may have more', () => {
+  it('accepts sets with the required and further parameters', () => {
     expect(shapeOf(spec)(of({ a: 'run-7' }))).toBe(true);
     expect(shapeOf(spec)(of({ a: 'run-7', other: '1' }))).toBe(true);
     expect(shapeOf(spec)(of({ other: '1' }))).toBe(false);
   });
 
-  test.each<[string, ReturnType<typeof of>]>([
+  it.each<[string, ReturnType<typeof of>]>([
     ['an odd value', of({ a: 'a\0b' })],
     ['no value', of({ a: '' })],
     ['a value that is too long', of({ a: 'x'.repeat(4097) })],
@@ -94,19 +94,19 @@ describe('a parameter set that is well-formed at a glance', () => {
       'a name twice',
       { parameters: [...of({ a: '1' }).parameters, ...of({ a: '2' }).parameters], dependsOn: [] },
     ],
-  ])('with %s is looked at in full', (_, set) => {
+  ])('requires the full check of a set with %s', (_, set) => {
     expect(shapeOf(spec)(set)).toBe(false);
   });
 
-  test.each<[string, JobSpec]>([
-    ['a name without room for the position', { ...spec, name: 'n'.repeat(250) }],
-    ['outputs that are filled in', { ...spec, payload: { ...spec.payload, outputs: ['{{a}}'] } }],
+  it.each<[string, JobSpec]>([
+    ['a name without space for the position', { ...spec, name: 'n'.repeat(250) }],
+    ['outputs with parameters', { ...spec, payload: { ...spec.payload, outputs: ['{{a}}'] } }],
     ...['{{a}}://host/x', '{{a}}//host/x', 's{{a}}://x'].map((location): [string, JobSpec] => [
-      `the location ${location}, whose scheme is filled in`,
+      `the location ${location}, with a parameter in its scheme`,
       { ...spec, payload: { ...spec.payload, inputs: [{ name: 'i', location }] } },
     ]),
     ['a parameter whose name is too long', { ...spec, name: `{{${'a'.repeat(64)}}}` }],
-  ])('is none of a template with %s', (_, odd) => {
+  ])('requires the full check for a template with %s', (_, odd) => {
     const names = neededOf(parametersOf(textsOf(odd)));
     expect(shapeOf(odd)(of(Object.fromEntries(names.map((name) => [name, '1']))))).toBe(false);
   });

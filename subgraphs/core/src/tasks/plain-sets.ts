@@ -1,32 +1,32 @@
 /**
- * Parameter sets that are well-formed at a glance: a task may have a million of them, and to fill each one in only to look at what becomes of
- * it takes a hundred times as long. What is not plain is looked at in full. Pure.
+ * Fast check of parameter sets. A task may have a million of them, and filling in each one to check the
+ * result takes a hundred times as long. Sets that are not plain get the full check. Pure.
  */
 import type { JobSpec } from '../jobs/submit/submit.types.js';
 import { indexParameter, textsOf } from './template.js';
 import type { ParameterSetSpec } from './task-spec.types.js';
 
-/** Says whether a set is plain; false only means that it has to be looked at. */
+/** Returns true if a set is plain; false only means that it needs the full check. */
 export type IsPlain = (set: ParameterSetSpec) => boolean;
 
 const placeholder = /\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}/g;
 /**
- * Nothing that any rule for names, variables, locations or arguments forbids, so that only lengths are left to count. A blank at an end
- * might become one of a job's name.
+ * Characters that no rule for names, variables, locations or arguments forbids, so that only lengths must be
+ * checked. A blank at an end could become a blank at the end of a job's name.
  */
 const harmless = /^[A-Za-z0-9.,:;_+=@()-](?:[A-Za-z0-9 .,:;_+=@()-]*[A-Za-z0-9.,:;_+=@()-])?$/;
-/** A location with a parameter before its `//`: values themselves have no `/`. */
+/** Location with a parameter before its `//`; values themselves have no `/`. */
 const filledScheme = /^[^/]*\{\{[^/]*\/\//;
-/** Characters of a parameter's name at most. */
+/** Maximum length of a parameter name. */
 const longestName = 63;
-/** Names of parameters, as the full look at a set has them. */
+/** Parameter names as in the full check. */
 export const parameterName = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
-/** Digits of the largest position. */
+/** Number of digits of the largest position. */
 const indexLength = 7;
-/** Sets with more parameters are looked at in full. */
+/** Sets with more parameters get the full check. */
 const fewParameters = 16;
 
-/** The rule for the sets of one shape of job. @param needed the parameters that its texts use */
+/** Rule for the sets of one shape of job. @param needed parameters that its texts use */
 export function plainSets(spec: JobSpec, needed: readonly string[]): IsPlain {
   const longest = longestValue(spec);
   if (longest < 1) return () => false;
@@ -46,20 +46,23 @@ export function plainSets(spec: JobSpec, needed: readonly string[]): IsPlain {
   };
 }
 
-/** How long each value may be so that every text keeps its limit, whichever values come together; 0 where lengths are not all that counts. */
+/**
+ * Maximum length of each value with which every text keeps its limit in any combination; 0 if lengths are not
+ * the only rule.
+ */
 function longestValue(spec: JobSpec): number {
   const { name, payload } = textsOf(spec);
-  // Names of files must differ from each other, and must be none of those that folders have.
+  // File names must be unique and must not be those of folders.
   if (payload.outputs.some((text) => placeholdersIn(text) > 0)) return 0;
   // A value may complete a scheme, and only some schemes are accepted.
   if (payload.inputs.some(({ location }) => filledScheme.test(location))) return 0;
-  // The position may be put behind the name.
+  // The position may be appended to the name.
   if (name.length + 1 + indexLength > 255) return 0;
   const each = [
     spareLength(`${name} `, 255 - indexLength),
     ...payload.environment.map(({ value }) => spareLength(value, 32_768)),
     ...payload.inputs.map(({ location }) => spareLength(location, 4096)),
-    // Texts together: of what is harmless, a character is a byte.
+    // Texts together: harmless characters are one byte each.
     spareLengthTogether(payload.arguments, 131_072, (text) => Buffer.byteLength(text) + 1),
     spareLengthTogether(
       payload.environment.map(({ value }) => value),
@@ -91,7 +94,7 @@ function placeholdersIn(text: string): number {
   return [...text.matchAll(placeholder)].length;
 }
 
-/** The position is no parameter of a set. */
+/** The position is not a parameter of a set. */
 export function neededOf(names: Iterable<string>): readonly string[] {
   return [...names].filter((name) => name !== indexParameter);
 }

@@ -1,4 +1,4 @@
-/** Whether a task that a caller describes is well-formed: the template, each parameter set, and what the template makes of it. */
+/** Checks submitted tasks: the template, each parameter set, and the jobs that result. */
 import { InputErrors } from '@rhizome/errors';
 import { setImmediate as turn } from 'node:timers/promises';
 import { checkJob, checkPayload, checkRequirements, sibling } from '../jobs/submit/job-input.js';
@@ -9,18 +9,18 @@ import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
 import type { ParameterSetSpec, TaskSpec } from './task-spec.types.js';
 import type { JobInputErrors, Refusal, RefusalCode } from '../jobs/submit/refusal.types.js';
 
-/** Jobs of a task at most. */
+/** Maximum number of jobs per task. */
 const maxJobsPerTask = 1_000_000;
 
-/** Refusals told at most: a fault in a template is a fault of each job. */
+/** Maximum number of returned errors: an error in a template is an error of every job. */
 const maxRefusals = 100;
 const maxVariants = 20;
-/** Where the parameter sets are in the caller's input. */
+/** Path of the parameter sets in the caller's input. */
 export const setsPath = ['jobs', 'parameterSets'] as const;
-/** Characters of all variants as JSON: they lie in the document of their task. */
+/** Maximum size of all variants as JSON, in characters; they are stored in the task's document. */
 const maxVariantsSize = 4 * 1024 * 1024;
 
-/** Everything that can be said without jobs of others. Empty: the task is well-formed. */
+/** Checks everything that needs no other jobs. An empty result means that the task is well-formed. */
 export async function checkTask(task: TaskSpec, checks: RequirementChecks): Promise<readonly Refusal[]> {
   const errors = new InputErrors<RefusalCode>();
   errors.verbatim(['idempotencyKey'], task.idempotencyKey, 1, 200);
@@ -35,7 +35,7 @@ export async function checkTask(task: TaskSpec, checks: RequirementChecks): Prom
   return errors.all.slice(0, maxRefusals);
 }
 
-/** The template, and behind it the variants with what they take over from it. */
+/** The template, followed by the variants with the values that they inherit from it. */
 export function shapesOf({
   template,
   variants,
@@ -49,7 +49,7 @@ export function shapesOf({
   return [template, ...others];
 }
 
-/** Ids of jobs outside of the task that it waits for. */
+/** Ids of the jobs outside the task that it waits for. */
 export function externalParentsOf({ template, parameterSets }: TaskSpec): ReadonlySet<string> {
   const ids = new Set<string>(template.dependsOn ?? []);
   for (const { dependsOn } of parameterSets ?? [])
@@ -73,7 +73,7 @@ function checkSize({ parameterSets, count, template }: TaskSpec, errors: JobInpu
       errors.add(
         ['template', 'dependsOn', position],
         id,
-        'the id of a job outside of the task; `#N` stands in a parameter set',
+        'the id of a job outside the task; use `#N` in parameter sets only',
         'DEPENDENCY_INVALID',
       );
   });
@@ -87,7 +87,7 @@ function checkVariants(
   const given = variants ?? [];
   errors.list(['variants'], given, maxVariants);
   if (given.length > 0 && parameterSets == null)
-    errors.add(['variants'], `${given.length} entries`, 'none where no `jobs.parameterSets` name them');
+    errors.add(['variants'], `${given.length} entries`, 'absent without `jobs.parameterSets` that refer to them');
   const size = JSON.stringify(given).length;
   if (size > maxVariantsSize)
     errors.add(['variants'], `${size} characters`, `at most ${maxVariantsSize} characters together`);
@@ -102,12 +102,12 @@ function checkVariants(
 function checkCount(template: JobSpec, count: number, errors: JobInputErrors): void {
   for (const name of parametersOf(textsOf(template))) {
     if (name !== indexParameter)
-      errors.add(['template'], `{{${name}}}`, '{{index}}, the only parameter where a count is given');
+      errors.add(['template'], `{{${name}}}`, '{{index}}, the only parameter with `count`');
   }
   checkFilled(template, count - 1, {}, ['template'], errors);
 }
 
-/** A shape of job, with the parameters that its texts need. */
+/** Shape of a job, with the parameters that its texts need. */
 interface Shape {
   readonly spec: JobSpec;
   readonly needed: readonly string[];
@@ -133,10 +133,10 @@ async function checkSets(
         set.variant,
         shapes.length > 1
           ? `a position in \`variants\`, 0 to ${shapes.length - 2}`
-          : 'none: there are no `variants`',
+          : 'absent without `variants`',
       );
     if (errors.all.length >= maxRefusals) return;
-    // A million sets take a while: others get their turn.
+    // A million sets take a while: yields to other work.
     if (index % 500 === 499) await turn();
   }
 }
@@ -184,7 +184,7 @@ function checkSet(
   if (errors.all.length === before) checkFilled(template, index, values, path, errors);
 }
 
-/** What the values make of the template must be as well-formed as a job that is given as it is. */
+/** Checks a filled-in template like a job that is submitted directly. */
 function checkFilled(
   template: JobSpec,
   index: number,

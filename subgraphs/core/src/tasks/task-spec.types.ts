@@ -1,15 +1,18 @@
-/** Tasks as callers describe them; nothing is checked yet. */
+/** Tasks as callers describe them, unchecked. */
 import type { JobSpec, PayloadSpec, RequirementsSpec } from '../jobs/submit/submit.types.js';
 
-/** The values of one job. */
+/** Values of one job. */
 export interface ParameterSetSpec {
   readonly parameters: readonly { readonly name: string; readonly value: string }[];
   readonly dependsOn?: readonly string[] | null | undefined;
-  /** Position in the task's variants; the template where it is left out. */
+  /** Position in the task's variants; absent for the template. */
   readonly variant?: number | null | undefined;
 }
 
-/** A task to submit. Exactly one of `parameterSets` and `count` is given; both are in `jobs` of the caller's input. */
+/**
+ * Task to submit. Exactly one of `parameterSets` and `count` is given; both are in `jobs` of the caller's
+ * input.
+ */
 export interface TaskSpec {
   readonly experiment: string;
   readonly idempotencyKey: string;
@@ -18,11 +21,11 @@ export interface TaskSpec {
   readonly variants?: readonly VariantSpec[] | null | undefined;
   readonly parameterSets?: readonly ParameterSetSpec[] | null | undefined;
   readonly count?: number | null | undefined;
-  /** Whose it is; the caller's unless given. */
+  /** Owner of the task; defaults to the caller. */
   readonly onBehalfOf?: string | null | undefined;
 }
 
-/** Another shape of job: what is given stands in the place of the template's. */
+/** Alternative shape of jobs; its values replace those of the template. */
 export interface VariantSpec {
   readonly name?: string | null | undefined;
   readonly requirements?: RequirementsSpec | null | undefined;

@@ -5,21 +5,27 @@ import { LeaderTask, type LeaderWork } from '../shared/leader-task.js';
 import type { Completion } from './completion.js';
 import type { TasksRepository } from './tasks.repository.js';
 
-/** What {@link TaskUpkeep} works with. */
+/** Dependencies of {@link TaskUpkeep}. */
 export interface TaskUpkeepOptions {
   readonly tasks: TasksRepository;
   readonly completion: Completion;
   readonly leader: LeaderWork;
   readonly clock: Clock;
   readonly log: Logger;
-  /** How often it is done, in milliseconds; 60,000 unless given. */
+  /** Interval in milliseconds; defaults to 60,000. */
   readonly everyMs?: number;
 }
 
-/** Parameter sets this old without a task that needs them are left over, in milliseconds: a submit writes its task within seconds. */
+/**
+ * Age at which parameter sets without a task are deleted, in milliseconds. A submit writes its task within
+ * seconds.
+ */
 const leftOverMs = 3_600_000;
 
-/** What processes that ended between two steps leave behind is set right by the leader: tasks that nobody counts, sets that nobody reads. */
+/**
+ * Cleans up after processes that ended between two steps: uncounted tasks and unused parameter sets. Runs on
+ * the leader.
+ */
 export class TaskUpkeep {
   readonly #options: TaskUpkeepOptions;
   readonly #task: LeaderTask;
@@ -29,12 +35,12 @@ export class TaskUpkeep {
     this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal));
   }
 
-  /** Works whenever this process leads. */
+  /** Runs while this process leads. */
   start(): void {
     this.#task.start();
   }
 
-  /** Ends after the step under way. */
+  /** Stops after the step in progress. */
   stop(): Promise<void> {
     return this.#task.stop();
   }
@@ -43,8 +49,8 @@ export class TaskUpkeep {
     const { completion, everyMs = 60_000 } = this.#options;
     for (let isFirst = true; !signal.aborted; isFirst = false) {
       const count = isFirst ? completion.recover(signal) : completion.lookThrough(signal);
-      await this.#logged(count, 'running tasks could not be looked through');
-      await this.#logged(this.#dropLeftOver(signal), 'left over parameter sets could not be looked for');
+      await this.#logged(count, 'check of running tasks failed');
+      await this.#logged(this.#dropLeftOver(signal), 'search for unused parameter sets failed');
       await sleep(everyMs, signal);
     }
   }
@@ -52,7 +58,7 @@ export class TaskUpkeep {
   async #dropLeftOver(signal: AbortSignal): Promise<void> {
     const { tasks, clock, log } = this.#options;
     const pieces = await tasks.dropLeftOver(new Date(clock.now().getTime() - leftOverMs), signal);
-    if (pieces > 0) log.info({ pieces }, 'left over parameter sets were deleted');
+    if (pieces > 0) log.info({ pieces }, 'unused parameter sets deleted');
   }
 
   async #logged(work: Promise<void>, message: string): Promise<void> {

@@ -2,13 +2,13 @@ import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { StateCounts } from '../jobs/ports.js';
 import type { StoredPayload, StoredRequirements, StoredRetryPolicy } from '../jobs/model/job.types.js';
 
-/** How a task stands. */
+/** States of a task. */
 export const taskStates = ['EXPANDING', 'RUNNING', 'FINISHED', 'FAILED', 'CANCELLED'] as const;
 
 /** One of {@link taskStates}. */
 export type TaskState = (typeof taskStates)[number];
 
-/** What each job of a task is made of; texts may hold `{{name}}` for parameters. */
+/** Template of the jobs of a task; texts may contain `{{name}}` for parameters. */
 export interface StoredTemplate {
   readonly name: string;
   readonly requirements: StoredRequirements;
@@ -18,10 +18,10 @@ export interface StoredTemplate {
   readonly dependsOn: readonly string[];
 }
 
-/** Another shape of job in a task, complete: it has what it takes over from the template, too. */
+/** Alternative shape of jobs in a task, complete with the values inherited from the template. */
 export type StoredVariant = Pick<StoredTemplate, 'name' | 'requirements' | 'classId' | 'payload'>;
 
-/** A stored task. Its parameter sets lie in a collection of their own. */
+/** Stored task. Its parameter sets are in a separate collection. */
 export interface TaskDocument {
   readonly _id: string;
   readonly schemaVersion: number;
@@ -31,31 +31,31 @@ export interface TaskDocument {
   readonly experiment: string;
   readonly name: string;
   readonly owner: string;
-  /** Who submitted it, where that is not the owner. */
+  /** Submitter, if not the owner. */
   readonly submittedBy?: string;
   /** Path of the leaf. */
   readonly share: string;
   readonly priority: number;
   readonly labels: readonly { readonly key: string; readonly value: string }[];
   readonly template: StoredTemplate;
-  /** Left out where there are none. */
+  /** Absent if there are none. */
   readonly variants?: readonly StoredVariant[];
   readonly hasParameters: boolean;
   readonly state: TaskState;
   readonly totalJobs: number;
-  /** Jobs with smaller positions exist. */
+  /** All jobs with smaller positions exist. */
   readonly createdJobs: number;
   readonly endedAt?: Date;
-  /** Jobs by state when the task ended. */
+  /** Number of jobs by state when the task ended. */
   readonly endStates?: StateCounts;
-  /** Who creates the jobs, until when nobody else does. */
+  /** Process that creates the jobs, and the time at which its claim expires. */
   readonly runner?: { readonly id: string; readonly until: Date };
 }
 
-/** A task without what its jobs are made of, which may be long: what is shown of it. */
+/** Task without the templates of its jobs, which may be large; the visible part. */
 export type TaskFacts = Omit<TaskDocument, 'template' | 'variants'>;
 
-/** Reads {@link TaskFacts}. */
+/** Projection for {@link TaskFacts}. */
 export const taskFactsProjection = {
   schemaVersion: 1,
   revision: 1,
@@ -77,7 +77,7 @@ export const taskFactsProjection = {
   runner: 1,
 } as const satisfies Record<Exclude<keyof TaskFacts, '_id'>, 1>;
 
-/** Version of the stored shape; since 2 there may be variants. */
+/** Version of the stored form; version 2 added variants. */
 export const taskSchemaVersion = 2;
 
 /** Tasks. */
@@ -125,18 +125,18 @@ export const tasksCollection = defineCollection<TaskDocument>({
     {
       name: 'experiment_state_idx',
       keys: { experiment: 1, state: 1, _id: 1 },
-      why: 'tasks of experiments, of states, newest first',
+      why: 'tasks by experiment and state, newest first',
     },
     { name: 'owner_idx', keys: { owner: 1, _id: 1 }, why: 'tasks of an owner, newest first' },
     {
       name: 'state_idx',
       keys: { state: 1, _id: 1 },
-      why: 'tasks whose jobs are not all created, or not all ended, for whoever leads',
+      why: 'tasks with missing or live jobs, for the leader',
     },
   ],
 });
 
-/** The values of one job of a task. */
+/** Values of one job of a task. */
 export interface StoredParameterSet {
   readonly parameters: Readonly<Record<string, string>>;
   readonly dependsOn?: readonly string[];
@@ -144,24 +144,24 @@ export interface StoredParameterSet {
   readonly variant?: number;
 }
 
-/** Parameter sets of some jobs of a task that follow each other. */
+/** Parameter sets of consecutive jobs of a task. */
 export interface ParameterChunkDocument {
   /** `<task>/<position of the first, seven digits>` */
   readonly _id: string;
   readonly schemaVersion: number;
   readonly revision: number;
-  /** When it was written last: sets without a task are given up some time later. */
+  /** Time of the last write: sets without a task are deleted later. */
   readonly createdAt: Date;
   readonly taskId: string;
-  /** Position of the first. */
+  /** Position of the first set. */
   readonly first: number;
   readonly sets: readonly StoredParameterSet[];
 }
 
-/** Version of the stored shape; since 2 with the time. */
+/** Version of the stored form; version 2 added the time. */
 export const parameterChunkSchemaVersion = 2;
 
-/** Parameter sets, bounded pieces a document. They live until the jobs of their task exist. */
+/** Parameter sets, in documents of bounded size. They exist until the jobs of their task exist. */
 export const parameterChunksCollection = defineCollection<ParameterChunkDocument>({
   name: 'taskParameterSets',
   schemaVersion: parameterChunkSchemaVersion,
@@ -177,7 +177,7 @@ export const parameterChunksCollection = defineCollection<ParameterChunkDocument
   },
 });
 
-/** How far a task is. */
+/** Progress of a task. */
 export interface TaskProgressFacts {
   readonly totalJobs: number;
   readonly createdJobs: number;

@@ -14,17 +14,20 @@ import {
 import { isOnlyDuplicates } from '../shared/duplicate-keys.repository.js';
 
 const duplicateKey = 11_000;
-/** A runner that is not heard of so long is replaced. */
+/** Time after which a runner that has not reported is replaced, in milliseconds. */
 const runnerMs = 10_000;
 const chunkSets = 1000;
-/** Characters of values in one document; far below the 16 MiB that a document may have, whatever the characters. */
+/**
+ * Maximum size of the values in one document, in characters; far below MongoDB's 16 MiB, whatever the
+ * characters.
+ */
 const chunkCharacters = 2_000_000;
-/** Such documents in one write. */
+/** Number of such documents per write. */
 const piecesAtOnce = 8;
-/** Tasks looked at in one step for sets that are left over. */
+/** Number of tasks per step of the search for unused sets. */
 const tasksAtOnce = 100;
 
-/** Which tasks: every field given must be met. */
+/** Filter of tasks; all given fields must match. */
 export interface TaskCriteria {
   readonly ids?: readonly string[] | undefined;
   readonly experiments?: readonly string[] | undefined;
@@ -42,7 +45,7 @@ export class TasksRepository {
     this.#chunks = chunks;
   }
 
-  /** Writes a task; the one that is there already wins. Its parameter sets must have been written. */
+  /** Writes a task whose parameter sets are written; an existing one is kept. */
   async create(task: TaskDocument): Promise<TaskDocument> {
     try {
       await this.#tasks.insertOne(task, { writeConcern: { w: 'majority' } });
@@ -53,7 +56,7 @@ export class TasksRepository {
     }
   }
 
-  /** Writes parameter sets in pieces. Those that are there already are written anew: from now on they are as fresh as the others. */
+  /** Writes parameter sets in pieces. Existing pieces are rewritten, so that all have the same age. */
   async storeSets(taskId: string, sets: Iterable<StoredParameterSet>, now: Date): Promise<void> {
     let pieces: ParameterChunkDocument[] = [];
     for (const piece of piecesOf(taskId, sets, now)) {
@@ -72,12 +75,12 @@ export class TasksRepository {
     try {
       await this.#chunks.bulkWrite(writes, { ordered: false, writeConcern: { w: 'majority' } });
     } catch (error) {
-      // Another call with the same key writes the same at the same time.
+      // A concurrent call with the same key writes the same pieces.
       if (!isOnlyDuplicates(error)) throw error;
     }
   }
 
-  /** Parameter sets from a position on; at most `count`. */
+  /** At most `count` parameter sets from a position on. */
   async sets(taskId: string, from: number, count: number): Promise<readonly StoredParameterSet[]> {
     const range = {
       $gte: chunkId(taskId, Math.max(0, from - chunkSets + 1)),
@@ -95,8 +98,8 @@ export class TasksRepository {
   }
 
   /**
-   * Deletes parameter sets that nobody will read, as a process that ended left them: of tasks that were never written, or whose jobs all exist.
-   * @param before younger ones stay: their task may be about to be written
+   * Deletes parameter sets that no process reads: of tasks that were never written, or whose jobs all exist.
+   * @param before younger sets are kept: their task may be about to be written
    * @returns the number of deleted pieces
    */
   async dropLeftOver(before: Date, signal: AbortSignal): Promise<number> {
@@ -110,7 +113,7 @@ export class TasksRepository {
       const found = await this.#tasks.find(expanding, { projection: { _id: 1 } }).toArray();
       const needed = new Set(found.map(({ _id }) => _id));
       for (const id of ids.filter((one) => !needed.has(one))) {
-        // By its negation, so that it holds for pieces without a time, too.
+        // The negation also matches pieces without a time.
         const filter = { ...piecesFilter(id), createdAt: { $not: { $gte: before } } };
         dropped += (await this.#chunks.deleteMany(filter)).deletedCount;
       }
@@ -118,7 +121,7 @@ export class TasksRepository {
     return dropped;
   }
 
-  /** Ids of tasks with parameter sets, in order, after an id: one look into the index for each. */
+  /** Ids of tasks with parameter sets, in order, after an id; one index look-up each. */
   async #withSets(behind: string, limit: number): Promise<string[]> {
     const ids: string[] = [];
     while (ids.length < limit) {
@@ -135,20 +138,20 @@ export class TasksRepository {
     return ids.length === 0 ? [] : this.#tasks.find({ _id: { $in: [...ids] } }).toArray();
   }
 
-  /** What is shown of tasks by id, in no order. */
+  /** Visible parts of tasks by id, in no order. */
   async facts(ids: readonly string[]): Promise<readonly TaskFacts[]> {
     if (ids.length === 0) return [];
     return this.#tasks.find({ _id: { $in: [...ids] } }, { projection: taskFactsProjection }).toArray();
   }
 
-  /** A page of tasks, newest first. */
+  /** Page of tasks, newest first. */
   async page(
     criteria: TaskCriteria,
     first: number,
     after: string | null | undefined,
   ): Promise<KeysetPage<TaskFacts>> {
     const { ids, experiments, owners } = criteria;
-    // With all states listed, the index of experiments gives the order of the ids through a merge of its scans.
+    // With all states listed, the index of experiments returns the ids in order through a merge of its scans.
     const states = criteria.states ?? (experiments && !ids && !owners ? taskStates : undefined);
     const filter = {
       ...(ids ? { _id: { $in: [...ids] } } : {}),
@@ -166,7 +169,7 @@ export class TasksRepository {
     }) as unknown as Promise<KeysetPage<TaskFacts>>;
   }
 
-  /** Ids of tasks in a state whose jobs nobody creates. */
+  /** Ids of tasks in a state whose jobs no process creates. */
   async abandoned(now: Date, limit: number): Promise<readonly string[]> {
     const free = { $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }] };
     const found = await this.#tasks
@@ -175,7 +178,7 @@ export class TasksRepository {
     return found.map(({ _id }) => _id);
   }
 
-  /** Takes the expansion of a task over, if nobody is at it; the document as it stands, or null. */
+  /** Claims the expansion of a task if no other process has it. @returns the current document, or null */
   async claim(id: string, runnerId: string, now: Date): Promise<TaskDocument | null> {
     const free = {
       $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }, { 'runner.id': runnerId }],
@@ -187,12 +190,15 @@ export class TasksRepository {
     );
   }
 
-  /** Lets the expansion of a task go, for others to go on with. */
+  /** Releases the expansion of a task so that another process can resume it. */
   async release(id: string, runnerId: string): Promise<void> {
     await this.#tasks.updateOne({ _id: id, 'runner.id': runnerId }, { $unset: { runner: '' } });
   }
 
-  /** Notes how many jobs exist, and that all do; false when somebody else is at it. */
+  /**
+   * Records the number of existing jobs, and whether all exist. @returns false if another process has the
+   * claim
+   */
   async created(
     id: string,
     runnerId: string,
@@ -216,7 +222,7 @@ export class TasksRepository {
     return matchedCount === 1;
   }
 
-  /** RUNNING tasks after an id, in order; for whoever looks whether they have ended. */
+  /** RUNNING tasks after an id, in order. */
   async running(behind: string, limit: number): Promise<readonly Pick<TaskDocument, '_id' | 'totalJobs'>[]> {
     return this.#tasks
       .find(
@@ -226,7 +232,7 @@ export class TasksRepository {
       .toArray();
   }
 
-  /** Ends a RUNNING task whose jobs had all ended when it was read; false when it has changed since. */
+  /** Ends a RUNNING task whose jobs had all ended when it was read. @returns false if it has changed since */
   async end(
     { _id, revision }: Pick<TaskDocument, '_id' | 'revision'>,
     state: Exclude<TaskState, 'EXPANDING' | 'RUNNING'>,
@@ -241,7 +247,10 @@ export class TasksRepository {
     return matchedCount === 1;
   }
 
-  /** Opens tasks again: some of their jobs are repeated. One that is open gets a new revision, so that no older count ends it. */
+  /**
+   * Reopens tasks because some of their jobs are retried. An open task gets a new revision, so that no
+   * earlier count ends it.
+   */
   async reopen(ids: readonly string[], now: Date): Promise<void> {
     await this.#tasks.updateMany(
       { _id: { $in: [...ids] }, state: { $ne: 'EXPANDING' } },

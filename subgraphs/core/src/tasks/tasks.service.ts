@@ -29,7 +29,7 @@ import type { TasksRepository } from './tasks.repository.js';
 import type { ParameterSetSpec, TaskSpec } from './task-spec.types.js';
 import type { Refusal } from '../jobs/submit/refusal.types.js';
 
-/** What {@link TasksService} works with. */
+/** Dependencies of {@link TasksService}. */
 export interface TasksServiceOptions {
   readonly tasks: TasksRepository;
   readonly jobs: JobsRepository;
@@ -39,16 +39,16 @@ export interface TasksServiceOptions {
   readonly queues: QueueDirectory;
   readonly expansion: Expansion;
   readonly checkSelector: CheckSelector;
-  /** Jobs of a task by state as the event stream tells, or undefined where it does not know. */
+  /** Number of jobs of a task by state according to the event stream; undefined if unknown. */
   readonly liveCounts: (taskId: string) => StateCounts | undefined;
   readonly clock: Clock;
   readonly ids: Ids;
 }
 
-/** The task, or why it was refused. */
+/** The task, or the errors because of which it was refused. */
 export type SubmitTaskResult = { readonly task: TaskFacts } | { readonly refusals: readonly Refusal[] };
 
-/** Which tasks; what is left out is not asked for. */
+/** Filter of tasks; absent fields do not filter. */
 export interface TaskFilterSpec {
   readonly ids?: readonly string[] | null | undefined;
   readonly experiments?: readonly string[] | null | undefined;
@@ -59,7 +59,7 @@ export interface TaskFilterSpec {
 const maxIds = 1000;
 const maxOwners = 100;
 
-/** Tasks: jobs under one policy. */
+/** Tasks: groups of jobs under one policy. */
 export class TasksService {
   readonly #options: TasksServiceOptions;
 
@@ -68,7 +68,8 @@ export class TasksService {
   }
 
   /**
-   * Accepts a task; its jobs are created behind the answer. The same key with the same content gives the same task.
+   * Accepts a task; its jobs are created after the answer. The same key with the same content returns the
+   * same task.
    * @throws DomainError FORBIDDEN
    */
   async submit(principal: Principal, spec: TaskSpec): Promise<SubmitTaskResult> {
@@ -104,7 +105,7 @@ export class TasksService {
     return { task: await this.#create(owners, spec, experiment, reserved) };
   }
 
-  /** Tasks by id, one answer an id; null where there is none that the principal may read. */
+  /** Tasks by id, one entry per id; null if it does not exist or the principal may not read it. */
   async findMany(ids: readonly string[], principal: Principal): Promise<readonly (TaskFacts | null)[]> {
     const visible = experimentsFor(principal, 'task:read');
     const found = new Map((await this.#options.tasks.facts(ids)).map((task) => [task._id, task]));
@@ -114,7 +115,10 @@ export class TasksService {
     });
   }
 
-  /** A page of the tasks that the principal may read, newest first. @throws DomainError BAD_USER_INPUT, CURSOR_INVALID */
+  /**
+   * Page of the tasks that the principal may read, newest first. @throws DomainError BAD_USER_INPUT,
+   * CURSOR_INVALID
+   */
   async page(
     principal: Principal,
     filter: TaskFilterSpec | null | undefined,
@@ -136,7 +140,10 @@ export class TasksService {
     );
   }
 
-  /** How far tasks are; one answer a task, in order. Ended tasks know it; for others the live counts are taken, or the index is counted. */
+  /**
+   * Progress of tasks, in order. Ended tasks store it; for others, live counts are used or the index is
+   * counted.
+   */
   async progressOf(tasks: readonly TaskFacts[]): Promise<readonly TaskProgressFacts[]> {
     const { jobs, liveCounts } = this.#options;
     const open = tasks.filter(({ endStates }) => !endStates).map(({ _id }) => _id);
@@ -154,7 +161,7 @@ export class TasksService {
     });
   }
 
-  /** A task and its progress as a stream of its changes reads them. */
+  /** Task and its progress, as a stream of its changes reads them. */
   progressSource(id: string, principal: Principal) {
     return {
       find: async (): Promise<TaskFacts | null> => (await this.findMany([id], principal))[0] ?? null,
@@ -246,7 +253,7 @@ export class TasksService {
   }
 }
 
-/** FINISHED and ended jobs by all jobs, 0 to 1. */
+/** Fraction of FINISHED and ended jobs, 0 to 1. */
 export function fractionsOf({ totalJobs, states }: TaskProgressFacts): {
   readonly finished: number;
   readonly ended: number;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { fillIn, parametersOf, textsOf } from './template.js';
 
@@ -6,7 +6,7 @@ const texts = (name: string, ...args: string[]) =>
   textsOf({ name, payload: { command: 'c', arguments: args } });
 
 describe('a template', () => {
-  test('knows its parameters wherever they stand', () => {
+  it('finds parameters in every text', () => {
     const found = parametersOf(
       textsOf({
         name: '{{a}}',
@@ -22,7 +22,7 @@ describe('a template', () => {
     expect([...found].sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
-  test('is filled in with the values of one job and its position', () => {
+  it('is filled in with the values and the position of one job', () => {
     expect(
       fillIn(texts('{{run}} part {{index}}', '{{run}}-{{index}}', '{{ run }}', '{{unknown}}'), 7, {
         run: 'r1',
@@ -33,12 +33,12 @@ describe('a template', () => {
     });
   });
 
-  test('gives each job a name of its own where it does not use the position', () => {
+  it('gives each job a unique name if the name does not use the position', () => {
     expect(fillIn(texts('work'), 3, {}).name).toBe('work 3');
     expect(fillIn(texts('{{x}}'), 3, { x: 'a' }).name).toBe('a 3');
   });
 
-  test('puts values in as they are: what looks like a parameter or a pattern in a value is text', () => {
+  it('inserts values literally, even if they look like a parameter or a pattern', () => {
     fc.assert(
       fc.property(fc.string(), fc.nat(), (value, index) => {
         expect(fillIn(texts('n', 'a{{v}}b'), index, { v: value }).payload.arguments).toEqual([`a${value}b`]);

@@ -1,19 +1,19 @@
-/** Templates of tasks: pure rules for what is replaced by parameters, and where. */
+/** Pure rules of task templates: which parameters are replaced, and where. */
 import type { StoredPayload } from '../jobs/model/job.types.js';
 import type { JobSpec } from '../jobs/submit/submit.types.js';
 
 const placeholder = /\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}/g;
 
-/** The name of the parameter that every job has: its position. */
+/** Name of the parameter that every job has: its position. */
 export const indexParameter = 'index';
 
-/** Texts of a template that parameters are put into. */
+/** Texts of a template in which parameters are replaced. */
 export interface TemplateTexts {
   readonly name: string;
   readonly payload: Pick<StoredPayload, 'arguments' | 'environment' | 'inputs' | 'outputs'>;
 }
 
-/** Names of all parameters that occur. */
+/** Names of all parameters in the texts. */
 export function parametersOf(texts: TemplateTexts): ReadonlySet<string> {
   const names = new Set<string>();
   for (const text of allTexts(texts))
@@ -21,7 +21,7 @@ export function parametersOf(texts: TemplateTexts): ReadonlySet<string> {
   return names;
 }
 
-/** The texts of a job before anything is filled in. */
+/** Texts of a job before parameters are replaced. */
 export function textsOf({ name, payload }: JobSpec): TemplateTexts {
   return {
     name,
@@ -35,8 +35,8 @@ export function textsOf({ name, payload }: JobSpec): TemplateTexts {
 }
 
 /**
- * The texts of the job at a position. The name gets the position at its end where the template does not use it, so that jobs can be told
- * apart. Values are put in as they are and not looked through again.
+ * Texts of the job at a position. The position is appended to the name if the template's name does not use
+ * it, so that names are unique. Values are inserted literally.
  */
 export function fillIn<T extends TemplateTexts>(
   texts: T,

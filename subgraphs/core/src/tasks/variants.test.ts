@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { checkTask, shapesOf } from './task-input.js';
 import type { TaskSpec } from './task-spec.types.js';
 
@@ -19,8 +19,8 @@ const set = (variant?: number, ...names: string[]) => ({
   variant,
 });
 
-describe('variants of a task', () => {
-  test('are taken where parameter sets name them, each with the parameters that its own texts need', async () => {
+describe('a variant of a task', () => {
+  it('serves the parameter sets that refer to it, with the parameters of its own texts', async () => {
     const variants = [{ payload: { command: 'two', arguments: ['{{b}}'] } }];
     expect(await check({ variants, parameterSets: [set(undefined, 'a'), set(0, 'b')] })).toEqual([]);
     const [refusal] = await check({ variants, parameterSets: [set(undefined, 'a'), set(0, 'a')] });
@@ -28,18 +28,18 @@ describe('variants of a task', () => {
     expect(refusal?.message).toContain('{{b}}');
   });
 
-  test('take over from the template what they do not give', () => {
+  it('inherits absent values from the template', () => {
     const template = { name: 'first', requirements: { cores: 2 }, payload: { command: 'one' } };
     const [base, other] = shapesOf({ template, variants: [{ name: 'second' }] });
     expect(base).toBe(template);
     expect(other).toEqual({ ...template, name: 'second' });
   });
 
-  test.each([
+  it.each([
     [
       { variants: [], parameterSets: [set(0, 'a')] },
       ['jobs', 'parameterSets', '0', 'variant'],
-      'there are no `variants`',
+      'absent without `variants`',
     ],
     [
       { variants: [{ name: 'x' }], parameterSets: [set(1, 'a')] },
@@ -71,7 +71,7 @@ describe('variants of a task', () => {
       ['variants'],
       'at most 20',
     ],
-  ])('are refused with their place and what would be right: %#', async (task, path, expected) => {
+  ])('is refused with the path and the expected value: %#', async (task, path, expected) => {
     const [refusal] = await check(task);
     expect(refusal?.path).toEqual(path);
     expect(refusal?.message).toContain(expected);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import {
   aSpec,
@@ -18,7 +18,7 @@ beforeAll(async () => {
   process = await shared.process();
 });
 
-/** Jobs whose first attempt failed and whose next may start at the given time. */
+/** Jobs whose first attempt failed and whose next attempt may start at the given time. */
 async function backingOff(count: number, notBefore: Date): Promise<string[]> {
   const { jobs } = await process.domain.submits.submit(someone, {
     experiment: 'alpha',
@@ -68,7 +68,7 @@ const areActivated = (ids: readonly string[]) =>
   });
 
 describe('the backoff timer', () => {
-  test('jobs go on when their time has come, and not before; a sooner end wakes it', async () => {
+  it('activates jobs when their backoff ends, not before, and wakes up for an earlier end', async () => {
     const later = await backingOff(3, new Date(Date.now() + 600_000));
     const soon = new Date(Date.now() + 400);
     const first = await backingOff(5, soon);
@@ -84,7 +84,7 @@ describe('the backoff timer', () => {
     expect(await states(later)).toEqual(new Set(['PENDING']));
   });
 
-  test('backoffs that ended while nobody led end when somebody does', async () => {
+  it('ends backoffs that expired without a leader when there is one again', async () => {
     process.leader.lose();
     const ids = await backingOff(1100, new Date(Date.now() - 10));
     expect(await states(ids.slice(0, 5))).toEqual(new Set(['PENDING']));
@@ -92,7 +92,7 @@ describe('the backoff timer', () => {
     await areActivated(ids);
   });
 
-  test('a held job stays held when its backoff ends, and a release lets it go on', async () => {
+  it('keeps a held job held when its backoff ends, and activates it on release', async () => {
     // Without a leader no backoff ends, so the hold comes first on a slow machine, too.
     process.leader.lose();
     const [id = ''] = await backingOff(1, new Date(Date.now() + 300));

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import type { BulkAnswer, BulkInput } from '../../src/jobs/bulk/bulk.service.js';
 import type { BulkKind } from '../../src/jobs/bulk/bulk.types.js';
@@ -56,7 +56,7 @@ const states = async (ids: readonly string[]): Promise<string[]> =>
   Promise.all(ids.map(async (id) => (await shared.read(id)).state));
 
 describe('by ids', () => {
-  test("each job is answered for: changed, missing, in the wrong state, not the caller's", async () => {
+  it("reports each job: changed, missing, in the wrong state, or not the caller's", async () => {
     const [mine = '', ended = ''] = await submit(2);
     await live(process.writer, [ended]);
     const [theirs = ''] = await submit(1);
@@ -84,7 +84,7 @@ describe('by ids', () => {
       [hidden, 'JOB_NOT_FOUND'],
     ]);
     expect(answer.refusals[1]?.message).toBe(
-      `job ${ended} is FINISHED: only a job that has not ended can be cancelled`,
+      `Job "${ended}" is FINISHED: only a job that has not ended can be cancelled`,
     );
     expect(await shared.read(mine)).toMatchObject({
       state: 'CANCELLED',
@@ -92,7 +92,7 @@ describe('by ids', () => {
     });
   });
 
-  test('a job that moves on under a cancel is cancelled where it is', async () => {
+  it('cancels a job whose state changes during the cancel in its new state', async () => {
     const ids = await submit(100);
     const moving = live(process.writer, ids.slice(0, 50)).catch(() => undefined);
     const answer = await change('CANCEL', ofIds(ids));
@@ -103,7 +103,7 @@ describe('by ids', () => {
     expect(found.filter((state) => state === 'FINISHED')).toHaveLength(answer.refusedCount);
   });
 
-  test('hold, release and priority touch what has not been sent', async () => {
+  it('changes hold, release and priority only for jobs that have not been sent', async () => {
     const [a = '', b = ''] = await submit(2);
     expect((await change('HOLD', ofIds([a], { reason: 'wait' }))).changedIds).toEqual([a]);
     expect((await change('HOLD', ofIds([a, b], { reason: 'again' }))).refusals).toMatchObject([
@@ -123,7 +123,7 @@ describe('by ids', () => {
     ]);
   });
 
-  test('a key does the change once: what was released meanwhile is not held again', async () => {
+  it('applies a change once per key: a job that was released meanwhile is not held again', async () => {
     const [id = ''] = await submit(1);
     const once = ofIds([id, 'job_missing'], { reason: 'wait' }, key());
     const first = await change('HOLD', once);
@@ -138,7 +138,7 @@ describe('by ids', () => {
     expect(other).toMatchObject({ faults: [{ code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'] }] });
   });
 
-  test.each<[string, BulkKind, BulkInput, string]>([
+  it.each<[string, BulkKind, BulkInput, string]>([
     ['no ids', 'CANCEL', ofIds([]), 'selection.ids'],
     [
       'too many ids',
@@ -155,7 +155,7 @@ describe('by ids', () => {
       { selection: { criteria: {} }, parameters: {} },
       'selection.filter',
     ],
-  ])('%s is refused as a whole', async (_name, kind, input, path) => {
+  ])('refuses %s as a whole', async (_name, kind, input, path) => {
     const result = await process.domain.bulk.change(testPrincipal(), kind, input);
     expect(result).toMatchObject({ faults: [{ code: 'INVALID_VALUE' }] });
     expect('faults' in result && result.faults[0]?.path.join('.')).toBe(path);
@@ -163,7 +163,7 @@ describe('by ids', () => {
 });
 
 describe('by filter', () => {
-  test('up to 10,000 jobs are changed at once', async () => {
+  it('changes up to 10,000 jobs at once', async () => {
     const ids = await submit(30, { labels: [{ key: 'set', value: 'small' }] });
     const answer = await change('CANCEL', {
       selection: { criteria: { labels: ['set=small'] } },
@@ -173,7 +173,7 @@ describe('by filter', () => {
     expect(new Set(await states(ids))).toEqual(new Set(['CANCELLED']));
   });
 
-  test('more go on in the background, resumed where a crash broke it off, each job counted once', async () => {
+  it('changes more jobs in the background, resumes after a crash, and counts each job once', async () => {
     const count = 10_600;
     const documents = Array.from({ length: count }, (_, at) =>
       aJob(`job_00BIG${String(at).padStart(6, '0')}`, { share: 'alpha/other' }),
@@ -191,7 +191,7 @@ describe('by filter', () => {
         operations: instead(stores.operations, {
           endPage: async (...all) => {
             pages += 1;
-            // The third page is carried out, but nobody hears of it, and the process is gone.
+            // The third page is applied, but its result is lost, and the process ends.
             if (pages === 3) throw new Error('the process ended here');
             return stores.operations.endPage(...all);
           },
@@ -214,7 +214,7 @@ describe('by filter', () => {
     const broken = await process.stores.operations.find(id);
     expect(broken).toMatchObject({ state: 'RUNNING', changedCount: 1850, refusedCount: 150 });
     expect(broken?.page).toHaveLength(1000);
-    // Whoever leads next finds it.
+    // The next leader finds it.
     process.leader.lose();
     process.leader.gain();
     const done = await waitFor(
@@ -236,7 +236,7 @@ describe('by filter', () => {
         .collection('jobs')
         .countDocuments({ share: 'alpha/other', state: 'CANCELLED', revision: 2 }),
     ).toBe(count - 150);
-    // The same key tells how it went and does nothing more.
+    // The same key returns the result and changes nothing.
     expect(await change('CANCEL', input)).toMatchObject({
       changedCount: count - 150,
       operation: { _id: id, state: 'DONE' },
@@ -248,7 +248,7 @@ describe('by filter', () => {
 });
 
 describe('retry', () => {
-  test('a terminal job gets a copy that remembers it; a live one is refused; the key makes no second copy', async () => {
+  it('copies a terminal job with a reference to it, refuses a live one, and makes no second copy per key', async () => {
     const [failed = '', alive = ''] = await submit(2, { priority: 3, labels: [{ key: 'k', value: 'v' }] });
     await live(process.writer, [failed], 'FAILED');
     const input = ofIds([failed, alive], {}, key());
@@ -274,7 +274,7 @@ describe('retry', () => {
     expect(another.changedIds?.[0]).not.toBe(copy);
   });
 
-  test('a call that copied nothing leaves its key free, for the same call and for another', async () => {
+  it('leaves the key free after a call that copied nothing, for the same call and for another', async () => {
     const [alive = '', other = ''] = await submit(2);
     const once = ofIds([alive, 'job_missing'], {}, key());
     expect(await change('RETRY', once)).toMatchObject({
@@ -297,7 +297,7 @@ describe('retry', () => {
     ).toMatchObject({ faults: [{ code: 'IDEMPOTENCY_KEY_REUSED' }] });
   });
 
-  test('with the dependents that were closed because of it; copies wait for copies', async () => {
+  it('includes dependents that were closed because of the job; copies wait for copies', async () => {
     const specs = [{}, { dependsOn: ['#0'] }, { dependsOn: ['#1'] }, {}].map((over) => aSpec(over));
     const { jobs } = await process.domain.submits.submit(someone, {
       experiment: 'alpha',
@@ -334,7 +334,7 @@ describe('retry', () => {
     );
   });
 
-  test('with more dependents than fit into memory as documents at once', async () => {
+  it('includes more dependents than fit into memory at once', async () => {
     const [parent = ''] = await submit(1);
     for (let page = 0; page < 11; page += 1) await submit(1000, { dependsOn: [parent] });
     await live(process.writer, [parent], 'FAILED');

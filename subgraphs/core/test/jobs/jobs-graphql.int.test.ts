@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor, type TestDatabase } from '@rhizome/testkit';
 import { seed, startCore, type Answer, type TestCore } from '../support/core.fixture.js';
 
@@ -32,7 +32,7 @@ const idsOf = (answer: Answer): string[] =>
   (answer['jobs'] as unknown as ({ id: string } | null)[]).map((job) => job?.id ?? '');
 
 describe('submitting', () => {
-  test('answers each job in order, null where it was refused, with the place of the fault', async () => {
+  it('returns an entry per job in order, with null and the path of the error for a refused one', async () => {
     const answer = await submit([
       { priority: 3 },
       { requirements: { cores: 0 } },
@@ -58,7 +58,7 @@ describe('submitting', () => {
     });
   });
 
-  test('gives the same answer to the same key, also when more is asked of the jobs', async () => {
+  it('returns the same answer for the same key, also with more selected fields', async () => {
     const input = {
       experiment: 'alpha',
       idempotencyKey: `key ${(serial += 1)}`,
@@ -76,7 +76,7 @@ describe('submitting', () => {
 });
 
 describe('reading', () => {
-  test('shows every field of a new job', async () => {
+  it('shows every field of a new job', async () => {
     const answer = await submit([
       {},
       {
@@ -141,7 +141,7 @@ describe('reading', () => {
     expect(job?.['pending']).toMatchObject({ workersConsidered: 0 });
   });
 
-  test('many jobs and what they refer to are read in a few queries, and no more of them than is selected', async () => {
+  it('reads many jobs and what they refer to in a few queries, with only the selected fields', async () => {
     const answer = await submit([
       {},
       {},
@@ -171,7 +171,7 @@ describe('reading', () => {
     }
   });
 
-  test('pages follow each other in both orders', async () => {
+  it('returns consecutive pages in both orders', async () => {
     const label = { key: 'page', value: 'x' };
     const ids = idsOf(await submit(Array.from({ length: 7 }, () => ({ labels: [label] }))));
     for (const [order, expected] of [
@@ -196,7 +196,7 @@ describe('reading', () => {
     }
   });
 
-  test('a reader of another experiment sees none of it, whichever way is taken', async () => {
+  it('shows nothing to a reader of another experiment, on all paths', async () => {
     const [id] = idsOf(await submit([{}]));
     const stranger = testPrincipal({ subject: 'stranger@example', grants: { beta: 'READER' } });
     const query = `query ($id: ID!, $entities: [_Any!]!) {
@@ -225,7 +225,7 @@ describe('changing', () => {
     cancelJobs(input: $input) { result { changedCount refusedCount changedIds refusedByReason { code count } operation { id } } userErrors { code path message } }
   }`;
 
-  test('tells of each job by its place, and counts reasons', async () => {
+  it('reports each refused job with its path, and counts reasons', async () => {
     const [a, b] = idsOf(await submit([{}, {}]));
     const first = await core.ask(cancel, { input: { selection: { ids: [a] }, reason: 'no' } });
     expect(first['cancelJobs']).toEqual({
@@ -250,7 +250,7 @@ describe('changing', () => {
     });
   });
 
-  test('hold, priority, release, cancel and retry, as a person would go through them', async () => {
+  it('supports hold, priority, release, cancel and retry in sequence', async () => {
     const [id] = idsOf(await submit([{}]));
     const say = async (mutation: string) =>
       core.ask(`mutation ($ids: [ID!]!) { it: ${mutation} }`, { ids: [id] });
@@ -288,7 +288,7 @@ describe('changing', () => {
     ]);
   });
 
-  test("by filter reaches what matches and is the caller's", async () => {
+  it('changes the matching jobs of the caller by filter', async () => {
     const label = { key: 'bulk', value: 'y' };
     const ids = idsOf(await submit(Array.from({ length: 5 }, () => ({ labels: [label] }))));
     const user = testPrincipal({ subject: 'user@example', grants: { alpha: 'USER' } });
@@ -313,7 +313,7 @@ describe('changing', () => {
 });
 
 describe('tasks', () => {
-  test('are answered at once, show their progress and their jobs by position', async () => {
+  it('answers submits of tasks at once, and shows their progress and their jobs by position', async () => {
     const input = {
       experiment: 'alpha',
       idempotencyKey: `key ${(serial += 1)}`,

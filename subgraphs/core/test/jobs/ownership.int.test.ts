@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { aSpec, live, testDomain, type TestDomain, type TestProcess } from '../support/job-domain.fixture.js';
 import { mayChange } from '../../src/jobs/bulk/bulk-rules.js';
@@ -34,8 +34,8 @@ async function submitFor(onBehalfOf: string | undefined, principal = service): P
   return shared.read(jobs[0]?._id ?? '');
 }
 
-describe('a job that a service submits for somebody', () => {
-  test('belongs to them and says who submitted it, in its fields and in its first event', async () => {
+describe('a job that a service submits for a user', () => {
+  it('belongs to the user and shows the submitter in its fields and its first event', async () => {
     const job = await submitFor('alice@example');
     expect(job).toMatchObject({
       owner: 'alice@example',
@@ -47,7 +47,7 @@ describe('a job that a service submits for somebody', () => {
     expect(await submitFor(undefined)).toMatchObject({ owner: 'experiment:alpha' });
   });
 
-  test('is changed by them and by the service, and by nobody else without job:manageAny', async () => {
+  it('can be changed by the user and the service, and by others only with job:manageAny', async () => {
     const jobs = [await submitFor('alice@example'), await submitFor('alice@example')];
     const cancel = (principal: typeof alice, { _id }: JobDocument) =>
       process.domain.bulk.change(principal, 'CANCEL', { selection: { ids: [_id] }, parameters: {} });
@@ -66,7 +66,7 @@ describe('a job that a service submits for somebody', () => {
     expect([alice, service, bob].map((who) => maySeeEnvironment(who, one))).toEqual([true, true, false]);
   });
 
-  test('keeps both when it is retried', async () => {
+  it('keeps both when it is retried', async () => {
     const job = await submitFor('alice@example');
     await live(process.writer, [job._id], 'FAILED');
     const result = await process.domain.bulk.change(alice, 'RETRY', {
@@ -83,7 +83,7 @@ describe('a job that a service submits for somebody', () => {
     });
   });
 
-  test('is another input than the same job of somebody else, under the same key', async () => {
+  it('differs from the same job of another user under the same key', async () => {
     const input = { experiment: 'alpha', idempotencyKey: key(), jobs: [aSpec()] };
     const submit = (onBehalfOf?: string) => process.domain.submits.submit(service, { ...input, onBehalfOf });
     const first = await submit('alice@example');
@@ -92,7 +92,7 @@ describe('a job that a service submits for somebody', () => {
       expect((await submit(owner)).refusals).toMatchObject([{ code: 'IDEMPOTENCY_KEY_REUSED' }]);
   });
 
-  test('is refused to whoever may not speak for others, and with a name that is none', async () => {
+  it('is refused for a caller without job:submitFor, and for an invalid subject', async () => {
     for (const principal of [alice, testPrincipal({ subject: 'p', grants: { alpha: 'PRODUCTION' } })])
       await expect(submitFor('bob@example', principal)).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await expect(
@@ -111,7 +111,7 @@ describe('a job that a service submits for somebody', () => {
     });
   });
 
-  test('of a task hands its owner to each of its jobs', async () => {
+  it('passes the owner of a task to each of its jobs', async () => {
     const result = await process.domain.tasks.submit(service, {
       experiment: 'alpha',
       idempotencyKey: key(),
@@ -138,7 +138,7 @@ describe('a queue that a job is bound to', () => {
     '"nowhere" is not valid; must be an existing queue that admits alpha: main',
   ] as const;
 
-  test('must be there when the job is submitted; the other jobs of the call are taken', async () => {
+  it('must exist when the job is submitted; the other jobs of the call are accepted', async () => {
     const jobs = [aSpec({ requirements: { queue: 'nowhere' } }), aSpec({ requirements: { queue: 'main' } })];
     const input = { experiment: 'alpha', idempotencyKey: key(), jobs };
     const { refusals, jobs: taken } = await process.domain.submits.submit(alice, input);
@@ -152,7 +152,7 @@ describe('a queue that a job is bound to', () => {
     ]);
   });
 
-  test('must be there for the template of a task and for its variants', async () => {
+  it('must exist for the template of a task and for its variants', async () => {
     const base = { experiment: 'alpha', idempotencyKey: key(), name: 'bound' };
     const bound = { requirements: { queue: 'nowhere' } };
     expect(

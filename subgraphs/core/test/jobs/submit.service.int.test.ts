@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { storedKey } from '../../src/shared/stored-key.js';
 import {
@@ -29,7 +29,7 @@ const stateIs = (id: string, state: string) =>
   waitFor(`${id} to be ${state}`, async () => (await shared.read(id)).state === state, deadline);
 
 describe('accepting', () => {
-  test('jobs are stored with defaults filled in, and their class before them', async () => {
+  it('stores jobs with defaults filled in, and their class first', async () => {
     const { jobs, refusals } = await process.domain.submits.submit(someone, {
       experiment: 'alpha',
       idempotencyKey: key(),
@@ -55,7 +55,7 @@ describe('accepting', () => {
     expect(first < second).toBe(true);
   });
 
-  test('one bad job does not sink the others; each fault names field, value and what would be right', async () => {
+  it('accepts valid jobs of a call with invalid ones, and names field, value and expectation of each error', async () => {
     const { jobs, refusals } = await process.domain.submits.submit(someone, {
       experiment: 'alpha',
       idempotencyKey: key(),
@@ -97,7 +97,7 @@ describe('accepting', () => {
     expect(refusals[0]?.message).toBe('jobs.1.requirements.cores: 0 is too small; must be at least 1');
   });
 
-  test('very many bad jobs with many faults each do not stop the good ones, and what is not told is counted', async () => {
+  it('accepts valid jobs of a call with very many errors, and counts the errors that it omits', async () => {
     const long = 'y'.repeat(300);
     const bad = (at: number) =>
       aSpec({
@@ -135,7 +135,7 @@ describe('accepting', () => {
     expect(stored?.['bytes']).toBeLessThan(8 * 1024 * 1024);
   });
 
-  test('what is wrong with the whole call refuses all of it and writes nothing', async () => {
+  it('refuses a call with an error outside its jobs and writes nothing', async () => {
     const before = await shared.db.collection('jobs').countDocuments();
     const submit = (over: object) =>
       process.domain.submits.submit(testPrincipal(), {
@@ -166,7 +166,7 @@ describe('accepting', () => {
 });
 
 describe('idempotency', () => {
-  test('the same key with the same jobs gives the same answer; with other jobs it is refused', async () => {
+  it('returns the same answer for the same key and jobs, and refuses other jobs', async () => {
     const input = {
       experiment: 'alpha',
       idempotencyKey: key(),
@@ -185,7 +185,7 @@ describe('idempotency', () => {
     expect(idsOf(elsewhere.jobs)).not.toEqual(idsOf(first.jobs));
   });
 
-  test('members that are null or absent, and their order, make no other submission', async () => {
+  it('ignores null members and the order of members in the comparison', async () => {
     const input = {
       experiment: 'alpha',
       idempotencyKey: key(),
@@ -199,7 +199,7 @@ describe('idempotency', () => {
     expect([idsOf(second.jobs), second.refusals]).toEqual([idsOf(first.jobs), []]);
   });
 
-  test('a submission that an earlier version stored by the digest of its plain text is known', async () => {
+  it('recognises a submission that an earlier version stored with a digest of its plain text', async () => {
     const spec = Object.fromEntries(Object.entries(aSpec()).reverse()) as ReturnType<typeof aSpec>;
     const input = { experiment: 'alpha', idempotencyKey: key(), jobs: [spec] };
     const first = await process.domain.submits.submit(someone, input);
@@ -213,7 +213,7 @@ describe('idempotency', () => {
     expect(other.refusals).toMatchObject([{ code: 'IDEMPOTENCY_KEY_REUSED' }]);
   });
 
-  test('calls with one key at the same time, in two processes, make each job once', async () => {
+  it('creates each job once for concurrent calls with one key in two processes', async () => {
     const second = await shared.process({ leads: false });
     const input = {
       experiment: 'beta',
@@ -228,8 +228,8 @@ describe('idempotency', () => {
     expect(await shared.db.collection('jobs').countDocuments({ experiment: 'beta' })).toBe(300);
   });
 
-  test.each([0, 700])(
-    'a call that ended after %i of its 1500 jobs is completed by its repetition',
+  it.each([0, 700])(
+    'completes a call that ended after %i of its 1500 jobs when it is repeated',
     async (written) => {
       const crashing = await shared.process({
         leads: false,
@@ -271,12 +271,12 @@ describe('dependencies', () => {
     return idsOf(jobs);
   };
 
-  test('a child waits until all of its parents FINISHED, and is released once', async () => {
+  it('keeps a child PENDING until all of its parents FINISHED, and activates it once', async () => {
     const [a = '', b = '', child = ''] = await submit({}, {}, { dependsOn: ['#0', '#1'] });
     expect(await shared.read(child)).toMatchObject({ state: 'PENDING', waitingFor: [a, b] });
     await live(process.writer, [a]);
     await waitFor(
-      'the first parent to be struck off',
+      'the first parent to be removed',
       async () => (await shared.read(child)).waitingFor.length === 1,
       deadline,
     );
@@ -291,7 +291,7 @@ describe('dependencies', () => {
     });
   });
 
-  test('a parent that had FINISHED before its child was submitted holds nothing up', async () => {
+  it('does not delay a child whose parent had FINISHED before the submit', async () => {
     const [parent = ''] = await submit({});
     await live(process.writer, [parent]);
     const [child = ''] = await submit({ dependsOn: [parent] });
@@ -302,8 +302,8 @@ describe('dependencies', () => {
     });
   });
 
-  test.each(['FINISHED', 'FAILED'] as const)(
-    'a parent that ends as %s between the look at it and the write of its child is not missed',
+  it.each(['FINISHED', 'FAILED'] as const)(
+    'detects a parent that ends as %s between its read and the write of its child',
     async (end) => {
       const [parent = ''] = await submit({});
       const racing = await shared.process({
@@ -311,7 +311,7 @@ describe('dependencies', () => {
         stores: (stores) => {
           const { jobs } = stores;
           const insertNew = async (documents: Parameters<typeof jobs.insertNew>[0]): Promise<void> => {
-            // The parent ends, and its event is handled, before anybody can find the child.
+            // The parent ends, and its event is handled, before the child can be found.
             await live(process.writer, [parent], end);
             await jobs.insertNew(documents);
           };
@@ -331,7 +331,7 @@ describe('dependencies', () => {
     },
   );
 
-  test('a failed parent closes its children and theirs, with a reason that names it', async () => {
+  it('closes the children of a failed parent and theirs, with a reason that names it', async () => {
     const [parent = '', child = '', grandchild = ''] = await submit(
       {},
       { dependsOn: ['#0'] },
@@ -347,7 +347,7 @@ describe('dependencies', () => {
     );
   });
 
-  test('a held child is not released by its parents, but goes on when it is released itself', async () => {
+  it('keeps a held child held when its parents end, and continues with it on release', async () => {
     const [parent = '', child = ''] = await submit({}, { dependsOn: ['#0'] });
     await process.domain.bulk.change(someone, 'HOLD', {
       selection: { ids: [child] },
@@ -355,7 +355,7 @@ describe('dependencies', () => {
     });
     await live(process.writer, [parent]);
     await waitFor(
-      'the parent to be struck off',
+      'the parent to be removed',
       async () => (await shared.read(child)).waitingFor.length === 0,
       deadline,
     );
@@ -364,7 +364,7 @@ describe('dependencies', () => {
     expect((await shared.read(child)).state).toBe('ACTIVATED');
   });
 
-  test('whoever leads next goes on where the last leader was; ends in between are not lost', async () => {
+  it('continues at the position of the previous leader and loses no ends in between', async () => {
     const [a = '', b = '', child = '', other = ''] = await submit(
       {},
       {},
@@ -381,7 +381,7 @@ describe('dependencies', () => {
     process.leader.gain();
   });
 
-  test('a process that lost its place in the stream looks the store through', async () => {
+  it('reads the store if a process has lost its position in the stream', async () => {
     process.leader.lose();
     const [a = '', b = '', child = '', other = ''] = await submit(
       {},
@@ -397,7 +397,7 @@ describe('dependencies', () => {
     await stateIs(other, 'CLOSED');
   });
 
-  test('many children of many parents, ended by two processes at once, are each released once', async () => {
+  it('activates many children of many parents once each, with two processes at once', async () => {
     const parents = await submit(...Array.from({ length: 20 }, () => ({})));
     const children = await submit(
       ...Array.from({ length: 200 }, (_, at) => ({

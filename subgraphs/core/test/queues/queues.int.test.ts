@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal } from '@rhizome/testkit';
 import {
   type BadInput,
@@ -20,7 +20,7 @@ const labels = (count: number) =>
   Array.from({ length: count }, (_, index) => ({ key: `k${index}`, value: 'v' }));
 
 describe('createQueue', () => {
-  test('makes a queue with its defaults, found by name, by id and in the list', async () => {
+  it('creates a queue with its defaults, found by name, by id and in the list', async () => {
     const queue = await directory.queue();
     expect(queue).toMatchObject({
       state: 'ONLINE',
@@ -46,7 +46,7 @@ describe('createQueue', () => {
     });
   });
 
-  test.each<BadInput>([
+  it.each<BadInput>([
     ['an empty name', { name: '' }, 'INVALID_VALUE', ['name'], '""'],
     ['a name with a blank', { name: 'a b' }, 'INVALID_VALUE', ['name'], '"a b"'],
     ['a name of 64 characters', { name: 'q'.repeat(64) }, 'INVALID_VALUE', ['name'], '1 to 63'],
@@ -158,7 +158,7 @@ describe('createQueue', () => {
     );
   });
 
-  test('tells all faults at once', async () => {
+  it('reports all errors at once', async () => {
     const input = { name: 'a b', site: '', labels: labels(33), limits: { maxCores: 0 } };
     const { createQueue: answer } = await directory.ask(createQueue, { input });
     expect(
@@ -166,12 +166,12 @@ describe('createQueue', () => {
     ).toEqual(['name', 'site', 'labels', 'limits.maxCores']);
   });
 
-  test('refuses a taken name', async () => {
+  it('refuses a taken name', async () => {
     const { name } = await directory.queue();
     await directory.refused(createQueue, { name, site: 'Pole' }, 'QUEUE_NAME_TAKEN', ['name'], String(name));
   });
 
-  test('the same key gives the same queue, at once and together, another content is refused', async () => {
+  it('returns the same queue for the same key, also concurrently, and refuses other content', async () => {
     const input = {
       name: directory.name(),
       site: 'Pole',
@@ -200,7 +200,7 @@ describe('createQueue', () => {
 });
 
 describe('updateQueue', () => {
-  test('changes what is given and leaves the rest; null takes a limit away; nothing new is no new revision', async () => {
+  it('changes given members only; null removes a limit; without a change there is no new revision', async () => {
     const { name } = await directory.queue({ limits: { maxCores: 8, maxMemoryMiB: 100 }, labels: labels(2) });
     const update = async (change: object) =>
       (await directory.ask(updateQueue, { input: { name, ...change } }))['updateQueue']?.['queue'];
@@ -221,7 +221,7 @@ describe('updateQueue', () => {
     expect(await update({ site: 'North' })).toMatchObject({ revision: 3 });
   });
 
-  test('refuses what createQueue refuses, a queue that is not there, and an old revision', async () => {
+  it('refuses what createQueue refuses, a missing queue, and an old revision', async () => {
     const { name } = await directory.queue();
     await directory.refused(
       updateQueue,
@@ -254,7 +254,7 @@ describe('updateQueue', () => {
     );
   });
 
-  test('changes that come together are all taken, one after another', async () => {
+  it('applies concurrent changes one after another', async () => {
     const { name } = await directory.queue();
     const sites = ['a', 'b', 'c', 'd', 'e'];
     const answers = await Promise.all(
@@ -280,7 +280,7 @@ describe('updateQueue', () => {
 });
 
 describe('setQueueState', () => {
-  test('keeps who and why', async () => {
+  it('stores actor and reason', async () => {
     const { name } = await directory.queue();
     const { setQueueState: answer } = await directory.ask(
       setQueueState,
@@ -295,10 +295,10 @@ describe('setQueueState', () => {
     });
   });
 
-  test.each<BadInput>([
+  it.each<BadInput>([
     ['no reason', { reason: '' }, 'INVALID_VALUE', ['reason'], '1 to 500'],
     ['a reason of 501 characters', { reason: 'r'.repeat(501) }, 'INVALID_VALUE', ['reason'], '1 to 500'],
-    ['a queue that is not there', { name: 'nowhere' }, 'QUEUE_NOT_FOUND', ['name'], 'nowhere'],
+    ['a missing queue', { name: 'nowhere' }, 'QUEUE_NOT_FOUND', ['name'], 'nowhere'],
   ])('refuses %s', async (_what, over, code, path, named) => {
     const { name } = await directory.queue();
     await directory.refused(
@@ -310,7 +310,7 @@ describe('setQueueState', () => {
     );
   });
 
-  test('a state that is no state does not pass the schema', async () => {
+  it('rejects an unknown state by the schema', async () => {
     const { errors } = await directory.core.run(setQueueState, {
       input: { name: 'x', state: 'BROKEN', reason: 'r' },
     });
@@ -319,7 +319,7 @@ describe('setQueueState', () => {
 });
 
 describe('pages of queues', () => {
-  test('are read one after another by name; wrong sizes and cursors are refused', async () => {
+  it('returns consecutive pages by name and refuses wrong sizes and cursors', async () => {
     const names: string[] = [];
     const site = 'Paged';
     for (let count = 0; count < 5; count++) names.push(String((await directory.queue({ site }))['name']));
@@ -347,11 +347,11 @@ describe('pages of queues', () => {
   });
 });
 
-describe('who may', () => {
+describe('access', () => {
   const reader = testPrincipal({ subject: 'reader@example', grants: { alpha: 'READER' } });
   const operator = testPrincipal({ subject: 'operator@example', grants: { alpha: 'OPERATOR' } });
 
-  test('see queues: those that admit every experiment, or one of theirs', async () => {
+  it("shows queues that admit every experiment or one of the caller's", async () => {
     const open = await directory.queue();
     const own = await directory.queue({ experiments: ['alpha', 'beta'] });
     const foreign = await directory.queue({ experiments: ['beta'] });
@@ -373,7 +373,7 @@ describe('who may', () => {
     expect((await directory.ask(admitting, { names }))['queues']?.['nodes']).toHaveLength(3);
   });
 
-  test('change queues: only in all experiments that they concern', async () => {
+  it('permits changes of queues only in all experiments that they concern', async () => {
     const forbidden = (mutation: string, input: object, principal = operator) =>
       directory.forbidden(mutation, input, principal);
     const open = await directory.queue();

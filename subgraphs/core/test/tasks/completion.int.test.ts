@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import { waitFor } from '@rhizome/testkit';
 import type { JobEvent } from '../../src/jobs/model/job-event.types.js';
@@ -72,13 +72,13 @@ function noting(jobs: JobsRepository): JobsRepository['stateCounts'] {
   };
 }
 
-/** A job ends, with the event that tells of it. */
+/** Ends a job, with the event of its end. */
 async function ended(id: string): Promise<JobEvent> {
   await live(process.writer, [id]);
   return { jobId: id, last: (await shared.read(id)).last } as JobEvent;
 }
 
-/** Completion whose counts are held back once they are taken, while the latch is closed. */
+/** Completion whose counts are delayed after they are taken, while the latch is closed. */
 function latched() {
   let [isClosed, taken] = [false, 0];
   let release: () => void = () => undefined;
@@ -105,7 +105,7 @@ function latched() {
   };
 }
 
-test('an end that comes while an older count is on its way is not forgotten', async () => {
+it('remembers an end that arrives while an older count is in progress', async () => {
   const { taskId, jobIds } = await runningTask(2);
   const { completion, close, open, untilCounted } = latched();
   await completion.check([taskId]);
@@ -119,7 +119,7 @@ test('an end that comes while an older count is on its way is not forgotten', as
   expect((await taskOf(taskId))?.state).toBe('FINISHED');
 });
 
-test('a task is not ended by a count that is older than the retry of one of its jobs', async () => {
+it('does not end a task by a count from before the retry of one of its jobs', async () => {
   const { taskId, jobIds } = await runningTask(2);
   const { completion, close, open, untilCounted } = latched();
   await live(process.writer, jobIds);
@@ -139,11 +139,11 @@ test('a task is not ended by a count that is older than the retry of one of its 
   expect(await taskOf(taskId)).toMatchObject({ state: 'FINISHED', endStates: { FINISHED: 2 } });
 });
 
-test('what was remembered in an earlier term ends no task too late in the next', async () => {
+it('does not delay the end of a task by the cache of an earlier term', async () => {
   const { taskId, jobIds } = await runningTask(3);
   const { completion } = latched();
   await completion.check([taskId]);
-  // Another process leads meanwhile: these ends are told to it alone.
+  // Meanwhile another process leads and receives these ends.
   await ended(jobIds[0] ?? '');
   await ended(jobIds[1] ?? '');
   const over = new AbortController();

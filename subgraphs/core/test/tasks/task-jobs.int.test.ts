@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, it } from '@jest/globals';
 import { testMongo, waitFor } from '@rhizome/testkit';
 import type { CommandStartedEvent } from 'mongodb';
 import { seed, startCore, type Answer } from '../support/core.fixture.js';
@@ -44,7 +44,7 @@ async function untilExpanded(): Promise<void> {
   await waitFor('the tasks to be expanded', areExpanded, { deadlineMs: 60_000 });
 }
 
-/** Commands that read pages of two jobs of this core, while something runs; core reads much else beside. */
+/** Commands of this core that read pages of two jobs, while something runs. Core also runs other reads. */
 async function pageReads(run: () => Promise<unknown>): Promise<number> {
   const { client } = await testMongo();
   let reads = 0;
@@ -62,7 +62,7 @@ async function pageReads(run: () => Promise<unknown>): Promise<number> {
   return reads;
 }
 
-test('pages of jobs below a list of tasks are one read, as below one task, and are those of each', async () => {
+it('reads pages of jobs below a list of tasks at once, equal to those of each task', async () => {
   let all: Answer | undefined;
   expect(await pageReads(() => core.ask(list, { ids: ids.slice(0, 1) }))).toBe(1);
   const reads = await pageReads(async () => {
@@ -86,7 +86,7 @@ test('pages of jobs below a list of tasks are one read, as below one task, and a
   });
 });
 
-test('a page that is asked for wrongly fails alone', async () => {
+it('fails only for an incorrect request of a page', async () => {
   const text = `query ($id: ID!) { task(id: $id) { good: jobs(first: 1) { nodes { id } } bad: jobs(first: 1, after: "junk") { nodes { id } } } }`;
   const { data, errors } = await core.run(text, { id: ids[0] });
   expect(errors?.map(({ path, extensions }) => [path, extensions?.['code']])).toEqual([
@@ -95,7 +95,7 @@ test('a page that is asked for wrongly fails alone', async () => {
   expect(data).toMatchObject({ task: null });
 });
 
-/** Commands that read tasks of this core by their id, while something runs. */
+/** Commands that read tasks of this core by id, while something runs. */
 async function taskReads(run: () => Promise<unknown>): Promise<number> {
   const { client } = await testMongo();
   let reads = 0;
@@ -112,7 +112,7 @@ async function taskReads(run: () => Promise<unknown>): Promise<number> {
   return reads;
 }
 
-test('the task of a job is read only where more is asked of it than the job knows', async () => {
+it('reads the task of a job only for fields that the job does not have', async () => {
   const jobs = (of: string) =>
     core.ask(`query ($id: ID!) { jobs(filter: { taskIds: [$id] }) { nodes { task { ${of} } } } }`, {
       id: ids[1],

@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, it } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { waitFor } from '@rhizome/testkit';
 import {
@@ -20,7 +20,7 @@ import type { TasksRepository } from '../../src/tasks/tasks.repository.js';
 
 const deadline = { deadlineMs: 60_000 };
 let shared: TestDomain;
-/** Leads, and looks after tasks all the time; it begins to expand none, so that tests decide who does. */
+/** Leads, and cleans up continuously. It starts no expansions, so that tests decide on them. */
 let leader: TestProcess;
 let serial = 0;
 
@@ -56,7 +56,7 @@ async function submit(on: TestProcess, spec = aTask()): Promise<string> {
   return result.task._id;
 }
 
-/** A submit whose process ends after the sets are written; the id of the task that it did not write. */
+/** Submit whose process ends after the sets are written. @returns the id of the task that was not written */
 async function brokenOff(key?: string): Promise<string> {
   let id = '';
   const create: TasksRepository['create'] = async (task) => {
@@ -69,7 +69,7 @@ async function brokenOff(key?: string): Promise<string> {
   return id;
 }
 
-/** Lets the last jobs of a task end before anybody may know that all of them exist. */
+/** Ends the last jobs of a task before it is known that all of them exist. */
 const endsEarly =
   (stores: JobStores): TasksRepository['created'] =>
   async (...all) => {
@@ -84,7 +84,7 @@ const endsEarly =
     return stores.tasks.created(...all);
   };
 
-test('a task ends though its sets cannot be deleted', async () => {
+it('ends a task whose sets cannot be deleted', async () => {
   const change = (stores: JobStores) => ({ created: endsEarly(stores), dropSets: async () => ended() });
   const process = await shared.process({ leads: false, stores: withTasks(change) });
   const id = await submit(process);
@@ -92,7 +92,7 @@ test('a task ends though its sets cannot be deleted', async () => {
   expect(await piecesOf(id)).toBe(1);
 });
 
-test('a task ends though the process that created its last jobs ended before it counted them', async () => {
+it('ends a task if the process that created its last jobs ended before it counted them', async () => {
   const change = (stores: JobStores) => ({
     created: async (...all: Parameters<TasksRepository['created']>) => {
       await endsEarly(stores)(...all);
@@ -103,7 +103,7 @@ test('a task ends though the process that created its last jobs ended before it 
   await stateIs(await submit(process), 'FINISHED');
 });
 
-test('old sets without a task, and of tasks whose jobs all exist, are deleted; others stay', async () => {
+it('deletes old sets without a task or with all jobs, and keeps others', async () => {
   const fresh = await brokenOff();
   const idle = await shared.process({ leads: false, stores: withTasks(() => ({ claim: async () => null })) });
   const expanding = await submit(idle);
@@ -115,11 +115,11 @@ test('old sets without a task, and of tasks whose jobs all exist, are deleted; o
   await pieces().updateMany({ taskId: { $in: old } }, { $set: { createdAt: twoHoursAgo() } });
   const areGone = async () =>
     (await Promise.all([orphan, running].map(piecesOf))).every((count) => count === 0);
-  await waitFor('the sets that nobody needs to be deleted', areGone, deadline);
+  await waitFor('the unused sets to be deleted', areGone, deadline);
   expect(await Promise.all([fresh, expanding].map(piecesOf))).toEqual([1, 1]);
 });
 
-test('a submit that is repeated long after it was broken off keeps its sets', async () => {
+it('keeps the sets of a submit that is repeated long after it was interrupted', async () => {
   leader.leader.lose();
   const key = 'repeated';
   const id = await brokenOff(key);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import {
   instead,
@@ -43,14 +43,14 @@ const jobsOf = (taskId: string): Promise<JobDocument[]> =>
   shared.db.collection<JobDocument>('jobs').find({ taskId }).sort({ _id: 1 }).toArray();
 const taskOf = async (id: string): Promise<TaskDocument> => {
   const [found] = await process.stores.tasks.find([id]);
-  if (!found) throw new Error(`there is no task ${id}`);
+  if (!found) throw new Error(`Task "${id}" not found.`);
   return found;
 };
 const stateIs = (id: string, state: TaskDocument['state']) =>
   waitFor(`task ${id} to be ${state}`, async () => (await taskOf(id)).state === state, deadline);
 
 describe('expansion', () => {
-  test('a count makes that many jobs, by position, each named and filled in', async () => {
+  it('creates the given number of jobs, by position, each with its name and values', async () => {
     const task = await submit(
       aTask({
         template: {
@@ -93,7 +93,7 @@ describe('expansion', () => {
     );
   });
 
-  test('parameter sets fill the template in and may wait for others of the task; their storage is bounded and temporary', async () => {
+  it('fills parameter sets into the template, with dependencies within the task, and stores them in bounded pieces temporarily', async () => {
     const long = 'x'.repeat(4000);
     const sets = Array.from({ length: 1200 }, (_, at) =>
       set(`${at}-${long}`, ...(at === 1199 ? ['#0', '#700'] : [])),
@@ -143,11 +143,11 @@ describe('expansion', () => {
     );
   });
 
-  test.each([
+  it.each([
     'before a step is written',
     'in the middle of a step',
-    'after a step is written and before it is noted',
-  ])('a process that ends %s: whoever leads goes on, and each position exists exactly once', async (when) => {
+    'after a step is written and before it is recorded',
+  ])('creates each position exactly once if a process ends %s', async (when) => {
     let steps = 0;
     const end = (): never => {
       throw new Error('the process ended here');
@@ -180,7 +180,7 @@ describe('expansion', () => {
     expect(await taskOf(task._id)).toMatchObject({ createdJobs: 900, totalJobs: 900 });
   });
 
-  test('two processes that expand the same task at once make each job once', async () => {
+  it('creates each job once if two processes expand the same task', async () => {
     const task = await submit(
       aTask({ count: 700 }),
       await shared.process({
@@ -212,7 +212,7 @@ describe('expansion', () => {
 });
 
 describe('submit', () => {
-  test('the same key gives the same task; other content is refused', async () => {
+  it('returns the same task for the same key and refuses other content', async () => {
     const spec = aTask();
     const first = await submit(spec);
     expect((await submit(spec))._id).toBe(first._id);
@@ -221,7 +221,7 @@ describe('submit', () => {
     });
   });
 
-  test('a submit that ended between its parts is completed by its repetition', async () => {
+  it('completes a submit that ended between its parts when it is repeated', async () => {
     const crashing = await shared.process({
       leads: false,
       stores: (all) => ({
@@ -240,7 +240,7 @@ describe('submit', () => {
     expect((await jobsOf(task._id)).map(({ name }) => name)).toEqual(['a 0', 'b 1']);
   });
 
-  test.each<[string, Partial<TaskSpec>, string, string]>([
+  it.each<[string, Partial<TaskSpec>, string, string]>([
     ['neither count nor sets', { count: null }, 'jobs', 'INVALID_VALUE'],
     ['both count and sets', { parameterSets: [set('a')] }, 'jobs', 'INVALID_VALUE'],
     ['too many jobs', { count: 1_000_001 }, 'jobs.count', 'INVALID_VALUE'],
@@ -286,7 +286,7 @@ describe('submit', () => {
       'jobs.parameterSets.1.dependsOn',
       'DEPENDENCY_INVALID',
     ],
-  ])('%s is refused and writes nothing', async (_name, over, path, code) => {
+  ])('refuses %s and writes nothing', async (_name, over, path, code) => {
     const names = ['tasks', 'taskParameterSets', 'submissions'];
     const stored = async (): Promise<string[]> => {
       const all = names.map((name) => shared.db.collection<{ _id: string }>(name).find().toArray());
@@ -313,7 +313,7 @@ describe('progress', () => {
   const cancel = (ids: readonly string[]) =>
     process.domain.bulk.change(someone, 'CANCEL', { selection: { ids }, parameters: {} });
 
-  test('a task has FINISHED when all of its jobs have', async () => {
+  it('sets a task FINISHED when all of its jobs have', async () => {
     const { id, ids } = await started(20);
     await live(process.writer, ids.slice(0, 19));
     expect((await taskOf(id)).state).toBe('RUNNING');
@@ -330,7 +330,7 @@ describe('progress', () => {
     expect(await taskOf(id)).toMatchObject({ endedAt: expect.any(Date), endStates: { FINISHED: 20 } });
   });
 
-  test('it has FAILED when a job failed, and was CANCELLED when nothing but cancels ended it', async () => {
+  it('sets it FAILED when a job failed, and CANCELLED when the others were cancelled', async () => {
     const failed = await started(3);
     await live(process.writer, failed.ids.slice(0, 1), 'FAILED');
     await live(process.writer, failed.ids.slice(1));
@@ -340,7 +340,7 @@ describe('progress', () => {
     await stateIs(cancelled.id, 'CANCELLED');
   });
 
-  test('a retry opens a failed task again, the copy stands for the job, and the task can still finish', async () => {
+  it('reopens a failed task on a retry; the copy replaces the job, and the task can still finish', async () => {
     const { id, ids } = await started(3);
     await live(process.writer, ids.slice(0, 1), 'FAILED');
     await live(process.writer, ids.slice(1));
@@ -366,10 +366,10 @@ describe('progress', () => {
     expect((await taskOf(id)).endStates).toEqual({ FINISHED: 3 });
   });
 
-  test('ends that nobody followed are found by whoever leads next', async () => {
+  it('finds ends that nobody followed under the next leader', async () => {
     const expanding = await shared.process({ leads: false });
     const { id, ids } = await started(5, expanding);
-    // It counts a task once, just after it has become RUNNING.
+    // It counts a task once, just after it becomes RUNNING.
     await expanding.stop();
     process.leader.lose();
     await live(process.writer, ids);

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { seed, startCore, type TestCore } from '../support/core.fixture.js';
 
@@ -41,7 +41,7 @@ describe('a task with variants', () => {
     await seed(core);
   });
 
-  test('makes each job of the shape that its parameter set names', async () => {
+  it('creates each job in the shape that its parameter set names', async () => {
     const input = {
       experiment: 'alpha',
       idempotencyKey: 'chain',
@@ -92,7 +92,7 @@ describe('a task with variants', () => {
     expect(third).not.toBe(first);
   });
 
-  test('is the same task for the same key, and refused where a variant differs', async () => {
+  it('is the same task for the same key, and refused if a variant differs', async () => {
     const input = {
       experiment: 'alpha',
       idempotencyKey: 'once',

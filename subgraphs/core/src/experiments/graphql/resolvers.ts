@@ -8,8 +8,8 @@ import type { Resolvers } from '../../types.generated.js';
 import type { ExperimentDocument } from '../experiment.document.js';
 
 /**
- * Experiments by name. The loader is for fields that lead to an experiment, such as a job's: who may read the one may
- * know the name of the other.
+ * Experiments by name. The loader serves fields that refer to an experiment, such as that of a job: a caller
+ * who may read the job may know the experiment's name.
  */
 export const experimentEntity = entity<ExperimentDocument, string, Context>({
   type: 'Experiment',
@@ -17,7 +17,7 @@ export const experimentEntity = entity<ExperimentDocument, string, Context>({
   load: (names, { core }) => core.experiments.findMany(names),
 });
 
-/** Shares by experiment: those of all experiments of a list are read together. */
+/** Shares by experiment; the shares of all experiments of a list are read together. */
 const sharesLoader = defineLoader<string, readonly ShareLeaf[], Context>({
   name: 'SharesOfExperiment',
   load: (names, { core }) => core.shares.ofExperiments(names),

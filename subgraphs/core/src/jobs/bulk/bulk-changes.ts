@@ -5,7 +5,7 @@ import type { JobsRepository } from '../model/jobs.repository.js';
 import type { JobCopies } from './job-copies.js';
 import type { TransitionRequest, TransitionWriter } from '../transitions/transition.types.js';
 
-/** What {@link BulkChanges} works with. */
+/** Dependencies of {@link BulkChanges}. */
 export interface BulkChangesOptions {
   readonly jobs: JobsRepository;
   readonly writer: TransitionWriter;
@@ -13,10 +13,13 @@ export interface BulkChangesOptions {
   readonly clock: Clock;
 }
 
-/** How often a job that moves on under the change is looked at again; a life has fewer steps between two attempts. */
+/**
+ * Number of retries for a job whose state changes concurrently. Fewer steps lie between two attempts of a
+ * job.
+ */
 const maxRounds = 12;
 
-/** Carries a change out on a page of jobs. */
+/** Applies a change to a page of jobs. */
 export class BulkChanges {
   readonly #options: BulkChangesOptions;
 
@@ -24,12 +27,18 @@ export class BulkChanges {
     this.#options = options;
   }
 
-  /** Changes each job that may be changed, and tells why of the others. Safe to repeat for a resumed operation. */
+  /**
+   * Changes each permitted job and reports why the others were refused. Safe to repeat for a resumed
+   * operation.
+   */
   async apply(bulk: BulkJob, ids: readonly string[]): Promise<BulkOutcome> {
     return bulk.kind === 'RETRY' ? this.#options.copies.make(bulk, ids) : this.#transit(bulk, ids);
   }
 
-  /** A job whose state changes between the look and the write is looked at again, until the change holds or cannot. */
+  /**
+   * Retries a job whose state changes between the read and the write, until the change succeeds or is no
+   * longer possible.
+   */
   async #transit(bulk: BulkJob, ids: readonly string[]): Promise<BulkOutcome> {
     const { jobs, writer, clock } = this.#options;
     const principal = principalOf(bulk.requester, clock.now());
@@ -66,6 +75,6 @@ function busy(jobId: string): BulkRefusal {
   return {
     jobId,
     code: 'JOB_STATE_CONFLICT',
-    message: `job ${jobId} changes its state too quickly; ask again`,
+    message: `The state of job "${jobId}" changes too quickly; try again`,
   };
 }

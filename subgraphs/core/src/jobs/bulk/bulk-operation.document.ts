@@ -4,8 +4,9 @@ import type { BulkKind, BulkParameters, BulkRefusal, BulkRequester } from './bul
 import type { JobCriteria } from '../model/job-filter.js';
 
 /**
- * A change of many jobs that is recorded: because it goes on in the background, or because its key must give the same answer again.
- * It is done page by page; the page under way is noted before it is begun, so that whoever resumes counts each job once.
+ * Recorded change of many jobs. A change is recorded if it continues in the background, or if its idempotency
+ * key must return the same answer again. It is applied page by page. Each page is recorded before it starts,
+ * so that a process that resumes the operation counts each job once.
  */
 export interface BulkOperationDocument {
   readonly _id: string;
@@ -19,29 +20,29 @@ export interface BulkOperationDocument {
   readonly parameters: BulkParameters;
   /** `<subject>/<kind>/<idempotency key>` */
   readonly key?: string;
-  /** SHA-256 of the input, where there is a key. */
+  /** SHA-256 of the input; present if there is a key. */
   readonly digest?: string;
-  /** Which jobs, where not all ids are in `page` from the start. */
+  /** Selection of the jobs; absent if `page` has all ids from the start. */
   readonly criteria?: JobCriteria;
   readonly visible?: '*' | readonly string[];
-  /** Jobs beyond this id came later and are left alone. */
+  /** Jobs with larger ids were submitted later and are not changed. */
   readonly upTo?: string;
   readonly isBackground: boolean;
   readonly totalCount: number;
-  /** Everything up to this id is done. */
+  /** Last id that is done; all smaller ids are done, too. */
   readonly position?: string;
-  /** Ids under way. */
+  /** Ids in progress. */
   readonly page?: readonly string[];
   readonly changedCount: number;
   readonly refusedCount: number;
-  /** Numbers of refused jobs by code. */
+  /** Number of refused jobs by code. */
   readonly refusedByReason: Readonly<Record<string, number>>;
-  /** The first 100. */
+  /** First 100 refused jobs. */
   readonly refusals: readonly BulkRefusal[];
-  /** What was changed; not of background operations. */
+  /** Changed jobs; absent for background operations. */
   readonly changedIds?: readonly string[];
   readonly endedAt?: Date;
-  /** Who works on it, until when nobody else does. */
+  /** Process that works on the operation, and the time at which its claim expires. */
   readonly runner?: { readonly id: string; readonly until: Date };
 }
 
@@ -94,18 +95,18 @@ export const bulkOperationsCollection = defineCollection<BulkOperationDocument>(
       name: 'key_uq',
       keys: { key: 1 },
       options: { unique: true, partialFilterExpression: { key: { $exists: true } } },
-      why: 'a change that is asked for again with its key',
+      why: 'a change that is repeated with its key',
     },
     {
       name: 'state_idx',
       keys: { state: 1, _id: 1 },
-      why: 'changes that are under way, for whoever resumes them',
+      why: 'changes in progress, for the process that resumes them',
     },
     {
       name: 'endedAt_ttl',
       keys: { endedAt: 1 },
       options: { expireAfterSeconds: retention.bulkOperation },
-      why: 'none: changes are forgotten, with their keys, 30 days after their end; those under way have no such time',
+      why: 'none: changes and their keys expire 30 days after their end; changes in progress have no expiry',
     },
   ],
 });

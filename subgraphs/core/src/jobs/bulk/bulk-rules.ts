@@ -1,11 +1,13 @@
-/** What each change of jobs asks of a job, as pure rules: the transition to write, or why the job is left alone. */
+/**
+ * Pure rules of bulk changes: the transition to write for a job, or the reason why the job is not changed.
+ */
 import { can, createPrincipal, type CoreAction, type Principal } from '@rhizome/authz';
 import { isTerminal, waitingStates, type JobState } from '../model/job-state.js';
 import type { JobDocument } from '../model/job.types.js';
 import type { BulkJob, BulkKind, BulkRefusal, BulkRequester } from './bulk.types.js';
 import type { TransitionRequest } from '../transitions/transition.types.js';
 
-/** What the rules read of a job. */
+/** Fields of a job that the rules read. */
 export type BulkView = Pick<
   JobDocument,
   | '_id'
@@ -20,7 +22,7 @@ export type BulkView = Pick<
   | 'transitions'
 >;
 
-/** What says whose a job is. */
+/** Fields that determine the owner of a job. */
 type Belonging = Pick<JobDocument, 'experiment' | 'owner' | 'submittedBy'>;
 
 /** Fields of {@link BulkView}. */
@@ -44,24 +46,27 @@ const actions: Readonly<Record<BulkKind, CoreAction>> = {
   SET_PRIORITY: 'job:setPriority',
 };
 
-/** The permission that a change needs. */
+/** Permission that a change needs. */
 function actionOf(kind: BulkKind): CoreAction {
   return actions[kind];
 }
 
-/** The principal in whose name a recorded change goes on, with the permissions it had when it asked. */
+/** Principal of a recorded change, with the permissions it had at the time of the call. */
 export function principalOf({ kind, subject, grants }: BulkRequester, now: Date): Principal {
   return createPrincipal({ kind, subject, grants, expiresAt: now });
 }
 
-/** Whether the principal may change the job: its own, and what it submitted for others, with the permission; others' with `job:manageAny` beside. */
+/**
+ * Returns true if the principal may change the job. Its own jobs, and the jobs that it submitted for others,
+ * need the permission; jobs of others need `job:manageAny` as well.
+ */
 export function mayChange(principal: Principal, action: CoreAction, job: Belonging): boolean {
   if (!can(principal, action, job.experiment)) return false;
   const isOwn = job.owner === principal.subject || job.submittedBy === principal.subject;
   return isOwn || can(principal, 'job:manageAny', job.experiment);
 }
 
-/** Why a job that the caller may not see or change is left alone; undefined where it may. */
+/** Reason why the caller may not see or change a job; undefined if it may. */
 export function refusalFor(
   principal: Principal,
   kind: BulkKind,
@@ -69,17 +74,20 @@ export function refusalFor(
   job: Belonging | undefined,
 ): BulkRefusal | undefined {
   if (!job || !can(principal, 'job:read', job.experiment)) {
-    return { jobId, code: 'JOB_NOT_FOUND', message: `job ${jobId} does not exist, or you may not see it` };
+    return { jobId, code: 'JOB_NOT_FOUND', message: `Job "${jobId}" not found, or you may not see it.` };
   }
   const action = actionOf(kind);
   if (mayChange(principal, action, job)) return undefined;
   const whose = can(principal, action, job.experiment)
     ? `it belongs to ${job.owner}`
     : `you may not ${action} in ${job.experiment}`;
-  return { jobId, code: 'FORBIDDEN', message: `job ${jobId} is not yours to change: ${whose}` };
+  return { jobId, code: 'FORBIDDEN', message: `You may not change job "${jobId}": ${whose}` };
 }
 
-/** The transition that the change makes of the job as it is now, or why it is left alone. */
+/**
+ * Transition that applies the change to the job in its current state, or the reason why the job is not
+ * changed.
+ */
 export function requestFor(
   bulk: BulkJob,
   job: BulkView,
@@ -102,7 +110,7 @@ export function requestFor(
         : { ...base, to: 'CANCELLED' };
     case 'HOLD':
       if (!isWaiting(job.state)) return conflict(job, 'only a job that has not been sent can be held');
-      if (job.hold) return conflict(job, `it is held already, by ${job.hold.by}`);
+      if (job.hold) return conflict(job, `it is already held by ${job.hold.by}`);
       return {
         ...base,
         to: 'PENDING',
@@ -112,7 +120,8 @@ export function requestFor(
       if (!job.hold || job.state !== 'PENDING') return conflict(job, 'only a held job can be released');
       return { ...base, to: isReady(job, now) ? 'ACTIVATED' : 'PENDING', change: { hold: null } };
     case 'SET_PRIORITY':
-      if (!isWaiting(job.state)) return conflict(job, 'the priority of a job counts only until it is sent');
+      if (!isWaiting(job.state))
+        return conflict(job, 'the priority of a job can change only until it is sent');
       if (job.priority === parameters.priority) return 'done';
       return {
         ...base,
@@ -121,11 +130,11 @@ export function requestFor(
         change: { priority: parameters.priority ?? 0 },
       };
     case 'RETRY':
-      throw new Error('a retry makes new jobs and no transition');
+      throw new Error('a retry creates new jobs and no transition');
   }
 }
 
-/** Whether the operation has changed the job already. */
+/** Returns true if the operation has already changed the job. */
 function isMarked({ isResumed, operationId }: BulkJob, job: Pick<BulkView, 'transitions'>): boolean {
   return (
     isResumed &&
@@ -134,9 +143,9 @@ function isMarked({ isResumed, operationId }: BulkJob, job: Pick<BulkView, 'tran
   );
 }
 
-/** Why a job's state does not allow the change. */
+/** Refusal because of the job's state. */
 export function conflict(job: { readonly _id: string; readonly state: JobState }, why: string): BulkRefusal {
-  return { jobId: job._id, code: 'JOB_STATE_CONFLICT', message: `job ${job._id} is ${job.state}: ${why}` };
+  return { jobId: job._id, code: 'JOB_STATE_CONFLICT', message: `Job "${job._id}" is ${job.state}: ${why}` };
 }
 
 function isWaiting(state: JobState): boolean {

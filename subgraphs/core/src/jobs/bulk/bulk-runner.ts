@@ -9,26 +9,26 @@ import { planJobFilter } from '../model/job-filter.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import { repeat, LeaderTask, type LeaderWork } from '../../shared/leader-task.js';
 
-/** What {@link BulkRunner} works with. */
+/** Dependencies of {@link BulkRunner}. */
 export interface BulkRunnerOptions {
   readonly operations: BulkRepository;
   readonly jobs: JobsRepository;
   readonly changes: BulkChanges;
   readonly experiments: ExperimentDirectory;
   readonly leader: LeaderWork;
-  /** Names this process among those that may work on an operation. */
+  /** Identifies this process among those that may work on an operation. */
   readonly runnerId: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Jobs in one page; 1,000 unless given. */
+  /** Jobs per page; defaults to 1,000. */
   readonly pageSize?: number;
-  /** How often the leader looks for operations that nobody works on, in milliseconds; 3,000 unless given. */
+  /** Interval at which the leader looks for abandoned operations, in milliseconds; defaults to 3,000. */
   readonly sweepMs?: number;
 }
 
 /**
- * Carries recorded operations out, page by page. The process that accepted an operation begins at once; the leader goes on with those whose
- * process ended.
+ * Executes recorded operations page by page. The process that accepted an operation starts at once; the
+ * leader resumes the operations of processes that have ended.
  */
 export class BulkRunner {
   readonly #options: BulkRunnerOptions;
@@ -40,17 +40,20 @@ export class BulkRunner {
     this.#sweeps = new LeaderTask(options.leader, (signal) => this.#sweep(signal));
   }
 
-  /** Looks for abandoned operations whenever this process leads. */
+  /** Looks for abandoned operations while this process leads. */
   start(): void {
     this.#sweeps.start();
   }
 
-  /** Ends after the pages under way; others go on with the operations. */
+  /** Stops after the pages in progress; other processes resume the operations. */
   async stop(): Promise<void> {
     await Promise.allSettled([this.#sweeps.stop(), ...this.#active.values()]);
   }
 
-  /** Works on an operation until it is done; resolves to it, or to null where somebody else works on it or this process stops. */
+  /**
+   * Works on an operation until it is done. @returns the operation, or null if another process works on it or
+   * this process stops
+   */
   run(id: string): Promise<BulkOperationDocument | null> {
     const known = this.#active.get(id);
     if (known) return known;
@@ -59,13 +62,10 @@ export class BulkRunner {
     return running;
   }
 
-  /** Begins to work on an operation; what goes wrong is logged, and the leader tries again. */
+  /** Starts an operation. Errors are logged, and the leader tries again. */
   runInBackground(id: string): void {
     this.run(id).catch((error: unknown) =>
-      this.#options.log.warn(
-        { err: error, operation: id },
-        'a bulk operation was interrupted and goes on later',
-      ),
+      this.#options.log.warn({ err: error, operation: id }, 'bulk operation interrupted'),
     );
   }
 
@@ -77,7 +77,7 @@ export class BulkRunner {
       }
     };
     return repeat(resume, sweepMs, signal, (err) =>
-      log.warn({ err }, 'abandoned bulk operations could not be resumed'),
+      log.warn({ err }, 'resuming of abandoned bulk operations failed'),
     );
   }
 
@@ -85,7 +85,8 @@ export class BulkRunner {
     const { operations, runnerId, clock } = this.#options;
     let operation = await operations.claim(id, runnerId, clock.now());
     if (!operation) return null;
-    // A page that is noted may have been begun: what bears the operation's mark is not done again.
+    // A recorded page may have been started before: jobs that carry the operation's mark are not changed
+    // again.
     let isResumed = operation.page !== undefined;
     try {
       for (;;) {
@@ -104,7 +105,7 @@ export class BulkRunner {
     }
   }
 
-  /** Carries a page out and notes what became of it; false when somebody else works on the operation. */
+  /** Applies a page and records the result. @returns false if another process works on the operation */
   async #page(
     operation: BulkOperationDocument,
     page: readonly string[],
@@ -139,7 +140,7 @@ export class BulkRunner {
   }
 }
 
-/** An operation as the changes need it. */
+/** Form of an operation that the changes need. */
 function bulkOf(operation: BulkOperationDocument, isResumed: boolean): BulkJob {
   const { _id, kind, parameters, requester, createdAt } = operation;
   return { kind, parameters, requester, operationId: _id, createdAt, isResumed };

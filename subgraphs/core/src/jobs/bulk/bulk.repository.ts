@@ -4,9 +4,9 @@ import type { BulkOutcome } from './bulk.types.js';
 
 const duplicateKey = 11_000;
 const keptRefusals = 100;
-/** Ids of changed jobs that are kept; of more only the number. */
+/** Maximum number of changed job ids that are kept; beyond it, only their number is kept. */
 const keptChanges = 10_000;
-/** A runner that is not heard of so long is replaced. */
+/** Time after which a runner that has not reported is replaced, in milliseconds. */
 const runnerMs = 10_000;
 
 /** Recorded changes of many jobs. */
@@ -17,17 +17,17 @@ export class BulkRepository {
     this.#operations = operations;
   }
 
-  /** The operation, or null. */
+  /** Returns the operation, or null. */
   async find(id: string): Promise<BulkOperationDocument | null> {
     return this.#operations.findOne({ _id: id });
   }
 
-  /** The operation that was asked for with this key, or null. */
+  /** Returns the operation with this idempotency key, or null. */
   async findByKey(key: string): Promise<BulkOperationDocument | null> {
     return this.#operations.findOne({ key }, { readConcern: { level: 'majority' } });
   }
 
-  /** Records an operation: the one given, or the one that had the key first. */
+  /** Records an operation. @returns the given operation, or the one that already had the key */
   async create(operation: BulkOperationDocument): Promise<BulkOperationDocument> {
     try {
       await this.#operations.insertOne(operation, { writeConcern: { w: 'majority' } });
@@ -39,7 +39,7 @@ export class BulkRepository {
     }
   }
 
-  /** Ids of operations that nobody works on. */
+  /** Ids of abandoned operations. */
   async abandoned(now: Date, limit: number): Promise<readonly string[]> {
     const free = { $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }] };
     const found = await this.#operations
@@ -48,7 +48,7 @@ export class BulkRepository {
     return found.map(({ _id }) => _id);
   }
 
-  /** Takes an operation over, if nobody works on it; the document as it stands, or null. */
+  /** Claims an operation if no other process works on it. @returns the current document, or null */
   async claim(id: string, runnerId: string, now: Date): Promise<BulkOperationDocument | null> {
     const free = {
       $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }, { 'runner.id': runnerId }],
@@ -60,17 +60,17 @@ export class BulkRepository {
     );
   }
 
-  /** Lets an operation go, for others to go on with. */
+  /** Releases an operation so that another process can resume it. */
   async release(id: string, runnerId: string): Promise<void> {
     await this.#operations.updateOne({ _id: id, 'runner.id': runnerId }, { $unset: { runner: '' } });
   }
 
-  /** Notes the ids that are begun now; false when somebody else works on the operation. */
+  /** Records the ids that are started now. @returns false if another process works on the operation */
   async beginPage(id: string, runnerId: string, page: readonly string[], now: Date): Promise<boolean> {
     return this.#step(id, runnerId, now, { $set: { page: [...page] } });
   }
 
-  /** Notes what became of a page; false when somebody else works on the operation. */
+  /** Records the result of a page. @returns false if another process works on the operation */
   async endPage(
     id: string,
     runnerId: string,
@@ -98,7 +98,10 @@ export class BulkRepository {
     } as UpdateFilter<BulkOperationDocument>);
   }
 
-  /** Ends an operation. One that was asked for with a key and changed nothing leaves its key free: nothing could be doubled. */
+  /**
+   * Ends an operation. If it has a key and changed nothing, the key becomes free: a repetition cannot change
+   * anything twice.
+   */
   async end(id: string, runnerId: string, now: Date): Promise<BulkOperationDocument | null> {
     return this.#operations.findOneAndUpdate(
       { _id: id, state: 'RUNNING', 'runner.id': runnerId },

@@ -22,7 +22,7 @@ import { planJobFilter, type JobFilterPlan } from '../model/job-filter.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import type { JobInputErrors, RefusalCode } from '../submit/refusal.types.js';
 
-/** What {@link BulkService} works with. */
+/** Dependencies of {@link BulkService}. */
 export interface BulkServiceOptions {
   readonly jobs: JobsRepository;
   readonly operations: BulkRepository;
@@ -33,29 +33,29 @@ export interface BulkServiceOptions {
   readonly ids: Ids;
 }
 
-/** A change of jobs, as it is asked for. */
+/** Requested change of jobs. */
 export interface BulkInput {
   readonly selection: BulkSelection;
   readonly parameters: BulkParameters;
   readonly idempotencyKey?: string | null | undefined;
 }
 
-/** What was done, or is being done. */
+/** Result of a change that is done or in progress. */
 export interface BulkAnswer {
   readonly changedCount: number;
   readonly refusedCount: number;
-  /** Of a choice by ids, and of the copies of a retry. */
+  /** Present for a selection by ids, and for the copies of a retry. */
   readonly changedIds: readonly string[] | null;
   readonly refusedByReason: Readonly<Record<string, number>>;
   readonly refusals: readonly BulkRefusal[];
-  /** What goes on in the background. */
+  /** Operation that continues in the background. */
   readonly operation: BulkOperationDocument | null;
 }
 
-/** The answer, or why nothing was done. */
+/** Result, or the errors because of which nothing was changed. */
 export type BulkResult = { readonly answer: BulkAnswer } | { readonly faults: readonly BulkFault[] };
 
-/** Jobs that are changed while the caller waits. */
+/** Maximum number of jobs that are changed while the caller waits. */
 const maxAtOnce = 10_000;
 const keptRefusals = 100;
 
@@ -67,7 +67,7 @@ export class BulkService {
     this.#options = options;
   }
 
-  /** Does what is asked: at once for up to 10,000 jobs, else as a recorded operation that goes on in the background. */
+  /** Applies a change: at once for up to 10,000 jobs, otherwise as a recorded operation in the background. */
   async change(principal: Principal, kind: BulkKind, input: BulkInput): Promise<BulkResult> {
     const faults = check(kind, input);
     if (faults.length > 0) return { faults };
@@ -88,7 +88,7 @@ export class BulkService {
     return { answer: await this.#carryOut(operation, input) };
   }
 
-  /** A recorded operation, for whoever asked for it and for who is ADMIN of all experiments; else null. */
+  /** Recorded operation; null unless the caller started it or is ADMIN of all experiments. */
   async operation(principal: Principal, id: string): Promise<BulkOperationDocument | null> {
     const found = await this.#options.operations.find(id);
     if (!found) return null;
@@ -233,7 +233,7 @@ function check(kind: BulkKind, { selection, parameters, idempotencyKey }: BulkIn
       errors.add(
         ['selection', 'ids'],
         `${selection.ids.length} ids`,
-        `at most ${maxAtOnce} ids; choose more by a filter`,
+        `at most ${maxAtOnce} ids; use a filter to select more`,
       );
   } else checkCriteria(selection.criteria, errors);
   if (kind === 'HOLD') errors.verbatim(['reason'], parameters.reason ?? '', 1, 500);
@@ -252,12 +252,12 @@ function checkCriteria(
     errors.add(['selection', 'filter', 'ids'], `${criteria.ids?.length} ids`, 'at most 1000 ids');
   const isEmpty = Object.values(criteria).every((value) => value === undefined);
   if (isEmpty)
-    errors.add(['selection', 'filter'], {}, 'at least one condition: a change of all jobs is never meant');
+    errors.add(['selection', 'filter'], {}, 'at least one condition: a change of all jobs is not allowed');
 }
 
 function reused({ idempotencyKey }: BulkInput): BulkFault {
   const errors = new InputErrors<RefusalCode>();
-  errors.add(['idempotencyKey'], idempotencyKey, 'a key that was not used for another change');
+  errors.add(['idempotencyKey'], idempotencyKey, 'a key that no other change has used');
   return {
     code: 'IDEMPOTENCY_KEY_REUSED',
     path: ['idempotencyKey'],
@@ -265,7 +265,7 @@ function reused({ idempotencyKey }: BulkInput): BulkFault {
   };
 }
 
-/** Without what is undefined: it would be stored as null. */
+/** Removes undefined members: MongoDB would store them as null. */
 function defined<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as T;
 }

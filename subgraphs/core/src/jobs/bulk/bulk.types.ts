@@ -1,14 +1,14 @@
-/** Changes of many jobs at once: what is asked, and what became of it. */
+/** Bulk changes of jobs: request and result. */
 import type { Grant, PrincipalKind } from '@rhizome/authz';
 import type { JobCriteria } from '../model/job-filter.js';
 
-/** What is done to the jobs. */
+/** Kind of change. */
 export type BulkKind = 'CANCEL' | 'RETRY' | 'HOLD' | 'RELEASE' | 'SET_PRIORITY';
 
-/** Why a job is left alone. */
+/** Reason why a job is not changed. */
 export type BulkRefusalCode = 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN';
 
-/** One refused job. */
+/** Refused job. */
 export interface BulkRefusal {
   readonly jobId: string;
   readonly code: BulkRefusalCode;
@@ -22,36 +22,36 @@ export interface BulkParameters {
   readonly includeDependents?: boolean | undefined;
 }
 
-/** What became of some jobs. `changed` are the jobs themselves; for a retry, the copies. */
+/** Result for some jobs. `changed` lists the jobs themselves; for a retry, their copies. */
 export interface BulkOutcome {
   readonly changed: readonly string[];
   readonly refused: readonly BulkRefusal[];
 }
 
-/** In whose name a change is made, also when it goes on in the background. */
+/** Principal of a change, also while it continues in the background. */
 export interface BulkRequester {
   readonly kind: PrincipalKind;
   readonly subject: string;
   readonly grants: readonly Grant[];
 }
 
-/** A change of jobs under way: what its parts need to know. */
+/** Context of a change in progress. */
 export interface BulkJob {
   readonly kind: BulkKind;
   readonly parameters: BulkParameters;
   readonly requester: BulkRequester;
-  /** The operation, where it is recorded; its mark in the jobs' histories. */
+  /** Id of the recorded operation; written as a mark into the jobs' histories. */
   readonly operationId?: string | undefined;
-  /** When it was asked for: the time of the copies that a retry makes. */
+  /** Time of the request; also the creation time of the copies that a retry makes. */
   readonly createdAt: Date;
-  /** It may have been begun before: jobs that bear its mark count as changed. */
+  /** True if the change may have been started before: jobs that carry its mark count as changed. */
   readonly isResumed: boolean;
 }
 
-/** Jobs chosen by id or by filter. */
+/** Jobs selected by id or by filter. */
 export type BulkSelection = { readonly ids: readonly string[] } | { readonly criteria: JobCriteria };
 
-/** A fault of the whole call, or of one of its jobs. */
+/** Error of the whole call, or of one of its jobs. */
 export interface BulkFault {
   readonly code: BulkRefusalCode | 'INVALID_VALUE' | 'IDEMPOTENCY_KEY_REUSED';
   readonly path: readonly string[];

@@ -1,6 +1,6 @@
 /**
- * Retries: a copy of each terminal job. The id of a copy follows from the operation and the job, so that nothing is copied twice, whoever
- * resumes the operation.
+ * Retries: a copy of each terminal job. The id of a copy is derived from the operation and the job, so that a
+ * resumed operation copies nothing twice.
  */
 import type { Clock } from '@rhizome/clock';
 import { conflict, principalOf, refusalFor } from './bulk-rules.js';
@@ -12,19 +12,19 @@ import type { JobDocument } from '../model/job.types.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import { newJobDocument } from '../model/new-job.js';
 
-/** What {@link JobCopies} works with. */
+/** Dependencies of {@link JobCopies}. */
 export interface JobCopiesOptions {
   readonly jobs: JobsRepository;
   readonly dependencies: Dependencies;
-  /** Opens tasks again that had ended: some of their jobs are repeated. */
+  /** Reopens ended tasks whose jobs are retried. */
   readonly reopenTasks: (taskIds: readonly string[]) => Promise<void>;
   readonly clock: Clock;
 }
 
-/** Jobs read, copied and written at once: of the others only the ids are in memory. */
+/** Number of jobs that are read, copied and written at once; only the ids of the others are in memory. */
 const chunkSize = 1000;
 
-/** Makes the copies. */
+/** Creates the copies. */
 export class JobCopies {
   readonly #options: JobCopiesOptions;
 
@@ -32,7 +32,9 @@ export class JobCopies {
     this.#options = options;
   }
 
-  /** Copies terminal jobs, with their closed dependents where that is asked for. The outcome's `changed` are the copies. */
+  /**
+   * Copies terminal jobs, and their closed dependents on request. `changed` of the result lists the copies.
+   */
   async make(bulk: BulkJob, ids: readonly string[]): Promise<BulkOutcome> {
     const order = [...new Set(ids)];
     const refused: BulkRefusal[] = [];
@@ -40,7 +42,7 @@ export class JobCopies {
     const all = new Set(sources.keys());
     if (bulk.parameters.includeDependents) await this.#addDependents(bulk, all);
     const changed: string[] = [];
-    // Parents have smaller ids than their children, so that copies of parents are written first.
+    // Parents have smaller ids than their children, so copies of parents are written first.
     const sorted = all.size > sources.size ? [...all].sort() : [...all];
     for (let start = 0; start < sorted.length; start += chunkSize) {
       const chunk = sorted.slice(start, start + chunkSize);
@@ -71,7 +73,10 @@ export class JobCopies {
     return sources;
   }
 
-  /** Children that were closed because of these jobs, their children, and so on; those that the caller may not retry are left out. */
+  /**
+   * Children that were closed because of these jobs, their own children, and so on; without those that the
+   * caller may not retry.
+   */
   async #addDependents(bulk: BulkJob, all: Set<string>): Promise<void> {
     let parents = [...all];
     while (parents.length > 0) {
@@ -134,7 +139,10 @@ export class JobCopies {
     return copies.map(({ _id }) => _id);
   }
 
-  /** Parents that this operation copies, too, here or on an earlier page: the copy waits for the copy. */
+  /**
+   * Parents that this operation also copies, here or on an earlier page: a copy waits for the copy of its
+   * parent.
+   */
   async #renamedParents(
     sources: readonly JobDocument[],
     here: ReadonlySet<string>,
@@ -148,7 +156,7 @@ export class JobCopies {
     );
   }
 
-  /** In a task, the first copy of a job takes its place. */
+  /** In a task, the first copy of a job replaces it. */
   async #replaceInTasks(
     sources: readonly JobDocument[],
     copyOf: (id: string) => string,

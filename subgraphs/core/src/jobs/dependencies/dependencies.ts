@@ -1,7 +1,8 @@
 /**
- * Children and their parents. A child waits while one of its parents has not FINISHED; it is closed when one ended otherwise. Both follow
- * from the parent's end, told by the event stream, and are checked once more after a child was written: its parent may have ended before.
- * Everything here may be done twice, by several processes at once, and broken off at any point.
+ * Child jobs and their parents. A child waits until all its parents have FINISHED; it is closed if a parent
+ * ends in another state. Both are triggered by the parent's end in the event stream, and checked again after
+ * a child was written, because its parent may have ended before. All steps are idempotent, may run in several
+ * processes at once, and may be interrupted at any point.
  */
 import { isTerminal, type JobState } from '../model/job-state.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
@@ -11,25 +12,28 @@ import type {
   TransitionWriter,
 } from '../transitions/transition.types.js';
 
-/** A parent that ended. */
+/** Parent that has ended. */
 export interface EndedParent {
   readonly id: string;
   readonly state: JobState;
 }
 
-/** What {@link Dependencies} works with. */
+/** Dependencies of {@link Dependencies}. */
 export interface DependenciesOptions {
   readonly jobs: JobsRepository;
   readonly writer: TransitionWriter;
 }
 
-/** Children looked at in one step. */
+/** Number of children per step. */
 const pageSize = 1000;
-/** Rounds in which nothing changed at most: others may change the same children at the same time, but not for ever. */
+/**
+ * Maximum number of consecutive rounds without a change: other processes may change the same children at the
+ * same time, but only for a limited time.
+ */
 const maxIdleRounds = 20;
 const actor = 'system:dependencies';
 
-/** Lets children go, or closes them. */
+/** Activates or closes waiting children. */
 export class Dependencies {
   readonly #jobs: JobsRepository;
   readonly #writer: TransitionWriter;
@@ -39,18 +43,21 @@ export class Dependencies {
     this.#writer = writer;
   }
 
-  /** Brings the children of these parents to where the parents' ends put them. */
+  /** Applies the end states of these parents to their children. */
   async parentsEnded(parents: readonly EndedParent[]): Promise<void> {
     const finished = parents.filter(({ state }) => state === 'FINISHED').map(({ id }) => id);
     const others = parents.filter(({ state }) => isTerminal(state) && state !== 'FINISHED');
-    // Closing comes first: a child of both kinds must not start.
+    // Closing comes first: a child with both a FINISHED and a failed parent must not start.
     for (let start = 0; start < others.length; start += pageSize)
       await this.#close(others.slice(start, start + pageSize));
     for (let start = 0; start < finished.length; start += pageSize)
       await this.#release(finished.slice(start, start + pageSize));
   }
 
-  /** Looks at parents again after children of theirs were written, for those that ended before anybody could know of the children. */
+  /**
+   * Checks parents again after their children were written: some may have ended before the children were
+   * known.
+   */
   async checkAgain(parentIds: Iterable<string>): Promise<void> {
     const ids = [...new Set(parentIds)];
     for (let start = 0; start < ids.length; start += pageSize) {
@@ -59,7 +66,7 @@ export class Dependencies {
     }
   }
 
-  /** Checks everybody who waits; for a process that lost its place in the event stream. */
+  /** Checks all waiting children; for a process that lost its position in the event stream. */
   async recover(signal: AbortSignal): Promise<void> {
     for await (const parents of this.#jobs.awaitedParents()) {
       if (signal.aborted) return;
@@ -73,12 +80,13 @@ export class Dependencies {
       if (children.length === 0) return;
       const outcomes = await this.#writer.apply(children.map(({ _id }) => activation(_id, parentIds)));
       const refused = outcomes.filter(isStillPending).map(({ jobId }) => jobId);
-      // What is refused waits for others, too, or is held: then these parents are struck off its list.
+      // A refused child waits for other parents, too, or is held: these parents are then removed from its
+      // list.
       const dropped = refused.length > 0 ? await this.#jobs.dropParents(refused, parentIds) : 0;
       if (dropped > 0 || refused.length < children.length) idle = -1;
     }
     throw new Error(
-      `children of ${parentIds.slice(0, 3).join(', ')} can be neither activated nor left to other parents`,
+      `children of ${parentIds.slice(0, 3).join(', ')} can neither be activated nor wait for other parents`,
     );
   }
 

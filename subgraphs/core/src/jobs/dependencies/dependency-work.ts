@@ -3,7 +3,7 @@ import type { Dependencies } from './dependencies.js';
 import type { EventHandler } from '../transitions/event-work.js';
 import { isTerminal } from '../model/job-state.js';
 
-/** Tells {@link Dependencies} of each end of a job. */
+/** Notifies {@link Dependencies} of each job that ends. */
 export class DependencyWork implements EventHandler {
   readonly name = 'dependencies';
   readonly #dependencies: Dependencies;

@@ -1,4 +1,4 @@
-/** What bulk mutations take and answer, in the words of the schema. */
+/** Inputs and payloads of bulk mutations in terms of the schema. */
 import type { Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { Context } from '../../context.js';
@@ -12,19 +12,19 @@ import type {
   BulkSelection,
 } from '../bulk/bulk.types.js';
 
-/** The parts that the inputs of all bulk mutations have. */
+/** Common members of the inputs of all bulk mutations. */
 interface BulkMutationInput {
   readonly selection: JobSelectionInput;
   readonly idempotencyKey?: string | null | undefined;
 }
 
-/** The parts that the payloads of all bulk mutations have. */
+/** Common members of the payloads of all bulk mutations. */
 export interface BulkPayload {
   readonly result: BulkAnswer | null;
   readonly userErrors: readonly BulkFault[];
 }
 
-/** Carries a bulk mutation out. */
+/** Executes a bulk mutation. */
 export async function changeJobs(
   { core, principal }: { readonly core: Context['core']; readonly principal: Principal },
   kind: BulkKind,
@@ -46,7 +46,7 @@ async function selectionOf(
   return ids != null ? { ids } : { criteria: await core.jobs.criteria(filter) };
 }
 
-/** Jobs that were left alone, the first 100, with their places in the input. */
+/** First 100 refused jobs, with their paths in the input. */
 function faultsOf({ refusals }: BulkAnswer, selection: BulkSelection): readonly BulkFault[] {
   if (!('ids' in selection))
     return refusals.map(({ code, message }) => ({ code, message, path: ['selection', 'filter'] }));
@@ -61,7 +61,7 @@ function faultsOf({ refusals }: BulkAnswer, selection: BulkSelection): readonly 
   }));
 }
 
-/** Numbers of refused jobs by reason, as the schema has them. */
+/** Number of refused jobs by reason, in the form of the schema. */
 export function refusalCounts(byReason: Readonly<Record<string, number>>) {
   return Object.entries(byReason).map(([code, count]) => ({ code: code as BulkRefusalCode, count }));
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { graphql, buildSchema, type GraphQLResolveInfo } from 'graphql';
 import { jobProjection } from './job-fields.js';
 
@@ -26,17 +26,17 @@ async function fieldsFor(
 }
 const always = ['experiment', 'owner', 'queue', 'state', 'submittedBy'];
 
-describe('what is read of a job', () => {
-  test('is little where only id and state are selected', async () => {
+describe('jobProjection', () => {
+  it('returns few fields if only id and state are selected', async () => {
     expect(await fieldsFor('{ job { id state __typename } }', 'job')).toEqual(always);
   });
 
-  test('is what is selected, also through fragments', async () => {
+  it('returns the selected fields, also through fragments', async () => {
     const query = '{ job { ...a ... on Job { task { name } } ... { name } } } fragment a on Job { payload }';
     expect(await fieldsFor(query, 'job')).toEqual([...always, 'name', 'payload', 'taskId'].sort());
   });
 
-  test('is found on all ways from a page to its jobs', async () => {
+  it('finds the selection on all paths from a page to its jobs', async () => {
     const query =
       '{ jobs { count nodes { name } edges { cursor node { transitions } } ...p } } fragment p on Connection { nodes { payload } }';
     expect(await fieldsFor(query, 'jobs', ['nodes'], ['edges', 'node'])).toEqual(
@@ -44,7 +44,7 @@ describe('what is read of a job', () => {
     );
   });
 
-  test('leaves out what is selected of entities of other types', async () => {
+  it('leaves out the selection of entities of other types', async () => {
     expect(
       await fieldsFor('{ entities { ... on Task { name } ... on Job { payload } } }', 'entities'),
     ).toEqual([...always, 'payload'].sort());

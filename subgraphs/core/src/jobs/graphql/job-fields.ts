@@ -1,10 +1,10 @@
 /**
- * Which stored fields a selection of `Job` needs: payloads and histories are read only where somebody asked for them.
+ * Stored fields that a selection of `Job` needs: payloads and histories are read only if they are selected.
  */
 import type { FieldNode, GraphQLResolveInfo, SelectionSetNode } from 'graphql';
 import type { JobProjection } from '../model/jobs.repository.js';
 
-/** Stored fields behind each field of the type. What is not listed needs nothing beside {@link always}. */
+/** Stored fields behind each field of the type. Fields that are not listed need only {@link always}. */
 const storedFields: Readonly<Record<string, readonly string[]>> = {
   name: ['name'],
   task: ['taskId'],
@@ -39,15 +39,16 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
   pending: ['share', 'priority', 'classId', 'hold', 'notBefore', 'waitingFor'],
 };
 
-/** Small, and needed to decide who may see what. */
+/** Small fields that the visibility rules need. */
 const always = ['experiment', 'owner', 'submittedBy', 'state', 'queue'];
 
 const jobType = 'Job';
 const remembered = new WeakMap<FieldNode, JobProjection>();
 
 /**
- * Stored fields for the selection below the field that is resolved.
- * @param path fields between that field and the jobs, as `['edges', 'node']`; several ways are taken together
+ * Stored fields for the selection below the resolved field.
+ * @param path fields between the resolved field and the jobs, such as `['edges', 'node']`; several paths are
+ *   combined
  */
 export function jobProjection(
   info: Pick<GraphQLResolveInfo, 'fieldNodes' | 'fragments'>,
@@ -62,7 +63,7 @@ export function jobProjection(
   }
   const fields = new Set([...always, ...[...names].flatMap((name) => storedFields[name] ?? [])]);
   const projection = Object.fromEntries([...fields].sort().map((field) => [field, 1] as const));
-  // The nodes of an operation that is run again are the same objects; a field is always asked with the same paths.
+  // The nodes of a repeated operation are the same objects, and a field always has the same paths.
   if (info.fieldNodes.length === 1 && first) remembered.set(first, projection);
   return projection;
 }
@@ -82,7 +83,7 @@ function collect(
     }
     const fragment = node.kind === 'FragmentSpread' ? fragments[node.name.value] : node;
     const condition = fragment?.typeCondition?.name.value;
-    // Entities of other types in the same list have fragments of their own.
+    // Entities of other types in the same list have their own fragments.
     if (path.length > 0 || condition === undefined || condition === jobType)
       collect(fragment?.selectionSet, path, fragments, names);
   }

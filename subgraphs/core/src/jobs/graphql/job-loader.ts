@@ -23,14 +23,17 @@ function textOf(projection: JobProjection): string {
   return text;
 }
 
-/** Mostly all ask for the same, and the remembered object tells so. */
+/** Field sets are shared objects, so most batches have one set, which is compared by identity. */
 function unionOf(projections: ReadonlySet<JobProjection>): JobProjection {
   const [only] = projections;
   if (only && projections.size === 1) return only;
   return Object.assign({}, ...projections) as JobProjection;
 }
 
-/** Jobs by id, with the stored fields that are needed: all of a batch are read at once with the fields of all. */
+/**
+ * Loads jobs by id, with the required stored fields. All jobs of a batch are read together, with the union of
+ * their fields.
+ */
 const loaderOf = (name: string, as: 'job' | 'parent'): LoaderDefinition<JobKey, JobDocument, Context> =>
   defineLoader({
     name,
@@ -46,12 +49,12 @@ const loaderOf = (name: string, as: 'job' | 'parent'): LoaderDefinition<JobKey, 
 const jobLoader = loaderOf('Job', 'job');
 const parentLoader = loaderOf('ParentJob', 'parent');
 
-/** One job with what is selected of it; null where there is none that the principal may read. */
+/** Returns a job with its selected fields; null if it does not exist or the principal may not read it. */
 export function loadJob(id: string, context: Context, info: GraphQLResolveInfo): Promise<JobDocument | null> {
   return context.loaders.load(jobLoader, { id, projection: jobProjection(info) });
 }
 
-/** Jobs with what is selected of them, in order. @throws DomainError NOT_FOUND where one cannot be read */
+/** Returns jobs with their selected fields, in order. @throws DomainError NOT_FOUND if one cannot be read */
 export async function loadJobs(
   ids: readonly string[],
   context: Context,
@@ -61,8 +64,9 @@ export async function loadJobs(
 }
 
 /**
- * The parents of a job. A pilot reads those of jobs of its queue, wherever they ran: it stages what they left; and no parents of parents.
- * @throws DomainError JOB_NOT_FOUND where one cannot be read
+ * Parents of a job. A pilot may read the parents of the jobs in its queue, wherever they ran, because it
+ * stages their outputs; it may not read their parents in turn.
+ * @throws DomainError JOB_NOT_FOUND if one cannot be read
  */
 export async function loadParents(
   { dependsOn, queue }: Pick<JobDocument, 'dependsOn' | 'queue'>,
@@ -80,13 +84,16 @@ export async function loadParents(
 function allFound(ids: readonly string[], found: readonly (JobDocument | null)[]): readonly JobDocument[] {
   return found.map((job, position) => {
     if (job) return job;
-    throw new DomainError('JOB_NOT_FOUND', `job ${ids[position]} does not exist, or you may not see it`, {
+    throw new DomainError('JOB_NOT_FOUND', `Job "${ids[position]}" not found, or you may not see it.`, {
       value: ids[position],
     });
   });
 }
 
-/** A resolver for a field that leads to a job: batched with all others of the operation, and no more is read than is selected. */
+/**
+ * Creates a resolver for a field that leads to a job. Calls are batched with all others of the operation;
+ * only selected fields are read.
+ */
 export function jobReference<TParent>(
   key: (parent: TParent) => string | null | undefined,
 ): (
@@ -101,7 +108,7 @@ export function jobReference<TParent>(
   };
 }
 
-/** In whose name an explanation is asked for. */
+/** Principal of an explanation. */
 export function explanationCaller({
   principal,
   requestId,
@@ -111,14 +118,14 @@ export function explanationCaller({
   return { token: principal.token, requestId, signal, isForwarded };
 }
 
-/** Why jobs wait: those of a list are explained together. */
+/** Loads explanations of why jobs wait; the jobs of a list are explained together. */
 export const pendingLoader = defineLoader<JobDocument, PendingFacts, Context>({
   name: 'JobPending',
   cacheKey: ({ _id }) => _id,
   load: (jobs, context) => context.core.pending(jobs, explanationCaller(context)),
 });
 
-/** Logs of jobs: the pages of all jobs of a list are read together. */
+/** Loads job logs; the pages of all jobs of a list are read together. */
 export const jobLogLoader = defineLoader<
   { readonly job: LoggedJob; readonly request: LogPageRequest },
   LogPage,

@@ -25,12 +25,12 @@ import { jobStates } from '../model/job-state.js';
 import { assertMayReadLog, maySeeEnvironment } from '../model/job-visibility.js';
 import type { JobDocument, StoredAttempt } from '../model/job.types.js';
 
-/** A GPU requirement as clients see it: conditions are stored only where they are required. */
+/** GPU requirement in its client form. Only required conditions are stored. */
 function gpuRequirementOf(stored: StoredGpuRequirement) {
   const { needsNewDriverFeature, bundlesCompat, ecc, exclusive, nvlink, optional, ...requirement } = stored;
   return {
     ...requirement,
-    // Submission accepts no other vendor.
+    // `submitJobs` accepts no other vendor.
     vendor: requirement.vendor as GpuVendor | undefined,
     gfxTargets: requirement.gfxTargets ?? [],
     isNewDriverFeatureRequired: needsNewDriverFeature ?? false,
@@ -110,7 +110,7 @@ const job: NonNullable<Resolvers['Job']> = {
   viewerCanCancel: (parent, _args, { core, principal }) => core.jobs.canCancel(principal, parent),
 };
 
-/** Resolvers of this folder's SDL; counts are the events' domain. */
+/** Resolvers of this folder's SDL; counts are resolved in `events`. */
 export const jobResolvers: Pick<
   Resolvers,
   | 'Query'
@@ -175,7 +175,7 @@ export const jobResolvers: Pick<
 
 type InputOf<T> = { readonly input: T };
 
-/** Who may call the root fields of jobs. The services limit which jobs of others they see. */
+/** Access policies of the root fields of jobs. The services limit which jobs of others a caller sees. */
 export const jobPolicies: Policies = {
   'Query.job': { action: 'job:read' },
   'Query.jobs': { action: 'job:read' },
@@ -196,5 +196,5 @@ export const jobPolicies: Policies = {
   'Job.__resolveReference': { action: 'job:read' },
   'Job.share': shareOfPolicy,
   'JobPayload.environment': { open: 'null for those who may not read it', perPrincipal: true },
-  'Job.viewerCanCancel': { open: 'tells the caller what the caller may do', perPrincipal: true },
+  'Job.viewerCanCancel': { open: 'own permission of the caller', perPrincipal: true },
 };

@@ -1,11 +1,11 @@
 import { defineCollection } from '@rhizome/mongo';
 
-/** The streams of a payload. */
+/** Output streams of a payload. */
 export type LogStreamName = 'STDOUT' | 'STDERR';
 
-/** A piece of the captured output of one attempt. */
+/** Piece of the captured output of one attempt. */
 export interface JobLogChunkDocument {
-  /** `<job>/<attempt, two digits>/<sequence, eight digits>`: sorts as the pieces follow each other. */
+  /** `<job>/<attempt, two digits>/<sequence, eight digits>`: sorts in the order of the chunks. */
   readonly _id: string;
   readonly schemaVersion: number;
   readonly revision: number;
@@ -14,7 +14,7 @@ export interface JobLogChunkDocument {
   readonly sequence: number;
   readonly stream: LogStreamName;
   readonly text: string;
-  /** When the worker captured it. */
+  /** Time at which the worker captured the text. */
   readonly at: Date;
 }
 
@@ -36,19 +36,19 @@ export const jobLogsCollection = defineCollection<JobLogChunkDocument>({
   },
 });
 
-/** How far the log of one attempt has come. */
+/** State of the log of one attempt. */
 export interface JobLogHeadDocument {
   /** `<job>/<attempt, two digits>` */
   readonly _id: string;
   readonly schemaVersion: number;
   readonly revision: number;
-  /** The sequence number expected next: all smaller ones are stored. */
+  /** Next expected sequence number; all smaller ones are stored. */
   readonly next: number;
-  /** Of all texts, as UTF-8. */
+  /** Total size of all texts as UTF-8. */
   readonly bytes: number;
 }
 
-/** Heads of logs. */
+/** State of each log. */
 export const jobLogHeadsCollection = defineCollection<JobLogHeadDocument>({
   name: 'jobLogHeads',
   schemaVersion: 1,

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { collection, ensureCollections } from '@rhizome/mongo';
 import { testDatabase } from '@rhizome/testkit';
 import { JobLogs, type LogChunk } from './job-logs.js';
@@ -36,8 +36,8 @@ const chunk = (sequence: number, text = `line ${sequence}\n`): LogChunk => ({
 const textOf = async (job: ReturnType<typeof aJob>): Promise<string> =>
   (await logs.page(job, { first: 1000 })).chunks.map(({ text }) => text).join('');
 
-describe('adding', () => {
-  test('chunks are taken once, by their sequence; what is sent again is passed over', async () => {
+describe('append', () => {
+  it('stores chunks once, by their sequence number, and skips repeated ones', async () => {
     const job = aJob();
     expect(await logs.append(job._id, 1, [chunk(0), chunk(1)])).toEqual({ nextSequence: 2 });
     expect(await logs.append(job._id, 1, [chunk(0), chunk(1)])).toEqual({ nextSequence: 2 });
@@ -45,13 +45,13 @@ describe('adding', () => {
     expect(await textOf(job)).toBe('line 0\nline 1\nline 2\n');
   });
 
-  test('a gap is refused with the number that is expected', async () => {
+  it('refuses a gap with the expected number', async () => {
     const job = aJob();
     await logs.append(job._id, 1, [chunk(0)]);
     expect(await logs.append(job._id, 1, [chunk(2)])).toMatchObject({
       refusal: 'INVALID_VALUE',
       path: ['chunks', '0', 'sequence'],
-      message: expect.stringContaining('1, which is the next'),
+      message: expect.stringContaining('1, the next sequence number'),
     });
     expect(await logs.append(job._id, 1, [chunk(1), chunk(3)])).toMatchObject({
       refusal: 'INVALID_VALUE',
@@ -60,7 +60,7 @@ describe('adding', () => {
     expect(await textOf(job)).toBe('line 0\n');
   });
 
-  test('the same chunks from many callers at once are stored once, and none is lost', async () => {
+  it('stores the same chunks from many concurrent callers once and loses none', async () => {
     const job = aJob();
     const all = Array.from({ length: 40 }, (_, at) => chunk(at, `${at};`));
     await Promise.all(
@@ -76,7 +76,7 @@ describe('adding', () => {
     });
   });
 
-  test('chunks that were stored by a call that broke off are kept, and the log goes on', async () => {
+  it('keeps chunks of an interrupted call and continues the log', async () => {
     const job = aJob();
     await repository.insert([
       {
@@ -92,7 +92,7 @@ describe('adding', () => {
     expect(await textOf(job)).toBe('line 0\nline 1\n');
   });
 
-  test('a log that would grow over its limit is refused, and what it has stays', async () => {
+  it('refuses chunks beyond the limit and keeps the log', async () => {
     const job = aJob();
     await logs.append(job._id, 1, [chunk(0, 'ä'.repeat(400))]);
     expect(await logs.append(job._id, 1, [chunk(1, 'x'.repeat(201))])).toMatchObject({
@@ -104,18 +104,18 @@ describe('adding', () => {
     expect(await logs.append(job._id, 2, [chunk(0)])).toEqual({ nextSequence: 1 });
   });
 
-  test.each([
+  it.each([
     [[], ['chunks']],
     [Array.from({ length: 101 }, (_, at) => chunk(at)), ['chunks']],
     [[chunk(-1)], ['chunks', '0', 'sequence']],
     [[chunk(0, 'x'.repeat(65_537))], ['chunks', '0', 'text']],
-  ])('what is malformed is refused: %#', async (chunks, path) => {
+  ])('refuses malformed chunks: %#', async (chunks, path) => {
     expect(await logs.append('job_x', 1, chunks)).toMatchObject({ refusal: 'INVALID_VALUE', path });
   });
 });
 
-describe('reading', () => {
-  test('pages follow each other by cursor; the end is told once the attempt has ended', async () => {
+describe('page', () => {
+  it('returns pages by cursor and reports the end once the attempt has ended', async () => {
     const job = aJob();
     await logs.append(
       job._id,
@@ -134,7 +134,7 @@ describe('reading', () => {
     expect(await logs.page(ended, { first: 3 })).toMatchObject({ isComplete: false });
   });
 
-  test('each attempt has a log of its own; the latest is the default', async () => {
+  it('keeps a log for each attempt and returns the latest by default', async () => {
     const job = aJob(12);
     await logs.append(job._id, 1, [chunk(0, 'first')]);
     await logs.append(job._id, 12, [chunk(0, 'twelfth')]);
@@ -145,10 +145,10 @@ describe('reading', () => {
     expect((await logs.page(job, { attempt: 3, first: 10 })).chunks).toEqual([]);
   });
 
-  test.each([
+  it.each([
     ['without any attempt', { attempt: 0, attempts: [] }, { first: 10 }],
     ['of an attempt that it never had', {}, { attempt: 7, first: 10 }],
-  ])('the log of a job that has ended %s is complete', async (_name, over, request) => {
+  ])('returns a complete log of an ended job %s', async (_name, over, request) => {
     const live = { ...aJob(1, true, 'ACTIVATED'), ...over };
     expect(await logs.page(live, request)).toMatchObject({ chunks: [], isComplete: false });
     const ended = { ...live, state: 'CANCELLED' as const };
@@ -159,7 +159,7 @@ describe('reading', () => {
     });
   });
 
-  test('the log of an earlier attempt is complete, though the job has forgotten the attempt', async () => {
+  it('returns a complete log of an earlier attempt that the job no longer lists', async () => {
     const job = aJob(30);
     await logs.append(job._id, 2, [chunk(0)]);
     expect(await logs.page(job, { attempt: 2, first: 10 })).toMatchObject({ isComplete: true });
@@ -167,7 +167,7 @@ describe('reading', () => {
     expect(await logs.page(job, { attempt: 31, first: 10 })).toMatchObject({ isComplete: false });
   });
 
-  test('pages of the latest attempt go on with the attempt that they began with when a later one begins', async () => {
+  it('continues pages of an attempt when a later attempt starts', async () => {
     const job = aJob();
     await logs.append(job._id, 1, [chunk(0, 'a'), chunk(1, 'b'), chunk(2, 'c')]);
     const first = await logs.page(job, { first: 2 });
@@ -181,14 +181,14 @@ describe('reading', () => {
       isComplete: true,
     });
     expect((await logs.page(later, { first: 2 })).chunks.map(({ text }) => text)).toEqual(['second']);
-    // The job has had one attempt only.
+    // The job has had only one attempt.
     const { endCursor } = await logs.page(later, { first: 2 });
     await expect(logs.page(job, { first: 2, after: endCursor })).rejects.toMatchObject({
       code: 'CURSOR_INVALID',
     });
   });
 
-  test('a cursor of another job is refused: it would leave out what was never told', async () => {
+  it('refuses a cursor of another job, which would skip output', async () => {
     const [one, other] = [aJob(), aJob()];
     await logs.append(one._id, 1, [chunk(0), chunk(1)]);
     await logs.append(other._id, 1, [chunk(0), chunk(1)]);
@@ -199,7 +199,7 @@ describe('reading', () => {
     });
   });
 
-  test('a cursor of another attempt than the one that is asked for, or junk, is refused', async () => {
+  it('refuses malformed cursors and cursors of another attempt', async () => {
     const job = aJob(2);
     await logs.append(job._id, 1, [chunk(0)]);
     const { endCursor } = await logs.page(job, { attempt: 1, first: 1 });

@@ -4,19 +4,19 @@ import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
 
 const duplicateKey = 11_000;
 
-/** How far the log of an attempt has come. */
+/** State of the log of an attempt. */
 export type LogHead = Pick<JobLogHeadDocument, 'next' | 'bytes'>;
 
-/** Chunks of one attempt that are asked for. */
+/** Requested chunks of one attempt. */
 export interface LogPieceRequest {
   readonly jobId: string;
   readonly attempt: number;
-  /** The first sequence number. */
+  /** First sequence number. */
   readonly from: number;
   readonly limit: number;
 }
 
-/** Pieces that one command reads at most. */
+/** Maximum number of ranges per command. */
 const piecesAtOnce = 50;
 
 /** Captured output of jobs. */
@@ -29,13 +29,13 @@ export class JobLogsRepository {
     this.#heads = heads;
   }
 
-  /** How far the log of an attempt has come; the beginning where there is none. */
+  /** State of the log of an attempt; the initial state if there is none. */
   async head(jobId: string, attempt: number): Promise<LogHead> {
     const found = await this.#heads.findOne({ _id: headId(jobId, attempt) });
     return found ?? { next: 0, bytes: 0 };
   }
 
-  /** Stores chunks; those that are there already are left as they are. */
+  /** Stores chunks. Stored chunks are not changed. */
   async insert(chunks: readonly JobLogChunkDocument[]): Promise<void> {
     try {
       await this.#chunks.insertMany([...chunks], { ordered: false, writeConcern: { w: 'majority' } });
@@ -44,7 +44,7 @@ export class JobLogsRepository {
     }
   }
 
-  /** Moves the head on from where it was read; false when somebody else has moved it. */
+  /** Advances the head from the state that was read. @returns false if another process has moved it */
   async move(jobId: string, attempt: number, from: LogHead, to: LogHead): Promise<boolean> {
     const _id = headId(jobId, attempt);
     if (from.next === 0) {
@@ -77,7 +77,9 @@ export class JobLogsRepository {
     return found;
   }
 
-  /** Chunks of several attempts, each from its sequence number on, in the order asked for: one read for up to 50 of them. */
+  /**
+   * Chunks of several attempts, each from its sequence number on, in the given order; one read per 50 ranges.
+   */
   async chunksOf(pieces: readonly LogPieceRequest[]): Promise<readonly (readonly JobLogChunkDocument[])[]> {
     const found: (readonly JobLogChunkDocument[])[] = [];
     for (let start = 0; start < pieces.length; start += piecesAtOnce)
@@ -93,7 +95,8 @@ export class JobLogsRepository {
     const coll = this.#chunks.collectionName;
     const united = others.map((pipeline) => ({ $unionWith: { coll, pipeline } }));
     const all = await this.#chunks.aggregate<JobLogChunkDocument>([...first, ...united]).toArray();
-    // Two pieces of one attempt would each have the other's chunks; their pages cut them to what they asked for.
+    // Two ranges of one attempt would both contain the chunks of both; their pages cut them to the requested
+    // range.
     return pieces.map(({ jobId, attempt, from, limit }) => {
       const known = new Map(
         all

@@ -10,16 +10,16 @@ import type { LogStreamName } from './job-log.document.js';
 import { isTerminal } from '../model/job-state.js';
 import type { JobDocument } from '../model/job.types.js';
 
-/** A piece of captured output as a worker sends it. */
+/** Piece of captured output as a worker sends it. */
 export interface LogChunk {
-  /** Counts the chunks of the attempt from 0, without gaps. */
+  /** Position in the attempt, from 0, without gaps. */
   readonly sequence: number;
   readonly stream: LogStreamName;
   readonly text: string;
   readonly at: Date;
 }
 
-/** What became of chunks. */
+/** Result of an append. */
 export type AppendOutcome =
   | { readonly nextSequence: number }
   | {
@@ -28,44 +28,44 @@ export type AppendOutcome =
       readonly message: string;
     };
 
-/** A page of a log. */
+/** Page of a log. */
 export interface LogPage {
   readonly chunks: readonly (LogChunk & { readonly cursor: string })[];
-  /** Where an empty log begins, too: one can go on from here. */
+  /** Position to continue from; present for an empty log, too. */
   readonly endCursor: string;
   readonly hasNextPage: boolean;
   readonly isComplete: boolean;
 }
 
-/** A place in the log of a job: behind this chunk of the attempt; -1 before the first. */
+/** Position in the log of a job: after this chunk of the attempt; -1 before the first. */
 export interface LogPosition {
   readonly attempt: number;
   readonly sequence: number;
 }
 
-/** Chunks that follow a place, without a gap, and the place behind them. */
+/** Consecutive chunks after a position, and the position after them. */
 export interface LogPiece {
   readonly chunks: readonly (LogChunk & { readonly cursor: string })[];
   readonly position: LogPosition;
   readonly hasMore: boolean;
-  /** The place lies behind the end already: whoever stands there was told that there is no more. */
+  /** True if the position is already past the end: its reader was informed of the end before. */
   readonly isPast: boolean;
 }
 
-/** What is known of a job whose log is read. */
+/** State of a job that its log depends on. */
 export type LoggedJob = Pick<JobDocument, '_id' | 'state' | 'attempt' | 'attempts'>;
 
-/** Which page of a log. */
+/** Requested page of a log. */
 export interface LogPageRequest {
   readonly attempt?: number | null | undefined;
   readonly after?: string | null | undefined;
   readonly first: number;
 }
 
-/** What {@link JobLogs} works with. */
+/** Options of {@link JobLogs}. */
 export interface JobLogsOptions {
   readonly logs: JobLogsRepository;
-  /** Bytes of one attempt's log at most; 64 MiB unless given. */
+  /** Maximum size of the log of one attempt, in bytes; defaults to 64 MiB. */
   readonly maxBytes?: number;
 }
 
@@ -74,7 +74,7 @@ const maxChunkBytes = 65_536;
 const maxPage = 1000;
 const signature = orderSignature('job log');
 
-/** Captured output of attempts: added exactly once by its sequence numbers, read in pages. */
+/** Captured output of attempts: appended exactly once by sequence number, read in pages. */
 export class JobLogs {
   readonly #logs: JobLogsRepository;
   readonly #maxBytes: number;
@@ -84,7 +84,10 @@ export class JobLogs {
     this.#maxBytes = maxBytes;
   }
 
-  /** Adds chunks that follow what is known; known ones are passed over. The caller has checked that the worker holds the attempt. */
+  /**
+   * Appends chunks and skips those that are stored. The caller must have checked that the worker holds the
+   * attempt.
+   */
   async append(jobId: string, attempt: number, chunks: readonly LogChunk[]): Promise<AppendOutcome> {
     const fault = checkChunks(chunks);
     if (fault) return fault;
@@ -97,14 +100,15 @@ export class JobLogs {
         return invalid(
           ['chunks', '0', 'sequence'],
           first.sequence,
-          `${head.next}, which is the next of attempt ${attempt}`,
+          `${head.next}, the next sequence number of attempt ${attempt}`,
         );
       const to: LogHead = {
         next: head.next + fresh.length,
         bytes: head.bytes + fresh.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0),
       };
       if (to.bytes > this.#maxBytes) return this.#tooLarge(to.bytes);
-      // Chunks first: a head never promises what is not stored. A chunk that was stored by a call that broke off stays as it is.
+      // Chunks are written first: a head never refers to chunks that are not stored. Chunks of an interrupted
+      // call stay as they are.
       await this.#logs.insert(
         fresh.map((chunk) => ({
           _id: chunkId(jobId, attempt, chunk.sequence),
@@ -120,7 +124,7 @@ export class JobLogs {
   }
 
   /**
-   * A page of the log of an attempt: by default that of the cursor, and without a cursor the latest.
+   * Page of the log of an attempt: by default that of the cursor; without a cursor the latest attempt.
    * @throws DomainError BAD_USER_INPUT, CURSOR_INVALID
    */
   async page(job: LoggedJob, request: LogPageRequest): Promise<LogPage> {
@@ -129,7 +133,7 @@ export class JobLogs {
     return page;
   }
 
-  /** Pages as {@link page} reads them, in the order asked for; one that is asked for wrongly is an error alone. One read for all. */
+  /** Several pages in the given order, in one read. An invalid request yields an error as its own entry. */
   async pages(
     wanted: readonly { readonly job: LoggedJob; readonly request: LogPageRequest }[],
   ): Promise<readonly (LogPage | Error)[]> {
@@ -140,13 +144,15 @@ export class JobLogs {
     return plans.map((plan) => (plan instanceof Error ? plan : pageOf(plan, chunksOf.get(plan) ?? [])));
   }
 
-  /** The end of an attempt's log as it is now. */
+  /** Current end of the log of an attempt. */
   async end(jobId: string, attempt: number): Promise<LogPosition> {
     const { next } = await this.#logs.head(jobId, attempt);
     return { attempt, sequence: next - 1 };
   }
 
-  /** What follows a place in the log of its attempt, at most `limit` chunks; nothing that the head does not promise yet. */
+  /**
+   * At most `limit` chunks after a position in the log of its attempt. Never returns chunks beyond the head.
+   */
   async after(jobId: string, { attempt, sequence }: LogPosition, limit: number): Promise<LogPiece> {
     const { next } = await this.#logs.head(jobId, attempt);
     const from = sequence + 1;
@@ -175,23 +181,23 @@ export class JobLogs {
   }
 }
 
-/** What a page reads. */
+/** Values that a page is read from. */
 interface LogPagePlan extends LogPieceRequest {
   readonly job: LoggedJob;
   readonly first: number;
   readonly after: string | null | undefined;
 }
 
-/** What is read for a page, or what is wrong with the request. */
+/** Values that a page is read from, or the error of an invalid request. */
 function planOf(job: LoggedJob, { attempt: wanted, first, after }: LogPageRequest): LogPagePlan | Error {
   const asked = wanted ?? undefined;
   if (!Number.isInteger(first) || first < 1 || first > maxPage)
     return badInput('first', first, `1 to ${maxPage}`);
   if (asked !== undefined && (!Number.isInteger(asked) || asked < 0))
-    return badInput('attempt', asked, 'the number of an attempt, from 1');
+    return badInput('attempt', asked, 'an attempt number, at least 1');
   try {
     const position = after == null ? undefined : logPosition(job, after, asked);
-    // A place before the first attempt goes on with that one, as soon as it is there.
+    // A position before the first attempt continues with that attempt as soon as it exists.
     const attempt = position ? Math.max(position.attempt, Math.min(1, job.attempt)) : (asked ?? job.attempt);
     const from = position === undefined ? 0 : position.sequence + 1;
     return { job, jobId: job._id, attempt, from, limit: first + 1, first, after };
@@ -221,7 +227,7 @@ function pageOf(
   };
 }
 
-/** Whether nothing can be added to the log of the attempt any more. */
+/** Returns true if nothing can be added to the log of the attempt. */
 function hasEnded(
   { state, attempt: latest, attempts }: Pick<JobDocument, 'state' | 'attempt' | 'attempts'>,
   attempt: number,
@@ -230,13 +236,14 @@ function hasEnded(
   return attempts.some(({ number, endedAt }) => number === attempt && endedAt !== undefined);
 }
 
-/** The cursor of a place. It names the job: in the log of another one it would skip what was never told. */
+/** Cursor of a position. It contains the job id: with the log of another job it would skip output. */
 export function logCursor(jobId: string, { attempt, sequence }: LogPosition): string {
   return encodeCursor(signature, [attempt, sequence, jobId]);
 }
 
 /**
- * The attempt and the chunk of a cursor; of the attempt that is asked for, or of any that the job has had, or may have next.
+ * Attempt and chunk of a cursor. The attempt must be the requested one or, if none is requested, one that the
+ * job has had or may have next.
  * @throws DomainError CURSOR_INVALID
  */
 export function logPosition(
@@ -255,7 +262,7 @@ export function logPosition(
   throw new DomainError('CURSOR_INVALID', `after: ${JSON.stringify(after)} is not a cursor of ${log}`, {
     field: 'after',
     value: after,
-    expected: `a cursor that ${log} gave, or none`,
+    expected: `a cursor of ${log}, or none`,
   });
 }
 

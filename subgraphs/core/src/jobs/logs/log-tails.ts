@@ -1,4 +1,7 @@
-/** Logs of jobs, followed as they are written: woken by the event stream, read from the store, each chunk told once and in order. */
+/**
+ * Follows job logs as they are written. Readers are woken by the event stream and read from the store; each
+ * chunk is delivered once and in order.
+ */
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { Clock } from '@rhizome/clock';
@@ -8,26 +11,26 @@ import { isTerminal } from '../model/job-state.js';
 import { assertMayReadLog } from '../model/job-visibility.js';
 import type { JobDocument } from '../model/job.types.js';
 
-/** One message; that without an event is the opening one. */
+/** Message of the stream; the opening one has no event. */
 export interface LogAppended {
   readonly cursor: string;
   readonly event: LogEvent | null;
 }
 
-/** What was added to a log. */
+/** Addition to a log. */
 interface LogEvent {
   readonly attempt: number;
   readonly chunks: readonly (LogChunk & { readonly cursor: string })[];
   readonly isComplete: boolean;
 }
 
-/** What of a job the log hangs on. */
+/** State of a job that its log depends on. */
 export type LoggedJob = Pick<
   JobDocument,
   '_id' | 'experiment' | 'state' | 'attempt' | 'attempts' | 'queue' | 'queueId'
 >;
 
-/** The stored fields of {@link LoggedJob}, beside the id. */
+/** Stored fields of {@link LoggedJob} in addition to the id. */
 export const loggedFields = {
   experiment: 1,
   state: 1,
@@ -37,13 +40,13 @@ export const loggedFields = {
   queueId: 1,
 } as const;
 
-/** What {@link LogTails} is made of. */
+/** Options of {@link LogTails}. */
 export interface LogTailsOptions {
   readonly logs: JobLogs;
   readonly clock: Clock;
-  /** The job, or null where there is none that the principal may read. */
+  /** Returns the job, or null if it does not exist or the principal may not read it. */
   readonly find: (jobId: string, principal: Principal) => Promise<LoggedJob | null>;
-  /** The process's event stream. */
+  /** Event stream of the process. */
   readonly stream: {
     onWritten(collection: string, listener: (ids: readonly string[]) => void): () => void;
     onEvents(listener: (events: readonly { readonly jobId: string }[]) => void): () => void;
@@ -51,7 +54,7 @@ export interface LogTailsOptions {
   };
 }
 
-/** Who follows which log, from where on. */
+/** Subscriber to a log, and the position to start from. */
 export interface LogTailRequest {
   readonly jobId: string;
   readonly after: string | null | undefined;
@@ -59,13 +62,13 @@ export interface LogTailRequest {
   readonly signal: AbortSignal;
 }
 
-/** Messages are at least so far apart: what is written meanwhile is told together. */
+/** Minimum interval between two messages; additions in between are combined. */
 const intervalMs = 100;
 const maxChunks = 100;
-/** The collection whose documents are written after the chunks of an append. */
+/** Collection that an append writes after its chunks. */
 export const logHeads = 'jobLogHeads';
 
-/** See the head of this file. */
+/** Live tails of job logs. */
 export class LogTails {
   readonly #options: LogTailsOptions;
   readonly #signals = new Map<string, Set<Signal>>();
@@ -81,7 +84,7 @@ export class LogTails {
   }
 
   /**
-   * Yields what is added to the log of a job after a cursor, or from now on, until the job has ended.
+   * Yields additions to the log of a job after a cursor, or from now on, until the job has ended.
    * @throws DomainError JOB_NOT_FOUND, CURSOR_INVALID, FORBIDDEN for a pilot of another queue
    */
   async *follow(request: LogTailRequest): AsyncGenerator<LogAppended, void, undefined> {
@@ -114,14 +117,14 @@ export class LogTails {
     return this.#options.logs.end(job._id, job.attempt);
   }
 
-  /** All that there is after a place, over attempts that have ended. */
+  /** Reads everything after a position, across ended attempts. */
   async *#news(
     request: LogTailRequest,
     from: LogPosition,
   ): AsyncGenerator<LogEvent & { readonly cursor: string; readonly position: LogPosition }> {
     let position = from;
     while (!request.signal.aborted) {
-      // The job first: when it has ended, what is read after that is all.
+      // The job is read first: if it has ended, the chunks that are read next are complete.
       const job = await this.#find(request);
       const { attempt } = position;
       if (attempt > 0) assertMayReadLog(request.principal, job, attempt);
@@ -133,7 +136,8 @@ export class LogTails {
       if (attempt < job.attempt) position = { attempt: attempt + 1, sequence: -1 };
       else if (!isTerminal(job.state)) return;
       else {
-        // A place of its own, behind all: nothing will ever be there. Who comes back from it is told the same again, and no other place.
+        // Position after all chunks, where nothing is ever written. A subscriber that resumes from it
+        // receives the same position again.
         const end = isPast ? position : { attempt, sequence: position.sequence + 1 };
         yield { cursor: logCursor(job._id, end), attempt, chunks: [], isComplete: true, position: end };
         return;
@@ -144,7 +148,7 @@ export class LogTails {
   async #find({ jobId, principal }: LogTailRequest): Promise<LoggedJob> {
     const job = await this.#options.find(jobId, principal);
     if (job) return job;
-    const text = `jobId: there is no job "${jobId}", or you may not see it`;
+    const text = `Job "${jobId}" not found, or you may not see it.`;
     throw new DomainError('JOB_NOT_FOUND', text, { field: 'jobId', value: jobId });
   }
 

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { collection, ensureCollections } from '@rhizome/mongo';
 import { seededRandom, testDatabase, testPrincipal } from '@rhizome/testkit';
 import type { Collection, Document, Filter } from 'mongodb';
@@ -34,7 +34,7 @@ const random = seededRandom(7);
 const oneOf = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
 const numbers = (count: number) => Array.from({ length: count }, (_, at) => at);
 
-/** Jobs in batches of 1,000, one batch a minute; each dimension by chance. */
+/** Jobs in batches of 1,000, one batch per minute, with random values in each dimension. */
 const facts: readonly Facts[] = numbers(total / 1000).flatMap((batch) => {
   const createdAt = new Date(start.getTime() + batch * minute);
   const idAt = batchJobIds(`batch ${batch}`, createdAt);
@@ -132,7 +132,9 @@ const pairs: readonly [string, JobFilterSpec][] = [
 ];
 const everybody = testPrincipal();
 const some = testPrincipal({ grants: { alpha: 'READER', gamma: 'READER' } });
-/** A reader of an experiment that has nothing to do with the owner, task, share and label asked for looks at none of their jobs. */
+/**
+ * A principal without access to the experiment of the owner, task, share and label reads none of their jobs.
+ */
 const stranger = testPrincipal({ grants: { epsilon: 'READER' } });
 
 function stagesOf(plan: Document | undefined): string[] {
@@ -159,11 +161,11 @@ async function explain(
 }
 
 describe.each([
-  ['who may read everything', everybody],
-  ['who may read two experiments', some],
-])('for one %s', (_who, principal) => {
-  test.each([...singles, ...pairs])(
-    'jobs by %s come from an index, in order, without a look at many others',
+  ['a reader of all experiments', everybody],
+  ['a reader of two experiments', some],
+])('for %s', (_who, principal) => {
+  it.each([...singles, ...pairs])(
+    'reads jobs by %s from an index, in order, and few other jobs',
     async (_name, filter) => {
       const plan = await service.plan(principal, await service.criteria(filter));
       for (const direction of [1, -1] as const) {
@@ -183,8 +185,8 @@ describe.each([
     },
   );
 
-  test.each([...singles, ...pairs])(
-    'pages of jobs by %s are together all that match, each once',
+  it.each([...singles, ...pairs])(
+    'returns all jobs by %s once over all pages',
     async (_name, filter) => {
       const {
         ids,
@@ -238,8 +240,8 @@ describe.each([
 });
 
 describe('limits', () => {
-  test.each([singles[4], singles[5], singles[9], singles[10]].flatMap((single) => (single ? [single] : [])))(
-    'one who may read none of the jobs by %s looks at few of them',
+  it.each([singles[4], singles[5], singles[9], singles[10]].flatMap((single) => (single ? [single] : [])))(
+    'reads few jobs by %s for a principal without access',
     async (_name, filter) => {
       const plan = await service.plan(stranger, await service.criteria(filter));
       for (const branch of plan.branches) {
@@ -250,7 +252,7 @@ describe('limits', () => {
     },
   );
 
-  test('GPU models alone have no index, and an empty list matches nothing', async () => {
+  it('refuses GPU models alone, which have no index, and matches nothing for an empty list', async () => {
     const plan = async (filter: JobFilterSpec) => service.plan(everybody, await service.criteria(filter));
     await expect(plan({ gpuModels: ['NVIDIA L4'] })).rejects.toThrow(
       /^filter\.gpuModels: .*ids, taskIds, owners/,
@@ -262,7 +264,7 @@ describe('limits', () => {
     );
   });
 
-  test('more experiments than one query can merge are asked in several, merged in order', async () => {
+  it('splits a filter with many experiments into several queries and merges them in order', async () => {
     const many = Array.from({ length: 40 }, (_, at) => `x${at}`);
     const crowd = new JobsService({
       jobs: new JobsRepository(jobs),
@@ -284,7 +286,7 @@ describe('limits', () => {
     expect(page.hasNextPage).toBe(true);
   });
 
-  test('a queue, an experiment or a state that nothing can match gives an empty page', async () => {
+  it('returns an empty page for a queue, experiment or state without jobs', async () => {
     for (const filter of [
       { queues: ['nowhere'] },
       { experiments: [] },
@@ -300,17 +302,17 @@ describe('limits', () => {
     }
   });
 
-  test.each([
+  it.each([
     [{ first: 0 }, 'BAD_USER_INPUT'],
     [{ first: 101 }, 'BAD_USER_INPUT'],
     [{ after: 'junk' }, 'CURSOR_INVALID'],
-  ])('%j is refused', async (over, code) => {
+  ])('refuses %j', async (over, code) => {
     await expect(
       service.page(everybody, {}, { order: 'NEWEST', first: 10, projection: {}, ...over }),
     ).rejects.toMatchObject({ code });
   });
 
-  test('backoffs and awaited parents are found without a look at other jobs', async () => {
+  it('finds backoffs and awaited parents without reading other jobs', async () => {
     await jobs.insertMany([
       aJob('job_backoff', {
         document: { state: 'PENDING', lookup: ['b:2030-01-01T00:00:00.000Z'], notBefore: start },
@@ -341,7 +343,7 @@ describe('limits', () => {
     expect(parents).toEqual(['job_parent']);
   });
 
-  test('jobs have no more than eight indexes', async () => {
+  it('keeps jobs at no more than eight indexes', async () => {
     expect((await jobs.indexes()).length).toBeLessThanOrEqual(8);
   });
 });

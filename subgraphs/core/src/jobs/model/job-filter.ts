@@ -1,6 +1,7 @@
 /**
- * A filter of jobs as one or more queries that an index answers in the order of the ids, without a sort in memory. Where a filter leaves
- * the middle field of an index open, all its values are listed: the server then merges one scan for each, which are in order already.
+ * Plans a job filter as one or more queries that an index answers in id order, without a sort in memory. If
+ * the filter leaves the middle field of an index open, the query lists all its values: the server then merges
+ * one sorted scan per value.
  */
 import { badInput } from '@rhizome/errors';
 import { jobIndex } from './job.document.js';
@@ -8,7 +9,7 @@ import { lowestIdAt } from './job-ids.js';
 import { jobStates, type JobState } from './job-state.js';
 import { labelKey, ownerKey, shareKey } from './new-job.js';
 
-/** Which jobs: every field given must be met. */
+/** Filter of jobs; all given fields must match. */
 export interface JobCriteria {
   readonly ids?: readonly string[] | undefined;
   readonly experiments?: readonly string[] | undefined;
@@ -25,13 +26,16 @@ export interface JobCriteria {
   readonly createdBefore?: Date | undefined;
 }
 
-/** Queries whose results together, merged by id, are the answer; and the index that all of them use. No branch: nothing can match. */
+/**
+ * Queries whose results, merged by id, form the answer, and the index that all of them use. Without a branch
+ * nothing can match.
+ */
 export interface JobFilterPlan {
   readonly branches: readonly Readonly<Record<string, unknown>>[];
   readonly index: string;
 }
 
-/** The server merges at most 200 scans in order. */
+/** Maximum number of sorted scans that the server merges. */
 const maxScans = 192;
 
 const nothing: JobFilterPlan = { branches: [], index: jobIndex.id };
@@ -64,7 +68,7 @@ export function planJobFilter(
     branches: [{ ...rest, ...extra }],
     index,
   });
-  // One scan for each value of the fields before the id, no more of them in one query than the server merges.
+  // One scan per value of the fields before the id, in queries of at most as many scans as the server merges.
   const spread = (
     index: string,
     each: number,
@@ -115,7 +119,10 @@ export function planJobFilter(
   return spread(jobIndex.experimentState, states.length, (names) => ({ ...named(names), ...anyState }));
 }
 
-/** Whether the plan lists the values of an index by experiment, and the filter does not tell which: then all must be known. */
+/**
+ * Returns true if the plan lists the index values per experiment but the filter does not restrict the
+ * experiments: then all experiments must be known.
+ */
 export function needsKnown(criteria: JobCriteria, visible: '*' | readonly string[]): boolean {
   const { experiments, states, labels, owners } = criteria;
   return (
@@ -139,7 +146,7 @@ function narrow(
   return wanted ? [...new Set(wanted)].filter((name) => visible.includes(name)) : visible;
 }
 
-/** Ids are ordered by time: a range of times is a range of ids. */
+/** Id range of a time range: ids are ordered by time. */
 function idRange({ ids, createdFrom, createdBefore }: JobCriteria): Record<string, unknown> {
   if (!ids && !createdFrom && !createdBefore) return {};
   return {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createIds } from '@rhizome/clock';
 import { manualClock } from '@rhizome/testkit';
 import fc from 'fast-check';
@@ -6,8 +6,8 @@ import { batchJobIds, lowestIdAt, retryJobId } from './job-ids.js';
 
 const time = new Date('2030-06-01T12:00:00.123Z');
 
-describe('ids of a batch', () => {
-  test('follow from the batch and the position alone, are formed as all ids, and sort by position', () => {
+describe('batchJobIds', () => {
+  it('derives ids from batch and position, sorted by position', () => {
     fc.assert(
       fc.property(
         fc.string({ minLength: 1 }),
@@ -24,14 +24,14 @@ describe('ids of a batch', () => {
     );
   });
 
-  test('differ between batches, also of one millisecond', () => {
+  it('returns different ids for batches of the same millisecond', () => {
     const all = ['a', 'b', 'c'].flatMap((batch) =>
       Array.from({ length: 1000 }, (_, at) => batchJobIds(batch, time)(at)),
     );
     expect(new Set(all).size).toBe(3000);
   });
 
-  test('sort with other ids by their time', () => {
+  it('sorts with other ids by time', () => {
     const clock = manualClock(time);
     const ids = createIds(clock);
     const before = ids.next('job');
@@ -44,13 +44,13 @@ describe('ids of a batch', () => {
     expect(lowestIdAt(new Date(time.getTime() + 1)) > before).toBe(true);
   });
 
-  test('a position that does not fit is refused', () => {
+  it('refuses a position out of range', () => {
     expect(() => batchJobIds('a', time)(2 ** 24)).toThrow(RangeError);
     expect(() => batchJobIds('a', time)(-1)).toThrow(RangeError);
   });
 });
 
-test('the copy of a job has one id for each operation and job', () => {
+it('gives the copy of a job one id per operation and job', () => {
   const ids = ['op_1', 'op_2'].flatMap((operation) =>
     ['job_1', 'job_2'].map((job) => retryJobId(operation, job, time)),
   );

@@ -1,21 +1,27 @@
 /**
- * Ids of jobs that are made together. They follow from the batch and the job's position, so that whoever writes the batch again writes the
- * same ids: 10 characters of the batch's time (48 bits), then 56 bits of a hash of its id and 24 bits of the position, formed as a ULID.
+ * Ids of jobs that are created together. They are derived from the batch and the position of the job, so that
+ * a repeated batch writes the same ids: 10 characters of the batch's time (48 bits), then 56 bits of a hash
+ * of its id and 24 bits of the position, in the form of a ULID.
  */
 import { createHash } from 'node:crypto';
 
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const maxIndex = 2 ** 24;
 
-/** Makes the ids of one batch. @param batchId unique in the system @param createdAt time of the batch */
+/**
+ * Creates the ids of one batch.
+ * @param batchId unique in the system
+ * @param createdAt time of the batch
+ */
 export function batchJobIds(batchId: string, createdAt: Date): (index: number) => string {
   const hash = createHash('sha256').update(batchId).digest().readBigUInt64BE(0) >> 8n;
-  // 55 bits of the hash are 11 whole characters; the last bit shares a character with the upper 4 bits of the position.
+  // 55 bits of the hash are 11 whole characters; the last bit shares a character with the upper 4 bits of the
+  // position.
   const prefix = timePart(createdAt) + crockford(hash >> 1n, 11);
   const lastBit = Number(hash & 1n) * 16;
   return (index) => {
     if (!Number.isInteger(index) || index < 0 || index >= maxIndex) {
-      throw new RangeError(`position ${index} is not in 0 to ${maxIndex - 1}`);
+      throw new RangeError(`position: ${index} is out of range; must be 0 to ${maxIndex - 1}`);
     }
     let id = prefix + alphabet.charAt(lastBit + (index >>> 20));
     for (let shift = 15; shift >= 0; shift -= 5) id += alphabet.charAt((index >>> shift) & 31);
@@ -23,14 +29,14 @@ export function batchJobIds(batchId: string, createdAt: Date): (index: number) =
   };
 }
 
-/** The id of the copy of a job that a retry makes: one for each retry and job. */
+/** Id of the copy of a job that a retry creates; unique per retry and job. */
 export function retryJobId(operationId: string, sourceId: string, createdAt: Date): string {
   const digest = createHash('sha256').update(`${operationId}/${sourceId}`).digest();
   const bits = (digest.readBigUInt64BE(0) << 16n) | BigInt(digest.readUInt16BE(8));
   return timePart(createdAt) + crockford(bits, 16);
 }
 
-/** The lowest id that a job made at this time can have: ids are ordered by time. */
+/** Lowest id that a job created at this time can have: ids are ordered by time. */
 export function lowestIdAt(time: Date): string {
   return timePart(time) + '0'.repeat(16);
 }

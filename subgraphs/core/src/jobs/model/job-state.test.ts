@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   findEdge,
   heldStates,
@@ -12,7 +12,7 @@ import {
   type TransitionActor,
 } from './job-state.js';
 
-/** The machine as its plan has it, line by line: from, to, who. */
+/** Expected state machine, one edge per line: from, to, actors. */
 const plan: readonly (readonly [JobState, JobState, readonly TransitionActor[]])[] = [
   ['PENDING', 'ACTIVATED', ['dependency', 'backoff', 'principal']],
   ['PENDING', 'PENDING', ['principal']],
@@ -44,30 +44,30 @@ const plan: readonly (readonly [JobState, JobState, readonly TransitionActor[]])
 ];
 
 describe('the state machine', () => {
-  test('has the edges of the plan and no others, each for those who may take it', () => {
+  it('has the specified edges and actors', () => {
     const sorted = (edges: readonly (readonly unknown[])[]) =>
       edges.map((edge) => JSON.stringify(edge)).sort();
     expect(sorted(jobEdges.map(({ from, to, actors }) => [from, to, actors]))).toEqual(sorted(plan));
   });
 
-  test('lets nothing leave a terminal state', () => {
+  it('has no edge out of a terminal state', () => {
     expect(jobEdges.filter(({ from }) => isTerminal(from))).toEqual([]);
     for (const from of terminalStates) for (const to of jobStates) expect(findEdge(from, to)).toBeUndefined();
   });
 
-  test('guards every word of a worker, and every loss of one, by the fence', () => {
+  it('guards every worker report, and every loss of a worker, by the fence', () => {
     for (const { actors, guard, from, to } of jobEdges) {
       if (actors.includes('worker') || actors.includes('lease'))
         expect([from, to, guard]).toEqual([from, to, 'fence']);
     }
   });
 
-  test('divides the states into waiting, held and terminal', () => {
+  it('divides the states into waiting, held and terminal', () => {
     expect([...waitingStates, ...heldStates, ...terminalStates].sort()).toEqual([...jobStates].sort());
     expect(jobStates.filter(isHeld)).toEqual([...heldStates]);
   });
 
-  test('leads from every live state to an end, and to every state from a submit', () => {
+  it('leads from a submit to every state, and from every live state to an end', () => {
     const reach = (start: readonly JobState[]): Set<JobState> => {
       const found = new Set(start);
       for (const state of found) for (const { from, to } of jobEdges) if (from === state) found.add(to);

@@ -1,9 +1,10 @@
 /**
- * The job's state machine as one table: from, to, who, and what guards the edge. Everything that changes a job's state goes through an edge
- * of this table; the transition writer refuses any other. Source of the words: PanDA; each state is entered by an event, never by polling.
+ * State machine of jobs as one table: from, to, actors, and the guard of the edge. Every change of a job's
+ * state uses an edge of this table; the transition writer refuses all others. The state names are those of
+ * PanDA; each state is entered by an event, never by polling.
  */
 
-/** All states, in the order of a life. */
+/** All states, in the order of a job's life cycle. */
 export const jobStates = [
   'PENDING',
   'ACTIVATED',
@@ -19,17 +20,20 @@ export const jobStates = [
   'CLOSED',
 ] as const;
 
-/** A state of a job. */
+/** State of a job. */
 export type JobState = (typeof jobStates)[number];
 
-/** Final: no edge leaves these. */
+/** Final states; no edge leaves them. */
 export const terminalStates = [
   'FINISHED',
   'FAILED',
   'CANCELLED',
   'CLOSED',
 ] as const satisfies readonly JobState[];
-/** A worker holds the job: it has an open attempt, a fence, and goes back when the worker's lease ends. */
+/**
+ * States in which a worker holds the job: it has an open attempt and a fence, and is requeued when the
+ * worker's lease expires.
+ */
 export const heldStates = [
   'SENT',
   'STARTING',
@@ -37,27 +41,33 @@ export const heldStates = [
   'HOLDING',
   'TRANSFERRING',
 ] as const satisfies readonly JobState[];
-/** Not yet sent: may be held, released, re-prioritised. */
+/** States before the job is sent: it may be held, released and re-prioritised. */
 export const waitingStates = ['PENDING', 'ACTIVATED', 'THROTTLED'] as const satisfies readonly JobState[];
 
-/** Who may take an edge. A principal acts through a mutation; a worker through its reports; the rest are parts of core. */
+/**
+ * Actor of an edge. A principal acts through a mutation, a worker through its reports; the others are parts
+ * of core.
+ */
 export type TransitionActor =
   'principal' | 'worker' | 'broker' | 'lease' | 'dependency' | 'backoff' | 'system';
 
-/** What must hold in the stored document beside its state. `fence`: the word carries the document's current fence. */
+/**
+ * Condition on the stored document in addition to its state. `fence`: the report carries the document's
+ * current fence.
+ */
 export type TransitionGuard = 'none' | 'fence' | 'ready';
 
-/** One edge of the machine. */
+/** Edge of the state machine. */
 export interface JobEdge {
   readonly from: JobState;
   readonly to: JobState;
   readonly actors: readonly TransitionActor[];
   /**
-   * `fence`: the document's fence equals the one of the word. `ready`: the document waits for no parent, has no hold and no backoff that
-   * is still due. Every edge is guarded by its `from` state.
+   * `fence`: the document's fence equals the fence of the report. `ready`: the document has no unfinished
+   * parent, no hold and no backoff in progress. Every edge is also guarded by its `from` state.
    */
   readonly guard: TransitionGuard;
-  /** What the edge means, for documentation and for messages. */
+  /** Meaning of the edge, for documentation and messages. */
   readonly meaning: string;
 }
 
@@ -74,41 +84,35 @@ const fromEach = (states: readonly JobState[], make: (from: JobState) => JobEdge
 
 /** All edges. */
 export const jobEdges: readonly JobEdge[] = [
-  edge(
-    'PENDING',
-    'ACTIVATED',
-    ['dependency', 'backoff', 'principal'],
-    'ready',
-    'nothing holds the job back any more',
-  ),
+  edge('PENDING', 'ACTIVATED', ['dependency', 'backoff', 'principal'], 'ready', 'the job is ready to run'),
   edge(
     'PENDING',
     'PENDING',
     ['principal'],
     'none',
-    'held, released while something else still holds it back, or its priority was changed',
+    'held, released while it still waits for something else, or re-prioritised',
   ),
-  edge('ACTIVATED', 'ACTIVATED', ['principal'], 'none', 'its priority was changed'),
-  edge('THROTTLED', 'THROTTLED', ['principal'], 'none', 'its priority was changed'),
+  edge('ACTIVATED', 'ACTIVATED', ['principal'], 'none', 're-prioritised'),
+  edge('THROTTLED', 'THROTTLED', ['principal'], 'none', 're-prioritised'),
   edge('ACTIVATED', 'PENDING', ['principal'], 'none', 'held'),
   edge('THROTTLED', 'PENDING', ['principal'], 'none', 'held'),
-  edge(
-    'ACTIVATED',
-    'THROTTLED',
-    ['broker'],
-    'none',
-    'its owner is over the limit of the share for one owner',
-  ),
-  edge('THROTTLED', 'ACTIVATED', ['broker'], 'none', 'its owner is under that limit again'),
+  edge('ACTIVATED', 'THROTTLED', ['broker'], 'none', 'its owner exceeds the limit of the share'),
+  edge('THROTTLED', 'ACTIVATED', ['broker'], 'none', 'its owner is below that limit again'),
   edge('ACTIVATED', 'SENT', ['broker'], 'none', 'granted to a worker'),
   edge('SENT', 'STARTING', ['worker'], 'fence', 'the worker prepares the payload'),
   edge('SENT', 'RUNNING', ['worker'], 'fence', 'the payload runs'),
   edge('STARTING', 'RUNNING', ['worker'], 'fence', 'the payload runs'),
-  edge('RUNNING', 'HOLDING', ['worker'], 'fence', 'the payload ended well, outputs are being registered'),
-  edge('RUNNING', 'TRANSFERRING', ['worker'], 'fence', 'the payload ended well, outputs are being moved'),
-  edge('HOLDING', 'TRANSFERRING', ['worker'], 'fence', 'outputs are being moved'),
+  edge('RUNNING', 'HOLDING', ['worker'], 'fence', 'the payload succeeded, outputs are being registered'),
+  edge(
+    'RUNNING',
+    'TRANSFERRING',
+    ['worker'],
+    'fence',
+    'the payload succeeded, outputs are being transferred',
+  ),
+  edge('HOLDING', 'TRANSFERRING', ['worker'], 'fence', 'outputs are being transferred'),
   ...fromEach(['RUNNING', 'HOLDING', 'TRANSFERRING'], (from) =>
-    edge(from, 'FINISHED', ['worker'], 'fence', 'ended well'),
+    edge(from, 'FINISHED', ['worker'], 'fence', 'succeeded'),
   ),
   ...fromEach(heldStates, (from) =>
     edge(
@@ -129,7 +133,7 @@ export const jobEdges: readonly JobEdge[] = [
     ),
   ),
   ...fromEach(heldStates, (from) =>
-    edge(from, 'FAILED', ['worker', 'lease'], 'fence', 'the attempt failed and none is left'),
+    edge(from, 'FAILED', ['worker', 'lease'], 'fence', 'the last attempt failed'),
   ),
   ...fromEach([...waitingStates, ...heldStates], (from) =>
     edge(from, 'CANCELLED', ['principal'], 'none', 'ended by a principal'),
@@ -146,12 +150,12 @@ export function findEdge(from: JobState, to: JobState): JobEdge | undefined {
   return edgesByKey.get(`${from}>${to}`);
 }
 
-/** Whether a job in this state never changes it again. */
+/** Returns true if the state is final. */
 export function isTerminal(state: JobState): boolean {
   return (terminalStates as readonly JobState[]).includes(state);
 }
 
-/** Whether a worker holds a job in this state. */
+/** Returns true if a worker holds a job in this state. */
 export function isHeld(state: JobState): boolean {
   return (heldStates as readonly JobState[]).includes(state);
 }

@@ -1,29 +1,35 @@
-/** Who may read a job, and what of it is kept from those who may. Pure rules. */
+/** Pure rules for reading jobs: permission to read a job, and the parts that are hidden. */
 import { can, type Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { isHeld } from './job-state.js';
 import type { JobDocument } from './job.types.js';
 
-/** What the rules read of a job. */
+/** Fields of a job that the rules read. */
 export type JobView = Pick<JobDocument, 'experiment' | 'owner' | 'submittedBy' | 'state' | 'queue'>;
 
-/** Whether the principal may read the job: with the permission, and a pilot only jobs that its queue has, or had last. */
+/**
+ * Returns true if the principal may read the job. It needs the permission; a pilot may only read jobs that
+ * its queue has or had last.
+ */
 export function maySeeJob(principal: Principal, job: Pick<JobView, 'experiment' | 'queue'>): boolean {
   return can(principal, 'job:read', job.experiment) && isOfItsQueue(principal, job);
 }
 
-/** Whether the principal may read a job because it may read one that waited for it: so a pilot stages what parents left. */
+/**
+ * Returns true if the principal may read the job because it may read a job that waited for it: a pilot stages
+ * the outputs of parents.
+ */
 export function maySeeParent(principal: Principal, parent: Pick<JobView, 'experiment'>): boolean {
   return can(principal, 'job:read', parent.experiment);
 }
 
-/** False for pilots of other queues than the one that has the job, or had it last. */
+/** Returns false for pilots of any queue other than the current or last queue of the job. */
 export function isOfItsQueue({ kind, queue }: Principal, job: Pick<JobView, 'queue'>): boolean {
   return kind !== 'PILOT' || (queue !== undefined && queue === job.queue);
 }
 
 /**
- * A pilot reads no logs but those of attempts of its queue.
+ * Rejects a pilot that reads the log of an attempt in another queue.
  * @throws DomainError FORBIDDEN
  */
 export function assertMayReadLog(
@@ -42,8 +48,9 @@ export function assertMayReadLog(
 }
 
 /**
- * Whether the principal may read the environment of the payload, in which secrets are handed over: the owner, the service that submitted the
- * job for the owner, who manages the jobs of others, and the pilot of the queue that holds the job. Never an agent.
+ * Returns true if the principal may read the payload's environment, which may contain secrets. Permitted are
+ * the owner, the service that submitted the job for the owner, principals that manage the jobs of others, and
+ * the pilot of the queue that holds the job; agents never are.
  */
 export function maySeeEnvironment(principal: Principal, job: JobView): boolean {
   const { kind, subject } = principal;

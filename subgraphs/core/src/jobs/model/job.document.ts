@@ -2,18 +2,21 @@ import { defineCollection } from '@rhizome/mongo';
 import { jobStates } from './job-state.js';
 import type { JobDocument } from './job.types.js';
 
-/** Version of the stored shape of a job. */
+/** Version of the stored form of a job. */
 export const jobSchemaVersion = 1;
 
 const state = { enum: [...jobStates] };
 const count = { bsonType: 'int', minimum: 0 };
-/** Known, and written by typed code alone. The server looks at every rule at each transition: thirty types more would cost a fifth of it. */
+/**
+ * Fields without a type rule: only typed code writes them. The server checks every rule at each transition;
+ * thirty more types would slow transitions by a fifth.
+ */
 const known = {};
 
 /**
- * Jobs. Unknown fields are refused, and what the guards of transitions hang on has its type; the rest is written by the submit and by the
- * transition writer alone. Every index costs each transition a twentieth, whether or not its fields change: what only has to be found by
- * one value shares the index of `lookup`.
+ * Jobs. Unknown fields are refused. Fields that transition guards depend on have a type rule; the others are
+ * written only by the submit and the transition writer. Every index slows each transition by about 5 %,
+ * whether or not its fields change, so look-ups by a single value share the index of `lookup`.
  */
 export const jobsCollection = defineCollection<JobDocument>({
   name: 'jobs',
@@ -90,35 +93,35 @@ export const jobsCollection = defineCollection<JobDocument>({
     {
       name: 'experiment_idx',
       keys: { experiment: 1, _id: 1 },
-      why: 'jobs of experiments in whatever state, by far the most asked for; ordered by id through a merge of one scan for each',
+      why: 'jobs of experiments in any state, the most frequent query; ordered by id through a merge of one scan per experiment',
     },
     {
       name: 'experiment_state_idx',
       keys: { experiment: 1, state: 1, _id: 1 },
-      why: 'jobs of states, of experiments or all; ordered by id through a merge of one scan for each pair',
+      why: 'jobs by state and experiment; ordered by id through a merge of one scan per pair',
     },
     {
       name: 'taskId_state_idx',
       keys: { taskId: 1, state: 1, _id: 1 },
       options: { partialFilterExpression: { taskId: { $exists: true } } },
-      why: 'jobs of a task, of states, by position; numbers of jobs of a task by state',
+      why: 'jobs of a task by state and position; number of jobs of a task by state',
     },
     {
       name: 'queueId_state_idx',
       keys: { queueId: 1, state: 1, _id: 1 },
       options: { partialFilterExpression: { queueId: { $exists: true } } },
-      why: 'jobs of a queue, of states',
+      why: 'jobs of a queue by state',
     },
     {
       name: 'ready_idx',
       keys: { classId: 1, share: 1, priority: -1, _id: 1 },
       options: { partialFilterExpression: { state: 'ACTIVATED' } },
-      why: 'the next ready jobs of a requirement class and share, for the broker',
+      why: 'next ready jobs of a requirement class and share, for the scheduler',
     },
     {
       name: 'lookup_idx',
       keys: { lookup: 1, _id: 1 },
-      why: 'jobs of an owner, of a share, with a label; children of a parent; repeated jobs of a task; backoffs that are due',
+      why: 'jobs by owner, share or label; children of a parent; retried jobs of a task; expired backoffs',
     },
   ],
 });

@@ -1,8 +1,8 @@
-/** The stored shape of a job and its parts. `job.document.ts` has the validator and the indexes that go with it. */
+/** Stored form of a job and its parts. `job.document.ts` has the validator and the indexes. */
 import type { JobState } from './job-state.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
-/** What a job asks of a worker, normalised: defaults filled in, lists sorted, absent facts left out. */
+/** Normalised requirements of a job: defaults filled in, lists sorted, absent conditions left out. */
 export interface StoredRequirements {
   readonly cores: number;
   readonly memoryMiB: number;
@@ -18,7 +18,7 @@ export interface StoredRequirements {
   readonly gpu?: StoredGpuRequirement;
 }
 
-/** What is run. */
+/** Program to run, with its inputs and outputs. */
 export interface StoredPayload {
   readonly command: string;
   readonly arguments: readonly string[];
@@ -28,10 +28,10 @@ export interface StoredPayload {
   readonly outputs: readonly string[];
 }
 
-/** The families of errors. */
+/** Families of errors. */
 export type JobErrorFamily = 'PAYLOAD' | 'WORKER' | 'LIMIT' | 'DATA' | 'SYSTEM';
 
-/** When and how often a failed attempt is tried again. */
+/** Retry policy of a job. */
 export interface StoredRetryPolicy {
   readonly maxAttempts: number;
   readonly backoffSeconds: number;
@@ -39,7 +39,7 @@ export interface StoredRetryPolicy {
   readonly retryOn: readonly JobErrorFamily[];
 }
 
-/** What went wrong. */
+/** Error of an attempt. */
 export interface StoredJobError {
   readonly family: JobErrorFamily;
   readonly code: string;
@@ -47,7 +47,7 @@ export interface StoredJobError {
   readonly retryable: boolean;
 }
 
-/** What an attempt used; facts that were not measured are left out. */
+/** Resource use of an attempt; values that were not measured are absent. */
 export interface StoredMetrics {
   readonly cpuSeconds?: number;
   readonly wallSeconds?: number;
@@ -59,7 +59,7 @@ export interface StoredMetrics {
   readonly isPartial: boolean;
 }
 
-/** One declared output where it was put. */
+/** Declared output and its location. */
 export interface StoredOutput {
   readonly name: string;
   readonly location: string;
@@ -67,15 +67,15 @@ export interface StoredOutput {
   readonly sha256: string;
 }
 
-/** GPUs that a job was given. */
+/** GPUs that a job was granted. */
 export interface StoredGpuGrant {
-  /** The model, as its driver names it; the devices of one worker that one job gets are of one model. */
+  /** Model as reported by the driver. All devices of a grant have the same model. */
   readonly model: string;
-  /** Devices, or MIG slices; a share of a device counts as its part. */
+  /** Number of devices or MIG slices; a share of a device counts as its fraction. */
   readonly count: number;
 }
 
-/** One try of a job on one worker. */
+/** Attempt to run a job on a worker. */
 export interface StoredAttempt {
   readonly number: number;
   readonly id: string;
@@ -93,7 +93,7 @@ export interface StoredAttempt {
   readonly metrics?: StoredMetrics;
 }
 
-/** One entry of the bounded transition list. */
+/** Entry of the bounded list of transitions. */
 export interface StoredTransition {
   readonly revision: number;
   readonly from: JobState;
@@ -102,18 +102,20 @@ export interface StoredTransition {
   readonly actor: string;
   readonly reason?: string;
   readonly attempt: number;
-  /** The bulk operation that asked for it: tells a resumed operation what it has done already. */
+  /** Bulk operation that made the transition; a resumed operation recognises its own changes by it. */
   readonly operation?: string;
 }
 
 /**
- * The latest event of the job: what the change stream carries. It holds the keys that subscribers and counters filter by, so that no
- * look-up is needed. `from` is null for the submit; it equals `to` where something else than the state changed (hold, priority).
+ * Latest event of the job; the change stream carries it. It contains the keys that subscribers and counters
+ * filter by, so that they need no look-up. `from` is null for the submit and equals `to` if something other
+ * than the state changed (hold, priority).
  */
 export interface StoredLastEvent {
   /**
-   * One of the two is written, in turn, as the first field: a first field that changes its name makes the server log the whole object
-   * instead of the differences in it, so that the stream always brings `updatedFields.last` entire.
+   * One of the two is written alternately as the first field. If the name of the first field changes, the
+   * server logs the whole object instead of its differences, so the change stream always delivers a complete
+   * `updatedFields.last`.
    */
   readonly odd?: true;
   readonly even?: true;
@@ -130,11 +132,11 @@ export interface StoredLastEvent {
   readonly taskIndex?: number;
   /** Name of the queue of the current or latest attempt. */
   readonly queue?: string;
-  /** Queue before this event, where it differs: counts move from there. */
+  /** Queue before this event, if different: counts are moved from it. */
   readonly previousQueue?: string;
   /** GPUs of the current or latest attempt. */
   readonly gpu?: StoredGpuGrant;
-  /** GPUs before this event, where they differ; null where there were none. */
+  /** GPUs before this event, if different; null if there were none. */
   readonly previousGpu?: StoredGpuGrant | null;
   readonly share: string;
   readonly owner: string;
@@ -142,15 +144,15 @@ export interface StoredLastEvent {
   readonly labels: readonly string[];
   readonly classId: string;
   readonly priority: number;
-  /** The priority before this event, where it differs. */
+  /** Priority before this event, if different. */
   readonly previousPriority?: number;
-  /** When the job may be started at the earliest, in a backoff. */
+  /** Earliest start of the job during a backoff. */
   readonly notBefore?: Date;
   readonly workerId?: string;
   readonly fence: number;
 }
 
-/** A stored job. */
+/** Stored job. */
 export interface JobDocument {
   readonly _id: string;
   readonly schemaVersion: number;
@@ -160,7 +162,7 @@ export interface JobDocument {
   readonly experiment: string;
   readonly name: string;
   readonly owner: string;
-  /** Who submitted it, where that is not the owner. */
+  /** Submitter, if not the owner. */
   readonly submittedBy?: string;
   readonly taskId?: string;
   readonly taskIndex?: number;
@@ -169,8 +171,9 @@ export interface JobDocument {
   readonly priority: number;
   readonly labels: readonly { readonly key: string; readonly value: string }[];
   /**
-   * What the job is looked up by beside its fields, in one multikey index: `o:<experiment>:<owner>`, `s:<share>`, `l:<experiment>:key=value` for labels, `p:<job id>` for each parent it still
-   * waits for (kept by a job that was closed because of it), `b:<ISO time>` while a backoff runs and nothing holds the job.
+   * Look-up keys in one multikey index: `o:<experiment>:<owner>`, `s:<share>`, `l:<experiment>:key=value` for
+   * labels, `p:<job id>` for each unfinished parent (kept by a job that was closed because of it), `b:<ISO
+   * time>` while a backoff runs and no worker holds the job.
    */
   readonly lookup: readonly string[];
   readonly requirements: StoredRequirements;
@@ -185,7 +188,10 @@ export interface JobDocument {
   readonly notBefore?: Date;
   readonly attempt: number;
   readonly attempts: readonly StoredAttempt[];
-  /** Unique in the whole system and growing for a job; 0 before the first grant. The right to speak about the job. */
+  /**
+   * Fencing token: unique in the system and growing per job; 0 before the first grant. Only its holder may
+   * report on the job.
+   */
   readonly fence: number;
   readonly workerId?: string;
   readonly queueId?: string;
@@ -199,6 +205,6 @@ export interface JobDocument {
   readonly transitions: readonly StoredTransition[];
   readonly stateTimes: Readonly<Partial<Record<JobState, Date>>>;
   readonly retryOf?: string;
-  /** The first job that repeats this one: in its task, that one counts instead. */
+  /** First job that retries this one; in its task, that job counts instead. */
   readonly retriedBy?: string;
 }

@@ -12,7 +12,7 @@ import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
 /** Stored fields to read. */
 export type JobProjection = Readonly<Record<string, 1>>;
 
-/** A parent, as far as its children need to know. */
+/** Fields of a parent that its children need. */
 export type ParentFacts = Pick<JobDocument, '_id' | 'experiment' | 'state'>;
 
 type TaskStateCount = {
@@ -20,12 +20,12 @@ type TaskStateCount = {
   readonly n: number;
 };
 
-/** Documents in one insert. */
+/** Maximum number of documents per insert. */
 const insertBatch = 1000;
-/** Ids in one query. */
+/** Maximum number of ids per query. */
 const findBatch = 10_000;
 
-/** The only code that reads and inserts jobs; transitions are written by `transitions.repository.ts`. */
+/** Reads and inserts jobs. Transitions are written by `transitions.repository.ts`. */
 export class JobsRepository {
   readonly #jobs: Collection<JobDocument>;
   readonly #reads: GroupedReads<JobDocument, JobProjection | undefined>;
@@ -40,7 +40,7 @@ export class JobsRepository {
     });
   }
 
-  /** Inserts jobs; those that are there already are left as they are. Resolves once the majority has them. */
+  /** Inserts jobs; existing ones are not changed. Resolves when the write is acknowledged by the majority. */
   async insertNew(jobs: readonly JobDocument[]): Promise<void> {
     for (let start = 0; start < jobs.length; start += insertBatch) {
       try {
@@ -54,7 +54,7 @@ export class JobsRepository {
     }
   }
 
-  /** Jobs by id, in no order; those that do not exist are missing. */
+  /** Jobs by id, in no order; missing ones are left out. */
   async find(ids: readonly string[], projection?: JobProjection): Promise<readonly JobDocument[]> {
     if (ids.length <= findBatch) return this.#reads.find({ ids, projection });
     const found: JobDocument[] = [];
@@ -63,7 +63,7 @@ export class JobsRepository {
     return found;
   }
 
-  /** Ids of those that exist. */
+  /** Ids of the jobs that exist. */
   async existing(ids: readonly string[]): Promise<ReadonlySet<string>> {
     const found = await this.find(ids, { _id: 1 });
     return new Set(found.map(({ _id }) => _id));
@@ -75,7 +75,10 @@ export class JobsRepository {
     return new Map(found.map((job) => [job._id, job]));
   }
 
-  /** Whether a share has a job that is not terminal. Where it has none all that are live in its experiment are looked at. */
+  /**
+   * Returns true if a share has a job that is not terminal. If it has none, all live jobs of its experiment
+   * are scanned.
+   */
   async hasLive(experiment: string, share: string): Promise<boolean> {
     const filter = { experiment, state: { $in: jobStates.filter((state) => !isTerminal(state)) }, share };
     const found = await this.#jobs.findOne(filter, {
@@ -85,7 +88,7 @@ export class JobsRepository {
     return found !== null;
   }
 
-  /** A page of jobs in the order of their ids. */
+  /** Page of jobs, ordered by id. */
   async page(
     plan: JobFilterPlan,
     request: {
@@ -113,7 +116,7 @@ export class JobsRepository {
     return mergePages(pages, direction, first);
   }
 
-  /** Several pages, in order: those that are one query each are read by one command. */
+  /** Several pages, in order; pages that need a single query are read by one command. */
   async pages(
     requests: readonly {
       readonly plan: JobFilterPlan;
@@ -136,7 +139,7 @@ export class JobsRepository {
     );
   }
 
-  /** Ids that match, in order, behind a place; at most `limit`. */
+  /** Ids that match, in order, after a position; at most `limit`. */
   async ids(plan: JobFilterPlan, limit: number, behind?: string): Promise<readonly string[]> {
     const found = await Promise.all(
       plan.branches.map((branch) => {
@@ -155,7 +158,7 @@ export class JobsRepository {
     return (plan.branches.length > 1 ? ids.sort() : ids).slice(0, limit);
   }
 
-  /** How many match. */
+  /** Number of matching jobs. */
   async count(plan: JobFilterPlan): Promise<number> {
     const counts = await Promise.all(
       plan.branches.map((branch) =>
@@ -165,7 +168,7 @@ export class JobsRepository {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Jobs of tasks by state, read from an index; jobs that others repeat are not counted. */
+  /** Number of jobs by task and state, read from an index; retried jobs do not count. */
   async stateCounts(taskIds: readonly string[]): Promise<ReadonlyMap<string, StateCounts>> {
     const [all, repeated] = await Promise.all([
       this.#countStates({ taskId: { $in: [...taskIds] } }, jobIndex.task),
@@ -174,7 +177,7 @@ export class JobsRepository {
     return new Map(taskIds.map((id) => [id, subtract(all.get(id) ?? {}, repeated.get(id) ?? {})]));
   }
 
-  /** Jobs of tasks by state that others repeat. */
+  /** Number of retried jobs by task and state. */
   async repeatedCounts(taskIds: readonly string[]): Promise<ReadonlyMap<string, StateCounts>> {
     return taskIds.length === 0
       ? new Map()
@@ -194,7 +197,7 @@ export class JobsRepository {
     return counts;
   }
 
-  /** PENDING children that wait for one of the parents, as far as is needed to let them go. */
+  /** PENDING children of the given parents, with the fields that their activation needs. */
   async waitingChildren(
     parentIds: readonly string[],
     limit: number,
@@ -205,7 +208,10 @@ export class JobsRepository {
       .toArray();
   }
 
-  /** All parents that PENDING jobs wait for, in batches; some may come in several batches. For recovery: it reads every such job. */
+  /**
+   * Parents that PENDING jobs wait for, in batches; a parent may occur in several batches. For recovery:
+   * reads every such job.
+   */
   async *awaitedParents(): AsyncGenerator<readonly string[]> {
     const cursor = this.#jobs.find(
       { lookup: keysFrom('p:', 'p;'), state: 'PENDING' },
@@ -222,9 +228,10 @@ export class JobsRepository {
   }
 
   /**
-   * Takes finished parents from jobs that cannot be activated yet: because they wait for others as well, or because they are held. A job
-   * that waits for these parents alone and is not held is left to be activated, so that none is ever PENDING with nothing to wait for.
-   * Resolves to the number of jobs that were changed.
+   * Removes finished parents from jobs that cannot be activated yet because they wait for other parents or
+   * are held. A job that waits only for these parents and is not held keeps them until it is activated, so
+   * that no job is PENDING without a reason.
+   * @returns the number of changed jobs
    */
   async dropParents(childIds: readonly string[], parentIds: readonly string[]): Promise<number> {
     const filter = {
@@ -254,18 +261,18 @@ export class JobsRepository {
     if (page.length > 0) yield page;
   }
 
-  /** PENDING jobs whose backoff ends at or before a time, the earliest first. */
+  /** PENDING jobs whose backoff ends at or before a time, in the order of these times. */
   async dueBackoffs(until: Date, limit: number): Promise<readonly Pick<JobDocument, '_id' | 'notBefore'>[]> {
     return this.#backoffs(`b:${until.toISOString()}`, limit);
   }
 
-  /** The time at which the next backoff ends; null where none runs. */
+  /** Time at which the next backoff ends; null if there is none. */
   async nextBackoff(): Promise<Date | null> {
     const [first] = await this.#backoffs('b;', 1);
     return first?.notBefore ?? null;
   }
 
-  /** The index brings them in the order of their times. */
+  /** Backoffs in the order of the index, by time. */
   async #backoffs(until: string, limit: number): Promise<readonly Pick<JobDocument, '_id' | 'notBefore'>[]> {
     return this.#jobs
       .find(
@@ -276,8 +283,8 @@ export class JobsRepository {
   }
 
   /**
-   * Marks terminal jobs as repeated by copies; resolves to those that these copies were the first to repeat. In their tasks, the copies
-   * count instead of them.
+   * Marks terminal jobs as retried by copies. In their tasks, the copies count instead.
+   * @returns the jobs that these copies were the first to retry
    */
   async markRepeated(
     pairs: readonly { readonly source: string; readonly copy: string; readonly taskId: string }[],
@@ -303,12 +310,15 @@ export class JobsRepository {
   }
 }
 
-/** Jobs with a key in a range. One key must lie in it: without that, the index would be read from one bound to its end. */
+/**
+ * Condition for jobs with a key in a range. One key must lie in it; otherwise the index would be read from
+ * one bound to its end.
+ */
 function keysFrom(first: string, last: string): Filter<JobDocument>['lookup'] {
   return { $elemMatch: { $gte: first, $lte: last } };
 }
 
-/** One page of several that are each in order. */
+/** Page of several sorted pages. */
 function mergePages(
   pages: readonly KeysetPage<JobDocument>[],
   direction: 1 | -1,
@@ -339,7 +349,7 @@ function mergePages(
   };
 }
 
-/** Numbers by state less others; states without jobs are left out. */
+/** Differences of two numbers by state; states without jobs are left out. */
 export function subtract(all: StateCounts, less: StateCounts): StateCounts {
   const rest = jobStates.map((state) => [state, (all[state] ?? 0) - (less[state] ?? 0)] as const);
   return Object.fromEntries(rest.filter(([, count]) => count > 0));

@@ -1,15 +1,15 @@
 import { jobSchemaVersion } from './job.document.js';
 import type { JobDocument, StoredPayload, StoredRequirements, StoredRetryPolicy } from './job.types.js';
 
-/** All that a new job is made of, checked and normalised. */
+/** Checked and normalised values of a new job. */
 export interface NewJob {
   readonly id: string;
   readonly createdAt: Date;
   readonly experiment: string;
   readonly name: string;
-  /** Subject of the principal that it belongs to. */
+  /** Subject of the owner. */
   readonly owner: string;
-  /** Subject of the principal that submitted it, where that is not the owner. */
+  /** Subject of the submitter, if not the owner. */
   readonly submittedBy?: string | undefined;
   /** Path of the leaf. */
   readonly share: string;
@@ -20,15 +20,15 @@ export interface NewJob {
   readonly payload: StoredPayload;
   readonly retry: StoredRetryPolicy;
   readonly dependsOn: readonly string[];
-  /** Parents that had not FINISHED when they were looked at. */
+  /** Parents that had not FINISHED when they were read. */
   readonly waitingFor: readonly string[];
   readonly task?: { readonly id: string; readonly index: number } | undefined;
   readonly retryOf?: string | undefined;
-  /** Who made it, where that is not who submitted it. */
+  /** Actor of the submit, if not the submitter. */
   readonly actor?: string | undefined;
 }
 
-/** The document of a new job: ACTIVATED, or PENDING while it waits for parents. @param now when it is written */
+/** Document of a new job: ACTIVATED, or PENDING while it waits for parents. @param now time of the write */
 export function newJobDocument(job: NewJob, now: Date): JobDocument {
   const { id, createdAt, task, retryOf, waitingFor, labels, submittedBy } = job;
   const state = waitingFor.length > 0 ? 'PENDING' : 'ACTIVATED';
@@ -87,27 +87,29 @@ export function newJobDocument(job: NewJob, now: Date): JobDocument {
   };
 }
 
-/** The part of `lookup` for an owner: of one experiment, as labels. */
+/** Look-up key of an owner in one experiment. */
 export function ownerKey(experiment: string, owner: string): string {
   return `o:${experiment}:${owner}`;
 }
 
-/** The part of `lookup` for a share; its path begins with its experiment. */
+/** Look-up key of a share; its path starts with its experiment. */
 export function shareKey(share: string): string {
   return `s:${share}`;
 }
 
-/** The part of `lookup` for a label, given as `key=value`: of one experiment, so that nobody has to look past jobs that are not theirs. */
+/**
+ * Look-up key of a label, `key=value`, in one experiment, so that no query scans jobs of other experiments.
+ */
 export function labelKey(experiment: string, label: string): string {
   return `l:${experiment}:${label}`;
 }
 
-/** The part of `lookup` for a parent that the job waits for. */
+/** Look-up key of a parent that the job waits for. */
 export function parentKey(parentId: string): string {
   return `p:${parentId}`;
 }
 
-/** The part of `lookup` by which the jobs of a task are found that others repeat. */
+/** Look-up key of the retried jobs of a task. */
 export function repeatedKey(taskId: string): string {
   return `r:${taskId}`;
 }

@@ -1,31 +1,31 @@
 /**
- * The words for instruction sets and their levels that workers report: a job that asks for another one would wait for ever. Pure data.
+ * Instruction sets and levels that workers report; a job that needs any other would wait forever. Pure data.
  */
 
-/** Instruction sets as the kernel calls them. */
+/** Instruction sets as named by the kernel. */
 const architectures = ['x86_64', 'aarch64', 'i686', 'ppc64le', 'riscv64', 's390x'] as const;
 
-/** Other words for some of them that the broker understands. */
+/** Aliases that the scheduler understands. */
 const aliases: readonly string[] = ['amd64', 'x86-64', 'arm64'];
 
-/** Levels of `x86_64`, the only instruction set that has names for them. */
+/** Levels of `x86_64`, the only instruction set with named levels. */
 const architectureLevels = ['x86-64-v1', 'x86-64-v2', 'x86-64-v3', 'x86-64-v4'] as const;
 
-/** In the place of a container runtime: whichever the worker has. */
+/** Value for a container runtime: any that the worker has. */
 export const anyRuntime = 'any';
 
 const known: ReadonlySet<string> = new Set([...architectures, ...aliases]);
 const levels: ReadonlySet<string> = new Set(architectureLevels);
 const ofIntel: ReadonlySet<string> = new Set(['x86_64', 'amd64', 'x86-64']);
 
-/** What would be right in the place of an instruction set; undefined where it is known. Letters count alike, small or capital. */
+/** Expected instruction sets; undefined if the given one is known. Case is ignored. */
 export function wantedArchitecture(word: string): string | undefined {
   return known.has(word.toLowerCase()) ? undefined : architectures.join(', ');
 }
 
-/** What would be right in the place of a level; undefined where it can be met. @param architecture asked for beside it */
+/** Expected levels; undefined if the given one is possible. @param architecture requested instruction set */
 export function wantedLevel(level: string, architecture: string | null | undefined): string | undefined {
   if (!levels.has(level)) return architectureLevels.join(', ');
   if (architecture == null || ofIntel.has(architecture.toLowerCase())) return undefined;
-  return `absent with the architecture ${architecture}: only x86_64 has levels`;
+  return `absent with architecture ${architecture}: only x86_64 has levels`;
 }

@@ -1,7 +1,7 @@
 import { defineCollection } from '@rhizome/mongo';
 import type { StoredRequirements } from './job.types.js';
 
-/** Requirement classes: one for all jobs with equal normalised requirements, written once before its first job. */
+/** Requirement classes, one for all jobs with equal normalised requirements. */
 export const requirementClassesCollection = defineCollection<RequirementClassDocument>({
   name: 'requirementClasses',
   schemaVersion: 1,
@@ -15,7 +15,7 @@ export const requirementClassesCollection = defineCollection<RequirementClassDoc
   },
 });
 
-/** A stored requirement class: written once, before its first job, and never changed. */
+/** Stored requirement class: written once, before its first job, and never changed. */
 export interface RequirementClassDocument {
   /** {@link classIdOf} of the requirements. */
   readonly _id: string;

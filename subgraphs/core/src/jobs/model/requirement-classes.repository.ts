@@ -3,10 +3,10 @@ import type { StoredRequirements } from './job.types.js';
 import type { RequirementClassDocument } from './requirement-class.document.js';
 import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
 
-/** Classes that this process knows to be stored; forgetting one costs a write that changes nothing. */
+/** Classes that this process knows to be stored; a forgotten one costs a write that changes nothing. */
 const maxRemembered = 100_000;
 
-/** Requirement classes: each is stored before its first job. */
+/** Requirement classes; each is stored before its first job. */
 export class ClassesRepository {
   readonly #classes: Collection<RequirementClassDocument>;
   readonly #stored = new Set<string>();
@@ -15,7 +15,7 @@ export class ClassesRepository {
     this.#classes = classes;
   }
 
-  /** Stores those that are not known yet. Resolves once the majority has them. */
+  /** Stores unknown classes. Resolves when the write is acknowledged by the majority. */
   async ensure(classes: ReadonlyMap<string, StoredRequirements>, now: Date): Promise<void> {
     const missing = [...classes].filter(([id]) => !this.#stored.has(id));
     if (missing.length === 0) return;

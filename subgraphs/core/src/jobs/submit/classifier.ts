@@ -3,7 +3,7 @@ import { normaliseRequirements } from './normalise.js';
 import type { JobSpec } from './submit.types.js';
 import { classIdOf } from '../model/requirement-class-id.js';
 
-/** Normalises requirements; equal inputs of a batch are looked at once. */
+/** Normalises requirements; equal inputs of a batch are processed once. */
 export function classifier() {
   const known = new Map<string, { readonly requirements: StoredRequirements; readonly classId: string }>();
   const classes = new Map<string, StoredRequirements>();

@@ -1,5 +1,5 @@
 import { InputErrors } from '@rhizome/errors';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { checkGpu } from './gpu-input.js';
 import type { GpuSpec } from './submit.types.js';
 import type { RefusalCode } from './refusal.types.js';
@@ -10,13 +10,13 @@ function faults(spec: GpuSpec): string[][] {
   return errors.all.map(({ path, message }) => [path.slice(1).join('.'), message]);
 }
 
-describe('what is asked of GPUs', () => {
-  test.each<[GpuSpec]>([
+describe('checkGpu', () => {
+  it.each<[GpuSpec]>([
     [{}],
     [{ count: 8, isNvlinkRequired: true, isExclusive: true, isEccRequired: true, isOptional: true }],
     [{ vendor: 'NVIDIA', models: ['A100', 'H100 SXM'], minMemoryMiB: 40_960, minDriverVersion: '535' }],
     [{ models: ['A model of nobody'], cudaRuntime: '12.4' }],
-    // Either would do.
+    // Either alternative is enough.
     [{ models: ['A100', 'MI250X'] }],
     [{ cudaRuntime: '12.4.1', sassTargets: ['sm_80', 'SM_90a', 'sm_100f'], ptxTargets: ['compute_90'] }],
     [{ cudaRuntime: '10.1.243', minComputeCapability: '12.0' }],
@@ -32,11 +32,11 @@ describe('what is asked of GPUs', () => {
     [{ migProfile: '1g.24gb-me', count: 2 }],
     [{ share: 300, shareMemoryMiB: 4096 }],
     [{ vendor: 'INTEL', models: ['Max 1550'] }],
-  ])('is taken where devices can have it: %j', (spec) => {
+  ])('accepts conditions that a device can meet: %j', (spec) => {
     expect(faults(spec)).toEqual([]);
   });
 
-  test.each<[GpuSpec, string, string]>([
+  it.each<[GpuSpec, string, string]>([
     [{ cudaRuntime: '12' }, 'cudaRuntime', '"12" is not valid; must be a version such as 12.4'],
     [{ cudaRuntime: '12.' }, 'cudaRuntime', '"12." is not valid'],
     [{ cudaRuntime: 'v12.4' }, 'cudaRuntime', '"v12.4" is not valid'],
@@ -78,32 +78,36 @@ describe('what is asked of GPUs', () => {
       'isNvlinkRequired',
       'only whole devices have NVLink',
     ],
-    [{ share: 300, count: 2 }, 'count', '1 beside a share'],
-    [{ share: 300, isExclusive: true }, 'isExclusive', 'no share'],
-    [{ shareMemoryMiB: 100 }, 'shareMemoryMiB', 'a share beside it'],
+    [{ share: 300, count: 2 }, 'count', '1 with share'],
+    [{ share: 300, isExclusive: true }, 'isExclusive', 'false with share'],
+    [{ shareMemoryMiB: 100 }, 'shareMemoryMiB', 'absent without share'],
     [
       { vendor: 'AMD', cudaRuntime: '12.4' },
       'cudaRuntime',
-      '"12.4" is not valid; must be absent with vendor AMD: it is of NVIDIA',
+      '"12.4" is not valid; must be absent with vendor AMD: only NVIDIA devices have it',
     ],
     [{ vendor: 'AMD', migProfile: '1g.10gb' }, 'migProfile', 'absent with vendor AMD'],
     [{ vendor: 'INTEL', minComputeCapability: '8.0' }, 'minComputeCapability', 'absent with vendor INTEL'],
-    [{ vendor: 'NVIDIA', rocmRuntime: '6.2' }, 'rocmRuntime', 'absent with vendor NVIDIA: it is of AMD'],
+    [
+      { vendor: 'NVIDIA', rocmRuntime: '6.2' },
+      'rocmRuntime',
+      'absent with vendor NVIDIA: only AMD devices have it',
+    ],
     [{ vendor: 'AMD', models: ['A100'] }, 'models.0', '"A100" is not valid; must be absent with vendor AMD'],
     [
       { models: ['MI300X'], sassTargets: ['sm_90'] },
       'sassTargets',
-      'absent with models, of which devices are of AMD',
+      'absent with models, which only AMD devices have',
     ],
     [
       { cudaRuntime: '12.4', rocmRuntime: '6.2' },
       'rocmRuntime',
-      'absent with cudaRuntime, of which devices are of NVIDIA',
+      'absent with cudaRuntime, which only NVIDIA devices have',
     ],
     [{ minMemoryMiB: 0 }, 'minMemoryMiB', 'at least 1'],
     [{ models: [''] }, 'models.0', '1 to 100'],
   ])(
-    'is refused where none can, with the field, the value and what would be right: %j',
+    'refuses conditions that no device can meet, with field, value and expectation: %j',
     (spec, path, expected) => {
       const found = faults(spec);
       expect(found.map(([at]) => at)).toEqual([path]);

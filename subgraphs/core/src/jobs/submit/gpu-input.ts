@@ -1,4 +1,7 @@
-/** Whether what a job asks of GPUs is well-formed, and can be met by any device at all: one that cannot would wait for ever. */
+/**
+ * Checks GPU requirements: their form, and whether any device could meet them. A job that no device can run
+ * would wait forever.
+ */
 import { modelsNamed } from '../../gpus/catalogue/catalogue.js';
 import { genericTargets } from '../../gpus/catalogue/rocm-releases.js';
 import type { GpuSpec } from './submit.types.js';
@@ -6,18 +9,20 @@ import type { JobInputErrors } from './refusal.types.js';
 
 type Path = readonly (string | number)[];
 
-/** Both parts: who says 12 and means 12.4 would be sent where it does not run. */
+/**
+ * Major and minor version. A job that requires 12 but needs 12.4 would be sent to hosts that cannot run it.
+ */
 const version = /^\d{1,2}\.\d{1,2}(\.\d{1,3})?$/;
 const capability = /^\d{1,2}\.\d$/;
 const driver = /^\d{1,5}(\.\d{1,5}){0,3}$/;
 const sass = /^sm_\d{2,3}[af]?$/i;
 const ptx = /^compute_\d{2,3}[af]?$/i;
 const gfx = /^gfx[0-9a-f]{3,5}(:(sramecc|xnack)[+-]){0,2}$/i;
-/** As the driver names it, or as a resource of Kubernetes does. */
+/** Profile name as reported by the driver, or as a Kubernetes resource name. */
 const profile = /^((nvidia\.com\/)?mig[- ])?(\d+c\.)?\d+g\.\d+gb([+.-](me|gfx)(\.all)?)?$/i;
 const vendors = ['NVIDIA', 'AMD', 'INTEL'];
 
-/** Checks what is asked of GPUs. @param path where it stands in the input */
+/** Checks GPU requirements. @param path their path in the input */
 export function checkGpu(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
   errors.int([...path, 'count'], spec.count ?? 1, 1, 64);
   if (spec.vendor != null && !vendors.includes(spec.vendor))
@@ -70,8 +75,8 @@ function checkTargets(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
       else errors.add(at, value, expected);
     });
   }
-  const isToolkitTold = spec.ptxToolkit != null || spec.cudaRuntime != null;
-  if ((spec.ptxTargets ?? []).length > 0 && (spec.sassTargets ?? []).length === 0 && !isToolkitTold)
+  const isToolkitGiven = spec.ptxToolkit != null || spec.cudaRuntime != null;
+  if ((spec.ptxTargets ?? []).length > 0 && (spec.sassTargets ?? []).length === 0 && !isToolkitGiven)
     errors.add(
       [...path, 'ptxToolkit'],
       null,
@@ -79,7 +84,10 @@ function checkTargets(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
     );
 }
 
-/** A part of a device is a MIG slice or a share, one of them; a share is of one device that others use too. */
+/**
+ * Checks a part of a device: either a MIG slice or a share. A share is part of a single device, which other
+ * jobs use, too.
+ */
 function checkParts(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
   const { migProfile, migFraction, share, shareMemoryMiB } = spec;
   if (migProfile != null)
@@ -103,25 +111,26 @@ function checkParts(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
       'absent with a part of a device: only whole devices have NVLink',
     );
   if (share == null) {
-    if (shareMemoryMiB != null) errors.add([...path, 'shareMemoryMiB'], shareMemoryMiB, 'a share beside it');
+    if (shareMemoryMiB != null)
+      errors.add([...path, 'shareMemoryMiB'], shareMemoryMiB, 'absent without share');
     return;
   }
   if ((spec.count ?? 1) !== 1)
-    errors.add([...path, 'count'], spec.count, '1 beside a share: a share is of one device');
-  if (spec.isExclusive) errors.add([...path, 'isExclusive'], true, 'no share beside it');
+    errors.add([...path, 'count'], spec.count, '1 with share: a share is part of a single device');
+  if (spec.isExclusive) errors.add([...path, 'isExclusive'], true, 'false with share');
 }
 
-/** What only devices of one vendor have is not asked beside what only those of another have. */
+/** Rejects combinations of conditions that only devices of different vendors can meet. */
 function checkVendors(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
   let first: { readonly vendor: string; readonly name: string } | undefined;
   for (const { name, at = [name], value, vendor } of vendorTerms(spec)) {
     first ??= { vendor, name };
     if (vendor === first.vendor) continue;
-    const beside =
+    const conflict =
       first.name === 'vendor'
         ? `vendor ${first.vendor}`
-        : `${first.name}, of which devices are of ${first.vendor}`;
-    errors.add([...path, ...at], value, `absent with ${beside}: it is of ${vendor}`);
+        : `${first.name}, which only ${first.vendor} devices have`;
+    errors.add([...path, ...at], value, `absent with ${conflict}: only ${vendor} devices have it`);
   }
 }
 
@@ -137,7 +146,7 @@ const ofVendor = {
   AMD: ['rocmRuntime', 'gfxTargets'],
 } as const;
 
-/** All that tells whose devices are meant, what is most often right first. */
+/** Conditions that imply a vendor, the most reliable first. */
 function vendorTerms(spec: GpuSpec): readonly VendorTerm[] {
   const found: VendorTerm[] = [];
   if (spec.vendor != null && vendors.includes(spec.vendor))
@@ -152,7 +161,10 @@ function vendorTerms(spec: GpuSpec): readonly VendorTerm[] {
   return found;
 }
 
-/** Models of several vendors are a choice: they tell nothing. Of those of one vendor each does, that there is another word for. */
+/**
+ * Models of several vendors are alternatives and imply no vendor. Models of one vendor imply it if every name
+ * is known.
+ */
 function modelTerms(models: readonly string[]): readonly VendorTerm[] {
   const known = models.map((word) => [...new Set([...modelsNamed(word)].map(({ vendor }) => vendor))]);
   const all = new Set(known.flat());

@@ -1,5 +1,5 @@
 import { InputErrors } from '@rhizome/errors';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { checkJob } from './job-input.js';
 import type { JobSpec, PayloadSpec, RequirementsSpec } from './submit.types.js';
 import type { RefusalCode } from './refusal.types.js';
@@ -15,8 +15,8 @@ function faults(over: Partial<JobSpec>): string[][] {
 const needs = (requirements: RequirementsSpec) => ({ requirements });
 const runs = (payload: Partial<PayloadSpec>) => ({ payload: { command: 'c', ...payload } });
 
-describe('a job', () => {
-  test('is taken with everything at its limits', () => {
+describe('checkJob', () => {
+  it('accepts a job with all values at their limits', () => {
     expect(
       faults({
         name: 'x'.repeat(255),
@@ -44,7 +44,7 @@ describe('a job', () => {
     ).toEqual([]);
   });
 
-  test.each<[Partial<JobSpec>, string, string]>([
+  it.each<[Partial<JobSpec>, string, string]>([
     [{ name: '' }, 'name', '1 to 255 characters'],
     [{ name: 'a\0b' }, 'name', 'without control characters'],
     [{ name: 'a ' }, 'name', 'without blanks at its ends'],
@@ -128,18 +128,15 @@ describe('a job', () => {
     [{ retry: { backoffSeconds: 86_401 } }, 'retry.backoffSeconds', 'at most 86400'],
     [{ retry: { backoffFactor: Number.NaN } }, 'retry.backoffFactor', '1 to 10'],
     [{ dependsOn: ['job_1', 'job_1'] }, 'dependsOn.1', 'must be unique'],
-  ])(
-    'is refused where something is wrong, with its place and what would be right: %#',
-    (over, path, expected) => {
-      const found = faults(over);
-      expect(found).toHaveLength(1);
-      expect(found[0]?.[0]).toBe(path);
-      expect(found[0]?.[1]).toBe('INVALID_VALUE');
-      expect(found[0]?.[2]).toContain(expected);
-    },
-  );
+  ])('refuses invalid input with its path and the expected value: %#', (over, path, expected) => {
+    const found = faults(over);
+    expect(found).toHaveLength(1);
+    expect(found[0]?.[0]).toBe(path);
+    expect(found[0]?.[1]).toBe('INVALID_VALUE');
+    expect(found[0]?.[2]).toContain(expected);
+  });
 
-  test('bound to a queue that cannot be used is told which can', () => {
+  it('names the usable queues for a job bound to an unusable queue', () => {
     expect(faults(needs({ queue: 'a queue' }))).toEqual([
       [
         'requirements.queue',
@@ -149,7 +146,7 @@ describe('a job', () => {
     ]);
   });
 
-  test('with a selector that cannot be used is told why', () => {
+  it('gives the reason for an unusable selector', () => {
     expect(faults(needs({ selector: 'bad' }))).toEqual([
       [
         'requirements.selector',

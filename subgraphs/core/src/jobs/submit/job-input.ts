@@ -1,4 +1,4 @@
-/** Whether a job that a caller describes is well-formed: ranges, forms, sizes, known words. The store is not asked here. */
+/** Checks the form of submitted jobs: ranges, formats, sizes and enumerations, without reading the store. */
 import { checkGpu } from './gpu-input.js';
 import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
 import type { RequirementChecks } from './requirement-checks.js';
@@ -14,10 +14,10 @@ const word = /^[A-Za-z0-9][A-Za-z0-9._+:/@-]{0,254}$/;
 const fetchedSchemes = new Set(['http', 'https']);
 const schemesText = [...fetchedSchemes].map((scheme) => `${scheme}://`).join(' or ');
 
-/** A dependency on a job of the same call or task, by its position. */
+/** Dependency on a job of the same call or task, by its position. */
 export const sibling = /^#(0|[1-9]\d{0,6})$/;
 
-/** Checks one job. @param path where it stands in the input */
+/** Checks one job. @param path its path in the input */
 export function checkJob(job: JobSpec, path: Path, errors: JobInputErrors, checks: RequirementChecks): void {
   errors.text([...path, 'name'], job.name, 1, 255);
   errors.int([...path, 'priority'], job.priority ?? 0, -1000, 1000);
@@ -30,7 +30,7 @@ export function checkJob(job: JobSpec, path: Path, errors: JobInputErrors, check
   errors.distinct([...path, 'dependsOn'], parents);
 }
 
-/** Checks requirements; the selector by what the broker says, the queue by which there are. */
+/** Checks requirements. The given checks validate the selector and the queue. */
 export function checkRequirements(
   spec: RequirementsSpec,
   path: Path,
@@ -54,7 +54,7 @@ export function checkRequirements(
   if (spec.gpu) checkGpu(spec.gpu, [...path, 'gpu'], errors);
 }
 
-/** Words that no worker ever reports would let a job wait for ever. */
+/** Rejects platform names that no worker reports: the job would wait forever. */
 function checkPlatform(spec: RequirementsSpec, path: Path, errors: JobInputErrors): void {
   const { architecture, architectureLevel, containerRuntime } = spec;
   if (architecture != null) {
@@ -74,7 +74,7 @@ function checkPlatform(spec: RequirementsSpec, path: Path, errors: JobInputError
     );
 }
 
-/** Checks what is run. */
+/** Checks a payload. */
 export function checkPayload(spec: PayloadSpec, path: Path, errors: JobInputErrors): void {
   const { command, image } = spec;
   const given = {
@@ -114,7 +114,7 @@ type Files = {
   readonly outputs: readonly string[];
 };
 
-/** File names stay in the folder they belong to. */
+/** Checks file names, which must not leave their folder. */
 function checkFiles({ inputs, outputs }: Files, path: Path, errors: JobInputErrors): void {
   errors.list([...path, 'inputs'], inputs, 1000);
   inputs.forEach(({ name, location }, position) => {

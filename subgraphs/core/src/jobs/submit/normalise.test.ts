@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { normalisePayload, normaliseRequirements, normaliseRetry } from './normalise.js';
 import type { RequirementsSpec } from './submit.types.js';
@@ -21,8 +21,8 @@ const specs: fc.Arbitrary<RequirementsSpec> = fc.record({
   ),
 });
 
-describe('requirements', () => {
-  test('what is left out is the default, and absent facts are left out', () => {
+describe('normalised requirements', () => {
+  it('fills in defaults and leaves out absent conditions', () => {
     expect(normaliseRequirements({})).toEqual({
       cores: 1,
       memoryMiB: 1024,
@@ -40,7 +40,7 @@ describe('requirements', () => {
     });
   });
 
-  test('equal requirements are of one class: defaults given or not, lists in any order or twice, blanks around a selector', () => {
+  it('maps equal requirements to one class: defaults given or not, lists in any order or with duplicates, blanks around a selector', () => {
     fc.assert(
       fc.property(specs, (spec) => {
         const models = [...(spec.gpu?.models ?? [])];
@@ -66,12 +66,12 @@ describe('requirements', () => {
     );
   });
 
-  test('a MIG profile is taken without blanks around it', () => {
+  it('trims a MIG profile', () => {
     const { gpu } = normaliseRequirements({ gpu: { migProfile: ' 1g.10gb ' } });
     expect(gpu?.migProfile).toBe('1g.10gb');
   });
 
-  test('all conditions are kept under the names of the store', () => {
+  it('keeps all conditions under their stored names', () => {
     const conditions = {
       isNewDriverFeatureRequired: true,
       hasCompatPackage: true,
@@ -93,7 +93,7 @@ describe('requirements', () => {
     });
   });
 
-  test('requirements that differ are of different classes', () => {
+  it('maps different requirements to different classes', () => {
     const ids = [
       {},
       { cores: 2 },
@@ -108,8 +108,8 @@ describe('requirements', () => {
   });
 });
 
-describe('payloads and policies', () => {
-  test('the order of arguments, environment and files is kept', () => {
+describe('normalised payloads and retry policies', () => {
+  it('keeps the order of arguments, environment and files', () => {
     const payload = {
       command: 'c',
       arguments: ['b', 'a'],
@@ -122,7 +122,7 @@ describe('payloads and policies', () => {
     expect(normalisePayload(payload)).toEqual({ ...payload, inputs: [] });
   });
 
-  test('a policy has its defaults; families are sorted, each once', () => {
+  it('fills in the defaults of a policy and sorts its families without duplicates', () => {
     expect(normaliseRetry(null)).toEqual({
       maxAttempts: 3,
       backoffSeconds: 0,

@@ -1,4 +1,7 @@
-/** Requirements, payloads and retry policies in their stored form: defaults filled in, lists sorted where order means nothing. */
+/**
+ * Requirements, payloads and retry policies in their stored form: defaults filled in, lists sorted if their
+ * order has no meaning.
+ */
 import type {
   JobErrorFamily,
   StoredPayload,
@@ -9,12 +12,13 @@ import { anyRuntime } from '../model/platforms.js';
 import type { GpuSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
-/** Families of errors that are retried where a job does not say. */
+/** Error families that are retried by default. */
 const defaultRetryOn: readonly JobErrorFamily[] = ['DATA', 'PAYLOAD', 'SYSTEM', 'WORKER'];
 
 /**
- * Equal requirements give equal objects, whatever was left out or in which order lists came.
- * @param hasImage the payload runs in a container image: where no runtime is named, the worker must have one
+ * Normalises requirements. Equal requirements yield equal objects, whether defaults are given or not and in
+ * any order of lists.
+ * @param hasImage the payload runs in a container image: without a named runtime, the worker must have one
  */
 export function normaliseRequirements(spec: RequirementsSpec, hasImage = false): StoredRequirements {
   return {
@@ -64,7 +68,10 @@ function normaliseGpu(spec: GpuSpec): StoredGpuRequirement {
   };
 }
 
-/** What is run, with empty lists for what was left out. Order is kept: it means something to the payload. */
+/**
+ * Stored form of a payload, with empty lists for absent ones. Order is kept: it has a meaning for the
+ * payload.
+ */
 export function normalisePayload(spec: PayloadSpec): StoredPayload {
   return {
     command: spec.command,
@@ -76,7 +83,7 @@ export function normalisePayload(spec: PayloadSpec): StoredPayload {
   };
 }
 
-/** The policy with its defaults. */
+/** Retry policy with its defaults. */
 export function normaliseRetry(spec: RetrySpec | null | undefined): StoredRetryPolicy {
   return {
     maxAttempts: spec?.maxAttempts ?? 3,
@@ -86,7 +93,7 @@ export function normaliseRetry(spec: RetrySpec | null | undefined): StoredRetryP
   };
 }
 
-/** A condition that is asked for, or nothing. */
+/** Returns a requested condition, or nothing. */
 function asked<K extends string>(name: K, value: boolean | null | undefined): { readonly [P in K]?: true } {
   return value === true ? ({ [name]: true } as { readonly [P in K]?: true }) : {};
 }
@@ -97,7 +104,7 @@ function sorted(values: readonly string[] | null | undefined): readonly string[]
 
 type Known<T> = { [K in keyof T]?: NonNullable<T[K]> };
 
-/** Leaves out what is null or undefined. */
+/** Leaves out members that are null or undefined. */
 function known<T extends object>(facts: T): Known<T> {
   return Object.fromEntries(
     Object.entries(facts).filter(([, value]) => value !== undefined && value !== null),

@@ -1,13 +1,13 @@
-/** Whose jobs are: the caller's, or somebody's for whom a service speaks. */
+/** Owner of submitted jobs: the caller, or the user that a service submits for. */
 import { InputErrors } from '@rhizome/errors';
 import { assertCan, type Principal } from '@rhizome/authz';
 import type { Refusal, RefusalCode } from './refusal.types.js';
 
-/** The subject that a submit belongs to, and who submitted it where that is somebody else; or what is wrong with it. */
+/** Subject of the owner, and the submitter if that is someone else; or the error of the input. */
 export type Ownership =
   { readonly owner: string; readonly submittedBy?: string } | { readonly refusal: Refusal };
 
-/** Decides it. @throws DomainError FORBIDDEN for who may not submit for others */
+/** Determines the owner. @throws DomainError FORBIDDEN if the caller may not submit for others */
 export function ownershipOf(
   principal: Principal,
   experiment: string,

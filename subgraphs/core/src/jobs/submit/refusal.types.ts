@@ -1,6 +1,6 @@
 import type { InputError, InputErrors } from '@rhizome/errors';
 
-/** Why a job, or a whole call, is refused. */
+/** Code of an error because of which a job or a whole call is refused. */
 export type RefusalCode =
   | 'INVALID_VALUE'
   | 'EXPERIMENT_NOT_FOUND'
@@ -11,8 +11,8 @@ export type RefusalCode =
   | 'IDEMPOTENCY_KEY_REUSED'
   | 'BATCH_TOO_LARGE';
 
-/** One reason to refuse a job, or a whole call. */
+/** Error because of which a job or a whole call is refused. */
 export type Refusal = InputError<RefusalCode>;
 
-/** Errors of the input of jobs. */
+/** Collects errors of the input of jobs. */
 export type JobInputErrors = InputErrors<RefusalCode>;

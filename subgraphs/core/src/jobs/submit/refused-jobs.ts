@@ -4,23 +4,23 @@ import type { Refusal } from './refusal.types.js';
 const maxOfJob = 10;
 const maxTexts = 1000;
 const maxTextBytes = 1024 * 1024;
-/** Of all reasons as they are stored; the first of each job may come on top of it. */
+/** Maximum size of all stored errors, in bytes; the first error of each job may exceed it. */
 const maxBytes = 4 * 1024 * 1024;
-/** What the store adds to the texts of a reason, roughly. */
+/** Approximate size that the store adds to the texts of an error, in bytes. */
 const overheadBytes = 100;
 
-/** What is told, and kept, of refused jobs. */
+/** Refused jobs as returned and stored. */
 export interface ShownRefusals {
-  /** Each job that was refused, with one reason at least. */
+  /** Each refused job with at least one error. */
   readonly refused: readonly RefusedJob[];
-  /** Further reasons. */
+  /** Number of further errors. */
   readonly omitted: number;
 }
 
 /**
- * Collects why jobs are refused, within bounds: a call may have ten thousand bad jobs with many faults each, and its answer is one document.
- * The first 1,000 reasons are told with their text, the others with code and place as long as there is room; of each job at least the first,
- * at most ten.
+ * Collects the errors of refused jobs within limits: a call may have ten thousand bad jobs with many errors
+ * each, and its answer is one document. The first 1,000 errors have their full text; the others have code and
+ * path as long as the size limit permits. Each job keeps at least its first error and at most ten.
  */
 export class RefusedJobs implements ShownRefusals {
   readonly refused: RefusedJob[] = [];
@@ -29,7 +29,7 @@ export class RefusedJobs implements ShownRefusals {
   #textBytes = 0;
   #bytes = 0;
 
-  /** Takes in a job that is refused. */
+  /** Adds a refused job. */
   add(index: number, refusals: readonly Refusal[]): void {
     const kept: Refusal[] = [];
     for (const refusal of refusals) {
@@ -52,7 +52,7 @@ export class RefusedJobs implements ShownRefusals {
     const { code, path, message } = refusal;
     if (this.#texts < maxTexts && this.#textBytes + Buffer.byteLength(message) <= maxTextBytes)
       return refusal;
-    return { code, path, message: `${path.join('.')}: not valid; the reasons told before it may say more` };
+    return { code, path, message: `${path.join('.')}: invalid; earlier errors of this call have details` };
   }
 }
 

@@ -3,32 +3,32 @@ import { retention } from '../../shared/retention.js';
 import type { RefusedJob } from './submit.types.js';
 
 /**
- * What a submit answered: reserved before its first job is written, so that the same key gives the same ids and the same refusals,
- * whoever asks again and whatever has happened in between.
+ * Answer to a submit. It is reserved before the first job is written, so that a repetition with the same key
+ * returns the same ids and errors, whatever happened in between.
  */
 export interface SubmissionDocument {
   /** `<kind>/<experiment>/<subject>/<key>`. */
   readonly _id: string;
   readonly schemaVersion: number;
   readonly revision: number;
-  /** Time of the batch: the ids of its jobs begin with it. */
+  /** Time of the batch; the ids of its jobs start with it. */
   readonly createdAt: Date;
   /** SHA-256 of the input. */
   readonly digest: string;
-  /** Id of the batch, from which the ids of its jobs follow; of a task, its id. */
+  /** Id of the batch, from which the ids of its jobs are derived; for a task, the task's id. */
   readonly batchId: string;
   readonly count: number;
   readonly refused: readonly RefusedJob[];
-  /** Reasons to refuse jobs that are not kept; left out where there are none. */
+  /** Number of errors that are not stored; absent if there are none. */
   readonly omitted?: number;
-  /** Set once all jobs are written: nothing is written again. */
+  /** Set when all jobs are written: a repetition writes nothing. */
   readonly doneAt?: Date;
 }
 
-/** Version of the stored shape; since 2 with the number of reasons that are not kept. */
+/** Version of the stored form; version 2 added the number of errors that are not stored. */
 export const submissionSchemaVersion = 2;
 
-/** Submits by their idempotency keys. */
+/** Submits by idempotency key. */
 export const submissionsCollection = defineCollection<SubmissionDocument>({
   name: 'submissions',
   schemaVersion: submissionSchemaVersion,
@@ -50,7 +50,7 @@ export const submissionsCollection = defineCollection<SubmissionDocument>({
       name: 'createdAt_ttl',
       keys: { createdAt: 1 },
       options: { expireAfterSeconds: retention.submission },
-      why: 'none: keys are forgotten 30 days after their use, when nobody repeats the call any more',
+      why: 'none: keys expire 30 days after their use, when calls are no longer repeated',
     },
   ],
 });

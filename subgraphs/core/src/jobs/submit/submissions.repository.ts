@@ -3,7 +3,7 @@ import type { SubmissionDocument } from './submission.document.js';
 
 const duplicateKey = 11_000;
 
-/** Submits by their idempotency keys. */
+/** Submits by idempotency key. */
 export class SubmissionsRepository {
   readonly #submissions: Collection<SubmissionDocument>;
 
@@ -11,12 +11,15 @@ export class SubmissionsRepository {
     this.#submissions = submissions;
   }
 
-  /** The submit with this key, or null. */
+  /** Returns the submit with this key, or null. */
   async find(id: string): Promise<SubmissionDocument | null> {
     return this.#submissions.findOne({ _id: id }, { readConcern: { level: 'majority' } });
   }
 
-  /** Reserves a key: the document given, or the one that was there first. Resolves once the majority has it. */
+  /**
+   * Reserves a key. Resolves when the write is acknowledged by the majority. @returns the given document, or
+   * the one that already has the key
+   */
   async reserve(document: SubmissionDocument): Promise<SubmissionDocument> {
     try {
       await this.#submissions.insertOne(document, { writeConcern: { w: 'majority' } });
@@ -29,7 +32,7 @@ export class SubmissionsRepository {
     }
   }
 
-  /** Notes that everything the submit promised is written. */
+  /** Records that all promised documents are written. */
   async done(id: string, now: Date): Promise<void> {
     await this.#submissions.updateOne(
       { _id: id, doneAt: { $exists: false } },

@@ -22,7 +22,7 @@ import type { SubmissionsRepository } from './submissions.repository.js';
 import type { JobSpec } from './submit.types.js';
 import type { JobInputErrors, Refusal, RefusalCode } from './refusal.types.js';
 
-/** What {@link SubmitService} works with. */
+/** Dependencies of {@link SubmitService}. */
 export interface SubmitServiceOptions {
   readonly jobs: JobsRepository;
   readonly classes: ClassesRepository;
@@ -41,21 +41,21 @@ export interface SubmitInput {
   readonly experiment: string;
   readonly idempotencyKey: string;
   readonly jobs: readonly JobSpec[];
-  /** Whose they are; the caller's unless given. */
+  /** Owner of the jobs; defaults to the caller. */
   readonly onBehalfOf?: string | null | undefined;
 }
 
 type Owners = Exclude<Ownership, { readonly refusal: Refusal }>;
 
-/** What became of them: one entry a job, in order; a job that was known before is told by its id alone. */
+/** Result, one entry per job, in order; a job that was submitted before has only its id. */
 export interface SubmitResult {
   readonly jobs: readonly (JobDocument | { readonly _id: string } | null)[];
   readonly refusals: readonly Refusal[];
-  /** Further reasons that are not told. */
+  /** Number of further errors that are not returned. */
   readonly omitted: number;
 }
 
-/** Jobs in one call at most. */
+/** Maximum number of jobs per call. */
 export const maxJobsPerSubmit = 10_000;
 
 type ParentStates = Awaited<ReturnType<JobsRepository['parents']>>;
@@ -70,8 +70,8 @@ export class SubmitService {
   }
 
   /**
-   * Accepts each well-formed job and refuses the others. The ids follow from the key that is reserved first, so that the call may be broken
-   * off anywhere and repeated by anybody.
+   * Accepts each well-formed job and refuses the others. Job ids are derived from the key, which is reserved
+   * first, so that any interrupted call can be repeated by any process.
    * @throws DomainError FORBIDDEN
    */
   async submit(principal: Principal, input: SubmitInput): Promise<SubmitResult> {
@@ -85,7 +85,7 @@ export class SubmitService {
         omitted: 0,
       };
     const reservationId = storedKey('jobs', input.experiment, principal.subject, input.idempotencyKey);
-    // The owner is part of what is submitted, unless it is the caller.
+    // The owner is part of the submitted input, unless it is the caller.
     const submitted = owners.submittedBy === undefined ? input.jobs : [owners.owner, input.jobs];
     const digest = digestOf(submitted);
     const [earlier, experiment] = await Promise.all([
@@ -122,12 +122,12 @@ export class SubmitService {
     return this.#answer(input, documents, reserved);
   }
 
-  /** Waits for what goes on behind answers. */
+  /** Waits for work that continues after answers were sent. */
   async settle(): Promise<void> {
     await Promise.all(this.#background);
   }
 
-  /** The answer to a call that was made before; what it had not yet written is written now. */
+  /** Answer to a call that was made before; writes what that call did not complete. */
   async #repeat(owners: Owners, input: SubmitInput, earlier: SubmissionDocument): Promise<SubmitResult> {
     const refused = new Set(earlier.refused.map(({ index }) => index));
     const idAt = batchJobIds(earlier.batchId, earlier.createdAt);
@@ -149,7 +149,7 @@ export class SubmitService {
     return this.#answer(input, ids, earlier);
   }
 
-  /** Looks at each job, alone and against the store. */
+  /** Checks each job, alone and against the store. */
   async #examine(
     jobs: readonly JobSpec[],
     experiment: ExperimentFacts,
@@ -234,11 +234,11 @@ export class SubmitService {
   ): Promise<void> {
     await this.#options.jobs.insertNew(documents);
     await this.#options.dependencies.checkAgain(all.flatMap(({ waitingFor }) => waitingFor));
-    // A repeat does without this note, only slower: nobody waits for it.
+    // A repetition works without this record, but slower: no caller waits for it.
     const noted = this.#options.submissions
       .done(reserved._id, this.#options.clock.now())
       .catch((error: unknown) =>
-        this.#options.log.warn({ err: error }, 'a submit could not be noted as done'),
+        this.#options.log.warn({ err: error }, 'recording of a completed submit failed'),
       )
       .finally(() => this.#background.delete(noted));
     this.#background.add(noted);
@@ -256,12 +256,12 @@ export class SubmitService {
   }
 }
 
-/** The path of a share that is named by its path or by its leaf alone. */
+/** Path of a share that is given by its path or its leaf name. */
 export function shareOf(share: string, experiment: Pick<ExperimentFacts, 'name'>): string {
   return share.includes('/') ? share : `${experiment.name}/${share}`;
 }
 
-/** A refusal of something in the whole call. */
+/** Error of the whole call. */
 export function refusalOf(
   code: Refusal['code'],
   path: readonly string[],
@@ -273,17 +273,17 @@ export function refusalOf(
   return errors.all[0] as Refusal;
 }
 
-/** The refusal of a key that belongs to another input. */
+/** Error for a key that was used with another input. */
 export function keyReused(key: string): Refusal {
   return refusalOf(
     'IDEMPOTENCY_KEY_REUSED',
     ['idempotencyKey'],
     key,
-    'a key that was not used for another input',
+    'a key that was not used with another input',
   );
 }
 
-/** A list for a message. */
+/** Formats a list for a message. */
 export function listed(values: readonly string[]): string {
   return values.slice(0, 10).join(', ') + (values.length > 10 ? ', …' : '');
 }
@@ -317,8 +317,8 @@ function checkParents(
     const refuse = (expected: string) => errors.add(path, id, expected, 'DEPENDENCY_INVALID');
     if (sibling.test(id)) {
       const at = Number(id.slice(1));
-      if (at >= index) refuse(`a job that stands before ${index} in the call`);
-      else if (refused.has(at)) refuse('a job of the call that is not refused itself');
+      if (at >= index) refuse(`a job before position ${index} in the call`);
+      else if (refused.has(at)) refuse('a job of the call that is not refused');
     } else if (parents.get(id)?.experiment !== experiment.name)
       refuse(`an existing job of ${experiment.name}, or #N`);
   });

@@ -1,10 +1,10 @@
-/** What goes into a submit and what comes out: the words of rules and repositories, without GraphQL. */
+/** Input and result of a submit, independent of GraphQL. */
 import type { JobErrorFamily } from '../model/job.types.js';
 import type { Refusal } from './refusal.types.js';
 
 type Maybe<T> = T | null | undefined;
 
-/** A job as a caller describes it; nothing is checked yet. */
+/** Job as the caller describes it, unchecked. */
 export interface JobSpec {
   readonly name: string;
   readonly share?: Maybe<string>;
@@ -16,13 +16,13 @@ export interface JobSpec {
   readonly dependsOn?: Maybe<readonly string[]>;
 }
 
-/** A key and its value. */
+/** Key and value of a label or variable. */
 export interface LabelSpec {
   readonly key: string;
   readonly value: string;
 }
 
-/** What a job asks of a worker; what is left out is the default. */
+/** Requirements as the caller describes them; absent members have their defaults. */
 export interface RequirementsSpec {
   readonly cores?: Maybe<number>;
   readonly memoryMiB?: Maybe<number>;
@@ -37,7 +37,7 @@ export interface RequirementsSpec {
   readonly gpu?: Maybe<GpuSpec>;
 }
 
-/** GPUs that a job asks for; what is left out is not asked for. */
+/** Requested GPUs; absent members are not required. */
 export interface GpuSpec {
   readonly count?: Maybe<number>;
   readonly vendor?: Maybe<string>;
@@ -63,7 +63,7 @@ export interface GpuSpec {
   readonly isOptional?: Maybe<boolean>;
 }
 
-/** What is run. */
+/** Payload as the caller describes it. */
 export interface PayloadSpec {
   readonly command: string;
   readonly arguments?: Maybe<readonly string[]>;
@@ -73,7 +73,7 @@ export interface PayloadSpec {
   readonly outputs?: Maybe<readonly string[]>;
 }
 
-/** When and how often a failed attempt is tried again. */
+/** Retry policy as the caller describes it. */
 export interface RetrySpec {
   readonly maxAttempts?: Maybe<number>;
   readonly backoffSeconds?: Maybe<number>;
@@ -81,7 +81,7 @@ export interface RetrySpec {
   readonly retryOn?: Maybe<readonly JobErrorFamily[]>;
 }
 
-/** A job of a submit that was refused, with its position. */
+/** Refused job of a submit, with its position. */
 export interface RefusedJob {
   readonly index: number;
   readonly refusals: readonly Refusal[];

@@ -6,7 +6,7 @@ import type { EventHandler } from './event-work.js';
 import { LeaderTask, type LeaderWork } from '../../shared/leader-task.js';
 import type { TransitionWriter } from './transition.types.js';
 
-/** What {@link BackoffTimer} works with. */
+/** Dependencies of {@link BackoffTimer}. */
 export interface BackoffTimerOptions {
   readonly jobs: JobsRepository;
   readonly writer: TransitionWriter;
@@ -16,16 +16,19 @@ export interface BackoffTimerOptions {
 }
 
 const pageSize = 1000;
-/** Longest sleep: a timer must not overflow, and a clock that was set is noticed. */
+/** Longest sleep: prevents a timer overflow and bounds the effect of a changed clock. */
 const longestSleepMs = 60_000;
 
-/** The leader's timer: activates jobs when their backoff ends. It sleeps until the next end, and is woken when an earlier one is made. */
+/**
+ * Timer of the leader that activates jobs when their backoff ends. It sleeps until the next end and wakes up
+ * if an earlier one is added.
+ */
 export class BackoffTimer implements EventHandler {
   readonly name = 'backoff';
   readonly #options: BackoffTimerOptions;
   readonly #task: LeaderTask;
   #expectNoMore: (() => void) | undefined;
-  /** When the next backoff known here ends, in milliseconds of the epoch. */
+  /** End of the next known backoff, in milliseconds since the epoch. */
   #next = Number.POSITIVE_INFINITY;
   #wake = new AbortController();
 
@@ -34,7 +37,7 @@ export class BackoffTimer implements EventHandler {
     this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal));
   }
 
-  /** Works whenever this process leads. */
+  /** Runs while this process leads. */
   start(): void {
     this.#task.start();
     this.#expectNoMore = this.#options.writer.onApplied((applied) =>
@@ -42,7 +45,7 @@ export class BackoffTimer implements EventHandler {
     );
   }
 
-  /** Takes no more leadership and waits for the end of the work under way. */
+  /** Declines further leadership and waits for the work in progress. */
   async stop(): Promise<void> {
     this.#expectNoMore?.();
     await this.#task.stop();
@@ -56,7 +59,7 @@ export class BackoffTimer implements EventHandler {
     this.#expect(this.#options.clock.now());
   }
 
-  /** A backoff ends then. */
+  /** Notifies the timer of the end of a backoff. */
   #expect(at: Date | undefined): void {
     if (!at || at.getTime() >= this.#next) return;
     this.#next = at.getTime();
@@ -74,7 +77,7 @@ export class BackoffTimer implements EventHandler {
         const milliseconds = Math.min(Math.max(this.#next - clock.now().getTime() + 1, 0), longestSleepMs);
         await sleep(milliseconds, AbortSignal.any([signal, this.#wake.signal]));
       } catch (error) {
-        if (!signal.aborted) log.warn({ err: error }, 'the backoff timer was interrupted and goes on');
+        if (!signal.aborted) log.warn({ err: error }, 'backoff timer interrupted');
         await sleep(500, signal);
       }
     }

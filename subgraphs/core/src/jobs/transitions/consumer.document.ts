@@ -1,8 +1,8 @@
 import { defineCollection } from '@rhizome/mongo';
 
-/** How far a consumer of the event stream has come. */
+/** Position of a consumer in the event stream. */
 export interface ConsumerDocument {
-  /** The consumer's name. */
+  /** Name of the consumer. */
   readonly _id: string;
   readonly schemaVersion: number;
   readonly revision: number;
@@ -10,7 +10,7 @@ export interface ConsumerDocument {
   readonly updatedAt: Date;
 }
 
-/** Places in the event stream, so that whoever leads next goes on where the last one was. */
+/** Positions in the event stream, from which the next leader continues. */
 export const consumersCollection = defineCollection<ConsumerDocument>({
   name: 'consumers',
   schemaVersion: 1,

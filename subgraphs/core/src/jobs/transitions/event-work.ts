@@ -7,15 +7,15 @@ import type { JobEvent } from '../model/job-event.types.js';
 import type { ConsumersRepository } from './consumers.repository.js';
 import { LeaderTask, type LeaderWork } from '../../shared/leader-task.js';
 
-/** A part of core that follows the events of jobs. Each batch may come more than once. */
+/** Handler of job events. A batch may be delivered more than once. */
 export interface EventHandler {
   readonly name: string;
   handle(events: readonly JobEvent[], signal: AbortSignal): Promise<void>;
-  /** The place in the stream was lost, or there was none yet: look at the store instead. */
+  /** Called if there is no usable position in the stream: the handler must read the store instead. */
   recover(signal: AbortSignal): Promise<void>;
 }
 
-/** What {@link EventWork} works with. */
+/** Dependencies of {@link EventWork}. */
 export interface EventWorkOptions {
   readonly stream: JobEventStream;
   readonly consumers: ConsumersRepository;
@@ -23,15 +23,21 @@ export interface EventWorkOptions {
   readonly handlers: readonly EventHandler[];
   readonly clock: Clock;
   readonly log: Logger;
-  /** Wait after a failure before the stream is opened again, in milliseconds; 500 unless given. */
+  /** Delay after a failure before the stream is reopened, in milliseconds; defaults to 500. */
   readonly retryMs?: number;
-  /** The place is noted at most so often, in milliseconds; 500 unless given. What is done twice after a crash is harmless. */
+  /**
+   * Minimum interval between two records of the position, in milliseconds; defaults to 500. Repeated work
+   * after a crash is harmless.
+   */
   readonly saveMs?: number;
 }
 
 const consumer = 'core';
 
-/** The leader's walk along the event stream: hands each batch to the handlers, then notes the place. */
+/**
+ * Follows the event stream while this process leads: passes each batch to the handlers, then records the
+ * position.
+ */
 export class EventWork {
   readonly #options: EventWorkOptions;
   readonly #task: LeaderTask;
@@ -41,12 +47,12 @@ export class EventWork {
     this.#task = new LeaderTask(options.leader, (signal) => this.#lead(signal));
   }
 
-  /** Works whenever this process leads. */
+  /** Runs while this process leads. */
   start(): void {
     this.#task.start();
   }
 
-  /** Takes no more leadership and waits for the end of the work under way. */
+  /** Declines further leadership and waits for the work in progress. */
   stop(): Promise<void> {
     return this.#task.stop();
   }
@@ -58,7 +64,7 @@ export class EventWork {
         await this.#follow(signal);
       } catch (error) {
         if (signal.aborted) return;
-        log.warn({ err: error }, 'the work on events was interrupted and goes on');
+        log.warn({ err: error }, 'event processing interrupted');
         if (isDomainError(error) && error.code === 'CURSOR_EXPIRED') await this.#forget(signal);
         await sleep(retryMs, signal);
       }
@@ -73,7 +79,7 @@ export class EventWork {
     let position: string | undefined;
     for await (const { events, cursor } of stream.follow({ after, signal })) {
       if (!recovered) {
-        // The stream is open: what happened before is in the store, what happens from now on comes as events.
+        // The stream is open: earlier changes are in the store, later ones arrive as events.
         await this.#recover(signal);
         recovered = true;
       }
@@ -92,10 +98,10 @@ export class EventWork {
     for (const handler of this.#options.handlers) await handler.recover(signal);
   }
 
-  /** Begins anew from now on, and from the store. */
+  /** Restarts from now on, after the handlers have read the store. */
   async #forget(signal: AbortSignal): Promise<void> {
     await this.#options.consumers.forget(consumer);
-    this.#options.log.warn('the event stream no longer reaches back: the store is looked through instead');
+    this.#options.log.warn('event stream position expired, reading the store instead');
     if (!signal.aborted) await this.#recover(signal);
   }
 }

@@ -1,4 +1,4 @@
-/** The grouped writes of job transitions without the rest of core: for measurements of the store alone. */
+/** Grouped writes of job transitions without the rest of core, for measurements of the store alone. */
 export type { TransitionRequest } from './transition.types.js';
 export { edgeOf, shapeOf, type TransitionGroup } from './transition-group.js';
 export { transitionStore, type TransitionStore } from './transitions.repository.js';

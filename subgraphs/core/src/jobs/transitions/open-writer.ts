@@ -1,4 +1,4 @@
-/** The transition writer on core's database, for programs that move jobs without a core of their own: benchmarks of what follows from it. */
+/** Transition writer on core's database for programs without a core of their own, such as benchmarks. */
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import { collection } from '@rhizome/mongo';
@@ -6,7 +6,7 @@ import { jobsCollection } from '../model/job.document.js';
 import { GroupingTransitionWriter } from './transition-writer.js';
 import { transitionStore } from './transitions.repository.js';
 
-/** Opens it; close it to end what is under way. The connection is the caller's. */
+/** Opens a transition writer. Closing it waits for the writes in progress. The caller owns the connection. */
 export function openTransitionWriter(options: {
   readonly db: Parameters<typeof collection>[0];
   readonly clock: Clock;

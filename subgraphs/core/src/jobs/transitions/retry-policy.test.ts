@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { JobErrorFamily, StoredRetryPolicy } from '../model/job.types.js';
 import { backoffSeconds, decideAfterFailure, longestBackoffSeconds } from './retry-policy.js';
@@ -13,8 +13,8 @@ const policies: fc.Arbitrary<StoredRetryPolicy> = fc.record({
 });
 const errors = fc.record({ family: fc.constantFrom(...families), retryable: fc.boolean() });
 
-describe('a failed attempt', () => {
-  test('is followed by another exactly if one is left and the policy wants it for this error', () => {
+describe('decideAfterFailure', () => {
+  it('continues exactly if an attempt is left and the policy retries this error', () => {
     fc.assert(
       fc.property(policies, errors, fc.integer({ min: 1, max: 20 }), (retry, error, attempt) => {
         const { to } = decideAfterFailure({ attempt, retry }, error, now);
@@ -24,7 +24,7 @@ describe('a failed attempt', () => {
     );
   });
 
-  test('never leads to more attempts than the policy has, whatever goes wrong', () => {
+  it('never exceeds the attempts of the policy', () => {
     fc.assert(
       fc.property(policies, fc.array(errors, { minLength: 25, maxLength: 25 }), (retry, failures) => {
         let attempt = 1;
@@ -37,7 +37,7 @@ describe('a failed attempt', () => {
     );
   });
 
-  test('waits not at all or for a bounded time that never shrinks', () => {
+  it('waits for a bounded time that never shrinks, or not at all', () => {
     fc.assert(
       fc.property(policies, (retry) => {
         const waits = Array.from({ length: 20 }, (_, at) => backoffSeconds(retry, at + 1));
@@ -51,7 +51,7 @@ describe('a failed attempt', () => {
     );
   });
 
-  test('goes on at once without a backoff, else at the time that the backoff gives', () => {
+  it('continues at once without a backoff, otherwise at the end of the backoff', () => {
     const retry = { maxAttempts: 5, backoffSeconds: 10, backoffFactor: 3, retryOn: families };
     const error = { family: 'WORKER', retryable: true } as const;
     const after = (attempt: number) => decideAfterFailure({ attempt, retry }, error, now);

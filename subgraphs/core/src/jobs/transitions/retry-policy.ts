@@ -1,17 +1,18 @@
 import type { JobDocument, StoredJobError, StoredRetryPolicy } from '../model/job.types.js';
 
-/** Longest wait between two attempts, whatever the factor makes of it: seven days, in seconds. */
+/** Maximum delay between two attempts, in seconds: seven days. */
 export const longestBackoffSeconds = 604_800;
 
-/** What becomes of a job whose attempt failed. */
+/** Next step of a job whose attempt failed. */
 export type AfterFailure =
   | { readonly to: 'ACTIVATED' }
   | { readonly to: 'PENDING'; readonly notBefore: Date }
   | { readonly to: 'FAILED' };
 
 /**
- * Decides by the job's policy whether a failed attempt is followed by another, at once or after a backoff.
- * @param job the number of the attempt that failed, and the policy @param now when it failed
+ * Decides by the retry policy whether another attempt follows, at once or after a backoff.
+ * @param job number of the failed attempt, and the policy
+ * @param now time of the failure
  */
 export function decideAfterFailure(
   job: Pick<JobDocument, 'attempt' | 'retry'>,
@@ -26,7 +27,10 @@ export function decideAfterFailure(
   return { to: 'PENDING', notBefore: new Date(now.getTime() + Math.round(seconds * 1000)) };
 }
 
-/** The wait after the given attempt, in seconds: the first is `backoffSeconds`, each further one is `backoffFactor` times the one before. */
+/**
+ * Delay after the given attempt, in seconds: `backoffSeconds` after the first, then multiplied by
+ * `backoffFactor` each time.
+ */
 export function backoffSeconds(
   { backoffSeconds: first, backoffFactor }: StoredRetryPolicy,
   attempt: number,

@@ -1,11 +1,11 @@
-import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { systemClock } from '@rhizome/clock';
 import type { TransitionGroup } from './transition-group.js';
 import { GroupingTransitionWriter } from './transition-writer.js';
 import type { TransitionRequest } from './transition.types.js';
 
-/** A store whose writes end when the test says so; each takes all of its jobs. */
+/** Store whose writes end when the test decides; each succeeds for all of its jobs. */
 class Store {
   readonly written: TransitionGroup[] = [];
   readonly #open: (() => void)[] = [];
@@ -55,15 +55,15 @@ function writerOn(
   });
 }
 
-/** Lets the writer's timers of a few milliseconds and all that follows run. */
+/** Runs the writer's timers of a few milliseconds and everything that follows from them. */
 const pass = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
-describe('groups of transitions', () => {
+describe('GroupingTransitionWriter', () => {
   afterEach(() => {
     jest.useRealTimers();
   });
 
-  test('what comes in one turn is one write, and it does not wait for anybody', async () => {
+  it('writes the requests of one event loop turn at once and together', async () => {
     jest.useFakeTimers();
     const store = new Store();
     const writer = writerOn(store);
@@ -73,7 +73,7 @@ describe('groups of transitions', () => {
     expect(store.sizes).toEqual([5]);
   });
 
-  test('small groups grow while one of their kind is written, and go when it ends', async () => {
+  it('collects small groups during a write of the same kind and writes them when it ends', async () => {
     jest.useFakeTimers();
     const store = new Store();
     const writer = writerOn(store);
@@ -91,7 +91,7 @@ describe('groups of transitions', () => {
     expect((await last).map(({ applied }) => applied)).toEqual([true, true]);
   });
 
-  test('a small group that follows another closely gathers for a moment', async () => {
+  it('collects a small group briefly if it closely follows another', async () => {
     jest.useFakeTimers();
     const store = new Store();
     const writer = writerOn(store, { gatherMs: 15 });
@@ -113,7 +113,7 @@ describe('groups of transitions', () => {
     expect(store.sizes).toEqual([1, 2, 1]);
   });
 
-  test('a group of another kind does not wait, nor does one that is worth a write of its own', async () => {
+  it('does not delay a group of another kind or a large group', async () => {
     jest.useFakeTimers();
     const store = new Store();
     const writer = writerOn(store);
@@ -126,7 +126,7 @@ describe('groups of transitions', () => {
     expect(store.sizes).toEqual([1, 1, 10]);
   });
 
-  test('a small group waits no longer than a moment for a write that hangs', async () => {
+  it('delays a small group only briefly if a write hangs', async () => {
     jest.useFakeTimers();
     const store = new Store();
     const writer = writerOn(store);
@@ -137,7 +137,7 @@ describe('groups of transitions', () => {
     expect(store.sizes).toEqual([1, 1]);
   });
 
-  test('no more writes than may be are under way at once', async () => {
+  it('limits the number of concurrent writes', async () => {
     jest.useFakeTimers();
     const store = new Store();
     const writer = writerOn(store, { concurrency: 2 });
@@ -151,7 +151,7 @@ describe('groups of transitions', () => {
     expect(store.sizes).toEqual([10, 10, 20]);
   });
 
-  test('closing writes at once what waits', async () => {
+  it('writes pending requests at once on close', async () => {
     jest.useFakeTimers();
     const store = new Store();
     const writer = writerOn(store);

@@ -1,36 +1,37 @@
 /**
- * How a group of transitions over one edge becomes one guarded pipeline update: pure, no I/O.
+ * Translates a group of transitions over one edge into one guarded pipeline update. Pure, without I/O.
  *
- * All jobs of a group leave the same state for the same state and change the same fields. Where their values differ, a literal array holds
- * them in the order of the group and each document takes its own by the position of its id, or of its fence where the edge is guarded by
- * it (a fence belongs to one job, so the look-up is exact as a guard, too).
+ * All jobs of a group share the source state, the target state and the changed fields. If their values
+ * differ, a literal array holds them in the order of the group, and each document selects its own by the
+ * position of its id, or of its fence if the edge is guarded by it. A fence belongs to a single job, so this
+ * look-up is also exact as a guard.
  */
 import { findEdge, isHeld, isTerminal, type JobEdge, type JobState } from '../model/job-state.js';
 import type { StoredTransition } from '../model/job.types.js';
 import type { TransitionRequest } from './transition.types.js';
 
-/** Newest transitions kept in the document. */
+/** Maximum number of transitions kept in the document. */
 export const keptTransitions = 64;
 
-/** Attempts of a job at most; what `retry.maxAttempts` is bounded by. */
+/** Maximum number of attempts of a job; the upper limit of `retry.maxAttempts`. */
 export const maxAttempts = 20;
 
-/** A filter or pipeline stage as the driver takes it. */
+/** Filter or pipeline stage in the form that the driver accepts. */
 export type Plain = Readonly<Record<string, unknown>>;
 
-/** Requests that are written by one update. */
+/** Requests that one update writes. */
 export interface TransitionGroup {
   readonly edge: JobEdge;
-  /** Which fields change, the same for all; part of {@link groupKey}. */
+  /** Changed fields, the same for all requests; part of {@link groupKey}. */
   readonly shape: TransitionShape;
   readonly requests: readonly TransitionRequest[];
-  /** The time of all transitions of the group. */
+  /** Time of all transitions of the group. */
   readonly at: Date;
 }
 
-/** Which parts of the document a transition changes. */
+/** Parts of the document that a transition changes. */
 export interface TransitionShape {
-  /** Word of a worker that comes late must become void: the fence grows by one. */
+  /** Increments the fence, so that a late report of a worker is refused. */
   readonly raisesFence: boolean;
   readonly grants: boolean;
   readonly reportsEnd: boolean;
@@ -40,20 +41,24 @@ export interface TransitionShape {
   readonly priority: boolean;
 }
 
-/** The edge of a request. @throws Error when the machine has none, or not for this actor, or its guard is not met: a bug of the caller. */
+/**
+ * Edge of a request. @throws Error if the machine has no such edge, the actor may not use it, or its guard is
+ * missing: a bug of the caller
+ */
 export function edgeOf(request: TransitionRequest): JobEdge {
   const { from, to, by, jobId, fence, change } = request;
   const edge = findEdge(from, to);
   if (!edge) throw new Error(`job ${jobId}: the state machine has no edge from ${from} to ${to}`);
-  if (!edge.actors.includes(by)) throw new Error(`job ${jobId}: ${by} may not take ${from} to ${to}`);
+  if (!edge.actors.includes(by))
+    throw new Error(`job ${jobId}: ${by} may not use the edge from ${from} to ${to}`);
   if (edge.guard === 'fence' && fence === undefined)
     throw new Error(`job ${jobId}: ${from} to ${to} needs a fence`);
   if ((to === 'SENT') !== (change?.grant !== undefined))
-    throw new Error(`job ${jobId}: SENT and a grant belong together`);
+    throw new Error(`job ${jobId}: SENT requires a grant, and a grant requires SENT`);
   return edge;
 }
 
-/** What the request changes beside the state. */
+/** Values of the request other than the state. */
 export function shapeOf({ from, to, by, change }: TransitionRequest): TransitionShape {
   const byWorker = by === 'worker' || by === 'broker';
   const leavesWaiting = from === 'PENDING' && (to === 'ACTIVATED' || isTerminal(to));
@@ -70,7 +75,7 @@ export function shapeOf({ from, to, by, change }: TransitionRequest): Transition
   };
 }
 
-/** Equal for requests that one update can write. */
+/** Key that is equal for requests that one update can write. */
 export function groupKey(request: TransitionRequest, shape: TransitionShape): string {
   const { raisesFence, grants, reportsEnd, outputs, hold, notBefore, priority } = shape;
   return [
@@ -86,26 +91,27 @@ export function groupKey(request: TransitionRequest, shape: TransitionShape): st
   ].join(' ');
 }
 
-/** The documents that the group may change: by id, by the state they must be in, and by what else guards the edge. */
+/** Filter for the documents that the group may change: by id, state and the other guards of the edge. */
 export function groupFilter({ edge, shape, requests, at }: TransitionGroup): Plain {
   const filter: Record<string, unknown> = { _id: { $in: requests.map((r) => r.jobId) }, state: edge.from };
   const due = { $or: [{ notBefore: { $exists: false } }, { notBefore: { $lte: at } }] };
   if (edge.guard === 'fence') filter['fence'] = { $in: requests.map((r) => r.fence) };
   if (edge.guard === 'ready') {
-    // That a parent has FINISHED is a fact for every child: the union of the group is exact for each of its jobs.
+    // A FINISHED parent is FINISHED for every child: the union of the group is exact for each job.
     const finished = [...new Set(requests.flatMap((r) => r.change?.finishedParents ?? []))];
     filter['waitingFor'] = finished.length === 0 ? [] : { $not: { $elemMatch: { $nin: finished } } };
     if (shape.hold !== 'clear') filter['hold'] = { $exists: false };
     Object.assign(filter, due);
   }
   if (edge.from === 'PENDING' && edge.to === 'PENDING' && shape.hold === 'clear') {
-    // A release that leaves the job PENDING is right only while something else holds it back; else nobody would wake it.
+    // A release may leave the job PENDING only while it waits for something else; otherwise nothing would
+    // activate it.
     filter['$or'] = [{ 'waitingFor.0': { $exists: true } }, { notBefore: { $gt: at } }];
   }
   return filter;
 }
 
-/** The update of the group. One write is one transition: a job must not be twice in a group. */
+/** Update of the group. Each job has one transition per write: it must not be in a group twice. */
 export function groupPipeline(group: TransitionGroup): Plain[] {
   const values = group.requests.map((request) => valuesOf(request, group.at));
   const same = allEqual(values);
@@ -122,7 +128,10 @@ export function groupPipeline(group: TransitionGroup): Plain[] {
   return [{ $set: { ownValues: pick(group, values) } }, set, { $unset: 'ownValues' }];
 }
 
-/** Whether a document shows that this very request was carried out, by its history or, for grants, by the fence of an attempt. */
+/**
+ * Returns true if a document shows that this request was carried out, by its history or, for grants, by the
+ * fence of an attempt.
+ */
 export function isMarkOf(
   request: TransitionRequest,
   at: Date,
@@ -144,7 +153,7 @@ export function isMarkOf(
   );
 }
 
-/** The part of `lookup` by which a backoff's end is found, sorted by time. */
+/** Look-up key of the end of a backoff; sorts by time. */
 export function backoffKey(notBefore: Date): string {
   return `b:${notBefore.toISOString()}`;
 }
@@ -185,7 +194,7 @@ function pick({ edge, requests }: TransitionGroup, values: readonly Plain[]): Pl
   return { $arrayElemAt: [{ $literal: values }, { $indexOfArray: [{ $literal: keys }, key] }] };
 }
 
-/** What every transition writes: state, revision, times, the event and the history. */
+/** Fields that every transition writes: state, revision, times, event and history. */
 function core(group: TransitionGroup, value: Value): Plain {
   const { edge, shape, at } = group;
   const { from, to } = edge;
@@ -204,7 +213,7 @@ function core(group: TransitionGroup, value: Value): Plain {
   };
 }
 
-/** See {@link StoredLastEvent.odd}. */
+/** Value of {@link StoredLastEvent.odd}. */
 const alternating = {
   $cond: [
     { $eq: [{ $mod: ['$revision', 2] }, 1] },
@@ -213,7 +222,7 @@ const alternating = {
   ],
 };
 
-/** What subscribers and counters filter by; a value that is missing is left out. */
+/** Fields that subscribers and counters filter by; absent values are left out. */
 function keysOfEvent({ shape }: TransitionGroup, value: Value): Plain {
   const changedOr = (name: string, changed: unknown) => ({
     $cond: [{ $ne: [`$${name}`, changed] }, `$${name}`, '$$REMOVE'],
@@ -239,12 +248,12 @@ function keysOfEvent({ shape }: TransitionGroup, value: Value): Plain {
   };
 }
 
-/** Null tells that there were none; left out, that they are the same. */
+/** Previous GPUs: null if there were none, absent if they are the same. */
 function previousGpu(granted: unknown): Plain {
   return { $cond: [{ $ne: ['$gpu', granted] }, { $ifNull: ['$gpu', null] }, '$$REMOVE'] };
 }
 
-/** What changes in the open attempt, and what of it the job itself shows. */
+/** Changes of the open attempt and of the job's copies of its values. */
 function ending({ edge, shape, at }: TransitionGroup, value: Value): Plain {
   const { from, to } = edge;
   const ends = isHeld(from) && !isHeld(to);
@@ -269,7 +278,7 @@ function ending({ edge, shape, at }: TransitionGroup, value: Value): Plain {
   };
 }
 
-/** An attempt whose job is tried again has itself failed. */
+/** The attempt of a retried job has failed. */
 function outcomeOf(to: JobState): JobState {
   return isTerminal(to) ? to : 'FAILED';
 }
@@ -305,7 +314,7 @@ function granting({ shape, at }: TransitionGroup, value: Value): Plain {
   };
 }
 
-/** What holds a waiting job back, and the keys it is found by meanwhile. */
+/** Reasons for which a job waits, and the look-up keys meanwhile. */
 function waiting({ edge, shape }: TransitionGroup, value: Value): Plain {
   const activates = edge.from === 'PENDING' && edge.to === 'ACTIVATED';
   const touchesBackoff = shape.notBefore !== 'keep' || shape.hold !== 'keep';
@@ -327,7 +336,7 @@ function lookupOf({ hold, notBefore }: TransitionShape, activates: boolean, valu
   if (hold === 'set' || (notBefore === 'clear' && hold !== 'clear')) return kept;
   if (notBefore === 'set') return { $concatArrays: [kept, [value('backoff')]] };
   if (activates || notBefore === 'clear') return kept;
-  // A released job that is still in its backoff is found by it again.
+  // A released job in its backoff gets the look-up key of the backoff again.
   const format = 'b:%Y-%m-%dT%H:%M:%S.%LZ';
   const repeat = [{ $dateToString: { date: '$notBefore', format } }];
   return { $concatArrays: [kept, { $cond: [{ $gt: ['$notBefore', null] }, repeat, []] }] };

@@ -1,31 +1,32 @@
 import type { Clock } from '@rhizome/clock';
 
-/** How {@link TransitionPace} is made. */
+/** Options of {@link TransitionPace}. */
 export interface TransitionPaceOptions {
   readonly clock: Clock;
-  /** Between the beginnings of two small groups of one kind at least, in milliseconds; 20 unless given. */
+  /** Minimum interval between the starts of two small groups of one kind, in milliseconds; defaults to 20. */
   readonly gatherMs?: number | undefined;
-  /** A group of so many goes at once; 64 unless given. */
+  /** Size from which a group is written at once; defaults to 64. */
   readonly worthwhile?: number | undefined;
-  /** Called when groups that waited may go. */
+  /** Called when delayed groups may be written. */
   readonly onFree: () => void;
 }
 
-/** How long a group waits for another of its kind at most, in milliseconds. */
+/** Maximum delay of a group because of another of its kind, in milliseconds. */
 const longestWaitMs = 50;
 
 /**
- * When small groups of transitions are written. A write costs as much as a dozen of its documents, so a small group grows while another of its
- * kind is being written, and for a moment after that one has begun. Alone, it goes at once; a write that hangs is not waited for.
+ * Decides when small groups of transitions are written. A write costs as much as a dozen of its documents, so
+ * a small group collects requests while another of its kind is being written, and briefly after that write
+ * has started. A group on its own is written at once, and no group waits for a write that hangs.
  */
 export class TransitionPace {
   readonly #clock: Clock;
   readonly #gatherMs: number;
   readonly #worthwhile: number;
   readonly #onFree: () => void;
-  /** Groups under way by kind. */
+  /** Groups in progress by kind. */
   readonly #underWay = new Map<string, number>();
-  /** Kinds of groups that wait; true when they have waited long enough. */
+  /** Kinds of delayed groups; true if the maximum delay has passed. */
   readonly #waiting = new Map<string, { isOver: boolean; readonly timer: NodeJS.Timeout }>();
 
   constructor({ clock, gatherMs = 20, worthwhile = 64, onFree }: TransitionPaceOptions) {
@@ -35,7 +36,10 @@ export class TransitionPace {
     this.#onFree = onFree;
   }
 
-  /** Whether a group of this kind and size may be written now. Where not, `onFree` is called when it is time to ask again. */
+  /**
+   * Returns true if a group of this kind and size may be written now. Otherwise `onFree` is called when the
+   * caller should check again.
+   */
   mayBegin(kind: string, size: number): boolean {
     if (size >= this.#worthwhile || !this.#underWay.has(kind)) return true;
     const known = this.#waiting.get(kind);
@@ -49,7 +53,7 @@ export class TransitionPace {
     return false;
   }
 
-  /** A group of this kind is being written from now on. @returns what to call when that has ended */
+  /** Registers the write of a group of this kind. @returns function to call when the write has ended */
   begin(kind: string): () => void {
     clearTimeout(this.#waiting.get(kind)?.timer);
     this.#waiting.delete(kind);

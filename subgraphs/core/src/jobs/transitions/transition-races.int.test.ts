@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { AppliedTransition, TransitionRequest } from './transition.types.js';
 import {
   cancel,
@@ -15,8 +15,8 @@ beforeAll(async () => {
   world = await writerWorld();
 });
 
-describe('races', () => {
-  test('of two processes that want different ends for a job, exactly one has it, and terminal is final', async () => {
+describe('concurrent transitions', () => {
+  it('ends a job once if two processes request different ends, and keeps it terminal', async () => {
     const ids = await world.insert(200);
     const left = world.writerOn();
     const right = world.writerOn();
@@ -43,7 +43,7 @@ describe('races', () => {
     expect(repeat.some(({ applied }) => applied)).toBe(false);
   });
 
-  test('of two leaders that grant the same jobs at the same time, one has each job, and its fence stands in the document', async () => {
+  it('grants each job once if two leaders grant the same jobs, and stores the fence of that grant', async () => {
     const ids = await world.insert(200);
     const [a, b] = await Promise.all([
       world.writerOn().apply(ids.map((id, at) => grant(id, 100_000 + at * 8))),
@@ -57,7 +57,7 @@ describe('races', () => {
     }
   });
 
-  test('a cancel raises the fence: the word of the worker that comes later is void', async () => {
+  it('raises the fence on a cancel, so that a later report of the worker is refused', async () => {
     const [id = ''] = await world.insert(1);
     const writer = world.writerOn();
     await writer.apply([grant(id, 300_000)]);
@@ -72,7 +72,7 @@ describe('races', () => {
     ]);
   });
 
-  test('the word of an older attempt is refused although the state fits', async () => {
+  it('refuses a report of an earlier attempt even if the state matches', async () => {
     const [id = ''] = await world.insert(1);
     const writer = world.writerOn();
     await writer.apply([grant(id, 400_000)]);
@@ -87,8 +87,8 @@ describe('races', () => {
   });
 });
 
-describe('faults', () => {
-  test('a write whose answer was lost counts once, whether or not it had happened', async () => {
+describe('failures of the store', () => {
+  it('applies a write whose answer was lost once, whether or not it succeeded', async () => {
     const ids = await world.insert(20);
     const store = transitionStore(world.jobs);
     let calls = 0;
@@ -102,9 +102,9 @@ describe('faults', () => {
       },
     };
     const writer = world.writerOn(lossy);
-    const told: AppliedTransition[] = [];
-    writer.onApplied((applied) => told.push(...applied));
-    // The first write is lost before the store has it, its repetition after.
+    const notified: AppliedTransition[] = [];
+    writer.onApplied((applied) => notified.push(...applied));
+    // The first write is lost before the store has it, its repetition after that.
     await expect(writer.apply(ids.slice(0, 10).map((id) => cancel(id, 'ACTIVATED')))).rejects.toMatchObject({
       code: 'SERVICE_UNAVAILABLE',
     });
@@ -112,10 +112,10 @@ describe('faults', () => {
     const outcomes = await writer.apply(ids.slice(10).map((id) => cancel(id, 'ACTIVATED')));
     expect(outcomes.every(({ applied }) => applied)).toBe(true);
     expect(await world.jobs.countDocuments({ _id: { $in: ids }, state: 'CANCELLED', revision: 2 })).toBe(20);
-    expect(told).toHaveLength(10);
+    expect(notified).toHaveLength(10);
   });
 
-  test('an edge that the machine does not have is refused before anything is written', async () => {
+  it('refuses an edge that the machine does not have, before any write', async () => {
     const ids = await world.insert(2);
     const writer = world.writerOn();
     const wrong = { ...cancel(ids[1] ?? '', 'ACTIVATED'), to: 'RUNNING' } as const;
@@ -124,11 +124,11 @@ describe('faults', () => {
     );
     expect(await world.read(ids[0] ?? '')).toMatchObject({ state: 'ACTIVATED', revision: 1 });
     await expect(writer.apply([{ ...cancel(ids[0] ?? '', 'ACTIVATED'), by: 'worker' }])).rejects.toThrow(
-      'worker may not take',
+      'worker may not use',
     );
   });
 
-  test('closing writes what waits and takes no more', async () => {
+  it('writes pending requests on close and accepts no more', async () => {
     const ids = await world.insert(30);
     const writer = world.writerOn();
     const answers = writer.apply(ids.map((id) => cancel(id, 'ACTIVATED')));

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import {
   cancel,
@@ -10,15 +10,15 @@ import {
 import { transitionStore } from './transitions.repository.js';
 
 let world: WriterWorld;
-/** What every job of {@link aJob} is found by. */
+/** Look-up keys of every job of {@link aJob}. */
 const own = ['o:alpha:someone@example', 's:alpha/default'];
 
 beforeAll(async () => {
   world = await writerWorld();
 });
 
-describe('a life', () => {
-  test('each step writes state, times, attempt, history and event, and each event comes entire over the change stream', async () => {
+describe('the transitions of a job', () => {
+  it('writes state, times, attempt, history and event in each step, with complete events in the change stream', async () => {
     const [id = ''] = await world.insert(1, { labels: [{ key: 'run', value: '7' }], priority: 3 });
     const stream = world.jobs.watch([{ $match: { operationType: 'update' } }]);
     leftovers.use(stream, 'a change stream');
@@ -103,7 +103,7 @@ describe('a life', () => {
     expect(events[0]).not.toHaveProperty('previousQueue');
   });
 
-  test('a backoff is found by its time until it ends, and by nothing while the job is held', async () => {
+  it('finds a backoff by its time until it ends, and not while the job is held', async () => {
     const [id = ''] = await world.insert(1);
     const writer = world.writerOn();
     await writer.apply([grant(id, 24)]);
@@ -130,7 +130,7 @@ describe('a life', () => {
       change: { notBefore: null },
     } as const;
     expect(await writer.apply([due])).toMatchObject([{ applied: false, current: { state: 'PENDING' } }]);
-    // Nothing but the hold is in the way: staying PENDING without it would be for ever.
+    // Only the hold delays the job: without it, it would stay PENDING forever.
     expect(await writer.apply([{ ...hold, change: { hold: null } }])).toMatchObject([{ applied: false }]);
     expect(await writer.apply([{ ...hold, to: 'ACTIVATED', change: { hold: null } }])).toMatchObject([
       { applied: true },
@@ -140,7 +140,7 @@ describe('a life', () => {
     expect(job.hold ?? job.notBefore).toBeUndefined();
   });
 
-  test('a released job that is still in its backoff is found by its time again', async () => {
+  it('finds a released job in its backoff by its time again', async () => {
     const [id = ''] = await world.insert(1);
     const writer = world.writerOn();
     const notBefore = new Date(Date.now() + 60_000);
@@ -155,7 +155,7 @@ describe('a life', () => {
     });
   });
 
-  test('the history keeps the newest 64 with their revisions', async () => {
+  it('keeps the newest 64 history entries with their revisions', async () => {
     const [id = ''] = await world.insert(1);
     const writer = world.writerOn();
     for (let round = 0; round < 70; round += 1) {
@@ -180,7 +180,7 @@ describe('a life', () => {
 });
 
 describe('groups', () => {
-  test('each caller is answered for its own jobs, with the present state where a request is refused', async () => {
+  it('answers each caller for its own jobs, with the current state of refused ones', async () => {
     const ids = await world.insert(40);
     const writer = world.writerOn();
     await writer.apply(ids.slice(0, 10).map((id, at) => grant(id, 1000 + at * 8)));
@@ -200,7 +200,7 @@ describe('groups', () => {
     expect(b[20]).toEqual({ applied: false, jobId: 'job_missing', current: null });
   });
 
-  test('values of each job are its own, also where the guard is the fence', async () => {
+  it('writes each job its own values, also with the fence as guard', async () => {
     const ids = await world.insert(30);
     const writer = world.writerOn();
     await writer.apply(ids.map((id, at) => grant(id, 5000 + at * 8)));
@@ -221,7 +221,7 @@ describe('groups', () => {
     }
   });
 
-  test('requests for one job go one after the other, in the order in which they came', async () => {
+  it('applies the requests for one job in the order of their arrival', async () => {
     const ids = await world.insert(50);
     const writer = world.writerOn();
     const calls = ids.map((id, at) => {
@@ -238,7 +238,7 @@ describe('groups', () => {
     expect(await world.jobs.countDocuments({ _id: { $in: ids }, state: 'FINISHED', revision: 5 })).toBe(50);
   });
 
-  test('more requests than a group holds are written in several', async () => {
+  it('splits requests beyond the size of a group into several writes', async () => {
     const ids = await world.insert(120);
     const sizes: number[] = [];
     const store = transitionStore(world.jobs);

@@ -19,24 +19,24 @@ import type {
   TransitionWriter,
 } from './transition.types.js';
 
-/** How a transition writer is made. */
+/** Options of {@link GroupingTransitionWriter}. */
 export interface TransitionWriterOptions {
   readonly store: TransitionStore;
   readonly clock: Clock;
   readonly log: Logger;
-  /** How long requests are collected while others are being written, in milliseconds; 2 unless given. */
+  /** Time for which requests are collected while others are being written, in milliseconds; defaults to 2. */
   readonly delayMs?: number;
-  /** Requests in one write at most; 500 unless given, 1,000 at most. */
+  /** Maximum number of requests per write; defaults to 500, at most 1,000. */
   readonly maxGroup?: number;
-  /** A group of so many does not wait for another of its kind that is being written; 64 unless given. */
+  /** Size from which a group does not wait for a write of the same kind; defaults to 64. */
   readonly worthwhile?: number;
-  /** Between the beginnings of two small groups of one kind at least, in milliseconds; 20 unless given. */
+  /** Minimum interval between the starts of two small groups of one kind, in milliseconds; defaults to 20. */
   readonly gatherMs?: number;
-  /** Writes under way at once at most; 4 unless given. */
+  /** Maximum number of concurrent writes; defaults to 4. */
   readonly concurrency?: number;
 }
 
-/** One request on its way to its caller's answer. */
+/** Request and the resolver of its answer. */
 interface Entry {
   readonly request: TransitionRequest;
   readonly edge: JobEdge;
@@ -52,7 +52,10 @@ interface OpenGroup {
   readonly entries: Entry[];
 }
 
-/** The writer of {@link TransitionWriter}: collects, groups, writes, and answers each caller for its own jobs. */
+/**
+ * Implementation of {@link TransitionWriter}: collects, groups and writes requests, and answers each caller
+ * for its own jobs.
+ */
 export class GroupingTransitionWriter implements TransitionWriter {
   readonly #options: TransitionWriterOptions;
   readonly #maxGroup: number;
@@ -60,10 +63,10 @@ export class GroupingTransitionWriter implements TransitionWriter {
   readonly #open = new Map<string, OpenGroup>();
   readonly #ready: OpenGroup[] = [];
   readonly #pace: TransitionPace;
-  /** Jobs in a group, each with the requests for it that came later: a job is never in two groups at once. */
+  /** Jobs of open groups with later requests for them: a job is never in two groups at once. */
   readonly #busy = new Map<string, Entry[]>();
   readonly #listeners = new Set<(applied: readonly AppliedTransition[]) => void>();
-  /** Takes back the flush that is to come; undefined while none is. */
+  /** Cancels the scheduled flush; undefined if there is none. */
   #cancel: (() => void) | undefined;
   #writing = 0;
   #closed = false;
@@ -128,7 +131,7 @@ export class GroupingTransitionWriter implements TransitionWriter {
     else this.#cancel ??= this.#flushSoon();
   }
 
-  /** Where nothing is being written, nobody else is there to wait for: what comes in this turn of the event loop goes. */
+  /** Without a write in progress, a flush follows at the end of this event loop turn. */
   #flushSoon(): () => void {
     if (this.#writing === 0) {
       const turn = setImmediate(() => this.#flush());
@@ -138,14 +141,14 @@ export class GroupingTransitionWriter implements TransitionWriter {
     return () => clearTimeout(timer);
   }
 
-  /** Hands all open groups over to be written. */
+  /** Queues all open groups for writing. */
   #flush(): void {
     this.#cancel?.();
     this.#cancel = undefined;
     for (const group of [...this.#open.values()]) if (this.#mayGo(group)) this.#hand(group);
   }
 
-  /** Where no write can begin, groups go on growing until one ends. */
+  /** If no write can start, groups collect requests until one ends. */
   #mayGo({ key, entries }: OpenGroup): boolean {
     return this.#closed || (this.#writing < this.#concurrency && this.#pace.mayBegin(key, entries.length));
   }
@@ -172,7 +175,7 @@ export class GroupingTransitionWriter implements TransitionWriter {
     }
   }
 
-  /** Lets the next request of each job go on. */
+  /** Continues with the next request of each job. */
   #release(group: OpenGroup): void {
     for (const { request } of group.entries) {
       const waiting = this.#busy.get(request.jobId) ?? [];
@@ -195,10 +198,11 @@ export class GroupingTransitionWriter implements TransitionWriter {
           ? undefined
           : await this.#options.store.read(requests.map((r) => r.jobId));
       if (modified === null && found) {
-        // Nobody knows whether the write happened. What it did bears its time, so that doing it again does nothing twice.
+        // It is unknown whether the write succeeded. Its changes carry its time, so that a repetition applies
+        // nothing twice.
         this.#options.log.warn(
           { from: edge.from, to: edge.to, jobs: requests.length },
-          'a group of transitions is written again',
+          'transition group repeated',
         );
         modified = await this.#options.store.write(group);
         found = await this.#options.store.read(requests.map((r) => r.jobId));
@@ -239,7 +243,7 @@ export class GroupingTransitionWriter implements TransitionWriter {
       try {
         listener(applied);
       } catch (error) {
-        this.#options.log.error({ err: error }, 'a listener of applied transitions failed');
+        this.#options.log.error({ err: error }, 'listener of applied transitions failed');
       }
     }
   }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { systemClock } from '@rhizome/clock';
 import { collection, ensureCollections, resolveMongod } from '@rhizome/mongo';
@@ -30,7 +30,9 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** A mongod that asks who calls, with a user who may read and write in `core` and no more, as an operator would make it. */
+/**
+ * Secured mongod with a user that has read and write access to `core` only, as an operator would create it.
+ */
 beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'core-users-'));
   leftovers.defer('the data', () => rm(folder, { recursive: true, force: true }));
@@ -56,7 +58,7 @@ beforeAll(async () => {
   await ensureCollections(root.db('core'), [jobsCollection]);
 });
 
-test('without the privilege to go past the validator transitions are written all the same, also when many begin at once', async () => {
+it('writes transitions without the privilege to bypass the validator, also if many start at once', async () => {
   let refused = 0;
   const user = await client('core:secret@', { monitorCommands: true });
   user.on('commandFailed', ({ commandName }) => (refused += commandName === 'update' ? 1 : 0));
@@ -77,7 +79,7 @@ test('without the privilege to go past the validator transitions are written all
   expect(outcomes.map(({ applied }) => applied)).toEqual(ids.map(() => true));
   const states = await jobs.find().toArray();
   expect(states.map(({ state }) => state)).toEqual(ids.map(() => 'CANCELLED'));
-  // It was tried, and is not tried again.
+  // Bypassing was tried once and is not tried again.
   expect(refused).toBeGreaterThan(0);
   expect(refused).toBeLessThanOrEqual(4);
 });

@@ -3,33 +3,37 @@ import { MongoNetworkError, MongoServerSelectionError, type Collection, type Doc
 import type { JobDocument } from '../model/job.types.js';
 import { groupFilter, groupPipeline, type TransitionGroup } from './transition-group.js';
 
-/** A job as it is read after a group was not taken in full. */
+/** State of a job that is read after only a part of a group was applied. */
 export type TransitionMark = Pick<
   JobDocument,
   '_id' | 'state' | 'fence' | 'revision' | 'workerId' | 'transitions' | 'attempts'
 >;
 
-/** The part of the store that the transition writer needs. */
+/** Part of the store that the transition writer needs. */
 export interface TransitionStore {
   /**
-   * Writes a group; resolves to the number of documents that were changed once the majority has them, or to null where the connection
-   * broke and nobody knows.
+   * Writes a group. Resolves when the write is acknowledged by the majority.
+   * @returns the number of changed documents; null if the connection broke and the result is unknown
    */
   write(group: TransitionGroup): Promise<number | null>;
-  /** Reads jobs as the majority has them. @throws DomainError SERVICE_UNAVAILABLE */
+  /** Reads jobs with majority read concern. @throws DomainError SERVICE_UNAVAILABLE */
   read(ids: readonly string[]): Promise<ReadonlyMap<string, TransitionMark>>;
 }
 
-/** Newest history entries that are read to find out whether a request was carried out: a job takes few steps in between. */
+/**
+ * Number of newest history entries that are read to check whether a request was carried out; few transitions
+ * lie in between.
+ */
 const readBack = 16;
 
 /** MongoDB's code for a missing privilege. */
 const unauthorized = 13;
 
-/** The transition writer's store on the collection of jobs. */
+/** Store of the transition writer on the collection of jobs. */
 export function transitionStore(jobs: Collection<JobDocument>): TransitionStore {
-  // A group's pipeline is made here alone and keeps the shape; to check it again costs the server more than the update itself. The
-  // privilege for it may be missing: then the server checks.
+  // The pipeline of a group is built only here and keeps the stored form valid; validating it again costs the
+  // server more than the update itself. The privilege to bypass validation may be missing: then the server
+  // validates.
   let mayBypass = true;
   const update = async (group: TransitionGroup, bypassDocumentValidation: boolean): Promise<number> => {
     const options = { writeConcern: { w: 'majority' as const }, bypassDocumentValidation };
@@ -85,7 +89,7 @@ const markProjection = {
   'attempts.fence': 1,
 };
 
-/** Errors after which a write may or may not have happened. */
+/** Errors after which a write may or may not have succeeded. */
 function isConnectionFault(error: unknown): boolean {
   if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true;
   const labels = (error as { hasErrorLabel?: (label: string) => boolean } | null)?.hasErrorLabel;

@@ -19,7 +19,7 @@ export const queueByName = defineLoader<string, QueueDocument, Context>({
   load: (names, { core }) => core.queues.byNames(names),
 });
 
-/** Queues by name as they are stored now, for who asks for one; what the principal may not see is null. */
+/** Queues by name as stored now; null if the principal may not see it. */
 const freshQueueByName = defineLoader<string, QueueDocument, Context>({
   name: 'FreshQueueByName',
   load: async (names, { core, principal }) =>
@@ -28,10 +28,10 @@ const freshQueueByName = defineLoader<string, QueueDocument, Context>({
     ),
 });
 
-/** What others know of a queue: its id, or its name. */
+/** Reference to a queue: its id or its name. */
 type QueueKey = { readonly id: string } | { readonly name: string };
 
-/** Queues by either key; what the principal may not see is null. */
+/** Queues by either key; null if the principal may not see it. */
 export const queueEntity = entity<QueueDocument, QueueKey, Context>({
   type: 'Queue',
   key: ({ id, name }) => (typeof id === 'string' ? { id } : { name: String(name) }),
@@ -95,7 +95,7 @@ export const queuePolicies: Policies = {
       return experiments && experiments.length > 0 ? experiments : '*';
     },
   },
-  // Which experiments they concern is known once the queue is read; the service asks then.
+  // The experiments of the queue are known only after it is read; the service checks them then.
   'Mutation.updateQueue': { action: 'queue:update' },
   'Mutation.setQueueState': { action: 'queue:setState' },
   'Site.__resolveReference': { action: 'queue:read' },

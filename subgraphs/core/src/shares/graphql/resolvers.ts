@@ -14,20 +14,20 @@ const usageLoader = defineLoader<string, ShareUsage, Context>({
   load: (paths, { core }) => core.shareUsage(paths),
 });
 
-/** Shares by path, for fields that lead to one. A share that was removed is null. */
+/** Shares by path; null for a removed share. */
 const shareByPath = defineLoader<string, ShareLeaf, Context>({
   name: 'ShareByPath',
   load: (paths, { core }) => core.shares.byPaths(paths),
 });
 
-/** The share of something that is charged to one. */
+/** Share of a charged entity. */
 export const shareOf = (
   { share }: { readonly share: string },
   _args: object,
   { loaders }: Context,
 ): Promise<ShareLeaf | null> => loaders.load(shareByPath, share);
 
-/** The policy of such a field: what a share has in use is not for everybody who may read its jobs. */
+/** Policy of such a field: the use of a share is not visible to everyone who may read its jobs. */
 export const shareOfPolicy: Policies[string] = {
   action: 'share:read',
   experiment: ({ parent }) => (parent as { readonly share: string }).share.split('/', 1)[0] ?? null,
@@ -40,7 +40,7 @@ async function usageOf(path: string, { loaders }: Context): Promise<ShareUsage> 
 async function owner(name: string, loaders: Loaders): Promise<ExperimentDocument> {
   const experiment = await loaders.load(experimentEntity.loader, name);
   if (!experiment)
-    throw new DomainError('EXPERIMENT_NOT_FOUND', `experiment: "${name}" is not registered`, {
+    throw new DomainError('EXPERIMENT_NOT_FOUND', `Experiment "${name}" not found.`, {
       field: 'experiment',
       value: name,
     });
@@ -51,7 +51,7 @@ export const shareResolvers: Pick<Resolvers, 'Share' | 'ShareConnection' | 'Quer
   Query: {
     shares: async (_parent, { experiment, first, after }, { core, principal }) => {
       const visible = await core.shares.visibleTo(principal, experiment);
-      // A share is made before its experiment: those whose experiment is not there yet are not shown.
+      // A share is created before its experiment: shares without an experiment are not shown.
       const missing = await core.experiments.missing(visible.map((share) => share.experiment));
       const items = visible.filter((share) => !missing.has(share.experiment));
       return keyedPage({ items, keyOf: ({ path }) => path, first: first ?? 50, after });

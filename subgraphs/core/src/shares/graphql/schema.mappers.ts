@@ -1,4 +1,4 @@
-/** What stands behind the types of this folder's SDL. */
+/** Parent types of the resolvers of this folder's SDL. */
 import type { PositionsPage } from '@rhizome/mongo';
 import type { ShareLeaf } from '../shares.service.js';
 

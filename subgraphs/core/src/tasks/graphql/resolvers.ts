@@ -41,7 +41,7 @@ export const taskResolvers: Pick<
     progress: async (task, _args, { loaders }) => {
       const progress = await loaders.load(progressLoader, task);
       if (progress) return progress;
-      throw new DomainError('TASK_NOT_FOUND', `task ${task._id} does not exist any more`, {
+      throw new DomainError('TASK_NOT_FOUND', `Task "${task._id}" not found.`, {
         value: task._id,
       });
     },
@@ -62,7 +62,7 @@ export const taskResolvers: Pick<
   },
 };
 
-/** Who may call the root fields of tasks; the service limits which tasks they see. */
+/** Access policies of the root fields of tasks. The service limits which tasks a caller sees. */
 export const taskPolicies: Policies = {
   'Query.task': { action: 'task:read' },
   'Query.tasks': { action: 'task:read' },

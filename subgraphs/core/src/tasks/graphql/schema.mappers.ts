@@ -1,4 +1,4 @@
-/** What stands behind the types of this folder's SDL. */
+/** Parent types of the resolvers of this folder's SDL. */
 import type { KeysetPage } from '@rhizome/mongo';
 import type { TaskFacts, TaskProgressFacts } from '../task.document.js';
 

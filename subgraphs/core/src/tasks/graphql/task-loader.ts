@@ -9,17 +9,20 @@ import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { JobPageRequest } from '../../jobs/jobs.service.js';
 import type { TaskFacts, TaskProgressFacts } from '../task.document.js';
 
-/** Tasks by id; what the principal may not read is null. */
+/** Loads tasks by id; null if the principal may not read it. */
 export const taskLoader = defineLoader<string, TaskFacts, Context>({
   name: 'Task',
   load: (ids, { core, principal }) => core.tasks.findMany(ids, principal),
 });
 
-/** What a job knows of its task as well as the task. */
+/** Fields of a task that the job also has. */
 const knownByJobs: ReadonlySet<string> = new Set(['__typename', 'id', 'experiment']);
 const isKnownByJobs = lookAhead('Task', (fields) => [...fields].every((name) => knownByJobs.has(name)));
 
-/** The task of a job. Where no more is asked than the job knows, as gateways do for experiments, no task is read: tasks are never removed. */
+/**
+ * Task of a job. If only fields are selected that the job also has, as gateways do for experiments, no task
+ * is read: tasks are never removed.
+ */
 export function taskOfJob(
   { taskId, experiment }: Pick<JobDocument, 'taskId' | 'experiment'>,
   _args: object,
@@ -35,13 +38,13 @@ function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
-/** A page of the jobs of one task. */
+/** Page of the jobs of one task. */
 interface TaskJobsKey extends JobPageRequest {
   readonly taskId: string;
   readonly states: readonly JobState[] | null | undefined;
 }
 
-/** Jobs of tasks: the pages of all tasks of a list are read together. */
+/** Loads jobs of tasks; the pages of all tasks of a list are read together. */
 export const taskJobsLoader = defineLoader<TaskJobsKey, KeysetPage<JobDocument>, Context>({
   name: 'TaskJobs',
   cacheKey: ({ taskId, states, first, after, projection }) =>
@@ -54,14 +57,14 @@ export const taskJobsLoader = defineLoader<TaskJobsKey, KeysetPage<JobDocument>,
     try {
       return await core.jobs.pages(principal, wanted);
     } catch {
-      // One that is asked for wrongly is its own fault alone.
+      // An invalid request is an error of its own entry only.
       const alone = wanted.map(({ filter, ...request }) => core.jobs.page(principal, filter, request));
       return Promise.all(alone.map((page) => page.catch(asError)));
     }
   },
 });
 
-/** How far tasks are; one count for all tasks of an operation. */
+/** Loads the progress of tasks, with one count for all tasks of an operation. */
 export const progressLoader = defineLoader<TaskFacts, TaskProgressFacts, Context>({
   name: 'TaskProgress',
   cacheKey: ({ _id }) => _id,

@@ -1,4 +1,4 @@
-/** Who calls, and what they may do. */
+/** Resolvers of the caller and its permissions. */
 import { createPrincipal, permissionsOf, type Policies } from '@rhizome/authz';
 import type { Resolvers } from '../../types.generated.js';
 import type { ViewerGrantMapper } from './schema.mappers.js';
@@ -22,7 +22,7 @@ export const viewerResolvers: Pick<Resolvers, 'Principal' | 'Viewer' | 'ViewerGr
   },
 };
 
-/** What this grant alone allows. */
+/** Permissions of this grant alone. */
 function permissionsOfGrant({ grant, principal: { kind, subject, expiresAt } }: ViewerGrantMapper): string[] {
   return [...permissionsOf(createPrincipal({ kind, subject, expiresAt, grants: [grant] })).keys()].sort();
 }
