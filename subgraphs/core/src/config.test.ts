@@ -10,12 +10,14 @@ it('documents every setting with its default, or as required, and no others', ()
     rows.map(([, variable = '', meaning = '']) => [variable, meaning.replace(/(\d),(\d{3})/g, '$1$2')]),
   );
   expect([...documented.keys()].sort()).toEqual(settings.map(({ variable }) => variable).sort());
-  const wrong = settings.filter((one) => !(documented.get(one.variable) ?? '').includes(wordsOf(one)));
+  const wrong = settings.filter(
+    (one) => !(documented.get(one.variable) ?? '').includes(documentedValue(one)),
+  );
   expect(wrong).toEqual([]);
 });
 
 /** Text that a row must contain. */
-function wordsOf({ isNeeded, default: value }: (typeof settings)[number]): string {
+function documentedValue({ isNeeded, default: value }: (typeof settings)[number]): string {
   if (isNeeded) return '; needed';
   if (value === undefined) return ' unless given';
   return `; ${typeof value === 'number' ? value : `\`${String(value)}\``} unless given`;

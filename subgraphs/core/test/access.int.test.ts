@@ -45,7 +45,7 @@ const input = (text: string): string =>
   `mutation ($input: ${text[0]?.toUpperCase()}${text.slice(1)}Input!) { ${text}(input: $input)`;
 const spoke = `{ userErrors { code message } }`;
 /** Reports of a worker count as accepted, whatever their result. */
-const word = (field: string, variables: NonNullable<Row['variables']>): Row => ({
+const workerReport = (field: string, variables: NonNullable<Row['variables']>): Row => ({
   text: `${input(field)} ${spoke} }`,
   variables: (world, caller) => ({ input: variables(world, caller) }),
   got: () => true,
@@ -208,18 +208,20 @@ const rows: Readonly<Record<string, Row>> = {
     }),
     outcomes: 'r r r r r r',
   },
-  'Mutation.registerWorker': word('registerWorker', (_world, caller) => registration('north', caller)),
-  'Mutation.heartbeat': word('heartbeat', ({ workerId }) => ({ workerId })),
-  'Mutation.acquireJobs': word('acquireJobs', ({ spareId }) => ({ workerId: spareId, free })),
-  'Mutation.startJobs': word('startJobs', (world, caller) => ({
+  'Mutation.registerWorker': workerReport('registerWorker', (_world, caller) =>
+    registration('north', caller),
+  ),
+  'Mutation.heartbeat': workerReport('heartbeat', ({ workerId }) => ({ workerId })),
+  'Mutation.acquireJobs': workerReport('acquireJobs', ({ spareId }) => ({ workerId: spareId, free })),
+  'Mutation.startJobs': workerReport('startJobs', (world, caller) => ({
     workerId: world.workerId,
     jobs: [{ ...held(world, caller), phase: 'RUNNING' }],
   })),
-  'Mutation.finishJobs': word('finishJobs', (world, caller) => ({
+  'Mutation.finishJobs': workerReport('finishJobs', (world, caller) => ({
     workerId: world.workerId,
     jobs: [held(world, caller)],
   })),
-  'Mutation.failJobs': word('failJobs', (world, caller) => ({
+  'Mutation.failJobs': workerReport('failJobs', (world, caller) => ({
     workerId: world.workerId,
     jobs: [
       {
@@ -228,11 +230,11 @@ const rows: Readonly<Record<string, Row>> = {
       },
     ],
   })),
-  'Mutation.drainWorker': word('drainWorker', ({ spareId }, caller) => ({
+  'Mutation.drainWorker': workerReport('drainWorker', ({ spareId }, caller) => ({
     workerId: spareId,
     hasEnded: !isPilotOfThis(caller),
   })),
-  'Mutation.appendJobLog': word('appendJobLog', (world, caller) => {
+  'Mutation.appendJobLog': workerReport('appendJobLog', (world, caller) => {
     const { id, fence } = held(world, caller);
     const chunks = [{ sequence: 0, stream: 'STDOUT', text: 'lies', at: '2030-01-01T00:00:00Z' }];
     return { workerId: world.workerId, jobId: id, fence, chunks };
@@ -361,7 +363,7 @@ describe('the access rules', () => {
   });
 
   it.each(Object.entries(rows))('returns the expected results of %s', async (_name, row) => {
-    const expected = row.outcomes.split(' ').map((word) => names[word as keyof typeof names]);
+    const expected = row.outcomes.split(' ').map((letter) => names[letter as keyof typeof names]);
     const found: Record<string, Outcome> = {};
     for (const caller of Object.keys(callers)) found[caller] = await resultOf(row, caller);
     expect(found).toEqual(

@@ -346,7 +346,7 @@ describe('jobLogAppended', () => {
 });
 
 describe('jobCounts', () => {
-  test('refuses a condition that counts do not know, and says why', async () => {
+  it('refuses a condition that counts do not know, and says why', async () => {
     const { errors } = await core.run('{ jobCounts(filter: { owners: ["a"] }) { count } }');
     expect(errors?.[0]?.message).toMatch(
       /^filter\.owners: .*counted by experiment, queue, share, state and GPU model/,

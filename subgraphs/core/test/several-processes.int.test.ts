@@ -7,7 +7,7 @@ import { type Answer, pilotOf, seed, startCore, type TestCore } from './support/
 import { pausableDatabase } from './support/paused-change-stream.fixture.js';
 
 let pause: () => () => void;
-let hear: () => void = () => undefined;
+let resumeStream: () => void = () => undefined;
 /** Writes, and never leads. */
 let writer: TestCore;
 /** Leads, and receives no events of the other's writes. */
@@ -28,7 +28,7 @@ beforeAll(async () => {
   expect(await names(paused)).toContain('gamma');
 });
 
-afterEach(() => hear());
+afterEach(() => resumeStream());
 
 async function names({ ask }: TestCore): Promise<readonly string[]> {
   const { experiments } = await ask('{ experiments { nodes { name } } }');
@@ -81,7 +81,7 @@ describe('a new leader', () => {
     const former = await startCore({ db });
     const next = await startCore({ db: other.db });
     await seed(former);
-    hear = other.pause();
+    resumeStream = other.pause();
     await former.ask(
       'mutation { createQueue(input: { name: "late", site: "Pole" }) { userErrors { message } } }',
     );
@@ -115,7 +115,7 @@ describe('a new leader', () => {
 
 describe('experiments', () => {
   it('lists a new experiment with its share, and finds its jobs', async () => {
-    hear = pause();
+    resumeStream = pause();
     await writer.ask(
       'mutation { registerExperiment(input: { name: "delta", title: "Delta" }) { userErrors { message } } }',
     );
@@ -132,7 +132,7 @@ describe('experiments', () => {
 
 describe('shares', () => {
   it('shows and accepts new shares, and refuses removed ones', async () => {
-    hear = pause();
+    resumeStream = pause();
     expect(await setShares(writer, 'beta', ['fast', 'slow'])).toMatchObject({ userErrors: [] });
     const { experiments } = await paused.ask('{ experiments { nodes { name shares { path } } } }');
     expect(experiments?.['nodes']).toContainEqual({
@@ -159,7 +159,7 @@ describe('shares', () => {
 
   it('keeps a share with a job that was just submitted', async () => {
     expect(await setShares(writer, 'gamma', ['kept', 'spare'])).toMatchObject({ userErrors: [] });
-    hear = pause();
+    resumeStream = pause();
     expect(await submit(writer, 'gamma', { share: 'spare' })).toMatchObject({ userErrors: [] });
     expect(await setShares(paused, 'gamma', ['kept'])).toEqual({
       shares: [],
@@ -174,7 +174,7 @@ describe('queues', () => {
     expect(await paused.ask('{ queue(name: "east") { site { name } } }')).toEqual({
       queue: { site: { name: 'Pole' } },
     });
-    hear = pause();
+    resumeStream = pause();
     const reader = human('reader', { alpha: 'READER' });
     const query = '{ queue(name: "east") { site { name } } }';
     expect(await paused.ask(query, {}, reader)).toEqual({ queue: null });
@@ -188,7 +188,7 @@ describe('queues', () => {
   it('follows a reference to a queue that was just opened to the caller', async () => {
     await createQueue('west', ['beta']);
     const { queue } = await paused.ask('{ queue(name: "west") { id } }');
-    hear = pause();
+    resumeStream = pause();
     await updateQueue({ name: 'west', experiments: ['alpha'] });
     const reader = human('reader', { alpha: 'READER' });
     const entities =
@@ -214,7 +214,7 @@ describe('workers', () => {
     expect(await paused.ask('{ queue(name: "opened") { site { name } } }')).toEqual({
       queue: { site: { name: 'Pole' } },
     });
-    hear = pause();
+    resumeStream = pause();
     await updateQueue({ name: 'opened', experiments: ['alpha', 'beta'] });
     const { registerWorker } = await paused.ask(
       registerText,
@@ -233,15 +233,15 @@ describe('workers', () => {
   });
 
   it('shows, follows and serves a worker of another process, in a queue of another process', async () => {
-    const heard = paused.subscribe('subscription { jobStateChanged { event { job { id } } } }');
-    await waitFor('the opening message', () => heard.results.length > 0, { deadlineMs: 60_000 });
+    const observer = paused.subscribe('subscription { jobStateChanged { event { job { id } } } }');
+    await waitFor('the opening message', () => observer.results.length > 0, { deadlineMs: 60_000 });
     const waiting = await submitOne(writer, { name: 'waiting' });
     // The leader receives jobs only by the stream: it must have received this one before its events stop.
-    await waitFor('the leader to hear of the job', () => JSON.stringify(heard.results).includes(waiting), {
+    await waitFor('the leader to receive the job', () => JSON.stringify(observer.results).includes(waiting), {
       deadlineMs: 60_000,
     });
-    await heard.close();
-    hear = pause();
+    await observer.close();
+    resumeStream = pause();
     await createQueue('fresh', ['alpha']);
     const workerId = await register(writer, 'fresh', 'fresh');
     const reader = human('reader', { alpha: 'READER' });
@@ -275,7 +275,7 @@ describe('workers', () => {
       return answer[what];
     };
     const accepted = { acceptedIds: [id], userErrors: [] };
-    hear = pause();
+    resumeStream = pause();
     expect(await report(writer, 'startJobs', 'StartJobsInput')).toEqual(accepted);
     expect(await report(paused, 'finishJobs', 'FinishJobsInput')).toEqual(accepted);
     expect(await report(writer, 'finishJobs', 'FinishJobsInput')).toEqual(accepted);

@@ -6,7 +6,7 @@ export const duplicateKey = 11_000;
 /** Returns true if an unordered insert failed only because documents already existed. */
 export function isOnlyDuplicates(error: unknown): boolean {
   if (!(error instanceof MongoBulkWriteError)) return false;
-  const faults = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
+  const errors = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
   const concern = error.result.getWriteConcernError();
-  return concern === undefined && faults.length > 0 && faults.every(({ code }) => code === duplicateKey);
+  return concern === undefined && errors.length > 0 && errors.every(({ code }) => code === duplicateKey);
 }

@@ -43,10 +43,10 @@ export async function repeat(
   step: () => Promise<void>,
   pauseMs: number,
   signal: AbortSignal,
-  onFault: (error: unknown) => void,
+  onError: (error: unknown) => void,
 ): Promise<void> {
   while (!signal.aborted) {
-    await step().catch(onFault);
+    await step().catch(onError);
     await sleep(pauseMs, signal);
   }
 }

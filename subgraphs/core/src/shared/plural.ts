@@ -1,6 +1,6 @@
 /** Formats counts. */
 
 /** `1 queue`, `2 queues`. */
-export function plural(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? '' : 's'}`;
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

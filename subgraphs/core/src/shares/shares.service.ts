@@ -21,7 +21,7 @@ export interface ShareUsage {
 }
 
 /** Dependencies of {@link SharesService} on other domains. */
-export interface ShareCollaborators {
+export interface SharePorts {
   /** Returns true if the experiment exists. */
   experimentExists(name: string): Promise<boolean>;
   /** Number of live jobs of a share according to the counts of this process, which may lag. */
@@ -31,7 +31,7 @@ export interface ShareCollaborators {
 }
 
 /** Dependencies of {@link SharesService}. */
-export interface SharesOptions extends ShareCollaborators {
+export interface SharesOptions extends SharePorts {
   readonly repository: SharesRepository;
   readonly clock: Clock;
 }

@@ -5,12 +5,12 @@ import { checkJob } from '../jobs/submit/job-input.js';
 import type { JobSpec } from '../jobs/submit/submit.types.js';
 import { neededOf, plainSets } from './plain-sets.js';
 import { fillIn, parametersOf, textsOf } from './template.js';
-import type { RefusalCode } from '../jobs/submit/refusal.types.js';
+import type { JobInputErrorCode } from '../jobs/submit/job-input-error.types.js';
 
 const anything = { selector: () => ({ ok: true }) as const, queue: () => undefined };
 const shapeOf = (spec: JobSpec) => plainSets(spec, neededOf(parametersOf(textsOf(spec))));
-const faultsOf = (spec: JobSpec): readonly object[] => {
-  const errors = new InputErrors<RefusalCode>();
+const errorsOf = (spec: JobSpec): readonly object[] => {
+  const errors = new InputErrors<JobInputErrorCode>();
   checkJob(spec, ['job'], errors, anything);
   return errors.all;
 };
@@ -54,7 +54,7 @@ describe('plainSets', () => {
     let plain = 0;
     fc.assert(
       fc.property(template, value, value, (spec, a, b) => {
-        fc.pre(faultsOf(spec).length === 0);
+        fc.pre(errorsOf(spec).length === 0);
         const set = {
           parameters: [
             { name: 'a', value: a },
@@ -63,7 +63,7 @@ describe('plainSets', () => {
         };
         if (!shapeOf(spec)(set)) return;
         plain += 1;
-        expect(faultsOf(filled(spec, { a, b }))).toEqual([]);
+        expect(errorsOf(filled(spec, { a, b }))).toEqual([]);
       }),
       { numRuns: 3000 },
     );

@@ -7,7 +7,11 @@ import type { JobSpec } from '../jobs/submit/submit.types.js';
 import { type IsPlain, neededOf, parameterName, plainSets } from './plain-sets.js';
 import { fillIn, indexParameter, parametersOf, textsOf } from './template.js';
 import type { ParameterSetSpec, TaskSpec } from './task-spec.types.js';
-import type { JobInputErrors, Refusal, RefusalCode } from '../jobs/submit/refusal.types.js';
+import type {
+  JobInputErrors,
+  JobInputError,
+  JobInputErrorCode,
+} from '../jobs/submit/job-input-error.types.js';
 
 /** Maximum number of jobs per task. */
 const maxJobsPerTask = 1_000_000;
@@ -21,8 +25,11 @@ export const setsPath = ['jobs', 'parameterSets'] as const;
 const maxVariantsSize = 4 * 1024 * 1024;
 
 /** Checks everything that needs no other jobs. An empty result means that the task is well-formed. */
-export async function checkTask(task: TaskSpec, checks: RequirementChecks): Promise<readonly Refusal[]> {
-  const errors = new InputErrors<RefusalCode>();
+export async function checkTask(
+  task: TaskSpec,
+  checks: RequirementChecks,
+): Promise<readonly JobInputError[]> {
+  const errors = new InputErrors<JobInputErrorCode>();
   errors.verbatim(['idempotencyKey'], task.idempotencyKey, 1, 200);
   errors.verbatim(['experiment'], task.experiment, 1, 31);
   errors.text(['name'], task.name, 1, 255);
@@ -87,7 +94,11 @@ function checkVariants(
   const given = variants ?? [];
   errors.list(['variants'], given, maxVariants);
   if (given.length > 0 && parameterSets == null)
-    errors.add(['variants'], `${given.length} entries`, 'absent without `jobs.parameterSets` that refer to them');
+    errors.add(
+      ['variants'],
+      `${given.length} entries`,
+      'absent without `jobs.parameterSets` that refer to them',
+    );
   const size = JSON.stringify(given).length;
   if (size > maxVariantsSize)
     errors.add(['variants'], `${size} characters`, `at most ${maxVariantsSize} characters together`);

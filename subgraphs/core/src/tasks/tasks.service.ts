@@ -27,7 +27,7 @@ import {
 import { checkTask, externalParentsOf, setsPath, shapesOf } from './task-input.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { ParameterSetSpec, TaskSpec } from './task-spec.types.js';
-import type { Refusal } from '../jobs/submit/refusal.types.js';
+import type { JobInputError } from '../jobs/submit/job-input-error.types.js';
 
 /** Dependencies of {@link TasksService}. */
 export interface TasksServiceOptions {
@@ -46,7 +46,7 @@ export interface TasksServiceOptions {
 }
 
 /** The task, or the errors because of which it was refused. */
-export type SubmitTaskResult = { readonly task: TaskFacts } | { readonly refusals: readonly Refusal[] };
+export type SubmitTaskResult = { readonly task: TaskFacts } | { readonly refusals: readonly JobInputError[] };
 
 /** Filter of tasks; absent fields do not filter. */
 export interface TaskFilterSpec {
@@ -173,7 +173,9 @@ export class TasksService {
     };
   }
 
-  async #examine(spec: TaskSpec): Promise<{ refusals: readonly Refusal[]; experiment?: ExperimentFacts }> {
+  async #examine(
+    spec: TaskSpec,
+  ): Promise<{ refusals: readonly JobInputError[]; experiment?: ExperimentFacts }> {
     const experiment = await this.#options.experiments.find(spec.experiment);
     const checks = await requirementChecks(
       this.#options,
@@ -206,7 +208,7 @@ export class TasksService {
   }
 
   async #create(
-    owners: Exclude<Ownership, { readonly refusal: Refusal }>,
+    owners: Exclude<Ownership, { readonly refusal: JobInputError }>,
     spec: TaskSpec,
     experiment: ExperimentFacts,
     reserved: { readonly batchId: string; readonly createdAt: Date },

@@ -43,7 +43,7 @@ async function change(
   on = process,
 ): Promise<BulkAnswer> {
   const result = await on.domain.bulk.change(principal, kind, input);
-  if ('faults' in result) throw new Error(JSON.stringify(result.faults));
+  if ('userErrors' in result) throw new Error(JSON.stringify(result.userErrors));
   return result.answer;
 }
 
@@ -135,7 +135,9 @@ describe('by ids', () => {
       ...once,
       parameters: { reason: 'other' },
     });
-    expect(other).toMatchObject({ faults: [{ code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'] }] });
+    expect(other).toMatchObject({
+      userErrors: [{ code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'] }],
+    });
   });
 
   it.each<[string, BulkKind, BulkInput, string]>([
@@ -157,8 +159,8 @@ describe('by ids', () => {
     ],
   ])('refuses %s as a whole', async (_name, kind, input, path) => {
     const result = await process.domain.bulk.change(testPrincipal(), kind, input);
-    expect(result).toMatchObject({ faults: [{ code: 'INVALID_VALUE' }] });
-    expect('faults' in result && result.faults[0]?.path.join('.')).toBe(path);
+    expect(result).toMatchObject({ userErrors: [{ code: 'INVALID_VALUE' }] });
+    expect('userErrors' in result && result.userErrors[0]?.path.join('.')).toBe(path);
   });
 });
 
@@ -294,7 +296,7 @@ describe('retry', () => {
     });
     expect(
       await process.domain.bulk.change(someone, 'RETRY', ofIds([other], {}, idempotencyKey ?? '')),
-    ).toMatchObject({ faults: [{ code: 'IDEMPOTENCY_KEY_REUSED' }] });
+    ).toMatchObject({ userErrors: [{ code: 'IDEMPOTENCY_KEY_REUSED' }] });
   });
 
   it('includes dependents that were closed because of the job; copies wait for copies', async () => {

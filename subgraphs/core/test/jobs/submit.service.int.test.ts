@@ -107,7 +107,7 @@ describe('accepting', () => {
         payload: { command: '', outputs: Array.from({ length: 5 }, (_, n) => `a/${n}${long}`) },
         dependsOn: ['#9999', 'job_unknown'],
       });
-    const faults = 14;
+    const errorsPerJob = 14;
     const jobs = [...Array.from({ length: 9999 }, (_, at) => bad(at)), aSpec({ name: 'good' })];
     const input = { experiment: 'alpha', idempotencyKey: key(), jobs };
     const first = await process.domain.submits.submit(someone, input);
@@ -117,8 +117,8 @@ describe('accepting', () => {
       state: 'ACTIVATED',
     });
     expect(new Set(first.refusals.map(({ path }) => path[1])).size).toBe(9999);
-    expect(first.refusals.length + first.omitted).toBe(9999 * faults);
-    expect(first.omitted).toBeGreaterThan(9999 * (faults - 10));
+    expect(first.refusals.length + first.omitted).toBe(9999 * errorsPerJob);
+    expect(first.omitted).toBeGreaterThan(9999 * (errorsPerJob - 10));
     expect(first.refusals.slice(0, 10).map(({ message }) => message.includes('; must be '))).toEqual(
       Array.from({ length: 10 }, () => true),
     );

@@ -7,7 +7,7 @@ import type { BulkOperationDocument } from './bulk-operation.document.js';
 import type { BulkRepository } from './bulk.repository.js';
 import type { BulkRunner } from './bulk-runner.js';
 import type {
-  BulkFault,
+  BulkUserError,
   BulkJob,
   BulkKind,
   BulkOutcome,
@@ -20,7 +20,7 @@ import type { ExperimentDirectory } from '../ports.js';
 import { storedKey } from '../../shared/stored-key.js';
 import { planJobFilter, type JobFilterPlan } from '../model/job-filter.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
-import type { JobInputErrors, RefusalCode } from '../submit/refusal.types.js';
+import type { JobInputErrors, JobInputErrorCode } from '../submit/job-input-error.types.js';
 
 /** Dependencies of {@link BulkService}. */
 export interface BulkServiceOptions {
@@ -53,7 +53,7 @@ export interface BulkAnswer {
 }
 
 /** Result, or the errors because of which nothing was changed. */
-export type BulkResult = { readonly answer: BulkAnswer } | { readonly faults: readonly BulkFault[] };
+export type BulkResult = { readonly answer: BulkAnswer } | { readonly userErrors: readonly BulkUserError[] };
 
 /** Maximum number of jobs that are changed while the caller waits. */
 const maxAtOnce = 10_000;
@@ -69,8 +69,8 @@ export class BulkService {
 
   /** Applies a change: at once for up to 10,000 jobs, otherwise as a recorded operation in the background. */
   async change(principal: Principal, kind: BulkKind, input: BulkInput): Promise<BulkResult> {
-    const faults = check(kind, input);
-    if (faults.length > 0) return { faults };
+    const userErrors = check(kind, input);
+    if (userErrors.length > 0) return { userErrors };
     const requester = { kind: principal.kind, subject: principal.subject, grants: principal.grants };
     const key =
       input.idempotencyKey == null ? undefined : storedKey(principal.subject, kind, input.idempotencyKey);
@@ -79,12 +79,12 @@ export class BulkService {
     const isSame = ({ digest: stored }: BulkOperationDocument): boolean =>
       stored === digest || (stored !== undefined && isDigestOf(stored, asked, digest));
     const earlier = key === undefined ? null : await this.#options.operations.findByKey(key);
-    if (earlier) return isSame(earlier) ? this.#repeat(earlier, input) : { faults: [reused(input)] };
+    if (earlier) return isSame(earlier) ? this.#repeat(earlier, input) : { userErrors: [reused(input)] };
     const chosen = await this.#choose(principal, input.selection);
     if (chosen.ids.length <= maxAtOnce && key === undefined)
       return { answer: await this.#atOnce(requester, kind, input, chosen.ids) };
     const operation = await this.#record(principal, kind, input, chosen, { key, digest, requester });
-    if (!isSame(operation)) return { faults: [reused(input)] };
+    if (!isSame(operation)) return { userErrors: [reused(input)] };
     return { answer: await this.#carryOut(operation, input) };
   }
 
@@ -225,8 +225,11 @@ function byReason({ refused }: BulkOutcome): Readonly<Record<string, number>> {
   return counts;
 }
 
-function check(kind: BulkKind, { selection, parameters, idempotencyKey }: BulkInput): readonly BulkFault[] {
-  const errors = new InputErrors<RefusalCode>();
+function check(
+  kind: BulkKind,
+  { selection, parameters, idempotencyKey }: BulkInput,
+): readonly BulkUserError[] {
+  const errors = new InputErrors<JobInputErrorCode>();
   if ('ids' in selection) {
     if (selection.ids.length === 0) errors.add(['selection', 'ids'], '0 ids', `1 to ${maxAtOnce} ids`);
     if (selection.ids.length > maxAtOnce)
@@ -255,8 +258,8 @@ function checkCriteria(
     errors.add(['selection', 'filter'], {}, 'at least one condition: a change of all jobs is not allowed');
 }
 
-function reused({ idempotencyKey }: BulkInput): BulkFault {
-  const errors = new InputErrors<RefusalCode>();
+function reused({ idempotencyKey }: BulkInput): BulkUserError {
+  const errors = new InputErrors<JobInputErrorCode>();
   errors.add(['idempotencyKey'], idempotencyKey, 'a key that no other change has used');
   return {
     code: 'IDEMPOTENCY_KEY_REUSED',

@@ -52,7 +52,7 @@ export interface BulkJob {
 export type BulkSelection = { readonly ids: readonly string[] } | { readonly criteria: JobCriteria };
 
 /** Error of the whole call, or of one of its jobs. */
-export interface BulkFault {
+export interface BulkUserError {
   readonly code: BulkRefusalCode | 'INVALID_VALUE' | 'IDEMPOTENCY_KEY_REUSED';
   readonly path: readonly string[];
   readonly message: string;

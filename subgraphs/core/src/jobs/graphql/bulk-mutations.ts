@@ -5,7 +5,7 @@ import type { Context } from '../../context.js';
 import type { JobSelectionInput } from '../../types.generated.js';
 import type { BulkAnswer } from '../bulk/bulk.service.js';
 import type {
-  BulkFault,
+  BulkUserError,
   BulkKind,
   BulkParameters,
   BulkRefusalCode,
@@ -21,7 +21,7 @@ interface BulkMutationInput {
 /** Common members of the payloads of all bulk mutations. */
 export interface BulkPayload {
   readonly result: BulkAnswer | null;
-  readonly userErrors: readonly BulkFault[];
+  readonly userErrors: readonly BulkUserError[];
 }
 
 /** Executes a bulk mutation. */
@@ -33,8 +33,8 @@ export async function changeJobs(
 ): Promise<BulkPayload> {
   const chosen = await selectionOf(core, selection);
   const result = await core.bulk.change(principal, kind, { selection: chosen, parameters, idempotencyKey });
-  if ('faults' in result) return { result: null, userErrors: result.faults };
-  return { result: result.answer, userErrors: faultsOf(result.answer, chosen) };
+  if ('userErrors' in result) return { result: null, userErrors: result.userErrors };
+  return { result: result.answer, userErrors: userErrorsOf(result.answer, chosen) };
 }
 
 async function selectionOf(
@@ -47,7 +47,7 @@ async function selectionOf(
 }
 
 /** First 100 refused jobs, with their paths in the input. */
-function faultsOf({ refusals }: BulkAnswer, selection: BulkSelection): readonly BulkFault[] {
+function userErrorsOf({ refusals }: BulkAnswer, selection: BulkSelection): readonly BulkUserError[] {
   if (!('ids' in selection))
     return refusals.map(({ code, message }) => ({ code, message, path: ['selection', 'filter'] }));
   const places = new Map<string, number>();

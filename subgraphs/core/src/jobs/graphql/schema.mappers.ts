@@ -2,7 +2,7 @@
 import type { KeysetPage } from '@rhizome/mongo';
 import type { BulkOperationDocument } from '../bulk/bulk-operation.document.js';
 import type { BulkAnswer } from '../bulk/bulk.service.js';
-import type { BulkFault } from '../bulk/bulk.types.js';
+import type { BulkUserError } from '../bulk/bulk.types.js';
 import type { JobView } from '../model/job-visibility.js';
 import type { JobDocument, StoredAttempt, StoredJobError, StoredPayload } from '../model/job.types.js';
 import type { SubmitResult } from '../submit/submit.service.js';
@@ -26,5 +26,5 @@ export type SubmitJobsPayloadMapper = SubmitResult;
 export interface RetryJobsPayloadMapper {
   readonly jobIds: readonly string[];
   readonly result: BulkAnswer | null;
-  readonly userErrors: readonly BulkFault[];
+  readonly userErrors: readonly BulkUserError[];
 }

@@ -89,8 +89,8 @@ export class JobLogs {
    * attempt.
    */
   async append(jobId: string, attempt: number, chunks: readonly LogChunk[]): Promise<AppendOutcome> {
-    const fault = checkChunks(chunks);
-    if (fault) return fault;
+    const error = checkChunks(chunks);
+    if (error) return error;
     for (;;) {
       const head = await this.#logs.head(jobId, attempt);
       const fresh = chunks.filter(({ sequence }) => sequence >= head.next);

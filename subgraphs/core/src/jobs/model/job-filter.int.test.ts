@@ -185,58 +185,55 @@ describe.each([
     },
   );
 
-  it.each([...singles, ...pairs])(
-    'returns all jobs by %s once over all pages',
-    async (_name, filter) => {
-      const {
-        ids,
-        experiments: wanted,
-        taskIds,
-        owners,
-        queues,
-        states,
-        shares,
-        labels,
-        createdFrom,
-        createdBefore,
-      } = filter;
-      const visible = principal === some ? ['alpha', 'gamma'] : experiments;
-      const idSet = ids ? new Set(ids) : undefined;
-      const matches = (job: Facts): boolean =>
-        visible.includes(job.experiment) &&
-        (!idSet || idSet.has(job.id)) &&
-        (!wanted || wanted.includes(job.experiment)) &&
-        (!taskIds || taskIds.includes(job.taskId ?? '')) &&
-        (!owners || owners.includes(job.owner)) &&
-        (!queues || queues.includes(job.queue ?? '')) &&
-        (!states || states.includes(job.state)) &&
-        (!shares || shares.includes(job.share)) &&
-        (!labels || labels.some(({ value }) => value === job.run)) &&
-        (!createdFrom ||
-          (job.createdAt >= createdFrom && createdBefore != null && job.createdAt < createdBefore));
-      const newest = facts
-        .filter(matches)
-        .map(({ id }) => id)
-        .sort()
-        .reverse();
-      const found: string[] = [];
-      let after: string | null = null;
-      let hasNextPage = true;
-      while (hasNextPage && found.length < 300) {
-        const page: Awaited<ReturnType<JobsService['page']>> = await service.page(principal, filter, {
-          order: 'NEWEST',
-          first: 100,
-          after,
-          projection: { state: 1 },
-        });
-        found.push(...page.nodes.map(({ _id }) => _id));
-        after = page.pageInfo.endCursor;
-        hasNextPage = page.hasNextPage;
-      }
-      expect(found).toEqual(newest.slice(0, 300));
-      expect(hasNextPage).toBe(newest.length > 300);
-    },
-  );
+  it.each([...singles, ...pairs])('returns all jobs by %s once over all pages', async (_name, filter) => {
+    const {
+      ids,
+      experiments: wanted,
+      taskIds,
+      owners,
+      queues,
+      states,
+      shares,
+      labels,
+      createdFrom,
+      createdBefore,
+    } = filter;
+    const visible = principal === some ? ['alpha', 'gamma'] : experiments;
+    const idSet = ids ? new Set(ids) : undefined;
+    const matches = (job: Facts): boolean =>
+      visible.includes(job.experiment) &&
+      (!idSet || idSet.has(job.id)) &&
+      (!wanted || wanted.includes(job.experiment)) &&
+      (!taskIds || taskIds.includes(job.taskId ?? '')) &&
+      (!owners || owners.includes(job.owner)) &&
+      (!queues || queues.includes(job.queue ?? '')) &&
+      (!states || states.includes(job.state)) &&
+      (!shares || shares.includes(job.share)) &&
+      (!labels || labels.some(({ value }) => value === job.run)) &&
+      (!createdFrom ||
+        (job.createdAt >= createdFrom && createdBefore != null && job.createdAt < createdBefore));
+    const newest = facts
+      .filter(matches)
+      .map(({ id }) => id)
+      .sort()
+      .reverse();
+    const found: string[] = [];
+    let after: string | null = null;
+    let hasNextPage = true;
+    while (hasNextPage && found.length < 300) {
+      const page: Awaited<ReturnType<JobsService['page']>> = await service.page(principal, filter, {
+        order: 'NEWEST',
+        first: 100,
+        after,
+        projection: { state: 1 },
+      });
+      found.push(...page.nodes.map(({ _id }) => _id));
+      after = page.pageInfo.endCursor;
+      hasNextPage = page.hasNextPage;
+    }
+    expect(found).toEqual(newest.slice(0, 300));
+    expect(hasNextPage).toBe(newest.length > 300);
+  });
 });
 
 describe('limits', () => {

@@ -19,8 +19,8 @@ const levels: ReadonlySet<string> = new Set(architectureLevels);
 const ofIntel: ReadonlySet<string> = new Set(['x86_64', 'amd64', 'x86-64']);
 
 /** Expected instruction sets; undefined if the given one is known. Case is ignored. */
-export function wantedArchitecture(word: string): string | undefined {
-  return known.has(word.toLowerCase()) ? undefined : architectures.join(', ');
+export function wantedArchitecture(text: string): string | undefined {
+  return known.has(text.toLowerCase()) ? undefined : architectures.join(', ');
 }
 
 /** Expected levels; undefined if the given one is possible. @param architecture requested instruction set */

@@ -2,10 +2,10 @@ import { InputErrors } from '@rhizome/errors';
 import { describe, expect, it } from '@jest/globals';
 import { checkGpu } from './gpu-input.js';
 import type { GpuSpec } from './submit.types.js';
-import type { RefusalCode } from './refusal.types.js';
+import type { JobInputErrorCode } from './job-input-error.types.js';
 
-function faults(spec: GpuSpec): string[][] {
-  const errors = new InputErrors<RefusalCode>();
+function errorsOf(spec: GpuSpec): string[][] {
+  const errors = new InputErrors<JobInputErrorCode>();
   checkGpu(spec, ['gpu'], errors);
   return errors.all.map(({ path, message }) => [path.slice(1).join('.'), message]);
 }
@@ -33,7 +33,7 @@ describe('checkGpu', () => {
     [{ share: 300, shareMemoryMiB: 4096 }],
     [{ vendor: 'INTEL', models: ['Max 1550'] }],
   ])('accepts conditions that a device can meet: %j', (spec) => {
-    expect(faults(spec)).toEqual([]);
+    expect(errorsOf(spec)).toEqual([]);
   });
 
   it.each<[GpuSpec, string, string]>([
@@ -109,7 +109,7 @@ describe('checkGpu', () => {
   ])(
     'refuses conditions that no device can meet, with field, value and expectation: %j',
     (spec, path, expected) => {
-      const found = faults(spec);
+      const found = errorsOf(spec);
       expect(found.map(([at]) => at)).toEqual([path]);
       expect(found[0]?.[1]).toContain(expected);
     },

@@ -5,7 +5,7 @@
 import { modelsNamed } from '../../gpus/catalogue/catalogue.js';
 import { genericTargets } from '../../gpus/catalogue/rocm-releases.js';
 import type { GpuSpec } from './submit.types.js';
-import type { JobInputErrors } from './refusal.types.js';
+import type { JobInputErrors } from './job-input-error.types.js';
 
 type Path = readonly (string | number)[];
 
@@ -166,7 +166,7 @@ function vendorTerms(spec: GpuSpec): readonly VendorTerm[] {
  * is known.
  */
 function modelTerms(models: readonly string[]): readonly VendorTerm[] {
-  const known = models.map((word) => [...new Set([...modelsNamed(word)].map(({ vendor }) => vendor))]);
+  const known = models.map((text) => [...new Set([...modelsNamed(text)].map(({ vendor }) => vendor))]);
   const all = new Set(known.flat());
   if (all.size !== 1 || known.some((own) => own.length === 0)) return [];
   const [vendor = ''] = all;

@@ -2,10 +2,10 @@ import { InputErrors } from '@rhizome/errors';
 import { describe, expect, it } from '@jest/globals';
 import { checkJob } from './job-input.js';
 import type { JobSpec, PayloadSpec, RequirementsSpec } from './submit.types.js';
-import type { RefusalCode } from './refusal.types.js';
+import type { JobInputErrorCode } from './job-input-error.types.js';
 
-function faults(over: Partial<JobSpec>): string[][] {
-  const errors = new InputErrors<RefusalCode>();
+function errorsOf(over: Partial<JobSpec>): string[][] {
+  const errors = new InputErrors<JobInputErrorCode>();
   checkJob({ name: 'a', payload: { command: 'c' }, ...over }, ['jobs', 0], errors, {
     selector: (text) => (text === 'bad' ? { message: 'a CEL condition' } : { ok: true }),
     queue: (name) => (name === 'north' ? undefined : 'an existing queue that admits alpha: north'),
@@ -18,7 +18,7 @@ const runs = (payload: Partial<PayloadSpec>) => ({ payload: { command: 'c', ...p
 describe('checkJob', () => {
   it('accepts a job with all values at their limits', () => {
     expect(
-      faults({
+      errorsOf({
         name: 'x'.repeat(255),
         priority: -1000,
         labels: Array.from({ length: 32 }, (_, at) => ({ key: `k${at}`, value: 'v'.repeat(255) })),
@@ -82,7 +82,7 @@ describe('checkJob', () => {
       'requirements.architectureLevel',
       'only x86_64 has levels',
     ],
-    [needs({ containerRuntime: 'two words' }), 'requirements.containerRuntime', 'a word'],
+    [needs({ containerRuntime: 'two names' }), 'requirements.containerRuntime', 'a name'],
     [needs({ gpu: { count: 0 } }), 'requirements.gpu.count', 'at least 1'],
     [needs({ gpu: { vendor: 'nvidia' } }), 'requirements.gpu.vendor', 'NVIDIA, AMD, INTEL'],
     [needs({ gpu: { cudaRuntime: 'twelve' } }), 'requirements.gpu.cudaRuntime', 'a version such as 12.4'],
@@ -129,7 +129,7 @@ describe('checkJob', () => {
     [{ retry: { backoffFactor: Number.NaN } }, 'retry.backoffFactor', '1 to 10'],
     [{ dependsOn: ['job_1', 'job_1'] }, 'dependsOn.1', 'must be unique'],
   ])('refuses invalid input with its path and the expected value: %#', (over, path, expected) => {
-    const found = faults(over);
+    const found = errorsOf(over);
     expect(found).toHaveLength(1);
     expect(found[0]?.[0]).toBe(path);
     expect(found[0]?.[1]).toBe('INVALID_VALUE');
@@ -137,7 +137,7 @@ describe('checkJob', () => {
   });
 
   it('names the usable queues for a job bound to an unusable queue', () => {
-    expect(faults(needs({ queue: 'a queue' }))).toEqual([
+    expect(errorsOf(needs({ queue: 'a queue' }))).toEqual([
       [
         'requirements.queue',
         'QUEUE_NOT_FOUND',
@@ -147,7 +147,7 @@ describe('checkJob', () => {
   });
 
   it('gives the reason for an unusable selector', () => {
-    expect(faults(needs({ selector: 'bad' }))).toEqual([
+    expect(errorsOf(needs({ selector: 'bad' }))).toEqual([
       [
         'requirements.selector',
         'SELECTOR_INVALID',

@@ -3,12 +3,12 @@ import { checkGpu } from './gpu-input.js';
 import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
 import type { RequirementChecks } from './requirement-checks.js';
 import type { JobSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
-import type { JobInputErrors } from './refusal.types.js';
+import type { JobInputErrors } from './job-input-error.types.js';
 
 type Path = readonly (string | number)[];
 
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
-const word = /^[A-Za-z0-9][A-Za-z0-9._+:/@-]{0,254}$/;
+const runtimeName = /^[A-Za-z0-9][A-Za-z0-9._+:/@-]{0,254}$/;
 
 /** Schemes of URLs that workers can fetch inputs from. */
 const fetchedSchemes = new Set(['http', 'https']);
@@ -69,8 +69,8 @@ function checkPlatform(spec: RequirementsSpec, path: Path, errors: JobInputError
     errors.form(
       [...path, 'containerRuntime'],
       containerRuntime,
-      word,
-      'a word of 1 to 255 letters, digits and `._+:/@-`',
+      runtimeName,
+      'a name of 1 to 255 letters, digits and `._+:/@-`',
     );
 }
 

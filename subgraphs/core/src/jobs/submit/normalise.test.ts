@@ -5,7 +5,7 @@ import type { RequirementsSpec } from './submit.types.js';
 import { classIdOf } from '../model/requirement-class-id.js';
 
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
-const words = fc.array(fc.constantFrom('A100', 'H100', 'L40S', 'MI300'), { maxLength: 6 });
+const modelLists = fc.array(fc.constantFrom('A100', 'H100', 'L40S', 'MI300'), { maxLength: 6 });
 const specs: fc.Arbitrary<RequirementsSpec> = fc.record({
   cores: maybe(fc.integer({ min: 1, max: 64 })),
   memoryMiB: maybe(fc.constantFrom(1024, 2048)),
@@ -15,7 +15,7 @@ const specs: fc.Arbitrary<RequirementsSpec> = fc.record({
   gpu: maybe(
     fc.record({
       count: maybe(fc.integer({ min: 1, max: 8 })),
-      models: maybe(words),
+      models: maybe(modelLists),
       isNvlinkRequired: maybe(fc.boolean()),
     }),
   ),

@@ -1,11 +1,11 @@
 /** Owner of submitted jobs: the caller, or the user that a service submits for. */
 import { InputErrors } from '@rhizome/errors';
 import { assertCan, type Principal } from '@rhizome/authz';
-import type { Refusal, RefusalCode } from './refusal.types.js';
+import type { JobInputError, JobInputErrorCode } from './job-input-error.types.js';
 
 /** Subject of the owner, and the submitter if that is someone else; or the error of the input. */
 export type Ownership =
-  { readonly owner: string; readonly submittedBy?: string } | { readonly refusal: Refusal };
+  { readonly owner: string; readonly submittedBy?: string } | { readonly refusal: JobInputError };
 
 /** Determines the owner. @throws DomainError FORBIDDEN if the caller may not submit for others */
 export function ownershipOf(
@@ -16,7 +16,7 @@ export function ownershipOf(
   const { subject } = principal;
   if (onBehalfOf == null || onBehalfOf === subject) return { owner: subject };
   assertCan(principal, 'job:submitFor', experiment);
-  const errors = new InputErrors<RefusalCode>();
+  const errors = new InputErrors<JobInputErrorCode>();
   errors.text(['onBehalfOf'], onBehalfOf, 1, 255);
   const [refusal] = errors.all;
   return refusal ? { refusal } : { owner: onBehalfOf, submittedBy: subject };

@@ -1,5 +1,5 @@
 import type { RefusedJob } from './submit.types.js';
-import type { Refusal } from './refusal.types.js';
+import type { JobInputError } from './job-input-error.types.js';
 
 const maxOfJob = 10;
 const maxTexts = 1000;
@@ -30,8 +30,8 @@ export class RefusedJobs implements ShownRefusals {
   #bytes = 0;
 
   /** Adds a refused job. */
-  add(index: number, refusals: readonly Refusal[]): void {
-    const kept: Refusal[] = [];
+  add(index: number, refusals: readonly JobInputError[]): void {
+    const kept: JobInputError[] = [];
     for (const refusal of refusals) {
       if (kept.length >= maxOfJob) break;
       const shown = this.#shown(refusal);
@@ -48,7 +48,7 @@ export class RefusedJobs implements ShownRefusals {
     this.refused.push({ index, refusals: kept });
   }
 
-  #shown(refusal: Refusal): Refusal {
+  #shown(refusal: JobInputError): JobInputError {
     const { code, path, message } = refusal;
     if (this.#texts < maxTexts && this.#textBytes + Buffer.byteLength(message) <= maxTextBytes)
       return refusal;
@@ -56,6 +56,6 @@ export class RefusedJobs implements ShownRefusals {
   }
 }
 
-function sizeOf({ message, path }: Refusal): number {
+function sizeOf({ message, path }: JobInputError): number {
   return path.reduce((sum, part) => sum + part.length + 8, overheadBytes + Buffer.byteLength(message));
 }

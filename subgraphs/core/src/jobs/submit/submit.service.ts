@@ -20,7 +20,7 @@ import { type CheckSelector, requirementChecks } from './requirement-checks.js';
 import { submissionSchemaVersion, type SubmissionDocument } from './submission.document.js';
 import type { SubmissionsRepository } from './submissions.repository.js';
 import type { JobSpec } from './submit.types.js';
-import type { JobInputErrors, Refusal, RefusalCode } from './refusal.types.js';
+import type { JobInputErrors, JobInputError, JobInputErrorCode } from './job-input-error.types.js';
 
 /** Dependencies of {@link SubmitService}. */
 export interface SubmitServiceOptions {
@@ -45,12 +45,12 @@ export interface SubmitInput {
   readonly onBehalfOf?: string | null | undefined;
 }
 
-type Owners = Exclude<Ownership, { readonly refusal: Refusal }>;
+type Owners = Exclude<Ownership, { readonly refusal: JobInputError }>;
 
 /** Result, one entry per job, in order; a job that was submitted before has only its id. */
 export interface SubmitResult {
   readonly jobs: readonly (JobDocument | { readonly _id: string } | null)[];
-  readonly refusals: readonly Refusal[];
+  readonly refusals: readonly JobInputError[];
   /** Number of further errors that are not returned. */
   readonly omitted: number;
 }
@@ -165,7 +165,7 @@ export class SubmitService {
     const refusedJobs = new RefusedJobs();
     const bad = new Set<number>();
     jobs.forEach((job, index) => {
-      const errors = new InputErrors<RefusalCode>();
+      const errors = new InputErrors<JobInputErrorCode>();
       const path = ['jobs', index];
       checkJob(job, path, errors, checks);
       if (job.share != null && !experiment.shares.includes(shareOf(job.share, experiment))) {
@@ -263,18 +263,18 @@ export function shareOf(share: string, experiment: Pick<ExperimentFacts, 'name'>
 
 /** Error of the whole call. */
 export function refusalOf(
-  code: Refusal['code'],
+  code: JobInputError['code'],
   path: readonly string[],
   value: unknown,
   expected: string,
-): Refusal {
-  const errors = new InputErrors<RefusalCode>();
+): JobInputError {
+  const errors = new InputErrors<JobInputErrorCode>();
   errors.add(path, value, expected, code);
-  return errors.all[0] as Refusal;
+  return errors.all[0] as JobInputError;
 }
 
 /** Error for a key that was used with another input. */
-export function keyReused(key: string): Refusal {
+export function keyReused(key: string): JobInputError {
   return refusalOf(
     'IDEMPOTENCY_KEY_REUSED',
     ['idempotencyKey'],
@@ -288,8 +288,8 @@ export function listed(values: readonly string[]): string {
   return values.slice(0, 10).join(', ') + (values.length > 10 ? ', …' : '');
 }
 
-function checkCall({ experiment, idempotencyKey, jobs }: SubmitInput): Refusal | undefined {
-  const errors = new InputErrors<RefusalCode>();
+function checkCall({ experiment, idempotencyKey, jobs }: SubmitInput): JobInputError | undefined {
+  const errors = new InputErrors<JobInputErrorCode>();
   if (jobs.length > maxJobsPerSubmit) {
     return refusalOf(
       'BATCH_TOO_LARGE',
@@ -330,6 +330,6 @@ function externalParents(jobs: readonly JobSpec[]): readonly string[] {
   return [...ids];
 }
 
-function nothing({ jobs }: SubmitInput, refusal: Refusal): SubmitResult {
+function nothing({ jobs }: SubmitInput, refusal: JobInputError): SubmitResult {
   return { jobs: jobs.map(() => null), refusals: [refusal], omitted: 0 };
 }

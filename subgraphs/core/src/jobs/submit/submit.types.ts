@@ -1,6 +1,6 @@
 /** Input and result of a submit, independent of GraphQL. */
 import type { JobErrorFamily } from '../model/job.types.js';
-import type { Refusal } from './refusal.types.js';
+import type { JobInputError } from './job-input-error.types.js';
 
 type Maybe<T> = T | null | undefined;
 
@@ -84,5 +84,5 @@ export interface RetrySpec {
 /** Refused job of a submit, with its position. */
 export interface RefusedJob {
   readonly index: number;
-  readonly refusals: readonly Refusal[];
+  readonly refusals: readonly JobInputError[];
 }

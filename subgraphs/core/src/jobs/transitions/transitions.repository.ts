@@ -54,7 +54,7 @@ export function transitionStore(jobs: Collection<JobDocument>): TransitionStore 
           return update(group, false);
         });
       } catch (error) {
-        if (isConnectionFault(error)) return null;
+        if (isConnectionError(error)) return null;
         throw error;
       }
     },
@@ -68,7 +68,7 @@ export function transitionStore(jobs: Collection<JobDocument>): TransitionStore 
           .toArray();
         return new Map(found.map((job) => [job._id, job as TransitionMark]));
       } catch (error) {
-        if (!isConnectionFault(error)) throw error;
+        if (!isConnectionError(error)) throw error;
         throw new DomainError(
           'SERVICE_UNAVAILABLE',
           'The database cannot be reached',
@@ -90,7 +90,7 @@ const markProjection = {
 };
 
 /** Errors after which a write may or may not have succeeded. */
-function isConnectionFault(error: unknown): boolean {
+function isConnectionError(error: unknown): boolean {
   if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true;
   const labels = (error as { hasErrorLabel?: (label: string) => boolean } | null)?.hasErrorLabel;
   return typeof labels === 'function' && labels.call(error, 'RetryableWriteError');

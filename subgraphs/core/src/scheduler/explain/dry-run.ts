@@ -10,7 +10,11 @@ import { normaliseRequirements } from '../../jobs/submit/normalise.js';
 import { type CheckSelector, requirementChecks } from '../../jobs/submit/requirement-checks.js';
 import { shareOf } from '../../jobs/submit/submit.service.js';
 import type { RequirementsSpec } from '../../jobs/submit/submit.types.js';
-import type { JobInputErrors, Refusal, RefusalCode } from '../../jobs/submit/refusal.types.js';
+import type {
+  JobInputErrors,
+  JobInputError,
+  JobInputErrorCode,
+} from '../../jobs/submit/job-input-error.types.js';
 
 /** Input of a dry run. */
 export interface ExplainInput {
@@ -23,7 +27,7 @@ export interface ExplainInput {
 /** The explanation, or the errors for which a submit would reject the requirements. */
 export interface Explained {
   readonly pending: PendingFacts | null;
-  readonly userErrors: readonly Refusal[];
+  readonly userErrors: readonly JobInputError[];
 }
 
 /**
@@ -51,7 +55,7 @@ export interface ExplainOptions {
 export function explainer({ experiment: find, queues, checkSelector, explain }: ExplainOptions): Explain {
   return async (principal, input, caller) => {
     assertCan(principal, 'share:read', input.experiment);
-    const errors = new InputErrors<RefusalCode>();
+    const errors = new InputErrors<JobInputErrorCode>();
     const experiment = await find(input.experiment);
     if (!experiment)
       errors.add(['experiment'], input.experiment, 'a registered experiment', 'EXPERIMENT_NOT_FOUND');

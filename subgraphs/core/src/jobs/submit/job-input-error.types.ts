@@ -1,7 +1,7 @@
 import type { InputError, InputErrors } from '@rhizome/errors';
 
 /** Code of an error because of which a job or a whole call is refused. */
-export type RefusalCode =
+export type JobInputErrorCode =
   | 'INVALID_VALUE'
   | 'EXPERIMENT_NOT_FOUND'
   | 'SHARE_NOT_FOUND'
@@ -12,7 +12,7 @@ export type RefusalCode =
   | 'BATCH_TOO_LARGE';
 
 /** Error because of which a job or a whole call is refused. */
-export type Refusal = InputError<RefusalCode>;
+export type JobInputError = InputError<JobInputErrorCode>;
 
 /** Collects errors of the input of jobs. */
-export type JobInputErrors = InputErrors<RefusalCode>;
+export type JobInputErrors = InputErrors<JobInputErrorCode>;
