@@ -88,7 +88,7 @@ describe('GraphiQL', () => {
       found.map((step) => step.getAttribute('data-subgraph')),
     );
     expect(subgraphs).toEqual(['core', 'atlas']);
-    expect(await panel.innerText()).toMatch(/[\d.]+ ms in all; .*cost \d+; planner: native/);
+    expect(await panel.innerText()).toMatch(/[\d.]+ ms in total; .*cost \d+; planner: native/);
     expect(await steps.first().innerText()).toMatch(/core [\d.]+ ms from [\d.]+ ms/);
     expect(await page.locator('.result-window').innerText()).toContain('"plan"');
     // Switched off again, it is not asked for.
