@@ -1,6 +1,6 @@
 import { createVerifier, trustedIssuers } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
-import { createLogger, type Logger, surviveStrayRejections } from '@rhizome/log';
+import { createLogger, type Logger, logUnhandledRejections } from '@rhizome/log';
 import { collectDefaultMetrics } from 'prom-client';
 import type { TransportFactory } from '@rhizome/federation';
 import { buildGateway, builtPages, type Gateway } from './app.js';
@@ -18,7 +18,7 @@ async function main(): Promise<void> {
   }
   const { config } = command;
   const log = createLogger({ name: 'gateway', level: config.logLevel });
-  surviveStrayRejections(log);
+  logUnhandledRejections(log);
   const options = optionsOf(config, log);
   const gateway = await buildGateway(options);
   collectDefaultMetrics({ register: gateway.metrics.registry });

@@ -12,8 +12,8 @@ import { checkExperimentSchema, definedTypes, type RuleViolation } from './rules
 export type Baseline = Readonly<Record<string, string>>;
 
 /**
- * Composes the repository at `root`. Throws SCHEMA_INVALID with every fault when the subgraphs do not compose or an experiment breaks a
- * rule of the house.
+ * Composes the repository at `root`. Throws SCHEMA_INVALID with every error if the subgraphs do not compose
+ * or an experiment violates a rule of the project.
  */
 export function composeBaseline(root: string): Baseline {
   const subgraphs = [...discoverSubgraphs(root), gatewaySubgraph(root)];
@@ -45,11 +45,11 @@ function violations(subgraph: FoundSubgraph, all: readonly FoundSubgraph[]): rea
   const ruled = all.map((one) => ({ ...one, typePrefix: one.manifest?.typePrefix ?? null }));
   const others = ruled.filter(({ name }) => name !== subgraph.name);
   const candidate = { ...subgraph, typePrefix: subgraph.manifest?.typePrefix ?? null };
-  const told = [...houseRules(subgraph, all), ...checkAmongOthers(candidate, others)];
-  return told.map(({ rule, message }) => `[${subgraph.name}] ${rule}: ${message}`);
+  const found = [...experimentRules(subgraph, all), ...checkAmongOthers(candidate, others)];
+  return found.map(({ rule, message }) => `[${subgraph.name}] ${rule}: ${message}`);
 }
 
-function houseRules(subgraph: FoundSubgraph, all: readonly FoundSubgraph[]): readonly RuleViolation[] {
+function experimentRules(subgraph: FoundSubgraph, all: readonly FoundSubgraph[]): readonly RuleViolation[] {
   if (!subgraph.manifest) return [];
   const coreTypes = new Set(
     all.filter(({ manifest }) => !manifest).flatMap(({ sdl }) => [...definedTypes(sdl)]),

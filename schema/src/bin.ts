@@ -1,4 +1,7 @@
-/** `npm run compose`: writes the committed baseline; `--check` writes nothing and fails when a committed file is stale. */
+/**
+ * `npm run compose`: writes the committed baseline; `--check` writes nothing and fails when a committed file
+ * is stale.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

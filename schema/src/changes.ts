@@ -1,9 +1,9 @@
-/** What differs between two public schemas, and whom it breaks. */
+/** Differences between two public schemas, and their effect on clients. */
 import { ChangeType, CriticalityLevel, diff } from '@graphql-inspector/core';
 import { transformSupergraphToPublicSchema } from '@theguild/federation-composition';
 import { buildASTSchema, type DocumentNode, parse } from 'graphql';
 
-/** How much a change matters to clients. */
+/** Effect of a change on clients. */
 export type Severity = 'BREAKING' | 'DANGEROUS' | 'SAFE';
 
 /** One change of the public schema. */
@@ -15,8 +15,9 @@ export interface SchemaChange {
   readonly where: string;
   readonly message: string;
   /**
-   * Whose use tells whether it hurts: coordinates as they are counted (`Type.field`, `Type.field(argument:)`, `Type` for all that
-   * touches the type); empty for changes that break nobody.
+   * Coordinates whose usage decides whether the change matters, in the form in which usage is counted
+   * (`Type.field`, `Type.field(argument:)`, `Type` for all that touches the type); empty for changes that
+   * break no client.
    */
   readonly usedAs: readonly string[];
 }
@@ -77,7 +78,8 @@ function usedAs(kind: string, path: string): readonly string[] {
   const [type = '', field, argument] = path.split('.');
   if (argument !== undefined)
     return ofArgument.has(kind) ? [`${type}.${field}(${argument}:)`] : [`${type}.${field}`];
-  // Which fields of an input, and which values of an enum, travel in variables nobody counts: their type stands for them.
+  // Which fields of an input, and which values of an enum, travel in variables nobody counts: their type
+  // stands for them.
   if (field === undefined || kind.startsWith('INPUT_') || kind.startsWith('ENUM_')) return [type];
   return [`${type}.${field}`];
 }

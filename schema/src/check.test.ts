@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { checkSubgraph, type CheckReport, type GraphSubgraph } from './check.js';
 import { compose } from './compose.js';
 import { discoverSubgraphs, gatewaySubgraph } from './discover.js';
 import { cures } from './findings.js';
-import { canonicalSdl, completeSdl, sdlDigest } from './words.js';
+import { canonicalSdl, completeSdl, sdlDigest } from './shared-definitions.js';
 
 const root = resolve(fileURLToPath(new URL('.', import.meta.url)), '..', '..');
 
@@ -64,7 +64,7 @@ function publicOf(subgraphs: readonly GraphSubgraph[]): string {
   return composed.publicSdl;
 }
 
-/** Checks Egret, which is new, beside core and Heron. */
+/** Checks Egret, which is new, against core and Heron. */
 function checkEgret(sdl: string): Promise<CheckReport> {
   const others = [core, heron];
   return checkSubgraph({
@@ -89,28 +89,25 @@ const submitNest = `${egretJob}
   }
   "Codes." enum SubmitEgretNestUserErrorCode { "Malformed." INVALID_VALUE }`;
 
-describe('the subgraphs of the repository', () => {
+describe('checkSubgraph', () => {
   const found = [...discoverSubgraphs(root), gatewaySubgraph(root)].map((one) => ({
     ...one,
     typePrefix: one.manifest?.typePrefix ?? null,
   }));
 
-  test.each(found.map((one) => [one.name, one] as const))(
-    '%s passes the check among the others',
-    async (_, one) => {
-      const others = found.filter(({ name }) => name !== one.name);
-      const { findings, changes } = await checkSubgraph({
-        candidate: one,
-        others,
-        livePublicSdl: publicOf(found),
-      });
-      expect({ findings, changes }).toEqual({ findings: [], changes: [] });
-    },
-  );
+  it.each(found.map((one) => [one.name, one] as const))('passes %s against the others', async (_, one) => {
+    const others = found.filter(({ name }) => name !== one.name);
+    const { findings, changes } = await checkSubgraph({
+      candidate: one,
+      others,
+      livePublicSdl: publicOf(found),
+    });
+    expect({ findings, changes }).toEqual({ findings: [], changes: [] });
+  });
 });
 
-describe('the check of a subgraph', () => {
-  test('lets an experiment add what is its own, and tells what it adds', async () => {
+describe('check of a subgraph', () => {
+  it('permits an experiment its own additions, and lists them', async () => {
     const { findings, changes, supergraphSdl } = await checkEgret(egretJob);
     expect(findings).toEqual([]);
     expect(changes.map(({ severity, where }) => `${severity} ${where}`)).toEqual([
@@ -121,7 +118,7 @@ describe('the check of a subgraph', () => {
     expect(supergraphSdl).toContain('EGRET @join__graph(name: "egret", url: "http://egret.example/graphql")');
   });
 
-  test('allows types that are named after a mutation of the experiment', async () => {
+  it('permits types that are named after a mutation of the experiment', async () => {
     const { findings } = await checkEgret(submitNest);
     expect(findings).toEqual([]);
     const others = [core, heron];
@@ -132,7 +129,7 @@ describe('the check of a subgraph', () => {
     expect(without.changes.map(({ where }) => where)).toContain('SubmitEgretNestInput');
   });
 
-  test.each<[keyof typeof cures, string, string, string]>([
+  it.each<[keyof typeof cures, string, string, string]>([
     ['parse', 'egret', 'a text that is no SDL', 'type {'],
     [
       'silent-merge',
@@ -242,7 +239,7 @@ describe('the check of a subgraph', () => {
       "core's field hidden by a tag of the schema",
       egretJob.replace('id: ID!', 'id: ID! @inaccessible'),
     ],
-  ])('refuses by rule %s at %s: %s', async (rule, where, _, sdl) => {
+  ])('fails by rule %s at %s: %s', async (rule, where, _, sdl) => {
     const shared = subgraph(
       'heron',
       `${heronSdl} "A set." type Dataset @key(fields: "id") { "Id." id: ID! "Size in bytes." size: Int }
@@ -261,7 +258,7 @@ describe('the check of a subgraph', () => {
     const { findings } = await checkSubgraph({ candidate, others, livePublicSdl: publicOf(others) });
     const found = findings.filter((one) => one.rule === rule && one.where === where);
     if (rule === 'foreign-change') {
-      // Told once, by the rule that says more.
+      // Reported once, by the more specific rule.
       expect(findings.map(({ where: place }) => place)).toContain(where);
       return;
     }
@@ -271,7 +268,7 @@ describe('the check of a subgraph', () => {
     expect(first?.message.includes(where) || rule === 'parse').toBe(true);
   });
 
-  test('tells that a change of core breaks clients, and whose use would tell', async () => {
+  it('reports a breaking change of core, and the coordinates whose usage matters', async () => {
     const candidate = subgraph(
       'core',
       coreSdl
@@ -298,7 +295,7 @@ describe('the check of a subgraph', () => {
     });
   });
 
-  test('does not let core take a type away that an experiment extends', async () => {
+  it('fails when core removes a type that an experiment extends', async () => {
     const candidate = subgraph(
       'core',
       '"A task." type Task @key(fields: "id") { "Id." id: ID! } type Query { "T." task: Task }',
@@ -321,16 +318,16 @@ describe('the check of a subgraph', () => {
   });
 });
 
-describe('the spelling of an SDL', () => {
+describe('canonicalSdl', () => {
   const one = `"""\nA job.\n""" type Job @key(fields: "id") @shareable { "Id." id: ID! a(y: Int, x: Int): Int } enum E { B A }`;
   const same = `enum E { A B } "A job." type Job @shareable @key(fields: "id") { a(x: Int, y: Int): Int """Id.""" id: ID! }`;
 
-  test('is one for texts that differ in order and white space alone', () => {
+  it('is the same for texts that differ in order and white space alone', () => {
     expect(canonicalSdl(same)).toBe(canonicalSdl(one));
     expect(sdlDigest(same)).toBe(sdlDigest(one));
   });
 
-  test.each([
+  it.each([
     ['a type', one.replace('id: ID!', 'id: ID')],
     ['a description', one.replace('Id.', 'The id.')],
     ['an argument of a directive', one.replace('fields: "id"', 'fields: "a"')],

@@ -1,26 +1,28 @@
-/** The check of one subgraph's schema among the others: everything that can be said without a running service. */
+/**
+ * The check of one subgraph's schema among the others: everything that can be said without a running service.
+ */
 import { compareSchemas, type SchemaChange } from './changes.js';
 import { compose, type CompositionFault } from './compose.js';
 import { type Finding, finding } from './findings.js';
 import { checkAmongOthers, type RuledSubgraph } from './graph-rules.js';
 import { checkExperimentSchema, definedTypes, isMutationTypeName } from './rules.js';
-import { ownDocument } from './words.js';
+import { ownDocument } from './shared-definitions.js';
 
 /** A subgraph of the graph. */
 export interface GraphSubgraph extends RuledSubgraph {
   readonly url: string;
 }
 
-/** What is checked against what. */
+/** Input of a check. */
 export interface CheckInput {
   readonly candidate: GraphSubgraph;
   /** All other subgraphs that are live. */
   readonly others: readonly GraphSubgraph[];
-  /** What clients see now; null when nothing is live. */
+  /** Current public schema; null if nothing is live. */
   readonly livePublicSdl: string | null;
 }
 
-/** What came of a check. */
+/** Result of a check. */
 export interface CheckReport {
   readonly findings: readonly Finding[];
   /** Empty when the schemas do not compose. */
@@ -38,10 +40,10 @@ export async function checkSubgraph({ candidate, others, livePublicSdl }: CheckI
     const findings = composition.faults.map(({ message }) => finding('parse', candidate.name, message));
     return { findings, changes: [], supergraphSdl: null, publicSdl: null };
   }
-  const findings = [...houseRules(candidate, others), ...checkAmongOthers(candidate, others)];
+  const findings = [...experimentRules(candidate, others), ...checkAmongOthers(candidate, others)];
   if (!composition.ok) {
-    const told = [...findings, ...composition.faults.map((fault) => ofComposition(fault, candidate.name))];
-    return { findings: told, changes: [], supergraphSdl: null, publicSdl: null };
+    const all = [...findings, ...composition.faults.map((fault) => ofComposition(fault, candidate.name))];
+    return { findings: all, changes: [], supergraphSdl: null, publicSdl: null };
   }
   const { supergraphSdl, publicSdl } = composition;
   const changes = livePublicSdl === null ? [] : await compareSchemas(livePublicSdl, publicSdl);
@@ -55,7 +57,7 @@ export function coreFirst(a: GraphSubgraph, b: GraphSubgraph): number {
   return rank(a) - rank(b) || (a.name < b.name ? -1 : 1);
 }
 
-function houseRules(candidate: GraphSubgraph, others: readonly GraphSubgraph[]): readonly Finding[] {
+function experimentRules(candidate: GraphSubgraph, others: readonly GraphSubgraph[]): readonly Finding[] {
   const { name, typePrefix, sdl } = candidate;
   if (typePrefix === null) return [];
   const core = others.filter((other) => other.typePrefix === null);
@@ -74,10 +76,10 @@ function ofComposition({ code, message }: CompositionFault, subgraph: string): F
 function foreignChanges(
   { name, typePrefix }: GraphSubgraph,
   changes: readonly SchemaChange[],
-  told: readonly Finding[],
+  reported: readonly Finding[],
 ): readonly Finding[] {
   if (typePrefix === null) return [];
-  const known = new Set(told.map(({ where }) => where));
+  const known = new Set(reported.map(({ where }) => where));
   return changes
     .filter(({ where }) => where !== '' && !isOwn(where, name, typePrefix) && !known.has(where))
     .map(({ where, message }) =>

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { committedSupergraph } from './committed.js';
 import { compose } from './compose.js';
 import { discoverSubgraphs, gatewaySubgraph } from './discover.js';
@@ -9,15 +9,15 @@ const root = resolve(fileURLToPath(new URL('.', import.meta.url)), '..', '..');
 const subgraphs = [...discoverSubgraphs(root), gatewaySubgraph(root)];
 const withoutHead = (text: string | null) => text?.replace(/^(#.*\n)+/, '').trim();
 
-describe('the committed supergraph', () => {
-  test('is what the subgraphs of the repository compose to', () => {
+describe('committedSupergraph', () => {
+  it('equals the composition of the subgraphs in the repository', () => {
     const composed = compose(subgraphs);
     expect(withoutHead(committedSupergraph(root, subgraphs))).toBe(
       composed.ok ? composed.supergraphSdl.trim() : composed.faults,
     );
   });
 
-  test('has the addresses that it is asked for', () => {
+  it('has the requested addresses', () => {
     const moved = subgraphs.map((one) => ({ ...one, url: `http://elsewhere.example/${one.name}` }));
     const composed = compose(moved);
     expect(withoutHead(committedSupergraph(root, moved))).toBe(
@@ -25,7 +25,7 @@ describe('the committed supergraph', () => {
     );
   });
 
-  test('is not given for others: fewer, or changed ones', () => {
+  it('returns undefined for other subgraphs: fewer, or changed ones', () => {
     expect(committedSupergraph(root, subgraphs.slice(1))).toBeNull();
     const [first, ...rest] = subgraphs;
     const changed = { ...first, sdl: `${first?.sdl}\ntype Added { one: Int }` } as (typeof subgraphs)[number];

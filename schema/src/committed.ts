@@ -1,4 +1,7 @@
-/** The committed supergraph, for those who start the subgraphs of this repository as they are: composing takes its time. */
+/**
+ * The committed supergraph, for those who start the subgraphs of this repository as they are: composing takes
+ * its time.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,8 +18,8 @@ export function supergraphHead(subgraphs: readonly SubgraphInput[]): string {
 }
 
 /**
- * The committed supergraph with the addresses of these subgraphs; null where it is not made of exactly these, because one has
- * changed since, or others are asked for.
+ * The committed supergraph with the addresses of these subgraphs; null where it is not made of exactly these,
+ * because one has changed since, or others are asked for.
  */
 export function committedSupergraph(root: string, subgraphs: readonly SubgraphInput[]): string | null {
   const file = join(root, supergraphPath);

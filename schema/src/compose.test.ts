@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { compose } from './compose.js';
 
 const header =
@@ -19,16 +19,16 @@ const prices = {
 const shop = 'type Shop @key(fields: "id") { id: ID! best: Good @provides(fields: "price") }';
 const good = 'type Good @key(fields: "id") @interfaceObject { id: ID! price: Int @external shop: Shop }';
 
-describe('composition', () => {
-  test.each([
+describe('composeSubgraphs', () => {
+  it.each([
     ['before', [good, shop]],
     ['after', [shop, good]],
-  ])('takes an interface object that is declared %s what provides its fields', (_order, types) => {
+  ])('accepts an interface object that is declared %s the type with its fields', (_order, types) => {
     const shops = { name: 'shops', url: 'http://shops.test/graphql', sdl: [header, ...types].join('\n') };
     expect(compose([owner, prices, shops])).toMatchObject({ ok: true });
   });
 
-  test('says what is wrong, and does not throw, whatever it is given', () => {
+  it('reports errors and never throws, whatever the input', () => {
     const broken = {
       ...prices,
       sdl: `${header} type Good @key(fields: "nope") @interfaceObject { id: ID! }`,

@@ -21,7 +21,10 @@ export type Composition =
   | { readonly ok: true; readonly supergraphSdl: string; readonly publicSdl: string }
   | { readonly ok: false; readonly faults: readonly CompositionFault[] };
 
-/** Composes subgraphs. `publicSdl` is what clients see: no join directives, nothing inaccessible. Never throws for a bad schema. */
+/**
+ * Composes subgraphs. `publicSdl` is what clients see: no join directives, nothing inaccessible. Never throws
+ * for a bad schema.
+ */
 export function compose(subgraphs: readonly SubgraphInput[]): Composition {
   const unparsable = subgraphs.flatMap(parseFault);
   if (unparsable.length > 0) return { ok: false, faults: unparsable };
@@ -55,7 +58,10 @@ function attempt(services: readonly Service[]): Result & { readonly threw?: bool
   }
 }
 
-/** An interface object that is spoken of in `@provides` before it is declared is taken for an object by the library, which throws then. */
+/**
+ * An interface object that is spoken of in `@provides` before it is declared is taken for an object by the
+ * library, which throws then.
+ */
 function interfaceObjectsFirst(service: Service): Service {
   const isFirst = (node: DefinitionNode): boolean =>
     (node.kind === Kind.OBJECT_TYPE_DEFINITION || node.kind === Kind.OBJECT_TYPE_EXTENSION) &&
@@ -65,7 +71,7 @@ function interfaceObjectsFirst(service: Service): Service {
   return { ...service, typeDefs: { kind: Kind.DOCUMENT, definitions: ordered } };
 }
 
-/** What clients see of a supergraph. */
+/** Public schema of a supergraph. */
 export function publicSdlOf(supergraphSdl: string): string {
   return `${print(transformSupergraphToPublicSchema(parse(supergraphSdl)))}\n`;
 }

@@ -1,4 +1,7 @@
-/** Finds the subgraphs of this repository: core ones under `subgraphs/`, experiments by their `experiment.yaml`. */
+/**
+ * Finds the subgraphs of this repository: core ones under `subgraphs/`, experiments by their
+ * `experiment.yaml`.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DomainError } from '@rhizome/errors';
@@ -6,18 +9,18 @@ import { Kind, parse } from 'graphql';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 
-/** What the name of an experiment looks like. */
+/** Form of the name of an experiment. */
 export const experimentName = /^[a-z][a-z0-9]{1,30}$/;
 
-/** What an experiment says of itself in `experiment.yaml`. */
+/** Manifest of an experiment, `experiment.yaml`. */
 export const manifestSchema = z.strictObject({
   /** Lower-case name: the folder, the subgraph, and the one field under which its additions sit. */
   name: z.string().regex(experimentName, 'lower-case letters and digits, beginning with a letter'),
-  /** What people read. */
+  /** Name for people. */
   title: z.string().min(1),
   /** The prefix of every type, input and enum it defines. */
   typePrefix: z.string().regex(/^[A-Z][A-Za-z0-9]*$/, 'PascalCase'),
-  /** Who answers for it. */
+  /** Contact of the owner. */
   owners: z.array(z.string().min(1)).min(1),
   /** Its own database. */
   database: z.string().regex(/^[A-Za-z0-9_]{1,38}$/, 'letters, digits and `_`'),
@@ -25,7 +28,7 @@ export const manifestSchema = z.strictObject({
   endpoint: z.url(),
   /** The extension points it uses. */
   capabilities: z.array(z.enum(['jobDetails', 'queries', 'mutations', 'subscriptions', 'eventFollower'])),
-  /** Whether `rhizome experiment new` copies it; one experiment of the repository is. */
+  /** True for the experiment that `rhizome experiment new` copies; one in the repository is. */
   scaffold: z.boolean().optional(),
 });
 
@@ -49,7 +52,10 @@ export interface FoundSubgraph {
 /** Where core subgraphs are reached over HTTP unless the deployment says otherwise. */
 const coreUrl = 'http://127.0.0.1:4001/graphql';
 
-/** All subgraphs of the repository at `root`, core ones first, each group by name. Throws CONFIG_INVALID for a manifest with faults. */
+/**
+ * All subgraphs of the repository at `root`, core ones first, each group by name. Throws CONFIG_INVALID for a
+ * manifest with faults.
+ */
 export function discoverSubgraphs(root: string): readonly FoundSubgraph[] {
   const shared = readFileSync(join(root, 'schema', 'shared.graphql'), 'utf8');
   const core = folders(root, 'subgraphs').map((folder) =>
@@ -70,13 +76,15 @@ export const gatewayName = 'gateway';
 /** The address of a subgraph that a gateway answers itself. */
 export const inProcessUrl = (name: string): string => `in-process:${name}`;
 
-/** What the gateway adds to the graph itself: the state of its subgraphs and the history of the schema. Nobody else answers it. */
+/**
+ * Fields that the gateway adds to the graph itself: the state of its subgraphs and the history of the schema.
+ */
 export function gatewaySubgraph(root: string): FoundSubgraph {
   const shared = readFileSync(join(root, 'schema', 'shared.graphql'), 'utf8');
   return found(root, 'gateway', shared, { name: gatewayName, url: inProcessUrl(gatewayName) });
 }
 
-/** Reads and checks a manifest; all faults are told at once. */
+/** Reads and validates a manifest; reports all errors together. */
 export function readManifest(path: string): ExperimentManifest {
   const result = manifestSchema.safeParse(parseYaml(readFileSync(path, 'utf8')));
   if (result.success) return result.data;

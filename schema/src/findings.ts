@@ -1,4 +1,4 @@
-/** What a check finds: which rule is not kept, where, and what would cure it. */
+/** Findings of a check: the violated rule, its location, and the fix. */
 
 /** The rules that a subgraph's schema must keep, each with its cure. */
 export const cures = {
@@ -21,7 +21,7 @@ export const cures = {
   'shared-words': 'Copy the definition from schema/shared.graphql as it is.',
   'foreign-change': 'Undo what changes it: it belongs to somebody else.',
   breaking:
-    'Keep it beside its successor, mark it @deprecated, and take it away when nobody has used it for 30 days.',
+    'Keep it together with its successor, mark it @deprecated, and remove it when nobody has used it for 30 days.',
   endpoint: 'Start the service with exactly this schema at its registered endpoint, then publish again.',
 } as const;
 
@@ -35,7 +35,7 @@ export interface Finding {
   readonly where: string;
   /** One sentence that names the place and what is wrong. */
   readonly message: string;
-  /** What would be right. */
+  /** Advice on how to fix it. */
   readonly cure: string;
 }
 

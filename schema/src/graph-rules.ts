@@ -1,6 +1,6 @@
 /**
- * Rules about a subgraph among the others: one owner for each type, and none of the merges that composition makes without a word. Only what
- * concerns the subgraph under check is told.
+ * Rules for a subgraph among the others: one owner per type, and no silent merge by composition. Reports
+ * violations by the checked subgraph only.
  */
 import {
   type ConstDirectiveNode,
@@ -13,7 +13,7 @@ import {
   type TypeExtensionNode,
 } from 'graphql';
 import { type Finding, finding } from './findings.js';
-import { nameOf, ownDocument, sharedNames, sharedSdl } from './words.js';
+import { nameOf, ownDocument, sharedNames, sharedSdl } from './shared-definitions.js';
 
 /** A subgraph as the rules see it. */
 export interface RuledSubgraph {
@@ -27,7 +27,7 @@ type TypeNode = TypeDefinitionNode | TypeExtensionNode;
 
 const roots = new Set(['Query', 'Mutation', 'Subscription']);
 
-/** Checks how the types of a subgraph stand beside those of the others and beside the shared words. */
+/** Compares the types of a subgraph with those of the others and with the shared definitions. */
 export function checkAmongOthers(
   candidate: RuledSubgraph,
   others: readonly RuledSubgraph[],
@@ -117,7 +117,10 @@ function difference(one: readonly string[], other: readonly string[]): readonly 
   return [...one.filter((name) => !other.includes(name)), ...other.filter((name) => !one.includes(name))];
 }
 
-/** An experiment at an entity of core: beside its own field it repeats the key and what it needs, and says nothing about them. */
+/**
+ * An experiment that extends an entity of core repeats the key and the fields it needs, without directives or
+ * descriptions of its own.
+ */
 function checkGuest(
   name: string,
   guest: readonly TypeNode[],
@@ -129,15 +132,15 @@ function checkGuest(
   const harmless = new Set(['key', 'extends', 'external', 'shareable']);
   const strange = (directives: readonly ConstDirectiveNode[] | undefined) =>
     (directives ?? []).filter((one) => !harmless.has(one.name.value)).map((one) => `@${one.name.value}`);
-  const told = (where: string, marks: readonly string[]): void => {
+  const report = (where: string, marks: readonly string[]): void => {
     if (marks.length === 0) return;
     const text = `${where} is of "${owner.name}" and must not be marked ${marks.join(', ')} by others.`;
     found.push(finding('redefinition', where, text));
   };
   for (const node of guest) {
-    told(name, strange(node.directives));
+    report(name, strange(node.directives));
     for (const field of fieldsOf(node)) {
-      if (known.has(field.name.value)) told(`${name}.${field.name.value}`, strange(field.directives));
+      if (known.has(field.name.value)) report(`${name}.${field.name.value}`, strange(field.directives));
     }
     if ('interfaces' in node && (node.interfaces?.length ?? 0) > 0) {
       const added = node.interfaces?.map((one) => one.name.value).join(', ');
@@ -196,13 +199,13 @@ function hasKey(nodes: readonly TypeNode[]): boolean {
   return nodes.some(({ directives }) => directives?.some(({ name }) => name.value === 'key') ?? false);
 }
 
-/** The shared words are the same everywhere; a copy may leave descriptions out, but not tell others. */
+/** The shared definitions are the same everywhere; a copy may omit descriptions, but not change them. */
 function checkSharedWords(candidate: RuledSubgraph): readonly Finding[] {
   const names = sharedNames();
-  const house = typesOf(parse(sharedSdl()).definitions.filter(isType));
+  const original = typesOf(parse(sharedSdl()).definitions.filter(isType));
   const copies = typesOf(parse(candidate.sdl).definitions.filter(isType));
   return [...copies].flatMap(([name, nodes]) => {
-    const words = house.get(name);
+    const words = original.get(name);
     if (!words || !names.has(name)) return [];
     const sides = [
       [candidate, nodes],

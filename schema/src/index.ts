@@ -21,5 +21,5 @@ export { checkExperimentSchema, definedTypes, type RuleSubject, type RuleViolati
 export { compareSchemas, compareSupergraphs, type SchemaChange, type Severity } from './changes.js';
 export { checkSubgraph, coreFirst, type CheckInput, type CheckReport, type GraphSubgraph } from './check.js';
 export { cures, finding, type Finding, type Rule } from './findings.js';
-export { canonicalSdl, completeSdl, ownDocument, sdlDigest, sharedSdl } from './words.js';
+export { canonicalSdl, completeSdl, ownDocument, sdlDigest, sharedSdl } from './shared-definitions.js';
 export { brokenPromises } from './served.js';

@@ -1,4 +1,4 @@
-/** The reference page of refusals: the codes in `userErrors`, by the mutations that answer with them. */
+/** Reference page of the codes in `userErrors`, with the mutations that return them. */
 import {
   buildSchema,
   getNamedType,
@@ -10,26 +10,26 @@ import {
 
 const intro = `<!-- Written by \`npm run compose\`. Do not edit. -->
 
-# Refusals
+# User errors
 
-What a mutation refuses is data, not an error: an entry of \`userErrors\` with a sentence (\`message\`) that names the field, the value and what
-would be right, the \`path\` of the place in the input, and a \`code\`, a stable word. Nothing is done for what was refused; mend the place and
-send it again, under another idempotency key. Experiments answer with words of their own prefix, or with these. Errors of the whole request
-are in [errors](errors.md), reasons why an attempt of a job failed in [job errors](job-errors.md).
+A mutation returns errors in its input as data: entries of \`userErrors\` with a \`message\` that names the field, the value and what is valid,
+the \`path\` in the input, and a stable \`code\`. Nothing changes for the rejected input. Fix it and send it again with another
+idempotency key. Experiments use codes with their own prefix in addition to these. See [errors](errors.md) for errors of the whole request,
+and [job errors](job-errors.md) for the reasons why an attempt of a job failed.
 `;
 
 /** The page, as Markdown with aligned tables. */
 export function renderRefusals(publicSdl: string): string {
   const schema = buildSchema(publicSdl, { assumeValidSDL: true });
-  const sections = [...codesByEnum(schema)].map(([type, doors]) => {
-    const named = doors.map((door) => `\`${door}\``).join(', ');
+  const sections = [...codesByEnum(schema)].map(([type, fields]) => {
+    const named = fields.map((field) => `\`${field}\``).join(', ');
     const rows = type.getValues().map(({ name, description }) => [`\`${name}\``, textOf(description)]);
-    return `## ${type.name}\n\n${textOf(type.description)} Answered by ${named}.\n\n${table(['Code', 'When'], rows)}\n`;
+    return `## ${type.name}\n\n${textOf(type.description)} Returned by ${named}.\n\n${table(['Code', 'When'], rows)}\n`;
   });
   return `${intro}\n${sections.join('\n')}`;
 }
 
-/** Each enum of codes with the root fields whose payloads carry it. */
+/** Each enum of codes with the root fields whose payloads have it. */
 function codesByEnum(schema: GraphQLSchema): ReadonlyMap<GraphQLEnumType, readonly string[]> {
   const found = new Map<GraphQLEnumType, string[]>();
   for (const root of [schema.getMutationType(), schema.getQueryType()]) {
@@ -43,8 +43,8 @@ function codesByEnum(schema: GraphQLSchema): ReadonlyMap<GraphQLEnumType, readon
 
 function codesOf(payload: unknown): GraphQLEnumType | undefined {
   if (!isObjectType(payload)) return undefined;
-  const fault = payload.getFields()['userErrors'];
-  const type = fault && getNamedType(fault.type);
+  const userErrors = payload.getFields()['userErrors'];
+  const type = userErrors && getNamedType(userErrors.type);
   const code = isObjectType(type) ? getNamedType(type.getFields()['code']?.type) : undefined;
   return isEnumType(code) ? code : undefined;
 }

@@ -1,4 +1,4 @@
-/** What the repository holds, without the means to compose it anew: composition takes its time to load. */
+/** Contents of the repository, without the composition library, which is slow to load. */
 export { committedSupergraph } from './committed.js';
 export {
   discoverSubgraphs,

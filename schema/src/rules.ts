@@ -1,6 +1,7 @@
 /**
- * The rules of the house for what an experiment adds to the graph. Composition alone lets two experiments merge a type silently, or lets
- * an outage of one null everybody's answer; these rules do not.
+ * The project's rules for an experiment's additions to the graph. Composition alone would merge types of two
+ * experiments silently, and let an outage of one experiment null everybody's response; these rules prevent
+ * both.
  */
 import {
   Kind,
@@ -14,7 +15,7 @@ import {
   parse,
 } from 'graphql';
 
-/** Who the experiment is, as far as the rules ask. */
+/** Properties of the experiment that the rules need. */
 export interface RuleSubject {
   readonly name: string;
   readonly typePrefix: string;
@@ -33,17 +34,18 @@ export interface RuleViolation {
     | 'description';
   /** `Type` or `Type.field`. */
   readonly where: string;
-  /** What is wrong and what would be right. */
+  /** Violation and what is valid. */
   readonly message: string;
 }
 
 const roots = ['Query', 'Mutation', 'Subscription'];
-/** What the name of a type may add to that of a mutation. */
+/** Suffixes of a mutation's types. */
 const mutationTypeSuffixes = ['Input', 'Payload', 'UserError', 'UserErrorCode'];
 
 /**
  * Checks an experiment's own SDL (without the shared words).
- * @param coreTypes names of the types that core defines: the experiment may extend the entities, and redefine nothing.
+ * @param coreTypes names of the types that core defines: the experiment may extend the entities, and redefine
+ *   nothing.
  */
 export function checkExperimentSchema(
   sdl: string | DocumentNode,
@@ -55,7 +57,10 @@ export function checkExperimentSchema(
   return definitions.flatMap((definition) => checkDefinition(definition, subject, coreTypes, ofMutations));
 }
 
-/** The types that are named after a mutation of the experiment: their names contain the prefix and need not begin with it. */
+/**
+ * The types that are named after a mutation of the experiment: their names contain the prefix and need not
+ * begin with it.
+ */
 function typesOfMutations(definitions: readonly DefinitionNode[], subject: RuleSubject): ReadonlySet<string> {
   const mutations = definitions
     .filter(isObject)
@@ -69,7 +74,7 @@ function typesOfMutations(definitions: readonly DefinitionNode[], subject: RuleS
   );
 }
 
-/** Whether a type's name is that of a type of an experiment's mutation, as `SubmitHeronNestInput`. */
+/** Returns true if the type is named after a mutation of the experiment, as `SubmitHeronNestInput`. */
 export function isMutationTypeName(name: string, typePrefix: string): boolean {
   return new RegExp(`^[A-Z][a-z]*${typePrefix}([A-Z]\\w*)?(${mutationTypeSuffixes.join('|')})$`).test(name);
 }

@@ -101,7 +101,7 @@ describe('an experiment in Python', () => {
     ]);
     expect(tested.stderr).toBe('');
     const { findings } = tested.json<Report>();
-    expect(findings.filter(({ outcome }) => outcome !== 'kept')).toEqual([]);
+    expect(findings.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
     expect(new Set(findings.map(({ part }) => part)).size).toBe(9);
     expect(tested.exitCode).toBe(0);
     expect(await running.exited).toEqual({ code: 0, signal: null });

@@ -407,7 +407,7 @@ export type SubmitAtlasTaskInput = {
   cores?: number | null | undefined;
   /** Events of each job; at most 10,000 jobs for each step follow, 1,000 where a merge waits for them. */
   eventsPerJob: number;
-  /** 1 to 200 characters: the same key with the same content gives the same task. */
+  /** Idempotency key of 1 to 200 characters: the same key with the same content returns the same task. */
   idempotencyKey: string;
   /** Attempts of each job, 1 to 20. */
   maxAttempts?: number | null | undefined;
@@ -456,7 +456,7 @@ export type SubmitEpicRunInput = {
   detectorConfiguration: string;
   /** Super time frames of one group; at most 10,000 groups follow, 1,000 where they are merged. */
   framesPerGroup: number;
-  /** 1 to 200 characters: the same key with the same content gives the same run. */
+  /** Idempotency key of 1 to 200 characters: the same key with the same content returns the same run. */
   idempotencyKey: string;
   /** True to run on workers only whose label `epic-detector` equals the detector's configuration. */
   isDetectorLabelRequired?: boolean | null | undefined;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ApiClient } from '@rhizome/client';
 import { DomainError } from '@rhizome/errors';
-import { type Logger, createLogger, logFile, surviveStrayRejections } from '@rhizome/log';
+import { type Logger, createLogger, logFile, logUnhandledRejections } from '@rhizome/log';
 import { openMongo } from '@rhizome/mongo';
 import { hasStoreElsewhere } from './config.js';
 import { type DataFolder, ownDataFolder } from './data-folder.js';
@@ -78,7 +78,7 @@ async function runOn(world: PlaygroundWorld): Promise<number> {
   const shutdown = new Shutdown();
   const destination = logFile(join(world.options.data, 'playground.log'));
   const log = createLogger({ name: 'playground', destination });
-  surviveStrayRejections(log);
+  logUnhandledRejections(log);
   try {
     return await new Playground(world, log, shutdown).run();
   } catch (error) {

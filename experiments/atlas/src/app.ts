@@ -1,4 +1,4 @@
-/** ATLAS, put together from what it is handed. Opens no socket, and follows nothing before `start`. */
+/** ATLAS, built from its options. Opens no socket; follows no events before `start`. */
 import {
   createSubmissions,
   type ExperimentOptions,
@@ -8,7 +8,7 @@ import {
 import { buildSubgraph } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import { collections, migrations } from './migrations.js';
-import { amountsOf, productionTaskPlaces, productionTaskRules, taskLabel } from './production-task.js';
+import { amountsOf, productionTaskPathRules, productionTaskRules, taskLabel } from './production-task.js';
 import { productionTasksCollection } from './production-task.document.js';
 import { policies, resolvers } from './resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
@@ -23,7 +23,7 @@ export async function buildAtlas(options: ExperimentOptions): Promise<Experiment
     label: taskLabel,
     rules: productionTaskRules,
     amountsOf,
-    places: productionTaskPlaces,
+    pathRules: productionTaskPathRules,
   });
   const subgraph = buildSubgraph<Context>({
     name: 'atlas',

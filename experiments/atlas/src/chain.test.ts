@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { jobAt, jobCount, jobsPerStep, type ChainShape } from './chain.js';
 import type { Step } from './production-task.document.js';
 
@@ -9,8 +9,8 @@ const shape = (totalEvents: number, eventsPerJob: number, ...steps: Step[]): Cha
 });
 const all = (chain: ChainShape) => Array.from({ length: jobCount(chain) }, (_, index) => jobAt(chain, index));
 
-describe('the layout of a chain', () => {
-  test.each([
+describe('chain layout', () => {
+  it.each([
     [shape(1, 1, 'EVGEN'), 1],
     [shape(10, 3, 'EVGEN', 'SIMUL'), 8],
     [shape(10, 3, 'SIMUL', 'RECO', 'MERGE'), 9],
@@ -22,7 +22,7 @@ describe('the layout of a chain', () => {
     expect(() => jobAt(chain, -1)).toThrow(RangeError);
   });
 
-  test('gives each step all events, without a gap, each once', () => {
+  it('gives each step all events, without a gap, each once', () => {
     const chain = shape(107, 10, 'EVGEN', 'SIMUL', 'RECO', 'MERGE');
     for (const step of ['EVGEN', 'SIMUL', 'RECO']) {
       let next = 0;
@@ -35,7 +35,7 @@ describe('the layout of a chain', () => {
     }
   });
 
-  test('lets each job wait for the one with the same events before it, and the merge for all of the last step', () => {
+  it('makes each job wait for the previous job of the same events, and the merge for the whole last step', () => {
     const chain = shape(107, 10, 'EVGEN', 'SIMUL', 'MERGE');
     const jobs = all(chain);
     jobs.forEach(({ step, firstEvent, events, parents }, index) => {

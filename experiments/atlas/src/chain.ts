@@ -1,7 +1,7 @@
-/** How a production task is laid out over the jobs of one core task. All pure. */
+/** Layout of a production task over the jobs of one core task. Pure functions. */
 import type { ProductionTaskDocument, Step } from './production-task.document.js';
 
-/** What the layout depends on. */
+/** Parameters of the layout. */
 export type ChainShape = Pick<ProductionTaskDocument, 'totalEvents' | 'eventsPerJob'> & {
   readonly transforms: readonly { readonly step: Step }[];
 };
@@ -38,8 +38,8 @@ export function jobCount(shape: ChainShape): number {
 }
 
 /**
- * The job at a position: all jobs of the first step, then all of the second, each waiting for the one with the same events of the step
- * before, and at the end the merge, which waits for all of the last step.
+ * The job at a position: all jobs of the first step, then all of the second, each waiting for the one with
+ * the same events of the step before, and at the end the merge, which waits for all of the last step.
  */
 export function jobAt(shape: ChainShape, index: number): ChainJob {
   const width = jobsPerStep(shape);
@@ -58,7 +58,7 @@ export function jobAt(shape: ChainShape, index: number): ChainJob {
   return { transform, step, firstEvent, events, parents: transform === 0 ? [] : [index - width] };
 }
 
-/** Whether the job is one of the last step before the merge: its events have gone through the chain. */
+/** Returns true for jobs of the last step before the merge: their events have passed the whole chain. */
 export function isLastSplit(shape: ChainShape, { transform }: ChainJob): boolean {
   return transform === splitSteps(shape) - 1;
 }

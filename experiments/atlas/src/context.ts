@@ -1,4 +1,4 @@
-/** What ATLAS's resolvers are handed. */
+/** Context of ATLAS's resolvers. */
 import type { Submissions } from '@rhizome/experiment';
 import type { SubgraphContext } from '@rhizome/subgraph';
 import type { ProductionTaskContent } from './production-task.js';

@@ -1,4 +1,4 @@
-/** ATLAS's own errors, beside the catalogue's. */
+/** ATLAS's own errors, in addition to the catalogue. */
 import { defineErrors } from '@rhizome/errors';
 
 export const errors = defineErrors('ATLAS', {

@@ -3,5 +3,5 @@ import { buildAtlas } from './app.js';
 
 export { buildAtlas } from './app.js';
 
-/** ATLAS, for whoever starts experiments without knowing them by name. */
+/** ATLAS as an experiment module, for processes that load experiments by package. */
 export const experiment: ExperimentModule = { name: 'atlas', build: buildAtlas };

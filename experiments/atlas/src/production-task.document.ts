@@ -1,4 +1,4 @@
-/** The stored shape of a production task: what was asked for, beside what every submission has. */
+/** The stored shape of a production task: its input, in addition to the fields of every submission. */
 import { defineSubmissions, type SubmissionDocument } from '@rhizome/experiment';
 
 /** The steps of a chain, in its order. */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   amountsOf,
   checkProductionTask,
@@ -44,8 +44,8 @@ const task = (
   ...stored,
 });
 
-describe('a production task', () => {
-  test('explains where its jobs run by the selector that they have', async () => {
+describe('ProductionTask', () => {
+  it('explains the placement of its jobs by their selector', async () => {
     const released = task({ release: '25.0' });
     const { template } = await productionTaskRules.toTask(released);
     expect(placementOf(released)).toEqual([
@@ -54,7 +54,7 @@ describe('a production task', () => {
     expect(placementOf(task({}))).toEqual([]);
   });
 
-  test('becomes one task of core with a variant for each further step', async () => {
+  it('becomes one core task with a variant for each further step', async () => {
     const core = await productionTaskRules.toTask(
       task({ seed: 100, release: '25.0', share: 'production', cores: 4 }),
     );
@@ -90,17 +90,17 @@ describe('a production task', () => {
     ]);
   });
 
-  test.each([
+  it.each([
     ['REGISTERED', { taskId: undefined, stage: 'SUBMITTING' }],
     ['RUNNING', { finishedJobs: 6 }],
     ['DONE', { finishedJobs: 7 }],
     ['FINISHED', { finishedJobs: 5, lostJobs: 2 }],
     ['FAILED', { lostJobs: 7 }],
-  ] as const)('is %s when its jobs say so', (state, jobs) => {
+  ] as const)('is %s if its jobs say so', (state, jobs) => {
     expect(stateOf(task({}, jobs as Partial<ProductionTaskDocument>))).toBe(state);
   });
 
-  test('counts events by the last step before the merge', () => {
+  it('counts events by the last step before the merge', () => {
     const counted = Array.from(
       { length: 7 },
       (_, index) => amountsOf(task(), index, 'FINISHED')['processedEvents'] ?? 0,
@@ -109,12 +109,12 @@ describe('a production task', () => {
     expect(amountsOf(task(), 3, 'LOST')).toEqual({});
   });
 
-  test.each([
+  it.each([
     [1000, ['EVGEN', 'MERGE'], []],
     [1001, ['EVGEN', 'MERGE'], ['eventsPerJob']],
     [10_000, ['EVGEN', 'RECO'], []],
     [10_001, ['EVGEN', 'RECO'], ['eventsPerJob']],
-  ] as const)('of %d jobs a step of %j has the faults %j', (width, steps, paths) => {
+  ] as const)('reports, for %d jobs and a step of %j, the errors %j', (width, steps, paths) => {
     const faults = checkProductionTask({
       ...input,
       totalEvents: width,
@@ -124,7 +124,7 @@ describe('a production task', () => {
     expect(faults.map(({ path }) => path.join('.'))).toEqual(paths);
   });
 
-  test('may leave steps out, and may not have them in another order or twice', () => {
+  it('accepts missing steps, but no other order and no repetition', () => {
     const faults = (...steps: ('EVGEN' | 'SIMUL' | 'RECO' | 'MERGE')[]) =>
       checkProductionTask({ ...input, transforms: steps.map(transform) }).map(({ code }) => code);
     expect(faults('SIMUL', 'MERGE')).toEqual([]);

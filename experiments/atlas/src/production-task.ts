@@ -5,9 +5,9 @@ import {
   type CoreTask,
   ExperimentInputErrors,
   type InputFault,
-  type PlaceRule,
+  type PathRule,
   type SubmissionRules,
-  usualPlaces,
+  commonPathRules,
   workerLabel,
 } from '@rhizome/experiment';
 import { isLastSplit, jobAt, jobCount, jobsPerStep } from './chain.js';
@@ -22,13 +22,13 @@ import type {
 /** The label by which a job names its production task. */
 export const taskLabel = 'atlas-task';
 
-/** What is submitted, without the key. */
+/** Input of a submission without its idempotency key. */
 export type ProductionTaskContent = Omit<SubmitAtlasTaskInput, 'idempotencyKey'>;
 
 const maxJobsPerStep = 10_000;
-/** A job waits for so many others at most. */
+/** Maximum number of jobs that one job may depend on. */
 const maxMergedJobs = 1000;
-/** What is replaced in programs and names of files; `index` is core's own. */
+/** Placeholders in programs and file names; core replaces `index` itself. */
 const parameters = ['events', 'firstEvent', 'seed', 'index'];
 
 /** Everything that is wrong with an input; nothing, if it is well-formed. */
@@ -84,16 +84,16 @@ function checkWidth(input: SubmitAtlasTaskInput, check: ExperimentInputErrors<'C
   check.add(['eventsPerJob'], input.eventsPerJob, `${least} or more: ${why}`);
 }
 
-/** How production tasks become tasks of core. */
+/** Maps production tasks to core tasks. */
 export const productionTaskRules: SubmissionRules<ProductionTaskDocument, ProductionTaskContent> = {
   idPrefix: 'atlasTask',
   describe: describeTask,
   toTask: coreTaskOf,
 };
 
-/** Where the places of core's input come from. */
-export const productionTaskPlaces: readonly PlaceRule[] = [
-  ...usualPlaces,
+/** Maps paths of core's input to the experiment's input. */
+export const productionTaskPathRules: readonly PathRule[] = [
+  ...commonPathRules,
   ['template.requirements.selector', 'release'],
   ['template.payload', () => ['transforms', '0']],
   ['variants', ([position]) => ['transforms', String(Number(position) + 1)]],
@@ -172,13 +172,15 @@ function parameterSet(task: ProductionTaskDocument, index: number): CoreParamete
   };
 }
 
-/** What ended jobs count for: events, once they have gone through the last step before the merge. */
+/**
+ * Contribution of an ended job to the sums: its events, once they have passed the last step before the merge.
+ */
 export const amountsOf: AmountsOf<ProductionTaskDocument> = (task, index, outcome) => {
   const job = jobAt(task, index);
   return outcome === 'FINISHED' && isLastSplit(task, job) ? { processedEvents: job.events } : {};
 };
 
-/** How a production task stands. */
+/** State of a production task. */
 export function stateOf({
   taskId,
   finishedJobs,

@@ -1,4 +1,4 @@
-/** Doors of ATLAS: unpack, call, map. */
+/** Resolvers of ATLAS: read the arguments, call the module, map the result. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { type DocumentChange, jobDetails, submissionEntity } from '@rhizome/experiment';
@@ -78,7 +78,7 @@ export const resolvers: Resolvers = {
   AtlasTaskConnection: connection,
   Job: {
     __resolveReference: representationAsIs,
-    atlas: jobDetails(read, ({ tasks }: Context) => tasks.places),
+    atlas: jobDetails(read, ({ tasks }: Context) => tasks.jobPositions),
   },
   AtlasJob: {
     task: task.ofPlace,
@@ -92,12 +92,12 @@ export const resolvers: Resolvers = {
   },
 };
 
-/** Who may pass. */
+/** Policy of each entry point. */
 export const policies: Policies = {
   'Query.atlas': read,
   'Mutation.submitAtlasTask': { action: 'task:submit', experiment },
   'Subscription.atlasTaskChanged': read,
   'AtlasTask.__resolveReference': read,
-  // Jobs of all experiments come here; whose details a caller may see is decided by the field.
+  // Jobs of all experiments are resolved here; the details field checks the experiment.
   'Job.__resolveReference': { action: 'job:read' },
 };

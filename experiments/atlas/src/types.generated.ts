@@ -241,7 +241,7 @@ export type SubmitAtlasTaskInput = {
   readonly cores?: InputMaybe<Scalars['Int']['input']>;
   /** Events of each job; at most 10,000 jobs for each step follow, 1,000 where a merge waits for them. */
   readonly eventsPerJob: Scalars['Int']['input'];
-  /** 1 to 200 characters: the same key with the same content gives the same task. */
+  /** Idempotency key of 1 to 200 characters: the same key with the same content returns the same task. */
   readonly idempotencyKey: Scalars['String']['input'];
   /** Attempts of each job, 1 to 20. */
   readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;

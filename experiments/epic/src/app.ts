@@ -1,4 +1,4 @@
-/** ePIC, put together from what it is handed. Opens no socket, and follows nothing before `start`. */
+/** ePIC, built from its options. Opens no socket; follows no events before `start`. */
 import {
   createSubmissions,
   type ExperimentOptions,
@@ -9,7 +9,7 @@ import { buildSubgraph } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import { collections, migrations } from './migrations.js';
 import { policies, resolvers } from './resolvers.js';
-import { amountsOf, runLabel, runPlaces, runRules } from './run.js';
+import { amountsOf, runLabel, runPathRules, runRules } from './run.js';
 import { runsCollection } from './run.document.js';
 import { typeDefs } from './typeDefs.generated.js';
 
@@ -23,7 +23,7 @@ export async function buildEpic(options: ExperimentOptions): Promise<ExperimentS
     label: runLabel,
     rules: runRules,
     amountsOf,
-    places: runPlaces,
+    pathRules: runPathRules,
   });
   const subgraph = buildSubgraph<Context>({
     name: 'epic',

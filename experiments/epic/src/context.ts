@@ -1,4 +1,4 @@
-/** What ePIC's resolvers are handed. */
+/** Context of ePIC's resolvers. */
 import type { Submissions } from '@rhizome/experiment';
 import type { SubgraphContext } from '@rhizome/subgraph';
 import type { RunContent } from './run.js';

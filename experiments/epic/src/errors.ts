@@ -1,4 +1,4 @@
-/** ePIC's own errors, beside the catalogue's. */
+/** ePIC's own errors, in addition to the catalogue. */
 import { defineErrors } from '@rhizome/errors';
 
 export const errors = defineErrors('EPIC', {

@@ -3,5 +3,5 @@ import { buildEpic } from './app.js';
 
 export { buildEpic } from './app.js';
 
-/** ePIC, for whoever starts experiments without knowing them by name. */
+/** ePIC as an experiment module, for processes that load experiments by package. */
 export const experiment: ExperimentModule = { name: 'epic', build: buildEpic };

@@ -1,4 +1,4 @@
-/** Doors of ePIC: unpack, call, map. */
+/** Resolvers of ePIC: read the arguments, call the module, map the result. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { type DocumentChange, jobDetails, type JobOutcome, submissionEntity } from '@rhizome/experiment';
@@ -100,7 +100,7 @@ export const resolvers: Resolvers = {
   },
   Job: {
     __resolveReference: representationAsIs,
-    epic: jobDetails(read, ({ runs }: Context) => runs.places),
+    epic: jobDetails(read, ({ runs }: Context) => runs.jobPositions),
   },
   EpicJob: {
     run: run.ofPlace,
@@ -109,12 +109,12 @@ export const resolvers: Resolvers = {
   },
 };
 
-/** Who may pass. */
+/** Policy of each entry point. */
 export const policies: Policies = {
   'Query.epic': read,
   'Mutation.submitEpicRun': { action: 'task:submit', experiment },
   'Subscription.epicRunChanged': read,
   'EpicRun.__resolveReference': read,
-  // Jobs of all experiments come here; whose details a caller may see is decided by the field.
+  // Jobs of all experiments are resolved here; the details field checks the experiment.
   'Job.__resolveReference': { action: 'job:read' },
 };

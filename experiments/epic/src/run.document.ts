@@ -1,4 +1,4 @@
-/** The stored shape of a run: what was asked for, beside what every submission has. */
+/** The stored shape of a run: its input, in addition to the fields of every submission. */
 import { defineSubmissions, type SubmissionDocument } from '@rhizome/experiment';
 
 /** A stored run. `amounts.processedFrames`, `.processedGroups` and `.lostGroups` are derived from events. */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { amountsOf, checkRun, framesOf, groupCount, phaseOf, placementOf, runRules } from './run.js';
 import type { RunDocument } from './run.document.js';
 import type { SubmitEpicRunInput } from './types.generated.js';
@@ -29,21 +29,24 @@ const run = (more: Partial<SubmitEpicRunInput> = {}, stored: Partial<RunDocument
   ...stored,
 });
 
-describe('a run', () => {
-  test.each([
+describe('run', () => {
+  it.each([
     [1, 1, 1, 1],
     [25, 10, 3, 5],
     [30, 10, 3, 10],
     [5, 10, 1, 5],
-  ])('of %d frames by %d has %d groups, the last of %d', (superTimeFrames, framesPerGroup, groups, last) => {
-    const shape = { superTimeFrames, framesPerGroup };
-    expect(groupCount(shape)).toBe(groups);
-    expect(framesOf(shape, groups - 1).frames).toBe(last);
-    const all = Array.from({ length: groups }, (_, group) => framesOf(shape, group).frames);
-    expect(all.reduce((sum, frames) => sum + frames)).toBe(superTimeFrames);
-  });
+  ])(
+    'splits %d frames by %d into %d groups, the last of %d',
+    (superTimeFrames, framesPerGroup, groups, last) => {
+      const shape = { superTimeFrames, framesPerGroup };
+      expect(groupCount(shape)).toBe(groups);
+      expect(framesOf(shape, groups - 1).frames).toBe(last);
+      const all = Array.from({ length: groups }, (_, group) => framesOf(shape, group).frames);
+      expect(all.reduce((sum, frames) => sum + frames)).toBe(superTimeFrames);
+    },
+  );
 
-  test('makes a job of each group, and a merge where one is asked for', async () => {
+  it('creates a job per group, and a merge job on request', async () => {
     const plain = await runRules.toTask(run());
     expect(plain.variants).toBeUndefined();
     expect(plain.jobs.parameterSets?.length).toBe(3);
@@ -69,7 +72,7 @@ describe('a run', () => {
     );
   });
 
-  test('explains where its jobs run by the selector that they have', async () => {
+  it('explains the placement of its jobs by their selector', async () => {
     const required = run({ isDetectorLabelRequired: true });
     const { template } = await runRules.toTask(required);
     expect(placementOf(required)).toEqual([
@@ -78,16 +81,16 @@ describe('a run', () => {
     expect(placementOf(run({}))).toEqual([]);
   });
 
-  test.each([
+  it.each([
     ['STARTING', { taskId: undefined }],
     ['PROCESSING', { amounts: { processedGroups: 2 } }],
     ['COMPLETE', { amounts: { processedGroups: 3 } }],
     ['PARTIAL', { amounts: { processedGroups: 2, lostGroups: 1 } }],
-  ] as const)('is %s when its groups say so', (phase, stored) => {
+  ] as const)('is %s if its groups say so', (phase, stored) => {
     expect(phaseOf(run({}, stored as Partial<RunDocument>))).toBe(phase);
   });
 
-  test('counts frames and groups by the jobs of groups, not by the merge', () => {
+  it('counts frames and groups by the jobs of groups, not by the merge', () => {
     const merged = run({ mergeCommand: ['merge'] });
     expect([0, 2, 3].map((index) => amountsOf(merged, index, 'FINISHED'))).toEqual([
       { processedGroups: 1, processedFrames: 10 },
@@ -97,14 +100,14 @@ describe('a run', () => {
     expect([0, 3].map((index) => amountsOf(merged, index, 'LOST'))).toEqual([{ lostGroups: 1 }, {}]);
   });
 
-  test.each([
+  it.each([
     [{ superTimeFrames: 10_000, framesPerGroup: 1 }, []],
     [{ superTimeFrames: 10_001, framesPerGroup: 1 }, ['framesPerGroup']],
     [{ superTimeFrames: 1000, framesPerGroup: 1, mergeCommand: ['m'] }, []],
     [{ superTimeFrames: 1001, framesPerGroup: 1, mergeCommand: ['m'] }, ['framesPerGroup']],
     [{ mergeOutputs: ['m'] }, ['mergeOutputs']],
     [{ runNumber: 0, cores: 0 }, ['cores', 'runNumber']],
-  ])('with %j has the faults %j', (more, paths) => {
+  ])('reports, with %j, the errors %j', (more, paths) => {
     expect(checkRun({ ...input, ...more }).map(({ path }) => path.join('.'))).toEqual(paths);
   });
 });

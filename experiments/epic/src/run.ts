@@ -5,9 +5,9 @@ import {
   type CoreTask,
   ExperimentInputErrors,
   type InputFault,
-  type PlaceRule,
+  type PathRule,
   type SubmissionRules,
-  usualPlaces,
+  commonPathRules,
   workerLabel,
 } from '@rhizome/experiment';
 import type { RunDocument } from './run.document.js';
@@ -16,11 +16,11 @@ import type { EpicRunPhase, PlacementRule, SubmitEpicRunInput } from './types.ge
 /** The label by which a job names its run. */
 export const runLabel = 'epic-run';
 
-/** What is submitted, without the key. */
+/** Input of a submission without its idempotency key. */
 export type RunContent = Omit<SubmitEpicRunInput, 'idempotencyKey'>;
 
 const maxGroups = 10_000;
-/** A job waits for so many others at most. */
+/** Maximum number of jobs that one job may depend on. */
 const maxMergedGroups = 1000;
 
 /** Groups that the frames of a run make. */
@@ -84,7 +84,7 @@ function checkGroups(input: SubmitEpicRunInput, check: ExperimentInputErrors): v
   );
 }
 
-/** How runs become tasks: a job a group, and one more that merges them where that is asked for. */
+/** Maps runs to core tasks: a job per group, and a merge job on request. */
 export const runRules: SubmissionRules<RunDocument, RunContent, 'RUN_NUMBER_TAKEN'> = {
   idPrefix: 'epicRun',
   describe: describeRun,
@@ -96,9 +96,9 @@ export const runRules: SubmissionRules<RunDocument, RunContent, 'RUN_NUMBER_TAKE
   }),
 };
 
-/** Where the places of core's input come from. */
-export const runPlaces: readonly PlaceRule[] = [
-  ...usualPlaces,
+/** Maps paths of core's input to the experiment's input. */
+export const runPathRules: readonly PathRule[] = [
+  ...commonPathRules,
   ['template.requirements.selector', 'detectorConfiguration'],
   ['variants.*.payload.outputs', 'mergeOutputs'],
   ['variants.*.payload', () => ['mergeCommand']],
@@ -195,7 +195,7 @@ export function placementOf({
   return [{ text, selector: workerLabel('epic-detector', detectorConfiguration) }];
 }
 
-/** What ended jobs count for; the merge counts for nothing. */
+/** Contribution of an ended job to the sums; the merge job contributes nothing. */
 export const amountsOf: AmountsOf<RunDocument> = (run, index, outcome) => {
   if (index >= groupCount(run)) return {};
   return outcome === 'LOST'
@@ -203,7 +203,7 @@ export const amountsOf: AmountsOf<RunDocument> = (run, index, outcome) => {
     : { processedGroups: 1, processedFrames: framesOf(run, index).frames };
 };
 
-/** How a run stands. */
+/** State of a run. */
 export function phaseOf(run: RunDocument): EpicRunPhase {
   const { taskId, amounts } = run;
   if (taskId === undefined) return 'STARTING';

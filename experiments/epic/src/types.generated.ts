@@ -32,7 +32,7 @@ export type EpicGroupState =
   /** The job has not ended. */
   | 'WAITING';
 
-/** ePIC details of a job. */
+/** Details of an ePIC job. */
 export type EpicJob = PlacementExplained & {
   readonly __typename?: 'EpicJob';
   /** The group of super time frames it processes; null for the job that merges the run. */
@@ -43,7 +43,7 @@ export type EpicJob = PlacementExplained & {
   readonly run: EpicRun;
 };
 
-/** ePIC queries. */
+/** Queries of ePIC. */
 export type EpicQuery = {
   readonly __typename?: 'EpicQuery';
   /** One run by its number, or null. */
@@ -53,13 +53,13 @@ export type EpicQuery = {
 };
 
 
-/** ePIC queries. */
+/** Queries of ePIC. */
 export type EpicQueryrunArgs = {
   runNumber: Scalars['Int']['input'];
 };
 
 
-/** ePIC queries. */
+/** Queries of ePIC. */
 export type EpicQueryrunsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
@@ -185,7 +185,7 @@ export type EpicTimeFrameGroupEdge = {
 
 export type Job = {
   readonly __typename?: 'Job';
-  /** ePIC details of the job; null for jobs of other experiments. */
+  /** Details of an ePIC job; null for jobs of other experiments. */
   readonly epic?: Maybe<EpicJob>;
   readonly id: Scalars['ID']['output'];
   readonly task?: Maybe<Task>;
@@ -248,7 +248,7 @@ export type Principal = {
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** ePIC queries; null while the service of ePIC is unavailable. */
+  /** Queries of ePIC; null while its service is unavailable. */
   readonly epic?: Maybe<EpicQuery>;
 };
 
@@ -264,7 +264,7 @@ export type SubmitEpicRunInput = {
   readonly detectorConfiguration: Scalars['String']['input'];
   /** Super time frames of one group; at most 10,000 groups follow, 1,000 where they are merged. */
   readonly framesPerGroup: Scalars['Int']['input'];
-  /** 1 to 200 characters: the same key with the same content gives the same run. */
+  /** Idempotency key of 1 to 200 characters: the same key with the same content returns the same run. */
   readonly idempotencyKey: Scalars['String']['input'];
   /** True to run on workers only whose label `epic-detector` equals the detector's configuration. */
   readonly isDetectorLabelRequired?: InputMaybe<Scalars['Boolean']['input']>;

@@ -1,4 +1,4 @@
-/** Larkspur's own actions, beside core's. ADMIN has them always. */
+/** Larkspur's own actions, in addition to core's. ADMIN always has them. */
 import { defineActions } from '@rhizome/authz';
 
 export const actions = defineActions('larkspur', {

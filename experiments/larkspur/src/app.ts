@@ -1,4 +1,4 @@
-/** Larkspur, put together from what it is handed. Opens no socket, and follows nothing before `start`. */
+/** Larkspur, built from its options. Opens no socket; follows no events before `start`. */
 import {
   createSubmissions,
   type ExperimentOptions,
@@ -8,7 +8,7 @@ import {
 import { buildSubgraph } from '@rhizome/subgraph';
 import type { Context } from './context.js';
 import { collections, migrations } from './migrations.js';
-import { amountsOf, observationLabel, observationPlaces, observationRules } from './observation.js';
+import { amountsOf, observationLabel, observationPathRules, observationRules } from './observation.js';
 import { observationsCollection } from './observation.document.js';
 import { policies, resolvers } from './resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
@@ -23,7 +23,7 @@ export async function buildLarkspur(options: ExperimentOptions): Promise<Experim
     label: observationLabel,
     rules: observationRules,
     amountsOf,
-    places: observationPlaces,
+    pathRules: observationPathRules,
   });
   const subgraph = buildSubgraph<Context>({
     name: 'larkspur',

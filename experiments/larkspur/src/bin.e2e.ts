@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import {
   leftovers,
   spawnProcess,
@@ -35,8 +35,8 @@ beforeAll(async () => {
   };
 });
 
-describe('the process of an experiment', () => {
-  test('serves without core, says that it is ready, and drains on SIGTERM', async () => {
+describe('process of an experiment', () => {
+  it('serves without core, logs that it is ready, and drains on SIGTERM', async () => {
     const running = spawnProcess({ name: 'larkspur', command: 'node', args: [program], env });
     const [, address] = await running.line(/"address":"([^"]+)"/, 60_000);
     const ready = await fetch(`http://${address}/readyz`);
@@ -56,7 +56,7 @@ describe('the process of an experiment', () => {
     expect(await running.kill('SIGTERM')).toEqual({ code: 0, signal: null });
   });
 
-  test('that cannot be configured tells every fault and ends with 1', async () => {
+  it('reports all configuration errors and exits with 1', async () => {
     const { RHIZOME_LARKSPUR_MONGO_URI: _uri, ...incomplete } = env;
     const failing = spawnProcess({
       name: 'larkspur',
@@ -65,12 +65,12 @@ describe('the process of an experiment', () => {
       env: { ...incomplete, RHIZOME_LARKSPUR_PORT: 'x' },
     });
     expect(await failing.exited).toEqual({ code: 1, signal: null });
-    const told = failing.stderr.join('\n');
-    expect(told).toContain('RHIZOME_LARKSPUR_MONGO_URI');
-    expect(told).toContain('RHIZOME_LARKSPUR_PORT');
+    const output = failing.stderr.join('\n');
+    expect(output).toContain('RHIZOME_LARKSPUR_MONGO_URI');
+    expect(output).toContain('RHIZOME_LARKSPUR_PORT');
   });
 
-  test('that finds its port taken says so and ends with 1', async () => {
+  it('reports a port in use and exits with 1', async () => {
     const first = spawnProcess({ name: 'first', command: 'node', args: [program], env });
     const [, port] = await first.line(/"address":"[^"]+:(\d+)"/, 60_000);
     const second = spawnProcess({

@@ -1,4 +1,4 @@
-/** What Larkspur's resolvers are handed. */
+/** Context of Larkspur's resolvers. */
 import type { Submissions } from '@rhizome/experiment';
 import type { SubgraphContext } from '@rhizome/subgraph';
 import type { ObservationContent } from './observation.js';

@@ -1,4 +1,4 @@
-/** Larkspur's own errors, beside the catalogue's. */
+/** Larkspur's own errors, in addition to the catalogue. */
 import { defineErrors } from '@rhizome/errors';
 
 export const errors = defineErrors('LARKSPUR', {

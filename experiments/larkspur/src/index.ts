@@ -3,5 +3,5 @@ import { buildLarkspur } from './app.js';
 
 export { buildLarkspur } from './app.js';
 
-/** Larkspur, for whoever starts experiments without knowing them by name. */
+/** Larkspur as an experiment module, for processes that load experiments by package. */
 export const experiment: ExperimentModule = { name: 'larkspur', build: buildLarkspur };

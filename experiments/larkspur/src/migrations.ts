@@ -1,4 +1,7 @@
-/** The steps that bring Larkspur's database to the shape that this version expects, in order; each is run once, and never changed. */
+/**
+ * The steps that bring Larkspur's database to the shape that this version expects, in order; each is run
+ * once, and never changed.
+ */
 import { collectionsOf } from '@rhizome/experiment';
 import { type CollectionDefinition, ensureCollections, type Migration } from '@rhizome/mongo';
 import { observationsCollection } from './observation.document.js';

@@ -1,4 +1,4 @@
-/** The stored shape of an observation: what was asked for, beside what every submission has. */
+/** The stored shape of an observation: its input, in addition to the fields of every submission. */
 import { defineSubmissions, type SubmissionDocument } from '@rhizome/experiment';
 
 /** Bands of the filters, as in the SDL. */

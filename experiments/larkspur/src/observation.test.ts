@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { amountsOf, checkObservation, observationRules, stateOf, stepAt } from './observation.js';
 import type { ObservationDocument } from './observation.document.js';
 
@@ -34,8 +34,8 @@ const input = {
   command: 'c',
 } as const;
 
-describe('an observation', () => {
-  test('makes a job of each exposure, and one that waits for all of them', async () => {
+describe('observation', () => {
+  it('creates a job per exposure, and one that depends on all of them', async () => {
     const { template, variants, jobs } = await observationRules.toTask(observation({ calibration: '2030a' }));
     expect(template.payload).toEqual({
       command: 'calibrate',
@@ -50,28 +50,28 @@ describe('an observation', () => {
     ]);
   });
 
-  test('gives the same task whenever it is asked', async () => {
+  it('gives the same task on every call', async () => {
     expect(await observationRules.toTask(observation())).toEqual(
       await observationRules.toTask(observation({ revision: 9, finishedJobs: 2 })),
     );
   });
 
-  test('is described with as many jobs as its task has', async () => {
+  it('has the same number of jobs in its description and in its task', async () => {
     const described = observationRules.describe(input);
     const { jobs } = await observationRules.toTask(observation(described));
     expect(jobs.parameterSets?.length).toBe(described.totalJobs);
   });
 
-  test.each([
+  it.each([
     ['SUBMITTING', { stage: 'SUBMITTING', taskId: undefined }],
     ['PROCESSING', { finishedJobs: 2 }],
     ['COMPLETE', { finishedJobs: 3 }],
     ['INCOMPLETE', { finishedJobs: 2, lostJobs: 1 }],
-  ] as const)('is %s when its jobs say so', (state, jobs) => {
+  ] as const)('is %s if its jobs say so', (state, jobs) => {
     expect(stateOf(observation(jobs as Partial<ObservationDocument>))).toBe(state);
   });
 
-  test('counts exposures by the jobs that calibrate, and not by the stack', () => {
+  it('counts exposures by the calibration jobs, and not by the stack', () => {
     expect([0, 1, 2].map((index) => stepAt(observation(), index))).toEqual([
       'CALIBRATE',
       'CALIBRATE',
@@ -83,7 +83,7 @@ describe('an observation', () => {
     expect(amountsOf(observation(), 0, 'LOST')).toEqual({});
   });
 
-  test('is refused with every fault at once', () => {
+  it('reports all input errors together', () => {
     const faults = checkObservation({ ...input, field: 'x', exposures: 0, exposureSeconds: Number.NaN });
     expect(faults.map(({ path }) => path.join('.'))).toEqual(['field', 'exposures', 'exposureSeconds']);
     expect(checkObservation(input)).toEqual([]);

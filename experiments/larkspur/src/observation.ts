@@ -1,12 +1,15 @@
-/** Rules of observations, all pure: what may be submitted, which jobs follow, what a job is, how an observation stands. */
+/**
+ * Rules of observations, all pure: what may be submitted, which jobs follow, what a job is, how an
+ * observation stands.
+ */
 import {
   type AmountsOf,
   type CoreTask,
   ExperimentInputErrors,
   type InputFault,
-  type PlaceRule,
+  type PathRule,
   type SubmissionRules,
-  usualPlaces,
+  commonPathRules,
   workerLabel,
 } from '@rhizome/experiment';
 import type { ObservationDocument } from './observation.document.js';
@@ -20,7 +23,7 @@ import type {
 /** The label by which a job names its observation. */
 export const observationLabel = 'larkspur-observation';
 
-/** What is submitted, without the key. */
+/** Input of a submission without its idempotency key. */
 export type ObservationContent = Omit<SubmitLarkspurObservationInput, 'idempotencyKey'>;
 
 /** Everything that is wrong with an input; nothing, if it is well-formed. */
@@ -40,7 +43,7 @@ export function checkObservation(
   return check.faults;
 }
 
-/** How observations become tasks: a job an exposure, and one more that stacks them. */
+/** Maps observations to core tasks: a job per exposure, and one that stacks them. */
 export const observationRules: SubmissionRules<ObservationDocument, ObservationContent> = {
   idPrefix: 'larkspurObservation',
   describe: ({ field, band, exposures, exposureSeconds, command, arguments: given, calibration }) => ({
@@ -56,9 +59,9 @@ export const observationRules: SubmissionRules<ObservationDocument, ObservationC
   toTask: taskOf,
 };
 
-/** Where the places of core's input come from. */
-export const observationPlaces: readonly PlaceRule[] = [
-  ...usualPlaces,
+/** Maps paths of core's input to the experiment's input. */
+export const observationPathRules: readonly PathRule[] = [
+  ...commonPathRules,
   ['template.requirements.selector', 'calibration'],
   ['variants.*.payload.arguments', 'arguments'],
 ];
@@ -108,16 +111,16 @@ export function placementOf({
   return [{ text, selector: calibrationSelector(calibration) }];
 }
 
-/** What a job at a position is. */
+/** Details of the job at a position. */
 export function stepAt({ exposures }: Pick<ObservationDocument, 'exposures'>, index: number): LarkspurStep {
   return index < exposures ? 'CALIBRATE' : 'STACK';
 }
 
-/** What ended jobs count for. */
+/** Contribution of an ended job to the sums. */
 export const amountsOf: AmountsOf<ObservationDocument> = (observation, index, outcome) =>
   outcome === 'FINISHED' && stepAt(observation, index) === 'CALIBRATE' ? { calibratedExposures: 1 } : {};
 
-/** How an observation stands. */
+/** State of an observation. */
 export function stateOf({
   taskId,
   finishedJobs,

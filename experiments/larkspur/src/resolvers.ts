@@ -1,4 +1,4 @@
-/** Doors of Larkspur: unpack, call, map. */
+/** Resolvers of Larkspur: read the arguments, call the module, map the result. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { type DocumentChange, jobDetails, submissionEntity } from '@rhizome/experiment';
@@ -13,7 +13,7 @@ import type { Resolvers } from './types.generated.js';
 const experiment = 'larkspur';
 const read = { action: actions['larkspurObservation:read'], experiment };
 
-/** What is selected is read, and no more: `stored` tells what the resolvers below look at. */
+/** Reads the selected fields only; `stored` lists the stored fields that the resolvers below use. */
 const observation = submissionEntity<ObservationDocument, Context>({
   type: 'LarkspurObservation',
   collection: observationsCollection,
@@ -79,7 +79,7 @@ export const resolvers: Resolvers = {
   LarkspurObservationConnection: connection,
   Job: {
     __resolveReference: representationAsIs,
-    larkspur: jobDetails(read, ({ observations }: Context) => observations.places),
+    larkspur: jobDetails(read, ({ observations }: Context) => observations.jobPositions),
   },
   LarkspurJob: {
     observation: observation.ofPlace,
@@ -89,12 +89,12 @@ export const resolvers: Resolvers = {
   },
 };
 
-/** Who may pass. */
+/** Policy of each entry point. */
 export const policies: Policies = {
   'Query.larkspur': read,
   'Mutation.submitLarkspurObservation': { action: actions['larkspurObservation:submit'], experiment },
   'Subscription.larkspurObservationChanged': read,
   'LarkspurObservation.__resolveReference': read,
-  // Jobs of all experiments come here; whose details a caller may see is decided by the field.
+  // Jobs of all experiments are resolved here; the details field checks the experiment.
   'Job.__resolveReference': { action: 'job:read' },
 };

@@ -233,7 +233,7 @@ export type SubmitLarkspurObservationInput = {
   readonly exposures: Scalars['Int']['input'];
   /** The field on the sky: `LK-` and three digits. */
   readonly field: Scalars['String']['input'];
-  /** 1 to 200 characters: the same key with the same content gives the same observation. */
+  /** Idempotency key of 1 to 200 characters: the same key with the same content returns the same observation. */
   readonly idempotencyKey: Scalars['String']['input'];
 };
 

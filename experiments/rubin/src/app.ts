@@ -1,4 +1,4 @@
-/** Rubin, put together from what it is handed. Opens no socket, and follows nothing before `start`. */
+/** Rubin, built from its options. Opens no socket; follows no events before `start`. */
 import {
   createSubmissions,
   type ExperimentOptions,
@@ -11,7 +11,7 @@ import { collections, migrations } from './migrations.js';
 import { QuantaRepository } from './quanta.repository.js';
 import { policies, resolvers } from './resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
-import { workflowLabel, workflowPlaces, workflowRules } from './workflow.js';
+import { workflowLabel, workflowPathRules, workflowRules } from './workflow.js';
 import { workflowsCollection } from './workflow.document.js';
 
 /** Migrates the database and builds. */
@@ -24,7 +24,7 @@ export async function buildRubin(options: ExperimentOptions): Promise<Experiment
     definition: workflowsCollection,
     label: workflowLabel,
     rules: workflowRules(quanta),
-    places: workflowPlaces,
+    pathRules: workflowPathRules,
   });
   const subgraph = buildSubgraph<Context>({
     name: 'rubin',

@@ -1,4 +1,4 @@
-/** What Rubin's resolvers are handed. */
+/** Context of Rubin's resolvers. */
 import type { Submissions } from '@rhizome/experiment';
 import type { SubgraphContext } from '@rhizome/subgraph';
 import type { QuantaRepository } from './quanta.repository.js';

@@ -1,4 +1,4 @@
-/** Rubin's own errors, beside the catalogue's. */
+/** Rubin's own errors, in addition to the catalogue. */
 import { defineErrors } from '@rhizome/errors';
 
 export const errors = defineErrors('RUBIN', {

@@ -3,5 +3,5 @@ import { buildRubin } from './app.js';
 
 export { buildRubin } from './app.js';
 
-/** Rubin, for whoever starts experiments without knowing them by name. */
+/** Rubin as an experiment module, for processes that load experiments by package. */
 export const experiment: ExperimentModule = { name: 'rubin', build: buildRubin };

@@ -1,4 +1,7 @@
-/** The only code that touches quanta. They are written and removed together with their workflow, and never changed. */
+/**
+ * The only code that touches quanta. They are written and removed together with their workflow, and never
+ * changed.
+ */
 import type { SubmissionParts } from '@rhizome/experiment';
 import { collection } from '@rhizome/mongo';
 import type { Collection, Db } from 'mongodb';
@@ -10,7 +13,6 @@ import {
   type WorkflowDocument,
 } from './workflow.document.js';
 
-/** See the head of this file. */
 export class QuantaRepository {
   readonly #quanta: Collection<QuantumDocument>;
 

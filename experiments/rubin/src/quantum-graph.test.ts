@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type GraphNode, inOrder } from './quantum-graph.js';
 
 const node = (name: string, ...needs: string[]): GraphNode => ({ name, needs });
@@ -7,16 +7,16 @@ const order = (...nodes: GraphNode[]) => {
   return 'order' in found ? found.order.map(({ name }) => name) : found.circle;
 };
 
-describe('a quantum graph', () => {
-  test('that is in order stays as it is', () => {
+describe('order of a quantum graph', () => {
+  it('keeps a graph that is already sorted', () => {
     expect(order(node('a'), node('b', 'a'), node('c'), node('d', 'c', 'b'))).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  test('is put in order', () => {
+  it('sorts a graph', () => {
     expect(order(node('d', 'c', 'b'), node('b', 'a'), node('a'), node('c'))).toEqual(['c', 'a', 'b', 'd']);
   });
 
-  test('may have many ways to one node', () => {
+  it('accepts several paths to one node', () => {
     expect(order(node('a'), node('b', 'a'), node('c', 'a'), node('d', 'b', 'c'))).toEqual([
       'a',
       'b',
@@ -25,7 +25,7 @@ describe('a quantum graph', () => {
     ]);
   });
 
-  test.each([
+  it.each([
     [[node('a', 'a')], ['a', 'a']],
     [
       [node('a', 'b'), node('b', 'a')],
@@ -35,11 +35,11 @@ describe('a quantum graph', () => {
       [node('x'), node('a', 'x', 'b'), node('b', 'c'), node('c', 'b')],
       ['b', 'c', 'b'],
     ],
-  ])('with a circle has none, and names it: %#', (nodes, circle) => {
+  ])('rejects a cyclic graph and names the cycle: %#', (nodes, circle) => {
     expect(inOrder(nodes)).toEqual({ circle });
   });
 
-  test('may be as deep as a workflow is large', () => {
+  it('accepts a graph as deep as the largest workflow', () => {
     const deep = Array.from({ length: 10_000 }, (_, at) =>
       node(`q${at}`, ...(at < 9_999 ? [`q${at + 1}`] : [])),
     );

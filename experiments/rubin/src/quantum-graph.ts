@@ -1,4 +1,7 @@
-/** Quantum graphs, pure: an order in which each quantum stands after those it needs, or the circle that forbids one. */
+/**
+ * Quantum graphs, pure: an order in which each quantum stands after those it needs, or the circle that
+ * forbids one.
+ */
 
 /** A node of a graph that names those it needs. */
 export interface GraphNode {
@@ -10,8 +13,8 @@ export interface GraphNode {
 export type Ordered<T> = { readonly order: readonly T[] } | { readonly circle: readonly string[] };
 
 /**
- * Puts nodes in order. What is in order already stays as it is: each node comes as early as its place in the list allows. Names must be
- * unique and needs must be there.
+ * Puts nodes in order. What is in order already stays as it is: each node comes as early as its place in the
+ * list allows. Names must be unique and needs must be there.
  */
 export function inOrder<T extends GraphNode>(nodes: readonly T[]): Ordered<T> {
   const byName = new Map(nodes.map((node) => [node.name, node]));
@@ -24,7 +27,10 @@ export function inOrder<T extends GraphNode>(nodes: readonly T[]): Ordered<T> {
   return { order };
 }
 
-/** Places a node behind all that it needs, without recursion: graphs may be deep. @returns a circle, if there is one */
+/**
+ * Places a node behind all that it needs, without recursion: graphs may be deep. @returns a circle, if there
+ * is one
+ */
 function place<T extends GraphNode>(
   start: T,
   byName: ReadonlyMap<string, T>,

@@ -1,4 +1,4 @@
-/** Doors of Rubin: unpack, call, map. */
+/** Resolvers of Rubin: read the arguments, call the module, map the result. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { type DocumentChange, jobDetails, submissionEntity } from '@rhizome/experiment';
@@ -104,7 +104,7 @@ export const resolvers: Resolvers = {
   RubinQuantumConnection: connection,
   Job: {
     __resolveReference: representationAsIs,
-    rubin: jobDetails(read, ({ workflows }: Context) => workflows.places),
+    rubin: jobDetails(read, ({ workflows }: Context) => workflows.jobPositions),
   },
   RubinJob: {
     workflow: workflow.ofPlace,
@@ -112,12 +112,12 @@ export const resolvers: Resolvers = {
   },
 };
 
-/** Who may pass. */
+/** Policy of each entry point. */
 export const policies: Policies = {
   'Query.rubin': read,
   'Mutation.submitRubinWorkflow': { action: 'task:submit', experiment },
   'Subscription.rubinWorkflowChanged': read,
   'RubinWorkflow.__resolveReference': read,
-  // Jobs of all experiments come here; whose details a caller may see is decided by the field.
+  // Jobs of all experiments are resolved here; the details field checks the experiment.
   'Job.__resolveReference': { action: 'job:read' },
 };

@@ -244,7 +244,7 @@ export type SubmitRubinWorkflowInput = {
   readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** The program that runs a quantum; it gets `--label`, `--data-id` and `--quantum`. */
   readonly command: Scalars['String']['input'];
-  /** 1 to 200 characters: the same key with the same content gives the same workflow. */
+  /** Idempotency key of 1 to 200 characters: the same key with the same content returns the same workflow. */
   readonly idempotencyKey: Scalars['String']['input'];
   /** Memory of each job, in MiB. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
@@ -252,7 +252,7 @@ export type SubmitRubinWorkflowInput = {
   readonly name: Scalars['String']['input'];
   /** The pipeline, 1 to 63 characters. */
   readonly pipeline: Scalars['String']['input'];
-  /** 1 to 10,000 quanta, in any order, that need at most 100,000 others in all. */
+  /** Quanta of the workflow: 1 to 10,000, in any order, with at most 100,000 dependencies in total. */
   readonly quanta: ReadonlyArray<RubinQuantumInput>;
   /** Longest time of each job, in seconds. */
   readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;

@@ -2,7 +2,7 @@
 import { defineSubmissions, type SubmissionDocument } from '@rhizome/experiment';
 import { defineCollection } from '@rhizome/mongo';
 
-/** A stored workflow; its quanta lie beside it. */
+/** A stored workflow; its quanta have a collection of their own. */
 export interface WorkflowDocument extends SubmissionDocument {
   readonly name: string;
   readonly pipeline: string;
@@ -27,7 +27,7 @@ export const workflowsCollection = defineSubmissions<WorkflowDocument>({
   },
 });
 
-/** What a quantum is, whichever workflow it belongs to. */
+/** A quantum, independent of its workflow. */
 export interface Quantum {
   readonly name: string;
   readonly label: string;

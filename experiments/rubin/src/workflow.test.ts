@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { SubmitRubinWorkflowInput } from './types.generated.js';
 import { checkWorkflow, orderedQuanta, taskOf } from './workflow.js';
 
@@ -19,8 +19,8 @@ const input: SubmitRubinWorkflowInput = {
 const faults = (more: Partial<SubmitRubinWorkflowInput>) =>
   checkWorkflow({ ...input, ...more }).map(({ path, code }) => [path.join('.'), code]);
 
-describe('a workflow', () => {
-  test('becomes a task whose jobs stand behind those that they wait for', () => {
+describe('workflow', () => {
+  it('becomes a task whose jobs come after those that they depend on', () => {
     const quanta = orderedQuanta(input);
     const task = taskOf({ ...input, arguments: ['run'], memoryMiB: 1, walltimeSeconds: 2 } as never, quanta);
     expect(task.template.payload.arguments).toEqual([
@@ -43,17 +43,17 @@ describe('a workflow', () => {
     ]);
   });
 
-  test.each([
+  it.each([
     [{ quanta: [quantum('a'), quantum('a')] }, ['quanta.1.name', 'INVALID_VALUE']],
     [{ quanta: [quantum('a', 'b')] }, ['quanta.0.needs.0', 'INVALID_VALUE']],
     [{ quanta: [quantum('x'), quantum('a', 'b'), quantum('b', 'a')] }, ['quanta.1.needs', 'GRAPH_CIRCULAR']],
     [{ quanta: Array.from({ length: 10_001 }, (_, at) => quantum(`q${at}`)) }, ['quanta', 'INVALID_VALUE']],
     [{ name: 'x'.repeat(128) }, ['name', 'INVALID_VALUE']],
-  ])('is refused with the place: %#', (more, fault) => {
+  ])('reports the input path of an error: %#', (more, fault) => {
     expect(faults(more)).toEqual([fault]);
   });
 
-  test('may have ten thousand quanta', () => {
+  it('accepts ten thousand quanta', () => {
     expect(
       faults({
         quanta: Array.from({ length: 10_000 }, (_, at) =>

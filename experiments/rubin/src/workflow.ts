@@ -3,9 +3,9 @@ import {
   type CoreTask,
   ExperimentInputErrors,
   type InputFault,
-  type PlaceRule,
+  type PathRule,
   type SubmissionRules,
-  usualPlaces,
+  commonPathRules,
 } from '@rhizome/experiment';
 import { dropQuanta, type QuantaRepository, writeQuanta } from './quanta.repository.js';
 import { inOrder } from './quantum-graph.js';
@@ -15,12 +15,12 @@ import type { Quantum, WorkflowDocument } from './workflow.document.js';
 /** The label by which a job names its workflow. */
 export const workflowLabel = 'rubin-workflow';
 
-/** What is submitted, without the key. */
+/** Input of a submission without its idempotency key. */
 export type WorkflowContent = Omit<SubmitRubinWorkflowInput, 'idempotencyKey'>;
 
 /** Quanta of a workflow at most. */
 export const maxQuanta = 10_000;
-/** A job waits for so many others at most. */
+/** Maximum number of jobs that one job may depend on. */
 const maxNeeds = 1000;
 const maxNeedsInAll = 100_000;
 
@@ -95,7 +95,7 @@ export function orderedQuanta({ quanta }: Pick<WorkflowContent, 'quanta'>): read
   }));
 }
 
-/** How workflows become tasks: a job a quantum. */
+/** Maps workflows to core tasks: a job per quantum. */
 export function workflowRules(quanta: QuantaRepository): SubmissionRules<WorkflowDocument, WorkflowContent> {
   return {
     idPrefix: 'rubinWorkflow',
@@ -112,9 +112,9 @@ export function workflowRules(quanta: QuantaRepository): SubmissionRules<Workflo
   };
 }
 
-/** Where the places of core's input come from. */
-export const workflowPlaces: readonly PlaceRule[] = [
-  ...usualPlaces,
+/** Maps paths of core's input to the experiment's input. */
+export const workflowPathRules: readonly PathRule[] = [
+  ...commonPathRules,
   ['jobs.parameterSets', () => ['quanta']],
 ];
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { DomainError, isDomainError, show } from '@rhizome/errors';
+import { DomainError, isDomainError, formatValue } from '@rhizome/errors';
 import { readBodyText } from '@rhizome/subgraph';
 
 /** Request parameters of GraphQL over HTTP. */
@@ -95,7 +95,7 @@ function assertJson(contentType: string | undefined): void {
   if (type === 'application/json' && (charset === undefined || /^charset="?utf-?8"?$/.test(charset))) return;
   throw new HttpRefusal(
     415,
-    new DomainError('BAD_REQUEST', `content-type: ${show(contentType ?? null)} is not supported`, {
+    new DomainError('BAD_REQUEST', `content-type: ${formatValue(contentType ?? null)} is not supported`, {
       field: 'content-type',
       value: contentType,
       expected: 'application/json; charset=utf-8',
@@ -150,7 +150,7 @@ function check(given: Readonly<Record<string, unknown>>): Parameters {
 function tagsOf(given: unknown): readonly string[] | undefined {
   if (given === undefined || given === null) return undefined;
   if (Array.isArray(given) && given.every((tag) => typeof tag === 'string')) return given;
-  throw badRequest(`extensions.withoutTags: ${show(given)} is not a list of strings`, {
+  throw badRequest(`extensions.withoutTags: ${formatValue(given)} is not a list of strings`, {
     field: 'extensions.withoutTags',
     value: given,
     expected: 'a list of strings',

@@ -1,5 +1,5 @@
 /** Reasons why a change of a schema is refused, as callers read them. */
-import { show } from '@rhizome/errors';
+import { formatValue } from '@rhizome/errors';
 
 /** Stable codes; the SDL describes them. */
 export type RefusalCode =
@@ -25,7 +25,7 @@ export function refuse<C extends RefusalCode>(code: C, field: string, message: s
 
 /** An invalid value. */
 export function invalid(field: string, value: unknown, expected: string): SchemaRefusal<'INVALID_VALUE'> {
-  return refuse('INVALID_VALUE', field, `${show(value)} is not valid; must be ${expected}`);
+  return refuse('INVALID_VALUE', field, `${formatValue(value)} is not valid; must be ${expected}`);
 }
 
 /** A subgraph that is not registered. */

@@ -1,4 +1,4 @@
-import { DomainError, show } from '@rhizome/errors';
+import { DomainError, formatValue } from '@rhizome/errors';
 import { type Dispatcher, errors as undiciErrors, Pool } from 'undici';
 import {
   type CallEnd,
@@ -87,7 +87,7 @@ function addressOf({ subgraph, url: value }: HttpTransportOptions): URL {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
   const expected = 'an address with http: or https:';
-  const text = `subgraphs.${subgraph}.url: ${show(value)} is not valid; must be ${expected}`;
+  const text = `subgraphs.${subgraph}.url: ${formatValue(value)} is not valid; must be ${expected}`;
   throw new DomainError('CONFIG_INVALID', text, { field: `subgraphs.${subgraph}.url`, value, expected });
 }
 

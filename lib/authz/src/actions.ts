@@ -1,12 +1,15 @@
 import { DomainError } from '@rhizome/errors';
 
-/** What a principal may be in an experiment. A role is a bundle of actions; `roleActions` says which. */
+/** Roles of a principal in an experiment. A role is a set of actions, see `roleActions`. */
 export const roles = ['ADMIN', 'OPERATOR', 'PRODUCTION', 'USER', 'READER', 'PILOT', 'SERVICE'] as const;
 
 /** One of {@link roles}. */
 export type Role = (typeof roles)[number];
 
-/** The closed list of what can be allowed in core, as `noun:verb`. Experiments add theirs by {@link defineActions}. */
+/**
+ * The closed list of what can be allowed in core, as `noun:verb`. Experiments add theirs by {@link
+ * defineActions}.
+ */
 export const coreActions = [
   'job:read',
   'job:submit',
@@ -40,14 +43,14 @@ export const coreActions = [
   'subgraph:read',
   /** Says where a subgraph is reached: callers' tokens go there. */
   'subgraph:register',
-  /** Reads the history of the graph's schema, and who uses what of it. */
+  /** Reads the schema history and its usage by clients. */
   'schema:read',
   'schema:check',
   /** Makes a subgraph's schema live, or an earlier one again. */
   'schema:publish',
   /** Sees by which plan, and in what time, the gateway ran one's own operations. */
   'operation:trace',
-  /** What no narrower action covers. */
+  /** Everything without a narrower action. */
   'admin:*',
 ] as const;
 
@@ -127,8 +130,8 @@ let registryVersion = 0;
 const actionPattern = /^[a-z][A-Za-z0-9]*:[a-z][A-Za-z0-9]*$/;
 
 /**
- * Adds an experiment's own actions to the closed list. Every noun starts with the experiment's name, so that two
- * experiments never mean different things by one word; ADMIN always has them.
+ * Adds an experiment's own actions to the closed list. Every noun starts with the experiment's name, so that
+ * two experiments never mean different things by one word; ADMIN always has them.
  *
  * @param experiment name of the experiment, as in its manifest
  * @param definitions each action with the roles that include it
@@ -170,12 +173,15 @@ function register(name: string, allowed: ReadonlySet<Role>): void {
   }
 }
 
-/** Grows whenever an action is defined, so that what was derived from the list can be derived anew. */
+/**
+ * Number that increases whenever an action is defined, so that values derived from the list can be
+ * recomputed.
+ */
 export function actionsVersion(): number {
   return registryVersion;
 }
 
-/** Whether the action is in the closed list, core's or an experiment's. */
+/** Returns true for actions in the closed list, core's or an experiment's. */
 export function isAction(name: string): name is Action {
   return (coreActions as readonly string[]).includes(name) || extensionTable.has(name);
 }

@@ -1,4 +1,4 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,18 +6,18 @@ import { issuerSettings, trustedIssuers } from './issuer-settings.js';
 
 const issuer = 'https://issuer.example';
 
-describe('an issuer in a configuration', () => {
-  test.each([
+describe('issuer settings', () => {
+  it.each([
     ['an address of keys', { issuer, jwksUri: 'https://issuer.example/jwks' }, true],
     ['a file of keys', { issuer, jwksFile: 'jwks.json' }, true],
     ['neither', { issuer }, false],
     ['both', { issuer, jwksUri: 'https://issuer.example/jwks', jwksFile: 'jwks.json' }, false],
     ['a word that is not known', { issuer, jwksFile: 'jwks.json', audience: 'rhizome' }, false],
-  ])('with %s', (_what, given, isTaken) => {
+  ])('validates %s', (_what, given, isTaken) => {
     expect(issuerSettings.safeParse(given).success).toBe(isTaken);
   });
 
-  test('brings the keys of its file; a file that holds none is refused with its name', () => {
+  it('reads keys from a file; names a file that holds none', () => {
     const folder = mkdtempSync(join(tmpdir(), 'rhizome-issuers-'));
     try {
       const file = join(folder, 'jwks.json');
@@ -33,7 +33,7 @@ describe('an issuer in a configuration', () => {
     }
   });
 
-  test('has the keys of its file again after they were rotated, and keeps them while the file is broken', () => {
+  it('reloads rotated keys from the file and keeps the old ones while the file is broken', () => {
     jest.useFakeTimers();
     const folder = mkdtempSync(join(tmpdir(), 'rhizome-issuers-'));
     try {

@@ -1,4 +1,4 @@
-/** Whose tokens a process takes, as its configuration says it. */
+/** Issuers whose tokens a process accepts, as configured. */
 import { readFileSync, statSync } from 'node:fs';
 import { DomainError } from '@rhizome/errors';
 import type { JSONWebKeySet } from 'jose';
@@ -13,17 +13,18 @@ export const issuerSettings = z
     jwksFile: z.string().min(1).optional(),
   })
   .refine(({ jwksUri, jwksFile }) => (jwksUri === undefined) !== (jwksFile === undefined), {
-    message: 'expected either jwksUri or jwksFile beside the issuer',
+    message: 'expected either jwksUri or jwksFile in addition to the issuer',
   });
 
 /** One issuer as it was configured. */
 export type IssuerSettings = Readonly<z.output<typeof issuerSettings>>;
 
-/** How often a file of keys is looked at, in milliseconds. */
+/** Interval at which a key file is checked for changes, in milliseconds. */
 const lookMs = 1000;
 
 /**
- * The issuers with their keys. A file of keys is read again when it changed; while it cannot be read, the keys stay.
+ * The issuers with their keys. A file of keys is read again when it changed; while it cannot be read, the
+ * keys stay.
  *
  * @throws DomainError CONFIG_INVALID for a file of keys that cannot be read
  */
@@ -48,7 +49,7 @@ function followKeys(issuer: string, file: string): () => JSONWebKeySet {
       keys = readKeys(issuer, file);
       stamp = now;
     } catch {
-      // It is being written, or broken: it is looked at again.
+      // The file is being written, or broken: the next check reads it again.
     }
     return keys;
   };

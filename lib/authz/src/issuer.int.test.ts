@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -25,8 +25,8 @@ const mint = (from: TokenIssuer) =>
     ttlSeconds: 60,
   });
 
-describe('a token issuer', () => {
-  test('makes its key once, for its owner only, and signs with it again after a restart', async () => {
+describe('token issuer', () => {
+  it('creates its key once, readable by its owner only, and uses it again after a restart', async () => {
     const keyFile = join(folder, 'new', 'key.json');
     const before = await createTokenIssuer({ keyFile, issuer });
     expect((await stat(keyFile)).mode & 0o777).toBe(0o600);
@@ -36,7 +36,7 @@ describe('a token issuer', () => {
     expect(await verifier.verify(await mint(before))).toMatchObject({ subject: 'pilot:main', queue: 'main' });
   });
 
-  test('publishes the public half only', async () => {
+  it('publishes the public half only', async () => {
     const keyFile = join(folder, 'published.json');
     const jwks = (await createTokenIssuer({ keyFile, issuer })).jwks();
     const { d } = JSON.parse(await readFile(keyFile, 'utf8')) as { d: string };
@@ -45,7 +45,7 @@ describe('a token issuer', () => {
     expect(jwks.keys[0]).not.toHaveProperty('d');
   });
 
-  test('agrees on one key when several start at once', async () => {
+  it('agrees on one key when several start at once', async () => {
     const keyFile = join(folder, 'many', 'key.json');
     const started = await Promise.allSettled([1, 2, 3].map(() => createTokenIssuer({ keyFile, issuer })));
     const sets = started.map((one) =>
@@ -55,7 +55,7 @@ describe('a token issuer', () => {
     expect(await readdir(join(folder, 'many'))).toEqual(['key.json']);
   });
 
-  test('refuses a key that others can read, and a file that is no key', async () => {
+  it('rejects a key that others can read, and a file that is no key', async () => {
     const open = join(folder, 'open.json');
     await createTokenIssuer({ keyFile: open, issuer });
     await chmod(open, 0o644);
@@ -66,7 +66,7 @@ describe('a token issuer', () => {
   });
 });
 
-describe('keys behind an address', () => {
+describe('key URL', () => {
   let server: Server;
   let jwksUri: string;
   let published: object | undefined;
@@ -85,7 +85,7 @@ describe('keys behind an address', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  test('that cannot be had are a fault of the service and not of the caller; once there, they are fetched once', async () => {
+  it('reports unreachable keys as an error of the service, not of the caller, and is fetched once', async () => {
     const from = await createTokenIssuer({ keyFile: join(folder, 'remote.json'), issuer });
     const verifier = createVerifier({ issuers: [{ issuer, jwksUri }] });
     const token = await mint(from);
@@ -100,7 +100,7 @@ describe('keys behind an address', () => {
     expect(asked).toBe(1);
   });
 
-  test('do not cover tokens of a key that is not among them', async () => {
+  it('rejects tokens of an unknown key', async () => {
     const known = await createTokenIssuer({ keyFile: join(folder, 'known.json'), issuer });
     const unknown = await createTokenIssuer({ keyFile: join(folder, 'unknown.json'), issuer });
     published = known.jwks();

@@ -26,7 +26,7 @@ export interface TokenIssuerOptions {
   readonly clock?: Clock;
 }
 
-/** What a token says. */
+/** Claims of a token. */
 export interface MintOptions {
   readonly subject: string;
   readonly kind: PrincipalKind;

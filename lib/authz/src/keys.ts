@@ -26,9 +26,9 @@ export interface KeySource {
 }
 
 const fetchTimeoutMs = 5000;
-/** A copy of an issuer's keys is asked for anew after this time, so that a withdrawn key is noticed. */
+/** Age at which an issuer's keys are fetched again, so that a withdrawn key is noticed. */
 const freshForMs = 10 * 60_000;
-/** While it cannot be had, the last one stands, and it is asked for this often. */
+/** Interval of attempts while the keys cannot be fetched; the last copy stays in use. */
 const retryAfterMs = 30_000;
 
 /** @throws DomainError CONFIG_INVALID unless the issuer has exactly one source of keys */

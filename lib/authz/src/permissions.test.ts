@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type Action, actionsOfRole, defineActions, type Role } from './actions.js';
 import { assertCan, authorisationScope, can, experimentsFor, permissionsOf } from './permissions.js';
 import { createPrincipal, type Grant, type PrincipalKind } from './principal.js';
@@ -13,8 +13,8 @@ const principal = (kind: PrincipalKind, ...grants: Grant[]) =>
     ...(kind === 'AGENT' ? { actsFor: 'a human' } : {}),
   });
 
-describe('permissions', () => {
-  test('hold in the experiments they are granted for only', () => {
+describe('can', () => {
+  it('permits actions in the experiments of the grant only', () => {
     const user = principal('HUMAN', grant('alpha', 'USER'), grant('beta', 'READER'));
     expect(can(user, 'job:submit', 'alpha')).toBe(true);
     expect(can(user, 'job:submit', 'beta')).toBe(false);
@@ -23,13 +23,13 @@ describe('permissions', () => {
     expect(can(user, 'queue:create')).toBe(false);
   });
 
-  test('add up over roles and grants of one experiment', () => {
+  it('combines all roles and grants of one experiment', () => {
     const user = principal('HUMAN', grant('alpha', 'READER'), grant('alpha', 'USER'), grant('beta', 'USER'));
     expect(experimentsFor(user, 'job:submit')).toEqual(['alpha', 'beta']);
     expect(experimentsFor(user, 'queue:create')).toEqual([]);
   });
 
-  test('granted everywhere win over those of one experiment, in any order', () => {
+  it('gives global grants precedence over grants of one experiment, in any order', () => {
     const grants = [grant('alpha', 'USER'), grant('*', 'USER')];
     for (const order of [grants, [...grants].reverse()]) {
       const user = principal('HUMAN', ...order);
@@ -38,13 +38,13 @@ describe('permissions', () => {
     }
   });
 
-  test('of an agent are the reads of what it is granted', () => {
+  it('permits an agent only the read actions of its grants', () => {
     const agent = principal('AGENT', grant('*', 'ADMIN'));
     expect(can(agent, 'job:read', 'alpha')).toBe(true);
     expect([...permissionsOf(agent).keys()].filter((action) => !action.endsWith(':read'))).toEqual([]);
   });
 
-  test('of a pilot are what pilots do, whatever roles it was given', () => {
+  it('permits a pilot only pilot actions, whatever its roles', () => {
     const pilot = principal('PILOT', grant('*', 'ADMIN'), grant('alpha', 'PRODUCTION'));
     expect([...permissionsOf(pilot).keys()].sort()).toEqual([...actionsOfRole('PILOT')].sort());
     expect(can(pilot, 'job:report', 'alpha')).toBe(true);
@@ -53,14 +53,14 @@ describe('permissions', () => {
     expect(experimentsFor(principal('PILOT', grant('alpha', 'USER')), 'job:read')).toEqual(['alpha']);
   });
 
-  test('include actions that were defined after the principal was first asked', () => {
+  it('includes actions that were defined after the first check of the principal', () => {
     const user = principal('HUMAN', grant('alpha', 'USER'));
     expect(can(user, 'job:read', 'alpha')).toBe(true);
     const actions = defineActions('delta', { 'deltaRun:submit': ['USER'] });
     expect(can(user, actions['deltaRun:submit'], 'alpha')).toBe(true);
   });
 
-  test('are refused in words that name who, what and where', () => {
+  it('names the subject, the action and the experiment in the error', () => {
     const reader = principal('HUMAN', grant('alpha', 'READER'));
     expect(() => assertCan(reader, 'job:submit', 'alpha')).toThrow(
       expect.objectContaining({
@@ -71,22 +71,22 @@ describe('permissions', () => {
     );
   });
 
-  test('of an action that nobody defined are a fault of the program', () => {
+  it('throws an internal error for an undefined action', () => {
     const admin = principal('HUMAN', grant('*', 'ADMIN'));
     expect(() => can(admin, 'job:paint' as unknown as Action)).toThrow(/not in the list of actions/);
   });
 });
 
-describe('the authorisation scope', () => {
+describe('authorisation scope', () => {
   const scope = (kind: PrincipalKind, ...grants: Grant[]) => authorisationScope(principal(kind, ...grants));
 
-  test('is the same for the same grants in another order or doubled', () => {
+  it('equals that of the same grants in another order or repeated', () => {
     expect(scope('HUMAN', grant('alpha', 'USER', 'READER'), grant('beta', 'READER'))).toBe(
       scope('HUMAN', grant('beta', 'READER'), grant('alpha', 'READER'), grant('alpha', 'USER', 'USER')),
     );
   });
 
-  test('differs by kind, role and experiment', () => {
+  it('differs by kind, role and experiment', () => {
     const scopes = [
       scope('HUMAN', grant('alpha', 'USER')),
       scope('SERVICE', grant('alpha', 'USER')),
@@ -98,15 +98,15 @@ describe('the authorisation scope', () => {
     expect(new Set(scopes).size).toBe(scopes.length);
   });
 
-  test('cannot be forged by the name of an experiment', () => {
+  it('resists forgery through the name of an experiment', () => {
     expect(scope('HUMAN', grant('alpha":USER "beta', 'USER'))).not.toBe(
       scope('HUMAN', grant('alpha', 'USER'), grant('beta', 'USER')),
     );
   });
 });
 
-describe('a principal', () => {
-  test('knows the queue of a pilot and the experiment of a service by its subject', () => {
+describe('principal', () => {
+  it('derives the queue of a pilot and the experiment of a service from its subject', () => {
     const expiresAt = new Date('2030-01-01T00:00:00Z');
     const pilot = createPrincipal({ kind: 'PILOT', subject: 'pilot:main', grants: [], expiresAt });
     const service = createPrincipal({ kind: 'SERVICE', subject: 'experiment:alpha', grants: [], expiresAt });
@@ -116,7 +116,7 @@ describe('a principal', () => {
     expect(human.queue).toBeUndefined();
   });
 
-  test('carries its token where no copy and no log takes it along', () => {
+  it('keeps its token out of copies and logs', () => {
     const expiresAt = new Date('2030-01-01T00:00:00Z');
     const human = createPrincipal({ kind: 'HUMAN', subject: 'a', grants: [], expiresAt, token: 'secret' });
     expect(human.token).toBe('secret');

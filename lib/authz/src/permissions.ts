@@ -8,8 +8,9 @@ export type Permissions = ReadonlyMap<Action, '*' | ReadonlySet<string>>;
 const derived = new WeakMap<Principal, { version: number; permissions: Permissions }>();
 
 /**
- * The principal's permissions, computed from its grants once. Agents keep only the reads of what they are granted, pilots only what pilots
- * do: a token of theirs lies on a worker node, and is no way to the jobs of others whatever roles somebody gave it.
+ * The principal's permissions, computed from its grants once. Agents keep only the reads of what they are
+ * granted, pilots only what pilots do: a token of theirs lies on a worker node, and is no way to the jobs of
+ * others whatever roles somebody gave it.
  */
 export function permissionsOf(principal: Principal): Permissions {
   const version = actionsVersion();
@@ -36,7 +37,7 @@ function compute(principal: Principal): Permissions {
   return found;
 }
 
-/** What principals of a kind may have at all. */
+/** Upper limit of the actions of each kind of principal. */
 function keptBy({ kind }: Principal): (action: Action) => boolean {
   if (kind === 'AGENT') return (action) => action.endsWith(':read');
   if (kind !== 'PILOT') return () => true;
@@ -56,8 +57,9 @@ function scopeOf(principal: Principal, action: Action): '*' | ReadonlySet<string
 }
 
 /**
- * Whether the principal may do this in the experiment. Without an experiment: whether it may do it in any at all,
- * which is the right question only where the answer is then narrowed by {@link experimentsFor}. With `*`: everywhere.
+ * Whether the principal may do this in the experiment. Without an experiment: whether it may do it in any at
+ * all, which is the right question only where the answer is then narrowed by {@link experimentsFor}. With
+ * `*`: everywhere.
  */
 export function can(principal: Principal, action: Action, experiment?: string): boolean {
   const scope = scopeOf(principal, action);
@@ -85,8 +87,8 @@ export function experimentsFor(principal: Principal, action: Action): '*' | read
 }
 
 /**
- * A stable text: equal for two principals exactly if nothing but a field marked `perPrincipal` can tell them apart.
- * It is written in roles, because they decide all permissions, those of experiments unknown to this process included.
+ * Stable key, equal for two principals exactly if only fields marked `perPrincipal` can differ between them.
+ * It lists roles because they determine all permissions, also in experiments unknown to this process.
  */
 export function authorisationScope(principal: Principal): string {
   const pairs = principal.grants.flatMap(({ experiment, roles }) =>

@@ -3,7 +3,7 @@ import type { Action } from './actions.js';
 import { assertCan } from './permissions.js';
 import type { Principal } from './principal.js';
 
-/** What a policy may look at: who calls, and what the field was given. Nothing is resolved yet. */
+/** Input of a policy: the caller and the arguments of the field. Nothing is resolved yet. */
 export interface PolicyCall<TArgs = unknown, TContext = unknown, TParent = unknown> {
   readonly principal: Principal;
   readonly args: TArgs;
@@ -12,7 +12,10 @@ export interface PolicyCall<TArgs = unknown, TContext = unknown, TParent = unkno
   readonly parent: TParent;
 }
 
-/** One experiment, several (all must be allowed), or nothing: then any experiment does and the service narrows. */
+/**
+ * One experiment, several (all must be allowed), or nothing: then any experiment does and the service
+ * narrows.
+ */
 export type ExperimentsOfCall = string | readonly string[] | null | undefined;
 
 // Method types are compared bivariantly: a reader of precise arguments may stand in a map of policies.
@@ -32,10 +35,15 @@ export interface OwnRule {
 /** Needs an action in the experiments of the call and, where `own` is given, that its rule holds. */
 export interface ActionPolicy {
   readonly action: Action;
-  /** Where the action is needed: a fixed experiment, `*` for everywhere, or read from the call; left out: in any. */
+  /**
+   * Where the action is needed: a fixed experiment, `*` for everywhere, or read from the call; left out: in
+   * any.
+   */
   readonly experiment?: string | Readers['experiment'];
   readonly own?: OwnRule;
-  /** The answer depends on who asks, not only on permissions; must agree with `@perPrincipal` in the SDL. */
+  /**
+   * The result depends on the caller, not only on permissions; must agree with `@perPrincipal` in the SDL.
+   */
   readonly perPrincipal?: boolean;
 }
 
@@ -54,12 +62,15 @@ export interface OpenPolicy {
 /** Access rule of one entry point. */
 export type Policy = ActionPolicy | OwnPolicy | OpenPolicy;
 
-/** Policies by entry point: `Query.jobs`, `Mutation.submitJobs`, `Subscription.x`, `Job.__resolveReference`, or any field. */
+/**
+ * Policies by entry point: `Query.jobs`, `Mutation.submitJobs`, `Subscription.x`, `Job.__resolveReference`,
+ * or any field.
+ */
 export type Policies = Readonly<Record<string, Policy>>;
 
 /**
- * Lets a call pass, or throws DomainError FORBIDDEN that names what is missing. Returns a promise only where the
- * policy itself is asynchronous, so that the usual check costs no turn of the event loop.
+ * Lets a call pass, or throws DomainError FORBIDDEN that names what is missing. Returns a promise only where
+ * the policy itself is asynchronous, so that the usual check costs no turn of the event loop.
  */
 export function enforce(policy: Policy, call: PolicyCall): void | Promise<void> {
   if ('open' in policy) return;
@@ -69,7 +80,10 @@ export function enforce(policy: Policy, call: PolicyCall): void | Promise<void> 
   return allowed ? allowed.then(() => enforceOwn(own, call)) : enforceOwn(own, call);
 }
 
-/** Whether a policy looks at nothing but who asks, so that within one call it holds for all or for none. */
+/**
+ * Returns true for policies that depend on the caller only, so that within one call the result is the same
+ * for all objects.
+ */
 export function isFixed(policy: Policy): boolean {
   if ('open' in policy) return true;
   return !policy.own && 'action' in policy && typeof policy.experiment !== 'function';

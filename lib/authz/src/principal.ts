@@ -1,6 +1,8 @@
 import type { Role } from './actions.js';
 
-/** Who can speak to Rhizome: a person, an experiment's service, a worker agent, or software acting for a person. */
+/**
+ * Kinds of principals: a person, an experiment's service, a worker agent, or software acting for a person.
+ */
 export const principalKinds = ['HUMAN', 'SERVICE', 'PILOT', 'AGENT'] as const;
 
 /** One of {@link principalKinds}. */
@@ -30,7 +32,7 @@ export interface Principal {
   readonly token?: string | undefined;
 }
 
-/** What {@link createPrincipal} is told; `queue` and `service` follow from the subject. */
+/** Input of {@link createPrincipal}; `queue` and `service` follow from the subject. */
 export interface PrincipalInit {
   readonly kind: PrincipalKind;
   readonly subject: string;
@@ -40,7 +42,9 @@ export interface PrincipalInit {
   readonly token?: string | undefined;
 }
 
-/** Makes a frozen principal; the queue of a pilot and the experiment of a service are read from the subject. */
+/**
+ * Makes a frozen principal; the queue of a pilot and the experiment of a service are read from the subject.
+ */
 export function createPrincipal(init: PrincipalInit): Principal {
   const { kind, subject, actsFor, expiresAt, token } = init;
   const principal: Principal = {

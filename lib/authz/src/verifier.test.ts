@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair, type GenerateKeyPairResult, type JSONWebKeySet, SignJWT } from 'jose';
 import { createVerifier } from './verifier.js';
 
@@ -41,8 +41,8 @@ async function verifierOf(...pairs: GenerateKeyPairResult[]) {
 const refusal = (code: string, message: RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) });
 
-describe('a verifier', () => {
-  test('makes a principal of a good token', async () => {
+describe('verifier', () => {
+  it('returns the principal of a valid token', async () => {
     const { verifier } = await verifierOf(first);
     const token = await sign(goodClaims);
     const principal = await verifier.verify(token);
@@ -55,7 +55,7 @@ describe('a verifier', () => {
     expect(principal.token).toBe(token);
   });
 
-  test.each<[string, object, RegExp]>([
+  it.each<[string, object, RegExp]>([
     [
       'of another issuer',
       { ...goodClaims, iss: 'https://other.example' },
@@ -93,12 +93,12 @@ describe('a verifier', () => {
       /experiment:<name>/,
     ],
     ['that is not valid yet', { ...goodClaims, nbf: nowSeconds + 60 }, /"nbf"/],
-  ])('refuses a token %s', async (_what, claims, message) => {
+  ])('rejects a token %s', async (_what, claims, message) => {
     const { verifier } = await verifierOf(first);
     await expect(verifier.verify(await sign(claims))).rejects.toThrow(refusal('UNAUTHENTICATED', message));
   });
 
-  test('refuses a token that somebody else signed, was changed, or is none', async () => {
+  it('rejects a token with a foreign signature, a changed one, and text that is no token', async () => {
     const { verifier } = await verifierOf(first);
     const [head, , signature] = (await sign(goodClaims)).split('.');
     const forged = Buffer.from(JSON.stringify({ ...goodClaims, sub: 'root' })).toString('base64url');
@@ -113,7 +113,7 @@ describe('a verifier', () => {
     }
   });
 
-  test('refuses what is signed by a shared secret or not at all', async () => {
+  it('rejects unsigned tokens and those signed with a shared secret', async () => {
     const { verifier } = await verifierOf(first);
     const secret = new TextEncoder().encode(JSON.stringify(await exportJWK(first.publicKey)));
     const shared = await new SignJWT({ ...goodClaims }).setProtectedHeader({ alg: 'HS256' }).sign(secret);
@@ -123,7 +123,7 @@ describe('a verifier', () => {
     await expect(verifier.verify(unsigned)).rejects.toThrow(refusal('UNAUTHENTICATED', /not accepted/));
   });
 
-  test('refuses an ended token as such, seen before or not', async () => {
+  it('rejects an expired token as expired, seen before or not', async () => {
     const { verifier, clock } = await verifierOf(first);
     const token = await sign(goodClaims);
     const other = await sign({ ...goodClaims, sub: 'other' });
@@ -133,13 +133,13 @@ describe('a verifier', () => {
     await expect(verifier.verify(other)).rejects.toThrow(refusal('TOKEN_EXPIRED', /2030-01-01T00:10:00/));
   });
 
-  test('remembers a token, so that the same one is the same principal', async () => {
+  it('returns the same principal for the same token', async () => {
     const { verifier } = await verifierOf(first);
     const token = await sign(goodClaims);
     expect(await verifier.verify(token)).toBe(await verifier.verify(token));
   });
 
-  test('remembers no more tokens than it is told, and forgets the one not seen for longest', async () => {
+  it('caches at most the configured number of tokens and evicts the least recently used', async () => {
     const { verifier } = await verifierOf(first);
     const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((sub) => sign({ ...goodClaims, sub })));
     const seenA = await verifier.verify(a as string);
@@ -150,7 +150,7 @@ describe('a verifier', () => {
     expect(await verifier.verify(b as string)).not.toBe(seenB);
   });
 
-  test('forgets what it remembers when the keys change, and takes the new keys', async () => {
+  it('clears its cache when the keys change, and uses the new keys', async () => {
     const { verifier, keys } = await verifierOf(first);
     const token = await sign(goodClaims);
     await verifier.verify(token);
@@ -159,14 +159,14 @@ describe('a verifier', () => {
     await expect(verifier.verify(await sign(goodClaims, second))).resolves.toMatchObject({ kind: 'HUMAN' });
   });
 
-  test('never says the token in an error', async () => {
+  it('keeps the token out of its errors', async () => {
     const { verifier } = await verifierOf(first);
     const token = await sign({ ...goodClaims, aud: 'elsewhere' });
     const error = (await verifier.verify(token).catch((thrown: unknown) => thrown)) as Error;
     expect(`${error.message}${JSON.stringify(error)}`).not.toContain(token);
   });
 
-  test('wants exactly one source of keys an issuer', () => {
+  it('requires exactly one source of keys per issuer', () => {
     expect(() => createVerifier({ issuers: [{ issuer }] })).toThrow(
       refusal('CONFIG_INVALID', /jwksUri or jwks/),
     );

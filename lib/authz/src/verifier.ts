@@ -7,7 +7,7 @@ import { LRUCache } from 'lru-cache';
 import { keySource, type KeySource, type TrustedIssuer } from './keys.js';
 import type { Principal } from './principal.js';
 
-/** Whose tokens are taken, and for whom they must be meant. */
+/** Accepted issuers and the audience that tokens must name. */
 export interface VerifierOptions {
   readonly issuers: readonly TrustedIssuer[];
   /** The `aud` that a token must carry; default `rhizome`. */
@@ -21,8 +21,8 @@ export interface VerifierOptions {
 /** Turns bearer tokens into principals. */
 export interface Verifier {
   /**
-   * @throws DomainError TOKEN_EXPIRED, UNAUTHENTICATED for all else that is wrong with the token, or SERVICE_UNAVAILABLE
-   *   while the issuer's keys cannot be had
+   * @throws DomainError TOKEN_EXPIRED, UNAUTHENTICATED for all else that is wrong with the token, or
+   *   SERVICE_UNAVAILABLE while the issuer's keys cannot be had
    */
   verify(token: string): Promise<Principal>;
 }
@@ -117,7 +117,7 @@ class JwtVerifier implements Verifier {
   }
 }
 
-/** What is wrong with a claim: what it says, and what would be right. */
+/** Describes an invalid claim: its value and the expectation. */
 function claimFault(
   { claim, reason, payload, message }: errors.JWTClaimValidationFailed,
   audience: string,

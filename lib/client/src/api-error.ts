@@ -1,7 +1,7 @@
 import { lookUp, type Retry } from '@rhizome/errors';
 import type { GraphQLFormattedError } from 'graphql';
 
-/** What an error is made of. */
+/** Fields of an error. */
 export interface ApiErrorInit {
   readonly code: string;
   readonly message: string;
@@ -14,12 +14,12 @@ export interface ApiErrorInit {
   readonly cause?: unknown;
 }
 
-/** Why a request failed: an error of the catalogue that the API gave, or the nearest one for what happened on the way. */
+/** Reason of a failed request: a catalogue error from the API, or the nearest one for a transport failure. */
 export class RhizomeApiError extends Error {
   override readonly name = 'RhizomeApiError';
   /** A code of the catalogue. */
   readonly code: string;
-  /** Whether the same request may succeed when it is sent again. */
+  /** Advice on sending the same request again. */
   readonly retry: Retry;
   /** Where in the answer; undefined for the request as a whole. */
   readonly path: readonly (string | number)[] | undefined;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,7 +12,7 @@ interface Ping {
 const pingQuery = parse('query Ping { ping }') as TypedDocumentNode<Ping, Record<string, never>>;
 const pingMutation = parse('mutation Hit { ping }') as TypedDocumentNode<Ping, Record<string, never>>;
 
-/** What a request brought. */
+/** A recorded request. */
 interface Seen {
   readonly headers: IncomingMessage['headers'];
   readonly body: { query: string; operationName?: string; variables: unknown };
@@ -33,7 +33,7 @@ const hangUp: Handler = (response) => void response.socket?.destroy();
 
 let server: Server;
 let seen: Seen[];
-/** What the next requests get, the last one for ever. */
+/** Responses to the next requests; the last one repeats. */
 let script: Handler[];
 let retries: Retrying[];
 let clients: ApiClient[];
@@ -77,8 +77,8 @@ function client(options: Partial<ClientOptions> = {}): ApiClient {
   return made;
 }
 
-describe('a request', () => {
-  test('brings the operation, its name, the token and a request id; the answer is its data', async () => {
+describe('request', () => {
+  it('sends the operation, its name, the token and a request id, and returns the data', async () => {
     script = [good];
     expect(await client().query(pingQuery, {})).toEqual({ ping: 'pong' });
     expect(seen[0]?.body).toEqual({
@@ -92,7 +92,7 @@ describe('a request', () => {
     });
   });
 
-  test('uses the connection of the one before', async () => {
+  it('uses the connection of the request before it', async () => {
     script = [good];
     let connections = 0;
     server.on('connection', () => (connections += 1));
@@ -102,7 +102,7 @@ describe('a request', () => {
     expect(connections).toBeLessThanOrEqual(2);
   });
 
-  test('that is refused rejects with code, path, request id and facts, and the secret is in none of it', async () => {
+  it('rejects with code, path, request id and details, without the secret', async () => {
     script = [
       gives({
         data: { ping: null },
@@ -133,14 +133,14 @@ describe('a request', () => {
   });
 });
 
-describe('a query is sent again', () => {
-  test.each<[string, Handler]>([
+describe('query retry', () => {
+  it.each<[string, Handler]>([
     ['the connection broke', hangUp],
     ['a proxy answered 502', (response) => response.writeHead(502).end('<html>')],
     ['a proxy answered 503', (response) => response.writeHead(503).end()],
     ['the service says later', failing('SERVICE_UNAVAILABLE')],
     ['the error brings its own advice', failing('SOMETHING_NEW', { retry: 'now' })],
-  ])('after %s, as the same request', async (_what, failure) => {
+  ])('repeats the same request after %s', async (_what, failure) => {
     script = [failure, failure, good];
     expect(await client().query(pingQuery, {})).toEqual({ ping: 'pong' });
     expect(seen).toHaveLength(3);
@@ -151,14 +151,14 @@ describe('a query is sent again', () => {
     ]);
   });
 
-  test('no more often than allowed, and then rejects with the last error', async () => {
+  it('stops at the allowed number of attempts and rejects with the last error', async () => {
     script = [failing('SERVICE_UNAVAILABLE')];
     const asked = client({ retry: { initialDelayMs: 1, maxDelayMs: 2, attempts: 3 } }).query(pingQuery, {});
     await expect(asked).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     expect(seen).toHaveLength(4);
   });
 
-  test.each<[string, Handler, string]>([
+  it.each<[string, Handler, string]>([
     ['never is the advice', failing('FORBIDDEN'), 'FORBIDDEN'],
     [
       'the address is no API',
@@ -166,13 +166,13 @@ describe('a query is sent again', () => {
       'DOWNSTREAM_SERVICE_ERROR',
     ],
     ['the answer is JSON but no GraphQL', gives([1, 2]), 'DOWNSTREAM_SERVICE_ERROR'],
-  ])('not where %s', async (_what, failure, code) => {
+  ])('sends the query once if %s', async (_what, failure, code) => {
     script = [failure];
     await expect(client().query(pingQuery, {})).rejects.toMatchObject({ code });
     expect(seen).toHaveLength(1);
   });
 
-  test('not after its signal, which ends a wait as well', async () => {
+  it('stops at its abort signal, also during a wait', async () => {
     script = [failing('SERVICE_UNAVAILABLE')];
     const leaving = new AbortController();
     const asked = client({
@@ -183,31 +183,31 @@ describe('a query is sent again', () => {
     expect(seen).toHaveLength(1);
   });
 
-  test('after no answer came in time', async () => {
+  it('repeats the request after a timeout', async () => {
     script = [() => undefined, good];
     expect(await client({ timeoutMs: 1000 }).query(pingQuery, {})).toEqual({ ping: 'pong' });
     expect(retries[0]?.error).toMatchObject({ code: 'REQUEST_TIMEOUT' });
   });
 });
 
-describe('a mutation', () => {
-  test('that is idempotent is sent again like a query', async () => {
+describe('mutation', () => {
+  it('is retried like a query if it is idempotent', async () => {
     script = [hangUp, good];
     expect(await client().mutate(pingMutation, {}, { idempotent: true })).toEqual({ ping: 'pong' });
     expect(seen).toHaveLength(2);
   });
 
-  test.each<[string, Handler, string]>([
+  it.each<[string, Handler, string]>([
     ['the connection broke', hangUp, 'SERVICE_UNAVAILABLE'],
     ['a proxy answered 502', (response) => response.writeHead(502).end(), 'SERVICE_UNAVAILABLE'],
     ['the service says later', failing('SERVICE_UNAVAILABLE'), 'SERVICE_UNAVAILABLE'],
-  ])('that is not idempotent is sent once where %s', async (_what, failure, code) => {
+  ])('is sent once if it is not idempotent and %s', async (_what, failure, code) => {
     script = [failure];
     await expect(client().mutate(pingMutation, {}, { idempotent: false })).rejects.toMatchObject({ code });
     expect(seen).toHaveLength(1);
   });
 
-  test('that the server cannot have seen is sent again in any case', async () => {
+  it('is retried if the server cannot have received it', async () => {
     const { port } = server.address() as AddressInfo;
     const url = address();
     await new Promise((resolve) => server.close(resolve));
@@ -225,8 +225,8 @@ describe('a mutation', () => {
   });
 });
 
-describe('an answer in part', () => {
-  test('is handed out with its errors where that is wanted, and not asked for again', async () => {
+describe('partial result', () => {
+  it('is returned with its errors on request, without a retry', async () => {
     script = [failing('SERVICE_UNAVAILABLE', {}, { ping: null })];
     const answer = await client().execute(pingQuery, {}, { idempotent: true });
     expect(answer).toEqual({
@@ -237,8 +237,8 @@ describe('an answer in part', () => {
   });
 });
 
-describe('a token that has ended', () => {
-  test('is replaced once, also for a mutation that is not idempotent', async () => {
+describe('expired token', () => {
+  it('is replaced once, also for a mutation that is not idempotent', async () => {
     script = [failing('TOKEN_EXPIRED'), good];
     const asked: boolean[] = [];
     const token = (expired: boolean) => {
@@ -250,7 +250,7 @@ describe('a token that has ended', () => {
     expect(seen.map(({ headers }) => headers.authorization)).toEqual(['Bearer token-1', 'Bearer token-2']);
   });
 
-  test('and a new one that has ended too rejects; so does one that cannot be replaced', async () => {
+  it('rejects if the new token is expired as well or there is none', async () => {
     script = [failing('TOKEN_EXPIRED')];
     await expect(client({ token: () => 'old' }).query(pingQuery, {})).rejects.toMatchObject({
       code: 'TOKEN_EXPIRED',

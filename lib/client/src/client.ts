@@ -26,7 +26,7 @@ export interface ClientOptions {
   /** The address for WebSocket; default: that for HTTP with `ws`. */
   readonly wsUrl?: string;
   readonly token: TokenSource;
-  /** What the program calls itself, for the statistics of who uses what of the API. */
+  /** Name of the program, for usage statistics of the API. */
   readonly client?: ClientName;
   /** For requests. */
   readonly retry?: RetryOptions;
@@ -39,7 +39,7 @@ export interface ClientOptions {
   readonly connections?: number;
 }
 
-/** How one request is sent. */
+/** Options of one request. */
 export interface CallOptions {
   /** Time for one attempt, in milliseconds. */
   readonly timeoutMs?: number;
@@ -49,21 +49,25 @@ export interface CallOptions {
   readonly retry?: RetryOptions;
 }
 
-/** Mutations say whether sending them twice does what sending them once does: by an idempotency key, or by nature. */
+/**
+ * Mutations say whether sending them twice does what sending them once does: by an idempotency key, or by
+ * nature.
+ */
 export interface MutationOptions extends CallOptions {
   readonly idempotent: boolean;
 }
 
-/** How a stream is followed. */
+/** Options of a stream. */
 export interface SubscribeOptions {
   /** Ends the stream. */
   readonly signal?: AbortSignal;
   readonly reconnect?: RetryOptions;
   readonly onReconnect?: (event: Reconnecting) => void;
   /**
-   * The stream was opened again without its past: it tells the present anew, or, where it goes by a cursor that the server no longer reaches
-   * back to, only what comes from now on; then read the present here. Awaited before the first message after it is handed out. Without it, a
-   * stream whose cursor has expired throws CURSOR_EXPIRED.
+   * Called when the stream is opened again without its history: it then begins with a snapshot or, if it uses
+   * a cursor that the server no longer has, with future events only; read the current state here. Awaited
+   * before the first message is delivered. Without it, a stream whose cursor has expired throws
+   * CURSOR_EXPIRED.
    */
   readonly onSnapshot?: (event: SnapshotTaken) => void | Promise<void>;
   /** Errors of an event that has data all the same. */
@@ -71,7 +75,7 @@ export interface SubscribeOptions {
   readonly requestId?: string;
 }
 
-/** How a stream goes on where it broke. */
+/** Reconnection options of a stream. */
 export interface ResumeOptions<TData> extends SubscribeOptions {
   /** The cursor of an event. */
   readonly cursorOf: (data: TData) => string | null | undefined;
@@ -85,7 +89,10 @@ export interface PartialAnswer<TData> {
   readonly errors: readonly RhizomeApiError[];
 }
 
-/** A client of the API. All promises reject with {@link RhizomeApiError}, or with what aborted the caller's signal. */
+/**
+ * A client of the API. All promises reject with {@link RhizomeApiError}, or with what aborted the caller's
+ * signal.
+ */
 export interface ApiClient {
   /** Runs a query; any error rejects, after those that may pass were retried. */
   query<TData, TVariables>(
@@ -99,13 +106,18 @@ export interface ApiClient {
     variables: TVariables,
     options: MutationOptions,
   ): Promise<TData>;
-  /** Runs either and hands out what came of it: errors beside data do not reject and are not retried. */
+  /**
+   * Runs either and returns data and errors together: errors next to data do not reject and are not retried.
+   */
   execute<TData, TVariables>(
     document: TypedDocumentNode<TData, TVariables>,
     variables: TVariables,
     options: MutationOptions,
   ): Promise<PartialAnswer<TData>>;
-  /** Follows a stream, opened again from its beginning when it breaks: for streams that start with the present. */
+  /**
+   * Follows a stream, opened again from its beginning when it breaks: for streams that start with the
+   * present.
+   */
   subscribe<TData, TVariables>(
     document: TypedDocumentNode<TData, TVariables>,
     variables: TVariables,

@@ -40,7 +40,7 @@ export class HttpTransport {
   readonly #agent: Agent;
   readonly #headers: Readonly<Record<string, string>>;
 
-  /** @param headers sent with each request, beside those of the protocol */
+  /** @param headers sent with each request, in addition to those of the protocol */
   constructor(
     url: string,
     tokens: Tokens,
@@ -58,7 +58,9 @@ export class HttpTransport {
     });
   }
 
-  /** @throws RhizomeApiError for everything but an answer in GraphQL's form; what aborted the signal as it is */
+  /**
+   * @throws RhizomeApiError for everything but an answer in GraphQL's form; what aborted the signal as it is
+   */
   async send(call: HttpCall): Promise<HttpAnswer> {
     const token = await this.#tokens.current();
     const { query, operationName, variables, requestId } = call;

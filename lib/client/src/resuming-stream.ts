@@ -13,19 +13,22 @@ export interface Reconnecting {
   readonly attempt: number;
   /** The time until then. */
   readonly waitMs: number;
-  /** Why it is not open any more. */
+  /** Reason of the close. */
   readonly error: RhizomeApiError;
   /** Where it goes on; undefined at the beginning, and for streams that cannot be resumed. */
   readonly cursor: string | undefined;
 }
 
-/** A stream could not go on where it was: what happened in between is not told, and the present has to be read anew. */
+/** Gap in a stream: events in between are lost, and the consumer must read the current state again. */
 export interface SnapshotTaken {
-  /** Why. */
+  /** Reason of the gap. */
   readonly error: RhizomeApiError;
-  /** The last cursor, which the server no longer reaches back to; undefined for streams that begin with the present. */
+  /**
+   * The last cursor, which the server no longer reaches back to; undefined for streams that begin with the
+   * present.
+   */
   readonly lostAfter: string | undefined;
-  /** Where the stream goes on; undefined where it tells no cursor. */
+  /** Cursor to continue from; undefined if the stream has no cursor. */
   readonly cursor: string | undefined;
 }
 
@@ -35,7 +38,7 @@ export interface OpenAt {
   readonly isFresh: boolean;
 }
 
-/** How a stream is kept open. */
+/** Options of a stream that is kept open. */
 export interface ResumingStreamOptions<TData> {
   readonly socket: SocketTransport;
   readonly tokens: Tokens;
@@ -49,15 +52,15 @@ export interface ResumingStreamOptions<TData> {
   /** Without it a resumable stream throws CURSOR_EXPIRED. */
   readonly onSnapshot: ((event: SnapshotTaken) => void | Promise<void>) | undefined;
   readonly onErrors: ((errors: readonly RhizomeApiError[]) => void) | undefined;
-  /** Told once, when the stream has ended in any way. */
+  /** Called once when the stream has ended. */
   readonly onEnd: () => void;
   readonly signal: AbortSignal | undefined;
   readonly requestId: string;
 }
 
 /**
- * The data of a subscription, opened again, after its last cursor, whenever it breaks. It ends when the server
- * completes it or `end` is called, and throws what trying again cannot mend.
+ * The data of a subscription, opened again, after its last cursor, whenever it breaks. It ends when the
+ * server completes it or `end` is called, and throws what trying again cannot mend.
  */
 export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
   readonly #options: ResumingStreamOptions<TData>;
@@ -67,7 +70,7 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
   #open: AsyncIterator<unknown> | undefined;
   #cursor: string | undefined;
   #attempt = 0;
-  /** Set while the stream is opened anew without its past; told with the first message. */
+  /** Set while the stream is opened again without its history; reported before the first message. */
   #lost: Omit<SnapshotTaken, 'cursor'> | undefined;
   #wasOpen = false;
 
@@ -127,7 +130,7 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
       const data = this.#dataOf(item.value);
       this.#attempt = 0;
       this.#wasOpen = true;
-      await this.#tellSnapshot(data);
+      await this.#reportSnapshot(data);
       yield data;
       // Only now: an event whose consumer failed counts as not seen.
       this.#cursor = this.#options.cursorOf?.(data) ?? this.#cursor;
@@ -157,7 +160,7 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
     };
   }
 
-  /** An event without data is the stream's failure; errors beside data are the event's own. */
+  /** An event without data is a failure of the stream; errors next to data belong to the event. */
   #dataOf({ data, errors = [] }: Result): TData {
     const failures = fromGraphQLErrors(errors, this.#options.requestId);
     if (data && Object.values(data).some((value) => value !== null)) {
@@ -169,8 +172,8 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
     return data as TData;
   }
 
-  /** The consumer reads the present before it is told what comes after it. */
-  async #tellSnapshot(data: TData): Promise<void> {
+  /** Lets the consumer read the current state before it gets later events. */
+  async #reportSnapshot(data: TData): Promise<void> {
     const lost = this.#lost;
     this.#lost = undefined;
     if (!lost) return;
@@ -178,7 +181,7 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
     await this.#options.onSnapshot?.({ ...lost, cursor });
   }
 
-  /** Notes that the past is lost. @returns whether the stream can begin anew all the same */
+  /** Records the lost history. @returns true if the stream can start again nevertheless */
   #loses(error: RhizomeApiError): boolean {
     const { cursorOf, onSnapshot } = this.#options;
     const isExpired = error.code === 'CURSOR_EXPIRED';
@@ -197,10 +200,10 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
       tokens.expire();
       socket.drop();
     }
-    const beginsAnew = this.#loses(error);
-    const mayRetry = renew || beginsAnew || error.retry !== 'never';
+    const restarts = this.#loses(error);
+    const mayRetry = renew || restarts || error.retry !== 'never';
     if (!mayRetry || this.#attempt > backoff.attempts) throw error;
-    const waitMs = waitBefore(this.#attempt, renew || beginsAnew ? 'now' : error.retry, backoff);
+    const waitMs = waitBefore(this.#attempt, renew || restarts ? 'now' : error.retry, backoff);
     onReconnect?.({ attempt: this.#attempt, waitMs, error, cursor: this.#cursor });
     await sleep(waitMs, this.#ending.signal);
   }

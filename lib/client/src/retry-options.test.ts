@@ -1,22 +1,22 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { retrySettings, waitBefore } from './retry-options.js';
 
 const settings = retrySettings({ initialDelayMs: 100, maxDelayMs: 1000, random: () => 1 }, 5);
 
 describe('waitBefore', () => {
-  test('doubles where the error advises to retry later', () => {
+  it('doubles if the error advises to retry later', () => {
     expect([1, 2, 3, 99].map((attempt) => waitBefore(attempt, 'later', settings))).toEqual([
       100, 200, 400, 1000,
     ]);
   });
 
-  test('stays short where the error advises to retry now', () => {
+  it('stays short if the error advises to retry now', () => {
     expect([1, 5, 50].map((attempt) => waitBefore(attempt, 'now', settings))).toEqual([100, 100, 100]);
   });
 });
 
 describe('retrySettings', () => {
-  test('takes the number of attempts from the options, else the default', () => {
+  it('takes the number of attempts from the options, else the default', () => {
     expect(retrySettings(undefined, 6)).toEqual({ attempts: 6 });
     expect(retrySettings({ attempts: 1 }, 6)).toEqual({ attempts: 1 });
   });

@@ -17,7 +17,7 @@ const pongWithinMs = 5000;
 /** A socket nobody uses is kept a moment: the next stream often follows at once. */
 const idleMs = 500;
 
-/** A socket that does not wait for ever to be let in. */
+/** A socket that limits the wait for its acknowledgement. */
 class BoundedWebSocket extends WebSocket {
   constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions) {
     super(address, protocols, { handshakeTimeout: handshakeMs, ...options });
@@ -30,7 +30,7 @@ export class SocketTransport {
   readonly #client: Client;
   #pong: NodeJS.Timeout | undefined;
 
-  /** @param params sent when the socket opens, beside the token */
+  /** @param params sent when the socket opens, in addition to the token */
   constructor(url: string, tokens: Tokens, params: Readonly<Record<string, string>> = {}) {
     this.#url = url;
     this.#client = createClient({
@@ -69,7 +69,7 @@ export class SocketTransport {
     this.#client.terminate();
   }
 
-  /** What a stream has thrown, as an error of the catalogue. */
+  /** Converts an error of a stream to a catalogue error. */
   explain(thrown: unknown): RhizomeApiError {
     if (isRhizomeApiError(thrown)) return thrown;
     if (Array.isArray(thrown)) {

@@ -1,4 +1,7 @@
-/** Words of the API that clients show and take, where the schema's own types do not reach. Nothing else is needed for them. */
+/**
+ * Words of the API that clients show and take, where the schema's own types do not reach. Nothing else is
+ * needed for them.
+ */
 
 /** States of a job that has not ended, in the order of its life. */
 export const liveJobStates = [

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -29,14 +29,14 @@ const schema = buildSchema(/* GraphQL */ `
   }
 `);
 
-/** A server that counts from the cursor on, as far as it is told, and breaks in any way it is told. */
+/** A server that counts from the cursor on, and breaks in the way that the test sets. */
 class CountingServer {
   /** Numbers up to this one are there. */
   top = 0;
   readonly afters: (string | undefined)[] = [];
   readonly tokens: unknown[] = [];
   refuse: ((token: unknown) => string | undefined) | undefined;
-  /** What is given instead of the next number. */
+  /** Result that replaces the next number. */
   instead: Error | undefined;
   readonly #http: Server = createServer();
   #sockets = new WebSocketServer({ noServer: true });
@@ -147,8 +147,8 @@ async function take(stream: AsyncIterator<Count>, amount: number): Promise<(numb
   return values;
 }
 
-describe('a stream that can be resumed', () => {
-  test('goes on after its last cursor when the connection breaks: nothing lost, nothing doubled', async () => {
+describe('resumable stream', () => {
+  it('continues after its last cursor when the connection breaks: nothing lost, nothing repeated', async () => {
     const stream = client().subscribeResumable(countDocument, {}, resumable);
     server.to(3);
     expect(await take(stream, 3)).toEqual([1, 2, 3]);
@@ -160,10 +160,10 @@ describe('a stream that can be resumed', () => {
     expect(reconnects).toMatchObject([{ attempt: 1, cursor: '3', error: { code: 'SERVICE_UNAVAILABLE' } }]);
   });
 
-  test.each([
+  it.each([
     ['a drain', 1001, 'Going away', 'SHUTTING_DOWN'],
     ['a close with a code of the catalogue', 4429, 'SUBSCRIPTION_LAGGED', 'SUBSCRIPTION_LAGGED'],
-  ])('goes on after %s', async (_what, close, reason, code) => {
+  ])('continues after %s', async (_what, close, reason, code) => {
     const stream = client().subscribeResumable(countDocument, {}, resumable);
     server.to(1);
     expect(await take(stream, 1)).toEqual([1]);
@@ -174,7 +174,7 @@ describe('a stream that can be resumed', () => {
     expect(reconnects[0]?.error).toMatchObject({ code });
   });
 
-  test('goes on after the server was away for a while', async () => {
+  it('continues after an outage of the server', async () => {
     const stream = client().subscribeResumable(countDocument, {}, resumable);
     server.to(1);
     expect(await take(stream, 1)).toEqual([1]);
@@ -188,13 +188,13 @@ describe('a stream that can be resumed', () => {
     expect(reconnects.map(({ attempt }) => attempt)).toEqual(reconnects.map((_, at) => at + 1));
   });
 
-  test('starts where its variables say', async () => {
+  it('starts at the cursor in its variables', async () => {
     server.to(9);
     const stream = client().subscribeResumable(countDocument, { after: '7' }, resumable);
     expect(await take(stream, 2)).toEqual([8, 9]);
   });
 
-  test('goes on after an error that passes, and throws one that does not', async () => {
+  it('continues after a transient error and throws a permanent one', async () => {
     const stream = client().subscribeResumable(countDocument, {}, resumable);
     server.to(1);
     expect(await take(stream, 1)).toEqual([1]);
@@ -210,7 +210,7 @@ describe('a stream that can be resumed', () => {
     expect(await stream.next()).toEqual({ value: undefined, done: true });
   });
 
-  test('whose cursor has expired begins anew, and tells so before it goes on', async () => {
+  it('starts again after an expired cursor and reports the gap first', async () => {
     const snapshots: SnapshotTaken[] = [];
     const order: string[] = [];
     const onSnapshot = async (event: SnapshotTaken) => {
@@ -233,7 +233,7 @@ describe('a stream that can be resumed', () => {
     expect(snapshots).toMatchObject([{ lostAfter: '6', cursor: '1', error: { code: 'CURSOR_EXPIRED' } }]);
   });
 
-  test('whose first cursor has expired begins anew as well', async () => {
+  it('starts again if its first cursor has expired', async () => {
     const snapshots: SnapshotTaken[] = [];
     server.instead = new GraphQLError('too late', { extensions: { code: 'CURSOR_EXPIRED' } });
     server.to(1);
@@ -247,7 +247,7 @@ describe('a stream that can be resumed', () => {
     expect(snapshots).toMatchObject([{ lostAfter: undefined, cursor: '1' }]);
   });
 
-  test('gives up after as many attempts as it is allowed', async () => {
+  it('stops after the allowed number of attempts', async () => {
     await server.stop();
     const asked = client({ reconnect: { initialDelayMs: 1, maxDelayMs: 2, attempts: 3 } }).subscribeResumable(
       countDocument,
@@ -259,7 +259,7 @@ describe('a stream that can be resumed', () => {
     await server.start();
   });
 
-  test('hands a fault of its consumer’s own to the consumer', async () => {
+  it('throws an error of its consumer to the consumer', async () => {
     server.to(1);
     const cursorOf = () => {
       throw new TypeError('no cursor here');
@@ -270,8 +270,8 @@ describe('a stream that can be resumed', () => {
   });
 });
 
-describe('a stream', () => {
-  test('ends at once when it is left, also while it waits for an event, and tells the server', async () => {
+describe('stream', () => {
+  it('ends at once when the consumer leaves it, also during a wait, and notifies the server', async () => {
     const stream = client().subscribeResumable(countDocument, {}, resumable);
     const waiting = stream.next();
     await until(() => server.afters.length === 1);
@@ -281,7 +281,7 @@ describe('a stream', () => {
     await until(() => server.connections === 0);
   });
 
-  test('ends by its signal, also between two attempts', async () => {
+  it('ends with its signal, also between two attempts', async () => {
     await server.stop();
     const leaving = new AbortController();
     const stream = client({ reconnect: { initialDelayMs: 60_000, maxDelayMs: 60_000 } }).subscribe(
@@ -293,7 +293,7 @@ describe('a stream', () => {
     await server.start();
   });
 
-  test('ends with its client', async () => {
+  it('ends with its client', async () => {
     const one = client();
     const stream = one.subscribe(countDocument, {});
     const waiting = stream.next();
@@ -302,7 +302,7 @@ describe('a stream', () => {
     expect(await waiting).toEqual({ value: undefined, done: true });
   });
 
-  test('that begins with the present tells that it did so again', async () => {
+  it('reports each restart of a stream that begins with a snapshot', async () => {
     const snapshots: SnapshotTaken[] = [];
     const stream = client().subscribe(
       countDocument,
@@ -317,7 +317,7 @@ describe('a stream', () => {
     expect(snapshots).toMatchObject([{ error: { code: 'SERVICE_UNAVAILABLE' }, cursor: undefined }]);
   });
 
-  test('shares its socket with others of its client', async () => {
+  it('shares its socket with other streams of its client', async () => {
     server.to(1);
     const one = client();
     const streams = [1, 2, 3].map(() => one.subscribe(countDocument, {}));
@@ -326,15 +326,15 @@ describe('a stream', () => {
   });
 });
 
-describe('the token of a stream', () => {
-  test('that is not accepted ends it for good', async () => {
+describe('token of a stream', () => {
+  it('ends the stream if the server rejects it', async () => {
     server.refuse = () => 'UNAUTHENTICATED';
     const stream = client().subscribe(countDocument, {}, resumable);
     await expect(stream.next()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
     expect(reconnects).toEqual([]);
   });
 
-  test('is replaced when it has ended, at the door or on the way, and the stream goes on', async () => {
+  it('is replaced after it has expired, at connection or later, and the stream continues', async () => {
     let issued = 0;
     const expired: boolean[] = [];
     const token = (ended: boolean) => {

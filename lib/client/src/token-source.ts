@@ -1,4 +1,7 @@
-/** A token, or a way to get one: asked before each request, and with `expired` true when the last one has ended. */
+/**
+ * A token, or a way to get one: asked before each request, and with `expired` true when the last one has
+ * ended.
+ */
 export type TokenSource = string | ((expired: boolean) => string | Promise<string>);
 
 /** Hands tokens out. */
@@ -10,7 +13,7 @@ export class Tokens {
     this.#source = source;
   }
 
-  /** Whether there can be another token than the last one. */
+  /** Returns true if there can be another token than the last one. */
   get canRenew(): boolean {
     return typeof this.#source === 'function';
   }

@@ -1,4 +1,7 @@
-/** Source of time. Rules take it as an argument, so that a test or a simulation can run them on a virtual clock. */
+/**
+ * Source of time. Rules take it as an argument, so that a test or a simulation can run them on a virtual
+ * clock.
+ */
 export interface Clock {
   /** The time of day, for what is stored and shown. */
   now(): Date;

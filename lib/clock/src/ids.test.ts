@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { systemClock, type Clock } from './clock.js';
 import { createIds } from './ids.js';
 
@@ -8,7 +8,7 @@ function clockAt(times: number[]): Clock {
 }
 
 describe('createIds', () => {
-  test('gives prefixed, time-ordered ids that grow within a millisecond and when the clock goes back', () => {
+  it('gives prefixed, time-ordered ids that grow within a millisecond and when the clock goes back', () => {
     const ids = createIds(clockAt([1000, 1000, 1000, 900, 1001]));
     const made = Array.from({ length: 5 }, () => ids.next('job'));
     for (const id of made) expect(id).toMatch(/^job_[0-9A-HJKMNP-TV-Z]{26}$/);
@@ -16,7 +16,7 @@ describe('createIds', () => {
     expect(new Set(made).size).toBe(5);
   });
 
-  test('is a function of clock and chance alone', () => {
+  it('depends on clock and random source only', () => {
     const make = (seed: number): string[] => {
       let state = seed;
       const random = (): number => (state = (state * 16807) % 2147483647) / 2147483647;
@@ -27,18 +27,18 @@ describe('createIds', () => {
     expect(make(7)).not.toEqual(make(8));
   });
 
-  test('two sources never meet', () => {
+  it('gives different ids from two sources', () => {
     const [a, b] = [createIds(), createIds()];
     const made = Array.from({ length: 2000 }, (_, i) => (i % 2 ? a : b).next('job'));
     expect(new Set(made).size).toBe(2000);
   });
 
-  test('refuses a prefix that would blur the id', () => {
+  it('rejects a prefix that would make the id ambiguous', () => {
     expect(() => createIds().next('job_')).toThrow(/prefix/);
   });
 });
 
-test('the system clock measures forward', () => {
+it('increases with the system clock', () => {
   const before = systemClock.monotonicMs();
   expect(systemClock.monotonicMs()).toBeGreaterThanOrEqual(before);
   expect(systemClock.now()).toBeInstanceOf(Date);

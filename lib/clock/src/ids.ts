@@ -3,11 +3,14 @@ import { systemClock, type Clock } from './clock.js';
 
 /** Where rules take ids from. */
 export interface Ids {
-  /** A fresh id: `next('job')` is `job_01J…`. Later ids of one source sort behind earlier ones, whatever their prefix. */
+  /**
+   * A fresh id: `next('job')` is `job_01J…`. Later ids of one source sort behind earlier ones, whatever their
+   * prefix.
+   */
   next(prefix: string): string;
 }
 
-/** When an id was made; undefined for what is no id of the house. */
+/** Creation time of an id; undefined for text that is not an id of this format. */
 export function timeOfId(id: string): Date | undefined {
   try {
     return new Date(decodeTime(id.slice(id.indexOf('_') + 1)));
@@ -19,8 +22,8 @@ export function timeOfId(id: string): Date | undefined {
 const wellFormed = /^[a-z][a-zA-Z]*$/;
 
 /**
- * Prefixed ULIDs: 48 bits of time, 80 bits of chance, growing also within a millisecond and when the clock goes back.
- * `random` gives numbers in [0, 1); the default is the system's secure source.
+ * Prefixed ULIDs: 48 bits of time, 80 bits of chance, growing also within a millisecond and when the clock
+ * goes back. `random` gives numbers in [0, 1); the default is the system's secure source.
  */
 export function createIds(clock: Clock = systemClock, random?: () => number): Ids {
   const ulid = monotonicFactory(random);

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { isDomainError } from '@rhizome/errors';
 import { z } from 'zod';
 import { loadConfig, redact } from './load-config.js';
@@ -48,7 +48,7 @@ function faultsOf(source: Partial<Parameters<typeof loadConfig<typeof schema>>[0
 }
 
 describe('loadConfig', () => {
-  test('takes environment over file over defaults', () => {
+  it('prefers environment to file and file to defaults', () => {
     const file = yaml('port: 5000\nhost: 0.0.0.0\nlimits:\n  maxDepth: 3\n');
     const config = loadConfig({
       ...base,
@@ -63,7 +63,7 @@ describe('loadConfig', () => {
     });
   });
 
-  test('reads numbers, booleans, lists, records and unions out of variables', () => {
+  it('reads numbers, booleans, lists, records and unions from variables', () => {
     const env = {
       ...good,
       RHIZOME_CORE_INTROSPECTION: '1',
@@ -84,14 +84,14 @@ describe('loadConfig', () => {
     expect(loadConfig({ ...base, env: good }).tls).toBeUndefined();
   });
 
-  test('is frozen all the way down', () => {
+  it('returns a deeply frozen object', () => {
     const config = loadConfig({ ...base, env: good }) as { limits: { maxDepth: number } };
     expect(() => {
       config.limits.maxDepth = 1;
     }).toThrow(TypeError);
   });
 
-  test('reports all faults at once: variable or YAML path, value, what is right', () => {
+  it('reports all errors together: variable or YAML path, value, what is valid', () => {
     const file = yaml('level: loud\nlimits:\n  maxDepth: deep\n  maxDeepness: 3\nprot: 4000\n');
     const text = faultsOf({
       file,
@@ -109,7 +109,7 @@ describe('loadConfig', () => {
     expect(text).toContain('7 faults');
   });
 
-  test('never prints the value of a secret', () => {
+  it('keeps secrets out of error messages', () => {
     expect(faultsOf({ env: { RHIZOME_CORE_MONGO_URI: 'postgres://core:hunter2@db' } })).toContain(
       'RHIZOME_CORE_MONGO_URI has a wrong value (secret, not shown); expected a URI that starts with mongodb://',
     );
@@ -125,27 +125,27 @@ describe('loadConfig', () => {
     expect(faultsOf({ schema: whole })).toContain('wrong together');
   });
 
-  test.each([
+  it.each([
     ['a missing file', () => join(folder, 'none.yaml'), /none\.yaml: cannot be read \(ENOENT\)/],
     ['broken YAML', () => yaml('a: 1\nb: [1'), /\.yaml:\d: not YAML/],
     ['a key twice', () => yaml('port: 1\nport: 2\n'), /:2: not YAML \(DUPLICATE_KEY\)/],
     ['a list', () => yaml('- 1\n'), /is a list; expected a map/],
     ['a section that is a value', () => yaml('limits: 3\n'), /limits is 3; expected object/],
-  ])('%s is a fault', (_what, file, expected) => {
+  ])('rejects %s', (_what, file, expected) => {
     expect(faultsOf({ file: file() })).toMatch(expected);
   });
 
-  test('an empty file sets nothing', () => {
+  it('takes an empty file for no settings', () => {
     expect(loadConfig({ ...base, env: good, file: yaml('# nothing\n') }).port).toBe(4000);
   });
 });
 
-test('names of variables follow the words of the path', () => {
+it('derives names of variables from the path', () => {
   expect(environmentName('RHIZOME_', ['mongoUri'])).toBe('RHIZOME_MONGO_URI');
   expect(environmentName('RHIZOME_', ['limits', 'jwtTTLSeconds'])).toBe('RHIZOME_LIMITS_JWT_TTL_SECONDS');
 });
 
-test('redact masks secrets at any depth and leaves the rest', () => {
+it('masks secrets at any depth with redact and keeps the rest', () => {
   const config = { mongoUri: 'x', port: 1, tls: { keyFile: 'y', port: 2 } };
   expect(redact(config, ['mongoUri', 'tls.keyFile'])).toEqual({
     mongoUri: '***',

@@ -1,11 +1,11 @@
-import { DomainError, show } from '@rhizome/errors';
+import { DomainError, formatValue } from '@rhizome/errors';
 import type { z } from 'zod';
 import { environmentName, fromText, leavesOf, shapeOf } from './schema-walk.js';
 import { findUnknownKeys, isTree, readYaml, type Tree } from './yaml-file.js';
 
 /** Where a configuration comes from. */
 export interface ConfigSource<S extends z.ZodObject> {
-  /** What is allowed, with defaults; sections are nested objects. */
+  /** Allowed settings with their defaults; sections are nested objects. */
   readonly schema: S;
   /** The environment, handed in by the one `config.ts` of a service. */
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -74,7 +74,10 @@ function overlay<S extends z.ZodObject>(
   return { tree, variables };
 }
 
-/** Sections that nobody mentions are empty rather than missing: defaults and faults are those of their settings. */
+/**
+ * Sections that nobody mentions are empty rather than missing: defaults and faults are those of their
+ * settings.
+ */
 function addSections(tree: Tree, schema: z.ZodType): void {
   for (const [key, inner] of Object.entries(shapeOf(schema) ?? {})) {
     if (!shapeOf(inner)) continue;
@@ -107,10 +110,10 @@ function describe<S extends z.ZodObject>(
   if (value === undefined) return `${place} is not set; ${expectation(issue)}`;
   if (isSecret(path, secrets))
     return `${place} has a wrong value (secret, not shown); ${expectation(issue, value)}`;
-  return `${place} is ${show(maskInside(value, dotted, secrets))}; ${expectation(issue)}`;
+  return `${place} is ${formatValue(maskInside(value, dotted, secrets))}; ${expectation(issue)}`;
 }
 
-/** The variable that set the value, or the place in the file, or both doors where nobody set it. */
+/** The variable that set the value, the path in the file, or both if the value is missing. */
 function placeOf(
   path: readonly string[],
   value: unknown,
@@ -148,7 +151,9 @@ function maskInside(value: unknown, dotted: string, secrets: readonly string[]):
   return redact(value, inside);
 }
 
-/** zod's words without its preface; a message of our own schema is taken as it is, unless it quotes a secret. */
+/**
+ * zod's words without its preface; a message of our own schema is taken as it is, unless it quotes a secret.
+ */
 function expectation(issue: z.core.$ZodIssue, secretValue?: unknown): string {
   const text = issue.message.replace(/^Invalid (input|option): /, '').replace(/, received \w+$/, '');
   if (typeof secretValue === 'string' && text.includes(secretValue))

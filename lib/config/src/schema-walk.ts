@@ -48,7 +48,8 @@ export function environmentName(prefix: string, path: readonly string[]): string
 
 /**
  * The text of a variable as the value that the schema takes: numbers, booleans (true, false, 1, 0), lists
- * (comma-separated or JSON) and records (JSON). A text that is none of these stays a text; the schema then says so.
+ * (comma-separated or JSON) and records (JSON). A text that is none of these stays a text; the schema then
+ * says so.
  */
 export function fromText(text: string, schema: z.ZodType): unknown {
   const inner = unwrap(schema);
@@ -82,11 +83,11 @@ function jsonOr(text: string): unknown {
   }
 }
 
-/** One setting, as a page may tell it. */
+/** One setting, as documentation shows it. */
 export interface Setting {
   /** The variable that sets it. */
   readonly variable: string;
-  /** Whether it must be given. */
+  /** True if the setting must be given. */
   readonly isNeeded: boolean;
   /** Its value unless it is given; undefined where there is none. */
   readonly default: unknown;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, request as ask, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import {
   buildSubgraph,
@@ -22,13 +22,13 @@ const shared = readFileSync(new URL('../../../schema/shared.graphql', import.met
 const sdl = /* GraphQL */ `
   ${shared}
   type Query {
-    shelf(room: ShelfRoom!): String
+    shelf(filter: ShelfFilter!): String
   }
-  input ShelfRoom {
+  input ShelfFilter {
     name: String!
   }
   type Mutation {
-    dustShelf(room: ShelfRoom!): String
+    dustShelf(filter: ShelfFilter!): String
   }
   type Subscription {
     bookCounted(shelf: String!, after: String): BookCounted @resumable(argument: "after", cursor: "cursor")
@@ -130,8 +130,8 @@ async function findings(contract: EndpointContract): Promise<readonly ContractFi
   return found;
 }
 
-const broken = (found: readonly ContractFinding[]): readonly string[] =>
-  found.filter(({ outcome }) => outcome === 'broken').map(({ promise }) => promise);
+const failed = (found: readonly ContractFinding[]): readonly string[] =>
+  found.filter(({ outcome }) => outcome === 'failed').map(({ promise }) => promise);
 
 interface Answered {
   status: number;
@@ -203,45 +203,45 @@ function edited(
 }
 
 describe('checkEndpoint', () => {
-  test('finds every promise kept by a subgraph of this project, which drains at the end', async () => {
+  it('passes a subgraph of this project, which drains at the end', async () => {
     const served = await serve();
     const found = await findings({ ...(await contractOf(served.url)), terminate: () => void served.close() });
-    expect(found.filter(({ outcome }) => outcome !== 'kept')).toEqual([]);
+    expect(found.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
     expect(new Set(found.map(({ part }) => part)).size).toBe(9);
   });
 
-  test('names the header of counted loads as subgraphs do', () => {
+  it('uses the header of counted loads that subgraphs use', () => {
     expect(countLoadsHeader).toBe(servedHeader);
   });
 
-  test('is broken by an open door and by loading one by one', async () => {
+  it('fails for a missing policy and for loading one by one', async () => {
     const served = await serve(true);
     const found = await findings(await contractOf(served.url));
-    expect(broken(found)).toEqual([
-      'Book: n representations are loaded by the calls that one takes',
-      'a human without a role is refused by each root field',
+    expect(failed(found)).toEqual([
+      'Book: n representations take as many calls of the loader as one',
+      'a human without a role is rejected by each root field',
     ]);
     expect(found.find(({ promise }) => promise.startsWith('a human'))?.seen).toBe(
-      'it came in by mutation dustShelf',
+      'accepted by mutation dustShelf',
     );
   });
 
-  test('cannot be looked at where nobody answers, and says so part by part', async () => {
+  it('reports each part of an endpoint that does not answer', async () => {
     const found = await findings(await contractOf('http://127.0.0.1:9/graphql'));
-    expect(found.filter(({ part, outcome }) => part === 'health' && outcome === 'broken')).toHaveLength(2);
-    expect(found.some(({ outcome }) => outcome === 'kept')).toBe(false);
+    expect(found.filter(({ part, outcome }) => part === 'health' && outcome === 'failed')).toHaveLength(2);
+    expect(found.some(({ outcome }) => outcome === 'passed')).toBe(false);
   });
 
-  test('names the input that it needs for each skipped promise', async () => {
+  it('names the missing input of each skipped check', async () => {
     const served = await serve();
     const token = await tokens.admin();
     const found = await findings({ url: served.url, name: 'library', token });
-    expect(broken(found)).toEqual([]);
+    expect(failed(found)).toEqual([]);
     expect(found.filter(({ outcome }) => outcome === 'skipped').map(({ seen }) => seen)).toEqual([
       'needs the published SDL to compare',
       'needs the rules',
       'needs three representations of Book',
-      'needs a valid token that permits nothing here',
+      'needs a valid token without permissions here',
       'needs the arguments of bookCounted',
       'needs an entity',
       'needs its process id',
@@ -254,35 +254,38 @@ describe('checkEndpoint', () => {
   };
   let admin = '';
 
-  test.each<[string, Parameters<typeof behind>[1], readonly string[]]>([
+  it.each<[string, Parameters<typeof behind>[1], readonly string[]]>([
     [
       'accepts every token',
       anybody,
       [
         'no access without a token',
-        'no access with text that is no token',
+        'no access with text that is not a token',
         'no access with the token’s claims under another key',
         'no access with the token’s claims and no signature',
-        'a human without a role is refused by each root field',
+        'a human without a role is rejected by each root field',
       ],
     ],
     [
       'is never ready',
       { answer: (answered, _body, { url }) => (url === '/readyz' ? { status: 503, text: '{}' } : answered) },
-      ['/readyz answers 200 without a token'],
+      ['/readyz returns 200 without a token'],
     ],
     [
       'serves another SDL than is published',
       {
         answer: (answered) => ({
           ...answered,
-          text: answered.text.replace('shelf(room: ShelfRoom!): String', 'shelf(room: ShelfRoom!): ID'),
+          text: answered.text.replace(
+            'shelf(filter: ShelfFilter!): String',
+            'shelf(filter: ShelfFilter!): ID',
+          ),
         }),
       },
-      ['the SDL served is the SDL published'],
+      ['the served SDL equals the published SDL'],
     ],
     [
-      'answers entities in another order',
+      'resolves entities in another order',
       {
         answer: (answered) => ({
           ...answered,
@@ -293,12 +296,12 @@ describe('checkEndpoint', () => {
             : answered.text,
         }),
       },
-      ['Book: representations are answered in their order'],
+      ['Book: representations are resolved in order'],
     ],
     [
       'does not count its loads',
       { answer: (answered) => ({ ...answered, text: answered.text.replace('"loads"', '"nothing"') }) },
-      ['Book: n representations are loaded by the calls that one takes'],
+      ['Book: n representations take as many calls of the loader as one'],
     ],
     [
       'nulls all entities where one is missing',
@@ -309,8 +312,8 @@ describe('checkEndpoint', () => {
             : answered,
       },
       [
-        'Book: one that is not there leaves the others whole',
-        'Book: one that cannot be read leaves the others whole',
+        'Book: one that does not exist does not affect the others',
+        'Book: an invalid one does not affect the others',
       ],
     ],
     [
@@ -321,23 +324,23 @@ describe('checkEndpoint', () => {
             ? { status: 400, text: '{"errors":[{"message":"Traceback (most recent call last)"}]}' }
             : answered,
       },
-      ['a field that is not there is refused clearly, without internals'],
+      ['an unknown field is rejected with a clear error, without internals'],
     ],
     [
-      'fails at what is no JSON',
+      'returns a server error for invalid JSON',
       { answer: (answered, body) => (body === '{"query": ' ? { status: 500, text: 'oops' } : answered) },
-      ['a body that is no JSON is refused clearly, without internals'],
+      ['a body that is not JSON is rejected with a clear error, without internals'],
     ],
-  ])('finds the promise broken by an endpoint that %s', async (_what, spoil, promises) => {
+  ])('fails for an endpoint that %s', async (_what, spoil, promises) => {
     admin = await tokens.admin();
     const found = await findings(await contractOf(await behind(await serve(), spoil)));
-    expect(broken(found)).toEqual(promises);
-    for (const finding of found) if (finding.outcome === 'broken') expect(finding.cure).toBeTruthy();
+    expect(failed(found)).toEqual(promises);
+    for (const finding of found) if (finding.outcome === 'failed') expect(finding.fix).toBeTruthy();
   });
 
-  test('finds the promise broken by an endpoint that waits for a gigabyte because it is announced', async () => {
+  it('fails for an endpoint that waits for an announced gigabyte', async () => {
     const url = await behind(await serve(), { isPatient: true });
     const found = await findings({ ...(await contractOf(url)), timeoutMs: 2000 });
-    expect(broken(found)).toContain('a body of a gigabyte is refused before it is read');
+    expect(failed(found)).toContain('a request body of one gigabyte is rejected before it is read');
   });
 });

@@ -8,17 +8,18 @@ import { sdlChecks } from './sdl.js';
 import { readServedSchema, type ServedSchema } from './served-schema.js';
 import { streamChecks } from './streams.js';
 import {
-  Broken,
+  CheckFailed,
   type Check,
   type ContractFinding,
   contractParts,
   type EndpointContract,
-  Skipped,
+  CheckSkipped,
 } from './types.js';
 
 /**
- * Looks at an endpoint from outside, promise by promise, and yields what it finds as it goes. Nothing but the address and tokens is
- * needed: the endpoint may be written in any language. Never throws: an endpoint that does not answer is a broken promise.
+ * Looks at an endpoint from outside, promise by promise, and yields what it finds as it goes. Nothing but the
+ * address and tokens is needed: the endpoint may be written in any language. Never throws: an endpoint that
+ * does not answer is a broken promise.
  */
 export async function* checkEndpoint(
   contract: EndpointContract,
@@ -26,7 +27,7 @@ export async function* checkEndpoint(
   const endpoint = new EndpointClient(contract);
   let read: ServedSchema | Error | undefined;
   const served = (): ServedSchema => {
-    if (read instanceof Error || read === undefined) throw read ?? new Skipped('the SDL was not read');
+    if (read instanceof Error || read === undefined) throw read ?? new CheckSkipped('the SDL was not read');
     return read;
   };
   yield* runAll(healthChecks(endpoint));
@@ -56,11 +57,11 @@ async function run({ part, promise, run: look }: Check): Promise<ContractFinding
   const started = performance.now();
   const ended = (): number => Math.round(performance.now() - started);
   try {
-    return { part, promise, outcome: 'kept', seen: await look(), ms: ended() };
+    return { part, promise, outcome: 'passed', seen: await look(), ms: ended() };
   } catch (error) {
     const seen = error instanceof Error ? error.message : String(error);
-    if (error instanceof Skipped) return { part, promise, outcome: 'skipped', seen, ms: ended() };
-    const cure = error instanceof Broken ? error.cure : 'make it answer as GraphQL over HTTP has it';
-    return { part, promise, outcome: 'broken', seen, cure, ms: ended() };
+    if (error instanceof CheckSkipped) return { part, promise, outcome: 'skipped', seen, ms: ended() };
+    const fix = error instanceof CheckFailed ? error.fix : 'respond as GraphQL over HTTP specifies';
+    return { part, promise, outcome: 'failed', seen, fix, ms: ended() };
   }
 }

@@ -1,11 +1,14 @@
 import type { EndpointClient } from './endpoint-client.js';
 import type { ServedSchema } from './served-schema.js';
 import { socketTo, subscriptionTo } from './streams.js';
-import { Broken, type Check, Skipped } from './types.js';
+import { CheckFailed, type Check, CheckSkipped } from './types.js';
 
 const deadlineMs = 30_000;
 
-/** Told to end, it takes nothing new, closes its streams with a code, and is gone. The last check: nothing answers after it. */
+/**
+ * After SIGTERM the endpoint accepts nothing new, closes its streams with a code, and exits. The last check:
+ * nothing answers after it.
+ */
 export function drainChecks(endpoint: EndpointClient, served: () => ServedSchema): readonly Check[] {
   return [
     {
@@ -13,7 +16,7 @@ export function drainChecks(endpoint: EndpointClient, served: () => ServedSchema
       promise: 'SIGTERM: streams are closed with a code, and the port is free within 30 s',
       run: async () => {
         const { terminate } = endpoint.contract;
-        if (!terminate) throw new Skipped('needs its process id');
+        if (!terminate) throw new CheckSkipped('needs its process id');
         const { closed } = await watchSocket(endpoint, served());
         const started = performance.now();
         await terminate();
@@ -22,9 +25,9 @@ export function drainChecks(endpoint: EndpointClient, served: () => ServedSchema
         const code = await closed;
         if (code === null) return seen;
         if (code !== 1006) return `${seen}, streams closed with ${code}`;
-        throw new Broken(
-          'an open stream was cut without a close frame',
-          'on SIGTERM close each socket, with 1001 or a code of its own, before the process ends',
+        throw new CheckFailed(
+          'an open stream was closed without a close frame',
+          'on SIGTERM close each socket, with 1001 or another code, before the process ends',
         );
       },
     },
@@ -65,7 +68,10 @@ async function gone(endpoint: EndpointClient, started: number): Promise<void> {
       if ((error as { cause?: { code?: string } }).cause?.code === 'ECONNREFUSED') return;
     }
     if (performance.now() - started > deadlineMs)
-      throw new Broken(`it still listens after ${deadlineMs / 1000} s`, 'drain on SIGTERM within 30 s');
+      throw new CheckFailed(
+        `it still accepts connections after ${deadlineMs / 1000} s`,
+        'drain on SIGTERM within 30 s',
+      );
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import type { EndpointContract } from './types.js';
-import { Broken } from './types.js';
+import { CheckFailed } from './types.js';
 
 /** An answer of an endpoint. */
 export interface Answer {
@@ -25,13 +25,13 @@ export interface GraphQLAnswerError {
   readonly extensions?: Readonly<Record<string, unknown>>;
 }
 
-/** What is sent. */
+/** Body of a request. */
 export interface GraphQLRequest {
   readonly query: string;
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 
-/** How it is sent. */
+/** Options of a request. */
 export interface RequestOptions {
   /** Default: the contract's token; null sends none. */
   readonly token?: string | null;
@@ -39,7 +39,10 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The header with which a caller requests the number of loads of a subgraph; see `docs/how-to/write-an-experiment.md`. */
+/**
+ * The header with which a caller requests the number of loads of a subgraph; see
+ * `docs/how-to/write-an-experiment.md`.
+ */
 export const countLoadsHeader = 'x-rhizome-count-loads';
 
 /** Asks one endpoint over HTTP. */
@@ -80,7 +83,7 @@ export class EndpointClient {
   ): Promise<Readonly<Record<string, unknown>>> {
     const { status, json, text } = await this.execute(request, options);
     if (json?.data && !json.errors?.length) return json.data;
-    throw new Broken(`${status}: ${errorText(json, text)}`, `answer ${oneLine(request.query)} with data`);
+    throw new CheckFailed(`${status}: ${errorText(json, text)}`, `return data for ${oneLine(request.query)}`);
   }
 
   async fetch(url: string, init: RequestInit): Promise<Answer> {
@@ -91,14 +94,17 @@ export class EndpointClient {
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : '';
-      throw new Broken(`no answer from ${url}: ${why}${cause}`, `answer within ${timeoutMs} ms`);
+      throw new CheckFailed(`no response from ${url}: ${why}${cause}`, `respond within ${timeoutMs} ms`);
     }
     const text = await response.text();
     return { status: response.status, headers: response.headers, text, json: parsed(text) };
   }
 }
 
-/** Announces a body of `bytes` and sends none of it; the status of the answer, or null where the connection just ends. */
+/**
+ * Announces a body of `bytes` and sends none of it; the status of the answer, or null where the connection
+ * just ends.
+ */
 export function announceBody(
   url: string,
   token: string,
@@ -114,11 +120,13 @@ export function announceBody(
     };
     socket.setTimeout(timeoutMs, () => {
       socket.destroy();
-      reject(new Broken(`it waited for ${bytes} bytes that were announced`, 'refuse by content-length, 413'));
+      reject(
+        new CheckFailed(`it waited for the announced ${bytes} bytes`, 'check content-length and return 413'),
+      );
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ECONNREFUSED') return done(null);
-      reject(new Broken(`no answer from ${url}: ${error.message}`, 'listen'));
+      reject(new CheckFailed(`no response from ${url}: ${error.message}`, 'accept connections'));
     });
     socket.on('close', () => done(null));
     socket.on('data', (chunk) => {
@@ -132,7 +140,7 @@ export function announceBody(
   });
 }
 
-/** What an answer says went wrong, in one line. */
+/** Summary of the errors of a response, in one line. */
 export function errorText(json: GraphQLAnswer | undefined, text: string): string {
   const errors = json?.errors?.map(({ message, extensions }) =>
     oneLine(`${message}${typeof extensions?.['code'] === 'string' ? ` [${extensions['code']}]` : ''}`),

@@ -1,6 +1,6 @@
 import { type EndpointClient, codesOf, countLoadsHeader, errorText } from './endpoint-client.js';
 import type { ServedSchema } from './served-schema.js';
-import { Broken, type Check, type EntityUnderContract, Skipped } from './types.js';
+import { CheckFailed, type Check, type EntityUnderContract, CheckSkipped } from './types.js';
 
 type Representation = Readonly<Record<string, unknown>>;
 
@@ -10,11 +10,11 @@ export function entityChecks(endpoint: EndpointClient, served: () => ServedSchem
   return [
     {
       part: 'entities',
-      promise: 'every entity it resolves is under this contract',
+      promise: 'every entity that it resolves is tested',
       run: async () => {
         const missing = served().entities.filter((type) => !endpoint.contract.entities?.[type]);
-        if (missing.length === 0) return served().entities.join(', ') || 'it resolves none';
-        throw new Skipped(`needs three representations of ${missing.join(', ')}`);
+        if (missing.length === 0) return served().entities.join(', ') || 'it resolves no entities';
+        throw new CheckSkipped(`needs three representations of ${missing.join(', ')}`);
       },
     },
     ...declared.flatMap(([type, entity]) => [
@@ -29,20 +29,20 @@ export function entityChecks(endpoint: EndpointClient, served: () => ServedSchem
 function inOrder(endpoint: EndpointClient, type: string, entity: EntityUnderContract): Check {
   return {
     part: 'entities',
-    promise: `${type}: representations are answered in their order`,
+    promise: `${type}: representations are resolved in order`,
     run: async () => {
       const known = atLeastThree(type, entity);
       const forth = await resolve(endpoint, type, entity, known);
       const back = await resolve(endpoint, type, entity, [...known].reverse());
       if (forth.some((one) => one === null))
-        throw new Broken(
-          `one of them is null`,
-          `answer what is there: ${JSON.stringify(known[forth.indexOf(null)])}`,
+        throw new CheckFailed(
+          'one of them is null',
+          `resolve the existing object: ${JSON.stringify(known[forth.indexOf(null)])}`,
         );
       if (JSON.stringify(forth) === JSON.stringify([...back].reverse())) return `${known.length} entities`;
-      throw new Broken(
-        'the order of the answer differs from the order of the request',
-        'answer index by index',
+      throw new CheckFailed(
+        'the order of the result differs from the order of the request',
+        'return results in the order of the representations',
       );
     },
   };
@@ -51,21 +51,21 @@ function inOrder(endpoint: EndpointClient, type: string, entity: EntityUnderCont
 function inOneBatch(endpoint: EndpointClient, type: string, entity: EntityUnderContract): Check {
   return {
     part: 'entities',
-    promise: `${type}: n representations are loaded by the calls that one takes`,
+    promise: `${type}: n representations take as many calls of the loader as one`,
     run: async () => {
       const known = atLeastThree(type, entity);
       const one = await loads(endpoint, type, entity, known.slice(0, 1));
       const all = await loads(endpoint, type, entity, known);
       if (one === null || all === null) {
-        throw new Broken(
-          `the endpoint does not count: no \`extensions.loads\` for the header ${countLoadsHeader}`,
-          'count the calls of each loader in an operation and answer them as `extensions: { loads: { name: calls } }` when that header is sent',
+        throw new CheckFailed(
+          `the endpoint does not count loads: no \`extensions.loads\` for the header ${countLoadsHeader}`,
+          'count the calls of each loader in an operation and return them as `extensions: { loads: { name: calls } }` when that header is sent',
         );
       }
       if (one > 0 && all <= one) return `${known.length} representations, ${all} call${all === 1 ? '' : 's'}`;
-      throw new Broken(
-        one === 0 ? 'it counted no load at all' : `1 representation: ${one} calls, ${known.length}: ${all}`,
-        'put a DataLoader, or what your language has, behind the reference resolver',
+      throw new CheckFailed(
+        one === 0 ? 'it counted no loads' : `1 representation: ${one} calls, ${known.length}: ${all}`,
+        'put a DataLoader, or the equivalent of your language, behind the reference resolver',
       );
     },
   };
@@ -73,17 +73,17 @@ function inOneBatch(endpoint: EndpointClient, type: string, entity: EntityUnderC
 
 function missingAlone(endpoint: EndpointClient, type: string, entity: EntityUnderContract): Check {
   return leavesOthersWhole(endpoint, type, entity, {
-    which: 'one that is not there',
+    which: 'one that does not exist',
     spoil: elsewhere,
-    cure: 'answer null for a key that is not there, and make what you add to core’s types nullable',
+    fix: 'return null for an unknown key, and make your fields on core’s types nullable',
   });
 }
 
 function brokenAlone(endpoint: EndpointClient, type: string, entity: EntityUnderContract): Check {
   return leavesOthersWhole(endpoint, type, entity, {
-    which: 'one that cannot be read',
+    which: 'an invalid one',
     spoil: (known) => Object.fromEntries(Object.keys(known).map((key) => [key, { junk: [1] }])),
-    cure: 'let the reference resolver fail for its own representation alone: make it asynchronous, and never let it throw for all',
+    fix: 'make the reference resolver asynchronous, so that an error fails its own representation only',
   });
 }
 
@@ -92,19 +92,19 @@ function leavesOthersWhole(
   endpoint: EndpointClient,
   type: string,
   entity: EntityUnderContract,
-  { which, spoil, cure }: { which: string; spoil: (known: Representation) => Representation; cure: string },
+  { which, spoil, fix }: { which: string; spoil: (known: Representation) => Representation; fix: string },
 ): Check {
   return {
     part: 'nullability',
-    promise: `${type}: ${which} leaves the others whole`,
+    promise: `${type}: ${which} does not affect the others`,
     run: async () => {
       const [first, second] = atLeastThree(type, entity);
       const alone = await resolve(endpoint, type, entity, [first, second]);
       const { json, text } = await queryEntities(endpoint, type, entity, [first, spoil(first), second]);
       const list = json?.data?.['_entities'] as unknown[] | undefined;
       if (JSON.stringify([list?.[0], list?.[2]]) !== JSON.stringify(alone))
-        throw new Broken(errorText(json, text), cure);
-      return list?.[1] === null ? 'null in its place' : 'an empty one in its place';
+        throw new CheckFailed(errorText(json, text), fix);
+      return list?.[1] === null ? 'null at its position' : 'an empty one at its position';
     },
   };
 }
@@ -131,9 +131,9 @@ async function resolve(
   const { status, json, text } = await queryEntities(endpoint, type, entity, representations);
   const list = json?.data?.['_entities'];
   if (Array.isArray(list) && list.length === representations.length && !json?.errors?.length) return list;
-  throw new Broken(
+  throw new CheckFailed(
     `${status}: ${errorText(json, text)} ${codesOf(json).join(' ')}`.trim(),
-    `answer \`_entities\` of ${type}, one entry a representation`,
+    `return \`_entities\` of ${type}, one entry per representation`,
   );
 }
 
@@ -157,7 +157,7 @@ function atLeastThree(
 ): readonly [Representation, Representation, ...Representation[]] {
   const [first, second, ...rest] = representations;
   if (!first || !second || rest.length === 0)
-    throw new Skipped(`needs three representations of ${type} that exist`);
+    throw new CheckSkipped(`needs three representations of ${type} that exist`);
   return [first, second, ...rest];
 }
 

@@ -1,19 +1,19 @@
 import type { EndpointClient } from './endpoint-client.js';
-import { Broken, type Check } from './types.js';
+import { CheckFailed, type Check } from './types.js';
 
-/** It says that it lives and that it is ready, without a token. */
+/** Checks of `/healthz` and `/readyz`. */
 export function healthChecks(endpoint: EndpointClient): readonly Check[] {
   return (['/healthz', '/readyz'] as const).map((path) => ({
     part: 'health',
-    promise: `${path} answers 200 without a token`,
+    promise: `${path} returns 200 without a token`,
     run: async () => {
       const { status, text } = await endpoint.get(path);
       if (status === 200) return '200';
-      throw new Broken(
+      throw new CheckFailed(
         `${status}: ${text.slice(0, 100)}`,
         path === '/healthz'
-          ? 'answer 200 as long as the process can answer at all'
-          : 'answer 200 when the store is reached, 503 before and while draining',
+          ? 'return 200 as long as the process can respond'
+          : 'return 200 while the store is reachable, 503 before and while draining',
       );
     },
   }));

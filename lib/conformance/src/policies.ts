@@ -3,7 +3,7 @@ import { type Answer, type EndpointClient, codesOf, errorText } from './endpoint
 import { queryEntities } from './entities.js';
 import type { RootField, ServedSchema } from './served-schema.js';
 import { firstMessageOverSocket } from './streams.js';
-import { Broken, type Check, Skipped } from './types.js';
+import { CheckFailed, type Check, CheckSkipped } from './types.js';
 
 const denials = ['UNAUTHENTICATED', 'FORBIDDEN', 'TOKEN_EXPIRED', 'TOKEN_INVALID'];
 
@@ -11,7 +11,7 @@ const denials = ['UNAUTHENTICATED', 'FORBIDDEN', 'TOKEN_EXPIRED', 'TOKEN_INVALID
 export function policyChecks(endpoint: EndpointClient, served: () => ServedSchema): readonly Check[] {
   return [
     knocking('without a token', endpoint, async () => null),
-    knocking('with text that is no token', endpoint, async () => 'junk'),
+    knocking('with text that is not a token', endpoint, async () => 'junk'),
     knocking('with the token’s claims under another key', endpoint, () => forged(endpoint.contract.token)),
     knocking('with the token’s claims and no signature', endpoint, () => unsigned(endpoint.contract.token)),
     ...Object.entries(endpoint.contract.refused ?? {}).map(([who, token]) =>
@@ -22,9 +22,9 @@ export function policyChecks(endpoint: EndpointClient, served: () => ServedSchem
       : [
           {
             part: 'policies' as const,
-            promise: 'a foreign principal is refused by each root field',
+            promise: 'a foreign principal is rejected by each root field',
             run: (): Promise<string> =>
-              Promise.reject(new Skipped('needs a valid token that permits nothing here')),
+              Promise.reject(new CheckSkipped('needs a valid token without permissions here')),
           },
         ]),
   ];
@@ -41,9 +41,9 @@ function knocking(how: string, endpoint: EndpointClient, token: () => Promise<st
       );
       if (isDenied(answer) && !answer.json?.data)
         return `${answer.status} ${codesOf(answer.json).join(' ')}`.trim();
-      throw new Broken(
+      throw new CheckFailed(
         `${answer.status}: ${errorText(answer.json, answer.text)}`,
-        'verify signature, issuer, audience and time of the bearer token of each request; answer 401 with the code UNAUTHENTICATED',
+        'verify signature, issuer, audience and time of the bearer token of each request; return 401 with the code UNAUTHENTICATED',
       );
     },
   };
@@ -57,7 +57,7 @@ function refusedEverywhere(
 ): Check {
   return {
     part: 'policies',
-    promise: `${who} is refused by each root field`,
+    promise: `${who} is rejected by each root field`,
     run: async () => {
       const { roots } = served();
       const open: string[] = [];
@@ -71,9 +71,9 @@ function refusedEverywhere(
       }
       if (open.length === 0)
         return `${roots.length} root fields and ${Object.keys(endpoint.contract.entities ?? {}).length} entities`;
-      throw new Broken(
-        `it came in by ${open.join(', ')}`,
-        'give each root field and each entity a policy: FORBIDDEN for who has no role here',
+      throw new CheckFailed(
+        `accepted by ${open.join(', ')}`,
+        'give each root field and each entity a policy: FORBIDDEN for callers without a role here',
       );
     },
   };
@@ -94,7 +94,7 @@ async function isRefused(root: RootField, token: string, endpoint: EndpointClien
   return withheld && codesOf(answer.json).some((code) => denials.includes(code));
 }
 
-/** Whether an entity is there with anything but its type's name and nulls. */
+/** Returns true if the entity has anything but its type name and nulls. */
 function showsSomething(entities: unknown): boolean {
   if (!Array.isArray(entities)) return false;
   const shows = (value: unknown): boolean =>
@@ -138,7 +138,7 @@ function readToken(token: string): {
       try {
         return JSON.parse(Buffer.from(part, 'base64url').toString('utf8')) as Record<string, unknown>;
       } catch {
-        throw new Skipped('the token is no JWT, so no forged one can be made from it');
+        throw new CheckSkipped('needs a token that is a JWT, to forge one from');
       }
     });
   return { header: header ?? {}, claims: claims ?? {} };

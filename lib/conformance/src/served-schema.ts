@@ -16,7 +16,7 @@ import {
   Kind,
   parse,
 } from 'graphql';
-import { Broken } from './types.js';
+import { CheckFailed } from './types.js';
 
 /** A root field, and the smallest operation that calls it. */
 export interface RootField {
@@ -26,7 +26,7 @@ export interface RootField {
   readonly query: string;
 }
 
-/** What a subgraph serves, read. */
+/** Parsed schema that a subgraph serves. */
 export interface ServedSchema {
   readonly sdl: string;
   readonly schema: GraphQLSchema;
@@ -39,7 +39,10 @@ export interface ServedSchema {
 
 const machinery = new Set(['_service', '_entities']);
 
-/** Reads an SDL as a subgraph serves it: extensions without a definition stand for one. @throws Broken */
+/**
+ * Parses an SDL as a subgraph serves it: extensions without a definition count as definitions. @throws
+ * CheckFailed
+ */
 export function readServedSchema(sdl: string): ServedSchema {
   let document: DocumentNode;
   let schema: GraphQLSchema;
@@ -48,7 +51,10 @@ export function readServedSchema(sdl: string): ServedSchema {
     schema = buildASTSchema(withDefinitions(document), { assumeValidSDL: true });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new Broken(`the SDL cannot be read: ${why}`, 'serve the SDL of the subgraph in `_service { sdl }`');
+    throw new CheckFailed(
+      `the SDL cannot be parsed: ${why}`,
+      'serve the SDL of the subgraph in `_service { sdl }`',
+    );
   }
   return {
     sdl,

@@ -3,9 +3,12 @@ import WebSocket from 'ws';
 import type { EndpointClient, GraphQLAnswer } from './endpoint-client.js';
 import { oneLine } from './endpoint-client.js';
 import type { ServedSchema } from './served-schema.js';
-import { Broken, type Check, Skipped } from './types.js';
+import { CheckFailed, type Check, CheckSkipped } from './types.js';
 
-/** It streams over graphql-transport-ws on the same path: refuses a socket without a token, opens, and resumes from a cursor. */
+/**
+ * It streams over graphql-transport-ws on the same path: refuses a socket without a token, opens, and resumes
+ * from a cursor.
+ */
 export function streamChecks(endpoint: EndpointClient, served: () => ServedSchema): readonly Check[] {
   const { contract } = endpoint;
   const timeoutMs = contract.timeoutMs ?? 10_000;
@@ -13,23 +16,24 @@ export function streamChecks(endpoint: EndpointClient, served: () => ServedSchem
   return [
     {
       part: 'streams',
-      promise: 'every subscription is under this contract',
+      promise: 'every subscription is tested',
       run: async () => {
         const all = served().roots.filter(({ operation }) => operation === 'subscription');
-        if (all.length === 0) return 'it has none';
+        if (all.length === 0) return 'it has no subscriptions';
         const missing = all.filter(({ name }) => !contract.subscriptions?.[name]);
         if (missing.length === 0) return all.map(({ name }) => name).join(', ');
-        throw new Skipped(`needs the arguments of ${missing.map(({ name }) => name).join(', ')}`);
+        throw new CheckSkipped(`needs the arguments of ${missing.map(({ name }) => name).join(', ')}`);
       },
     },
     {
       part: 'streams',
       promise: 'a socket without a token is closed',
       run: async () => {
-        if (!served().roots.some(({ operation }) => operation === 'subscription')) return 'it has no streams';
+        if (!served().roots.some(({ operation }) => operation === 'subscription'))
+          return 'it has no subscriptions';
         const code = await closeCode(contract.url, timeoutMs);
         if (code === 4401 || code === 4403) return `closed with ${code}`;
-        throw new Broken(
+        throw new CheckFailed(
           `closed with ${code}`,
           'verify `connectionParams.authorization` and close with 4401 or 4403',
         );
@@ -42,10 +46,10 @@ export function streamChecks(endpoint: EndpointClient, served: () => ServedSchem
 function opens(endpoint: EndpointClient, served: () => ServedSchema, field: string): Check {
   return {
     part: 'streams',
-    promise: `${field}: opens with a message that carries the cursor`,
+    promise: `${field}: opens with a message with the cursor`,
     run: async () => {
       const mark = served().resumable.get(field);
-      if (!mark) return 'it is not marked resumable, and promises none';
+      if (!mark) return 'not marked @resumable';
       const cursor = await firstCursor(endpoint, served, field);
       return `cursor ${oneLine(cursor).slice(0, 24)}`;
     },
@@ -55,10 +59,10 @@ function opens(endpoint: EndpointClient, served: () => ServedSchema, field: stri
 function resumes(endpoint: EndpointClient, served: () => ServedSchema, field: string): Check {
   return {
     part: 'streams',
-    promise: `${field}: goes on after a cursor it gave`,
+    promise: `${field}: continues after an earlier cursor`,
     run: async () => {
       const mark = served().resumable.get(field);
-      if (!mark) return 'it is not marked resumable, and promises none';
+      if (!mark) return 'not marked @resumable';
       const cursor = await firstCursor(endpoint, served, field);
       await firstCursor(endpoint, served, field, { [mark.argument]: cursor });
       return 'opened again';
@@ -85,13 +89,16 @@ async function firstCursor(
   const payload = answer.data?.[field] as Readonly<Record<string, unknown>> | null | undefined;
   const cursor = payload?.[cursorField];
   if (typeof cursor === 'string' && cursor !== '') return cursor;
-  throw new Broken(
-    answer.errors?.map(({ message }) => message).join('; ') ?? `no \`${cursorField}\` came`,
-    `begin ${field} with a message that carries \`${cursorField}\` alone, also after a cursor`,
+  throw new CheckFailed(
+    answer.errors?.map(({ message }) => message).join('; ') ?? `no \`${cursorField}\` received`,
+    `start ${field} with a message with \`${cursorField}\` only, also after a cursor`,
   );
 }
 
-/** The first message of an operation over a socket; errors as an answer has them. @throws Broken if none comes in time */
+/**
+ * The first message of an operation over a socket; errors as an answer has them. @throws Broken if none comes
+ * in time
+ */
 export async function firstMessageOverSocket(
   url: string,
   token: string,
@@ -103,7 +110,9 @@ export async function firstMessageOverSocket(
   const timeout = new Promise<never>((_, reject) =>
     setTimeout(
       () =>
-        reject(new Broken(`no message within ${timeoutMs} ms: ${oneLine(query)}`, 'send an opening message')),
+        reject(
+          new CheckFailed(`no message within ${timeoutMs} ms: ${oneLine(query)}`, 'send an opening message'),
+        ),
       timeoutMs,
     ).unref(),
   );
@@ -113,7 +122,7 @@ export async function firstMessageOverSocket(
       ? { errors: [{ message: 'the stream ended without a message' }] }
       : (next.value as GraphQLAnswer);
   } catch (error) {
-    if (error instanceof Broken) throw error;
+    if (error instanceof CheckFailed) throw error;
     return refusalOf(error);
   } finally {
     void client.dispose();

@@ -1,23 +1,25 @@
-/** The contract of an endpoint, in whatever language it is written: the input of the suite and its findings. */
+/**
+ * The contract of an endpoint, in whatever language it is written: the input of the suite and its findings.
+ */
 
-/** What a schema's rules complain of; as `checkExperimentSchema` of @rhizome/schema answers. */
+/** A violation of a schema rule, as `checkExperimentSchema` of @rhizome/schema returns it. */
 export interface SchemaFinding {
   readonly rule: string;
   readonly where: string;
   readonly message: string;
 }
 
-/** An entity as it is tested. */
+/** An entity to test. */
 export interface EntityUnderContract {
-  /** Keys and required fields of at least three that are there, without `__typename`. */
+  /** Keys and required fields of at least three existing objects, without `__typename`. */
   readonly representations: readonly Readonly<Record<string, unknown>>[];
-  /** What is selected of each, as GraphQL fields; default `__typename`. */
+  /** Fields selected of each, as GraphQL; default `__typename`. */
   readonly selection?: string;
 }
 
-/** A subscription as it is tested. */
+/** A subscription to test. */
 export interface SubscriptionUnderContract {
-  /** The arguments of the field that make it open. */
+  /** Arguments of the field with which it opens. */
   readonly arguments?: Readonly<Record<string, unknown>>;
 }
 
@@ -27,23 +29,26 @@ export interface EndpointContract {
   readonly url: string;
   /** The subgraph's name: the one field under which its additions sit. */
   readonly name: string;
-  /** A token with access to all of its root fields. */
+  /** Token with access to all of its root fields. */
   readonly token: string;
   /** Valid tokens that each root field must refuse: names and tokens, as `{ 'another experiment': '…' }`. */
   readonly refused?: Readonly<Record<string, string>>;
-  /** The SDL that is published for it; absent: what it serves is taken for published. */
+  /** Published SDL; default: the SDL that it serves. */
   readonly published?: string;
-  /** One spelling of SDLs that say the same, by which what is served and what is published are compared; white space aside unless given. */
+  /**
+   * Canonical form in which the served and the published SDL are compared; by default, white space is
+   * ignored.
+   */
   readonly spelling?: (sdl: string) => string;
   /** The project's rules, applied to the SDL that is served. */
   readonly checkSchema?: (sdl: string) => readonly SchemaFinding[];
-  /** By type: each entity that it resolves. */
+  /** Each entity that it resolves, by type. */
   readonly entities?: Readonly<Record<string, EntityUnderContract>>;
-  /** By field: subscriptions that are opened. */
+  /** Subscriptions to open, by field. */
   readonly subscriptions?: Readonly<Record<string, SubscriptionUnderContract>>;
-  /** Sends the process SIGTERM; present: draining is tested, as the last part. */
+  /** Sends SIGTERM to the process. If given, draining is tested last. */
   readonly terminate?: () => void | Promise<void>;
-  /** How long one answer may take, in milliseconds; default 10,000. */
+  /** Timeout of one response, in milliseconds; default 10,000. */
   readonly timeoutMs?: number;
 }
 
@@ -63,25 +68,25 @@ export const contractParts = [
 /** A part of the contract. */
 export type ContractPart = (typeof contractParts)[number];
 
-/** One thing that was looked at. */
+/** Result of one check. */
 export interface ContractFinding {
   readonly part: ContractPart;
-  /** What the endpoint promises. */
+  /** Promise of the endpoint. */
   readonly promise: string;
-  readonly outcome: 'kept' | 'broken' | 'skipped';
-  /** What was seen; for `skipped`, what the suite needs to test it. */
+  readonly outcome: 'passed' | 'failed' | 'skipped';
+  /** Observation; for `skipped`, the input that the suite needs. */
   readonly seen: string;
-  /** How it is mended; where broken. */
-  readonly cure?: string;
-  /** How long it took, in milliseconds. */
+  /** Advice on how to fix it; for failed checks only. */
+  readonly fix?: string;
+  /** Duration, in milliseconds. */
   readonly ms: number;
 }
 
-/** A promise that was not kept, with the way to mend it; thrown inside checks, and reported as a finding. */
-export class Broken extends Error {
+/** A violated promise with advice on how to fix it. Thrown inside checks and reported as a finding. */
+export class CheckFailed extends Error {
   constructor(
     seen: string,
-    readonly cure: string,
+    readonly fix: string,
   ) {
     super(seen);
     this.name = 'Broken';
@@ -89,14 +94,14 @@ export class Broken extends Error {
 }
 
 /** A promise that cannot be tested with the input given. */
-export class Skipped extends Error {
+export class CheckSkipped extends Error {
   constructor(needed: string) {
     super(needed);
     this.name = 'Skipped';
   }
 }
 
-/** One check: what is promised, and how it is looked at. Resolves to what was seen; throws {@link Broken} or {@link Skipped}. */
+/** One check. `run` resolves to the observation; throws {@link CheckFailed} or {@link CheckSkipped}. */
 export interface Check {
   readonly part: ContractPart;
   readonly promise: string;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { canonicalJson, digestOf, isDigestOf } from './digest.js';
 
 const job = {
@@ -11,39 +11,39 @@ const job = {
 };
 
 describe('canonicalJson', () => {
-  test('sorts members at every depth', () => {
+  it('sorts members at every depth', () => {
     expect(canonicalJson({ b: { d: 1, c: [{ f: 1, e: 2 }] }, a: 'x' })).toBe(
       '{"a":"x","b":{"c":[{"e":2,"f":1}],"d":1}}',
     );
   });
 
-  test('drops null and absent members, and keeps null in lists', () => {
+  it('drops null and absent members, and keeps null in lists', () => {
     expect(canonicalJson({ a: null, b: undefined, c: [null, 1], d: {} })).toBe('{"c":[null,1],"d":{}}');
   });
 
-  test('keeps the order of lists', () => {
+  it('keeps the order of lists', () => {
     expect(canonicalJson([2, 1])).toBe('[2,1]');
   });
 
-  test('writes dates as JSON does, and plain values as they are', () => {
+  it('writes dates as JSON does, and plain values as they are', () => {
     expect(canonicalJson({ at: new Date(0) })).toBe('{"at":"1970-01-01T00:00:00.000Z"}');
     expect([null, undefined, 1, 'ü', true].map(canonicalJson)).toEqual(['null', 'null', '1', '"ü"', 'true']);
   });
 
-  test('treats a member named __proto__ as any other', () => {
+  it('treats a member named __proto__ as any other', () => {
     const parsed = JSON.parse('{"__proto__":{"x":1},"a":1}') as unknown;
     expect(canonicalJson(parsed)).toBe('{"__proto__":{"x":1},"a":1}');
   });
 });
 
 describe('digestOf', () => {
-  test('is the same for values that differ in the order of members, or in null and absent ones', () => {
+  it('is the same for values that differ in the order of members, or in null and absent ones', () => {
     const same = { limits: { min: 0, max: 1 }, labels: [{ value: 'b', key: 'a' }], cores: 2, name: 'j' };
     expect(digestOf(same)).toBe(digestOf(job));
     expect(digestOf({ ...job, queue: undefined })).toBe(digestOf(job));
   });
 
-  test('differs for other values, another order of a list, and another type', () => {
+  it('differs for other values, another order of a list, and another type', () => {
     const others = [
       { ...job, cores: 3 },
       { ...job, cores: '2' },
@@ -54,7 +54,7 @@ describe('digestOf', () => {
     expect(new Set([job, ...others, [1, 2], [2, 1]].map(digestOf)).size).toBe(8);
   });
 
-  test('stays what is stored', () => {
+  it('stays the stored digest', () => {
     expect(digestOf(job)).toBe('hVVxfJWgZ4mnNOZKDWH9tLmxbH9zeCFMRp1o1uB4nIM');
   });
 });
@@ -62,13 +62,13 @@ describe('digestOf', () => {
 describe('isDigestOf', () => {
   const plain = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('base64url');
 
-  test('accepts the digest, and that of the plain text which earlier versions stored', () => {
+  it('accepts the digest, and the digest of the plain text that earlier versions stored', () => {
     expect(isDigestOf(digestOf(job), job)).toBe(true);
     expect(isDigestOf(plain(job), job)).toBe(true);
     expect(plain(job)).not.toBe(digestOf(job));
   });
 
-  test('refuses the digest of another value', () => {
+  it('rejects the digest of another value', () => {
     expect(isDigestOf(digestOf(job), { ...job, cores: 3 })).toBe(false);
     expect(isDigestOf(plain(job), { ...job, cores: 3 })).toBe(false);
   });

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 
 /**
- * JSON with members in one order, whatever theirs is, and without members that are null or absent. Null in a list stays: it has a
- * position. A value with a JSON form of its own, such as a date, is written in that form.
+ * JSON with members in one order, whatever theirs is, and without members that are null or absent. Null in a
+ * list stays: it has a position. A value with a JSON form of its own, such as a date, is written in that
+ * form.
  */
 export function canonicalJson(value: unknown): string {
   // Sorted first and then written by the engine: twice as fast as writing the text here.
@@ -15,7 +16,8 @@ export function digestOf(value: unknown): string {
 }
 
 /**
- * Whether a stored digest is that of the value: by {@link digestOf}, or of its plain JSON text, as earlier versions stored some.
+ * Whether a stored digest is that of the value: by {@link digestOf}, or of its plain JSON text, as earlier
+ * versions stored some.
  * @param digest of the value, where the caller has it
  */
 export function isDigestOf(stored: string, value: unknown, digest = digestOf(value)): boolean {

@@ -15,7 +15,7 @@ export const catalogueByScope = {
   'Queues, workers and brokerage': fleetCodes,
 } as const;
 
-/** Every stable error code of the house. Experiments add their own by `defineErrors`. */
+/** Every stable error code of the project. Experiments add their own with `defineErrors`. */
 export const catalogue = {
   ...requestCodes,
   ...identityCodes,

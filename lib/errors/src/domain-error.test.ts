@@ -1,20 +1,20 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { DomainError, badInput, isDomainError } from './domain-error.js';
 import { defineErrors, type AnyErrorCode, type lookUp } from './registry.js';
 import { catalogue } from './catalogue.js';
 
 describe('DomainError', () => {
-  test('takes HTTP status and retry advice from the catalogue', () => {
+  it('takes HTTP status and retry advice from the catalogue', () => {
     const error = new DomainError('LEADER_UNAVAILABLE', 'no leader');
     expect([error.http, error.retry, error.code]).toEqual([503, 'later', 'LEADER_UNAVAILABLE']);
   });
 
-  test('refuses a code that nobody defined', () => {
+  it('rejects an undefined code', () => {
     expect(() => new DomainError('NO_SUCH_CODE' as AnyErrorCode, 'text')).toThrow(/NO_SUCH_CODE/);
     expect(() => new DomainError('toString' as AnyErrorCode, 'text')).toThrow(TypeError);
   });
 
-  test('is recognised across two copies of the package, and nothing else is', async () => {
+  it('recognises instances of another copy of the package, and nothing else', async () => {
     const copy = (await import(`${new URL('./domain-error.js', import.meta.url).href}?copy`)) as {
       DomainError: typeof DomainError;
     };
@@ -24,13 +24,13 @@ describe('DomainError', () => {
     expect(isDomainError(undefined)).toBe(false);
   });
 
-  test('badInput names field, value and what is right, with long values cut', () => {
+  it('names field, value and expectation with badInput, long values cut', () => {
     const error = badInput('jobs.0.name', 'x'.repeat(5000), 'at most 100 characters');
     expect(error.message).toMatch(/^jobs\.0\.name: "xxx.*… .*must be at most 100 characters$/);
     expect(error.message.length).toBeLessThan(320);
   });
 
-  test('keeps the cause', () => {
+  it('keeps the cause', () => {
     const cause = new Error('socket');
     expect(new DomainError('SERVICE_UNAVAILABLE', 'store', {}, { cause }).cause).toBe(cause);
   });
@@ -44,7 +44,7 @@ describe('defineErrors', () => {
     description: 'No such run.',
   } as const;
 
-  test('adds codes under the prefix, for every copy of the package', async () => {
+  it('adds codes under the prefix, for every copy of the package', async () => {
     const codes = defineErrors('DELTA', { RUN_UNKNOWN: entry });
     expect(new DomainError(codes.DELTA_RUN_UNKNOWN, 'no run 7').http).toBe(404);
     const copy = (await import(`${new URL('./registry.js', import.meta.url).href}?copy`)) as {
@@ -53,7 +53,7 @@ describe('defineErrors', () => {
     expect(copy.lookUp('DELTA_RUN_UNKNOWN')).toEqual(entry);
   });
 
-  test('is harmless when repeated and refuses another meaning, a bad form and a code of the catalogue', () => {
+  it('accepts repetition and rejects another meaning, a malformed code and a code of the catalogue', () => {
     defineErrors('GAMMA', { RUN_UNKNOWN: entry });
     expect(() => defineErrors('GAMMA', { RUN_UNKNOWN: entry })).not.toThrow();
     expect(() => defineErrors('GAMMA', { RUN_UNKNOWN: { ...entry, http: 400 } })).toThrow(/another meaning/);
@@ -63,7 +63,7 @@ describe('defineErrors', () => {
 });
 
 describe('catalogue', () => {
-  test.each(Object.entries(catalogue))('%s is well formed and explained', (code, entry) => {
+  it.each(Object.entries(catalogue))('describes %s in the right form', (code, entry) => {
     expect(code).toMatch(/^[A-Z]+(_[A-Z]+)*$/);
     expect(entry.description).toMatch(/^[A-Z].{10,}\.$/);
     expect(entry.http).toBeGreaterThanOrEqual(200);

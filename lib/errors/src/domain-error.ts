@@ -1,14 +1,17 @@
 import type { Retry } from './catalogue.js';
 import { lookUp, type AnyErrorCode } from './registry.js';
-import { show } from './show.js';
+import { formatValue } from './format-value.js';
 
-/** Facts beside the message; `field`, `value` and `expected` are given wherever they exist. Never secrets. */
+/**
+ * Facts in addition to the message; `field`, `value` and `expected` are given where they exist. Never
+ * secrets.
+ */
 export interface ErrorDetails {
   /** Path of the input at fault, dotted: `jobs.3.requirements.cores`. */
   readonly field?: string;
   /** The value at fault. */
   readonly value?: unknown;
-  /** What would be right, in words. */
+  /** Description of a valid value. */
   readonly expected?: string;
   readonly [fact: string]: unknown;
 }
@@ -17,8 +20,8 @@ export interface ErrorDetails {
 const brand = Symbol.for('rhizome.DomainError');
 
 /**
- * The one class of expected errors: callers tell them apart by `code`, never by class or text.
- * The message names the field, the value and what would be right, and is shown to the caller.
+ * The one class of expected errors: callers distinguish them by `code`, never by class or text.
+ * The message is shown to the caller and names the field, the value and what is valid.
  */
 export class DomainError extends Error {
   /** A code of the catalogue or one that an experiment defined. */
@@ -56,9 +59,13 @@ export function isDomainError(error: unknown): error is DomainError {
 
 /** A BAD_USER_INPUT that names the field, the value and what would be right. */
 export function badInput(field: string, value: unknown, expected: string): DomainError {
-  return new DomainError('BAD_USER_INPUT', `${field}: ${show(value)} is not valid; must be ${expected}`, {
-    field,
-    value,
-    expected,
-  });
+  return new DomainError(
+    'BAD_USER_INPUT',
+    `${field}: ${formatValue(value)} is not valid; must be ${expected}`,
+    {
+      field,
+      value,
+      expected,
+    },
+  );
 }

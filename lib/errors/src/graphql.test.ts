@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   buildSchema,
   graphql,
@@ -27,7 +27,7 @@ async function firstError(
 }
 
 describe('toGraphQLError', () => {
-  test('carries code, retry, details and request id of a DomainError out of a resolver, with path and location', async () => {
+  it('gives code, retry, details and request id of a DomainError from a resolver, with path and location', async () => {
     const job = (): never => {
       throw new DomainError('JOB_NOT_FOUND', 'id: job "j1" does not exist', { field: 'id', value: 'j1' });
     };
@@ -42,7 +42,7 @@ describe('toGraphQLError', () => {
     });
   });
 
-  test.each([
+  it.each([
     [
       'a plain error',
       (): never => {
@@ -74,12 +74,12 @@ describe('toGraphQLError', () => {
     expect(shaped.extensions).toEqual({ code: 'INTERNAL_SERVER_ERROR', retry: 'later', requestId: 'r2' });
   });
 
-  test('masks what an enum cannot represent: that is a fault of the service', async () => {
+  it('masks an invalid enum value as an internal error', async () => {
     const shaped = toGraphQLError(await firstError('{ kind }', { kind: 'hunter2' }));
     expect(shaped.message).toBe('Internal error');
   });
 
-  test('tells a client what is wrong with its document and its variables', async () => {
+  it('reports errors in the document and its variables to the client', async () => {
     const variables = await firstError('query ($n: Int) { job(id: "1", first: $n) }', {}, { n: 'many' });
     expect(toGraphQLError(variables).extensions['code']).toBe('BAD_USER_INPUT');
     expect(toGraphQLError(variables).message).toContain('many');
@@ -98,7 +98,7 @@ describe('toGraphQLError', () => {
     expect(toGraphQLError(syntax).extensions['code']).toBe('GRAPHQL_PARSE_FAILED');
   });
 
-  test("names the place of a variable's value that a scalar refuses, and keeps the scalar's own words and code", async () => {
+  it('names the path of a variable that a scalar rejects, and keeps the message and code of the scalar', async () => {
     const day = new GraphQLScalarType({
       name: 'Day',
       parseValue: (value) => {
@@ -123,12 +123,12 @@ describe('toGraphQLError', () => {
     expect(shaped.message).toContain('"Someday" is not valid; must be a day of the week');
   });
 
-  test('keeps the text of a GraphQLError whose code is in the catalogue', () => {
+  it('keeps the text of a GraphQLError whose code is in the catalogue', () => {
     const shaped = toGraphQLError(new GraphQLError('too deep', { extensions: { code: 'LIMIT_EXCEEDED' } }));
     expect([shaped.message, shaped.extensions['retry']]).toEqual(['too deep', 'later']);
   });
 
-  test('details cannot overwrite code, retry or request id, and are bounded JSON', () => {
+  it('protects code, retry and request id from details, which are bounded JSON', () => {
     const cyclic: Record<string, unknown> = { big: 10n, text: 'x'.repeat(9999) };
     cyclic['self'] = cyclic;
     const error = new DomainError('CONFLICT', 'text', {
@@ -142,14 +142,14 @@ describe('toGraphQLError', () => {
     expect(JSON.stringify(extensions).length).toBeLessThan(2000);
   });
 
-  test('is stable: shaping twice changes nothing', () => {
+  it('returns the same error when applied twice', () => {
     const once = toGraphQLError(new DomainError('CONFLICT', 'text', { field: 'a' }), { requestId: 'r' });
     expect(toGraphQLError(once, { requestId: 'r' }).toJSON()).toEqual(once.toJSON());
     const masked = toGraphQLError(new Error('x'), { requestId: 'r' });
     expect(toGraphQLError(masked, { requestId: 'r' }).toJSON()).toEqual(masked.toJSON());
   });
 
-  test('isInternalError is true for bugs only', () => {
+  it('is internal, by isInternalError, for bugs only', () => {
     expect(isInternalError(new TypeError('x'))).toBe(true);
     expect(isInternalError(new DomainError('FORBIDDEN', 'x'))).toBe(false);
   });

@@ -2,21 +2,24 @@ import { GraphQLError } from 'graphql';
 import type { ErrorCode } from './catalogue.js';
 import { isDomainError, type DomainError } from './domain-error.js';
 import { lookUp } from './registry.js';
-import { plain } from './show.js';
+import { plainJson } from './format-value.js';
 import { translateError } from './translators.js';
 
-/** What `toGraphQLError` needs to know beside the error. */
+/** Context of `toGraphQLError`. */
 export interface ToGraphQLErrorOptions {
   /** Id of the request; it stands in every error so that a log line can be found. */
   readonly requestId?: string | undefined;
-  /** Code of graphql-js' own errors without a path: BAD_USER_INPUT (variables) unless the caller knows better. */
+  /**
+   * Code of graphql-js' own errors without a path: BAD_USER_INPUT (variables) unless the caller knows better.
+   */
   readonly requestErrorCode?: ErrorCode;
 }
 
 /**
  * Shapes any error for a client: extensions `code`, `retry`, `requestId` and the details of a DomainError.
  * Errors about the request itself and errors with a known code keep their text; everything else becomes
- * INTERNAL_SERVER_ERROR with a masked message (the original stays in `originalError`, which is not serialised).
+ * INTERNAL_SERVER_ERROR with a masked message (the original stays in `originalError`, which is not
+ * serialised).
  */
 export function toGraphQLError(error: unknown, options: ToGraphQLErrorOptions = {}): GraphQLError {
   const domain = findDomainError(error);
@@ -78,7 +81,7 @@ function shape(
   { requestId }: ToGraphQLErrorOptions,
 ): GraphQLError {
   const located = original instanceof GraphQLError ? original : undefined;
-  const facts = plain(details) as Record<string, unknown>;
+  const facts = plainJson(details) as Record<string, unknown>;
   delete facts['stacktrace'];
   return new GraphQLError(message, {
     nodes: located?.nodes,

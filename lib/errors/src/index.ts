@@ -6,4 +6,4 @@ export { registerErrorTranslator, type ErrorTranslator } from './translators.js'
 export { isUserError, userError, type UserErrorShape } from './user-error.js';
 export { type InputError, InputErrors, type InputPath } from './input-errors.js';
 export { renderReference } from './reference.js';
-export { plain, show } from './show.js';
+export { formatValue, plainJson } from './format-value.js';

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { InputErrors } from './input-errors.js';
 
 /** The messages of one check. */
@@ -10,7 +10,7 @@ function messages(check: (errors: InputErrors<'TAKEN'>) => void): readonly strin
 }
 
 describe('InputErrors', () => {
-  test('names the field by its path, the value, and what would be right', () => {
+  it('names the field by its path, the value, and what is valid', () => {
     const errors = new InputErrors<'TAKEN'>();
     errors.add(['jobs', 3, 'name'], 'a', 'free', 'TAKEN');
     errors.report('INVALID_VALUE', [], 'The input is empty.');
@@ -20,7 +20,7 @@ describe('InputErrors', () => {
     ]);
   });
 
-  test.each<[number | null | undefined, readonly string[]]>([
+  it.each<[number | null | undefined, readonly string[]]>([
     [1, []],
     [8, []],
     [null, []],
@@ -30,11 +30,11 @@ describe('InputErrors', () => {
     [1.5, ['a: 1.5 is not valid; must be a whole number from 1 to 8']],
     [NaN, ['a: null is not valid; must be a whole number from 1 to 8']],
     [Infinity, ['a: null is not valid; must be a whole number from 1 to 8']],
-  ])('int: %p', (value, expected) => {
+  ])('checks int: %p', (value, expected) => {
     expect(messages((errors) => errors.int(['a'], value, 1, 8))).toEqual(expected);
   });
 
-  test.each<[string, readonly string[]]>([
+  it.each<[string, readonly string[]]>([
     ['ab', []],
     ['a b', []],
     ['😀😀😀😀', []],
@@ -46,29 +46,29 @@ describe('InputErrors', () => {
     ['a\u009bb', ['a: "a\u009bb" is not valid; must be a text without control characters']],
     [' ab', ['a: " ab" is not valid; must be a text without blanks at its ends']],
     ['ab\u00a0', ['a: "ab\u00a0" is not valid; must be a text without blanks at its ends']],
-  ])('text: %j', (value, expected) => {
+  ])('checks text: %j', (value, expected) => {
     expect(messages((errors) => errors.text(['a'], value, 1, 4))).toEqual(expected);
   });
 
-  test.each<[string, readonly string[]]>([
+  it.each<[string, readonly string[]]>([
     [' a\n', []],
     ['😀😀😀😀', []],
     ['', ['a: "" is not valid; must be 2 to 4 characters']],
     ['😀', ['a: "😀" is not valid; must be 2 to 4 characters']],
     ['😀😀😀😀a', ['a: "😀😀😀😀a" is not valid; must be 2 to 4 characters']],
     ['a\0', ['a: "a\\u0000" is not valid; must be a text without NUL characters']],
-  ])('verbatim: %j', (value, expected) => {
+  ])('checks verbatim: %j', (value, expected) => {
     expect(messages((errors) => errors.verbatim(['a'], value, 2, 4))).toEqual(expected);
   });
 
-  test('form: names what would be right', () => {
+  it('names the expected form with form', () => {
     expect(messages((errors) => errors.form(['a'], 'x', /^y$/, 'y'))).toEqual([
       'a: "x" is not valid; must be y',
     ]);
     expect(messages((errors) => errors.form(['a'], 'y', /^y$/, 'y'))).toEqual([]);
   });
 
-  test('list: counts entries', () => {
+  it('counts entries with list', () => {
     expect(messages((errors) => errors.list(['a'], [1, 2], 2, 1))).toEqual([]);
     expect(messages((errors) => errors.list(['a'], [1, 2, 3], 2))).toEqual([
       'a: 3 entries are too many; must be at most 2',
@@ -78,7 +78,7 @@ describe('InputErrors', () => {
     ]);
   });
 
-  test('distinct: names each repetition by its position', () => {
+  it('names each repetition by its position with distinct', () => {
     expect(messages((errors) => errors.distinct(['a'], ['x', 'y', 'x', 'x'], 3))).toEqual([
       'a: 4 entries are too many; must be at most 3',
       'a.2: "x" occurs twice; must be unique',
@@ -86,7 +86,7 @@ describe('InputErrors', () => {
     ]);
   });
 
-  test('labels: keys of one form and each once, values with the rule of text', () => {
+  it('checks the form and uniqueness of label keys, and label values as text', () => {
     const labels = [
       { key: 'a/b.c_d-e', value: '' },
       { key: 'k', value: '😀'.repeat(255) },

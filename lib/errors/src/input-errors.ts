@@ -1,6 +1,9 @@
-import { show } from './show.js';
+import { formatValue } from './format-value.js';
 
-/** One error of an input, as an entry of `userErrors`. `C` lists the codes of the mutation besides `INVALID_VALUE`. */
+/**
+ * One error of an input, as an entry of `userErrors`. `C` lists the codes of the mutation besides
+ * `INVALID_VALUE`.
+ */
 export interface InputError<C extends string = never> {
   /** For people: names the field, the value and what would be right. */
   readonly message: string;
@@ -20,8 +23,9 @@ const maxLabelValue = 255;
 const controls = /\p{Cc}/u;
 
 /**
- * Collects all errors of one input, with the same rules for every input of the system. `C` lists the codes of the mutation besides
- * `INVALID_VALUE`. Optional numbers pass where they are null or absent: their default is not checked here.
+ * Collects all errors of one input, with the same rules for every input of the system. `C` lists the codes of
+ * the mutation besides `INVALID_VALUE`. Optional numbers pass where they are null or absent: their default is
+ * not checked here.
  */
 export class InputErrors<C extends string = never> {
   readonly #all: InputError<C>[] = [];
@@ -38,7 +42,7 @@ export class InputErrors<C extends string = never> {
 
   /** Adds an error in the common form. @param expected completes "must be …" */
   add(path: InputPath, value: unknown, expected: string, code: C | 'INVALID_VALUE' = 'INVALID_VALUE'): void {
-    this.#addMessage(path, `${show(value)} is not valid; must be ${expected}`, code);
+    this.#addMessage(path, `${formatValue(value)} is not valid; must be ${expected}`, code);
   }
 
   /** Adds an error whose message is written by the caller. */
@@ -60,7 +64,8 @@ export class InputErrors<C extends string = never> {
   }
 
   /**
-   * A text for people or a name: a number of characters (Unicode code points) in a range, no control characters, no blanks at its ends.
+   * A text for people or a name: a number of characters (Unicode code points) in a range, no control
+   * characters, no blanks at its ends.
    */
   text(path: InputPath, value: string, min: number, max: number): void {
     if (!isLong(value, min, max)) this.add(path, value, charactersFrom(min, max));
@@ -69,8 +74,8 @@ export class InputErrors<C extends string = never> {
   }
 
   /**
-   * A text that is passed on as it is, such as a command or the value of a variable: a number of characters (Unicode code points) in a
-   * range, no NUL.
+   * A text that is passed on as it is, such as a command or the value of a variable: a number of characters
+   * (Unicode code points) in a range, no NUL.
    */
   verbatim(path: InputPath, value: string, min: number, max: number): void {
     if (!isLong(value, min, max)) this.add(path, value, charactersFrom(min, max));
@@ -96,7 +101,7 @@ export class InputErrors<C extends string = never> {
     const seen = new Set<string>();
     values.forEach((value, position) => {
       if (seen.has(value))
-        this.#addMessage([...path, position], `${show(value)} occurs twice; must be unique`);
+        this.#addMessage([...path, position], `${formatValue(value)} occurs twice; must be unique`);
       seen.add(value);
     });
   }
@@ -124,7 +129,10 @@ function charactersFrom(min: number, max: number): string {
   return min === 0 ? `at most ${max} characters` : `${min} to ${max} characters`;
 }
 
-/** Whether the number of code points is in the range. UTF-16 units bound it on both sides, so that long texts are not counted. */
+/**
+ * Returns true if the number of code points is in the range. UTF-16 units bound it on both sides, so that
+ * long texts are not counted.
+ */
 function isLong(value: string, min: number, max: number): boolean {
   if (value.length < min || value.length > 2 * max) return false;
   if (value.length <= max && value.length >= 2 * min) return true;

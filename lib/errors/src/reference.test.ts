@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { catalogue } from './catalogue.js';
 import { renderReference } from './reference.js';
 
@@ -10,7 +10,7 @@ const page = readFileSync(
 );
 
 describe('docs/reference/errors.md', () => {
-  test('documents every code of the catalogue and no other', () => {
+  it('documents every code of the catalogue and no other', () => {
     const documented = [...page.matchAll(/^\| `([A-Z_]+)` +\| +(\d+) +\| (\w+)/gm)].map(
       ([, code, http, retry]) => [code, http, retry],
     );
@@ -18,7 +18,7 @@ describe('docs/reference/errors.md', () => {
     expect(documented).toEqual(known);
   });
 
-  test('is fresh: node lib/errors/dist/write-reference.js writes the same text', () => {
+  it('equals the output of node lib/errors/dist/write-reference.js', () => {
     expect(page).toBe(renderReference());
   });
 });

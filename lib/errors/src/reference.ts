@@ -1,6 +1,6 @@
 import { catalogueByScope, type CatalogueEntry } from './catalogue.js';
 
-const header = ['Code', 'HTTP', 'Retry', 'When, and what to do', 'Message'];
+const header = ['Code', 'HTTP', 'Retry', 'Cause and action', 'Message'];
 
 /** The reference page of the catalogue, as Markdown with aligned tables. */
 export function renderReference(
@@ -14,10 +14,11 @@ const intro = `<!-- Generated from lib/errors/src/codes (node lib/errors/dist/wr
 
 # Error codes
 
-Every error carries a stable \`code\` in its \`extensions\`, and advice on sending the same request again: \`never\` (it would
-fail again), \`later\` (after a back-off) or \`now\`. \`field\`, \`value\` and \`expected\` stand beside it where they exist, and
-\`requestId\` finds the request in the logs. Codes are never renamed; experiments add codes with their own prefix. What
-mutations refuse as data is in [refusals](refusals.md), why an attempt of a job failed in [job errors](job-errors.md).
+Every error has a stable \`code\` in its \`extensions\`, and \`retry\`, the advice on sending the same request again: \`never\`
+(it would fail again), \`later\` (after a back-off) or \`now\`. Where they exist, \`field\`, \`value\` and \`expected\` are
+included; \`requestId\` identifies the request in the logs. Codes are never renamed. Experiments add codes with their own
+prefix. See [user errors](refusals.md) for the errors that mutations return as data, and [job errors](job-errors.md) for
+the reasons why an attempt of a job failed.
 `;
 
 function table(entries: Record<string, CatalogueEntry>): string {

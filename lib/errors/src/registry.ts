@@ -32,7 +32,8 @@ function register(code: string, entry: CatalogueEntry): void {
 /**
  * Registers an experiment's own codes under its prefix: `defineErrors('DELTA', { RUN_UNKNOWN: … })` gives
  * `{ DELTA_RUN_UNKNOWN }`, whose values `new DomainError(…)` takes. Defining the same again is harmless.
- * @throws TypeError when a code is not SCREAMING_SNAKE_CASE, is in the catalogue, or has another meaning already.
+ * @throws TypeError when a code is not SCREAMING_SNAKE_CASE, is in the catalogue, or has another meaning
+ *   already.
  */
 export function defineErrors<const P extends string, const E extends Record<string, CatalogueEntry>>(
   prefix: P,
@@ -47,7 +48,7 @@ export function defineErrors<const P extends string, const E extends Record<stri
   return Object.freeze(codes) as Defined<P, E>;
 }
 
-/** What is known about a code of the catalogue or of an experiment; undefined for any other text. */
+/** Properties of a code of the catalogue or of an experiment; undefined for any other text. */
 export function lookUp(code: string): CatalogueEntry | undefined {
   if (Object.hasOwn(catalogue, code)) return catalogue[code as ErrorCode];
   return registry.get(code);

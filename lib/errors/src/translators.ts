@@ -8,12 +8,15 @@ const listKey = Symbol.for('rhizome.errors.translators');
 const holder = globalThis as { [listKey]?: Set<ErrorTranslator> };
 const translators: Set<ErrorTranslator> = (holder[listKey] ??= new Set<ErrorTranslator>());
 
-/** Has `toGraphQLError` ask a translator about errors that would be masked otherwise. Registering it again is harmless. */
+/**
+ * Has `toGraphQLError` ask a translator about errors that would be masked otherwise. Registering it again is
+ * harmless.
+ */
 export function registerErrorTranslator(translator: ErrorTranslator): void {
   translators.add(translator);
 }
 
-/** What a registered translator makes of an error. */
+/** Result of the first registered translator that knows the error. */
 export function translateError(error: unknown): DomainError | undefined {
   for (const translator of translators) {
     const translated = translator(error);

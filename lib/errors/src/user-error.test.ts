@@ -1,9 +1,9 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { DomainError, badInput } from './domain-error.js';
 import { userError } from './user-error.js';
 
 describe('userError', () => {
-  test('turns the dotted field into a path below the place given', () => {
+  it('converts the dotted field to a path below the given one', () => {
     expect(userError(badInput('requirements.cores', 0, 'at least 1'), ['jobs', 3])).toEqual({
       message: 'requirements.cores: 0 is not valid; must be at least 1',
       path: ['jobs', '3', 'requirements', 'cores'],
@@ -13,7 +13,7 @@ describe('userError', () => {
     expect(userError(new DomainError('FORBIDDEN', 'no')).path).toEqual([]);
   });
 
-  test.each([
+  it.each([
     ['a bug', new TypeError('x')],
     ['a missing identity', new DomainError('TOKEN_EXPIRED', 'x')],
     ['a service that is away', new DomainError('LEADER_UNAVAILABLE', 'x')],

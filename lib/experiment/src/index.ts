@@ -20,10 +20,10 @@ export {
   type SubmissionStage,
 } from './submissions/submission.document.js';
 export {
+  commonPathRules,
   type CoreParameterSet,
   type CoreTask,
-  type PlaceRule,
-  usualPlaces,
+  type PathRule,
 } from './submissions/core-task.js';
 export type { SubmissionParts, SubmissionProjection } from './submissions/submissions.repository.js';
 export type { SubmissionErrorCode } from './submissions/error-codes.js';
@@ -31,9 +31,9 @@ export type { SubmissionRules, SubmitRequest, SubmitResult } from './submissions
 export type { DocumentChange } from './changes/change-feed.js';
 export {
   jobDetails,
-  type JobPlace,
-  type JobPlaceKey,
-  type JobPlaceLoader,
+  type JobPosition,
+  type JobPositionKey,
+  type JobPositionLoader,
   type JobRepresentation,
 } from './details/job-details.js';
 export {

@@ -8,7 +8,7 @@ import type { SubgraphSchema } from '@rhizome/subgraph';
 /** A database of the store. */
 export type Database = ReturnType<Awaited<ReturnType<typeof connectMongo>>['db']>;
 
-/** What an experiment is built from. */
+/** Options that an experiment is built with. */
 export interface ExperimentOptions {
   /** Its own database, on a replica set. */
   readonly db: Database;
@@ -19,28 +19,32 @@ export interface ExperimentOptions {
   readonly core: ApiClient;
 }
 
-/** How core's events are followed. */
+/** State of the follower of core's events. */
 export interface Following {
   /** The stream is open, and a gap before it was closed. */
   readonly isOpen: boolean;
-  /** Events that could not be read and were put aside, in all. */
-  readonly parked: number;
+  /** Number of events that could not be read and were stored as dead letters. */
+  readonly deadLetters: number;
 }
 
-/** A built experiment. It answers questions at once, opens no socket, and follows core's events after `start`. */
+/**
+ * A built experiment. It answers questions at once, opens no socket, and follows core's events after `start`.
+ */
 export interface ExperimentService {
   readonly subgraph: SubgraphSchema;
-  /** Begins to follow core's events and to hand over what a crash left behind. Core need not be reachable yet. */
+  /**
+   * Begins to follow core's events and to hand over what a crash left behind. Core need not be reachable yet.
+   */
   start(): Promise<void>;
   /** Ends all streams and the work under way. */
   stop(): Promise<void>;
-  /** Whether it was started and not stopped. */
+  /** True between start and stop. */
   ready(): boolean;
-  /** How core's events are followed, for `/readyz`; left out by experiments that follow none. */
+  /** State of the follower, for `/readyz`; absent for experiments that follow no events. */
   following?(): Following;
 }
 
-/** What an experiment's package exports as `experiment`: so it is started without being known by name. */
+/** Export `experiment` of an experiment's package, by which it is started without a reference to its name. */
 export interface ExperimentModule {
   /** As in `experiment.yaml`. */
   readonly name: string;

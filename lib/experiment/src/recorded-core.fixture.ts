@@ -1,4 +1,7 @@
-/** For tests: the part of core that experiments speak to, served over HTTP and WebSocket, answering from what a test has recorded. */
+/**
+ * For tests: the part of core that experiments speak to, served over HTTP and WebSocket, answering from what
+ * a test has recorded.
+ */
 import { createClient, type ApiClient } from '@rhizome/client';
 import { DomainError } from '@rhizome/errors';
 import { silentLogger } from '@rhizome/log';
@@ -88,7 +91,7 @@ const typeDefs = parse(/* GraphQL */ `
   }
 `);
 
-/** A job as it is told. */
+/** A job in an event. */
 export interface RecordedJob {
   readonly id: string;
   readonly taskId: string;
@@ -97,25 +100,24 @@ export interface RecordedJob {
   readonly revision: number;
   /** Value of the label `alpha-probe`. */
   readonly probe?: string;
-  /** Its labels cannot be told: now, or ever. */
+  /** Reading its labels fails: for now, or permanently. */
   readonly isBroken?: 'now' | 'for good';
 }
 
-/** See the head of this file. */
 export class RecordedCore {
   /** Tasks by key. */
   readonly tasks = new Map<string, { readonly id: string; readonly input: SubmitTaskInput }>();
   /** The event log; the cursor of an event is its position from 1. */
   readonly events: RecordedJob[] = [];
-  /** Jobs as a look at them tells. */
+  /** Jobs as queries return them. */
   jobs: RecordedJob[] = [];
   /** Cursors up to this one are expired. */
   floor = 0;
-  /** What `submitTask` refuses everything with. */
+  /** User errors with which `submitTask` rejects every call. */
   refusals: readonly InputFault[] = [];
-  /** Whether `submitTask` is forbidden to the caller. */
+  /** True if the caller may not call `submitTask`. */
   isForbidden = false;
-  /** So many calls of `submitTask` fail from now on. */
+  /** Number of next calls of `submitTask` that fail. */
   failures = 0;
   /** Calls of `submitTask`. */
   calls = 0;
@@ -124,7 +126,7 @@ export class RecordedCore {
   #wake: (() => void)[] = [];
 
   /** Adds an event. */
-  tell(...jobs: readonly RecordedJob[]): void {
+  addEvents(...jobs: readonly RecordedJob[]): void {
     this.events.push(...jobs);
     for (const wake of this.#wake.splice(0)) wake();
   }
@@ -170,7 +172,7 @@ export class RecordedCore {
 }
 
 /** A served one, to be stopped and started again. */
-export interface RecordedHouse {
+export interface RecordedSystem {
   readonly core: RecordedCore;
   readonly client: ApiClient;
   readonly tokens: TestTokens;
@@ -179,7 +181,7 @@ export interface RecordedHouse {
 }
 
 /** Serves it; ended with the file. */
-export async function serveRecordedCore(): Promise<RecordedHouse> {
+export async function serveRecordedCore(): Promise<RecordedSystem> {
   const core = new RecordedCore();
   const tokens = await testTokens();
   const open = 'a test';

@@ -1,19 +1,25 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { leftovers, type TestDatabase, testDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { silentLogger } from '@rhizome/log';
 import { LoaderCache } from '@rhizome/subgraph';
 import { jobDetails, type Submissions } from './index.js';
 import type { JobState } from './operations.generated.js';
-import { openProbes, type ProbeContent, type ProbeDocument, probeTask } from './probe.fixture.js';
-import { type RecordedHouse, type RecordedJob, serveRecordedCore } from './recorded-core.fixture.js';
+import {
+  openProbes,
+  type ProbeContent,
+  type ProbeDocument,
+  probeTask,
+} from './example-submissions.fixture.js';
+import { deadLettersCollection } from './following/dead-letter.document.js';
+import { type RecordedSystem, type RecordedJob, serveRecordedCore } from './recorded-core.fixture.js';
 
-let house: RecordedHouse;
+let system: RecordedSystem;
 let db: TestDatabase;
 let probes: Submissions<ProbeDocument, ProbeContent, 'NAME_TAKEN'>;
 
 beforeEach(async () => {
-  [house, db] = await Promise.all([serveRecordedCore(), testDatabase('probes')]);
-  probes = await openProbes(db, house.client);
+  [system, db] = await Promise.all([serveRecordedCore(), testDatabase('probes')]);
+  probes = await openProbes(db, system.client);
 });
 afterEach(async () => {
   await probes.stop();
@@ -50,8 +56,8 @@ const counts = (of: ProbeDocument, finishedJobs: number, lostJobs: number) =>
     { deadlineMs: 60_000 },
   );
 
-describe('a submission', () => {
-  test('is written, handed to core under its own id, and noted', async () => {
+describe('submission', () => {
+  it('is stored, submitted to core under its own id, and marked', async () => {
     const probe = await accepted('k');
     expect(probe).toMatchObject({
       stage: 'OPEN',
@@ -60,7 +66,7 @@ describe('a submission', () => {
       finishedJobs: 0,
       submittedBy: 'somebody',
     });
-    const [[key, { input }]] = [...house.core.tasks] as unknown as [[string, { input: unknown }]];
+    const [[key, { input }]] = [...system.core.tasks] as unknown as [[string, { input: unknown }]];
     expect(key).toBe(probe._id);
     expect(input).toMatchObject({
       experiment: 'alpha',
@@ -68,18 +74,18 @@ describe('a submission', () => {
     });
   });
 
-  test('is one, however many ask at once, also in several processes', async () => {
-    const other = await openProbes(db, house.client);
+  it('is created once for concurrent calls, also in several processes', async () => {
+    const other = await openProbes(db, system.client);
     const request = { subject: 'somebody', idempotencyKey: 'k', content: { name: 'k', jobs: 3 } };
     const results = await Promise.all(
       [0, 1, 2, 3].map((at) => (at % 2 === 0 ? probes : other).submit(request)),
     );
     const ids = results.map((result) => ('submission' in result ? result.submission.taskId : result.faults));
     expect(new Set(ids)).toEqual(new Set(['task_1']));
-    expect([await written(), house.core.tasks.size]).toEqual([1, 1]);
+    expect([await written(), system.core.tasks.size]).toEqual([1, 1]);
   });
 
-  test('under a known key is known by its subject and its content', async () => {
+  it('is identified under its key by subject and content', async () => {
     const first = await accepted('k');
     expect(await submit('k')).toMatchObject({ submission: { _id: first._id } });
     expect(await submit('k', { jobs: 4 })).toMatchObject({
@@ -90,17 +96,17 @@ describe('a submission', () => {
     });
   });
 
-  test('that a unique index forbids is refused with the place in the input', async () => {
+  it('is rejected with the input path if it violates a unique index', async () => {
     await accepted('k', { name: 'n' });
     expect(await submit('another', { name: 'n' })).toMatchObject({
       faults: [{ code: 'NAME_TAKEN', path: ['name'] }],
     });
-    expect(house.core.tasks.size).toBe(1);
+    expect(system.core.tasks.size).toBe(1);
   });
 
-  test('that core refuses is told in the words of the input, and leaves nothing behind', async () => {
+  it('reports errors from core by input path, and leaves nothing behind', async () => {
     const message = 'template.payload.command: "probe" is not valid; must be another';
-    house.core.refusals = [{ message, path: ['template', 'payload', 'command'], code: 'INVALID_VALUE' }];
+    system.core.refusals = [{ message, path: ['template', 'payload', 'command'], code: 'INVALID_VALUE' }];
     expect(await submit('k')).toEqual({
       faults: [
         {
@@ -111,97 +117,97 @@ describe('a submission', () => {
       ],
     });
     expect(await written()).toBe(0);
-    house.core.refusals = [];
+    system.core.refusals = [];
     expect(await submit('k', { jobs: 4 })).toMatchObject({ submission: { totalJobs: 4 } });
   });
 
-  test('is asked for again where core fails in passing', async () => {
-    house.core.failures = 2;
+  it('is submitted again after a transient failure of core', async () => {
+    system.core.failures = 2;
     expect((await accepted('k')).taskId).toBe('task_1');
-    expect(house.core.calls).toBe(3);
+    expect(system.core.calls).toBe(3);
   });
 
-  test('is kept while core cannot be reached, and handed over by whoever comes next', async () => {
-    house.core.failures = 100;
+  it('is kept while core is unreachable, and submitted by the next caller', async () => {
+    system.core.failures = 100;
     await expect(submit('k')).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     expect(await db.collection('probes').findOne({})).toMatchObject({ stage: 'SUBMITTING' });
-    house.core.failures = 0;
+    system.core.failures = 0;
     expect((await accepted('k')).stage).toBe('OPEN');
     expect(await written()).toBe(1);
   });
 
-  test('is refused with FORBIDDEN, and not tried again, where the token of the experiment may not submit', async () => {
-    house.core.isForbidden = true;
+  it('fails with FORBIDDEN, without a retry, if the token of the experiment may not submit', async () => {
+    system.core.isForbidden = true;
     await expect(submit('k')).rejects.toMatchObject({
       code: 'FORBIDDEN',
-      message: 'Core refuses the service token of this experiment: job:submit in "probe" is missing',
+      message: 'Core rejected the service token of this experiment: job:submit in "probe" is missing',
     });
-    expect([house.core.calls, await written()]).toEqual([1, 0]);
-    house.core.isForbidden = false;
+    expect([system.core.calls, await written()]).toEqual([1, 0]);
+    system.core.isForbidden = false;
     expect((await accepted('k')).stage).toBe('OPEN');
   });
 
-  test('that was left behind is handed over by the sweep', async () => {
-    house.core.failures = 4;
+  it('is submitted by the sweep if it was left behind', async () => {
+    system.core.failures = 4;
     await expect(submit('k')).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     await probes.stop();
-    probes = await openProbes(db, house.client, { sweepMs: 20 });
-    house.core.failures = 6;
+    probes = await openProbes(db, system.client, { sweepMs: 20 });
+    system.core.failures = 6;
     await probes.start();
-    await waitFor('the handing over', () => house.core.tasks.size === 1, { deadlineMs: 60_000 });
+    await waitFor('the handing over', () => system.core.tasks.size === 1, { deadlineMs: 60_000 });
     await waitFor('its note', async () => (await db.collection('probes').findOne({}))?.['stage'] === 'OPEN', {
       deadlineMs: 60_000,
     });
   });
 
-  test('that a former version described differently is found again by its label', async () => {
-    house.core.failures = 0;
+  it('is found by its label if an earlier version described it differently', async () => {
+    system.core.failures = 0;
     const probe = await accepted('k');
     await db.collection('probes').updateOne({}, { $set: { stage: 'SUBMITTING' }, $unset: { taskId: '' } });
     await probes.stop();
-    probes = await openProbes(db, house.client, {
+    probes = await openProbes(db, system.client, {
       toTask: (document) => ({ ...probeTask(document), name: 'by a newer version' }),
     });
     expect(await accepted('k')).toMatchObject({ _id: probe._id, taskId: probe.taskId });
-    expect(house.core.tasks.size).toBe(1);
+    expect(system.core.tasks.size).toBe(1);
   });
 });
 
-describe('following', () => {
-  test('counts what core tells, and goes on behind the stored cursor', async () => {
+describe('JobFollower', () => {
+  it('counts jobs from events, and continues after the stored cursor', async () => {
     const probe = await accepted('k');
     await probes.start();
-    await waitFor('the stream', () => house.core.opened.length === 1, { deadlineMs: 60_000 });
-    house.core.tell(
+    await waitFor('the stream', () => system.core.opened.length === 1, { deadlineMs: 60_000 });
+    system.core.addEvents(
       job(probe, 0, 'ACTIVATED', { revision: 1 }),
       job(probe, 0, 'FINISHED'),
       job(probe, 1, 'FAILED'),
     );
     expect(await counts(probe, 1, 1)).toMatchObject({ amounts: { worth: 1 } });
     await probes.stop();
-    house.core.tell(job(probe, 2, 'FINISHED'));
-    probes = await openProbes(db, house.client);
+    system.core.addEvents(job(probe, 2, 'FINISHED'));
+    probes = await openProbes(db, system.client);
     await probes.start();
     expect(await counts(probe, 2, 1)).toMatchObject({ amounts: { worth: 4 } });
-    expect(house.core.opened).toEqual([null, '3']);
+    expect(system.core.opened).toEqual([null, '3']);
   });
 
-  test('goes on by itself when the server is restarted', async () => {
+  it('reconnects by itself when the server is restarted', async () => {
     const probe = await accepted('k');
     await probes.start();
-    await waitFor('the stream', () => house.core.opened.length === 1, { deadlineMs: 60_000 });
-    house.core.tell(job(probe, 0, 'FINISHED'));
+    await waitFor('the stream', () => system.core.opened.length === 1, { deadlineMs: 60_000 });
+    system.core.addEvents(job(probe, 0, 'FINISHED'));
     await counts(probe, 1, 0);
-    await house.restart();
-    house.core.tell(job(probe, 1, 'FINISHED'), job(probe, 2, 'CANCELLED'));
+    await system.restart();
+    system.core.addEvents(job(probe, 1, 'FINISHED'), job(probe, 2, 'CANCELLED'));
     await counts(probe, 2, 1);
-    expect(house.core.opened.slice(0, 2)).toEqual([null, '1']);
+    expect(system.core.opened.slice(0, 2)).toEqual([null, '1']);
   });
 
-  test('looks at the jobs once where there is a gap, and then follows', async () => {
+  it('reads all jobs once after a gap, and then follows', async () => {
     const probe = await accepted('k', { jobs: 5 });
-    house.core.jobs = [0, 1, 2, 3].map((at) => job(probe, at, at === 3 ? 'RUNNING' : 'FINISHED'));
-    house.core.tell(job(probe, 0, 'FINISHED'), job(probe, 1, 'FINISHED'), job(probe, 2, 'FINISHED'));
+    system.core.jobs = [0, 1, 2, 3].map((at) => job(probe, at, at === 3 ? 'RUNNING' : 'FINISHED'));
+    system.core.addEvents(job(probe, 0, 'FINISHED'), job(probe, 1, 'FINISHED'), job(probe, 2, 'FINISHED'));
     await db.collection('streamPlaces').insertOne({
       _id: 'jobStateChanged',
       schemaVersion: 1,
@@ -209,83 +215,87 @@ describe('following', () => {
       updatedAt: new Date(0),
       cursor: '1',
     } as never);
-    house.core.floor = 2;
+    system.core.floor = 2;
     await probes.start();
     await counts(probe, 3, 0);
-    house.core.tell(job(probe, 3, 'FAILED', { revision: 6 }), job(probe, 4, 'FINISHED'));
+    system.core.addEvents(job(probe, 3, 'FAILED', { revision: 6 }), job(probe, 4, 'FINISHED'));
     await counts(probe, 4, 1);
-    expect(house.core.opened).toEqual(['1', null]);
+    expect(system.core.opened).toEqual(['1', null]);
   });
 
-  test('passes no event by whose job cannot be told', async () => {
+  it('skips no event whose job cannot be read', async () => {
     const probe = await accepted('k');
     await probes.start();
     await waitFor('a place', () => db.collection('streamPlaces').findOne({}), { deadlineMs: 60_000 });
-    house.core.tell({ ...job(probe, 0, 'FINISHED'), isBroken: 'now' });
-    await waitFor('another try', () => house.core.opened.length >= 3, { deadlineMs: 60_000 });
+    system.core.addEvents({ ...job(probe, 0, 'FINISHED'), isBroken: 'now' });
+    await waitFor('another try', () => system.core.opened.length >= 3, { deadlineMs: 60_000 });
     expect(await stored(probe)).toMatchObject({ finishedJobs: 0 });
-    house.core.events[0] = job(probe, 0, 'FINISHED');
+    system.core.events[0] = job(probe, 0, 'FINISHED');
     await counts(probe, 1, 0);
   });
 
-  test('puts an event aside that can never be told, takes in those behind it, and looks at the jobs', async () => {
+  it('stores a permanently unreadable event aside, continues with later events, and reads the jobs', async () => {
     await probes.stop();
-    probes = await openProbes(db, house.client, { backoffMs: 10 });
+    probes = await openProbes(db, system.client, { backoffMs: 10 });
     const probe = await accepted('k', { jobs: 4 });
     await probes.start();
     await waitFor('a place', () => db.collection('streamPlaces').findOne({}), { deadlineMs: 60_000 });
-    house.core.jobs = [job(probe, 1, 'FAILED')];
-    house.core.tell(
+    system.core.jobs = [job(probe, 1, 'FAILED')];
+    system.core.addEvents(
       job(probe, 0, 'FINISHED'),
       { ...job(probe, 1, 'FAILED'), isBroken: 'for good' },
       job(probe, 2, 'FINISHED'),
     );
     await counts(probe, 2, 1);
-    await waitFor('the count', () => probes.following().parked === 1, { deadlineMs: 60_000 });
-    expect(await db.collection('parkedEvents').find({}).toArray()).toMatchObject([
+    await waitFor('the count', () => probes.following().deadLetters === 1, { deadlineMs: 60_000 });
+    expect(await db.collection(deadLettersCollection.name).find({}).toArray()).toMatchObject([
       { _id: '2', code: 'BAD_USER_INPUT', message: 'the job cannot be read at all', tries: 6 },
     ]);
-    house.core.tell(job(probe, 3, 'FINISHED'));
+    system.core.addEvents(job(probe, 3, 'FINISHED'));
     await counts(probe, 3, 1);
-    expect(probes.following()).toEqual({ isOpen: true, parked: 1 });
+    expect(probes.following()).toEqual({ isOpen: true, deadLetters: 1 });
     await probes.stop();
-    probes = await openProbes(db, house.client);
+    probes = await openProbes(db, system.client);
     await probes.start();
-    await waitFor('what was put aside to be known again', () => probes.following().parked === 1, {
+    await waitFor('dead letters to be counted again', () => probes.following().deadLetters === 1, {
       deadlineMs: 60_000,
     });
   });
 
-  test('leaves jobs of others aside', async () => {
+  it('ignores jobs of other experiments', async () => {
     const probe = await accepted('k');
     await probes.start();
-    await waitFor('the stream', () => house.core.opened.length === 1, { deadlineMs: 60_000 });
+    await waitFor('the stream', () => system.core.opened.length === 1, { deadlineMs: 60_000 });
     const { probe: _label, ...unlabelled } = job(probe, 0, 'FINISHED');
-    house.core.tell(unlabelled, job(probe, 1, 'FINISHED', { taskId: 'task_9' }), job(probe, 2, 'FINISHED'));
+    system.core.addEvents(
+      unlabelled,
+      job(probe, 1, 'FINISHED', { taskId: 'task_9' }),
+      job(probe, 2, 'FINISHED'),
+    );
     expect(await counts(probe, 1, 0)).toMatchObject({ amounts: { worth: 3 } });
   });
 });
 
-describe('what a job is', () => {
+describe('jobDetails', () => {
   const reader = testPrincipal({ grants: { alpha: 'READER' } });
   const ask = async (taskId: string, index: number, principal = reader) => {
     const loaders = new LoaderCache();
     loaders.bind({ principal, requestId: 'r', log: silentLogger(), loaders });
-    return jobDetails({ action: 'task:read', experiment: 'alpha' }, () => probes.places)(
+    return jobDetails({ action: 'task:read', experiment: 'alpha' }, () => probes.jobPositions)(
       { id: 'job', task: { id: taskId }, taskIndex: index },
       {},
       { loaders, principal },
     );
   };
 
-  test('is known while its task is just being handed over', async () => {
+  it('waits for a task that is being submitted', async () => {
     const submitting = submit('k');
-    await waitFor('core', () => house.core.tasks.size === 1, { deadlineMs: 60_000 });
+    await waitFor('core', () => system.core.tasks.size === 1, { deadlineMs: 60_000 });
     expect(await ask('task_1', 2)).toMatchObject({ index: 2, submission: { name: 'k' } });
     await submitting;
   });
 
-  test('is nothing for other jobs, for positions that are not there, and for those who may not read jobs', async () => {
+  it('returns null for foreign jobs, for unknown positions, and without permission to read jobs', async () => {
     await accepted('k');
     expect(await ask('task_1', 0)).not.toBeNull();
     expect(await ask('task_1', 3)).toBeNull();

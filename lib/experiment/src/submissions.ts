@@ -10,7 +10,7 @@ import {
 import { defineLoader, type LoaderDefinition } from '@rhizome/subgraph';
 import { ChangeFeed, type DocumentChange } from './changes/change-feed.js';
 import { changesOf } from './changes/change-stream.repository.js';
-import { type JobPlaceLoader, jobPlaceLoader } from './details/job-details.js';
+import { type JobPositionLoader, jobPositionLoader } from './details/job-details.js';
 import { KnownSubmissions } from './details/known-submissions.js';
 import { JobFollower } from './following/follower.js';
 import {
@@ -19,10 +19,10 @@ import {
   streamPlacesCollection,
 } from './following/job-state.document.js';
 import { type AmountsOf, Ledger } from './following/ledger.repository.js';
-import { parkedEventsCollection } from './following/parked-event.document.js';
+import { deadLettersCollection } from './following/dead-letter.document.js';
 import { takeJobs } from './following/snapshot.js';
 import type { ExperimentOptions, Following } from './module.js';
-import type { PlaceRule } from './submissions/core-task.js';
+import type { PathRule } from './submissions/core-task.js';
 import type { SubmissionDocument } from './submissions/submission.document.js';
 import { type SubmissionProjection, SubmissionsRepository } from './submissions/submissions.repository.js';
 import {
@@ -33,7 +33,7 @@ import {
 } from './submissions/submitter.js';
 import { sweepWhile } from './submissions/sweep.js';
 
-/** What {@link createSubmissions} is given. */
+/** Options of {@link createSubmissions}. */
 export interface SubmissionsOptions<
   T extends SubmissionDocument,
   C,
@@ -46,17 +46,22 @@ export interface SubmissionsOptions<
   /** Key of the label that each job carries, with the submission's id as its value. */
   readonly label: string;
   readonly rules: SubmissionRules<T, C, E>;
-  /** What jobs count for, once they have ended; nothing by default. */
+  /** Contribution of ended jobs to the sums; nothing by default. */
   readonly amountsOf?: AmountsOf<T>;
-  /** Where the places of core's input come from, for what core refuses. */
-  readonly places: readonly PlaceRule[];
-  /** How often submissions that were left behind are looked for, in milliseconds; 15,000 unless given. */
+  /** Maps paths of core's input to the experiment's input, for errors from core. */
+  readonly pathRules: readonly PathRule[];
+  /** Interval of the search for submissions that were left behind, in milliseconds; default 15,000. */
   readonly sweepMs?: number;
-  /** Upper bound of the wait after the event stream broke, in milliseconds; doubles with each further break. Default 500. */
+  /**
+   * Upper bound of the wait after the event stream broke, in milliseconds; doubles with each further break.
+   * Default 500.
+   */
   readonly backoffMs?: number;
 }
 
-/** Submissions of one experiment. `C` is what a caller submits, `E` the error codes of the experiment's own. */
+/**
+ * Submissions of one experiment. `C` is what a caller submits, `E` the error codes of the experiment's own.
+ */
 export interface Submissions<T extends SubmissionDocument, C, E extends string = never> {
   /** Submits once for each subject and key; see {@link Submitter.submit}. */
   submit(request: SubmitRequest<C>): Promise<SubmitResult<T, E>>;
@@ -71,9 +76,11 @@ export interface Submissions<T extends SubmissionDocument, C, E extends string =
     after?: string | null,
     projection?: SubmissionProjection,
   ): Promise<KeysetPage<T>>;
-  /** Finds what jobs are, by task and position: one read for many, and none for tasks that were met before. */
-  readonly places: JobPlaceLoader<T>;
-  /** Finds how positions stand, as far as the event stream told: one read for many. */
+  /**
+   * Finds what jobs are, by task and position: one read for many, and none for tasks that were met before.
+   */
+  readonly jobPositions: JobPositionLoader<T>;
+  /** State of positions according to the event stream: many in one read. */
   readonly outcomes: LoaderDefinition<{ readonly submissionId: string; readonly index: number }, JobOutcome>;
   /** Follows the changes of one submission. @throws DomainError CURSOR_INVALID, CURSOR_EXPIRED */
   changes(
@@ -84,13 +91,16 @@ export interface Submissions<T extends SubmissionDocument, C, E extends string =
   /** Begins to follow core's events and to hand over what was left behind. Core need not be reachable yet. */
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** Whether it was started and not stopped. */
+  /** True between start and stop. */
   ready(): boolean;
-  /** Whether the event stream is open, and how many events were put aside. */
+  /** State of the event stream, with the number of dead letters. */
   following(): Following;
 }
 
-/** Builds it; nothing runs before `start`, but all questions are answered. The collections must be there: see {@link prepareDatabase}. */
+/**
+ * Builds it; nothing runs before `start`, but all questions are answered. The collections must be there: see
+ * {@link prepareDatabase}.
+ */
 export function createSubmissions<T extends SubmissionDocument, C, E extends string = never>(
   options: SubmissionsOptions<T, C, E>,
 ): Submissions<T, C, E> {
@@ -103,7 +113,7 @@ export function createSubmissions<T extends SubmissionDocument, C, E extends str
     definition,
     label,
     rules,
-    places,
+    pathRules,
     amountsOf = () => ({}),
   } = options;
   const log = options.log.child({ part: 'submissions' });
@@ -115,7 +125,7 @@ export function createSubmissions<T extends SubmissionDocument, C, E extends str
     core,
     experiment,
     label,
-    places,
+    pathRules,
     rules,
     schemaVersion,
     submissions,
@@ -147,7 +157,7 @@ export function createSubmissions<T extends SubmissionDocument, C, E extends str
     find: (wanted, projection) => submissions.find(wanted, projection),
     where: (fields, projection) => submissions.where(fields, projection),
     page: (fields, first, after, projection) => submissions.page(fields, first, after, projection),
-    places: jobPlaceLoader(`${experiment}.places`, submissions, submitter, known),
+    jobPositions: jobPositionLoader(`${experiment}.jobPositions`, submissions, submitter, known),
     outcomes: defineLoader({
       name: `${experiment}.outcomes`,
       load: (positions) => ledger.outcomes(positions),
@@ -176,12 +186,15 @@ export async function prepareDatabase(
   return ensureCollections(db, collectionsOf(own), { log });
 }
 
-/** An experiment's collections and those that `createSubmissions` needs, for `ensureCollections` in a migration. */
+/**
+ * An experiment's collections and those that `createSubmissions` needs, for `ensureCollections` in a
+ * migration.
+ */
 export function collectionsOf(own: readonly CollectionDefinition[]): readonly CollectionDefinition[] {
   return [
     ...own,
     jobStatesCollection,
     streamPlacesCollection,
-    parkedEventsCollection,
+    deadLettersCollection,
   ] as unknown as readonly CollectionDefinition[];
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { currentContext, withContext } from './context.js';
 import { createLogger, type Logger, type LogLevel } from './logger.js';
 
@@ -18,7 +18,7 @@ function capture(level?: LogLevel): { log: Logger; lines: () => Line[]; text: ()
 }
 
 describe('createLogger', () => {
-  test('writes one JSON line with level word, ISO time, name and fields', () => {
+  it('writes one JSON line with level name, ISO time, message and fields', () => {
     const { log, lines } = capture();
     log.info({ port: 7 }, 'listening');
     expect(lines()).toEqual([
@@ -33,16 +33,16 @@ describe('createLogger', () => {
     ]);
   });
 
-  test('writes nothing below its level', () => {
+  it('writes nothing below its level', () => {
     const { log, lines } = capture('warn');
-    log.info('quiet');
+    log.info('too detailed');
     log.warn('loud');
     expect(lines().map((line) => line['msg'])).toEqual(['loud']);
   });
 
-  test('puts request and job ids into each line, through awaits and apart for parallel requests', async () => {
+  it('adds request and job ids to each line, across awaits and separately for parallel requests', async () => {
     const { log, lines } = capture();
-    const child = log.child({ room: 'jobs' });
+    const child = log.child({ module: 'jobs' });
     await Promise.all(
       ['r1', 'r2'].map((requestId) =>
         withContext({ requestId }, async () => {
@@ -53,16 +53,16 @@ describe('createLogger', () => {
       ),
     );
     log.info('outside');
-    const seen = lines().map(({ room, requestId, jobId, msg }) => ({ room, requestId, jobId, msg }));
+    const seen = lines().map(({ module, requestId, jobId, msg }) => ({ module, requestId, jobId, msg }));
     for (const requestId of ['r1', 'r2']) {
-      expect(seen).toContainEqual({ room: 'jobs', requestId, jobId: `job of ${requestId}`, msg: 'inner' });
-      expect(seen).toContainEqual({ room: 'jobs', requestId, jobId: undefined, msg: 'outer' });
+      expect(seen).toContainEqual({ module: 'jobs', requestId, jobId: `job of ${requestId}`, msg: 'inner' });
+      expect(seen).toContainEqual({ module: 'jobs', requestId, jobId: undefined, msg: 'outer' });
     }
     expect(lines().at(-1)).not.toHaveProperty('requestId');
     expect(currentContext()).toEqual({});
   });
 
-  test('a field of the line wins over the context', () => {
+  it('prefers a field of the line to the context', () => {
     const { log, lines } = capture();
     withContext({ jobId: 'outer' }, () => log.info({ jobId: 'own' }, 'x'));
     expect(lines()[0]).toMatchObject({ jobId: 'own' });
@@ -71,7 +71,7 @@ describe('createLogger', () => {
 
 describe('secrets', () => {
   const jwt = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.c2lnbmF0dXJlLWh1bnRlcjI';
-  test.each<[string, (log: Logger) => void]>([
+  it.each<[string, (log: Logger) => void]>([
     ['a token field', (log) => log.info({ token: 'hunter2' }, 'x')],
     [
       'a nested authorization header',
@@ -85,7 +85,7 @@ describe('secrets', () => {
     ['a JWT anywhere', (log) => log.info({ text: `got ${jwt}` }, `got ${jwt}`)],
     ['an error text', (log) => log.error(new Error('mongodb://core:hunter2@db refused'))],
     [
-      'an error beside a text',
+      'an error next to a text',
       (log) => log.error({ err: new Error('x', { cause: new Error('Bearer hunter2hunter2') }) }, 'failed'),
     ],
     [
@@ -97,7 +97,7 @@ describe('secrets', () => {
       (log) => log.child({ a: 1 }).child({ token: 'hunter2', uri: 'http://a:hunter2@b' }).info('x'),
     ],
     ['a config object', (log) => log.info(new Map([['uri', 'mongodb://core:hunter2@db']]), 'x')],
-  ])('%s is masked and the line is still written', (_what, write) => {
+  ])('masks %s and still writes the line', (_what, write) => {
     const { log, lines, text } = capture();
     write(log);
     expect(lines()).toHaveLength(1);
@@ -105,7 +105,7 @@ describe('secrets', () => {
     expect(text()).not.toContain('c2lnbmF0dXJl');
   });
 
-  test('harmless neighbours stay readable', () => {
+  it('keeps harmless fields readable', () => {
     const { log, lines } = capture();
     log.info(
       { uri: 'mongodb://core:x@db:27017/core', jobs: 3, at: new Date(0), none: null },
@@ -121,8 +121,8 @@ describe('secrets', () => {
   });
 });
 
-describe('errors', () => {
-  test('are spelt out with type, code, details, cause and stack', () => {
+describe('logged error', () => {
+  it('has type, code, details, cause and stack', () => {
     const { log, lines } = capture();
     const error = Object.assign(new TypeError('bad', { cause: new Error('why') }), {
       code: 'CONFLICT',
@@ -144,7 +144,7 @@ describe('errors', () => {
     });
   });
 
-  test('cyclic, deep and long fields make a bounded line', () => {
+  it('limits the line for cyclic, deep and long fields', () => {
     const { log, text } = capture();
     const cyclic: Line = { list: Array.from({ length: 5000 }, (_, i) => i) };
     cyclic['self'] = cyclic;

@@ -10,7 +10,7 @@ import {
 import { currentContext } from './context.js';
 import { scrub, scrubRecord, scrubText } from './scrub.js';
 
-/** Levels from loud to quiet; `silent` writes nothing. */
+/** Levels from most to least severe; `silent` writes nothing. */
 export type LogLevel = Level | 'silent';
 
 /** Writes one line: fields and a text, a text alone, or an error with an optional text. */
@@ -19,7 +19,7 @@ export interface LogMethod {
   (message: string): void;
 }
 
-/** What code is handed to log with. */
+/** Logger that code receives. */
 export interface Logger {
   readonly error: LogMethod;
   readonly warn: LogMethod;
@@ -32,7 +32,7 @@ export interface Logger {
   isLevelEnabled(level: string): boolean;
 }
 
-/** How a logger is made. */
+/** Options of a logger. */
 export interface LoggerOptions {
   /** The service or part; stands in each line. */
   readonly name: string;
@@ -43,8 +43,8 @@ export interface LoggerOptions {
 }
 
 /**
- * A logger that writes JSON, one line an event: level, time (ISO), name, the ids of `withContext`, fields, msg.
- * Secrets are masked by name and by form in fields, texts and errors.
+ * A logger that writes JSON, one line an event: level, time (ISO), name, the ids of `withContext`, fields,
+ * msg. Secrets are masked by name and by form in fields, texts and errors.
  */
 export function createLogger({ name, level = 'info', destination }: LoggerOptions): Logger {
   const options: PinoOptions = {
@@ -83,7 +83,10 @@ function clean(argument: unknown): unknown {
   return argument;
 }
 
-/** A destination that appends to a file that its owner alone may read, and whose folder is made; lines are written at once. */
+/**
+ * A destination that appends to a file that its owner alone may read, and whose folder is made; lines are
+ * written at once.
+ */
 export function logFile(path: string): DestinationStream {
   const destination = pino.destination({ dest: path, mkdir: true, sync: true, mode: 0o600 });
   // One that is there already keeps its mode otherwise.

@@ -15,8 +15,8 @@ export function scrubText(text: string): string {
 }
 
 /**
- * A copy of what is to be logged without secrets: values under secret names are masked, texts scrubbed, errors
- * spelt out with code, details and cause, deep and long parts cut so that a line stays bounded.
+ * A copy of what is to be logged without secrets: values under secret names are masked, texts scrubbed,
+ * errors spelt out with code, details and cause, deep and long parts cut so that a line stays bounded.
  */
 export function scrub(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return scrubText(value);

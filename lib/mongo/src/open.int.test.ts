@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { resolveMongod } from './binary/resolve.js';
 import { openMongo } from './open.js';
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
-test('MONGODB_URI names the store, and nothing is started', async () => {
+it('uses MONGODB_URI and starts nothing', async () => {
   const env = { MONGODB_URI: 'mongodb://db.example/?replicaSet=site' };
   const opened = await openMongo({ dataDir, env, log: silentLogger() });
   expect(opened).toMatchObject({ uri: env.MONGODB_URI });
@@ -22,7 +22,7 @@ test('MONGODB_URI names the store, and nothing is started', async () => {
   expect(await readdir(dataDir)).toEqual([]);
 });
 
-test('without it a replica set is embedded, and stopped with the rest', async () => {
+it('starts an embedded replica set without MONGODB_URI, and stops it on close', async () => {
   const binary = await resolveMongod();
   const opened = await openMongo({ dataDir, binary, env: {}, log: silentLogger() });
   const pids = opened.embedded?.members.map(({ pid }) => pid) ?? [];

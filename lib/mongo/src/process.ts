@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** True when a process of this id runs, whoever owns it; one that has ended and is not yet reaped does not. */
+/** Returns true if a process with this id runs, of any user; a zombie does not count. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -10,7 +10,10 @@ export function isAlive(pid: number): boolean {
   return !/^[ZX]/.test(statFields(pid)[0] ?? '');
 }
 
-/** When a process started, in the kernel's ticks: tells it from a later one with the same id. Undefined but on Linux. */
+/**
+ * Start time of a process in kernel ticks, which distinguishes it from a later one with the same id. Linux
+ * only; otherwise undefined.
+ */
 export function startOf(pid: number): string | undefined {
   return statFields(pid)[19];
 }

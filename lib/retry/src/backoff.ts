@@ -12,8 +12,8 @@ export interface BackoffOptions {
 const maxDoublings = 30;
 
 /**
- * The wait before the next attempt after `failures` failed ones (1 or more), in milliseconds. Jitter takes away up to half of it, so
- * that clients that lost the same server do not return in step.
+ * The wait before the next attempt after `failures` failed ones (1 or more), in milliseconds. Jitter takes
+ * away up to half of it, so that clients that lost the same server do not return in step.
  */
 export function backoffMs(failures: number, options: BackoffOptions = {}): number {
   const { initialDelayMs = 100, maxDelayMs = 5000, random = Math.random } = options;

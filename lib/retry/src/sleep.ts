@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** How a sleep counts for the process. */
+/** Options of a sleep. */
 export interface SleepOptions {
   /** False: the process may end during the sleep. Default true. */
   readonly ref?: boolean;

@@ -1,6 +1,6 @@
 // The only place of this package that touches the environment.
 
-/** Where the workers of a test run learn from whom to ask the address of the shared store. */
+/** Variable with the address from which workers of a test run get the URI of the shared store. */
 const storeVariable = 'RHIZOME_TESTS_STORE';
 
 /** Where a test run offers its shared store; undefined outside of one. */
@@ -13,7 +13,7 @@ export function offerStore(address: string): void {
   process.env[storeVariable] = address;
 }
 
-/** What a process that a test starts inherits. */
+/** Environment that a process started by a test inherits. */
 export function inheritedEnvironment(): NodeJS.ProcessEnv {
   return process.env;
 }

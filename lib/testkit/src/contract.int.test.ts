@@ -1,6 +1,6 @@
-import './after-file.js';
+import './file-teardown.js';
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { buildSubgraph, byKey, entity, serveSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
 import { createClient } from '@rhizome/client';
@@ -55,7 +55,7 @@ function library(db: TestDatabase, oneByOne = false): SubgraphSchema {
       Query: { shelf: () => 'oak' },
       Subscription: {
         bookCounted: {
-          // Counts on for ever, a step each time it is asked.
+          // Counts without end, one step per request.
           subscribe: async function* (_: unknown, { after }: { after?: string }) {
             for (let at = Number(after ?? 0) + 1; ; at += 1) {
               yield { bookCounted: { cursor: String(at) } };
@@ -89,8 +89,8 @@ describeSubgraphContract('library', async (db) => {
   };
 });
 
-describe('reads', () => {
-  test('are counted, so that loading one by one would be seen', async () => {
+describe('load counter', () => {
+  it('reveals loading one by one', async () => {
     const db = await testDatabase();
     await fill(db);
     const loaderReads = async (subgraph: SubgraphSchema): Promise<number> => {
@@ -110,8 +110,8 @@ describe('reads', () => {
   });
 });
 
-describe('a client and a served subgraph', () => {
-  test('speak with each other: a query, a refusal, and a stream that outlives its server', async () => {
+describe('served subgraph', () => {
+  it('serves a client: a query, an error, and a stream that outlives the server', async () => {
     const tokens = await testTokens();
     const subgraph = library(await testDatabase());
     const start = (port: number) =>

@@ -1,5 +1,5 @@
-import './after-file.js';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import './file-teardown.js';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { createInProcess, serveSubgraph, type ServedSubgraph, type SubgraphSchema } from '@rhizome/subgraph';
 import {
@@ -20,21 +20,21 @@ import type { TestDatabase } from './test-database.types.js';
 export interface SubgraphUnderContract {
   readonly subgraph: SubgraphSchema;
   /**
-   * For each entity that the subgraph loads: representations of at least three that are there. Entities it only adds
-   * to belong here as well, with what `reads` selects.
+   * For each entity that the subgraph loads: representations of at least three that are there. Entities it
+   * only adds to belong here as well, with what `reads` selects.
    */
   readonly representations: Readonly<Record<string, readonly object[]>>;
-  /** What is selected of each entity to see it loaded, as GraphQL fields; default its key alone. */
+  /** Fields selected of each entity to see it loaded, as GraphQL; default its key alone. */
   readonly selections?: Readonly<Record<string, string>>;
   stop?(): Promise<void>;
 }
 
-/** How the subgraph of a test is made. */
+/** Factory of the subgraph for a test. */
 export type OpenSubgraph = (db: TestDatabase) => Promise<SubgraphUnderContract>;
 
 /**
- * The contract that every subgraph keeps, as tests: it publishes its SDL, each door has a policy, entities are loaded
- * in batches, it lets nobody in without a token, and it comes up and goes down as an orchestrator expects.
+ * The contract of every subgraph, as tests: it publishes its SDL, each entry point has a policy, entities are
+ * loaded in batches, it requires a token, and it starts and stops as an orchestrator expects.
  */
 export function describeSubgraphContract(name: string, open: OpenSubgraph): void {
   describe(`the contract of subgraph ${name}`, () => {
@@ -47,7 +47,7 @@ export function describeSubgraphContract(name: string, open: OpenSubgraph): void
     }, 60_000);
     afterAll(() => opened.stop?.());
 
-    test('its SDL is that of its name, parses, and carries the shared words', () => {
+    it('has its name and a valid SDL with the shared definitions', () => {
       const { subgraph } = opened;
       expect(subgraph.name).toBe(name);
       expect(declaredIn(parse(subgraph.sdl))).toEqual(
@@ -55,24 +55,26 @@ export function describeSubgraphContract(name: string, open: OpenSubgraph): void
       );
     });
 
-    test('every entity it loads is under this contract', () => {
+    it('is tested for every entity that it resolves', () => {
       const entities = opened.subgraph.entryPoints.filter(({ kind }) => kind === 'entity');
-      const types = entities.map((door) => door.name.split('.')[0]);
+      const types = entities.map((entryPoint) => entryPoint.name.split('.')[0]);
       expect(Object.keys(opened.representations).sort()).toEqual(types.sort());
     });
 
-    test('n representations take no more reads than one, and come in order', async () => {
+    it('loads n representations in order, with the reads of one', async () => {
       for (const type of Object.keys(opened.representations)) await checkBatch(opened, type);
     });
 
-    test('each field of an entity is alone what it is beside all others: what it needs is read for it', async () => {
+    it('resolves each field of an entity alone as with all others: it reads what the field needs', async () => {
       for (const type of Object.keys(opened.representations)) await checkFields(opened, type);
     });
 
-    test('who has no role gets no entity', async () => {
+    it('gives no entity to a caller without a role', async () => {
       for (const type of Object.keys(opened.representations)) {
-        const door = opened.subgraph.entryPoints.find((one) => one.name === `${type}.__resolveReference`);
-        if (door && 'open' in door.policy) continue;
+        const entryPoint = opened.subgraph.entryPoints.find(
+          (one) => one.name === `${type}.__resolveReference`,
+        );
+        if (entryPoint && 'open' in entryPoint.policy) continue;
         const answer = await entities(opened, type, opened.representations[type] ?? [], 'nobody');
         expect(answer.errors?.every(({ extensions }) => extensions?.['code'] === 'FORBIDDEN')).toBe(true);
         expect((answer.data?.['_entities'] as unknown[]).every((one) => one === null)).toBe(true);
@@ -98,11 +100,11 @@ function describeServing(context: () => { opened: SubgraphUnderContract; tokens:
     });
     afterAll(() => served.close());
 
-    test('it is healthy and ready', async () => {
+    it('is healthy and ready', async () => {
       expect([await ask('/healthz'), await ask('/readyz')]).toEqual([200, 200]);
     });
 
-    test('it lets in who has a good token and nobody else', async () => {
+    it('accepts valid tokens only', async () => {
       const { tokens } = context();
       expect(await ask('/graphql', await tokens.admin())).toBe(200);
       for (const token of [undefined, 'junk', await tokens.foreign(), await tokens.expired()]) {
@@ -110,14 +112,14 @@ function describeServing(context: () => { opened: SubgraphUnderContract; tokens:
       }
     });
 
-    test('it goes down in order, and its port is free afterwards', async () => {
+    it('shuts down cleanly and frees its port', async () => {
       await served.close();
       await expect(ask('/healthz')).rejects.toThrow();
     });
   });
 }
 
-/** Asks on a connection of its own, for the answer's status. */
+/** HTTP status of a request on a connection of its own. */
 async function statusOf(url: URL, token?: string): Promise<number> {
   const isQuery = url.pathname === '/graphql';
   const response = await fetch(url, {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type BookedJob, doubleBookings } from './device-history.js';
 
 const at = (second: number): Date => new Date(second * 1000);
@@ -22,8 +22,8 @@ const workers = [
   { _id: 'w', devices: [{ id: 'gpu' }, { id: 'a', parentId: 'gpu' }, { id: 'b', parentId: 'gpu' }] },
 ];
 
-describe('the checker of devices', () => {
-  test.each<[string, readonly BookedJob[]]>([
+describe('checkDeviceHistory', () => {
+  it.each<[string, readonly BookedJob[]]>([
     ['one after the other', [job('1', ['x'], [0, 5]), job('2', ['x'], [5])]],
     [
       'shares that are one together',
@@ -32,30 +32,27 @@ describe('the checker of devices', () => {
     ['two slices of a GPU', [job('1', ['a'], [0]), job('2', ['b'], [0])]],
     ['a GPU after its slice', [job('1', ['a'], [0, 1]), job('2', ['gpu'], [2])]],
     ['a job alone on all slices', [job('1', ['a', 'b'], [0], { exclusive: true })]],
-  ])('has nothing against %s', (_what, jobs) => {
+  ])('accepts %s', (_what, jobs) => {
     expect(doubleBookings(jobs, workers)).toEqual([]);
   });
 
-  test.each<[string, readonly BookedJob[]]>([
+  it.each<[string, readonly BookedJob[]]>([
     ['two at a time', [job('1', ['x'], [0, 5]), job('2', ['x'], [4])]],
     ['one that never ended', [job('1', ['x'], [0]), job('2', ['x'], [4])]],
     ['too many shares', [job('1', ['x'], [0], { share: 500 }), job('2', ['x'], [1], { share: 501 })]],
-    ['a share beside a whole', [job('1', ['x'], [0]), job('2', ['x'], [1], { share: 1 })]],
-    ['a slice beside its GPU', [job('1', ['gpu'], [0]), job('2', ['a'], [1])]],
-    ['a GPU beside its slice', [job('1', ['a'], [0]), job('2', ['gpu'], [1])]],
-    [
-      'a slice beside a job that wants to be alone',
-      [job('1', ['a'], [0], { exclusive: true }), job('2', ['b'], [1])],
-    ],
+    ['a share next to a whole', [job('1', ['x'], [0]), job('2', ['x'], [1], { share: 1 })]],
+    ['a slice next to its GPU', [job('1', ['gpu'], [0]), job('2', ['a'], [1])]],
+    ['a GPU next to its slice', [job('1', ['a'], [0]), job('2', ['gpu'], [1])]],
+    ['a slice next to an exclusive job', [job('1', ['a'], [0], { exclusive: true }), job('2', ['b'], [1])]],
     [
       'a job that wants to be alone and is not',
       [job('1', ['a'], [0]), job('2', ['b'], [1], { exclusive: true })],
     ],
-  ])('names %s', (_what, jobs) => {
+  ])('reports %s', (_what, jobs) => {
     expect(doubleBookings(jobs, workers)).toHaveLength(1);
   });
 
-  describe('of one device that two workers tell of', () => {
+  describe('one device reported by two workers', () => {
     const uuid = 'GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f';
     const on = (host: string, ids: readonly string[], _id: string) => ({
       ...{ _id, host },
@@ -67,12 +64,12 @@ describe('the checker of devices', () => {
       attempts: [{ workerId, deviceIds: [deviceId], sentAt: at(0) }],
     });
 
-    test.each([
+    it.each([
       ['names it where both have it', uuid, 'n1', 1],
       ['names it by its place on the bus', 'PCI-0000:3b:00.0', 'n1', 1],
       ['has nothing against the same place of another host', 'PCI-0000:3b:00.0', 'n2', 0],
       ['has nothing against a name that each made up', 'gpu0', 'n1', 0],
-    ])('%s', (_what, id, host, faults) => {
+    ])('checks %s', (_what, id, host, faults) => {
       const both = [on('n1', [id], 'w1'), on(host, [id], 'w2')];
       expect(doubleBookings([held('w1', id), held('w2', id)], both)).toHaveLength(faults);
     });

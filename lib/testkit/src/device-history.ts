@@ -1,9 +1,9 @@
 /**
- * A checker over stored histories: no device was ever given to more than it is, no GPU beside a slice of it, and nothing beside a job that
- * has its GPU for itself. Every test on a real store ends with it.
+ * Checks stored histories: no device was ever overcommitted, no GPU allocated together with a slice of it,
+ * and nothing together with an exclusive job. Every test on a real store ends with it.
  */
 
-/** What of a job its devices depend on, as it is stored. */
+/** Stored fields of a job that its devices depend on. */
 export interface BookedJob {
   readonly _id: string;
   readonly requirements: {
@@ -18,7 +18,7 @@ export interface BookedJob {
   }[];
 }
 
-/** What is known of a worker's devices. */
+/** Devices of a worker. */
 export interface DevicesOfWorker {
   readonly _id: string;
   readonly host?: string | undefined;
@@ -43,11 +43,17 @@ interface Change {
 
 const whole = 1000;
 
-/** Ids of vendors, and places on the bus: all workers of a host mean the same device by them. Other ids are names of one worker. */
+/**
+ * Ids of vendors, and places on the bus: all workers of a host mean the same device by them. Other ids are
+ * names of one worker.
+ */
 const namesOneDevice =
   /^((GPU|MIG)-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$|^GPU-[0-9a-f]{16}(\/\d+)?$|^PCI-[0-9a-f]{4,8}:/i;
 
-/** What was given to more than one, each with the job that was one too many. @param workers where they are known: which devices are slices of which */
+/**
+ * Overcommitted devices, each with the job that exceeds it.
+ * @param workers if known: they show which devices are slices
+ */
 export function doubleBookings(
   jobs: readonly BookedJob[],
   workers: readonly DevicesOfWorker[] = [],
@@ -103,7 +109,7 @@ function faultWith(next: Booking, held: readonly Booking[], gpuId: string): stri
   const mixed = held.find((one) => (one.deviceId === gpuId) !== (deviceId === gpuId));
   if (mixed) return `job ${jobId} has ${deviceId} while job ${mixed.jobId} has ${mixed.deviceId}`;
   const other = held.find((one) => one.jobId !== jobId && (one.isExclusive || next.isExclusive));
-  return other && `job ${jobId} has ${deviceId} beside job ${other.jobId}, one of which wants to be alone`;
+  return other && `job ${jobId} has ${deviceId} together with job ${other.jobId}, one of which is exclusive`;
 }
 
 /** @throws Error that names what was given away twice */

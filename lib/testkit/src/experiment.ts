@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type ApiClient, createClient } from '@rhizome/client';
 import { type Clock, createIds, type Ids, systemClock } from '@rhizome/clock';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type Logger, silentLogger } from '@rhizome/log';
 import type { SubgraphSchema } from '@rhizome/subgraph';
 import { describeSubgraphContract } from './contract.js';
@@ -52,7 +52,10 @@ export interface ExperimentUnderTest {
 
 const positions = [1, 2, 3];
 
-/** The tests that every experiment passes: its configuration, and the contract of its subgraph on a real store. */
+/**
+ * The tests that every experiment passes: its configuration, and the contract of its subgraph on a real
+ * store.
+ */
 export function describeExperiment(name: string, experiment: ExperimentUnderTest): void {
   describeConfiguration(name, experiment);
   const { build, store, type, selections } = experiment;
@@ -91,14 +94,14 @@ function describeConfiguration(name: string, { manifest, readConfig }: Experimen
   };
 
   describe(`configuration of ${name}`, () => {
-    test('has the database and the port of the manifest by default', () => {
+    it('has the database and the port of the manifest by default', () => {
       const { database, port } = readConfig(required);
       const text = readFileSync(manifest, 'utf8');
       expect(text).toContain(`database: ${database}\n`);
       expect(text).toContain(`:${port}/graphql`);
     });
 
-    test('reports all missing variables at once', () => {
+    it('reports all missing variables at once', () => {
       for (const variable of Object.keys(required)) expect(() => readConfig({})).toThrow(variable);
     });
   });

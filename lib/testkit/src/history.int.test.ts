@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { connectMongo } from '@rhizome/mongo';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -54,8 +54,8 @@ const overbooked: readonly (readonly [string, Parameters<typeof book>[1], RegExp
   ],
 ];
 
-describe('the history of a database', () => {
-  test.each(overbooked)('fails its file by %s', async (_what, jobs, words) => {
+describe('history of a database', () => {
+  it.each(overbooked)('fails its file because of %s', async (_what, jobs, words) => {
     const db = await testDatabase('history');
     await book(db, jobs);
     await expect(checkHistory(db)).rejects.toThrow(words);
@@ -66,7 +66,7 @@ describe('the history of a database', () => {
     expect(databases.map(({ name }) => name)).not.toContain(db.databaseName);
   });
 
-  test('passes where slices, shares and devices are given once', async () => {
+  it('passes where slices, shares and devices are given once', async () => {
     const db = await testDatabase('history');
     await book(db, [
       { devices: ['a'] },
@@ -78,7 +78,7 @@ describe('the history of a database', () => {
   });
 });
 
-test('a store of its own is looked at when it ends, and so is one that was left behind', async () => {
+it('is checked when a private store ends, and when one was left behind', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'rhizome-tests-history-'));
   leftovers.defer('its data', () => rm(dataDir, { recursive: true, force: true }));
   const mongod = await ownMongod({ dataDir });

@@ -1,4 +1,4 @@
-/** What every database with jobs ends with: a look at all that its jobs were given. */
+/** Final check of every database with jobs: the devices allocated to its jobs. */
 import { silentLogger } from '@rhizome/log';
 import { connectMongo, startMongod } from '@rhizome/mongo';
 import {
@@ -14,7 +14,9 @@ const jobCollections = ['jobs', 'jobsArchive'];
 /** Databases of the server itself. */
 const serversOwn = new Set(['admin', 'config', 'local']);
 
-/** @throws Error that names the devices of the database that were given away twice; one without jobs passes */
+/**
+ * @throws Error that names the devices of the database that were given away twice; one without jobs passes
+ */
 export async function checkHistory(db: TestDatabase): Promise<void> {
   const jobs = await Promise.all(
     jobCollections.map((name) =>
@@ -35,7 +37,10 @@ export async function checkHistory(db: TestDatabase): Promise<void> {
   assertDevicesBookedOnce(booked, workers);
 }
 
-/** Looks at all databases of a store. @throws Error that names the database, and the devices that were given away twice */
+/**
+ * Looks at all databases of a store. @throws Error that names the database, and the devices that were given
+ * away twice
+ */
 export async function checkStore(uri: string): Promise<void> {
   const client = await connectMongo({ uri, appName: 'checker', serverSelectionTimeoutMs: 60_000 });
   try {

@@ -1,4 +1,4 @@
-import './after-file.js';
+import './file-teardown.js';
 
 export {
   assertDevicesBookedOnce,

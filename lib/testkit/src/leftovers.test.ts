@@ -1,8 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { leftovers } from './leftovers.js';
 
-describe('leftovers', () => {
-  test('are closed newest first, in whatever way they close', async () => {
+describe('Leftovers', () => {
+  it('closes the newest first, by any method', async () => {
     const closed: string[] = [];
     leftovers.use({ close: () => closed.push('close') });
     leftovers.use({ stop: async () => closed.push('stop') });
@@ -15,13 +15,13 @@ describe('leftovers', () => {
     expect(closed).toHaveLength(5);
   });
 
-  test('that cannot be closed are named, after the others are closed', async () => {
+  it('names what it cannot close, after it has closed the others', async () => {
     const closed: string[] = [];
     leftovers.defer('the first', () => closed.push('first'));
-    leftovers.defer('the door', () => {
+    leftovers.defer('the server', () => {
       throw new Error('it is stuck');
     });
-    await expect(leftovers.disposeAll()).rejects.toThrow('the door: it is stuck');
+    await expect(leftovers.disposeAll()).rejects.toThrow('the server: it is stuck');
     expect(closed).toEqual(['first']);
   });
 });

@@ -9,7 +9,7 @@ interface Leftover {
 
 const stack: Leftover[] = [];
 
-/** What tests have opened; closed after the file's last test, the newest first. */
+/** Resources that tests have opened; closed after the file's last test, the newest first. */
 export const leftovers = {
   /** Closes the thing at the end of the file, unless it is closed before (closing twice must be harmless). */
   use<T extends Closable>(thing: T, what = 'something'): T {

@@ -27,8 +27,8 @@ export function storePorts(): ReadonlySet<number> {
 }
 
 /**
- * The replica set that all test files of a run share; outside of a run, one of this process' own. What breaks a server
- * starts its own by {@link ownMongod} instead.
+ * The replica set that all test files of a run share; outside of a run, one of this process' own. What breaks
+ * a server starts its own by {@link ownMongod} instead.
  */
 export function testMongo(): Promise<TestMongo> {
   return (opened ??= open());
@@ -73,7 +73,10 @@ async function ownStore(): Promise<string> {
   return leftovers.use(await openMongo({ dataDir, oplogSizeMiB: 128, log }), 'the mongod of testMongo').uri;
 }
 
-/** A database of its own, with a random name; looked at by {@link checkHistory} and dropped at the end of the file. */
+/**
+ * A database of its own, with a random name; looked at by {@link checkHistory} and dropped at the end of the
+ * file.
+ */
 export async function testDatabase(name = 'test'): Promise<TestDatabase> {
   const { client } = await testMongo();
   const db = client.db(`${name}_${randomBytes(6).toString('hex')}`);
@@ -88,8 +91,8 @@ export async function testDatabase(name = 'test'): Promise<TestDatabase> {
 }
 
 /**
- * A replica set that a test may break, or that is to be unlike the shared one. It ends with the file, or before; what its jobs were given is
- * looked at then.
+ * A replica set that a test may break, or that is to be unlike the shared one. It ends with the file, or
+ * before; what its jobs were given is looked at then.
  * @param options its folder is a new one unless given
  */
 export async function ownMongod(options: Partial<StartOptions> = {}): Promise<RunningMongod> {

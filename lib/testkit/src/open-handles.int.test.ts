@@ -1,14 +1,14 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { connectMongo } from '@rhizome/mongo';
-import './after-file.js';
+import './file-teardown.js';
 import { storePorts, testDatabase, testMongo } from './mongo.js';
 import { leakedHandles, openHandles } from './open-handles.js';
 
-describe('what a test leaves open', () => {
-  test('is named while it is open: a process, a server, a client of the store', async () => {
+describe('open handles of a test', () => {
+  it('names a process, a server and a client of the store while they are open', async () => {
     const { uri } = await testMongo();
     const baseline = openHandles();
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
@@ -28,8 +28,8 @@ describe('what a test leaves open', () => {
   });
 });
 
-describe('the store of tests', () => {
-  test('is a real replica set with databases that do not meet', async () => {
+describe('store of tests', () => {
+  it('is a real replica set with separate databases', async () => {
     const { client } = await testMongo();
     const hello = await client.db('admin').command({ hello: 1 });
     expect(hello['setName']).toBeTruthy();

@@ -2,7 +2,10 @@ import { ChildProcess } from 'node:child_process';
 import { Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What keeps a process alive and was opened by a test: child processes, listening servers, sockets to a store. */
+/**
+ * Handles that keep a process alive and were opened by a test: child processes, listening servers, sockets to
+ * a store.
+ */
 export type Handle = object;
 
 interface Internals {
@@ -30,7 +33,7 @@ function describe(handle: Handle, storePorts: ReadonlySet<number>): string | und
 /** Closing takes a few turns of the event loop; after this time what is open is a leak. */
 const graceMs = 1500;
 
-/** Names what is open beside the baseline, after it was given time to close. */
+/** Names handles that are open in addition to the baseline, after they had time to close. */
 export async function leakedHandles(
   baseline: ReadonlySet<Handle>,
   storePorts: ReadonlySet<number>,

@@ -1,12 +1,12 @@
-import { describe, expect, test } from '@jest/globals';
-import './after-file.js';
+import { describe, expect, it } from '@jest/globals';
+import './file-teardown.js';
 import { leftovers } from './leftovers.js';
 import { spawnProcess } from './spawn-process.js';
 
 const script = (text: string) => ({ name: 'child', command: 'node', args: ['-e', text] });
 
-describe('a spawned process', () => {
-  test('is read line by line, past and to come, from both outputs', async () => {
+describe('spawnProcess', () => {
+  it('gives past and future lines of both outputs', async () => {
     const child = spawnProcess(
       script(
         `console.log('port=41'); process.stdin.once('data', () => { console.error('late'); process.exit(3); })`,
@@ -21,17 +21,17 @@ describe('a spawned process', () => {
     expect(child.stderr).toEqual(['late']);
   });
 
-  test('that ends without the line says what it said instead', async () => {
+  it('reports the output of a process that ended without the expected line', async () => {
     const child = spawnProcess(script(`console.log('sorry'); process.exit(1)`));
     await expect(child.line(/ready/, 5000)).rejects.toThrow(/ended without a line like \/ready\/:\nsorry/);
   });
 
-  test('that cannot be started says so', async () => {
+  it('reports a process that cannot be started', async () => {
     const child = spawnProcess({ name: 'nothing', command: '/nonexistent/program' });
     await expect(child.exited).rejects.toThrow(/nothing could not be started/);
   });
 
-  test('is asked to end by a signal, and killed if it is forgotten', async () => {
+  it('ends a process by signal, and kills it at the end of the file', async () => {
     const polite = spawnProcess(script(`setInterval(() => {}, 1000)`));
     expect(await polite.kill()).toEqual({ code: null, signal: 'SIGTERM' });
     const stubborn = spawnProcess(

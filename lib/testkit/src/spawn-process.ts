@@ -15,11 +15,11 @@ export interface SpawnOptions {
   readonly cwd?: string;
   /** Added to this process' environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether it leads a process group of its own, with its process id, as a command of a terminal does. */
+  /** True if it leads a process group with its own process id, like a command of a terminal. */
   readonly group?: boolean;
 }
 
-/** How a process ended. */
+/** Exit of a process. */
 export interface ProcessExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;

@@ -1,8 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { manualClock, seededRandom, testIds, testStart } from './time.js';
 
-describe('a manual clock', () => {
-  test('stands still until it is told to go on', () => {
+describe('manual clock', () => {
+  it('keeps its time until it is advanced', () => {
     const clock = manualClock();
     expect(clock.now()).toEqual(testStart);
     clock.advance(1500);
@@ -10,7 +10,7 @@ describe('a manual clock', () => {
     expect(clock.monotonicMs()).toBe(1500);
   });
 
-  test('measures on when the time of day goes back', () => {
+  it('increases its monotonic time when the time of day goes back', () => {
     const clock = manualClock();
     clock.advance(10);
     clock.set('2020-01-01T00:00:00Z');
@@ -19,20 +19,20 @@ describe('a manual clock', () => {
   });
 });
 
-describe('test ids', () => {
-  test('are the same in each run, differ within one, and grow', () => {
+describe('testIds', () => {
+  it('returns the same ids in each run, different and increasing within one', () => {
     const [first, second] = [testIds(), testIds()].map((ids) => [1, 2, 3].map(() => ids.next('job')));
     expect(first).toEqual(second);
     expect(new Set(first).size).toBe(3);
     expect([...(first ?? [])].sort()).toEqual(first);
   });
 
-  test('differ by seed', () => {
+  it('differs by seed', () => {
     expect(testIds(manualClock(), 1).next('job')).not.toBe(testIds(manualClock(), 2).next('job'));
   });
 });
 
-test('seeded numbers lie in [0, 1) and are spread over it', () => {
+it('returns seeded numbers spread over [0, 1)', () => {
   const random = seededRandom(7);
   const numbers = Array.from({ length: 10_000 }, random);
   expect(Math.min(...numbers)).toBeGreaterThanOrEqual(0);

@@ -1,8 +1,8 @@
 import { type Clock, createIds, type Ids } from '@rhizome/clock';
 
-/** A clock that stands still until it is told to go on. */
+/** A clock whose time changes only when it is advanced. */
 export interface ManualClock extends Clock {
-  /** Goes on by so many milliseconds. */
+  /** Advances the clock by a number of milliseconds. */
   advance(ms: number): void;
   /** Sets the time of day, forwards or backwards; measured time is not touched. */
   set(to: Date | string): void;

@@ -49,10 +49,10 @@ export function testPrincipal(options: TestPrincipalOptions = {}): Principal {
 
 /** Real tokens of an issuer that exists for this file only, and what is needed to trust it. */
 export interface TestTokens {
-  /** What a service is configured with to take these tokens. */
+  /** Configuration with which a service accepts these tokens. */
   readonly trusted: TrustedIssuer;
   readonly verifier: Verifier;
-  /** Any token; ten minutes unless told otherwise. */
+  /** Any token; valid for ten minutes by default. */
   mint(options: Omit<MintOptions, 'ttlSeconds'> & { readonly ttlSeconds?: number }): Promise<string>;
   /** A human who is ADMIN everywhere. */
   admin(subject?: string): Promise<string>;

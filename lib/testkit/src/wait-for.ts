@@ -2,11 +2,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** Options of {@link waitFor}. */
 export interface WaitOptions<T> {
-  /** Expected time, in milliseconds. A longer wait is printed; it does not fail, since machines differ and are shared. */
+  /**
+   * Expected time, in milliseconds. A longer wait is printed; it does not fail, since machines differ and are
+   * shared.
+   */
   readonly deadlineMs: number;
   /** Condition for an item of a stream; by default the first item fits. */
   readonly until?: (item: T) => boolean;
-  /** Time after which the wait fails, in milliseconds; by default 120 s, or three times the expected time if that is longer. */
+  /**
+   * Time after which the wait fails, in milliseconds; by default 120 s, or three times the expected time if
+   * that is longer.
+   */
   readonly limitMs?: number;
 }
 
@@ -18,11 +24,15 @@ export type Awaitable<T> =
 
 /** Time between two questions, in milliseconds. */
 const pollMs = 10;
-/** Long enough for a machine that is many times slower and busy; short enough to fail before the test's own limit. */
+/**
+ * Long enough for a machine that is many times slower and busy; short enough to fail before the test's own
+ * limit.
+ */
 const usualLimitMs = 120_000;
 
 /**
- * Waits for a named event and returns its value. A wait that takes longer than expected is printed with its time.
+ * Waits for a named event and returns its value. A wait that takes longer than expected is printed with its
+ * time.
  * @throws Error if the event does not happen within the limit
  */
 export async function waitFor<T>(name: string, what: Awaitable<T>, options: WaitOptions<T>): Promise<T> {

@@ -4,7 +4,7 @@
  */
 import { createVerifier, trustedIssuers, type Verifier } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
-import { createLogger, type Logger, surviveStrayRejections } from '@rhizome/log';
+import { createLogger, type Logger, logUnhandledRejections } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';
 import { connectMongo } from '@rhizome/mongo';
 import { serveSubgraph } from '@rhizome/subgraph';
@@ -16,7 +16,7 @@ type Mongo = Awaited<ReturnType<typeof connectMongo>>;
 async function main(): Promise<void> {
   const config = readConfig();
   const log = createLogger({ name: 'core', level: config.logLevel === 'fatal' ? 'error' : config.logLevel });
-  surviveStrayRejections(log);
+  logUnhandledRejections(log);
   log.info({ config: shownConfig(config) }, 'configuration');
   const verifier = createVerifier({ issuers: trustedIssuers(config.issuers), audience: config.audience });
   const mongo = await connectMongo({ uri: config.mongoUri, appName: 'rhizome-core' });

@@ -117,7 +117,7 @@ async function testEndpoint(command: Command, world: World, url: string): Promis
     findings.push(finding);
   }
   tellSum(output, url, file.name, findings);
-  const bad = findings.some(({ outcome }) => outcome === 'broken' || (flags.strict && outcome === 'skipped'));
+  const bad = findings.some(({ outcome }) => outcome === 'failed' || (flags.strict && outcome === 'skipped'));
   return bad ? exitCodes.failed : exitCodes.ok;
 }
 

@@ -2,7 +2,7 @@
 import type { ContractFinding } from '@rhizome/conformance';
 import { type Output, printLine, printJson } from '../output.js';
 
-const marks = { kept: '✓', broken: '✗', skipped: '–' } as const;
+const marks = { passed: '✓', failed: '✗', skipped: '–' } as const;
 
 /** Prints findings as they come, part by part. */
 export function tellFinding(
@@ -13,7 +13,7 @@ export function tellFinding(
   if (output.json) return;
   if (before?.part !== finding.part) printLine(output, finding.part);
   printLine(output, `  ${marks[finding.outcome]} ${finding.promise} (${finding.seen})`);
-  if (finding.cure !== undefined) printLine(output, `    mend: ${finding.cure}`);
+  if (finding.fix !== undefined) printLine(output, `    fix: ${finding.fix}`);
 }
 
 /** Prints the summary; as JSON, with all findings. */
@@ -25,7 +25,7 @@ export function tellSum(
 ): void {
   const count = (outcome: ContractFinding['outcome']): number =>
     findings.filter((one) => one.outcome === outcome).length;
-  const sum = { kept: count('kept'), broken: count('broken'), skipped: count('skipped') };
+  const sum = { passed: count('passed'), failed: count('failed'), skipped: count('skipped') };
   if (output.json) printJson(output, { url, name, ...sum, findings });
-  else printLine(output, `${sum.kept} kept, ${sum.broken} broken, ${sum.skipped} skipped`);
+  else printLine(output, `${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);
 }

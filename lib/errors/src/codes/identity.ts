@@ -6,18 +6,18 @@ export const identityCodes = {
     401,
     'never',
     'No valid token: {expected}',
-    'The request has no token, or one that no accepted issuer signed for this audience. Log in.',
+    'The request has no token, or its token was not signed by an accepted issuer for this audience. Log in.',
   ),
   TOKEN_EXPIRED: entry(
     401,
     'never',
     'The token expired at {value}',
-    'The token was good and its time is over. Take a new one; long streams end with this code too.',
+    'The token was valid and has expired. Get a new one. Long streams end with this code, too.',
   ),
   FORBIDDEN: entry(
     403,
     'never',
     '{subject} may not {action} for {experiment}',
-    'The principal lacks the permission. The message names the action and the experiment.',
+    'The principal does not have the permission. The message names the action and the experiment.',
   ),
 } as const satisfies Record<string, CatalogueEntry>;

@@ -1,24 +1,24 @@
 import { entry, type CatalogueEntry } from './entry.js';
 
-/** Codes of requests as such, whatever they ask for. */
+/** Codes of requests, independent of their content. */
 export const requestCodes = {
   BAD_REQUEST: entry(
     400,
     'never',
     'The request is not a GraphQL request: {expected}',
-    'The body or the query string is not what GraphQL over HTTP asks for. Mend the client.',
+    'The body or the query string does not conform to GraphQL over HTTP. Fix the client.',
   ),
   GRAPHQL_PARSE_FAILED: entry(
     400,
     'never',
     'Syntax Error: {message}',
-    'The document is not GraphQL. The location points at the first wrong character.',
+    'The document is not valid GraphQL. The location is the position of the first syntax error.',
   ),
   GRAPHQL_VALIDATION_FAILED: entry(
     400,
     'never',
     '{message}',
-    'The document does not fit the schema. The message names the field, argument or type.',
+    'The document is not valid for the schema. The message names the field, argument or type.',
   ),
   OPERATION_RESOLUTION_FAILURE: entry(
     400,
@@ -30,72 +30,72 @@ export const requestCodes = {
     200,
     'never',
     'PersistedQueryNotSupported',
-    'Persisted operations are switched off here. Send the document.',
+    'The server does not support persisted operations. Send the document.',
   ),
   BAD_USER_INPUT: entry(
     400,
     'never',
     '{field}: {value} is not valid; must be {expected}',
-    'An argument or variable has a value that is not allowed. Field, value and what would be right are named.',
+    'An argument or variable has an invalid value. The message names the field, the value and what is valid.',
   ),
   LIMIT_EXCEEDED: entry(
     429,
     'later',
     '{field}: {value} is over the limit of {expected}',
-    'A limit on open subscriptions, running calls, planning time or the size of an answer is reached. Ask for less, or later.',
+    'A limit on open subscriptions, concurrent calls, planning time or the size of a response is reached. Request less, or retry later.',
   ),
   REQUEST_TOO_LARGE: entry(
     413,
     'never',
     '{field}: {value} is over the limit of {expected}',
-    'The body of a request, or a message, has more bytes than are taken. Send it in parts.',
+    'The body of a request, or a message, has too many bytes. Send it in parts.',
   ),
   OPERATION_TOO_COMPLEX: entry(
     400,
     'never',
     '{field}: {value} is over the limit of {expected}',
-    'An operation is over a limit on depth, aliases, root fields, directives, tokens or cost. Ask for less at once.',
+    'An operation exceeds a limit on depth, aliases, root fields, directives, tokens or cost. Split it into smaller operations.',
   ),
   BATCH_TOO_LARGE: entry(
     413,
     'never',
-    '{field}: {value} entries in one call; at most {expected}',
-    'One call carries more entries than it may. Split it.',
+    '{field}: {value} entries are too many; must be at most {expected}',
+    'The call has too many entries. Split it.',
   ),
   REQUEST_TIMEOUT: entry(
     504,
     'later',
-    'No answer within {expected}',
-    'The deadline of the request passed before its answer was complete. A mutation may have been done: repeat it with its idempotency key.',
+    'No response within {expected}',
+    'The deadline of the request passed before the response was complete. A mutation may have been executed: retry it with the same idempotency key.',
   ),
   REQUEST_CANCELLED: entry(
     499,
     'now',
     'The request was cancelled by its caller',
-    'The caller went away before the answer was complete.',
+    'The caller disconnected before the response was complete.',
   ),
   CONFLICT: entry(
     409,
     'now',
-    '{field}: {value} was changed by somebody else',
-    'Somebody else changed the same thing first. Read it again and decide anew.',
+    '{field}: {value} was changed by another caller',
+    'Another caller changed the same object first. Read it again, then decide whether to retry.',
   ),
   NOT_FOUND: entry(
     404,
     'never',
-    '{field}: {value} does not exist, or you may not see it',
-    'What the request names does not exist, or the caller may not know that it does.',
+    '{field}: "{value}" not found, or you may not see it.',
+    'The named object does not exist, or the caller may not see it.',
   ),
   IDEMPOTENCY_KEY_REUSED: entry(
     422,
     'never',
-    '{field}: key {value} was used before for another input',
-    'The idempotency key belongs to an earlier call with another input. Take a fresh key for a new request.',
+    '{field}: key {value} was already used for another input',
+    'The idempotency key belongs to an earlier call with different input. Use a new key for a new request.',
   ),
   CURSOR_INVALID: entry(
     400,
     'never',
     '{field}: {value} is not a cursor of this list',
-    'The cursor was not given by this list in this order, or was cut. Start without one.',
+    'The cursor is not from this list in this order, or is truncated. Start without a cursor.',
   ),
 } as const satisfies Record<string, CatalogueEntry>;

@@ -1,4 +1,4 @@
-/** Cursors of changes: places in the change stream of an experiment's collection. */
+/** Cursors of changes: positions in the change stream of an experiment's collection. */
 import { streamCursors } from '@rhizome/mongo';
 
 export const { decodeCursor, encodeCursor, expiredCursor, invalidCursor, placeFault } = streamCursors({

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { collection, connectMongo, defineCollection } from '@rhizome/mongo';
 import { leftovers, ownMongod, type TestDatabase, testDatabase, waitFor } from '@rhizome/testkit';
@@ -49,42 +49,42 @@ const next = async (stream: AsyncIterator<DocumentChange>): Promise<DocumentChan
   (await waitFor('a change', stream.next(), { deadlineMs: 60_000 })).value as DocumentChange;
 const follow = (feed: ChangeFeed, id: string, after?: string) => feed.changes(id, after, abort.signal);
 
-describe('the feed of changes', () => {
-  test('opens with a cursor and tells the changes of one document, in order', async () => {
+describe('ChangeFeed', () => {
+  it('opens with a cursor and gives the changes of one document, in order', async () => {
     const stream = follow(openFeed(), 'a');
     const opening = await next(stream);
     expect(opening).toEqual({ cursor: expect.any(String), id: null });
     for (const id of ['a', 'b', 'a', 'a']) await change(id);
-    const told = [await next(stream), await next(stream), await next(stream)];
-    expect(told.map(({ id }) => id)).toEqual(['a', 'a', 'a']);
-    expect(new Set([opening, ...told].map(({ cursor }) => cursor)).size).toBe(4);
+    const received = [await next(stream), await next(stream), await next(stream)];
+    expect(received.map(({ id }) => id)).toEqual(['a', 'a', 'a']);
+    expect(new Set([opening, ...received].map(({ cursor }) => cursor)).size).toBe(4);
     await stream.return(undefined);
   });
 
-  test.each([
+  it.each([
     ['from memory', undefined],
     ['from the store, when memory does not reach back', 2],
-  ])('goes on behind a cursor %s, without a gap and into the present', async (_name, ringSize) => {
+  ])('continues after a cursor %s, without a gap and into the present', async (_name, ringSize) => {
     const feed = openFeed(ringSize);
     const first = follow(feed, 'a');
     await next(first);
     for (let at = 0; at < 5; at++) await change('a');
-    const told = [];
-    for (let at = 0; at < 5; at++) told.push((await next(first)).cursor);
-    const resumed = follow(feed, 'a', told[1]);
-    expect(await next(resumed)).toEqual({ cursor: told[1], id: null });
+    const received = [];
+    for (let at = 0; at < 5; at++) received.push((await next(first)).cursor);
+    const resumed = follow(feed, 'a', received[1]);
+    expect(await next(resumed)).toEqual({ cursor: received[1], id: null });
     expect([
       (await next(resumed)).cursor,
       (await next(resumed)).cursor,
       (await next(resumed)).cursor,
-    ]).toEqual(told.slice(2));
+    ]).toEqual(received.slice(2));
     await change('a');
     expect((await next(resumed)).cursor).toBe((await next(first)).cursor);
     await resumed.return(undefined);
     await first.return(undefined);
   });
 
-  test('understands the cursors of another process', async () => {
+  it('accepts the cursors of another process', async () => {
     const stream = follow(openFeed(), 'a');
     const { cursor } = await next(stream);
     await change('a');
@@ -99,7 +99,7 @@ describe('the feed of changes', () => {
     await stream.return(undefined);
   });
 
-  test('gives a slow follower the latest changes and no more than it can hold', async () => {
+  it('gives a slow consumer the latest changes and no more than it can buffer', async () => {
     const feed = openFeed();
     const stream = follow(feed, 'a');
     const fast = follow(feed, 'a');
@@ -110,18 +110,18 @@ describe('the feed of changes', () => {
       await change('a');
       last = (await next(fast)).cursor;
     }
-    let told = 0;
+    let received = 0;
     let cursor = '';
     while (cursor !== last) {
       ({ cursor } = await next(stream));
-      told += 1;
+      received += 1;
     }
-    expect(told).toBe(256);
+    expect(received).toBe(256);
     await stream.return(undefined);
     await fast.return(undefined);
   });
 
-  test('ends its streams when it is stopped, and with their signals', async () => {
+  it('ends its streams when it is stopped, and with their signals', async () => {
     const feed = openFeed();
     const one = follow(feed, 'a');
     const other = feed.changes('a', undefined, undefined);
@@ -138,24 +138,22 @@ describe('the feed of changes', () => {
     ).toMatchObject({ done: true });
   });
 
-  test.each([
-    'junk',
-    'c1.',
-    `c1.${Buffer.from('82', 'hex').toString('base64url')}`,
-    'e1.ggAAAAEAAAABKwIpKW4E',
-  ])('refuses the cursor %s', async (cursor) => {
-    await expect(follow(openFeed(), 'a', cursor).next()).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
-  });
+  it.each(['junk', 'c1.', `c1.${Buffer.from('82', 'hex').toString('base64url')}`, 'e1.ggAAAAEAAAABKwIpKW4E'])(
+    'rejects the cursor %s',
+    async (cursor) => {
+      await expect(follow(openFeed(), 'a', cursor).next()).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
+    },
+  );
 
-  test('refuses a cursor from far ahead: it is of another store', async () => {
+  it('rejects a cursor of the far future, which is of another store', async () => {
     const ahead = `82${(0xfffffff0).toString(16).toUpperCase()}000000012B0229296E04`;
     const cursor = `c1.${Buffer.from(ahead, 'hex').toString('base64url')}`;
     await expect(follow(openFeed(), 'a', cursor).next()).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
   });
 });
 
-describe('a cursor that the store no longer reaches back to', () => {
-  test('is refused with CURSOR_EXPIRED', async () => {
+describe('cursor that the store no longer has', () => {
+  it('fails with CURSOR_EXPIRED', async () => {
     const mongod = await ownMongod({ oplogSizeMiB: 1, checkpointSeconds: 1 });
     const client = leftovers.use(await connectMongo({ uri: mongod.uri, appName: 'test' }), 'its client');
     db = client.db('feed');

@@ -1,6 +1,7 @@
 /**
- * The changes of an experiment's documents for those who follow one of them. One reader a process serves everybody who has caught up, from a
- * ring of recent changes; whoever comes back from further behind is served from a change stream of his own until he has caught up.
+ * Feed of changes of an experiment's documents; a consumer follows one of them. One reader per process serves
+ * all consumers that are up to date from a buffer of recent changes; a consumer that is further behind reads
+ * a change stream of its own until it has caught up.
  */
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
@@ -9,7 +10,7 @@ import { sleep } from '@rhizome/retry';
 import { decodeCursor, encodeCursor, expiredCursor, invalidCursor } from './change-cursor.js';
 import type { Change, ReadChanges } from './change-stream.repository.js';
 
-/** What {@link ChangeFeed} works with. */
+/** Dependencies of {@link ChangeFeed}. */
 export interface ChangeFeedOptions {
   readonly read: ReadChanges;
   readonly log: Logger;
@@ -27,10 +28,12 @@ export interface DocumentChange {
 /** A process may have read a little further than another; a place further ahead is of another store. */
 const aheadSeconds = 600;
 const reopenMs = 500;
-/** Changes that wait for one follower: older ones are left out, since a later one shows the same document as it then is. */
+/**
+ * Changes that wait for one follower: older ones are left out, since a later one shows the same document as
+ * it then is.
+ */
 const maxWaiting = 256;
 
-/** See the head of this file. */
 export class ChangeFeed {
   readonly #options: ChangeFeedOptions;
   readonly #stopping = new AbortController();
@@ -48,7 +51,7 @@ export class ChangeFeed {
 
   /**
    * Follows one document: an opening message with the cursor alone, then each change of it, in order.
-   * @param after a cursor of this feed: what came behind it is told first
+   * @param after a cursor of this feed: later changes are replayed first
    * @throws DomainError CURSOR_INVALID, CURSOR_EXPIRED
    */
   async *changes(

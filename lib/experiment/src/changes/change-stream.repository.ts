@@ -18,7 +18,7 @@ export interface ChangeRead {
   readonly position: string;
 }
 
-/** What is read. */
+/** Options of a read. */
 export interface ChangeReadOptions {
   /** From behind this place; from now unless given. */
   readonly after?: string | undefined;
@@ -30,7 +30,7 @@ export interface ChangeReadOptions {
 /** Reads changes, in order, until the signal aborts. The driver goes on by itself after a fail-over. */
 export type ReadChanges = (options: ChangeReadOptions) => AsyncGenerator<ChangeRead, void, undefined>;
 
-/** How long the server waits for a change before it tells that there is none, in milliseconds. */
+/** Time that the server waits for a change before it returns an empty batch, in milliseconds. */
 const awaitMs = 500;
 
 /** A way to read the changes of a collection. */

@@ -1,112 +1,115 @@
-/** What a job is to an experiment: found by its task and its position, many in one read. */
+/** An experiment's details of a job: found by task and position, many in one read. */
 import { type Action, can, type Principal } from '@rhizome/authz';
 import { defineLoader, type LoaderDefinition, type Loaders } from '@rhizome/subgraph';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 import type { SubmissionsRepository } from '../submissions/submissions.repository.js';
 import type { FixedPart, KnownSubmissions } from './known-submissions.js';
 
-/** A job as a gateway hands it over: its key, and what `@requires` brought along. */
+/** A job as the gateway passes it: its key, and the fields of `@requires`. */
 export interface JobRepresentation {
   readonly id: string;
   readonly task?: { readonly id: string } | null | undefined;
   readonly taskIndex?: number | null | undefined;
 }
 
-/** Where a job stands: its submission, without how far that is, and its position in the task. */
-export interface JobPlace<T extends SubmissionDocument> {
+/** Position of a job: its submission, without the progress, and its index in the task. */
+export interface JobPosition<T extends SubmissionDocument> {
   readonly submission: FixedPart<T>;
   readonly index: number;
 }
 
-/** The key that places are found by. */
-export interface JobPlaceKey {
+/** Key of a position. */
+export interface JobPositionKey {
   readonly taskId: string;
   readonly index: number;
 }
 
-/** Who hands submissions over in this process. */
-interface HandingOver {
-  readonly isHandingOver: boolean;
+/** State of the submitter in this process. */
+interface SubmissionProgress {
+  readonly isSubmitting: boolean;
   settled(): Promise<void>;
 }
 
-/** How long a question waits for a task that is being handed over right now, in milliseconds. */
-const handOverMs = 2000;
+/** Maximum wait for a task that is being submitted right now, in milliseconds. */
+const submissionWaitMs = 2000;
 
-/** Finds places, many by one read; those of tasks that were met before without any. */
-export interface JobPlaceLoader<T extends SubmissionDocument> extends LoaderDefinition<
-  JobPlaceKey,
-  JobPlace<T>
+/** Loads positions, many in one read; without a read for known tasks. */
+export interface JobPositionLoader<T extends SubmissionDocument> extends LoaderDefinition<
+  JobPositionKey,
+  JobPosition<T>
 > {
-  /** The place, or null where the task has none there; undefined: the store must be asked. */
-  known(key: JobPlaceKey): JobPlace<T> | null | undefined;
+  /** The position, or null if the task does not have it; undefined: must be read from the store. */
+  known(key: JobPositionKey): JobPosition<T> | null | undefined;
 }
 
 /**
- * A loader that finds places by one read. It derives from what was submitted, not from events, so it answers also before the event stream
- * has caught up; a task that core has taken this very moment is waited for.
+ * A loader of positions. It depends on submissions only, not on events, so that it works before the event
+ * stream has caught up. It waits for a task that is being submitted.
  */
-export function jobPlaceLoader<T extends SubmissionDocument>(
+export function jobPositionLoader<T extends SubmissionDocument>(
   name: string,
   submissions: SubmissionsRepository<T>,
-  submitter: HandingOver,
+  submitter: SubmissionProgress,
   memory: KnownSubmissions<T>,
-): JobPlaceLoader<T> {
-  const known = ({ taskId, index }: JobPlaceKey): JobPlace<T> | null | undefined => {
+): JobPositionLoader<T> {
+  const known = ({ taskId, index }: JobPositionKey): JobPosition<T> | null | undefined => {
     const submission = memory.get(taskId);
-    if (submission) return placeIn(submission, index);
+    if (submission) return positionIn(submission, index);
     return memory.isForeign(taskId) ? null : undefined;
   };
-  const placesOf = async (keys: readonly JobPlaceKey[]): Promise<(JobPlace<T> | null)[]> => {
+  const positionsOf = async (keys: readonly JobPositionKey[]): Promise<(JobPosition<T> | null)[]> => {
     const wanted = new Set(keys.map(({ taskId }) => taskId));
     const found = await submissions.ofTasks([...wanted]);
     const byTask = new Map(found.map((submission) => [submission.taskId, memory.add(submission)]));
-    if (!submitter.isHandingOver)
+    if (!submitter.isSubmitting)
       for (const taskId of wanted) if (!byTask.has(taskId)) memory.noteForeign(taskId);
     return keys.map(({ taskId, index }) => {
       const submission = byTask.get(taskId);
-      return submission ? placeIn(submission, index) : null;
+      return submission ? positionIn(submission, index) : null;
     });
   };
-  const loader = defineLoader<JobPlaceKey, JobPlace<T>>({
+  const loader = defineLoader<JobPositionKey, JobPosition<T>>({
     name,
     cacheKey: ({ taskId, index }) => `${taskId}/${index}`,
     load: async (keys) => {
-      const places = await placesOf(keys);
-      if (!places.includes(null) || !submitter.isHandingOver) return places;
-      await atMost(handOverMs, submitter.settled());
-      return placesOf(keys);
+      const positions = await positionsOf(keys);
+      if (!positions.includes(null) || !submitter.isSubmitting) return positions;
+      await atMost(submissionWaitMs, submitter.settled());
+      return positionsOf(keys);
     },
   });
   return Object.freeze({ ...loader, known });
 }
 
-function placeIn<T extends SubmissionDocument>(submission: FixedPart<T>, index: number): JobPlace<T> | null {
+function positionIn<T extends SubmissionDocument>(
+  submission: FixedPart<T>,
+  index: number,
+): JobPosition<T> | null {
   const { totalJobs } = submission as FixedPart<SubmissionDocument>;
   return index >= 0 && index < totalJobs ? { submission, index } : null;
 }
 
-/** What a details resolver looks at. */
+/** Context that a details resolver needs. */
 interface DetailsContext {
   readonly loaders: Loaders;
   readonly principal: Principal;
 }
 
 /**
- * A resolver for `Job.<experiment>`: null for jobs that are not the experiment's, and for callers who may not read its jobs and what it says
- * of them. Whoever reaches the subgraph can name any job: so the caller is asked for both here, and a pilot, which reads the jobs of its
- * queue alone and can prove none of them here, is told nothing.
- * @param read the policy under which the experiment's own things are read, with its name as in the manifest
- * @param loaderOf the `places` of the experiment's submissions, which its context has
+ * A resolver for `Job.<experiment>`: null for jobs of others, and for callers without permission to read its
+ * jobs and its details. Anyone who reaches the subgraph can name any job, so both permissions are checked
+ * here. A pilot may read the jobs of its queue only, which cannot be checked here, and gets null.
+ * @param read action to read the experiment's own data, and the experiment's name in the manifest
+ * @param loaderOf returns the `jobPositions` loader of the experiment's submissions
  */
 export function jobDetails<T extends SubmissionDocument, TContext extends DetailsContext>(
   { action, experiment }: { readonly action: Action; readonly experiment: string },
-  loaderOf: (context: TContext) => JobPlaceLoader<T>,
+  loaderOf: (context: TContext) => JobPositionLoader<T>,
 ): (
   job: JobRepresentation,
   args: object,
   context: TContext,
-) => Promise<JobPlace<T> | null> | JobPlace<T> | null {
+) => Promise<JobPosition<T> | null> | JobPosition<T> | null {
   const mayRead = (principal: Principal): boolean =>
     principal.kind !== 'PILOT' &&
     can(principal, 'job:read', experiment) &&

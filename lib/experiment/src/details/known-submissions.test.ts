@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createIds } from '@rhizome/clock';
 import { manualClock } from '@rhizome/testkit';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
@@ -12,8 +12,8 @@ const submission = (taskId: string | undefined): SubmissionDocument => ({
   ...(taskId === undefined ? {} : { taskId }),
 });
 
-describe('what is known of submissions', () => {
-  test('is what does not change', () => {
+describe('KnownSubmissions', () => {
+  it('holds the fields that do not change', () => {
     const known = new KnownSubmissions(clock);
     known.add(submission('task_1'));
     expect(known.get('task_1')).toMatchObject({ _id: 'run_1', totalJobs: 3, taskId: 'task_1' });
@@ -21,13 +21,13 @@ describe('what is known of submissions', () => {
       expect(known.get('task_1')).not.toHaveProperty(name);
   });
 
-  test('is nothing while core has no task', () => {
+  it('holds nothing while core has no task', () => {
     const known = new KnownSubmissions(clock);
     known.add(submission(undefined));
     expect(known.get('undefined')).toBeUndefined();
   });
 
-  test('is bounded: the one not asked for longest goes first', () => {
+  it('evicts the least recently used entry above its limit', () => {
     const known = new KnownSubmissions(clock, 2);
     for (const taskId of ['task_1', 'task_2']) known.add(submission(taskId));
     known.get('task_1');
@@ -39,7 +39,7 @@ describe('what is known of submissions', () => {
     ]);
   });
 
-  test('tells tasks of others for a moment, but not young ones, and never one that was handed over', () => {
+  it('remembers foreign tasks for a moment, but neither recent tasks nor submitted ones', () => {
     const known = new KnownSubmissions(clock);
     const taskId = createIds(clock).next('task');
     known.noteForeign(taskId);

@@ -1,9 +1,9 @@
-/** What was submitted and never changes, kept by task: what a job is to an experiment needs no question to the store. */
+/** Cache of the immutable part of submissions, by task: job details usually need no query. */
 import { type Clock, timeOfId } from '@rhizome/clock';
 import { LRUCache } from 'lru-cache';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 
-/** What of a submission does not change any more once core has its task: all but how far it is. */
+/** Fields of a submission that no longer change once core has its task: all but its progress. */
 export type FixedPart<T extends SubmissionDocument> = Omit<T, (typeof changingFields)[number]>;
 
 const changingFields = ['revision', 'updatedAt', 'stage', 'finishedJobs', 'lostJobs', 'amounts'] as const;
@@ -13,12 +13,18 @@ const changing: ReadonlySet<string> = new Set(changingFields);
 const keptSubmissions = 1000;
 /** Tasks of others that are kept. */
 const keptForeign = 10_000;
-/** A task that is younger may be one that is being handed over by another process, in milliseconds. */
+/** Age below which a task may still be in submission by another process, in milliseconds. */
 const youngMs = 10_000;
-/** So long it is believed that a task is not the experiment's: a hand-over that broke off is made good later, in milliseconds. */
+/**
+ * So long it is believed that a task is not the experiment's: a hand-over that broke off is made good later,
+ * in milliseconds.
+ */
 const foreignMs = 5000;
 
-/** A bounded memory of submissions by task, and of tasks that are none. What it says of the former cannot grow old. */
+/**
+ * A bounded memory of submissions by task, and of tasks that are none. What it says of the former cannot grow
+ * old.
+ */
 export class KnownSubmissions<T extends SubmissionDocument> {
   readonly #byTask: LRUCache<string, FixedPart<T>>;
   readonly #foreignUntil = new LRUCache<string, number>({ max: keptForeign });
@@ -45,7 +51,7 @@ export class KnownSubmissions<T extends SubmissionDocument> {
     return fixed;
   }
 
-  /** Whether the task was not the experiment's a moment ago. */
+  /** Returns true if the task was recently found to be foreign. */
   isForeign(taskId: string): boolean {
     const until = this.#foreignUntil.get(taskId);
     if (until === undefined) return false;

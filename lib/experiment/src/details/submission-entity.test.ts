@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { LoaderCache, type Loaders, type SelectionInfo } from '@rhizome/subgraph';
 import { type FieldNode, Kind, parse } from 'graphql';
 import { defineSubmissions, type SubmissionDocument } from '../submissions/submission.document.js';
@@ -29,7 +29,7 @@ const survey = submissionEntity<Survey, Context>({
   stored: { state: ['taskId', 'finishedJobs'], submittedAt: ['createdAt'] },
 });
 
-/** What the resolver of the one field of a text is told of its selection. */
+/** Selection that the resolver of the one field of a text gets. */
 function infoOf(text: string): SelectionInfo {
   const [definition] = parse(text).definitions;
   if (definition?.kind !== Kind.OPERATION_DEFINITION) throw new Error('no operation');
@@ -51,7 +51,7 @@ function operation() {
   return { context, reads };
 }
 
-test.each<[string, string, readonly string[] | 'all']>([
+it.each<[string, string, readonly string[] | 'all']>([
   ['its id alone', '{ survey { __typename id } }', ['_id']],
   ['fields stored under their names', '{ survey { title submittedBy } }', ['_id', 'submittedBy', 'title']],
   [
@@ -60,13 +60,13 @@ test.each<[string, string, readonly string[] | 'all']>([
     ['_id', 'createdAt', 'finishedJobs', 'taskId'],
   ],
   ['all of it, where nobody said what stands behind a field', '{ survey { title mood } }', 'all'],
-])('of a submission is read %s', async (_what, text, fields) => {
+])('reads for a submission %s', async (_what, text, fields) => {
   const { context, reads } = operation();
   expect(await survey.load('one', context, infoOf(text))).toEqual({ _id: 'one' });
   expect(reads).toEqual([{ ids: ['one'], fields }]);
 });
 
-test('submissions of one operation are one read, with the fields of all, and each once', async () => {
+it('loads submissions of one operation in one read, with the fields of all, each once', async () => {
   const { context, reads } = operation();
   const [title, state] = [infoOf('{ survey { title } }'), infoOf('{ survey { state } }')];
   const found = await Promise.all([
@@ -81,14 +81,14 @@ test('submissions of one operation are one read, with the fields of all, and eac
   ]);
 });
 
-test('a page is read with what is selected of its nodes', () => {
+it('reads the fields that are selected of the nodes for a page', () => {
   const info = infoOf(
     '{ surveys { nodes { title } edges { cursor node { state } } pageInfo { endCursor } } }',
   );
   expect(Object.keys(survey.pageFields(info) ?? {})).toEqual(['_id', 'finishedJobs', 'taskId', 'title']);
 });
 
-test('the submission of a place must be there', async () => {
+it('requires the submission of a job details object', async () => {
   const { context } = operation();
   const info = infoOf('{ survey { id } }');
   expect(await survey.ofPlace({ submission: { _id: 'one' } }, {}, context, info)).toEqual({ _id: 'one' });

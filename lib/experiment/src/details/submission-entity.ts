@@ -11,7 +11,7 @@ import {
 import type { SubmissionDocument } from '../submissions/submission.document.js';
 import type { SubmissionProjection } from '../submissions/submissions.repository.js';
 
-/** What is needed of `Submissions`. */
+/** Part of `Submissions` that is needed here. */
 interface Found<T> {
   find(ids: readonly string[], projection?: SubmissionProjection): Promise<readonly T[]>;
 }
@@ -20,7 +20,7 @@ interface EntityContext {
   readonly loaders: Loaders;
 }
 
-/** What {@link submissionEntity} is given. */
+/** Options of {@link submissionEntity}. */
 export interface SubmissionEntityOptions<T extends SubmissionDocument, TContext> {
   /** The type's name in the SDL. */
   readonly type: string;
@@ -29,8 +29,8 @@ export interface SubmissionEntityOptions<T extends SubmissionDocument, TContext>
   /** The experiment's submissions, which its context has. */
   readonly submissions: (context: TContext) => Found<T>;
   /**
-   * The stored fields behind each field of the type that has another name, or more than one of them. What is neither named here nor stored
-   * under its own name makes that all of a submission is read.
+   * The stored fields behind each field of the type that has another name, or more than one of them. What is
+   * neither named here nor stored under its own name makes that all of a submission is read.
    */
   readonly stored?: Readonly<Record<string, readonly (keyof T & string)[]>>;
 }
@@ -39,7 +39,9 @@ export interface SubmissionEntityOptions<T extends SubmissionDocument, TContext>
 export interface SubmissionEntity<T extends SubmissionDocument, TContext> {
   /** Finds one, with what is selected of it below the field that is resolved. */
   load(id: string, context: TContext, info: SelectionInfo): Promise<T | null>;
-  /** As {@link load}, for one that is known to exist, as in an event of a stream. Rejects where it does not. */
+  /**
+   * As {@link load}, for one that is known to exist, as in an event of a stream. Rejects where it does not.
+   */
   existing(id: string, context: TContext, info: SelectionInfo): Promise<T>;
   /** Goes into the resolver map as `__resolveReference`. */
   readonly resolveReference: (
@@ -54,9 +56,9 @@ export interface SubmissionEntity<T extends SubmissionDocument, TContext> {
     context: TContext,
     info: SelectionInfo,
   ) => Promise<T>;
-  /** What to read for the submission that the field itself leads to; undefined: all. */
+  /** Fields to read of the submission that the field itself returns; undefined: all. */
   fields(info: SelectionInfo): SubmissionProjection | undefined;
-  /** What to read for those of the connection that the field leads to; undefined: all. */
+  /** Fields to read of the nodes of the connection that the field returns; undefined: all. */
   pageFields(info: SelectionInfo): SubmissionProjection | undefined;
   /** Finds all that is stored of one, for resolvers that compute with it. */
   readonly loader: LoaderDefinition<string, T, never>;
@@ -68,8 +70,9 @@ interface EntityKey {
 }
 
 /**
- * A submission's type: its loader with look-ahead, its reference resolver, and what pages of it read. The objects that resolvers get have
- * the fields that were selected, so that `stored` must name all that a resolver looks at.
+ * A submission's type: its loader with look-ahead, its reference resolver, and what pages of it read. The
+ * objects that resolvers get have the fields that were selected, so that `stored` must name all that a
+ * resolver looks at.
  */
 export function submissionEntity<T extends SubmissionDocument, TContext extends EntityContext>(
   options: SubmissionEntityOptions<T, TContext>,

@@ -1,40 +1,43 @@
-/** The event stream in batches: what comes within a moment is taken in by one transaction, which costs as much as one event alone. */
+/**
+ * The event stream in batches: one transaction for events that arrive together costs as much as one for a
+ * single event.
+ */
 import type { RhizomeApiError } from '@rhizome/client';
 import type { ExperimentJobEventsSubscription } from '../operations.generated.js';
 
 /** A message of core's stream. */
 export type JobMessage = ExperimentJobEventsSubscription['jobStateChanged'];
 
-/** A message, and what could not be read of it. */
-export interface Told {
+/** A message with the error of its unreadable part. */
+export interface ReceivedEvent {
   readonly message: JobMessage;
   readonly fault?: RhizomeApiError | undefined;
 }
 
-/** Where the errors of an event are put, just before it is handed out. */
-export interface Faults {
+/** Errors of the current event, set just before it is returned. */
+export interface EventErrors {
   current?: RhizomeApiError | undefined;
 }
 
-/** Events of a batch at most. */
+/** Maximum number of events in a batch. */
 const maxBatch = 500;
-/** How long the first event of a batch waits for others, in milliseconds: nobody sees a job's end that much later. */
+/** Time that the first event of a batch waits for others, in milliseconds: the delay of a job's end. */
 const collectMs = 25;
 
-/** Each event of the stream with its own fault. */
-export async function* told(
+/** Each event of the stream with its own error. */
+export async function* withErrors(
   stream: AsyncIterator<ExperimentJobEventsSubscription>,
-  faults: Faults,
-): AsyncGenerator<Told, void, undefined> {
+  errors: EventErrors,
+): AsyncGenerator<ReceivedEvent, void, undefined> {
   for (;;) {
-    faults.current = undefined;
+    errors.current = undefined;
     const item = await stream.next();
     if (item.done) return;
-    yield { message: item.value.jobStateChanged, fault: faults.current };
+    yield { message: item.value.jobStateChanged, fault: errors.current };
   }
 }
 
-/** What comes within a moment is handed out together. */
+/** Groups events that arrive within {@link collectMs}. */
 export async function* inBatches<T>(stream: AsyncIterator<T>): AsyncGenerator<readonly T[], void, undefined> {
   let next = stream.next();
   for (;;) {
@@ -53,7 +56,7 @@ export async function* inBatches<T>(stream: AsyncIterator<T>): AsyncGenerator<re
     } finally {
       over.clear();
     }
-    // Whoever takes the batch may give up: the read ahead must not fail unheard.
+    // The consumer may stop here: a failure of the read ahead must not become an unhandled rejection.
     next.catch(() => undefined);
     yield batch;
   }

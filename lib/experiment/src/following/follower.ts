@@ -1,6 +1,6 @@
 /**
- * Follows the jobs of an experiment by core's event stream. The cursor is stored together with what was derived from the events before it,
- * so that each event has its effect once, whatever breaks off in between.
+ * Follows the jobs of an experiment through core's event stream. The cursor is stored together with the data
+ * derived from the events before it, so that each event takes effect exactly once, also after a crash.
  */
 import { type ApiClient, isRhizomeApiError, type RhizomeApiError } from '@rhizome/client';
 import type { Logger } from '@rhizome/log';
@@ -9,17 +9,23 @@ import type { Following } from '../module.js';
 import { ExperimentJobEventsDocument } from '../operations.generated.js';
 import { Backoff, sleep } from '@rhizome/retry';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
-import { type JobMessage, type Faults, inBatches, told, type Told } from './event-batches.js';
-import { type JobFact, tellingStates } from './job-fact.js';
+import {
+  type JobMessage,
+  type EventErrors,
+  inBatches,
+  withErrors,
+  type ReceivedEvent,
+} from './event-batches.js';
+import { type JobFact, followedStates } from './job-fact.js';
 import type { SnapshotOptions } from './snapshot.js';
 import { takeSnapshot } from './snapshot.js';
 
-/** What {@link JobFollower} works with. */
+/** Dependencies of {@link JobFollower}. */
 export interface FollowerOptions<T extends SubmissionDocument> extends SnapshotOptions<T> {
   readonly core: ApiClient;
-  /** Whose jobs. */
+  /** Experiment whose jobs are followed. */
   readonly experiment: string;
-  /** The key of the label that names a job's submission. */
+  /** Key of the label that names a job's submission. */
   readonly label: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -27,45 +33,50 @@ export interface FollowerOptions<T extends SubmissionDocument> extends SnapshotO
   readonly backoffMs?: number;
 }
 
-/** How often the place is noted while there are only events of others. */
-const placeMs = 1000;
+/** Interval at which the cursor is stored while there are only events of other experiments. */
+const cursorIntervalMs = 1000;
 const maxDelayMs = 30_000;
-/** The stream cannot go on from the cursor that is stored. */
+/** Errors after which the stream cannot continue from the stored cursor. */
 const lostCodes: readonly string[] = ['CURSOR_EXPIRED', 'CURSOR_INVALID'];
-/** Who asks is not known or not let in: no event is to blame, and an operator can mend it. */
+/**
+ * The experiment is not authenticated or not permitted: an operator must fix it; skipping an event does not
+ * help.
+ */
 const identityCodes: readonly string[] = ['UNAUTHENTICATED', 'TOKEN_EXPIRED', 'FORBIDDEN'];
-/** How often an event is asked for that cannot be told: where trying again may help, for about half an hour. */
+/** Number of attempts to read an event that fails: about half an hour if a retry may help. */
 const maxTries = { later: 60, never: 6 } as const;
 
 const notStuck: { readonly cursor: string; readonly tries: number } = { cursor: '', tries: 0 };
 
-/** See the head of this file. */
 export class JobFollower<T extends SubmissionDocument> {
   readonly #options: FollowerOptions<T>;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #isFollowing = false;
-  #parked = 0;
-  /** The event that could not be told last, or the place that the stream could not be read from, and how often. */
-  readonly #stuck = { event: notStuck, place: notStuck };
-  /** The fault of an event, which is no fault of the stream. */
+  #deadLetters = 0;
+  /**
+   * Last event that could not be read, or last position at which the stream failed, with the number of
+   * attempts.
+   */
+  readonly #stuck = { event: notStuck, position: notStuck };
+  /** Error of an event, which is not an error of the stream. */
   #fault: unknown;
 
   constructor(options: FollowerOptions<T>) {
     this.#options = options;
   }
 
-  /** Whether the stream is open, and a gap before it was closed; how many events were put aside. */
+  /** True while the stream is open and a gap before it is closed; with the number of dead letters. */
   get following(): Following {
-    return { isOpen: this.#isFollowing, parked: this.#parked };
+    return { isOpen: this.#isFollowing, deadLetters: this.#deadLetters };
   }
 
-  /** Begins; core need not be reachable yet. */
+  /** Starts; core may be unreachable at first. */
   start(): void {
     this.#running ??= this.#run();
   }
 
-  /** Ends after what is being taken in. */
+  /** Stops after the current batch. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
@@ -74,15 +85,15 @@ export class JobFollower<T extends SubmissionDocument> {
   async #run(): Promise<void> {
     const { ledger, log, backoffMs: initialDelayMs = 500 } = this.#options;
     const { signal } = this.#stopping;
-    this.#parked = await ledger.parkedCount().catch(() => 0);
+    this.#deadLetters = await ledger.deadLetterCount().catch(() => 0);
     const backoff = new Backoff({ initialDelayMs, maxDelayMs });
     while (!signal.aborted) {
       try {
         await this.#follow(() => backoff.reset());
-        if (!signal.aborted) log.warn('the stream of events was ended by core; it is opened again');
+        if (!signal.aborted) log.warn('event stream ended by core; it is opened again');
       } catch (error) {
         if (signal.aborted) return;
-        log.warn({ err: error }, 'the stream of events broke; it is opened again');
+        log.warn({ err: error }, 'event stream failed; it is opened again');
         if (isLost(error) || (error !== this.#fault && (await this.#isStuck(error))))
           await ledger.forgetCursor().catch(() => undefined);
       }
@@ -91,33 +102,37 @@ export class JobFollower<T extends SubmissionDocument> {
     }
   }
 
-  /** Takes the stream in from the stored cursor, or, after a look at all jobs, from now. @param going told when events were taken in */
+  /**
+   * Reads the stream from the stored cursor, or from now after a snapshot of all jobs. @param going called
+   * after events were recorded
+   */
   async #follow(going: () => void): Promise<void> {
     const { core, experiment, ledger, clock, log } = this.#options;
     const { signal } = this.#stopping;
     const cursor = await ledger.cursor();
-    const faults: Faults = {};
+    const errors: EventErrors = {};
     const stream = core.subscribeResumable(
       ExperimentJobEventsDocument,
-      { experiment, states: [...tellingStates], after: cursor },
+      { experiment, states: [...followedStates], after: cursor },
       {
         cursorOf: ({ jobStateChanged }) => jobStateChanged.cursor,
         signal,
-        onErrors: ([error]) => (faults.current = error),
+        onErrors: ([error]) => (errors.current = error),
         onReconnect: ({ attempt, error }) =>
-          log.info({ attempt, code: error.code }, 'following goes on after a break'),
+          log.info({ attempt, code: error.code }, 'event stream reconnected'),
       },
     );
     let isCaughtUp = cursor !== null;
     let notedAt = clock.monotonicMs();
     this.#isFollowing = isCaughtUp;
     try {
-      for await (const batch of inBatches(told(stream, faults))) {
+      for await (const batch of inBatches(withErrors(stream, errors))) {
         if (!isCaughtUp) await takeSnapshot(this.#options, signal);
         if (signal.aborted) return;
-        // Events of others are told again after a crash; that costs less than to note the place behind each of them.
-        const isDue = !isCaughtUp || clock.monotonicMs() - notedAt >= placeMs;
-        if (await this.#takeIn(batch, isDue)) notedAt = clock.monotonicMs();
+        // Events of other experiments are repeated after a crash, which costs less than to store the cursor
+        // after each.
+        const isDue = !isCaughtUp || clock.monotonicMs() - notedAt >= cursorIntervalMs;
+        if (await this.#record(batch, isDue)) notedAt = clock.monotonicMs();
         isCaughtUp = true;
         this.#isFollowing = true;
         going();
@@ -129,11 +144,12 @@ export class JobFollower<T extends SubmissionDocument> {
   }
 
   /**
-   * Takes a batch in, up to the first event that could not be told; then that one is asked for again, or put aside.
-   * @returns whether the place was noted
-   * @throws RhizomeApiError of an event that is to be asked for again
+   * Records a batch up to the first event that could not be read; that one is retried, or becomes a dead
+   * letter.
+   * @returns true if the cursor was stored
+   * @throws RhizomeApiError of an event to retry
    */
-  async #takeIn(batch: readonly Told[], isDue: boolean): Promise<boolean> {
+  async #record(batch: readonly ReceivedEvent[], isDue: boolean): Promise<boolean> {
     const at = batch.findIndex(({ fault }) => fault !== undefined);
     const messages = (at < 0 ? batch : batch.slice(0, at)).map(({ message }) => message);
     const facts = this.#factsOf(messages);
@@ -141,47 +157,47 @@ export class JobFollower<T extends SubmissionDocument> {
     if (isNoted) await this.#options.ledger.takeIn(facts, messages.at(-1)?.cursor);
     const broken = batch[at];
     if (!broken?.fault) return isNoted;
-    await this.#passBy(broken.message, broken.fault);
-    await this.#takeIn(batch.slice(at + 1), true);
+    await this.#skipUnreadable(broken.message, broken.fault);
+    await this.#record(batch.slice(at + 1), true);
     return true;
   }
 
-  /** An event whose job could not be told is not passed by lightly; but those behind it must not wait for ever. */
-  async #passBy({ cursor, event }: JobMessage, fault: RhizomeApiError): Promise<void> {
+  /** An event whose job cannot be read is retried first; later events must not wait without limit. */
+  async #skipUnreadable({ cursor, event }: JobMessage, fault: RhizomeApiError): Promise<void> {
     const { ledger, log } = this.#options;
     const tries = this.#tried('event', cursor);
     this.#fault = fault;
     if (tries < (fault.retry === 'never' ? maxTries.never : maxTries.later)) throw fault;
     const { code, message } = fault;
     const jobId = event ? { jobId: event.job.id } : {};
-    this.#parked = await ledger.park({
+    this.#deadLetters = await ledger.addDeadLetter({
       _id: cursor,
       ...jobId,
       code: code.slice(0, 100),
       message: message.slice(0, 2000),
       tries,
     });
-    log.error({ err: fault, cursor, ...jobId, tries }, 'an event cannot be read; it was put aside');
-    // What it would have told may be seen at its job.
+    log.error({ err: fault, cursor, ...jobId, tries }, 'event skipped as unreadable');
+    // The skipped change may be visible in the current state of the job.
     await takeSnapshot(this.#options, this.#stopping.signal).catch((error: unknown) =>
-      log.warn({ err: error }, 'jobs could not be looked at after an event was put aside'),
+      log.warn({ err: error }, 'snapshot of jobs failed after a skipped event'),
     );
   }
 
-  /** Whether the stream fails at its first event, again and again, for a reason that trying does not mend. */
+  /** Returns true if the stream fails repeatedly at its first event, and retries do not help. */
   async #isStuck(error: unknown): Promise<boolean> {
     if (!isRhizomeApiError(error) || error.retry !== 'never' || identityCodes.includes(error.code))
       return false;
     const cursor = await this.#options.ledger.cursor().catch(() => null);
-    if (cursor === null || this.#tried('place', cursor) < maxTries.never) return false;
+    if (cursor === null || this.#tried('position', cursor) < maxTries.never) return false;
     this.#options.log.error(
       { err: error, cursor },
-      'the stream cannot be read from its place on; it is followed from now on, after a look at all jobs',
+      'event stream unreadable at its cursor; it restarts from now, after a snapshot of all jobs',
     );
     return true;
   }
 
-  #tried(what: 'event' | 'place', cursor: string): number {
+  #tried(what: 'event' | 'position', cursor: string): number {
     const before = this.#stuck[what];
     const tries = before.cursor === cursor ? before.tries + 1 : 1;
     this.#stuck[what] = { cursor, tries };

@@ -1,8 +1,8 @@
-/** What an event, or a look at a job, tells about one job; pure rules for what follows from it. */
+/** State of one job as an event or a snapshot reports it, and pure rules for it. */
 import type { JobState } from '../operations.generated.js';
 import type { JobOutcome } from './job-state.document.js';
 
-/** How a job stood at some revision. */
+/** State of a job at a revision. */
 export interface JobFact {
   /** The submission that the job says it belongs to, by its label. */
   readonly submissionId: string;
@@ -14,15 +14,15 @@ export interface JobFact {
   readonly state: JobState;
 }
 
-/** A stored position, as far as the rules look at it. */
+/** Part of a stored position that the rules use. */
 export interface KnownJob {
   readonly outcome: JobOutcome;
   readonly jobId: string;
   readonly jobRevision: number;
 }
 
-/** States that say something about the outcome: ends, and the states in which a repeated job may begin. */
-export const tellingStates: readonly JobState[] = [
+/** States that affect the outcome: final states, and the states in which a repeated job may start. */
+export const followedStates: readonly JobState[] = [
   'FINISHED',
   'FAILED',
   'CANCELLED',
@@ -32,15 +32,15 @@ export const tellingStates: readonly JobState[] = [
   'THROTTLED',
 ];
 
-/** What a state means for the position. */
+/** Outcome of a position for a job state. */
 export function outcomeOf(state: JobState): JobOutcome {
   if (state === 'FINISHED') return 'FINISHED';
   return state === 'FAILED' || state === 'CANCELLED' || state === 'CLOSED' ? 'LOST' : 'WAITING';
 }
 
 /**
- * Whether a fact changes what is known. An older or an equal one does not, so that an event which is told again is nothing new; neither
- * does the beginning of a job where nothing has ended yet.
+ * Returns true if a fact changes the known state. An older or equal one does not, so that a repeated event
+ * has no effect; nor does the start of a job at a position where nothing has ended yet.
  */
 export function isNews(
   fact: Pick<JobFact, 'jobId' | 'revision' | 'state'>,

@@ -1,7 +1,7 @@
-/** What is stored of the jobs of submissions: how each position of a task stands, derived from events. */
+/** Stored state of the jobs of submissions, by position in the task, derived from events. */
 import { defineCollection } from '@rhizome/mongo';
 
-/** How the job at a position stands: it has not ended; it FINISHED; it ended otherwise. */
+/** Outcome at a position: the job has not ended; it FINISHED; it ended otherwise. */
 export const jobOutcomes = ['WAITING', 'FINISHED', 'LOST'] as const;
 
 /** One of {@link jobOutcomes}. */
@@ -15,9 +15,11 @@ export interface JobStateDocument {
   readonly revision: number;
   readonly updatedAt: Date;
   readonly outcome: JobOutcome;
-  /** The newest job at this position: a repeated job has another id than the one it repeats, and a later one. */
+  /**
+   * The newest job at this position: a repeated job has another id than the one it repeats, and a later one.
+   */
   readonly jobId: string;
-  /** Of that job, when it was last told. */
+  /** Revision of that job in the last event. */
   readonly jobRevision: number;
 }
 
@@ -37,7 +39,7 @@ export const jobStatesCollection = defineCollection<JobStateDocument>({
   },
 });
 
-/** How far a stream was taken in. */
+/** Position in a stream up to which events are recorded. */
 export interface StreamPlaceDocument {
   /** Of the stream. */
   readonly _id: string;
@@ -45,8 +47,8 @@ export interface StreamPlaceDocument {
   readonly revision: number;
   readonly updatedAt: Date;
   readonly cursor: string;
-  /** Events that were put aside, in all; left out where there was none. */
-  readonly parked?: number;
+  /** Number of dead letters. */
+  readonly parked?: number; // cspell:disable-line
 }
 
 /** Places in streams. */
@@ -59,7 +61,7 @@ export const streamPlacesCollection = defineCollection<StreamPlaceDocument>({
       revision: { bsonType: 'int', minimum: 1 },
       updatedAt: { bsonType: 'date' },
       cursor: { bsonType: 'string', maxLength: 4096 },
-      parked: { bsonType: 'int', minimum: 1 },
+      parked: { bsonType: 'int', minimum: 1 }, // cspell:disable-line
     },
   },
 });

@@ -1,8 +1,8 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
 import { seededRandom, type TestDatabase, testDatabase } from '@rhizome/testkit';
 import { collection, ensureCollections } from '@rhizome/mongo';
-import { type ProbeDocument, probesCollection } from '../probe.fixture.js';
+import { type ProbeDocument, probesCollection } from '../example-submissions.fixture.js';
 import { collectionsOf } from '../submissions.js';
 import type { JobFact } from './job-fact.js';
 import { Ledger } from './ledger.repository.js';
@@ -63,8 +63,8 @@ const fact = (
   state,
 });
 
-describe('the ledger', () => {
-  test('sums up what ended, and keeps the place with it', async () => {
+describe('Ledger', () => {
+  it('adds up ended jobs, and stores the cursor with the sums', async () => {
     await write('a', 3);
     await ledger.takeIn(
       [fact('a', 0, 'FINISHED'), fact('a', 1, 'FAILED'), fact('a', 2, 'ACTIVATED', 1)],
@@ -84,7 +84,7 @@ describe('the ledger', () => {
     expect(await ledger.cursor()).toBeNull();
   });
 
-  test('takes the same events again, in any order and by several processes at once, as nothing new', async () => {
+  it('ignores repeated events, in any order and from several processes at once', async () => {
     await write('a', 40);
     await write('b', 40);
     const facts = ['a', 'b'].flatMap((id) =>
@@ -114,7 +114,7 @@ describe('the ledger', () => {
       expect(await stored(id)).toMatchObject({ finishedJobs: 30, lostJobs: 10, amounts: { worth } });
   });
 
-  test('takes a repeated job for the one that it repeats', async () => {
+  it('counts a repeated job in place of the job that it repeats', async () => {
     await write('a', 1);
     await ledger.takeIn([fact('a', 0, 'FINISHED', 4, 'job_1')], 'c1');
     expect(await stored('a')).toMatchObject({ stage: 'DONE', finishedJobs: 1, amounts: { worth: 1 } });
@@ -135,7 +135,7 @@ describe('the ledger', () => {
     ).toEqual(['LOST', 'WAITING']);
   });
 
-  test('leaves aside what is not a job of a submission, whatever its label says', async () => {
+  it('ignores a job that belongs to no submission, whatever its label says', async () => {
     await write('a', 2);
     const strange = [
       { ...fact('a', 0, 'FINISHED'), taskId: 'another task' },
@@ -147,14 +147,14 @@ describe('the ledger', () => {
     expect(await ledger.cursor()).toBe('c1');
   });
 
-  test('takes events of a task whose id is not noted yet, and leaves the stage to whoever notes it', async () => {
+  it('records events of a task whose id is not stored yet, and leaves the stage to the submitter', async () => {
     await write('a', 1, { stage: 'SUBMITTING' });
     await probes().updateOne({ _id: 'a' }, { $unset: { taskId: '' } });
     await ledger.takeIn([fact('a', 0, 'FINISHED')], 'c1');
     expect(await stored('a')).toMatchObject({ stage: 'SUBMITTING', finishedJobs: 1 });
   });
 
-  test('takes nothing in, and does not move on, when a write fails', async () => {
+  it('records nothing and keeps its cursor when a write fails', async () => {
     await write('a', 2);
     await ledger.takeIn([fact('a', 0, 'FINISHED')], 'c1');
     await probes().updateOne({ _id: 'a' }, { $set: { finishedJobs: 0 } });

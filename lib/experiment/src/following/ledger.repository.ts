@@ -1,4 +1,4 @@
-/** Takes in what events tell: positions, the sums of their submissions and the place in the stream, together. */
+/** Records events: positions, the sums of their submissions, and the cursor, together. */
 import type { Clock } from '@rhizome/clock';
 import { collection, type CollectionDefinition } from '@rhizome/mongo';
 import type { AnyBulkWriteOperation, ClientSession, Collection, Db, Filter } from 'mongodb';
@@ -12,23 +12,21 @@ import {
   streamPlacesCollection,
   type StreamPlaceDocument,
 } from './job-state.document.js';
-import {
-  maxParkedEvents,
-  parkedEventsCollection,
-  type ParkedEventDocument,
-} from './parked-event.document.js';
+import { maxDeadLetters, deadLettersCollection, type DeadLetterDocument } from './dead-letter.document.js';
 
 /** Amounts by name; what is left out counts for nothing. */
 export type Amounts = Readonly<Record<string, number | undefined>>;
 
-/** What the job at a position counts for once it has ended like this, by name: summed up in `amounts`. Pure. */
+/**
+ * Contribution of the job at a position to the sums once it has ended, by name of the sum (`amounts`). Pure.
+ */
 export type AmountsOf<T extends SubmissionDocument> = (
   submission: T,
   index: number,
   outcome: 'FINISHED' | 'LOST',
 ) => Amounts;
 
-/** What {@link Ledger} works with. */
+/** Dependencies of {@link Ledger}. */
 export interface LedgerOptions<T extends SubmissionDocument> {
   readonly db: Db;
   readonly definition: CollectionDefinition<T>;
@@ -49,58 +47,60 @@ interface News {
   readonly after: JobOutcome;
 }
 
-/** See the head of this file. */
 export class Ledger<T extends SubmissionDocument> {
   readonly #options: LedgerOptions<T>;
   readonly #submissions: Collection<T>;
   readonly #positions: Collection<JobStateDocument>;
-  readonly #places: Collection<StreamPlaceDocument>;
-  readonly #parked: Collection<ParkedEventDocument>;
+  readonly #streams: Collection<StreamPlaceDocument>;
+  readonly #deadLetters: Collection<DeadLetterDocument>;
 
   constructor(options: LedgerOptions<T>) {
     this.#options = options;
     this.#submissions = collection(options.db, options.definition);
     this.#positions = collection(options.db, jobStatesCollection);
-    this.#places = collection(options.db, streamPlacesCollection);
-    this.#parked = collection(options.db, parkedEventsCollection);
+    this.#streams = collection(options.db, streamPlacesCollection);
+    this.#deadLetters = collection(options.db, deadLettersCollection);
   }
 
   /** The cursor up to which events were taken in; null before the first, or after it was forgotten. */
   async cursor(): Promise<string | null> {
-    const cursor = (await this.#places.findOne({ _id: stream }))?.cursor;
+    const cursor = (await this.#streams.findOne({ _id: stream }))?.cursor;
     return cursor === undefined || cursor === '' ? null : cursor;
   }
 
-  /** Events that were put aside, in all. */
-  async parkedCount(): Promise<number> {
-    return (await this.#places.findOne({ _id: stream }))?.parked ?? 0;
+  /** Number of dead letters so far. */
+  async deadLetterCount(): Promise<number> {
+    return (await this.#streams.findOne({ _id: stream }))?.parked ?? 0; // cspell:disable-line
   }
 
   /**
-   * Puts an event aside, in one transaction with the place behind it: it is passed by once, and counted once. Only so many are kept.
-   * @returns how many were put aside in all
+   * Stores an unreadable event as a dead letter and moves the cursor behind it, in one transaction: it is
+   * skipped and counted once. The oldest above the limit are deleted.
+   * @returns number of dead letters so far
    */
-  async park(event: Omit<ParkedEventDocument, 'schemaVersion' | 'revision' | 'createdAt'>): Promise<number> {
+  async addDeadLetter(
+    event: Omit<DeadLetterDocument, 'schemaVersion' | 'revision' | 'createdAt'>,
+  ): Promise<number> {
     const createdAt = this.#options.clock.now();
-    const { schemaVersion } = parkedEventsCollection;
+    const { schemaVersion } = deadLettersCollection;
     await this.#options.db.client.withSession((session) =>
       session.withTransaction(async () => {
         const { _id, ...rest } = event;
         const fresh = { ...rest, schemaVersion, revision: 1, createdAt };
-        await this.#parked.updateOne({ _id }, { $setOnInsert: fresh }, { upsert: true, session });
-        await this.#moveTo(_id, session, { parked: 1 });
+        await this.#deadLetters.updateOne({ _id }, { $setOnInsert: fresh }, { upsert: true, session });
+        await this.#moveTo(_id, session, { parked: 1 }); // cspell:disable-line
       }, majority),
     );
-    const spare = await this.#parked
-      .find({}, { projection: { _id: 1 }, sort: { createdAt: -1 }, skip: maxParkedEvents })
+    const spare = await this.#deadLetters
+      .find({}, { projection: { _id: 1 }, sort: { createdAt: -1 }, skip: maxDeadLetters })
       .toArray();
-    if (spare.length > 0) await this.#parked.deleteMany({ _id: { $in: spare.map(({ _id }) => _id) } });
-    return this.parkedCount();
+    if (spare.length > 0) await this.#deadLetters.deleteMany({ _id: { $in: spare.map(({ _id }) => _id) } });
+    return this.deadLetterCount();
   }
 
-  /** Forgets the cursor: the stream does not reach back to it any more. */
+  /** Deletes the cursor: the stream no longer reaches back to it. */
   async forgetCursor(): Promise<void> {
-    await this.#places.updateOne(
+    await this.#streams.updateOne(
       { _id: stream },
       { $set: { cursor: '' } },
       { writeConcern: { w: 'majority' } },
@@ -108,8 +108,9 @@ export class Ledger<T extends SubmissionDocument> {
   }
 
   /**
-   * Takes facts in, in one transaction with the cursor behind them. A fact that is no news changes nothing, so the same facts may come
-   * again, in any order; facts about jobs of other tasks, or of no submission, are left aside.
+   * Records facts in one transaction with the cursor after them. A fact that is not new changes nothing, so
+   * the same facts may be repeated in any order. Facts about jobs of other tasks, or of no submission, are
+   * ignored.
    */
   async takeIn(facts: readonly JobFact[], cursor?: string): Promise<void> {
     if (facts.length === 0 && cursor === undefined) return;
@@ -123,7 +124,7 @@ export class Ledger<T extends SubmissionDocument> {
     );
   }
 
-  /** Outcomes of positions, one answer a position; WAITING where nothing is known. */
+  /** Outcome of each position; WAITING if nothing is known. */
   async outcomes(
     positions: readonly { readonly submissionId: string; readonly index: number }[],
   ): Promise<readonly JobOutcome[]> {
@@ -174,7 +175,7 @@ export class Ledger<T extends SubmissionDocument> {
     }));
   }
 
-  /** One write a submission whose sums change. */
+  /** One write per submission whose sums change. */
   #sumWrites(news: readonly News[], submissions: ReadonlyMap<string, T>): AnyBulkWriteOperation<T>[] {
     const updatedAt = this.#options.clock.now();
     const writes: AnyBulkWriteOperation<T>[] = [];
@@ -189,7 +190,7 @@ export class Ledger<T extends SubmissionDocument> {
       const sums = sumsOf(bySubmission.get(id) ?? [], worth);
       if (Object.keys(sums).length === 0) continue;
       const finished = submission.finishedJobs + (sums['finishedJobs'] ?? 0);
-      // Until core's answer is noted, the stage is the submitter's.
+      // Until the submitter has stored core's answer, it owns the stage.
       const stage =
         submission.stage === 'SUBMITTING'
           ? 'SUBMITTING'
@@ -202,9 +203,13 @@ export class Ledger<T extends SubmissionDocument> {
     return writes;
   }
 
-  async #moveTo(cursor: string, session: ClientSession, more: { readonly parked?: 1 } = {}): Promise<void> {
+  async #moveTo(
+    cursor: string,
+    session: ClientSession,
+    more: { readonly parked?: 1 } = {}, // cspell:disable-line
+  ): Promise<void> {
     const { schemaVersion } = streamPlacesCollection;
-    await this.#places.updateOne(
+    await this.#streams.updateOne(
       { _id: stream },
       {
         $set: { cursor, updatedAt: this.#options.clock.now() },
@@ -216,7 +221,7 @@ export class Ledger<T extends SubmissionDocument> {
   }
 }
 
-/** A label is anybody's to give: the task must be the submission's, as soon as that is known. */
+/** Anyone can set a label: the task must be that of the submission, once it is known. */
 function belongs({ taskId, index }: JobFact, submission: SubmissionDocument | undefined): boolean {
   if (!submission || index < 0 || index >= submission.totalJobs) return false;
   return submission.taskId === undefined || submission.taskId === taskId;
@@ -224,7 +229,7 @@ function belongs({ taskId, index }: JobFact, submission: SubmissionDocument | un
 
 type Worth = (index: number, outcome: 'FINISHED' | 'LOST') => Amounts;
 
-/** What is added to the sums of one submission; what adds up to nothing is left out. */
+/** Amounts added to the sums of one submission; zeros are left out. */
 function sumsOf(news: readonly News[], worth: Worth): Record<string, number> {
   const sums = new Map<string, number>();
   const add = (name: string, amount: number): void => void sums.set(name, (sums.get(name) ?? 0) + amount);

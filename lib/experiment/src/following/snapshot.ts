@@ -1,4 +1,4 @@
-/** Looks at jobs as they are now, where the event stream has a gap. */
+/** Reads the current state of jobs after a gap in the event stream. */
 import type { ApiClient } from '@rhizome/client';
 import { ExperimentTaskJobsDocument } from '../operations.generated.js';
 import type { SubmissionDocument } from '../submissions/submission.document.js';
@@ -6,7 +6,7 @@ import type { SubmissionsRepository } from '../submissions/submissions.repositor
 import type { JobFact } from './job-fact.js';
 import type { Ledger } from './ledger.repository.js';
 
-/** What {@link takeSnapshot} works with. */
+/** Dependencies of {@link takeSnapshot}. */
 export interface SnapshotOptions<T extends SubmissionDocument> {
   readonly core: ApiClient;
   readonly submissions: SubmissionsRepository<T>;
@@ -15,7 +15,7 @@ export interface SnapshotOptions<T extends SubmissionDocument> {
 
 const pageSize = 100;
 
-/** Takes in the jobs of all submissions that core has and that are not done. Stops when the signal aborts. */
+/** Records the jobs of all submissions that core has and that are not done. Stops when the signal aborts. */
 export async function takeSnapshot<T extends SubmissionDocument>(
   options: SnapshotOptions<T>,
   signal: AbortSignal,
@@ -30,7 +30,7 @@ export async function takeSnapshot<T extends SubmissionDocument>(
   }
 }
 
-/** Takes in the jobs of one submission. */
+/** Records the jobs of one submission. */
 export async function takeJobs<T extends SubmissionDocument>(
   { core, ledger }: SnapshotOptions<T>,
   { _id, taskId }: T,

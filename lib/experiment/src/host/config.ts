@@ -1,14 +1,17 @@
-/** The configuration of a process that serves an experiment: environment over a YAML file over defaults, as core's. */
+/**
+ * The configuration of a process that serves an experiment: environment over a YAML file over defaults, as
+ * core's.
+ */
 import { issuerSettings } from '@rhizome/authz';
 import { type DeepReadonly, loadConfig, redact, z } from '@rhizome/config';
 
-/** What differs from one experiment to another. */
+/** Settings that differ between experiments. */
 export interface ExperimentDefaults {
   /** As in the manifest; variables begin with `RHIZOME_<NAME>_`. */
   readonly name: string;
   /** As in the manifest. */
   readonly database: string;
-  /** That of the manifest's endpoint. */
+  /** Port of the manifest's endpoint. */
   readonly port: number;
 }
 
@@ -33,7 +36,7 @@ function schemaOf({ database, port }: ExperimentDefaults) {
     issuers: z.array(issuerSettings).min(1),
     audience: z.string().min(1).default('rhizome'),
     introspection: z.boolean().default(false),
-    /** Whether operations run compiled to code, or by graphql-js alone. */
+    /** Execution of operations: compiled to code, or by graphql-js alone. */
     execution: z.enum(['jit', 'interpreted']).default('jit'),
     drainSeconds: z.int().min(1).max(600).default(10),
     logLevel: z.enum(['error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -46,7 +49,8 @@ export type ExperimentConfig = DeepReadonly<z.output<ReturnType<typeof schemaOf>
 const secrets = ['mongoUri'];
 
 /**
- * Reads the configuration; variables begin with `RHIZOME_<NAME>_`, and `RHIZOME_<NAME>_CONFIG` names the YAML file.
+ * Reads the configuration; variables begin with `RHIZOME_<NAME>_`, and `RHIZOME_<NAME>_CONFIG` names the YAML
+ * file.
  * @throws DomainError CONFIG_INVALID with every fault
  */
 export function loadExperimentConfig(

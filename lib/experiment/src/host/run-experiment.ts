@@ -1,13 +1,13 @@
 /** The whole of an experiment's `bin.ts`. */
 import { isDomainError } from '@rhizome/errors';
-import { createLogger, type Logger, surviveStrayRejections } from '@rhizome/log';
+import { createLogger, type Logger, logUnhandledRejections } from '@rhizome/log';
 import type { ExperimentModule } from '../module.js';
 import { type ExperimentConfig, shownConfig } from './config.js';
 import { serveExperiment } from './serve-experiment.js';
 
 /**
- * Serves an experiment until SIGTERM or SIGINT, then drains and ends the process; a second signal ends it at once. What cannot be started
- * is told on standard error, with exit code 1.
+ * Serves an experiment until SIGTERM or SIGINT, then drains and exits; a second signal exits at once. A
+ * failed start is reported on standard error with exit code 1.
  */
 export async function runExperiment(
   module: ExperimentModule,
@@ -16,7 +16,7 @@ export async function runExperiment(
   try {
     const config = readConfig();
     const log = createLogger({ name: module.name, level: config.logLevel });
-    surviveStrayRejections(log);
+    logUnhandledRejections(log);
     log.info({ config: shownConfig(config) }, 'configuration');
     const served = await serveExperiment(module, config, log);
     onEnd(() => served.stop(), log);

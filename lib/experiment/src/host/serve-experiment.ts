@@ -19,7 +19,10 @@ export interface ServedExperiment {
 
 type Mongo = Awaited<ReturnType<typeof connectMongo>>;
 
-/** Connects, builds, listens and starts. @throws DomainError SERVICE_UNAVAILABLE, PORT_TAKEN, MIGRATION_FAILED, CONFIG_INVALID */
+/**
+ * Connects, builds, listens and starts. @throws DomainError SERVICE_UNAVAILABLE, PORT_TAKEN,
+ * MIGRATION_FAILED, CONFIG_INVALID
+ */
 export async function serveExperiment(
   module: ExperimentModule,
   config: ExperimentConfig,
@@ -59,9 +62,9 @@ export async function serveExperiment(
   return { url: served.url, stop: () => (stopping ??= served.close().then(stopAll)) };
 }
 
-/** What an operator wants to know: events that were put aside are in the collection `parkedEvents`. */
-function followingIn({ isOpen, parked }: Following): string {
-  return `${isOpen ? 'followed' : 'not followed'}${parked > 0 ? `, ${parked} put aside as unreadable` : ''}`;
+/** Status for operators; dead letters are in the collection `parkedEvents`. */ // cspell:disable-line
+function followingIn({ isOpen, deadLetters }: Following): string {
+  return `${isOpen ? 'followed' : 'not followed'}${deadLetters > 0 ? `, ${deadLetters} unreadable events skipped` : ''}`;
 }
 
 /** Questions can be answered without core: whether it is followed is shown, and decides nothing. */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { ExperimentInputErrors, workerLabel } from './experiment-input-errors.js';
 
 const found = (look: (check: ExperimentInputErrors) => void) => {
@@ -7,14 +7,14 @@ const found = (look: (check: ExperimentInputErrors) => void) => {
   return check.faults.map(({ path, message, code }) => [path.join('.'), message, code]);
 };
 
-describe('a check of an input', () => {
-  test('names the field, the value and what would be right', () => {
+describe('ExperimentInputErrors', () => {
+  it('names the field, the value and what is valid', () => {
     expect(found((check) => check.int(['cores'], 0, 1, 8))).toEqual([
       ['cores', 'cores: 0 is too small; must be at least 1', 'INVALID_VALUE'],
     ]);
   });
 
-  test.each([
+  it.each([
     ['a whole number', (check: ExperimentInputErrors) => check.int(['a'], 1.5, 1, 8)],
     ['a text', (check: ExperimentInputErrors) => check.text(['a'], '\u001b[31m', 1, 8)],
     ['a form', (check: ExperimentInputErrors) => check.form(['a'], 'x', /^y$/, 'y')],
@@ -26,17 +26,17 @@ describe('a check of an input', () => {
       (check: ExperimentInputErrors) => check.programArguments(['a'], ['x'.repeat(100_001)]),
     ],
     ['a file outside of its folder', (check: ExperimentInputErrors) => check.fileName(['a'], '..')],
-  ])('finds what is wrong with %s', (_name, look) => {
+  ])('reports %s', (_name, look) => {
     expect(found(look).map(([path]) => path)).toEqual(['a']);
   });
 
-  test('finds the place in a list', () => {
+  it('reports the position in a list', () => {
     expect(found((check) => check.distinct(['a'], ['x', 'y', 'x']))[0]?.[0]).toBe('a.2');
     expect(found((check) => check.outputs(['a'], ['x', 'a/b']))[0]?.[0]).toBe('a.1');
     expect(found((check) => check.programArguments(['a'], ['{{n}}', '{{m}}'], ['n']))[0]?.[0]).toBe('a.1');
   });
 
-  test('lets pass what is right, and what is left to core', () => {
+  it('accepts valid input, and leaves other checks to core', () => {
     expect(
       found((check) => {
         check.usual({ idempotencyKey: 'k', cores: null, memoryMiB: 1, maxAttempts: 20 });
@@ -47,8 +47,8 @@ describe('a check of an input', () => {
   });
 });
 
-describe('a selector of a label', () => {
-  test('holds any value as a text of CEL', () => {
+describe('labelSelector', () => {
+  it('quotes any value as a CEL string', () => {
     expect(workerLabel('k', 'a"b\\c')).toBe('worker.labels["k"] == "a\\"b\\\\c"');
   });
 });

@@ -1,4 +1,7 @@
-/** The rules of inputs that all experiments share: those of every input, and those of jobs that an experiment describes. */
+/**
+ * The rules of inputs that all experiments share: those of every input, and those of jobs that an experiment
+ * describes.
+ */
 import { type InputError, InputErrors, type InputPath } from '@rhizome/errors';
 
 /** One entry of `userErrors`, with exactly the codes of its mutation. */
@@ -10,7 +13,7 @@ const maxErrors = 100;
 
 /** Errors of one input of an experiment. `C` lists the codes of the mutation besides `INVALID_VALUE`. */
 export class ExperimentInputErrors<C extends string = never> extends InputErrors<C> {
-  /** What was found, at most 100. */
+  /** Errors found, at most 100. */
   get faults(): readonly InputError<C>[] {
     return this.all.slice(0, maxErrors);
   }

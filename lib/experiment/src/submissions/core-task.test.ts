@@ -1,20 +1,20 @@
-import { describe, expect, test } from '@jest/globals';
-import { inOwnWords, type PlaceRule, usualPlaces } from './core-task.js';
+import { describe, expect, it } from '@jest/globals';
+import { inOwnTerms, type PathRule, commonPathRules } from './core-task.js';
 
-const places: readonly PlaceRule[] = [
-  ...usualPlaces,
+const pathRules: readonly PathRule[] = [
+  ...commonPathRules,
   ['template.payload', 'program'],
   ['variants.*.payload', ([...rest]) => ['steps', ...rest]],
   ['variants', ([at]) => ['steps', String(Number(at) + 1)]],
 ];
-const told = (...path: string[]) => ({
+const coreError = (...path: string[]) => ({
   path,
   message: `${path.join('.')}: 5 is not valid; must be 3`,
   code: 'INVALID_VALUE',
 });
 
-describe('what core refuses', () => {
-  test.each([
+describe('inOwnTerms', () => {
+  it.each([
     [['template', 'requirements', 'cores'], ['cores']],
     [['template', 'share'], ['share']],
     [['template', 'payload', 'command'], ['command']],
@@ -30,16 +30,16 @@ describe('what core refuses', () => {
       ['variants', '0', 'payload', 'command'],
       ['steps', 'command'],
     ],
-  ])('at %s is told at %s', (core, own) => {
-    expect(inOwnWords(told(...core), places)).toEqual({
+  ])('maps an error at %s to %s', (core, own) => {
+    expect(inOwnTerms(coreError(...core), pathRules)).toEqual({
       path: own,
       message: `${own.join('.')}: 5 is not valid; must be 3`,
       code: 'INVALID_VALUE',
     });
   });
 
-  test('at a place without a rule is told of the whole input', () => {
-    expect(inOwnWords(told('experiment'), places)).toEqual({
+  it('maps a path without a rule to the whole input', () => {
+    expect(inOwnTerms(coreError('experiment'), pathRules)).toEqual({
       path: [],
       message: '5 is not valid; must be 3',
       code: 'INVALID_VALUE',

@@ -1,4 +1,4 @@
-/** A submission as core's task, and core's answer in the words of the submission. */
+/** Maps a submission to a core task, and core's errors to the submission's input. */
 import { type ApiClient, isRhizomeApiError } from '@rhizome/client';
 import { DomainError } from '@rhizome/errors';
 import type { InputFault } from '../input/experiment-input-errors.js';
@@ -11,67 +11,71 @@ import {
 } from '../operations.generated.js';
 import type { SubmissionDocument } from './submission.document.js';
 
-/** The task that does a submission's work. The experiment, the key, the owner and the label of the submission are added. */
+/** Task of a submission. The experiment, the key, the owner and the label of the submission are added. */
 export type CoreTask = Omit<SubmitTaskInput, 'experiment' | 'idempotencyKey' | 'onBehalfOf'>;
 
 /** The parameters of one job of a task. */
 export type CoreParameterSet = ParameterSetInput;
 
 /**
- * A place in core's input, dotted, with `*` for any part, and the place in the experiment's that it comes from: what follows the first is
- * put behind the second, or is what the function makes a place of.
+ * Maps a path of core's input (dotted, with `*` for any part) to the path of the experiment's input it comes
+ * from. The rest of core's path is appended, or passed to the function, which returns the path.
  */
-export type PlaceRule = readonly [
+export type PathRule = readonly [
   core: string,
   own: string | ((rest: readonly string[]) => readonly string[]),
 ];
 
-/** What core said: it has the task, or why not. */
+/** Result of a submission: the task, or the errors. */
 export type CoreAnswer =
   { readonly taskId: string } | { readonly faults: readonly InputFault<SubmissionErrorCode>[] };
 
-/** How core is asked. */
+/** Options of a submission to core. */
 export interface CoreSubmitOptions {
   readonly core: ApiClient;
   readonly experiment: string;
-  /** The key of the label that each job carries; its value is the submission's id. */
+  /** Key of the label of each job; its value is the submission's id. */
   readonly label: string;
-  readonly places: readonly PlaceRule[];
+  readonly pathRules: readonly PathRule[];
 }
 
-/** Time for one attempt, and attempts after the first: a caller waits for the answer. */
-const patience = { timeoutMs: 10_000, retry: { attempts: 3 } } as const;
+/** Timeout of one attempt and number of retries: a caller waits for the result. */
+const attemptOptions = { timeoutMs: 10_000, retry: { attempts: 3 } } as const;
 
 /**
- * Submits the task of a submission; the key follows from the submission, so that it is one task however often this is called. Its jobs belong
- * to who asked the experiment: they see and cancel them as their own, by core's own fields.
- * @throws DomainError SERVICE_UNAVAILABLE when core gave no answer, FORBIDDEN when the experiment's token may not submit
+ * Submits the task of a submission; the key is derived from the submission, so that repeated calls create one
+ * task. Its jobs belong to the user who submitted it, and who can see and cancel them as their own in core.
+ * @throws DomainError SERVICE_UNAVAILABLE if core does not respond, FORBIDDEN if the experiment's token may
+ *   not submit
  */
 export async function submitToCore(
   options: CoreSubmitOptions,
   { _id: id, submittedBy }: Pick<SubmissionDocument, '_id' | 'submittedBy'>,
   task: CoreTask,
 ): Promise<CoreAnswer> {
-  const { core, experiment, label, places } = options;
+  const { core, experiment, label, pathRules } = options;
   const labels = [...(task.template.labels ?? []), { key: label, value: id }];
   const template = { ...task.template, labels };
   const input = { ...task, template, experiment, idempotencyKey: id, onBehalfOf: submittedBy };
   const { submitTask } = await asked(() =>
-    core.mutate(ExperimentSubmitTaskDocument, { input }, { idempotent: true, ...patience }),
+    core.mutate(ExperimentSubmitTaskDocument, { input }, { idempotent: true, ...attemptOptions }),
   );
   if (submitTask.task) return { taskId: submitTask.task.id };
   if (submitTask.userErrors.some(({ code }) => code === 'IDEMPOTENCY_KEY_REUSED'))
     return takenBefore(options, id);
-  return { faults: submitTask.userErrors.map((error) => inOwnWords(error, places)) };
+  return { faults: submitTask.userErrors.map((error) => inOwnTerms(error, pathRules)) };
 }
 
-/** Core has a task of this key with other content: an earlier version of this experiment described it. */
+/**
+ * Finds the task that core has for this key with other content, which an earlier version of this experiment
+ * described.
+ */
 async function takenBefore({ core, experiment, label }: CoreSubmitOptions, id: string): Promise<CoreAnswer> {
   const variables = { experiment, key: label, value: id };
-  const { jobs } = await asked(() => core.query(ExperimentTaskOfLabelDocument, variables, patience));
+  const { jobs } = await asked(() => core.query(ExperimentTaskOfLabelDocument, variables, attemptOptions));
   const taskId = jobs.nodes[0]?.task?.id;
   if (taskId !== undefined) return { taskId };
-  throw unavailable(new Error(`core knows the key ${id}, and shows no job of its task yet`));
+  throw unavailable(new Error(`core knows the key ${id}, but returns no job of its task yet`));
 }
 
 async function asked<R>(ask: () => Promise<R>): Promise<R> {
@@ -83,28 +87,27 @@ async function asked<R>(ask: () => Promise<R>): Promise<R> {
   }
 }
 
-/** Core answers and refuses: asking again does not help before the experiment has another token. */
+/** Core rejects the token: a retry does not help until the experiment has another one. */
 function forbidden(cause: Error): DomainError {
-  const text = `Core refuses the service token of this experiment: ${cause.message}`;
+  const text = `Core rejected the service token of this experiment: ${cause.message}`;
   return new DomainError('FORBIDDEN', text, { service: 'core' }, { cause });
 }
 
 function unavailable(cause: Error): DomainError {
-  const text =
-    'core cannot be reached now; the submission is kept and goes on by itself: ask again with the same key';
+  const text = 'Core cannot be reached. The submission is kept and submitted later; retry with the same key.';
   return new DomainError('SERVICE_UNAVAILABLE', text, { service: 'core' }, { cause });
 }
 
-/** A fault that core found, at the place of the experiment's input that it comes from; at the whole input where no rule names one. */
-export function inOwnWords(
+/** Maps an error from core to the experiment's input path; to the whole input if no rule matches. */
+export function inOwnTerms(
   {
     path,
     message,
     code,
   }: { readonly path: readonly string[]; readonly message: string; readonly code: string },
-  places: readonly PlaceRule[],
+  pathRules: readonly PathRule[],
 ): InputFault<SubmissionErrorCode> {
-  const rule = places
+  const rule = pathRules
     .map(([core, own]) => ({ parts: core.split('.'), own }))
     .filter(({ parts }) =>
       parts.every((part, index) => index < path.length && (part === '*' || part === path[index])),
@@ -118,17 +121,17 @@ export function inOwnWords(
         ? [...rule.own.split('.'), ...rest]
         : rule.own(rest);
   const prefix = `${path.join('.')}: `;
-  const told = message.startsWith(prefix) ? message.slice(prefix.length) : message;
+  const detail = message.startsWith(prefix) ? message.slice(prefix.length) : message;
   return {
     path: own,
-    message: own.length > 0 ? `${own.join('.')}: ${told}` : told,
+    message: own.length > 0 ? `${own.join('.')}: ${detail}` : detail,
     code: submissionCodeOf(code),
   };
 }
 
 /** Rules for what usually passes through under its own name. */
-export const usualPlaces: readonly PlaceRule[] = [
-  ...['cores', 'memoryMiB', 'diskMiB', 'walltimeSeconds'].map((name): PlaceRule => [
+export const commonPathRules: readonly PathRule[] = [
+  ...['cores', 'memoryMiB', 'diskMiB', 'walltimeSeconds'].map((name): PathRule => [
     `template.requirements.${name}`,
     name,
   ]),

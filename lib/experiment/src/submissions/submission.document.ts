@@ -1,4 +1,7 @@
-/** The stored shape that the submissions of all experiments share, and the declaration of a collection of them. */
+/**
+ * The stored shape that the submissions of all experiments share, and the declaration of a collection of
+ * them.
+ */
 import {
   baseFields,
   type CollectionDefinition,
@@ -8,15 +11,18 @@ import {
 } from '@rhizome/mongo';
 
 /**
- * How far a submission is: core has not taken it yet; core has, and not all jobs have FINISHED; all jobs have FINISHED. What is not DONE
- * is looked at again after a gap in the event stream.
+ * Progress of a submission: core does not have it yet; core has it and not all jobs have FINISHED; all jobs
+ * have FINISHED. Submissions that are not DONE are checked again after a gap in the event stream.
  */
 export const submissionStages = ['SUBMITTING', 'OPEN', 'DONE'] as const;
 
 /** One of {@link submissionStages}. */
 export type SubmissionStage = (typeof submissionStages)[number];
 
-/** Something that was submitted to an experiment and that core does as one task. Experiments add fields of their own. */
+/**
+ * Something that was submitted to an experiment and that core does as one task. Experiments add fields of
+ * their own.
+ */
 export interface SubmissionDocument {
   /** `<prefix>_<ULID>`. */
   readonly _id: string;
@@ -46,7 +52,7 @@ export interface SubmissionDocument {
 /** The fields that an experiment adds. */
 export type OwnFields<T extends SubmissionDocument> = Omit<T, keyof SubmissionDocument>;
 
-/** What {@link defineSubmissions} is given. */
+/** Options of {@link defineSubmissions}. */
 export interface SubmissionsDeclaration {
   /** Of the collection. */
   readonly name: string;
@@ -60,7 +66,10 @@ export interface SubmissionsDeclaration {
 
 const count = { bsonType: 'int', minimum: 0 };
 
-/** Declares a collection of submissions: the fields of {@link SubmissionDocument} and those that the experiment adds. */
+/**
+ * Declares a collection of submissions: the fields of {@link SubmissionDocument} and those that the
+ * experiment adds.
+ */
 export function defineSubmissions<T extends SubmissionDocument>(
   declaration: SubmissionsDeclaration,
 ): CollectionDefinition<T> {
@@ -104,7 +113,7 @@ export function defineSubmissions<T extends SubmissionDocument>(
       {
         name: 'stage_idx',
         keys: { stage: 1, _id: 1 },
-        why: 'what is not handed over, and what is looked at again after a gap in the event stream',
+        why: 'submissions to submit to core, and submissions to check after a gap in the event stream',
       },
       ...indexes,
     ],

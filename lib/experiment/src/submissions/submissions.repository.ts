@@ -1,9 +1,9 @@
-/** The only code that writes submissions, beside the ledger that derives from events. */
+/** The only code that writes submissions, apart from the ledger, which derives from events. */
 import { type CollectionDefinition, collection, keysetPage, type KeysetPage } from '@rhizome/mongo';
 import { type ClientSession, type Collection, type Db, type Filter, MongoServerError } from 'mongodb';
 import type { SubmissionDocument, SubmissionStage } from './submission.document.js';
 
-/** What lies beside a submission in collections of the experiment's own, written and withdrawn together with it. */
+/** Documents of a submission in the experiment's own collections, written and deleted together with it. */
 export interface SubmissionParts<T extends SubmissionDocument> {
   /** Writes, or removes, in the session's transaction. */
   readonly run: (db: Db, session: ClientSession, submission: T) => Promise<void>;
@@ -18,7 +18,9 @@ export type Accepted<T> = { readonly submission: T } | { readonly takenKeys: rea
 const duplicateKey = 11_000;
 const majority = { writeConcern: { w: 'majority' } } as const;
 
-/** Documents in and out. Method types hide the driver's generics, which cannot see that T has these fields. */
+/**
+ * Documents in and out. Method types hide the driver's generics, which cannot see that T has these fields.
+ */
 export class SubmissionsRepository<T extends SubmissionDocument> {
   readonly #db: Db;
   readonly #submissions: Collection<T>;
@@ -89,7 +91,10 @@ export class SubmissionsRepository<T extends SubmissionDocument> {
     }
   }
 
-  /** SUBMITTING → OPEN, or DONE: notes the task in core. @returns the submission as it then is, or null where it is gone */
+  /**
+   * SUBMITTING → OPEN, or DONE: notes the task in core. @returns the submission as it then is, or null where
+   * it is gone
+   */
   async handedOver(id: string, taskId: string, now: Date): Promise<T | null> {
     // Events of the task may have been taken in before its id was known here.
     const stage = { $cond: [{ $eq: ['$finishedJobs', '$totalJobs'] }, 'DONE', 'OPEN'] };
@@ -120,7 +125,10 @@ export class SubmissionsRepository<T extends SubmissionDocument> {
     return (await this.#submissions.find(filter as Filter<T>, options).toArray()) as T[];
   }
 
-  /** Runs a write alone, or in one transaction with that of the parts, which is left out where the first did nothing. */
+  /**
+   * Runs a write alone, or in one transaction with that of the parts, which is left out where the first did
+   * nothing.
+   */
   async #together(
     parts: SubmissionParts<T> | undefined,
     submission: T,

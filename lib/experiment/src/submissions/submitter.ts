@@ -1,4 +1,7 @@
-/** Takes submissions in: written down here first, then handed to core, then noted as handed over. A crash anywhere in between is healed. */
+/**
+ * Takes submissions in: written down here first, then handed to core, then noted as handed over. A crash
+ * anywhere in between is healed.
+ */
 import { digestOf, isDigestOf } from '@rhizome/digest';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
@@ -10,24 +13,25 @@ import type { OwnFields, SubmissionDocument } from './submission.document.js';
 import type { SubmissionParts, SubmissionsRepository } from './submissions.repository.js';
 
 /**
- * What an experiment says about its submissions. All functions but `parts` are pure. `E` lists the error codes of the experiment's own.
+ * What an experiment says about its submissions. All functions but `parts` are pure. `E` lists the error
+ * codes of the experiment's own.
  */
 export interface SubmissionRules<T extends SubmissionDocument, C, E extends string = never> {
   /** Prefix of ids: lower camel case. */
   readonly idPrefix: string;
   /** The fields of a new document, and the number of its jobs. The content was checked. */
   describe(content: C): OwnFields<T> & Pick<T, 'totalJobs'>;
-  /** The same document gives the same task, whenever and wherever it is asked for. */
+  /** Task of a document. Must depend on the document only. */
   toTask(submission: T): CoreTask | Promise<CoreTask>;
   /** The fault of a content that a unique index of the experiment's own forbids. @param keys of the index */
   taken?(content: C, keys: readonly string[]): InputFault<E>;
-  /** Writes what lies beside a new submission. */
+  /** Writes the documents that belong to a new submission. */
   parts?(content: C): SubmissionParts<T>;
   /** Removes it, where core refused the submission. */
   readonly dropParts?: SubmissionParts<T>;
 }
 
-/** What {@link Submitter} works with. */
+/** Dependencies of {@link Submitter}. */
 export interface SubmitterOptions<
   T extends SubmissionDocument,
   C,
@@ -36,7 +40,7 @@ export interface SubmitterOptions<
   readonly rules: SubmissionRules<T, C, E>;
   readonly schemaVersion: number;
   readonly submissions: SubmissionsRepository<T>;
-  /** Told of each submission whose task core has. */
+  /** Called for each submission that core has accepted. */
   readonly onHandedOver: (submission: T) => void;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -45,10 +49,10 @@ export interface SubmitterOptions<
 
 /** Something to submit. */
 export interface SubmitRequest<C> {
-  /** Who asks: keys are theirs. */
+  /** Subject of the caller, to which keys belong. */
   readonly subject: string;
   readonly idempotencyKey: string;
-  /** What is submitted, checked. */
+  /** Validated input. */
   readonly content: C;
 }
 
@@ -56,20 +60,19 @@ export interface SubmitRequest<C> {
 export type SubmitResult<T, E extends string = never> =
   { readonly submission: T } | { readonly faults: readonly InputFault<SubmissionErrorCode | E>[] };
 
-/** See the head of this file. */
 export class Submitter<T extends SubmissionDocument, C, E extends string> {
   readonly #options: SubmitterOptions<T, C, E>;
-  readonly #underWay = new Map<string, Promise<SubmitResult<T, E>>>();
+  readonly #inProgress = new Map<string, Promise<SubmitResult<T, E>>>();
 
   constructor(options: SubmitterOptions<T, C, E>) {
     this.#options = options;
   }
 
   /**
-   * Submits once for each subject and key: the same content gives the same submission, another one IDEMPOTENCY_KEY_REUSED. What core
-   * refuses is withdrawn, and its key is free again.
-   * @throws DomainError SERVICE_UNAVAILABLE when core gave no answer: the submission is kept, and goes on by itself;
-   *   FORBIDDEN when the experiment's own token may not submit: the submission is withdrawn
+   * Submits once per subject and key: the same content returns the same submission, other content
+   * IDEMPOTENCY_KEY_REUSED. A submission that core rejects is deleted, and its key can be used again.
+   * @throws DomainError SERVICE_UNAVAILABLE if core does not respond: the submission is kept and submitted
+   *   later; FORBIDDEN if the experiment's own token may not submit: the submission is deleted
    */
   async submit(request: SubmitRequest<C>): Promise<SubmitResult<T, E>> {
     const { submissions, rules } = this.#options;
@@ -78,34 +81,39 @@ export class Submitter<T extends SubmissionDocument, C, E extends string> {
     let known = await submissions.ofKey(subject, idempotencyKey);
     if (!known) {
       const accepted = await submissions.accept(this.#newDocument(request, digest), rules.parts?.(content));
-      if ('submission' in accepted) return this.handOver(accepted.submission, content);
+      if ('submission' in accepted) return this.submitToCore(accepted.submission, content);
       known = await submissions.ofKey(subject, idempotencyKey);
       if (!known) return { faults: [takenFault(rules, content, accepted.takenKeys)] };
     }
     if (!isDigestOf(known.digest, content, digest)) return { faults: [keyReused(idempotencyKey)] };
-    return known.taskId === undefined ? this.handOver(known, content) : { submission: known };
+    return known.taskId === undefined ? this.submitToCore(known, content) : { submission: known };
   }
 
-  /** Hands a submission to core, or waits for whoever is at it in this process. @param content where it is at hand */
-  handOver(submission: T, content?: C): Promise<SubmitResult<T, E>> {
-    const underWay = this.#underWay.get(submission._id);
+  /**
+   * Submits to core, or waits for a submission in progress in this process. @param content input, if
+   * available
+   */
+  submitToCore(submission: T, content?: C): Promise<SubmitResult<T, E>> {
+    const underWay = this.#inProgress.get(submission._id);
     if (underWay) return underWay;
-    const handing = this.#handOver(submission, content).finally(() => this.#underWay.delete(submission._id));
-    this.#underWay.set(submission._id, handing);
+    const handing = this.#submitToCore(submission, content).finally(() =>
+      this.#inProgress.delete(submission._id),
+    );
+    this.#inProgress.set(submission._id, handing);
     return handing;
   }
 
-  /** Whether core is being told of a submission by this process right now. */
-  get isHandingOver(): boolean {
-    return this.#underWay.size > 0;
+  /** True while this process submits a task to core. */
+  get isSubmitting(): boolean {
+    return this.#inProgress.size > 0;
   }
 
-  /** Resolves when what is being handed over now has come to an end, good or bad. */
+  /** Resolves when all submissions in progress have ended, successfully or not. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#underWay.values());
+    await Promise.allSettled(this.#inProgress.values());
   }
 
-  async #handOver(submission: T, content: C | undefined): Promise<SubmitResult<T, E>> {
+  async #submitToCore(submission: T, content: C | undefined): Promise<SubmitResult<T, E>> {
     const { submissions, rules, clock, log } = this.#options;
     const { _id } = submission;
     const task = await rules.toTask(submission);
@@ -123,8 +131,8 @@ export class Submitter<T extends SubmissionDocument, C, E extends string> {
       this.#options.onHandedOver(noted);
       return { submission: noted };
     }
-    // Core refused the same submission of another process a moment ago, and it was withdrawn there; now there is a task for it.
-    log.warn({ submission: _id, taskId: answer.taskId }, 'a withdrawn submission is written again');
+    // Core just rejected the same submission from another process, which deleted it; now it has a task.
+    log.warn({ submission: _id, taskId: answer.taskId }, 'deleted submission restored');
     const again = { ...submission, taskId: answer.taskId, stage: 'OPEN' } as T;
     await submissions.accept(again, content === undefined ? undefined : rules.parts?.(content));
     this.#options.onHandedOver(again);
@@ -148,12 +156,11 @@ export class Submitter<T extends SubmissionDocument, C, E extends string> {
       lostJobs: 0,
       amounts: {},
     };
-    // What `describe` gives are the other fields of T.
+    // `describe` returns the other fields of T.
     return { ...base, ...rules.describe(content) } as unknown as T;
   }
 }
 
-/** SHA-256 of a content as it came through the schema, which fixes the order of its fields. */
 function keyReused(key: string): InputFault<SubmissionErrorCode> {
   const message = `idempotencyKey: ${JSON.stringify(key)} is not valid; must be a key that was not used for another input`;
   return { path: ['idempotencyKey'], message, code: 'IDEMPOTENCY_KEY_REUSED' };
@@ -165,7 +172,7 @@ function takenFault<T extends SubmissionDocument, C, E extends string>(
   keys: readonly string[],
 ): InputFault<E> {
   if (taken) return taken(content, keys);
-  throw new DomainError('CONFLICT', `${keys.join(', ')}: somebody else took it first`, {
+  throw new DomainError('CONFLICT', `${keys.join(', ')}: already taken`, {
     field: keys.join('.'),
   });
 }

@@ -1,15 +1,15 @@
-/** Hands over what a crash, or a core that could not be reached, left behind. */
+/** Submits what a crash or an unreachable core left behind. */
 import type { Logger } from '@rhizome/log';
 import { sleep } from '@rhizome/retry';
 import type { SubmissionDocument } from './submission.document.js';
 import type { SubmissionsRepository } from './submissions.repository.js';
 import type { Submitter } from './submitter.js';
 
-/** What {@link sweepWhile} works with. */
+/** Dependencies of {@link sweepWhile}. */
 export interface SweepOptions<T extends SubmissionDocument, C> {
   readonly submissions: SubmissionsRepository<T>;
-  readonly submitter: Pick<Submitter<T, C, string>, 'handOver'>;
-  /** Told of each submission that was handed over late: events of its jobs may have gone by. */
+  readonly submitter: Pick<Submitter<T, C, string>, 'submitToCore'>;
+  /** Called for each submission that was submitted late: events of its jobs may have been missed. */
   readonly healed: (submission: T) => Promise<void>;
   readonly log: Logger;
   /** Time between two rounds, in milliseconds. */
@@ -18,7 +18,7 @@ export interface SweepOptions<T extends SubmissionDocument, C> {
 
 const pageSize = 100;
 
-/** Looks at once, and then again and again until the signal aborts. Never rejects. */
+/** Runs a sweep at once and then periodically until the signal aborts. Never rejects. */
 export async function sweepWhile<T extends SubmissionDocument, C>(
   options: SweepOptions<T, C>,
   signal: AbortSignal,
@@ -27,12 +27,12 @@ export async function sweepWhile<T extends SubmissionDocument, C>(
     try {
       await round(options, signal);
     } catch (error) {
-      options.log.warn({ err: error }, 'submissions could not be handed over; they are tried again');
+      options.log.warn({ err: error }, 'sweep of submissions failed; it is retried');
     }
   } while (await sleep(options.everyMs, signal));
 }
 
-/** One look at all submissions that core has not taken. Stops at the first that cannot be handed over now. */
+/** Submits all submissions that core has not accepted. Stops at the first that cannot be submitted now. */
 async function round<T extends SubmissionDocument, C>(
   { submissions, submitter, healed, log }: SweepOptions<T, C>,
   signal: AbortSignal,
@@ -42,12 +42,9 @@ async function round<T extends SubmissionDocument, C>(
     const page = await submissions.inStage('SUBMITTING', behind, pageSize);
     for (const submission of page) {
       if (signal.aborted) return;
-      const result = await submitter.handOver(submission);
+      const result = await submitter.submitToCore(submission);
       if ('faults' in result) {
-        log.warn(
-          { submission: submission._id, faults: result.faults },
-          'core refused a submission that was left behind',
-        );
+        log.warn({ submission: submission._id, faults: result.faults }, 'submission rejected by core');
       } else await healed(result.submission);
     }
     const last = page.at(-1);

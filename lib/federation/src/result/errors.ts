@@ -1,4 +1,4 @@
-import { isDomainError, lookUp, plain } from '@rhizome/errors';
+import { isDomainError, lookUp, plainJson } from '@rhizome/errors';
 import type { GraphQLFormattedError } from 'graphql';
 import type { SubgraphError } from '../transport/transport.js';
 import type { ResponsePath } from './path.js';
@@ -104,7 +104,7 @@ function maskedMessage(subgraph: string, requestId: string): string {
 export function fromTransport(error: unknown, subgraph: string, context: ErrorContext): EngineError {
   if (isDomainError(error)) {
     context.log.warn({ subgraph, requestId: context.requestId, err: error }, 'subgraph call failed');
-    const facts = plain(error.details) as Record<string, unknown>;
+    const facts = plainJson(error.details) as Record<string, unknown>;
     return { message: error.message, code: error.code, subgraph, facts };
   }
   context.log.error({ subgraph, requestId: context.requestId, err: error }, 'transport failed');

@@ -1,5 +1,5 @@
-// Downloads mongod with mongodb-memory-server-core, in a process of its own: the helper prints its progress and can
-// only be stopped by ending it. Arguments: version, folder. The last line it prints is PATH=<binary>.
+// Downloads mongod with mongodb-memory-server-core, in a process of its own: the helper prints its progress
+// and can only be stopped by ending it. Arguments: version, folder. The last line it prints is PATH=<binary>.
 import { MongoBinary } from 'mongodb-memory-server-core';
 
 const [version, downloadDir] = process.argv.slice(2);

@@ -51,7 +51,7 @@ export async function downloadFromSite(
   );
 }
 
-/** The helper leaves certificates and checksums unchecked unless told otherwise, and waits long between its tries. */
+/** By default the helper does not check certificates and checksums, and waits long between attempts. */
 function childEnvironment(env: Environment): Environment {
   return {
     ...env,

@@ -17,9 +17,9 @@ interface Holder {
 }
 
 /**
- * Runs `work` while no other process runs it for the same folder. The lock is a folder (making one is atomic on
- * every file system) that its holder touches; the lock of a dead or silent holder is taken over.
- * `onWait` hears once, with the holder's process id, that somebody else is at work.
+ * Runs `work` while no other process runs it for the same folder. The lock is a folder (making one is atomic
+ * on every file system) that its holder touches; the lock of a dead or silent holder is taken over. `onWait`
+ * hears once, with the holder's process id, that somebody else is at work.
  */
 export async function withFetchLock<T>(
   folder: string,
@@ -33,10 +33,10 @@ export async function withFetchLock<T>(
     token: `${process.pid}-${process.hrtime.bigint()}`,
   };
   await mkdir(folder, { recursive: true });
-  for (let told = false; !(await take(lock, self)); await delay(lookAgainMs)) {
+  for (let isReported = false; !(await take(lock, self)); await delay(lookAgainMs)) {
     const holder = await holderOf(lock);
-    if (holder && !told) onWait?.(holder.pid);
-    told ||= holder !== undefined;
+    if (holder && !isReported) onWait?.(holder.pid);
+    isReported ||= holder !== undefined;
     await removeIfStale(lock, holder, self);
   }
   const sign = setInterval(() => void touch(lock), signOfLifeMs);
@@ -78,7 +78,8 @@ async function holderOf(lock: string): Promise<Holder | undefined> {
 
 async function removeIfStale(lock: string, holder: Holder | undefined, self: Holder): Promise<void> {
   if (!(await isStale(lock, holder, self.host))) return;
-  // A rename is atomic: of several that see the stale lock, one gets it. Its token shows that it is the stale one.
+  // A rename is atomic: of several that see the stale lock, one gets it. Its token shows that it is the stale
+  // one.
   const aside = `${lock}.${self.token}`;
   try {
     await rename(lock, aside);

@@ -1,7 +1,7 @@
-import { expect, test } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { progressLine, withBytes } from './progress.js';
 
-test('a progress line shows bytes and percent where they are known', () => {
+it('shows bytes and percent if they are known', () => {
   expect(progressLine({ step: 'unpacking' })).toBe('unpacking');
   expect(progressLine(withBytes('downloading', 1048576))).toBe('downloading 1.0 MiB');
   expect(progressLine(withBytes('downloading', 1048576, 4 * 1048576))).toBe(

@@ -1,6 +1,6 @@
 /** A step of getting mongod, for a line on a terminal. */
 export interface FetchProgress {
-  /** What is going on, in words: `downloading mongod 8.0.12 from MongoDB`. */
+  /** Description of the current step: `downloading mongod 8.0.12 from MongoDB`. */
   readonly step: string;
   /** Bytes that are there, where that is known. */
   readonly bytes?: number;
@@ -10,7 +10,7 @@ export interface FetchProgress {
   readonly percent?: number;
 }
 
-/** Told of each step; a line each is what `progressLine` makes. */
+/** Called for each step; `progressLine` formats one as a line. */
 export type OnProgress = (progress: FetchProgress) => void;
 
 /** One line for a terminal: step, MiB and percent where they are known. */

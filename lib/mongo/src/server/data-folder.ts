@@ -5,7 +5,7 @@ import { DomainError } from '@rhizome/errors';
 import { run } from '../binary/run.js';
 import { isAlive, sendSignal, startOf } from '../process.js';
 
-/** What a data folder knows about itself between two starts. */
+/** State of a data folder, kept between two starts. */
 interface FolderRecord {
   /** The process that owns the servers in it. */
   readonly owner?: { readonly pid: number; readonly startedAt: string | undefined };
@@ -101,7 +101,10 @@ async function isGone(folder: string, withinMs: number): Promise<boolean> {
   return false;
 }
 
-/** Process id of the mongod on these files: it writes its id into `mongod.lock`, and its command line is compared. */
+/**
+ * Process id of the mongod on these files: it writes its id into `mongod.lock`, and its command line is
+ * compared.
+ */
 async function runningOn(folder: string): Promise<number | undefined> {
   const pid = Number.parseInt(await readFile(join(folder, 'mongod.lock'), 'utf8').catch(() => ''), 10);
   if (!Number.isInteger(pid) || !isAlive(pid)) return undefined;

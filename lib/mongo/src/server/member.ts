@@ -5,7 +5,7 @@ import { DomainError } from '@rhizome/errors';
 import { loopback } from './ports.js';
 import { spawnWatched, waitForExit, type WatchedProcess } from './watchdog.js';
 
-/** What one mongod is started with. */
+/** Options of one mongod. */
 export interface MemberOptions {
   readonly binary: string;
   readonly folder: string;
@@ -14,7 +14,7 @@ export interface MemberOptions {
   readonly oplogSizeMiB: number;
   readonly checkpointSeconds?: number | undefined;
   readonly expirySeconds?: number | undefined;
-  /** Told when the process ends without having been asked to. */
+  /** Called if the process ends without a request. */
   readonly onUnexpectedExit: (status: number, reason: string) => void;
 }
 
@@ -86,7 +86,7 @@ export class Member {
     return [
       ...['--dbpath', folder, '--port', String(port), '--bind_ip', loopback, '--nounixsocket'],
       ...(mode === 'member' ? ['--replSet', replicaSetName, '--oplogSize', String(oplogSizeMiB)] : []),
-      ...['--wiredTigerCacheSizeGB', String(cacheSizeGB), '--logpath', join(folder, 'mongod.log'), '--quiet'],
+      ...['--wiredTigerCacheSizeGB', String(cacheSizeGB), '--logpath', join(folder, 'mongod.log'), '--quiet'], // cspell:disable-line
       ...['--setParameter', 'diagnosticDataCollectionEnabled=false'],
       ...(checkpointSeconds === undefined ? [] : ['--syncdelay', String(checkpointSeconds)]),
       ...(expirySeconds === undefined ? [] : ['--setParameter', `ttlMonitorSleepSecs=${expirySeconds}`]),
@@ -143,7 +143,7 @@ async function keepLastLog(folder: string): Promise<void> {
   await rename(join(folder, 'mongod.log'), join(folder, 'mongod.log.1')).catch(() => undefined);
 }
 
-/** By its own log: whoever else holds the port would answer a connection as well. */
+/** Waits for mongod's own log line: another process that holds the port would accept a connection as well. */
 async function saysListening(folder: string): Promise<boolean> {
   const log = await readFile(join(folder, 'mongod.log'), 'utf8').catch(() => '');
   return log.includes('"msg":"Waiting for connections"');

@@ -1,5 +1,5 @@
-// A process that owns an embedded replica set, for tests that kill it. Arguments: binary, folder, members, "exit" to
-// end by itself. Prints one line of JSON.
+// A process that owns an embedded replica set, for tests that kill it. Arguments: binary, folder, members,
+// "exit" to end by itself. Prints one line of JSON.
 import { silentLogger } from '@rhizome/log';
 import { startMongod } from './start.js';
 

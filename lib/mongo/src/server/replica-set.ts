@@ -36,9 +36,9 @@ export async function formReplicaSet(members: readonly Member[]): Promise<void> 
 }
 
 /**
- * Writes new hosts into the configuration that stopped members have on disk, as MongoDB advises for a change of all
- * host names: each is started on its own for it. Started as members they would look for themselves at the old
- * addresses, where by now anybody may listen.
+ * Writes new hosts into the configuration that stopped members have on disk, as MongoDB advises for a change
+ * of all host names: each is started on its own for it. Started as members they would look for themselves at
+ * the old addresses, where by now anybody may listen.
  */
 export async function moveHosts(stopped: readonly Member[], hosts: readonly string[]): Promise<void> {
   try {
@@ -53,7 +53,10 @@ export async function moveHosts(stopped: readonly Member[], hosts: readonly stri
   }
 }
 
-/** The configuration is read from the member's own files: right after its start it may not yet know it otherwise. */
+/**
+ * The configuration is read from the member's own files: right after its start it may not yet know it
+ * otherwise.
+ */
 async function storedConfig(client: MongoClient): Promise<SetConfig | null> {
   return client
     .db('local')
@@ -76,7 +79,8 @@ function newestOf(stored: readonly (SetConfig | null)[]): SetConfig | undefined 
 const memberList = (hosts: readonly string[]): { _id: number; host: string }[] =>
   hosts.map((host, _id) => ({ _id, host }));
 
-// On one machine a dead primary shows at once; followers need not wait the ten seconds that a network deserves.
+// On one machine a dead primary shows at once; followers need not wait the ten seconds that a network
+// deserves.
 const settings = { electionTimeoutMillis: 2_000, heartbeatIntervalMillis: 500, heartbeatTimeoutSecs: 2 };
 
 async function initiate(members: readonly Member[]): Promise<void> {

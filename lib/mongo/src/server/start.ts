@@ -8,7 +8,7 @@ import { Member, PortTakenError, replicaSetName } from './member.js';
 import { freePort, isFree } from './ports.js';
 import { formReplicaSet, moveHosts, untilReady } from './replica-set.js';
 
-/** How an embedded replica set is started. */
+/** Options of an embedded replica set. */
 export interface StartOptions {
   /** A mongod; found or fetched by `resolveMongod` when absent. */
   readonly binary?: string;
@@ -21,13 +21,19 @@ export interface StartOptions {
   readonly cacheSizeGB?: number;
   /** Size of the oplog, how far change streams reach back; 1024 unless given. */
   readonly oplogSizeMiB?: number;
-  /** Seconds between checkpoints, up to which the oplog may be cut; mongod's 60 unless given. For tests of what happens then. */
+  /**
+   * Seconds between checkpoints, up to which the oplog may be cut; mongod's 60 unless given. For tests of
+   * what happens then.
+   */
   readonly checkpointSeconds?: number;
-  /** Seconds between looks for documents whose time is over; mongod's 60 unless given. For tests of what goes then. */
+  /**
+   * Seconds between looks for documents whose time is over; mongod's 60 unless given. For tests of what goes
+   * then.
+   */
   readonly expirySeconds?: number;
   readonly log: Logger;
   readonly onProgress?: OnProgress;
-  /** Told when a member has ended that nobody asked to end. */
+  /** Called when a member has ended without a request. */
   readonly onUnexpectedExit?: (reason: string) => void;
   /** Handed to `resolveMongod`. */
   readonly cacheDir?: string;
@@ -42,7 +48,10 @@ export interface RunningMember {
   readonly isRunning: boolean;
   /** Sends a signal to the mongod; for signals that end it, waits until it has ended. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** Starts it again (stopping it where it runs) on the same port and data, and waits until all running members agree. */
+  /**
+   * Starts it again (stopping it where it runs) on the same port and data, and waits until all running
+   * members agree.
+   */
   restart(): Promise<void>;
 }
 
@@ -57,8 +66,8 @@ export interface RunningMongod {
 }
 
 /**
- * Starts a real replica set of one or three mongod on the loopback interface and waits for its primary. The processes
- * end with this one, however it ends; what a killed predecessor left on the data is stopped first.
+ * Starts a real replica set of one or three mongod on the loopback interface and waits for its primary. The
+ * processes end with this one, however it ends; what a killed predecessor left on the data is stopped first.
  * @throws DomainError MONGOD_UNAVAILABLE
  */
 export async function startMongod(options: StartOptions): Promise<RunningMongod> {
@@ -146,7 +155,7 @@ function createMember(
   });
 }
 
-/** Tells members that have data of their new ports, and keeps these before anything can go wrong with them. */
+/** Configures members that have data with their new ports, and stores these first. */
 async function moveTo(folder: OwnedFolder, members: readonly Member[]): Promise<void> {
   const withData: Member[] = [];
   for (const [index, member] of members.entries()) if (await folder.hasData(index)) withData.push(member);

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { sendSignal } from '../process.js';
 
-// A shell between us and the program. Descriptor 3 is a pipe from this process: it closes when this process ends,
-// however it ends, and then the guard stops the program. As the program's parent the shell holds its process id
-// until it is gone, so the guard never hits another process.
+// A shell between us and the program. Descriptor 3 is a pipe from this process: it closes when this process
+// ends, however it ends, and then the guard stops the program. As the program's parent the shell holds its
+// process id until it is gone, so the guard never hits another process.
 const script = `
 "$@" 3<&- 1>&2 &
 pid=$!
@@ -39,8 +39,8 @@ export interface WatchedProcess {
 }
 
 /**
- * Starts a program under a watchdog, in a session of its own (a Ctrl-C of the terminal does not reach it). It never
- * keeps this process alive, except while somebody waits with `waitForExit`.
+ * Starts a program under a watchdog, in a session of its own (a Ctrl-C of the terminal does not reach it). It
+ * never keeps this process alive, except while somebody waits with `waitForExit`.
  */
 export async function spawnWatched(command: string, args: readonly string[]): Promise<WatchedProcess> {
   const shell = spawn('/bin/sh', ['-c', script, 'watchdog', command, ...args], {
@@ -77,7 +77,10 @@ async function readPid(stdout: Socket, exited: Promise<number>): Promise<number>
   return pid;
 }
 
-/** Waits until the program has ended, at most `timeoutMs`; true when it has. Keeps this process alive meanwhile. */
+/**
+ * Waits until the program has ended, at most `timeoutMs`; true when it has. Keeps this process alive
+ * meanwhile.
+ */
 export async function waitForExit(watched: WatchedProcess, timeoutMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<false>((resolve) => {

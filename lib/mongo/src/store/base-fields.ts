@@ -1,4 +1,6 @@
-/** Validators of the fields that mutable documents share, next to `schemaVersion`, which every collection has. */
+/**
+ * Validators of the fields that mutable documents share, next to `schemaVersion`, which every collection has.
+ */
 export const baseFields = {
   /** Number of writes; grows by one with each. */
   revision: { bsonType: 'int', minimum: 1 },

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { connectMongo } from './connect.js';
@@ -12,7 +12,7 @@ afterAll(() => store.close());
 
 const channel = 'net.client.socket';
 
-test('an operation that begins while its connection is closing is carried out on another', async () => {
+it('runs an operation on another connection if its own is closing', async () => {
   const sockets: Socket[] = [];
   const note = (message: unknown): void => void sockets.push((message as { socket: Socket }).socket);
   subscribe(channel, note);
@@ -21,7 +21,7 @@ test('an operation that begins while its connection is closing is carried out on
     const things = client.db(store.database().databaseName).collection<{ _id: string }>('things');
     await things.insertOne({ _id: 'before' });
     expect(sockets.length).toBeGreaterThan(1);
-    // As when the server dies: the sockets are gone, and nobody has been told.
+    // As when the server dies: the sockets are destroyed, and no event was emitted.
     for (const socket of sockets) socket.destroy();
     await things.insertOne({ _id: 'while closing' });
     expect(await things.countDocuments()).toBe(2);

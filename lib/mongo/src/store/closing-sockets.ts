@@ -1,14 +1,15 @@
 /**
- * An operation that the driver begins on a connection whose socket has been destroyed, but has not told so yet, never ends: the socket takes no
- * bytes and says that it wants to be drained, the driver waits for that, and the close that follows ends only what is being read (driver
- * 7.9.0, `Connection.writeCommand`). The moment is short, between two phases of one turn of the event loop, and it is just where all that
- * waited for the turn begins: a primary that is killed would leave writes without an answer for ever. So such a connection is broken before
- * it is written to, which the driver knows how to go on from.
+ * An operation that the driver starts on a connection whose socket is destroyed, but has not yet emitted
+ * `close`, never ends: the socket accepts no bytes and reports that it needs to drain, the driver waits for
+ * that, and the later close ends pending reads only (driver 7.9.0, `Connection.writeCommand`). The window is
+ * short, between two phases of one turn of the event loop, but all operations that waited for the turn start
+ * in it: writes would get no response after a primary is killed. So such a connection is closed before the
+ * driver writes to it, which the driver recovers from.
  */
 import { createRequire } from 'node:module';
 import { MongoNetworkError } from 'mongodb';
 
-/** What of the driver's `Connection` is used here. It has no type outside the driver. */
+/** Used part of the driver's `Connection`, which has no exported type. */
 interface DriverConnection {
   readonly address: string;
   readonly socket: { readonly destroyed: boolean };
@@ -19,7 +20,10 @@ interface DriverConnection {
 
 let isPatched = false;
 
-/** Has operations fail at once, and be tried again where they may, on connections that are about to close. For the whole process, once. */
+/**
+ * Has operations fail at once, and be tried again where they may, on connections that are about to close. For
+ * the whole process, once.
+ */
 export function refuseClosingSockets(): void {
   if (isPatched) return;
   isPatched = true;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { defineCollection, type CollectionDeclaration } from './collection.js';
 
 const declaration: CollectionDeclaration = {
@@ -9,7 +9,7 @@ const declaration: CollectionDeclaration = {
 };
 
 describe('defineCollection', () => {
-  test('completes the validator: strict, versioned, with an id', () => {
+  it('completes the validator: strict, versioned, with an id', () => {
     expect(defineCollection(declaration).validator).toEqual({
       bsonType: 'object',
       title: 'jobs v2',
@@ -23,7 +23,7 @@ describe('defineCollection', () => {
     });
   });
 
-  test.each<[string, Partial<CollectionDeclaration>, RegExp]>([
+  it.each<[string, Partial<CollectionDeclaration>, RegExp]>([
     ['a name of another form', { name: 'Job_list' }, /lower camel case/],
     ['no version', { schemaVersion: 0 }, /schemaVersion 0/],
     [
@@ -51,7 +51,7 @@ describe('defineCollection', () => {
       { indexes: [{ name: 'a_idx', keys: { state: 1 }, options: { unique: true }, why: 'x' }] },
       /_uq/,
     ],
-  ])('refuses %s', (_what, change, reason) => {
+  ])('rejects %s', (_what, change, reason) => {
     expect(() => defineCollection({ ...declaration, ...change })).toThrow(reason);
   });
 });

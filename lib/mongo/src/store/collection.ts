@@ -2,7 +2,10 @@ import type { Collection, CreateIndexesOptions, Db, Document, IndexDirection } f
 
 /** An index, declared with the query that needs it. */
 export interface IndexDefinition {
-  /** `<fields>_<kind>`: `state_createdAt_idx`, `idempotencyKey_uq`. Unique in its collection, never reused for other keys. */
+  /**
+   * `<fields>_<kind>`: `state_createdAt_idx`, `idempotencyKey_uq`. Unique in its collection, never reused for
+   * other keys.
+   */
   readonly name: string;
   /** Fields in order. */
   readonly keys: Readonly<Record<string, IndexDirection>>;
@@ -20,19 +23,21 @@ export interface DocumentSchema extends Document {
   readonly required?: readonly string[];
 }
 
-/** A collection as its owner declares it, beside the type of its documents. */
+/** Declaration of a collection, with the type of its documents. */
 export interface CollectionDefinition<TDoc extends Document = Document> {
   readonly name: string;
   /** Version of the stored shape; grows with each change of the validator. */
   readonly schemaVersion: number;
-  /** The complete JSON schema: strict, unknown top-level fields refused, `_id` and `schemaVersion` required. */
+  /**
+   * The complete JSON schema: strict, unknown top-level fields refused, `_id` and `schemaVersion` required.
+   */
   readonly validator: DocumentSchema;
   readonly indexes: readonly IndexDefinition[];
   /** Carries the type only. */
   readonly document?: TDoc;
 }
 
-/** What `defineCollection` is given. */
+/** Options of `defineCollection`. */
 export interface CollectionDeclaration {
   readonly name: string;
   readonly schemaVersion: number;
@@ -43,8 +48,8 @@ export interface CollectionDeclaration {
 const wellNamed = /^[a-z][a-zA-Z0-9]*$/;
 
 /**
- * Declares a collection. The validator is completed: unknown top-level fields are refused, `_id` is a string unless
- * said otherwise, and `schemaVersion` is an integer up to the declared one.
+ * Declares a collection. The validator is completed: unknown top-level fields are refused, `_id` is a string
+ * unless said otherwise, and `schemaVersion` is an integer up to the declared one.
  * @throws TypeError for a declaration that contradicts the house's rules.
  */
 export function defineCollection<TDoc extends Document>(
@@ -89,7 +94,7 @@ function complete({ name, schemaVersion, validator }: CollectionDeclaration): Do
   return {
     ...validator,
     bsonType: 'object',
-    // Read back by ensureCollections: tells an older process from a newer one.
+    // Read back by ensureCollections to detect whether an older or a newer process wrote it.
     title: `${name} v${schemaVersion}`,
     additionalProperties: false,
     properties: { ...own, ...validator.properties },

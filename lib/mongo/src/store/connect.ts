@@ -4,7 +4,7 @@ import { MongoClient, type MongoClientOptions } from 'mongodb';
 import { refuseClosingSockets } from './closing-sockets.js';
 import { storeUnreachable } from './unreachable.js';
 
-/** How to connect. */
+/** Options of a connection. */
 export interface ConnectOptions {
   /** A connection string of a replica set or a sharded cluster. */
   readonly uri: string;
@@ -12,16 +12,17 @@ export interface ConnectOptions {
   readonly appName: string;
   /** Largest number of connections to each server; the driver's 100 unless given. */
   readonly maxPoolSize?: number;
-  /** How long to look for a server, also in later operations; 10,000 unless given. */
+  /** Server selection timeout, also of later operations, in milliseconds; default 10,000. */
   readonly serverSelectionTimeoutMs?: number;
   /** Further options of the driver. */
   readonly driver?: Omit<MongoClientOptions, 'writeConcern' | 'appName'>;
 }
 
 /**
- * Connects, with majority writes: what was acknowledged survives the loss of the primary. Fields that are `undefined`
- * are not stored.
- * @throws DomainError SERVICE_UNAVAILABLE when no server answers, CONFIG_INVALID when the server is no replica set.
+ * Connects, with majority writes: what was acknowledged survives the loss of the primary. Fields that are
+ * `undefined` are not stored.
+ * @throws DomainError SERVICE_UNAVAILABLE when no server answers, CONFIG_INVALID when the server is no
+ *   replica set.
  */
 export async function connectMongo(options: ConnectOptions): Promise<MongoClient> {
   refuseClosingSockets();

@@ -8,7 +8,10 @@ type Encoded = string | number | boolean | null | { readonly d: number };
 
 const signatures = new Map<string, string>();
 
-/** Short name of an order: a cursor of another order is refused by it. A program has few orders: they are kept. */
+/**
+ * Short name of an order: a cursor of another order is refused by it. A program has few orders: they are
+ * kept.
+ */
 export function orderSignature(text: string): string {
   let signature = signatures.get(text);
   if (signature === undefined) {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Document } from 'mongodb';
 import { collection, defineCollection, type CollectionDeclaration } from './collection.js';
 import { connectMongo } from './connect.js';
@@ -75,7 +75,7 @@ beforeAll(async () => {
 afterAll(() => store.close());
 
 describe('ensureCollections', () => {
-  test('makes what is missing and finds nothing to do the second time', async () => {
+  it('creates what is missing and changes nothing the second time', async () => {
     const db = store.database();
     const first = await ensureCollections(db, [jobs]);
     expect(first).toEqual({
@@ -88,7 +88,7 @@ describe('ensureCollections', () => {
     assertNoDrift(first);
   });
 
-  test('several processes may start at once', async () => {
+  it('supports concurrent starts of several processes', async () => {
     const db = store.database();
     const clients = await Promise.all(
       [1, 2, 3, 4].map(() => connectMongo({ uri: store.uri, appName: 'starter' })),
@@ -101,7 +101,7 @@ describe('ensureCollections', () => {
     await Promise.all(clients.map((client) => client.close()));
   });
 
-  test.each<[string, Document]>([
+  it.each<[string, Document]>([
     ['an unknown top-level field', { surprise: 1 }],
     ['a value outside of the enumeration', { state: 'LOST' }],
     ['a wrong type', { createdAt: 'yesterday' }],
@@ -110,7 +110,7 @@ describe('ensureCollections', () => {
     ['an id that is no text', { _id: 7 }],
     ['a newer version', { schemaVersion: 3 }],
     ['no version', { schemaVersion: undefined }],
-  ])('the validator refuses %s, on insert and on update', async (_what, change) => {
+  ])('rejects %s by validator, on insert and on update', async (_what, change) => {
     const db = store.database();
     await ensureCollections(db, [jobs]);
     const stored = collection(db, jobs);
@@ -124,7 +124,7 @@ describe('ensureCollections', () => {
     ).rejects.toMatchObject({ code: 121 });
   });
 
-  test('brings an older validator forward, leaves a newer one alone and says so', async () => {
+  it('upgrades an older validator, keeps a newer one and reports it', async () => {
     const db = store.database();
     const next = defineCollection<JobDocument>({
       ...declaration,
@@ -145,7 +145,7 @@ describe('ensureCollections', () => {
     expect(() => assertNoDrift(old)).toThrow(expect.objectContaining({ code: 'COLLECTION_DRIFT' }));
   });
 
-  test('reports what differs at the same version, and mends it only when told to', async () => {
+  it('reports differences at the same version, and fixes them only on request', async () => {
     const db = store.database();
     await ensureCollections(db, [jobs]);
     await db.command({ collMod: 'jobs', validator: {}, validationLevel: 'off' });
@@ -174,13 +174,13 @@ describe('ensureCollections', () => {
     expect(await db.collection('jobs').indexExists('by_hand')).toBe(true);
   });
 
-  test('takes over a collection that was made without a validator', async () => {
+  it('adds the validator to a collection that was created without one', async () => {
     const db = store.database();
     await db.createCollection('jobs');
     expect((await ensureCollections(db, [jobs])).updated).toEqual(['jobs']);
   });
 
-  test('an index under another name is drift and no failure', async () => {
+  it('reports an index under another name as drift, not as a failure', async () => {
     const db = store.database();
     await db.collection('jobs').createIndex({ state: 1, createdAt: -1 }, { name: 'other' });
     const { drift } = await ensureCollections(db, [jobs]);
@@ -189,7 +189,7 @@ describe('ensureCollections', () => {
 });
 
 describe('connectMongo', () => {
-  test('writes for the majority and stores no undefined fields', async () => {
+  it('writes with majority concern and stores no undefined fields', async () => {
     const client = await connectMongo({ uri: store.uri, appName: 'connect' });
     expect(client.writeConcern?.w).toBe('majority');
     const stored = client.db(store.database().databaseName).collection<Document>('any');
@@ -198,7 +198,7 @@ describe('connectMongo', () => {
     await client.close();
   });
 
-  test('a server that is not there is SERVICE_UNAVAILABLE, without the password', async () => {
+  it('reports an unreachable server as SERVICE_UNAVAILABLE, without the password', async () => {
     const attempt = connectMongo({
       uri: 'mongodb://core:hunter2@127.0.0.1:1/?replicaSet=x',
       appName: 'x',
@@ -212,7 +212,7 @@ describe('connectMongo', () => {
     expect(JSON.stringify(error) + error?.message).not.toContain('hunter2');
   });
 
-  test('a URI that is none is refused', async () => {
+  it('rejects an invalid URI', async () => {
     await expect(connectMongo({ uri: 'postgres://a:hunter2@b', appName: 'x' })).rejects.toMatchObject({
       code: 'SERVICE_UNAVAILABLE',
     });

@@ -12,7 +12,7 @@ export interface Drift {
   readonly reason: string;
 }
 
-/** What `ensureCollections` did and found. */
+/** Changes made and differences found by `ensureCollections`. */
 export interface EnsureReport {
   /** Collections that were made. */
   readonly created: readonly string[];
@@ -24,9 +24,12 @@ export interface EnsureReport {
   readonly drift: readonly Drift[];
 }
 
-/** Told to `ensureCollections`. */
+/** Options of `ensureCollections`. */
 export interface EnsureOptions {
-  /** Bring what differs to the declaration: validators of the same version, indexes with other keys or options. */
+  /**
+   * Bring what differs to the declaration: validators of the same version, indexes with other keys or
+   * options.
+   */
   readonly repair?: boolean;
   /** Warned of each difference that is left alone. */
   readonly log?: Logger;
@@ -35,9 +38,9 @@ export interface EnsureOptions {
 type Report = { created: string[]; updated: string[]; indexed: string[]; drift: Drift[] };
 
 /**
- * Makes collections, validators and indexes as declared; harmless when repeated and when several processes start at
- * once. A validator of an older version is replaced. Anything else that differs is drift: reported, and mended with
- * `repair` only (undeclared indexes never: somebody made them on purpose).
+ * Makes collections, validators and indexes as declared; harmless when repeated and when several processes
+ * start at once. A validator of an older version is replaced. Anything else that differs is drift: reported,
+ * and mended with `repair` only (undeclared indexes never: somebody made them on purpose).
  */
 export async function ensureCollections(
   db: Db,
@@ -162,7 +165,8 @@ async function build(db: Db, name: string, index: IndexDefinition, report: Repor
     await db.collection(name).createIndexes([{ ...index.options, key: { ...index.keys }, name: index.name }]);
     report.indexed.push(`${name}.${index.name}`);
   } catch (error) {
-    // The same keys under another name: that index is undeclared, and dropping it is not for a start-up to decide.
+    // The same keys under another name: that index is undeclared, and dropping it is not for a start-up to
+    // decide.
     if (!(error instanceof MongoServerError) || error.codeName !== 'IndexOptionsConflict') throw error;
     report.drift.push({
       collection: name,
@@ -180,7 +184,10 @@ const indexOptions = [
   'collation',
 ] as const;
 
-/** Keys in their order, options in ours. The server spells a collation out, so only its locale and strength count. */
+/**
+ * Keys in their order, options in ours. The server spells a collation out, so only its locale and strength
+ * count.
+ */
 function canonicalIndex(index: Partial<IndexDescriptionInfo> & { key?: unknown }): string {
   const options = indexOptions.flatMap((option) => {
     const value: unknown = (index as Document)[option];

@@ -18,8 +18,8 @@ export interface KeyedRequest<T> {
 const signature = orderSignature('key');
 
 /**
- * A page of a list in memory. Pages continue after a key, so that elements that come or go between two pages are
- * neither repeated nor missed.
+ * A page of a list in memory. Pages continue after a key, so that elements that come or go between two pages
+ * are neither repeated nor missed.
  * @throws DomainError CURSOR_INVALID, or BAD_USER_INPUT when `first` is out of range.
  */
 export function keyedPage<T>({

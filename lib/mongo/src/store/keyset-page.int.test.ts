@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Collection, Document } from 'mongodb';
-import { given } from '../given.fixture.js';
+import { required } from '../required.fixture.js';
 import { openTestStore, type TestStore } from './database.fixture.js';
 import {
   keysetPage,
@@ -90,20 +90,23 @@ const orders: [string, OrderField[]][] = [
 ];
 
 describe('keysetPage', () => {
-  test.each(orders)('walks %s: every document once, in the order of the server', async (_what, order) => {
-    const collection = await rows();
-    const last = given(order.at(-1));
-    const sort = Object.fromEntries([
-      ...order.map(({ field, direction }) => [field, direction]),
-      ...(last.field === '_id' ? [] : [['_id', last.direction]]),
-    ]) as Record<string, 1 | -1>;
-    const expected = (await collection.find({ state: 'B' }).sort(sort).toArray()).map(({ _id }) => _id);
-    for (const first of [1, 7, 100]) {
-      expect(await walk({ collection, filter: { state: 'B' }, order }, first)).toEqual(expected);
-    }
-  });
+  it.each(orders)(
+    'pages through %s: every document once, in the order of the server',
+    async (_what, order) => {
+      const collection = await rows();
+      const last = required(order.at(-1));
+      const sort = Object.fromEntries([
+        ...order.map(({ field, direction }) => [field, direction]),
+        ...(last.field === '_id' ? [] : [['_id', last.direction]]),
+      ]) as Record<string, 1 | -1>;
+      const expected = (await collection.find({ state: 'B' }).sort(sort).toArray()).map(({ _id }) => _id);
+      for (const first of [1, 7, 100]) {
+        expect(await walk({ collection, filter: { state: 'B' }, order }, first)).toEqual(expected);
+      }
+    },
+  );
 
-  test('neither repeats nor misses when documents come and go between two pages', async () => {
+  it('repeats and misses no document when others are inserted and deleted between two pages', async () => {
     const collection = await rows(40);
     const order: OrderField[] = [{ field: '_id', direction: 1 }];
     const page = await keysetPage({ collection, filter: {}, order, first: 10 });
@@ -128,7 +131,7 @@ describe('keysetPage', () => {
     );
   });
 
-  test('reads in an index from its place: no collection scan, no sort in memory, few documents', async () => {
+  it('continues within an index: no collection scan, no sort in memory, few documents', async () => {
     const collection = await rows(5_000);
     const order: OrderField[] = [{ field: 'createdAt', direction: -1 }];
     const filter = { state: 'B' };
@@ -144,10 +147,10 @@ describe('keysetPage', () => {
       .toArray();
     expect(entry).toMatchObject({ planSummary: expect.stringContaining('IXSCAN') });
     expect(entry).not.toHaveProperty('hasSortStage');
-    expect(given(entry)['docsExamined']).toBeLessThanOrEqual(10 * 101 + 100);
+    expect(required(entry)['docsExamined']).toBeLessThanOrEqual(10 * 101 + 100);
   });
 
-  test('a projection keeps what the cursors need', async () => {
+  it('keeps the fields for cursors in a projection', async () => {
     const collection = await rows(30);
     const order: OrderField[] = [{ field: 'place.rank', direction: 1, nullable: true }];
     const all = await walk({ collection, filter: {}, order }, 100);
@@ -155,7 +158,7 @@ describe('keysetPage', () => {
     expect(await walk({ collection, filter: {}, order, projection: { place: 1 } }, 4)).toEqual(all);
   });
 
-  test('pages that are read together are those that are read alone', async () => {
+  it('gives the same pages, read together or separately', async () => {
     const collection = await rows();
     const order: OrderField[] = [
       { field: 'createdAt', direction: -1 },
@@ -194,7 +197,7 @@ describe('keysetPage', () => {
     });
   });
 
-  test('an empty list has no cursors', async () => {
+  it('has no cursors for an empty list', async () => {
     const page = await keysetPage({
       collection: store.database().collection<Document>('none'),
       filter: {},
@@ -210,7 +213,7 @@ describe('keysetPage', () => {
     });
   });
 
-  test('counts the whole list on demand, with one command for pages that were read together', async () => {
+  it('counts the whole list on request, with one command for pages that are read together', async () => {
     const collection = await rows(60);
     const order: OrderField[] = [{ field: 'createdAt', direction: 1 }];
     const one = { collection, order, first: 2 };
@@ -231,7 +234,7 @@ describe('keysetPage', () => {
     expect(await next.totalCount()).toBe(20);
   });
 
-  test('gives no count of a list of more than 10,000 documents', async () => {
+  it('gives no count of a list of more than 10,000 documents', async () => {
     const collection = store.database().collection<Document>('long');
     await collection.insertMany(Array.from({ length: largestCount + 1 }, (_, index) => ({ index })));
     const request = { collection, order: [], first: 1 };
@@ -240,7 +243,7 @@ describe('keysetPage', () => {
     expect(await (await keysetPage({ ...request, filter })).totalCount()).toBe(largestCount);
   });
 
-  test('refuses the cursor of another order, and a page size out of range', async () => {
+  it('rejects a cursor of another order, and a page size out of range', async () => {
     const collection = await rows(5);
     const request = { collection, filter: {}, first: 2 };
     const { pageInfo } = await keysetPage({ ...request, order: [{ field: 'createdAt', direction: 1 }] });

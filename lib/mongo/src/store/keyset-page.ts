@@ -19,7 +19,7 @@ export interface OrderField {
   readonly nullable?: boolean;
 }
 
-/** What a page is asked for. */
+/** Request for a page. */
 export interface KeysetRequest<TDoc extends Document> {
   readonly collection: Collection<TDoc>;
   readonly filter: Filter<TDoc>;
@@ -66,8 +66,8 @@ const countTimeoutMs = 2000;
 const maxTimeExpired = 50;
 
 /**
- * Reads a page by the values of its order instead of by skipping: as fast at the end of a list as at its start, and
- * nothing is seen twice or missed when documents come or go between two pages.
+ * Reads a page by the values of its order instead of by skipping: as fast at the end of a list as at its
+ * start, and nothing is seen twice or missed when documents come or go between two pages.
  * @throws DomainError CURSOR_INVALID, or BAD_USER_INPUT when `first` is out of range.
  */
 export async function keysetPage<TDoc extends Document>(
@@ -86,8 +86,8 @@ const pagesAtOnce = 50;
 const pageMark = 'keysetPage';
 
 /**
- * Reads several pages of one collection, as a list of lists needs them, with one command for up to 50 of them; in order. A hint holds
- * where one page is read alone: the server chooses for each part of a command.
+ * Reads several pages of one collection, as a list of lists needs them, with one command for up to 50 of
+ * them; in order. A hint holds where one page is read alone: the server chooses for each part of a command.
  * @throws DomainError as {@link keysetPage}
  */
 export async function keysetPages<TDoc extends Document>(
@@ -161,7 +161,7 @@ async function countsOf<TDoc extends Document>(
   return sizes;
 }
 
-/** What a page asks the server for. */
+/** Query of a page. */
 interface KeysetRead<TDoc extends Document> {
   readonly order: readonly OrderField[];
   readonly signature: string;
@@ -250,7 +250,10 @@ function withOrder(projection: Readonly<Record<string, 1 | true>>, order: readon
   return { ...projection, ...Object.fromEntries(missing) };
 }
 
-/** Documents behind a place: behind it in the first field, or equal there and behind it in the next, and so on. */
+/**
+ * Documents behind a place: behind it in the first field, or equal there and behind it in the next, and so
+ * on.
+ */
 function behind<TDoc extends Document>(
   filter: Filter<TDoc>,
   order: readonly OrderField[],
@@ -268,7 +271,10 @@ function behind<TDoc extends Document>(
   return { $and: [filter, ...bound(order[0], place[0] ?? null), { $or: branches }] } as Filter<TDoc>;
 }
 
-/** The conditions of one field under which a document lies behind the value: comparisons of MongoDB never cross types. */
+/**
+ * The conditions of one field under which a document lies behind the value: comparisons of MongoDB never
+ * cross types.
+ */
 function beyond({ field, direction, nullable = false }: OrderField, value: KeyValue): Document[] {
   if (direction === 1) return [{ [field]: value === null ? { $ne: null } : { $gt: value } }];
   if (value === null) return [];

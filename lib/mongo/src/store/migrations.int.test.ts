@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MongoClient } from 'mongodb';
 import { openTestStore, type TestStore } from './database.fixture.js';
 import { runMigrations, type Migration } from './migrations.js';
@@ -15,7 +15,7 @@ const step = (
 ): Migration => ({ id, up });
 
 describe('runMigrations', () => {
-  test('runs each once, in order, and records it', async () => {
+  it('runs each once, in order, and records it', async () => {
     const db = store.database();
     const list = [step('0001-first'), step('0002-second')];
     expect(await runMigrations(db, list)).toEqual(['0001-first', '0002-second']);
@@ -32,7 +32,7 @@ describe('runMigrations', () => {
     });
   });
 
-  test('of processes that start at once one works and all return when it is done', async () => {
+  it('runs in one of several processes that start at once; all return when it is done', async () => {
     const db = store.database();
     let inside = 0;
     let most = 0;
@@ -51,7 +51,7 @@ describe('runMigrations', () => {
     await Promise.all(clients.map((client) => client.close()));
   });
 
-  test('a failure is named, not recorded, stops the rest and gives the lock back', async () => {
+  it('names a failed migration, does not record it, stops there and releases the lock', async () => {
     const db = store.database();
     let broken = true;
     const list = [
@@ -67,21 +67,26 @@ describe('runMigrations', () => {
     expect(await runMigrations(db, list)).toEqual(['0002-bad', '0003-after']);
   });
 
-  test('goes on when the holder of the lock is dead, and waits while it lives', async () => {
+  it('continues when the holder of the lock is dead, and waits while it is alive', async () => {
     const db = store.database();
     const lock = db.collection<{ _id: string; owner: string; expiresAt: Date }>('migrationLock');
-    await lock.insertOne({ _id: 'lock', owner: 'dead', expiresAt: new Date(Date.now() + 700) });
-    const started = performance.now();
-    expect(await runMigrations(db, [step('0001-first')])).toEqual(['0001-first']);
-    expect(performance.now() - started).toBeGreaterThan(400);
-    await lock.insertOne({ _id: 'lock', owner: 'alive', expiresAt: new Date(Date.now() + 60_000) });
+    const expiresAt = new Date(Date.now() + 700);
+    await lock.insertOne({ _id: 'lock', owner: 'dead', expiresAt });
+    const first = step('0001-first', async (target) => {
+      const { localTime } = await target.admin().command({ hello: 1 });
+      await target.collection('ran').insertOne({ at: localTime as Date });
+    });
+    expect(await runMigrations(db, [first])).toEqual(['0001-first']);
+    const ran = await db.collection<{ at: Date }>('ran').findOne({});
+    expect(ran?.at.getTime()).toBeGreaterThanOrEqual(expiresAt.getTime());
+    await lock.insertOne({ _id: 'lock', owner: 'alive', expiresAt: new Date(Date.now() + 3_600_000) });
     await expect(
       runMigrations(db, [step('0001-first'), step('0002-x')], { waitMs: 150 }),
     ).rejects.toMatchObject({ code: 'MIGRATION_FAILED' });
     expect((await lock.findOne({}))?.owner).toBe('alive');
   });
 
-  test('keeps the lock while a migration takes longer than its time, and stops when it is lost', async () => {
+  it('keeps the lock during a long migration, and stops when the lock is lost', async () => {
     const db = store.database();
     const lock = db.collection<{ _id: string; owner: string; expiresAt: Date }>('migrationLock');
     const longer = step('0001-longer', async (target) => {
@@ -89,26 +94,26 @@ describe('runMigrations', () => {
       for (let now = first; now <= first;)
         now = (await target.collection('migrationLock').findOne({}))?.['expiresAt'] as Date;
     });
-    expect(await runMigrations(db, [longer], { lockTtlMs: 300 })).toEqual(['0001-longer']);
+    expect(await runMigrations(db, [longer], { lockTtlMs: 6_000 })).toEqual(['0001-longer']);
     const robbed = step('0002-robbed', async (_target, signal) => {
       await lock.updateOne(
         { _id: 'lock' },
-        { $set: { owner: 'somebody else', expiresAt: new Date(Date.now() + 60_000) } },
+        { $set: { owner: 'somebody else', expiresAt: new Date(Date.now() + 3_600_000) } },
       );
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
     });
-    await expect(runMigrations(db, [longer, robbed], { lockTtlMs: 300 })).rejects.toMatchObject({
+    await expect(runMigrations(db, [longer, robbed], { lockTtlMs: 6_000 })).rejects.toMatchObject({
       message: expect.stringContaining('lock was lost'),
     });
     expect((await lock.findOne({}))?.owner).toBe('somebody else');
     expect(await db.collection('migrations').countDocuments()).toBe(1);
   });
 
-  test.each<[string, string[], RegExp]>([
+  it.each<[string, string[], RegExp]>([
     ['a name of another form', ['1-a'], /named like/],
     ['the same number twice', ['0001-a', '0001-b'], /must grow/],
     ['a number that goes back', ['0002-a', '0001-b'], /must grow/],
-  ])('refuses %s', async (_what, ids, reason) => {
+  ])('rejects %s', async (_what, ids, reason) => {
     await expect(
       runMigrations(
         store.database(),
@@ -117,7 +122,7 @@ describe('runMigrations', () => {
     ).rejects.toThrow(reason);
   });
 
-  test('refuses one that would have to run before one that was run', async () => {
+  it('rejects a migration that would have to run before one that was run', async () => {
     const db = store.database();
     await runMigrations(db, [step('0001-a'), step('0003-c')]);
     await expect(runMigrations(db, [step('0001-a'), step('0002-b'), step('0003-c')])).rejects.toMatchObject({

@@ -7,19 +7,22 @@ import { systemClock, type Clock } from '@rhizome/clock';
 
 /** One step forward; it may be run again after a crash and must then do what is left. */
 export interface Migration {
-  /** `0001-jobs-get-shares`: four digits, growing by the order of the list, and words. Never changed once released. */
+  /**
+   * `0001-jobs-get-shares`: four digits, growing by the order of the list, and words. Never changed once
+   * released.
+   */
   readonly id: string;
   /** `signal` is aborted when the lock was lost: stop, somebody else goes on. */
   readonly up: (db: Db, signal: AbortSignal) => Promise<void>;
 }
 
-/** What `runMigrations` may be told. */
+/** Options of `runMigrations`. */
 export interface MigrationOptions {
   readonly log?: Logger;
   readonly clock?: Clock;
   /** A holder of the lock that is silent for so long has lost it; 30,000 unless given. */
   readonly lockTtlMs?: number;
-  /** How long to wait for somebody else's run; 600,000 unless given. */
+  /** Maximum wait for the run of another process, in milliseconds; default 600,000. */
   readonly waitMs?: number;
 }
 
@@ -39,8 +42,8 @@ interface LockDocument {
 const lookAgainMs = 100;
 
 /**
- * Runs what is not yet recorded in the collection `migrations`, in order, each once, while holding the lock document
- * in `migrationLock`: of several processes that start at once one works and the others wait.
+ * Runs what is not yet recorded in the collection `migrations`, in order, each once, while holding the lock
+ * document in `migrationLock`: of several processes that start at once one works and the others wait.
  * @returns the ids that this call ran
  * @throws DomainError MIGRATION_FAILED: the failed migration is not recorded, later ones are not tried.
  */
@@ -73,7 +76,10 @@ function checkOrder(migrations: readonly Migration[]): void {
   }
 }
 
-/** Unrecorded migrations. One that would have to run before a recorded one means that two branches met wrongly. */
+/**
+ * Unrecorded migrations. One that would have to run before a recorded one means that two branches met
+ * wrongly.
+ */
 async function pending(
   records: Collection<MigrationRecord>,
   migrations: readonly Migration[],

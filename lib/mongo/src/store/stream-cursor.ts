@@ -1,15 +1,19 @@
 /**
- * Cursors of streams that are read from change streams. Inside, a place is the text of a resume token: such texts sort as the changes do,
- * outlive the process, and are the same in all processes. Outside, it is an opaque text.
+ * Cursors of streams that are read from change streams. Inside, a place is the text of a resume token: such
+ * texts sort as the changes do, outlive the process, and are the same in all processes. Outside, it is an
+ * opaque text.
  */
 import { DomainError } from '@rhizome/errors';
 import { MongoServerError } from 'mongodb';
 
-/** What tells one stream's cursors from another's. */
+/** Options that distinguish the cursors of one stream from those of another. */
 export interface StreamCursorOptions {
   /** Begins each cursor: one of another stream is none of this. */
   readonly prefix: string;
-  /** What to do where the stream no longer reaches back to a cursor; goes on after "the stream no longer reaches back to …; ". */
+  /**
+   * Advice if the stream no longer reaches back to a cursor; follows "the stream no longer reaches back to …;
+   * ".
+   */
   readonly advice: string;
 }
 
@@ -23,16 +27,22 @@ export interface StreamCursors {
   readonly invalidCursor: (cursor: string, cause?: unknown) => DomainError;
   /** The error for a place that the stream no longer reaches back to. */
   readonly expiredCursor: (token: string, cause?: unknown) => DomainError;
-  /** What an error of the driver means to whoever gave the place; undefined where it is none of the place's. */
+  /**
+   * Meaning of a driver error for the caller that gave the position; undefined if the position is not the
+   * cause.
+   */
   readonly placeFault: (error: unknown, token: string) => DomainError | undefined;
 }
 
-/** The oplog no longer reaches back to the place; or its event is not there, as after a roll-back or in another store. */
+/**
+ * The oplog no longer reaches back to the place; or its event is not there, as after a roll-back or in
+ * another store.
+ */
 const lostCodes: ReadonlySet<unknown> = new Set([286, 280, 136]);
 /** The token does not parse. */
 const invalidCodes: ReadonlySet<unknown> = new Set([2, 9, 260, 40647, 40648, 40649, 50811, 50797]);
 
-/** Whether the stream cannot be continued from its place: what was derived from it must be made anew. */
+/** Returns true if the stream cannot be continued from its position: derived data must be rebuilt. */
 export function isStreamLost(error: unknown): boolean {
   return error instanceof MongoServerError && lostCodes.has(error.code);
 }

@@ -14,8 +14,8 @@ const prefix = 'rhizome-tests-';
 let tearDown: () => Promise<void> = () => Promise.resolve();
 
 /**
- * Before the first integration test: offers one replica set to all test files of this run, at an address that workers
- * ask. It is started when the first of them asks, and ends with the run.
+ * Before the first integration test: offers one replica set to all test files of this run, at an address that
+ * workers ask. It is started when the first of them asks, and ends with the run.
  */
 export default async function globalSetup(): Promise<void> {
   await sweep();

@@ -1,5 +1,5 @@
 /** Format of the file of a simulated fleet. */
-import { DomainError, show } from '@rhizome/errors';
+import { DomainError, formatValue } from '@rhizome/errors';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { pciAddressOf } from './detected-device.js';
@@ -136,7 +136,7 @@ function faultsOf(issue: z.core.$ZodIssue, content: unknown): readonly string[] 
 const placeOf = (path: readonly PropertyKey[]): string => path.map(String).join('.') || 'the whole';
 
 const notValid = (path: readonly PropertyKey[], value: unknown, expected: string): string =>
-  `${placeOf(path)}: ${show(value)} is not valid; must be ${expected}`;
+  `${placeOf(path)}: ${formatValue(value)} is not valid; must be ${expected}`;
 
 function valueAt(content: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], content);

@@ -1,31 +1,34 @@
-/** Events that could not be read, however often they were asked for: put aside, so that those behind them are taken in. */
+/**
+ * Events that could not be read after repeated attempts: stored as dead letters, so that later events can be
+ * recorded.
+ */
 import { defineCollection } from '@rhizome/mongo';
 
 /** One of them. */
-export interface ParkedEventDocument {
+export interface DeadLetterDocument {
   /** The place in the stream behind it: its cursor. */
   readonly _id: string;
   readonly schemaVersion: number;
   readonly revision: number;
   readonly createdAt: Date;
-  /** Its job, where that was told. */
+  /** Job of the event, if known. */
   readonly jobId?: string;
-  /** What was said instead of it. */
+  /** Error of the read. */
   readonly code: string;
   readonly message: string;
-  /** How often it was asked for. */
+  /** Number of attempts to read it. */
   readonly tries: number;
 }
 
 /** Events kept; of more, the oldest are given up. They are counted all the same. */
-export const maxParkedEvents = 1000;
+export const maxDeadLetters = 1000;
 
 /** Seconds that one is kept. */
 const keptSeconds = 30 * 24 * 3600;
 
-/** Events that were put aside. */
-export const parkedEventsCollection = defineCollection<ParkedEventDocument>({
-  name: 'parkedEvents',
+/** Dead letters. The stored name is older than the term. */
+export const deadLettersCollection = defineCollection<DeadLetterDocument>({
+  name: 'parkedEvents', // cspell:disable-line
   schemaVersion: 1,
   validator: {
     required: ['revision', 'createdAt', 'code', 'message', 'tries'],

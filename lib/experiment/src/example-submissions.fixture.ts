@@ -1,4 +1,7 @@
-/** For tests: the submissions of a small experiment, which makes a number of jobs that are each worth their position. */
+/**
+ * For tests: the submissions of a small experiment, which makes a number of jobs that are each worth their
+ * position.
+ */
 import {
   type CoreTask,
   createSubmissions,
@@ -18,7 +21,7 @@ export interface ProbeDocument extends SubmissionDocument {
   readonly name: string;
 }
 
-/** What is submitted. */
+/** Input of a probe. */
 export interface ProbeContent {
   readonly name: string;
   readonly jobs: number;
@@ -38,7 +41,7 @@ export function probeTask({ name, totalJobs }: ProbeDocument): CoreTask {
   return { name, template: { name, payload: { command: 'probe' } }, jobs: { count: totalJobs } };
 }
 
-/** What is wrong with a name, for the index. */
+/** Error for a violation of the index on names. */
 function nameTaken({ name }: ProbeContent): InputFault<'NAME_TAKEN'> {
   return {
     path: ['name'],
@@ -67,7 +70,7 @@ export async function openProbes(
       taken: nameTaken,
     },
     amountsOf: (_probe, index, outcome) => (outcome === 'FINISHED' ? { worth: index + 1 } : {}),
-    places: [['template.payload', 'name']],
+    pathRules: [['template.payload', 'name']],
     ...(more.sweepMs === undefined ? {} : { sweepMs: more.sweepMs }),
     ...(more.backoffMs === undefined ? {} : { backoffMs: more.backoffMs }),
   });

@@ -1,4 +1,4 @@
-/** The words that all subgraphs share, and what is a subgraph's own beside them. */
+/** The definitions that all subgraphs share, and the rest of a subgraph. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type DefinitionNode, type DocumentNode, Kind, parse, print, visit } from 'graphql';
@@ -17,8 +17,8 @@ export function sharedNames(): ReadonlySet<string> {
 }
 
 /**
- * An SDL with the shared words: where it links no specification itself, they are put before it, as they are for the subgraphs of this
- * repository.
+ * An SDL with the shared words: where it links no specification itself, they are put before it, as they are
+ * for the subgraphs of this repository.
  * @throws GraphQLError when it does not parse
  */
 export function completeSdl(sdl: string): string {
@@ -30,7 +30,10 @@ export function completeSdl(sdl: string): string {
   return links ? sdl : `${sharedSdl()}\n${sdl}`;
 }
 
-/** What a subgraph says of its own: without the shared words, and without what libraries add to speak the federation protocol. */
+/**
+ * A subgraph's own definitions: without the shared ones, and without those that libraries add for the
+ * federation protocol.
+ */
 export function ownDocument(sdl: string | DocumentNode): DocumentNode {
   const document = typeof sdl === 'string' ? parse(sdl) : sdl;
   const shared = sharedNames();
@@ -45,7 +48,7 @@ function isOwn(definition: DefinitionNode, shared: ReadonlySet<string>): boolean
 
 const machinery = /^(_|federation__|link__|join__|core__|FieldSet$)/;
 
-/** Whether a type belongs to the federation protocol itself. */
+/** Returns true for types of the federation protocol. */
 function isMachinery(name: string): boolean {
   return machinery.test(name);
 }
@@ -57,8 +60,9 @@ export function nameOf(definition: DefinitionNode): string | undefined {
 }
 
 /**
- * One spelling of an SDL: equal for texts that differ in the order of definitions, fields and directives, in the form of descriptions, in
- * white space, in whether a type is defined or extended, or in how much of the federation protocol itself they spell out.
+ * One spelling of an SDL: equal for texts that differ in the order of definitions, fields and directives, in
+ * the form of descriptions, in white space, in whether a type is defined or extended, or in how much of the
+ * federation protocol itself they spell out.
  */
 export function canonicalSdl(sdl: string): string {
   const document = parse(sdl, { noLocation: true });
@@ -84,7 +88,10 @@ export function canonicalSdl(sdl: string): string {
 const sortedLists = ['fields', 'values', 'arguments', 'directives', 'interfaces', 'types', 'locations'];
 const mergedLists = ['fields', 'values', 'directives', 'interfaces', 'types'];
 
-/** Each type once, with what extends it; without the protocol's own, and without the link that every subgraph has. */
+/**
+ * Each type once, with what extends it; without the protocol's own, and without the link that every subgraph
+ * has.
+ */
 export function wholeTypes(document: DocumentNode): readonly DefinitionNode[] {
   const types = new Map<string, Record<string, unknown>>();
   for (const node of document.definitions) {
