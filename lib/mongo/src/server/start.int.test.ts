@@ -71,7 +71,8 @@ async function squat(port = 0): Promise<number> {
 async function untilGone(pids: readonly number[]): Promise<void> {
   const started = performance.now();
   while (pids.some(isAlive)) {
-    if (performance.now() - started > 60_000) throw new Error(`still running: ${pids.filter(isAlive).join()}`);
+    if (performance.now() - started > 60_000)
+      throw new Error(`still running: ${pids.filter(isAlive).join()}`);
     await delay(20);
   }
 }
