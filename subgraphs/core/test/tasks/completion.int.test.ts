@@ -49,8 +49,8 @@ const stateIs = (id: string, state: TaskDocument['state']) =>
   waitFor(`task ${id} to be ${state}`, async () => (await taskOf(id))?.state === state, deadline);
 
 /**
- * Once it has expanded a task, the process counts its jobs and ends the task if none is live. A task whose jobs end before that count would
- * be ended by the process and not by the test, so this waits for the count.
+ * Once it has expanded a task, the process counts its jobs and ends the task if none is live. A task whose
+ * jobs end before that count would be ended by the process and not by the test, so this waits for the count.
  */
 async function runningTask(count: number): Promise<{ taskId: string; jobIds: string[] }> {
   const taskId = await aTask(count);
