@@ -165,7 +165,7 @@ describe('an observation', () => {
     expect((await reaches(observation.id, 'INCOMPLETE')).calibratedExposures).toBe(1);
     const retried = await system.ask(
       'mutation ($i: RetryJobsInput!) { retryJobs(input: $i) { jobs { id } userErrors { message } } }',
-      { i: { selection: { ids: [second.id] }, includeDependents: true, idempotencyKey: 'again' } },
+      { i: { selection: { ids: [second.id] }, isWithDependents: true, idempotencyKey: 'again' } },
     );
     expect(retried.data.retryJobs.jobs.length).toBe(2);
     await worker.runAll();
