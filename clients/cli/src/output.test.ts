@@ -21,7 +21,7 @@ it('wraps the widest columns at spaces in a narrow terminal', () => {
   expect(lines).toEqual([
     'NAME                 WORKERS  WHY NOT',
     'driver >= 580.65.06  120      its driver is 535.104.05,',
-    '                              580.65.06 or newer is asked',
+    '                              580.65.06 or newer is required',
     '                              (12 workers)',
     'gpu is healthy       132',
   ]);
