@@ -57,6 +57,6 @@ function complete(sdl: string): string | OfferRefusal {
     return completeSdl(sdl);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    return refuse('INVALID_VALUE', 'sdl', `syntax error: ${text}`);
+    return refuse('INVALID_VALUE', 'sdl', text);
   }
 }

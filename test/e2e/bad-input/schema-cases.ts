@@ -13,7 +13,7 @@ const noSubgraph: Row = [
   'nowhere',
   { code: 'SUBGRAPH_NOT_FOUND' },
 ];
-const unreadable: Row = ['a schema that does not parse', 'sdl', 'type {', { names: 'does not parse' }];
+const unreadable: Row = ['a schema that does not parse', 'sdl', 'type {', { names: 'Syntax Error' }];
 const longNote: Row = ['a note that is too long', 'note', 'x'.repeat(1001), { names: '1001 characters' }];
 
 /** All of them. */
