@@ -49,7 +49,7 @@ describe('rhizome schema', () => {
     const unknown = await cli.run(['schema', 'check', 'heron', '--sdl', 'sdl']);
     expect(unknown).toMatchObject({
       exitCode: 3,
-      stderr: expect.stringContaining('register it with its endpoint first'),
+      stderr: expect.stringContaining('Register it with its endpoint first'),
     });
     const denied = await asHeron([
       'schema',
