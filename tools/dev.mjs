@@ -2,16 +2,12 @@
 // services that contain it restart at their addresses, live streams resume, and a changed schema is composed,
 // checked and swapped in. Arguments go to the playground (`npm run dev -- --port 4100`). Ctrl-C stops
 // everything.
-import { fork, spawn } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { dirname, extname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import watcher from '@parcel/watcher';
+import { join } from 'node:path';
 import { generateAll, packageFolders, subgraphOutputs } from './codegen.mjs';
+import { compile, root, runNode, watchSources } from './watching.mjs';
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const watched = new Set(['.ts', '.tsx', '.graphql', '.yaml', '.css', '.html']);
-const ignored = ['**/node_modules/**', '**/dist/**', '.git/**', '**/.rhizome/**', '**/*.generated.*'];
 const isTest = /\.(test|e2e|soak|fixture)\.tsx?$|\/testing\//;
 
 /** Workspace packages by folder: name, and the packages of the workspace that each depends on. */
@@ -48,14 +44,6 @@ function serviceOf(folder) {
   return group === 'subgraphs' || group === 'experiments' ? name : undefined;
 }
 
-function run(program, ...args) {
-  return new Promise((done) => {
-    const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
-    child.once('exit', (code) => done(code === 0));
-  });
-}
-
-const build = () => run(process.execPath, 'node_modules/typescript-native/bin/tsc', '-b', '.');
 const packages = workspace();
 const folderOf = (path) => [...packages.keys()].find((folder) => path.startsWith(`${folder}/`));
 
@@ -92,12 +80,12 @@ async function update(saved, savedAt) {
     console.error(`dev: ${error.message}`);
     return undefined;
   });
-  if (schemas === undefined || !(await build())) {
+  if (schemas === undefined || !(await compile())) {
     console.error('dev: not built; what runs stays as it is');
     return;
   }
   const builtMs = performance.now() - savedAt;
-  if (folders.includes('clients/dashboard')) await run(process.execPath, 'clients/dashboard/build.mjs');
+  if (folders.includes('clients/dashboard')) await runNode('clients/dashboard/build.mjs');
   const touched = saved.every((path) => isTest.test(path)) ? new Set() : affected(packages, folders);
   const services = [...new Set([...touched].map(serviceOf).filter((name) => name !== undefined))];
   const pilots = touched.has('clients/pilot');
@@ -128,7 +116,7 @@ async function updateAll() {
   isUpdating = false;
 }
 
-if (!(await run(process.execPath, 'tools/build.mjs', '--quiet'))) process.exit(1);
+if (!(await runNode('tools/build.mjs', '--quiet'))) process.exit(1);
 const given = process.argv.slice(2);
 playground = fork(
   join(root, 'deploy/playground/dist/dev/bin.js'),
@@ -147,18 +135,14 @@ playground.on('message', (message) => {
 });
 playground.once('exit', (code) => process.exit(code ?? 1));
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => playground.kill('SIGTERM'));
-await watcher.subscribe(
-  root,
-  (error, events) => {
-    if (error) throw error;
-    const files = events
-      .filter(({ path, type }) => type !== 'delete' && watched.has(extname(path)))
-      .map(({ path }) => relative(root, path))
-      .filter((path) => folderOf(path) !== undefined);
+await watchSources(
+  ['.ts', '.tsx', '.graphql', '.yaml', '.css', '.html'],
+  (paths) => {
+    const files = paths.filter((path) => folderOf(path) !== undefined);
     if (files.length === 0) return;
     if (saved.size === 0) savedAt = performance.now();
     for (const file of files) saved.add(file);
     void updateAll();
   },
-  { ignore: ignored },
+  ['**/*.generated.*'],
 );

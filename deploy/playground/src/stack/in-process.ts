@@ -77,7 +77,7 @@ async function start(options: StackOptions, shutdown: Shutdown): Promise<Running
   });
   shutdown.add('the gateway', () => gateway.close());
   const served = await serveGateway(gateway, { port });
-  shutdown.add("the gateway's doors", () => served.close(drainMs));
+  shutdown.add("the gateway's server", () => served.close(drainMs));
   parts.url = served.url;
   await Promise.all(
     experiments.map(async (experiment) => {
