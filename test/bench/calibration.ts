@@ -172,7 +172,8 @@ async function measureCycles(
     { $project: { 'documentKey._id': 1, 'updateDescription.updatedFields.last': 1 } },
   ]);
   let read = 0;
-  const opened = once(changes, 'init');
+  // The first batch, empty or not, brings the first resume token: the stream is open.
+  const opened = once(changes, 'resumeTokenChanged');
   changes.on('change', () => (read += 1));
   await opened;
   let finished = 0;
