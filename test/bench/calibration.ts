@@ -41,7 +41,7 @@ const loopRuns = 7;
 function loop(): number {
   let checksum = 0;
   const byKey = new Map<string, { count: number; values: number[] }>();
-  for (let i = 0; i < 60_000; i += 1) {
+  for (let i = 0; i < 132_000; i += 1) {
     const key = `class-${(i * 7919) % 997}`;
     const entry = byKey.get(key) ?? { count: 0, values: [] };
     entry.count += 1;
@@ -52,10 +52,10 @@ function loop(): number {
     values.sort((a, b) => a - b);
     checksum += count + (values[values.length >> 1] ?? 0) + key.length;
   }
-  for (let i = 0; i < 300; i += 1)
+  for (let i = 0; i < 660; i += 1)
     checksum += JSON.stringify(JSON.parse(JSON.stringify([...byKey.keys()]))).length;
   let state = 1;
-  for (let i = 0; i < 12_000_000; i += 1) state = (Math.imul(state, 1_103_515_245) + 12_345) | 0;
+  for (let i = 0; i < 26_400_000; i += 1) state = (Math.imul(state, 1_103_515_245) + 12_345) | 0;
   return checksum + state;
 }
 
