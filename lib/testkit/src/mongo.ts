@@ -9,7 +9,7 @@ import { connectMongo, openMongo, type RunningMongod, startMongod, type StartOpt
 import { storeOffer } from './config.js';
 import { checkHistory, checkStore } from './history.js';
 import { leftovers } from './leftovers.js';
-import type { TestClient, TestDatabase } from './test-database.types.js';
+import type { CommandStarted, TestClient, TestDatabase } from './test-database.types.js';
 
 /** A real replica set of one member. */
 export interface TestMongo {
@@ -106,18 +106,22 @@ export async function ownMongod(options: Partial<StartOptions> = {}): Promise<Ru
   return { ...mongod, stop };
 }
 
-/** Counts the reads that this file's client sends to the store while something runs. */
-export async function countReads(run: () => Promise<unknown>): Promise<number> {
+/** Commands that this file's client sends to the store while something runs, in their order. */
+export async function commandsDuring(run: () => Promise<unknown>): Promise<readonly CommandStarted[]> {
   const { client } = await testMongo();
-  let reads = 0;
-  const count = ({ commandName }: { readonly commandName: string }): void => {
-    if (commandName === 'find' || commandName === 'aggregate') reads += 1;
-  };
-  client.on('commandStarted', count);
+  const commands: CommandStarted[] = [];
+  const record = (event: CommandStarted): void => void commands.push(event);
+  client.on('commandStarted', record);
   try {
     await run();
   } finally {
-    client.off('commandStarted', count);
+    client.off('commandStarted', record);
   }
-  return reads;
+  return commands;
+}
+
+/** Counts the reads that this file's client sends to the store while something runs. */
+export async function countReads(run: () => Promise<unknown>): Promise<number> {
+  const commands = await commandsDuring(run);
+  return commands.filter(({ commandName }) => commandName === 'find' || commandName === 'aggregate').length;
 }

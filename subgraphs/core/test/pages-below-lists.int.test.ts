@@ -1,6 +1,5 @@
 import { beforeAll, expect, it } from '@jest/globals';
-import { testMongo } from '@rhizome/testkit';
-import type { CommandStartedEvent } from 'mongodb';
+import { commandsDuring } from '@rhizome/testkit';
 import { seed, startCore } from './support/core.fixture.js';
 import { chunkId } from '../src/jobs/logs/job-logs.repository.js';
 
@@ -29,22 +28,13 @@ beforeAll(async () => {
 
 /** Number of reads of a collection by this core while something runs. */
 async function readsOf(collection: string, run: () => Promise<unknown>): Promise<number> {
-  const { client } = await testMongo();
-  let reads = 0;
-  const count = ({ databaseName, commandName, command }: CommandStartedEvent): void => {
+  const commands = await commandsDuring(run);
+  return commands.filter(({ databaseName, commandName, command }) => {
     const isRead = commandName === 'find' || commandName === 'aggregate';
-    const limits = JSON.stringify([command['limit'], command['pipeline']]);
-    if (isRead && databaseName === core.db.databaseName && command[commandName] === collection)
-      // Pages read one document more than they show; other reads of core have other limits, or none.
-      reads += /^\[8,|"\$limit":8/.test(limits) ? 1 : 0;
-  };
-  client.on('commandStarted', count);
-  try {
-    await run();
-  } finally {
-    client.off('commandStarted', count);
-  }
-  return reads;
+    if (!isRead || databaseName !== core.db.databaseName || command[commandName] !== collection) return false;
+    // Pages read one document more than they show; other reads of core have other limits, or none.
+    return /^\[8,|"\$limit":8/.test(JSON.stringify([command['limit'], command['pipeline']]));
+  }).length;
 }
 
 it('reads workers below a list of queues at once', async () => {

@@ -1,6 +1,6 @@
 /** References between objects: the object with its identifier alongside, read once for a whole list. */
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { testMongo } from '@rhizome/testkit';
+import { commandsDuring } from '@rhizome/testkit';
 import type { CommandStartedEvent } from 'mongodb';
 import { type Answer, seed, startCore } from './support/core.fixture.js';
 
@@ -30,20 +30,13 @@ beforeAll(async () => {
 
 /** Collections that a query reads, once for each read. */
 async function readsOf(text: string): Promise<readonly string[]> {
-  const { client } = await testMongo();
-  const reads: string[] = [];
-  const note = ({ databaseName, commandName, command }: CommandStartedEvent): void => {
-    const isRead = commandName === 'find' || (commandName === 'aggregate' && !isStream(command));
-    if (isSchedulersRead(command)) return;
-    if (isRead && databaseName === core.db.databaseName) reads.push(String(command[commandName]));
-  };
-  client.on('commandStarted', note);
-  try {
-    await core.ask(text);
-  } finally {
-    client.off('commandStarted', note);
-  }
-  return reads;
+  const commands = await commandsDuring(() => core.ask(text));
+  return commands
+    .filter(({ databaseName, commandName, command }) => {
+      const isRead = commandName === 'find' || (commandName === 'aggregate' && !isStream(command));
+      return isRead && databaseName === core.db.databaseName && !isSchedulersRead(command);
+    })
+    .map(({ commandName, command }) => String(command[commandName]));
 }
 
 /** True for reads of ready jobs, which the scheduler makes at any time. */

@@ -1,6 +1,5 @@
 import { beforeAll, expect, it } from '@jest/globals';
-import { testMongo, waitFor } from '@rhizome/testkit';
-import type { CommandStartedEvent } from 'mongodb';
+import { commandsDuring, waitFor } from '@rhizome/testkit';
 import { seed, startCore, type Answer } from '../support/core.fixture.js';
 
 const submitTask = `mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { task { id } userErrors { message } } }`;
@@ -46,20 +45,12 @@ async function untilExpanded(): Promise<void> {
 
 /** Commands of this core that read pages of two jobs, while something runs. Core also runs other reads. */
 async function pageReads(run: () => Promise<unknown>): Promise<number> {
-  const { client } = await testMongo();
-  let reads = 0;
-  const count = ({ databaseName, commandName, command }: CommandStartedEvent): void => {
-    if (databaseName !== core.db.databaseName || command[commandName] !== 'jobs') return;
+  const commands = await commandsDuring(run);
+  return commands.filter(({ databaseName, commandName, command }) => {
+    if (databaseName !== core.db.databaseName || command[commandName] !== 'jobs') return false;
     const text = JSON.stringify([command['limit'], command['pipeline']]);
-    if (text.startsWith('[3') || text.includes('"$limit":3')) reads += 1;
-  };
-  client.on('commandStarted', count);
-  try {
-    await run();
-  } finally {
-    client.off('commandStarted', count);
-  }
-  return reads;
+    return text.startsWith('[3') || text.includes('"$limit":3');
+  }).length;
 }
 
 it('reads pages of jobs below a list of tasks at once, equal to those of each task', async () => {
@@ -97,19 +88,11 @@ it('fails only for an incorrect request of a page', async () => {
 
 /** Commands that read tasks of this core by id, while something runs. */
 async function taskReads(run: () => Promise<unknown>): Promise<number> {
-  const { client } = await testMongo();
-  let reads = 0;
-  const count = ({ databaseName, commandName, command }: CommandStartedEvent): void => {
-    if (databaseName !== core.db.databaseName || command[commandName] !== 'tasks') return;
-    if (ids.some((id) => JSON.stringify(command['filter'])?.includes(id))) reads += 1;
-  };
-  client.on('commandStarted', count);
-  try {
-    await run();
-  } finally {
-    client.off('commandStarted', count);
-  }
-  return reads;
+  const commands = await commandsDuring(run);
+  return commands.filter(({ databaseName, commandName, command }) => {
+    if (databaseName !== core.db.databaseName || command[commandName] !== 'tasks') return false;
+    return ids.some((id) => JSON.stringify(command['filter'])?.includes(id));
+  }).length;
 }
 
 it('reads the task of a job only for fields that the job does not have', async () => {
