@@ -19,6 +19,7 @@ export type InputPath = readonly (string | number)[];
 const labelKey = /^[A-Za-z0-9._/-]{1,63}$/;
 const labelKeyForm = '1 to 63 letters, digits, `.`, `_`, `-`, `/`';
 const maxLabelValue = 255;
+const fileName = /^[^/\\\0]{1,255}$/;
 /** C0, DEL and C1: characters that steer a terminal or hide in a log line. */
 const controls = /\p{Cc}/u;
 
@@ -80,6 +81,12 @@ export class InputErrors<C extends string = never> {
   verbatim(path: InputPath, value: string, min: number, max: number): void {
     if (!isLong(value, min, max)) this.add(path, value, charactersFrom(min, max));
     else if (value.includes('\0')) this.add(path, value, 'a text without NUL characters');
+  }
+
+  /** The name of one file, which cannot lead out of its folder. */
+  fileName(path: InputPath, name: string): void {
+    const isName = fileName.test(name) && name !== '.' && name !== '..';
+    if (!isName) this.add(path, name, 'a file name of 1 to 255 characters without `/` and `\\`');
   }
 
   /** A text of a form. @param expected completes "must be …" */

@@ -44,7 +44,7 @@ export class ExperimentInputErrors<C extends string = never> extends InputErrors
     const bytes = values.reduce((sum, value) => sum + Buffer.byteLength(value) + 1, 0);
     if (bytes > 100_000) this.add(path, `${bytes} bytes`, 'at most 100000 bytes together');
     values.forEach((value, index) => {
-      if (value.includes('\0')) this.add([...path, index], value, 'a text without NUL characters');
+      this.verbatim([...path, index], value, 0, Infinity);
       this.parameters([...path, index], value, known);
     });
   }
@@ -56,9 +56,8 @@ export class ExperimentInputErrors<C extends string = never> extends InputErrors
   }
 
   /** The name of one file. */
-  fileName(path: InputPath, name: string, known: readonly string[] = []): void {
-    const isWell = /^[^/\\\0]{1,255}$/.test(name) && name !== '.' && name !== '..';
-    if (!isWell) this.add(path, name, 'a file name of 1 to 255 characters without `/` and `\\`');
+  override fileName(path: InputPath, name: string, known: readonly string[] = []): void {
+    super.fileName(path, name);
     this.parameters(path, name, known);
   }
 

@@ -86,10 +86,9 @@ export function checkPayload(spec: PayloadSpec, path: Path, errors: JobInputErro
   errors.verbatim([...path, 'command'], command, 1, 4096);
   if (image != null) errors.verbatim([...path, 'image'], image, 1, 1024);
   errors.list([...path, 'arguments'], given.arguments, 1000);
-  given.arguments.forEach((value, position) => {
-    if (value.includes('\0'))
-      errors.add([...path, 'arguments', position], value, 'a text without NUL characters');
-  });
+  given.arguments.forEach((value, position) =>
+    errors.verbatim([...path, 'arguments', position], value, 0, Infinity),
+  );
   const bytes = given.arguments.reduce((sum, value) => sum + Buffer.byteLength(value) + 1, 0);
   if (bytes > 131_072) errors.add([...path, 'arguments'], `${bytes} bytes`, 'at most 131072 bytes together');
   errors.list([...path, 'environment'], given.environment, 1000);
@@ -118,7 +117,7 @@ type Files = {
 function checkFiles({ inputs, outputs }: Files, path: Path, errors: JobInputErrors): void {
   errors.list([...path, 'inputs'], inputs, 1000);
   inputs.forEach(({ name, location }, position) => {
-    checkFileName(name, [...path, 'inputs', position, 'name'], errors);
+    errors.fileName([...path, 'inputs', position, 'name'], name);
     const at = [...path, 'inputs', position, 'location'];
     errors.verbatim(at, location, 1, 4096);
     const [, scheme] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(location) ?? [];
@@ -130,14 +129,8 @@ function checkFiles({ inputs, outputs }: Files, path: Path, errors: JobInputErro
     inputs.map(({ name }) => name),
   );
   errors.list([...path, 'outputs'], outputs, 100);
-  outputs.forEach((name, position) => checkFileName(name, [...path, 'outputs', position], errors));
+  outputs.forEach((name, position) => errors.fileName([...path, 'outputs', position], name));
   errors.distinct([...path, 'outputs'], outputs);
-}
-
-function checkFileName(name: string, path: Path, errors: JobInputErrors): void {
-  const well =
-    name.length >= 1 && name.length <= 255 && !/[/\\\0]/.test(name) && name !== '.' && name !== '..';
-  if (!well) errors.add(path, name, 'a file name of 1 to 255 characters without `/` and `\\`');
 }
 
 /** Checks a retry policy. */
