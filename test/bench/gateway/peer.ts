@@ -7,7 +7,8 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { ended, freePort, untilAnswering } from './processes.js';
+import { freePort } from '@rhizome/playground';
+import { ended, untilAnswering } from './processes.js';
 import type { RunningGateway } from './gateway.types.js';
 
 const folder = fileURLToPath(new URL('../../../../.cache/bench-peer', import.meta.url));

@@ -1,8 +1,8 @@
 /** Processes of the gateway benchmark: started, waited for, ended. */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '@rhizome/playground';
 import type { ReadyMessage } from './process.js';
 import type { RunningGateway } from './gateway.types.js';
 
@@ -10,15 +10,6 @@ const memoryProcess = fileURLToPath(new URL('./process.js', import.meta.url));
 const gatewayProgram = fileURLToPath(new URL('./bin.js', import.meta.resolve('@rhizome/gateway')));
 /** A process that has not begun to answer by then never will, in milliseconds. */
 const startMs = 60_000;
-
-/** A port that nothing listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Asks again until there is any answer. */
 export async function untilAnswering(url: string, child: ChildProcess): Promise<void> {

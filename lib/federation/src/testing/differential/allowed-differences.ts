@@ -1,4 +1,4 @@
-import { type ComparedAnswer, type ComparedError, nullAbove } from './compare.js';
+import { type ComparedAnswer, type ComparedError, nullAbove, textOfError } from './compare.js';
 
 /** An accepted difference. */
 interface Rule {
@@ -21,9 +21,9 @@ export const allowedDifferences: Readonly<Record<string, Rule>> = {
       'Two items of a list of non-null items are null: one that composition hides from clients, and one in its ' +
       'subgraph, which nulls the list and reports that item. The other items of the list are unknown then.',
     explains: (ours, theirs, faults) => {
-      const known = textsOf(faults, textOf);
+      const known = textsOf(faults, textOfError);
       return (
-        [...ours.errors, ...theirs.errors].every((error) => known.has(textOf(error))) &&
+        [...ours.errors, ...theirs.errors].every((error) => known.has(textOfError(error))) &&
         [...textsOf(ours.errors, textOfList)].join() === [...textsOf(theirs.errors, textOfList)].join()
       );
     },
@@ -33,7 +33,7 @@ export const allowedDifferences: Readonly<Record<string, Rule>> = {
       'graphql-js reports an error below a null if it occurs before the answer is complete. The engine answers ' +
       'later than graphql-js alone, whose answer was complete in every order that was tried.',
     explains: (ours, theirs, faults) => {
-      const known = textsOf(faults, textOf);
+      const known = textsOf(faults, textOfError);
       const more = [...ours.errors, ...theirs.errors];
       const shown = ({ data, errors }: ComparedAnswer): string =>
         [...textsOf(errors, (error) => JSON.stringify(nullAbove(data, error)))].join();
@@ -41,11 +41,11 @@ export const allowedDifferences: Readonly<Record<string, Rule>> = {
         [
           ...textsOf(
             errors.filter((error) => nullAbove(data, error)?.length === error.path.length),
-            textOf,
+            textOfError,
           ),
         ].join();
       return (
-        more.every((error) => known.has(textOf(error))) &&
+        more.every((error) => known.has(textOfError(error))) &&
         shown(ours) === shown(theirs) &&
         visible(ours) === visible(theirs)
       );
@@ -55,10 +55,6 @@ export const allowedDifferences: Readonly<Record<string, Rule>> = {
 
 function textsOf(errors: readonly ComparedError[], text: (error: ComparedError) => string): Set<string> {
   return new Set(errors.map(text).sort());
-}
-
-function textOf({ path, code }: ComparedError): string {
-  return JSON.stringify([path, code]);
 }
 
 /** The same for all items of a list. */

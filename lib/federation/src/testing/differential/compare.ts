@@ -39,16 +39,17 @@ function fault(text: string): Difference {
   return { kind: 'fault', text };
 }
 
-function textOf({ path, code }: ComparedError): string {
+/** Text by which two errors are equal. */
+export function textOfError({ path, code }: ComparedError): string {
   return JSON.stringify([path, code]);
 }
 
 function textsOf(errors: readonly ComparedError[]): Set<string> {
-  return new Set(errors.map(textOf));
+  return new Set(errors.map(textOfError));
 }
 
 function without(errors: readonly ComparedError[], known: ReadonlySet<string>): ComparedError[] {
-  return errors.filter((error) => !known.has(textOf(error)));
+  return errors.filter((error) => !known.has(textOfError(error)));
 }
 
 /** Path of the null that an error left in the data: its own or one above it. */

@@ -1,4 +1,4 @@
-import type { ComparedError } from './compare.js';
+import { type ComparedError, textOfError } from './compare.js';
 import { Random } from './random.js';
 
 // The specification does not say which of several errors below one null is reported, and graphql-js reports
@@ -34,7 +34,7 @@ export function scheduleOf(
   const turnOf = new Map<string, number>();
   for (const fault of faults) {
     const field = textOfField(fault.path);
-    const index = groups.findIndex((group) => group.has(textOf(fault)));
+    const index = groups.findIndex((group) => group.has(textOfError(fault)));
     turnOf.set(field, Math.min(index < 0 ? Infinity : index, turnOf.get(field) ?? Infinity));
   }
   let end = (): void => {};
@@ -58,20 +58,18 @@ export function scheduleOf(
 /** Errors that occur together, in order: those of one depth, or one each in a random order. */
 function groupsOf(reported: readonly ComparedError[], order: number): Set<string>[] {
   if (order > 1)
-    return new Random(`order:${order}`).shuffled(reported).map((error) => new Set([textOf(error)]));
+    return new Random(`order:${order}`).shuffled(reported).map((error) => new Set([textOfError(error)]));
   const depths = [...new Set(reported.map(({ path }) => path.length))].sort((a, b) =>
     order === 0 ? b - a : a - b,
   );
-  return depths.map((depth) => new Set(reported.filter(({ path }) => path.length === depth).map(textOf)));
+  return depths.map(
+    (depth) => new Set(reported.filter(({ path }) => path.length === depth).map(textOfError)),
+  );
 }
 
 /** Waits for some turns of the event loop. */
 export async function waitForTurns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-function textOf({ path, code }: ComparedError): string {
-  return JSON.stringify([path, code]);
 }
 
 /** Path of the field that an error belongs to: without the indices of its own lists. */
