@@ -14,7 +14,7 @@ describe('documents', () => {
     expect(lost).toEqual([]);
   });
 
-  it('has a README of at most 30 lines in every package', () => {
+  it('has a README of at most 20 lines in every package', () => {
     const folders = [
       'gateway',
       'schema',
@@ -29,7 +29,7 @@ describe('documents', () => {
     ];
     const wrong = folders.filter(
       (folder) =>
-        !pages.includes(`${folder}/README.md`) || read(`${folder}/README.md`).trim().split('\n').length > 30,
+        !pages.includes(`${folder}/README.md`) || read(`${folder}/README.md`).trim().split('\n').length > 20,
     );
     expect(wrong).toEqual([]);
   });

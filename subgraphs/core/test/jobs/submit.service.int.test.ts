@@ -119,7 +119,8 @@ describe('accepting', () => {
     expect(new Set(first.refusals.map(({ path }) => path[1])).size).toBe(9999);
     expect(first.refusals.length + first.omitted).toBe(9999 * errorsPerJob);
     expect(first.omitted).toBeGreaterThan(9999 * (errorsPerJob - 10));
-    expect(first.refusals.slice(0, 10).map(({ message }) => message.includes('; must be '))).toEqual(
+    const form = /^\S+: .+ (is not valid|(is|are) too (small|large|many)); must be /;
+    expect(first.refusals.slice(0, 10).map(({ message }) => form.test(message))).toEqual(
       Array.from({ length: 10 }, () => true),
     );
     expect(first.refusals.at(-1)).toMatchObject({ code: 'INVALID_VALUE', path: ['jobs', '9998', 'name'] });
