@@ -35,9 +35,9 @@ export function composeBaseline(root: string): Baseline {
   }));
   return {
     [supergraphPath]: `${supergraphHead(subgraphs)}${result.supergraphSdl.trim()}\n`,
-    'schema/public.graphql': `# Written by \`npm run compose\`. Do not edit.\n${result.publicSdl.trim()}\n`,
+    'schema/public.graphql': `# Written by \`npm run generate\`. Do not edit.\n${result.publicSdl.trim()}\n`,
     'docs/reference/refusals.md': renderRefusals(result.publicSdl),
-    'schema/subgraphs.generated.yaml': `# Written by \`npm run compose\`. Do not edit.\n${stringify({ subgraphs: listed })}`,
+    'schema/subgraphs.generated.yaml': `# Written by \`npm run generate\`. Do not edit.\n${stringify({ subgraphs: listed })}`,
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * `npm run compose`: writes the committed baseline; `--check` writes nothing and fails when a committed file
+ * `npm run generate`: writes the committed baseline; `--check` writes nothing and fails when a committed file
  * is stale.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ function main(check: boolean): number {
     const file = join(root, path);
     if (existsSync(file) && readFileSync(file, 'utf8') === content) continue;
     if (check) {
-      console.error(`compose: ${path} is stale; run "npm run compose" and commit it`);
+      console.error(`compose: ${path} is stale; run "npm run generate" and commit it`);
       stale += 1;
     } else {
       writeFileSync(file, content);

@@ -14,7 +14,7 @@ const madeOf = '# Made of: ';
 
 /** The head of the file: who writes it, and a digest of what it is made of. */
 export function supergraphHead(subgraphs: readonly SubgraphInput[]): string {
-  return `# Written by \`npm run compose\`. Do not edit.\n${madeOf}${fingerprintOf(subgraphs)}\n`;
+  return `# Written by \`npm run generate\`. Do not edit.\n${madeOf}${fingerprintOf(subgraphs)}\n`;
 }
 
 /**

@@ -8,7 +8,7 @@ import {
   isObjectType,
 } from 'graphql';
 
-const intro = `<!-- Written by \`npm run compose\`. Do not edit. -->
+const intro = `<!-- Written by \`npm run generate\`. Do not edit. -->
 
 # User errors
 

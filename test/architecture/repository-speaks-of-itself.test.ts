@@ -40,7 +40,6 @@ describe('the repository', () => {
     expect(Object.keys(scripts).sort()).toEqual([
       'bench',
       'build',
-      'compose',
       'dev',
       'generate',
       'lint',
