@@ -1,5 +1,5 @@
-// The lint rules are the architecture: who may import whom, where the outside world may be touched, how large a thing may grow.
-// Every message says what to do instead.
+// The lint rules are the architecture: allowed imports, access to the outside world, sizes, wording. Every
+// message says what to do instead.
 import js from '@eslint/js';
 import { builtinRules } from 'eslint/use-at-your-own-risk';
 import { readdirSync } from 'node:fs';
@@ -37,24 +37,24 @@ const restrict = (...patterns) => ({
 const processEnv = {
   object: 'process',
   property: 'env',
-  message:
-    'Configuration is parsed once: read it in config.ts (or bin.ts) with @rhizome/config and hand it on.',
+  message: 'Configuration is parsed once: read it in config.ts (or bin.ts) with @rhizome/config and pass it.',
 };
 const clockAndChance = [
   {
     object: 'Date',
     property: 'now',
-    message: 'Take the time from the Clock you are handed: a simulation runs these rules on a virtual one.',
+    message:
+      'Take the time from the Clock that is passed in: a simulation runs these rules on a virtual one.',
   },
   {
     object: 'Math',
     property: 'random',
-    message: 'Take ids and chance from what you are handed: a simulation must be able to repeat a run.',
+    message: 'Take ids and random numbers from what is passed in: a simulation must be able to repeat a run.',
   },
 ];
 const newDate = {
   selector: "NewExpression[callee.name='Date'][arguments.length=0]",
-  message: 'Take the time from the Clock you are handed: a simulation runs these rules on a virtual one.',
+  message: 'Take the time from the Clock that is passed in: a simulation runs these rules on a virtual one.',
 };
 const noEnum = {
   selector: 'TSEnumDeclaration',
@@ -91,13 +91,13 @@ export default tseslint.config(
     files: code,
     plugins: { language },
     rules: {
-      'language/plain-language': 'warn',
-      'language/docblocks': 'warn',
+      'language/plain-language': 'error',
+      'language/docblocks': 'error',
       // Prettier wraps code, not comments.
-      'max-len': ['warn', { code: 1000, comments: 110, ignoreUrls: true }],
+      'max-len': ['error', { code: 1000, comments: 110, ignoreUrls: true }],
     },
   },
-  { files: ['**/*.{test,e2e}.ts'], plugins: { language }, rules: { 'language/test-names': 'warn' } },
+  { files: ['**/*.{test,e2e,soak}.ts'], plugins: { language }, rules: { 'language/test-names': 'error' } },
   {
     files: ['**/*.{ts,tsx}'],
     plugins: { 'import-x': importX },
@@ -123,7 +123,12 @@ export default tseslint.config(
     files: ['**/*.md'],
     plugins: { markdown, language },
     language: 'markdown/gfm',
-    rules: { 'language/plain-language': 'warn' },
+    rules: { 'language/plain-language': 'error', 'language/line-length': 'error' },
+  },
+  {
+    // Generated.
+    files: ['docs/reference/{errors,refusals,query-planner-guards}.md'],
+    rules: { 'language/line-length': 'off' },
   },
   {
     // SDL that subgraphs publish; client operations need no descriptions.
@@ -131,8 +136,8 @@ export default tseslint.config(
     languageOptions: { parser: graphql.parser },
     plugins: { '@graphql-eslint': graphql, language },
     rules: {
-      'language/plain-language': 'warn',
-      'language/descriptions': 'warn',
+      'language/plain-language': 'error',
+      'language/descriptions': 'error',
       '@graphql-eslint/no-hashtag-description': 'error',
     },
   },
@@ -153,7 +158,8 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/naming-convention': [
         'error',
-        // A leading underscore marks what is unused. PascalCase is for values that are used like types: classes, scalars, components.
+        // A leading underscore marks what is unused. PascalCase is for values that are used like types:
+        // classes, scalars, components.
         { selector: 'variable', format: ['camelCase', 'PascalCase'], leadingUnderscore: 'allow' },
         { selector: 'variable', modifiers: ['destructured'], format: null },
         { selector: 'classProperty', modifiers: ['static'], format: ['camelCase'] },

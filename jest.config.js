@@ -1,7 +1,7 @@
-// Tests run from the built packages, so that they test what is shipped. The suffix is the price: .test.ts needs nothing,
-// .int.test.ts a real mongod or what the operating system has (sockets, child processes), .e2e.ts our own programs as
-// processes, .soak.ts a long time. The timeout catches tests that hang; it does not measure speed. Jest reads it here only,
-// not in projects.
+// Tests run from the built packages, so that they test what is shipped. The suffix is the price: .test.ts
+// needs nothing, .int.test.ts a real mongod, sockets or child processes, .e2e.ts our own programs as
+// processes, .soak.ts a long time. The timeout catches tests that hang; it does not measure speed. Jest reads
+// it here only, not in projects.
 const common = {
   testEnvironment: 'node',
   transform: {},
@@ -15,9 +15,9 @@ const inDist = (suffix) => `**/dist/**/*${suffix}`;
 export default {
   maxWorkers: 2,
   testTimeout: 600_000,
-  // Each test file checks that it leaves nothing open. But modules loaded through node:vm are never released, and
-  // freeing a heap of 700 MB takes 0.4 s on an idle machine, so that jest's default of 0.5 s reports leaks that do not
-  // exist. Workers that really hang are still reported.
+  // Each test file checks that it leaves nothing open. But modules loaded through node:vm are never released,
+  // and freeing a heap of 700 MB takes 0.4 s on an idle machine, so that jest's default of 0.5 s reports
+  // leaks that do not exist. Workers that really hang are still reported.
   workerGracefulExitTimeout: 30_000,
   projects: [
     {

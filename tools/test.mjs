@@ -1,10 +1,11 @@
 // Runs the tests: the system packages they need, the build, lint, then the jest projects from unit to end to
 // end. Each part reports how long it took; the last line counts.
 //
-//   npm test everything npm test -- unit integration these parts (lint, unit, integration, e2e) npm test --
-//   clients/pilot/src/payload the tests of a folder or file, in the parts that their suffixes name npm test
-//   -- unit src/payload/usage-meter.test.ts … of these parts only; any piece of a source path will do npm
-//   test -- e2e test/e2e/leader -- -t resumes what follows the second `--` goes to jest as it is
+//   npm test                                            everything
+//   npm test -- unit integration                        these parts (lint, unit, integration, e2e)
+//   npm test -- clients/pilot/src/payload               the tests of a file or folder
+//   npm test -- unit src/payload/usage-meter.test.ts    of one part; any piece of a source path will do
+//   npm test -- e2e test/e2e/leader -- -t resumes       what follows the second `--` goes to jest
 //
 // `--list` prints the selected files and runs nothing. `--loaded` keeps every core busy meanwhile (`npm run
 // test:loaded`): no test may depend on the speed of the machine. `npm run soak` runs the long tests
@@ -195,6 +196,11 @@ if (
 ) {
   if (parts.includes('lint')) {
     check('lint', process.execPath, ['node_modules/eslint/bin/eslint.js', '--quiet', '.']);
+    check('spelling', process.execPath, [
+      'node_modules/cspell/bin.mjs',
+      'lint',
+      ...['--no-progress', '--no-summary', '--cache', '--cache-location', '.cache/cspell'],
+    ]);
     check('format', process.execPath, [
       'node_modules/prettier/bin/prettier.cjs',
       '--check',

@@ -1,8 +1,8 @@
 import { expect, it } from '@jest/globals';
 import { read, repositoryFiles } from './repository.js';
 
-// The history checker looks at everything that jobs of a test got: when a database is dropped, a store stops, or the folder
-// of a system is removed. A test could only avoid it with a store that it starts itself, or a playground in its own folder.
+// The history checker checks every job of a test when a database is dropped, a store stops, or the folder of
+// a system is removed. Only a test with a store or a playground folder of its own could avoid it.
 
 const sources = repositoryFiles().filter((path) => /\.(ts|mjs)$/.test(path));
 /** Tests, benchmarks and their support code. */

@@ -22,7 +22,7 @@ const argumentsOf = (field: object): readonly GraphQLArgument[] =>
   'args' in field ? (field.args as readonly GraphQLArgument[]) : [];
 
 describe('descriptions', () => {
-  it('are noun phrases or sentences: none begins with Whether, What, Why, How or Who', () => {
+  it('never begin with Whether, What, Why, How or Who', () => {
     const described = types.flatMap((type) => [
       { place: type.name, description: type.description },
       ...(isObjectType(type) || isInterfaceType(type) || isInputObjectType(type)
@@ -46,8 +46,8 @@ describe('descriptions', () => {
   });
 });
 
-describe('booleans', () => {
-  it('are named as statements, in outputs, inputs and arguments', () => {
+describe('Boolean fields', () => {
+  it('always have a name that is a statement, in outputs, inputs and arguments', () => {
     const isBoolean = ({ type }: { readonly type: unknown }) => /^Boolean!?$/.test(String(type));
     const named = types.flatMap((type) => {
       if (!isObjectType(type) && !isInterfaceType(type) && !isInputObjectType(type)) return [];

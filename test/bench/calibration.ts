@@ -37,7 +37,7 @@ const groupSize = 100;
 const groupsInFlight = 3;
 const loopRuns = 7;
 
-/** The loop works on hash maps, objects, strings and numbers, like a matcher and a JSON serialiser. */
+/** The loop works on hash maps, objects, strings and numbers, like a matcher and a JSON serializer. */
 function loop(): number {
   let checksum = 0;
   const byKey = new Map<string, { count: number; values: number[] }>();

@@ -148,9 +148,39 @@ const testNames = {
   },
 };
 
+const maxLineLength = 110;
+/** Longer tokens, such as addresses, cannot be wrapped. */
+const maxTokenLength = 60;
+
+/** Prettier wraps paragraphs, but not HTML comments. */
+const lineLength = {
+  meta: {
+    type: 'layout',
+    schema: [],
+    docs: { description: `Markdown prose has at most ${maxLineLength} columns.` },
+  },
+  create(context) {
+    const check = (node) => {
+      const { start, end } = node.position;
+      for (let line = start.line; line <= end.line; line += 1) {
+        const text = context.sourceCode.lines[line - 1];
+        const { length } = [...text];
+        if (length <= maxLineLength || text.split(' ').some((token) => token.length > maxTokenLength))
+          continue;
+        context.report({
+          loc: { start: { line, column: 1 }, end: { line, column: length } },
+          message: `This line has ${length} columns; at most ${maxLineLength} are allowed.`,
+        });
+      }
+    };
+    return { paragraph: check, html: check };
+  },
+};
+
 export default {
   rules: {
     'plain-language': plainLanguage,
+    'line-length': lineLength,
     docblocks,
     descriptions,
     'test-names': testNames,

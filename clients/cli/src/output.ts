@@ -89,8 +89,8 @@ export function printTable(
 function fitWidths(natural: readonly number[], head: readonly string[], columns: number): readonly number[] {
   const widths = [...natural];
   const least = head.map((title) => Math.max(title.length, narrowest));
-  const room = columns - gap * (head.length - 1);
-  let over = widths.reduce((sum, width) => sum + width, 0) - room;
+  const available = columns - gap * (head.length - 1);
+  let over = widths.reduce((sum, width) => sum + width, 0) - available;
   while (over > 0) {
     const spare = widths.map((width, column) => (width > (least[column] ?? 0) ? width : 0));
     const widest = Math.max(...spare);

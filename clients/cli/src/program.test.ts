@@ -83,7 +83,7 @@ describe('rhizome with wrong usage', () => {
     ['a submit without an experiment', ['submit', '--', 'true'], /needs --experiment/],
     ['a submit without a command', ['submit', '-e', 'alpha'], /needs a command after --/],
     [
-      'flags beside a file',
+      'flags together with a file',
       ['submit', '-f', 'task.yaml', '--cores', '4', '-e', 'alpha'],
       /--experiment, --cores|--cores, --experiment/,
     ],
@@ -93,7 +93,7 @@ describe('rhizome with wrong usage', () => {
       /Give --gpus or --gpu count=, not both/,
     ],
     [
-      'GPUs beside a file',
+      'GPUs together with a file',
       ['submit', '-f', 'task.yaml', '--gpus', '1', '--gpu', 'isEccRequired=true'],
       /--gpus, --gpu cannot/,
     ],

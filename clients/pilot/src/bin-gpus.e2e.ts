@@ -134,8 +134,8 @@ const registered = async (): Promise<string[]> => {
   await core.until('it registers', () => core.said.some(({ what }) => what === 'registered'));
   return healthOf(detailOf<Registration>('registered')?.devices);
 };
-const told = async (expected: readonly string[]): Promise<void> =>
-  core.until(`core is told ${expected.join()}`, () => {
+const reported = async (expected: readonly string[]): Promise<void> =>
+  core.until(`core gets the report ${expected.join()}`, () => {
     return healthOf(detailOf<readonly ReportedDevice[]>('devices')).join() === expected.join();
   });
 const waiting = (): string => `while [ ! -e ${folder}/go ]; do sleep 0.05; done`;
@@ -149,9 +149,9 @@ describe('rhizome-pilot on a host with GPUs', () => {
     core.add({ jobId: 'job_1', shell: `${show}; ${waiting()}`, deviceIds: [uuidOf(1)] });
     await core.until('it runs', () => core.about('job_1').includes('RUNNING'));
     await hostIs([{ index: 1, errors: 1 }]);
-    await told([`${uuidOf(1)} UNHEALTHY`]);
+    await reported([`${uuidOf(1)} UNHEALTHY`]);
     await hostIs([{ index: 1 }]);
-    await told([`${uuidOf(1)} HEALTHY`]);
+    await reported([`${uuidOf(1)} HEALTHY`]);
     await writeFile(join(folder, 'go'), '');
     await core.until('it ends', () => core.about('job_1').includes('FINISHED'));
     expect(core.logOf('job_1')).toBe(`${uuidOf(1)}\n`);
@@ -227,7 +227,7 @@ describe('rhizome-pilot on a host with GPUs', () => {
     core.add({ jobId: 'job_1', shell: `${waiting()}; exit 3`, deviceIds: [uuidOf(0)] });
     await core.until('it runs', () => core.about('job_1').includes('RUNNING'));
     await hostIs([{ index: 0, errors: 2 }, { index: 1 }]);
-    await told([`${uuidOf(0)} UNHEALTHY`, `${uuidOf(1)} HEALTHY`]);
+    await reported([`${uuidOf(0)} UNHEALTHY`, `${uuidOf(1)} HEALTHY`]);
     const [bad] = detailOf<readonly ReportedDevice[]>('devices') ?? [];
     expect(bad?.sources).toContainEqual({
       fact: 'health',
@@ -251,11 +251,11 @@ describe('rhizome-pilot on a host with GPUs', () => {
       `${uuidOf(1)} HEALTHY`,
     ]);
     await hostIs([{ index: 0, slices: ['7g.40gb'] }, { index: 1 }]);
-    await told([`${slice(0, '7g.40gb')} HEALTHY`, `${uuidOf(1)} HEALTHY`]);
+    await reported([`${slice(0, '7g.40gb')} HEALTHY`, `${uuidOf(1)} HEALTHY`]);
     await hostIs([{ index: 0, slices: ['7g.40gb'] }]);
-    await told([`${slice(0, '7g.40gb')} HEALTHY`, `${uuidOf(1)} UNHEALTHY`]);
+    await reported([`${slice(0, '7g.40gb')} HEALTHY`, `${uuidOf(1)} UNHEALTHY`]);
     await hostIs([{ index: 0 }, { index: 1 }], '580.95.05');
-    await told([`${uuidOf(0)} HEALTHY`, `${uuidOf(1)} HEALTHY`]);
+    await reported([`${uuidOf(0)} HEALTHY`, `${uuidOf(1)} HEALTHY`]);
     const now = detailOf<readonly ReportedDevice[]>('devices') ?? [];
     expect(now.map(({ driverVersion }) => driverVersion)).toEqual(['580.95.05', '580.95.05']);
     core.add({ jobId: 'job_1', shell: 'echo "$CUDA_VISIBLE_DEVICES"', deviceIds: [uuidOf(0)] });

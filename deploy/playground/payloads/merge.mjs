@@ -56,7 +56,7 @@ function readMasses(paths) {
   return { masses, seeds };
 }
 
-/** What is wrong with the result, or undefined. */
+/** Problem with the result, or undefined. */
 function complaint(spectrum, fit, { expectedPeak, tolerance }) {
   if (spectrum.entries < minEntries) {
     return `only ${spectrum.entries} pairs lie in ${WINDOW.low} to ${WINDOW.high} GeV; the fit needs ${minEntries}`;

@@ -11,14 +11,14 @@ const sameSignalMs = 1_000;
 const since = secondsSinceCommand();
 const options = parseOptions(process.argv.slice(2), process.cwd());
 const stop = new AbortController();
-let toldAt: number | undefined;
+let firstSignalAt: number | undefined;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     const now = performance.now();
-    if (toldAt !== undefined && now - toldAt > sameSignalMs) process.exit(130);
-    if (toldAt !== undefined) return;
-    toldAt = now;
+    if (firstSignalAt !== undefined && now - firstSignalAt > sameSignalMs) process.exit(130);
+    if (firstSignalAt !== undefined) return;
+    firstSignalAt = now;
     stop.abort();
   });
 }

@@ -10,7 +10,7 @@ export function childEnvironment(given: Readonly<Record<string, string>> = {}): 
   return { ...Object.fromEntries(inherited), ...given };
 }
 
-/** Whether `lib/mongo` will connect to an external store instead of starting one. */
+/** True if `lib/mongo` will connect to an external store instead of starting one. */
 export function hasStoreElsewhere(): boolean {
   return Boolean(process.env['MONGODB_URI']);
 }

@@ -1,9 +1,9 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parseOptions } from './options.js';
 
 // Refused options end the process; test/e2e/tour tests them.
-describe('the flags', () => {
-  test('have defaults: port 4000, two pilots, all in one process, the tour, data in .rhizome', () => {
+describe('parseOptions', () => {
+  it('defaults to port 4000, two pilots, one process, the tour, data in .rhizome', () => {
     expect(parseOptions([], '/checkout')).toEqual({
       reset: false,
       once: false,
@@ -17,7 +17,7 @@ describe('the flags', () => {
     });
   });
 
-  test('are all taken', () => {
+  it('reads all flags', () => {
     const flags = [
       '--reset',
       '--port',
@@ -49,7 +49,7 @@ describe('the flags', () => {
     });
   });
 
-  test('files with devices go to one pilot after the other', () => {
+  it('gives files of devices to pilots in order', () => {
     const flags = ['--gpu-simulate', 'a.json', '--gpu-simulate', '/b.json'];
     expect(parseOptions(flags, '/checkout')).toMatchObject({
       gpus: 'files',

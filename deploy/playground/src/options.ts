@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { GpuKind } from './gpus.js';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-/** How subgraphs are reached. */
+/** Connection of the gateway to the subgraphs. */
 export type TransportKind = 'in-process' | 'http';
 
 /** Options of a run. */
@@ -20,7 +20,7 @@ export interface PlaygroundOptions {
   readonly pilots: number;
   readonly transport: TransportKind;
   readonly tour: boolean;
-  /** Whether pilots report simulated GPUs, those of files, or the GPUs of this machine. */
+  /** Source of the GPUs that pilots report: simulated, files, or this machine. */
   readonly gpus: GpuKind;
   /** Absolute paths of files with devices, one for each pilot in order. */
   readonly gpuFiles: readonly string[];

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
@@ -101,7 +101,7 @@ async function digest(path: string): Promise<string> {
 }
 
 describe('the chain from generation to the fitted peak', () => {
-  test('finds the Z at 91.2 ± 0.5 GeV, with a resolution and a fit that are right', async () => {
+  it('finds the Z at 91.2 ± 0.5 GeV, with a resolution and a fit that are right', async () => {
     const merged = await runChain((seed) => ['--seed', String(seed), '--events', '20000']);
     expect(merged).toMatchObject({ exitCode: 0, stderr: '' });
     const { pairs, seeds, window, bins, fit, expected } = await readHistogram();
@@ -121,7 +121,7 @@ describe('the chain from generation to the fitted peak', () => {
     expect(expected).toMatchObject({ met: true, problem: null });
   });
 
-  test.each([
+  it.each([
     ['high', '1.02', /fitted peak is at 9[23]\.\d+ ± 0\.0\d+ GeV, outside 91.2 ± 0.5 GeV/],
     ['low', '0.98', /fitted peak is at 89\.\d+ ± 0\.0\d+ GeV, outside 91.2 ± 0.5 GeV/],
   ])(
@@ -135,7 +135,7 @@ describe('the chain from generation to the fitted peak', () => {
     },
   );
 
-  test('draws data points, their errors, the fitted curve, both axes and the result', async () => {
+  it('draws data points, their errors, the fitted curve, both axes and the result', async () => {
     await runChain((seed) => ['--seed', String(seed)]);
     const svg = await readFile(join(outputsOf('merge'), 'histogram.svg'), 'utf8');
     const { bins, fit } = await readHistogram();
@@ -152,7 +152,7 @@ describe('the chain from generation to the fitted peak', () => {
 });
 
 describe('generation', () => {
-  test('prints its seed, and the same seed gives the same file byte for byte', async () => {
+  it('prints its seed, and the same seed gives the same file byte for byte', async () => {
     const first = await run('generate.mjs', 'first', [], ['--seed', '42']);
     await run('generate.mjs', 'second', [], ['--seed', '42']);
     await run('generate.mjs', 'other', [], ['--seed', '43']);
@@ -164,7 +164,7 @@ describe('generation', () => {
     expect(c).not.toBe(a);
   });
 
-  test('takes a seed of its own for each job when none is given, and 20,000 events', async () => {
+  it('takes a seed of its own for each job when none is given, and 20,000 events', async () => {
     const seeds = [];
     for (const job of ['job_a', 'job_b']) {
       const { stdout } = await run('generate.mjs', job, [], []);
@@ -177,7 +177,7 @@ describe('generation', () => {
     expect((await stat(join(outputsOf('job_a'), 'events.z4v'))).size).toBeGreaterThan(20_000 * 32);
   });
 
-  test.each([
+  it.each([
     [['--events', '0'], /--events is "0"; it must be a whole number from 1 to 5000000/],
     [['--events', '1.5'], /--events is "1.5"/],
     [['--seed', ''], /--seed is ""/],
@@ -191,8 +191,8 @@ describe('generation', () => {
   });
 });
 
-describe('what can be wrong with inputs', () => {
-  test('a file that was cut is refused', async () => {
+describe('a step with an invalid input', () => {
+  it('refuses a truncated file', async () => {
     await run('generate.mjs', 'gen', [], ['--events', '100']);
     const path = join(outputsOf('gen'), 'events.z4v');
     await writeFile(path, (await readFile(path)).subarray(0, 2000));
@@ -201,21 +201,21 @@ describe('what can be wrong with inputs', () => {
     expect(ended.stderr).toMatch(/has \d+ bytes of data instead of 3200: it was cut or damaged/);
   });
 
-  test('a parent without the file that is read is refused', async () => {
+  it('refuses a parent without the expected file', async () => {
     await mkdir(outputsOf('empty'), { recursive: true });
     const ended = await run('merge.mjs', 'merge', ['empty'], []);
     expect(ended).toMatchObject({ exitCode: 1 });
     expect(ended.stderr).toContain('none of the 1 parents left a file that ends in ".zmm"');
   });
 
-  test('a file of another step is refused', async () => {
+  it('refuses a file of another step', async () => {
     await run('generate.mjs', 'gen', [], ['--events', '100']);
     const ended = await run('merge.mjs', 'merge', [], ['--input', join(outputsOf('gen'), 'events.z4v')]);
     expect(ended.exitCode).toBe(1);
     expect(ended.stderr).toContain('is not a file of format "z-masses"');
   });
 
-  test('too few events to fit are told, with a picture that has no curve of nonsense', async () => {
+  it('reports too few events to fit, and draws no curve', async () => {
     await run('generate.mjs', 'gen', [], ['--events', '50', '--seed', '5']);
     await run('reconstruct.mjs', 'reco', ['gen'], []);
     const ended = await run('merge.mjs', 'merge', ['reco'], []);
@@ -226,7 +226,7 @@ describe('what can be wrong with inputs', () => {
 });
 
 describe('an attempt that fails on purpose', () => {
-  test('ends with exit code 3 on the first attempt and succeeds on the second', async () => {
+  it('ends with exit code 3 on the first attempt and succeeds on the second', async () => {
     const first = await run('flaky.mjs', 'job', [], [], 1);
     expect(first.exitCode).toBe(3);
     expect(first.stderr).toContain('attempt 1 fails on purpose');
@@ -235,7 +235,7 @@ describe('an attempt that fails on purpose', () => {
     expect(await readdir(outputsOf('job'))).toEqual(['flaky.json']);
   });
 
-  test('can be asked of a step of the chain', async () => {
+  it('is an option of each step', async () => {
     const args = ['--events', '100', '--fail-attempts', '1'];
     expect((await run('generate.mjs', 'gen', [], args, 1)).exitCode).toBe(3);
     expect((await run('generate.mjs', 'gen', [], args, 2)).exitCode).toBe(0);

@@ -23,7 +23,7 @@ const pilotGraceMs = 1_500;
 /** Time limit of the ordered shutdown, in milliseconds; what is left ends with this process. */
 const endWithinMs = 4_500;
 
-/** What the process passes in. */
+/** Options and callbacks of the process. */
 export interface PlaygroundWorld {
   readonly options: PlaygroundOptions;
   /** Aborted by Ctrl-C. */
@@ -36,7 +36,7 @@ export interface PlaygroundWorld {
   readonly onServiceFailure?: (error: Error) => void;
 }
 
-/** What a development loop controls in a running playground. */
+/** Parts of a running playground that a development loop controls. */
 export interface RunningPlayground {
   readonly client: ApiClient;
   readonly stack: RunningStack;

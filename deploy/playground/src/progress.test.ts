@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { showProgress } from './progress.js';
 
 function shown(isTTY: boolean) {
@@ -12,8 +12,8 @@ function shown(isTTY: boolean) {
 const step = 'downloading mongod';
 const part = (percent: number) => ({ step, bytes: percent * 2 ** 20, totalBytes: 100 * 2 ** 20, percent });
 
-describe('the fetching of mongod', () => {
-  test('is a line for each step and for each fifth where there is no terminal', () => {
+describe('showProgress', () => {
+  it('prints a line for each step and each 20 % without a terminal', () => {
     const { show, chunks } = shown(false);
     show({ step });
     for (let percent = 1; percent <= 100; percent += 1) show(part(percent));
@@ -23,7 +23,7 @@ describe('the fetching of mongod', () => {
     expect(chunks.at(-1)).toBe('unpacking\n');
   });
 
-  test('is one line that is written over on a terminal', () => {
+  it('overwrites one line on a terminal', () => {
     const { show, chunks } = shown(true);
     show({ step });
     show(part(50));

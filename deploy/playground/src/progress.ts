@@ -10,7 +10,7 @@ export function showProgress(
   stream: Writable & { readonly isTTY?: boolean },
 ): (progress: FetchProgress) => void {
   let step = '';
-  let told = 0;
+  let shownPart = 0;
   return (progress) => {
     const isNew = progress.step !== step;
     const line = progressLine(progress);
@@ -22,8 +22,8 @@ export function showProgress(
       return;
     }
     const part = Math.floor((progress.percent ?? 0) / percentStep);
-    if (isNew || part > told) stream.write(`${line}\n`);
+    if (isNew || part > shownPart) stream.write(`${line}\n`);
     step = progress.step;
-    told = part;
+    shownPart = part;
   };
 }

@@ -34,9 +34,9 @@ ${commands(file, options)
 /** The command line finds `.rhizome/playground.json` itself; another folder must be named. */
 function commands({ url }: PlaygroundFile, { data }: PlaygroundOptions): readonly string[] {
   const found = basename(data) === '.rhizome';
-  const told = found ? [] : [`export RHIZOME_URL=${url} RHIZOME_TOKEN_FILE=${tokenFilePath(data)}`];
+  const settings = found ? [] : [`export RHIZOME_URL=${url} RHIZOME_TOKEN_FILE=${tokenFilePath(data)}`];
   return [
-    ...told,
+    ...settings,
     "npx rhizome submit -e larkspur --name hello --watch -- sh -c 'echo hello from $(hostname)'",
     'npx rhizome list',
     'npx rhizome workers',

@@ -5,7 +5,7 @@ import { systemClock } from '@rhizome/clock';
 import { connectMongo } from '@rhizome/mongo';
 import { answerQuestions } from './processes.js';
 
-/** How jobs change state. */
+/** Rate and duration of state changes. */
 export interface WriteQuestion {
   /** Events a second; 0 for as many as there can be. */
   readonly rate: number;

@@ -414,7 +414,7 @@ describe('the verbs of operators', () => {
   /** A job that no worker of the playground can run. */
   const pendingJob = (...flags: string[]) => submitted('true', '--gpu', 'count=64', ...flags);
 
-  it('hold, release and priority change jobs by id', async () => {
+  it('changes jobs by id: hold, release, priority', async () => {
     const id = await pendingJob();
     expect(await cli.run(['hold', id, '--reason', 'wrong calibration'])).toMatchObject({
       exitCode: 0,
@@ -431,7 +431,7 @@ describe('the verbs of operators', () => {
     await cli.run(['cancel', id]);
   });
 
-  it('they change all live jobs that match a filter, and cancel does too', async () => {
+  it('changes all live jobs that match a filter; cancel does too', async () => {
     const label = ['--label', 'story=operators'];
     await pendingJob(...label);
     await pendingJob(...label);
@@ -442,13 +442,13 @@ describe('the verbs of operators', () => {
     expect(await cli.run(['cancel', ...label])).toMatchObject({ exitCode: 0, stdout: '2 cancelled' });
   });
 
-  it('bulk says when there is no such operation', async () => {
+  it('reports a bulk operation that does not exist', async () => {
     const { exitCode, stderr } = await cli.run(['bulk', 'bulk_00000000000000000000000000']);
     expect(exitCode).toBe(3);
     expect(stderr).toMatch(/Operation "bulk_0+" not found, or you may not see it\./);
   });
 
-  it('queue creates a queue, updates it and changes its state', async () => {
+  it('creates a queue, updates it and changes its state', async () => {
     const created = await cli.run([
       ...['queue', 'create', 'night', '--site', 'SUMMIT', '--state', 'OFFLINE'],
       ...['-e', experiment, '-l', 'power=solar', '--max-walltime', '3600'],
@@ -510,7 +510,7 @@ describe('the verbs of operators', () => {
   });
 
   // The last test: the playground has no other pilot.
-  it('worker drain ends a worker by its name', async () => {
+  it('drains a worker by its name', async () => {
     const nobody = await cli.run(['worker', 'drain', 'nobody']);
     expect(nobody.exitCode).toBe(3);
     expect(nobody.stderr).toMatch(/Worker "nobody" not found/);

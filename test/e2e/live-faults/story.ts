@@ -171,7 +171,7 @@ class Story {
       batch,
       fails: ({ id }: { readonly id: string }, attempt: number) => attempt === 1 && id.endsWith('7'),
       finished: () => void (this.#finished += 1),
-      failed: (error: unknown) => this.#report(`a worker begins anew: ${String(error)}`),
+      failed: (error: unknown) => this.#report(`a worker starts again: ${String(error)}`),
     };
     await Promise.all(
       Array.from({ length: workers }, (_, at) =>

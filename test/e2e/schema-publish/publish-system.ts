@@ -277,7 +277,7 @@ export class ChangingService {
   serve(sdl: string): void {
     const { resolvers, fields } = this.#resolversOf(sdl);
     const typeDefs = parse(sharedSdl() + sdl);
-    const policies = Object.fromEntries(fields.map((door) => [door, { open: 'a test' }]));
+    const policies = Object.fromEntries(fields.map((field) => [field, { open: 'a test' }]));
     const subgraph = buildSubgraph({ name: this.#name, typeDefs, resolvers, policies });
     this.#current = createInProcess({ subgraph, log: silentLogger() });
   }

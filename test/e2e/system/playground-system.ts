@@ -13,7 +13,7 @@ import { processesWith, untilGone } from './processes.js';
 /** The repository. */
 export const root = resolve(fileURLToPath(new URL('.', import.meta.url)), '..', '..', '..', '..');
 
-/** How subgraphs are reached; tests of what clients see run with both. */
+/** Connections of the gateway to subgraphs; tests of what clients see run with both. */
 export const transports = ['in-process', 'http'] as const;
 
 /** One of the two. */

@@ -94,7 +94,7 @@ async function testEndpoint(command: Command, world: World, url: string): Promis
   const output: Output = { json: flags.json === true, stream: world.stdout, errors: world.stderr };
   const { readContractFile, prepared } = await import('../experiment/contract-file.js');
   const { checkEndpoint } = await import('@rhizome/conformance');
-  const { tellFinding, tellSum } = await import('../experiment/report.js');
+  const { printFinding, printSummary } = await import('../experiment/report.js');
   // The gateway's address is not used here; only the token is.
   const { token } = findConnection({ ...flags, url }, world.cwd);
   const { canonicalSdl } = await import('@rhizome/schema');
@@ -113,10 +113,10 @@ async function testEndpoint(command: Command, world: World, url: string): Promis
   };
   const findings = [];
   for await (const finding of checkEndpoint(contract)) {
-    tellFinding(output, finding, findings.at(-1));
+    printFinding(output, finding, findings.at(-1));
     findings.push(finding);
   }
-  tellSum(output, url, file.name, findings);
+  printSummary(output, url, file.name, findings);
   const bad = findings.some(({ outcome }) => outcome === 'failed' || (flags.strict && outcome === 'skipped'));
   return bad ? exitCodes.failed : exitCodes.ok;
 }

@@ -43,8 +43,12 @@ async function readPages(
   { client, output }: Session,
   id: string,
   attempt: number | null,
-): Promise<{ readonly told: ReadonlySet<string>; readonly attempt: number; readonly isComplete: boolean }> {
-  const told = new Set<string>();
+): Promise<{
+  readonly printed: ReadonlySet<string>;
+  readonly attempt: number;
+  readonly isComplete: boolean;
+}> {
+  const printed = new Set<string>();
   let of = attempt;
   for (let after: string | null = null; ;) {
     const { job }: CliLogQuery = await client.query(CliLogDocument, { id, attempt: of, after });
@@ -53,10 +57,10 @@ async function readPages(
     if (of === null && job.attempt > 0) of = job.attempt;
     for (const chunk of job.log.chunks) {
       printChunk(output, chunk);
-      told.add(chunk.cursor);
+      printed.add(chunk.cursor);
     }
     after = job.log.endCursor ?? after;
-    if (!job.log.hasNextPage) return { told, attempt: of ?? 0, isComplete: job.log.isComplete };
+    if (!job.log.hasNextPage) return { printed, attempt: of ?? 0, isComplete: job.log.isComplete };
   }
 }
 
@@ -97,11 +101,11 @@ async function followLog(session: Session, id: string, attempt: number | undefin
 function printNewChunks(
   output: Output,
   { attempt, chunks }: NonNullable<CliLogTailSubscription['jobLogAppended']['event']>,
-  read: { readonly told: ReadonlySet<string>; readonly attempt: number },
+  read: { readonly printed: ReadonlySet<string>; readonly attempt: number },
 ): void {
   // An attempt before the one that was read.
   if (attempt < read.attempt) return;
-  for (const chunk of chunks) if (!read.told.has(chunk.cursor)) printChunk(output, chunk);
+  for (const chunk of chunks) if (!read.printed.has(chunk.cursor)) printChunk(output, chunk);
 }
 
 function printChunk(

@@ -45,7 +45,7 @@ async function explainingFields(client: ApiClient): Promise<readonly string[]> {
 }
 
 /** Prints the rules. */
-export function tellPlacement(output: Output, explained: readonly ExplainedPlacement[]): void {
+export function printPlacement(output: Output, explained: readonly ExplainedPlacement[]): void {
   const rows = explained.flatMap(({ experiment, rules }) =>
     rules.map(({ text, selector }) => [experiment, text, selector ?? '']),
   );

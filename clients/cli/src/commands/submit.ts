@@ -99,7 +99,7 @@ function addRequirements(command: Command): void {
 async function submit(session: Session, words: readonly string[], flags: SubmitFlags): Promise<ExitCode> {
   const key = flags.key ?? randomUUID();
   if (flags.file) {
-    refuseBesideFile(words, flags);
+    refuseFlagsWithFile(words, flags);
     return submitTask(session, { ...readTaskFile(flags.file, session.cwd), idempotencyKey: key }, flags);
   }
   if (!flags.experiment)
@@ -122,13 +122,13 @@ async function submit(session: Session, words: readonly string[], flags: SubmitF
 }
 
 /** Flags that may be used together with a file. */
-const besideFile = new Set(['file', 'key', 'watch']);
+const allowedWithFile = new Set(['file', 'key', 'watch']);
 
-function refuseBesideFile(words: readonly string[], flags: SubmitFlags): void {
+function refuseFlagsWithFile(words: readonly string[], flags: SubmitFlags): void {
   if (words.length > 0) throw new CliError(exitCodes.usage, 'Give a file or a command, not both');
   const lost = Object.entries(flags).filter(
     ([name, value]) =>
-      !besideFile.has(name) && value !== undefined && !(Array.isArray(value) && value.length === 0),
+      !allowedWithFile.has(name) && value !== undefined && !(Array.isArray(value) && value.length === 0),
   );
   if (lost.length === 0) return;
   const names = lost.map(([name]) => `--${name}`).join(', ');

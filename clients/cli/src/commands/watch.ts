@@ -61,11 +61,11 @@ export async function watchJob(session: Session, id: string): Promise<ExitCode> 
         isPastLost = false;
         output.errors.write('Some changes were missed; this is the current state.\n');
         job = await readJob(session, id);
-        tellEvent(output, present(job));
+        printEvent(output, present(job));
         if (terminalJob.has(job.state)) return job.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
       }
       if (!event || event.revision <= lastRevision(job)) continue;
-      tellEvent(output, event);
+      printEvent(output, event);
       if (terminalJob.has(event.state)) return event.state === 'FINISHED' ? exitCodes.ok : exitCodes.failed;
     }
     return exitCodes.unavailable;
@@ -110,7 +110,7 @@ interface JobEvent {
   readonly job: { readonly id: string; readonly name: string; readonly exitCode: number | null };
 }
 
-function tellEvent(output: Output, event: JobEvent): void {
+function printEvent(output: Output, event: JobEvent): void {
   if (output.json) {
     printJson(output, event, true);
     return;

@@ -5,7 +5,7 @@ import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import type { Finish } from '../flags.js';
 import { CliWhyDocument, type CliWhyQuery } from '../operations.generated.js';
 import { type Output, printLine, printJson, printTable } from '../output.js';
-import { placementOf, tellPlacement } from './placement.js';
+import { placementOf, printPlacement } from './placement.js';
 
 /** Adds the command. */
 export function addWhy(program: Command, world: World, finish: Finish): void {
@@ -22,13 +22,13 @@ async function why({ client, output }: Session, id: string): Promise<ExitCode> {
   const placement = await placementOf(client, id);
   if (output.json) printJson(output, { ...job, placement });
   else {
-    tell(output, job);
-    tellPlacement(output, placement);
+    printJob(output, job);
+    printPlacement(output, placement);
   }
   return exitCodes.ok;
 }
 
-function tell(output: Output, job: NonNullable<CliWhyQuery['job']>): void {
+function printJob(output: Output, job: NonNullable<CliWhyQuery['job']>): void {
   printLine(output, `${job.name} is ${job.state}.`);
   const waiting = job.dependsOn.filter(({ state }) => state !== 'FINISHED');
   if (waiting.length > 0) {
@@ -38,15 +38,15 @@ function tell(output: Output, job: NonNullable<CliWhyQuery['job']>): void {
       waiting.map(({ id, name, state }) => [id, name, state]),
     );
   }
-  if (job.pending) tellPending(output, job.sharePath, job.pending);
+  if (job.pending) printPending(output, job.sharePath, job.pending);
   else printLine(output, 'The job is no longer pending.');
 }
 
 type Pending = NonNullable<NonNullable<CliWhyQuery['job']>['pending']>;
 
-function tellPending(output: Output, share: string, pending: Pending): void {
+function printPending(output: Output, share: string, pending: Pending): void {
   printLine(output, pending.summary);
-  if (pending.constraints.length > 0) tellConstraints(output, pending);
+  if (pending.constraints.length > 0) printConstraints(output, pending);
   const { workersThatFit, workersFreeNow } = pending;
   printLine(
     output,
@@ -79,7 +79,7 @@ function tellPending(output: Output, share: string, pending: Pending): void {
  * For each constraint: the workers that meet it alone, those that meet it and all constraints above it, and
  * why the others do not. The constraint that most workers fail is marked.
  */
-function tellConstraints(output: Output, pending: Pending): void {
+function printConstraints(output: Output, pending: Pending): void {
   const { queuesConsidered, workersConsidered, devicesConsidered } = pending;
   printTable(
     output,

@@ -79,8 +79,8 @@ async function run(url: string, token: string, query: string): Promise<Readonly<
   const text = await response.text();
   const body = readJson(text);
   if (body?.data && !body.errors?.length) return body.data;
-  const told = body?.errors?.map(({ message }) => message).join('; ') ?? text.slice(0, 200);
-  throw new CliError(exitCodes.failed, `prepare: the endpoint answered ${response.status}: ${told}`);
+  const reason = body?.errors?.map(({ message }) => message).join('; ') ?? text.slice(0, 200);
+  throw new CliError(exitCodes.failed, `prepare: the endpoint answered ${response.status}: ${reason}`);
 }
 
 function readJson(

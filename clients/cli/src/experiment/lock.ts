@@ -24,13 +24,13 @@ export async function writeLock(root: string, folder: string): Promise<void> {
     const locked = JSON.parse(readFileSync(join(root, file), 'utf8')) as LockFile;
     writeFileSync(join(folder, file), `${JSON.stringify(seedOf(locked), null, 2)}\n`);
   }
-  const quiet = ['--no-audit', '--no-fund'];
-  await runProgram('npm', ['install', '--package-lock-only', ...quiet], folder);
+  const noReports = ['--no-audit', '--no-fund'];
+  await runProgram('npm', ['install', '--package-lock-only', ...noReports], folder);
 }
 
 /**
- * Packages from a registry that the workspaces share; the workspaces themselves are links. Packages inside the folder of a library, which
- * has another version than the root, move to the folder of its tarball.
+ * Packages from a registry that the workspaces share; the workspaces themselves are links. A package inside
+ * a library's folder (a version that differs from the root's) moves to the folder of the library's tarball.
  */
 function seedOf({ lockfileVersion, packages }: LockFile): object {
   const seed: Record<string, unknown> = {};

@@ -34,7 +34,7 @@ export interface KnownExperiment {
 
 /**
  * Refuses a name that another experiment has, or whose prefix begins with another's prefix or the other way
- * round: their types could not be told apart.
+ * round: their types could not be distinguished.
  * @throws CliError
  */
 export function refuseCollision(names: ExperimentNames, known: readonly KnownExperiment[]): void {

@@ -5,7 +5,7 @@ import { type Output, printLine, printJson } from '../output.js';
 const marks = { passed: '✓', failed: '✗', skipped: '–' } as const;
 
 /** Prints findings as they come, part by part. */
-export function tellFinding(
+export function printFinding(
   output: Output,
   finding: ContractFinding,
   before: ContractFinding | undefined,
@@ -17,7 +17,7 @@ export function tellFinding(
 }
 
 /** Prints the summary; as JSON, with all findings. */
-export function tellSum(
+export function printSummary(
   output: Output,
   url: string,
   name: string,

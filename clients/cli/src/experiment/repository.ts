@@ -56,7 +56,7 @@ export function portOf({ endpoint }: ExperimentManifest): number {
   return Number(new URL(endpoint).port);
 }
 
-const rooms = ['subgraphs', 'gateway', 'lib', 'clients/cli'];
+const ownFolders = ['subgraphs', 'gateway', 'lib', 'clients/cli'];
 
 /**
  * Refuses a name that core, the gateway, lib or the command line contain: they must not mention an
@@ -65,13 +65,13 @@ const rooms = ['subgraphs', 'gateway', 'lib', 'clients/cli'];
  */
 export function refuseSpelled({ root }: Repository, { name }: ExperimentNames): void {
   const word = new RegExp(name, 'i');
-  const place = rooms
-    .flatMap((room) => filesOf(join(root, room)))
+  const found = ownFolders
+    .flatMap((folder) => filesOf(join(root, folder)))
     .find((file) => word.test(file.slice(root.length)) || word.test(readFileSync(file, 'utf8')));
-  if (place === undefined) return;
+  if (found === undefined) return;
   throw new CliError(
     exitCodes.usage,
-    `name: ${JSON.stringify(name)} occurs in ${relative(root, place)}, and core must not name an experiment; choose a rarer one`,
+    `name: ${JSON.stringify(name)} occurs in ${relative(root, found)}, and core must not name an experiment; choose a rarer one`,
   );
 }
 

@@ -98,7 +98,7 @@ describe('a pilot on a host with devices', () => {
       { ...t4, id: 'GPU-a', health: 'UNHEALTHY' },
       { ...t4, id: 'GPU-b' },
     ]);
-    await core.until('core is told', () => core.said.some(({ what }) => what === 'devices'));
+    await core.until('core gets the report', () => core.said.some(({ what }) => what === 'devices'));
     // GPU-c is no longer in the fleet: it is lost, not forgotten.
     expect(detailOf<readonly ReportedDevice[]>('devices').map(({ id, health }) => [id, health])).toEqual([
       ['GPU-a', 'UNHEALTHY'],
@@ -121,7 +121,7 @@ describe('a pilot on a host with devices', () => {
     migProfile,
     parentId: 'GPU-m',
   });
-  const toldOf = async (what: string, expected: readonly string[]): Promise<void> =>
+  const reportedDevices = async (what: string, expected: readonly string[]): Promise<void> =>
     core.until(what, () => {
       const devices = detailOf<readonly ReportedDevice[] | undefined>('devices') ?? [];
       return devices.map(({ id, health }) => `${id} ${health}`).join() === expected.join();
@@ -130,7 +130,7 @@ describe('a pilot on a host with devices', () => {
   it('offers the slices of a GPU that is divided differently, and forgets the old ones', async () => {
     await registered();
     await fleet([slice('MIG-1', '3g.20gb'), slice('MIG-2', '3g.20gb')]);
-    await toldOf('the slices are there', [
+    await reportedDevices('the slices are there', [
       'MIG-1 HEALTHY',
       'MIG-2 HEALTHY',
       'GPU-a UNHEALTHY',
@@ -138,7 +138,12 @@ describe('a pilot on a host with devices', () => {
       'GPU-c UNHEALTHY',
     ]);
     await fleet([slice('MIG-7', '7g.40gb'), { ...t4, id: 'GPU-a' }, { ...t4, id: 'GPU-b' }]);
-    await toldOf('they are others', ['MIG-7 HEALTHY', 'GPU-a HEALTHY', 'GPU-b HEALTHY', 'GPU-c UNHEALTHY']);
+    await reportedDevices('they are others', [
+      'MIG-7 HEALTHY',
+      'GPU-a HEALTHY',
+      'GPU-b HEALTHY',
+      'GPU-c UNHEALTHY',
+    ]);
     core.add({ jobId: 'job_old', deviceIds: ['MIG-1'] });
     core.add({ jobId: 'job_new', deviceIds: ['MIG-7'], shell: 'echo "$CUDA_VISIBLE_DEVICES"' });
     await core.until('the new slice is used', ended('job_new'));
@@ -156,7 +161,7 @@ describe('a pilot on a host with devices', () => {
     });
     await core.until('it runs', () => core.about('job_1').includes('RUNNING'));
     await fleet([slice('MIG-7', '7g.40gb')]);
-    await core.until('core is told', () =>
+    await core.until('core gets the report', () =>
       (detailOf<readonly ReportedDevice[] | undefined>('devices') ?? []).some(({ id }) => id === 'MIG-7'),
     );
     expect(detailOf<readonly ReportedDevice[]>('devices')).toContainEqual(
@@ -224,7 +229,7 @@ describe('a pilot on a host with devices', () => {
       { ...t4, id: 'GPU-b' },
     ]);
     await core.until(
-      'the next change is told',
+      'core gets the next change',
       () => core.said.filter(({ what }) => what === 'devices').length === 2,
     );
     await writeFile(join(folder, 'go'), '');
@@ -242,7 +247,7 @@ describe('a pilot on a host with devices', () => {
     const saidOf = (what: string) => core.said.filter((one) => one.what === what);
     await core.until('it registers', () => saidOf('registered').length === 2);
     await fleet([{ ...t4, id: 'GPU-a', utilisation: 0.9 }, { ...t4, id: 'GPU-b' }, lost]);
-    await core.until('use is told', () => saidOf('use').length > 0);
+    await core.until('core gets the usage', () => saidOf('use').length > 0);
     expect(saidOf('use')[0]?.detail).toContainEqual(
       expect.objectContaining({ id: 'GPU-a', utilisation: 0.9 }),
     );
@@ -252,7 +257,7 @@ describe('a pilot on a host with devices', () => {
       { ...t4, id: 'GPU-b' },
       lost,
     ]);
-    await core.until('facts are told', () => saidOf('devices').length > 0);
+    await core.until('core gets the facts', () => saidOf('devices').length > 0);
     expect(saidOf('devices')[0]?.detail).toContainEqual(expect.objectContaining({ driverVersion: '575.51' }));
   });
 

@@ -20,7 +20,7 @@ export interface AttemptFolders {
 }
 
 /**
- * A pilot's part of the scratch space, named after its process so that other pilots can tell whether it is
+ * A pilot's part of the scratch space, named after its process so that other pilots can see whether it is
  * still in use.
  */
 export class Scratch {

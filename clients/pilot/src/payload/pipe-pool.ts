@@ -11,10 +11,10 @@ export interface OpenPipes {
   /** Closes this process's write ends: from then on the streams end with the last writer. */
   closeWriters(): void;
   /**
-   * Closes all ends here. `isQuiet`: no process has a write end any more, so that the pipes can serve another
-   * payload.
+   * Closes all ends here. `isUnused`: no process has a write end any more, so that the pipes can serve
+   * another payload.
    */
-  close(isQuiet: boolean): void;
+  close(isUnused: boolean): void;
 }
 
 /** One pipe. */
@@ -47,9 +47,9 @@ export class PipePool {
       stdout,
       stderr,
       closeWriters: () => [stdout, stderr].forEach(({ writeFd }) => closeSync(writeFd)),
-      close: (isQuiet) => {
+      close: (isUnused) => {
         [stdout, stderr].forEach(({ reader }) => reader.destroy());
-        if (isQuiet) this.#idle.push(name);
+        if (isUnused) this.#idle.push(name);
       },
     };
   }

@@ -34,15 +34,15 @@ export function signalAttempt(
  * interrupted.
  */
 export async function killAttempt(mark: AttemptMark, options: SweepOptions = {}): Promise<number> {
-  const { deadlineMs = 10_000, emptyRounds: quietRounds = 2, attemptOf = readAttemptId } = options;
+  const { deadlineMs = 10_000, emptyRounds = 2, attemptOf = readAttemptId } = options;
   const end = performance.now() + deadlineMs;
-  for (let quiet = 0; quiet < quietRounds;) {
+  for (let empty = 0; empty < emptyRounds;) {
     const alive = living(mark, attemptOf);
-    quiet = alive.length === 0 ? quiet + 1 : 0;
+    empty = alive.length === 0 ? empty + 1 : 0;
     if (alive.length > 0 && performance.now() > end) return alive.length;
     alive.forEach((entry) => send(entry, 'SIGSTOP'));
     alive.forEach((entry) => send(entry, 'SIGKILL'));
-    if (quiet < quietRounds) await pause(roundMs);
+    if (empty < emptyRounds) await pause(roundMs);
   }
   return 0;
 }

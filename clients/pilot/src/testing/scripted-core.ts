@@ -97,10 +97,10 @@ export class ScriptedCore implements CoreProtocol {
   }
 
   /** Takes a job from its worker, with a command. */
-  take(jobId: string, kind: 'KILL' | 'DROP' = 'KILL', isTold = true): void {
+  take(jobId: string, kind: 'KILL' | 'DROP' = 'KILL', isReported = true): void {
     const fence = this.#fences.get(jobId) ?? 0;
     this.#fences.set(jobId, fence + 1);
-    if (isTold) this.order({ kind, jobId, fence, reason: 'the test took it' });
+    if (isReported) this.order({ kind, jobId, fence, reason: 'the test took it' });
   }
 
   /** Issues a command. */

@@ -97,17 +97,17 @@ class Shell {
 
   guard(attemptId: string): void {
     this.#attemptId = attemptId;
-    this.#tell(`attempt ${attemptId}`);
+    this.#send(`attempt ${attemptId}`);
   }
 
   watch(leader: Leader): void {
     this.#leader = leader;
-    this.#tell(`leader ${leader.pid} ${leader.startTicks}`);
+    this.#send(`leader ${leader.pid} ${leader.startTicks}`);
   }
 
   done(): void {
     this.#attemptId = this.#leader = undefined;
-    this.#tell('done');
+    this.#send('done');
   }
 
   async end(): Promise<void> {
@@ -118,7 +118,7 @@ class Shell {
     await ended;
   }
 
-  #tell(line: string): void {
+  #send(line: string): void {
     this.#child.stdin?.write(`${line}\n`);
   }
 

@@ -119,7 +119,7 @@ export function fitPeak(spectrum, width) {
   };
 }
 
-/** What stands in place of a fit where there are too few entries for one. */
+/** Placeholder for a fit of too few entries. */
 export function noFit(spectrum, width) {
   const figures = { peak: NaN, peakError: NaN, width, resolution: NaN, resolutionError: NaN, chiSquare: NaN };
   const expected = spectrum.counts.map(() => 0);

@@ -12,7 +12,7 @@ export function fail(message, exitCode = exitBadInput) {
   process.exit(exitCode);
 }
 
-/** What the pilot told this process about its job; by hand, the working folder serves for everything. */
+/** Job and folders, from the environment that the pilot sets; without it, the working folder. */
 export function workplace(env = process.env) {
   return {
     jobId: env.RHIZOME_JOB_ID ?? 'by-hand',

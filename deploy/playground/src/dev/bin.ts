@@ -1,6 +1,6 @@
 /**
  * The playground under `npm run dev`: every service is a process of its own, and the parent process, which
- * watches and builds the sources, tells this one over its IPC channel which services to restart and which
+ * watches and builds the sources, sends over the IPC channel which services to restart and which
  * schemas to publish.
  */
 import { parseOptions } from '../options.js';

@@ -20,7 +20,7 @@ export interface UpdateRequest {
 export interface UpdateResult {
   readonly id: number;
   readonly errors: readonly string[];
-  /** What changed for clients, and the version that is live now. */
+  /** Changes for clients, and the version that is live now. */
   readonly notes: readonly string[];
 }
 

@@ -20,7 +20,7 @@ export interface ChildOptions {
   readonly logFile: string;
 }
 
-/** How a process ended. */
+/** End of a process. */
 export interface ChildEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -31,10 +31,10 @@ export interface Child {
   readonly name: string;
   readonly pid: number;
   readonly logFile: string;
-  /** How the process ended; undefined while it runs. */
+  /** End of the process; undefined while it runs. */
   readonly end: ChildEnd | undefined;
   readonly exited: Promise<ChildEnd>;
-  /** Whether `stop` or `kill` was called. */
+  /** True once `stop` or `kill` was called. */
   readonly isAsked: boolean;
   /** Output since the start. */
   written(): string;
@@ -121,7 +121,7 @@ class Started implements Child {
   }
 }
 
-/** How a process ended, for people. */
+/** Text for people about the end of a process. */
 export function describeEnd({ code, signal }: ChildEnd): string {
   return signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
 }

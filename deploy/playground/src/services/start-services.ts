@@ -1,4 +1,4 @@
-/** How the playground and the tests start each service: which program, with which settings. */
+/** Starts each service for the playground and the tests: programs and settings. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ export interface ServiceWorld {
   readonly mongoUri: string;
   /** Issuer of the accepted tokens. */
   readonly issuer: TokenIssuer;
-  /** How subgraphs run their operations; default `jit`. */
+  /** Execution of operations in subgraphs; default `jit`. */
   readonly execution?: ExecutionMode;
   /** Settings by variable; they override the others. */
   readonly env?: Readonly<Record<string, string>>;

@@ -20,6 +20,6 @@ export function problemOfPeak({ fit }: Histogram): string | null {
 }
 
 /** Path of an output, whose location is a URL or a path in the pilots' file store. */
-export function placeOf(store: string, location: string): string {
+export function pathOf(store: string, location: string): string {
   return location.startsWith('file:') ? fileURLToPath(location) : resolve(store, location);
 }

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createProgressDisplay } from './progress-display.js';
 
 /** A display on a terminal or another stream, and its output. */
@@ -29,21 +29,21 @@ const line = (id: string, state: string) => ({
   note: '',
 });
 
-describe('elsewhere than on a terminal', () => {
-  test('each change is a line of plain text with its time', () => {
+describe('the progress display without a terminal', () => {
+  it('prints each change as a line of plain text with its time', () => {
     const { display: shown, take } = display(false);
     shown.show(line('a', 'RUNNING'));
     shown.show(line('a', 'FINISHED'));
     const [first, second] = take().trimEnd().split('\n');
     expect(first).toMatch(/^ +1\.3 s {2}job a +RUNNING +attempt 1 {2}pilot-1$/);
     expect(second).toMatch(/FINISHED/);
-    shown.say('a word');
-    expect(take()).toBe('a word\n');
+    shown.say('a message');
+    expect(take()).toBe('a message\n');
   });
 });
 
-describe('on a terminal', () => {
-  test('each job has one line, which is drawn anew', () => {
+describe('the progress display on a terminal', () => {
+  it('redraws one line for each job', () => {
     const { display: shown, take } = display(true);
     shown.show(line('a', 'RUNNING'));
     take();
@@ -59,12 +59,12 @@ describe('on a terminal', () => {
     expect(text).toContain('\x1b[32mFINISHED');
   });
 
-  test('what is said stands above the display', () => {
+  it('prints messages above the jobs', () => {
     const { display: shown, take } = display(true);
     shown.show(line('a', 'RUNNING'));
     take();
-    shown.say('a word');
+    shown.say('a message');
     const drawn = take();
-    expect(drawn.startsWith(`${up(1)}a word\njob a`)).toBe(true);
+    expect(drawn.startsWith(`${up(1)}a message\njob a`)).toBe(true);
   });
 });

@@ -14,7 +14,7 @@ import {
 import type { GpuKind } from '../gpus.js';
 import type { ProgressDisplay } from './progress-display.js';
 import { showGpus, submitGpuJob } from './gpus.js';
-import { type Histogram, placeOf, problemOfPeak } from './peak.js';
+import { type Histogram, pathOf, problemOfPeak } from './peak.js';
 import { atlasTask, epicRun } from './submissions.js';
 
 /** Options of the tour. */
@@ -33,7 +33,7 @@ export interface TourOptions {
 /** Result of the tour. */
 export interface TourResult {
   readonly ok: boolean;
-  /** What is wrong, one sentence for each problem. */
+  /** One sentence for each problem. */
   readonly problems: readonly string[];
 }
 
@@ -207,11 +207,11 @@ async function showPeak(
     problems.push('the merge left no histogram');
     return;
   }
-  const histogram = JSON.parse(await readFile(placeOf(store, location), 'utf8')) as Histogram;
+  const histogram = JSON.parse(await readFile(pathOf(store, location), 'utf8')) as Histogram;
   const problem = problemOfPeak(histogram);
   if (problem !== null) problems.push(problem);
   const { peak, peakError } = histogram.fit;
   display.say(
-    `\nThe fitted Z peak is at ${peak.toFixed(3)} ± ${peakError.toFixed(3)} GeV. The picture: ${placeOf(store, picture)}`,
+    `\nThe fitted Z peak is at ${peak.toFixed(3)} ± ${peakError.toFixed(3)} GeV. The picture: ${pathOf(store, picture)}`,
   );
 }

@@ -28,7 +28,7 @@ const keptSeconds = 30 * 24 * 3600;
 
 /** Dead letters. The stored name is older than the term. */
 export const deadLettersCollection = defineCollection<DeadLetterDocument>({
-  name: 'parkedEvents', // cspell:disable-line
+  name: 'parkedEvents',
   schemaVersion: 1,
   validator: {
     required: ['revision', 'createdAt', 'code', 'message', 'tries'],

@@ -62,7 +62,7 @@ export async function serveExperiment(
   return { url: served.url, stop: () => (stopping ??= served.close().then(stopAll)) };
 }
 
-/** Status for operators; dead letters are in the collection `parkedEvents`. */ // cspell:disable-line
+/** Status for operators; dead letters are in the collection `parkedEvents`. */
 function followingIn({ isOpen, deadLetters }: Following): string {
   return `${isOpen ? 'followed' : 'not followed'}${deadLetters > 0 ? `, ${deadLetters} unreadable events skipped` : ''}`;
 }

@@ -28,7 +28,7 @@ function setUp(mode: ExecutionMode) {
   const asked: string[] = [];
   const resolve = ({ id }: { id: string }) => {
     if (id === 'throws') throw new Error('at once');
-    // eslint-disable-next-line @typescript-eslint/only-throw-error -- callers must handle any value
+    // Callers must handle any value.
     if (id === 'text') throw 'a text';
     return id === 'late' ? Promise.resolve({ id, name: 'Late' }) : (names[id] ?? null);
   };

@@ -12,7 +12,7 @@ type Use = NonNullable<CliSchemaChangeFragment['use']>;
 const ruleName = (rule: string): string => rule.toLowerCase().replaceAll('_', '-');
 
 /** Prints a check: each finding with its fix, then the changes it would make. */
-export function tellCheck(output: Output, check: CliSchemaCheckFragment): void {
+export function printCheck(output: Output, check: CliSchemaCheckFragment): void {
   const against = check.againstVersion === 0 ? 'an empty graph' : `version ${check.againstVersion}`;
   const verdict = check.hasPassed
     ? 'passes'
@@ -22,13 +22,13 @@ export function tellCheck(output: Output, check: CliSchemaCheckFragment): void {
     printLine(output, `\n✗ ${where}: ${ruleName(rule)}\n  ${message}\n  Cure: ${cure}`);
   }
   if (check.findings.length > 0 && check.changes.length > 0) printLine(output, '');
-  tellChanges(output, check.changes);
+  printChanges(output, check.changes);
   const { breaking, dangerous, safe } = check.changeCounts;
   printLine(output, `Changes: ${breaking} breaking, ${dangerous} dangerous, ${safe} safe.`);
 }
 
 /** Prints changes, one per line, with the clients that a breaking change affects. */
-export function tellChanges(output: Output, changes: readonly CliSchemaChangeFragment[]): void {
+export function printChanges(output: Output, changes: readonly CliSchemaChangeFragment[]): void {
   for (const { severity, where, message, use } of changes) {
     printLine(output, `${severity.padEnd(9)}  ${where}: ${message}`);
     if (use && severity !== 'SAFE') printLine(output, `           ${useText(use)}`);

@@ -10,7 +10,7 @@ import {
   CliSchemaUseDocument,
 } from '../../operations.generated.js';
 import { ago, printLine, printJson, printTable } from '../../output.js';
-import { tellChanges, useText } from './print-findings.js';
+import { printChanges, useText } from './print-findings.js';
 
 /** Adds `schema history`. */
 export function addHistory(schema: Command, world: World, finish: Finish): void {
@@ -85,7 +85,7 @@ async function diff(
   if (output.json) printJson(output, { from, to, changes: schemaDiff });
   else {
     printLine(output, `From version ${from} to version ${to}: ${schemaDiff.length || 'no'} changes.`);
-    tellChanges(output, schemaDiff);
+    printChanges(output, schemaDiff);
   }
   return exitCodes.ok;
 }

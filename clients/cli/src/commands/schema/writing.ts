@@ -15,7 +15,7 @@ import {
 } from '../../operations.generated.js';
 import { printLine, printJson } from '../../output.js';
 import { readSdl } from './sdl.js';
-import { tellCheck, versionText } from './print-findings.js';
+import { printCheck, versionText } from './print-findings.js';
 
 /** A check composes the whole graph and queries an endpoint, which takes time. */
 const timeoutMs = 60_000;
@@ -149,7 +149,7 @@ async function check(
   const options = { idempotent: true, timeoutMs };
   const { checkSchema } = await client.mutate(CliCheckSchemaDocument, { input }, options);
   if (output.json) printJson(output, checkSchema);
-  else if (checkSchema.check) tellCheck(output, checkSchema.check);
+  else if (checkSchema.check) printCheck(output, checkSchema.check);
   printErrors(output, checkSchema.userErrors);
   if (checkSchema.check?.hasPassed) return exitCodes.ok;
   return codeOf(checkSchema.userErrors);
@@ -164,7 +164,7 @@ async function publish(
   // The registry accepts the live schema without change: sending it twice publishes it once.
   const options = { idempotent: true, timeoutMs };
   const { publishSchema } = await client.mutate(CliPublishSchemaDocument, { input }, options);
-  return tellPublished({ output }, publishSchema);
+  return printPublished({ output }, publishSchema);
 }
 
 async function rollback(
@@ -180,7 +180,7 @@ async function rollback(
   // Without a version, each call goes back one more.
   const options = { idempotent: to !== undefined, timeoutMs };
   const { rollbackSchema } = await session.client.mutate(CliRollbackSchemaDocument, { input }, options);
-  return tellPublished(session, rollbackSchema);
+  return printPublished(session, rollbackSchema);
 }
 
 async function withdraw(
@@ -198,13 +198,13 @@ async function withdraw(
   // second time.
   const options = { idempotent: !unregister, timeoutMs };
   const { withdrawSubgraph } = await session.client.mutate(CliWithdrawSubgraphDocument, { input }, options);
-  const exitCode = tellPublished(session, withdrawSubgraph);
+  const exitCode = printPublished(session, withdrawSubgraph);
   if (withdrawSubgraph.isUnregistered && !session.output.json)
     printLine(session.output, `${subgraph} is no longer registered.`);
   return exitCode;
 }
 
-function tellPublished(
+function printPublished(
   { output }: Pick<Session, 'output'>,
   published:
     | CliPublishSchemaMutation['publishSchema']
@@ -213,7 +213,7 @@ function tellPublished(
 ): ExitCode {
   const { version, check: checked, userErrors } = published;
   if (output.json) printJson(output, published);
-  else if (checked) tellCheck(output, checked);
+  else if (checked) printCheck(output, checked);
   printErrors(output, userErrors);
   if (!version) return codeOf(userErrors);
   if (!output.json) printLine(output, `Live: ${versionText(version)}.`);

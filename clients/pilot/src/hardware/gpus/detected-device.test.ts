@@ -14,7 +14,7 @@ describe('Evidence', () => {
     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is installed and running.",
     'Unable to determine the device handle for GPU0: 0000:3D:00.0: GPU is lost.  Reboot the system to recover this GPU',
     "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system. Please make sure that the NVIDIA Display Driver is properly installed and present in your system.",
-    'two\nlines,\ta tab and a bell\u0007',
+    'two\nlines,\ta tab and a BEL\u0007',
     '\u{1f525}'.repeat(200),
   ];
 

@@ -153,11 +153,11 @@ export class Evidence {
     const facts = Object.fromEntries(
       [...this.#known].map(([name, { value }]) => [name, value]),
     ) as KnownFacts;
-    const told = [...this.#known].map(([fact, { source }]) => ({ fact, source }));
-    const untold = [...this.#missing]
+    const known = [...this.#known].map(([fact, { source }]) => ({ fact, source }));
+    const unknown = [...this.#missing]
       .filter(([fact]) => !this.#known.has(fact))
       .map(([fact, why]) => ({ fact, source: `unknown: ${why}` }));
-    const sources = [...told, ...untold].map(({ fact, source }) => ({
+    const sources = [...known, ...unknown].map(({ fact, source }) => ({
       fact,
       source: oneLine(source),
     }));

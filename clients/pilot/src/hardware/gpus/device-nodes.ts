@@ -48,9 +48,9 @@ export async function nodeOf(
 
 /** NVIDIA's driver has the number of the file, and does not show devices that a container was not given. */
 async function nvidiaNode(address: string, root: string): Promise<DeviceNode> {
-  const told: readonly string[] = await readdir(join(root, procSource)).catch(() => []);
-  if (told.length === 0) return nowhere;
-  if (!told.includes(address)) return { path: `${procSource}/${address}`, state: 'ABSENT' };
+  const listed: readonly string[] = await readdir(join(root, procSource)).catch(() => []);
+  if (listed.length === 0) return nowhere;
+  if (!listed.includes(address)) return { path: `${procSource}/${address}`, state: 'ABSENT' };
   const minor = (await readProcGpu(root, address))?.minor;
   return minor === undefined ? nowhere : nodeAt(`/dev/nvidia${minor}`, root);
 }

@@ -60,7 +60,7 @@ describe('parseFleetFile', () => {
     ['no JSON', '{"devices": [', /JSON/],
     ['a list alone', [], /^the whole: \[\] is not valid; must be an object with "devices"$/],
     ['no devices', {}, /^devices: nothing is not valid; must be a list of devices$/],
-    ['something beside them', { devices: [], gpus: 1 }, /^gpus: there is no such field; expected devices$/],
+    ['something in addition', { devices: [], gpus: 1 }, /^gpus: there is no such field; expected devices$/],
   ])('refuses a file with %s', async (_what, content, says) => {
     expect(await refusal(content)).toMatch(says);
   });
@@ -92,14 +92,14 @@ describe('parseFleetFile with an invalid fact', () => {
     ['eccEnabled', 'on', '"on" is not valid; must be true or false'],
     ['parentId', 'GPU-a', '"GPU-a" is not valid; must be the device that it is a part of, not itself'],
   ])('refuses %s %j with its path, its value, and what is valid', async (field, value, says) => {
-    const told = await refusal({ devices: [t4, { ...t4, id: 'GPU-a', [field]: value }] });
-    expect(told.startsWith(`devices.1.${field}: ${says}`)).toBe(true);
-    expect(told).not.toContain('\n');
+    const message = await refusal({ devices: [t4, { ...t4, id: 'GPU-a', [field]: value }] });
+    expect(message.startsWith(`devices.1.${field}: ${says}`)).toBe(true);
+    expect(message).not.toContain('\n');
   });
 
   it('lists all errors at once', async () => {
-    const told = await refusal({ devices: [{ ...t4, count: 0, memoryMiB: 0 }, { model: 'x' }] });
-    expect(told.split('\n').map((line) => line.trim().split(':')[0])).toEqual([
+    const message = await refusal({ devices: [{ ...t4, count: 0, memoryMiB: 0 }, { model: 'x' }] });
+    expect(message.split('\n').map((line) => line.trim().split(':')[0])).toEqual([
       '- devices.0.count',
       '- devices.0.memoryMiB',
       '- devices.1.vendor',

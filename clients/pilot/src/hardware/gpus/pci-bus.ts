@@ -134,11 +134,11 @@ async function isPartOfProcessor(
     return integratedIntel.test(address) && (await kernelFacts('INTEL', folder)).memoryMiB === undefined;
   if (vendor !== 'AMD' || !displays.test(kind ?? '')) return false;
   const slot = `${basename(folder).split('.')[0]}.`;
-  const beside = (await readdir(dirname(folder)).catch(() => [])).filter((name) => name.startsWith(slot));
+  const functions = (await readdir(dirname(folder)).catch(() => [])).filter((name) => name.startsWith(slot));
   const controllers = await Promise.all(
-    beside.map(async (name) => {
-      const place = join(dirname(folder), name);
-      return [await readText(join(place, 'vendor')), await readText(join(place, 'class'))].join(' ');
+    functions.map(async (name) => {
+      const path = join(dirname(folder), name);
+      return [await readText(join(path, 'vendor')), await readText(join(path, 'class'))].join(' ');
     }),
   );
   return controllers.some((words) => /^0x1022 0x1080/.test(words));

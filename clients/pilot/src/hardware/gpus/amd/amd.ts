@@ -66,17 +66,17 @@ async function ask(run: RunTool): Promise<Asked> {
   const known = parseAmdStatic(jsonOf(still));
   if (known.length > 0) {
     const metrics = parseAmdMetric(jsonOf(await run('amd-smi', ['metric', '--json'])));
-    const isModeTold = known.some(({ facts }) => facts.partitionMode !== undefined);
-    const modes = isModeTold
+    const reportsMode = known.some(({ facts }) => facts.partitionMode !== undefined);
+    const modes = reportsMode
       ? undefined
       : parseAmdPartition(jsonOf(await run('amd-smi', ['partition', '--json'])));
     const devices = known.map((device) => {
       const now = metrics.get(device.index);
       const partitionMode = modes?.get(device.index);
-      const told = { ...now?.facts, ...(partitionMode === undefined ? {} : { partitionMode }) };
+      const current = { ...now?.facts, ...(partitionMode === undefined ? {} : { partitionMode }) };
       return {
         ...device,
-        facts: { ...told, ...withoutGaps(device.facts) },
+        facts: { ...current, ...withoutGaps(device.facts) },
         fault: now?.fault ?? device.fault,
       };
     });
@@ -105,11 +105,11 @@ function withModes({ devices, ...rest }: Asked): Asked {
   for (const { uniqueId, facts } of devices)
     if (uniqueId !== undefined && facts.partitionMode !== undefined && !modes.has(uniqueId))
       modes.set(uniqueId, facts.partitionMode);
-  const told = devices.map((device) => {
+  const withMode = devices.map((device) => {
     const partitionMode = device.facts.partitionMode ?? modes.get(device.uniqueId ?? '');
     return { ...device, facts: { ...device.facts, partitionMode } };
   });
-  return { ...rest, devices: told };
+  return { ...rest, devices: withMode };
 }
 
 const silent = (why: string, isFault: boolean): Asked => ({
@@ -124,9 +124,9 @@ async function releaseOf(
   { source }: Asked,
   file: string,
 ): Promise<{ version: string; source: string } | undefined> {
-  const told =
+  const reported =
     source === 'amd-smi' ? parseAmdVersion(jsonOf(await run('amd-smi', ['version', '--json']))) : undefined;
-  if (told !== undefined) return { version: told, source: 'amd-smi version' };
+  if (reported !== undefined) return { version: reported, source: 'amd-smi version' };
   const text = await readFile(file, 'utf8').catch(() => '');
   const version = /^\d+(\.\d+)+/.exec(text.trim())?.[0];
   return version === undefined ? undefined : { version, source: file };

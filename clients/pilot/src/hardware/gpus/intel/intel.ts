@@ -50,7 +50,7 @@ async function describe(
   const bus = onBus.find(({ address }) => address === device.facts.pciAddress);
   if (bus !== undefined) evidence.add(pciSource, { pciId: bus.pciId }).add('sysfs', bus.facts);
   if (device.fault !== undefined) evidence.add(`xpu-smi: ${device.fault}`, { health: 'UNHEALTHY' });
-  tellOwnHealth(evidence, [details, health], bus);
+  addOwnHealth(evidence, [details, health], bus);
   evidence.unknown('xpu-smi does not report it', ...driverFacts);
   const number = String(bus?.rank ?? id);
   return evidence.device(device.uuid ?? `PCI-${device.facts.pciAddress ?? id}`, number, {
@@ -60,7 +60,7 @@ async function describe(
 }
 
 /** Health from the tool, or else from the device's driver. */
-function tellOwnHealth(
+function addOwnHealth(
   evidence: Evidence,
   [details, health]: readonly [ToolResult, ToolResult],
   bus: PciDevice | undefined,

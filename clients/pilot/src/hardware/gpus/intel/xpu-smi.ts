@@ -101,12 +101,12 @@ function metricReadings(device: Json): Readings {
  * does not know, for example without permission.
  */
 export function parseXpuHealth(json: Json): string | undefined {
-  const told = fieldsIn(json).flatMap(([name, component]) => {
+  const reported = fieldsIn(json).flatMap(([name, component]) => {
     const status = knownValue(textAt(component, 'status'));
     return status === undefined ? [] : [{ name, component, status }];
   });
-  const bad = told.find(({ status }) => /critical/i.test(status));
-  if (bad === undefined) return told.length > 0 ? xpuWell : undefined;
+  const bad = reported.find(({ status }) => /critical/i.test(status));
+  if (bad === undefined) return reported.length > 0 ? xpuWell : undefined;
   return `${bad.name} is critical: ${textAt(bad.component, 'description') ?? 'no reason given'}`;
 }
 

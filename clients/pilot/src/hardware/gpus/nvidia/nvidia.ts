@@ -43,7 +43,7 @@ export async function findNvidia(
     first.gpus.length > 1 ? run(toolName, ['topo', '-m']) : undefined,
   ]);
   const [logged, listed] = [parseSmiXml(textOf(xml)), parseSmiList(textOf(list))];
-  const told = {
+  const reports = {
     queried: isMisunderstood(first.answer) ? fromLog(logged, listed) : first.gpus,
     xml: logged,
     listed,
@@ -51,7 +51,7 @@ export async function findNvidia(
     xmlAnswer: xml,
     listAnswer: list,
   };
-  const devices = told.queried.flatMap((gpu) => devicesOf(gpu, told));
+  const devices = reports.queried.flatMap((gpu) => devicesOf(gpu, reports));
   const seen = new Set(devices.map(({ pciAddress }) => pciAddress));
   const why = first.answer.kind === 'failed' ? tried(first.answer) : 'nvidia-smi does not list it';
   // The tool creates the files of devices where it can: a device without a file belongs to others.
@@ -65,7 +65,7 @@ function present(onBus: readonly PciDevice[]): readonly PciDevice[] {
   return onBus.some(({ node }) => node.state === 'OPEN') ? there : onBus;
 }
 
-interface Told {
+interface ToolReports {
   readonly queried: readonly QueriedGpu[];
   readonly xml: readonly XmlGpu[];
   readonly listed: readonly ListedGpu[];
@@ -102,22 +102,22 @@ function fromLog(logged: readonly XmlGpu[], listed: readonly ListedGpu[]): reado
 }
 
 /** One GPU, or its slices when it is divided. */
-function devicesOf(gpu: QueriedGpu, told: Told): readonly DetectedDevice[] {
-  const xml = told.xml.find(({ uuid }) => uuid === gpu.uuid);
-  const listed = told.listed.find(({ uuid }) => uuid === gpu.uuid);
-  const evidence = (): Evidence => common(gpu, xml, told);
+function devicesOf(gpu: QueriedGpu, reports: ToolReports): readonly DetectedDevice[] {
+  const xml = reports.xml.find(({ uuid }) => uuid === gpu.uuid);
+  const listed = reports.listed.find(({ uuid }) => uuid === gpu.uuid);
+  const evidence = (): Evidence => common(gpu, xml, reports);
   const whole = evidence();
   if (xml?.fault !== undefined) whole.override(`${xmlSource}: ${xml.fault}`, { health: 'UNHEALTHY' });
   // Any of the outputs may be missing: a GPU that one of them shows as divided must not be given whole.
   const isMig = xml?.isMig === true || gpu.isMig === true || (listed?.slices.length ?? 0) > 0;
   const names = [gpu.index?.toString()];
-  if (!isMig) return [linked(whole, gpu, told).device(gpu.uuid, visibleAs(gpu), { names })];
+  if (!isMig) return [linked(whole, gpu, reports).device(gpu.uuid, visibleAs(gpu), { names })];
   const slices = listed?.slices ?? [];
   if (slices.length === 0) {
     const why =
-      told.listAnswer.kind === 'answered'
+      reports.listAnswer.kind === 'answered'
         ? `${xml?.isMig === true ? xmlSource : querySource}: MIG is enabled and there is no instance`
-        : `MIG is enabled, and ${listSource}: ${whyOf(told.listAnswer)}`;
+        : `MIG is enabled, and ${listSource}: ${whyOf(reports.listAnswer)}`;
     whole.add(listSource, { partitionMode: 'MIG' }).override(why, { health: 'UNHEALTHY' });
     return [whole.device(gpu.uuid, visibleAs(gpu), { names })];
   }
@@ -161,19 +161,19 @@ function sliceOf(
     : evidence.override(`${xmlSource}: ${wrong}`, { health: 'UNHEALTHY' });
 }
 
-function common(gpu: QueriedGpu, xml: XmlGpu | undefined, told: Told): Evidence {
+function common(gpu: QueriedGpu, xml: XmlGpu | undefined, reports: ToolReports): Evidence {
   const evidence = new Evidence('NVIDIA').add(querySource, gpu.facts);
   if (xml !== undefined)
     evidence.add(xmlSource, { ...xml.facts, health: xml.hasGaps ? undefined : 'HEALTHY' });
   evidence.unknown(`${xmlSource} has gaps, and ${querySource} is not understood`, 'health');
   const why =
-    told.xmlAnswer.kind === 'answered'
+    reports.xmlAnswer.kind === 'answered'
       ? 'the tool does not report it'
-      : `${xmlSource}: ${whyOf(told.xmlAnswer)}`;
+      : `${xmlSource}: ${whyOf(reports.xmlAnswer)}`;
   return evidence.unknown(why, ...driverFacts);
 }
 
-function linked(evidence: Evidence, { index }: QueriedGpu, { links }: Told): Evidence {
+function linked(evidence: Evidence, { index }: QueriedGpu, { links }: ToolReports): Evidence {
   const group = index === undefined ? undefined : links.find((indexes) => indexes.includes(index));
   return group === undefined
     ? evidence
@@ -185,30 +185,31 @@ function linked(evidence: Evidence, { index }: QueriedGpu, { links }: Told): Evi
  * them.
  */
 async function unlisted(device: PciDevice, why: string, systemRoot: string): Promise<DetectedDevice> {
-  const told = await readProcGpu(systemRoot, device.address);
+  const driver = await readProcGpu(systemRoot, device.address);
   return pciEvidence(device)
     .unknown(why, ...driverFacts)
     .add(`${pciSource}, but ${why}`, { health: 'UNHEALTHY' })
-    .device(`PCI-${device.address}`, null, { names: [told?.uuid, told?.minor] });
+    .device(`PCI-${device.address}`, null, { names: [driver?.uuid, driver?.minor] });
 }
 
 /**
  * A device on a host without the tool: the kernel driver has its name and UUID once it has initialised it.
  */
 async function withoutTool(device: PciDevice, why: string, systemRoot: string): Promise<DetectedDevice> {
-  const told = await readProcGpu(systemRoot, device.address);
+  const driver = await readProcGpu(systemRoot, device.address);
   const evidence = pciEvidence(device)
-    .add(procSource, { model: told?.model, partitionMode: told?.isDivided ? 'MIG' : undefined })
+    .add(procSource, { model: driver?.model, partitionMode: driver?.isDivided ? 'MIG' : undefined })
     .unknown(why, ...driverFacts);
-  if (told?.isExcluded) evidence.add(`${procSource}: it is excluded`, { health: 'UNHEALTHY' });
-  else if (told?.uuid !== undefined) evidence.add(`${procSource}: its driver has it`, { health: 'HEALTHY' });
+  if (driver?.isExcluded) evidence.add(`${procSource}: it is excluded`, { health: 'UNHEALTHY' });
+  else if (driver?.uuid !== undefined)
+    evidence.add(`${procSource}: its driver has it`, { health: 'HEALTHY' });
   const state =
     device.driver === null
       ? 'no kernel driver is bound to the device'
       : 'its driver does not report its UUID';
   evidence.unknown(`${state}; ${why}`, 'health');
-  const id = told?.uuid;
-  const names = [told?.minor];
+  const id = driver?.uuid;
+  const names = [driver?.minor];
   return id === undefined
     ? evidence.device(`PCI-${device.address}`, null, { names })
     : evidence.device(id, id, { names });

@@ -81,7 +81,7 @@ describe('parseXml of nvidia-smi -q -x', () => {
     ['no action', '<gpu_recovery_action>None</gpu_recovery_action>'],
     ['an action that is not known', '<gpu_recovery_action>[Insufficient Permissions]</gpu_recovery_action>'],
     [
-      'what newer drivers do not tell any more',
+      'a field that newer drivers no longer report',
       '<gpu_reset_status><reset_required>Requested functionality has been deprecated</reset_required></gpu_reset_status>',
     ],
     ['a change of ECC that waits for a reset', '<ecc_mode><pending_ecc>Disabled</pending_ecc></ecc_mode>'],
