@@ -103,7 +103,7 @@ export const gateway: Bench = {
       subject: 'bench',
       kind: 'HUMAN',
       grants: [{ experiment: '*', roles: ['READER'] }],
-      ttlSeconds: 86_400,
+      ttlSeconds: 6 * 3600,
     });
     const requests = full ? 20_000 : 5_000;
     const running: { stop(): Promise<void> }[] = [];

@@ -75,7 +75,7 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
         subject: `pilot:${queue}`,
         kind: 'PILOT',
         grants: [{ experiment: '*', roles: ['PILOT'] }],
-        ttlSeconds: 86_400,
+        ttlSeconds: 6 * 3600,
       }),
     pids: processesOf(started, store),
     database: (name) => mongo.db(name),

@@ -32,7 +32,7 @@ async function mintTokens(folder: string): Promise<Tokens> {
       subject: `client-${at}`,
       kind: 'HUMAN',
       grants: [{ experiment: '*', roles: ['READER'] }],
-      ttlSeconds: 86_400,
+      ttlSeconds: 6 * 3600,
     });
   return { jwks: issuer.jwks(), all: await Promise.all(Array.from({ length: clientCount }, mint)) };
 }

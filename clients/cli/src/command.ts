@@ -74,7 +74,7 @@ function untilAborted(client: ApiClient, signal: AbortSignal): ApiClient {
   };
 }
 
-const denied = new Set(['UNAUTHENTICATED', 'TOKEN_EXPIRED', 'FORBIDDEN']);
+const denied = new Set(['UNAUTHENTICATED', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'FORBIDDEN']);
 
 /** The exit code and the message of an error. */
 export function explain(error: unknown): { readonly exitCode: ExitCode; readonly message: string } {

@@ -1,52 +1,237 @@
 import { z } from 'zod';
 import { roles } from './actions.js';
-import { createPrincipal, type Principal, principalKinds } from './principal.js';
+import { grantFault, type ResolvedConstraints, timeFault } from './issuer-constraints.js';
+import {
+  createPrincipal,
+  createSharedPrincipal,
+  type Principal,
+  type PrincipalKind,
+  principalKinds,
+} from './principal.js';
+import { normalType, type TokenKind, tokenKindOf, tokenKinds } from './token-kinds.js';
+
+/**
+ * Text that identifies somebody: without control characters, line separators and invisible or
+ * direction-changing characters, which would let one name look like another one.
+ */
+const name = z
+  .string()
+  .min(1)
+  .max(255)
+  .refine((text) => !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text), {
+    message: 'contains a control or invisible character',
+  });
 
 const grant = z.object({
   experiment: z.string().min(1).max(100),
   roles: z.array(z.enum(roles)).max(roles.length),
 });
 
+/** Seconds since 1970 up to the year 9999; a JavaScript date holds them. */
+const numericDate = z.number().min(0).max(253_402_300_799);
+const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
 /** The claims that Rhizome reads; others are left alone. */
-const claims = z
-  .object({
-    sub: z.string().min(1).max(255),
-    exp: z.number(),
-    rhizome: z.object({
-      kind: z.enum(principalKinds),
-      grants: z.array(grant).max(1000),
-      actsFor: z.string().min(1).max(255).optional(),
-    }),
-  })
-  .superRefine(({ sub, rhizome: { kind, actsFor } }, context) => {
-    const refuse = (message: string): void => context.addIssue({ code: 'custom', message });
-    if (kind === 'AGENT' && actsFor === undefined)
-      refuse('rhizome.actsFor: an agent acts for a human, name them');
-    if (kind !== 'AGENT' && actsFor !== undefined) refuse('rhizome.actsFor: only an agent acts for somebody');
-    if (kind === 'PILOT' && !/^pilot:.+/.test(sub)) refuse('sub: the subject of a pilot is pilot:<queue>');
-    if (kind === 'SERVICE' && !/^experiment:.+/.test(sub))
-      refuse('sub: the subject of a service is experiment:<name>');
-  });
+const claims = z.object({
+  iss: z.string().min(1),
+  sub: name,
+  exp: numericDate,
+  iat: numericDate,
+  jti: name,
+  queue: name.optional(),
+  wid: name.optional(),
+  cnf: z.object({ jkt: z.string().regex(/^[\w-]{43}$/) }).optional(),
+  attempt: z.object({ jobId: name, attempt: count, fence: count }).optional(),
+  rhizome: z.object({
+    kind: z.enum(principalKinds),
+    grants: z.array(grant).max(1000),
+    actions: z.array(z.string().min(1).max(100)).max(200).optional(),
+    actsFor: name.optional(),
+    /** Of call tokens only. */
+    call: z
+      .object({
+        /** The call is for an authorisation scope, not for a person. */
+        shared: z.boolean().optional(),
+        service: name.optional(),
+        /** The caller's own token. */
+        origin: z
+          .object({
+            iss: z.string().min(1),
+            jti: name,
+            iat: numericDate,
+            exp: numericDate,
+            kind: z.enum(tokenKinds),
+          })
+          .partial()
+          .optional(),
+      })
+      .optional(),
+  }),
+});
+
+type Claims = z.output<typeof claims>;
+
+/** A token whose signature is verified. */
+export interface VerifiedToken {
+  readonly payload: unknown;
+  readonly header: { readonly typ?: unknown };
+  readonly token: string;
+}
+
+/** Rules that a token must follow. */
+export interface TokenRules {
+  readonly constraints: ResolvedConstraints;
+  /** Kinds that the verifier accepts. */
+  readonly kinds: ReadonlySet<TokenKind>;
+  /** Aliases of other issuers: no plain subject may look like one of theirs. */
+  readonly aliases: ReadonlySet<string>;
+  readonly nowSeconds: number;
+}
 
 /**
  * A principal from verified claims.
  *
  * @returns the principal, or what is wrong with the claims, in words
  */
-export function principalFromClaims(payload: unknown, token: string): Principal | string {
-  const parsed = claims.safeParse(payload);
+export function principalFromClaims(verified: VerifiedToken, rules: TokenRules): Principal | string {
+  const parsed = claims.safeParse(verified.payload);
   if (!parsed.success) {
     return parsed.error.issues
       .map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
       .join('; ');
   }
-  const { sub, exp, rhizome } = parsed.data;
+  const kind = kindOf(verified.header.typ, parsed.data.rhizome.kind, rules);
+  if ('fault' in kind) return kind.fault;
+  const fault =
+    subjectFault(parsed.data, kind.found, rules) ??
+    kindFault(parsed.data, kind.found) ??
+    grantFault(rules.constraints, parsed.data.rhizome.grants) ??
+    timeFault(rules.constraints, { ...parsed.data, kind: kind.found }, rules.nowSeconds);
+  return fault ?? principalOf(parsed.data, kind.found, rules.constraints, verified.token);
+}
+
+function kindOf(
+  typ: unknown,
+  principalKind: PrincipalKind,
+  { constraints, kinds }: TokenRules,
+): { readonly found: TokenKind } | { readonly fault: string } {
+  const named = normalType(typ);
+  const type = constraints.untyped && (named === undefined || named === 'jwt') ? 'at+jwt' : named;
+  const found = type === undefined ? undefined : tokenKindOf(type, principalKind);
+  const shown = JSON.stringify(typ ?? null);
+  if (!found) return { fault: `its type is ${shown}; expected "at+jwt"` };
+  if (!constraints.kinds.has(found))
+    return { fault: `issuer "${constraints.issuer}" may not issue ${found} tokens` };
+  if (!kinds.has(found))
+    return { fault: `it is a ${found} token (type ${shown}), which is not accepted here` };
+  return { found };
+}
+
+/** Prefixes of subjects that are no people. */
+const reservedPrefixes: ReadonlySet<string> = new Set(['pilot', 'worker', 'experiment']);
+
+function subjectFault({ sub, rhizome }: Claims, kind: TokenKind, rules: TokenRules): string | undefined {
+  const prefix = /^([^:]*):./.exec(sub)?.[1];
+  // The gateway writes the subjects of call tokens from principals that it verified.
+  if (kind === 'CALL') return undefined;
+  if (rhizome.kind === 'PILOT') {
+    if (kind === 'WORKER')
+      return prefix === 'worker' ? undefined : 'sub: the subject of a worker is worker:<id>';
+    return prefix === 'pilot' ? undefined : 'sub: the subject of a pilot is pilot:<queue>';
+  }
+  if (rhizome.kind === 'SERVICE')
+    return prefix === 'experiment' ? undefined : 'sub: the subject of a service is experiment:<name>';
+  const names = [sub, rhizome.actsFor ?? ''].map((one) => /^([^:]*):/.exec(one)?.[1]);
+  const reserved = names.find((one) => one !== undefined && reservedPrefixes.has(one));
+  if (reserved !== undefined)
+    return `sub: a subject that starts with "${reserved}:" is not a ${rhizome.kind}`;
+  const taken = names.find((one) => one !== undefined && rules.aliases.has(one));
+  return taken === undefined || rules.constraints.alias !== undefined
+    ? undefined
+    : `sub: subjects that start with "${taken}:" belong to another issuer`;
+}
+
+function kindFault(found: Claims, kind: TokenKind): string | undefined {
+  const { wid, queue, attempt, rhizome } = found;
+  if (rhizome.kind === 'AGENT' && rhizome.actsFor === undefined)
+    return 'rhizome.actsFor: an agent acts for a human, name them';
+  if (rhizome.kind !== 'AGENT' && rhizome.actsFor !== undefined)
+    return 'rhizome.actsFor: only an agent acts for somebody';
+  if (kind === 'CALL') return undefined;
+  if (rhizome.call) return 'rhizome.call: only a call token has it';
+  if (queue !== undefined && kind !== 'WORKER') return 'queue: only the token of a worker names one';
+  if (kind === 'WORKER' && rhizome.kind !== 'PILOT') return 'rhizome.kind: the token of a worker is a PILOT';
+  if (kind === 'WORKER' && (wid === undefined || queue === undefined))
+    return 'wid, queue: the token of a worker names both';
+  if (kind !== 'WORKER' && wid !== undefined) return 'wid: only the token of a worker names one';
+  if (kind === 'ATTEMPT' && attempt === undefined) return 'attempt: the token of an attempt names it';
+  if (kind === 'ATTEMPT' && (rhizome.kind === 'PILOT' || rhizome.kind === 'AGENT'))
+    return 'rhizome.kind: the token of an attempt belongs to the owner of the job';
+  if (kind !== 'ATTEMPT' && attempt !== undefined) return 'attempt: only the token of an attempt names one';
+  return undefined;
+}
+
+function principalOf(
+  found: Claims,
+  tokenKind: TokenKind,
+  { alias }: ResolvedConstraints,
+  token: string,
+): Principal {
+  if (tokenKind === 'CALL') return principalOfCall(found, token);
+  const { sub, iss, exp, iat, jti, queue, wid, cnf, attempt, rhizome } = found;
+  const isPerson = rhizome.kind === 'HUMAN' || rhizome.kind === 'AGENT';
+  const qualified = (subject: string): string => (alias && isPerson ? `${alias}:${subject}` : subject);
   return createPrincipal({
     kind: rhizome.kind,
-    subject: sub,
+    subject: qualified(sub),
     grants: rhizome.grants,
-    actsFor: rhizome.actsFor,
-    expiresAt: new Date(exp * 1000),
+    actions: rhizome.actions,
+    actsFor: rhizome.actsFor === undefined ? undefined : qualified(rhizome.actsFor),
+    expiresAt: dateOf(exp),
+    issuedAt: dateOf(iat),
+    issuer: iss,
+    tokenId: jti,
+    tokenKind,
+    keyThumbprint: cnf?.jkt,
+    queue,
+    worker: wid,
+    attempt,
     token,
   });
+}
+
+/**
+ * The caller of a call token: as in process, it is the caller's own token that ends streams. The call token
+ * itself is short and only checked when a call or stream starts.
+ */
+function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, token: string): Principal {
+  const { kind, grants, actions, actsFor, call = {} } = rhizome;
+  const { service, origin = {} } = call;
+  const expiresAt = origin.exp === undefined ? never : dateOf(origin.exp);
+  if (call.shared) return createSharedPrincipal({ kind, grants, actions, expiresAt, queue, service });
+  return createPrincipal({
+    kind,
+    subject: sub,
+    grants,
+    actions,
+    actsFor,
+    expiresAt,
+    issuedAt: origin.iat === undefined ? undefined : dateOf(origin.iat),
+    issuer: origin.iss,
+    tokenId: origin.jti,
+    tokenKind: origin.kind,
+    keyThumbprint: cnf?.jkt,
+    queue,
+    service,
+    worker: wid,
+    attempt,
+    token,
+  });
+}
+
+/** The end of what ends with its listeners only. */
+const never = new Date(8.64e15);
+
+function dateOf(seconds: number): Date {
+  return new Date(seconds * 1000);
 }

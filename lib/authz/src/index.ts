@@ -30,14 +30,28 @@ export {
   type PolicyCall,
 } from './policy.js';
 export {
+  type AttemptReference,
   createPrincipal,
+  createSharedPrincipal,
+  describePrincipal,
   type Grant,
   type Principal,
   type PrincipalInit,
   type PrincipalKind,
   principalKinds,
 } from './principal.js';
-export { createTokenIssuer, type MintOptions, type TokenIssuer, type TokenIssuerOptions } from './issuer.js';
+export {
+  createTokenIssuer,
+  type MintOptions,
+  signToken,
+  type TokenIssuer,
+  type TokenIssuerOptions,
+  type TokenSigner,
+} from './issuer.js';
+export type { IssuerConstraints } from './issuer-constraints.js';
+export type { RevocationList } from './revocations.js';
+export { assertSecureTransport, isLoopbackHost } from './secure-transport.js';
+export { accessTokenKinds, maxLifetimes, type TokenKind, tokenKinds, tokenTypes } from './token-kinds.js';
 export { type IssuerSettings, issuerSettings, trustedIssuers } from './issuer-settings.js';
 export type { TrustedIssuer } from './keys.js';
 export { createVerifier, type Verifier, type VerifierOptions } from './verifier.js';

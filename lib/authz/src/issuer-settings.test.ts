@@ -12,7 +12,21 @@ describe('issuer settings', () => {
     ['a file of keys', { issuer, jwksFile: 'jwks.json' }, true],
     ['neither', { issuer }, false],
     ['both', { issuer, jwksUri: 'https://issuer.example/jwks', jwksFile: 'jwks.json' }, false],
-    ['a word that is not known', { issuer, jwksFile: 'jwks.json', audience: 'rhizome' }, false],
+    ['an unknown key', { issuer, jwksFile: 'jwks.json', audience: 'rhizome' }, false],
+    [
+      'constraints',
+      {
+        issuer,
+        jwksFile: 'jwks.json',
+        alias: 'vo',
+        experiments: ['alpha'],
+        roles: ['USER'],
+        kinds: ['USER'],
+      },
+      true,
+    ],
+    ['a reserved alias', { issuer, jwksFile: 'jwks.json', alias: 'pilot' }, false],
+    ['a tolerance above a minute', { issuer, jwksFile: 'jwks.json', toleranceSeconds: 61 }, false],
   ])('validates %s', (_what, given, isTaken) => {
     expect(issuerSettings.safeParse(given).success).toBe(isTaken);
   });

@@ -3,21 +3,53 @@ import { readFileSync, statSync } from 'node:fs';
 import { DomainError } from '@rhizome/errors';
 import type { JSONWebKeySet } from 'jose';
 import { z } from 'zod';
+import { roles } from './actions.js';
+import { type IssuerConstraints, maxToleranceSeconds } from './issuer-constraints.js';
 import type { TrustedIssuer } from './keys.js';
+import { tokenKinds } from './token-kinds.js';
 
-/** One issuer in a configuration: its name, and where its keys are published, or a file that holds them. */
+const alias = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,31}$/)
+  .refine((name) => !['pilot', 'worker', 'experiment'].includes(name), { message: 'is reserved' });
+
+/** One issuer in a configuration: its name, its keys, and what it may assert. */
 export const issuerSettings = z
   .strictObject({
     issuer: z.string().min(1),
+    /** Address where its keys are published. */
     jwksUri: z.url().optional(),
+    /** Or a file that holds them. */
     jwksFile: z.string().min(1).optional(),
+    /** Permits plain `http:` to another host. */
+    insecureTransport: z.boolean().optional(),
+    /** Prefix of its subjects; each issuer but one needs one. */
+    alias: alias.optional(),
+    kinds: z.array(z.enum(tokenKinds)).min(1).optional(),
+    roles: z.array(z.enum(roles)).min(1).optional(),
+    /** Names of experiments, or `*`. */
+    experiments: z.union([z.literal('*'), z.array(z.string().min(1)).min(1)]).optional(),
+    audiences: z.array(z.string().min(1)).min(1).optional(),
+    maxLifetimeSeconds: z
+      .number()
+      .int()
+      .min(1)
+      .max(31 * 86_400)
+      .optional(),
+    toleranceSeconds: z.number().int().min(0).max(maxToleranceSeconds).optional(),
+    untyped: z.boolean().optional(),
   })
   .refine(({ jwksUri, jwksFile }) => (jwksUri === undefined) !== (jwksFile === undefined), {
     message: 'expected either jwksUri or jwksFile in addition to the issuer',
   });
 
 /** One issuer as it was configured. */
-export type IssuerSettings = Readonly<z.output<typeof issuerSettings>>;
+export interface IssuerSettings extends IssuerConstraints {
+  readonly issuer: string;
+  readonly jwksUri?: string | undefined;
+  readonly jwksFile?: string | undefined;
+  readonly insecureTransport?: boolean | undefined;
+}
 
 /** Interval at which a key file is checked for changes, in milliseconds. */
 const lookMs = 1000;
@@ -29,11 +61,11 @@ const lookMs = 1000;
  * @throws DomainError CONFIG_INVALID for a file of keys that cannot be read
  */
 export function trustedIssuers(settings: readonly IssuerSettings[]): TrustedIssuer[] {
-  return settings.map(({ issuer, jwksUri, jwksFile }) =>
-    jwksFile === undefined
-      ? { issuer, ...(jwksUri === undefined ? {} : { jwksUri }) }
-      : { issuer, jwks: followKeys(issuer, jwksFile) },
-  );
+  return settings.map(({ jwksUri, jwksFile, ...record }) => ({
+    ...record,
+    ...(jwksFile === undefined ? {} : { jwks: followKeys(record.issuer, jwksFile) }),
+    ...(jwksUri === undefined ? {} : { jwksUri }),
+  }));
 }
 
 function followKeys(issuer: string, file: string): () => JSONWebKeySet {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -33,7 +33,13 @@ describe('token issuer', () => {
     const after = await createTokenIssuer({ keyFile, issuer });
     expect(after.jwks()).toEqual(before.jwks());
     const verifier = createVerifier({ issuers: [{ issuer, jwks: after.jwks() }] });
-    expect(await verifier.verify(await mint(before))).toMatchObject({ subject: 'pilot:main', queue: 'main' });
+    expect(await verifier.verify(await mint(before))).toMatchObject({
+      subject: 'pilot:main',
+      queue: 'main',
+      tokenKind: 'QUEUE',
+      tokenId: expect.any(String),
+      issuedAt: expect.any(Date),
+    });
   });
 
   it('publishes the public half only', async () => {
@@ -108,5 +114,28 @@ describe('key URL', () => {
     await expect(verifier.verify(await mint(unknown))).rejects.toThrow(
       expect.objectContaining({ code: 'UNAUTHENTICATED' }),
     );
+  });
+
+  it('keeps keys that cannot be fetched again for a day, and no longer', async () => {
+    const from = await createTokenIssuer({ keyFile: join(folder, 'withdrawn.json'), issuer });
+    published = from.jwks();
+    const later = jest.spyOn(performance, 'now');
+    try {
+      const verifier = createVerifier({ issuers: [{ issuer, jwksUri }] });
+      const token = await mint(from);
+      await verifier.verify(token);
+      published = undefined;
+      const startedAt = performance.now();
+      later.mockImplementation(() => startedAt + 23 * 3_600_000);
+      await expect(verifier.verify(token)).resolves.toMatchObject({ queue: 'main' });
+      later.mockImplementation(() => startedAt + 25 * 3_600_000);
+      await expect(verifier.verify(token)).rejects.toThrow(
+        expect.objectContaining({ code: 'SERVICE_UNAVAILABLE' }),
+      );
+      published = from.jwks();
+      await expect(verifier.verify(token)).resolves.toMatchObject({ queue: 'main' });
+    } finally {
+      later.mockRestore();
+    }
   });
 });

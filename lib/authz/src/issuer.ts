@@ -10,12 +10,14 @@ import {
   importJWK,
   type JSONWebKeySet,
   type JWK,
+  type JWTPayload,
   SignJWT,
 } from 'jose';
 import { type Clock, systemClock } from '@rhizome/clock';
-import type { Grant, PrincipalKind } from './principal.js';
+import type { AttemptReference, Grant, PrincipalKind } from './principal.js';
+import { accessKindOf, type TokenKind, tokenTypes } from './token-kinds.js';
 
-/** A token issuer that needs nobody else: for playgrounds and tests. */
+/** Options of a token issuer that needs nothing else: for playgrounds and tests. */
 export interface TokenIssuerOptions {
   /** A private ES256 key as JWK; made, with mode 0600, where there is none. */
   readonly keyFile: string;
@@ -26,13 +28,63 @@ export interface TokenIssuerOptions {
   readonly clock?: Clock;
 }
 
-/** Claims of a token. */
+/** Claims of a token; the kind of token follows from the kind of principal unless it is given. */
 export interface MintOptions {
   readonly subject: string;
   readonly kind: PrincipalKind;
   readonly grants: readonly Grant[];
   readonly ttlSeconds: number;
-  readonly actsFor?: string;
+  readonly actsFor?: string | undefined;
+  /** Upper limit of the actions. */
+  readonly actions?: readonly string[] | undefined;
+  readonly tokenKind?: TokenKind | undefined;
+  /** Default: a new one. */
+  readonly tokenId?: string | undefined;
+  /** Default: now. */
+  readonly issuedAt?: Date | undefined;
+  /** Default: the issuer's. */
+  readonly audience?: string | undefined;
+  readonly queue?: string | undefined;
+  readonly worker?: string | undefined;
+  readonly attempt?: AttemptReference | undefined;
+  /** Thumbprint of the holder's key, which then must be proven. */
+  readonly keyThumbprint?: string | undefined;
+}
+
+/** A private key that signs tokens, and how it is named in them. */
+export interface TokenSigner {
+  readonly issuer: string;
+  readonly key: CryptoKey;
+  readonly kid: string;
+  readonly audience: string;
+  readonly clock?: Clock;
+}
+
+/** Signs a token of the signer's issuer (ES256). */
+export function signToken(options: MintOptions, signer: TokenSigner): Promise<string> {
+  const { issuer, key, kid, audience, clock = systemClock } = signer;
+  const kind = options.tokenKind ?? accessKindOf(options.kind);
+  const issuedAt = Math.floor((options.issuedAt ?? clock.now()).getTime() / 1000);
+  return new SignJWT(claimsOf(options))
+    .setProtectedHeader({ alg: 'ES256', kid, typ: tokenTypes[kind] })
+    .setIssuer(issuer)
+    .setAudience(options.audience ?? audience)
+    .setSubject(options.subject)
+    .setJti(options.tokenId ?? randomUUID())
+    .setIssuedAt(issuedAt)
+    .setExpirationTime(issuedAt + options.ttlSeconds)
+    .sign(key);
+}
+
+function claimsOf(options: MintOptions): JWTPayload {
+  const { kind, grants, actsFor, actions, queue, worker, attempt, keyThumbprint } = options;
+  return {
+    rhizome: { kind, grants, ...(actsFor !== undefined && { actsFor }), ...(actions && { actions }) },
+    ...(queue !== undefined && { queue }),
+    ...(worker !== undefined && { wid: worker }),
+    ...(attempt && { attempt }),
+    ...(keyThumbprint !== undefined && { cnf: { jkt: keyThumbprint } }),
+  };
 }
 
 /** Mints tokens and publishes the key to check them with. */
@@ -56,20 +108,11 @@ export async function createTokenIssuer(options: TokenIssuerOptions): Promise<To
   const key = (await importJWK(jwk, 'ES256')) as CryptoKey;
   const { kty, crv, x, y } = jwk;
   const published: JSONWebKeySet = { keys: [{ kty, crv, x, y, kid, alg: 'ES256', use: 'sig' } as JWK] };
+  const signer = { issuer, key, kid, audience, clock };
   return {
     issuer,
     jwks: () => published,
-    mint: ({ subject, kind, grants, ttlSeconds, actsFor }) => {
-      const now = Math.floor(clock.now().getTime() / 1000);
-      return new SignJWT({ rhizome: { kind, grants, ...(actsFor === undefined ? {} : { actsFor }) } })
-        .setProtectedHeader({ alg: 'ES256', kid, typ: 'JWT' })
-        .setIssuer(issuer)
-        .setAudience(audience)
-        .setSubject(subject)
-        .setIssuedAt(now)
-        .setExpirationTime(now + ttlSeconds)
-        .sign(key);
-    },
+    mint: (options) => signToken(options, signer),
   };
 }
 

@@ -7,15 +7,19 @@ import {
   type JSONWebKeySet,
   type JWTVerifyGetKey,
 } from 'jose';
+import type { IssuerConstraints } from './issuer-constraints.js';
+import { assertSecureTransport } from './secure-transport.js';
 
-/** An issuer whose tokens are taken, and where its public keys are. */
-export interface TrustedIssuer {
+/** An issuer whose tokens are accepted, what it may assert, and where its public keys are. */
+export interface TrustedIssuer extends IssuerConstraints {
   /** The `iss` of its tokens, exactly. */
   readonly issuer: string;
   /** Address of its JWKS; fetched when first needed, and again when a key is unknown or the copy is old. */
   readonly jwksUri?: string;
   /** Or the keys themselves; a function is asked each time, so that keys can change. */
   readonly jwks?: JSONWebKeySet | (() => JSONWebKeySet);
+  /** Permits plain `http:` for the JWKS of a host that is not loopback; default false. */
+  readonly insecureTransport?: boolean | undefined;
 }
 
 /** The keys of one issuer. */
@@ -28,10 +32,12 @@ export interface KeySource {
 const fetchTimeoutMs = 5000;
 /** Age at which an issuer's keys are fetched again, so that a withdrawn key is noticed. */
 const freshForMs = 10 * 60_000;
-/** Interval of attempts while the keys cannot be fetched; the last copy stays in use. */
+/** Interval of attempts while the keys cannot be fetched; the last copy stays in use for a day. */
 const retryAfterMs = 30_000;
+/** Age at which keys that cannot be fetched again are no longer used: one of them may be withdrawn. */
+const usableForMs = 24 * 3_600_000;
 
-/** @throws DomainError CONFIG_INVALID unless the issuer has exactly one source of keys */
+/** @throws DomainError CONFIG_INVALID unless the issuer has exactly one, secure source of keys */
 export function keySource(issuer: TrustedIssuer): KeySource {
   const { jwks, jwksUri } = issuer;
   if ((jwks === undefined) === (jwksUri === undefined)) {
@@ -41,6 +47,8 @@ export function keySource(issuer: TrustedIssuer): KeySource {
       expected: 'one of jwksUri and jwks',
     });
   }
+  if (jwksUri !== undefined)
+    assertSecureTransport(jwksUri, { field: 'issuers.jwksUri', insecureTransport: issuer.insecureTransport });
   return jwksUri === undefined
     ? localKeys(jwks as NonNullable<typeof jwks>)
     : remoteKeys(issuer.issuer, jwksUri);
@@ -76,13 +84,14 @@ function remoteKeys(issuer: string, uri: string): KeySource {
   const watch = new KeyWatch();
   const remote = createRemoteJWKSet(new URL(uri), {
     timeoutDuration: fetchTimeoutMs,
-    // How old a copy may be is seen to here: an issuer that is down for a while must not lock everybody out.
+    // The age is bounded here: an issuer that is down for a while must not lock everybody out.
     cacheMaxAge: Infinity,
     [customFetch]: (url, options) => watch.fetch(url, options),
   });
   return {
     key: async (header, token) => {
       try {
+        if (watch.isStale()) await remote.reload();
         return await remote(header, token);
       } catch (error) {
         throw isKeyFault(error) ? error : unreachable(issuer, uri, error);
@@ -90,16 +99,25 @@ function remoteKeys(issuer: string, uri: string): KeySource {
     },
     version: () => {
       if (watch.isDue()) void remote.reload().catch(() => undefined);
-      return watch.text;
+      return watch.isStale() ? stale : watch.text;
     },
   };
 }
+
+/** Version of keys that are too old: equal to that of no copy. */
+const stale = Symbol('stale keys');
 
 /** Sees what an issuer's address answers, and when it is time to ask again. */
 class KeyWatch {
   /** The keys as they came last. */
   text = '';
   #askAgainAt = Infinity;
+  #usableUntil = Infinity;
+
+  /** Returns true if the last copy is older than keys may be. */
+  isStale(): boolean {
+    return performance.now() >= this.#usableUntil;
+  }
 
   isDue(): boolean {
     if (performance.now() < this.#askAgainAt) return false;
@@ -113,6 +131,7 @@ class KeyWatch {
     if (response.ok) {
       this.text = body;
       this.#askAgainAt = performance.now() + freshForMs;
+      this.#usableUntil = performance.now() + usableForMs;
     }
     return new Response(body, { status: response.status, headers: response.headers });
   }
@@ -123,6 +142,6 @@ function isKeyFault(error: unknown): boolean {
 }
 
 function unreachable(issuer: string, uri: string, cause: unknown): DomainError {
-  const message = `The keys of issuer "${issuer}" cannot be had from ${uri}`;
+  const message = `The keys of issuer "${issuer}" cannot be fetched from ${uri}`;
   return new DomainError('SERVICE_UNAVAILABLE', message, { issuer }, { cause });
 }

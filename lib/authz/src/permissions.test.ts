@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Action, actionsOfRole, defineActions, type Role } from './actions.js';
 import { assertCan, authorisationScope, can, experimentsFor, permissionsOf } from './permissions.js';
-import { createPrincipal, type Grant, type PrincipalKind } from './principal.js';
+import { createPrincipal, createSharedPrincipal, type Grant, type PrincipalKind } from './principal.js';
 
 const grant = (experiment: string, ...roles: Role[]): Grant => ({ experiment, roles });
 const principal = (kind: PrincipalKind, ...grants: Grant[]) =>
@@ -122,5 +122,16 @@ describe('principal', () => {
     expect(human.token).toBe('secret');
     expect(JSON.stringify(human)).not.toContain('secret');
     expect({ ...human }).not.toHaveProperty('token');
+  });
+
+  it('has no subject where a read is shared, and the rights of its scope', () => {
+    const expiresAt = new Date('2030-01-01T00:00:00Z');
+    const shared = createSharedPrincipal({ kind: 'HUMAN', grants: [grant('alpha', 'READER')], expiresAt });
+    expect(() => shared.subject).toThrow(/@perPrincipal/);
+    expect(can(shared, 'job:read', 'alpha')).toBe(true);
+    expect(JSON.parse(JSON.stringify(shared))).not.toHaveProperty('subject');
+    expect(() => assertCan(shared, 'job:submit', 'alpha')).toThrow(
+      'A HUMAN with these rights may not job:submit',
+    );
   });
 });

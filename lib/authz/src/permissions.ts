@@ -1,6 +1,6 @@
 import { DomainError } from '@rhizome/errors';
 import { type Action, actionsOfRole, actionsVersion, isAction } from './actions.js';
-import type { Principal } from './principal.js';
+import { describePrincipal, type Principal } from './principal.js';
 
 /** For each action a principal has: everywhere (`*`), or the experiments it has it in. */
 export type Permissions = ReadonlyMap<Action, '*' | ReadonlySet<string>>;
@@ -37,8 +37,15 @@ function compute(principal: Principal): Permissions {
   return found;
 }
 
-/** Upper limit of the actions of each kind of principal. */
-function keptBy({ kind }: Principal): (action: Action) => boolean {
+/** Upper limit of the actions of a principal: of its kind, and those that its token is limited to. */
+function keptBy(principal: Principal): (action: Action) => boolean {
+  const ofKind = keptByKind(principal);
+  if (!principal.actions) return ofKind;
+  const named = new Set(principal.actions);
+  return (action) => named.has(action) && ofKind(action);
+}
+
+function keptByKind({ kind }: Principal): (action: Action) => boolean {
   if (kind === 'AGENT') return (action) => action.endsWith(':read');
   if (kind !== 'PILOT') return () => true;
   const known = new Set(actionsOfRole('PILOT'));
@@ -73,7 +80,7 @@ export function assertCan(principal: Principal, action: Action, experiment?: str
   if (can(principal, action, experiment)) return;
   const where =
     experiment === undefined ? '' : experiment === '*' ? ' in all experiments' : ` in "${experiment}"`;
-  throw new DomainError('FORBIDDEN', `${principal.kind} "${principal.subject}" may not ${action}${where}`, {
+  throw new DomainError('FORBIDDEN', `${describePrincipal(principal)} may not ${action}${where}`, {
     action,
     ...(experiment === undefined ? {} : { experiment }),
   });
@@ -94,5 +101,6 @@ export function authorisationScope(principal: Principal): string {
   const pairs = principal.grants.flatMap(({ experiment, roles }) =>
     roles.map((role) => `${JSON.stringify(experiment)}:${role}`),
   );
-  return `${principal.kind} ${[...new Set(pairs)].sort().join(' ')}`;
+  const limit = principal.actions && ` only ${[...new Set(principal.actions)].sort().join(' ')}`;
+  return `${principal.kind} ${[...new Set(pairs)].sort().join(' ')}${limit ?? ''}`;
 }

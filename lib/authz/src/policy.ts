@@ -1,7 +1,7 @@
 import { DomainError } from '@rhizome/errors';
 import type { Action } from './actions.js';
 import { assertCan } from './permissions.js';
-import type { Principal } from './principal.js';
+import { describePrincipal, type Principal } from './principal.js';
 
 /** Input of a policy: the caller and the arguments of the field. Nothing is resolved yet. */
 export interface PolicyCall<TArgs = unknown, TContext = unknown, TParent = unknown> {
@@ -111,7 +111,7 @@ function enforceOwn(own: OwnRule, call: PolicyCall): void | Promise<void> {
 
 function assertHeld(held: boolean, own: OwnRule, { principal }: PolicyCall): void {
   if (held) return;
-  throw new DomainError('FORBIDDEN', `${principal.kind} "${principal.subject}" is refused: ${own.rule}`, {
+  throw new DomainError('FORBIDDEN', `${describePrincipal(principal)} is refused: ${own.rule}`, {
     rule: own.rule,
   });
 }

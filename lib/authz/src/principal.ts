@@ -1,4 +1,6 @@
+import { DomainError } from '@rhizome/errors';
 import type { Role } from './actions.js';
+import type { TokenKind } from './token-kinds.js';
 
 /**
  * Kinds of principals: a person, an experiment's service, a worker agent, or software acting for a person.
@@ -14,29 +16,67 @@ export interface Grant {
   readonly roles: readonly Role[];
 }
 
+/** The attempt that a token of kind ATTEMPT belongs to; such a token ends with the fence. */
+export interface AttemptReference {
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly fence: number;
+}
+
+/** Facts of the token that a principal was read from; absent where there was no token. */
+interface TokenFacts {
+  /** The `iss` claim. */
+  readonly issuer?: string | undefined;
+  /** The `jti` claim. */
+  readonly tokenId?: string | undefined;
+  /** The `iat` claim. */
+  readonly issuedAt?: Date | undefined;
+  readonly tokenKind?: TokenKind | undefined;
+  /** Thumbprint of the key that the holder must prove to have (`cnf.jkt`). */
+  readonly keyThumbprint?: string | undefined;
+}
+
+/** Facts of the holder, of which queue and service follow from the subject unless they are given. */
+interface HolderFacts {
+  /** The queue a pilot works for, from its token or its subject. */
+  readonly queue?: string | undefined;
+  /** The experiment a service belongs to, from its subject. */
+  readonly service?: string | undefined;
+  /** The worker whose credential this is; no other worker may be reported for. */
+  readonly worker?: string | undefined;
+  readonly attempt?: AttemptReference | undefined;
+}
+
 /** A verified identity. Made by a verifier, or by {@link createPrincipal} where there is no token. */
-export interface Principal {
+export interface Principal extends TokenFacts, HolderFacts {
   readonly kind: PrincipalKind;
-  /** The token's `sub`: a person, `pilot:<queue>` or `experiment:<name>`. */
+  /**
+   * A person, `pilot:<queue>`, `worker:<id>` or `experiment:<name>`: the token's `sub`, prefixed with the
+   * alias of its issuer where that has one, so that equal subjects of two issuers differ.
+   */
   readonly subject: string;
   /** The human an agent acts for. */
   readonly actsFor?: string | undefined;
   readonly grants: readonly Grant[];
+  /** Upper limit of the actions; all actions of the grants without one. */
+  readonly actions?: readonly string[] | undefined;
   /** From here on the principal is nobody; long streams end with TOKEN_EXPIRED. */
   readonly expiresAt: Date;
-  /** The queue a pilot works for, from its subject. */
-  readonly queue?: string | undefined;
-  /** The experiment a service belongs to, from its subject. */
-  readonly service?: string | undefined;
-  /** The bearer token as it came, for forwarding only: not enumerable, so that no log or copy carries it. */
+  /**
+   * True for the principal of a shared read or stream, which stands for everybody with these rights: it
+   * has no subject, and reading it throws.
+   */
+  readonly shared?: boolean | undefined;
+  /** The bearer token as it came: not enumerable, so that no log or copy carries it. */
   readonly token?: string | undefined;
 }
 
-/** Input of {@link createPrincipal}; `queue` and `service` follow from the subject. */
-export interface PrincipalInit {
+/** Input of {@link createPrincipal}; `queue` and `service` follow from the subject if they are not given. */
+export interface PrincipalInit extends TokenFacts, HolderFacts {
   readonly kind: PrincipalKind;
   readonly subject: string;
   readonly grants: readonly Grant[];
+  readonly actions?: readonly string[] | undefined;
   readonly expiresAt: Date;
   readonly actsFor?: string | undefined;
   readonly token?: string | undefined;
@@ -46,17 +86,66 @@ export interface PrincipalInit {
  * Makes a frozen principal; the queue of a pilot and the experiment of a service are read from the subject.
  */
 export function createPrincipal(init: PrincipalInit): Principal {
-  const { kind, subject, actsFor, expiresAt, token } = init;
+  const { kind, subject, expiresAt, token } = init;
   const principal: Principal = {
     kind,
     subject,
-    ...(actsFor === undefined ? {} : { actsFor }),
     grants: init.grants.map(({ experiment, roles }) => Object.freeze({ experiment, roles: [...roles] })),
     expiresAt,
     ...derived(kind, subject),
+    ...optional(init),
   };
   if (token !== undefined) Object.defineProperty(principal, 'token', { value: token, enumerable: false });
   return Object.freeze(principal);
+}
+
+/**
+ * Makes the principal of an authorisation scope: it has the rights of the given one, and is nobody. What
+ * depends on a person cannot be read for it.
+ */
+export function createSharedPrincipal(init: Omit<PrincipalInit, 'subject' | 'actsFor' | 'token'>): Principal {
+  const { kind, grants, actions, expiresAt, queue, service } = init;
+  const limits = { ...(actions && { actions }), ...(queue && { queue }), ...(service && { service }) };
+  const copy = grants.map((grant) => Object.freeze({ ...grant, roles: [...grant.roles] }));
+  const principal = { kind, grants: copy, expiresAt, shared: true, ...limits };
+  // Not enumerable, so that copies and logs of the principal do not read it.
+  Object.defineProperty(principal, 'subject', { get: throwShared, enumerable: false });
+  return Object.freeze(principal) as typeof principal & Pick<Principal, 'subject'>;
+}
+
+function throwShared(): never {
+  throw new DomainError(
+    'INTERNAL_SERVER_ERROR',
+    'The subject of a shared read was read; mark the field @perPrincipal if its answer depends on the caller',
+  );
+}
+
+/** The principal in messages: its kind and subject, without the subject where a read is shared. */
+export function describePrincipal(principal: Principal): string {
+  return principal.shared
+    ? `A ${principal.kind} with these rights`
+    : `${principal.kind} "${principal.subject}"`;
+}
+
+const optionalKeys = [
+  'actsFor',
+  'actions',
+  'queue',
+  'service',
+  'worker',
+  'attempt',
+  'issuer',
+  'tokenId',
+  'issuedAt',
+  'tokenKind',
+  'keyThumbprint',
+] as const;
+
+/** Absent facts are absent keys, so that equal principals have equal shapes in tests and logs. */
+function optional(init: PrincipalInit): Partial<PrincipalInit> {
+  const found: Record<string, unknown> = {};
+  for (const key of optionalKeys) if (init[key] !== undefined) found[key] = init[key];
+  return found;
 }
 
 function derived(kind: PrincipalKind, subject: string): Pick<Principal, 'queue' | 'service'> {

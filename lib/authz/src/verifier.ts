@@ -1,36 +1,55 @@
 import { hash } from 'node:crypto';
 import { DomainError, isDomainError } from '@rhizome/errors';
-import { decodeJwt, errors, jwtVerify } from 'jose';
+import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTVerifyResult } from 'jose';
 import { principalFromClaims } from './claims.js';
 import { type Clock, systemClock } from '@rhizome/clock';
 import { LRUCache } from 'lru-cache';
 import { keySource, type KeySource, type TrustedIssuer } from './keys.js';
+import { resolveConstraints, type ResolvedConstraints } from './issuer-constraints.js';
 import type { Principal } from './principal.js';
+import type { RevocationList } from './revocations.js';
+import { accessTokenKinds, type TokenKind } from './token-kinds.js';
 
-/** Accepted issuers and the audience that tokens must name. */
+/** Accepted issuers, token kinds, and the audience that tokens must name. */
 export interface VerifierOptions {
   readonly issuers: readonly TrustedIssuer[];
-  /** The `aud` that a token must carry; default `rhizome`. */
-  readonly audience?: string;
+  /** Accepted kinds of tokens; default: access tokens. */
+  readonly kinds?: readonly TokenKind[];
+  /** The `aud` that a token must carry, or several of which it must carry one; default `rhizome`. */
+  readonly audience?: string | readonly string[];
+  /** Deny list; a token on it is refused, also one that was verified before. */
+  readonly revocations?: RevocationList | undefined;
   /** Default: the system's. */
   readonly clock?: Clock;
-  /** Verified tokens that are remembered; default 10,000. */
+  /** Maximum number of verified tokens in memory; default 10,000. */
   readonly cacheSize?: number;
+  /** Maximum size of verified tokens in memory, in bytes; default 32 MiB. */
+  readonly cacheBytes?: number;
 }
 
 /** Turns bearer tokens into principals. */
 export interface Verifier {
   /**
-   * @throws DomainError TOKEN_EXPIRED, UNAUTHENTICATED for all else that is wrong with the token, or
-   *   SERVICE_UNAVAILABLE while the issuer's keys cannot be had
+   * @throws DomainError TOKEN_EXPIRED, TOKEN_REVOKED, UNAUTHENTICATED for any other error of the token, or
+   *   SERVICE_UNAVAILABLE while the keys of the issuer cannot be fetched
    */
   verify(token: string): Promise<Principal>;
+  /** The deny list, whose changes end open streams. */
+  readonly revocations?: RevocationList | undefined;
 }
 
 interface Remembered {
   readonly principal: Principal;
+  /** End of the token, which is not that of the principal for call tokens. */
+  readonly endsAt: Date;
   readonly source: KeySource;
   readonly version: unknown;
+}
+
+/** One issuer, ready for use. */
+interface Issuer {
+  readonly source: KeySource;
+  readonly constraints: ResolvedConstraints;
 }
 
 /** Signatures by a public key only: a shared secret would let every verifier mint. */
@@ -42,17 +61,39 @@ export function createVerifier(options: VerifierOptions): Verifier {
   return new JwtVerifier(options);
 }
 
+/** Time for which a refused token is refused again without a check, in milliseconds. */
+const refusedForMs = 1000;
+const refusedKept = 10_000;
+
 class JwtVerifier implements Verifier {
-  readonly #sources: ReadonlyMap<string, KeySource>;
-  readonly #audience: string;
+  readonly revocations: RevocationList | undefined;
+  readonly #issuers: ReadonlyMap<string, Issuer>;
+  readonly #aliases: ReadonlySet<string>;
+  readonly #kinds: ReadonlySet<TokenKind>;
   readonly #clock: Clock;
   readonly #cache: LRUCache<string, Remembered>;
+  readonly #refused: LRUCache<string, DomainError>;
 
-  constructor({ issuers, audience = 'rhizome', clock = systemClock, cacheSize = 10_000 }: VerifierOptions) {
-    this.#sources = new Map(issuers.map((issuer) => [issuer.issuer, keySource(issuer)]));
-    this.#audience = audience;
+  constructor(options: VerifierOptions) {
+    const { issuers, audience = 'rhizome', clock = systemClock, kinds = accessTokenKinds } = options;
+    const audiences = typeof audience === 'string' ? [audience] : audience;
+    this.#issuers = issuersByName(issuers, audiences);
+    this.#aliases = new Set(issuers.flatMap(({ alias }) => alias ?? []));
+    this.#kinds = new Set(kinds);
     this.#clock = clock;
-    this.#cache = new LRUCache({ max: cacheSize });
+    this.revocations = options.revocations;
+    this.#cache = new LRUCache({
+      max: options.cacheSize ?? 10_000,
+      maxSize: options.cacheBytes ?? 32 * 1024 * 1024,
+      sizeCalculation: ({ principal }) => sizeOf(principal),
+    });
+    // An own timer: the library's follows the system, not the given clock.
+    this.#refused = new LRUCache({
+      max: refusedKept,
+      ttl: refusedForMs,
+      ttlResolution: 0,
+      perf: { now: () => clock.monotonicMs() + 1 },
+    });
   }
 
   async verify(token: string): Promise<Principal> {
@@ -60,75 +101,142 @@ class JwtVerifier implements Verifier {
     const digest = hash('sha256', token, 'base64');
     const known = this.#cache.get(digest);
     if (known) {
-      if (known.principal.expiresAt <= this.#clock.now()) {
+      if (known.endsAt <= this.#clock.now()) {
         this.#cache.delete(digest);
-        throw expired(known.principal.expiresAt);
+        throw expired(known.endsAt);
       }
-      if (known.source.version() === known.version) return known.principal;
+      if (known.source.version() === known.version) return this.#unlessRevoked(known.principal);
       this.#cache.delete(digest);
     }
-    return this.#check(token, digest);
-  }
-
-  async #check(token: string, digest: string): Promise<Principal> {
-    const source = this.#sourceOf(token);
-    let version: unknown;
-    let payload: unknown;
-    do {
-      version = source.version();
-      payload = await this.#claims(token, source);
-      // Keys that changed meanwhile, or came only now, must have the last word.
-    } while (source.version() !== version);
-    const principal = principalFromClaims(payload, token);
-    if (typeof principal === 'string') throw refused(principal);
-    this.#cache.set(digest, { principal, source, version });
-    return principal;
-  }
-
-  #sourceOf(token: string): KeySource {
-    let issuer: unknown;
+    const earlier = this.#refused.get(digest);
+    if (earlier) throw earlier;
     try {
-      issuer = decodeJwt(token).iss;
-    } catch {
-      throw refused('it is not a JWT');
-    }
-    const source = typeof issuer === 'string' ? this.#sources.get(issuer) : undefined;
-    if (!source) throw refused(`its issuer ${JSON.stringify(issuer ?? null)} is not trusted here`);
-    return source;
-  }
-
-  async #claims(token: string, source: KeySource): Promise<unknown> {
-    try {
-      const { payload } = await jwtVerify(token, source.key, {
-        audience: this.#audience,
-        algorithms,
-        currentDate: this.#clock.now(),
-        requiredClaims: ['iss', 'sub', 'exp'],
-      });
-      return payload;
+      return this.#unlessRevoked(await this.#check(token, digest));
     } catch (error) {
-      if (isDomainError(error)) throw error;
-      if (error instanceof errors.JWTExpired) throw expired(new Date(Number(error.payload.exp) * 1000));
-      if (error instanceof errors.JWTClaimValidationFailed)
-        throw refused(claimFault(error, this.#audience), error);
-      if (error instanceof errors.JOSEError) throw refused(error.message, error);
+      if (isDomainError(error) && error.code === 'UNAUTHENTICATED') this.#refused.set(digest, error);
       throw error;
     }
   }
+
+  #unlessRevoked(principal: Principal): Principal {
+    if (this.revocations?.isRevoked(principal)) throw revoked();
+    return principal;
+  }
+
+  async #check(token: string, digest: string): Promise<Principal> {
+    const { source, constraints } = this.#issuerOf(token);
+    let version: unknown;
+    let verified: JWTVerifyResult;
+    do {
+      version = source.version();
+      verified = await this.#verified(token, source, constraints);
+      // Keys that changed meanwhile, or came only now, decide.
+    } while (source.version() !== version);
+    const principal = principalFromClaims(
+      { payload: verified.payload, header: verified.protectedHeader, token },
+      {
+        constraints,
+        kinds: this.#kinds,
+        aliases: this.#aliases,
+        nowSeconds: this.#clock.now().getTime() / 1000,
+      },
+    );
+    if (typeof principal === 'string') throw refused(principal);
+    const endsAt = new Date(Number(verified.payload.exp) * 1000);
+    this.#cache.set(digest, { principal, endsAt, source, version });
+    return principal;
+  }
+
+  #issuerOf(token: string): Issuer {
+    let issuer: unknown;
+    try {
+      if ('crit' in decodeProtectedHeader(token)) throw refused('its header has "crit"');
+      issuer = decodeJwt(token).iss;
+    } catch (error) {
+      throw isDomainError(error) ? error : refused('it is not a JWT');
+    }
+    const found = typeof issuer === 'string' ? this.#issuers.get(issuer) : undefined;
+    if (!found) throw refused(`its issuer ${JSON.stringify(issuer ?? null)} is not trusted here`);
+    return found;
+  }
+
+  async #verified(
+    token: string,
+    source: KeySource,
+    { audiences, toleranceSeconds }: ResolvedConstraints,
+  ): Promise<JWTVerifyResult> {
+    const now = this.#clock.now();
+    try {
+      const verified = await jwtVerify(token, source.key, {
+        audience: [...audiences],
+        algorithms,
+        currentDate: now,
+        // For `nbf` and `iat`: a token ends when it says so.
+        clockTolerance: toleranceSeconds,
+        requiredClaims: ['iss', 'sub', 'exp', 'iat', 'jti'],
+      });
+      const endsAt = Number(verified.payload.exp) * 1000;
+      if (endsAt <= now.getTime()) throw expired(new Date(endsAt));
+      return verified;
+    } catch (error) {
+      throw verificationFault(error, audiences);
+    }
+  }
+}
+
+/** @throws DomainError CONFIG_INVALID for two issuers whose subjects could be equal */
+function issuersByName(
+  issuers: readonly TrustedIssuer[],
+  audiences: readonly string[],
+): ReadonlyMap<string, Issuer> {
+  const names = issuers.map(({ alias }) => alias ?? '');
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    const what = twice === '' ? 'more than one issuer has no alias' : `the alias "${twice}" is used twice`;
+    throw new DomainError('CONFIG_INVALID', `issuers: ${what}; equal subjects of two issuers must differ`, {
+      field: 'issuers',
+      value: twice,
+      expected: 'an alias of its own for each issuer but one',
+    });
+  }
+  return new Map(
+    issuers.map((issuer) => [
+      issuer.issuer,
+      { source: keySource(issuer), constraints: resolveConstraints(issuer.issuer, issuer, audiences) },
+    ]),
+  );
+}
+
+/** About the bytes that a principal keeps: its token, and what was parsed from it. */
+function sizeOf({ token = '', grants }: Principal): number {
+  return 1024 + 2 * token.length + 200 * grants.length;
+}
+
+function verificationFault(error: unknown, audiences: readonly string[]): unknown {
+  if (isDomainError(error)) return error;
+  if (error instanceof errors.JWTExpired) return expired(new Date(Number(error.payload.exp) * 1000));
+  if (error instanceof errors.JWTClaimValidationFailed) return refused(claimFault(error, audiences), error);
+  if (error instanceof errors.JOSEError) return refused(error.message, error);
+  return error;
 }
 
 /** Describes an invalid claim: its value and the expectation. */
 function claimFault(
   { claim, reason, payload, message }: errors.JWTClaimValidationFailed,
-  audience: string,
+  audiences: readonly string[],
 ): string {
   if (reason === 'missing') return `it has no claim ${JSON.stringify(claim)}`;
   if (claim !== 'aud') return message;
-  return `its audience is ${JSON.stringify(payload.aud)}; expected ${JSON.stringify(audience)}`;
+  const expected = audiences.map((one) => JSON.stringify(one)).join(' or ');
+  return `its audience is ${JSON.stringify(payload.aud)}; expected ${expected}`;
 }
 
 function refused(why: string, cause?: unknown): DomainError {
   return new DomainError('UNAUTHENTICATED', `The bearer token is not accepted: ${why}`, {}, { cause });
+}
+
+function revoked(): DomainError {
+  return new DomainError('TOKEN_REVOKED', 'The bearer token was revoked; log in again');
 }
 
 function expired(at: Date): DomainError {

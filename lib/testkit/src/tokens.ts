@@ -95,7 +95,7 @@ export async function testTokens(issuer = 'https://issuer.test'): Promise<TestTo
       mint({ subject: `experiment:${name}`, kind: 'SERVICE', grants: grantsOf({ [name]: 'SERVICE' }) }),
     agent: (actsFor, grants) =>
       mint({ subject: `agent-of-${actsFor}`, kind: 'AGENT', grants: grantsOf(grants), actsFor }),
-    expired: () => mint({ ...admin, ttlSeconds: -60 }),
+    expired: () => mint({ ...admin, issuedAt: new Date(Date.now() - 120_000), ttlSeconds: 60 }),
     foreign: () => other.mint({ ...admin, ttlSeconds: 600 }),
   };
 }

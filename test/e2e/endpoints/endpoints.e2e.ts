@@ -40,7 +40,10 @@ beforeAll(async () => {
     createTokenIssuer({ keyFile: join(system.data, `${name}.json`), ...options });
   bad.set('none', undefined);
   bad.set('no token at all', 'junk');
-  bad.set('expired', await issuer.mint({ ...admin, ttlSeconds: -60 }));
+  bad.set(
+    'expired',
+    await issuer.mint({ ...admin, issuedAt: new Date(Date.now() - 120_000), ttlSeconds: 60 }),
+  );
   bad.set('of another issuer', await (await other('other', { issuer: 'somebody-else' })).mint(admin));
   bad.set("signed by another's key", await (await other('forged', { issuer: issuer.issuer })).mint(admin));
   const elsewhere = await createTokenIssuer({

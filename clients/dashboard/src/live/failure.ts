@@ -46,4 +46,4 @@ function ofClose(close: number, reason: string): Failure {
 }
 
 /** Codes after which only another token helps. */
-export const tokenCodes: ReadonlySet<string> = new Set(['UNAUTHENTICATED', 'TOKEN_EXPIRED']);
+export const tokenCodes: ReadonlySet<string> = new Set(['UNAUTHENTICATED', 'TOKEN_EXPIRED', 'TOKEN_REVOKED']);

@@ -6,6 +6,7 @@ import type { TokenIssuer } from '@rhizome/authz';
 import { dashboardPages } from '@rhizome/dashboard';
 import type { ExperimentManifest } from '@rhizome/schema/repository';
 import type { ExecutionMode } from '@rhizome/subgraph';
+import { tokenSeconds } from '../stack/token-lifetime.js';
 import { type Service, startService } from './service.js';
 
 /** Options that all services share. */
@@ -94,7 +95,7 @@ function start(
 
 function issuersOf({ data, issuer }: ServiceWorld): string {
   const jwksFile = privateFile(data, 'jwks.json', JSON.stringify(issuer.jwks(), null, 2));
-  return JSON.stringify([{ issuer: issuer.issuer, jwksFile }]);
+  return JSON.stringify([{ issuer: issuer.issuer, jwksFile, maxLifetimeSeconds: tokenSeconds }]);
 }
 
 /** Writes a file that only its owner can read. @returns its path */

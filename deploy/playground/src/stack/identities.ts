@@ -7,9 +7,7 @@ import {
   createTokenIssuer,
   createVerifier,
 } from '@rhizome/authz';
-
-/** Lifetime of tokens, longer than a playground usually runs. */
-const ttlSeconds = 7 * 86_400;
+import { tokenSeconds } from './token-lifetime.js';
 
 /** Issuer, verifier, and tokens by principal. */
 export interface Identities {
@@ -31,23 +29,40 @@ export async function openIdentities(data: string): Promise<Identities> {
     keyFile: join(data, 'token-key.json'),
     issuer: 'rhizome-playground',
   });
-  const verifier = createVerifier({ issuers: [{ issuer: issuer.issuer, jwks: issuer.jwks() }] });
+  const verifier = createVerifier({
+    issuers: [{ issuer: issuer.issuer, jwks: issuer.jwks(), maxLifetimeSeconds: tokenSeconds }],
+  });
   const everywhere = (role: Role) => [{ experiment: '*', roles: [role] }];
   return {
     issuer,
     verifier,
     newcomer: () =>
-      issuer.mint({ subject: 'newcomer@playground', kind: 'HUMAN', grants: everywhere('ADMIN'), ttlSeconds }),
+      issuer.mint({
+        subject: 'newcomer@playground',
+        kind: 'HUMAN',
+        grants: everywhere('ADMIN'),
+        ttlSeconds: tokenSeconds,
+      }),
     reader: () =>
-      issuer.mint({ subject: 'reader@playground', kind: 'HUMAN', grants: everywhere('READER'), ttlSeconds }),
+      issuer.mint({
+        subject: 'reader@playground',
+        kind: 'HUMAN',
+        grants: everywhere('READER'),
+        ttlSeconds: tokenSeconds,
+      }),
     pilot: (queue) =>
-      issuer.mint({ subject: `pilot:${queue}`, kind: 'PILOT', grants: everywhere('PILOT'), ttlSeconds }),
+      issuer.mint({
+        subject: `pilot:${queue}`,
+        kind: 'PILOT',
+        grants: everywhere('PILOT'),
+        ttlSeconds: tokenSeconds,
+      }),
     service: (experiment) =>
       issuer.mint({
         subject: `experiment:${experiment}`,
         kind: 'SERVICE',
         grants: [{ experiment, roles: ['SERVICE'] }],
-        ttlSeconds,
+        ttlSeconds: tokenSeconds,
       }),
   };
 }

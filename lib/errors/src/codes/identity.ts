@@ -14,6 +14,12 @@ export const identityCodes = {
     'The token expired at {value}',
     'The token was valid and has expired. Get a new one. Long streams end with this code, too.',
   ),
+  TOKEN_REVOKED: entry(
+    401,
+    'never',
+    'The token was revoked',
+    'The token was valid and has been revoked, for instance by a logout. Log in again. Open streams end with this code, too.',
+  ),
   FORBIDDEN: entry(
     403,
     'never',
