@@ -61,7 +61,7 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
   const started = JSON.parse(readFileSync(file, 'utf8')) as PlaygroundFile;
   const { url, token } = started;
   const store = storeOf(started.pid);
-  const mongo = new MongoClient(`mongodb://127.0.0.1:${store.port}/?directConnection=true`);
+  const mongo = new MongoClient(readFileSync(join(data, 'mongo', 'uri'), 'utf8').trim());
   await registerBench(url, token);
   const issuer = await createTokenIssuer({
     keyFile: join(data, 'token-key.json'),

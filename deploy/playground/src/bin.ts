@@ -8,6 +8,8 @@ import { secondsSinceCommand } from './since.js';
  */
 const sameSignalMs = 1_000;
 
+// Everything that the playground and its services create is private to its user.
+process.umask(0o077);
 const since = secondsSinceCommand();
 const options = parseOptions(process.argv.slice(2), process.cwd());
 const stop = new AbortController();

@@ -1,5 +1,14 @@
 /** The data folder of the playground. One running playground at a time owns it. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  type Dirent,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DomainError } from '@rhizome/errors';
 
@@ -37,6 +46,7 @@ interface Owner {
  */
 export function ownDataFolder(path: string): DataFolder {
   mkdirSync(path, { recursive: true, mode: 0o700 });
+  closeToOthers(path);
   const file = join(path, 'owner.json');
   const own: Owner = { pid: process.pid, startedAt: startOf(process.pid) };
   try {
@@ -55,6 +65,27 @@ export function ownDataFolder(path: string): DataFolder {
     },
     release: () => rmSync(file, { force: true }),
   };
+}
+
+/**
+ * Removes all permissions of others from a folder that was open to them, and from what a playground creates
+ * in it. Below a folder that was closed already nobody else can have opened anything.
+ */
+function closeToOthers(path: string): void {
+  const { mode } = lstatSync(path);
+  chmodSync(path, 0o700);
+  if ((mode & 0o077) === 0) return;
+  const found = readdirSync(path, { withFileTypes: true });
+  for (const entry of found) if (parts.includes(entry.name)) closeEntry(path, entry);
+}
+
+function closeEntry(folder: string, entry: Dirent): void {
+  // The permissions of a link are those of its target, which may be anywhere.
+  if (!entry.isDirectory() && !entry.isFile()) return;
+  const path = join(folder, entry.name);
+  chmodSync(path, lstatSync(path).mode & 0o700);
+  if (!entry.isDirectory()) return;
+  for (const below of readdirSync(path, { withFileTypes: true })) closeEntry(path, below);
 }
 
 function owned(path: string, pid: number): DomainError {

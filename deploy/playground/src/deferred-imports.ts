@@ -7,6 +7,7 @@ export { discoverSubgraphs } from '@rhizome/schema/repository';
 export { startPilots } from './pilots.js';
 export { playgroundQueue, seedExperiments, seedQueue } from './seed.js';
 export { openIdentities } from './stack/identities.js';
+export { databasesOf, storeAddresses } from './stack/stack.js';
 
 /** Starter of the services for a transport. Only the code of that transport is loaded. */
 export async function startStackOf(

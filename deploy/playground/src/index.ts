@@ -11,4 +11,10 @@ export {
 } from './services/start-services.js';
 export type { Service } from './services/service.js';
 export { type Identities, openIdentities } from './stack/identities.js';
-export { registerFound, supergraphOf } from './stack/stack.js';
+export {
+  databasesOf,
+  registerFound,
+  storeAddresses,
+  type StoreAddresses,
+  supergraphOf,
+} from './stack/stack.js';

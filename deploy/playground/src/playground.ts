@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ApiClient } from '@rhizome/client';
 import { DomainError } from '@rhizome/errors';
 import { type Logger, createLogger, logFile, logUnhandledRejections } from '@rhizome/log';
-import { openMongo } from '@rhizome/mongo';
+import { type OpenedMongo, openMongo } from '@rhizome/mongo';
 import { hasStoreElsewhere } from './config.js';
 import { type DataFolder, ownDataFolder } from './data-folder.js';
 import { Shutdown } from './shutdown.js';
@@ -149,16 +149,19 @@ class Playground {
     const { data, transport, port } = this.#world.options;
     const log = this.#log;
     // The store starts in its own process; meanwhile the modules are loaded, which is most of the work here.
-    const mongoUri = this.#openStore();
+    const opening = this.#openStore();
     // Rejections are handled where the promise is awaited, which is later.
-    mongoUri.catch(() => undefined);
+    opening.catch(() => undefined);
     const system = await import('./deferred-imports.js');
     const { createClient, discoverSubgraphs, openIdentities, seedExperiments, seedQueue } = system;
     const identities = await openIdentities(data);
     const subgraphs = discoverSubgraphs(root);
+    const uris = opening.then((mongo) => mongo.users(system.databasesOf(subgraphs)));
+    const store = uris.then(system.storeAddresses);
+    store.catch(() => undefined);
     const startStack = await system.startStackOf(transport);
     const onFailure = this.#world.onServiceFailure ?? ((error: Error) => this.#failure.abort(error));
-    const stack = await startStack({ mongoUri, identities, subgraphs, port, data, log, onFailure });
+    const stack = await startStack({ store, identities, subgraphs, port, data, log, onFailure });
     this.#shutdown.add('the stack', () => stack.stop());
     const token = await identities.newcomer();
     const client = createClient({ url: stack.url, wsUrl: stack.wsUrl, token });
@@ -181,8 +184,7 @@ class Playground {
     return { client, file };
   }
 
-  /** Starts the store. @returns its connection string */
-  async #openStore(): Promise<string> {
+  async #openStore(): Promise<OpenedMongo> {
     const mongo = await openMongo({
       dataDir: join(this.#world.options.data, 'mongo'),
       log: this.#log,
@@ -190,7 +192,7 @@ class Playground {
       onUnexpectedExit: (reason) => this.#failure.abort(new Error(reason)),
     });
     this.#shutdown.add('mongod', () => mongo.stop());
-    return mongo.uri;
+    return mongo;
   }
 
   async #startPilots(stack: RunningStack, identities: Identities): Promise<Record<string, number>> {

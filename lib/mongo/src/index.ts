@@ -2,6 +2,7 @@ export type { Environment } from './config.js';
 export { defaultCacheDir, resolveMongod, type ResolveOptions } from './binary/resolve.js';
 export { progressLine, type FetchProgress, type OnProgress } from './binary/progress.js';
 export { startMongod, type RunningMember, type RunningMongod, type StartOptions } from './server/start.js';
+export type { UserDatabases } from './server/access.js';
 export { openMongo, type OpenedMongo } from './open.js';
 export { connectMongo, type ConnectOptions } from './store/connect.js';
 export { baseFields } from './store/base-fields.js';

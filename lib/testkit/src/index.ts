@@ -9,7 +9,15 @@ export {
 } from './device-history.js';
 export { checkHistory, checkLeftBehind, checkStore } from './history.js';
 export { type Closable, leftovers } from './leftovers.js';
-export { commandsDuring, countReads, ownMongod, testDatabase, type TestMongo, testMongo } from './mongo.js';
+export {
+  commandsDuring,
+  countReads,
+  directUri,
+  ownMongod,
+  testDatabase,
+  type TestMongo,
+  testMongo,
+} from './mongo.js';
 export { type TestClient, type TestDatabase } from './test-database.types.js';
 export { type ProcessExit, type SpawnOptions, spawnProcess, type TestProcess } from './spawn-process.js';
 export { type ManualClock, manualClock, seededRandom, testIds, testStart } from './time.js';

@@ -36,7 +36,7 @@ export function testMongo(): Promise<TestMongo> {
 
 async function open(): Promise<TestMongo> {
   const uri = await storeUri();
-  for (const [, port] of uri.matchAll(/:(\d+)/g)) ports.add(Number(port));
+  for (const [, port] of uri.matchAll(/:(\d+)(?=[,/])/g)) ports.add(Number(port));
   const client = await connectMongo({
     uri,
     appName: 'tests',
@@ -118,6 +118,11 @@ export async function commandsDuring(run: () => Promise<unknown>): Promise<reado
     client.off('commandStarted', record);
   }
   return commands;
+}
+
+/** Address of one server by its port, with the user of another address. */
+export function directUri(uri: string, port: number): string {
+  return uri.replace(/@[^/]+/, `@127.0.0.1:${port}`).replace(/replicaSet=[^&]+/, 'directConnection=true');
 }
 
 /** Counts the reads that this file's client sends to the store while something runs. */

@@ -68,10 +68,7 @@ describe.each(transports)('over %s', (transport) => {
 
   beforeAll(async () => {
     system = await startPlayground({ transport });
-    const { ports } = JSON.parse(await readFile(join(system.data, 'mongo', 'replica-set.json'), 'utf8')) as {
-      ports: number[];
-    };
-    const uri = `mongodb://127.0.0.1:${ports[0]}/?directConnection=true`;
+    const uri = (await readFile(join(system.data, 'mongo', 'uri'), 'utf8')).trim();
     store = leftovers.use(await connectMongo({ uri, appName: 'story' }), 'the client of the store');
     good = goodInputs(await prepare());
     await useKeys();

@@ -2,7 +2,7 @@
 // always grants, never two at once.
 import { beforeAll, expect, it } from '@jest/globals';
 import { connectMongo } from '@rhizome/mongo';
-import { leftovers, waitFor } from '@rhizome/testkit';
+import { directUri, leftovers, waitFor } from '@rhizome/testkit';
 import { type Answer, apiOf } from '../system/api.js';
 import { jobsOf, submit } from '../system/jobs.js';
 import {
@@ -39,10 +39,10 @@ beforeAll(async () => {
   system = await startServices({
     cores: 2,
     experiments: [],
-    storeOf: async (core, { ports }) => {
+    storeOf: async (core, { ports, uri }) => {
       const network = await startProxy(ports[0] ?? 0);
       networks.set(core, network);
-      return `mongodb://127.0.0.1:${network.port}/?directConnection=true`;
+      return directUri(uri, network.port);
     },
   });
   const mongo = leftovers.use(await connectMongo({ uri: system.mongo.uri, appName: 'story' }));

@@ -3,6 +3,7 @@
  * started.
  */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RunningMongod } from '@rhizome/mongo';
 import { checkLeftBehind, checkStore, leftovers, ownMongod } from '@rhizome/testkit';
@@ -31,13 +32,11 @@ export async function startStore(data: string, members: 1 | 3 = 1): Promise<Runn
  */
 export async function checkWhileRunning(data: string): Promise<void> {
   if (looked.has(data)) return;
-  const [running] = processesWith(folderOf(data)).filter(({ commandLine }) =>
-    commandLine.includes('--dbpath'),
-  );
-  const port = / --port (\d+)/.exec(running?.commandLine ?? '')?.[1];
-  if (port === undefined) return;
+  const isRunning = processesWith(folderOf(data)).some(({ commandLine }) => commandLine.includes('--dbpath'));
+  const uri = await readFile(join(folderOf(data), 'uri'), 'utf8').catch(() => undefined);
+  if (!isRunning || uri === undefined) return;
   looked.add(data);
-  await checkStore(`mongodb://127.0.0.1:${port}/?directConnection=true`);
+  await checkStore(uri.trim());
 }
 
 /** Looks at what a system left behind that ended before anybody had looked. */

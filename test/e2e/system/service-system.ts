@@ -7,6 +7,7 @@ import { type ApiClient, createClient } from '@rhizome/client';
 import { silentLogger } from '@rhizome/log';
 import type { RunningMongod } from '@rhizome/mongo';
 import {
+  databasesOf,
   freePort,
   type Identities,
   openIdentities,
@@ -18,6 +19,8 @@ import {
   startExperiment,
   startGateway,
   registerFound,
+  storeAddresses,
+  type StoreAddresses,
 } from '@rhizome/playground';
 import { discoverSubgraphs, type ExperimentManifest, type FoundSubgraph } from '@rhizome/schema';
 import { leftovers } from '@rhizome/testkit';
@@ -55,7 +58,7 @@ export interface ServiceSystem {
 
 /** Starts the services, and what a fresh system must have; everything ends with the file. */
 export async function startServices(options: ServiceSystemOptions = {}): Promise<ServiceSystem> {
-  const { cores = 1, members = 1, experiments, storeOf = (_core, { uri }) => uri } = options;
+  const { cores = 1, members = 1, experiments, storeOf } = options;
   const data = await dataFolder();
   await mkdir(data, { recursive: true });
   const mongo = await startStore(data, members);
@@ -63,8 +66,10 @@ export async function startServices(options: ServiceSystemOptions = {}): Promise
   const found = discoverSubgraphs(root).filter(
     ({ name, manifest }) => !manifest || (experiments?.includes(name) ?? true),
   );
-  const system = new System(data, mongo, identities, await identities.newcomer(), found, await freePort());
-  await system.start(cores, storeOf);
+  const uriOf = storeAddresses(await mongo.users(databasesOf(found)));
+  const store = { mongo, uriOf };
+  const system = new System(data, store, identities, await identities.newcomer(), found, await freePort());
+  await system.start(cores, storeOf ?? (() => uriOf('core')));
   return system;
 }
 
@@ -73,13 +78,15 @@ class System implements ServiceSystem {
   readonly #gatewayPort: number;
   readonly #services = new Map<string, Service>();
   readonly #starters = new Map<string, (port: number) => Promise<Service>>();
-  readonly #world: ServiceWorld;
+  readonly #world: Omit<ServiceWorld, 'mongoUri'>;
+  readonly #uriOf: StoreAddresses;
+  readonly mongo: RunningMongod;
   readonly url: string;
   readonly wsUrl: string;
 
   constructor(
     readonly data: string,
-    readonly mongo: RunningMongod,
+    store: { readonly mongo: RunningMongod; readonly uriOf: StoreAddresses },
     readonly identities: Identities,
     readonly token: string,
     found: readonly FoundSubgraph[],
@@ -87,7 +94,9 @@ class System implements ServiceSystem {
   ) {
     this.#found = found;
     this.#gatewayPort = gatewayPort;
-    this.#world = { data, mongoUri: mongo.uri, issuer: identities.issuer };
+    this.mongo = store.mongo;
+    this.#uriOf = store.uriOf;
+    this.#world = { data, issuer: identities.issuer };
     this.url = `http://127.0.0.1:${gatewayPort}/graphql`;
     this.wsUrl = this.url.replace('http', 'ws');
     leftovers.defer('the services', () => Promise.all([...this.#services.values()].map((one) => one.kill())));
@@ -129,7 +138,7 @@ class System implements ServiceSystem {
     for (const name of coreNames) await (await this.#run(name)).untilReady();
     await Promise.all(manifests.map(({ name }) => this.#run(name)));
     await this.#register();
-    this.#starters.set('gateway', (port) => startGateway(this.#world, { port }));
+    this.#starters.set('gateway', (port) => startGateway(this.#worldOf('gateway'), { port }));
     await (await this.#run('gateway', this.#gatewayPort)).untilReady();
     await Promise.all([...this.#services.values()].map((service) => service.untilReady()));
     const client = this.client();
@@ -147,12 +156,16 @@ class System implements ServiceSystem {
 
   async #experiment(manifest: ExperimentManifest, port: number): Promise<Service> {
     const token = await this.identities.service(manifest.name);
-    return startExperiment(this.#world, { manifest, gatewayUrl: this.url, token, port });
+    return startExperiment(this.#worldOf(manifest.name), { manifest, gatewayUrl: this.url, token, port });
+  }
+
+  #worldOf(service: string): ServiceWorld {
+    return { ...this.#world, mongoUri: this.#uriOf(service) };
   }
 
   #register(): Promise<void> {
     const found = this.#found.map((one) => ({ ...one, url: this.service(one.name).url }));
-    return registerFound(found, { mongoUri: this.#world.mongoUri, log: silentLogger() });
+    return registerFound(found, { mongoUri: this.#uriOf('gateway'), log: silentLogger() });
   }
 
   /** Jobs may belong to experiments whose service does not run. */

@@ -8,6 +8,8 @@ import { runPlayground } from '../playground.js';
 import { secondsSinceCommand } from '../since.js';
 import { answerUpdates } from './updates.js';
 
+// As in the playground itself: everything it creates is private to its user.
+process.umask(0o077);
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
 // Without its parent nothing would ever update the playground.

@@ -17,13 +17,13 @@ import { executionMode } from '../config.js';
 import { Shutdown } from '../shutdown.js';
 import { loadExperiment } from './experiment-module.js';
 import { lazyClient } from './lazy-client.js';
-import { registerFound, type RunningStack, type StackOptions } from './stack.js';
+import { registerFound, type RunningStack, type StackOptions, type StoreAddresses } from './stack.js';
 
-type Mongo = Awaited<ReturnType<typeof connectMongo>>;
+type Db = ReturnType<Awaited<ReturnType<typeof connectMongo>>['db']>;
 
 /** Components that exist before the gateway has an address. */
 interface Parts {
-  readonly mongo: Mongo;
+  readonly uriOf: StoreAddresses;
   readonly ids: ReturnType<typeof createIds>;
   readonly shutdown: Shutdown;
   /** Address of the gateway, once it is known. */
@@ -49,10 +49,9 @@ export async function startInProcess(options: StackOptions): Promise<RunningStac
 
 async function start(options: StackOptions, shutdown: Shutdown): Promise<RunningStack> {
   const { identities, subgraphs, port, log } = options;
-  const mongoUri = await options.mongoUri;
-  const mongo = await connectMongo({ uri: mongoUri, appName: 'rhizome-playground' });
-  shutdown.add("core's connection to the store", () => mongo.close());
-  const parts: Parts = { mongo, ids: createIds(), shutdown, url: '' };
+  const uriOf = await options.store;
+  const mongoUri = uriOf('gateway');
+  const parts: Parts = { uriOf, ids: createIds(), shutdown, url: '' };
   const registered = registerFound(
     subgraphs.map((one) => ({ ...one, url: inProcessUrl(one.name) })),
     { mongoUri, log },
@@ -89,9 +88,17 @@ async function start(options: StackOptions, shutdown: Shutdown): Promise<Running
   return { url: served.url, wsUrl: served.wsUrl, origin: served.origin, pids: {}, stop };
 }
 
-async function startCore({ log }: StackOptions, { mongo, ids, shutdown }: Parts): Promise<Core> {
+/** Opens a database as the user of its service. */
+async function openDatabase({ uriOf, shutdown }: Parts, service: string, database: string): Promise<Db> {
+  const mongo = await connectMongo({ uri: uriOf(service), appName: `rhizome-${service}` });
+  shutdown.add(`the connection of ${service} to the store`, () => mongo.close());
+  return mongo.db(database);
+}
+
+async function startCore({ log }: StackOptions, parts: Parts): Promise<Core> {
+  const { ids, shutdown } = parts;
   const core = buildCore({
-    db: mongo.db('core'),
+    db: await openDatabase(parts, 'core', 'core'),
     clock: systemClock,
     ids,
     log: log.child({ service: 'core' }),
@@ -107,11 +114,12 @@ async function buildExperiment(
   manifest: ExperimentManifest,
 ): Promise<ExperimentService> {
   const { name, database } = manifest;
+  const db = await openDatabase(parts, name, database);
   const client = lazyClient(() => ({ url: parts.url, token: () => identities.service(name) }));
   parts.shutdown.add(`the client of ${name}`, () => client.close());
   const module = await loadExperiment(manifest);
   return module.build({
-    db: parts.mongo.db(database),
+    db,
     clock: systemClock,
     ids: parts.ids,
     log: log.child({ service: name }),

@@ -31,21 +31,23 @@ export async function startOverHttp(options: StackOptions): Promise<RunningStack
 
 async function start(options: StackOptions, started: StartedServices): Promise<RunningStack> {
   const { subgraphs, identities, data } = options;
-  const world: ServiceWorld = {
+  const uriOf = await options.store;
+  const shared = {
     data,
-    mongoUri: await options.mongoUri,
     issuer: identities.issuer,
     execution: executionMode(),
   };
+  const worldOf = (service: string): ServiceWorld => ({ ...shared, mongoUri: uriOf(service) });
   const port = options.port === 0 ? await freePort() : options.port;
   const gatewayUrl = `http://127.0.0.1:${port}/graphql`;
   const services = await allStarted(
     subgraphs.map(async ({ name, manifest }) => {
-      if (!manifest) return started.add('core', 0, (corePort) => startCore(world, { name, port: corePort }));
+      if (!manifest)
+        return started.add('core', 0, (corePort) => startCore(worldOf(name), { name, port: corePort }));
       const token = await identities.service(name);
       const experiment = { manifest, gatewayUrl, token };
       return started.add('experiment', 0, (ownPort) =>
-        startExperiment(world, { ...experiment, port: ownPort }),
+        startExperiment(worldOf(name), { ...experiment, port: ownPort }),
       );
     }),
   );
@@ -53,9 +55,11 @@ async function start(options: StackOptions, started: StartedServices): Promise<R
   await Promise.all(started.group('core').map((core) => core.untilReady()));
   await registerFound(
     subgraphs.map((one) => ({ ...one, url: urls.get(one.name) ?? one.url })),
-    { mongoUri: world.mongoUri, log: options.log },
+    { mongoUri: uriOf('gateway'), log: options.log },
   );
-  const gateway = await started.add('gateway', port, (ownPort) => startGateway(world, { port: ownPort }));
+  const gateway = await started.add('gateway', port, (ownPort) =>
+    startGateway(worldOf('gateway'), { port: ownPort }),
+  );
   await Promise.all([gateway, ...services].map((service) => service.untilReady()));
   started.watch();
   return {

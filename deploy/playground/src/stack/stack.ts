@@ -4,10 +4,28 @@ import { committedSupergraph, type FoundSubgraph, gatewaySubgraph } from '@rhizo
 import { root } from '../root.js';
 import type { Identities } from './identities.js';
 
+/** Connection string of a service by its name: each has a user of its own, with rights on its databases. */
+export type StoreAddresses = (service: string) => string;
+
+/** The databases of each service, by its name. */
+export function databasesOf(subgraphs: readonly FoundSubgraph[]): Record<string, readonly string[]> {
+  const own = subgraphs.map(({ name, manifest }) => [name, [manifest?.database ?? name]] as const);
+  return { ...Object.fromEntries(own), gateway: ['gateway', 'identity'] };
+}
+
+/** @throws for a service that has no address */
+export function storeAddresses(uris: Readonly<Record<string, string>>): StoreAddresses {
+  return (service) => {
+    const uri = uris[service];
+    if (uri === undefined) throw new Error(`Service "${service}" has no user of the store.`);
+    return uri;
+  };
+}
+
 /** Options of a stack. */
 export interface StackOptions {
-  /** Connection string of the store, once it is available; other work is done meanwhile. */
-  readonly mongoUri: Promise<string>;
+  /** Addresses of the store, once it is available; other work is done meanwhile. */
+  readonly store: Promise<StoreAddresses>;
   readonly identities: Identities;
   /** Subgraphs found in the repository. */
   readonly subgraphs: readonly FoundSubgraph[];

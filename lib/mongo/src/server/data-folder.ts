@@ -1,9 +1,10 @@
-import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '@rhizome/errors';
 import { run } from '../binary/run.js';
 import { isAlive, sendSignal, startOf } from '../process.js';
+import { type ClusterKey, clusterKey, writePrivate } from './access.js';
 
 /** State of a data folder, kept between two starts. */
 interface FolderRecord {
@@ -19,6 +20,10 @@ export interface OwnedFolder {
   memberFolder(index: number): string;
   /** True when a server has worked on this member's files before. */
   hasData(index: number): Promise<boolean>;
+  /** Key that the members and their users authenticate with. */
+  readonly key: ClusterKey;
+  /** Stores a connection string with all rights in the file `uri`, until the folder is released. */
+  publish(uri: string): Promise<void>;
   /** Ports that the members' files know; empty on the first start. */
   readonly lastPorts: readonly number[];
   /** Keeps the ports for the next start. */
@@ -35,7 +40,9 @@ export async function ownFolder(dataDir: string, members: number): Promise<Owned
   const root = resolve(dataDir);
   const file = join(root, 'replica-set.json');
   const memberFolder = (index: number): string => join(root, `member-${index}`);
-  await mkdir(root, { recursive: true });
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  // The mode counts for a new folder only; this one may be from an earlier version.
+  await chmod(root, 0o700);
   const last = await readRecord(file);
   refuseLivingOwner(root, last);
   if (last && last.ports.length > members) {
@@ -43,11 +50,14 @@ export async function ownFolder(dataDir: string, members: number): Promise<Owned
   }
   const owner = { pid: process.pid, startedAt: startOf(process.pid) };
   let ports = last?.ports ?? [];
-  const write = (record: FolderRecord): Promise<void> => writeFile(file, `${JSON.stringify(record)}\n`);
+  const write = (record: FolderRecord): Promise<void> => writePrivate(file, `${JSON.stringify(record)}\n`);
   await write({ owner, ports });
   await Promise.all(Array.from({ length: members }, (_, index) => stopLeftover(memberFolder(index))));
+  const uriFile = join(root, 'uri');
   return {
     memberFolder,
+    key: await clusterKey(root),
+    publish: (uri) => writePrivate(uriFile, `${uri}\n`),
     hasData: (index) =>
       access(join(memberFolder(index), 'WiredTiger')).then(
         () => true,
@@ -57,7 +67,10 @@ export async function ownFolder(dataDir: string, members: number): Promise<Owned
       return ports;
     },
     remember: (now) => write({ owner, ports: (ports = now) }),
-    release: () => write({ ports }),
+    release: async () => {
+      await rm(uriFile, { force: true });
+      await write({ ports });
+    },
   };
 }
 

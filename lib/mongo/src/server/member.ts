@@ -2,6 +2,7 @@ import { mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '@rhizome/errors';
+import { type ClusterKey, ownerUri } from './access.js';
 import { loopback } from './ports.js';
 import { spawnWatched, waitForExit, type WatchedProcess } from './watchdog.js';
 
@@ -10,6 +11,7 @@ export interface MemberOptions {
   readonly binary: string;
   readonly folder: string;
   readonly port: number;
+  readonly key: ClusterKey;
   readonly cacheSizeGB: number;
   readonly oplogSizeMiB: number;
   readonly checkpointSeconds?: number | undefined;
@@ -56,6 +58,11 @@ export class Member {
     return `${loopback}:${this.#options.port}`;
   }
 
+  /** Connection string with all rights to this member alone. */
+  get uri(): string {
+    return ownerUri([this.host], this.#options.key, 'directConnection=true');
+  }
+
   /** Process id of the mongod that runs, or ran last. */
   get pid(): number {
     if (!this.#process) throw new Error('this mongod was never started');
@@ -70,7 +77,7 @@ export class Member {
   async start(mode: 'member' | 'standalone' = 'member'): Promise<void> {
     if (this.isRunning) throw new Error(`mongod on port ${this.port} runs already`);
     const { binary, folder, onUnexpectedExit } = this.#options;
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     await keepLastLog(folder);
     this.#asked = false;
     const started = await spawnWatched(binary, this.#arguments(mode));
@@ -82,9 +89,13 @@ export class Member {
   }
 
   #arguments(mode: 'member' | 'standalone'): string[] {
-    const { folder, port, cacheSizeGB, oplogSizeMiB, checkpointSeconds, expirySeconds } = this.#options;
+    const { folder, port, key, cacheSizeGB, oplogSizeMiB, checkpointSeconds, expirySeconds } = this.#options;
     return [
       ...['--dbpath', folder, '--port', String(port), '--bind_ip', loopback, '--nounixsocket'],
+      // Every local user reaches the port. Without the bypass nobody can create a first user before we do,
+      // and passwords of 256 random bits need no slow hash.
+      ...['--keyFile', key.file, '--setParameter', 'enableLocalhostAuthBypass=0'],
+      ...['--setParameter', 'scramSHA256IterationCount=5000'],
       ...(mode === 'member' ? ['--replSet', replicaSetName, '--oplogSize', String(oplogSizeMiB)] : []),
       ...['--wiredTigerCacheSizeGB', String(cacheSizeGB), '--logpath', join(folder, 'mongod.log'), '--quiet'], // cspell:disable-line
       ...['--setParameter', 'diagnosticDataCollectionEnabled=false'],

@@ -16,8 +16,7 @@ interface SetConfig {
 
 /** Runs `work` with a connection to this one member. */
 async function withDirect<T>(member: Member, work: (client: MongoClient) => Promise<T>): Promise<T> {
-  const client = new MongoClient(`mongodb://${member.host}/`, {
-    directConnection: true,
+  const client = new MongoClient(member.uri, {
     serverSelectionTimeoutMS: 10_000,
     appName: 'rhizome-embedded',
   });
@@ -115,12 +114,7 @@ async function insist(command: () => Promise<Document>): Promise<void> {
 /** Waits until one member is the writable primary and all others follow it. */
 export async function untilReady(members: readonly Member[]): Promise<void> {
   const clients = members.map(
-    ({ host }) =>
-      new MongoClient(`mongodb://${host}/`, {
-        directConnection: true,
-        serverSelectionTimeoutMS: 2_000,
-        maxPoolSize: 1,
-      }),
+    ({ uri }) => new MongoClient(uri, { serverSelectionTimeoutMS: 2_000, maxPoolSize: 1 }),
   );
   const deadline = performance.now() + deadlineMs;
   let states: string[] = [];

@@ -3,6 +3,7 @@ import type { Logger } from '@rhizome/log';
 import { resolveMongod } from '../binary/resolve.js';
 import type { OnProgress } from '../binary/progress.js';
 import type { Environment } from '../config.js';
+import { createUsers, ownerUri, type UserDatabases } from './access.js';
 import { ownFolder, type OwnedFolder } from './data-folder.js';
 import { Member, PortTakenError, replicaSetName } from './member.js';
 import { freePort, isFree } from './ports.js';
@@ -57,8 +58,13 @@ export interface RunningMember {
 
 /** An embedded replica set. */
 export interface RunningMongod {
-  /** Connection string with all members and the name of the set. */
+  /** Connection string with all members and all rights; the file `uri` in the data folder holds it, too. */
   readonly uri: string;
+  /**
+   * Creates one user for each name, with rights on its databases only.
+   * @returns a connection string for each
+   */
+  users<Name extends string>(databases: UserDatabases<Name>): Promise<Readonly<Record<Name, string>>>;
   readonly ports: readonly number[];
   readonly members: readonly RunningMember[];
   /** Ends all members and gives the data folder up. May be called again. */
@@ -93,10 +99,18 @@ export async function startMongod(options: StartOptions): Promise<RunningMongod>
     throw error;
   }
   const ports = members.map(({ port }) => port);
+  const setup = {
+    hosts: members.map(({ host }) => host),
+    key: folder.key,
+    query: `replicaSet=${replicaSetName}`,
+  };
+  const uri = ownerUri(setup.hosts, setup.key, setup.query);
+  await folder.publish(uri);
   log.info({ ports, dataDir: options.dataDir, binary }, 'mongod is ready');
   let stopped: Promise<void> | undefined;
   return {
-    uri: `mongodb://${members.map(({ host }) => host).join(',')}/?replicaSet=${replicaSetName}`,
+    uri,
+    users: (databases) => createUsers(setup, databases),
     ports,
     members: members.map((member) => runningMember(member, members)),
     stop: () => (stopped ??= stop()),
@@ -144,6 +158,7 @@ function createMember(
     binary,
     folder: folder.memberFolder(index),
     port,
+    key: folder.key,
     cacheSizeGB: options.cacheSizeGB ?? 0.25,
     oplogSizeMiB: options.oplogSizeMiB ?? 1024,
     checkpointSeconds: options.checkpointSeconds,
