@@ -4,6 +4,24 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@rhizome/client';
+/** Conditions of a payload that uses CUDA. */
+export type CudaRequirementInput = {
+  /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  hasCompatPackage?: boolean | null | undefined;
+  /** True if the payload needs a feature that only drivers of the runtime's own branch have. */
+  isNewDriverFeatureRequired?: boolean | null | undefined;
+  /** Lowest compute capability, such as `8.0`. */
+  minComputeCapability?: string | null | undefined;
+  /** PTX targets in the payload, such as `compute_80`. */
+  ptxTargets?: Array<string> | null | undefined;
+  /** CUDA toolkit that generated the PTX code, such as `12.4`; by default the toolkit of `runtime`. */
+  ptxToolkit?: string | null | undefined;
+  /** The CUDA runtime of the payload with its minor part, such as `12.4` or `12.4.1`. */
+  runtime?: string | null | undefined;
+  /** SASS targets in the payload, such as `sm_80`, `sm_90a` or `sm_100f`. */
+  sassTargets?: Array<string> | null | undefined;
+};
+
 /** One environment variable. */
 export type EnvironmentVariableInput = {
   /** The name: letters, digits and `_`; not starting with `RHIZOME_`, which is the worker's. */
@@ -20,35 +38,32 @@ export type FileReferenceInput = {
   name: string;
 };
 
+/** Part of a device that a job needs: exactly one of these. */
+export type GpuPartitionInput =
+  {   /**
+   * Minimum size of the MIG slice or AMD partition, in thousandths of a device, 1 to 1000: 142 accepts one of
+   * seven slices, 125 one of eight.
+   */
+  migFraction: number; migProfile?: never; timeShare?: never; }
+  |  { migFraction?: never;   /** The MIG profile, such as `1g.10gb`. */
+  migProfile: string; timeShare?: never; }
+  |  { migFraction?: never; migProfile?: never;   /** Part of a device that other jobs use at the same time, where the queue allows it; `count` must be 1. */
+  timeShare: GpuTimeShareInput; };
+
 /** GPUs that a job needs. Fields that are not set require nothing. */
 export type GpuRequirementInput = {
   /** The number of devices on one host, 1 to 64. */
   count?: number | null | undefined;
-  /** The CUDA runtime of the payload with its minor part, such as `12.4` or `12.4.1`. */
-  cudaRuntime?: string | null | undefined;
-  /** AMD targets in the payload, such as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
-  gfxTargets?: Array<string> | null | undefined;
-  /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
-  hasCompatPackage?: boolean | null | undefined;
+  /** Conditions that only NVIDIA devices meet. */
+  cuda?: CudaRequirementInput | null | undefined;
   /** True if memory errors must be corrected. */
   isEccRequired?: boolean | null | undefined;
   /** True if no other job may use the same physical GPU. */
   isExclusive?: boolean | null | undefined;
-  /** True if the payload needs a feature that only drivers of the runtime's own branch have. */
-  isNewDriverFeatureRequired?: boolean | null | undefined;
   /** True if all devices must be connected to each other by NVLink, directly or through a switch. Only whole devices have NVLink. */
   isNvlinkRequired?: boolean | null | undefined;
   /** True if the job also runs without a GPU. */
   isOptional?: boolean | null | undefined;
-  /**
-   * Minimum size of the MIG slice or AMD partition, in thousandths of a device, 1 to 1000: 142 accepts one of
-   * seven slices, 125 one of eight.
-   */
-  migFraction?: number | null | undefined;
-  /** The MIG profile, such as `1g.10gb`. */
-  migProfile?: string | null | undefined;
-  /** Lowest compute capability, such as `8.0`. */
-  minComputeCapability?: string | null | undefined;
   /** The lowest driver version, such as `575.51`. */
   minDriverVersion?: string | null | undefined;
   /**
@@ -58,20 +73,20 @@ export type GpuRequirementInput = {
   minMemoryMiB?: number | null | undefined;
   /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
   models?: Array<string> | null | undefined;
-  /** PTX targets in the payload, such as `compute_80`. */
-  ptxTargets?: Array<string> | null | undefined;
-  /** CUDA toolkit that generated the PTX code, such as `12.4`; by default the toolkit of `cudaRuntime`. */
-  ptxToolkit?: string | null | undefined;
-  /** The ROCm release of the payload, such as `6.2`. */
-  rocmRuntime?: string | null | undefined;
-  /** SASS targets in the payload, such as `sm_80`, `sm_90a` or `sm_100f`. */
-  sassTargets?: Array<string> | null | undefined;
-  /** Thousandths of one device, 1 to 1000, time-shared where the queue allows it; `count` must be 1. */
-  share?: number | null | undefined;
-  /** Memory of the device that the job uses together with `share`; by default a proportional part of the device's memory. */
-  shareMemoryMiB?: number | null | undefined;
+  /** Part of a device, if the job does not need whole devices. */
+  partition?: GpuPartitionInput | null | undefined;
+  /** Conditions that only AMD devices meet. */
+  rocm?: RocmRequirementInput | null | undefined;
   /** Vendor of the devices. */
   vendor?: GpuVendor | null | undefined;
+};
+
+/** Part of a device that other jobs use at the same time. */
+export type GpuTimeShareInput = {
+  /** Memory of the device that the job uses; by default a proportional part of the device's memory. */
+  memoryMiB?: number | null | undefined;
+  /** Thousandths of the device, 1 to 1000. */
+  thousandths: number;
 };
 
 /** Vendor of a GPU. */
@@ -224,6 +239,14 @@ export type RetryPolicyInput = {
   maxAttempts?: number | null | undefined;
   /** The families of errors that are retried. */
   retryOn?: Array<JobErrorFamily> | null | undefined;
+};
+
+/** Conditions of a payload that uses ROCm. */
+export type RocmRequirementInput = {
+  /** AMD targets in the payload, such as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
+  gfxTargets?: Array<string> | null | undefined;
+  /** The ROCm release of the payload, such as `6.2`. */
+  runtime?: string | null | undefined;
 };
 
 /** A task to submit. */

@@ -335,6 +335,43 @@ export type CudaRelease = {
   readonly version: Scalars['String']['output'];
 };
 
+/** Conditions of a payload that uses CUDA. */
+export type CudaRequirement = {
+  readonly __typename?: 'CudaRequirement';
+  /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  readonly hasCompatPackage: Scalars['Boolean']['output'];
+  /** True if the payload needs a feature that only drivers of the runtime's own branch have; minor-version compatibility is then not enough. */
+  readonly isNewDriverFeatureRequired: Scalars['Boolean']['output'];
+  /** Lowest compute capability, such as `8.0`; null for any. */
+  readonly minComputeCapability?: Maybe<Scalars['String']['output']>;
+  /** PTX targets in the payload, such as `compute_80`; empty if unknown. */
+  readonly ptxTargets: ReadonlyArray<Scalars['String']['output']>;
+  /** CUDA toolkit that generated the PTX code, such as `12.4`; null for the toolkit of `runtime`. */
+  readonly ptxToolkit?: Maybe<Scalars['String']['output']>;
+  /** CUDA runtime of the payload, such as `12.4`; null if unknown. */
+  readonly runtime?: Maybe<Scalars['String']['output']>;
+  /** SASS targets in the payload, such as `sm_80`; empty if unknown. */
+  readonly sassTargets: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Conditions of a payload that uses CUDA. */
+export type CudaRequirementInput = {
+  /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
+  readonly hasCompatPackage?: InputMaybe<Scalars['Boolean']['input']>;
+  /** True if the payload needs a feature that only drivers of the runtime's own branch have. */
+  readonly isNewDriverFeatureRequired?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Lowest compute capability, such as `8.0`. */
+  readonly minComputeCapability?: InputMaybe<Scalars['String']['input']>;
+  /** PTX targets in the payload, such as `compute_80`. */
+  readonly ptxTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** CUDA toolkit that generated the PTX code, such as `12.4`; by default the toolkit of `runtime`. */
+  readonly ptxToolkit?: InputMaybe<Scalars['String']['input']>;
+  /** The CUDA runtime of the payload with its minor part, such as `12.4` or `12.4.1`. */
+  readonly runtime?: InputMaybe<Scalars['String']['input']>;
+  /** SASS targets in the payload, such as `sm_80`, `sm_90a` or `sm_100f`. */
+  readonly sassTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+};
+
 /** One GPU or one MIG slice of a worker. */
 export type Device = {
   readonly __typename?: 'Device';
@@ -871,33 +908,44 @@ export type GpuOccupancyFilter = {
   readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 
+/** Part of a device that a job needs. One field is set. */
+export type GpuPartition = {
+  readonly __typename?: 'GpuPartition';
+  /** Minimum size of the MIG slice or AMD partition, in thousandths of a device. */
+  readonly migFraction?: Maybe<Scalars['Int']['output']>;
+  /** The MIG profile, such as `1g.10gb`. */
+  readonly migProfile?: Maybe<Scalars['String']['output']>;
+  /** Part of a device that other jobs use at the same time. */
+  readonly timeShare?: Maybe<GpuTimeShare>;
+};
+
+/** Part of a device that a job needs: exactly one of these. */
+export type GpuPartitionInput =
+  /**
+   * Minimum size of the MIG slice or AMD partition, in thousandths of a device, 1 to 1000: 142 accepts one of
+   * seven slices, 125 one of eight.
+   */
+  { readonly migFraction: Scalars['Int']['input']; readonly migProfile?: never; readonly timeShare?: never; }
+  |  /** The MIG profile, such as `1g.10gb`. */
+  { readonly migFraction?: never; readonly migProfile: Scalars['String']['input']; readonly timeShare?: never; }
+  |  /** Part of a device that other jobs use at the same time, where the queue allows it; `count` must be 1. */
+  { readonly migFraction?: never; readonly migProfile?: never; readonly timeShare: GpuTimeShareInput; };
+
 /** GPUs that a job needs. */
 export type GpuRequirement = {
   readonly __typename?: 'GpuRequirement';
   /** The number of devices on one host. */
   readonly count: Scalars['Int']['output'];
-  /** CUDA runtime of the payload, such as `12.4`; null if the payload has none. */
-  readonly cudaRuntime?: Maybe<Scalars['String']['output']>;
-  /** AMD targets in the payload, such as `gfx90a`; empty if unknown. */
-  readonly gfxTargets: ReadonlyArray<Scalars['String']['output']>;
-  /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
-  readonly hasCompatPackage: Scalars['Boolean']['output'];
+  /** Conditions that only NVIDIA devices meet; null for none. */
+  readonly cuda?: Maybe<CudaRequirement>;
   /** True if memory errors must be corrected. */
   readonly isEccRequired: Scalars['Boolean']['output'];
   /** True if no other job may use the same physical GPU, including other slices of a MIG device. */
   readonly isExclusive: Scalars['Boolean']['output'];
-  /** True if the payload needs a feature that only drivers of the runtime's own branch have; minor-version compatibility is then not enough. */
-  readonly isNewDriverFeatureRequired: Scalars['Boolean']['output'];
   /** True if all devices must be connected to each other by NVLink, directly or through a switch. Only whole devices have NVLink. */
   readonly isNvlinkRequired: Scalars['Boolean']['output'];
   /** True if the job also runs without a GPU. */
   readonly isOptional: Scalars['Boolean']['output'];
-  /** Minimum size of the MIG slice or AMD partition, in thousandths of a device; null for whole devices. */
-  readonly migFraction?: Maybe<Scalars['Int']['output']>;
-  /** The MIG profile, such as `1g.10gb`; null for whole devices. */
-  readonly migProfile?: Maybe<Scalars['String']['output']>;
-  /** Lowest compute capability, such as `8.0`; null for any. */
-  readonly minComputeCapability?: Maybe<Scalars['String']['output']>;
   /** The lowest driver version, such as `575.51`, or `30.10` for amdgpu; null for any. */
   readonly minDriverVersion?: Maybe<Scalars['String']['output']>;
   /**
@@ -907,18 +955,10 @@ export type GpuRequirement = {
   readonly minMemoryMiB?: Maybe<Scalars['Int']['output']>;
   /** Accepted models, by any of the names of the catalogue (`A100` takes all its variants); empty accepts every model. */
   readonly models: ReadonlyArray<Scalars['String']['output']>;
-  /** PTX targets in the payload, such as `compute_80`; empty if unknown. */
-  readonly ptxTargets: ReadonlyArray<Scalars['String']['output']>;
-  /** CUDA toolkit that generated the PTX code, such as `12.4`; null for the toolkit of `cudaRuntime`. */
-  readonly ptxToolkit?: Maybe<Scalars['String']['output']>;
-  /** ROCm release of the payload, such as `6.2`; null if the payload has none. */
-  readonly rocmRuntime?: Maybe<Scalars['String']['output']>;
-  /** SASS targets in the payload, such as `sm_80`; empty if unknown. */
-  readonly sassTargets: ReadonlyArray<Scalars['String']['output']>;
-  /** Thousandths of one device, time-shared where the queue allows it; null for whole devices. */
-  readonly share?: Maybe<Scalars['Int']['output']>;
-  /** Memory of the device that the job uses together with `share`; null for a proportional part of the device's memory. */
-  readonly shareMemoryMiB?: Maybe<Scalars['Int']['output']>;
+  /** Part of a device; null for whole devices. */
+  readonly partition?: Maybe<GpuPartition>;
+  /** Conditions that only AMD devices meet; null for none. */
+  readonly rocm?: Maybe<RocmRequirement>;
   /** Vendor of the devices; null accepts every vendor. */
   readonly vendor?: Maybe<GpuVendor>;
 };
@@ -927,31 +967,16 @@ export type GpuRequirement = {
 export type GpuRequirementInput = {
   /** The number of devices on one host, 1 to 64. */
   readonly count?: InputMaybe<Scalars['Int']['input']>;
-  /** The CUDA runtime of the payload with its minor part, such as `12.4` or `12.4.1`. */
-  readonly cudaRuntime?: InputMaybe<Scalars['String']['input']>;
-  /** AMD targets in the payload, such as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
-  readonly gfxTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** True if the payload includes the forward-compatibility package (`cuda-compat`) of its CUDA runtime. */
-  readonly hasCompatPackage?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Conditions that only NVIDIA devices meet. */
+  readonly cuda?: InputMaybe<CudaRequirementInput>;
   /** True if memory errors must be corrected. */
   readonly isEccRequired?: InputMaybe<Scalars['Boolean']['input']>;
   /** True if no other job may use the same physical GPU. */
   readonly isExclusive?: InputMaybe<Scalars['Boolean']['input']>;
-  /** True if the payload needs a feature that only drivers of the runtime's own branch have. */
-  readonly isNewDriverFeatureRequired?: InputMaybe<Scalars['Boolean']['input']>;
   /** True if all devices must be connected to each other by NVLink, directly or through a switch. Only whole devices have NVLink. */
   readonly isNvlinkRequired?: InputMaybe<Scalars['Boolean']['input']>;
   /** True if the job also runs without a GPU. */
   readonly isOptional?: InputMaybe<Scalars['Boolean']['input']>;
-  /**
-   * Minimum size of the MIG slice or AMD partition, in thousandths of a device, 1 to 1000: 142 accepts one of
-   * seven slices, 125 one of eight.
-   */
-  readonly migFraction?: InputMaybe<Scalars['Int']['input']>;
-  /** The MIG profile, such as `1g.10gb`. */
-  readonly migProfile?: InputMaybe<Scalars['String']['input']>;
-  /** Lowest compute capability, such as `8.0`. */
-  readonly minComputeCapability?: InputMaybe<Scalars['String']['input']>;
   /** The lowest driver version, such as `575.51`. */
   readonly minDriverVersion?: InputMaybe<Scalars['String']['input']>;
   /**
@@ -961,20 +986,29 @@ export type GpuRequirementInput = {
   readonly minMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
   readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** PTX targets in the payload, such as `compute_80`. */
-  readonly ptxTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** CUDA toolkit that generated the PTX code, such as `12.4`; by default the toolkit of `cudaRuntime`. */
-  readonly ptxToolkit?: InputMaybe<Scalars['String']['input']>;
-  /** The ROCm release of the payload, such as `6.2`. */
-  readonly rocmRuntime?: InputMaybe<Scalars['String']['input']>;
-  /** SASS targets in the payload, such as `sm_80`, `sm_90a` or `sm_100f`. */
-  readonly sassTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Thousandths of one device, 1 to 1000, time-shared where the queue allows it; `count` must be 1. */
-  readonly share?: InputMaybe<Scalars['Int']['input']>;
-  /** Memory of the device that the job uses together with `share`; by default a proportional part of the device's memory. */
-  readonly shareMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Part of a device, if the job does not need whole devices. */
+  readonly partition?: InputMaybe<GpuPartitionInput>;
+  /** Conditions that only AMD devices meet. */
+  readonly rocm?: InputMaybe<RocmRequirementInput>;
   /** Vendor of the devices. */
   readonly vendor?: InputMaybe<GpuVendor>;
+};
+
+/** Part of a device that other jobs use at the same time, where the queue allows it. */
+export type GpuTimeShare = {
+  readonly __typename?: 'GpuTimeShare';
+  /** Memory of the device that the job uses; null for a proportional part. */
+  readonly memoryMiB?: Maybe<Scalars['Int']['output']>;
+  /** Thousandths of the device. */
+  readonly thousandths: Scalars['Int']['output'];
+};
+
+/** Part of a device that other jobs use at the same time. */
+export type GpuTimeShareInput = {
+  /** Memory of the device that the job uses; by default a proportional part of the device's memory. */
+  readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Thousandths of the device, 1 to 1000. */
+  readonly thousandths: Scalars['Int']['input'];
 };
 
 /** Vendor of a GPU. */
@@ -2622,6 +2656,23 @@ export type RetryPolicyInput = {
   readonly retryOn?: InputMaybe<ReadonlyArray<JobErrorFamily>>;
 };
 
+/** Conditions of a payload that uses ROCm. */
+export type RocmRequirement = {
+  readonly __typename?: 'RocmRequirement';
+  /** AMD targets in the payload, such as `gfx90a`; empty if unknown. */
+  readonly gfxTargets: ReadonlyArray<Scalars['String']['output']>;
+  /** ROCm release of the payload, such as `6.2`; null if unknown. */
+  readonly runtime?: Maybe<Scalars['String']['output']>;
+};
+
+/** Conditions of a payload that uses ROCm. */
+export type RocmRequirementInput = {
+  /** AMD targets in the payload, such as `gfx90a`, `gfx90a:xnack-` or `gfx9-4-generic`. */
+  readonly gfxTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** The ROCm release of the payload, such as `6.2`. */
+  readonly runtime?: InputMaybe<Scalars['String']['input']>;
+};
+
 /** Role of a principal in an experiment: a set of permissions. */
 export type Role =
   /** Every permission in the experiment. */
@@ -3736,9 +3787,11 @@ export type ResolversTypes = {
   CreateQueueUserError: ResolverTypeWrapper<Omit<CreateQueueUserError, 'code'> & { code: ResolversTypes['CreateQueueUserErrorCode'] }>;
   CreateQueueUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NAME_TAKEN' | 'EXPERIMENT_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED'>;
   CudaRelease: ResolverTypeWrapper<Omit<CudaRelease, 'confidence'> & { confidence: ResolversTypes['GpuFactConfidence'] }>;
+  CudaRequirement: ResolverTypeWrapper<CudaRequirement>;
+  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
+  CudaRequirementInput: CudaRequirementInput;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
   Device: ResolverTypeWrapper<DeviceMapper>;
-  Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   DeviceFactSource: ResolverTypeWrapper<DeviceFactSource>;
   DeviceFactSourceInput: DeviceFactSourceInput;
@@ -3775,8 +3828,12 @@ export type ResolversTypes = {
   GpuOccupancy: ResolverTypeWrapper<GpuOccupancyMapper>;
   GpuOccupancyChanged: ResolverTypeWrapper<GpuOccupancyChangedMapper>;
   GpuOccupancyFilter: GpuOccupancyFilter;
+  GpuPartition: ResolverTypeWrapper<GpuPartition>;
+  GpuPartitionInput: GpuPartitionInput;
   GpuRequirement: ResolverTypeWrapper<Omit<GpuRequirement, 'vendor'> & { vendor?: Maybe<ResolversTypes['GpuVendor']> }>;
   GpuRequirementInput: GpuRequirementInput;
+  GpuTimeShare: ResolverTypeWrapper<GpuTimeShare>;
+  GpuTimeShareInput: GpuTimeShareInput;
   GpuVendor: ResolverTypeWrapper<'NVIDIA' | 'AMD' | 'INTEL'>;
   HardwareExport: ResolverTypeWrapper<HardwareExport>;
   HardwareExportEntry: ResolverTypeWrapper<HardwareExportEntry>;
@@ -3871,6 +3928,8 @@ export type ResolversTypes = {
   RetryJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
   RetryPolicy: ResolverTypeWrapper<Omit<RetryPolicy, 'retryOn'> & { retryOn: ReadonlyArray<ResolversTypes['JobErrorFamily']> }>;
   RetryPolicyInput: RetryPolicyInput;
+  RocmRequirement: ResolverTypeWrapper<RocmRequirement>;
+  RocmRequirementInput: RocmRequirementInput;
   Role: ResolverTypeWrapper<'ADMIN' | 'OPERATOR' | 'PRODUCTION' | 'USER' | 'READER' | 'PILOT' | 'SERVICE'>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
   SetJobPriorityInput: SetJobPriorityInput;
@@ -3963,9 +4022,11 @@ export type ResolversParentTypes = {
   CreateQueuePayload: Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['CreateQueueUserError']> };
   CreateQueueUserError: CreateQueueUserError;
   CudaRelease: CudaRelease;
+  CudaRequirement: CudaRequirement;
+  Boolean: Scalars['Boolean']['output'];
+  CudaRequirementInput: CudaRequirementInput;
   DateTime: Scalars['DateTime']['output'];
   Device: DeviceMapper;
-  Boolean: Scalars['Boolean']['output'];
   Float: Scalars['Float']['output'];
   DeviceFactSource: DeviceFactSource;
   DeviceFactSourceInput: DeviceFactSourceInput;
@@ -3996,8 +4057,12 @@ export type ResolversParentTypes = {
   GpuOccupancy: GpuOccupancyMapper;
   GpuOccupancyChanged: GpuOccupancyChangedMapper;
   GpuOccupancyFilter: GpuOccupancyFilter;
+  GpuPartition: GpuPartition;
+  GpuPartitionInput: GpuPartitionInput;
   GpuRequirement: GpuRequirement;
   GpuRequirementInput: GpuRequirementInput;
+  GpuTimeShare: GpuTimeShare;
+  GpuTimeShareInput: GpuTimeShareInput;
   HardwareExport: HardwareExport;
   HardwareExportEntry: HardwareExportEntry;
   HardwareMap: Omit<HardwareMap, 'sites'> & { sites: ReadonlyArray<ResolversParentTypes['SiteGpuHardware']> };
@@ -4077,6 +4142,8 @@ export type ResolversParentTypes = {
   RetryJobsUserError: RetryJobsUserError;
   RetryPolicy: RetryPolicy;
   RetryPolicyInput: RetryPolicyInput;
+  RocmRequirement: RocmRequirement;
+  RocmRequirementInput: RocmRequirementInput;
   SafeInt: Scalars['SafeInt']['output'];
   SetJobPriorityInput: SetJobPriorityInput;
   SetJobPriorityPayload: Omit<SetJobPriorityPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['SetJobPriorityUserError']> };
@@ -4259,6 +4326,16 @@ export type CudaReleaseResolvers<ContextType = Context, ParentType extends Resol
   uncertain?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   update?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   version?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
+export type CudaRequirementResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CudaRequirement'] = ResolversParentTypes['CudaRequirement']> = {
+  hasCompatPackage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  isNewDriverFeatureRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  minComputeCapability?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  ptxTargets?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  ptxToolkit?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  runtime?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  sassTargets?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
 export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['DateTime'], any> {
@@ -4447,29 +4524,30 @@ export type GpuOccupancyChangedResolvers<ContextType = Context, ParentType exten
   gpus?: Resolver<ReadonlyArray<ResolversTypes['GpuOccupancy']>, ParentType, ContextType>;
 };
 
-export type GpuRequirementResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuRequirement'] = ResolversParentTypes['GpuRequirement']> = {
-  count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
-  cudaRuntime?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  gfxTargets?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
-  hasCompatPackage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
-  isEccRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
-  isExclusive?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
-  isNewDriverFeatureRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
-  isNvlinkRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
-  isOptional?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+export type GpuPartitionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuPartition'] = ResolversParentTypes['GpuPartition']> = {
   migFraction?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   migProfile?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  minComputeCapability?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  timeShare?: Resolver<Maybe<ResolversTypes['GpuTimeShare']>, ParentType, ContextType>;
+};
+
+export type GpuRequirementResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuRequirement'] = ResolversParentTypes['GpuRequirement']> = {
+  count?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  cuda?: Resolver<Maybe<ResolversTypes['CudaRequirement']>, ParentType, ContextType>;
+  isEccRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  isExclusive?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  isNvlinkRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  isOptional?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   minDriverVersion?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   minMemoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   models?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
-  ptxTargets?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
-  ptxToolkit?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  rocmRuntime?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
-  sassTargets?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
-  share?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
-  shareMemoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  partition?: Resolver<Maybe<ResolversTypes['GpuPartition']>, ParentType, ContextType>;
+  rocm?: Resolver<Maybe<ResolversTypes['RocmRequirement']>, ParentType, ContextType>;
   vendor?: Resolver<Maybe<ResolversTypes['GpuVendor']>, ParentType, ContextType>;
+};
+
+export type GpuTimeShareResolvers<ContextType = Context, ParentType extends ResolversParentTypes['GpuTimeShare'] = ResolversParentTypes['GpuTimeShare']> = {
+  memoryMiB?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  thousandths?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
 export type GpuVendorResolvers = EnumResolverSignature<{ AMD?: any, INTEL?: any, NVIDIA?: any }, ResolversTypes['GpuVendor']>;
@@ -4995,6 +5073,11 @@ export type RetryPolicyResolvers<ContextType = Context, ParentType extends Resol
   retryOn?: Resolver<ReadonlyArray<ResolversTypes['JobErrorFamily']>, ParentType, ContextType>;
 };
 
+export type RocmRequirementResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RocmRequirement'] = ResolversParentTypes['RocmRequirement']> = {
+  gfxTargets?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  runtime?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+};
+
 export type RoleResolvers = EnumResolverSignature<{ ADMIN?: any, OPERATOR?: any, PILOT?: any, PRODUCTION?: any, READER?: any, SERVICE?: any, USER?: any }, ResolversTypes['Role']>;
 
 export interface SafeIntScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['SafeInt'], any> {
@@ -5334,6 +5417,7 @@ export type Resolvers<ContextType = Context> = {
   CreateQueueUserError?: CreateQueueUserErrorResolvers<ContextType>;
   CreateQueueUserErrorCode?: CreateQueueUserErrorCodeResolvers;
   CudaRelease?: CudaReleaseResolvers<ContextType>;
+  CudaRequirement?: CudaRequirementResolvers<ContextType>;
   DateTime?: GraphQLScalarType;
   Device?: DeviceResolvers<ContextType>;
   DeviceFactSource?: DeviceFactSourceResolvers<ContextType>;
@@ -5359,7 +5443,9 @@ export type Resolvers<ContextType = Context> = {
   GpuModel?: GpuModelResolvers<ContextType>;
   GpuOccupancy?: GpuOccupancyResolvers<ContextType>;
   GpuOccupancyChanged?: GpuOccupancyChangedResolvers<ContextType>;
+  GpuPartition?: GpuPartitionResolvers<ContextType>;
   GpuRequirement?: GpuRequirementResolvers<ContextType>;
+  GpuTimeShare?: GpuTimeShareResolvers<ContextType>;
   GpuVendor?: GpuVendorResolvers;
   HardwareExport?: HardwareExportResolvers<ContextType>;
   HardwareExportEntry?: HardwareExportEntryResolvers<ContextType>;
@@ -5431,6 +5517,7 @@ export type Resolvers<ContextType = Context> = {
   RetryJobsUserError?: RetryJobsUserErrorResolvers<ContextType>;
   RetryJobsUserErrorCode?: RetryJobsUserErrorCodeResolvers;
   RetryPolicy?: RetryPolicyResolvers<ContextType>;
+  RocmRequirement?: RocmRequirementResolvers<ContextType>;
   Role?: RoleResolvers;
   SafeInt?: GraphQLScalarType;
   SetJobPriorityPayload?: SetJobPriorityPayloadResolvers<ContextType>;

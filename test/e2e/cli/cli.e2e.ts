@@ -217,7 +217,7 @@ describe('rhizome list, show and why', () => {
   });
 
   it('counts queues, workers and devices for each constraint, alone and together', async () => {
-    const gpu = { count: 1, minComputeCapability: '9.0' };
+    const gpu = { count: 1, cuda: { minComputeCapability: '9.0' } };
     const requirements = { memoryMiB: 64, diskMiB: 1, walltimeSeconds: 600, gpu };
     const [id = ''] = await submit(system.api(), [{ requirements }]);
     const { exitCode, stdout } = await cli.run(['why', id]);

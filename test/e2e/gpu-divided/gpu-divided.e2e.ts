@@ -41,7 +41,7 @@ it('gives a waiting job its slice as soon as a GPU is divided accordingly', asyn
   const system = await startPlayground({ data, pilots: 1, args: ['--gpu-simulate', file] });
   const api = system.api();
   const submit = async (migProfile: string): Promise<string> => {
-    const requirements = { cores: 1, memoryMiB: 50, walltimeSeconds: 60, gpu: { migProfile } };
+    const requirements = { cores: 1, memoryMiB: 50, walltimeSeconds: 60, gpu: { partition: { migProfile } } };
     const payload = { command: 'sh', arguments: ['-c', 'echo "$CUDA_VISIBLE_DEVICES"'] };
     const job = jobInput({ name: migProfile, requirements, payload });
     const { submitJobs } = await api.data<{ submitJobs: { jobs: { id: string }[] } }>(

@@ -113,7 +113,7 @@ describe('a job on a mixed fleet of GPUs', () => {
       'count: 1',
       'command: sh',
       `arguments: [-c, '${show}']`,
-      'requirements: { memoryMiB: 50, diskMiB: 1, gpu: { count: 2, models: [A100], cudaRuntime: "12.2" } }',
+      'requirements: { memoryMiB: 50, diskMiB: 1, gpu: { count: 2, models: [A100], cuda: { runtime: "12.2" } } }',
     ];
     await writeFile(join(dirname(system.data), 'pair.yaml'), `${lines.join('\n')}\n`);
     const output = await cli.run(['submit', '-f', 'pair.yaml', '--watch']);

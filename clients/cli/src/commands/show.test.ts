@@ -2,7 +2,6 @@ import { describe, expect, it } from '@jest/globals';
 import { buildSchema, isObjectType, visit, visitWithTypeInfo, TypeInfo } from 'graphql';
 import { readFileSync } from 'node:fs';
 import { CliShowJobDocument } from '../operations.generated.js';
-import { gpuText } from './show.js';
 
 const schema = buildSchema(
   readFileSync(new URL('../../../../schema/public.graphql', import.meta.url), 'utf8'),
@@ -23,23 +22,17 @@ function selected(type: string): readonly string[] {
 }
 
 describe('rhizome show', () => {
-  it.each(['JobRequirements', 'GpuRequirement'])('asks for every field of %s', (name) => {
+  it.each([
+    'JobRequirements',
+    'GpuRequirement',
+    'CudaRequirement',
+    'RocmRequirement',
+    'GpuPartition',
+    'GpuTimeShare',
+  ])('asks for every field of %s', (name) => {
     const type = schema.getType(name);
     expect(isObjectType(type)).toBe(true);
     const fields = isObjectType(type) ? Object.keys(type.getFields()) : [];
     expect(selected(name)).toEqual(fields.sort());
-  });
-
-  it('shows a GPU request as submit takes it, without what is left open', () => {
-    const gpu = {
-      count: 2,
-      vendor: 'NVIDIA',
-      models: ['A100', 'H100'],
-      minMemoryMiB: null,
-      isNvlinkRequired: true,
-      isEccRequired: false,
-      gfxTargets: [],
-    };
-    expect(gpuText(gpu)).toBe('count=2 vendor=NVIDIA models=A100,H100 isNvlinkRequired=true');
   });
 });

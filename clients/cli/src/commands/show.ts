@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
+import { gpuText } from '../gpu-requirement.js';
 import type { Finish } from '../flags.js';
 import { CliShowJobDocument, type CliShowJobQuery, CliShowTaskDocument } from '../operations.generated.js';
 import { type Output, bar, bytes, printLine, printFields, printJson, printTable } from '../output.js';
@@ -82,16 +83,6 @@ function printJob(output: Output, job: Job): void {
     ['WHEN', 'FROM', 'TO', 'BY', 'WHY'],
     job.transitions.map(({ at, from, to, actor, reason }) => [at, from, to, actor, reason ?? '']),
   );
-}
-
-/** A GPU request in the form of `rhizome submit --gpu`, without the fields that are left open. */
-export function gpuText(gpu: object): string {
-  return Object.entries(gpu)
-    .filter(
-      ([name, value]) => name !== '__typename' && value !== null && value !== false && String(value) !== '',
-    )
-    .map(([name, value]) => `${name}=${String(value)}`)
-    .join(' ');
 }
 
 function usage(metrics: NonNullable<Job['metrics']>): string {

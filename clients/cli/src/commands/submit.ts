@@ -4,11 +4,10 @@ import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../command.js';
 import { type ExitCode, CliError, exitCodes } from '../exit-codes.js';
 import { type Finish, type Pair, collect, collectPairs, wholeNumber } from '../flags.js';
-import { collectGpu } from '../gpu-requirement.js';
+import { collectGpu, type GpuFlags, gpuRequirementOf } from '../gpu-requirement.js';
 import {
   CliSubmitJobsDocument,
   CliSubmitTaskDocument,
-  type GpuRequirementInput,
   type JobInput,
   type SubmitTaskInput,
 } from '../operations.generated.js';
@@ -29,7 +28,7 @@ interface SubmitFlags {
   readonly disk?: number;
   readonly walltime?: number;
   readonly gpus?: number;
-  readonly gpu?: GpuRequirementInput;
+  readonly gpu?: GpuFlags;
   readonly queue?: string;
   readonly selector?: string;
   readonly env: readonly Pair[];
@@ -89,7 +88,7 @@ function addRequirements(command: Command): void {
     .option('--gpus <n>', 'number of GPUs on one host (default with --gpu: 1)', wholeNumber(1, 64))
     .option(
       '--gpu <name=value>',
-      'requirement of each GPU, such as vendor=AMD, models=A100,H100, minMemoryMiB=40960, cudaRuntime=12.4, migProfile=1g.10gb: a field of GpuRequirementInput; may be repeated',
+      'requirement of each GPU, such as vendor=AMD, models=A100,H100, minMemoryMiB=40960, cudaRuntime=12.4, migProfile=1g.10gb; may be repeated',
       collectGpu,
     )
     .option('-q, --queue <name>', 'only this queue')
@@ -172,9 +171,9 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
 }
 
 function gpuOf({ gpus, gpu }: SubmitFlags): Pick<NonNullable<JobInput['requirements']>, 'gpu'> {
-  if (gpus === undefined) return gpu === undefined ? {} : { gpu };
+  if (gpus === undefined) return gpu === undefined ? {} : { gpu: gpuRequirementOf(gpu) };
   if (gpu?.count !== undefined) throw new CliError(exitCodes.usage, 'Give --gpus or --gpu count=, not both');
-  return { gpu: { ...gpu, count: gpus } };
+  return { gpu: { ...gpuRequirementOf(gpu ?? {}), count: gpus } };
 }
 
 async function submitJob(

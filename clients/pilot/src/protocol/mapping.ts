@@ -91,7 +91,7 @@ function assignmentOf(
   const { gpu, ...requirements } = job.requirements;
   const payload = { ...job.payload, environment };
   const parents = dependsOn.map((parent) => ({ jobId: parent.id, outputs: parent.outputs }));
-  const sharesDevices = gpu !== null && gpu.share !== null;
+  const sharesDevices = gpu?.partition?.timeShare != null;
   return {
     jobId: id,
     fence,

@@ -22,8 +22,7 @@ const requirements = {
     count: 1,
     vendor: 'NVIDIA' as const,
     minMemoryMiB: 40_000,
-    minComputeCapability: '8.0',
-    cudaRuntime: '12.2',
+    cuda: { minComputeCapability: '8.0', runtime: '12.2' },
   },
 };
 /** A CUDA runtime that no simulated driver supports. */
@@ -69,7 +68,7 @@ export async function showGpus(
     .join('')
     .trim();
   display.say(
-    `${job?.name ?? jobId} requires a GPU of ${gpu.vendor} with ${gpu.minMemoryMiB} MiB, capability ${gpu.minComputeCapability} and CUDA ${gpu.cudaRuntime}.`,
+    `${job?.name ?? jobId} requires a GPU of ${gpu.vendor} with ${gpu.minMemoryMiB} MiB, capability ${gpu.cuda.minComputeCapability} and CUDA ${gpu.cuda.runtime}.`,
   );
   display.say(`It got ${device} of ${last?.worker?.name ?? '?'}; its payload saw "${said}".`);
   await showWhy(client, display, problems);
@@ -85,7 +84,7 @@ async function showWhy(client: ApiClient, display: ProgressDisplay, problems: st
   const { gpu } = requirements;
   const input = {
     experiment: 'epic',
-    requirements: { ...requirements, gpu: { ...gpu, cudaRuntime: tooNew } },
+    requirements: { ...requirements, gpu: { ...gpu, cuda: { ...gpu.cuda, runtime: tooNew } } },
   };
   const { explainRequirements } = await client.query(TourDryRunDocument, { input });
   const { pending, userErrors } = explainRequirements;

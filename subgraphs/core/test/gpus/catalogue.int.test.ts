@@ -44,12 +44,12 @@ describe('gpuModel', () => {
 });
 
 describe('an impossible GPU requirement', () => {
-  const wrong = { vendor: 'AMD', cudaRuntime: '12', sassTargets: ['8.0'] };
+  const wrong = { vendor: 'AMD', cuda: { runtime: '12', sassTargets: ['8.0'] } };
   const expected = [
-    ['requirements.gpu.cudaRuntime', /"12" is not valid; must be a version such as 12\.4/],
-    ['requirements.gpu.sassTargets.0', /"8\.0" is not valid; must be a SASS target such as sm_80/],
-    ['requirements.gpu.cudaRuntime', /must be absent with vendor AMD/],
-    ['requirements.gpu.sassTargets', /must be absent with vendor AMD/],
+    ['requirements.gpu.cuda.runtime', /"12" is not valid; must be a version such as 12\.4/],
+    ['requirements.gpu.cuda.sassTargets.0', /"8\.0" is not valid; must be a SASS target such as sm_80/],
+    ['requirements.gpu.cuda.runtime', /must be absent with vendor AMD/],
+    ['requirements.gpu.cuda.sassTargets', /must be absent with vendor AMD/],
   ] as const;
 
   it.each(['submitted', 'asked about'])(

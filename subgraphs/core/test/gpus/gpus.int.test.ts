@@ -201,13 +201,13 @@ describe('a GPU whose slices change while its worker runs', () => {
 
   it('offers the new slices and not the old ones, and shows an old one that a job holds as unhealthy, with its job', async () => {
     const id = await register('alone', [slice('old-0', '1g.5gb'), slice('old-1', '1g.5gb')]);
-    await submit({ migProfile: '1g.5gb' });
+    await submit({ partition: { migProfile: '1g.5gb' } });
     expect(await acquire('alone', id, ['old-0', 'old-1'], 20)).toEqual([['old-0']]);
-    await submit({ migProfile: '3g.20gb' });
+    await submit({ partition: { migProfile: '3g.20gb' } });
     expect(await acquire('alone', id, ['old-1'], 1)).toEqual([]);
     await report('alone', id, [slice('new-0', '3g.20gb'), slice('old-0', '1g.5gb', { health: 'UNHEALTHY' })]);
     expect(await acquire('alone', id, ['new-0'], 20)).toEqual([['new-0']]);
-    await submit({ migProfile: '1g.5gb' });
+    await submit({ partition: { migProfile: '1g.5gb' } });
     expect(await acquire('alone', id, ['old-1'], 1)).toEqual([]);
     const { worker } = await core.ask(
       'query ($id: ID!) { worker(id: $id) { devices { id health job { state } } } }',
@@ -226,7 +226,7 @@ describe('a GPU whose slices change while its worker runs', () => {
     const open = acquire('alone', id, ['a'], 60);
     // Changed utilisation is not a change of devices.
     await report('alone', id, [own('a', { memoryUsedMiB: 5 }), own('b', { health: 'UNHEALTHY' })]);
-    await submit({ models: ['Changing 1'], migProfile: '2g.10gb' });
+    await submit({ models: ['Changing 1'], partition: { migProfile: '2g.10gb' } });
     expect(await open).toEqual([['a']]);
     let isAnswered = false;
     const again = acquire('alone', id, [], 60).finally(() => (isAnswered = true));
@@ -237,7 +237,7 @@ describe('a GPU whose slices change while its worker runs', () => {
     // Before the end of its waiting time of 60 s.
     await waitFor('the answer', () => isAnswered, { deadlineMs: 45_000 });
     expect(await again).toEqual([]);
-    await submit({ models: ['Changing 1'], migProfile: '2g.10gb' });
+    await submit({ models: ['Changing 1'], partition: { migProfile: '2g.10gb' } });
     expect(await acquire('alone', id, ['b'], 20)).toEqual([['b']]);
   });
 
@@ -247,12 +247,12 @@ describe('a GPU whose slices change while its worker runs', () => {
     const all = [own('one', 0), own('one', 1), own('two', 0), own('two', 1)];
     const ids = ['one-0', 'one-1', 'two-0', 'two-1'];
     const id = await register('alone', all);
-    await submit({ models: ['Lonely 1'], migProfile: '2g.10gb' });
+    await submit({ models: ['Lonely 1'], partition: { migProfile: '2g.10gb' } });
     expect(await acquire('alone', id, ids, 20)).toHaveLength(1);
-    await submit({ models: ['Lonely 1'], migProfile: '2g.10gb', isExclusive: true });
+    await submit({ models: ['Lonely 1'], isExclusive: true, partition: { migProfile: '2g.10gb' } });
     const left = ids.filter((one) => one !== 'one-0');
     expect(await acquire('alone', id, left, 20)).toEqual([['two-0']]);
-    await submit({ models: ['Lonely 1'], migProfile: '2g.10gb' }, 2);
+    await submit({ models: ['Lonely 1'], partition: { migProfile: '2g.10gb' } }, 2);
     expect(await acquire('alone', id, ['one-1', 'two-1'], 20)).toEqual([['one-1']]);
     expect(await acquire('alone', id, ['two-1'], 1)).toEqual([]);
   });
@@ -261,7 +261,10 @@ describe('a GPU whose slices change while its worker runs', () => {
 describe('a shared device', () => {
   it('takes several jobs that fit together, and shows what is in use', async () => {
     const id = await register('gpus', [{ ...a100, id: 'shared-0', model: 'Common 1' }]);
-    await submit({ models: ['Common 1'], share: 400, shareMemoryMiB: 10_000 }, 3);
+    await submit(
+      { models: ['Common 1'], partition: { timeShare: { thousandths: 400, memoryMiB: 10_000 } } },
+      3,
+    );
     const got = await waitFor(
       'two of three are granted',
       async () => {
@@ -275,6 +278,20 @@ describe('a shared device', () => {
     expect(await acquire('gpus', id, ['shared-0'], 0)).toEqual([]);
     const { shares } = await core.ask('{ shares(experiment: "alpha") { nodes { path usedGpus } } }');
     expect(shares?.['nodes']?.[0]?.['usedGpus']).toBeGreaterThanOrEqual(0.8);
+  });
+});
+
+describe('submitJobs', () => {
+  it('rejects parts of a device that exclude each other, with the path that the client wrote', async () => {
+    const partition = { migProfile: '1g.10gb', migFraction: 142 };
+    const job = { name: 'j', requirements: { gpu: { partition } }, payload: { command: 'true' } };
+    const submitted = core.ask(
+      'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { userErrors { message } } }',
+      { input: { experiment: 'alpha', idempotencyKey: 'both', jobs: [job] } },
+    );
+    await expect(submitted).rejects.toThrow(
+      /input\.jobs\[0\]\.requirements\.gpu\.partition.*Exactly one key must be specified/,
+    );
   });
 });
 
@@ -312,7 +329,7 @@ describe('explainRequirements', () => {
     const { pending, userErrors } = await explain({
       experiment: 'alpha',
       share: 'nowhere',
-      requirements: { gpu: { count: 2, share: 300 } },
+      requirements: { gpu: { count: 2, partition: { timeShare: { thousandths: 300 } } } },
     });
     expect(pending).toBeNull();
     const refused = userErrors as unknown as { path: string[] }[];

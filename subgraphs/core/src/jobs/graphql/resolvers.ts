@@ -6,11 +6,11 @@ import type { Context } from '../../context.js';
 import { queueEntity } from '../../queues/graphql/resolvers.js';
 import { shareOf, shareOfPolicy } from '../../shares/graphql/resolvers.js';
 import { taskOfJob } from '../../tasks/graphql/task-loader.js';
-import type { GpuVendor, Resolvers } from '../../types.generated.js';
+import type { Resolvers } from '../../types.generated.js';
 import { workerEntity } from '../../workers/graphql/worker-loader.js';
-import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 import { changeJobs, refusalCounts } from './bulk-mutations.js';
 import { experimentNamed } from './experiment-of.js';
+import { gpuRequirementOf } from './gpu-requirement.js';
 import { jobProjection } from './job-fields.js';
 import {
   explanationCaller,
@@ -24,23 +24,6 @@ import {
 import { jobStates } from '../model/job-state.js';
 import { assertMayReadLog, maySeeEnvironment } from '../model/job-visibility.js';
 import type { JobDocument, StoredAttempt } from '../model/job.types.js';
-
-/** GPU requirement in its client form. Only required conditions are stored. */
-function gpuRequirementOf(stored: StoredGpuRequirement) {
-  const { needsNewDriverFeature, bundlesCompat, ecc, exclusive, nvlink, optional, ...requirement } = stored;
-  return {
-    ...requirement,
-    // `submitJobs` accepts no other vendor.
-    vendor: requirement.vendor as GpuVendor | undefined,
-    gfxTargets: requirement.gfxTargets ?? [],
-    isNewDriverFeatureRequired: needsNewDriverFeature ?? false,
-    hasCompatPackage: bundlesCompat ?? false,
-    isEccRequired: ecc ?? false,
-    isExclusive: exclusive ?? false,
-    isNvlinkRequired: nvlink,
-    isOptional: optional,
-  };
-}
 
 type Mutations = Pick<
   NonNullable<Resolvers['Mutation']>,

@@ -4,7 +4,7 @@
  */
 import { modelsNamed } from '../../gpus/catalogue/catalogue.js';
 import { genericTargets } from '../../gpus/catalogue/rocm-releases.js';
-import type { GpuSpec } from './submit.types.js';
+import type { CudaSpec, GpuSpec } from './submit.types.js';
 import type { JobInputErrors } from './job-input-error.types.js';
 
 type Path = readonly (string | number)[];
@@ -30,134 +30,155 @@ export function checkGpu(spec: GpuSpec, path: Path, errors: JobInputErrors): voi
   if (spec.minMemoryMiB != null) errors.int([...path, 'minMemoryMiB'], spec.minMemoryMiB, 1, 16_777_216);
   checkVersions(spec, path, errors);
   checkTargets(spec, path, errors);
-  checkParts(spec, path, errors);
+  checkPartition(spec, path, errors);
   checkVendors(spec, path, errors);
 }
 
-function checkVersions(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
-  const forms = [
-    ['minComputeCapability', capability, 'a compute capability such as 8.0'],
-    ['cudaRuntime', version, 'a version such as 12.4 or 12.4.1'],
-    ['ptxToolkit', version, 'a version such as 12.4 or 12.4.1'],
-    ['rocmRuntime', version, 'a version such as 6.2 or 6.2.4'],
-    ['minDriverVersion', driver, 'a version such as 575.51.03'],
-  ] as const;
-  for (const [name, form, expected] of forms) {
-    const value = spec[name];
-    if (value != null) errors.form([...path, name], value, form, expected);
-  }
+function checkVersions({ minDriverVersion, cuda, rocm }: GpuSpec, path: Path, errors: JobInputErrors): void {
+  const check = (at: Path, value: string | null | undefined, form: RegExp, expected: string): void => {
+    if (value != null) errors.form([...path, ...at], value, form, expected);
+  };
+  check(
+    ['cuda', 'minComputeCapability'],
+    cuda?.minComputeCapability,
+    capability,
+    'a compute capability such as 8.0',
+  );
+  check(['cuda', 'runtime'], cuda?.runtime, version, 'a version such as 12.4 or 12.4.1');
+  check(['cuda', 'ptxToolkit'], cuda?.ptxToolkit, version, 'a version such as 12.4 or 12.4.1');
+  check(['rocm', 'runtime'], rocm?.runtime, version, 'a version such as 6.2 or 6.2.4');
+  check(['minDriverVersion'], minDriverVersion, driver, 'a version such as 575.51.03');
 }
 
-function checkTargets(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
+function checkTargets({ models, cuda, rocm }: GpuSpec, path: Path, errors: JobInputErrors): void {
   const generic = Object.keys(genericTargets);
   const isGfx = (value: string): boolean =>
     gfx.test(value) || generic.includes(value.split(':')[0]?.toLowerCase() ?? '');
-  const forms = [
-    ['models', () => true, ''],
+  const lists: readonly [Path, readonly string[] | null | undefined, (value: string) => boolean, string][] = [
+    [['models'], models, () => true, ''],
     [
-      'sassTargets',
-      (value: string) => sass.test(value),
+      ['cuda', 'sassTargets'],
+      cuda?.sassTargets,
+      (value) => sass.test(value),
       'a SASS target such as sm_80; PTX goes into ptxTargets',
     ],
     [
-      'ptxTargets',
-      (value: string) => ptx.test(value),
+      ['cuda', 'ptxTargets'],
+      cuda?.ptxTargets,
+      (value) => ptx.test(value),
       'a PTX target such as compute_80; SASS goes into sassTargets',
     ],
-    ['gfxTargets', isGfx, `a target such as gfx90a or gfx90a:xnack-, or one of ${generic.join(', ')}`],
-  ] as const;
-  for (const [name, isForm, expected] of forms) {
-    const values = spec[name] ?? [];
-    errors.list([...path, name], values, 100);
+    [
+      ['rocm', 'gfxTargets'],
+      rocm?.gfxTargets,
+      isGfx,
+      `a target such as gfx90a or gfx90a:xnack-, or one of ${generic.join(', ')}`,
+    ],
+  ];
+  for (const [name, given, isForm, expected] of lists) {
+    const values = given ?? [];
+    errors.list([...path, ...name], values, 100);
     values.forEach((value, position) => {
-      const at = [...path, name, position];
+      const at = [...path, ...name, position];
       if (isForm(value.trim())) errors.verbatim(at, value, 1, 100);
       else errors.add(at, value, expected);
     });
   }
-  const isToolkitGiven = spec.ptxToolkit != null || spec.cudaRuntime != null;
-  if ((spec.ptxTargets ?? []).length > 0 && (spec.sassTargets ?? []).length === 0 && !isToolkitGiven)
+  if (cuda) checkToolkit(cuda, [...path, 'cuda'], errors);
+}
+
+/** Checks that the toolkit of PTX code is known: it decides which drivers compile the code. */
+function checkToolkit(cuda: CudaSpec, path: Path, errors: JobInputErrors): void {
+  const isToolkitGiven = cuda.ptxToolkit != null || cuda.runtime != null;
+  if ((cuda.ptxTargets ?? []).length > 0 && (cuda.sassTargets ?? []).length === 0 && !isToolkitGiven)
     errors.add(
       [...path, 'ptxToolkit'],
       null,
-      'the CUDA toolkit that made the PTX, such as 12.4, or a cudaRuntime: drivers compile the PTX of their own toolkit and older ones',
+      'the CUDA toolkit that made the PTX, such as 12.4, or a runtime: drivers compile the PTX of their own toolkit and older ones',
     );
 }
 
-/**
- * Checks a part of a device: either a MIG slice or a share. A share is part of a single device, which other
- * jobs use, too.
- */
-function checkParts(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
-  const { migProfile, migFraction, share, shareMemoryMiB } = spec;
+/** Checks a part of a device. A time share is part of a single device, which other jobs use, too. */
+function checkPartition(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
+  const { migProfile, migFraction, timeShare } = spec.partition ?? {};
+  const at = [...path, 'partition'];
   if (migProfile != null)
     errors.form(
-      [...path, 'migProfile'],
+      [...at, 'migProfile'],
       migProfile.trim(),
       profile,
       'a MIG profile such as 1g.10gb or 1g.10gb+me',
     );
-  if (migFraction != null) errors.int([...path, 'migFraction'], migFraction, 1, 1000);
-  if (share != null) errors.int([...path, 'share'], share, 1, 1000);
-  if (shareMemoryMiB != null) errors.int([...path, 'shareMemoryMiB'], shareMemoryMiB, 1, 16_777_216);
-  if (share != null && (migProfile != null || migFraction != null))
-    errors.add([...path, 'share'], share, 'either a share of a device or a MIG profile, not both');
-  if (migProfile != null && migFraction != null)
-    errors.add([...path, 'migFraction'], migFraction, 'either a MIG profile or a fraction, not both');
+  if (migFraction != null) errors.int([...at, 'migFraction'], migFraction, 1, 1000);
   if (spec.isNvlinkRequired && (spec.count ?? 1) > 1 && (migProfile != null || migFraction != null))
     errors.add(
       [...path, 'isNvlinkRequired'],
       true,
       'absent with a part of a device: only whole devices have NVLink',
     );
-  if (share == null) {
-    if (shareMemoryMiB != null)
-      errors.add([...path, 'shareMemoryMiB'], shareMemoryMiB, 'absent without share');
-    return;
-  }
+  if (!timeShare) return;
+  const { thousandths, memoryMiB } = timeShare;
+  errors.int([...at, 'timeShare', 'thousandths'], thousandths, 1, 1000);
+  if (memoryMiB != null) errors.int([...at, 'timeShare', 'memoryMiB'], memoryMiB, 1, 16_777_216);
   if ((spec.count ?? 1) !== 1)
-    errors.add([...path, 'count'], spec.count, '1 with share: a share is part of a single device');
-  if (spec.isExclusive) errors.add([...path, 'isExclusive'], true, 'false with share');
+    errors.add(
+      [...path, 'count'],
+      spec.count,
+      '1 with partition.timeShare, which is part of a single device',
+    );
+  if (spec.isExclusive) errors.add([...path, 'isExclusive'], true, 'false with partition.timeShare');
 }
 
 /** Rejects combinations of conditions that only devices of different vendors can meet. */
 function checkVendors(spec: GpuSpec, path: Path, errors: JobInputErrors): void {
-  let first: { readonly vendor: string; readonly name: string } | undefined;
-  for (const { name, at = [name], value, vendor } of vendorTerms(spec)) {
-    first ??= { vendor, name };
-    if (vendor === first.vendor) continue;
+  let first: VendorTerm | undefined;
+  for (const term of vendorTerms(spec)) {
+    first ??= term;
+    if (term.vendor === first.vendor) continue;
     const conflict =
       first.name === 'vendor'
         ? `vendor ${first.vendor}`
         : `${first.name}, which only ${first.vendor} devices have`;
-    errors.add([...path, ...at], value, `absent with ${conflict}: only ${vendor} devices have it`);
+    errors.add(
+      [...path, ...term.at],
+      term.value,
+      `absent with ${conflict}: only ${term.vendor} devices have it`,
+    );
   }
 }
 
 interface VendorTerm {
   readonly name: string;
-  readonly at?: Path;
+  readonly at: Path;
   readonly value: unknown;
   readonly vendor: string;
 }
 
-const ofVendor = {
-  NVIDIA: ['cudaRuntime', 'minComputeCapability', 'sassTargets', 'ptxTargets', 'ptxToolkit', 'migProfile'],
-  AMD: ['rocmRuntime', 'gfxTargets'],
-} as const;
-
 /** Conditions that imply a vendor, the most reliable first. */
-function vendorTerms(spec: GpuSpec): readonly VendorTerm[] {
+function vendorTerms({ vendor, models, cuda, rocm, partition }: GpuSpec): readonly VendorTerm[] {
   const found: VendorTerm[] = [];
-  if (spec.vendor != null && vendors.includes(spec.vendor))
-    found.push({ name: 'vendor', value: spec.vendor, vendor: spec.vendor });
-  found.push(...modelTerms(spec.models ?? []));
-  for (const [vendor, names] of Object.entries(ofVendor))
-    for (const name of names) {
-      const value = spec[name];
+  if (vendor != null && vendors.includes(vendor))
+    found.push({ name: 'vendor', at: ['vendor'], value: vendor, vendor });
+  found.push(...modelTerms(models ?? []));
+  const nvidia = [
+    [['cuda', 'runtime'], cuda?.runtime],
+    [['cuda', 'minComputeCapability'], cuda?.minComputeCapability],
+    [['cuda', 'sassTargets'], cuda?.sassTargets],
+    [['cuda', 'ptxTargets'], cuda?.ptxTargets],
+    [['cuda', 'ptxToolkit'], cuda?.ptxToolkit],
+    [['partition', 'migProfile'], partition?.migProfile],
+  ] as const;
+  const amd = [
+    [['rocm', 'runtime'], rocm?.runtime],
+    [['rocm', 'gfxTargets'], rocm?.gfxTargets],
+  ] as const;
+  for (const [implied, terms] of [
+    ['NVIDIA', nvidia],
+    ['AMD', amd],
+  ] as const)
+    for (const [at, value] of terms)
       if (value != null && (typeof value === 'string' || value.length > 0))
-        found.push({ name, value, vendor });
-    }
+        found.push({ name: at.join('.'), at, value, vendor: implied });
   return found;
 }
 

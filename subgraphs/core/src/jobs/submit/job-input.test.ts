@@ -31,7 +31,7 @@ describe('checkJob', () => {
           architecture: 'AMD64',
           architectureLevel: 'x86-64-v3',
           queue: 'north',
-          gpu: { count: 64, vendor: 'AMD', rocmRuntime: '6.2' },
+          gpu: { count: 64, vendor: 'AMD', rocm: { runtime: '6.2' } },
         }),
         ...runs({
           arguments: ['x'.repeat(131_071)],
@@ -85,8 +85,16 @@ describe('checkJob', () => {
     [needs({ containerRuntime: 'two names' }), 'requirements.containerRuntime', 'a name'],
     [needs({ gpu: { count: 0 } }), 'requirements.gpu.count', 'at least 1'],
     [needs({ gpu: { vendor: 'nvidia' } }), 'requirements.gpu.vendor', 'NVIDIA, AMD, INTEL'],
-    [needs({ gpu: { cudaRuntime: 'twelve' } }), 'requirements.gpu.cudaRuntime', 'a version such as 12.4'],
-    [needs({ gpu: { share: 500, migProfile: '1g.10gb' } }), 'requirements.gpu.share', 'not both'],
+    [
+      needs({ gpu: { cuda: { runtime: 'twelve' } } }),
+      'requirements.gpu.cuda.runtime',
+      'a version such as 12.4',
+    ],
+    [
+      needs({ gpu: { partition: { migFraction: 0 } } }),
+      'requirements.gpu.partition.migFraction',
+      'at least 1',
+    ],
     [runs({ command: '' }), 'payload.command', '1 to 4096'],
     [runs({ arguments: Array.from({ length: 1001 }, () => '') }), 'payload.arguments', 'at most 1000'],
     [runs({ arguments: ['ä'.repeat(65_536)] }), 'payload.arguments', '131072 bytes'],

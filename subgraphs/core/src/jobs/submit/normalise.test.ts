@@ -67,14 +67,13 @@ describe('normalised requirements', () => {
   });
 
   it('trims a MIG profile', () => {
-    const { gpu } = normaliseRequirements({ gpu: { migProfile: ' 1g.10gb ' } });
+    const { gpu } = normaliseRequirements({ gpu: { partition: { migProfile: ' 1g.10gb ' } } });
     expect(gpu?.migProfile).toBe('1g.10gb');
   });
 
   it('keeps all conditions under their stored names', () => {
     const conditions = {
-      isNewDriverFeatureRequired: true,
-      hasCompatPackage: true,
+      cuda: { isNewDriverFeatureRequired: true, hasCompatPackage: true },
       isEccRequired: true,
       isExclusive: true,
       isNvlinkRequired: true,
@@ -91,6 +90,43 @@ describe('normalised requirements', () => {
         optional: true,
       },
     });
+  });
+
+  it.each<[string, NonNullable<RequirementsSpec['gpu']>]>([
+    [
+      'class_66b2f64bd4f68a9a0f823bb4c5',
+      {
+        count: 2,
+        vendor: 'NVIDIA',
+        models: ['H100', 'A100'],
+        minMemoryMiB: 40_960,
+        minDriverVersion: '535',
+        cuda: {
+          runtime: '12.4',
+          minComputeCapability: '8.0',
+          sassTargets: ['sm_90', 'sm_80'],
+          ptxTargets: ['compute_80'],
+          ptxToolkit: '12.2',
+          isNewDriverFeatureRequired: true,
+          hasCompatPackage: true,
+        },
+        isEccRequired: true,
+        isExclusive: true,
+        isNvlinkRequired: true,
+        isOptional: true,
+      },
+    ],
+    [
+      'class_da4d84117916c299538b16cd9f',
+      { vendor: 'AMD', rocm: { runtime: '6.2', gfxTargets: ['gfx942', 'gfx90a'] } },
+    ],
+    ['class_2a1543c314c68180f544d96f8a', { partition: { migProfile: '1g.10gb' } }],
+    ['class_7d20d8b7631b27a015ab46b076', { partition: { migFraction: 142 } }],
+    ['class_07ff3d843b1646988723824020', { partition: { timeShare: { thousandths: 300, memoryMiB: 4096 } } }],
+    ['class_19cfd08b84dad8510b59bfc057', { partition: { timeShare: { thousandths: 500 } } }],
+  ])('keeps the class of jobs that are stored: %s', (classId, gpu) => {
+    // Computed before the API had groups. Another digest would separate new jobs from the stored ones.
+    expect(classIdOf(normaliseRequirements({ gpu }))).toBe(classId);
   });
 
   it('maps different requirements to different classes', () => {

@@ -37,31 +37,32 @@ export function normaliseRequirements(spec: RequirementsSpec, hasImage = false):
   };
 }
 
-function normaliseGpu(spec: GpuSpec): StoredGpuRequirement {
+/** Flattens the groups of the API: the stored form has no groups, and requirement classes are its digests. */
+function normaliseGpu({ cuda, rocm, partition, ...spec }: GpuSpec): StoredGpuRequirement {
   return {
     count: spec.count ?? 1,
     ...known({ vendor: spec.vendor }),
     models: sorted(spec.models),
     ...known({
       minMemoryMiB: spec.minMemoryMiB,
-      minComputeCapability: spec.minComputeCapability,
-      cudaRuntime: spec.cudaRuntime,
-      rocmRuntime: spec.rocmRuntime,
+      minComputeCapability: cuda?.minComputeCapability,
+      cudaRuntime: cuda?.runtime,
+      rocmRuntime: rocm?.runtime,
       minDriverVersion: spec.minDriverVersion,
-      ptxToolkit: spec.ptxToolkit,
+      ptxToolkit: cuda?.ptxToolkit,
     }),
-    ...asked('needsNewDriverFeature', spec.isNewDriverFeatureRequired),
-    ...asked('bundlesCompat', spec.hasCompatPackage),
+    ...asked('needsNewDriverFeature', cuda?.isNewDriverFeatureRequired),
+    ...asked('bundlesCompat', cuda?.hasCompatPackage),
     ...asked('ecc', spec.isEccRequired),
     ...asked('exclusive', spec.isExclusive),
-    ...(spec.gfxTargets && spec.gfxTargets.length > 0 ? { gfxTargets: sorted(spec.gfxTargets) } : {}),
-    sassTargets: sorted(spec.sassTargets),
-    ptxTargets: sorted(spec.ptxTargets),
+    ...(rocm?.gfxTargets && rocm.gfxTargets.length > 0 ? { gfxTargets: sorted(rocm.gfxTargets) } : {}),
+    sassTargets: sorted(cuda?.sassTargets),
+    ptxTargets: sorted(cuda?.ptxTargets),
     ...known({
-      migProfile: spec.migProfile?.trim(),
-      migFraction: spec.migFraction,
-      share: spec.share,
-      shareMemoryMiB: spec.shareMemoryMiB,
+      migProfile: partition?.migProfile?.trim(),
+      migFraction: partition?.migFraction,
+      share: partition?.timeShare?.thousandths,
+      shareMemoryMiB: partition?.timeShare?.memoryMiB,
     }),
     nvlink: spec.isNvlinkRequired ?? false,
     optional: spec.isOptional ?? false,

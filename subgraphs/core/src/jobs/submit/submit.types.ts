@@ -43,24 +43,38 @@ export interface GpuSpec {
   readonly vendor?: Maybe<string>;
   readonly models?: Maybe<readonly string[]>;
   readonly minMemoryMiB?: Maybe<number>;
-  readonly minComputeCapability?: Maybe<string>;
-  readonly cudaRuntime?: Maybe<string>;
-  readonly isNewDriverFeatureRequired?: Maybe<boolean>;
-  readonly hasCompatPackage?: Maybe<boolean>;
   readonly minDriverVersion?: Maybe<string>;
-  readonly rocmRuntime?: Maybe<string>;
-  readonly gfxTargets?: Maybe<readonly string[]>;
-  readonly sassTargets?: Maybe<readonly string[]>;
-  readonly ptxTargets?: Maybe<readonly string[]>;
-  readonly ptxToolkit?: Maybe<string>;
-  readonly migProfile?: Maybe<string>;
-  readonly migFraction?: Maybe<number>;
-  readonly share?: Maybe<number>;
-  readonly shareMemoryMiB?: Maybe<number>;
+  readonly cuda?: Maybe<CudaSpec>;
+  readonly rocm?: Maybe<RocmSpec>;
+  readonly partition?: Maybe<GpuPartitionSpec>;
   readonly isEccRequired?: Maybe<boolean>;
   readonly isExclusive?: Maybe<boolean>;
   readonly isNvlinkRequired?: Maybe<boolean>;
   readonly isOptional?: Maybe<boolean>;
+}
+
+/** Conditions that only NVIDIA devices meet. */
+export interface CudaSpec {
+  readonly runtime?: Maybe<string>;
+  readonly minComputeCapability?: Maybe<string>;
+  readonly sassTargets?: Maybe<readonly string[]>;
+  readonly ptxTargets?: Maybe<readonly string[]>;
+  readonly ptxToolkit?: Maybe<string>;
+  readonly isNewDriverFeatureRequired?: Maybe<boolean>;
+  readonly hasCompatPackage?: Maybe<boolean>;
+}
+
+/** Conditions that only AMD devices meet. */
+export interface RocmSpec {
+  readonly runtime?: Maybe<string>;
+  readonly gfxTargets?: Maybe<readonly string[]>;
+}
+
+/** Part of a device; GraphQL admits exactly one member (`@oneOf`). */
+export interface GpuPartitionSpec {
+  readonly migProfile?: Maybe<string>;
+  readonly migFraction?: Maybe<number>;
+  readonly timeShare?: Maybe<{ readonly thousandths: number; readonly memoryMiB?: Maybe<number> }>;
 }
 
 /** Payload as the caller describes it. */
