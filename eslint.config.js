@@ -78,6 +78,7 @@ export default tseslint.config(
   {
     ignores: [
       '**/dist/**',
+      '**/dist-test/**',
       '**/node_modules/**',
       '**/*.generated.ts',
       '.rhizome/**',

@@ -10,7 +10,7 @@ const common = {
   ),
   modulePathIgnorePatterns: ['/\\.rhizome/'],
 };
-const inDist = (suffix) => `**/dist/**/*${suffix}`;
+const built = (suffix) => `**/{dist,dist-test}/**/*${suffix}`;
 
 export default {
   maxWorkers: 2,
@@ -23,19 +23,19 @@ export default {
     {
       ...common,
       displayName: 'unit',
-      testMatch: [inDist('.test.js')],
+      testMatch: [built('.test.js')],
       testPathIgnorePatterns: ['/node_modules/', '\\.int\\.test\\.js$'],
     },
     {
       ...common,
       displayName: 'integration',
-      testMatch: [inDist('.int.test.js')],
+      testMatch: [built('.int.test.js')],
       // Offers one real replica set to all files; it is started when the first of them asks for it.
       globalSetup: '<rootDir>/lib/testkit/dist/jest/global-setup.js',
       globalTeardown: '<rootDir>/lib/testkit/dist/jest/global-teardown.js',
     },
-    { ...common, displayName: 'e2e', testMatch: [inDist('.e2e.js')] },
+    { ...common, displayName: 'e2e', testMatch: [built('.e2e.js')] },
     // Long stories that `npm test` leaves out: `npm run soak`.
-    { ...common, displayName: 'soak', testMatch: [inDist('.soak.js')] },
+    { ...common, displayName: 'soak', testMatch: [built('.soak.js')] },
   ],
 };

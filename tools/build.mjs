@@ -9,32 +9,38 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const isSilent = process.argv.includes('--quiet');
 const started = performance.now();
 
-/** The projects that the root tsconfig.json lists, as absolute paths. */
-function projectFolders() {
+/** The configuration files of the projects that the root tsconfig.json lists. */
+function projectConfigs() {
   const config = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'));
-  return config.references.map(({ path }) => join(root, path));
+  return config.references.map(({ path }) =>
+    path.endsWith('.json') ? join(root, path) : join(root, path, 'tsconfig.json'),
+  );
 }
 
 /**
  * Removes outputs whose source is gone, or is no longer part of the project: a deleted test must not run on.
  */
-function prune(folder) {
-  const dist = join(folder, 'dist');
-  if (!existsSync(dist)) return;
-  const { compilerOptions, exclude = [] } = JSON.parse(readFileSync(join(folder, 'tsconfig.json'), 'utf8'));
+function prune(configFile) {
+  const folder = dirname(configFile);
+  const { compilerOptions, exclude = [] } = JSON.parse(readFileSync(configFile, 'utf8'));
+  const built = join(folder, compilerOptions.outDir);
+  if (!existsSync(built)) return;
   const source = resolve(folder, compilerOptions.rootDir);
-  const suffixes = exclude.flatMap((pattern) => /\*\*\/\*(\..+)\.ts$/.exec(pattern)?.[1] ?? []);
-  for (const entry of readdirSync(dist, { recursive: true })) {
+  const suffixes = exclude.flatMap((pattern) => /\*\*\/\*(\..+)\.tsx?$/.exec(pattern)?.[1] ?? []);
+  const excludedFolders = exclude.flatMap((pattern) => /\*\*(\/[^*]+\/)\*\*$/.exec(pattern)?.[1] ?? []);
+  for (const entry of readdirSync(built, { recursive: true })) {
     if (!/\.(js|d\.ts)(\.map)?$/.test(entry) || entry.startsWith('static')) continue;
     const stem = entry.replace(/\.(js|d\.ts)(\.map)?$/, '');
-    const isExcluded = suffixes.some((suffix) => stem.endsWith(suffix));
+    const isExcluded =
+      suffixes.some((suffix) => stem.endsWith(suffix)) ||
+      excludedFolders.some((name) => `/${stem}`.includes(name));
     const hasSource = existsSync(join(source, `${stem}.ts`)) || existsSync(join(source, `${stem}.tsx`));
-    if (isExcluded || !hasSource) rmSync(join(dist, entry), { force: true });
+    if (isExcluded || !hasSource) rmSync(join(built, entry), { force: true });
   }
 }
 
-const folders = projectFolders();
-folders.forEach(prune);
+const configs = projectConfigs();
+configs.forEach(prune);
 const tsc = join(root, 'node_modules', 'typescript-native', 'bin', 'tsc');
 const result = spawnSync(
   process.execPath,
@@ -47,7 +53,7 @@ if (result.status !== 0) {
   console.error('build: TypeScript reported errors; see above');
   process.exit(result.status ?? 1);
 }
-for (const folder of folders) {
+for (const folder of new Set(configs.map((config) => dirname(config)))) {
   const step = join(folder, 'build.mjs');
   if (!existsSync(step)) continue;
   const { status } = spawnSync(process.execPath, [step, ...(isSilent ? ['--quiet'] : [])], {
@@ -60,4 +66,4 @@ for (const folder of folders) {
   }
 }
 if (!isSilent)
-  console.log(`build: ${folders.length} projects in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  console.log(`build: ${configs.length} projects in ${((performance.now() - started) / 1000).toFixed(1)} s`);

@@ -46,6 +46,6 @@ node('node_modules/typescript-native/bin/tsc', '-b', 'schema', 'lib/errors', 'li
 node('schema/dist/bin.js', ...(check ? ['--check'] : []));
 await write(clientOutputs(folders));
 node('lib/errors/dist/write-reference.js', ...(check ? ['--check'] : []));
-node('lib/federation/dist/testing/guards/write-guards.js', ...(check ? ['--check'] : []));
+node('lib/federation/dist-test/testing/guards/write-guards.js', ...(check ? ['--check'] : []));
 if (stale > 0) process.exit(1);
 console.log(check ? 'generate: all files are fresh' : `generate: ${written} files changed`);

@@ -5,7 +5,7 @@ import { isAbsolute, join, relative, sep } from 'node:path';
 
 /** Folders that hold packages; `test` is a package whose sources are not below `src`. */
 const packageRoots = ['lib', 'schema', 'subgraphs', 'experiments', 'gateway', 'clients', 'deploy', 'test'];
-const skipped = new Set(['node_modules', 'dist', 'static', '.rhizome', '.cache']);
+const skipped = new Set(['node_modules', 'dist', 'dist-test', 'static', '.rhizome', '.cache']);
 
 /** The jest project of a test source, or undefined for other files. */
 export function projectOf(path) {
@@ -34,12 +34,15 @@ export function builtFile(source) {
   return sourceToBuilt(source).replace(/\.tsx?$/, '.js');
 }
 
-/** Core's tests are a project of their own, so that its `dist` has none of them. */
+/**
+ * Tests are projects of their own, so that `dist` holds only what is shipped: `tsconfig.test.json` next to
+ * `tsconfig.json`, and `test/` in core, whose tests across domains it holds, too.
+ */
 function sourceToBuilt(source) {
   if (source.startsWith('test/')) return source.replace(/^test\//, 'test/dist/');
   if (source.startsWith('subgraphs/core/'))
     return source.replace(/^subgraphs\/core\//, 'subgraphs/core/test/dist/');
-  return source.replace('/src/', '/dist/');
+  return source.replace('/src/', '/dist-test/');
 }
 
 /**
@@ -56,7 +59,7 @@ export function selectTests(sources, path, root, cwd = root) {
     const source = candidate
       .replace(/^subgraphs\/core\/test\/dist(?=\/|$)/, 'subgraphs/core')
       .replace(/^test\/dist(?=\/|$)/, 'test')
-      .replace(/(^|\/)dist(?=\/|$)/, '$1src')
+      .replace(/(^|\/)dist(-test)?(?=\/|$)/, '$1src')
       .replace(/\.jsx?$/, '.ts');
     const stem = /\.(int\.test|test|e2e|soak)\.tsx?$/.test(source) ? source : source.replace(/\.tsx?$/, '.');
     const exact = sources.filter((one) => one === source || one.startsWith(`${source.replace(/\/$/, '')}/`));

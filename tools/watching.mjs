@@ -8,7 +8,14 @@ import watcher from '@parcel/watcher';
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** Outputs, data and caches, which change without a save. */
-const ignored = ['**/node_modules/**', '**/dist/**', '.git/**', '**/.rhizome/**', '**/*.tsbuildinfo'];
+const ignored = [
+  '**/node_modules/**',
+  '**/dist/**',
+  '**/dist-test/**',
+  '.git/**',
+  '**/.rhizome/**',
+  '**/*.tsbuildinfo',
+];
 
 /** Runs a Node program in the repository; resolves with whether it succeeded. */
 export function runNode(...args) {

@@ -39,7 +39,7 @@ export interface Gateway {
 }
 
 /** Folder of the pages that the build of this package produces. */
-export const builtPages = fileURLToPath(new URL('./static', import.meta.url));
+export const builtPages = fileURLToPath(new URL('../dist/static', import.meta.url));
 
 /**
  * Builds a gateway.

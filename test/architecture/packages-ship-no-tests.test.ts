@@ -1,9 +1,13 @@
 import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { importsOf, read, root, workspacePackages } from './repository.js';
 
 /** Test files, fixtures and test support by their names, and what the compiler keeps for itself. */
-const neverPacked = /\.(test|e2e|fixture)\.|(^|\/)(testing|test|__tests__)\/|\.tsbuildinfo$/;
+const neverPacked = /\.(test|e2e|soak|fixture)\.|(^|\/)(testing|test|__tests__)\/|\.tsbuildinfo$/;
+/** The same without the compiler's record, which belongs in `dist`. */
+const isTest = /\.(test|e2e|soak|fixture)\.(js|d\.ts)$|(^|\/)(testing|__tests__)\/.*\.js$/;
 /** A template that a new experiment's repository gets as its first test. */
 const templates = /^scaffold\/.*\.template$/;
 /** Packages that only tests use. */
@@ -36,6 +40,15 @@ describe('npm pack', () => {
     expect(files.filter((path) => /^dist\/.*\.js$/.test(path)).length).toBeGreaterThan(0);
     expect(files.filter((path) => neverPacked.test(path) && !templates.test(path))).toEqual([]);
   });
+
+  it.each(workspacePackages().filter(({ folder }) => folder !== 'test'))(
+    'finds no tests in dist of $name',
+    ({ folder }) => {
+      const built = readdirSync(join(root, folder, 'dist'), { recursive: true, encoding: 'utf8' });
+      expect(built).not.toEqual([]);
+      expect(built.filter((path) => isTest.test(path))).toEqual([]);
+    },
+  );
 
   it.each(shipped.map(({ name, folder }) => [name, folder] as const))(
     'packs no module of %s that imports jest or the testkit',

@@ -26,7 +26,7 @@ describe('npm test', () => {
     [['unit', '--', usage]],
     [['unit', 'src/payload/usage-meter.test.ts']],
     [['clients/pilot/src/payload/usage-meter.ts']],
-    [['clients/pilot/dist/payload/usage-meter.test.js']],
+    [['clients/pilot/dist-test/payload/usage-meter.test.js']],
   ])('finds the test of a source path: %j', (argumentsGiven) => {
     expect(list(argumentsGiven)).toEqual({ files: [usage], error: '', status: 0 });
   });

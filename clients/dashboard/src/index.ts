@@ -1,4 +1,4 @@
 import { fileURLToPath } from 'node:url';
 
 /** Folder of the built pages, for those who serve them. */
-export const dashboardPages: string = fileURLToPath(new URL('./static', import.meta.url));
+export const dashboardPages: string = fileURLToPath(new URL('../dist/static', import.meta.url));

@@ -17,7 +17,13 @@ export type {
   ResumableField,
   Subscribing,
 } from './engine/types.js';
-export { Cancellation, type CallEnd, endOf, throwIfEnded } from './transport/cancellation.js';
+export {
+  Cancellation,
+  type CallEnd,
+  endOf,
+  type SignalledEnd,
+  throwIfEnded,
+} from './transport/cancellation.js';
 export { endedBy } from './transport/ended-request.js';
 export { createInProcessTransport } from './transport/in-process.js';
 export type {

@@ -46,13 +46,13 @@ export function stepsInRepository(repository: Repository, names: ExperimentNames
   ];
 }
 
-/** Adds a package to the root's references, once. */
+/** Adds a package and its tests to the root's references, once. */
 function addReference(root: string, path: string): void {
   const file = join(root, 'tsconfig.json');
   const config = JSON.parse(readFileSync(file, 'utf8')) as { references: { path: string }[] };
   if (config.references.some((one) => one.path === path)) return;
   // Before the packages that load experiments: the order is the build order.
   const last = config.references.findLastIndex((one) => one.path.startsWith('experiments/'));
-  config.references.splice(last + 1, 0, { path });
+  config.references.splice(last + 1, 0, { path }, { path: `${path}/tsconfig.test.json` });
   writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`);
 }

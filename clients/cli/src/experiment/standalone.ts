@@ -207,7 +207,7 @@ function packageJson(
     scripts: {
       build: 'tsc -p tsconfig.json',
       generate: 'node tools/generate.mjs',
-      test: 'npm run build && node --experimental-vm-modules node_modules/jest/bin/jest.js',
+      test: 'npm run build && tsc -p tsconfig.test.json && node --experimental-vm-modules node_modules/jest/bin/jest.js',
       start: 'node dist/bin.js',
     },
     dependencies: sorted([...vendored.filter(([one]) => !isTool(one)), ...others]),

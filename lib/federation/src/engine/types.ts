@@ -1,6 +1,6 @@
 import type { Principal } from '@rhizome/authz';
 import type { DocumentNode, GraphQLError, GraphQLSchema } from 'graphql';
-import type { Cancellation } from '../transport/cancellation.js';
+import type { SignalledEnd } from '../transport/cancellation.js';
 import type { TransportFactory } from '../transport/transport.js';
 import type { TraceRequest } from './trace.js';
 
@@ -133,7 +133,7 @@ export interface ClientRequest {
    * End of the request without a signal, which costs more than the rest of a small operation; if set,
    * `signal` is ignored.
    */
-  readonly cancellation?: Cancellation | undefined;
+  readonly cancellation?: SignalledEnd | undefined;
   /** Headers that are forwarded to subgraphs. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /**

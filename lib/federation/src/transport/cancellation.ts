@@ -11,11 +11,16 @@ export interface CallEnd {
   onCancel(listener: Listener): () => void;
 }
 
+/** The end of a call, also as a signal, which is created on first access. */
+export interface SignalledEnd extends CallEnd {
+  readonly signal: AbortSignal;
+}
+
 /**
  * Cancels one call. It works like an AbortController, whose signal costs more than the rest of an in-process
  * call: the signal is created on first access, and most calls end before that.
  */
-export class Cancellation implements CallEnd {
+export class Cancellation implements SignalledEnd {
   #controller: AbortController | undefined;
   #listeners: Listener[] | undefined;
   #isCancelled = false;
@@ -65,7 +70,7 @@ const nothing = (): void => undefined;
 
 /** A request that may end early: by a cancellation, by a signal, or not at all. */
 export interface Endable {
-  readonly cancellation?: Cancellation | undefined;
+  readonly cancellation?: SignalledEnd | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,6 +1,6 @@
 import type { Principal } from '@rhizome/authz';
 import type { DocumentNode } from 'graphql';
-import type { Cancellation } from './cancellation.js';
+import type { SignalledEnd } from './cancellation.js';
 
 /**
  * One operation that a plan sends to one subgraph. Created once when a client's operation is compiled, and
@@ -46,7 +46,7 @@ export interface SubgraphRequest {
    */
   readonly signal?: AbortSignal | undefined;
   /** End of the call without a signal; if set, `signal` belongs to it. */
-  readonly cancellation?: Cancellation | undefined;
+  readonly cancellation?: SignalledEnd | undefined;
 }
 
 /** A GraphQL error in a subgraph's answer. */
