@@ -81,6 +81,12 @@ const systemPackages = [
     parts: ['e2e', 'soak'],
   },
   { name: 'curl', present: () => existsSync('/usr/bin/curl'), parts: ['e2e', 'soak'] },
+  {
+    name: 'bubblewrap',
+    present: () => existsSync('/usr/bin/bwrap'),
+    parts: ['integration', 'e2e', 'soak'],
+  },
+  { name: 'podman', present: () => existsSync('/usr/bin/podman'), parts: ['integration', 'e2e', 'soak'] },
   { name: 'libcurl4', present: () => sharedLibrary('libcurl.so.4'), parts: ['integration', 'e2e', 'soak'] },
 ];
 

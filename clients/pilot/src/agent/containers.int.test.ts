@@ -44,10 +44,7 @@ inside=""
 while :; do case "$1" in
   --rm) shift;;
   --workdir) cd "$2"; shift 2;;
-  --env) case "$2" in
-    *=*) inside="$inside $2";;
-    *) inside="$inside $2=$(printenv "$2")";;
-  esac; shift 2;;
+  --env-file) inside=$(cat "$2"); shift 2;;
   --*) shift 2;;
   *) break;;
 esac; done

@@ -6,7 +6,8 @@ import { removeFolder, type AttemptFolders, type Scratch } from '../files/scratc
 import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
 import { AttemptError } from '../payload/attempt-error.js';
 import { failureOf, startFailure, withDeviceFault } from '../payload/conclusion.js';
-import { inContainer, runtimeFor, type ContainerHost } from '../payload/container.js';
+import type { ContainerHost } from '../payload/contained.js';
+import { inContainer, runtimeFor } from '../payload/container.js';
 import { payloadEnvironment } from '../payload/environment.js';
 import { OutputCapture, type CaptureLimits, type LogChunk } from '../payload/output-capture.js';
 import {
@@ -119,9 +120,10 @@ export class JobRun {
     } finally {
       this.#devices.release();
       if (folders !== undefined) {
-        await removeFolder(folders.root).catch((error: unknown) =>
-          log.warn({ err: error }, 'scratch folder not removed'),
-        );
+        for (const folder of [folders.root, folders.private])
+          await removeFolder(folder).catch((error: unknown) =>
+            log.warn({ err: error, folder }, 'folder not removed'),
+          );
       }
     }
   }

@@ -88,7 +88,7 @@ describe('a job', () => {
     ],
     [
       'an image',
-      { payload: { image: 'docker://x' } },
+      { payload: { image: '/no/image.sif' } },
       { usage: null, error: { family: 'WORKER', code: 'IMAGE_UNSUPPORTED' } },
     ],
     [

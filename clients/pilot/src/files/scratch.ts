@@ -17,6 +17,8 @@ export interface AttemptFolders {
   readonly temporary: string;
   /** Describes the content of `inputs`, as JSON. */
   readonly inputsManifest: string;
+  /** For files of the pilot about the attempt. It is not below `root`, and exists only if there are some. */
+  readonly private: string;
 }
 
 /**
@@ -54,7 +56,11 @@ export class Scratch {
     await mkdir(root, { recursive: true, mode: 0o700 });
     for (const folder of [folders.work, folders.inputs, folders.outputs, folders.temporary])
       await mkdir(folder, { recursive: true });
-    return { ...folders, inputsManifest: join(root, 'inputs.json') };
+    return {
+      ...folders,
+      inputsManifest: join(root, 'inputs.json'),
+      private: join(this.folder, 'private', placeOf(attemptId)),
+    };
   }
 
   /** Removes the pilot's part. */

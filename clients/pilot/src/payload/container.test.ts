@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { Evidence } from '../hardware/gpus/detected-device.js';
 import { visibleDevices } from '../hardware/gpus/visibility-variables.js';
-import { type ContainerHost, inContainer, runtimeFor } from './container.js';
+import type { ContainedSpec, ContainerHost } from './contained.js';
+import { inContainer, runtimeFor } from './container.js';
 
 const root = '/scratch/att_1';
 const folders = {
@@ -11,6 +12,7 @@ const folders = {
   outputs: `${root}/outputs`,
   temporary: `${root}/tmp`,
   inputsManifest: `${root}/inputs.json`,
+  private: '/scratch/private/att_1',
 };
 const host: ContainerHost = {
   runtimes: ['apptainer', 'podman'],
@@ -39,6 +41,7 @@ describe('runtimeFor', () => {
     ['debian:12', 'any', ['podman'], 'podman'],
     ['debian:12', 'podman', ['apptainer', 'podman'], 'podman'],
     ['docker://debian:12', null, ['podman'], 'podman'],
+    ['oci:5000/reco', null, ['podman'], 'podman'],
     ['/cvmfs/images/reco.sif', null, ['podman', 'singularity'], 'singularity'],
     ['oras://registry.example/reco:1', 'any', ['singularity', 'podman'], 'singularity'],
   ])('selects for %s with %s on a host with %j: %s', (image, wanted, found, runtime) => {
@@ -49,6 +52,8 @@ describe('runtimeFor', () => {
     ['debian:12', null, [], /cannot run image "debian:12": it has no container runtime/],
     ['debian:12', 'podman', ['apptainer'], /"debian:12" with podman: it has apptainer/],
     ['/cvmfs/reco.sif', null, ['podman'], /it has podman/],
+    ['dir:/home/pilot', null, ['podman'], /it has podman/],
+    ['oci-archive:/home/pilot/image.tar', 'podman', ['podman'], /it has podman/],
     ['--security-opt=all', null, ['podman', 'apptainer'], /cannot run image "--security-opt=all"/],
   ])('refuses %s with %s on a host with %j', (image, wanted, found, message) => {
     expect(() => runtimeFor(image, wanted, found)).toThrow(
@@ -86,23 +91,35 @@ describe('inContainer', () => {
     },
   );
 
-  it("names secrets on podman's command line without their values", () => {
+  it('passes variables to podman by files of the pilot alone', () => {
     const started = inContainer('podman', contained, host);
+    const variables = `${folders.private}/variables`;
     expect([started.command, ...started.arguments]).toEqual([
       ...['podman', 'run', '--rm', '--network', 'host', '--security-opt', 'label=disable'],
-      ...['--security-opt', 'no-new-privileges', '--userns', 'keep-id'],
-      ...['--volume', `${root}:${root}`, '--workdir', folders.work, '--entrypoint', ''],
-      ...['--env', 'LANG', '--env', `HOME=${folders.work}`, '--env', 'TMPDIR', '--env', 'SECRET'],
-      ...['--env', 'RHIZOME_ATTEMPT_ID', 'debian:12', 'reco', '--seed', '7'],
+      ...['--security-opt', 'no-new-privileges', '--userns', 'keep-id', '--volume', `${root}:${root}`],
+      ...['--env-file', variables, '--volume', `${variables}.sh:/run/rhizome-variables:ro`],
+      ...['--workdir', folders.work, '--entrypoint', '', 'debian:12'],
+      ...['sh', '-c', '. /run/rhizome-variables; exec "$@"', 'sh', 'reco', '--seed', '7'],
     ]);
-    expect(started.environment).toMatchObject({
+    expect(started.files).toEqual([
+      {
+        path: variables,
+        text: `LANG=C.UTF-8\nHOME=${folders.work}\nTMPDIR=${folders.temporary}\nRHIZOME_ATTEMPT_ID=att_1\n`,
+      },
+      { path: `${variables}.sh`, text: "export SECRET='a b\nc,d'\n" },
+    ]);
+    expect(started.environment).toEqual({
       HOME: '/home/pilot',
+      XDG_RUNTIME_DIR: '/run/user/7',
+      LANG: 'C.UTF-8',
       PATH: '/opt/bin:/usr/bin',
-      TMPDIR: folders.temporary,
-      SECRET: 'a b\nc,d',
       RHIZOME_ATTEMPT_ID: 'att_1',
     });
     expect(inContainer('podman', contained, { ...host, isRoot: true }).arguments).not.toContain('keep-id');
+  });
+
+  it.each(['apptainer', 'podman'] as const)('starts %s outside the scratch space', (runtime) => {
+    expect(inContainer(runtime, contained, host).folder).toBe('/');
   });
 
   it('uses the search path of the image, unless the job sets one', () => {
@@ -112,8 +129,9 @@ describe('inContainer', () => {
       APPTAINERENV_PATH: '/sw/bin',
       PATH: '/opt/bin:/usr/bin',
     });
-    expect(inContainer('podman', own, host).arguments).toContain('PATH=/sw/bin');
-    expect(inContainer('podman', contained, host).arguments).not.toContain('PATH');
+    const variablesOf = (one: ContainedSpec) => inContainer('podman', one, host).files?.[0]?.text;
+    expect(variablesOf(own)).toBe('PATH=/sw/bin\n');
+    expect(variablesOf(contained)).not.toContain('PATH');
   });
 
   it('passes the devices of the job', () => {

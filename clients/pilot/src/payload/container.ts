@@ -1,35 +1,15 @@
 /** Payloads in container images: selection of the host's runtime, and its command line. Pure functions. */
-import type { AttemptFolders } from '../files/scratch.js';
 import { hasDevicesOf } from '../hardware/gpus/visibility-variables.js';
 import { AttemptError } from './attempt-error.js';
+import { runtimeEnvironment, variablesInside, type ContainedSpec, type ContainerHost } from './contained.js';
 import type { LaunchSpec } from './launch.js';
+import { byPodman } from './podman.js';
 
 /** Supported runtimes, in order of preference. All of them work without root and without a service. */
 export const containerRuntimes = ['apptainer', 'singularity', 'podman'] as const;
 
 /** One of {@link containerRuntimes}. */
 export type ContainerRuntime = (typeof containerRuntimes)[number];
-
-/** A host's means to run containers. */
-export interface ContainerHost {
-  /** Runtimes on its search path. */
-  readonly runtimes: readonly string[];
-  /** Search path for their programs and those they need. */
-  readonly searchPath: string;
-  /** Variables of the pilot that runtimes need, such as `HOME` and their cache; never a secret. */
-  readonly environment: Readonly<Record<string, string>>;
-  /** True if the pilot is root: users are not mapped then. */
-  readonly isRoot: boolean;
-}
-
-/** A payload as it would start on the host, and the image to start it in. */
-export interface ContainedSpec {
-  readonly image: string;
-  readonly spec: LaunchSpec;
-  readonly folders: AttemptFolders;
-  /** True if the job sets `PATH` itself: then it applies in the image, too. */
-  readonly hasOwnPath: boolean;
-}
 
 /** The value that accepts any runtime. */
 const anyRuntime = 'any';
@@ -57,8 +37,12 @@ export function runtimeFor(image: string, wanted: string | null, found: readonly
 function takes(runtime: ContainerRuntime, image: string): boolean {
   const isFile = /^[./]/.test(image);
   if (runtime !== 'podman') return true;
-  return !isFile && (!image.includes('://') || image.startsWith('docker://'));
+  return !isFile && !podmanFiles.test(image) && (!image.includes('://') || image.startsWith('docker://'));
 }
+
+/** Images that Podman would read from files, or from another service, of its own host. */
+const podmanFiles =
+  /^(dir|oci|oci-archive|docker-archive|docker-daemon|containers-storage|ostree|sif|tarball|atomic):(?!\d+\/)/;
 
 /**
  * The command on the host that runs the payload in the image.
@@ -80,14 +64,17 @@ export function inContainer(
   return runtime === 'podman' ? byPodman(contained, host) : byApptainer(runtime, contained, host);
 }
 
-/** Values are passed in the environment: everybody on the host can read command lines. */
+/**
+ * Values are passed in the environment: everybody on the host can read command lines. The prefix keeps them
+ * from taking effect in the runtime's own process.
+ */
 function byApptainer(
   runtime: 'apptainer' | 'singularity',
   { image, spec, folders, hasOwnPath }: ContainedSpec,
   host: ContainerHost,
 ): LaunchSpec {
   const prefix = `${runtime.toUpperCase()}ENV_`;
-  const inside = insideOf(spec, hasOwnPath).filter(([name]) => name !== 'HOME');
+  const inside = variablesInside(spec, hasOwnPath).filter(([name]) => name !== 'HOME');
   return {
     command: runtime,
     arguments: [
@@ -107,72 +94,11 @@ function byApptainer(
       ...spec.arguments,
     ],
     environment: {
-      ...around(spec, host),
+      ...runtimeEnvironment(spec, host),
       ...Object.fromEntries(inside.map(([name, value]) => [`${prefix}${name}`, value])),
     },
-    folder: spec.folder,
+    folder: '/',
   };
-}
-
-/**
- * A variable given by name only takes its value from Podman's own environment; its own few variables are
- * given by value.
- */
-function byPodman({ image, spec, folders, hasOwnPath }: ContainedSpec, host: ContainerHost): LaunchSpec {
-  const outside = around(spec, host);
-  const inside = insideOf(spec, hasOwnPath);
-  const isTaken = ([name, value]: readonly [string, string]): boolean =>
-    Object.hasOwn(outside, name) && outside[name] !== value;
-  return {
-    command: 'podman',
-    arguments: [
-      'run',
-      '--rm',
-      ...['--network', 'host'],
-      ...['--security-opt', 'label=disable'],
-      ...['--security-opt', 'no-new-privileges'],
-      ...(host.isRoot ? [] : ['--userns', 'keep-id']),
-      ...['--volume', `${folders.root}:${folders.root}`],
-      ...['--workdir', spec.folder],
-      ...['--entrypoint', ''],
-      ...inside.flatMap((one) => ['--env', isTaken(one) ? one.join('=') : one[0]]),
-      ...podmanDevices(spec),
-      image,
-      spec.command,
-      ...spec.arguments,
-    ],
-    environment: {
-      ...Object.fromEntries(inside.filter((one) => !isTaken(one))),
-      ...outside,
-    },
-    folder: spec.folder,
-  };
-}
-
-/** Devices that the pilot gave to the job, by their names in the container device interface. */
-function podmanDevices({ environment }: LaunchSpec): readonly string[] {
-  const nvidia = (environment['CUDA_VISIBLE_DEVICES'] ?? '').split(',').filter((id) => id !== '');
-  const hasAmd = hasDevicesOf('AMD', environment);
-  const files = [
-    ...(hasAmd ? ['/dev/kfd'] : []),
-    ...(hasAmd || hasDevicesOf('INTEL', environment) ? ['/dev/dri'] : []),
-  ];
-  return [
-    ...nvidia.map((id) => `nvidia.com/gpu=${id}`).flatMap((id) => ['--device', id]),
-    ...files.flatMap((path) => ['--device', path]),
-    ...(files.length > 0 ? ['--group-add', 'keep-groups'] : []),
-  ];
-}
-
-/** The runtime's own environment: the host variables it needs, and the mark of the attempt's processes. */
-function around({ environment }: LaunchSpec, host: ContainerHost): Record<string, string> {
-  const marks = Object.entries(environment).filter(([name]) => name.startsWith('RHIZOME_'));
-  return { LANG: 'C.UTF-8', ...host.environment, PATH: host.searchPath, ...Object.fromEntries(marks) };
-}
-
-/** The payload's variables. The image defines where its programs are, unless the job does. */
-function insideOf({ environment }: LaunchSpec, hasOwnPath: boolean): readonly (readonly [string, string])[] {
-  return Object.entries(environment).filter(([name]) => name !== 'PATH' || hasOwnPath);
 }
 
 /** An image in a registry, without its transport. */

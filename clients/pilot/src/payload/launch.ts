@@ -1,4 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { readProcess } from '../processes/process-table.js';
 import type { OpenPipes } from './pipe-pool.js';
 
@@ -11,6 +13,14 @@ export interface LaunchSpec {
   readonly environment: Readonly<Record<string, string>>;
   /** The working folder. */
   readonly folder: string;
+  /** Written before the start, for this user only. */
+  readonly files?: readonly PrivateFile[];
+}
+
+/** A file that a program reads when it starts. */
+export interface PrivateFile {
+  readonly path: string;
+  readonly text: string;
 }
 
 /** End of a process: one of the two is null. */
@@ -32,6 +42,10 @@ export interface Launched {
  * @throws the error of the operating system, with its `code`, if it cannot be started
  */
 export async function launch(spec: LaunchSpec, { stdout, stderr }: OpenPipes): Promise<Launched> {
+  for (const { path, text } of spec.files ?? []) {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeFile(path, text, { mode: 0o600, flag: 'wx' });
+  }
   const child = spawn(spec.command, spec.arguments, {
     cwd: spec.folder,
     env: { ...spec.environment },
