@@ -3,6 +3,7 @@ import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import { GpuUsageMeter } from '../hardware/gpus/gpu-usage.js';
 import type { DeviceMonitor, HeldDevices } from '../hardware/gpus/device-monitor.js';
 import { removeFolder, type AttemptFolders, type Scratch } from '../files/scratch.js';
+import { OutputFolder } from '../files/output-folder.js';
 import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
 import { AttemptError } from '../payload/attempt-error.js';
 import { failureOf, startFailure, withDeviceFault } from '../payload/conclusion.js';
@@ -112,12 +113,15 @@ export class JobRun {
   async #run(): Promise<void> {
     const { scratch, log } = this.#services;
     let folders: AttemptFolders | undefined;
+    let outputs: OutputFolder | undefined;
     try {
       folders = await scratch.makeFolders(this.assignment.attemptId);
-      await this.#runIn(folders);
+      outputs = await OutputFolder.open(folders.outputs);
+      await this.#runIn(folders, outputs);
     } catch (error) {
       await this.#onFailure(error);
     } finally {
+      await outputs?.close();
       this.#devices.release();
       if (folders !== undefined) {
         for (const folder of [folders.root, folders.private])
@@ -128,7 +132,7 @@ export class JobRun {
     }
   }
 
-  async #runIn(folders: AttemptFolders): Promise<void> {
+  async #runIn(folders: AttemptFolders, outputs: OutputFolder): Promise<void> {
     const { log } = this.#services;
     await this.#prepare(folders);
     await this.#report(() =>
@@ -151,7 +155,7 @@ export class JobRun {
     this.#dropped.signal.throwIfAborted();
     const failure = await this.#attributeToDevice(failureOf(result, limits));
     if (failure !== undefined) await this.#fail(failure, exitCode, signal, result.usage);
-    else await this.#finish(folders, exitCode ?? 0, result.usage);
+    else await this.#finish(outputs, exitCode ?? 0, result.usage);
   }
 
   /** Fetches the inputs; reports STARTING first if there are any. */
@@ -274,7 +278,7 @@ export class JobRun {
     }
   }
 
-  async #finish(folders: AttemptFolders, exitCode: number, usage: Usage): Promise<void> {
+  async #finish(folder: OutputFolder, exitCode: number, usage: Usage): Promise<void> {
     const { payload, jobId, attemptId } = this.assignment;
     const { signal } = this.#dropped;
     const report = (phase: FinishReport['phase'], outputs: readonly StoredFile[] = []): FinishReport => ({
@@ -288,9 +292,9 @@ export class JobRun {
     try {
       if (payload.outputs.length > 0) {
         await this.#reportFinish(report('HOLDING'));
-        const found = await findOutputs(payload.outputs, folders, signal);
+        const found = await findOutputs(payload.outputs, folder, signal);
         await this.#reportFinish(report('TRANSFERRING'));
-        stored = await stageOut(found, { jobId, attemptId }, this.#services.store, signal);
+        stored = await stageOut(found, folder, { jobId, attemptId }, this.#services.store, signal);
       }
       await this.#reportFinish(report('FINISHED', stored));
       this.#hasReportedEnd = true;

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { openFileStore } from './file-store.js';
+import { OutputFolder } from './output-folder.js';
 import { Scratch, type AttemptFolders } from './scratch.js';
 import { findOutputs, stageIn, stageOut } from './staging.js';
 import type { FileStore } from './file-store.types.js';
@@ -16,6 +17,7 @@ const open = new AbortController().signal;
 let folder: string;
 let folders: AttemptFolders;
 let scratch: Scratch;
+let outputFolder: OutputFolder;
 let server: Server | undefined;
 /** Statuses that the server returns before it serves requests. */
 let faults: number[];
@@ -25,6 +27,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'files-'));
   scratch = await Scratch.open(join(folder, 'scratch'));
   folders = await scratch.makeFolders('att_1');
+  outputFolder = await OutputFolder.open(folders.outputs);
   faults = [];
   requests = [];
 });
@@ -32,6 +35,7 @@ afterEach(async () => {
   server?.closeAllConnections();
   server?.close();
   server = undefined;
+  await outputFolder.close();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -73,8 +77,8 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
     const big = Buffer.alloc(3_000_000, 'x');
     await writeFile(join(folders.outputs, 'events €.bin'), big);
     await writeFile(join(folders.outputs, 'empty'), '');
-    const found = await findOutputs(['events €.bin', 'empty'], folders, open);
-    const stored = await stageOut(found, { jobId: 'job_p', attemptId: 'att_1' }, store, open);
+    const found = await findOutputs(['events €.bin', 'empty'], outputFolder, open);
+    const stored = await stageOut(found, outputFolder, { jobId: 'job_p', attemptId: 'att_1' }, store, open);
     expect(stored).toEqual([
       {
         name: 'events €.bin',
@@ -102,11 +106,12 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
 
   it('keeps no partial files, and no attempt replaces the files of another', async () => {
     await writeFile(join(folders.outputs, 'a'), 'first');
-    const found = await findOutputs(['a'], folders, open);
-    const [first] = await stageOut(found, { jobId: 'job_p', attemptId: 'att_1' }, store, open);
+    const found = await findOutputs(['a'], outputFolder, open);
+    const [first] = await stageOut(found, outputFolder, { jobId: 'job_p', attemptId: 'att_1' }, store, open);
     await writeFile(join(folders.outputs, 'a'), 'second');
     await stageOut(
-      await findOutputs(['a'], folders, open),
+      await findOutputs(['a'], outputFolder, open),
+      outputFolder,
       { jobId: 'job_p', attemptId: 'att_2' },
       store,
       open,
@@ -139,7 +144,8 @@ describe.each(['folder', 'http'])('a file store by %s', (kind) => {
   it('fails the attempt if a file differs from what its parent stored', async () => {
     await writeFile(join(folders.outputs, 'a'), 'content');
     const stored = await stageOut(
-      await findOutputs(['a'], folders, open),
+      await findOutputs(['a'], outputFolder, open),
+      outputFolder,
       { jobId: 'job_p', attemptId: 'att_1' },
       store,
       open,
@@ -219,7 +225,7 @@ describe('a file server', () => {
 describe('findOutputs', () => {
   it('names all outputs that are missing', async () => {
     await writeFile(join(folders.outputs, 'there'), '');
-    await expect(findOutputs(['a', 'there', 'b'], folders, open)).rejects.toMatchObject({
+    await expect(findOutputs(['a', 'there', 'b'], outputFolder, open)).rejects.toMatchObject({
       code: 'OUTPUT_MISSING',
       message: 'Declared outputs are missing, or are not regular files in the output folder: "a", "b"',
     });
@@ -229,7 +235,7 @@ describe('findOutputs', () => {
     await symlink('/etc/hostname', join(folders.outputs, 'link'));
     await mkdir(join(folders.outputs, 'folder'));
     for (const name of ['link', 'folder', '../inputs.json', '..', '']) {
-      await expect(findOutputs([name], folders, open)).rejects.toMatchObject({ code: 'OUTPUT_MISSING' });
+      await expect(findOutputs([name], outputFolder, open)).rejects.toMatchObject({ code: 'OUTPUT_MISSING' });
     }
   });
 });

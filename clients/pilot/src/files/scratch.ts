@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readProcess } from '../processes/process-table.js';
 import { placeOf } from './file-store.js';
@@ -40,6 +40,10 @@ export class Scratch {
     const self = readProcess(process.pid);
     const folder = join(parent, `pilot-${process.pid}-${self?.startTicks ?? 0}`);
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    const made = await lstat(folder);
+    if (!made.isDirectory() || made.uid !== process.getuid?.())
+      throw new Error(`Scratch folder ${folder} belongs to another user`);
+    await chmod(folder, 0o700);
     return new Scratch(folder);
   }
 
@@ -79,7 +83,9 @@ export async function removeFolder(folder: string): Promise<void> {
   }
 }
 
+/** Links are left alone: they may lead to folders of others. */
 async function openUp(folder: string): Promise<void> {
+  if (!(await lstat(folder)).isDirectory()) return;
   await chmod(folder, 0o700);
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     if (entry.isDirectory()) await openUp(join(folder, entry.name));

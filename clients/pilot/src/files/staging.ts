@@ -1,10 +1,11 @@
-import { lstat, mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttemptError } from '../payload/attempt-error.js';
 import { checksumFile, type Digest } from './checksum.js';
 import { forEachConcurrently } from './for-each-concurrently.js';
 import { isPlainName, placeOf, schemeOf } from './file-store.js';
 import { download, withoutCredentials } from './http-store.js';
+import type { FoundOutput, OutputFolder, RefusedOutput } from './output-folder.js';
 import type { AttemptFolders } from './scratch.js';
 import type { FileStore } from './file-store.types.js';
 
@@ -109,45 +110,32 @@ async function fetchInput(
   throw new AttemptError('DATA', 'INPUT_CORRUPT', `${shown} has ${difference}`, true);
 }
 
-/** A declared output that exists, with its checksum. */
-export interface FoundOutput extends Digest {
-  readonly name: string;
-  readonly path: string;
-}
-
 /**
  * Finds all declared outputs.
  * @throws AttemptError DATA OUTPUT_MISSING that lists all that are missing or not regular files
  */
 export async function findOutputs(
   names: readonly string[],
-  folders: AttemptFolders,
+  folder: OutputFolder,
   signal: AbortSignal,
 ): Promise<readonly FoundOutput[]> {
-  const paths = names.map((name) => ({ name, path: join(folders.outputs, name) }));
-  // A link is not an output: it could point to a file of the host that the job's owner must not see.
-  const isThere = await Promise.all(
-    paths.map(
-      async ({ name, path }) =>
-        isPlainName(name) &&
-        (await lstat(path).then(
-          (found) => found.isFile(),
-          () => false,
-        )),
-    ),
-  );
-  const missing = names.filter((_, index) => !isThere[index]);
-  if (missing.length > 0) {
-    const list = missing.map((name) => JSON.stringify(name)).join(', ');
-    throw new AttemptError(
-      'DATA',
-      'OUTPUT_MISSING',
-      `Declared outputs are missing, or are not regular files in the output folder: ${list}`,
-      true,
-    );
-  }
-  return Promise.all(
-    paths.map(async (output) => ({ ...output, ...(await checksumFile(output.path, signal)) })),
+  const missing = (message: string): AttemptError =>
+    new AttemptError('DATA', 'OUTPUT_MISSING', message, true);
+  if (!(await folder.isInPlace()))
+    throw missing('No output is stored: the payload replaced the output folder, or a folder above it');
+  const results: (FoundOutput | RefusedOutput)[] = [];
+  await forEachConcurrently([...names.entries()], concurrentTransfers, async ([index, name]) => {
+    results[index] = await folder.find(name, signal);
+  });
+  const found = results.filter((result): result is FoundOutput => 'sha256' in result);
+  const refused = results.filter((result): result is RefusedOutput => !('sha256' in result));
+  if (refused.length === 0) return found;
+  const list = refused.map(({ name, reason }) => {
+    const shown = JSON.stringify(name);
+    return reason === undefined ? shown : `${shown} (${reason})`;
+  });
+  throw missing(
+    `Declared outputs are missing, or are not regular files in the output folder: ${list.join(', ')}`,
   );
 }
 
@@ -157,6 +145,7 @@ export async function findOutputs(
  */
 export async function stageOut(
   outputs: readonly FoundOutput[],
+  folder: OutputFolder,
   attempt: { readonly jobId: string; readonly attemptId: string },
   store: FileStore,
   signal: AbortSignal,
@@ -165,9 +154,10 @@ export async function stageOut(
     ...output,
     location: placeOf(attempt.jobId, attempt.attemptId, output.name),
   }));
-  await forEachConcurrently(stored, concurrentTransfers, async ({ name, path, location }) => {
+  await forEachConcurrently(stored, concurrentTransfers, async ({ location, ...output }) => {
+    const { name } = output;
     try {
-      await store.put(path, location, signal);
+      await folder.withFile(output, async (path) => store.put(path, location, signal));
     } catch (error) {
       signal.throwIfAborted();
       const message = `Output ${JSON.stringify(name)} could not be stored as ${location}: ${reasonOf(error)}`;

@@ -1,0 +1,121 @@
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+import { checksumFile, type Digest } from './checksum.js';
+import { isPlainName } from './file-store.js';
+
+/** A declared output that exists, with its checksum. */
+export interface FoundOutput extends Digest {
+  readonly name: string;
+  /** Inode of the file that was read. */
+  readonly inode: bigint;
+}
+
+/** Output that is not stored, with the reason. */
+export interface RefusedOutput {
+  readonly name: string;
+  /** Undefined if there is no such file. */
+  readonly reason: string | undefined;
+}
+
+/**
+ * The folder for the outputs of one attempt. It is opened before the payload starts and stays open: whatever
+ * the payload puts at its path or at a path above, the pilot reads this folder only, and in it only regular
+ * files that have no other name.
+ */
+export class OutputFolder {
+  readonly #path: string;
+  readonly #folder: FileHandle;
+  readonly #identity: BigIntStats;
+
+  private constructor(path: string, folder: FileHandle, identity: BigIntStats) {
+    this.#path = path;
+    this.#folder = folder;
+    this.#identity = identity;
+  }
+
+  /** Opens the folder that the pilot has just made. */
+  static async open(path: string): Promise<OutputFolder> {
+    const folder = await openFolder(path);
+    return new OutputFolder(path, folder, await folder.stat({ bigint: true }));
+  }
+
+  async close(): Promise<void> {
+    await this.#folder.close();
+  }
+
+  /** True if the path still leads to this folder, and not by a link at its end. */
+  async isInPlace(): Promise<boolean> {
+    const now = await openFolder(this.#path).catch(() => undefined);
+    if (now === undefined) return false;
+    try {
+      const { dev, ino } = await now.stat({ bigint: true });
+      return dev === this.#identity.dev && ino === this.#identity.ino;
+    } finally {
+      await now.close();
+    }
+  }
+
+  /** Reads an output for its checksum, or returns why it cannot be one. */
+  async find(name: string, signal: AbortSignal): Promise<FoundOutput | RefusedOutput> {
+    if (!isPlainName(name)) return { name, reason: undefined };
+    const file = await this.#open(name).catch((error: unknown) => refusalOf(name, error));
+    if (!('fd' in file)) return file;
+    try {
+      const found = await file.stat({ bigint: true });
+      const reason = this.#refusal(found);
+      if (reason !== undefined) return { name, reason };
+      return { name, inode: found.ino, ...(await checksumFile(pathOf(file), signal)) };
+    } finally {
+      await file.close();
+    }
+  }
+
+  /**
+   * Calls `use` with a path that leads to the open file, whatever its name leads to.
+   * @throws Error if it is not the file that was found
+   */
+  async withFile<T>({ name, inode }: FoundOutput, use: (path: string) => Promise<T>): Promise<T> {
+    const file = await this.#open(name);
+    try {
+      const now = await file.stat({ bigint: true });
+      if (now.ino !== inode || this.#refusal(now) !== undefined) throw new Error('the file was replaced');
+      return await use(pathOf(file));
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Without waiting for a writer, if it is a FIFO. */
+  async #open(name: string): Promise<FileHandle> {
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+    return open(`${pathOf(this.#folder)}/${name}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  }
+
+  #refusal(file: BigIntStats): string | undefined {
+    if (!file.isFile()) return 'it is not a regular file';
+    if (file.dev !== this.#identity.dev) return 'it is on another file system';
+    return file.nlink === 1n ? undefined : 'it has several hard links';
+  }
+}
+
+/** A path that leads to an open file or folder, whatever became of its name. */
+function pathOf({ fd }: FileHandle): string {
+  return `/proc/self/fd/${fd}`;
+}
+
+async function openFolder(path: string): Promise<FileHandle> {
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+  return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+function refusalOf(name: string, error: unknown): RefusedOutput {
+  const code = String((error as NodeJS.ErrnoException).code ?? error);
+  const reasons: Readonly<Record<string, string | undefined>> = {
+    ENOENT: undefined,
+    ELOOP: 'it is a link',
+    EACCES: 'it may not be read',
+    ENXIO: 'it is not a regular file',
+  };
+  return { name, reason: code in reasons ? reasons[code] : code };
+}
