@@ -22,6 +22,8 @@ export interface BookedJob {
 export interface DevicesOfWorker {
   readonly _id: string;
   readonly host?: string | undefined;
+  /** Site of its queue: hosts of different sites may have one name. */
+  readonly site?: string | undefined;
   readonly devices: readonly { readonly id: string; readonly parentId?: string | undefined }[];
 }
 
@@ -63,7 +65,9 @@ export function doubleBookings(
       devices.map(({ id, parentId }) => [`${_id} ${id}`, parentId] as const),
     ),
   );
-  const hosts = new Map(workers.map(({ _id, host }) => [_id, host]));
+  const hosts = new Map(
+    workers.map(({ _id, host, site = '' }) => [_id, host === undefined ? undefined : `${site}/${host}`]),
+  );
   const byGpu = new Map<string, Change[]>();
   for (const { _id: jobId, attempts, requirements } of jobs) {
     const { share = whole, exclusive = false } = requirements.gpu ?? {};

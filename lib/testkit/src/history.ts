@@ -32,9 +32,17 @@ export async function checkHistory(db: TestDatabase): Promise<void> {
   const workers = await db
     .collection('workers')
     .find({ 'devices.0': { $exists: true } })
-    .project<DevicesOfWorker>({ host: 1, 'devices.id': 1, 'devices.parentId': 1 })
+    .project<DevicesOfWorker & { readonly queueId?: string }>({
+      ...{ host: 1, queueId: 1 },
+      ...{ 'devices.id': 1, 'devices.parentId': 1 },
+    })
     .toArray();
-  assertDevicesBookedOnce(booked, workers);
+  const queues = await db.collection<{ _id: string; site?: string }>('queues').find().toArray();
+  const sites = new Map(queues.map(({ _id, site }) => [_id, site]));
+  assertDevicesBookedOnce(
+    booked,
+    workers.map((worker) => ({ ...worker, site: sites.get(worker.queueId ?? '') })),
+  );
 }
 
 /**

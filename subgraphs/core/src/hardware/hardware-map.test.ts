@@ -46,12 +46,17 @@ describe('gpuHardware', () => {
       const one = seen(id, devices, change);
       return { ...one, worker: { ...one.worker, host: 'node-1' } };
     };
+    const [a, b, c] = ['PCI-0000:3b:00.0', 'PCI-0000:3c:00.0', 'PCI-0000:3d:00.0'] as const;
     const rows = gpuHardware([
-      onHost('1', { booked: ['a'], minute: 1 }, [a100('a'), a100('b'), a100('c')]),
-      onHost('2', { minute: 4 }, [a100('a'), a100('b'), a100('c', { health: 'UNHEALTHY' })]),
-      onHost('3', { site: 'OTHER' }, [a100('a')]),
+      onHost('1', { booked: [a], minute: 1 }, [a100(a), a100(b), a100(c)]),
+      onHost('2', { minute: 4 }, [a100(a), a100(b), a100(c, { health: 'UNHEALTHY' })]),
+      onHost('3', { site: 'OTHER' }, [a100(a)]),
     ]);
     expect(rows).toMatchObject([{ hosts: 2, devices: 4, free: 2, unhealthy: 1, lastSeenAt: at(4) }]);
+    // Local names of two workers mean two devices, as the scheduler grants both.
+    expect(gpuHardware([onHost('1', {}, [a100('gpu0')]), onHost('2', {}, [a100('gpu0')])])).toMatchObject([
+      { hosts: 1, devices: 2 },
+    ]);
   });
 
   it('counts total, free, unhealthy and unknown devices, and returns when they were last seen', () => {

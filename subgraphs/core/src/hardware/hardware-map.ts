@@ -1,6 +1,7 @@
 /** Aggregates hardware from the reports of workers. Pure. */
 import { modelOf, modelsNamed } from '../gpus/catalogue/catalogue.js';
 import { compareVersions } from '../gpus/catalogue/versions.js';
+import { deviceKey, hostKey } from '../gpus/device-identity.js';
 import { isPartition, ownMemoryMiB } from '../gpus/capacity/gpu-equivalents.js';
 import type { DeviceDocument } from '../gpus/device.types.js';
 import type { WorkerFacts } from '../scheduler/worker-facts.types.js';
@@ -99,11 +100,11 @@ interface PresentDevice {
   readonly lastSeenAt: Date;
 }
 
-/** Slices, partitions and undivided devices; a device that several workers of a host report appears once. */
+/** Slices, partitions and undivided devices. A device that several workers of a host report appears once. */
 function presentDevices(workers: readonly SeenWorker[]): Iterable<PresentDevice> {
   const found = new Map<string, PresentDevice>();
   for (const { worker, queue, lastSeenAt, booked } of workers) {
-    const host = `${queue.site}\n${worker.host}`;
+    const host = hostKey(queue.site, worker.host);
     const divided = new Set(worker.devices.flatMap(({ parentId }) => parentId ?? []));
     const bad = new Set(worker.devices.filter(({ health }) => health === 'UNHEALTHY').map(({ id }) => id));
     for (const device of worker.devices) {
@@ -111,7 +112,7 @@ function presentDevices(workers: readonly SeenWorker[]): Iterable<PresentDevice>
       const health = bad.has(device.parentId ?? '') ? 'UNHEALTHY' : device.health;
       const [isOffered, isTaken] = [worker.state === 'READY', booked.has(device.id)];
       const own = { device, host, health, isOffered, isTaken, lastSeenAt };
-      const key = `${host}\n${device.id}`;
+      const key = deviceKey({ id: worker.id, hostKey: host }, device.id);
       const known = found.get(key);
       found.set(key, known ? together(known, own) : own);
     }

@@ -4,6 +4,7 @@
  */
 import { canonicalJson } from '@rhizome/digest';
 import { arrangeDevices, type DeviceShape } from '../../gpus/capacity/device-shape.js';
+import { hostKey } from '../../gpus/device-identity.js';
 import { type Eligibility, selectorEligibility, ShapeEligibility } from './eligibility.js';
 import { profileOf, hasAmounts } from '../requirements/constraints.js';
 import { type RequirementClass } from '../requirements/requirement-class.js';
@@ -141,20 +142,20 @@ export class Fleet {
     const labelled = labelledOf(shape, profile);
     const worker = workerOf({ facts, shape, labelled, profile, devices });
     this.#workers.set(facts.id, worker);
-    this.sharedDevices.put(facts);
+    this.sharedDevices.put({ ...hosted(worker), devices: facts.devices });
     this.#count(worker, 1);
     return worker;
   }
 
   /**
-   * Removes an ended worker. @param hasJobs true if it holds its devices until {@link neighbours} forget it
+   * Removes an ended worker. @param hasJobs true if it holds its devices until {@link sharedDevices} forget it
    */
   remove(workerId: string, hasJobs = false): void {
     const worker = this.#workers.get(workerId);
     if (!worker) return;
     this.#workers.delete(workerId);
-    if (hasJobs) this.sharedDevices.leave(worker.facts);
-    else this.sharedDevices.remove(worker.facts);
+    if (hasJobs) this.sharedDevices.leave(hosted(worker));
+    else this.sharedDevices.remove(hosted(worker));
     this.#count(worker, -1);
     const { shape, labelled } = worker;
     if (labelled.users === 0) shape.labelled.delete(labelled.key);
@@ -201,6 +202,11 @@ export class Fleet {
     this.#shapes.set(key, shape);
     return shape;
   }
+}
+
+/** A worker with the identity of its host: the site is that of its queue. */
+function hosted({ facts, shape }: KnownWorker): { readonly id: string; readonly hostKey: string } {
+  return { id: facts.id, hostKey: hostKey(shape.queue.site, facts.host) };
 }
 
 /** The workers of its shape with the same labels. */

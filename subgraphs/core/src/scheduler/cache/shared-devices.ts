@@ -4,32 +4,19 @@
  * available to the others.
  */
 import { wholeDevice } from '../../gpus/capacity/device-capacity.js';
+import { namesOneDevice } from '../../gpus/device-identity.js';
 import type { DeviceBooking, Ledger } from './ledger.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
-
-/**
- * Ids that NVIDIA and AMD give to devices and their parts, ids made by Intel's tools, and bus addresses for
- * devices without an id.
- */
-const forms = [
-  /^(GPU|MIG)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
-  /^MIG-GPU-[0-9a-f-]{36}\/\d+\/\d+$/i,
-  /^GPU-[0-9a-f]{16}(\/\d+)?$/i,
-  /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
-  /^PCI-[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7](\/\d+)?$/i,
-];
-
-/**
- * Returns true if two workers of one host mean the same device by this id; other ids are local names of a
- * worker.
- */
-export function namesOneDevice(id: string): boolean {
-  return forms.some((form) => form.test(id));
-}
 
 interface ReportedDevices {
   readonly workerId: string;
   readonly deviceIds: ReadonlySet<string>;
+}
+
+/** A worker with the identity of its host. */
+interface HostedWorker {
+  readonly id: string;
+  readonly hostKey: string;
 }
 
 const noWorkers: ReadonlySet<string> = new Set();
@@ -49,33 +36,33 @@ export class SharedDevices {
   }
 
   /** Adds or updates a worker. */
-  put({ id, host, devices }: Pick<WorkerFacts, 'id' | 'host' | 'devices'>): void {
+  put({ id, hostKey, devices }: HostedWorker & Pick<WorkerFacts, 'devices'>): void {
     const deviceIds = new Set(devices.map((device) => device.id).filter(namesOneDevice));
     if (deviceIds.size === 0) return;
-    const others = this.#hosts.get(host);
-    if (!others) this.#hosts.set(host, [{ workerId: id, deviceIds }]);
+    const others = this.#hosts.get(hostKey);
+    if (!others) this.#hosts.set(hostKey, [{ workerId: id, deviceIds }]);
     for (const other of others ?? [])
       if ([...deviceIds].some((one) => other.deviceIds.has(one))) this.#pair(id, other.workerId);
     others?.push({ workerId: id, deviceIds });
   }
 
   /** Records that a worker has ended and still holds devices. */
-  leave({ id, host }: Pick<WorkerFacts, 'id' | 'host'>): void {
-    this.#gone.set(id, host);
+  leave({ id, hostKey }: HostedWorker): void {
+    this.#gone.set(id, hostKey);
   }
 
   /** Records that all devices of an ended worker have been released. */
   forget(id: string): void {
-    const host = this.#gone.get(id);
-    if (host !== undefined) this.remove({ id, host });
+    const hostKey = this.#gone.get(id);
+    if (hostKey !== undefined) this.remove({ id, hostKey });
   }
 
   /** Removes a worker. */
-  remove({ id, host }: Pick<WorkerFacts, 'id' | 'host'>): void {
+  remove({ id, hostKey }: HostedWorker): void {
     this.#gone.delete(id);
-    const left = this.#hosts.get(host)?.filter(({ workerId }) => workerId !== id) ?? [];
-    if (left.length > 0) this.#hosts.set(host, left);
-    else this.#hosts.delete(host);
+    const left = this.#hosts.get(hostKey)?.filter(({ workerId }) => workerId !== id) ?? [];
+    if (left.length > 0) this.#hosts.set(hostKey, left);
+    else this.#hosts.delete(hostKey);
     for (const other of this.#sharing.get(id) ?? []) {
       const own = this.#sharing.get(other);
       own?.delete(id);
@@ -117,10 +104,15 @@ export function bookingsOnHost(
   const others = sharedDevices.of(workerId);
   const own = ledger.bookings(workerId);
   if (others.size === 0) return own;
-  const all = together([own, ...[...others].map((id) => ledger.bookings(id))]);
+  const all = together([own, ...[...others].map((id) => ofSharedDevices(ledger.bookings(id)))]);
   for (const [id, booking] of all)
     if (!own?.has(id) && !isOffered(id)) all.set(id, { ...booking, thousandths: wholeDevice });
   return all.size > 0 ? all : undefined;
+}
+
+/** Bookings of another worker; its local names mean devices of its own. */
+function ofSharedDevices(bookings: Bookings): Bookings {
+  return bookings && new Map([...bookings].filter(([deviceId]) => namesOneDevice(deviceId)));
 }
 
 /** Merges bookings of the same devices by several workers. */

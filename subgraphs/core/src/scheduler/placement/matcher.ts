@@ -4,6 +4,7 @@
  * comes before age across all classes, and a class that does not fit a worker is skipped for it, whatever its
  * number of jobs.
  */
+import { namesOneDevice } from '../../gpus/device-identity.js';
 import { requestedGpus, gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
 import { PlacementRound } from './placement-round.js';
 import { type MinimumDemand, minimumDemand } from './capacity-rules.js';
@@ -333,7 +334,8 @@ class Pass {
       const neighbour = fleet.worker(id);
       const gpus = new Set(gpu?.exclusive ? positions.map((position) => shape.gpus[position]) : []);
       const others = ids.filter((_id, position) => gpus.has(shape.gpus[position]));
-      if (neighbour && gpu) this.#round.withhold(neighbour, [...deviceIds, ...others], gpu);
+      if (neighbour && gpu)
+        this.#round.withhold(neighbour, [...deviceIds, ...others].filter(namesOneDevice), gpu);
     }
   }
 }

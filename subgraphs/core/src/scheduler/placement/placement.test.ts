@@ -231,6 +231,27 @@ describe('placement', () => {
     host('c', [{ id: 'PCI-0000:3b:00.0' }, { id: 'gpu0' }], { host: 'n2' });
     host('d', [{ id: 'gpu0' }], { host: 'n2' });
     expect(Object.values(pass()).flat()).toHaveLength(3);
+    // Not even where the workers share another device.
+    for (const worker of ['e', 'f']) host(worker, [...devices, { id: 'gpu0' }], { host: 'n3' });
+    ready(4, oneGpu);
+    for (let count = 0; count < 4; count++) pass();
+    expect(['e', 'f'].map((worker) => ledger.bookings(worker)?.has('gpu0'))).toEqual([true, true]);
+  });
+
+  it('grants the devices of a host to its workers, whatever workers of other sites report', () => {
+    const id = 'GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f';
+    fleet.setQueues([aQueue({}), aQueue({ id: 'queue_far', name: 'far', site: 'FAR' })]);
+    host('thief', [{ id }], { host: 'wn01.cern.ch', queueId: 'queue_far' });
+    ready(1, oneGpu);
+    expect(pass()['thief']).toHaveLength(1);
+    host('victim', [{ id }], { host: 'wn01.cern.ch' });
+    ready(1, oneGpu);
+    expect(pass()['victim']).toHaveLength(1);
+    // A pilot that returns with an ended one's host and device does not hold them either.
+    fleet.remove('thief', true);
+    host('neighbour', [{ id }], { host: 'wn01.cern.ch' });
+    ready(1, oneGpu);
+    expect(pass()).toEqual({});
   });
 
   it('withholds from a new worker what jobs of its ended predecessor still hold on the host', () => {
