@@ -69,6 +69,14 @@ describe('printTable and printFields in a terminal', () => {
     expect(table(undefined, [[hostile, '1', '']])[1]).toBe('job\x1b[2J');
   });
 
+  it('prevents both in a file, where the command asks for it', () => {
+    const stream = new PassThrough();
+    const output = { json: false, stream, errors: new PassThrough(), escapes: 'ALWAYS' } as const;
+    printFields(output, [['name', hostile]]);
+    printTable(output, ['NAME'], [[hostile]]);
+    expect(String(stream.read())).toBe('name  job\\x1b[2J\\nFINISHED\nNAME\njob\\x1b[2J\\nFINISHED\n');
+  });
+
   it('prevents forging a field', () => {
     const stream = Object.assign(new PassThrough(), { isTTY: true });
     printFields({ json: false, stream, errors: new PassThrough() }, [['name', hostile]]);

@@ -7,6 +7,19 @@ export interface Output {
   readonly stream: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   /** For progress and messages that are not part of the result. */
   readonly errors: Writable & { readonly isTTY?: boolean };
+  /**
+   * Where control characters are escaped: only in a terminal unless given. ALWAYS is for output that people
+   * read, also later from a file.
+   */
+  readonly escapes?: 'ALWAYS' | 'NEVER';
+}
+
+/** Decides on escapes in texts for a stream of this output. */
+export function rulesOf(
+  { escapes }: Output,
+  stream: { readonly isTTY?: boolean },
+): { readonly isTTY?: boolean } {
+  return escapes === undefined ? stream : { isTTY: escapes === 'ALWAYS' };
 }
 
 const colours = new RegExp(`${String.fromCharCode(27)}\\[[0-9;:]*m`, 'g');
@@ -40,7 +53,7 @@ function escaped(character: string): string {
 
 /** Writes a line of the result. */
 export function printLine(output: Output, text: string): void {
-  output.stream.write(`${printable(text, output.stream)}\n`);
+  output.stream.write(`${printable(text, rulesOf(output, output.stream))}\n`);
 }
 
 /** Writes one JSON document, on one line if `lines`, otherwise indented. */
@@ -70,7 +83,7 @@ export function printTable(
   values: readonly (readonly string[])[],
 ): void {
   const { isTTY, columns } = output.stream;
-  const rows = values.map((row) => row.map((cell) => printableCell(cell, output.stream)));
+  const rows = values.map((row) => row.map((cell) => printableCell(cell, rulesOf(output, output.stream))));
   const natural = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
   );
@@ -123,7 +136,10 @@ export function printFields(
   const known = facts.filter(([, value]) => value !== null && value !== undefined && value !== '');
   const width = Math.max(0, ...known.map(([name]) => name.length));
   for (const [name, value] of known)
-    printLine(output, `${name.padEnd(width)}  ${printableCell(String(value), output.stream)}`);
+    printLine(
+      output,
+      `${name.padEnd(width)}  ${printableCell(String(value), rulesOf(output, output.stream))}`,
+    );
 }
 
 /** Time since a moment, as `12s`, `5m`, `3h`, `2d`. */

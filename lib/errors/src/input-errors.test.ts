@@ -61,6 +61,37 @@ describe('InputErrors', () => {
     expect(messages((errors) => errors.verbatim(['a'], value, 2, 4))).toEqual(expected);
   });
 
+  it.each<[string, boolean]>([
+    ['sh', true],
+    [' a b ', true],
+    ['a\nb', false],
+    ['\x1b[2J', false],
+    ['\x9b2J', false],
+    ['\x07', false],
+    ['a\u202eb', false],
+    ['a\u2066b', false],
+    ['\u061c', false],
+  ])('accepts %j as a line: %j', (value, isAccepted) => {
+    expect(messages((errors) => errors.line(['a'], value, 1, 10))).toHaveLength(isAccepted ? 0 : 1);
+    expect(messages((errors) => errors.fileName(['a'], value))).toHaveLength(isAccepted ? 0 : 1);
+  });
+
+  it('accepts line breaks and tabs with lines, and no other control characters', () => {
+    const check = (value: string) => messages((errors) => errors.lines(['a'], value, 0, 100));
+    expect(check('if true; then\n\techo 😀\nfi\n')).toEqual([]);
+    expect(check('')).toEqual([]);
+    const expected = 'must be a text without control characters other than line breaks and tabs';
+    for (const value of ['\0', '\r', '\x1b]52;c;eA==\x07', '\u009d', 'a\u202eb', '\u200f'])
+      expect(check(value)).toEqual([expect.stringContaining(expected)]);
+  });
+
+  it('accepts subjects as tokens have them', () => {
+    const check = (value: string) => messages((errors) => errors.subject(['a'], value));
+    for (const value of ['ada@cern.ch', 'experiment:atlas', 'Zoë', 'a b']) expect(check(value)).toEqual([]);
+    for (const value of ['', 'a\0', 'a\u202eb', 'a\u200bb', 'a\u2028', '\ud800', 'x'.repeat(256)])
+      expect(check(value)).toHaveLength(1);
+  });
+
   it('names the expected form with form', () => {
     expect(messages((errors) => errors.form(['a'], 'x', /^y$/, 'y'))).toEqual([
       'a: "x" is not valid; must be y',

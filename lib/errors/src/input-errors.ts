@@ -20,8 +20,13 @@ const labelKey = /^[A-Za-z0-9._/-]{1,63}$/;
 const labelKeyForm = '1 to 63 letters, digits, `.`, `_`, `-`, `/`';
 const maxLabelValue = 255;
 const fileName = /^[^/\\\0]{1,255}$/;
-/** C0, DEL and C1: characters that steer a terminal or hide in a log line. */
-const controls = /\p{Cc}/u;
+/** Marks, embeddings, overrides and isolates: they reorder the text around them. */
+const bidi = '\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069';
+/** C0, DEL, C1 and bidi controls: characters that steer a terminal, or make a text look like another one. */
+const controls = new RegExp(`[\\p{Cc}${bidi}]`, 'u');
+const controlsInLines = new RegExp(`[^\\P{Cc}\\n\\t]|[${bidi}]`, 'u');
+/** Additionally characters without a width, separators of lines and halves of characters. */
+const invisible = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 
 /**
  * Collects all errors of one input, with the same rules for every input of the system. `C` lists the codes of
@@ -74,9 +79,31 @@ export class InputErrors<C extends string = never> {
     else if (value.trim() !== value) this.add(path, value, 'a text without blanks at its ends');
   }
 
+  /** The subject of a principal, under the rule for subjects in tokens. */
+  subject(path: InputPath, value: string): void {
+    if (!isLong(value, 1, 255)) this.add(path, value, charactersFrom(1, 255));
+    else if (invisible.test(value)) this.add(path, value, 'a text without control or invisible characters');
+  }
+
   /**
-   * A text that is passed on as it is, such as a command or the value of a variable: a number of characters
-   * (Unicode code points) in a range, no NUL.
+   * A text on one line that is passed on as it is, such as a command: a number of characters (Unicode code
+   * points) in a range, no control characters.
+   */
+  line(path: InputPath, value: string, min: number, max: number): void {
+    if (!isLong(value, min, max)) this.add(path, value, charactersFrom(min, max));
+    else if (controls.test(value)) this.add(path, value, 'a text without control characters');
+  }
+
+  /** The same, with line breaks and tabs, such as a script that is an argument. */
+  lines(path: InputPath, value: string, min: number, max: number): void {
+    if (!isLong(value, min, max)) this.add(path, value, charactersFrom(min, max));
+    else if (controlsInLines.test(value))
+      this.add(path, value, 'a text without control characters other than line breaks and tabs');
+  }
+
+  /**
+   * A text that is passed on as it is, such as the value of a variable: a number of characters (Unicode code
+   * points) in a range, no NUL.
    */
   verbatim(path: InputPath, value: string, min: number, max: number): void {
     if (!isLong(value, min, max)) this.add(path, value, charactersFrom(min, max));
@@ -87,6 +114,7 @@ export class InputErrors<C extends string = never> {
   fileName(path: InputPath, name: string): void {
     const isName = fileName.test(name) && name !== '.' && name !== '..';
     if (!isName) this.add(path, name, 'a file name of 1 to 255 characters without `/` and `\\`');
+    else if (controls.test(name)) this.add(path, name, 'a file name without control characters');
   }
 
   /** A text of a form. @param expected completes "must be …" */

@@ -179,7 +179,9 @@ describe('rhizome list, show and why', () => {
     const logs = await cli.run(['logs', job], { isInTerminal: true });
     expect(logs.exitCode).toBe(0);
     expect(logs.stdout.replaceAll('\r', '').trimEnd()).toBe('\\x1b]0;title\\x07red');
-    expect((await cli.run(['logs', job])).stdout).toContain('\x1b]0;title\x07\x1b[31mred\x1b[0m');
+    const sequence = '\x1b]0;title\x07\x1b[31mred\x1b[0m';
+    expect((await cli.run(['logs', job])).stdout).toContain(sequence);
+    expect((await cli.run(['logs', '--raw', job], { isInTerminal: true })).stdout).toContain(sequence);
     const shown = await cli.run(['show', job], { isInTerminal: true });
     expect(shown.stdout).toContain('FAILED');
     expect(shown.stdout).not.toContain('\x1b');

@@ -10,11 +10,12 @@ import {
   type CliLogTailSubscription,
 } from '../operations.generated.js';
 import { findJob, noSuchJob } from './find-job.js';
-import { type Output, printable, printJson, reportReconnecting } from '../output.js';
+import { type Output, printable, printJson, reportReconnecting, rulesOf } from '../output.js';
 
 interface LogFlags {
   readonly follow?: boolean;
   readonly attempt?: number;
+  readonly raw?: boolean;
 }
 
 /** Adds the command. */
@@ -24,13 +25,15 @@ export function addLogs(program: Command, world: World, finish: Finish): void {
     .description("print a job's output: standard output to standard output, standard error to standard error")
     .argument('<job>', 'job id')
     .option('-f, --follow', 'continue until the job ends, through all of its attempts')
-    .option('-a, --attempt <n>', 'attempt (default: the latest)', wholeNumber(1, 20));
+    .option('-a, --attempt <n>', 'attempt (default: the latest)', wholeNumber(1, 20))
+    .option('--raw', 'print control characters of the job to the terminal; only if you trust the job');
   command.action((id: string, flags: LogFlags) =>
     finish(withSession(command, world, (session) => logs(session, id, flags))),
   );
 }
 
-async function logs(session: Session, id: string, { follow, attempt }: LogFlags): Promise<ExitCode> {
+async function logs(given: Session, id: string, { follow, attempt, raw }: LogFlags): Promise<ExitCode> {
+  const session: Session = raw ? { ...given, output: { ...given.output, escapes: 'NEVER' } } : given;
   if (!follow) {
     await readPages(session, id, attempt ?? null);
     return exitCodes.ok;
@@ -115,6 +118,6 @@ function printChunk(
   if (output.json) printJson(output, { at: chunk.at, stream: chunk.stream, text: chunk.text }, true);
   else {
     const stream = chunk.stream === 'STDERR' ? output.errors : output.stream;
-    stream.write(printable(chunk.text, stream));
+    stream.write(printable(chunk.text, rulesOf(output, stream)));
   }
 }

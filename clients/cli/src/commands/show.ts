@@ -26,7 +26,7 @@ async function showJob({ client, output }: Session, id: string): Promise<ExitCod
   const { job } = await client.query(CliShowJobDocument, { id });
   if (!job) throw new CliError(exitCodes.notFound, `Job "${id}" not found, or you may not see it.`);
   if (output.json) printJson(output, job);
-  else printJob(output, job);
+  else printJob({ ...output, escapes: 'ALWAYS' }, job);
   return exitCodes.ok;
 }
 
@@ -115,7 +115,7 @@ async function showTask({ client, output }: Session, id: string): Promise<ExitCo
     return exitCodes.ok;
   }
   const { progress } = task;
-  printFields(output, [
+  printFields({ ...output, escapes: 'ALWAYS' }, [
     ['task', task.id],
     ['name', task.name],
     ['experiment', task.experiment.name],

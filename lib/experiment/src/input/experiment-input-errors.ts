@@ -34,7 +34,7 @@ export class ExperimentInputErrors<C extends string = never> extends InputErrors
 
   /** The program of a job and its arguments. */
   program(path: InputPath, command: string, known: readonly string[] = []): void {
-    this.form(path, command, /^[^\0]{1,4096}$/, 'a path or a name of 1 to 4096 characters');
+    this.line(path, command, 1, 4096);
     this.parameters(path, command, known);
   }
 
@@ -44,7 +44,7 @@ export class ExperimentInputErrors<C extends string = never> extends InputErrors
     const bytes = values.reduce((sum, value) => sum + Buffer.byteLength(value) + 1, 0);
     if (bytes > 100_000) this.add(path, `${bytes} bytes`, 'at most 100000 bytes together');
     values.forEach((value, index) => {
-      this.verbatim([...path, index], value, 0, Infinity);
+      this.lines([...path, index], value, 0, Infinity);
       this.parameters([...path, index], value, known);
     });
   }

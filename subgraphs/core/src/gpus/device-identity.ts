@@ -13,8 +13,8 @@ const forms = [
 ];
 
 /**
- * Identity of a host. Its name alone is not enough: a worker reports any name, and names repeat between sites.
- * The site is a property of the worker's queue, which no worker chooses.
+ * Identity of a host. Its name alone is not enough: a worker reports any name, and names repeat between
+ * sites. The site is a property of the worker's queue, which no worker chooses.
  */
 export const hostKey = (site: string, host: string): string => `${site}\n${host}`;
 
@@ -27,6 +27,9 @@ export function namesOneDevice(id: string): boolean {
 }
 
 /** Identity of a device: workers of one host share it if its id names one device, no others do. */
-export function deviceKey(worker: { readonly id: string; readonly hostKey: string }, deviceId: string): string {
+export function deviceKey(
+  worker: { readonly id: string; readonly hostKey: string },
+  deviceId: string,
+): string {
   return `${namesOneDevice(deviceId) ? worker.hostKey : worker.id}\n${deviceId}`;
 }

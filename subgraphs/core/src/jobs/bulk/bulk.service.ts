@@ -239,8 +239,8 @@ function check(
         `at most ${maxAtOnce} ids; use a filter to select more`,
       );
   } else checkCriteria(selection.criteria, errors);
-  if (kind === 'HOLD') errors.verbatim(['reason'], parameters.reason ?? '', 1, 500);
-  else if (parameters.reason !== undefined) errors.verbatim(['reason'], parameters.reason, 0, 500);
+  if (kind === 'HOLD') errors.lines(['reason'], parameters.reason ?? '', 1, 500);
+  else if (parameters.reason !== undefined) errors.lines(['reason'], parameters.reason, 0, 500);
   if (kind === 'SET_PRIORITY') errors.int(['priority'], parameters.priority ?? Number.NaN, -1000, 1000);
   if (idempotencyKey != null) errors.verbatim(['idempotencyKey'], idempotencyKey, 1, 200);
   else if (kind === 'RETRY') errors.add(['idempotencyKey'], idempotencyKey, '1 to 200 characters');

@@ -83,11 +83,11 @@ export function checkPayload(spec: PayloadSpec, path: Path, errors: JobInputErro
     inputs: spec.inputs ?? [],
     outputs: spec.outputs ?? [],
   };
-  errors.verbatim([...path, 'command'], command, 1, 4096);
-  if (image != null) errors.verbatim([...path, 'image'], image, 1, 1024);
+  errors.line([...path, 'command'], command, 1, 4096);
+  if (image != null) errors.line([...path, 'image'], image, 1, 1024);
   errors.list([...path, 'arguments'], given.arguments, 1000);
   given.arguments.forEach((value, position) =>
-    errors.verbatim([...path, 'arguments', position], value, 0, Infinity),
+    errors.lines([...path, 'arguments', position], value, 0, Infinity),
   );
   const bytes = given.arguments.reduce((sum, value) => sum + Buffer.byteLength(value) + 1, 0);
   if (bytes > 131_072) errors.add([...path, 'arguments'], `${bytes} bytes`, 'at most 131072 bytes together');
@@ -119,7 +119,7 @@ function checkFiles({ inputs, outputs }: Files, path: Path, errors: JobInputErro
   inputs.forEach(({ name, location }, position) => {
     errors.fileName([...path, 'inputs', position, 'name'], name);
     const at = [...path, 'inputs', position, 'location'];
-    errors.verbatim(at, location, 1, 4096);
+    errors.line(at, location, 1, 4096);
     const [, scheme] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(location) ?? [];
     if (scheme !== undefined && !fetchedSchemes.has(scheme.toLowerCase()))
       errors.add(at, location, `a URL that begins with ${schemesText}, or a path in the file store`);

@@ -17,7 +17,7 @@ export function ownershipOf(
   if (onBehalfOf == null || onBehalfOf === subject) return { owner: subject };
   assertCan(principal, 'job:submitFor', experiment);
   const errors = new InputErrors<JobInputErrorCode>();
-  errors.text(['onBehalfOf'], onBehalfOf, 1, 255);
+  errors.subject(['onBehalfOf'], onBehalfOf);
   const [refusal] = errors.all;
   return refusal ? { refusal } : { owner: onBehalfOf, submittedBy: subject };
 }

@@ -148,7 +148,8 @@ export class Fleet {
   }
 
   /**
-   * Removes an ended worker. @param hasJobs true if it holds its devices until {@link sharedDevices} forget it
+   * Removes an ended worker.
+   * @param hasJobs true if it holds its devices until {@link sharedDevices} forget it
    */
   remove(workerId: string, hasJobs = false): void {
     const worker = this.#workers.get(workerId);
