@@ -201,6 +201,7 @@ export default tseslint.config(
     ),
   },
   { files: ['lib/mongo/**/*.ts', 'lib/testkit/**/*.ts'], rules: restrict() },
+  { files: ['lib/identity/**/*.{repository,document}.ts'], rules: restrict() },
   {
     files: ['lib/experiment/**/*.{repository,document}.ts', 'lib/experiment/**/*.test.ts'],
     rules: restrict(

@@ -13,6 +13,7 @@ import {
 } from './handlers/index.js';
 import { GatewayComponents } from './gateway-components.js';
 import type { GatewayOptions } from './gateway-options.js';
+import { TokenEndpoints } from './identity/index.js';
 import { createIdentity, defaultLimits } from './policy/index.js';
 import { EngineHolder } from './registry/index.js';
 import { SharedReads, StreamHub } from './streams/index.js';
@@ -127,6 +128,7 @@ class BuiltGateway implements Gateway {
       openMetrics: options.openMetrics ?? false,
       staticRoot: options.staticRoot,
       dashboardRoot: options.dashboardRoot,
+      tokens: options.identity && new TokenEndpoints({ identity: options.identity, log }),
     });
     metrics.watch({
       streams: () => hub.open,

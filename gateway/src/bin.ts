@@ -19,14 +19,27 @@ async function main(): Promise<void> {
   const { config } = command;
   const log = createLogger({ name: 'gateway', level: config.logLevel });
   logUnhandledRejections(log);
-  const options = optionsOf(config, log);
+  const identity = await openedIdentity(config, log);
+  const options = { ...optionsOf(config, log), identity };
   const gateway = await buildGateway(options);
   collectDefaultMetrics({ register: gateway.metrics.registry });
   const served = await serveGateway(gateway, { host: config.host, port: config.port });
   log.info({ url: served.url, subgraphs: gateway.subgraphs }, 'serving');
   process.stdout.write(`rhizome-gateway: ${served.url}\n`);
   reloadOnSignal(config, options, gateway, log);
-  stopOnSignal(served, config, log);
+  stopOnSignal(served, config, log, identity);
+}
+
+/** The services of identity, if the gateway has a public address and a store for them. */
+async function openedIdentity(
+  { identity, mongoUri }: GatewayConfig,
+  log: Logger,
+): Promise<GatewayOptions['identity']> {
+  const { issuer, database, file } = identity;
+  const uri = identity.mongoUri ?? mongoUri;
+  if (issuer === undefined || uri === undefined) return undefined;
+  const { openIdentity } = await import('@rhizome/identity');
+  return openIdentity({ mongoUri: uri, database, issuer, file, log });
 }
 
 /** Reads the supergraph file again on SIGHUP and when it changes. A registry is followed anyway. */
@@ -102,13 +115,19 @@ function configured({ subgraphs }: GatewayConfig): TransportFactory {
 }
 
 /** A second signal ends the process at once. */
-function stopOnSignal(served: ServedGateway, { drainMs }: GatewayConfig, log: Logger): void {
+function stopOnSignal(
+  served: ServedGateway,
+  { drainMs }: GatewayConfig,
+  log: Logger,
+  identity: GatewayOptions['identity'],
+): void {
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1);
     isStopping = true;
     log.info({ signal }, 'shutdown started');
-    served.close(drainMs).then(
+    const closed = served.close(drainMs).then(() => identity?.close());
+    closed.then(
       () => {
         log.info('stopped');
         process.exit(0);

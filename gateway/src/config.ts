@@ -24,6 +24,19 @@ const schema = z.object({
   issuers: z.array(issuerSettings).default([]),
   /** The `aud` that tokens must carry. */
   audience: z.string().min(1).default('rhizome'),
+  /** Issuers, principals and Rhizome's own tokens. */
+  identity: z
+    .strictObject({
+      /** The public address of the gateway, which is the `iss` of its tokens; without it there are none. */
+      issuer: z.url().optional(),
+      /** Store of identities; default: that of the schema registry. */
+      mongoUri: z.string().min(1).optional(),
+      /** Name of the database of identities. */
+      database: z.string().min(1).default('identity'),
+      /** YAML file with issuers and their mapping rules. */
+      file: z.string().min(1).optional(),
+    })
+    .default({ database: 'identity' }),
   /** Callers that may use introspection. */
   introspection: z.enum(['token', 'open', 'off']).default('token'),
   /** Serves `/metrics` without a token. */
@@ -115,7 +128,7 @@ export function readCommandLine(
     env: { ...env, ...set },
     prefix: 'RHIZOME_GATEWAY_',
     file: options.config ?? env['RHIZOME_GATEWAY_CONFIG'],
-    secrets: ['mongoUri'],
+    secrets: ['mongoUri', 'identity.mongoUri'],
   });
   checkGraph(config);
   checkIdentities(config);

@@ -67,6 +67,7 @@ export class GatewayComponents {
       guards: this.guards,
       served: () => this.#server?.subgraphs() ?? [],
       ownName: ownAddress.name,
+      identity: () => options.identity,
     });
   }
 

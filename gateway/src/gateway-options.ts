@@ -1,6 +1,7 @@
 import type { Verifier } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import type { EngineLimits, EngineOptions, TransportFactory } from '@rhizome/federation';
+import type { Identity } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
 import type { GatewayLimits } from './policy/index.js';
 
@@ -17,6 +18,8 @@ export interface GatewayOptions {
    * only.
    */
   readonly verifier: Verifier | undefined;
+  /** Issuers, principals and Rhizome's own tokens; undefined: the gateway has none. The caller closes it. */
+  readonly identity?: Identity | undefined;
   readonly log: Logger;
   readonly limits?: Partial<GatewayLimits>;
   readonly engineLimits?: Partial<EngineLimits>;

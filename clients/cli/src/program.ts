@@ -1,6 +1,7 @@
 /** The command line as one tree of commands. */
 import { Argument, Command, Help, type Option } from 'commander';
 import { type World, explain } from './command.js';
+import { addAuth } from './commands/auth.js';
 import { addBulk, addCancel, addHold, addPriority, addRelease, addRetry } from './commands/bulk.js';
 import { addQueues, addWorkers } from './commands/fleet.js';
 import { addGpus } from './commands/gpus.js';
@@ -63,6 +64,7 @@ function createProgram(world: World, finish: Finish): Command {
     });
   for (const add of [
     addLogin,
+    addAuth,
     addSubmit,
     addList,
     addShow,

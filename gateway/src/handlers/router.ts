@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
+import type { TokenEndpoints } from '../identity/index.js';
 import { type Identity, refusal, requestIdOf } from '../policy/index.js';
 import type { HttpHandler } from './http.js';
 import type { GatewayMetrics } from './metrics.js';
@@ -25,6 +26,8 @@ export interface RouterOptions {
   readonly staticRoot: string | undefined;
   /** Folder of the built dashboard; undefined: none is served. */
   readonly dashboardRoot: string | undefined;
+  /** Endpoints of tokens; undefined: the gateway has none. */
+  readonly tokens?: TokenEndpoints | undefined;
 }
 
 /** Finds the handler of a request. */
@@ -57,6 +60,7 @@ export class Router {
   }
 
   async #other(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (await this.#options.tokens?.handle(path, request, response)) return;
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return sendJson(
         request,

@@ -1,4 +1,5 @@
 import type { Clock } from '@rhizome/clock';
+import type { Identity } from '@rhizome/identity';
 import { silentLogger } from '@rhizome/log';
 import { completeSdl } from '@rhizome/schema';
 import { buildSubgraph, createInProcess, type InProcessSubgraph } from '@rhizome/subgraph';
@@ -71,7 +72,9 @@ function valueOf(name: string, kind: string, field: { readonly type: unknown }):
 }
 
 /** Starts a test system with one gateway; all of it is closed at the end of the file. */
-export async function startRegistrySystem(options: { readonly clock?: Clock } = {}): Promise<RegistrySystem> {
+export async function startRegistrySystem(
+  options: { readonly clock?: Clock; readonly identity?: Identity } = {},
+): Promise<RegistrySystem> {
   const tokens = await testTokens();
   const { databaseName: database } = await testDatabase('gateway');
   const { uri: mongoUri } = await testMongo();

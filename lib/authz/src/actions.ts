@@ -50,6 +50,12 @@ export const coreActions = [
   'schema:publish',
   /** Sees by which plan, and in what time, the gateway ran one's own operations. */
   'operation:trace',
+  /** Reads issuers, mapping rules, principals and revocations. */
+  'identity:read',
+  /** Changes an issuer, and which claims of its tokens give which rights. */
+  'issuer:set',
+  /** Gives a principal roles in an experiment. */
+  'membership:set',
   /** Everything without a narrower action. */
   'admin:*',
 ] as const;

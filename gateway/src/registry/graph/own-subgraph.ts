@@ -6,15 +6,16 @@ import { createInProcessTransport, type Transport } from '@rhizome/federation';
 import { typeDefs } from '../../typeDefs.generated.js';
 import type { OwnSubgraph } from '../own.js';
 import { ownAddress } from './own-address.js';
+import { identityPolicies, identityResolvers, type IdentityGraphOptions } from '../../identity/index.js';
 import { graphPolicies, graphResolvers, type GraphOptions } from './resolvers.js';
 
 /** The schema and its resolvers. */
-export function buildOwnSubgraph(parts: GraphOptions): SubgraphSchema {
+export function buildOwnSubgraph(parts: GraphOptions & IdentityGraphOptions): SubgraphSchema {
   return buildSubgraph({
     name: ownAddress.name,
     typeDefs,
-    resolvers: [graphResolvers(parts)],
-    policies: graphPolicies,
+    resolvers: [graphResolvers(parts), identityResolvers(parts)],
+    policies: { ...graphPolicies, ...identityPolicies },
   });
 }
 

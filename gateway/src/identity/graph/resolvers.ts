@@ -1,0 +1,174 @@
+/** Resolvers of issuers, principals and explanations: unpack, call, map. */
+import { experimentsFor, type Grant, type Policies } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { Identity, IssuerSettingsRecord } from '@rhizome/identity';
+import { connection } from '@rhizome/subgraph';
+import type { GrantableRole, Resolvers, SetTokenIssuerInput } from '../../types.generated.js';
+
+/** Options of {@link identityResolvers}. */
+export interface IdentityGraphOptions {
+  /** Undefined in a gateway without a database of identities. */
+  readonly identity?: (() => Identity | undefined) | undefined;
+}
+
+type IdentityResolvers = Pick<
+  Resolvers,
+  | 'Query'
+  | 'Mutation'
+  | 'TokenIssuer'
+  | 'TokenIssuerVersion'
+  | 'TokenIssuerVersionConnection'
+  | 'MappingRule'
+  | 'KnownPrincipal'
+  | 'KnownPrincipalConnection'
+  | 'Membership'
+  | 'TokenExplanation'
+  | 'TokenCheck'
+  | 'RuleResult'
+  | 'GrantResult'
+>;
+
+/** Resolvers on the services of identity. */
+export function identityResolvers(parts: IdentityGraphOptions): IdentityResolvers {
+  const identity = (): Identity => open(parts);
+  return {
+    Query: queries(identity),
+    Mutation: mutations(identity),
+    TokenIssuer: {
+      name: ({ _id }) => _id,
+      kinds: ({ kinds }) => kinds.filter((kind) => kind === 'HUMAN' || kind === 'SERVICE'),
+      roles: ({ roles }) => grantable(roles),
+      isFromFile: ({ source }) => source === 'FILE',
+    },
+    MappingRule: {
+      isForEveryone: ({ when }) => when.everyone,
+      subjects: ({ when }) => when.subjects,
+      groups: ({ when }) => when.groups,
+      scopes: ({ when }) => when.scopes,
+      entitlements: ({ when }) => when.entitlements,
+      claims: ({ when }) => when.claims,
+      grants: ({ grants }) => roleGrants(grants),
+    },
+    TokenIssuerVersion: { updatedAt: ({ createdAt }) => createdAt },
+    TokenIssuerVersionConnection: connection,
+    KnownPrincipalConnection: connection,
+    KnownPrincipal: {
+      id: ({ _id }) => _id,
+      identities: ({ _id }) => identity().principals.identitiesOf(_id),
+      memberships: async ({ _id }, _args, { principal }) => {
+        const visible = experimentsFor(principal, 'identity:read');
+        const all = await identity().principals.membershipsOf(_id);
+        return visible === '*' ? all : all.filter(({ experiment }) => visible.includes(experiment));
+      },
+    },
+    Membership: { roles: ({ roles }) => grantable(roles) },
+    TokenExplanation: {
+      subject: ({ assessment }) => assessment?.subject ?? null,
+      checks: ({ assessment }) => assessment?.checks ?? [],
+      rules: ({ assessment }) => assessment?.rules ?? [],
+      grants: ({ grants }) => roleGrants(grants),
+      queues: ({ assessment }) => assessment?.queues ?? [],
+    },
+    TokenCheck: { hasPassed: ({ passed }) => passed },
+    RuleResult: {
+      hasMatched: ({ applies }) => applies,
+      grants: ({ grants }) => grants.filter(({ role }) => role !== 'PILOT'),
+    },
+    GrantResult: { role: ({ role }) => role as GrantableRole },
+  };
+}
+
+function queries(identity: () => Identity): NonNullable<IdentityResolvers['Query']> {
+  return {
+    tokenIssuers: () => identity().issuers.all(),
+    tokenIssuerVersions: (_parent, { name, first, after }) =>
+      identity().issuers.history(name, first ?? 20, after),
+    knownPrincipals: (_parent, { first, after }) => identity().principals.page(first ?? 20, after),
+    knownPrincipal: (_parent, { id }) => identity().principals.principal(id),
+    explainToken: (_parent, { token }) => identity().outside.explain(token),
+  };
+}
+
+function mutations(identity: () => Identity): NonNullable<IdentityResolvers['Mutation']> {
+  return {
+    setTokenIssuer: async (_parent, { input }, { principal }) => {
+      const { issuer, userErrors } = await identity().issuers.set(input.name, settingsOf(input), principal);
+      return { tokenIssuer: issuer, userErrors };
+    },
+    removeTokenIssuer: async (_parent, { input }, { principal }) => {
+      const { issuer, userErrors } = await identity().issuers.remove(input.name, principal);
+      return { tokenIssuer: issuer, userErrors };
+    },
+    setMembership: (_parent, { input }, { principal }) => {
+      const { expiresAt, reason, ...rest } = input;
+      const request = { ...rest, expiresAt: expiresAt ?? null, reason: reason ?? null };
+      return identity().principals.setMembership(request, principal);
+    },
+  };
+}
+
+/** The generated types make inputs with a default optional, although execution always fills them in. */
+function settingsOf(input: SetTokenIssuerInput): IssuerSettingsRecord {
+  const { issuer, profile, jwksUri, audiences, experiments } = input;
+  return {
+    issuer,
+    profile,
+    jwksUri: jwksUri ?? null,
+    audiences,
+    experiments,
+    kinds: input.kinds ?? [],
+    roles: input.roles ?? [],
+    maxLifetimeSeconds: input.maxLifetimeSeconds ?? 0,
+    isEnabled: input.isEnabled ?? false,
+    rules: (input.rules ?? []).map((rule) => ({
+      name: rule.name,
+      grants: rule.grants ?? [],
+      queues: rule.queues ?? [],
+      when: {
+        everyone: rule.isForEveryone ?? false,
+        subjects: rule.subjects ?? [],
+        groups: rule.groups ?? [],
+        scopes: rule.scopes ?? [],
+        entitlements: rule.entitlements ?? [],
+        claims: rule.claims ?? [],
+      },
+    })),
+  };
+}
+
+/** No issuer or membership gives the role of workers. */
+function grantable(roles: Grant['roles']): GrantableRole[] {
+  return roles.filter((role): role is GrantableRole => role !== 'PILOT');
+}
+
+function roleGrants(grants: readonly Grant[]): { experiment: string; roles: GrantableRole[] }[] {
+  return grants.map(({ experiment, roles }) => ({ experiment, roles: grantable(roles) }));
+}
+
+function open({ identity }: IdentityGraphOptions): Identity {
+  const found = identity?.();
+  if (found) return found;
+  throw new DomainError(
+    'SERVICE_UNAVAILABLE',
+    'The gateway has no database of identities; start it with one',
+  );
+}
+
+const ofInput = (call: { readonly args: unknown }): string | null => {
+  const { input } = call.args as { readonly input: { readonly experiment?: unknown } };
+  return typeof input.experiment === 'string' ? input.experiment : null;
+};
+
+/** Policies of the fields; the services also check the experiment. */
+export const identityPolicies: Policies = {
+  'Query.tokenIssuers': { action: 'identity:read' },
+  'Query.tokenIssuerVersions': { action: 'identity:read' },
+  'Query.knownPrincipals': { action: 'identity:read' },
+  'Query.knownPrincipal': { action: 'identity:read' },
+  'Query.explainToken': {
+    open: 'the token itself is the evidence; for one that is not genuine no rule is shown',
+  },
+  'Mutation.setTokenIssuer': { action: 'issuer:set' },
+  'Mutation.removeTokenIssuer': { action: 'issuer:set' },
+  'Mutation.setMembership': { action: 'membership:set', experiment: ofInput },
+};

@@ -1,0 +1,25 @@
+/** Values behind the types of the SDL in this folder. */
+import type {
+  Explanation,
+  GrantOutcome,
+  IssuerDocument,
+  IssuerVersionDocument,
+  MappingRule,
+  MembershipDocument,
+  PrincipalDocument,
+  RuleOutcome,
+  TokenCheck,
+} from '@rhizome/identity';
+import type { KeysetPage } from '@rhizome/mongo';
+
+export type TokenIssuerMapper = IssuerDocument;
+export type MappingRuleMapper = MappingRule;
+export type TokenIssuerVersionMapper = IssuerVersionDocument;
+export type TokenIssuerVersionConnectionMapper = KeysetPage<IssuerVersionDocument>;
+export type KnownPrincipalMapper = PrincipalDocument;
+export type KnownPrincipalConnectionMapper = KeysetPage<PrincipalDocument>;
+export type MembershipMapper = MembershipDocument;
+export type TokenExplanationMapper = Explanation;
+export type TokenCheckMapper = TokenCheck;
+export type RuleResultMapper = RuleOutcome;
+export type GrantResultMapper = GrantOutcome;

@@ -1,0 +1,43 @@
+/** A gateway with a registry, a database of identities, and a real issuer. */
+import { type Identity, openIdentity } from '@rhizome/identity';
+import { silentLogger } from '@rhizome/log';
+import { leftovers, testDatabase, testMongo } from '@rhizome/testkit';
+import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
+import { type RegistrySystem, startRegistrySystem } from './registry-system.js';
+
+/** A test's gateway. */
+export interface GatewayIdentitySystem extends RegistrySystem {
+  readonly identity: Identity;
+  readonly issuer: TestIssuer;
+}
+
+/** Address of Rhizome's own issuer in tests. */
+export const ownIssuer = 'https://rhizome.test';
+
+/** Starts the system; all of it is closed at the end of the file. */
+export async function startIdentitySystem(): Promise<GatewayIdentitySystem> {
+  const issuer = await testIssuer();
+  const { databaseName: database } = await testDatabase('identity');
+  const { uri: mongoUri } = await testMongo();
+  const identity = await openIdentity({ mongoUri, database, issuer: ownIssuer, log: silentLogger() });
+  leftovers.defer('the services of identity', () => identity.close());
+  const system = await startRegistrySystem({ identity });
+  return { ...system, identity, issuer };
+}
+
+/** Sends a form to an endpoint of a gateway. */
+export async function postForm(
+  origin: string,
+  path: string,
+  form: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>> = {},
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+): Promise<{ readonly status: number; readonly body: any; readonly headers: Headers }> {
+  const response = await fetch(new URL(path, origin), {
+    method: 'POST',
+    body: new URLSearchParams(form),
+    headers,
+  });
+  const text = await response.text();
+  return { status: response.status, body: text === '' ? null : JSON.parse(text), headers: response.headers };
+}

@@ -1,0 +1,30 @@
+export { type Identity, type IdentityOptions, openIdentity } from './identity.js';
+export type { Assessment, GrantOutcome, RuleOutcome, TokenCheck } from './issuers/assess.js';
+export {
+  type ClaimCondition,
+  type ClaimProfile,
+  claimProfiles,
+  type IssuerDocument,
+  type IssuerSettingsRecord,
+  type IssuerVersionDocument,
+  type MappingRule,
+} from './issuers/issuer.document.js';
+export { readIssuerFile } from './issuers/issuer-file.js';
+export type { IssuerChangeCode, IssuerChanged, IssuersService } from './issuers/issuers.service.js';
+export type {
+  Explanation,
+  MembershipOutcome,
+  OutsideIdentity,
+  OutsideTokens,
+} from './issuers/outside-tokens.js';
+export type {
+  IdentityDocument,
+  MembershipDocument,
+  PrincipalDocument,
+} from './principals/principal.document.js';
+export type {
+  MembershipChanged,
+  MembershipCode,
+  MembershipRequest,
+  PrincipalsService,
+} from './principals/principals.service.js';

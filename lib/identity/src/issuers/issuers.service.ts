@@ -1,0 +1,148 @@
+/** The records of outside issuers, permissions to change them, and the file that brings some of them. */
+import { isDeepStrictEqual } from 'node:util';
+import { assertCan, type Principal } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
+import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import type { KeysetPage } from '@rhizome/mongo';
+import type { IssuerDocument, IssuerSettingsRecord, IssuerVersionDocument } from './issuer.document.js';
+import type { NamedIssuer } from './issuer-file.js';
+import { checkIssuer } from './issuer-input.js';
+import type { IssuersRepository } from './issuers.repository.js';
+
+/** Reasons to refuse a change, besides invalid values. */
+export type IssuerChangeCode = 'ISSUER_TAKEN' | 'ISSUER_NOT_FOUND' | 'MANAGED_BY_FILE';
+
+/** The issuer as it is now, or the reasons for the refusal. */
+export interface IssuerChanged {
+  readonly issuer: IssuerDocument | null;
+  readonly userErrors: readonly InputError<IssuerChangeCode>[];
+}
+
+/** Ports of {@link IssuersService}. */
+export interface IssuersOptions {
+  readonly issuers: IssuersRepository;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The `iss` of Rhizome's own tokens, which no record may claim. */
+  readonly ownIssuer: string;
+}
+
+/** Lists and changes issuers. */
+export class IssuersService {
+  readonly #options: IssuersOptions;
+
+  constructor(options: IssuersOptions) {
+    this.#options = options;
+  }
+
+  all(): Promise<readonly IssuerDocument[]> {
+    return this.#options.issuers.all();
+  }
+
+  byName(name: string): Promise<IssuerDocument | null> {
+    return this.#options.issuers.byName(name);
+  }
+
+  history(
+    name: string,
+    first: number,
+    after: string | null | undefined,
+  ): Promise<KeysetPage<IssuerVersionDocument>> {
+    return this.#options.issuers.history(name, first, after);
+  }
+
+  /** Writes a record. @throws DomainError FORBIDDEN */
+  async set(name: string, settings: IssuerSettingsRecord, principal: Principal): Promise<IssuerChanged> {
+    assertCan(principal, 'issuer:set', '*');
+    const errors = new InputErrors<IssuerChangeCode>();
+    checkIssuer(name, settings, errors as InputErrors);
+    this.#checkOwn(settings, errors);
+    const known = await this.#options.issuers.byName(name);
+    if (known?.source === 'FILE') reportManaged(name, errors);
+    if (!errors.isEmpty) return { issuer: null, userErrors: errors.all };
+    const now = this.#options.clock.now();
+    const issuer = await this.#options.issuers.set({
+      name,
+      settings,
+      by: principal.subject,
+      source: 'API',
+      now,
+    });
+    if (!issuer)
+      errors.report('ISSUER_TAKEN', ['issuer'], `issuer: another record is for "${settings.issuer}"`);
+    return { issuer, userErrors: errors.all };
+  }
+
+  /** Removes a record; tokens of the issuer are worth nothing from here on. @throws DomainError FORBIDDEN */
+  async remove(name: string, principal: Principal): Promise<IssuerChanged> {
+    assertCan(principal, 'issuer:set', '*');
+    const errors = new InputErrors<IssuerChangeCode>();
+    const known = await this.#options.issuers.byName(name);
+    if (!known) errors.report('ISSUER_NOT_FOUND', ['name'], `Issuer "${name}" not found.`);
+    else if (known.source === 'FILE') reportManaged(name, errors);
+    if (!errors.isEmpty) return { issuer: null, userErrors: errors.all };
+    const issuer = await this.#options.issuers.remove(name, principal.subject, this.#options.clock.now());
+    return { issuer, userErrors: [] };
+  }
+
+  /** Brings the issuers of the file into the store; those that the file no longer has are removed. */
+  async adoptFile(found: readonly NamedIssuer[], file: string): Promise<void> {
+    const { issuers, clock, log } = this.#options;
+    const by = `file:${file}`;
+    const names = new Set(found.map(({ name }) => name));
+    for (const known of await issuers.all()) {
+      if (known.source !== 'FILE' || names.has(known._id)) continue;
+      await issuers.remove(known._id, by, clock.now());
+      log.info({ issuer: known._id, file }, 'issuer removed');
+    }
+    for (const { name, settings } of found) {
+      this.#refuseOwn(name, settings);
+      const known = await issuers.byName(name);
+      if (known?.source === 'FILE' && isDeepStrictEqual(settingsOf(known), settings)) continue;
+      const written = await issuers.set({ name, settings, by, source: 'FILE', now: clock.now() });
+      if (!written) throw taken(name, settings.issuer, file);
+      log.info({ issuer: name, revision: written.revision, file }, 'issuer changed');
+    }
+  }
+
+  #checkOwn({ issuer }: IssuerSettingsRecord, errors: InputErrors<IssuerChangeCode>): void {
+    if (issuer === this.#options.ownIssuer)
+      errors.add(['issuer'], issuer, 'another issuer; this is Rhizome itself');
+  }
+
+  #refuseOwn(name: string, settings: IssuerSettingsRecord): void {
+    if (settings.issuer === this.#options.ownIssuer) throw taken(name, settings.issuer, 'Rhizome itself');
+  }
+}
+
+/** The settings of a record, without what the store adds. */
+export function settingsOf(issuer: IssuerDocument): IssuerSettingsRecord {
+  const { profile, jwksUri, audiences, experiments, kinds, roles, maxLifetimeSeconds, isEnabled, rules } =
+    issuer;
+  return {
+    issuer: issuer.issuer,
+    profile,
+    jwksUri,
+    audiences,
+    experiments,
+    kinds,
+    roles,
+    maxLifetimeSeconds,
+    isEnabled,
+    rules,
+  };
+}
+
+function reportManaged(name: string, errors: InputErrors<IssuerChangeCode>): void {
+  errors.report('MANAGED_BY_FILE', ['name'], `name: "${name}" comes from a file; change it there`);
+}
+
+function taken(name: string, issuer: string, by: string): DomainError {
+  const text = `Issuer "${name}": "${issuer}" is taken by another record or by Rhizome (${by})`;
+  return new DomainError('CONFIG_INVALID', text, {
+    field: 'identity.file',
+    value: issuer,
+    expected: 'each issuer once',
+  });
+}

@@ -1,0 +1,109 @@
+/** Stored documents of principals, their identities at issuers, and their memberships. */
+import { type Role, roles } from '@rhizome/authz';
+import { baseFields, defineCollection } from '@rhizome/mongo';
+
+/** Kinds of principals that have a document of their own. */
+export const storedKinds = ['HUMAN', 'SERVICE', 'AGENT'] as const;
+
+/** Somebody who has logged in, or software that has exchanged a token. */
+export interface PrincipalDocument {
+  /** `usr_…`, `svc_…` or `agt_…` */
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly kind: (typeof storedKinds)[number];
+  readonly displayName: string | null;
+  readonly isSuspended: boolean;
+  /** The human that an agent acts for. */
+  readonly actsFor: string | null;
+}
+
+/** An account at an issuer. */
+export interface IdentityDocument {
+  /** SHA-256 of `iss` and `sub`. */
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly principalId: string;
+}
+
+/** Roles of a principal in an experiment that do not come from a token. */
+export interface MembershipDocument {
+  /** `<principalId>:<experiment>` */
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly principalId: string;
+  readonly experiment: string;
+  readonly roles: readonly Role[];
+  /** Null for no end. */
+  readonly expiresAt: Date | null;
+  readonly reason: string | null;
+  readonly updatedBy: string;
+}
+
+const text = { bsonType: 'string' };
+const textOrNull = { bsonType: ['string', 'null'] };
+
+/** Principals. */
+export const principalsCollection = defineCollection<PrincipalDocument>({
+  name: 'principals',
+  schemaVersion: 1,
+  validator: {
+    required: ['revision', 'createdAt', 'updatedAt', 'kind', 'displayName', 'isSuspended', 'actsFor'],
+    properties: {
+      ...baseFields,
+      kind: { enum: [...storedKinds] },
+      displayName: textOrNull,
+      isSuspended: { bsonType: 'bool' },
+      actsFor: textOrNull,
+    },
+  },
+});
+
+/** Accounts at issuers. */
+export const identitiesCollection = defineCollection<IdentityDocument>({
+  name: 'identities',
+  schemaVersion: 1,
+  validator: {
+    required: ['revision', 'createdAt', 'updatedAt', 'issuer', 'subject', 'principalId'],
+    properties: { ...baseFields, issuer: text, subject: text, principalId: text },
+  },
+  indexes: [{ name: 'principalId_idx', keys: { principalId: 1 }, why: 'the accounts of a principal' }],
+});
+
+/** Memberships. */
+export const membershipsCollection = defineCollection<MembershipDocument>({
+  name: 'memberships',
+  schemaVersion: 1,
+  validator: {
+    required: [
+      'revision',
+      'createdAt',
+      'updatedAt',
+      'principalId',
+      'experiment',
+      'roles',
+      'expiresAt',
+      'updatedBy',
+    ],
+    properties: {
+      ...baseFields,
+      principalId: text,
+      experiment: text,
+      roles: { bsonType: 'array', maxItems: roles.length, items: { enum: [...roles] } },
+      expiresAt: { bsonType: ['date', 'null'] },
+      reason: textOrNull,
+      updatedBy: text,
+    },
+  },
+  indexes: [{ name: 'principalId_idx', keys: { principalId: 1 }, why: 'the memberships of a principal' }],
+});

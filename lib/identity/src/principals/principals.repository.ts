@@ -1,0 +1,128 @@
+/** Access to principals, identities and memberships. */
+import { createHash } from 'node:crypto';
+import { collection, type KeysetPage, keysetPage } from '@rhizome/mongo';
+import { type Collection, type Db, MongoServerError } from 'mongodb';
+import {
+  identitiesCollection,
+  type IdentityDocument,
+  type MembershipDocument,
+  membershipsCollection,
+  type PrincipalDocument,
+  principalsCollection,
+} from './principal.document.js';
+
+const duplicateKey = 11_000;
+
+/** An account at an issuer. */
+export type Account = Pick<IdentityDocument, 'issuer' | 'subject'>;
+
+/** A membership to write. */
+export type MembershipChange = Pick<
+  MembershipDocument,
+  'principalId' | 'experiment' | 'roles' | 'expiresAt' | 'reason' | 'updatedBy'
+>;
+
+/** Id of an account. Both parts enter with their lengths, so that no two accounts have one text. */
+export function identityId({ issuer, subject }: Account): string {
+  return createHash('sha256')
+    .update(JSON.stringify([issuer, subject]))
+    .digest('base64url');
+}
+
+/** Collections `principals`, `identities` and `memberships`. */
+export class PrincipalsRepository {
+  readonly #principals: Collection<PrincipalDocument>;
+  readonly #identities: Collection<IdentityDocument>;
+  readonly #memberships: Collection<MembershipDocument>;
+
+  constructor(db: Db) {
+    this.#principals = collection(db, principalsCollection);
+    this.#identities = collection(db, identitiesCollection);
+    this.#memberships = collection(db, membershipsCollection);
+  }
+
+  principal(id: string): Promise<PrincipalDocument | null> {
+    return this.#principals.findOne({ _id: id });
+  }
+
+  identity(account: Account): Promise<IdentityDocument | null> {
+    return this.#identities.findOne({ _id: identityId(account) });
+  }
+
+  identitiesOf(principalId: string): Promise<IdentityDocument[]> {
+    return this.#identities.find({ principalId }, { sort: { _id: 1 }, limit: 100 }).toArray();
+  }
+
+  /** Inserts a principal with its account. False if the account exists already; nothing is written then. */
+  async insert(principal: PrincipalDocument, account: Account): Promise<boolean> {
+    const { createdAt, updatedAt } = principal;
+    const identity = { _id: identityId(account), schemaVersion: 1, revision: 1, createdAt, updatedAt };
+    try {
+      await this.#identities.insertOne({ ...identity, ...account, principalId: principal._id });
+    } catch (error) {
+      if (error instanceof MongoServerError && error.code === duplicateKey) return false;
+      throw error;
+    }
+    await this.ensure(principal);
+    return true;
+  }
+
+  /** Inserts a principal unless it exists: a process may have died between an account and its principal. */
+  async ensure({ _id, ...fields }: PrincipalDocument): Promise<PrincipalDocument> {
+    const found = await this.#principals.findOneAndUpdate(
+      { _id },
+      { $setOnInsert: fields },
+      { upsert: true, returnDocument: 'after' },
+    );
+    if (!found) throw new TypeError('An upsert returned no document');
+    return found;
+  }
+
+  async rename(id: string, displayName: string, now: Date): Promise<void> {
+    await this.#principals.updateOne(
+      { _id: id },
+      { $set: { displayName, updatedAt: now }, $inc: { revision: 1 } },
+    );
+  }
+
+  suspend(id: string, isSuspended: boolean, now: Date): Promise<PrincipalDocument | null> {
+    return this.#principals.findOneAndUpdate(
+      { _id: id },
+      { $set: { isSuspended, updatedAt: now }, $inc: { revision: 1 } },
+      { returnDocument: 'after' },
+    );
+  }
+
+  /** A page of principals, the newest first. @throws DomainError CURSOR_INVALID */
+  page(first: number, after: string | null | undefined): Promise<KeysetPage<PrincipalDocument>> {
+    const order = [{ field: 'createdAt', direction: -1 }] as const;
+    return keysetPage({ collection: this.#principals, filter: {}, order, first, after });
+  }
+
+  /** Memberships of a principal that have not ended. */
+  memberships(principalId: string, now: Date): Promise<MembershipDocument[]> {
+    const lasting = { $or: [{ expiresAt: null }, { expiresAt: { $gt: now } }] };
+    return this.#memberships.find({ principalId, ...lasting }, { sort: { _id: 1 }, limit: 500 }).toArray();
+  }
+
+  async setMembership(change: MembershipChange, now: Date): Promise<MembershipDocument> {
+    const { principalId, experiment, ...fields } = change;
+    const found = await this.#memberships.findOneAndUpdate(
+      { _id: `${principalId}:${experiment}` },
+      {
+        $set: { ...fields, principalId, experiment, updatedAt: now },
+        $setOnInsert: { schemaVersion: 1, createdAt: now },
+        $inc: { revision: 1 },
+      },
+      { upsert: true, returnDocument: 'after' },
+    );
+    if (!found) throw new TypeError('An upsert returned no document');
+    return found;
+  }
+
+  /** Removes a membership. False if there is none. */
+  async removeMembership(principalId: string, experiment: string): Promise<boolean> {
+    const { deletedCount } = await this.#memberships.deleteOne({ _id: `${principalId}:${experiment}` });
+    return deletedCount > 0;
+  }
+}

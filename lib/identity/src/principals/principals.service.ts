@@ -1,0 +1,147 @@
+/** Principals: found by their accounts, with memberships that end. */
+import { assertCan, type Principal, type PrincipalKind, type Role } from '@rhizome/authz';
+import type { Clock, Ids } from '@rhizome/clock';
+import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
+import type { KeysetPage } from '@rhizome/mongo';
+import type { IdentityDocument, MembershipDocument, PrincipalDocument } from './principal.document.js';
+import type { Account, PrincipalsRepository } from './principals.repository.js';
+
+/** Reasons to refuse a membership, besides invalid values. */
+export type MembershipCode = 'PRINCIPAL_NOT_FOUND';
+
+/** A membership as it shall be. */
+export interface MembershipRequest {
+  readonly principalId: string;
+  readonly experiment: string;
+  /** Empty to remove it. */
+  readonly roles: readonly Role[];
+  readonly expiresAt: Date | null;
+  readonly reason: string | null;
+}
+
+/** Result of a change of a membership. */
+export interface MembershipChanged {
+  /** Null if it was removed or refused. */
+  readonly membership: MembershipDocument | null;
+  readonly userErrors: readonly InputError<MembershipCode>[];
+}
+
+/** Ports of {@link PrincipalsService}. */
+export interface PrincipalsOptions {
+  readonly principals: PrincipalsRepository;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
+
+const idPrefixes: Readonly<Partial<Record<PrincipalKind, string>>> = {
+  HUMAN: 'usr',
+  SERVICE: 'svc',
+  AGENT: 'agt',
+};
+const experiments = /^(\*|[a-z][a-z0-9]{1,30})$/;
+
+/** Finds and changes principals. */
+export class PrincipalsService {
+  readonly #options: PrincipalsOptions;
+
+  constructor(options: PrincipalsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The principal of an account, made at the first login.
+   * @throws DomainError FORBIDDEN if it is suspended, or was of another kind before
+   */
+  async logIn(account: Account, kind: PrincipalKind, displayName: string | null): Promise<PrincipalDocument> {
+    const { principals, clock } = this.#options;
+    const principal = await this.#find(account, kind, displayName);
+    if (principal.kind !== kind) {
+      const text = `Principal "${principal._id}" is a ${principal.kind}; its issuer now says ${kind}`;
+      throw new DomainError('FORBIDDEN', text);
+    }
+    if (principal.isSuspended)
+      throw new DomainError('FORBIDDEN', `Principal "${principal._id}" is suspended`);
+    if (displayName === null || displayName === principal.displayName) return principal;
+    await principals.rename(principal._id, displayName, clock.now());
+    return { ...principal, displayName };
+  }
+
+  async #find(account: Account, kind: PrincipalKind, displayName: string | null): Promise<PrincipalDocument> {
+    const { principals, clock, ids } = this.#options;
+    const now = clock.now();
+    const fresh = (id: string): PrincipalDocument => ({
+      _id: id,
+      schemaVersion: 1,
+      revision: 1,
+      createdAt: now,
+      updatedAt: now,
+      kind: kind as PrincipalDocument['kind'],
+      displayName,
+      isSuspended: false,
+      actsFor: null,
+    });
+    const known = await principals.identity(account);
+    if (known)
+      return (await principals.principal(known.principalId)) ?? principals.ensure(fresh(known.principalId));
+    const made = fresh(ids.next(idPrefixes[kind] ?? 'usr'));
+    if (await principals.insert(made, account)) return made;
+    const other = await principals.identity(account);
+    if (!other) throw new TypeError('An account vanished');
+    return principals.ensure(fresh(other.principalId));
+  }
+
+  /** The principal of an account; null if it has never logged in. */
+  async principalIdOf(account: Account): Promise<string | null> {
+    return (await this.#options.principals.identity(account))?.principalId ?? null;
+  }
+
+  principal(id: string): Promise<PrincipalDocument | null> {
+    return this.#options.principals.principal(id);
+  }
+
+  identitiesOf(id: string): Promise<readonly IdentityDocument[]> {
+    return this.#options.principals.identitiesOf(id);
+  }
+
+  page(first: number, after: string | null | undefined): Promise<KeysetPage<PrincipalDocument>> {
+    return this.#options.principals.page(first, after);
+  }
+
+  /** Memberships that have not ended. */
+  membershipsOf(id: string): Promise<readonly MembershipDocument[]> {
+    return this.#options.principals.memberships(id, this.#options.clock.now());
+  }
+
+  /** Suspends a principal, or ends its suspension; null if there is none. @throws DomainError FORBIDDEN */
+  async suspend(id: string, isSuspended: boolean, principal: Principal): Promise<PrincipalDocument | null> {
+    assertCan(principal, 'membership:set', '*');
+    return this.#options.principals.suspend(id, isSuspended, this.#options.clock.now());
+  }
+
+  /**
+   * Sets or removes the membership of a principal in an experiment. An administrator of one experiment cannot
+   * give rights in others.
+   * @throws DomainError FORBIDDEN
+   */
+  async setMembership(request: MembershipRequest, by: Principal): Promise<MembershipChanged> {
+    const { principalId, experiment, roles, expiresAt, reason } = request;
+    assertCan(by, 'membership:set', experiment);
+    const { principals, clock } = this.#options;
+    const now = clock.now();
+    const errors = new InputErrors<MembershipCode>();
+    errors.form(['experiment'], experiment, experiments, '`*` or the name of an experiment');
+    errors.distinct(['roles'], roles);
+    if (roles.includes('PILOT')) errors.add(['roles'], 'PILOT', 'another role; workers enrol instead');
+    if (expiresAt !== null && expiresAt <= now) errors.add(['expiresAt'], expiresAt, 'in the future');
+    if (reason !== null) errors.text(['reason'], reason, 1, 1000);
+    if (errors.isEmpty && !(await principals.principal(principalId)))
+      errors.report('PRINCIPAL_NOT_FOUND', ['principalId'], `Principal "${principalId}" not found.`);
+    if (!errors.isEmpty) return { membership: null, userErrors: errors.all };
+    if (roles.length === 0) {
+      await principals.removeMembership(principalId, experiment);
+      return { membership: null, userErrors: [] };
+    }
+    const change = { principalId, experiment, roles, expiresAt, reason, updatedBy: by.subject };
+    return { membership: await principals.setMembership(change, now), userErrors: [] };
+  }
+}

@@ -1,0 +1,46 @@
+/** Opens the database of identities. */
+import { type CollectionDefinition, connectMongo, ensureCollections } from '@rhizome/mongo';
+import type { Logger } from '@rhizome/log';
+import type { Db } from 'mongodb';
+import { issuersCollection, issuerVersionsCollection } from '../issuers/issuer.document.js';
+import { IssuersRepository } from '../issuers/issuers.repository.js';
+import {
+  identitiesCollection,
+  membershipsCollection,
+  principalsCollection,
+} from '../principals/principal.document.js';
+import { PrincipalsRepository } from '../principals/principals.repository.js';
+
+/** The repositories on one connection. */
+export interface IdentityStore {
+  readonly issuers: IssuersRepository;
+  readonly principals: PrincipalsRepository;
+  close(): Promise<void>;
+}
+
+const connections = 8;
+
+const all = [
+  issuersCollection,
+  issuerVersionsCollection,
+  principalsCollection,
+  identitiesCollection,
+  membershipsCollection,
+] as unknown as readonly CollectionDefinition[];
+
+/** The repositories of a database, which is made ready for them. */
+export async function storeOf(db: Db, log: Logger): Promise<Omit<IdentityStore, 'close'>> {
+  await Promise.all(all.map((one) => ensureCollections(db, [one], { log })));
+  return { issuers: new IssuersRepository(db), principals: new PrincipalsRepository(db) };
+}
+
+/** @throws DomainError SERVICE_UNAVAILABLE if the store cannot be reached */
+export async function openIdentityStore(uri: string, database: string, log: Logger): Promise<IdentityStore> {
+  const client = await connectMongo({ uri, appName: 'rhizome-identity', maxPoolSize: connections });
+  try {
+    return { ...(await storeOf(client.db(database), log)), close: () => client.close() };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
