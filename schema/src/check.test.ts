@@ -268,6 +268,51 @@ describe('check of a subgraph', () => {
     expect(first?.message.includes(where) || rule === 'parse').toBe(true);
   });
 
+  describe('with a second subgraph of core', () => {
+    const registry = (job: string): GraphSubgraph =>
+      subgraph(
+        'registry',
+        `${job}
+         type Query { "Checks." checks: [Check!]! }
+         "A check." type Check { "Job that made it." by: Job! }`,
+      );
+    const reference = registry('extend type Job @key(fields: "id", resolvable: false) { id: ID! }');
+    const check = (candidate: GraphSubgraph, others: readonly GraphSubgraph[]): Promise<CheckReport> =>
+      checkSubgraph({ candidate, others, livePublicSdl: publicOf([candidate, ...others]) });
+
+    it('permits a reference to an entity, in each order of publication', async () => {
+      for (const [candidate, other] of [
+        [core, reference],
+        [reference, core],
+      ] as const)
+        expect((await check(candidate, [other, heron])).findings).toEqual([]);
+    });
+
+    it('reports an entity that both can resolve as a silent merge', async () => {
+      const second = registry('type Job @key(fields: "id") { "Its id." id: ID! }');
+      const { findings } = await check(second, [core]);
+      expect(findings).toContainEqual(expect.objectContaining({ rule: 'silent-merge', where: 'Job' }));
+    });
+
+    it('reports a reference with a field of its own as a silent merge', async () => {
+      const second = registry(
+        'type Job @key(fields: "id", resolvable: false) { "Its id." id: ID! "Its size." size: Int }',
+      );
+      const { findings } = await checkSubgraph({
+        candidate: second,
+        others: [core],
+        livePublicSdl: publicOf([core]),
+      });
+      expect(findings).toContainEqual(expect.objectContaining({ rule: 'silent-merge', where: 'Job' }));
+    });
+
+    it('compares an experiment with the owner of an entity, not with a reference to it', async () => {
+      const words = egretJob.replace('{ id: ID!', '{ "Another text." id: ID!');
+      const { findings } = await check(subgraph('egret', words, 'Egret'), [reference, core]);
+      expect(findings.map(({ rule, where }) => `${rule} ${where}`)).toEqual(['description-conflict Job.id']);
+    });
+  });
+
   it('reports a breaking change of core, and the coordinates whose usage matters', async () => {
     const candidate = subgraph(
       'core',

@@ -11,6 +11,7 @@ import {
   print,
   type TypeDefinitionNode,
   type TypeExtensionNode,
+  valueFromASTUntyped,
 } from 'graphql';
 import { type Finding, finding } from './findings.js';
 import { nameOf, ownDocument, sharedNames, sharedSdl } from './shared-definitions.js';
@@ -40,8 +41,8 @@ export function checkAmongOthers(
   const found: Finding[] = [...checkSharedWords(candidate)];
   for (const [name, nodes] of own) {
     if (roots.has(name)) continue;
-    const owner =
-      candidate.typePrefix === null ? candidate : theirs.find((one) => ownsEntity(one, name))?.other;
+    const isOwner = candidate.typePrefix === null && !isReference(nodes);
+    const owner = isOwner ? candidate : theirs.find((one) => ownsEntity(one, name))?.other;
     for (const { other, types } of theirs) {
       // What several experiments add to one entity of core does not concern each other.
       if (owner && owner !== candidate && owner !== other) continue;
@@ -65,23 +66,51 @@ function ownsEntity(
   }: { readonly other: RuledSubgraph; readonly types: ReadonlyMap<string, readonly TypeNode[]> },
   name: string,
 ): boolean {
-  return other.typePrefix === null && hasKey(types.get(name) ?? []);
+  const nodes = types.get(name) ?? [];
+  return other.typePrefix === null && hasKey(nodes) && !isReference(nodes);
 }
 
 type Side = readonly [RuledSubgraph, readonly TypeNode[]];
 
-/** A type that two subgraphs have: an entity of core that the other adds to, or a fault. */
+/** A type that two subgraphs have: an entity of core that the other adds to or refers to, or a fault. */
 function checkTwin(name: string, [candidate, own]: Side, [other, twin]: Side): readonly Finding[] {
   const conflicts = descriptionConflicts(name, [candidate, own], [other, twin]);
-  const [core, guest] = candidate.typePrefix === null ? [own, twin] : [twin, own];
-  const isOneCore = (candidate.typePrefix === null) !== (other.typePrefix === null);
-  if (isOneCore && hasKey(core) && hasKey(guest)) {
-    return candidate.typePrefix === null
-      ? conflicts
-      : [...conflicts, ...checkGuest(name, guest, core, other)];
+  if (hasKey(own) && hasKey(twin)) {
+    const isHost = mayHaveGuest([candidate, own], [other, twin]);
+    const isGuest = mayHaveGuest([other, twin], [candidate, own]);
+    if (isGuest) return [...conflicts, ...checkGuest(name, own, twin, other)];
+    if (isHost) return conflicts;
   }
   const both = `${name} is defined by "${candidate.name}" and by "${other.name}"`;
   return [...mergeFault(name, both, own, twin), ...conflicts];
+}
+
+/** True if the entity is of core's subgraph, and the other one is an experiment or only refers to the entity. */
+function mayHaveGuest([host, entity]: Side, [guest, part]: Side): boolean {
+  if (host.typePrefix !== null) return false;
+  return guest.typePrefix !== null || (isReference(part) && !isReference(entity));
+}
+
+/**
+ * True for an entity that is only referred to: no key can be resolved here, and there is no field but keys.
+ * Such a definition adds nothing that composition could merge.
+ */
+function isReference(nodes: readonly TypeNode[]): boolean {
+  const keys = nodes.flatMap(({ directives }) =>
+    (directives ?? []).filter(({ name }) => name.value === 'key').map((key) => argumentsOf(key)),
+  );
+  const keyFields = new Set(keys.flatMap(({ fields }) => String(fields).split(/[\s,]+/)));
+  return (
+    keys.length > 0 &&
+    keys.every(({ resolvable }) => resolvable === false) &&
+    nodes.flatMap(fieldsOf).every(({ name }) => keyFields.has(name.value))
+  );
+}
+
+function argumentsOf(directive: ConstDirectiveNode): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    (directive.arguments ?? []).map(({ name, value }) => [name.value, valueFromASTUntyped(value)]),
+  );
 }
 
 function mergeFault(
