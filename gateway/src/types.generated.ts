@@ -321,6 +321,11 @@ export type PlacementRule = {
   readonly text: Scalars['String']['output'];
 };
 
+export type Principal = {
+  readonly __typename?: 'Principal';
+  readonly subject: Scalars['String']['output'];
+};
+
 /** An account at an issuer. */
 export type PrincipalIdentity = {
   readonly __typename?: 'PrincipalIdentity';
@@ -650,8 +655,8 @@ export type SchemaCheck = Node & {
   readonly changes: ReadonlyArray<SchemaChange>;
   /** Time of the check. */
   readonly checkedAt: Scalars['DateTime']['output'];
-  /** Subject of the principal that requested the check. */
-  readonly checkedBy: Scalars['String']['output'];
+  /** Principal that requested the check. */
+  readonly checkedBy: Principal;
   /** SHA-256 of the checked schema in canonical spelling, in hex. */
   readonly digest: Scalars['String']['output'];
   /** Violated rules; at most 500. */
@@ -787,8 +792,8 @@ export type SchemaVersion = {
   readonly number: Scalars['Int']['output'];
   /** Time of publication. */
   readonly publishedAt: Scalars['DateTime']['output'];
-  /** Subject of the principal that published it. */
-  readonly publishedBy: Scalars['String']['output'];
+  /** Principal that published it; `baseline` for schemas that an operator or the gateway itself put into the registry. */
+  readonly publishedBy: Principal;
   /** Version whose schemas were restored; null unless the version is a rollback. */
   readonly restoredFrom?: Maybe<Scalars['Int']['output']>;
   /** Subgraph that changed; null if several changed. */
@@ -1004,8 +1009,8 @@ export type Subgraph = Node & {
   readonly name: Scalars['String']['output'];
   /** Time at which the present schema was published; null for a schema that the registry does not have. */
   readonly publishedAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Subject of the principal that published the schema; null for a schema that the registry does not have. */
-  readonly publishedBy?: Maybe<Scalars['String']['output']>;
+  /** Principal that published the schema; null for a schema that the registry does not have. */
+  readonly publishedBy?: Maybe<Principal>;
   /** Calls rejected because the concurrency limit was reached or the circuit breaker was open. */
   readonly refusedCalls: Scalars['SafeInt']['output'];
   /** Calls of queries and mutations that run now. */
@@ -1325,6 +1330,7 @@ export type ResolversTypes = {
   PageInfo: ResolverTypeWrapper<PageInfo>;
   PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
   PlacementRule: ResolverTypeWrapper<PlacementRule>;
+  Principal: ResolverTypeWrapper<Principal>;
   PrincipalIdentity: ResolverTypeWrapper<PrincipalIdentity>;
   PublishSchemaInput: PublishSchemaInput;
   PublishSchemaPayload: ResolverTypeWrapper<Omit<PublishSchemaPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversTypes['PublishSchemaUserError']>, version?: Maybe<ResolversTypes['SchemaVersion']> }>;
@@ -1411,6 +1417,7 @@ export type ResolversParentTypes = {
   PageInfo: PageInfo;
   PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];
   PlacementRule: PlacementRule;
+  Principal: Principal;
   PrincipalIdentity: PrincipalIdentity;
   PublishSchemaInput: PublishSchemaInput;
   PublishSchemaPayload: Omit<PublishSchemaPayload, 'check' | 'userErrors' | 'version'> & { check?: Maybe<ResolversParentTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversParentTypes['PublishSchemaUserError']>, version?: Maybe<ResolversParentTypes['SchemaVersion']> };
@@ -1597,6 +1604,10 @@ export type PlacementRuleResolvers<ContextType = SubgraphContext, ParentType ext
   text?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export type PrincipalResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Principal'] = ResolversParentTypes['Principal']> = {
+  subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+};
+
 export type PrincipalIdentityResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['PrincipalIdentity'] = ResolversParentTypes['PrincipalIdentity']> = {
   issuer?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -1711,7 +1722,7 @@ export type SchemaCheckResolvers<ContextType = SubgraphContext, ParentType exten
   changeCounts?: Resolver<ResolversTypes['SchemaChangeCounts'], ParentType, ContextType>;
   changes?: Resolver<ReadonlyArray<ResolversTypes['SchemaChange']>, ParentType, ContextType>;
   checkedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
-  checkedBy?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  checkedBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
   digest?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   findings?: Resolver<ReadonlyArray<ResolversTypes['SchemaFinding']>, ParentType, ContextType>;
   hasPassed?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
@@ -1766,7 +1777,7 @@ export type SchemaVersionResolvers<ContextType = SubgraphContext, ParentType ext
   note?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   number?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   publishedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
-  publishedBy?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  publishedBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
   restoredFrom?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   subgraph?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   subgraphs?: Resolver<ReadonlyArray<ResolversTypes['SchemaVersionSubgraph']>, ParentType, ContextType>;
@@ -1833,7 +1844,7 @@ export type SubgraphResolvers<ContextType = SubgraphContext, ParentType extends 
   lastErrorAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   publishedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
-  publishedBy?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  publishedBy?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
   refusedCalls?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
   runningCalls?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   schemaVersion?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
@@ -1946,6 +1957,7 @@ export type Resolvers<ContextType = SubgraphContext> = {
   PageInfo?: PageInfoResolvers<ContextType>;
   PlacementExplained?: PlacementExplainedResolvers<ContextType>;
   PlacementRule?: PlacementRuleResolvers<ContextType>;
+  Principal?: PrincipalResolvers<ContextType>;
   PrincipalIdentity?: PrincipalIdentityResolvers<ContextType>;
   PublishSchemaPayload?: PublishSchemaPayloadResolvers<ContextType>;
   PublishSchemaUserError?: PublishSchemaUserErrorResolvers<ContextType>;

@@ -13,12 +13,24 @@ describe('an empty registry', () => {
     await bring(system, 'core', coreSdl, null);
     await bring(system, 'heron', sdlOf('heron'), 'Heron');
     const { data } = await system.ask(
-      '{ jobs { name heron { nest } } subgraphs { name isLive state schemaVersion publishedBy } }',
+      '{ jobs { name heron { nest } } subgraphs { name isLive state schemaVersion publishedBy { subject } } }',
     );
     expect(data.jobs[0]).toEqual({ name: 'name of some', heron: { nest: 'nest of some' } });
     expect(data.subgraphs).toEqual([
-      { name: 'core', isLive: true, state: 'UP', schemaVersion: 2, publishedBy: 'admin@example' },
-      { name: 'heron', isLive: true, state: 'UP', schemaVersion: 3, publishedBy: 'admin@example' },
+      {
+        name: 'core',
+        isLive: true,
+        state: 'UP',
+        schemaVersion: 2,
+        publishedBy: { subject: 'admin@example' },
+      },
+      {
+        name: 'heron',
+        isLive: true,
+        state: 'UP',
+        schemaVersion: 3,
+        publishedBy: { subject: 'admin@example' },
+      },
     ]);
   });
 });
@@ -156,11 +168,13 @@ describe('the history', () => {
     expect(data.back).toContainEqual({ severity: 'BREAKING', where: 'Job.egret' });
     expect(data.none).toBeNull();
     const checks = await system.ask(
-      '{ schemaChecks(subgraph: "egret") { totalCount nodes { subgraph hasPassed publishedAs checkedBy } } }',
+      '{ schemaChecks(subgraph: "egret") { totalCount nodes { subgraph hasPassed publishedAs checkedBy { subject } } } }',
     );
     expect(checks.data.schemaChecks).toEqual({
       totalCount: 1,
-      nodes: [{ subgraph: 'egret', hasPassed: true, publishedAs: 4, checkedBy: 'admin@example' }],
+      nodes: [
+        { subgraph: 'egret', hasPassed: true, publishedAs: 4, checkedBy: { subject: 'admin@example' } },
+      ],
     });
     expect((await system.ask('{ schemaVersions(after: "x") { nodes { number } } }')).codes).toEqual([
       'CURSOR_INVALID',

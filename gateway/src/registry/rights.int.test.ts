@@ -78,7 +78,7 @@ describe('permissions to publish', () => {
       version: {
         kind: 'PUBLISH',
         subgraph: 'heron',
-        publishedBy: 'experiment:heron',
+        publishedBy: { subject: 'experiment:heron' },
         note: 'eggs are counted',
         isBreakingAccepted: false,
         changes: [{ severity: 'SAFE', where: 'HeronJob.eggs' }],

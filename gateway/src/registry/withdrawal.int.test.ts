@@ -35,7 +35,7 @@ describe('withdrawSubgraph', () => {
         number: before + 1,
         kind: 'WITHDRAWAL',
         subgraph: 'heron',
-        publishedBy: 'experiment:heron',
+        publishedBy: { subject: 'experiment:heron' },
         note: 'it has ended',
         isBreakingAccepted: true,
       },

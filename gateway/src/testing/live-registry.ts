@@ -24,7 +24,7 @@ export const register = `mutation ($input: RegisterSubgraphInput!) {
 /** Publishes its schema and selects the whole payload. */
 export const publish = `mutation ($input: PublishSchemaInput!) {
   publishSchema(input: $input) {
-    version { number kind subgraph publishedBy note isBreakingAccepted changes { severity where } }
+    version { number kind subgraph publishedBy { subject } note isBreakingAccepted changes { severity where } }
     check { hasPassed againstVersion publishedAs findings { rule where message cure } changes { severity where use { requests isUnused } } }
     userErrors { code path message }
   }
@@ -37,7 +37,7 @@ export const rollback = `mutation ($input: RollbackSchemaInput!) {
 /** Withdraws a subgraph. */
 export const withdraw = `mutation ($input: WithdrawSubgraphInput!) {
   withdrawSubgraph(input: $input) {
-    version { number kind subgraph publishedBy note isBreakingAccepted subgraphs { name } changes { severity where } }
+    version { number kind subgraph publishedBy { subject } note isBreakingAccepted subgraphs { name } changes { severity where } }
     check { subgraph hasPassed againstVersion publishedAs findings { rule where message } }
     isUnregistered
     userErrors { code path message }

@@ -31,7 +31,7 @@ const changes = `subscription ($filter: JobFilter, $after: String) {
   jobStateChanged(filter: $filter, after: $after) {
     cursor
     event {
-      previousState state attempt actor revision at
+      previousState state attempt actor { subject } revision at
       job { id state revision experiment { name } owner { subject } sharePath labels { key value } queue { name } }
     }
   }
@@ -155,7 +155,7 @@ describe('core, wired', () => {
     const { submitTask: answer } = await core.ask(submitTask, { input });
     const id = answer?.['task']?.['id'];
     const progress = core.subscribe(
-      'subscription ($id: ID!) { taskProgress(id: $id) { cursor task { id state } progress { totalJobs createdJobs endedFraction states { state count } } } }',
+      'subscription ($id: ID!) { taskProgress(id: $id) { cursor task { id state } progress { totalJobs createdJobs endedFraction counts { state count } } } }',
       { id },
     );
     const counts = core.subscribe(
@@ -171,7 +171,7 @@ describe('core, wired', () => {
         totalJobs: 20,
         createdJobs: 20,
         endedFraction: 1,
-        states: [{ state: 'FINISHED', count: 20 }],
+        counts: [{ state: 'FINISHED', count: 20 }],
       },
     });
     const seen = () => JSON.stringify(counts.results.at(-1));
@@ -214,7 +214,7 @@ describe('core, wired', () => {
     await work(core, workerId, 1);
     await work(core, workerId, 1);
     const { jobs: found } = await core.ask(
-      '{ jobs(filter: { experiments: ["alpha"], states: [FINISHED] }) { nodes { name transitions { to actor } } } }',
+      '{ jobs(filter: { experiments: ["alpha"], states: [FINISHED] }) { nodes { name transitions { to actor { subject } } } } }',
     );
     expect((found?.['nodes'] as unknown as readonly Answer[]).map(({ name }) => name).sort()).toEqual([
       'child',

@@ -127,7 +127,7 @@ describe('rhizome schema', () => {
         isLive: true,
         kind: 'ROLLBACK',
         subgraph: 'heron',
-        publishedBy: 'experiment:heron',
+        publishedBy: { subject: 'experiment:heron' },
         note: 'eggs were wrong',
       },
       { isLive: false, kind: 'PUBLISH', subgraph: 'heron' },
@@ -156,7 +156,7 @@ describe('rhizome schema', () => {
         isLive: true,
         kind: 'WITHDRAWAL',
         subgraph: 'heron',
-        publishedBy: 'experiment:heron',
+        publishedBy: { subject: 'experiment:heron' },
         note: 'it rests',
       },
     ]);
@@ -174,12 +174,12 @@ describe('rhizome schema', () => {
       name: string;
       state: string;
       isLive: boolean;
-      publishedBy: string;
+      publishedBy: { subject: string };
     }[];
     expect(listed.find(({ name }) => name === 'heron')).toMatchObject({
       state: 'UP',
       isLive: true,
-      publishedBy: 'experiment:heron',
+      publishedBy: { subject: 'experiment:heron' },
       endpoint: service.url,
     });
     expect((await cli.run(['subgraphs'])).stdout).toMatch(/^heron +UP /m);

@@ -13,7 +13,7 @@ export interface JobEvent {
   readonly attempt: number;
   readonly revision: number;
   readonly reason: string | null;
-  readonly actor: string | null;
+  readonly actor: { readonly subject: string };
 }
 
 interface Payload {
@@ -36,7 +36,9 @@ const document = parse(/* GraphQL */ `
         attempt
         revision
         reason
-        actor
+        actor {
+          subject
+        }
       }
     }
   }

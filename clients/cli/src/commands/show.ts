@@ -81,7 +81,7 @@ function printJob(output: Output, job: Job): void {
   printTable(
     output,
     ['WHEN', 'FROM', 'TO', 'BY', 'WHY'],
-    job.transitions.map(({ at, from, to, actor, reason }) => [at, from, to, actor, reason ?? '']),
+    job.transitions.map(({ at, from, to, actor, reason }) => [at, from, to, actor.subject, reason ?? '']),
   );
 }
 
@@ -123,7 +123,7 @@ async function showTask({ client, output }: Session, id: string): Promise<ExitCo
     ['state', task.state],
     ['created', `${progress.createdJobs} of ${progress.totalJobs} jobs`],
     ['ended', `${bar(progress.endedFraction, 24)} ${Math.round(progress.endedFraction * 100)} %`],
-    ['jobs', progress.states.map(({ state, count }) => `${state.toLowerCase()} ${count}`).join(', ')],
+    ['jobs', progress.counts.map(({ state, count }) => `${state.toLowerCase()} ${count}`).join(', ')],
     ['submitted', task.createdAt],
     ['ended at', task.endedAt],
   ]);

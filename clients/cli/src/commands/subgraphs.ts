@@ -29,7 +29,7 @@ async function subgraphs({ client, output, now }: Session): Promise<ExitCode> {
     String(one.failedCalls),
     String(one.refusedCalls),
     one.schemaVersion === null ? '' : String(one.schemaVersion),
-    one.publishedBy ?? '',
+    one.publishedBy?.subject ?? '',
     one.endpoint ?? '',
   ]);
   const head = [

@@ -159,7 +159,7 @@ function printProgress(
     printJson(output, { name, state, progress }, true);
     return;
   }
-  const counts = progress.states.map(({ state: of, count }) => `${of.toLowerCase()} ${count}`).join(', ');
+  const counts = progress.counts.map(({ state: of, count }) => `${of.toLowerCase()} ${count}`).join(', ');
   const shown = printableCell(name, output.stream);
   const line = `${shown} ${bar(progress.endedFraction, 24)} ${Math.round(progress.endedFraction * 100)} % of ${progress.totalJobs}  ${state}  ${counts}`;
   if (output.stream.isTTY)

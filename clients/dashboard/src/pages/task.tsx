@@ -52,7 +52,7 @@ export function TaskPage({ id }: { id: string }) {
 }
 
 function TaskProgress({ progress }: { progress: NonNullable<Moves['progress']> }) {
-  const { finishedFraction, endedFraction, totalJobs, states } = progress;
+  const { finishedFraction, endedFraction, totalJobs, counts } = progress;
   return (
     <section>
       <h2>Progress</h2>
@@ -62,7 +62,7 @@ function TaskProgress({ progress }: { progress: NonNullable<Moves['progress']> }
         have ended
       </p>
       <StateTiles
-        counts={new Map(states.map(({ state, count }) => [state, count]))}
+        counts={new Map(counts.map(({ state, count }) => [state, count]))}
         label="Jobs of the task by state"
       />
     </section>

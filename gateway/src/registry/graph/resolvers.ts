@@ -53,7 +53,10 @@ export function graphResolvers(parts: GraphOptions): RootResolvers {
       refusedCalls: ({ facts }) => facts.refusedCalls,
       schemaVersion: ({ member }) => member?.sinceVersion ?? null,
       publishedAt: async ({ member }) => (await list.publication(member))?.createdAt ?? null,
-      publishedBy: async ({ member }) => (await list.publication(member))?.publishedBy ?? null,
+      publishedBy: async ({ member }) => {
+        const publication = await list.publication(member);
+        return publication ? { subject: publication.publishedBy } : null;
+      },
       sdl: async ({ member }, _args, { principal }) => {
         if (!member || !can(principal, 'subgraph:read')) return null;
         return (await registry().sdls([member.digest])).get(member.digest) ?? null;
@@ -61,6 +64,7 @@ export function graphResolvers(parts: GraphOptions): RootResolvers {
     },
     SchemaVersion: {
       isBreakingAccepted: ({ acceptedBreaking }) => acceptedBreaking,
+      publishedBy: ({ publishedBy: subject }) => ({ subject }),
       publishedAt: ({ createdAt }) => createdAt,
       isLive: ({ number }) => number === registry().live.number,
       supergraphSdl: async (version, _args, { principal }) => {
@@ -82,6 +86,7 @@ export function graphResolvers(parts: GraphOptions): RootResolvers {
     SchemaCheck: {
       id: ({ _id }) => _id,
       hasPassed: ({ passed }) => passed,
+      checkedBy: ({ checkedBy: subject }) => ({ subject }),
       checkedAt: ({ createdAt }) => createdAt,
     },
   };

@@ -257,7 +257,7 @@ describe('changing', () => {
     const read = async () =>
       (
         await core.ask(
-          'query ($id: ID!) { job(id: $id) { state priority hold { by { subject } reason } revision transitions { from to actor reason } } }',
+          'query ($id: ID!) { job(id: $id) { state priority hold { by { subject } reason } revision transitions { from to actor { subject } reason } } }',
           { id },
         )
       )['job'];
@@ -281,10 +281,10 @@ describe('changing', () => {
       userErrors: [],
     });
     expect((await read())?.['transitions']).toEqual([
-      { from: 'ACTIVATED', to: 'PENDING', actor: 'admin@example', reason: 'look first' },
-      { from: 'PENDING', to: 'PENDING', actor: 'admin@example', reason: 'priority 0 to 9' },
-      { from: 'PENDING', to: 'ACTIVATED', actor: 'admin@example', reason: null },
-      { from: 'ACTIVATED', to: 'CANCELLED', actor: 'admin@example', reason: 'enough' },
+      { from: 'ACTIVATED', to: 'PENDING', actor: { subject: 'admin@example' }, reason: 'look first' },
+      { from: 'PENDING', to: 'PENDING', actor: { subject: 'admin@example' }, reason: 'priority 0 to 9' },
+      { from: 'PENDING', to: 'ACTIVATED', actor: { subject: 'admin@example' }, reason: null },
+      { from: 'ACTIVATED', to: 'CANCELLED', actor: { subject: 'admin@example' }, reason: 'enough' },
     ]);
   });
 
@@ -332,7 +332,7 @@ describe('tasks', () => {
       progress: { totalJobs: 25 },
     });
     const query = `query ($id: ID!) { task(id: $id) {
-      state progress { totalJobs createdJobs states { state count } finishedFraction endedFraction }
+      state progress { totalJobs createdJobs counts { state count } finishedFraction endedFraction }
       jobs(first: 100, states: [ACTIVATED]) { nodes { taskIndex name task { id } } pageInfo { hasNextPage } }
     } tasks(filter: { experiments: ["alpha"] }) { nodes { id } } }`;
     const found = await waitFor(
@@ -341,16 +341,16 @@ describe('tasks', () => {
         const now = await core.ask(query, { id: task['id'] });
         const { state, progress } = now['task'] as unknown as {
           state: string;
-          progress: { states: { count: number }[] };
+          progress: { counts: { count: number }[] };
         };
-        return state === 'RUNNING' && progress.states[0]?.count === 25 && now;
+        return state === 'RUNNING' && progress.counts[0]?.count === 25 && now;
       },
       { deadlineMs: 60_000 },
     );
     expect(found && found['task']).toMatchObject({
       progress: {
         createdJobs: 25,
-        states: [{ state: 'ACTIVATED', count: 25 }],
+        counts: [{ state: 'ACTIVATED', count: 25 }],
         finishedFraction: 0,
         endedFraction: 0,
       },

@@ -25,7 +25,7 @@ describe('createQueue', () => {
     expect(queue).toMatchObject({
       state: 'ONLINE',
       stateReason: null,
-      stateChangedBy: 'admin@example',
+      stateChangedBy: { subject: 'admin@example' },
       experiments: [],
       executor: 'DIRECT',
       revision: 1,
@@ -290,7 +290,7 @@ describe('setQueueState', () => {
     expect(answer?.['queue']).toMatchObject({
       state: 'PAUSED',
       stateReason: 'power cut',
-      stateChangedBy: 'operator@example',
+      stateChangedBy: { subject: 'operator@example' },
       revision: 2,
     });
   });

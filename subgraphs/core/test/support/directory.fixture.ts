@@ -5,7 +5,7 @@
 import { expect } from '@jest/globals';
 import { type Answer, startCore, type TestCore } from './core.fixture.js';
 
-const queueFields = `id name site { name } state stateReason stateChangedBy experiments { name } executor revision labels { key value }
+const queueFields = `id name site { name } state stateReason stateChangedBy { subject } experiments { name } executor revision labels { key value }
   limits { maxCores maxMemoryMiB maxWalltimeSeconds maxRunningJobs heartbeatSeconds leaseSeconds }`;
 const errors = 'userErrors { code path message }';
 export const createQueue = `mutation ($input: CreateQueueInput!) { createQueue(input: $input) { queue { ${queueFields} } ${errors} } }`;

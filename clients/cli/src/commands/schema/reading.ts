@@ -63,7 +63,7 @@ async function history({ client, output, now }: Session, limit: number): Promise
       `${version.number}${version.isLive ? ' *' : ''}`,
       what,
       version.subgraph ?? 'all',
-      version.publishedBy,
+      version.publishedBy.subject,
       ago(version.publishedAt, now()),
       `${breaking}/${dangerous}/${safe}`,
       version.note ?? '',

@@ -94,7 +94,7 @@ export const eventResolvers: Pick<
     previousState: ({ event }) => event.last.from ?? null,
     state: ({ event }) => event.last.to,
     attempt: ({ event }) => event.last.attempt,
-    actor: ({ event }) => event.last.actor,
+    actor: ({ event }) => ({ subject: event.last.actor }),
     reason: ({ event }) => event.last.reason ?? null,
     at: ({ event }) => event.last.at,
     revision: ({ event }) => event.last.revision,

@@ -102,6 +102,7 @@ export const jobResolvers: Pick<
   | 'JobConnection'
   | 'JobError'
   | 'JobHold'
+  | 'JobTransition'
   | 'JobPayload'
   | 'JobAttempt'
   | 'BulkOperation'
@@ -128,6 +129,7 @@ export const jobResolvers: Pick<
   Job: job,
   JobConnection: connection,
   JobError: { isRetryable: ({ retryable }) => retryable },
+  JobTransition: { actor: ({ actor: subject }) => ({ subject }) },
   JobHold: { by: ({ by: subject }) => ({ subject }) },
   JobPayload: {
     environment: ({ environment, job: of }, _args, { principal }) =>

@@ -4,7 +4,13 @@ import type { BulkOperationDocument } from '../bulk/bulk-operation.document.js';
 import type { BulkAnswer } from '../bulk/bulk.service.js';
 import type { BulkUserError } from '../bulk/bulk.types.js';
 import type { JobView } from '../model/job-visibility.js';
-import type { JobDocument, StoredAttempt, StoredJobError, StoredPayload } from '../model/job.types.js';
+import type {
+  JobDocument,
+  StoredAttempt,
+  StoredJobError,
+  StoredPayload,
+  StoredTransition,
+} from '../model/job.types.js';
 import type { SubmitResult } from '../submit/submit.service.js';
 
 /** Job with at least the stored fields that its selection needs; see `job-fields.ts`. */
@@ -13,6 +19,7 @@ export type JobConnectionMapper = KeysetPage<JobDocument>;
 export type JobErrorMapper = StoredJobError;
 /** Stored hold of a job. */
 export type JobHoldMapper = NonNullable<JobDocument['hold']>;
+export type JobTransitionMapper = StoredTransition;
 export type JobAttemptMapper = StoredAttempt;
 /** Payload and its job, which determines who may read the environment. */
 export interface JobPayloadMapper extends StoredPayload {

@@ -72,6 +72,7 @@ export const queueResolvers: Pick<Resolvers, 'Queue' | 'QueueConnection' | 'Site
     __resolveReference: queueEntity.resolveReference,
     id: ({ _id }) => _id,
     site: ({ site: name }) => ({ name }),
+    stateChangedBy: ({ stateChangedBy: subject }) => ({ subject }),
     limits: ({ limits: { gpuSharing = false, ...limits } }) => ({
       ...limits,
       isGpuSharingEnabled: gpuSharing,

@@ -55,7 +55,7 @@ export const taskResolvers: Pick<
   },
   TaskConnection: connection,
   TaskProgress: {
-    states: ({ states }) =>
+    counts: ({ states }) =>
       jobStates.flatMap((state) => (states[state] ? [{ state, count: states[state] }] : [])),
     finishedFraction: (progress) => fractionsOf(progress).finished,
     endedFraction: (progress) => fractionsOf(progress).ended,
