@@ -85,7 +85,7 @@ function checkTwin(name: string, [candidate, own]: Side, [other, twin]: Side): r
   return [...mergeFault(name, both, own, twin), ...conflicts];
 }
 
-/** True if the entity is of core's subgraph, and the other one is an experiment or only refers to the entity. */
+/** True if the entity is of a subgraph of core, and the other one is an experiment or refers to it only. */
 function mayHaveGuest([host, entity]: Side, [guest, part]: Side): boolean {
   if (host.typePrefix !== null) return false;
   return guest.typePrefix !== null || (isReference(part) && !isReference(entity));
