@@ -14,7 +14,8 @@ import {
 import { GatewayComponents } from './gateway-components.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { TokenEndpoints } from './identity/index.js';
-import { createIdentity, defaultLimits } from './policy/index.js';
+import { JsonBodies } from '@rhizome/subgraph';
+import { clientAddresses, createIdentity, defaultLimits } from './policy/index.js';
 import { EngineHolder } from './registry/index.js';
 import { SharedReads, StreamHub } from './streams/index.js';
 
@@ -72,6 +73,7 @@ class BuiltGateway implements Gateway {
   readonly #operations: Operations;
   readonly #sockets: WebSocketHandler;
   readonly #router: Router;
+  readonly #bodies = new JsonBodies();
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -115,6 +117,8 @@ class BuiltGateway implements Gateway {
       log,
       clock,
       isClosing,
+      bodies: this.#bodies,
+      addressOf: clientAddresses(options.trustedProxies),
       admitsAnonymous: anonymous !== 'nothing',
     };
     this.#sockets = new WebSocketHandler(handlerOptions);
@@ -177,6 +181,7 @@ class BuiltGateway implements Gateway {
 
   async #close(): Promise<void> {
     await this.drain();
+    await this.#bodies.close();
     // Nothing new is served after this point; recorded use is written.
     await this.#components.close();
     await this.#holder.close();

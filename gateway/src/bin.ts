@@ -59,7 +59,7 @@ function reloadOnSignal(
 }
 
 function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
-  const { limits, introspection, openMetrics, uncodedMessages, audience } = config;
+  const { limits, introspection, openMetrics, uncodedMessages, audience, trustedProxies } = config;
   const { documentBytes, documentTokens, planTimeoutMs, subgraphTimeoutMs, ...gatewayLimits } = limits;
   return {
     ...graphOf(config),
@@ -75,6 +75,7 @@ function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
       ...set({ documentBytes, documentTokens, planTimeoutMs, subgraphTimeoutMs }),
       subgraphTimeoutsMs: byName(config.subgraphs, ({ timeoutMs }) => timeoutMs),
     },
+    trustedProxies,
     introspection,
     openMetrics,
     uncodedMessages,

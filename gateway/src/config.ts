@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { issuerSettings } from '@rhizome/authz';
 import { type DeepReadonly, loadConfig, z } from '@rhizome/config';
 import { DomainError } from '@rhizome/errors';
-import { isLoopback } from './policy/index.js';
+import { isLoopback, isNetwork } from './policy/index.js';
 
 const positive = z.number().int().positive();
 
@@ -37,6 +37,10 @@ const schema = z.object({
       file: z.string().min(1).optional(),
     })
     .default({ database: 'identity' }),
+  /** Addresses and networks (CIDR) of proxies whose `X-Forwarded-For` counts as the client's address. */
+  trustedProxies: z
+    .array(z.string().refine(isNetwork, { error: 'must be an IP address or a network such as 10.0.0.0/8' }))
+    .default([]),
   /** Callers that may use introspection. */
   introspection: z.enum(['token', 'open', 'off']).default('token'),
   /** Serves `/metrics` without a token. */
@@ -67,6 +71,12 @@ const schema = z.object({
   limits: z
     .object({
       bodyBytes: positive.optional(),
+      reportBodyBytes: positive.optional(),
+      smallBodyBytes: positive.optional(),
+      initFrameBytes: positive.optional(),
+      initBytes: positive.optional(),
+      waitingSockets: positive.optional(),
+      waitingSocketsPerAddress: positive.optional(),
       depth: positive.optional(),
       aliases: positive.optional(),
       rootFields: positive.optional(),

@@ -21,6 +21,8 @@ export interface GatewayOptions {
   /** Issuers, principals and Rhizome's own tokens; undefined: the gateway has none. The caller closes it. */
   readonly identity?: Identity | undefined;
   readonly log: Logger;
+  /** Addresses and networks of proxies whose `X-Forwarded-For` counts as the client's address. */
+  readonly trustedProxies?: readonly string[];
   readonly limits?: Partial<GatewayLimits>;
   readonly engineLimits?: Partial<EngineLimits>;
   /** Default: the system clock. */

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { DomainError } from '@rhizome/errors';
+import { boundedConnections } from '@rhizome/subgraph';
 import type { Gateway } from './app.js';
 
 /** Address on which a gateway listens. */
@@ -33,11 +34,9 @@ export async function serveGateway(
   options: ServeGatewayOptions = {},
 ): Promise<ServedGateway> {
   const { host = '127.0.0.1', port = 4000 } = options;
-  const server = createServer((request, response) => gateway.handle(request, response));
+  const server = createServer(boundedConnections, (request, response) => gateway.handle(request, response));
   // Longer than the idle timeout of clients and proxies, so that no connection closes under a request.
   server.keepAliveTimeout = 65_000;
-  // Event streams and long polls take long; the headers of a request may not.
-  server.requestTimeout = 120_000;
   server.on('upgrade', (request, socket, head) => gateway.upgrade(request, socket, head));
   await listen(server, host, port);
   const taken = (server.address() as AddressInfo).port;

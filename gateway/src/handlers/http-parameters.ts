@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { DomainError, isDomainError, formatValue } from '@rhizome/errors';
-import { readBodyText } from '@rhizome/subgraph';
+import { assertJsonBounds, type BodyAllowance, type JsonBodies } from '@rhizome/subgraph';
 
 /** Request parameters of GraphQL over HTTP. */
 export interface Parameters {
@@ -38,6 +38,7 @@ export function readQueryString(url: string): Parameters {
   const json = (name: string): unknown => {
     const text = search.get(name);
     if (text === null || text === '') return undefined;
+    assertJsonBounds(Buffer.from(text));
     try {
       return JSON.parse(text);
     } catch {
@@ -59,7 +60,11 @@ export function readQueryString(url: string): Parameters {
  * Parameters of a POST request, whose body must be JSON in UTF-8.
  * @throws HttpRefusal 415 for another type, 413 for too large a body, 400 for an invalid GraphQL request
  */
-export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Parameters> {
+export async function readBody(
+  request: IncomingMessage,
+  bodies: JsonBodies,
+  allowance: BodyAllowance,
+): Promise<Parameters> {
   assertJson(request.headers['content-type']);
   if (request.headers['content-encoding'] && request.headers['content-encoding'] !== 'identity') {
     throw new HttpRefusal(
@@ -71,13 +76,7 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
       }),
     );
   }
-  const text = await readText(request, limitBytes);
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    throw badRequest('body: not JSON; must be a JSON object', { field: 'body', expected: 'a JSON object' });
-  }
+  const body = await readJson(request, bodies, allowance);
   if (Array.isArray(body)) {
     throw badRequest('body: batches are not supported; send each operation separately', {
       field: 'body',
@@ -104,13 +103,23 @@ function assertJson(contentType: string | undefined): void {
 }
 
 /** @throws HttpRefusal, which closes the connection if the body was not read to its end */
-async function readText(request: IncomingMessage, limitBytes: number): Promise<string> {
+async function readJson(
+  request: IncomingMessage,
+  bodies: JsonBodies,
+  allowance: BodyAllowance,
+): Promise<unknown> {
   try {
-    return await readBodyText(request, limitBytes);
+    return await bodies.read(request, allowance);
   } catch (error) {
     if (!isDomainError(error)) throw error;
-    throw new HttpRefusal(error.http, error, { connection: 'close' });
+    if (request.complete) throw new HttpRefusal(statusOfBody(error), error);
+    throw new HttpRefusal(statusOfBody(error), error, { connection: 'close' });
   }
+}
+
+/** A body that does not arrive is the client's fault; the code's own status is that of a slow subgraph. */
+function statusOfBody({ code, http }: DomainError): number {
+  return code === 'REQUEST_TIMEOUT' ? 408 : http;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

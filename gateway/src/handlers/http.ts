@@ -2,10 +2,12 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { Principal } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
+import type { JsonBodies } from '@rhizome/subgraph';
 import { Cancellation, type ExecutionText, type OperationInfo } from '@rhizome/federation';
 import {
   assertLocalCaller,
   assertNotCrossSite,
+  bodyAllowanceOf,
   type GatewayLimits,
   type Identity,
   refusal,
@@ -25,6 +27,8 @@ export interface HttpHandlerOptions {
   readonly operations: Operations;
   readonly identity: Identity;
   readonly limits: GatewayLimits;
+  /** Reads bodies. */
+  readonly bodies: JsonBodies;
   readonly metrics: GatewayMetrics;
   readonly log: Logger;
   /** Admits requests without a token; {@link Operations} then decides which operations run. */
@@ -67,7 +71,7 @@ export class HttpHandler {
     const { operations } = this.#options;
     this.#admit(request, accepted);
     const principal = await this.#principalOf(request.headers);
-    const parameters = await this.#read(request);
+    const parameters = await this.#read(request, principal);
     let misplaced: HttpRefusal | undefined;
     const sending = await operations.run<Sending>(
       {
@@ -121,10 +125,10 @@ export class HttpHandler {
     return this.#options.identity.ofHeaders(headers);
   }
 
-  #read(request: IncomingMessage): Parameters | Promise<Parameters> {
-    return request.method === 'GET'
-      ? readQueryString(request.url ?? '')
-      : readBody(request, this.#options.limits.bodyBytes);
+  #read(request: IncomingMessage, principal: Principal | undefined): Parameters | Promise<Parameters> {
+    if (request.method === 'GET') return readQueryString(request.url ?? '');
+    const { bodies, limits, identity } = this.#options;
+    return readBody(request, bodies, bodyAllowanceOf(principal, limits, identity.required));
   }
 
   #refuse(response: ServerResponse, error: unknown, requestId: string, { json }: Accepted): void {

@@ -118,7 +118,7 @@ describe('limits before execution', () => {
     const answer = await send(url, { method: 'POST', headers, body });
     expect(codesOf(answer)).toEqual(['OPERATION_TOO_COMPLEX']);
     const limit = 'lists and objects nested at most 200 deep';
-    expect(facts(answer)).toEqual([levels > 200 ? ['deep', undefined, limit] : ['cost', 201, 'at most 100']]);
+    expect(facts(answer)).toEqual([levels > 200 ? ['body', undefined, limit] : ['cost', 201, 'at most 100']]);
   });
 
   it("limits the cost of an operation over all subgraphs, by the supergraph's directives", async () => {

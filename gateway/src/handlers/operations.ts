@@ -14,7 +14,6 @@ import {
 } from '@rhizome/federation';
 import {
   assertAffordable,
-  assertShallow,
   costOf,
   type GatewayLimits,
   isIntrospection,
@@ -168,7 +167,6 @@ export class Operations {
   ): { readonly value: number; readonly error?: unknown } {
     const { limits } = this.#options;
     try {
-      assertShallow(variables);
       const value = costOf(operation, engine.publicSchema, variables ?? {}, limits);
       assertAffordable(value, limits.cost);
       return { value };

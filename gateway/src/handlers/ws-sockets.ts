@@ -1,9 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '@rhizome/log';
+import {
+  boundedSockets,
+  MessageGate,
+  type MessageLimits,
+  type WaitingSocketLimits,
+  WaitingSockets,
+} from '@rhizome/subgraph';
 import { CloseCode, handleProtocols, type WebSocket as ProtocolSocket } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Flusher } from './flusher.js';
+import { Inbox, SocketTurns } from './inbox.js';
 
 /** A socket as the protocol library sees it, with a method to send text that is JSON already. */
 export interface SocketLine extends ProtocolSocket {
@@ -16,11 +24,18 @@ export interface SocketLine extends ProtocolSocket {
   sendNext(id: string, payload: string): Promise<void> | undefined;
   /** Called when the client completes an operation: the protocol library notifies streams only. */
   onComplete: ((id: string) => void) | undefined;
+  /**
+   * The `connection_init` of this subject was accepted: the socket may send larger messages, in turn with
+   * those of other subjects.
+   */
+  accepted(subject: string | undefined): void;
+  /** Runs work of this socket in turn with that of other sources. */
+  inTurn(work: () => void): void;
 }
 
 /** Options of {@link SocketPool}. */
 export interface SocketPoolOptions {
-  readonly maxMessageBytes: number;
+  readonly limits: MessageLimits & WaitingSocketLimits;
   /** Time between pings; a socket that leaves one unanswered until the next is cut. */
   readonly keepAliveMs: number;
   readonly log: Logger;
@@ -37,17 +52,24 @@ export class SocketPool {
   readonly #server: WebSocketServer;
   readonly #flusher = new Flusher();
   readonly #encoder = new LatestText();
+  readonly #inbox = new Inbox();
+  readonly #waiting: WaitingSockets;
 
   constructor(options: SocketPoolOptions) {
     this.#options = options;
     this.#server = new WebSocketServer({
+      ...boundedSockets(options.limits),
       noServer: true,
-      maxPayload: options.maxMessageBytes,
       // Without a common protocol the connection opens all the same: the protocol then refuses it with its
       // own close code.
       handleProtocols,
-      perMessageDeflate: false,
     });
+    this.#waiting = new WaitingSockets(options.limits);
+  }
+
+  /** Sockets whose `connection_init` was not accepted yet. */
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   get size(): number {
@@ -61,8 +83,10 @@ export class SocketPool {
     return bytes;
   }
 
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#server.handleUpgrade(request, socket, head, (client) => this.#open(client, request, socket));
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: string): void {
+    this.#server.handleUpgrade(request, socket, head, (client) =>
+      this.#open(client, request, socket, address),
+    );
   }
 
   async close(graceMs: number): Promise<void> {
@@ -79,16 +103,28 @@ export class SocketPool {
     this.#server.close();
   }
 
-  #open(client: WebSocket, request: IncomingMessage, socket: Duplex): void {
-    const { opened, log } = this.#options;
-    const closed = opened(
-      lineOf(client, log, new Sender(client, socket, { flusher: this.#flusher, encoder: this.#encoder })),
-      request,
-    );
+  #open(client: WebSocket, request: IncomingMessage, socket: Duplex, address: string): void {
+    const { opened, log, limits } = this.#options;
+    const isOver = this.#waiting.add(address, {
+      evict: () => {
+        isOver();
+        client.close(tooManyWaiting, 'TOO_MANY_WAITING_SOCKETS');
+        cutAfterGrace(client);
+      },
+    });
+    const line = lineOf(client, {
+      log,
+      gate: new MessageGate(client, limits),
+      turns: new SocketTurns(client, this.#inbox, address),
+      sender: new Sender(client, socket, { flusher: this.#flusher, encoder: this.#encoder }),
+      accepted: isOver,
+    });
+    const closed = opened(line, request);
     const stopPinging = this.#keepAlive(client);
     // The library closes the socket after an error by itself.
     client.on('error', (error) => log.debug({ err: error }, 'socket error'));
     client.once('close', (code, reason) => {
+      isOver();
       stopPinging();
       closed(code, String(reason)).catch((error: unknown) =>
         log.error({ err: error }, 'closing a socket failed'),
@@ -109,11 +145,32 @@ export class SocketPool {
   }
 }
 
+/** Close code of a socket that waited for its `connection_init` while too many did. */
+const tooManyWaiting = 4429;
+/** Time that an evicted client has to answer the close, in milliseconds. */
+const evictionGraceMs = 1000;
+
+function cutAfterGrace(client: WebSocket): void {
+  const cut = setTimeout(() => client.terminate(), evictionGraceMs);
+  cut.unref();
+  client.once('close', () => clearTimeout(cut));
+}
+
 /** Placeholder for a text in a message while the protocol library serialises it. */
 const placeholder = '\u0000';
 const placeholderJson = `${JSON.stringify(placeholder)}}`;
 
-function lineOf(client: WebSocket, log: Logger, sender: Sender): SocketLine {
+/** Collaborators of a line, in addition to its socket. */
+interface LineOptions {
+  readonly log: Logger;
+  readonly gate: MessageGate;
+  readonly turns: SocketTurns;
+  readonly sender: Sender;
+  readonly accepted: () => void;
+}
+
+function lineOf(client: WebSocket, options: LineOptions): SocketLine {
+  const { log, sender, gate, turns } = options;
   // The library serialises and sends a message synchronously, so at most one text waits here.
   let spliced: string | undefined;
   const line: SocketLine = {
@@ -133,16 +190,23 @@ function lineOf(client: WebSocket, log: Logger, sender: Sender): SocketLine {
     },
     sendNext: (id, payload) => sender.sendNext(id, payload),
     close: (code, reason) => client.close(code, reason),
-    onMessage: (take) =>
-      client.on('message', (data) => {
-        const text = String(data);
+    accepted: (subject) => {
+      gate.accept();
+      if (subject !== undefined) turns.moveTo(subject);
+      options.accepted();
+    },
+    inTurn: (work) => turns.run(work),
+    onMessage: (take) => {
+      const handle = (text: string): void => {
         const completed = completedBy(text);
         if (completed !== undefined) line.onComplete?.(completed);
         take(text).catch((error: unknown) => {
           log.error({ err: error }, 'handling a message failed');
           client.close(CloseCode.InternalServerError, 'Internal server error');
         });
-      }),
+      };
+      gate.onMessage((text) => turns.run(() => handle(text)));
+    },
   };
   return line;
 }

@@ -59,9 +59,13 @@ export class StreamMessages implements AsyncIterableIterator<never>, StreamListe
     });
   }
 
-  async return(): Promise<IteratorResult<never, undefined>> {
-    await this.#stream.return();
-    return { done: true, value: undefined };
+  /** A client that leaves with thousands of streams ends them in turn with the work of others. */
+  return(): Promise<IteratorResult<never, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.#line.inTurn(() => {
+        this.#stream.return().then(() => resolve({ done: true, value: undefined }), reject);
+      });
+    });
   }
 
   [Symbol.asyncIterator](): this {

@@ -15,6 +15,7 @@ import { CloseCode, makeServer, type ServerOptions, type SubscribePayload } from
 import type { ExecutionText, OperationInfo } from '@rhizome/federation';
 import {
   assertLocalCaller,
+  type ClientAddress,
   errorsOf,
   type GatewayLimits,
   type Identity,
@@ -33,6 +34,7 @@ export interface WebSocketHandlerOptions {
   readonly limits: GatewayLimits;
   readonly log: Logger;
   readonly clock: Clock;
+  readonly addressOf: ClientAddress;
   /** Admits sockets without a token; {@link Operations} then decides which operations run. */
   readonly admitsAnonymous: boolean;
 }
@@ -80,7 +82,7 @@ export class WebSocketHandler {
     this.#options = options;
     const server = makeServer<Record<string, unknown>, Connection>(this.#protocol());
     this.#sockets = new SocketPool({
-      maxMessageBytes: options.limits.bodyBytes,
+      limits: { ...options.limits, messageBytes: options.limits.smallBodyBytes },
       keepAliveMs: options.limits.keepAliveMs,
       log: options.log,
       opened: (line, request) => {
@@ -89,7 +91,8 @@ export class WebSocketHandler {
         const closed = server.opened(line, connection);
         return (code, reason) => {
           clearTimeout(connection.expiry);
-          for (const operation of connection.pending.values()) operation.abort(cancelled());
+          for (const operation of connection.pending.values())
+            line.inTurn(() => operation.abort(cancelled()));
           return closed(code, reason);
         };
       },
@@ -116,7 +119,7 @@ export class WebSocketHandler {
         return;
       }
     }
-    this.#sockets.upgrade(request, socket, head);
+    this.#sockets.upgrade(request, socket, head, this.#options.addressOf(request));
   }
 
   /**
@@ -151,6 +154,7 @@ export class WebSocketHandler {
       connection.principal =
         isAnonymous && !headers.authorization ? undefined : await identity.ofSocket(params, headers);
       this.#expire(connection);
+      connection.line.accepted(connection.principal?.subject);
       return true;
     } catch (error) {
       // The reason is the code, so that a client can distinguish an expired token from a wrong one.

@@ -1,7 +1,20 @@
 /** Bounds that keep one client from taking the resources of all. */
 export interface GatewayLimits {
-  /** Bytes of one HTTP body, and of one WebSocket message. */
+  /** Bytes of one HTTP body of a caller who may submit jobs or tasks. */
   readonly bodyBytes: number;
+  /**
+   * Bytes of one HTTP body of a caller who may append to job logs, whose control characters take six each.
+   */
+  readonly reportBodyBytes: number;
+  /** Bytes of one HTTP body of any other caller, and of one WebSocket message. */
+  readonly smallBodyBytes: number;
+  /** Bytes of one WebSocket message before its `connection_init` was accepted. */
+  readonly initFrameBytes: number;
+  /** Bytes of a `connection_init`. */
+  readonly initBytes: number;
+  /** Open WebSockets whose `connection_init` was not accepted yet, in total and of one address. */
+  readonly waitingSockets: number;
+  readonly waitingSocketsPerAddress: number;
   /** Levels of nesting of a client's document, introspection aside. */
   readonly depth: number;
   /** Aliases in a client's document. */
@@ -36,6 +49,12 @@ export interface GatewayLimits {
 /** Default limits. */
 export const defaultLimits: GatewayLimits = {
   bodyBytes: 96 * 1024 * 1024,
+  reportBodyBytes: 8 * 1024 * 1024,
+  smallBodyBytes: 1024 * 1024,
+  initFrameBytes: 64 * 1024,
+  initBytes: 16 * 1024,
+  waitingSockets: 1000,
+  waitingSocketsPerAddress: 250,
   depth: 25,
   aliases: 200,
   rootFields: 50,

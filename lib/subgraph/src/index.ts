@@ -35,7 +35,11 @@ export type {
   SubgraphSchema,
 } from './types.js';
 export { PushQueue, type PushQueueOptions } from './streams/push-queue.js';
-export { readBodyText } from './servers/read-body.js';
+export { boundedConnections } from './servers/connections.js';
+export { boundedSockets, MessageGate, type MessageLimits } from './servers/message-gate.js';
+export { type WaitingSocketLimits, WaitingSockets } from './servers/waiting-sockets.js';
+export { type BodyAllowance, JsonBodies, type JsonBodiesOptions, smallBodyBytes } from './json/json-body.js';
+export { assertJsonBounds, type JsonBounds, smallJsonBounds } from './json/json-scanner.js';
 export { SharedEvent } from './execution/shared-results.js';
 export type { TokenVerifier } from './servers/credentials.js';
 export type { Readiness, ServedSubgraph, ServeOptions } from './servers/serve.js';

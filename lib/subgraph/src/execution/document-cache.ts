@@ -1,5 +1,7 @@
 import { type DocumentNode, GraphQLError, parse } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { toGraphQLError } from '@rhizome/errors';
+import { boundsError, documentBounds, tooManyTokens } from './document-bounds.js';
 import { isTooDeep, tooDeepError } from './depth.js';
 
 /**
@@ -28,18 +30,26 @@ export class DocumentCache {
     });
   }
 
-  /** The document, or its syntax error. */
+  /** The document, or its syntax error, or the error of one that exceeds {@link documentBounds}. */
   parse(text: string): DocumentNode | GraphQLError {
     const known = this.#parsed.get(text);
     if (known) return known;
     if (isTooDeep(text)) return tooDeepError();
     try {
-      const document = parse(text);
+      const document = parse(text, { maxTokens: documentBounds.tokens });
+      const error = boundsError(document);
+      if (error) return toGraphQLError(error);
       this.#parsed.set(text, document);
       return document;
     } catch (error) {
-      if (error instanceof GraphQLError) return error;
+      if (error instanceof GraphQLError)
+        return isAboutTokens(error) ? toGraphQLError(tooManyTokens()) : error;
       throw error;
     }
   }
+}
+
+/** The parser has no other sign for it than its text. */
+function isAboutTokens({ message }: GraphQLError): boolean {
+  return /^Syntax Error: Document contains more tha[nt] \d+ tokens/.test(message);
 }

@@ -62,6 +62,16 @@ export class FastPath {
     return { document, operationName: name, variables: given ?? undefined, contentType };
   }
 
+  /**
+   * Checks the bounds of a document that the server is going to run.
+   * @throws GraphQLError OPERATION_TOO_COMPLEX; syntax errors are left to the server
+   */
+  assertBounded(text: string): void {
+    const document = this.#documents.parse(text);
+    if (document instanceof GraphQLError && document.extensions['code'] === 'OPERATION_TOO_COMPLEX')
+      throw document.originalError ?? document;
+  }
+
   /** The server decides whether introspection is allowed. */
   #isPlain(document: DocumentNode): boolean {
     let plain = this.#plain.get(document);

@@ -1,15 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ApolloServer, HeaderMap, type HTTPGraphQLResponse } from '@apollo/server';
+import { can, type Principal } from '@rhizome/authz';
 import { DomainError, toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { countLoadsHeader, forwardedHeader } from '../context/context.js';
 import type { SubgraphContext } from '../context/types.js';
 import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
-import { isTooDeep, tooDeep } from '../execution/depth.js';
 import type { FastPath } from './fast-path.js';
 import type { ExecutableSubgraph } from '../execution/in-process.js';
 import type { SubgraphResult, SubgraphSchema } from '../types.js';
-import { readBodyText } from './read-body.js';
+import type { BodyAllowance, JsonBodies } from '../json/json-body.js';
 
 /** Dependencies of the handler of `/graphql`. */
 export interface HttpHandlerOptions {
@@ -19,6 +19,8 @@ export interface HttpHandlerOptions {
   readonly executable: ExecutableSubgraph;
   readonly verifier: TokenVerifier;
   readonly log: Logger;
+  /** Reads bodies. */
+  readonly bodies: JsonBodies;
   /** Maximum size of a body in bytes. */
   readonly maxBodyBytes: number;
 }
@@ -36,7 +38,10 @@ export async function answerGraphQL(
   response.setHeader('x-request-id', requestId);
   try {
     const principal = await options.verifier.verify(bearerToken(request.headers.authorization));
-    const body = request.method === 'POST' ? await readJson(request, options.maxBodyBytes) : undefined;
+    const body =
+      request.method === 'POST'
+        ? await options.bodies.read(request, allowanceOf(principal, options.maxBodyBytes))
+        : undefined;
     const signal = abortedWith(response);
     const isForwarded = request.headers[forwardedHeader] !== undefined;
     const countsLoads = request.headers[countLoadsHeader] !== undefined;
@@ -52,7 +57,7 @@ export async function answerGraphQL(
       return sendResult(response, result, plain.contentType);
     }
     const search = new URL(request.url ?? '/', 'http://localhost');
-    if (isTooDeep(textOf(body) ?? search.searchParams.get('query') ?? '')) throw tooDeep();
+    options.fastPath.assertBounded(textOf(body) ?? search.searchParams.get('query') ?? '');
     const init = { principal, requestId, log: options.log, signal, isForwarded };
     const context = options.subgraph.createContext(init);
     const answer = await options.apollo.executeHTTPGraphQLRequest({
@@ -108,7 +113,7 @@ export function refuse(response: ServerResponse, error: unknown, requestId: stri
     'content-length': Buffer.byteLength(body),
     ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
     // The rest of an unread body is not worth reading.
-    ...(status === 413 || status === 503 ? { connection: 'close' } : {}),
+    ...(status === 413 || status === 503 || status === 504 ? { connection: 'close' } : {}),
   });
   response.end(body);
 }
@@ -121,18 +126,13 @@ function headerMap(request: IncomingMessage): HeaderMap {
   return headers;
 }
 
-async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
-  const text = await readBodyText(request, maxBytes);
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw new DomainError(
-      'BAD_REQUEST',
-      'body: not JSON; must be a JSON object',
-      { field: 'body', expected: 'a JSON object' },
-      { cause },
-    );
-  }
+/** Bytes of a body of callers that may not submit jobs or tasks: references of a large page of entities. */
+const readerBodyBytes = 16 * 1024 * 1024;
+
+function allowanceOf(principal: Principal, maxBodyBytes: number): BodyAllowance {
+  const maySubmit = can(principal, 'job:submit') || can(principal, 'task:submit');
+  const maxBytes = maySubmit ? maxBodyBytes : Math.min(maxBodyBytes, readerBodyBytes);
+  return { maxBytes, subject: principal.subject };
 }
 
 /** Aborted when the connection closes before the answer is sent. */

@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net';
 import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
+import { JsonBodies, smallBodyBytes } from '../json/json-body.js';
 import { startApollo } from './apollo.js';
+import { boundedConnections } from './connections.js';
 import { requestIdOf, type TokenVerifier } from './credentials.js';
 import { FastPath } from './fast-path.js';
 import { answerGraphQL, type HttpHandlerOptions, refuse } from './http-handler.js';
@@ -36,8 +38,8 @@ export interface ServeOptions {
   /** Maximum time that a drain waits for running operations, in milliseconds; default 10,000. */
   readonly drainMs?: number;
   /**
-   * Maximum size of an HTTP body or WebSocket message in bytes; default 96 MiB, enough for a task of a
-   * million parameter sets.
+   * Maximum size of an HTTP body in bytes; default 96 MiB, enough for a task of a million parameter sets.
+   * Callers that may not submit jobs or tasks send at most 16 MiB, and a WebSocket message has at most 1 MiB.
    */
   readonly maxBodyBytes?: number;
   /** Execution mode of operations; default `jit`. */
@@ -76,7 +78,7 @@ export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgra
     schema: subgraph.schema,
     verifier,
     log,
-    maxMessageBytes: maxBodyBytes,
+    maxMessageBytes: Math.min(maxBodyBytes, smallBodyBytes),
   });
   const handler = {
     subgraph,
@@ -85,10 +87,11 @@ export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgra
     executable,
     verifier,
     log,
+    bodies: new JsonBodies(),
     maxBodyBytes,
   };
   const state = new ServerState(options, handler, sockets);
-  const server = createServer((request, response) => state.answer(request, response));
+  const server = createServer(boundedConnections, (request, response) => state.answer(request, response));
   // Longer than clients keep idle connections, so that a connection is not closed during a request.
   server.keepAliveTimeout = 65_000;
   server.on('upgrade', (request, socket, head) => {
@@ -106,6 +109,7 @@ export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgra
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await state.drain(server);
+    await handler.bodies.close();
     await apollo.stop();
     log.info({ subgraph: subgraph.name }, 'drained');
   };

@@ -4,12 +4,20 @@ import type { Principal } from '@rhizome/authz';
 import { isDomainError, toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql';
-import { CloseCode, type Context, type SubscribePayload } from 'graphql-ws';
-import { type Extra, useServer } from 'graphql-ws/use/ws';
-import { WebSocketServer } from 'ws';
+import {
+  CloseCode,
+  type Context,
+  handleProtocols,
+  makeServer,
+  type Server,
+  type SubscribePayload,
+} from 'graphql-ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
 import { DocumentCache } from '../execution/document-cache.js';
 import { InFlight } from './in-flight.js';
+import { boundedSockets, defaultMessageLimits, MessageGate } from './message-gate.js';
+import { WaitingSockets } from './waiting-sockets.js';
 import type { InProcessSubgraph, SubgraphCall } from '../types.js';
 
 /** Dependencies of the WebSocket handler. */
@@ -35,7 +43,11 @@ export interface WebSocketHandler {
 }
 
 /** State of a socket since it was opened. */
-interface Connection extends Extra, Record<PropertyKey, unknown> {
+interface Connection extends Record<PropertyKey, unknown> {
+  readonly socket: WebSocket;
+  readonly gate: MessageGate;
+  /** Ends the wait for the `connection_init`. */
+  readonly accepted: () => void;
   principal?: Principal;
   leaving?: AbortController;
 }
@@ -47,33 +59,98 @@ const documentsKept = 500;
 
 /** Serves `graphql-transport-ws`: one verified principal per socket; operations run as in process. */
 export function createWebSocketHandler(options: WebSocketHandlerOptions): WebSocketHandler {
-  const { executable, schema, maxMessageBytes } = options;
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes });
+  const { executable, schema, maxMessageBytes, log } = options;
+  const limits = { ...defaultMessageLimits, messageBytes: maxMessageBytes };
+  const sockets = new WebSocketServer({ ...boundedSockets(limits), noServer: true, handleProtocols });
+  const waiting = new WaitingSockets(waitingSockets);
   const documents = new DocumentCache(documentsKept);
   const running = new InFlight();
-  const server = useServer<Record<string, unknown>, Connection>(
-    {
-      isProd: true,
-      onConnect: (socket) => admit(socket, options),
-      onClose: ({ extra }) => extra.leaving?.abort(),
-      onSubscribe: (socket, _id, payload) => prepare(socket, payload, schema, documents),
-      subscribe: (args) => executable.subscribe(callOf(args)) as AsyncIterableIterator<ExecutionResult>,
-      execute: (args) => running.during(executable.execute(callOf(args))) as Promise<ExecutionResult>,
-      // Results are shaped already; the shaping of the protocol library does not know codes.
-      onNext: (_socket, _id, _payload, _args, result) => result as ExecutionResult,
-    },
-    sockets,
-  );
+  const server = makeServer<Record<string, unknown>, Connection>({
+    onConnect: (socket) => admit(socket, options),
+    onClose: ({ extra }) => extra.leaving?.abort(),
+    onSubscribe: (socket, _id, payload) => prepare(socket, payload, schema, documents),
+    subscribe: (args) => executable.subscribe(callOf(args)) as AsyncIterableIterator<ExecutionResult>,
+    execute: (args) => running.during(executable.execute(callOf(args))) as Promise<ExecutionResult>,
+    // Results are shaped already; the shaping of the protocol library does not know codes.
+    onNext: (_socket, _id, _payload, _args, result) => result as ExecutionResult,
+  });
+  const open = (socket: WebSocket, request: IncomingMessage): void => {
+    const accepted = waiting.add(request.socket.remoteAddress ?? '', {
+      evict: () => {
+        accepted();
+        socket.close(tooManyWaiting, 'TOO_MANY_WAITING_SOCKETS');
+      },
+    });
+    serve(server, { socket, accepted, gate: new MessageGate(socket, limits) }, log);
+  };
   return {
     running,
     upgrade: (request, socket, head) =>
-      sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request)),
-    close: async (graceMs) => {
-      const cut = setTimeout(() => sockets.clients.forEach((client) => client.terminate()), graceMs);
-      await server.dispose();
-      clearTimeout(cut);
-    },
+      sockets.handleUpgrade(request, socket, head, (client) => open(client, request)),
+    close: (graceMs) => closeAll(sockets, graceMs),
   };
+}
+
+/** Sockets whose `connection_init` was not accepted yet: callers are gateways, which send it at once. */
+const waitingSockets = { waitingSockets: 500, waitingSocketsPerAddress: 250 };
+const tooManyWaiting = 4429;
+/** Time between pings, in milliseconds; a socket that leaves one unanswered until the next is cut. */
+const keepAliveMs = 12_000;
+
+/** Connects a socket to the protocol library. */
+function serve(server: Server<Connection>, connection: Connection, log: Logger): void {
+  const { socket, gate, accepted } = connection;
+  const closed = server.opened(
+    {
+      protocol: socket.protocol,
+      send: (data) =>
+        new Promise((resolve) => {
+          if (socket.readyState === socket.OPEN) socket.send(data, () => resolve());
+          else resolve();
+        }),
+      close: (code, reason) => socket.close(code, reason),
+      onMessage: (take) =>
+        gate.onMessage((text) => {
+          take(text).catch((error: unknown) => {
+            log.error({ err: error }, 'handling a message failed');
+            socket.close(CloseCode.InternalServerError, 'Internal server error');
+          });
+        }),
+    },
+    connection,
+  );
+  const stopPinging = keepAlive(socket);
+  // The library closes the socket after an error by itself.
+  socket.on('error', (error) => log.debug({ err: error }, 'socket error'));
+  socket.once('close', (code, reason) => {
+    accepted();
+    stopPinging();
+    closed(code, String(reason)).catch((error: unknown) =>
+      log.error({ err: error }, 'closing a socket failed'),
+    );
+  });
+}
+
+function keepAlive(socket: WebSocket): () => void {
+  let isAnswered = true;
+  socket.on('pong', () => (isAnswered = true));
+  const timer = setInterval(() => {
+    if (!isAnswered) return socket.terminate();
+    isAnswered = false;
+    socket.ping();
+  }, keepAliveMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+async function closeAll(sockets: WebSocketServer, graceMs: number): Promise<void> {
+  const clients = [...sockets.clients];
+  const gone = Promise.all(clients.map((client) => new Promise((resolve) => client.once('close', resolve))));
+  for (const client of clients) client.close(1001, 'Going away');
+  const cut = setTimeout(() => clients.forEach((client) => client.terminate()), graceMs);
+  await gone;
+  clearTimeout(cut);
+  sockets.close();
 }
 
 /**
@@ -86,6 +163,8 @@ async function admit(
   try {
     extra.principal = await verifier.verify(bearerToken(connectionParams?.['authorization']));
     extra.leaving = new AbortController();
+    extra.gate.accept();
+    extra.accepted();
     return true;
   } catch (error) {
     extra.socket.close(CloseCode.Forbidden, isDomainError(error) ? error.code : 'SERVICE_UNAVAILABLE');
