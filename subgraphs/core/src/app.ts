@@ -40,7 +40,7 @@ import { taskPolicies, taskResolvers } from './tasks/graphql/resolvers.js';
 import { typeDefs } from './typeDefs.generated.js';
 import { viewerPolicies, viewerResolvers } from './viewer/graphql/resolvers.js';
 import { buildFleet, type FleetModule } from './composition/fleet.module.js';
-import { maySee } from './workers/workers.service.js';
+import { maySee } from './workers/worker-access.js';
 import { workerPolicies, workerResolvers } from './workers/graphql/resolvers.js';
 
 /** Components that core is built from. */

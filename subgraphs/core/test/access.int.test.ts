@@ -44,12 +44,15 @@ const isPilotOfThis = (caller: string): boolean => caller === 'PILOT of this que
 const input = (text: string): string =>
   `mutation ($input: ${text[0]?.toUpperCase()}${text.slice(1)}Input!) { ${text}(input: $input)`;
 const spoke = `{ userErrors { code message } }`;
-/** Reports of a worker count as accepted, whatever their result. */
+interface Reported {
+  readonly [field: string]: { readonly userErrors: readonly { readonly code: string }[] };
+}
+/** Reports count as accepted, whatever their result, unless the worker is one that does not exist. */
 const workerReport = (field: string, variables: NonNullable<Row['variables']>): Row => ({
   text: `${input(field)} ${spoke} }`,
   variables: (world, caller) => ({ input: variables(world, caller) }),
-  got: () => true,
-  outcomes: 'r a r r r r',
+  got: (answer: Reported) => answer[field]?.userErrors.every(({ code }) => code !== 'WORKER_NOT_FOUND'),
+  outcomes: field === 'registerWorker' ? 'r a r r r r' : 'e a r r r r',
 });
 /** The fence is wrong only for the worker's own pilot: a correct guess must not help a stranger. */
 const held = ({ jobId, fence }: World, caller: string): { id: string; fence: number } => ({
@@ -273,7 +276,7 @@ const rows: Readonly<Record<string, Row>> = {
   'Subscription.workerCommands': {
     text: 'subscription ($id: ID!) { workerCommands(workerId: $id) { sequence } }',
     variables: ({ workerId }) => ({ id: workerId }),
-    outcomes: 'r a r r r r',
+    outcomes: 'e a r r r r',
   },
   'Experiment.__resolveReference': entity('Experiment', () => ({ name: 'alpha' }), 'title', 'r r r r r a'),
   'Queue.__resolveReference': entity('Queue', () => ({ name: 'north' }), 'site { name }', 'a a a a a a'),

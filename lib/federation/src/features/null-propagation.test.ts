@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { GraphQLError } from 'graphql';
 import { type TestEngine, createTestEngine } from '../testing/test-engine.js';
 import { testSubgraph } from '../testing/test-subgraph.js';
 
@@ -13,13 +14,17 @@ const grid = (): unknown => [[{ id: '1' }], [{ id: 'bad' }, { id: '3' }]];
 const core = testSubgraph({
   name: 'core',
   sdl: `
-    type Query { strict: [Job!]! loose: [Job!] free: [Job] grid: [[Job!]!] rows: [[Job!]]! one: Job! wrap: Wrap any: [Any!] }
+    type Query { refused: Int! soft: Int strict: [Job!]! loose: [Job!] free: [Job] grid: [[Job!]!] rows: [[Job!]]! one: Job! wrap: Wrap any: [Any!] }
     type Wrap { jobs: [Job!] other: Int }
     union Any = Job | Wrap
     type Job @key(fields: "id") { id: ID! }
   `,
   resolvers: {
     Query: {
+      refused: () => {
+        throw new GraphQLError('not for you', { extensions: { code: 'FORBIDDEN' } });
+      },
+      soft: () => 1,
       strict: list,
       loose: list,
       free: list,
@@ -101,6 +106,14 @@ describe.each(['native', 'fallback'] as const)('nulls in non-null fields, by the
       code: 'DOWNSTREAM_SERVICE_ERROR',
       subgraph: 'extra',
     });
+  });
+
+  it('does not blame the neighbours of a refused field, whose answer its subgraph left out', async () => {
+    const before = gateway.log.lines.length;
+    const answer = await gateway.run('{ one { may } refused strict { id } soft }');
+    expect(answer.data).toBeNull();
+    expect(answer.errors).toMatchObject([{ path: ['refused'], extensions: { code: 'FORBIDDEN' } }]);
+    expect(gateway.log.lines.slice(before).filter(({ level }) => level === 'warn')).toEqual([]);
   });
 
   it('reports one error for two failures that null the same list', async () => {

@@ -103,8 +103,15 @@ class NullWalk {
       const place = [...path, field.key];
       const inner = valueAt(value, field.key);
       const failure = inner === undefined ? this.#missing(value, field) : undefined;
-      if (failure?.reported === 'if left') takenAlong.push([failure, place]);
-      else if (failure) this.#reportFailure(failure, place);
+      if (failure?.reported === 'if left') {
+        if (isNonNullType(field.type)) {
+          // Its subgraph left it out because of the failure, so it is not wrong itself.
+          this.#reportPropagated(failure, place);
+          bubbles = true;
+          continue;
+        }
+        takenAlong.push([failure, place]);
+      } else if (failure) this.#reportFailure(failure, place);
       if (this.#bubbles(inner, field.type, field, place)) bubbles = true;
     }
     if (!bubbles) for (const [failure, place] of takenAlong) this.#reportPropagated(failure, place);

@@ -4,7 +4,7 @@ import { badInput } from '@rhizome/errors';
 import type { Clock } from '@rhizome/clock';
 import type { LeasesRepository } from '../workers/leases/leases.repository.js';
 import type { WorkerRegistry } from '../workers/worker-registry.js';
-import { maySee } from '../workers/workers.service.js';
+import { maySee } from '../workers/worker-access.js';
 import type { WorkersRepository } from '../workers/workers.repository.js';
 import { exportEntries, type ExportEntry } from './hardware-export.js';
 import {

@@ -76,8 +76,11 @@ export class AcquireService {
   }
 
   async #acquire(spec: AcquireSpec, caller: AcquireCaller): Promise<AcquireResult> {
-    const worker = await this.#options.registry.find(spec.workerId);
-    if (worker) await this.#options.access.assert(caller.principal, 'job:acquire', worker.queue);
+    const worker = await this.#options.access.workerFor(
+      caller.principal,
+      'job:acquire',
+      await this.#options.registry.find(spec.workerId),
+    );
     const refusal = rejectUnknownOrLost(spec.workerId, worker);
     if (!worker || refusal) return { assignments: [], userErrors: refusal ? [refusal] : [] };
     const errors = check(spec);

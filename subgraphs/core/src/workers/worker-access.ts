@@ -12,6 +12,12 @@ export interface WorkerAccessOptions {
   };
 }
 
+/** Fields of a worker that access to it depends on. */
+interface ActedFor {
+  readonly _id: string;
+  readonly queue: string;
+}
+
 /** Checks that a principal may act for the workers of a queue. */
 export class WorkerAccess {
   readonly #options: WorkerAccessOptions;
@@ -21,12 +27,35 @@ export class WorkerAccess {
   }
 
   /**
-   * Rejects a principal that may not act for the workers of a queue. A pilot may only act for the workers of
-   * its own queue, and needs the
-   * permission in one experiment that the queue admits. Other principals need it in all of them, or
-   * everywhere if the queue admits every experiment. A pilot with the permission everywhere needs no lookup
-   * of the queue. Before a refusal the queue is read from the store, because another process may just have
-   * opened the queue to the experiment.
+   * Returns the worker if the principal may act for it. A worker that it may neither act for nor know of is
+   * undefined, as one that does not exist, so that the answer is the same: pilots know of the workers of
+   * their queue, holders of a worker's credential of that worker alone, others of what they may read.
+   * @throws DomainError FORBIDDEN for a worker that it may know of
+   */
+  async workerFor<T extends ActedFor>(
+    principal: Principal,
+    action: CoreAction,
+    worker: T | undefined,
+  ): Promise<T | undefined> {
+    if (!worker || !(await this.#mayKnowOf(principal, worker))) return undefined;
+    await this.assert(principal, action, worker.queue);
+    return worker;
+  }
+
+  async #mayKnowOf(principal: Principal, { _id, queue }: ActedFor): Promise<boolean> {
+    if (principal.worker !== undefined && principal.worker !== _id) return false;
+    if (principal.kind === 'PILOT') return principal.queue === queue;
+    if (can(principal, 'worker:read', '*')) return true;
+    const [known] = await this.#options.queues.freshByNames([queue]);
+    return known !== undefined && maySee(principal, known);
+  }
+
+  /**
+   * Rejects a principal that may not act for the workers of a queue. A pilot may only act for the workers
+   * of its own queue, and needs the permission in one experiment that the queue admits. Other principals
+   * need it in all of them, or everywhere if the queue admits every experiment. A pilot with the permission
+   * everywhere needs no lookup of the queue. Before a refusal the queue is read from the store, because
+   * another process may just have opened the queue to the experiment.
    * @throws DomainError FORBIDDEN
    */
   async assert(principal: Principal, action: CoreAction, queue: string): Promise<void> {
@@ -44,6 +73,15 @@ export class WorkerAccess {
     if (experiments.length === 0) assertCan(principal, action, '*');
     for (const experiment of experiments) assertCan(principal, action, experiment);
   }
+}
+
+/**
+ * Checks that a principal may see the workers of a queue. Everyone may for a queue that admits every
+ * experiment; others need to read workers in an admitted experiment.
+ */
+export function maySee(principal: Principal, { experiments }: Pick<QueueFacts, 'experiments'>): boolean {
+  if (experiments.length === 0) return can(principal, 'worker:read');
+  return experiments.some((experiment) => can(principal, 'worker:read', experiment));
 }
 
 /** Checks that a principal that acts for a worker may do so for a job of this share. */

@@ -22,7 +22,7 @@ import {
   type HardwareInput,
   type RegisterInput,
 } from './registration/worker-input.js';
-import type { WorkerAccess } from './worker-access.js';
+import { maySee, type WorkerAccess } from './worker-access.js';
 import { rejectUnknownOrLost, type AccessCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 import { workerLimits } from './worker.document.js';
@@ -213,8 +213,7 @@ export class WorkersService {
    */
   async commands(principal: Principal, workerId: string): Promise<AsyncIterableIterator<CommandsMessage>> {
     const { registry, queues, access, hub } = this.#options;
-    const worker = await registry.find(workerId);
-    if (worker) await access.assert(principal, 'worker:heartbeat', worker.queue);
+    const worker = await access.workerFor(principal, 'worker:heartbeat', await registry.find(workerId));
     const refusal = rejectUnknownOrLost(workerId, worker);
     if (!worker || refusal)
       throw new DomainError(
@@ -250,8 +249,7 @@ export class WorkersService {
   /** Renews the lease of a worker, stores changed facts, and returns commands. */
   async heartbeat(principal: Principal, spec: HeartbeatSpec): Promise<HeartbeatResult> {
     const { registry, queues, access, heartbeats, facts, commands } = this.#options;
-    const worker = await registry.find(spec.workerId);
-    if (worker) await access.assert(principal, 'worker:heartbeat', worker.queue);
+    const worker = await access.workerFor(principal, 'worker:heartbeat', await registry.find(spec.workerId));
     const refusal = rejectUnknownOrLost(spec.workerId, worker);
     if (!worker || refusal) return refused(refusal ? [refusal] : []);
     const errors = checkHeartbeat(spec);
@@ -289,8 +287,7 @@ export class WorkersService {
     readonly userErrors: readonly WorkerProblem<AccessCode>[];
   }> {
     const { registry, workers, leases, access } = this.#options;
-    const worker = await registry.find(spec.workerId);
-    if (worker) await access.assert(principal, 'worker:drain', worker.queue);
+    const worker = await access.workerFor(principal, 'worker:drain', await registry.find(spec.workerId));
     // A repeated report of the end is confirmed, not refused.
     if (worker?.state === 'ENDED' && spec.hasEnded) return { worker, userErrors: [] };
     const refusal = rejectUnknownOrLost(spec.workerId, worker);
@@ -338,15 +335,6 @@ export class WorkersService {
 /** Checks that the principal may see workers of the queue, or of an unknown queue. */
 function isVisible(queue: QueueFacts | undefined, principal: Principal): boolean {
   return queue === undefined ? can(principal, 'worker:read', '*') : maySee(principal, queue);
-}
-
-/**
- * Checks that a principal may see the workers of a queue. Everyone may for a queue that admits every
- * experiment; others need to read workers in an admitted experiment.
- */
-export function maySee(principal: Principal, { experiments }: Pick<QueueFacts, 'experiments'>): boolean {
-  if (experiments.length === 0) return can(principal, 'worker:read');
-  return experiments.some((experiment) => can(principal, 'worker:read', experiment));
 }
 
 function checkHeartbeat({ jobs, hardware, devices, deviceUse }: HeartbeatSpec): InputErrors {

@@ -104,6 +104,15 @@ describe('a job that a service submits for a user', () => {
       }),
     ).rejects.toMatchObject({ code: 'FORBIDDEN' });
     expect(await submitFor('alice@example', alice)).toMatchObject({ owner: 'alice@example' });
+    for (const subject of ['pilot:main', 'experiment:beta', 'worker:worker_1', 'a\u202eb'])
+      expect(
+        await process.domain.submits.submit(service, {
+          experiment: 'alpha',
+          idempotencyKey: key(),
+          jobs: [aSpec()],
+          onBehalfOf: subject,
+        }),
+      ).toMatchObject({ refusals: [{ code: 'INVALID_VALUE', path: ['onBehalfOf'] }] });
     const call = { experiment: 'alpha', idempotencyKey: key(), jobs: [aSpec()], onBehalfOf: 'a\nb' };
     expect(await process.domain.submits.submit(service, call)).toMatchObject({
       jobs: [null],

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import type { Principal } from '@rhizome/authz';
 import { type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
 import { aQueue } from '../support/scheduler.fixture.js';
 import type { CommandsMessage } from '../../src/workers/commands/command-hub.js';
@@ -84,12 +85,17 @@ describe('commands to a worker', () => {
 
   it('accepts the pilots of the queue, and live workers', async () => {
     const worker = await TestWorker.register(fleet);
-    await expect(fleet.services.workers.commands(pilotOf('closed'), worker.id)).rejects.toMatchObject({
-      code: 'FORBIDDEN',
-    });
-    await expect(fleet.services.workers.commands(pilotOf('main'), 'worker_nowhere')).rejects.toMatchObject({
-      code: 'WORKER_NOT_FOUND',
-    });
+    const refusal = async (principal: Principal, id: string): Promise<string> => {
+      const error: unknown = await fleet.services.workers
+        .commands(principal, id)
+        .catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'WORKER_NOT_FOUND' });
+      return (error as Error).message.replace(id, 'ID');
+    };
+    // A pilot of another queue, or the credential of another worker, does not learn that the worker exists.
+    const missing = await refusal(pilotOf('main'), 'worker_nowhere');
+    expect(await refusal(pilotOf('closed'), worker.id)).toBe(missing);
+    expect(await refusal({ ...pilotOf('main'), worker: 'worker_other' }, worker.id)).toBe(missing);
   });
 });
 

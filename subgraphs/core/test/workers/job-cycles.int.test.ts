@@ -182,8 +182,9 @@ describe('a job cycle', () => {
     expect((await stranger.start([b])).userErrors).toEqual([
       expect.objectContaining({ code: 'FENCE_STALE' }),
     ]);
-    await expect(fleet.services.reports.start(pilotOf('other'), worker.id, [])).rejects.toMatchObject({
-      code: 'FORBIDDEN',
+    expect(await fleet.services.reports.start(pilotOf('other'), worker.id, [])).toMatchObject({
+      acceptedIds: [],
+      userErrors: [{ code: 'WORKER_NOT_FOUND' }],
     });
     await worker.finish([a, b]);
   });

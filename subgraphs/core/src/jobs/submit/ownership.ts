@@ -3,6 +3,9 @@ import { InputErrors } from '@rhizome/errors';
 import { assertCan, type Principal } from '@rhizome/authz';
 import type { JobInputError, JobInputErrorCode } from './job-input-error.types.js';
 
+/** Subjects of pilots, workers and services. */
+const noPerson = /^(pilot|worker|experiment):/;
+
 /** Subject of the owner, and the submitter if that is someone else; or the error of the input. */
 export type Ownership =
   { readonly owner: string; readonly submittedBy?: string } | { readonly refusal: JobInputError };
@@ -18,6 +21,7 @@ export function ownershipOf(
   assertCan(principal, 'job:submitFor', experiment);
   const errors = new InputErrors<JobInputErrorCode>();
   errors.subject(['onBehalfOf'], onBehalfOf);
+  if (noPerson.test(onBehalfOf)) errors.add(['onBehalfOf'], onBehalfOf, 'the subject of a person');
   const [refusal] = errors.all;
   return refusal ? { refusal } : { owner: onBehalfOf, submittedBy: subject };
 }

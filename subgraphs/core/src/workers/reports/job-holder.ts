@@ -31,8 +31,7 @@ export class JobHolder {
     { workerId, jobId, fence }: { readonly workerId: string; readonly jobId: string; readonly fence: number },
   ): Promise<{ readonly attempt: number } | WorkerProblem<AccessCode | 'JOB_NOT_FOUND' | 'FENCE_STALE'>> {
     const { registry, access, ledger, jobs } = this.#options;
-    const worker = await registry.find(workerId);
-    if (worker) await access.assert(principal, 'jobLog:append', worker.queue);
+    const worker = await access.workerFor(principal, 'jobLog:append', await registry.find(workerId));
     const refusal = rejectUnknownOrLost(workerId, worker);
     if (refusal) return refusal;
     const entry = ledger.get(jobId);

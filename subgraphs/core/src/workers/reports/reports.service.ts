@@ -145,8 +145,7 @@ export class ReportsService {
     errors: readonly WorkerProblem<ReportCode | C>[];
   }> {
     const { registry, access } = this.#options;
-    const worker = await registry.find(workerId);
-    if (worker) await access.assert(principal, 'job:report', worker.queue);
+    const worker = await access.workerFor(principal, 'job:report', await registry.find(workerId));
     const refusal = rejectUnknownOrLost(workerId, worker);
     if (refusal) return { accepted: [], errors: [refusal] };
     const { fit, errors: malformed } = checkedReports(reports, rules);
