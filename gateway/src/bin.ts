@@ -23,8 +23,9 @@ async function main(): Promise<void> {
   const options = { ...optionsOf(config, log), identity };
   const gateway = await buildGateway(options);
   collectDefaultMetrics({ register: gateway.metrics.registry });
-  const served = await serveGateway(gateway, { host: config.host, port: config.port });
-  log.info({ url: served.url, subgraphs: gateway.subgraphs }, 'serving');
+  const { host, port, addressFile } = config;
+  const served = await serveGateway(gateway, { host, port, addressFile });
+  log.info({ url: served.url, subgraphs: gateway.subgraphs }, 'service started');
   process.stdout.write(`rhizome-gateway: ${served.url}\n`);
   reloadOnSignal(config, options, gateway, log);
   stopOnSignal(served, config, log, identity);

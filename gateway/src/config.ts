@@ -12,6 +12,8 @@ const schema = z.object({
   host: z.string().min(1).default('127.0.0.1'),
   /** Port to listen on; 0 takes a free one. */
   port: z.number().int().min(0).max(65_535).default(4000),
+  /** File that gets the GraphQL URL once the process listens. */
+  addressFile: z.string().min(1).optional(),
   /** Path of a Federation 2 supergraph; the alternative is a store with the schema registry. */
   supergraph: z.string().min(1).optional(),
   /** Connection string of the store with the schema registry, whose live version is served. */

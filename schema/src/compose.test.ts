@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { compose } from './compose.js';
+import { completeSdl } from './shared-definitions.js';
 
 const header =
   'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@interfaceObject", "@provides", "@external"])';
@@ -19,13 +20,32 @@ const prices = {
 const shop = 'type Shop @key(fields: "id") { id: ID! best: Good @provides(fields: "price") }';
 const good = 'type Good @key(fields: "id") @interfaceObject { id: ID! price: Int @external shop: Shop }';
 
-describe('composeSubgraphs', () => {
+describe('compose', () => {
   it.each([
     ['before', [good, shop]],
     ['after', [shop, good]],
   ])('accepts an interface object that is declared %s the type with its fields', (_order, types) => {
     const shops = { name: 'shops', url: 'http://shops.test/graphql', sdl: [header, ...types].join('\n') };
     expect(compose([owner, prices, shops])).toMatchObject({ ok: true });
+  });
+
+  it('accepts a schema that was published with the former address of the shared directives', () => {
+    const [current, former] = ['b', 'a'].map((name) => {
+      const type = name.toUpperCase();
+      const sdl = completeSdl(
+        `type Query { ${name}: ID } type Subscription { ${name}s(after: String): ${type} @resumable(argument: "after", cursor: "cursor") } type ${type} { cursor: String }`,
+      );
+      return { name, url: `http://${name}.test/graphql`, sdl };
+    });
+    if (!current || !former) throw new Error('two subgraphs expected');
+    const published = former.sdl.replace(
+      /"https:[^"]*\/rhizome\/v1.0"/,
+      '"https://rhizome.example/house/v1.0"',
+    );
+    expect(published).not.toBe(former.sdl);
+    const composed = compose([current, { ...former, sdl: published }]);
+    expect(composed).toEqual(compose([current, former]));
+    expect(composed).toMatchObject({ ok: true });
   });
 
   it('reports errors and never throws, whatever the input', () => {

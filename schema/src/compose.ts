@@ -1,6 +1,6 @@
 /** Composition of subgraphs to a supergraph, by `@theguild/federation-composition`. */
 import { composeServices, transformSupergraphToPublicSchema } from '@theguild/federation-composition';
-import { type DefinitionNode, Kind, parse, print } from 'graphql';
+import { type DefinitionNode, type DocumentNode, Kind, parse, print, visit } from 'graphql';
 
 /** A subgraph to compose. */
 export interface SubgraphInput {
@@ -9,26 +9,30 @@ export interface SubgraphInput {
   readonly sdl: string;
 }
 
-/** One reason why subgraphs do not compose. */
+/** A reason for which subgraphs do not compose. */
 export interface CompositionFault {
-  /** The rule's code, as `INVALID_FIELD_SHARING`. */
+  /** Code of the rule, such as `INVALID_FIELD_SHARING`. */
   readonly code: string;
   readonly message: string;
 }
 
-/** A supergraph, or why there is none. */
+/** A supergraph, or the reasons why there is none. */
 export type Composition =
   | { readonly ok: true; readonly supergraphSdl: string; readonly publicSdl: string }
   | { readonly ok: false; readonly faults: readonly CompositionFault[] };
 
 /**
- * Composes subgraphs. `publicSdl` is what clients see: no join directives, nothing inaccessible. Never throws
- * for a bad schema.
+ * Composes subgraphs. `publicSdl` is the schema that clients see: without join directives and inaccessible
+ * elements. Never throws for an invalid schema.
  */
 export function compose(subgraphs: readonly SubgraphInput[]): Composition {
   const unparsable = subgraphs.flatMap(parseFault);
   if (unparsable.length > 0) return { ok: false, faults: unparsable };
-  const services = subgraphs.map(({ name, url, sdl }) => ({ name, url, typeDefs: parse(sdl) }));
+  const services = subgraphs.map(({ name, url, sdl }) => ({
+    name,
+    url,
+    typeDefs: withCurrentLink(parse(sdl)),
+  }));
   const first = attempt(services);
   const result = first.threw ? attempt(services.map(interfaceObjectsFirst)) : first;
   if (!result.supergraphSdl) {
@@ -41,6 +45,17 @@ export function compose(subgraphs: readonly SubgraphInput[]): Composition {
   return { ok: true, supergraphSdl: result.supergraphSdl, publicSdl: publicSdlOf(result.supergraphSdl) };
 }
 
+/** Former addresses of the shared directives: schemas published with them stay valid. */
+const formerLinks: readonly string[] = ['https://rhizome.example/house/v1.0'];
+const currentLink = 'https://specs.rhizome.example/rhizome/v1.0';
+
+/** Composition takes a directive from one address only, so all subgraphs get the current one. */
+function withCurrentLink(document: DocumentNode): DocumentNode {
+  return visit(document, {
+    StringValue: (node) => (formerLinks.includes(node.value) ? { ...node, value: currentLink } : undefined),
+  });
+}
+
 type Service = Parameters<typeof composeServices>[0][number];
 interface Result {
   readonly supergraphSdl?: string | undefined;
@@ -48,7 +63,7 @@ interface Result {
     readonly { readonly message: string; readonly extensions?: Record<string, unknown> }[] | undefined;
 }
 
-/** A schema that the library throws at is a fault like any other. */
+/** Reports an exception of the library as a fault of the schema. */
 function attempt(services: readonly Service[]): Result & { readonly threw?: boolean } {
   try {
     return composeServices([...services]);
@@ -59,8 +74,8 @@ function attempt(services: readonly Service[]): Result & { readonly threw?: bool
 }
 
 /**
- * An interface object that is spoken of in `@provides` before it is declared is taken for an object by the
- * library, which throws then.
+ * Moves interface objects to the front: the library takes one that `@provides` mentions before its
+ * declaration for an object, and throws.
  */
 function interfaceObjectsFirst(service: Service): Service {
   const isFirst = (node: DefinitionNode): boolean =>

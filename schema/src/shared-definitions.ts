@@ -6,20 +6,20 @@ import { type DefinitionNode, type DocumentNode, Kind, parse, print, visit } fro
 let text: string | undefined;
 let names: ReadonlySet<string> | undefined;
 
-/** The SDL of the shared words, as it lies in this package. */
+/** Text of `shared.graphql`. */
 export function sharedSdl(): string {
   return (text ??= readFileSync(new URL('../shared.graphql', import.meta.url), 'utf8'));
 }
 
-/** The names of the types and directives (with `@`) among the shared words. */
+/** Names of the shared types and directives; directives with `@`. */
 export function sharedNames(): ReadonlySet<string> {
   return (names ??= new Set(parse(sharedSdl()).definitions.flatMap((one) => nameOf(one) ?? [])));
 }
 
 /**
- * An SDL with the shared words: where it links no specification itself, they are put before it, as they are
- * for the subgraphs of this repository.
- * @throws GraphQLError when it does not parse
+ * Puts the shared definitions before an SDL that links no specification itself, as for the subgraphs of this
+ * repository.
+ * @throws GraphQLError if the SDL does not parse
  */
 export function completeSdl(sdl: string): string {
   const links = parse(sdl).definitions.some(
@@ -31,8 +31,8 @@ export function completeSdl(sdl: string): string {
 }
 
 /**
- * A subgraph's own definitions: without the shared ones, and without those that libraries add for the
- * federation protocol.
+ * Definitions of a subgraph without the shared ones and without those that libraries add for the federation
+ * protocol.
  */
 export function ownDocument(sdl: string | DocumentNode): DocumentNode {
   const document = typeof sdl === 'string' ? parse(sdl) : sdl;
@@ -53,16 +53,16 @@ function isMachinery(name: string): boolean {
   return machinery.test(name);
 }
 
-/** The name of a type, or of a directive with `@`; undefined for the schema itself. */
+/** Name of a type, or of a directive with `@`; undefined for the schema itself. */
 export function nameOf(definition: DefinitionNode): string | undefined {
   if (!('name' in definition) || !definition.name) return undefined;
   return definition.kind === Kind.DIRECTIVE_DEFINITION ? `@${definition.name.value}` : definition.name.value;
 }
 
 /**
- * One spelling of an SDL: equal for texts that differ in the order of definitions, fields and directives, in
- * the form of descriptions, in white space, in whether a type is defined or extended, or in how much of the
- * federation protocol itself they spell out.
+ * Canonical form of an SDL. It is the same for texts that differ only in the order of definitions, fields and
+ * directives, in the form of descriptions, in white space, in the use of `extend`, or in definitions of the
+ * federation protocol.
  */
 export function canonicalSdl(sdl: string): string {
   const document = parse(sdl, { noLocation: true });
@@ -89,8 +89,8 @@ const sortedLists = ['fields', 'values', 'arguments', 'directives', 'interfaces'
 const mergedLists = ['fields', 'values', 'directives', 'interfaces', 'types'];
 
 /**
- * Each type once, with what extends it; without the protocol's own, and without the link that every subgraph
- * has.
+ * Types with their extensions merged; without the types of the federation protocol and without the common
+ * link.
  */
 export function wholeTypes(document: DocumentNode): readonly DefinitionNode[] {
   const types = new Map<string, Record<string, unknown>>();
@@ -116,7 +116,7 @@ function merged(
   return whole;
 }
 
-/** By name; what may be there several times, as a key, by all that it says. */
+/** Compares by name, then by content, because a directive such as `@key` may occur several times. */
 function byText(a: object, b: object): number {
   const [one, other] = [a as Named, b as Named];
   const order = compare(one.name?.value ?? '', other.name?.value ?? '');
@@ -131,7 +131,7 @@ function compare(one: string, other: string): number {
   return one < other ? -1 : one > other ? 1 : 0;
 }
 
-/** SHA-256 of the canonical spelling, in hex. */
+/** SHA-256 of the canonical form, in hexadecimal. */
 export function sdlDigest(sdl: string): string {
   return createHash('sha256').update(canonicalSdl(sdl)).digest('hex');
 }

@@ -30,8 +30,7 @@ async function tryPort(port: number): Promise<number> {
 
 function explain(error: NodeJS.ErrnoException, port: number): Error {
   if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') return error;
-  const why = error.code === 'EACCES' ? 'may not be used by this user' : 'is in use by another process';
-  const expected = 'a free port such as --port 4001, or --port 0 for any free port';
-  const text = `port ${port} of ${host} ${why}; expected ${expected}`;
-  return new DomainError('PORT_TAKEN', text, { field: 'port', value: port, expected }, { cause: error });
+  const why = error.code === 'EACCES' ? 'is not allowed for this user' : 'is in use';
+  const text = `Port ${port} of ${host} ${why}; choose another one, such as --port 4001, or --port 0 for a free one.`;
+  return new DomainError('PORT_TAKEN', text, { field: 'port', value: port }, { cause: error });
 }

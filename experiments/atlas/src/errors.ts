@@ -5,7 +5,7 @@ export const errors = defineErrors('ATLAS', {
   TASK_NOT_FOUND: {
     http: 404,
     retry: 'never',
-    message: '{field}: there is no production task {value}',
+    message: 'Production task "{value}" not found.',
     description: 'No such production task.',
   },
 });

@@ -32,7 +32,7 @@ async function* changesOf(
   { tasks, signal }: Context,
 ): AsyncGenerator<DocumentChange, void, undefined> {
   if ((await tasks.find([id], { _id: 1 })).length === 0) {
-    const text = `id: there is no production task ${JSON.stringify(id)}`;
+    const text = `Production task ${JSON.stringify(id)} not found.`;
     throw new DomainError(errors.ATLAS_TASK_NOT_FOUND, text, { field: 'id', value: id });
   }
   yield* tasks.changes(id, after, signal);

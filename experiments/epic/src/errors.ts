@@ -5,7 +5,7 @@ export const errors = defineErrors('EPIC', {
   RUN_NOT_FOUND: {
     http: 404,
     retry: 'never',
-    message: '{field}: there is no run {value}',
+    message: 'Run {value} not found.',
     description: 'No run has this number.',
   },
 });

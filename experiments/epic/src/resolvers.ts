@@ -41,7 +41,7 @@ async function* changesOf(
   const found = await runs.where({ runNumber }, { _id: 1 });
   if (!found) {
     const details = { field: 'runNumber', value: runNumber };
-    throw new DomainError(errors.EPIC_RUN_NOT_FOUND, `runNumber: there is no run ${runNumber}`, details);
+    throw new DomainError(errors.EPIC_RUN_NOT_FOUND, `Run ${runNumber} not found.`, details);
   }
   yield* runs.changes(found._id, after, signal);
 }

@@ -38,7 +38,7 @@ beforeAll(async () => {
 describe('process of an experiment', () => {
   it('serves without core, logs that it is ready, and drains on SIGTERM', async () => {
     const running = spawnProcess({ name: 'larkspur', command: 'node', args: [program], env });
-    const [, address] = await running.line(/"address":"([^"]+)"/, 60_000);
+    const [, address] = await running.line(/"url":"http:\/\/([^/"]+)/, 60_000);
     const ready = await fetch(`http://${address}/readyz`);
     expect([ready.status, await ready.json()]).toEqual([
       200,
@@ -72,7 +72,7 @@ describe('process of an experiment', () => {
 
   it('reports a port in use and exits with 1', async () => {
     const first = spawnProcess({ name: 'first', command: 'node', args: [program], env });
-    const [, port] = await first.line(/"address":"[^"]+:(\d+)"/, 60_000);
+    const [, port] = await first.line(/"url":"http:[^"]+:(\d+)/, 60_000);
     const second = spawnProcess({
       name: 'second',
       command: 'node',
@@ -80,6 +80,6 @@ describe('process of an experiment', () => {
       env: { ...env, RHIZOME_LARKSPUR_PORT: port ?? '' },
     });
     expect(await second.exited).toEqual({ code: 1, signal: null });
-    expect(second.stderr.join('\n')).toContain(`Port ${port} of 127.0.0.1 is taken`);
+    expect(second.stderr.join('\n')).toContain(`Port ${port} of 127.0.0.1 is in use`);
   });
 });

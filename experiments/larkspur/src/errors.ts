@@ -5,7 +5,7 @@ export const errors = defineErrors('LARKSPUR', {
   OBSERVATION_NOT_FOUND: {
     http: 404,
     retry: 'never',
-    message: '{field}: there is no observation {value}',
+    message: 'Observation "{value}" not found.',
     description: 'No such observation.',
   },
 });

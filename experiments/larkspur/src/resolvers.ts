@@ -32,7 +32,7 @@ async function* changesOf(
   { observations, signal }: Context,
 ): AsyncGenerator<DocumentChange, void, undefined> {
   if ((await observations.find([id], { _id: 1 })).length === 0) {
-    const text = `id: there is no observation ${JSON.stringify(id)}`;
+    const text = `Observation ${JSON.stringify(id)} not found.`;
     throw new DomainError(errors.LARKSPUR_OBSERVATION_NOT_FOUND, text, { field: 'id', value: id });
   }
   yield* observations.changes(id, after, signal);

@@ -5,7 +5,7 @@ export const errors = defineErrors('RUBIN', {
   WORKFLOW_NOT_FOUND: {
     http: 404,
     retry: 'never',
-    message: '{field}: there is no workflow {value}',
+    message: 'Workflow "{value}" not found.',
     description: 'No such workflow.',
   },
 });

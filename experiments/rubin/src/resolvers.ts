@@ -43,7 +43,7 @@ async function* changesOf(
   { workflows, signal }: Context,
 ): AsyncGenerator<DocumentChange, void, undefined> {
   if ((await workflows.find([id], { _id: 1 })).length === 0) {
-    const text = `id: there is no workflow ${JSON.stringify(id)}`;
+    const text = `Workflow ${JSON.stringify(id)} not found.`;
     throw new DomainError(errors.RUBIN_WORKFLOW_NOT_FOUND, text, { field: 'id', value: id });
   }
   yield* workflows.changes(id, after, signal);

@@ -35,6 +35,7 @@ export type {
   SubgraphSchema,
 } from './types.js';
 export { PushQueue, type PushQueueOptions } from './streams/push-queue.js';
+export { listen, type ListenAddress, type ListenOptions } from './servers/listen.js';
 export { boundedConnections } from './servers/connections.js';
 export { boundedSockets, MessageGate, type MessageLimits } from './servers/message-gate.js';
 export { type WaitingSocketLimits, WaitingSockets } from './servers/waiting-sockets.js';

@@ -54,6 +54,7 @@ function serve(config: ProcessConfig, core: Core, mongo: Mongo, verifier: Verifi
     log,
     host: config.host,
     port: config.port,
+    addressFile: config.addressFile,
     introspection: config.introspection,
     mode: config.execution,
     drainMs: config.drainSeconds * 1000,

@@ -15,6 +15,8 @@ const schema = z.strictObject({
     .default('core'),
   host: z.string().min(1).default('127.0.0.1'),
   port: z.int().min(0).max(65_535).default(4101),
+  /** File that gets the GraphQL URL once the process listens. */
+  addressFile: z.string().min(1).optional(),
   /** Address at which other core processes reach this one; defaults to its own address. */
   advertisedUrl: z.url().optional(),
   issuers: z.array(issuerSettings).min(1),

@@ -49,7 +49,7 @@ async function startBin(
     ...over,
   };
   const process = spawnProcess({ name, command: 'node', args: [bin], env });
-  const [, address] = await process.line(/"address":"([^"]+)"/, 60_000);
+  const [, address] = await process.line(/"url":"http:\/\/([^/"]+)/, 60_000);
   const origin = `http://${address}`;
   await waitFor(`${name} to be ready`, async () => (await fetch(`${origin}/readyz`)).status === 200, {
     deadlineMs: 60_000,

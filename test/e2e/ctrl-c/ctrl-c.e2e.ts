@@ -109,7 +109,7 @@ describe('starting the playground', () => {
     const data = await dataFolder();
     const playground = spawnPlayground('playground', ['--port', String(port), '--data', data]);
     expect(await playground.exited).toMatchObject({ code: 1 });
-    expect(playground.stderr.join('\n')).toContain(`port ${port} of 127.0.0.1 is in use by another process`);
+    expect(playground.stderr.join('\n')).toContain(`Port ${port} of 127.0.0.1 is in use`);
     expect(playground.stdout).toEqual([]);
     expect(existsSync(join(data, 'mongo'))).toBe(false);
     expect(describeProcesses(processesWith(data))).toBe('none');

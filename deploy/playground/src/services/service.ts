@@ -1,4 +1,5 @@
-/** A Rhizome service as a process. Its log contains its address; `/readyz` says when it is ready. */
+/** A Rhizome service as a process. It writes its address to a file; `/readyz` reports when it is ready. */
+import { readFileSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Child,
@@ -24,36 +25,30 @@ export interface Service extends Child {
 const lookAgainMs = 10;
 const startWithinMs = 60_000;
 
+/** A program to start, and the file to which it writes its address. */
+export interface ServiceOptions extends ChildOptions {
+  readonly addressFile: string;
+}
+
 /** Starts a service; resolves when it listens. @throws with the last lines of its log if it ends first */
-export async function startService(options: ChildOptions): Promise<Service> {
+export async function startService({ addressFile, ...options }: ServiceOptions): Promise<Service> {
+  rmSync(addressFile, { force: true });
   const child = startChild(options);
-  const address = await until(child, 'listened', startWithinMs, () => addressIn(child.written()));
-  const url = `http://${address}/graphql`;
+  const url = await until(child, 'listened', startWithinMs, () => textOf(addressFile));
   return Object.assign(child, {
     url,
-    wsUrl: `ws://${address}/graphql`,
+    wsUrl: url.replace(/^http/, 'ws'),
     untilReady: (withinMs = startWithinMs) => untilReady(child, new URL('/readyz', url), withinMs),
   });
 }
 
-/** Address in the log line that reports the start: as `address`, or in a `url`. */
-function addressIn(log: string): string | undefined {
-  for (const line of log.split('\n')) {
-    if (!line.includes('"serving"')) continue;
-    const { msg, address, url } = parse(line);
-    if (msg !== 'serving') continue;
-    if (typeof address === 'string') return address;
-    if (typeof url === 'string') return new URL(url).host;
-  }
-  return undefined;
-}
-
-function parse(line: string): Readonly<Record<string, unknown>> {
+/** Text of a file; undefined before it exists. */
+function textOf(path: string): string | undefined {
   try {
-    return JSON.parse(line) as Record<string, unknown>;
-  } catch {
-    // The last line may be incomplete.
-    return {};
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

@@ -28,6 +28,7 @@ export function startCore(world: ServiceWorld, { name = 'core', port = 0 } = {})
   return start(world, name, '@rhizome/core', {
     RHIZOME_CORE_MONGO_URI: world.mongoUri,
     RHIZOME_CORE_PORT: String(port),
+    RHIZOME_CORE_ADDRESS_FILE: addressFile(world, name),
     RHIZOME_CORE_ISSUERS: issuersOf(world),
     RHIZOME_CORE_DRAIN_SECONDS: '1',
     RHIZOME_CORE_EXECUTION: world.execution ?? 'jit',
@@ -52,6 +53,7 @@ export function startExperiment(world: ServiceWorld, options: ExperimentServiceO
     MONGO_URI: world.mongoUri,
     DATABASE: manifest.database,
     PORT: String(port),
+    ADDRESS_FILE: addressFile(world, manifest.name),
     ISSUERS: issuersOf(world),
     DRAIN_SECONDS: '1',
     EXECUTION: world.execution ?? 'jit',
@@ -73,23 +75,31 @@ export function startGateway(
   return start(world, name, '@rhizome/gateway', {
     RHIZOME_GATEWAY_MONGO_URI: world.mongoUri,
     RHIZOME_GATEWAY_PORT: String(port),
+    RHIZOME_GATEWAY_ADDRESS_FILE: addressFile(world, name),
     RHIZOME_GATEWAY_ISSUERS: issuersOf(world),
     RHIZOME_GATEWAY_DRAIN_MS: '1000',
     RHIZOME_GATEWAY_DASHBOARD: dashboardPages,
   });
 }
 
+/** File to which a service writes its address. */
+function addressFile({ data }: ServiceWorld, name: string): string {
+  return join(data, `${name}.address`);
+}
+
 function start(
-  { data, env }: ServiceWorld,
+  world: ServiceWorld,
   name: string,
   packageName: string,
   settings: Readonly<Record<string, string>>,
 ): Promise<Service> {
+  const { data, env } = world;
   return startService({
     name,
     program: fileURLToPath(new URL('./bin.js', import.meta.resolve(packageName))),
     env: { ...settings, ...env },
     logFile: join(data, 'logs', `${name}.log`),
+    addressFile: addressFile(world, name),
   });
 }
 

@@ -5,25 +5,25 @@ export const fleetCodes = {
   QUEUE_NOT_FOUND: entry(
     404,
     'never',
-    '{field}: Queue "{value}" not found, or you may not see it.',
+    'Queue "{value}" not found, or you may not see it.',
     'The queue does not exist, or the caller may not see it.',
   ),
   QUEUE_NAME_TAKEN: entry(
     409,
     'never',
-    '{field}: Queue "{value}" already exists',
+    'Queue "{value}" already exists',
     'Queue names are unique. Choose another name, or update the existing queue.',
   ),
   WORKER_NOT_FOUND: entry(
     404,
     'never',
-    '{field}: Worker "{value}" not found; register again',
+    'Worker "{value}" not found; register again.',
     'The worker does not exist. A pilot registers again.',
   ),
   WORKER_LOST: entry(
     409,
     'never',
-    'Worker {value} was declared lost at {at}',
+    'Worker "{value}" was lost: {reason}; drop its jobs and register again.',
     'The lease of the worker expired and its jobs were requeued. The pilot stops its payloads and registers again.',
   ),
   FENCE_STALE: entry(

@@ -59,7 +59,7 @@ export const serviceCodes = {
   PORT_TAKEN: entry(
     500,
     'never',
-    'Address {value} is in use by another process',
+    'Port {value} is in use; choose another one, or 0 for a free one.',
     'The address to listen on is in use. Stop the other process or choose another port (0 selects a free one).',
   ),
   COMPOSITION_FAILED: entry(

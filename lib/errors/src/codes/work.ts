@@ -5,7 +5,7 @@ export const workCodes = {
   JOB_NOT_FOUND: entry(
     404,
     'never',
-    '{field}: Job "{value}" not found, or you may not see it.',
+    'Job "{value}" not found, or you may not see it.',
     'The job does not exist, or the caller may not see it.',
   ),
   JOB_STATE_CONFLICT: entry(
@@ -29,19 +29,19 @@ export const workCodes = {
   TASK_NOT_FOUND: entry(
     404,
     'never',
-    '{field}: Task "{value}" not found, or you may not see it.',
+    'Task "{value}" not found, or you may not see it.',
     'The task does not exist, or the caller may not see it.',
   ),
   EXPERIMENT_NOT_FOUND: entry(
     404,
     'never',
-    '{field}: Experiment "{value}" not found.',
+    'Experiment "{value}" not found.',
     'No experiment of this name is registered.',
   ),
   SHARE_NOT_FOUND: entry(
     404,
     'never',
-    '{field}: Share "{value}" not found.',
+    'Share "{value}" not found.',
     'No leaf of the fair-share tree has this name.',
   ),
 } as const satisfies Record<string, CatalogueEntry>;

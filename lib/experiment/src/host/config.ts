@@ -29,6 +29,8 @@ function schemaOf({ database, port }: ExperimentDefaults) {
       .default(database),
     host: z.string().min(1).default('127.0.0.1'),
     port: z.int().min(0).max(65_535).default(port),
+    /** File that gets the GraphQL URL once the process listens. */
+    addressFile: z.string().min(1).optional(),
     /** Core is reached through it. */
     gatewayUrl: z.url({ protocol: /^https?$/ }),
     /** A file with the token of the experiment's service principal; read again before each request. */

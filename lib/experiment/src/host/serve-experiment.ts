@@ -53,6 +53,7 @@ export async function serveExperiment(
     log,
     host: config.host,
     port: config.port,
+    addressFile: config.addressFile,
     introspection: config.introspection,
     mode: config.execution,
     drainMs: config.drainSeconds * 1000,

@@ -27,15 +27,15 @@ const startDeadlineMs = 60_000;
 const lookAgainMs = 20;
 const politeMs = 4_000;
 
-/** Exit status of a mongod whose port is taken. */
+/** Exit status of a mongod whose port is in use. */
 const portTakenStatus = 48;
 
-/** The port was taken between the look and the start. */
+/** Another process took the port between the check and the start. */
 export class PortTakenError extends Error {
   readonly port: number;
 
   constructor(port: number) {
-    super(`port ${port} is taken`);
+    super(`Port ${port} is in use.`);
     this.port = port;
   }
 }

@@ -117,7 +117,7 @@ export async function startMongod(options: StartOptions): Promise<RunningMongod>
   };
 }
 
-/** Between the look for free ports and the start of the servers somebody may take one: then on others. */
+/** Chooses other ports if another process takes one between the check and the start of the servers. */
 async function startMembers(binary: string, folder: OwnedFolder, options: StartOptions): Promise<Member[]> {
   for (let attempt = 1; ; attempt++) {
     const ports = await choosePorts(folder, options, attempt);
@@ -190,16 +190,8 @@ async function startAll(members: readonly Member[]): Promise<void> {
 }
 
 function portTaken(port: number): DomainError {
-  const expected = 'a free port, or 0 to take one that is free';
-  return new DomainError(
-    'PORT_TAKEN',
-    `port ${port} of 127.0.0.1 is taken by another process; expected ${expected}`,
-    {
-      field: 'port',
-      value: port,
-      expected,
-    },
-  );
+  const text = `Port ${port} of 127.0.0.1 is in use; choose another one, or 0 for a free one.`;
+  return new DomainError('PORT_TAKEN', text, { field: 'port', value: port });
 }
 
 function runningMember(member: Member, all: readonly Member[]): RunningMember {

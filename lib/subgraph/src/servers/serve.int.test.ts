@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createLogger } from '@rhizome/log';
 import { serveSubgraph } from './serve.js';
 import {
@@ -241,6 +244,20 @@ describe('a drain', () => {
 it('reports a port that is in use', async () => {
   const log = createLogger({ name: 'demo', destination: { write: () => undefined } });
   await expect(serveSubgraph({ subgraph: demo.subgraph, verifier, log, port: served.port })).rejects.toThrow(
-    expect.objectContaining({ code: 'PORT_TAKEN', message: expect.stringContaining(String(served.port)) }),
+    expect.objectContaining({
+      code: 'PORT_TAKEN',
+      message: `Port ${served.port} of 127.0.0.1 is in use; choose another one, or 0 for a free one.`,
+    }),
   );
+});
+
+it('writes its URL to the address file once it answers', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'rhizome-address-'));
+  const addressFile = join(folder, 'demo.address');
+  await served.close();
+  await serve({ addressFile });
+  expect(await readFile(addressFile, 'utf8')).toBe(`${served.url}\n`);
+  expect(await readdir(folder)).toEqual(['demo.address']);
+  expect((await fetch(new URL('/healthz', served.url))).status).toBe(200);
+  await rm(folder, { recursive: true });
 });

@@ -1,5 +1,4 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
@@ -12,6 +11,7 @@ import { answerGraphQL, type HttpHandlerOptions, refuse } from './http-handler.j
 import { createInProcess } from '../execution/in-process.js';
 import type { ExecutionMode } from '../execution/operation.js';
 import { InFlight } from './in-flight.js';
+import { listen, type ListenAddress } from './listen.js';
 import { createWebSocketHandler, type WebSocketHandler } from './websocket-handler.js';
 import type { SubgraphSchema } from '../types.js';
 
@@ -31,6 +31,8 @@ export interface ServeOptions {
   readonly host?: string;
   /** Default 0: a free port. */
   readonly port?: number;
+  /** File that gets the URL once the service listens. */
+  readonly addressFile?: string | undefined;
   /** Called for each `/readyz`; default: ready while listening. */
   readonly readiness?: () => Readiness | Promise<Readiness>;
   /** Allows introspection (`__schema`); default false. */
@@ -48,13 +50,7 @@ export interface ServeOptions {
 }
 
 /** A subgraph that listens. */
-export interface ServedSubgraph {
-  /** `http://…/graphql` */
-  readonly url: string;
-  /** `ws://…/graphql` */
-  readonly wsUrl: string;
-  /** The port in use. */
-  readonly port: number;
+export interface ServedSubgraph extends ListenAddress {
   /**
    * Drains: reports not ready, accepts nothing new, finishes running operations, closes streams with 1001,
    * then frees the port. May be called twice.
@@ -99,13 +95,12 @@ export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgra
       socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n');
     else sockets.upgrade(request, socket, head);
   });
-  await listen(server, host, port).catch(async (error: unknown) => {
+  const { addressFile } = options;
+  const address = await listen(server, { host, port, addressFile }).catch(async (error: unknown) => {
     await apollo.stop();
     throw error;
   });
-  const { port: taken } = server.address() as AddressInfo;
-  const address = `${host.includes(':') ? `[${host}]` : host}:${taken}`;
-  log.info({ subgraph: subgraph.name, address }, 'serving');
+  log.info({ subgraph: subgraph.name, url: address.url }, 'service started');
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await state.drain(server);
@@ -114,26 +109,13 @@ export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgra
     log.info({ subgraph: subgraph.name }, 'drained');
   };
   return {
-    url: `http://${address}/graphql`,
-    wsUrl: `ws://${address}/graphql`,
-    port: taken,
+    ...address,
     close: () => (closing ??= close()),
   };
 }
 
 function pick({ mode, clock }: ServeOptions): Pick<ServeOptions, 'mode' | 'clock'> {
   return { ...(mode ? { mode } : {}), ...(clock ? { clock } : {}) };
-}
-
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EADDRINUSE') return reject(error);
-      const text = `Port ${port} of ${host} is taken; choose another one, or 0 for a free one`;
-      reject(new DomainError('PORT_TAKEN', text, { field: 'port', value: port }, { cause: error }));
-    });
-    server.listen(port, host, resolve);
-  });
 }
 
 function pathOf(request: IncomingMessage): string {

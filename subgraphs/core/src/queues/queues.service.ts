@@ -165,7 +165,7 @@ export class QueuesService {
       errors.report(
         'QUEUE_NAME_TAKEN',
         ['name'],
-        `name: queue "${input.name}" already exists; use another name`,
+        `Queue "${input.name}" already exists; use another name.`,
       );
       return refused(errors);
     }

@@ -40,7 +40,7 @@ export function rejectUnknownOrLost(
     return {
       code: 'WORKER_NOT_FOUND',
       path: ['workerId'],
-      message: `Worker ${JSON.stringify(workerId)} ${problem}; register a worker first.`,
+      message: `Worker ${JSON.stringify(workerId)} ${problem}; register again.`,
     };
   }
   return undefined;

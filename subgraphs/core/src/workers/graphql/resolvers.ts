@@ -76,7 +76,7 @@ const worker: NonNullable<Resolvers['Worker']> = {
   queue: async ({ queueId }, _args, { loaders }) => {
     const queue = await loaders.load(queueEntity.loader, { id: queueId });
     if (queue) return queue;
-    throw new DomainError('QUEUE_NOT_FOUND', `queue ${queueId} does not exist, or you may not see it`, {
+    throw new DomainError('QUEUE_NOT_FOUND', `Queue ${JSON.stringify(queueId)} not found, or you may not see it.`, {
       value: queueId,
     });
   },
