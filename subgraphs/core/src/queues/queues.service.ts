@@ -162,11 +162,7 @@ export class QueuesService {
     const result = await this.#options.repository.insert(queue);
     if ('inserted' in result) return { queue: result.inserted, userErrors: [] };
     if ('nameTaken' in result) {
-      errors.report(
-        'QUEUE_NAME_TAKEN',
-        ['name'],
-        `Queue "${input.name}" already exists; use another name.`,
-      );
+      errors.report('QUEUE_NAME_TAKEN', ['name'], `Queue "${input.name}" already exists; use another name.`);
       return refused(errors);
     }
     if (result.repeated.creation?.digest === queue.creation?.digest)

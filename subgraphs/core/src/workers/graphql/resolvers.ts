@@ -76,9 +76,13 @@ const worker: NonNullable<Resolvers['Worker']> = {
   queue: async ({ queueId }, _args, { loaders }) => {
     const queue = await loaders.load(queueEntity.loader, { id: queueId });
     if (queue) return queue;
-    throw new DomainError('QUEUE_NOT_FOUND', `Queue ${JSON.stringify(queueId)} not found, or you may not see it.`, {
-      value: queueId,
-    });
+    throw new DomainError(
+      'QUEUE_NOT_FOUND',
+      `Queue ${JSON.stringify(queueId)} not found, or you may not see it.`,
+      {
+        value: queueId,
+      },
+    );
   },
   devices: ({ _id, devices }) => devices.map((device) => ({ ...device, workerId: _id })),
   jobs: jobsOf,
