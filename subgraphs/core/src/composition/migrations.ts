@@ -3,6 +3,7 @@ import { ensureCollections, type CollectionDefinition, type Migration } from '@r
 import { directoryCollections } from './directory-stores.repository.js';
 import { eventCollections } from './event-stores.repository.js';
 import { jobCollections } from './job-stores.repository.js';
+import { listBulkCriteria } from '../jobs/bulk/bulk-criteria.repository.js';
 import { fleetCollections } from './fleet.module.js';
 
 /** All collections of core. */
@@ -20,5 +21,9 @@ export const coreMigrations: readonly Migration[] = [
     up: async (db) => {
       await ensureCollections(db, coreCollections);
     },
+  },
+  {
+    id: '0002-bulk-criteria-as-lists',
+    up: listBulkCriteria,
   },
 ];

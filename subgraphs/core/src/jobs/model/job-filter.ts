@@ -26,6 +26,31 @@ export interface JobCriteria {
   readonly createdBefore?: Date | undefined;
 }
 
+const knownCriteria = new Set<string>(
+  Object.keys({
+    ids: true,
+    experiments: true,
+    taskIds: true,
+    owners: true,
+    queueIds: true,
+    states: true,
+    shares: true,
+    labels: true,
+    gpuModels: true,
+    createdFrom: true,
+    createdBefore: true,
+  } satisfies Record<keyof JobCriteria, true>),
+);
+
+/**
+ * A stored or wrongly built filter with a name that is not a condition would select more jobs than it says.
+ * @throws Error if there is such a name
+ */
+function assertKnownCriteria(given: JobCriteria): void {
+  const unknown = Object.keys(given).filter((name) => !knownCriteria.has(name));
+  if (unknown.length > 0) throw new Error(`the filter of jobs has unknown conditions: ${unknown.join(', ')}`);
+}
+
 /**
  * Queries whose results, merged by id, form the answer, and the index that all of them use. Without a branch
  * nothing can match.
@@ -50,6 +75,7 @@ export function planJobFilter(
   visible: '*' | readonly string[],
   known: readonly string[],
 ): JobFilterPlan {
+  assertKnownCriteria(criteria);
   const experiments = narrow(criteria.experiments, visible);
   const { ids, states, taskIds, queueIds, labels, owners, shares, gpuModels } = criteria;
   const lists = [experiments, ids, states, taskIds, queueIds, labels, owners, shares, gpuModels];
