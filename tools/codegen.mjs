@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from '@eddeee888/gcg-typescript-resolver-files';
 import { generate } from '@graphql-codegen/cli';
-import { Kind, parse } from 'graphql';
+import { buildSchema, isEnumType, Kind, parse } from 'graphql';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const sharedSdl = 'schema/shared.graphql';
@@ -138,6 +138,33 @@ export function clientOutputs(folders) {
       ? []
       : [{ folder, ...documentsOutput({ folder, schema: publicSdl, operations }) }];
   });
+}
+
+/** Enums whose values clients list, by the name of the list. */
+const listedEnums = {
+  jobStates: 'JobState',
+  taskStates: 'TaskState',
+  queueStates: 'QueueState',
+  queueExecutors: 'QueueExecutor',
+  workerStates: 'WorkerState',
+  gpuVendors: 'GpuVendor',
+};
+
+/** `enums.generated.ts` of the client package: values of enums in the order of the schema. */
+export function enumValues() {
+  const schema = buildSchema(readFileSync(join(root, publicSdl), 'utf8'), { assumeValidSDL: true });
+  const lists = Object.entries(listedEnums).map(([list, name]) => {
+    const type = schema.getType(name);
+    if (!isEnumType(type)) throw new Error(`${publicSdl} has no enum ${name}`);
+    const values = type.getValues().map((value) => `  '${value.name}',\n`);
+    return `/** Values of \`${name}\`. */\nexport const ${list} = [\n${values.join('')}] as const;\n`;
+  });
+  return [
+    {
+      path: join(root, 'lib/client/src/enums.generated.ts'),
+      text: `${banner}\n\n${lists.join('\n')}`,
+    },
+  ];
 }
 
 /** Generates one output in memory. */

@@ -1,7 +1,8 @@
 // Writes all generated files, in the order in which they depend on each other:
 //   1. typeDefs and resolver types of each subgraph, from its SDL (GraphQL Code Generator)
 //   2. the supergraph, the public schema and the reference of refusals (composition)
-//   3. typed documents of each client, from its operations and the public schema (GraphQL Code Generator)
+//   3. typed documents of each client, from its operations and the public schema (GraphQL Code Generator), and
+//      the values of enums that clients list
 //   4. the references of error codes and of the query planner's guards, from their tables
 // `--check` writes nothing and fails if a committed file is stale. An argument without dashes limits 1 and 3
 // to packages whose path contains it.
@@ -9,7 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { clientOutputs, generateAll, packageFolders, subgraphOutputs } from './codegen.mjs';
+import { clientOutputs, enumValues, generateAll, packageFolders, subgraphOutputs } from './codegen.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const check = process.argv.includes('--check');
@@ -19,8 +20,8 @@ let stale = 0;
 let written = 0;
 
 /** Writes the outputs that changed, or reports those that are stale. */
-async function write(outputs) {
-  for (const { path, text } of await generateAll(outputs)) {
+function write(files) {
+  for (const { path, text } of files) {
     if (existsSync(path) && readFileSync(path, 'utf8') === text) continue;
     if (check) {
       stale += 1;
@@ -40,11 +41,12 @@ function node(...args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-await write(subgraphOutputs(folders));
+write(await generateAll(subgraphOutputs(folders)));
 // Composition reads SDL files only, so the packages that contain these types need not compile yet.
 node('node_modules/typescript-native/bin/tsc', '-b', 'schema', 'lib/errors', 'lib/federation');
 node('schema/dist/bin.js', ...(check ? ['--check'] : []));
-await write(clientOutputs(folders));
+write(await generateAll(clientOutputs(folders)));
+if ('lib/client'.includes(only)) write(enumValues());
 node('lib/errors/dist/write-reference.js', ...(check ? ['--check'] : []));
 node('lib/federation/dist-test/testing/guards/write-guards.js', ...(check ? ['--check'] : []));
 if (stale > 0) process.exit(1);

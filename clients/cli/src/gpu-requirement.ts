@@ -2,6 +2,7 @@
  * GPU requirements in flags and files. Files have the form of the API's `GpuRequirementInput`; flags have one
  * name for each of its fields, without groups.
  */
+import { gpuVendors } from '@rhizome/client/states';
 import { InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { CliError, exitCodes } from './exit-codes.js';
@@ -16,7 +17,7 @@ import type {
 
 type Kind = 'whole' | 'flag' | 'text' | 'texts' | 'vendor';
 
-const vendors = ['NVIDIA', 'AMD', 'INTEL'] as const satisfies readonly GpuVendor[];
+const vendors: readonly GpuVendor[] = gpuVendors;
 
 interface Field {
   readonly kind: Kind;

@@ -1,22 +1,35 @@
-/**
- * Words of the API that clients show and take, where the schema's own types do not reach. Nothing else is
- * needed for them.
- */
+/** Values of the API that clients show and accept, and the phases of a job. No other module is needed for them. */
+import { jobStates } from './enums.generated.js';
 
-/** States of a job that has not ended, in the order of its life. */
-export const liveJobStates = [
-  'PENDING',
-  'ACTIVATED',
-  'THROTTLED',
-  'SENT',
-  'STARTING',
-  'RUNNING',
-  'HOLDING',
-  'TRANSFERRING',
-] as const;
+export {
+  gpuVendors,
+  jobStates,
+  queueExecutors,
+  queueStates,
+  taskStates,
+  workerStates,
+} from './enums.generated.js';
 
-/** States of a job that ended otherwise than well. */
-export const failedJobStates = ['FAILED', 'CANCELLED', 'CLOSED'] as const;
+type JobState = (typeof jobStates)[number];
 
-/** All states of a job, in the order of its life. */
-export const jobStates = [...liveJobStates, 'FINISHED', ...failedJobStates] as const;
+/** How a job in a state ended, if it did. The compiler requires an entry for each state. */
+const endings: Readonly<Record<JobState, 'live' | 'succeeded' | 'failed'>> = {
+  PENDING: 'live',
+  ACTIVATED: 'live',
+  THROTTLED: 'live',
+  SENT: 'live',
+  STARTING: 'live',
+  RUNNING: 'live',
+  HOLDING: 'live',
+  TRANSFERRING: 'live',
+  FINISHED: 'succeeded',
+  FAILED: 'failed',
+  CANCELLED: 'failed',
+  CLOSED: 'failed',
+};
+
+/** States of a job that has not ended, in the order of its life cycle. */
+export const liveJobStates: readonly JobState[] = jobStates.filter((state) => endings[state] === 'live');
+
+/** States of a job that ended without success. */
+export const failedJobStates: readonly JobState[] = jobStates.filter((state) => endings[state] === 'failed');

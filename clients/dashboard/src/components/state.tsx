@@ -1,11 +1,11 @@
 import { jobStates } from '@rhizome/client/states';
 
-/** The word of a state, coloured by what it means. */
+/** Name of a state in its colour. */
 export function State({ state }: { state: string }) {
   return <span className={`state state-${state.toLowerCase()}`}>{state}</span>;
 }
 
-/** One tile for each state that has jobs, in the order of a job's life. */
+/** One tile for each state that has jobs, in the order of a job's life cycle. */
 export function StateTiles({ counts, label }: { counts: ReadonlyMap<string, number>; label: string }) {
   const shown = jobStates.filter((state) => (counts.get(state) ?? 0) > 0);
   return (
