@@ -1,8 +1,8 @@
 // Writes all generated files, in the order in which they depend on each other:
 //   1. typeDefs and resolver types of each subgraph, from its SDL (GraphQL Code Generator)
 //   2. the supergraph, the public schema and the reference of refusals (composition)
-//   3. typed documents of each client, from its operations and the public schema (GraphQL Code Generator), and
-//      the values of enums that clients list
+//   3. typed documents of each client, from its operations and the public schema (GraphQL Code Generator),
+//      and the values of enums that clients list
 //   4. the references of error codes and of the query planner's guards, from their tables
 // `--check` writes nothing and fails if a committed file is stale. An argument without dashes limits 1 and 3
 // to packages whose path contains it.

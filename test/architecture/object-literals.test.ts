@@ -17,7 +17,7 @@ declare const given: string | undefined;
 
 const firstLine = types.split('\n').length;
 
-/** What the check of a project with this text reports. */
+/** Result of the check of a project with this text. */
 function check(text: string): { readonly status: number | null; readonly lines: readonly string[] } {
   const folder = mkdtempSync(join(tmpdir(), 'literals-'));
   try {

@@ -1,6 +1,6 @@
 // Reports properties of object literals that TypeScript lets pass although their type does not have them:
-//   - in a conditional spread, `{ ...(ids ? { id: ids } : {}) }`, which excess property checks leave out, also
-//     where the literal is the value of a constant without a type that is used later
+//   - in a conditional spread, `{ ...(ids ? { id: ids } : {}) }`, which excess property checks leave out,
+//     also where the literal is the value of a constant without a type that is used later
 //   - in a filter of MongoDB, whose type permits every name
 // Such a property is without effect: a filter with a wrong name finds what it should not find.
 //

@@ -1,4 +1,4 @@
-/** Values of the API that clients show and accept, and the phases of a job. No other module is needed for them. */
+/** Values of the API that clients show and accept, and the phases of a job. Imports no other module. */
 import { jobStates } from './enums.generated.js';
 
 export {
@@ -12,7 +12,7 @@ export {
 
 type JobState = (typeof jobStates)[number];
 
-/** How a job in a state ended, if it did. The compiler requires an entry for each state. */
+/** Phase of a job in each state. The compiler requires an entry for each state. */
 const endings: Readonly<Record<JobState, 'live' | 'succeeded' | 'failed'>> = {
   PENDING: 'live',
   ACTIVATED: 'live',

@@ -38,8 +38,8 @@ function anOperation(criteria: object, over: Partial<BulkOperationDocument> = {}
   };
 }
 
-describe('criteria of a bulk operation that an earlier version recorded', () => {
-  it('are rewritten as lists by a migration, once, with all others kept', async () => {
+describe('the migration of recorded bulk operations', () => {
+  it('rewrites their old criteria as lists, once, and keeps all others', async () => {
     const db = await testDatabase('criteria');
     await runMigrations(db, coreMigrations.slice(0, 1));
     const operations = collection(db, bulkOperationsCollection);
@@ -70,7 +70,7 @@ describe('criteria of a bulk operation that an earlier version recorded', () => 
     expect(await read()).toEqual(rewritten);
   });
 
-  it('restrict the jobs that the resumed operation changes', async () => {
+  it('restricts the jobs that the resumed operation changes', async () => {
     const domain = await testDomain('resumed');
     const process = await domain.process({ leads: false });
     await process.stores.jobs.insertNew([
@@ -91,7 +91,7 @@ describe('criteria of a bulk operation that an earlier version recorded', () => 
     ]);
   });
 
-  it('are refused without the migration, rather than ignored', () => {
+  it('is needed: the planner refuses unknown conditions', () => {
     expect(() => planJobFilter(old as JobCriteria, '*', ['alpha'])).toThrow(
       'the filter of jobs has unknown conditions: taskId, owner, queueId, share, label',
     );
