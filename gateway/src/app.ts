@@ -15,7 +15,15 @@ import { GatewayComponents } from './gateway-components.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { TokenEndpoints } from './identity/index.js';
 import { JsonBodies } from '@rhizome/subgraph';
-import { clientAddresses, createIdentity, defaultLimits } from './policy/index.js';
+import {
+  clientAddresses,
+  createIdentity,
+  defaultLimits,
+  FairQueue,
+  LoopDelay,
+  RateLimiter,
+  ratesOf,
+} from './policy/index.js';
 import { EngineHolder } from './registry/index.js';
 import { SharedReads, StreamHub } from './streams/index.js';
 
@@ -74,6 +82,7 @@ class BuiltGateway implements Gateway {
   readonly #sockets: WebSocketHandler;
   readonly #router: Router;
   readonly #bodies = new JsonBodies();
+  readonly #loopDelay = new LoopDelay();
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -96,6 +105,10 @@ class BuiltGateway implements Gateway {
         ? 'introspection'
         : 'nothing'
       : 'everything';
+    const queue = new FairQueue({ limits, loopDelayMs: () => this.#loopDelay.ms });
+    // Without authentication every caller is local.
+    const rates =
+      verifier && options.rates !== 'off' ? new RateLimiter(ratesOf(options.rates), clock) : undefined;
     const operations = (this.#operations = new Operations({
       holder,
       hub,
@@ -104,6 +117,8 @@ class BuiltGateway implements Gateway {
       log,
       limits,
       anonymous,
+      queue,
+      rates,
       use: parts.registry?.recorder,
       isEmpty: () => parts.isEmpty,
     }));
@@ -117,6 +132,7 @@ class BuiltGateway implements Gateway {
       log,
       clock,
       isClosing,
+      rates,
       bodies: this.#bodies,
       addressOf: clientAddresses(options.trustedProxies),
       admitsAnonymous: anonymous !== 'nothing',
@@ -139,6 +155,8 @@ class BuiltGateway implements Gateway {
       sockets: () => this.#sockets.size,
       socketBytes: () => this.#sockets.bufferedBytes,
       running: () => operations.running,
+      waitingOperations: () => queue.load.waiting,
+      waitingSockets: () => this.#sockets.waiting,
       subgraphs: () => parts.guards.facts(),
       graph: () => parts.registry?.facts,
     });
@@ -181,6 +199,7 @@ class BuiltGateway implements Gateway {
 
   async #close(): Promise<void> {
     await this.drain();
+    this.#loopDelay.stop();
     await this.#bodies.close();
     // Nothing new is served after this point; recorded use is written.
     await this.#components.close();

@@ -60,7 +60,7 @@ function reloadOnSignal(
 }
 
 function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
-  const { limits, introspection, openMetrics, uncodedMessages, audience, trustedProxies } = config;
+  const { limits, introspection, openMetrics, uncodedMessages, audience, trustedProxies, rates } = config;
   const { documentBytes, documentTokens, planTimeoutMs, subgraphTimeoutMs, ...gatewayLimits } = limits;
   return {
     ...graphOf(config),
@@ -77,6 +77,7 @@ function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
       subgraphTimeoutsMs: byName(config.subgraphs, ({ timeoutMs }) => timeoutMs),
     },
     trustedProxies,
+    rates: ratesIn(rates),
     introspection,
     openMetrics,
     uncodedMessages,
@@ -88,6 +89,16 @@ function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
 function graphOf({ supergraph, mongoUri, database }: GatewayConfig): Partial<GatewayOptions> {
   if (supergraph !== undefined) return { supergraphSdl: readSupergraphFile(supergraph) };
   return mongoUri === undefined ? {} : { registry: { mongoUri, database } };
+}
+
+/** The rates that are set. */
+function ratesIn(rates: GatewayConfig['rates']): GatewayOptions['rates'] {
+  if (rates === undefined || rates === 'off') return rates;
+  return byCaller(rates);
+}
+
+function byCaller(rates: Exclude<GatewayConfig['rates'], 'off' | undefined>): GatewayOptions['rates'] {
+  return Object.fromEntries(Object.entries(rates).map(([caller, given]) => [caller, set(given ?? {})]));
 }
 
 /** One number for each subgraph that has it. */

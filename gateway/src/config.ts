@@ -3,9 +3,12 @@ import { parseArgs } from 'node:util';
 import { issuerSettings } from '@rhizome/authz';
 import { type DeepReadonly, loadConfig, z } from '@rhizome/config';
 import { DomainError } from '@rhizome/errors';
-import { isLoopback, isNetwork } from './policy/index.js';
+import { isLoopback, isNetwork, ratedCallers, rateNames } from './policy/index.js';
 
 const positive = z.number().int().positive();
+
+const rate = z.strictObject({ perSecond: z.number().positive(), burst: z.number().positive() });
+const callerRates = z.strictObject(Object.fromEntries(rateNames.map((name) => [name, rate.optional()])));
 
 const schema = z.object({
   /** Address to listen on. */
@@ -70,6 +73,13 @@ const schema = z.object({
       }),
     )
     .default({}),
+  /** Rates of callers by kind; `off` for none. Quantities that are not set have their defaults. */
+  rates: z
+    .union([
+      z.literal('off'),
+      z.strictObject(Object.fromEntries(ratedCallers.map((caller) => [caller, callerRates.optional()]))),
+    ])
+    .optional(),
   limits: z
     .object({
       bodyBytes: positive.optional(),
@@ -90,6 +100,11 @@ const schema = z.object({
       planTimeoutMs: positive.optional(),
       streams: positive.optional(),
       streamsPerSubject: positive.optional(),
+      pilotStreams: positive.optional(),
+      socketsPerSubject: positive.optional(),
+      runningOperations: positive.optional(),
+      waitingPerSubject: positive.optional(),
+      waitingBytesPerSubject: positive.optional(),
       bufferedEvents: positive.optional(),
       bufferedCharacters: positive.optional(),
       reopenForMs: positive.optional(),

@@ -2,12 +2,15 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { Principal } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { JsonBodies } from '@rhizome/subgraph';
+import { type JsonBodies, smallBodyBytes } from '@rhizome/subgraph';
 import { Cancellation, type ExecutionText, type OperationInfo } from '@rhizome/federation';
 import {
   assertLocalCaller,
   assertNotCrossSite,
   bodyAllowanceOf,
+  type ClientAddress,
+  type RateLimiter,
+  rejectStranger,
   type GatewayLimits,
   type Identity,
   refusal,
@@ -30,6 +33,9 @@ export interface HttpHandlerOptions {
   /** Reads bodies. */
   readonly bodies: JsonBodies;
   readonly metrics: GatewayMetrics;
+  readonly addressOf: ClientAddress;
+  /** Counts what callers use; undefined if nothing is limited. */
+  readonly rates: RateLimiter | undefined;
   readonly log: Logger;
   /** Admits requests without a token; {@link Operations} then decides which operations run. */
   readonly admitsAnonymous: boolean;
@@ -70,9 +76,13 @@ export class HttpHandler {
     const { requestId, accepted, gone } = call;
     const { operations } = this.#options;
     this.#admit(request, accepted);
-    const principal = await this.#principalOf(request.headers);
-    const parameters = await this.#read(request, principal);
+    const address = this.#options.addressOf(request);
+    const principal = await this.#principalOf(request.headers, address);
+    const bytes = bytesOf(request);
+    this.#charge(principal, address, bytes, response);
+    const parameters = await this.#read(request, response, principal);
     let misplaced: HttpRefusal | undefined;
+    let limited: DomainError | undefined;
     const sending = await operations.run<Sending>(
       {
         query: parameters.query,
@@ -81,13 +91,18 @@ export class HttpHandler {
         wantsPlan: parameters.wantsPlan || request.headers['x-rhizome-plan'] === 'true',
         withoutTags: parameters.withoutTags,
         principal,
+        address,
+        bytes,
         requestId,
         cancellation: gone,
         client: clientIdentity(request.headers),
         headers: passedOn(request.headers),
       },
       {
-        refused: (answer) => ({ answer }),
+        refused: (answer, error) => {
+          limited = limitOf(error);
+          return { answer };
+        },
         answered: (answer) => ({ answer }),
         streamed: (stream) => ({ stream }),
         admit: (operation) => {
@@ -99,7 +114,9 @@ export class HttpHandler {
     );
     if (sending.stream) return sendStream(response, sending.stream, this.#options.limits.keepAliveMs);
     if (!accepted.json) return sendAsEvents(response, sending.answer.text);
-    const status = misplaced?.status ?? statusOf(sending.answer, accepted.json === 'application/json');
+    if (limited) retryAfter(response, limited);
+    const status =
+      misplaced?.status ?? limited?.http ?? statusOf(sending.answer, accepted.json === 'application/json');
     if (status === 405) response.setHeader('allow', 'POST');
     sendText(response, status, accepted.json, sending.answer.text);
   }
@@ -120,15 +137,34 @@ export class HttpHandler {
     if (method === 'GET') assertNotCrossSite(headers);
   }
 
-  #principalOf(headers: IncomingHttpHeaders): Promise<Principal | undefined> | undefined {
+  #principalOf(headers: IncomingHttpHeaders, address: string): Promise<Principal | undefined> | undefined {
     if (this.#options.admitsAnonymous && headers.authorization === undefined) return undefined;
-    return this.#options.identity.ofHeaders(headers);
+    const { identity, rates } = this.#options;
+    const verified = identity.ofHeaders(headers);
+    return rates ? verified.catch((error: unknown) => rejectStranger(error, rates, address)) : verified;
   }
 
-  #read(request: IncomingMessage, principal: Principal | undefined): Parameters | Promise<Parameters> {
+  /** Charges the caller before its body is read. @throws DomainError LIMIT_EXCEEDED */
+  #charge(principal: Principal | undefined, address: string, bytes: number, response: ServerResponse): void {
+    const { rates } = this.#options;
+    if (!rates) return;
+    const usage = { operations: 1, bytes };
+    const error = principal ? rates.use(principal, usage) : rates.useByAddress(address, usage);
+    for (const [name, value] of Object.entries(rates.headers(principal, address) ?? {}))
+      response.setHeader(name, value as string);
+    if (error) throw error;
+  }
+
+  #read(
+    request: IncomingMessage,
+    response: ServerResponse,
+    principal: Principal | undefined,
+  ): Parameters | Promise<Parameters> {
     if (request.method === 'GET') return readQueryString(request.url ?? '');
     const { bodies, limits, identity } = this.#options;
-    return readBody(request, bodies, bodyAllowanceOf(principal, limits, identity.required));
+    const allowance = bodyAllowanceOf(principal, limits, identity.required);
+    // A large body holds its turn until it is answered: the next one of this caller is not read before.
+    return readBody(request, bodies, { ...allowance, hold: (end) => whenClosed(response, end) });
   }
 
   #refuse(response: ServerResponse, error: unknown, requestId: string, { json }: Accepted): void {
@@ -137,6 +173,8 @@ export class HttpHandler {
     this.#options.metrics.refused(answer.codes[0] ?? 'UNKNOWN');
     const status = refused?.status ?? (isDomainError(error) ? error.http : 500);
     for (const [name, value] of Object.entries(refused?.headers ?? {})) response.setHeader(name, value);
+    const limited = limitOf(refused?.error ?? error);
+    if (limited) retryAfter(response, limited);
     if (status === 401) response.setHeader('www-authenticate', 'Bearer');
     sendText(response, status, json ?? 'application/json', answer.text);
   }
@@ -165,6 +203,27 @@ function misplacedHere(
     406,
     new DomainError('BAD_REQUEST', text, { field: 'accept', expected: 'text/event-stream' }),
   );
+}
+
+/** A limit that the caller can wait for. */
+function limitOf(error: unknown): DomainError | undefined {
+  return isDomainError(error) && error.details['retryAfterSeconds'] !== undefined ? error : undefined;
+}
+
+function retryAfter(response: ServerResponse, { details }: DomainError): void {
+  response.setHeader('retry-after', String(details['retryAfterSeconds']));
+}
+
+/** Bytes of the body; one that does not announce its size counts as a small one. */
+function bytesOf({ method, headers }: IncomingMessage): number {
+  if (method !== 'POST') return 0;
+  const announced = headers['content-length'];
+  return announced === undefined ? smallBodyBytes : Number(announced) || 0;
+}
+
+function whenClosed(response: ServerResponse, end: () => void): void {
+  if (response.closed) end();
+  else response.once('close', end);
 }
 
 function sendText(response: ServerResponse, status: number, type: string, text: string): void {

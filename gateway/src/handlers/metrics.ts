@@ -17,6 +17,10 @@ export interface MetricsSources {
   /** State of the connection to the schema registry; undefined without one. */
   graph(): GraphFacts | undefined;
   running(): number;
+  /** Operations that wait for their turn. */
+  waitingOperations(): number;
+  /** WebSockets whose `connection_init` was not accepted yet. */
+  waitingSockets(): number;
 }
 
 /** Counters and gauges of one gateway, in a registry of their own. */
@@ -69,6 +73,10 @@ export class GatewayMetrics implements StreamObserver {
     gauge('upstreams', 'Open upstream subscriptions', () => sources.streams().upstreams);
     gauge('sockets', 'Open WebSockets', () => sources.sockets());
     gauge('socket_buffered_bytes', 'Bytes buffered for slow WebSocket clients', () => sources.socketBytes());
+    gauge('sockets_waiting', 'WebSockets that wait for their connection_init', () =>
+      sources.waitingSockets(),
+    );
+    gauge('operations_waiting', 'Operations that wait for their turn', () => sources.waitingOperations());
     watchSubgraphs(this.registry, () => sources.subgraphs());
     watchGraph(this.registry, () => sources.graph());
     gauge('operations_running', 'Running queries and mutations', () => sources.running());

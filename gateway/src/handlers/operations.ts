@@ -15,12 +15,18 @@ import {
 import {
   assertAffordable,
   costOf,
+  type FairQueue,
   type GatewayLimits,
   isIntrospection,
   mayTrace,
+  keyOf,
   planRefused,
+  type RateLimiter,
+  type Release,
   refusal,
   scopeOf,
+  submittedJobs,
+  workClassOf,
 } from '../policy/index.js';
 import type { ClientIdentity, EngineHolder, UseRecorder } from '../registry/index.js';
 import type { ClientStream, SharedReads, StreamHub } from '../streams/index.js';
@@ -31,6 +37,10 @@ export interface OperationRequest {
   readonly query: string;
   readonly operationName: string | undefined;
   readonly variables: Readonly<Record<string, unknown>> | undefined;
+  /** Address of the client. */
+  readonly address: string;
+  /** Bytes of the body or message. */
+  readonly bytes: number;
   /** The caller; undefined for an anonymous one. */
   readonly principal: Principal | undefined;
   readonly requestId: string;
@@ -52,8 +62,8 @@ type TracedRequest = OperationRequest & { readonly trace?: TraceRequest };
 
 /** Responses of a handler to an operation, by kind. */
 export interface OperationResponder<T> {
-  /** The operation was refused before it ran. */
-  refused(answer: ExecutionText): T;
+  /** The operation was refused before it ran; with the error if it is the gateway's own. */
+  refused(answer: ExecutionText, error?: unknown): T;
   /** Returns an error for a kind of operation that this handler does not support. */
   admit?(operation: OperationInfo): DomainError | undefined;
   /** A query's or a mutation's answer. */
@@ -73,6 +83,10 @@ export interface OperationsOptions {
   /** True while no subgraph is published. */
   readonly isEmpty?: (() => boolean) | undefined;
   readonly limits: Pick<GatewayLimits, 'cost' | 'assumedListSize'>;
+  /** Decides which operations run. */
+  readonly queue: FairQueue;
+  /** Counts what callers use; undefined if nothing is limited. */
+  readonly rates: RateLimiter | undefined;
   /** Operations that are allowed without a token: none, introspection only, or all. */
   readonly anonymous: 'nothing' | 'introspection' | 'everything';
 }
@@ -120,10 +134,35 @@ export class Operations {
     if (!prepared.ok) return use.refused(this.#count(this.#ofEmptyGraph(prepared.answer, requestId)));
     const { operation } = prepared;
     const cost = this.#costOf(engine, operation, request);
-    const error = this.#anonymous(request, operation) ?? use.admit?.(operation) ?? cost.error;
-    if (error) return use.refused(this.#count(refusal(error, requestId, this.#options.log)));
+    const error =
+      this.#anonymous(request, operation) ??
+      use.admit?.(operation) ??
+      cost.error ??
+      this.#charge(request, operation, cost.value);
+    if (error) return this.#refuse(request, error, use);
+    let release: Release;
+    try {
+      const turn = this.#enter(request, operation, cost.value);
+      release = turn instanceof Promise ? await turn : turn;
+    } catch (overload) {
+      return this.#refuse(request, overload, use);
+    }
+    try {
+      return await this.#admitted(engine, operation, { request, cost: cost.value, arrived }, use, cursor);
+    } finally {
+      release();
+    }
+  }
+
+  async #admitted<T>(
+    engine: Engine,
+    operation: OperationInfo,
+    { request, cost, arrived }: { request: OperationRequest; cost: number; arrived: number },
+    use: OperationResponder<T>,
+    cursor: string | undefined,
+  ): Promise<T> {
     this.#options.use?.record(operation, engine.publicSchema, request.client);
-    const traced = this.#traced(request, { preparedMs: performance.now() - arrived, cost: cost.value });
+    const traced = this.#traced(request, { preparedMs: performance.now() - arrived, cost });
     if (operation.kind === 'subscription') {
       return use.streamed(this.#subscribe(engine, operation, traced, cursor), operation);
     }
@@ -133,6 +172,34 @@ export class Operations {
       withExtension(answer, 'plan', JSON.stringify({ refused: planRefused(request) })),
       operation,
     );
+  }
+
+  #refuse<T>({ requestId }: OperationRequest, error: unknown, use: OperationResponder<T>): T {
+    return use.refused(this.#count(refusal(error, requestId, this.#options.log)), error);
+  }
+
+  /** The error of a caller who has used up a rate. */
+  #charge(request: OperationRequest, operation: OperationInfo, cost: number): DomainError | undefined {
+    const { principal, variables } = request;
+    const { rates } = this.#options;
+    if (!rates || !principal) return undefined;
+    return rates.use(principal, {
+      cost,
+      mutations: operation.kind === 'mutation' ? 1 : 0,
+      streams: operation.kind === 'subscription' ? 1 : 0,
+      submittedJobs: submittedJobs(operation, variables ?? {}),
+    });
+  }
+
+  #enter(request: OperationRequest, { kind }: OperationInfo, cost: number): Release | Promise<Release> {
+    const { principal, address, bytes } = request;
+    const workClass = workClassOf(principal, kind, this.#options.anonymous !== 'everything');
+    return this.#options.queue.enter({
+      subject: principal ? keyOf(principal) : address,
+      workClass,
+      cost,
+      bytes,
+    });
   }
 
   /** An operation that does not fit an empty graph is valid once the subgraphs are published. */

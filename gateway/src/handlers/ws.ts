@@ -16,6 +16,9 @@ import type { ExecutionText, OperationInfo } from '@rhizome/federation';
 import {
   assertLocalCaller,
   type ClientAddress,
+  keyOf,
+  type RateLimiter,
+  rejectStranger,
   errorsOf,
   type GatewayLimits,
   type Identity,
@@ -35,6 +38,8 @@ export interface WebSocketHandlerOptions {
   readonly log: Logger;
   readonly clock: Clock;
   readonly addressOf: ClientAddress;
+  /** Counts what callers use; undefined if nothing is limited. */
+  readonly rates: RateLimiter | undefined;
   /** Admits sockets without a token; {@link Operations} then decides which operations run. */
   readonly admitsAnonymous: boolean;
 }
@@ -43,6 +48,9 @@ export interface WebSocketHandlerOptions {
 interface Connection {
   readonly line: SocketLine;
   readonly request: IncomingMessage;
+  readonly address: string;
+  /** Ends the count of this socket for its subject. */
+  left?: () => void;
   /** Operations that have not been answered, by their ids. */
   readonly pending: Map<string, AbortController>;
   principal?: Principal | undefined;
@@ -77,6 +85,8 @@ const noSchema = new GraphQLSchema({});
 export class WebSocketHandler {
   readonly #options: WebSocketHandlerOptions;
   readonly #sockets: SocketPool;
+  /** Accepted sockets by subject. */
+  readonly #perSubject = new Map<string, number>();
 
   constructor(options: WebSocketHandlerOptions) {
     this.#options = options;
@@ -86,11 +96,13 @@ export class WebSocketHandler {
       keepAliveMs: options.limits.keepAliveMs,
       log: options.log,
       opened: (line, request) => {
-        const connection: Connection = { line, request, pending: new Map() };
+        const address = options.addressOf(request);
+        const connection: Connection = { line, request, address, pending: new Map() };
         line.onComplete = (id) => connection.pending.get(id)?.abort(cancelled());
         const closed = server.opened(line, connection);
         return (code, reason) => {
           clearTimeout(connection.expiry);
+          connection.left?.();
           for (const operation of connection.pending.values())
             line.inTurn(() => operation.abort(cancelled()));
           return closed(code, reason);
@@ -102,6 +114,11 @@ export class WebSocketHandler {
   /** Sockets that are open. */
   get size(): number {
     return this.#sockets.size;
+  }
+
+  /** Sockets whose `connection_init` was not accepted yet. */
+  get waiting(): number {
+    return this.#sockets.waiting;
   }
 
   /** Bytes buffered for clients that do not read. */
@@ -119,7 +136,16 @@ export class WebSocketHandler {
         return;
       }
     }
-    this.#sockets.upgrade(request, socket, head, this.#options.addressOf(request));
+    const address = this.#options.addressOf(request);
+    const limited = this.#options.rates?.useByAddress(address, { sockets: 1 });
+    if (limited) {
+      const seconds = String(limited.details['retryAfterSeconds']);
+      socket.end(
+        `HTTP/1.1 429 Too Many Requests\r\nretry-after: ${seconds}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
+      );
+      return;
+    }
+    this.#sockets.upgrade(request, socket, head, address);
   }
 
   /**
@@ -146,19 +172,31 @@ export class WebSocketHandler {
   }
 
   async #connect(params: Record<string, unknown> | undefined, connection: Connection): Promise<boolean> {
-    const { identity, admitsAnonymous, log } = this.#options;
+    const { identity, admitsAnonymous, rates, log } = this.#options;
     const { headers } = connection.request;
+    const { address } = connection;
     connection.client = clientIdentity(headers, params);
     try {
       const isAnonymous = admitsAnonymous && !params?.['authorization'] && !params?.['Authorization'];
       connection.principal =
-        isAnonymous && !headers.authorization ? undefined : await identity.ofSocket(params, headers);
+        isAnonymous && !headers.authorization
+          ? undefined
+          : await identity
+              .ofSocket(params, headers)
+              .catch((error: unknown) =>
+                rates ? rejectStranger(error, rates, address) : Promise.reject(error),
+              );
+      this.#count(connection);
       this.#expire(connection);
       connection.line.accepted(connection.principal?.subject);
       return true;
     } catch (error) {
       // The reason is the code, so that a client can distinguish an expired token from a wrong one.
-      connection.line.close(CloseCode.Forbidden, isDomainError(error) ? error.code : 'SERVICE_UNAVAILABLE');
+      const code = isDomainError(error) ? error.code : 'SERVICE_UNAVAILABLE';
+      connection.line.close(
+        code === 'LIMIT_EXCEEDED' ? CloseCode.TooManyInitialisationRequests : CloseCode.Forbidden,
+        code,
+      );
       log.debug({ err: error }, 'socket refused');
       return false;
     }
@@ -180,8 +218,28 @@ export class WebSocketHandler {
     connection.expiry.unref();
   }
 
+  /** Counts a socket for its subject. @throws DomainError LIMIT_EXCEEDED */
+  #count(connection: Connection): void {
+    const { principal } = connection;
+    if (!principal || principal.kind === 'PILOT') return;
+    const { rates, limits } = this.#options;
+    const subject = keyOf(principal);
+    const own = this.#perSubject.get(subject) ?? 0;
+    const error =
+      own >= limits.socketsPerSubject
+        ? tooManySockets(own, limits.socketsPerSubject)
+        : rates?.use(principal, { sockets: 1 });
+    if (error) throw error;
+    this.#perSubject.set(subject, own + 1);
+    connection.left = () => {
+      const left = (this.#perSubject.get(subject) ?? 0) - 1;
+      if (left > 0) this.#perSubject.set(subject, left);
+      else this.#perSubject.delete(subject);
+    };
+  }
+
   async #subscribe(
-    { principal, client = unknownClient, pending, request, line }: Connection,
+    { principal, address, client = unknownClient, pending, request, line }: Connection,
     id: string,
     payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
@@ -189,6 +247,8 @@ export class WebSocketHandler {
     if (principal && principal.expiresAt <= this.#options.clock.now()) {
       return [new Refused(this.#expired(principal, requestId))];
     }
+    const limited = principal && this.#options.rates?.use(principal, { operations: 1 });
+    if (limited) return [new Refused(refusal(limited, requestId, this.#options.log))];
     const { traceparent } = request.headers;
     const operation = new AbortController();
     pending.set(id, operation);
@@ -198,6 +258,9 @@ export class WebSocketHandler {
         operationName: payload.operationName ?? undefined,
         variables: payload.variables ?? undefined,
         principal,
+        address,
+        // Messages are small, and the next ones of a socket wait in the network.
+        bytes: 0,
         requestId,
         client,
         wantsPlan: payload.extensions?.['plan'] === true,
@@ -227,6 +290,15 @@ export class WebSocketHandler {
     const text = `The token of "${subject}" expired at ${expiresAt.toISOString()}; connect with a new one`;
     return refusal(new DomainError('TOKEN_EXPIRED', text), requestId, this.#options.log);
   }
+}
+
+function tooManySockets(value: number, limit: number): DomainError {
+  const text = `There are ${value} open sockets of one subject; the limit is ${limit}`;
+  return new DomainError('LIMIT_EXCEEDED', text, {
+    field: 'open sockets',
+    value,
+    expected: `at most ${limit}`,
+  });
 }
 
 function cancelled(): DomainError {

@@ -6,5 +6,18 @@ export { createIdentity, type Identity, requestIdOf } from './identity.js';
 export { defaultLimits, type GatewayLimits } from './limits.js';
 export { isIntrospection, shapeChecks } from './operation-checks.js';
 export { mayTrace, planRefused } from './plan-right.js';
+export { FairQueue, type FairQueueLimits, type Release } from './rate/fair-queue.js';
+export { LoopDelay } from './rate/loop-delay.js';
+export { keyOf, RateLimiter, rejectStranger } from './rate/rate-limiter.js';
+export {
+  type CallerRates,
+  type RatedCaller,
+  ratedCallers,
+  rateNames,
+  ratesOf,
+  type RateSettings,
+} from './rate/rate-settings.js';
+export { submittedJobs } from './rate/submitted-jobs.js';
+export { workClassOf } from './rate/work-class.js';
 export { type ClientAddress, clientAddresses, isNetwork } from './rate/client-address.js';
 export { scopeOf } from './scope.js';

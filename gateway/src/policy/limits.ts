@@ -32,8 +32,17 @@ export interface GatewayLimits {
   readonly assumedListSize: number;
   /** Maximum number of open client streams. */
   readonly streams: number;
+  /** Part of them that only pilots may open; at most a fifth. */
+  readonly pilotStreams: number;
   /** Maximum number of open client streams of one subject. */
   readonly streamsPerSubject: number;
+  /** Maximum number of accepted WebSockets of one subject, pilots aside. */
+  readonly socketsPerSubject: number;
+  /** Operations that run at once, those of pilots aside; with a slow event loop fewer do. */
+  readonly runningOperations: number;
+  /** Operations of one subject that wait for their turn, and the bytes of their bodies. */
+  readonly waitingPerSubject: number;
+  readonly waitingBytesPerSubject: number;
   /** Events that a shared stream keeps for listeners that are behind. */
   readonly bufferedEvents: number;
   /** Characters of the events that a shared stream keeps. */
@@ -62,7 +71,12 @@ export const defaultLimits: GatewayLimits = {
   cost: 250_000,
   assumedListSize: 10,
   streams: 50_000,
+  pilotStreams: 10_000,
   streamsPerSubject: 10_000,
+  socketsPerSubject: 10_000,
+  runningOperations: 256,
+  waitingPerSubject: 256,
+  waitingBytesPerSubject: 32 * 1024 * 1024,
   bufferedEvents: 4096,
   bufferedCharacters: 4 * 1024 * 1024,
   reopenForMs: 60_000,

@@ -61,3 +61,18 @@ describe('isIntrospection', () => {
     expect(isIntrospection(info(text))).toBe(expected);
   });
 });
+
+describe('the limit of credentials', () => {
+  const errorsOf = (text: string): number => faults(text, {}).length;
+
+  it('counts mutations that take a credential, wherever they are', () => {
+    expect(errorsOf('mutation { redeemInvitation(code: "1") { x } }')).toBe(0);
+    expect(
+      errorsOf('mutation { a: redeemInvitation(code: "1") { x } b: redeemInvitation(code: "2") { x } }'),
+    ).toBe(1);
+    expect(
+      errorsOf('mutation { ...F a: enrolWorker { x } } fragment F on Mutation { exchangeToken { x } }'),
+    ).toBe(1);
+    expect(errorsOf('{ a: redeemed { x } b: redeemed { x } }')).toBe(0);
+  });
+});

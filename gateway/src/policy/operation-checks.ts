@@ -14,6 +14,7 @@ export function shapeChecks(limits: GatewayLimits): OperationCheck[] {
         ...over('directives', directives, limits.directives),
         ...over('depth', shape.depth, limits.depth),
         ...over('root fields', shape.rootFields, limits.rootFields),
+        ...repeatedCredentials(document),
       ];
     },
   ];
@@ -29,6 +30,18 @@ function over(field: string, value: number, limit: number): GraphQLError[] {
   });
   const extensions = { code: originalError.code, ...originalError.details };
   return [new GraphQLError(text, { originalError, extensions })];
+}
+
+/** Mutations that take a code or a token: rates count operations, so one holds only one of them. */
+const takesCredential = /^(login|enrol|redeem|exchange|refresh|verify)(?=[A-Z]|$)/;
+
+function repeatedCredentials(document: DocumentNode): GraphQLError[] {
+  const operation = document.definitions.find((node) => node.kind === Kind.OPERATION_DEFINITION);
+  if (operation?.operation !== 'mutation') return [];
+  let found = 0;
+  // Wherever it is: a fragment on the root type may hold it, too.
+  visit(document, { Field: ({ name }) => void (takesCredential.test(name.value) && found++) });
+  return over('mutations that take a credential', found, 1);
 }
 
 function count(document: DocumentNode): { aliases: number; directives: number } {

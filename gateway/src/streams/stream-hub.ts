@@ -117,7 +117,9 @@ export class StreamHub implements ClientStreamOwner {
   }
 
   #admit({ principal }: StreamRequest): DomainError | undefined {
-    const { streams, streamsPerSubject } = this.#options.limits;
+    const { streams: all, streamsPerSubject, pilotStreams } = this.#options.limits;
+    const reserved = principal?.kind === 'PILOT' ? 0 : Math.min(pilotStreams, Math.floor(all / 5));
+    const streams = all - reserved;
     const own = this.#perSubject.get(principal?.subject ?? '') ?? 0;
     if (this.#clients.size >= streams) return tooMany('open streams', this.#clients.size, streams);
     if (principal && own >= streamsPerSubject)

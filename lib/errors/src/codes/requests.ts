@@ -42,7 +42,7 @@ export const requestCodes = {
     429,
     'later',
     '{field}: {value} is over the limit of {expected}',
-    'A limit on open subscriptions, concurrent calls, planning time or the size of a response is reached. Request less, or retry later.',
+    'A rate, a quota, or a limit on open subscriptions, sockets, concurrent calls, planning time or the size of a response is reached; `field` names it. Request less, or retry after `retryAfterSeconds`.',
   ),
   REQUEST_TOO_LARGE: entry(
     413,

@@ -13,6 +13,8 @@ export interface BodyAllowance {
   readonly maxBytes: number;
   /** Large bodies of one subject are read one after the other. */
   readonly subject: string;
+  /** Takes over the end of a large body's turn, which otherwise ends when the body is parsed. */
+  readonly hold?: (endTurn: () => void) => void;
 }
 
 /** Options of {@link JsonBodies}. */
@@ -66,9 +68,14 @@ export class JsonBodies {
       throw error;
     });
     try {
-      return await body.large(this.#parser);
-    } finally {
+      const value = await body.large(this.#parser);
+      allowance.hold?.(endTurn);
+      return value;
+    } catch (error) {
       endTurn();
+      throw error;
+    } finally {
+      if (!allowance.hold) endTurn();
     }
   }
 

@@ -1,0 +1,126 @@
+import type { Principal, PrincipalKind } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
+import { DomainError, isDomainError } from '@rhizome/errors';
+import { LRUCache } from 'lru-cache';
+import type { RatedCaller, RateName, RateSettings } from './rate-settings.js';
+import { type Rate, TokenBucket } from './token-bucket.js';
+
+/** Quantities that one request uses. */
+export type Usage = Readonly<Partial<Record<RateName, number>>>;
+
+type Buckets = Map<RateName, TokenBucket>;
+
+/** Callers whose buckets are kept: a caller that was idle for long has full ones anyway. */
+const callersKept = 50_000;
+
+const callerOf: Readonly<Record<PrincipalKind, RatedCaller>> = {
+  HUMAN: 'human',
+  SERVICE: 'service',
+  AGENT: 'agent',
+  PILOT: 'pilot',
+};
+
+/** Headers that report the rate of operations, as in the IETF draft of rate-limit headers. */
+export interface RateHeaders {
+  readonly 'ratelimit-policy': string;
+  readonly ratelimit: string;
+}
+
+/** Counts what principals and addresses use, in token buckets in memory. */
+export class RateLimiter {
+  readonly #settings: RateSettings;
+  readonly #clock: Clock;
+  readonly #callers = new LRUCache<string, Buckets>({ max: callersKept });
+
+  constructor(settings: RateSettings, clock: Clock) {
+    this.#settings = settings;
+    this.#clock = clock;
+  }
+
+  /** Charges a principal. Returns the error of the first quantity that is used up. */
+  use(principal: Principal, usage: Usage): DomainError | undefined {
+    const caller = callerOf[principal.kind];
+    return this.#use(keyOf(principal), caller, usage);
+  }
+
+  /** Charges an address, for callers who are not authenticated. */
+  useByAddress(address: string, usage: Usage): DomainError | undefined {
+    return this.#use(`address ${address}`, 'address', usage);
+  }
+
+  /** The state of the operations of a caller; undefined if they are not limited. */
+  headers(principal: Principal | undefined, address: string): RateHeaders | undefined {
+    const caller = principal ? callerOf[principal.kind] : 'address';
+    const rate = this.#settings[caller].operations;
+    if (!rate) return undefined;
+    const buckets = this.#bucketsOf(principal ? keyOf(principal) : `address ${address}`);
+    const now = this.#clock.now().getTime();
+    const left = this.#bucket(buckets, 'operations', rate, now).left(now);
+    return {
+      'ratelimit-policy': `"operations";q=${rate.burst};w=${Math.ceil(rate.burst / rate.perSecond)}`,
+      ratelimit: `"operations";r=${left};t=${Math.ceil((rate.burst - left) / rate.perSecond)}`,
+    };
+  }
+
+  #use(key: string, caller: RatedCaller, usage: Usage): DomainError | undefined {
+    const rates = this.#settings[caller];
+    const now = this.#clock.now().getTime();
+    const buckets = this.#bucketsOf(key);
+    for (const [name, amount] of Object.entries(usage) as [RateName, number][]) {
+      const rate = rates[name];
+      if (!rate || amount <= 0) continue;
+      const seconds = this.#bucket(buckets, name, rate, now).take(amount, now);
+      if (seconds > 0) return exceeded(name, amount, rate, seconds);
+    }
+    return undefined;
+  }
+
+  #bucketsOf(key: string): Buckets {
+    let buckets = this.#callers.get(key);
+    if (!buckets) this.#callers.set(key, (buckets = new Map()));
+    return buckets;
+  }
+
+  #bucket(buckets: Buckets, name: RateName, rate: Rate, now: number): TokenBucket {
+    let bucket = buckets.get(name);
+    if (!bucket) buckets.set(name, (bucket = new TokenBucket(rate, now)));
+    return bucket;
+  }
+}
+
+/**
+ * Refuses a caller whose token is not accepted: with that error, or with LIMIT_EXCEEDED if its address has
+ * had too many. Valid tokens from the same address are not affected.
+ */
+export function rejectStranger(error: unknown, rates: RateLimiter, address: string): never {
+  // An expired token was signed by a trusted issuer: its holder must learn that it has expired.
+  const isStranger = isDomainError(error) && error.http === 401 && error.code !== 'TOKEN_EXPIRED';
+  throw (isStranger && rates.useByAddress(address, { operations: 1 })) || error;
+}
+
+/** Key of a principal; an agent counts for itself, and pilots of one queue together. */
+export function keyOf({ kind, issuer, subject }: Principal): string {
+  return `${kind} ${issuer ?? ''} ${subject}`;
+}
+
+const described: Readonly<Record<RateName, string>> = {
+  operations: 'operations',
+  cost: 'cost of operations',
+  mutations: 'mutations',
+  submittedJobs: 'submitted jobs',
+  bytes: 'bytes of bodies',
+  streams: 'opened streams',
+  sockets: 'opened sockets',
+};
+
+function exceeded(field: RateName, value: number, rate: Rate, seconds: number): DomainError {
+  const retryAfterSeconds = Math.max(1, Math.ceil(seconds));
+  const expected = `${rate.perSecond} a second on average, and ${rate.burst} at once`;
+  const text = `rates.${field}: ${described[field]} exceed ${expected}; retry after ${retryAfterSeconds} s`;
+  return new DomainError('LIMIT_EXCEEDED', text, {
+    field: `rates.${field}`,
+    value,
+    expected,
+    retryAfterSeconds,
+  });
+}
