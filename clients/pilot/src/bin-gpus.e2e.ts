@@ -118,6 +118,7 @@ function start(environment: Readonly<Record<string, string>> = {}): void {
     'gpu-poll-seconds': '0.1',
     scratch: join(folder, 'scratch'),
     'token-file': join(folder, 'token'),
+    'readable-folder': folder,
   };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
   pilot = spawn(process.execPath, [pilotProgram, ...args], {

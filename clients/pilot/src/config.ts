@@ -8,9 +8,11 @@ import { delimiter, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { PilotOptions } from './agent/pilot.js';
 import { schemeOf } from './files/file-store.js';
+import { openFilesLimit } from './hardware/limits.js';
 import { driverLibraries } from './hardware/gpus/driver-libraries.js';
 import { visibilityIn, type VisibilityLists } from './hardware/gpus/offered-devices.js';
 import { toolEnvironment } from './hardware/gpus/tool-runner.js';
+import { isolationModes } from './isolation/payload-isolation.js';
 
 const variablePrefix = 'RHIZOME_PILOT_';
 
@@ -70,6 +72,31 @@ const schema = z.object({
     .boolean()
     .optional()
     .describe('whether payloads reach the outside network: true or false (default: unknown)'),
+  isolation: z
+    .enum(isolationModes)
+    .default('auto')
+    .describe('isolation of payloads: auto (where this host allows it), required or none'),
+  networkIsolation: z
+    .boolean()
+    .default(false)
+    .describe('whether payloads that do not require the network get none: true or false'),
+  readableFolder: z
+    .array(z.string().startsWith('/', 'expected an absolute path'))
+    .max(64)
+    .default([])
+    .describe('folder that isolated payloads may read, in addition to the operating system; may be repeated'),
+  maxProcesses: z
+    .int()
+    .min(16)
+    .max(1_000_000)
+    .default(8192)
+    .describe('most processes and threads of one payload'),
+  maxOpenFiles: z
+    .int()
+    .min(64)
+    .max(1_048_576)
+    .optional()
+    .describe("most open files of one process of a payload (default: the pilot's own limit, at most 65536)"),
   lifetimeSeconds: z
     .int()
     .min(1)
@@ -209,6 +236,15 @@ function pilotOptions(
       diskMiB: settings.diskMib,
       network: settings.network,
     },
+    isolation: {
+      mode: settings.isolation,
+      readable: settings.readableFolder,
+      isolatesNetwork: settings.networkIsolation,
+      limits: {
+        processes: settings.maxProcesses,
+        openFiles: Math.min(settings.maxOpenFiles ?? 65_536, openFilesLimit()),
+      },
+    },
     gpus: {
       simulate: settings.gpuSimulate,
       visible,
@@ -236,12 +272,15 @@ function readOptions(argv: readonly string[], version: string): Record<string, s
     .version(version);
   for (const [key, { description }] of Object.entries(schema.shape)) {
     const flag = `--${flagOf(key)} <value>`;
-    if (key === 'label')
+    if (repeatable.has(key))
       command.option(flag, description ?? '', (value, before: string[] = []) => [...before, value]);
     else command.option(flag, description ?? '');
   }
   return command.parse([...argv]).opts();
 }
+
+/** Options with lists of values. */
+const repeatable: ReadonlySet<string> = new Set(['label', 'readableFolder']);
 
 const flagOf = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 

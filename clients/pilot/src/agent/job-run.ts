@@ -6,18 +6,14 @@ import { removeFolder, type AttemptFolders, type Scratch } from '../files/scratc
 import { OutputFolder } from '../files/output-folder.js';
 import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
 import { AttemptError } from '../payload/attempt-error.js';
+import type { PayloadIsolation } from '../isolation/payload-isolation.js';
 import { failureOf, startFailure, withDeviceFault } from '../payload/conclusion.js';
 import type { ContainerHost } from '../payload/contained.js';
 import { inContainer, runtimeFor } from '../payload/container.js';
 import { payloadEnvironment } from '../payload/environment.js';
 import { OutputCapture, type CaptureLimits, type LogChunk } from '../payload/output-capture.js';
-import {
-  Payload,
-  type PayloadLimits,
-  type PayloadResult,
-  type PayloadServices,
-  type PayloadSpec,
-} from '../payload/payload.js';
+import type { LaunchSpec } from '../payload/launch.js';
+import { Payload, type PayloadLimits, type PayloadResult, type PayloadServices } from '../payload/payload.js';
 import type { Usage } from '../payload/usage-meter.js';
 import {
   CoreRefused,
@@ -46,6 +42,7 @@ export interface JobRunServices {
   /** Folders with libraries of device drivers that only a variable points to. */
   readonly driverLibraries: readonly string[];
   readonly containers: ContainerHost;
+  readonly isolation: PayloadIsolation;
   readonly devices: DeviceMonitor;
   readonly log: Logger;
 }
@@ -217,34 +214,38 @@ export class JobRun {
 
   async #startPayload(folders: AttemptFolders, limits: PayloadLimits): Promise<Payload> {
     const { attemptId } = this.assignment;
-    const spec = this.#specOf(folders);
-    this.#payload = await Payload.start(attemptId, spec, limits, this.#services.payloads).catch(
-      (error: unknown) => {
-        throw startFailure(spec.command, error);
-      },
-    );
+    const { command } = this.assignment.payload;
+    const start = async (): Promise<Payload> => {
+      const spec = { ...(await this.#specOf(folders)), scratch: folders.root };
+      return Payload.start(attemptId, spec, limits, this.#services.payloads);
+    };
+    this.#payload = await start().catch((error: unknown) => {
+      throw error instanceof AttemptError ? error : startFailure(command, error);
+    });
     // Dropped while the payload was starting: until now there was nothing to terminate.
     if (this.isDropped) this.#payload.terminate();
     return this.#payload;
   }
 
-  /** The command on the host, or in the image that the job names. */
-  #specOf(folders: AttemptFolders): PayloadSpec {
-    const { payload } = this.assignment;
-    const { containers, searchPath, driverLibraries } = this.#services;
+  /** The command in a sandbox, or in the image that the job names. */
+  async #specOf(folders: AttemptFolders): Promise<LaunchSpec> {
+    const { payload, requirements } = this.assignment;
+    const { containers, searchPath, driverLibraries, isolation } = this.#services;
+    const devices = this.#givenDevices();
     // A container's runtime brings the drivers' libraries along.
     const places = { folders, searchPath, driverLibraries: payload.image === null ? driverLibraries : [] };
     const spec = {
       command: payload.command,
       arguments: payload.arguments,
-      environment: payloadEnvironment(this.assignment, places, this.#givenDevices()),
+      environment: payloadEnvironment(this.assignment, places, devices),
       folder: folders.work,
     };
-    const scratch = folders.root;
-    if (payload.image === null) return { ...spec, scratch };
+    const { memoryMiB, isNetworkRequired: needsNetwork } = requirements;
+    if (payload.image === null)
+      return isolation.commandFor({ spec, folders, memoryMiB, devices, driverLibraries, needsNetwork });
     const hasOwnPath = payload.environment.some(({ name }) => name === 'PATH');
     const contained = { image: payload.image, spec, folders, hasOwnPath };
-    return { ...inContainer(this.#runtimeOf(payload.image), contained, containers), scratch };
+    return inContainer(this.#runtimeOf(payload.image), contained, containers);
   }
 
   #runtimeOf(image: string): ReturnType<typeof runtimeFor> {

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { link, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FailReport, FinishReport } from '../protocol/core-protocol.js';
+import { withoutIsolation } from '../testing/pilot-options.js';
 import { pilotSetup } from '../testing/pilot-setup.js';
 
 const setup = pilotSetup();
@@ -27,7 +28,7 @@ async function storedTexts(): Promise<readonly string[]> {
 
 async function run(shell: string, outputs: readonly string[] = ['token']): Promise<FailReport> {
   setup.core.add({ jobId: 'job_a', shell: `HOST=${host}; ${shell}`, payload: { outputs } });
-  setup.start();
+  setup.start({ isolation: withoutIsolation });
   await setup.core.until('job_a ends', setup.ended('job_a'));
   return setup.detailOf<FailReport>('failed', 'job_a');
 }
@@ -75,7 +76,7 @@ describe('findOutputs', () => {
       shell: 'mv "$RHIZOME_OUTPUTS" o; echo mine > o/token; mv o "$RHIZOME_OUTPUTS"',
       payload: { outputs: ['token'] },
     });
-    setup.start();
+    setup.start({ isolation: withoutIsolation });
     await setup.core.until('job_a ends', setup.ended('job_a'));
     expect(setup.detailOf<FinishReport>('FINISHED', 'job_a')).toMatchObject({ outputs: [{ name: 'token' }] });
     expect(await storedTexts()).toEqual(['mine\n']);
@@ -90,7 +91,7 @@ describe('removeFolder', () => {
       jobId: 'job_a',
       shell: `r=$(dirname "$RHIZOME_OUTPUTS"); mv "$r" "$r.old"; ln -s ${host} "$r"; ln -s ${host} "$r.old/work/x"; chmod 000 "$r.old/work"`,
     });
-    setup.start();
+    setup.start({ isolation: withoutIsolation });
     await setup.core.until('job_a ends', setup.ended('job_a'));
     setup.pilot?.drain('enough');
     await setup.running;

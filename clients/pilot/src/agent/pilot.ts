@@ -1,4 +1,5 @@
 import type { Logger } from '@rhizome/log';
+import { DomainError } from '@rhizome/errors';
 import { randomUUID } from 'node:crypto';
 import { openFileStore } from '../files/file-store.js';
 import { Scratch } from '../files/scratch.js';
@@ -6,6 +7,7 @@ import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import { findDevices, type DeviceOptions } from '../hardware/gpus/find-devices.js';
 import { DeviceMonitor } from '../hardware/gpus/device-monitor.js';
 import { findHostFacts, type HostFacts, type HostOptions } from '../hardware/host-facts.js';
+import { PayloadIsolation, type IsolationOptions } from '../isolation/payload-isolation.js';
 import type { CaptureLimits } from '../payload/output-capture.js';
 import { PipePool } from '../payload/pipe-pool.js';
 import { ProcessMonitor } from '../payload/process-monitor.js';
@@ -30,6 +32,7 @@ export interface PilotOptions {
   readonly labels: readonly { readonly key: string; readonly value: string }[];
   readonly host: HostOptions;
   readonly gpus: GpuOptions;
+  readonly isolation: IsolationOptions;
   /** Path or http(s) URL of the shared file store. */
   readonly store: string;
   /** Time until the pilot must have ended; null for no limit. */
@@ -76,9 +79,13 @@ export class Pilot {
     const watchdogs = new Watchdogs();
     const devices = this.#deviceMonitor();
     try {
-      const [facts] = await Promise.all([findHostFacts(host), devices.start()]);
+      const [facts, isolation] = await Promise.all([
+        findHostFacts(host),
+        this.#findIsolation(scratch),
+        devices.start(),
+      ]);
       const slots = new Slots(facts, () => usable(devices.devices));
-      const services = this.#services(scratch, slots, watchdogs, devices, facts);
+      const services = this.#services(scratch, slots, watchdogs, devices, facts, isolation);
       for (let end = ''; end !== 'DRAINED' && !this.#stopping.signal.aborted;)
         end = await this.#runSession(facts, services);
     } catch (error) {
@@ -146,6 +153,24 @@ export class Pilot {
     return { worker, sentAt };
   }
 
+  /**
+   * Finds out how payloads are isolated on this host.
+   * @throws DomainError CONFIG_INVALID if isolation is required and not possible
+   */
+  async #findIsolation(scratch: Scratch): Promise<PayloadIsolation> {
+    const isolation = await PayloadIsolation.find(this.#options.isolation, scratch.folder);
+    const { hasSandbox, isolatesNetwork, reason } = isolation;
+    const { mode } = this.#options.isolation;
+    if (hasSandbox) this.#log.info({ isolatesNetwork }, 'payloads isolated');
+    else if (mode !== 'required') this.#log.warn({ reason }, 'payloads not isolated');
+    else
+      throw new DomainError(
+        'CONFIG_INVALID',
+        `isolation: required is not possible on this host: ${reason}; must be auto or none, or install bubblewrap`,
+      );
+    return isolation;
+  }
+
   #deviceMonitor(): DeviceMonitor {
     const { periodMs, ...gpus } = this.#options.gpus;
     const options = { ...gpus, searchPath: this.#options.host.searchPath };
@@ -158,6 +183,7 @@ export class Pilot {
     watchdogs: Watchdogs,
     devices: DeviceMonitor,
     { containerRuntimes }: HostFacts,
+    isolation: PayloadIsolation,
   ): SessionServices {
     const { host, store, graceSeconds, captureLimits, sampleMs, longestIdlePauseMs } = this.#options;
     return {
@@ -183,6 +209,7 @@ export class Pilot {
         environment: host.runtimeEnvironment ?? {},
         isRoot: process.getuid?.() === 0,
       },
+      isolation,
       longestIdlePauseMs,
       remainingSeconds: () => this.#remainingSeconds(),
       log: this.#log,

@@ -63,7 +63,7 @@ export class Scratch {
     return {
       ...folders,
       inputsManifest: join(root, 'inputs.json'),
-      private: join(this.folder, 'private', placeOf(attemptId)),
+      private: `${root}.private`,
     };
   }
 

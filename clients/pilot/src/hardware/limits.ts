@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 
@@ -28,6 +29,12 @@ export async function usableResources(cgroupRoot = defaultCgroupRoot): Promise<U
 export async function freeDiskMiB(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);
   return Math.floor((bavail * bsize) / bytesPerMiB);
+}
+
+/** The most files that a process started by this one may open. */
+export function openFilesLimit(): number {
+  const limits = readFileSync('/proc/self/limits', 'latin1');
+  return Number(/^Max open files\s+\S+\s+(\d+)/m.exec(limits)?.[1] ?? Infinity);
 }
 
 async function coreLimit(root: string): Promise<number> {

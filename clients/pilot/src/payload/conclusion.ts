@@ -20,6 +20,11 @@ export function failureOf(result: PayloadResult, limits: PayloadLimits): Attempt
       false,
     );
   }
+  if (!result.isStarted) {
+    const message =
+      'The payload could not be started in its sandbox, or ended it; the reason is in its error output';
+    return new AttemptError('WORKER', 'START_FAILED', message, true);
+  }
   if (signal !== null)
     return new AttemptError('PAYLOAD', 'SIGNAL', `The payload was ended by ${signal}`, true);
   if (exitCode === 0) return undefined;

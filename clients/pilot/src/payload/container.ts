@@ -98,6 +98,7 @@ function byApptainer(
       ...Object.fromEntries(inside.map(([name, value]) => [`${prefix}${name}`, value])),
     },
     folder: '/',
+    hasOwnSharedMemory: true,
   };
 }
 

@@ -1,6 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type StdioNull, type StdioPipe } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { dirname } from 'node:path';
+import { Readable, Writable } from 'node:stream';
 import { readProcess } from '../processes/process-table.js';
 import type { OpenPipes } from './pipe-pool.js';
 
@@ -15,6 +17,17 @@ export interface LaunchSpec {
   readonly folder: string;
   /** Written before the start, for this user only. */
   readonly files?: readonly PrivateFile[];
+  /** True if `/dev/shm` is not the host's for the payload. */
+  readonly hasOwnSharedMemory?: true;
+  /** Set if the program starts the payload in a sandbox and reports its end. */
+  readonly supervision?: Supervision;
+}
+
+/** Exchange with a program that supervises a payload. */
+export interface Supervision {
+  /** The file descriptor from which it reads its options. */
+  readonly optionsFd: number;
+  readonly options: string;
 }
 
 /** A file that a program reads when it starts. */
@@ -35,28 +48,90 @@ export interface Launched {
   readonly leader: { readonly pid: number; readonly startTicks: number };
   /** `onEnd` is called synchronously when the kernel reports the end of the process. */
   onEnd(listener: (end: ProcessEnd) => void): void;
+  /** End of the payload in its sandbox, once the process has ended; undefined if it reported none. */
+  readonly reported: Promise<ProcessEnd | undefined> | undefined;
 }
+
+/** The file descriptor to which a supervising program writes the end of its payload. */
+const reportFd = 3;
 
 /**
  * Starts a process in a session of its own, with its output into the pipes.
  * @throws the error of the operating system, with its `code`, if it cannot be started
  */
 export async function launch(spec: LaunchSpec, { stdout, stderr }: OpenPipes): Promise<Launched> {
-  for (const { path, text } of spec.files ?? []) {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeFile(path, text, { mode: 0o600, flag: 'wx' });
-  }
-  const child = spawn(spec.command, spec.arguments, {
-    cwd: spec.folder,
-    env: { ...spec.environment },
-    detached: true,
-    stdio: ['ignore', stdout.writeFd, stderr.writeFd],
-  });
+  const child = await spawnWithFiles(spec, stdout.writeFd, stderr.writeFd);
+  const reported = spec.supervision === undefined ? undefined : reportedEnd(child);
   const leader = await whenStarted(child);
   return {
     leader,
     onEnd: (listener) => void child.once('exit', (exitCode, signal) => listener({ exitCode, signal })),
+    reported,
   };
+}
+
+/** Starts a process, after its files have been written. */
+export async function spawnWithFiles(
+  spec: LaunchSpec,
+  stdout: StdioNull | StdioPipe | number,
+  stderr: StdioNull | StdioPipe | number,
+): Promise<ChildProcess> {
+  for (const { path, text } of spec.files ?? []) {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeFile(path, text, { mode: 0o600, flag: 'wx' });
+  }
+  const { supervision } = spec;
+  const more = supervision === undefined ? [] : (['pipe', 'pipe'] as const);
+  const child = spawn(spec.command, spec.arguments, {
+    cwd: spec.folder,
+    env: { ...spec.environment },
+    detached: true,
+    stdio: ['ignore', stdout, stderr, ...more],
+  });
+  const options = supervision && child.stdio[supervision.optionsFd];
+  if (options instanceof Writable) {
+    // A program that ended at once has not read its options; its end is reported.
+    options.on('error', () => undefined);
+    options.end(supervision?.options);
+  }
+  return child;
+}
+
+/** Reads the end of a payload as its supervising program reports it. */
+export async function reportedEnd(child: ChildProcess): Promise<ProcessEnd | undefined> {
+  const stream = child.stdio[reportFd];
+  if (!(stream instanceof Readable)) return undefined;
+  let text = '';
+  stream.setEncoding('latin1').on('data', (part: string) => (text += text.length < 16 ? part : ''));
+  await new Promise((resolve) => stream.once('error', resolve).once('close', resolve));
+  return parseEnd(text);
+}
+
+/** Number from which on awk means a signal, and a signal with a memory dump. */
+const signalled = 256;
+const dumped = 512;
+
+/** An exit code, or 256 and the number of a signal. */
+export function parseEnd(text: string): ProcessEnd | undefined {
+  if (!/^\d{1,4}\n$/.test(text)) return undefined;
+  const end = Number(text);
+  if (end < signalled) return { exitCode: end, signal: null };
+  const number = end - (end >= dumped ? dumped : signalled);
+  const found = Object.entries(constants.signals).find(([, value]) => value === number);
+  return found === undefined
+    ? { exitCode: 128 + number, signal: null }
+    : { exitCode: null, signal: found[0] as NodeJS.Signals };
+}
+
+/**
+ * End of a payload that killed the program which reports its end, or was killed with it. Undefined if the
+ * sandbox could not be made.
+ */
+export function supervisorsEnd({ exitCode, signal }: ProcessEnd): ProcessEnd | undefined {
+  const shellsSignals = 128;
+  if (signal !== null || exitCode === null) return { exitCode, signal };
+  if (exitCode <= shellsSignals) return undefined;
+  return parseEnd(`${exitCode - shellsSignals + signalled}\n`);
 }
 
 /**

@@ -1,16 +1,18 @@
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
+import { isInside } from '../processes/namespace.js';
 import { killAttempt, signalAttempt } from '../processes/sweep.js';
 import { processesOf, type AttemptMark } from '../processes/attempt-processes.js';
 import { readProcessTable, type ProcessEntry } from '../processes/process-table.js';
 import type { Watchdog, Watchdogs } from '../watchdog/watchdog.js';
 import { DiskWatch } from './disk-watch.js';
-import { launch, type Launched, type LaunchSpec, type ProcessEnd } from './launch.js';
+import { launch, supervisorsEnd, type Launched, type LaunchSpec, type ProcessEnd } from './launch.js';
 import { MemoryMeter } from './memory-meter.js';
 import type { OpenPipes, PipePool } from './pipe-pool.js';
 import type { ProcessMonitor } from './process-monitor.js';
 import type { Amounts, ReapedAccounts } from './reaped-accounts.js';
-import { SharedMemoryFiles } from './shared-memory-files.js';
+import { OwnSharedMemory } from './own-shared-memory.js';
+import { SharedMemoryFiles, type SharedMemory } from './shared-memory-files.js';
 import { UsageMeter, type Usage } from './usage-meter.js';
 
 const bytesPerMiB = 1024 ** 2;
@@ -30,6 +32,8 @@ export interface PayloadLimits {
 
 /** Result of a payload. */
 export interface PayloadResult extends ProcessEnd {
+  /** False if its sandbox could not be made, or did not report the payload's end. */
+  readonly isStarted: boolean;
   /** The limit for which it was killed; null if it was not. */
   readonly exceeded: ExceededLimit | null;
   readonly usage: Usage;
@@ -60,7 +64,7 @@ interface Started {
   readonly watchdog: Watchdog;
   readonly pipes: OpenPipes;
   readonly scratch: string;
-  readonly sharedFiles: SharedMemoryFiles;
+  readonly sharedFiles: SharedMemory;
 }
 
 /**
@@ -80,7 +84,7 @@ export class Payload {
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #stopMonitor: () => void;
   readonly #disk: DiskWatch;
-  readonly #sharedFiles: SharedMemoryFiles;
+  readonly #sharedFiles: SharedMemory;
   readonly #startedAt = performance.now();
 
   private constructor(started: Started, limits: PayloadLimits, services: PayloadServices) {
@@ -127,7 +131,7 @@ export class Payload {
     const pipes = await services.pipes.open();
     try {
       services.reaped.rebase();
-      const sharedFiles = new SharedMemoryFiles();
+      const sharedFiles = spec.hasOwnSharedMemory ? new OwnSharedMemory() : new SharedMemoryFiles();
       const launched = await launch(spec, pipes);
       watchdog.watch(launched.leader);
       const mark = { attemptId, leader: launched.leader };
@@ -160,7 +164,8 @@ export class Payload {
    */
   terminate(graceSeconds = this.#limits.graceSeconds): void {
     const { attemptOf } = this.#services.monitor.memory;
-    signalAttempt(this.#mark, 'SIGTERM', attemptOf);
+    const isPayload = this.#launched.reported === undefined ? undefined : isInside;
+    signalAttempt(this.#mark, 'SIGTERM', attemptOf, isPayload);
     this.#after(graceSeconds, () => void killAttempt(this.#mark, { attemptOf }));
   }
 
@@ -200,7 +205,16 @@ export class Payload {
     await this.#disk.finish();
     if (this.#disk.isExceeded) this.#exceeded ??= 'DISK';
     const peakDiskMiB = Math.ceil(this.#disk.peakBytes / bytesPerMiB);
-    return { ...end, exceeded: this.#exceeded, usage, peakDiskMiB, survivors };
+    const { reported } = this.#launched;
+    const own = reported === undefined ? end : ((await reported) ?? supervisorsEnd(end));
+    return {
+      ...(own ?? end),
+      isStarted: own !== undefined,
+      exceeded: this.#exceeded,
+      usage,
+      peakDiskMiB,
+      survivors,
+    };
   }
 
   /** All writers are gone; their last output may still be on its way to the reader. */

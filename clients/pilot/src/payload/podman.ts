@@ -34,6 +34,7 @@ export function byPodman(contained: ContainedSpec, host: ContainerHost): LaunchS
     ],
     environment: runtimeEnvironment(spec, host),
     folder: '/',
+    hasOwnSharedMemory: true,
     files: listed.files,
   };
 }

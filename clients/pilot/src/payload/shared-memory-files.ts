@@ -25,12 +25,22 @@ interface OwnFile {
   readonly isRemovable: boolean;
 }
 
+/** Files in memory of one attempt. */
+export interface SharedMemory {
+  /** Size of the files at the latest look. */
+  readonly bytes: number;
+  /** Looks at the files of these processes. */
+  observe(pids: readonly number[]): void;
+  /** Removes what the processes have left. */
+  remove(): void;
+}
+
 /**
  * The files in `/dev/shm` that an attempt's processes have created: they use memory, and stay when the
  * processes end. A file belongs to the attempt once one of its processes was seen with the file open or
  * mapped, if the file is younger than the attempt.
  */
-export class SharedMemoryFiles {
+export class SharedMemoryFiles implements SharedMemory {
   readonly #sinceMs: number;
   readonly #folder: string;
   /** By inode. */

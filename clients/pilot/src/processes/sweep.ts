@@ -17,13 +17,16 @@ export interface SweepOptions {
   readonly attemptOf?: AttemptOf;
 }
 
-/** Sends a signal to every process of the attempt, once. Returns their number. */
+/**
+ * Sends a signal to every process of the attempt that the condition selects, once. Returns their number.
+ */
 export function signalAttempt(
   mark: AttemptMark,
   signal: NodeJS.Signals,
   attemptOf: AttemptOf = readAttemptId,
+  isMeant: (entry: ProcessEntry) => boolean = () => true,
 ): number {
-  const alive = living(mark, attemptOf);
+  const alive = living(mark, attemptOf).filter(isMeant);
   alive.forEach((entry) => send(entry, signal));
   return alive.length;
 }

@@ -52,6 +52,8 @@ export interface Assignment {
     readonly walltimeSeconds: number;
     /** For the image, if there is one: a name, `any`, or null if the job does not say. */
     readonly containerRuntime: string | null;
+    /** True if it needs the outside network. */
+    readonly isNetworkRequired: boolean;
   };
   /** The devices that it may use, by id. */
   readonly deviceIds: readonly string[];

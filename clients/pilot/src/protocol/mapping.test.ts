@@ -41,6 +41,7 @@ it('drops a job that was taken back before its assignment was read', () => {
         diskMiB: 1,
         walltimeSeconds: 1,
         containerRuntime: 'podman',
+        isNetworkRequired: false,
         gpu: null,
       },
       payload: { command: 'true', arguments: [], environment, image: null, inputs: [], outputs: [] },

@@ -6,6 +6,17 @@ export interface TestPilotOptions extends Partial<Omit<PilotOptions, 'host'>> {
   readonly host?: Partial<PilotOptions['host']>;
 }
 
+/** Isolation of payloads where the host allows it. */
+export const testIsolation: PilotOptions['isolation'] = {
+  mode: 'auto',
+  readable: [],
+  isolatesNetwork: false,
+  limits: { processes: 4096, openFiles: 4096 },
+};
+
+/** Payloads that see the host as the pilot does. */
+export const withoutIsolation: PilotOptions['isolation'] = { ...testIsolation, mode: 'none' };
+
 /** A pilot with four cores that works in the folder, asks often, and sees no device by default. */
 export function testPilotOptions(folder: string, { host, ...rest }: TestPilotOptions = {}): PilotOptions {
   return {
@@ -20,6 +31,7 @@ export function testPilotOptions(folder: string, { host, ...rest }: TestPilotOpt
       diskMiB: 1000,
       ...host,
     },
+    isolation: { ...testIsolation, readable: [folder] },
     gpus: { pciRoot: join(folder, 'no-bus'), periodMs: 100 },
     store: join(folder, 'store'),
     lifetimeSeconds: null,

@@ -34,6 +34,7 @@ export interface ScriptedJob {
   readonly walltimeSeconds?: number;
   readonly diskMiB?: number;
   readonly containerRuntime?: string;
+  readonly network?: boolean;
   readonly attempt?: number;
   readonly payload?: Partial<Assignment['payload']>;
   readonly parents?: Assignment['parents'];
@@ -79,6 +80,7 @@ export class ScriptedCore implements CoreProtocol {
         diskMiB: job.diskMiB ?? 64,
         walltimeSeconds: job.walltimeSeconds ?? 60,
         containerRuntime: job.containerRuntime ?? null,
+        isNetworkRequired: job.network ?? false,
       },
       payload: {
         command: 'sh',

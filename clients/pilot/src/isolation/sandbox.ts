@@ -1,0 +1,144 @@
+import { constants } from 'node:fs';
+import { access, lstat, mkdir, mkdtemp, readlink, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { AttemptFolders } from '../files/scratch.js';
+import { reportedEnd, spawnWithFiles, type LaunchSpec } from '../payload/launch.js';
+import { inSandbox, type HostView, type SandboxedSpec, type SandboxPrograms } from './bubblewrap.js';
+
+/** Programs are taken from these folders, and not from a search path that others may change. */
+const programFolders = ['/usr/bin', '/bin', '/usr/local/bin'];
+
+const rootLinks = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
+
+/** Parts of `/etc` that programs need: no file that may hold a password, a key or a token. */
+const readableOfEtc = [
+  ...['ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'alternatives', 'passwd', 'group', 'nsswitch.conf'],
+  ...['hosts', 'host.conf', 'resolv.conf', 'gai.conf', 'services', 'protocols', 'networks', 'localtime'],
+  ...['timezone', 'locale.conf', 'os-release', 'redhat-release', 'debian_version', 'inputrc', 'mime.types'],
+  ...['ssl/certs', 'ssl/openssl.cnf', 'pki/tls/certs', 'pki/ca-trust/extracted', 'pki/tls/openssl.cnf'],
+  ...['ca-certificates', 'crypto-policies', 'grid-security/certificates', 'grid-security/vomsdir', 'vomses'],
+  ...['fonts', 'OpenCL', 'vulkan', 'glvnd', 'egl', 'magic', 'terminfo', 'perl', 'python3', 'bash.bashrc'],
+].map((name) => `/etc/${name}`);
+
+/** Software that sites provide for payloads, and the kernel's description of the hardware. */
+const readableFolders = ['/usr', '/cvmfs', '/opt/rocm', '/sys'];
+
+/** The number of processes counts all of the user's on older kernels. */
+const trialLimits = { processes: 4096, openFiles: 64 };
+
+/** Options of a sandbox. */
+export interface SandboxOptions {
+  /** Folders of the site that payloads may read, in addition to those of the operating system. */
+  readonly readable: readonly string[];
+  /** For the trial; its folders are removed. */
+  readonly scratch: string;
+}
+
+/** Runs payloads of the host in namespaces of their own, by bubblewrap. */
+export class Sandbox {
+  readonly #view: HostView;
+  readonly #programs: SandboxPrograms;
+
+  private constructor(view: HostView, programs: SandboxPrograms) {
+    this.#view = view;
+    this.#programs = programs;
+  }
+
+  /** Tries a sandbox on this host. Returns it, or the reason why there is none. */
+  static async find(options: SandboxOptions): Promise<Sandbox | { readonly reason: string }> {
+    const [bubblewrap, prlimit, awk] = await Promise.all(['bwrap', 'prlimit', 'awk'].map(programPath));
+    const missing = Object.entries({ bwrap: bubblewrap, prlimit, awk }).filter(
+      ([, path]) => path === undefined,
+    );
+    if (bubblewrap === undefined || prlimit === undefined || awk === undefined)
+      return { reason: `program not found: ${missing.map(([name]) => name).join(', ')}` };
+    const view = { links: await linksOfRoot(), readable: [...(await foldersOfRoot()), ...options.readable] };
+    const sandbox = new Sandbox(view, { bubblewrap, prlimit, awk });
+    const reason = await sandbox.#trial(options.scratch, true);
+    return reason === undefined ? sandbox : { reason };
+  }
+
+  /** True if payloads can be given a network of their own, without any other host. */
+  async isolatesNetwork(scratch: string): Promise<boolean> {
+    return (await this.#trial(scratch, false)) === undefined;
+  }
+
+  /** The command on the host that runs a payload. */
+  commandFor(request: SandboxedSpec): LaunchSpec {
+    return inSandbox(request, this.#view, this.#programs);
+  }
+
+  /** Runs a program as a payload would run. Returns the reason why that fails. */
+  async #trial(scratch: string, hasNetwork: boolean): Promise<string | undefined> {
+    await mkdir(scratch, { recursive: true });
+    const root = await mkdtemp(join(scratch, 'trial-'));
+    try {
+      const folders = await trialFolders(root);
+      const environment = { PATH: '/usr/bin:/bin' };
+      const spec = { command: 'true', arguments: [], environment, folder: folders.work };
+      const request = { spec, folders, limits: trialLimits, sharedMemoryBytes: 1 << 20, hasNetwork };
+      return await trialResult(this.commandFor({ ...request, deviceNodes: [], readable: [] }));
+    } finally {
+      await rm(root, { recursive: true, force: true });
+    }
+  }
+}
+
+async function trialFolders(root: string): Promise<AttemptFolders> {
+  const folders = {
+    root: join(root, 'root'),
+    work: join(root, 'root', 'work'),
+    inputs: join(root, 'root', 'inputs'),
+    outputs: join(root, 'root', 'outputs'),
+    temporary: join(root, 'root', 'tmp'),
+    inputsManifest: join(root, 'root', 'inputs.json'),
+    private: join(root, 'private'),
+  };
+  for (const folder of [folders.work, folders.temporary]) await mkdir(folder, { recursive: true });
+  return folders;
+}
+
+async function trialResult(spec: LaunchSpec): Promise<string | undefined> {
+  const child = await spawnWithFiles(spec, 'ignore', 'pipe');
+  const started = new Promise<Error | undefined>((resolve) => {
+    child.once('error', resolve).once('close', () => resolve(undefined));
+  });
+  const [end, errors, fault] = await Promise.all([
+    reportedEnd(child),
+    child.stderr === null ? '' : text(child.stderr),
+    started,
+  ]);
+  if (fault !== undefined) return fault.message;
+  if (end?.exitCode === 0) return undefined;
+  return errors.trim().slice(0, 500) || 'a program in the sandbox did not end as expected';
+}
+
+async function programPath(name: string): Promise<string | undefined> {
+  for (const folder of programFolders) {
+    const path = join(folder, name);
+    if (
+      await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
+  }
+  return undefined;
+}
+
+/** Links such as `/bin` of distributions that have everything in `/usr`. */
+async function linksOfRoot(): Promise<HostView['links']> {
+  const found = await Promise.all(
+    rootLinks.map(async (path) => ({ path, target: await readlink(path).catch(() => undefined) })),
+  );
+  return found.flatMap(({ path, target }) => (target === undefined ? [] : [{ path, target }]));
+}
+
+async function foldersOfRoot(): Promise<readonly string[]> {
+  const found = await Promise.all(
+    rootLinks.map(async (path) => ((await lstat(path).catch(() => undefined))?.isDirectory() ? [path] : [])),
+  );
+  return [...readableFolders, ...found.flat(), ...readableOfEtc];
+}
