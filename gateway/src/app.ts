@@ -145,6 +145,7 @@ class BuiltGateway implements Gateway {
       identity,
       log,
       readinessProblems: () => this.#readinessProblems(),
+      callKeys: options.calls?.jwks(),
       openMetrics: options.openMetrics ?? false,
       staticRoot: options.staticRoot,
       dashboardRoot: options.dashboardRoot,

@@ -1,4 +1,4 @@
-import { createVerifier, trustedIssuers } from '@rhizome/authz';
+import { type CallSigner, createCallSigner, createVerifier, trustedIssuers } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { createLogger, type Logger, logUnhandledRejections } from '@rhizome/log';
 import { collectDefaultMetrics } from 'prom-client';
@@ -20,7 +20,8 @@ async function main(): Promise<void> {
   const log = createLogger({ name: 'gateway', level: config.logLevel });
   logUnhandledRejections(log);
   const identity = await openedIdentity(config, log);
-  const options = { ...optionsOf(config, log), identity };
+  const calls = await createCallSigner({ keyFile: config.callKeyFile });
+  const options = { ...optionsOf(config, calls, log), identity };
   const gateway = await buildGateway(options);
   collectDefaultMetrics({ register: gateway.metrics.registry });
   const { host, port, addressFile } = config;
@@ -59,13 +60,15 @@ function reloadOnSignal(
   file?.watch(gateway);
 }
 
-function optionsOf(config: GatewayConfig, log: Logger): GatewayOptions {
+function optionsOf(config: GatewayConfig, calls: CallSigner, log: Logger): GatewayOptions {
   const { limits, introspection, openMetrics, uncodedMessages, audience, trustedProxies, rates } = config;
   const { documentBytes, documentTokens, planTimeoutMs, subgraphTimeoutMs, ...gatewayLimits } = limits;
   return {
     ...graphOf(config),
     concurrency: byName(config.subgraphs, ({ concurrency }) => concurrency),
-    transports: configured(config),
+    transports: configured(config, calls),
+    calls,
+    experiments: byName(config.subgraphs, ({ experiment }) => experiment),
     verifier:
       config.auth === 'off'
         ? undefined
@@ -101,11 +104,11 @@ function byCaller(rates: Exclude<GatewayConfig['rates'], 'off' | undefined>): Ga
   return Object.fromEntries(Object.entries(rates).map(([caller, given]) => [caller, set(given ?? {})]));
 }
 
-/** One number for each subgraph that has it. */
-function byName(
+/** One value for each subgraph that has it. */
+function byName<T>(
   subgraphs: GatewayConfig['subgraphs'],
-  read: (subgraph: GatewayConfig['subgraphs'][string]) => number | undefined,
-): Record<string, number> {
+  read: (subgraph: GatewayConfig['subgraphs'][string]) => T | undefined,
+): Record<string, T> {
   const found = Object.entries(subgraphs).flatMap(([name, subgraph]) => {
     const value = read(subgraph);
     return value === undefined ? [] : [[name, value] as const];
@@ -120,10 +123,11 @@ function set<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], unde
   };
 }
 
-function configured({ subgraphs }: GatewayConfig): TransportFactory {
+function configured({ subgraphs }: GatewayConfig, calls: CallSigner): TransportFactory {
   return (subgraph, address) => {
     const elsewhere = subgraphs[subgraph];
-    return overNetwork(subgraph, elsewhere?.url ?? address, elsewhere?.webSocketUrl);
+    const { webSocketUrl } = elsewhere ?? {};
+    return overNetwork(subgraph, { url: elsewhere?.url ?? address, webSocketUrl, calls });
   };
 }
 

@@ -46,6 +46,11 @@ const schema = z.object({
   trustedProxies: z
     .array(z.string().refine(isNetwork, { error: 'must be an IP address or a network such as 10.0.0.0/8' }))
     .default([]),
+  /**
+   * Private key that signs the tokens for subgraphs, a JWK with mode 0600; created if there is none. Gateways
+   * of one graph share it. Default: a key that lives as long as the process.
+   */
+  callKeyFile: z.string().min(1).optional(),
   /** Callers that may use introspection. */
   introspection: z.enum(['token', 'open', 'off']).default('token'),
   /** Serves `/metrics` without a token. */
@@ -68,6 +73,8 @@ const schema = z.object({
         /** Default: the URL with `ws` for `http`. */
         webSocketUrl: z.url().optional(),
         timeoutMs: positive.optional(),
+        /** Experiment it belongs to, whose grants it sees; null: it sees all. Only without a registry. */
+        experiment: z.string().min(1).nullable().optional(),
         /** Maximum number of concurrent calls. */
         concurrency: positive.optional(),
       }),

@@ -3,7 +3,7 @@ import { DomainError } from '@rhizome/errors';
 import type { SubgraphSchema } from '@rhizome/subgraph';
 import { createEngine, type Engine, type EngineOptions, type TransportFactory } from '@rhizome/federation';
 import type { GatewayOptions } from './gateway-options.js';
-import { defaultLimits, shapeChecks } from './policy/index.js';
+import { defaultLimits, Narrowing, shapeChecks } from './policy/index.js';
 import {
   buildOwnSubgraph,
   type OpenedRegistry,
@@ -31,6 +31,9 @@ const unknownConcurrency = 1_024;
  */
 const experimentQueryMs = 10_000;
 
+/** Subgraphs that belong to no experiment, in a gateway without a registry. */
+const deploymentSubgraphs: ReadonlySet<string> = new Set([ownAddress.name, 'core', 'identity']);
+
 class PreparedEngine implements PreparedGraph {
   readonly engine: Engine;
 
@@ -52,6 +55,7 @@ export class GatewayComponents {
   readonly #options: GatewayOptions;
   readonly #clock: Clock;
   readonly #own: SubgraphSchema;
+  readonly #narrowing = new Narrowing((name) => this.#experimentOf(name));
   #opened: OpenedRegistry | undefined;
   #server: Server | undefined;
 
@@ -112,6 +116,7 @@ export class GatewayComponents {
       introspection: introspection !== 'off',
       planning,
       uncodedMessages,
+      principalFor: this.#narrowing.principalFor,
     };
   }
 
@@ -139,6 +144,15 @@ export class GatewayComponents {
       if (name === ownAddress.name && url === ownAddress.endpoint) return ownTransport(this.#own, log);
       return this.guards.of(name).around(transports(name, url));
     };
+  }
+
+  /** Experiment of a subgraph, which gets the grants in that experiment only; undefined for core's. */
+  #experimentOf(name: string): string | undefined {
+    const member = this.registry?.live.subgraphs.find((one) => one.name === name);
+    if (member) return member.typePrefix === null ? undefined : name;
+    const configured = this.#options.experiments?.[name];
+    if (configured !== undefined) return configured ?? undefined;
+    return deploymentSubgraphs.has(name) ? undefined : name;
   }
 
   /** Each worker holds one long-polling call to core, so calls to core are not limited. */

@@ -1,4 +1,4 @@
-import type { Verifier } from '@rhizome/authz';
+import type { CallSigner, Verifier } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import type { EngineLimits, EngineOptions, TransportFactory } from '@rhizome/federation';
 import type { Identity } from '@rhizome/identity';
@@ -20,6 +20,10 @@ export interface GatewayOptions {
   readonly verifier: Verifier | undefined;
   /** Issuers, principals and Rhizome's own tokens; undefined: the gateway has none. The caller closes it. */
   readonly identity?: Identity | undefined;
+  /** Signer of the tokens for subgraphs, whose keys the gateway publishes. */
+  readonly calls?: CallSigner | undefined;
+  /** Experiments of subgraphs outside the registry; default: the subgraph's name, none for core. */
+  readonly experiments?: Readonly<Record<string, string | null>>;
   readonly log: Logger;
   /** Addresses and networks of proxies whose `X-Forwarded-For` counts as the client's address. */
   readonly trustedProxies?: readonly string[];

@@ -99,6 +99,7 @@ export const gateway: Bench = {
       { issuer: 'bench', jwksFile: file('jwks.json', JSON.stringify(issuer.jwks())) },
     ]);
     const issuersFile = file('issuers.json', issuers);
+    const callKeyFile = join(folder, 'call-key.json');
     const token = await issuer.mint({
       subject: 'bench',
       kind: 'HUMAN',
@@ -121,7 +122,7 @@ export const gateway: Bench = {
         ['in-process', 'gateway in process', { value: 0.25, better: 'lower' }],
         ['in-process, interpreted', 'gateway in process, subgraphs interpreted', undefined],
       ] as const) {
-        const inProcess = await startMemory(mode, issuersFile);
+        const inProcess = await startMemory(mode, issuersFile, callKeyFile);
         try {
           const { urls, pid } = inProcess;
           const engine = { label, url: urls['gateway'] ?? '', pids: { gateway: pid }, memory: inProcess };
@@ -130,9 +131,9 @@ export const gateway: Bench = {
           await inProcess.stop();
         }
       }
-      const memory = reserve(await startMemory('subgraphs', issuersFile));
+      const memory = reserve(await startMemory('subgraphs', issuersFile, callKeyFile));
       const supergraph = file('supergraph.graphql', memory.supergraphSdl);
-      const ours = reserve(await startOurs(supergraph, issuers));
+      const ours = reserve(await startOurs(supergraph, issuers, callKeyFile));
       const pids = { subgraphs: memory.pid };
       await one({
         label: 'gateway over HTTP',

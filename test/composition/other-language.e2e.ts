@@ -66,8 +66,7 @@ async function startWren(system: PlaygroundSystem): Promise<RunningWren> {
       WREN_MONGO_URI: (await testMongo()).uri,
       WREN_DATABASE: db.databaseName,
       WREN_WORDS: join(root, 'schema/shared.graphql'),
-      WREN_ISSUER: system.identities.issuer.issuer,
-      WREN_JWKS_FILE: join(system.data, 'jwks.json'),
+      WREN_JWKS_FILE: join(system.data, 'call-jwks.json'),
       WREN_PORT: '0',
     },
   });
@@ -77,7 +76,7 @@ async function startWren(system: PlaygroundSystem): Promise<RunningWren> {
 
 async function startTestSystem(): Promise<PlaygroundSystem> {
   const system = await startPlayground();
-  writeFileSync(join(system.data, 'jwks.json'), JSON.stringify(system.identities.issuer.jwks()));
+  writeFileSync(join(system.data, 'call-jwks.json'), JSON.stringify(system.identities.calls.jwks()));
   return system;
 }
 
@@ -97,6 +96,7 @@ describe('an experiment in Python', () => {
     writeFileSync(published, words.map((one) => readFileSync(one, 'utf8')).join('\n'));
     const tested = await commandLineOf(system).run([
       ...['experiment', 'test', url, '--contract', join(wren, 'contract.yaml'), '--sdl', published],
+      ...['--call-key-file', join(system.data, 'call-key.json')],
       ...['--refused-token-file', foreign, '--pid', String(running.pid), '--strict', '--json'],
     ]);
     expect(tested.stderr).toBe('');

@@ -20,7 +20,7 @@ beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'rhizome-larkspur-'));
   leftovers.defer('the files of the process', () => rm(folder, { recursive: true, force: true }));
   tokens = await testTokens();
-  await writeFile(join(folder, 'jwks.json'), JSON.stringify(tokens.trusted.jwks));
+  await writeFile(join(folder, 'jwks.json'), JSON.stringify(tokens.calls.jwks()));
   await writeFile(join(folder, 'token'), await tokens.service('larkspur'));
   env = {
     RHIZOME_LARKSPUR_MONGO_URI: (await testMongo()).uri,
@@ -29,9 +29,7 @@ beforeAll(async () => {
     // Nobody is there: questions are answered all the same.
     RHIZOME_LARKSPUR_GATEWAY_URL: 'http://127.0.0.1:9/graphql',
     RHIZOME_LARKSPUR_TOKEN_FILE: join(folder, 'token'),
-    RHIZOME_LARKSPUR_ISSUERS: JSON.stringify([
-      { issuer: tokens.trusted.issuer, jwksFile: join(folder, 'jwks.json') },
-    ]),
+    RHIZOME_LARKSPUR_GATEWAY_KEYS_JWKS_FILE: join(folder, 'jwks.json'),
   };
 });
 
@@ -48,7 +46,7 @@ describe('process of an experiment', () => {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
-        authorization: `Bearer ${await tokens.reader('larkspur')}`,
+        authorization: `Bearer ${await tokens.call('larkspur', tokens.reader('larkspur'))}`,
       },
       body: JSON.stringify({ query: '{ larkspur { observations { nodes { id } } } }' }),
     });

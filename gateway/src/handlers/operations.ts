@@ -14,6 +14,7 @@ import {
 } from '@rhizome/federation';
 import {
   assertAffordable,
+  callerOf,
   costOf,
   type FairQueue,
   type GatewayLimits,
@@ -24,7 +25,6 @@ import {
   type RateLimiter,
   type Release,
   refusal,
-  scopeOf,
   submittedJobs,
   workClassOf,
 } from '../policy/index.js';
@@ -278,14 +278,15 @@ export class Operations {
     end: CallEnd,
   ): Promise<ExecutionText> {
     const { query, operationName, variables, principal, requestId, headers, trace, withoutTags } = request;
-    const scope = scopeOf(principal, operation.perPrincipal);
+    const caller = callerOf(principal, operation.kind === 'mutation' || operation.perPrincipal);
+    const { scope } = caller;
     // Written out: spreading objects would cost as much as several steps of a plan.
     const execute = (signal: AbortSignal | undefined, cancellation: Cancellation | undefined) =>
       engine.execute({
         query,
         operationName,
         variables,
-        principal,
+        principal: caller.principal,
         scope,
         requestId,
         headers,

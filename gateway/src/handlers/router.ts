@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { callKeysPath } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { TokenEndpoints } from '../identity/index.js';
@@ -20,6 +21,8 @@ export interface RouterOptions {
   readonly identity: Identity;
   readonly log: Logger;
   readonly readinessProblems: () => ReadinessProblems;
+  /** Keys by which subgraphs verify the tokens of calls; undefined: the gateway signs none. */
+  readonly callKeys?: object | undefined;
   /** Serves `/metrics` without a token. */
   readonly openMetrics: boolean;
   /** Folder of built pages; undefined: none are served. */
@@ -73,6 +76,8 @@ export class Router {
     if (path === '/healthz') return sendJson(request, response, 200, { status: 'ok' });
     if (path === '/readyz') return this.#ready(request, response);
     if (path === '/metrics') return this.#metrics(request, response);
+    if (path === callKeysPath && this.#options.callKeys)
+      return sendJson(request, response, 200, this.#options.callKeys);
     if (await this.#page(path, request, response)) return;
     sendJson(request, response, 404, { message: `Path "${path.slice(0, 200)}" not found.` });
   }

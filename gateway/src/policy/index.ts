@@ -20,4 +20,4 @@ export {
 export { submittedJobs } from './rate/submitted-jobs.js';
 export { workClassOf } from './rate/work-class.js';
 export { type ClientAddress, clientAddresses, isNetwork } from './rate/client-address.js';
-export { scopeOf } from './scope.js';
+export { type Caller, callerOf, Narrowing, scopeOf } from './scope.js';

@@ -1,4 +1,4 @@
-import { authorisationScope, type Principal } from '@rhizome/authz';
+import { authorisationScope, narrowPrincipal, type Principal, sharePrincipal } from '@rhizome/authz';
 
 const scopes = new WeakMap<Principal, string>();
 
@@ -18,4 +18,45 @@ export function scopeOf(principal: Principal | undefined, perPrincipal: boolean)
 function baseScope(principal: Principal): string {
   const { queue, service } = principal;
   return `${authorisationScope(principal)} ${JSON.stringify([queue ?? null, service ?? null])}`;
+}
+
+/** Principal and scope that the calls of an operation carry. */
+export interface Caller {
+  readonly principal: Principal | undefined;
+  readonly scope: string;
+}
+
+const shared = new WeakMap<Principal, Principal>();
+
+/**
+ * The caller of an operation for the subgraphs. A person is named only to operations that are `personal`:
+ * those that change something, or whose answer depends on the person. All others are for a scope.
+ */
+export function callerOf(principal: Principal | undefined, personal: boolean): Caller {
+  const scope = scopeOf(principal, personal);
+  if (!principal || personal) return { principal, scope };
+  let anyone = shared.get(principal);
+  if (!anyone) shared.set(principal, (anyone = sharePrincipal(principal)));
+  return { principal: anyone, scope };
+}
+
+/** Narrows principals for one subgraph; the same principal is narrowed once. */
+export class Narrowing {
+  readonly #experimentOf: (subgraph: string) => string | undefined;
+  readonly #narrowed = new WeakMap<Principal, Map<string | undefined, Principal>>();
+
+  /** `experimentOf` says which experiment a subgraph belongs to; undefined for those of the deployment. */
+  constructor(experimentOf: (subgraph: string) => string | undefined) {
+    this.#experimentOf = experimentOf;
+  }
+
+  /** The principal as the subgraph sees it. */
+  readonly principalFor = (principal: Principal, subgraph: string): Principal => {
+    const experiment = this.#experimentOf(subgraph);
+    let known = this.#narrowed.get(principal);
+    if (!known) this.#narrowed.set(principal, (known = new Map()));
+    let narrowed = known.get(experiment);
+    if (!narrowed) known.set(experiment, (narrowed = narrowPrincipal(principal, experiment)));
+    return narrowed;
+  };
 }

@@ -1,20 +1,29 @@
 /** Reads the schema of a subgraph from its service. */
-import type { Principal } from '@rhizome/authz';
+import { createSharedPrincipal, type Principal } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { canonicalSdl } from '@rhizome/schema';
 import { parse } from 'graphql';
 import type { SubgraphOperation, TransportFactory } from '@rhizome/federation';
 
-/** The caller and the address of an endpoint. */
+/** Address of an endpoint, and the request that it is read for. */
 export interface EndpointCall {
   readonly subgraph: string;
   readonly endpoint: string;
-  readonly principal: Principal;
   readonly requestId: string;
 }
 
-/** Reads the schema of an endpoint; sends the publisher's own token. */
+/** Reads the schema of an endpoint, as a caller without a name. */
 export type ReadEndpointSchema = (call: EndpointCall) => Promise<string>;
+
+/** A caller that may read the schema. The service may be anybody's: it learns nothing about the publisher. */
+function readerOf(subgraph: string): Principal {
+  return createSharedPrincipal({
+    kind: 'SERVICE',
+    grants: [{ experiment: subgraph, roles: ['SERVICE'] }],
+    actions: ['subgraph:read'],
+    expiresAt: new Date(8.64e15),
+  });
+}
 
 const withinMs = 5_000;
 const documentText = '{ _service { sdl } }';
@@ -26,7 +35,7 @@ const document = parse(documentText);
  *   within 5 s
  */
 export function endpointSchemaReader(transports: TransportFactory): ReadEndpointSchema {
-  return async ({ subgraph, endpoint, principal, requestId }) => {
+  return async ({ subgraph, endpoint, requestId }) => {
     const transport = transports(subgraph, endpoint);
     const operation: SubgraphOperation = { subgraph, kind: 'query', documentText, document };
     const late = new DomainError('DOWNSTREAM_SERVICE_ERROR', `no response within ${withinMs} ms`);
@@ -38,7 +47,7 @@ export function endpointSchemaReader(transports: TransportFactory): ReadEndpoint
     try {
       const request = {
         operation,
-        principal,
+        principal: readerOf(subgraph),
         requestId,
         scope: `schema of ${subgraph}`,
         signal: controller.signal,

@@ -1,5 +1,4 @@
 /** The schema to publish: the SDL from the caller, the SDL of the endpoint, or both if they agree. */
-import type { Principal } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { completeSdl, finding } from '@rhizome/schema';
 import { type ReadEndpointSchema, differences } from './endpoint.js';
@@ -22,13 +21,13 @@ export type OfferRefusal = SchemaRefusal<'INVALID_VALUE' | 'ENDPOINT_DIFFERS'>;
 export async function offeredSchema(
   readEndpointSchema: ReadEndpointSchema,
   { registered, given, match }: Offer,
-  call: { readonly principal: Principal; readonly requestId: string },
+  requestId: string,
 ): Promise<string | OfferRefusal> {
   if (given !== null && match === 'unchecked') return complete(given);
   let served: string;
   try {
     const { _id: subgraph, endpoint } = registered;
-    served = await readEndpointSchema({ subgraph, endpoint, ...call });
+    served = await readEndpointSchema({ subgraph, endpoint, requestId });
   } catch (error) {
     if (!isDomainError(error)) throw error;
     return refuse('ENDPOINT_DIFFERS', 'subgraph', `${registered.endpoint}: ${error.message}`);

@@ -203,7 +203,7 @@ export class Registry {
     const registered = await this.#options.repository.subgraph(subgraph);
     if (!registered) return { check: null, userErrors: [notRegistered(subgraph)] };
     const offer = { registered, given: sdl, match: 'unchecked' as const };
-    const schema = await offeredSchema(this.#readEndpointSchema, offer, { principal, requestId });
+    const schema = await offeredSchema(this.#readEndpointSchema, offer, requestId);
     if (typeof schema !== 'string') return { check: null, userErrors: [schema] };
     return { check: await this.#publishing().check(registered, schema, principal), userErrors: [] };
   }
@@ -219,7 +219,7 @@ export class Registry {
     const fault = noteFault(call.note);
     if (fault) return refusedBy(fault);
     const offer = { registered, given: sdl, match: 'equal' as const };
-    const schema = await offeredSchema(this.#readEndpointSchema, offer, call);
+    const schema = await offeredSchema(this.#readEndpointSchema, offer, call.requestId);
     if (typeof schema !== 'string') return refusedBy(schema);
     return this.#publishing().publish(registered, schema, call);
   }

@@ -62,7 +62,7 @@ export async function rollBack(
     (member) => !live.members.some(({ name, digest }) => name === member.name && digest === member.digest),
   );
   for (const member of changed) {
-    const refusal = await lacks(member, readEndpointSchema, call);
+    const refusal = await lacks(member, readEndpointSchema, call.requestId);
     if (refusal) return refusedBy(refusal);
   }
   return publisher.restore(members, { subgraph, restoredFrom: from.number }, call);
@@ -104,10 +104,10 @@ function schemasOf({ subgraphs }: SchemaVersionHead, subgraph: string | null): s
 async function lacks(
   { name, endpoint, sdl }: Pick<GraphMember, 'name' | 'endpoint' | 'sdl'>,
   readEndpointSchema: ReadEndpointSchema,
-  { principal, requestId }: PublishCall,
+  requestId: string,
 ): Promise<SchemaRefusal<'ENDPOINT_DIFFERS'> | undefined> {
   try {
-    const served = await readEndpointSchema({ subgraph: name, endpoint, principal, requestId });
+    const served = await readEndpointSchema({ subgraph: name, endpoint, requestId });
     const broken = await brokenPromises(sdl, served);
     if (broken.length === 0) return undefined;
     const elements = broken.slice(0, 10).map(({ where }) => where);

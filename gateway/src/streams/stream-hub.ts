@@ -2,12 +2,12 @@ import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Engine, Subscribing } from '@rhizome/federation';
-import { type GatewayLimits, refusal, scopeOf, withFact } from '../policy/index.js';
+import { type GatewayLimits, callerOf, refusal, scopeOf, withFact } from '../policy/index.js';
 import { ClientStream, type ClientStreamOwner, closingEvent } from './client-stream.js';
 import { Opener } from './opening.js';
 import { ReplayQueue, type Replayed } from './replay-queue.js';
 import { Expiries } from './expiries.js';
-import { expiry, longestLasting, SharedStream } from './shared-stream.js';
+import { expiry, SharedStream } from './shared-stream.js';
 import { planStream, type StreamPlan, type Variables } from './stream-plan.js';
 import type { StreamEnd, StreamEvent, StreamObserver, StreamRequest } from './types.js';
 import { Upstream, type UpstreamSink } from './upstream.js';
@@ -22,13 +22,7 @@ export interface StreamHubOptions {
   readonly observer: StreamObserver;
 }
 
-/** Maximum delay of Node.js timers, about 24 days. */
-const longestTimerMs = 2 ** 31 - 1;
 const mostInOneGo = 64;
-/**
- * Time before the expiry of the opener's token at which another client reopens the upstream, in milliseconds.
- */
-const handoverMs = 2000;
 
 /** All client streams and the upstreams that they share. */
 export class StreamHub implements ClientStreamOwner {
@@ -141,9 +135,7 @@ export class StreamHub implements ClientStreamOwner {
   #sharedFor(request: StreamRequest, plan: StreamPlan, cursor: string | undefined): SharedStream {
     const { operation, principal, variables } = request;
     const scope = scopeOf(principal, operation.perPrincipal);
-    // Events that a worker or one person receives once, and cannot request again, are never shared.
-    const isDeliveredOnce = !plan.resumable && (operation.perPrincipal || principal?.kind === 'PILOT');
-    const isAlone = isDeliveredOnce || request.trace !== undefined;
+    const isAlone = isDeliveredOnce(plan, operation.perPrincipal, principal) || request.trace !== undefined;
     const key = `${scope}\n${plan.keyOf(variables)}\n${plan.text}${isAlone ? `\n${++this.#alone}` : ''}`;
     let shared = this.#shared.get(key);
     // A later client needs a complete message of its own.
@@ -158,7 +150,6 @@ export class StreamHub implements ClientStreamOwner {
     made: { key: string; plan: StreamPlan; scope: string; cursor: string | undefined },
   ): SharedStream {
     const { bufferedEvents, bufferedCharacters } = this.#options.limits;
-    let handOn: NodeJS.Timeout | undefined;
     let queue: ReplayQueue | undefined;
     return new SharedStream({
       ...made,
@@ -171,10 +162,7 @@ export class StreamHub implements ClientStreamOwner {
       delivered: (listeners) => this.delivered(listeners),
       openUpstream: (shared, sink, cursor) => {
         const opener = new Opener(() => requestsOf(shared), this.#options.clock);
-        return this.#upstream(shared, sink, cursor, opener, (chosen) => {
-          clearTimeout(handOn);
-          handOn = this.#handOver(shared, chosen);
-        });
+        return this.#upstream(shared, sink, cursor, opener);
       },
       openCatchUp: (shared, client, cursor) => {
         queue ??= new ReplayQueue(shared, (replay) => this.#replay(shared, replay));
@@ -182,40 +170,18 @@ export class StreamHub implements ClientStreamOwner {
         else queue.bring(client, cursor);
       },
       gone: (shared) => {
-        clearTimeout(handOn);
         if (this.#shared.get(made.key) === shared) this.#shared.delete(made.key);
       },
     });
   }
 
-  /** Before the opener's token expires, a client whose token is valid for longer opens the upstream. */
-  #handOver(shared: SharedStream, chosen: StreamRequest): NodeJS.Timeout | undefined {
-    const leftMs = expiry(chosen) - this.#options.clock.now().getTime() - handoverMs;
-    if (leftMs === Infinity || leftMs > longestTimerMs) return undefined;
-    const timer = setTimeout(
-      () => {
-        const next = longestLasting(requestsOf(shared));
-        if (next && expiry(next) > expiry(chosen)) shared.upstream.move();
-      },
-      Math.max(0, leftMs),
-    );
-    timer.unref();
-    return timer;
-  }
-
   #replay(shared: SharedStream, replay: Replayed): Upstream {
     const opener = new Opener(() => replay.requests(), this.#options.clock);
-    return this.#upstream(shared, replay, replay.cursor, opener, () => undefined);
+    return this.#upstream(shared, replay, replay.cursor, opener);
   }
 
-  #upstream(
-    shared: SharedStream,
-    sink: UpstreamSink,
-    cursor: string | undefined,
-    opener: Opener,
-    opened: (by: StreamRequest) => void,
-  ): Upstream {
-    const { plan, variables, perPrincipal, scope } = shared.options;
+  #upstream(shared: SharedStream, sink: UpstreamSink, cursor: string | undefined, opener: Opener): Upstream {
+    const { plan, variables, perPrincipal } = shared.options;
     const upstream: Upstream = new Upstream({
       cursor,
       sink,
@@ -231,8 +197,7 @@ export class StreamHub implements ClientStreamOwner {
         const by = opener.choose();
         if (!by)
           return Promise.resolve({ ok: false, answer: refusal(noSubscribersLeft(), '', this.#options.log) });
-        opened(by);
-        return this.#open({ plan, variables, perPrincipal, scope }, by, after, signal);
+        return this.#open({ plan, variables, perPrincipal }, by, after, signal);
       },
     });
     this.#upstreams.add(upstream);
@@ -240,12 +205,12 @@ export class StreamHub implements ClientStreamOwner {
   }
 
   async #open(
-    wanted: { plan: StreamPlan; variables: Variables; perPrincipal: boolean; scope: string },
+    wanted: { plan: StreamPlan; variables: Variables; perPrincipal: boolean },
     { principal, requestId, headers, trace }: StreamRequest,
     cursor: string | undefined,
     signal: AbortSignal,
   ): Promise<Subscribing> {
-    const { plan, variables, perPrincipal, scope } = wanted;
+    const { plan, variables, perPrincipal } = wanted;
     try {
       const engine = this.#options.engine();
       const prepared = await engine.prepare({ query: plan.text, requestId });
@@ -260,8 +225,7 @@ export class StreamHub implements ClientStreamOwner {
       const request = {
         query: plan.text,
         variables: upstreamVariables,
-        principal,
-        scope,
+        ...callerOf(principal, perPrincipal || isDeliveredOnce(plan, perPrincipal, principal)),
         requestId,
         headers,
         signal,
@@ -273,6 +237,15 @@ export class StreamHub implements ClientStreamOwner {
       return { ok: false, answer: refusal(error, requestId, this.#options.log) };
     }
   }
+}
+
+/** Events that a worker or one person receives once, and cannot request again, are never shared. */
+function isDeliveredOnce(
+  plan: StreamPlan,
+  perPrincipal: boolean,
+  principal: StreamRequest['principal'],
+): boolean {
+  return !plan.resumable && (perPrincipal || principal?.kind === 'PILOT');
 }
 
 function* requestsOf(shared: SharedStream): Generator<StreamRequest> {

@@ -39,7 +39,13 @@ export async function startRemoteSystem(): Promise<RemoteSystem> {
     const port = served.get(name)?.port ?? 0;
     served.set(
       name,
-      await serveSubgraph({ subgraph, verifier: tokens.verifier, log: silentLogger(), port, drainMs: 100 }),
+      await serveSubgraph({
+        subgraph,
+        verifier: tokens.callVerifier(name),
+        log: silentLogger(),
+        port,
+        drainMs: 100,
+      }),
     );
   };
   for (const name of schemas.keys()) await start(name);
@@ -61,7 +67,10 @@ export async function startRemoteSystem(): Promise<RemoteSystem> {
     tokens,
     supergraphFile,
     rewriteSupergraph,
-    env: { RHIZOME_GATEWAY_ISSUERS: JSON.stringify([{ issuer: tokens.trusted.issuer, jwksUri }]) },
+    env: {
+      RHIZOME_GATEWAY_ISSUERS: JSON.stringify([{ issuer: tokens.trusted.issuer, jwksUri }]),
+      RHIZOME_GATEWAY_CALL_KEY_FILE: tokens.callKeyFile,
+    },
     stop: async (name) => served.get(name)?.close(),
     start,
   };

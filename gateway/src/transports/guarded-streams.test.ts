@@ -58,7 +58,9 @@ async function open(): Promise<void> {
     () => ({ concurrency: undefined }),
     () => new Date(),
   );
-  transport = guards.of('alpha').around(overNetwork('alpha', `http://127.0.0.1:${service.port}/graphql`));
+  transport = guards
+    .of('alpha')
+    .around(overNetwork('alpha', { url: `http://127.0.0.1:${service.port}/graphql` }));
 }
 
 afterEach(async () => {

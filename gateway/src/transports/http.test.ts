@@ -30,6 +30,7 @@ async function serve(
   transport = createHttpTransport({
     subgraph: 'alpha',
     url: `http://127.0.0.1:${port}/graphql?x=1`,
+    tokenFor: ({ subject }) => `alpha for ${subject}`,
     ...options,
   });
   return transport;
@@ -62,7 +63,7 @@ const json = (response: ServerResponse, body: unknown, status = 200): void => {
 };
 
 describe('createHttpTransport', () => {
-  it("posts the operation with variables as they were written, the caller's token and the request's id", async () => {
+  it("posts the operation with variables as they were written, a call token and the request's id", async () => {
     const seen: Record<string, unknown>[] = [];
     const http = await serve((received, response) => {
       seen.push({
@@ -93,7 +94,7 @@ describe('createHttpTransport', () => {
       method: 'POST',
       body: '{"query":"query Q { a(text: \\"x\\") }","operationName":"Q","variables":{"n":1.50}}',
       headers: {
-        authorization: 'Bearer secret',
+        authorization: 'Bearer alpha for me',
         'x-request-id': 'r1',
         'x-trace': 't',
         'content-type': 'application/json',

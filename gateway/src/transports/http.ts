@@ -9,6 +9,7 @@ import {
   type Transport,
 } from '@rhizome/federation';
 import { readSubgraphResult } from './answer.js';
+import { tokenOf, type TokenFor } from './call-token.js';
 import { decodeBody, tooMuch } from './decoding.js';
 
 /** HTTP settings of one subgraph. */
@@ -23,6 +24,8 @@ export interface HttpTransportOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** Transport of its subscriptions; without it there are none. */
   readonly subscriptions?: Pick<Transport, 'subscribe' | 'close'> | undefined;
+  /** Gives the call token for a principal; without it calls carry none. */
+  readonly tokenFor?: TokenFor | undefined;
 }
 
 const defaultMaxAnswerBytes = 64 * 2 ** 20;
@@ -34,8 +37,8 @@ const keepAliveTimeoutMs = 4_000;
 const answerTimeoutMs = 600_000;
 
 /**
- * Calls a subgraph by POST over persistent sockets; subscriptions use their own transport. Forwards the
- * caller's token, since each process verifies it.
+ * Calls a subgraph by POST over persistent sockets; subscriptions use their own transport. Each call carries
+ * a token for this subgraph; the caller's own token never leaves the gateway.
  */
 export function createHttpTransport(options: HttpTransportOptions): Transport {
   const { subgraph, subscriptions } = options;
@@ -57,7 +60,8 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
     execute: async (request) => {
       const body = bodyOf(request);
       const end = endOf(request);
-      const headers = headersOf(request);
+      const token = tokenOf(request, options.tokenFor);
+      const headers = headersOf(request, typeof token === 'object' ? await token : token);
       const post = (): Promise<Answer> => dispatch(pool, { path, method: 'POST', headers, body }, end);
       try {
         const answer = await post().catch((error: unknown) => retry(error, request, end, post));
@@ -108,13 +112,16 @@ function openingOf({ documentText, operationName }: SubgraphOperation): string {
 }
 
 /** The headers of a call: the client's forwarded headers, and those that the gateway sets. */
-function headersOf({ principal, requestId, headers }: SubgraphRequest): Record<string, string> {
+function headersOf(
+  { requestId, headers }: SubgraphRequest,
+  token: string | undefined,
+): Record<string, string> {
   return {
     ...headers,
     'content-type': 'application/json',
     accept: 'application/graphql-response+json, application/json',
     'x-request-id': requestId,
-    ...(principal?.token === undefined ? {} : { authorization: `Bearer ${principal.token}` }),
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
   };
 }
 

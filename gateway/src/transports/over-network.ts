@@ -1,16 +1,22 @@
+import type { CallSigner } from '@rhizome/authz';
 import type { Transport } from '@rhizome/federation';
+import type { TokenFor } from './call-token.js';
 import { createHttpTransport } from './http.js';
 import { createWebSocketSubscriptions } from './websocket.js';
 
-/**
- * Calls a subgraph over HTTP, and its subscriptions over WebSocket, at the same address unless another is
- * given.
- */
-export function overNetwork(
-  subgraph: string,
-  url: string,
-  webSocketUrl: string = url.replace(/^http/, 'ws'),
-): Transport {
-  const subscriptions = createWebSocketSubscriptions({ subgraph, url: webSocketUrl });
-  return createHttpTransport({ subgraph, url, subscriptions });
+/** Address of a subgraph, and who signs the tokens for it. */
+export interface NetworkOptions {
+  readonly url: string;
+  /** Default: the URL with `ws` for `http`. */
+  readonly webSocketUrl?: string | undefined;
+  /** Signer of call tokens; without it calls carry no token, and only open services answer. */
+  readonly calls?: CallSigner | undefined;
+}
+
+/** Calls a subgraph over HTTP, and its subscriptions over WebSocket. */
+export function overNetwork(subgraph: string, options: NetworkOptions): Transport {
+  const { url, webSocketUrl = url.replace(/^http/, 'ws'), calls } = options;
+  const tokenFor: TokenFor | undefined = calls && ((principal) => calls.tokenFor(principal, subgraph));
+  const subscriptions = createWebSocketSubscriptions({ subgraph, url: webSocketUrl, tokenFor });
+  return createHttpTransport({ subgraph, url, subscriptions, tokenFor });
 }

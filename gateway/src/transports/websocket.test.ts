@@ -64,6 +64,7 @@ async function start(
     subgraph: 'alpha',
     idleMs: 50,
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
+    tokenFor: ({ subject }) => Promise.resolve(`for ${subject}`),
     ...options,
   });
   return subscriptions;
@@ -85,8 +86,8 @@ function request(text: string, more: Partial<SubgraphRequest> = {}): SubgraphReq
   };
 }
 
-const token = (value: string) =>
-  createPrincipal({ kind: 'HUMAN', subject: value, grants: [], expiresAt: new Date(1e15), token: value });
+const caller = (subject: string) =>
+  createPrincipal({ kind: 'HUMAN', subject, grants: [], expiresAt: new Date(1e15), token: 'secret' });
 
 async function all(stream: AsyncIterable<SubgraphResult>): Promise<unknown[]> {
   const results: unknown[] = [];
@@ -106,14 +107,14 @@ async function idle(
 }
 
 describe('createWebSocketSubscriptions', () => {
-  it("sends many streams of one scope over one socket, with the first caller's token", async () => {
+  it('sends many streams of one scope over one socket, with a call token', async () => {
     const ws = await start();
     const streams = Array.from({ length: 20 }, (_, index) =>
       all(
         ws.subscribe(
           request('subscription ($n: Int!) { count(to: $n) }', {
             variablesText: '{"n":3}',
-            principal: token(`t${index}`),
+            principal: caller(`t${index}`),
           }),
         ),
       ),
@@ -122,18 +123,18 @@ describe('createWebSocketSubscriptions', () => {
       expect(results).toEqual([{ count: 1 }, { count: 2 }, { count: 3 }]);
     expect(sockets).toHaveLength(1);
     expect(connectionParams).toHaveLength(1);
-    expect(connectionParams[0]).toMatchObject({ authorization: expect.stringMatching(/^Bearer t\d+$/) });
+    expect(connectionParams[0]).toMatchObject({ authorization: expect.stringMatching(/^Bearer for t\d+$/) });
   });
 
   it('opens a separate socket for another scope', async () => {
     const ws = await start();
     await Promise.all([
-      all(ws.subscribe(request('subscription { count(to: 1) }', { scope: 'a', principal: token('a') }))),
-      all(ws.subscribe(request('subscription { count(to: 1) }', { scope: 'b', principal: token('b') }))),
+      all(ws.subscribe(request('subscription { count(to: 1) }', { scope: 'a', principal: caller('a') }))),
+      all(ws.subscribe(request('subscription { count(to: 1) }', { scope: 'b', principal: caller('b') }))),
     ]);
     expect(sockets).toHaveLength(2);
     expect(new Set(connectionParams.map((params) => JSON.stringify(params)))).toEqual(
-      new Set(['{"authorization":"Bearer a"}', '{"authorization":"Bearer b"}']),
+      new Set(['{"authorization":"Bearer for a"}', '{"authorization":"Bearer for b"}']),
     );
   });
 
@@ -189,16 +190,19 @@ describe('createWebSocketSubscriptions', () => {
     expect(sockets).toHaveLength(2);
   });
 
-  it('opens the next socket with the newest token of a scope', async () => {
+  it('opens the next socket with the newest caller of a scope', async () => {
     const ws = await start();
-    const old = await idle(ws, { principal: token('old') });
+    const old = await idle(ws, { principal: caller('old') });
     const next = old.next();
-    const fresh = await idle(ws, { principal: token('new') });
+    const fresh = await idle(ws, { principal: caller('new') });
     sockets[0]?.terminate();
     await expect(next).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     await expect(fresh.next()).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     await all(ws.subscribe(request('subscription { count(to: 1) }')));
-    expect(connectionParams).toEqual([{ authorization: 'Bearer old' }, { authorization: 'Bearer new' }]);
+    expect(connectionParams).toEqual([
+      { authorization: 'Bearer for old' },
+      { authorization: 'Bearer for new' },
+    ]);
   });
 
   it('detects a silent server by pings', async () => {

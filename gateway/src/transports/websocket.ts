@@ -3,6 +3,7 @@ import { type Client, CloseCode, createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import type { SubgraphRequest, SubgraphResult, SubgraphStream, Transport } from '@rhizome/federation';
 import { PushQueue } from '@rhizome/subgraph';
+import { tokenOf, type TokenFor } from './call-token.js';
 import { readSubgraphErrors, readSubgraphResult } from './answer.js';
 
 /** WebSocket settings for the subscriptions of one subgraph. */
@@ -18,6 +19,8 @@ export interface WebSocketOptions {
   readonly idleMs?: number | undefined;
   /** Events held for a stream that is slower than its upstream. Default 1,024. */
   readonly queueBound?: number | undefined;
+  /** Gives the call token for a principal, when a socket is opened; without it sockets carry none. */
+  readonly tokenFor?: TokenFor | undefined;
 }
 
 /** The WebSocket half of a transport. */
@@ -73,8 +76,8 @@ class ScopedSocket {
   readonly #client: Client;
   readonly #onUnused: () => void;
   readonly #streams = new Set<PushQueue<SubgraphResult>>();
-  /** The newest token of the scope, used for the next socket. */
-  #token: string | undefined;
+  /** The newest request of the scope, whose principal opens the next socket. */
+  #newest: SubgraphRequest | undefined;
   #isConnected = false;
   /** Called when the socket is open. */
   readonly #onConnected = new Set<() => void>();
@@ -94,8 +97,8 @@ class ScopedSocket {
   }
 
   #open(request: SubgraphRequest): PushQueue<SubgraphResult> {
-    const { operation, variablesText, principal, requestId, signal } = request;
-    this.#token = principal?.token ?? this.#token;
+    const { operation, variablesText, requestId, signal } = request;
+    if (request.principal) this.#newest = request;
     let dispose = (): void => {};
     const onAbort = (): void => void stream.return();
     const leave = (): void => {
@@ -164,7 +167,10 @@ class ScopedSocket {
       retryAttempts: 0,
       keepAlive: pingIntervalMs,
       connectionAckWaitTimeout: ackTimeoutMs,
-      connectionParams: () => (this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+      connectionParams: async () => {
+        const token = this.#newest && (await tokenOf(this.#newest, this.#options.tokenFor));
+        return token === undefined ? {} : { authorization: `Bearer ${token}` };
+      },
       on: {
         ping: (received) => {
           if (received) return;

@@ -55,13 +55,7 @@ const claims = z.object({
         service: name.optional(),
         /** The caller's own token. */
         origin: z
-          .object({
-            iss: z.string().min(1),
-            jti: name,
-            iat: numericDate,
-            exp: numericDate,
-            kind: z.enum(tokenKinds),
-          })
+          .object({ iss: z.string().min(1), jti: name, kind: z.enum(tokenKinds) })
           .partial()
           .optional(),
       })
@@ -201,35 +195,28 @@ function principalOf(
 }
 
 /**
- * The caller of a call token: as in process, it is the caller's own token that ends streams. The call token
- * itself is short and only checked when a call or stream starts.
+ * The caller of a call token. The call token is short, and checked when a call or a stream starts; the
+ * gateway ends streams when the caller's own token ends.
  */
 function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, token: string): Principal {
   const { kind, grants, actions, actsFor, call = {} } = rhizome;
   const { service, origin = {} } = call;
-  const expiresAt = origin.exp === undefined ? never : dateOf(origin.exp);
-  if (call.shared) return createSharedPrincipal({ kind, grants, actions, expiresAt, queue, service });
+  const common = { kind, grants, actions, expiresAt: never, queue, service, token };
+  if (call.shared) return createSharedPrincipal(common);
   return createPrincipal({
-    kind,
+    ...common,
     subject: sub,
-    grants,
-    actions,
     actsFor,
-    expiresAt,
-    issuedAt: origin.iat === undefined ? undefined : dateOf(origin.iat),
     issuer: origin.iss,
     tokenId: origin.jti,
     tokenKind: origin.kind,
     keyThumbprint: cnf?.jkt,
-    queue,
-    service,
     worker: wid,
     attempt,
-    token,
   });
 }
 
-/** The end of what ends with its listeners only. */
+/** The end of what the gateway ends. */
 const never = new Date(8.64e15);
 
 function dateOf(seconds: number): Date {

@@ -48,10 +48,29 @@ export {
   type TokenIssuerOptions,
   type TokenSigner,
 } from './issuer.js';
+export {
+  callAudience,
+  callKeysPath,
+  type CallSigner,
+  type CallSignerOptions,
+  type CallVerifierOptions,
+  createCallSigner,
+  createCallVerifier,
+  gatewayIssuer,
+  narrowPrincipal,
+  sharePrincipal,
+} from './call-tokens.js';
 export type { IssuerConstraints } from './issuer-constraints.js';
 export type { RevocationList } from './revocations.js';
 export { assertSecureTransport, isLoopbackHost } from './secure-transport.js';
 export { accessTokenKinds, maxLifetimes, type TokenKind, tokenKinds, tokenTypes } from './token-kinds.js';
-export { type IssuerSettings, issuerSettings, trustedIssuers } from './issuer-settings.js';
+export {
+  callVerifierOf,
+  type GatewayKeySettings,
+  gatewayKeySettings,
+  type IssuerSettings,
+  issuerSettings,
+  trustedIssuers,
+} from './issuer-settings.js';
 export type { TrustedIssuer } from './keys.js';
 export { createVerifier, type Verifier, type VerifierOptions } from './verifier.js';

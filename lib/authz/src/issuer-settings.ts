@@ -4,9 +4,11 @@ import { DomainError } from '@rhizome/errors';
 import type { JSONWebKeySet } from 'jose';
 import { z } from 'zod';
 import { roles } from './actions.js';
+import { createCallVerifier, gatewayIssuer } from './call-tokens.js';
 import { type IssuerConstraints, maxToleranceSeconds } from './issuer-constraints.js';
 import type { TrustedIssuer } from './keys.js';
 import { tokenKinds } from './token-kinds.js';
+import type { Verifier } from './verifier.js';
 
 const alias = z
   .string()
@@ -49,6 +51,48 @@ export interface IssuerSettings extends IssuerConstraints {
   readonly jwksUri?: string | undefined;
   readonly jwksFile?: string | undefined;
   readonly insecureTransport?: boolean | undefined;
+}
+
+/** Keys of the gateway in the configuration of a subgraph: an address, or a file. */
+export const gatewayKeySettings = z
+  .strictObject({
+    /** The `iss` of the gateway's call tokens. */
+    issuer: z.string().min(1).default(gatewayIssuer),
+    /** Address where the gateway publishes its keys. */
+    jwksUri: z.url().optional(),
+    /** Or a file that holds them. */
+    jwksFile: z.string().min(1).optional(),
+    /** Permits plain `http:` to another host. */
+    insecureTransport: z.boolean().default(false),
+  })
+  .refine(({ jwksUri, jwksFile }) => jwksUri === undefined || jwksFile === undefined, {
+    message: 'expected either jwksUri or jwksFile',
+  });
+
+/** Keys of the gateway as they are configured. */
+export type GatewayKeySettings = Readonly<z.output<typeof gatewayKeySettings>>;
+
+/**
+ * The verifier of a subgraph's process.
+ *
+ * @param subgraph name of the subgraph
+ * @param defaultUri address of the keys if none is configured
+ * @throws DomainError CONFIG_INVALID without keys, or for a file of keys that cannot be read
+ */
+export function callVerifierOf(
+  subgraph: string,
+  { issuer, jwksUri, jwksFile, insecureTransport }: GatewayKeySettings,
+  defaultUri?: string,
+): Verifier {
+  const jwks = jwksFile === undefined ? {} : { jwks: followKeys(issuer, jwksFile) };
+  const uri = jwksFile === undefined ? (jwksUri ?? defaultUri) : undefined;
+  return createCallVerifier({
+    subgraph,
+    issuer,
+    insecureTransport,
+    ...jwks,
+    ...(uri === undefined ? {} : { jwksUri: uri }),
+  });
 }
 
 /** Interval at which a key file is checked for changes, in milliseconds. */

@@ -103,11 +103,12 @@ export function createPrincipal(init: PrincipalInit): Principal {
  * Makes the principal of an authorisation scope: it has the rights of the given one, and is nobody. What
  * depends on a person cannot be read for it.
  */
-export function createSharedPrincipal(init: Omit<PrincipalInit, 'subject' | 'actsFor' | 'token'>): Principal {
-  const { kind, grants, actions, expiresAt, queue, service } = init;
+export function createSharedPrincipal(init: Omit<PrincipalInit, 'subject' | 'actsFor'>): Principal {
+  const { kind, grants, actions, expiresAt, queue, service, token } = init;
   const limits = { ...(actions && { actions }), ...(queue && { queue }), ...(service && { service }) };
   const copy = grants.map((grant) => Object.freeze({ ...grant, roles: [...grant.roles] }));
   const principal = { kind, grants: copy, expiresAt, shared: true, ...limits };
+  if (token !== undefined) Object.defineProperty(principal, 'token', { value: token, enumerable: false });
   // Not enumerable, so that copies and logs of the principal do not read it.
   Object.defineProperty(principal, 'subject', { get: throwShared, enumerable: false });
   return Object.freeze(principal) as typeof principal & Pick<Principal, 'subject'>;

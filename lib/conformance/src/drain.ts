@@ -40,7 +40,7 @@ async function watchSocket(
   { roots }: ServedSchema,
 ): Promise<{ readonly closed: Promise<number> | null }> {
   if (!roots.some(({ operation }) => operation === 'subscription')) return { closed: null };
-  const client = socketTo(endpoint.contract.url, { authorization: `Bearer ${endpoint.contract.token}` });
+  const client = socketTo(endpoint.contract.url, { authorization: `Bearer ${await endpoint.token()}` });
   const closed = new Promise<number>((resolve) =>
     client.on('closed', (event) => resolve((event as { code?: number }).code ?? 1006)),
   );

@@ -49,23 +49,26 @@ export const countLoadsHeader = 'x-rhizome-count-loads';
 export class EndpointClient {
   constructor(readonly contract: EndpointContract) {}
 
+  /** The token with which the endpoint is called for a caller; by default for the contract's. */
+  async token(of: string = this.contract.token): Promise<string> {
+    return this.contract.callToken ? this.contract.callToken(of) : of;
+  }
+
   /** Sends a GraphQL request. */
   execute(request: GraphQLRequest, options: RequestOptions = {}): Promise<Answer> {
     return this.send(JSON.stringify(request), options);
   }
 
   /** Posts a body as it is. */
-  async send(
-    body: string,
-    { token = this.contract.token, headers = {} }: RequestOptions = {},
-  ): Promise<Answer> {
+  async send(body: string, { token, headers = {} }: RequestOptions = {}): Promise<Answer> {
+    const bearer = token === undefined ? await this.token() : token;
     return this.fetch(this.contract.url, {
       method: 'POST',
       body,
       headers: {
         'content-type': 'application/json',
         accept: 'application/json',
-        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
         ...headers,
       },
     });

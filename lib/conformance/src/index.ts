@@ -1,4 +1,5 @@
 /** The contract of an endpoint in any language; needs no test runner. */
+export { type CallToken, callTokens } from './call-token.js';
 export { checkEndpoint } from './check-endpoint.js';
 export { countLoadsHeader } from './endpoint-client.js';
 export {

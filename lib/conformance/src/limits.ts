@@ -9,8 +9,8 @@ export function limitChecks(endpoint: EndpointClient): readonly Check[] {
       part: 'limits',
       promise: 'a request body of one gigabyte is rejected before it is read',
       run: async () => {
-        const { url, token, timeoutMs = 10_000 } = endpoint.contract;
-        const status = await announceBody(url, token, 1 << 30, timeoutMs);
+        const { url, timeoutMs = 10_000 } = endpoint.contract;
+        const status = await announceBody(url, await endpoint.token(), 1 << 30, timeoutMs);
         if (status === null || (status >= 400 && status < 500)) return `${status ?? 'connection closed'}`;
         throw new CheckFailed(`${status}`, 'check content-length and return 413');
       },

@@ -12,8 +12,12 @@ export function policyChecks(endpoint: EndpointClient, served: () => ServedSchem
   return [
     knocking('without a token', endpoint, async () => null),
     knocking('with text that is not a token', endpoint, async () => 'junk'),
-    knocking('with the token’s claims under another key', endpoint, () => forged(endpoint.contract.token)),
-    knocking('with the token’s claims and no signature', endpoint, () => unsigned(endpoint.contract.token)),
+    knocking('with the token’s claims under another key', endpoint, async () =>
+      forged(await endpoint.token()),
+    ),
+    knocking('with the token’s claims and no signature', endpoint, async () =>
+      unsigned(await endpoint.token()),
+    ),
     ...Object.entries(endpoint.contract.refused ?? {}).map(([who, token]) =>
       refusedEverywhere(who, token, endpoint, served),
     ),
@@ -60,12 +64,13 @@ function refusedEverywhere(
     promise: `${who} is rejected by each root field`,
     run: async () => {
       const { roots } = served();
+      const called = await endpoint.token(token);
       const open: string[] = [];
       for (const root of roots)
-        if (!(await isRefused(root, token, endpoint))) open.push(`${root.operation} ${root.name}`);
+        if (!(await isRefused(root, called, endpoint))) open.push(`${root.operation} ${root.name}`);
       for (const [type, entity] of Object.entries(endpoint.contract.entities ?? {})) {
         const { json } = await queryEntities(endpoint, type, entity, entity.representations.slice(0, 1), {
-          token,
+          token: called,
         });
         if (showsSomething(json?.data?.['_entities'])) open.push(`entity ${type}`);
       }

@@ -82,7 +82,7 @@ async function firstCursor(
   const query = subscriptionTo(field, given, cursorField);
   const answer = await firstMessageOverSocket(
     contract.url,
-    contract.token,
+    await endpoint.token(),
     query,
     contract.timeoutMs ?? 10_000,
   );

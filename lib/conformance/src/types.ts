@@ -1,6 +1,7 @@
 /**
  * The contract of an endpoint, in whatever language it is written: the input of the suite and its findings.
  */
+import type { CallToken } from './call-token.js';
 
 /** A violation of a schema rule, as `checkExperimentSchema` of @rhizome/schema returns it. */
 export interface SchemaFinding {
@@ -31,6 +32,8 @@ export interface EndpointContract {
   readonly name: string;
   /** Token with access to all of its root fields. */
   readonly token: string;
+  /** Turns a token into the one that the gateway gives the endpoint; default: the token itself. */
+  readonly callToken?: CallToken;
   /** Valid tokens that each root field must refuse: names and tokens, as `{ 'another experiment': '…' }`. */
   readonly refused?: Readonly<Record<string, string>>;
   /** Published SDL; default: the SDL that it serves. */

@@ -27,6 +27,7 @@ export {
 export { endedBy } from './transport/ended-request.js';
 export { createInProcessTransport } from './transport/in-process.js';
 export type {
+  PrincipalFor,
   SubgraphError,
   SubgraphOperation,
   SubgraphRequest,

@@ -90,7 +90,6 @@ function describeConfiguration(name: string, { manifest, readConfig }: Experimen
     [`${prefix}_MONGO_URI`]: 'mongodb://127.0.0.1:1',
     [`${prefix}_GATEWAY_URL`]: 'http://127.0.0.1:4000/graphql',
     [`${prefix}_TOKEN_FILE`]: 'token',
-    [`${prefix}_ISSUERS`]: '[{"issuer":"i","jwksFile":"keys.json"}]',
   };
 
   describe(`configuration of ${name}`, () => {

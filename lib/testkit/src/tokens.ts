@@ -2,11 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  type CallSigner,
+  createCallSigner,
+  createCallVerifier,
   createPrincipal,
   createTokenIssuer,
   createVerifier,
   type Grant,
   type MintOptions,
+  narrowPrincipal,
   type Principal,
   type PrincipalKind,
   type Role,
@@ -52,6 +56,14 @@ export interface TestTokens {
   /** Configuration with which a service accepts these tokens. */
   readonly trusted: TrustedIssuer;
   readonly verifier: Verifier;
+  /** Signer of the tokens that a gateway gives to subgraphs. */
+  readonly calls: CallSigner;
+  /** Its key file, for a gateway in its own process. */
+  readonly callKeyFile: string;
+  /** The verifier of a subgraph, which accepts call tokens for it. */
+  callVerifier(subgraph: string): Verifier;
+  /** The token that a gateway gives to a subgraph of the deployment for the caller with this token. */
+  call(subgraph: string, token: string | Promise<string>): Promise<string>;
   /** Any token; valid for ten minutes by default. */
   mint(options: Omit<MintOptions, 'ttlSeconds'> & { readonly ttlSeconds?: number }): Promise<string>;
   /** A human who is ADMIN everywhere. */
@@ -78,14 +90,22 @@ export async function testTokens(issuer = 'https://issuer.test'): Promise<TestTo
   leftovers.defer('the folder of testTokens', () => rm(folder, { recursive: true, force: true }));
   const own = await createTokenIssuer({ keyFile: join(folder, 'key.json'), issuer });
   const other = await createTokenIssuer({ keyFile: join(folder, 'foreign.json'), issuer });
+  const callKeyFile = join(folder, 'calls.json');
+  const calls = await createCallSigner({ keyFile: callKeyFile });
   const trusted: TrustedIssuer = { issuer, jwks: own.jwks() };
+  const verifier = createVerifier({ issuers: [trusted] });
   const mint: TestTokens['mint'] = (options) => own.mint({ ttlSeconds: 600, ...options });
   const human: TestTokens['human'] = (subject, grants) =>
     mint({ subject, kind: 'HUMAN', grants: grantsOf(grants) });
   const admin = { subject: 'admin@example', kind: 'HUMAN', grants: grantsOf('ADMIN') } as const;
   return {
     trusted,
-    verifier: createVerifier({ issuers: [trusted] }),
+    verifier,
+    calls,
+    callKeyFile,
+    callVerifier: (subgraph) => createCallVerifier({ subgraph, jwks: calls.jwks() }),
+    call: async (subgraph, token) =>
+      calls.tokenFor(narrowPrincipal(await verifier.verify(await token)), subgraph),
     mint,
     human,
     admin: (subject = admin.subject) => human(subject, 'ADMIN'),

@@ -2,7 +2,7 @@
  * Core process: reads its configuration, connects, serves over HTTP and WebSocket, and drains on SIGTERM and
  * SIGINT.
  */
-import { createVerifier, trustedIssuers, type Verifier } from '@rhizome/authz';
+import { callVerifierOf, type Verifier } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { createLogger, type Logger, logUnhandledRejections } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';
@@ -18,7 +18,7 @@ async function main(): Promise<void> {
   const log = createLogger({ name: 'core', level: config.logLevel === 'fatal' ? 'error' : config.logLevel });
   logUnhandledRejections(log);
   log.info({ config: shownConfig(config) }, 'configuration');
-  const verifier = createVerifier({ issuers: trustedIssuers(config.issuers), audience: config.audience });
+  const verifier = callVerifierOf('core', config.gatewayKeys);
   const mongo = await connectMongo({ uri: config.mongoUri, appName: 'rhizome-core' });
   let ownUrl: string | undefined;
   const core = buildCore({

@@ -1,5 +1,5 @@
 /** Configuration of a core process: environment over a YAML file over defaults. */
-import { issuerSettings } from '@rhizome/authz';
+import { gatewayKeySettings } from '@rhizome/authz';
 import { type DeepReadonly, loadConfig, redact, type Setting, settingsOf, z } from '@rhizome/config';
 
 const schema = z.strictObject({
@@ -19,8 +19,11 @@ const schema = z.strictObject({
   addressFile: z.string().min(1).optional(),
   /** Address at which other core processes reach this one; defaults to its own address. */
   advertisedUrl: z.url().optional(),
-  issuers: z.array(issuerSettings).min(1),
-  audience: z.string().min(1).default('rhizome'),
+  /** Keys of the gateway, whose call tokens are the only accepted ones. */
+  gatewayKeys: gatewayKeySettings.refine(
+    ({ jwksUri, jwksFile }) => (jwksUri === undefined) !== (jwksFile === undefined),
+    { message: 'expected jwksUri or jwksFile' },
+  ),
   introspection: z.boolean().default(false),
   /** Executor of operations: compiled to code, or graphql-js. */
   execution: z.enum(['jit', 'interpreted']).default('jit'),

@@ -29,7 +29,7 @@ beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), 'core-bin-'));
   leftovers.defer('the folder of keys', () => rm(folder, { recursive: true, force: true }));
   keys = join(folder, 'jwks.json');
-  await writeFile(keys, JSON.stringify(tokens.trusted.jwks));
+  await writeFile(keys, JSON.stringify(tokens.calls.jwks()));
 });
 
 /** Starts core as a process; resolves when it is ready. */
@@ -43,7 +43,7 @@ async function startBin(
     RHIZOME_CORE_MONGO_URI: uri,
     RHIZOME_CORE_DATABASE: database,
     RHIZOME_CORE_PORT: '0',
-    RHIZOME_CORE_ISSUERS: JSON.stringify([{ issuer: tokens.trusted.issuer, jwksFile: keys }]),
+    RHIZOME_CORE_GATEWAY_KEYS_JWKS_FILE: keys,
     RHIZOME_CORE_BROKER_LEASE_MS: '2000',
     RHIZOME_CORE_BROKER_RENEW_MS: '400',
     ...over,
@@ -118,10 +118,9 @@ describe('core as a process', () => {
   it('serves job cycles over HTTP and their events over WebSocket, and drains on SIGTERM', async () => {
     const database = (await testDatabase('bin')).databaseName;
     const { process, origin } = await startBin('core', database);
-    const token = await tokens.admin();
-    const admin = caller(origin, async () => token);
-    const pilotToken = await tokens.pilot('north');
-    const pilot = caller(origin, async () => pilotToken);
+    const token = await tokens.call('core', tokens.admin());
+    const admin = caller(origin, () => tokens.call('core', tokens.admin()));
+    const pilot = caller(origin, () => tokens.call('core', tokens.pilot('north')));
     expect(await admin(register)).toEqual({
       registerExperiment: { userErrors: [] },
       createQueue: { userErrors: [] },
@@ -137,7 +136,9 @@ describe('core as a process', () => {
     await pilot(finishJobs, { input: { workerId: worker, jobs: [job] } });
     await waitFor('the end', () => states.length === 5, { deadlineMs: 60_000 });
     expect(states).toEqual([null, 'ACTIVATED', 'SENT', 'RUNNING', 'FINISHED']);
-    await expect(caller(origin, () => tokens.expired())(viewer)).rejects.toThrow('TOKEN_EXPIRED');
+    await expect(caller(origin, () => tokens.admin())(viewer)).rejects.toThrow('UNAUTHENTICATED');
+    const forAtlas = tokens.call('atlas', tokens.admin());
+    await expect(caller(origin, () => forAtlas)(viewer)).rejects.toThrow('UNAUTHENTICATED');
     await expect(caller(origin, () => tokens.foreign())(viewer)).rejects.toThrow('UNAUTHENTICATED');
     const waiting = pilot(acquireAndWait, { worker }).then(
       ({ acquireJobs: answer }) => answer?.['assignments'],
@@ -163,8 +164,8 @@ describe('core as a process', () => {
     const first = await startBin('leader', database);
     await first.process.line(/leadership gained/, 60_000);
     const second = await startBin('standby', database);
-    const admin = caller(second.origin, () => tokens.admin());
-    const pilot = caller(second.origin, () => tokens.pilot('north'));
+    const admin = caller(second.origin, () => tokens.call('core', tokens.admin()));
+    const pilot = caller(second.origin, () => tokens.call('core', tokens.pilot('north')));
     await admin(register);
     const jobs = Array.from({ length: 4 }, (_, index) => ({
       name: `job ${index}`,
@@ -193,26 +194,22 @@ describe('core as a process', () => {
   });
 
   it.each<[string, Record<string, string>, RegExp]>([
-    ['no issuer', { RHIZOME_CORE_ISSUERS: '' }, /RHIZOME_CORE_ISSUERS/],
+    ['no keys of the gateway', { RHIZOME_CORE_GATEWAY_KEYS_JWKS_FILE: '' }, /jwksUri or jwksFile/],
     [
       'a wrong port and a wrong level',
       { RHIZOME_CORE_PORT: '70000', RHIZOME_CORE_LOG_LEVEL: 'loud' },
       /RHIZOME_CORE_PORT[^]*RHIZOME_CORE_LOG_LEVEL/,
     ],
     [
-      'an issuer with two sources',
-      { RHIZOME_CORE_ISSUERS: '[{"issuer":"a","jwksUri":"https://a.test","jwksFile":"b"}]' },
+      'two sources of keys',
+      { RHIZOME_CORE_GATEWAY_KEYS_JWKS_URI: 'https://a.test' },
       /either jwksUri or jwksFile/,
     ],
-    [
-      'missing keys',
-      { RHIZOME_CORE_ISSUERS: '[{"issuer":"a","jwksFile":"/nowhere/keys.json"}]' },
-      /\/nowhere\/keys\.json/,
-    ],
+    ['missing keys', { RHIZOME_CORE_GATEWAY_KEYS_JWKS_FILE: '/nowhere/keys.json' }, /\/nowhere\/keys\.json/],
   ])('reports %s and exits', async (_what, over, expected) => {
     const env = {
       RHIZOME_CORE_MONGO_URI: 'mongodb://someone:hunter2@127.0.0.1:1',
-      RHIZOME_CORE_ISSUERS: '[]',
+      RHIZOME_CORE_GATEWAY_KEYS_JWKS_FILE: keys,
       ...over,
     };
     const process = spawnProcess({ name: 'core', command: 'node', args: [bin], env });

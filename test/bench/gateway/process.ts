@@ -4,7 +4,14 @@
  * to its parent when it is ready, and answers each `calls` with the number of subgraph calls so far.
  */
 import { readFileSync } from 'node:fs';
-import { createVerifier, type Verifier } from '@rhizome/authz';
+import {
+  accessTokenKinds,
+  callAudience,
+  createCallSigner,
+  createVerifier,
+  gatewayIssuer,
+  type Verifier,
+} from '@rhizome/authz';
 import { buildGateway, createInProcessTransport, serveGateway } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';
 import { compose } from '@rhizome/schema';
@@ -24,15 +31,28 @@ export interface ReadyMessage {
   readonly supergraphSdl: string;
 }
 
-const [mode, issuersFile = ''] = process.argv.slice(2);
+const [mode, issuersFile = '', callKeyFile = ''] = process.argv.slice(2);
 const log = silentLogger();
 let calls = 0;
 
 const [issuer] = JSON.parse(readFileSync(issuersFile, 'utf8')) as [{ issuer: string; jwksFile: string }];
-const verifier = createVerifier({
-  issuers: [{ issuer: issuer.issuer, jwks: JSON.parse(readFileSync(issuer.jwksFile, 'utf8')) as never }],
-});
 const subgraphs = memorySubgraphs();
+const calling = await createCallSigner({ keyFile: callKeyFile });
+// The peer forwards the caller's token; this project's gateway signs one for the call.
+const verifier = createVerifier({
+  kinds: [...accessTokenKinds, 'CALL'],
+  issuers: [
+    { issuer: issuer.issuer, jwks: JSON.parse(readFileSync(issuer.jwksFile, 'utf8')) as never },
+    {
+      issuer: gatewayIssuer,
+      alias: 'gateway',
+      kinds: ['CALL'],
+      experiments: '*',
+      jwks: calling.jwks(),
+      audiences: subgraphs.map(({ name }) => callAudience(name)),
+    },
+  ],
+});
 const urls = mode === 'subgraphs' ? await serveOverHttp() : await serveInProcess();
 process.on('message', () => process.send?.({ calls }));
 process.on('disconnect', () => process.exit());

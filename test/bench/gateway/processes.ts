@@ -48,8 +48,11 @@ export interface MemoryProcess extends ReadyMessage {
 export async function startMemory(
   mode: 'subgraphs' | 'in-process' | 'in-process, interpreted',
   issuersFile: string,
+  callKeyFile: string,
 ): Promise<MemoryProcess> {
-  const child = fork(memoryProcess, [mode, issuersFile], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = fork(memoryProcess, [mode, issuersFile, callKeyFile], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
   const [ready] = (await once(child, 'message')) as [ReadyMessage];
   return {
     ...ready,
@@ -65,14 +68,23 @@ export async function startMemory(
 }
 
 /** Starts our gateway's own program on a supergraph. */
-export async function startOurs(supergraphFile: string, issuers: string): Promise<RunningGateway> {
+export async function startOurs(
+  supergraphFile: string,
+  issuers: string,
+  callKeyFile: string,
+): Promise<RunningGateway> {
   const port = await freePort();
   const child = spawn(
     process.execPath,
     [gatewayProgram, '--supergraph', supergraphFile, '--port', String(port)],
     {
       stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, RHIZOME_GATEWAY_ISSUERS: issuers, RHIZOME_GATEWAY_LOG_LEVEL: 'error' },
+      env: {
+        ...process.env,
+        RHIZOME_GATEWAY_ISSUERS: issuers,
+        RHIZOME_GATEWAY_CALL_KEY_FILE: callKeyFile,
+        RHIZOME_GATEWAY_LOG_LEVEL: 'error',
+      },
     },
   );
   await untilAnswering(`http://127.0.0.1:${port}/readyz`, child);

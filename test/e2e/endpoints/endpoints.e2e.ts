@@ -103,9 +103,14 @@ describe.each(addresses)('%s', (name) => {
     expect([4401, 4403]).toContain((await knock(urlOf(name), bad.get(kind))).code);
   });
 
-  it('lets a good token in', async () => {
-    expect(await apiOf(urlOf(name), system.token).post('{ __typename }')).toMatchObject({ status: 200 });
-    expect(await knock(urlOf(name), system.token)).toEqual({ type: 'connection_ack' });
+  it("accepts the caller's token at the gateway, and call tokens elsewhere", async () => {
+    const principal = await system.identities.verifier.verify(system.token);
+    const called = await system.identities.calls.tokenFor(principal, name);
+    const [good, refused] = name === 'gateway' ? [system.token, called] : [called, system.token];
+    expect(await apiOf(urlOf(name), good).post('{ __typename }')).toMatchObject({ status: 200 });
+    expect(await knock(urlOf(name), good)).toEqual({ type: 'connection_ack' });
+    expect(await apiOf(urlOf(name), refused).post('{ __typename }')).toMatchObject({ status: 401 });
+    expect([4401, 4403]).toContain((await knock(urlOf(name), refused)).code);
   });
 });
 
@@ -215,8 +220,9 @@ describe('permissions of a token', () => {
   });
 
   it("shows a service's schema to operators only, and checks direct requests to services as well", async () => {
-    const reader = await system.identities.reader();
-    const answer = await apiOf(system.service('core').url, reader).post(submitJobs, submission(experiment));
+    const reader = await system.identities.verifier.verify(await system.identities.reader());
+    const called = await system.identities.calls.tokenFor(reader, 'core');
+    const answer = await apiOf(system.service('core').url, called).post(submitJobs, submission(experiment));
     expect(answer).toMatchObject(forbidden);
   });
 });

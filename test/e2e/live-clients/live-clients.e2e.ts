@@ -61,7 +61,8 @@ beforeAll(async () => {
 async function startGateway(port: number): Promise<typeof gateway> {
   const built = await buildGateway({
     supergraphSdl: sdl,
-    transports: overNetwork,
+    transports: (name, url) => overNetwork(name, { url, calls: identities.calls }),
+    calls: identities.calls,
     verifier: identities.verifier,
     log: silentLogger(),
   });

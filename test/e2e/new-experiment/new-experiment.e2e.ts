@@ -176,6 +176,8 @@ async function keepsTheContract(data: string, { pids }: PlaygroundFile): Promise
     ...[
       '--sdl',
       sdl,
+      '--call-key-file',
+      join(data, 'call-key.json'),
       '--refused-token-file',
       foreign,
       '--pid',

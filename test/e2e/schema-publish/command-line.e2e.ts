@@ -36,7 +36,7 @@ describe('rhizome schema', () => {
   beforeAll(async () => {
     system = await startPlayground();
     cli = commandLineOf(system);
-    service = await ChangingService.start('heron', system.identities.verifier, resolversOf);
+    service = await ChangingService.start('heron', system.identities.callVerifier('heron'), resolversOf);
     const folder = dirname(system.data);
     token = join(folder, 'heron.token');
     await writeFile(token, await system.identities.service('heron'), { mode: 0o600 });

@@ -78,13 +78,13 @@ export async function startPublishSystem(): Promise<PublishSystem> {
   const events = new EventSource();
   const base = await serveSubgraph({
     subgraph: baseSubgraph(events),
-    verifier: tokens.verifier,
+    verifier: tokens.callVerifier('base'),
     log: silentLogger(),
     port: 0,
     drainMs: 100,
   });
   leftovers.defer('the base service', () => base.close());
-  const flora = await ChangingService.start('flora', tokens.verifier, floraResolvers);
+  const flora = await ChangingService.start('flora', tokens.callVerifier('flora'), floraResolvers);
   const env = await gatewayEnvironment(tokens);
   const adminToken = await tokens.mint({
     subject: 'admin@example',
@@ -126,6 +126,7 @@ async function gatewayEnvironment(tokens: TestTokens): Promise<Record<string, st
   return {
     RHIZOME_GATEWAY_MONGO_URI: uri,
     RHIZOME_GATEWAY_PORT: '0',
+    RHIZOME_GATEWAY_CALL_KEY_FILE: tokens.callKeyFile,
     RHIZOME_GATEWAY_ISSUERS: JSON.stringify([{ issuer: tokens.trusted.issuer, jwksFile }]),
   };
 }

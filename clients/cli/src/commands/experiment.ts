@@ -27,6 +27,10 @@ export function addExperiment(program: Command, world: World, finish: Finish): v
     .option('--contract <file>', 'contract file of the endpoint', 'contract.yaml')
     .option('--sdl <file>', 'published SDL of the endpoint')
     .option(
+      '--call-key-file <file>',
+      'key of the gateway (callKeyFile) that signs the tokens for the endpoint',
+    )
+    .option(
       '--refused-token-file <file>',
       'valid token that each mutation must refuse; may be repeated',
       collect,
@@ -84,6 +88,7 @@ function printNext(
 interface TestFlags extends CommonFlags {
   readonly contract: string;
   readonly sdl?: string;
+  readonly callKeyFile?: string;
   readonly refusedTokenFile: readonly string[];
   readonly pid?: number;
   readonly strict?: boolean;
@@ -93,17 +98,20 @@ async function testEndpoint(command: Command, world: World, url: string): Promis
   const flags = command.optsWithGlobals<TestFlags>();
   const output: Output = { json: flags.json === true, stream: world.stdout, errors: world.stderr };
   const { readContractFile, prepared } = await import('../experiment/contract-file.js');
-  const { checkEndpoint } = await import('@rhizome/conformance');
+  const { callTokens, checkEndpoint } = await import('@rhizome/conformance');
   const { printFinding, printSummary } = await import('../experiment/report.js');
   // The gateway's address is not used here; only the token is.
   const { token } = findConnection({ ...flags, url }, world.cwd);
   const { canonicalSdl } = await import('@rhizome/schema');
   const file = readContractFile(resolve(world.cwd, flags.contract));
-  const { pid } = flags;
+  const { pid, callKeyFile } = flags;
+  const callToken =
+    callKeyFile === undefined ? undefined : callTokens(resolve(world.cwd, callKeyFile), file.name);
   const contract = {
-    ...(await prepared(file, url, token)),
+    ...(await prepared(file, url, callToken ? await callToken(token) : token)),
     url,
     token,
+    ...(callToken ? { callToken } : {}),
     checkSchema: await rulesFor(file),
     ...(flags.sdl === undefined
       ? {}

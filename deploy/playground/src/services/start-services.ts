@@ -2,10 +2,11 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { TokenIssuer } from '@rhizome/authz';
+import { createCallSigner, type TokenIssuer } from '@rhizome/authz';
 import { dashboardPages } from '@rhizome/dashboard';
 import type { ExperimentManifest } from '@rhizome/schema/repository';
 import type { ExecutionMode } from '@rhizome/subgraph';
+import { callKeyFile } from '../stack/call-key-file.js';
 import { tokenSeconds } from '../stack/token-lifetime.js';
 import { type Service, startService } from './service.js';
 
@@ -24,12 +25,12 @@ export interface ServiceWorld {
 }
 
 /** Starts a core process. `name` distinguishes several; `untilReady` says when it is ready. */
-export function startCore(world: ServiceWorld, { name = 'core', port = 0 } = {}): Promise<Service> {
+export async function startCore(world: ServiceWorld, { name = 'core', port = 0 } = {}): Promise<Service> {
   return start(world, name, '@rhizome/core', {
     RHIZOME_CORE_MONGO_URI: world.mongoUri,
     RHIZOME_CORE_PORT: String(port),
     RHIZOME_CORE_ADDRESS_FILE: addressFile(world, name),
-    RHIZOME_CORE_ISSUERS: issuersOf(world),
+    RHIZOME_CORE_GATEWAY_KEYS_JWKS_FILE: await gatewayKeysOf(world),
     RHIZOME_CORE_DRAIN_SECONDS: '1',
     RHIZOME_CORE_EXECUTION: world.execution ?? 'jit',
   });
@@ -46,7 +47,10 @@ export interface ExperimentServiceOptions {
 }
 
 /** Starts an experiment's service. */
-export function startExperiment(world: ServiceWorld, options: ExperimentServiceOptions): Promise<Service> {
+export async function startExperiment(
+  world: ServiceWorld,
+  options: ExperimentServiceOptions,
+): Promise<Service> {
   const { manifest, gatewayUrl, token, port = 0 } = options;
   const prefix = `RHIZOME_${manifest.name.toUpperCase()}_`;
   const settings = {
@@ -54,7 +58,7 @@ export function startExperiment(world: ServiceWorld, options: ExperimentServiceO
     DATABASE: manifest.database,
     PORT: String(port),
     ADDRESS_FILE: addressFile(world, manifest.name),
-    ISSUERS: issuersOf(world),
+    GATEWAY_KEYS_JWKS_FILE: await gatewayKeysOf(world),
     DRAIN_SECONDS: '1',
     EXECUTION: world.execution ?? 'jit',
     GATEWAY_URL: gatewayUrl,
@@ -77,6 +81,7 @@ export function startGateway(
     RHIZOME_GATEWAY_PORT: String(port),
     RHIZOME_GATEWAY_ADDRESS_FILE: addressFile(world, name),
     RHIZOME_GATEWAY_ISSUERS: issuersOf(world),
+    RHIZOME_GATEWAY_CALL_KEY_FILE: callKeyFile(world.data),
     RHIZOME_GATEWAY_DRAIN_MS: '1000',
     RHIZOME_GATEWAY_DASHBOARD: dashboardPages,
   });
@@ -106,6 +111,12 @@ function start(
 function issuersOf({ data, issuer }: ServiceWorld): string {
   const jwksFile = privateFile(data, 'jwks.json', JSON.stringify(issuer.jwks(), null, 2));
   return JSON.stringify([{ issuer: issuer.issuer, jwksFile, maxLifetimeSeconds: tokenSeconds }]);
+}
+
+/** The keys of the gateways as a file, so that services can start before a gateway. */
+async function gatewayKeysOf({ data }: ServiceWorld): Promise<string> {
+  const calls = await createCallSigner({ keyFile: callKeyFile(data) });
+  return privateFile(data, 'call-jwks.json', JSON.stringify(calls.jwks(), null, 2));
 }
 
 /** Writes a file that only its owner can read. @returns its path */

@@ -4,15 +4,23 @@ import {
   type Role,
   type TokenIssuer,
   type Verifier,
+  type CallSigner,
+  createCallSigner,
+  createCallVerifier,
   createTokenIssuer,
   createVerifier,
 } from '@rhizome/authz';
+import { callKeyFile } from './call-key-file.js';
 import { tokenSeconds } from './token-lifetime.js';
 
 /** Issuer, verifier, and tokens by principal. */
 export interface Identities {
   readonly issuer: TokenIssuer;
   readonly verifier: Verifier;
+  /** Signer of the tokens that the gateway gives to subgraphs. */
+  readonly calls: CallSigner;
+  /** Verifier of a subgraph that is served next to the playground. */
+  callVerifier(subgraph: string): Verifier;
   /** Token of `newcomer@playground`, who may do everything. */
   newcomer(): Promise<string>;
   /** Token of `reader@playground`, who may read everything. */
@@ -33,9 +41,12 @@ export async function openIdentities(data: string): Promise<Identities> {
     issuers: [{ issuer: issuer.issuer, jwks: issuer.jwks(), maxLifetimeSeconds: tokenSeconds }],
   });
   const everywhere = (role: Role) => [{ experiment: '*', roles: [role] }];
+  const calls = await createCallSigner({ keyFile: callKeyFile(data) });
   return {
     issuer,
     verifier,
+    calls,
+    callVerifier: (subgraph) => createCallVerifier({ subgraph, jwks: calls.jwks() }),
     newcomer: () =>
       issuer.mint({
         subject: 'newcomer@playground',

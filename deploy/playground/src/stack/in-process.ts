@@ -65,10 +65,14 @@ async function start(options: StackOptions, shutdown: Shutdown): Promise<Running
   ]);
   const schemas = [core.subgraph, ...experiments.map(({ subgraph }) => subgraph)];
   const reached = reach(schemas, options);
+  const { calls } = identities;
   const gateway = await buildGateway({
+    calls,
     registry: { mongoUri },
     transports: (name, url) =>
-      url === inProcessUrl(name) ? createInProcessTransport(reached(name)) : overNetwork(name, url),
+      url === inProcessUrl(name)
+        ? createInProcessTransport(reached(name))
+        : overNetwork(name, { url, calls }),
     verifier: identities.verifier,
     log: log.child({ service: 'gateway' }),
     staticRoot: builtPages,

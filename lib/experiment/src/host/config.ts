@@ -2,7 +2,7 @@
  * The configuration of a process that serves an experiment: environment over a YAML file over defaults, as
  * core's.
  */
-import { issuerSettings } from '@rhizome/authz';
+import { gatewayKeySettings } from '@rhizome/authz';
 import { type DeepReadonly, loadConfig, redact, z } from '@rhizome/config';
 
 /** Settings that differ between experiments. */
@@ -35,8 +35,8 @@ function schemaOf({ database, port }: ExperimentDefaults) {
     gatewayUrl: z.url({ protocol: /^https?$/ }),
     /** A file with the token of the experiment's service principal; read again before each request. */
     tokenFile: z.string().min(1),
-    issuers: z.array(issuerSettings).min(1),
-    audience: z.string().min(1).default('rhizome'),
+    /** Keys of the gateway, whose call tokens alone are accepted; default: from the gateway. */
+    gatewayKeys: gatewayKeySettings.prefault({}),
     introspection: z.boolean().default(false),
     /** Execution of operations: compiled to code, or by graphql-js alone. */
     execution: z.enum(['jit', 'interpreted']).default('jit'),

@@ -1,6 +1,6 @@
 /** A built experiment over HTTP and WebSocket, with its own connection to the store and to the gateway. */
 import { readFile } from 'node:fs/promises';
-import { createVerifier, trustedIssuers } from '@rhizome/authz';
+import { callKeysPath, callVerifierOf } from '@rhizome/authz';
 import { createClient } from '@rhizome/client';
 import type { Logger } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';
@@ -28,7 +28,8 @@ export async function serveExperiment(
   config: ExperimentConfig,
   log: Logger,
 ): Promise<ServedExperiment> {
-  const verifier = createVerifier({ issuers: trustedIssuers(config.issuers), audience: config.audience });
+  const keysUri = new URL(callKeysPath, config.gatewayUrl).href;
+  const verifier = callVerifierOf(module.name, config.gatewayKeys, keysUri);
   const mongo = await connectMongo({ uri: config.mongoUri, appName: `rhizome-${module.name}` });
   const core = createClient({
     url: config.gatewayUrl,

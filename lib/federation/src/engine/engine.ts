@@ -254,6 +254,7 @@ class FederationEngine implements Engine {
       variables,
       conditions,
       principal: request.principal,
+      principalFor: this.#options.principalFor,
       scope: request.scope ?? defaultScope(request),
       headers: request.headers,
       errorsPerFetch: this.#parts.limits.errorsPerFetch,

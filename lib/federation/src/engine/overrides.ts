@@ -8,7 +8,8 @@ const allOff = 100;
 
 /**
  * Decides which progressive overrides are on for a request. Those by percentage follow the caller's subject,
- * so that one caller always sees the same side; without a subject, they follow the request's id.
+ * so that one caller always sees the same side; shared reads follow their scope, anonymous ones the id of the
+ * request.
  */
 export function createOverrides(
   { labels, percentages }: PlanningService['overrides'],
@@ -21,8 +22,10 @@ export function createOverrides(
     const fixed: Overrides = { labels: on, percentage: allOff, key: label };
     return () => fixed;
   }
-  return ({ principal, requestId }) => {
-    const percentage = bucketOf(percentageOf(principal?.subject ?? requestId), thresholds);
+  return ({ principal, scope, requestId }) => {
+    // A shared read is one for all callers with equal permissions: so is its side.
+    const identity = principal?.shared ? scope : principal?.subject;
+    const percentage = bucketOf(percentageOf(identity ?? requestId), thresholds);
     return { labels: on, percentage, key: `${label}@${percentage}` };
   };
 }

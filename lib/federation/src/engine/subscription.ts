@@ -5,7 +5,7 @@ import { isDomainError } from '@rhizome/errors';
 import { variablesOf } from '../fetch/call.js';
 import { errorsText, fromTransport } from '../result/errors.js';
 import { type MadePlan, type Operation, withExtension } from '../operation/operation.js';
-import { EventBatch, RunningCalls, RunState, type RunContext } from '../fetch/run-state.js';
+import { EventBatch, principalOfCall, RunningCalls, RunState, type RunContext } from '../fetch/run-state.js';
 import { Trace, type TraceRequest } from './trace.js';
 import type { ExecutionText } from './types.js';
 
@@ -74,7 +74,7 @@ export class EventStream implements AsyncIterableIterator<ExecutionText>, Direct
     const upstream = call.transport.subscribe({
       operation: call.operation,
       ...variablesOf(call, this.#context),
-      principal: this.#context.principal,
+      principal: principalOfCall(this.#context, call.operation.subgraph),
       scope: this.#context.scope,
       requestId: this.#context.requestId,
       headers: this.#context.headers,

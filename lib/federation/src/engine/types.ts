@@ -1,7 +1,7 @@
 import type { Principal } from '@rhizome/authz';
 import type { DocumentNode, GraphQLError, GraphQLSchema } from 'graphql';
 import type { SignalledEnd } from '../transport/cancellation.js';
-import type { TransportFactory } from '../transport/transport.js';
+import type { PrincipalFor, TransportFactory } from '../transport/transport.js';
 import type { TraceRequest } from './trace.js';
 
 /** The part of a logger that the engine needs; `Logger` of lib/log fits. */
@@ -104,6 +104,8 @@ export interface EngineOptions {
    * since they may contain internals.
    */
   readonly uncodedMessages?: boolean | undefined;
+  /** Narrows the principal of a request to what one subgraph may see of it. Default: the principal itself. */
+  readonly principalFor?: PrincipalFor | undefined;
   /**
    * Where plans are created: in a separate process (default), or on the event loop (short-lived tools,
    * tests).

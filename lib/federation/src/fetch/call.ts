@@ -6,7 +6,7 @@ import { DomainError } from '@rhizome/errors';
 import { type EngineError, fromTransport } from '../result/errors.js';
 import { leafText, quote } from '../result/json.js';
 import type { FetchBase } from '../planning/plan-format.js';
-import type { RunContext, RunningCall } from './run-state.js';
+import { principalOfCall, type RunContext, type RunningCall } from './run-state.js';
 
 /** External functions that the compiler of a plan needs. */
 export interface Surroundings {
@@ -162,8 +162,9 @@ function ask(
   { variablesText, variables }: ReturnType<typeof variablesOf>,
   cancellation: Cancellation,
 ): Promise<SubgraphResult> {
-  const { principal, scope, requestId, headers } = context;
+  const { scope, requestId, headers } = context;
   const { operation } = call;
+  const principal = principalOfCall(context, operation.subgraph);
   const request = { operation, variablesText, variables, principal, scope, requestId, headers };
   return call.transport.execute(endedBy(request, cancellation));
 }

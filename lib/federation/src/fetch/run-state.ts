@@ -1,9 +1,18 @@
 import type { Principal } from '@rhizome/authz';
+import type { PrincipalFor } from '../transport/transport.js';
 import { type CallEnd, throwIfEnded } from '../transport/cancellation.js';
 import type { ErrorContext, EngineError, Failure } from '../result/errors.js';
 import type { DataObject } from '../result/path.js';
 import type { ConditionValues } from './requires.js';
 import type { Trace } from '../engine/trace.js';
+
+/** The principal that a call of a subgraph carries. */
+export function principalOfCall(
+  { principal, principalFor }: RunContext,
+  subgraph: string,
+): Principal | undefined {
+  return principal && principalFor ? principalFor(principal, subgraph) : principal;
+}
 
 /** Data common to all steps of one client's request. */
 export interface RunContext extends ErrorContext {
@@ -12,6 +21,8 @@ export interface RunContext extends ErrorContext {
   /** Values of the variables of `@skip` and `@include`, with defaults applied. */
   readonly conditions: ConditionValues;
   readonly principal: Principal | undefined;
+  /** The principal as a subgraph sees it; undefined: as it is. */
+  readonly principalFor?: PrincipalFor | undefined;
   readonly scope: string;
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly errorsPerFetch: number;

@@ -94,5 +94,8 @@ export interface Transport {
   close(): Promise<void>;
 }
 
+/** Gives the principal of a request as one subgraph sees it. */
+export type PrincipalFor = (principal: Principal, subgraph: string) => Principal;
+
 /** Creates the transport of a subgraph; the engine calls it once per subgraph and closes the transport. */
 export type TransportFactory = (subgraph: string, url: string) => Transport;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ApolloServer, HeaderMap, type HTTPGraphQLResponse } from '@apollo/server';
-import { can, type Principal } from '@rhizome/authz';
+import { can, describePrincipal, type Principal } from '@rhizome/authz';
 import { DomainError, toGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { countLoadsHeader, forwardedHeader } from '../context/context.js';
@@ -132,7 +132,7 @@ const readerBodyBytes = 16 * 1024 * 1024;
 function allowanceOf(principal: Principal, maxBodyBytes: number): BodyAllowance {
   const maySubmit = can(principal, 'job:submit') || can(principal, 'task:submit');
   const maxBytes = maySubmit ? maxBodyBytes : Math.min(maxBodyBytes, readerBodyBytes);
-  return { maxBytes, subject: principal.subject };
+  return { maxBytes, subject: describePrincipal(principal) };
 }
 
 /** Aborted when the connection closes before the answer is sent. */

@@ -1,5 +1,5 @@
 import type { Clock } from '@rhizome/clock';
-import type { Principal } from '@rhizome/authz';
+import { describePrincipal, type Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { ResultStream } from './result-stream.js';
 import type { SubgraphResult } from '../types.js';
@@ -10,15 +10,16 @@ const longestTimerMs = 2 ** 31 - 1;
 /** Ends the stream with TOKEN_EXPIRED when the principal's token expires. */
 export function expireWith(
   stream: ResultStream,
-  { expiresAt, subject }: Principal,
+  principal: Principal,
   clock: Clock,
   shape: (error: unknown) => SubgraphResult,
 ): void {
+  const { expiresAt } = principal;
   let timer: NodeJS.Timeout;
   const arm = (): void => {
     const leftMs = expiresAt.getTime() - clock.now().getTime();
     if (leftMs <= 0) {
-      const text = `The token of "${subject}" ended at ${expiresAt.toISOString()}`;
+      const text = `The token of ${describePrincipal(principal)} ended at ${expiresAt.toISOString()}`;
       stream.end(shape(new DomainError('TOKEN_EXPIRED', text)));
       return;
     }

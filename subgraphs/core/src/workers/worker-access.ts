@@ -1,5 +1,5 @@
 /** Authorization of calls for the workers of a queue. */
-import { assertCan, can, type CoreAction, type Principal } from '@rhizome/authz';
+import { assertCan, can, type CoreAction, describePrincipal, type Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { experimentOf } from '../scheduler/cache/ready-windows.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
@@ -97,10 +97,10 @@ function mayAct(principal: Principal, action: CoreAction, experiments: readonly 
   return experiments.length === 0 ? may('*') : experiments.every(may);
 }
 
-function refused({ kind, subject }: Principal, action: CoreAction, queue: string): DomainError {
+function refused(principal: Principal, action: CoreAction, queue: string): DomainError {
   return new DomainError(
     'FORBIDDEN',
-    `${kind} "${subject}" may not ${action} for workers of queue "${queue}"`,
+    `${describePrincipal(principal)} may not ${action} for workers of queue "${queue}"`,
     { action, field: 'queue', value: queue },
   );
 }

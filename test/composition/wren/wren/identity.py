@@ -1,4 +1,4 @@
-"""Who calls: bearer tokens verified against the issuer's keys, and what their roles permit here."""
+"""Callers: call tokens verified against the gateway's keys, and what their roles permit here."""
 
 import json
 from dataclasses import dataclass
@@ -33,11 +33,9 @@ class Unauthenticated(Exception):
 
 
 class Verifier:
-    """Verifies tokens of one issuer."""
+    """Verifies the tokens that the gateway signs for this experiment's subgraph; no other token is accepted."""
 
-    def __init__(self, issuer: str, jwks_file: str, audience: str = "rhizome") -> None:
-        self._issuer = issuer
-        self._audience = audience
+    def __init__(self, jwks_file: str) -> None:
         with open(jwks_file, encoding="utf-8") as file:
             self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(json.load(file)).keys}
 
@@ -47,16 +45,19 @@ class Verifier:
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("no bearer token")
         try:
-            key = self._keys.get(jwt.get_unverified_header(token).get("kid"))
+            header = jwt.get_unverified_header(token)
+            if header.get("typ") != "rhizome-call+jwt":
+                raise Unauthenticated("the token is no call token")
+            key = self._keys.get(header.get("kid"))
             if key is None:
                 raise Unauthenticated("the token is signed by a key that is not known")
             claims = jwt.decode(
                 token,
                 key,
                 algorithms=["ES256"],
-                audience=self._audience,
-                issuer=self._issuer,
-                options={"require": ["exp", "sub", "iss", "aud"]},
+                audience=f"urn:rhizome:subgraph:{EXPERIMENT}",
+                issuer="urn:rhizome:gateway",
+                options={"require": ["exp", "iat", "jti", "sub", "iss", "aud"]},
             )
         except jwt.PyJWTError as error:
             raise Unauthenticated(f"the token is not accepted: {error}") from error

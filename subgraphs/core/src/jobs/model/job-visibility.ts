@@ -1,5 +1,5 @@
 /** Pure rules for reading jobs: permission to read a job, and the parts that are hidden. */
-import { can, type Principal } from '@rhizome/authz';
+import { can, describePrincipal, type Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { isHeld } from './job-state.js';
 import type { JobDocument } from './job.types.js';
@@ -42,7 +42,7 @@ export function assertMayReadLog(
   if (isOfItsQueue(principal, job) && (!of || of.queueId === job.queueId)) return;
   throw new DomainError(
     'FORBIDDEN',
-    `PILOT "${principal.subject}" may not read the log of attempt ${attempt} of job ${job._id}: it ran in another queue`,
+    `${describePrincipal(principal)} may not read the log of attempt ${attempt} of job ${job._id}: it ran in another queue`,
     { field: 'attempt', value: attempt },
   );
 }

@@ -1,0 +1,208 @@
+/** Call tokens: the gateway signs them for one subgraph, which accepts nothing else from the network. */
+import { randomUUID } from 'node:crypto';
+import { type Clock, systemClock } from '@rhizome/clock';
+import { LRUCache } from 'lru-cache';
+import {
+  calculateJwkThumbprint,
+  type CryptoKey,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JSONWebKeySet,
+  type JWK,
+  SignJWT,
+} from 'jose';
+import { loadKey, publicJwk } from './key-file.js';
+import type { TrustedIssuer } from './keys.js';
+import { authorisationScope } from './permissions.js';
+import { createPrincipal, createSharedPrincipal, type Grant, type Principal } from './principal.js';
+import { tokenTypes } from './token-kinds.js';
+import { createVerifier, type Verifier } from './verifier.js';
+
+/** The `iss` of call tokens unless it is configured. */
+export const gatewayIssuer = 'urn:rhizome:gateway';
+
+/** Path at the gateway where the keys of call tokens are published. */
+export const callKeysPath = '/.well-known/rhizome-call-keys.json';
+
+/** The `aud` of call tokens for a subgraph. */
+export function callAudience(subgraph: string): string {
+  return `urn:rhizome:subgraph:${subgraph}`;
+}
+
+/** The end of a call's principal: the gateway ends streams when the caller's own token ends. */
+const never = new Date(8.64e15);
+
+/**
+ * The caller as a subgraph sees it: without its token, and for an experiment's subgraph with the grants in
+ * that experiment only.
+ *
+ * @param experiment the experiment that the subgraph belongs to; undefined for subgraphs of the deployment
+ */
+export function narrowPrincipal(principal: Principal, experiment?: string): Principal {
+  const grants = experiment === undefined ? principal.grants : narrowGrants(principal.grants, experiment);
+  if (principal.shared) return createSharedPrincipal({ ...principal, grants, expiresAt: never });
+  return createPrincipal({ ...principal, grants, expiresAt: never });
+}
+
+/** A grant in all experiments becomes one in the experiment. */
+function narrowGrants(grants: readonly Grant[], experiment: string): Grant[] {
+  const roles = grants
+    .filter((grant) => grant.experiment === '*' || grant.experiment === experiment)
+    .flatMap((grant) => grant.roles);
+  return roles.length === 0 ? [] : [{ experiment, roles: [...new Set(roles)] }];
+}
+
+/** The principal that stands for everybody with the rights of the given one; see `createSharedPrincipal`. */
+export function sharePrincipal(principal: Principal): Principal {
+  return createSharedPrincipal({ ...principal, expiresAt: never });
+}
+
+/** Options of {@link createCallSigner}. */
+export interface CallSignerOptions {
+  /**
+   * A private ES256 key as JWK; created with mode 0600 if there is none. Processes that serve one graph share
+   * it. Without one, the key lives as long as the process.
+   */
+  readonly keyFile?: string | undefined;
+  /** Default {@link gatewayIssuer}. */
+  readonly issuer?: string | undefined;
+  readonly clock?: Clock;
+}
+
+/** Signs call tokens. */
+export interface CallSigner {
+  readonly issuer: string;
+  /** The public keys. */
+  jwks(): JSONWebKeySet;
+  /**
+   * A token that names the principal to the subgraph; signed again after 30 s. A promise only if it must be
+   * signed first.
+   */
+  tokenFor(principal: Principal, subgraph: string): string | Promise<string>;
+}
+
+const lifetimeSeconds = 60;
+const rememberedMs = 30_000;
+const remembered = 50_000;
+
+/** Creates the signer of a gateway. @throws DomainError CONFIG_INVALID if the key file cannot be used */
+export async function createCallSigner(options: CallSignerOptions = {}): Promise<CallSigner> {
+  const { keyFile, issuer = gatewayIssuer, clock = systemClock } = options;
+  const jwk = keyFile === undefined ? await newKey() : await loadKey(keyFile);
+  const kid = await calculateJwkThumbprint(jwk);
+  const key = (await importJWK(jwk, 'ES256')) as CryptoKey;
+  return new Signer({ issuer, key, kid, clock, jwks: { keys: [publicJwk(jwk, kid)] } });
+}
+
+async function newKey(): Promise<JWK> {
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+  return exportJWK(privateKey);
+}
+
+interface SignerParts {
+  readonly issuer: string;
+  readonly key: CryptoKey;
+  readonly kid: string;
+  readonly clock: Clock;
+  readonly jwks: JSONWebKeySet;
+}
+
+interface SignedToken {
+  token: string | Promise<string>;
+  readonly signedAt: number;
+}
+
+class Signer implements CallSigner {
+  readonly issuer: string;
+  readonly #parts: SignerParts;
+  readonly #signed = new LRUCache<string, SignedToken>({ max: remembered });
+
+  constructor(parts: SignerParts) {
+    this.issuer = parts.issuer;
+    this.#parts = parts;
+  }
+
+  jwks(): JSONWebKeySet {
+    return this.#parts.jwks;
+  }
+
+  tokenFor(principal: Principal, subgraph: string): string | Promise<string> {
+    const key = `${subgraph}\n${identityOf(principal)}`;
+    const now = this.#parts.clock.monotonicMs();
+    const known = this.#signed.get(key);
+    if (known && now - known.signedAt < rememberedMs) return known.token;
+    const signing = this.#sign(principal, subgraph);
+    const signed: SignedToken = { token: signing, signedAt: now };
+    this.#signed.set(key, signed);
+    signing.then(
+      (token) => (signed.token = token),
+      () => this.#signed.delete(key),
+    );
+    return signing;
+  }
+
+  #sign(principal: Principal, subgraph: string): Promise<string> {
+    const { issuer, key, kid, clock } = this.#parts;
+    const now = Math.floor(clock.now().getTime() / 1000);
+    return new SignJWT(claimsOf(principal))
+      .setProtectedHeader({ alg: 'ES256', kid, typ: tokenTypes.CALL })
+      .setIssuer(issuer)
+      .setAudience(callAudience(subgraph))
+      .setSubject(principal.shared ? 'scope' : principal.subject)
+      .setJti(randomUUID())
+      .setIssuedAt(now)
+      .setExpirationTime(now + lifetimeSeconds)
+      .sign(key);
+  }
+}
+
+const identities = new WeakMap<Principal, string>();
+
+/** Text that differs for principals whose call tokens differ. */
+function identityOf(principal: Principal): string {
+  let identity = identities.get(principal);
+  if (identity === undefined) {
+    const { shared, kind, actsFor, queue, service, worker, attempt, keyThumbprint } = principal;
+    const subject = shared ? null : principal.subject;
+    const facts = [kind, subject, actsFor, queue, service, worker, attempt, keyThumbprint, principal.tokenId];
+    identity = `${authorisationScope(principal)} ${JSON.stringify(facts.map((fact) => fact ?? null))}`;
+    identities.set(principal, identity);
+  }
+  return identity;
+}
+
+function claimsOf(principal: Principal): Record<string, unknown> {
+  const { kind, grants, actions, actsFor, shared, queue, service, worker, attempt, keyThumbprint } =
+    principal;
+  const { issuer: iss, tokenId: jti, tokenKind } = principal;
+  const call = shared ? { shared, service } : { service, origin: { iss, jti, kind: tokenKind } };
+  // Values that are undefined are left out by JSON.
+  return {
+    queue,
+    wid: worker,
+    attempt,
+    ...(keyThumbprint === undefined ? {} : { cnf: { jkt: keyThumbprint } }),
+    rhizome: { kind, grants, actions, actsFor, call },
+  };
+}
+
+/** Keys of the gateway, as a subgraph is configured with them. */
+export interface CallVerifierOptions extends Pick<TrustedIssuer, 'jwks' | 'jwksUri' | 'insecureTransport'> {
+  /** Name of the subgraph, which tokens must be for. */
+  readonly subgraph: string;
+  /** Default {@link gatewayIssuer}. */
+  readonly issuer?: string | undefined;
+  readonly clock?: Clock;
+}
+
+/** A verifier for a subgraph: it accepts the gateway's call tokens for this subgraph and nothing else. */
+export function createCallVerifier(options: CallVerifierOptions): Verifier {
+  const { subgraph, issuer = gatewayIssuer, clock, ...keys } = options;
+  return createVerifier({
+    issuers: [{ issuer, ...keys, kinds: ['CALL'], maxLifetimeSeconds: lifetimeSeconds }],
+    kinds: ['CALL'],
+    audience: callAudience(subgraph),
+    ...(clock ? { clock } : {}),
+  });
+}
