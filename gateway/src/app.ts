@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import type { RevocationList } from '@rhizome/authz';
 import { systemClock } from '@rhizome/clock';
 import { createEngine, type Engine } from '@rhizome/federation';
 import {
@@ -72,6 +73,22 @@ const defaultDrainMs = 3000;
 /** Time that a client has to answer the close of its socket, in milliseconds. */
 const socketGraceMs = 1000;
 
+/** Operations that callers without a token may run. */
+function anonymousRights({ verifier, introspection }: GatewayOptions) {
+  if (!verifier) return 'everything';
+  return introspection === 'open' ? 'introspection' : 'nothing';
+}
+
+/** Ends what callers have open as soon as their token is revoked. Returns a function that stops this. */
+function endRevoked(
+  revocations: RevocationList | undefined,
+  holders: readonly { endRevoked(list: RevocationList): void }[],
+): (() => void) | undefined {
+  return revocations?.onChange(() => {
+    for (const holder of holders) holder.endRevoked(revocations);
+  });
+}
+
 class BuiltGateway implements Gateway {
   readonly metrics = new GatewayMetrics();
   readonly #options: GatewayOptions;
@@ -83,6 +100,7 @@ class BuiltGateway implements Gateway {
   readonly #router: Router;
   readonly #bodies = new JsonBodies();
   readonly #loopDelay = new LoopDelay();
+  readonly #stopRevoking: (() => void) | undefined;
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -100,11 +118,7 @@ class BuiltGateway implements Gateway {
       limits,
       observer: metrics,
     }));
-    const anonymous = verifier
-      ? options.introspection === 'open'
-        ? 'introspection'
-        : 'nothing'
-      : 'everything';
+    const anonymous = anonymousRights(options);
     const queue = new FairQueue({ limits, loopDelayMs: () => this.#loopDelay.ms });
     // Without authentication every caller is local.
     const rates =
@@ -137,9 +151,12 @@ class BuiltGateway implements Gateway {
       addressOf: clientAddresses(options.trustedProxies),
       admitsAnonymous: anonymous !== 'nothing',
     };
-    this.#sockets = new WebSocketHandler(handlerOptions);
+    const revocations = verifier?.revocations;
+    this.#sockets = new WebSocketHandler({ ...handlerOptions, revocations });
+    const http = new HttpHandler(handlerOptions);
+    this.#stopRevoking = endRevoked(revocations, [http, hub, this.#sockets]);
     this.#router = new Router({
-      http: new HttpHandler(handlerOptions),
+      http,
       sockets: this.#sockets,
       metrics,
       identity,
@@ -202,6 +219,7 @@ class BuiltGateway implements Gateway {
     await this.drain();
     this.#loopDelay.stop();
     await this.#bodies.close();
+    this.#stopRevoking?.();
     // Nothing new is served after this point; recorded use is written.
     await this.#components.close();
     await this.#holder.close();

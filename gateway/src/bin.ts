@@ -1,4 +1,10 @@
-import { type CallSigner, createCallSigner, createVerifier, trustedIssuers } from '@rhizome/authz';
+import {
+  type CallSigner,
+  createCallSigner,
+  createVerifier,
+  trustedIssuers,
+  type Verifier,
+} from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { createLogger, type Logger, logUnhandledRejections } from '@rhizome/log';
 import { collectDefaultMetrics } from 'prom-client';
@@ -21,7 +27,8 @@ async function main(): Promise<void> {
   logUnhandledRejections(log);
   const identity = await openedIdentity(config, log);
   const calls = await createCallSigner({ keyFile: config.callKeyFile });
-  const options = { ...optionsOf(config, calls, log), identity };
+  const verifier = config.auth === 'off' ? undefined : verifierOf(config, identity);
+  const options = { ...optionsOf(config, calls, log), verifier, identity };
   const gateway = await buildGateway(options);
   collectDefaultMetrics({ register: gateway.metrics.registry });
   const { host, port, addressFile } = config;
@@ -34,14 +41,14 @@ async function main(): Promise<void> {
 
 /** The services of identity, if the gateway has a public address and a store for them. */
 async function openedIdentity(
-  { identity, mongoUri }: GatewayConfig,
+  { identity, mongoUri, audience }: GatewayConfig,
   log: Logger,
 ): Promise<GatewayOptions['identity']> {
-  const { issuer, database, file } = identity;
+  const { issuer, database, file, keyFile } = identity;
   const uri = identity.mongoUri ?? mongoUri;
-  if (issuer === undefined || uri === undefined) return undefined;
+  if (issuer === undefined || uri === undefined || keyFile === undefined) return undefined;
   const { openIdentity } = await import('@rhizome/identity');
-  return openIdentity({ mongoUri: uri, database, issuer, file, log });
+  return openIdentity({ mongoUri: uri, database, issuer, audience, keyFile, file, log });
 }
 
 /** Reads the supergraph file again on SIGHUP and when it changes. A registry is followed anyway. */
@@ -60,8 +67,8 @@ function reloadOnSignal(
   file?.watch(gateway);
 }
 
-function optionsOf(config: GatewayConfig, calls: CallSigner, log: Logger): GatewayOptions {
-  const { limits, introspection, openMetrics, uncodedMessages, audience, trustedProxies, rates } = config;
+function optionsOf(config: GatewayConfig, calls: CallSigner, log: Logger): Omit<GatewayOptions, 'verifier'> {
+  const { limits, introspection, openMetrics, uncodedMessages, trustedProxies, rates } = config;
   const { documentBytes, documentTokens, planTimeoutMs, subgraphTimeoutMs, ...gatewayLimits } = limits;
   return {
     ...graphOf(config),
@@ -69,10 +76,6 @@ function optionsOf(config: GatewayConfig, calls: CallSigner, log: Logger): Gatew
     transports: configured(config, calls),
     calls,
     experiments: byName(config.subgraphs, ({ experiment }) => experiment),
-    verifier:
-      config.auth === 'off'
-        ? undefined
-        : createVerifier({ issuers: trustedIssuers(config.issuers), audience }),
     log,
     limits: set(gatewayLimits),
     engineLimits: {
@@ -87,6 +90,14 @@ function optionsOf(config: GatewayConfig, calls: CallSigner, log: Logger): Gatew
     staticRoot: config.graphiql ? builtPages : undefined,
     dashboardRoot: config.dashboard,
   };
+}
+
+/** Accepts tokens of the configured issuers, and those of Rhizome's own issuer. */
+function verifierOf({ issuers, audience }: GatewayConfig, identity: GatewayOptions['identity']): Verifier {
+  const configured = trustedIssuers(issuers);
+  if (!identity) return createVerifier({ issuers: configured, audience });
+  const { trusted, revocations } = identity;
+  return createVerifier({ issuers: [trusted, ...configured], audience, revocations });
 }
 
 function graphOf({ supergraph, mongoUri, database }: GatewayConfig): Partial<GatewayOptions> {

@@ -38,6 +38,8 @@ const schema = z.object({
       mongoUri: z.string().min(1).optional(),
       /** Name of the database of identities. */
       database: z.string().min(1).default('identity'),
+      /** File with the key that encrypts signing keys and logins; made if there is none. */
+      keyFile: z.string().min(1).optional(),
       /** YAML file with issuers and their mapping rules. */
       file: z.string().min(1).optional(),
     })
@@ -201,7 +203,7 @@ function checkGraph({ supergraph, mongoUri }: GatewayConfig): void {
   throw new DomainError('CONFIG_INVALID', text, { field: 'supergraph', value: supergraph, expected });
 }
 
-function checkIdentities({ auth, host, issuers }: GatewayConfig): void {
+function checkIdentities({ auth, host, issuers, identity, mongoUri }: GatewayConfig): void {
   if (auth === 'off' && !isLoopback(host)) {
     const text = `host: ${host} is not a loopback address; with --no-auth only loopback is allowed`;
     throw new DomainError('CONFIG_INVALID', text, {
@@ -210,7 +212,13 @@ function checkIdentities({ auth, host, issuers }: GatewayConfig): void {
       expected: 'jwt, or host 127.0.0.1',
     });
   }
-  if (auth === 'jwt' && issuers.length === 0) {
+  if (identity.issuer !== undefined && (identity.keyFile === undefined || !(identity.mongoUri ?? mongoUri))) {
+    const text =
+      'identity: the issuer needs a key file and a store; set identity.keyFile and identity.mongoUri';
+    const expected = 'identity.keyFile, and identity.mongoUri or mongoUri';
+    throw new DomainError('CONFIG_INVALID', text, { field: 'identity', value: identity.issuer, expected });
+  }
+  if (auth === 'jwt' && issuers.length === 0 && identity.issuer === undefined) {
     const text = 'issuers: no token issuer is set; set RHIZOME_GATEWAY_ISSUERS, or start with --no-auth';
     throw new DomainError('CONFIG_INVALID', text, {
       field: 'issuers',

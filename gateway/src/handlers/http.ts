@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import type { Principal } from '@rhizome/authz';
+import type { Principal, RevocationList } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { type JsonBodies, smallBodyBytes } from '@rhizome/subgraph';
@@ -49,6 +49,8 @@ type Sending =
 /** `/graphql` by GET and POST: GraphQL over HTTP, and event streams on request. */
 export class HttpHandler {
   readonly #options: HttpHandlerOptions;
+  /** Requests that are running, by their ends. */
+  readonly #running = new Map<Cancellation, Principal>();
 
   constructor(options: HttpHandlerOptions) {
     this.#options = options;
@@ -69,6 +71,16 @@ export class HttpHandler {
     } catch (error) {
       if (!response.headersSent) this.#refuse(response, error, requestId, accepted);
       else response.destroy();
+    } finally {
+      this.#running.delete(gone);
+    }
+  }
+
+  /** Ends running requests of callers whose token was revoked: a long poll must not bring them anything. */
+  endRevoked(revocations: RevocationList): void {
+    for (const [gone, principal] of this.#running) {
+      if (!revocations.isRevoked(principal)) continue;
+      gone.cancel(new DomainError('TOKEN_REVOKED', 'The token was revoked; log in again'));
     }
   }
 
@@ -78,6 +90,7 @@ export class HttpHandler {
     this.#admit(request, accepted);
     const address = this.#options.addressOf(request);
     const principal = await this.#principalOf(request.headers, address);
+    if (principal) this.#running.set(gone, principal);
     const bytes = bytesOf(request);
     this.#charge(principal, address, bytes, response);
     const parameters = await this.#read(request, response, principal);

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '@rhizome/clock';
-import type { Principal } from '@rhizome/authz';
+import type { Principal, RevocationList } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import {
@@ -40,6 +40,8 @@ export interface WebSocketHandlerOptions {
   readonly addressOf: ClientAddress;
   /** Counts what callers use; undefined if nothing is limited. */
   readonly rates: RateLimiter | undefined;
+  /** Deny list; a socket may be older than an entry. */
+  readonly revocations?: RevocationList | undefined;
   /** Admits sockets without a token; {@link Operations} then decides which operations run. */
   readonly admitsAnonymous: boolean;
 }
@@ -87,6 +89,7 @@ export class WebSocketHandler {
   readonly #sockets: SocketPool;
   /** Accepted sockets by subject. */
   readonly #perSubject = new Map<string, number>();
+  readonly #connections = new Set<Connection>();
 
   constructor(options: WebSocketHandlerOptions) {
     this.#options = options;
@@ -98,6 +101,7 @@ export class WebSocketHandler {
       opened: (line, request) => {
         const address = options.addressOf(request);
         const connection: Connection = { line, request, address, pending: new Map() };
+        this.#connections.add(connection);
         line.onComplete = (id) => connection.pending.get(id)?.abort(cancelled());
         const closed = server.opened(line, connection);
         return (code, reason) => {
@@ -105,10 +109,21 @@ export class WebSocketHandler {
           connection.left?.();
           for (const operation of connection.pending.values())
             line.inTurn(() => operation.abort(cancelled()));
+          this.#connections.delete(connection);
           return closed(code, reason);
         };
       },
     });
+  }
+
+  /** Ends the operations and the sockets of callers whose token was revoked. */
+  endRevoked(revocations: RevocationList): void {
+    for (const { principal, pending, line } of this.#connections) {
+      if (!principal || !revocations.isRevoked(principal)) continue;
+      for (const operation of pending.values()) operation.abort(revoked());
+      const timer = setTimeout(() => line.close(CloseCode.Forbidden, 'TOKEN_REVOKED'), closeGraceMs);
+      timer.unref();
+    }
   }
 
   /** Sockets that are open. */
@@ -244,6 +259,8 @@ export class WebSocketHandler {
     payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const requestId = requestIdOf(payload.extensions?.['requestId']);
+    if (principal && this.#options.revocations?.isRevoked(principal))
+      return [new Refused(refusal(revoked(), requestId, this.#options.log))];
     if (principal && principal.expiresAt <= this.#options.clock.now()) {
       return [new Refused(this.#expired(principal, requestId))];
     }
@@ -303,6 +320,10 @@ function tooManySockets(value: number, limit: number): DomainError {
 
 function cancelled(): DomainError {
   return new DomainError('REQUEST_CANCELLED', 'The client cancelled the request');
+}
+
+function revoked(): DomainError {
+  return new DomainError('TOKEN_REVOKED', 'The token was revoked; log in again');
 }
 
 const longestTimerMs = 2 ** 31 - 1;

@@ -1,9 +1,10 @@
 /** HTTP endpoints of tokens, next to GraphQL: they work for callers that have no Rhizome token yet. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isDomainError } from '@rhizome/errors';
-import type { Identity } from '@rhizome/identity';
+import { DomainError, isDomainError } from '@rhizome/errors';
+import type { Identity, IssuedToken } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
 import { readForm } from './form.js';
+import { authorizationServer, grantTypes, paths, protectedResource, tokenTypes } from './metadata.js';
 
 /** Options of {@link TokenEndpoints}. */
 export interface TokenEndpointsOptions {
@@ -14,21 +15,37 @@ export interface TokenEndpointsOptions {
 /** An answer of an endpoint. */
 interface Answer {
   readonly status: number;
-  readonly body: object;
+  readonly body: object | null;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 type Endpoint = (request: IncomingMessage) => Promise<Answer> | Answer;
+type Grant = (form: URLSearchParams) => Promise<Answer>;
+
+/** Time for which verifiers may keep the keys and the metadata, in seconds. */
+const publicForSeconds = 300;
 
 /** Serves the endpoints. */
 export class TokenEndpoints {
   readonly #options: TokenEndpointsOptions;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
+  readonly #grants: ReadonlyMap<string, Grant>;
 
   constructor(options: TokenEndpointsOptions) {
     this.#options = options;
+    const { trusted, keys } = options.identity;
+    this.#grants = new Map<string, Grant>([
+      [grantTypes.exchange, (form) => this.#exchange(form)],
+      [grantTypes.refresh, (form) => this.#refresh(form)],
+    ]);
     this.#endpoints = new Map<string, Endpoint>([
-      ['POST /oauth/explain', (request) => this.#explain(request)],
+      [`POST ${paths.token}`, (request) => this.#token(request)],
+      [`POST ${paths.revoke}`, (request) => this.#revoke(request)],
+      [`POST ${paths.explain}`, (request) => this.#explain(request)],
+      [`GET ${paths.jwks}`, () => published(keys.jwks())],
+      [`GET ${paths.authorizationServer}`, () => published(authorizationServer(trusted.issuer))],
+      [`GET ${paths.protectedResource}`, () => published(protectedResource(trusted.issuer))],
+      [`GET ${paths.protectedResource}/graphql`, () => published(protectedResource(trusted.issuer))],
     ]);
   }
 
@@ -44,6 +61,42 @@ export class TokenEndpoints {
     return true;
   }
 
+  async #token(request: IncomingMessage): Promise<Answer> {
+    const form = await readForm(request);
+    const name = form.get('grant_type') ?? '';
+    const grant = this.#grants.get(name);
+    if (grant) return grant(form);
+    const text = `grant_type: ${JSON.stringify(name.slice(0, 100))} is not supported; must be one of ${[...this.#grants.keys()].join(', ')}`;
+    return { status: 400, body: { error: 'unsupported_grant_type', error_description: text } };
+  }
+
+  async #exchange(form: URLSearchParams): Promise<Answer> {
+    const type = form.get('subject_token_type') ?? '';
+    if (!tokenTypes.subject.includes(type)) throw invalid('subject_token_type', type, tokenTypes.subject);
+    const requested = form.get('requested_token_type') ?? tokenTypes.accessToken;
+    if (requested !== tokenTypes.accessToken && requested !== tokenTypes.jwt)
+      throw invalid('requested_token_type', requested, [tokenTypes.accessToken, tokenTypes.jwt]);
+    if (form.has('actor_token')) throw invalid('actor_token', '…', ['absent; name the software by "agent"']);
+    const issued = await this.#options.identity.tokens.exchange({
+      subjectToken: form.get('subject_token') ?? '',
+      scope: form.get('scope'),
+      agent: form.get('agent'),
+      lifetimeSeconds: secondsOf(form.get('requested_lifetime')),
+    });
+    return issuedAnswer(issued, { issued_token_type: tokenTypes.accessToken });
+  }
+
+  async #refresh(form: URLSearchParams): Promise<Answer> {
+    const { tokens } = this.#options.identity;
+    return issuedAnswer(await tokens.refresh(form.get('refresh_token') ?? '', form.get('scope')));
+  }
+
+  async #revoke(request: IncomingMessage): Promise<Answer> {
+    const form = await readForm(request);
+    await this.#options.identity.tokens.revoke(form.get('token') ?? '');
+    return { status: 200, body: null };
+  }
+
   async #explain(request: IncomingMessage): Promise<Answer> {
     const form = await readForm(request);
     return { status: 200, body: await this.#options.identity.outside.explain(form.get('token') ?? '') };
@@ -55,22 +108,49 @@ export class TokenEndpoints {
       this.#options.log.error({ err: error }, 'token endpoint failed');
       return { status: 500, body: { error: 'server_error', error_description: 'Internal error' } };
     }
-    const { http: status, message, code } = error;
-    const name =
-      status >= 500
-        ? 'temporarily_unavailable'
-        : status === 413 || code === 'BAD_REQUEST'
-          ? 'invalid_request'
-          : 'invalid_grant';
-    return {
-      status: status === 401 || status === 403 ? 400 : status,
-      body: { error: name, error_description: message, code },
-    };
+    const { http, message, code, details } = error;
+    const status = http === 401 || http === 403 ? 400 : http;
+    return { status, body: { error: nameOf(code, http, details.field), error_description: message, code } };
   }
 }
 
+function nameOf(code: string, http: number, field: unknown): string {
+  if (http >= 500) return 'temporarily_unavailable';
+  if (field === 'scope' || code === 'FORBIDDEN') return 'invalid_scope';
+  return code === 'BAD_REQUEST' || code === 'REQUEST_TOO_LARGE' ? 'invalid_request' : 'invalid_grant';
+}
+
+function issuedAnswer(issued: IssuedToken, more: object = {}): Answer {
+  const { accessToken, expiresInSeconds, scope, refreshToken } = issued;
+  const body = {
+    access_token: accessToken,
+    token_type: 'Bearer',
+    expires_in: expiresInSeconds,
+    scope,
+    ...more,
+    ...(refreshToken !== null && { refresh_token: refreshToken }),
+  };
+  return { status: 200, body, headers: { pragma: 'no-cache' } };
+}
+
+function published(body: object): Answer {
+  return { status: 200, body, headers: { 'cache-control': `public, max-age=${publicForSeconds}` } };
+}
+
+function secondsOf(text: string | null): number | null {
+  if (text === null) return null;
+  const seconds = Number(text);
+  if (Number.isInteger(seconds) && seconds >= 1) return seconds;
+  throw invalid('requested_lifetime', text, ['a number of seconds, at least 1']);
+}
+
+function invalid(field: string, value: string, expected: readonly string[]): DomainError {
+  const text = `${field}: ${JSON.stringify(value.slice(0, 200))} is not valid; must be ${expected.join(' or ')}`;
+  return new DomainError('BAD_REQUEST', text, { field, value: value.slice(0, 200) });
+}
+
 function send(response: ServerResponse, { status, body, headers = {} }: Answer): void {
-  const text = JSON.stringify(body);
+  const text = body === null ? '' : JSON.stringify(body);
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(text),

@@ -4,12 +4,11 @@ import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from '@rhizome/log';
-import type { KeysetPage } from '@rhizome/mongo';
+import { ChangeFollower, type KeysetPage } from '@rhizome/mongo';
 import type { SchemaChange } from '@rhizome/schema';
 import type { TransportFactory } from '@rhizome/federation';
 import { Composer } from './composer.js';
 import { type ReadEndpointSchema, endpointSchemaReader } from './endpoint.js';
-import { Follower } from './follower.js';
 import { offeredSchema, type OfferRefusal } from './offered-schema.js';
 import { bringOwn, type OwnSubgraph } from './own.js';
 import {
@@ -77,7 +76,7 @@ export class Registry {
   #publisher: Publisher | undefined;
   /** Versions never change, so the differences between two of them do not either. */
   readonly #diffs = new LRUCache<string, readonly SchemaChange[]>({ max: keptDiffs });
-  #follower: Follower | undefined;
+  #follower: ChangeFollower | undefined;
   #serving: Serving | undefined;
   #live: SchemaVersionDocument;
   #registered: readonly SubgraphDocument[] = [];
@@ -137,7 +136,12 @@ export class Registry {
       prepare: (supergraphSdl) => serving.prepare(supergraphSdl),
       adopt: (version, prepared) => this.#adopt(version, prepared),
     });
-    this.#follower = new Follower({ repository, log, refresh: () => this.#refresh() });
+    this.#follower = new ChangeFollower({
+      watch: () => repository.watch(),
+      what: 'schema registry',
+      log,
+      refresh: () => this.#refresh(),
+    });
   }
 
   /** Stops in order; recorded use is written. */

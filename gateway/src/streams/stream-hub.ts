@@ -1,3 +1,4 @@
+import type { RevocationList } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
@@ -88,6 +89,16 @@ export class StreamHub implements ClientStreamOwner {
         'The gateway is shutting down; reconnect to another one',
       );
       client.end('shutdown', this.#closingEvent(error, client));
+    }
+  }
+
+  /** Ends the streams of callers whose token was revoked. */
+  endRevoked(revocations: RevocationList): void {
+    for (const client of [...this.#clients]) {
+      const { principal } = client.request;
+      if (!principal || !revocations.isRevoked(principal)) continue;
+      const error = new DomainError('TOKEN_REVOKED', 'The token was revoked; log in again');
+      client.end('revoked', this.#closingEvent(error, client));
     }
   }
 

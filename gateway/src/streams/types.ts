@@ -13,7 +13,8 @@ export interface StreamEvent {
 }
 
 /** Reason for the end of a client's stream; a label in the metrics. */
-export type StreamEnd = 'complete' | 'client' | 'failed' | 'lagged' | 'expired' | 'refused' | 'shutdown';
+export type StreamEnd =
+  'complete' | 'client' | 'failed' | 'lagged' | 'expired' | 'revoked' | 'refused' | 'shutdown';
 
 /** Observer of streams. */
 export interface StreamObserver {

@@ -1,4 +1,7 @@
 /** A gateway with a registry, a database of identities, and a real issuer. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Identity, openIdentity } from '@rhizome/identity';
 import { silentLogger } from '@rhizome/log';
 import { leftovers, testDatabase, testMongo } from '@rhizome/testkit';
@@ -9,6 +12,8 @@ import { type RegistrySystem, startRegistrySystem } from './registry-system.js';
 export interface GatewayIdentitySystem extends RegistrySystem {
   readonly identity: Identity;
   readonly issuer: TestIssuer;
+  /** The store of identities, for further processes on it. */
+  readonly store: { readonly mongoUri: string; readonly database: string; readonly keyFile: string };
 }
 
 /** Address of Rhizome's own issuer in tests. */
@@ -19,10 +24,19 @@ export async function startIdentitySystem(): Promise<GatewayIdentitySystem> {
   const issuer = await testIssuer();
   const { databaseName: database } = await testDatabase('identity');
   const { uri: mongoUri } = await testMongo();
-  const identity = await openIdentity({ mongoUri, database, issuer: ownIssuer, log: silentLogger() });
+  const folder = await mkdtemp(join(tmpdir(), 'rhizome-identity-'));
+  leftovers.defer(folder, () => rm(folder, { recursive: true }));
+  const keyFile = join(folder, 'key');
+  const identity = await openIdentity({
+    mongoUri,
+    database,
+    issuer: ownIssuer,
+    keyFile,
+    log: silentLogger(),
+  });
   leftovers.defer('the services of identity', () => identity.close());
   const system = await startRegistrySystem({ identity });
-  return { ...system, identity, issuer };
+  return { ...system, identity, issuer, store: { mongoUri, database, keyFile } };
 }
 
 /** Sends a form to an endpoint of a gateway. */

@@ -56,6 +56,8 @@ export const coreActions = [
   'issuer:set',
   /** Gives a principal roles in an experiment. */
   'membership:set',
+  /** Revokes tokens of others, and rotates the keys that sign them. */
+  'token:revoke',
   /** Everything without a narrower action. */
   'admin:*',
 ] as const;

@@ -121,6 +121,9 @@ function kindOf(
   return { found };
 }
 
+/** Software that has exchanged a token of its own, such as a CI job: the service of no experiment. */
+const ownService = /^svc_[0-9A-Z]{26}$/;
+
 /** Prefixes of subjects that are no people. */
 const reservedPrefixes: ReadonlySet<string> = new Set(['pilot', 'worker', 'experiment']);
 
@@ -134,7 +137,9 @@ function subjectFault({ sub, rhizome }: Claims, kind: TokenKind, rules: TokenRul
     return prefix === 'pilot' ? undefined : 'sub: the subject of a pilot is pilot:<queue>';
   }
   if (rhizome.kind === 'SERVICE')
-    return prefix === 'experiment' ? undefined : 'sub: the subject of a service is experiment:<name>';
+    return prefix === 'experiment' || ownService.test(sub)
+      ? undefined
+      : 'sub: the subject of a service is experiment:<name> or svc_<id>';
   const names = [sub, rhizome.actsFor ?? ''].map((one) => /^([^:]*):/.exec(one)?.[1]);
   const reserved = names.find((one) => one !== undefined && reservedPrefixes.has(one));
   if (reserved !== undefined)

@@ -1,12 +1,19 @@
 /** Everything that identities need in one process, on one database. */
+import type { TrustedIssuer } from '@rhizome/authz';
 import { type Clock, createIds, type Ids, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
+import { ChangeFollower } from '@rhizome/mongo';
 import { readIssuerFile } from './issuers/issuer-file.js';
 import { IssuerKeys } from './issuers/issuer-keys.js';
 import { IssuersService } from './issuers/issuers.service.js';
 import { OutsideTokens } from './issuers/outside-tokens.js';
 import { PrincipalsService } from './principals/principals.service.js';
+import { RevocationsService } from './revocations/revocations.service.js';
 import { type IdentityStore, openIdentityStore } from './store/open.repository.js';
+import { type KeyEncryption, loadKeyEncryption } from './tokens/key-encryption.js';
+import { RefreshTokens } from './tokens/refresh-tokens.js';
+import { SigningKeys } from './tokens/signing-keys.js';
+import { TokenService } from './tokens/token.service.js';
 
 /** Settings of {@link openIdentity}. */
 export interface IdentityOptions {
@@ -15,6 +22,10 @@ export interface IdentityOptions {
   readonly database?: string | undefined;
   /** The `iss` of Rhizome's own tokens: the public address of the gateway. */
   readonly issuer: string;
+  /** The `aud` of Rhizome's own tokens; default `rhizome`. */
+  readonly audience?: string | undefined;
+  /** File with the key that encrypts signing keys and logins; made if there is none. */
+  readonly keyFile: string;
   /** YAML file with issuers; the file wins over the store at each start. */
   readonly file?: string | undefined;
   readonly log: Logger;
@@ -23,33 +34,80 @@ export interface IdentityOptions {
 
 /** The services of one process. */
 export interface Identity {
+  /** Rhizome's own issuer, for a verifier. */
+  readonly trusted: TrustedIssuer;
+  readonly audience: string;
   readonly issuers: IssuersService;
   readonly principals: PrincipalsService;
   readonly outside: OutsideTokens;
+  readonly keys: SigningKeys;
+  readonly tokens: TokenService;
+  readonly revocations: RevocationsService;
   close(): Promise<void>;
 }
 
 /** @throws DomainError SERVICE_UNAVAILABLE if the store cannot be reached, CONFIG_INVALID for a wrong file */
 export async function openIdentity(options: IdentityOptions): Promise<Identity> {
-  const { mongoUri, database = 'identity', file, log, clock = systemClock } = options;
+  const { mongoUri, database = 'identity', file, keyFile, log, clock = systemClock } = options;
   const found = file === undefined ? undefined : readIssuerFile(file);
+  const encryption = await loadKeyEncryption(keyFile);
   const store = await openIdentityStore(mongoUri, database, log);
   try {
-    const identity = build(options, store, clock, createIds(clock));
-    if (file !== undefined && found) await identity.issuers.adoptFile(found, file);
-    return identity;
+    const services = build(options, { store, encryption, clock, ids: createIds(clock) });
+    if (file !== undefined && found) await services.issuers.adoptFile(found, file);
+    return await follow(services, store, log);
   } catch (error) {
     await store.close();
     throw error;
   }
 }
 
-function build({ issuer, log }: IdentityOptions, store: IdentityStore, clock: Clock, ids: Ids): Identity {
+interface Parts {
+  readonly store: IdentityStore;
+  readonly encryption: KeyEncryption;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
+
+function build(options: IdentityOptions, { store, encryption, clock, ids }: Parts): Omit<Identity, 'close'> {
+  const { issuer, log, audience = 'rhizome' } = options;
+  const { issuers, signingKeys, refreshFamilies: families } = store;
   const principals = new PrincipalsService({ principals: store.principals, clock, ids });
+  const outside = new OutsideTokens({ issuers, keys: new IssuerKeys(), principals, clock });
+  const keys = new SigningKeys({ repository: signingKeys, encryption, issuer, audience, clock });
+  const revocations = new RevocationsService({ revocations: store.revocations, clock });
+  const refreshTokens = new RefreshTokens({ families, encryption, revocations, clock, ids, log });
+  const common = { issuer, audience, keys, outside, principals, revocations, clock, ids };
   return {
-    issuers: new IssuersService({ issuers: store.issuers, clock, log, ownIssuer: issuer }),
+    trusted: { issuer, jwks: () => keys.jwks() },
+    audience,
+    issuers: new IssuersService({ issuers, clock, log, ownIssuer: issuer }),
     principals,
-    outside: new OutsideTokens({ issuers: store.issuers, keys: new IssuerKeys(), principals, clock }),
-    close: () => store.close(),
+    outside,
+    keys,
+    tokens: new TokenService({ ...common, refreshTokens }),
+    revocations,
+  };
+}
+
+/** Reads keys and revocations, and follows their changes in the store. */
+async function follow(
+  services: Omit<Identity, 'close'>,
+  store: IdentityStore,
+  log: Logger,
+): Promise<Identity> {
+  const refresh = async (): Promise<void> => {
+    await services.keys.refresh();
+    await services.revocations.refresh();
+  };
+  await refresh();
+  const watch = () => store.revocations.watch();
+  const follower = new ChangeFollower({ watch, what: 'revocations', log, refresh });
+  return {
+    ...services,
+    close: async () => {
+      await follower.close();
+      await store.close();
+    },
   };
 }

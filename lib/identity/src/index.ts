@@ -28,3 +28,12 @@ export type {
   MembershipRequest,
   PrincipalsService,
 } from './principals/principals.service.js';
+export {
+  type RevocationDocument,
+  type RevocationKind,
+  revocationKinds,
+} from './revocations/revocation.document.js';
+export type { RevocationRequest, RevocationsService } from './revocations/revocations.service.js';
+export { type KeyEncryption, loadKeyEncryption, type Sealed } from './tokens/key-encryption.js';
+export type { SigningKeys } from './tokens/signing-keys.js';
+export type { ExchangeRequest, IssuedToken, TokenService } from './tokens/token.service.js';

@@ -1,6 +1,6 @@
 /** Resolvers of issuers, principals and explanations: unpack, call, map. */
 import { experimentsFor, type Grant, type Policies } from '@rhizome/authz';
-import { DomainError } from '@rhizome/errors';
+import { DomainError, InputErrors } from '@rhizome/errors';
 import type { Identity, IssuerSettingsRecord } from '@rhizome/identity';
 import { connection } from '@rhizome/subgraph';
 import type { GrantableRole, Resolvers, SetTokenIssuerInput } from '../../types.generated.js';
@@ -22,6 +22,7 @@ type IdentityResolvers = Pick<
   | 'KnownPrincipal'
   | 'KnownPrincipalConnection'
   | 'Membership'
+  | 'Revocation'
   | 'TokenExplanation'
   | 'TokenCheck'
   | 'RuleResult'
@@ -33,7 +34,7 @@ export function identityResolvers(parts: IdentityGraphOptions): IdentityResolver
   const identity = (): Identity => open(parts);
   return {
     Query: queries(identity),
-    Mutation: mutations(identity),
+    Mutation: { ...mutations(identity), ...tokenMutations(identity) },
     TokenIssuer: {
       name: ({ _id }) => _id,
       kinds: ({ kinds }) => kinds.filter((kind) => kind === 'HUMAN' || kind === 'SERVICE'),
@@ -61,6 +62,7 @@ export function identityResolvers(parts: IdentityGraphOptions): IdentityResolver
         return visible === '*' ? all : all.filter(({ experiment }) => visible.includes(experiment));
       },
     },
+    Revocation: { revokedAt: ({ notBefore }) => notBefore },
     Membership: { roles: ({ roles }) => grantable(roles) },
     TokenExplanation: {
       subject: ({ assessment }) => assessment?.subject ?? null,
@@ -85,6 +87,7 @@ function queries(identity: () => Identity): NonNullable<IdentityResolvers['Query
       identity().issuers.history(name, first ?? 20, after),
     knownPrincipals: (_parent, { first, after }) => identity().principals.page(first ?? 20, after),
     knownPrincipal: (_parent, { id }) => identity().principals.principal(id),
+    revocations: () => identity().revocations.all,
     explainToken: (_parent, { token }) => identity().outside.explain(token),
   };
 }
@@ -103,6 +106,34 @@ function mutations(identity: () => Identity): NonNullable<IdentityResolvers['Mut
       const { expiresAt, reason, ...rest } = input;
       const request = { ...rest, expiresAt: expiresAt ?? null, reason: reason ?? null };
       return identity().principals.setMembership(request, principal);
+    },
+  };
+}
+
+function tokenMutations(identity: () => Identity): NonNullable<IdentityResolvers['Mutation']> {
+  return {
+    revokeTokens: async (_parent, { input }, { principal }) => {
+      const { kind, value, reason } = input;
+      const errors = new InputErrors();
+      errors.text(['value'], value, 1, 2000);
+      if (reason != null) errors.text(['reason'], reason, 1, 1000);
+      if (!errors.isEmpty) return { revocation: null, userErrors: errors.all };
+      const request = { kind, value, reason: reason ?? null };
+      return { revocation: await identity().revocations.revokeFor(request, principal), userErrors: [] };
+    },
+    suspendPrincipal: async (_parent, { input }, { principal }) => {
+      const found = await identity().tokens.suspend(input.id, input.isSuspended ?? true, principal);
+      if (found) return { principal: found, userErrors: [] };
+      const message = `Principal "${input.id}" not found.`;
+      return { principal: null, userErrors: [{ code: 'PRINCIPAL_NOT_FOUND', path: ['id'], message }] };
+    },
+    rotateSigningKey: async (_parent, { input }, { principal }) => {
+      const { tokens, keys } = identity();
+      const { removedKeyId } = input;
+      const isDone = await tokens.rotateKey(removedKeyId ?? null, principal);
+      const message = `Key "${removedKeyId ?? ''}" not found.`;
+      const error = { code: 'KEY_NOT_FOUND', path: ['removedKeyId'], message } as const;
+      return { keyIds: keys.jwks().keys.map(({ kid = '' }) => kid), userErrors: isDone ? [] : [error] };
     },
   };
 }
@@ -170,5 +201,11 @@ export const identityPolicies: Policies = {
   },
   'Mutation.setTokenIssuer': { action: 'issuer:set' },
   'Mutation.removeTokenIssuer': { action: 'issuer:set' },
+  'Query.revocations': { action: 'token:revoke', experiment: () => '*' },
+  'Mutation.revokeTokens': {
+    open: 'everybody may revoke the own tokens; the service checks the permission for others',
+  },
+  'Mutation.suspendPrincipal': { action: 'membership:set', experiment: () => '*' },
+  'Mutation.rotateSigningKey': { action: 'token:revoke', experiment: () => '*' },
   'Mutation.setMembership': { action: 'membership:set', experiment: ofInput },
 };

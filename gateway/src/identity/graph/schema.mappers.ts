@@ -7,6 +7,7 @@ import type {
   MappingRule,
   MembershipDocument,
   PrincipalDocument,
+  RevocationDocument,
   RuleOutcome,
   TokenCheck,
 } from '@rhizome/identity';
@@ -18,6 +19,7 @@ export type TokenIssuerVersionMapper = IssuerVersionDocument;
 export type TokenIssuerVersionConnectionMapper = KeysetPage<IssuerVersionDocument>;
 export type KnownPrincipalMapper = PrincipalDocument;
 export type KnownPrincipalConnectionMapper = KeysetPage<PrincipalDocument>;
+export type RevocationMapper = RevocationDocument;
 export type MembershipMapper = MembershipDocument;
 export type TokenExplanationMapper = Explanation;
 export type TokenCheckMapper = TokenCheck;

@@ -91,12 +91,14 @@ describe('IssuersService', () => {
     const folder = mkdtempSync(join(tmpdir(), 'rhizome-issuers-'));
     leftovers.defer('a folder', () => rmSync(folder, { recursive: true }));
     const file = join(folder, 'issuers.yaml');
+    const keyFile = join(folder, 'key');
     const start = async (yaml: string) => {
       writeFileSync(file, yaml);
       const { mongoUri, database } = system;
       const identity = await openIdentity({
         mongoUri,
         database,
+        keyFile,
         issuer: 'https://rhizome.test',
         file,
         log: silentLogger(),

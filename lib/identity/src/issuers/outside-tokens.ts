@@ -4,6 +4,7 @@ import type { Clock } from '@rhizome/clock';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { PrincipalsService } from '../principals/principals.service.js';
 import { type Assessment, assess, constrain, type GrantOutcome, grantsOf } from './assess.js';
+import type { Claims } from './claims.js';
 import type { IssuerDocument } from './issuer.document.js';
 import { type IssuerKeys, peek } from './issuer-keys.js';
 import type { IssuersRepository } from './issuers.repository.js';
@@ -38,6 +39,7 @@ export interface OutsideIdentity {
   readonly queues: readonly string[];
   readonly issuer: IssuerDocument;
   readonly subject: string;
+  readonly claims: Claims;
 }
 
 /** Ports of {@link OutsideTokens}. */
@@ -46,6 +48,12 @@ export interface OutsideTokensOptions {
   readonly keys: IssuerKeys;
   readonly principals: PrincipalsService;
   readonly clock: Clock;
+}
+
+interface Assessed {
+  readonly issuer: IssuerDocument;
+  readonly claims: Claims;
+  readonly assessment: Assessment;
 }
 
 /** Accepts and explains tokens of outside issuers. */
@@ -61,9 +69,30 @@ export class OutsideTokens {
    * @throws DomainError UNAUTHENTICATED, TOKEN_EXPIRED, SERVICE_UNAVAILABLE
    */
   async accept(token: string): Promise<OutsideIdentity> {
-    const { issuer, assessment } = await this.#assess(token);
+    const { issuer, claims, assessment } = await this.#assess(token);
     const failed = assessment.checks.find(({ passed }) => !passed);
     if (failed) throw refused(`${failed.name}: ${failed.detail}`);
+    return this.#identity(issuer, claims, assessment);
+  }
+
+  /**
+   * The identity of claims that were accepted earlier, by the rules of now. Times are not checked again.
+   * @throws DomainError UNAUTHENTICATED if the issuer accepts them no longer, FORBIDDEN for a suspended
+   *   principal
+   */
+  async acceptAgain(issuerName: string, claims: Claims): Promise<OutsideIdentity> {
+    const { issuers, clock } = this.#options;
+    const issuer = await issuers.byIssuer(issuerName);
+    if (!issuer) throw refused('its issuer is not known here any more');
+    const assessment = assess(claims, issuer, clock.now());
+    const failed = assessment.checks.find(
+      ({ name, passed }) => !passed && name !== 'TIME' && name !== 'LIFETIME',
+    );
+    if (failed) throw refused(`${failed.name}: ${failed.detail}`);
+    return this.#identity(issuer, claims, assessment);
+  }
+
+  async #identity(issuer: IssuerDocument, claims: Claims, assessment: Assessment): Promise<OutsideIdentity> {
     const { subject, kind, displayName } = assessment;
     const principal = await this.#options.principals.logIn(
       { issuer: issuer.issuer, subject },
@@ -79,6 +108,7 @@ export class OutsideTokens {
       queues: assessment.queues,
       issuer,
       subject,
+      claims,
     };
   }
 
@@ -107,15 +137,13 @@ export class OutsideTokens {
     }
   }
 
-  async #assess(
-    token: string,
-  ): Promise<{ readonly issuer: IssuerDocument; readonly assessment: Assessment }> {
+  async #assess(token: string): Promise<Assessed> {
     const { issuers, keys, clock } = this.#options;
     const { issuer: named } = peek(token);
     const issuer = await issuers.byIssuer(named);
     if (!issuer) throw refused(`its issuer ${JSON.stringify(named.slice(0, 200))} is not known here`);
     const claims = await keys.claims(token, issuer);
-    return { issuer, assessment: assess(claims, issuer, clock.now()) };
+    return { issuer, claims, assessment: assess(claims, issuer, clock.now()) };
   }
 
   async #memberships(principalId: string, issuer: IssuerDocument): Promise<readonly MembershipOutcome[]> {

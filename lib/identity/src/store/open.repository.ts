@@ -10,11 +10,20 @@ import {
   principalsCollection,
 } from '../principals/principal.document.js';
 import { PrincipalsRepository } from '../principals/principals.repository.js';
+import { revocationsCollection } from '../revocations/revocation.document.js';
+import { RevocationsRepository } from '../revocations/revocations.repository.js';
+import { RefreshFamiliesRepository } from '../tokens/refresh-families.repository.js';
+import { refreshFamiliesCollection } from '../tokens/refresh-family.document.js';
+import { signingKeysCollection } from '../tokens/signing-key.document.js';
+import { SigningKeysRepository } from '../tokens/signing-keys.repository.js';
 
 /** The repositories on one connection. */
 export interface IdentityStore {
   readonly issuers: IssuersRepository;
   readonly principals: PrincipalsRepository;
+  readonly signingKeys: SigningKeysRepository;
+  readonly refreshFamilies: RefreshFamiliesRepository;
+  readonly revocations: RevocationsRepository;
   close(): Promise<void>;
 }
 
@@ -26,12 +35,21 @@ const all = [
   principalsCollection,
   identitiesCollection,
   membershipsCollection,
+  signingKeysCollection,
+  refreshFamiliesCollection,
+  revocationsCollection,
 ] as unknown as readonly CollectionDefinition[];
 
 /** The repositories of a database, which is made ready for them. */
 export async function storeOf(db: Db, log: Logger): Promise<Omit<IdentityStore, 'close'>> {
   await Promise.all(all.map((one) => ensureCollections(db, [one], { log })));
-  return { issuers: new IssuersRepository(db), principals: new PrincipalsRepository(db) };
+  return {
+    issuers: new IssuersRepository(db),
+    principals: new PrincipalsRepository(db),
+    signingKeys: new SigningKeysRepository(db),
+    refreshFamilies: new RefreshFamiliesRepository(db),
+    revocations: new RevocationsRepository(db),
+  };
 }
 
 /** @throws DomainError SERVICE_UNAVAILABLE if the store cannot be reached */

@@ -1,4 +1,7 @@
 /** A real issuer and the services of identity on a database of their own. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createIds, systemClock } from '@rhizome/clock';
 import { silentLogger } from '@rhizome/log';
 import { leftovers, testDatabase, testMongo, testPrincipal } from '@rhizome/testkit';
@@ -16,6 +19,13 @@ export interface IdentitySystem {
   trust(settings?: Partial<IssuerSettingsRecord>): Promise<void>;
 }
 
+/** A file for a key-encryption key, in a folder of its own. */
+export async function keyFileOf(name: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), `rhizome-${name}-`));
+  leftovers.defer(folder, () => rm(folder, { recursive: true }));
+  return join(folder, 'key');
+}
+
 /** The administrator of tests. */
 export const admin = testPrincipal();
 
@@ -30,6 +40,7 @@ export async function identitySystem(): Promise<IdentitySystem> {
   const identity = await openIdentity({
     mongoUri,
     database,
+    keyFile: await keyFileOf('identity'),
     issuer: 'https://rhizome.test',
     log: silentLogger(),
   });

@@ -1,29 +1,30 @@
-/** Follows the registry, so that all gateways serve the live version, whichever gateway published it. */
+/** Follows collections by a change stream: a reader is called at the start and after each change. */
 import type { Logger } from '@rhizome/log';
 import { Backoff, sleep } from '@rhizome/retry';
-import type { RegistryRepository } from './store/registry.repository.js';
+import type { ChangeStream } from 'mongodb';
 
-/** Options of {@link Follower}. */
-export interface FollowerOptions {
-  readonly repository: RegistryRepository;
+/** Options of {@link ChangeFollower}. */
+export interface ChangeFollowerOptions {
+  /** Opens a stream that sees every change from the call on. */
+  readonly watch: () => Promise<ChangeStream>;
+  /** Names the followed data in the log: `schema registry`. */
+  readonly what: string;
   readonly log: Logger;
   /** Called when something may have changed; the next call waits for its end. */
   readonly refresh: () => Promise<void>;
 }
 
-type Stream = Awaited<ReturnType<RegistryRepository['watch']>>;
-
 const pollEveryMs = 100;
 
 /** Reads at startup, and again after each write; continues after an outage of the store. */
-export class Follower {
-  readonly #options: FollowerOptions;
+export class ChangeFollower {
+  readonly #options: ChangeFollowerOptions;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
-  #stream: Stream | undefined;
+  #stream: ChangeStream | undefined;
   #connected = true;
 
-  constructor(options: FollowerOptions) {
+  constructor(options: ChangeFollowerOptions) {
     this.#options = options;
     this.#running = this.#run();
   }
@@ -50,7 +51,8 @@ export class Follower {
         this.#connected = false;
         const waitMs = backoff.next();
         const { failures } = backoff;
-        this.#options.log.warn({ err: error, failures, waitMs }, 'schema registry lost; retrying');
+        const { log, what } = this.#options;
+        log.warn({ err: error, failures, waitMs }, `${what} lost; retrying`);
         await sleep(waitMs, signal);
       }
     }
@@ -61,8 +63,8 @@ export class Follower {
    * causes one more read.
    */
   async #follow(worked: () => void): Promise<void> {
-    const { repository, refresh } = this.#options;
-    const stream = (this.#stream = await repository.watch());
+    const { watch, refresh } = this.#options;
+    const stream = (this.#stream = await watch());
     const changes = new ChangeSignal();
     const reading = this.#read(stream, changes);
     try {
@@ -82,7 +84,7 @@ export class Follower {
    * Polls from time to time: a blocking read on the server would wake up for every write in the whole store,
    * thousands per second.
    */
-  async #read(stream: Stream, changes: ChangeSignal): Promise<void> {
+  async #read(stream: ChangeStream, changes: ChangeSignal): Promise<void> {
     try {
       while (!stream.closed) {
         if (await stream.tryNext()) changes.announce();

@@ -1,0 +1,53 @@
+/** Metadata of Rhizome's own issuer (RFC 8414) and of the gateway as a protected resource (RFC 9728). */
+
+/** Paths of the endpoints. */
+export const paths = {
+  token: '/oauth/token',
+  revoke: '/oauth/revoke',
+  explain: '/oauth/explain',
+  jwks: '/.well-known/jwks.json',
+  authorizationServer: '/.well-known/oauth-authorization-server',
+  protectedResource: '/.well-known/oauth-protected-resource',
+} as const;
+
+/** Supported values of `grant_type`. */
+export const grantTypes = {
+  exchange: 'urn:ietf:params:oauth:grant-type:token-exchange',
+  refresh: 'refresh_token',
+} as const;
+
+const tokenType = (name: string): string => `urn:ietf:params:oauth:token-type:${name}`;
+
+/** Types of tokens in an exchange (RFC 8693). */
+export const tokenTypes = {
+  accessToken: tokenType('access_token'),
+  jwt: tokenType('jwt'),
+  subject: [tokenType('access_token'), tokenType('jwt'), tokenType('id_token')] as readonly string[],
+} as const;
+
+/** Metadata of the issuer. */
+export function authorizationServer(issuer: string): object {
+  const at = (path: string): string => new URL(path, issuer).href;
+  return {
+    issuer,
+    token_endpoint: at(paths.token),
+    revocation_endpoint: at(paths.revoke),
+    jwks_uri: at(paths.jwks),
+    grant_types_supported: Object.values(grantTypes),
+    response_types_supported: [],
+    token_endpoint_auth_methods_supported: ['none'],
+    revocation_endpoint_auth_methods_supported: ['none'],
+    dpop_signing_alg_values_supported: ['ES256'],
+  };
+}
+
+/** Metadata of the API. */
+export function protectedResource(issuer: string): object {
+  return {
+    resource: new URL('/graphql', issuer).href,
+    authorization_servers: [issuer],
+    jwks_uri: new URL(paths.jwks, issuer).href,
+    bearer_methods_supported: ['header'],
+    dpop_signing_alg_values_supported: ['ES256'],
+  };
+}

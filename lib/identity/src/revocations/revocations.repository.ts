@@ -1,0 +1,56 @@
+/** Access to the revocations, and the stream of changes that all processes follow. */
+import { collection } from '@rhizome/mongo';
+import type { ChangeStream, Collection, Db, Timestamp } from 'mongodb';
+import { signingKeysCollection } from '../tokens/signing-key.document.js';
+import { type RevocationDocument, revocationsCollection } from './revocation.document.js';
+
+/** A revocation to write. */
+export type RevocationEntry = Pick<
+  RevocationDocument,
+  'kind' | 'value' | 'notBefore' | 'expiresAt' | 'reason' | 'revokedBy'
+>;
+
+/** Collection `revocations`. */
+export class RevocationsRepository {
+  readonly #db: Db;
+  readonly #revocations: Collection<RevocationDocument>;
+
+  constructor(db: Db) {
+    this.#db = db;
+    this.#revocations = collection(db, revocationsCollection);
+  }
+
+  all(): Promise<RevocationDocument[]> {
+    return this.#revocations.find({}, { sort: { _id: 1 }, readConcern: 'majority' }).toArray();
+  }
+
+  /** Writes a revocation; one that exists already is extended, never shortened. */
+  async add(
+    { kind, value, notBefore, expiresAt, reason, revokedBy }: RevocationEntry,
+    now: Date,
+  ): Promise<RevocationDocument> {
+    const found = await this.#revocations.findOneAndUpdate(
+      { _id: `${kind}:${value}` },
+      {
+        $set: { reason, revokedBy, updatedAt: now },
+        $max: { notBefore, expiresAt },
+        $setOnInsert: { schemaVersion: 1, createdAt: now, kind, value },
+        $inc: { revision: 1 },
+      },
+      { upsert: true, returnDocument: 'after' },
+    );
+    if (!found) throw new TypeError('An upsert returned no document');
+    return found;
+  }
+
+  /** Streams each change of the revocations and of the signing keys, from the call on. */
+  async watch(): Promise<ChangeStream> {
+    const { operationTime } = await this.#db.command({ ping: 1 });
+    const followed = { 'ns.coll': { $in: [revocationsCollection.name, signingKeysCollection.name] } };
+    return this.#db.watch([{ $match: followed }, { $project: { operationType: 1, documentKey: 1 } }], {
+      startAtOperationTime: operationTime as Timestamp,
+      // The reader polls from time to time.
+      maxAwaitTimeMS: 1,
+    });
+  }
+}

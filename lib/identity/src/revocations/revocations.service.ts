@@ -1,0 +1,100 @@
+/** Revokes tokens before they end, and knows in every process which tokens are revoked. */
+import { assertCan, type Principal, type RevocationList } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
+import { readTokenId } from '../tokens/token-id.js';
+import type { RevocationDocument, RevocationKind } from './revocation.document.js';
+import type { RevocationsRepository } from './revocations.repository.js';
+
+/** Longest lifetime of a token that can be revoked: the sum of all upper limits of lifetimes. */
+const longestLifetimeMs = 7 * 86_400_000;
+
+/** Ports of {@link RevocationsService}. */
+export interface RevocationsOptions {
+  readonly revocations: RevocationsRepository;
+  readonly clock: Clock;
+}
+
+/** A requested revocation. */
+export interface RevocationRequest {
+  readonly kind: RevocationKind;
+  readonly value: string;
+  readonly reason: string | null;
+}
+
+/** The deny list in memory. */
+export class RevocationsService implements RevocationList {
+  readonly #options: RevocationsOptions;
+  readonly #listeners = new Set<() => void>();
+  #notBefore: ReadonlyMap<string, number> = new Map();
+  #all: readonly RevocationDocument[] = [];
+  #digest = '';
+
+  constructor(options: RevocationsOptions) {
+    this.#options = options;
+  }
+
+  /** The revocations that are in force. */
+  get all(): readonly RevocationDocument[] {
+    return this.#all;
+  }
+
+  isRevoked({ tokenId, issuer, issuedAt, worker, subject, actsFor, shared }: Principal): boolean {
+    if (this.#notBefore.size === 0 || shared) return false;
+    const at = issuedAt?.getTime() ?? 0;
+    const parts = readTokenId(tokenId);
+    return (
+      this.#isDead('TOKEN', tokenId, 0) ||
+      this.#isDead('FAMILY', parts?.family, 0) ||
+      this.#isDead('ISSUER', parts?.issuerName, at) ||
+      this.#isDead('WORKER', worker, at) ||
+      this.#isDead('PRINCIPAL', subject, at) ||
+      this.#isDead('PRINCIPAL', actsFor, at) ||
+      this.#isDead('ISSUER', issuer, at)
+    );
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Reads the list again, and calls the listeners if it changed. */
+  async refresh(): Promise<void> {
+    const all = await this.#options.revocations.all();
+    const digest = all.map(({ _id, revision }) => `${_id} ${revision}`).join('\n');
+    if (digest === this.#digest) return;
+    this.#digest = digest;
+    this.#all = all;
+    this.#notBefore = new Map(all.map(({ _id, notBefore }) => [_id, notBefore.getTime()]));
+    for (const listener of this.#listeners) listener();
+  }
+
+  /**
+   * Revokes by a request of a principal: everybody may revoke what is its own.
+   * @throws DomainError FORBIDDEN
+   */
+  async revokeFor(request: RevocationRequest, principal: Principal): Promise<RevocationDocument> {
+    const { kind, value } = request;
+    const isOwn =
+      (kind === 'PRINCIPAL' && value === principal.subject) ||
+      (kind === 'TOKEN' && value === principal.tokenId);
+    if (!isOwn) assertCan(principal, 'token:revoke', '*');
+    return this.revoke(request, principal.subject);
+  }
+
+  /** Writes a revocation; it is in force here when this resolves, and elsewhere a moment later. */
+  async revoke({ kind, value, reason }: RevocationRequest, revokedBy: string): Promise<RevocationDocument> {
+    const now = this.#options.clock.now();
+    const expiresAt = new Date(now.getTime() + longestLifetimeMs);
+    const entry = { kind, value, reason, revokedBy, notBefore: now, expiresAt };
+    const written = await this.#options.revocations.add(entry, now);
+    await this.refresh();
+    return written;
+  }
+
+  #isDead(kind: RevocationKind, value: string | undefined, issuedAt: number): boolean {
+    if (value === undefined) return false;
+    const notBefore = this.#notBefore.get(`${kind}:${value}`);
+    return notBefore !== undefined && issuedAt <= notBefore;
+  }
+}

@@ -1,0 +1,231 @@
+/** Rhizome's own issuer: exchanges outside tokens for tokens of a kind, narrows and revokes its own. */
+import { assertCan, createVerifier, type Principal, signToken, type Verifier } from '@rhizome/authz';
+import type { Clock, Ids } from '@rhizome/clock';
+import { DomainError, isDomainError } from '@rhizome/errors';
+import { peek } from '../issuers/issuer-keys.js';
+import type { OutsideIdentity, OutsideTokens } from '../issuers/outside-tokens.js';
+import type { PrincipalsService } from '../principals/principals.service.js';
+import type { RevocationsService } from '../revocations/revocations.service.js';
+import type { RefreshTokens } from './refresh-tokens.js';
+import { narrow, readScope, type Rights, scopeText } from './scopes.js';
+import type { SigningKeys } from './signing-keys.js';
+import { readTokenId, type TokenIdParts, tokenIdOf } from './token-id.js';
+
+/** Ports of {@link TokenService}. */
+export interface TokenServiceOptions {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly keys: SigningKeys;
+  readonly outside: OutsideTokens;
+  readonly principals: PrincipalsService;
+  readonly refreshTokens: RefreshTokens;
+  readonly revocations: RevocationsService;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
+
+/** A request to exchange a token. */
+export interface ExchangeRequest {
+  readonly subjectToken: string;
+  /** Rights that are asked for; null for all. */
+  readonly scope: string | null;
+  /** Name of the software that shall act for the person; null for the person itself. */
+  readonly agent: string | null;
+  /** Shorter lifetime than usual; null for the usual one. */
+  readonly lifetimeSeconds: number | null;
+}
+
+/** An access token, and a refresh token if one was asked for. */
+export interface IssuedToken {
+  readonly accessToken: string;
+  readonly expiresInSeconds: number;
+  readonly scope: string;
+  readonly refreshToken: string | null;
+}
+
+type UserKind = 'HUMAN' | 'SERVICE' | 'AGENT';
+
+/** Lifetimes of access tokens, in seconds. */
+const lifetimes: Readonly<Record<UserKind, number>> = { HUMAN: 1800, SERVICE: 3600, AGENT: 900 };
+const agentNames = /^[a-z][a-z0-9-]{1,62}$/;
+
+/** Everything that an access token says. */
+interface Issue extends Rights {
+  readonly kind: UserKind;
+  readonly subject: string;
+  readonly actsFor?: string | undefined;
+  readonly keyThumbprint?: string | undefined;
+  readonly id: TokenIdParts;
+  readonly lifetimeSeconds: number | null;
+  /** End of the token that it follows from. */
+  readonly until?: Date;
+}
+
+/** Issues, refreshes and revokes tokens. */
+export class TokenService {
+  readonly #options: TokenServiceOptions;
+  readonly #verifier: Verifier;
+
+  constructor(options: TokenServiceOptions) {
+    this.#options = options;
+    const { issuer, audience, keys, revocations, clock } = options;
+    this.#verifier = createVerifier({
+      issuers: [{ issuer, jwks: () => keys.jwks() }],
+      audience,
+      revocations,
+      clock,
+      cacheSize: 100,
+    });
+  }
+
+  /**
+   * Exchanges a token of an outside issuer, or one of Rhizome for one with fewer rights.
+   * @throws DomainError UNAUTHENTICATED, TOKEN_EXPIRED, TOKEN_REVOKED, FORBIDDEN, BAD_REQUEST
+   */
+  exchange(request: ExchangeRequest): Promise<IssuedToken> {
+    const isOwn = peek(request.subjectToken).issuer === this.#options.issuer;
+    return isOwn ? this.#narrowOwn(request) : this.#exchangeOutside(request);
+  }
+
+  /**
+   * A new access token of a login, with the rights that it has now.
+   * @throws DomainError as {@link exchange}
+   */
+  async refresh(token: string, scope: string | null): Promise<IssuedToken> {
+    const { refreshTokens, outside } = this.#options;
+    const login = await refreshTokens.read(token);
+    const identity = await outside.acceptAgain(login.issuer, login.claims);
+    // Rights that were lost in the meantime are left out; more than the login asked for is refused.
+    const held = narrow({ grants: identity.grants }, readScope(login.scope), () => undefined);
+    const rights = scope === null ? held : narrow(held, readScope(scope));
+    const { token: refreshToken } = await refreshTokens.rotate(token);
+    const id = { issuerName: identity.issuer._id, family: login.family };
+    const issue = {
+      ...rights,
+      kind: kindOf(identity),
+      subject: identity.principalId,
+      id,
+      lifetimeSeconds: null,
+    };
+    return this.#issue(issue, refreshToken);
+  }
+
+  /** Revokes a refresh token with its login, or an access token. Unknown tokens are ignored (RFC 7009). */
+  async revoke(token: string): Promise<void> {
+    const { refreshTokens, revocations } = this.#options;
+    if (token.startsWith('rhr_')) return void (await refreshTokens.end(token));
+    const principal = await this.#verifier.verify(token).catch((error: unknown) => {
+      if (isDomainError(error) && error.http < 500) return undefined;
+      throw error;
+    });
+    const { tokenId, subject } = principal ?? {};
+    if (tokenId === undefined || subject === undefined) return;
+    await revocations.revoke({ kind: 'TOKEN', value: tokenId, reason: 'revoked by its holder' }, subject);
+  }
+
+  /**
+   * Suspends a principal and ends everything it holds; null if there is none.
+   * @throws DomainError FORBIDDEN
+   */
+  async suspend(id: string, isSuspended: boolean, by: Principal) {
+    const { principals, refreshTokens, revocations } = this.#options;
+    const found = await principals.suspend(id, isSuspended, by);
+    if (!found || !isSuspended) return found;
+    await refreshTokens.endAllOf(id);
+    await revocations.revoke({ kind: 'PRINCIPAL', value: id, reason: 'suspended' }, by.subject);
+    return found;
+  }
+
+  /**
+   * Replaces the signing key. A key that is removed at once takes all tokens of this issuer with it: any of
+   * them may be forged. Returns false if there is no such key.
+   * @throws DomainError FORBIDDEN
+   */
+  async rotateKey(removed: string | null, by: Principal): Promise<boolean> {
+    assertCan(by, 'token:revoke', '*');
+    const { keys, revocations, issuer } = this.#options;
+    if (removed === null) {
+      await keys.rotate();
+      return true;
+    }
+    if (!(await keys.remove(removed))) return false;
+    const reason = `signing key ${removed} was removed`;
+    await revocations.revoke({ kind: 'ISSUER', value: issuer, reason }, by.subject);
+    return true;
+  }
+
+  async #exchangeOutside(request: ExchangeRequest): Promise<IssuedToken> {
+    const { outside, refreshTokens, ids } = this.#options;
+    const asked = readScope(request.scope);
+    const identity = await outside.accept(request.subjectToken);
+    const rights = narrow({ grants: identity.grants }, asked);
+    const { principalId, issuer, claims } = identity;
+    const issuerName = issuer._id;
+    if (request.agent !== null) {
+      const id = { issuerName, family: ids.next('tok') };
+      return this.#issueAgent(request, { ...rights, kind: kindOf(identity), subject: principalId, id });
+    }
+    const isLasting = asked.isOffline && identity.kind === 'HUMAN';
+    const login = { principalId, issuer: issuer.issuer, claims, scope: request.scope ?? '' };
+    const started = isLasting ? await refreshTokens.start(login) : undefined;
+    const id = { issuerName, family: started?.family ?? ids.next('tok') };
+    const { lifetimeSeconds } = request;
+    const issue = { ...rights, kind: kindOf(identity), subject: principalId, id, lifetimeSeconds };
+    return this.#issue(issue, started?.token ?? null);
+  }
+
+  async #narrowOwn(request: ExchangeRequest): Promise<IssuedToken> {
+    const principal = await this.#verifier.verify(request.subjectToken);
+    const { kind, subject, actsFor, grants, actions, expiresAt, keyThumbprint, tokenId } = principal;
+    const rights = narrow({ grants, actions }, readScope(request.scope));
+    const id = readTokenId(tokenId);
+    if (kind === 'PILOT' || !id) throw new DomainError('FORBIDDEN', 'This token cannot be exchanged');
+    const { lifetimeSeconds } = request;
+    const held = { ...rights, kind, subject, id, until: expiresAt, keyThumbprint };
+    if (request.agent !== null) return this.#issueAgent(request, held);
+    return this.#issue({ ...held, actsFor, lifetimeSeconds }, null);
+  }
+
+  /** A token for software that acts for a person: its rights are the person's, and later at most its own. */
+  async #issueAgent(
+    { agent, lifetimeSeconds }: ExchangeRequest,
+    { kind, subject, ...held }: Omit<Issue, 'lifetimeSeconds'>,
+  ): Promise<IssuedToken> {
+    if (kind !== 'HUMAN') throw new DomainError('FORBIDDEN', 'agent: only a person may have an agent');
+    if (agent === null || !agentNames.test(agent)) {
+      const text = `agent: ${JSON.stringify(agent)} is not valid; must be 2 to 63 lower-case letters, digits and "-"`;
+      throw new DomainError('BAD_REQUEST', text, { field: 'agent' });
+    }
+    const account = { issuer: this.#options.issuer, subject: `${subject} ${agent}` };
+    const { _id } = await this.#options.principals.logIn(account, 'AGENT', agent);
+    return this.#issue({ ...held, kind: 'AGENT', subject: _id, actsFor: subject, lifetimeSeconds }, null);
+  }
+
+  async #issue(
+    { kind, subject, actsFor, grants, actions, keyThumbprint, id, lifetimeSeconds, until }: Issue,
+    refreshToken: string | null,
+  ): Promise<IssuedToken> {
+    const { keys, clock, ids } = this.#options;
+    const now = clock.now();
+    const left = until ? Math.floor((until.getTime() - now.getTime()) / 1000) : Infinity;
+    const ttlSeconds = Math.max(1, Math.min(lifetimes[kind], lifetimeSeconds ?? Infinity, left));
+    const tokenId = tokenIdOf(id, ids.next('n').slice(2));
+    const claims = {
+      subject,
+      kind,
+      actsFor,
+      grants,
+      actions,
+      keyThumbprint,
+      ttlSeconds,
+      tokenId,
+      issuedAt: now,
+    };
+    const accessToken = await signToken(claims, await keys.signer());
+    return { accessToken, expiresInSeconds: ttlSeconds, scope: scopeText({ grants, actions }), refreshToken };
+  }
+}
+
+function kindOf({ kind }: OutsideIdentity): UserKind {
+  return kind === 'SERVICE' ? 'SERVICE' : 'HUMAN';
+}
