@@ -87,6 +87,7 @@ describe('FairQueue', () => {
     for (let at = 0; at < 4; at++) enter('greedy');
     expect(codeOf(() => enter('greedy'))).toEqual(['LIMIT_EXCEEDED', 1]);
     enter('large', { bytes: 900 });
+    enter('large', { bytes: 900 });
     expect(codeOf(() => enter('large', { bytes: 900 }))).toEqual(['LIMIT_EXCEEDED', 1]);
     expect(codeOf(() => enter('other'))).toBeUndefined();
   });
