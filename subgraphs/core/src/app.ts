@@ -205,6 +205,7 @@ function jobsOf(
     ids,
     log,
     maxLogBytes: config?.maxLogBytes,
+    quotas: config?.quotas,
   });
 }
 

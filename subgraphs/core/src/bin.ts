@@ -30,6 +30,7 @@ async function main(): Promise<void> {
       advertisedUrl: () => config.advertisedUrl ?? ownUrl,
       events: config.events,
       broker: config.broker,
+      quotas: config.quotas,
     },
   });
   const served = await serve(config, core, mongo, verifier, log);

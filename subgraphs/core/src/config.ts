@@ -1,5 +1,6 @@
 /** Configuration of a core process: environment over a YAML file over defaults. */
 import { gatewayKeySettings } from '@rhizome/authz';
+import { defaultQuotas } from './jobs/submit/live-quota.js';
 import { type DeepReadonly, loadConfig, redact, type Setting, settingsOf, z } from '@rhizome/config';
 
 const schema = z.strictObject({
@@ -43,6 +44,14 @@ const schema = z.strictObject({
     })
     .refine(({ leaseMs, renewMs }) => leaseMs >= 2 * renewMs, {
       message: 'expected leaseMs of at least twice renewMs',
+    })
+    .prefault({}),
+  quotas: z
+    .strictObject({
+      liveJobsPerOwner: z.int().min(1).default(defaultQuotas.liveJobsPerOwner),
+      liveBytesPerOwner: z.int().min(1).default(defaultQuotas.liveBytesPerOwner),
+      liveJobsPerExperiment: z.int().min(1).default(defaultQuotas.liveJobsPerExperiment),
+      liveBytesPerExperiment: z.int().min(1).default(defaultQuotas.liveBytesPerExperiment),
     })
     .prefault({}),
 });

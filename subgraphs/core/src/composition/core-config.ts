@@ -1,4 +1,5 @@
 /** Configuration that core itself reads; `config.ts` reads all of it. */
+import type { LiveQuotaLimits } from '../jobs/submit/live-quota.js';
 import type { EventsConfig } from '../events/events.service.js';
 
 /** Configuration of core. Absent members have defaults. */
@@ -17,6 +18,8 @@ export interface CoreConfig {
   };
   /** Maximum size of the log of one attempt, in bytes. */
   readonly maxLogBytes?: number;
+  /** Limits of live jobs, by owner and by experiment. */
+  readonly quotas?: Partial<LiveQuotaLimits>;
 }
 
 /** Defaults of {@link EventsConfig}. */

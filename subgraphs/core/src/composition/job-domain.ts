@@ -18,6 +18,7 @@ import { JobLogs } from '../jobs/logs/job-logs.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import type { CheckSelector } from '../jobs/submit/requirement-checks.js';
 import type { JobStores } from './job-stores.repository.js';
+import { defaultQuotas, LiveQuota, type LiveQuotaLimits } from '../jobs/submit/live-quota.js';
 import { SubmitService } from '../jobs/submit/submit.service.js';
 import type { TransitionWriter } from '../jobs/transitions/transition.types.js';
 import type { LeaderWork } from '../shared/leader-task.js';
@@ -40,6 +41,8 @@ export interface JobDomainOptions {
   readonly log: Logger;
   /** Maximum size of the log of one attempt, in bytes. */
   readonly maxLogBytes?: number | undefined;
+  /** Limits of live jobs that differ from the defaults. */
+  readonly quotas?: Partial<LiveQuotaLimits> | undefined;
   /** Jobs per step of an expansion; for tests. */
   readonly stepSize?: number | undefined;
   /** Interval of the leader's work on tasks, in milliseconds; for tests. */
@@ -58,6 +61,14 @@ export interface JobDomain {
   start(): void;
   /** Stops after the steps in progress; leadership must have ended. The creator of the writer closes it. */
   stop(): Promise<void>;
+}
+
+/** Time limit of a count of live jobs, in milliseconds. */
+const longestCountMs = 5000;
+
+function quotaOf({ stores, quotas, clock, log }: JobDomainOptions): LiveQuota {
+  const read = (experiment: string) => stores.jobs.liveUsage(experiment, longestCountMs);
+  return new LiveQuota({ limits: { ...defaultQuotas, ...quotas }, read, clock, log });
 }
 
 /** Creates the domain. */
@@ -92,6 +103,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
   const timer = new BackoffTimer({ jobs, writer, leader, clock, log });
   const handlers = [new DependencyWork(dependencies), completion, timer];
   const events = new EventWork({ stream: options.stream, consumers, leader, handlers, clock, log });
+  const quota = quotaOf(options);
   const submits = new SubmitService({
     jobs,
     classes,
@@ -100,6 +112,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
     experiments,
     queues,
     checkSelector,
+    quota,
     clock,
     ids,
     log,
@@ -120,6 +133,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
       queues,
       expansion,
       checkSelector,
+      quota,
       liveCounts: options.liveCounts,
       clock,
       ids,

@@ -27,6 +27,7 @@ import {
 import { checkTask, externalParentsOf, setsPath, shapesOf } from './task-input.js';
 import type { TasksRepository } from './tasks.repository.js';
 import type { ParameterSetSpec, TaskSpec } from './task-spec.types.js';
+import { type LiveQuota, payloadBytes } from '../jobs/submit/live-quota.js';
 import type { JobInputError } from '../jobs/submit/job-input-error.types.js';
 
 /** Dependencies of {@link TasksService}. */
@@ -39,6 +40,7 @@ export interface TasksServiceOptions {
   readonly queues: QueueDirectory;
   readonly expansion: Expansion;
   readonly checkSelector: CheckSelector;
+  readonly quota: LiveQuota;
   /** Number of jobs of a task by state according to the event stream; undefined if unknown. */
   readonly liveCounts: (taskId: string) => StateCounts | undefined;
   readonly clock: Clock;
@@ -70,7 +72,7 @@ export class TasksService {
   /**
    * Accepts a task; its jobs are created after the answer. The same key with the same content returns the
    * same task.
-   * @throws DomainError FORBIDDEN
+   * @throws DomainError FORBIDDEN, LIMIT_EXCEEDED
    */
   async submit(principal: Principal, spec: TaskSpec): Promise<SubmitTaskResult> {
     assertCan(principal, 'task:submit', spec.experiment);
@@ -90,6 +92,7 @@ export class TasksService {
     }
     const { refusals, experiment } = await this.#examine(spec);
     if (!experiment || refusals.length > 0) return { refusals };
+    if (!reserved) await this.#options.quota.charge(experiment.name, owners.owner, usageOf(spec));
     reserved ??= await submissions.reserve({
       _id: reservationId,
       schemaVersion: submissionSchemaVersion,
@@ -280,4 +283,13 @@ function parentPath({ template, parameterSets }: TaskSpec, parentId: string): re
   if (inTemplate >= 0) return ['template', 'dependsOn', String(inTemplate)];
   const set = (parameterSets ?? []).findIndex(({ dependsOn }) => dependsOn?.includes(parentId));
   return [...setsPath, String(set), 'dependsOn'];
+}
+
+/** Jobs of a task, and the bytes of their payloads. */
+function usageOf({ template, parameterSets, count }: TaskSpec): {
+  readonly jobs: number;
+  readonly bytes: number;
+} {
+  const jobs = parameterSets?.length ?? count ?? 0;
+  return { jobs, bytes: jobs * payloadBytes(template.payload) };
 }

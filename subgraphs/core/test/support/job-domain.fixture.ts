@@ -9,7 +9,7 @@ import { leftovers, testDatabase, testPrincipal, type TestDatabase } from '@rhiz
 import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
 import { EventsService } from '../../src/events/events.service.js';
 import type { ExperimentFacts } from '../../src/jobs/ports.js';
-import { createJobDomain, type JobDomain } from '../../src/composition/job-domain.js';
+import { createJobDomain, type JobDomainOptions, type JobDomain } from '../../src/composition/job-domain.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import { jobCollections, jobStores, type JobStores } from '../../src/composition/job-stores.repository.js';
@@ -64,6 +64,7 @@ export interface ProcessOptions {
   readonly stores?: (stores: JobStores) => JobStores;
   readonly stepSize?: number;
   readonly upkeepMs?: number;
+  readonly quotas?: JobDomainOptions['quotas'];
   /** True if it leads at once, as by default. */
   readonly leads?: boolean;
 }
@@ -138,6 +139,7 @@ async function startProcess(
     ids,
     log,
     ...(over.stepSize === undefined ? {} : { stepSize: over.stepSize }),
+    quotas: over.quotas,
     ...(over.upkeepMs === undefined ? {} : { upkeepMs: over.upkeepMs }),
   });
   domain.start();

@@ -208,3 +208,9 @@ export interface JobDocument {
   /** First job that retries this one; in its task, that job counts instead. */
   readonly retriedBy?: string;
 }
+
+/** Live jobs, and bytes of their payloads. */
+export interface LiveUsage {
+  readonly jobs: number;
+  readonly bytes: number;
+}

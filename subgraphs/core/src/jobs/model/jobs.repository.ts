@@ -5,7 +5,7 @@ import type { JobFilterPlan } from './job-filter.js';
 import { GroupedReads } from '../../shared/grouped-reads.js';
 import { jobIndex } from './job.document.js';
 import { isTerminal, jobStates, terminalStates, type JobState } from './job-state.js';
-import type { JobDocument } from './job.types.js';
+import type { JobDocument, LiveUsage } from './job.types.js';
 import { parentKey, repeatedKey } from './new-job.js';
 import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
 
@@ -20,6 +20,7 @@ type TaskStateCount = {
   readonly n: number;
 };
 
+const liveStates = jobStates.filter((state) => !isTerminal(state));
 /** Maximum number of documents per insert. */
 const insertBatch = 1000;
 /** Maximum number of ids per query. */
@@ -175,6 +176,21 @@ export class JobsRepository {
       this.repeatedCounts(taskIds),
     ]);
     return new Map(taskIds.map((id) => [id, subtract(all.get(id) ?? {}, repeated.get(id) ?? {})]));
+  }
+
+  /** Live jobs of an experiment by owner, and the bytes of their payloads; ends after `maxTimeMS`. */
+  async liveUsage(experiment: string, maxTimeMS: number): Promise<ReadonlyMap<string, LiveUsage>> {
+    const pipeline = [
+      { $match: { experiment, state: { $in: liveStates } } },
+      { $group: { _id: '$owner', jobs: { $sum: 1 }, bytes: { $sum: { $bsonSize: '$payload' } } } },
+    ];
+    const found = this.#jobs.aggregate<LiveUsage & { readonly _id: string }>(pipeline, {
+      hint: jobIndex.experimentState,
+      maxTimeMS,
+    });
+    const usage = new Map<string, LiveUsage>();
+    for await (const { _id, jobs, bytes } of found) usage.set(_id, { jobs, bytes: Number(bytes) });
+    return usage;
   }
 
   /** Number of retried jobs by task and state. */

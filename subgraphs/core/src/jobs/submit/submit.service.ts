@@ -13,6 +13,7 @@ import { checkJob, sibling } from './job-input.js';
 import type { JobDocument } from '../model/job.types.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import { newJobDocument } from '../model/new-job.js';
+import { type LiveQuota, payloadBytes } from './live-quota.js';
 import { normalisePayload, normaliseRetry } from './normalise.js';
 import { type Ownership, ownershipOf } from './ownership.js';
 import { RefusedJobs, type ShownRefusals } from './refused-jobs.js';
@@ -31,6 +32,7 @@ export interface SubmitServiceOptions {
   readonly experiments: ExperimentDirectory;
   readonly queues: QueueDirectory;
   readonly checkSelector: CheckSelector;
+  readonly quota: LiveQuota;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -72,7 +74,7 @@ export class SubmitService {
   /**
    * Accepts each well-formed job and refuses the others. Job ids are derived from the key, which is reserved
    * first, so that any interrupted call can be repeated by any process.
-   * @throws DomainError FORBIDDEN
+   * @throws DomainError FORBIDDEN, LIMIT_EXCEEDED
    */
   async submit(principal: Principal, input: SubmitInput): Promise<SubmitResult> {
     assertCan(principal, 'job:submit', input.experiment);
@@ -104,6 +106,10 @@ export class SubmitService {
       );
     const { refusedJobs, parents } = await this.#examine(input.jobs, experiment);
     if (refusedJobs.refused.length === input.jobs.length) return this.#answer(input, [], refusedJobs);
+    await this.#options.quota.charge(experiment.name, owners.owner, {
+      jobs: input.jobs.length - refusedJobs.refused.length,
+      bytes: input.jobs.reduce((all, { payload }) => all + payloadBytes(payload), 0),
+    });
     const reserved = await this.#options.submissions.reserve({
       _id: reservationId,
       schemaVersion: submissionSchemaVersion,

@@ -1,0 +1,54 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { aSpec, someone, testDomain, type TestProcess } from '../support/job-domain.fixture.js';
+
+// Limits of live jobs with a store; the rules themselves are in live-quota.test.ts.
+
+let process: TestProcess;
+let other: TestProcess;
+let serial = 0;
+
+beforeAll(async () => {
+  const shared = await testDomain('quotas');
+  const quotas = { liveJobsPerOwner: 20, liveBytesPerOwner: 20_000 };
+  process = await shared.process({ quotas });
+  other = await shared.process({ quotas, leads: false });
+});
+
+const submit = (by: TestProcess, experiment: 'alpha' | 'beta', jobs: number, command = '/bin/true') =>
+  by.domain.submits.submit(someone, {
+    experiment,
+    idempotencyKey: `key ${(serial += 1)}`,
+    jobs: Array.from({ length: jobs }, () => aSpec({ payload: { command } })),
+  });
+
+describe('limits of live jobs', () => {
+  it('refuses jobs and tasks beyond them, and counts what the store has from another process', async () => {
+    await submit(process, 'alpha', 15);
+    const code = 'LIMIT_EXCEEDED';
+    const field = 'quotas.liveJobsPerOwner';
+    await expect(submit(process, 'alpha', 6)).rejects.toMatchObject({ code, details: { field, value: 21 } });
+    await expect(submit(other, 'alpha', 6)).rejects.toMatchObject({ code, details: { field, value: 21 } });
+    const task = { experiment: 'alpha', idempotencyKey: 'a task', name: 'task', template: aSpec(), count: 6 };
+    await expect(other.domain.tasks.submit(someone, task)).rejects.toMatchObject({
+      code,
+      details: { field },
+    });
+    expect((await submit(other, 'alpha', 5)).jobs).toHaveLength(5);
+  });
+
+  it('counts bytes of payloads, by experiment', async () => {
+    await submit(process, 'beta', 1, 'x'.repeat(4000));
+    await expect(submit(other, 'beta', 5, 'x'.repeat(4000))).rejects.toMatchObject({
+      code: 'LIMIT_EXCEEDED',
+      details: { field: 'quotas.liveBytesPerOwner', expected: 'at most 20000' },
+    });
+  });
+
+  it('answers a repeated submit although the limit is reached', async () => {
+    const input = { experiment: 'beta', idempotencyKey: 'again', jobs: [aSpec()] };
+    const first = await process.domain.submits.submit(someone, input);
+    await expect(submit(process, 'beta', 20)).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    const again = await process.domain.submits.submit(someone, input);
+    expect(again.jobs.map((job) => job?._id)).toEqual(first.jobs.map((job) => job?._id));
+  });
+});
