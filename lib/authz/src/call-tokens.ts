@@ -40,9 +40,17 @@ const never = new Date(8.64e15);
  * @param experiment the experiment that the subgraph belongs to; undefined for subgraphs of the deployment
  */
 export function narrowPrincipal(principal: Principal, experiment?: string): Principal {
-  const grants = experiment === undefined ? principal.grants : narrowGrants(principal.grants, experiment);
-  if (principal.shared) return createSharedPrincipal({ ...principal, grants, expiresAt: never });
-  return createPrincipal({ ...principal, grants, expiresAt: never });
+  const narrowed = (grants: readonly Grant[]): readonly Grant[] =>
+    experiment === undefined ? grants : narrowGrants(grants, experiment);
+  const { boundedBy } = principal;
+  const rights = {
+    grants: narrowed(principal.grants),
+    ...(boundedBy && { boundedBy: narrowed(boundedBy) }),
+    expiresAt: never,
+  };
+  return principal.shared
+    ? createSharedPrincipal({ ...principal, ...rights })
+    : createPrincipal({ ...principal, ...rights });
 }
 
 /** A grant in all experiments becomes one in the experiment. */
@@ -173,8 +181,19 @@ function identityOf(principal: Principal): string {
 }
 
 function claimsOf(principal: Principal): Record<string, unknown> {
-  const { kind, grants, actions, actsFor, shared, queue, service, worker, attempt, keyThumbprint } =
-    principal;
+  const {
+    kind,
+    grants,
+    boundedBy,
+    actions,
+    actsFor,
+    shared,
+    queue,
+    service,
+    worker,
+    attempt,
+    keyThumbprint,
+  } = principal;
   const { issuer: iss, tokenId: jti, tokenKind } = principal;
   const call = shared ? { shared, service } : { service, origin: { iss, jti, kind: tokenKind } };
   // Values that are undefined are left out by JSON.
@@ -183,7 +202,7 @@ function claimsOf(principal: Principal): Record<string, unknown> {
     wid: worker,
     attempt,
     ...(keyThumbprint === undefined ? {} : { cnf: { jkt: keyThumbprint } }),
-    rhizome: { kind, grants, actions, actsFor, call },
+    rhizome: { kind, grants, boundedBy, actions, actsFor, call },
   };
 }
 

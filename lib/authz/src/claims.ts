@@ -47,6 +47,8 @@ const claims = z.object({
     grants: z.array(grant).max(1000),
     actions: z.array(z.string().min(1).max(100)).max(200).optional(),
     actsFor: name.optional(),
+    /** Of agents: the grants of the human, which limit the agent's. */
+    boundedBy: z.array(grant).max(1000).optional(),
     /** Of call tokens only. */
     call: z
       .object({
@@ -157,6 +159,8 @@ function kindFault(found: Claims, kind: TokenKind): string | undefined {
   if (rhizome.kind !== 'AGENT' && rhizome.actsFor !== undefined)
     return 'rhizome.actsFor: only an agent acts for somebody';
   if (kind === 'CALL') return undefined;
+  if (rhizome.kind !== 'AGENT' && rhizome.boundedBy !== undefined)
+    return "rhizome.boundedBy: only an agent's rights are limited by those of a human";
   if (rhizome.call) return 'rhizome.call: only a call token has it';
   if (queue !== undefined && kind !== 'WORKER') return 'queue: only the token of a worker names one';
   if (kind === 'WORKER' && rhizome.kind !== 'PILOT') return 'rhizome.kind: the token of a worker is a PILOT';
@@ -184,6 +188,7 @@ function principalOf(
     kind: rhizome.kind,
     subject: qualified(sub),
     grants: rhizome.grants,
+    boundedBy: rhizome.boundedBy,
     actions: rhizome.actions,
     actsFor: rhizome.actsFor === undefined ? undefined : qualified(rhizome.actsFor),
     expiresAt: dateOf(exp),
@@ -204,9 +209,9 @@ function principalOf(
  * gateway ends streams when the caller's own token ends.
  */
 function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, token: string): Principal {
-  const { kind, grants, actions, actsFor, call = {} } = rhizome;
+  const { kind, grants, boundedBy, actions, actsFor, call = {} } = rhizome;
   const { service, origin = {} } = call;
-  const common = { kind, grants, actions, expiresAt: never, queue, service, token };
+  const common = { kind, grants, boundedBy, actions, expiresAt: never, queue, service, token };
   if (call.shared) return createSharedPrincipal(common);
   return createPrincipal({
     ...common,

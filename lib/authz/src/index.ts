@@ -61,6 +61,7 @@ export {
   sharePrincipal,
 } from './call-tokens.js';
 export type { IssuerConstraints } from './issuer-constraints.js';
+export { type CurrentRights, type PeopleDirectory, withCurrentRights } from './current-rights.js';
 export type { RevocationList } from './revocations.js';
 export { assertSecureTransport, isLoopbackHost } from './secure-transport.js';
 export { accessTokenKinds, maxLifetimes, type TokenKind, tokenKinds, tokenTypes } from './token-kinds.js';

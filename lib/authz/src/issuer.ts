@@ -30,6 +30,8 @@ export interface MintOptions {
   readonly grants: readonly Grant[];
   readonly ttlSeconds: number;
   readonly actsFor?: string | undefined;
+  /** Of an agent: the grants of its human; without them the agent has no rights. */
+  readonly boundedBy?: readonly Grant[] | undefined;
   /** Upper limit of the actions. */
   readonly actions?: readonly string[] | undefined;
   readonly tokenKind?: TokenKind | undefined;
@@ -72,9 +74,14 @@ export function signToken(options: MintOptions, signer: TokenSigner): Promise<st
 }
 
 function claimsOf(options: MintOptions): JWTPayload {
-  const { kind, grants, actsFor, actions, queue, worker, attempt, keyThumbprint } = options;
+  const { kind, grants, actsFor, boundedBy, actions, queue, worker, attempt, keyThumbprint } = options;
   return {
-    rhizome: { kind, grants, ...(actsFor !== undefined && { actsFor }), ...(actions && { actions }) },
+    rhizome: {
+      ...{ kind, grants },
+      ...(actsFor !== undefined && { actsFor }),
+      ...(boundedBy && { boundedBy }),
+      ...(actions && { actions }),
+    },
     ...(queue !== undefined && { queue }),
     ...(worker !== undefined && { wid: worker }),
     ...(attempt && { attempt }),

@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Action, actionsOfRole, defineActions, type Role } from './actions.js';
+import fc from 'fast-check';
+import {
+  type Action,
+  actionsOfRole,
+  coreActions,
+  defineActions,
+  type Role,
+  roles as allRoles,
+} from './actions.js';
 import { assertCan, authorisationScope, can, experimentsFor, permissionsOf } from './permissions.js';
 import { createPrincipal, createSharedPrincipal, type Grant, type PrincipalKind } from './principal.js';
 
@@ -10,7 +18,7 @@ const principal = (kind: PrincipalKind, ...grants: Grant[]) =>
     subject: 'somebody',
     grants,
     expiresAt: new Date('2030-01-01T00:00:00Z'),
-    ...(kind === 'AGENT' ? { actsFor: 'a human' } : {}),
+    ...(kind === 'AGENT' ? { actsFor: 'a human', boundedBy: [grant('*', 'ADMIN')] } : {}),
   });
 
 describe('can', () => {
@@ -42,6 +50,49 @@ describe('can', () => {
     const agent = principal('AGENT', grant('*', 'ADMIN'));
     expect(can(agent, 'job:read', 'alpha')).toBe(true);
     expect([...permissionsOf(agent).keys()].filter((action) => !action.endsWith(':read'))).toEqual([]);
+  });
+
+  it('permits an agent what both it and its human may, and nothing without its human', () => {
+    const agent = (grants: Grant[], boundedBy?: Grant[]) =>
+      createPrincipal({
+        ...{ kind: 'AGENT', subject: 'bot', actsFor: 'a human', grants, boundedBy },
+        expiresAt: new Date('2030-01-01T00:00:00Z'),
+      });
+    const own = [grant('alpha', 'ADMIN'), grant('beta', 'READER')];
+    expect(experimentsFor(agent(own, [grant('beta', 'USER'), grant('gamma', 'ADMIN')]), 'job:read')).toEqual([
+      'beta',
+    ]);
+    expect(experimentsFor(agent([grant('*', 'READER')], [grant('beta', 'USER')]), 'job:read')).toEqual([
+      'beta',
+    ]);
+    expect(experimentsFor(agent(own, [grant('*', 'READER')]), 'job:read')).toEqual(['alpha', 'beta']);
+    // Roles of both count, not only experiments.
+    expect(can(agent(own, [grant('alpha', 'USER')]), 'subgraph:read', 'alpha')).toBe(false);
+    for (const bound of [undefined, []]) expect(permissionsOf(agent(own, bound)).size).toBe(0);
+    expect(authorisationScope(agent(own, own))).not.toBe(authorisationScope(agent(own, [])));
+  });
+
+  it('permits an agent no more than its human, whatever either is granted', () => {
+    const grants = fc.array(
+      fc.record({
+        experiment: fc.constantFrom('*', 'alpha', 'beta', 'gamma'),
+        roles: fc.subarray([...allRoles], { minLength: 1, maxLength: 3 }),
+      }),
+      { maxLength: 4 },
+    );
+    fc.assert(
+      fc.property(grants, grants, (own, humans) => {
+        const agent = createPrincipal({
+          ...{ kind: 'AGENT', subject: 'bot', actsFor: 'a human', grants: own, boundedBy: humans },
+          expiresAt: new Date('2030-01-01T00:00:00Z'),
+        });
+        const human = principal('HUMAN', ...humans);
+        for (const action of coreActions)
+          for (const experiment of ['*', 'alpha', 'beta', 'delta'])
+            if (can(agent, action, experiment)) expect(can(human, action, experiment)).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('permits a pilot only pilot actions, whatever its roles', () => {

@@ -1,6 +1,6 @@
 import { DomainError } from '@rhizome/errors';
 import { type Action, actionsOfRole, actionsVersion, isAction } from './actions.js';
-import { describePrincipal, type Principal } from './principal.js';
+import { describePrincipal, type Grant, type Principal } from './principal.js';
 
 /** For each action a principal has: everywhere (`*`), or the experiments it has it in. */
 export type Permissions = ReadonlyMap<Action, '*' | ReadonlySet<string>>;
@@ -8,9 +8,9 @@ export type Permissions = ReadonlyMap<Action, '*' | ReadonlySet<string>>;
 const derived = new WeakMap<Principal, { version: number; permissions: Permissions }>();
 
 /**
- * The principal's permissions, computed from its grants once. Agents keep only the reads of what they are
- * granted, pilots only what pilots do: a token of theirs lies on a worker node, and is no way to the jobs of
- * others whatever roles somebody gave it.
+ * The principal's permissions, computed from its grants once. Agents keep only the reads of what both they
+ * and their humans are granted, pilots only what pilots do: a token of theirs lies on a worker node, and
+ * is no way to the jobs of others whatever roles somebody gave it.
  */
 export function permissionsOf(principal: Principal): Permissions {
   const version = actionsVersion();
@@ -22,9 +22,35 @@ export function permissionsOf(principal: Principal): Permissions {
 }
 
 function compute(principal: Principal): Permissions {
+  const own = granted(principal.grants, keptBy(principal));
+  const bound = principal.boundedBy ?? (principal.kind === 'AGENT' ? [] : undefined);
+  return bound
+    ? intersection(
+        own,
+        granted(bound, () => true),
+      )
+    : own;
+}
+
+/** The actions that both allow, where both allow them. */
+function intersection(one: Permissions, other: Permissions): Permissions {
+  const found = new Map<Action, '*' | ReadonlySet<string>>();
+  for (const [action, scope] of one) {
+    const limit = other.get(action);
+    if (limit === undefined) continue;
+    const both = scope === '*' ? limit : limit === '*' ? scope : intersectionOf(scope, limit);
+    if (both === '*' || both.size > 0) found.set(action, both);
+  }
+  return found;
+}
+
+function intersectionOf(one: ReadonlySet<string>, other: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...one].filter((experiment) => other.has(experiment)));
+}
+
+function granted(grants: readonly Grant[], keeps: (action: Action) => boolean): Permissions {
   const found = new Map<Action, '*' | Set<string>>();
-  const keeps = keptBy(principal);
-  for (const { experiment, roles } of principal.grants) {
+  for (const { experiment, roles } of grants) {
     for (const action of roles.flatMap((role) => actionsOfRole(role))) {
       if (!keeps(action)) continue;
       const scope = found.get(action);
@@ -98,9 +124,14 @@ export function experimentsFor(principal: Principal, action: Action): '*' | read
  * It lists roles because they determine all permissions, also in experiments unknown to this process.
  */
 export function authorisationScope(principal: Principal): string {
-  const pairs = principal.grants.flatMap(({ experiment, roles }) =>
+  const limit = principal.actions && ` only ${[...new Set(principal.actions)].sort().join(' ')}`;
+  const bound = principal.boundedBy && ` within ${rolesText(principal.boundedBy)}`;
+  return `${principal.kind} ${rolesText(principal.grants)}${bound ?? ''}${limit ?? ''}`;
+}
+
+function rolesText(grants: readonly Grant[]): string {
+  const pairs = grants.flatMap(({ experiment, roles }) =>
     roles.map((role) => `${JSON.stringify(experiment)}:${role}`),
   );
-  const limit = principal.actions && ` only ${[...new Set(principal.actions)].sort().join(' ')}`;
-  return `${principal.kind} ${[...new Set(pairs)].sort().join(' ')}${limit ?? ''}`;
+  return [...new Set(pairs)].sort().join(' ');
 }

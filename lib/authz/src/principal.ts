@@ -58,6 +58,11 @@ export interface Principal extends TokenFacts, HolderFacts {
   /** The human an agent acts for. */
   readonly actsFor?: string | undefined;
   readonly grants: readonly Grant[];
+  /**
+   * Limit of the rights: grants of another principal, or of another time, that must allow an action as well.
+   * For an agent they are those of its human, and an agent without them has no rights.
+   */
+  readonly boundedBy?: readonly Grant[] | undefined;
   /** Upper limit of the actions; all actions of the grants without one. */
   readonly actions?: readonly string[] | undefined;
   /** From here on the principal is nobody; long streams end with TOKEN_EXPIRED. */
@@ -76,6 +81,7 @@ export interface PrincipalInit extends TokenFacts, HolderFacts {
   readonly kind: PrincipalKind;
   readonly subject: string;
   readonly grants: readonly Grant[];
+  readonly boundedBy?: readonly Grant[] | undefined;
   readonly actions?: readonly string[] | undefined;
   readonly expiresAt: Date;
   readonly actsFor?: string | undefined;
@@ -104,8 +110,9 @@ export function createPrincipal(init: PrincipalInit): Principal {
  * depends on a person cannot be read for it.
  */
 export function createSharedPrincipal(init: Omit<PrincipalInit, 'subject' | 'actsFor'>): Principal {
-  const { kind, grants, actions, expiresAt, queue, service, token } = init;
-  const limits = { ...(actions && { actions }), ...(queue && { queue }), ...(service && { service }) };
+  const { kind, grants, boundedBy, actions, expiresAt, queue, service, token } = init;
+  const bounds = { ...(boundedBy && { boundedBy }), ...(actions && { actions }) };
+  const limits = { ...bounds, ...(queue && { queue }), ...(service && { service }) };
   const copy = grants.map((grant) => Object.freeze({ ...grant, roles: [...grant.roles] }));
   const principal = { kind, grants: copy, expiresAt, shared: true, ...limits };
   if (token !== undefined) Object.defineProperty(principal, 'token', { value: token, enumerable: false });
@@ -131,6 +138,7 @@ export function describePrincipal(principal: Principal): string {
 const optionalKeys = [
   'actsFor',
   'actions',
+  'boundedBy',
   'queue',
   'service',
   'worker',

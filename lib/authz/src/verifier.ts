@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTVerifyResult } from 'jose';
 import { principalFromClaims } from './claims.js';
+import { type PeopleDirectory, withHumanOf } from './current-rights.js';
 import { type Clock, systemClock } from '@rhizome/clock';
 import { LRUCache } from 'lru-cache';
 import { keySource, type KeySource, type TrustedIssuer } from './keys.js';
@@ -19,6 +20,8 @@ export interface VerifierOptions {
   readonly audience?: string | readonly string[];
   /** Deny list; a token on it is refused, also one that was verified before. */
   readonly revocations?: RevocationList | undefined;
+  /** Knows the rights that the human of an agent has now; without it the token's count. */
+  readonly people?: PeopleDirectory | undefined;
   /** Default: the system's. */
   readonly clock?: Clock;
   /** Maximum number of verified tokens in memory; default 10,000. */
@@ -70,6 +73,7 @@ class JwtVerifier implements Verifier {
   readonly #issuers: ReadonlyMap<string, Issuer>;
   readonly #aliases: ReadonlySet<string>;
   readonly #kinds: ReadonlySet<TokenKind>;
+  readonly #people: PeopleDirectory | undefined;
   readonly #clock: Clock;
   readonly #cache: LRUCache<string, Remembered>;
   readonly #refused: LRUCache<string, DomainError>;
@@ -80,6 +84,7 @@ class JwtVerifier implements Verifier {
     this.#issuers = issuersByName(issuers, audiences);
     this.#aliases = new Set(issuers.flatMap(({ alias }) => alias ?? []));
     this.#kinds = new Set(kinds);
+    this.#people = options.people;
     this.#clock = clock;
     this.revocations = options.revocations;
     this.#cache = new LRUCache({
@@ -132,7 +137,7 @@ class JwtVerifier implements Verifier {
       verified = await this.#verified(token, source, constraints);
       // Keys that changed meanwhile, or came only now, decide.
     } while (source.version() !== version);
-    const principal = principalFromClaims(
+    const found = principalFromClaims(
       { payload: verified.payload, header: verified.protectedHeader, token },
       {
         constraints,
@@ -141,7 +146,8 @@ class JwtVerifier implements Verifier {
         nowSeconds: this.#clock.now().getTime() / 1000,
       },
     );
-    if (typeof principal === 'string') throw refused(principal);
+    if (typeof found === 'string') throw refused(found);
+    const principal = await withHumanOf(found, this.#people);
     const endsAt = new Date(Number(verified.payload.exp) * 1000);
     this.#cache.set(digest, { principal, endsAt, source, version });
     return principal;
@@ -208,8 +214,8 @@ function issuersByName(
 }
 
 /** About the bytes that a principal keeps: its token, and what was parsed from it. */
-function sizeOf({ token = '', grants }: Principal): number {
-  return 1024 + 2 * token.length + 200 * grants.length;
+function sizeOf({ token = '', grants, boundedBy = [] }: Principal): number {
+  return 1024 + 2 * token.length + 200 * (grants.length + boundedBy.length);
 }
 
 function verificationFault(error: unknown, audiences: readonly string[]): unknown {

@@ -27,6 +27,8 @@ export interface TestPrincipalOptions {
   readonly kind?: PrincipalKind;
   readonly subject?: string;
   readonly grants?: TestGrants;
+  /** Of an agent: the grants of its human; the agent's own unless given. */
+  readonly boundedBy?: TestGrants;
   readonly actsFor?: string;
   readonly expiresAt?: Date;
 }
@@ -42,10 +44,13 @@ function grantsOf(grants: TestGrants): Grant[] {
 /** A principal without a token; by default a human who is ADMIN everywhere. */
 export function testPrincipal(options: TestPrincipalOptions = {}): Principal {
   const { kind = 'HUMAN', subject = 'admin@example', grants = 'ADMIN', actsFor, expiresAt } = options;
+  // The human of an agent has the same rights unless they are given.
+  const bound = options.boundedBy ?? (kind === 'AGENT' ? grants : undefined);
   return createPrincipal({
     kind,
     subject,
     grants: grantsOf(grants),
+    boundedBy: bound === undefined ? undefined : grantsOf(bound),
     actsFor,
     expiresAt: expiresAt ?? new Date('2099-01-01T00:00:00Z'),
   });
@@ -114,7 +119,10 @@ export async function testTokens(issuer = 'https://issuer.test'): Promise<TestTo
     service: (name) =>
       mint({ subject: `experiment:${name}`, kind: 'SERVICE', grants: grantsOf({ [name]: 'SERVICE' }) }),
     agent: (actsFor, grants) =>
-      mint({ subject: `agent-of-${actsFor}`, kind: 'AGENT', grants: grantsOf(grants), actsFor }),
+      mint({
+        ...{ subject: `agent-of-${actsFor}`, kind: 'AGENT', actsFor },
+        ...{ grants: grantsOf(grants), boundedBy: grantsOf(grants) },
+      }),
     expired: () => mint({ ...admin, issuedAt: new Date(Date.now() - 120_000), ttlSeconds: 60 }),
     foreign: () => other.mint({ ...admin, ttlSeconds: 600 }),
   };

@@ -1,5 +1,5 @@
 /** Core, assembled from its components. Opens no socket, and does nothing before `start`. */
-import type { Policies } from '@rhizome/authz';
+import type { CurrentRights, Policies } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
@@ -51,6 +51,8 @@ export interface CoreOptions {
   readonly ids: Ids;
   readonly log: Logger;
   readonly config?: CoreConfig;
+  /** Sources of the rights that callers have now, for work that outlasts a call. */
+  readonly rights?: CurrentRights;
 }
 
 /** Built core. */
@@ -183,7 +185,7 @@ function fleetOf(
 }
 
 function jobsOf(
-  { clock, ids, log, config }: CoreOptions,
+  { clock, ids, log, config, rights }: CoreOptions,
   { events, directories, writer, fleet }: Omit<Components, 'jobs'>,
   stores: JobStores,
 ): JobDomain {
@@ -201,6 +203,7 @@ function jobsOf(
     leader: fleet.leadership,
     liveCounts: (taskId) => events.counts.ofTask(taskId),
     processId: ids.next('core'),
+    rights,
     clock,
     ids,
     log,

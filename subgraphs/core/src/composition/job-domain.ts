@@ -1,4 +1,5 @@
 /** Assembles the services of jobs and tasks. Opens nothing and reads no configuration. */
+import type { CurrentRights } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import { Completion } from '../tasks/completion.js';
@@ -36,6 +37,8 @@ export interface JobDomainOptions {
   readonly liveCounts: (taskId: string) => StateCounts | undefined;
   /** Identifies this process within core. */
   readonly processId: string;
+  /** Sources of the rights that callers have now. */
+  readonly rights?: CurrentRights | undefined;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -76,14 +79,15 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
   const { stores, writer, experiments, queues, leader, clock, ids, log, checkSelector } = options;
   const { jobs, classes, submissions, operations, consumers, logs, tasks } = stores;
   const runnerId = options.processId;
+  const rights = options.rights ?? {};
   const dependencies = new Dependencies({ jobs, writer });
   const completion = new Completion({ tasks, jobs, clock });
   const reopenTasks = async (taskIds: readonly string[]): Promise<void> => {
     await tasks.reopen(taskIds, clock.now());
     await completion.check(taskIds);
   };
-  const copies = new JobCopies({ jobs, dependencies, reopenTasks, clock });
-  const changes = new BulkChanges({ jobs, writer, copies, clock });
+  const copies = new JobCopies({ jobs, dependencies, reopenTasks, rights, clock });
+  const changes = new BulkChanges({ jobs, writer, copies, rights, clock });
   const runner = new BulkRunner({ operations, jobs, changes, experiments, leader, runnerId, clock, log });
   const stepSize = options.stepSize === undefined ? {} : { stepSize: options.stepSize };
   const onComplete = (taskId: string): Promise<void> => completion.check([taskId]);

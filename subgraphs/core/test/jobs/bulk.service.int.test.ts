@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import type { Grant, Principal } from '@rhizome/authz';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import type { BulkAnswer, BulkInput } from '../../src/jobs/bulk/bulk.service.js';
 import type { BulkKind } from '../../src/jobs/bulk/bulk.types.js';
@@ -12,6 +13,7 @@ import {
   type TestProcess,
 } from '../support/job-domain.fixture.js';
 import { aJob } from '../support/job.fixture.js';
+import type { JobDocument } from '../../src/jobs/model/job.types.js';
 import type { JobSpec } from '../../src/jobs/submit/submit.types.js';
 
 let shared: TestDomain;
@@ -246,6 +248,59 @@ describe('by filter', () => {
     expect(
       await process.domain.bulk.operation(testPrincipal({ subject: 'other@example', grants: 'USER' }), id),
     ).toBeNull();
+  });
+});
+
+describe('bulk change', () => {
+  const documents = (prefix: string): readonly JobDocument[] =>
+    Array.from({ length: 2500 }, (_, at) => aJob(`job_00${prefix}${String(at).padStart(6, '0')}`));
+
+  it('checks the rights of the caller for each batch', async () => {
+    let looks = 0;
+    // Somebody removes the membership while the change runs.
+    const grantsOf = async (): Promise<readonly Grant[]> =>
+      (looks += 1) === 1 ? [{ experiment: 'alpha', roles: ['USER'] }] : [];
+    const own = await shared.process({ leads: false, rights: { people: { grantsOf } } });
+    for (const [kind, prefix, end] of [
+      ['CANCEL', 'A', undefined],
+      ['RETRY', 'B', 'FAILED'],
+    ] as const) {
+      looks = 0;
+      const jobs = documents(prefix);
+      const ids = jobs.map(({ _id }) => _id);
+      await own.stores.jobs.insertNew(jobs);
+      if (end) await live(process.writer, ids, end);
+      expect(await change(kind, ofIds(ids, {}, key()), someone, own)).toMatchObject({
+        changedCount: 1000,
+        refusedByReason: { JOB_NOT_FOUND: 1500 },
+      });
+    }
+    await own.stop();
+  });
+
+  it('refuses a caller that was revoked, and grants no more than its token', async () => {
+    const isRevoked = ({ issuer, subject }: Principal): boolean =>
+      issuer === 'https://left.example' && subject === someone.subject;
+    const people = { grantsOf: async () => [{ experiment: '*', roles: ['ADMIN' as const] }] };
+    const own = await shared.process({
+      leads: false,
+      rights: { people, revocations: { isRevoked, onChange: () => () => undefined } },
+    });
+    const [id = ''] = await submit(1);
+    const revoked = { ...someone, issuer: 'https://left.example' };
+    expect(await change('CANCEL', ofIds([id]), revoked, own)).toMatchObject({
+      refusals: [{ jobId: id, code: 'FORBIDDEN' }],
+    });
+    // The directory knows an ADMIN, the token is that of a USER, limited to other actions.
+    expect(await change('SET_PRIORITY', ofIds([id], { priority: 3 }), someone, own)).toMatchObject({
+      refusals: [{ code: 'FORBIDDEN' }],
+    });
+    const limited = { ...someone, actions: ['job:read', 'job:hold'] };
+    expect(await change('CANCEL', ofIds([id]), limited, own)).toMatchObject({
+      refusals: [{ code: 'FORBIDDEN' }],
+    });
+    expect((await change('CANCEL', ofIds([id]), someone, own)).changedCount).toBe(1);
+    await own.stop();
   });
 });
 

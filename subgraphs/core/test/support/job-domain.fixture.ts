@@ -2,6 +2,7 @@
  * For tests: the domain of jobs and tasks on a real store and its real event stream; the test chooses the
  * leader.
  */
+import type { CurrentRights } from '@rhizome/authz';
 import { silentLogger } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';
 import { collection, ensureCollections } from '@rhizome/mongo';
@@ -62,6 +63,7 @@ export interface TestDomain {
 /** Options of a process. */
 export interface ProcessOptions {
   readonly stores?: (stores: JobStores) => JobStores;
+  readonly rights?: CurrentRights;
   readonly stepSize?: number;
   readonly upkeepMs?: number;
   readonly quotas?: JobDomainOptions['quotas'];
@@ -138,6 +140,7 @@ async function startProcess(
     clock: systemClock,
     ids,
     log,
+    rights: over.rights,
     ...(over.stepSize === undefined ? {} : { stepSize: over.stepSize }),
     quotas: over.quotas,
     ...(over.upkeepMs === undefined ? {} : { upkeepMs: over.upkeepMs }),

@@ -1,3 +1,4 @@
+import type { CurrentRights } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { bulkProjection, principalOf, refusalFor, requestFor } from './bulk-rules.js';
 import type { BulkJob, BulkOutcome, BulkRefusal } from './bulk.types.js';
@@ -10,6 +11,8 @@ export interface BulkChangesOptions {
   readonly jobs: JobsRepository;
   readonly writer: TransitionWriter;
   readonly copies: JobCopies;
+  /** Sources of the rights that the caller has now. */
+  readonly rights: CurrentRights;
   readonly clock: Clock;
 }
 
@@ -40,8 +43,8 @@ export class BulkChanges {
    * longer possible.
    */
   async #transit(bulk: BulkJob, ids: readonly string[]): Promise<BulkOutcome> {
-    const { jobs, writer, clock } = this.#options;
-    const principal = principalOf(bulk.requester, clock.now());
+    const { jobs, writer, rights, clock } = this.#options;
+    const principal = await principalOf(bulk.requester, rights, clock.now());
     const changed = new Set<string>();
     const refused = new Map<string, BulkRefusal>();
     let open = [...new Set(ids)];

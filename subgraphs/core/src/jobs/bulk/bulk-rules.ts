@@ -1,7 +1,14 @@
 /**
  * Pure rules of bulk changes: the transition to write for a job, or the reason why the job is not changed.
  */
-import { can, createPrincipal, type CoreAction, type Principal } from '@rhizome/authz';
+import {
+  can,
+  createPrincipal,
+  type CoreAction,
+  type CurrentRights,
+  type Principal,
+  withCurrentRights,
+} from '@rhizome/authz';
 import { isTerminal, waitingStates, type JobState } from '../model/job-state.js';
 import type { JobDocument } from '../model/job.types.js';
 import type { BulkJob, BulkKind, BulkRefusal, BulkRequester } from './bulk.types.js';
@@ -51,9 +58,26 @@ function actionOf(kind: BulkKind): CoreAction {
   return actions[kind];
 }
 
-/** Principal of a recorded change, with the permissions it had at the time of the call. */
-export function principalOf({ kind, subject, grants }: BulkRequester, now: Date): Principal {
-  return createPrincipal({ kind, subject, grants, expiresAt: now });
+/** Facts of a principal that a change continues with. The end of its token does not end the change. */
+export function requesterOf({ kind, subject, grants, actions, issuer, issuedAt }: Principal): BulkRequester {
+  return {
+    ...{ kind, subject, grants },
+    ...(actions && { actions }),
+    ...(issuer !== undefined && { issuer }),
+    ...(issuedAt && { issuedAt }),
+  };
+}
+
+/**
+ * Principal of a change with the rights that it has now, checked for each batch. Undefined if it was revoked
+ * since the call.
+ */
+export function principalOf(
+  requester: BulkRequester,
+  rights: CurrentRights,
+  now: Date,
+): Promise<Principal | undefined> {
+  return withCurrentRights(createPrincipal({ ...requester, expiresAt: now }), rights);
 }
 
 /**
@@ -68,11 +92,12 @@ export function mayChange(principal: Principal, action: CoreAction, job: Belongi
 
 /** Reason why the caller may not see or change a job; undefined if it may. */
 export function refusalFor(
-  principal: Principal,
+  principal: Principal | undefined,
   kind: BulkKind,
   jobId: string,
   job: Belonging | undefined,
 ): BulkRefusal | undefined {
+  if (!principal) return { jobId, code: 'FORBIDDEN', message: `You may no longer change job "${jobId}"` };
   if (!job || !can(principal, 'job:read', job.experiment)) {
     return { jobId, code: 'JOB_NOT_FOUND', message: `Job "${jobId}" not found, or you may not see it.` };
   }

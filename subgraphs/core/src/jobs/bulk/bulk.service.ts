@@ -3,6 +3,7 @@ import { can, experimentsFor, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { digestOf, isDigestOf } from '@rhizome/digest';
 import type { BulkChanges } from './bulk-changes.js';
+import { requesterOf } from './bulk-rules.js';
 import type { BulkOperationDocument } from './bulk-operation.document.js';
 import type { BulkRepository } from './bulk.repository.js';
 import type { BulkRunner } from './bulk-runner.js';
@@ -71,7 +72,7 @@ export class BulkService {
   async change(principal: Principal, kind: BulkKind, input: BulkInput): Promise<BulkResult> {
     const userErrors = check(kind, input);
     if (userErrors.length > 0) return { userErrors };
-    const requester = { kind: principal.kind, subject: principal.subject, grants: principal.grants };
+    const requester = requesterOf(principal);
     const key =
       input.idempotencyKey == null ? undefined : storedKey(principal.subject, kind, input.idempotencyKey);
     const asked = [kind, input.selection, input.parameters];

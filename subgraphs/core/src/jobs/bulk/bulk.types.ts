@@ -28,11 +28,14 @@ export interface BulkOutcome {
   readonly refused: readonly BulkRefusal[];
 }
 
-/** Principal of a change, also while it continues in the background. */
+/** Principal of a change, also while it continues in the background, with the rights of its token. */
 export interface BulkRequester {
   readonly kind: PrincipalKind;
   readonly subject: string;
   readonly grants: readonly Grant[];
+  readonly actions?: readonly string[] | undefined;
+  readonly issuer?: string | undefined;
+  readonly issuedAt?: Date | undefined;
 }
 
 /** Context of a change in progress. */

@@ -2,6 +2,7 @@
  * Retries: a copy of each terminal job. The id of a copy is derived from the operation and the job, so that a
  * resumed operation copies nothing twice.
  */
+import type { CurrentRights } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { conflict, principalOf, refusalFor } from './bulk-rules.js';
 import type { BulkJob, BulkOutcome, BulkRefusal } from './bulk.types.js';
@@ -18,6 +19,8 @@ export interface JobCopiesOptions {
   readonly dependencies: Dependencies;
   /** Reopens ended tasks whose jobs are retried. */
   readonly reopenTasks: (taskIds: readonly string[]) => Promise<void>;
+  /** Sources of the rights that the caller has now. */
+  readonly rights: CurrentRights;
   readonly clock: Clock;
 }
 
@@ -59,7 +62,8 @@ export class JobCopies {
     ids: readonly string[],
     refused: BulkRefusal[],
   ): Promise<Map<string, JobDocument>> {
-    const principal = principalOf(bulk.requester, this.#options.clock.now());
+    const { rights, clock } = this.#options;
+    const principal = await principalOf(bulk.requester, rights, clock.now());
     const found = new Map((await this.#options.jobs.find(ids)).map((job) => [job._id, job]));
     const sources = new Map<string, JobDocument>();
     for (const id of ids) {

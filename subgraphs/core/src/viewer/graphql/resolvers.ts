@@ -23,8 +23,10 @@ export const viewerResolvers: Pick<Resolvers, 'Principal' | 'Viewer' | 'ViewerGr
 };
 
 /** Permissions of this grant alone. */
-function permissionsOfGrant({ grant, principal: { kind, subject, expiresAt } }: ViewerGrantMapper): string[] {
-  return [...permissionsOf(createPrincipal({ kind, subject, expiresAt, grants: [grant] })).keys()].sort();
+function permissionsOfGrant({ grant, principal }: ViewerGrantMapper): string[] {
+  const { kind, subject, expiresAt, boundedBy, actions } = principal;
+  const alone = createPrincipal({ kind, subject, expiresAt, boundedBy, actions, grants: [grant] });
+  return [...permissionsOf(alone).keys()].sort();
 }
 
 export const viewerPolicies: Policies = {
