@@ -122,7 +122,7 @@ export type GrantableRole =
 /** Somebody who has logged in, or software that has exchanged a token. */
 export type KnownPrincipal = {
   readonly __typename?: 'KnownPrincipal';
-  /** The human an agent acts for; null for others. */
+  /** Human that an agent acts for; null for other kinds. */
   readonly actsFor?: Maybe<Scalars['String']['output']>;
   /** Time of the first login. */
   readonly createdAt: Scalars['DateTime']['output'];
@@ -777,7 +777,7 @@ export type SchemaCheck = Node & {
   readonly checkedAt: Scalars['DateTime']['output'];
   /** Principal that requested the check. */
   readonly checkedBy: Principal;
-  /** SHA-256 of the checked schema in canonical spelling, in hex. */
+  /** SHA-256 of the checked schema in canonical form, in hexadecimal. */
   readonly digest: Scalars['String']['output'];
   /** Violated rules; at most 500. */
   readonly findings: ReadonlyArray<SchemaFinding>;
@@ -960,7 +960,7 @@ export type SchemaVersionKind =
 /** A subgraph in a version of the graph. */
 export type SchemaVersionSubgraph = {
   readonly __typename?: 'SchemaVersionSubgraph';
-  /** SHA-256 of its schema in canonical spelling, in hex. */
+  /** SHA-256 of its schema in canonical form, in hexadecimal. */
   readonly digest: Scalars['String']['output'];
   /** Address of the service; null if the caller may not read it. */
   readonly endpoint?: Maybe<Scalars['String']['output']>;
@@ -1127,7 +1127,7 @@ export type Subgraph = Node & {
   readonly lastErrorAt?: Maybe<Scalars['DateTime']['output']>;
   /** Name of the subgraph; for an experiment, the name of the experiment. */
   readonly name: Scalars['String']['output'];
-  /** Time at which the present schema was published; null for a schema that the registry does not have. */
+  /** Time at which the current schema was published; null for a schema that the registry does not have. */
   readonly publishedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Principal that published the schema; null for a schema that the registry does not have. */
   readonly publishedBy?: Maybe<Principal>;
@@ -1135,9 +1135,9 @@ export type Subgraph = Node & {
   readonly refusedCalls: Scalars['SafeInt']['output'];
   /** Calls of queries and mutations that run now. */
   readonly runningCalls: Scalars['Int']['output'];
-  /** Version of the graph that introduced the present schema; null for a schema that the registry does not have. */
+  /** Version of the graph that introduced the current schema; null for a schema that the registry does not have. */
   readonly schemaVersion?: Maybe<Scalars['Int']['output']>;
-  /** Present schema; null for a schema that the registry does not have, and if the caller may not read it. */
+  /** Current schema; null for a schema that the registry does not have, and if the caller may not read it. */
   readonly sdl?: Maybe<Scalars['String']['output']>;
   /** State of the circuit breaker that guards it in this gateway. */
   readonly state: SubgraphState;

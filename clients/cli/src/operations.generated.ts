@@ -122,7 +122,7 @@ export type CudaRequirementInput = {
   sassTargets?: Array<string> | null | undefined;
 };
 
-/** A worker to drain: it finishes its jobs and takes no more. */
+/** A worker to drain: it finishes its jobs and accepts no more. */
 export type DrainWorkerInput = {
   /** True if the worker has ended. Jobs that it still holds are reassigned. */
   hasEnded?: boolean | null | undefined;
@@ -143,7 +143,7 @@ export type DrainWorkerUserErrorCode =
 
 /** One environment variable. */
 export type EnvironmentVariableInput = {
-  /** The name: letters, digits and `_`; not starting with `RHIZOME_`, which is the worker's. */
+  /** Name of letters, digits and `_`. Names that begin with `RHIZOME_` are reserved for the worker. */
   name: string;
   /** The value, up to 32768 characters. */
   value: string;
@@ -153,7 +153,7 @@ export type EnvironmentVariableInput = {
 export type FileReferenceInput = {
   /** An `http://` or `https://` URL, or a path in the file store. */
   location: string;
-  /** The name under which the payload finds it: no `/`. */
+  /** Name of the file in the working folder of the payload, without `/`. */
   name: string;
 };
 
@@ -190,7 +190,7 @@ export type GpuRequirementInput = {
    * accepts devices sold with 40 GB.
    */
   minMemoryMiB?: number | null | undefined;
-  /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
+  /** Accepted models, by any of the names of the catalogue: `A100` includes all its variants. */
   models?: Array<string> | null | undefined;
   /** Part of a device, if the job does not need whole devices. */
   partition?: GpuPartitionInput | null | undefined;
@@ -307,7 +307,7 @@ export type JobInput = {
   name: string;
   /** Program that the job runs. */
   payload: JobPayloadInput;
-  /** Larger runs earlier; -1000 to 1000. */
+  /** Priority within the share, -1000 to 1000: jobs with a larger value start earlier. */
   priority?: number | null | undefined;
   /** Resources that the job needs. */
   requirements?: JobRequirementsInput | null | undefined;
@@ -332,7 +332,7 @@ export type JobPayloadInput = {
   command: string;
   /** Environment variables. */
   environment?: Array<EnvironmentVariableInput> | null | undefined;
-  /** The container image: a name as `docker.io/library/debian:12`, a URL as `docker://…`, or a path on the worker. */
+  /** Container image: a name such as `docker.io/library/debian:12`, a URL such as `docker://…`, or a path on the worker. */
   image?: string | null | undefined;
   /** Files to fetch before the start, at most 1000. */
   inputs?: Array<FileReferenceInput> | null | undefined;
@@ -358,7 +358,7 @@ export type JobRequirementsInput = {
   isNetworkRequired?: boolean | null | undefined;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
-  /** The queue the job is bound to, by name: one that there is, and that admits the experiment. */
+  /** Name of the queue in which the job must run. The queue must exist and admit the experiment. */
   queue?: string | null | undefined;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
   selector?: string | null | undefined;
@@ -368,9 +368,9 @@ export type JobRequirementsInput = {
 
 /** Jobs chosen by id or by filter. */
 export type JobSelectionInput =
-  {   /** All jobs that match: up to 10,000 at once, more as a background operation. */
+  {   /** Conditions on the jobs. Up to 10,000 jobs are changed at once, more by a background operation. */
   filter: JobFilter; ids?: never; }
-  |  { filter?: never;   /** These jobs, at most 10,000: answered in full. */
+  |  { filter?: never;   /** Ids of the jobs, at most 10,000. The result names each changed job. */
   ids: Array<string>; };
 
 /** State of a job, in the terms of PanDA. */
@@ -429,7 +429,7 @@ export type ParameterSetInput = {
   dependsOn?: Array<string> | null | undefined;
   /** Each parameter once. */
   parameters: Array<ParameterInput>;
-  /** The variant that the job is made of, by its position in `variants`; the template by default. */
+  /** Variant from which the job is made, by its position in `variants`; the template by default. */
   variant?: number | null | undefined;
 };
 
@@ -441,7 +441,7 @@ export type PrincipalKind =
   | 'HUMAN'
   /** A worker agent. */
   | 'PILOT'
-  /** A service, as an experiment's. */
+  /** A service, such as that of an experiment. */
   | 'SERVICE';
 
 /** A schema to publish. */
@@ -496,34 +496,34 @@ export type QueueFilter = {
 export type QueueLimitsInput = {
   /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. */
   heartbeatSeconds?: number | null | undefined;
-  /** True if jobs that require a `share` of a GPU may use one device together; false by default. */
+  /** True if jobs that request a `timeShare` of a GPU may use one device together; false by default. */
   isGpuSharingEnabled?: boolean | null | undefined;
   /**
    * Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice the
    * heartbeat, up to 3600; 30 by default.
    */
   leaseSeconds?: number | null | undefined;
-  /** Cores of one job, 1 to 4096. */
+  /** Largest number of cores of one job, 1 to 4096. */
   maxCores?: number | null | undefined;
-  /** Memory of one job, in MiB. */
+  /** Largest memory of one job, in MiB. */
   maxMemoryMiB?: number | null | undefined;
-  /** Jobs sent or running at once on the whole queue. */
+  /** Largest number of jobs that are sent or running in the queue at the same time. */
   maxRunningJobs?: number | null | undefined;
-  /** Walltime of one job, in seconds. */
+  /** Longest walltime of one job, in seconds. */
   maxWalltimeSeconds?: number | null | undefined;
 };
 
 /** State of a queue, in the terms of PanDA. */
 export type QueueState =
-  /** Takes no new work by brokerage, except jobs that are bound to it by name; what runs goes on. */
+  /** Gets no new work from the broker, except jobs that name the queue. Running jobs continue. */
   | 'BROKEROFF'
-  /** Takes no new work, and its workers get the command to drain. */
+  /** Accepts no new work. Its workers drain. */
   | 'OFFLINE'
-  /** Takes work. */
+  /** Accepts work. */
   | 'ONLINE'
-  /** Takes no new work; what runs goes on. */
+  /** Accepts no new work. Running jobs continue. */
   | 'PAUSED'
-  /** Takes only jobs that are bound to it by name. */
+  /** Accepts only jobs that name the queue. */
   | 'TEST';
 
 /** A subgraph to register. */
@@ -571,7 +571,7 @@ export type RetryJobsInput = {
    * nothing, because each job was refused, leaves its key free.
    */
   idempotencyKey: string;
-  /** True to repeat the children, too, that were closed because of these jobs. */
+  /** True to also repeat the children that were closed because of these jobs. */
   isWithDependents?: boolean | null | undefined;
   /** Selection of jobs, which must be terminal. */
   selection: JobSelectionInput;
@@ -592,11 +592,11 @@ export type RetryJobsUserErrorCode =
 
 /** Policy by which failed attempts are repeated. */
 export type RetryPolicyInput = {
-  /** Each further wait is this many times the one before, 1 to 10. */
+  /** Factor by which each wait is longer than the one before, 1 to 10. */
   backoffFactor?: number | null | undefined;
   /** Wait before the second attempt, 0 to 86400. */
   backoffSeconds?: number | null | undefined;
-  /** Attempts in all, 1 to 20. */
+  /** Largest number of attempts, 1 to 20. */
   maxAttempts?: number | null | undefined;
   /** The families of errors that are retried. */
   retryOn?: Array<JobErrorFamily> | null | undefined;
@@ -734,7 +734,7 @@ export type SetJobPriorityUserErrorCode =
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
-/** The state a queue is put in. */
+/** A new state of a queue. */
 export type SetQueueStateInput = {
   /** The queue, by name. */
   name: string;
@@ -778,9 +778,9 @@ export type ShareInput = {
   borrowLimitGpus?: number | null | undefined;
   /** The leaf's name, 1 to 31 lower-case letters, digits and `-`. */
   leaf: string;
-  /** Cores that belong to the share, 0 to 100000000. */
+  /** Cores that the share is entitled to, 0 to 100000000. */
   nominalCores: number;
-  /** GPUs that belong to the share, 0 to 10000000; by default the same fraction of all GPUs as of all cores. */
+  /** GPUs that the share is entitled to, 0 to 10000000; by default the same fraction of all GPUs as of all cores. */
   nominalGpus?: number | null | undefined;
   /** Cores that one owner may use at the same time. */
   ownerLimitCores?: number | null | undefined;
@@ -852,7 +852,7 @@ export type SubmitTaskInput = {
    * unless the template's name contains it.
    */
   template: JobInput;
-  /** Other shapes of job that `jobs.parameterSets` may name, at most 20, together at most 4 MiB. */
+  /** Variants of the template that `jobs.parameterSets` may name, at most 20, together at most 4 MiB. */
   variants?: Array<TaskVariantInput> | null | undefined;
 };
 
@@ -877,13 +877,13 @@ export type SubmitTaskUserErrorCode =
 
 /** Conditions that tasks must meet, all of them. A list is met by any of its elements. */
 export type TaskFilter = {
-  /** Experiments; any of them. */
+  /** Names of the experiments. */
   experiments?: Array<string> | null | undefined;
-  /** These tasks, at most 1000. */
+  /** Ids of the tasks, at most 1000. */
   ids?: Array<string> | null | undefined;
   /** Subjects of the owners, at most 100. */
   owners?: Array<string> | null | undefined;
-  /** States; any of them. */
+  /** States of the tasks. */
   states?: Array<TaskState> | null | undefined;
 };
 
@@ -900,7 +900,7 @@ export type TaskState =
   | 'CANCELLED'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended: all jobs ended, some otherwise than FINISHED. */
+  /** Ended: at least one job is not FINISHED, and the task is not CANCELLED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'
@@ -921,7 +921,7 @@ export type TaskVariantInput = {
 export type UpdateQueueInput = {
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   executor?: QueueExecutor | null | undefined;
-  /** Refuse unless the queue still has this revision. */
+  /** Revision that the queue must still have; otherwise the change is refused. */
   expectedRevision?: number | null | undefined;
   /** The experiments it admits; empty admits every one. */
   experiments?: Array<string> | null | undefined;
@@ -988,13 +988,13 @@ export type WorkerFilter = {
 
 /** State of a worker. */
 export type WorkerState =
-  /** Finishes its jobs and takes no more. */
+  /** Finishes its jobs and accepts no more. */
   | 'DRAINING'
   /** Ended by itself. */
   | 'ENDED'
   /** Did not report before its lease ended; its jobs were reassigned. */
   | 'LOST'
-  /** Takes work. */
+  /** Accepts work. */
   | 'READY';
 
 export type CliPlacementTypesQueryVariables = Exact<{ [key: string]: never; }>;

@@ -55,7 +55,7 @@ export type PrincipalKind =
   | 'HUMAN'
   /** A worker agent. */
   | 'PILOT'
-  /** A service, as an experiment's. */
+  /** A service, such as that of an experiment. */
   | 'SERVICE';
 
 /** State of a task. A retry of one of its jobs reopens an ended task: the first copy of a job replaces the job. */
@@ -64,7 +64,7 @@ export type TaskState =
   | 'CANCELLED'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended: all jobs ended, some otherwise than FINISHED. */
+  /** Ended: at least one job is not FINISHED, and the task is not CANCELLED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'

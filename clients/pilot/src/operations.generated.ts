@@ -129,7 +129,7 @@ export type DeviceUseInput = {
   utilisation?: number | null | undefined;
 };
 
-/** A worker to drain: it finishes its jobs and takes no more. */
+/** A worker to drain: it finishes its jobs and accepts no more. */
 export type DrainWorkerInput = {
   /** True if the worker has ended. Jobs that it still holds are reassigned. */
   hasEnded?: boolean | null | undefined;
@@ -444,7 +444,7 @@ export type WorkerCapacityInput = {
 
 /** Kind of a command for a worker. */
 export type WorkerCommandKind =
-  /** End the jobs and take no more. */
+  /** Finish the jobs and accept no more. */
   | 'DRAIN'
   /** The job is no longer the worker's: end the payload and report nothing. */
   | 'DROP'

@@ -19,7 +19,7 @@ export type AtlasStep =
 export type AtlasTransformInput = {
   /** The program, with its arguments; `{{events}}`, `{{firstEvent}}`, `{{seed}}` are replaced. */
   command: Array<string>;
-  /** More files that the step leaves. */
+  /** Further files that the step writes. */
   moreOutputs?: Array<string> | null | undefined;
   /** The output file of each job. */
   output: string;
@@ -78,7 +78,7 @@ export type CudaRequirementInput = {
 
 /** One environment variable. */
 export type EnvironmentVariableInput = {
-  /** The name: letters, digits and `_`; not starting with `RHIZOME_`, which is the worker's. */
+  /** Name of letters, digits and `_`. Names that begin with `RHIZOME_` are reserved for the worker. */
   name: string;
   /** The value, up to 32768 characters. */
   value: string;
@@ -100,7 +100,7 @@ export type ExplainRequirementsInput = {
 export type FileReferenceInput = {
   /** An `http://` or `https://` URL, or a path in the file store. */
   location: string;
-  /** The name under which the payload finds it: no `/`. */
+  /** Name of the file in the working folder of the payload, without `/`. */
   name: string;
 };
 
@@ -137,7 +137,7 @@ export type GpuRequirementInput = {
    * accepts devices sold with 40 GB.
    */
   minMemoryMiB?: number | null | undefined;
-  /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
+  /** Accepted models, by any of the names of the catalogue: `A100` includes all its variants. */
   models?: Array<string> | null | undefined;
   /** Part of a device, if the job does not need whole devices. */
   partition?: GpuPartitionInput | null | undefined;
@@ -190,7 +190,7 @@ export type JobInput = {
   name: string;
   /** Program that the job runs. */
   payload: JobPayloadInput;
-  /** Larger runs earlier; -1000 to 1000. */
+  /** Priority within the share, -1000 to 1000: jobs with a larger value start earlier. */
   priority?: number | null | undefined;
   /** Resources that the job needs. */
   requirements?: JobRequirementsInput | null | undefined;
@@ -208,7 +208,7 @@ export type JobPayloadInput = {
   command: string;
   /** Environment variables. */
   environment?: Array<EnvironmentVariableInput> | null | undefined;
-  /** The container image: a name as `docker.io/library/debian:12`, a URL as `docker://…`, or a path on the worker. */
+  /** Container image: a name such as `docker.io/library/debian:12`, a URL such as `docker://…`, or a path on the worker. */
   image?: string | null | undefined;
   /** Files to fetch before the start, at most 1000. */
   inputs?: Array<FileReferenceInput> | null | undefined;
@@ -234,7 +234,7 @@ export type JobRequirementsInput = {
   isNetworkRequired?: boolean | null | undefined;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
-  /** The queue the job is bound to, by name: one that there is, and that admits the experiment. */
+  /** Name of the queue in which the job must run. The queue must exist and admit the experiment. */
   queue?: string | null | undefined;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
   selector?: string | null | undefined;
@@ -311,34 +311,34 @@ export type QueueExecutor =
 export type QueueLimitsInput = {
   /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. */
   heartbeatSeconds?: number | null | undefined;
-  /** True if jobs that require a `share` of a GPU may use one device together; false by default. */
+  /** True if jobs that request a `timeShare` of a GPU may use one device together; false by default. */
   isGpuSharingEnabled?: boolean | null | undefined;
   /**
    * Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice the
    * heartbeat, up to 3600; 30 by default.
    */
   leaseSeconds?: number | null | undefined;
-  /** Cores of one job, 1 to 4096. */
+  /** Largest number of cores of one job, 1 to 4096. */
   maxCores?: number | null | undefined;
-  /** Memory of one job, in MiB. */
+  /** Largest memory of one job, in MiB. */
   maxMemoryMiB?: number | null | undefined;
-  /** Jobs sent or running at once on the whole queue. */
+  /** Largest number of jobs that are sent or running in the queue at the same time. */
   maxRunningJobs?: number | null | undefined;
-  /** Walltime of one job, in seconds. */
+  /** Longest walltime of one job, in seconds. */
   maxWalltimeSeconds?: number | null | undefined;
 };
 
 /** State of a queue, in the terms of PanDA. */
 export type QueueState =
-  /** Takes no new work by brokerage, except jobs that are bound to it by name; what runs goes on. */
+  /** Gets no new work from the broker, except jobs that name the queue. Running jobs continue. */
   | 'BROKEROFF'
-  /** Takes no new work, and its workers get the command to drain. */
+  /** Accepts no new work. Its workers drain. */
   | 'OFFLINE'
-  /** Takes work. */
+  /** Accepts work. */
   | 'ONLINE'
-  /** Takes no new work; what runs goes on. */
+  /** Accepts no new work. Running jobs continue. */
   | 'PAUSED'
-  /** Takes only jobs that are bound to it by name. */
+  /** Accepts only jobs that name the queue. */
   | 'TEST';
 
 /** An experiment to register. */
@@ -360,11 +360,11 @@ export type RegisterExperimentUserErrorCode =
 
 /** Policy by which failed attempts are repeated. */
 export type RetryPolicyInput = {
-  /** Each further wait is this many times the one before, 1 to 10. */
+  /** Factor by which each wait is longer than the one before, 1 to 10. */
   backoffFactor?: number | null | undefined;
   /** Wait before the second attempt, 0 to 86400. */
   backoffSeconds?: number | null | undefined;
-  /** Attempts in all, 1 to 20. */
+  /** Largest number of attempts, 1 to 20. */
   maxAttempts?: number | null | undefined;
   /** The families of errors that are retried. */
   retryOn?: Array<JobErrorFamily> | null | undefined;
@@ -412,9 +412,9 @@ export type ShareInput = {
   borrowLimitGpus?: number | null | undefined;
   /** The leaf's name, 1 to 31 lower-case letters, digits and `-`. */
   leaf: string;
-  /** Cores that belong to the share, 0 to 100000000. */
+  /** Cores that the share is entitled to, 0 to 100000000. */
   nominalCores: number;
-  /** GPUs that belong to the share, 0 to 10000000; by default the same fraction of all GPUs as of all cores. */
+  /** GPUs that the share is entitled to, 0 to 10000000; by default the same fraction of all GPUs as of all cores. */
   nominalGpus?: number | null | undefined;
   /** Cores that one owner may use at the same time. */
   ownerLimitCores?: number | null | undefined;
@@ -428,7 +428,7 @@ export type SubmitAtlasTaskInput = {
   campaign: string;
   /** Cores of each job, 1 to 4096. */
   cores?: number | null | undefined;
-  /** Events of each job; at most 10,000 jobs for each step follow, 1,000 where a merge waits for them. */
+  /** Events of each job. A step may have at most 10,000 jobs, or 1,000 if a merge waits for them. */
   eventsPerJob: number;
   /** Idempotency key of 1 to 200 characters: the same key with the same content returns the same task. */
   idempotencyKey: string;
@@ -438,7 +438,7 @@ export type SubmitAtlasTaskInput = {
   memoryMiB?: number | null | undefined;
   /** The physics short: 1 to 63 letters, digits and `_`. */
   physicsShort: string;
-  /** The software release a worker must have, as its label `atlas-release`; null accepts any. */
+  /** Software release that a worker must have in its label `atlas-release`; null accepts any. */
   release?: string | null | undefined;
   /** The production request, 1 or more. */
   requestId: number;
@@ -446,7 +446,7 @@ export type SubmitAtlasTaskInput = {
   seed?: number | null | undefined;
   /** The share, such as `atlas/production`; the first by default. */
   share?: string | null | undefined;
-  /** Events in all, 1 to 100,000,000. */
+  /** Total number of events, 1 to 100,000,000. */
   totalEvents: number;
   /** The programs, one for each step of the chain, in the order EVGEN, SIMUL, RECO, MERGE; steps may be left out. */
   transforms: Array<AtlasTransformInput>;
@@ -469,7 +469,7 @@ export type SubmitAtlasTaskUserErrorCode =
 
 /** A run to process. */
 export type SubmitEpicRunInput = {
-  /** Arguments before those. */
+  /** Arguments of the program before `--run`, `--first-frame` and `--frames`. */
   arguments?: Array<string> | null | undefined;
   /** The program that processes a group; it gets `--run`, `--first-frame` and `--frames`. */
   command: string;
@@ -477,7 +477,7 @@ export type SubmitEpicRunInput = {
   cores?: number | null | undefined;
   /** The detector's configuration: 1 to 127 letters, digits, `_`, `-`, `.`. */
   detectorConfiguration: string;
-  /** Super time frames of one group; at most 10,000 groups follow, 1,000 where they are merged. */
+  /** Super time frames of one group. A run may have at most 10,000 groups, or 1,000 if they are merged. */
   framesPerGroup: number;
   /** Idempotency key of 1 to 200 characters: the same key with the same content returns the same run. */
   idempotencyKey: string;
@@ -539,7 +539,7 @@ export type TaskState =
   | 'CANCELLED'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended: all jobs ended, some otherwise than FINISHED. */
+  /** Ended: at least one job is not FINISHED, and the task is not CANCELLED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'

@@ -34,7 +34,7 @@ export type AtlasJob = PlacementExplained & {
   readonly placement: ReadonlyArray<PlacementRule>;
   /** The step. */
   readonly step: AtlasStep;
-  /** The production task it belongs to. */
+  /** Production task that the job belongs to. */
   readonly task: AtlasTask;
 };
 
@@ -97,7 +97,7 @@ export type AtlasTask = Node & {
   readonly submittedBy: Principal;
   /** Task of core that runs the jobs; null until it is submitted. */
   readonly task?: Maybe<Task>;
-  /** Events in all. */
+  /** Total number of events. */
   readonly totalEvents: Scalars['Int']['output'];
 };
 
@@ -156,7 +156,7 @@ export type AtlasTaskState =
 export type AtlasTransformInput = {
   /** The program, with its arguments; `{{events}}`, `{{firstEvent}}`, `{{seed}}` are replaced. */
   readonly command: ReadonlyArray<Scalars['String']['input']>;
-  /** More files that the step leaves. */
+  /** Further files that the step writes. */
   readonly moreOutputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** The output file of each job. */
   readonly output: Scalars['String']['input'];
@@ -239,7 +239,7 @@ export type SubmitAtlasTaskInput = {
   readonly campaign: Scalars['String']['input'];
   /** Cores of each job, 1 to 4096. */
   readonly cores?: InputMaybe<Scalars['Int']['input']>;
-  /** Events of each job; at most 10,000 jobs for each step follow, 1,000 where a merge waits for them. */
+  /** Events of each job. A step may have at most 10,000 jobs, or 1,000 if a merge waits for them. */
   readonly eventsPerJob: Scalars['Int']['input'];
   /** Idempotency key of 1 to 200 characters: the same key with the same content returns the same task. */
   readonly idempotencyKey: Scalars['String']['input'];
@@ -249,7 +249,7 @@ export type SubmitAtlasTaskInput = {
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** The physics short: 1 to 63 letters, digits and `_`. */
   readonly physicsShort: Scalars['String']['input'];
-  /** The software release a worker must have, as its label `atlas-release`; null accepts any. */
+  /** Software release that a worker must have in its label `atlas-release`; null accepts any. */
   readonly release?: InputMaybe<Scalars['String']['input']>;
   /** The production request, 1 or more. */
   readonly requestId: Scalars['Int']['input'];
@@ -257,7 +257,7 @@ export type SubmitAtlasTaskInput = {
   readonly seed?: InputMaybe<Scalars['Int']['input']>;
   /** The share, such as `atlas/production`; the first by default. */
   readonly share?: InputMaybe<Scalars['String']['input']>;
-  /** Events in all, 1 to 100,000,000. */
+  /** Total number of events, 1 to 100,000,000. */
   readonly totalEvents: Scalars['Int']['input'];
   /** The programs, one for each step of the chain, in the order EVGEN, SIMUL, RECO, MERGE; steps may be left out. */
   readonly transforms: ReadonlyArray<AtlasTransformInput>;

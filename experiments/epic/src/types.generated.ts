@@ -254,7 +254,7 @@ export type Query = {
 
 /** A run to process. */
 export type SubmitEpicRunInput = {
-  /** Arguments before those. */
+  /** Arguments of the program before `--run`, `--first-frame` and `--frames`. */
   readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** The program that processes a group; it gets `--run`, `--first-frame` and `--frames`. */
   readonly command: Scalars['String']['input'];
@@ -262,7 +262,7 @@ export type SubmitEpicRunInput = {
   readonly cores?: InputMaybe<Scalars['Int']['input']>;
   /** The detector's configuration: 1 to 127 letters, digits, `_`, `-`, `.`. */
   readonly detectorConfiguration: Scalars['String']['input'];
-  /** Super time frames of one group; at most 10,000 groups follow, 1,000 where they are merged. */
+  /** Super time frames of one group. A run may have at most 10,000 groups, or 1,000 if they are merged. */
   readonly framesPerGroup: Scalars['Int']['input'];
   /** Idempotency key of 1 to 200 characters: the same key with the same content returns the same run. */
   readonly idempotencyKey: Scalars['String']['input'];

@@ -46,7 +46,7 @@ export type LarkspurJob = PlacementExplained & {
   readonly __typename?: 'LarkspurJob';
   /** The exposure, from 0; null for the stack. */
   readonly exposure?: Maybe<Scalars['Int']['output']>;
-  /** The observation it belongs to. */
+  /** Observation that the job belongs to. */
   readonly observation: LarkspurObservation;
   /** Placement rules of the job: the calibration that it needs. */
   readonly placement: ReadonlyArray<PlacementRule>;
@@ -159,7 +159,7 @@ export type LarkspurStep =
 
 export type Mutation = {
   readonly __typename?: 'Mutation';
-  /** Makes each exposure a job, and one more that stacks them when all are calibrated. */
+  /** Submits an observation: a job for each exposure, and one that stacks the calibrated exposures. */
   readonly submitLarkspurObservation: SubmitLarkspurObservationPayload;
 };
 
@@ -219,11 +219,11 @@ export type Query = {
 
 /** An observation to submit. */
 export type SubmitLarkspurObservationInput = {
-  /** Arguments before those. */
+  /** Arguments of the program before `--step`, `--exposure` and `--field`. */
   readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** The band of the filter. */
   readonly band: LarkspurBand;
-  /** Placement: only workers with the label `larkspur-calibration` of this value; null accepts any. */
+  /** Value that the label `larkspur-calibration` of a worker must have; null accepts any worker. */
   readonly calibration?: InputMaybe<Scalars['String']['input']>;
   /** The program that calibrates; it gets `--step`, `--exposure` and `--field`. */
   readonly command: Scalars['String']['input'];

@@ -34,7 +34,7 @@ export type Job = {
 
 export type Mutation = {
   readonly __typename?: 'Mutation';
-  /** Makes each quantum a job that waits for those it needs. */
+  /** Submits a workflow: a job for each quantum, which waits for the quanta that it needs. */
   readonly submitRubinWorkflow: SubmitRubinWorkflowPayload;
 };
 
@@ -170,7 +170,7 @@ export type RubinQueryworkflowsArgs = {
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** A workflow made from a quantum graph: each cluster of quanta is one core job. */
+/** A workflow made from a quantum graph: each quantum is one job of core. */
 export type RubinWorkflow = Node & {
   readonly __typename?: 'RubinWorkflow';
   /** Quanta that ended well so far, derived from the jobs' events, each counted once. */
@@ -194,7 +194,7 @@ export type RubinWorkflow = Node & {
 };
 
 
-/** A workflow made from a quantum graph: each cluster of quanta is one core job. */
+/** A workflow made from a quantum graph: each quantum is one job of core. */
 export type RubinWorkflowquantaArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
@@ -240,7 +240,7 @@ export type RubinWorkflowEvent = {
 
 /** A workflow to submit. */
 export type SubmitRubinWorkflowInput = {
-  /** Arguments before those. */
+  /** Arguments of the program before `--label`, `--data-id` and `--quantum`. */
   readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** The program that runs a quantum; it gets `--label`, `--data-id` and `--quantum`. */
   readonly command: Scalars['String']['input'];

@@ -24,7 +24,7 @@ export type CudaRequirementInput = {
 
 /** One environment variable. */
 export type EnvironmentVariableInput = {
-  /** The name: letters, digits and `_`; not starting with `RHIZOME_`, which is the worker's. */
+  /** Name of letters, digits and `_`. Names that begin with `RHIZOME_` are reserved for the worker. */
   name: string;
   /** The value, up to 32768 characters. */
   value: string;
@@ -34,7 +34,7 @@ export type EnvironmentVariableInput = {
 export type FileReferenceInput = {
   /** An `http://` or `https://` URL, or a path in the file store. */
   location: string;
-  /** The name under which the payload finds it: no `/`. */
+  /** Name of the file in the working folder of the payload, without `/`. */
   name: string;
 };
 
@@ -71,7 +71,7 @@ export type GpuRequirementInput = {
    * accepts devices sold with 40 GB.
    */
   minMemoryMiB?: number | null | undefined;
-  /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
+  /** Accepted models, by any of the names of the catalogue: `A100` includes all its variants. */
   models?: Array<string> | null | undefined;
   /** Part of a device, if the job does not need whole devices. */
   partition?: GpuPartitionInput | null | undefined;
@@ -124,7 +124,7 @@ export type JobInput = {
   name: string;
   /** Program that the job runs. */
   payload: JobPayloadInput;
-  /** Larger runs earlier; -1000 to 1000. */
+  /** Priority within the share, -1000 to 1000: jobs with a larger value start earlier. */
   priority?: number | null | undefined;
   /** Resources that the job needs. */
   requirements?: JobRequirementsInput | null | undefined;
@@ -142,7 +142,7 @@ export type JobPayloadInput = {
   command: string;
   /** Environment variables. */
   environment?: Array<EnvironmentVariableInput> | null | undefined;
-  /** The container image: a name as `docker.io/library/debian:12`, a URL as `docker://…`, or a path on the worker. */
+  /** Container image: a name such as `docker.io/library/debian:12`, a URL such as `docker://…`, or a path on the worker. */
   image?: string | null | undefined;
   /** Files to fetch before the start, at most 1000. */
   inputs?: Array<FileReferenceInput> | null | undefined;
@@ -168,7 +168,7 @@ export type JobRequirementsInput = {
   isNetworkRequired?: boolean | null | undefined;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   memoryMiB?: number | null | undefined;
-  /** The queue the job is bound to, by name: one that there is, and that admits the experiment. */
+  /** Name of the queue in which the job must run. The queue must exist and admit the experiment. */
   queue?: string | null | undefined;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
   selector?: string | null | undefined;
@@ -225,17 +225,17 @@ export type ParameterSetInput = {
   dependsOn?: Array<string> | null | undefined;
   /** Each parameter once. */
   parameters: Array<ParameterInput>;
-  /** The variant that the job is made of, by its position in `variants`; the template by default. */
+  /** Variant from which the job is made, by its position in `variants`; the template by default. */
   variant?: number | null | undefined;
 };
 
 /** Policy by which failed attempts are repeated. */
 export type RetryPolicyInput = {
-  /** Each further wait is this many times the one before, 1 to 10. */
+  /** Factor by which each wait is longer than the one before, 1 to 10. */
   backoffFactor?: number | null | undefined;
   /** Wait before the second attempt, 0 to 86400. */
   backoffSeconds?: number | null | undefined;
-  /** Attempts in all, 1 to 20. */
+  /** Largest number of attempts, 1 to 20. */
   maxAttempts?: number | null | undefined;
   /** The families of errors that are retried. */
   retryOn?: Array<JobErrorFamily> | null | undefined;
@@ -266,7 +266,7 @@ export type SubmitTaskInput = {
    * unless the template's name contains it.
    */
   template: JobInput;
-  /** Other shapes of job that `jobs.parameterSets` may name, at most 20, together at most 4 MiB. */
+  /** Variants of the template that `jobs.parameterSets` may name, at most 20, together at most 4 MiB. */
   variants?: Array<TaskVariantInput> | null | undefined;
 };
 

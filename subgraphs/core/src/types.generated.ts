@@ -505,7 +505,7 @@ export type DeviceUseInput = {
   readonly utilisation?: InputMaybe<Scalars['Float']['input']>;
 };
 
-/** A worker to drain: it finishes its jobs and takes no more. */
+/** A worker to drain: it finishes its jobs and accepts no more. */
 export type DrainWorkerInput = {
   /** True if the worker has ended. Jobs that it still holds are reassigned. */
   readonly hasEnded?: InputMaybe<Scalars['Boolean']['input']>;
@@ -555,7 +555,7 @@ export type EnvironmentVariable = {
 
 /** One environment variable. */
 export type EnvironmentVariableInput = {
-  /** The name: letters, digits and `_`; not starting with `RHIZOME_`, which is the worker's. */
+  /** Name of letters, digits and `_`. Names that begin with `RHIZOME_` are reserved for the worker. */
   readonly name: Scalars['String']['input'];
   /** The value, up to 32768 characters. */
   readonly value: Scalars['String']['input'];
@@ -678,7 +678,7 @@ export type FileReference = {
   readonly __typename?: 'FileReference';
   /** An `http://` or `https://` URL, or a path in the file store. */
   readonly location: Scalars['String']['output'];
-  /** The name under which the payload finds it. */
+  /** Name of the file in the working folder of the payload. */
   readonly name: Scalars['String']['output'];
 };
 
@@ -686,7 +686,7 @@ export type FileReference = {
 export type FileReferenceInput = {
   /** An `http://` or `https://` URL, or a path in the file store. */
   readonly location: Scalars['String']['input'];
-  /** The name under which the payload finds it: no `/`. */
+  /** Name of the file in the working folder of the payload, without `/`. */
   readonly name: Scalars['String']['input'];
 };
 
@@ -902,9 +902,9 @@ export type GpuOccupancyChanged = {
 
 /** Conditions that the GPUs must meet, all of them. A list is met by any of its elements. */
 export type GpuOccupancyFilter = {
-  /** Models; any of them. */
+  /** Models of the GPUs, as their drivers name them. */
   readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Queues, by name; any of them. */
+  /** Names of the queues. */
   readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 
@@ -953,7 +953,7 @@ export type GpuRequirement = {
    * this: a device sold with 40 GB reports up to 5 % less than 40,960 MiB.
    */
   readonly minMemoryMiB?: Maybe<Scalars['Int']['output']>;
-  /** Accepted models, by any of the names of the catalogue (`A100` takes all its variants); empty accepts every model. */
+  /** Accepted models, by any of the names of the catalogue (`A100` includes all its variants); empty accepts every model. */
   readonly models: ReadonlyArray<Scalars['String']['output']>;
   /** Part of a device; null for whole devices. */
   readonly partition?: Maybe<GpuPartition>;
@@ -984,7 +984,7 @@ export type GpuRequirementInput = {
    * accepts devices sold with 40 GB.
    */
   readonly minMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** Accepted models, by any of the names of the catalogue: `A100` takes all its variants. */
+  /** Accepted models, by any of the names of the catalogue: `A100` includes all its variants. */
   readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Part of a device, if the job does not need whole devices. */
   readonly partition?: InputMaybe<GpuPartitionInput>;
@@ -1221,7 +1221,7 @@ export type Job = Node & {
   readonly payload: JobPayload;
   /** Explanation of why the job waits; null once the job was sent to a worker. */
   readonly pending?: Maybe<JobPending>;
-  /** Larger runs earlier inside a share; -1000 to 1000. */
+  /** Priority within the share, -1000 to 1000: jobs with a larger value start earlier. */
   readonly priority: Scalars['Int']['output'];
   /** The queue that the job was sent to last; null before the first attempt, and where the caller may not see it. */
   readonly queue?: Maybe<Queue>;
@@ -1237,7 +1237,7 @@ export type Job = Node & {
   readonly share?: Maybe<Share>;
   /** Path of the share, such as `experiment/leaf`. */
   readonly sharePath: Scalars['String']['output'];
-  /** The state of the machine. */
+  /** Current state of the job. */
   readonly state: JobState;
   /** Time at which each state was last entered. */
   readonly stateTimes: ReadonlyArray<JobStateTime>;
@@ -1260,7 +1260,7 @@ export type Job = Node & {
   readonly viewerCanCancel: Scalars['Boolean']['output'];
   /** Worker that holds the job now or held it last; null before the first attempt, and 30 days after that worker ended. */
   readonly worker?: Maybe<Worker>;
-  /** Identifier of that worker, also once the worker itself is deleted; null before the first attempt. */
+  /** Identifier of the worker that holds the job now or held it last, kept when the worker is deleted; null before the first attempt. */
   readonly workerId?: Maybe<Scalars['ID']['output']>;
 };
 
@@ -1319,7 +1319,7 @@ export type JobAttempt = {
   readonly startedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Worker that the attempt was sent to; null 30 days after that worker ended. */
   readonly worker?: Maybe<Worker>;
-  /** Identifier of the worker, also once the worker itself is deleted. */
+  /** Identifier of the worker, kept when the worker is deleted. */
   readonly workerId: Scalars['ID']['output'];
 };
 
@@ -1483,7 +1483,7 @@ export type JobInput = {
   readonly name: Scalars['String']['input'];
   /** Program that the job runs. */
   readonly payload: JobPayloadInput;
-  /** Larger runs earlier; -1000 to 1000. */
+  /** Priority within the share, -1000 to 1000: jobs with a larger value start earlier. */
   readonly priority?: InputMaybe<Scalars['Int']['input']>;
   /** Resources that the job needs. */
   readonly requirements?: InputMaybe<JobRequirementsInput>;
@@ -1640,7 +1640,7 @@ export type JobPayload = {
    * `job:manageAny`, and the pilot of the queue that holds the job.
    */
   readonly environment?: Maybe<ReadonlyArray<EnvironmentVariable>>;
-  /** The container image; null runs on the host. A name as `docker.io/library/debian:12`, a URL as `docker://…`, or a path on the worker. */
+  /** Container image: a name such as `docker.io/library/debian:12`, a URL such as `docker://…`, or a path on the worker. Null if the payload runs on the host. */
   readonly image?: Maybe<Scalars['String']['output']>;
   /** Files to fetch before the start. */
   readonly inputs: ReadonlyArray<FileReference>;
@@ -1656,7 +1656,7 @@ export type JobPayloadInput = {
   readonly command: Scalars['String']['input'];
   /** Environment variables. */
   readonly environment?: InputMaybe<ReadonlyArray<EnvironmentVariableInput>>;
-  /** The container image: a name as `docker.io/library/debian:12`, a URL as `docker://…`, or a path on the worker. */
+  /** Container image: a name such as `docker.io/library/debian:12`, a URL such as `docker://…`, or a path on the worker. */
   readonly image?: InputMaybe<Scalars['String']['input']>;
   /** Files to fetch before the start, at most 1000. */
   readonly inputs?: InputMaybe<ReadonlyArray<FileReferenceInput>>;
@@ -1675,19 +1675,19 @@ export type JobPending = {
   readonly isPositionEstimated: Scalars['Boolean']['output'];
   /** True if the share is over its nominal quota and borrows. */
   readonly isShareBorrowing: Scalars['Boolean']['output'];
-  /** The constraint that is the first to fail for the most workers, as its `constraint` reads; null where all workers fit. */
+  /** Text of the constraint that fails first for the most workers; null if all workers fit. */
   readonly mostFailed?: Maybe<Scalars['String']['output']>;
   /** Ready jobs before this one in its share; null when not known. */
   readonly position?: Maybe<Scalars['Int']['output']>;
   /** Queues that are online and admit the experiment. */
   readonly queuesConsidered: Scalars['Int']['output'];
-  /** Changes of a single constraint that would let more workers take it, the cheapest first; at most five. */
+  /** Changes of a single constraint with which more workers could run the job, the cheapest first; at most five. */
   readonly relaxations: ReadonlyArray<PendingRelaxation>;
   /** One sentence for a person. */
   readonly summary: Scalars['String']['output'];
   /** Estimate of the time until the job is sent. */
   readonly wait: WaitEstimate;
-  /** Workers now known, of those queues. */
+  /** Known workers of those queues. */
   readonly workersConsidered: Scalars['Int']['output'];
   /** Workers that meet all constraints with what is free now. */
   readonly workersFreeNow: Scalars['Int']['output'];
@@ -1704,7 +1704,7 @@ export type JobRequirements = {
   readonly architectureLevel?: Maybe<Scalars['String']['output']>;
   /** The requirement class: jobs with equal requirements share it. */
   readonly classId: Scalars['ID']['output'];
-  /** The container runtime the payload needs, `any` for whichever there is; null for none. */
+  /** Container runtime that the payload needs: a name, or `any`. Null if it needs none. */
   readonly containerRuntime?: Maybe<Scalars['String']['output']>;
   /** CPU cores. */
   readonly cores: Scalars['Int']['output'];
@@ -1716,7 +1716,7 @@ export type JobRequirements = {
   readonly isNetworkRequired: Scalars['Boolean']['output'];
   /** Memory of the whole job, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
-  /** The queue the job is bound to, by name; null accepts any queue that admits the experiment. */
+  /** Name of the queue in which the job must run; null accepts any queue that admits the experiment. */
   readonly queue?: Maybe<Scalars['String']['output']>;
   /** A CEL expression over the worker's attributes `worker` and `queue`; null accepts every worker. */
   readonly selector?: Maybe<Scalars['String']['output']>;
@@ -1742,7 +1742,7 @@ export type JobRequirementsInput = {
   readonly isNetworkRequired?: InputMaybe<Scalars['Boolean']['input']>;
   /** Memory of the whole job, in MiB, 1 to 16777216. */
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** The queue the job is bound to, by name: one that there is, and that admits the experiment. */
+  /** Name of the queue in which the job must run. The queue must exist and admit the experiment. */
   readonly queue?: InputMaybe<Scalars['String']['input']>;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
   readonly selector?: InputMaybe<Scalars['String']['input']>;
@@ -1752,9 +1752,9 @@ export type JobRequirementsInput = {
 
 /** Jobs chosen by id or by filter. */
 export type JobSelectionInput =
-  /** All jobs that match: up to 10,000 at once, more as a background operation. */
+  /** Conditions on the jobs. Up to 10,000 jobs are changed at once, more by a background operation. */
   { readonly filter: JobFilter; readonly ids?: never; }
-  |  /** These jobs, at most 10,000: answered in full. */
+  |  /** Ids of the jobs, at most 10,000. The result names each changed job. */
   { readonly filter?: never; readonly ids: ReadonlyArray<Scalars['ID']['input']>; };
 
 /** State of a job, in the terms of PanDA. */
@@ -1842,13 +1842,13 @@ export type JobTransition = {
   readonly at: Scalars['DateTime']['output'];
   /** The attempt it concerns; 0 before the first. */
   readonly attempt: Scalars['Int']['output'];
-  /** The state before. */
+  /** State before the change. */
   readonly from: JobState;
   /** Reason for the transition; null if none is recorded. */
   readonly reason?: Maybe<Scalars['String']['output']>;
-  /** The revision that it made. */
+  /** Revision of the job after the change. */
   readonly revision: Scalars['Int']['output'];
-  /** The state after; the same where the job was held, released or given another priority in its state. */
+  /** State after the change. It equals `from` if the job was held or released, or got another priority. */
   readonly to: JobState;
 };
 
@@ -2057,7 +2057,7 @@ export type ParameterSetInput = {
   readonly dependsOn?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
   /** Each parameter once. */
   readonly parameters: ReadonlyArray<ParameterInput>;
-  /** The variant that the job is made of, by its position in `variants`; the template by default. */
+  /** Variant from which the job is made, by its position in `variants`; the template by default. */
   readonly variant?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -2084,18 +2084,18 @@ export type PendingConstraint = {
   readonly workersTogether: Scalars['Int']['output'];
 };
 
-/** A change of one constraint that would let more workers take the job. */
+/** A change of one constraint with which more workers could run the job. */
 export type PendingRelaxation = {
   readonly __typename?: 'PendingRelaxation';
   /** Proposed change, such as `driver >= 525.60.13 instead of 575.51.03`. */
   readonly change: Scalars['String']['output'];
-  /** The constraint that is changed, as its `constraint` reads. */
+  /** Text of the constraint that is changed. */
   readonly constraint: Scalars['String']['output'];
-  /** Devices that serve then and do not now. */
+  /** Devices that would fit after the change and do not fit now. */
   readonly devicesGained: Scalars['Int']['output'];
-  /** Queues that fit then and do not now. */
+  /** Queues that would fit after the change and do not fit now. */
   readonly queuesGained: Scalars['Int']['output'];
-  /** Workers that fit then and do not now. */
+  /** Workers that would fit after the change and do not fit now. */
   readonly workersGained: Scalars['Int']['output'];
 };
 
@@ -2135,7 +2135,7 @@ export type PrincipalKind =
   | 'HUMAN'
   /** A worker agent. */
   | 'PILOT'
-  /** A service, as an experiment's. */
+  /** A service, such as that of an experiment. */
   | 'SERVICE';
 
 export type Query = {
@@ -2401,17 +2401,17 @@ export type QueueLimits = {
   readonly __typename?: 'QueueLimits';
   /** Interval between heartbeats of a worker, in seconds, 1 to 300. */
   readonly heartbeatSeconds: Scalars['Int']['output'];
-  /** True if jobs that require a `share` of a GPU may use one device together. */
+  /** True if jobs that request a `timeShare` of a GPU may use one device together. */
   readonly isGpuSharingEnabled: Scalars['Boolean']['output'];
   /** Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice the heartbeat, up to 3600. */
   readonly leaseSeconds: Scalars['Int']['output'];
-  /** Cores of one job; null for as many as a worker has. */
+  /** Largest number of cores of one job; null for no limit. */
   readonly maxCores?: Maybe<Scalars['Int']['output']>;
-  /** Memory of one job, in MiB; null for as much as a worker has. */
+  /** Largest memory of one job, in MiB; null for no limit. */
   readonly maxMemoryMiB?: Maybe<Scalars['Int']['output']>;
-  /** Jobs sent or running at once on the whole queue; null without limit. */
+  /** Largest number of jobs that are sent or running in the queue at the same time; null for no limit. */
   readonly maxRunningJobs?: Maybe<Scalars['Int']['output']>;
-  /** Walltime of one job, in seconds; null without limit. */
+  /** Longest walltime of one job, in seconds; null for no limit. */
   readonly maxWalltimeSeconds?: Maybe<Scalars['Int']['output']>;
 };
 
@@ -2419,34 +2419,34 @@ export type QueueLimits = {
 export type QueueLimitsInput = {
   /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. */
   readonly heartbeatSeconds?: InputMaybe<Scalars['Int']['input']>;
-  /** True if jobs that require a `share` of a GPU may use one device together; false by default. */
+  /** True if jobs that request a `timeShare` of a GPU may use one device together; false by default. */
   readonly isGpuSharingEnabled?: InputMaybe<Scalars['Boolean']['input']>;
   /**
    * Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice the
    * heartbeat, up to 3600; 30 by default.
    */
   readonly leaseSeconds?: InputMaybe<Scalars['Int']['input']>;
-  /** Cores of one job, 1 to 4096. */
+  /** Largest number of cores of one job, 1 to 4096. */
   readonly maxCores?: InputMaybe<Scalars['Int']['input']>;
-  /** Memory of one job, in MiB. */
+  /** Largest memory of one job, in MiB. */
   readonly maxMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** Jobs sent or running at once on the whole queue. */
+  /** Largest number of jobs that are sent or running in the queue at the same time. */
   readonly maxRunningJobs?: InputMaybe<Scalars['Int']['input']>;
-  /** Walltime of one job, in seconds. */
+  /** Longest walltime of one job, in seconds. */
   readonly maxWalltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
 /** State of a queue, in the terms of PanDA. */
 export type QueueState =
-  /** Takes no new work by brokerage, except jobs that are bound to it by name; what runs goes on. */
+  /** Gets no new work from the broker, except jobs that name the queue. Running jobs continue. */
   | 'BROKEROFF'
-  /** Takes no new work, and its workers get the command to drain. */
+  /** Accepts no new work. Its workers drain. */
   | 'OFFLINE'
-  /** Takes work. */
+  /** Accepts work. */
   | 'ONLINE'
-  /** Takes no new work; what runs goes on. */
+  /** Accepts no new work. Running jobs continue. */
   | 'PAUSED'
-  /** Takes only jobs that are bound to it by name. */
+  /** Accepts only jobs that name the queue. */
   | 'TEST';
 
 /** An experiment to register. */
@@ -2598,7 +2598,7 @@ export type RetryJobsInput = {
    * nothing, because each job was refused, leaves its key free.
    */
   readonly idempotencyKey: Scalars['String']['input'];
-  /** True to repeat the children, too, that were closed because of these jobs. */
+  /** True to also repeat the children that were closed because of these jobs. */
   readonly isWithDependents?: InputMaybe<Scalars['Boolean']['input']>;
   /** Selection of jobs, which must be terminal. */
   readonly selection: JobSelectionInput;
@@ -2642,11 +2642,11 @@ export type RetryJobsUserErrorCode =
 /** Policy by which failed attempts are repeated. */
 export type RetryPolicy = {
   readonly __typename?: 'RetryPolicy';
-  /** Each further wait is this many times the one before. */
+  /** Factor by which each wait is longer than the one before. */
   readonly backoffFactor: Scalars['Float']['output'];
   /** Wait before the second attempt. */
   readonly backoffSeconds: Scalars['Int']['output'];
-  /** Attempts in all, 1 to 20. */
+  /** Largest number of attempts, 1 to 20. */
   readonly maxAttempts: Scalars['Int']['output'];
   /** The families of errors that are retried. */
   readonly retryOn: ReadonlyArray<JobErrorFamily>;
@@ -2654,11 +2654,11 @@ export type RetryPolicy = {
 
 /** Policy by which failed attempts are repeated. */
 export type RetryPolicyInput = {
-  /** Each further wait is this many times the one before, 1 to 10. */
+  /** Factor by which each wait is longer than the one before, 1 to 10. */
   readonly backoffFactor?: InputMaybe<Scalars['Float']['input']>;
   /** Wait before the second attempt, 0 to 86400. */
   readonly backoffSeconds?: InputMaybe<Scalars['Int']['input']>;
-  /** Attempts in all, 1 to 20. */
+  /** Largest number of attempts, 1 to 20. */
   readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;
   /** The families of errors that are retried. */
   readonly retryOn?: InputMaybe<ReadonlyArray<JobErrorFamily>>;
@@ -2741,7 +2741,7 @@ export type SetJobPriorityUserErrorCode =
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
-/** The state a queue is put in. */
+/** A new state of a queue. */
 export type SetQueueStateInput = {
   /** The queue, by name. */
   readonly name: Scalars['String']['input'];
@@ -2828,9 +2828,9 @@ export type Share = Node & {
   readonly experiment: Experiment;
   /** Opaque identifier, `share_…`. */
   readonly id: Scalars['ID']['output'];
-  /** Cores that belong to the share. */
+  /** Cores that the share is entitled to. */
   readonly nominalCores: Scalars['Int']['output'];
-  /** GPUs that belong to the share; null for the same fraction of all GPUs as of all cores. */
+  /** GPUs that the share is entitled to; null for the same fraction of all GPUs as of all cores. */
   readonly nominalGpus?: Maybe<Scalars['Float']['output']>;
   /** Cores that one owner may use at the same time; null if unlimited. Jobs beyond the limit are THROTTLED. */
   readonly ownerLimitCores?: Maybe<Scalars['Int']['output']>;
@@ -2878,9 +2878,9 @@ export type ShareInput = {
   readonly borrowLimitGpus?: InputMaybe<Scalars['Float']['input']>;
   /** The leaf's name, 1 to 31 lower-case letters, digits and `-`. */
   readonly leaf: Scalars['String']['input'];
-  /** Cores that belong to the share, 0 to 100000000. */
+  /** Cores that the share is entitled to, 0 to 100000000. */
   readonly nominalCores: Scalars['Int']['input'];
-  /** GPUs that belong to the share, 0 to 10000000; by default the same fraction of all GPUs as of all cores. */
+  /** GPUs that the share is entitled to, 0 to 10000000; by default the same fraction of all GPUs as of all cores. */
   readonly nominalGpus?: InputMaybe<Scalars['Float']['input']>;
   /** Cores that one owner may use at the same time. */
   readonly ownerLimitCores?: InputMaybe<Scalars['Int']['input']>;
@@ -3057,7 +3057,7 @@ export type SubmitTaskInput = {
    * unless the template's name contains it.
    */
   readonly template: JobInput;
-  /** Other shapes of job that `jobs.parameterSets` may name, at most 20, together at most 4 MiB. */
+  /** Variants of the template that `jobs.parameterSets` may name, at most 20, together at most 4 MiB. */
   readonly variants?: InputMaybe<ReadonlyArray<TaskVariantInput>>;
 };
 
@@ -3104,7 +3104,7 @@ export type Subscription = {
   readonly __typename?: 'Subscription';
   /** Numbers of GPUs that exist and that are given to jobs, at each change, at most once in an interval. */
   readonly gpuOccupancyChanged: GpuOccupancyChanged;
-  /** Counts of jobs, at each change, coalesced to an interval. */
+  /** Counts of jobs: all counts first, then the changed ones, at most once in each interval. */
   readonly jobCountsChanged: JobCountsChanged;
   /**
    * Output that is added to the log of a job, of this attempt and the following ones; ends when the job has
@@ -3236,13 +3236,13 @@ export type TaskEdge = {
 
 /** Conditions that tasks must meet, all of them. A list is met by any of its elements. */
 export type TaskFilter = {
-  /** Experiments; any of them. */
+  /** Names of the experiments. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** These tasks, at most 1000. */
+  /** Ids of the tasks, at most 1000. */
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
   /** Subjects of the owners, at most 100. */
   readonly owners?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** States; any of them. */
+  /** States of the tasks. */
   readonly states?: InputMaybe<ReadonlyArray<TaskState>>;
 };
 
@@ -3269,9 +3269,9 @@ export type TaskProgress = {
   readonly counts: ReadonlyArray<TaskJobCount>;
   /** Jobs created so far. */
   readonly createdJobs: Scalars['Int']['output'];
-  /** Terminal jobs by all jobs, 0 to 1. */
+  /** Fraction of the jobs that have ended, 0 to 1. */
   readonly endedFraction: Scalars['Float']['output'];
-  /** FINISHED jobs by all jobs, 0 to 1. */
+  /** Fraction of the jobs that are FINISHED, 0 to 1. */
   readonly finishedFraction: Scalars['Float']['output'];
   /** Jobs the task will have. */
   readonly totalJobs: Scalars['Int']['output'];
@@ -3294,7 +3294,7 @@ export type TaskState =
   | 'CANCELLED'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended: all jobs ended, some otherwise than FINISHED. */
+  /** Ended: at least one job is not FINISHED, and the task is not CANCELLED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'
@@ -3315,7 +3315,7 @@ export type TaskVariantInput = {
 export type UpdateQueueInput = {
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   readonly executor?: InputMaybe<QueueExecutor>;
-  /** Refuse unless the queue still has this revision. */
+  /** Revision that the queue must still have; otherwise the change is refused. */
   readonly expectedRevision?: InputMaybe<Scalars['Int']['input']>;
   /** The experiments it admits; empty admits every one. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
@@ -3371,7 +3371,7 @@ export type UserError = {
 /** The principal that makes the call, with its permissions. */
 export type Viewer = {
   readonly __typename?: 'Viewer';
-  /** The human an agent acts for; null for others. */
+  /** Human that an agent acts for; null for other kinds. */
   readonly actsFor?: Maybe<Scalars['String']['output']>;
   /** Time at which the token expires. */
   readonly expiresAt: Scalars['DateTime']['output'];
@@ -3500,7 +3500,7 @@ export type WorkerCommand = {
 
 /** Kind of a command for a worker. */
 export type WorkerCommandKind =
-  /** End the jobs and take no more. */
+  /** Finish the jobs and accept no more. */
   | 'DRAIN'
   /** The job is no longer the worker's: end the payload and report nothing. */
   | 'DROP'
@@ -3604,13 +3604,13 @@ export type WorkerHardwareInput = {
 
 /** State of a worker. */
 export type WorkerState =
-  /** Finishes its jobs and takes no more. */
+  /** Finishes its jobs and accepts no more. */
   | 'DRAINING'
   /** Ended by itself. */
   | 'ENDED'
   /** Did not report before its lease ended; its jobs were reassigned. */
   | 'LOST'
-  /** Takes work. */
+  /** Accepts work. */
   | 'READY';
 
 
