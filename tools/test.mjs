@@ -202,6 +202,7 @@ if (
 ) {
   if (parts.includes('lint')) {
     check('lint', process.execPath, ['node_modules/eslint/bin/eslint.js', '--quiet', '.']);
+    check('object literals', process.execPath, ['tools/lint/object-literals.mjs']);
     check('spelling', process.execPath, [
       'node_modules/cspell/bin.mjs',
       'lint',
