@@ -230,10 +230,7 @@ export type Mutation = {
   readonly registerSubgraph: RegisterSubgraphPayload;
   /** Removes the record of an issuer; its tokens are refused from then on. */
   readonly removeTokenIssuer: RemoveTokenIssuerPayload;
-  /**
-   * Revokes tokens: they are refused by every process within seconds, and open streams end. Everybody may revoke
-   * the own tokens.
-   */
+  /** Revokes tokens: all processes refuse them within seconds, and open streams end. All callers may revoke their own tokens. */
   readonly revokeTokens: RevokeTokensPayload;
   /** Restores earlier schemas in every gateway. */
   readonly rollbackSchema: RollbackSchemaPayload;
@@ -436,7 +433,7 @@ export type Query = {
   readonly subgraphs: ReadonlyArray<Subgraph>;
   /** Versions of an issuer's record, the newest first. */
   readonly tokenIssuerVersions?: Maybe<TokenIssuerVersionConnection>;
-  /** Outside issuers by name. Their number is small, so the list has no pages. */
+  /** External issuers, by name. Their number is small, so the list has no pages. */
   readonly tokenIssuers?: Maybe<ReadonlyArray<TokenIssuer>>;
 };
 
@@ -970,7 +967,7 @@ export type SchemaVersionSubgraph = {
   readonly sinceVersion: Scalars['Int']['output'];
 };
 
-/** A membership as it shall be. */
+/** A new state of a membership. */
 export type SetMembershipInput = {
   /** The experiment; `*` for all, which requires the permission in all experiments. */
   readonly experiment: Scalars['String']['input'];
@@ -1039,7 +1036,7 @@ export type SetTokenIssuerInput = {
   readonly issuer: Scalars['String']['input'];
   /** Address of its keys; null if its metadata names it. */
   readonly jwksUri?: InputMaybe<Scalars['String']['input']>;
-  /** Kinds of principals that it may speak for. */
+  /** Kinds of principals that its tokens may name. */
   readonly kinds?: ReadonlyArray<LoginKind>;
   /** Longest lifetime of a token, in seconds: 60 to 604,800. */
   readonly maxLifetimeSeconds?: Scalars['Int']['input'];
@@ -1206,9 +1203,9 @@ export type TokenCheckName =
   | 'AUDIENCE'
   /** The issuer is enabled. */
   | 'ISSUER'
-  /** The issuer may speak for this kind of principal. */
+  /** The issuer's tokens may name this kind of principal. */
   | 'KIND'
-  /** The token does not live longer than its issuer's limit. */
+  /** The lifetime of the token is within the limit of its issuer. */
   | 'LIFETIME'
   /** The claims have the form of the issuer's profile. */
   | 'PROFILE'
@@ -1242,7 +1239,7 @@ export type TokenExplanation = {
   readonly subject?: Maybe<Scalars['String']['output']>;
 };
 
-/** An outside issuer of tokens, and what its tokens are trusted for. */
+/** An external issuer of tokens, with the limits of its tokens. */
 export type TokenIssuer = {
   readonly __typename?: 'TokenIssuer';
   /** Values of `aud`, one of which a token must have. */
@@ -1257,7 +1254,7 @@ export type TokenIssuer = {
   readonly issuer: Scalars['String']['output'];
   /** Address of its keys; null if its metadata names it. */
   readonly jwksUri?: Maybe<Scalars['String']['output']>;
-  /** Kinds of principals that it may speak for. */
+  /** Kinds of principals that its tokens may name. */
   readonly kinds: ReadonlyArray<LoginKind>;
   /** Longest lifetime of a token, in seconds. */
   readonly maxLifetimeSeconds: Scalars['Int']['output'];

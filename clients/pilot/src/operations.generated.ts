@@ -375,7 +375,7 @@ export type RegisterWorkerInput = {
   idempotencyKey: string;
   /** Labels of the worker, at most 64. */
   labels?: Array<LabelInput> | null | undefined;
-  /** The agent's name, 1 to 255 characters; the same name in the same queue takes over: an older worker of that name is LOST at once. */
+  /** Name of the agent, 1 to 255 characters. An older worker with the same name, queue and host is replaced: it is LOST at once. */
   name: string;
   /** The queue it serves, by name. */
   queue: string;

@@ -175,7 +175,7 @@ export type Job = {
 
 export type Mutation = {
   readonly __typename?: 'Mutation';
-  /** Splits a production task by events into core jobs, each waiting for the one of the step before. */
+  /** Submits a production task. Its events are split into jobs of core; each job waits for the job of the previous step. */
   readonly submitAtlasTask: SubmitAtlasTaskPayload;
 };
 

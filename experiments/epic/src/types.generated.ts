@@ -194,7 +194,7 @@ export type Job = {
 
 export type Mutation = {
   readonly __typename?: 'Mutation';
-  /** Makes each group of super time frames a job and follows their results. */
+  /** Submits a run: a job for each group of super time frames. */
   readonly submitEpicRun: SubmitEpicRunPayload;
 };
 

@@ -101,7 +101,7 @@ export type RubinJob = {
   readonly workflow: RubinWorkflow;
 };
 
-/** One node of a quantum graph. */
+/** A node of a quantum graph: one step of processing for one piece of data. */
 export type RubinQuantum = {
   readonly __typename?: 'RubinQuantum';
   /** Data that the quantum works on, such as `visit=903334, detector=22`. */
@@ -136,7 +136,7 @@ export type RubinQuantumEdge = {
   readonly node: RubinQuantum;
 };
 
-/** One node of a quantum graph. */
+/** A node of a quantum graph: one step of processing for one piece of data. */
 export type RubinQuantumInput = {
   /** The data it works on, 1 to 1024 characters. */
   readonly dataId: Scalars['String']['input'];
@@ -173,7 +173,7 @@ export type RubinQueryworkflowsArgs = {
 /** A workflow made from a quantum graph: each quantum is one job of core. */
 export type RubinWorkflow = Node & {
   readonly __typename?: 'RubinWorkflow';
-  /** Quanta that ended well so far, derived from the jobs' events, each counted once. */
+  /** Quanta that have finished so far, derived from the jobs' events, each counted once. */
   readonly finishedQuanta: Scalars['Int']['output'];
   /** Opaque identifier, `rubinWorkflow_…`. */
   readonly id: Scalars['ID']['output'];

@@ -186,9 +186,9 @@ export type JobState =
   | 'CLOSED'
   /** Terminal: failed, and no attempt is left. */
   | 'FAILED'
-  /** Terminal: ended well. */
+  /** Terminal: succeeded. */
   | 'FINISHED'
-  /** The payload ended well; its outputs are being registered. */
+  /** The payload succeeded; its outputs are being registered. */
   | 'HOLDING'
   /** Waits for its parents, for a release, or for the end of a backoff. */
   | 'PENDING'

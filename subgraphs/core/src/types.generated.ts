@@ -1231,7 +1231,7 @@ export type Job = Node & {
   readonly retry: RetryPolicy;
   /** The terminal job that this one repeats, by `retryJobs`; null otherwise. */
   readonly retryOf?: Maybe<Job>;
-  /** Grows by one with each change of the document. */
+  /** Revision of the job; grows by one with each change. */
   readonly revision: Scalars['Int']['output'];
   /** Share that the job is charged to; null if it was removed after the job ended. */
   readonly share?: Maybe<Share>;
@@ -1767,9 +1767,9 @@ export type JobState =
   | 'CLOSED'
   /** Terminal: failed, and no attempt is left. */
   | 'FAILED'
-  /** Terminal: ended well. */
+  /** Terminal: succeeded. */
   | 'FINISHED'
-  /** The payload ended well; its outputs are being registered. */
+  /** The payload succeeded; its outputs are being registered. */
   | 'HOLDING'
   /** Waits for its parents, for a release, or for the end of a backoff. */
   | 'PENDING'
@@ -1886,17 +1886,17 @@ export type Mutation = {
   readonly cancelJobs: CancelJobsPayload;
   /** Creates a queue. */
   readonly createQueue: CreateQueuePayload;
-  /** Makes a worker finish its jobs and take no more. */
+  /** Drains a worker: it finishes its jobs and accepts no more. */
   readonly drainWorker: DrainWorkerPayload;
   /** Reports that attempts failed. */
   readonly failJobs: FailJobsPayload;
-  /** Reports that payloads ended well; each must have been reported as RUNNING by `startJobs`. */
+  /** Reports that payloads succeeded; each must have been reported as RUNNING by `startJobs`. */
   readonly finishJobs: FinishJobsPayload;
   /** Renews a worker's lease. */
   readonly heartbeat: HeartbeatPayload;
   /** Holds jobs that have not been sent, until they are released. */
   readonly holdJobs: HoldJobsPayload;
-  /** Makes an experiment known, with a share `name/default`. */
+  /** Registers an experiment, with a share `name/default`. */
   readonly registerExperiment: RegisterExperimentPayload;
   /**
    * Registers a worker with the hardware of its host. It replaces a worker with the same name, queue and host,
@@ -1910,15 +1910,15 @@ export type Mutation = {
   readonly retryJobs: RetryJobsPayload;
   /** Changes the priority of jobs that have not been sent. */
   readonly setJobPriority: SetJobPriorityPayload;
-  /** Puts a queue in a state, with a reason. */
+  /** Sets the state of a queue, with a reason. */
   readonly setQueueState: SetQueueStatePayload;
   /** Sets all shares of an experiment. */
   readonly setShares: SetSharesPayload;
   /** Reports that payloads start. */
   readonly startJobs: StartJobsPayload;
-  /** Accepts up to 10,000 jobs. Each is accepted or refused alone; the same key gives the same answer. */
+  /** Submits up to 10,000 jobs. Each job is accepted or refused on its own; a call that is repeated with the same key gets the same answer. */
   readonly submitJobs: SubmitJobsPayload;
-  /** Accepts a template and parameter sets, or a count, as one task of up to 1,000,000 jobs. */
+  /** Submits a task of up to 1,000,000 jobs: a template with parameter sets, or with a number of equal jobs. */
   readonly submitTask: SubmitTaskPayload;
   /** Changes a queue. */
   readonly updateQueue: UpdateQueuePayload;
@@ -2500,7 +2500,7 @@ export type RegisterWorkerInput = {
   readonly idempotencyKey: Scalars['String']['input'];
   /** Labels of the worker, at most 64. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
-  /** The agent's name, 1 to 255 characters; the same name in the same queue takes over: an older worker of that name is LOST at once. */
+  /** Name of the agent, 1 to 255 characters. An older worker with the same name, queue and host is replaced: it is LOST at once. */
   readonly name: Scalars['String']['input'];
   /** The queue it serves, by name. */
   readonly queue: Scalars['String']['input'];
@@ -3514,7 +3514,7 @@ export type WorkerCommandsIssued = {
   readonly __typename?: 'WorkerCommandsIssued';
   /** The commands; empty in the opening message. */
   readonly commands: ReadonlyArray<WorkerCommand>;
-  /** Grows with each message of this subscription, from 0. */
+  /** Number of the message in this subscription, from 0. */
   readonly sequence: Scalars['Int']['output'];
 };
 
