@@ -14,10 +14,11 @@ export function scopeOf(principal: Principal | undefined, perPrincipal: boolean)
   return `${scope} ${JSON.stringify([principal.subject, principal.actsFor ?? null])}`;
 }
 
-/** A pilot acts for its queue only and a service for its experiment, whatever their roles. */
+/** A pilot acts for its queue or its worker only and a service for its experiment, whatever their roles. */
 function baseScope(principal: Principal): string {
-  const { queue, service } = principal;
-  return `${authorisationScope(principal)} ${JSON.stringify([queue ?? null, service ?? null])}`;
+  const { queue, service, worker } = principal;
+  const limits = worker === undefined ? [queue ?? null, service ?? null] : [queue ?? null, worker];
+  return `${authorisationScope(principal)} ${JSON.stringify(limits)}`;
 }
 
 /** Principal and scope that the calls of an operation carry. */

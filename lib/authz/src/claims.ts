@@ -213,7 +213,7 @@ function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, tok
   const { kind, grants, boundedBy, actions, actsFor, call = {} } = rhizome;
   const { service, origin = {} } = call;
   const common = { kind, grants, boundedBy, actions, expiresAt: never, queue, service, token };
-  if (call.shared) return createSharedPrincipal(common);
+  if (call.shared) return createSharedPrincipal({ ...common, worker: wid });
   return createPrincipal({
     ...common,
     subject: sub,

@@ -110,9 +110,10 @@ export function createPrincipal(init: PrincipalInit): Principal {
  * depends on a person cannot be read for it.
  */
 export function createSharedPrincipal(init: Omit<PrincipalInit, 'subject' | 'actsFor'>): Principal {
-  const { kind, grants, boundedBy, actions, expiresAt, queue, service, token } = init;
+  const { kind, grants, boundedBy, actions, expiresAt, queue, service, worker, token } = init;
   const bounds = { ...(boundedBy && { boundedBy }), ...(actions && { actions }) };
-  const limits = { ...bounds, ...(queue && { queue }), ...(service && { service }) };
+  const holder = { ...(queue && { queue }), ...(service && { service }), ...(worker && { worker }) };
+  const limits = { ...bounds, ...holder };
   const copy = grants.map((grant) => Object.freeze({ ...grant, roles: [...grant.roles] }));
   const principal = { kind, grants: copy, expiresAt, shared: true, ...limits };
   if (token !== undefined) Object.defineProperty(principal, 'token', { value: token, enumerable: false });

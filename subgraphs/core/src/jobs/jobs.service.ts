@@ -135,9 +135,10 @@ export class JobsService {
     return planJobFilter(within, visible, known);
   }
 
-  /** A pilot sees only the jobs of its queue. */
-  async #within({ kind, queue }: Principal, criteria: JobCriteria): Promise<JobCriteria> {
+  /** A pilot sees only the jobs of its queue. A worker lists none: it reads the jobs that it holds by id. */
+  async #within({ kind, queue, worker }: Principal, criteria: JobCriteria): Promise<JobCriteria> {
     if (kind !== 'PILOT') return criteria;
+    if (worker !== undefined) return { ...criteria, queueIds: [] };
     const own = (queue !== undefined && (await this.#options.queues.idOf(queue))) || 'none';
     return { ...criteria, queueIds: criteria.queueIds?.includes(own) === false ? [] : [own] };
   }

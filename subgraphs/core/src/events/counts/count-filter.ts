@@ -27,16 +27,18 @@ export function compileCountFilter(
   const tests: ((row: JobCountRow) => boolean)[] = [
     ...narrow(wanted, (row: JobCountRow) => row.experiment),
     ...narrow(queues, (row: JobCountRow) => row.queue),
-    // A pilot sees only its own queue.
-    ...narrow(
-      principal.kind === 'PILOT' ? [principal.queue ?? ''] : undefined,
-      (row: JobCountRow) => row.queue,
-    ),
+    ...narrow(countedQueues(principal), (row: JobCountRow) => row.queue),
     ...narrow(gpuModels, (row: JobCountRow) => row.gpuModel),
     ...narrow(shares, (row: JobCountRow) => row.share),
     ...narrow(states, (row: JobCountRow) => row.state),
   ];
   return (row) => tests.every((test) => test(row));
+}
+
+/** A pilot sees only its own queue, and the holder of a worker's credential none. */
+function countedQueues({ kind, queue, worker }: Principal): readonly string[] | undefined {
+  if (kind !== 'PILOT') return undefined;
+  return queue === undefined || worker !== undefined ? [] : [queue];
 }
 
 function narrow(

@@ -68,14 +68,14 @@ function sets(input: JobFilterSpec): Pick<EventFilter, (typeof setFields)[number
   );
 }
 
-/** A pilot follows only jobs of its queue. */
+/** A pilot follows only jobs of its queue, a worker none: it is sent commands. */
 function ofOwnQueue(
   queues: readonly string[] | null | undefined,
   principal: Principal,
 ): Partial<EventFilter> {
   if (principal.kind !== 'PILOT') return {};
   const own = principal.queue;
-  const isOwn = own !== undefined && (!queues || queues.includes(own));
+  const isOwn = own !== undefined && principal.worker === undefined && (!queues || queues.includes(own));
   return isOwn ? { queues: new Set([own]) } : { experiments: new Set() };
 }
 

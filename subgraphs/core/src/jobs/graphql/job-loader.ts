@@ -5,7 +5,7 @@ import type { ExplanationCaller } from '../../scheduler/explain/explanations.js'
 import type { PendingFacts } from '../../scheduler/explain/pending.types.js';
 import type { Context } from '../../context.js';
 import { jobProjection } from './job-fields.js';
-import { isOfItsQueue } from '../model/job-visibility.js';
+import { isItsOwn } from '../model/job-visibility.js';
 import type { LoggedJob, LogPage, LogPageRequest } from '../logs/job-logs.js';
 import type { JobDocument } from '../model/job.types.js';
 import type { JobProjection } from '../model/jobs.repository.js';
@@ -64,18 +64,17 @@ export async function loadJobs(
 }
 
 /**
- * Parents of a job. A pilot may read the parents of the jobs in its queue, wherever they ran, because it
+ * Parents of a job. A pilot may read the parents of the jobs that it may read, wherever they ran, because it
  * stages their outputs; it may not read their parents in turn.
  * @throws DomainError JOB_NOT_FOUND if one cannot be read
  */
 export async function loadParents(
-  { dependsOn, queue }: Pick<JobDocument, 'dependsOn' | 'queue'>,
+  { dependsOn, ...job }: Pick<JobDocument, 'dependsOn' | 'queue' | 'workerId'>,
   context: Context,
   info: GraphQLResolveInfo,
 ): Promise<readonly JobDocument[]> {
   const { principal, loaders } = context;
-  if (principal.kind !== 'PILOT' || !isOfItsQueue(principal, { queue }))
-    return loadJobs(dependsOn, context, info);
+  if (principal.kind !== 'PILOT' || !isItsOwn(principal, job)) return loadJobs(dependsOn, context, info);
   const projection = jobProjection(info);
   const found = await Promise.all(dependsOn.map((id) => loaders.load(parentLoader, { id, projection })));
   return allFound(dependsOn, found);

@@ -5,14 +5,21 @@ import { isHeld } from './job-state.js';
 import type { JobDocument } from './job.types.js';
 
 /** Fields of a job that the rules read. */
-export type JobView = Pick<JobDocument, 'experiment' | 'owner' | 'submittedBy' | 'state' | 'queue'>;
+export type JobView = Pick<
+  JobDocument,
+  'experiment' | 'owner' | 'submittedBy' | 'state' | 'queue' | 'workerId'
+>;
 
 /**
- * Returns true if the principal may read the job. It needs the permission; a pilot may only read jobs that
- * its queue has or had last.
+ * Returns true if the principal may read the job. It needs the permission. The holder of a worker's
+ * credential may only read jobs that this worker has or had last, a pilot with the token of a queue those of
+ * the queue.
  */
-export function maySeeJob(principal: Principal, job: Pick<JobView, 'experiment' | 'queue'>): boolean {
-  return can(principal, 'job:read', job.experiment) && isOfItsQueue(principal, job);
+export function maySeeJob(
+  principal: Principal,
+  job: Pick<JobView, 'experiment' | 'queue' | 'workerId'>,
+): boolean {
+  return can(principal, 'job:read', job.experiment) && isItsOwn(principal, job);
 }
 
 /**
@@ -23,9 +30,16 @@ export function maySeeParent(principal: Principal, parent: Pick<JobView, 'experi
   return can(principal, 'job:read', parent.experiment);
 }
 
-/** Returns false for pilots of any queue other than the current or last queue of the job. */
-export function isOfItsQueue({ kind, queue }: Principal, job: Pick<JobView, 'queue'>): boolean {
-  return kind !== 'PILOT' || (queue !== undefined && queue === job.queue);
+/**
+ * Returns false for workers other than the current or last one of the job, and for pilots of other queues.
+ */
+export function isItsOwn(
+  { kind, queue, worker }: Principal,
+  job: Pick<JobView, 'queue' | 'workerId'>,
+): boolean {
+  if (kind !== 'PILOT') return true;
+  if (worker !== undefined && worker !== job.workerId) return false;
+  return queue !== undefined && queue === job.queue;
 }
 
 /**
@@ -34,15 +48,17 @@ export function isOfItsQueue({ kind, queue }: Principal, job: Pick<JobView, 'que
  */
 export function assertMayReadLog(
   principal: Principal,
-  job: Pick<JobDocument, '_id' | 'queue' | 'queueId' | 'attempts'>,
+  job: Pick<JobDocument, '_id' | 'queue' | 'queueId' | 'workerId' | 'attempts'>,
   attempt: number,
 ): void {
-  if (principal.kind !== 'PILOT') return;
+  const { kind, worker } = principal;
+  if (kind !== 'PILOT') return;
   const of = job.attempts.find(({ number }) => number === attempt);
-  if (isOfItsQueue(principal, job) && (!of || of.queueId === job.queueId)) return;
+  const isOther = of && (worker === undefined ? of.queueId !== job.queueId : of.workerId !== worker);
+  if (isItsOwn(principal, job) && !isOther) return;
   throw new DomainError(
     'FORBIDDEN',
-    `${describePrincipal(principal)} may not read the log of attempt ${attempt} of job ${job._id}: it ran in another queue`,
+    `${describePrincipal(principal)} may not read the log of attempt ${attempt} of job ${job._id}: it ran ${worker === undefined ? 'in another queue' : 'on another worker'}`,
     { field: 'attempt', value: attempt },
   );
 }
@@ -50,12 +66,14 @@ export function assertMayReadLog(
 /**
  * Returns true if the principal may read the payload's environment, which may contain secrets. Permitted are
  * the owner, the service that submitted the job for the owner, principals that manage the jobs of others, and
- * the pilot of the queue that holds the job; agents never are.
+ * the worker that holds the job; agents never are. The token of a queue is good for every worker of the
+ * queue.
  */
 export function maySeeEnvironment(principal: Principal, job: JobView): boolean {
-  const { kind, subject } = principal;
+  const { kind } = principal;
   if (kind === 'AGENT') return false;
   if (kind === 'PILOT') return isHeld(job.state) && maySeeJob(principal, job);
+  const { subject } = principal;
   return (
     subject === job.owner || subject === job.submittedBy || can(principal, 'job:manageAny', job.experiment)
   );

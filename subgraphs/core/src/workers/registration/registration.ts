@@ -48,14 +48,15 @@ export class Registration {
     queue: QueueFacts,
   ): Promise<WorkerDocument | WorkerProblem<'IDEMPOTENCY_KEY_REUSED'>> {
     const { workers, leases, ids } = this.#options;
-    const registrationKey = `${queue.id}/${principal.subject}/${spec.idempotencyKey}`;
+    const registrationKey = `${queue.id}/${holderOf(principal)}/${spec.idempotencyKey}`;
     const registrationDigest = creationDigest(spec);
     const { facts, digests } = reportOf({ ...spec, devices: spec.devices ?? [] });
     const deviceUse = deviceUseOf(spec.devices ?? []);
     for (let attempt = 0; attempt < maxTries; attempt += 1) {
       const known = await workers.findByKey(registrationKey);
       if (known) return known.registrationDigest === registrationDigest ? known : keyReused(spec);
-      const id = ids.next('worker');
+      await this.#refuseUsedCredential(principal);
+      const id = principal.worker ?? ids.next('worker');
       const worker = { ...newWorker(id, spec, queue, facts), registrationKey, registrationDigest };
       // The lease is written first: a worker without one would look lost.
       await leases.open(id, queue.id, queue.limits.leaseSeconds, { deviceUse, digests });
@@ -64,22 +65,31 @@ export class Registration {
       await leases.discard(worker._id);
       // A worker is ended only before another attempt, so there is always one with the name.
       const isLastTry = attempt === maxTries - 1;
-      if (outcome.taken === 'name' && !isLastTry) await this.#takeOver(queue, spec);
+      if (outcome.taken === 'name' && !isLastTry) await this.#takeOver(principal, queue, spec);
     }
     throw nameConflict(spec, 'is being registered by others at this moment');
   }
 
+  /** The credential of a worker registers this worker once; a pilot that starts again gets another worker. */
+  async #refuseUsedCredential({ worker }: Principal): Promise<void> {
+    if (worker === undefined) return;
+    const [known] = await this.#options.workers.findMany([worker]);
+    if (!known) return;
+    const text = `Worker ${JSON.stringify(worker)} has registered already; renew the credential for a new worker`;
+    throw new DomainError('CONFLICT', text, { field: 'workerId', value: worker });
+  }
+
   /**
-   * Replaces the older worker of a pilot that restarted at once; a worker on another host only after its
-   * lease has ended.
+   * Replaces the older worker of a pilot that restarted at once; a worker on another host, or of another
+   * credential, only after its lease has ended.
    */
-  async #takeOver(queue: QueueFacts, spec: RegisterInput): Promise<void> {
+  async #takeOver(principal: Principal, queue: QueueFacts, spec: RegisterInput): Promise<void> {
     const { workers, leases, registry, log } = this.#options;
     const { name, host } = spec;
     const older = await workers.findLive(queue.id, name);
     if (!older) return;
     const [lease] = await leases.findMany([older._id]);
-    const isSameHost = older.host === host;
+    const isSameHost = older.host === host && isSameHolder(principal, queue, older);
     const reason = isSameHost
       ? 'its pilot started again on the same host'
       : `its lease ended, and a worker of its name registered on host ${JSON.stringify(host)}`;
@@ -91,6 +101,24 @@ export class Registration {
     registry.take(lost);
     log.info({ workerId: older._id, queue: queue.name, name, reason }, 'worker replaced');
   }
+}
+
+/**
+ * The part of the registration key that identifies the holder: its key and the worker of its credential, or
+ * its subject if it has none.
+ */
+function holderOf({ subject, keyThumbprint, worker }: Principal): string {
+  return worker === undefined ? subject : `key:${keyThumbprint ?? subject}/${worker}`;
+}
+
+/** Checks that a worker was registered with the same key, or both without one. */
+function isSameHolder(
+  { keyThumbprint, worker, subject }: Principal,
+  { id }: QueueFacts,
+  { registrationKey }: WorkerDocument,
+): boolean {
+  if (worker === undefined) return !registrationKey.startsWith(`${id}/key:`);
+  return registrationKey.startsWith(`${id}/key:${keyThumbprint ?? subject}/`);
 }
 
 function newWorker(
