@@ -4,6 +4,7 @@
  * comes before age across all classes, and a class that does not fit a worker is skipped for it, whatever its
  * number of jobs.
  */
+import TinyQueue from 'tinyqueue';
 import { namesOneDevice } from '../../gpus/device-identity.js';
 import { requestedGpus, gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
 import { PlacementRound } from './placement-round.js';
@@ -13,7 +14,6 @@ import type { AcquireRequest, LedgerEntry, ReadyJob } from '../scheduler.types.j
 import { freeCapacity } from './free-capacity.js';
 import type { GpuDemand } from '../cache/gpu-demand.js';
 import type { Fleet } from '../cache/fleet.js';
-import { Heap } from './heap.js';
 import type { Ledger } from '../cache/ledger.js';
 import { ReservedForCpuHosts } from './recently-idle-hosts.js';
 import { compareKeys, type ReadyWindow } from '../cache/ready-window.js';
@@ -79,7 +79,7 @@ interface Queued {
 interface ShareView {
   readonly path: string;
   readonly experiment: string;
-  readonly heap: Heap<Queued>;
+  readonly heap: TinyQueue<Queued>;
 }
 
 /** Runs a pass. `sinceMs` is the time recorded in new ledger entries. */
@@ -109,7 +109,7 @@ class Pass {
   /**
    * Shares that may still get jobs, with their standing when they were added: usage only grows during a pass.
    */
-  readonly #shares = new Heap<{ readonly share: ShareView; readonly at: ShareStanding }>((a, b) =>
+  readonly #shares = new TinyQueue<{ readonly share: ShareView; readonly at: ShareStanding }>([], (a, b) =>
     compareStandings(a.at, b.at),
   );
 
@@ -136,7 +136,7 @@ class Pass {
       const share: ShareView = {
         path,
         experiment: experimentOf(path),
-        heap: new Heap((a, b) => compareKeys(a.head, b.head)),
+        heap: new TinyQueue<Queued>([], (a, b) => compareKeys(a.head, b.head)),
       };
       for (const window of windows.values()) {
         const cls = window.head && this.#state.classOf(window.classId);
@@ -144,7 +144,7 @@ class Pass {
         share.heap.push({ window, cls, head: window.head });
         classes.add(cls);
       }
-      if (share.heap.size > 0) this.#shares.push({ share, at: this.#standing(path) });
+      if (share.heap.length > 0) this.#shares.push({ share, at: this.#standing(path) });
     }
     return classes;
   }

@@ -4,6 +4,7 @@
  * they would take too long, buckets are visited in the same order for all classes: the smallest free capacity
  * first, so that whole hosts stay whole.
  */
+import TinyQueue from 'tinyqueue';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
 import { sameDevices, withoutDevices, withoutOthers } from '../../gpus/capacity/device-capacity.js';
@@ -18,7 +19,6 @@ import {
 } from './capacity-rules.js';
 import type { Candidate, Placement, Bucket } from './placement.types.js';
 import { BucketOrder } from './bucket-order.js';
-import { Heap } from './heap.js';
 import { bucketOf, type CandidateGroup } from './candidate-group.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
@@ -42,7 +42,7 @@ interface ClassSearch {
     now: number;
     at: number;
   }[];
-  readonly found: Heap<ScoredBucket>;
+  readonly found: TinyQueue<ScoredBucket>;
 }
 
 /** A possible placement of a job. */
@@ -243,7 +243,7 @@ export class PlacementRound {
         return [{ group, fit, least, now: least, at: 0 }];
       });
       groups.sort((a, b) => a.least - b.least);
-      search = { cls, groups, found: new Heap((a, b) => a.cost - b.cost) };
+      search = { cls, groups, found: new TinyQueue<ScoredBucket>([], (a, b) => a.cost - b.cost) };
       ofClass.set(experiment, search);
     }
     return search;

@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { aDevice, aGpu, aQueue, aWorker, someRequirements } from '../../../test/support/scheduler.fixture.js';
 import { Fleet } from '../cache/fleet.js';
-import { Heap } from '../placement/heap.js';
 import { prepareClass } from './requirement-class.js';
 import { canonicalJson } from '@rhizome/digest';
 import { classIdOf } from '../../jobs/model/requirement-class-id.js';
@@ -123,19 +122,5 @@ describe('Fleet', () => {
     expect(fleet.setShares([{ path: 'alpha/a', nominalCores: 1, weight: 1 }])).toBe(true);
     expect(fleet.setShares([{ path: 'alpha/a', nominalCores: 1, weight: 1 }])).toBe(false);
     expect(fleet.share('beta/x')).toEqual({ path: 'beta/x', nominalCores: 0, weight: 1 });
-  });
-});
-
-describe('Heap', () => {
-  it('returns all values of a heap in order', () => {
-    fc.assert(
-      fc.property(fc.array(fc.integer()), (values) => {
-        const heap = new Heap<number>((a, b) => a - b);
-        for (const value of values) heap.push(value);
-        const out: number[] = [];
-        for (let value = heap.pop(); value !== undefined; value = heap.pop()) out.push(value);
-        expect(out).toEqual([...values].sort((a, b) => a - b));
-      }),
-    );
   });
 });
