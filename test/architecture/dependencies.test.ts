@@ -31,6 +31,8 @@ const allowed: Readonly<Record<string, string>> = {
   'prom-client': 'metrics',
   react: 'pages',
   'react-dom': 'pages',
+  'string-width': 'columns that a text takes in a terminal',
+  tinyqueue: 'the priority queue of placement',
   ulid: 'time-ordered ids',
   undici: 'HTTP client',
   urql: 'the same, for React',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { PassThrough } from 'node:stream';
+import stringWidth from 'string-width';
 import { printable, printFields, printTable } from './output.js';
 
 function table(columns: number | undefined, rows: readonly (readonly string[])[]): readonly string[] {
@@ -39,6 +40,24 @@ it.each([undefined, 200])(
     expect(table(columns, rows)).toHaveLength(3);
   },
 );
+
+describe('printTable', () => {
+  it('aligns columns after characters that take two columns of a terminal, or none', () => {
+    const names = ['望遠鏡', 'e\u0301'.repeat(5), '🔭 scan', 'plain'];
+    const lines = table(
+      undefined,
+      names.map((name) => [name, '1', '']),
+    );
+    const starts = lines.slice(1).map((line) => stringWidth(line.slice(0, line.indexOf('1'))));
+    expect(starts).toEqual([9, 9, 9, 9]);
+  });
+
+  it('wraps between characters, never within one', () => {
+    const lines = table(50, [['望'.repeat(40), '1', '']]);
+    expect(Math.max(...lines.map((line) => stringWidth(line)))).toBeLessThanOrEqual(50);
+    expect(lines.join('').match(/望/g)).toHaveLength(40);
+  });
+});
 
 describe('printable', () => {
   const terminal = { isTTY: true };

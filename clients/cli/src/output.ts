@@ -1,5 +1,6 @@
 /** Output of commands: tables for people, JSON for programs. */
 import type { Writable } from 'node:stream';
+import stringWidth from 'string-width';
 
 /** Streams and format of a command's output. */
 export interface Output {
@@ -85,17 +86,43 @@ export function printTable(
   const { isTTY, columns } = output.stream;
   const rows = values.map((row) => row.map((cell) => printableCell(cell, rulesOf(output, output.stream))));
   const natural = head.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+    Math.max(title.length, ...rows.map((row) => widthOf(row[column] ?? ''))),
   );
   const widths = isTTY && columns !== undefined ? fitWidths(natural, head, columns) : natural;
   for (const row of [head, ...rows]) {
     const cells = row.map((cell, column) => wrapCell(cell, widths[column] ?? 0));
     const height = Math.max(1, ...cells.map(({ length }) => length));
     for (let line = 0; line < height; line += 1) {
-      const parts = cells.map((cell, column) => (cell[line] ?? '').padEnd(widths[column] ?? 0));
+      const parts = cells.map((cell, column) => padded(cell[line] ?? '', widths[column] ?? 0));
       printLine(output, parts.join(' '.repeat(gap)).trimEnd());
     }
   }
+}
+
+const isPlain = (text: string): boolean => /^[\x20-\x7e]*$/.test(text);
+
+/** Columns that a text takes in a terminal: some characters take two, and some none. */
+function widthOf(text: string): number {
+  return isPlain(text) ? text.length : stringWidth(text);
+}
+
+function padded(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - widthOf(text)));
+}
+
+const characters = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+/** Longest start of a text that takes at most this number of columns; at least one character. */
+export function startOf(text: string, width: number): string {
+  if (isPlain(text)) return text.slice(0, Math.max(1, width));
+  let start = '';
+  let used = 0;
+  for (const { segment } of characters.segment(text)) {
+    used += widthOf(segment);
+    if (used > width && start !== '') break;
+    start += segment;
+  }
+  return start;
 }
 
 /** Column widths that fit where possible: the widest column is narrowed repeatedly. */
@@ -119,9 +146,10 @@ function fitWidths(natural: readonly number[], head: readonly string[], columns:
 function wrapCell(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   let left = text;
-  while (left.length > width && width > 0) {
-    const space = left.lastIndexOf(' ', width);
-    const at = space > 0 ? space : width;
+  while (width > 0 && widthOf(left) > width) {
+    const fitting = startOf(left, width).length;
+    const space = left.lastIndexOf(' ', fitting);
+    const at = space > 0 ? space : fitting;
     lines.push(left.slice(0, at));
     left = left.slice(at).trimStart();
   }

@@ -193,6 +193,9 @@ describe('rhizome --help', () => {
     const { stdout, exitCode } = await rhizome('completion', shell);
     expect(stdout).toContain('submit');
     expect(stdout).toMatch(/walltime/);
+    // A flag of a command below another one.
+    expect(stdout).toMatch(/schema.*publish/);
+    expect(stdout).toMatch(/accept-breaking/);
     expect(exitCode).toBe(exitCodes.ok);
   });
 });

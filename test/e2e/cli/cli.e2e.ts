@@ -370,6 +370,9 @@ describe('rhizome login and completion', () => {
     expect(await complete('rhizome', 'w')).toEqual(['watch', 'workers', 'worker', 'why']);
     expect(await complete('rhizome', 'logs', '--f')).toEqual(['--follow']);
     expect(await complete('rhizome', 'submit', '--exp')).toEqual(['--experiment']);
+    expect(await complete('rhizome', 'schema', 'pub')).toEqual(['publish']);
+    expect(await complete('rhizome', 'schema', 'publish')).toEqual(['publish']);
+    expect(await complete('rhizome', 'schema', 'publish', '--no')).toEqual(['--note']);
   });
 
   it.each(['zsh', 'fish'])('completions for %s are printed', async (shell) => {

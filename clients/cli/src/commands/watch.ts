@@ -12,7 +12,15 @@ import {
   type CliTaskLineFragment,
 } from '../operations.generated.js';
 import { findJob, noSuchJob } from './find-job.js';
-import { type Output, bar, printableCell, printLine, printJson, reportReconnecting } from '../output.js';
+import {
+  type Output,
+  bar,
+  printableCell,
+  printLine,
+  printJson,
+  reportReconnecting,
+  startOf,
+} from '../output.js';
 
 const terminalJob = new Set(['FINISHED', 'FAILED', 'CANCELLED', 'CLOSED']);
 const terminalTask = new Set(['FINISHED', 'FAILED', 'CANCELLED']);
@@ -163,6 +171,6 @@ function printProgress(
   const shown = printableCell(name, output.stream);
   const line = `${shown} ${bar(progress.endedFraction, 24)} ${Math.round(progress.endedFraction * 100)} % of ${progress.totalJobs}  ${state}  ${counts}`;
   if (output.stream.isTTY)
-    output.stream.write(`\r\x1b[2K${line.slice(0, (output.stream.columns ?? 100) - 1)}`);
+    output.stream.write(`\r\x1b[2K${startOf(line, (output.stream.columns ?? 100) - 1)}`);
   else printLine(output, line);
 }
