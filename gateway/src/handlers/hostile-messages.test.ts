@@ -23,7 +23,7 @@ beforeAll(async () => {
     system.tokens.mint({
       kind: 'HUMAN',
       subject: role.toLowerCase(),
-      grants: [{ experiment: 'atlas', roles: [role] }],
+      grants: [{ experiment: 'alpha', roles: [role] }],
     });
   reader = await system.bearer(await token('READER'));
   submitter = await system.bearer(await token('USER'));

@@ -112,7 +112,7 @@ describe('quotas', () => {
   });
 
   it('keeps a part of all streams for pilots', async () => {
-    const service = await RawSocket.ready(wsUrl, await headersOf('experiment:atlas', 'SERVICE'));
+    const service = await RawSocket.ready(wsUrl, await headersOf('experiment:alpha', 'SERVICE'));
     for (let at = 0; at < 9; at++) service.subscribe(String(at), 'subscription { never { value } }');
     expect((await service.next('error')).payload).toEqual([
       expect.objectContaining({

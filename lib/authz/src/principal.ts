@@ -1,14 +1,9 @@
 import { DomainError } from '@rhizome/errors';
 import type { Role } from './actions.js';
+import type { PrincipalKind } from './principal-kinds.js';
 import type { TokenKind } from './token-kinds.js';
 
-/**
- * Kinds of principals: a person, an experiment's service, a worker agent, or software acting for a person.
- */
-export const principalKinds = ['HUMAN', 'SERVICE', 'PILOT', 'AGENT'] as const;
-
-/** One of {@link principalKinds}. */
-export type PrincipalKind = (typeof principalKinds)[number];
+export { type PrincipalKind, principalKinds } from './principal-kinds.js';
 
 /** Roles of a principal in one experiment, or in all of them by `*`. */
 export interface Grant {

@@ -1,4 +1,4 @@
-import type { PrincipalKind } from './principal.js';
+import type { PrincipalKind } from './principal-kinds.js';
 
 /**
  * Kinds of tokens. Each is accepted only by verifiers that name it: the token of a worker, an attempt or a

@@ -125,19 +125,19 @@ describe('verifier', () => {
     ['of a human who is named as a pilot', { ...goodClaims, sub: 'pilot:QA' }, /"pilot:" is not a HUMAN/],
     [
       'of a human who is named as a service',
-      { ...goodClaims, sub: 'experiment:atlas' },
+      { ...goodClaims, sub: 'experiment:alpha' },
       /"experiment:" is not a HUMAN/,
     ],
     [
       'of an agent of a service',
-      { ...goodClaims, rhizome: { kind: 'AGENT', grants: [], actsFor: 'experiment:atlas' } },
+      { ...goodClaims, rhizome: { kind: 'AGENT', grants: [], actsFor: 'experiment:alpha' } },
       /"experiment:"/,
     ],
     ['of a human who names a queue', { ...goodClaims, queue: 'main' }, /queue: only/],
     ['of a human who names a worker', { ...goodClaims, wid: 'wrk_1' }, /wid: only/],
     [
       'of a human with the claims of a call',
-      { ...goodClaims, rhizome: { ...goodClaims.rhizome, call: { service: 'atlas' } } },
+      { ...goodClaims, rhizome: { ...goodClaims.rhizome, call: { service: 'alpha' } } },
       /call: only a call token/,
     ],
   ])('rejects a token %s', async (_what, claims, message) => {

@@ -137,8 +137,8 @@ describe('core as a process', () => {
     await waitFor('the end', () => states.length === 5, { deadlineMs: 60_000 });
     expect(states).toEqual([null, 'ACTIVATED', 'SENT', 'RUNNING', 'FINISHED']);
     await expect(caller(origin, () => tokens.admin())(viewer)).rejects.toThrow('UNAUTHENTICATED');
-    const forAtlas = tokens.call('atlas', tokens.admin());
-    await expect(caller(origin, () => forAtlas)(viewer)).rejects.toThrow('UNAUTHENTICATED');
+    const forAlpha = tokens.call('alpha', tokens.admin());
+    await expect(caller(origin, () => forAlpha)(viewer)).rejects.toThrow('UNAUTHENTICATED');
     await expect(caller(origin, () => tokens.foreign())(viewer)).rejects.toThrow('UNAUTHENTICATED');
     const waiting = pilot(acquireAndWait, { worker }).then(
       ({ acquireJobs: answer }) => answer?.['assignments'],

@@ -53,7 +53,7 @@ describe('runtimeFor', () => {
     ['debian:12', 'podman', ['apptainer'], /"debian:12" with podman: it has apptainer/],
     ['/cvmfs/reco.sif', null, ['podman'], /it has podman/],
     ['dir:/home/pilot', null, ['podman'], /it has podman/],
-    ['oci-archive:/home/pilot/image.tar', 'podman', ['podman'], /it has podman/],
+    ['oci-archive:/srv/pilot/image.tar', 'podman', ['podman'], /it has podman/],
     ['--security-opt=all', null, ['podman', 'apptainer'], /cannot run image "--security-opt=all"/],
   ])('refuses %s with %s on a host with %j', (image, wanted, found, message) => {
     expect(() => runtimeFor(image, wanted, found)).toThrow(

@@ -27,7 +27,7 @@ describe('submittedJobs', () => {
       {},
       3,
     ],
-    ['one for a submission without a list', 'mutation { submitEpicJob(input: { run: 5 }) { x } }', {}, 1],
+    ['one for a submission without a list', 'mutation { submitAlphaJob(input: { run: 5 }) { x } }', {}, 1],
     ['nothing for other mutations', 'mutation { cancelJobs(input: { ids: [1, 2] }) { x } }', {}, 0],
   ])('counts %s', (_what, text, variables, expected) => expect(count(text, variables)).toBe(expected));
 });

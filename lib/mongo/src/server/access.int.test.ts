@@ -102,12 +102,12 @@ describe('users', () => {
   });
 
   it('keeps them over a restart, with the rights that are asked for last', async () => {
-    const before = await mongod.users({ epic: ['epic'] });
-    await withClient(before.epic, (client) => client.db('epic').collection('x').insertOne({}));
+    const before = await mongod.users({ alpha: ['alpha'] });
+    await withClient(before.alpha, (client) => client.db('alpha').collection('x').insertOne({}));
     await required(mongod.members[0]).restart();
-    const after = await mongod.users({ epic: ['epic', 'tracks'] });
+    const after = await mongod.users({ alpha: ['alpha', 'tracks'] });
     expect(after).toEqual(before);
-    await withClient(after.epic, (client) => client.db('tracks').collection('x').insertOne({}));
+    await withClient(after.alpha, (client) => client.db('tracks').collection('x').insertOne({}));
   });
 
   it('renews passwords when the key is gone', async () => {
