@@ -107,6 +107,7 @@ describe('an observation', () => {
   it('belongs to the user it was submitted for, who sees and cancels its jobs', async () => {
     const alice = await system.tokens.human('alice@example', { larkspur: 'USER' });
     const bob = await system.tokens.human('bob@example', { larkspur: 'USER' });
+    for (const token of [alice, bob]) await system.allow('larkspur', token);
     const { observation } = await submitted(wanted('of alice'), alice);
     const jobs = await jobsOf(observation.id, 4);
     const ids = jobs.map(({ id }) => id as string);
@@ -142,6 +143,7 @@ describe('an observation', () => {
     expect(other.observation).toBeNull();
     expect(other.userErrors).toMatchObject([{ code: 'IDEMPOTENCY_KEY_REUSED', path: ['idempotencyKey'] }]);
     const someone = await system.tokens.human('someone@example', { larkspur: 'USER' });
+    await system.allow('larkspur', someone);
     expect((await submitted(wanted('once'), someone)).observation.id).not.toBe(first.observation.id);
   });
 

@@ -39,8 +39,10 @@ export interface System {
   client(token?: string): Promise<ApiClient>;
   /** A client of an experiment's service principal. */
   service(name: string): ApiClient;
-  /** Registers an experiment with core, with two shares. */
+  /** Registers an experiment with core, with two shares; the admin allows it to submit on its behalf. */
   register(name: string): Promise<void>;
+  /** Allows an experiment to submit on behalf of the holder of the token. */
+  allow(name: string, token: string): Promise<void>;
   /** Sends an operation to the gateway; returns the answer as plain JSON, and its errors. */
   ask(text: string, variables?: object, token?: string): Promise<Asked>;
 }
@@ -130,7 +132,8 @@ export async function startTestSystem(
   await ask('mutation ($i: CreateQueueInput!) { createQueue(input: $i) { userErrors { message } } }', {
     i: { name: 'north', site: 'POLE', idempotencyKey: 'north' },
   });
-  return { url, tokens, core: { db: coreDb }, experiments, client, service, register, ask };
+  const allow = (name: string, token: string): Promise<void> => allowSubmission(ask, name, token);
+  return { url, tokens, core: { db: coreDb }, experiments, client, service, register, allow, ask };
 }
 
 async function openExperiment(
@@ -186,6 +189,13 @@ function lazy(make: () => ApiClient): ApiClient {
   };
 }
 
+async function allowSubmission(ask: System['ask'], experiment: string, token?: string): Promise<void> {
+  const text =
+    'mutation ($i: AllowSubmissionOnBehalfInput!) { allowSubmissionOnBehalf(input: $i) { userErrors { message } } }';
+  const { data } = await ask(text, { i: { experiment } }, token);
+  if (data?.allowSubmissionOnBehalf.userErrors.length !== 0) throw new Error(JSON.stringify(data));
+}
+
 async function registerExperiment(ask: System['ask'], name: string): Promise<void> {
   await ask(
     'mutation ($i: RegisterExperimentInput!) { registerExperiment(input: $i) { userErrors { message } } }',
@@ -197,4 +207,5 @@ async function registerExperiment(ask: System['ask'], name: string): Promise<voi
   await ask('mutation ($i: SetSharesInput!) { setShares(input: $i) { userErrors { message } } }', {
     i: { experiment: name, shares },
   });
+  await allowSubmission(ask, name);
 }

@@ -820,6 +820,8 @@ export type SubmitJobsInput = {
 export type SubmitJobsUserErrorCode =
   /** More than 10,000 jobs in one call. */
   | 'BATCH_TOO_LARGE'
+  /** The person that the call submits for has not allowed it. */
+  | 'CONSENT_MISSING'
   /** A parent does not exist, belongs to another experiment, or follows the job in the same call. */
   | 'DEPENDENCY_INVALID'
   /** The experiment does not exist. */
@@ -860,6 +862,8 @@ export type SubmitTaskInput = {
 export type SubmitTaskUserErrorCode =
   /** The task has more than 10,000 jobs. */
   | 'BATCH_TOO_LARGE'
+  /** The person that the call submits for has not allowed it. */
+  | 'CONSENT_MISSING'
   /** A parent does not exist, is of another experiment, or comes later in the call. */
   | 'DEPENDENCY_INVALID'
   /** The experiment does not exist. */

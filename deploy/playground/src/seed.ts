@@ -2,6 +2,7 @@
 import type { ApiClient } from '@rhizome/client';
 import type { ExperimentManifest } from '@rhizome/schema/repository';
 import {
+  SeedConsentDocument,
   SeedExperimentDocument,
   SeedExperimentsDocument,
   SeedQueueDocument,
@@ -18,7 +19,10 @@ const shares = [
   { leaf: 'default', nominalCores: 10 },
 ];
 
-/** Registers the experiments with their shares. @throws if core refuses one */
+/**
+ * Registers the experiments with their shares. The user of the client allows them to submit for it.
+ * @throws if core refuses one
+ */
 export async function seedExperiments(
   client: ApiClient,
   experiments: readonly ExperimentManifest[],
@@ -30,8 +34,20 @@ export async function seedExperiments(
       (one) => one.name === name && one.shares.some(({ path }) => path !== `${name}/default`),
     );
   await Promise.all(
-    experiments.filter(({ name }) => !isSeeded(name)).map((one) => seedExperiment(client, one)),
+    experiments.map(async (one) => {
+      if (!isSeeded(one.name)) await seedExperiment(client, one);
+      await allowSubmission(client, one.name);
+    }),
   );
+}
+
+async function allowSubmission(client: ApiClient, experiment: string): Promise<void> {
+  const { allowSubmissionOnBehalf } = await client.mutate(
+    SeedConsentDocument,
+    { input: { experiment } },
+    { idempotent: true },
+  );
+  refuse(`the consent for ${experiment}`, allowSubmissionOnBehalf.userErrors);
 }
 
 async function seedExperiment(client: ApiClient, { name, title }: ExperimentManifest): Promise<void> {

@@ -274,6 +274,8 @@ export type SubmitTaskInput = {
 export type SubmitTaskUserErrorCode =
   /** The task has more than 10,000 jobs. */
   | 'BATCH_TOO_LARGE'
+  /** The person that the call submits for has not allowed it. */
+  | 'CONSENT_MISSING'
   /** A parent does not exist, is of another experiment, or comes later in the call. */
   | 'DEPENDENCY_INVALID'
   /** The experiment does not exist. */

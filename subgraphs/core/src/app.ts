@@ -10,7 +10,7 @@ import { compileSelector } from './scheduler/requirements/selector.js';
 import type { Context, CoreServices, FleetServices } from './context.js';
 import { type CoreConfig, defaultEvents } from './composition/core-config.js';
 import { directoriesOf, type Directories } from './composition/directories.js';
-import { directoryStores } from './composition/directory-stores.repository.js';
+import { consentStore, directoryStores } from './composition/directory-stores.repository.js';
 import {
   experimentFacts,
   queueDirectory,
@@ -22,6 +22,8 @@ import { EventsService } from './events/events.service.js';
 import type { DeviceFleet } from './events/counts/gpu-occupancy.js';
 import type { ReadJobs } from './events/hub/job-batch-reader.js';
 import { eventPolicies, eventResolvers } from './events/graphql/resolvers.js';
+import { ConsentsService } from './consents/consents.service.js';
+import { consentPolicies, consentResolvers } from './consents/graphql/resolvers.js';
 import { experimentPolicies, experimentResolvers } from './experiments/graphql/resolvers.js';
 import { hardwarePolicies, hardwareResolvers } from './hardware/graphql/resolvers.js';
 import { gpuPolicies, gpuResolvers } from './gpus/graphql/resolvers.js';
@@ -77,6 +79,7 @@ export interface Core {
 /** Access policies of core's root fields. */
 export const corePolicies: Policies = {
   ...experimentPolicies,
+  ...consentPolicies,
   ...sharePolicies,
   ...queuePolicies,
   ...viewerPolicies,
@@ -92,6 +95,7 @@ export const corePolicies: Policies = {
 interface Components {
   readonly events: EventsService;
   readonly directories: Directories;
+  readonly consents: ConsentsService;
   readonly writer: GroupingTransitionWriter;
   readonly fleet: FleetModule;
   readonly jobs: JobDomain;
@@ -106,6 +110,7 @@ export function buildCore(options: CoreOptions): Core {
     typeDefs,
     resolvers: [
       experimentResolvers,
+      consentResolvers,
       shareResolvers,
       queueResolvers,
       viewerResolvers,
@@ -143,8 +148,14 @@ function createComponents(options: CoreOptions): Components {
   });
   const writer = new GroupingTransitionWriter({ store: stores.transitions, clock, log });
   const fleet = fleetOf(options, { events, directories, writer });
-  const jobs = jobsOf(options, { events, directories, writer, fleet }, stores);
-  return { events, directories, writer, fleet, jobs };
+  const consents = new ConsentsService({
+    repository: consentStore(db),
+    experimentExists: async (name) => (await directories.experiments.find(name)) !== null,
+    people: options.rights?.people,
+    clock,
+  });
+  const jobs = jobsOf(options, { events, directories, consents, writer, fleet }, stores);
+  return { events, directories, consents, writer, fleet, jobs };
 }
 
 function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJobs): EventsService {
@@ -186,7 +197,7 @@ function fleetOf(
 
 function jobsOf(
   { clock, ids, log, config, rights }: CoreOptions,
-  { events, directories, writer, fleet }: Omit<Components, 'jobs'>,
+  { events, directories, consents, writer, fleet }: Omit<Components, 'jobs'>,
   stores: JobStores,
 ): JobDomain {
   const { experiments, shares, queues } = directories;
@@ -198,6 +209,7 @@ function jobsOf(
       names: async () => (await experiments.all()).map(({ _id }) => _id),
     },
     queues: queueDirectory(queues),
+    consents,
     checkSelector,
     stream: events,
     leader: fleet.leadership,
@@ -222,7 +234,7 @@ const checkSelector: CheckSelector = (text) => {
   }
 };
 
-function servicesOf({ events, directories, fleet, jobs }: Components, clock: Clock): CoreServices {
+function servicesOf({ events, directories, consents, fleet, jobs }: Components, clock: Clock): CoreServices {
   const { experiments, shares, queues } = directories;
   const logTails = new LogTails({
     logs: jobs.jobLogs,
@@ -234,6 +246,7 @@ function servicesOf({ events, directories, fleet, jobs }: Components, clock: Clo
     experiments,
     shares,
     queues,
+    consents,
     events,
     fleet: fleet.services,
     shareUsage: async (paths) =>

@@ -2,6 +2,7 @@
 import type { SubgraphContext } from '@rhizome/subgraph';
 import type { DeviceFleet } from './events/counts/gpu-occupancy.js';
 import type { EventsService } from './events/events.service.js';
+import type { ConsentsService } from './consents/consents.service.js';
 import type { ExperimentsService } from './experiments/experiments.service.js';
 import type { Explanations } from './scheduler/explain/explanations.js';
 import { type ExplanationCaller } from './scheduler/explain/explanations.js';
@@ -38,6 +39,7 @@ export interface Context extends SubgraphContext {
 export interface CoreServices {
   readonly experiments: ExperimentsService;
   readonly shares: SharesService;
+  readonly consents: ConsentsService;
   readonly queues: QueuesService;
   readonly events: EventsService;
   /** Scheduler and workers. */

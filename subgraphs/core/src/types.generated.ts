@@ -8,6 +8,7 @@ import type { GpuOccupancyMapper, GpuOccupancyChangedMapper, JobCountMapper, Job
 import type { PrincipalMapper, ViewerMapper, ViewerGrantMapper } from './viewer/graphql/schema.mappers.js';
 import type { QueueMapper, QueueConnectionMapper, SiteMapper } from './queues/graphql/schema.mappers.js';
 import type { ShareMapper, ShareConnectionMapper } from './shares/graphql/schema.mappers.js';
+import type { SubmissionConsentMapper } from './consents/graphql/schema.mappers.js';
 import type { TaskMapper, TaskConnectionMapper, TaskProgressMapper } from './tasks/graphql/schema.mappers.js';
 import type { Context } from './context.js';
 export type Maybe<T> = T | null | undefined;
@@ -75,6 +76,41 @@ export type AcquireJobsUserErrorCode =
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
+
+/** Consent to give or renew. */
+export type AllowSubmissionOnBehalfInput = {
+  /** Days until the consent ends, 1 to 400. */
+  readonly days?: InputMaybe<Scalars['Int']['input']>;
+  /** Name of the experiment. */
+  readonly experiment: Scalars['String']['input'];
+};
+
+/** Answer of `allowSubmissionOnBehalf`. */
+export type AllowSubmissionOnBehalfPayload = {
+  readonly __typename?: 'AllowSubmissionOnBehalfPayload';
+  /** The consent; null if it was refused. */
+  readonly consent?: Maybe<SubmissionConsent>;
+  /** Reasons for a refusal. */
+  readonly userErrors: ReadonlyArray<AllowSubmissionOnBehalfUserError>;
+};
+
+/** Error of `allowSubmissionOnBehalf`. */
+export type AllowSubmissionOnBehalfUserError = UserError & {
+  readonly __typename?: 'AllowSubmissionOnBehalfUserError';
+  /** Reason, for programs. */
+  readonly code: AllowSubmissionOnBehalfUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `allowSubmissionOnBehalf` refuses a consent. */
+export type AllowSubmissionOnBehalfUserErrorCode =
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
 
 /** Captured output of a job. */
 export type AppendJobLogInput = {
@@ -1880,6 +1916,8 @@ export type Mutation = {
   readonly __typename?: 'Mutation';
   /** Gives matching work to a worker. */
   readonly acquireJobs: AcquireJobsPayload;
+  /** Allows the service of an experiment to submit jobs and tasks that belong to the caller, a person. */
+  readonly allowSubmissionOnBehalf: AllowSubmissionOnBehalfPayload;
   /** Adds captured output to a job's log. */
   readonly appendJobLog: AppendJobLogPayload;
   /** Cancels jobs. A running worker is notified at once; cancelled jobs never start again. */
@@ -1922,11 +1960,18 @@ export type Mutation = {
   readonly submitTask: SubmitTaskPayload;
   /** Changes a queue. */
   readonly updateQueue: UpdateQueuePayload;
+  /** Withdraws a consent of the caller; jobs that were submitted stay. */
+  readonly withdrawSubmissionConsent: WithdrawSubmissionConsentPayload;
 };
 
 
 export type MutationacquireJobsArgs = {
   input: AcquireJobsInput;
+};
+
+
+export type MutationallowSubmissionOnBehalfArgs = {
+  input: AllowSubmissionOnBehalfInput;
 };
 
 
@@ -2022,6 +2067,11 @@ export type MutationsubmitTaskArgs = {
 
 export type MutationupdateQueueArgs = {
   input: UpdateQueueInput;
+};
+
+
+export type MutationwithdrawSubmissionConsentArgs = {
+  input: WithdrawSubmissionConsentInput;
 };
 
 /** An object with an identifier that no other object of the graph has. */
@@ -2977,6 +3027,17 @@ export type StartPhase =
   /** Inputs are staged, the payload is prepared. */
   | 'STARTING';
 
+/** Consent of a person that the service of an experiment submits jobs and tasks that belong to the person. */
+export type SubmissionConsent = {
+  readonly __typename?: 'SubmissionConsent';
+  /** Time of the first consent. */
+  readonly createdAt: Scalars['DateTime']['output'];
+  /** The experiment, by name. */
+  readonly experimentName: Scalars['String']['output'];
+  /** Time at which the consent ends. */
+  readonly expiresAt: Scalars['DateTime']['output'];
+};
+
 /** Jobs to submit. */
 export type SubmitJobsInput = {
   /** The experiment that owns the jobs. */
@@ -3025,6 +3086,8 @@ export type SubmitJobsUserError = UserError & {
 export type SubmitJobsUserErrorCode =
   /** More than 10,000 jobs in one call. */
   | 'BATCH_TOO_LARGE'
+  /** The person that the call submits for has not allowed it. */
+  | 'CONSENT_MISSING'
   /** A parent does not exist, belongs to another experiment, or follows the job in the same call. */
   | 'DEPENDENCY_INVALID'
   /** The experiment does not exist. */
@@ -3085,6 +3148,8 @@ export type SubmitTaskUserError = UserError & {
 export type SubmitTaskUserErrorCode =
   /** The task has more than 10,000 jobs. */
   | 'BATCH_TOO_LARGE'
+  /** The person that the call submits for has not allowed it. */
+  | 'CONSENT_MISSING'
   /** A parent does not exist, is of another experiment, or comes later in the call. */
   | 'DEPENDENCY_INVALID'
   /** The experiment does not exist. */
@@ -3381,6 +3446,8 @@ export type Viewer = {
   readonly kind: PrincipalKind;
   /** The subject. */
   readonly subject: Scalars['String']['output'];
+  /** Consents of the caller that have not ended, by experiment. */
+  readonly submissionConsents: ReadonlyArray<SubmissionConsent>;
 };
 
 /** Permissions in one experiment. */
@@ -3417,6 +3484,37 @@ export type WaitEstimateKind =
   | 'ESTIMATED'
   /** The waiting time is unknown: `reason` has the cause. */
   | 'UNKNOWN';
+
+/** Consent to withdraw. */
+export type WithdrawSubmissionConsentInput = {
+  /** Name of the experiment. */
+  readonly experiment: Scalars['String']['input'];
+};
+
+/** Answer of `withdrawSubmissionConsent`. */
+export type WithdrawSubmissionConsentPayload = {
+  readonly __typename?: 'WithdrawSubmissionConsentPayload';
+  /** Empty: a repetition succeeds, too. */
+  readonly userErrors: ReadonlyArray<WithdrawSubmissionConsentUserError>;
+  /** True if there was a consent. */
+  readonly withdrawn: Scalars['Boolean']['output'];
+};
+
+/** Error of `withdrawSubmissionConsent`. */
+export type WithdrawSubmissionConsentUserError = UserError & {
+  readonly __typename?: 'WithdrawSubmissionConsentUserError';
+  /** Reason, for programs. */
+  readonly code: WithdrawSubmissionConsentUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `withdrawSubmissionConsent` refuses a call. */
+export type WithdrawSubmissionConsentUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
 
 /** One running agent on one host of a queue, with the hardware it reported. */
 export type Worker = Node & {
@@ -3749,6 +3847,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
   PlacementExplained: never;
   UserError:
     | ( Omit<AcquireJobsUserError, 'code'> & { code: _RefType['AcquireJobsUserErrorCode'] } & { __typename: 'AcquireJobsUserError' } )
+    | ( Omit<AllowSubmissionOnBehalfUserError, 'code'> & { code: _RefType['AllowSubmissionOnBehalfUserErrorCode'] } & { __typename: 'AllowSubmissionOnBehalfUserError' } )
     | ( Omit<AppendJobLogUserError, 'code'> & { code: _RefType['AppendJobLogUserErrorCode'] } & { __typename: 'AppendJobLogUserError' } )
     | ( Omit<CancelJobsUserError, 'code'> & { code: _RefType['CancelJobsUserErrorCode'] } & { __typename: 'CancelJobsUserError' } )
     | ( Omit<CreateQueueUserError, 'code'> & { code: _RefType['CreateQueueUserErrorCode'] } & { __typename: 'CreateQueueUserError' } )
@@ -3768,6 +3867,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<SubmitJobsUserError, 'code'> & { code: _RefType['SubmitJobsUserErrorCode'] } & { __typename: 'SubmitJobsUserError' } )
     | ( Omit<SubmitTaskUserError, 'code'> & { code: _RefType['SubmitTaskUserErrorCode'] } & { __typename: 'SubmitTaskUserError' } )
     | ( Omit<UpdateQueueUserError, 'code'> & { code: _RefType['UpdateQueueUserErrorCode'] } & { __typename: 'UpdateQueueUserError' } )
+    | ( Omit<WithdrawSubmissionConsentUserError, 'code'> & { code: _RefType['WithdrawSubmissionConsentUserErrorCode'] } & { __typename: 'WithdrawSubmissionConsentUserError' } )
   ;
 };
 
@@ -3779,6 +3879,10 @@ export type ResolversTypes = {
   AcquireJobsPayload: ResolverTypeWrapper<Omit<AcquireJobsPayload, 'assignments' | 'userErrors'> & { assignments: ReadonlyArray<ResolversTypes['JobAssignment']>, userErrors: ReadonlyArray<ResolversTypes['AcquireJobsUserError']> }>;
   AcquireJobsUserError: ResolverTypeWrapper<Omit<AcquireJobsUserError, 'code'> & { code: ResolversTypes['AcquireJobsUserErrorCode'] }>;
   AcquireJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST'>;
+  AllowSubmissionOnBehalfInput: AllowSubmissionOnBehalfInput;
+  AllowSubmissionOnBehalfPayload: ResolverTypeWrapper<Omit<AllowSubmissionOnBehalfPayload, 'consent' | 'userErrors'> & { consent?: Maybe<ResolversTypes['SubmissionConsent']>, userErrors: ReadonlyArray<ResolversTypes['AllowSubmissionOnBehalfUserError']> }>;
+  AllowSubmissionOnBehalfUserError: ResolverTypeWrapper<Omit<AllowSubmissionOnBehalfUserError, 'code'> & { code: ResolversTypes['AllowSubmissionOnBehalfUserErrorCode'] }>;
+  AllowSubmissionOnBehalfUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND'>;
   AppendJobLogInput: AppendJobLogInput;
   AppendJobLogPayload: ResolverTypeWrapper<Omit<AppendJobLogPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['AppendJobLogUserError']> }>;
   AppendJobLogUserError: ResolverTypeWrapper<Omit<AppendJobLogUserError, 'code'> & { code: ResolversTypes['AppendJobLogUserErrorCode'] }>;
@@ -3969,14 +4073,15 @@ export type ResolversTypes = {
   StartJobsUserError: ResolverTypeWrapper<Omit<StartJobsUserError, 'code'> & { code: ResolversTypes['StartJobsUserErrorCode'] }>;
   StartJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'JOB_STATE_CONFLICT'>;
   StartPhase: ResolverTypeWrapper<'STARTING' | 'RUNNING'>;
+  SubmissionConsent: ResolverTypeWrapper<SubmissionConsentMapper>;
   SubmitJobsInput: SubmitJobsInput;
   SubmitJobsPayload: ResolverTypeWrapper<SubmitJobsPayloadMapper>;
   SubmitJobsUserError: ResolverTypeWrapper<Omit<SubmitJobsUserError, 'code'> & { code: ResolversTypes['SubmitJobsUserErrorCode'] }>;
-  SubmitJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE'>;
+  SubmitJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE' | 'CONSENT_MISSING'>;
   SubmitTaskInput: SubmitTaskInput;
   SubmitTaskPayload: ResolverTypeWrapper<Omit<SubmitTaskPayload, 'task' | 'userErrors'> & { task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['SubmitTaskUserError']> }>;
   SubmitTaskUserError: ResolverTypeWrapper<Omit<SubmitTaskUserError, 'code'> & { code: ResolversTypes['SubmitTaskUserErrorCode'] }>;
-  SubmitTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE'>;
+  SubmitTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE' | 'CONSENT_MISSING'>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Task: ResolverTypeWrapper<TaskMapper>;
   TaskConnection: ResolverTypeWrapper<TaskConnectionMapper>;
@@ -3997,6 +4102,10 @@ export type ResolversTypes = {
   ViewerGrant: ResolverTypeWrapper<ViewerGrantMapper>;
   WaitEstimate: ResolverTypeWrapper<Omit<WaitEstimate, 'kind'> & { kind: ResolversTypes['WaitEstimateKind'] }>;
   WaitEstimateKind: ResolverTypeWrapper<'ESTIMATED' | 'UNKNOWN'>;
+  WithdrawSubmissionConsentInput: WithdrawSubmissionConsentInput;
+  WithdrawSubmissionConsentPayload: ResolverTypeWrapper<Omit<WithdrawSubmissionConsentPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['WithdrawSubmissionConsentUserError']> }>;
+  WithdrawSubmissionConsentUserError: ResolverTypeWrapper<Omit<WithdrawSubmissionConsentUserError, 'code'> & { code: ResolversTypes['WithdrawSubmissionConsentUserErrorCode'] }>;
+  WithdrawSubmissionConsentUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE'>;
   Worker: ResolverTypeWrapper<WorkerMapper>;
   WorkerCapacity: ResolverTypeWrapper<WorkerCapacity>;
   WorkerCapacityInput: WorkerCapacityInput;
@@ -4021,6 +4130,9 @@ export type ResolversParentTypes = {
   ID: Scalars['ID']['output'];
   AcquireJobsPayload: Omit<AcquireJobsPayload, 'assignments' | 'userErrors'> & { assignments: ReadonlyArray<ResolversParentTypes['JobAssignment']>, userErrors: ReadonlyArray<ResolversParentTypes['AcquireJobsUserError']> };
   AcquireJobsUserError: AcquireJobsUserError;
+  AllowSubmissionOnBehalfInput: AllowSubmissionOnBehalfInput;
+  AllowSubmissionOnBehalfPayload: Omit<AllowSubmissionOnBehalfPayload, 'consent' | 'userErrors'> & { consent?: Maybe<ResolversParentTypes['SubmissionConsent']>, userErrors: ReadonlyArray<ResolversParentTypes['AllowSubmissionOnBehalfUserError']> };
+  AllowSubmissionOnBehalfUserError: AllowSubmissionOnBehalfUserError;
   AppendJobLogInput: AppendJobLogInput;
   AppendJobLogPayload: Omit<AppendJobLogPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['AppendJobLogUserError']> };
   AppendJobLogUserError: AppendJobLogUserError;
@@ -4178,6 +4290,7 @@ export type ResolversParentTypes = {
   StartJobsInput: StartJobsInput;
   StartJobsPayload: Omit<StartJobsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['StartJobsUserError']> };
   StartJobsUserError: StartJobsUserError;
+  SubmissionConsent: SubmissionConsentMapper;
   SubmitJobsInput: SubmitJobsInput;
   SubmitJobsPayload: SubmitJobsPayloadMapper;
   SubmitJobsUserError: SubmitJobsUserError;
@@ -4201,6 +4314,9 @@ export type ResolversParentTypes = {
   Viewer: ViewerMapper;
   ViewerGrant: ViewerGrantMapper;
   WaitEstimate: WaitEstimate;
+  WithdrawSubmissionConsentInput: WithdrawSubmissionConsentInput;
+  WithdrawSubmissionConsentPayload: Omit<WithdrawSubmissionConsentPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['WithdrawSubmissionConsentUserError']> };
+  WithdrawSubmissionConsentUserError: WithdrawSubmissionConsentUserError;
   Worker: WorkerMapper;
   WorkerCapacity: WorkerCapacity;
   WorkerCapacityInput: WorkerCapacityInput;
@@ -4245,6 +4361,20 @@ export type AcquireJobsUserErrorResolvers<ContextType = Context, ParentType exte
 };
 
 export type AcquireJobsUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['AcquireJobsUserErrorCode']>;
+
+export type AllowSubmissionOnBehalfPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AllowSubmissionOnBehalfPayload'] = ResolversParentTypes['AllowSubmissionOnBehalfPayload']> = {
+  consent?: Resolver<Maybe<ResolversTypes['SubmissionConsent']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['AllowSubmissionOnBehalfUserError']>, ParentType, ContextType>;
+};
+
+export type AllowSubmissionOnBehalfUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AllowSubmissionOnBehalfUserError'] = ResolversParentTypes['AllowSubmissionOnBehalfUserError']> = {
+  code?: Resolver<ResolversTypes['AllowSubmissionOnBehalfUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type AllowSubmissionOnBehalfUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any }, ResolversTypes['AllowSubmissionOnBehalfUserErrorCode']>;
 
 export type AppendJobLogPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['AppendJobLogPayload'] = ResolversParentTypes['AppendJobLogPayload']> = {
   nextSequence?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
@@ -4873,6 +5003,7 @@ export type LogStreamResolvers = EnumResolverSignature<{ STDERR?: any, STDOUT?: 
 
 export type MutationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
   acquireJobs?: Resolver<ResolversTypes['AcquireJobsPayload'], ParentType, ContextType, RequireFields<MutationacquireJobsArgs, 'input'>>;
+  allowSubmissionOnBehalf?: Resolver<ResolversTypes['AllowSubmissionOnBehalfPayload'], ParentType, ContextType, RequireFields<MutationallowSubmissionOnBehalfArgs, 'input'>>;
   appendJobLog?: Resolver<ResolversTypes['AppendJobLogPayload'], ParentType, ContextType, RequireFields<MutationappendJobLogArgs, 'input'>>;
   cancelJobs?: Resolver<ResolversTypes['CancelJobsPayload'], ParentType, ContextType, RequireFields<MutationcancelJobsArgs, 'input'>>;
   createQueue?: Resolver<ResolversTypes['CreateQueuePayload'], ParentType, ContextType, RequireFields<MutationcreateQueueArgs, 'input'>>;
@@ -4892,6 +5023,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   submitJobs?: Resolver<ResolversTypes['SubmitJobsPayload'], ParentType, ContextType, RequireFields<MutationsubmitJobsArgs, 'input'>>;
   submitTask?: Resolver<ResolversTypes['SubmitTaskPayload'], ParentType, ContextType, RequireFields<MutationsubmitTaskArgs, 'input'>>;
   updateQueue?: Resolver<ResolversTypes['UpdateQueuePayload'], ParentType, ContextType, RequireFields<MutationupdateQueueArgs, 'input'>>;
+  withdrawSubmissionConsent?: Resolver<ResolversTypes['WithdrawSubmissionConsentPayload'], ParentType, ContextType, RequireFields<MutationwithdrawSubmissionConsentArgs, 'input'>>;
 };
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
@@ -5204,6 +5336,12 @@ export type StartJobsUserErrorCodeResolvers = EnumResolverSignature<{ FENCE_STAL
 
 export type StartPhaseResolvers = EnumResolverSignature<{ RUNNING?: any, STARTING?: any }, ResolversTypes['StartPhase']>;
 
+export type SubmissionConsentResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmissionConsent'] = ResolversParentTypes['SubmissionConsent']> = {
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  experimentName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+};
+
 export type SubmitJobsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitJobsPayload'] = ResolversParentTypes['SubmitJobsPayload']> = {
   jobs?: Resolver<ReadonlyArray<Maybe<ResolversTypes['Job']>>, ParentType, ContextType>;
   omittedErrorCount?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -5217,7 +5355,7 @@ export type SubmitJobsUserErrorResolvers<ContextType = Context, ParentType exten
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type SubmitJobsUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitJobsUserErrorCode']>;
+export type SubmitJobsUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, CONSENT_MISSING?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitJobsUserErrorCode']>;
 
 export type SubmitTaskPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitTaskPayload'] = ResolversParentTypes['SubmitTaskPayload']> = {
   task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
@@ -5231,7 +5369,7 @@ export type SubmitTaskUserErrorResolvers<ContextType = Context, ParentType exten
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type SubmitTaskUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitTaskUserErrorCode']>;
+export type SubmitTaskUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, CONSENT_MISSING?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitTaskUserErrorCode']>;
 
 export type SubscriptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   gpuOccupancyChanged?: SubscriptionResolver<ResolversTypes['GpuOccupancyChanged'], "gpuOccupancyChanged", ParentType, ContextType, RequireFields<SubscriptiongpuOccupancyChangedArgs, 'intervalMs'>>;
@@ -5312,7 +5450,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AppendJobLogUserError' | 'CancelJobsUserError' | 'CreateQueueUserError' | 'DrainWorkerUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RetryJobsUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateQueueUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelJobsUserError' | 'CreateQueueUserError' | 'DrainWorkerUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RetryJobsUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -5321,6 +5459,7 @@ export type ViewerResolvers<ContextType = Context, ParentType extends ResolversP
   grants?: Resolver<ReadonlyArray<ResolversTypes['ViewerGrant']>, ParentType, ContextType>;
   kind?: Resolver<ResolversTypes['PrincipalKind'], ParentType, ContextType>;
   subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  submissionConsents?: Resolver<ReadonlyArray<ResolversTypes['SubmissionConsent']>, ParentType, ContextType>;
 };
 
 export type ViewerGrantResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ViewerGrant'] = ResolversParentTypes['ViewerGrant']> = {
@@ -5339,6 +5478,20 @@ export type WaitEstimateResolvers<ContextType = Context, ParentType extends Reso
 };
 
 export type WaitEstimateKindResolvers = EnumResolverSignature<{ ESTIMATED?: any, UNKNOWN?: any }, ResolversTypes['WaitEstimateKind']>;
+
+export type WithdrawSubmissionConsentPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WithdrawSubmissionConsentPayload'] = ResolversParentTypes['WithdrawSubmissionConsentPayload']> = {
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['WithdrawSubmissionConsentUserError']>, ParentType, ContextType>;
+  withdrawn?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+};
+
+export type WithdrawSubmissionConsentUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WithdrawSubmissionConsentUserError'] = ResolversParentTypes['WithdrawSubmissionConsentUserError']> = {
+  code?: Resolver<ResolversTypes['WithdrawSubmissionConsentUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type WithdrawSubmissionConsentUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any }, ResolversTypes['WithdrawSubmissionConsentUserErrorCode']>;
 
 export type WorkerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Worker'] = ResolversParentTypes['Worker'], FederationReferenceType extends FederationReferenceTypes['Worker'] = FederationReferenceTypes['Worker']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Worker']> | FederationReferenceType, FederationReferenceType, ContextType>;
@@ -5420,6 +5573,9 @@ export type Resolvers<ContextType = Context> = {
   AcquireJobsPayload?: AcquireJobsPayloadResolvers<ContextType>;
   AcquireJobsUserError?: AcquireJobsUserErrorResolvers<ContextType>;
   AcquireJobsUserErrorCode?: AcquireJobsUserErrorCodeResolvers;
+  AllowSubmissionOnBehalfPayload?: AllowSubmissionOnBehalfPayloadResolvers<ContextType>;
+  AllowSubmissionOnBehalfUserError?: AllowSubmissionOnBehalfUserErrorResolvers<ContextType>;
+  AllowSubmissionOnBehalfUserErrorCode?: AllowSubmissionOnBehalfUserErrorCodeResolvers;
   AppendJobLogPayload?: AppendJobLogPayloadResolvers<ContextType>;
   AppendJobLogUserError?: AppendJobLogUserErrorResolvers<ContextType>;
   AppendJobLogUserErrorCode?: AppendJobLogUserErrorCodeResolvers;
@@ -5559,6 +5715,7 @@ export type Resolvers<ContextType = Context> = {
   StartJobsUserError?: StartJobsUserErrorResolvers<ContextType>;
   StartJobsUserErrorCode?: StartJobsUserErrorCodeResolvers;
   StartPhase?: StartPhaseResolvers;
+  SubmissionConsent?: SubmissionConsentResolvers<ContextType>;
   SubmitJobsPayload?: SubmitJobsPayloadResolvers<ContextType>;
   SubmitJobsUserError?: SubmitJobsUserErrorResolvers<ContextType>;
   SubmitJobsUserErrorCode?: SubmitJobsUserErrorCodeResolvers;
@@ -5581,6 +5738,9 @@ export type Resolvers<ContextType = Context> = {
   ViewerGrant?: ViewerGrantResolvers<ContextType>;
   WaitEstimate?: WaitEstimateResolvers<ContextType>;
   WaitEstimateKind?: WaitEstimateKindResolvers;
+  WithdrawSubmissionConsentPayload?: WithdrawSubmissionConsentPayloadResolvers<ContextType>;
+  WithdrawSubmissionConsentUserError?: WithdrawSubmissionConsentUserErrorResolvers<ContextType>;
+  WithdrawSubmissionConsentUserErrorCode?: WithdrawSubmissionConsentUserErrorCodeResolvers;
   Worker?: WorkerResolvers<ContextType>;
   WorkerCapacity?: WorkerCapacityResolvers<ContextType>;
   WorkerChanged?: WorkerChangedResolvers<ContextType>;

@@ -157,6 +157,23 @@ const rows: Readonly<Record<string, Row>> = {
     text: '{ hardwareExport(queues: ["north"]) { name } }',
     outcomes: 'a a a a a a',
   },
+  'Mutation.allowSubmissionOnBehalf': {
+    text: `${input('allowSubmissionOnBehalf')} { consent { experimentName } } }`,
+    variables: () => ({ input: { experiment: 'alpha' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.withdrawSubmissionConsent': {
+    text: `${input('withdrawSubmissionConsent')} { withdrawn } }`,
+    variables: () => ({ input: { experiment: 'alpha' } }),
+    got: ({ withdrawSubmissionConsent }: { withdrawSubmissionConsent: { withdrawn: boolean } }) =>
+      withdrawSubmissionConsent.withdrawn,
+    outcomes: 'r r e e r r',
+  },
+  'Viewer.submissionConsents': {
+    text: '{ viewer { submissionConsents { experimentName } } }',
+    got: ({ viewer }: { viewer: { submissionConsents: unknown[] } }) => viewer.submissionConsents.length > 0,
+    outcomes: 'e e e e e e',
+  },
   'Mutation.registerExperiment': {
     text: `${input('registerExperiment')} { experiment { name } } }`,
     variables: () => ({ input: { name: 'alpha', title: 'Ours now' } }),

@@ -1,6 +1,8 @@
 /** Small collections of core, held in memory. */
 import { collection } from '@rhizome/mongo';
 import type { Db } from 'mongodb';
+import { consentsCollection } from '../consents/consent.document.js';
+import { ConsentsRepository } from '../consents/consents.repository.js';
 import { experimentsCollection } from '../experiments/experiment.document.js';
 import { ExperimentsRepository } from '../experiments/experiments.repository.js';
 import { queuesCollection } from '../queues/queue.document.js';
@@ -10,6 +12,11 @@ import { SharesRepository } from '../shares/shares.repository.js';
 
 /** Collections of the directories. */
 export const directoryCollections = [experimentsCollection, sharesCollection, queuesCollection] as const;
+
+/** Consents of people. */
+export function consentStore(db: Db): ConsentsRepository {
+  return new ConsentsRepository(collection(db, consentsCollection));
+}
 
 /** Repositories of the directories. */
 export interface DirectoryStores {

@@ -10,7 +10,13 @@ import { BackoffTimer } from '../jobs/transitions/backoff-timer.js';
 import { BulkChanges } from '../jobs/bulk/bulk-changes.js';
 import { BulkRunner } from '../jobs/bulk/bulk-runner.js';
 import { BulkService } from '../jobs/bulk/bulk.service.js';
-import type { ExperimentDirectory, JobEventStream, QueueDirectory, StateCounts } from '../jobs/ports.js';
+import type {
+  ExperimentDirectory,
+  JobEventStream,
+  QueueDirectory,
+  StateCounts,
+  SubmissionConsents,
+} from '../jobs/ports.js';
 import { Dependencies } from '../jobs/dependencies/dependencies.js';
 import { DependencyWork } from '../jobs/dependencies/dependency-work.js';
 import { EventWork } from '../jobs/transitions/event-work.js';
@@ -30,6 +36,7 @@ export interface JobDomainOptions {
   readonly writer: TransitionWriter;
   readonly experiments: ExperimentDirectory;
   readonly queues: QueueDirectory;
+  readonly consents: SubmissionConsents;
   readonly checkSelector: CheckSelector;
   readonly stream: JobEventStream;
   readonly leader: LeaderWork;
@@ -76,7 +83,7 @@ function quotaOf({ stores, quotas, clock, log }: JobDomainOptions): LiveQuota {
 
 /** Creates the domain. */
 export function createJobDomain(options: JobDomainOptions): JobDomain {
-  const { stores, writer, experiments, queues, leader, clock, ids, log, checkSelector } = options;
+  const { stores, writer, experiments, queues, consents, leader, clock, ids, log, checkSelector } = options;
   const { jobs, classes, submissions, operations, consumers, logs, tasks } = stores;
   const runnerId = options.processId;
   const rights = options.rights ?? {};
@@ -115,6 +122,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
     dependencies,
     experiments,
     queues,
+    consents,
     checkSelector,
     quota,
     clock,
@@ -135,6 +143,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
       submissions,
       experiments,
       queues,
+      consents,
       expansion,
       checkSelector,
       quota,

@@ -1,5 +1,6 @@
 /** Migrations that bring a database to the schema of this version, in order; each runs once. */
 import { ensureCollections, type CollectionDefinition, type Migration } from '@rhizome/mongo';
+import { consentsCollection } from '../consents/consent.document.js';
 import { directoryCollections } from './directory-stores.repository.js';
 import { eventCollections } from './event-stores.repository.js';
 import { jobCollections } from './job-stores.repository.js';
@@ -9,6 +10,7 @@ import { fleetCollections } from './fleet.module.js';
 /** All collections of core. */
 export const coreCollections: readonly CollectionDefinition[] = [
   ...directoryCollections,
+  consentsCollection,
   ...jobCollections,
   ...fleetCollections,
   ...eventCollections,

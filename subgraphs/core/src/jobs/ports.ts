@@ -17,6 +17,12 @@ export interface ExperimentDirectory {
   names(): Promise<readonly string[]>;
 }
 
+/** Consents of people that services submit for them. */
+export interface SubmissionConsents {
+  /** Returns true if the experiment's service may submit for the person now. */
+  allows(experiment: string, subject: string): Promise<boolean>;
+}
+
 /** Look-up of queues by name. */
 export interface QueueDirectory {
   /** Id of a queue, or null if there is none of this name. */

@@ -5,11 +5,17 @@ import type { Clock, Ids } from '@rhizome/clock';
 import type { KeysetPage } from '@rhizome/mongo';
 import type { ClassesRepository } from '../jobs/model/requirement-classes.repository.js';
 import { classifier } from '../jobs/submit/classifier.js';
-import type { ExperimentDirectory, ExperimentFacts, QueueDirectory, StateCounts } from '../jobs/ports.js';
+import type {
+  ExperimentDirectory,
+  ExperimentFacts,
+  QueueDirectory,
+  StateCounts,
+  SubmissionConsents,
+} from '../jobs/ports.js';
 import { storedKey } from '../shared/stored-key.js';
 import { subtract, type JobsRepository } from '../jobs/model/jobs.repository.js';
 import { normalisePayload, normaliseRetry } from '../jobs/submit/normalise.js';
-import { type Ownership, ownershipOf } from '../jobs/submit/ownership.js';
+import { missingConsent, type Ownership, ownershipOf } from '../jobs/submit/ownership.js';
 import { type CheckSelector, requirementChecks } from '../jobs/submit/requirement-checks.js';
 import { submissionSchemaVersion } from '../jobs/submit/submission.document.js';
 import type { SubmissionsRepository } from '../jobs/submit/submissions.repository.js';
@@ -38,6 +44,7 @@ export interface TasksServiceOptions {
   readonly submissions: SubmissionsRepository;
   readonly experiments: ExperimentDirectory;
   readonly queues: QueueDirectory;
+  readonly consents: SubmissionConsents;
   readonly expansion: Expansion;
   readonly checkSelector: CheckSelector;
   readonly quota: LiveQuota;
@@ -91,6 +98,8 @@ export class TasksService {
       if (known) return { task: known };
     }
     const { refusals, experiment } = await this.#examine(spec);
+    const missing = await missingConsent(owners, spec.experiment, this.#options.consents);
+    if (missing) return { refusals: [missing] };
     if (!experiment || refusals.length > 0) return { refusals };
     if (!reserved) await this.#options.quota.charge(experiment.name, owners.owner, usageOf(spec));
     reserved ??= await submissions.reserve({

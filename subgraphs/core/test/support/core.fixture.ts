@@ -1,7 +1,7 @@
 /** For tests: a whole core on a real store, called as the gateway calls it. */
-import type { Principal } from '@rhizome/authz';
+import type { CurrentRights, Principal } from '@rhizome/authz';
 import { silentLogger, type Logger } from '@rhizome/log';
-import { createIds, systemClock } from '@rhizome/clock';
+import { type Clock, createIds, systemClock } from '@rhizome/clock';
 import { createInProcess, type InProcessSubgraph, type SubgraphResult } from '@rhizome/subgraph';
 import { leftovers, testDatabase, type TestDatabase, testPrincipal } from '@rhizome/testkit';
 import { parse, type DocumentNode } from 'graphql';
@@ -41,11 +41,17 @@ export function pilotOf(queue: string): Principal {
 
 /** Starts a core, on its own database unless one is given; stopped at the end of the file, or before. */
 export async function startCore(
-  setup: { readonly db?: TestDatabase; readonly config?: CoreConfig; readonly log?: Logger } = {},
+  setup: {
+    readonly db?: TestDatabase;
+    readonly config?: CoreConfig;
+    readonly log?: Logger;
+    readonly clock?: Clock;
+    readonly rights?: CurrentRights;
+  } = {},
 ): Promise<TestCore & { readonly db: TestDatabase }> {
-  const { config = {}, log = silentLogger() } = setup;
+  const { config = {}, log = silentLogger(), clock = systemClock, rights } = setup;
   const db = setup.db ?? (await testDatabase('core'));
-  const core = buildCore({ db, clock: systemClock, ids: createIds(), log, config });
+  const core = buildCore({ db, clock, ids: createIds(), log, config, ...(rights && { rights }) });
   const stop = (): Promise<void> => core.stop();
   leftovers.defer('a core', stop);
   await core.start();

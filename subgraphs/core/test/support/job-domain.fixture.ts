@@ -9,7 +9,7 @@ import { collection, ensureCollections } from '@rhizome/mongo';
 import { leftovers, testDatabase, testPrincipal, type TestDatabase } from '@rhizome/testkit';
 import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
 import { EventsService } from '../../src/events/events.service.js';
-import type { ExperimentFacts } from '../../src/jobs/ports.js';
+import type { ExperimentFacts, SubmissionConsents } from '../../src/jobs/ports.js';
 import { createJobDomain, type JobDomainOptions, type JobDomain } from '../../src/composition/job-domain.js';
 import { jobsCollection } from '../../src/jobs/model/job.document.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
@@ -64,6 +64,8 @@ export interface TestDomain {
 export interface ProcessOptions {
   readonly stores?: (stores: JobStores) => JobStores;
   readonly rights?: CurrentRights;
+  /** Everybody consents unless given. */
+  readonly consents?: SubmissionConsents;
   readonly stepSize?: number;
   readonly upkeepMs?: number;
   readonly quotas?: JobDomainOptions['quotas'];
@@ -132,6 +134,7 @@ async function startProcess(
       admitted: async (names) => new Set(names.filter((name) => name === 'main')),
       admitting: () => ['main'],
     },
+    consents: over.consents ?? { allows: async () => true },
     checkSelector: (text) => (text.includes('bad') ? { message: 'a CEL condition' } : { ok: true }),
     stream: events,
     leader,

@@ -9,7 +9,8 @@ export type JobInputErrorCode =
   | 'SELECTOR_INVALID'
   | 'QUEUE_NOT_FOUND'
   | 'IDEMPOTENCY_KEY_REUSED'
-  | 'BATCH_TOO_LARGE';
+  | 'BATCH_TOO_LARGE'
+  | 'CONSENT_MISSING';
 
 /** Error because of which a job or a whole call is refused. */
 export type JobInputError = InputError<JobInputErrorCode>;

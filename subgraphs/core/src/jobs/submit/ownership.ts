@@ -1,6 +1,7 @@
 /** Owner of submitted jobs: the caller, or the user that a service submits for. */
 import { InputErrors } from '@rhizome/errors';
 import { assertCan, type Principal } from '@rhizome/authz';
+import type { SubmissionConsents } from '../ports.js';
 import type { JobInputError, JobInputErrorCode } from './job-input-error.types.js';
 
 /** Subjects of pilots, workers and services. */
@@ -9,6 +10,20 @@ const noPerson = /^(pilot|worker|experiment):/;
 /** Subject of the owner, and the submitter if that is someone else; or the error of the input. */
 export type Ownership =
   { readonly owner: string; readonly submittedBy?: string } | { readonly refusal: JobInputError };
+
+/** Error for a person who has not allowed the service to submit for them; otherwise undefined. */
+export async function missingConsent(
+  { owner, submittedBy }: Exclude<Ownership, { readonly refusal: JobInputError }>,
+  experiment: string,
+  consents: SubmissionConsents,
+): Promise<JobInputError | undefined> {
+  if (submittedBy === undefined || (await consents.allows(experiment, owner))) return undefined;
+  return {
+    code: 'CONSENT_MISSING',
+    path: ['onBehalfOf'],
+    message: `onBehalfOf: ${JSON.stringify(owner)} has not allowed experiment "${experiment}" to submit for them, or may not submit; they allow it with the mutation allowSubmissionOnBehalf`,
+  };
+}
 
 /** Determines the owner. @throws DomainError FORBIDDEN if the caller may not submit for others */
 export function ownershipOf(

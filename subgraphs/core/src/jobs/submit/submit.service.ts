@@ -5,7 +5,7 @@ import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { ClassesRepository } from '../model/requirement-classes.repository.js';
 import { classifier } from './classifier.js';
-import type { ExperimentDirectory, ExperimentFacts, QueueDirectory } from '../ports.js';
+import type { ExperimentDirectory, ExperimentFacts, QueueDirectory, SubmissionConsents } from '../ports.js';
 import type { Dependencies } from '../dependencies/dependencies.js';
 import { storedKey } from '../../shared/stored-key.js';
 import { batchJobIds } from '../model/job-ids.js';
@@ -15,7 +15,7 @@ import type { JobsRepository } from '../model/jobs.repository.js';
 import { newJobDocument } from '../model/new-job.js';
 import { type LiveQuota, payloadBytes } from './live-quota.js';
 import { normalisePayload, normaliseRetry } from './normalise.js';
-import { type Ownership, ownershipOf } from './ownership.js';
+import { missingConsent, type Ownership, ownershipOf } from './ownership.js';
 import { RefusedJobs, type ShownRefusals } from './refused-jobs.js';
 import { type CheckSelector, requirementChecks } from './requirement-checks.js';
 import { submissionSchemaVersion, type SubmissionDocument } from './submission.document.js';
@@ -31,6 +31,7 @@ export interface SubmitServiceOptions {
   readonly dependencies: Dependencies;
   readonly experiments: ExperimentDirectory;
   readonly queues: QueueDirectory;
+  readonly consents: SubmissionConsents;
   readonly checkSelector: CheckSelector;
   readonly quota: LiveQuota;
   readonly clock: Clock;
@@ -104,6 +105,8 @@ export class SubmitService {
         input,
         refusalOf('EXPERIMENT_NOT_FOUND', ['experiment'], input.experiment, 'a registered experiment'),
       );
+    const missing = await missingConsent(owners, input.experiment, this.#options.consents);
+    if (missing) return nothing(input, missing);
     const { refusedJobs, parents } = await this.#examine(input.jobs, experiment);
     if (refusedJobs.refused.length === input.jobs.length) return this.#answer(input, [], refusedJobs);
     await this.#options.quota.charge(experiment.name, owners.owner, {

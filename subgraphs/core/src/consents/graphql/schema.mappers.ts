@@ -1,0 +1,4 @@
+/** Objects behind the types of this folder. */
+import type { ConsentDocument } from '../consent.document.js';
+
+export type SubmissionConsentMapper = ConsentDocument;
