@@ -20,11 +20,14 @@ const keptToken = 'rhizome:token';
 /** Token and first document behind the `#` of the address. The browser sends neither to a server. */
 function readFragment() {
   const given = new window.URLSearchParams(location.hash.slice(1));
-  const token = given.get('token');
+  const kept = window.sessionStorage.getItem(keptToken);
+  // A link never replaces a token, and gives one on this machine only: anybody could send a link.
+  const isLocal = /^(localhost|\[::1\]|127(\.\d+){3})$/.test(location.hostname);
+  const token = kept ?? (isLocal ? given.get('token') : null);
   if (token) window.sessionStorage.setItem(keptToken, token);
   // Neither the history nor a copied address contains the token.
   if (location.hash) window.history.replaceState(null, '', location.pathname + location.search);
-  return { token: token ?? window.sessionStorage.getItem(keptToken), query: given.get('query') ?? undefined };
+  return { token, query: given.get('query') ?? undefined };
 }
 
 async function post(parameters, headers) {

@@ -14,7 +14,8 @@ import type { GatewayOptions } from './gateway-options.js';
 import { type GatewayConfig, readCommandLine, readSupergraphFile } from './config.js';
 import { serveGateway, type ServedGateway } from './serve.js';
 import { SupergraphFile } from './supergraph-file.js';
-import { overNetwork } from './transports/index.js';
+import { isLoopback } from './policy/index.js';
+import { EndpointPolicy, overNetwork } from './transports/index.js';
 
 async function main(): Promise<void> {
   const command = readCommandLine(process.argv.slice(2), process.env);
@@ -70,10 +71,12 @@ function reloadOnSignal(
 function optionsOf(config: GatewayConfig, calls: CallSigner, log: Logger): Omit<GatewayOptions, 'verifier'> {
   const { limits, introspection, openMetrics, uncodedMessages, trustedProxies, rates } = config;
   const { documentBytes, documentTokens, planTimeoutMs, subgraphTimeoutMs, ...gatewayLimits } = limits;
+  const endpoints = endpointsOf(config);
   return {
     ...graphOf(config),
     concurrency: byName(config.subgraphs, ({ concurrency }) => concurrency),
-    transports: configured(config, calls),
+    transports: configured(config, calls, endpoints),
+    endpoints,
     calls,
     experiments: byName(config.subgraphs, ({ experiment }) => experiment),
     log,
@@ -134,11 +137,26 @@ function set<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], unde
   };
 }
 
-function configured({ subgraphs }: GatewayConfig, calls: CallSigner): TransportFactory {
+/**
+ * Addresses in a supergraph file are the operator's own; those in the registry come from its callers. A
+ * gateway that only this machine reaches may call this machine.
+ */
+function endpointsOf({ endpoints, host, supergraph }: GatewayConfig): EndpointPolicy | undefined {
+  return supergraph === undefined ? new EndpointPolicy(endpoints, isLoopback(host)) : undefined;
+}
+
+function configured(
+  { subgraphs }: GatewayConfig,
+  calls: CallSigner,
+  endpoints: EndpointPolicy | undefined,
+): TransportFactory {
   return (subgraph, address) => {
     const elsewhere = subgraphs[subgraph];
     const { webSocketUrl } = elsewhere ?? {};
-    return overNetwork(subgraph, { url: elsewhere?.url ?? address, webSocketUrl, calls });
+    // An address in the configuration is the operator's own, too.
+    return elsewhere?.url === undefined
+      ? overNetwork(subgraph, { url: address, webSocketUrl, calls, endpoints })
+      : overNetwork(subgraph, { url: elsewhere.url, webSocketUrl, calls });
   };
 }
 

@@ -53,12 +53,17 @@ const schema = z.object({
    * of one graph share it. Default: a key that lives as long as the process.
    */
   callKeyFile: z.string().min(1).optional(),
+  /**
+   * Hosts, `*.domain`, addresses and networks (CIDR) at which subgraphs may be registered and called.
+   * Default: public addresses, and this machine if the gateway listens on a loopback address.
+   */
+  endpoints: z.array(z.string().min(1)).default([]),
   /** Callers that may use introspection. */
   introspection: z.enum(['token', 'open', 'off']).default('token'),
-  /** Serves `/metrics` without a token. */
+  /** Serves `/metrics` without a token; otherwise it needs the permission `metrics:scrape`. */
   openMetrics: z.boolean().default(false),
   /** Serves GraphiQL. */
-  graphiql: z.boolean().default(true),
+  graphiql: z.boolean().default(false),
   /** Folder of the built dashboard, served at `/`; none by default. */
   dashboard: z.string().min(1).optional(),
   /** Shows messages of subgraph errors without a code to clients. */
@@ -131,7 +136,7 @@ export type CommandLine = { readonly help: string } | { readonly config: Gateway
 
 const usage = `Usage: rhizome-gateway [--supergraph FILE] [--port N] [--host ADDRESS] [--no-auth] [--config FILE]
 
-Serves a Federation 2 supergraph: GraphQL over HTTP, event streams and WebSocket at /graphql, GraphiQL at /graphiql.
+Serves a Federation 2 supergraph: GraphQL over HTTP, event streams and WebSocket at /graphql.
 
   --supergraph FILE  supergraph to serve, with the addresses of its subgraphs; without it the gateway serves the schema
                      registry in the store at RHIZOME_GATEWAY_MONGO_URI

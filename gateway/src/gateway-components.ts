@@ -101,7 +101,13 @@ export class GatewayComponents {
     if (!registry) return supergraphSdl ?? '';
     const { openRegistry } = await import('./registry/open.js');
     const own = ownMemberOf(this.#own);
-    this.#opened = await openRegistry(registry, { clock: this.#clock, log, transports, own });
+    this.#opened = await openRegistry(registry, {
+      clock: this.#clock,
+      log,
+      transports,
+      own,
+      endpoints: this.#options.endpoints,
+    });
     return this.#opened.registry.live.supergraphSdl;
   }
 

@@ -4,6 +4,7 @@ import type { EngineLimits, EngineOptions, TransportFactory } from '@rhizome/fed
 import type { Identity } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
 import type { CallerRates, GatewayLimits, RatedCaller } from './policy/index.js';
+import type { EndpointPolicy } from './transports/index.js';
 
 /** Settings of a gateway. The caller opens the sockets. */
 export interface GatewayOptions {
@@ -22,6 +23,8 @@ export interface GatewayOptions {
   readonly identity?: Identity | undefined;
   /** Signer of the tokens for subgraphs, whose keys the gateway publishes. */
   readonly calls?: CallSigner | undefined;
+  /** Addresses that may be registered for subgraphs; default: all. */
+  readonly endpoints?: EndpointPolicy | undefined;
   /** Experiments of subgraphs outside the registry; default: the subgraph's name, none for core. */
   readonly experiments?: Readonly<Record<string, string | null>>;
   readonly log: Logger;

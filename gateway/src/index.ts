@@ -9,5 +9,6 @@ export {
   createHttpTransport,
   createWebSocketSubscriptions,
   Guards,
+  EndpointPolicy,
   overNetwork,
 } from './transports/index.js';

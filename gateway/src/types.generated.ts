@@ -521,6 +521,8 @@ export type RegisterSubgraphUserError = UserError & {
 
 /** Code of an error: a reason to refuse a registration. */
 export type RegisterSubgraphUserErrorCode =
+  /** The move of the endpoint is recorded, and takes place when somebody with the permission for all experiments registers the same endpoint. */
+  | 'APPROVAL_NEEDED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** The prefix begins like that of another subgraph. */
@@ -1124,6 +1126,8 @@ export type Subgraph = Node & {
   readonly lastErrorAt?: Maybe<Scalars['DateTime']['output']>;
   /** Name of the subgraph; for an experiment, the name of the experiment. */
   readonly name: Scalars['String']['output'];
+  /** Address to which an administrator of the experiment wants to move the service; null without one, or if the caller may not read it. */
+  readonly pendingEndpoint?: Maybe<Scalars['String']['output']>;
   /** Time at which the current schema was published; null for a schema that the registry does not have. */
   readonly publishedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Principal that published the schema; null for a schema that the registry does not have. */
@@ -1493,7 +1497,7 @@ export type ResolversTypes = {
   RegisterSubgraphInput: RegisterSubgraphInput;
   RegisterSubgraphPayload: ResolverTypeWrapper<Omit<RegisterSubgraphPayload, 'subgraph' | 'userErrors'> & { subgraph?: Maybe<ResolversTypes['Subgraph']>, userErrors: ReadonlyArray<ResolversTypes['RegisterSubgraphUserError']> }>;
   RegisterSubgraphUserError: ResolverTypeWrapper<Omit<RegisterSubgraphUserError, 'code'> & { code: ResolversTypes['RegisterSubgraphUserErrorCode'] }>;
-  RegisterSubgraphUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TYPE_PREFIX_TAKEN'>;
+  RegisterSubgraphUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'TYPE_PREFIX_TAKEN' | 'APPROVAL_NEEDED'>;
   RemoveTokenIssuerInput: RemoveTokenIssuerInput;
   RemoveTokenIssuerPayload: ResolverTypeWrapper<Omit<RemoveTokenIssuerPayload, 'tokenIssuer' | 'userErrors'> & { tokenIssuer?: Maybe<ResolversTypes['TokenIssuer']>, userErrors: ReadonlyArray<ResolversTypes['RemoveTokenIssuerUserError']> }>;
   RemoveTokenIssuerUserError: ResolverTypeWrapper<Omit<RemoveTokenIssuerUserError, 'code'> & { code: ResolversTypes['RemoveTokenIssuerUserErrorCode'] }>;
@@ -1835,7 +1839,7 @@ export type RegisterSubgraphUserErrorResolvers<ContextType = SubgraphContext, Pa
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type RegisterSubgraphUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, TYPE_PREFIX_TAKEN?: any }, ResolversTypes['RegisterSubgraphUserErrorCode']>;
+export type RegisterSubgraphUserErrorCodeResolvers = EnumResolverSignature<{ APPROVAL_NEEDED?: any, INVALID_VALUE?: any, TYPE_PREFIX_TAKEN?: any }, ResolversTypes['RegisterSubgraphUserErrorCode']>;
 
 export type RemoveTokenIssuerPayloadResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['RemoveTokenIssuerPayload'] = ResolversParentTypes['RemoveTokenIssuerPayload']> = {
   tokenIssuer?: Resolver<Maybe<ResolversTypes['TokenIssuer']>, ParentType, ContextType>;
@@ -2062,6 +2066,7 @@ export type SubgraphResolvers<ContextType = SubgraphContext, ParentType extends 
   lastError?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   lastErrorAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  pendingEndpoint?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   publishedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   publishedBy?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
   refusedCalls?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;

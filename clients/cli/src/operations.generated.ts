@@ -538,6 +538,8 @@ export type RegisterSubgraphInput = {
 
 /** Code of an error: a reason to refuse a registration. */
 export type RegisterSubgraphUserErrorCode =
+  /** The move of the endpoint is recorded, and takes place when somebody with the permission for all experiments registers the same endpoint. */
+  | 'APPROVAL_NEEDED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
   /** The prefix begins like that of another subgraph. */

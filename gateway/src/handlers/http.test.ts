@@ -291,7 +291,21 @@ describe('other paths', () => {
     expect((await send(`${origin}/readyz`)).text).toBe('{"ready":true,"checks":{}}');
   });
 
-  it('serves metrics with a token', async () => {
+  it('serves no metrics to pilots, agents and readers', async () => {
+    const { tokens } = system;
+    for (const token of [
+      await tokens.pilot('main'),
+      await tokens.agent('admin@example', 'ADMIN'),
+      await tokens.reader('alpha'),
+    ]) {
+      const answer = await send(`${system.served.origin}/metrics`, {
+        headers: await system.bearer(token),
+      });
+      expect([answer.status, codesOf(answer)]).toEqual([403, ['FORBIDDEN']]);
+    }
+  });
+
+  it('serves metrics with the permission', async () => {
     const { text, status } = await send(`${system.served.origin}/metrics`, { headers });
     expect(status).toBe(200);
     expect(text).toContain('rhizome_gateway_operation_seconds_bucket');

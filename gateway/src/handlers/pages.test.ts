@@ -34,6 +34,25 @@ describe('GraphiQL', () => {
     expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
   });
 
+  it.each(['/graphiql/%69%6e%64%65%78.html', '/graphiql//index.html', '/graphiql/./index%2E%68%74%6d%6c'])(
+    'is at no other address without its policy: %s',
+    async (path) => {
+      const { status, headers } = await send(at(path));
+      if (status === 200) expect(headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+      else expect(status).toBe(404);
+    },
+  );
+
+  it('cannot be framed, nor reach or be reached by pages of other origins', async () => {
+    const { headers } = await send(at('/graphiql'));
+    expect(Object.fromEntries(headers)).toMatchObject({
+      'x-frame-options': 'DENY',
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-resource-policy': 'same-origin',
+      'permissions-policy': expect.stringContaining('camera=()'),
+    });
+  });
+
   it('redirects from the root path', async () => {
     const { status, headers } = await send(at('/'));
     expect([status, headers.get('location')]).toEqual([302, '/graphiql']);
@@ -174,6 +193,8 @@ describe('the dashboard', () => {
     expect(policy).toContain("default-src 'self'");
     expect(policy).not.toContain('unsafe');
     expect((await send(there('/index.html'))).headers.get('content-security-policy')).toBe(policy);
+    for (const path of ['/%69%6e%64%65%78.html', '/./index%2E%68%74%6d%6c'])
+      expect((await send(there(path))).text).not.toContain('the dashboard');
   });
 
   it('serves the address of each of its views to browsers', async () => {

@@ -29,12 +29,15 @@ export class StaticFiles {
   /** Sends a file of the folder; returns false if there is none of that name. */
   async send(request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean> {
     const file = this.#locate(path);
+    // Pages have addresses of their own, where they get their headers.
+    if (file !== undefined && extname(file).toLowerCase() === '.html') return false;
     const found = file === undefined ? undefined : await sizeOf(file);
     if (file === undefined || !found) return false;
     const sent = await smallestForm(file, found, request.headers['accept-encoding']);
     const etag = etagOf(`${path} ${sent.size} ${sent.mtimeMs} ${sent.coding ?? ''}`);
     response.setHeader('etag', etag);
     response.setHeader('x-content-type-options', 'nosniff');
+    response.setHeader('cross-origin-resource-policy', 'same-origin');
     response.setHeader('vary', 'accept-encoding');
     // A file with a hash in its name never changes.
     const isHashed = /-[A-Z0-9]{8}\.\w+$|[/\\]assets[/\\][^/\\]+-[\w-]{8}\.\w+$/.test(file);
@@ -109,6 +112,7 @@ function etagOf(text: string): string {
 function contentPolicy(host: string, styles: string): string {
   return [
     "default-src 'self'",
+    "object-src 'none'",
     `style-src ${styles}`,
     "img-src 'self' data:",
     "font-src 'self' data:",
@@ -159,6 +163,16 @@ export function wantsPage({ headers }: IncomingMessage, path: string): boolean {
   return extname(path) === '' && (headers.accept ?? '').includes('text/html');
 }
 
+/** Headers of every page, in addition to its content policy. */
+const pageHeaders = {
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
+} as const;
+
 async function sendPage(
   request: IncomingMessage,
   response: ServerResponse,
@@ -176,8 +190,7 @@ async function sendPage(
     'content-length': page.length,
     'cache-control': 'no-cache',
     'content-security-policy': contentPolicy(host && /^[\w.:[\]-]+$/.test(host) ? host : 'localhost', styles),
-    'referrer-policy': 'no-referrer',
-    'x-content-type-options': 'nosniff',
+    ...pageHeaders,
   });
   response.end(request.method === 'HEAD' ? undefined : page);
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { callKeysPath } from '@rhizome/authz';
+import { assertCan, callKeysPath } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { TokenEndpoints } from '../identity/index.js';
@@ -111,7 +111,10 @@ export class Router {
   }
 
   async #metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (!this.#options.openMetrics) await this.#options.identity.ofHeaders(request.headers);
+    if (!this.#options.openMetrics) {
+      const principal = await this.#options.identity.ofHeaders(request.headers);
+      if (principal) assertCan(principal, 'metrics:scrape');
+    }
     const { registry } = this.#options.metrics;
     const text = await registry.metrics();
     response.writeHead(200, {

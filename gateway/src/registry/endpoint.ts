@@ -1,6 +1,7 @@
 /** Reads the schema of a subgraph from its service. */
 import { createSharedPrincipal, type Principal } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
 import { canonicalSdl } from '@rhizome/schema';
 import { parse } from 'graphql';
 import type { SubgraphOperation, TransportFactory } from '@rhizome/federation';
@@ -34,7 +35,7 @@ const document = parse(documentText);
  * @returns a function that rejects with DomainError DOWNSTREAM_SERVICE_ERROR if there is no usable response
  *   within 5 s
  */
-export function endpointSchemaReader(transports: TransportFactory): ReadEndpointSchema {
+export function endpointSchemaReader(transports: TransportFactory, log: Logger): ReadEndpointSchema {
   return async ({ subgraph, endpoint, requestId }) => {
     const transport = transports(subgraph, endpoint);
     const operation: SubgraphOperation = { subgraph, kind: 'query', documentText, document };
@@ -55,13 +56,14 @@ export function endpointSchemaReader(transports: TransportFactory): ReadEndpoint
       const { data, errors } = await Promise.race([transport.execute(request), aborted]);
       const sdl = (data?.['_service'] as { sdl?: unknown } | null | undefined)?.sdl;
       if (typeof sdl === 'string' && sdl.trim() !== '') return sdl;
-      const why = errors?.[0]?.message ?? 'the response has no schema';
-      throw new DomainError('DOWNSTREAM_SERVICE_ERROR', `the service refused to return its schema: ${why}`);
+      throw new Error(errors?.[0]?.message ?? 'the response has no schema');
     } catch (error) {
-      if (isDomainError(error)) throw error;
+      // The caller may have any address read: what is found there is for the operator only.
+      log.info({ err: error, subgraph, endpoint, requestId }, 'endpoint returned no schema');
+      if (isDomainError(error) && error.code === 'FORBIDDEN') throw error;
       throw new DomainError(
         'DOWNSTREAM_SERVICE_ERROR',
-        'the service cannot be reached',
+        'the service returned no schema',
         {},
         { cause: error },
       );

@@ -1,6 +1,7 @@
 /** Registers subgraphs: name, type prefix and endpoint. */
 import type { Clock } from '@rhizome/clock';
-import type { Principal } from '@rhizome/authz';
+import { can, type Principal } from '@rhizome/authz';
+import type { EndpointPolicy } from '../transports/index.js';
 import type { OwnSubgraph } from './own.js';
 import { invalid, refuse, type SchemaRefusal } from './refusal.js';
 import { assertMayChange } from './rights.js';
@@ -14,7 +15,7 @@ export interface Registration {
   readonly typePrefix: string | null;
 }
 
-type RegistrationRefusal = SchemaRefusal<'INVALID_VALUE' | 'TYPE_PREFIX_TAKEN'>;
+type RegistrationRefusal = SchemaRefusal<'INVALID_VALUE' | 'TYPE_PREFIX_TAKEN' | 'APPROVAL_NEEDED'>;
 
 /** The subgraph, or the reason for the refusal. */
 export interface Registered {
@@ -27,14 +28,21 @@ export interface RegistrationOptions {
   readonly repository: RegistryRepository;
   readonly own: OwnSubgraph;
   readonly clock: Clock;
+  /** Addresses that may be registered; default: all. */
+  readonly endpoints?: EndpointPolicy | undefined;
 }
 
 const names = /^[a-z][a-z0-9]{1,30}$/;
 const prefixes = /^[A-Z][A-Za-z0-9]{1,30}$/;
 
-/** Registers a subgraph, or changes its endpoint. @throws DomainError FORBIDDEN */
+/**
+ * Registers a subgraph, or changes its endpoint. A move by a caller with the permission in the experiment
+ * only is recorded, and takes place when a caller with the permission in all experiments registers the same
+ * endpoint: the service at the endpoint answers for all users of the experiment.
+ * @throws DomainError FORBIDDEN
+ */
 export async function registerSubgraph(
-  { repository, own, clock }: RegistrationOptions,
+  { repository, own, clock, endpoints }: RegistrationOptions,
   { name, endpoint, typePrefix }: Registration,
   principal: Principal,
 ): Promise<Registered> {
@@ -43,8 +51,16 @@ export async function registerSubgraph(
   const known = registered.find(({ _id }) => _id === name);
   // A caller who may register for an experiment must not take over a subgraph of core.
   if (known) assertMayChange(principal, known, 'subgraph:register');
-  const userErrors = faults({ name, endpoint, typePrefix }, own.name, registered);
+  const userErrors = faults({ name, endpoint, typePrefix }, own.name, registered, endpoints);
   if (userErrors.length > 0) return { subgraph: null, userErrors };
+  if (known && known.endpoint !== endpoint && !can(principal, 'subgraph:register', '*')) {
+    await repository.proposeEndpoint(
+      name,
+      { pendingEndpoint: endpoint, pendingBy: principal.subject },
+      clock.now(),
+    );
+    return { subgraph: null, userErrors: [pending(endpoint)] };
+  }
   const fields = { typePrefix, endpoint, registeredBy: principal.subject };
   const subgraph = await repository.upsertSubgraph(name, fields, clock.now());
   return subgraph
@@ -56,6 +72,7 @@ function faults(
   { name, endpoint, typePrefix }: Registration,
   ownName: string,
   registered: readonly SubgraphDocument[],
+  endpoints: EndpointPolicy | undefined,
 ): RegistrationRefusal[] {
   const found: RegistrationRefusal[] = [];
   if (!names.test(name) || name === ownName) {
@@ -66,6 +83,8 @@ function faults(
   }
   if (!isHttpUrl(endpoint)) {
     found.push(invalid('endpoint', endpoint, 'an http: or https: address without user and password'));
+  } else if (endpoints?.mayRegister(endpoint) === false) {
+    found.push(invalid('endpoint', endpoint, 'an address that the gateway allows for subgraphs'));
   }
   if (typePrefix === null) return found;
   if (!prefixes.test(typePrefix)) {
@@ -80,6 +99,11 @@ function faults(
   );
   if (alike) found.push(prefixTaken(typePrefix, `"${alike._id}" (${alike.typePrefix})`));
   return found;
+}
+
+function pending(endpoint: string): RegistrationRefusal {
+  const text = `the move to ${endpoint} is recorded; it takes place when an administrator of all experiments registers the same endpoint`;
+  return refuse('APPROVAL_NEEDED', 'endpoint', text);
 }
 
 function prefixTaken(prefix: string, by: string): RegistrationRefusal {

@@ -8,6 +8,7 @@ import { ChangeFollower, type KeysetPage } from '@rhizome/mongo';
 import type { SchemaChange } from '@rhizome/schema';
 import type { TransportFactory } from '@rhizome/federation';
 import { Composer } from './composer.js';
+import type { EndpointPolicy } from '../transports/index.js';
 import { type ReadEndpointSchema, endpointSchemaReader } from './endpoint.js';
 import { offeredSchema, type OfferRefusal } from './offered-schema.js';
 import { bringOwn, type OwnSubgraph } from './own.js';
@@ -42,6 +43,8 @@ export interface RegistryOptions {
   /** Transports that read the schemas of endpoints. */
   readonly transports: TransportFactory;
   readonly own: OwnSubgraph;
+  /** Addresses that may be registered; default: all. */
+  readonly endpoints?: EndpointPolicy | undefined;
 }
 
 /** Ports of the registry to the gateway that serves its graph. */
@@ -86,7 +89,7 @@ export class Registry {
   private constructor(options: RegistryOptions, live: SchemaVersionDocument) {
     this.#options = options;
     this.#live = live;
-    this.#readEndpointSchema = endpointSchemaReader(options.transports);
+    this.#readEndpointSchema = endpointSchemaReader(options.transports, options.log);
     const { uses, clock, log } = options;
     this.recorder = new UseRecorder({ uses, clock, log });
     this.uses = new UseReader(uses, clock);
@@ -193,9 +196,8 @@ export class Registry {
 
   /** Registers a subgraph. @throws DomainError FORBIDDEN */
   async register(registration: Registration, principal: Principal): Promise<Registered> {
-    const { repository, own, clock } = this.#options;
-    const registered = await registerSubgraph({ repository, own, clock }, registration, principal);
-    this.#registered = await repository.subgraphs();
+    const registered = await registerSubgraph(this.#options, registration, principal);
+    this.#registered = await this.#options.repository.subgraphs();
     return registered;
   }
 

@@ -11,6 +11,7 @@ import {
 import { readSubgraphResult } from './answer.js';
 import { tokenOf, type TokenFor } from './call-token.js';
 import { decodeBody, tooMuch } from './decoding.js';
+import type { EndpointPolicy } from './endpoint-policy.js';
 
 /** HTTP settings of one subgraph. */
 export interface HttpTransportOptions {
@@ -26,6 +27,8 @@ export interface HttpTransportOptions {
   readonly subscriptions?: Pick<Transport, 'subscribe' | 'close'> | undefined;
   /** Gives the call token for a principal; without it calls carry none. */
   readonly tokenFor?: TokenFor | undefined;
+  /** Addresses that may be called; default: all. */
+  readonly endpoints?: EndpointPolicy | undefined;
 }
 
 const defaultMaxAnswerBytes = 64 * 2 ** 20;
@@ -43,6 +46,7 @@ const answerTimeoutMs = 600_000;
 export function createHttpTransport(options: HttpTransportOptions): Transport {
   const { subgraph, subscriptions } = options;
   const url = addressOf(options);
+  const { endpoints } = options;
   const maxAnswerBytes = options.maxAnswerBytes ?? defaultMaxAnswerBytes;
   const pool = poolOf(url, maxAnswerBytes, options);
   const path = url.pathname + url.search;
@@ -62,6 +66,7 @@ export function createHttpTransport(options: HttpTransportOptions): Transport {
       const end = endOf(request);
       const token = tokenOf(request, options.tokenFor);
       const headers = headersOf(request, typeof token === 'object' ? await token : token);
+      endpoints?.assertAddress(url.href);
       const post = (): Promise<Answer> => dispatch(pool, { path, method: 'POST', headers, body }, end);
       try {
         const answer = await post().catch((error: unknown) => retry(error, request, end, post));
@@ -98,6 +103,7 @@ function addressOf({ subgraph, url: value }: HttpTransportOptions): URL {
 function poolOf(url: URL, maxResponseSize: number, options: HttpTransportOptions): Pool {
   return new Pool(url.origin, {
     connections: options.connections ?? defaultConnections,
+    ...(options.endpoints ? { connect: { lookup: options.endpoints.lookup } } : {}),
     connectTimeout: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
     headersTimeout: answerTimeoutMs,

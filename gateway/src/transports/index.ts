@@ -6,3 +6,4 @@ export {
   type WebSocketOptions,
   type WebSocketSubscriptions,
 } from './websocket.js';
+export { EndpointPolicy } from './endpoint-policy.js';

@@ -1,6 +1,7 @@
 import type { CallSigner } from '@rhizome/authz';
 import type { Transport } from '@rhizome/federation';
 import type { TokenFor } from './call-token.js';
+import type { EndpointPolicy } from './endpoint-policy.js';
 import { createHttpTransport } from './http.js';
 import { createWebSocketSubscriptions } from './websocket.js';
 
@@ -11,12 +12,14 @@ export interface NetworkOptions {
   readonly webSocketUrl?: string | undefined;
   /** Signer of call tokens; without it calls carry no token, and only open services answer. */
   readonly calls?: CallSigner | undefined;
+  /** Addresses that may be called; default: all. */
+  readonly endpoints?: EndpointPolicy | undefined;
 }
 
 /** Calls a subgraph over HTTP, and its subscriptions over WebSocket. */
 export function overNetwork(subgraph: string, options: NetworkOptions): Transport {
-  const { url, webSocketUrl = url.replace(/^http/, 'ws'), calls } = options;
+  const { url, webSocketUrl = url.replace(/^http/, 'ws'), calls, endpoints } = options;
   const tokenFor: TokenFor | undefined = calls && ((principal) => calls.tokenFor(principal, subgraph));
-  const subscriptions = createWebSocketSubscriptions({ subgraph, url: webSocketUrl, tokenFor });
-  return createHttpTransport({ subgraph, url, subscriptions, tokenFor });
+  const subscriptions = createWebSocketSubscriptions({ subgraph, url: webSocketUrl, tokenFor, endpoints });
+  return createHttpTransport({ subgraph, url, subscriptions, tokenFor, endpoints });
 }

@@ -4,6 +4,7 @@ import { WebSocket } from 'ws';
 import type { SubgraphRequest, SubgraphResult, SubgraphStream, Transport } from '@rhizome/federation';
 import { PushQueue } from '@rhizome/subgraph';
 import { tokenOf, type TokenFor } from './call-token.js';
+import type { EndpointPolicy } from './endpoint-policy.js';
 import { readSubgraphErrors, readSubgraphResult } from './answer.js';
 
 /** WebSocket settings for the subscriptions of one subgraph. */
@@ -21,6 +22,8 @@ export interface WebSocketOptions {
   readonly queueBound?: number | undefined;
   /** Gives the call token for a principal, when a socket is opened; without it sockets carry none. */
   readonly tokenFor?: TokenFor | undefined;
+  /** Addresses that may be called; default: all. */
+  readonly endpoints?: EndpointPolicy | undefined;
 }
 
 /** The WebSocket half of a transport. */
@@ -161,7 +164,7 @@ class ScopedSocket {
     let pong: NodeJS.Timeout | undefined;
     const client: Client = createClient({
       url,
-      webSocketImpl: WebSocket,
+      webSocketImpl: socketClass(this.#options.endpoints),
       lazy: true,
       lazyCloseTimeout: idleMs,
       retryAttempts: 0,
@@ -196,6 +199,18 @@ class ScopedSocket {
     });
     return client;
   }
+}
+
+/** A WebSocket that connects to allowed addresses only. */
+function socketClass(endpoints: EndpointPolicy | undefined): typeof WebSocket {
+  if (!endpoints) return WebSocket;
+  const policy = endpoints;
+  return class extends WebSocket {
+    constructor(address: string | URL, protocols?: string | string[]) {
+      policy.assertAddress(String(address));
+      super(address, protocols, { lookup: policy.lookup as never });
+    }
+  } as typeof WebSocket;
 }
 
 /** Close codes by which a subgraph rejects the identity: a retry would not help. */

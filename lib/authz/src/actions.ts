@@ -50,6 +50,8 @@ export const coreActions = [
   'schema:publish',
   /** Sees by which plan, and in what time, the gateway ran one's own operations. */
   'operation:trace',
+  /** Reads the metrics of a gateway; no `:read`, which agents keep. */
+  'metrics:scrape',
   /** Reads issuers, mapping rules, principals and revocations. */
   'identity:read',
   /** Changes an issuer, and which claims of its tokens give which rights. */
@@ -105,6 +107,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'queue:setState',
     'worker:drain',
     'operation:trace',
+    'metrics:scrape',
     'subgraph:read',
     'schema:check',
   ],

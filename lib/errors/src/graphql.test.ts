@@ -1,3 +1,4 @@
+import { withoutSuggestions } from './graphql.js';
 import { describe, expect, it } from '@jest/globals';
 import {
   buildSchema,
@@ -152,5 +153,25 @@ describe('toGraphQLError', () => {
   it('is internal, by isInternalError, for bugs only', () => {
     expect(isInternalError(new TypeError('x'))).toBe(true);
     expect(isInternalError(new DomainError('FORBIDDEN', 'x'))).toBe(false);
+  });
+});
+
+describe('withoutSuggestions', () => {
+  it.each([
+    [
+      'Cannot query field "job" on type "Query". Did you mean "job", "jobs", or "queue"?',
+      'Cannot query field "job" on type "Query".',
+    ],
+    [
+      'Cannot query field "x" on type "Node". Did you mean to use an inline fragment on "Job"?',
+      'Cannot query field "x" on type "Node".',
+    ],
+    [
+      'Value "STATE" does not exist in "State" enum. Did you mean the enum value "ONLINE"?',
+      'Value "STATE" does not exist in "State" enum.',
+    ],
+    ['Unknown argument "after" on field "Query.jobs".', 'Unknown argument "after" on field "Query.jobs".'],
+  ])('shortens %j', (message, shown) => {
+    expect(withoutSuggestions(message)).toBe(shown);
   });
 });

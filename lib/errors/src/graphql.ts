@@ -31,6 +31,14 @@ export function toGraphQLError(error: unknown, options: ToGraphQLErrorOptions = 
   return shape(error, maskedMessage(options.requestId), 'INTERNAL_SERVER_ERROR', {}, options);
 }
 
+/**
+ * A message without the suggestions of graphql-js ("Did you mean …?"), by which a client without
+ * introspection could rebuild the schema.
+ */
+export function withoutSuggestions(message: string): string {
+  return message.replace(/\s*Did you mean [^?]*\?/g, '');
+}
+
 /** True when the error is a fault of the service that a log should have in full: masked for the client. */
 export function isInternalError(error: unknown): boolean {
   return toGraphQLError(error).extensions['code'] === 'INTERNAL_SERVER_ERROR';

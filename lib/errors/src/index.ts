@@ -1,7 +1,12 @@
 export { catalogue, catalogueByScope, type CatalogueEntry, type ErrorCode, type Retry } from './catalogue.js';
 export { defineErrors, lookUp, type AnyErrorCode, type DefinedCode } from './registry.js';
 export { DomainError, badInput, isDomainError, type ErrorDetails } from './domain-error.js';
-export { isInternalError, toGraphQLError, type ToGraphQLErrorOptions } from './graphql.js';
+export {
+  isInternalError,
+  toGraphQLError,
+  type ToGraphQLErrorOptions,
+  withoutSuggestions,
+} from './graphql.js';
 export { registerErrorTranslator, type ErrorTranslator } from './translators.js';
 export { isUserError, userError, type UserErrorShape } from './user-error.js';
 export { type InputError, InputErrors, type InputPath } from './input-errors.js';

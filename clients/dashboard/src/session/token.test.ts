@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { dropToken, keepToken, takeToken, type TokenPlace } from './token.js';
 
-function place(hash: string, kept: Record<string, string> = {}) {
+function place(hash: string, kept: Record<string, string> = {}, hostname = '127.0.0.1') {
   const addresses: unknown[] = [];
   const storage = {
     getItem: (key: string) => kept[key] ?? null,
@@ -10,7 +10,7 @@ function place(hash: string, kept: Record<string, string> = {}) {
   };
   const made: TokenPlace = {
     storage,
-    location: { hash, pathname: '/jobs/x', search: '' },
+    location: { hash, hostname, pathname: '/jobs/x', search: '' },
     history: { replaceState: (_state, _title, address) => void addresses.push(address) },
   };
   return { place: made, addresses, kept };
@@ -22,6 +22,22 @@ describe('the token', () => {
     expect(takeToken(given)).toBe('abc');
     expect(addresses).toEqual(['/jobs/x']);
     expect(takeToken({ ...given, location: { ...given.location, hash: '' } })).toBe('abc');
+  });
+
+  it('keeps its token when a link has another one, and removes that from the address', () => {
+    const { place: given, addresses, kept } = place('#token=foreign', { 'rhizome:token': 'own' });
+    expect(takeToken(given)).toBe('own');
+    expect([addresses, kept]).toEqual([['/jobs/x'], { 'rhizome:token': 'own' }]);
+  });
+
+  it.each([
+    ['localhost', 'abc'],
+    ['127.0.0.1', 'abc'],
+    ['[::1]', 'abc'],
+    ['rhizome.example', null],
+    ['127.0.0.1.example', null],
+  ])('takes a token from a link at %s as %j', (hostname, token) => {
+    expect(takeToken(place('#token=abc', {}, hostname).place)).toBe(token);
   });
 
   it('finds a kept token until it is dropped', () => {

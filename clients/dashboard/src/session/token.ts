@@ -4,22 +4,27 @@ const key = 'rhizome:token';
 /** Parts of the browser that are used. */
 export interface TokenPlace {
   readonly storage: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
-  readonly location: Pick<Location, 'hash' | 'pathname' | 'search'>;
+  readonly location: Pick<Location, 'hash' | 'hostname' | 'pathname' | 'search'>;
   readonly history: Pick<History, 'replaceState'>;
 }
 
 /**
- * The token behind the address's `#`, or the one that this tab has been given before; null when there is
- * none. The address is cleared at once: neither the history nor a copy of it keeps the token.
+ * The token that this tab has, or the one behind the address's `#`; null if there is none. A link never
+ * replaces a token, and gives one on this machine only (as the playground prints it): anybody could send a
+ * link that logs the reader in as somebody else. The address is cleared at once: neither the history nor a
+ * copy of it keeps the token.
  */
 export function takeToken({ storage, location, history }: TokenPlace): string | null {
   const given = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (given !== null && given !== '') {
-    storage.setItem(key, given);
-    history.replaceState(null, '', location.pathname + location.search);
-    return given;
-  }
-  return storage.getItem(key);
+  if (given !== null) history.replaceState(null, '', location.pathname + location.search);
+  const known = storage.getItem(key);
+  if (known !== null || !given || !isLoopback(location.hostname)) return known;
+  storage.setItem(key, given);
+  return given;
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
 }
 
 /**

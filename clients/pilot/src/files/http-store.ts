@@ -3,6 +3,7 @@ import { rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { backoffMs, sleep } from '@rhizome/retry';
 import { request, type Dispatcher } from 'undici';
+import { assertNoMetadata, outsideMetadata } from './metadata-addresses.js';
 import type { FileStore } from './file-store.types.js';
 
 const maxAttempts = 4;
@@ -47,12 +48,17 @@ export class HttpStore implements FileStore {
   }
 }
 
-/** Fetches a URL into a file, and removes the file on failure. Follows no redirects. */
+/**
+ * Fetches a URL into a file, and removes the file on failure. Follows no redirects, and refuses addresses of
+ * metadata services: jobs name the URLs.
+ */
 export async function download(url: string, localPath: string, signal: AbortSignal): Promise<void> {
+  assertNoMetadata(url);
   try {
     await withTries(signal, async () => {
       const answer = await request(url, {
         method: 'GET',
+        dispatcher: outsideMetadata,
         headersTimeout: idleTimeoutMs,
         bodyTimeout: idleTimeoutMs,
         signal,

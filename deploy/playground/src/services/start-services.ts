@@ -83,6 +83,7 @@ export function startGateway(
     RHIZOME_GATEWAY_ISSUERS: issuersOf(world),
     RHIZOME_GATEWAY_CALL_KEY_FILE: callKeyFile(world.data),
     RHIZOME_GATEWAY_DRAIN_MS: '1000',
+    RHIZOME_GATEWAY_GRAPHIQL: 'true',
     RHIZOME_GATEWAY_DASHBOARD: dashboardPages,
   });
 }

@@ -42,6 +42,8 @@ export function graphResolvers(parts: GraphOptions): RootResolvers {
     Subgraph: {
       id: ({ name }) => `subgraph_${name}`,
       endpoint: ({ endpoint }, _args, { principal }) => (can(principal, 'subgraph:read') ? endpoint : null),
+      pendingEndpoint: ({ pendingEndpoint }, _args, { principal }) =>
+        can(principal, 'subgraph:read') ? pendingEndpoint : null,
       state: ({ facts }) => facts.state,
       stateSince: ({ facts }) => facts.stateSince,
       lastError: ({ facts }) => facts.lastError,

@@ -15,6 +15,7 @@ export interface SubgraphMapper {
   readonly name: string;
   readonly typePrefix: string | null;
   readonly endpoint: string;
+  readonly pendingEndpoint: string | null;
   readonly isLive: boolean;
   readonly member: VersionSubgraph | undefined;
   readonly facts: GuardFacts;

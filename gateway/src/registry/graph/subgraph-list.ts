@@ -46,6 +46,7 @@ export class SubgraphList {
     return {
       name,
       typePrefix: registered?.typePrefix ?? member?.typePrefix ?? null,
+      pendingEndpoint: registered?.pendingEndpoint ?? null,
       endpoint: registered?.endpoint ?? live?.url ?? '',
       isLive: live !== undefined,
       member,

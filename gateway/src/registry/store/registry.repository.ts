@@ -71,6 +71,7 @@ export class RegistryRepository {
         { _id: name },
         {
           $set: { typePrefix, endpoint, registeredBy, updatedAt: now },
+          $unset: { pendingEndpoint: '', pendingBy: '' },
           $setOnInsert: { schemaVersion: 1, createdAt: now },
           $inc: { revision: 1 },
         },
@@ -80,6 +81,16 @@ export class RegistryRepository {
       if (error instanceof MongoServerError && error.code === duplicateKey) return null;
       throw error;
     }
+  }
+
+  /** Records an endpoint that waits for approval. */
+  async proposeEndpoint(
+    name: string,
+    proposal: Required<Pick<SubgraphDocument, 'pendingEndpoint' | 'pendingBy'>>,
+    now: Date,
+  ): Promise<void> {
+    const change = { $set: { ...proposal, updatedAt: now }, $inc: { revision: 1 } };
+    await this.#subgraphs.updateOne({ _id: name }, change);
   }
 
   /** Removes a registration as it was read. False if it has changed since, or no longer exists. */

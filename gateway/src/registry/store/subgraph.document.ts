@@ -14,6 +14,9 @@ export interface SubgraphDocument {
   readonly endpoint: string;
   /** The subject that registered it or last changed its endpoint. */
   readonly registeredBy: string;
+  /** Endpoint that waits for approval, and the subject that requested it. */
+  readonly pendingEndpoint?: string;
+  readonly pendingBy?: string;
 }
 
 /** Registered subgraphs. They are few and always read as a whole. */
@@ -28,6 +31,8 @@ export const subgraphsCollection = defineCollection<SubgraphDocument>({
       typePrefix: { bsonType: ['string', 'null'], maxLength: 31 },
       endpoint: { bsonType: 'string', minLength: 1, maxLength: 2000 },
       registeredBy: { bsonType: 'string' },
+      pendingEndpoint: { bsonType: 'string', minLength: 1, maxLength: 2000 },
+      pendingBy: { bsonType: 'string' },
     },
   },
   indexes: [

@@ -1,3 +1,4 @@
+import { withoutSuggestions } from '@rhizome/errors';
 import { isTooDeep, tooDeep } from '@rhizome/subgraph';
 import { type DocumentNode, parse, print, visit } from 'graphql';
 import { LRUCache } from 'lru-cache';
@@ -109,13 +110,19 @@ export class OperationStore {
     return text;
   }
 
+  /** Suggestions name parts of the schema, so they are for callers that may read it. */
+  #shown<T extends { readonly message: string }>(errors: readonly T[]): readonly T[] {
+    if (this.#options.introspection !== false) return errors;
+    return errors.map((error) => ({ ...error, message: withoutSuggestions(error.message) }));
+  }
+
   async #compile(text: string, operationName: string | undefined): Promise<Operation | Refusal> {
     if (isTooDeep(text)) {
       const { code, message, details } = tooDeep();
       return refusal(code, [{ message, extensions: { code, ...details } }]);
     }
     const fault = await this.#parts.planning.validate(text, operationName);
-    if (fault) return refusal(fault.code, fault.errors);
+    if (fault) return refusal(fault.code, this.#shown(fault.errors));
     // A new operation takes much work: yield to others between its steps.
     await yieldToEventLoop();
     const selected = selectOperation(withTypenameAlias(text), operationName);

@@ -1,3 +1,4 @@
+import { withoutSuggestions } from '@rhizome/errors';
 import { type GraphQLError, type GraphQLSchema, isNonNullType, type SelectionSetNode } from 'graphql';
 import { type Coerced, compileCoercion } from '@rhizome/subgraph';
 import { LRUCache } from 'lru-cache';
@@ -126,7 +127,10 @@ export class Operation {
     if (!definitions || definitions.length === 0) return nothingToCoerce;
     const result = this.#coerce(variables);
     if (result.errors) {
-      const errors = result.errors.map((error: GraphQLError) => error.toJSON());
+      const errors = result.errors.map((error: GraphQLError) => {
+        const shown = error.toJSON();
+        return { ...shown, message: withoutSuggestions(shown.message) };
+      });
       return { ok: false, refusal: refusal('BAD_USER_INPUT', errors, this.info.kind) };
     }
     const conditions: Record<string, boolean> = {};

@@ -1,6 +1,12 @@
 import { type Clock, systemClock } from '@rhizome/clock';
 import { type Principal } from '@rhizome/authz';
-import { DomainError, type ErrorCode, isInternalError, toGraphQLError } from '@rhizome/errors';
+import {
+  DomainError,
+  type ErrorCode,
+  isInternalError,
+  toGraphQLError,
+  withoutSuggestions,
+} from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { DocumentNode, ExecutionResult, GraphQLFormattedError, OperationTypeNode } from 'graphql';
 import { compilationFaults } from '../schema/compilable.js';
@@ -173,7 +179,9 @@ class Executable implements ExecutableSubgraph {
         'resolver failed',
       );
     }
-    return shaped.toJSON();
+    const { message, ...rest } = shaped.toJSON();
+    // The gateway checks operations of clients itself, and knows who may read the schema.
+    return { message: withoutSuggestions(message), ...rest };
   }
 }
 

@@ -24,6 +24,7 @@ export async function startApollo(
   const server = new ApolloServer<SubgraphContext>({
     schema,
     introspection,
+    hideSchemaDetailsFromClientErrors: !introspection,
     includeStacktraceInErrorResponses: false,
     persistedQueries: false,
     stopOnTerminationSignals: false,

@@ -1,0 +1,44 @@
+/** Addresses of metadata services, which give the credentials of a machine to its programs. */
+import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns';
+import { BlockList, isIP } from 'node:net';
+import { Agent } from 'undici';
+
+const metadata = new BlockList();
+metadata.addSubnet('169.254.0.0', 16, 'ipv4');
+metadata.addSubnet('fe80::', 10, 'ipv6');
+metadata.addAddress('fd00:ec2::254', 'ipv6');
+metadata.addAddress('100.100.100.200', 'ipv4');
+
+/** Returns true for a link-local address, or another one of a metadata service. */
+export function isMetadataAddress(address: string): boolean {
+  const family = isIP(address);
+  return family > 0 && metadata.check(address, family === 4 ? 'ipv4' : 'ipv6');
+}
+
+type Callback = (error: Error | null, address: string | LookupAddress[], family?: number) => void;
+
+function lookup(hostname: string, options: LookupOptions, callback: Callback): void {
+  lookUp(hostname, { ...options, all: true }, (error, addresses) => {
+    if (error) return callback(error, []);
+    if (addresses.some(({ address }) => isMetadataAddress(address)))
+      return callback(new RefusedAddress(hostname), []);
+    if (options.all) callback(null, addresses);
+    else callback(null, addresses[0]?.address ?? '', addresses[0]?.family);
+  });
+}
+
+/** An address from which inputs are not fetched. */
+export class RefusedAddress extends Error {
+  constructor(host: string) {
+    super(`${host} is the address of a metadata service`);
+  }
+}
+
+/** Refuses metadata services by the address that a name resolves to. */
+export const outsideMetadata = new Agent({ connect: { lookup } });
+
+/** Throws for a URL with the address itself, which is not looked up. @throws RefusedAddress */
+export function assertNoMetadata(url: string): void {
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
+  if (isMetadataAddress(host)) throw new RefusedAddress(host);
+}
