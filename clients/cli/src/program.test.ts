@@ -116,6 +116,11 @@ describe('rhizome with wrong usage', () => {
       ['list', '--tasks', '--state', 'HOLDING'],
       /HOLDING is not a state of tasks; must be one of EXPANDING/,
     ],
+    [
+      'a filter of jobs for tasks',
+      ['list', '--tasks', '--queue', 'night', '--oldest'],
+      /Tasks cannot be listed by --queue, --oldest/,
+    ],
   ])('refuses %s', async (_what, argv, message) => {
     const cwd = mkdtempSync(join(tmpdir(), 'rhizome-cli-'));
     folders.push(cwd);

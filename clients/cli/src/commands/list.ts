@@ -2,20 +2,15 @@
 import type { Command } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, exitCodes } from '../exit-codes.js';
-import { type Finish, type Pair, collect, collectOneOf, pagesUpTo, pairOf, wholeNumber } from '../flags.js';
+import { type Finish, collectOneOf, pagesUpTo, wholeNumber } from '../flags.js';
+import { addJobFilter, type JobFilterFlags, jobFilterOf } from '../job-filter.js';
 import { CliListJobsDocument, CliListTasksDocument } from '../operations.generated.js';
 import { ago, printJson, printTable } from '../output.js';
 import { jobStates, taskStates } from '../states.js';
 
-interface ListFlags {
+interface ListFlags extends JobFilterFlags {
   readonly tasks?: boolean;
-  readonly experiment: readonly string[];
   readonly state: readonly string[];
-  readonly task?: string;
-  readonly owner?: string;
-  readonly queue?: string;
-  readonly share?: string;
-  readonly label?: Pair;
   readonly oldest?: boolean;
   readonly limit: number;
 }
@@ -26,19 +21,14 @@ export function addList(program: Command, world: World, finish: Finish): void {
     .command('list')
     .alias('ls')
     .description('list jobs, newest first')
-    .option('--tasks', 'list tasks instead')
-    .option('-e, --experiment <name>', 'only this experiment; may be repeated', collect, [])
+    .option('--tasks', 'list tasks instead');
+  addJobFilter(command, 'only jobs')
     .option(
       '-s, --state <state>',
       'only this state; may be repeated',
       collectOneOf([...new Set([...jobStates, ...taskStates])]),
       [],
     )
-    .option('-t, --task <id>', 'only this task')
-    .option('--owner <subject>', 'only jobs of this subject')
-    .option('-q, --queue <name>', 'only jobs last assigned to this queue')
-    .option('--share <path>', 'only jobs charged to this share')
-    .option('-l, --label <key=value>', 'only jobs with this label', pairOf)
     .option('--oldest', 'list the oldest first')
     .option('-n, --limit <n>', 'largest number of rows, 1 to 10000', wholeNumber(1, 10_000), 20);
   command.action((flags: ListFlags) =>
@@ -52,13 +42,8 @@ export function addList(program: Command, world: World, finish: Finish): void {
 
 async function listJobs({ client, output, now }: Session, flags: ListFlags) {
   const filter = {
-    ...(flags.experiment.length > 0 ? { experiments: [...flags.experiment] } : {}),
+    ...jobFilterOf(flags),
     ...(flags.state.length > 0 ? { states: ofKind('jobs', flags.state, jobStates) } : {}),
-    ...(flags.task ? { taskIds: [flags.task] } : {}),
-    ...(flags.owner ? { owners: [flags.owner] } : {}),
-    ...(flags.queue ? { queues: [flags.queue] } : {}),
-    ...(flags.share ? { shares: [flags.share] } : {}),
-    ...(flags.label ? { labels: [flags.label] } : {}),
   };
   const order = flags.oldest ? 'OLDEST' : 'NEWEST';
   const jobs = await pagesUpTo(
@@ -82,7 +67,16 @@ async function listJobs({ client, output, now }: Session, flags: ListFlags) {
   return exitCodes.ok;
 }
 
+/** Flags of jobs that tasks have no filter for. */
+const flagsOfJobs = ['task', 'queue', 'share', 'label', 'oldest'] as const;
+
 async function listTasks({ client, output, now }: Session, flags: ListFlags) {
+  const given = flagsOfJobs.filter((name) => flags[name] !== undefined);
+  if (given.length > 0)
+    throw new CliError(
+      exitCodes.usage,
+      `Tasks cannot be listed by ${given.map((name) => `--${name}`).join(', ')}.`,
+    );
   const filter = {
     ...(flags.experiment.length > 0 ? { experiments: [...flags.experiment] } : {}),
     ...(flags.state.length > 0 ? { states: ofKind('tasks', flags.state, taskStates) } : {}),
