@@ -7,6 +7,7 @@ import { createEngine, type Engine } from '@rhizome/federation';
 import {
   GatewayMetrics,
   HttpHandler,
+  Inbox,
   type ReadinessProblems,
   Operations,
   Router,
@@ -21,6 +22,7 @@ import {
   createIdentity,
   defaultLimits,
   FairQueue,
+  type GatewayLimits,
   LoopDelay,
   RateLimiter,
   ratesOf,
@@ -69,6 +71,12 @@ export async function buildGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
+/** New operations that are compiled at once: the planner has one thread. */
+const compilationLimits = {
+  runningOperations: 4,
+  waitingPerSubject: 20_000,
+  waitingBytesPerSubject: 32 * 1024 * 1024,
+};
 const defaultDrainMs = 3000;
 /** Time that a client has to answer the close of its socket, in milliseconds. */
 const socketGraceMs = 1000;
@@ -87,6 +95,21 @@ function endRevoked(
   return revocations?.onChange(() => {
     for (const holder of holders) holder.endRevoked(revocations);
   });
+}
+
+/** Decides which requests run, and when. */
+function admissionOf(
+  { verifier, rates, clock = systemClock }: GatewayOptions,
+  limits: GatewayLimits,
+  loopDelay: LoopDelay,
+) {
+  return {
+    queue: new FairQueue({ limits, loopDelayMs: () => loopDelay.ms }),
+    compilations: new FairQueue({ limits: compilationLimits, loopDelayMs: () => 0 }),
+    inbox: new Inbox(),
+    // Without authentication every caller is local.
+    rates: verifier && rates !== 'off' ? new RateLimiter(ratesOf(rates), clock) : undefined,
+  };
 }
 
 class BuiltGateway implements Gateway {
@@ -119,10 +142,7 @@ class BuiltGateway implements Gateway {
       observer: metrics,
     }));
     const anonymous = anonymousRights(options);
-    const queue = new FairQueue({ limits, loopDelayMs: () => this.#loopDelay.ms });
-    // Without authentication every caller is local.
-    const rates =
-      verifier && options.rates !== 'off' ? new RateLimiter(ratesOf(options.rates), clock) : undefined;
+    const { queue, compilations, rates, inbox } = admissionOf(options, limits, this.#loopDelay);
     const operations = (this.#operations = new Operations({
       holder,
       hub,
@@ -132,6 +152,7 @@ class BuiltGateway implements Gateway {
       limits,
       anonymous,
       queue,
+      compilations,
       rates,
       use: parts.registry?.recorder,
       isEmpty: () => parts.isEmpty,
@@ -146,6 +167,7 @@ class BuiltGateway implements Gateway {
       log,
       clock,
       isClosing,
+      inbox,
       rates,
       bodies: this.#bodies,
       addressOf: clientAddresses(options.trustedProxies),
@@ -173,7 +195,7 @@ class BuiltGateway implements Gateway {
       sockets: () => this.#sockets.size,
       socketBytes: () => this.#sockets.bufferedBytes,
       running: () => operations.running,
-      waitingOperations: () => queue.load.waiting,
+      waitingOperations: () => queue.load.waiting + compilations.load.waiting,
       waitingSockets: () => this.#sockets.waiting,
       subgraphs: () => parts.guards.facts(),
       graph: () => parts.registry?.facts,

@@ -14,6 +14,7 @@ import { liveFaults } from './live-faults.js';
 import { lives } from './lives.js';
 import { loopDelay } from './loop-delay.js';
 import { reloadBench } from './reload.js';
+import { overload } from './overload.js';
 import { type Row, table, writeJson } from './report.js';
 import { submit } from './submit.js';
 import { subscriptions } from './subscriptions.js';
@@ -31,6 +32,7 @@ const benches: readonly Bench[] = [
   live,
   liveFaults,
   deadlines,
+  overload,
 ];
 
 const { values, positionals } = parseArgs({

@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createTokenIssuer } from '@rhizome/authz';
+import { createTokenIssuer, type Role } from '@rhizome/authz';
 import { checkHistory } from '@rhizome/testkit';
 import { type Db, MongoClient } from 'mongodb';
 import { connectApi } from './api.js';
@@ -27,6 +27,8 @@ interface PlaygroundFile {
 export interface Stack {
   readonly url: string;
   readonly adminToken: string;
+  /** A token of a person with one role in the experiment of the benchmarks. */
+  token(subject: string, role: Role): Promise<string>;
   /** A token for the pilots of a queue. */
   pilotToken(queue: string): Promise<string>;
   /**
@@ -70,6 +72,13 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
   return {
     url,
     adminToken: token,
+    token: (subject, role) =>
+      issuer.mint({
+        subject,
+        kind: 'HUMAN',
+        grants: [{ experiment: benchExperiment, roles: [role] }],
+        ttlSeconds: 3600,
+      }),
     pilotToken: (queue) =>
       issuer.mint({
         subject: `pilot:${queue}`,

@@ -21,6 +21,7 @@ import { clientIdentity } from '../registry/index.js';
 import type { ClientStream } from '../streams/index.js';
 import { type Accepted, readAccept } from './accept.js';
 import { HttpRefusal, type Parameters, readBody, readQueryString } from './http-parameters.js';
+import type { Inbox } from './inbox.js';
 import type { GatewayMetrics } from './metrics.js';
 import type { Operations } from './operations.js';
 import { sendAsEvents, sendStream } from './sse.js';
@@ -34,6 +35,8 @@ export interface HttpHandlerOptions {
   readonly bodies: JsonBodies;
   readonly metrics: GatewayMetrics;
   readonly addressOf: ClientAddress;
+  /** Messages and requests take turns in it. */
+  readonly inbox: Inbox;
   /** Counts what callers use; undefined if nothing is limited. */
   readonly rates: RateLimiter | undefined;
   readonly log: Logger;
@@ -91,6 +94,8 @@ export class HttpHandler {
     const address = this.#options.addressOf(request);
     const principal = await this.#principalOf(request.headers, address);
     if (principal) this.#running.set(gone, principal);
+    // Pilots do not wait for requests of others that have arrived in the same turn of the event loop.
+    if (principal?.kind !== 'PILOT') await this.#options.inbox.turn(principal?.subject ?? address);
     const bytes = bytesOf(request);
     this.#charge(principal, address, bytes, response);
     const parameters = await this.#read(request, response, principal);

@@ -4,7 +4,7 @@ import type { WebSocket } from 'ws';
 type Work = () => void;
 
 /** Pieces of work in one turn of the event loop, over all sockets. */
-const perTurn = 8;
+const perTurn = 16;
 
 /**
  * Messages of all sockets. A few in one turn of the event loop run at once; after that the sources take
@@ -26,6 +26,16 @@ export class Inbox {
     }
     this.#waiting.set(source, [work]);
     this.#schedule();
+  }
+
+  /** Resolves when it is the source's turn; undefined if that is now. */
+  turn(source: string): Promise<void> | undefined {
+    if (this.#used < perTurn && this.#waiting.size === 0) {
+      this.#used++;
+      this.#schedule();
+      return undefined;
+    }
+    return new Promise((resolve) => this.take(source, resolve));
   }
 
   #schedule(): void {

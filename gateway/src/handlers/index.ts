@@ -1,4 +1,5 @@
 export { HttpHandler } from './http.js';
+export { Inbox } from './inbox.js';
 export { GatewayMetrics } from './metrics.js';
 export { Operations } from './operations.js';
 export { type ReadinessProblems, Router } from './router.js';

@@ -8,6 +8,7 @@ import {
   type Engine,
   type ExecutionText,
   type OperationInfo,
+  type Preparation,
   throwIfEnded,
   type TraceRequest,
   withExtension,
@@ -85,6 +86,8 @@ export interface OperationsOptions {
   readonly limits: Pick<GatewayLimits, 'cost' | 'assumedListSize'>;
   /** Decides which operations run. */
   readonly queue: FairQueue;
+  /** Decides which new operations are compiled. */
+  readonly compilations: FairQueue;
   /** Counts what callers use; undefined if nothing is limited. */
   readonly rates: RateLimiter | undefined;
   /** Operations that are allowed without a token: none, introspection only, or all. */
@@ -127,10 +130,15 @@ export class Operations {
     use: OperationResponder<T>,
     cursor: string | undefined,
   ): Promise<T> {
-    const { query, operationName, requestId } = request;
+    const { requestId } = request;
     const arrived = performance.now();
-    const preparation = engine.prepare({ query, operationName, requestId });
-    const prepared = preparation instanceof Promise ? await preparation : preparation;
+    let prepared: Preparation;
+    try {
+      const preparation = this.#prepare(engine, request);
+      prepared = preparation instanceof Promise ? await preparation : preparation;
+    } catch (overload) {
+      return this.#refuse(request, overload, use);
+    }
     if (!prepared.ok) return use.refused(this.#count(this.#ofEmptyGraph(prepared.answer, requestId)));
     const { operation } = prepared;
     const cost = this.#costOf(engine, operation, request);
@@ -172,6 +180,20 @@ export class Operations {
       withExtension(answer, 'plan', JSON.stringify({ refused: planRefused(request) })),
       operation,
     );
+  }
+
+  /** Compiles a new operation in turn with those of other subjects; pilots do not wait. */
+  #prepare(engine: Engine, request: OperationRequest): Preparation | Promise<Preparation> {
+    const { query, operationName, requestId, principal, address } = request;
+    const wanted = { query, operationName, requestId };
+    if (principal?.kind === 'PILOT' || engine.isPrepared(wanted)) return engine.prepare(wanted);
+    const turn = this.#options.compilations.enter({
+      subject: principal ? keyOf(principal) : address,
+      workClass: workClassOf(principal, 'subscription', this.#options.anonymous !== 'everything'),
+      cost: 0,
+      bytes: query.length,
+    });
+    return compileInTurn(turn, () => engine.prepare(wanted));
   }
 
   #refuse<T>({ requestId }: OperationRequest, error: unknown, use: OperationResponder<T>): T {
@@ -311,5 +333,17 @@ export class Operations {
   #count(answer: ExecutionText): ExecutionText {
     this.#options.metrics.refused(answer.codes[0] ?? 'UNKNOWN');
     return answer;
+  }
+}
+
+async function compileInTurn(
+  turn: Release | Promise<Release>,
+  prepare: () => Preparation | Promise<Preparation>,
+): Promise<Preparation> {
+  const release = await turn;
+  try {
+    return await prepare();
+  } finally {
+    release();
   }
 }

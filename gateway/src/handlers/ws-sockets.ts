@@ -11,7 +11,7 @@ import {
 import { CloseCode, handleProtocols, type WebSocket as ProtocolSocket } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Flusher } from './flusher.js';
-import { Inbox, SocketTurns } from './inbox.js';
+import { type Inbox, SocketTurns } from './inbox.js';
 
 /** A socket as the protocol library sees it, with a method to send text that is JSON already. */
 export interface SocketLine extends ProtocolSocket {
@@ -39,6 +39,7 @@ export interface SocketPoolOptions {
   /** Time between pings; a socket that leaves one unanswered until the next is cut. */
   readonly keepAliveMs: number;
   readonly log: Logger;
+  readonly inbox: Inbox;
   /** Called when a socket opens; returns the function to call when it has closed. */
   readonly opened: (
     line: SocketLine,
@@ -52,7 +53,6 @@ export class SocketPool {
   readonly #server: WebSocketServer;
   readonly #flusher = new Flusher();
   readonly #encoder = new LatestText();
-  readonly #inbox = new Inbox();
   readonly #waiting: WaitingSockets;
 
   constructor(options: SocketPoolOptions) {
@@ -115,7 +115,7 @@ export class SocketPool {
     const line = lineOf(client, {
       log,
       gate: new MessageGate(client, limits),
-      turns: new SocketTurns(client, this.#inbox, address),
+      turns: new SocketTurns(client, this.#options.inbox, address),
       sender: new Sender(client, socket, { flusher: this.#flusher, encoder: this.#encoder }),
       accepted: isOver,
     });

@@ -26,6 +26,7 @@ import {
   requestIdOf,
 } from '../policy/index.js';
 import { clientIdentity, type ClientIdentity, unknownClient } from '../registry/index.js';
+import type { Inbox } from './inbox.js';
 import type { Operations } from './operations.js';
 import { SocketPool, type SocketLine } from './ws-sockets.js';
 import { StreamMessages } from './ws-stream.js';
@@ -38,6 +39,8 @@ export interface WebSocketHandlerOptions {
   readonly log: Logger;
   readonly clock: Clock;
   readonly addressOf: ClientAddress;
+  /** Messages and requests take turns in it. */
+  readonly inbox: Inbox;
   /** Counts what callers use; undefined if nothing is limited. */
   readonly rates: RateLimiter | undefined;
   /** Deny list; a socket may be older than an entry. */
@@ -98,6 +101,7 @@ export class WebSocketHandler {
       limits: { ...options.limits, messageBytes: options.limits.smallBodyBytes },
       keepAliveMs: options.limits.keepAliveMs,
       log: options.log,
+      inbox: options.inbox,
       opened: (line, request) => {
         const address = options.addressOf(request);
         const connection: Connection = { line, request, address, pending: new Map() };

@@ -132,6 +132,10 @@ class FederationEngine implements Engine {
     return this.#operationStore.stored;
   }
 
+  isPrepared(request: Parameters<Engine['isPrepared']>[0]): boolean {
+    return this.#operationStore.has(request);
+  }
+
   prepare(request: Parameters<Engine['prepare']>[0]): Preparation | Promise<Preparation> {
     const failed = (error: unknown): Preparation => ({ ok: false, answer: this.#internal(error, request) });
     try {

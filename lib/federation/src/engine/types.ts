@@ -182,6 +182,8 @@ export interface Engine {
   readonly publicSdl: string;
   /** Names and addresses of the subgraphs. */
   readonly subgraphs: readonly { readonly name: string; readonly url: string }[];
+  /** True if the operation is compiled, or being compiled: then it costs little to prepare. */
+  isPrepared(request: Pick<ClientRequest, 'query' | 'operationName'>): boolean;
   /**
    * Parses and validates (cached), so that a handler knows the kind of operation before it runs. A cached
    * operation is returned synchronously. Neither throws nor rejects.

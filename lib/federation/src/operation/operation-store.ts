@@ -100,6 +100,13 @@ export class OperationStore {
     return made;
   }
 
+  /** True if an operation need not be compiled. */
+  has({ query, operationName }: Pick<OperationRequest, 'query' | 'operationName'>): boolean {
+    const key =
+      operationName === undefined || operationName === null ? query : `${query}\u0000${operationName}`;
+    return key === undefined || this.#byText.has(key) || this.#refusals.has(key);
+  }
+
   #textOf({ query, document }: OperationRequest): string | undefined {
     if (query !== undefined || !document) return query;
     let text = this.#printed.get(document);

@@ -1,0 +1,210 @@
+/**
+ * Heartbeats of pilots and answers to a modest client while others ask too much: a greedy client that offers
+ * ten times the capacity, and single requests that once stopped the gateway.
+ */
+import { type Api, connectApi } from './api.js';
+import { fill, registerWorker } from './lives.js';
+import { quantile, residentMiB } from './cpu.js';
+import type { Bench } from './bench.types.js';
+import { attacks, type AttackTarget, runAttack } from './overload/attacks.js';
+import { runGreedy } from './overload/greedy.js';
+import type { Row } from './report.js';
+import { benchExperiment, type Stack, startStack } from './stack.js';
+
+const heartbeat = /* GraphQL */ `
+  mutation BenchHeartbeat($input: HeartbeatInput!) {
+    heartbeat(input: $input) {
+      leaseExpiresAt
+      userErrors {
+        message
+      }
+    }
+  }
+`;
+const query = '{ jobs(first: 10) { nodes { id name state } } }';
+const pilots = 20;
+/** Interval of the heartbeats of one pilot, in milliseconds. */
+const everyMs = 250;
+const lanes = 16;
+const timesCapacity = 10;
+
+/** Heartbeats of pilots, each over a connection of its own, until they are stopped. */
+class Heartbeats {
+  readonly #api: Api;
+  readonly #workers: readonly string[];
+  readonly latenciesMs: number[] = [];
+  failed = 0;
+
+  constructor(api: Api, workers: readonly string[]) {
+    this.#api = api;
+    this.#workers = workers;
+  }
+
+  /** Runs something while the pilots report; answers their times. */
+  async during(run: () => Promise<unknown>): Promise<void> {
+    let isOver = false;
+    this.latenciesMs.length = 0;
+    const loops = this.#workers.map(async (workerId, at) => {
+      await pause((everyMs * at) / this.#workers.length);
+      while (!isOver) {
+        const asked = performance.now();
+        await this.#api.post(heartbeat, { input: { workerId } }).catch(() => this.failed++);
+        this.latenciesMs.push(performance.now() - asked);
+        await pause(everyMs);
+      }
+    });
+    await run();
+    isOver = true;
+    await Promise.all(loops);
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Answers per second of a closed loop, and their times. */
+async function closedLoop(api: Api, parallel: number, seconds: number) {
+  const until = performance.now() + seconds * 1000;
+  const latencies: number[] = [];
+  let refused = 0;
+  const lane = async (): Promise<void> => {
+    while (performance.now() < until) {
+      const asked = performance.now();
+      await api.post(query).then(
+        () => latencies.push(performance.now() - asked),
+        () => refused++,
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: parallel }, lane));
+  return { answered: latencies.length, perSecond: latencies.length / seconds, latencies, refused };
+}
+
+async function greedyRows(stack: Stack, beats: Heartbeats, seconds: number): Promise<readonly Row[]> {
+  const modest = connectApi(stack.url, await stack.token('modest', 'USER'), lanes);
+  try {
+    await closedLoop(modest, lanes, 2);
+    const { perSecond: capacity } = await closedLoop(modest, lanes, seconds);
+    const before = stackMiB(stack);
+    const order = { url: stack.url, token: await stack.token('greedy', 'USER'), query, mostOpen: 2000 };
+    let own = { answered: 0, perSecond: 0, latencies: [] as number[], refused: 0 };
+    let greedy = { offered: 0, answered: 0, refused: 0, failed: 0 };
+    await beats.during(async () => {
+      [greedy, own] = await Promise.all([
+        runGreedy({ ...order, perSecond: capacity * timesCapacity, seconds }),
+        closedLoop(modest, 2, seconds),
+      ]);
+    });
+    const answered = (greedy.answered + own.answered) / seconds;
+    return [
+      { name: 'overload: capacity', value: capacity, unit: 'queries/s' },
+      { name: 'overload: offered', value: greedy.offered / seconds / capacity, unit: '× capacity' },
+      ...heartbeatRows('overload', beats, 500),
+      {
+        name: 'overload: answered',
+        value: answered / capacity,
+        unit: '× capacity',
+        goal: { value: 0.9, better: 'higher' },
+      },
+      { name: 'overload: a modest client, p99', value: quantile(own.latencies, 0.99), unit: 'ms' },
+      {
+        name: 'overload: a modest client, refused',
+        value: own.refused,
+        unit: '',
+        goal: { value: 0, better: 'lower' },
+      },
+      {
+        name: 'overload: memory',
+        value: stackMiB(stack) - before,
+        unit: 'MiB more',
+        goal: { value: 150, better: 'lower' },
+      },
+    ];
+  } finally {
+    await modest.close();
+  }
+}
+
+function heartbeatRows(name: string, { latenciesMs, failed }: Heartbeats, goalMs: number): readonly Row[] {
+  return [
+    {
+      name: `${name}: heartbeats, p99`,
+      value: quantile(latenciesMs, 0.99),
+      unit: 'ms',
+      goal: { value: goalMs, better: 'lower' },
+    },
+    { name: `${name}: heartbeats, longest`, value: Math.max(...latenciesMs), unit: 'ms' },
+    { name: `${name}: heartbeats, failed`, value: failed, unit: '', goal: { value: 0, better: 'lower' } },
+  ];
+}
+
+async function targetOf(stack: Stack): Promise<AttackTarget> {
+  const [reader, user] = await Promise.all([stack.token('reader', 'READER'), stack.token('hostile', 'USER')]);
+  return { url: stack.url, experiment: benchExperiment, reader, user };
+}
+
+/** Number of times that the broker's lease was taken. */
+async function brokerEpoch(stack: Stack): Promise<number> {
+  const lease = await stack
+    .database('core')
+    .collection('brokerLease')
+    .findOne({ _id: 'broker' as never });
+  return Number(lease?.['epoch'] ?? 0);
+}
+
+function stackMiB({ pids }: Stack): number {
+  return residentMiB(pids['stack'] ?? 0);
+}
+
+async function prepare(stack: Stack, progress: (text: string) => void): Promise<void> {
+  const admin = connectApi(stack.url, stack.adminToken, 1);
+  const queue =
+    'mutation { createQueue(input: { name: "bench", site: "BENCH" }) { userErrors { message } } }';
+  await admin.post(queue);
+  await fill(admin, 1000, progress);
+  await admin.close();
+}
+
+/** The benchmark. */
+export const overload: Bench = {
+  name: 'overload',
+  about: 'heartbeats while a client offers ten times the capacity, and under single hostile requests',
+  async run({ full, brief, progress }) {
+    const stack = await startStack();
+    const api = connectApi(stack.url, await stack.pilotToken('bench'), pilots);
+    try {
+      await prepare(stack, progress);
+      const workers: string[] = [];
+      for (let at = 0; at < pilots; at++) workers.push(await registerWorker(api, `overload-${at}`));
+      const beats = new Heartbeats(api, workers);
+      await beats.during(() => pause(3000));
+      const rows: Row[] = [...heartbeatRows('overload, nothing else', beats, 500)];
+      rows.push(...(await greedyRows(stack, beats, full ? 30 : brief ? 5 : 10)));
+      const target = await targetOf(stack);
+      const epoch = await brokerEpoch(stack);
+      for (const attack of attacks) {
+        const before = stackMiB(stack);
+        await beats.during(() => runAttack(attack.name, target));
+        rows.push(...heartbeatRows(`overload, ${attack.name}`, beats, 1000));
+        rows.push({
+          name: `overload, ${attack.name}: memory`,
+          value: stackMiB(stack) - before,
+          unit: 'MiB more',
+        });
+        progress(`${attack.name}: done`);
+      }
+      const changes = (await brokerEpoch(stack)) - epoch;
+      rows.push({
+        name: 'overload: changes of the broker',
+        value: changes,
+        unit: '',
+        goal: { value: 0, better: 'lower' },
+      });
+      return rows;
+    } finally {
+      await api.close();
+      await stack.stop();
+    }
+  },
+};
