@@ -21,6 +21,7 @@ import { Dependencies } from '../jobs/dependencies/dependencies.js';
 import { DependencyWork } from '../jobs/dependencies/dependency-work.js';
 import { EventWork } from '../jobs/transitions/event-work.js';
 import { JobCopies } from '../jobs/bulk/job-copies.js';
+import { RetryCollector } from '../jobs/bulk/retry-collector.js';
 import { JobLogs } from '../jobs/logs/job-logs.js';
 import { JobsService } from '../jobs/jobs.service.js';
 import type { CheckSelector } from '../jobs/submit/requirement-checks.js';
@@ -81,21 +82,42 @@ function quotaOf({ stores, quotas, clock, log }: JobDomainOptions): LiveQuota {
   return new LiveQuota({ limits: { ...defaultQuotas, ...quotas }, read, clock, log });
 }
 
+/** Changes of many jobs. */
+function bulkOf(
+  { stores, writer, experiments, leader, processId: runnerId, rights = {}, clock, log }: JobDomainOptions,
+  dependencies: Dependencies,
+  reopenTasks: (taskIds: readonly string[]) => Promise<void>,
+) {
+  const { jobs, operations, retryMembers: members } = stores;
+  const copies = new JobCopies({ jobs, dependencies, reopenTasks, rights, clock });
+  const changes = new BulkChanges({ jobs, writer, copies, rights, clock });
+  const collector = new RetryCollector({ jobs, operations, members, copies, clock });
+  const runner = new BulkRunner({
+    operations,
+    jobs,
+    changes,
+    collector,
+    experiments,
+    leader,
+    runnerId,
+    clock,
+    log,
+  });
+  return { changes, runner };
+}
+
 /** Creates the domain. */
 export function createJobDomain(options: JobDomainOptions): JobDomain {
   const { stores, writer, experiments, queues, consents, leader, clock, ids, log, checkSelector } = options;
   const { jobs, classes, submissions, operations, consumers, logs, tasks } = stores;
   const runnerId = options.processId;
-  const rights = options.rights ?? {};
   const dependencies = new Dependencies({ jobs, writer });
   const completion = new Completion({ tasks, jobs, clock });
   const reopenTasks = async (taskIds: readonly string[]): Promise<void> => {
     await tasks.reopen(taskIds, clock.now());
     await completion.check(taskIds);
   };
-  const copies = new JobCopies({ jobs, dependencies, reopenTasks, rights, clock });
-  const changes = new BulkChanges({ jobs, writer, copies, rights, clock });
-  const runner = new BulkRunner({ operations, jobs, changes, experiments, leader, runnerId, clock, log });
+  const { changes, runner } = bulkOf(options, dependencies, reopenTasks);
   const stepSize = options.stepSize === undefined ? {} : { stepSize: options.stepSize };
   const onComplete = (taskId: string): Promise<void> => completion.check([taskId]);
   const expansion = new Expansion({

@@ -4,6 +4,8 @@ import { parameterChunksCollection, tasksCollection } from '../tasks/task.docume
 import { TasksRepository } from '../tasks/tasks.repository.js';
 import { bulkOperationsCollection } from '../jobs/bulk/bulk-operation.document.js';
 import { BulkRepository } from '../jobs/bulk/bulk.repository.js';
+import { retryMembersCollection } from '../jobs/bulk/retry-member.document.js';
+import { RetryMembersRepository } from '../jobs/bulk/retry-members.repository.js';
 import { ClassesRepository } from '../jobs/model/requirement-classes.repository.js';
 import { consumersCollection } from '../jobs/transitions/consumer.document.js';
 import { ConsumersRepository } from '../jobs/transitions/consumers.repository.js';
@@ -22,6 +24,7 @@ export const jobCollections = [
   requirementClassesCollection,
   submissionsCollection,
   bulkOperationsCollection,
+  retryMembersCollection,
   consumersCollection,
   jobLogsCollection,
   jobLogHeadsCollection,
@@ -37,6 +40,7 @@ export function jobStores(db: Db) {
     classes: new ClassesRepository(collection(db, requirementClassesCollection)),
     submissions: new SubmissionsRepository(collection(db, submissionsCollection)),
     operations: new BulkRepository(collection(db, bulkOperationsCollection)),
+    retryMembers: new RetryMembersRepository(collection(db, retryMembersCollection)),
     consumers: new ConsumersRepository(collection(db, consumersCollection)),
     logs: new JobLogsRepository(collection(db, jobLogsCollection), collection(db, jobLogHeadsCollection)),
     tasks: new TasksRepository(collection(db, tasksCollection), collection(db, parameterChunksCollection)),

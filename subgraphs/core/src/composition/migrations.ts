@@ -3,6 +3,8 @@ import { ensureCollections, type CollectionDefinition, type Migration } from '@r
 import { consentsCollection } from '../consents/consent.document.js';
 import { directoryCollections } from './directory-stores.repository.js';
 import { eventCollections } from './event-stores.repository.js';
+import { bulkOperationsCollection } from '../jobs/bulk/bulk-operation.document.js';
+import { retryMembersCollection } from '../jobs/bulk/retry-member.document.js';
 import { jobCollections } from './job-stores.repository.js';
 import { listBulkCriteria } from '../jobs/bulk/bulk-criteria.repository.js';
 import { fleetCollections } from './fleet.module.js';
@@ -27,5 +29,11 @@ export const coreMigrations: readonly Migration[] = [
   {
     id: '0002-bulk-criteria-as-lists',
     up: listBulkCriteria,
+  },
+  {
+    id: '0003-members-of-retries',
+    up: async (db) => {
+      await ensureCollections(db, [bulkOperationsCollection, retryMembersCollection]);
+    },
   },
 ];

@@ -391,6 +391,84 @@ describe('retry', () => {
     );
   });
 
+  it('lets the copy of a shared child wait for the copies of all its parents, on whichever page they are', async () => {
+    // More parents than a page of the selection; the last one shares its child with the first.
+    const [first = ''] = await submit(1);
+    const others = await submit(1200, { labels: [{ key: 'set', value: 'parents' }] });
+    const last = others.at(-1) ?? '';
+    const [child = ''] = await submit(1, { dependsOn: [first, last] });
+    await live(process.writer, [first, ...others], 'FAILED');
+    await waitFor(
+      'the child to be closed',
+      async () => (await shared.read(child)).state === 'CLOSED',
+      deadline,
+    );
+    const answer = await change('RETRY', ofIds([first, ...others], { includeDependents: true }, key()));
+    expect(answer).toMatchObject({ changedCount: 1202, refusedCount: 0 });
+    const jobs = shared.db.collection<{ _id: string; retryOf: string; dependsOn: string[]; state: string }>(
+      'jobs',
+    );
+    const copyOf = async (id: string) => (await jobs.find({ retryOf: id }).toArray())[0];
+    const parents = [await copyOf(first), await copyOf(last)].map((copy) => copy?._id);
+    expect(await copyOf(child)).toMatchObject({ state: 'PENDING', dependsOn: parents });
+    expect(await shared.db.collection('retryMembers').countDocuments()).toBe(0);
+  });
+
+  it('resumes the collection of dependents, and copies and counts each job once', async () => {
+    const [parent = '', alive = ''] = await submit(2);
+    await submit(1000, { dependsOn: [parent] });
+    await submit(500, { dependsOn: [parent] });
+    await live(process.writer, [parent], 'FAILED');
+    const closed = { 'transitions.reason': `its parent ${parent} ended as FAILED` };
+    await waitFor(
+      'the children to be closed',
+      async () => (await shared.db.collection('jobs').countDocuments(closed)) === 1500,
+      deadline,
+    );
+    let additions = 0;
+    const crashing = await shared.process({
+      leads: false,
+      stores: (stores) => ({
+        ...stores,
+        retryMembers: instead(stores.retryMembers, {
+          add: async (...all) => {
+            additions += 1;
+            // The selection and the first page of children are recorded; then the process ends.
+            if (additions === 3) throw new Error('the process ended here');
+            return stores.retryMembers.add(...all);
+          },
+        }),
+      }),
+    });
+    const input = ofIds([parent, alive], { includeDependents: true }, key());
+    await expect(change('RETRY', input, someone, crashing)).rejects.toThrow('the process ended here');
+    await crashing.stop();
+    expect(await shared.db.collection('retryMembers').countDocuments()).toBe(1001);
+    process.leader.lose();
+    process.leader.gain();
+    const answer = await waitFor(
+      'the operation to be done',
+      async () => {
+        const repeated = await change('RETRY', input);
+        return repeated.operation === null && repeated;
+      },
+      deadline,
+    );
+    expect(answer).toMatchObject({
+      changedCount: 1501,
+      refusedCount: 1,
+      refusals: [{ jobId: alive, code: 'JOB_STATE_CONFLICT' }],
+    });
+    const copies = await shared.db
+      .collection('jobs')
+      .find({ retryOf: { $exists: true }, 'dependsOn.0': { $exists: true } })
+      .toArray();
+    const [copy] = await shared.db.collection<{ _id: string }>('jobs').find({ retryOf: parent }).toArray();
+    expect(
+      copies.filter((one) => (one as unknown as { dependsOn: string[] }).dependsOn[0] === copy?._id),
+    ).toHaveLength(1500);
+  });
+
   it('includes more dependents than fit into memory at once', async () => {
     const [parent = ''] = await submit(1);
     for (let page = 0; page < 11; page += 1) await submit(1000, { dependsOn: [parent] });

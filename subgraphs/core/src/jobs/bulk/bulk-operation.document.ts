@@ -29,6 +29,8 @@ export interface BulkOperationDocument {
   readonly upTo?: string;
   readonly isBackground: boolean;
   readonly totalCount: number;
+  /** True if all jobs of a retry with dependents are known; see `retry-member.document.ts`. */
+  readonly isCollected?: boolean;
   /** Last id that is done; all smaller ids are done, too. */
   readonly position?: string;
   /** Ids in progress. */
@@ -49,7 +51,7 @@ export interface BulkOperationDocument {
 /** Recorded changes of many jobs. */
 export const bulkOperationsCollection = defineCollection<BulkOperationDocument>({
   name: 'bulkOperations',
-  schemaVersion: 1,
+  schemaVersion: 2,
   validator: {
     required: [
       'revision',
@@ -79,6 +81,7 @@ export const bulkOperationsCollection = defineCollection<BulkOperationDocument>(
       upTo: { bsonType: 'string' },
       isBackground: { bsonType: 'bool' },
       totalCount: { bsonType: 'int', minimum: 0 },
+      isCollected: { bsonType: 'bool' },
       position: { bsonType: 'string' },
       page: { bsonType: 'array', items: { bsonType: 'string' }, maxItems: 10_000 },
       changedCount: { bsonType: 'int', minimum: 0 },

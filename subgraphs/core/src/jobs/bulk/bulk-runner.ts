@@ -4,6 +4,7 @@ import type { BulkChanges } from './bulk-changes.js';
 import type { BulkOperationDocument } from './bulk-operation.document.js';
 import type { BulkRepository } from './bulk.repository.js';
 import type { BulkJob } from './bulk.types.js';
+import type { RetryCollector } from './retry-collector.js';
 import type { ExperimentDirectory } from '../ports.js';
 import { planJobFilter } from '../model/job-filter.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
@@ -14,6 +15,7 @@ export interface BulkRunnerOptions {
   readonly operations: BulkRepository;
   readonly jobs: JobsRepository;
   readonly changes: BulkChanges;
+  readonly collector: RetryCollector;
   readonly experiments: ExperimentDirectory;
   readonly leader: LeaderWork;
   /** Identifies this process among those that may work on an operation. */
@@ -83,26 +85,53 @@ export class BulkRunner {
 
   async #work(id: string): Promise<BulkOperationDocument | null> {
     const { operations, runnerId, clock } = this.#options;
-    let operation = await operations.claim(id, runnerId, clock.now());
-    if (!operation) return null;
-    // A recorded page may have been started before: jobs that carry the operation's mark are not changed
-    // again.
-    let isResumed = operation.page !== undefined;
+    const claimed = await operations.claim(id, runnerId, clock.now());
+    if (!claimed) return null;
     try {
-      for (;;) {
-        const page: readonly string[] = operation.page ?? (await this.#nextPage(operation));
-        if (page.length === 0) return await operations.end(id, runnerId, clock.now());
-        if (this.#sweeps.stopping.aborted) return null;
-        if (!operation.page && !(await operations.beginPage(id, runnerId, page, clock.now()))) return null;
-        if (!(await this.#page(operation, page, isResumed))) return null;
-        isResumed = false;
-        if (!operation.criteria) return await operations.end(id, runnerId, clock.now());
-        const { page: _done, ...rest } = operation;
-        operation = { ...rest, position: page.at(-1) ?? '' };
-      }
+      const operation = needsCollection(claimed) ? await this.#collect(claimed) : claimed;
+      return operation && (await this.#pages(operation));
     } finally {
       await operations.release(id, runnerId);
     }
+  }
+
+  /** Applies the operation page by page. */
+  async #pages(claimed: BulkOperationDocument): Promise<BulkOperationDocument | null> {
+    const { operations, runnerId, clock } = this.#options;
+    const id = claimed._id;
+    let operation = claimed;
+    // A recorded page may have been started before: jobs that carry the operation's mark are not changed
+    // again.
+    let isResumed = operation.page !== undefined;
+    for (;;) {
+      const page: readonly string[] = operation.page ?? (await this.#nextPage(operation));
+      if (page.length === 0) return await this.#end(operation);
+      if (this.#sweeps.stopping.aborted) return null;
+      if (!operation.page && !(await operations.beginPage(id, runnerId, page, clock.now()))) return null;
+      if (!(await this.#page(operation, page, isResumed))) return null;
+      isResumed = false;
+      if (!operation.criteria && !operation.isCollected) return await this.#end(operation);
+      const { page: _done, ...rest } = operation;
+      operation = { ...rest, position: page.at(-1) ?? '' };
+    }
+  }
+
+  async #end({ _id, isCollected }: BulkOperationDocument): Promise<BulkOperationDocument | null> {
+    const { operations, collector, runnerId, clock } = this.#options;
+    const ended = await operations.end(_id, runnerId, clock.now());
+    if (ended && isCollected) await collector.forget(_id);
+    return ended;
+  }
+
+  #collect(operation: BulkOperationDocument): Promise<BulkOperationDocument | null> {
+    const { collector, runnerId } = this.#options;
+    return collector.collect({
+      operation,
+      bulk: bulkOf(operation, false),
+      runnerId,
+      selected: (at) => this.#nextPage(at),
+      isStopping: () => this.#sweeps.stopping.aborted,
+    });
   }
 
   /** Applies a page and records the result. @returns false if another process works on the operation */
@@ -132,12 +161,18 @@ export class BulkRunner {
 
   async #nextPage(operation: BulkOperationDocument): Promise<readonly string[]> {
     const { jobs, experiments, pageSize = 1000 } = this.#options;
-    const { criteria, visible = [], position, upTo = '' } = operation;
+    const { criteria, visible = [], position, upTo = '', isCollected } = operation;
+    if (isCollected) return this.#options.collector.page(operation);
     if (!criteria) return [];
     const plan = planJobFilter(criteria, visible, await experiments.names());
     const ids = await jobs.ids(plan, pageSize, position);
     return ids.filter((id) => id <= upTo);
   }
+}
+
+/** True for a retry with dependents that are not all known. */
+function needsCollection({ kind, parameters, isCollected }: BulkOperationDocument): boolean {
+  return kind === 'RETRY' && parameters.includeDependents === true && !isCollected;
 }
 
 /** Form of an operation that the changes need. */

@@ -1,6 +1,6 @@
 import { MongoServerError, type Collection, type UpdateFilter } from 'mongodb';
 import type { BulkOperationDocument } from './bulk-operation.document.js';
-import type { BulkOutcome } from './bulk.types.js';
+import type { BulkOutcome, BulkRefusal } from './bulk.types.js';
 
 const duplicateKey = 11_000;
 const keptRefusals = 100;
@@ -8,6 +8,17 @@ const keptRefusals = 100;
 const keptChanges = 10_000;
 /** Time after which a runner that has not reported is replaced, in milliseconds. */
 const runnerMs = 10_000;
+
+/** Counts and keeps refusals. */
+function refusalsOf(refused: readonly BulkRefusal[]) {
+  const counts: Record<string, number> = {};
+  for (const { code } of refused)
+    counts[`refusedByReason.${code}`] = (counts[`refusedByReason.${code}`] ?? 0) + 1;
+  return {
+    $inc: { refusedCount: refused.length, ...counts },
+    $push: { refusals: { $each: [...refused], $slice: keptRefusals } },
+  };
+}
 
 /** Recorded changes of many jobs. */
 export class BulkRepository {
@@ -79,23 +90,49 @@ export class BulkRepository {
     keepIds: boolean,
     now: Date,
   ): Promise<boolean> {
-    const counts = new Map<string, number>();
-    for (const { code } of outcome.refused) counts.set(code, (counts.get(code) ?? 0) + 1);
-    const byReason = Object.fromEntries(
-      [...counts].map(([code, count]) => [`refusedByReason.${code}`, count]),
-    );
     const last = page.at(-1);
+    const { $inc, $push } = refusalsOf(outcome.refused);
     return this.#step(id, runnerId, now, {
       ...(last === undefined ? {} : { $set: { position: last } }),
-      $inc: { changedCount: outcome.changed.length, refusedCount: outcome.refused.length, ...byReason },
+      $inc: { changedCount: outcome.changed.length, ...$inc },
       $push: {
-        refusals: { $each: [...outcome.refused], $slice: keptRefusals },
-        ...(keepIds && outcome.changed.length <= keptChanges
-          ? { changedIds: { $each: [...outcome.changed] } }
-          : {}),
+        ...$push,
+        ...(keepIds ? { changedIds: { $each: [...outcome.changed], $slice: keptChanges } } : {}),
       },
       $unset: { page: '' },
     } as UpdateFilter<BulkOperationDocument>);
+  }
+
+  /**
+   * Records progress of the collection of a retry's jobs.
+   * @returns false if another process works on the operation
+   */
+  async recordCollection(
+    id: string,
+    runnerId: string,
+    {
+      position,
+      refused,
+    }: { readonly position?: string | undefined; readonly refused: readonly BulkRefusal[] },
+    now: Date,
+  ): Promise<boolean> {
+    return this.#step(id, runnerId, now, {
+      ...(position === undefined ? {} : { $set: { position } }),
+      ...(refused.length === 0 ? {} : refusalsOf(refused)),
+    } as UpdateFilter<BulkOperationDocument>);
+  }
+
+  /** Ends the collection: copies start with the first job. @returns null if another process works on it */
+  async endCollection(id: string, runnerId: string, now: Date): Promise<BulkOperationDocument | null> {
+    return this.#operations.findOneAndUpdate(
+      { _id: id, state: 'RUNNING', 'runner.id': runnerId },
+      {
+        $set: { isCollected: true, updatedAt: now },
+        $unset: { position: '', page: '' },
+        $inc: { revision: 1 },
+      },
+      { returnDocument: 'after', writeConcern: { w: 'majority' } },
+    );
   }
 
   /**

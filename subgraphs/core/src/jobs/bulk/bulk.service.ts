@@ -4,7 +4,7 @@ import type { Clock, Ids } from '@rhizome/clock';
 import { digestOf, isDigestOf } from '@rhizome/digest';
 import type { BulkChanges } from './bulk-changes.js';
 import { requesterOf } from './bulk-rules.js';
-import type { BulkOperationDocument } from './bulk-operation.document.js';
+import { bulkOperationsCollection, type BulkOperationDocument } from './bulk-operation.document.js';
 import type { BulkRepository } from './bulk.repository.js';
 import type { BulkRunner } from './bulk-runner.js';
 import type {
@@ -167,7 +167,7 @@ export class BulkService {
       : { page: ids };
     return operations.create({
       _id: source.next('op'),
-      schemaVersion: 1,
+      schemaVersion: bulkOperationsCollection.schemaVersion,
       revision: 1,
       createdAt: now,
       updatedAt: now,

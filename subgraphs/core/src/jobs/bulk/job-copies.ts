@@ -24,7 +24,7 @@ export interface JobCopiesOptions {
   readonly clock: Clock;
 }
 
-/** Number of jobs that are read, copied and written at once; only the ids of the others are in memory. */
+/** Number of jobs that are copied and written at once. */
 const chunkSize = 1000;
 
 /** Creates the copies. */
@@ -36,28 +36,25 @@ export class JobCopies {
   }
 
   /**
-   * Copies terminal jobs, and their closed dependents on request. `changed` of the result lists the copies.
+   * Copies terminal jobs. `changed` of the result lists the copies. Parents have smaller ids than their
+   * children: pages in the order of the ids write copies of parents first.
    */
   async make(bulk: BulkJob, ids: readonly string[]): Promise<BulkOutcome> {
     const order = [...new Set(ids)];
     const refused: BulkRefusal[] = [];
-    const sources = await this.#sources(bulk, order, refused);
-    const all = new Set(sources.keys());
-    if (bulk.parameters.includeDependents) await this.#addDependents(bulk, all);
+    const sources = await this.sources(bulk, order, refused);
     const changed: string[] = [];
-    // Parents have smaller ids than their children, so copies of parents are written first.
-    const sorted = all.size > sources.size ? [...all].sort() : [...all];
-    for (let start = 0; start < sorted.length; start += chunkSize) {
-      const chunk = sorted.slice(start, start + chunkSize);
-      const known = chunk.flatMap((id) => sources.get(id) ?? []);
-      const rest = chunk.filter((id) => !sources.has(id));
-      const read = rest.length > 0 ? await this.#sources(bulk, rest, []) : new Map<string, JobDocument>();
-      changed.push(...(await this.#copy(bulk, [...known, ...read.values()], all)));
+    const all = [...sources.values()];
+    const here = new Set(sources.keys());
+    for (let start = 0; start < all.length; start += chunkSize) {
+      const chunk = all.slice(start, start + chunkSize);
+      changed.push(...(await this.#copy(bulk, chunk, here)));
     }
     return { changed, refused };
   }
 
-  async #sources(
+  /** Reads the jobs that the caller may retry; adds why it may not retry the others. */
+  async sources(
     bulk: BulkJob,
     ids: readonly string[],
     refused: BulkRefusal[],
@@ -75,31 +72,6 @@ export class JobCopies {
       else if (job) sources.set(id, job);
     }
     return sources;
-  }
-
-  /**
-   * Children that were closed because of these jobs, their own children, and so on; without those that the
-   * caller may not retry.
-   */
-  async #addDependents(bulk: BulkJob, all: Set<string>): Promise<void> {
-    let parents = [...all];
-    while (parents.length > 0) {
-      const next: string[] = [];
-      for (let start = 0; start < parents.length; start += chunkSize) {
-        const children = this.#options.jobs.closedChildren(
-          parents.slice(start, start + chunkSize),
-          chunkSize,
-        );
-        for await (const ids of children) {
-          const fresh = [...new Set(ids)].filter((id) => !all.has(id));
-          for (const id of (await this.#sources(bulk, fresh, [])).keys()) {
-            all.add(id);
-            next.push(id);
-          }
-        }
-      }
-      parents = next;
-    }
   }
 
   async #copy(
