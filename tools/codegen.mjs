@@ -146,6 +146,7 @@ const listedEnums = {
   taskStates: 'TaskState',
   queueStates: 'QueueState',
   queueExecutors: 'QueueExecutor',
+  queueIsolations: 'QueueIsolation',
   workerStates: 'WorkerState',
   gpuVendors: 'GpuVendor',
 };

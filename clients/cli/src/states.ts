@@ -1,6 +1,13 @@
 /** Values that flags accept; the compiler checks them against the operations of the command line. */
 import * as values from '@rhizome/client/states';
-import type { JobState, QueueExecutor, QueueState, TaskState, WorkerState } from './operations.generated.js';
+import type {
+  JobState,
+  QueueExecutor,
+  QueueIsolation,
+  QueueState,
+  TaskState,
+  WorkerState,
+} from './operations.generated.js';
 
 /** States of jobs. */
 export const jobStates: readonly JobState[] = values.jobStates;
@@ -10,5 +17,7 @@ export const taskStates: readonly TaskState[] = values.taskStates;
 export const queueStates: readonly QueueState[] = values.queueStates;
 /** Executors of queues. */
 export const queueExecutors: readonly QueueExecutor[] = values.queueExecutors;
+/** Isolation of the payloads of queues. */
+export const queueIsolations: readonly QueueIsolation[] = values.queueIsolations;
 /** States of workers. */
 export const workerStates: readonly WorkerState[] = values.workerStates;

@@ -361,6 +361,15 @@ export type LogStream =
   /** Standard output. */
   | 'STDOUT';
 
+/** Means by which a payload is isolated. An isolated payload sees no file and no process of its worker, and no other payload. */
+export type PayloadIsolation =
+  /** Payloads in images run in namespaces of their own, by Apptainer or Singularity. */
+  | 'APPTAINER'
+  /** Payloads without image run in namespaces of their own, by bubblewrap. */
+  | 'NAMESPACES'
+  /** Payloads in images run in namespaces of their own, by Podman. */
+  | 'PODMAN';
+
 /** A worker to register. */
 export type RegisterWorkerInput = {
   /** Devices of the worker, at most 256. */
@@ -471,6 +480,10 @@ export type WorkerHardwareInput = {
   diskMiB: number;
   /** True if payloads reach the outside network. */
   hasNetwork?: boolean | null | undefined;
+  /** True if payloads that do not require the network get none. */
+  isNetworkIsolated?: boolean | null | undefined;
+  /** Means by which payloads are isolated, at most 8; none by default. A worker without them serves only queues whose `isolation` is NONE. */
+  isolation?: Array<PayloadIsolation> | null | undefined;
   /** Memory offered, in MiB, 1 to 16777216. */
   memoryMiB: number;
 };

@@ -50,6 +50,8 @@ export type CreateQueueInput = {
   experiments?: Array<string> | null | undefined;
   /** Key with which a repeated call gives the same queue. */
   idempotencyKey?: string | null | undefined;
+  /** Isolation of payloads that the queue requires. */
+  isolation?: QueueIsolation | null | undefined;
   /** Labels of the queue, at most 32. */
   labels?: Array<LabelInput> | null | undefined;
   /** Limits of jobs, and the lease of workers; unlimited by default. */
@@ -321,6 +323,13 @@ export type QueueExecutor =
   | 'KUBERNETES'
   /** Started as Slurm jobs. */
   | 'SLURM';
+
+/** Isolation of payloads that a queue requires. */
+export type QueueIsolation =
+  /** Workers without isolation serve the queue, too: their payloads can read the worker's credential and each other's files. */
+  | 'NONE'
+  /** Jobs are sent only to workers that isolate them. */
+  | 'REQUIRED';
 
 /** Limits of a queue. Limits that are not set are unlimited, or keep their value. */
 export type QueueLimitsInput = {

@@ -42,6 +42,12 @@ export const queueExecutors = [
   'KUBERNETES',
 ] as const;
 
+/** Values of `QueueIsolation`. */
+export const queueIsolations = [
+  'NONE',
+  'REQUIRED',
+] as const;
+
 /** Values of `WorkerState`. */
 export const workerStates = [
   'READY',

@@ -5,6 +5,7 @@ export {
   gpuVendors,
   jobStates,
   queueExecutors,
+  queueIsolations,
   queueStates,
   taskStates,
   workerStates,

@@ -301,6 +301,8 @@ export type CreateQueueInput = {
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Key with which a repeated call gives the same queue. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
+  /** Isolation of payloads that the queue requires. */
+  readonly isolation?: InputMaybe<QueueIsolation>;
   /** Labels of the queue, at most 32. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
   /** Limits of jobs, and the lease of workers; unlimited by default. */
@@ -2111,6 +2113,15 @@ export type ParameterSetInput = {
   readonly variant?: InputMaybe<Scalars['Int']['input']>;
 };
 
+/** Means by which a payload is isolated. An isolated payload sees no file and no process of its worker, and no other payload. */
+export type PayloadIsolation =
+  /** Payloads in images run in namespaces of their own, by Apptainer or Singularity. */
+  | 'APPTAINER'
+  /** Payloads without image run in namespaces of their own, by bubblewrap. */
+  | 'NAMESPACES'
+  /** Payloads in images run in namespaces of their own, by Podman. */
+  | 'PODMAN';
+
 /** One constraint of a job. */
 export type PendingConstraint = {
   readonly __typename?: 'PendingConstraint';
@@ -2356,6 +2367,8 @@ export type Queue = Node & {
   readonly gpuSummary: ReadonlyArray<GpuHardware>;
   /** Opaque identifier, `queue_…`. */
   readonly id: Scalars['ID']['output'];
+  /** Isolation of payloads from their worker and from each other that the queue requires. */
+  readonly isolation: QueueIsolation;
   /** Labels; a selector sees them as `queue.labels`. */
   readonly labels: ReadonlyArray<Label>;
   /** Limits of jobs, and the lease of workers. */
@@ -2445,6 +2458,13 @@ export type QueueFilter = {
   /** States of the queues. */
   readonly states?: InputMaybe<ReadonlyArray<QueueState>>;
 };
+
+/** Isolation of payloads that a queue requires. */
+export type QueueIsolation =
+  /** Workers without isolation serve the queue, too: their payloads can read the worker's credential and each other's files. */
+  | 'NONE'
+  /** Jobs are sent only to workers that isolate them. */
+  | 'REQUIRED';
 
 /** Limits of jobs on a queue, and the lease of its workers. */
 export type QueueLimits = {
@@ -3384,6 +3404,8 @@ export type UpdateQueueInput = {
   readonly expectedRevision?: InputMaybe<Scalars['Int']['input']>;
   /** The experiments it admits; empty admits every one. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** Isolation of payloads that the queue requires; running jobs go on. */
+  readonly isolation?: InputMaybe<QueueIsolation>;
   /** Labels of the queue, which replace all existing ones. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
   /** Limits to change. */
@@ -3674,6 +3696,10 @@ export type WorkerHardware = {
   readonly diskMiB: Scalars['Int']['output'];
   /** True if payloads reach the outside network; null if unknown. */
   readonly hasNetwork?: Maybe<Scalars['Boolean']['output']>;
+  /** True if payloads that do not require the network get none. */
+  readonly isNetworkIsolated: Scalars['Boolean']['output'];
+  /** Means by which payloads are isolated from the host and from each other, tried when the worker started; empty if there are none. */
+  readonly isolation: ReadonlyArray<PayloadIsolation>;
   /** Memory offered, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
 };
@@ -3696,6 +3722,10 @@ export type WorkerHardwareInput = {
   readonly diskMiB: Scalars['Int']['input'];
   /** True if payloads reach the outside network. */
   readonly hasNetwork?: InputMaybe<Scalars['Boolean']['input']>;
+  /** True if payloads that do not require the network get none. */
+  readonly isNetworkIsolated?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Means by which payloads are isolated, at most 8; none by default. A worker without them serves only queues whose `isolation` is NONE. */
+  readonly isolation?: InputMaybe<ReadonlyArray<PayloadIsolation>>;
   /** Memory offered, in MiB, 1 to 16777216. */
   readonly memoryMiB: Scalars['Int']['input'];
 };
@@ -4009,6 +4039,7 @@ export type ResolversTypes = {
   PageInfo: ResolverTypeWrapper<PageInfo>;
   ParameterInput: ParameterInput;
   ParameterSetInput: ParameterSetInput;
+  PayloadIsolation: ResolverTypeWrapper<'NAMESPACES' | 'APPTAINER' | 'PODMAN'>;
   PendingConstraint: ResolverTypeWrapper<PendingConstraint>;
   PendingRelaxation: ResolverTypeWrapper<PendingRelaxation>;
   PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
@@ -4023,6 +4054,7 @@ export type ResolversTypes = {
   QueueEvent: ResolverTypeWrapper<Omit<QueueEvent, 'queue'> & { queue: ResolversTypes['Queue'] }>;
   QueueExecutor: ResolverTypeWrapper<'DIRECT' | 'SLURM' | 'HTCONDOR' | 'KUBERNETES'>;
   QueueFilter: QueueFilter;
+  QueueIsolation: ResolverTypeWrapper<'NONE' | 'REQUIRED'>;
   QueueLimits: ResolverTypeWrapper<QueueLimits>;
   QueueLimitsInput: QueueLimitsInput;
   QueueState: ResolverTypeWrapper<'ONLINE' | 'TEST' | 'BROKEROFF' | 'PAUSED' | 'OFFLINE'>;
@@ -5037,6 +5069,8 @@ export type PageInfoResolvers<ContextType = Context, ParentType extends Resolver
   startCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
+export type PayloadIsolationResolvers = EnumResolverSignature<{ APPTAINER?: any, NAMESPACES?: any, PODMAN?: any }, ResolversTypes['PayloadIsolation']>;
+
 export type PendingConstraintResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PendingConstraint'] = ResolversParentTypes['PendingConstraint']> = {
   constraint?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   devicesThatPass?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -5105,6 +5139,7 @@ export type QueueResolvers<ContextType = Context, ParentType extends ResolversPa
   experiments?: Resolver<ReadonlyArray<ResolversTypes['Experiment']>, ParentType, ContextType>;
   gpuSummary?: Resolver<ReadonlyArray<ResolversTypes['GpuHardware']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  isolation?: Resolver<ResolversTypes['QueueIsolation'], ParentType, ContextType>;
   labels?: Resolver<ReadonlyArray<ResolversTypes['Label']>, ParentType, ContextType>;
   limits?: Resolver<ResolversTypes['QueueLimits'], ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -5140,6 +5175,8 @@ export type QueueEventResolvers<ContextType = Context, ParentType extends Resolv
 };
 
 export type QueueExecutorResolvers = EnumResolverSignature<{ DIRECT?: any, HTCONDOR?: any, KUBERNETES?: any, SLURM?: any }, ResolversTypes['QueueExecutor']>;
+
+export type QueueIsolationResolvers = EnumResolverSignature<{ NONE?: any, REQUIRED?: any }, ResolversTypes['QueueIsolation']>;
 
 export type QueueLimitsResolvers<ContextType = Context, ParentType extends ResolversParentTypes['QueueLimits'] = ResolversParentTypes['QueueLimits']> = {
   heartbeatSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
@@ -5564,6 +5601,8 @@ export type WorkerHardwareResolvers<ContextType = Context, ParentType extends Re
   cpuVendor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   diskMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   hasNetwork?: Resolver<Maybe<ResolversTypes['Boolean']>, ParentType, ContextType>;
+  isNetworkIsolated?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  isolation?: Resolver<ReadonlyArray<ResolversTypes['PayloadIsolation']>, ParentType, ContextType>;
   memoryMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
@@ -5665,6 +5704,7 @@ export type Resolvers<ContextType = Context> = {
   Mutation?: MutationResolvers<ContextType>;
   Node?: NodeResolvers<ContextType>;
   PageInfo?: PageInfoResolvers<ContextType>;
+  PayloadIsolation?: PayloadIsolationResolvers;
   PendingConstraint?: PendingConstraintResolvers<ContextType>;
   PendingRelaxation?: PendingRelaxationResolvers<ContextType>;
   PlacementExplained?: PlacementExplainedResolvers<ContextType>;
@@ -5678,6 +5718,7 @@ export type Resolvers<ContextType = Context> = {
   QueueEdge?: QueueEdgeResolvers<ContextType>;
   QueueEvent?: QueueEventResolvers<ContextType>;
   QueueExecutor?: QueueExecutorResolvers;
+  QueueIsolation?: QueueIsolationResolvers;
   QueueLimits?: QueueLimitsResolvers<ContextType>;
   QueueState?: QueueStateResolvers;
   RegisterExperimentPayload?: RegisterExperimentPayloadResolvers<ContextType>;

@@ -10,11 +10,12 @@ import {
   CliSetQueueStateDocument,
   CliUpdateQueueDocument,
   type QueueExecutor,
+  type QueueIsolation,
   type QueueLimitsInput,
   type QueueState,
 } from '../operations.generated.js';
 import { type Output, printFields, printJson } from '../output.js';
-import { queueExecutors, queueStates } from '../states.js';
+import { queueExecutors, queueIsolations, queueStates } from '../states.js';
 
 interface SettingFlags {
   readonly experiment: readonly string[];
@@ -25,6 +26,7 @@ interface SettingFlags {
   readonly maxWalltime?: number;
   readonly maxRunning?: number;
   readonly gpuSharing?: boolean;
+  readonly isolation?: QueueIsolation;
   readonly heartbeat?: number;
   readonly lease?: number;
 }
@@ -78,6 +80,11 @@ function withSettings(command: Command): Command {
     .addOption(
       new Option('--executor <executor>', 'how the site starts workers, as a note').choices(queueExecutors),
     )
+    .addOption(
+      new Option('--isolation <isolation>', 'whether payloads must be isolated (default: NONE)').choices(
+        queueIsolations,
+      ),
+    )
     .option('-l, --label <key=value>', 'label; may be repeated', collectPairs, [])
     .option('--max-cores <n>', 'largest number of cores of a job', amount)
     .option('--max-memory <MiB>', 'largest memory of a job', amount)
@@ -102,6 +109,7 @@ function settingsOf(flags: SettingFlags) {
   return {
     ...(flags.experiment.length > 0 ? { experiments: [...flags.experiment] } : {}),
     ...(flags.executor === undefined ? {} : { executor: flags.executor }),
+    ...(flags.isolation === undefined ? {} : { isolation: flags.isolation }),
     ...(flags.label.length > 0 ? { labels: [...flags.label] } : {}),
     ...(Object.keys(limits).length > 0 ? { limits } : {}),
   };
@@ -157,6 +165,7 @@ function printQueue(output: Output, queue: CliQueueDetailsFragment | null): Exit
       ['reason', queue.stateReason],
       ['experiments', queue.experiments.map(({ name }) => name).join(' ') || 'all'],
       ['executor', queue.executor],
+      ['isolation', queue.isolation],
       ['labels', queue.labels.map(({ key, value }) => `${key}=${value}`).join(' ')],
       ['max cores', limits.maxCores],
       ['max memory', limits.maxMemoryMiB === null ? null : `${limits.maxMemoryMiB} MiB`],

@@ -25,7 +25,7 @@ echo "$0 $*" > "$(dirname "$0")/called"
 [ "$1" = exec ] || exit 255
 shift
 while :; do case "$1" in
-  --cleanenv|--contain|--nv|--rocm) shift;;
+  --cleanenv|--containall|--pid|--ipc|--no-privs|--nv|--rocm) shift;;
   --home) home=$2; shift 2;;
   --pwd) cd "$2"; shift 2;;
   --bind|--workdir) shift 2;;
@@ -42,7 +42,7 @@ echo "$0 $*" > "$(dirname "$0")/called"
 shift
 inside=""
 while :; do case "$1" in
-  --rm) shift;;
+  --rm|--read-only|--read-only-tmpfs=false) shift;;
   --workdir) cd "$2"; shift 2;;
   --env-file) inside=$(cat "$2"); shift 2;;
   --*) shift 2;;

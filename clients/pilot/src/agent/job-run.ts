@@ -8,7 +8,6 @@ import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/stagin
 import { AttemptError } from '../payload/attempt-error.js';
 import type { PayloadIsolation } from '../isolation/payload-isolation.js';
 import { failureOf, startFailure, withDeviceFault } from '../payload/conclusion.js';
-import type { ContainerHost } from '../payload/contained.js';
 import { inContainer, runtimeFor } from '../payload/container.js';
 import { payloadEnvironment } from '../payload/environment.js';
 import { OutputCapture, type CaptureLimits, type LogChunk } from '../payload/output-capture.js';
@@ -41,7 +40,6 @@ export interface JobRunServices {
   readonly searchPath: string;
   /** Folders with libraries of device drivers that only a variable points to. */
   readonly driverLibraries: readonly string[];
-  readonly containers: ContainerHost;
   readonly isolation: PayloadIsolation;
   readonly devices: DeviceMonitor;
   readonly log: Logger;
@@ -230,7 +228,7 @@ export class JobRun {
   /** The command in a sandbox, or in the image that the job names. */
   async #specOf(folders: AttemptFolders): Promise<LaunchSpec> {
     const { payload, requirements } = this.assignment;
-    const { containers, searchPath, driverLibraries, isolation } = this.#services;
+    const { searchPath, driverLibraries, isolation } = this.#services;
     const devices = this.#givenDevices();
     // A container's runtime brings the drivers' libraries along.
     const places = { folders, searchPath, driverLibraries: payload.image === null ? driverLibraries : [] };
@@ -244,7 +242,9 @@ export class JobRun {
     if (payload.image === null)
       return isolation.commandFor({ spec, folders, memoryMiB, devices, driverLibraries, needsNetwork });
     const hasOwnPath = payload.environment.some(({ name }) => name === 'PATH');
-    const contained = { image: payload.image, spec, folders, hasOwnPath };
+    const { limits, isolatesNetwork, containers } = isolation;
+    const hasNetwork = needsNetwork || !isolatesNetwork;
+    const contained = { image: payload.image, spec, folders, limits, memoryMiB, hasNetwork, hasOwnPath };
     return inContainer(this.#runtimeOf(payload.image), contained, containers);
   }
 
@@ -252,7 +252,7 @@ export class JobRun {
     return runtimeFor(
       image,
       this.assignment.requirements.containerRuntime,
-      this.#services.containers.runtimes,
+      this.#services.isolation.containers.runtimes,
     );
   }
 

@@ -15,6 +15,7 @@ import { ReapedAccounts } from '../payload/reaped-accounts.js';
 import { untilAnswered } from '../protocol/until-answered.js';
 import type { CoreProtocol, RegisteredWorker } from '../protocol/core-protocol.js';
 import { Watchdogs } from '../watchdog/watchdog.js';
+import type { WorkerFacts } from '../protocol/core-protocol.js';
 import { Lease } from './lease.js';
 import { Slots } from './slots.js';
 import { WorkerSession, type SessionServices } from './worker-session.js';
@@ -79,13 +80,12 @@ export class Pilot {
     const watchdogs = new Watchdogs();
     const devices = this.#deviceMonitor();
     try {
-      const [facts, isolation] = await Promise.all([
-        findHostFacts(host),
-        this.#findIsolation(scratch),
-        devices.start(),
-      ]);
+      const [hostFacts] = await Promise.all([findHostFacts(host), devices.start()]);
+      const isolation = await this.#findIsolation(scratch, hostFacts);
+      const { runtimes: containerRuntimes } = isolation.containers;
+      const facts = { ...hostFacts, containerRuntimes, ...isolation.facts };
       const slots = new Slots(facts, () => usable(devices.devices));
-      const services = this.#services(scratch, slots, watchdogs, devices, facts, isolation);
+      const services = this.#services(scratch, slots, watchdogs, devices, isolation);
       for (let end = ''; end !== 'DRAINED' && !this.#stopping.signal.aborted;)
         end = await this.#runSession(facts, services);
     } catch (error) {
@@ -115,7 +115,7 @@ export class Pilot {
   }
 
   /** Runs one worker, from its registration to its end. */
-  async #runSession(facts: HostFacts, services: SessionServices): Promise<string> {
+  async #runSession(facts: WorkerFacts, services: SessionServices): Promise<string> {
     const known = services.devices.devices;
     const { worker, sentAt } = await this.#register(facts, known);
     this.#log.info({ ...worker, queue: this.#options.queue, name: this.#options.name }, 'worker registered');
@@ -125,7 +125,7 @@ export class Pilot {
   }
 
   async #register(
-    facts: HostFacts,
+    facts: WorkerFacts,
     devices: readonly DetectedDevice[],
   ): Promise<{ worker: RegisteredWorker; sentAt: number }> {
     const { queue, name, labels, version } = this.#options;
@@ -157,11 +157,21 @@ export class Pilot {
    * Finds out how payloads are isolated on this host.
    * @throws DomainError CONFIG_INVALID if isolation is required and not possible
    */
-  async #findIsolation(scratch: Scratch): Promise<PayloadIsolation> {
-    const isolation = await PayloadIsolation.find(this.#options.isolation, scratch.folder);
-    const { hasSandbox, isolatesNetwork, reason } = isolation;
-    const { mode } = this.#options.isolation;
-    if (hasSandbox) this.#log.info({ isolatesNetwork }, 'payloads isolated');
+  async #findIsolation(scratch: Scratch, { containerRuntimes }: HostFacts): Promise<PayloadIsolation> {
+    const { host, isolation: options } = this.#options;
+    const containers = {
+      runtimes: containerRuntimes,
+      searchPath: host.searchPath,
+      environment: host.runtimeEnvironment ?? {},
+      usesControlGroups: false,
+      isRoot: process.getuid?.() === 0,
+    };
+    const isolation = await PayloadIsolation.find(options, containers, scratch.folder);
+    const { hasSandbox, reason } = isolation;
+    const { mode } = options;
+    const unusable = containerRuntimes.filter((name) => !isolation.containers.runtimes.includes(name));
+    if (unusable.length > 0) this.#log.warn({ unusable }, 'container runtimes do not work');
+    if (hasSandbox) this.#log.info(isolation.facts, 'payloads isolated');
     else if (mode !== 'required') this.#log.warn({ reason }, 'payloads not isolated');
     else
       throw new DomainError(
@@ -182,7 +192,6 @@ export class Pilot {
     slots: Slots,
     watchdogs: Watchdogs,
     devices: DeviceMonitor,
-    { containerRuntimes }: HostFacts,
     isolation: PayloadIsolation,
   ): SessionServices {
     const { host, store, graceSeconds, captureLimits, sampleMs, longestIdlePauseMs } = this.#options;
@@ -203,12 +212,6 @@ export class Pilot {
       graceSeconds,
       searchPath: host.searchPath,
       driverLibraries: host.driverLibraries ?? [],
-      containers: {
-        runtimes: containerRuntimes,
-        searchPath: host.searchPath,
-        environment: host.runtimeEnvironment ?? {},
-        isRoot: process.getuid?.() === 0,
-      },
       isolation,
       longestIdlePauseMs,
       remainingSeconds: () => this.#remainingSeconds(),

@@ -1,10 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import type { AttemptFolders } from '../files/scratch.js';
+import type { ContainerHost } from '../payload/contained.js';
+import { containerRuntimes } from '../payload/container.js';
 import { assertProgramExists } from '../payload/find-program.js';
 import type { LaunchSpec } from '../payload/launch.js';
 import type { ProcessLimits } from './bubblewrap.js';
 import { deviceFiles } from './device-files.js';
+import { tryRuntime } from './runtime-trial.js';
 import { Sandbox } from './sandbox.js';
 
 /** Means by which payloads are isolated from the host; the names of the API. */
@@ -14,6 +17,13 @@ export type IsolationMeans = 'NAMESPACES' | 'APPTAINER' | 'PODMAN';
 export const isolationModes = ['auto', 'required', 'none'] as const;
 /** One of {@link isolationModes}. */
 export type IsolationMode = (typeof isolationModes)[number];
+
+/** Facts about the isolation of payloads, as a worker reports them. */
+export interface IsolationFacts {
+  readonly isolation: readonly IsolationMeans[];
+  /** True if payloads that do not require the network get none. */
+  readonly networkIsolation: boolean;
+}
 
 /** Options of the isolation of payloads. */
 export interface IsolationOptions {
@@ -43,26 +53,28 @@ export class PayloadIsolation {
   readonly reason: string | undefined;
   /** True if payloads that do not require the network get none. */
   readonly isolatesNetwork: boolean;
+  /** The container runtimes that work here, with the options that they need. */
+  readonly containers: ContainerHost;
 
-  private constructor(
-    options: IsolationOptions,
-    found: Sandbox | { readonly reason: string },
-    isolatesNetwork: boolean,
-  ) {
+  private constructor(options: IsolationOptions, found: FoundSandbox, containers: ContainerHost) {
     this.#options = options;
-    this.#sandbox = found instanceof Sandbox ? found : undefined;
-    this.reason = found instanceof Sandbox ? undefined : found.reason;
-    this.isolatesNetwork = isolatesNetwork;
+    this.#sandbox = found.sandbox;
+    this.reason = found.reason;
+    this.isolatesNetwork = found.isolatesNetwork;
+    this.containers = containers;
   }
 
   /** Tries what this host allows, by running it. */
-  static async find(options: IsolationOptions, scratch: string): Promise<PayloadIsolation> {
-    const { mode, readable } = options;
-    if (mode === 'none') return new PayloadIsolation(options, { reason: 'switched off' }, false);
-    const found = await Sandbox.find({ readable, scratch });
-    const isolatesNetwork =
-      options.isolatesNetwork && found instanceof Sandbox && (await found.isolatesNetwork(scratch));
-    return new PayloadIsolation(options, found, isolatesNetwork);
+  static async find(
+    options: IsolationOptions,
+    containers: ContainerHost,
+    scratch: string,
+  ): Promise<PayloadIsolation> {
+    const [found, usable] = await Promise.all([
+      findSandbox(options, scratch),
+      usableRuntimes(containers, scratch),
+    ]);
+    return new PayloadIsolation(options, found, usable);
   }
 
   /** True if payloads without image run in a sandbox. */
@@ -70,9 +82,20 @@ export class PayloadIsolation {
     return this.#sandbox !== undefined;
   }
 
-  /** The limits of every payload, in an image too. */
+  /** Limits of every payload, in an image too. */
   get limits(): ProcessLimits {
     return this.#options.limits;
+  }
+
+  /** Facts for the worker's registration. */
+  get facts(): IsolationFacts {
+    const { runtimes } = this.containers;
+    const isolation: readonly IsolationMeans[] = [
+      ...(this.hasSandbox ? (['NAMESPACES'] as const) : []),
+      ...(runtimes.some((name) => name !== 'podman') ? (['APPTAINER'] as const) : []),
+      ...(runtimes.includes('podman') ? (['PODMAN'] as const) : []),
+    ];
+    return { isolation, networkIsolation: this.isolatesNetwork };
   }
 
   /**
@@ -94,4 +117,36 @@ export class PayloadIsolation {
       hasNetwork: needsNetwork || !this.isolatesNetwork,
     });
   }
+}
+
+interface FoundSandbox {
+  readonly sandbox: Sandbox | undefined;
+  readonly reason: string | undefined;
+  readonly isolatesNetwork: boolean;
+}
+
+async function findSandbox(
+  { mode, readable, isolatesNetwork }: IsolationOptions,
+  scratch: string,
+): Promise<FoundSandbox> {
+  const none = { sandbox: undefined, isolatesNetwork: false };
+  if (mode === 'none') return { ...none, reason: 'switched off' };
+  const found = await Sandbox.find({ readable, scratch });
+  if (!(found instanceof Sandbox)) return { ...none, reason: found.reason };
+  const hasOwnNetwork = isolatesNetwork && (await found.isolatesNetwork(scratch));
+  return { sandbox: found, reason: undefined, isolatesNetwork: hasOwnNetwork };
+}
+
+async function usableRuntimes(containers: ContainerHost, scratch: string): Promise<ContainerHost> {
+  const known = containerRuntimes.filter((name) => containers.runtimes.includes(name));
+  const tried = await Promise.all(
+    known.map(async (name) => ({ name, host: await tryRuntime(name, containers, scratch) })),
+  );
+  const usable = tried.filter(({ host }) => host !== undefined);
+  const podman = usable.find(({ name }) => name === 'podman')?.host;
+  return {
+    ...containers,
+    runtimes: usable.map(({ name }) => name),
+    usesControlGroups: podman?.usesControlGroups ?? containers.usesControlGroups,
+  };
 }

@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { access, lstat, mkdir, mkdtemp, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import type { AttemptFolders } from '../files/scratch.js';
 import { reportedEnd, spawnWithFiles, type LaunchSpec } from '../payload/launch.js';
+import { trialFolders, trialLimits } from './trial-folders.js';
 import { inSandbox, type HostView, type SandboxedSpec, type SandboxPrograms } from './bubblewrap.js';
 
 /** Programs are taken from these folders, and not from a search path that others may change. */
@@ -23,9 +23,6 @@ const readableOfEtc = [
 
 /** Software that sites provide for payloads, and the kernel's description of the hardware. */
 const readableFolders = ['/usr', '/cvmfs', '/opt/rocm', '/sys'];
-
-/** The number of processes counts all of the user's on older kernels. */
-const trialLimits = { processes: 4096, openFiles: 64 };
 
 /** Options of a sandbox. */
 export interface SandboxOptions {
@@ -85,20 +82,6 @@ export class Sandbox {
   }
 }
 
-async function trialFolders(root: string): Promise<AttemptFolders> {
-  const folders = {
-    root: join(root, 'root'),
-    work: join(root, 'root', 'work'),
-    inputs: join(root, 'root', 'inputs'),
-    outputs: join(root, 'root', 'outputs'),
-    temporary: join(root, 'root', 'tmp'),
-    inputsManifest: join(root, 'root', 'inputs.json'),
-    private: join(root, 'private'),
-  };
-  for (const folder of [folders.work, folders.temporary]) await mkdir(folder, { recursive: true });
-  return folders;
-}
-
 async function trialResult(spec: LaunchSpec): Promise<string | undefined> {
   const child = await spawnWithFiles(spec, 'ignore', 'pipe');
   const started = new Promise<Error | undefined>((resolve) => {
@@ -129,7 +112,7 @@ async function programPath(name: string): Promise<string | undefined> {
 }
 
 /** Links such as `/bin` of distributions that have everything in `/usr`. */
-async function linksOfRoot(): Promise<HostView['links']> {
+export async function linksOfRoot(): Promise<HostView['links']> {
   const found = await Promise.all(
     rootLinks.map(async (path) => ({ path, target: await readlink(path).catch(() => undefined) })),
   );

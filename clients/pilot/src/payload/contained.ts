@@ -1,6 +1,7 @@
 /** Facts that all container runtimes need about a payload. */
 import type { AttemptFolders } from '../files/scratch.js';
 import { attemptVariable } from '../processes/attempt-processes.js';
+import type { ProcessLimits } from '../isolation/bubblewrap.js';
 import type { LaunchSpec } from './launch.js';
 
 /** A host's means to run containers. */
@@ -11,6 +12,8 @@ export interface ContainerHost {
   readonly searchPath: string;
   /** Variables of the pilot that runtimes need, such as `HOME` and their cache; never a secret. */
   readonly environment: Readonly<Record<string, string>>;
+  /** True if Podman makes control groups of its own; otherwise a payload stays in the pilot's. */
+  readonly usesControlGroups: boolean;
   /** True if the pilot is root: users are not mapped then. */
   readonly isRoot: boolean;
 }
@@ -20,6 +23,12 @@ export interface ContainedSpec {
   readonly image: string;
   readonly spec: LaunchSpec;
   readonly folders: AttemptFolders;
+  readonly limits: ProcessLimits;
+  readonly memoryMiB: number;
+  /** False if it gets a network without any other host. */
+  readonly hasNetwork: boolean;
+  /** True if `image` is a folder of this host with the image's files. */
+  readonly isFolder?: true;
   /** True if the job sets `PATH` itself: then it applies in the image, too. */
   readonly hasOwnPath: boolean;
 }

@@ -17,6 +17,7 @@ const folders = {
 const host: ContainerHost = {
   runtimes: ['apptainer', 'podman'],
   searchPath: '/opt/bin:/usr/bin',
+  usesControlGroups: false,
   environment: { HOME: '/home/pilot', XDG_RUNTIME_DIR: '/run/user/7' },
   isRoot: false,
 };
@@ -33,7 +34,16 @@ const spec = {
   },
   folder: folders.work,
 };
-const contained = { image: 'debian:12', spec, folders, hasOwnPath: false };
+const limits = { processes: 4096, openFiles: 1024 };
+const contained = {
+  image: 'debian:12',
+  spec,
+  folders,
+  limits,
+  memoryMiB: 512,
+  hasNetwork: true,
+  hasOwnPath: false,
+};
 
 describe('runtimeFor', () => {
   it.each<[string, string | null, readonly string[], string]>([
@@ -73,7 +83,7 @@ describe('inContainer', () => {
     (runtime) => {
       const started = inContainer(runtime, contained, host);
       expect([started.command, ...started.arguments].join(' ')).toBe(
-        `${runtime} exec --cleanenv --contain --home ${folders.work} --workdir ${folders.temporary} ` +
+        `${runtime} exec --cleanenv --containall --pid --ipc --no-privs --home ${folders.work} --workdir ${folders.temporary} ` +
           `--bind ${root} --pwd ${folders.work} docker://debian:12 reco --seed 7`,
       );
       const prefix = `${runtime.toUpperCase()}ENV_`;
@@ -95,8 +105,12 @@ describe('inContainer', () => {
     const started = inContainer('podman', contained, host);
     const variables = `${folders.private}/variables`;
     expect([started.command, ...started.arguments]).toEqual([
-      ...['podman', 'run', '--rm', '--network', 'host', '--security-opt', 'label=disable'],
-      ...['--security-opt', 'no-new-privileges', '--userns', 'keep-id', '--volume', `${root}:${root}`],
+      ...['podman', 'run', '--rm', '--network', 'host', '--ipc', 'private', '--cap-drop', 'all'],
+      ...['--security-opt', 'label=disable', '--security-opt', 'no-new-privileges'],
+      ...['--userns', 'keep-id', '--cgroups', 'disabled', '--ulimit', 'nproc=4096:4096'],
+      ...['--ulimit', 'nofile=1024:1024', '--ulimit', 'core=0:0', '--shm-size', '512m'],
+      ...['--read-only', '--read-only-tmpfs=false', '--volume', `${folders.temporary}:/tmp`],
+      ...['--volume', `${folders.temporary}:/var/tmp`, '--volume', `${root}:${root}`],
       ...['--env-file', variables, '--volume', `${variables}.sh:/run/rhizome-variables:ro`],
       ...['--workdir', folders.work, '--entrypoint', '', 'debian:12'],
       ...['sh', '-c', '. /run/rhizome-variables; exec "$@"', 'sh', 'reco', '--seed', '7'],
@@ -156,6 +170,12 @@ describe('inContainer', () => {
     );
     for (const runtime of ['apptainer', 'podman'] as const)
       expect(inContainer(runtime, none, host).arguments.join(' ')).not.toMatch(/--nv|--rocm|--device|\/dev/);
+  });
+
+  it('gives a payload no network that must have none', () => {
+    const none = { ...contained, hasNetwork: false };
+    expect(inContainer('apptainer', none, host).arguments.join(' ')).toContain('--net --network none');
+    expect(inContainer('podman', none, host).arguments.join(' ')).toContain('--network none');
   });
 
   it('refuses a scratch space that cannot be mounted', () => {

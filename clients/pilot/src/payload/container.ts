@@ -70,7 +70,7 @@ export function inContainer(
  */
 function byApptainer(
   runtime: 'apptainer' | 'singularity',
-  { image, spec, folders, hasOwnPath }: ContainedSpec,
+  { image, spec, folders, hasOwnPath, hasNetwork, isFolder }: ContainedSpec,
   host: ContainerHost,
 ): LaunchSpec {
   const prefix = `${runtime.toUpperCase()}ENV_`;
@@ -79,8 +79,8 @@ function byApptainer(
     command: runtime,
     arguments: [
       'exec',
-      '--cleanenv',
-      '--contain',
+      ...['--cleanenv', '--containall', '--pid', '--ipc', '--no-privs'],
+      ...(hasNetwork ? [] : ['--net', '--network', 'none']),
       ...['--home', folders.work],
       ...['--workdir', folders.temporary],
       ...['--bind', folders.root],
@@ -89,7 +89,7 @@ function byApptainer(
       ...(hasDevicesOf('AMD', spec.environment) ? ['--rocm'] : []),
       // There is no option for Intel devices, and a contained payload has a minimal /dev.
       ...(hasDevicesOf('INTEL', spec.environment) ? ['--bind', '/dev/dri'] : []),
-      isBareName(image) ? `docker://${image}` : image,
+      !isFolder && isBareName(image) ? `docker://${image}` : image,
       spec.command,
       ...spec.arguments,
     ],

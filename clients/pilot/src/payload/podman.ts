@@ -10,7 +10,7 @@ import { shellWord } from './shell-word.js';
  * would run the payload's code outside the image. They go in by files that are not in the scratch space.
  */
 export function byPodman(contained: ContainedSpec, host: ContainerHost): LaunchSpec {
-  const { image, spec, folders, hasOwnPath } = contained;
+  const { image, spec, folders, hasOwnPath, isFolder } = contained;
   const variables = variablesInside(spec, hasOwnPath);
   const listed = variableFiles(variables, folders.private);
   return {
@@ -18,16 +18,13 @@ export function byPodman(contained: ContainedSpec, host: ContainerHost): LaunchS
     arguments: [
       'run',
       '--rm',
-      ...['--network', 'host'],
-      ...['--security-opt', 'label=disable'],
-      ...['--security-opt', 'no-new-privileges'],
-      ...(host.isRoot ? [] : ['--userns', 'keep-id']),
+      ...isolationOptions(contained, host),
       ...['--volume', `${folders.root}:${folders.root}`],
       ...listed.options,
       ...['--workdir', spec.folder],
       ...['--entrypoint', ''],
       ...podmanDevices(spec),
-      image,
+      ...(isFolder ? ['--rootfs', image] : [image]),
       ...listed.before,
       spec.command,
       ...spec.arguments,
@@ -37,6 +34,27 @@ export function byPodman(contained: ContainedSpec, host: ContainerHost): LaunchS
     hasOwnSharedMemory: true,
     files: listed.files,
   };
+}
+
+/**
+ * Options that keep a payload from the host, and its files in its scratch space. Its processes are in a
+ * namespace of their own by default.
+ */
+function isolationOptions(contained: ContainedSpec, host: ContainerHost): readonly string[] {
+  const { folders, limits, memoryMiB, hasNetwork } = contained;
+  const { processes, openFiles } = limits;
+  return [
+    ...['--network', hasNetwork ? 'host' : 'none'],
+    ...['--ipc', 'private', '--cap-drop', 'all'],
+    ...['--security-opt', 'label=disable'],
+    ...['--security-opt', 'no-new-privileges'],
+    ...(host.isRoot ? [] : ['--userns', 'keep-id']),
+    ...(host.usesControlGroups ? [] : ['--cgroups', 'disabled']),
+    ...['--ulimit', `nproc=${processes}:${processes}`, '--ulimit', `nofile=${openFiles}:${openFiles}`],
+    ...['--ulimit', 'core=0:0', '--shm-size', `${memoryMiB}m`],
+    ...['--read-only', '--read-only-tmpfs=false'],
+    ...['--volume', `${folders.temporary}:/tmp`, '--volume', `${folders.temporary}:/var/tmp`],
+  ];
 }
 
 /** Podman reads a file of variables line by line, with lines of less than 64 KiB. */

@@ -1,5 +1,6 @@
 import type { InputFile, ParentOutputs, StoredFile } from '../files/staging.js';
 import type { ReportedDevice } from '../hardware/gpus/detected-device.js';
+import type { IsolationFacts } from '../isolation/payload-isolation.js';
 import type { HostFacts } from '../hardware/host-facts.js';
 import type { ErrorFamily } from '../payload/attempt-error.js';
 import type { LogChunk } from '../payload/output-capture.js';
@@ -12,11 +13,14 @@ export interface Capacity {
   readonly diskMiB: number;
 }
 
+/** Facts about a host, and about the isolation of payloads on it. */
+export type WorkerFacts = HostFacts & IsolationFacts;
+
 /** Registration of a worker. */
 export interface Registration {
   readonly queue: string;
   readonly name: string;
-  readonly facts: HostFacts;
+  readonly facts: WorkerFacts;
   readonly devices: readonly ReportedDevice[];
   readonly labels: readonly { readonly key: string; readonly value: string }[];
   /** Time at which it must end; null for no limit. */

@@ -1,5 +1,4 @@
 import type { ReportedDevice, DetectedDevice } from '../hardware/gpus/detected-device.js';
-import type { HostFacts } from '../hardware/host-facts.js';
 import type {
   DeviceInput,
   FailJobInput,
@@ -18,6 +17,7 @@ import type {
   HeldJob,
   Refusal,
   ReportAnswer,
+  WorkerFacts,
 } from './core-protocol.js';
 
 /** A user error of a worker's mutation. */
@@ -28,8 +28,8 @@ export interface WorkerError {
 }
 
 /** Facts about a host in the API's form. */
-export function hardwareInput(facts: HostFacts): WorkerHardwareInput {
-  const { cpu, cores, memoryMiB, diskMiB, containerRuntimes, network } = facts;
+export function hardwareInput(facts: WorkerFacts): WorkerHardwareInput {
+  const { cpu, cores, memoryMiB, diskMiB, containerRuntimes, network, isolation } = facts;
   return {
     cpuVendor: cpu.vendor,
     cpuModel: cpu.model,
@@ -40,6 +40,8 @@ export function hardwareInput(facts: HostFacts): WorkerHardwareInput {
     diskMiB,
     containerRuntimes: [...containerRuntimes],
     hasNetwork: network,
+    isolation: [...isolation],
+    isNetworkIsolated: facts.networkIsolation,
   };
 }
 

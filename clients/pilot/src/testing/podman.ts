@@ -58,10 +58,6 @@ export async function testPodman(folder: string): Promise<TestPodman> {
  */
 const unifiedFolder = '/sys/fs/cgroup/unified';
 
-const withoutControlGroups = `  shift
-  set -- run --cgroups=disabled --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 "$@"
-`;
-
 function script(folder: string, recorded: TestPodman['recorded']): string {
   const storage = `--root '${folder}/podman-root' --runroot '${folder}/podman-run' --storage-driver vfs`;
   const mount = `mount --bind ${unifiedFolder} /sys/fs/cgroup`;
@@ -73,7 +69,7 @@ if [ "$1" = run ]; then
   cat /proc/$$/environ > '${recorded.environment}'
   cat /proc/$$/cmdline > '${recorded.arguments}'
   pwd > '${recorded.folder}'
-${existsSync(unifiedFolder) ? withoutControlGroups : ''}fi
+fi
 ${start} ${storage} "$@"
 `;
 }

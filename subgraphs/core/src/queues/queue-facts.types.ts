@@ -1,6 +1,6 @@
 /** Views of queues for other domains. */
 import type { StoredLabel } from '../shared/label.types.js';
-import type { QueueState } from './queue.document.js';
+import type { QueueIsolation, QueueState } from './queue.document.js';
 
 /** Properties of a queue that the scheduler and workers need. */
 export interface QueueFacts {
@@ -11,6 +11,8 @@ export interface QueueFacts {
   readonly executor: string;
   /** Names of experiments; empty admits every experiment. */
   readonly experiments: readonly string[];
+  /** Isolation that payloads need; absent means `NONE`. */
+  readonly isolation?: QueueIsolation;
   readonly labels: readonly StoredLabel[];
   readonly limits: {
     readonly maxCores?: number;

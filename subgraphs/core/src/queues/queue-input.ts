@@ -1,7 +1,13 @@
 /** Pure checks of inputs about queues. */
 import { InputErrors } from '@rhizome/errors';
 import { checkKey } from '../shared/idempotency.js';
-import type { QueueDocument, QueueExecutor, QueueState, StoredQueueLimits } from './queue.document.js';
+import type {
+  QueueDocument,
+  QueueExecutor,
+  QueueIsolation,
+  QueueState,
+  StoredQueueLimits,
+} from './queue.document.js';
 
 /** Codes with which a change of a queue is refused. */
 export type QueueProblemCode =
@@ -23,6 +29,7 @@ export interface CreateQueue {
   readonly experiments?: readonly string[] | null | undefined;
   readonly executor?: QueueExecutor | null | undefined;
   readonly limits?: LimitsInput | null | undefined;
+  readonly isolation?: QueueIsolation | null | undefined;
   readonly labels?: QueueDocument['labels'] | null | undefined;
   readonly state?: QueueState | null | undefined;
   readonly idempotencyKey?: string | null | undefined;

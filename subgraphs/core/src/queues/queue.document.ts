@@ -12,6 +12,11 @@ export const queueExecutors = ['DIRECT', 'SLURM', 'HTCONDOR', 'KUBERNETES'] as c
 /** One of {@link queueExecutors}. */
 export type QueueExecutor = (typeof queueExecutors)[number];
 
+/** Isolation that payloads of a queue need. */
+export const queueIsolations = ['NONE', 'REQUIRED'] as const;
+/** One of {@link queueIsolations}. */
+export type QueueIsolation = (typeof queueIsolations)[number];
+
 /** Limits of a queue; an absent one means no limit. */
 export interface StoredQueueLimits {
   readonly maxCores?: number;
@@ -41,6 +46,8 @@ export interface QueueDocument {
   readonly experiments: readonly string[];
   readonly executor: QueueExecutor;
   readonly limits: StoredQueueLimits;
+  /** Absent means `NONE`. */
+  readonly isolation?: QueueIsolation;
   readonly labels: readonly { readonly key: string; readonly value: string }[];
   /** Call that created the queue; kept as long as the queue. */
   readonly creation?: StoredCreation;
@@ -92,6 +99,7 @@ export const queuesCollection = defineCollection<QueueDocument>({
           leaseSeconds: limit,
         },
       },
+      isolation: { enum: [...queueIsolations] },
       labels: { bsonType: 'array', maxItems: 32, items: { bsonType: 'object', required: ['key', 'value'] } },
       creation: { bsonType: 'object', required: ['by', 'key', 'digest'] },
     },

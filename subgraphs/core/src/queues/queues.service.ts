@@ -270,6 +270,7 @@ export class QueuesService {
       experiments: [...(input.experiments ?? [])].sort(),
       executor: input.executor ?? 'DIRECT',
       limits: mergeLimits(defaultLimits, input.limits),
+      isolation: input.isolation ?? 'NONE',
       labels: (input.labels ?? []).map(({ key, value }) => ({ key, value })),
       ...(idempotencyKey
         ? { creation: { by: subject, key: idempotencyKey, digest: creationDigest(input) } }
@@ -301,6 +302,7 @@ function changed(current: QueueDocument, input: UpdateQueue): QueueDocument {
     site: input.site ?? current.site,
     experiments: input.experiments ? [...input.experiments].sort() : current.experiments,
     executor: input.executor ?? current.executor,
+    ...(input.isolation ? { isolation: input.isolation } : {}),
     limits: mergeLimits(current.limits, input.limits),
     labels: input.labels ? input.labels.map(({ key, value }) => ({ key, value })) : current.labels,
   };

@@ -5,6 +5,11 @@ import type { StoredLabel } from '../shared/label.types.js';
 /** State of a worker, as in the schema. */
 export type WorkerState = 'READY' | 'DRAINING' | 'ENDED' | 'LOST';
 
+/** Means by which payloads are isolated, as in the schema. */
+export const payloadIsolations = ['NAMESPACES', 'APPTAINER', 'PODMAN'] as const;
+/** One of {@link payloadIsolations}. */
+export type PayloadIsolation = (typeof payloadIsolations)[number];
+
 /** Hardware of a host; unknown facts are left out. */
 export interface StoredHardware {
   readonly cpuVendor?: string;
@@ -16,6 +21,10 @@ export interface StoredHardware {
   readonly diskMiB: number;
   readonly containerRuntimes: readonly string[];
   readonly network?: boolean;
+  /** Sorted; absent if there is none. */
+  readonly isolation?: readonly PayloadIsolation[];
+  /** True if payloads that do not require the network get none; absent means false. */
+  readonly networkIsolation?: boolean;
 }
 
 /** Facts of a live worker. */

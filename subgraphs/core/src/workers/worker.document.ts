@@ -19,6 +19,7 @@ export const workerLimits = {
   labels: 64,
   devices: 256,
   runtimes: 32,
+  isolation: 8,
   heldJobs: 10_000,
   factSources: 32,
 } as const;

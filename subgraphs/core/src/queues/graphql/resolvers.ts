@@ -73,6 +73,7 @@ export const queueResolvers: Pick<Resolvers, 'Queue' | 'QueueConnection' | 'Site
     id: ({ _id }) => _id,
     site: ({ site: name }) => ({ name }),
     stateChangedBy: ({ stateChangedBy: subject }) => ({ subject }),
+    isolation: ({ isolation }) => isolation ?? 'NONE',
     limits: ({ limits: { gpuSharing = false, ...limits } }) => ({
       ...limits,
       isGpuSharingEnabled: gpuSharing,

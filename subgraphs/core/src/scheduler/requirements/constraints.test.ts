@@ -66,6 +66,26 @@ describe('constraintsOf', () => {
     expect(meets({ queue: 'other' }, {}, { state })).toBe(false);
   });
 
+  it.each<[Hardware['isolation'], Partial<StoredRequirements>, boolean]>([
+    [undefined, {}, false],
+    [[], {}, false],
+    [['NAMESPACES'], {}, true],
+    [['PODMAN'], {}, false],
+    [['NAMESPACES'], { containerRuntime: 'any' }, false],
+    [['PODMAN'], { containerRuntime: 'any' }, true],
+    [['APPTAINER'], { containerRuntime: 'singularity' }, true],
+    [['PODMAN'], { containerRuntime: 'apptainer' }, false],
+  ])(
+    'accepts on a worker isolated by %j the job %j of a queue that requires isolation: %s',
+    (isolation, wanted, expected) => {
+      const containerRuntimes = ['apptainer', 'podman', 'singularity'];
+      const hardware = { containerRuntimes, ...(isolation ? { isolation } : {}) };
+      expect(meets(wanted, hardware, { isolation: 'REQUIRED' })).toBe(expected);
+      expect(meets(wanted, hardware, { isolation: 'NONE' })).toBe(true);
+      expect(meets(wanted, hardware)).toBe(true);
+    },
+  );
+
   it('respects the limits of the queue', () => {
     expect(meets({ cores: 4 }, {}, { limits: { maxCores: 4 } })).toBe(true);
     expect(meets({ cores: 5 }, {}, { limits: { maxCores: 4 } })).toBe(false);

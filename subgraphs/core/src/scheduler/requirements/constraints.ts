@@ -5,6 +5,7 @@ import { arrangeDevices, type DeviceShape } from '../../gpus/capacity/device-sha
 import { gpuConstraints } from './gpu-constraints.js';
 import { type Selector, type SelectorView, selectorView } from './selector.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
+import type { PayloadIsolation } from '../worker-facts.types.js';
 import type { WorkerProfile, AmountName, Subject, Constraint } from './constraint.types.js';
 
 /**
@@ -74,15 +75,17 @@ export function meetsAll(constraints: readonly Constraint[], profile: WorkerProf
   return constraints.every((constraint) => constraint.refusal(profile) === undefined);
 }
 
-function queueConstraint({ queue: bound }: StoredRequirements): Constraint {
+function queueConstraint(requirements: StoredRequirements): Constraint {
+  const { queue: bound } = requirements;
   return {
     about: 'queue',
     text: bound === undefined ? 'queue takes work by brokerage' : `queue = ${bound}`,
-    refusal({ queue }) {
+    refusal(profile) {
+      const { queue } = profile;
       if (bound !== undefined && bound !== queue.name) return `queue is ${queue.name}`;
-      if (queue.state === 'ONLINE') return undefined;
       const takesBound = queue.state === 'TEST' || queue.state === 'BROKEROFF';
-      return takesBound && bound !== undefined ? undefined : `queue ${queue.name} is ${queue.state}`;
+      const takes = queue.state === 'ONLINE' || (takesBound && bound !== undefined);
+      return takes ? isolationRefusal(requirements, profile) : `queue ${queue.name} is ${queue.state}`;
     },
   };
 }
@@ -190,6 +193,29 @@ function surroundings({ containerRuntime, network }: StoredRequirements): readon
     });
   }
   return found;
+}
+
+/** Runtimes and the means of isolation that they are. */
+const isolatingRuntimes: Readonly<Record<string, PayloadIsolation>> = {
+  apptainer: 'APPTAINER',
+  singularity: 'APPTAINER',
+  podman: 'PODMAN',
+};
+
+/** Reason why a worker cannot isolate the payload as its queue requires. An image's runtime isolates it. */
+function isolationRefusal(
+  { containerRuntime }: StoredRequirements,
+  { worker: { hardware }, queue }: WorkerProfile,
+): string | undefined {
+  if (queue.isolation !== 'REQUIRED') return undefined;
+  const isSuited = (means: PayloadIsolation): boolean => {
+    if (containerRuntime === undefined) return means === 'NAMESPACES';
+    if (containerRuntime === anyRuntime) return means !== 'NAMESPACES';
+    return means === isolatingRuntimes[containerRuntime];
+  };
+  if (hardware.isolation?.some(isSuited) === true) return undefined;
+  const which = containerRuntime === undefined ? 'without image' : 'in images';
+  return `queue ${queue.name} requires isolation, and the worker has none for payloads ${which}`;
 }
 
 function selectorConstraint(selector: Selector): Constraint {

@@ -63,6 +63,8 @@ const environment = new Environment({
       diskMiB: 'int',
       containerRuntimes: 'list<string>',
       network: 'bool',
+      isolation: 'list<string>',
+      networkIsolation: 'bool',
       labels: 'map<string, string>',
       devices: 'list<map<string, dyn>>',
     },
@@ -241,6 +243,8 @@ export function selectorView(
       memoryMiB: BigInt(hardware.memoryMiB),
       diskMiB: BigInt(hardware.diskMiB),
       containerRuntimes: [...hardware.containerRuntimes],
+      isolation: [...(hardware.isolation ?? [])],
+      networkIsolation: hardware.networkIsolation ?? false,
       labels: labelMap(labels),
       // Only few selectors read devices, and these are the largest part.
       get devices() {

@@ -131,7 +131,11 @@ export const workerResolvers: Pick<
   },
   Worker: worker,
   WorkerConnection: connection,
-  WorkerHardware: { hasNetwork: ({ network }) => network ?? null },
+  WorkerHardware: {
+    hasNetwork: ({ network }) => network ?? null,
+    isolation: ({ isolation }) => isolation ?? [],
+    isNetworkIsolated: ({ networkIsolation }) => networkIsolation ?? false,
+  },
   Device: {
     // Registration accepts no other vendor.
     vendor: ({ vendor }) => vendor as GpuVendor,

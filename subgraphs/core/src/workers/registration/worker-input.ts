@@ -5,7 +5,7 @@ import { known, type Maybe, type Path, checkOptionalText } from './optional-inpu
 import { workerLimits } from '../worker.document.js';
 import type { WorkerErrorCode } from '../worker-errors.js';
 import type { StoredLabel } from '../../shared/label.types.js';
-import type { StoredHardware } from '../../scheduler/worker-facts.types.js';
+import type { PayloadIsolation, StoredHardware } from '../../scheduler/worker-facts.types.js';
 
 /** Reported properties of a host. */
 export interface HardwareInput {
@@ -18,6 +18,8 @@ export interface HardwareInput {
   readonly diskMiB: number;
   readonly containerRuntimes?: Maybe<readonly string[]>;
   readonly hasNetwork?: Maybe<boolean>;
+  readonly isolation?: Maybe<readonly PayloadIsolation[]>;
+  readonly isNetworkIsolated?: Maybe<boolean>;
 }
 
 /** Input of `registerWorker`. */
@@ -66,6 +68,7 @@ export function checkHardware(errors: InputErrors<WorkerErrorCode>, path: Path, 
   checkOptionalText(errors, [...path, 'cpuModel'], spec.cpuModel, 255);
   const runtimes = spec.containerRuntimes ?? [];
   errors.distinct([...path, 'containerRuntimes'], runtimes, workerLimits.runtimes);
+  errors.distinct([...path, 'isolation'], spec.isolation ?? [], workerLimits.isolation);
   runtimes.forEach((name, index) => errors.text([...path, 'containerRuntimes', index], name, 1, 64));
 }
 
@@ -80,5 +83,7 @@ export function storedHardware(spec: HardwareInput): StoredHardware {
     diskMiB: spec.diskMiB,
     containerRuntimes: [...(spec.containerRuntimes ?? [])].sort(),
     ...known({ network: spec.hasNetwork }),
+    ...(spec.isolation?.length ? { isolation: [...spec.isolation].sort() } : {}),
+    ...(spec.isNetworkIsolated === true ? { networkIsolation: true } : {}),
   };
 }
