@@ -13,6 +13,7 @@ describe('parseOptions', () => {
       transport: 'in-process',
       tour: true,
       gpus: 'simulated',
+      readableFolder: [],
       gpuFiles: [],
     });
   });
@@ -41,6 +42,7 @@ describe('parseOptions', () => {
       transport: 'http',
       tour: false,
       gpus: 'host',
+      readableFolder: [],
       gpuFiles: [],
     });
     expect(parseOptions(['--once', '--data', '/elsewhere'], '/checkout')).toMatchObject({
@@ -53,6 +55,7 @@ describe('parseOptions', () => {
     const flags = ['--gpu-simulate', 'a.json', '--gpu-simulate', '/b.json'];
     expect(parseOptions(flags, '/checkout')).toMatchObject({
       gpus: 'files',
+      readableFolder: [],
       gpuFiles: ['/checkout/a.json', '/b.json'],
     });
   });

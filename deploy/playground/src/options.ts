@@ -22,6 +22,8 @@ export interface PlaygroundOptions {
   readonly tour: boolean;
   /** Source of the GPUs that pilots report: simulated, files, or this machine. */
   readonly gpus: GpuKind;
+  /** Absolute paths of folders that payloads may read. */
+  readonly readableFolder: readonly string[];
   /** Absolute paths of files with devices, one for each pilot in order. */
   readonly gpuFiles: readonly string[];
 }
@@ -60,6 +62,12 @@ export function parseOptions(argv: readonly string[], cwd: string): PlaygroundOp
       '--gpu-simulate <file>',
       'report the devices of this JSON file by the first pilot; a second file is for the second pilot, and so on (docs/reference/gpus.md)',
       (file, files: readonly string[]) => [...files, resolve(cwd, file)],
+      [] as readonly string[],
+    )
+    .option(
+      '--readable-folder <path>',
+      'folder that payloads may read; may be repeated',
+      (path, paths: readonly string[]) => [...paths, resolve(cwd, path)],
       [] as readonly string[],
     )
     .option('--no-tour', 'start everything, but submit nothing');

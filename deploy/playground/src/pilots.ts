@@ -1,7 +1,8 @@
 /** Pilots of the playground: separate processes, as on worker nodes. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { pilotProgram } from '@rhizome/pilot';
 import { type GpuChoice, gpuFlags } from './gpus.js';
 import { type Child, describeEnd, startChild } from './processes/child-process.js';
@@ -14,6 +15,8 @@ export interface PilotOptions {
   readonly data: string;
   readonly count: number;
   readonly devices: GpuChoice;
+  /** Folders that payloads may read, in addition to the programs of the tour. */
+  readonly readableFolders: readonly string[];
   /** Shows a message to the user. */
   readonly say: (text: string) => void;
 }
@@ -30,7 +33,9 @@ export interface Pilots {
  * Starts the pilots. Each gets a part of the machine, at least two cores, so that jobs run side by side on
  * small machines, too.
  */
-export function startPilots({ url, token, data, count, devices, say }: PilotOptions): Pilots {
+export function startPilots(options: PilotOptions): Pilots {
+  const { url, token, data, count, devices, say } = options;
+  const readable = [...programFolders(), ...options.readableFolders];
   const folder = join(data, 'pilots');
   mkdirSync(folder, { recursive: true });
   const tokenFile = join(folder, 'token');
@@ -41,12 +46,21 @@ export function startPilots({ url, token, data, count, devices, say }: PilotOpti
     const name = `pilot-${index + 1}`;
     const who = ['--url', url, '--token-file', tokenFile, '--queue', playgroundQueue, '--name', name];
     const place = ['--scratch', join(folder, name), '--store', join(data, 'store')];
+    const shown = readable.flatMap((path) => ['--readable-folder', path]);
     const pilot = startChild({
       name,
       program: pilotProgram,
       // A pilot does little work next to many other processes: its heap should stay small rather than fast.
       nodeOptions: ['--max-semi-space-size=2'],
-      args: [...who, ...place, ...share, ...gpuFlags(devices, folder, index), '--drain-seconds', '1'],
+      args: [
+        ...who,
+        ...place,
+        ...shown,
+        ...share,
+        ...gpuFlags(devices, folder, index),
+        '--drain-seconds',
+        '1',
+      ],
       logFile: join(data, 'logs', `${name}.log`),
     });
     void pilot.exited.then((end) => {
@@ -60,6 +74,13 @@ export function startPilots({ url, token, data, count, devices, say }: PilotOpti
       await Promise.all(pilots.map((pilot) => pilot.stop(graceMs)));
     },
   };
+}
+
+/** Folders with the programs of the tour, and with Node if it is not part of the operating system. */
+function programFolders(): readonly string[] {
+  const payloads = fileURLToPath(new URL('../payloads', import.meta.url));
+  const node = dirname(dirname(process.execPath));
+  return [payloads, ...(node === '/usr' || node.startsWith('/usr/') ? [] : [node])];
 }
 
 function partOfMachine(count: number): readonly string[] {

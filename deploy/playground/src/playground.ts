@@ -197,7 +197,7 @@ class Playground {
 
   async #startPilots(stack: RunningStack, identities: Identities): Promise<Record<string, number>> {
     const { playgroundQueue, startPilots } = await import('./deferred-imports.js');
-    const { data, pilots: count, gpus, gpuFiles } = this.#world.options;
+    const { data, pilots: count, gpus, gpuFiles, readableFolder: readableFolders } = this.#world.options;
     const token = await identities.pilot(playgroundQueue);
     const pilots = startPilots({
       url: stack.url,
@@ -205,6 +205,7 @@ class Playground {
       data,
       count,
       devices: { gpus, gpuFiles },
+      readableFolders,
       say: (text) => console.log(text),
     });
     if (!this.#pilots) this.#shutdown.add('the pilots', () => this.#pilots?.stop(pilotGraceMs));

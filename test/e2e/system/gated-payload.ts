@@ -11,9 +11,14 @@ export interface Gate {
 
 let count = 0;
 
+/** The folder of the gates, which payloads must be allowed to read. */
+export function gatesFolder(data: string): string {
+  return join(dirname(data), 'gates');
+}
+
 /** Creates a closed gate next to a system's data. */
 export function createGate(data: string): Gate {
-  const folder = join(dirname(data), 'gates');
+  const folder = gatesFolder(data);
   mkdirSync(folder, { recursive: true });
   const path = join(folder, String((count += 1)));
   return {

@@ -6,6 +6,7 @@ import { pilotProgram } from '@rhizome/pilot';
 import { type Identities, playgroundQueue } from '@rhizome/playground';
 import { spawnProcess, type TestProcess } from '@rhizome/testkit';
 import { type Api, apiOf } from './api.js';
+import { gatesFolder } from './gated-payload.js';
 
 /** Where a worker works. */
 export interface WorkerPlace {
@@ -38,7 +39,7 @@ export async function startPilot(place: WorkerPlace, options: WorkerOptions): Pr
   const pilot = spawnProcess({
     name,
     command: 'node',
-    args: [pilotProgram, ...who, ...scratch, ...size, ...args],
+    args: [pilotProgram, ...who, ...scratch, '--readable-folder', gatesFolder(data), ...size, ...args],
   });
   await pilot.line(/"msg":"worker registered"/, 60_000);
   return pilot;

@@ -9,6 +9,7 @@ import { leftovers, type ProcessExit, spawnProcess, type TestProcess } from '@rh
 import { type Api, apiOf } from './api.js';
 import { checkAfterEnd, checkWhileRunning, noteHistory } from './devices.js';
 import { processesWith, untilGone } from './processes.js';
+import { gatesFolder } from './gated-payload.js';
 
 /** The repository. */
 export const root = resolve(fileURLToPath(new URL('.', import.meta.url)), '..', '..', '..', '..');
@@ -82,7 +83,8 @@ export function spawnPlayground(
 export async function startPlayground(options: PlaygroundSystemOptions = {}): Promise<PlaygroundSystem> {
   const { transport = 'in-process', pilots = 0, port = 0, args = [] } = options;
   const data = options.data ?? (await dataFolder());
-  const place = ['--data', data, '--port', String(port), '--transport', transport];
+  const shown = ['--readable-folder', gatesFolder(data)];
+  const place = ['--data', data, '--port', String(port), '--transport', transport, ...shown];
   const process = spawnPlayground('playground', [...place, '--no-tour', '--pilots', String(pilots), ...args]);
   await process.line(/playground ready/, 30_000);
   leftovers.defer('the history of a playground', () => checkWhileRunning(data));

@@ -1,7 +1,5 @@
 // A pilot is killed with SIGKILL while its payload runs: its job comes back and ends elsewhere, and of the
 // payload nothing is left.
-import { mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { jobOf, logOf, submit } from '../system/jobs.js';
@@ -28,8 +26,6 @@ const place = () => ({ url: system.file.url, data: system.data, identities: syst
 
 describe('a worker that is killed while it runs a job', () => {
   it('loses its job to another worker within 45 s of the default lease, and its own processes end', async () => {
-    const marks = join(dirname(system.data), 'marks');
-    await mkdir(marks, { recursive: true });
     // On its first attempt it forks, leaves its session, ignores SIGTERM and runs without end; on its second
     // it ends well.
     const shell = [
