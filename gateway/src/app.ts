@@ -184,6 +184,7 @@ class BuiltGateway implements Gateway {
       identity,
       log,
       readinessProblems: () => this.#readinessProblems(),
+      isHttps: options.isHttps ?? false,
       callKeys: options.calls?.jwks(),
       openMetrics: options.openMetrics ?? false,
       staticRoot: options.staticRoot,

@@ -1,4 +1,5 @@
 import {
+  assertSecureTransport,
   type CallSigner,
   createCallSigner,
   createVerifier,
@@ -32,8 +33,8 @@ async function main(): Promise<void> {
   const options = { ...optionsOf(config, calls, log), verifier, identity };
   const gateway = await buildGateway(options);
   collectDefaultMetrics({ register: gateway.metrics.registry });
-  const { host, port, addressFile } = config;
-  const served = await serveGateway(gateway, { host, port, addressFile });
+  const { host, port, addressFile, tls } = config;
+  const served = await serveGateway(gateway, { host, port, addressFile, tls });
   log.info({ url: served.url, subgraphs: gateway.subgraphs }, 'service started');
   process.stdout.write(`rhizome-gateway: ${served.url}\n`);
   reloadOnSignal(config, options, gateway, log);
@@ -89,6 +90,7 @@ function optionsOf(config: GatewayConfig, calls: CallSigner, log: Logger): Omit<
     rates: ratesIn(rates),
     introspection,
     openMetrics,
+    isHttps: config.tls !== undefined || (config.identity.issuer?.startsWith('https:') ?? false),
     uncodedMessages,
     staticRoot: config.graphiql ? builtPages : undefined,
     dashboardRoot: config.dashboard,
@@ -141,18 +143,23 @@ function set<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], unde
  * Addresses in a supergraph file are the operator's own; those in the registry come from its callers. A
  * gateway that only this machine reaches may call this machine.
  */
-function endpointsOf({ endpoints, host, supergraph }: GatewayConfig): EndpointPolicy | undefined {
-  return supergraph === undefined ? new EndpointPolicy(endpoints, isLoopback(host)) : undefined;
+function endpointsOf(config: GatewayConfig): EndpointPolicy | undefined {
+  const { endpoints, host, supergraph, insecureTransport } = config;
+  if (supergraph !== undefined) return undefined;
+  return new EndpointPolicy(endpoints, { isLocal: isLoopback(host), insecureTransport });
 }
 
 function configured(
-  { subgraphs }: GatewayConfig,
+  { subgraphs, insecureTransport, supergraph }: GatewayConfig,
   calls: CallSigner,
   endpoints: EndpointPolicy | undefined,
 ): TransportFactory {
   return (subgraph, address) => {
     const elsewhere = subgraphs[subgraph];
     const { webSocketUrl } = elsewhere ?? {};
+    const own = elsewhere?.url ?? (supergraph === undefined ? undefined : address);
+    if (own !== undefined)
+      assertSecureTransport(own, { field: `subgraphs.${subgraph}.url`, insecureTransport });
     // An address in the configuration is the operator's own, too.
     return elsewhere?.url === undefined
       ? overNetwork(subgraph, { url: address, webSocketUrl, calls, endpoints })

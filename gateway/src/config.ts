@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { issuerSettings } from '@rhizome/authz';
-import { type DeepReadonly, loadConfig, z } from '@rhizome/config';
+import { assertSecureListening, issuerSettings } from '@rhizome/authz';
+import { type DeepReadonly, loadConfig, tlsSettings, z } from '@rhizome/config';
 import { DomainError } from '@rhizome/errors';
 import { isLoopback, isNetwork, ratedCallers, rateNames } from './policy/index.js';
 
@@ -17,6 +17,10 @@ const schema = z.object({
   port: z.number().int().min(0).max(65_535).default(4000),
   /** File that gets the GraphQL URL once the process listens. */
   addressFile: z.string().min(1).optional(),
+  /** Certificate of the service; without it, it speaks plain HTTP. */
+  tls: tlsSettings.optional(),
+  /** Permits plain HTTP outside this machine, as behind a proxy that ends TLS. */
+  insecureTransport: z.boolean().default(false),
   /** Path of a Federation 2 supergraph; the alternative is a store with the schema registry. */
   supergraph: z.string().min(1).optional(),
   /** Connection string of the store with the schema registry, whose live version is served. */
@@ -173,6 +177,7 @@ export function readCommandLine(
   });
   checkGraph(config);
   checkIdentities(config);
+  assertSecureListening(config);
   return { config };
 }
 

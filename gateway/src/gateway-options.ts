@@ -38,6 +38,8 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   /** Callers that may use introspection: those with a token (default), everybody, nobody. */
   readonly introspection?: 'token' | 'open' | 'off';
+  /** True if clients reach it by TLS only: responses then say so. */
+  readonly isHttps?: boolean;
   /** Serves `/metrics` without a token; default false. */
   readonly openMetrics?: boolean;
   /** Folder of built pages; undefined: none are served. `builtPages` is the folder of this package. */

@@ -1,5 +1,11 @@
-import { createServer, type Server } from 'node:http';
-import { boundedConnections, listen, type ListenAddress } from '@rhizome/subgraph';
+import {
+  boundedConnections,
+  createWebServer,
+  listen,
+  type ListenAddress,
+  type TlsFiles,
+  type WebServer,
+} from '@rhizome/subgraph';
 import type { Gateway } from './app.js';
 
 /** Address on which a gateway listens. */
@@ -8,6 +14,8 @@ export interface ServeGatewayOptions {
   readonly host?: string;
   /** Default 4000; 0 takes a free one. */
   readonly port?: number;
+  /** Files of the certificate; without them the gateway speaks plain HTTP. */
+  readonly tls?: TlsFiles | undefined;
   /** File that gets the URL once the gateway listens. */
   readonly addressFile?: string | undefined;
 }
@@ -26,8 +34,10 @@ export async function serveGateway(
   gateway: Gateway,
   options: ServeGatewayOptions = {},
 ): Promise<ServedGateway> {
-  const { host = '127.0.0.1', port = 4000, addressFile } = options;
-  const server = createServer(boundedConnections, (request, response) => gateway.handle(request, response));
+  const { host = '127.0.0.1', port = 4000, addressFile, tls } = options;
+  const server = createWebServer(boundedConnections, tls, (request, response) =>
+    gateway.handle(request, response),
+  );
   // Longer than the idle timeout of clients and proxies, so that no connection closes under a request.
   server.keepAliveTimeout = 65_000;
   server.on('upgrade', (request, socket, head) => gateway.upgrade(request, socket, head));
@@ -42,7 +52,7 @@ export async function serveGateway(
 /** Time for the last bytes of responses to leave before connections are cut, in milliseconds. */
 const lastBytesMs = 500;
 
-async function shutDown(server: Server, gateway: Gateway, drainMs: number | undefined): Promise<void> {
+async function shutDown(server: WebServer, gateway: Gateway, drainMs: number | undefined): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   await gateway.drain(drainMs);
   const cut = setTimeout(() => server.closeAllConnections(), lastBytesMs);

@@ -77,7 +77,7 @@ describe('registerSubgraph', () => {
   });
 
   it('records a move by an administrator of the experiment, and makes it when one of all agrees', async () => {
-    const ask = await gatewayWith(new EndpointPolicy([], true));
+    const ask = await gatewayWith(new EndpointPolicy([], { isLocal: true }));
     const own = await tokens.human('a@rubin', { rubin: 'ADMIN' });
     const first = { name: 'rubin', endpoint: `http://127.0.0.1:${port}/graphql`, typePrefix: 'Rubin' };
     const moved = { ...first, endpoint: `http://127.0.0.1:${port}/elsewhere` };

@@ -45,4 +45,11 @@ describe('readConfig', () => {
   it.each(['s3://bucket', 'root://eos.test//store'])('refuses %s as a file store', (store) => {
     expect(() => read({}, '--store', store)).toThrow(/--store.*expected a path or an http\(s\) URL/s);
   });
+
+  it('requires TLS for a gateway on another host, unless plain text is permitted', () => {
+    const far = ['--url', 'http://rhizome.example/graphql'];
+    expect(() => read({}, ...far)).toThrow(/not secure.*insecureTransport/s);
+    expect(read({}, ...far, '--insecure-transport', 'true').url).toBe('http://rhizome.example/graphql');
+    expect(read({}, '--url', 'https://rhizome.example/graphql').url).toContain('https:');
+  });
 });

@@ -25,6 +25,10 @@ const runtimeVariables = [
 /** Every setting, as an option of the command line and as a variable RHIZOME_PILOT_…; the option wins. */
 const schema = z.object({
   url: z.url({ protocol: /^https?$/ }).describe('URL of the gateway, such as http://host:4000/graphql'),
+  insecureTransport: z
+    .boolean()
+    .default(false)
+    .describe('permits an http: URL of another host: true or false'),
   tokenFile: z.string().min(1).describe("file with the pilot's token; read again before each request"),
   queue: z.string().min(1).describe('queue to serve'),
   name: z.string().min(1).max(255).optional().describe('name, unique in the queue (default: HOST-PID)'),
@@ -143,6 +147,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
   );
   try {
     const settings = loadConfig({ schema, env: { ...env, ...fromOptions }, prefix: variablePrefix });
+    assertSecure(settings);
     readToken(settings.tokenFile);
     const searchPath = payloadPath(env['PATH']);
     const { url, tokenFile, logLevel } = settings;
@@ -158,6 +163,15 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
   } catch (error) {
     throw byOption(error, Object.keys(options));
   }
+}
+
+/** The token must not cross a network in plain text. @throws DomainError CONFIG_INVALID */
+function assertSecure({ url, insecureTransport }: Pick<Settings, 'url' | 'insecureTransport'>): void {
+  const { protocol, hostname: host } = new URL(url);
+  const isLocal = /^(localhost|\[::1\]|127(\.\d+){3})$/.test(host);
+  if (protocol === 'https:' || isLocal || insecureTransport) return;
+  const text = `url: ${url} is not secure; use https:, or permit plain text with insecureTransport`;
+  throw new DomainError('CONFIG_INVALID', text, { field: 'url', value: url, expected: 'an https address' });
 }
 
 /**

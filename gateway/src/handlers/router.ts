@@ -21,6 +21,8 @@ export interface RouterOptions {
   readonly identity: Identity;
   readonly log: Logger;
   readonly readinessProblems: () => ReadinessProblems;
+  /** True if clients reach the gateway by TLS only. */
+  readonly isHttps: boolean;
   /** Keys by which subgraphs verify the tokens of calls; undefined: the gateway signs none. */
   readonly callKeys?: object | undefined;
   /** Serves `/metrics` without a token. */
@@ -48,6 +50,7 @@ export class Router {
   /** Answers an HTTP request. Never throws. */
   handle(request: IncomingMessage, response: ServerResponse): void {
     const path = pathOf(request);
+    if (this.#options.isHttps) response.setHeader('strict-transport-security', 'max-age=31536000');
     if (path === '/graphql') void this.#options.http.handle(request, response);
     else
       void this.#other(path, request, response).catch((error: unknown) =>

@@ -26,6 +26,9 @@ describe('EndpointPolicy', () => {
     ['https://subgraph.example/graphql', true],
   ])('decides without a list whether %s is allowed: %p', (endpoint, isAllowed) => {
     expect(new EndpointPolicy([]).mayRegister(endpoint)).toBe(isAllowed);
+    const plain = endpoint.replace('https:', 'http:');
+    expect(new EndpointPolicy([]).mayRegister(plain)).toBe(false);
+    expect(new EndpointPolicy([], { insecureTransport: true }).mayRegister(plain)).toBe(isAllowed);
   });
 
   it.each([
@@ -36,7 +39,9 @@ describe('EndpointPolicy', () => {
     ['https://203.0.113.7/graphql', false],
     ['http://169.254.169.254/latest', false],
   ])('decides with a list whether %s is allowed: %p', (endpoint, isAllowed) => {
-    const policy = new EndpointPolicy(['10.1.0.0/16', 'core.internal', '*.site.example']);
+    const policy = new EndpointPolicy(['10.1.0.0/16', 'core.internal', '*.site.example'], {
+      insecureTransport: true,
+    });
     expect(policy.mayRegister(endpoint)).toBe(isAllowed);
   });
 

@@ -1,6 +1,7 @@
 /** Addresses at which the gateway may call subgraphs. */
 import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns';
 import { BlockList, isIP } from 'node:net';
+import { isLoopbackHost } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 
 /** Addresses that belong to no public service: this machine, private networks, link-local and metadata. */
@@ -38,12 +39,18 @@ export class EndpointPolicy {
   readonly #suffixes: string[] = [];
   readonly #networks: BlockList;
   readonly #isClosed: boolean;
+  readonly #insecureTransport: boolean;
 
   /**
    * `allowed` lists host names, `*.domain`, addresses and networks (CIDR). Without any, public addresses are
-   * allowed; with some, nothing else is. `isLocal` allows this machine in addition.
+   * allowed; with some, nothing else is. `isLocal` allows this machine in addition, `insecureTransport` plain
+   * HTTP to other machines.
    */
-  constructor(allowed: readonly string[], isLocal = false) {
+  constructor(
+    allowed: readonly string[],
+    { isLocal = false, insecureTransport = false }: { isLocal?: boolean; insecureTransport?: boolean } = {},
+  ) {
+    this.#insecureTransport = insecureTransport;
     const networks: [string, number][] = isLocal
       ? [
           ['127.0.0.0', 8],
@@ -64,6 +71,7 @@ export class EndpointPolicy {
   /** Returns false for an address that is refused whatever its name resolves to; never asks a name server. */
   mayRegister(endpoint: string): boolean {
     const host = hostOf(endpoint);
+    if (this.#isPlain(endpoint)) return false;
     if (isIP(host) > 0) return this.#allows(host, host);
     return !this.#isClosed || this.#isListed(host) || this.#networks.rules.length > 0;
   }
@@ -83,7 +91,12 @@ export class EndpointPolicy {
   /** Throws for an address without a name, which sockets do not look up. @throws DomainError FORBIDDEN */
   assertAddress(endpoint: string): void {
     const host = hostOf(endpoint);
-    if (isIP(host) > 0 && !this.#allows(host, host)) throw refused();
+    if (this.#isPlain(endpoint) || (isIP(host) > 0 && !this.#allows(host, host))) throw refused();
+  }
+
+  #isPlain(endpoint: string): boolean {
+    if (this.#insecureTransport || !/^(http|ws):/i.test(endpoint)) return false;
+    return !isLoopbackHost(hostOf(endpoint));
   }
 
   #allows(host: string, address: string): boolean {

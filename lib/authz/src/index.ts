@@ -63,7 +63,7 @@ export {
 export type { IssuerConstraints } from './issuer-constraints.js';
 export { type CurrentRights, type PeopleDirectory, withCurrentRights } from './current-rights.js';
 export type { RevocationList } from './revocations.js';
-export { assertSecureTransport, isLoopbackHost } from './secure-transport.js';
+export { assertSecureListening, assertSecureTransport, isLoopbackHost } from './secure-transport.js';
 export { accessTokenKinds, maxLifetimes, type TokenKind, tokenKinds, tokenTypes } from './token-kinds.js';
 export {
   callVerifierOf,

@@ -10,6 +10,29 @@ export function isLoopbackHost(host: string): boolean {
 }
 
 /**
+ * Requires TLS of a server that other machines reach.
+ *
+ * @throws DomainError CONFIG_INVALID for plain text on another address than loopback, unless it is permitted
+ */
+export function assertSecureListening({
+  host,
+  tls,
+  insecureTransport,
+}: {
+  readonly host: string;
+  readonly tls?: object | undefined;
+  readonly insecureTransport: boolean;
+}): void {
+  if (tls !== undefined || insecureTransport || isLoopbackHost(host)) return;
+  const text = `host: ${host} is reached by other machines without TLS; set tls.keyFile and tls.certFile, or insecureTransport: true behind a proxy that ends TLS`;
+  throw new DomainError('CONFIG_INVALID', text, {
+    field: 'tls',
+    value: host,
+    expected: 'tls, or a loopback host',
+  });
+}
+
+/**
  * Requires TLS for an address outside this machine.
  *
  * @throws DomainError CONFIG_INVALID for `http:` or `ws:` to another host, unless it is permitted by name

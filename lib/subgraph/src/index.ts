@@ -37,6 +37,7 @@ export type {
 export { PushQueue, type PushQueueOptions } from './streams/push-queue.js';
 export { listen, type ListenAddress, type ListenOptions } from './servers/listen.js';
 export { boundedConnections } from './servers/connections.js';
+export { createWebServer, type TlsFiles, type WebServer } from './servers/web-server.js';
 export { boundedSockets, MessageGate, type MessageLimits } from './servers/message-gate.js';
 export { type WaitingSocketLimits, WaitingSockets } from './servers/waiting-sockets.js';
 export { type BodyAllowance, JsonBodies, type JsonBodiesOptions, smallBodyBytes } from './json/json-body.js';

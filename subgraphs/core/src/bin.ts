@@ -56,6 +56,7 @@ function serve(config: ProcessConfig, core: Core, mongo: Mongo, verifier: Verifi
     host: config.host,
     port: config.port,
     addressFile: config.addressFile,
+    tls: config.tls,
     introspection: config.introspection,
     mode: config.execution,
     drainMs: config.drainSeconds * 1000,

@@ -1,7 +1,15 @@
 /** Configuration of a core process: environment over a YAML file over defaults. */
-import { gatewayKeySettings } from '@rhizome/authz';
+import { assertSecureListening, assertSecureTransport, gatewayKeySettings } from '@rhizome/authz';
 import { defaultQuotas } from './jobs/submit/live-quota.js';
-import { type DeepReadonly, loadConfig, redact, type Setting, settingsOf, z } from '@rhizome/config';
+import {
+  type DeepReadonly,
+  loadConfig,
+  redact,
+  type Setting,
+  settingsOf,
+  tlsSettings,
+  z,
+} from '@rhizome/config';
 
 const schema = z.strictObject({
   mongoUri: z
@@ -18,6 +26,10 @@ const schema = z.strictObject({
   port: z.int().min(0).max(65_535).default(4101),
   /** File that gets the GraphQL URL once the process listens. */
   addressFile: z.string().min(1).optional(),
+  /** Certificate of the service; without it, it speaks plain HTTP. */
+  tls: tlsSettings.optional(),
+  /** Permits plain HTTP outside this machine, as behind a proxy that ends TLS. */
+  insecureTransport: z.boolean().default(false),
   /** Address at which other core processes reach this one; defaults to its own address. */
   advertisedUrl: z.url().optional(),
   /** Keys of the gateway, whose call tokens are the only accepted ones. */
@@ -72,7 +84,12 @@ export const settings: readonly Setting[] = settingsOf(schema, prefix);
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): ProcessConfig {
   const { RHIZOME_CORE_CONFIG: file, ...variables } = env;
-  return loadConfig({ schema, env: variables, prefix, secrets, ...(file ? { file } : {}) });
+  const config = loadConfig({ schema, env: variables, prefix, secrets, ...(file ? { file } : {}) });
+  assertSecureListening(config);
+  const { advertisedUrl, insecureTransport } = config;
+  if (advertisedUrl !== undefined)
+    assertSecureTransport(advertisedUrl, { field: 'advertisedUrl', insecureTransport });
+  return config;
 }
 
 /** Configuration for a log line. */

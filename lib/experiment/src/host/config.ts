@@ -2,8 +2,8 @@
  * The configuration of a process that serves an experiment: environment over a YAML file over defaults, as
  * core's.
  */
-import { gatewayKeySettings } from '@rhizome/authz';
-import { type DeepReadonly, loadConfig, redact, z } from '@rhizome/config';
+import { assertSecureListening, assertSecureTransport, gatewayKeySettings } from '@rhizome/authz';
+import { type DeepReadonly, loadConfig, redact, tlsSettings, z } from '@rhizome/config';
 
 /** Settings that differ between experiments. */
 export interface ExperimentDefaults {
@@ -31,6 +31,10 @@ function schemaOf({ database, port }: ExperimentDefaults) {
     port: z.int().min(0).max(65_535).default(port),
     /** File that gets the GraphQL URL once the process listens. */
     addressFile: z.string().min(1).optional(),
+    /** Certificate of the service; without it, it speaks plain HTTP. */
+    tls: tlsSettings.optional(),
+    /** Permits plain HTTP outside this machine, as behind a proxy that ends TLS. */
+    insecureTransport: z.boolean().default(false),
     /** Core is reached through it. */
     gatewayUrl: z.url({ protocol: /^https?$/ }),
     /** A file with the token of the experiment's service principal; read again before each request. */
@@ -61,13 +65,17 @@ export function loadExperimentConfig(
 ): ExperimentConfig {
   const prefix = `RHIZOME_${defaults.name.toUpperCase()}_`;
   const { [`${prefix}CONFIG`]: file, ...variables } = env;
-  return loadConfig({
+  const config = loadConfig({
     schema: schemaOf(defaults),
     env: variables,
     prefix,
     secrets,
     ...(file ? { file } : {}),
   });
+  assertSecureListening(config);
+  const { gatewayUrl, insecureTransport } = config;
+  assertSecureTransport(gatewayUrl, { field: 'gatewayUrl', insecureTransport });
+  return config;
 }
 
 /** The configuration for a log line. */

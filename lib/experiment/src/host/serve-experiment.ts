@@ -55,6 +55,7 @@ export async function serveExperiment(
     host: config.host,
     port: config.port,
     addressFile: config.addressFile,
+    tls: config.tls,
     introspection: config.introspection,
     mode: config.execution,
     drainMs: config.drainSeconds * 1000,

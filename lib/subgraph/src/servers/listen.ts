@@ -1,7 +1,7 @@
 import { rename, writeFile } from 'node:fs/promises';
-import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { DomainError } from '@rhizome/errors';
+import type { WebServer } from './web-server.js';
 
 /** Address to listen on. */
 export interface ListenOptions {
@@ -15,11 +15,11 @@ export interface ListenOptions {
 /** Address of a listening server. */
 export interface ListenAddress {
   readonly port: number;
-  /** `http://…`, without a path. */
+  /** `http://…` or `https://…`, without a path. */
   readonly origin: string;
-  /** `http://…/graphql` */
+  /** `http://…/graphql` or `https://…/graphql`. */
   readonly url: string;
-  /** `ws://…/graphql` */
+  /** `ws://…/graphql` or `wss://…/graphql`. */
   readonly wsUrl: string;
 }
 
@@ -27,7 +27,7 @@ export interface ListenAddress {
  * Starts to listen, and writes the address file.
  * @throws DomainError PORT_TAKEN if the port is in use
  */
-export async function listen(server: Server, options: ListenOptions): Promise<ListenAddress> {
+export async function listen(server: WebServer, options: ListenOptions): Promise<ListenAddress> {
   const { host, port, addressFile } = options;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -39,11 +39,12 @@ export async function listen(server: Server, options: ListenOptions): Promise<Li
   });
   const taken = (server.address() as AddressInfo).port;
   const authority = `${host.includes(':') ? `[${host}]` : host}:${taken}`;
+  const secure = 'setSecureContext' in server ? 's' : '';
   const address = {
     port: taken,
-    origin: `http://${authority}`,
-    url: `http://${authority}/graphql`,
-    wsUrl: `ws://${authority}/graphql`,
+    origin: `http${secure}://${authority}`,
+    url: `http${secure}://${authority}/graphql`,
+    wsUrl: `ws${secure}://${authority}/graphql`,
   };
   if (addressFile !== undefined) {
     await writeWhole(addressFile, `${address.url}\n`).catch((error: unknown) => {

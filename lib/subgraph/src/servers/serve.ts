@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
@@ -13,6 +13,7 @@ import type { ExecutionMode } from '../execution/operation.js';
 import { InFlight } from './in-flight.js';
 import { listen, type ListenAddress } from './listen.js';
 import { createWebSocketHandler, type WebSocketHandler } from './websocket-handler.js';
+import { createWebServer, type TlsFiles, type WebServer } from './web-server.js';
 import type { SubgraphSchema } from '../types.js';
 
 /** Readiness of a service, with the reasons if it is not ready. */
@@ -31,6 +32,8 @@ export interface ServeOptions {
   readonly host?: string;
   /** Default 0: a free port. */
   readonly port?: number;
+  /** Files of the certificate; without them the service speaks plain HTTP. */
+  readonly tls?: TlsFiles | undefined;
   /** File that gets the URL once the service listens. */
   readonly addressFile?: string | undefined;
   /** Called for each `/readyz`; default: ready while listening. */
@@ -87,7 +90,9 @@ export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgra
     maxBodyBytes,
   };
   const state = new ServerState(options, handler, sockets);
-  const server = createServer(boundedConnections, (request, response) => state.answer(request, response));
+  const server = createWebServer(boundedConnections, options.tls, (request, response) =>
+    state.answer(request, response),
+  );
   // Longer than clients keep idle connections, so that a connection is not closed during a request.
   server.keepAliveTimeout = 65_000;
   server.on('upgrade', (request, socket, head) => {
@@ -169,7 +174,7 @@ class ServerState {
   }
 
   /** Ends work in order; closes connections that do not end in time. */
-  async drain(server: Server): Promise<void> {
+  async drain(server: WebServer): Promise<void> {
     this.draining = true;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     const within = this.#options.drainMs ?? 10_000;
