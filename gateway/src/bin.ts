@@ -15,7 +15,7 @@ import type { GatewayOptions } from './gateway-options.js';
 import { type GatewayConfig, readCommandLine, readSupergraphFile } from './config.js';
 import { serveGateway, type ServedGateway } from './serve.js';
 import { SupergraphFile } from './supergraph-file.js';
-import { isLoopback } from './policy/index.js';
+import { isLoopback, readManifest } from './policy/index.js';
 import { EndpointPolicy, overNetwork } from './transports/index.js';
 
 async function main(): Promise<void> {
@@ -88,6 +88,7 @@ function optionsOf(config: GatewayConfig, calls: CallSigner, log: Logger): Omit<
     },
     trustedProxies,
     rates: ratesIn(rates),
+    persistedOperations: persistedIn(config),
     introspection,
     openMetrics,
     isHttps: config.tls !== undefined || (config.identity.issuer?.startsWith('https:') ?? false),
@@ -108,6 +109,17 @@ function verifierOf({ issuers, audience }: GatewayConfig, identity: GatewayOptio
 function graphOf({ supergraph, mongoUri, database }: GatewayConfig): Partial<GatewayOptions> {
   if (supergraph !== undefined) return { supergraphSdl: readSupergraphFile(supergraph) };
   return mongoUri === undefined ? {} : { registry: { mongoUri, database } };
+}
+
+/** The settings, with the operations of the manifests. */
+function persistedIn({ persistedOperations }: GatewayConfig): GatewayOptions['persistedOperations'] {
+  const { manifests, ...settings } = persistedOperations;
+  const read = ({ file, client, only }: (typeof manifests)[number]) => ({
+    client,
+    only,
+    operations: readManifest(file),
+  });
+  return { ...settings, manifests: manifests.map(read) };
 }
 
 /** The rates that are set. */

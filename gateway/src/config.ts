@@ -91,6 +91,27 @@ const schema = z.object({
       }),
     )
     .default({}),
+  /** Operations that clients may send by their hash. */
+  persistedOperations: z
+    .strictObject({
+      /** Keeps documents that clients send together with their hash. */
+      automatic: z.boolean().default(true),
+      /** Refuses all documents that are in no manifest. */
+      only: z.boolean().default(false),
+      /** Manifests that the builds of clients have written. */
+      manifests: z
+        .array(
+          z.strictObject({
+            file: z.string().min(1),
+            /** Name of the client, as it reports it. */
+            client: z.string().min(1).optional(),
+            /** Refuses documents of this client that are in none of its manifests. */
+            only: z.boolean().default(false),
+          }),
+        )
+        .default([]),
+    })
+    .prefault({}),
   /** Rates of callers by kind; `off` for none. Quantities that are not set have their defaults. */
   rates: z
     .union([

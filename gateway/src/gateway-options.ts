@@ -3,7 +3,7 @@ import type { Clock } from '@rhizome/clock';
 import type { EngineLimits, EngineOptions, TransportFactory } from '@rhizome/federation';
 import type { Identity } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
-import type { CallerRates, GatewayLimits, RatedCaller } from './policy/index.js';
+import type { CallerRates, GatewayLimits, PersistedSettings, RatedCaller } from './policy/index.js';
 import type { EndpointPolicy } from './transports/index.js';
 
 /** Settings of a gateway. The caller opens the sockets. */
@@ -31,6 +31,8 @@ export interface GatewayOptions {
   /** Addresses and networks of proxies whose `X-Forwarded-For` counts as the client's address. */
   readonly trustedProxies?: readonly string[];
   readonly limits?: Partial<GatewayLimits>;
+  /** Operations that clients may send by their hash, and whether only these run; default: automatic. */
+  readonly persistedOperations?: Partial<PersistedSettings> | undefined;
   /** Rates of callers that differ from the defaults; `off` for none. Without a verifier there are none. */
   readonly rates?: Partial<Record<RatedCaller, CallerRates>> | 'off' | undefined;
   readonly engineLimits?: Partial<EngineLimits>;

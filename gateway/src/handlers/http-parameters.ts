@@ -4,7 +4,10 @@ import { assertJsonBounds, type BodyAllowance, type JsonBodies } from '@rhizome/
 
 /** Request parameters of GraphQL over HTTP. */
 export interface Parameters {
-  readonly query: string;
+  /** The document; undefined if the request has only its hash. */
+  readonly query: string | undefined;
+  /** SHA-256 of the document, of a persisted operation. */
+  readonly hash: string | undefined;
   readonly operationName: string | undefined;
   readonly variables: Readonly<Record<string, unknown>> | undefined;
   /** True if the extensions ask for the plan: `{"plan": true}`. */
@@ -132,15 +135,10 @@ function check(given: Readonly<Record<string, unknown>>): Parameters {
   if (extensions !== undefined && extensions !== null && !isObject(extensions)) {
     throw badRequest('extensions: not an object', { field: 'extensions', expected: 'an object' });
   }
-  if (typeof query !== 'string' || query === '') {
-    if (query === undefined && isObject(extensions) && extensions['persistedQuery'] !== undefined) {
-      throw new HttpRefusal(
-        200,
-        new DomainError('PERSISTED_QUERY_NOT_SUPPORTED', 'PersistedQueryNotSupported'),
-      );
-    }
+  const hash = persistedHash(extensions);
+  const isMissing = query === undefined || query === null || query === '';
+  if (isMissing ? hash === undefined : typeof query !== 'string')
     throw badRequest('query: missing or not a string', { field: 'query', expected: 'a GraphQL document' });
-  }
   if (operationName !== undefined && operationName !== null && typeof operationName !== 'string') {
     throw badRequest('operationName: not a string', { field: 'operationName', expected: 'a string' });
   }
@@ -148,12 +146,25 @@ function check(given: Readonly<Record<string, unknown>>): Parameters {
     throw badRequest('variables: not an object', { field: 'variables', expected: 'an object' });
   }
   return {
-    query,
+    query: typeof query === 'string' && query !== '' ? query : undefined,
+    hash,
     operationName: operationName ?? undefined,
     variables: variables ?? undefined,
     wantsPlan: isObject(extensions) && extensions['plan'] === true,
     withoutTags: isObject(extensions) ? tagsOf(extensions['withoutTags']) : undefined,
   };
+}
+
+/** The hash of a persisted operation. @throws HttpRefusal */
+export function persistedHash(extensions: unknown): string | undefined {
+  const given = isObject(extensions) ? extensions['persistedQuery'] : undefined;
+  if (given === undefined || given === null) return undefined;
+  const { version, sha256Hash } = isObject(given) ? given : {};
+  if (version === 1 && typeof sha256Hash === 'string' && sha256Hash.length <= 64) return sha256Hash;
+  throw badRequest('extensions.persistedQuery: not a hash of version 1', {
+    field: 'extensions.persistedQuery',
+    expected: '{ version: 1, sha256Hash: "…" }',
+  });
 }
 
 function tagsOf(given: unknown): readonly string[] | undefined {

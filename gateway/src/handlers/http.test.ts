@@ -146,13 +146,13 @@ describe('refused requests', () => {
     expect([answer.status, codesOf(answer)]).toEqual([400, ['BAD_REQUEST']]);
   });
 
-  it('answers a persisted operation without its document with PersistedQueryNotSupported', async () => {
+  it('answers the unknown hash of a persisted operation with PersistedQueryNotFound', async () => {
     const answer = await send(system.served.url, {
       method: 'POST',
       headers: { ...headers, 'content-type': 'application/json' },
       body: JSON.stringify({ extensions: { persistedQuery: { version: 1, sha256Hash: 'x' } } }),
     });
-    expect([answer.status, codesOf(answer)]).toEqual([200, ['PERSISTED_QUERY_NOT_SUPPORTED']]);
+    expect([answer.status, codesOf(answer)]).toEqual([200, ['PERSISTED_QUERY_NOT_FOUND']]);
   });
 
   it.each([

@@ -12,6 +12,7 @@ import {
   type RateLimiter,
   rejectStranger,
   type GatewayLimits,
+  type PersistedOperations,
   type Identity,
   refusal,
   requestIdOf,
@@ -35,6 +36,7 @@ export interface HttpHandlerOptions {
   readonly bodies: JsonBodies;
   readonly metrics: GatewayMetrics;
   readonly addressOf: ClientAddress;
+  readonly persisted: PersistedOperations;
   /** Messages and requests take turns in it. */
   readonly inbox: Inbox;
   /** Counts what callers use; undefined if nothing is limited. */
@@ -99,11 +101,13 @@ export class HttpHandler {
     const bytes = bytesOf(request);
     this.#charge(principal, address, bytes, response);
     const parameters = await this.#read(request, response, principal);
+    const client = clientIdentity(request.headers);
+    const query = this.#options.persisted.documentOf({ ...parameters, client: client.name });
     let misplaced: HttpRefusal | undefined;
     let limited: DomainError | undefined;
     const sending = await operations.run<Sending>(
       {
-        query: parameters.query,
+        query,
         operationName: parameters.operationName,
         variables: parameters.variables,
         wantsPlan: parameters.wantsPlan || request.headers['x-rhizome-plan'] === 'true',
@@ -113,7 +117,7 @@ export class HttpHandler {
         bytes,
         requestId,
         cancellation: gone,
-        client: clientIdentity(request.headers),
+        client,
         headers: passedOn(request.headers),
       },
       {

@@ -21,11 +21,13 @@ import {
   rejectStranger,
   errorsOf,
   type GatewayLimits,
+  type PersistedOperations,
   type Identity,
   refusal,
   requestIdOf,
 } from '../policy/index.js';
 import { clientIdentity, type ClientIdentity, unknownClient } from '../registry/index.js';
+import { HttpRefusal, persistedHash } from './http-parameters.js';
 import type { Inbox } from './inbox.js';
 import type { Operations } from './operations.js';
 import { SocketPool, type SocketLine } from './ws-sockets.js';
@@ -39,6 +41,7 @@ export interface WebSocketHandlerOptions {
   readonly log: Logger;
   readonly clock: Clock;
   readonly addressOf: ClientAddress;
+  readonly persisted: PersistedOperations;
   /** Messages and requests take turns in it. */
   readonly inbox: Inbox;
   /** Counts what callers use; undefined if nothing is limited. */
@@ -270,12 +273,14 @@ export class WebSocketHandler {
     }
     const limited = principal && this.#options.rates?.use(principal, { operations: 1 });
     if (limited) return [new Refused(refusal(limited, requestId, this.#options.log))];
+    const query = this.#documentOf(payload, client.name);
+    if (typeof query !== 'string') return [new Refused(refusal(query, requestId, this.#options.log))];
     const { traceparent } = request.headers;
     const operation = new AbortController();
     pending.set(id, operation);
     const run = this.#options.operations.run<ExecutionArgs | readonly GraphQLError[]>(
       {
-        query: payload.query,
+        query,
         operationName: payload.operationName ?? undefined,
         variables: payload.variables ?? undefined,
         principal,
@@ -304,6 +309,16 @@ export class WebSocketHandler {
       throw error;
     } finally {
       if (pending.get(id) === operation) pending.delete(id);
+    }
+  }
+
+  #documentOf({ query, extensions }: SubscribePayload, client: string): string | DomainError {
+    try {
+      return this.#options.persisted.documentOf({ query, hash: persistedHash(extensions), client });
+    } catch (error) {
+      if (error instanceof HttpRefusal) return error.error;
+      if (isDomainError(error)) return error;
+      throw error;
     }
   }
 

@@ -21,3 +21,9 @@ export { submittedJobs } from './rate/submitted-jobs.js';
 export { workClassOf } from './rate/work-class.js';
 export { type ClientAddress, clientAddresses, isNetwork } from './rate/client-address.js';
 export { type Caller, callerOf, Narrowing, scopeOf } from './scope.js';
+export { type OperationManifest, readManifest } from './persisted/manifest.js';
+export {
+  defaultPersisted,
+  PersistedOperations,
+  type PersistedSettings,
+} from './persisted/persisted-operations.js';

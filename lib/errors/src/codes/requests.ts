@@ -32,6 +32,18 @@ export const requestCodes = {
     'PersistedQueryNotSupported',
     'The server does not support persisted operations. Send the document.',
   ),
+  PERSISTED_QUERY_NOT_FOUND: entry(
+    200,
+    'never',
+    'PersistedQueryNotFound',
+    'The server does not have the document with this hash. Send the document together with its hash; clients with automatic persisted queries do.',
+  ),
+  OPERATION_NOT_REGISTERED: entry(
+    403,
+    'never',
+    'The operation is not registered for client {value}; only registered operations are accepted',
+    'The gateway, or the gateway for this client, accepts only operations of a manifest. Add the operation to the manifest of the client.',
+  ),
   BAD_USER_INPUT: entry(
     400,
     'never',
