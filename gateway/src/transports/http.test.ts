@@ -189,8 +189,8 @@ describe('createHttpTransport', () => {
     ['null', (_asked, response) => json(response, null), 'HTTP status 200'],
     [
       'errors that are no list',
-      (_asked, response) => json(response, { errors: { message: 'x' } }, 401),
-      'HTTP status 401',
+      (_asked, response) => json(response, { errors: [{ message: 'x' }] }, 401),
+      'did not accept the token of the gateway',
     ],
     [
       'half of an answer',

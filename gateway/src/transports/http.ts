@@ -209,6 +209,11 @@ async function decoded(subgraph: string, answer: Answer, maxBytes: number): Prom
 }
 
 function readAnswer(subgraph: string, { status, body }: Answer): SubgraphResult {
+  // It is about the gateway's token: the client's own was accepted, and another one would change nothing.
+  if (status === 401) {
+    const text = `The service "${subgraph}" did not accept the token of the gateway`;
+    throw new DomainError('DOWNSTREAM_SERVICE_ERROR', text, { status });
+  }
   let answer: unknown;
   try {
     answer = JSON.parse(body.toString('utf8'));

@@ -227,11 +227,11 @@ describe('createWebSocketSubscriptions', () => {
     await stream.return?.();
   });
 
-  it('reports a refused identity as not worth a retry', async () => {
+  it('reports a refused token of the gateway as an error that may pass', async () => {
     const ws = await start({}, () => false);
     await expect(all(ws.subscribe(request('subscription { idle }')))).rejects.toMatchObject({
-      code: 'FORBIDDEN',
-      retry: 'never',
+      code: 'SERVICE_UNAVAILABLE',
+      retry: 'later',
     });
   });
 

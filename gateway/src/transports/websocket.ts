@@ -213,7 +213,7 @@ function socketClass(endpoints: EndpointPolicy | undefined): typeof WebSocket {
   } as typeof WebSocket;
 }
 
-/** Close codes by which a subgraph rejects the identity: a retry would not help. */
+/** Close codes by which a subgraph rejects the gateway's token: its keys may be known there later. */
 const refusals = new Set<number>([CloseCode.Unauthorized, CloseCode.Forbidden]);
 
 function lostError(subgraph: string, error: unknown): DomainError {
@@ -223,8 +223,8 @@ function lostError(subgraph: string, error: unknown): DomainError {
   };
   if (typeof code === 'number' && refusals.has(code)) {
     return new DomainError(
-      'FORBIDDEN',
-      `The service "${subgraph}" refused the connection`,
+      'SERVICE_UNAVAILABLE',
+      `The service "${subgraph}" did not accept the token of the gateway`,
       {},
       { cause: error },
     );

@@ -34,6 +34,8 @@ const fetchTimeoutMs = 5000;
 const freshForMs = 10 * 60_000;
 /** Interval of attempts while the keys cannot be fetched; the last copy stays in use for a day. */
 const retryAfterMs = 30_000;
+/** Smallest interval between two requests for keys because a token names an unknown one. */
+const unknownKeyMs = 5000;
 /** Age at which keys that cannot be fetched again are no longer used: one of them may be withdrawn. */
 const usableForMs = 24 * 3_600_000;
 
@@ -86,6 +88,8 @@ function remoteKeys(issuer: string, uri: string): KeySource {
     timeoutDuration: fetchTimeoutMs,
     // The age is bounded here: an issuer that is down for a while must not lock everybody out.
     cacheMaxAge: Infinity,
+    // A gateway that was restarted without a key file has another key, which must be known soon.
+    cooldownDuration: unknownKeyMs,
     [customFetch]: (url, options) => watch.fetch(url, options),
   });
   return {

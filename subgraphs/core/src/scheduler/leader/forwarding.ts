@@ -52,7 +52,7 @@ export async function forwardAcquire(
   if (data?.acquireJobs) return data.acquireJobs;
   const [error] = errors ?? [];
   const code = error?.extensions?.code;
-  if (code === 'FORBIDDEN' || code === 'UNAUTHENTICATED' || code === 'TOKEN_EXPIRED')
-    throw new DomainError(code, error?.message ?? code);
+  // The caller's own token was accepted by the gateway: a refused one is the call token, which has expired.
+  if (code === 'FORBIDDEN') throw new DomainError(code, error?.message ?? code);
   throw leaderUnavailable(`it answered ${code ?? 'nothing usable'}`);
 }
