@@ -152,16 +152,14 @@ export type DrainWorkerUserErrorCode =
 export type FailJobInput = {
   /** Error of the attempt. */
   error: JobErrorInput;
-  /** The payload's exit code, if it ended by itself. */
-  exitCode?: number | null | undefined;
+  /** End of the payload; absent if it did not start, or if its end is unknown. */
+  exit?: PayloadExitInput | null | undefined;
   /** The fence of its assignment. */
   fence: number;
   /** The job, by id. */
   id: string;
   /** Resources that the attempt used. */
   metrics?: JobMetricsInput | null | undefined;
-  /** The signal that ended it, such as `SIGKILL`. */
-  signal?: string | null | undefined;
 };
 
 /** A report that attempts failed. */
@@ -360,6 +358,13 @@ export type LogStream =
   | 'STDERR'
   /** Standard output. */
   | 'STDOUT';
+
+/** End of a payload: exactly one of these. */
+export type PayloadExitInput =
+  {   /** Exit code, if it ended by itself, -1 to 255. */
+  code: number; signal?: never; }
+  |  { code?: never;   /** Signal that ended it, such as `SIGKILL`. */
+  signal: string; };
 
 /** Means by which a payload is isolated. An isolated payload sees no file and no process of its worker, and no other payload. */
 export type PayloadIsolation =

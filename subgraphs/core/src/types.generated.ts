@@ -654,16 +654,14 @@ export type ExplainRequirementsInput = {
 export type FailJobInput = {
   /** Error of the attempt. */
   readonly error: JobErrorInput;
-  /** The payload's exit code, if it ended by itself. */
-  readonly exitCode?: InputMaybe<Scalars['Int']['input']>;
+  /** End of the payload; absent if it did not start, or if its end is unknown. */
+  readonly exit?: InputMaybe<PayloadExitInput>;
   /** The fence of its assignment. */
   readonly fence: Scalars['SafeInt']['input'];
   /** The job, by id. */
   readonly id: Scalars['ID']['input'];
   /** Resources that the attempt used. */
   readonly metrics?: InputMaybe<JobMetricsInput>;
-  /** The signal that ended it, such as `SIGKILL`. */
-  readonly signal?: InputMaybe<Scalars['String']['input']>;
 };
 
 /** A report that attempts failed. */
@@ -2112,6 +2110,13 @@ export type ParameterSetInput = {
   /** Variant from which the job is made, by its position in `variants`; the template by default. */
   readonly variant?: InputMaybe<Scalars['Int']['input']>;
 };
+
+/** End of a payload: exactly one of these. */
+export type PayloadExitInput =
+  /** Exit code, if it ended by itself, -1 to 255. */
+  { readonly code: Scalars['Int']['input']; readonly signal?: never; }
+  |  /** Signal that ended it, such as `SIGKILL`. */
+  { readonly code?: never; readonly signal: Scalars['String']['input']; };
 
 /** Means by which a payload is isolated. An isolated payload sees no file and no process of its worker, and no other payload. */
 export type PayloadIsolation =
@@ -4039,6 +4044,7 @@ export type ResolversTypes = {
   PageInfo: ResolverTypeWrapper<PageInfo>;
   ParameterInput: ParameterInput;
   ParameterSetInput: ParameterSetInput;
+  PayloadExitInput: PayloadExitInput;
   PayloadIsolation: ResolverTypeWrapper<'NAMESPACES' | 'APPTAINER' | 'PODMAN'>;
   PendingConstraint: ResolverTypeWrapper<PendingConstraint>;
   PendingRelaxation: ResolverTypeWrapper<PendingRelaxation>;
@@ -4271,6 +4277,7 @@ export type ResolversParentTypes = {
   PageInfo: PageInfo;
   ParameterInput: ParameterInput;
   ParameterSetInput: ParameterSetInput;
+  PayloadExitInput: PayloadExitInput;
   PendingConstraint: PendingConstraint;
   PendingRelaxation: PendingRelaxation;
   PlacementExplained: ResolversInterfaceTypes<ResolversParentTypes>['PlacementExplained'];

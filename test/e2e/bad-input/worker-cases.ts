@@ -152,7 +152,7 @@ const reports = [
     tooMany({ error: { family: 'PAYLOAD', code: 'X', message: 'm' } }),
     ['an error without a code', 'jobs.0.error.code', ''],
     ['a message that is too long', 'jobs.0.error.message', text(2001), { names: '2001 characters' }],
-    ['a signal that is none', 'jobs.0.signal', 'a b'],
+    ['a signal that is none', 'jobs.0.exit.signal', 'a b'],
   ]),
   ...casesOf('appendJobLog', 'INVALID_VALUE', [
     noWorker,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { assignmentsOf, refusedOf, reportInput } from './mapping.js';
+import { assignmentsOf, failInput, refusedOf, reportInput } from './mapping.js';
 
 const reports = ['a', 'b', 'c'].map((jobId) => ({ jobId, fence: 1 }));
 const error = (
@@ -79,5 +79,17 @@ describe('refusalsOf', () => {
     expect(codes(refusedOf(reports, { acceptedIds: ['a', 'c'], userErrors: [] }))).toEqual({
       b: 'INVALID_VALUE',
     });
+  });
+});
+
+describe('failInput', () => {
+  it.each([
+    [3, null, { code: 3 }],
+    [null, 'SIGKILL', { signal: 'SIGKILL' }],
+    [null, null, null],
+  ])('reports exit code %j and signal %j as %j', (exitCode, signal, exit) => {
+    const failure = { family: 'PAYLOAD', code: 'X', message: 'm', retryable: true } as const;
+    const report = { jobId: 'job_1', fence: 1, exitCode, signal, error: failure, usage: null };
+    expect(failInput(report)).toMatchObject({ id: 'job_1', exit });
   });
 });

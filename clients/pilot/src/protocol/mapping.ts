@@ -130,11 +130,15 @@ export function failInput({ jobId, fence, exitCode, signal, error, usage }: Fail
   return {
     id: jobId,
     fence,
-    exitCode,
-    signal,
+    exit: exitOf(exitCode, signal),
     error: failure,
     metrics: usage === null ? null : metricsInput(usage),
   };
+}
+
+function exitOf(code: number | null, signal: string | null): FailJobInput['exit'] {
+  if (code !== null) return { code };
+  return signal === null ? null : { signal };
 }
 
 interface BatchPayload {

@@ -98,14 +98,20 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 interface Input<T> {
   readonly input: T;
 }
-type ApiWord = { readonly id: string; readonly fence: number; readonly metrics?: JobMetricsInput | null };
+type ApiWord = {
+  readonly id: string;
+  readonly fence: number;
+  readonly metrics?: JobMetricsInput | null;
+  readonly exit?: { readonly code?: number; readonly signal?: string } | null;
+};
 
 const never = new AbortController().signal;
 
 /** The pilots' part of the API, by the script. */
 function rootOf(core: ScriptedCore): Record<string, object> {
-  const held = ({ id, ...rest }: ApiWord): HeldJob & Record<string, unknown> => ({
+  const held = ({ id, exit, ...rest }: ApiWord): HeldJob & Record<string, unknown> => ({
     ...rest,
+    ...(exit === undefined ? {} : { exitCode: exit?.code ?? null, signal: exit?.signal ?? null }),
     jobId: id,
     usage: (rest.metrics ?? null) as Usage | null,
   });

@@ -330,7 +330,7 @@ export class TestWorker {
     return this.fleet.services.reports.fail(
       pilotOf('main'),
       this.id,
-      grants.map(({ jobId, fence }) => ({ id: jobId, fence, exitCode: 3, error })),
+      grants.map(({ jobId, fence }) => ({ id: jobId, fence, exit: { code: 3 }, error })),
     );
   }
 

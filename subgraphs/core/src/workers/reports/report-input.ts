@@ -46,8 +46,8 @@ export interface FinishSpec {
 export interface FailSpec {
   readonly id: string;
   readonly fence: number;
-  readonly exitCode?: Maybe<number>;
-  readonly signal?: Maybe<string>;
+  /** GraphQL admits exactly one member (`@oneOf`). */
+  readonly exit?: Maybe<{ readonly code?: Maybe<number>; readonly signal?: Maybe<string> }>;
   readonly error: {
     readonly family: JobErrorFamily;
     readonly code: string;
@@ -85,9 +85,10 @@ export function checkFinish(errors: InputErrors, at: Path, report: FinishSpec): 
 
 /** Adds all errors of a report that an attempt failed. */
 export function checkFail(errors: InputErrors, at: Path, report: FailSpec): void {
-  errors.int([...at, 'exitCode'], report.exitCode, -1, 255);
-  if (report.signal)
-    errors.form([...at, 'signal'], report.signal, /^SIG[A-Z0-9+-]{1,16}$/, 'a name such as SIGKILL');
+  const { code, signal } = report.exit ?? {};
+  errors.int([...at, 'exit', 'code'], code, -1, 255);
+  if (signal != null)
+    errors.form([...at, 'exit', 'signal'], signal, /^SIG[A-Z0-9+-]{1,16}$/, 'a name such as SIGKILL');
   errors.form(
     [...at, 'error', 'code'],
     report.error.code,
@@ -154,15 +155,14 @@ export function storedEnd({ exitCode, metrics }: FinishSpec): AttemptEndChange {
 
 /** Stored form of the failure of an attempt. */
 export function storedFailure({
-  exitCode,
-  signal,
+  exit,
   error,
   metrics,
 }: FailSpec): AttemptEndChange & { readonly error: StoredJobError } {
   const { family, code, message, isRetryable } = error;
   return {
-    ...(typeof exitCode === 'number' ? { exitCode } : {}),
-    ...(signal ? { signal } : {}),
+    ...(exit?.code == null ? {} : { exitCode: exit.code }),
+    ...(exit?.signal ? { signal: exit.signal } : {}),
     error: { family, code, message, retryable: isRetryable ?? true },
     ...(metrics ? { metrics: storedMetrics(metrics) } : {}),
   };
