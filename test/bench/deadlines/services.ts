@@ -9,23 +9,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createClient } from '@rhizome/client';
-import { silentLogger } from '@rhizome/log';
 import { ownMongod } from '@rhizome/testkit';
 import { pilotProgram } from '@rhizome/pilot';
 import {
-  freePort,
+  databasesOf,
   type Identities,
   openIdentities,
   playgroundQueue,
-  registerFound,
   seedExperiments,
   seedQueue,
   type Service,
-  startCore,
-  startExperiment,
-  startGateway,
+  storeAddresses,
 } from '@rhizome/playground';
 import { discoverSubgraphs } from '@rhizome/schema';
+import { startServiceSet } from '../../e2e/system/service-set.js';
 import { type Api, connectApi } from '../api.js';
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
@@ -49,52 +46,36 @@ export async function startServices(): Promise<Services> {
   const data = mkdtempSync(join(tmpdir(), 'rhizome-deadlines-'));
   const mongo = await ownMongod({ dataDir: join(data, 'mongo') });
   const identities = await openIdentities(data);
-  const world = { data, mongoUri: mongo.uri, issuer: identities.issuer };
   const found = discoverSubgraphs(root).filter(
     ({ name, manifest }) => !manifest || name === publishedExperiment,
   );
-  const manifest = found.find(({ name }) => name === publishedExperiment)?.manifest;
-  if (!manifest) throw new Error(`Experiment "${publishedExperiment}" not found.`);
-  const leader = await startCore(world, { name: 'core' });
-  await leader.untilReady();
-  const standby = await startCore(world, { name: 'core-2' });
-  await standby.untilReady();
-  const port = await freePort();
-  const gatewayUrl = `http://127.0.0.1:${port}/graphql`;
-  const token = await identities.service(manifest.name);
-  const experiment = await startExperiment(world, { manifest, gatewayUrl, token });
-  const addresses = new Map([
-    ['core', standby.url],
-    [manifest.name, experiment.url],
-  ]);
-  await registerFound(
-    found.map((one) => ({ ...one, url: addresses.get(one.name) ?? one.url })),
-    { mongoUri: mongo.uri, log: silentLogger() },
-  );
-  const gateways = [
-    await startGateway(world, { name: 'gateway', port }),
-    await startGateway(world, { name: 'gateway-2' }),
-  ] as const;
-  await Promise.all(gateways.map((gateway) => gateway.untilReady()));
+  const uriOf = storeAddresses(await mongo.users(databasesOf(found)));
+  // Gateways call the standby, so that killing the leader leaves their connections intact.
+  const set = await startServiceSet({
+    ...{ data, identities, found, uriOf, cores: 2, gateways: 2, calledCore: 'core-2' },
+  });
   const admin = await identities.newcomer();
-  const client = createClient({ url: gateways[0].url, wsUrl: gateways[0].wsUrl, token: admin });
+  const client = createClient({ url: set.url, wsUrl: set.wsUrl, token: admin });
   await seedQueue(client);
-  await seedExperiments(client, [manifest]);
+  await seedExperiments(
+    client,
+    found.flatMap(({ manifest }) => (manifest ? [manifest] : [])),
+  );
   await client.close();
   const pilots: ChildProcess[] = [];
   return {
-    cores: [leader, standby],
-    gateways,
-    experiment,
+    cores: [set.service('core'), set.service('core-2')],
+    gateways: [set.service('gateway'), set.service('gateway-2')],
+    experiment: set.service(publishedExperiment),
     api: (gateway) => connectApi(gateway.url, admin, 4),
     startPilot: async (name) => {
-      const pilot = await startPilot(name, { data, url: gateways[0].url, identities });
+      const pilot = await startPilot(name, { data, url: set.url, identities });
       pilots.push(pilot);
       return pilot;
     },
     async stop() {
       for (const pilot of pilots) pilot.kill('SIGKILL');
-      await Promise.all([...gateways, experiment, leader, standby].map((service) => service.kill()));
+      await set.killAll();
       await mongo.stop();
       rmSync(data, { recursive: true, force: true });
     },
