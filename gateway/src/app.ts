@@ -15,6 +15,7 @@ import {
 } from './handlers/index.js';
 import { GatewayComponents } from './gateway-components.js';
 import type { GatewayOptions } from './gateway-options.js';
+import { AuditRecorder } from './audit/index.js';
 import { TokenEndpoints } from './identity/index.js';
 import { JsonBodies } from '@rhizome/subgraph';
 import {
@@ -29,8 +30,8 @@ import {
   RateLimiter,
   ratesOf,
 } from './policy/index.js';
-import { EngineHolder } from './registry/index.js';
-import { SharedReads, StreamHub } from './streams/index.js';
+import { EngineHolder, unknownClient } from './registry/index.js';
+import { SharedReads, StreamHub, type StreamHubOptions } from './streams/index.js';
 
 /** The whole gateway as a request handler. */
 export interface Gateway {
@@ -126,6 +127,7 @@ class BuiltGateway implements Gateway {
   readonly #bodies = new JsonBodies();
   readonly #loopDelay = new LoopDelay();
   readonly #stopRevoking: (() => void) | undefined;
+  readonly #audit: AuditRecorder | undefined;
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -136,15 +138,13 @@ class BuiltGateway implements Gateway {
     this.#options = options;
     this.#components = parts;
     const holder = (this.#holder = new EngineHolder(engine));
-    const hub = (this.#hub = new StreamHub({
-      engine: () => holder.current,
-      clock,
-      log,
-      limits,
-      observer: metrics,
-    }));
+    const engineNow = (): Engine => holder.current;
+    const failed = this.#streamFailed;
+    const streams = { engine: engineNow, clock, log, limits, observer: metrics, failed };
+    const hub = (this.#hub = new StreamHub(streams));
     const anonymous = anonymousRights(options);
     const { queue, compilations, rates, inbox } = admissionOf(options, limits, this.#loopDelay);
+    const audit = (this.#audit = options.audit && new AuditRecorder(options.audit, clock));
     const operations = (this.#operations = new Operations({
       holder,
       hub,
@@ -157,6 +157,7 @@ class BuiltGateway implements Gateway {
       compilations,
       rates,
       use: parts.registry?.recorder,
+      audit,
       isEmpty: () => parts.isEmpty,
     }));
     const identity = createIdentity(verifier);
@@ -174,6 +175,7 @@ class BuiltGateway implements Gateway {
       rates,
       bodies: this.#bodies,
       addressOf: clientAddresses(options.trustedProxies),
+      audit,
       admitsAnonymous: anonymous !== 'nothing',
     };
     const revocations = verifier?.revocations;
@@ -209,6 +211,9 @@ class BuiltGateway implements Gateway {
       serve: (next) => this.#serve(next),
     });
   }
+
+  readonly #streamFailed: StreamHubOptions['failed'] = (request, codes) =>
+    this.#audit?.refused({ client: unknownClient, ...request }, codes, request.operation);
 
   get subgraphs(): Engine['subgraphs'] {
     return this.#holder.current.subgraphs;
@@ -246,6 +251,7 @@ class BuiltGateway implements Gateway {
     this.#loopDelay.stop();
     await this.#bodies.close();
     this.#stopRevoking?.();
+    this.#audit?.close();
     // Nothing new is served after this point; recorded use is written.
     await this.#components.close();
     await this.#holder.close();

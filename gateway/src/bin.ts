@@ -29,8 +29,9 @@ async function main(): Promise<void> {
   logUnhandledRejections(log);
   const identity = await openedIdentity(config, log);
   const calls = await createCallSigner({ keyFile: config.callKeyFile });
+  const audit = await openedAudit(config, log);
   const verifier = config.auth === 'off' ? undefined : verifierOf(config, identity);
-  const options = { ...optionsOf(config, calls, log), verifier, identity };
+  const options = { ...optionsOf(config, calls, log), verifier, identity, audit };
   const gateway = await buildGateway(options);
   collectDefaultMetrics({ register: gateway.metrics.registry });
   const { host, port, addressFile, tls } = config;
@@ -38,7 +39,7 @@ async function main(): Promise<void> {
   log.info({ url: served.url, subgraphs: gateway.subgraphs }, 'service started');
   process.stdout.write(`rhizome-gateway: ${served.url}\n`);
   reloadOnSignal(config, options, gateway, log);
-  stopOnSignal(served, config, log, identity);
+  stopOnSignal(served, config, log, { identity, audit });
 }
 
 /** The services of identity, if the gateway has a public address and a store for them. */
@@ -51,6 +52,17 @@ async function openedIdentity(
   if (issuer === undefined || uri === undefined || keyFile === undefined) return undefined;
   const { openIdentity } = await import('@rhizome/identity');
   return openIdentity({ mongoUri: uri, database, issuer, audience, keyFile, file, log });
+}
+
+/** The audit log, if the gateway has a store for it. */
+async function openedAudit(
+  { audit: { mode, ...settings }, mongoUri }: GatewayConfig,
+  log: Logger,
+): Promise<GatewayOptions['audit']> {
+  const uri = settings.mongoUri ?? mongoUri;
+  if (mode === 'off' || uri === undefined) return undefined;
+  const { openAudit } = await import('@rhizome/audit');
+  return openAudit({ ...settings, mongoUri: uri }, { log });
 }
 
 /** Reads the supergraph file again on SIGHUP and when it changes. A registry is followed anyway. */
@@ -184,14 +196,17 @@ function stopOnSignal(
   served: ServedGateway,
   { drainMs }: GatewayConfig,
   log: Logger,
-  identity: GatewayOptions['identity'],
+  { identity, audit }: Pick<GatewayOptions, 'identity' | 'audit'>,
 ): void {
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1);
     isStopping = true;
     log.info({ signal }, 'shutdown started');
-    const closed = served.close(drainMs).then(() => identity?.close());
+    const closed = served.close(drainMs).then(async () => {
+      await identity?.close();
+      await audit?.close();
+    });
     closed.then(
       () => {
         log.info('stopped');

@@ -62,6 +62,25 @@ const schema = z.object({
    * Default: public addresses, and this machine if the gateway listens on a loopback address.
    */
   endpoints: z.array(z.string().min(1)).default([]),
+  /** The audit log: mutations, refusals, logins and calls of agents. */
+  audit: z
+    .strictObject({
+      /** `off` records nothing. */
+      mode: z.enum(['on', 'off']).default('on'),
+      /** Store of the log; default: that of the schema registry. Without a store there is no log. */
+      mongoUri: z.string().min(1).optional(),
+      /** Name of the database with the log. */
+      database: z.string().min(1).default('identity'),
+      /** Folder of signed heads, outside the store; without it none are written. */
+      folder: z.string().min(1).optional(),
+      /** File of the key that signs heads; default `key.json` in the folder. */
+      keyFile: z.string().min(1).optional(),
+      /** Days for which entries are kept; needs a folder. Default: without end. */
+      retentionDays: positive.optional(),
+      /** Time that a call waits for its entry to be stored, in milliseconds. */
+      waitMs: positive.max(60_000).default(5_000),
+    })
+    .default({ mode: 'on', database: 'identity', waitMs: 5_000 }),
   /** Callers that may use introspection. */
   introspection: z.enum(['token', 'open', 'off']).default('token'),
   /** Serves `/metrics` without a token; otherwise it needs the permission `metrics:scrape`. */
@@ -194,11 +213,12 @@ export function readCommandLine(
     env: { ...env, ...set },
     prefix: 'RHIZOME_GATEWAY_',
     file: options.config ?? env['RHIZOME_GATEWAY_CONFIG'],
-    secrets: ['mongoUri', 'identity.mongoUri'],
+    secrets: ['mongoUri', 'identity.mongoUri', 'audit.mongoUri'],
   });
   checkGraph(config);
   checkIdentities(config);
   assertSecureListening(config);
+  checkRetention(config);
   return { config };
 }
 
@@ -257,6 +277,13 @@ function checkIdentities({ auth, host, issuers, identity, mongoUri }: GatewayCon
       expected: '[{issuer, jwksUri}]',
     });
   }
+}
+
+function checkRetention({ audit }: GatewayConfig): void {
+  if (audit.retentionDays === undefined || audit.folder !== undefined) return;
+  const text =
+    'audit.folder: it is missing; with audit.retentionDays a signed head must name the entries that are removed';
+  throw new DomainError('CONFIG_INVALID', text, { field: 'audit.folder', expected: 'a folder' });
 }
 
 /** @throws DomainError CONFIG_INVALID when the file cannot be read */

@@ -72,6 +72,7 @@ export class GatewayComponents {
       served: () => this.#server?.subgraphs() ?? [],
       ownName: ownAddress.name,
       identity: () => options.identity,
+      audit: () => options.audit,
     });
   }
 

@@ -1,3 +1,4 @@
+import type { OpenedAudit } from '@rhizome/audit';
 import type { CallSigner, Verifier } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import type { EngineLimits, EngineOptions, TransportFactory } from '@rhizome/federation';
@@ -27,6 +28,8 @@ export interface GatewayOptions {
   readonly endpoints?: EndpointPolicy | undefined;
   /** Experiments of subgraphs outside the registry; default: the subgraph's name, none for core. */
   readonly experiments?: Readonly<Record<string, string | null>>;
+  /** The audit log; undefined: nothing is recorded. The caller closes it after the gateway. */
+  readonly audit?: OpenedAudit | undefined;
   readonly log: Logger;
   /** Addresses and networks of proxies whose `X-Forwarded-For` counts as the client's address. */
   readonly trustedProxies?: readonly string[];

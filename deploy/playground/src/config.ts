@@ -35,3 +35,8 @@ export function executionMode(): ExecutionMode {
     },
   );
 }
+
+/** False if `RHIZOME_PLAYGROUND_AUDIT` is `off`: then the gateway records nothing, for measurements. */
+export function isAuditOn(): boolean {
+  return process.env['RHIZOME_PLAYGROUND_AUDIT'] !== 'off';
+}

@@ -18,6 +18,7 @@ import {
   requestIdOf,
   statusOf,
 } from '../policy/index.js';
+import type { AuditRecorder } from '../audit/index.js';
 import { clientIdentity } from '../registry/index.js';
 import type { ClientStream } from '../streams/index.js';
 import { type Accepted, readAccept } from './accept.js';
@@ -41,6 +42,8 @@ export interface HttpHandlerOptions {
   readonly inbox: Inbox;
   /** Counts what callers use; undefined if nothing is limited. */
   readonly rates: RateLimiter | undefined;
+  /** Records refusals; undefined if there is no audit log. */
+  readonly audit?: AuditRecorder | undefined;
   readonly log: Logger;
   /** Admits requests without a token; {@link Operations} then decides which operations run. */
   readonly admitsAnonymous: boolean;
@@ -74,7 +77,7 @@ export class HttpHandler {
     try {
       await this.#answer(request, response, { requestId, accepted, gone });
     } catch (error) {
-      if (!response.headersSent) this.#refuse(response, error, requestId, accepted);
+      if (!response.headersSent) this.#refuse(request, response, error, { requestId, accepted });
       else response.destroy();
     } finally {
       this.#running.delete(gone);
@@ -189,10 +192,18 @@ export class HttpHandler {
     return readBody(request, bodies, { ...allowance, hold: (end) => whenClosed(response, end) });
   }
 
-  #refuse(response: ServerResponse, error: unknown, requestId: string, { json }: Accepted): void {
+  #refuse(
+    request: IncomingMessage,
+    response: ServerResponse,
+    error: unknown,
+    { requestId, accepted: { json } }: Omit<Call, 'gone'>,
+  ): void {
     const refused = error instanceof HttpRefusal ? error : undefined;
     const answer = refusal(refused?.error ?? error, requestId, this.#options.log);
     this.#options.metrics.refused(answer.codes[0] ?? 'UNKNOWN');
+    const client = clientIdentity(request.headers);
+    const address = this.#options.addressOf(request);
+    this.#options.audit?.refused({ principal: undefined, requestId, client, address }, answer.codes);
     const status = refused?.status ?? (isDomainError(error) ? error.http : 500);
     for (const [name, value] of Object.entries(refused?.headers ?? {})) response.setHeader(name, value);
     const limited = limitOf(refused?.error ?? error);

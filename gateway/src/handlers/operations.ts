@@ -29,6 +29,7 @@ import {
   submittedJobs,
   workClassOf,
 } from '../policy/index.js';
+import type { AuditRecorder, Recording } from '../audit/index.js';
 import type { ClientIdentity, EngineHolder, UseRecorder } from '../registry/index.js';
 import type { ClientStream, SharedReads, StreamHub } from '../streams/index.js';
 import type { GatewayMetrics } from './metrics.js';
@@ -81,6 +82,8 @@ export interface OperationsOptions {
   readonly log: Logger;
   /** Counts the use of schema elements; undefined if it is not recorded. */
   readonly use?: Pick<UseRecorder, 'record'> | undefined;
+  /** Records calls; undefined if there is no audit log. */
+  readonly audit?: AuditRecorder | undefined;
   /** True while no subgraph is published. */
   readonly isEmpty?: (() => boolean) | undefined;
   readonly limits: Pick<GatewayLimits, 'cost' | 'assumedListSize'>;
@@ -137,7 +140,7 @@ export class Operations {
       const preparation = this.#prepare(engine, request);
       prepared = preparation instanceof Promise ? await preparation : preparation;
     } catch (overload) {
-      return this.#refuse(request, overload, use);
+      return this.#refuse({ request }, overload, use);
     }
     if (!prepared.ok) return use.refused(this.#count(this.#ofEmptyGraph(prepared.answer, requestId)));
     const { operation } = prepared;
@@ -147,13 +150,13 @@ export class Operations {
       use.admit?.(operation) ??
       cost.error ??
       this.#charge(request, operation, cost.value);
-    if (error) return this.#refuse(request, error, use);
+    if (error) return this.#refuse({ request, operation }, error, use);
     let release: Release;
     try {
       const turn = this.#enter(request, operation, cost.value);
       release = turn instanceof Promise ? await turn : turn;
     } catch (overload) {
-      return this.#refuse(request, overload, use);
+      return this.#refuse({ request, operation }, overload, use);
     }
     try {
       return await this.#admitted(engine, operation, { request, cost: cost.value, arrived }, use, cursor);
@@ -172,6 +175,11 @@ export class Operations {
     this.#options.use?.record(operation, engine.publicSchema, request.client);
     const traced = this.#traced(request, { preparedMs: performance.now() - arrived, cost });
     if (operation.kind === 'subscription') {
+      try {
+        await this.#recordOpening(operation, request);
+      } catch (unrecorded) {
+        return this.#refuse({ request, operation }, unrecorded, use);
+      }
       return use.streamed(this.#subscribe(engine, operation, traced, cursor), operation);
     }
     const answer = await this.#execute(engine, operation, traced);
@@ -196,8 +204,14 @@ export class Operations {
     return compileInTurn(turn, () => engine.prepare(wanted));
   }
 
-  #refuse<T>({ requestId }: OperationRequest, error: unknown, use: OperationResponder<T>): T {
-    return use.refused(this.#count(refusal(error, requestId, this.#options.log)), error);
+  #refuse<T>(
+    { request, operation }: { readonly request: OperationRequest; readonly operation?: OperationInfo },
+    error: unknown,
+    use: OperationResponder<T>,
+  ): T {
+    const answer = this.#count(refusal(error, request.requestId, this.#options.log));
+    this.#options.audit?.refused(request, answer.codes, operation);
+    return use.refused(answer, error);
   }
 
   /** The error of a caller who has used up a rate. */
@@ -222,6 +236,12 @@ export class Operations {
       cost,
       bytes,
     });
+  }
+
+  /** Records a subscription of an agent. @throws DomainError SERVICE_UNAVAILABLE if that fails */
+  async #recordOpening(operation: OperationInfo, request: OperationRequest): Promise<void> {
+    const recording = await this.#options.audit?.begin(operation, request);
+    recording?.opened();
   }
 
   /** An operation that does not fit an empty graph is valid once the subgraphs are published. */
@@ -267,11 +287,12 @@ export class Operations {
   #subscribe(
     engine: Engine,
     operation: OperationInfo,
-    { variables = {}, principal, requestId, headers, trace }: TracedRequest,
+    { variables = {}, principal, requestId, headers, trace, client, address }: TracedRequest,
     cursor: string | undefined,
   ): ClientStream {
     const { hub } = this.#options;
-    return hub.subscribe({ engine, operation, variables, principal, requestId, headers, cursor, trace });
+    const caller = { principal, requestId, client, address };
+    return hub.subscribe({ engine, operation, variables, headers, cursor, trace, ...caller });
   }
 
   async #execute(engine: Engine, operation: OperationInfo, request: TracedRequest): Promise<ExecutionText> {
@@ -279,10 +300,14 @@ export class Operations {
     const end = endOf(request);
     this.#running++;
     let answer: ExecutionText;
+    let recording: Recording | undefined;
     try {
+      const intent = this.#options.audit?.begin(operation, request);
+      if (intent) recording = await intent;
       answer = await this.#answer(engine, operation, request, end);
     } catch (error) {
       // Unexpected errors become a response as well; only the request's end passes.
+      if (end.isCancelled) recording?.cancel();
       throwIfEnded(end);
       answer = refusal(error, request.requestId, this.#options.log);
     } finally {
@@ -290,6 +315,8 @@ export class Operations {
       if (this.#running === 0) this.#onIdle?.();
     }
     this.#options.metrics.answered(answer, (performance.now() - started) / 1000);
+    if (recording) recording.end(answer);
+    else if (answer.codes.length > 0) this.#options.audit?.refused(request, answer.codes, operation);
     return answer;
   }
 

@@ -26,6 +26,7 @@ import {
   refusal,
   requestIdOf,
 } from '../policy/index.js';
+import type { AuditRecorder } from '../audit/index.js';
 import { clientIdentity, type ClientIdentity, unknownClient } from '../registry/index.js';
 import { HttpRefusal, persistedHash } from './http-parameters.js';
 import type { Inbox } from './inbox.js';
@@ -48,6 +49,8 @@ export interface WebSocketHandlerOptions {
   readonly rates: RateLimiter | undefined;
   /** Deny list; a socket may be older than an entry. */
   readonly revocations?: RevocationList | undefined;
+  /** Records refusals; undefined if there is no audit log. */
+  readonly audit?: AuditRecorder | undefined;
   /** Admits sockets without a token; {@link Operations} then decides which operations run. */
   readonly admitsAnonymous: boolean;
 }
@@ -197,7 +200,7 @@ export class WebSocketHandler {
     const { identity, admitsAnonymous, rates, log } = this.#options;
     const { headers } = connection.request;
     const { address } = connection;
-    connection.client = clientIdentity(headers, params);
+    const client = (connection.client = clientIdentity(headers, params));
     try {
       const isAnonymous = admitsAnonymous && !params?.['authorization'] && !params?.['Authorization'];
       connection.principal =
@@ -219,6 +222,8 @@ export class WebSocketHandler {
         code === 'LIMIT_EXCEEDED' ? CloseCode.TooManyInitialisationRequests : CloseCode.Forbidden,
         code,
       );
+      const requestId = requestIdOf(headers['x-request-id']);
+      this.#options.audit?.refused({ principal: undefined, requestId, client, address }, [code]);
       log.debug({ err: error }, 'socket refused');
       return false;
     }
@@ -269,7 +274,9 @@ export class WebSocketHandler {
     if (principal && this.#options.revocations?.isRevoked(principal))
       return [new Refused(refusal(revoked(), requestId, this.#options.log))];
     if (principal && principal.expiresAt <= this.#options.clock.now()) {
-      return [new Refused(this.#expired(principal, requestId))];
+      const answer = this.#expired(principal, requestId);
+      this.#options.audit?.refused({ principal, requestId, client, address }, answer.codes);
+      return [new Refused(answer)];
     }
     const limited = principal && this.#options.rates?.use(principal, { operations: 1 });
     if (limited) return [new Refused(refusal(limited, requestId, this.#options.log))];

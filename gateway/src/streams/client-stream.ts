@@ -31,7 +31,7 @@ export interface ClientSource {
 export interface ClientStreamOwner {
   /** The message that gives a slow consumer the cursor to continue from. */
   lagged(cursor: string | undefined, requestId: string): StreamEvent;
-  ended(stream: ClientStream, why: StreamEnd): void;
+  ended(stream: ClientStream, why: StreamEnd, last: StreamEvent | undefined): void;
   delivered(listeners: number): void;
 }
 
@@ -134,7 +134,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     this.#last = last;
     this.#catchUp?.close();
     this.#shared?.leave(this);
-    this.#owner.ended(this, why);
+    this.#owner.ended(this, why, last);
     if (this.#isWaiting) this.#settle(this.#lastItem());
   }
 

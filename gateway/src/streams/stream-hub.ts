@@ -21,6 +21,8 @@ export interface StreamHubOptions {
   readonly log: Logger;
   readonly limits: GatewayLimits;
   readonly observer: StreamObserver;
+  /** Called when a stream ends with errors. */
+  readonly failed?: ((request: StreamRequest, codes: readonly string[]) => void) | undefined;
 }
 
 const mostInOneGo = 64;
@@ -110,8 +112,9 @@ export class StreamHub implements ClientStreamOwner {
     return closingEvent(refusal(error, requestId, this.#options.log));
   }
 
-  ended(client: ClientStream, why: StreamEnd): void {
+  ended(client: ClientStream, why: StreamEnd, last: StreamEvent | undefined): void {
     this.#options.observer.streamClosed(why);
+    if (last && last.codes.length > 0) this.#options.failed?.(client.request, last.codes);
     if (!this.#clients.delete(client)) return;
     this.#expiries.remove(client, expiry(client.request));
     count(this.#perSubject, client.request.principal?.subject ?? '', -1);

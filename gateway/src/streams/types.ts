@@ -36,6 +36,9 @@ export interface StreamRequest {
   readonly variables: Readonly<Record<string, unknown>>;
   readonly principal: Principal | undefined;
   readonly requestId: string;
+  /** Program that called, and its address. */
+  readonly client?: { readonly name: string; readonly version: string } | undefined;
+  readonly address?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** A cursor next to the operation (`Last-Event-ID`); it overrides the argument. */
   readonly cursor?: string | undefined;

@@ -1,3 +1,4 @@
+import type { OpenedAudit } from '@rhizome/audit';
 import type { Clock } from '@rhizome/clock';
 import type { Identity } from '@rhizome/identity';
 import { silentLogger } from '@rhizome/log';
@@ -73,7 +74,7 @@ function valueOf(name: string, kind: string, field: { readonly type: unknown }):
 
 /** Starts a test system with one gateway; all of it is closed at the end of the file. */
 export async function startRegistrySystem(
-  options: { readonly clock?: Clock; readonly identity?: Identity } = {},
+  options: { readonly clock?: Clock; readonly identity?: Identity; readonly audit?: OpenedAudit } = {},
 ): Promise<RegistrySystem> {
   const tokens = await testTokens();
   const { databaseName: database } = await testDatabase('gateway');

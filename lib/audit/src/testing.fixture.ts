@@ -36,7 +36,7 @@ export function call(action = 'Mutation.cancelJobs', over: Partial<AuditCall> = 
       tokenKind: 'USER',
       worker: null,
     },
-    experiment: 'alpha',
+    experiment: 'optics',
     targets: { count: 1, ids: ['job_1'], fields: ['input', 'input.ids'], digest: 'abc' },
     requestId: 'request-1',
     client: { name: 'test', version: '1', address: '127.0.0.1' },

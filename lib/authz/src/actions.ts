@@ -60,6 +60,8 @@ export const coreActions = [
   'membership:set',
   /** Revokes tokens of others, and rotates the keys that sign them. */
   'token:revoke',
+  /** Reads the audit log. */
+  'audit:read',
   /** Everything without a narrower action. */
   'admin:*',
 ] as const;
@@ -110,6 +112,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'metrics:scrape',
     'subgraph:read',
     'schema:check',
+    'audit:read',
   ],
   PRODUCTION: [...submitters, 'job:setPriority', 'job:manageAny'],
   USER: submitters,

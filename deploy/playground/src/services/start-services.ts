@@ -7,6 +7,8 @@ import { dashboardPages } from '@rhizome/dashboard';
 import type { ExperimentManifest } from '@rhizome/schema/repository';
 import type { ExecutionMode } from '@rhizome/subgraph';
 import { callKeyFile } from '../stack/call-key-file.js';
+import { isAuditOn } from '../config.js';
+import { auditFolder } from '../stack/stack.js';
 import { tokenSeconds } from '../stack/token-lifetime.js';
 import { type Service, startService } from './service.js';
 
@@ -85,6 +87,8 @@ export function startGateway(
     RHIZOME_GATEWAY_DRAIN_MS: '1000',
     RHIZOME_GATEWAY_GRAPHIQL: 'true',
     RHIZOME_GATEWAY_DASHBOARD: dashboardPages,
+    RHIZOME_GATEWAY_AUDIT_FOLDER: auditFolder(world.data),
+    RHIZOME_GATEWAY_AUDIT_MODE: isAuditOn() ? 'on' : 'off',
   });
 }
 

@@ -1,4 +1,5 @@
 /** Core, the experiments and the gateway in this process: no network hop, no serialisation. */
+import { openAudit } from '@rhizome/audit';
 import { dashboardPages } from '@rhizome/dashboard';
 import { type Core, buildCore } from '@rhizome/core';
 import type { ExperimentService } from '@rhizome/experiment';
@@ -13,11 +14,17 @@ import { createIds, systemClock } from '@rhizome/clock';
 import { connectMongo } from '@rhizome/mongo';
 import { type ExperimentManifest, inProcessUrl } from '@rhizome/schema/repository';
 import { type InProcessSubgraph, type SubgraphSchema, createInProcess } from '@rhizome/subgraph';
-import { executionMode } from '../config.js';
+import { executionMode, isAuditOn } from '../config.js';
 import { Shutdown } from '../shutdown.js';
 import { loadExperiment } from './experiment-module.js';
 import { lazyClient } from './lazy-client.js';
-import { registerFound, type RunningStack, type StackOptions, type StoreAddresses } from './stack.js';
+import {
+  auditFolder,
+  registerFound,
+  type RunningStack,
+  type StackOptions,
+  type StoreAddresses,
+} from './stack.js';
 
 type Db = ReturnType<Awaited<ReturnType<typeof connectMongo>>['db']>;
 
@@ -66,6 +73,11 @@ async function start(options: StackOptions, shutdown: Shutdown): Promise<Running
   const schemas = [core.subgraph, ...experiments.map(({ subgraph }) => subgraph)];
   const reached = reach(schemas, options);
   const { calls } = identities;
+  const gatewayLog = log.child({ service: 'gateway' });
+  const audit = isAuditOn()
+    ? await openAudit({ mongoUri, folder: auditFolder(options.data) }, { log: gatewayLog })
+    : undefined;
+  if (audit) shutdown.add('the audit log', () => audit.close());
   const gateway = await buildGateway({
     calls,
     registry: { mongoUri },
@@ -74,7 +86,8 @@ async function start(options: StackOptions, shutdown: Shutdown): Promise<Running
         ? createInProcessTransport(reached(name))
         : overNetwork(name, { url, calls }),
     verifier: identities.verifier,
-    log: log.child({ service: 'gateway' }),
+    audit,
+    log: gatewayLog,
     staticRoot: builtPages,
     dashboardRoot: dashboardPages,
   });

@@ -1,4 +1,5 @@
 /** The services between the store and the clients, in one process or in several. */
+import { join } from 'node:path';
 import type { Logger } from '@rhizome/log';
 import { committedSupergraph, type FoundSubgraph, gatewaySubgraph } from '@rhizome/schema/repository';
 import { root } from '../root.js';
@@ -11,6 +12,11 @@ export type StoreAddresses = (service: string) => string;
 export function databasesOf(subgraphs: readonly FoundSubgraph[]): Record<string, readonly string[]> {
   const own = subgraphs.map(({ name, manifest }) => [name, [manifest?.database ?? name]] as const);
   return { ...Object.fromEntries(own), gateway: ['gateway', 'identity'] };
+}
+
+/** Folder of the signed heads of the audit log, in the data folder. */
+export function auditFolder(data: string): string {
+  return join(data, 'audit');
 }
 
 /** @throws for a service that has no address */

@@ -6,16 +6,19 @@ import { createInProcessTransport, type Transport } from '@rhizome/federation';
 import { typeDefs } from '../../typeDefs.generated.js';
 import type { OwnSubgraph } from '../own.js';
 import { ownAddress } from './own-address.js';
+import { auditPolicies, type AuditGraphOptions, auditResolvers } from '../../audit/index.js';
 import { identityPolicies, identityResolvers, type IdentityGraphOptions } from '../../identity/index.js';
 import { graphPolicies, graphResolvers, type GraphOptions } from './resolvers.js';
 
 /** The schema and its resolvers. */
-export function buildOwnSubgraph(parts: GraphOptions & IdentityGraphOptions): SubgraphSchema {
+export function buildOwnSubgraph(
+  parts: GraphOptions & IdentityGraphOptions & AuditGraphOptions,
+): SubgraphSchema {
   return buildSubgraph({
     name: ownAddress.name,
     typeDefs,
-    resolvers: [graphResolvers(parts), identityResolvers(parts)],
-    policies: { ...graphPolicies, ...identityPolicies },
+    resolvers: [graphResolvers(parts), identityResolvers(parts), auditResolvers(parts)],
+    policies: { ...graphPolicies, ...identityPolicies, ...auditPolicies },
   });
 }
 

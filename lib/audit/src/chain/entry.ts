@@ -7,10 +7,10 @@ export const auditKinds = ['MUTATION', 'AGENT_CALL', 'REFUSAL', 'LOGIN', 'SECRET
 export type AuditKind = (typeof auditKinds)[number];
 
 /**
- * Results of a recorded call: it succeeded, its input was rejected (`userErrors`), the caller was refused, or
- * it failed.
+ * Results of a recorded call: it succeeded, its input was rejected (`userErrors`), the caller was refused, it
+ * failed, or the client ended it, so that the change may have been made or not.
  */
-export const auditResults = ['SUCCEEDED', 'REJECTED', 'REFUSED', 'FAILED'] as const;
+export const auditResults = ['SUCCEEDED', 'REJECTED', 'REFUSED', 'FAILED', 'CANCELLED'] as const;
 
 /** One of {@link auditResults}. */
 export type AuditResult = (typeof auditResults)[number];

@@ -1,0 +1,175 @@
+/** Records calls of the gateway's clients in the audit log. */
+import type { AuditActor, AuditCall, CallResult, OpenedAudit, RecordedCall } from '@rhizome/audit';
+import type { Principal } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
+import type { ExecutionText, OperationInfo } from '@rhizome/federation';
+import { Refusals } from './refusals.js';
+import { isRefusal, resultsOf } from './results.js';
+import { argumentsOf, isIncluded, type RootField, rootFieldsOf, type Variables } from './root-calls.js';
+import { experimentOf, targetsOf } from './targets.js';
+
+/** The recorded part of a request. */
+export interface AuditedRequest {
+  readonly principal: Principal | undefined;
+  readonly requestId: string;
+  readonly client: { readonly name: string; readonly version: string };
+  /** Address of the client. */
+  readonly address?: string | undefined;
+  readonly variables?: Variables | undefined;
+}
+
+/** An operation whose intent is recorded. */
+export interface Recording {
+  /** Records the outcome. */
+  end(answer: ExecutionText): void;
+  /** Records that a stream was opened. */
+  opened(): void;
+  /** Records that the client ended the request. */
+  cancel(): void;
+}
+
+/**
+ * Mutations of workers that are not recorded: they are most of all calls, and jobs keep their transitions.
+ * Those of other principals are recorded.
+ */
+const workerReports: ReadonlySet<string> = new Set([
+  'Mutation.heartbeat',
+  'Mutation.acquireJobs',
+  'Mutation.startJobs',
+  'Mutation.finishJobs',
+  'Mutation.failJobs',
+  'Mutation.appendJobLog',
+]);
+
+const noTargets = { count: 0, ids: [], fields: [], digest: null } as const;
+
+/** Records mutations, calls of agents, and refusals. */
+export class AuditRecorder {
+  readonly #audit: Pick<OpenedAudit, 'log' | 'digestKey'>;
+  readonly #refusals: Refusals;
+
+  constructor(audit: Pick<OpenedAudit, 'log' | 'digestKey'>, clock: Clock) {
+    this.#audit = audit;
+    this.#refusals = new Refusals({
+      clock,
+      note: ({ call, codes }) => audit.log.note(call, { result: 'REFUSED', codes }),
+    });
+  }
+
+  /**
+   * Stores the intents of an operation, one for each call; undefined for an operation that is not recorded.
+   * Calls of workers do not wait for it.
+   * @throws DomainError SERVICE_UNAVAILABLE if it cannot be stored
+   */
+  begin(operation: OperationInfo, request: AuditedRequest): Promise<Recording> | undefined {
+    const fields = this.#recordedFields(operation, request);
+    return fields.length === 0 ? undefined : this.#begin(fields, request, operation.kind);
+  }
+
+  /** Records that an operation was refused, if it was. `operation` is undefined for one that is not known. */
+  refused(request: AuditedRequest, codes: readonly string[], operation?: OperationInfo): void {
+    if (!isRefusal(codes)) return;
+    const fields = operation ? rootFieldsOf(operation) : [];
+    const action = fields[0]?.action ?? 'gateway.request';
+    const targets = { ...noTargets, count: 1, fields: fields.map((one) => one.action).slice(0, 50) };
+    const call = callOf('REFUSAL', action, request, null);
+    this.#refusals.add({ call: { ...call, targets }, codes });
+  }
+
+  /** Records the refusals that were only counted. */
+  close(): void {
+    this.#refusals.flush();
+  }
+
+  #recordedFields(
+    operation: OperationInfo,
+    { principal, variables = {} }: AuditedRequest,
+  ): readonly RootField[] {
+    const isAgent = principal?.kind === 'AGENT';
+    if (operation.kind !== 'mutation' && !isAgent) return [];
+    const fields = rootFieldsOf(operation);
+    const isWorker = principal?.kind === 'PILOT';
+    return fields.filter(
+      (field) => !(isWorker && workerReports.has(field.action)) && isIncluded(field, variables),
+    );
+  }
+
+  async #begin(
+    fields: readonly RootField[],
+    request: AuditedRequest,
+    kind: OperationInfo['kind'],
+  ): Promise<Recording> {
+    const { log, digestKey } = this.#audit;
+    const { principal, variables = {} } = request;
+    const calls = await Promise.all(
+      fields.map(async ({ action }, index): Promise<AuditCall> => {
+        const given = argumentsOf(fields[index] as RootField, variables);
+        const call = callOf(
+          kind === 'mutation' ? 'MUTATION' : 'AGENT_CALL',
+          action,
+          request,
+          experimentOf(given),
+        );
+        return { ...call, targets: await targetsOf(given, digestKey) };
+      }),
+    );
+    const recorded =
+      principal?.kind === 'PILOT'
+        ? calls.map((call) => log.beginUnchecked(call))
+        : await Promise.all(calls.map((call) => log.begin(call)));
+    return recordingOf(fields, recorded);
+  }
+}
+
+function recordingOf(fields: readonly RootField[], recorded: readonly RecordedCall[]): Recording {
+  return {
+    end: (answer) => {
+      const resultOf = resultsOf(answer);
+      fields.forEach((field, index) => recorded[index]?.end(resultOf(field)));
+    },
+    opened: () => recorded.forEach((one) => one.end({ result: 'SUCCEEDED', codes: [] })),
+    cancel: () => {
+      const result: CallResult = { result: 'CANCELLED', codes: ['REQUEST_CANCELLED'] };
+      for (const one of recorded) one.end(result);
+    },
+  };
+}
+
+function callOf(
+  kind: AuditCall['kind'],
+  action: string,
+  { principal, requestId, client, address }: AuditedRequest,
+  experiment: string | null,
+): AuditCall {
+  return {
+    kind,
+    action,
+    actor: principal ? actorOf(principal) : null,
+    experiment: experiment ?? (principal ? onlyExperimentOf(principal) : null),
+    targets: noTargets,
+    requestId,
+    client: { ...client, address: address ?? null },
+    repeats: 1,
+  };
+}
+
+/** The caller, and the human behind it. */
+function actorOf(principal: Principal): AuditActor {
+  const { kind, subject, actsFor, issuer, tokenId, tokenKind, worker } = principal;
+  return {
+    kind,
+    subject,
+    human: kind === 'HUMAN' ? subject : (actsFor ?? null),
+    issuer: issuer ?? null,
+    tokenId: tokenId ?? null,
+    tokenKind: tokenKind ?? null,
+    worker: worker ?? null,
+  };
+}
+
+/** The experiment of a principal that has rights in one only. */
+function onlyExperimentOf({ service, grants }: Principal): string | null {
+  if (service !== undefined) return service;
+  const [first, ...others] = new Set(grants.map(({ experiment }) => experiment));
+  return first === undefined || first === '*' || others.length > 0 ? null : first;
+}

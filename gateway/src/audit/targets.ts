@@ -1,0 +1,60 @@
+/** Description of a call's arguments without their values. */
+import { createHmac, webcrypto } from 'node:crypto';
+import type { AuditTargets } from '@rhizome/audit';
+
+type Arguments = Readonly<Record<string, unknown>>;
+
+const mostIds = 20;
+const mostFields = 50;
+/** Identifiers and names; other text is not kept, since it may be anything. */
+const identifying = /^(?:ids?|names?|queue|subgraph|worker|site|.*Ids?)$/;
+const plain = /^[\w.:@/-]{1,128}$/;
+
+/**
+ * Count and identifiers of the objects that arguments name, the names of the given fields, and a digest.
+ * Fields inside lists are not read: they are data of jobs and the like.
+ */
+export async function targetsOf(given: Arguments, key: Uint8Array): Promise<AuditTargets> {
+  const ids: string[] = [];
+  const fields: string[] = [];
+  const counts = { listed: 0, data: 0 };
+  const visit = (object: Arguments, prefix: string, depth: number): void => {
+    for (const [name, value] of Object.entries(object)) {
+      if (value === undefined || value === null) continue;
+      if (fields.length < mostFields) fields.push(prefix + name);
+      const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+      const texts = identifying.test(name) ? values.filter((one) => typeof one === 'string') : [];
+      if (texts.length > 0 && Array.isArray(value)) counts.listed += texts.length;
+      else if (Array.isArray(value)) counts.data = Math.max(counts.data, value.length);
+      else if (name === 'count' && typeof value === 'number') counts.data = Math.max(counts.data, value);
+      for (const text of texts.slice(0, mostIds))
+        if (ids.length < mostIds && plain.test(text)) ids.push(text);
+      if (!Array.isArray(value) && typeof value === 'object' && depth < 3)
+        visit(value as Arguments, `${prefix}${name}.`, depth + 1);
+    }
+  };
+  visit(given, '', 1);
+  const count = counts.listed > 0 ? counts.listed : Math.max(1, Math.trunc(counts.data));
+  return { count, ids, fields, digest: await digestOf(given, key) };
+}
+
+/** Text that is digested outside the event loop, in characters. */
+const largeText = 65_536;
+
+async function digestOf(given: Arguments, key: Uint8Array): Promise<string> {
+  const text = JSON.stringify(given);
+  if (text.length < largeText) return createHmac('sha256', key).update(text).digest('base64url');
+  const { subtle } = webcrypto;
+  const hmac = { name: 'HMAC', hash: 'SHA-256' };
+  const imported = await subtle.importKey('raw', key as Uint8Array<ArrayBuffer>, hmac, false, ['sign']);
+  return Buffer.from(await subtle.sign('HMAC', imported, Buffer.from(text))).toString('base64url');
+}
+
+/** The experiment that arguments name: `experiment` itself, or that of their `input`. */
+export function experimentOf(given: Arguments): string | null {
+  const { input, experiment = (input as Arguments | null | undefined)?.['experiment'] } = given as {
+    readonly input?: unknown;
+    readonly experiment?: unknown;
+  };
+  return typeof experiment === 'string' && plain.test(experiment) ? experiment : null;
+}

@@ -1,0 +1,188 @@
+// The audit log of the whole system: each mutation of the schema, each refusal, and a gateway that is killed.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { Verifier, type AuditRecord, readHeadFolder, readPublicKey } from '@rhizome/audit/verification';
+import { waitFor } from '@rhizome/testkit';
+import { buildSchema, type GraphQLSchema } from 'graphql';
+import { createClient } from 'graphql-ws';
+import { WebSocket } from 'ws';
+import { apiOf } from '../e2e/system/api.js';
+import { root } from '../e2e/system/playground-system.js';
+import { type ServiceSystem, startServices } from '../e2e/system/service-system.js';
+import { minimalCall } from './minimal-call.js';
+
+interface Entry {
+  readonly kind: string;
+  readonly action: string;
+  readonly result: string;
+  readonly codes: readonly string[];
+  readonly requestId: string;
+  readonly actor: { readonly subject: string } | null;
+  readonly record: string;
+}
+
+let system: ServiceSystem;
+let schema: GraphQLSchema;
+
+beforeAll(async () => {
+  system = await startServices();
+  schema = buildSchema(readFileSync(join(root, 'schema', 'public.graphql'), 'utf8'));
+});
+
+const list = /* GraphQL */ `
+  query ($filter: AuditEntryFilter, $after: String) {
+    auditEntries(filter: $filter, first: 1000, after: $after) {
+      nodes {
+        kind
+        action
+        result
+        codes
+        requestId
+        actor {
+          subject
+        }
+        record
+      }
+      pageInfo {
+        endCursor
+        hasNextPage
+      }
+    }
+  }
+`;
+
+async function entriesOf(filter: object): Promise<readonly Entry[]> {
+  const entries: Entry[] = [];
+  for (let after: string | null = null; ;) {
+    const answer: {
+      auditEntries: { nodes: Entry[]; pageInfo: { endCursor: string; hasNextPage: boolean } };
+    } = await system.api().data(list, { filter, after });
+    entries.push(...answer.auditEntries.nodes);
+    if (!answer.auditEntries.pageInfo.hasNextPage) return entries;
+    after = answer.auditEntries.pageInfo.endCursor;
+  }
+}
+
+/** Sends a mutation with a request id, and returns its entries once each has an outcome. */
+async function recorded(field: string, token: string | undefined): Promise<readonly Entry[]> {
+  const { query, variables } = minimalCall(schema, field);
+  const requestId = `walk-${field}-${token?.length ?? 0}`;
+  const response = await fetch(system.url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'x-request-id': requestId,
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify({ query, variables }),
+  });
+  const body = (await response.json()) as { errors?: { message: string; extensions: { code: string } }[] };
+  const invalid = (body.errors ?? []).filter(
+    ({ extensions: { code } }) => code === 'GRAPHQL_VALIDATION_FAILED',
+  );
+  expect(invalid).toEqual([]);
+  const read = async () => {
+    const entries = await entriesOf({ requestId });
+    return entries.length > 0 && entries.every(({ result }) => result !== 'UNKNOWN') && entries;
+  };
+  return waitFor(`the entry of ${field}`, read, { deadlineMs: 5_000 });
+}
+
+const mutations = () => Object.keys(schema.getMutationType()?.getFields() ?? {});
+
+describe('the audit log', () => {
+  it('has exactly one entry for each mutation of the schema, whatever its outcome', async () => {
+    expect(mutations().length).toBeGreaterThan(25);
+    for (const field of mutations()) {
+      const entries = await recorded(field, system.token);
+      expect(entries.map(({ kind, action, actor }) => [kind, action, actor?.subject])).toEqual([
+        ['MUTATION', `Mutation.${field}`, 'newcomer@playground'],
+      ]);
+    }
+  });
+
+  it('has exactly one entry for each mutation that is refused', async () => {
+    const reader = await system.identities.reader();
+    const refused = new Map<string, string>();
+    for (const field of mutations()) {
+      const entries = await recorded(field, reader);
+      expect(entries).toHaveLength(1);
+      refused.set(field, `${entries[0]?.kind} ${entries[0]?.result}`);
+    }
+    // A reader may change nothing, except what is open to everybody with a reason.
+    expect(new Set(refused.values())).toEqual(new Set(['MUTATION REFUSED']));
+  });
+
+  it('has no entry for reports of workers, and one if somebody else reports', async () => {
+    const pilot = await system.identities.pilot('playground');
+    const { query, variables } = minimalCall(schema, 'heartbeat');
+    await apiOf(system.url, pilot).post(query, variables);
+    const found = (await entriesOf({ action: 'Mutation.heartbeat' })).map(({ actor }) => actor?.subject);
+    expect(found).toEqual(['reader@playground', 'newcomer@playground']);
+  });
+
+  it('has refusals before an operation: without a token, over HTTP and WebSocket', async () => {
+    const before = (await entriesOf({ kind: 'REFUSAL' })).length;
+    await fetch(system.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Bearer no-token' },
+      body: JSON.stringify({ query: '{ jobs { nodes { id } } }' }),
+    });
+    const socket = createClient({
+      url: system.wsUrl,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: 'Bearer no-token-either' },
+      retryAttempts: 0,
+      lazy: false,
+      onNonLazyError: () => undefined,
+    });
+    await new Promise<void>((resolve) => socket.on('closed', () => resolve()));
+    await socket.dispose();
+    const read = async () => {
+      const entries = await entriesOf({ kind: 'REFUSAL' });
+      return entries.length > before && entries;
+    };
+    const entries = await waitFor('a refusal', read, { deadlineMs: 5_000 });
+    expect(entries[0]).toMatchObject({ result: 'REFUSED', codes: ['UNAUTHENTICATED'], actor: null });
+  });
+
+  it('has no value of an argument in it', async () => {
+    const canary = 'canary-4711';
+    const { query, variables } = minimalCall(schema, 'submitJobs');
+    const { input } = variables as { readonly input: { readonly jobs: readonly object[] } };
+    const payload = { command: canary, arguments: [canary], environment: [{ name: canary, value: canary }] };
+    const jobs = input.jobs.map((job) => ({ ...job, name: 'plain', payload }));
+    await system.api().post(query, { input: { ...input, idempotencyKey: canary, jobs } });
+    const entries = await entriesOf({ action: 'Mutation.submitJobs' });
+    expect(entries.length).toBeGreaterThan(1);
+    expect(entries.filter(({ record }) => record.includes(canary))).toEqual([]);
+  });
+
+  it('shows a call as UNKNOWN if the gateway is killed before its outcome, and verifies with the heads', async () => {
+    const { query, variables } = minimalCall(schema, 'setQueueState');
+    system.service('core').signal('SIGSTOP');
+    const answer = system
+      .api()
+      .post(query, variables)
+      .catch(() => undefined);
+    // The gateway's own fields answer while core does not.
+    const read = async () =>
+      (await entriesOf({ action: 'Mutation.setQueueState', result: 'UNKNOWN' })).length > 0;
+    await waitFor('the intent of the call', read, { deadlineMs: 5_000 });
+    system.service('gateway').signal('SIGKILL');
+    await answer;
+    system.service('core').signal('SIGCONT');
+    await system.startAgain('gateway');
+    const unknown = await entriesOf({ action: 'Mutation.setQueueState', result: 'UNKNOWN' });
+    expect(unknown.map(({ result, actor }) => [result, actor?.subject])).toEqual([
+      ['UNKNOWN', 'newcomer@playground'],
+    ]);
+    const verifier = new Verifier();
+    for (const { record } of await entriesOf({})) verifier.add(JSON.parse(record) as AuditRecord);
+    const folder = join(system.data, 'audit');
+    const { heads, faults } = await readHeadFolder(folder, await readPublicKey(folder));
+    expect(faults).toEqual([]);
+    expect(verifier.report(heads)).toMatchObject({ chains: 2, tampering: [], unsigned: [] });
+  });
+});
