@@ -277,7 +277,7 @@ class Client implements ApiClient {
       return 0;
     }
     if (error.retry === 'never' || !(idempotent || error.notSent)) return undefined;
-    return waitBefore(attempt, error.retry, backoff);
+    return waitBefore(attempt, error, backoff);
   }
 }
 

@@ -203,7 +203,7 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
     const restarts = this.#loses(error);
     const mayRetry = renew || restarts || error.retry !== 'never';
     if (!mayRetry || this.#attempt > backoff.attempts) throw error;
-    const waitMs = waitBefore(this.#attempt, renew || restarts ? 'now' : error.retry, backoff);
+    const waitMs = waitBefore(this.#attempt, renew || restarts ? { retry: 'now' } : error, backoff);
     onReconnect?.({ attempt: this.#attempt, waitMs, error, cursor: this.#cursor });
     await sleep(waitMs, this.#ending.signal);
   }

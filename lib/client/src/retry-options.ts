@@ -15,10 +15,20 @@ export function retrySettings(options: RetryOptions | undefined, attempts: numbe
   return { attempts, ...options };
 }
 
+/** Longest wait that a server may ask for, in milliseconds. */
+const longestAskedMs = 60_000;
+
 /**
  * The wait before a further attempt, in milliseconds. An error that advises to retry `now` waits no longer
- * than after the first failure.
+ * than after the first failure; a server that is overloaded, or limits the caller, names the shortest wait.
  */
-export function waitBefore(attempt: number, retry: Retry, settings: RetrySettings): number {
-  return backoffMs(retry === 'now' ? 1 : attempt, settings);
+export function waitBefore(
+  attempt: number,
+  { retry, details = {} }: { readonly retry: Retry; readonly details?: Readonly<Record<string, unknown>> },
+  settings: RetrySettings,
+): number {
+  const waitMs = backoffMs(retry === 'now' ? 1 : attempt, settings);
+  const { retryAfterSeconds } = details;
+  if (typeof retryAfterSeconds !== 'number' || !(retryAfterSeconds > 0)) return waitMs;
+  return waitMs + Math.min(longestAskedMs, retryAfterSeconds * 1000);
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { canonicalJson, digestOf, isDigestOf } from './digest.js';
+import { canonicalJson, digestInTurns, digestOf, isDigestOf } from './digest.js';
 
 const job = {
   name: 'j',
@@ -56,6 +56,37 @@ describe('digestOf', () => {
 
   it('stays the stored digest', () => {
     expect(digestOf(job)).toBe('hVVxfJWgZ4mnNOZKDWH9tLmxbH9zeCFMRp1o1uB4nIM');
+  });
+});
+
+describe('digestInTurns', () => {
+  it.each<[string, unknown]>([
+    ['a text', 'text'],
+    ['nothing', null],
+    ['an empty object and list', [{}, [], { a: {} }]],
+    ['members that are null or absent', { b: null, a: undefined, c: [null, undefined, 1] }],
+    ['a date', { at: new Date(0), list: [new Date(1)] }],
+    ['an order of members', { z: 1, a: { y: [1, { b: 2, a: 3 }], x: 2 } }],
+    ['a long list', Array.from({ length: 1000 }, (_, at) => ({ at, text: 't'.repeat(at), no: null }))],
+    ['deep nesting', { a: { b: { c: { d: { e: { f: [1, [2, [3]]] } } } } } }],
+    ['a job', job],
+    ['an owner and jobs', ['owner', Array.from({ length: 100 }, () => job)]],
+  ])('is the digest of %s', async (_what, value) => {
+    expect(await digestInTurns(value)).toBe(digestOf(value));
+  });
+
+  it('lets others run while it digests a large value', async () => {
+    const value = Array.from({ length: 2000 }, () => ({ text: 't'.repeat(1000) }));
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+    const digest = await digestInTurns(value);
+    clearImmediate(next);
+    expect(turns).toBeGreaterThan(1);
+    expect(digest).toBe(digestOf(value));
   });
 });
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
 
 /**
  * JSON with members in one order, whatever theirs is, and without members that are null or absent. Null in a
@@ -13,6 +14,70 @@ export function canonicalJson(value: unknown): string {
 /** SHA-256 of a value's {@link canonicalJson}, in base64url. */
 export function digestOf(value: unknown): string {
   return sha256(canonicalJson(value));
+}
+
+/** Characters that are digested in one turn of the event loop. */
+const perTurn = 512 * 1024;
+
+/**
+ * As {@link digestOf}, in several turns of the event loop for a large value, which must not change meanwhile.
+ */
+export async function digestInTurns(value: unknown): Promise<string> {
+  const hash = createHash('sha256');
+  let left = perTurn;
+  for (const piece of canonicalPieces(value, 4)) {
+    hash.update(piece);
+    left -= piece.length;
+    if (left > 0) continue;
+    left = perTurn;
+    await turn();
+  }
+  return hash.digest('base64url');
+}
+
+/** Elements of a long list in one piece. */
+const inOnePiece = 32;
+
+/** Pieces that make up the {@link canonicalJson} of a value; the outer levels are divided. */
+function* canonicalPieces(value: unknown, levels: number): Generator<string> {
+  if (typeof value !== 'object' || value === null || levels === 0 || 'toJSON' in value) {
+    yield canonicalJson(value);
+  } else if (Array.isArray(value)) {
+    yield* piecesOfList(value, levels);
+  } else {
+    yield* piecesOfObject(value as Readonly<Record<string, unknown>>, levels);
+  }
+}
+
+function* piecesOfList(list: readonly unknown[], levels: number): Generator<string> {
+  yield '[';
+  if (list.length <= inOnePiece) {
+    for (const [at, element] of list.entries()) {
+      if (at > 0) yield ',';
+      yield* canonicalPieces(element, levels - 1);
+    }
+  } else {
+    for (let at = 0; at < list.length; at += inOnePiece) {
+      const text = list
+        .slice(at, at + inOnePiece)
+        .map(canonicalJson)
+        .join(',');
+      yield at > 0 ? `,${text}` : text;
+    }
+  }
+  yield ']';
+}
+
+function* piecesOfObject(object: Readonly<Record<string, unknown>>, levels: number): Generator<string> {
+  let before = '{';
+  for (const name of Object.keys(object).sort()) {
+    const member = object[name];
+    if (member === undefined || member === null) continue;
+    yield `${before}${JSON.stringify(name)}:`;
+    yield* canonicalPieces(member, levels - 1);
+    before = ',';
+  }
+  yield before === '{' ? '{}' : '}';
 }
 
 /**

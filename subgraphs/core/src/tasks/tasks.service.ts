@@ -1,5 +1,5 @@
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
-import { digestOf, isDigestOf } from '@rhizome/digest';
+import { digestInTurns, isDigestOf } from '@rhizome/digest';
 import { badInput } from '@rhizome/errors';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { KeysetPage } from '@rhizome/mongo';
@@ -87,7 +87,7 @@ export class TasksService {
     if ('refusal' in owners) return { refusals: [owners.refusal] };
     const { submissions, clock, ids } = this.#options;
     const submitted = { ...spec, idempotencyKey: undefined };
-    const digest = digestOf(submitted);
+    const digest = await digestInTurns(submitted);
     const key = spec.idempotencyKey.slice(0, 201);
     const reservationId = storedKey('task', spec.experiment, principal.subject, key);
     let reserved = await submissions.find(reservationId);

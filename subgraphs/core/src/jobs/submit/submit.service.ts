@@ -1,6 +1,7 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { InputErrors } from '@rhizome/errors';
 import { assertCan, type Principal } from '@rhizome/authz';
-import { digestOf, isDigestOf } from '@rhizome/digest';
+import { digestInTurns, isDigestOf } from '@rhizome/digest';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { ClassesRepository } from '../model/requirement-classes.repository.js';
@@ -61,6 +62,9 @@ export interface SubmitResult {
 /** Maximum number of jobs per call. */
 export const maxJobsPerSubmit = 10_000;
 
+/** Jobs that are checked in one turn of the event loop. */
+const jobsPerTurn = 500;
+
 type ParentStates = Awaited<ReturnType<JobsRepository['parents']>>;
 
 /** Accepts jobs. */
@@ -90,7 +94,7 @@ export class SubmitService {
     const reservationId = storedKey('jobs', input.experiment, principal.subject, input.idempotencyKey);
     // The owner is part of the submitted input, unless it is the caller.
     const submitted = owners.submittedBy === undefined ? input.jobs : [owners.owner, input.jobs];
-    const digest = digestOf(submitted);
+    const digest = await digestInTurns(submitted);
     const [earlier, experiment] = await Promise.all([
       this.#options.submissions.find(reservationId),
       this.#options.experiments.find(input.experiment),
@@ -173,7 +177,8 @@ export class SubmitService {
     ]);
     const refusedJobs = new RefusedJobs();
     const bad = new Set<number>();
-    jobs.forEach((job, index) => {
+    for (const [index, job] of jobs.entries()) {
+      if (index % jobsPerTurn === jobsPerTurn - 1) await turn();
       const errors = new InputErrors<JobInputErrorCode>();
       const path = ['jobs', index];
       checkJob(job, path, errors, checks);
@@ -186,10 +191,10 @@ export class SubmitService {
         );
       }
       checkParents(job, index, experiment, parents, bad, errors);
-      if (errors.isEmpty) return;
+      if (errors.isEmpty) continue;
       bad.add(index);
       refusedJobs.add(index, errors.all);
-    });
+    }
     return { refusedJobs, parents };
   }
 
