@@ -16,7 +16,7 @@ import {
 import { GatewayComponents } from './gateway-components.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { AuditRecorder } from './audit/index.js';
-import { TokenEndpoints } from './identity/index.js';
+import { originsOf, TokenEndpoints, type TokenEndpointsOptions } from './identity/index.js';
 import { JsonBodies } from '@rhizome/subgraph';
 import {
   clientAddresses,
@@ -29,6 +29,7 @@ import {
   PersistedOperations,
   RateLimiter,
   ratesOf,
+  type ProofChecks,
 } from './policy/index.js';
 import { EngineHolder, unknownClient } from './registry/index.js';
 import { SharedReads, StreamHub, type StreamHubOptions } from './streams/index.js';
@@ -115,6 +116,18 @@ function admissionOf(
   };
 }
 
+/** Tokens that are bound to a key come from Rhizome's own issuer only. */
+function proofChecks(identity: GatewayOptions['identity']): ProofChecks | undefined {
+  return identity && { proofs: identity.proofs, originsOf: originsOf(identity.trusted.issuer) };
+}
+
+function tokenEndpoints(
+  { identity, log }: GatewayOptions,
+  { addressOf, rates }: Pick<TokenEndpointsOptions, 'addressOf' | 'rates'>,
+): TokenEndpoints | undefined {
+  return identity && new TokenEndpoints({ identity, addressOf, rates, log });
+}
+
 class BuiltGateway implements Gateway {
   readonly metrics = new GatewayMetrics();
   readonly #options: GatewayOptions;
@@ -160,7 +173,7 @@ class BuiltGateway implements Gateway {
       audit,
       isEmpty: () => parts.isEmpty,
     }));
-    const identity = createIdentity(verifier);
+    const identity = createIdentity(verifier, proofChecks(options.identity));
     const isClosing = (): boolean => this.#draining !== undefined;
     const handlerOptions = {
       operations,
@@ -194,7 +207,7 @@ class BuiltGateway implements Gateway {
       openMetrics: options.openMetrics ?? false,
       staticRoot: options.staticRoot,
       dashboardRoot: options.dashboardRoot,
-      tokens: options.identity && new TokenEndpoints({ identity: options.identity, log }),
+      tokens: tokenEndpoints(options, handlerOptions),
     });
     metrics.watch({
       streams: () => hub.open,

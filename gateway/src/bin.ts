@@ -1,4 +1,5 @@
 import {
+  accessTokenKinds,
   assertSecureTransport,
   type CallSigner,
   createCallSigner,
@@ -110,12 +111,19 @@ function optionsOf(config: GatewayConfig, calls: CallSigner, log: Logger): Omit<
   };
 }
 
+/** Kinds of tokens that callers present to a gateway with identities. */
+const ownKinds = [...accessTokenKinds, 'WORKER'] as const;
+
 /** Accepts tokens of the configured issuers, and those of Rhizome's own issuer. */
-function verifierOf({ issuers, audience }: GatewayConfig, identity: GatewayOptions['identity']): Verifier {
+function verifierOf(
+  { issuers, audience, allowQueueTokens }: GatewayConfig,
+  identity: GatewayOptions['identity'],
+): Verifier {
   const configured = trustedIssuers(issuers);
   if (!identity) return createVerifier({ issuers: configured, audience });
   const { trusted, revocations } = identity;
-  return createVerifier({ issuers: [trusted, ...configured], audience, revocations });
+  const kinds = ownKinds.filter((kind) => allowQueueTokens || kind !== 'QUEUE');
+  return createVerifier({ issuers: [trusted, ...configured], audience, revocations, kinds });
 }
 
 function graphOf({ supergraph, mongoUri, database }: GatewayConfig): Partial<GatewayOptions> {

@@ -33,6 +33,11 @@ const schema = z.object({
   issuers: z.array(issuerSettings).default([]),
   /** The `aud` that tokens must carry. */
   audience: z.string().min(1).default('rhizome'),
+  /**
+   * Accepts tokens of a whole queue (`sub: pilot:<queue>`) in a gateway with identities: one such token acts
+   * for every worker of the queue. A gateway without identities knows no other tokens for pilots.
+   */
+  allowQueueTokens: z.boolean().default(false),
   /** Issuers, principals and Rhizome's own tokens. */
   identity: z
     .strictObject({

@@ -97,7 +97,7 @@ export class HttpHandler {
     const { operations } = this.#options;
     this.#admit(request, accepted);
     const address = this.#options.addressOf(request);
-    const principal = await this.#principalOf(request.headers, address);
+    const principal = await this.#principalOf(request, address);
     if (principal) this.#running.set(gone, principal);
     // Pilots do not wait for requests of others that have arrived in the same turn of the event loop.
     if (principal?.kind !== 'PILOT') await this.#options.inbox.turn(principal?.subject ?? address);
@@ -162,10 +162,10 @@ export class HttpHandler {
     if (method === 'GET') assertNotCrossSite(headers);
   }
 
-  #principalOf(headers: IncomingHttpHeaders, address: string): Promise<Principal | undefined> | undefined {
-    if (this.#options.admitsAnonymous && headers.authorization === undefined) return undefined;
+  #principalOf(request: IncomingMessage, address: string): Promise<Principal | undefined> | undefined {
+    if (this.#options.admitsAnonymous && request.headers.authorization === undefined) return undefined;
     const { identity, rates } = this.#options;
-    const verified = identity.ofHeaders(headers);
+    const verified = identity.ofRequest(request);
     return rates ? verified.catch((error: unknown) => rejectStranger(error, rates, address)) : verified;
   }
 

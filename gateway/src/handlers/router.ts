@@ -115,7 +115,7 @@ export class Router {
 
   async #metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (!this.#options.openMetrics) {
-      const principal = await this.#options.identity.ofHeaders(request.headers);
+      const principal = await this.#options.identity.ofRequest(request);
       if (principal) assertCan(principal, 'metrics:scrape');
     }
     const { registry } = this.#options.metrics;

@@ -207,7 +207,7 @@ export class WebSocketHandler {
         isAnonymous && !headers.authorization
           ? undefined
           : await identity
-              .ofSocket(params, headers)
+              .ofSocket(params, connection.request)
               .catch((error: unknown) =>
                 rates ? rejectStranger(error, rates, address) : Promise.reject(error),
               );

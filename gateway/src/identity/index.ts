@@ -1,2 +1,3 @@
 export { identityPolicies, type IdentityGraphOptions, identityResolvers } from './graph/resolvers.js';
+export { originsOf } from './origins.js';
 export { TokenEndpoints, type TokenEndpointsOptions } from './token-endpoints.js';

@@ -14,6 +14,8 @@ export const paths = {
 export const grantTypes = {
   exchange: 'urn:ietf:params:oauth:grant-type:token-exchange',
   refresh: 'refresh_token',
+  enrolment: 'urn:rhizome:params:oauth:grant-type:enrolment',
+  worker: 'urn:rhizome:params:oauth:grant-type:worker',
 } as const;
 
 const tokenType = (name: string): string => `urn:ietf:params:oauth:token-type:${name}`;

@@ -3,12 +3,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Identity, IssuedToken } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
+import type { ClientAddress, RateLimiter } from '../policy/index.js';
 import { readForm } from './form.js';
+import { originsOf } from './origins.js';
 import { authorizationServer, grantTypes, paths, protectedResource, tokenTypes } from './metadata.js';
 
 /** Options of {@link TokenEndpoints}. */
 export interface TokenEndpointsOptions {
   readonly identity: Identity;
+  readonly addressOf: ClientAddress;
+  /** Counts requests by address; undefined if nothing is limited. */
+  readonly rates: RateLimiter | undefined;
   readonly log: Logger;
 }
 
@@ -20,7 +25,7 @@ interface Answer {
 }
 
 type Endpoint = (request: IncomingMessage) => Promise<Answer> | Answer;
-type Grant = (form: URLSearchParams) => Promise<Answer>;
+type Grant = (form: URLSearchParams, request: IncomingMessage) => Promise<Answer>;
 
 /** Time for which verifiers may keep the keys and the metadata, in seconds. */
 const publicForSeconds = 300;
@@ -37,6 +42,8 @@ export class TokenEndpoints {
     this.#grants = new Map<string, Grant>([
       [grantTypes.exchange, (form) => this.#exchange(form)],
       [grantTypes.refresh, (form) => this.#refresh(form)],
+      [grantTypes.enrolment, (form, request) => this.#enrol(form, request)],
+      [grantTypes.worker, (form, request) => this.#worker(form, request)],
     ]);
     this.#endpoints = new Map<string, Endpoint>([
       [`POST ${paths.token}`, (request) => this.#token(request)],
@@ -54,6 +61,7 @@ export class TokenEndpoints {
     const endpoint = this.#endpoints.get(`${request.method ?? ''} ${path}`);
     if (!endpoint) return false;
     try {
+      this.#charge(request);
       send(response, await endpoint(request));
     } catch (error) {
       send(response, this.#failure(error));
@@ -61,11 +69,18 @@ export class TokenEndpoints {
     return true;
   }
 
+  /** Guesses of codes and tokens are bounded by the address. @throws DomainError LIMIT_EXCEEDED */
+  #charge(request: IncomingMessage): void {
+    const { rates, addressOf } = this.#options;
+    const error = request.method === 'POST' && rates?.useByAddress(addressOf(request), { operations: 1 });
+    if (error) throw error;
+  }
+
   async #token(request: IncomingMessage): Promise<Answer> {
     const form = await readForm(request);
     const name = form.get('grant_type') ?? '';
     const grant = this.#grants.get(name);
-    if (grant) return grant(form);
+    if (grant) return grant(form, request);
     const text = `grant_type: ${JSON.stringify(name.slice(0, 100))} is not supported; must be one of ${[...this.#grants.keys()].join(', ')}`;
     return { status: 400, body: { error: 'unsupported_grant_type', error_description: text } };
   }
@@ -89,6 +104,64 @@ export class TokenEndpoints {
   async #refresh(form: URLSearchParams): Promise<Answer> {
     const { tokens } = this.#options.identity;
     return issuedAnswer(await tokens.refresh(form.get('refresh_token') ?? '', form.get('scope')));
+  }
+
+  /** Enrols the key that signed the proof; answers with a credential, or that the request waits. */
+  async #enrol(form: URLSearchParams, request: IncomingMessage): Promise<Answer> {
+    const { identity, addressOf } = this.#options;
+    const thumbprint = await this.#keyOf(request);
+    const { _id } = await identity.enrolments.enrol({
+      thumbprint,
+      queue: form.get('queue') ?? '',
+      host: form.get('host') ?? '',
+      // The network of an IPv6 address stands for it.
+      address: addressOf(request).replace(/\/64$/, ''),
+      code: form.get('code'),
+      subjectToken: form.get('subject_token'),
+    });
+    return this.#workerToken(_id, thumbprint, true);
+  }
+
+  async #worker(form: URLSearchParams, request: IncomingMessage): Promise<Answer> {
+    const thumbprint = await this.#keyOf(request);
+    return this.#workerToken(form.get('enrolment_id') ?? '', thumbprint, form.get('worker') === 'new');
+  }
+
+  async #workerToken(id: string, thumbprint: string, wantsNew: boolean): Promise<Answer> {
+    try {
+      const { accessToken, expiresInSeconds, workerId, enrolment } =
+        await this.#options.identity.enrolments.token(id, thumbprint, wantsNew);
+      const body = {
+        access_token: accessToken,
+        token_type: 'DPoP',
+        expires_in: expiresInSeconds,
+        enrolment_id: id,
+        worker_id: workerId,
+        queue: enrolment.queue,
+      };
+      return { status: 200, body };
+    } catch (error) {
+      if (!isDomainError(error) || error.code !== 'ENROLMENT_PENDING') throw error;
+      const { code, message } = error;
+      const body = {
+        error: 'authorization_pending',
+        error_description: message,
+        code,
+        enrolment_id: id,
+        thumbprint,
+      };
+      return { status: 400, body };
+    }
+  }
+
+  /** The thumbprint of the key with which the request was signed. */
+  #keyOf(request: IncomingMessage): Promise<string> {
+    const { proofs, trusted } = this.#options.identity;
+    const proof = request.headers['dpop'];
+    if (typeof proof !== 'string')
+      throw new DomainError('BAD_REQUEST', 'dpop: a proof of possession is required', { field: 'dpop' });
+    const urls = originsOf(trusted.issuer)(request).map((origin) => origin + paths.token);
+    return proofs.verify(proof, { method: 'POST', urls });
   }
 
   async #revoke(request: IncomingMessage): Promise<Answer> {

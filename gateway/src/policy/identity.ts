@@ -1,48 +1,126 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Principal, Verifier } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
+import type { ProofVerifier } from '@rhizome/identity';
 
 /** Authenticates callers of all handlers. */
 export interface Identity {
   /** False if authentication is disabled. */
   readonly required: boolean;
   /**
-   * The principal in a request's headers; undefined if authentication is disabled.
+   * The principal of a request, by its headers; undefined if authentication is disabled.
    * @throws DomainError UNAUTHENTICATED, TOKEN_EXPIRED, or SERVICE_UNAVAILABLE while keys cannot be had
    */
-  ofHeaders(headers: IncomingHttpHeaders): Promise<Principal | undefined>;
+  ofRequest(request: IncomingMessage): Promise<Principal | undefined>;
   /**
    * The principal of a WebSocket: from its `connection_init` payload, else from the headers it was opened
    * with.
    */
   ofSocket(
     payload: Readonly<Record<string, unknown>> | undefined,
-    headers: IncomingHttpHeaders,
+    request: IncomingMessage,
   ): Promise<Principal | undefined>;
 }
 
-/** Authenticates by bearer tokens; without a verifier, authentication is disabled. */
-export function createIdentity(verifier: Verifier | undefined): Identity {
-  const verify = (authorization: unknown): Promise<Principal | undefined> => {
+/** Checks of proofs of possession (DPoP). */
+export interface ProofChecks {
+  readonly proofs: ProofVerifier;
+  /** Addresses under which this gateway is reached for a request, without path. */
+  readonly originsOf: (request: IncomingMessage) => readonly string[];
+}
+
+/** A token as it was sent, and the proof next to it. */
+interface Credentials {
+  readonly scheme: 'bearer' | 'dpop';
+  readonly token: string;
+  readonly proof: unknown;
+}
+
+/**
+ * Authenticates by bearer tokens, and by tokens that are bound to a key together with a proof; without a
+ * verifier, authentication is disabled.
+ * @param checks undefined in a gateway that accepts no bound tokens
+ */
+export function createIdentity(verifier: Verifier | undefined, checks?: ProofChecks): Identity {
+  const verify = (
+    authorization: unknown,
+    proof: unknown,
+    request: IncomingMessage,
+    urls: (checks: ProofChecks) => readonly string[],
+  ): Promise<Principal | undefined> => {
     // Not an async function, which would wrap each request's promise in another one.
     if (!verifier) return nobody;
-    const token = bearerToken(authorization);
-    return token instanceof DomainError ? Promise.reject(token) : verifier.verify(token);
+    const credentials = credentialsIn(authorization, proof);
+    if (credentials instanceof DomainError) return Promise.reject(credentials);
+    const verified = verifier.verify(credentials.token);
+    if (credentials.scheme === 'bearer') return verified.then(unlessBound);
+    return verified.then((principal) =>
+      proven(principal, credentials, checks, () => ({
+        method: request.method ?? 'GET',
+        urls: checks ? urls(checks) : [],
+      })),
+    );
   };
   return {
     required: verifier !== undefined,
-    ofHeaders: (headers) => verify(headers.authorization),
-    ofSocket: (payload, headers) =>
-      verify(payload?.['authorization'] ?? payload?.['Authorization'] ?? headers.authorization),
+    ofRequest: (request) =>
+      verify(request.headers.authorization, request.headers['dpop'], request, ({ originsOf }) =>
+        originsOf(request).map((origin) => origin + pathOf(request)),
+      ),
+    ofSocket: (payload, request) => {
+      const authorization =
+        payload?.['authorization'] ?? payload?.['Authorization'] ?? request.headers.authorization;
+      const proof = payload?.['dpop'] ?? request.headers['dpop'];
+      return verify(authorization, proof, request, ({ originsOf }) => {
+        const urls = originsOf(request).map((origin) => origin + pathOf(request));
+        return [...urls, ...urls.map((url) => url.replace(/^http/, 'ws'))];
+      });
+    },
   };
 }
 
 const nobody = Promise.resolve(undefined);
 
-function bearerToken(authorization: unknown): string | DomainError {
-  const found = typeof authorization === 'string' ? /^Bearer +(\S+) *$/i.exec(authorization)?.[1] : undefined;
-  if (found) return found;
+function pathOf({ url = '/' }: IncomingMessage): string {
+  const at = url.indexOf('?');
+  return at < 0 ? url : url.slice(0, at);
+}
+
+/** A token that is bound to a key is worth nothing without a proof: it may have been stolen. */
+function unlessBound(principal: Principal): Principal {
+  if (principal.keyThumbprint === undefined) return principal;
+  throw new DomainError(
+    'UNAUTHENTICATED',
+    'The token is bound to a key; send it as "authorization: DPoP <token>" with a proof in "dpop"',
+    { field: 'authorization', expected: 'DPoP <token>' },
+  );
+}
+
+async function proven(
+  principal: Principal,
+  { token, proof }: Credentials,
+  checks: ProofChecks | undefined,
+  request: () => { readonly method: string; readonly urls: readonly string[] },
+): Promise<Principal> {
+  const { keyThumbprint } = principal;
+  if (!checks || keyThumbprint === undefined)
+    throw new DomainError('UNAUTHENTICATED', 'The token is not bound to a key; send it as "Bearer <token>"');
+  if (typeof proof !== 'string')
+    throw new DomainError('UNAUTHENTICATED', 'A proof of possession is missing: send it as "dpop"', {
+      field: 'dpop',
+      expected: 'a proof of possession',
+    });
+  const thumbprint = await checks.proofs.verify(proof, { ...request(), token });
+  if (thumbprint === keyThumbprint) return principal;
+  throw new DomainError('UNAUTHENTICATED', 'The proof of possession is by another key than the token names');
+}
+
+function credentialsIn(authorization: unknown, proof: unknown): Credentials | DomainError {
+  const found =
+    typeof authorization === 'string' ? /^(Bearer|DPoP) +(\S+) *$/i.exec(authorization) : undefined;
+  const [, scheme, token] = found ?? [];
+  if (scheme && token) return { scheme: scheme.toLowerCase() as Credentials['scheme'], token, proof };
   return new DomainError(
     'UNAUTHENTICATED',
     'A bearer token is missing: send it as "authorization: Bearer <token>"',

@@ -58,6 +58,8 @@ export const coreActions = [
   'issuer:set',
   /** Gives a principal roles in an experiment. */
   'membership:set',
+  /** Invites workers, and decides about their enrolments. */
+  'worker:enrol',
   /** Revokes tokens of others, and rotates the keys that sign them. */
   'token:revoke',
   /** Reads the audit log. */
@@ -108,6 +110,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'queue:update',
     'queue:setState',
     'worker:drain',
+    'worker:enrol',
     'operation:trace',
     'metrics:scrape',
     'subgraph:read',

@@ -6,6 +6,7 @@ import { sleep } from '@rhizome/retry';
 import { type RetryOptions, type RetrySettings, retrySettings, waitBefore } from './retry-options.js';
 import { clientHeaders, type ClientName } from './client-name.js';
 import { type HttpAnswer, type HttpCall, HttpTransport } from './http-transport.js';
+import type { ProofKey } from './proof-key.js';
 import { type OpenAt, type Reconnecting, ResumingStream, type SnapshotTaken } from './resuming-stream.js';
 import { SocketTransport } from './socket-transport.js';
 import { Tokens, type TokenSource } from './token-source.js';
@@ -26,6 +27,8 @@ export interface ClientOptions {
   /** The address for WebSocket; default: that for HTTP with `ws`. */
   readonly wsUrl?: string;
   readonly token: TokenSource;
+  /** The key that the token is bound to: each request and each socket then carries a proof. */
+  readonly proofKey?: ProofKey | undefined;
   /** Name of the program, for usage statistics of the API. */
   readonly client?: ClientName;
   /** For requests. */
@@ -152,9 +155,15 @@ class Client implements ApiClient {
     this.#options = options;
     this.#tokens = new Tokens(options.token);
     const named = clientHeaders(options.client);
-    this.#http = new HttpTransport(options.url, this.#tokens, options.connections ?? 16, named);
+    this.#http = new HttpTransport(
+      options.url,
+      this.#tokens,
+      options.connections ?? 16,
+      named,
+      options.proofKey,
+    );
     const wsUrl = options.wsUrl ?? options.url.replace(/^http/, 'ws');
-    this.#socket = new SocketTransport(wsUrl, this.#tokens, named);
+    this.#socket = new SocketTransport(wsUrl, this.#tokens, named, options.proofKey);
   }
 
   async query<TData, TVariables>(

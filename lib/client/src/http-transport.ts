@@ -1,7 +1,8 @@
 import type { GraphQLFormattedError } from 'graphql';
 import { Agent, request } from 'undici';
 import { RhizomeApiError } from './api-error.js';
-import type { Tokens } from './token-source.js';
+import type { ProofKey } from './proof-key.js';
+import { credentials, type Tokens } from './token-source.js';
 
 /** One GraphQL request. */
 export interface HttpCall {
@@ -39,6 +40,7 @@ export class HttpTransport {
   readonly #tokens: Tokens;
   readonly #agent: Agent;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #proofKey: ProofKey | undefined;
 
   /** @param headers sent with each request, in addition to those of the protocol */
   constructor(
@@ -46,8 +48,10 @@ export class HttpTransport {
     tokens: Tokens,
     connections: number,
     headers: Readonly<Record<string, string>> = {},
+    proofKey?: ProofKey,
   ) {
     this.#headers = headers;
+    this.#proofKey = proofKey;
     this.#url = url;
     this.#tokens = tokens;
     this.#agent = new Agent({
@@ -74,7 +78,7 @@ export class HttpTransport {
           ...this.#headers,
           'content-type': 'application/json',
           accept: 'application/graphql-response+json, application/json;q=0.9',
-          authorization: `Bearer ${token}`,
+          ...credentials({ token, proofKey: this.#proofKey, method: 'POST', url: this.#url }),
           'x-request-id': requestId,
         },
         body: JSON.stringify({ query, operationName, variables }),

@@ -16,3 +16,10 @@ export {
 export { documentOf } from './document.js';
 export type { Reconnecting, SnapshotTaken } from './resuming-stream.js';
 export type { TokenSource } from './token-source.js';
+export {
+  createProofKey,
+  openProofKey,
+  type ProofJwk,
+  type ProofKey,
+  type RequestToProve,
+} from './proof-key.js';

@@ -9,7 +9,8 @@ import {
 } from 'graphql-ws';
 import { type ClientOptions, WebSocket } from 'ws';
 import { fromGraphQLErrors, isRhizomeApiError, RhizomeApiError } from './api-error.js';
-import type { Tokens } from './token-source.js';
+import type { ProofKey } from './proof-key.js';
+import { credentials, type Tokens } from './token-source.js';
 
 const handshakeMs = 10_000;
 const pingEveryMs = 10_000;
@@ -31,14 +32,20 @@ export class SocketTransport {
   #pong: NodeJS.Timeout | undefined;
 
   /** @param params sent when the socket opens, in addition to the token */
-  constructor(url: string, tokens: Tokens, params: Readonly<Record<string, string>> = {}) {
+  constructor(
+    url: string,
+    tokens: Tokens,
+    params: Readonly<Record<string, string>> = {},
+    proofKey?: ProofKey,
+  ) {
     this.#url = url;
     this.#client = createClient({
       url,
       webSocketImpl: BoundedWebSocket,
       connectionParams: async () => ({
         ...params,
-        authorization: `Bearer ${await tokens.current()}`,
+        // The socket is opened by GET.
+        ...credentials({ token: await tokens.current(), proofKey, method: 'GET', url }),
       }),
       connectionAckWaitTimeout: handshakeMs,
       lazyCloseTimeout: idleMs,

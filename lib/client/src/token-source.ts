@@ -1,8 +1,25 @@
+import type { ProofKey } from './proof-key.js';
+
 /**
  * A token, or a way to get one: asked before each request, and with `expired` true when the last one has
  * ended.
  */
 export type TokenSource = string | ((expired: boolean) => string | Promise<string>);
+
+/** A token, and the request that carries it. */
+export interface CarriedToken {
+  readonly token: string;
+  /** The key that the token is bound to; undefined for a bearer token. */
+  readonly proofKey: ProofKey | undefined;
+  readonly method: string;
+  readonly url: string;
+}
+
+/** Headers, or fields of `connection_init`, that carry a token and the proof that its holder has the key. */
+export function credentials({ token, proofKey, method, url }: CarriedToken): Record<string, string> {
+  if (!proofKey) return { authorization: `Bearer ${token}` };
+  return { authorization: `DPoP ${token}`, dpop: proofKey.proof({ method, url, token }) };
+}
 
 /** Hands tokens out. */
 export class Tokens {

@@ -3,11 +3,13 @@ import type { TrustedIssuer } from '@rhizome/authz';
 import { type Clock, createIds, type Ids, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { ChangeFollower } from '@rhizome/mongo';
+import { EnrolmentsService } from './enrolment/enrolments.service.js';
 import { readIssuerFile } from './issuers/issuer-file.js';
 import { IssuerKeys } from './issuers/issuer-keys.js';
 import { IssuersService } from './issuers/issuers.service.js';
 import { OutsideTokens } from './issuers/outside-tokens.js';
 import { PrincipalsService } from './principals/principals.service.js';
+import { createProofVerifier, type ProofVerifier } from './proof/proof-verifier.js';
 import { RevocationsService } from './revocations/revocations.service.js';
 import { type IdentityStore, openIdentityStore } from './store/open.repository.js';
 import { type KeyEncryption, loadKeyEncryption } from './tokens/key-encryption.js';
@@ -43,6 +45,8 @@ export interface Identity {
   readonly keys: SigningKeys;
   readonly tokens: TokenService;
   readonly revocations: RevocationsService;
+  readonly enrolments: EnrolmentsService;
+  readonly proofs: ProofVerifier;
   close(): Promise<void>;
 }
 
@@ -87,6 +91,8 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     keys,
     tokens: new TokenService({ ...common, refreshTokens }),
     revocations,
+    enrolments: new EnrolmentsService({ ...common, enrolments: store.enrolments, encryption }),
+    proofs: createProofVerifier(clock),
   };
 }
 

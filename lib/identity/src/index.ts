@@ -1,3 +1,20 @@
+export {
+  type EnrolmentDocument,
+  type EnrolmentState,
+  enrolmentStates,
+  type EnrolmentWay,
+  enrolmentWays,
+  type InvitationDocument,
+} from './enrolment/enrolment.document.js';
+export type {
+  Decided,
+  DecisionCode,
+  EnrolmentRequest,
+  EnrolmentsService,
+  InvitationRequest,
+  Invited,
+  WorkerToken,
+} from './enrolment/enrolments.service.js';
 export { type Identity, type IdentityOptions, openIdentity } from './identity.js';
 export type { Assessment, GrantOutcome, RuleOutcome, TokenCheck } from './issuers/assess.js';
 export {
@@ -37,3 +54,4 @@ export type { RevocationRequest, RevocationsService } from './revocations/revoca
 export { type KeyEncryption, loadKeyEncryption, type Sealed } from './tokens/key-encryption.js';
 export type { SigningKeys } from './tokens/signing-keys.js';
 export type { ExchangeRequest, IssuedToken, TokenService } from './tokens/token.service.js';
+export { createProofVerifier, type ProofVerifier, type ProvenRequest } from './proof/proof-verifier.js';

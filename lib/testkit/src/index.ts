@@ -1,5 +1,6 @@
 import './file-teardown.js';
 
+export { createProofKey, type ProofKey } from '@rhizome/client';
 export {
   assertDevicesBookedOnce,
   type BookedJob,

@@ -23,6 +23,8 @@ type IdentityResolvers = Pick<
   | 'KnownPrincipalConnection'
   | 'Membership'
   | 'Revocation'
+  | 'WorkerEnrolment'
+  | 'WorkerEnrolmentConnection'
   | 'TokenExplanation'
   | 'TokenCheck'
   | 'RuleResult'
@@ -34,7 +36,7 @@ export function identityResolvers(parts: IdentityGraphOptions): IdentityResolver
   const identity = (): Identity => open(parts);
   return {
     Query: queries(identity),
-    Mutation: { ...mutations(identity), ...tokenMutations(identity) },
+    Mutation: { ...mutations(identity), ...tokenMutations(identity), ...enrolmentMutations(identity) },
     TokenIssuer: {
       name: ({ _id }) => _id,
       kinds: ({ kinds }) => kinds.filter((kind) => kind === 'HUMAN' || kind === 'SERVICE'),
@@ -53,6 +55,8 @@ export function identityResolvers(parts: IdentityGraphOptions): IdentityResolver
     TokenIssuerVersion: { updatedAt: ({ createdAt }) => createdAt },
     TokenIssuerVersionConnection: connection,
     KnownPrincipalConnection: connection,
+    WorkerEnrolmentConnection: connection,
+    WorkerEnrolment: { id: ({ _id }) => _id, requestedAt: ({ createdAt }) => createdAt },
     KnownPrincipal: {
       id: ({ _id }) => _id,
       identities: ({ _id }) => identity().principals.identitiesOf(_id),
@@ -87,6 +91,12 @@ function queries(identity: () => Identity): NonNullable<IdentityResolvers['Query
       identity().issuers.history(name, first ?? 20, after),
     knownPrincipals: (_parent, { first, after }) => identity().principals.page(first ?? 20, after),
     knownPrincipal: (_parent, { id }) => identity().principals.principal(id),
+    workerEnrolments: (_parent, { queue, state, first, after }) =>
+      identity().enrolments.page(
+        { queue: queue ?? undefined, state: state ?? undefined },
+        first ?? 20,
+        after,
+      ),
     revocations: () => identity().revocations.all,
     explainToken: (_parent, { token }) => identity().outside.explain(token),
   };
@@ -135,6 +145,20 @@ function tokenMutations(identity: () => Identity): NonNullable<IdentityResolvers
       const error = { code: 'KEY_NOT_FOUND', path: ['removedKeyId'], message } as const;
       return { keyIds: keys.jwks().keys.map(({ kid = '' }) => kid), userErrors: isDone ? [] : [error] };
     },
+  };
+}
+
+function enrolmentMutations(identity: () => Identity): NonNullable<IdentityResolvers['Mutation']> {
+  return {
+    inviteWorkers: async (_parent, { input }, { principal }) => {
+      const { queue, experiments, uses = 0, ttlSeconds = 0, netblock } = input;
+      const request = { queue, experiments, uses, ttlSeconds, netblock: netblock ?? null };
+      const { code, invitation, userErrors } = await identity().enrolments.invite(request, principal);
+      return { code, expiresAt: invitation?.expiresAt ?? null, userErrors };
+    },
+    decideEnrolment: (_parent, { input }, { principal }) =>
+      identity().enrolments.decide(input.id, input.isApproved, input.experiments, principal),
+    endEnrolment: (_parent, { input }, { principal }) => identity().enrolments.end(input.id, principal),
   };
 }
 
@@ -201,6 +225,10 @@ export const identityPolicies: Policies = {
   },
   'Mutation.setTokenIssuer': { action: 'issuer:set' },
   'Mutation.removeTokenIssuer': { action: 'issuer:set' },
+  'Query.workerEnrolments': { action: 'worker:enrol' },
+  'Mutation.inviteWorkers': { action: 'worker:enrol' },
+  'Mutation.decideEnrolment': { action: 'worker:enrol' },
+  'Mutation.endEnrolment': { action: 'worker:enrol' },
   'Query.revocations': { action: 'token:revoke', experiment: () => '*' },
   'Mutation.revokeTokens': {
     open: 'everybody may revoke the own tokens; the service checks the permission for others',

@@ -1,5 +1,6 @@
 /** Values behind the types of the SDL in this folder. */
 import type {
+  EnrolmentDocument,
   Explanation,
   GrantOutcome,
   IssuerDocument,
@@ -20,6 +21,8 @@ export type TokenIssuerVersionConnectionMapper = KeysetPage<IssuerVersionDocumen
 export type KnownPrincipalMapper = PrincipalDocument;
 export type KnownPrincipalConnectionMapper = KeysetPage<PrincipalDocument>;
 export type RevocationMapper = RevocationDocument;
+export type WorkerEnrolmentMapper = EnrolmentDocument;
+export type WorkerEnrolmentConnectionMapper = KeysetPage<EnrolmentDocument>;
 export type MembershipMapper = MembershipDocument;
 export type TokenExplanationMapper = Explanation;
 export type TokenCheckMapper = TokenCheck;

@@ -20,6 +20,12 @@ export const identityCodes = {
     'The token was revoked',
     'The token was valid and has been revoked, for instance by a logout. Log in again. Open streams end with this code, too.',
   ),
+  ENROLMENT_PENDING: entry(
+    403,
+    'later',
+    'Enrolment {value} waits for a decision',
+    'A worker has asked to enrol, and nobody has approved or refused it yet. Ask again after some seconds.',
+  ),
   FORBIDDEN: entry(
     403,
     'never',

@@ -2,6 +2,8 @@
 import { type CollectionDefinition, connectMongo, ensureCollections } from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
 import type { Db } from 'mongodb';
+import { enrolmentsCollection, invitationsCollection } from '../enrolment/enrolment.document.js';
+import { EnrolmentsRepository } from '../enrolment/enrolments.repository.js';
 import { issuersCollection, issuerVersionsCollection } from '../issuers/issuer.document.js';
 import { IssuersRepository } from '../issuers/issuers.repository.js';
 import {
@@ -24,6 +26,7 @@ export interface IdentityStore {
   readonly signingKeys: SigningKeysRepository;
   readonly refreshFamilies: RefreshFamiliesRepository;
   readonly revocations: RevocationsRepository;
+  readonly enrolments: EnrolmentsRepository;
   close(): Promise<void>;
 }
 
@@ -38,6 +41,8 @@ const all = [
   signingKeysCollection,
   refreshFamiliesCollection,
   revocationsCollection,
+  invitationsCollection,
+  enrolmentsCollection,
 ] as unknown as readonly CollectionDefinition[];
 
 /** The repositories of a database, which is made ready for them. */
@@ -49,6 +54,7 @@ export async function storeOf(db: Db, log: Logger): Promise<Omit<IdentityStore, 
     signingKeys: new SigningKeysRepository(db),
     refreshFamilies: new RefreshFamiliesRepository(db),
     revocations: new RevocationsRepository(db),
+    enrolments: new EnrolmentsRepository(db),
   };
 }
 

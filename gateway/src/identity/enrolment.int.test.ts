@@ -1,0 +1,152 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { createVerifier } from '@rhizome/authz';
+import { createProofKey, type ProofKey, waitFor } from '@rhizome/testkit';
+import { type GatewayIdentitySystem, postForm, startIdentitySystem } from '../testing/identity-system.js';
+import { post } from '../testing/post.js';
+import { startTestSystem, type TestSystem } from '../testing/test-system.js';
+import { WebSocket } from 'ws';
+
+const enrolment = 'urn:rhizome:params:oauth:grant-type:enrolment';
+const worker = 'urn:rhizome:params:oauth:grant-type:worker';
+const invite = `mutation ($input: InviteWorkersInput!) { inviteWorkers(input: $input) { code userErrors { message } } }`;
+
+let identities: GatewayIdentitySystem;
+let system: TestSystem;
+beforeAll(async () => {
+  identities = await startIdentitySystem();
+  const { identity } = identities;
+  const { trusted, revocations } = identity;
+  const verifier = createVerifier({ issuers: [trusted], kinds: ['USER', 'WORKER'], revocations });
+  system = await startTestSystem({ verifier, identity });
+});
+
+const code = async (): Promise<string> => {
+  const { data } = await identities.ask(invite, { input: { queue: 'north', experiments: ['*'] } });
+  return data.inviteWorkers.code;
+};
+const tokenUrl = () => `${system.served.origin}/oauth/token`;
+const send = (form: Record<string, string>, key: ProofKey, url = tokenUrl()) =>
+  postForm(system.served.origin, '/oauth/token', form, { dpop: key.proof({ method: 'POST', url }) });
+const enrol = async (key: ProofKey) => {
+  const { body } = await send({ grant_type: enrolment, queue: 'north', host: 'h', code: await code() }, key);
+  return body as { access_token: string; enrolment_id: string; worker_id: string; token_type: string };
+};
+const bound = (key: ProofKey, token: string, url = system.served.url) => ({
+  authorization: `DPoP ${token}`,
+  dpop: key.proof({ method: 'POST', url, token }),
+});
+const whoAmI = async (headers: Record<string, string>) => {
+  const { status, body } = await post(system.served.url, '{ whoAmI }', headers);
+  return {
+    status,
+    data: body.data,
+    code: body.errors?.[0]?.extensions['code'],
+    text: body.errors?.[0]?.message,
+  };
+};
+
+describe('the enrolment of a worker over HTTP', () => {
+  it('gives a credential that works with a proof by its key only, and each proof once', async () => {
+    const key = createProofKey();
+    const { access_token: token, worker_id: id, token_type: type } = await enrol(key);
+    expect(type).toBe('DPoP');
+    const headers = bound(key, token);
+    expect(await whoAmI(headers)).toMatchObject({ status: 200, data: { whoAmI: `worker:${id}` } });
+    expect(await whoAmI(headers)).toMatchObject({ status: 401, code: 'UNAUTHENTICATED' });
+    expect(await whoAmI({ authorization: `Bearer ${token}` })).toMatchObject({
+      status: 401,
+      code: 'UNAUTHENTICATED',
+    });
+    expect(await whoAmI({ authorization: `DPoP ${token}` })).toMatchObject({
+      status: 401,
+      code: 'UNAUTHENTICATED',
+    });
+    expect(await whoAmI(bound(createProofKey(), token))).toMatchObject({
+      status: 401,
+      code: 'UNAUTHENTICATED',
+    });
+    const elsewhere = bound(key, token, 'https://elsewhere.test/graphql');
+    expect(await whoAmI(elsewhere)).toMatchObject({ status: 401, code: 'UNAUTHENTICATED' });
+    expect(await whoAmI(bound(key, token, 'https://rhizome.test/graphql'))).toMatchObject({ status: 200 });
+  });
+
+  it('opens a WebSocket with a proof in connection_init', async () => {
+    const key = createProofKey();
+    const { access_token: token } = await enrol(key);
+    const proof = key.proof({ method: 'GET', url: system.served.wsUrl, token });
+    const authorization = `DPoP ${token}`;
+    expect(await answerOf({ authorization, dpop: proof })).toBe('connection_ack');
+    expect(await answerOf({ authorization, dpop: proof })).toBe('UNAUTHENTICATED');
+    expect(await answerOf({ authorization })).toBe('UNAUTHENTICATED');
+    expect(await answerOf({ authorization: `Bearer ${token}` })).toBe('UNAUTHENTICATED');
+  });
+
+  it('shows a request to an administrator, and gives a credential after the approval', async () => {
+    const key = createProofKey();
+    const first = await send({ grant_type: enrolment, queue: 'north', host: 'node-7' }, key);
+    expect(first).toMatchObject({
+      status: 400,
+      body: { error: 'authorization_pending', thumbprint: key.thumbprint },
+    });
+    const list = `{ workerEnrolments(state: PENDING) { nodes { id host address thumbprint way } } }`;
+    const { data } = await identities.ask(list);
+    const id = first.body.enrolment_id as string;
+    expect(data.workerEnrolments.nodes).toEqual([
+      { id, host: 'node-7', address: '127.0.0.1', thumbprint: key.thumbprint, way: 'APPROVAL' },
+    ]);
+    const decide = `mutation ($input: DecideEnrolmentInput!) { decideEnrolment(input: $input) { enrolment { state } userErrors { code } } }`;
+    await identities.ask(decide, { input: { id, isApproved: true, experiments: ['*'] } });
+    const second = await send({ grant_type: worker, enrolment_id: id }, key);
+    expect(second).toMatchObject({ status: 200, body: { queue: 'north' } });
+    const stranger = await send({ grant_type: worker, enrolment_id: id }, createProofKey());
+    expect(stranger).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
+  });
+
+  it('ends with the enrolment, also for an open socket', async () => {
+    const key = createProofKey();
+    const { access_token: token, enrolment_id: id } = await enrol(key);
+    const socket = new WebSocket(system.served.wsUrl, ['graphql-transport-ws']);
+    const closed = new Promise<string>((resolve) =>
+      socket.once('close', (_code, reason) => resolve(String(reason))),
+    );
+    await new Promise((resolve) => socket.once('open', resolve));
+    const dpop = key.proof({ method: 'GET', url: system.served.wsUrl, token });
+    socket.send(
+      JSON.stringify({ type: 'connection_init', payload: { authorization: `DPoP ${token}`, dpop } }),
+    );
+    await new Promise((resolve) => socket.once('message', resolve));
+    const end = `mutation ($input: EndEnrolmentInput!) { endEnrolment(input: $input) { enrolment { state } userErrors { code } } }`;
+    expect((await identities.ask(end, { input: { id } })).data.endEnrolment).toEqual({
+      enrolment: { state: 'ENDED' },
+      userErrors: [],
+    });
+    expect(await waitFor('the end of the socket', closed, { deadlineMs: 2000 })).toBe('TOKEN_REVOKED');
+    expect(await whoAmI(bound(key, token))).toMatchObject({ status: 401, code: 'TOKEN_REVOKED' });
+    expect(await send({ grant_type: worker, enrolment_id: id }, key)).toMatchObject({ status: 400 });
+  });
+
+  it.each<[string, Record<string, string>, string]>([
+    ['a request without a proof', { grant_type: enrolment, queue: 'north', host: 'h' }, 'invalid_request'],
+  ])('refuses %s', async (_, form, error) => {
+    expect(await postForm(system.served.origin, '/oauth/token', form)).toMatchObject({
+      status: 400,
+      body: { error },
+    });
+  });
+});
+
+/** The type of the first message of a socket, or the reason with which it was closed. */
+async function answerOf(payload: object): Promise<string> {
+  const socket = new WebSocket(system.served.wsUrl, ['graphql-transport-ws']);
+  const answer = new Promise<string>((resolve) => {
+    socket.once('message', (data) => resolve((JSON.parse(String(data)) as { type: string }).type));
+    socket.once('close', (_code, reason) => resolve(String(reason)));
+  });
+  await new Promise((resolve) => socket.once('open', resolve));
+  socket.send(JSON.stringify({ type: 'connection_init', payload }));
+  try {
+    return await answer;
+  } finally {
+    socket.terminate();
+  }
+}

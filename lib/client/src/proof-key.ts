@@ -1,0 +1,88 @@
+/** Keys by which a client proves that it holds a token (DPoP, RFC 9449). */
+import {
+  createHash,
+  createPrivateKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomUUID,
+  sign,
+} from 'node:crypto';
+
+/** A private P-256 key as JWK. */
+export interface ProofJwk {
+  readonly kty: 'EC';
+  readonly crv: 'P-256';
+  readonly x: string;
+  readonly y: string;
+  readonly d: string;
+}
+
+/** A request to prove. */
+export interface RequestToProve {
+  readonly method: string;
+  readonly url: string;
+  /** The token that is sent with it; undefined where there is none yet. */
+  readonly token?: string | undefined;
+}
+
+/** A key of its own. */
+export interface ProofKey {
+  /** The thumbprint (RFC 7638) that tokens name. */
+  readonly thumbprint: string;
+  /** A new proof for one request. */
+  proof(request: RequestToProve): string;
+  /** The private key, for a file that only its owner may read. */
+  export(): ProofJwk;
+}
+
+/** Makes a key. */
+export function createProofKey(): ProofKey {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return new EcProofKey(privateKey);
+}
+
+/** A key that was exported. @throws TypeError if it is no private P-256 key */
+export function openProofKey(jwk: ProofJwk): ProofKey {
+  if (jwk.kty !== 'EC' || jwk.crv !== 'P-256' || typeof jwk.d !== 'string')
+    throw new TypeError('The key is no private P-256 key');
+  return new EcProofKey(createPrivateKey({ key: { ...jwk }, format: 'jwk' }));
+}
+
+class EcProofKey implements ProofKey {
+  readonly thumbprint: string;
+  readonly #key: KeyObject;
+  readonly #header: string;
+
+  constructor(key: KeyObject) {
+    this.#key = key;
+    const { x, y } = this.export();
+    this.thumbprint = sha256(JSON.stringify({ crv: 'P-256', kty: 'EC', x, y }));
+    this.#header = encoded({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty: 'EC', crv: 'P-256', x, y } });
+  }
+
+  proof({ method, url, token }: RequestToProve): string {
+    const claims = {
+      jti: randomUUID(),
+      htm: method,
+      htu: url.replace(/[?#].*$/, ''),
+      iat: Math.floor(Date.now() / 1000),
+      ...(token !== undefined && { ath: sha256(token) }),
+    };
+    const signed = `${this.#header}.${encoded(claims)}`;
+    const signature = sign('sha256', Buffer.from(signed), { key: this.#key, dsaEncoding: 'ieee-p1363' });
+    return `${signed}.${signature.toString('base64url')}`;
+  }
+
+  export(): ProofJwk {
+    const { x = '', y = '', d = '' } = this.#key.export({ format: 'jwk' });
+    return { kty: 'EC', crv: 'P-256', x, y, d };
+  }
+}
+
+function encoded(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}

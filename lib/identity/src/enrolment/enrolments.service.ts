@@ -1,0 +1,342 @@
+/** Enrolment of workers: by an invitation, by an approved request, or by a token of the platform. */
+import { randomBytes } from 'node:crypto';
+import { BlockList, isIP } from 'node:net';
+import { assertCan, can, type Principal, signToken } from '@rhizome/authz';
+import type { Clock, Ids } from '@rhizome/clock';
+import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
+import type { KeysetPage } from '@rhizome/mongo';
+import type { OutsideTokens } from '../issuers/outside-tokens.js';
+import type { RevocationsService } from '../revocations/revocations.service.js';
+import type { KeyEncryption } from '../tokens/key-encryption.js';
+import type { SigningKeys } from '../tokens/signing-keys.js';
+import { tokenIdOf } from '../tokens/token-id.js';
+import type { EnrolmentDocument, EnrolmentState, InvitationDocument } from './enrolment.document.js';
+import type { EnrolmentsRepository } from './enrolments.repository.js';
+
+/** Ports of {@link EnrolmentsService}. */
+export interface EnrolmentsOptions {
+  readonly enrolments: EnrolmentsRepository;
+  readonly outside: OutsideTokens;
+  readonly keys: SigningKeys;
+  readonly revocations: RevocationsService;
+  readonly encryption: KeyEncryption;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
+
+/** An invitation to write. */
+export interface InvitationRequest {
+  readonly queue: string;
+  readonly experiments: readonly string[];
+  readonly uses: number;
+  readonly ttlSeconds: number;
+  readonly netblock: string | null;
+}
+
+/** An invitation with its code, which is shown once, or the reasons for the refusal. */
+export interface Invited {
+  readonly code: string | null;
+  readonly invitation: InvitationDocument | null;
+  readonly userErrors: readonly InputError[];
+}
+
+/** A worker that wants to enrol; its key was proven. */
+export interface EnrolmentRequest {
+  readonly thumbprint: string;
+  readonly queue: string;
+  readonly host: string;
+  readonly address: string;
+  readonly code: string | null;
+  /** Token of the platform on which the worker runs. */
+  readonly subjectToken: string | null;
+}
+
+/** The credential of a worker. */
+export interface WorkerToken {
+  readonly accessToken: string;
+  readonly expiresInSeconds: number;
+  readonly workerId: string;
+  readonly enrolment: EnrolmentDocument;
+}
+
+/** Reasons to refuse a decision, besides invalid values. */
+export type DecisionCode = 'ENROLMENT_NOT_FOUND' | 'ENROLMENT_DECIDED';
+
+/** An enrolment after a decision. */
+export interface Decided {
+  readonly enrolment: EnrolmentDocument | null;
+  readonly userErrors: readonly InputError<DecisionCode>[];
+}
+
+/** Lifetime of the token of a worker, in seconds. */
+const tokenLifetimeSeconds = 900;
+/** Time after which an enrolment ends that was not renewed. */
+const enrolledForMs = 30 * 86_400_000;
+/** Time for a decision about a request. */
+const pendingForMs = 3_600_000;
+/** Requests without a decision: of one address, and of all. */
+const maxPending = { own: 20, all: 1000 };
+const queues = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const experimentNames = /^(\*|[a-z][a-z0-9]{1,30})$/;
+
+/** Enrols workers and renews their credentials. */
+export class EnrolmentsService {
+  readonly #options: EnrolmentsOptions;
+
+  constructor(options: EnrolmentsOptions) {
+    this.#options = options;
+  }
+
+  /** Makes a code by which workers enrol. @throws DomainError FORBIDDEN */
+  async invite(request: InvitationRequest, principal: Principal): Promise<Invited> {
+    const { queue, experiments, uses, ttlSeconds, netblock } = request;
+    assertMayEnrol(principal, experiments);
+    const errors = new InputErrors();
+    checkTarget(queue, experiments, errors);
+    errors.int(['uses'], uses, 1, 10_000);
+    errors.int(['ttlSeconds'], ttlSeconds, 60, 7 * 86_400);
+    if (netblock !== null && !blockOf(netblock))
+      errors.add(['netblock'], netblock, 'an address or a block such as 192.0.2.0/24');
+    if (!errors.isEmpty) return { code: null, invitation: null, userErrors: errors.all };
+    const { enrolments, encryption, clock, ids } = this.#options;
+    const now = clock.now();
+    const code = `rhi_${randomBytes(32).toString('base64url')}`;
+    const invitation: InvitationDocument = {
+      _id: ids.next('inv'),
+      schemaVersion: 1,
+      revision: 1,
+      createdAt: now,
+      updatedAt: now,
+      queue,
+      experiments,
+      codeDigest: encryption.digest(code),
+      uses,
+      used: 0,
+      netblock,
+      expiresAt: new Date(now.getTime() + ttlSeconds * 1000),
+      createdBy: principal.subject,
+    };
+    await enrolments.invite(invitation);
+    return { code, invitation, userErrors: [] };
+  }
+
+  /**
+   * Enrols a key in a queue, or answers with the enrolment that it has.
+   * @throws DomainError UNAUTHENTICATED, FORBIDDEN, BAD_REQUEST, LIMIT_EXCEEDED
+   */
+  async enrol(request: EnrolmentRequest): Promise<EnrolmentDocument> {
+    const { enrolments } = this.#options;
+    const { thumbprint, queue, host } = request;
+    if (!queues.test(queue)) throw invalid('queue', queue, 'the name of a queue');
+    if (host === '' || host.length > 255 || /\p{Cc}/u.test(host))
+      throw invalid('host', host, 'the name of a host');
+    const known = await enrolments.byKey(thumbprint, queue);
+    if (known) return known;
+    const made = await this.#made(request);
+    if (await enrolments.insert(made)) return made;
+    return (await enrolments.byKey(thumbprint, queue)) ?? made;
+  }
+
+  /**
+   * A credential for the worker of an enrolment.
+   * @param wantsNew lets the worker that it has end, and makes another one
+   * @throws DomainError ENROLMENT_PENDING, FORBIDDEN
+   */
+  async token(id: string, thumbprint: string, wantsNew: boolean): Promise<WorkerToken> {
+    const { enrolments, revocations, clock, ids } = this.#options;
+    const found = await enrolments.byId(id);
+    if (!found || found.thumbprint !== thumbprint)
+      throw new DomainError('UNAUTHENTICATED', 'This key has no such enrolment; enrol it first');
+    assertApproved(found);
+    const now = clock.now();
+    if (found.expiresAt <= now)
+      throw new DomainError('FORBIDDEN', `Enrolment "${id}" has ended; enrol again`);
+    const isNew = wantsNew || found.workerId === null;
+    const workerId = isNew ? ids.next('worker') : (found.workerId ?? '');
+    const renewed = await enrolments.renew(found, workerId, new Date(now.getTime() + enrolledForMs), now);
+    if (!renewed)
+      throw new DomainError('SERVICE_UNAVAILABLE', 'The enrolment changed at the same time; try again');
+    if (isNew && found.workerId !== null)
+      await revocations.revoke(
+        { kind: 'WORKER', value: found.workerId, reason: 'replaced by its pilot' },
+        `worker:${workerId}`,
+      );
+    return this.#sign(renewed, workerId, now);
+  }
+
+  /** Approves or refuses a request. @throws DomainError FORBIDDEN */
+  async decide(
+    id: string,
+    isApproved: boolean,
+    experiments: readonly string[],
+    by: Principal,
+  ): Promise<Decided> {
+    assertMayEnrol(by, experiments);
+    const errors = new InputErrors<DecisionCode>();
+    checkTarget('q', experiments, errors as InputErrors);
+    if (!errors.isEmpty) return { enrolment: null, userErrors: errors.all };
+    const now = this.#options.clock.now();
+    const expiresAt = new Date(now.getTime() + (isApproved ? enrolledForMs : pendingForMs));
+    const to = isApproved ? 'APPROVED' : 'REFUSED';
+    return this.#decide({ id, from: 'PENDING', to, by: by.subject, expiresAt, experiments, now });
+  }
+
+  /** Ends an enrolment; its worker's credential is dead at once. @throws DomainError FORBIDDEN */
+  async end(id: string, by: Principal): Promise<Decided> {
+    const { enrolments, revocations, clock } = this.#options;
+    const found = await enrolments.byId(id);
+    assertMayEnrol(by, found?.experiments ?? ['*']);
+    const now = clock.now();
+    const expiresAt = new Date(now.getTime() + enrolledForMs);
+    const decided = await this.#decide({ id, from: 'APPROVED', to: 'ENDED', by: by.subject, expiresAt, now });
+    if (!decided.enrolment) return decided;
+    await revocations.revoke({ kind: 'FAMILY', value: id, reason: 'enrolment ended' }, by.subject);
+    return decided;
+  }
+
+  /** A page of enrolments, the newest first. @throws DomainError CURSOR_INVALID */
+  page(
+    filter: { readonly queue?: string | undefined; readonly state?: EnrolmentState | undefined },
+    first: number,
+    after: string | null | undefined,
+  ): Promise<KeysetPage<EnrolmentDocument>> {
+    return this.#options.enrolments.page(filter, first, after);
+  }
+
+  async #decide(decision: Parameters<EnrolmentsRepository['decide']>[0]): Promise<Decided> {
+    const { enrolments } = this.#options;
+    const enrolment = await enrolments.decide(decision);
+    if (enrolment) return { enrolment, userErrors: [] };
+    const errors = new InputErrors<DecisionCode>();
+    const known = await enrolments.byId(decision.id);
+    if (known) errors.report('ENROLMENT_DECIDED', ['id'], `id: enrolment "${decision.id}" is ${known.state}`);
+    else errors.report('ENROLMENT_NOT_FOUND', ['id'], `Enrolment "${decision.id}" not found.`);
+    return { enrolment: null, userErrors: errors.all };
+  }
+
+  async #made(request: EnrolmentRequest): Promise<EnrolmentDocument> {
+    const { code, subjectToken, queue, thumbprint, host, address } = request;
+    const { clock, ids } = this.#options;
+    const now = clock.now();
+    const common = {
+      schemaVersion: 1,
+      revision: 1,
+      createdAt: now,
+      updatedAt: now,
+      queue,
+      thumbprint,
+      host,
+      address,
+    };
+    const fresh = { ...common, _id: ids.next('enr'), workerId: null, decidedBy: null };
+    const approved = {
+      ...fresh,
+      state: 'APPROVED',
+      expiresAt: new Date(now.getTime() + enrolledForMs),
+    } as const;
+    if (code !== null) {
+      const { _id, experiments, createdBy } = await this.#useInvitation(code, request, now);
+      return { ...approved, way: 'INVITATION', evidence: _id, experiments, decidedBy: createdBy };
+    }
+    if (subjectToken !== null) {
+      const { queues: allowed, issuer, subject } = await this.#options.outside.accept(subjectToken);
+      if (!allowed.includes(queue))
+        throw new DomainError(
+          'FORBIDDEN',
+          `No rule of issuer "${issuer._id}" lets this token enrol workers of queue "${queue}"`,
+        );
+      return {
+        ...approved,
+        way: 'PLATFORM',
+        evidence: `${issuer._id} ${subject}`,
+        experiments: issuer.experiments,
+      };
+    }
+    await this.#assertFewPending(address);
+    const expiresAt = new Date(now.getTime() + pendingForMs);
+    return { ...fresh, state: 'PENDING', way: 'APPROVAL', evidence: null, experiments: [], expiresAt };
+  }
+
+  /** One text for every refusal: a guess learns nothing about codes. */
+  async #useInvitation(
+    code: string,
+    { queue, address }: EnrolmentRequest,
+    now: Date,
+  ): Promise<InvitationDocument> {
+    const { enrolments, encryption } = this.#options;
+    const found = await enrolments.invitation(encryption.digest(code));
+    const isFor =
+      found?.queue === queue && (found.netblock === null || blockOf(found.netblock)?.(address) === true);
+    if (found && isFor && (await enrolments.use(found._id, now))) return found;
+    const text = 'The invitation is unknown, used up, has ended, or is for another queue or network';
+    throw new DomainError('UNAUTHENTICATED', text);
+  }
+
+  async #assertFewPending(address: string): Promise<void> {
+    const { own, all } = await this.#options.enrolments.pending(address);
+    if (own < maxPending.own && all < maxPending.all) return;
+    const text = 'Too many enrolments wait for a decision; try again later, or use an invitation';
+    throw new DomainError('LIMIT_EXCEEDED', text, { field: 'enrolments', value: own });
+  }
+
+  async #sign(enrolment: EnrolmentDocument, workerId: string, now: Date): Promise<WorkerToken> {
+    const { keys, ids } = this.#options;
+    const { _id: family, queue, experiments, thumbprint } = enrolment;
+    const accessToken = await signToken(
+      {
+        subject: `worker:${workerId}`,
+        kind: 'PILOT',
+        tokenKind: 'WORKER',
+        grants: experiments.map((experiment) => ({ experiment, roles: ['PILOT'] })),
+        queue,
+        worker: workerId,
+        keyThumbprint: thumbprint,
+        ttlSeconds: tokenLifetimeSeconds,
+        tokenId: tokenIdOf({ issuerName: undefined, family }, ids.next('n').slice(2)),
+        issuedAt: now,
+      },
+      await keys.signer(),
+    );
+    return { accessToken, expiresInSeconds: tokenLifetimeSeconds, workerId, enrolment };
+  }
+}
+
+/** An administrator of experiments enrols workers for these experiments only. */
+function assertMayEnrol(principal: Principal, experiments: readonly string[]): void {
+  if (can(principal, 'worker:enrol', '*')) return;
+  if (experiments.length === 0) assertCan(principal, 'worker:enrol', '*');
+  for (const experiment of experiments) assertCan(principal, 'worker:enrol', experiment);
+}
+
+function checkTarget(queue: string, experiments: readonly string[], errors: InputErrors): void {
+  errors.form(['queue'], queue, queues, 'the name of a queue');
+  errors.list(['experiments'], experiments, 200, 1);
+  experiments.forEach((name, at) =>
+    errors.form(['experiments', at], name, experimentNames, '`*` or the name of an experiment'),
+  );
+}
+
+function assertApproved({ _id: id, state }: EnrolmentDocument): void {
+  if (state === 'APPROVED') return;
+  if (state === 'PENDING')
+    throw new DomainError('ENROLMENT_PENDING', `Enrolment "${id}" waits for a decision; ask again`);
+  throw new DomainError('FORBIDDEN', `Enrolment "${id}" is ${state}; enrol with another key`);
+}
+
+/** A test of addresses; undefined for a text that is no block. */
+function blockOf(text: string): ((address: string) => boolean) | undefined {
+  const [net = '', bits] = text.split('/');
+  const version = isIP(net);
+  if (version === 0) return undefined;
+  const family = version === 4 ? 'ipv4' : 'ipv6';
+  const length = bits === undefined ? (version === 4 ? 32 : 128) : Number(bits);
+  if (!Number.isInteger(length) || length < 0 || length > (version === 4 ? 32 : 128)) return undefined;
+  const list = new BlockList();
+  list.addSubnet(net, length, family);
+  return (address) => isIP(address) !== 0 && list.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
+}
+
+function invalid(field: string, value: string, expected: string): DomainError {
+  const text = `${field}: ${JSON.stringify(value.slice(0, 100))} is not valid; must be ${expected}`;
+  return new DomainError('BAD_REQUEST', text, { field, value: value.slice(0, 100) });
+}

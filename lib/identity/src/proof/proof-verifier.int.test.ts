@@ -1,0 +1,143 @@
+// Proofs are made by a library that nobody here wrote, and each verdict is compared with that library's own.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '@rhizome/clock';
+import { leftovers } from '@rhizome/testkit';
+import {
+  calculateJwkThumbprint,
+  type CryptoKey,
+  decodeJwt,
+  exportJWK,
+  generateKeyPair,
+  type JWTPayload,
+  SignJWT,
+} from 'jose';
+import * as oauth from 'oauth4webapi';
+import { createProofVerifier } from './proof-verifier.js';
+
+interface Key {
+  readonly privateKey: CryptoKey;
+  readonly publicKey: CryptoKey;
+}
+
+const url = 'https://rhizome.test/graphql';
+
+describe('ProofVerifier', () => {
+  let server: oauth.AuthorizationServer;
+  let key: Key;
+  let thumbprint: string;
+  let token: string;
+  beforeAll(async () => {
+    const issuerKey = await generateKeyPair('ES256', { extractable: true });
+    const jwk = { ...(await exportJWK(issuerKey.publicKey)), kid: 'k', alg: 'ES256', use: 'sig' };
+    const http = createServer((_request, response) => {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ keys: [jwk] }));
+    });
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    leftovers.defer(
+      'the keys',
+      () => new Promise<void>((resolve) => void (http.close(() => resolve()), http.closeAllConnections())),
+    );
+    const issuer = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+    server = { issuer, jwks_uri: `${issuer}/jwks` };
+    key = await generateKeyPair('ES256', { extractable: true });
+    thumbprint = await calculateJwkThumbprint(await exportJWK(key.publicKey));
+    token = await new SignJWT({ cnf: { jkt: thumbprint }, client_id: 'test' })
+      .setProtectedHeader({ alg: 'ES256', kid: 'k', typ: 'at+jwt' })
+      .setIssuer(issuer)
+      .setAudience('rhizome')
+      .setSubject('worker')
+      .setJti('1')
+      .setIssuedAt()
+      .setExpirationTime('10 minutes')
+      .sign(issuerKey.privateKey);
+  });
+
+  /** A proof as the library makes it for a request with a token. */
+  async function proofOf(by: Key, method = 'POST', address = url, accessToken = token): Promise<string> {
+    let sent: string | null = null;
+    const dpop = oauth.DPoP({}, by);
+    await oauth.protectedResourceRequest(accessToken, method, new URL(address), new Headers(), null, {
+      DPoP: dpop,
+      [oauth.customFetch]: (_url, { headers }) => {
+        sent = new Headers(headers).get('dpop');
+        return Promise.resolve(new Response('{}'));
+      },
+    });
+    return sent ?? '';
+  }
+
+  /** A proof with other claims or another header, signed all the same. */
+  async function changed(claims: JWTPayload, header: object = {}, by: Key = key): Promise<string> {
+    const original = decodeJwt(await proofOf(key));
+    const payload = Object.fromEntries(
+      Object.entries({ ...original, ...claims }).filter(([, value]) => value !== undefined),
+    );
+    return new SignJWT(payload)
+      .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk: await exportJWK(by.publicKey), ...header })
+      .sign(by.privateKey);
+  }
+
+  const ours = (proof: string) =>
+    createProofVerifier(systemClock)
+      .verify(proof, { method: 'POST', urls: [url], token })
+      .then(
+        (found) => found === thumbprint,
+        () => false,
+      );
+  const theirs = (proof: string) =>
+    oauth
+      .validateJwtAccessToken(
+        server,
+        new Request(url, { method: 'POST', headers: { authorization: `DPoP ${token}`, dpop: proof } }),
+        'rhizome',
+        { requireDPoP: true, [oauth.allowInsecureRequests]: true },
+      )
+      .then(
+        () => true,
+        () => false,
+      );
+
+  it.each<[string, boolean, () => Promise<string>]>([
+    ['a proof as it should be', true, () => proofOf(key)],
+    ['another key', false, async () => proofOf(await generateKeyPair('ES256', { extractable: true }))],
+    ['another method', false, () => proofOf(key, 'GET')],
+    ['another path', false, () => proofOf(key, 'POST', 'https://rhizome.test/oauth/token')],
+    ['another host', false, () => proofOf(key, 'POST', 'https://elsewhere.test/graphql')],
+    ['another scheme', false, () => changed({ htu: 'http://rhizome.test/graphql' })],
+    ['a query in the address, which does not count', true, () => changed({ htu: `${url}?a=b` })],
+    ['another token', false, () => proofOf(key, 'POST', url, `${token}x`)],
+    ['no digest of the token', false, () => changed({ ath: undefined })],
+    ['no jti', false, () => changed({ jti: undefined })],
+    ['an old proof', false, () => changed({ iat: Math.floor(Date.now() / 1000) - 400 })],
+    ['a proof of the future', false, () => changed({ iat: Math.floor(Date.now() / 1000) + 400 })],
+    ['another type', false, () => changed({}, { typ: 'at+jwt' })],
+    [
+      'a key in the header that did not sign',
+      false,
+      async () =>
+        changed(
+          {},
+          { jwk: await exportJWK((await generateKeyPair('ES256', { extractable: true })).publicKey) },
+        ),
+    ],
+    ['a private key in the header', false, async () => changed({}, { jwk: await exportJWK(key.privateKey) })],
+    ['text', false, () => Promise.resolve('x.y.z')],
+  ])('agrees with the library about %s', async (_, isAccepted, make) => {
+    const proof = await make();
+    expect({ ours: await ours(proof), theirs: await theirs(proof) }).toEqual({
+      ours: isAccepted,
+      theirs: isAccepted,
+    });
+  });
+
+  it('accepts a proof once', async () => {
+    const verifier = createProofVerifier(systemClock);
+    const proof = await proofOf(key);
+    const request = { method: 'POST', urls: [url], token };
+    expect(await verifier.verify(proof, request)).toBe(thumbprint);
+    await expect(verifier.verify(proof, request)).rejects.toThrow(/was used before/);
+  });
+});
