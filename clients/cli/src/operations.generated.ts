@@ -124,6 +124,25 @@ export type CudaRequirementInput = {
   sassTargets?: Array<string> | null | undefined;
 };
 
+/** A decision about a request. */
+export type DecideEnrolmentInput = {
+  /** Experiments whose jobs the worker runs; `*` for all, which requires the permission in all experiments. */
+  experiments: Array<string>;
+  /** The enrolment. */
+  id: string;
+  /** True to approve the request. Compare the thumbprint with the one that the pilot shows. */
+  isApproved: boolean;
+};
+
+/** Code of an error: a reason to refuse a decision. */
+export type DecideEnrolmentUserErrorCode =
+  /** The enrolment has another state by now. */
+  | 'ENROLMENT_DECIDED'
+  /** No enrolment has this id. */
+  | 'ENROLMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
+
 /** A worker to drain: it finishes its jobs and accepts no more. */
 export type DrainWorkerInput = {
   /** True if the worker has ended. Jobs that it still holds are reassigned. */
@@ -142,6 +161,21 @@ export type DrainWorkerUserErrorCode =
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
+
+/** An enrolment to end. */
+export type EndEnrolmentInput = {
+  /** The enrolment. */
+  id: string;
+};
+
+/** Code of an error: a reason not to end an enrolment. */
+export type EndEnrolmentUserErrorCode =
+  /** The enrolment has another state by now. */
+  | 'ENROLMENT_DECIDED'
+  /** No enrolment has this id. */
+  | 'ENROLMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
 
 /** One environment variable. */
 export type EnvironmentVariableInput = {
@@ -253,6 +287,25 @@ export type HoldJobsUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
+
+/** An invitation for workers. */
+export type InviteWorkersInput = {
+  /** Experiments whose jobs the workers run; `*` for all, which requires the permission in all experiments. */
+  experiments: Array<string>;
+  /** Addresses from which it may be used, such as `192.0.2.0/24`; null for all. */
+  netblock?: string | null | undefined;
+  /** The queue. */
+  queue: string;
+  /** Time for which the invitation is valid, in seconds: 60 to 604,800. */
+  ttlSeconds?: number;
+  /** Number of workers that may enrol: 1 to 10,000. */
+  uses?: number;
+};
+
+/** Code of an error: a reason to refuse an invitation. */
+export type InviteWorkersUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
 
 /** Cause of an error. */
 export type JobErrorFamily =
@@ -993,6 +1046,26 @@ export type WithdrawSubgraphUserErrorCode =
   /** Other changes were published at the same time again and again. Nothing was changed by this call. */
   | 'TOO_MANY_PUBLISHERS';
 
+/** State of an enrolment. */
+export type WorkerEnrolmentState =
+  /** The key gets credentials. */
+  | 'APPROVED'
+  /** The enrolment was ended. */
+  | 'ENDED'
+  /** The request waits for a decision. */
+  | 'PENDING'
+  /** The request was refused. */
+  | 'REFUSED';
+
+/** Way of an enrolment. */
+export type WorkerEnrolmentWay =
+  /** By a request that somebody approved. */
+  | 'APPROVAL'
+  /** By the code of an invitation. */
+  | 'INVITATION'
+  /** By a token of the platform and a rule of its issuer. */
+  | 'PLATFORM';
+
 /** Conditions on workers. A worker must meet every field given; the values of a list are alternatives. */
 export type WorkerFilter = {
   /** Ids of the workers, at most 1000. */
@@ -1317,6 +1390,37 @@ export type CliSetSharesMutationVariables = Exact<{
 
 export type CliSetSharesMutation = { setShares: { shares: Array<{ path: string, nominalCores: number, borrowLimitCores: number | null, nominalGpus: number | null, borrowLimitGpus: number | null, weight: number, ownerLimitCores: number | null, usedCores: number, usedMemoryMiB: number, usedGpus: number, readyJobs: number, experiment: { name: string } }>, userErrors: Array<{ message: string, path: Array<string>, code: SetSharesUserErrorCode }> } };
 
+export type CliInviteWorkersMutationVariables = Exact<{
+  input: InviteWorkersInput;
+}>;
+
+
+export type CliInviteWorkersMutation = { inviteWorkers: { code: string | null, expiresAt: string | null, userErrors: Array<{ code: InviteWorkersUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliEnrolmentsQueryVariables = Exact<{
+  queue?: string | null | undefined;
+  state?: WorkerEnrolmentState | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type CliEnrolmentsQuery = { workerEnrolments: { nodes: Array<{ id: string, queue: string, experiments: Array<string>, state: WorkerEnrolmentState, way: WorkerEnrolmentWay, host: string, address: string, thumbprint: string, workerId: string | null, requestedAt: string, expiresAt: string }>, pageInfo: { endCursor: string | null, hasNextPage: boolean } } | null };
+
+export type CliDecideEnrolmentMutationVariables = Exact<{
+  input: DecideEnrolmentInput;
+}>;
+
+
+export type CliDecideEnrolmentMutation = { decideEnrolment: { enrolment: { id: string, state: WorkerEnrolmentState } | null, userErrors: Array<{ code: DecideEnrolmentUserErrorCode, message: string, path: Array<string> }> } };
+
+export type CliEndEnrolmentMutationVariables = Exact<{
+  input: EndEnrolmentInput;
+}>;
+
+
+export type CliEndEnrolmentMutation = { endEnrolment: { enrolment: { id: string, state: WorkerEnrolmentState } | null, userErrors: Array<{ code: EndEnrolmentUserErrorCode, message: string, path: Array<string> }> } };
+
 export const CliSchemaChangeFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSchemaChange"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"SchemaChange"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"severity"}},{"kind":"Field","name":{"kind":"Name","value":"kind"}},{"kind":"Field","name":{"kind":"Name","value":"where"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"use"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"requests"}},{"kind":"Field","name":{"kind":"Name","value":"lastUsedOn"}},{"kind":"Field","name":{"kind":"Name","value":"recordedSince"}},{"kind":"Field","name":{"kind":"Name","value":"isUnused"}},{"kind":"Field","name":{"kind":"Name","value":"clients"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"client"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"requests"}},{"kind":"Field","name":{"kind":"Name","value":"lastUsedOn"}}]}}]}}]}}]} as unknown as DocumentNode<CliSchemaChangeFragment, unknown>;
 export const CliSchemaCountsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSchemaCounts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"SchemaChangeCounts"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"breaking"}},{"kind":"Field","name":{"kind":"Name","value":"dangerous"}},{"kind":"Field","name":{"kind":"Name","value":"safe"}}]}}]} as unknown as DocumentNode<CliSchemaCountsFragment, unknown>;
 export const CliSchemaCheckFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSchemaCheck"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"SchemaCheck"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"subgraph"}},{"kind":"Field","name":{"kind":"Name","value":"hasPassed"}},{"kind":"Field","name":{"kind":"Name","value":"againstVersion"}},{"kind":"Field","name":{"kind":"Name","value":"digest"}},{"kind":"Field","name":{"kind":"Name","value":"checkedBy"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"subject"}}]}},{"kind":"Field","name":{"kind":"Name","value":"checkedAt"}},{"kind":"Field","name":{"kind":"Name","value":"publishedAs"}},{"kind":"Field","name":{"kind":"Name","value":"findings"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"rule"}},{"kind":"Field","name":{"kind":"Name","value":"where"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"cure"}}]}},{"kind":"Field","name":{"kind":"Name","value":"changes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliSchemaChange"}}]}},{"kind":"Field","name":{"kind":"Name","value":"changeCounts"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliSchemaCounts"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSchemaChange"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"SchemaChange"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"severity"}},{"kind":"Field","name":{"kind":"Name","value":"kind"}},{"kind":"Field","name":{"kind":"Name","value":"where"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"use"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"requests"}},{"kind":"Field","name":{"kind":"Name","value":"lastUsedOn"}},{"kind":"Field","name":{"kind":"Name","value":"recordedSince"}},{"kind":"Field","name":{"kind":"Name","value":"isUnused"}},{"kind":"Field","name":{"kind":"Name","value":"clients"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"client"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"requests"}},{"kind":"Field","name":{"kind":"Name","value":"lastUsedOn"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliSchemaCounts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"SchemaChangeCounts"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"breaking"}},{"kind":"Field","name":{"kind":"Name","value":"dangerous"}},{"kind":"Field","name":{"kind":"Name","value":"safe"}}]}}]} as unknown as DocumentNode<CliSchemaCheckFragment, unknown>;
@@ -1366,3 +1470,7 @@ export const CliSetQueueStateDocument = {"kind":"Document","definitions":[{"kind
 export const CliDrainWorkerDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliDrainWorker"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"DrainWorkerInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"drainWorker"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"worker"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}},{"kind":"Field","name":{"kind":"Name","value":"state"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}}]} as unknown as DocumentNode<CliDrainWorkerMutation, CliDrainWorkerMutationVariables>;
 export const CliSharesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliShares"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"experiment"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"shares"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"experiment"},"value":{"kind":"Variable","name":{"kind":"Name","value":"experiment"}}},{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliShareLine"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"endCursor"}},{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliShareLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Share"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"nominalCores"}},{"kind":"Field","name":{"kind":"Name","value":"borrowLimitCores"}},{"kind":"Field","name":{"kind":"Name","value":"nominalGpus"}},{"kind":"Field","name":{"kind":"Name","value":"borrowLimitGpus"}},{"kind":"Field","name":{"kind":"Name","value":"weight"}},{"kind":"Field","name":{"kind":"Name","value":"ownerLimitCores"}},{"kind":"Field","name":{"kind":"Name","value":"usedCores"}},{"kind":"Field","name":{"kind":"Name","value":"usedMemoryMiB"}},{"kind":"Field","name":{"kind":"Name","value":"usedGpus"}},{"kind":"Field","name":{"kind":"Name","value":"readyJobs"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]} as unknown as DocumentNode<CliSharesQuery, CliSharesQueryVariables>;
 export const CliSetSharesDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliSetShares"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"SetSharesInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"setShares"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"shares"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"CliShareLine"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"code"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"CliShareLine"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Share"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"path"}},{"kind":"Field","name":{"kind":"Name","value":"nominalCores"}},{"kind":"Field","name":{"kind":"Name","value":"borrowLimitCores"}},{"kind":"Field","name":{"kind":"Name","value":"nominalGpus"}},{"kind":"Field","name":{"kind":"Name","value":"borrowLimitGpus"}},{"kind":"Field","name":{"kind":"Name","value":"weight"}},{"kind":"Field","name":{"kind":"Name","value":"ownerLimitCores"}},{"kind":"Field","name":{"kind":"Name","value":"usedCores"}},{"kind":"Field","name":{"kind":"Name","value":"usedMemoryMiB"}},{"kind":"Field","name":{"kind":"Name","value":"usedGpus"}},{"kind":"Field","name":{"kind":"Name","value":"readyJobs"}},{"kind":"Field","name":{"kind":"Name","value":"experiment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]} as unknown as DocumentNode<CliSetSharesMutation, CliSetSharesMutationVariables>;
+export const CliInviteWorkersDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliInviteWorkers"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"InviteWorkersInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"inviteWorkers"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<CliInviteWorkersMutation, CliInviteWorkersMutationVariables>;
+export const CliEnrolmentsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"CliEnrolments"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"queue"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"state"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"WorkerEnrolmentState"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"first"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"Int"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"workerEnrolments"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"queue"},"value":{"kind":"Variable","name":{"kind":"Name","value":"queue"}}},{"kind":"Argument","name":{"kind":"Name","value":"state"},"value":{"kind":"Variable","name":{"kind":"Name","value":"state"}}},{"kind":"Argument","name":{"kind":"Name","value":"first"},"value":{"kind":"Variable","name":{"kind":"Name","value":"first"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"nodes"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"queue"}},{"kind":"Field","name":{"kind":"Name","value":"experiments"}},{"kind":"Field","name":{"kind":"Name","value":"state"}},{"kind":"Field","name":{"kind":"Name","value":"way"}},{"kind":"Field","name":{"kind":"Name","value":"host"}},{"kind":"Field","name":{"kind":"Name","value":"address"}},{"kind":"Field","name":{"kind":"Name","value":"thumbprint"}},{"kind":"Field","name":{"kind":"Name","value":"workerId"}},{"kind":"Field","name":{"kind":"Name","value":"requestedAt"}},{"kind":"Field","name":{"kind":"Name","value":"expiresAt"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pageInfo"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"endCursor"}},{"kind":"Field","name":{"kind":"Name","value":"hasNextPage"}}]}}]}}]}}]} as unknown as DocumentNode<CliEnrolmentsQuery, CliEnrolmentsQueryVariables>;
+export const CliDecideEnrolmentDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliDecideEnrolment"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"DecideEnrolmentInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"decideEnrolment"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"enrolment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"state"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<CliDecideEnrolmentMutation, CliDecideEnrolmentMutationVariables>;
+export const CliEndEnrolmentDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CliEndEnrolment"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"EndEnrolmentInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"endEnrolment"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"enrolment"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"state"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"path"}}]}}]}}]}}]} as unknown as DocumentNode<CliEndEnrolmentMutation, CliEndEnrolmentMutationVariables>;

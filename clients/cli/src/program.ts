@@ -5,6 +5,7 @@ import { addAuth } from './commands/auth.js';
 import { addBulk, addCancel, addHold, addPriority, addRelease, addRetry } from './commands/bulk.js';
 import { addQueues, addWorkers } from './commands/fleet.js';
 import { addGpus } from './commands/gpus.js';
+import { addEnrolment } from './commands/enrolment.js';
 import { addExperiment } from './commands/experiment.js';
 import { addList } from './commands/list.js';
 import { addLogin } from './commands/login.js';
@@ -80,6 +81,7 @@ function createProgram(world: World, finish: Finish): Command {
     addQueue,
     addWorkers,
     addWorker,
+    addEnrolment,
     addShares,
     addGpus,
     addWhy,

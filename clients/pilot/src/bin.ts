@@ -2,6 +2,9 @@
 import { isDomainError } from '@rhizome/errors';
 import { createLogger } from '@rhizome/log';
 import { Pilot } from './agent/pilot.js';
+import { enrolCommand } from './credential/enrol-command.js';
+import { EnrolmentRefused } from './credential/enrolment-client.js';
+import { WorkerCredential } from './credential/worker-credential.js';
 import { readConfig, readToken, type PilotConfig } from './config.js';
 import { CoreRefused } from './protocol/core-protocol.js';
 import { GraphqlProtocol } from './protocol/graphql-protocol.js';
@@ -24,9 +27,15 @@ function configure(): PilotConfig {
   }
 }
 
-const { url, tokenFile, logLevel, pilot: options } = configure();
+if (process.argv[2] === 'enrol') await enrolAndExit();
+
+const { url, tokenFile, credential, logLevel, pilot: options } = configure();
 const log = createLogger({ name: 'pilot', level: logLevel });
-const core = new GraphqlProtocol({ url, token: () => readToken(tokenFile) });
+const core = new GraphqlProtocol(
+  credential
+    ? { url, credential: new WorkerCredential(credential, log) }
+    : { url, token: () => readToken(tokenFile ?? '') },
+);
 const pilot = new Pilot(core, options, log);
 
 // SIGTERM lets jobs end; SIGINT, or a second SIGTERM, does not.
@@ -49,6 +58,19 @@ try {
   else log.error({ err: error }, 'pilot failed');
 } finally {
   await core.close();
+}
+
+/** Runs the command that enrols this host. */
+async function enrolAndExit(): Promise<never> {
+  try {
+    await enrolCommand(process.argv.slice(3), (line) => void process.stdout.write(`${line}\n`));
+    process.exit(0);
+  } catch (error) {
+    console.error(`rhizome-pilot: ${error instanceof Error ? error.message : String(error)}`);
+    process.exit(
+      error instanceof EnrolmentRefused ? exitRefused : isDomainError(error) ? exitUsage : exitFault,
+    );
+  }
 }
 
 /** Some settings, such as the file of a simulated fleet, are read while the pilot runs. */

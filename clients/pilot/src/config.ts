@@ -7,6 +7,7 @@ import { hostname, tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { PilotOptions } from './agent/pilot.js';
+import { type Credential, readCredential } from './credential/credential-file.js';
 import { schemeOf } from './files/file-store.js';
 import { openFilesLimit } from './hardware/limits.js';
 import { driverLibraries } from './hardware/gpus/driver-libraries.js';
@@ -30,6 +31,11 @@ const schema = z.object({
     .default(false)
     .describe('permits an http: URL of another host: true or false'),
   tokenFile: z.string().min(1).describe("file with the pilot's token; read again before each request"),
+  credentialFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('file of an enrolment, made by "rhizome-pilot enrol"; replaces url, token file and queue'),
   queue: z.string().min(1).describe('queue to serve'),
   name: z.string().min(1).max(255).optional().describe('name, unique in the queue (default: HOST-PID)'),
   scratch: z.string().min(1).default(join(tmpdir(), 'rhizome-pilot')).describe('folder for the payloads'),
@@ -125,12 +131,42 @@ const schema = z.object({
     .describe("level of the pilot's own log"),
 });
 
+/** Settings of a pilot that is enrolled. */
+const enrolledSchema = schema.extend({ tokenFile: z.string().optional() });
+
 type Settings = z.infer<typeof schema>;
+
+/** The enrolment that the settings name; undefined without one. @throws DomainError CONFIG_INVALID */
+function credentialOf(given: NodeJS.ProcessEnv): PilotConfig['credential'] {
+  const file = given[environmentName(variablePrefix, ['credentialFile'])];
+  if (file === undefined || file === '') return undefined;
+  const credential = readCredential(file);
+  const { enrolmentId } = credential;
+  if (enrolmentId !== null) return { ...credential, enrolmentId };
+  const text = `Credential file ${file} is not enrolled; run "rhizome-pilot enrol" again`;
+  throw new DomainError('CONFIG_INVALID', text, { field: 'credentialFile', value: file });
+}
+
+/** An enrolled pilot uses no token of a queue, even if the environment names one. */
+function withoutTokens(given: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { ...given, [environmentName(variablePrefix, ['tokenFile'])]: undefined };
+}
+
+/** Gateway and queue of an enrolment, as variables. */
+function placeOf({ url, queue }: Credential): Record<string, string> {
+  return {
+    [environmentName(variablePrefix, ['url'])]: url,
+    [environmentName(variablePrefix, ['queue'])]: queue,
+  };
+}
 
 /** Configuration of the program. */
 export interface PilotConfig {
   readonly url: string;
-  readonly tokenFile: string;
+  /** Undefined for a pilot that is enrolled. */
+  readonly tokenFile: string | undefined;
+  /** The enrolment; undefined for a pilot with the token of a queue. */
+  readonly credential: (Credential & { readonly enrolmentId: string }) | undefined;
   readonly logLevel: LogLevel;
   readonly pilot: PilotOptions;
 }
@@ -146,11 +182,18 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
     Object.entries(options).map(([key, value]) => [environmentName(variablePrefix, [key]), textOf(value)]),
   );
   try {
-    const settings = loadConfig({ schema, env: { ...env, ...fromOptions }, prefix: variablePrefix });
+    const given = { ...env, ...fromOptions };
+    const credential = credentialOf(given);
+    const settings = loadConfig({
+      schema: credential ? enrolledSchema : schema,
+      env: credential ? { ...withoutTokens(given), ...placeOf(credential) } : given,
+      prefix: variablePrefix,
+    });
     assertSecure(settings);
-    readToken(settings.tokenFile);
+    const { tokenFile } = settings;
+    if (tokenFile !== undefined) readToken(tokenFile);
     const searchPath = payloadPath(env['PATH']);
-    const { url, tokenFile, logLevel } = settings;
+    const { url, logLevel } = settings;
     const world = {
       searchPath,
       version,
@@ -159,7 +202,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
       libraries: driverLibraries(env),
       runtimeEnvironment: runtimeEnvironment(env),
     };
-    return { url, tokenFile, logLevel, pilot: pilotOptions(settings as Settings, world) };
+    return { url, tokenFile, credential, logLevel, pilot: pilotOptions(settings as Settings, world) };
   } catch (error) {
     throw byOption(error, Object.keys(options));
   }

@@ -1,4 +1,6 @@
 import { createClient, isRhizomeApiError, type ApiClient, type TokenSource } from '@rhizome/client';
+import type { WorkerCredential } from '../credential/worker-credential.js';
+import { EnrolmentRefused } from '../credential/enrolment-client.js';
 import type { LogChunk } from '../payload/output-capture.js';
 import {
   PilotAcquireJobsDocument,
@@ -43,7 +45,9 @@ export interface GraphqlProtocolOptions {
   /** Address of GraphQL over HTTP; the one for WebSocket follows from it. */
   readonly url: string;
   /** Called before each request: the token may be renewed while the pilot runs. */
-  readonly token: TokenSource;
+  readonly token?: TokenSource;
+  /** The enrolment of this pilot; takes the part of the token. */
+  readonly credential?: WorkerCredential;
 }
 
 /** One quick repetition, which also picks up a renewed token; the caller decides about further ones. */
@@ -58,9 +62,13 @@ const tokenCodes = new Set(['TOKEN_EXPIRED', 'UNAUTHENTICATED']);
 /** Core, through the gateway's GraphQL API. */
 export class GraphqlProtocol implements CoreProtocol {
   readonly #client: ApiClient;
+  readonly #credential: WorkerCredential | undefined;
 
-  constructor({ url, token }: GraphqlProtocolOptions) {
-    this.#client = createClient({ url, token, retry, reconnect, timeoutMs: responseTimeoutMs });
+  constructor({ url, token, credential }: GraphqlProtocolOptions) {
+    this.#credential = credential;
+    const source = credential ? (expired: boolean) => credential.token(expired) : (token ?? '');
+    const common = { url, retry, reconnect, timeoutMs: responseTimeoutMs };
+    this.#client = createClient({ ...common, token: source, proofKey: credential?.key });
   }
 
   async registerWorker(registration: Registration, signal: AbortSignal): Promise<RegisteredWorker> {
@@ -78,7 +86,10 @@ export class GraphqlProtocol implements CoreProtocol {
     };
     const { registerWorker } = await answered(
       signal,
-      () => this.#client.mutate(PilotRegisterWorkerDocument, { input }, { idempotent: true, signal }),
+      async () => {
+        await this.#credential?.startWorker(idempotencyKey);
+        return this.#client.mutate(PilotRegisterWorkerDocument, { input }, { idempotent: true, signal });
+      },
       true,
     );
     const { worker, heartbeatSeconds, leaseSeconds, userErrors } = registerWorker;
@@ -200,6 +211,8 @@ async function answered<T>(
   } catch (error) {
     signal?.throwIfAborted();
     const message = error instanceof Error ? error.message : String(error);
+    if (error instanceof EnrolmentRefused)
+      throw new CoreRefused('UNAUTHENTICATED', message, { cause: error });
     const isFinal =
       isRhizomeApiError(error) && error.retry === 'never' && (isTokenFinal || !tokenCodes.has(error.code));
     if (isFinal) throw new CoreRefused(error.code, message, { cause: error });

@@ -1,0 +1,92 @@
+/** `rhizome-pilot enrol`: makes a key and enrols it in a queue. */
+import { existsSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createProofKey } from '@rhizome/client';
+import { Command } from 'commander';
+import { type Credential, readCredential, writeCredential } from './credential-file.js';
+import { enrol, type EnrolmentAnswer, renew } from './enrolment-client.js';
+
+interface EnrolFlags {
+  readonly url: string;
+  readonly queue: string;
+  readonly credentialFile: string;
+  readonly code?: string;
+  readonly codeFile?: string;
+  readonly platformTokenFile?: string;
+  readonly host: string;
+  readonly wait: boolean;
+}
+
+/** Time between two questions whether a request was decided, in milliseconds. */
+const pollMs = 5000;
+
+/** Runs the command. @throws EnrolmentRefused, DomainError CONFIG_INVALID, Error */
+export async function enrolCommand(argv: readonly string[], write: (line: string) => void): Promise<void> {
+  const flags = readFlags(argv);
+  const credential = keyFor(flags);
+  const { url, key } = credential;
+  const code = flags.codeFile === undefined ? flags.code : readFileSync(flags.codeFile, 'utf8').trim();
+  const platform = flags.platformTokenFile;
+  const answer = await enrol(url, key, {
+    queue: flags.queue,
+    host: flags.host,
+    ...(code !== undefined && { code }),
+    ...(platform !== undefined && { subject_token: readFileSync(platform, 'utf8').trim() }),
+  });
+  const enrolmentId = answer.token?.enrolmentId ?? answer.pendingId ?? null;
+  writeCredential(flags.credentialFile, { ...credential, enrolmentId });
+  if (answer.token) return write(`Enrolled in queue ${flags.queue}; stored in ${flags.credentialFile}`);
+  write(`Enrolment ${enrolmentId ?? ''} waits for an administrator of queue ${flags.queue}.`);
+  write(`Key: ${key.thumbprint}`);
+  if (flags.wait) await untilDecided(credential, enrolmentId ?? '', write);
+}
+
+async function untilDecided(
+  { url, key, queue }: Credential,
+  enrolmentId: string,
+  write: (line: string) => void,
+): Promise<void> {
+  for (;;) {
+    await delay(pollMs);
+    const answer: EnrolmentAnswer | undefined = await renew(url, key, enrolmentId, false).catch(
+      (error: unknown) => {
+        if (error instanceof Error && error.name === 'EnrolmentRefused') throw error;
+        return undefined;
+      },
+    );
+    if (answer?.token) return write(`Enrolled in queue ${queue}.`);
+  }
+}
+
+/** The key of the file, so that a repeated command enrols the same one; a new key if there is none. */
+function keyFor({ url, queue, credentialFile }: EnrolFlags): Credential {
+  if (!existsSync(credentialFile)) {
+    const made = { url, queue, enrolmentId: null, key: createProofKey() };
+    // The key is kept before it is sent: an answer that is lost must not lose the enrolment.
+    writeCredential(credentialFile, made);
+    return made;
+  }
+  return { ...readCredential(credentialFile), url, queue };
+}
+
+function readFlags(argv: readonly string[]): EnrolFlags {
+  return new Command('rhizome-pilot enrol')
+    .description('Makes a key and enrols it in a queue.')
+    .requiredOption('--url <url>', 'URL of the gateway, such as https://host/graphql')
+    .requiredOption('--queue <queue>', 'queue to serve')
+    .requiredOption('--credential-file <file>', 'file for the key; made with mode 0600')
+    .option(
+      '--code <code>',
+      'code of an invitation; other users of the host may see it, so prefer --code-file',
+    )
+    .option('--code-file <file>', 'file with the code of an invitation')
+    .option(
+      '--platform-token-file <file>',
+      'file with a token of the platform, such as Kubernetes projects it',
+    )
+    .option('--host <name>', 'name of this host for an administrator', hostname())
+    .option('--no-wait', 'end without waiting for a decision')
+    .parse(argv, { from: 'user' })
+    .opts<EnrolFlags>();
+}

@@ -1,0 +1,96 @@
+/** The gateway's endpoint of enrolments. */
+import type { ProofKey } from '@rhizome/client';
+import { request } from 'undici';
+
+/** A credential, as the gateway gave it. */
+export interface WorkerToken {
+  readonly token: string;
+  readonly expiresInSeconds: number;
+  readonly workerId: string;
+  readonly enrolmentId: string;
+}
+
+/** The gateway's answer: a credential, or that the request waits for a decision. */
+export type EnrolmentAnswer =
+  | { readonly token: WorkerToken; readonly pendingId?: never }
+  | { readonly pendingId: string; readonly token?: never };
+
+/** A refusal by the gateway: another attempt fails, too. */
+export class EnrolmentRefused extends Error {
+  override readonly name = 'EnrolmentRefused';
+}
+
+const grantType = (name: string): string => `urn:rhizome:params:oauth:grant-type:${name}`;
+const timeoutMs = 30_000;
+
+interface TokenAnswer {
+  readonly access_token?: string;
+  readonly expires_in?: number;
+  readonly worker_id?: string;
+  readonly enrolment_id?: string;
+  readonly error?: string;
+  readonly error_description?: string;
+}
+
+/** Enrols a key. @throws EnrolmentRefused; Error if the gateway cannot be reached */
+export function enrol(
+  url: string,
+  key: ProofKey,
+  form: Readonly<Record<string, string>>,
+): Promise<EnrolmentAnswer> {
+  return send(url, key, { grant_type: grantType('enrolment'), ...form });
+}
+
+/**
+ * A credential of an enrolment.
+ * @param isNew lets the worker before end, and asks for another one
+ * @throws EnrolmentRefused; Error if the gateway cannot be reached
+ */
+export function renew(
+  url: string,
+  key: ProofKey,
+  enrolmentId: string,
+  isNew: boolean,
+): Promise<EnrolmentAnswer> {
+  const form = { grant_type: grantType('worker'), enrolment_id: enrolmentId };
+  return send(url, key, isNew ? { ...form, worker: 'new' } : form);
+}
+
+async function send(
+  url: string,
+  key: ProofKey,
+  form: Readonly<Record<string, string>>,
+): Promise<EnrolmentAnswer> {
+  const address = new URL('/oauth/token', url).href;
+  const response = await request(address, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      dpop: key.proof({ method: 'POST', url: address }),
+    },
+    body: new URLSearchParams(form).toString(),
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+  });
+  const text = await response.body.text();
+  if (response.statusCode >= 500 || response.statusCode === 429)
+    throw new Error(`${address} answered with status ${response.statusCode}`);
+  return answerOf(address, response.statusCode, parsed(text));
+}
+
+function answerOf(address: string, status: number, answer: TokenAnswer): EnrolmentAnswer {
+  const { access_token: token, expires_in: expiresInSeconds, worker_id: workerId, enrolment_id: id } = answer;
+  if (status === 200 && token && expiresInSeconds && workerId && id)
+    return { token: { token, expiresInSeconds, workerId, enrolmentId: id } };
+  if (answer.error === 'authorization_pending' && id) return { pendingId: id };
+  const why = answer.error_description ?? `status ${status}, and no answer of an issuer of tokens`;
+  throw new EnrolmentRefused(`${address} refused: ${why}`);
+}
+
+function parsed(text: string): TokenAnswer {
+  try {
+    return JSON.parse(text) as TokenAnswer;
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,69 @@
+/** The credential of this pilot's worker: renewed at half of its life, and replaced for each new worker. */
+import type { ProofKey } from '@rhizome/client';
+import type { Logger } from '@rhizome/log';
+import type { Credential } from './credential-file.js';
+import { renew, type WorkerToken } from './enrolment-client.js';
+
+interface Held extends WorkerToken {
+  readonly renewAt: number;
+  readonly endsAt: number;
+}
+
+/** Gives the token of the worker to each request. */
+export class WorkerCredential {
+  readonly #credential: Credential & { readonly enrolmentId: string };
+  readonly #log: Logger;
+  #held: Held | undefined;
+  #renewing: Promise<Held> | undefined;
+  /** Registration for which the worker was made: a repeated registration is for the same worker. */
+  #registration: string | undefined;
+
+  constructor(credential: Credential & { readonly enrolmentId: string }, log: Logger) {
+    this.#credential = credential;
+    this.#log = log;
+  }
+
+  get key(): ProofKey {
+    return this.#credential.key;
+  }
+
+  /** Makes another worker for a registration, unless it has one. The worker before ends. */
+  async startWorker(registration: string): Promise<void> {
+    if (this.#registration === registration) return;
+    await this.#renew(true);
+    this.#registration = registration;
+  }
+
+  /** The token. A renewal that fails is repeated by the next request while the token is valid. */
+  async token(expired: boolean): Promise<string> {
+    const held = this.#held;
+    const now = performance.now();
+    if (held && !expired && now < held.renewAt) return held.token;
+    try {
+      return (await this.#renew(false)).token;
+    } catch (error) {
+      if (!held || expired || now >= held.endsAt) throw error;
+      this.#log.warn({ err: error }, 'credential not renewed; retrying');
+      return held.token;
+    }
+  }
+
+  #renew(isNew: boolean): Promise<Held> {
+    if (this.#renewing && !isNew) return this.#renewing;
+    const renewing = this.#fetch(isNew).finally(() => {
+      if (this.#renewing === renewing) this.#renewing = undefined;
+    });
+    return (this.#renewing = renewing);
+  }
+
+  async #fetch(isNew: boolean): Promise<Held> {
+    const { url, key, enrolmentId } = this.#credential;
+    const sentAt = performance.now();
+    const { token } = await renew(url, key, enrolmentId, isNew);
+    if (!token) throw new Error(`Enrolment ${enrolmentId} waits for a decision`);
+    const lifeMs = token.expiresInSeconds * 1000;
+    this.#held = { ...token, renewAt: sentAt + lifeMs / 2, endsAt: sentAt + lifeMs };
+    this.#log.debug({ workerId: token.workerId, isNew }, 'credential renewed');
+    return this.#held;
+  }
+}

@@ -1,0 +1,197 @@
+// Two real pilots of one queue, each enrolled with a key of its own, behind a real gateway and a real core.
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { createVerifier } from '@rhizome/authz';
+import { openProofKey, type ProofJwk, type ProofKey } from '@rhizome/client';
+import { createIds, systemClock } from '@rhizome/clock';
+import { buildCore } from '@rhizome/core';
+import { buildGateway, createInProcessTransport, serveGateway } from '@rhizome/gateway';
+import { openIdentity } from '@rhizome/identity';
+import { silentLogger } from '@rhizome/log';
+import { pilotProgram } from '@rhizome/pilot';
+import { createInProcess } from '@rhizome/subgraph';
+import {
+  leftovers,
+  spawnProcess,
+  testDatabase,
+  testMongo,
+  type TestProcess,
+  testTokens,
+  waitFor,
+} from '@rhizome/testkit';
+import { root } from '../e2e/system/playground-system.js';
+
+const log = silentLogger();
+let folder: string;
+let url: string;
+let admin: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rhizome-enrolment-'));
+  leftovers.defer('the folder', () => rm(folder, { recursive: true, force: true }));
+  const tokens = await testTokens();
+  admin = await tokens.admin();
+  const { uri: mongoUri } = await testMongo();
+  const { databaseName: database } = await testDatabase('identity');
+  const keyFile = join(folder, 'key');
+  const identity = await openIdentity({ mongoUri, database, keyFile, issuer: 'https://rhizome.test', log });
+  const core = buildCore({ db: await testDatabase('core'), clock: systemClock, ids: createIds(), log });
+  await core.start();
+  const inProcess = createInProcess({ subgraph: core.subgraph, log });
+  const gateway = await buildGateway({
+    supergraphSdl: await readFile(join(root, 'schema', 'supergraph.graphql'), 'utf8'),
+    transports: () => createInProcessTransport(inProcess),
+    verifier: createVerifier({
+      issuers: [identity.trusted, { ...tokens.trusted, alias: 'test', roles: ['ADMIN'], experiments: '*' }],
+      kinds: ['USER', 'WORKER'],
+      revocations: identity.revocations,
+    }),
+    identity,
+    log,
+    planning: 'inline',
+  });
+  const served = await serveGateway(gateway, { port: 0 });
+  url = served.url;
+  leftovers.defer('the system', async () => {
+    await served.close(500);
+    await core.stop();
+    await identity.close();
+  });
+  await ask(
+    'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
+  );
+  await ask('mutation { createQueue(input: { name: "north", site: "Pole" }) { userErrors { message } } }');
+});
+
+// The query next to the call says what a test reads of an answer.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+async function ask(query: string, variables: object = {}, headers?: Record<string, string>): Promise<any> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(headers ?? { authorization: `Bearer ${admin}` }) },
+    body: JSON.stringify({ query, variables }),
+  });
+  return response.json();
+}
+
+async function invitation(): Promise<string> {
+  const text = `mutation { inviteWorkers(input: { queue: "north", experiments: ["*"] }) { code userErrors { message } } }`;
+  const { data } = await ask(text);
+  const file = join(folder, `code-${String(data.inviteWorkers.code).slice(-8)}`);
+  await writeFile(file, data.inviteWorkers.code as string, { mode: 0o600 });
+  return file;
+}
+
+const credentialOf = (name: string): string => join(folder, `${name}.json`);
+
+/** Runs `rhizome-pilot enrol`. */
+function enrol(name: string, args: readonly string[]): TestProcess {
+  const target = ['--url', url, '--queue', 'north', '--credential-file', credentialOf(name)];
+  return spawnProcess({
+    name: `enrol ${name}`,
+    command: 'node',
+    args: [pilotProgram, 'enrol', ...target, ...args],
+  });
+}
+
+interface RunningPilot {
+  readonly process: TestProcess;
+  readonly workerId: string;
+}
+
+async function startPilot(name: string): Promise<RunningPilot> {
+  const scratch = ['--scratch', join(folder, `scratch-${name}`), '--store', join(folder, 'store')];
+  const size = ['--name', name, '--cores', '1', '--memory-mib', '512', '--drain-seconds', '1'];
+  const args = [pilotProgram, '--credential-file', credentialOf(name), ...scratch, ...size];
+  const process = spawnProcess({ name, command: 'node', args });
+  await process.line(/"msg":"worker registered"/, 60_000);
+  const line = process.lines.find((one) => one.includes('"msg":"worker registered"')) ?? '';
+  return { process, workerId: /"workerId":"([^"]+)"/.exec(line)?.[1] ?? '' };
+}
+
+/** The key and the present credential of a pilot, as a thief of its file has them. */
+async function stolen(name: string): Promise<{ readonly key: ProofKey; readonly token: string }> {
+  const { key: jwk, enrolmentId } = JSON.parse(await readFile(credentialOf(name), 'utf8')) as {
+    key: ProofJwk;
+    enrolmentId: string;
+  };
+  const key = openProofKey(jwk);
+  const address = new URL('/oauth/token', url).href;
+  const form = { grant_type: 'urn:rhizome:params:oauth:grant-type:worker', enrolment_id: enrolmentId };
+  const response = await fetch(address, {
+    method: 'POST',
+    body: new URLSearchParams(form),
+    headers: { dpop: key.proof({ method: 'POST', url: address }) },
+  });
+  const { access_token: token } = (await response.json()) as { access_token: string };
+  return { key, token };
+}
+
+const heartbeat = 'mutation ($id: ID!) { heartbeat(input: { workerId: $id }) { userErrors { code } } }';
+
+describe('an enrolled pilot', () => {
+  let first: RunningPilot;
+  let second: RunningPilot;
+
+  it('enrols by an invitation, and keeps its key for itself', async () => {
+    for (const name of ['first', 'second']) {
+      const enrolled = await enrol(name, ['--code-file', await invitation()]).exited;
+      expect(enrolled).toMatchObject({ code: 0 });
+      expect((await stat(credentialOf(name))).mode & 0o777).toBe(0o600);
+    }
+    const again = await enrol('third', ['--code', 'rhi_guess']).exited;
+    expect(again).toMatchObject({ code: 2 });
+  });
+
+  it('registers the worker of its credential, and runs jobs', async () => {
+    first = await startPilot('first');
+    second = await startPilot('second');
+    const { data } = await ask('{ workers { nodes { id name } } }');
+    expect(data.workers.nodes.map(({ name }: { name: string }) => name).sort()).toEqual(['first', 'second']);
+    const submit = `mutation { submitJobs(input: { experiment: "alpha", idempotencyKey: "one", jobs: [
+      { name: "one", payload: { command: "true" }, requirements: { queue: "north", memoryMiB: 64, diskMiB: 1 } }
+    ] }) { jobs { id } userErrors { message } } }`;
+    const { data: submitted } = await ask(submit);
+    const [{ id }] = submitted.submitJobs.jobs;
+    await waitFor(
+      'the end of the job',
+      async () =>
+        (await ask('query ($id: ID!) { job(id: $id) { state } }', { id })).data.job.state === 'FINISHED',
+      { deadlineMs: 60_000 },
+    );
+  });
+
+  it('acts for its own worker only, and only with its key', async () => {
+    const { key, token } = await stolen('second');
+    const headers = () => ({
+      authorization: `DPoP ${token}`,
+      dpop: key.proof({ method: 'POST', url, token }),
+    });
+    expect((await ask(heartbeat, { id: second.workerId }, headers())).data.heartbeat.userErrors).toEqual([]);
+    expect((await ask(heartbeat, { id: first.workerId }, headers())).data.heartbeat.userErrors).toEqual([
+      { code: 'WORKER_NOT_FOUND' },
+    ]);
+    const bare = await ask(heartbeat, { id: second.workerId }, { authorization: `Bearer ${token}` });
+    expect(bare.errors[0].extensions.code).toBe('UNAUTHENTICATED');
+    const held = await ask('{ jobs(first: 10) { nodes { id } } }', {}, headers());
+    expect(held.data.jobs.nodes).toEqual([]);
+  });
+
+  it('ends when its enrolment is ended, while another one goes on', async () => {
+    const { data } = await ask('{ workerEnrolments { nodes { id workerId state } } }');
+    const own = data.workerEnrolments.nodes.find(
+      ({ workerId }: { workerId: string }) => workerId === first.workerId,
+    );
+    await ask('mutation ($id: ID!) { endEnrolment(input: { id: $id }) { userErrors { code } } }', {
+      id: own.id,
+    });
+    expect(await first.process.exited).toMatchObject({ code: 2 });
+    const { key, token } = await stolen('second');
+    const headers = { authorization: `DPoP ${token}`, dpop: key.proof({ method: 'POST', url, token }) };
+    expect((await ask(heartbeat, { id: second.workerId }, headers)).data.heartbeat.userErrors).toEqual([]);
+    second.process.signal('SIGTERM');
+    expect(await second.process.exited).toMatchObject({ code: 0 });
+  });
+});
