@@ -34,6 +34,11 @@ const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'Query.viewer': 'a caller may read its own token',
     'Principal.__resolveReference': 'gives back the subject that the caller already has',
   },
+  gateway: {
+    'Mutation.revokeTokens':
+      'everybody may revoke the own tokens; the service checks the permission for others',
+    'Query.explainToken': 'the token itself is the evidence; for one that is not genuine no rule is shown',
+  },
 };
 
 const log = silentLogger();
