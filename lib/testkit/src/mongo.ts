@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -106,14 +107,21 @@ export async function ownMongod(options: Partial<StartOptions> = {}): Promise<Ru
   return { ...mongod, stop };
 }
 
-/** Commands that this file's client sends to the store while something runs, in their order. */
+/**
+ * Commands that `run` sends to the store by this file's client, in their order. What other code does meanwhile,
+ * such as a task in the background, is not among them.
+ */
 export async function commandsDuring(run: () => Promise<unknown>): Promise<readonly CommandStarted[]> {
   const { client } = await testMongo();
   const commands: CommandStarted[] = [];
-  const record = (event: CommandStarted): void => void commands.push(event);
+  // The driver emits the event in the asynchronous context of its caller.
+  const caller = new AsyncLocalStorage<object>();
+  const record = (event: CommandStarted): void => {
+    if (caller.getStore() === commands) commands.push(event);
+  };
   client.on('commandStarted', record);
   try {
-    await run();
+    await caller.run(commands, run);
   } finally {
     client.off('commandStarted', record);
   }
@@ -125,7 +133,7 @@ export function directUri(uri: string, port: number): string {
   return uri.replace(/@[^/]+/, `@127.0.0.1:${port}`).replace(/replicaSet=[^&]+/, 'directConnection=true');
 }
 
-/** Counts the reads that this file's client sends to the store while something runs. */
+/** Counts the reads that `run` sends to the store by this file's client. */
 export async function countReads(run: () => Promise<unknown>): Promise<number> {
   const commands = await commandsDuring(run);
   return commands.filter(({ commandName }) => commandName === 'find' || commandName === 'aggregate').length;
