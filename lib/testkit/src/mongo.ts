@@ -108,8 +108,8 @@ export async function ownMongod(options: Partial<StartOptions> = {}): Promise<Ru
 }
 
 /**
- * Commands that `run` sends to the store by this file's client, in their order. What other code does meanwhile,
- * such as a task in the background, is not among them.
+ * Commands that `run` sends to the store by this file's client, in their order. What other code does
+ * meanwhile, such as a task in the background, is not among them.
  */
 export async function commandsDuring(run: () => Promise<unknown>): Promise<readonly CommandStarted[]> {
   const { client } = await testMongo();
