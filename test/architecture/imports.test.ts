@@ -25,7 +25,8 @@ function allowed({ folder, name }: WorkspacePackage): readonly string[] {
   if (folder.startsWith('experiments/')) return libraries;
   if (folder === 'gateway') return [...libraries, '@rhizome/schema'];
   // The command line tests and makes experiments: see the decision on its developers' commands.
-  if (folder === 'clients/cli') return [...clients, '@rhizome/schema', '@rhizome/conformance'];
+  if (folder === 'clients/cli')
+    return [...clients, '@rhizome/audit', '@rhizome/schema', '@rhizome/conformance'];
   if (folder.startsWith('clients/')) return clients;
   return packages.map((other) => other.name).filter((other) => other !== name && other !== '@rhizome/test');
 }

@@ -4,6 +4,7 @@
  * only says whether the benchmarks could run.
  */
 import { parseArgs } from 'node:util';
+import { audit } from './audit.js';
 import { broker } from './broker.js';
 import { calibrate, calibrationRows } from './calibration.js';
 import { deadlines } from './deadlines.js';
@@ -23,6 +24,7 @@ import type { Bench } from './bench.types.js';
 const benches: readonly Bench[] = [
   submit,
   lives,
+  audit,
   broker,
   gateway,
   federatedRead,

@@ -1,6 +1,7 @@
 /** The command line as one tree of commands. */
 import { Argument, Command, Help, type Option } from 'commander';
 import { type World, explain } from './command.js';
+import { addAudit } from './commands/audit.js';
 import { addAuth } from './commands/auth.js';
 import { addBulk, addCancel, addHold, addPriority, addRelease, addRetry } from './commands/bulk.js';
 import { addQueues, addWorkers } from './commands/fleet.js';
@@ -87,6 +88,7 @@ function createProgram(world: World, finish: Finish): Command {
     addWhy,
     addSubgraphs,
     addSchema,
+    addAudit,
     addExperiment,
   ])
     add(program, world, finish);

@@ -3,18 +3,23 @@ export type Route =
   | { readonly page: 'overview' }
   | { readonly page: 'task'; readonly id: string }
   | { readonly page: 'job'; readonly id: string }
+  | { readonly page: 'audit' }
+  | { readonly page: 'auditEntry'; readonly id: string }
   | { readonly page: 'nowhere'; readonly path: string };
 
 /** The view of an address's path. */
 export function routeOf(path: string): Route {
   if (path === '/' || path === '') return { page: 'overview' };
-  const [, kind, id] = /^\/(tasks|jobs)\/([^/]+)\/?$/.exec(path) ?? [];
+  if (/^\/audit\/?$/.test(path)) return { page: 'audit' };
+  const [, kind, id] = /^\/(tasks|jobs|audit)\/([^/]+)\/?$/.exec(path) ?? [];
   if (id === undefined) return { page: 'nowhere', path };
+  if (kind === 'audit') return { page: 'auditEntry', id: decoded(id) };
   return { page: kind === 'tasks' ? 'task' : 'job', id: decoded(id) };
 }
 
 /** The path of a view. */
 export const taskPath = (id: string): string => `/tasks/${encodeURIComponent(id)}`;
+export const auditEntryPath = (id: string): string => `/audit/${encodeURIComponent(id)}`;
 export const jobPath = (id: string): string => `/jobs/${encodeURIComponent(id)}`;
 
 function decoded(text: string): string {

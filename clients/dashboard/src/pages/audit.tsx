@@ -1,0 +1,126 @@
+import { type FormEvent, useState } from 'react';
+import { useFresh } from '../api/use-fresh.js';
+import { FailureNote } from '../components/failure-note.js';
+import { Table } from '../components/table.js';
+import { Title } from '../components/title.js';
+import { AuditPageDocument, type AuditPageQuery, type AuditResult } from '../operations.generated.js';
+import { Link } from '../routing/link.js';
+import { auditEntryPath } from '../routing/routes.js';
+
+interface Filter {
+  readonly subject?: string;
+  readonly action?: string;
+  readonly target?: string;
+  readonly result?: AuditResult;
+}
+
+const results: readonly AuditResult[] = [
+  'SUCCEEDED',
+  'REJECTED',
+  'REFUSED',
+  'FAILED',
+  'CANCELLED',
+  'UNKNOWN',
+];
+
+/** The audit log with filters, newest first, in pages. */
+export function AuditPage() {
+  const [filter, setFilter] = useState<Filter>({});
+  const [cursors, setCursors] = useState<readonly string[]>([]);
+  const page = useFresh(AuditPageDocument, { filter, after: cursors.at(-1) ?? null });
+  const list = page.data?.auditEntries;
+  const next = list?.pageInfo.hasNextPage === true ? list.pageInfo.endCursor : null;
+  const search = (given: Filter): void => {
+    setCursors([]);
+    setFilter(given);
+  };
+  return (
+    <>
+      <Title>Audit</Title>
+      <FailureNote failures={[page.failure]} />
+      <FilterForm onSearch={search} />
+      <EntryTable entries={list?.nodes ?? []} />
+      <p>
+        <button
+          type="button"
+          disabled={cursors.length === 0}
+          onClick={() => setCursors(cursors.slice(0, -1))}
+        >
+          Newer
+        </button>{' '}
+        <button
+          type="button"
+          disabled={next === null}
+          onClick={() => next !== null && setCursors([...cursors, next])}
+        >
+          Older
+        </button>
+      </p>
+    </>
+  );
+}
+
+function FilterForm({ onSearch }: { onSearch: (filter: Filter) => void }) {
+  const submit = (event: FormEvent<HTMLFormElement>): void => {
+    event.preventDefault();
+    const given = [...new FormData(event.currentTarget)].flatMap(([name, value]) =>
+      typeof value === 'string' && value.trim() !== '' ? [[name, value.trim()] as const] : [],
+    );
+    onSearch(Object.fromEntries(given) as Filter);
+  };
+  return (
+    <form onSubmit={submit} aria-label="Filter">
+      <label>
+        Subject <input name="subject" />
+      </label>{' '}
+      <label>
+        Action <input name="action" placeholder="Mutation.submitJobs" />
+      </label>{' '}
+      <label>
+        Target <input name="target" />
+      </label>{' '}
+      <label>
+        Result{' '}
+        <select name="result" defaultValue="">
+          <option value="">any</option>
+          {results.map((result) => (
+            <option key={result}>{result}</option>
+          ))}
+        </select>
+      </label>{' '}
+      <button type="submit">Search</button>
+    </form>
+  );
+}
+
+type Entry = NonNullable<AuditPageQuery['auditEntries']>['nodes'][number];
+
+const columns = ['Time', 'Principal', 'Action', 'Result', 'Targets'] as const;
+
+function EntryTable({ entries }: { entries: readonly Entry[] }) {
+  if (entries.length === 0) return <p className="muted">no entries</p>;
+  return (
+    <Table label="Audit entries" columns={columns}>
+      {entries.map(({ id, at, actor, action, result, codes, repeatCount, targets }) => (
+        <tr key={id} data-entry={id}>
+          <td>
+            <Link to={auditEntryPath(id)}>{new Date(at).toISOString().replace('T', ' ').slice(0, 19)}</Link>
+          </td>
+          <td>
+            {actor?.subject ?? ''}
+            {actor && actor.human !== null && actor.human !== actor.subject ? ` for ${actor.human}` : ''}
+          </td>
+          <td className="name">{action}</td>
+          <td>
+            {[result, ...codes].join(' ')}
+            {repeatCount > 1 ? ` ×${repeatCount}` : ''}
+          </td>
+          <td>
+            {targets.count > 1 ? `${targets.count}: ` : ''}
+            {targets.ids.slice(0, 3).join(' ')}
+          </td>
+        </tr>
+      ))}
+    </Table>
+  );
+}
