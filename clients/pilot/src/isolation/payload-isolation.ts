@@ -5,10 +5,12 @@ import type { ContainerHost } from '../payload/contained.js';
 import { containerRuntimes } from '../payload/container.js';
 import { assertProgramExists } from '../payload/find-program.js';
 import type { LaunchSpec } from '../payload/launch.js';
+import { attemptVariable } from '../processes/attempt-processes.js';
+import { takeLockLimit } from '../processes/lock-limit.js';
 import type { ProcessLimits } from './bubblewrap.js';
 import { deviceFiles } from './device-files.js';
 import { tryRuntime } from './runtime-trial.js';
-import { Sandbox } from './sandbox.js';
+import { programPath, Sandbox } from './sandbox.js';
 
 /** Means by which payloads are isolated from the host; the names of the API. */
 export type IsolationMeans = 'NAMESPACES' | 'APPTAINER' | 'PODMAN';
@@ -55,8 +57,15 @@ export class PayloadIsolation {
   readonly isolatesNetwork: boolean;
   /** The container runtimes that work here, with the options that they need. */
   readonly containers: ContainerHost;
+  readonly #prlimit: string | undefined;
 
-  private constructor(options: IsolationOptions, found: FoundSandbox, containers: ContainerHost) {
+  private constructor(
+    options: IsolationOptions,
+    found: FoundSandbox,
+    containers: ContainerHost,
+    prlimit: string | undefined,
+  ) {
+    this.#prlimit = prlimit;
     this.#options = options;
     this.#sandbox = found.sandbox;
     this.reason = found.reason;
@@ -70,11 +79,12 @@ export class PayloadIsolation {
     containers: ContainerHost,
     scratch: string,
   ): Promise<PayloadIsolation> {
-    const [found, usable] = await Promise.all([
+    const [found, usable, prlimit] = await Promise.all([
       findSandbox(options, scratch),
       usableRuntimes(containers, scratch),
+      programPath('prlimit'),
     ]);
-    return new PayloadIsolation(options, found, usable);
+    return new PayloadIsolation(options, found, usable, prlimit);
   }
 
   /** True if payloads without image run in a sandbox. */
@@ -105,7 +115,7 @@ export class PayloadIsolation {
   async commandFor(payload: HostPayload): Promise<LaunchSpec> {
     const { spec, folders, memoryMiB, devices, driverLibraries, needsNetwork } = payload;
     await assertProgramExists(spec);
-    if (this.#sandbox === undefined) return spec;
+    if (this.#sandbox === undefined) return this.#marked(spec);
     await mkdir(folders.private, { recursive: true, mode: 0o700 });
     return this.#sandbox.commandFor({
       spec,
@@ -116,6 +126,18 @@ export class PayloadIsolation {
       readable: devices.length === 0 ? [] : driverLibraries,
       hasNetwork: needsNetwork || !this.isolatesNetwork,
     });
+  }
+
+  /** Without a sandbox, a mark finds processes that would outlive their job. */
+  #marked(spec: LaunchSpec): LaunchSpec {
+    const attemptId = spec.environment[attemptVariable];
+    if (attemptId === undefined || this.#prlimit === undefined) return spec;
+    const lockLimit = takeLockLimit(attemptId);
+    if (lockLimit === undefined) return spec;
+    const { openFiles } = this.#options.limits;
+    const limits = [`--locks=${lockLimit}:${lockLimit}`, `--nofile=${openFiles}:${openFiles}`];
+    const command = [spec.command, ...spec.arguments];
+    return { ...spec, command: this.#prlimit, arguments: [...limits, '--', ...command], lockLimit };
   }
 }
 

@@ -97,7 +97,8 @@ async function trialResult(spec: LaunchSpec): Promise<string | undefined> {
   return errors.trim().slice(0, 500) || 'a program in the sandbox did not end as expected';
 }
 
-async function programPath(name: string): Promise<string | undefined> {
+/** Path of a program of the operating system; undefined if it is not installed. */
+export async function programPath(name: string): Promise<string | undefined> {
   for (const folder of programFolders) {
     const path = join(folder, name);
     if (

@@ -17,6 +17,8 @@ export interface LaunchSpec {
   readonly folder: string;
   /** Written before the start, for this user only. */
   readonly files?: readonly PrivateFile[];
+  /** Mark of its processes, if it runs without a sandbox. */
+  readonly lockLimit?: number;
   /** True if `/dev/shm` is not the host's for the payload. */
   readonly hasOwnSharedMemory?: true;
   /** Set if the program starts the payload in a sandbox and reports its end. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
+import { returnLockLimit } from '../processes/lock-limit.js';
 import { isInside } from '../processes/namespace.js';
 import { killAttempt, signalAttempt } from '../processes/sweep.js';
 import { processesOf, type AttemptMark } from '../processes/attempt-processes.js';
@@ -127,7 +128,7 @@ export class Payload {
     limits: PayloadLimits,
     services: PayloadServices,
   ): Promise<Payload> {
-    const watchdog = await services.watchdogs.guard(attemptId);
+    const watchdog = await services.watchdogs.guard(attemptId, spec.lockLimit);
     const pipes = await services.pipes.open();
     try {
       services.reaped.rebase();
@@ -140,6 +141,7 @@ export class Payload {
     } catch (error) {
       pipes.close(true);
       watchdog.release();
+      returnLockLimit(attemptId);
       throw error;
     } finally {
       pipes.closeWriters();
@@ -201,6 +203,7 @@ export class Payload {
     if (survivors > 0) this.#pipes.close(false);
     else void this.#whenRead().then(() => this.#pipes.close(true));
     this.#watchdog.release();
+    returnLockLimit(this.#mark.attemptId);
     this.#sharedFiles.remove();
     await this.#disk.finish();
     if (this.#disk.isExceeded) this.#exceeded ??= 'DISK';

@@ -1,3 +1,4 @@
+import { attemptByLimit } from './lock-limit.js';
 import { environmentValue, type ProcessEntry, type ProcessTable } from './process-table.js';
 
 /** The variable that every process of an attempt inherits; its value is the attempt's id. */
@@ -13,8 +14,12 @@ export interface AttemptMark {
 /** Returns the attempt id in a process's environment, if there is one. */
 export type AttemptOf = (entry: ProcessEntry) => string | undefined;
 
-/** Reads the environment of the process each time. */
-export const readAttemptId: AttemptOf = ({ pid }) => environmentValue(pid, attemptVariable);
+/**
+ * Reads the mark of the process each time: the one that it cannot remove, if it has one, otherwise the one in
+ * its environment.
+ */
+export const readAttemptId: AttemptOf = ({ pid }) =>
+  attemptByLimit(pid) ?? environmentValue(pid, attemptVariable);
 
 /**
  * The processes of an attempt, including zombies: those in the leader's group or session, those with the

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { readAttemptId, processesOf, type AttemptMark, type AttemptOf } from './attempt-processes.js';
+import { hasLockLimits, isStray } from './lock-limit.js';
 import { readProcessTable, type ProcessEntry } from './process-table.js';
 
 const roundMs = 10;
@@ -40,7 +41,7 @@ export async function killAttempt(mark: AttemptMark, options: SweepOptions = {})
   const { deadlineMs = 10_000, emptyRounds = 2, attemptOf = readAttemptId } = options;
   const end = performance.now() + deadlineMs;
   for (let empty = 0; empty < emptyRounds;) {
-    const alive = living(mark, attemptOf);
+    const alive = [...living(mark, attemptOf), ...straysSince(mark)];
     empty = alive.length === 0 ? empty + 1 : 0;
     if (alive.length > 0 && performance.now() > end) return alive.length;
     alive.forEach((entry) => send(entry, 'SIGSTOP'));
@@ -52,6 +53,14 @@ export async function killAttempt(mark: AttemptMark, options: SweepOptions = {})
 
 function living(mark: AttemptMark, attemptOf: AttemptOf): readonly ProcessEntry[] {
   return processesOf(mark, readProcessTable(), attemptOf).filter(({ isZombie }) => !isZombie);
+}
+
+/** Processes without an attempt that started during this one. */
+function straysSince({ leader }: AttemptMark): readonly ProcessEntry[] {
+  if (leader === undefined || !hasLockLimits()) return [];
+  return [...readProcessTable().values()].filter(
+    ({ pid, startTicks, isZombie }) => !isZombie && startTicks >= leader.startTicks && isStray(pid),
+  );
 }
 
 function send({ pid }: ProcessEntry, signal: NodeJS.Signals): void {

@@ -5,22 +5,22 @@ import type { AttemptMark } from '../processes/attempt-processes.js';
 
 /**
  * A small shell that waits at the end of a pipe: a shell instead of Node, because each running payload has
- * one. It reads the attempt it guards ("attempt ID"), the payload's leader ("leader PID START") and the end
- * of both ("done"); then it may guard another. The end of the pipe means that the pilot has ended; if it
+ * one. It reads the attempt it guards ("attempt ID LIMIT"), the payload's leader ("leader PID START") and the
+ * end of both ("done"); then it may guard another. The end of the pipe means that the pilot has ended; if it
  * comes before "done", the pilot has died.
  */
 const script = `
 trap '' TERM INT HUP
-attempt= pid= start=
+attempt= limit= pid= start=
 while read -r word first second; do
   case $word in
-    attempt) attempt=$first pid= start= ;;
+    attempt) attempt=$first limit=$second pid= start= ;;
     leader) pid=$first start=$second ;;
     done) attempt= ;;
   esac
 done
 [ -n "$attempt" ] || exit 0
-exec "$1" "$2" "$attempt" "$pid" "$start"
+exec "$1" "$2" "$attempt" "$pid" "$start" "$limit"
 `;
 
 const sweeper = fileURLToPath(new URL('./watchdog-main.js', import.meta.url));
@@ -49,9 +49,9 @@ export class Watchdogs {
    * A guard for an attempt, to be created before its payload is started.
    * @throws the error of the operating system if no process can be started
    */
-  async guard(attemptId: string): Promise<Watchdog> {
+  async guard(attemptId: string, lockLimit?: number): Promise<Watchdog> {
     const shell = this.#idle.pop() ?? (await Shell.start());
-    shell.guard(attemptId);
+    shell.guard(attemptId, lockLimit);
     return {
       get pid() {
         return shell.pid;
@@ -79,6 +79,7 @@ export class Watchdogs {
 class Shell {
   #child: ChildProcess;
   #attemptId: string | undefined;
+  #lockLimit: number | undefined;
   #leader: Leader | undefined;
   #isEnding = false;
 
@@ -95,9 +96,10 @@ class Shell {
     return this.#child.pid ?? 0;
   }
 
-  guard(attemptId: string): void {
+  guard(attemptId: string, lockLimit?: number): void {
     this.#attemptId = attemptId;
-    this.#send(`attempt ${attemptId}`);
+    this.#lockLimit = lockLimit;
+    this.#send(`attempt ${attemptId} ${lockLimit ?? ''}`);
   }
 
   watch(leader: Leader): void {
@@ -132,7 +134,7 @@ class Shell {
     const leader = this.#leader;
     this.#child = await startShell();
     this.#replaceWhenEnded();
-    if (this.#attemptId !== undefined) this.guard(this.#attemptId);
+    if (this.#attemptId !== undefined) this.guard(this.#attemptId, this.#lockLimit);
     if (leader !== undefined && this.#leader === leader) this.watch(leader);
     if (this.#isEnding) await this.end();
   }

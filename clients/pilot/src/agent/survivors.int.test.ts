@@ -1,0 +1,41 @@
+/** Processes that want to outlive their job, with and without a sandbox. */
+import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { readProcessTable } from '../processes/process-table.js';
+import { testIsolation, withoutIsolation } from '../testing/pilot-options.js';
+import { pilotSetup } from '../testing/pilot-setup.js';
+
+const setup = pilotSetup();
+
+function alive(argument: string): readonly number[] {
+  return [...readProcessTable().values()]
+    .filter(({ isZombie }) => !isZombie)
+    .map(({ pid }) => pid)
+    .filter((pid) => argumentsOf(pid).includes(argument));
+}
+
+function argumentsOf(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+  } catch {
+    return [];
+  }
+}
+
+describe.each([
+  ['a sandbox', testIsolation],
+  ['no sandbox', withoutIsolation],
+])('a job in %s', (_, isolation) => {
+  it.each([
+    ['a new session without variables', '311', 'env -i setsid sh -c "sleep 311 & exit 0"'],
+    ['an open output', '312', 'env -i setsid sh -c "setsid sleep 312 &" & wait'],
+    ['the id of another attempt', '313', 'RHIZOME_ATTEMPT_ID=att_other setsid sh -c "sleep 313 &" & wait'],
+    ['a lowered mark', '314', 'env -i /usr/bin/prlimit --locks=7:7 setsid sh -c "sleep 314 &" & wait'],
+  ])('leaves no process behind with %s', async (_name, argument, shell) => {
+    setup.core.add({ jobId: 'job_a', shell });
+    setup.start({ isolation });
+    await setup.core.until('job_a ends', setup.ended('job_a'));
+    expect(setup.core.about('job_a')).toContain('FINISHED');
+    expect(alive(argument)).toEqual([]);
+  });
+});
