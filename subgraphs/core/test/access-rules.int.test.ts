@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '@rhizome/authz';
-import { testPrincipal } from '@rhizome/testkit';
+import { commandsDuring, testPrincipal } from '@rhizome/testkit';
 import {
   acquireOne,
   startOne,
@@ -262,4 +262,20 @@ it('shows a bulk operation to the caller who started it and to a global ADMIN', 
   expect(await seenBy(human('alphas', { alpha: 'ADMIN' }))).toBe(false);
   expect(await seenBy(human('operator', { '*': 'OPERATOR' }))).toBe(false);
   expect(await seenBy(testPrincipal({ kind: 'AGENT', subject: 'admin@example' }))).toBe(false);
+});
+
+it('reads an invisible job by the query that finds no missing one', async () => {
+  const stranger = human('stranger', { beta: 'READER' });
+  const readOf = async (id: string): Promise<unknown> => {
+    const commands = await commandsDuring(async () => {
+      expect(await world.ask('query ($id: ID!) { job(id: $id) { name } }', { id }, stranger)).toEqual({
+        job: null,
+      });
+    });
+    const finds = commands.filter(({ command }) => command['find'] === 'jobs');
+    return finds.map(({ command }) => command['filter'] as unknown);
+  };
+  const filter = (id: string): unknown => [{ _id: { $in: [id] }, experiment: { $in: ['beta'] } }];
+  for (const id of [world.jobId, `${world.jobId.slice(0, -6)}000000`])
+    expect(await readOf(id)).toEqual(filter(id));
 });

@@ -8,6 +8,7 @@ import { assertFilterSize } from './model/job-filter-size.js';
 import { needsKnown, planJobFilter, type JobCriteria, type JobFilterPlan } from './model/job-filter.js';
 import { maySeeJob, maySeeParent } from './model/job-visibility.js';
 import type { JobDocument } from './model/job.types.js';
+import { visibilityOf } from '../shared/visibility.js';
 import type { JobProjection, JobsRepository } from './model/jobs.repository.js';
 
 /** Dependencies of {@link JobsService}. */
@@ -65,7 +66,9 @@ export class JobsService {
     as: 'job' | 'parent' = 'job',
   ): Promise<readonly (JobDocument | null)[]> {
     const maySee = as === 'parent' ? maySeeParent : maySeeJob;
-    const found = new Map((await this.#options.jobs.find(ids, projection)).map((job) => [job._id, job]));
+    const visible = visibilityOf(principal, 'job:read');
+    const jobs = await this.#options.jobs.findVisible(visible, ids, projection);
+    const found = new Map(jobs.map((job) => [job._id, job]));
     return ids.map((id) => {
       const job = found.get(id);
       return job && maySee(principal, job) ? job : null;

@@ -2,6 +2,7 @@ import { keysetPage, type KeysetPage, keysetPages, largestCount } from '@rhizome
 import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongodb';
 import type { StateCounts } from '../ports.js';
 import type { JobFilterPlan } from './job-filter.js';
+import { type Visibility, visibleIn } from '../../shared/visibility.js';
 import { GroupedReads } from '../../shared/grouped-reads.js';
 import { jobIndex } from './job.document.js';
 import { isTerminal, jobStates, terminalStates, type JobState } from './job-state.js';
@@ -26,10 +27,17 @@ const insertBatch = 1000;
 /** Maximum number of ids per query. */
 const findBatch = 10_000;
 
+/** Fields to read, of the jobs that a caller may read. */
+interface VisibleFields {
+  readonly fields: JobProjection;
+  readonly visible: Visibility;
+}
+
 /** Reads and inserts jobs. Transitions are written by `transitions.repository.ts`. */
 export class JobsRepository {
   readonly #jobs: Collection<JobDocument>;
   readonly #reads: GroupedReads<JobDocument, JobProjection | undefined>;
+  readonly #visibleReads: GroupedReads<JobDocument, VisibleFields>;
 
   constructor(jobs: Collection<JobDocument>) {
     this.#jobs = jobs;
@@ -38,6 +46,13 @@ export class JobsRepository {
       keyOf: (projection) => (projection ? Object.keys(projection).join() : '*'),
       read: ({ ids, projection }) =>
         jobs.find({ _id: { $in: [...ids] } }, projection ? { projection } : {}).toArray(),
+    });
+    this.#visibleReads = new GroupedReads({
+      most: findBatch,
+      keyOf: ({ fields, visible: { experiments } }) =>
+        `${experiments === '*' ? '*' : experiments.join()} ${Object.keys(fields).join()}`,
+      read: ({ ids, projection: { fields, visible } }) =>
+        jobs.find({ _id: { $in: [...ids] }, ...visibleIn(visible) }, { projection: fields }).toArray(),
     });
   }
 
@@ -55,7 +70,24 @@ export class JobsRepository {
     }
   }
 
-  /** Jobs by id, in no order; missing ones are left out. */
+  /**
+   * Jobs by id that a caller may read, in no order. The store does not read the others to the end, so that an
+   * invisible job costs what a missing one costs.
+   */
+  async findVisible(
+    visible: Visibility,
+    ids: readonly string[],
+    fields: JobProjection,
+  ): Promise<readonly JobDocument[]> {
+    const found: JobDocument[] = [];
+    for (let start = 0; start < ids.length; start += findBatch) {
+      const part = ids.slice(start, start + findBatch);
+      found.push(...(await this.#visibleReads.find({ ids: part, projection: { fields, visible } })));
+    }
+    return found;
+  }
+
+  /** Jobs by id, in no order, for work of the system itself; missing ones are left out. */
   async find(ids: readonly string[], projection?: JobProjection): Promise<readonly JobDocument[]> {
     if (ids.length <= findBatch) return this.#reads.find({ ids, projection });
     const found: JobDocument[] = [];
