@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { RevocationList } from '@rhizome/authz';
 import { systemClock } from '@rhizome/clock';
-import { createEngine, type Engine } from '@rhizome/federation';
+import type { Engine } from '@rhizome/federation';
 import {
   GatewayMetrics,
   HttpHandler,
@@ -67,7 +67,7 @@ export async function buildGateway(options: GatewayOptions): Promise<Gateway> {
   const parts = new GatewayComponents(options);
   try {
     const supergraphSdl = await parts.supergraph();
-    const engine = await createEngine(parts.engineOptions(supergraphSdl));
+    const engine = await parts.createEngine(supergraphSdl);
     return new BuiltGateway(options, parts, engine);
   } catch (error) {
     await parts.close();
@@ -152,8 +152,7 @@ class BuiltGateway implements Gateway {
     this.#components = parts;
     const holder = (this.#holder = new EngineHolder(engine));
     const engineNow = (): Engine => holder.current;
-    const failed = this.#streamFailed;
-    const streams = { engine: engineNow, clock, log, limits, observer: metrics, failed };
+    const streams = { engine: engineNow, clock, log, limits, observer: metrics, failed: this.#streamFailed };
     const hub = (this.#hub = new StreamHub(streams));
     const anonymous = anonymousRights(options);
     const { queue, compilations, rates, inbox } = admissionOf(options, limits, this.#loopDelay);
@@ -172,6 +171,7 @@ class BuiltGateway implements Gateway {
       use: parts.registry?.recorder,
       audit,
       isEmpty: () => parts.isEmpty,
+      accessOf: (engine) => parts.accessOf(engine),
     }));
     const identity = createIdentity(verifier, proofChecks(options.identity));
     const isClosing = (): boolean => this.#draining !== undefined;
@@ -243,7 +243,7 @@ class BuiltGateway implements Gateway {
   }
 
   async swap(supergraphSdl: string): Promise<void> {
-    await this.#serve(await createEngine(this.#components.engineOptions(supergraphSdl)));
+    await this.#serve(await this.#components.createEngine(supergraphSdl));
   }
 
   #serve(engine: Engine): Promise<void> {

@@ -4,6 +4,7 @@ import {
   type CallSigner,
   createCallSigner,
   createVerifier,
+  defineActions,
   trustedIssuers,
   type Verifier,
 } from '@rhizome/authz';
@@ -28,6 +29,8 @@ async function main(): Promise<void> {
   const { config } = command;
   const log = createLogger({ name: 'gateway', level: config.logLevel });
   logUnhandledRejections(log);
+  for (const [scope, roles] of Object.entries(config.scopes))
+    defineActions(scope.slice(0, scope.indexOf(':')), { [scope]: roles });
   const identity = await openedIdentity(config, log);
   const calls = await createCallSigner({ keyFile: config.callKeyFile });
   const audit = await openedAudit(config, log);
@@ -106,6 +109,7 @@ function optionsOf(config: GatewayConfig, calls: CallSigner, log: Logger): Omit<
     openMetrics,
     isHttps: config.tls !== undefined || (config.identity.issuer?.startsWith('https:') ?? false),
     uncodedMessages,
+    policies: config.policies,
     staticRoot: config.graphiql ? builtPages : undefined,
     dashboardRoot: config.dashboard,
   };

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { assertSecureListening, issuerSettings } from '@rhizome/authz';
+import { assertSecureListening, issuerSettings, principalKinds, roles } from '@rhizome/authz';
 import { type DeepReadonly, loadConfig, tlsSettings, z } from '@rhizome/config';
 import { DomainError } from '@rhizome/errors';
 import { isLoopback, isNetwork, ratedCallers, rateNames } from './policy/index.js';
@@ -86,6 +86,21 @@ const schema = z.object({
       waitMs: positive.max(60_000).default(5_000),
     })
     .default({ mode: 'on', database: 'identity', waitMs: 5_000 }),
+  /** Roles that hold scopes of `@requiresScopes` which experiments define; ADMIN holds all. */
+  scopes: z
+    .record(z.string().regex(/^[a-z][A-Za-z0-9]*:[a-z][A-Za-z0-9]*$/), z.array(z.enum(roles)))
+    .default({}),
+  /** Policies by the names that `@policy` uses: kinds, roles and experiments, each of which must hold. */
+  policies: z
+    .record(
+      z.string(),
+      z.strictObject({
+        kinds: z.array(z.enum(principalKinds)).min(1).optional(),
+        roles: z.array(z.enum(roles)).min(1).optional(),
+        experiments: z.array(z.string().min(1)).min(1).optional(),
+      }),
+    )
+    .default({}),
   /** Callers that may use introspection. */
   introspection: z.enum(['token', 'open', 'off']).default('token'),
   /** Serves `/metrics` without a token; otherwise it needs the permission `metrics:scrape`. */

@@ -3,7 +3,7 @@ import { DomainError } from '@rhizome/errors';
 import type { SubgraphSchema } from '@rhizome/subgraph';
 import { createEngine, type Engine, type EngineOptions, type TransportFactory } from '@rhizome/federation';
 import type { GatewayOptions } from './gateway-options.js';
-import { defaultLimits, Narrowing, shapeChecks } from './policy/index.js';
+import { AccessGuard, defaultLimits, Narrowing, shapeChecks, withoutAccessDemand } from './policy/index.js';
 import {
   buildOwnSubgraph,
   type OpenedRegistry,
@@ -55,6 +55,7 @@ export class GatewayComponents {
   readonly #options: GatewayOptions;
   readonly #clock: Clock;
   readonly #own: SubgraphSchema;
+  readonly #access = new WeakMap<Engine, AccessGuard>();
   readonly #narrowing = new Narrowing((name) => this.#experimentOf(name));
   #opened: OpenedRegistry | undefined;
   #server: Server | undefined;
@@ -112,7 +113,23 @@ export class GatewayComponents {
     return this.#opened.registry.live.supergraphSdl;
   }
 
-  engineOptions(supergraphSdl: string): EngineOptions {
+  /** Creates the engine of a supergraph, and the guard of its access directives. */
+  async createEngine(supergraphSdl: string): Promise<Engine> {
+    const engine = await createEngine(this.#engineOptions(withoutAccessDemand(supergraphSdl)));
+    if (this.#options.verifier) {
+      const experimentOf = (name: string): string | undefined => this.#experimentOf(name);
+      const policies = this.#options.policies ?? {};
+      this.#access.set(engine, new AccessGuard(supergraphSdl, { experimentOf, policies }));
+    }
+    return engine;
+  }
+
+  /** The guard of an engine's access directives; undefined if authentication is disabled. */
+  accessOf(engine: Engine): AccessGuard | undefined {
+    return this.#access.get(engine);
+  }
+
+  #engineOptions(supergraphSdl: string): EngineOptions {
     const { log, engineLimits, introspection, planning, uncodedMessages, limits } = this.#options;
     return {
       supergraphSdl,
@@ -131,8 +148,7 @@ export class GatewayComponents {
   serveBy(server: Server): void {
     this.#server = server;
     this.registry?.follow({
-      prepare: async (supergraphSdl) =>
-        new PreparedEngine(await createEngine(this.engineOptions(supergraphSdl))),
+      prepare: async (supergraphSdl) => new PreparedEngine(await this.createEngine(supergraphSdl)),
       serve: (graph) => {
         if (graph instanceof PreparedEngine) return server.serve(graph.engine);
         throw new TypeError('Graph was not prepared by this gateway');

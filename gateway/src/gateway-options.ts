@@ -4,7 +4,13 @@ import type { Clock } from '@rhizome/clock';
 import type { EngineLimits, EngineOptions, TransportFactory } from '@rhizome/federation';
 import type { Identity } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
-import type { CallerRates, GatewayLimits, PersistedSettings, RatedCaller } from './policy/index.js';
+import type {
+  CallerRates,
+  GatewayLimits,
+  NamedPolicies,
+  PersistedSettings,
+  RatedCaller,
+} from './policy/index.js';
 import type { EndpointPolicy } from './transports/index.js';
 
 /** Settings of a gateway. The caller opens the sockets. */
@@ -45,6 +51,8 @@ export interface GatewayOptions {
   readonly introspection?: 'token' | 'open' | 'off';
   /** True if clients reach it by TLS only: responses then say so. */
   readonly isHttps?: boolean;
+  /** Policies that `@policy` names; default: none, so that such fields are refused. */
+  readonly policies?: NamedPolicies | undefined;
   /** Serves `/metrics` without a token; default false. */
   readonly openMetrics?: boolean;
   /** Folder of built pages; undefined: none are served. `builtPages` is the folder of this package. */

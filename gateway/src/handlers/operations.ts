@@ -14,8 +14,10 @@ import {
   withExtension,
 } from '@rhizome/federation';
 import {
+  type AccessGuard,
   assertAffordable,
   callerOf,
+  complete,
   costOf,
   type FairQueue,
   type GatewayLimits,
@@ -26,6 +28,7 @@ import {
   type RateLimiter,
   type Release,
   refusal,
+  type Restriction,
   submittedJobs,
   workClassOf,
 } from '../policy/index.js';
@@ -84,6 +87,8 @@ export interface OperationsOptions {
   readonly use?: Pick<UseRecorder, 'record'> | undefined;
   /** Records calls; undefined if there is no audit log. */
   readonly audit?: AuditRecorder | undefined;
+  /** Guard of an engine's access directives; undefined: there is none. */
+  readonly accessOf?: ((engine: Engine) => AccessGuard | undefined) | undefined;
   /** True while no subgraph is published. */
   readonly isEmpty?: (() => boolean) | undefined;
   readonly limits: Pick<GatewayLimits, 'cost' | 'assumedListSize'>;
@@ -174,6 +179,8 @@ export class Operations {
   ): Promise<T> {
     this.#options.use?.record(operation, engine.publicSchema, request.client);
     const traced = this.#traced(request, { preparedMs: performance.now() - arrived, cost });
+    const restriction = this.#options.accessOf?.(engine)?.restrict(engine, operation, request.principal);
+    if (restriction) return this.#restricted(engine, operation, { request, restriction }, use);
     if (operation.kind === 'subscription') {
       try {
         await this.#recordOpening(operation, request);
@@ -202,6 +209,31 @@ export class Operations {
       bytes: query.length,
     });
     return compileInTurn(turn, () => engine.prepare(wanted));
+  }
+
+  /** Runs an operation without the fields that the caller may not read; a subscription is refused. */
+  async #restricted<T>(
+    engine: Engine,
+    operation: OperationInfo,
+    { request, restriction }: { request: OperationRequest; restriction: Restriction },
+    use: OperationResponder<T>,
+  ): Promise<T> {
+    const { requestId, variables } = request;
+    if (operation.kind === 'subscription') {
+      const [field] = restriction.refused.values();
+      const error = new DomainError('FORBIDDEN', `You may not read ${field ?? ''}`);
+      return this.#refuse({ request, operation }, error, use);
+    }
+    const { query } = restriction;
+    const prepared = await engine.prepare({ query, requestId });
+    if (!prepared.ok) return use.refused(this.#count(prepared.answer));
+    const asked = { ...request, query, operationName: undefined };
+    const answer = await this.#execute(engine, prepared.operation, asked);
+    if (operation.kind === 'query') this.#options.audit?.refused(request, ['FORBIDDEN'], operation);
+    return use.answered(
+      complete(answer, restriction, engine.publicSchema, { variables, requestId }),
+      operation,
+    );
   }
 
   #refuse<T>(

@@ -1,3 +1,10 @@
+export {
+  AccessGuard,
+  complete,
+  type NamedPolicies,
+  type Restriction,
+  withoutAccessDemand,
+} from './access/index.js';
 export { errorsOf, refusal, statusOf, withdrawn, withFact } from './answers.js';
 export { bodyAllowanceOf } from './body-allowance.js';
 export { assertLocalCaller, assertNotCrossSite, isLoopback } from './cross-site.js';

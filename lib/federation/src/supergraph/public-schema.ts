@@ -30,6 +30,7 @@ const machineryPrefixes = [
   'inaccessible__',
   'context__',
   'policy__',
+  'requiresScopes__',
 ];
 
 /**
