@@ -71,14 +71,24 @@ async function leaseOf(core: string): Promise<Lease> {
   return current as Lease;
 }
 
-/** Asks a core process until it grants a job; what it says meanwhile is that nobody leads. */
-async function untilGranted(at: string): Promise<Grant> {
+/** The worker's token at the gateway; the call token that the gateway gives for it to a core process. */
+async function tokenAt(at: string): Promise<string | undefined> {
   const { token } = worker.api;
+  if (at === system.url || token === undefined) return token;
+  const { calls, verifier } = system.identities;
+  return calls.tokenFor(await verifier.verify(token), 'core');
+}
+
+/** Calls the gateway or a core process until it grants a job; until then it reports that nobody leads. */
+async function untilGranted(at: string): Promise<Grant> {
   const variables = { input: { workerId: worker.id, count: 1, free: spokenCapacity } };
   return waitFor(
     `the next grant by ${at}`,
     async () => {
-      const { data, errors = [] } = await apiOf(at, token).post<Acquired>(acquireMutation, variables);
+      const { data, errors = [] } = await apiOf(at, await tokenAt(at)).post<Acquired>(
+        acquireMutation,
+        variables,
+      );
       for (const { extensions } of errors)
         expect(['LEADER_UNAVAILABLE', 'SERVICE_UNAVAILABLE']).toContain(extensions.code);
       return data?.acquireJobs.assignments[0];
@@ -96,16 +106,14 @@ it('forwards acquisitions to the first process, which leads', async () => {
 });
 
 it('replaces a leader that cannot reach the store, and rejects its late writes', async () => {
-  const { token } = worker.api;
+  const oldLeader = system.service('core').url;
+  const token = await tokenAt(oldLeader);
   const { epoch } = await leaseOf('core');
   networks.get('core')?.cut();
   // The old leader still believes that it leads: its write is on its way to the store. The call waits for it
   // longer than the other process needs to take over.
   const variables = { input: { workerId: worker.id, count: 1, free: spokenCapacity, waitSeconds: 60 } };
-  const late: Promise<Answer<Acquired>> = apiOf(system.service('core').url, token).post(
-    acquireMutation,
-    variables,
-  );
+  const late: Promise<Answer<Acquired>> = apiOf(oldLeader, token).post(acquireMutation, variables);
   granted.push(await untilGranted(system.service('core-2').url));
   expect(await leaseOf('core-2')).toMatchObject({ epoch: epoch + 1 });
   networks.get('core')?.mend();
