@@ -3521,10 +3521,10 @@ export type WithdrawSubmissionConsentInput = {
 /** Answer of `withdrawSubmissionConsent`. */
 export type WithdrawSubmissionConsentPayload = {
   readonly __typename?: 'WithdrawSubmissionConsentPayload';
+  /** True if there was a consent. */
+  readonly isWithdrawn: Scalars['Boolean']['output'];
   /** Empty: a repetition succeeds, too. */
   readonly userErrors: ReadonlyArray<WithdrawSubmissionConsentUserError>;
-  /** True if there was a consent. */
-  readonly withdrawn: Scalars['Boolean']['output'];
 };
 
 /** Error of `withdrawSubmissionConsent`. */
@@ -5524,8 +5524,8 @@ export type WaitEstimateResolvers<ContextType = Context, ParentType extends Reso
 export type WaitEstimateKindResolvers = EnumResolverSignature<{ ESTIMATED?: any, UNKNOWN?: any }, ResolversTypes['WaitEstimateKind']>;
 
 export type WithdrawSubmissionConsentPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WithdrawSubmissionConsentPayload'] = ResolversParentTypes['WithdrawSubmissionConsentPayload']> = {
+  isWithdrawn?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['WithdrawSubmissionConsentUserError']>, ParentType, ContextType>;
-  withdrawn?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
 };
 
 export type WithdrawSubmissionConsentUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WithdrawSubmissionConsentUserError'] = ResolversParentTypes['WithdrawSubmissionConsentUserError']> = {

@@ -163,10 +163,10 @@ const rows: Readonly<Record<string, Row>> = {
     outcomes: 'r r r r r r',
   },
   'Mutation.withdrawSubmissionConsent': {
-    text: `${input('withdrawSubmissionConsent')} { withdrawn } }`,
+    text: `${input('withdrawSubmissionConsent')} { isWithdrawn } }`,
     variables: () => ({ input: { experiment: 'alpha' } }),
-    got: ({ withdrawSubmissionConsent }: { withdrawSubmissionConsent: { withdrawn: boolean } }) =>
-      withdrawSubmissionConsent.withdrawn,
+    got: ({ withdrawSubmissionConsent }: { withdrawSubmissionConsent: { isWithdrawn: boolean } }) =>
+      withdrawSubmissionConsent.isWithdrawn,
     outcomes: 'r r e e r r',
   },
   'Viewer.submissionConsents': {

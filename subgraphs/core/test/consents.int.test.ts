@@ -39,7 +39,11 @@ const allow = (principal: Principal, more: object = {}): Promise<Record<string, 
     principal,
   );
 const withdraw = (principal: Principal): Promise<Record<string, unknown>> =>
-  ask('mutation { withdrawSubmissionConsent(input: { experiment: "alpha" }) { withdrawn } }', {}, principal);
+  ask(
+    'mutation { withdrawSubmissionConsent(input: { experiment: "alpha" }) { isWithdrawn } }',
+    {},
+    principal,
+  );
 
 /** Codes of a submission of a job, and of a task, for a person. */
 async function submitFor(subject: string, experiment = 'alpha'): Promise<readonly unknown[]> {
@@ -70,8 +74,8 @@ describe('a service that submits for a person', () => {
       allowSubmissionOnBehalf: { consent: { experimentName: 'alpha' }, userErrors: [] },
     });
     expect(await submitFor('ada@example')).toEqual(accepted);
-    expect(await withdraw(ada)).toEqual({ withdrawSubmissionConsent: { withdrawn: true } });
-    expect(await withdraw(ada)).toEqual({ withdrawSubmissionConsent: { withdrawn: false } });
+    expect(await withdraw(ada)).toEqual({ withdrawSubmissionConsent: { isWithdrawn: true } });
+    expect(await withdraw(ada)).toEqual({ withdrawSubmissionConsent: { isWithdrawn: false } });
     expect(await submitFor('ada@example')).toEqual(refused);
   });
 

@@ -9,7 +9,7 @@ export const consentResolvers: Pick<Resolvers, 'Mutation' | 'SubmissionConsent'>
     allowSubmissionOnBehalf: (_parent, { input }, { core, principal }) =>
       core.consents.allow(principal, input),
     withdrawSubmissionConsent: async (_parent, { input }, { core, principal }) => ({
-      withdrawn: await core.consents.withdraw(principal, input.experiment),
+      isWithdrawn: await core.consents.withdraw(principal, input.experiment),
       userErrors: [],
     }),
   },
