@@ -13,13 +13,17 @@ import { type BadInput, changed } from './case.js';
 import { coreCases } from './core-cases.js';
 import { experimentCases } from './experiment-cases.js';
 import { type Given, type GoodInputs, goodInputs, queueName, smallJob, usedKey } from './good-inputs.js';
+import { identityCases, identityInputs } from './identity-cases.js';
 import { schemaCases } from './schema-cases.js';
 import { workerCases } from './worker-cases.js';
 
-const cases = [...coreCases, ...workerCases, ...experimentCases, ...schemaCases];
+const cases = [...coreCases, ...workerCases, ...experimentCases, ...schemaCases, ...identityCases];
 
-/** Mutations that need an endpoint or an earlier schema; the publishing story covers their good inputs. */
-const goodElsewhere = ['publishSchema', 'rollbackSchema', 'withdrawSubgraph'];
+/**
+ * Mutations that need an endpoint, an earlier schema or a store of identities; other tests cover their good
+ * inputs.
+ */
+const goodElsewhere = ['publishSchema', 'rollbackSchema', 'withdrawSubgraph', ...Object.keys(identityInputs)];
 
 interface Payload {
   readonly userErrors: readonly {
@@ -30,10 +34,14 @@ interface Payload {
 }
 type Data = Readonly<Record<string, Payload | null>>;
 
-/** Data that changes without a request: leases, periodically saved counts, and the recorded use of fields. */
+/**
+ * Data that changes without a request or with a refused one: leases, periodically saved counts, the recorded
+ * use of fields, and the audit log.
+ */
 const restless = new Set([
   ...['brokerLease', 'leases', 'countSnapshots', 'consumers', 'streamPlaces'],
   ...['operations', 'fieldUses'],
+  'auditEntries',
 ]);
 
 describe.each(transports)('over %s', (transport) => {
@@ -70,7 +78,7 @@ describe.each(transports)('over %s', (transport) => {
     system = await startPlayground({ transport });
     const uri = (await readFile(join(system.data, 'mongo', 'uri'), 'utf8')).trim();
     store = leftovers.use(await connectMongo({ uri, appName: 'story' }), 'the client of the store');
-    good = goodInputs(await prepare());
+    good = { ...goodInputs(await prepare()), ...identityInputs };
     await useKeys();
   });
 

@@ -223,6 +223,14 @@ const experiments = [
     ['a description that is too long', 'description', text(501), { names: cut(501) }],
     ['a name that is taken', 'name', 'larkspur', { code: 'EXPERIMENT_NAME_TAKEN' }],
   ]),
+  ...casesOf('allowSubmissionOnBehalf', 'INVALID_VALUE', [
+    ['an unknown experiment', 'experiment', 'nowhere', { code: 'EXPERIMENT_NOT_FOUND' }],
+    ['no days', 'days', 0],
+    ['too many days', 'days', 401],
+  ]),
+  ...casesOf('withdrawSubmissionConsent', 'INVALID_VALUE', [
+    ['an unknown field', 'colour', 'red', { code: 'BAD_USER_INPUT', names: 'colour' }],
+  ]),
   ...casesOf('setShares', 'INVALID_VALUE', [
     ['an unknown experiment', 'experiment', 'nowhere', { code: 'EXPERIMENT_NOT_FOUND' }],
     ['no leaves', 'shares', [], { names: '0 entries' }],

@@ -48,7 +48,7 @@ export function goodInputs({ workerId, held, waiting, onHold, ended }: Given): G
     setJobPriority: ['SetJobPriorityInput', { ...select(waiting.setJobPriority), priority: 5 }],
     registerExperiment: ['RegisterExperimentInput', { name: 'newcomer', title: 'Newcomer' }],
     allowSubmissionOnBehalf: ['AllowSubmissionOnBehalfInput', { experiment: 'rubin', days: 30 }],
-    withdrawSubmissionConsent: ['WithdrawSubmissionConsentInput', { experiment: 'rubin' }],
+    withdrawSubmissionConsent: ['WithdrawSubmissionConsentInput', { experiment: 'newcomer' }],
     setShares: ['SetSharesInput', { experiment: 'rubin', shares }],
     createQueue: ['CreateQueueInput', { name: 'south', site: 'POLE', ...key(), limits: {} }],
     updateQueue: ['UpdateQueueInput', { name: queueName, site: 'POLE', limits: {} }],

@@ -1,0 +1,62 @@
+/**
+ * Wrong inputs of the mutations about issuers, principals and enrolment, and their good inputs. The playground
+ * has no store of identities: what the service itself refuses is tested with one, next to its resolvers.
+ */
+import { type BadInput, casesOf, type Row } from './case.js';
+import type { GoodInputs } from './good-inputs.js';
+
+const unknownField: Row = ['an unknown field', 'colour', 'red', { code: 'BAD_USER_INPUT', names: 'colour' }];
+
+/** A value of another type than the field has. */
+function mistyped(path: string, value: unknown, names = JSON.stringify(value)): Row {
+  return [`a ${path} of another type`, path, value, { code: 'BAD_USER_INPUT', names }];
+}
+
+/** Mutations that need a store of identities. */
+export const identityInputs: GoodInputs = {
+  setTokenIssuer: [
+    'SetTokenIssuerInput',
+    {
+      name: 'institute',
+      issuer: 'https://login.institute.example',
+      profile: 'OIDC',
+      audiences: ['rhizome'],
+      experiments: ['larkspur'],
+    },
+  ],
+  removeTokenIssuer: ['RemoveTokenIssuerInput', { name: 'institute' }],
+  setMembership: [
+    'SetMembershipInput',
+    { principalId: 'usr_00000000000000000000000000', experiment: 'larkspur', roles: ['USER'] },
+  ],
+  revokeTokens: ['RevokeTokensInput', { kind: 'TOKEN', value: 'jti' }],
+  suspendPrincipal: ['SuspendPrincipalInput', { id: 'usr_00000000000000000000000000' }],
+  rotateSigningKey: ['RotateSigningKeyInput', {}],
+  inviteWorkers: ['InviteWorkersInput', { queue: 'north', experiments: ['larkspur'] }],
+  decideEnrolment: [
+    'DecideEnrolmentInput',
+    { id: 'enr_00000000000000000000000000', isApproved: true, experiments: ['larkspur'] },
+  ],
+  endEnrolment: ['EndEnrolmentInput', { id: 'enr_00000000000000000000000000' }],
+};
+
+/** All of them. */
+export const identityCases: readonly BadInput[] = [
+  ...casesOf('setTokenIssuer', 'INVALID_VALUE', [
+    mistyped('profile', 'SAML'),
+    mistyped('maxLifetimeSeconds', 'long'),
+    unknownField,
+  ]),
+  ...casesOf('removeTokenIssuer', 'INVALID_VALUE', [mistyped('name', 5), unknownField]),
+  ...casesOf('setMembership', 'INVALID_VALUE', [
+    mistyped('roles', ['PILOT'], '"PILOT"'),
+    mistyped('expiresAt', 'tomorrow'),
+    unknownField,
+  ]),
+  ...casesOf('revokeTokens', 'INVALID_VALUE', [mistyped('kind', 'EVERYTHING'), unknownField]),
+  ...casesOf('suspendPrincipal', 'INVALID_VALUE', [mistyped('isSuspended', 'yes'), unknownField]),
+  ...casesOf('rotateSigningKey', 'INVALID_VALUE', [mistyped('removedKeyId', 7), unknownField]),
+  ...casesOf('inviteWorkers', 'INVALID_VALUE', [mistyped('uses', 'many'), unknownField]),
+  ...casesOf('decideEnrolment', 'INVALID_VALUE', [mistyped('isApproved', 'yes'), unknownField]),
+  ...casesOf('endEnrolment', 'INVALID_VALUE', [mistyped('id', { id: 1 }, 'input.id'), unknownField]),
+];
