@@ -1,6 +1,7 @@
 /**
- * Wrong inputs of the mutations about issuers, principals and enrolment, and their good inputs. The playground
- * has no store of identities: what the service itself refuses is tested with one, next to its resolvers.
+ * Wrong inputs of the mutations about issuers, principals and enrolment, and their good inputs. The
+ * playground has no store of identities: what the service itself refuses is tested with one, next to its
+ * resolvers.
  */
 import { type BadInput, casesOf, type Row } from './case.js';
 import type { GoodInputs } from './good-inputs.js';
