@@ -46,18 +46,17 @@ export function credentialsFile(): string {
 }
 
 /**
- * Finds the gateway and the token.
+ * Finds the gateway and the token. A stored token goes only to the gateway that it was stored for.
  * @throws CliError that lists the locations that were searched
  */
 export function findConnection(flags: ConnectionFlags, cwd: string): Connection {
   const env = readEnvironment();
-  const file = readStored(findPlaygroundFile(cwd)) ?? readStored(credentialsFile());
-  const url = flags.url ?? env.url ?? file?.url;
-  const token = flags.tokenFile
-    ? readToken(flags.tokenFile)
-    : (env.token ?? (env.tokenFile ? readToken(env.tokenFile) : undefined) ?? file?.token);
+  const named = flags.url ?? env.url;
+  const file = storedFor(named, cwd);
+  const url = named ?? file?.url;
+  const token = givenToken(flags) ?? file?.token;
   if (!url || !token) {
-    const missing = url ? 'token' : 'gateway';
+    const missing = url ? `token for ${url}` : 'gateway';
     throw new CliError(
       exitCodes.denied,
       `No ${missing} found: start the playground (npm run playground), or run "rhizome login --url URL", or set RHIZOME_URL and RHIZOME_TOKEN_FILE`,
@@ -72,6 +71,29 @@ export function findConnection(flags: ConnectionFlags, cwd: string): Connection 
   };
 }
 
+/** The token that a flag or the environment gives for this call, whatever it calls. */
+function givenToken({ tokenFile }: ConnectionFlags): string | undefined {
+  const env = readEnvironment();
+  if (tokenFile) return readToken(tokenFile);
+  return env.token ?? (env.tokenFile ? readToken(env.tokenFile) : undefined);
+}
+
+/** Connection that the playground or the login stored for a gateway; the first one if no gateway is named. */
+function storedFor(url: string | undefined, cwd: string): StoredConnection | undefined {
+  const found = [findPlaygroundFile(cwd), credentialsFile()].flatMap((path) => readStored(path) ?? []);
+  return url === undefined
+    ? found[0]
+    : found.find((one) => URL.canParse(url) && new URL(one.url).origin === new URL(url).origin);
+}
+
+/**
+ * The token for a call of something else than a gateway: as given, or as stored.
+ * @throws CliError if there is none
+ */
+export function findToken(flags: ConnectionFlags, cwd: string): string {
+  return givenToken(flags) ?? findConnection({}, cwd).token;
+}
+
 /** The playground's file in this folder or one above; null if there is none. */
 function findPlaygroundFile(from: string): string | null {
   for (let folder = resolve(from); ; folder = dirname(folder)) {
@@ -81,7 +103,9 @@ function findPlaygroundFile(from: string): string | null {
   }
 }
 
-function readStored(path: string | null): (z.infer<typeof stored> & { path: string }) | undefined {
+type StoredConnection = z.infer<typeof stored> & { readonly path: string };
+
+function readStored(path: string | null): StoredConnection | undefined {
   if (path === null || !existsSync(path)) return undefined;
   try {
     return { ...stored.parse(JSON.parse(readFileSync(path, 'utf8'))), path };

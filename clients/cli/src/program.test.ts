@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
+import { findConnection } from './config.js';
 import { exitCodes } from './exit-codes.js';
 import { run } from './program.js';
 
@@ -138,6 +139,32 @@ describe('findConnection', () => {
     const { exitCode, stderr } = await rhizome('list');
     expect(stderr).toMatch(/npm run playground.*rhizome login/);
     expect(exitCode).toBe(exitCodes.denied);
+  });
+
+  describe('with a stored token', () => {
+    const stored = 'http://127.0.0.1:9/graphql';
+
+    function storedIn(): string {
+      const cwd = mkdtempSync(join(tmpdir(), 'rhizome-cli-'));
+      folders.push(cwd);
+      mkdirSync(join(cwd, '.rhizome'));
+      writeFileSync(join(cwd, '.rhizome', 'playground.json'), JSON.stringify({ url: stored, token: 'own' }));
+      return cwd;
+    }
+
+    it.each([undefined, stored, 'http://127.0.0.1:9/other'])('uses it for its gateway: %s', (url) => {
+      expect(findConnection(url === undefined ? {} : { url }, storedIn())).toMatchObject({
+        url: url ?? stored,
+        token: 'own',
+      });
+    });
+
+    it.each(['http://127.0.0.1:10/graphql', 'https://127.0.0.1:9/graphql', 'http://other.example/graphql'])(
+      'sends it to no other gateway: %s',
+      (url) => {
+        expect(() => findConnection({ url }, storedIn())).toThrow(`No token for ${url} found`);
+      },
+    );
   });
 });
 
