@@ -91,6 +91,23 @@ describe('the migration of recorded bulk operations', () => {
     ]);
   });
 
+  it('lets no operation that fails hold up the others', async () => {
+    const domain = await testDomain('failing');
+    const process = await domain.process({ leads: false });
+    const operations = collection(domain.db, bulkOperationsCollection);
+    const failing = Array.from({ length: 12 }, (_, at) =>
+      anOperation({ colour: 'red' }, { _id: `op_0${at + 10}` }),
+    );
+    await operations.insertMany([...failing, anOperation({ owners: ['nobody'] }, { _id: 'op_2' })]);
+    process.leader.gain();
+    await waitFor(
+      'the operation to be done',
+      async () => (await process.stores.operations.find('op_2'))?.state === 'DONE',
+      { deadlineMs: 60_000 },
+    );
+    expect(await operations.countDocuments({ state: 'RUNNING' })).toBe(failing.length);
+  });
+
   it('is needed: the planner refuses unknown conditions', () => {
     expect(() => planJobFilter(old as JobCriteria, '*', ['alpha'])).toThrow(
       'the filter of jobs has unknown conditions: taskId, owner, queueId, share, label',

@@ -66,16 +66,26 @@ export class BulkRunner {
 
   /** Starts an operation. Errors are logged, and the leader tries again. */
   runInBackground(id: string): void {
-    this.run(id).catch((error: unknown) =>
-      this.#options.log.warn({ err: error, operation: id }, 'bulk operation interrupted'),
-    );
+    void this.#runLogged(id);
+  }
+
+  async #runLogged(id: string): Promise<void> {
+    try {
+      await this.run(id);
+    } catch (error) {
+      this.#options.log.warn({ err: error, operation: id }, 'bulk operation interrupted');
+    }
   }
 
   #sweep(signal: AbortSignal): Promise<void> {
     const { operations, clock, log, sweepMs = 3000 } = this.#options;
     const resume = async (): Promise<void> => {
-      for (const id of await operations.abandoned(clock.now(), 10)) {
-        if (!signal.aborted) await this.run(id);
+      // Page by page: an operation that fails again must not hold up those behind it.
+      for (let after = ''; !signal.aborted;) {
+        const page = await operations.abandoned(clock.now(), after, 10);
+        for (const id of page) if (!signal.aborted) await this.#runLogged(id);
+        after = page.at(-1) ?? '';
+        if (page.length === 0) return;
       }
     };
     return repeat(resume, sweepMs, signal, (err) =>

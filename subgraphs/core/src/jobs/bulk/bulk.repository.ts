@@ -50,11 +50,14 @@ export class BulkRepository {
     }
   }
 
-  /** Ids of abandoned operations. */
-  async abandoned(now: Date, limit: number): Promise<readonly string[]> {
+  /** Ids of abandoned operations behind `after`, in order. */
+  async abandoned(now: Date, after: string, limit: number): Promise<readonly string[]> {
     const free = { $or: [{ runner: { $exists: false } }, { 'runner.until': { $lt: now } }] };
     const found = await this.#operations
-      .find({ state: 'RUNNING', ...free }, { projection: { _id: 1 }, sort: { _id: 1 }, limit })
+      .find(
+        { _id: { $gt: after }, state: 'RUNNING', ...free },
+        { projection: { _id: 1 }, sort: { _id: 1 }, limit },
+      )
       .toArray();
     return found.map(({ _id }) => _id);
   }
