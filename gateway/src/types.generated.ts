@@ -25,10 +25,10 @@ export type Scalars = {
   _FieldSet: { input: unknown; output: unknown; }
 };
 
-/** A principal as it called. */
+/** Principal that made a recorded call. */
 export type AuditActor = {
   readonly __typename?: 'AuditActor';
-  /** The human behind the principal: the person itself, or the one that an agent acts for; null if there is none. */
+  /** Person behind the call: the caller, or the person that an agent acts for; null for other principals. */
   readonly human?: Maybe<Scalars['String']['output']>;
   /** Issuer of the token; null if there was no token. */
   readonly issuer?: Maybe<Scalars['String']['output']>;
@@ -40,7 +40,7 @@ export type AuditActor = {
   readonly tokenId?: Maybe<Scalars['String']['output']>;
   /** Kind of the token; null if there was no token. */
   readonly tokenKind?: Maybe<Scalars['String']['output']>;
-  /** Worker whose credential it was; null for other principals. */
+  /** Worker that the credential names; null for other principals. */
   readonly workerId?: Maybe<Scalars['String']['output']>;
 };
 
@@ -60,13 +60,13 @@ export type AuditEntry = Node & {
   readonly __typename?: 'AuditEntry';
   /** Coordinate of the called field, such as `Mutation.submitJobs`, or an action such as `gateway.start`. */
   readonly action: Scalars['String']['output'];
-  /** Principal that called; null for an anonymous caller, and for the gateway itself. */
+  /** Principal that made the call; null for an anonymous caller, and for the gateway itself. */
   readonly actor?: Maybe<AuditActor>;
   /** Time at which the call began. */
   readonly at: Scalars['DateTime']['output'];
   /** Hash chain of the gateway process that wrote the entry. */
   readonly chain: Scalars['String']['output'];
-  /** Program that called, and its address. */
+  /** Client program that made the call, with its address. */
   readonly client: AuditClient;
   /** Error codes of the answer, at most 20. */
   readonly codes: ReadonlyArray<Scalars['String']['output']>;
@@ -80,9 +80,9 @@ export type AuditEntry = Node & {
   readonly kind: AuditEntryKind;
   /** The stored entry as JSON, with the hashes of its links, for verification and export. */
   readonly record: Scalars['String']['output'];
-  /** Number of equal refusals that the entry stands for, mostly 1. */
+  /** Number of equal refusals that the entry counts; 1 for most entries. */
   readonly repeatCount: Scalars['Int']['output'];
-  /** Identifier of the request; all calls of an operation have the same one. */
+  /** Identifier of the request; all calls of one operation have the same identifier. */
   readonly requestId: Scalars['String']['output'];
   /** Result of the call. */
   readonly result: AuditResult;
@@ -124,7 +124,7 @@ export type AuditEntryFilter = {
   readonly chain?: InputMaybe<Scalars['String']['input']>;
   /** Experiment that the call concerns. */
   readonly experiment?: InputMaybe<Scalars['String']['input']>;
-  /** The human behind the principal. */
+  /** Person behind the call: the caller, or the person that an agent acts for. */
   readonly human?: InputMaybe<Scalars['String']['input']>;
   /** Kind of the entry. */
   readonly kind?: InputMaybe<AuditEntryKind>;
@@ -150,11 +150,11 @@ export type AuditEntryKind =
   | 'LOGIN'
   /** Call of a mutation. */
   | 'MUTATION'
-  /** Request that was refused for its caller. */
+  /** Request that was refused because of its caller: without a valid token, or without a permission. */
   | 'REFUSAL'
   /** Delivery of secrets to a worker. */
   | 'SECRET_READ'
-  /** Act of the gateway itself, such as its start. */
+  /** Action of the gateway itself, such as its start. */
   | 'SYSTEM';
 
 /** Result of a call in the audit log. */
@@ -169,17 +169,17 @@ export type AuditResult =
   | 'REJECTED'
   /** The call succeeded. */
   | 'SUCCEEDED'
-  /** No outcome is stored: the call still runs, or the gateway ended before it. */
+  /** No outcome is stored: the call still runs, or the gateway ended before the call did. */
   | 'UNKNOWN';
 
 /** Objects of a call. Values of arguments are not recorded, since they may hold secrets. */
 export type AuditTargets = {
   readonly __typename?: 'AuditTargets';
-  /** Number of objects: of the given identifiers, or of the elements of the longest list. */
+  /** Number of objects: identifiers in the arguments, or else elements of the longest list, or else 1. */
   readonly count: Scalars['SafeInt']['output'];
   /** Keyed digest of the arguments; null if there were none. */
   readonly digest?: Maybe<Scalars['String']['output']>;
-  /** Names of the given arguments and of their fields, at most 50; of a refusal, the requested fields. */
+  /** Names of the given arguments and of their fields, at most 50; for a refusal, the requested fields. */
   readonly fields: ReadonlyArray<Scalars['String']['output']>;
   /** Identifiers and names in the arguments, at most 20. */
   readonly ids: ReadonlyArray<Scalars['String']['output']>;
@@ -222,7 +222,7 @@ export type CheckSchemaUserErrorCode =
   /** No subgraph of that name is registered. */
   | 'SUBGRAPH_NOT_FOUND';
 
-/** Values that a claim may have. */
+/** A claim and its accepted values. */
 export type ClaimCondition = {
   readonly __typename?: 'ClaimCondition';
   /** Name of the claim; dots lead into nested claims. */
@@ -252,13 +252,13 @@ export type ClaimProfile =
   /** WLCG Common JWT Profile 1.x, as INDIGO IAM writes it. */
   | 'WLCG';
 
-/** A decision about a request. */
+/** A decision about a request to enrol. */
 export type DecideEnrolmentInput = {
   /** Experiments whose jobs the worker runs; `*` for all, which requires the permission in all experiments. */
   readonly experiments: ReadonlyArray<Scalars['String']['input']>;
   /** The enrolment. */
   readonly id: Scalars['ID']['input'];
-  /** True to approve the request. Compare the thumbprint with the one that the pilot shows. */
+  /** True to approve the request, false to refuse it. Before you approve it, compare the thumbprint with the one that the pilot shows. */
   readonly isApproved: Scalars['Boolean']['input'];
 };
 
@@ -284,7 +284,7 @@ export type DecideEnrolmentUserError = UserError & {
 
 /** Code of an error: a reason to refuse a decision. */
 export type DecideEnrolmentUserErrorCode =
-  /** The enrolment has another state by now. */
+  /** The state of the enrolment no longer allows the change. */
   | 'ENROLMENT_DECIDED'
   /** No enrolment has this id. */
   | 'ENROLMENT_NOT_FOUND'
@@ -319,7 +319,7 @@ export type EndEnrolmentUserError = UserError & {
 
 /** Code of an error: a reason not to end an enrolment. */
 export type EndEnrolmentUserErrorCode =
-  /** The enrolment has another state by now. */
+  /** The state of the enrolment no longer allows the change. */
   | 'ENROLMENT_DECIDED'
   /** No enrolment has this id. */
   | 'ENROLMENT_NOT_FOUND'
@@ -341,24 +341,24 @@ export type GrantResult = {
 
 /** Role that an issuer or a membership may give. */
 export type GrantableRole =
-  /** Everything. */
+  /** Every permission in the experiment. */
   | 'ADMIN'
   /** Manages queues, workers and the jobs of everybody. */
   | 'OPERATOR'
   /** Submits and manages all jobs. */
   | 'PRODUCTION'
-  /** Reads. */
+  /** Reads jobs, tasks, queues and workers. */
   | 'READER'
   /** Acts as the service of an experiment. */
   | 'SERVICE'
-  /** Submits jobs and manages its own. */
+  /** Submits jobs, and manages its own jobs. */
   | 'USER';
 
 /** An invitation for workers. */
 export type InviteWorkersInput = {
   /** Experiments whose jobs the workers run; `*` for all, which requires the permission in all experiments. */
   readonly experiments: ReadonlyArray<Scalars['String']['input']>;
-  /** Addresses from which it may be used, such as `192.0.2.0/24`; null for all. */
+  /** Network from which the invitation may be used, such as `192.0.2.0/24`; null for all addresses. */
   readonly netblock?: InputMaybe<Scalars['String']['input']>;
   /** The queue. */
   readonly queue: Scalars['String']['input'];
@@ -395,7 +395,7 @@ export type InviteWorkersUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
 
-/** Somebody who has logged in, or software that has exchanged a token. */
+/** A person who has logged in, or software that has exchanged a token. */
 export type KnownPrincipal = {
   readonly __typename?: 'KnownPrincipal';
   /** Human that an agent acts for; null for other kinds. */
@@ -408,7 +408,7 @@ export type KnownPrincipal = {
   readonly id: Scalars['ID']['output'];
   /** Accounts at issuers; at most 100. */
   readonly identities: ReadonlyArray<PrincipalIdentity>;
-  /** True if the principal gets no tokens. */
+  /** True if the principal is suspended, and gets no tokens. */
   readonly isSuspended: Scalars['Boolean']['output'];
   /** Kind of the principal. */
   readonly kind: KnownPrincipalKind;
@@ -447,7 +447,7 @@ export type KnownPrincipalKind =
   /** Software. */
   | 'SERVICE';
 
-/** Kind of a principal that logs in by a token of another issuer. */
+/** Kind of a principal that logs in with a token of another issuer. */
 export type LoginKind =
   /** A person. */
   | 'HUMAN'
@@ -465,11 +465,11 @@ export type MappingRule = {
   readonly grants: ReadonlyArray<RoleGrant>;
   /** Groups, one of which must match exactly; empty for no condition. */
   readonly groups: ReadonlyArray<Scalars['String']['output']>;
-  /** True if the rule has no conditions. */
+  /** True if the rule applies to every token of the issuer; it then has no conditions. */
   readonly isForEveryone: Scalars['Boolean']['output'];
   /** Name of the rule, unique in its issuer. */
   readonly name: Scalars['String']['output'];
-  /** Queues for which a holder may enrol workers. */
+  /** Queues for which the holder of a matching token may enrol workers. */
   readonly queues: ReadonlyArray<Scalars['String']['output']>;
   /** Scopes, one of which must match exactly; empty for no condition. */
   readonly scopes: ReadonlyArray<Scalars['String']['output']>;
@@ -504,13 +504,13 @@ export type Mutation = {
   readonly decideEnrolment: DecideEnrolmentPayload;
   /** Ends an enrolment; the credential of its worker is refused within seconds. */
   readonly endEnrolment: EndEnrolmentPayload;
-  /** Makes a code by which workers of a queue enrol. */
+  /** Creates a code with which workers of a queue enrol. */
   readonly inviteWorkers: InviteWorkersPayload;
   /** Checks a schema and makes it live in every gateway. */
   readonly publishSchema: PublishSchemaPayload;
   /** Registers a subgraph, or changes its address. The subgraph is served once its schema is published. */
   readonly registerSubgraph: RegisterSubgraphPayload;
-  /** Removes the record of an issuer; its tokens are refused from then on. */
+  /** Removes the record of an issuer; its tokens are refused from then on. Tokens of Rhizome that were exchanged before stay valid until they end. */
   readonly removeTokenIssuer: RemoveTokenIssuerPayload;
   /** Revokes tokens: all processes refuse them within seconds, and open streams end. All callers may revoke their own tokens. */
   readonly revokeTokens: RevokeTokensPayload;
@@ -520,7 +520,7 @@ export type Mutation = {
   readonly rotateSigningKey: RotateSigningKeyPayload;
   /** Sets or removes the membership of a principal in an experiment. */
   readonly setMembership: SetMembershipPayload;
-  /** Writes the record of an issuer. Tokens that were exchanged before stay valid until they end. */
+  /** Creates or replaces the record of an issuer. Tokens of Rhizome that were exchanged before stay valid until they end. */
   readonly setTokenIssuer: SetTokenIssuerPayload;
   /** Suspends a principal, or ends its suspension. */
   readonly suspendPrincipal: SuspendPrincipalPayload;
@@ -697,7 +697,7 @@ export type PublishSchemaUserErrorCode =
   | 'INVALID_VALUE'
   /** No subgraph of that name is registered. */
   | 'SUBGRAPH_NOT_FOUND'
-  /** Other changes were published at the same time again and again. Nothing was changed by this call. */
+  /** Each attempt met another publication at the same time. The call changed nothing. */
   | 'TOO_MANY_PUBLISHERS';
 
 export type Query = {
@@ -715,7 +715,7 @@ export type Query = {
   readonly knownPrincipal?: Maybe<KnownPrincipal>;
   /** Principals, the newest first. */
   readonly knownPrincipals?: Maybe<KnownPrincipalConnection>;
-  /** Revocations that are in force. Their number is small, so the list has no pages. */
+  /** Active revocations. Their number is small, so the list has no pages. */
   readonly revocations?: Maybe<ReadonlyArray<Revocation>>;
   /**
    * Checks of the last 180 days, newest first, including those that led to a publication. Null, with an error,
@@ -725,8 +725,8 @@ export type Query = {
   /** Changes that clients see between two versions, breaking ones first; at most 500. Null if a version does not exist. */
   readonly schemaDiff?: Maybe<ReadonlyArray<SchemaChange>>;
   /**
-   * Recorded use of an element of the schema; null if no use is recorded. An element that does not exist and was
-   * never used is an error `NOT_FOUND`.
+   * Recorded use of an element of the schema; null if no use is recorded. For an element that does not
+   * exist and was never used, the error is `NOT_FOUND`.
    */
   readonly schemaUse?: Maybe<SchemaUse>;
   /** A version of the graph; null if the version does not exist. */
@@ -888,21 +888,21 @@ export type RemoveTokenIssuerUserErrorCode =
   | 'ISSUER_NOT_FOUND'
   /** Another record is for the same `iss`. */
   | 'ISSUER_TAKEN'
-  /** The record comes from a file and is changed there. */
+  /** The record comes from a file, and can only be changed in the file. */
   | 'MANAGED_BY_FILE';
 
-/** A revocation that is in force. */
+/** An active revocation. */
 export type Revocation = {
   readonly __typename?: 'Revocation';
   /** Kind of what was revoked. */
   readonly kind: RevocationKind;
   /** Reason that was given. */
   readonly reason?: Maybe<Scalars['String']['output']>;
-  /** Tokens that were issued until then are refused. */
+  /** Time of the revocation; tokens that were issued until then are refused. */
   readonly revokedAt: Scalars['DateTime']['output'];
   /** Subject of the principal that revoked it. */
   readonly revokedBy: Scalars['String']['output'];
-  /** The token, login, principal, worker or issuer. */
+  /** Identifier of the token, login, principal or worker; for an issuer, the name of its record or its `iss`. */
   readonly value: Scalars['String']['output'];
 };
 
@@ -910,7 +910,7 @@ export type Revocation = {
 export type RevocationKind =
   /** A login or enrolment with all its tokens. */
   | 'FAMILY'
-  /** All tokens that came from an issuer: by the name of its record, or by its `iss`. */
+  /** All tokens that came from an issuer, which is given by the name of its record or by its `iss`. */
   | 'ISSUER'
   /** All tokens of a principal, and those of its agents. */
   | 'PRINCIPAL'
@@ -925,7 +925,7 @@ export type RevokeTokensInput = {
   readonly kind: RevocationKind;
   /** Reason, up to 1000 characters. */
   readonly reason?: InputMaybe<Scalars['String']['input']>;
-  /** The token, login, principal, worker or issuer. */
+  /** Identifier of the token, login, principal or worker; for an issuer, the name of its record or its `iss`. */
   readonly value: Scalars['String']['input'];
 };
 
@@ -1005,14 +1005,14 @@ export type RollbackSchemaUserErrorCode =
   | 'INVALID_VALUE'
   /** No subgraph of that name is registered. */
   | 'SUBGRAPH_NOT_FOUND'
-  /** Other changes were published at the same time again and again. Nothing was changed by this call. */
+  /** Each attempt met another publication at the same time. The call changed nothing. */
   | 'TOO_MANY_PUBLISHERS'
   /** The version does not exist, or no version differs from the live one. */
   | 'VERSION_NOT_FOUND';
 
 /** A key to replace. */
 export type RotateSigningKeyInput = {
-  /** Key to remove at once, with all tokens of Rhizome's issuer; null to replace the signing key in order. */
+  /** Identifier of a key to remove at once, which ends all tokens that Rhizome has issued; null to replace the signing key without ending tokens. */
   readonly removedKeyId?: InputMaybe<Scalars['String']['input']>;
 };
 
@@ -1178,7 +1178,7 @@ export type SchemaRule =
   | 'ENDPOINT'
   /** An enum has the same values in all subgraphs. */
   | 'ENUM_UNION'
-  /** A subgraph does not change the types of another one. */
+  /** For clients, a subgraph does not change the types of another one. */
   | 'FOREIGN_CHANGE'
   /** Mutations of an experiment are named by a verb and its prefix. */
   | 'MUTATION_NAME'
@@ -1295,7 +1295,7 @@ export type SchemaVersionSubgraph = {
   readonly sinceVersion: Scalars['Int']['output'];
 };
 
-/** A new state of a membership. */
+/** A membership to set or remove. */
 export type SetMembershipInput = {
   /** The experiment; `*` for all, which requires the permission in all experiments. */
   readonly experiment: Scalars['String']['input'];
@@ -1336,7 +1336,7 @@ export type SetMembershipUserErrorCode =
   /** No principal has this id. */
   | 'PRINCIPAL_NOT_FOUND';
 
-/** Values that a claim may have. */
+/** A claim and its accepted values. */
 export type SetTokenIssuerClaimInput = {
   /** Name of the claim; dots lead into nested claims. */
   readonly claim: Scalars['String']['input'];
@@ -1354,7 +1354,7 @@ export type SetTokenIssuerGrantInput = {
 
 /** An issuer's record. */
 export type SetTokenIssuerInput = {
-  /** Values of `aud`, one of which a token must have. */
+  /** Accepted values of `aud`; a token must have one of them. */
   readonly audiences: ReadonlyArray<Scalars['String']['input']>;
   /** Experiments in which its tokens may give rights; `*` for all. */
   readonly experiments: ReadonlyArray<Scalars['String']['input']>;
@@ -1397,11 +1397,11 @@ export type SetTokenIssuerRuleInput = {
   readonly grants?: ReadonlyArray<SetTokenIssuerGrantInput>;
   /** Groups, one of which must match exactly; empty for no condition. */
   readonly groups?: ReadonlyArray<Scalars['String']['input']>;
-  /** True for a rule without conditions. */
+  /** True for a rule that applies to every token of the issuer, and has no conditions. */
   readonly isForEveryone?: Scalars['Boolean']['input'];
   /** Name of the rule, unique in its issuer. */
   readonly name: Scalars['String']['input'];
-  /** Queues for which a holder may enrol workers. */
+  /** Queues for which the holder of a matching token may enrol workers. */
   readonly queues?: ReadonlyArray<Scalars['String']['input']>;
   /** Scopes, one of which must match exactly; empty for no condition. */
   readonly scopes?: ReadonlyArray<Scalars['String']['input']>;
@@ -1428,7 +1428,7 @@ export type SetTokenIssuerUserErrorCode =
   | 'ISSUER_NOT_FOUND'
   /** Another record is for the same `iss`. */
   | 'ISSUER_TAKEN'
-  /** The record comes from a file and is changed there. */
+  /** The record comes from a file, and can only be changed in the file. */
   | 'MANAGED_BY_FILE';
 
 /** A service behind the gateway, as seen by this gateway. */
@@ -1480,7 +1480,7 @@ export type SubgraphState =
   | 'DOWN'
   /** One trial call is made. If it succeeds, the subgraph is UP again. */
   | 'HALF_OPEN'
-  /** Calls are made. */
+  /** The gateway calls the subgraph. */
   | 'UP';
 
 /** A principal to suspend. */
@@ -1549,17 +1549,17 @@ export type TokenExplanation = {
   readonly __typename?: 'TokenExplanation';
   /** Checks of the token as a whole; empty unless its signature is valid. */
   readonly checks: ReadonlyArray<TokenCheck>;
-  /** The rights as a whole. */
+  /** All rights of the token, from rules and memberships. */
   readonly grants: ReadonlyArray<RoleGrant>;
   /** True if the token is accepted. */
   readonly isAccepted: Scalars['Boolean']['output'];
   /** Name of the issuer's record; null if there is none. */
   readonly issuerName?: Maybe<Scalars['String']['output']>;
-  /** Rights by memberships. */
+  /** Rights from memberships. */
   readonly memberships: ReadonlyArray<GrantResult>;
   /** The principal; null for an account that has not logged in yet. */
   readonly principalId?: Maybe<Scalars['ID']['output']>;
-  /** Queues for which a holder may enrol workers. */
+  /** Queues for which the holder of the token may enrol workers. */
   readonly queues: ReadonlyArray<Scalars['String']['output']>;
   /** Reason for the refusal; null if the token is accepted. */
   readonly refusal?: Maybe<Scalars['String']['output']>;
@@ -1572,13 +1572,13 @@ export type TokenExplanation = {
 /** An external issuer of tokens, with the limits of its tokens. */
 export type TokenIssuer = {
   readonly __typename?: 'TokenIssuer';
-  /** Values of `aud`, one of which a token must have. */
+  /** Accepted values of `aud`; a token must have one of them. */
   readonly audiences: ReadonlyArray<Scalars['String']['output']>;
   /** Experiments in which its tokens may give rights; `*` for all. */
   readonly experiments: ReadonlyArray<Scalars['String']['output']>;
   /** False if all its tokens are refused. */
   readonly isEnabled: Scalars['Boolean']['output'];
-  /** True if the record comes from a file and is changed there. */
+  /** True if the record comes from a file, and can only be changed in the file. */
   readonly isFromFile: Scalars['Boolean']['output'];
   /** The `iss` of its tokens. */
   readonly issuer: Scalars['String']['output'];
@@ -1600,7 +1600,7 @@ export type TokenIssuer = {
   readonly rules: ReadonlyArray<MappingRule>;
   /** Time of the last change. */
   readonly updatedAt: Scalars['DateTime']['output'];
-  /** Subject of the principal, or the file, that changed it last. */
+  /** Principal (by its subject) or file that made the last change. */
   readonly updatedBy: Scalars['String']['output'];
 };
 
@@ -1613,7 +1613,7 @@ export type TokenIssuerVersion = {
   readonly settings?: Maybe<Scalars['JSON']['output']>;
   /** Time of the change. */
   readonly updatedAt: Scalars['DateTime']['output'];
-  /** Subject of the principal, or the file, that made the change. */
+  /** Principal (by its subject) or file that made the change. */
   readonly updatedBy: Scalars['String']['output'];
 };
 
@@ -1691,10 +1691,10 @@ export type WithdrawSubgraphUserErrorCode =
   | 'INVALID_VALUE'
   /** No subgraph of that name is registered. */
   | 'SUBGRAPH_NOT_FOUND'
-  /** Other changes were published at the same time again and again. Nothing was changed by this call. */
+  /** Each attempt met another publication at the same time. The call changed nothing. */
   | 'TOO_MANY_PUBLISHERS';
 
-/** A key that may hold the credential of a worker of a queue. */
+/** Enrolment of a key: with it, a worker of a queue gets credentials. */
 export type WorkerEnrolment = {
   readonly __typename?: 'WorkerEnrolment';
   /** Address from which the request came. */
@@ -1717,9 +1717,9 @@ export type WorkerEnrolment = {
   readonly state: WorkerEnrolmentState;
   /** Thumbprint of the key (RFC 7638), as its pilot shows it. */
   readonly thumbprint: Scalars['String']['output'];
-  /** Way of the enrolment. */
+  /** Way in which the key was enrolled. */
   readonly way: WorkerEnrolmentWay;
-  /** Present worker; null before the first credential. */
+  /** Worker that the current credential names; null before the first credential. */
   readonly workerId?: Maybe<Scalars['ID']['output']>;
 };
 
@@ -1756,13 +1756,13 @@ export type WorkerEnrolmentState =
   /** The request was refused. */
   | 'REFUSED';
 
-/** Way of an enrolment. */
+/** Way to enrol a key. */
 export type WorkerEnrolmentWay =
   /** By a request that somebody approved. */
   | 'APPROVAL'
   /** By the code of an invitation. */
   | 'INVITATION'
-  /** By a token of the platform and a rule of its issuer. */
+  /** By a token of the platform that matches a rule of its issuer. */
   | 'PLATFORM';
 
 

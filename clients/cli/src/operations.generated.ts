@@ -14,7 +14,7 @@ export type AuditEntryFilter = {
   chain?: string | null | undefined;
   /** Experiment that the call concerns. */
   experiment?: string | null | undefined;
-  /** The human behind the principal. */
+  /** Person behind the call: the caller, or the person that an agent acts for. */
   human?: string | null | undefined;
   /** Kind of the entry. */
   kind?: AuditEntryKind | null | undefined;
@@ -40,11 +40,11 @@ export type AuditEntryKind =
   | 'LOGIN'
   /** Call of a mutation. */
   | 'MUTATION'
-  /** Request that was refused for its caller. */
+  /** Request that was refused because of its caller: without a valid token, or without a permission. */
   | 'REFUSAL'
   /** Delivery of secrets to a worker. */
   | 'SECRET_READ'
-  /** Act of the gateway itself, such as its start. */
+  /** Action of the gateway itself, such as its start. */
   | 'SYSTEM';
 
 /** Result of a call in the audit log. */
@@ -59,7 +59,7 @@ export type AuditResult =
   | 'REJECTED'
   /** The call succeeded. */
   | 'SUCCEEDED'
-  /** No outcome is stored: the call still runs, or the gateway ended before it. */
+  /** No outcome is stored: the call still runs, or the gateway ended before the call did. */
   | 'UNKNOWN';
 
 /** Kind of a background operation. */
@@ -137,7 +137,7 @@ export type CreateQueueInput = {
   executor?: QueueExecutor | null | undefined;
   /** The experiments it admits, by name; empty admits every one. */
   experiments?: Array<string> | null | undefined;
-  /** Key with which a repeated call gives the same queue. */
+  /** Idempotency key. A repeated call with the same key returns the same queue. */
   idempotencyKey?: string | null | undefined;
   /** Isolation of payloads that the queue requires. */
   isolation?: QueueIsolation | null | undefined;
@@ -182,19 +182,19 @@ export type CudaRequirementInput = {
   sassTargets?: Array<string> | null | undefined;
 };
 
-/** A decision about a request. */
+/** A decision about a request to enrol. */
 export type DecideEnrolmentInput = {
   /** Experiments whose jobs the worker runs; `*` for all, which requires the permission in all experiments. */
   experiments: Array<string>;
   /** The enrolment. */
   id: string;
-  /** True to approve the request. Compare the thumbprint with the one that the pilot shows. */
+  /** True to approve the request, false to refuse it. Before you approve it, compare the thumbprint with the one that the pilot shows. */
   isApproved: boolean;
 };
 
 /** Code of an error: a reason to refuse a decision. */
 export type DecideEnrolmentUserErrorCode =
-  /** The enrolment has another state by now. */
+  /** The state of the enrolment no longer allows the change. */
   | 'ENROLMENT_DECIDED'
   /** No enrolment has this id. */
   | 'ENROLMENT_NOT_FOUND'
@@ -228,7 +228,7 @@ export type EndEnrolmentInput = {
 
 /** Code of an error: a reason not to end an enrolment. */
 export type EndEnrolmentUserErrorCode =
-  /** The enrolment has another state by now. */
+  /** The state of the enrolment no longer allows the change. */
   | 'ENROLMENT_DECIDED'
   /** No enrolment has this id. */
   | 'ENROLMENT_NOT_FOUND'
@@ -280,7 +280,7 @@ export type GpuRequirementInput = {
   /** The lowest driver version, such as `575.51`. */
   minDriverVersion?: string | null | undefined;
   /**
-   * Minimum memory of each device, in MiB. A device passes, too, if its nominal size is at least this: 40960
+   * Minimum memory of each device, in MiB. A device also passes if its nominal size is at least this: 40960
    * accepts devices sold with 40 GB.
    */
   minMemoryMiB?: number | null | undefined;
@@ -311,7 +311,7 @@ export type GpuVendor =
   /** NVIDIA. */
   | 'NVIDIA';
 
-/** Conditions on the hardware, which must all be met. A list is met by any of its elements. */
+/** Conditions on hardware. It must meet every field given; the values of a list are alternatives. */
 export type HardwareMapFilter = {
   /** Names of models in the catalogue; `A100` includes all of its variants. */
   models?: Array<string> | null | undefined;
@@ -350,7 +350,7 @@ export type HoldJobsUserErrorCode =
 export type InviteWorkersInput = {
   /** Experiments whose jobs the workers run; `*` for all, which requires the permission in all experiments. */
   experiments: Array<string>;
-  /** Addresses from which it may be used, such as `192.0.2.0/24`; null for all. */
+  /** Network from which the invitation may be used, such as `192.0.2.0/24`; null for all addresses. */
   netblock?: string | null | undefined;
   /** The queue. */
   queue: string;
@@ -385,11 +385,11 @@ export type JobErrorFamily =
 export type JobFilter = {
   /** Time before which the jobs were submitted. Not for counts. */
   createdBefore?: string | null | undefined;
-  /** Time of submission, at the earliest. Not for counts. */
+  /** Earliest time of submission. Not for counts. */
   createdFrom?: string | null | undefined;
   /** Names of the experiments. */
   experiments?: Array<string> | null | undefined;
-  /** Models of the GPUs given to the jobs, at most 100. For lists of jobs only together with `ids`, `taskIds`, `owners`, `queues`, `shares` or `labels`. */
+  /** Models of the GPUs given to the jobs, at most 100. A list of jobs accepts them only together with `ids`, `taskIds`, `owners`, `queues`, `shares` or `labels`. */
   gpuModels?: Array<string> | null | undefined;
   /** Ids of the jobs, at most 1000. Not for counts. */
   ids?: Array<string> | null | undefined;
@@ -401,7 +401,7 @@ export type JobFilter = {
   queues?: Array<string> | null | undefined;
   /** Paths of the shares, at most 100. */
   shares?: Array<string> | null | undefined;
-  /** States of the jobs; for streams, after the change. */
+  /** States of the jobs; for streams, the state after the change. */
   states?: Array<JobState> | null | undefined;
   /** Ids of the tasks, at most 100. Not for counts. */
   taskIds?: Array<string> | null | undefined;
@@ -481,7 +481,7 @@ export type JobRequirementsInput = {
 
 /** Jobs chosen by id or by filter. */
 export type JobSelectionInput =
-  {   /** Conditions on the jobs. Up to 10,000 jobs are changed at once, more by a background operation. */
+  {   /** Conditions on the jobs. Up to 10,000 jobs are changed at once; a larger change is a background operation. */
   filter: JobFilter; ids?: never; }
   |  { filter?: never;   /** Ids of the jobs, at most 10,000. The result names each changed job. */
   ids: Array<string>; };
@@ -579,7 +579,7 @@ export type PublishSchemaUserErrorCode =
   | 'INVALID_VALUE'
   /** No subgraph of that name is registered. */
   | 'SUBGRAPH_NOT_FOUND'
-  /** Other changes were published at the same time again and again. Nothing was changed by this call. */
+  /** Each attempt met another publication at the same time. The call changed nothing. */
   | 'TOO_MANY_PUBLISHERS';
 
 /** System by which a site starts the workers of a queue. Rhizome does not act on it; selectors can read it as `queue.executor`. */
@@ -607,12 +607,12 @@ export type QueueFilter = {
 
 /** Isolation of payloads that a queue requires. */
 export type QueueIsolation =
-  /** Workers without isolation serve the queue, too: their payloads can read the worker's credential and each other's files. */
+  /** Workers without isolation may serve the queue, too. On such a worker, payloads can read the worker's credential and each other's files. */
   | 'NONE'
   /** Jobs are sent only to workers that isolate them. */
   | 'REQUIRED';
 
-/** Limits of a queue. Limits that are not set are unlimited, or keep their value. */
+/** Limits of a queue. A limit that is not set keeps its value in an update; in a new queue it has its default, or is unlimited. */
 export type QueueLimitsInput = {
   /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. */
   heartbeatSeconds?: number | null | undefined;
@@ -689,8 +689,8 @@ export type ReleaseJobsUserErrorCode =
 /** Jobs to retry. */
 export type RetryJobsInput = {
   /**
-   * Key of 1 to 200 characters. A repeated call with the same key makes no second copy; keys are kept for 30 days. A call that copied
-   * nothing, because each job was refused, leaves its key free.
+   * Key of 1 to 200 characters. A repeated call with the same key makes no second copy; keys are kept for 30 days. A call in
+   * which every job was refused does not use up its key.
    */
   idempotencyKey: string;
   /** True to also repeat the children that were closed because of these jobs. */
@@ -769,7 +769,7 @@ export type RollbackSchemaUserErrorCode =
   | 'INVALID_VALUE'
   /** No subgraph of that name is registered. */
   | 'SUBGRAPH_NOT_FOUND'
-  /** Other changes were published at the same time again and again. Nothing was changed by this call. */
+  /** Each attempt met another publication at the same time. The call changed nothing. */
   | 'TOO_MANY_PUBLISHERS'
   /** The version does not exist, or no version differs from the live one. */
   | 'VERSION_NOT_FOUND';
@@ -797,7 +797,7 @@ export type SchemaRule =
   | 'ENDPOINT'
   /** An enum has the same values in all subgraphs. */
   | 'ENUM_UNION'
-  /** A subgraph does not change the types of another one. */
+  /** For clients, a subgraph does not change the types of another one. */
   | 'FOREIGN_CHANGE'
   /** Mutations of an experiment are named by a verb and its prefix. */
   | 'MUTATION_NAME'
@@ -875,7 +875,7 @@ export type SetQueueStateUserErrorCode =
   /** The queue was changed in between. */
   | 'REVISION_CONFLICT';
 
-/** The shares of an experiment, all of them. */
+/** All shares of an experiment. */
 export type SetSharesInput = {
   /** The experiment. */
   experiment: string;
@@ -916,7 +916,7 @@ export type SubgraphState =
   | 'DOWN'
   /** One trial call is made. If it succeeds, the subgraph is UP again. */
   | 'HALF_OPEN'
-  /** Calls are made. */
+  /** The gateway calls the subgraph. */
   | 'UP';
 
 /** Jobs to submit. */
@@ -931,9 +931,9 @@ export type SubmitJobsInput = {
   /** Jobs to submit, 1 to 10,000. */
   jobs: Array<JobInput>;
   /**
-   * Subject of the principal that will own the jobs, 1 to 255 characters; by default the caller. Another subject
-   * requires the permission `job:submitFor`, which services have, so that a job belongs to the user who called
-   * the service. The caller may still change the jobs.
+   * Subject of the person that will own the jobs, 1 to 255 characters; by default the caller owns them. A service
+   * needs the permission `job:submitFor` and the consent of the person (`allowSubmissionOnBehalf`), and may still
+   * change the jobs.
    */
   onBehalfOf?: string | null | undefined;
 };
@@ -969,7 +969,7 @@ export type SubmitTaskInput = {
   jobs: TaskJobsInput;
   /** A name of 1 to 255 characters. */
   name: string;
-  /** The subject of the principal that the task and its jobs belong to, as for `submitJobs`: the caller by default. */
+  /** Subject of the person that will own the task and its jobs, as for `submitJobs`; by default the caller owns them. */
   onBehalfOf?: string | null | undefined;
   /**
    * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
@@ -982,7 +982,7 @@ export type SubmitTaskInput = {
 
 /** Reasons why `submitTask` refuses a task. */
 export type SubmitTaskUserErrorCode =
-  /** The task has more than 10,000 jobs. */
+  /** The task has more than 1,000,000 parameter sets. */
   | 'BATCH_TOO_LARGE'
   /** The person that the call submits for has not allowed it. */
   | 'CONSENT_MISSING'
@@ -1001,7 +1001,7 @@ export type SubmitTaskUserErrorCode =
   /** The share does not exist. */
   | 'SHARE_NOT_FOUND';
 
-/** Conditions that tasks must meet, all of them. A list is met by any of its elements. */
+/** Conditions on tasks. A task must meet every field given; the values of a list are alternatives. */
 export type TaskFilter = {
   /** Names of the experiments. */
   experiments?: Array<string> | null | undefined;
@@ -1020,7 +1020,7 @@ export type TaskJobsInput =
   |  { count?: never;   /** One job for each set, 1 to 1,000,000. */
   parameterSets: Array<ParameterSetInput>; };
 
-/** State of a task. A retry of one of its jobs reopens an ended task: the first copy of a job replaces the job. */
+/** State of a task. A retry of a job reopens an ended task; the first copy of the job takes the place of the job in the task. */
 export type TaskState =
   /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
   | 'CANCELLED'
@@ -1051,7 +1051,7 @@ export type UpdateQueueInput = {
   expectedRevision?: number | null | undefined;
   /** The experiments it admits; empty admits every one. */
   experiments?: Array<string> | null | undefined;
-  /** Isolation of payloads that the queue requires; running jobs go on. */
+  /** Isolation of payloads that the queue requires; running jobs continue. */
   isolation?: QueueIsolation | null | undefined;
   /** Labels of the queue, which replace all existing ones. */
   labels?: Array<LabelInput> | null | undefined;
@@ -1101,7 +1101,7 @@ export type WithdrawSubgraphUserErrorCode =
   | 'INVALID_VALUE'
   /** No subgraph of that name is registered. */
   | 'SUBGRAPH_NOT_FOUND'
-  /** Other changes were published at the same time again and again. Nothing was changed by this call. */
+  /** Each attempt met another publication at the same time. The call changed nothing. */
   | 'TOO_MANY_PUBLISHERS';
 
 /** State of an enrolment. */
@@ -1115,13 +1115,13 @@ export type WorkerEnrolmentState =
   /** The request was refused. */
   | 'REFUSED';
 
-/** Way of an enrolment. */
+/** Way to enrol a key. */
 export type WorkerEnrolmentWay =
   /** By a request that somebody approved. */
   | 'APPROVAL'
   /** By the code of an invitation. */
   | 'INVITATION'
-  /** By a token of the platform and a rule of its issuer. */
+  /** By a token of the platform that matches a rule of its issuer. */
   | 'PLATFORM';
 
 /** Conditions on workers. A worker must meet every field given; the values of a list are alternatives. */

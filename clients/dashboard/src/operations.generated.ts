@@ -14,7 +14,7 @@ export type AuditEntryFilter = {
   chain?: string | null | undefined;
   /** Experiment that the call concerns. */
   experiment?: string | null | undefined;
-  /** The human behind the principal. */
+  /** Person behind the call: the caller, or the person that an agent acts for. */
   human?: string | null | undefined;
   /** Kind of the entry. */
   kind?: AuditEntryKind | null | undefined;
@@ -40,11 +40,11 @@ export type AuditEntryKind =
   | 'LOGIN'
   /** Call of a mutation. */
   | 'MUTATION'
-  /** Request that was refused for its caller. */
+  /** Request that was refused because of its caller: without a valid token, or without a permission. */
   | 'REFUSAL'
   /** Delivery of secrets to a worker. */
   | 'SECRET_READ'
-  /** Act of the gateway itself, such as its start. */
+  /** Action of the gateway itself, such as its start. */
   | 'SYSTEM';
 
 /** Result of a call in the audit log. */
@@ -59,7 +59,7 @@ export type AuditResult =
   | 'REJECTED'
   /** The call succeeded. */
   | 'SUCCEEDED'
-  /** No outcome is stored: the call still runs, or the gateway ended before it. */
+  /** No outcome is stored: the call still runs, or the gateway ended before the call did. */
   | 'UNKNOWN';
 
 /** Vendor of a GPU. */
@@ -116,7 +116,7 @@ export type PrincipalKind =
   /** A service, such as that of an experiment. */
   | 'SERVICE';
 
-/** State of a task. A retry of one of its jobs reopens an ended task: the first copy of a job replaces the job. */
+/** State of a task. A retry of a job reopens an ended task; the first copy of the job takes the place of the job in the task. */
 export type TaskState =
   /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
   | 'CANCELLED'

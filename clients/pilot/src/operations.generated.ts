@@ -12,9 +12,9 @@ export type AcquireJobsInput = {
   free: WorkerCapacityInput;
   /** Devices that are free, by UUID. */
   freeDeviceIds?: Array<string> | null | undefined;
-  /** Time the worker has left, in seconds; jobs that cannot end in it are not sent. Null for no limit. */
+  /** Time the worker has left, in seconds; jobs with a longer walltime are not sent. Null for no limit. */
   remainingSeconds?: number | null | undefined;
-  /** Time to wait for the first job, in seconds, 0 to 60. The call ends within it (0: within 5 s), with no job if need be. */
+  /** Time to wait for the first job, in seconds, 0 to 60. After it, or after at most 5 s if it is 0, the call ends without a job. */
   waitSeconds?: number | null | undefined;
   /** The worker. */
   workerId: string;
@@ -95,13 +95,13 @@ export type DeviceInput = {
   memoryMiB?: number | null | undefined;
   /** Memory in use, in MiB. */
   memoryUsedMiB?: number | null | undefined;
-  /** The profile, of a MIG slice. */
+  /** Profile of a MIG slice. */
   migProfile?: string | null | undefined;
   /** The model, as its driver names it. */
   model: string;
-  /** Each two devices with the same value are connected by NVLink, directly or over a switch. */
+  /** Group of devices that are connected by NVLink, directly or through a switch: the devices with the same value. */
   nvlinkGroup?: string | null | undefined;
-  /** UUID of the device that this is a part of. That device must not be a part itself, and need not be reported. */
+  /** UUID of the whole device that this device is a part of, which need not be reported itself. */
   parentId?: string | null | undefined;
   /** Current partition mode, such as `CPX/NPS4`, or `MIG` in MIG mode. */
   partitionMode?: string | null | undefined;
@@ -195,9 +195,9 @@ export type FinishJobInput = {
   id: string;
   /** Resources that the attempt used. */
   metrics?: JobMetricsInput | null | undefined;
-  /** Locations of the declared outputs; all of them in the phase FINISHED. */
+  /** Locations of the declared outputs; the phase FINISHED requires all of them. */
   outputs?: Array<JobOutputInput> | null | undefined;
-  /** Phase of the end. Without declared outputs the job is FINISHED at once. */
+  /** Phase of the end. A job without declared outputs is FINISHED at once. */
   phase?: FinishPhase | null | undefined;
 };
 
@@ -228,7 +228,7 @@ export type FinishJobsUserErrorCode =
 
 /** Phase of the end of a payload. */
 export type FinishPhase =
-  /** All is done. */
+  /** All outputs are registered and moved. */
   | 'FINISHED'
   /** The payload ended; outputs are being registered. */
   | 'HOLDING'
@@ -252,7 +252,7 @@ export type HeartbeatInput = {
   devices?: Array<DeviceInput> | null | undefined;
   /** Hardware of the host, if it changed. */
   hardware?: WorkerHardwareInput | null | undefined;
-  /** Jobs that the worker holds, with their fences. The worker gets the command to drop those that are no longer its own. */
+  /** Jobs that the worker holds, with their fences. For a job that is no longer its own, the worker gets the command DROP. */
   jobs?: Array<HeldJobInput> | null | undefined;
   /** The worker. */
   workerId: string;
@@ -366,7 +366,7 @@ export type PayloadExitInput =
   |  { code?: never;   /** Signal that ended it, such as `SIGKILL`. */
   signal: string; };
 
-/** Means by which a payload is isolated. An isolated payload sees no file and no process of its worker, and no other payload. */
+/** Method of payload isolation. An isolated payload sees no file and no process of its worker, and no other payload. */
 export type PayloadIsolation =
   /** Payloads in images run in namespaces of their own, by Apptainer or Singularity. */
   | 'APPTAINER'
@@ -385,7 +385,7 @@ export type RegisterWorkerInput = {
   hardware: WorkerHardwareInput;
   /** The name of its host, 1 to 255 characters. */
   host: string;
-  /** Key with which a repeated call gives the same worker, until 30 days after that worker ended. */
+  /** Idempotency key. A repeated call with the same key returns the same worker, until 30 days after that worker ended. */
   idempotencyKey: string;
   /** Labels of the worker, at most 64. */
   labels?: Array<LabelInput> | null | undefined;
@@ -460,7 +460,7 @@ export type WorkerCapacityInput = {
 export type WorkerCommandKind =
   /** Finish the jobs and accept no more. */
   | 'DRAIN'
-  /** The job is no longer the worker's: end the payload and report nothing. */
+  /** The worker has lost the job: end the payload and report nothing. */
   | 'DROP'
   /** End the payload now and report nothing. */
   | 'KILL'
@@ -485,9 +485,9 @@ export type WorkerHardwareInput = {
   diskMiB: number;
   /** True if payloads reach the outside network. */
   hasNetwork?: boolean | null | undefined;
-  /** True if payloads that do not require the network get none. */
+  /** True if payloads of jobs that do not set `isNetworkRequired` have no network. */
   isNetworkIsolated?: boolean | null | undefined;
-  /** Means by which payloads are isolated, at most 8; none by default. A worker without them serves only queues whose `isolation` is NONE. */
+  /** Isolation methods that work, at most 8; none by default. A worker without any serves only queues whose `isolation` is NONE. */
   isolation?: Array<PayloadIsolation> | null | undefined;
   /** Memory offered, in MiB, 1 to 16777216. */
   memoryMiB: number;

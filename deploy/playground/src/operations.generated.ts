@@ -48,7 +48,7 @@ export type CreateQueueInput = {
   executor?: QueueExecutor | null | undefined;
   /** The experiments it admits, by name; empty admits every one. */
   experiments?: Array<string> | null | undefined;
-  /** Key with which a repeated call gives the same queue. */
+  /** Idempotency key. A repeated call with the same key returns the same queue. */
   idempotencyKey?: string | null | undefined;
   /** Isolation of payloads that the queue requires. */
   isolation?: QueueIsolation | null | undefined;
@@ -150,7 +150,7 @@ export type GpuRequirementInput = {
   /** The lowest driver version, such as `575.51`. */
   minDriverVersion?: string | null | undefined;
   /**
-   * Minimum memory of each device, in MiB. A device passes, too, if its nominal size is at least this: 40960
+   * Minimum memory of each device, in MiB. A device also passes if its nominal size is at least this: 40960
    * accepts devices sold with 40 GB.
    */
   minMemoryMiB?: number | null | undefined;
@@ -326,12 +326,12 @@ export type QueueExecutor =
 
 /** Isolation of payloads that a queue requires. */
 export type QueueIsolation =
-  /** Workers without isolation serve the queue, too: their payloads can read the worker's credential and each other's files. */
+  /** Workers without isolation may serve the queue, too. On such a worker, payloads can read the worker's credential and each other's files. */
   | 'NONE'
   /** Jobs are sent only to workers that isolate them. */
   | 'REQUIRED';
 
-/** Limits of a queue. Limits that are not set are unlimited, or keep their value. */
+/** Limits of a queue. A limit that is not set keeps its value in an update; in a new queue it has its default, or is unlimited. */
 export type QueueLimitsInput = {
   /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. */
   heartbeatSeconds?: number | null | undefined;
@@ -377,7 +377,7 @@ export type RegisterExperimentInput = {
 
 /** Reasons why `registerExperiment` refuses an experiment. */
 export type RegisterExperimentUserErrorCode =
-  /** There is an experiment of that name with another title or description. */
+  /** An experiment with this name exists, with another title or description. */
   | 'EXPERIMENT_NAME_TAKEN'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
@@ -411,7 +411,7 @@ export type SchemaChangeSeverity =
   /** Existing operations are not affected. */
   | 'SAFE';
 
-/** The shares of an experiment, all of them. */
+/** All shares of an experiment. */
 export type SetSharesInput = {
   /** The experiment. */
   experiment: string;
@@ -480,7 +480,7 @@ export type SubmitAtlasTaskInput = {
 
 /** Code of an error: a reason to refuse a production task. */
 export type SubmitAtlasTaskUserErrorCode =
-  /** The steps do not make a chain of production. */
+  /** The steps do not form a production chain. */
   | 'CHAIN_INVALID'
   /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
@@ -550,14 +550,14 @@ export type SubmitJobsInput = {
   /** Jobs to submit, 1 to 10,000. */
   jobs: Array<JobInput>;
   /**
-   * Subject of the principal that will own the jobs, 1 to 255 characters; by default the caller. Another subject
-   * requires the permission `job:submitFor`, which services have, so that a job belongs to the user who called
-   * the service. The caller may still change the jobs.
+   * Subject of the person that will own the jobs, 1 to 255 characters; by default the caller owns them. A service
+   * needs the permission `job:submitFor` and the consent of the person (`allowSubmissionOnBehalf`), and may still
+   * change the jobs.
    */
   onBehalfOf?: string | null | undefined;
 };
 
-/** State of a task. A retry of one of its jobs reopens an ended task: the first copy of a job replaces the job. */
+/** State of a task. A retry of a job reopens an ended task; the first copy of the job takes the place of the job in the task. */
 export type TaskState =
   /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
   | 'CANCELLED'

@@ -83,7 +83,7 @@ export type AtlasTask = Node & {
   readonly id: Scalars['ID']['output'];
   /** The physics short, such as `Zmumu`. */
   readonly physicsShort: Scalars['String']['output'];
-  /** Events of jobs of the last step before the merge that FINISHED, derived from the jobs' events, each job counted once. */
+  /** Number of physics events in the FINISHED jobs of the last step before the merge. Each job counts once. */
   readonly processedEvents: Scalars['Int']['output'];
   /** The production request. */
   readonly requestId: Scalars['Int']['output'];
@@ -287,7 +287,7 @@ export type SubmitAtlasTaskUserError = UserError & {
 
 /** Code of an error: a reason to refuse a production task. */
 export type SubmitAtlasTaskUserErrorCode =
-  /** The steps do not make a chain of production. */
+  /** The steps do not form a production chain. */
   | 'CHAIN_INVALID'
   /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'

@@ -78,7 +78,7 @@ export type EpicRun = Node & {
   readonly id: Scalars['ID']['output'];
   /** The phase of the run. */
   readonly phase: EpicRunPhase;
-  /** Super time frames processed so far, derived from the jobs' events, each group counted once. */
+  /** Super time frames processed so far. Each group counts once. */
   readonly processedFrames: Scalars['Int']['output'];
   /** The run's number; unique. */
   readonly runNumber: Scalars['Int']['output'];

@@ -59,7 +59,7 @@ export type LarkspurObservation = Node & {
   readonly __typename?: 'LarkspurObservation';
   /** The band of the filter. */
   readonly band: LarkspurBand;
-  /** Exposures calibrated so far, derived from the jobs' events, each counted once. */
+  /** Exposures calibrated so far. Each counts once. */
   readonly calibratedExposures: Scalars['Int']['output'];
   /** Length of one exposure, in seconds. */
   readonly exposureSeconds: Scalars['Float']['output'];

@@ -110,7 +110,7 @@ export type RubinQuantum = {
   readonly label: Scalars['String']['output'];
   /** The name, unique in the workflow. */
   readonly name: Scalars['String']['output'];
-  /** Names of the quanta that must finish before. */
+  /** Names of the quanta that must finish first. */
   readonly needs: ReadonlyArray<Scalars['String']['output']>;
 };
 
@@ -144,7 +144,7 @@ export type RubinQuantumInput = {
   readonly label: Scalars['String']['input'];
   /** The name, unique in the workflow: 1 to 127 letters, digits, `_`, `-`, `.`. */
   readonly name: Scalars['String']['input'];
-  /** The names of the quanta it needs, in any order, at most 1,000; no circles. */
+  /** The names of the quanta it needs, in any order, at most 1,000, without cycles. */
   readonly needs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 
@@ -173,7 +173,7 @@ export type RubinQueryworkflowsArgs = {
 /** A workflow made from a quantum graph: each quantum is one job of core. */
 export type RubinWorkflow = Node & {
   readonly __typename?: 'RubinWorkflow';
-  /** Quanta that have finished so far, derived from the jobs' events, each counted once. */
+  /** Quanta that have finished so far. Each counts once. */
   readonly finishedQuanta: Scalars['Int']['output'];
   /** Opaque identifier, `rubinWorkflow_…`. */
   readonly id: Scalars['ID']['output'];
@@ -280,7 +280,7 @@ export type SubmitRubinWorkflowUserError = UserError & {
 
 /** Code of an error: a reason to refuse a workflow. */
 export type SubmitRubinWorkflowUserErrorCode =
-  /** Quanta need each other in a circle. */
+  /** The dependencies of the quanta form a cycle. */
   | 'GRAPH_CIRCULAR'
   /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'

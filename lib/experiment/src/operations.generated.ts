@@ -67,7 +67,7 @@ export type GpuRequirementInput = {
   /** The lowest driver version, such as `575.51`. */
   minDriverVersion?: string | null | undefined;
   /**
-   * Minimum memory of each device, in MiB. A device passes, too, if its nominal size is at least this: 40960
+   * Minimum memory of each device, in MiB. A device also passes if its nominal size is at least this: 40960
    * accepts devices sold with 40 GB.
    */
   minMemoryMiB?: number | null | undefined;
@@ -259,7 +259,7 @@ export type SubmitTaskInput = {
   jobs: TaskJobsInput;
   /** A name of 1 to 255 characters. */
   name: string;
-  /** The subject of the principal that the task and its jobs belong to, as for `submitJobs`: the caller by default. */
+  /** Subject of the person that will own the task and its jobs, as for `submitJobs`; by default the caller owns them. */
   onBehalfOf?: string | null | undefined;
   /**
    * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
@@ -272,7 +272,7 @@ export type SubmitTaskInput = {
 
 /** Reasons why `submitTask` refuses a task. */
 export type SubmitTaskUserErrorCode =
-  /** The task has more than 10,000 jobs. */
+  /** The task has more than 1,000,000 parameter sets. */
   | 'BATCH_TOO_LARGE'
   /** The person that the call submits for has not allowed it. */
   | 'CONSENT_MISSING'

@@ -40,9 +40,9 @@ export type AcquireJobsInput = {
   readonly free: WorkerCapacityInput;
   /** Devices that are free, by UUID. */
   readonly freeDeviceIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
-  /** Time the worker has left, in seconds; jobs that cannot end in it are not sent. Null for no limit. */
+  /** Time the worker has left, in seconds; jobs with a longer walltime are not sent. Null for no limit. */
   readonly remainingSeconds?: InputMaybe<Scalars['Int']['input']>;
-  /** Time to wait for the first job, in seconds, 0 to 60. The call ends within it (0: within 5 s), with no job if need be. */
+  /** Time to wait for the first job, in seconds, 0 to 60. After it, or after at most 5 s if it is 0, the call ends without a job. */
   readonly waitSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];
@@ -299,7 +299,7 @@ export type CreateQueueInput = {
   readonly executor?: InputMaybe<QueueExecutor>;
   /** The experiments it admits, by name; empty admits every one. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Key with which a repeated call gives the same queue. */
+  /** Idempotency key. A repeated call with the same key returns the same queue. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
   /** Isolation of payloads that the queue requires. */
   readonly isolation?: InputMaybe<QueueIsolation>;
@@ -349,19 +349,19 @@ export type CreateQueueUserErrorCode =
 /** A CUDA toolkit and the Linux drivers it works with. */
 export type CudaRelease = {
   readonly __typename?: 'CudaRelease';
-  /** Compute capabilities that it builds for, lowest first. */
+  /** Compute capabilities that the toolkit builds for, lowest first. */
   readonly capabilities: ReadonlyArray<Scalars['String']['output']>;
   /** Version of the catalogue; it changes whenever a row changes. */
   readonly catalogueVersion: Scalars['String']['output'];
   /** Confidence in the facts of the row. */
   readonly confidence: GpuFactConfidence;
-  /** Lowest driver with all its features. */
+  /** Lowest driver version that supports all features of the toolkit. */
   readonly driver: Scalars['String']['output'];
   /** Driver branches that its forward-compatibility package supports. */
   readonly forwardBranches: ReadonlyArray<Scalars['Int']['output']>;
   /** Lowest driver for minor-version compatibility; null if there is none. */
   readonly minorVersionDriver?: Maybe<Scalars['String']['output']>;
-  /** Lowest compute capability that it builds for. */
+  /** Lowest compute capability that the toolkit builds for. */
   readonly oldestCapability: Scalars['String']['output'];
   /** Citations for the row. */
   readonly sources: ReadonlyArray<Scalars['String']['output']>;
@@ -435,13 +435,13 @@ export type Device = {
   readonly memoryMiB?: Maybe<Scalars['Int']['output']>;
   /** Latest reported memory in use, in MiB; null if unknown. */
   readonly memoryUsedMiB?: Maybe<Scalars['Int']['output']>;
-  /** The profile, of a MIG slice; null for whole devices. */
+  /** Profile of a MIG slice; null for whole devices. */
   readonly migProfile?: Maybe<Scalars['String']['output']>;
   /** The model, as its driver names it. */
   readonly model: Scalars['String']['output'];
-  /** Each two devices of one worker with the same value are connected by NVLink, directly or over a switch; null if unknown or not connected. */
+  /** Group of devices that are connected by NVLink, directly or through a switch: the devices of a worker with the same value. Null if unknown or not connected. */
   readonly nvlinkGroup?: Maybe<Scalars['String']['output']>;
-  /** The UUID of the device a slice is part of; null for whole devices. */
+  /** UUID of the device that a slice is part of; null for whole devices. */
   readonly parentId?: Maybe<Scalars['ID']['output']>;
   /** Current partition mode, such as `CPX/NPS4`, or `MIG` in MIG mode; null if unknown or not supported. */
   readonly partitionMode?: Maybe<Scalars['String']['output']>;
@@ -509,13 +509,13 @@ export type DeviceInput = {
   readonly memoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Memory in use, in MiB. */
   readonly memoryUsedMiB?: InputMaybe<Scalars['Int']['input']>;
-  /** The profile, of a MIG slice. */
+  /** Profile of a MIG slice. */
   readonly migProfile?: InputMaybe<Scalars['String']['input']>;
   /** The model, as its driver names it. */
   readonly model: Scalars['String']['input'];
-  /** Each two devices with the same value are connected by NVLink, directly or over a switch. */
+  /** Group of devices that are connected by NVLink, directly or through a switch: the devices with the same value. */
   readonly nvlinkGroup?: InputMaybe<Scalars['String']['input']>;
-  /** UUID of the device that this is a part of. That device must not be a part itself, and need not be reported. */
+  /** UUID of the whole device that this device is a part of, which need not be reported itself. */
   readonly parentId?: InputMaybe<Scalars['ID']['input']>;
   /** Current partition mode, such as `CPX/NPS4`, or `MIG` in MIG mode. */
   readonly partitionMode?: InputMaybe<Scalars['String']['input']>;
@@ -736,9 +736,9 @@ export type FinishJobInput = {
   readonly id: Scalars['ID']['input'];
   /** Resources that the attempt used. */
   readonly metrics?: InputMaybe<JobMetricsInput>;
-  /** Locations of the declared outputs; all of them in the phase FINISHED. */
+  /** Locations of the declared outputs; the phase FINISHED requires all of them. */
   readonly outputs?: InputMaybe<ReadonlyArray<JobOutputInput>>;
-  /** Phase of the end. Without declared outputs the job is FINISHED at once. */
+  /** Phase of the end. A job without declared outputs is FINISHED at once. */
   readonly phase?: InputMaybe<FinishPhase>;
 };
 
@@ -789,7 +789,7 @@ export type FinishJobsUserErrorCode =
 
 /** Phase of the end of a payload. */
 export type FinishPhase =
-  /** All is done. */
+  /** All outputs are registered and moved. */
   | 'FINISHED'
   /** The payload ended; outputs are being registered. */
   | 'HOLDING'
@@ -911,7 +911,7 @@ export type GpuModel = {
 /** GPUs of one model in one queue. A MIG slice or a partition counts as a device; a device that is divided does not. */
 export type GpuOccupancy = {
   readonly __typename?: 'GpuOccupancy';
-  /** Devices that are given to jobs; a share of a device counts as its part, as 0.25. */
+  /** Devices that are given to jobs; a quarter of a device counts as 0.25. */
   readonly allocated: Scalars['Float']['output'];
   /** The model, as its driver names it. */
   readonly model: Scalars['String']['output'];
@@ -923,7 +923,7 @@ export type GpuOccupancy = {
   readonly total: Scalars['Int']['output'];
   /** Devices of live workers that cannot be used, or whose health is unknown. */
   readonly unhealthy: Scalars['Int']['output'];
-  /** Vendor of the GPUs; null if only jobs, and no live worker, have GPUs of the model. */
+  /** Vendor of the GPUs; null if jobs have GPUs of the model, but no live worker does. */
   readonly vendor?: Maybe<GpuVendor>;
 };
 
@@ -936,7 +936,7 @@ export type GpuOccupancyChanged = {
   readonly gpus: ReadonlyArray<GpuOccupancy>;
 };
 
-/** Conditions that the GPUs must meet, all of them. A list is met by any of its elements. */
+/** Conditions on GPUs. A GPU must meet every field given; the values of a list are alternatives. */
 export type GpuOccupancyFilter = {
   /** Models of the GPUs, as their drivers name them. */
   readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
@@ -985,7 +985,7 @@ export type GpuRequirement = {
   /** The lowest driver version, such as `575.51`, or `30.10` for amdgpu; null for any. */
   readonly minDriverVersion?: Maybe<Scalars['String']['output']>;
   /**
-   * Minimum memory of each device, in MiB; null for any. A device passes, too, if its nominal size is at least
+   * Minimum memory of each device, in MiB; null for any. A device also passes if its nominal size is at least
    * this: a device sold with 40 GB reports up to 5 % less than 40,960 MiB.
    */
   readonly minMemoryMiB?: Maybe<Scalars['Int']['output']>;
@@ -1016,7 +1016,7 @@ export type GpuRequirementInput = {
   /** The lowest driver version, such as `575.51`. */
   readonly minDriverVersion?: InputMaybe<Scalars['String']['input']>;
   /**
-   * Minimum memory of each device, in MiB. A device passes, too, if its nominal size is at least this: 40960
+   * Minimum memory of each device, in MiB. A device also passes if its nominal size is at least this: 40960
    * accepts devices sold with 40 GB.
    */
   readonly minMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
@@ -1107,7 +1107,7 @@ export type HardwareMap = {
   readonly sites: ReadonlyArray<SiteGpuHardware>;
 };
 
-/** Conditions on the hardware, which must all be met. A list is met by any of its elements. */
+/** Conditions on hardware. It must meet every field given; the values of a list are alternatives. */
 export type HardwareMapFilter = {
   /** Names of models in the catalogue; `A100` includes all of its variants. */
   readonly models?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
@@ -1127,7 +1127,7 @@ export type HeartbeatInput = {
   readonly devices?: InputMaybe<ReadonlyArray<DeviceInput>>;
   /** Hardware of the host, if it changed. */
   readonly hardware?: InputMaybe<WorkerHardwareInput>;
-  /** Jobs that the worker holds, with their fences. The worker gets the command to drop those that are no longer its own. */
+  /** Jobs that the worker holds, with their fences. For a job that is no longer its own, the worker gets the command DROP. */
   readonly jobs?: InputMaybe<ReadonlyArray<HeldJobInput>>;
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];
@@ -1247,9 +1247,9 @@ export type Job = Node & {
   readonly metrics?: Maybe<JobMetrics>;
   /** The name given at submit; not unique. */
   readonly name: Scalars['String']['output'];
-  /** The job is not started before this time (backoff between attempts); null when it need not wait. */
+  /** Time before which the job is not started (backoff between attempts); null if it need not wait. */
   readonly notBefore?: Maybe<Scalars['DateTime']['output']>;
-  /** Declared outputs as registered by the worker; empty before. */
+  /** Declared outputs that the worker registered; empty until then. */
   readonly outputs: ReadonlyArray<JobOutput>;
   /** Principal that the job belongs to: the one that submitted it, or the one on whose behalf a service did. */
   readonly owner: Principal;
@@ -1259,7 +1259,7 @@ export type Job = Node & {
   readonly pending?: Maybe<JobPending>;
   /** Priority within the share, -1000 to 1000: jobs with a larger value start earlier. */
   readonly priority: Scalars['Int']['output'];
-  /** The queue that the job was sent to last; null before the first attempt, and where the caller may not see it. */
+  /** The queue that the job was sent to last; null before the first attempt, and if the caller may not see the queue. */
   readonly queue?: Maybe<Queue>;
   /** Resources that the job needs. */
   readonly requirements: JobRequirements;
@@ -1278,8 +1278,8 @@ export type Job = Node & {
   /** Time at which each state was last entered. */
   readonly stateTimes: ReadonlyArray<JobStateTime>;
   /**
-   * Principal that submitted the job: the owner, or the service that submitted it on the owner's behalf. A copy has the value of the job that
-   * it repeats.
+   * Principal that submitted the job: the owner, or the service that submitted it on the owner's behalf. A job that
+   * `retryJobs` made has the value of the job that it repeats.
    */
   readonly submittedBy: Principal;
   /** Task that the job belongs to; null for a job that was submitted alone. */
@@ -1316,7 +1316,7 @@ export type JobAssignment = {
   readonly __typename?: 'JobAssignment';
   /** Number of the attempt, from 1. */
   readonly attempt: Scalars['Int']['output'];
-  /** Identifies the attempt everywhere. */
+  /** Identifier of the attempt. */
   readonly attemptId: Scalars['ID']['output'];
   /** Devices that the job may use, by UUID. */
   readonly deviceIds: ReadonlyArray<Scalars['ID']['output']>;
@@ -1383,7 +1383,7 @@ export type JobCount = JobStateCount & {
   readonly experimentName: Scalars['String']['output'];
   /** The model of the GPUs that the jobs were given, as its driver names it; null for jobs that were given none. */
   readonly gpuModel?: Maybe<Scalars['String']['output']>;
-  /** GPUs that these jobs were given; a share of a device counts as its part, as 0.25. */
+  /** GPUs that these jobs were given; a quarter of a device counts as 0.25. */
   readonly gpus: Scalars['Float']['output'];
   /** Queue that the jobs were sent to; null before a job is sent, and if the caller may not see the queue. */
   readonly queue?: Maybe<Queue>;
@@ -1473,11 +1473,11 @@ export type JobEventMode =
 export type JobFilter = {
   /** Time before which the jobs were submitted. Not for counts. */
   readonly createdBefore?: InputMaybe<Scalars['DateTime']['input']>;
-  /** Time of submission, at the earliest. Not for counts. */
+  /** Earliest time of submission. Not for counts. */
   readonly createdFrom?: InputMaybe<Scalars['DateTime']['input']>;
   /** Names of the experiments. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Models of the GPUs given to the jobs, at most 100. For lists of jobs only together with `ids`, `taskIds`, `owners`, `queues`, `shares` or `labels`. */
+  /** Models of the GPUs given to the jobs, at most 100. A list of jobs accepts them only together with `ids`, `taskIds`, `owners`, `queues`, `shares` or `labels`. */
   readonly gpuModels?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Ids of the jobs, at most 1000. Not for counts. */
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
@@ -1489,7 +1489,7 @@ export type JobFilter = {
   readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Paths of the shares, at most 100. */
   readonly shares?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** States of the jobs; for streams, after the change. */
+  /** States of the jobs; for streams, the state after the change. */
   readonly states?: InputMaybe<ReadonlyArray<JobState>>;
   /** Ids of the tasks, at most 100. Not for counts. */
   readonly taskIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
@@ -1713,7 +1713,7 @@ export type JobPending = {
   readonly isShareBorrowing: Scalars['Boolean']['output'];
   /** Text of the constraint that fails first for the most workers; null if all workers fit. */
   readonly mostFailed?: Maybe<Scalars['String']['output']>;
-  /** Ready jobs before this one in its share; null when not known. */
+  /** Number of ready jobs ahead of this one in its share; null if unknown. */
   readonly position?: Maybe<Scalars['Int']['output']>;
   /** Queues that are online and admit the experiment. */
   readonly queuesConsidered: Scalars['Int']['output'];
@@ -1725,7 +1725,7 @@ export type JobPending = {
   readonly wait: WaitEstimate;
   /** Known workers of those queues. */
   readonly workersConsidered: Scalars['Int']['output'];
-  /** Workers that meet all constraints with what is free now. */
+  /** Workers that meet all constraints with their free capacity now. */
   readonly workersFreeNow: Scalars['Int']['output'];
   /** Workers that meet all constraints when empty. */
   readonly workersThatFit: Scalars['Int']['output'];
@@ -1788,7 +1788,7 @@ export type JobRequirementsInput = {
 
 /** Jobs chosen by id or by filter. */
 export type JobSelectionInput =
-  /** Conditions on the jobs. Up to 10,000 jobs are changed at once, more by a background operation. */
+  /** Conditions on the jobs. Up to 10,000 jobs are changed at once; a larger change is a background operation. */
   { readonly filter: JobFilter; readonly ids?: never; }
   |  /** Ids of the jobs, at most 10,000. The result names each changed job. */
   { readonly filter?: never; readonly ids: ReadonlyArray<Scalars['ID']['input']>; };
@@ -1916,7 +1916,7 @@ export type Mutation = {
   readonly __typename?: 'Mutation';
   /** Gives matching work to a worker. */
   readonly acquireJobs: AcquireJobsPayload;
-  /** Allows the service of an experiment to submit jobs and tasks that belong to the caller, a person. */
+  /** Allows the service of an experiment to submit jobs and tasks that the caller will own. The caller must be a person. */
   readonly allowSubmissionOnBehalf: AllowSubmissionOnBehalfPayload;
   /** Adds captured output to a job's log. */
   readonly appendJobLog: AppendJobLogPayload;
@@ -1938,13 +1938,13 @@ export type Mutation = {
   readonly registerExperiment: RegisterExperimentPayload;
   /**
    * Registers a worker with the hardware of its host. It replaces a worker with the same name, queue and host,
-   * as after a restart of the pilot. The name of a live worker on another host is a CONFLICT until the lease of
-   * that worker ends.
+   * as after a restart of the pilot. If a live worker on another host has the name, the call fails with
+   * `CONFLICT` until the lease of that worker ends.
    */
   readonly registerWorker: RegisterWorkerPayload;
   /** Releases held jobs. */
   readonly releaseJobs: ReleaseJobsPayload;
-  /** Makes a new job of each terminal job. */
+  /** Creates a new job from each terminal job. */
   readonly retryJobs: RetryJobsPayload;
   /** Changes the priority of jobs that have not been sent. */
   readonly setJobPriority: SetJobPriorityPayload;
@@ -1960,7 +1960,7 @@ export type Mutation = {
   readonly submitTask: SubmitTaskPayload;
   /** Changes a queue. */
   readonly updateQueue: UpdateQueuePayload;
-  /** Withdraws a consent of the caller; jobs that were submitted stay. */
+  /** Withdraws a consent of the caller. Jobs that were submitted before are kept. */
   readonly withdrawSubmissionConsent: WithdrawSubmissionConsentPayload;
 };
 
@@ -2118,7 +2118,7 @@ export type PayloadExitInput =
   |  /** Signal that ended it, such as `SIGKILL`. */
   { readonly code?: never; readonly signal: Scalars['String']['input']; };
 
-/** Means by which a payload is isolated. An isolated payload sees no file and no process of its worker, and no other payload. */
+/** Method of payload isolation. An isolated payload sees no file and no process of its worker, and no other payload. */
 export type PayloadIsolation =
   /** Payloads in images run in namespaces of their own, by Apptainer or Singularity. */
   | 'APPTAINER'
@@ -2132,11 +2132,11 @@ export type PendingConstraint = {
   readonly __typename?: 'PendingConstraint';
   /** The constraint, such as `cores >= 8`. */
   readonly constraint: Scalars['String']['output'];
-  /** Devices of those workers that meet this constraint alone; all of their devices if the constraint is not about devices. */
+  /** Devices of those workers that meet this constraint, regardless of the others; all their devices if the constraint is not about devices. */
   readonly devicesThatPass: Scalars['Int']['output'];
   /** Devices that meet this constraint and all before it. */
   readonly devicesTogether: Scalars['Int']['output'];
-  /** Queues with a worker that meets this constraint alone. */
+  /** Queues with a worker that meets this constraint, regardless of the others. */
   readonly queuesThatPass: Scalars['Int']['output'];
   /** Queues with a worker that meets this constraint and all before it. */
   readonly queuesTogether: Scalars['Int']['output'];
@@ -2144,7 +2144,7 @@ export type PendingConstraint = {
   readonly reasons: ReadonlyArray<Scalars['String']['output']>;
   /** Workers for which this is the first constraint that fails. */
   readonly workersThatFailFirst: Scalars['Int']['output'];
-  /** Workers that meet this constraint alone. */
+  /** Workers that meet this constraint, regardless of the others. */
   readonly workersThatPass: Scalars['Int']['output'];
   /** Workers that meet this constraint and all before it. */
   readonly workersTogether: Scalars['Int']['output'];
@@ -2219,7 +2219,7 @@ export type Query = {
   readonly experiments: ExperimentConnection;
   /** Explains what a job with these requirements would wait for, without submitting anything. */
   readonly explainRequirements: RequirementsExplanation;
-  /** A model by any of its names or its PCI id (`10de:20b2`). Null if the catalogue does not know it or several models have the name; the first model if several share the id. */
+  /** A model by any of its names or its PCI id (`10de:20b2`). Null if the catalogue does not know it, or if several models have the name. If several models share the PCI id, the first of them. */
   readonly gpuModel?: Maybe<GpuModel>;
   /** GPU models in the catalogue, by vendor and age. */
   readonly gpuModels: ReadonlyArray<GpuModel>;
@@ -2249,7 +2249,7 @@ export type Query = {
   readonly tasks: TaskConnection;
   /** The principal that makes the call, with its permissions. */
   readonly viewer: Viewer;
-  /** One worker, or null; ended ones are kept for 30 days. */
+  /** One worker, or null. Workers that ended are kept for 30 days. */
   readonly worker?: Maybe<Worker>;
   /** Workers, newest first. */
   readonly workers: WorkerConnection;
@@ -2359,7 +2359,7 @@ export type QueryworkersArgs = {
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** A named entry to resources at a site, with limits, a state and the experiments it admits. */
+/** A named entry point to resources at a site, with limits, a state and the experiments it admits. */
 export type Queue = Node & {
   readonly __typename?: 'Queue';
   /** Time of creation. */
@@ -2380,7 +2380,7 @@ export type Queue = Node & {
   readonly limits: QueueLimits;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   readonly name: Scalars['String']['output'];
-  /** Grows by one with each change. */
+  /** Revision of the queue; grows by one with each change. */
   readonly revision: Scalars['Int']['output'];
   /** Site that the queue belongs to. */
   readonly site: Site;
@@ -2397,7 +2397,7 @@ export type Queue = Node & {
 };
 
 
-/** A named entry to resources at a site, with limits, a state and the experiments it admits. */
+/** A named entry point to resources at a site, with limits, a state and the experiments it admits. */
 export type QueueworkersArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
@@ -2466,7 +2466,7 @@ export type QueueFilter = {
 
 /** Isolation of payloads that a queue requires. */
 export type QueueIsolation =
-  /** Workers without isolation serve the queue, too: their payloads can read the worker's credential and each other's files. */
+  /** Workers without isolation may serve the queue, too. On such a worker, payloads can read the worker's credential and each other's files. */
   | 'NONE'
   /** Jobs are sent only to workers that isolate them. */
   | 'REQUIRED';
@@ -2490,7 +2490,7 @@ export type QueueLimits = {
   readonly maxWalltimeSeconds?: Maybe<Scalars['Int']['output']>;
 };
 
-/** Limits of a queue. Limits that are not set are unlimited, or keep their value. */
+/** Limits of a queue. A limit that is not set keeps its value in an update; in a new queue it has its default, or is unlimited. */
 export type QueueLimitsInput = {
   /** Interval between heartbeats of a worker, in seconds, 1 to 300; 10 by default. */
   readonly heartbeatSeconds?: InputMaybe<Scalars['Int']['input']>;
@@ -2556,7 +2556,7 @@ export type RegisterExperimentUserError = UserError & {
 
 /** Reasons why `registerExperiment` refuses an experiment. */
 export type RegisterExperimentUserErrorCode =
-  /** There is an experiment of that name with another title or description. */
+  /** An experiment with this name exists, with another title or description. */
   | 'EXPERIMENT_NAME_TAKEN'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
@@ -2571,7 +2571,7 @@ export type RegisterWorkerInput = {
   readonly hardware: WorkerHardwareInput;
   /** The name of its host, 1 to 255 characters. */
   readonly host: Scalars['String']['input'];
-  /** Key with which a repeated call gives the same worker, until 30 days after that worker ended. */
+  /** Idempotency key. A repeated call with the same key returns the same worker, until 30 days after that worker ended. */
   readonly idempotencyKey: Scalars['String']['input'];
   /** Labels of the worker, at most 64. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
@@ -2669,8 +2669,8 @@ export type RequirementsExplanation = {
 /** Jobs to retry. */
 export type RetryJobsInput = {
   /**
-   * Key of 1 to 200 characters. A repeated call with the same key makes no second copy; keys are kept for 30 days. A call that copied
-   * nothing, because each job was refused, leaves its key free.
+   * Key of 1 to 200 characters. A repeated call with the same key makes no second copy; keys are kept for 30 days. A call in
+   * which every job was refused does not use up its key.
    */
   readonly idempotencyKey: Scalars['String']['input'];
   /** True to also repeat the children that were closed because of these jobs. */
@@ -2855,7 +2855,7 @@ export type SetQueueStateUserErrorCode =
   /** The queue was changed in between. */
   | 'REVISION_CONFLICT';
 
-/** The shares of an experiment, all of them. */
+/** All shares of an experiment. */
 export type SetSharesInput = {
   /** The experiment. */
   readonly experiment: Scalars['String']['input'];
@@ -2905,7 +2905,7 @@ export type Share = Node & {
   readonly id: Scalars['ID']['output'];
   /** Cores that the share is entitled to. */
   readonly nominalCores: Scalars['Int']['output'];
-  /** GPUs that the share is entitled to; null for the same fraction of all GPUs as of all cores. */
+  /** GPUs that the share is entitled to; null if it is entitled to the same fraction of all GPUs as of all cores. */
   readonly nominalGpus?: Maybe<Scalars['Float']['output']>;
   /** Cores that one owner may use at the same time; null if unlimited. Jobs beyond the limit are THROTTLED. */
   readonly ownerLimitCores?: Maybe<Scalars['Int']['output']>;
@@ -3052,7 +3052,7 @@ export type StartPhase =
   /** Inputs are staged, the payload is prepared. */
   | 'STARTING';
 
-/** Consent of a person that the service of an experiment submits jobs and tasks that belong to the person. */
+/** Consent of a person: the service of an experiment may submit jobs and tasks that the person will own. */
 export type SubmissionConsent = {
   readonly __typename?: 'SubmissionConsent';
   /** Time of the first consent. */
@@ -3075,9 +3075,9 @@ export type SubmitJobsInput = {
   /** Jobs to submit, 1 to 10,000. */
   readonly jobs: ReadonlyArray<JobInput>;
   /**
-   * Subject of the principal that will own the jobs, 1 to 255 characters; by default the caller. Another subject
-   * requires the permission `job:submitFor`, which services have, so that a job belongs to the user who called
-   * the service. The caller may still change the jobs.
+   * Subject of the person that will own the jobs, 1 to 255 characters; by default the caller owns them. A service
+   * needs the permission `job:submitFor` and the consent of the person (`allowSubmissionOnBehalf`), and may still
+   * change the jobs.
    */
   readonly onBehalfOf?: InputMaybe<Scalars['String']['input']>;
 };
@@ -3138,7 +3138,7 @@ export type SubmitTaskInput = {
   readonly jobs: TaskJobsInput;
   /** A name of 1 to 255 characters. */
   readonly name: Scalars['String']['input'];
-  /** The subject of the principal that the task and its jobs belong to, as for `submitJobs`: the caller by default. */
+  /** Subject of the person that will own the task and its jobs, as for `submitJobs`; by default the caller owns them. */
   readonly onBehalfOf?: InputMaybe<Scalars['String']['input']>;
   /**
    * Template of the jobs. `{{index}}` is the position of the job, from 0. The index is appended to the name
@@ -3171,7 +3171,7 @@ export type SubmitTaskUserError = UserError & {
 
 /** Reasons why `submitTask` refuses a task. */
 export type SubmitTaskUserErrorCode =
-  /** The task has more than 10,000 jobs. */
+  /** The task has more than 1,000,000 parameter sets. */
   | 'BATCH_TOO_LARGE'
   /** The person that the call submits for has not allowed it. */
   | 'CONSENT_MISSING'
@@ -3192,13 +3192,12 @@ export type SubmitTaskUserErrorCode =
 
 export type Subscription = {
   readonly __typename?: 'Subscription';
-  /** Numbers of GPUs that exist and that are given to jobs, at each change, at most once in an interval. */
+  /** Numbers of GPUs, and of those that are given to jobs, at each change, at most once in an interval. */
   readonly gpuOccupancyChanged: GpuOccupancyChanged;
   /** Counts of jobs: all counts first, then the changed ones, at most once in each interval. */
   readonly jobCountsChanged: JobCountsChanged;
   /**
-   * Output that is added to the log of a job, of this attempt and the following ones; ends when the job has
-   * ended. The first message carries only the cursor. To get a complete log, read `Job.log` page by page, then
+   * Output that is added to the log of a job, across its attempts. The stream ends when the job has ended. The first message carries only the cursor. To get a complete log, read `Job.log` page by page, then
    * continue here after the last `endCursor`.
    */
   readonly jobLogAppended: JobLogAppended;
@@ -3206,7 +3205,7 @@ export type Subscription = {
   readonly jobStateChanged: JobStateChanged;
   /** Changes of queues that the caller may see, with the current state of the queue. The first message carries only the cursor. */
   readonly queueChanged: QueueChanged;
-  /** The progress of a task, at each change, at most twice a second; ends after the last. */
+  /** Progress of a task, at each change, at most twice a second; the stream ends when the task has ended. */
   readonly taskProgress: TaskProgressChanged;
   /** Changes of workers of queues that the caller may see, with the current state of the worker. The first message carries only the cursor. */
   readonly workerChanged: WorkerChanged;
@@ -3324,7 +3323,7 @@ export type TaskEdge = {
   readonly node: Task;
 };
 
-/** Conditions that tasks must meet, all of them. A list is met by any of its elements. */
+/** Conditions on tasks. A task must meet every field given; the values of a list are alternatives. */
 export type TaskFilter = {
   /** Names of the experiments. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
@@ -3378,7 +3377,7 @@ export type TaskProgressChanged = {
   readonly task?: Maybe<Task>;
 };
 
-/** State of a task. A retry of one of its jobs reopens an ended task: the first copy of a job replaces the job. */
+/** State of a task. A retry of a job reopens an ended task; the first copy of the job takes the place of the job in the task. */
 export type TaskState =
   /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
   | 'CANCELLED'
@@ -3409,7 +3408,7 @@ export type UpdateQueueInput = {
   readonly expectedRevision?: InputMaybe<Scalars['Int']['input']>;
   /** The experiments it admits; empty admits every one. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** Isolation of payloads that the queue requires; running jobs go on. */
+  /** Isolation of payloads that the queue requires; running jobs continue. */
   readonly isolation?: InputMaybe<QueueIsolation>;
   /** Labels of the queue, which replace all existing ones. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
@@ -3493,11 +3492,11 @@ export type WaitEstimate = {
   readonly __typename?: 'WaitEstimate';
   /** Number of grants that the estimate is based on. */
   readonly basedOnGrants: Scalars['Int']['output'];
-  /** Nine of ten jobs are expected to wait shorter than this, in seconds from now; null if unknown. */
+  /** Upper bound of the wait, in seconds from now: nine of ten jobs are expected to wait less. Null if unknown. */
   readonly highSeconds?: Maybe<Scalars['Float']['output']>;
   /** Kind of the estimate. */
   readonly kind: WaitEstimateKind;
-  /** Nine of ten jobs are expected to wait longer than this, in seconds from now; null if unknown. */
+  /** Lower bound of the wait, in seconds from now: nine of ten jobs are expected to wait longer. Null if unknown. */
   readonly lowSeconds?: Maybe<Scalars['Float']['output']>;
   /** Basis of the estimate, or the reason why there is none. */
   readonly reason: Scalars['String']['output'];
@@ -3523,7 +3522,7 @@ export type WithdrawSubmissionConsentPayload = {
   readonly __typename?: 'WithdrawSubmissionConsentPayload';
   /** True if there was a consent. */
   readonly isWithdrawn: Scalars['Boolean']['output'];
-  /** Empty: a repetition succeeds, too. */
+  /** Errors in the input; empty if there are none. A call without a consent to withdraw is not an error. */
   readonly userErrors: ReadonlyArray<WithdrawSubmissionConsentUserError>;
 };
 
@@ -3627,7 +3626,7 @@ export type WorkerCommand = {
 export type WorkerCommandKind =
   /** Finish the jobs and accept no more. */
   | 'DRAIN'
-  /** The job is no longer the worker's: end the payload and report nothing. */
+  /** The worker has lost the job: end the payload and report nothing. */
   | 'DROP'
   /** End the payload now and report nothing. */
   | 'KILL'
@@ -3665,7 +3664,7 @@ export type WorkerEdge = {
   readonly node: Worker;
 };
 
-/** Registration, change or end of a worker. A heartbeat is no change. */
+/** Registration, change or end of a worker. A heartbeat is not a change. */
 export type WorkerEvent = {
   readonly __typename?: 'WorkerEvent';
   /** Current state of the worker. */
@@ -3701,9 +3700,9 @@ export type WorkerHardware = {
   readonly diskMiB: Scalars['Int']['output'];
   /** True if payloads reach the outside network; null if unknown. */
   readonly hasNetwork?: Maybe<Scalars['Boolean']['output']>;
-  /** True if payloads that do not require the network get none. */
+  /** True if payloads of jobs that do not set `isNetworkRequired` have no network. */
   readonly isNetworkIsolated: Scalars['Boolean']['output'];
-  /** Means by which payloads are isolated from the host and from each other, tried when the worker started; empty if there are none. */
+  /** Isolation methods that worked when the worker tried them at its start; empty if none did. */
   readonly isolation: ReadonlyArray<PayloadIsolation>;
   /** Memory offered, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
@@ -3727,9 +3726,9 @@ export type WorkerHardwareInput = {
   readonly diskMiB: Scalars['Int']['input'];
   /** True if payloads reach the outside network. */
   readonly hasNetwork?: InputMaybe<Scalars['Boolean']['input']>;
-  /** True if payloads that do not require the network get none. */
+  /** True if payloads of jobs that do not set `isNetworkRequired` have no network. */
   readonly isNetworkIsolated?: InputMaybe<Scalars['Boolean']['input']>;
-  /** Means by which payloads are isolated, at most 8; none by default. A worker without them serves only queues whose `isolation` is NONE. */
+  /** Isolation methods that work, at most 8; none by default. A worker without any serves only queues whose `isolation` is NONE. */
   readonly isolation?: InputMaybe<ReadonlyArray<PayloadIsolation>>;
   /** Memory offered, in MiB, 1 to 16777216. */
   readonly memoryMiB: Scalars['Int']['input'];
