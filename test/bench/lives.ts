@@ -173,7 +173,10 @@ async function work({ api, workerId, until, groups, acquireMs }: Work): Promise<
     });
     acquireMs.push(performance.now() - asked);
     const jobs = acquireJobs.assignments.map(({ job, fence }) => ({ id: job.id, fence }));
-    if (jobs.length === 0) throw new Error(acquireJobs.userErrors[0]?.message ?? 'no jobs left to acquire');
+    const [refusal] = acquireJobs.userErrors;
+    if (refusal) throw new Error(refusal.message);
+    // Core answers within its waiting time, with nothing if need be; a pilot then calls again.
+    if (jobs.length === 0) continue;
     const running = jobs.map((job) => ({ ...job, phase: 'RUNNING' }));
     started = started.then(() => api.post(start, { input: { workerId, jobs: running } }));
     const life = Promise.all([started, ended]).then(async () => {
