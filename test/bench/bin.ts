@@ -55,6 +55,9 @@ if (values.help || unknown.length > 0) {
   process.exit(unknown.length > 0 ? 2 : 0);
 }
 
+// Only an exit lets the systems under test end with this process.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
+
 const rows: Row[] = [];
 const note = (text: string) => console.error(`bench:   ${text}`);
 const named = benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name));

@@ -185,6 +185,8 @@ async function work({ api, workerId, until, groups, acquireMs }: Work): Promise<
     });
     ended = life;
     held.push(life);
+    // Both are awaited later: a call that fails meanwhile is the error of this worker, not of the process.
+    for (const call of [started, life]) call.catch(() => undefined);
     if (held.length >= groups) finished += (await held.shift()) ?? 0;
   }
   return (await Promise.all(held)).reduce((sum, count) => sum + count, finished);

@@ -2,6 +2,7 @@
  * Heartbeats of pilots and answers to a modest client while others ask too much: a greedy client that offers
  * ten times the capacity, and single requests that once stopped the gateway.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Api, connectApi } from './api.js';
 import { fill, registerWorker } from './lives.js';
 import { quantile, residentMiB } from './cpu.js';
@@ -57,10 +58,6 @@ class Heartbeats {
     isOver = true;
     await Promise.all(loops);
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Answers per second of a closed loop, and their times. */

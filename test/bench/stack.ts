@@ -58,6 +58,10 @@ export async function startStack(options: { transport?: 'in-process' | 'http' } 
     options.transport ?? 'in-process',
   ];
   const child = spawn(process.execPath, [playground, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  // However this process ends, the next benchmark must not share the machine with this playground.
+  const end = (): void => void child.kill('SIGTERM');
+  process.once('exit', end);
+  child.once('exit', () => process.off('exit', end));
   const file = join(data, 'playground.json');
   await ready(child, file);
   const started = JSON.parse(readFileSync(file, 'utf8')) as PlaygroundFile;

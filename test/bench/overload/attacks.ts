@@ -1,5 +1,6 @@
 /** Requests and messages by which one client delayed all others. */
 import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { Worker } from 'node:worker_threads';
 
@@ -68,7 +69,7 @@ const subscriptions: Attack = {
     }
     await all;
     socket.terminate();
-    await new Promise((resolve) => setTimeout(resolve, 4000));
+    await pause(4000);
   },
 };
 
