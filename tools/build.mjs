@@ -4,18 +4,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { projectConfigs } from './projects.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const isSilent = process.argv.includes('--quiet');
 const started = performance.now();
-
-/** The configuration files of the projects that the root tsconfig.json lists. */
-function projectConfigs() {
-  const config = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'));
-  return config.references.map(({ path }) =>
-    path.endsWith('.json') ? join(root, path) : join(root, path, 'tsconfig.json'),
-  );
-}
 
 /**
  * Removes outputs whose source is gone, or is no longer part of the project: a deleted test must not run on.

@@ -6,6 +6,7 @@ import { fork } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateAll, packageFolders, subgraphOutputs } from './codegen.mjs';
+import { shippedConfigs } from './projects.mjs';
 import { compile, root, runNode, watchSources } from './watching.mjs';
 
 const isTest = /\.(test|e2e|soak|fixture)\.tsx?$|\/testing\//;
@@ -80,7 +81,7 @@ async function update(saved, savedAt) {
     console.error(`dev: ${error.message}`);
     return undefined;
   });
-  if (schemas === undefined || !(await compile())) {
+  if (schemas === undefined || !(await compile(shippedConfigs()))) {
     console.error('dev: not built; what runs stays as it is');
     return;
   }

@@ -25,8 +25,12 @@ export function runNode(...args) {
   });
 }
 
-/** Compiles what changed; resolves with whether it succeeded. */
-export const compile = () => runNode('node_modules/typescript-native/bin/tsc', '-b', '.');
+/**
+ * Compiles what changed; resolves with whether it succeeded.
+ * @param projects configuration files or folders of the projects; all by default
+ */
+export const compile = (projects = ['.']) =>
+  runNode('node_modules/typescript-native/bin/tsc', '-b', ...projects);
 
 /**
  * Calls `onSave` with the paths of saved files, relative to the repository.
