@@ -7,6 +7,7 @@ import { compose } from '@rhizome/schema';
 import { buildSubgraph, createInProcess, type InProcessSubgraph } from '@rhizome/subgraph';
 import { leftovers, type TestTokens, testTokens } from '@rhizome/testkit';
 import { parse } from 'graphql';
+import { type Answer, apiOf } from '../e2e/system/api.js';
 
 const link = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.7",
   import: ["@key", "@external", "@requires", "@shareable", "@authenticated", "@requiresScopes", "@policy"])`;
@@ -129,19 +130,14 @@ beforeAll(async () => {
   leftovers.defer('the gateway', () => gateway.close(0));
 });
 
-interface Answer {
-  readonly data?: unknown;
-  readonly errors?: readonly { readonly path?: unknown; readonly extensions: { readonly code: string } }[];
-}
-
-async function ask(query: string, token: string, variables: object = {}): Promise<Answer> {
+async function ask(
+  query: string,
+  token: string,
+  variables?: object,
+): Promise<Omit<Answer<unknown>, 'status'>> {
   ran.length = 0;
-  const response = await fetch(gateway.url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: JSON.stringify({ query, variables }),
-  });
-  return (await response.json()) as Answer;
+  const { status: _status, ...answer } = await apiOf(gateway.url, token).post(query, variables);
+  return answer;
 }
 const refusedAt = (...paths: (readonly (string | number)[])[]): object[] =>
   paths.map((path) =>

@@ -68,19 +68,11 @@ async function entriesOf(filter: object): Promise<readonly Entry[]> {
 async function recorded(field: string, token: string | undefined): Promise<readonly Entry[]> {
   const { query, variables } = minimalCall(schema, field);
   const requestId = `walk-${field}-${token?.length ?? 0}`;
-  const response = await fetch(system.url, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      'x-request-id': requestId,
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify({ query, variables }),
-  });
-  const body = (await response.json()) as { errors?: { message: string; extensions: { code: string } }[] };
-  const invalid = (body.errors ?? []).filter(
-    ({ extensions: { code } }) => code === 'GRAPHQL_VALIDATION_FAILED',
+  const { errors = [] } = await apiOf(system.url, token, { 'x-request-id': requestId }).post(
+    query,
+    variables,
   );
+  const invalid = errors.filter(({ extensions: { code } }) => code === 'GRAPHQL_VALIDATION_FAILED');
   expect(invalid).toEqual([]);
   const read = async () => {
     const entries = await entriesOf({ requestId });

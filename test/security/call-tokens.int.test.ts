@@ -9,6 +9,7 @@ import { leftovers, testDatabase, testMongo, type TestTokens, testTokens } from 
 import { parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
+import { apiOf } from '../e2e/system/api.js';
 import { recordInFront, type RecordingService } from './recording-service.js';
 
 const open = { open: 'a test' } as const;
@@ -52,17 +53,8 @@ let gateway: ServedGateway;
 let recorder: RecordingService;
 const urls = new Map<string, string>();
 
-async function post(url: string, query: string, token: string, variables: object = {}) {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: JSON.stringify({ query, variables }),
-  });
-  const body = (await response.json()) as {
-    data?: Record<string, never> | null;
-    errors?: readonly { message: string; extensions?: { code?: string } }[];
-  };
-  return { status: response.status, ...body };
+function post(url: string, query: string, token: string, variables?: object) {
+  return apiOf(url, token).post<Record<string, never>>(query, variables);
 }
 
 /** Close code of a socket, or `acknowledged`. */

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { buildGateway, EndpointPolicy, overNetwork, serveGateway } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';
 import { leftovers, testDatabase, testMongo, type TestTokens, testTokens } from '@rhizome/testkit';
+import { apiOf } from '../e2e/system/api.js';
 
 const secret = 'METADATA role=admin key=SECRET';
 let tokens: TestTokens;
@@ -50,15 +51,8 @@ async function gatewayWith(endpoints: EndpointPolicy): Promise<Ask> {
   });
   const served = await serveGateway(built, { port: 0 });
   leftovers.defer('the gateway', () => served.close(0));
-  return async (query, input, token) => {
-    const response = await fetch(served.url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-      body: JSON.stringify({ query, variables: { input } }),
-    });
-    const { data } = (await response.json()) as { data: { answer: Answer } };
-    return data.answer;
-  };
+  return async (query, input, token) =>
+    (await apiOf(served.url, token).data<{ answer: Answer }>(query, { input })).answer;
 }
 
 describe('registerSubgraph', () => {

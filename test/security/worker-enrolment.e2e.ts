@@ -21,6 +21,7 @@ import {
   testTokens,
   waitFor,
 } from '@rhizome/testkit';
+import { apiOf } from '../e2e/system/api.js';
 import { root } from '../e2e/system/playground-system.js';
 
 const log = silentLogger();
@@ -67,13 +68,8 @@ beforeAll(async () => {
 
 // The query next to the call says what a test reads of an answer.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
-async function ask(query: string, variables: object = {}, headers?: Record<string, string>): Promise<any> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...(headers ?? { authorization: `Bearer ${admin}` }) },
-    body: JSON.stringify({ query, variables }),
-  });
-  return response.json();
+function ask(query: string, variables?: object, headers?: Record<string, string>): Promise<any> {
+  return apiOf(url, headers ? undefined : admin, headers).post(query, variables);
 }
 
 async function invitation(): Promise<string> {

@@ -24,8 +24,12 @@ export interface Api {
   data<T>(query: string, variables?: object): Promise<T>;
 }
 
-/** Speaks to one endpoint with one token; `undefined` sends none. */
-export function apiOf(url: string, token: string | undefined): Api {
+/** Calls one endpoint with one token (`undefined`: none) and further headers. */
+export function apiOf(
+  url: string,
+  token: string | undefined,
+  headers: Readonly<Record<string, string>> = {},
+): Api {
   const post = async <T>(query: string, variables: object = {}): Promise<Answer<T>> => {
     const response = await fetch(url, {
       method: 'POST',
@@ -33,6 +37,7 @@ export function apiOf(url: string, token: string | undefined): Api {
         'content-type': 'application/json',
         accept: 'application/json',
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...headers,
       },
       body: JSON.stringify({ query, variables }),
     });
