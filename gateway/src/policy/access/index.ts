@@ -1,7 +1,7 @@
 /** Access directives of the graph: `@authenticated`, `@requiresScopes`, `@policy`. */
 import type { Principal } from '@rhizome/authz';
 import type { Engine, OperationInfo } from '@rhizome/federation';
-import { type AccessRules, readAccessRules } from './access-rules.js';
+import { type AccessRule, type AccessRules, readAccessRules } from './access-rules.js';
 import { meets, type NamedPolicies } from './named-policies.js';
 import { restrict, type Restriction } from './restriction.js';
 
@@ -21,6 +21,8 @@ export interface AccessGuardOptions {
 export class AccessGuard {
   readonly #rules: AccessRules;
   readonly #policies: NamedPolicies;
+  /** Rules of the fields that an operation selects; most operations select none that has a rule. */
+  readonly #selected = new WeakMap<OperationInfo['document'], ReadonlySet<AccessRule>>();
 
   constructor(supergraphSdl: string, { experimentOf, policies }: AccessGuardOptions) {
     this.#rules = readAccessRules(supergraphSdl, experimentOf);
@@ -34,8 +36,18 @@ export class AccessGuard {
     principal: Principal | undefined,
   ): Restriction | undefined {
     if (this.#rules.size === 0) return undefined;
-    return restrict(document, engine.publicSchema, this.#rules, (rule) =>
-      meets(rule, principal, this.#policies),
-    );
+    const mayRead = (rule: AccessRule): boolean => meets(rule, principal, this.#policies);
+    if ([...this.#selectedBy(engine, document)].every(mayRead)) return undefined;
+    return restrict(document, engine.publicSchema, this.#rules, mayRead);
+  }
+
+  /** Collected once for each document: rewriting it costs more than the rest of a small operation. */
+  #selectedBy(engine: Engine, document: OperationInfo['document']): ReadonlySet<AccessRule> {
+    const known = this.#selected.get(document);
+    if (known) return known;
+    const selected = new Set<AccessRule>();
+    restrict(document, engine.publicSchema, this.#rules, (rule) => Boolean(selected.add(rule)));
+    this.#selected.set(document, selected);
+    return selected;
   }
 }
