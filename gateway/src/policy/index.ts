@@ -25,7 +25,7 @@ export {
   type RateSettings,
 } from './rate/rate-settings.js';
 export { submittedJobs } from './rate/submitted-jobs.js';
-export { workClassOf } from './rate/work-class.js';
+export { type WorkClass, workClassOf } from './rate/work-class.js';
 export { type ClientAddress, clientAddresses, isNetwork } from './rate/client-address.js';
 export { type Caller, callerOf, Narrowing, scopeOf } from './scope.js';
 export { type OperationManifest, readManifest } from './persisted/manifest.js';
