@@ -3,6 +3,8 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from '@rhizome/log';
 import {
   boundedSockets,
+  closeSockets,
+  keepAlive,
   MessageGate,
   type MessageLimits,
   type WaitingSocketLimits,
@@ -89,29 +91,13 @@ export class SocketPool {
     );
   }
 
-  async close(graceMs: number): Promise<void> {
-    const { clients } = this.#server;
-    const gone = Promise.all(
-      [...clients].map((client) => new Promise((resolve) => client.once('close', resolve))),
-    );
-    for (const client of clients) client.close(1001, 'SHUTTING_DOWN');
-    const cut = setTimeout(() => {
-      for (const client of clients) client.terminate();
-    }, graceMs);
-    await gone;
-    clearTimeout(cut);
-    this.#server.close();
+  close(graceMs: number): Promise<void> {
+    return closeSockets(this.#server, 'SHUTTING_DOWN', graceMs);
   }
 
   #open(client: WebSocket, request: IncomingMessage, socket: Duplex, address: string): void {
-    const { opened, log, limits } = this.#options;
-    const isOver = this.#waiting.add(address, {
-      evict: () => {
-        isOver();
-        client.close(tooManyWaiting, 'TOO_MANY_WAITING_SOCKETS');
-        cutAfterGrace(client);
-      },
-    });
+    const { opened, log, limits, keepAliveMs } = this.#options;
+    const isOver = this.#waiting.addClient(address, client);
     const line = lineOf(client, {
       log,
       gate: new MessageGate(client, limits),
@@ -120,7 +106,7 @@ export class SocketPool {
       accepted: isOver,
     });
     const closed = opened(line, request);
-    const stopPinging = this.#keepAlive(client);
+    const stopPinging = keepAlive(client, keepAliveMs);
     // The library closes the socket after an error by itself.
     client.on('error', (error) => log.debug({ err: error }, 'socket error'));
     client.once('close', (code, reason) => {
@@ -131,29 +117,6 @@ export class SocketPool {
       );
     });
   }
-
-  #keepAlive(client: WebSocket): () => void {
-    let isAnswered = true;
-    client.on('pong', () => (isAnswered = true));
-    const timer = setInterval(() => {
-      if (!isAnswered) return client.terminate();
-      isAnswered = false;
-      client.ping();
-    }, this.#options.keepAliveMs);
-    timer.unref();
-    return () => clearInterval(timer);
-  }
-}
-
-/** Close code of a socket that waited for its `connection_init` while too many did. */
-const tooManyWaiting = 4429;
-/** Time that an evicted client has to answer the close, in milliseconds. */
-const evictionGraceMs = 1000;
-
-function cutAfterGrace(client: WebSocket): void {
-  const cut = setTimeout(() => client.terminate(), evictionGraceMs);
-  cut.unref();
-  client.once('close', () => clearTimeout(cut));
 }
 
 /** Placeholder for a text in a message while the protocol library serialises it. */

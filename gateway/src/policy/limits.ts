@@ -1,3 +1,5 @@
+import { defaultMessageLimits, largestBodyBytes, smallBodyBytes } from '@rhizome/subgraph';
+
 /** Bounds that keep one client from taking the resources of all. */
 export interface GatewayLimits {
   /** Bytes of one HTTP body of a caller who may submit jobs or tasks. */
@@ -57,11 +59,11 @@ export interface GatewayLimits {
 
 /** Default limits. */
 export const defaultLimits: GatewayLimits = {
-  bodyBytes: 96 * 1024 * 1024,
+  bodyBytes: largestBodyBytes,
   reportBodyBytes: 8 * 1024 * 1024,
-  smallBodyBytes: 1024 * 1024,
-  initFrameBytes: 64 * 1024,
-  initBytes: 16 * 1024,
+  smallBodyBytes,
+  initFrameBytes: defaultMessageLimits.initFrameBytes,
+  initBytes: defaultMessageLimits.initBytes,
   waitingSockets: 1000,
   waitingSocketsPerAddress: 250,
   depth: 25,

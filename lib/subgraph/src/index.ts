@@ -38,9 +38,21 @@ export { PushQueue, type PushQueueOptions } from './streams/push-queue.js';
 export { listen, type ListenAddress, type ListenOptions } from './servers/listen.js';
 export { boundedConnections } from './servers/connections.js';
 export { createWebServer, type TlsFiles, type WebServer } from './servers/web-server.js';
-export { boundedSockets, MessageGate, type MessageLimits } from './servers/message-gate.js';
+export {
+  boundedSockets,
+  defaultMessageLimits,
+  MessageGate,
+  type MessageLimits,
+} from './servers/message-gate.js';
+export { closeSockets, keepAlive } from './servers/socket-upkeep.js';
 export { type WaitingSocketLimits, WaitingSockets } from './servers/waiting-sockets.js';
-export { type BodyAllowance, JsonBodies, type JsonBodiesOptions, smallBodyBytes } from './json/json-body.js';
+export {
+  type BodyAllowance,
+  JsonBodies,
+  type JsonBodiesOptions,
+  largestBodyBytes,
+  smallBodyBytes,
+} from './json/json-body.js';
 export { assertJsonBounds, type JsonBounds, smallJsonBounds } from './json/json-scanner.js';
 export { SharedEvent } from './execution/shared-results.js';
 export type { TokenVerifier } from './servers/credentials.js';

@@ -6,6 +6,8 @@ import { TurnTaking } from './turn-taking.js';
 
 /** Bytes of a body that is parsed on the event loop. */
 export const smallBodyBytes = 1024 * 1024;
+/** Largest body by default: enough for a task of a million parameter sets. */
+export const largestBodyBytes = 96 * 1024 * 1024;
 
 /** Largest body that a caller may send. */
 export interface BodyAllowance {

@@ -1,5 +1,6 @@
 import { isDomainError } from '@rhizome/errors';
 import type { RawData, ServerOptions, WebSocket } from 'ws';
+import { smallBodyBytes } from '../json/json-body.js';
 import { assertJsonBounds } from '../json/json-scanner.js';
 
 /** Bounds of the messages of a WebSocket. */
@@ -14,7 +15,7 @@ export interface MessageLimits {
 
 /** Default bounds. */
 export const defaultMessageLimits: MessageLimits = {
-  messageBytes: 1024 * 1024,
+  messageBytes: smallBodyBytes,
   initFrameBytes: 64 * 1024,
   initBytes: 16 * 1024,
 };

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import { JsonBodies, smallBodyBytes } from '../json/json-body.js';
+import { JsonBodies, largestBodyBytes, smallBodyBytes } from '../json/json-body.js';
 import { startApollo } from './apollo.js';
 import { boundedConnections } from './connections.js';
 import { requestIdOf, type TokenVerifier } from './credentials.js';
@@ -69,7 +69,7 @@ export interface ServedSubgraph extends ListenAddress {
  */
 export async function serveSubgraph(options: ServeOptions): Promise<ServedSubgraph> {
   const { subgraph, verifier, log, host = '127.0.0.1', port = 0, introspection = false } = options;
-  const maxBodyBytes = options.maxBodyBytes ?? 96 * 1024 * 1024;
+  const maxBodyBytes = options.maxBodyBytes ?? largestBodyBytes;
   const apollo = await startApollo(subgraph, log, introspection);
   const executable = createInProcess({ subgraph, log, ...pick(options) });
   const sockets = createWebSocketHandler({

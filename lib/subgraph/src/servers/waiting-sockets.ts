@@ -1,3 +1,5 @@
+import type { WebSocket } from 'ws';
+
 /** A socket whose `connection_init` was not accepted yet. */
 export interface WaitingSocket {
   /** Called if it waits longest of the address that has most while there are too many. */
@@ -9,6 +11,11 @@ export interface WaitingSocketLimits {
   readonly waitingSockets: number;
   readonly waitingSocketsPerAddress: number;
 }
+
+/** Close code of a socket that waited for its `connection_init` while too many did. */
+const tooManyWaiting = 4429;
+/** Time that an evicted client has to answer the close, in milliseconds. */
+const evictionGraceMs = 1000;
 
 /**
  * Sockets that have not been accepted, by address. Clients are accepted within milliseconds, so those that
@@ -39,6 +46,18 @@ export class WaitingSockets {
     return () => this.#remove(address, socket);
   }
 
+  /** Adds a WebSocket, which is closed if it is evicted; returns the function that removes it. */
+  addClient(address: string, client: WebSocket): () => void {
+    const remove = this.add(address, {
+      evict: () => {
+        remove();
+        client.close(tooManyWaiting, 'TOO_MANY_WAITING_SOCKETS');
+        cutAfterGrace(client);
+      },
+    });
+    return remove;
+  }
+
   #evictOldest(sockets: ReadonlySet<WaitingSocket> | undefined): void {
     const [oldest] = sockets ?? [];
     // It removes itself.
@@ -58,4 +77,10 @@ export class WaitingSockets {
     this.#size--;
     if (sockets.size === 0) this.#byAddress.delete(address);
   }
+}
+
+function cutAfterGrace(client: WebSocket): void {
+  const cut = setTimeout(() => client.terminate(), evictionGraceMs);
+  cut.unref();
+  client.once('close', () => clearTimeout(cut));
 }

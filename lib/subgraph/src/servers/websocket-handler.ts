@@ -17,6 +17,7 @@ import { bearerToken, requestIdOf, type TokenVerifier } from './credentials.js';
 import { DocumentCache } from '../execution/document-cache.js';
 import { InFlight } from './in-flight.js';
 import { boundedSockets, defaultMessageLimits, MessageGate } from './message-gate.js';
+import { closeSockets, keepAlive } from './socket-upkeep.js';
 import { WaitingSockets } from './waiting-sockets.js';
 import type { InProcessSubgraph, SubgraphCall } from '../types.js';
 
@@ -75,25 +76,19 @@ export function createWebSocketHandler(options: WebSocketHandlerOptions): WebSoc
     onNext: (_socket, _id, _payload, _args, result) => result as ExecutionResult,
   });
   const open = (socket: WebSocket, request: IncomingMessage): void => {
-    const accepted = waiting.add(request.socket.remoteAddress ?? '', {
-      evict: () => {
-        accepted();
-        socket.close(tooManyWaiting, 'TOO_MANY_WAITING_SOCKETS');
-      },
-    });
+    const accepted = waiting.addClient(request.socket.remoteAddress ?? '', socket);
     serve(server, { socket, accepted, gate: new MessageGate(socket, limits) }, log);
   };
   return {
     running,
     upgrade: (request, socket, head) =>
       sockets.handleUpgrade(request, socket, head, (client) => open(client, request)),
-    close: (graceMs) => closeAll(sockets, graceMs),
+    close: (graceMs) => closeSockets(sockets, 'Going away', graceMs),
   };
 }
 
 /** Sockets whose `connection_init` was not accepted yet: callers are gateways, which send it at once. */
 const waitingSockets = { waitingSockets: 500, waitingSocketsPerAddress: 250 };
-const tooManyWaiting = 4429;
 /** Time between pings, in milliseconds; a socket that leaves one unanswered until the next is cut. */
 const keepAliveMs = 12_000;
 
@@ -119,7 +114,7 @@ function serve(server: Server<Connection>, connection: Connection, log: Logger):
     },
     connection,
   );
-  const stopPinging = keepAlive(socket);
+  const stopPinging = keepAlive(socket, keepAliveMs);
   // The library closes the socket after an error by itself.
   socket.on('error', (error) => log.debug({ err: error }, 'socket error'));
   socket.once('close', (code, reason) => {
@@ -129,28 +124,6 @@ function serve(server: Server<Connection>, connection: Connection, log: Logger):
       log.error({ err: error }, 'closing a socket failed'),
     );
   });
-}
-
-function keepAlive(socket: WebSocket): () => void {
-  let isAnswered = true;
-  socket.on('pong', () => (isAnswered = true));
-  const timer = setInterval(() => {
-    if (!isAnswered) return socket.terminate();
-    isAnswered = false;
-    socket.ping();
-  }, keepAliveMs);
-  timer.unref();
-  return () => clearInterval(timer);
-}
-
-async function closeAll(sockets: WebSocketServer, graceMs: number): Promise<void> {
-  const clients = [...sockets.clients];
-  const gone = Promise.all(clients.map((client) => new Promise((resolve) => client.once('close', resolve))));
-  for (const client of clients) client.close(1001, 'Going away');
-  const cut = setTimeout(() => clients.forEach((client) => client.terminate()), graceMs);
-  await gone;
-  clearTimeout(cut);
-  sockets.close();
 }
 
 /**
