@@ -17,6 +17,7 @@ import {
   refusal,
   requestIdOf,
   statusOf,
+  tokenRevoked,
 } from '../policy/index.js';
 import type { AuditRecorder } from '../audit/index.js';
 import { clientIdentity } from '../registry/index.js';
@@ -88,7 +89,7 @@ export class HttpHandler {
   endRevoked(revocations: RevocationList): void {
     for (const [gone, principal] of this.#running) {
       if (!revocations.isRevoked(principal)) continue;
-      gone.cancel(new DomainError('TOKEN_REVOKED', 'The token was revoked; log in again'));
+      gone.cancel(tokenRevoked());
     }
   }
 

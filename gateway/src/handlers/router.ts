@@ -4,7 +4,7 @@ import { assertCan, callKeysPath } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { TokenEndpoints } from '../identity/index.js';
-import { type Identity, refusal, requestIdOf } from '../policy/index.js';
+import { type Identity, pathOf, refusal, requestIdOf } from '../policy/index.js';
 import type { HttpHandler } from './http.js';
 import type { GatewayMetrics } from './metrics.js';
 import { sendDashboard, sendGraphiql, StaticFiles, wantsPage } from './pages.js';
@@ -136,11 +136,6 @@ export class Router {
     if (status === 401) headers['www-authenticate'] = 'Bearer';
     send(request, response, status, answer.text, headers);
   }
-}
-
-function pathOf({ url = '/' }: IncomingMessage): string {
-  const at = url.indexOf('?');
-  return at < 0 ? url : url.slice(0, at);
 }
 
 function sendJson(

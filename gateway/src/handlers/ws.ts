@@ -25,6 +25,7 @@ import {
   type Identity,
   refusal,
   requestIdOf,
+  tokenRevoked,
 } from '../policy/index.js';
 import type { AuditRecorder } from '../audit/index.js';
 import { clientIdentity, type ClientIdentity, unknownClient } from '../registry/index.js';
@@ -130,7 +131,7 @@ export class WebSocketHandler {
   endRevoked(revocations: RevocationList): void {
     for (const { principal, pending, line } of this.#connections) {
       if (!principal || !revocations.isRevoked(principal)) continue;
-      for (const operation of pending.values()) operation.abort(revoked());
+      for (const operation of pending.values()) operation.abort(tokenRevoked());
       const timer = setTimeout(() => line.close(CloseCode.Forbidden, 'TOKEN_REVOKED'), closeGraceMs);
       timer.unref();
     }
@@ -272,7 +273,7 @@ export class WebSocketHandler {
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const requestId = requestIdOf(payload.extensions?.['requestId']);
     if (principal && this.#options.revocations?.isRevoked(principal))
-      return [new Refused(refusal(revoked(), requestId, this.#options.log))];
+      return [new Refused(refusal(tokenRevoked(), requestId, this.#options.log))];
     if (principal && principal.expiresAt <= this.#options.clock.now()) {
       const answer = this.#expired(principal, requestId);
       this.#options.audit?.refused({ principal, requestId, client, address }, answer.codes);
@@ -346,10 +347,6 @@ function tooManySockets(value: number, limit: number): DomainError {
 
 function cancelled(): DomainError {
   return new DomainError('REQUEST_CANCELLED', 'The client cancelled the request');
-}
-
-function revoked(): DomainError {
-  return new DomainError('TOKEN_REVOKED', 'The token was revoked; log in again');
 }
 
 const longestTimerMs = 2 ** 31 - 1;

@@ -82,7 +82,8 @@ export function createIdentity(verifier: Verifier | undefined, checks?: ProofChe
 
 const nobody = Promise.resolve(undefined);
 
-function pathOf({ url = '/' }: IncomingMessage): string {
+/** Path of a request, without the query. */
+export function pathOf({ url = '/' }: IncomingMessage): string {
   const at = url.indexOf('?');
   return at < 0 ? url : url.slice(0, at);
 }
@@ -126,6 +127,11 @@ function credentialsIn(authorization: unknown, proof: unknown): Credentials | Do
     'A bearer token is missing: send it as "authorization: Bearer <token>"',
     { field: 'authorization', expected: 'Bearer <token>' },
   );
+}
+
+/** The error of a caller whose token was revoked during its request, stream or connection. */
+export function tokenRevoked(): DomainError {
+  return new DomainError('TOKEN_REVOKED', 'The token was revoked; log in again');
 }
 
 /** The caller's request id if it is safe in logs and headers, otherwise a new one. */

@@ -9,7 +9,14 @@ export { errorsOf, refusal, statusOf, withdrawn, withFact } from './answers.js';
 export { bodyAllowanceOf } from './body-allowance.js';
 export { assertLocalCaller, assertNotCrossSite, isLoopback } from './cross-site.js';
 export { assertAffordable, costOf } from './cost.js';
-export { createIdentity, type Identity, type ProofChecks, requestIdOf } from './identity.js';
+export {
+  createIdentity,
+  type Identity,
+  pathOf,
+  type ProofChecks,
+  requestIdOf,
+  tokenRevoked,
+} from './identity.js';
 export { defaultLimits, type GatewayLimits } from './limits.js';
 export { isIntrospection, shapeChecks } from './operation-checks.js';
 export { mayTrace, planRefused } from './plan-right.js';

@@ -3,7 +3,7 @@ import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Engine, Subscribing } from '@rhizome/federation';
-import { type GatewayLimits, callerOf, refusal, scopeOf, withFact } from '../policy/index.js';
+import { type GatewayLimits, callerOf, refusal, scopeOf, tokenRevoked, withFact } from '../policy/index.js';
 import { ClientStream, type ClientStreamOwner, closingEvent } from './client-stream.js';
 import { Opener } from './opening.js';
 import { ReplayQueue, type Replayed } from './replay-queue.js';
@@ -99,8 +99,7 @@ export class StreamHub implements ClientStreamOwner {
     for (const client of [...this.#clients]) {
       const { principal } = client.request;
       if (!principal || !revocations.isRevoked(principal)) continue;
-      const error = new DomainError('TOKEN_REVOKED', 'The token was revoked; log in again');
-      client.end('revoked', this.#closingEvent(error, client));
+      client.end('revoked', this.#closingEvent(tokenRevoked(), client));
     }
   }
 
