@@ -149,10 +149,6 @@ function persistedIn({ persistedOperations }: GatewayConfig): GatewayOptions['pe
 /** The rates that are set. */
 function ratesIn(rates: GatewayConfig['rates']): GatewayOptions['rates'] {
   if (rates === undefined || rates === 'off') return rates;
-  return byCaller(rates);
-}
-
-function byCaller(rates: Exclude<GatewayConfig['rates'], 'off' | undefined>): GatewayOptions['rates'] {
   return Object.fromEntries(Object.entries(rates).map(([caller, given]) => [caller, set(given ?? {})]));
 }
 
@@ -191,15 +187,11 @@ function configured(
   endpoints: EndpointPolicy | undefined,
 ): TransportFactory {
   return (subgraph, address) => {
-    const elsewhere = subgraphs[subgraph];
-    const { webSocketUrl } = elsewhere ?? {};
-    const own = elsewhere?.url ?? (supergraph === undefined ? undefined : address);
-    if (own !== undefined)
-      assertSecureTransport(own, { field: `subgraphs.${subgraph}.url`, insecureTransport });
-    // An address in the configuration is the operator's own, too.
-    return elsewhere?.url === undefined
-      ? overNetwork(subgraph, { url: address, webSocketUrl, calls, endpoints })
-      : overNetwork(subgraph, { url: elsewhere.url, webSocketUrl, calls });
+    const { url = address, webSocketUrl } = subgraphs[subgraph] ?? {};
+    // An address in the configuration or in a supergraph file is the operator's own.
+    const isOwn = supergraph !== undefined || subgraphs[subgraph]?.url !== undefined;
+    if (isOwn) assertSecureTransport(url, { field: `subgraphs.${subgraph}.url`, insecureTransport });
+    return overNetwork(subgraph, { url, webSocketUrl, calls, endpoints: isOwn ? undefined : endpoints });
   };
 }
 
