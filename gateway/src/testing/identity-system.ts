@@ -39,14 +39,23 @@ export async function startIdentitySystem(): Promise<GatewayIdentitySystem> {
   return { ...system, identity, issuer, store: { mongoUri, database, keyFile } };
 }
 
+/** Fields of the answers to forms that tests read; an answer has those of its endpoint and outcome. */
+export interface FormAnswerBody {
+  readonly access_token: string;
+  readonly refresh_token: string;
+  readonly token_type: string;
+  readonly enrolment_id: string;
+  readonly worker_id: string;
+  readonly error: string;
+}
+
 /** Sends a form to an endpoint of a gateway. */
 export async function postForm(
   origin: string,
   path: string,
   form: Readonly<Record<string, string>>,
   headers: Readonly<Record<string, string>> = {},
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-): Promise<{ readonly status: number; readonly body: any; readonly headers: Headers }> {
+): Promise<{ readonly status: number; readonly body: FormAnswerBody; readonly headers: Headers }> {
   const response = await fetch(new URL(path, origin), {
     method: 'POST',
     body: new URLSearchParams(form),
