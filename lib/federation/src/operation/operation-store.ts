@@ -83,7 +83,7 @@ export class OperationStore {
     const { documentBytes } = this.#parts.limits;
     if (exceeds(text, documentBytes)) return tooLong(Buffer.byteLength(text), documentBytes);
     const operationName = request.operationName ?? undefined;
-    const key = operationName === undefined ? text : `${text}\u0000${operationName}`;
+    const key = keyOf(text, operationName);
     const known = this.#byText.get(key) ?? this.#refusals.get(key);
     if (known) return known;
     const made = this.#compile(text, operationName);
@@ -100,11 +100,11 @@ export class OperationStore {
     return made;
   }
 
-  /** True if an operation need not be compiled. */
+  /** True if an operation need not be compiled; without a text there is nothing to compile. */
   has({ query, operationName }: Pick<OperationRequest, 'query' | 'operationName'>): boolean {
-    const key =
-      operationName === undefined || operationName === null ? query : `${query}\u0000${operationName}`;
-    return key === undefined || this.#byText.has(key) || this.#refusals.has(key);
+    if (query === undefined) return true;
+    const key = keyOf(query, operationName);
+    return this.#byText.has(key) || this.#refusals.has(key);
   }
 
   #textOf({ query, document }: OperationRequest): string | undefined {
@@ -173,6 +173,11 @@ function withTypenameAlias(text: string): DocumentNode {
         ? { ...node, alias: { ...node.alias, value: typenameAlias } }
         : undefined,
   });
+}
+
+/** Key of an operation by its text: a document may hold several. */
+function keyOf(text: string, operationName: string | null | undefined): string {
+  return operationName === undefined || operationName === null ? text : `${text}\u0000${operationName}`;
 }
 
 /** True if a text has more bytes than the limit; most texts need not be counted. */
