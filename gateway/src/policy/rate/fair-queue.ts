@@ -172,8 +172,12 @@ export class FairQueue {
       line.bytes -= entry.bytes;
       this.#waiting--;
       // A client that has waited this long has given up, or will: nobody needs the answer.
-      if (this.#nowMs() - entry.arrivedMs > 2 * patienceMs[entry.workClass]) entry.refuse(overloaded(entry));
-      else entry.admit(this.#start(line, entry));
+      if (this.#nowMs() - entry.arrivedMs <= 2 * patienceMs[entry.workClass]) {
+        entry.admit(this.#start(line, entry));
+        continue;
+      }
+      entry.refuse(overloaded(entry));
+      this.#forget(entry.subject, line);
     }
   }
 
