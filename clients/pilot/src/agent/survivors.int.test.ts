@@ -1,26 +1,10 @@
 /** Processes that want to outlive their job, with and without a sandbox. */
 import { describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
-import { readProcessTable } from '../processes/process-table.js';
+import { processesWith } from '../testing/command-lines.js';
 import { testIsolation, withoutIsolation } from '../testing/pilot-options.js';
 import { pilotSetup } from '../testing/pilot-setup.js';
 
 const setup = pilotSetup();
-
-function alive(argument: string): readonly number[] {
-  return [...readProcessTable().values()]
-    .filter(({ isZombie }) => !isZombie)
-    .map(({ pid }) => pid)
-    .filter((pid) => argumentsOf(pid).includes(argument));
-}
-
-function argumentsOf(pid: number): readonly string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
-  } catch {
-    return [];
-  }
-}
 
 describe.each([
   ['a sandbox', testIsolation],
@@ -36,6 +20,6 @@ describe.each([
     setup.start({ isolation });
     await setup.core.until('job_a ends', setup.ended('job_a'));
     expect(setup.core.about('job_a')).toContain('FINISHED');
-    expect(alive(argument)).toEqual([]);
+    expect(processesWith(argument)).toEqual([]);
   });
 });

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createProofKey } from '@rhizome/client';
 import { Command } from 'commander';
 import { type Credential, readCredential, writeCredential } from './credential-file.js';
-import { enrol, type EnrolmentAnswer, renew } from './enrolment-client.js';
+import { enrol, type EnrolmentAnswer, EnrolmentRefused, renew } from './enrolment-client.js';
 
 interface EnrolFlags {
   readonly url: string;
@@ -18,7 +18,7 @@ interface EnrolFlags {
   readonly wait: boolean;
 }
 
-/** Time between two questions whether a request was decided, in milliseconds. */
+/** Interval at which the command checks for a decision, in milliseconds. */
 const pollMs = 5000;
 
 /** Runs the command. @throws EnrolmentRefused, DomainError CONFIG_INVALID, Error */
@@ -51,7 +51,7 @@ async function untilDecided(
     await delay(pollMs);
     const answer: EnrolmentAnswer | undefined = await renew(url, key, enrolmentId, false).catch(
       (error: unknown) => {
-        if (error instanceof Error && error.name === 'EnrolmentRefused') throw error;
+        if (error instanceof EnrolmentRefused) throw error;
         return undefined;
       },
     );

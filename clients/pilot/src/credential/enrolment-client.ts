@@ -43,7 +43,7 @@ export function enrol(
 
 /**
  * A credential of an enrolment.
- * @param isNew lets the worker before end, and asks for another one
+ * @param isNew ends the previous worker, and requests another one
  * @throws EnrolmentRefused; Error if the gateway cannot be reached
  */
 export function renew(

@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerHost } from '../payload/contained.js';
 import { inContainer, type ContainerRuntime } from '../payload/container.js';
 import { spawnWithFiles, type LaunchSpec } from '../payload/launch.js';
 import { linksOfRoot } from './sandbox.js';
-import { trialFolders, trialLimits } from './trial-folders.js';
+import { trialLimits, withTrialFolders } from './trial-folders.js';
 
 /** Longest time for one trial: the first run of a runtime may set up its storage. */
 const longestTrialMs = 60_000;
@@ -27,20 +27,15 @@ export async function tryRuntime(
 }
 
 async function isUsable(runtime: ContainerRuntime, host: ContainerHost, scratch: string): Promise<boolean> {
-  const root = await mkdtemp(join(scratch, 'trial-'));
-  try {
-    const folders = await trialFolders(root);
-    const image = runtime === 'podman' ? await emptyImage(join(root, 'image')) : '/';
+  const run = withTrialFolders(scratch, async ({ folder, folders }) => {
+    const image = runtime === 'podman' ? await emptyImage(join(folder, 'image')) : '/';
     const environment = { PATH: '/usr/bin:/bin', HOME: folders.work };
     const spec = { command: '/usr/bin/true', arguments: [], environment, folder: folders.work };
     const contained = { image, spec, folders, limits: trialLimits, memoryMiB: 64, hasOwnPath: true };
     const launch = inContainer(runtime, { ...contained, hasNetwork: true, isFolder: true }, host);
-    return await succeeds(runtime === 'podman' ? withHostPrograms(launch) : launch);
-  } catch {
-    return false;
-  } finally {
-    await rm(root, { recursive: true, force: true });
-  }
+    return succeeds(runtime === 'podman' ? withHostPrograms(launch) : launch);
+  });
+  return run.catch(() => false);
 }
 
 /** The files of an image without programs. */

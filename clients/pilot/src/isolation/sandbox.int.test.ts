@@ -1,8 +1,7 @@
 /** Payloads in a sandbox: limits, signals, exit codes and accounts are as on the host. */
 import { describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
-import { readProcessTable } from '../processes/process-table.js';
 import type { FailReport, FinishReport } from '../protocol/core-protocol.js';
+import { processesWith } from '../testing/command-lines.js';
 import { pilotSetup, type TestPilotOverrides } from '../testing/pilot-setup.js';
 import { testIsolation } from '../testing/pilot-options.js';
 import type { ScriptedJob } from '../testing/scripted-core.js';
@@ -76,7 +75,7 @@ describe('a sandboxed payload', () => {
   ])('leaves no process behind with %s', async (_, shell) => {
     const { finished } = await run({ shell });
     expect(finished).toMatchObject({ exitCode: 0 });
-    expect(commandsWith('301')).toEqual([]);
+    expect(processesWith('301')).toEqual([]);
   });
 
   it('is accounted with all its processes, those that were never seen too', async () => {
@@ -133,17 +132,3 @@ describe('a sandboxed payload', () => {
     expect(log).toBe('1\n');
   });
 });
-
-function commandsWith(argument: string): readonly number[] {
-  return [...readProcessTable().values()]
-    .filter(({ pid, isZombie }) => !isZombie && argumentsOf(pid).includes(argument))
-    .map(({ pid }) => pid);
-}
-
-function argumentsOf(pid: number): readonly string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-  } catch {
-    return [];
-  }
-}

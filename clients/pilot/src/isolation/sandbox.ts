@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
-import { access, lstat, mkdir, mkdtemp, readlink, rm } from 'node:fs/promises';
+import { access, lstat, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { reportedEnd, spawnWithFiles, type LaunchSpec } from '../payload/launch.js';
-import { trialFolders, trialLimits } from './trial-folders.js';
+import { trialLimits, withTrialFolders } from './trial-folders.js';
 import { inSandbox, type HostView, type SandboxedSpec, type SandboxPrograms } from './bubblewrap.js';
 
 /** Programs are taken from these folders, and not from a search path that others may change. */
@@ -67,18 +67,13 @@ export class Sandbox {
   }
 
   /** Runs a program as a payload would run. Returns the reason why that fails. */
-  async #trial(scratch: string, hasNetwork: boolean): Promise<string | undefined> {
-    await mkdir(scratch, { recursive: true });
-    const root = await mkdtemp(join(scratch, 'trial-'));
-    try {
-      const folders = await trialFolders(root);
+  #trial(scratch: string, hasNetwork: boolean): Promise<string | undefined> {
+    return withTrialFolders(scratch, ({ folders }) => {
       const environment = { PATH: '/usr/bin:/bin' };
       const spec = { command: 'true', arguments: [], environment, folder: folders.work };
       const request = { spec, folders, limits: trialLimits, sharedMemoryBytes: 1 << 20, hasNetwork };
-      return await trialResult(this.commandFor({ ...request, deviceNodes: [], readable: [] }));
-    } finally {
-      await rm(root, { recursive: true, force: true });
-    }
+      return trialResult(this.commandFor({ ...request, deviceNodes: [], readable: [] }));
+    });
   }
 }
 

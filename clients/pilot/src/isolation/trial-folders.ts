@@ -1,12 +1,32 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AttemptFolders } from '../files/scratch.js';
 
 /** Limits in a trial. The number of processes counts all of the user's on older kernels. */
 export const trialLimits = { processes: 4096, openFiles: 64 };
 
-/** Makes the folders of a payload below a folder, to try how payloads run. */
-export async function trialFolders(folder: string): Promise<AttemptFolders> {
+/** Folders of a trial. */
+export interface TrialFolders {
+  /** Folder of the trial itself, which the payload does not see. */
+  readonly folder: string;
+  readonly folders: AttemptFolders;
+}
+
+/** Makes the folders of a payload below a folder, to try how payloads run, and removes them in the end. */
+export async function withTrialFolders<T>(
+  scratch: string,
+  run: (folders: TrialFolders) => Promise<T>,
+): Promise<T> {
+  await mkdir(scratch, { recursive: true });
+  const folder = await mkdtemp(join(scratch, 'trial-'));
+  try {
+    return await run({ folder, folders: await trialFolders(folder) });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function trialFolders(folder: string): Promise<AttemptFolders> {
   const root = join(folder, 'root');
   const folders = {
     root,

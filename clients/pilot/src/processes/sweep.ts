@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { readAttemptId, processesOf, type AttemptMark, type AttemptOf } from './attempt-processes.js';
 import { hasLockLimits, isStray } from './lock-limit.js';
-import { readProcessTable, type ProcessEntry } from './process-table.js';
+import { readProcessTable, type ProcessEntry, type ProcessTable } from './process-table.js';
 
 const roundMs = 10;
 
@@ -27,7 +27,7 @@ export function signalAttempt(
   attemptOf: AttemptOf = readAttemptId,
   isMeant: (entry: ProcessEntry) => boolean = () => true,
 ): number {
-  const alive = living(mark, attemptOf).filter(isMeant);
+  const alive = living(mark, readProcessTable(), attemptOf).filter(isMeant);
   alive.forEach((entry) => send(entry, signal));
   return alive.length;
 }
@@ -41,7 +41,8 @@ export async function killAttempt(mark: AttemptMark, options: SweepOptions = {})
   const { deadlineMs = 10_000, emptyRounds = 2, attemptOf = readAttemptId } = options;
   const end = performance.now() + deadlineMs;
   for (let empty = 0; empty < emptyRounds;) {
-    const alive = [...living(mark, attemptOf), ...straysSince(mark)];
+    const table = readProcessTable();
+    const alive = [...living(mark, table, attemptOf), ...straysSince(mark, table)];
     empty = alive.length === 0 ? empty + 1 : 0;
     if (alive.length > 0 && performance.now() > end) return alive.length;
     alive.forEach((entry) => send(entry, 'SIGSTOP'));
@@ -51,14 +52,14 @@ export async function killAttempt(mark: AttemptMark, options: SweepOptions = {})
   return 0;
 }
 
-function living(mark: AttemptMark, attemptOf: AttemptOf): readonly ProcessEntry[] {
-  return processesOf(mark, readProcessTable(), attemptOf).filter(({ isZombie }) => !isZombie);
+function living(mark: AttemptMark, table: ProcessTable, attemptOf: AttemptOf): readonly ProcessEntry[] {
+  return processesOf(mark, table, attemptOf).filter(({ isZombie }) => !isZombie);
 }
 
 /** Processes without an attempt that started during this one. */
-function straysSince({ leader }: AttemptMark): readonly ProcessEntry[] {
+function straysSince({ leader }: AttemptMark, table: ProcessTable): readonly ProcessEntry[] {
   if (leader === undefined || !hasLockLimits()) return [];
-  return [...readProcessTable().values()].filter(
+  return [...table.values()].filter(
     ({ pid, startTicks, isZombie }) => !isZombie && startTicks >= leader.startTicks && isStray(pid),
   );
 }

@@ -46,7 +46,7 @@ export interface GraphqlProtocolOptions {
   readonly url: string;
   /** Called before each request: the token may be renewed while the pilot runs. */
   readonly token?: TokenSource;
-  /** The enrolment of this pilot; takes the part of the token. */
+  /** The enrolment of this pilot; replaces the token. */
   readonly credential?: WorkerCredential;
 }
 

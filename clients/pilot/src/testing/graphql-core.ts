@@ -98,7 +98,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 interface Input<T> {
   readonly input: T;
 }
-type ApiWord = {
+type ApiReport = {
   readonly id: string;
   readonly fence: number;
   readonly metrics?: JobMetricsInput | null;
@@ -109,7 +109,7 @@ const never = new AbortController().signal;
 
 /** The pilots' part of the API, by the script. */
 function rootOf(core: ScriptedCore): Record<string, object> {
-  const held = ({ id, exit, ...rest }: ApiWord): HeldJob & Record<string, unknown> => ({
+  const held = ({ id, exit, ...rest }: ApiReport): HeldJob & Record<string, unknown> => ({
     ...rest,
     ...(exit === undefined ? {} : { exitCode: exit?.code ?? null, signal: exit?.signal ?? null }),
     jobId: id,
@@ -117,7 +117,7 @@ function rootOf(core: ScriptedCore): Record<string, object> {
   });
   const report =
     (method: 'startJobs' | 'finishJobs' | 'failJobs') =>
-    async (args: Input<{ workerId: string; jobs: ApiWord[] }>) => {
+    async (args: Input<{ workerId: string; jobs: ApiReport[] }>) => {
       const { workerId, jobs } = args.input;
       const answer: ReportAnswer = await core[method](workerId, jobs.map(held) as never);
       return batchPayload(jobs, answer);
@@ -137,7 +137,7 @@ function rootOf(core: ScriptedCore): Record<string, object> {
       const { workerId, ...seconds } = await core.registerWorker(input as never);
       return { worker: { id: workerId }, ...seconds, userErrors: [] };
     },
-    heartbeat: async ({ input }: Input<{ workerId: string; jobs: ApiWord[] } & ReportedDevices>) =>
+    heartbeat: async ({ input }: Input<{ workerId: string; jobs: ApiReport[] } & ReportedDevices>) =>
       orRefused(
         async () => ({
           commands: await core.heartbeat(input.workerId, input.jobs.map(held), reportOf(input)),
@@ -188,7 +188,7 @@ async function orRefused<T extends object>(act: () => Promise<T>, otherwise: obj
   }
 }
 
-function batchPayload(jobs: readonly ApiWord[], { refused }: ReportAnswer): object {
+function batchPayload(jobs: readonly ApiReport[], { refused }: ReportAnswer): object {
   const userErrors = jobs.flatMap(({ id }, index) => {
     const refusal = refused.get(id);
     return refusal === undefined ? [] : [{ ...refusal, path: ['jobs', String(index), 'fence'] }];

@@ -1,5 +1,4 @@
 /** For tests: a pilot on a scripted core, new for each test, which must leave no process behind. */
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import { afterEach, beforeEach, expect } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { Pilot, type PilotOptions } from '../agent/pilot.js';
 import { readProcessTable } from '../processes/process-table.js';
+import { commandLine } from './command-lines.js';
 import { testPilotOptions } from './pilot-options.js';
 import { ScriptedCore } from './scripted-core.js';
 
@@ -45,7 +45,7 @@ export function pilotSetup(): PilotSetup {
     core.mood = 'here';
     pilot?.stop('the test is over');
     await running;
-    expect(childrenOfThisProcess().map(commandLine)).toEqual([]);
+    expect(childrenOfThisProcess().map((pid) => commandLine(pid).join(' '))).toEqual([]);
     await rm(folder, { recursive: true, force: true });
     pilot = running = undefined;
   });
@@ -83,12 +83,4 @@ function childrenOfThisProcess(): number[] {
   return [...readProcessTable().values()]
     .filter(({ parent, isZombie }) => parent === process.pid && !isZombie)
     .map(({ pid }) => pid);
-}
-
-function commandLine(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return '';
-  }
 }

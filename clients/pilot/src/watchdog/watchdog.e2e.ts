@@ -10,6 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { readAttemptId } from '../processes/attempt-processes.js';
 import { readProcessTable, type ProcessEntry } from '../processes/process-table.js';
 import { killAttempt } from '../processes/sweep.js';
+import { commandLine } from '../testing/command-lines.js';
 
 const payloadModule = new URL('../payload/payload.js', import.meta.url).href;
 const watchdogModule = new URL('./watchdog.js', import.meta.url).href;
@@ -87,16 +88,8 @@ function watchdogs(pilot: ReturnType<typeof spawn>): ProcessEntry[] {
     if (isZombie) return false;
     const line = commandLine(pid);
     const isOfPilot = parent === pilot.pid && line.includes('rhizome-watchdog');
-    return isOfPilot || (line.includes('watchdog-main') && line.includes(`\0${attemptId}\0`));
+    return isOfPilot || (line.some((one) => one.includes('watchdog-main')) && line.includes(attemptId));
   });
-}
-
-function commandLine(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 /** Waits until a condition holds; fails after three times the deadline. */
@@ -138,9 +131,8 @@ describe('a watchdog whose pilot is killed with SIGKILL', () => {
       [...readProcessTable().values()].filter(
         ({ pid, isZombie }) =>
           !isZombie &&
-          marks.some(
-            (mark) => commandLine(pid).startsWith('sh\0') && commandLine(pid).endsWith(`# ${mark}\0`),
-          ),
+          commandLine(pid)[0] === 'sh' &&
+          marks.some((mark) => commandLine(pid).at(-1)?.endsWith(`# ${mark}`)),
       );
     await until(() => marked().length === 2, 2000);
     pilot.kill('SIGKILL');
