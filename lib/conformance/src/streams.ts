@@ -96,8 +96,8 @@ async function firstCursor(
 }
 
 /**
- * The first message of an operation over a socket; errors as an answer has them. @throws Broken if none comes
- * in time
+ * The first message of an operation over a socket; errors as an answer has them.
+ * @throws CheckFailed if none comes in time
  */
 export async function firstMessageOverSocket(
   url: string,
