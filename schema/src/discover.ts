@@ -41,9 +41,9 @@ export interface FoundSubgraph {
   readonly url: string;
   /** Path of its folder, relative to the root. */
   readonly folder: string;
-  /** Shared words and its own, as one text. */
+  /** Shared definitions and its own, as one text. */
   readonly sdl: string;
-  /** The SDL of its own, without the shared words. */
+  /** The SDL of its own, without the shared definitions. */
   readonly ownSdl: string;
   /** Present for experiments. */
   readonly manifest?: ExperimentManifest;

@@ -38,7 +38,7 @@ export function checkAmongOthers(
     other,
     types: typesOf(ownDocument(other.sdl).definitions as readonly TypeNode[]),
   }));
-  const found: Finding[] = [...checkSharedWords(candidate)];
+  const found: Finding[] = [...checkSharedDefinitions(candidate)];
   for (const [name, nodes] of own) {
     if (roots.has(name)) continue;
     const isOwner = candidate.typePrefix === null && !isReference(nodes);
@@ -229,19 +229,19 @@ function hasKey(nodes: readonly TypeNode[]): boolean {
 }
 
 /** The shared definitions are the same everywhere; a copy may omit descriptions, but not change them. */
-function checkSharedWords(candidate: RuledSubgraph): readonly Finding[] {
+function checkSharedDefinitions(candidate: RuledSubgraph): readonly Finding[] {
   const names = sharedNames();
   const original = typesOf(parse(sharedSdl()).definitions.filter(isType));
   const copies = typesOf(parse(candidate.sdl).definitions.filter(isType));
   return [...copies].flatMap(([name, nodes]) => {
-    const words = original.get(name);
-    if (!words || !names.has(name)) return [];
+    const definition = original.get(name);
+    if (!definition || !names.has(name)) return [];
     const sides = [
       [candidate, nodes],
-      [{ name: 'the shared words', sdl: '', typePrefix: null }, words],
+      [{ name: 'the shared definitions', sdl: '', typePrefix: null }, definition],
     ] as const;
-    if (shapeOf(nodes) !== shapeOf(words)) {
-      const text = `${name} is a shared word, and "${candidate.name}" defines it otherwise.`;
+    if (shapeOf(nodes) !== shapeOf(definition)) {
+      const text = `${name} is a shared definition, and "${candidate.name}" defines it otherwise.`;
       return [finding('shared-words', name, text)];
     }
     return descriptionConflicts(name, ...sides);

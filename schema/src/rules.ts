@@ -43,7 +43,7 @@ const roots = ['Query', 'Mutation', 'Subscription'];
 const mutationTypeSuffixes = ['Input', 'Payload', 'UserError', 'UserErrorCode'];
 
 /**
- * Checks an experiment's own SDL (without the shared words).
+ * Checks an experiment's own SDL (without the shared definitions).
  * @param coreTypes names of the types that core defines: the experiment may extend the entities, and redefine
  *   nothing.
  */
