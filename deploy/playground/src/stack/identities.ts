@@ -1,6 +1,8 @@
 /** Token issuer of the playground, and the principals that it issues tokens for. */
 import { join } from 'node:path';
 import {
+  type Grant,
+  type PrincipalKind,
   type Role,
   type TokenIssuer,
   type Verifier,
@@ -41,39 +43,18 @@ export async function openIdentities(data: string): Promise<Identities> {
     issuers: [{ issuer: issuer.issuer, jwks: issuer.jwks(), maxLifetimeSeconds: tokenSeconds }],
   });
   const everywhere = (role: Role) => [{ experiment: '*', roles: [role] }];
+  const tokenOf = (subject: string, kind: PrincipalKind, grants: readonly Grant[]): Promise<string> =>
+    issuer.mint({ subject, kind, grants, ttlSeconds: tokenSeconds });
   const calls = await createCallSigner({ keyFile: callKeyFile(data) });
   return {
     issuer,
     verifier,
     calls,
     callVerifier: (subgraph) => createCallVerifier({ subgraph, jwks: calls.jwks() }),
-    newcomer: () =>
-      issuer.mint({
-        subject: 'newcomer@playground',
-        kind: 'HUMAN',
-        grants: everywhere('ADMIN'),
-        ttlSeconds: tokenSeconds,
-      }),
-    reader: () =>
-      issuer.mint({
-        subject: 'reader@playground',
-        kind: 'HUMAN',
-        grants: everywhere('READER'),
-        ttlSeconds: tokenSeconds,
-      }),
-    pilot: (queue) =>
-      issuer.mint({
-        subject: `pilot:${queue}`,
-        kind: 'PILOT',
-        grants: everywhere('PILOT'),
-        ttlSeconds: tokenSeconds,
-      }),
+    newcomer: () => tokenOf('newcomer@playground', 'HUMAN', everywhere('ADMIN')),
+    reader: () => tokenOf('reader@playground', 'HUMAN', everywhere('READER')),
+    pilot: (queue) => tokenOf(`pilot:${queue}`, 'PILOT', everywhere('PILOT')),
     service: (experiment) =>
-      issuer.mint({
-        subject: `experiment:${experiment}`,
-        kind: 'SERVICE',
-        grants: [{ experiment, roles: ['SERVICE'] }],
-        ttlSeconds: tokenSeconds,
-      }),
+      tokenOf(`experiment:${experiment}`, 'SERVICE', [{ experiment, roles: ['SERVICE'] }]),
   };
 }
