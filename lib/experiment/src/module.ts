@@ -33,7 +33,7 @@ export interface Following {
 export interface ExperimentService {
   readonly subgraph: SubgraphSchema;
   /**
-   * Begins to follow core's events and to hand over what a crash left behind. Core need not be reachable yet.
+   * Starts to follow core's events and to submit what a crash left behind. Core need not be reachable yet.
    */
   start(): Promise<void>;
   /** Ends all streams and the work under way. */

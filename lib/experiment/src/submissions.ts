@@ -88,7 +88,7 @@ export interface Submissions<T extends SubmissionDocument, C, E extends string =
     after: string | null | undefined,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<DocumentChange, void, undefined>;
-  /** Begins to follow core's events and to hand over what was left behind. Core need not be reachable yet. */
+  /** Starts to follow core's events and to submit what was left behind. Core need not be reachable yet. */
   start(): Promise<void>;
   stop(): Promise<void>;
   /** True between start and stop. */

@@ -9,15 +9,15 @@ export type FixedPart<T extends SubmissionDocument> = Omit<T, (typeof changingFi
 const changingFields = ['revision', 'updatedAt', 'stage', 'finishedJobs', 'lostJobs', 'amounts'] as const;
 const changing: ReadonlySet<string> = new Set(changingFields);
 
-/** Submissions that are kept; the one not asked for longest goes first. */
+/** Most submissions that are kept; above it, the least recently used one is removed. */
 const keptSubmissions = 1000;
 /** Tasks of others that are kept. */
 const keptForeign = 10_000;
 /** Age below which a task may still be in submission by another process, in milliseconds. */
 const youngMs = 10_000;
 /**
- * So long it is believed that a task is not the experiment's: a hand-over that broke off is made good later,
- * in milliseconds.
+ * Time for which a task counts as foreign, in milliseconds: an interrupted submission of it may be completed
+ * later.
  */
 const foreignMs = 5000;
 

@@ -1,6 +1,6 @@
 /**
- * Takes submissions in: written down here first, then handed to core, then noted as handed over. A crash
- * anywhere in between is healed.
+ * Accepts submissions: stores them, submits them to core, then records that core has them. A crash in between
+ * is repaired.
  */
 import { digestOf, isDigestOf } from '@rhizome/digest';
 import { DomainError, isDomainError } from '@rhizome/errors';
@@ -94,13 +94,13 @@ export class Submitter<T extends SubmissionDocument, C, E extends string> {
    * available
    */
   submitToCore(submission: T, content?: C): Promise<SubmitResult<T, E>> {
-    const underWay = this.#inProgress.get(submission._id);
-    if (underWay) return underWay;
-    const handing = this.#submitToCore(submission, content).finally(() =>
+    const inProgress = this.#inProgress.get(submission._id);
+    if (inProgress) return inProgress;
+    const started = this.#submitToCore(submission, content).finally(() =>
       this.#inProgress.delete(submission._id),
     );
-    this.#inProgress.set(submission._id, handing);
-    return handing;
+    this.#inProgress.set(submission._id, started);
+    return started;
   }
 
   /** True while this process submits a task to core. */
