@@ -6,7 +6,7 @@ import type { ExperimentDirectory, QueueDirectory } from './ports.js';
 import { isTerminal, type JobState } from './model/job-state.js';
 import { assertFilterSize } from './model/job-filter-size.js';
 import { needsKnown, planJobFilter, type JobCriteria, type JobFilterPlan } from './model/job-filter.js';
-import { maySeeJob, maySeeParent } from './model/job-visibility.js';
+import { listableQueues, maySeeJob, maySeeParent } from './model/job-visibility.js';
 import type { JobDocument } from './model/job.types.js';
 import { visibilityOf } from '../shared/visibility.js';
 import type { JobProjection, JobsRepository } from './model/jobs.repository.js';
@@ -138,12 +138,13 @@ export class JobsService {
     return planJobFilter(within, visible, known);
   }
 
-  /** A pilot sees only the jobs of its queue. A worker lists none: it reads the jobs that it holds by id. */
-  async #within({ kind, queue, worker }: Principal, criteria: JobCriteria): Promise<JobCriteria> {
-    if (kind !== 'PILOT') return criteria;
-    if (worker !== undefined) return { ...criteria, queueIds: [] };
-    const own = (queue !== undefined && (await this.#options.queues.idOf(queue))) || 'none';
-    return { ...criteria, queueIds: criteria.queueIds?.includes(own) === false ? [] : [own] };
+  /** Limits criteria to the queues whose jobs the principal may list. */
+  async #within(principal: Principal, criteria: JobCriteria): Promise<JobCriteria> {
+    const own = listableQueues(principal);
+    if (own === undefined) return criteria;
+    const ids = await Promise.all(own.map((name) => this.#options.queues.idOf(name)));
+    const queueIds = ids.filter((id) => id !== null).filter((id) => criteria.queueIds?.includes(id) ?? true);
+    return { ...criteria, queueIds };
   }
 
   /** Returns true if the principal may cancel the job now. */

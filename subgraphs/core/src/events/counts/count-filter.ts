@@ -2,6 +2,7 @@
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
 import { badInput } from '@rhizome/errors';
 import type { JobFilterSpec } from '../../jobs/jobs.service.js';
+import { listableQueues } from '../../jobs/model/job-visibility.js';
 import type { JobCountRow } from './job-counts.js';
 
 const countedBy = 'no value: jobs are counted by experiment, queue, share, state and GPU model alone';
@@ -27,18 +28,12 @@ export function compileCountFilter(
   const tests: ((row: JobCountRow) => boolean)[] = [
     ...narrow(wanted, (row: JobCountRow) => row.experiment),
     ...narrow(queues, (row: JobCountRow) => row.queue),
-    ...narrow(countedQueues(principal), (row: JobCountRow) => row.queue),
+    ...narrow(listableQueues(principal), (row: JobCountRow) => row.queue),
     ...narrow(gpuModels, (row: JobCountRow) => row.gpuModel),
     ...narrow(shares, (row: JobCountRow) => row.share),
     ...narrow(states, (row: JobCountRow) => row.state),
   ];
   return (row) => tests.every((test) => test(row));
-}
-
-/** A pilot sees only its own queue, and the holder of a worker's credential none. */
-function countedQueues({ kind, queue, worker }: Principal): readonly string[] | undefined {
-  if (kind !== 'PILOT') return undefined;
-  return queue === undefined || worker !== undefined ? [] : [queue];
 }
 
 function narrow(

@@ -5,6 +5,7 @@ import type { JobFilterSpec } from '../../jobs/jobs.service.js';
 import { assertFilterSize } from '../../jobs/model/job-filter-size.js';
 import { lowestIdAt } from '../../jobs/model/job-ids.js';
 import type { JobState } from '../../jobs/model/job-state.js';
+import { listableQueues } from '../../jobs/model/job-visibility.js';
 import type { StreamedJobEvent } from '../feed/job-event.js';
 
 /** A prepared filter. An undefined condition does not limit; an empty set matches nothing. */
@@ -68,15 +69,14 @@ function sets(input: JobFilterSpec): Pick<EventFilter, (typeof setFields)[number
   );
 }
 
-/** A pilot follows only jobs of its queue, a worker none: it is sent commands. */
+/** Limits a filter to the queues whose jobs the principal may follow. */
 function ofOwnQueue(
   queues: readonly string[] | null | undefined,
   principal: Principal,
 ): Partial<EventFilter> {
-  if (principal.kind !== 'PILOT') return {};
-  const own = principal.queue;
-  const isOwn = own !== undefined && principal.worker === undefined && (!queues || queues.includes(own));
-  return isOwn ? { queues: new Set([own]) } : { experiments: new Set() };
+  const own = listableQueues(principal)?.filter((name) => !queues || queues.includes(name));
+  if (own === undefined) return {};
+  return own.length > 0 ? { queues: new Set(own) } : { experiments: new Set() };
 }
 
 /** Experiments whose events a principal may read; undefined for all. */

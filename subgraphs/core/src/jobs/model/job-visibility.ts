@@ -43,6 +43,15 @@ export function isItsOwn(
 }
 
 /**
+ * Names of the queues whose jobs a principal may list, count and follow; undefined for all. A pilot has its
+ * own queue. A worker has none: it reads the jobs that it holds by id, and is sent commands.
+ */
+export function listableQueues({ kind, queue, worker }: Principal): readonly string[] | undefined {
+  if (kind !== 'PILOT') return undefined;
+  return queue === undefined || worker !== undefined ? [] : [queue];
+}
+
+/**
  * Rejects a pilot that reads the log of an attempt in another queue.
  * @throws DomainError FORBIDDEN
  */
@@ -70,10 +79,9 @@ export function assertMayReadLog(
  * queue.
  */
 export function maySeeEnvironment(principal: Principal, job: JobView): boolean {
-  const { kind } = principal;
+  const { kind, subject } = principal;
   if (kind === 'AGENT') return false;
   if (kind === 'PILOT') return isHeld(job.state) && maySeeJob(principal, job);
-  const { subject } = principal;
   return (
     subject === job.owner || subject === job.submittedBy || can(principal, 'job:manageAny', job.experiment)
   );
