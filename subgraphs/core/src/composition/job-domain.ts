@@ -78,7 +78,7 @@ export interface JobDomain {
 const longestCountMs = 5000;
 
 function quotaOf({ stores, quotas, clock, log }: JobDomainOptions): LiveQuota {
-  const read = (experiment: string) => stores.jobs.liveUsage(experiment, longestCountMs);
+  const read = (experiment: string) => stores.jobCounts.liveUsage(experiment, longestCountMs);
   return new LiveQuota({ limits: { ...defaultQuotas, ...quotas }, read, clock, log });
 }
 
@@ -109,10 +109,10 @@ function bulkOf(
 /** Creates the domain. */
 export function createJobDomain(options: JobDomainOptions): JobDomain {
   const { stores, writer, experiments, queues, consents, leader, clock, ids, log, checkSelector } = options;
-  const { jobs, classes, submissions, operations, consumers, logs, tasks } = stores;
+  const { jobs, jobCounts, classes, submissions, operations, consumers, logs, tasks } = stores;
   const runnerId = options.processId;
   const dependencies = new Dependencies({ jobs, writer });
-  const completion = new Completion({ tasks, jobs, clock });
+  const completion = new Completion({ tasks, jobCounts, clock });
   const reopenTasks = async (taskIds: readonly string[]): Promise<void> => {
     await tasks.reopen(taskIds, clock.now());
     await completion.check(taskIds);
@@ -161,6 +161,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
     tasks: new TasksService({
       tasks,
       jobs,
+      jobCounts,
       classes,
       submissions,
       experiments,

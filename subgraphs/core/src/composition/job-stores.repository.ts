@@ -12,6 +12,7 @@ import { ConsumersRepository } from '../jobs/transitions/consumers.repository.js
 import { jobsCollection } from '../jobs/model/job.document.js';
 import { jobLogHeadsCollection, jobLogsCollection } from '../jobs/logs/job-log.document.js';
 import { JobLogsRepository } from '../jobs/logs/job-logs.repository.js';
+import { JobCountsRepository } from '../jobs/model/job-counts.repository.js';
 import { JobsRepository } from '../jobs/model/jobs.repository.js';
 import { requirementClassesCollection } from '../jobs/model/requirement-class.document.js';
 import { submissionsCollection } from '../jobs/submit/submission.document.js';
@@ -36,6 +37,7 @@ export const jobCollections = [
 export function jobStores(db: Db) {
   return {
     jobs: new JobsRepository(collection(db, jobsCollection)),
+    jobCounts: new JobCountsRepository(collection(db, jobsCollection)),
     transitions: transitionStore(collection(db, jobsCollection)),
     classes: new ClassesRepository(collection(db, requirementClassesCollection)),
     submissions: new SubmissionsRepository(collection(db, submissionsCollection)),

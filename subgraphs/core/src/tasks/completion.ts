@@ -3,14 +3,14 @@ import type { StateCounts } from '../jobs/ports.js';
 import type { JobEvent } from '../jobs/model/job-event.types.js';
 import type { EventHandler } from '../jobs/transitions/event-work.js';
 import { isTerminal, terminalStates } from '../jobs/model/job-state.js';
-import type { JobsRepository } from '../jobs/model/jobs.repository.js';
+import type { JobCountsRepository } from '../jobs/model/job-counts.repository.js';
 import type { TaskState } from './task.document.js';
 import type { TasksRepository } from './tasks.repository.js';
 
 /** Dependencies of {@link Completion}. */
 export interface CompletionOptions {
   readonly tasks: TasksRepository;
-  readonly jobs: JobsRepository;
+  readonly jobCounts: JobCountsRepository;
   readonly clock: Clock;
 }
 
@@ -91,10 +91,10 @@ export class Completion implements EventHandler {
 
   /** @returns tasks that changed during the count and must be counted again */
   async #checkPage(taskIds: readonly string[]): Promise<readonly string[]> {
-    const { tasks, jobs, clock } = this.#options;
+    const { tasks, jobCounts, clock } = this.#options;
     const found = (await tasks.facts(taskIds)).filter(({ state }) => state === 'RUNNING');
     if (found.length === 0) return [];
-    const counts = await jobs.stateCounts(found.map(({ _id }) => _id));
+    const counts = await jobCounts.stateCounts(found.map(({ _id }) => _id));
     const changed: string[] = [];
     for (const { _id, revision, totalJobs } of found) {
       const of = counts.get(_id) ?? {};

@@ -13,7 +13,8 @@ import type {
   SubmissionConsents,
 } from '../jobs/ports.js';
 import { storedKey } from '../shared/stored-key.js';
-import { subtract, type JobsRepository } from '../jobs/model/jobs.repository.js';
+import { type JobCountsRepository, subtract } from '../jobs/model/job-counts.repository.js';
+import type { JobsRepository } from '../jobs/model/jobs.repository.js';
 import { normalisePayload, normaliseRetry } from '../jobs/submit/normalise.js';
 import { missingConsent, type Ownership, ownershipOf } from '../jobs/submit/ownership.js';
 import { type CheckSelector, requirementChecks } from '../jobs/submit/requirement-checks.js';
@@ -40,6 +41,7 @@ import type { JobInputError } from '../jobs/submit/job-input-error.types.js';
 export interface TasksServiceOptions {
   readonly tasks: TasksRepository;
   readonly jobs: JobsRepository;
+  readonly jobCounts: JobCountsRepository;
   readonly classes: ClassesRepository;
   readonly submissions: SubmissionsRepository;
   readonly experiments: ExperimentDirectory;
@@ -157,13 +159,13 @@ export class TasksService {
    * counted.
    */
   async progressOf(tasks: readonly TaskFacts[]): Promise<readonly TaskProgressFacts[]> {
-    const { jobs, liveCounts } = this.#options;
+    const { jobCounts, liveCounts } = this.#options;
     const open = tasks.filter(({ endStates }) => !endStates).map(({ _id }) => _id);
     const live = new Map(open.map((id) => [id, liveCounts(id)]));
     const unknown = open.filter((id) => !live.get(id));
     const [repeated, counted] = await Promise.all([
-      jobs.repeatedCounts(open.filter((id) => live.get(id))),
-      unknown.length > 0 ? jobs.stateCounts(unknown) : new Map<string, StateCounts>(),
+      jobCounts.repeatedCounts(open.filter((id) => live.get(id))),
+      unknown.length > 0 ? jobCounts.stateCounts(unknown) : new Map<string, StateCounts>(),
     ]);
     return tasks.map(({ _id, totalJobs, createdJobs, endStates }) => {
       const counts = live.get(_id);

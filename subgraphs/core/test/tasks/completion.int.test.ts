@@ -3,50 +3,47 @@ import { systemClock } from '@rhizome/clock';
 import { waitFor } from '@rhizome/testkit';
 import type { JobEvent } from '../../src/jobs/model/job-event.types.js';
 import {
+  deadline,
+  freshKey,
   instead,
   live,
   someone,
+  submitTask,
   testDomain,
   type TestDomain,
   type TestProcess,
 } from '../support/job-domain.fixture.js';
-import type { JobsRepository } from '../../src/jobs/model/jobs.repository.js';
+import type { JobCountsRepository } from '../../src/jobs/model/job-counts.repository.js';
 import { Completion } from '../../src/tasks/completion.js';
-import type { TaskDocument } from '../../src/tasks/task.document.js';
 
-const deadline = { deadlineMs: 60_000 };
 let shared: TestDomain;
 /** Expands tasks, and leaves their ends to the test. */
 let process: TestProcess;
 /** Tasks whose jobs were counted. */
 const counted = new Set<string>();
-let serial = 0;
 
 beforeAll(async () => {
   shared = await testDomain('completion');
   process = await shared.process({
     leads: false,
-    stores: (stores) => ({ ...stores, jobs: instead(stores.jobs, { stateCounts: noting(stores.jobs) }) }),
+    stores: (stores) => ({
+      ...stores,
+      jobCounts: instead(stores.jobCounts, { stateCounts: noting(stores.jobCounts) }),
+    }),
   });
 });
 
 async function aTask(count: number, on = process, over = {}): Promise<string> {
-  const result = await on.domain.tasks.submit(someone, {
+  const task = await submitTask(on, {
     experiment: 'alpha',
-    idempotencyKey: `key ${(serial += 1)}`,
+    idempotencyKey: freshKey(),
     name: 'a task',
     template: { name: 'work', payload: { command: 'run' } },
     count,
     ...over,
   });
-  if ('refusals' in result) throw new Error(JSON.stringify(result.refusals));
-  return result.task._id;
+  return task._id;
 }
-
-const taskOf = async (id: string): Promise<TaskDocument | undefined> =>
-  (await process.stores.tasks.find([id]))[0];
-const stateIs = (id: string, state: TaskDocument['state']) =>
-  waitFor(`task ${id} to be ${state}`, async () => (await taskOf(id))?.state === state, deadline);
 
 /**
  * Once it has expanded a task, the process counts its jobs and ends the task if none is live. A task whose
@@ -54,7 +51,7 @@ const stateIs = (id: string, state: TaskDocument['state']) =>
  */
 async function runningTask(count: number): Promise<{ taskId: string; jobIds: string[] }> {
   const taskId = await aTask(count);
-  await stateIs(taskId, 'RUNNING');
+  await shared.untilTask(taskId, 'RUNNING');
   await waitFor('the process to count the jobs of the task', () => counted.has(taskId), deadline);
   return { taskId, jobIds: await jobsOf(taskId) };
 }
@@ -64,9 +61,9 @@ async function jobsOf(taskId: string): Promise<string[]> {
   return found.map(({ _id }) => _id).sort();
 }
 
-function noting(jobs: JobsRepository): JobsRepository['stateCounts'] {
+function noting(jobCounts: JobCountsRepository): JobCountsRepository['stateCounts'] {
   return async (ids) => {
-    const counts = await jobs.stateCounts(ids);
+    const counts = await jobCounts.stateCounts(ids);
     ids.forEach((id) => counted.add(id));
     return counts;
   };
@@ -83,14 +80,18 @@ function latched() {
   let [isClosed, taken] = [false, 0];
   let release: () => void = () => undefined;
   let latch = Promise.resolve();
-  const { jobs, tasks } = process.stores;
-  const stateCounts: JobsRepository['stateCounts'] = async (ids) => {
-    const counts = await jobs.stateCounts(ids);
+  const { jobCounts, tasks } = process.stores;
+  const stateCounts: JobCountsRepository['stateCounts'] = async (ids) => {
+    const counts = await jobCounts.stateCounts(ids);
     taken += 1;
     if (isClosed) await latch;
     return counts;
   };
-  const completion = new Completion({ tasks, jobs: instead(jobs, { stateCounts }), clock: systemClock });
+  const completion = new Completion({
+    tasks,
+    jobCounts: instead(jobCounts, { stateCounts }),
+    clock: systemClock,
+  });
   return {
     completion,
     close(): void {
@@ -116,7 +117,7 @@ it('remembers an end that arrives while an older count is in progress', async ()
   open();
   await Promise.all([slow, first]);
   await completion.handle([await ended(jobIds[1] ?? '')]);
-  expect((await taskOf(taskId))?.state).toBe('FINISHED');
+  expect((await shared.findTask(taskId))?.state).toBe('FINISHED');
 });
 
 it('does not end a task by a count from before the retry of one of its jobs', async () => {
@@ -133,10 +134,10 @@ it('does not end a task by a count from before the retry of one of its jobs', as
   });
   open();
   await slow;
-  expect((await taskOf(taskId))?.state).toBe('RUNNING');
+  expect((await shared.findTask(taskId))?.state).toBe('RUNNING');
   const [copy = ''] = 'answer' in retried ? (retried.answer.changedIds ?? []) : [];
   await completion.handle([await ended(copy)]);
-  expect(await taskOf(taskId)).toMatchObject({ state: 'FINISHED', endStates: { FINISHED: 2 } });
+  expect(await shared.findTask(taskId)).toMatchObject({ state: 'FINISHED', endStates: { FINISHED: 2 } });
 });
 
 it('does not delay the end of a task by the cache of an earlier term', async () => {
@@ -150,5 +151,5 @@ it('does not delay the end of a task by the cache of an earlier term', async () 
   over.abort();
   await completion.recover(over.signal);
   await completion.handle([await ended(jobIds[2] ?? '')]);
-  expect((await taskOf(taskId))?.state).toBe('FINISHED');
+  expect((await shared.findTask(taskId))?.state).toBe('FINISHED');
 });

@@ -30,6 +30,8 @@ export const terminalStates = [
   'CANCELLED',
   'CLOSED',
 ] as const satisfies readonly JobState[];
+/** States from which the job may still change. */
+export const liveStates: readonly JobState[] = jobStates.filter((state) => !isTerminal(state));
 /**
  * States in which a worker holds the job: it has an open attempt and a fence, and is requeued when the
  * worker's lease expires.

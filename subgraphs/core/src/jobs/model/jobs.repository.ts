@@ -1,12 +1,11 @@
 import { keysetPage, type KeysetPage, keysetPages, largestCount } from '@rhizome/mongo';
 import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongodb';
-import type { StateCounts } from '../ports.js';
 import type { JobFilterPlan } from './job-filter.js';
 import { type Visibility, visibleIn } from '../../shared/visibility.js';
 import { GroupedReads } from '../../shared/grouped-reads.js';
 import { jobIndex } from './job.document.js';
-import { isTerminal, jobStates, terminalStates, type JobState } from './job-state.js';
-import type { JobDocument, LiveUsage } from './job.types.js';
+import { liveStates, terminalStates } from './job-state.js';
+import type { JobDocument } from './job.types.js';
 import { parentKey, repeatedKey } from './new-job.js';
 import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
 
@@ -16,12 +15,6 @@ export type JobProjection = Readonly<Record<string, 1>>;
 /** Fields of a parent that its children need. */
 export type ParentFacts = Pick<JobDocument, '_id' | 'experiment' | 'state'>;
 
-type TaskStateCount = {
-  readonly _id: { readonly task: string; readonly state: JobState };
-  readonly n: number;
-};
-
-const liveStates = jobStates.filter((state) => !isTerminal(state));
 /** Maximum number of documents per insert. */
 const insertBatch = 1000;
 /** Maximum number of ids per query. */
@@ -79,21 +72,12 @@ export class JobsRepository {
     ids: readonly string[],
     fields: JobProjection,
   ): Promise<readonly JobDocument[]> {
-    const found: JobDocument[] = [];
-    for (let start = 0; start < ids.length; start += findBatch) {
-      const part = ids.slice(start, start + findBatch);
-      found.push(...(await this.#visibleReads.find({ ids: part, projection: { fields, visible } })));
-    }
-    return found;
+    return inParts(ids, (part) => this.#visibleReads.find({ ids: part, projection: { fields, visible } }));
   }
 
   /** Jobs by id, in no order, for work of the system itself; missing ones are left out. */
   async find(ids: readonly string[], projection?: JobProjection): Promise<readonly JobDocument[]> {
-    if (ids.length <= findBatch) return this.#reads.find({ ids, projection });
-    const found: JobDocument[] = [];
-    for (let start = 0; start < ids.length; start += findBatch)
-      found.push(...(await this.#reads.find({ ids: ids.slice(start, start + findBatch), projection })));
-    return found;
+    return inParts(ids, (part) => this.#reads.find({ ids: part, projection }));
   }
 
   /** Ids of the jobs that exist. */
@@ -113,7 +97,7 @@ export class JobsRepository {
    * are scanned.
    */
   async hasLive(experiment: string, share: string): Promise<boolean> {
-    const filter = { experiment, state: { $in: jobStates.filter((state) => !isTerminal(state)) }, share };
+    const filter = { experiment, state: { $in: [...liveStates] }, share };
     const found = await this.#jobs.findOne(filter, {
       projection: { _id: 1 },
       hint: jobIndex.experimentState,
@@ -199,50 +183,6 @@ export class JobsRepository {
       ),
     );
     return counts.reduce((sum, count) => sum + count, 0);
-  }
-
-  /** Number of jobs by task and state, read from an index; retried jobs do not count. */
-  async stateCounts(taskIds: readonly string[]): Promise<ReadonlyMap<string, StateCounts>> {
-    const [all, repeated] = await Promise.all([
-      this.#countStates({ taskId: { $in: [...taskIds] } }, jobIndex.task),
-      this.repeatedCounts(taskIds),
-    ]);
-    return new Map(taskIds.map((id) => [id, subtract(all.get(id) ?? {}, repeated.get(id) ?? {})]));
-  }
-
-  /** Live jobs of an experiment by owner, and the bytes of their payloads; ends after `maxTimeMS`. */
-  async liveUsage(experiment: string, maxTimeMS: number): Promise<ReadonlyMap<string, LiveUsage>> {
-    const pipeline = [
-      { $match: { experiment, state: { $in: liveStates } } },
-      { $group: { _id: '$owner', jobs: { $sum: 1 }, bytes: { $sum: { $bsonSize: '$payload' } } } },
-    ];
-    const found = this.#jobs.aggregate<LiveUsage & { readonly _id: string }>(pipeline, {
-      hint: jobIndex.experimentState,
-      maxTimeMS,
-    });
-    const usage = new Map<string, LiveUsage>();
-    for await (const { _id, jobs, bytes } of found) usage.set(_id, { jobs, bytes: Number(bytes) });
-    return usage;
-  }
-
-  /** Number of retried jobs by task and state. */
-  async repeatedCounts(taskIds: readonly string[]): Promise<ReadonlyMap<string, StateCounts>> {
-    return taskIds.length === 0
-      ? new Map()
-      : this.#countStates({ lookup: { $in: taskIds.map(repeatedKey) } }, jobIndex.lookup);
-  }
-
-  async #countStates(filter: Document, hint: string): Promise<ReadonlyMap<string, StateCounts>> {
-    const group = { $group: { _id: { task: '$taskId', state: '$state' }, n: { $sum: 1 } } };
-    const counts = new Map<string, Partial<Record<JobState, number>>>();
-    for await (const { _id, n } of this.#jobs.aggregate<TaskStateCount>([{ $match: filter }, group], {
-      hint,
-    })) {
-      const of = counts.get(_id.task) ?? {};
-      of[_id.state] = n;
-      counts.set(_id.task, of);
-    }
-    return counts;
   }
 
   /** PENDING children of the given parents, with the fields that their activation needs. */
@@ -358,6 +298,18 @@ export class JobsRepository {
   }
 }
 
+/** Reads by at most as many ids at once as one query may have. */
+async function inParts(
+  ids: readonly string[],
+  read: (part: readonly string[]) => Promise<readonly JobDocument[]>,
+): Promise<readonly JobDocument[]> {
+  if (ids.length <= findBatch) return read(ids);
+  const found: JobDocument[] = [];
+  for (let start = 0; start < ids.length; start += findBatch)
+    found.push(...(await read(ids.slice(start, start + findBatch))));
+  return found;
+}
+
 /**
  * Condition for jobs with a key in a range. One key must lie in it; otherwise the index would be read from
  * one bound to its end.
@@ -395,10 +347,4 @@ function mergePages(
       endCursor: edges.at(-1)?.cursor ?? null,
     },
   };
-}
-
-/** Differences of two numbers by state; states without jobs are left out. */
-export function subtract(all: StateCounts, less: StateCounts): StateCounts {
-  const rest = jobStates.map((state) => [state, (all[state] ?? 0) - (less[state] ?? 0)] as const);
-  return Object.fromEntries(rest.filter(([, count]) => count > 0));
 }
