@@ -1,7 +1,6 @@
-import { MongoBulkWriteError, type Collection, type Filter } from 'mongodb';
+import type { Collection, Filter } from 'mongodb';
+import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
 import type { RetryMemberDocument } from './retry-member.document.js';
-
-const duplicateKey = 11_000;
 
 /** Jobs that retries copy. */
 export class RetryMembersRepository {
@@ -25,8 +24,7 @@ export class RetryMembersRepository {
     try {
       await this.#members.insertMany(members, { ordered: false, writeConcern: { w: 'majority' } });
     } catch (error) {
-      const errors = error instanceof MongoBulkWriteError ? [error.writeErrors].flat() : [];
-      if (errors.length === 0 || errors.some(({ code }) => code !== duplicateKey)) throw error;
+      if (!isOnlyDuplicates(error)) throw error;
     }
   }
 
