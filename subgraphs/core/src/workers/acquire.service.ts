@@ -138,8 +138,7 @@ export class AcquireService {
 
 /**
  * Runs a task for a limited time. After it, or when the caller's signal is aborted, the signal of the task is
- * aborted and the
- * fallback is the answer.
+ * aborted and the fallback is the answer.
  */
 function withinTime<T>(
   ms: number,

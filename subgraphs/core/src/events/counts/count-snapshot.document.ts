@@ -1,7 +1,6 @@
 /**
  * The stored counts: one head document with the position in the stream and the ids of its chunks, and the
- * chunks. The single write of the
- * head makes a snapshot valid.
+ * chunks. The single write of the head makes a snapshot valid.
  */
 import { defineCollection } from '@rhizome/mongo';
 import type { StoredCountRow } from './job-counts.js';

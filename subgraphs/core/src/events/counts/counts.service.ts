@@ -1,7 +1,6 @@
 /**
  * Counts of this process. They begin with the stored snapshot or a scan, and follow the events of the stream,
- * each once. The leader stores
- * them together with the position in the stream.
+ * each once. The leader stores them together with the position in the stream.
  */
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';

@@ -122,8 +122,7 @@ function rowOf({ experiment, queue, gpuModel, share, state, count, gpus }: Cell)
 
 /**
  * The queue that the job was counted under before. Only a grant changes it: the first one from none, a later
- * one names the previous queue
- * if it was another.
+ * one names the previous queue if it was another.
  */
 function queueBefore(last: StreamedJobEvent['last']): string | null {
   if (last.to === 'SENT' && last.from !== 'SENT') {

@@ -1,7 +1,6 @@
 /**
  * Counts of jobs by task and state. Tasks whose jobs have all ended are forgotten after some time, the one
- * that changed longest ago first;
- * their counts are read with an index on request.
+ * that changed longest ago first; their counts are read with an index on request.
  */
 import { isTerminal, jobStates, type JobState } from '../../jobs/model/job-state.js';
 import type { StateCounts } from '../../jobs/ports.js';

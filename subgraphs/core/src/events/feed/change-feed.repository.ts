@@ -50,14 +50,14 @@ const batchEvents = 500;
 const turnEvery = 250;
 /**
  * Pause after events were delivered, in milliseconds. Each write of a group wakes a reader that waits for the
- * next event, which costs the
- * server a third of the write and delays the acknowledgement of every group by a fifth.
+ * next event, which costs the server a third of the write and delays the acknowledgement of every group by a
+ * fifth.
  */
 const gatherMs = 10;
 /**
  * A burst of events arrives together with the acknowledgement of the write that made them. The caller that
- * waits for the acknowledgement is
- * answered first, and the burst is read while the store processes the next write. In milliseconds.
+ * waits for the acknowledgement is answered first, and the burst is read while the store processes the next
+ * write. In milliseconds.
  */
 const courtesyMs = 4;
 /** Number of events that are a burst. */
@@ -66,8 +66,7 @@ const crowd = 16;
 const awaitMs = 100;
 /**
  * A stream without an answer for this long is closed, in milliseconds. After the death of its server the
- * driver waits for that very server
- * to close the cursor, for as long as it may select servers.
+ * driver waits for that very server to close the cursor, for as long as it may select servers.
  */
 const silentMs = 4000;
 const closeMs = 500;
@@ -85,9 +84,8 @@ export class ChangeFeed {
 
   /**
    * Yields batches until the signal is aborted. Reads at most a few thousand events ahead. The driver resumes
-   * by itself after a fail-over or a
-   * lost connection; an error that it cannot handle is thrown unchanged, see {@link isStreamLost} and {@link
-   * feedFault}.
+   * by itself after a fail-over or a lost connection; an error that it cannot handle is thrown unchanged, see
+   * {@link isStreamLost} and {@link feedFault}.
    */
   async *read(request: FeedRequest): AsyncGenerator<FeedBatch, void, undefined> {
     const { start, signal } = request;

@@ -25,8 +25,7 @@ export interface StoreTime {
 
 /**
  * Texts that sort before and after all events of this time of the store. They are only for comparison, not
- * resume tokens. The token with
- * the position of an idle stream sorts between the two.
+ * resume tokens. The token with the position of an idle stream sorts between the two.
  */
 export function positionsAround({ t, i }: StoreTime): { readonly before: string; readonly behind: string } {
   const hex = (value: number): string => value.toString(16).toUpperCase().padStart(8, '0');

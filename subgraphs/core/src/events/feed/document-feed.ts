@@ -1,8 +1,7 @@
 /**
  * Stream of writes of other documents than jobs (queues, workers): the newest are in memory, older ones come
- * from the change stream. A document
- * is read when its consumer takes the notice, so that several waiting writes of one document become one
- * notice.
+ * from the change stream. A document is read when its consumer takes the notice, so that several waiting
+ * writes of one document become one notice.
  */
 import { secondsOf } from '@rhizome/mongo';
 import { sleep } from '@rhizome/retry';

@@ -1,8 +1,7 @@
 /**
  * Delivery of events to subscribers: at once, and in bursts together, a moment later. Each round has a fixed
- * cost, and a socket with several
- * messages writes them together. With thousands of events a second, the events after a burst therefore wait
- * for each other.
+ * cost, and a socket with several messages writes them together. With thousands of events a second, the
+ * events after a burst therefore wait for each other.
  */
 import type { StreamedJobEvent } from '../feed/job-event.js';
 

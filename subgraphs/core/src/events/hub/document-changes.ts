@@ -118,7 +118,7 @@ function assertFew(field: string, values: readonly string[] | null | undefined):
     throw badInput(field, `${values.length} values`, `at most ${maxNamed}`);
 }
 
-/** Returns undefined for a condition that does not limit. */
+/** Returns a test for one of the values; without values, all pass. */
 function oneOf<T>(values: readonly T[] | null | undefined): (value: T) => boolean {
   if (!values) return () => true;
   const set = new Set(values);

@@ -1,8 +1,7 @@
 /**
  * Reads the stream for one consumer: from the change stream while its position is before the ring, then from
- * the ring at its own pace, and from
- * a small buffer of its own once it has caught up. Each step begins exactly where the previous one ended, so
- * that no event is lost or repeated.
+ * the ring at its own pace, and from a small buffer of its own once it has caught up. Each step begins
+ * exactly where the previous one ended, so that no event is lost or repeated.
  */
 import { DirectGenerator, type Following } from '@rhizome/subgraph';
 import { laggedBehind } from '../feed/cursor.js';
@@ -29,9 +28,8 @@ const done: Item = { done: true, value: undefined };
 
 /**
  * Yields batches in order, without gaps. Reads at most one buffer ahead of its consumer. Ends when the signal
- * is aborted. Allows one pending
- * `next` at a time. @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SUBSCRIPTION_LAGGED,
- * SERVICE_UNAVAILABLE
+ * is aborted. Allows one pending `next` at a time.
+ * @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SUBSCRIPTION_LAGGED, SERVICE_UNAVAILABLE
  */
 export class JobStream extends DirectGenerator<JobEventBatch> {
   readonly #source: StreamSource;

@@ -1,7 +1,7 @@
 /**
  * Reads the jobs of consecutive events of a stream together. With one query for each event, a stream that
- * selects more of its jobs than the
- * events contain would fall behind as soon as jobs move faster than the store answers.
+ * selects more of its jobs than the events contain would fall behind as soon as jobs move faster than the
+ * store answers.
  */
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { JobFields } from './job-batch-reader.js';

@@ -1,8 +1,7 @@
 /**
  * Reads the change stream for consumers whose positions are before the ring. Many resume at once, as after a
- * restart. Those with positions near
- * each other share one read, and only a few reads run at a time, so that many consumers cost the store no
- * more than a few.
+ * restart. Those with positions near each other share one read, and only a few reads run at a time, so that
+ * many consumers cost the store no more than a few.
  */
 import { isStreamLost, secondsOf } from '@rhizome/mongo';
 import { feedFault, type ChangeFeed } from '../feed/change-feed.repository.js';
@@ -54,8 +53,8 @@ export class Replays {
 
   /**
    * Yields matching events in order, until the ring has all that follow, or until this consumer has fallen
-   * behind the read; it resumes at the
-   * position of the last batch. @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SERVICE_UNAVAILABLE
+   * behind the read; it resumes at the position of the last batch.
+   * @throws DomainError CURSOR_EXPIRED, CURSOR_INVALID, SERVICE_UNAVAILABLE
    */
   async *read(request: ReplayRequest): AsyncGenerator<JobEventBatch, void, undefined> {
     const consumer = new Consumer(request);

@@ -41,8 +41,7 @@ export class SubscriptionGuard {
 
   /**
    * A stream from a cursor, or from now, until the caller's signal or the process ends it. Its first message
-   * may be CURSOR_INVALID, thrown as
-   * a DomainError.
+   * may be CURSOR_INVALID, thrown as a DomainError.
    */
   through<T>(
     after: string | null | undefined,
