@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import {
   aSpec,
+  freshKey,
   someone,
   testDomain,
   type TestDomain,
@@ -10,7 +11,6 @@ import {
 
 let shared: TestDomain;
 let process: TestProcess;
-let serial = 0;
 let fence = 1000;
 
 beforeAll(async () => {
@@ -22,7 +22,7 @@ beforeAll(async () => {
 async function backingOff(count: number, notBefore: Date): Promise<string[]> {
   const { jobs } = await process.domain.submits.submit(someone, {
     experiment: 'alpha',
-    idempotencyKey: `key ${(serial += 1)}`,
+    idempotencyKey: freshKey(),
     jobs: Array.from({ length: count }, () => aSpec()),
   });
   const ids = jobs.map((job) => job?._id ?? '');

@@ -1,20 +1,26 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
-import { aSpec, live, testDomain, type TestDomain, type TestProcess } from '../support/job-domain.fixture.js';
+import {
+  aSpec,
+  freshKey,
+  live,
+  submitTask,
+  testDomain,
+  type TestDomain,
+  type TestProcess,
+} from '../support/job-domain.fixture.js';
 import { mayChange } from '../../src/jobs/bulk/bulk-rules.js';
 import { maySeeEnvironment } from '../../src/jobs/model/job-visibility.js';
 import type { JobDocument } from '../../src/jobs/model/job.types.js';
 
 let shared: TestDomain;
 let process: TestProcess;
-let serial = 0;
 
 beforeAll(async () => {
   shared = await testDomain('ownership');
   process = await shared.process();
 });
 
-const key = (): string => `key ${(serial += 1)}`;
 const service = testPrincipal({
   kind: 'SERVICE',
   subject: 'experiment:alpha',
@@ -26,7 +32,7 @@ const bob = testPrincipal({ subject: 'bob@example', grants: { alpha: 'USER' } })
 async function submitFor(onBehalfOf: string | undefined, principal = service): Promise<JobDocument> {
   const { jobs, refusals } = await process.domain.submits.submit(principal, {
     experiment: 'alpha',
-    idempotencyKey: key(),
+    idempotencyKey: freshKey(),
     jobs: [aSpec({ payload: { command: 'x', environment: [{ name: 'SECRET', value: 's' }] } })],
     onBehalfOf,
   });
@@ -72,7 +78,7 @@ describe('a job that a service submits for a user', () => {
     const result = await process.domain.bulk.change(alice, 'RETRY', {
       selection: { ids: [job._id] },
       parameters: {},
-      idempotencyKey: key(),
+      idempotencyKey: freshKey(),
     });
     const [copy = ''] = ('answer' in result && result.answer.changedIds) || [];
     expect(await shared.read(copy)).toMatchObject({
@@ -84,7 +90,7 @@ describe('a job that a service submits for a user', () => {
   });
 
   it('differs from the same job of another user under the same key', async () => {
-    const input = { experiment: 'alpha', idempotencyKey: key(), jobs: [aSpec()] };
+    const input = { experiment: 'alpha', idempotencyKey: freshKey(), jobs: [aSpec()] };
     const submit = (onBehalfOf?: string) => process.domain.submits.submit(service, { ...input, onBehalfOf });
     const first = await submit('alice@example');
     expect((await submit('alice@example')).jobs[0]?._id).toBe(first.jobs[0]?._id);
@@ -98,7 +104,7 @@ describe('a job that a service submits for a user', () => {
     await expect(
       process.domain.submits.submit(service, {
         experiment: 'beta',
-        idempotencyKey: key(),
+        idempotencyKey: freshKey(),
         jobs: [aSpec()],
         onBehalfOf: 'alice@example',
       }),
@@ -108,12 +114,12 @@ describe('a job that a service submits for a user', () => {
       expect(
         await process.domain.submits.submit(service, {
           experiment: 'alpha',
-          idempotencyKey: key(),
+          idempotencyKey: freshKey(),
           jobs: [aSpec()],
           onBehalfOf: subject,
         }),
       ).toMatchObject({ refusals: [{ code: 'INVALID_VALUE', path: ['onBehalfOf'] }] });
-    const call = { experiment: 'alpha', idempotencyKey: key(), jobs: [aSpec()], onBehalfOf: 'a\nb' };
+    const call = { experiment: 'alpha', idempotencyKey: freshKey(), jobs: [aSpec()], onBehalfOf: 'a\nb' };
     expect(await process.domain.submits.submit(service, call)).toMatchObject({
       jobs: [null],
       refusals: [{ code: 'INVALID_VALUE', path: ['onBehalfOf'] }],
@@ -121,17 +127,17 @@ describe('a job that a service submits for a user', () => {
   });
 
   it('passes the owner of a task to each of its jobs', async () => {
-    const result = await process.domain.tasks.submit(service, {
+    const spec = {
       experiment: 'alpha',
-      idempotencyKey: key(),
+      idempotencyKey: freshKey(),
       name: 'for alice',
       template: aSpec(),
       count: 3,
       onBehalfOf: 'alice@example',
-    });
-    if ('refusals' in result) throw new Error(JSON.stringify(result.refusals));
-    expect(result.task).toMatchObject({ owner: 'alice@example', submittedBy: 'experiment:alpha' });
-    const taskId = result.task._id;
+    };
+    const task = await submitTask(process, spec, service);
+    expect(task).toMatchObject({ owner: 'alice@example', submittedBy: 'experiment:alpha' });
+    const taskId = task._id;
     const jobs = shared.db.collection<JobDocument>('jobs');
     await waitFor('the jobs', async () => (await jobs.countDocuments({ taskId })) === 3, {
       deadlineMs: 60_000,
@@ -149,7 +155,7 @@ describe('a queue that a job is bound to', () => {
 
   it('must exist when the job is submitted; the other jobs of the call are accepted', async () => {
     const jobs = [aSpec({ requirements: { queue: 'nowhere' } }), aSpec({ requirements: { queue: 'main' } })];
-    const input = { experiment: 'alpha', idempotencyKey: key(), jobs };
+    const input = { experiment: 'alpha', idempotencyKey: freshKey(), jobs };
     const { refusals, jobs: taken } = await process.domain.submits.submit(alice, input);
     expect(taken.map((job) => job !== null)).toEqual([false, true]);
     expect(refusals).toEqual([
@@ -162,7 +168,7 @@ describe('a queue that a job is bound to', () => {
   });
 
   it('must exist for the template of a task and for its variants', async () => {
-    const base = { experiment: 'alpha', idempotencyKey: key(), name: 'bound' };
+    const base = { experiment: 'alpha', idempotencyKey: freshKey(), name: 'bound' };
     const bound = { requirements: { queue: 'nowhere' } };
     expect(
       await process.domain.tasks.submit(alice, { ...base, template: aSpec(bound), count: 1 }),

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { testPrincipal, waitFor } from '@rhizome/testkit';
+import { testPrincipal } from '@rhizome/testkit';
 import { storedKey } from '../../src/shared/stored-key.js';
 import {
   aSpec,
+  freshKey,
+  idsOf,
   instead,
-  live,
   someone,
   testDomain,
   type TestDomain,
@@ -14,25 +15,17 @@ import {
 
 let shared: TestDomain;
 let process: TestProcess;
-let serial = 0;
 
 beforeAll(async () => {
   shared = await testDomain('submit');
   process = await shared.process();
 });
 
-const key = (): string => `key ${(serial += 1)}`;
-const deadline = { deadlineMs: 60_000 };
-const idsOf = (jobs: readonly ({ readonly _id: string } | null)[]): string[] =>
-  jobs.map((job) => job?._id ?? '');
-const stateIs = (id: string, state: string) =>
-  waitFor(`${id} to be ${state}`, async () => (await shared.read(id)).state === state, deadline);
-
 describe('accepting', () => {
   it('stores jobs with defaults filled in, and their class first', async () => {
     const { jobs, refusals } = await process.domain.submits.submit(someone, {
       experiment: 'alpha',
-      idempotencyKey: key(),
+      idempotencyKey: freshKey(),
       jobs: [aSpec({ labels: [{ key: 'run', value: '1' }] }), aSpec({ share: 'other', priority: 5 })],
     });
     expect(refusals).toEqual([]);
@@ -58,7 +51,7 @@ describe('accepting', () => {
   it('accepts valid jobs of a call with invalid ones, and names field, value and expectation of each error', async () => {
     const { jobs, refusals } = await process.domain.submits.submit(someone, {
       experiment: 'alpha',
-      idempotencyKey: key(),
+      idempotencyKey: freshKey(),
       jobs: [
         aSpec(),
         aSpec({ requirements: { cores: 0 } }),
@@ -109,7 +102,7 @@ describe('accepting', () => {
       });
     const errorsPerJob = 14;
     const jobs = [...Array.from({ length: 9999 }, (_, at) => bad(at)), aSpec({ name: 'good' })];
-    const input = { experiment: 'alpha', idempotencyKey: key(), jobs };
+    const input = { experiment: 'alpha', idempotencyKey: freshKey(), jobs };
     const first = await process.domain.submits.submit(someone, input);
     expect(first.jobs.slice(0, 9999).every((job) => job === null)).toBe(true);
     expect(await shared.read(idsOf(first.jobs)[9999] ?? '')).toMatchObject({
@@ -141,7 +134,7 @@ describe('accepting', () => {
     const submit = (over: object) =>
       process.domain.submits.submit(testPrincipal(), {
         experiment: 'alpha',
-        idempotencyKey: key(),
+        idempotencyKey: freshKey(),
         jobs: [aSpec()],
         ...over,
       });
@@ -158,7 +151,7 @@ describe('accepting', () => {
     await expect(
       process.domain.submits.submit(testPrincipal({ grants: { alpha: 'READER' } }), {
         experiment: 'alpha',
-        idempotencyKey: key(),
+        idempotencyKey: freshKey(),
         jobs: [aSpec()],
       }),
     ).rejects.toMatchObject({ code: 'FORBIDDEN' });
@@ -170,7 +163,7 @@ describe('idempotency', () => {
   it('returns the same answer for the same key and jobs, and refuses other jobs', async () => {
     const input = {
       experiment: 'alpha',
-      idempotencyKey: key(),
+      idempotencyKey: freshKey(),
       jobs: [aSpec(), aSpec({ priority: 5000 }), aSpec({ name: 'b' })],
     };
     const first = await process.domain.submits.submit(someone, input);
@@ -189,7 +182,7 @@ describe('idempotency', () => {
   it('ignores null members and the order of members in the comparison', async () => {
     const input = {
       experiment: 'alpha',
-      idempotencyKey: key(),
+      idempotencyKey: freshKey(),
       jobs: [aSpec({ labels: [{ key: 'a', value: 'b' }] })],
     };
     const first = await process.domain.submits.submit(someone, input);
@@ -202,7 +195,7 @@ describe('idempotency', () => {
 
   it('recognises a submission that an earlier version stored with a digest of its plain text', async () => {
     const spec = Object.fromEntries(Object.entries(aSpec()).reverse()) as ReturnType<typeof aSpec>;
-    const input = { experiment: 'alpha', idempotencyKey: key(), jobs: [spec] };
+    const input = { experiment: 'alpha', idempotencyKey: freshKey(), jobs: [spec] };
     const first = await process.domain.submits.submit(someone, input);
     const digest = createHash('sha256').update(JSON.stringify(input.jobs)).digest('base64url');
     const _id = storedKey('jobs', 'alpha', someone.subject, input.idempotencyKey) as never;
@@ -218,7 +211,7 @@ describe('idempotency', () => {
     const second = await shared.process({ leads: false });
     const input = {
       experiment: 'beta',
-      idempotencyKey: key(),
+      idempotencyKey: freshKey(),
       jobs: Array.from({ length: 300 }, (_, at) => aSpec({ name: `job ${at}` })),
     };
     const answers = await Promise.all(
@@ -245,8 +238,8 @@ describe('idempotency', () => {
       });
       const input = {
         experiment: 'alpha',
-        idempotencyKey: key(),
-        jobs: Array.from({ length: 1500 }, (_, at) => aSpec({ name: `crash ${serial} ${at}` })),
+        idempotencyKey: freshKey(),
+        jobs: Array.from({ length: 1500 }, (_, at) => aSpec({ name: `crash ${written} ${at}` })),
       };
       await expect(crashing.domain.submits.submit(someone, input)).rejects.toThrow('the process ended here');
       const { jobs, refusals } = await process.domain.submits.submit(someone, input);
@@ -255,166 +248,8 @@ describe('idempotency', () => {
       const stored = await process.stores.jobs.existing(idsOf(jobs));
       expect(stored.size).toBe(1500);
       expect(
-        await shared.db.collection('jobs').countDocuments({ name: new RegExp(`^crash ${serial} `) }),
+        await shared.db.collection('jobs').countDocuments({ name: new RegExp(`^crash ${written} `) }),
       ).toBe(1500);
     },
   );
-});
-
-describe('dependencies', () => {
-  const submit = async (...specs: Parameters<typeof aSpec>[0][]): Promise<string[]> => {
-    const { jobs, refusals } = await process.domain.submits.submit(someone, {
-      experiment: 'alpha',
-      idempotencyKey: key(),
-      jobs: specs.map((spec) => aSpec(spec)),
-    });
-    expect(refusals).toEqual([]);
-    return idsOf(jobs);
-  };
-
-  it('keeps a child PENDING until all of its parents FINISHED, and activates it once', async () => {
-    const [a = '', b = '', child = ''] = await submit({}, {}, { dependsOn: ['#0', '#1'] });
-    expect(await shared.read(child)).toMatchObject({ state: 'PENDING', waitingFor: [a, b] });
-    await live(process.writer, [a]);
-    await waitFor(
-      'the first parent to be removed',
-      async () => (await shared.read(child)).waitingFor.length === 1,
-      deadline,
-    );
-    expect((await shared.read(child)).state).toBe('PENDING');
-    await live(process.writer, [b]);
-    await stateIs(child, 'ACTIVATED');
-    expect(await shared.read(child)).toMatchObject({
-      waitingFor: [],
-      lookup: ['o:alpha:someone@example', 's:alpha/default'],
-      dependsOn: [a, b],
-      transitions: [{ from: 'PENDING', to: 'ACTIVATED', actor: 'system:dependencies' }],
-    });
-  });
-
-  it('does not delay a child whose parent had FINISHED before the submit', async () => {
-    const [parent = ''] = await submit({});
-    await live(process.writer, [parent]);
-    const [child = ''] = await submit({ dependsOn: [parent] });
-    expect(await shared.read(child)).toMatchObject({
-      state: 'ACTIVATED',
-      waitingFor: [],
-      dependsOn: [parent],
-    });
-  });
-
-  it.each(['FINISHED', 'FAILED'] as const)(
-    'detects a parent that ends as %s between its read and the write of its child',
-    async (end) => {
-      const [parent = ''] = await submit({});
-      const racing = await shared.process({
-        leads: false,
-        stores: (stores) => {
-          const { jobs } = stores;
-          const insertNew = async (documents: Parameters<typeof jobs.insertNew>[0]): Promise<void> => {
-            // The parent ends, and its event is handled, before the child can be found.
-            await live(process.writer, [parent], end);
-            await jobs.insertNew(documents);
-          };
-          return { ...stores, jobs: instead(jobs, { insertNew }) };
-        },
-      });
-      process.leader.lose();
-      const { jobs } = await racing.domain.submits.submit(someone, {
-        experiment: 'alpha',
-        idempotencyKey: key(),
-        jobs: [aSpec({ dependsOn: [parent] })],
-      });
-      expect((await shared.read(idsOf(jobs)[0] ?? '')).state).toBe(
-        end === 'FINISHED' ? 'ACTIVATED' : 'CLOSED',
-      );
-      process.leader.gain();
-    },
-  );
-
-  it('closes the children of a failed parent and theirs, with a reason that names it', async () => {
-    const [parent = '', child = '', grandchild = ''] = await submit(
-      {},
-      { dependsOn: ['#0'] },
-      { dependsOn: ['#1'] },
-    );
-    await live(process.writer, [parent], 'FAILED');
-    await stateIs(grandchild, 'CLOSED');
-    expect((await shared.read(child)).transitions.at(-1)?.reason).toBe(
-      `its parent ${parent} ended as FAILED`,
-    );
-    expect((await shared.read(grandchild)).transitions.at(-1)?.reason).toBe(
-      `its parent ${child} ended as CLOSED`,
-    );
-  });
-
-  it('keeps a held child held when its parents end, and continues with it on release', async () => {
-    const [parent = '', child = ''] = await submit({}, { dependsOn: ['#0'] });
-    await process.domain.bulk.change(someone, 'HOLD', {
-      selection: { ids: [child] },
-      parameters: { reason: 'later' },
-    });
-    await live(process.writer, [parent]);
-    await waitFor(
-      'the parent to be removed',
-      async () => (await shared.read(child)).waitingFor.length === 0,
-      deadline,
-    );
-    expect((await shared.read(child)).state).toBe('PENDING');
-    await process.domain.bulk.change(someone, 'RELEASE', { selection: { ids: [child] }, parameters: {} });
-    expect((await shared.read(child)).state).toBe('ACTIVATED');
-  });
-
-  it('continues at the position of the previous leader and loses no ends in between', async () => {
-    const [a = '', b = '', child = '', other = ''] = await submit(
-      {},
-      {},
-      { dependsOn: ['#0'] },
-      { dependsOn: ['#1'] },
-    );
-    await live(process.writer, [a]);
-    await stateIs(child, 'ACTIVATED');
-    process.leader.lose();
-    await live(process.writer, [b]);
-    const next = await shared.process();
-    await stateIs(other, 'ACTIVATED');
-    await next.stop();
-    process.leader.gain();
-  });
-
-  it('reads the store if a process has lost its position in the stream', async () => {
-    process.leader.lose();
-    const [a = '', b = '', child = '', other = ''] = await submit(
-      {},
-      {},
-      { dependsOn: ['#0'] },
-      { dependsOn: ['#1'] },
-    );
-    await live(process.writer, [a]);
-    await live(process.writer, [b], 'FAILED');
-    await shared.db.collection('consumers').deleteMany({});
-    process.leader.gain();
-    await stateIs(child, 'ACTIVATED');
-    await stateIs(other, 'CLOSED');
-  });
-
-  it('activates many children of many parents once each, with two processes at once', async () => {
-    const parents = await submit(...Array.from({ length: 20 }, () => ({})));
-    const children = await submit(
-      ...Array.from({ length: 200 }, (_, at) => ({
-        dependsOn: [parents[at % 20] ?? '', parents[(at * 7 + 3) % 20] ?? ''].filter(
-          (id, position, all) => all.indexOf(id) === position,
-        ),
-      })),
-    );
-    await Promise.all([live(process.writer, parents.slice(0, 10)), live(process.writer, parents.slice(10))]);
-    const both = parents.map((id) => ({ id, state: 'FINISHED' as const }));
-    const second = await shared.process({ leads: false });
-    await Promise.all([
-      process.domain.dependencies.parentsEnded(both),
-      second.domain.dependencies.parentsEnded([...both].reverse()),
-    ]);
-    for (const id of children)
-      expect(await shared.read(id)).toMatchObject({ state: 'ACTIVATED', waitingFor: [], revision: 2 });
-  });
 });

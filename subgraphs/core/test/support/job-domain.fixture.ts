@@ -6,7 +6,7 @@ import type { CurrentRights } from '@rhizome/authz';
 import { silentLogger } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';
 import { collection, ensureCollections } from '@rhizome/mongo';
-import { leftovers, testDatabase, testPrincipal, type TestDatabase } from '@rhizome/testkit';
+import { leftovers, testDatabase, testPrincipal, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { eventCollections, eventStores } from '../../src/composition/event-stores.repository.js';
 import { EventsService } from '../../src/events/events.service.js';
 import type { ExperimentFacts, SubmissionConsents } from '../../src/jobs/ports.js';
@@ -18,6 +18,8 @@ import type { JobSpec } from '../../src/jobs/submit/submit.types.js';
 import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-writer.js';
 import type { TransitionRequest, TransitionWriter } from '../../src/jobs/transitions/transition.types.js';
 import type { LeaderWork } from '../../src/shared/leader-task.js';
+import { tasksCollection, type TaskDocument, type TaskFacts } from '../../src/tasks/task.document.js';
+import type { TaskSpec } from '../../src/tasks/task-spec.types.js';
 
 /** A leader under control of the test. */
 export class TestLeader implements LeaderWork {
@@ -58,6 +60,9 @@ export interface TestDomain {
   /** Starts another process. */
   process(over?: ProcessOptions): Promise<TestProcess>;
   read(id: string): Promise<JobDocument>;
+  findTask(id: string): Promise<TaskDocument | null>;
+  /** Resolves when a task is in a state. */
+  untilTask(id: string, state: TaskDocument['state']): Promise<unknown>;
 }
 
 /** Options of a process. */
@@ -79,6 +84,18 @@ export const someone = testPrincipal({
   grants: { alpha: ['USER'], beta: ['USER'] },
 });
 
+/** Limit of waits in tests. */
+export const deadline = { deadlineMs: 60_000 };
+
+let keys = 0;
+
+/** An idempotency key that no other call of the test file has. */
+export const freshKey = (): string => `key ${(keys += 1)}`;
+
+/** Ids of submitted jobs; empty for refused ones. */
+export const idsOf = (jobs: readonly ({ readonly _id: string } | null)[]): string[] =>
+  jobs.map((job) => job?._id ?? '');
+
 /** Creates a store with the experiments "alpha" and "beta". */
 export async function testDomain(name: string): Promise<TestDomain> {
   const db = await testDatabase(name);
@@ -89,6 +106,7 @@ export async function testDomain(name: string): Promise<TestDomain> {
   );
   const experiments = new Map<string, ExperimentFacts>(facts);
   let serial = 0;
+  const findTask = (id: string) => collection(db, tasksCollection).findOne({ _id: id });
   return {
     db,
     experiments,
@@ -98,6 +116,9 @@ export async function testDomain(name: string): Promise<TestDomain> {
       if (!found) throw new Error(`Job "${id}" not found.`);
       return found;
     },
+    findTask,
+    untilTask: (id, state) =>
+      waitFor(`task ${id} to be ${state}`, async () => (await findTask(id))?.state === state, deadline),
   };
 }
 
@@ -164,6 +185,13 @@ async function startProcess(
 /** A job to submit. */
 export function aSpec(over: Partial<JobSpec> = {}): JobSpec {
   return { name: 'a job', payload: { command: 'true' }, ...over };
+}
+
+/** Submits a task. @throws Error if it is refused */
+export async function submitTask(on: TestProcess, spec: TaskSpec, principal = someone): Promise<TaskFacts> {
+  const result = await on.domain.tasks.submit(principal, spec);
+  if ('refusals' in result) throw new Error(JSON.stringify(result.refusals));
+  return result.task;
 }
 
 let fence = 8;

@@ -2,27 +2,23 @@ import { beforeAll, expect, it } from '@jest/globals';
 import { collection } from '@rhizome/mongo';
 import { waitFor } from '@rhizome/testkit';
 import {
+  deadline,
+  freshKey,
   instead,
   live,
-  someone,
+  submitTask,
   testDomain,
   type ProcessOptions,
   type TestDomain,
   type TestProcess,
 } from '../support/job-domain.fixture.js';
 import type { JobStores } from '../../src/composition/job-stores.repository.js';
-import {
-  parameterChunksCollection,
-  tasksCollection,
-  type TaskDocument,
-} from '../../src/tasks/task.document.js';
+import { parameterChunksCollection, type TaskDocument } from '../../src/tasks/task.document.js';
 import type { TasksRepository } from '../../src/tasks/tasks.repository.js';
 
-const deadline = { deadlineMs: 60_000 };
 let shared: TestDomain;
 /** Leads, and cleans up continuously. It starts no expansions, so that tests decide on them. */
 let leader: TestProcess;
-let serial = 0;
 
 const withTasks =
   (change: (stores: JobStores) => Partial<TasksRepository>): ProcessOptions['stores'] =>
@@ -38,22 +34,16 @@ const ended = (): never => {
 };
 const pieces = () => collection(shared.db, parameterChunksCollection);
 const piecesOf = (taskId: string): Promise<number> => pieces().countDocuments({ taskId });
-const taskOf = async (id: string): Promise<TaskDocument | null> =>
-  collection(shared.db, tasksCollection).findOne({ _id: id });
-const stateIs = (id: string, state: TaskDocument['state']) =>
-  waitFor(`task ${id} to be ${state}`, async () => (await taskOf(id))?.state === state, deadline);
 const twoHoursAgo = (): Date => new Date(Date.now() - 7_200_000);
 
-function aTask(key = `key ${(serial += 1)}`) {
+function aTask(key = freshKey()) {
   const parameterSets = ['a', 'b'].map((value) => ({ parameters: [{ name: 'x', value }] }));
   const template = { name: 'work', payload: { command: 'run', arguments: ['{{x}}'] } };
   return { experiment: 'alpha', idempotencyKey: key, name: 'a task', template, parameterSets };
 }
 
 async function submit(on: TestProcess, spec = aTask()): Promise<string> {
-  const result = await on.domain.tasks.submit(someone, spec);
-  if ('refusals' in result) throw new Error(JSON.stringify(result.refusals));
-  return result.task._id;
+  return (await submitTask(on, spec))._id;
 }
 
 /** Submit whose process ends after the sets are written. @returns the id of the task that was not written */
@@ -88,7 +78,7 @@ it('ends a task whose sets cannot be deleted', async () => {
   const change = (stores: JobStores) => ({ created: endsEarly(stores), dropSets: async () => ended() });
   const process = await shared.process({ leads: false, stores: withTasks(change) });
   const id = await submit(process);
-  await stateIs(id, 'FINISHED');
+  await shared.untilTask(id, 'FINISHED');
   expect(await piecesOf(id)).toBe(1);
 });
 
@@ -100,7 +90,7 @@ it('ends a task if the process that created its last jobs ended before it counte
     },
   });
   const process = await shared.process({ leads: false, stores: withTasks(change) });
-  await stateIs(await submit(process), 'FINISHED');
+  await shared.untilTask(await submit(process), 'FINISHED');
 });
 
 it('deletes old sets without a task or with all jobs, and keeps others', async () => {
@@ -109,7 +99,7 @@ it('deletes old sets without a task or with all jobs, and keeps others', async (
   const expanding = await submit(idle);
   const keeping = withTasks(() => ({ dropSets: async () => undefined }));
   const running = await submit(await shared.process({ leads: false, stores: keeping }));
-  await stateIs(running, 'RUNNING');
+  await shared.untilTask(running, 'RUNNING');
   const orphan = await brokenOff();
   const old = [expanding, running, orphan];
   await pieces().updateMany({ taskId: { $in: old } }, { $set: { createdAt: twoHoursAgo() } });
@@ -134,6 +124,6 @@ it('keeps the sets of a submit that is repeated long after it was interrupted', 
   const process = await shared.process({ leads: false, stores: withTasks(change) });
   expect(await submit(process, aTask(key))).toBe(id);
   expect(held?.getTime()).toBeGreaterThan(Date.now() - 3_600_000);
-  await stateIs(id, 'RUNNING');
+  await shared.untilTask(id, 'RUNNING');
   leader.leader.gain();
 });

@@ -1,9 +1,12 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import {
+  deadline,
+  freshKey,
   instead,
   live,
   someone,
+  submitTask,
   testDomain,
   type ProcessOptions,
   type TestDomain,
@@ -15,17 +18,15 @@ import type { TaskSpec } from '../../src/tasks/task-spec.types.js';
 
 let shared: TestDomain;
 let process: TestProcess;
-let serial = 0;
 
 beforeAll(async () => {
   shared = await testDomain('tasks');
   process = await shared.process();
 });
 
-const deadline = { deadlineMs: 60_000 };
 const aTask = (over: Partial<TaskSpec> = {}): TaskSpec => ({
   experiment: 'alpha',
-  idempotencyKey: `key ${(serial += 1)}`,
+  idempotencyKey: freshKey(),
   name: 'a task',
   template: { name: 'work', payload: { command: 'run', arguments: ['{{index}}'] } },
   count: 3,
@@ -33,21 +34,15 @@ const aTask = (over: Partial<TaskSpec> = {}): TaskSpec => ({
 });
 const set = (x: string, ...dependsOn: string[]) => ({ parameters: [{ name: 'x', value: x }], dependsOn });
 
-async function submit(spec: TaskSpec, on = process): Promise<TaskFacts> {
-  const result = await on.domain.tasks.submit(someone, spec);
-  if ('refusals' in result) throw new Error(JSON.stringify(result.refusals));
-  return result.task;
-}
+const submit = (spec: TaskSpec, on = process): Promise<TaskFacts> => submitTask(on, spec);
 
 const jobsOf = (taskId: string): Promise<JobDocument[]> =>
   shared.db.collection<JobDocument>('jobs').find({ taskId }).sort({ _id: 1 }).toArray();
 const taskOf = async (id: string): Promise<TaskDocument> => {
-  const [found] = await process.stores.tasks.find([id]);
+  const found = await shared.findTask(id);
   if (!found) throw new Error(`Task "${id}" not found.`);
   return found;
 };
-const stateIs = (id: string, state: TaskDocument['state']) =>
-  waitFor(`task ${id} to be ${state}`, async () => (await taskOf(id)).state === state, deadline);
 
 describe('expansion', () => {
   it('creates the given number of jobs, by position, each with its name and values', async () => {
@@ -69,7 +64,7 @@ describe('expansion', () => {
       owner: 'someone@example',
       share: 'alpha/other',
     });
-    await stateIs(task._id, 'RUNNING');
+    await shared.untilTask(task._id, 'RUNNING');
     expect(
       (await jobsOf(task._id)).map(({ name, taskIndex, payload, priority, share, lookup, createdAt }) => ({
         name,
@@ -121,7 +116,7 @@ describe('expansion', () => {
     await held.stop();
     process.leader.lose();
     process.leader.gain();
-    await stateIs(task._id, 'RUNNING');
+    await shared.untilTask(task._id, 'RUNNING');
     const jobs = await jobsOf(task._id);
     expect(jobs).toHaveLength(1200);
     expect(jobs[7]?.payload).toMatchObject({
@@ -174,7 +169,7 @@ describe('expansion', () => {
     expect(await taskOf(task._id)).toMatchObject({ state: 'EXPANDING', createdJobs: 400 });
     process.leader.lose();
     process.leader.gain();
-    await stateIs(task._id, 'RUNNING');
+    await shared.untilTask(task._id, 'RUNNING');
     const jobs = await jobsOf(task._id);
     expect(jobs.map(({ taskIndex }) => taskIndex)).toEqual(Array.from({ length: 900 }, (_, index) => index));
     expect(await taskOf(task._id)).toMatchObject({ createdJobs: 900, totalJobs: 900 });
@@ -236,7 +231,7 @@ describe('submit', () => {
     });
     await expect(crashing.domain.tasks.submit(someone, spec)).rejects.toThrow('the process ended here');
     const task = await submit(spec);
-    await stateIs(task._id, 'RUNNING');
+    await shared.untilTask(task._id, 'RUNNING');
     expect((await jobsOf(task._id)).map(({ name }) => name)).toEqual(['a 0', 'b 1']);
   });
 
@@ -307,7 +302,7 @@ describe('submit', () => {
 describe('progress', () => {
   const started = async (count: number, on = process): Promise<{ id: string; ids: string[] }> => {
     const { _id } = await submit(aTask({ count }), on);
-    await stateIs(_id, 'RUNNING');
+    await shared.untilTask(_id, 'RUNNING');
     return { id: _id, ids: (await jobsOf(_id)).map((job) => job._id) };
   };
   const cancel = (ids: readonly string[]) =>
@@ -326,7 +321,7 @@ describe('progress', () => {
       deadline,
     );
     await live(process.writer, ids.slice(19));
-    await stateIs(id, 'FINISHED');
+    await shared.untilTask(id, 'FINISHED');
     expect(await taskOf(id)).toMatchObject({ endedAt: expect.any(Date), endStates: { FINISHED: 20 } });
   });
 
@@ -334,17 +329,17 @@ describe('progress', () => {
     const failed = await started(3);
     await live(process.writer, failed.ids.slice(0, 1), 'FAILED');
     await live(process.writer, failed.ids.slice(1));
-    await stateIs(failed.id, 'FAILED');
+    await shared.untilTask(failed.id, 'FAILED');
     const cancelled = await started(3);
     await cancel(cancelled.ids);
-    await stateIs(cancelled.id, 'CANCELLED');
+    await shared.untilTask(cancelled.id, 'CANCELLED');
   });
 
   it('reopens a failed task on a retry; the copy replaces the job, and the task can still finish', async () => {
     const { id, ids } = await started(3);
     await live(process.writer, ids.slice(0, 1), 'FAILED');
     await live(process.writer, ids.slice(1));
-    await stateIs(id, 'FAILED');
+    await shared.untilTask(id, 'FAILED');
     const result = await process.domain.bulk.change(someone, 'RETRY', {
       selection: { ids: ids.slice(0, 1) },
       parameters: {},
@@ -362,7 +357,7 @@ describe('progress', () => {
       deadline,
     );
     await live(process.writer, [copy]);
-    await stateIs(id, 'FINISHED');
+    await shared.untilTask(id, 'FINISHED');
     expect((await taskOf(id)).endStates).toEqual({ FINISHED: 3 });
   });
 
@@ -376,6 +371,6 @@ describe('progress', () => {
     await shared.db.collection('consumers').deleteMany({});
     expect((await taskOf(id)).state).toBe('RUNNING');
     process.leader.gain();
-    await stateIs(id, 'FINISHED');
+    await shared.untilTask(id, 'FINISHED');
   });
 });
