@@ -1,11 +1,10 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { aSpec, someone, testDomain, type TestProcess } from '../support/job-domain.fixture.js';
+import { aSpec, freshKey, someone, testDomain, type TestProcess } from '../support/job-domain.fixture.js';
 
 // Limits of live jobs with a store; the rules themselves are in live-quota.test.ts.
 
 let process: TestProcess;
 let other: TestProcess;
-let serial = 0;
 
 beforeAll(async () => {
   const shared = await testDomain('quotas');
@@ -17,7 +16,7 @@ beforeAll(async () => {
 const submit = (by: TestProcess, experiment: 'alpha' | 'beta', jobs: number, command = '/bin/true') =>
   by.domain.submits.submit(someone, {
     experiment,
-    idempotencyKey: `key ${(serial += 1)}`,
+    idempotencyKey: freshKey(),
     jobs: Array.from({ length: jobs }, () => aSpec({ payload: { command } })),
   });
 
@@ -42,6 +41,13 @@ describe('limits of live jobs', () => {
       code: 'LIMIT_EXCEEDED',
       details: { field: 'quotas.liveBytesPerOwner', expected: 'at most 20000' },
     });
+  });
+
+  it('does not count bytes of jobs that it refuses', async () => {
+    const refused = aSpec({ name: '', payload: { command: '/bin/true', arguments: ['x'.repeat(17_000)] } });
+    const input = { experiment: 'beta', idempotencyKey: 'partly refused', jobs: [aSpec(), refused] };
+    const { jobs } = await process.domain.submits.submit(someone, input);
+    expect(jobs.map((job) => job !== null)).toEqual([true, false]);
   });
 
   it('answers a repeated submit although the limit is reached', async () => {

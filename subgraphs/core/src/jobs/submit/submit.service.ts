@@ -113,9 +113,11 @@ export class SubmitService {
     if (missing) return nothing(input, missing);
     const { refusedJobs, parents } = await this.#examine(input.jobs, experiment);
     if (refusedJobs.refused.length === input.jobs.length) return this.#answer(input, [], refusedJobs);
+    const refused = new Set(refusedJobs.refused.map(({ index }) => index));
+    const accepted = input.jobs.filter((_, index) => !refused.has(index));
     await this.#options.quota.charge(experiment.name, owners.owner, {
-      jobs: input.jobs.length - refusedJobs.refused.length,
-      bytes: input.jobs.reduce((all, { payload }) => all + payloadBytes(payload), 0),
+      jobs: accepted.length,
+      bytes: accepted.reduce((all, { payload }) => all + payloadBytes(payload), 0),
     });
     const reserved = await this.#options.submissions.reserve({
       _id: reservationId,
