@@ -149,6 +149,9 @@ const listedEnums = {
   queueIsolations: 'QueueIsolation',
   workerStates: 'WorkerState',
   gpuVendors: 'GpuVendor',
+  workerEnrolmentStates: 'WorkerEnrolmentState',
+  auditKinds: 'AuditEntryKind',
+  auditResults: 'AuditResult',
 };
 
 /** `enums.generated.ts` of the client package: values of enums in the order of the schema. */

@@ -886,8 +886,6 @@ export type RemoveTokenIssuerUserErrorCode =
   | 'INVALID_VALUE'
   /** No record has this name. */
   | 'ISSUER_NOT_FOUND'
-  /** Another record is for the same `iss`. */
-  | 'ISSUER_TAKEN'
   /** The record comes from a file, and can only be changed in the file. */
   | 'MANAGED_BY_FILE';
 
@@ -1424,8 +1422,6 @@ export type SetTokenIssuerUserError = UserError & {
 export type SetTokenIssuerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** No record has this name. */
-  | 'ISSUER_NOT_FOUND'
   /** Another record is for the same `iss`. */
   | 'ISSUER_TAKEN'
   /** The record comes from a file, and can only be changed in the file. */
@@ -1923,7 +1919,7 @@ export type ResolversTypes = {
   RemoveTokenIssuerInput: RemoveTokenIssuerInput;
   RemoveTokenIssuerPayload: ResolverTypeWrapper<Omit<RemoveTokenIssuerPayload, 'tokenIssuer' | 'userErrors'> & { tokenIssuer?: Maybe<ResolversTypes['TokenIssuer']>, userErrors: ReadonlyArray<ResolversTypes['RemoveTokenIssuerUserError']> }>;
   RemoveTokenIssuerUserError: ResolverTypeWrapper<Omit<RemoveTokenIssuerUserError, 'code'> & { code: ResolversTypes['RemoveTokenIssuerUserErrorCode'] }>;
-  RemoveTokenIssuerUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'ISSUER_TAKEN' | 'ISSUER_NOT_FOUND' | 'MANAGED_BY_FILE'>;
+  RemoveTokenIssuerUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'ISSUER_NOT_FOUND' | 'MANAGED_BY_FILE'>;
   Revocation: ResolverTypeWrapper<RevocationMapper>;
   RevocationKind: ResolverTypeWrapper<'TOKEN' | 'FAMILY' | 'PRINCIPAL' | 'WORKER' | 'ISSUER'>;
   RevokeTokensInput: RevokeTokensInput;
@@ -1966,7 +1962,7 @@ export type ResolversTypes = {
   SetTokenIssuerPayload: ResolverTypeWrapper<Omit<SetTokenIssuerPayload, 'tokenIssuer' | 'userErrors'> & { tokenIssuer?: Maybe<ResolversTypes['TokenIssuer']>, userErrors: ReadonlyArray<ResolversTypes['SetTokenIssuerUserError']> }>;
   SetTokenIssuerRuleInput: SetTokenIssuerRuleInput;
   SetTokenIssuerUserError: ResolverTypeWrapper<Omit<SetTokenIssuerUserError, 'code'> & { code: ResolversTypes['SetTokenIssuerUserErrorCode'] }>;
-  SetTokenIssuerUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'ISSUER_TAKEN' | 'ISSUER_NOT_FOUND' | 'MANAGED_BY_FILE'>;
+  SetTokenIssuerUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'ISSUER_TAKEN' | 'MANAGED_BY_FILE'>;
   Subgraph: ResolverTypeWrapper<SubgraphMapper>;
   SubgraphState: ResolverTypeWrapper<'UP' | 'DOWN' | 'HALF_OPEN'>;
   SuspendPrincipalInput: SuspendPrincipalInput;
@@ -2407,7 +2403,7 @@ export type RemoveTokenIssuerUserErrorResolvers<ContextType = SubgraphContext, P
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type RemoveTokenIssuerUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, ISSUER_NOT_FOUND?: any, ISSUER_TAKEN?: any, MANAGED_BY_FILE?: any }, ResolversTypes['RemoveTokenIssuerUserErrorCode']>;
+export type RemoveTokenIssuerUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, ISSUER_NOT_FOUND?: any, MANAGED_BY_FILE?: any }, ResolversTypes['RemoveTokenIssuerUserErrorCode']>;
 
 export type RevocationResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Revocation'] = ResolversParentTypes['Revocation']> = {
   kind?: Resolver<ResolversTypes['RevocationKind'], ParentType, ContextType>;
@@ -2608,7 +2604,7 @@ export type SetTokenIssuerUserErrorResolvers<ContextType = SubgraphContext, Pare
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type SetTokenIssuerUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, ISSUER_NOT_FOUND?: any, ISSUER_TAKEN?: any, MANAGED_BY_FILE?: any }, ResolversTypes['SetTokenIssuerUserErrorCode']>;
+export type SetTokenIssuerUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, ISSUER_TAKEN?: any, MANAGED_BY_FILE?: any }, ResolversTypes['SetTokenIssuerUserErrorCode']>;
 
 export type SubgraphResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['Subgraph'] = ResolversParentTypes['Subgraph']> = {
   callLimit?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;

@@ -1,11 +1,14 @@
 /** Values that flags accept; the compiler checks them against the operations of the command line. */
 import * as values from '@rhizome/client/states';
 import type {
+  AuditEntryKind,
+  AuditResult,
   JobState,
   QueueExecutor,
   QueueIsolation,
   QueueState,
   TaskState,
+  WorkerEnrolmentState,
   WorkerState,
 } from './operations.generated.js';
 
@@ -21,3 +24,9 @@ export const queueExecutors: readonly QueueExecutor[] = values.queueExecutors;
 export const queueIsolations: readonly QueueIsolation[] = values.queueIsolations;
 /** States of workers. */
 export const workerStates: readonly WorkerState[] = values.workerStates;
+/** States of the enrolments of workers. */
+export const enrolmentStates: readonly WorkerEnrolmentState[] = values.workerEnrolmentStates;
+/** Kinds of entries of the audit log. */
+export const auditKinds: readonly AuditEntryKind[] = values.auditKinds;
+/** Results of calls in the audit log. */
+export const auditResults: readonly AuditResult[] = values.auditResults;

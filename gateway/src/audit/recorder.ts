@@ -102,14 +102,10 @@ export class AuditRecorder {
     const { log, digestKey } = this.#audit;
     const { principal, variables = {} } = request;
     const calls = await Promise.all(
-      fields.map(async ({ action }, index): Promise<AuditCall> => {
-        const given = argumentsOf(fields[index] as RootField, variables);
-        const call = callOf(
-          kind === 'mutation' ? 'MUTATION' : 'AGENT_CALL',
-          action,
-          request,
-          experimentOf(given),
-        );
+      fields.map(async (field): Promise<AuditCall> => {
+        const given = argumentsOf(field, variables);
+        const callKind = kind === 'mutation' ? 'MUTATION' : 'AGENT_CALL';
+        const call = callOf(callKind, field.action, request, experimentOf(given));
         return { ...call, targets: await targetsOf(given, digestKey) };
       }),
     );

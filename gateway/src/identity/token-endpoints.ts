@@ -35,10 +35,12 @@ export class TokenEndpoints {
   readonly #options: TokenEndpointsOptions;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
   readonly #grants: ReadonlyMap<string, Grant>;
+  readonly #originsOf: ReturnType<typeof originsOf>;
 
   constructor(options: TokenEndpointsOptions) {
     this.#options = options;
     const { trusted, keys } = options.identity;
+    this.#originsOf = originsOf(trusted.issuer);
     this.#grants = new Map<string, Grant>([
       [grantTypes.exchange, (form) => this.#exchange(form)],
       [grantTypes.refresh, (form) => this.#refresh(form)],
@@ -156,11 +158,11 @@ export class TokenEndpoints {
 
   /** The thumbprint of the key with which the request was signed. */
   #keyOf(request: IncomingMessage): Promise<string> {
-    const { proofs, trusted } = this.#options.identity;
+    const { proofs } = this.#options.identity;
     const proof = request.headers['dpop'];
     if (typeof proof !== 'string')
       throw new DomainError('BAD_REQUEST', 'dpop: a proof of possession is required', { field: 'dpop' });
-    const urls = originsOf(trusted.issuer)(request).map((origin) => origin + paths.token);
+    const urls = this.#originsOf(request).map((origin) => origin + paths.token);
     return proofs.verify(proof, { method: 'POST', urls });
   }
 

@@ -1,5 +1,5 @@
 /** Reads the schema of a subgraph from its service. */
-import { createSharedPrincipal, type Principal } from '@rhizome/authz';
+import { createSharedPrincipal, never, type Principal } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { canonicalSdl } from '@rhizome/schema';
@@ -22,7 +22,7 @@ function readerOf(subgraph: string): Principal {
     kind: 'SERVICE',
     grants: [{ experiment: subgraph, roles: ['SERVICE'] }],
     actions: ['subgraph:read'],
-    expiresAt: new Date(8.64e15),
+    expiresAt: never,
   });
 }
 

@@ -2,20 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '@rhizome/clock';
 import { LRUCache } from 'lru-cache';
-import {
-  calculateJwkThumbprint,
-  type CryptoKey,
-  exportJWK,
-  generateKeyPair,
-  importJWK,
-  type JSONWebKeySet,
-  type JWK,
-  SignJWT,
-} from 'jose';
-import { loadKey, publicJwk } from './key-file.js';
+import { type JSONWebKeySet, SignJWT } from 'jose';
+import { loadKey, newKey, type SigningKey, signingKeyOf } from './key-file.js';
 import type { TrustedIssuer } from './keys.js';
 import { authorisationScope } from './permissions.js';
-import { createPrincipal, createSharedPrincipal, type Grant, type Principal } from './principal.js';
+import { createPrincipal, createSharedPrincipal, type Grant, never, type Principal } from './principal.js';
 import { tokenTypes } from './token-kinds.js';
 import { createVerifier, type Verifier } from './verifier.js';
 
@@ -30,12 +21,9 @@ export function callAudience(subgraph: string): string {
   return `urn:rhizome:subgraph:${subgraph}`;
 }
 
-/** The end of a call's principal: the gateway ends streams when the caller's own token ends. */
-const never = new Date(8.64e15);
-
 /**
  * The caller as a subgraph sees it: without its token, and for an experiment's subgraph with the grants in
- * that experiment only.
+ * that experiment only. It does not expire: the gateway ends streams when the caller's own token ends.
  *
  * @param experiment the experiment that the subgraph belongs to; undefined for subgraphs of the deployment
  */
@@ -98,22 +86,12 @@ const remembered = 50_000;
 export async function createCallSigner(options: CallSignerOptions = {}): Promise<CallSigner> {
   const { keyFile, issuer = gatewayIssuer, clock = systemClock } = options;
   const jwk = keyFile === undefined ? await newKey() : await loadKey(keyFile);
-  const kid = await calculateJwkThumbprint(jwk);
-  const key = (await importJWK(jwk, 'ES256')) as CryptoKey;
-  return new Signer({ issuer, key, kid, clock, jwks: { keys: [publicJwk(jwk, kid)] } });
+  return new Signer({ issuer, clock, ...(await signingKeyOf(jwk)) });
 }
 
-async function newKey(): Promise<JWK> {
-  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
-  return exportJWK(privateKey);
-}
-
-interface SignerParts {
+interface SignerParts extends SigningKey {
   readonly issuer: string;
-  readonly key: CryptoKey;
-  readonly kid: string;
   readonly clock: Clock;
-  readonly jwks: JSONWebKeySet;
 }
 
 interface SignedToken {

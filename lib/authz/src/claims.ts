@@ -4,6 +4,7 @@ import { grantFault, type ResolvedConstraints, timeFault } from './issuer-constr
 import {
   createPrincipal,
   createSharedPrincipal,
+  never,
   type Principal,
   type PrincipalKind,
   principalKinds,
@@ -226,9 +227,6 @@ function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, tok
     attempt,
   });
 }
-
-/** The end of what the gateway ends. */
-const never = new Date(8.64e15);
 
 function dateOf(seconds: number): Date {
   return new Date(seconds * 1000);

@@ -35,6 +35,7 @@ export {
   createSharedPrincipal,
   describePrincipal,
   type Grant,
+  never,
   type Principal,
   type PrincipalInit,
   type PrincipalKind,
@@ -60,6 +61,8 @@ export {
   narrowPrincipal,
   sharePrincipal,
 } from './call-tokens.js';
+export { loadKey, newKey, publicJwk } from './key-file.js';
+export { type PrivateFile, readPrivateFile, unusableFile } from './private-file.js';
 export type { IssuerConstraints } from './issuer-constraints.js';
 export { type CurrentRights, type PeopleDirectory, withCurrentRights } from './current-rights.js';
 export type { RevocationList } from './revocations.js';
@@ -74,4 +77,10 @@ export {
   trustedIssuers,
 } from './issuer-settings.js';
 export type { TrustedIssuer } from './keys.js';
-export { createVerifier, type Verifier, type VerifierOptions } from './verifier.js';
+export {
+  createVerifier,
+  maxTokenLength,
+  signatureAlgorithms,
+  type Verifier,
+  type VerifierOptions,
+} from './verifier.js';

@@ -1,14 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import {
-  calculateJwkThumbprint,
-  type CryptoKey,
-  importJWK,
-  type JSONWebKeySet,
-  type JWTPayload,
-  SignJWT,
-} from 'jose';
+import { type CryptoKey, type JSONWebKeySet, type JWTPayload, SignJWT } from 'jose';
 import { type Clock, systemClock } from '@rhizome/clock';
-import { loadKey, publicJwk } from './key-file.js';
+import { loadKey, signingKeyOf } from './key-file.js';
 import type { AttemptReference, Grant, PrincipalKind } from './principal.js';
 import { accessKindOf, type TokenKind, tokenTypes } from './token-kinds.js';
 
@@ -105,14 +98,11 @@ export interface TokenIssuer {
  */
 export async function createTokenIssuer(options: TokenIssuerOptions): Promise<TokenIssuer> {
   const { keyFile, issuer, audience = 'rhizome', clock = systemClock } = options;
-  const jwk = await loadKey(keyFile);
-  const kid = await calculateJwkThumbprint(jwk);
-  const key = (await importJWK(jwk, 'ES256')) as CryptoKey;
-  const published: JSONWebKeySet = { keys: [publicJwk(jwk, kid)] };
+  const { key, kid, jwks } = await signingKeyOf(await loadKey(keyFile));
   const signer = { issuer, key, kid, audience, clock };
   return {
     issuer,
-    jwks: () => published,
+    jwks: () => jwks,
     mint: (options) => signToken(options, signer),
   };
 }

@@ -18,6 +18,9 @@ export interface AttemptReference {
   readonly fence: number;
 }
 
+/** `expiresAt` of a principal without an end: the latest time that a date can be. */
+export const never = new Date(8.64e15);
+
 /** Facts of the token that a principal was read from; absent where there was no token. */
 interface TokenFacts {
   /** The `iss` claim. */

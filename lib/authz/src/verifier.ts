@@ -56,8 +56,19 @@ interface Issuer {
 }
 
 /** Signatures by a public key only: a shared secret would let every verifier mint. */
-const algorithms = ['ES256', 'ES384', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA'];
-const maxTokenLength = 16 * 1024;
+export const signatureAlgorithms = [
+  'ES256',
+  'ES384',
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'EdDSA',
+];
+/** Largest accepted token, in characters. */
+export const maxTokenLength = 16 * 1024;
 
 /** A verifier with a bounded memory: a token is checked once, until it ends or its issuer's keys change. */
 export function createVerifier(options: VerifierOptions): Verifier {
@@ -175,7 +186,7 @@ class JwtVerifier implements Verifier {
     try {
       const verified = await jwtVerify(token, source.key, {
         audience: [...audiences],
-        algorithms,
+        algorithms: signatureAlgorithms,
         currentDate: now,
         // For `nbf` and `iat`: a token ends when it says so.
         clockTolerance: toleranceSeconds,

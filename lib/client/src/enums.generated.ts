@@ -62,3 +62,31 @@ export const gpuVendors = [
   'AMD',
   'INTEL',
 ] as const;
+
+/** Values of `WorkerEnrolmentState`. */
+export const workerEnrolmentStates = [
+  'PENDING',
+  'APPROVED',
+  'REFUSED',
+  'ENDED',
+] as const;
+
+/** Values of `AuditEntryKind`. */
+export const auditKinds = [
+  'MUTATION',
+  'AGENT_CALL',
+  'REFUSAL',
+  'LOGIN',
+  'SECRET_READ',
+  'SYSTEM',
+] as const;
+
+/** Values of `AuditResult`. */
+export const auditResults = [
+  'SUCCEEDED',
+  'REJECTED',
+  'REFUSED',
+  'FAILED',
+  'CANCELLED',
+  'UNKNOWN',
+] as const;

@@ -2,12 +2,15 @@
 import { jobStates } from './enums.generated.js';
 
 export {
+  auditKinds,
+  auditResults,
   gpuVendors,
   jobStates,
   queueExecutors,
   queueIsolations,
   queueStates,
   taskStates,
+  workerEnrolmentStates,
   workerStates,
 } from './enums.generated.js';
 

@@ -27,7 +27,12 @@ export {
   type MappingRule,
 } from './issuers/issuer.document.js';
 export { readIssuerFile } from './issuers/issuer-file.js';
-export type { IssuerChangeCode, IssuerChanged, IssuersService } from './issuers/issuers.service.js';
+export type {
+  IssuerChanged,
+  IssuerRemovalCode,
+  IssuerSetCode,
+  IssuersService,
+} from './issuers/issuers.service.js';
 export type {
   Explanation,
   MembershipOutcome,

@@ -19,11 +19,9 @@ import {
   type CliAuditEntriesQuery,
 } from '../operations.generated.js';
 import { ago, type Output, printJson, printLine, printTable } from '../output.js';
+import { auditKinds, auditResults } from '../states.js';
 
 type Entry = NonNullable<CliAuditEntriesQuery['auditEntries']>['nodes'][number];
-
-const kinds = ['MUTATION', 'AGENT_CALL', 'REFUSAL', 'LOGIN', 'SECRET_READ', 'SYSTEM'] as const;
-const results = ['SUCCEEDED', 'REJECTED', 'REFUSED', 'FAILED', 'CANCELLED', 'UNKNOWN'] as const;
 
 /** Adds the commands. */
 export function addAudit(program: Command, world: World, finish: Finish): void {
@@ -53,7 +51,7 @@ export function addAudit(program: Command, world: World, finish: Finish): void {
 
 function withFilter(command: Command): Command {
   return command
-    .addOption(new Option('--kind <kind>', 'only this kind').choices(kinds))
+    .addOption(new Option('--kind <kind>', 'only this kind').choices(auditKinds))
     .option('--action <action>', 'only this action, such as Mutation.submitJobs')
     .option('--subject <subject>', 'only calls of this principal')
     .option('--human <subject>', 'only calls of this human and of agents that act for it')
@@ -61,7 +59,7 @@ function withFilter(command: Command): Command {
     .option('--target <id>', 'only calls with this identifier or name in their arguments')
     .option('--request-id <id>', 'only this request')
     .option('--address <address>', 'only this address of the client')
-    .addOption(new Option('--result <result>', 'only this result').choices(results))
+    .addOption(new Option('--result <result>', 'only this result').choices(auditResults))
     .option('--since <time>', 'earliest time, such as 2026-11-01 or 2026-11-01T10:00Z', timeOf)
     .option('--until <time>', 'latest time, exclusive', timeOf);
 }

@@ -6,12 +6,14 @@ import { collect, type Finish, pagesUpTo, wholeNumber } from '../flags.js';
 import {
   CliDecideEnrolmentDocument,
   CliEndEnrolmentDocument,
+  type CliEndEnrolmentMutation,
   CliEnrolmentsDocument,
   CliInviteWorkersDocument,
+  type WorkerEnrolmentState,
 } from '../operations.generated.js';
-import { printJson, printLine, printTable } from '../output.js';
+import { type Output, printJson, printLine, printTable } from '../output.js';
+import { enrolmentStates } from '../states.js';
 
-const states = ['PENDING', 'APPROVED', 'REFUSED', 'ENDED'] as const;
 const maxListed = 1000;
 
 interface InviteFlags {
@@ -23,7 +25,7 @@ interface InviteFlags {
 
 interface ListFlags {
   readonly queue?: string;
-  readonly state?: (typeof states)[number];
+  readonly state?: WorkerEnrolmentState;
 }
 
 /** Adds the commands. */
@@ -43,7 +45,7 @@ export function addEnrolment(program: Command, world: World, finish: Finish): vo
     .command('list')
     .description('list enrolments with the thumbprints of their keys')
     .option('-q, --queue <name>', 'queue of the enrolments')
-    .addOption(new Option('--state <state>', 'state of the enrolments').choices(states));
+    .addOption(new Option('--state <state>', 'state of the enrolments').choices(enrolmentStates));
   listing.action((flags: ListFlags) =>
     finish(withSession(listing, world, (session) => list(session, flags))),
   );
@@ -122,12 +124,7 @@ async function decide(
     { input },
     { idempotent: false },
   );
-  printErrors(output, decideEnrolment.userErrors);
-  const { enrolment } = decideEnrolment;
-  if (!enrolment) return exitCodes.failed;
-  if (output.json) printJson(output, enrolment);
-  else printLine(output, `${enrolment.id}  ${enrolment.state}`);
-  return exitCodes.ok;
+  return printDecision(output, decideEnrolment);
 }
 
 async function end({ client, output }: Session, id: string): Promise<ExitCode> {
@@ -136,8 +133,14 @@ async function end({ client, output }: Session, id: string): Promise<ExitCode> {
     { input: { id } },
     { idempotent: true },
   );
-  printErrors(output, endEnrolment.userErrors);
-  const { enrolment } = endEnrolment;
+  return printDecision(output, endEnrolment);
+}
+
+function printDecision(
+  output: Output,
+  { enrolment, userErrors }: CliEndEnrolmentMutation['endEnrolment'],
+): ExitCode {
+  printErrors(output, userErrors);
   if (!enrolment) return exitCodes.failed;
   if (output.json) printJson(output, enrolment);
   else printLine(output, `${enrolment.id}  ${enrolment.state}`);

@@ -1,3 +1,4 @@
+import { auditResults } from '@rhizome/client/states';
 import { type FormEvent, useState } from 'react';
 import { useFresh } from '../api/use-fresh.js';
 import { FailureNote } from '../components/failure-note.js';
@@ -13,15 +14,6 @@ interface Filter {
   readonly target?: string;
   readonly result?: AuditResult;
 }
-
-const results: readonly AuditResult[] = [
-  'SUCCEEDED',
-  'REJECTED',
-  'REFUSED',
-  'FAILED',
-  'CANCELLED',
-  'UNKNOWN',
-];
 
 /** The audit log with filters, newest first, in pages. */
 export function AuditPage() {
@@ -83,7 +75,7 @@ function FilterForm({ onSearch }: { onSearch: (filter: Filter) => void }) {
         Result{' '}
         <select name="result" defaultValue="">
           <option value="">any</option>
-          {results.map((result) => (
+          {auditResults.map((result) => (
             <option key={result}>{result}</option>
           ))}
         </select>

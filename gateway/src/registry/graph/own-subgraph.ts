@@ -1,5 +1,5 @@
 /** The gateway as a subgraph of itself, executed in process by each gateway. */
-import { createPrincipal, type Principal } from '@rhizome/authz';
+import { createPrincipal, never, type Principal } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import { buildSubgraph, createInProcess, type SubgraphSchema } from '@rhizome/subgraph';
 import { createInProcessTransport, type Transport } from '@rhizome/federation';
@@ -32,7 +32,7 @@ const anybody: Principal = createPrincipal({
   kind: 'HUMAN',
   subject: 'anybody',
   grants: [{ experiment: '*', roles: ['ADMIN'] }],
-  expiresAt: new Date(8.64e15),
+  expiresAt: never,
 });
 
 /** Transport from the engine to the gateway's own fields. */

@@ -1,7 +1,14 @@
 /** Access to the collections of the schema registry. */
-import { collection, ensureCollections, type KeysetPage, keysetPage } from '@rhizome/mongo';
+import {
+  collection,
+  ensureCollections,
+  isDuplicateKey,
+  type KeysetPage,
+  keysetPage,
+  watchCollections,
+} from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
-import { type ChangeStream, type Collection, type Db, MongoServerError, type Timestamp } from 'mongodb';
+import type { ChangeStream, Collection, Db } from 'mongodb';
 import { type SchemaCheckDocument, schemaChecksCollection } from './schema-check.document.js';
 import {
   type SchemaVersionDocument,
@@ -23,9 +30,7 @@ const all = [
   fieldUsesCollection,
   operationsCollection,
   useRecordingsCollection,
-] as Parameters<typeof ensureCollections>[1];
-
-const duplicateKey = 11_000;
+];
 
 /** Collections of the schema registry. Writes have majority acknowledgement; reads see the latest data. */
 export class RegistryRepository {
@@ -78,7 +83,7 @@ export class RegistryRepository {
         { upsert: true, returnDocument: 'after' },
       );
     } catch (error) {
-      if (error instanceof MongoServerError && error.code === duplicateKey) return null;
+      if (isDuplicateKey(error)) return null;
       throw error;
     }
   }
@@ -128,7 +133,7 @@ export class RegistryRepository {
       await this.#versions.insertOne({ ...version, _id: versionId(version.number) });
       return true;
     } catch (error) {
-      if (error instanceof MongoServerError && error.code === duplicateKey) return false;
+      if (isDuplicateKey(error)) return false;
       throw error;
     }
   }
@@ -163,17 +168,7 @@ export class RegistryRepository {
   }
 
   /** Streams each new version, and each registration that is added, changed or removed, from the call on. */
-  async watch(): Promise<ChangeStream> {
-    const names = [schemaVersionsCollection.name, subgraphsCollection.name];
-    const { operationTime } = await this.#db.command({ ping: 1 });
-    const wanted = {
-      'ns.coll': { $in: names },
-      operationType: { $in: ['insert', 'update', 'replace', 'delete'] },
-    };
-    return this.#db.watch([{ $match: wanted }, { $project: { operationType: 1, documentKey: 1 } }], {
-      startAtOperationTime: operationTime as Timestamp,
-      // The reader polls from time to time.
-      maxAwaitTimeMS: 1,
-    });
+  watch(): Promise<ChangeStream> {
+    return watchCollections(this.#db, [schemaVersionsCollection, subgraphsCollection]);
   }
 }

@@ -30,7 +30,7 @@ function operation(text: string): OperationInfo {
 /** A recorder on its own database; it writes when the test flushes it. */
 async function recordingSetup() {
   const db: TestDatabase = await testDatabase('uses');
-  await ensureCollections(db, [fieldUsesCollection, operationsCollection, useRecordingsCollection] as never);
+  await ensureCollections(db, [fieldUsesCollection, operationsCollection, useRecordingsCollection]);
   const clock = manualClock('2030-03-01T23:59:00Z');
   const uses = new UsesRepository(db);
   await uses.beginRecording(clock.now());

@@ -53,7 +53,7 @@ export class AuditRepository {
 
   /** Creates the collection and its indexes. */
   async ensure(log: Logger): Promise<void> {
-    await ensureCollections(this.#db, [auditEntriesCollection as never], { log });
+    await ensureCollections(this.#db, [auditEntriesCollection], { log });
   }
 
   /**

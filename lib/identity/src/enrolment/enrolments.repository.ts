@@ -1,6 +1,6 @@
 /** Access to invitations and enrolments. */
-import { collection, type KeysetPage, keysetPage } from '@rhizome/mongo';
-import { type Collection, type Db, MongoServerError } from 'mongodb';
+import { collection, isDuplicateKey, type KeysetPage, keysetPage } from '@rhizome/mongo';
+import type { Collection, Db } from 'mongodb';
 import {
   type EnrolmentDocument,
   enrolmentsCollection,
@@ -8,8 +8,6 @@ import {
   type InvitationDocument,
   invitationsCollection,
 } from './enrolment.document.js';
-
-const duplicateKey = 11_000;
 
 /** A decision about a request. */
 export interface Decision {
@@ -55,7 +53,7 @@ export class EnrolmentsRepository {
       await this.#enrolments.insertOne(enrolment);
       return true;
     } catch (error) {
-      if (error instanceof MongoServerError && error.code === duplicateKey) return false;
+      if (isDuplicateKey(error)) return false;
       throw error;
     }
   }

@@ -5,6 +5,7 @@ import { assertCan, can, type Principal, signToken } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
+import { checkExperiment } from '../experiment-name.js';
 import type { OutsideTokens } from '../issuers/outside-tokens.js';
 import type { RevocationsService } from '../revocations/revocations.service.js';
 import type { KeyEncryption } from '../tokens/key-encryption.js';
@@ -77,7 +78,6 @@ const pendingForMs = 3_600_000;
 /** Requests without a decision: of one address, and of all. */
 const maxPending = { own: 20, all: 1000 };
 const queues = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-const experimentNames = /^(\*|[a-z][a-z0-9]{1,30})$/;
 
 /** Enrols workers and renews their credentials. */
 export class EnrolmentsService {
@@ -92,7 +92,8 @@ export class EnrolmentsService {
     const { queue, experiments, uses, ttlSeconds, netblock } = request;
     assertMayEnrol(principal, experiments);
     const errors = new InputErrors();
-    checkTarget(queue, experiments, errors);
+    errors.form(['queue'], queue, queues, 'the name of a queue');
+    checkExperiments(experiments, errors);
     errors.int(['uses'], uses, 1, 10_000);
     errors.int(['ttlSeconds'], ttlSeconds, 60, 7 * 86_400);
     if (netblock !== null && !blockOf(netblock))
@@ -173,7 +174,7 @@ export class EnrolmentsService {
   ): Promise<Decided> {
     assertMayEnrol(by, experiments);
     const errors = new InputErrors<DecisionCode>();
-    checkTarget('q', experiments, errors as InputErrors);
+    checkExperiments(experiments, errors);
     if (!errors.isEmpty) return { enrolment: null, userErrors: errors.all };
     const now = this.#options.clock.now();
     const expiresAt = new Date(now.getTime() + (isApproved ? enrolledForMs : pendingForMs));
@@ -308,12 +309,9 @@ function assertMayEnrol(principal: Principal, experiments: readonly string[]): v
   for (const experiment of experiments) assertCan(principal, 'worker:enrol', experiment);
 }
 
-function checkTarget(queue: string, experiments: readonly string[], errors: InputErrors): void {
-  errors.form(['queue'], queue, queues, 'the name of a queue');
+function checkExperiments(experiments: readonly string[], errors: Pick<InputErrors, 'form' | 'list'>): void {
   errors.list(['experiments'], experiments, 200, 1);
-  experiments.forEach((name, at) =>
-    errors.form(['experiments', at], name, experimentNames, '`*` or the name of an experiment'),
-  );
+  experiments.forEach((name, at) => checkExperiment(['experiments', at], name, errors));
 }
 
 function assertApproved({ _id: id, state }: EnrolmentDocument): void {

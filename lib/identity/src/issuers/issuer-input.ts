@@ -1,11 +1,11 @@
 /** Rules for the records of issuers, the same for the file and the API. */
 import type { InputErrors, InputPath } from '@rhizome/errors';
+import { checkExperiment } from '../experiment-name.js';
 import type { IssuerSettingsRecord, MappingRule, RuleCondition } from './issuer.document.js';
 import { requiredRuleClaims } from './profiles.js';
 
 const names = /^[a-z][a-z0-9-]{1,62}$/;
 const ruleNames = /^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$/;
-const experiments = /^(\*|[a-z][a-z0-9]{1,30})$/;
 const longestLifetimeSeconds = 7 * 86_400;
 /** Claims that name a workload by a text that its owner can change or give up. */
 const reusable = new Set(['sub', 'repository', 'repository_owner', 'project_path', 'namespace_path']);
@@ -42,10 +42,6 @@ function checkAddress(path: InputPath, text: string, errors: InputErrors): void 
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal);
   if (!isSafe || url.username !== '' || url.password !== '')
     errors.add(path, text, 'an https: address without user and password');
-}
-
-function checkExperiment(path: InputPath, name: string, errors: InputErrors): void {
-  errors.form(path, name, experiments, '`*` or the name of an experiment');
 }
 
 function checkRule(

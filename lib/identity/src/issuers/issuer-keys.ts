@@ -1,4 +1,5 @@
 /** Keys of outside issuers, and the check of signatures by them. */
+import { maxTokenLength, signatureAlgorithms } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import {
   compactVerify,
@@ -12,12 +13,9 @@ import { LRUCache } from 'lru-cache';
 import type { Claims } from './claims.js';
 import type { IssuerSettingsRecord } from './issuer.document.js';
 
-/** Signatures by a public key only. */
-const algorithms = ['ES256', 'ES384', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA'];
 const fetchTimeoutMs = 5000;
 /** Age at which keys are fetched again; an issuer that is down longer than that is not trusted. */
 const keysMaxAgeMs = 3_600_000;
-const maxTokenLength = 16 * 1024;
 
 /** Claims that nobody has verified. */
 export interface UnverifiedToken {
@@ -49,7 +47,7 @@ export class IssuerKeys {
     refuseOwnKinds(token);
     const key = await this.#source(issuer);
     try {
-      const { payload } = await compactVerify(token, key, { algorithms });
+      const { payload } = await compactVerify(token, key, { algorithms: signatureAlgorithms });
       const claims = JSON.parse(new TextDecoder().decode(payload)) as Claims;
       if (claims['iss'] === issuer.issuer) return claims;
       throw refused('its issuer is another one');

@@ -1,6 +1,6 @@
 /** Access to the issuers and their history. */
-import { collection, type KeysetPage, keysetPage } from '@rhizome/mongo';
-import { type Collection, type Db, MongoServerError } from 'mongodb';
+import { collection, isDuplicateKey, type KeysetPage, keysetPage } from '@rhizome/mongo';
+import type { Collection, Db } from 'mongodb';
 import {
   type IssuerDocument,
   issuersCollection,
@@ -9,8 +9,6 @@ import {
   type IssuerVersionDocument,
   issuerVersionsCollection,
 } from './issuer.document.js';
-
-const duplicateKey = 11_000;
 
 /** A change of an issuer's record. */
 export interface IssuerChange {
@@ -58,7 +56,7 @@ export class IssuersRepository {
       if (found) await this.#remember(found, settings);
       return found;
     } catch (error) {
-      if (error instanceof MongoServerError && error.code === duplicateKey) return null;
+      if (isDuplicateKey(error)) return null;
       throw error;
     }
   }

@@ -10,13 +10,16 @@ import type { NamedIssuer } from './issuer-file.js';
 import { checkIssuer } from './issuer-input.js';
 import type { IssuersRepository } from './issuers.repository.js';
 
-/** Reasons to refuse a change, besides invalid values. */
-export type IssuerChangeCode = 'ISSUER_TAKEN' | 'ISSUER_NOT_FOUND' | 'MANAGED_BY_FILE';
+/** Reasons to refuse a record, besides invalid values. */
+export type IssuerSetCode = 'ISSUER_TAKEN' | 'MANAGED_BY_FILE';
 
-/** The issuer as it is now, or the reasons for the refusal. */
-export interface IssuerChanged {
+/** Reasons not to remove a record. */
+export type IssuerRemovalCode = 'ISSUER_NOT_FOUND' | 'MANAGED_BY_FILE';
+
+/** The issuer as it is now, or as it was removed, or the reasons for the refusal. */
+export interface IssuerChanged<C extends string> {
   readonly issuer: IssuerDocument | null;
-  readonly userErrors: readonly InputError<IssuerChangeCode>[];
+  readonly userErrors: readonly InputError<C>[];
 }
 
 /** Ports of {@link IssuersService}. */
@@ -53,9 +56,13 @@ export class IssuersService {
   }
 
   /** Writes a record. @throws DomainError FORBIDDEN */
-  async set(name: string, settings: IssuerSettingsRecord, principal: Principal): Promise<IssuerChanged> {
+  async set(
+    name: string,
+    settings: IssuerSettingsRecord,
+    principal: Principal,
+  ): Promise<IssuerChanged<IssuerSetCode>> {
     assertCan(principal, 'issuer:set', '*');
-    const errors = new InputErrors<IssuerChangeCode>();
+    const errors = new InputErrors<IssuerSetCode>();
     checkIssuer(name, settings, errors as InputErrors);
     this.#checkOwn(settings, errors);
     const known = await this.#options.issuers.byName(name);
@@ -75,9 +82,9 @@ export class IssuersService {
   }
 
   /** Removes a record; tokens of the issuer are worth nothing from here on. @throws DomainError FORBIDDEN */
-  async remove(name: string, principal: Principal): Promise<IssuerChanged> {
+  async remove(name: string, principal: Principal): Promise<IssuerChanged<IssuerRemovalCode>> {
     assertCan(principal, 'issuer:set', '*');
-    const errors = new InputErrors<IssuerChangeCode>();
+    const errors = new InputErrors<IssuerRemovalCode>();
     const known = await this.#options.issuers.byName(name);
     if (!known) errors.report('ISSUER_NOT_FOUND', ['name'], `Issuer "${name}" not found.`);
     else if (known.source === 'FILE') reportManaged(name, errors);
@@ -106,7 +113,7 @@ export class IssuersService {
     }
   }
 
-  #checkOwn({ issuer }: IssuerSettingsRecord, errors: InputErrors<IssuerChangeCode>): void {
+  #checkOwn({ issuer }: IssuerSettingsRecord, errors: InputErrors<IssuerSetCode>): void {
     if (issuer === this.#options.ownIssuer)
       errors.add(['issuer'], issuer, 'another issuer; this is Rhizome itself');
   }
@@ -134,7 +141,7 @@ export function settingsOf(issuer: IssuerDocument): IssuerSettingsRecord {
   };
 }
 
-function reportManaged(name: string, errors: InputErrors<IssuerChangeCode>): void {
+function reportManaged(name: string, errors: Pick<InputErrors<'MANAGED_BY_FILE'>, 'report'>): void {
   errors.report('MANAGED_BY_FILE', ['name'], `name: "${name}" comes from a file; change it there`);
 }
 

@@ -1,7 +1,7 @@
 /** Access to principals, identities and memberships. */
 import { createHash } from 'node:crypto';
-import { collection, type KeysetPage, keysetPage } from '@rhizome/mongo';
-import { type Collection, type Db, MongoServerError } from 'mongodb';
+import { collection, isDuplicateKey, type KeysetPage, keysetPage } from '@rhizome/mongo';
+import type { Collection, Db } from 'mongodb';
 import {
   identitiesCollection,
   type IdentityDocument,
@@ -10,8 +10,6 @@ import {
   type PrincipalDocument,
   principalsCollection,
 } from './principal.document.js';
-
-const duplicateKey = 11_000;
 
 /** An account at an issuer. */
 export type Account = Pick<IdentityDocument, 'issuer' | 'subject'>;
@@ -60,7 +58,7 @@ export class PrincipalsRepository {
     try {
       await this.#identities.insertOne({ ...identity, ...account, principalId: principal._id });
     } catch (error) {
-      if (error instanceof MongoServerError && error.code === duplicateKey) return false;
+      if (isDuplicateKey(error)) return false;
       throw error;
     }
     await this.ensure(principal);

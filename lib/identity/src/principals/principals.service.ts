@@ -3,6 +3,7 @@ import { assertCan, type Principal, type PrincipalKind, type Role } from '@rhizo
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
+import { checkExperiment } from '../experiment-name.js';
 import type { IdentityDocument, MembershipDocument, PrincipalDocument } from './principal.document.js';
 import type { Account, PrincipalsRepository } from './principals.repository.js';
 
@@ -38,7 +39,6 @@ const idPrefixes: Readonly<Partial<Record<PrincipalKind, string>>> = {
   SERVICE: 'svc',
   AGENT: 'agt',
 };
-const experiments = /^(\*|[a-z][a-z0-9]{1,30})$/;
 
 /** Finds and changes principals. */
 export class PrincipalsService {
@@ -129,7 +129,7 @@ export class PrincipalsService {
     const { principals, clock } = this.#options;
     const now = clock.now();
     const errors = new InputErrors<MembershipCode>();
-    errors.form(['experiment'], experiment, experiments, '`*` or the name of an experiment');
+    checkExperiment(['experiment'], experiment, errors);
     errors.distinct(['roles'], roles);
     if (roles.includes('PILOT')) errors.add(['roles'], 'PILOT', 'another role; workers enrol instead');
     if (expiresAt !== null && expiresAt <= now) errors.add(['expiresAt'], expiresAt, 'in the future');

@@ -1,6 +1,6 @@
 /** Access to the revocations, and the stream of changes that all processes follow. */
-import { collection } from '@rhizome/mongo';
-import type { ChangeStream, Collection, Db, Timestamp } from 'mongodb';
+import { collection, watchCollections } from '@rhizome/mongo';
+import type { ChangeStream, Collection, Db } from 'mongodb';
 import { signingKeysCollection } from '../tokens/signing-key.document.js';
 import { type RevocationDocument, revocationsCollection } from './revocation.document.js';
 
@@ -44,13 +44,7 @@ export class RevocationsRepository {
   }
 
   /** Streams each change of the revocations and of the signing keys, from the call on. */
-  async watch(): Promise<ChangeStream> {
-    const { operationTime } = await this.#db.command({ ping: 1 });
-    const followed = { 'ns.coll': { $in: [revocationsCollection.name, signingKeysCollection.name] } };
-    return this.#db.watch([{ $match: followed }, { $project: { operationType: 1, documentKey: 1 } }], {
-      startAtOperationTime: operationTime as Timestamp,
-      // The reader polls from time to time.
-      maxAwaitTimeMS: 1,
-    });
+  watch(): Promise<ChangeStream> {
+    return watchCollections(this.#db, [revocationsCollection, signingKeysCollection]);
   }
 }

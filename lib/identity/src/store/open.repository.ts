@@ -1,5 +1,5 @@
 /** Opens the database of identities. */
-import { type CollectionDefinition, connectMongo, ensureCollections } from '@rhizome/mongo';
+import { connectMongo, ensureCollections } from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
 import type { Db } from 'mongodb';
 import { enrolmentsCollection, invitationsCollection } from '../enrolment/enrolment.document.js';
@@ -43,7 +43,7 @@ const all = [
   revocationsCollection,
   invitationsCollection,
   enrolmentsCollection,
-] as unknown as readonly CollectionDefinition[];
+];
 
 /** The repositories of a database, which is made ready for them. */
 export async function storeOf(db: Db, log: Logger): Promise<Omit<IdentityStore, 'close'>> {

@@ -1,16 +1,6 @@
 /** Encrypts what must not be readable in the store: AES-256-GCM by a key from a file. */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createHmac,
-  hkdfSync,
-  randomBytes,
-  randomUUID,
-} from 'node:crypto';
-import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { DomainError } from '@rhizome/errors';
+import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { type PrivateFile, readPrivateFile, unusableFile } from '@rhizome/authz';
 
 /** An encrypted value as it is stored. */
 export interface Sealed {
@@ -42,28 +32,28 @@ const tagBytes = 16;
  * so that a key can be replaced. Makes the file, with mode 0600, if there is none.
  * @throws DomainError CONFIG_INVALID
  */
-export async function loadKeyEncryption(file: string): Promise<KeyEncryption> {
-  const found = await stat(file).catch(() => undefined);
-  if (!found) await writeNewKey(file);
-  else if ((found.mode & 0o077) !== 0) {
-    const mode = (found.mode & 0o777).toString(8).padStart(4, '0');
-    throw wrongFile(file, `its mode is ${mode}; others must not read it, so make it 0600`);
-  }
-  const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line.trim() !== '');
+export async function loadKeyEncryption(path: string): Promise<KeyEncryption> {
+  const file: PrivateFile = {
+    path,
+    field: 'identity.keyFile',
+    expected: '32 bytes in base64',
+    create: () => `${randomBytes(32).toString('base64')}\n`,
+  };
+  const lines = (await readPrivateFile(file)).split('\n').filter((line) => line.trim() !== '');
   const keys = lines.map((line) => kekOf(Buffer.from(line.trim(), 'base64')));
   const [first] = keys;
   if (!first || keys.some(({ key }) => key.length !== 32))
-    throw wrongFile(file, 'it must hold 32 bytes in base64 on each line');
+    throw unusableFile(file, 'it must hold 32 bytes in base64 on each line');
   return new FileKeys(file, first, keys);
 }
 
 class FileKeys implements KeyEncryption {
-  readonly #file: string;
+  readonly #file: PrivateFile;
   readonly #current: Kek;
   readonly #keys: ReadonlyMap<string, Buffer>;
   readonly #pepper: Buffer;
 
-  constructor(file: string, current: Kek, keys: readonly Kek[]) {
+  constructor(file: PrivateFile, current: Kek, keys: readonly Kek[]) {
     this.#file = file;
     this.#current = current;
     this.#keys = new Map(keys.map(({ id, key }) => [id, key]));
@@ -86,7 +76,7 @@ class FileKeys implements KeyEncryption {
 
   open({ keyId, nonce, ciphertext }: Sealed, context: string): string {
     const key = this.#keys.get(keyId);
-    if (!key) throw wrongFile(this.#file, `the store was written with another key (${keyId})`);
+    if (!key) throw unusableFile(this.#file, `the store was written with another key (${keyId})`);
     const bytes = Buffer.from(ciphertext, 'base64');
     const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(nonce, 'base64'));
     decipher.setAAD(Buffer.from(context));
@@ -103,30 +93,4 @@ class FileKeys implements KeyEncryption {
 function kekOf(key: Buffer): Kek {
   const id = createHash('sha256').update('rhizome key id').update(key).digest('hex').slice(0, 16);
   return { id, key };
-}
-
-/** Written aside and linked into place, so that two processes that start at once end up with one key. */
-async function writeNewKey(file: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  const aside = `${file}.${randomUUID()}.new`;
-  const handle = await open(aside, 'wx', 0o600);
-  try {
-    await handle.writeFile(`${randomBytes(32).toString('base64')}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await chmod(aside, 0o600);
-  await link(aside, file).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error;
-  });
-  await unlink(aside);
-}
-
-function wrongFile(file: string, why: string): DomainError {
-  return new DomainError('CONFIG_INVALID', `Key file ${file} cannot be used: ${why}`, {
-    field: 'identity.keyFile',
-    value: file,
-    expected: '32 bytes in base64, with mode 0600',
-  });
 }

@@ -1,9 +1,7 @@
 /** Access to the signing keys. */
-import { collection } from '@rhizome/mongo';
-import { type Collection, type Db, MongoServerError } from 'mongodb';
+import { collection, isDuplicateKey } from '@rhizome/mongo';
+import type { Collection, Db } from 'mongodb';
 import { type SigningKeyDocument, signingKeysCollection } from './signing-key.document.js';
-
-const duplicateKey = 11_000;
 
 /** Collection `signingKeys`. */
 export class SigningKeysRepository {
@@ -24,7 +22,7 @@ export class SigningKeysRepository {
       await this.#keys.insertOne(key);
       return true;
     } catch (error) {
-      if (error instanceof MongoServerError && error.code === duplicateKey) return false;
+      if (isDuplicateKey(error)) return false;
       throw error;
     }
   }

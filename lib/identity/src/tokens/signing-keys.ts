@@ -1,16 +1,8 @@
 /** The keys of Rhizome's own issuer: two are published at any time, one signs. */
-import type { TokenSigner } from '@rhizome/authz';
+import { newKey, publicJwk, type TokenSigner } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
-import {
-  calculateJwkThumbprint,
-  type CryptoKey,
-  exportJWK,
-  generateKeyPair,
-  importJWK,
-  type JSONWebKeySet,
-  type JWK,
-} from 'jose';
+import { calculateJwkThumbprint, type CryptoKey, importJWK, type JSONWebKeySet, type JWK } from 'jose';
 import type { KeyEncryption } from './key-encryption.js';
 import type { SigningKeyDocument } from './signing-key.document.js';
 import type { SigningKeysRepository } from './signing-keys.repository.js';
@@ -55,11 +47,7 @@ export class SigningKeys {
   jwks(): JSONWebKeySet {
     const now = this.#options.clock.now();
     const published = this.#keys.filter(({ retiresAt }) => retiresAt === null || retiresAt > now);
-    return {
-      keys: published.map(
-        ({ _id: kid, publicJwk }) => ({ ...publicJwk, kid, alg: 'ES256', use: 'sig' }) as JWK,
-      ),
-    };
+    return { keys: published.map((key) => publicJwk(key.publicJwk as JWK, key._id)) };
   }
 
   /** The key that signs now. @throws DomainError SERVICE_UNAVAILABLE if there is none */
@@ -117,11 +105,9 @@ export class SigningKeys {
 
   async #make(activeFrom: Date | null): Promise<void> {
     const { repository, encryption, clock } = this.#options;
-    const { privateKey } = await generateKeyPair('ES256', { extractable: true });
-    const { d = '', ...rest } = await exportJWK(privateKey);
-    const { kty = '', crv = '', x = '', y = '' } = rest;
-    const publicJwk = { kty, crv, x, y };
-    const kid = await calculateJwkThumbprint(publicJwk as JWK);
+    const { kty = '', crv = '', x = '', y = '', d = '' } = await newKey();
+    const publicPart = { kty, crv, x, y };
+    const kid = await calculateJwkThumbprint(publicPart as JWK);
     const now = clock.now();
     await repository.insert({
       _id: kid,
@@ -130,8 +116,8 @@ export class SigningKeys {
       createdAt: now,
       updatedAt: now,
       generation: (this.#keys.at(-1)?.generation ?? 0) + 1,
-      publicJwk,
-      privateJwk: encryption.seal(JSON.stringify({ ...publicJwk, d }), kid),
+      publicJwk: publicPart,
+      privateJwk: encryption.seal(JSON.stringify({ ...publicPart, d }), kid),
       activeFrom,
       retiresAt: null,
     });

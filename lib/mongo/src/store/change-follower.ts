@@ -1,7 +1,8 @@
 /** Follows collections by a change stream: a reader is called at the start and after each change. */
 import type { Logger } from '@rhizome/log';
 import { Backoff, sleep } from '@rhizome/retry';
-import type { ChangeStream } from 'mongodb';
+import type { ChangeStream, Db, Timestamp } from 'mongodb';
+import type { CollectionDefinition } from './collection.js';
 
 /** Options of {@link ChangeFollower}. */
 export interface ChangeFollowerOptions {
@@ -15,6 +16,23 @@ export interface ChangeFollowerOptions {
 }
 
 const pollEveryMs = 100;
+
+/** Opens a stream of the changes of these collections, from the call on, for a {@link ChangeFollower}. */
+export async function watchCollections(
+  db: Db,
+  followed: readonly Pick<CollectionDefinition, 'name'>[],
+): Promise<ChangeStream> {
+  const { operationTime } = await db.command({ ping: 1 });
+  const wanted = {
+    'ns.coll': { $in: followed.map(({ name }) => name) },
+    operationType: { $in: ['insert', 'update', 'replace', 'delete'] },
+  };
+  return db.watch([{ $match: wanted }, { $project: { operationType: 1, documentKey: 1 } }], {
+    startAtOperationTime: operationTime as Timestamp,
+    // The follower polls from time to time.
+    maxAwaitTimeMS: 1,
+  });
+}
 
 /** Reads at startup, and again after each write; continues after an outage of the store. */
 export class ChangeFollower {

@@ -35,6 +35,9 @@ export interface EnsureOptions {
   readonly log?: Logger;
 }
 
+/** A declaration, of whatever type its documents are. */
+type Declared = Omit<CollectionDefinition, 'document'>;
+
 type Report = { created: string[]; updated: string[]; indexed: string[]; drift: Drift[] };
 
 /**
@@ -44,7 +47,7 @@ type Report = { created: string[]; updated: string[]; indexed: string[]; drift: 
  */
 export async function ensureCollections(
   db: Db,
-  definitions: readonly CollectionDefinition[],
+  definitions: readonly Declared[],
   options: EnsureOptions = {},
 ): Promise<EnsureReport> {
   const report: Report = { created: [], updated: [], indexed: [], drift: [] };
@@ -68,7 +71,7 @@ export function assertNoDrift({ drift }: EnsureReport): void {
 
 async function ensureValidator(
   db: Db,
-  definition: CollectionDefinition,
+  definition: Declared,
   options: EnsureOptions,
   report: Report,
 ): Promise<void> {
@@ -128,7 +131,7 @@ function storedVersion(stored: Document): number | undefined {
 
 async function ensureIndexes(
   db: Db,
-  definition: CollectionDefinition,
+  definition: Declared,
   options: EnsureOptions,
   report: Report,
 ): Promise<void> {

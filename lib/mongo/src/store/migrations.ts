@@ -2,8 +2,9 @@ import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import { MongoServerError, type Collection, type Db } from 'mongodb';
+import type { Collection, Db } from 'mongodb';
 import { systemClock, type Clock } from '@rhizome/clock';
+import { isDuplicateKey } from './duplicate-key.js';
 
 /** One step forward; it may be run again after a crash and must then do what is left. */
 export interface Migration {
@@ -174,7 +175,7 @@ async function takeLock(locks: Collection<LockDocument>, owner: string, ttlMs: n
     return lock?.owner === owner;
   } catch (error) {
     // Two inserted the lock at once; the other one has it.
-    if (error instanceof MongoServerError && error.code === 11000) return false;
+    if (isDuplicateKey(error)) return false;
     throw error;
   }
 }
