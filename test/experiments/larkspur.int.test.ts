@@ -152,7 +152,7 @@ describe('an observation', () => {
     const stranger = await startWorker(system, 'stranger');
     const { observation } = await submitted(wanted('placed', { exposures: 1, calibration: '2030a' }));
     await jobsOf(observation.id, 2);
-    expect(await stranger.acquire(10)).toEqual([]);
+    expect(await stranger.acquireSome(10)).toEqual([]);
     expect((await worker.runAll()).length).toBe(2);
     await reaches(observation.id, 'COMPLETE');
   });

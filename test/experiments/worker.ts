@@ -12,13 +12,15 @@ export interface Given {
 }
 
 export interface TestWorker {
-  /** Acquires at most this number of jobs; none if there is nothing. */
+  /** Acquires at most this number of jobs; none if there is nothing after a second. */
+  acquireSome(count: number): Promise<readonly Given[]>;
+  /** Acquires this number of jobs, and waits for them. */
   acquire(count: number): Promise<readonly Given[]>;
   /** Starts and finishes jobs, with their outputs. */
   finish(jobs: readonly Given[]): Promise<void>;
   /** Starts jobs and reports that they failed, for good unless said otherwise. */
   fail(jobs: readonly Given[]): Promise<void>;
-  /** Takes and finishes whatever there is until nothing is left. @returns all that was run, in order */
+  /** Takes and finishes jobs until none is left that can run. @returns all that was run, in order */
   runAll(): Promise<readonly Given[]>;
 }
 
@@ -65,6 +67,11 @@ export async function startWorker(
     });
   const self: TestWorker = {
     async acquire(count) {
+      const all: Given[] = [];
+      while (all.length < count) all.push(...(await self.acquireSome(count - all.length)));
+      return all;
+    },
+    async acquireSome(count) {
       const selection =
         'assignments { fence job { id name payload { command arguments outputs } } } userErrors { message }';
       await call('heartbeat', 'HeartbeatInput', 'userErrors { message }', { workerId });
@@ -109,13 +116,21 @@ export async function startWorker(
     },
     async runAll() {
       const run: Given[] = [];
+      // Events of new jobs, and of jobs whose parents have just finished, may arrive later.
       for (;;) {
-        const jobs = await self.acquire(100);
-        if (jobs.length === 0) return run;
-        await self.finish(jobs);
+        const jobs = await self.acquireSome(100);
+        if (jobs.length === 0 && !(await areJobsLeft(system))) return run;
+        if (jobs.length > 0) await self.finish(jobs);
         run.push(...jobs);
       }
     },
   };
   return self;
+}
+
+async function areJobsLeft(system: System): Promise<boolean> {
+  const { data } = await system.ask(
+    '{ jobs(first: 1, filter: { states: [PENDING, ACTIVATED, THROTTLED] }) { nodes { id } } }',
+  );
+  return data.jobs.nodes.length > 0;
 }

@@ -185,7 +185,7 @@ describe('a device report', () => {
     await report('alone', id, [{ ...a100, id: 'bad-0', model: 'Frail 1', health: 'UNHEALTHY' }]);
     expect(await acquire('alone', id, ['bad-0'], 1)).toEqual([]);
     await report('alone', id, [{ ...a100, id: 'bad-0', model: 'Frail 1' }]);
-    expect(await acquire('alone', id, ['bad-0'], 20)).toEqual([['bad-0']]);
+    expect(await acquire('alone', id, ['bad-0'], 60)).toEqual([['bad-0']]);
   });
 });
 
@@ -202,11 +202,11 @@ describe('a GPU whose slices change while its worker runs', () => {
   it('offers the new slices and not the old ones, and shows an old one that a job holds as unhealthy, with its job', async () => {
     const id = await register('alone', [slice('old-0', '1g.5gb'), slice('old-1', '1g.5gb')]);
     await submit({ partition: { migProfile: '1g.5gb' } });
-    expect(await acquire('alone', id, ['old-0', 'old-1'], 20)).toEqual([['old-0']]);
+    expect(await acquire('alone', id, ['old-0', 'old-1'], 60)).toEqual([['old-0']]);
     await submit({ partition: { migProfile: '3g.20gb' } });
     expect(await acquire('alone', id, ['old-1'], 1)).toEqual([]);
     await report('alone', id, [slice('new-0', '3g.20gb'), slice('old-0', '1g.5gb', { health: 'UNHEALTHY' })]);
-    expect(await acquire('alone', id, ['new-0'], 20)).toEqual([['new-0']]);
+    expect(await acquire('alone', id, ['new-0'], 60)).toEqual([['new-0']]);
     await submit({ partition: { migProfile: '1g.5gb' } });
     expect(await acquire('alone', id, ['old-1'], 1)).toEqual([]);
     const { worker } = await core.ask(
@@ -238,7 +238,7 @@ describe('a GPU whose slices change while its worker runs', () => {
     await waitFor('the answer', () => isAnswered, { deadlineMs: 45_000 });
     expect(await again).toEqual([]);
     await submit({ models: ['Changing 1'], partition: { migProfile: '2g.10gb' } });
-    expect(await acquire('alone', id, ['b'], 20)).toEqual([['b']]);
+    expect(await acquire('alone', id, ['b'], 60)).toEqual([['b']]);
   });
 
   it('gives a job exclusive use although only slices are reported', async () => {
@@ -248,12 +248,12 @@ describe('a GPU whose slices change while its worker runs', () => {
     const ids = ['one-0', 'one-1', 'two-0', 'two-1'];
     const id = await register('alone', all);
     await submit({ models: ['Lonely 1'], partition: { migProfile: '2g.10gb' } });
-    expect(await acquire('alone', id, ids, 20)).toHaveLength(1);
+    expect(await acquire('alone', id, ids, 60)).toHaveLength(1);
     await submit({ models: ['Lonely 1'], isExclusive: true, partition: { migProfile: '2g.10gb' } });
     const left = ids.filter((one) => one !== 'one-0');
-    expect(await acquire('alone', id, left, 20)).toEqual([['two-0']]);
+    expect(await acquire('alone', id, left, 60)).toEqual([['two-0']]);
     await submit({ models: ['Lonely 1'], partition: { migProfile: '2g.10gb' } }, 2);
-    expect(await acquire('alone', id, ['one-1', 'two-1'], 20)).toEqual([['one-1']]);
+    expect(await acquire('alone', id, ['one-1', 'two-1'], 60)).toEqual([['one-1']]);
     expect(await acquire('alone', id, ['two-1'], 1)).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, pilotOf, seed, startCore, type Answer, type TestCore } from '../support/core.fixture.js';
+import { pilotOf, seed, startCore, type Answer, type TestCore } from '../support/core.fixture.js';
 import { free, registration, submitOne } from '../support/access.fixture.js';
 
 let core: TestCore;
@@ -28,10 +28,18 @@ async function register(queue: string, name: string, hardware: object = {}): Pro
   return registerWorker as unknown as Answer;
 }
 
+async function setIsolation(name: string, isolation: string): Promise<Answer> {
+  return core.ask(
+    'mutation ($input: UpdateQueueInput!) { updateQueue(input: $input) { queue { isolation } userErrors { message } } }',
+    { input: { name, isolation } },
+  );
+}
+
+/** Names of the jobs that a worker gets; waits for them. */
 async function acquire(queue: string, workerId: string): Promise<readonly string[]> {
   const { acquireJobs } = await core.ask(
     'mutation ($input: AcquireJobsInput!) { acquireJobs(input: $input) { assignments { job { name } } } }',
-    { input: { workerId, free, count: 10 } },
+    { input: { workerId, free, count: 10, waitSeconds: 60 } },
     pilotOf(queue),
   );
   const assignments = acquireJobs?.['assignments'] as unknown as readonly {
@@ -45,16 +53,14 @@ const idOf = (answer: Answer): string => String(answer['worker']?.['id']);
 describe('Queue.isolation', () => {
   it('is NONE by default, and can be changed', async () => {
     expect(await createQueue('plain')).toMatchObject({ createQueue: { queue: { isolation: 'NONE' } } });
-    const text =
-      'mutation ($input: UpdateQueueInput!) { updateQueue(input: $input) { queue { isolation } userErrors { message } } }';
-    const update = async (input: object): Promise<Answer> =>
-      core.ask(text, { input: { name: 'plain', ...input } }, admin);
-    expect(await update({ isolation: 'REQUIRED' })).toMatchObject({
+    expect(await setIsolation('plain', 'REQUIRED')).toMatchObject({
       updateQueue: { queue: { isolation: 'REQUIRED' } },
     });
-    expect(await update({ executor: 'SLURM' })).toMatchObject({
-      updateQueue: { queue: { isolation: 'REQUIRED' } },
-    });
+    const kept = await core.ask(
+      'mutation ($input: UpdateQueueInput!) { updateQueue(input: $input) { queue { isolation } userErrors { message } } }',
+      { input: { name: 'plain', executor: 'SLURM' } },
+    );
+    expect(kept).toMatchObject({ updateQueue: { queue: { isolation: 'REQUIRED' } } });
   });
 
   it('keeps jobs from workers that do not isolate them', async () => {
@@ -63,11 +69,12 @@ describe('Queue.isolation', () => {
     const isolated = await register('strict', 'isolated', { isolation: ['NAMESPACES'] });
     expect(open).toMatchObject({ worker: { hardware: { isolation: [], isNetworkIsolated: false } } });
     expect(isolated).toMatchObject({ worker: { hardware: { isolation: ['NAMESPACES'] } } });
-    const id = await submitOne(core, { name: 'careful', requirements: { queue: 'strict' } });
-    expect(await acquire('strict', idOf(open))).toEqual([]);
-    const { job } = await core.ask('query ($id: ID!) { job(id: $id) { state } }', { id });
-    expect(job).toMatchObject({ state: 'ACTIVATED' });
+    const waiting = acquire('strict', idOf(open));
+    await submitOne(core, { name: 'careful', requirements: { queue: 'strict' } });
     expect(await acquire('strict', idOf(isolated))).toEqual(['careful']);
+    await setIsolation('strict', 'NONE');
+    await submitOne(core, { name: 'careless', requirements: { queue: 'strict' } });
+    expect(await waiting).toEqual(['careless']);
   });
 
   it('explains why a worker without isolation gets no job', async () => {
@@ -87,14 +94,16 @@ describe('Queue.isolation', () => {
       queue: 'mixed',
       selector: '"NAMESPACES" in worker.isolation && worker.networkIsolation',
     };
-    await submitOne(core, { name: 'selective', requirements });
     const some = await register('mixed', 'some', { isolation: ['PODMAN'] });
-    expect(await acquire('mixed', idOf(some))).toEqual([]);
+    const waiting = acquire('mixed', idOf(some));
+    await submitOne(core, { name: 'selective', requirements });
     const all = await register('mixed', 'all', {
       isolation: ['PODMAN', 'NAMESPACES'],
       isNetworkIsolated: true,
     });
     expect(await acquire('mixed', idOf(all))).toEqual(['selective']);
+    await submitOne(core, { name: 'anywhere', requirements: { queue: 'mixed' } });
+    expect(await waiting).toEqual(['anywhere']);
   });
 
   it('refuses a means that is reported twice', async () => {
