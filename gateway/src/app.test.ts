@@ -145,21 +145,31 @@ describe('a socket whose token expires', () => {
       ttlSeconds: 3600,
     });
     const headers = await system.bearer(token);
-    clock.advance(3600_000 - 2500);
+    const { expiresAt } = await system.tokens.verifier.verify(token);
+    clock.advance(expiresAt.getTime() - 100 - clock.now().getTime());
     const socket = await RawSocket.ready(system.served.wsUrl, headers);
     socket.subscribe('1', changes);
     const { payload } = await socket.next('next');
-    clock.advance(3000);
+    clock.advance(100);
     const { payload: errors } = await socket.next('error');
     const cursor = (payload as { data: { itemChanged: { cursor: string } } }).data.itemChanged.cursor;
     expect(errors).toEqual([
       expect.objectContaining({ extensions: expect.objectContaining({ code: 'TOKEN_EXPIRED', cursor }) }),
     ]);
-    socket.subscribe('2', '{ item(id: "a") { id } }');
+    expect(await socket.closed).toEqual({ code: 4403, reason: 'TOKEN_EXPIRED' });
+    await system.served.close();
+  });
+
+  it('is refused operations although its timer has not fired', async () => {
+    const clock = manualClock(new Date());
+    const system = await startTestSystem({ clock });
+    const socket = await RawSocket.ready(system.served.wsUrl, await system.bearer());
+    clock.advance(24 * 3600_000);
+    socket.subscribe('1', '{ item(id: "a") { id } }');
     expect((await socket.next()).payload).toEqual([
       expect.objectContaining({ extensions: expect.objectContaining({ code: 'TOKEN_EXPIRED' }) }),
     ]);
-    expect(await socket.closed).toEqual({ code: 4403, reason: 'TOKEN_EXPIRED' });
+    expect(socket.isOpen).toBe(true);
     await system.served.close();
   });
 });

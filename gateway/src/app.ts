@@ -151,9 +151,9 @@ class BuiltGateway implements Gateway {
     this.#options = options;
     this.#components = parts;
     const holder = (this.#holder = new EngineHolder(engine));
-    const engineNow = (): Engine => holder.current;
-    const streams = { engine: engineNow, clock, log, limits, observer: metrics, failed: this.#streamFailed };
-    const hub = (this.#hub = new StreamHub(streams));
+    const common = { clock, log, limits, expiries: parts.expiries };
+    const streams = { engine: () => holder.current, observer: metrics, failed: this.#streamFailed };
+    const hub = (this.#hub = new StreamHub({ ...common, ...streams }));
     const anonymous = anonymousRights(options);
     const { queue, compilations, rates, inbox } = admissionOf(options, limits, this.#loopDelay);
     const audit = (this.#audit = options.audit && new AuditRecorder(options.audit, clock));
@@ -176,12 +176,10 @@ class BuiltGateway implements Gateway {
     const identity = createIdentity(verifier, proofChecks(options.identity));
     const isClosing = (): boolean => this.#draining !== undefined;
     const handlerOptions = {
+      ...common,
       operations,
       identity,
-      limits,
       metrics,
-      log,
-      clock,
       isClosing,
       persisted: new PersistedOperations({ ...defaultPersisted, ...options.persistedOperations }),
       inbox,

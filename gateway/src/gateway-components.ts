@@ -3,7 +3,14 @@ import { DomainError } from '@rhizome/errors';
 import type { SubgraphSchema } from '@rhizome/subgraph';
 import { createEngine, type Engine, type EngineOptions, type TransportFactory } from '@rhizome/federation';
 import type { GatewayOptions } from './gateway-options.js';
-import { AccessGuard, defaultLimits, Narrowing, shapeChecks, withoutAccessDemand } from './policy/index.js';
+import {
+  AccessGuard,
+  defaultLimits,
+  Expiries,
+  Narrowing,
+  shapeChecks,
+  withoutAccessDemand,
+} from './policy/index.js';
 import {
   buildOwnSubgraph,
   type OpenedRegistry,
@@ -52,6 +59,8 @@ class PreparedEngine implements PreparedGraph {
  */
 export class GatewayComponents {
   readonly guards: Guards;
+  /** Ends sockets and streams; shared, so that the streams of a socket end before it. */
+  readonly expiries: Expiries;
   readonly #options: GatewayOptions;
   readonly #clock: Clock;
   readonly #own: SubgraphSchema;
@@ -63,6 +72,7 @@ export class GatewayComponents {
   constructor(options: GatewayOptions) {
     this.#options = options;
     const clock = (this.#clock = options.clock ?? systemClock);
+    this.expiries = new Expiries(clock);
     this.guards = new Guards(
       (name) => this.#limitsOf(name),
       () => clock.now(),

@@ -16,6 +16,7 @@ import type { ExecutionText, OperationInfo } from '@rhizome/federation';
 import {
   assertLocalCaller,
   type ClientAddress,
+  type Expiries,
   keyOf,
   type RateLimiter,
   rejectStranger,
@@ -28,11 +29,12 @@ import {
   tokenRevoked,
 } from '../policy/index.js';
 import type { AuditRecorder } from '../audit/index.js';
-import { clientIdentity, type ClientIdentity, unknownClient } from '../registry/index.js';
+import { clientIdentity } from '../registry/index.js';
 import { HttpRefusal, persistedHash } from './http-parameters.js';
 import type { Inbox } from './inbox.js';
 import type { Operations } from './operations.js';
-import { SocketPool, type SocketLine } from './ws-sockets.js';
+import { Connection } from './ws-connection.js';
+import { SocketPool } from './ws-sockets.js';
 import { StreamMessages } from './ws-stream.js';
 
 /** Options of {@link WebSocketHandler}. */
@@ -44,6 +46,8 @@ export interface WebSocketHandlerOptions {
   readonly clock: Clock;
   readonly addressOf: ClientAddress;
   readonly persisted: PersistedOperations;
+  /** Ends sockets with the tokens of their callers. */
+  readonly expiries: Expiries;
   /** Messages and requests take turns in it. */
   readonly inbox: Inbox;
   /** Counts what callers use; undefined if nothing is limited. */
@@ -54,20 +58,6 @@ export interface WebSocketHandlerOptions {
   readonly audit?: AuditRecorder | undefined;
   /** Admits sockets without a token; {@link Operations} then decides which operations run. */
   readonly admitsAnonymous: boolean;
-}
-
-/** State of a socket since its opening. */
-interface Connection {
-  readonly line: SocketLine;
-  readonly request: IncomingMessage;
-  readonly address: string;
-  /** Ends the count of this socket for its subject. */
-  left?: () => void;
-  /** Operations that have not been answered, by their ids. */
-  readonly pending: Map<string, AbortController>;
-  principal?: Principal | undefined;
-  client?: ClientIdentity;
-  expiry?: NodeJS.Timeout;
 }
 
 /** Result of an operation on a socket, passed through the protocol library as its context value. */
@@ -111,13 +101,12 @@ export class WebSocketHandler {
       inbox: options.inbox,
       opened: (line, request) => {
         const address = options.addressOf(request);
-        const connection: Connection = { line, request, address, pending: new Map() };
+        const connection = new Connection({ line, request, address, expiries: options.expiries });
         this.#connections.add(connection);
         line.onComplete = (id) => connection.pending.get(id)?.abort(cancelled());
         const closed = server.opened(line, connection);
         return (code, reason) => {
-          clearTimeout(connection.expiry);
-          connection.left?.();
+          connection.closed();
           for (const operation of connection.pending.values())
             line.inTurn(() => operation.abort(cancelled()));
           this.#connections.delete(connection);
@@ -129,11 +118,11 @@ export class WebSocketHandler {
 
   /** Ends the operations and the sockets of callers whose token was revoked. */
   endRevoked(revocations: RevocationList): void {
-    for (const { principal, pending, line } of this.#connections) {
+    for (const connection of this.#connections) {
+      const { principal, pending } = connection;
       if (!principal || !revocations.isRevoked(principal)) continue;
       for (const operation of pending.values()) operation.abort(tokenRevoked());
-      const timer = setTimeout(() => line.close(CloseCode.Forbidden, 'TOKEN_REVOKED'), closeGraceMs);
-      timer.unref();
+      connection.closeSoon('TOKEN_REVOKED');
     }
   }
 
@@ -204,7 +193,7 @@ export class WebSocketHandler {
     const client = (connection.client = clientIdentity(headers, params));
     try {
       const isAnonymous = admitsAnonymous && !params?.['authorization'] && !params?.['Authorization'];
-      connection.principal =
+      const principal =
         isAnonymous && !headers.authorization
           ? undefined
           : await identity
@@ -212,9 +201,8 @@ export class WebSocketHandler {
               .catch((error: unknown) =>
                 rates ? rejectStranger(error, rates, address) : Promise.reject(error),
               );
-      this.#count(connection);
-      this.#expire(connection);
-      connection.line.accepted(connection.principal?.subject);
+      this.#count(connection, principal);
+      connection.accept(principal);
       return true;
     } catch (error) {
       // The reason is the code, so that a client can distinguish an expired token from a wrong one.
@@ -230,25 +218,8 @@ export class WebSocketHandler {
     }
   }
 
-  /**
-   * Streams end by themselves with their token; then the socket is closed, so that its client reconnects with
-   * a new one.
-   */
-  #expire(connection: Connection): void {
-    const { principal, line } = connection;
-    if (!principal) return;
-    const leftMs = principal.expiresAt.getTime() - this.#options.clock.now().getTime();
-    if (leftMs > longestTimerMs) return;
-    connection.expiry = setTimeout(
-      () => line.close(CloseCode.Forbidden, 'TOKEN_EXPIRED'),
-      Math.max(0, leftMs) + closeGraceMs,
-    );
-    connection.expiry.unref();
-  }
-
   /** Counts a socket for its subject. @throws DomainError LIMIT_EXCEEDED */
-  #count(connection: Connection): void {
-    const { principal } = connection;
+  #count(connection: Connection, principal: Principal | undefined): void {
     if (!principal || principal.kind === 'PILOT') return;
     const { rates, limits } = this.#options;
     const subject = keyOf(principal);
@@ -267,7 +238,7 @@ export class WebSocketHandler {
   }
 
   async #subscribe(
-    { principal, address, client = unknownClient, pending, request, line }: Connection,
+    { principal, address, client, pending, request, line }: Connection,
     id: string,
     payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
@@ -348,10 +319,6 @@ function tooManySockets(value: number, limit: number): DomainError {
 function cancelled(): DomainError {
   return new DomainError('REQUEST_CANCELLED', 'The client cancelled the request');
 }
-
-const longestTimerMs = 2 ** 31 - 1;
-/** Time for the last messages of streams before their socket is closed, in milliseconds. */
-const closeGraceMs = 250;
 
 function argumentsOf({ document }: OperationInfo, contextValue: Outcome): ExecutionArgs {
   return { schema: noSchema, document, contextValue };

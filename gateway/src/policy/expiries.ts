@@ -3,30 +3,34 @@ import type { Clock } from '@rhizome/clock';
 /** Maximum delay of Node.js timers, about 24 days. */
 const longestTimerMs = 2 ** 31 - 1;
 
-interface Expiry<T> {
-  readonly members: Set<T>;
+/** A socket or stream that ends with the token of its caller. */
+export interface Expiring {
+  /** Called once when the time has come; must not throw. */
+  expired(): void;
+}
+
+interface Expiry {
+  readonly members: Set<Expiring>;
   timer: NodeJS.Timeout | undefined;
 }
 
 /**
  * Expiry times with one timer for all members of equal time: thousands of streams may depend on one token.
+ * The clock decides what is due; a timer that fires early is set again.
  */
-export class Expiries<T> {
+export class Expiries {
   readonly #clock: Clock;
-  readonly #due: (member: T) => void;
-  readonly #byTime = new Map<number, Expiry<T>>();
+  readonly #byTime = new Map<number, Expiry>();
 
-  /** `due` is called once for each member whose time has come, and must not throw. */
-  constructor(clock: Clock, due: (member: T) => void) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#due = due;
   }
 
   /**
    * Adds a member with its time, in milliseconds since 1970. A time in the past is due in a later turn of the
    * event loop.
    */
-  add(member: T, timeMs: number): void {
+  add(member: Expiring, timeMs: number): void {
     let expiry = this.#byTime.get(timeMs);
     if (!expiry) {
       expiry = { members: new Set(), timer: undefined };
@@ -37,14 +41,14 @@ export class Expiries<T> {
   }
 
   /** Removes a member. */
-  remove(member: T, timeMs: number): void {
+  remove(member: Expiring, timeMs: number): void {
     const expiry = this.#byTime.get(timeMs);
     if (!expiry?.members.delete(member) || expiry.members.size > 0) return;
     clearTimeout(expiry.timer);
     this.#byTime.delete(timeMs);
   }
 
-  #arm(expiry: Expiry<T>, timeMs: number): void {
+  #arm(expiry: Expiry, timeMs: number): void {
     const leftMs = timeMs - this.#clock.now().getTime();
     expiry.timer = setTimeout(
       () => this.#ring(expiry, timeMs),
@@ -53,9 +57,9 @@ export class Expiries<T> {
     expiry.timer.unref();
   }
 
-  #ring(expiry: Expiry<T>, timeMs: number): void {
+  #ring(expiry: Expiry, timeMs: number): void {
     if (this.#clock.now().getTime() < timeMs) return this.#arm(expiry, timeMs);
     this.#byTime.delete(timeMs);
-    for (const member of expiry.members) this.#due(member);
+    for (const member of expiry.members) member.expired();
   }
 }

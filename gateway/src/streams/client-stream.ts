@@ -1,4 +1,5 @@
 import type { ExecutionText } from '@rhizome/federation';
+import type { Expiring } from '../policy/index.js';
 import type { EventRing, Position } from './event-ring.js';
 import type { CatchUp, StreamEnd, StreamEvent, StreamRequest } from './types.js';
 
@@ -31,6 +32,7 @@ export interface ClientSource {
 export interface ClientStreamOwner {
   /** The message that gives a slow consumer the cursor to continue from. */
   lagged(cursor: string | undefined, requestId: string): StreamEvent;
+  expired(stream: ClientStream): void;
   ended(stream: ClientStream, why: StreamEnd, last: StreamEvent | undefined): void;
   delivered(listeners: number): void;
 }
@@ -39,7 +41,7 @@ export interface ClientStreamOwner {
  * The events of one client. It first reads its own events (the opening message, or the gap of a client that
  * resumes), then the ring of the shared stream, at its own pace and without a buffer of its own.
  */
-export class ClientStream implements AsyncIterableIterator<StreamEvent> {
+export class ClientStream implements AsyncIterableIterator<StreamEvent>, Expiring {
   readonly request: StreamRequest;
   readonly #owner: ClientStreamOwner;
   /** Events for this client only. */
@@ -125,6 +127,10 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent> {
     if (!this.#listener || this.#isListening) return;
     this.#isListening = true;
     this.#pull();
+  }
+
+  expired(): void {
+    this.#owner.expired(this);
   }
 
   /** Ends the stream; the client still reads `last`, after the events before it. */

@@ -3,11 +3,18 @@ import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Engine, Subscribing } from '@rhizome/federation';
-import { type GatewayLimits, callerOf, refusal, scopeOf, tokenRevoked, withFact } from '../policy/index.js';
+import {
+  type Expiries,
+  type GatewayLimits,
+  callerOf,
+  refusal,
+  scopeOf,
+  tokenRevoked,
+  withFact,
+} from '../policy/index.js';
 import { ClientStream, type ClientStreamOwner, closingEvent } from './client-stream.js';
 import { Opener } from './opening.js';
 import { ReplayQueue, type Replayed } from './replay-queue.js';
-import { Expiries } from './expiries.js';
 import { expiry, SharedStream } from './shared-stream.js';
 import { planStream, type StreamPlan, type Variables } from './stream-plan.js';
 import type { StreamEnd, StreamEvent, StreamObserver, StreamRequest } from './types.js';
@@ -18,6 +25,8 @@ export interface StreamHubOptions {
   /** The current engine. */
   readonly engine: () => Engine;
   readonly clock: Clock;
+  /** Ends streams with the tokens of their callers. */
+  readonly expiries: Expiries;
   readonly log: Logger;
   readonly limits: GatewayLimits;
   readonly observer: StreamObserver;
@@ -33,13 +42,13 @@ export class StreamHub implements ClientStreamOwner {
   readonly #shared = new Map<string, SharedStream>();
   readonly #upstreams = new Set<Upstream>();
   readonly #clients = new Set<ClientStream>();
-  readonly #expiries: Expiries<ClientStream>;
+  readonly #expiries: Expiries;
   readonly #perSubject = new Map<string, number>();
   #alone = 0;
 
   constructor(options: StreamHubOptions) {
     this.#options = options;
-    this.#expiries = new Expiries(options.clock, (client) => this.#expired(client));
+    this.#expiries = options.expiries;
   }
 
   /** Number of open client streams, and of the engine's subscriptions behind them. */
@@ -59,7 +68,7 @@ export class StreamHub implements ClientStreamOwner {
     this.#clients.add(client);
     count(this.#perSubject, request.principal?.subject ?? '', 1);
     if (expiry(request) <= this.#options.clock.now().getTime()) {
-      this.#expired(client);
+      this.expired(client);
       return client;
     }
     if (request.principal) this.#expiries.add(client, expiry(request));
@@ -111,6 +120,13 @@ export class StreamHub implements ClientStreamOwner {
     return closingEvent(refusal(error, requestId, this.#options.log));
   }
 
+  /** Ends the stream of a caller whose token has expired. */
+  expired(client: ClientStream): void {
+    const { principal } = client.request;
+    const text = `The token of "${principal?.subject ?? ''}" expired at ${principal?.expiresAt.toISOString() ?? ''}; continue with a new one`;
+    client.end('expired', this.#closingEvent(new DomainError('TOKEN_EXPIRED', text), client));
+  }
+
   ended(client: ClientStream, why: StreamEnd, last: StreamEvent | undefined): void {
     this.#options.observer.streamClosed(why);
     if (last && last.codes.length > 0) this.#options.failed?.(client.request, last.codes);
@@ -132,12 +148,6 @@ export class StreamHub implements ClientStreamOwner {
     if (principal && own >= streamsPerSubject)
       return tooMany('open streams of one subject', own, streamsPerSubject);
     return undefined;
-  }
-
-  #expired(client: ClientStream): void {
-    const { principal } = client.request;
-    const text = `The token of "${principal?.subject ?? ''}" expired at ${principal?.expiresAt.toISOString() ?? ''}; continue with a new one`;
-    client.end('expired', this.#closingEvent(new DomainError('TOKEN_EXPIRED', text), client));
   }
 
   #closingEvent(error: DomainError, client: ClientStream): StreamEvent {

@@ -2,7 +2,7 @@ import type { Principal } from '@rhizome/authz';
 import { silentLogger } from '@rhizome/log';
 import { manualClock, type ManualClock, testPrincipal } from '@rhizome/testkit';
 import { createEngine, type Engine } from '@rhizome/federation';
-import { defaultLimits, type GatewayLimits } from '../policy/index.js';
+import { defaultLimits, Expiries, type GatewayLimits } from '../policy/index.js';
 import { EngineHolder } from '../registry/index.js';
 import {
   type ClientStream,
@@ -41,6 +41,7 @@ export class StreamTestSetup {
     this.hub = new StreamHub({
       engine: () => holder.current,
       clock: this.clock,
+      expiries: new Expiries(this.clock),
       log: silentLogger(),
       limits: { ...defaultLimits, ...limits },
       observer: {
