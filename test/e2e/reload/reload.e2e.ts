@@ -1,27 +1,3 @@
-import { expect, it } from '@jest/globals';
-import { growthMiB, reload, settledAt } from '../../bench/swap/reloads.js';
+import { reloadTest } from './reload-test.js';
 
-// An engine is made for each version of a supergraph. The planner's memory, which the garbage collector does
-// not see, is that of a process, and goes with it; clients' streams stay.
-
-const reloads = 100;
-const streams = 100;
-const patienceMs = 10 * 60_000;
-
-it(
-  'releases memory and processes over a hundred reloads of a large supergraph, and interrupts no stream',
-  async () => {
-    const result = await reload(reloads, streams);
-    const grown = growthMiB(result);
-    process.stdout.write(
-      `from the ${settledAt}th to the ${reloads}th reload of ${result.supergraphBytes} bytes: ${Math.round(grown)} MiB, ${result.delivered} events\n`,
-    );
-    expect(result.supergraphBytes).toBeGreaterThan(150_000);
-    expect(result.faults).toEqual([]);
-    expect(result.delivered).toBeGreaterThan(2 * streams);
-    expect(grown).toBeLessThanOrEqual(100);
-    // The planner of the version that is served, and none of those before it.
-    expect(result.memory.map(({ planners }) => planners)).toEqual(result.memory.map(() => 1));
-  },
-  patienceMs,
-);
+reloadTest(50, 10 * 60_000);
