@@ -1,5 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { parse, print } from 'graphql';
-import { type Guard, type GuardName, guards } from '../../planning/guards.js';
+import {
+  type Guard,
+  type GuardName,
+  guards,
+  type UpstreamProblem,
+  type UpstreamReport,
+} from '../../planning/guards.js';
 import { type Reproduction, reproductions } from './reproductions.js';
 
 const head = `# Guards of the native query planner
@@ -9,8 +16,13 @@ const head = `# Guards of the native query planner
 The gateway plans operations with \`@graphql-hive/router-query-planner\`, the native planner. It is fast, and wrong on some
 operations. Each guard on this page knows one of its faults: it changes what the planner is given, or checks the plan that
 comes back and leaves the operation to the fallback planner. A test runs the native planner alone on each example; when a
-new version is right, the test fails and the guard is removed.
+new version is right, the test fails and the guard is removed. Under "Upstream" the page has what a maintainer of the library
+needs: the version, the result of the example with the library alone, the right result, and the report if there is one.
 `;
+
+const { dependencies, devDependencies } = JSON.parse(
+  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+) as Readonly<Record<'dependencies' | 'devDependencies', Readonly<Record<string, string>>>>;
 
 /** The reference page of the guards. */
 export function renderGuards(): string {
@@ -22,15 +34,28 @@ function renderGuard(name: GuardName, guard: Guard): string {
   const facts = [
     `- **Fault**: ${guard.fault}.`,
     `- **Remedy**: ${guard.remedy} (\`lib/federation/src/${guard.module}.ts\`).`,
-    `- **Upstream**: ${upstreamOf(guard)}.`,
+    ...renderProblem(guard.problem),
   ];
   return `## ${name}\n\n${facts.join('\n')}\n\n${reproductions[name].map(renderReproduction).join('\n')}`;
 }
 
-function upstreamOf({ upstream }: Guard): string {
-  if (!upstream) return 'Not reported; found by the differential campaign';
-  const link = `[${/(\w+)\/issues/.exec(upstream.url)?.[1] ?? ''}#${upstream.url.split('/').at(-1) ?? ''}](${upstream.url})`;
-  return upstream.match === 'exact' ? link : `${link} is related; this example is not reported`;
+function renderProblem({ component, actual, expected, report }: UpstreamProblem): readonly string[] {
+  const version = dependencies[component] ?? devDependencies[component];
+  if (version === undefined) throw new Error(`Dependency "${component}" not found.`);
+  return [
+    `- **Upstream**: \`${component}\` ${version}. ${renderReport(report)}.`,
+    `  - **Actual**: ${actual}.`,
+    `  - **Expected**: ${expected}.`,
+  ];
+}
+
+function renderReport(report: UpstreamReport | undefined): string {
+  if (!report) return 'Not reported; found by the differential campaign';
+  const [, project = '', number = ''] = /([\w-]+)\/\w+\/(\d+)$/.exec(report.url) ?? [];
+  const link = `[${project}#${number}](${report.url})`;
+  return report.match === 'exact'
+    ? `Reported as ${link}`
+    : `${link} is related; this example is not reported`;
 }
 
 function renderReproduction({ subgraphs, operation, variables }: Reproduction): string {
