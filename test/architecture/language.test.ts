@@ -1,8 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import { ESLint } from 'eslint';
 import { join } from 'node:path';
 import { read, root } from './repository.js';
 
+const namingRule = '@typescript-eslint/naming-convention';
 const eslint = new ESLint({ cwd: root });
 /** Rules that report errors for a text at a path. */
 async function errorsOf(path: string, text: string): Promise<readonly (string | null)[]> {
@@ -13,6 +15,21 @@ async function errorsOf(path: string, text: string): Promise<readonly (string | 
 // The wrong wording is put together here, so that this file does not contain it.
 const wrong = ['as', 'far', 'as'].join(' ');
 const long = 'word '.repeat(30).trim();
+const [verb, noun] = ['to', 'ro'].map((start, at) => start + ['ld', 'om'][at]) as [string, string];
+const unknown = ['qux', 'ly'].join('');
+
+/** Terms that the spell checker reports for a text. */
+function misspelt(text: string): readonly string[] {
+  const checker = join(root, 'node_modules/cspell/bin.mjs');
+  const options = ['lint', '--no-progress', '--no-summary', '--words-only', '--unique'];
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [checker, ...options, `stdin://${join(root, 'docs/x.md')}`],
+    { cwd: root, input: text, encoding: 'utf8' },
+  );
+  if (status !== 0 && stdout === '') throw new Error(stderr);
+  return stdout.split('\n').filter((line) => line !== '');
+}
 
 describe('lint', () => {
   it.each([
@@ -43,13 +60,51 @@ describe('lint', () => {
       '"A thing"\ntype X { a: Int }\n',
       'language/descriptions',
     ],
+    [
+      'a comment in place of a description',
+      'subgraphs/core/src/jobs/graphql/schema.graphql',
+      '# A thing.\ntype X { a: Int }\n',
+      '@graphql-eslint/no-hashtag-description',
+    ],
+    ...[
+      'export const LIMIT_MS = 1;\n',
+      'export const limit_ms = 1;\n',
+      'export class X { static readonly LIMIT = 1; }\n',
+    ].map((text) => ['a constant in another case', 'lib/retry/src/x.ts', text, namingRule] as const),
+    ...['export class X { private a = 1; }\n', 'export enum X { A }\n', "export * from './sleep.js';\n"].map(
+      (text) => ['another dialect', 'lib/retry/src/x.ts', text, 'no-restricted-syntax'] as const,
+    ),
   ])('refuses %s', async (_what, path, text, rule) => {
     expect(await errorsOf(path, text)).toContain(rule);
+  });
+
+  it('accepts names and members of the one dialect', async () => {
+    const text =
+      'export const limitMs = 1;\nexport class X {\n  static readonly limit = 1;\n  #a = limitMs;\n}\n';
+    const rules = await errorsOf('lib/retry/src/x.ts', text);
+    expect(rules.filter((rule) => rule === namingRule || rule === 'no-restricted-syntax')).toEqual([]);
   });
 
   it('includes the spell checker', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     expect(scripts['lint']).toContain('cspell lint');
     expect(read('tools/test.mjs')).toContain('node_modules/cspell/bin.mjs');
+  });
+});
+
+// The flagged terms are put together above.
+describe('the spell checker', () => {
+  it.each([
+    ['a flagged term', `It is ${verb} once.`, verb],
+    ['its possessive form', `The ${noun}'s size.`, noun],
+    ['its possessive form with a typographic apostrophe', `The ${noun}\u2019s size.`, noun],
+    ['a part of an identifier', `The field \`${noun}Left\`.`, noun],
+    ['an unknown term', `The ${unknown} job.`, unknown],
+  ])('refuses %s', (_what, text, term) => {
+    expect(misspelt(text)).toEqual([term]);
+  });
+
+  it('accepts possessive forms of other terms', () => {
+    expect(misspelt("The job's limits are the queue's. It isn't the pilot's; it's the user's.")).toEqual([]);
   });
 });

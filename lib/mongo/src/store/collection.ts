@@ -50,7 +50,7 @@ const wellNamed = /^[a-z][a-zA-Z0-9]*$/;
 /**
  * Declares a collection. The validator is completed: unknown top-level fields are refused, `_id` is a string
  * unless said otherwise, and `schemaVersion` is an integer up to the declared one.
- * @throws TypeError for a declaration that contradicts the house's rules.
+ * @throws TypeError for a declaration that contradicts the conventions of this package.
  */
 export function defineCollection<TDoc extends Document>(
   declaration: CollectionDeclaration,
