@@ -12,7 +12,14 @@ import {
 const packages = workspacePackages();
 const experiments = experimentNames().map((name) => `@rhizome/${name}`);
 const libraries = packages.filter(({ folder }) => folder.startsWith('lib/')).map(({ name }) => name);
-const clients = ['@rhizome/client', '@rhizome/errors', '@rhizome/config', '@rhizome/log', '@rhizome/retry'];
+const clients = [
+  '@rhizome/client',
+  '@rhizome/clock',
+  '@rhizome/config',
+  '@rhizome/errors',
+  '@rhizome/log',
+  '@rhizome/retry',
+];
 
 /**
  * Packages that each kind of package may depend on, in addition to test helpers. Source: the table in the

@@ -475,7 +475,7 @@ export type JobRequirementsInput = {
   queue?: string | null | undefined;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
   selector?: string | null | undefined;
-  /** Longest time the payload may run, in seconds, 1 to 2592000. */
+  /** Longest time the payload may run, in seconds, 1 to 34560000; more than 30 days only in a queue that allows it. */
   walltimeSeconds?: number | null | undefined;
 };
 
@@ -629,7 +629,7 @@ export type QueueLimitsInput = {
   maxMemoryMiB?: number | null | undefined;
   /** Largest number of jobs that are sent or running in the queue at the same time. */
   maxRunningJobs?: number | null | undefined;
-  /** Longest walltime of one job, in seconds. */
+  /** Longest walltime of one job, in seconds, up to 34560000 (400 days); 30 days by default. */
   maxWalltimeSeconds?: number | null | undefined;
 };
 

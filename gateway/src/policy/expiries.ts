@@ -1,7 +1,4 @@
-import type { Clock } from '@rhizome/clock';
-
-/** Maximum delay of Node.js timers, about 24 days. */
-const longestTimerMs = 2 ** 31 - 1;
+import { type Clock, longestTimerMs } from '@rhizome/clock';
 
 /** A socket or stream that ends with the token of its caller. */
 export interface Expiring {

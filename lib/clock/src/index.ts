@@ -1,2 +1,3 @@
 export { type Clock, systemClock } from './clock.js';
 export { createIds, type Ids, timeOfId } from './ids.js';
+export { type LongTimer, longestTimerMs, startLongTimer } from './long-timer.js';

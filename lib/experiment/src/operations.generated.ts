@@ -172,7 +172,7 @@ export type JobRequirementsInput = {
   queue?: string | null | undefined;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
   selector?: string | null | undefined;
-  /** Longest time the payload may run, in seconds, 1 to 2592000. */
+  /** Longest time the payload may run, in seconds, 1 to 34560000; more than 30 days only in a queue that allows it. */
   walltimeSeconds?: number | null | undefined;
 };
 

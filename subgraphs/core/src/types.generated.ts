@@ -1782,7 +1782,7 @@ export type JobRequirementsInput = {
   readonly queue?: InputMaybe<Scalars['String']['input']>;
   /** A CEL expression over `worker` and `queue`, checked at submit and bounded in cost. */
   readonly selector?: InputMaybe<Scalars['String']['input']>;
-  /** Longest time the payload may run, in seconds, 1 to 2592000. */
+  /** Longest time the payload may run, in seconds, 1 to 34560000; more than 30 days only in a queue that allows it. */
   readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -2486,7 +2486,7 @@ export type QueueLimits = {
   readonly maxMemoryMiB?: Maybe<Scalars['Int']['output']>;
   /** Largest number of jobs that are sent or running in the queue at the same time; null for no limit. */
   readonly maxRunningJobs?: Maybe<Scalars['Int']['output']>;
-  /** Longest walltime of one job, in seconds; null for no limit. */
+  /** Longest walltime of one job, in seconds; null for 30 days. */
   readonly maxWalltimeSeconds?: Maybe<Scalars['Int']['output']>;
 };
 
@@ -2507,7 +2507,7 @@ export type QueueLimitsInput = {
   readonly maxMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Largest number of jobs that are sent or running in the queue at the same time. */
   readonly maxRunningJobs?: InputMaybe<Scalars['Int']['input']>;
-  /** Longest walltime of one job, in seconds. */
+  /** Longest walltime of one job, in seconds, up to 34560000 (400 days); 30 days by default. */
   readonly maxWalltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 

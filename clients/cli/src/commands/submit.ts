@@ -84,7 +84,7 @@ function addRequirements(command: Command): void {
     .option('--cores <n>', 'CPU cores', wholeNumber(1, 4096))
     .option('--memory <MiB>', 'memory', wholeNumber(1, 16_777_216))
     .option('--disk <MiB>', 'scratch space', wholeNumber(0, 1_073_741_824))
-    .option('--walltime <seconds>', 'longest run time', wholeNumber(1, 2_592_000))
+    .option('--walltime <seconds>', 'longest run time', wholeNumber(1, 34_560_000))
     .option('--gpus <n>', 'number of GPUs on one host (default with --gpu: 1)', wholeNumber(1, 64))
     .option(
       '--gpu <name=value>',

@@ -1,3 +1,4 @@
+import { type LongTimer, startLongTimer } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { DomainError } from '@rhizome/errors';
 import { randomUUID } from 'node:crypto';
@@ -61,7 +62,7 @@ export class Pilot {
   readonly #stopping = new AbortController();
   readonly #startedAt = performance.now();
   #session: WorkerSession | undefined;
-  #drainTimer: NodeJS.Timeout | undefined;
+  #drainTimer: LongTimer | undefined;
 
   constructor(core: CoreProtocol, options: PilotOptions, log: Logger) {
     this.#core = core;
@@ -91,8 +92,8 @@ export class Pilot {
     } catch (error) {
       if (!this.#stopping.signal.aborted || error !== this.#stopping.signal.reason) throw error;
     } finally {
-      clearTimeout(lifetime);
-      clearTimeout(this.#drainTimer);
+      lifetime?.cancel();
+      this.#drainTimer?.cancel();
       devices.close();
       await watchdogs.close();
       await scratch.close();
@@ -105,7 +106,8 @@ export class Pilot {
     this.#stopping.abort(new Error(reason));
     this.#session?.drain(reason);
     const { drainSeconds } = this.#options;
-    if (drainSeconds !== null) this.#drainTimer = setTimeout(() => this.stop(reason), drainSeconds * 1000);
+    if (drainSeconds !== null)
+      this.#drainTimer = startLongTimer(() => this.stop(reason), drainSeconds * 1000);
   }
 
   /** Ends its payloads and itself; core gives the jobs to other workers. */
@@ -226,10 +228,10 @@ export class Pilot {
   }
 
   /** Drains the worker when its lifetime ends: jobs that core assigned in time have ended by then. */
-  #armLifetime(): NodeJS.Timeout | undefined {
+  #armLifetime(): LongTimer | undefined {
     const { lifetimeSeconds } = this.#options;
     if (lifetimeSeconds === null) return undefined;
-    return setTimeout(() => this.drain('its time is over'), Math.min(lifetimeSeconds * 1000, 2 ** 31 - 1));
+    return startLongTimer(() => this.drain('its time is over'), lifetimeSeconds * 1000);
   }
 }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
+import { type LongTimer, startLongTimer } from '@rhizome/clock';
 import { returnLockLimit } from '../processes/lock-limit.js';
 import { isInside } from '../processes/namespace.js';
 import { killAttempt, signalAttempt } from '../processes/sweep.js';
@@ -82,7 +83,7 @@ export class Payload {
   readonly result: Promise<PayloadResult>;
   #exceeded: ExceededLimit | null = null;
   readonly #meter: UsageMeter;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Set<LongTimer>();
   readonly #stopMonitor: () => void;
   readonly #disk: DiskWatch;
   readonly #sharedFiles: SharedMemory;
@@ -193,7 +194,7 @@ export class Payload {
   /** Kills everything that the leader left behind: the job ends with its leader. */
   async #finish(end: ProcessEnd, reaped: Promise<Amounts>): Promise<PayloadResult> {
     const wallSeconds = (performance.now() - this.#startedAt) / 1000;
-    this.#timers.forEach(clearTimeout);
+    this.#timers.forEach((timer) => timer.cancel());
     this.#stopMonitor();
     const { attemptOf } = this.#services.monitor.memory;
     const left = processesOf(this.#mark, readProcessTable(), attemptOf);
@@ -226,18 +227,7 @@ export class Payload {
     await Promise.all(closed);
   }
 
-  /** setTimeout accepts at most 2^31 - 1 ms: longer times are split. */
   #after(seconds: number, action: () => void): void {
-    const longest = 2 ** 31 - 1;
-    const ms = seconds * 1000;
-    const timer = setTimeout(
-      () => {
-        this.#timers.delete(timer);
-        if (ms > longest) this.#after(seconds - longest / 1000, action);
-        else action();
-      },
-      Math.min(ms, longest),
-    );
-    this.#timers.add(timer);
+    this.#timers.add(startLongTimer(action, seconds * 1000));
   }
 }

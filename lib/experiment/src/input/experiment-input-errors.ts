@@ -66,7 +66,7 @@ export class ExperimentInputErrors<C extends string = never> extends InputErrors
     this.text(['idempotencyKey'], input.idempotencyKey, 1, 200);
     this.int(['cores'], input.cores, 1, 4096);
     this.int(['memoryMiB'], input.memoryMiB, 1, 16_777_216);
-    this.int(['walltimeSeconds'], input.walltimeSeconds, 1, 2_592_000);
+    this.int(['walltimeSeconds'], input.walltimeSeconds, 1, 34_560_000);
     this.int(['maxAttempts'], input.maxAttempts, 1, 20);
   }
 }

@@ -1,11 +1,8 @@
-import type { Clock } from '@rhizome/clock';
+import { type Clock, longestTimerMs } from '@rhizome/clock';
 import { describePrincipal, type Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { ResultStream } from './result-stream.js';
 import type { SubgraphResult } from '../types.js';
-
-/** Maximum delay of Node's timers, about 24 days. */
-const longestTimerMs = 2 ** 31 - 1;
 
 /** Ends the stream with TOKEN_EXPIRED when the principal's token expires. */
 export function expireWith(

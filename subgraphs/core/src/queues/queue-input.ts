@@ -8,6 +8,7 @@ import type {
   QueueState,
   StoredQueueLimits,
 } from './queue.document.js';
+import { longestWalltimeSeconds } from './walltime.js';
 
 /** Codes with which a change of a queue is refused. */
 export type QueueProblemCode =
@@ -51,7 +52,7 @@ const nameForm = '1 to 63 letters, digits, ".", "_" or "-", beginning with a let
 const largest = {
   maxCores: 4096,
   maxMemoryMiB: 16_777_216,
-  maxWalltimeSeconds: 2_592_000,
+  maxWalltimeSeconds: longestWalltimeSeconds,
   maxRunningJobs: 10_000_000,
 };
 const longestHeartbeat = 300;

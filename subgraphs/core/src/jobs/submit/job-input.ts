@@ -1,4 +1,5 @@
 /** Checks the form of submitted jobs: ranges, formats, sizes and enumerations, without reading the store. */
+import { longestWalltimeSeconds } from '../../queues/walltime.js';
 import { checkGpu } from './gpu-input.js';
 import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
 import type { RequirementChecks } from './requirement-checks.js';
@@ -40,7 +41,7 @@ export function checkRequirements(
   errors.int([...path, 'cores'], spec.cores ?? 1, 1, 4096);
   errors.int([...path, 'memoryMiB'], spec.memoryMiB ?? 1, 1, 16_777_216);
   errors.int([...path, 'diskMiB'], spec.diskMiB ?? 0, 0, 1_073_741_824);
-  errors.int([...path, 'walltimeSeconds'], spec.walltimeSeconds ?? 1, 1, 2_592_000);
+  errors.int([...path, 'walltimeSeconds'], spec.walltimeSeconds ?? 1, 1, longestWalltimeSeconds);
   checkPlatform(spec, path, errors);
   if (spec.queue != null) {
     const wanted = checks.queue(spec.queue);

@@ -3,6 +3,7 @@ import { fitDevices } from '../../gpus/verdict/device-fit.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { anyRuntime } from '../../jobs/model/platforms.js';
 import { secondsLeft } from '../cache/equivalent-workers.js';
+import { allowedWalltimeSeconds } from '../../queues/walltime.js';
 import { hostConstraintsOf, isAmount, queueLimit } from '../requirements/constraints.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { AmountName, Constraint, Subject } from '../requirements/constraint.types.js';
@@ -78,7 +79,7 @@ function mostOf(name: Amount, worker: FleetWorker, wallMs: number | undefined): 
   if (name !== 'walltimeSeconds')
     return Math.min(worker.facts.hardware[name], queueLimit(name, queue) ?? Infinity);
   const left = Math.floor(secondsLeft(worker, wallMs) / 60) * 60;
-  return Math.min(left, queue.limits.maxWalltimeSeconds ?? Infinity);
+  return Math.min(left, allowedWalltimeSeconds(queue));
 }
 
 interface TermChange extends Omit<Change, 'constraint'> {

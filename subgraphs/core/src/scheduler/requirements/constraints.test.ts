@@ -93,6 +93,15 @@ describe('constraintsOf', () => {
     expect(meets({ walltimeSeconds: 7200 }, {}, { limits: { maxWalltimeSeconds: 3600 } })).toBe(false);
   });
 
+  it('allows walltimes beyond 30 days only in a queue that says so', () => {
+    const sixtyDays = 5_184_000;
+    expect(meets({ walltimeSeconds: 2_592_000 }, {}, { limits: {} })).toBe(true);
+    expect(meets({ walltimeSeconds: sixtyDays }, {}, { limits: {} })).toBe(false);
+    expect(meets({ walltimeSeconds: sixtyDays }, {}, { limits: { maxWalltimeSeconds: sixtyDays } })).toBe(
+      true,
+    );
+  });
+
   it('gives a reason for each constraint that is not met', () => {
     const constraints = constraintsOf(
       someRequirements({ cores: 16, containerRuntime: 'podman', gpu: aGpu({ minMemoryMiB: 80_000 }) }),

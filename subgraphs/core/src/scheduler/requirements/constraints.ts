@@ -5,6 +5,7 @@ import { arrangeDevices, type DeviceShape } from '../../gpus/capacity/device-sha
 import { gpuConstraints } from './gpu-constraints.js';
 import { type Selector, type SelectorView, selectorView } from './selector.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
+import { allowedWalltimeSeconds } from '../../queues/walltime.js';
 import type { PayloadIsolation } from '../worker-facts.types.js';
 import type { WorkerProfile, AmountName, Subject, Constraint } from './constraint.types.js';
 
@@ -132,10 +133,8 @@ function walltime({ walltimeSeconds }: StoredRequirements): readonly Constraint[
       about: 'walltimeSeconds',
       text: `walltimeSeconds >= ${walltimeSeconds}`,
       refusal({ queue }) {
-        const most = queue.limits.maxWalltimeSeconds;
-        return most !== undefined && walltimeSeconds > most
-          ? `queue ${queue.name} allows ${most}`
-          : undefined;
+        const most = allowedWalltimeSeconds(queue);
+        return walltimeSeconds > most ? `queue ${queue.name} allows ${most}` : undefined;
       },
     },
   ];
