@@ -8,6 +8,7 @@ import {
   type OperationInfo,
   throwIfEnded,
 } from '@rhizome/federation';
+import { InFlight } from '@rhizome/subgraph';
 import { callerOf, refusal } from '../policy/index.js';
 import type { AuditRecorder, Recording } from '../audit/index.js';
 import type { SharedReads } from '../streams/index.js';
@@ -26,8 +27,7 @@ export interface ExecutionOptions {
 /** Runs queries and mutations that were admitted: shares equal reads, records calls, and counts answers. */
 export class Execution {
   readonly #options: ExecutionOptions;
-  #running = 0;
-  #onIdle: (() => void) | undefined;
+  readonly #running = new InFlight();
 
   constructor(options: ExecutionOptions) {
     this.#options = options;
@@ -35,23 +35,19 @@ export class Execution {
 
   /** Number of running queries and mutations. */
   get running(): number {
-    return this.#running;
+    return this.#running.count;
   }
 
   /** Resolves when nothing runs, or after `withinMs`. */
   async idle(withinMs: number): Promise<void> {
-    if (this.#running === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, withinMs)));
-    await Promise.race([late, new Promise<void>((resolve) => (this.#onIdle = resolve))]);
-    clearTimeout(timer);
+    await this.#running.idle(withinMs);
   }
 
   /** Runs a query or a mutation. Rejects only with the reason that ended the request. */
   async run(engine: Engine, operation: OperationInfo, request: TracedRequest): Promise<ExecutionText> {
     const started = performance.now();
     const end = endOf(request);
-    this.#running++;
+    this.#running.enter();
     let answer: ExecutionText;
     let recording: Recording | undefined;
     try {
@@ -64,8 +60,7 @@ export class Execution {
       throwIfEnded(end);
       answer = refusal(error, request.requestId, this.#options.log);
     } finally {
-      this.#running--;
-      if (this.#running === 0) this.#onIdle?.();
+      this.#running.leave();
     }
     this.#options.metrics.answered(answer, (performance.now() - started) / 1000);
     if (recording) recording.end(answer);

@@ -189,10 +189,13 @@ export class TokenEndpoints {
   }
 }
 
+/** Codes of requests that could not be read. */
+const requestCodes: ReadonlySet<string> = new Set(['BAD_REQUEST', 'REQUEST_TOO_LARGE', 'REQUEST_TIMEOUT']);
+
 function nameOf(code: string, http: number, field: unknown): string {
   if (http >= 500) return 'temporarily_unavailable';
   if (field === 'scope' || code === 'FORBIDDEN') return 'invalid_scope';
-  return code === 'BAD_REQUEST' || code === 'REQUEST_TOO_LARGE' ? 'invalid_request' : 'invalid_grant';
+  return requestCodes.has(code) ? 'invalid_request' : 'invalid_grant';
 }
 
 function issuedAnswer(issued: IssuedToken, more: object = {}): Answer {

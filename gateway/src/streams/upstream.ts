@@ -1,5 +1,5 @@
 import { lookUp } from '@rhizome/errors';
-import { backoffMs, sleep } from '@rhizome/retry';
+import { backoffMs, fulfilsWithin, sleep } from '@rhizome/retry';
 import { type DirectSource, isDirect } from '@rhizome/subgraph';
 import type { ExecutionText, Subscribing } from '@rhizome/federation';
 import { withdrawn, withFact } from '../policy/index.js';
@@ -308,8 +308,5 @@ function hasNoData({ codes, cursor, outcome, text }: ExecutionText): boolean {
 }
 
 async function endsWithin(next: Promise<IteratorResult<unknown, unknown>>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
-  const isDone = next.then(({ done }) => done === true);
-  return Promise.race([isDone, late]).finally(() => clearTimeout(timer));
+  return (await fulfilsWithin(next, ms)) && (await next).done === true;
 }

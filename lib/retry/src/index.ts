@@ -1,2 +1,3 @@
 export { Backoff, backoffMs, type BackoffOptions } from './backoff.js';
 export { sleep, type SleepOptions } from './sleep.js';
+export { fulfilsWithin } from './within.js';

@@ -35,6 +35,7 @@ export type {
   SubgraphSchema,
 } from './types.js';
 export { PushQueue, type PushQueueOptions } from './streams/push-queue.js';
+export { InFlight } from './servers/in-flight.js';
 export { listen, type ListenAddress, type ListenOptions } from './servers/listen.js';
 export { boundedConnections } from './servers/connections.js';
 export { createWebServer, type TlsFiles, type WebServer } from './servers/web-server.js';
@@ -53,6 +54,7 @@ export {
   largestBodyBytes,
   smallBodyBytes,
 } from './json/json-body.js';
+export { readBody, type ReadBodyOptions } from './json/arriving-body.js';
 export { assertJsonBounds, type JsonBounds, smallJsonBounds } from './json/json-scanner.js';
 export { SharedEvent } from './execution/shared-results.js';
 export type { TokenVerifier } from './servers/credentials.js';

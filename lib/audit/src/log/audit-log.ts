@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
+import { fulfilsWithin } from '@rhizome/retry';
 import type { AuditCall, AuditOutcome, AuditResult } from '../chain/entry.js';
 import type { HeadWriter } from '../heads/head-writer.js';
 import type { AuditRepository } from '../store/audit.repository.js';
@@ -142,10 +143,7 @@ export class AuditLog {
   async #inTime(pending: PendingEntry): Promise<boolean> {
     const { waitMs = defaultWaitMs } = this.#options;
     if (this.#writer.failingMs > waitMs) return false;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, waitMs)));
-    await Promise.race([pending.stored, late]);
-    clearTimeout(timer);
+    await fulfilsWithin(pending.stored, waitMs);
     return pending.isStored;
   }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { DomainError } from '@rhizome/errors';
+import { ArrivingBody, bodyWaitMs, dropRest, joined, refuseAnnounced } from './arriving-body.js';
 import { JsonParser, notJson, type ThreadedText } from './json-parser.js';
 import { type JsonBounds, JsonScanner, largeJsonBounds, smallJsonBounds } from './json-scanner.js';
 import { TurnTaking } from './turn-taking.js';
@@ -28,12 +28,6 @@ export interface JsonBodiesOptions {
 }
 
 /**
- * Number of bytes of a refused body that are read and dropped, so that a client that writes before it reads
- * sees the reason.
- */
-const maxDroppedBytes = 256 * 1024 * 1024;
-
-/**
  * Reads JSON bodies of requests. Size, nesting and number of values are checked as the bytes arrive, so that
  * nothing beyond a bound is kept or parsed.
  */
@@ -42,7 +36,7 @@ export class JsonBodies {
   readonly #parser = new JsonParser();
   readonly #turns: TurnTaking;
 
-  constructor({ waitMs = 30_000, largeAtOnce = 2 }: JsonBodiesOptions = {}) {
+  constructor({ waitMs = bodyWaitMs, largeAtOnce = 2 }: JsonBodiesOptions = {}) {
     this.#waitMs = waitMs;
     this.#turns = new TurnTaking(largeAtOnce);
   }
@@ -55,12 +49,8 @@ export class JsonBodies {
    */
   async read(request: IncomingMessage, allowance: BodyAllowance): Promise<unknown> {
     const { maxBytes, subject } = allowance;
-    const announced = Number(request.headers['content-length'] ?? 0);
-    if (announced > maxBytes) {
-      dropRest(request);
-      throw tooLarge(announced, maxBytes);
-    }
-    const body = new ArrivingBody(request, maxBytes);
+    const announced = refuseAnnounced(request, maxBytes);
+    const body = new JsonBody(request, maxBytes);
     if (announced <= smallBodyBytes) {
       const text = await body.small(this.#waitMs);
       if (text !== undefined) return parseSmall(text);
@@ -95,37 +85,32 @@ function parseSmall(text: Buffer): unknown {
   }
 }
 
-/** A body as its bytes arrive: kept while it is small, then passed to a thread. */
-class ArrivingBody {
+/** A JSON body: kept while it is small, then passed to a thread. */
+class JsonBody {
   readonly #request: IncomingMessage;
-  readonly #maxBytes: number;
+  readonly #arriving: ArrivingBody;
   readonly #mayBeLarge: boolean;
   readonly #scanner: JsonScanner;
   readonly #chunks: Buffer[] = [];
-  #size = 0;
-  #isRead = false;
 
   constructor(request: IncomingMessage, maxBytes: number) {
     this.#request = request;
-    this.#maxBytes = maxBytes;
     this.#mayBeLarge = maxBytes > smallBodyBytes;
     const bounds: JsonBounds = this.#mayBeLarge ? largeJsonBounds : smallJsonBounds;
     this.#scanner = new JsonScanner(bounds);
+    this.#arriving = new ArrivingBody(request, maxBytes, (chunk) => this.#scanner.scan(chunk));
   }
 
   /** The whole text; undefined if it is large, whose rest then waits in the network. */
   small(waitMs: number): Promise<Buffer | undefined> {
-    return this.#consume<Buffer | undefined>(
+    return this.#arriving.consume<Buffer | undefined>(
       (chunk, resolve) => {
         this.#chunks.push(chunk);
         if (!this.#mayBeLarge || !this.#isLarge()) return;
         this.#request.pause();
         resolve(undefined);
       },
-      () => {
-        const [first] = this.#chunks;
-        return first && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
-      },
+      () => joined(this.#chunks),
       waitMs,
     );
   }
@@ -135,7 +120,7 @@ class ArrivingBody {
     const text = parser.begin();
     try {
       for (const chunk of this.#chunks.splice(0)) text.push(chunk);
-      if (!this.#isRead) await this.#rest(text);
+      if (!this.#arriving.isRead) await this.#rest(text);
       return await text.parse();
     } finally {
       text.drop();
@@ -143,7 +128,7 @@ class ArrivingBody {
   }
 
   #rest(text: ThreadedText): Promise<void> {
-    const done = this.#consume<void>(
+    const done = this.#arriving.consume<void>(
       (chunk) => text.push(chunk),
       () => undefined,
     );
@@ -152,86 +137,6 @@ class ArrivingBody {
   }
 
   #isLarge(): boolean {
-    return this.#size > smallBodyBytes || this.#scanner.tokens > smallJsonBounds.tokens;
+    return this.#arriving.size > smallBodyBytes || this.#scanner.tokens > smallJsonBounds.tokens;
   }
-
-  #check(chunk: Buffer): void {
-    this.#size += chunk.length;
-    if (this.#size > this.#maxBytes) throw tooLarge(this.#size, this.#maxBytes);
-    this.#scanner.scan(chunk);
-  }
-
-  /** By events: an async iterator costs more than the rest of a small request. */
-  #consume<T>(
-    take: (chunk: Buffer, resolve: (value: T) => void) => void,
-    ended: () => T,
-    waitMs?: number,
-  ): Promise<T> {
-    const request = this.#request;
-    return new Promise<T>((resolve, reject) => {
-      const late = waitMs === undefined ? undefined : setTimeout(() => refuse(tooSlow(waitMs)), waitMs);
-      const settle = (): void => {
-        clearTimeout(late);
-        request.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
-      };
-      const refuse = (error: unknown): void => {
-        settle();
-        this.#chunks.length = 0;
-        dropRest(request);
-        reject(error as Error);
-      };
-      const onData = (chunk: Buffer): void => {
-        try {
-          this.#check(chunk);
-        } catch (error) {
-          return refuse(error);
-        }
-        take(chunk, (value) => {
-          settle();
-          resolve(value);
-        });
-      };
-      const onEnd = (): void => {
-        this.#isRead = true;
-        settle();
-        resolve(ended());
-      };
-      const onError = (error: Error): void => refuse(error);
-      // Every request closes: the error, with its stack, is created only if it is needed.
-      const onClose = (): void => refuse(incomplete());
-      request.on('data', onData).once('end', onEnd).once('error', onError).once('close', onClose);
-      if (request.destroyed && !request.readableEnded) onClose();
-    });
-  }
-}
-
-function dropRest(request: IncomingMessage): void {
-  let left = maxDroppedBytes;
-  request.on('error', () => undefined);
-  request.on('data', (chunk: Buffer) => {
-    left -= chunk.length;
-    if (left < 0) request.destroy();
-  });
-  request.resume();
-}
-
-function incomplete(): DomainError {
-  return new DomainError('BAD_REQUEST', 'body: incomplete; the client closed the connection', {
-    field: 'body',
-  });
-}
-
-function tooSlow(waitMs: number): DomainError {
-  return new DomainError('REQUEST_TIMEOUT', `body: incomplete after ${waitMs / 1000} s`, {
-    field: 'body',
-    expected: `all bytes within ${waitMs / 1000} s`,
-  });
-}
-
-function tooLarge(bytes: number, maxBytes: number): DomainError {
-  return new DomainError(
-    'REQUEST_TOO_LARGE',
-    `body: ${bytes} bytes or more are too many; must be at most ${maxBytes}`,
-    { field: 'body', value: bytes, expected: `at most ${maxBytes} bytes` },
-  );
 }

@@ -1,7 +1,14 @@
+import { fulfilsWithin } from '@rhizome/retry';
+
 /** Counts running work and resolves when there is none. */
 export class InFlight {
   #count = 0;
   #idle: (() => void)[] = [];
+
+  /** Number of running pieces of work. */
+  get count(): number {
+    return this.#count;
+  }
 
   enter(): void {
     this.#count += 1;
@@ -24,10 +31,7 @@ export class InFlight {
   /** Resolves when nothing runs, or after `withinMs`; true if nothing runs. */
   async idle(withinMs: number): Promise<boolean> {
     if (this.#count === 0) return true;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, withinMs)));
-    await Promise.race([late, new Promise<void>((resolve) => this.#idle.push(resolve))]);
-    clearTimeout(timer);
+    await fulfilsWithin(new Promise<void>((resolve) => this.#idle.push(resolve)), withinMs);
     return this.#count === 0;
   }
 }

@@ -4,6 +4,7 @@
  * many consumers cost the store no more than a few.
  */
 import { isStreamLost, secondsOf } from '@rhizome/mongo';
+import { fulfilsWithin } from '@rhizome/retry';
 import { feedFault, type ChangeFeed } from '../feed/change-feed.repository.js';
 import { EventBuffer } from './event-buffer.js';
 import { storedFilter, type EventFilter } from './event-filter.js';
@@ -152,10 +153,7 @@ class Reading {
   async #drained(): Promise<void> {
     const slow = [...this.#open].filter(({ isWaitedFor }) => isWaitedFor);
     if (slow.length === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, patienceMs)));
-    await Promise.race([Promise.all(slow.map((consumer) => consumer.taken())), late]);
-    clearTimeout(timer);
+    await fulfilsWithin(Promise.all(slow.map((consumer) => consumer.taken())), patienceMs);
   }
 }
 
