@@ -1,6 +1,6 @@
 /** The stored shapes of workflows and their quanta. */
 import { defineSubmissions, type SubmissionDocument } from '@rhizome/experiment';
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 
 /** A stored workflow; its quanta have a collection of their own. */
 export interface WorkflowDocument extends SubmissionDocument {
@@ -51,7 +51,7 @@ export const quantaCollection = defineCollection<QuantumDocument>({
   validator: {
     required: ['revision', 'name', 'label', 'dataId', 'needs'],
     properties: {
-      revision: { bsonType: 'int', minimum: 1 },
+      revision: baseFields.revision,
       name: { bsonType: 'string' },
       label: { bsonType: 'string' },
       dataId: { bsonType: 'string' },

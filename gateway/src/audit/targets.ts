@@ -35,13 +35,13 @@ export async function targetsOf(given: Arguments, key: Uint8Array): Promise<Audi
   };
   visit(given, '', 1);
   const count = counts.listed > 0 ? counts.listed : Math.max(1, Math.trunc(counts.data));
-  return { count, ids, fields, digest: await digestOf(given, key) };
+  return { count, ids, fields, digest: await keyedDigest(given, key) };
 }
 
 /** Text that is digested outside the event loop, in characters. */
 const largeText = 65_536;
 
-async function digestOf(given: Arguments, key: Uint8Array): Promise<string> {
+async function keyedDigest(given: Arguments, key: Uint8Array): Promise<string> {
   const text = JSON.stringify(given);
   if (text.length < largeText) return createHmac('sha256', key).update(text).digest('base64url');
   const { subtle } = webcrypto;

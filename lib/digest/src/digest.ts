@@ -13,7 +13,7 @@ export function canonicalJson(value: unknown): string {
 
 /** SHA-256 of a value's {@link canonicalJson}, in base64url. */
 export function digestOf(value: unknown): string {
-  return sha256(canonicalJson(value));
+  return digestOfText(canonicalJson(value));
 }
 
 /** Characters that are digested in one turn of the event loop. */
@@ -86,10 +86,11 @@ function* piecesOfObject(object: Readonly<Record<string, unknown>>, levels: numb
  * @param digest of the value, where the caller has it
  */
 export function isDigestOf(stored: string, value: unknown, digest = digestOf(value)): boolean {
-  return stored === digest || stored === sha256(JSON.stringify(value) ?? 'null');
+  return stored === digest || stored === digestOfText(JSON.stringify(value) ?? 'null');
 }
 
-function sha256(text: string): string {
+/** SHA-256 of a text as it is, in base64url. */
+export function digestOfText(text: string): string {
   return createHash('sha256').update(text).digest('base64url');
 }
 

@@ -1,1 +1,1 @@
-export { canonicalJson, digestInTurns, digestOf, isDigestOf } from './digest.js';
+export { canonicalJson, digestInTurns, digestOf, digestOfText, isDigestOf } from './digest.js';

@@ -1,5 +1,5 @@
 /** Stored document of the use of one schema element by one client on one day. */
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 
 /** Counted use. */
 export interface FieldUseDocument {
@@ -42,9 +42,8 @@ export const fieldUsesCollection = defineCollection<FieldUseDocument>({
       'requests',
     ],
     properties: {
+      ...baseFields,
       revision: { bsonType: ['int', 'long'], minimum: 1 },
-      createdAt: { bsonType: 'date' },
-      updatedAt: { bsonType: 'date' },
       coordinate: text(1000),
       type: text(500),
       usedOn: { bsonType: 'string', pattern: '^\\d{4}-\\d{2}-\\d{2}$' },

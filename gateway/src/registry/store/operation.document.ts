@@ -1,5 +1,5 @@
 /** Stored document of an operation that clients have sent: the operation registry. */
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 
 /** An operation. */
 export interface OperationDocument {
@@ -38,9 +38,8 @@ export const operationsCollection = defineCollection<OperationDocument>({
     required: ['revision', 'createdAt', 'updatedAt', 'kind', 'text', 'requests', 'clients'],
     properties: {
       _id: { bsonType: 'string', pattern: '^[0-9a-f]{64}$' },
+      ...baseFields,
       revision: { bsonType: ['int', 'long'], minimum: 1 },
-      createdAt: { bsonType: 'date' },
-      updatedAt: { bsonType: 'date' },
       name: { bsonType: ['string', 'null'] },
       kind: { enum: ['query', 'mutation', 'subscription'] },
       text: text(longestText),

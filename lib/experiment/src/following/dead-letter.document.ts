@@ -2,7 +2,7 @@
  * Events that could not be read after repeated attempts: stored as dead letters, so that later events can be
  * recorded.
  */
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 
 /** One of them. */
 export interface DeadLetterDocument {
@@ -33,8 +33,8 @@ export const deadLettersCollection = defineCollection<DeadLetterDocument>({
   validator: {
     required: ['revision', 'createdAt', 'code', 'message', 'tries'],
     properties: {
-      revision: { bsonType: 'int', minimum: 1 },
-      createdAt: { bsonType: 'date' },
+      revision: baseFields.revision,
+      createdAt: baseFields.createdAt,
       jobId: { bsonType: 'string' },
       code: { bsonType: 'string', maxLength: 100 },
       message: { bsonType: 'string', maxLength: 2000 },

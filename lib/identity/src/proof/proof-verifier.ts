@@ -1,6 +1,6 @@
 /** Proof of possession (DPoP, RFC 9449): the holder of a token signs each request with the key it names. */
-import { createHash } from 'node:crypto';
 import type { Clock } from '@rhizome/clock';
+import { digestOfText } from '@rhizome/digest';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { calculateJwkThumbprint, decodeProtectedHeader, EmbeddedJWK, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
@@ -68,7 +68,7 @@ class JwtProofs implements ProofVerifier {
         throw refused(`it is for the address ${JSON.stringify(htu)}; expected ${urls.join(' or ')}`);
       const age = Math.abs(this.#clock.now().getTime() / 1000 - Number(iat));
       if (!(age <= windowSeconds)) throw refused(`its time differs by ${Math.round(age)} s`);
-      if (token !== undefined && ath !== digestOf(token)) throw refused('it is for another token');
+      if (token !== undefined && ath !== digestOfText(token)) throw refused('it is for another token');
       this.#remember(thumbprint, jti);
       return thumbprint;
     } catch (error) {
@@ -97,10 +97,6 @@ function isOneOf(htu: unknown, urls: readonly string[]): boolean {
 function normal(text: string): string {
   const { protocol, host, pathname } = new URL(text);
   return `${protocol}//${host}${pathname}`;
-}
-
-function digestOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64url');
 }
 
 function refused(why: string, cause?: unknown): DomainError {

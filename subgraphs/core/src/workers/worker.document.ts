@@ -1,6 +1,6 @@
 // cspell:ignore told -- name of a stored field
 /** Collections of workers, of their leases, and of the lease of the broker. */
-import { defineCollection } from '@rhizome/mongo';
+import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { BrokerLeaseDocument } from '../scheduler/leader/broker-lease.repository.js';
 import { retention } from '../shared/retention.js';
 import { endedWorkerStates, type LeaseDocument, type WorkerDocument } from './worker.types.js';
@@ -12,7 +12,6 @@ export const workerSchemaVersion = 2;
 
 const text = { bsonType: 'string' };
 const time = { bsonType: 'date' };
-const revision = { bsonType: 'int', minimum: 1 };
 
 /** Most labels, devices and other list entries of a worker. */
 export const workerLimits = {
@@ -46,9 +45,7 @@ export const workersCollection = defineCollection<WorkerDocument>({
       'registrationDigest',
     ],
     properties: {
-      revision,
-      createdAt: time,
-      updatedAt: time,
+      ...baseFields,
       queueId: text,
       queue: text,
       name: text,
@@ -111,10 +108,8 @@ export const leasesCollection = defineCollection<LeaseDocument>({
   validator: {
     required: ['revision', 'queueId', 'createdAt', 'updatedAt', 'expiresAt', 'jobs'],
     properties: {
-      revision,
+      ...baseFields,
       queueId: text,
-      createdAt: time,
-      updatedAt: time,
       expiresAt: time,
       jobs: { bsonType: 'array', maxItems: workerLimits.heldJobs },
       deviceUse: { bsonType: 'array', maxItems: workerLimits.devices },
@@ -141,9 +136,8 @@ export const brokerLeaseCollection = defineCollection<BrokerLeaseDocument>({
   validator: {
     required: ['revision', 'createdAt', 'updatedAt', 'holder', 'epoch', 'expiresAt', 'nextFence'],
     properties: {
+      ...baseFields,
       revision: { bsonType: 'number', minimum: 1 },
-      createdAt: time,
-      updatedAt: time,
       holder: text,
       url: text,
       epoch: { bsonType: 'number', minimum: 0 },
