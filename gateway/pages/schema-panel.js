@@ -1,9 +1,7 @@
 // A panel of GraphiQL with a switch between the schema for users and the whole schema.
 import { useGraphiQLActions } from '@graphiql/react';
 import { createElement as h, useSyncExternalStore } from 'react';
-
-/** Tags of root fields that are not for users. */
-const hiddenTags = ['pilot', 'registry'];
+import hiddenTags from './hidden-tags.json';
 
 /** State of the panel: the schema for users or the whole schema. */
 export class SchemaStore {
@@ -61,7 +59,7 @@ export function schemaPlugin(store) {
       h(
         'p',
         null,
-        'By default, fields for pilots and for the schema registry are not shown. They can be run.',
+        'By default, fields for pilots, the schema registry, identities and the audit log are not shown. They can be run.',
       ),
     );
   }

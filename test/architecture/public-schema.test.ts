@@ -1,13 +1,18 @@
 /** Conventions of the public schema: what a client of one connection has learned holds for all others. */
 import { describe, expect, it } from '@jest/globals';
+import { tokenKinds } from '@rhizome/authz';
 import {
   buildSchema,
+  getNamedType,
   type GraphQLArgument,
   type GraphQLObjectType,
   isEnumType,
   isInputObjectType,
   isInterfaceType,
   isObjectType,
+  Kind,
+  type ObjectTypeDefinitionNode,
+  parse,
 } from 'graphql';
 import { read } from './repository.js';
 
@@ -112,5 +117,130 @@ describe('connections', () => {
     expect(others.map(({ type, field }) => `${type.name}.${field.name}: ${field.type}`)).toEqual([
       'Job.log: JobLogPage!',
     ]);
+  });
+});
+
+describe('a field that refers to an object', () => {
+  /** Names of fields that refer to an object which has a type, as a list or not. */
+  const referring =
+    /^(actor|actsFor|experiment|human|job|owner|principal|queue|share|site|task|viewer|worker)s?$|[a-z]By$/;
+  /** The object's name or identifier next to the object, such as `queueName`. */
+  const keyed = /^(experiment|queue|site|share|task|worker|principal|job)(Name|Id|Path)s?$/;
+  /** Fields whose text is no reference. */
+  const texts: Readonly<Record<string, string>> = {
+    'HardwareExport.site': 'the export keeps the form of information systems',
+  };
+  /** Keys without an object next to them. */
+  const keysAlone: Readonly<Record<string, string>> = {
+    'BulkRefusal.jobId': 'the job may not exist',
+    'WorkerCommand.jobId': 'the worker that gets the command has the job already',
+  };
+  const fields = objects.flatMap((type) =>
+    Object.values(type.getFields()).map((field) => ({ path: `${type.name}.${field.name}`, type, field })),
+  );
+  const isText = ({ field }: (typeof fields)[number]) =>
+    ['String', 'ID'].includes(getNamedType(field.type).name);
+
+  it('has the type of the object', () => {
+    const found = fields.filter(({ field }) => referring.test(field.name));
+    expect(found.length).toBeGreaterThan(60);
+    expect(found.filter(isText).map(({ path }) => path)).toEqual(Object.keys(texts));
+  });
+
+  it('is next to the name or identifier of the object', () => {
+    const found = fields.filter((one) => keyed.test(one.field.name) && isText(one));
+    expect(found.length).toBeGreaterThan(20);
+    const alone = found.filter(({ field, type }) => {
+      const [, stem = ''] = keyed.exec(field.name) ?? [];
+      const name = field.name.endsWith('s') ? `${stem}s` : stem;
+      return type.getFields()[name] === undefined;
+    });
+    expect(alone.map(({ path }) => path).sort()).toEqual(Object.keys(keysAlone).sort());
+  });
+});
+
+describe('an enum', () => {
+  const valuesOf = (name: string): readonly string[] => {
+    const type = schema.getType(name);
+    return isEnumType(type) ? type.getValues().map((value) => value.name) : [];
+  };
+
+  it('is the type of every field that is called kind, state, role or the like', () => {
+    /** Sets that are open, or in the terms of another system. */
+    const open: Readonly<Record<string, string>> = {
+      'AuditEntry.codes': 'codes of all errors of all services',
+      'Device.partitionMode': 'the terms of the vendor',
+      'DeviceInput.partitionMode': 'the terms of the vendor',
+      'HardwareExport.status': 'the export keeps the form of information systems',
+      'HardwareExportEntry.type': 'the export keeps the form of information systems',
+      'InviteWorkersPayload.code': 'the secret of an invitation',
+      'JobError.code': 'workers define further codes',
+      'JobErrorInput.code': 'workers define further codes',
+      'SchemaChange.kind': 'the terms of GraphQL Inspector',
+    };
+    const found = types.flatMap((type) => {
+      if (!isObjectType(type) && !isInputObjectType(type)) return [];
+      return Object.values(type.getFields())
+        .filter(({ name }) => /(^|[a-z])(kind|state|status|role|type|mode|method|code|phase)s?$/i.test(name))
+        .filter(({ type: of }) => /^\[?String\b/.test(String(of)))
+        .map(({ name }) => `${type.name}.${name}`);
+    });
+    expect(found.sort()).toEqual(Object.keys(open).sort());
+  });
+
+  it('has each kind of token that a caller can have', () => {
+    expect(valuesOf('TokenKind')).toEqual(tokenKinds.filter((kind) => kind !== 'CALL'));
+  });
+
+  it('never has the same values as another one, except codes of errors', () => {
+    const named = types
+      .filter(isEnumType)
+      .filter(({ name }) => !name.endsWith('UserErrorCode'))
+      .map(({ name }) => [valuesOf(name).toSorted().join(), name] as const);
+    const twins = named.filter(([values, name]) =>
+      named.some(([others, other]) => others === values && other !== name),
+    );
+    expect(twins).toEqual([]);
+  });
+});
+
+describe('the schema that GraphiQL shows a user', () => {
+  const hidden = new Set(JSON.parse(read('gateway/pages/hidden-tags.json')) as string[]);
+  const roots = parse(read('schema/supergraph.graphql')).definitions.filter(
+    (one): one is ObjectTypeDefinitionNode =>
+      one.kind === Kind.OBJECT_TYPE_DEFINITION &&
+      ['Query', 'Mutation', 'Subscription'].includes(one.name.value),
+  );
+  const tagged = roots.flatMap(({ name: root, fields = [] }) =>
+    fields.map(({ name, directives = [] }) => ({
+      path: `${root.value}.${name.value}`,
+      tags: directives
+        .filter((one) => one.name.value === 'tag')
+        .flatMap(({ arguments: given = [] }) =>
+          given.map(({ value }) => (value.kind === Kind.STRING ? value.value : '')),
+        ),
+    })),
+  );
+
+  const forUsers: Readonly<Record<string, string>> = {
+    Query:
+      'atlas bulkOperation cudaReleases epic experiment experiments explainRequirements explainToken gpuModel gpuModels hardwareExport hardwareMap job jobCounts jobs larkspur queue queues rubin shares task tasks viewer worker workers',
+    Mutation:
+      'allowSubmissionOnBehalf cancelJobs createQueue drainWorker holdJobs registerExperiment releaseJobs retryJobs revokeTokens setJobPriority setQueueState setShares submitAtlasTask submitEpicRun submitJobs submitLarkspurObservation submitRubinWorkflow submitTask updateQueue withdrawSubmissionConsent',
+    Subscription:
+      'atlasTaskChanged epicRunChanged gpuOccupancyChanged jobCountsChanged jobLogAppended jobStateChanged larkspurObservationChanged queueChanged rubinWorkflowChanged taskProgress workerChanged',
+  };
+
+  it('hides every tag of a root field', () => {
+    const tags = new Set(tagged.flatMap(({ tags: found }) => found));
+    expect([...hidden].sort()).toEqual([...tags].sort());
+  });
+
+  it('has the fields that users call; a field for others carries a tag', () => {
+    const shown = tagged.filter(({ tags }) => tags.length === 0).map(({ path }) => path);
+    const expected = Object.entries(forUsers).flatMap(([root, names]) =>
+      names.split(' ').map((name) => `${root}.${name}`),
+    );
+    expect(shown.sort()).toEqual(expected.sort());
   });
 });

@@ -175,6 +175,25 @@ describe('an enrolled pilot', () => {
     expect(held.data.jobs.nodes).toEqual([]);
   });
 
+  it('is listed with its queue, its experiments and its worker', async () => {
+    const { data } = await ask(`{ workerEnrolments { nodes {
+      queueName queue { name site { name } } experimentNames experiments { title }
+      workerId worker { id queue { name } } decidedBy { id }
+    } } }`);
+    const own = data.workerEnrolments.nodes.find(
+      ({ workerId }: { workerId: string }) => workerId === first.workerId,
+    );
+    expect(own).toEqual({
+      queueName: 'north',
+      queue: { name: 'north', site: { name: 'Pole' } },
+      experimentNames: ['*'],
+      experiments: [],
+      workerId: first.workerId,
+      worker: { id: first.workerId, queue: { name: 'north' } },
+      decidedBy: { id: 'principal_test:admin@example' },
+    });
+  });
+
   it('ends when its enrolment is ended, while another one goes on', async () => {
     const { data } = await ask('{ workerEnrolments { nodes { id workerId state } } }');
     const own = data.workerEnrolments.nodes.find(

@@ -246,6 +246,17 @@ export type Principal = {
   readonly subject: Scalars['String']['output'];
 };
 
+/** Kind of a principal. */
+export type PrincipalKind =
+  /** An AI agent, which acts for a person. */
+  | 'AGENT'
+  /** A person. */
+  | 'HUMAN'
+  /** A pilot, which runs jobs on a worker. */
+  | 'PILOT'
+  /** A service, such as that of an experiment. */
+  | 'SERVICE';
+
 export type Query = {
   readonly __typename?: 'Query';
   /** Queries of ePIC; null while its service is unavailable. */
@@ -474,6 +485,7 @@ export type ResolversTypes = {
   PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
   PlacementRule: ResolverTypeWrapper<PlacementRule>;
   Principal: ResolverTypeWrapper<Principal>;
+  PrincipalKind: ResolverTypeWrapper<'HUMAN' | 'SERVICE' | 'PILOT' | 'AGENT'>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
   SubmitEpicRunInput: SubmitEpicRunInput;
@@ -651,6 +663,8 @@ export type PrincipalResolvers<ContextType = Context, ParentType extends Resolve
   subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export type PrincipalKindResolvers = EnumResolverSignature<{ AGENT?: any, HUMAN?: any, PILOT?: any, SERVICE?: any }, ResolversTypes['PrincipalKind']>;
+
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   epic?: Resolver<Maybe<ResolversTypes['EpicQuery']>, ParentType, ContextType>;
 };
@@ -707,6 +721,7 @@ export type Resolvers<ContextType = Context> = {
   PlacementExplained?: PlacementExplainedResolvers<ContextType>;
   PlacementRule?: PlacementRuleResolvers<ContextType>;
   Principal?: PrincipalResolvers<ContextType>;
+  PrincipalKind?: PrincipalKindResolvers;
   Query?: QueryResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
   SubmitEpicRunPayload?: SubmitEpicRunPayloadResolvers<ContextType>;

@@ -211,6 +211,17 @@ export type Principal = {
   readonly subject: Scalars['String']['output'];
 };
 
+/** Kind of a principal. */
+export type PrincipalKind =
+  /** An AI agent, which acts for a person. */
+  | 'AGENT'
+  /** A person. */
+  | 'HUMAN'
+  /** A pilot, which runs jobs on a worker. */
+  | 'PILOT'
+  /** A service, such as that of an experiment. */
+  | 'SERVICE';
+
 export type Query = {
   readonly __typename?: 'Query';
   /** Larkspur queries; null while the service of Larkspur is unavailable. */
@@ -422,6 +433,7 @@ export type ResolversTypes = {
   PlacementExplained: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['PlacementExplained']>;
   PlacementRule: ResolverTypeWrapper<PlacementRule>;
   Principal: ResolverTypeWrapper<Principal>;
+  PrincipalKind: ResolverTypeWrapper<'HUMAN' | 'SERVICE' | 'PILOT' | 'AGENT'>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
   SubmitLarkspurObservationInput: SubmitLarkspurObservationInput;
@@ -580,6 +592,8 @@ export type PrincipalResolvers<ContextType = Context, ParentType extends Resolve
   subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
+export type PrincipalKindResolvers = EnumResolverSignature<{ AGENT?: any, HUMAN?: any, PILOT?: any, SERVICE?: any }, ResolversTypes['PrincipalKind']>;
+
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   larkspur?: Resolver<Maybe<ResolversTypes['LarkspurQuery']>, ParentType, ContextType>;
 };
@@ -634,6 +648,7 @@ export type Resolvers<ContextType = Context> = {
   PlacementExplained?: PlacementExplainedResolvers<ContextType>;
   PlacementRule?: PlacementRuleResolvers<ContextType>;
   Principal?: PrincipalResolvers<ContextType>;
+  PrincipalKind?: PrincipalKindResolvers;
   Query?: QueryResolvers<ContextType>;
   SafeInt?: GraphQLScalarType;
   SubmitLarkspurObservationPayload?: SubmitLarkspurObservationPayloadResolvers<ContextType>;

@@ -158,7 +158,7 @@ function actorOf(principal: Principal): AuditActor {
     human: kind === 'HUMAN' ? subject : (actsFor ?? null),
     issuer: issuer ?? null,
     tokenId: tokenId ?? null,
-    tokenKind: tokenKind ?? null,
+    tokenKind: tokenKind === 'CALL' ? null : (tokenKind ?? null),
     worker: worker ?? null,
   };
 }

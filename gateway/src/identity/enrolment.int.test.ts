@@ -88,14 +88,29 @@ describe('the enrolment of a worker over HTTP', () => {
       status: 400,
       body: { error: 'authorization_pending', thumbprint: key.thumbprint },
     });
-    const list = `{ workerEnrolments(state: PENDING) { nodes { id host address thumbprint way } } }`;
+    const list = `{ workerEnrolments(state: PENDING) { nodes { id host address thumbprint method } } }`;
     const { data } = await identities.ask(list);
     const id = first.body.enrolment_id;
     expect(data.workerEnrolments.nodes).toEqual([
-      { id, host: 'node-7', address: '127.0.0.1', thumbprint: key.thumbprint, way: 'APPROVAL' },
+      { id, host: 'node-7', address: '127.0.0.1', thumbprint: key.thumbprint, method: 'APPROVAL' },
     ]);
-    const decide = `mutation ($input: DecideEnrolmentInput!) { decideEnrolment(input: $input) { enrolment { state } userErrors { code } } }`;
-    await identities.ask(decide, { input: { id, isApproved: true, experiments: ['*'] } });
+    const decide = `mutation ($input: DecideEnrolmentInput!) { decideEnrolment(input: $input) { enrolment { state queueName queue { name } experimentNames experiments { name } decidedBy { subject } workerId worker { id } } userErrors { code } } }`;
+    const decision = { id, isApproved: true, experiments: ['heron'] };
+    const decided = await identities.ask(decide, { input: decision });
+    // The registry of this test has no core: only keys are selected, so nothing is read there.
+    expect(decided.data.decideEnrolment).toEqual({
+      enrolment: {
+        state: 'APPROVED',
+        queueName: 'north',
+        queue: { name: 'north' },
+        experimentNames: ['heron'],
+        experiments: [{ name: 'heron' }],
+        decidedBy: { subject: 'admin@example' },
+        workerId: null,
+        worker: null,
+      },
+      userErrors: [],
+    });
     const second = await send({ grant_type: worker, enrolment_id: id }, key);
     expect(second).toMatchObject({ status: 200, body: { queue: 'north' } });
     const stranger = await send({ grant_type: worker, enrolment_id: id }, createProofKey());
@@ -119,6 +134,12 @@ describe('the enrolment of a worker over HTTP', () => {
     expect((await identities.ask(end, { input: { id } })).data.endEnrolment).toEqual({
       enrolment: { state: 'ENDED' },
       userErrors: [],
+    });
+    const { data } = await identities.ask('{ revocations { kind value revokedBy { subject } } }');
+    expect(data.revocations).toContainEqual({
+      kind: 'LOGIN',
+      value: id,
+      revokedBy: { subject: 'admin@example' },
     });
     expect(await waitFor('the end of the socket', closed, { deadlineMs: 2000 })).toBe('TOKEN_REVOKED');
     expect(await whoAmI(bound(key, token))).toMatchObject({ status: 401, code: 'TOKEN_REVOKED' });

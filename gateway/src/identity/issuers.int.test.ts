@@ -1,17 +1,18 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import type { IssuerSettingsRecord } from '@rhizome/identity';
 import { type GatewayIdentitySystem, postForm, startIdentitySystem } from '../testing/identity-system.js';
 
 const set = `mutation ($input: SetTokenIssuerInput!) {
-  setTokenIssuer(input: $input) { tokenIssuer { name revision rules { name groups grants { experiment roles } } } userErrors { code path } }
+  setTokenIssuer(input: $input) { tokenIssuer { name revision rules { name groups grants { experiment { name } experimentName roles } } } userErrors { code path } }
 }`;
 const remove = `mutation ($input: RemoveTokenIssuerInput!) {
   removeTokenIssuer(input: $input) { tokenIssuer { name } userErrors { code } }
 }`;
 const member = `mutation ($input: SetMembershipInput!) {
-  setMembership(input: $input) { membership { experiment roles expiresAt updatedBy } userErrors { code path message } }
+  setMembership(input: $input) { membership { principal { subject } principalId experiment { name } experimentName roles expiresAt updatedBy { subject } } userErrors { code path message } }
 }`;
 const explain = `query ($token: String!) {
-  explainToken(token: $token) { isAccepted refusal subject rules { rule hasMatched reason } grants { experiment roles } }
+  explainToken(token: $token) { isAccepted refusal subject rules { rule hasMatched reason } grants { experimentName roles } }
 }`;
 
 describe('issuers in the graph', () => {
@@ -34,21 +35,36 @@ describe('issuers in the graph', () => {
     expect(await system.ask(set, { input: record([rule]) })).toMatchObject({
       codes: [],
       data: {
-        setTokenIssuer: { tokenIssuer: { name: 'institute', revision: 1, rules: [rule] }, userErrors: [] },
+        setTokenIssuer: {
+          tokenIssuer: {
+            name: 'institute',
+            revision: 1,
+            rules: [
+              {
+                name: 'staff',
+                groups: ['/staff'],
+                grants: [{ experiment: { name: 'heron' }, experimentName: 'heron', roles: ['USER'] }],
+              },
+            ],
+          },
+          userErrors: [],
+        },
       },
     });
     const listed = await system.ask(
-      '{ tokenIssuers { name profile maxLifetimeSeconds isEnabled isFromFile updatedBy } }',
+      '{ tokenIssuers { name profile experiments { name } experimentNames maxLifetimeSeconds isEnabled file updatedBy { subject } } }',
     );
     expect(listed.data).toEqual({
       tokenIssuers: [
         {
           name: 'institute',
           profile: 'OIDC',
+          experiments: [{ name: 'heron' }],
+          experimentNames: ['heron'],
           maxLifetimeSeconds: 21_600,
           isEnabled: true,
-          isFromFile: false,
-          updatedBy: 'admin@example',
+          file: null,
+          updatedBy: { subject: 'admin@example' },
         },
       ],
     });
@@ -59,16 +75,49 @@ describe('issuers in the graph', () => {
       refusal: null,
       subject: 'ann',
       rules: [{ rule: 'staff', hasMatched: true, reason: 'group "/staff"' }],
-      grants: [{ experiment: 'heron', roles: ['USER'] }],
+      grants: [{ experimentName: 'heron', roles: ['USER'] }],
     });
     await system.ask(remove, { input: { name: 'institute' } });
     const history = await system.ask(
-      '{ tokenIssuerVersions(name: "institute") { totalCount nodes { revision updatedBy settings } } }',
+      '{ tokenIssuerVersions(name: "institute") { totalCount nodes { revision updatedBy { subject } file settings } } }',
     );
     expect(history.data.tokenIssuerVersions).toMatchObject({
       totalCount: 2,
-      nodes: [{ settings: null }, {}],
+      nodes: [
+        { updatedBy: { subject: 'admin@example' }, file: null, settings: null },
+        { updatedBy: { subject: 'admin@example' }, file: null },
+      ],
     });
+  });
+
+  it('names the file of a record that comes from one, and no principal', async () => {
+    const { issuers } = system.identity;
+    const settings: IssuerSettingsRecord = {
+      issuer: 'https://filed.test',
+      profile: 'OIDC',
+      jwksUri: null,
+      audiences: ['rhizome'],
+      experiments: ['*'],
+      kinds: ['HUMAN'],
+      roles: ['USER'],
+      maxLifetimeSeconds: 3600,
+      isEnabled: true,
+      rules: [],
+    };
+    await issuers.adoptFile([{ name: 'filed', settings }], '/etc/rhizome/issuers.yaml');
+    const list = '{ tokenIssuers { name file experiments { name } experimentNames updatedBy { subject } } }';
+    expect((await system.ask(list)).data.tokenIssuers).toContainEqual({
+      name: 'filed',
+      file: '/etc/rhizome/issuers.yaml',
+      experiments: [],
+      experimentNames: ['*'],
+      updatedBy: null,
+    });
+    const removal = await system.ask(remove, { input: { name: 'filed' } });
+    expect(removal.data.removeTokenIssuer.userErrors).toEqual([{ code: 'MANAGED_BY_FILE' }]);
+    const unknown = await system.ask(remove, { input: { name: 'nobody' } });
+    expect(unknown.data.removeTokenIssuer.userErrors).toEqual([{ code: 'ISSUER_NOT_FOUND' }]);
+    await issuers.adoptFile([], '/etc/rhizome/issuers.yaml');
   });
 
   it('explains a token to its holder without a login, and shows no rule for a forged one', async () => {
@@ -122,18 +171,28 @@ describe('issuers in the graph', () => {
     const token = await system.tokens.human('a@b', { heron: 'ADMIN' });
     const granted = { experiment: 'heron', roles: ['USER'], expiresAt: '2099-01-01T00:00:00.000Z' };
     const input = { principalId, ...granted };
-    expect(await system.ask(member, { input }, token)).toMatchObject({
-      data: { setMembership: { membership: { ...granted, updatedBy: 'a@b' }, userErrors: [] } },
+    const { data } = await system.ask(member, { input }, token);
+    expect(data.setMembership).toEqual({
+      membership: {
+        principal: { subject: principalId },
+        principalId,
+        experiment: { name: 'heron' },
+        experimentName: 'heron',
+        roles: ['USER'],
+        expiresAt: granted.expiresAt,
+        updatedBy: { subject: 'a@b' },
+      },
+      userErrors: [],
     });
     const known = await system.ask(
-      `query ($id: ID!) { knownPrincipal(id: $id) { kind identities { subject } memberships { experiment roles } } }`,
+      `query ($id: ID!) { knownPrincipal(id: $id) { kind identities { subject } memberships { experimentName roles } } }`,
       { id: principalId },
       token,
     );
     expect(known.data.knownPrincipal).toEqual({
       kind: 'HUMAN',
       identities: [{ subject: 'guest' }],
-      memberships: [{ experiment: 'heron', roles: ['USER'] }],
+      memberships: [{ experimentName: 'heron', roles: ['USER'] }],
     });
     const past = { ...input, expiresAt: '2001-01-01T00:00:00.000Z' };
     const refused = await system.ask(member, { input: past }, token);

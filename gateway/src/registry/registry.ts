@@ -78,7 +78,7 @@ export class Registry {
   readonly uses: UseReader;
   #publisher: Publisher | undefined;
   /** Versions never change, so the differences between two of them do not either. */
-  readonly #diffs = new LRUCache<string, readonly SchemaChange[]>({ max: keptDiffs });
+  readonly #diffs = new LRUCache<string, Promise<readonly SchemaChange[] | null>>({ max: keptDiffs });
   #follower: ChangeFollower | undefined;
   #serving: Serving | undefined;
   #live: SchemaVersionDocument;
@@ -277,17 +277,27 @@ export class Registry {
 
   /** Changes that clients see between two versions; null if one of them does not exist. */
   async diff(from: number, to: number): Promise<readonly SchemaChange[] | null> {
+    const key = `${from} ${to}`;
+    const known = this.#diffs.get(key);
+    if (known) return known;
+    const changes = this.#compare(from, to);
+    this.#diffs.set(key, changes);
+    let found: readonly SchemaChange[] | null = null;
+    try {
+      return (found = await changes);
+    } finally {
+      // Not kept: a failure, and a version that may be published later.
+      if (!found) this.#diffs.delete(key);
+    }
+  }
+
+  async #compare(from: number, to: number): Promise<readonly SchemaChange[] | null> {
     const { repository } = this.#options;
     const [before, after] = await Promise.all([repository.version(from), repository.version(to)]);
     if (!before || !after) return null;
     // A version is stored with its changes since the one before it.
     if (to === from + 1) return after.changes;
-    const key = `${from} ${to}`;
-    const known = this.#diffs.get(key);
-    if (known) return known;
-    const changes = await this.#composer.compare(before.supergraphSdl, after.supergraphSdl);
-    this.#diffs.set(key, changes);
-    return changes;
+    return this.#composer.compare(before.supergraphSdl, after.supergraphSdl);
   }
 
   /** SDLs by digest. */

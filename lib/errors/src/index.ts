@@ -9,6 +9,6 @@ export {
 } from './graphql.js';
 export { registerErrorTranslator, type ErrorTranslator } from './translators.js';
 export { isUserError, userError, type UserErrorShape } from './user-error.js';
-export { type InputError, InputErrors, type InputPath } from './input-errors.js';
+export { type CodedInputError, type InputError, InputErrors, type InputPath } from './input-errors.js';
 export { renderReference } from './reference.js';
 export { formatValue, plainJson } from './format-value.js';

@@ -1,17 +1,20 @@
 import { formatValue } from './format-value.js';
 
-/**
- * One error of an input, as an entry of `userErrors`. `C` lists the codes of the mutation besides
- * `INVALID_VALUE`.
- */
-export interface InputError<C extends string = never> {
+/** An error in the input of a mutation, with a code of the mutation's own. */
+export interface CodedInputError<C extends string> {
   /** For people: names the field, the value and what would be right. */
   readonly message: string;
   /** Path in the input, from the outside in; list positions as text. */
   readonly path: readonly string[];
   /** For programs: a value of the mutation's `…ErrorCode`. */
-  readonly code: C | 'INVALID_VALUE';
+  readonly code: C;
 }
+
+/**
+ * One error of an input, as an entry of `userErrors`. `C` lists the codes of the mutation besides
+ * `INVALID_VALUE`.
+ */
+export type InputError<C extends string = never> = CodedInputError<C | 'INVALID_VALUE'>;
 
 /** Names and list positions from the outside in. */
 export type InputPath = readonly (string | number)[];

@@ -1752,8 +1752,10 @@ export type JobRequirements = {
   readonly isNetworkRequired: Scalars['Boolean']['output'];
   /** Memory of the whole job, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
-  /** Name of the queue in which the job must run; null accepts any queue that admits the experiment. */
-  readonly queue?: Maybe<Scalars['String']['output']>;
+  /** Queue in which the job must run; null for any queue that admits the experiment, and for one that you may not see. */
+  readonly queue?: Maybe<Queue>;
+  /** Name of that queue; null for any queue that admits the experiment. */
+  readonly queueName?: Maybe<Scalars['String']['output']>;
   /** A CEL expression over the worker's attributes `worker` and `queue`; null accepts every worker. */
   readonly selector?: Maybe<Scalars['String']['output']>;
   /** Longest time the payload may run, in seconds. */
@@ -2193,13 +2195,13 @@ export type Principal = Node & {
   readonly subject: Scalars['String']['output'];
 };
 
-/** Kinds of principals. */
+/** Kind of a principal. */
 export type PrincipalKind =
-  /** An AI agent; it acts for a person. */
+  /** An AI agent, which acts for a person. */
   | 'AGENT'
   /** A person. */
   | 'HUMAN'
-  /** A worker agent. */
+  /** A pilot, which runs jobs on a worker. */
   | 'PILOT'
   /** A service, such as that of an experiment. */
   | 'SERVICE';
@@ -3057,7 +3059,9 @@ export type SubmissionConsent = {
   readonly __typename?: 'SubmissionConsent';
   /** Time of the first consent. */
   readonly createdAt: Scalars['DateTime']['output'];
-  /** The experiment, by name. */
+  /** Experiment whose service may submit. */
+  readonly experiment: Experiment;
+  /** Name of the experiment. */
   readonly experimentName: Scalars['String']['output'];
   /** Time at which the consent ends. */
   readonly expiresAt: Scalars['DateTime']['output'];
@@ -3462,8 +3466,8 @@ export type UserError = {
 /** The principal that makes the call, with its permissions. */
 export type Viewer = {
   readonly __typename?: 'Viewer';
-  /** Human that an agent acts for; null for other kinds. */
-  readonly actsFor?: Maybe<Scalars['String']['output']>;
+  /** Person that an agent acts for; null for other kinds. */
+  readonly actsFor?: Maybe<Principal>;
   /** Time at which the token expires. */
   readonly expiresAt: Scalars['DateTime']['output'];
   /** Roles and permissions of the principal, by experiment. */
@@ -3479,8 +3483,10 @@ export type Viewer = {
 /** Permissions in one experiment. */
 export type ViewerGrant = {
   readonly __typename?: 'ViewerGrant';
-  /** The experiment, by name; `*` for all. */
-  readonly experiment: Scalars['String']['output'];
+  /** The experiment; null for all experiments. */
+  readonly experiment?: Maybe<Experiment>;
+  /** Name of the experiment; `*` for all. */
+  readonly experimentName: Scalars['String']['output'];
   /** Permissions, such as `job:submit`. */
   readonly permissions: ReadonlyArray<Scalars['String']['output']>;
   /** Roles of the principal in the experiment. */
@@ -4026,7 +4032,7 @@ export type ResolversTypes = {
   JobPayload: ResolverTypeWrapper<JobPayloadMapper>;
   JobPayloadInput: JobPayloadInput;
   JobPending: ResolverTypeWrapper<Omit<JobPending, 'wait'> & { wait: ResolversTypes['WaitEstimate'] }>;
-  JobRequirements: ResolverTypeWrapper<Omit<JobRequirements, 'gpu'> & { gpu?: Maybe<ResolversTypes['GpuRequirement']> }>;
+  JobRequirements: ResolverTypeWrapper<Omit<JobRequirements, 'gpu' | 'queue'> & { gpu?: Maybe<ResolversTypes['GpuRequirement']>, queue?: Maybe<ResolversTypes['Queue']> }>;
   JobRequirementsInput: JobRequirementsInput;
   JobSelectionInput: JobSelectionInput;
   JobState: ResolverTypeWrapper<'PENDING' | 'ACTIVATED' | 'THROTTLED' | 'SENT' | 'STARTING' | 'RUNNING' | 'HOLDING' | 'TRANSFERRING' | 'FINISHED' | 'FAILED' | 'CANCELLED' | 'CLOSED'>;
@@ -4261,7 +4267,7 @@ export type ResolversParentTypes = {
   JobPayload: JobPayloadMapper;
   JobPayloadInput: JobPayloadInput;
   JobPending: Omit<JobPending, 'wait'> & { wait: ResolversParentTypes['WaitEstimate'] };
-  JobRequirements: Omit<JobRequirements, 'gpu'> & { gpu?: Maybe<ResolversParentTypes['GpuRequirement']> };
+  JobRequirements: Omit<JobRequirements, 'gpu' | 'queue'> & { gpu?: Maybe<ResolversParentTypes['GpuRequirement']>, queue?: Maybe<ResolversParentTypes['Queue']> };
   JobRequirementsInput: JobRequirementsInput;
   JobSelectionInput: JobSelectionInput;
   JobStateChanged: JobStateChangedMapper;
@@ -4989,7 +4995,8 @@ export type JobRequirementsResolvers<ContextType = Context, ParentType extends R
   gpu?: Resolver<Maybe<ResolversTypes['GpuRequirement']>, ParentType, ContextType>;
   isNetworkRequired?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   memoryMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
-  queue?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
+  queueName?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   selector?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   walltimeSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
@@ -5381,6 +5388,7 @@ export type StartPhaseResolvers = EnumResolverSignature<{ RUNNING?: any, STARTIN
 
 export type SubmissionConsentResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmissionConsent'] = ResolversParentTypes['SubmissionConsent']> = {
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  experiment?: Resolver<ResolversTypes['Experiment'], ParentType, ContextType>;
   experimentName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
 };
@@ -5497,7 +5505,7 @@ export type UserErrorResolvers<ContextType = Context, ParentType extends Resolve
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
-  actsFor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  actsFor?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
   expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   grants?: Resolver<ReadonlyArray<ResolversTypes['ViewerGrant']>, ParentType, ContextType>;
   kind?: Resolver<ResolversTypes['PrincipalKind'], ParentType, ContextType>;
@@ -5506,7 +5514,8 @@ export type ViewerResolvers<ContextType = Context, ParentType extends ResolversP
 };
 
 export type ViewerGrantResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ViewerGrant'] = ResolversParentTypes['ViewerGrant']> = {
-  experiment?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  experimentName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   permissions?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   roles?: Resolver<ReadonlyArray<ResolversTypes['Role']>, ParentType, ContextType>;
 };

@@ -121,9 +121,13 @@ describe('allowSubmissionOnBehalf', () => {
       expect(await allow(principal)).toEqual({ code: 'FORBIDDEN' });
     const gil = user('gil@example');
     await allow(gil, { days: 30 });
-    const mine = '{ viewer { submissionConsents { experimentName } } }';
+    const mine = '{ viewer { submissionConsents { experiment { name title } experimentName } } }';
     expect(await ask(mine, {}, gil)).toEqual({
-      viewer: { submissionConsents: [{ experimentName: 'alpha' }] },
+      viewer: {
+        submissionConsents: [
+          { experiment: { name: 'alpha', title: expect.any(String) }, experimentName: 'alpha' },
+        ],
+      },
     });
     expect(await ask(mine, {}, user('hal@example'))).toEqual({ viewer: { submissionConsents: [] } });
   });

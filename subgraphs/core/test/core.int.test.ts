@@ -254,7 +254,7 @@ describe('core, wired', () => {
   it('has a policy for every operation and shows the viewer its permissions', async () => {
     expect(core.core.subgraph.entryPoints.length).toBeGreaterThan(40);
     const { viewer } = await core.ask(
-      '{ viewer { subject kind actsFor expiresAt grants { experiment roles permissions } } }',
+      '{ viewer { subject kind actsFor { subject } expiresAt grants { experiment { name } experimentName roles permissions } } }',
       {},
       pilotOf('north'),
     );
@@ -262,7 +262,7 @@ describe('core, wired', () => {
       subject: 'pilot:north',
       kind: 'PILOT',
       actsFor: null,
-      grants: [{ experiment: '*', roles: ['PILOT'] }],
+      grants: [{ experiment: null, experimentName: '*', roles: ['PILOT'] }],
     });
     expect(viewer?.['grants']?.[0]?.['permissions']).toContain('job:acquire');
     expect(admin.grants).toHaveLength(1);

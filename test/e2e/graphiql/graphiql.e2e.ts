@@ -108,7 +108,7 @@ describe('GraphiQL', () => {
     await page.locator('.plan-panel').getByText('may not operation:trace').waitFor();
   });
 
-  it('shows the fields of pilots and of the schema registry only on request', async () => {
+  it('shows the fields of pilots, of the registry, of identities and of the audit log only on request', async () => {
     const { page, faults } = await open(`${system.file.graphiql}#token=${system.file.token}`);
     const names = page.locator('.graphiql-doc-explorer-field-name');
     await page.getByRole('button', { name: /Show Documentation Explorer/ }).click();
@@ -116,8 +116,10 @@ describe('GraphiQL', () => {
     await names.getByText('submitJobs', { exact: true }).waitFor({ timeout: 60_000 });
     const shown = await names.allInnerTexts();
     expect(shown).toContain('cancelJobs');
-    expect(shown).not.toContain('acquireJobs');
-    expect(shown).not.toContain('publishSchema');
+    // Everybody may revoke the own tokens.
+    expect(shown).toContain('revokeTokens');
+    const hidden = ['acquireJobs', 'publishSchema', 'setTokenIssuer', 'inviteWorkers'];
+    expect(shown.filter((name) => hidden.includes(name))).toEqual([]);
     await page.getByRole('button', { name: /Show Schema/ }).click();
     const whole = page.waitForResponse(async (response) =>
       (response.request().postData() ?? '').includes('IntrospectionQuery'),
@@ -127,7 +129,7 @@ describe('GraphiQL', () => {
     await page.getByRole('button', { name: /Show Documentation Explorer/ }).click();
     await names.getByText('acquireJobs', { exact: true }).waitFor({ timeout: 60_000 });
     expect(await names.allInnerTexts()).toEqual(
-      expect.arrayContaining(['submitJobs', 'cancelJobs', 'publishSchema']),
+      expect.arrayContaining(['submitJobs', 'cancelJobs', ...hidden]),
     );
     expect(faults).toEqual([]);
   });

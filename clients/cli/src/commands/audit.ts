@@ -107,9 +107,9 @@ async function search(session: Session, filter: AuditEntryFilter, limit: number)
     ago(at, now()),
     actor === null
       ? ''
-      : actor.human === null || actor.human === actor.subject
+      : actor.human === null || actor.human.subject === actor.subject
         ? actor.subject
-        : `${actor.subject} for ${actor.human}`,
+        : `${actor.subject} for ${actor.human.subject}`,
     action,
     `${result}${codes.length > 0 ? ` ${codes.join(' ')}` : ''}${repeatCount > 1 ? ` ×${repeatCount}` : ''}`,
     targets.count > 1 ? `${targets.count}: ${targets.ids.slice(0, 2).join(' ')}` : (targets.ids[0] ?? ''),

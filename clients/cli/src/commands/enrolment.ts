@@ -5,6 +5,7 @@ import { type ExitCode, exitCodes } from '../exit-codes.js';
 import { collect, type Finish, pagesUpTo, wholeNumber } from '../flags.js';
 import {
   CliDecideEnrolmentDocument,
+  type CliDecideEnrolmentMutation,
   CliEndEnrolmentDocument,
   type CliEndEnrolmentMutation,
   CliEnrolmentsDocument,
@@ -99,9 +100,9 @@ async function list({ client, output }: Session, { queue, state }: ListFlags): P
     printTable(
       output,
       ['ID', 'QUEUE', 'STATE', 'HOST', 'ADDRESS', 'KEY', 'WORKER'],
-      found.map(({ id, queue: of, state: now, host, address, thumbprint, workerId }) => [
+      found.map(({ id, queueName, state: now, host, address, thumbprint, workerId }) => [
         id,
-        of,
+        queueName,
         now,
         host,
         address,
@@ -138,7 +139,10 @@ async function end({ client, output }: Session, id: string): Promise<ExitCode> {
 
 function printDecision(
   output: Output,
-  { enrolment, userErrors }: CliEndEnrolmentMutation['endEnrolment'],
+  {
+    enrolment,
+    userErrors,
+  }: CliDecideEnrolmentMutation['decideEnrolment'] | CliEndEnrolmentMutation['endEnrolment'],
 ): ExitCode {
   printErrors(output, userErrors);
   if (!enrolment) return exitCodes.failed;

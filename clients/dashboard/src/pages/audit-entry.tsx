@@ -25,7 +25,7 @@ export function AuditEntryPage({ id }: { id: string }) {
             Result: [entry.result, ...entry.codes].join(' '),
             Kind: entry.kind,
             Principal: entry.actor && `${entry.actor.kind} ${entry.actor.subject}`,
-            Human: entry.actor?.human,
+            Human: entry.actor?.human?.subject,
             Issuer: entry.actor?.issuer,
             Token: entry.actor?.tokenId,
             Experiment: entry.experimentName,

@@ -100,7 +100,7 @@ function EntryTable({ entries }: { entries: readonly Entry[] }) {
           </td>
           <td>
             {actor?.subject ?? ''}
-            {actor && actor.human !== null && actor.human !== actor.subject ? ` for ${actor.human}` : ''}
+            {actor?.human && actor.human.subject !== actor.subject ? ` for ${actor.human.subject}` : ''}
           </td>
           <td className="name">{action}</td>
           <td>

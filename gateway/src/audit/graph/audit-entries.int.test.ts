@@ -10,11 +10,25 @@ const list = /* GraphQL */ `
       nodes {
         id
         action
+        experiment {
+          name
+        }
         experimentName
         result
         actor {
+          principal {
+            subject
+          }
           subject
-          human
+          kind
+          human {
+            subject
+          }
+          tokenKind
+          worker {
+            id
+          }
+          workerId
         }
         targets {
           ids
@@ -57,9 +71,18 @@ describe('auditEntries', () => {
     expect(data.auditEntries.nodes).toMatchObject([
       {
         action: 'Mutation.checkSchema',
+        experiment: { name: 'optics' },
         experimentName: 'optics',
         result: 'REJECTED',
-        actor: { subject: 'ada@example', human: 'ada@example' },
+        actor: {
+          principal: { subject: 'ada@example' },
+          subject: 'ada@example',
+          kind: 'HUMAN',
+          human: { subject: 'ada@example' },
+          tokenKind: 'USER',
+          worker: null,
+          workerId: null,
+        },
         targets: { ids: ['optics'] },
       },
     ]);

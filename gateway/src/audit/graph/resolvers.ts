@@ -3,6 +3,7 @@ import type { OpenedAudit } from '@rhizome/audit';
 import { experimentsFor, type Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { connection } from '@rhizome/subgraph';
+import { experimentOrNull, principalOf, principalOrNull, workerOrNull } from '../../references.js';
 import type { Resolvers } from '../../types.generated.js';
 
 /** Options of {@link auditResolvers}. */
@@ -29,6 +30,7 @@ export function auditResolvers(parts: AuditGraphOptions): AuditResolvers {
     AuditEntry: {
       id: ({ _id }) => _id,
       actor: ({ actor }) => actor ?? null,
+      experiment: ({ experiment }) => experimentOrNull(experiment),
       experimentName: ({ experiment }) => experiment,
       repeatCount: ({ repeats }) => repeats,
       result: ({ outcome }) => outcome?.result ?? 'UNKNOWN',
@@ -37,7 +39,12 @@ export function auditResolvers(parts: AuditGraphOptions): AuditResolvers {
       sequence: ({ link }) => link.sequence,
       record: (entry) => JSON.stringify(entry),
     },
-    AuditActor: { workerId: ({ worker }) => worker },
+    AuditActor: {
+      principal: ({ subject }) => principalOf(subject),
+      human: ({ human }) => principalOrNull(human),
+      worker: ({ worker }) => workerOrNull(worker),
+      workerId: ({ worker }) => worker,
+    },
     AuditEntryConnection: connection,
   };
 }

@@ -1,9 +1,9 @@
 /** Resolvers of issuers, principals and explanations: unpack, call, map. */
-import { experimentsFor, type Grant, type Policies } from '@rhizome/authz';
+import type { Policies } from '@rhizome/authz';
 import { DomainError, InputErrors } from '@rhizome/errors';
 import type { Identity, IssuerSettingsRecord } from '@rhizome/identity';
-import { connection } from '@rhizome/subgraph';
-import type { GrantableRole, Resolvers, SetTokenIssuerInput } from '../../types.generated.js';
+import type { Resolvers, SetTokenIssuerInput } from '../../types.generated.js';
+import { identityTypes, storedRevocationKind, type IdentityTypeResolvers } from './type-resolvers.js';
 
 /** Options of {@link identityResolvers}. */
 export interface IdentityGraphOptions {
@@ -11,25 +11,7 @@ export interface IdentityGraphOptions {
   readonly identity?: (() => Identity | undefined) | undefined;
 }
 
-type IdentityResolvers = Pick<
-  Resolvers,
-  | 'Query'
-  | 'Mutation'
-  | 'TokenIssuer'
-  | 'TokenIssuerVersion'
-  | 'TokenIssuerVersionConnection'
-  | 'MappingRule'
-  | 'KnownPrincipal'
-  | 'KnownPrincipalConnection'
-  | 'Membership'
-  | 'Revocation'
-  | 'WorkerEnrolment'
-  | 'WorkerEnrolmentConnection'
-  | 'TokenExplanation'
-  | 'TokenCheck'
-  | 'RuleResult'
-  | 'GrantResult'
->;
+type IdentityResolvers = Pick<Resolvers, 'Query' | 'Mutation'> & IdentityTypeResolvers;
 
 /** Resolvers on the services of identity. */
 export function identityResolvers(parts: IdentityGraphOptions): IdentityResolvers {
@@ -37,50 +19,7 @@ export function identityResolvers(parts: IdentityGraphOptions): IdentityResolver
   return {
     Query: queries(identity),
     Mutation: { ...mutations(identity), ...tokenMutations(identity), ...enrolmentMutations(identity) },
-    TokenIssuer: {
-      name: ({ _id }) => _id,
-      kinds: ({ kinds }) => kinds.filter((kind) => kind === 'HUMAN' || kind === 'SERVICE'),
-      roles: ({ roles }) => grantable(roles),
-      isFromFile: ({ source }) => source === 'FILE',
-    },
-    MappingRule: {
-      isForEveryone: ({ when }) => when.everyone,
-      subjects: ({ when }) => when.subjects,
-      groups: ({ when }) => when.groups,
-      scopes: ({ when }) => when.scopes,
-      entitlements: ({ when }) => when.entitlements,
-      claims: ({ when }) => when.claims,
-      grants: ({ grants }) => roleGrants(grants),
-    },
-    TokenIssuerVersion: { updatedAt: ({ createdAt }) => createdAt },
-    TokenIssuerVersionConnection: connection,
-    KnownPrincipalConnection: connection,
-    WorkerEnrolmentConnection: connection,
-    WorkerEnrolment: { id: ({ _id }) => _id, requestedAt: ({ createdAt }) => createdAt },
-    KnownPrincipal: {
-      id: ({ _id }) => _id,
-      identities: ({ _id }) => identity().principals.identitiesOf(_id),
-      memberships: async ({ _id }, _args, { principal }) => {
-        const visible = experimentsFor(principal, 'identity:read');
-        const all = await identity().principals.membershipsOf(_id);
-        return visible === '*' ? all : all.filter(({ experiment }) => visible.includes(experiment));
-      },
-    },
-    Revocation: { revokedAt: ({ notBefore }) => notBefore },
-    Membership: { roles: ({ roles }) => grantable(roles) },
-    TokenExplanation: {
-      subject: ({ assessment }) => assessment?.subject ?? null,
-      checks: ({ assessment }) => assessment?.checks ?? [],
-      rules: ({ assessment }) => assessment?.rules ?? [],
-      grants: ({ grants }) => roleGrants(grants),
-      queues: ({ assessment }) => assessment?.queues ?? [],
-    },
-    TokenCheck: { hasPassed: ({ passed }) => passed },
-    RuleResult: {
-      hasMatched: ({ applies }) => applies,
-      grants: ({ grants }) => grants.filter(({ role }) => role !== 'PILOT'),
-    },
-    GrantResult: { role: ({ role }) => role as GrantableRole },
+    ...identityTypes(identity),
   };
 }
 
@@ -128,7 +67,7 @@ function tokenMutations(identity: () => Identity): NonNullable<IdentityResolvers
       errors.text(['value'], value, 1, 2000);
       if (reason != null) errors.text(['reason'], reason, 1, 1000);
       if (!errors.isEmpty) return { revocation: null, userErrors: errors.all };
-      const request = { kind, value, reason: reason ?? null };
+      const request = { kind: storedRevocationKind(kind), value, reason: reason ?? null };
       return { revocation: await identity().revocations.revokeFor(request, principal), userErrors: [] };
     },
     suspendPrincipal: async (_parent, { input }, { principal }) => {
@@ -189,15 +128,6 @@ function settingsOf(input: SetTokenIssuerInput): IssuerSettingsRecord {
       },
     })),
   };
-}
-
-/** No issuer or membership gives the role of workers. */
-function grantable(roles: Grant['roles']): GrantableRole[] {
-  return roles.filter((role): role is GrantableRole => role !== 'PILOT');
-}
-
-function roleGrants(grants: readonly Grant[]): { experiment: string; roles: GrantableRole[] }[] {
-  return grants.map(({ experiment, roles }) => ({ experiment, roles: grantable(roles) }));
 }
 
 function open({ identity }: IdentityGraphOptions): Identity {

@@ -1,4 +1,5 @@
 /** Values behind the types of the SDL in this folder. */
+import type { Grant } from '@rhizome/authz';
 import type {
   EnrolmentDocument,
   Explanation,
@@ -24,6 +25,7 @@ export type RevocationMapper = RevocationDocument;
 export type WorkerEnrolmentMapper = EnrolmentDocument;
 export type WorkerEnrolmentConnectionMapper = KeysetPage<EnrolmentDocument>;
 export type MembershipMapper = MembershipDocument;
+export type RoleGrantMapper = Grant;
 export type TokenExplanationMapper = Explanation;
 export type TokenCheckMapper = TokenCheck;
 export type RuleResultMapper = RuleOutcome;

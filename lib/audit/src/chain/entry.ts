@@ -1,4 +1,5 @@
 /** Shape of an entry of the audit log, as it is stored and exported. */
+import type { PrincipalKind, TokenKind } from '@rhizome/authz';
 
 /** Kinds of entries. */
 export const auditKinds = ['MUTATION', 'AGENT_CALL', 'REFUSAL', 'LOGIN', 'SECRET_READ', 'SYSTEM'] as const;
@@ -17,14 +18,15 @@ export type AuditResult = (typeof auditResults)[number];
 
 /** The principal of a call. */
 export interface AuditActor {
-  readonly kind: string;
+  readonly kind: PrincipalKind;
   readonly subject: string;
   /** The human behind the principal: the person itself, or the one that an agent acts for. */
   readonly human: string | null;
   readonly issuer: string | null;
   /** The `jti` of the token. */
   readonly tokenId: string | null;
-  readonly tokenKind: string | null;
+  /** Never `CALL`: such tokens are for subgraphs only. */
+  readonly tokenKind: Exclude<TokenKind, 'CALL'> | null;
   readonly worker: string | null;
 }
 

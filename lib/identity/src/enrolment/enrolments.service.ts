@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { BlockList, isIP } from 'node:net';
 import { assertCan, can, type Principal, signToken } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
-import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
+import { type CodedInputError, DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
 import { checkExperiment } from '../experiment-name.js';
 import type { OutsideTokens } from '../issuers/outside-tokens.js';
@@ -63,10 +63,10 @@ export interface WorkerToken {
 /** Reasons to refuse a decision, besides invalid values. */
 export type DecisionCode = 'ENROLMENT_NOT_FOUND' | 'ENROLMENT_DECIDED';
 
-/** An enrolment after a decision. */
-export interface Decided {
+/** An enrolment after a decision. `C` are the codes of errors that may occur. */
+export interface Decided<C extends string = DecisionCode | 'INVALID_VALUE'> {
   readonly enrolment: EnrolmentDocument | null;
-  readonly userErrors: readonly InputError<DecisionCode>[];
+  readonly userErrors: readonly CodedInputError<C>[];
 }
 
 /** Lifetime of the token of a worker, in seconds. */
@@ -183,7 +183,7 @@ export class EnrolmentsService {
   }
 
   /** Ends an enrolment; its worker's credential is dead at once. @throws DomainError FORBIDDEN */
-  async end(id: string, by: Principal): Promise<Decided> {
+  async end(id: string, by: Principal): Promise<Decided<DecisionCode>> {
     const { enrolments, revocations, clock } = this.#options;
     const found = await enrolments.byId(id);
     assertMayEnrol(by, found?.experiments ?? ['*']);
@@ -204,15 +204,16 @@ export class EnrolmentsService {
     return this.#options.enrolments.page(filter, first, after);
   }
 
-  async #decide(decision: Parameters<EnrolmentsRepository['decide']>[0]): Promise<Decided> {
+  async #decide(decision: Parameters<EnrolmentsRepository['decide']>[0]): Promise<Decided<DecisionCode>> {
     const { enrolments } = this.#options;
     const enrolment = await enrolments.decide(decision);
     if (enrolment) return { enrolment, userErrors: [] };
-    const errors = new InputErrors<DecisionCode>();
-    const known = await enrolments.byId(decision.id);
-    if (known) errors.report('ENROLMENT_DECIDED', ['id'], `id: enrolment "${decision.id}" is ${known.state}`);
-    else errors.report('ENROLMENT_NOT_FOUND', ['id'], `Enrolment "${decision.id}" not found.`);
-    return { enrolment: null, userErrors: errors.all };
+    const { id } = decision;
+    const known = await enrolments.byId(id);
+    const error = known
+      ? ({ code: 'ENROLMENT_DECIDED', message: `id: enrolment "${id}" is ${known.state}` } as const)
+      : ({ code: 'ENROLMENT_NOT_FOUND', message: `Enrolment "${id}" not found.` } as const);
+    return { enrolment: null, userErrors: [{ ...error, path: ['id'] }] };
   }
 
   async #made(request: EnrolmentRequest): Promise<EnrolmentDocument> {

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { assertCan, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
-import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
+import { type CodedInputError, DomainError, InputErrors } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { KeysetPage } from '@rhizome/mongo';
 import type { IssuerDocument, IssuerSettingsRecord, IssuerVersionDocument } from './issuer.document.js';
@@ -10,8 +10,8 @@ import type { NamedIssuer } from './issuer-file.js';
 import { checkIssuer } from './issuer-input.js';
 import type { IssuersRepository } from './issuers.repository.js';
 
-/** Reasons to refuse a record, besides invalid values. */
-export type IssuerSetCode = 'ISSUER_TAKEN' | 'MANAGED_BY_FILE';
+/** Reasons to refuse a record. */
+export type IssuerSetCode = 'INVALID_VALUE' | 'ISSUER_TAKEN' | 'MANAGED_BY_FILE';
 
 /** Reasons not to remove a record. */
 export type IssuerRemovalCode = 'ISSUER_NOT_FOUND' | 'MANAGED_BY_FILE';
@@ -19,7 +19,7 @@ export type IssuerRemovalCode = 'ISSUER_NOT_FOUND' | 'MANAGED_BY_FILE';
 /** The issuer as it is now, or as it was removed, or the reasons for the refusal. */
 export interface IssuerChanged<C extends string> {
   readonly issuer: IssuerDocument | null;
-  readonly userErrors: readonly InputError<C>[];
+  readonly userErrors: readonly CodedInputError<C>[];
 }
 
 /** Ports of {@link IssuersService}. */
@@ -66,7 +66,7 @@ export class IssuersService {
     checkIssuer(name, settings, errors as InputErrors);
     this.#checkOwn(settings, errors);
     const known = await this.#options.issuers.byName(name);
-    if (known?.source === 'FILE') reportManaged(name, errors);
+    if (known?.source === 'FILE') errors.report('MANAGED_BY_FILE', ['name'], managedByFile(name));
     if (!errors.isEmpty) return { issuer: null, userErrors: errors.all };
     const now = this.#options.clock.now();
     const issuer = await this.#options.issuers.set({
@@ -84,11 +84,9 @@ export class IssuersService {
   /** Removes a record; tokens of the issuer are worth nothing from here on. @throws DomainError FORBIDDEN */
   async remove(name: string, principal: Principal): Promise<IssuerChanged<IssuerRemovalCode>> {
     assertCan(principal, 'issuer:set', '*');
-    const errors = new InputErrors<IssuerRemovalCode>();
     const known = await this.#options.issuers.byName(name);
-    if (!known) errors.report('ISSUER_NOT_FOUND', ['name'], `Issuer "${name}" not found.`);
-    else if (known.source === 'FILE') reportManaged(name, errors);
-    if (!errors.isEmpty) return { issuer: null, userErrors: errors.all };
+    const refusal = removalRefusal(name, known);
+    if (refusal) return { issuer: null, userErrors: [refusal] };
     const issuer = await this.#options.issuers.remove(name, principal.subject, this.#options.clock.now());
     return { issuer, userErrors: [] };
   }
@@ -141,8 +139,19 @@ export function settingsOf(issuer: IssuerDocument): IssuerSettingsRecord {
   };
 }
 
-function reportManaged(name: string, errors: Pick<InputErrors<'MANAGED_BY_FILE'>, 'report'>): void {
-  errors.report('MANAGED_BY_FILE', ['name'], `name: "${name}" comes from a file; change it there`);
+function managedByFile(name: string): string {
+  return `name: "${name}" comes from a file; change it there`;
+}
+
+/** Reason not to remove a record; undefined if there is none. */
+function removalRefusal(
+  name: string,
+  known: IssuerDocument | null,
+): CodedInputError<IssuerRemovalCode> | undefined {
+  if (!known) return { code: 'ISSUER_NOT_FOUND', path: ['name'], message: `Issuer "${name}" not found.` };
+  if (known.source === 'FILE')
+    return { code: 'MANAGED_BY_FILE', path: ['name'], message: managedByFile(name) };
+  return undefined;
 }
 
 function taken(name: string, issuer: string, by: string): DomainError {

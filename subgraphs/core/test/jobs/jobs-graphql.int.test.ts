@@ -99,7 +99,7 @@ describe('reading', () => {
     const { job } = await core.ask(
       `query ($id: ID!) { job(id: $id) {
       id experiment { name title } name owner { id subject } submittedBy { subject } task { id } taskId taskIndex sharePath share { id path nominalCores experiment { name } } priority labels { key value }
-      requirements { cores memoryMiB diskMiB walltimeSeconds architecture isNetworkRequired queue selector classId gpu { count models vendor isOptional } }
+      requirements { cores memoryMiB diskMiB walltimeSeconds architecture isNetworkRequired queue { name site { name } } queueName selector classId gpu { count models vendor isOptional } }
       payload { command arguments environment { name value } image inputs { name location } outputs }
       retry { maxAttempts backoffSeconds backoffFactor retryOn } dependsOn { id state } state hold { by { subject } } notBefore attempt
       attempts { number worker { id } queue { name } } worker { id } queue { name } exitCode error { code } metrics { cpuSeconds } outputs { name }

@@ -1,5 +1,6 @@
 /** Resolvers of consents: unpack, call, map. */
 import type { OwnRule, Policies, PolicyCall } from '@rhizome/authz';
+import { experimentNamed } from '../../jobs/graphql/experiment-of.js';
 import type { Resolvers } from '../../types.generated.js';
 
 export const consentResolvers: Pick<Resolvers, 'Mutation' | 'SubmissionConsent'> & {
@@ -17,6 +18,7 @@ export const consentResolvers: Pick<Resolvers, 'Mutation' | 'SubmissionConsent'>
     submissionConsents: (_parent, _args, { core, principal }) => core.consents.of(principal),
   },
   SubmissionConsent: {
+    experiment: ({ experiment }, _args, context) => experimentNamed(experiment, context),
     experimentName: ({ experiment }) => experiment,
   },
 };

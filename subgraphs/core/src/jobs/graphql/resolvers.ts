@@ -62,8 +62,9 @@ const job: NonNullable<Resolvers['Job']> = {
   taskId: ({ taskId }) => taskId ?? null,
   share: shareOf,
   sharePath: ({ share }) => share,
-  requirements: ({ requirements: { network, gpu, ...requirements }, classId }) => ({
+  requirements: ({ requirements: { network, gpu, queue, ...requirements }, classId }) => ({
     ...requirements,
+    queueName: queue ?? null,
     isNetworkRequired: network,
     gpu: gpu === undefined ? null : gpuRequirementOf(gpu),
     classId,
@@ -104,6 +105,7 @@ export const jobResolvers: Pick<
   | 'JobHold'
   | 'JobTransition'
   | 'JobPayload'
+  | 'JobRequirements'
   | 'JobAttempt'
   | 'BulkOperation'
   | 'BulkResult'
@@ -134,6 +136,13 @@ export const jobResolvers: Pick<
   JobPayload: {
     environment: ({ environment, job: of }, _args, { principal }) =>
       maySeeEnvironment(principal, of) ? environment : null,
+  },
+  JobRequirements: {
+    queue: reference({
+      loader: queueEntity.loader,
+      key: ({ queueName }: { readonly queueName?: string | null | undefined }) =>
+        queueName == null ? null : { name: queueName },
+    }),
   },
   JobAttempt: {
     worker: reference({ loader: workerEntity.loader, key: ({ workerId }: StoredAttempt) => workerId }),

@@ -1,5 +1,7 @@
 /** Resolvers of the caller and its permissions. */
 import { createPrincipal, permissionsOf, type Policies } from '@rhizome/authz';
+import { reference } from '@rhizome/subgraph';
+import { experimentEntity } from '../../experiments/graphql/resolvers.js';
 import type { Resolvers } from '../../types.generated.js';
 import type { ViewerGrantMapper } from './schema.mappers.js';
 
@@ -12,11 +14,15 @@ export const viewerResolvers: Pick<Resolvers, 'Principal' | 'Viewer' | 'ViewerGr
     id: ({ subject }) => `principal_${subject}`,
   },
   Viewer: {
-    actsFor: ({ actsFor }) => actsFor ?? null,
+    actsFor: ({ actsFor }) => (actsFor === undefined ? null : { subject: actsFor }),
     grants: (principal) => principal.grants.map((grant) => ({ grant, principal })),
   },
   ViewerGrant: {
-    experiment: ({ grant }) => grant.experiment,
+    experiment: reference({
+      loader: experimentEntity.loader,
+      key: ({ grant }: ViewerGrantMapper) => (grant.experiment === '*' ? null : grant.experiment),
+    }),
+    experimentName: ({ grant }) => grant.experiment,
     roles: ({ grant }) => grant.roles,
     permissions: permissionsOfGrant,
   },
