@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Principal } from '@rhizome/authz';
 import { CloseCode } from 'graphql-ws';
+import type { ClientStream } from '../streams/index.js';
 import type { Expiries, Expiring } from '../policy/index.js';
 import { type ClientIdentity, unknownClient } from '../registry/index.js';
 import type { SocketLine } from './ws-sockets.js';
@@ -28,6 +29,7 @@ export class Connection implements Expiring {
   /** Ends the count of this socket for its subject. */
   left?: () => void;
   readonly #expiries: Expiries;
+  readonly #streams = new Set<ClientStream>();
   #principal: Principal | undefined;
   #isClosed = false;
 
@@ -48,6 +50,25 @@ export class Connection implements Expiring {
     this.#principal = principal;
     if (principal && !this.#isClosed) this.#expiries.add(this, principal.expiresAt.getTime());
     this.line.accepted(principal?.subject);
+  }
+
+  /** Continues with a renewed token of the same caller, and so do the streams. */
+  renew(principal: Principal): void {
+    if (this.#isClosed || !this.#principal) return;
+    this.#expiries.remove(this, this.#principal.expiresAt.getTime());
+    this.#principal = principal;
+    this.#expiries.add(this, principal.expiresAt.getTime());
+    for (const stream of [...this.#streams]) stream.renew(principal);
+  }
+
+  /** Adds a stream, which may have been opened with an earlier token. */
+  addStream(stream: ClientStream): void {
+    this.#streams.add(stream);
+    if (this.#principal && stream.request.principal !== this.#principal) stream.renew(this.#principal);
+  }
+
+  removeStream(stream: ClientStream): void {
+    this.#streams.delete(stream);
   }
 
   /** Closes the socket, so that its client connects again with a new token. */

@@ -2,6 +2,16 @@ import type { ExecutionText } from '@rhizome/federation';
 import type { ClientStream, StreamEvent, StreamListener } from '../streams/index.js';
 import type { SocketLine } from './ws-sockets.js';
 
+/** Options of {@link StreamMessages}. */
+export interface StreamMessagesOptions {
+  readonly line: SocketLine;
+  readonly id: string;
+  /** Creates the error by which the library learns that the stream has failed. */
+  readonly refused: (answer: Pick<ExecutionText, 'text'>) => Error;
+  /** Called when the stream has ended. */
+  readonly ended: (stream: ClientStream) => void;
+}
+
 /**
  * A stream as the protocol library follows it: to the library it has no item, only an end. Its events go to
  * the socket in the call that produces them: a promise for each event and each of thousands of clients would
@@ -13,22 +23,16 @@ export class StreamMessages implements AsyncIterableIterator<never>, StreamListe
   /** As JSON. */
   readonly #id: string;
   readonly #refused: (answer: Pick<ExecutionText, 'text'>) => Error;
+  readonly #ended: (stream: ClientStream) => void;
   #resolve: ((end: IteratorResult<never, undefined>) => void) | undefined;
   #reject: ((error: unknown) => void) | undefined;
 
-  /** `refused` creates the error by which the library learns that the stream has failed. */
-  constructor(
-    stream: ClientStream,
-    {
-      line,
-      id,
-      refused,
-    }: { line: SocketLine; id: string; refused: (answer: Pick<ExecutionText, 'text'>) => Error },
-  ) {
+  constructor(stream: ClientStream, { line, id, refused, ended }: StreamMessagesOptions) {
     this.#stream = stream;
     this.#line = line;
     this.#id = JSON.stringify(id);
     this.#refused = refused;
+    this.#ended = ended;
   }
 
   event(event: StreamEvent): boolean {
@@ -48,6 +52,7 @@ export class StreamMessages implements AsyncIterableIterator<never>, StreamListe
   }
 
   end(): void {
+    this.#ended(this.#stream);
     this.#resolve?.({ done: true, value: undefined });
   }
 

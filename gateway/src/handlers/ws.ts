@@ -34,6 +34,7 @@ import { HttpRefusal, persistedHash } from './http-parameters.js';
 import type { Inbox } from './inbox.js';
 import type { Operations } from './operations.js';
 import { Connection } from './ws-connection.js';
+import { SocketRenewals } from './ws-renewal.js';
 import { SocketPool } from './ws-sockets.js';
 import { StreamMessages } from './ws-stream.js';
 
@@ -87,12 +88,15 @@ const noSchema = new GraphQLSchema({});
 export class WebSocketHandler {
   readonly #options: WebSocketHandlerOptions;
   readonly #sockets: SocketPool;
+  readonly #renewals: SocketRenewals;
   /** Accepted sockets by subject. */
   readonly #perSubject = new Map<string, number>();
   readonly #connections = new Set<Connection>();
 
   constructor(options: WebSocketHandlerOptions) {
     this.#options = options;
+    const { identity, rates, audit, log } = options;
+    this.#renewals = new SocketRenewals({ identity, rates, audit, log });
     const server = makeServer<Record<string, unknown>, Connection>(this.#protocol());
     this.#sockets = new SocketPool({
       limits: { ...options.limits, messageBytes: options.limits.smallBodyBytes },
@@ -101,8 +105,9 @@ export class WebSocketHandler {
       inbox: options.inbox,
       opened: (line, request) => {
         const address = options.addressOf(request);
-        const connection = new Connection({ line, request, address, expiries: options.expiries });
+        const connection: Connection = new Connection({ line, request, address, expiries: options.expiries });
         this.#connections.add(connection);
+        line.onPing = (payload) => this.#renewals.ping(connection, payload);
         line.onComplete = (id) => connection.pending.get(id)?.abort(cancelled());
         const closed = server.opened(line, connection);
         return (code, reason) => {
@@ -238,10 +243,11 @@ export class WebSocketHandler {
   }
 
   async #subscribe(
-    { principal, address, client, pending, request, line }: Connection,
+    connection: Connection,
     id: string,
     payload: SubscribePayload,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
+    const { principal, address, client, pending, request, line } = connection;
     const requestId = requestIdOf(payload.extensions?.['requestId']);
     if (principal && this.#options.revocations?.isRevoked(principal))
       return [new Refused(refusal(tokenRevoked(), requestId, this.#options.log))];
@@ -276,8 +282,12 @@ export class WebSocketHandler {
         refused: (answer) => [new Refused(answer)],
         answered: (answer, info) =>
           answer.outcome === 'rejected' ? [new Refused(answer)] : argumentsOf(info, { answer }),
-        streamed: (stream, info) =>
-          argumentsOf(info, { messages: new StreamMessages(stream, { line, id, refused }) }),
+        streamed: (stream, info) => {
+          const ended = (): void => connection.removeStream(stream);
+          const messages = new StreamMessages(stream, { line, id, refused, ended });
+          connection.addStream(stream);
+          return argumentsOf(info, { messages });
+        },
       },
     );
     try {

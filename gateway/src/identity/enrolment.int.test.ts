@@ -3,6 +3,7 @@ import { createVerifier } from '@rhizome/authz';
 import { createProofKey, type ProofKey, waitFor } from '@rhizome/testkit';
 import { type GatewayIdentitySystem, postForm, startIdentitySystem } from '../testing/identity-system.js';
 import { post } from '../testing/post.js';
+import { RawSocket } from '../testing/raw-socket.js';
 import { startTestSystem, type TestSystem } from '../testing/test-system.js';
 import { WebSocket } from 'ws';
 
@@ -79,6 +80,33 @@ describe('the enrolment of a worker over HTTP', () => {
     expect(await answerOf({ authorization, dpop: proof })).toBe('UNAUTHENTICATED');
     expect(await answerOf({ authorization })).toBe('UNAUTHENTICATED');
     expect(await answerOf({ authorization: `Bearer ${token}` })).toBe('UNAUTHENTICATED');
+  });
+
+  it('renews the token of an open WebSocket by a ping with a new proof', async () => {
+    const key = createProofKey();
+    const { access_token: token, enrolment_id: id } = await enrol(key);
+    const proven = (given: string, by = key) => ({
+      authorization: `DPoP ${given}`,
+      dpop: by.proof({ method: 'GET', url: system.served.wsUrl, token: given }),
+    });
+    const socket = await RawSocket.ready(system.served.wsUrl, proven(token));
+    const { body } = await send({ grant_type: worker, enrolment_id: id }, key);
+    const ping = async (payload: object) => {
+      socket.send({ type: 'ping', payload });
+      return (await socket.next('pong')).payload;
+    };
+    const renewal = proven(body.access_token);
+    expect(await ping(renewal)).toEqual({ expiresAt: expect.any(String) });
+    expect(await ping(renewal)).toMatchObject({ error: { code: 'UNAUTHENTICATED' } });
+    expect(await ping(proven(token, createProofKey()))).toMatchObject({ error: { code: 'UNAUTHENTICATED' } });
+    expect(await ping({ authorization: `Bearer ${token}` })).toMatchObject({
+      error: { code: 'UNAUTHENTICATED' },
+    });
+    const stranger = createProofKey();
+    const { access_token: foreign } = await enrol(stranger);
+    expect(await ping(proven(foreign, stranger))).toMatchObject({ error: { code: 'FORBIDDEN' } });
+    expect(socket.isOpen).toBe(true);
+    socket.close();
   });
 
   it('shows a request to an administrator, and gives a credential after the approval', async () => {

@@ -1,3 +1,4 @@
+import type { Principal } from '@rhizome/authz';
 import type { ExecutionText } from '@rhizome/federation';
 import type { Expiring } from '../policy/index.js';
 import type { EventRing, Position } from './event-ring.js';
@@ -33,6 +34,8 @@ export interface ClientStreamOwner {
   /** The message that gives a slow consumer the cursor to continue from. */
   lagged(cursor: string | undefined, requestId: string): StreamEvent;
   expired(stream: ClientStream): void;
+  /** The token of the stream was renewed; `before` is its request with the previous one. */
+  renewed(stream: ClientStream, before: StreamRequest): void;
   ended(stream: ClientStream, why: StreamEnd, last: StreamEvent | undefined): void;
   delivered(listeners: number): void;
 }
@@ -42,10 +45,10 @@ export interface ClientStreamOwner {
  * resumes), then the ring of the shared stream, at its own pace and without a buffer of its own.
  */
 export class ClientStream implements AsyncIterableIterator<StreamEvent>, Expiring {
-  readonly request: StreamRequest;
   readonly #owner: ClientStreamOwner;
   /** Events for this client only. */
   readonly #own: StreamEvent[] = [];
+  #request: StreamRequest;
   #shared: ClientSource | undefined;
   #catchUp: CatchUp | undefined;
   #position: Position | undefined;
@@ -58,8 +61,12 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent>, Expirin
   #last: StreamEvent | undefined;
 
   constructor(request: StreamRequest, owner: ClientStreamOwner) {
-    this.request = request;
+    this.#request = request;
     this.#owner = owner;
+  }
+
+  get request(): StreamRequest {
+    return this.#request;
   }
 
   /** The cursor of the last event that was or will be delivered to the client. */
@@ -127,6 +134,14 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent>, Expirin
     if (!this.#listener || this.#isListening) return;
     this.#isListening = true;
     this.#pull();
+  }
+
+  /** Continues with a renewed token of the same caller. */
+  renew(principal: Principal): void {
+    if (this.#isEnded) return;
+    const before = this.#request;
+    this.#request = { ...before, principal };
+    this.#owner.renewed(this, before);
   }
 
   expired(): void {

@@ -127,6 +127,17 @@ export class StreamHub implements ClientStreamOwner {
     client.end('expired', this.#closingEvent(new DomainError('TOKEN_EXPIRED', text), client));
   }
 
+  /** Moves the end of a stream. A stream is for a scope of rights: it ends if these have changed. */
+  renewed(client: ClientStream, before: StreamRequest): void {
+    this.#expiries.remove(client, expiry(before));
+    const { operation, principal } = client.request;
+    const { perPrincipal } = operation;
+    if (scopeOf(before.principal, perPrincipal) === scopeOf(principal, perPrincipal))
+      return this.#expiries.add(client, expiry(client.request));
+    const text = 'The renewed token has other rights; continue with it';
+    client.end('expired', this.#closingEvent(new DomainError('TOKEN_EXPIRED', text), client));
+  }
+
   ended(client: ClientStream, why: StreamEnd, last: StreamEvent | undefined): void {
     this.#options.observer.streamClosed(why);
     if (last && last.codes.length > 0) this.#options.failed?.(client.request, last.codes);

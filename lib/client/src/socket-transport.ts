@@ -10,6 +10,7 @@ import {
 import { type ClientOptions, WebSocket } from 'ws';
 import { fromGraphQLErrors, isRhizomeApiError, RhizomeApiError } from './api-error.js';
 import type { ProofKey } from './proof-key.js';
+import { SocketToken } from './socket-token.js';
 import { credentials, type Tokens } from './token-source.js';
 
 const handshakeMs = 10_000;
@@ -39,14 +40,16 @@ export class SocketTransport {
     proofKey?: ProofKey,
   ) {
     this.#url = url;
+    const token = new SocketToken({
+      tokens,
+      // The socket is opened by GET.
+      credentialsOf: (current) => credentials({ token: current, proofKey, method: 'GET', url }),
+      drop: () => this.drop(),
+    });
     this.#client = createClient({
       url,
       webSocketImpl: BoundedWebSocket,
-      connectionParams: async () => ({
-        ...params,
-        // The socket is opened by GET.
-        ...credentials({ token: await tokens.current(), proofKey, method: 'GET', url }),
-      }),
+      connectionParams: async () => ({ ...params, ...(await token.initial()) }),
       connectionAckWaitTimeout: handshakeMs,
       lazyCloseTimeout: idleMs,
       keepAlive: pingEveryMs,
@@ -56,10 +59,16 @@ export class SocketTransport {
         ping: (received) => {
           if (!received) this.#pong = setTimeout(() => this.#client.terminate(), pongWithinMs);
         },
-        pong: (received) => {
-          if (received) clearTimeout(this.#pong);
+        pong: (received, payload) => {
+          if (!received) return;
+          clearTimeout(this.#pong);
+          token.pong(payload);
         },
-        closed: () => clearTimeout(this.#pong),
+        connected: (socket) => token.opened((text) => (socket as WebSocket).send(text)),
+        closed: () => {
+          clearTimeout(this.#pong);
+          token.closed();
+        },
       },
     });
   }

@@ -35,6 +35,10 @@ class CountingServer {
   top = 0;
   readonly afters: (string | undefined)[] = [];
   readonly tokens: unknown[] = [];
+  /** Payloads of pings that carried a token. */
+  readonly renewals: Readonly<Record<string, unknown>>[] = [];
+  /** Reason to refuse a renewed token. */
+  refuseRenewal: ((token: unknown) => string | undefined) | undefined;
   refuse: ((token: unknown) => string | undefined) | undefined;
   /** Result that replaces the next number. */
   instead: Error | undefined;
@@ -56,6 +60,13 @@ class CountingServer {
           if (reason === undefined) return true;
           extra.socket.close(4403, reason);
           return false;
+        },
+        onPing: ({ extra }, payload) => {
+          if (!payload) return;
+          this.renewals.push(payload);
+          const code = this.refuseRenewal?.(payload['authorization']);
+          const answer = code === undefined ? { expiresAt: new Date().toISOString() } : { error: { code } };
+          extra.socket.send(JSON.stringify({ type: 'pong', payload: answer }));
         },
       },
       this.#sockets,
@@ -353,6 +364,65 @@ describe('token of a stream', () => {
     expect(await next).toEqual([2]);
     expect(server.tokens).toEqual(['Bearer token-0', 'Bearer token-1', 'Bearer token-2']);
     expect(expired).toEqual([false, true, true]);
+  });
+});
+
+describe('a token that is renewed while a stream is open', () => {
+  /** A token in the form of a JWT. */
+  const endingIn = (seconds: number, name: string): string => {
+    const exp = Date.now() / 1000 + seconds;
+    return `e30.${Buffer.from(JSON.stringify({ exp, name })).toString('base64url')}.${name}`;
+  };
+
+  /** Makes a client ask for its token, as a request does; the request itself is not sent. */
+  const getsToken = (one: ApiClient) =>
+    expect(one.query(parse('{ ping }'), {}, { signal: AbortSignal.abort() })).rejects.toBeDefined();
+
+  it('is sent in a ping before the one before it ends, each time, and the socket stays', async () => {
+    const given: string[] = [];
+    const token = (expired: boolean): string => {
+      if (expired || given.length === 0) given.push(endingIn(2, `t${given.length}`));
+      return given.at(-1) ?? '';
+    };
+    const stream = client({ token }).subscribeResumable(countDocument, {}, resumable);
+    server.to(1);
+    expect(await take(stream, 1)).toEqual([1]);
+    await until(() => server.renewals.length === 3);
+    server.to(2);
+    expect(await take(stream, 1)).toEqual([2]);
+    expect(server.renewals.map(({ authorization }) => authorization)).toEqual(
+      given.slice(1, 4).map((one) => `Bearer ${one}`),
+    );
+    expect(server.connections).toBe(1);
+    expect(reconnects).toEqual([]);
+  });
+
+  it('is sent as soon as a request has got it', async () => {
+    let current = endingIn(3600, 'first');
+    const one = client({ token: () => current });
+    const stream = one.subscribeResumable(countDocument, {}, resumable);
+    server.to(1);
+    expect(await take(stream, 1)).toEqual([1]);
+    current = endingIn(3600, 'second');
+    await getsToken(one);
+    await until(() => server.renewals.length === 1);
+    expect(server.renewals[0]).toEqual({ authorization: `Bearer ${current}` });
+  });
+
+  it('opens another socket if the server refuses the token on this one', async () => {
+    let current = endingIn(3600, 'first');
+    server.refuseRenewal = () => 'FORBIDDEN';
+    const one = client({ token: () => current });
+    const stream = one.subscribeResumable(countDocument, {}, resumable);
+    server.to(1);
+    expect(await take(stream, 1)).toEqual([1]);
+    const next = take(stream, 1);
+    current = endingIn(3600, 'second');
+    await getsToken(one);
+    await until(() => server.tokens.length === 2);
+    server.to(2);
+    expect(await next).toEqual([2]);
+    expect(server.tokens[1]).toBe(`Bearer ${current}`);
   });
 });
 

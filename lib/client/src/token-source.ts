@@ -24,7 +24,9 @@ export function credentials({ token, proofKey, method, url }: CarriedToken): Rec
 /** Hands tokens out. */
 export class Tokens {
   readonly #source: TokenSource;
+  readonly #listeners = new Set<(token: string) => void>();
   #expired = false;
+  #last: string | undefined;
 
   constructor(source: TokenSource) {
     this.#source = source;
@@ -33,6 +35,11 @@ export class Tokens {
   /** Returns true if there can be another token than the last one. */
   get canRenew(): boolean {
     return typeof this.#source === 'function';
+  }
+
+  /** The token that was asked for last. */
+  get last(): string | undefined {
+    return this.#last;
   }
 
   /** The next token that is asked for must be a new one. */
@@ -45,6 +52,16 @@ export class Tokens {
     if (typeof source === 'string') return source;
     const expired = this.#expired;
     this.#expired = false;
-    return source(expired);
+    const token = await source(expired);
+    if (token !== this.#last) {
+      this.#last = token;
+      for (const listener of this.#listeners) listener(token);
+    }
+    return token;
+  }
+
+  /** Calls the listener with each new token, whichever request it was for. */
+  onChange(listener: (token: string) => void): void {
+    this.#listeners.add(listener);
   }
 }
