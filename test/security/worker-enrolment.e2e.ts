@@ -125,6 +125,26 @@ async function stolen(name: string): Promise<{ readonly key: ProofKey; readonly 
   return { key, token };
 }
 
+const stateOf = async (id: string): Promise<string> =>
+  (await ask('query ($id: ID!) { job(id: $id) { state } }', { id })).data.job.state;
+
+/** Submits a long job for the worker of this name. @returns its id, when it runs */
+async function runningOn(name: string): Promise<string> {
+  const job = {
+    name: 'long',
+    payload: { command: 'sleep', arguments: ['600'] },
+    retry: { maxAttempts: 3 },
+    requirements: { queue: 'north', memoryMiB: 64, diskMiB: 1, selector: `worker.name == "${name}"` },
+  };
+  const { data } = await ask(
+    'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { message } } }',
+    { input: { experiment: 'alpha', idempotencyKey: 'long', jobs: [job] } },
+  );
+  const [{ id }] = data.submitJobs.jobs;
+  await waitFor('the running job', async () => (await stateOf(id)) === 'RUNNING', { deadlineMs: 60_000 });
+  return id;
+}
+
 const heartbeat = 'mutation ($id: ID!) { heartbeat(input: { workerId: $id }) { userErrors { code } } }';
 
 describe('an enrolled pilot', () => {
@@ -151,12 +171,9 @@ describe('an enrolled pilot', () => {
     ] }) { jobs { id } userErrors { message } } }`;
     const { data: submitted } = await ask(submit);
     const [{ id }] = submitted.submitJobs.jobs;
-    await waitFor(
-      'the end of the job',
-      async () =>
-        (await ask('query ($id: ID!) { job(id: $id) { state } }', { id })).data.job.state === 'FINISHED',
-      { deadlineMs: 60_000 },
-    );
+    await waitFor('the end of the job', async () => (await stateOf(id)) === 'FINISHED', {
+      deadlineMs: 60_000,
+    });
   });
 
   it('acts for its own worker only, and only with its key', async () => {
@@ -199,10 +216,18 @@ describe('an enrolled pilot', () => {
     const own = data.workerEnrolments.nodes.find(
       ({ workerId }: { workerId: string }) => workerId === first.workerId,
     );
+    const id = await runningOn('first');
     await ask('mutation ($id: ID!) { endEnrolment(input: { id: $id }) { userErrors { code } } }', {
       id: own.id,
     });
     expect(await first.process.exited).toMatchObject({ code: 2 });
+    // By the answer of the gateway, and not because its lease ran out.
+    const lost = first.process.lines.filter((line) => line.includes('"msg":"lease lost"'));
+    expect(lost).toEqual([expect.stringContaining('ENDED')]);
+    // Core gives its jobs to others when the lease has ended.
+    await waitFor('the job to be free', async () => (await stateOf(id)) === 'ACTIVATED', {
+      deadlineMs: 60_000,
+    });
     const { key, token } = await stolen('second');
     const headers = { authorization: `DPoP ${token}`, dpop: key.proof({ method: 'POST', url, token }) };
     expect((await ask(heartbeat, { id: second.workerId }, headers)).data.heartbeat.userErrors).toEqual([]);

@@ -182,7 +182,7 @@ export class WorkerSession {
       commands.forEach((command) => this.#execute(command));
       return true;
     } catch (error) {
-      if (error instanceof CoreRefused && /^WORKER_/.test(error.code)) this.#lease.lose(error.message);
+      if (error instanceof CoreRefused && isAboutWorker(error)) this.#lease.lose(error.message);
       else if (error instanceof CoreRefused && isAboutInput(error) && report !== undefined)
         this.#discardReport(report, error);
       else if (!this.#closing.signal.aborted) this.#log.warn({ err: error }, 'heartbeat not answered');
@@ -210,6 +210,8 @@ export class WorkerSession {
         }
       } catch (error) {
         if (!signal.aborted) this.#log.debug({ err: error }, 'command stream interrupted');
+        // A heartbeat finds out whether the worker is over.
+        if (error instanceof CoreRefused) this.#heartbeatSoon();
       }
       await sleep(backoff.next(), signal);
     }
@@ -238,5 +240,8 @@ export class WorkerSession {
   }
 }
 
+/** Core does not know the worker any more, or it has no valid credential and cannot get one. */
+const isAboutWorker = ({ code }: CoreRefused): boolean =>
+  code.startsWith('WORKER_') || code === 'UNAUTHENTICATED';
 const isAboutInput = ({ code }: CoreRefused): boolean =>
   code === 'INVALID_VALUE' || code === 'BAD_USER_INPUT';

@@ -2,7 +2,7 @@
 import type { ProofKey } from '@rhizome/client';
 import type { Logger } from '@rhizome/log';
 import type { Credential } from './credential-file.js';
-import { renew, type WorkerToken } from './enrolment-client.js';
+import { EnrolmentRefused, renew, type WorkerToken } from './enrolment-client.js';
 
 interface Held extends WorkerToken {
   readonly renewAt: number;
@@ -15,6 +15,8 @@ export class WorkerCredential {
   readonly #log: Logger;
   #held: Held | undefined;
   #renewing: Promise<Held> | undefined;
+  /** Set when the credential cannot be had again. */
+  #refusal: EnrolmentRefused | undefined;
   /** Registration for which the worker was made: a repeated registration is for the same worker. */
   #registration: string | undefined;
 
@@ -48,7 +50,20 @@ export class WorkerCredential {
     }
   }
 
+  /**
+   * Gets another token after the last one was revoked.
+   * @throws EnrolmentRefused if the enrolment has ended, or another pilot uses it
+   */
+  async afterRevocation(): Promise<void> {
+    const before = this.#held?.workerId;
+    const { workerId } = await this.#renew(false);
+    if (before === undefined || workerId === before) return;
+    const text = 'Another pilot has started with the same credential file; enrol each pilot by itself';
+    throw (this.#refusal = new EnrolmentRefused(text));
+  }
+
   #renew(isNew: boolean): Promise<Held> {
+    if (this.#refusal) return Promise.reject(this.#refusal);
     if (this.#renewing && !isNew) return this.#renewing;
     const renewing = this.#fetch(isNew).finally(() => {
       if (this.#renewing === renewing) this.#renewing = undefined;

@@ -84,7 +84,7 @@ export class GraphqlProtocol implements CoreProtocol {
       version,
       idempotencyKey,
     };
-    const { registerWorker } = await answered(
+    const { registerWorker } = await this.#answered(
       signal,
       async () => {
         await this.#credential?.startWorker(idempotencyKey);
@@ -111,7 +111,7 @@ export class GraphqlProtocol implements CoreProtocol {
       jobs: jobs.map(({ jobId, fence }) => ({ id: jobId, fence })),
       ...reportInput(report),
     };
-    const { heartbeat } = await answered(signal, () =>
+    const { heartbeat } = await this.#answered(signal, () =>
       this.#client.mutate(PilotHeartbeatDocument, { input }, { idempotent: true, signal, timeoutMs }),
     );
     throwFirst(heartbeat.userErrors);
@@ -124,7 +124,7 @@ export class GraphqlProtocol implements CoreProtocol {
     const input = { ...request, freeDeviceIds, free: { cores, memoryMiB, diskMiB } };
     const timeoutMs = responseTimeoutMs + request.waitSeconds * 1000;
     // Not repeated: each call that arrives is given other jobs.
-    const { acquireJobs } = await answered(signal, () =>
+    const { acquireJobs } = await this.#answered(signal, () =>
       this.#client.mutate(PilotAcquireJobsDocument, { input }, { idempotent: false, signal, timeoutMs }),
     );
     throwFirst(acquireJobs.userErrors);
@@ -133,7 +133,7 @@ export class GraphqlProtocol implements CoreProtocol {
 
   async startJobs(workerId: string, reports: readonly StartReport[]): Promise<ReportAnswer> {
     const jobs = reports.map(({ jobId, fence, phase }) => ({ id: jobId, fence, phase }));
-    const { startJobs } = await answered(undefined, () =>
+    const { startJobs } = await this.#answered(undefined, () =>
       this.#client.mutate(PilotStartJobsDocument, { input: { workerId, jobs } }, { idempotent: true }),
     );
     return refusedOf(reports, startJobs);
@@ -141,7 +141,7 @@ export class GraphqlProtocol implements CoreProtocol {
 
   async finishJobs(workerId: string, reports: readonly FinishReport[]): Promise<ReportAnswer> {
     const input = { workerId, jobs: reports.map(finishInput) };
-    const { finishJobs } = await answered(undefined, () =>
+    const { finishJobs } = await this.#answered(undefined, () =>
       this.#client.mutate(PilotFinishJobsDocument, { input }, { idempotent: true }),
     );
     return refusedOf(reports, finishJobs);
@@ -149,7 +149,7 @@ export class GraphqlProtocol implements CoreProtocol {
 
   async failJobs(workerId: string, reports: readonly FailReport[]): Promise<ReportAnswer> {
     const input = { workerId, jobs: reports.map(failInput) };
-    const { failJobs } = await answered(undefined, () =>
+    const { failJobs } = await this.#answered(undefined, () =>
       this.#client.mutate(PilotFailJobsDocument, { input }, { idempotent: true }),
     );
     return refusedOf(reports, failJobs);
@@ -167,7 +167,7 @@ export class GraphqlProtocol implements CoreProtocol {
       fence,
       chunks: chunks.map((chunk) => ({ ...chunk, at: chunk.at.toISOString() })),
     };
-    const { appendJobLog } = await answered(signal, () =>
+    const { appendJobLog } = await this.#answered(signal, () =>
       this.#client.mutate(PilotAppendJobLogDocument, { input }, { idempotent: true, signal }),
     );
     throwFirst(appendJobLog.userErrors);
@@ -175,24 +175,49 @@ export class GraphqlProtocol implements CoreProtocol {
 
   async drainWorker(workerId: string, reason: string, hasEnded: boolean, signal: AbortSignal): Promise<void> {
     const input = { workerId, reason, hasEnded };
-    const { drainWorker } = await answered(signal, () =>
+    const { drainWorker } = await this.#answered(signal, () =>
       this.#client.mutate(PilotDrainWorkerDocument, { input }, { idempotent: true, signal }),
     );
     throwFirst(drainWorker.userErrors);
   }
 
   async *workerCommands(workerId: string, signal: AbortSignal): AsyncIterable<readonly Command[]> {
-    for await (const { workerCommands } of this.#client.subscribe(
-      PilotWorkerCommandsDocument,
-      { workerId },
-      { signal },
-    )) {
-      yield workerCommands.commands;
+    const stream = this.#client.subscribe(PilotWorkerCommandsDocument, { workerId }, { signal });
+    for (;;) {
+      const item = await this.#answered(signal, () => stream.next());
+      if (item.done) return;
+      yield item.value.workerCommands.commands;
     }
   }
 
   async close(): Promise<void> {
     await this.#client.close();
+  }
+
+  /** Runs a call and sorts its errors into refused and unavailable. */
+  async #answered<T>(
+    signal: AbortSignal | undefined,
+    call: () => Promise<T>,
+    isTokenFinal = false,
+  ): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (this.#credential && isRhizomeApiError(error) && error.code === 'TOKEN_REVOKED')
+        throw await this.#afterRevocation(error, this.#credential);
+      throw sorted(error, isTokenFinal);
+    }
+  }
+
+  /** A credential that was revoked is replaced while its enrolment lasts; otherwise this worker is over. */
+  async #afterRevocation({ message }: Error, credential: WorkerCredential): Promise<Error> {
+    try {
+      await credential.afterRevocation();
+      return new CoreUnavailable(message);
+    } catch (error) {
+      return sorted(error, false);
+    }
   }
 }
 
@@ -200,22 +225,12 @@ function throwFirst([first]: readonly WorkerError[]): void {
   if (first !== undefined) throw new CoreRefused(first.code, first.message);
 }
 
-/** Runs a call and sorts its errors into refused and unavailable. */
-async function answered<T>(
-  signal: AbortSignal | undefined,
-  call: () => Promise<T>,
-  isTokenFinal = false,
-): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    signal?.throwIfAborted();
-    const message = error instanceof Error ? error.message : String(error);
-    if (error instanceof EnrolmentRefused)
-      throw new CoreRefused('UNAUTHENTICATED', message, { cause: error });
-    const isFinal =
-      isRhizomeApiError(error) && error.retry === 'never' && (isTokenFinal || !tokenCodes.has(error.code));
-    if (isFinal) throw new CoreRefused(error.code, message, { cause: error });
-    throw new CoreUnavailable(message, { cause: error });
-  }
+/** An error of a call as refused or unavailable. UNAUTHENTICATED is refused if no other token can be had. */
+function sorted(error: unknown, isTokenFinal: boolean): CoreRefused | CoreUnavailable {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof EnrolmentRefused) return new CoreRefused('UNAUTHENTICATED', message, { cause: error });
+  const isFinal =
+    isRhizomeApiError(error) && error.retry === 'never' && (isTokenFinal || !tokenCodes.has(error.code));
+  if (isFinal) return new CoreRefused(error.code, message, { cause: error });
+  return new CoreUnavailable(message, { cause: error });
 }
