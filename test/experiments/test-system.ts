@@ -2,10 +2,12 @@
  * For tests: a real core and the experiments under test behind a real gateway, on a real store, in this
  * process.
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ApiClient, createClient, isRhizomeApiError, type TypedDocumentNode } from '@rhizome/client';
-import { buildCore } from '@rhizome/core';
+import { buildCore, masterKeysOf } from '@rhizome/core';
 import type { ExperimentModule, ExperimentService } from '@rhizome/experiment';
 import { buildGateway, createInProcessTransport, serveGateway } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';
@@ -75,7 +77,11 @@ export async function startTestSystem(
   const log = silentLogger();
   const tokens = await testTokens();
   const coreDb = await testDatabase('core');
-  const core = buildCore({ db: coreDb, clock: systemClock, ids: createIds(), log });
+  const keyFolder = await mkdtemp(join(tmpdir(), 'test-system-'));
+  leftovers.defer('the master key', () => rm(keyFolder, { recursive: true }));
+  const keys = await masterKeysOf({ masterKeyFile: join(keyFolder, 'master.keys') });
+  const config = { secrets: { keys } };
+  const core = buildCore({ db: coreDb, clock: systemClock, ids: createIds(), log, config });
   const subgraphs = new Map<string, InProcessSubgraph>([
     ['core', createInProcess({ subgraph: core.subgraph, log })],
   ]);

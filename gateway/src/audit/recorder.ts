@@ -6,7 +6,7 @@ import type { ExecutionText, OperationInfo } from '@rhizome/federation';
 import { Refusals } from './refusals.js';
 import { isRefusal, resultsOf } from './results.js';
 import { argumentsOf, isIncluded, type RootField, rootFieldsOf, type Variables } from './root-calls.js';
-import { experimentOf, targetsOf } from './targets.js';
+import { experimentOf, targetsOf, withoutSecrets } from './targets.js';
 
 /** The recorded part of a request. */
 export interface AuditedRequest {
@@ -103,7 +103,7 @@ export class AuditRecorder {
     const { principal, variables = {} } = request;
     const calls = await Promise.all(
       fields.map(async (field): Promise<AuditCall> => {
-        const given = argumentsOf(field, variables);
+        const given = withoutSecrets(field.action, argumentsOf(field, variables));
         const callKind = kind === 'mutation' ? 'MUTATION' : 'AGENT_CALL';
         const call = callOf(callKind, field.action, request, experimentOf(given));
         return { ...call, targets: await targetsOf(given, digestKey) };

@@ -38,6 +38,18 @@ export async function targetsOf(given: Arguments, key: Uint8Array): Promise<Audi
   return { count, ids, fields, digest: await keyedDigest(given, key) };
 }
 
+/** Arguments with values of secrets: what could be guessed could be found by its digest. */
+const secretFields: ReadonlySet<string> = new Set(['value']);
+
+/** Arguments of a field of the API without values of secrets. */
+export function withoutSecrets(action: string, given: Arguments): Arguments {
+  if (action !== 'Mutation.createSecret' && action !== 'Mutation.rotateSecret') return given;
+  const input = given['input'];
+  if (typeof input !== 'object' || input === null) return {};
+  const kept = Object.entries(input).map(([name, value]) => [name, secretFields.has(name) ? '' : value]);
+  return { input: Object.fromEntries(kept) as Arguments };
+}
+
 /** Text that is digested outside the event loop, in characters. */
 const largeText = 65_536;
 

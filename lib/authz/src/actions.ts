@@ -64,6 +64,14 @@ export const coreActions = [
   'token:revoke',
   /** Reads the audit log. */
   'audit:read',
+  /** Stores, replaces and deletes one's own secrets. Not `:read`, which agents keep. */
+  'secret:set',
+  /** Stores, replaces and deletes the secrets of an experiment. */
+  'secret:manage',
+  /** Uses the secrets of an experiment in jobs, and sees their names. */
+  'secret:use',
+  /** Receives the secrets of an attempt; needs the credential of the worker that holds it. */
+  'secret:redeem',
   /** Everything without a narrower action. */
   'admin:*',
 ] as const;
@@ -96,6 +104,7 @@ const submitters: readonly CoreAction[] = [
   'job:retry',
   'job:hold',
   'task:submit',
+  'secret:set',
 ];
 
 const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
@@ -117,7 +126,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'schema:check',
     'audit:read',
   ],
-  PRODUCTION: [...submitters, 'job:setPriority', 'job:manageAny'],
+  PRODUCTION: [...submitters, 'job:setPriority', 'job:manageAny', 'secret:manage', 'secret:use'],
   USER: submitters,
   READER: readers,
   PILOT: [
@@ -130,6 +139,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'job:acquire',
     'job:report',
     'jobLog:append',
+    'secret:redeem',
   ],
   SERVICE: [
     ...submitters,
@@ -138,6 +148,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'schema:publish',
     'job:setPriority',
     'job:submitFor',
+    'secret:use',
   ],
 };
 

@@ -18,15 +18,17 @@ permit (principal, action in [
 };
 // Who submits manages what is their own.
 permit (principal, action in [
-  Action::"job:submit", Action::"job:cancel", Action::"job:retry", Action::"job:hold", Action::"task:submit"
+  Action::"job:submit", Action::"job:cancel", Action::"job:retry", Action::"job:hold", Action::"task:submit",
+  Action::"secret:set"
 ], resource) when {
   resource in principal.USER || resource in principal.PRODUCTION || resource in principal.SERVICE
 };
-permit (principal, action in [Action::"job:setPriority", Action::"job:manageAny"], resource)
-when { resource in principal.PRODUCTION };
+permit (principal, action in [
+  Action::"job:setPriority", Action::"job:manageAny", Action::"secret:manage", Action::"secret:use"
+], resource) when { resource in principal.PRODUCTION };
 permit (principal, action in [
   Action::"job:setPriority", Action::"job:submitFor",
-  Action::"subgraph:read", Action::"schema:check", Action::"schema:publish"
+  Action::"subgraph:read", Action::"schema:check", Action::"schema:publish", Action::"secret:use"
 ], resource) when { resource in principal.SERVICE };
 permit (principal, action in [
   Action::"job:cancel", Action::"job:hold", Action::"job:setPriority", Action::"job:manageAny",
@@ -37,7 +39,7 @@ permit (principal, action in [
 permit (principal, action in [
   Action::"job:read", Action::"queue:read", Action::"worker:read", Action::"worker:register",
   Action::"worker:heartbeat", Action::"worker:drain", Action::"job:acquire", Action::"job:report",
-  Action::"jobLog:append"
+  Action::"jobLog:append", Action::"secret:redeem"
 ], resource) when { resource in principal.PILOT };
 permit (principal, action, resource) when { resource in principal.ADMIN };
 
@@ -46,7 +48,7 @@ forbid (principal, action, resource) when { principal.kind == "PILOT" } unless {
   action in [
     Action::"job:read", Action::"queue:read", Action::"worker:read", Action::"worker:register",
     Action::"worker:heartbeat", Action::"worker:drain", Action::"job:acquire", Action::"job:report",
-    Action::"jobLog:append"
+    Action::"jobLog:append", Action::"secret:redeem"
   ]
 };
 forbid (principal, action, resource) when { principal.kind == "AGENT" } unless {

@@ -9,8 +9,9 @@ import type { Db } from 'mongodb';
 import { compileSelector } from './scheduler/requirements/selector.js';
 import type { Context, CoreServices, FleetServices } from './context.js';
 import { type CoreConfig, defaultEvents } from './composition/core-config.js';
+import { type SecretsModule, secretsModule } from './composition/secrets.module.js';
 import { directoriesOf, type Directories } from './composition/directories.js';
-import { consentStore, directoryStores } from './composition/directory-stores.repository.js';
+import { consentStore, directoryStores, secretStore } from './composition/directory-stores.repository.js';
 import {
   experimentFacts,
   queueDirectory,
@@ -24,6 +25,7 @@ import type { ReadJobs } from './events/hub/job-batch-reader.js';
 import { eventPolicies, eventResolvers } from './events/graphql/resolvers.js';
 import { ConsentsService } from './consents/consents.service.js';
 import { consentPolicies, consentResolvers } from './consents/graphql/resolvers.js';
+import { secretPolicies, secretResolvers } from './secrets/graphql/resolvers.js';
 import { experimentPolicies, experimentResolvers } from './experiments/graphql/resolvers.js';
 import { hardwarePolicies, hardwareResolvers } from './hardware/graphql/resolvers.js';
 import { gpuPolicies, gpuResolvers } from './gpus/graphql/resolvers.js';
@@ -80,6 +82,7 @@ export interface Core {
 export const corePolicies: Policies = {
   ...experimentPolicies,
   ...consentPolicies,
+  ...secretPolicies,
   ...sharePolicies,
   ...queuePolicies,
   ...viewerPolicies,
@@ -96,6 +99,7 @@ interface Components {
   readonly events: EventsService;
   readonly directories: Directories;
   readonly consents: ConsentsService;
+  readonly secrets: SecretsModule;
   readonly writer: GroupingTransitionWriter;
   readonly fleet: FleetModule;
   readonly jobs: JobDomain;
@@ -111,6 +115,7 @@ export function buildCore(options: CoreOptions): Core {
     resolvers: [
       experimentResolvers,
       consentResolvers,
+      secretResolvers,
       shareResolvers,
       queueResolvers,
       viewerResolvers,
@@ -135,7 +140,7 @@ export function buildCore(options: CoreOptions): Core {
 }
 
 function createComponents(options: CoreOptions): Components {
-  const { db, clock, ids, log } = options;
+  const { db, clock, ids, log, config } = options;
   const stores = jobStores(db);
   const events = eventsOf(options, (wanted, fields) => stores.jobs.find(wanted, fields));
   const directories = directoriesOf({
@@ -148,14 +153,26 @@ function createComponents(options: CoreOptions): Components {
   });
   const writer = new GroupingTransitionWriter({ store: stores.transitions, clock, log });
   const fleet = fleetOf(options, { events, directories, writer });
+  const experimentExists = async (name: string): Promise<boolean> =>
+    (await directories.experiments.find(name)) !== null;
+  const leader = fleet.leadership;
+  const secrets = secretsModule({
+    repository: secretStore(db),
+    config: config?.secrets,
+    experimentExists,
+    leader,
+    clock,
+    ids,
+    log,
+  });
   const consents = new ConsentsService({
     repository: consentStore(db),
-    experimentExists: async (name) => (await directories.experiments.find(name)) !== null,
+    experimentExists,
     people: options.rights?.people,
     clock,
   });
-  const jobs = jobsOf(options, { events, directories, consents, writer, fleet }, stores);
-  return { events, directories, consents, writer, fleet, jobs };
+  const jobs = jobsOf(options, { events, directories, consents, secrets, writer, fleet }, stores);
+  return { events, directories, consents, secrets, writer, fleet, jobs };
 }
 
 function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJobs): EventsService {
@@ -234,7 +251,10 @@ const checkSelector: CheckSelector = (text) => {
   }
 };
 
-function servicesOf({ events, directories, consents, fleet, jobs }: Components, clock: Clock): CoreServices {
+function servicesOf(
+  { events, directories, consents, secrets, fleet, jobs }: Components,
+  clock: Clock,
+): CoreServices {
   const { experiments, shares, queues } = directories;
   const logTails = new LogTails({
     logs: jobs.jobLogs,
@@ -247,6 +267,7 @@ function servicesOf({ events, directories, consents, fleet, jobs }: Components, 
     shares,
     queues,
     consents,
+    secrets: secrets.service,
     events,
     fleet: fleet.services,
     shareUsage: async (paths) =>
@@ -315,7 +336,7 @@ class Lifecycle {
 
   async #start(): Promise<void> {
     const { db, log, clock } = this.#options;
-    const { events, directories, fleet, jobs } = this.#components;
+    const { events, directories, secrets, fleet, jobs } = this.#components;
     await runMigrations(db, coreMigrations, { log, clock });
     await ensureCollections(db, coreCollections, { log });
     await events.start();
@@ -323,18 +344,20 @@ class Lifecycle {
     await directories.start();
     events.leadWith(fleet.leadership);
     jobs.start();
+    secrets.start();
     await fleet.start();
     this.isStarted = true;
     log.info('core started');
   }
 
   async #stop(): Promise<void> {
-    const { events, directories, writer, fleet, jobs } = this.#components;
+    const { events, directories, secrets, writer, fleet, jobs } = this.#components;
     this.isStarted = false;
     await this.#starting?.catch(() => undefined);
     // Leadership first: all work of its term ends with it, and another process can lead at once.
     await fleet.stop();
     await jobs.stop();
+    await secrets.stop();
     directories.stop();
     await events.stop();
     await writer.close();

@@ -8,6 +8,7 @@ import { createLogger, type Logger, logUnhandledRejections } from '@rhizome/log'
 import { createIds, systemClock } from '@rhizome/clock';
 import { connectMongo } from '@rhizome/mongo';
 import { serveSubgraph } from '@rhizome/subgraph';
+import { masterKeysOf } from './composition/secrets.module.js';
 import { buildCore, type Core } from './app.js';
 import { readConfig, shownConfig, type ProcessConfig } from './config.js';
 
@@ -19,6 +20,8 @@ async function main(): Promise<void> {
   logUnhandledRejections(log);
   log.info({ config: shownConfig(config) }, 'configuration');
   const verifier = callVerifierOf('core', config.gatewayKeys);
+  const { count, bytes, rewrapSeconds } = config.secrets;
+  const keys = await masterKeysOf(config.secrets);
   const mongo = await connectMongo({ uri: config.mongoUri, appName: 'rhizome-core' });
   let ownUrl: string | undefined;
   const core = buildCore({
@@ -31,6 +34,7 @@ async function main(): Promise<void> {
       events: config.events,
       broker: config.broker,
       quotas: config.quotas,
+      secrets: { keys, limits: { count, bytes }, rewrapEveryMs: rewrapSeconds * 1000 },
     },
   });
   const served = await serve(config, core, mongo, verifier, log);

@@ -1,5 +1,6 @@
 /** Configuration of a core process: environment over a YAML file over defaults. */
 import { assertSecureListening, assertSecureTransport, gatewayKeySettings } from '@rhizome/authz';
+import { defaultSecretLimits } from './secrets/secrets.service.js';
 import { defaultQuotas } from './jobs/submit/live-quota.js';
 import {
   type DeepReadonly,
@@ -64,6 +65,36 @@ const schema = z.strictObject({
       liveBytesPerOwner: z.int().min(1).default(defaultQuotas.liveBytesPerOwner),
       liveJobsPerExperiment: z.int().min(1).default(defaultQuotas.liveJobsPerExperiment),
       liveBytesPerExperiment: z.int().min(1).default(defaultQuotas.liveBytesPerExperiment),
+    })
+    .prefault({}),
+  secrets: z
+    .strictObject({
+      /**
+       * File with the master keys of secrets, one a line, 32 bytes in base64; the first one encrypts. Created
+       * with mode 0600 if there is none. All processes of core share it.
+       */
+      masterKeyFile: z.string().min(1).optional(),
+      /** Master key in the transit engine of HashiCorp Vault or OpenBao, instead of the file. */
+      transit: z
+        .strictObject({
+          url: z.url(),
+          mount: z.string().min(1).default('transit'),
+          /** Name of an `aes256-gcm96` key. */
+          key: z.string().min(1),
+          /** File with the token; read before each request. */
+          tokenFile: z.string().min(1),
+          insecureTransport: z.boolean().default(false),
+        })
+        .optional(),
+      /** Secrets that a user or an experiment may have. */
+      count: z.int().min(1).max(1000).default(defaultSecretLimits.count),
+      /** Bytes that the values of a user's or an experiment's secrets may have together. */
+      bytes: z.int().min(1).default(defaultSecretLimits.bytes),
+      /** Seconds after which a replaced master key is noticed. */
+      rewrapSeconds: z.int().min(1).max(86_400).default(30),
+    })
+    .refine(({ masterKeyFile, transit }) => masterKeyFile === undefined || transit === undefined, {
+      message: 'expected masterKeyFile or transit, not both',
     })
     .prefault({}),
 });

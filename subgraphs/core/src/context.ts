@@ -16,6 +16,7 @@ import type { LogTails } from './jobs/logs/log-tails.js';
 import type { SubmitService } from './jobs/submit/submit.service.js';
 import type { QueuesService } from './queues/queues.service.js';
 import type { SharesService, ShareUsage } from './shares/shares.service.js';
+import type { SecretsService } from './secrets/secrets.service.js';
 import type { TasksService } from './tasks/tasks.service.js';
 import type { SchedulerService } from './scheduler/dispatch/scheduler.service.js';
 import type { SchedulerCache } from './scheduler/cache/scheduler-cache.js';
@@ -40,6 +41,7 @@ export interface CoreServices {
   readonly experiments: ExperimentsService;
   readonly shares: SharesService;
   readonly consents: ConsentsService;
+  readonly secrets: SecretsService;
   readonly queues: QueuesService;
   readonly events: EventsService;
   /** Scheduler and workers. */

@@ -7,6 +7,7 @@ import type { GpuHardwareMapper, SiteGpuHardwareMapper } from './hardware/graphq
 import type { GpuOccupancyMapper, GpuOccupancyChangedMapper, JobCountMapper, JobCountsChangedMapper, JobLogAppendedMapper, JobStateChangedMapper, JobStateEventMapper, QueueChangedMapper, TaskProgressChangedMapper, WorkerChangedMapper } from './events/graphql/schema.mappers.js';
 import type { PrincipalMapper, ViewerMapper, ViewerGrantMapper } from './viewer/graphql/schema.mappers.js';
 import type { QueueMapper, QueueConnectionMapper, SiteMapper } from './queues/graphql/schema.mappers.js';
+import type { SecretMapper, SecretConnectionMapper, SecretVersionMapper } from './secrets/graphql/schema.mappers.js';
 import type { ShareMapper, ShareConnectionMapper } from './shares/graphql/schema.mappers.js';
 import type { SubmissionConsentMapper } from './consents/graphql/schema.mappers.js';
 import type { TaskMapper, TaskConnectionMapper, TaskProgressMapper } from './tasks/graphql/schema.mappers.js';
@@ -346,6 +347,51 @@ export type CreateQueueUserErrorCode =
   /** Another queue has the name. */
   | 'QUEUE_NAME_TAKEN';
 
+/** A secret to store. */
+export type CreateSecretInput = {
+  /** Name of the experiment that the secret belongs to; by default it belongs to the caller. */
+  readonly experiment?: InputMaybe<Scalars['String']['input']>;
+  /** Time at which the value expires; never by default. */
+  readonly expiresAt?: InputMaybe<Scalars['DateTime']['input']>;
+  /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or `_`. */
+  readonly name: Scalars['String']['input'];
+  /** Value, 8 to 65,536 bytes. Pass it as a variable, not in the text of the operation. */
+  readonly value: Scalars['String']['input'];
+};
+
+/** Answer of `createSecret`. */
+export type CreateSecretPayload = {
+  readonly __typename?: 'CreateSecretPayload';
+  /** The secret; null if the input has errors. */
+  readonly secret?: Maybe<Secret>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<CreateSecretUserError>;
+};
+
+/** Error of `createSecret`. */
+export type CreateSecretUserError = UserError & {
+  readonly __typename?: 'CreateSecretUserError';
+  /** Reason, for programs. */
+  readonly code: CreateSecretUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `createSecret` refuses a secret. */
+export type CreateSecretUserErrorCode =
+  /** The experiment does not exist. */
+  | 'EXPERIMENT_NOT_FOUND'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The deployment has no master key for secrets. */
+  | 'SECRETS_DISABLED'
+  /** The owner or the experiment has too many secrets, or too many bytes in them. */
+  | 'SECRET_LIMIT_EXCEEDED'
+  /** Another secret of the owner or the experiment has the name. */
+  | 'SECRET_NAME_TAKEN';
+
 /** A CUDA toolkit and the Linux drivers it works with. */
 export type CudaRelease = {
   readonly __typename?: 'CudaRelease';
@@ -409,6 +455,37 @@ export type CudaRequirementInput = {
   /** SASS targets in the payload, such as `sm_80`, `sm_90a` or `sm_100f`. */
   readonly sassTargets?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
+
+/** A secret to delete. */
+export type DeleteSecretInput = {
+  /** The secret's id. */
+  readonly id: Scalars['ID']['input'];
+};
+
+/** Answer of `deleteSecret`. */
+export type DeleteSecretPayload = {
+  readonly __typename?: 'DeleteSecretPayload';
+  /** True if there was such a secret. */
+  readonly isDeleted: Scalars['Boolean']['output'];
+  /** Errors in the input; empty if there are none. A secret that does not exist is not an error. */
+  readonly userErrors: ReadonlyArray<DeleteSecretUserError>;
+};
+
+/** Error of `deleteSecret`. */
+export type DeleteSecretUserError = UserError & {
+  readonly __typename?: 'DeleteSecretUserError';
+  /** Reason, for programs. */
+  readonly code: DeleteSecretUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `deleteSecret` refuses a call. */
+export type DeleteSecretUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE';
 
 /** One GPU or one MIG slice of a worker. */
 export type Device = {
@@ -1926,6 +2003,10 @@ export type Mutation = {
   readonly cancelJobs: CancelJobsPayload;
   /** Creates a queue. */
   readonly createQueue: CreateQueuePayload;
+  /** Stores a secret of the caller or of an experiment. */
+  readonly createSecret: CreateSecretPayload;
+  /** Deletes a secret with all versions. Jobs that name it fail. */
+  readonly deleteSecret: DeleteSecretPayload;
   /** Drains a worker: it finishes its jobs and accepts no more. */
   readonly drainWorker: DrainWorkerPayload;
   /** Reports that attempts failed. */
@@ -1948,6 +2029,8 @@ export type Mutation = {
   readonly releaseJobs: ReleaseJobsPayload;
   /** Creates a new job from each terminal job. */
   readonly retryJobs: RetryJobsPayload;
+  /** Replaces the value of a secret. Attempts that start later receive the new value. */
+  readonly rotateSecret: RotateSecretPayload;
   /** Changes the priority of jobs that have not been sent. */
   readonly setJobPriority: SetJobPriorityPayload;
   /** Sets the state of a queue, with a reason. */
@@ -1989,6 +2072,16 @@ export type MutationcancelJobsArgs = {
 
 export type MutationcreateQueueArgs = {
   input: CreateQueueInput;
+};
+
+
+export type MutationcreateSecretArgs = {
+  input: CreateSecretInput;
+};
+
+
+export type MutationdeleteSecretArgs = {
+  input: DeleteSecretInput;
 };
 
 
@@ -2034,6 +2127,11 @@ export type MutationreleaseJobsArgs = {
 
 export type MutationretryJobsArgs = {
   input: RetryJobsInput;
+};
+
+
+export type MutationrotateSecretArgs = {
+  input: RotateSecretInput;
 };
 
 
@@ -2243,6 +2341,10 @@ export type Query = {
   readonly queue?: Maybe<Queue>;
   /** Queues, by name. */
   readonly queues: QueueConnection;
+  /** A secret, without its value; null if it does not exist or you may not see it. */
+  readonly secret?: Maybe<Secret>;
+  /** Secrets of the caller or of an experiment, without their values, by name. */
+  readonly secrets: SecretConnection;
   /** Shares that the caller may read, by path. */
   readonly shares: ShareConnection;
   /** One task, or null if there is none that the caller may read. */
@@ -2327,6 +2429,18 @@ export type QueryqueueArgs = {
 export type QueryqueuesArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   filter?: InputMaybe<QueueFilter>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+export type QuerysecretArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QuerysecretsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  experiment?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -2774,6 +2888,123 @@ export type Role =
   | 'SERVICE'
   /** Submits jobs and tasks, and manages its own. */
   | 'USER';
+
+/** A new version of a secret. */
+export type RotateSecretInput = {
+  /** Number of the newest version that the caller knows. The change is refused if there is a newer one. */
+  readonly expectedVersion?: InputMaybe<Scalars['Int']['input']>;
+  /** Time at which the new value expires; never by default. */
+  readonly expiresAt?: InputMaybe<Scalars['DateTime']['input']>;
+  /** The secret's id. */
+  readonly id: Scalars['ID']['input'];
+  /** New value, 8 to 65,536 bytes. Pass it as a variable, not in the text of the operation. */
+  readonly value: Scalars['String']['input'];
+};
+
+/** Answer of `rotateSecret`. */
+export type RotateSecretPayload = {
+  readonly __typename?: 'RotateSecretPayload';
+  /** The secret; null if the input has errors. */
+  readonly secret?: Maybe<Secret>;
+  /** Errors that prevented the change; empty if there are none. */
+  readonly userErrors: ReadonlyArray<RotateSecretUserError>;
+};
+
+/** Error of `rotateSecret`. */
+export type RotateSecretUserError = UserError & {
+  readonly __typename?: 'RotateSecretUserError';
+  /** Reason, for programs. */
+  readonly code: RotateSecretUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `rotateSecret` refuses a version. */
+export type RotateSecretUserErrorCode =
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The secret was changed in between. */
+  | 'REVISION_CONFLICT'
+  /** The deployment has no master key for secrets. */
+  | 'SECRETS_DISABLED'
+  /** The owner or the experiment has too many bytes in its secrets. */
+  | 'SECRET_LIMIT_EXCEEDED'
+  /** The secret does not exist, or you may not see it. */
+  | 'SECRET_NOT_FOUND';
+
+/**
+ * A value that payloads need and nobody may read, such as a password. Jobs name it in their payload, and the worker
+ * that holds the attempt receives the newest version of the value.
+ */
+export type Secret = Node & {
+  readonly __typename?: 'Secret';
+  /** Time of the first version. */
+  readonly createdAt: Scalars['DateTime']['output'];
+  /** Experiment that the secret belongs to; null for a secret of a user. */
+  readonly experiment?: Maybe<Experiment>;
+  /** Time at which the newest version expires and is no longer delivered; null if it does not. */
+  readonly expiresAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Opaque identifier, `secret_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** Time of the last delivery to a worker; null if there was none. */
+  readonly lastUsedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Name, unique among the secrets of the owner or the experiment. */
+  readonly name: Scalars['String']['output'];
+  /** User that owns the secret; null for a secret of an experiment. */
+  readonly owner?: Maybe<Principal>;
+  /** Holder of the secret. */
+  readonly scope: SecretScope;
+  /** Size of the value in bytes. */
+  readonly sizeBytes: Scalars['SafeInt']['output'];
+  /** Number of the newest version, from 1. */
+  readonly version: Scalars['Int']['output'];
+  /** The newest versions, at most 20, the newest first. Only the value of the newest is stored. */
+  readonly versions: ReadonlyArray<SecretVersion>;
+};
+
+/** A page of secrets, by name. */
+export type SecretConnection = {
+  readonly __typename?: 'SecretConnection';
+  /** The secrets with their cursors. */
+  readonly edges: ReadonlyArray<SecretEdge>;
+  /** The secrets. */
+  readonly nodes: ReadonlyArray<Secret>;
+  /** Position of the page in the list. */
+  readonly pageInfo: PageInfo;
+  /** Number of secrets in the whole list; null if there are more than 10,000. */
+  readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** A secret on a page. */
+export type SecretEdge = {
+  readonly __typename?: 'SecretEdge';
+  /** Cursor of the secret, to pass as `after`. */
+  readonly cursor: Scalars['String']['output'];
+  /** The secret. */
+  readonly node: Secret;
+};
+
+/** Holder of a secret. */
+export type SecretScope =
+  /** An experiment. Its jobs may use the secret if their submitter has the permission `secret:use`. */
+  | 'EXPERIMENT'
+  /** A user. The jobs that the user owns may use the secret. */
+  | 'USER';
+
+/** A version of a secret, without its value. */
+export type SecretVersion = {
+  readonly __typename?: 'SecretVersion';
+  /** Time at which the version was stored. */
+  readonly createdAt: Scalars['DateTime']['output'];
+  /** Principal that stored the version. */
+  readonly createdBy: Principal;
+  /** Time at which the version expires; null if it does not. */
+  readonly expiresAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Number, from 1. */
+  readonly number: Scalars['Int']['output'];
+};
 
 /** Jobs and their new priority. */
 export type SetJobPriorityInput = {
@@ -3879,6 +4110,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( JobMapper & { __typename: 'Job' } )
     | ( PrincipalMapper & { __typename: 'Principal' } )
     | ( QueueMapper & { __typename: 'Queue' } )
+    | ( SecretMapper & { __typename: 'Secret' } )
     | ( ShareMapper & { __typename: 'Share' } )
     | ( SiteMapper & { __typename: 'Site' } )
     | ( TaskMapper & { __typename: 'Task' } )
@@ -3891,6 +4123,8 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<AppendJobLogUserError, 'code'> & { code: _RefType['AppendJobLogUserErrorCode'] } & { __typename: 'AppendJobLogUserError' } )
     | ( Omit<CancelJobsUserError, 'code'> & { code: _RefType['CancelJobsUserErrorCode'] } & { __typename: 'CancelJobsUserError' } )
     | ( Omit<CreateQueueUserError, 'code'> & { code: _RefType['CreateQueueUserErrorCode'] } & { __typename: 'CreateQueueUserError' } )
+    | ( Omit<CreateSecretUserError, 'code'> & { code: _RefType['CreateSecretUserErrorCode'] } & { __typename: 'CreateSecretUserError' } )
+    | ( Omit<DeleteSecretUserError, 'code'> & { code: _RefType['DeleteSecretUserErrorCode'] } & { __typename: 'DeleteSecretUserError' } )
     | ( Omit<DrainWorkerUserError, 'code'> & { code: _RefType['DrainWorkerUserErrorCode'] } & { __typename: 'DrainWorkerUserError' } )
     | ( Omit<FailJobsUserError, 'code'> & { code: _RefType['FailJobsUserErrorCode'] } & { __typename: 'FailJobsUserError' } )
     | ( Omit<FinishJobsUserError, 'code'> & { code: _RefType['FinishJobsUserErrorCode'] } & { __typename: 'FinishJobsUserError' } )
@@ -3900,6 +4134,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<RegisterWorkerUserError, 'code'> & { code: _RefType['RegisterWorkerUserErrorCode'] } & { __typename: 'RegisterWorkerUserError' } )
     | ( Omit<ReleaseJobsUserError, 'code'> & { code: _RefType['ReleaseJobsUserErrorCode'] } & { __typename: 'ReleaseJobsUserError' } )
     | ( Omit<RetryJobsUserError, 'code'> & { code: _RefType['RetryJobsUserErrorCode'] } & { __typename: 'RetryJobsUserError' } )
+    | ( Omit<RotateSecretUserError, 'code'> & { code: _RefType['RotateSecretUserErrorCode'] } & { __typename: 'RotateSecretUserError' } )
     | ( Omit<SetJobPriorityUserError, 'code'> & { code: _RefType['SetJobPriorityUserErrorCode'] } & { __typename: 'SetJobPriorityUserError' } )
     | ( Omit<SetQueueStateUserError, 'code'> & { code: _RefType['SetQueueStateUserErrorCode'] } & { __typename: 'SetQueueStateUserError' } )
     | ( Omit<SetSharesUserError, 'code'> & { code: _RefType['SetSharesUserErrorCode'] } & { __typename: 'SetSharesUserError' } )
@@ -3942,11 +4177,19 @@ export type ResolversTypes = {
   CreateQueuePayload: ResolverTypeWrapper<Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['CreateQueueUserError']> }>;
   CreateQueueUserError: ResolverTypeWrapper<Omit<CreateQueueUserError, 'code'> & { code: ResolversTypes['CreateQueueUserErrorCode'] }>;
   CreateQueueUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NAME_TAKEN' | 'EXPERIMENT_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED'>;
+  CreateSecretInput: CreateSecretInput;
+  CreateSecretPayload: ResolverTypeWrapper<Omit<CreateSecretPayload, 'secret' | 'userErrors'> & { secret?: Maybe<ResolversTypes['Secret']>, userErrors: ReadonlyArray<ResolversTypes['CreateSecretUserError']> }>;
+  CreateSecretUserError: ResolverTypeWrapper<Omit<CreateSecretUserError, 'code'> & { code: ResolversTypes['CreateSecretUserErrorCode'] }>;
+  CreateSecretUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SECRET_NAME_TAKEN' | 'SECRET_LIMIT_EXCEEDED' | 'SECRETS_DISABLED'>;
   CudaRelease: ResolverTypeWrapper<Omit<CudaRelease, 'confidence'> & { confidence: ResolversTypes['GpuFactConfidence'] }>;
   CudaRequirement: ResolverTypeWrapper<CudaRequirement>;
   Boolean: ResolverTypeWrapper<Scalars['Boolean']['output']>;
   CudaRequirementInput: CudaRequirementInput;
   DateTime: ResolverTypeWrapper<Scalars['DateTime']['output']>;
+  DeleteSecretInput: DeleteSecretInput;
+  DeleteSecretPayload: ResolverTypeWrapper<Omit<DeleteSecretPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['DeleteSecretUserError']> }>;
+  DeleteSecretUserError: ResolverTypeWrapper<Omit<DeleteSecretUserError, 'code'> & { code: ResolversTypes['DeleteSecretUserErrorCode'] }>;
+  DeleteSecretUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE'>;
   Device: ResolverTypeWrapper<DeviceMapper>;
   Float: ResolverTypeWrapper<Scalars['Float']['output']>;
   DeviceFactSource: ResolverTypeWrapper<DeviceFactSource>;
@@ -4091,7 +4334,16 @@ export type ResolversTypes = {
   RocmRequirement: ResolverTypeWrapper<RocmRequirement>;
   RocmRequirementInput: RocmRequirementInput;
   Role: ResolverTypeWrapper<'ADMIN' | 'OPERATOR' | 'PRODUCTION' | 'USER' | 'READER' | 'PILOT' | 'SERVICE'>;
+  RotateSecretInput: RotateSecretInput;
+  RotateSecretPayload: ResolverTypeWrapper<Omit<RotateSecretPayload, 'secret' | 'userErrors'> & { secret?: Maybe<ResolversTypes['Secret']>, userErrors: ReadonlyArray<ResolversTypes['RotateSecretUserError']> }>;
+  RotateSecretUserError: ResolverTypeWrapper<Omit<RotateSecretUserError, 'code'> & { code: ResolversTypes['RotateSecretUserErrorCode'] }>;
+  RotateSecretUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'SECRET_NOT_FOUND' | 'REVISION_CONFLICT' | 'SECRET_LIMIT_EXCEEDED' | 'SECRETS_DISABLED'>;
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
+  Secret: ResolverTypeWrapper<SecretMapper>;
+  SecretConnection: ResolverTypeWrapper<SecretConnectionMapper>;
+  SecretEdge: ResolverTypeWrapper<Omit<SecretEdge, 'node'> & { node: ResolversTypes['Secret'] }>;
+  SecretScope: ResolverTypeWrapper<'USER' | 'EXPERIMENT'>;
+  SecretVersion: ResolverTypeWrapper<SecretVersionMapper>;
   SetJobPriorityInput: SetJobPriorityInput;
   SetJobPriorityPayload: ResolverTypeWrapper<Omit<SetJobPriorityPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['SetJobPriorityUserError']> }>;
   SetJobPriorityUserError: ResolverTypeWrapper<Omit<SetJobPriorityUserError, 'code'> & { code: ResolversTypes['SetJobPriorityUserErrorCode'] }>;
@@ -4189,11 +4441,17 @@ export type ResolversParentTypes = {
   CreateQueueInput: CreateQueueInput;
   CreateQueuePayload: Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['CreateQueueUserError']> };
   CreateQueueUserError: CreateQueueUserError;
+  CreateSecretInput: CreateSecretInput;
+  CreateSecretPayload: Omit<CreateSecretPayload, 'secret' | 'userErrors'> & { secret?: Maybe<ResolversParentTypes['Secret']>, userErrors: ReadonlyArray<ResolversParentTypes['CreateSecretUserError']> };
+  CreateSecretUserError: CreateSecretUserError;
   CudaRelease: CudaRelease;
   CudaRequirement: CudaRequirement;
   Boolean: Scalars['Boolean']['output'];
   CudaRequirementInput: CudaRequirementInput;
   DateTime: Scalars['DateTime']['output'];
+  DeleteSecretInput: DeleteSecretInput;
+  DeleteSecretPayload: Omit<DeleteSecretPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['DeleteSecretUserError']> };
+  DeleteSecretUserError: DeleteSecretUserError;
   Device: DeviceMapper;
   Float: Scalars['Float']['output'];
   DeviceFactSource: DeviceFactSource;
@@ -4314,7 +4572,14 @@ export type ResolversParentTypes = {
   RetryPolicyInput: RetryPolicyInput;
   RocmRequirement: RocmRequirement;
   RocmRequirementInput: RocmRequirementInput;
+  RotateSecretInput: RotateSecretInput;
+  RotateSecretPayload: Omit<RotateSecretPayload, 'secret' | 'userErrors'> & { secret?: Maybe<ResolversParentTypes['Secret']>, userErrors: ReadonlyArray<ResolversParentTypes['RotateSecretUserError']> };
+  RotateSecretUserError: RotateSecretUserError;
   SafeInt: Scalars['SafeInt']['output'];
+  Secret: SecretMapper;
+  SecretConnection: SecretConnectionMapper;
+  SecretEdge: Omit<SecretEdge, 'node'> & { node: ResolversParentTypes['Secret'] };
+  SecretVersion: SecretVersionMapper;
   SetJobPriorityInput: SetJobPriorityInput;
   SetJobPriorityPayload: Omit<SetJobPriorityPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['SetJobPriorityUserError']> };
   SetJobPriorityUserError: SetJobPriorityUserError;
@@ -4502,6 +4767,20 @@ export type CreateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 
 export type CreateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NAME_TAKEN?: any }, ResolversTypes['CreateQueueUserErrorCode']>;
 
+export type CreateSecretPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CreateSecretPayload'] = ResolversParentTypes['CreateSecretPayload']> = {
+  secret?: Resolver<Maybe<ResolversTypes['Secret']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['CreateSecretUserError']>, ParentType, ContextType>;
+};
+
+export type CreateSecretUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CreateSecretUserError'] = ResolversParentTypes['CreateSecretUserError']> = {
+  code?: Resolver<ResolversTypes['CreateSecretUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type CreateSecretUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, SECRETS_DISABLED?: any, SECRET_LIMIT_EXCEEDED?: any, SECRET_NAME_TAKEN?: any }, ResolversTypes['CreateSecretUserErrorCode']>;
+
 export type CudaReleaseResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CudaRelease'] = ResolversParentTypes['CudaRelease']> = {
   capabilities?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
   catalogueVersion?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -4529,6 +4808,20 @@ export type CudaRequirementResolvers<ContextType = Context, ParentType extends R
 export interface DateTimeScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['DateTime'], any> {
   name: 'DateTime';
 }
+
+export type DeleteSecretPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DeleteSecretPayload'] = ResolversParentTypes['DeleteSecretPayload']> = {
+  isDeleted?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['DeleteSecretUserError']>, ParentType, ContextType>;
+};
+
+export type DeleteSecretUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['DeleteSecretUserError'] = ResolversParentTypes['DeleteSecretUserError']> = {
+  code?: Resolver<ResolversTypes['DeleteSecretUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type DeleteSecretUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any }, ResolversTypes['DeleteSecretUserErrorCode']>;
 
 export type DeviceResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Device'] = ResolversParentTypes['Device']> = {
   brand?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
@@ -5052,6 +5345,8 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   appendJobLog?: Resolver<ResolversTypes['AppendJobLogPayload'], ParentType, ContextType, RequireFields<MutationappendJobLogArgs, 'input'>>;
   cancelJobs?: Resolver<ResolversTypes['CancelJobsPayload'], ParentType, ContextType, RequireFields<MutationcancelJobsArgs, 'input'>>;
   createQueue?: Resolver<ResolversTypes['CreateQueuePayload'], ParentType, ContextType, RequireFields<MutationcreateQueueArgs, 'input'>>;
+  createSecret?: Resolver<ResolversTypes['CreateSecretPayload'], ParentType, ContextType, RequireFields<MutationcreateSecretArgs, 'input'>>;
+  deleteSecret?: Resolver<ResolversTypes['DeleteSecretPayload'], ParentType, ContextType, RequireFields<MutationdeleteSecretArgs, 'input'>>;
   drainWorker?: Resolver<ResolversTypes['DrainWorkerPayload'], ParentType, ContextType, RequireFields<MutationdrainWorkerArgs, 'input'>>;
   failJobs?: Resolver<ResolversTypes['FailJobsPayload'], ParentType, ContextType, RequireFields<MutationfailJobsArgs, 'input'>>;
   finishJobs?: Resolver<ResolversTypes['FinishJobsPayload'], ParentType, ContextType, RequireFields<MutationfinishJobsArgs, 'input'>>;
@@ -5061,6 +5356,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   registerWorker?: Resolver<ResolversTypes['RegisterWorkerPayload'], ParentType, ContextType, RequireFields<MutationregisterWorkerArgs, 'input'>>;
   releaseJobs?: Resolver<ResolversTypes['ReleaseJobsPayload'], ParentType, ContextType, RequireFields<MutationreleaseJobsArgs, 'input'>>;
   retryJobs?: Resolver<ResolversTypes['RetryJobsPayload'], ParentType, ContextType, RequireFields<MutationretryJobsArgs, 'input'>>;
+  rotateSecret?: Resolver<ResolversTypes['RotateSecretPayload'], ParentType, ContextType, RequireFields<MutationrotateSecretArgs, 'input'>>;
   setJobPriority?: Resolver<ResolversTypes['SetJobPriorityPayload'], ParentType, ContextType, RequireFields<MutationsetJobPriorityArgs, 'input'>>;
   setQueueState?: Resolver<ResolversTypes['SetQueueStatePayload'], ParentType, ContextType, RequireFields<MutationsetQueueStateArgs, 'input'>>;
   setShares?: Resolver<ResolversTypes['SetSharesPayload'], ParentType, ContextType, RequireFields<MutationsetSharesArgs, 'input'>>;
@@ -5072,7 +5368,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
 };
 
 export type NodeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Node'] = ResolversParentTypes['Node']> = {
-  __resolveType?: TypeResolveFn<'BulkOperation' | 'Experiment' | 'Job' | 'Principal' | 'Queue' | 'Share' | 'Site' | 'Task' | 'Worker', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'BulkOperation' | 'Experiment' | 'Job' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'Worker', ParentType, ContextType>;
 };
 
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -5137,6 +5433,8 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
   jobs?: Resolver<ResolversTypes['JobConnection'], ParentType, ContextType, RequireFields<QueryjobsArgs, 'first' | 'order'>>;
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType, RequireFields<QueryqueueArgs, 'name'>>;
   queues?: Resolver<ResolversTypes['QueueConnection'], ParentType, ContextType, RequireFields<QueryqueuesArgs, 'first'>>;
+  secret?: Resolver<Maybe<ResolversTypes['Secret']>, ParentType, ContextType, RequireFields<QuerysecretArgs, 'id'>>;
+  secrets?: Resolver<ResolversTypes['SecretConnection'], ParentType, ContextType, RequireFields<QuerysecretsArgs, 'first'>>;
   shares?: Resolver<ResolversTypes['ShareConnection'], ParentType, ContextType, RequireFields<QuerysharesArgs, 'first'>>;
   task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType, RequireFields<QuerytaskArgs, 'id'>>;
   tasks?: Resolver<ResolversTypes['TaskConnection'], ParentType, ContextType, RequireFields<QuerytasksArgs, 'first'>>;
@@ -5281,9 +5579,59 @@ export type RocmRequirementResolvers<ContextType = Context, ParentType extends R
 
 export type RoleResolvers = EnumResolverSignature<{ ADMIN?: any, OPERATOR?: any, PILOT?: any, PRODUCTION?: any, READER?: any, SERVICE?: any, USER?: any }, ResolversTypes['Role']>;
 
+export type RotateSecretPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RotateSecretPayload'] = ResolversParentTypes['RotateSecretPayload']> = {
+  secret?: Resolver<Maybe<ResolversTypes['Secret']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['RotateSecretUserError']>, ParentType, ContextType>;
+};
+
+export type RotateSecretUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RotateSecretUserError'] = ResolversParentTypes['RotateSecretUserError']> = {
+  code?: Resolver<ResolversTypes['RotateSecretUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RotateSecretUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, REVISION_CONFLICT?: any, SECRETS_DISABLED?: any, SECRET_LIMIT_EXCEEDED?: any, SECRET_NOT_FOUND?: any }, ResolversTypes['RotateSecretUserErrorCode']>;
+
 export interface SafeIntScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['SafeInt'], any> {
   name: 'SafeInt';
 }
+
+export type SecretResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Secret'] = ResolversParentTypes['Secret']> = {
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  expiresAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  lastUsedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  owner?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
+  scope?: Resolver<ResolversTypes['SecretScope'], ParentType, ContextType>;
+  sizeBytes?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
+  version?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  versions?: Resolver<ReadonlyArray<ResolversTypes['SecretVersion']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type SecretConnectionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SecretConnection'] = ResolversParentTypes['SecretConnection']> = {
+  edges?: Resolver<ReadonlyArray<ResolversTypes['SecretEdge']>, ParentType, ContextType>;
+  nodes?: Resolver<ReadonlyArray<ResolversTypes['Secret']>, ParentType, ContextType>;
+  pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
+  totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type SecretEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SecretEdge'] = ResolversParentTypes['SecretEdge']> = {
+  cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  node?: Resolver<ResolversTypes['Secret'], ParentType, ContextType>;
+};
+
+export type SecretScopeResolvers = EnumResolverSignature<{ EXPERIMENT?: any, USER?: any }, ResolversTypes['SecretScope']>;
+
+export type SecretVersionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SecretVersion'] = ResolversParentTypes['SecretVersion']> = {
+  createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  createdBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
+  expiresAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  number?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
 
 export type SetJobPriorityPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SetJobPriorityPayload'] = ResolversParentTypes['SetJobPriorityPayload']> = {
   result?: Resolver<Maybe<ResolversTypes['BulkResult']>, ParentType, ContextType>;
@@ -5501,7 +5849,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelJobsUserError' | 'CreateQueueUserError' | 'DrainWorkerUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RetryJobsUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelJobsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeleteSecretUserError' | 'DrainWorkerUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RetryJobsUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -5646,9 +5994,15 @@ export type Resolvers<ContextType = Context> = {
   CreateQueuePayload?: CreateQueuePayloadResolvers<ContextType>;
   CreateQueueUserError?: CreateQueueUserErrorResolvers<ContextType>;
   CreateQueueUserErrorCode?: CreateQueueUserErrorCodeResolvers;
+  CreateSecretPayload?: CreateSecretPayloadResolvers<ContextType>;
+  CreateSecretUserError?: CreateSecretUserErrorResolvers<ContextType>;
+  CreateSecretUserErrorCode?: CreateSecretUserErrorCodeResolvers;
   CudaRelease?: CudaReleaseResolvers<ContextType>;
   CudaRequirement?: CudaRequirementResolvers<ContextType>;
   DateTime?: GraphQLScalarType;
+  DeleteSecretPayload?: DeleteSecretPayloadResolvers<ContextType>;
+  DeleteSecretUserError?: DeleteSecretUserErrorResolvers<ContextType>;
+  DeleteSecretUserErrorCode?: DeleteSecretUserErrorCodeResolvers;
   Device?: DeviceResolvers<ContextType>;
   DeviceFactSource?: DeviceFactSourceResolvers<ContextType>;
   DeviceHealth?: DeviceHealthResolvers;
@@ -5752,7 +6106,15 @@ export type Resolvers<ContextType = Context> = {
   RetryPolicy?: RetryPolicyResolvers<ContextType>;
   RocmRequirement?: RocmRequirementResolvers<ContextType>;
   Role?: RoleResolvers;
+  RotateSecretPayload?: RotateSecretPayloadResolvers<ContextType>;
+  RotateSecretUserError?: RotateSecretUserErrorResolvers<ContextType>;
+  RotateSecretUserErrorCode?: RotateSecretUserErrorCodeResolvers;
   SafeInt?: GraphQLScalarType;
+  Secret?: SecretResolvers<ContextType>;
+  SecretConnection?: SecretConnectionResolvers<ContextType>;
+  SecretEdge?: SecretEdgeResolvers<ContextType>;
+  SecretScope?: SecretScopeResolvers;
+  SecretVersion?: SecretVersionResolvers<ContextType>;
   SetJobPriorityPayload?: SetJobPriorityPayloadResolvers<ContextType>;
   SetJobPriorityUserError?: SetJobPriorityUserErrorResolvers<ContextType>;
   SetJobPriorityUserErrorCode?: SetJobPriorityUserErrorCodeResolvers;

@@ -174,6 +174,30 @@ const rows: Readonly<Record<string, Row>> = {
     got: ({ viewer }: { viewer: { submissionConsents: unknown[] } }) => viewer.submissionConsents.length > 0,
     outcomes: 'e e e e e e',
   },
+  'Query.secret': { text: '{ secret(id: "secret_nowhere") { id } }', outcomes: 'r r r e e r' },
+  // Their own, of which they have none; a pilot and an agent have no secrets.
+  'Query.secrets': {
+    text: '{ secrets { nodes { id } } }',
+    got: ({ secrets }: { secrets: { nodes: unknown[] } }) => secrets.nodes.length > 0,
+    outcomes: 'r r r e e r',
+  },
+  'Mutation.createSecret': {
+    text: `${input('createSecret')} { secret { id } } }`,
+    variables: () => ({ input: { name: 'x', value: '12345678', experiment: 'alpha' } }),
+    outcomes: 'r r r r r r',
+  },
+  'Mutation.rotateSecret': {
+    text: `${input('rotateSecret')} { secret { id } } }`,
+    variables: () => ({ input: { id: 'secret_nowhere', value: '12345678' } }),
+    got: ({ rotateSecret }: { rotateSecret: { secret: unknown } }) => rotateSecret.secret,
+    outcomes: 'r r r e e r',
+  },
+  'Mutation.deleteSecret': {
+    text: `${input('deleteSecret')} { isDeleted } }`,
+    variables: () => ({ input: { id: 'secret_nowhere' } }),
+    got: ({ deleteSecret }: { deleteSecret: { isDeleted: boolean } }) => deleteSecret.isDeleted,
+    outcomes: 'r r r e e r',
+  },
   'Mutation.registerExperiment': {
     text: `${input('registerExperiment')} { experiment { name } } }`,
     variables: () => ({ input: { name: 'alpha', title: 'Ours now' } }),

@@ -123,9 +123,21 @@ describe.each(transports)('over %s', (transport) => {
           ids: [onHold],
         },
       );
+    const { createSecret } = await system
+      .api()
+      .data<{ createSecret: { secret: { id: string } } }>(
+        'mutation { createSecret(input: { name: "GIVEN", value: "eight or more" }) { secret { id } } }',
+      );
     const waiting = { cancelJobs: cancel, holdJobs: hold, setJobPriority: priority, updateQueue: update };
     const held = { start, finish, fail, log };
-    return { workerId: worker.id, held, waiting, onHold, ended: ended.job.id };
+    return {
+      workerId: worker.id,
+      held,
+      waiting,
+      onHold,
+      ended: ended.job.id,
+      secretId: createSecret.secret.id,
+    };
   }
 
   /** Uses the key that the table then uses with other content, and what may be used once. */

@@ -231,6 +231,20 @@ const experiments = [
   ...casesOf('withdrawSubmissionConsent', 'INVALID_VALUE', [
     ['an unknown field', 'colour', 'red', { code: 'BAD_USER_INPUT', names: 'colour' }],
   ]),
+  ...casesOf('createSecret', 'INVALID_VALUE', [
+    ['a name with a blank', 'name', 'a b'],
+    ['a value that is too short', 'value', 'short', { names: '5 bytes' }],
+    ['a value that is too long', 'value', text(65_537), { names: '65537 bytes' }],
+    ['a time in the past', 'expiresAt', '2001-01-01T00:00:00.000Z'],
+    ['an unknown experiment', 'experiment', 'nowhere', { code: 'EXPERIMENT_NOT_FOUND' }],
+  ]),
+  ...casesOf('rotateSecret', 'INVALID_VALUE', [
+    ['a value that is too short', 'value', 'short', { names: '5 bytes' }],
+    ['an unknown secret', 'id', 'secret_other', { code: 'SECRET_NOT_FOUND' }],
+  ]),
+  ...casesOf('deleteSecret', 'INVALID_VALUE', [
+    ['an unknown field', 'colour', 'red', { code: 'BAD_USER_INPUT', names: 'colour' }],
+  ]),
   ...casesOf('setShares', 'INVALID_VALUE', [
     ['an unknown experiment', 'experiment', 'nowhere', { code: 'EXPERIMENT_NOT_FOUND' }],
     ['no leaves', 'shares', [], { names: '0 entries' }],

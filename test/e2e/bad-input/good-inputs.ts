@@ -15,6 +15,8 @@ export interface Given {
   /** A job that is held, and one that has ended. */
   readonly onHold: string;
   readonly ended: string;
+  /** A secret of the caller. */
+  readonly secretId: string;
 }
 
 /** A key that was used with other content. */
@@ -34,7 +36,7 @@ const refOf = ({ job, fence }: Grant) => ({ id: job.id, fence });
 export type GoodInputs = Readonly<Record<string, readonly [type: string, input: object]>>;
 
 /** Good inputs, each with a key of its own. */
-export function goodInputs({ workerId, held, waiting, onHold, ended }: Given): GoodInputs {
+export function goodInputs({ workerId, held, waiting, onHold, ended, secretId }: Given): GoodInputs {
   const key = () => ({ idempotencyKey: randomUUID() });
   const select = (id: string) => ({ selection: { ids: [id] } });
   const job = { experiment: 'larkspur', ...key() };
@@ -49,6 +51,9 @@ export function goodInputs({ workerId, held, waiting, onHold, ended }: Given): G
     registerExperiment: ['RegisterExperimentInput', { name: 'newcomer', title: 'Newcomer' }],
     allowSubmissionOnBehalf: ['AllowSubmissionOnBehalfInput', { experiment: 'rubin', days: 30 }],
     withdrawSubmissionConsent: ['WithdrawSubmissionConsentInput', { experiment: 'newcomer' }],
+    createSecret: ['CreateSecretInput', { name: `S_${randomUUID()}`, value: 'eight or more' }],
+    rotateSecret: ['RotateSecretInput', { id: secretId, value: 'eight or more' }],
+    deleteSecret: ['DeleteSecretInput', { id: 'secret_nowhere' }],
     setShares: ['SetSharesInput', { experiment: 'rubin', shares }],
     createQueue: ['CreateQueueInput', { name: 'south', site: 'POLE', ...key(), limits: {} }],
     updateQueue: ['UpdateQueueInput', { name: queueName, site: 'POLE', limits: {} }],

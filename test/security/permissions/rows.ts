@@ -152,6 +152,16 @@ export const rows: readonly (readonly [string, Row])[] = [
   })),
   mutation('allowSubmissionOnBehalf', ({ experiment }) => ({ experiment })),
   mutation('withdrawSubmissionConsent', ({ experiment }) => ({ experiment })),
+  query('secrets', 'query ($e: String) { secrets(experiment: $e) { nodes { id } } }', ({ experiment }) => ({
+    e: experiment,
+  })),
+  query('secret', 'query ($id: ID!) { secret(id: $id) { id } }', ({ secretId: id }) => ({ id })),
+  mutation('createSecret', ({ experiment }, caller, target) => ({
+    ...{ experiment, value: 'eight or more' },
+    name: `${caller}-${target}`,
+  })),
+  mutation('rotateSecret', ({ secretId: id }) => ({ id, value: 'eight or more' })),
+  mutation('deleteSecret', () => ({ id: 'secret_nowhere' })),
   mutation('setJobPriority', (objects) => ({ ...ofJob(objects), priority: 1 })),
   mutation('holdJobs', (objects) => ({ ...ofJob(objects), reason: 'test' })),
   mutation('releaseJobs', ofJob),

@@ -19,6 +19,8 @@ export interface Objects {
   readonly taskId: string;
   readonly workerId: string;
   readonly operationId: string;
+  /** Of the experiment. */
+  readonly secretId: string;
   /** Person that submissions are for; null for the caller. */
   readonly onBehalfOf: string | null;
 }
@@ -108,7 +110,7 @@ async function sharedOf(
   system: System,
   experiment: string,
   queue: string,
-): Promise<Pick<Objects, 'taskId' | 'workerId' | 'operationId'>> {
+): Promise<Pick<Objects, 'taskId' | 'workerId' | 'operationId' | 'secretId'>> {
   const payload = { command: 'true' };
   const task = { experiment, idempotencyKey: 'task', name: 'task', jobs: { count: 1 } };
   const template = { name: 'x', payload, requirements: { cores: 4096 } };
@@ -116,9 +118,12 @@ async function sharedOf(
   const hardware = { architecture: 'x86_64', cores: 1, memoryMiB: 1, diskMiB: 1 };
   const worker = { queue, host: 'h', name: 'w', version: '1', hardware, idempotencyKey: queue };
   const registered = await must(system, 'registerWorker', worker, 'worker { id }');
+  const value = 'eight or more';
+  const created = await must(system, 'createSecret', { name: 'x', experiment, value }, 'secret { id }');
   return {
     taskId: String(submitted.task.id),
     workerId: String(registered.worker.id),
     operationId: 'op_nowhere',
+    secretId: String(created.secret.id),
   };
 }

@@ -33,6 +33,7 @@ export async function startCore(world: ServiceWorld, { name = 'core', port = 0 }
     RHIZOME_CORE_PORT: String(port),
     RHIZOME_CORE_ADDRESS_FILE: addressFile(world, name),
     RHIZOME_CORE_GATEWAY_KEYS_JWKS_FILE: await gatewayKeysOf(world),
+    RHIZOME_CORE_SECRETS_MASTER_KEY_FILE: join(world.data, 'secrets.keys'),
     RHIZOME_CORE_DRAIN_SECONDS: '1',
     RHIZOME_CORE_EXECUTION: world.execution ?? 'jit',
   });

@@ -1,7 +1,8 @@
 /** Core, the experiments and the gateway in this process: no network hop, no serialisation. */
+import { join } from 'node:path';
 import { openAudit } from '@rhizome/audit';
 import { dashboardPages } from '@rhizome/dashboard';
-import { type Core, buildCore } from '@rhizome/core';
+import { type Core, buildCore, masterKeysOf } from '@rhizome/core';
 import type { ExperimentService } from '@rhizome/experiment';
 import {
   buildGateway,
@@ -112,13 +113,15 @@ async function openDatabase({ uriOf, shutdown }: Parts, service: string, databas
   return mongo.db(database);
 }
 
-async function startCore({ log }: StackOptions, parts: Parts): Promise<Core> {
+async function startCore({ log, data }: StackOptions, parts: Parts): Promise<Core> {
   const { ids, shutdown } = parts;
+  const keys = await masterKeysOf({ masterKeyFile: join(data, 'secrets.keys') });
   const core = buildCore({
     db: await openDatabase(parts, 'core', 'core'),
     clock: systemClock,
     ids,
     log: log.child({ service: 'core' }),
+    config: { secrets: { keys } },
   });
   shutdown.add('core', () => core.stop());
   await core.start();

@@ -1,4 +1,5 @@
 /** Configuration that core itself reads; `config.ts` reads all of it. */
+import type { SecretsConfig } from './secrets.module.js';
 import type { LiveQuotaLimits } from '../jobs/submit/live-quota.js';
 import type { EventsConfig } from '../events/events.service.js';
 
@@ -20,6 +21,7 @@ export interface CoreConfig {
   readonly maxLogBytes?: number;
   /** Limits of live jobs, by owner and by experiment. */
   readonly quotas?: Partial<LiveQuotaLimits>;
+  readonly secrets?: SecretsConfig;
 }
 
 /** Defaults of {@link EventsConfig}. */

@@ -7,6 +7,8 @@ import { experimentsCollection } from '../experiments/experiment.document.js';
 import { ExperimentsRepository } from '../experiments/experiments.repository.js';
 import { queuesCollection } from '../queues/queue.document.js';
 import { QueuesRepository } from '../queues/queues.repository.js';
+import { secretsCollection } from '../secrets/secret.document.js';
+import { SecretsRepository } from '../secrets/secrets.repository.js';
 import { sharesCollection } from '../shares/share.document.js';
 import { SharesRepository } from '../shares/shares.repository.js';
 
@@ -16,6 +18,11 @@ export const directoryCollections = [experimentsCollection, sharesCollection, qu
 /** Consents of people. */
 export function consentStore(db: Db): ConsentsRepository {
   return new ConsentsRepository(collection(db, consentsCollection));
+}
+
+/** Secrets of users and experiments. */
+export function secretStore(db: Db): SecretsRepository {
+  return new SecretsRepository(collection(db, secretsCollection));
 }
 
 /** Repositories of the directories. */

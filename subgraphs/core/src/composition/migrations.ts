@@ -1,6 +1,7 @@
 /** Migrations that bring a database to the schema of this version, in order; each runs once. */
 import { ensureCollections, type CollectionDefinition, type Migration } from '@rhizome/mongo';
 import { consentsCollection } from '../consents/consent.document.js';
+import { secretsCollection } from '../secrets/secret.document.js';
 import { directoryCollections } from './directory-stores.repository.js';
 import { eventCollections } from './event-stores.repository.js';
 import { bulkOperationsCollection } from '../jobs/bulk/bulk-operation.document.js';
@@ -13,6 +14,7 @@ import { fleetCollections } from './fleet.module.js';
 export const coreCollections: readonly CollectionDefinition[] = [
   ...directoryCollections,
   consentsCollection,
+  secretsCollection,
   ...jobCollections,
   ...fleetCollections,
   ...eventCollections,

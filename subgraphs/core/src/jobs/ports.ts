@@ -1,4 +1,6 @@
 /** Interfaces to other domains that jobs and tasks need; `app.ts` supplies them. */
+import type { Principal } from '@rhizome/authz';
+import type { SecretScope } from '../secrets/secret.document.js';
 import type { JobState } from './model/job-state.js';
 import type { JobEvent } from './model/job-event.types.js';
 
@@ -21,6 +23,25 @@ export interface ExperimentDirectory {
 export interface SubmissionConsents {
   /** Returns true if the experiment's service may submit for the person now. */
   allows(experiment: string, subject: string): Promise<boolean>;
+}
+
+/** A secret that a payload names. */
+export interface NamedSecret {
+  readonly scope: SecretScope;
+  readonly name: string;
+}
+
+/** Secrets that payloads may name. */
+export interface JobSecrets {
+  /**
+   * Looks up secrets for jobs of an owner in an experiment. @returns the ids of those that the submitter may
+   * use, in order; null for others
+   */
+  usable(
+    principal: Principal,
+    jobs: { readonly owner: string; readonly experiment: string },
+    named: readonly NamedSecret[],
+  ): Promise<readonly (string | null)[]>;
 }
 
 /** Look-up of queues by name. */

@@ -1,5 +1,6 @@
 /** Stored form of a job and its parts. `job.document.ts` has the validator and the indexes. */
 import type { JobState } from './job-state.js';
+import type { SecretScope } from '../../secrets/secret.document.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
 /** Normalised requirements of a job: defaults filled in, lists sorted, absent conditions left out. */
@@ -12,6 +13,8 @@ export interface StoredRequirements {
   readonly architectureLevel?: string;
   readonly containerRuntime?: string;
   readonly network: boolean;
+  /** The payload receives secrets: the worker needs isolation and a credential of its own. */
+  readonly secrets?: true;
   /** Queue name. */
   readonly queue?: string;
   readonly selector?: string;
@@ -26,6 +29,24 @@ export interface StoredPayload {
   readonly image?: string;
   readonly inputs: readonly { readonly name: string; readonly location: string }[];
   readonly outputs: readonly string[];
+  readonly secrets?: readonly StoredJobSecret[];
+}
+
+/** Ways in which a payload receives a secret. */
+export const secretDeliveries = ['FILE', 'VARIABLE'] as const;
+
+/** One of {@link secretDeliveries}. */
+export type SecretDelivery = (typeof secretDeliveries)[number];
+
+/** Secret that a payload receives. */
+export interface StoredJobSecret {
+  /** Id of the secret. */
+  readonly id: string;
+  readonly name: string;
+  readonly scope: SecretScope;
+  readonly as: SecretDelivery;
+  /** Name of the file or the variable. */
+  readonly target: string;
 }
 
 /** Families of errors. */

@@ -9,10 +9,11 @@ export function classifier() {
   const classes = new Map<string, StoredRequirements>();
   const classOf = ({ requirements: spec, payload }: Pick<JobSpec, 'requirements' | 'payload'>) => {
     const hasImage = payload.image != null;
-    const text = `${hasImage} ${JSON.stringify(spec ?? {})}`;
+    const hasSecrets = (payload.secrets?.length ?? 0) > 0;
+    const text = `${hasImage} ${hasSecrets} ${JSON.stringify(spec ?? {})}`;
     let found = known.get(text);
     if (!found) {
-      const requirements = normaliseRequirements(spec ?? {}, hasImage);
+      const requirements = normaliseRequirements(spec ?? {}, hasImage, hasSecrets);
       found = { requirements, classId: classIdOf(requirements) };
       known.set(text, found);
       classes.set(found.classId, requirements);

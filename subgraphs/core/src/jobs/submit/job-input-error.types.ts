@@ -10,6 +10,7 @@ export type JobInputErrorCode =
   | 'QUEUE_NOT_FOUND'
   | 'IDEMPOTENCY_KEY_REUSED'
   | 'BATCH_TOO_LARGE'
+  | 'SECRET_NOT_FOUND'
   | 'CONSENT_MISSING';
 
 /** Error because of which a job or a whole call is refused. */

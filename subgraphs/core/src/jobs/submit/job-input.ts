@@ -2,6 +2,7 @@
 import { longestWalltimeSeconds } from '../../queues/walltime.js';
 import { checkGpu } from './gpu-input.js';
 import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
+import { secretDefaults } from './normalise.js';
 import type { RequirementChecks } from './requirement-checks.js';
 import type { JobSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 import type { JobInputErrors } from './job-input-error.types.js';
@@ -9,6 +10,7 @@ import type { JobInputErrors } from './job-input-error.types.js';
 type Path = readonly (string | number)[];
 
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
+const variableForm = 'letters, digits and `_`, not starting with a digit or `RHIZOME_`';
 const runtimeName = /^[A-Za-z0-9][A-Za-z0-9._+:/@-]{0,254}$/;
 
 /** Schemes of URLs that workers can fetch inputs from. */
@@ -94,9 +96,8 @@ export function checkPayload(spec: PayloadSpec, path: Path, errors: JobInputErro
   if (bytes > 131_072) errors.add([...path, 'arguments'], `${bytes} bytes`, 'at most 131072 bytes together');
   errors.list([...path, 'environment'], given.environment, 1000);
   given.environment.forEach(({ name, value }, position) => {
-    const expected = 'letters, digits and `_`, not starting with a digit or `RHIZOME_`';
     if (!environmentName.test(name) || name.startsWith('RHIZOME_'))
-      errors.add([...path, 'environment', position, 'name'], name, expected);
+      errors.add([...path, 'environment', position, 'name'], name, variableForm);
     errors.verbatim([...path, 'environment', position, 'value'], value, 0, 32_768);
   });
   const size = given.environment.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
@@ -107,6 +108,29 @@ export function checkPayload(spec: PayloadSpec, path: Path, errors: JobInputErro
     given.environment.map(({ name }) => name),
   );
   checkFiles(given, path, errors);
+  checkSecrets(spec, path, errors);
+}
+
+const mostSecrets = 32;
+
+/** Checks the form of secrets, and that no file or variable is set twice. */
+function checkSecrets({ secrets, environment }: PayloadSpec, path: Path, errors: JobInputErrors): void {
+  if (!secrets?.length) return;
+  const at = [...path, 'secrets'];
+  errors.list(at, secrets, mostSecrets);
+  secrets.forEach((secret, position) => {
+    const { as, target } = secretDefaults(secret);
+    const own = [...at, position, secret.target == null ? 'name' : 'target'];
+    if (as === 'FILE') errors.fileName(own, target);
+    else if (!environmentName.test(target) || target.startsWith('RHIZOME_'))
+      errors.add(own, target, `a name of a variable: ${variableForm}`);
+    else if (environment?.some(({ name }) => name === target))
+      errors.add(own, target, 'a variable that `environment` does not set');
+  });
+  errors.distinct(
+    at,
+    secrets.map((secret) => Object.values(secretDefaults(secret)).slice(1).join(' ')),
+  );
 }
 
 type Files = {

@@ -4,12 +4,13 @@
  */
 import type {
   JobErrorFamily,
+  StoredJobSecret,
   StoredPayload,
   StoredRequirements,
   StoredRetryPolicy,
 } from '../model/job.types.js';
 import { anyRuntime } from '../model/platforms.js';
-import type { GpuSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
+import type { GpuSpec, JobSecretSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
 
 /** Error families that are retried by default. */
@@ -18,9 +19,14 @@ const defaultRetryOn: readonly JobErrorFamily[] = ['DATA', 'PAYLOAD', 'SYSTEM', 
 /**
  * Normalises requirements. Equal requirements yield equal objects, whether defaults are given or not and in
  * any order of lists.
+ * @param hasSecrets the payload receives secrets
  * @param hasImage the payload runs in a container image: without a named runtime, the worker must have one
  */
-export function normaliseRequirements(spec: RequirementsSpec, hasImage = false): StoredRequirements {
+export function normaliseRequirements(
+  spec: RequirementsSpec,
+  hasImage = false,
+  hasSecrets = false,
+): StoredRequirements {
   return {
     cores: spec.cores ?? 1,
     memoryMiB: spec.memoryMiB ?? 1024,
@@ -32,6 +38,7 @@ export function normaliseRequirements(spec: RequirementsSpec, hasImage = false):
       containerRuntime: spec.containerRuntime ?? (hasImage ? anyRuntime : undefined),
     }),
     network: spec.isNetworkRequired ?? false,
+    ...asked('secrets', hasSecrets),
     ...known({ queue: spec.queue, selector: spec.selector?.trim() }),
     ...(spec.gpu ? { gpu: normaliseGpu(spec.gpu) } : {}),
   };
@@ -73,7 +80,7 @@ function normaliseGpu({ cuda, rocm, partition, ...spec }: GpuSpec): StoredGpuReq
  * Stored form of a payload, with empty lists for absent ones. Order is kept: it has a meaning for the
  * payload.
  */
-export function normalisePayload(spec: PayloadSpec): StoredPayload {
+export function normalisePayload(spec: PayloadSpec, secretIds: SecretIds = () => ''): StoredPayload {
   return {
     command: spec.command,
     arguments: [...(spec.arguments ?? [])],
@@ -81,7 +88,27 @@ export function normalisePayload(spec: PayloadSpec): StoredPayload {
     ...known({ image: spec.image }),
     inputs: (spec.inputs ?? []).map(({ name, location }) => ({ name, location })),
     outputs: [...(spec.outputs ?? [])],
+    ...(spec.secrets?.length ? { secrets: spec.secrets.map((one) => storedSecret(one, secretIds)) } : {}),
   };
+}
+
+/** Looks up the id of a secret that was checked; empty if it was deleted since. */
+export type SecretIds = (spec: JobSecretSpec) => string;
+
+function storedSecret(spec: JobSecretSpec, secretIds: SecretIds): StoredJobSecret {
+  const { name } = spec;
+  const { scope, as, target } = secretDefaults(spec);
+  return { id: secretIds(spec), name, scope, as, target };
+}
+
+/** A secret of a payload with its defaults. */
+export function secretDefaults({
+  name,
+  scope,
+  as,
+  target,
+}: JobSecretSpec): Pick<StoredJobSecret, 'scope' | 'as' | 'target'> {
+  return { scope: scope ?? 'USER', as: as ?? 'FILE', target: target ?? name };
 }
 
 /** Retry policy with its defaults. */

@@ -6,7 +6,7 @@ import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { ClassesRepository } from '../model/requirement-classes.repository.js';
 import { classifier } from './classifier.js';
-import type { ExperimentDirectory, ExperimentFacts, QueueDirectory, SubmissionConsents } from '../ports.js';
+import type { ExperimentDirectory, ExperimentFacts, JobSecrets, QueueDirectory, SubmissionConsents } from '../ports.js';
 import type { Dependencies } from '../dependencies/dependencies.js';
 import { storedKey } from '../../shared/stored-key.js';
 import { batchJobIds } from '../model/job-ids.js';
@@ -15,7 +15,8 @@ import type { JobDocument } from '../model/job.types.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import { newJobDocument } from '../model/new-job.js';
 import { type LiveQuota, payloadBytes } from './live-quota.js';
-import { normalisePayload, normaliseRetry } from './normalise.js';
+import { normalisePayload, normaliseRetry, type SecretIds } from './normalise.js';
+import { checkSecretIds, lookUpSecrets } from './secret-lookup.js';
 import { missingConsent, type Ownership, ownershipOf } from './ownership.js';
 import { RefusedJobs, type ShownRefusals } from './refused-jobs.js';
 import { type CheckSelector, requirementChecks } from './requirement-checks.js';
@@ -33,6 +34,7 @@ export interface SubmitServiceOptions {
   readonly experiments: ExperimentDirectory;
   readonly queues: QueueDirectory;
   readonly consents: SubmissionConsents;
+  readonly secrets: JobSecrets;
   readonly checkSelector: CheckSelector;
   readonly quota: LiveQuota;
   readonly clock: Clock;
@@ -64,6 +66,13 @@ export const maxJobsPerSubmit = 10_000;
 
 /** Jobs that are checked in one turn of the event loop. */
 const jobsPerTurn = 500;
+
+/** Facts of the store that new jobs need. */
+interface SubmitFacts {
+  readonly experiment: ExperimentFacts;
+  readonly parents: ParentStates;
+  readonly secretIds: SecretIds;
+}
 
 type ParentStates = Awaited<ReturnType<JobsRepository['parents']>>;
 
@@ -102,7 +111,7 @@ export class SubmitService {
     if (earlier) {
       if (!isDigestOf(earlier.digest, submitted, digest))
         return nothing(input, keyReused(input.idempotencyKey));
-      return this.#repeat(owners, input, earlier);
+      return this.#repeat(principal, owners, input, earlier);
     }
     if (!experiment)
       return nothing(
@@ -111,7 +120,8 @@ export class SubmitService {
       );
     const missing = await missingConsent(owners, input.experiment, this.#options.consents);
     if (missing) return nothing(input, missing);
-    const { refusedJobs, parents } = await this.#examine(input.jobs, experiment);
+    const secretIds = await this.#secretIds(principal, owners, input);
+    const { refusedJobs, parents } = await this.#examine(input.jobs, experiment, secretIds);
     if (refusedJobs.refused.length === input.jobs.length) return this.#answer(input, [], refusedJobs);
     const refused = new Set(refusedJobs.refused.map(({ index }) => index));
     const accepted = input.jobs.filter((_, index) => !refused.has(index));
@@ -132,7 +142,7 @@ export class SubmitService {
     });
     if (!isDigestOf(reserved.digest, submitted, digest))
       return nothing(input, keyReused(input.idempotencyKey));
-    const documents = await this.#documents(owners, input, reserved, experiment, parents);
+    const documents = await this.#documents(owners, input, reserved, { experiment, parents, secretIds });
     await this.#write(documents, reserved);
     return this.#answer(input, documents, reserved);
   }
@@ -143,7 +153,12 @@ export class SubmitService {
   }
 
   /** Answer to a call that was made before; writes what that call did not complete. */
-  async #repeat(owners: Owners, input: SubmitInput, earlier: SubmissionDocument): Promise<SubmitResult> {
+  async #repeat(
+    principal: Principal,
+    owners: Owners,
+    input: SubmitInput,
+    earlier: SubmissionDocument,
+  ): Promise<SubmitResult> {
     const refused = new Set(earlier.refused.map(({ index }) => index));
     const idAt = batchJobIds(earlier.batchId, earlier.createdAt);
     const ids = input.jobs.flatMap((_, index) => (refused.has(index) ? [] : [{ _id: idAt(index) }]));
@@ -154,7 +169,9 @@ export class SubmitService {
         shares: [],
       };
       const parents = await this.#options.jobs.parents(externalParents(input.jobs));
-      const documents = await this.#documents(owners, input, earlier, experiment, parents);
+      const secretIds = await this.#secretIds(principal, owners, input);
+      const facts = { experiment, parents, secretIds };
+      const documents = await this.#documents(owners, input, earlier, facts);
       await this.#write(
         documents.filter(({ _id }) => !there.has(_id)),
         earlier,
@@ -164,10 +181,16 @@ export class SubmitService {
     return this.#answer(input, ids, earlier);
   }
 
+  #secretIds(principal: Principal, { owner }: Owners, { experiment, jobs }: SubmitInput): Promise<SecretIds> {
+    const payloads = jobs.map(({ payload }) => payload);
+    return lookUpSecrets(this.#options.secrets, { principal, owner, experiment }, payloads);
+  }
+
   /** Checks each job, alone and against the store. */
   async #examine(
     jobs: readonly JobSpec[],
     experiment: ExperimentFacts,
+    secretIds: SecretIds,
   ): Promise<{ refusedJobs: ShownRefusals; parents: ParentStates }> {
     const [parents, checks] = await Promise.all([
       this.#options.jobs.parents(externalParents(jobs)),
@@ -184,6 +207,7 @@ export class SubmitService {
       const errors = new InputErrors<JobInputErrorCode>();
       const path = ['jobs', index];
       checkJob(job, path, errors, checks);
+      if (job.payload.secrets) checkSecretIds(job.payload, [...path, 'payload'], secretIds, errors);
       if (job.share != null && !experiment.shares.includes(shareOf(job.share, experiment))) {
         errors.add(
           [...path, 'share'],
@@ -204,8 +228,7 @@ export class SubmitService {
     owners: Owners,
     { jobs }: SubmitInput,
     reserved: SubmissionDocument,
-    experiment: ExperimentFacts,
-    parents: ParentStates,
+    { experiment, parents, secretIds }: SubmitFacts,
   ): Promise<JobDocument[]> {
     const refused = new Set(reserved.refused.map(({ index }) => index));
     const idAt = batchJobIds(reserved.batchId, reserved.createdAt);
@@ -232,7 +255,7 @@ export class SubmitService {
         labels: (job.labels ?? []).map(({ key, value }) => ({ key, value })),
         requirements,
         classId,
-        payload: normalisePayload(job.payload),
+        payload: normalisePayload(job.payload, secretIds),
         retry: normaliseRetry(job.retry),
         dependsOn,
         waitingFor,

@@ -1,5 +1,6 @@
 /** Input and result of a submit, independent of GraphQL. */
-import type { JobErrorFamily } from '../model/job.types.js';
+import type { SecretScope } from '../../secrets/secret.document.js';
+import type { JobErrorFamily, SecretDelivery } from '../model/job.types.js';
 import type { JobInputError } from './job-input-error.types.js';
 
 type Maybe<T> = T | null | undefined;
@@ -85,6 +86,15 @@ export interface PayloadSpec {
   readonly image?: Maybe<string>;
   readonly inputs?: Maybe<readonly { readonly name: string; readonly location: string }[]>;
   readonly outputs?: Maybe<readonly string[]>;
+  readonly secrets?: Maybe<readonly JobSecretSpec[]>;
+}
+
+/** Secret as the caller names it. */
+export interface JobSecretSpec {
+  readonly name: string;
+  readonly scope?: Maybe<SecretScope>;
+  readonly as?: Maybe<SecretDelivery>;
+  readonly target?: Maybe<string>;
 }
 
 /** Retry policy as the caller describes it. */

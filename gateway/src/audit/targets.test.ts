@@ -1,0 +1,25 @@
+import { describe, expect, it } from '@jest/globals';
+import { targetsOf, withoutSecrets } from './targets.js';
+
+const key = Buffer.alloc(32, 7);
+
+describe('withoutSecrets', () => {
+  it.each(['Mutation.createSecret', 'Mutation.rotateSecret'])(
+    'keeps the value of a secret out of the digest of %s',
+    async (action) => {
+      const targets = (value: string) =>
+        targetsOf(withoutSecrets(action, { input: { name: 'PIN', value } }), key);
+      expect(await targets('12345678')).toEqual(await targets('12345679'));
+      expect(await targets('12345678')).toMatchObject({
+        ids: ['PIN'],
+        fields: ['input', 'input.name', 'input.value'],
+      });
+    },
+  );
+
+  it('digests all arguments of other calls', async () => {
+    const targets = (value: string) =>
+      targetsOf(withoutSecrets('Mutation.submitJobs', { input: { value } }), key);
+    expect(await targets('12345678')).not.toEqual(await targets('12345679'));
+  });
+});

@@ -1,0 +1,338 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AddressInfo } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Principal } from '@rhizome/authz';
+import { createLogger } from '@rhizome/log';
+import { testDatabase, type TestDatabase, testPrincipal, waitFor } from '@rhizome/testkit';
+import { open } from '../src/secrets/envelope.js';
+import { loadFileMasterKeys } from '../src/secrets/file-master-keys.js';
+import type { MasterKeys } from '../src/secrets/master-keys.types.js';
+import { ownerOf } from '../src/secrets/secret-owner.js';
+import type { SecretDocument } from '../src/secrets/secret.document.js';
+import { transitMasterKeys } from '../src/secrets/transit-master-keys.js';
+import { startCore, type TestCore } from './support/core.fixture.js';
+
+let folder: string;
+let keyFile: string;
+let keys: MasterKeys;
+let core: TestCore & { readonly db: TestDatabase };
+const logged: string[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'secrets-'));
+  keyFile = join(folder, 'master.keys');
+  keys = await loadFileMasterKeys(keyFile);
+  const destination = { write: (chunk: string): void => void logged.push(chunk) };
+  const log = createLogger({ name: 'core', level: 'debug', destination });
+  const limits = { count: 3, bytes: 200 };
+  const secrets = { keys, limits, rewrapEveryMs: 20, rewrapBatchSize: 2 };
+  core = await startCore({ log, config: { secrets } });
+  const text =
+    'mutation ($i: RegisterExperimentInput!) { registerExperiment(input: $i) { userErrors { code } } }';
+  for (const name of ['alpha', 'beta']) await core.ask(text, { i: { name, title: name } });
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const user = (subject: string, role = 'USER'): Principal =>
+  testPrincipal({ subject, grants: { alpha: role as 'USER' } });
+
+/** Answer of a root field, or the code of its error. */
+interface Outcome {
+  readonly secret: { readonly id: string; readonly [field: string]: unknown };
+  readonly userErrors: readonly { readonly code: string; readonly path: readonly string[] }[];
+}
+
+interface Listed {
+  readonly nodes: readonly { readonly id: string; readonly name: string }[];
+}
+
+async function ask<T>(text: string, variables: object, principal: Principal): Promise<T> {
+  const { data, errors = [] } = await core.run(text, variables, principal);
+  if (errors[0]) return { code: errors[0].extensions?.['code'] } as T;
+  return Object.values(JSON.parse(JSON.stringify(data)) as Record<string, T>)[0] as T;
+}
+
+const fields =
+  'id name scope version expiresAt sizeBytes lastUsedAt owner { subject } experiment { name } versions { number createdBy { subject } }';
+const create = (principal: Principal, input: object): Promise<Outcome> =>
+  ask(
+    `mutation ($i: CreateSecretInput!) { createSecret(input: $i) { secret { ${fields} } userErrors { code path message } } }`,
+    { i: { name: 'TOKEN', value: 'canary-value', ...input } },
+    principal,
+  );
+const rotate = (principal: Principal, input: object): Promise<Outcome> =>
+  ask(
+    `mutation ($i: RotateSecretInput!) { rotateSecret(input: $i) { secret { ${fields} } userErrors { code path message } } }`,
+    { i: { value: 'canary-rotated', ...input } },
+    principal,
+  );
+const remove = (principal: Principal, id: string): Promise<unknown> =>
+  ask(
+    'mutation ($i: DeleteSecretInput!) { deleteSecret(input: $i) { isDeleted } }',
+    { i: { id } },
+    principal,
+  );
+const list = (principal: Principal, experiment?: string): Promise<Listed> =>
+  ask(
+    'query ($e: String) { secrets(experiment: $e) { nodes { id name } totalCount } }',
+    { e: experiment },
+    principal,
+  );
+const read = (principal: Principal, id: string): Promise<unknown> =>
+  ask(`query ($id: ID!) { secret(id: $id) { ${fields} } }`, { id }, principal);
+const codes = ({ userErrors }: Outcome): unknown => userErrors.map(({ code }) => code);
+const stored = async (id: string): Promise<SecretDocument> =>
+  (await core.db.collection<SecretDocument>('secrets').findOne({ _id: id })) as SecretDocument;
+const valueOf = async (id: string, by = keys): Promise<string> => {
+  const secret = await stored(id);
+  return (await open(secret.envelope, ownerOf(secret), by)).toString();
+};
+
+describe('createSecret', () => {
+  it('stores a secret of the caller, encrypted, and returns everything but its value', async () => {
+    const ada = user('ada@example');
+    const { secret, userErrors } = await create(ada, { expiresAt: '2999-01-01T00:00:00.000Z' });
+    expect(userErrors).toEqual([]);
+    expect(secret).toMatchObject({
+      ...{ name: 'TOKEN', scope: 'USER', version: 1, sizeBytes: 12, lastUsedAt: null, experiment: null },
+      ...{ owner: { subject: 'ada@example' }, expiresAt: '2999-01-01T00:00:00.000Z' },
+    });
+    expect(await valueOf(secret.id)).toBe('canary-value');
+    expect(JSON.stringify(await stored(secret.id))).not.toContain('canary');
+    expect(codes(await create(ada, {}))).toEqual(['SECRET_NAME_TAKEN']);
+    await remove(ada, secret.id);
+  });
+
+  it('stores a secret of an experiment for those who manage its secrets', async () => {
+    const { secret } = await create(user('pam@example', 'PRODUCTION'), { experiment: 'alpha' });
+    expect(secret).toMatchObject({ scope: 'EXPERIMENT', owner: null, experiment: { name: 'alpha' } });
+    for (const role of ['USER', 'READER', 'OPERATOR', 'SERVICE'])
+      expect(await create(user('eve@example', role), { experiment: 'alpha', name: 'X' })).toEqual({
+        code: 'FORBIDDEN',
+      });
+    expect(await create(user('pam@example', 'PRODUCTION'), { experiment: 'beta' })).toEqual({
+      code: 'FORBIDDEN',
+    });
+    expect(await read(user('quy@example', 'PRODUCTION'), secret.id)).toMatchObject({ id: secret.id });
+    for (const principal of [user('eve@example'), testPrincipal({ grants: { beta: 'ADMIN' } })])
+      expect(await read(principal, secret.id)).toBeNull();
+    await remove(user('pam@example', 'PRODUCTION'), secret.id);
+  });
+
+  it('refuses wrong input without a word of the value', async () => {
+    const fay = user('fay@example');
+    const answers = [
+      await create(fay, { value: 'canary' }),
+      await create(fay, { value: `canary${'x'.repeat(65_536)}` }),
+      await create(fay, { value: 'canary\0-with-nul' }),
+      await create(fay, { value: 'canary-half-\ud800' }),
+      await create(fay, { name: '1-canaries' }),
+      await create(fay, { expiresAt: '2001-01-01T00:00:00.000Z' }),
+    ];
+    expect(answers.map(codes)).toEqual(Array(6).fill(['INVALID_VALUE']));
+    expect(answers.map(({ userErrors }) => userErrors[0]?.path[0])).toEqual([
+      ...['value', 'value', 'value', 'value', 'name', 'expiresAt'],
+    ]);
+    expect(JSON.stringify(answers)).not.toMatch(/canary/);
+    const admin = testPrincipal();
+    expect(codes(await create(admin, { experiment: 'nowhere' }))).toEqual(['EXPERIMENT_NOT_FOUND']);
+  });
+
+  it('bounds the number and the bytes of a holder, also for calls at the same time', async () => {
+    const gil = user('gil@example');
+    const names = ['A', 'B', 'C', 'D', 'E', 'F'];
+    const made = await Promise.all(names.map((name) => create(gil, { name })));
+    expect(made.filter(({ secret }) => secret !== null).length).toBeLessThanOrEqual(3);
+    const { nodes } = await list(gil);
+    for (const { id } of nodes) await remove(gil, id);
+    for (const name of ['A', 'B', 'C']) expect(codes(await create(gil, { name }))).toEqual([]);
+    expect(codes(await create(gil, { name: 'D' }))).toEqual(['SECRET_LIMIT_EXCEEDED']);
+    expect(codes(await create(user('hal@example'), { value: 'x'.repeat(201) }))).toEqual([
+      'SECRET_LIMIT_EXCEEDED',
+    ]);
+    const [first] = (await list(gil)).nodes;
+    expect(codes(await rotate(gil, { id: first?.id, value: 'x'.repeat(190) }))).toEqual([
+      'SECRET_LIMIT_EXCEEDED',
+    ]);
+  });
+
+  it('is refused where the deployment has no master key', async () => {
+    const without = await startCore({ db: await testDatabase('core') });
+    const { createSecret } = await without.ask(
+      'mutation { createSecret(input: { name: "A", value: "12345678" }) { userErrors { code } } }',
+    );
+    expect(codes(createSecret as unknown as Outcome)).toEqual(['SECRETS_DISABLED']);
+  });
+});
+
+describe('rotateSecret', () => {
+  it('replaces the value, until deleteSecret removes it', async () => {
+    const ida = user('ida@example');
+    const { secret } = await create(ida, {});
+    const { secret: next } = await rotate(ida, { id: secret.id, expectedVersion: 1 });
+    expect(next).toMatchObject({ version: 2, versions: [{ number: 2 }, { number: 1 }] });
+    expect(await valueOf(secret.id)).toBe('canary-rotated');
+    expect(codes(await rotate(ida, { id: secret.id, expectedVersion: 1 }))).toEqual(['REVISION_CONFLICT']);
+    expect(await remove(ida, secret.id)).toEqual({ isDeleted: true });
+    expect(await remove(ida, secret.id)).toEqual({ isDeleted: false });
+    expect(codes(await rotate(ida, { id: secret.id }))).toEqual(['SECRET_NOT_FOUND']);
+  });
+
+  it('treats the secret of another user as one that does not exist, also for an ADMIN', async () => {
+    const { secret } = await create(user('jon@example'), {});
+    const agent = testPrincipal({ kind: 'AGENT', subject: 'bot', actsFor: 'jon@example', grants: 'ADMIN' });
+    for (const principal of [user('kay@example'), testPrincipal()]) {
+      expect(await read(principal, secret.id)).toBeNull();
+      expect(codes(await rotate(principal, { id: secret.id }))).toEqual(['SECRET_NOT_FOUND']);
+      expect(await remove(principal, secret.id)).toEqual({ isDeleted: false });
+    }
+    for (const answer of [
+      await read(agent, secret.id),
+      await list(agent),
+      await rotate(agent, { id: secret.id }),
+    ])
+      expect(answer).toEqual({ code: 'FORBIDDEN' });
+    expect(await valueOf(secret.id)).toBe('canary-value');
+  });
+});
+
+describe('an envelope', () => {
+  it('opens for its own secret, version and holder only', async () => {
+    const { secret } = await create(user('lea@example'), {});
+    const { envelope, ...document } = await stored(secret.id);
+    const owner = ownerOf({ ...document, envelope });
+    for (const other of [
+      { id: 'secret_other' },
+      { version: 2 },
+      { holder: 'eve@example' },
+      { scope: 'EXPERIMENT' },
+    ])
+      await expect(open(envelope, { ...owner, ...other }, keys)).rejects.toThrow();
+    const { ciphertext } = envelope;
+    const changed = `${ciphertext.startsWith('A') ? 'B' : 'A'}${ciphertext.slice(1)}`;
+    await expect(open({ ...envelope, ciphertext: changed }, owner, keys)).rejects.toThrow();
+  });
+});
+
+describe('a new master key', () => {
+  it('takes over while core runs, in batches, and the old one can be removed then', async () => {
+    const names = ['A', 'B', 'C'];
+    const owners = ['mia@example', 'ned@example'];
+    for (const owner of owners) for (const name of names) await create(user(owner), { name });
+    const old = await readFile(keyFile, 'utf8');
+    const fresh = `${randomBytes(32).toString('base64')}\n`;
+    await writeFile(keyFile, fresh + old, { mode: 0o600 });
+    const fileKeys = await loadFileMasterKeys(keyFile);
+    const current = await fileKeys.currentId();
+    const secrets = core.db.collection<SecretDocument>('secrets');
+    await waitFor(
+      'all secrets under the new key',
+      async () => (await secrets.countDocuments({ 'envelope.keyId': { $ne: current } })) === 0,
+      { deadlineMs: 60_000 },
+    );
+    await writeFile(keyFile, fresh, { mode: 0o600 });
+    const onlyNew = await loadFileMasterKeys(keyFile);
+    for (const { _id } of await secrets.find({ holder: { $in: owners } }).toArray())
+      expect(await valueOf(_id, onlyNew)).toBe('canary-value');
+    await appendFile(keyFile, 'no key\n');
+    await expect(loadFileMasterKeys(keyFile)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await writeFile(keyFile, fresh);
+  });
+});
+
+/** The HTTP API of a transit engine, with real encryption. */
+class TransitServer {
+  readonly #keys = [randomBytes(32)];
+  readonly server: Server = createServer((request, response) => {
+    void this.#answer(request).then(([status, body]) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
+    );
+  });
+
+  rotate(): void {
+    this.#keys.push(randomBytes(32));
+  }
+
+  async #answer(request: IncomingMessage): Promise<readonly [number, object]> {
+    if (request.headers['x-vault-token'] !== 'test-token') return [403, { errors: ['permission denied'] }];
+    const body = JSON.parse((await textOf(request)) || '{}') as Record<string, string>;
+    const context = Buffer.from(body['associated_data'] ?? '', 'base64');
+    switch (`${request.method} ${request.url}`) {
+      case 'GET /v1/transit/keys/rhizome':
+        return [200, { data: { latest_version: this.#keys.length } }];
+      case 'POST /v1/transit/encrypt/rhizome': {
+        const nonce = randomBytes(12);
+        const cipher = createCipheriv('aes-256-gcm', this.#keys.at(-1) as Buffer, nonce).setAAD(context);
+        const plain = Buffer.from(body['plaintext'] ?? '', 'base64');
+        const bytes = [nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()];
+        const ciphertext = `vault:v${this.#keys.length}:${Buffer.concat(bytes).toString('base64')}`;
+        return [200, { data: { ciphertext } }];
+      }
+      case 'POST /v1/transit/decrypt/rhizome': {
+        const [, version, data = ''] = (body['ciphertext'] ?? '').split(':');
+        const bytes = Buffer.from(data, 'base64');
+        const key = this.#keys[Number(version?.slice(1)) - 1] as Buffer;
+        const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12)).setAAD(context);
+        decipher.setAuthTag(bytes.subarray(-16));
+        const plain = decipher.update(bytes.subarray(12, -16));
+        try {
+          return [200, { data: { plaintext: Buffer.concat([plain, decipher.final()]).toString('base64') } }];
+        } catch {
+          return [400, { errors: ['cipher: message authentication failed'] }];
+        }
+      }
+      default:
+        return [404, { errors: [] }];
+    }
+  }
+}
+
+describe('transitMasterKeys', () => {
+  it('wraps keys there, follows their rotation, and fails without an answer', async () => {
+    const transit = new TransitServer();
+    await new Promise<void>((resolve) => transit.server.listen(0, '127.0.0.1', resolve));
+    try {
+      const url = `http://127.0.0.1:${(transit.server.address() as AddressInfo).port}`;
+      const tokenFile = join(folder, 'token');
+      await writeFile(tokenFile, 'test-token\n');
+      const provider = transitMasterKeys({ url, key: 'rhizome', tokenFile });
+      const key = randomBytes(32);
+      const wrapped = await provider.wrap(key, 'context');
+      expect(wrapped.keyId).toBe('transit:rhizome:v1');
+      expect(await provider.unwrap(wrapped, 'context')).toEqual(key);
+      await expect(provider.unwrap(wrapped, 'another')).rejects.toMatchObject({
+        code: 'SERVICE_UNAVAILABLE',
+      });
+      transit.rotate();
+      expect(await provider.currentId()).toBe('transit:rhizome:v2');
+      expect((await provider.wrap(key, 'context')).keyId).toBe('transit:rhizome:v2');
+      expect(await provider.unwrap(wrapped, 'context')).toEqual(key);
+      await writeFile(tokenFile, 'revoked');
+      await expect(provider.wrap(key, 'context')).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    } finally {
+      transit.server.close();
+    }
+    expect(() => transitMasterKeys({ url: 'http://vault.example', key: 'k', tokenFile: 'f' })).toThrow(
+      /not secure/,
+    );
+  });
+});
+
+describe('core', () => {
+  it('writes no value of a secret to its log, the store and the oplog', async () => {
+    const secrets = await core.db.collection('secrets').find().toArray();
+    expect(secrets.length).toBeGreaterThan(5);
+    const oplog = core.db.client.db('local').collection('oplog.rs');
+    const entries = await oplog.find({ ns: `${core.db.databaseName}.secrets` }).toArray();
+    expect(entries.length).toBeGreaterThan(secrets.length);
+    const base64 = Buffer.from('canary-value').toString('base64').slice(0, 15);
+    const everything = JSON.stringify([secrets, entries, logged]);
+    for (const form of ['canary', base64]) expect(everything).not.toContain(form);
+  });
+});
