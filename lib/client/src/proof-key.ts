@@ -31,6 +31,8 @@ export interface ProofKey {
   readonly thumbprint: string;
   /** A new proof for one request. */
   proof(request: RequestToProve): string;
+  /** Claims signed with the key at this moment, as JWT of a type, with the public key in its header. */
+  statement(type: string, claims: object): string;
   /** The private key, for a file that only its owner may read. */
   export(): ProofJwk;
 }
@@ -51,24 +53,27 @@ export function openProofKey(jwk: ProofJwk): ProofKey {
 class EcProofKey implements ProofKey {
   readonly thumbprint: string;
   readonly #key: KeyObject;
-  readonly #header: string;
+  readonly #publicKey: object;
 
   constructor(key: KeyObject) {
     this.#key = key;
     const { x, y } = this.export();
     this.thumbprint = sha256(JSON.stringify({ crv: 'P-256', kty: 'EC', x, y }));
-    this.#header = encoded({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty: 'EC', crv: 'P-256', x, y } });
+    this.#publicKey = { kty: 'EC', crv: 'P-256', x, y };
   }
 
   proof({ method, url, token }: RequestToProve): string {
-    const claims = {
+    return this.statement('dpop+jwt', {
       jti: randomUUID(),
       htm: method,
       htu: url.replace(/[?#].*$/, ''),
-      iat: Math.floor(Date.now() / 1000),
       ...(token !== undefined && { ath: sha256(token) }),
-    };
-    const signed = `${this.#header}.${encoded(claims)}`;
+    });
+  }
+
+  statement(type: string, claims: object): string {
+    const header = encoded({ typ: type, alg: 'ES256', jwk: this.#publicKey });
+    const signed = `${header}.${encoded({ ...claims, iat: Math.floor(Date.now() / 1000) })}`;
     const signature = sign('sha256', Buffer.from(signed), { key: this.#key, dsaEncoding: 'ieee-p1363' });
     return `${signed}.${signature.toString('base64url')}`;
   }

@@ -148,6 +148,11 @@ export type JobPayloadInput = {
   inputs?: Array<FileReferenceInput> | null | undefined;
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
   outputs?: Array<string> | null | undefined;
+  /**
+   * Secrets that the payload receives, at most 32. Such a job runs only on workers with a credential of their own that
+   * isolate the payload.
+   */
+  secrets?: Array<JobSecretInput> | null | undefined;
 };
 
 /** Resources that a job needs. Fields that are not set have their defaults. */
@@ -174,6 +179,18 @@ export type JobRequirementsInput = {
   selector?: string | null | undefined;
   /** Longest time the payload may run, in seconds, 1 to 34560000; more than 30 days only in a queue that allows it. */
   walltimeSeconds?: number | null | undefined;
+};
+
+/** A secret that a payload needs. */
+export type JobSecretInput = {
+  /** Way in which the payload receives the value. */
+  as?: SecretDelivery | null | undefined;
+  /** Name of the secret. */
+  name: string;
+  /** Holder of the secret: the owner of the job, who must submit it, or the experiment. */
+  scope?: SecretScope | null | undefined;
+  /** Name of the file or the variable; by default the name of the secret. */
+  target?: string | null | undefined;
 };
 
 /** State of a job, in the terms of PanDA. */
@@ -249,6 +266,20 @@ export type RocmRequirementInput = {
   runtime?: string | null | undefined;
 };
 
+/** Way in which a payload receives a secret. */
+export type SecretDelivery =
+  /** A file that only the payload can read, in the folder `$RHIZOME_SECRETS`. */
+  | 'FILE'
+  /** A variable of the payload's environment. */
+  | 'VARIABLE';
+
+/** Holder of a secret. */
+export type SecretScope =
+  /** An experiment. Its jobs may use the secret if their submitter has the permission `secret:use`. */
+  | 'EXPERIMENT'
+  /** A user. The jobs that the user owns may use the secret. */
+  | 'USER';
+
 /** A task to submit. */
 export type SubmitTaskInput = {
   /** The experiment that owns the task. */
@@ -286,6 +317,8 @@ export type SubmitTaskUserErrorCode =
   | 'INVALID_VALUE'
   /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
+  /** The secret does not exist, or you may not use it in the jobs. */
+  | 'SECRET_NOT_FOUND'
   /** The selector does not parse, does not give a boolean, or costs too much. */
   | 'SELECTOR_INVALID'
   /** The share does not exist. */

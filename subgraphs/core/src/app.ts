@@ -152,19 +152,17 @@ function createComponents(options: CoreOptions): Components {
     hasLiveJobs: (experiment, share) => stores.jobs.hasLive(experiment, share),
   });
   const writer = new GroupingTransitionWriter({ store: stores.transitions, clock, log });
-  const fleet = fleetOf(options, { events, directories, writer });
   const experimentExists = async (name: string): Promise<boolean> =>
     (await directories.experiments.find(name)) !== null;
-  const leader = fleet.leadership;
   const secrets = secretsModule({
     repository: secretStore(db),
     config: config?.secrets,
     experimentExists,
-    leader,
     clock,
     ids,
     log,
   });
+  const fleet = fleetOf(options, { events, directories, secrets, writer });
   const consents = new ConsentsService({
     repository: consentStore(db),
     experimentExists,
@@ -189,7 +187,7 @@ function eventsOf({ db, clock, ids, log, config }: CoreOptions, readJobs: ReadJo
 
 function fleetOf(
   { db, clock, ids, log, config }: CoreOptions,
-  { events, directories, writer }: Pick<Components, 'events' | 'directories' | 'writer'>,
+  { events, directories, secrets, writer }: Pick<Components, 'events' | 'directories' | 'secrets' | 'writer'>,
 ): FleetModule {
   const { queues, shares } = directories;
   const { leaseMs, renewMs } = config?.broker ?? {};
@@ -200,6 +198,7 @@ function fleetOf(
     log,
     writer,
     feed: events,
+    secrets: secrets.service,
     queues: () => queues.all().map(queueFacts),
     queueLookup: queueLookup(queues),
     shares: () => shares.all(),
@@ -214,7 +213,7 @@ function fleetOf(
 
 function jobsOf(
   { clock, ids, log, config, rights }: CoreOptions,
-  { events, directories, consents, writer, fleet }: Omit<Components, 'jobs'>,
+  { events, directories, consents, secrets, writer, fleet }: Omit<Components, 'jobs'>,
   stores: JobStores,
 ): JobDomain {
   const { experiments, shares, queues } = directories;
@@ -227,6 +226,7 @@ function jobsOf(
     },
     queues: queueDirectory(queues),
     consents,
+    secrets: secrets.service,
     checkSelector,
     stream: events,
     leader: fleet.leadership,
@@ -344,7 +344,7 @@ class Lifecycle {
     await directories.start();
     events.leadWith(fleet.leadership);
     jobs.start();
-    secrets.start();
+    secrets.start(fleet.leadership);
     await fleet.start();
     this.isStarted = true;
     log.info('core started');

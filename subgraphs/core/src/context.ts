@@ -26,6 +26,7 @@ import type { CommandHub } from './workers/commands/command-hub.js';
 import type { JobHolder } from './workers/reports/job-holder.js';
 import type { ReportsService } from './workers/reports/reports.service.js';
 import type { WorkerRegistry } from './workers/worker-registry.js';
+import type { SecretDelivery } from './workers/secrets/secret-delivery.js';
 import type { WorkersService } from './workers/workers.service.js';
 
 /**
@@ -78,6 +79,7 @@ export interface FleetServices {
   readonly holder: JobHolder;
   readonly cache: SchedulerCache;
   readonly registry: WorkerRegistry;
+  readonly secretDelivery: SecretDelivery;
   /** Summary of the hardware. */
   readonly hardware: HardwareViews;
 }

@@ -1759,6 +1759,8 @@ export type JobPayload = {
   readonly inputs: ReadonlyArray<FileReference>;
   /** Names of files that the payload must leave in its output folder. */
   readonly outputs: ReadonlyArray<Scalars['String']['output']>;
+  /** Secrets that the payload receives, without their values. */
+  readonly secrets: ReadonlyArray<JobSecret>;
 };
 
 /** Program that a job runs. */
@@ -1775,6 +1777,11 @@ export type JobPayloadInput = {
   readonly inputs?: InputMaybe<ReadonlyArray<FileReferenceInput>>;
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
   readonly outputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /**
+   * Secrets that the payload receives, at most 32. Such a job runs only on workers with a credential of their own that
+   * isolate the payload.
+   */
+  readonly secrets?: InputMaybe<ReadonlyArray<JobSecretInput>>;
 };
 
 /** Explanation of why a job waits, or would wait. */
@@ -1863,6 +1870,33 @@ export type JobRequirementsInput = {
   readonly selector?: InputMaybe<Scalars['String']['input']>;
   /** Longest time the payload may run, in seconds, 1 to 34560000; more than 30 days only in a queue that allows it. */
   readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
+};
+
+/** A secret that a payload receives. */
+export type JobSecret = {
+  readonly __typename?: 'JobSecret';
+  /** Way in which the payload receives the value. */
+  readonly as: SecretDelivery;
+  /** Name of the secret. */
+  readonly name: Scalars['String']['output'];
+  /** Holder of the secret. */
+  readonly scope: SecretScope;
+  /** The secret, by id. */
+  readonly secretId: Scalars['ID']['output'];
+  /** Name of the file in `$RHIZOME_SECRETS`, or of the variable. */
+  readonly target: Scalars['String']['output'];
+};
+
+/** A secret that a payload needs. */
+export type JobSecretInput = {
+  /** Way in which the payload receives the value. */
+  readonly as?: InputMaybe<SecretDelivery>;
+  /** Name of the secret. */
+  readonly name: Scalars['String']['input'];
+  /** Holder of the secret: the owner of the job, who must submit it, or the experiment. */
+  readonly scope?: InputMaybe<SecretScope>;
+  /** Name of the file or the variable; by default the name of the secret. */
+  readonly target?: InputMaybe<Scalars['String']['input']>;
 };
 
 /** Jobs chosen by id or by filter. */
@@ -2017,6 +2051,8 @@ export type Mutation = {
   readonly heartbeat: HeartbeatPayload;
   /** Holds jobs that have not been sent, until they are released. */
   readonly holdJobs: HoldJobsPayload;
+  /** Delivers the secrets of an attempt to the worker that holds it. A repeated call delivers the newest versions. */
+  readonly redeemSecrets: RedeemSecretsPayload;
   /** Registers an experiment, with a share `name/default`. */
   readonly registerExperiment: RegisterExperimentPayload;
   /**
@@ -2107,6 +2143,11 @@ export type MutationheartbeatArgs = {
 
 export type MutationholdJobsArgs = {
   input: HoldJobsInput;
+};
+
+
+export type MutationredeemSecretsArgs = {
+  input: RedeemSecretsInput;
 };
 
 
@@ -2640,6 +2681,66 @@ export type QueueState =
   /** Accepts only jobs that name the queue. */
   | 'TEST';
 
+/** Request for the secrets of an attempt. */
+export type RedeemSecretsInput = {
+  /** The fence of its assignment. */
+  readonly fence: Scalars['SafeInt']['input'];
+  /** The job, by id. */
+  readonly jobId: Scalars['ID']['input'];
+  /**
+   * JWT of type `rhizome-secrets-request+jwt`, signed with ES256 by the key of the worker's credential, with the public
+   * key in its header. Claims: `workerId`, `jobId`, `fence`, `iat`, and `key`, the public P-256 key (JWK) that the
+   * secrets are encrypted with.
+   */
+  readonly request: Scalars['String']['input'];
+  /** The secrets, as the job's payload names them. */
+  readonly secretIds: ReadonlyArray<Scalars['ID']['input']>;
+  /** The worker, which must have a credential of its own. */
+  readonly workerId: Scalars['ID']['input'];
+};
+
+/** Result of `redeemSecrets`. */
+export type RedeemSecretsPayload = {
+  readonly __typename?: 'RedeemSecretsPayload';
+  /**
+   * JWE (`ECDH-ES`, `A256GCM`) of a JSON object whose `secrets` have `id`, `version`, `as`, `target` and `value`; null if
+   * the input has errors.
+   */
+  readonly sealed?: Maybe<Scalars['String']['output']>;
+  /** Errors that prevented the delivery; empty if there are none. */
+  readonly userErrors: ReadonlyArray<RedeemSecretsUserError>;
+};
+
+/** Error of `redeemSecrets`. */
+export type RedeemSecretsUserError = UserError & {
+  readonly __typename?: 'RedeemSecretsUserError';
+  /** Reason, for programs. */
+  readonly code: RedeemSecretsUserErrorCode;
+  /** Message that names the field, its value and the values that are accepted. */
+  readonly message: Scalars['String']['output'];
+  /** Path of the field in the input, from the outside in. */
+  readonly path: ReadonlyArray<Scalars['String']['output']>;
+};
+
+/** Reasons why `redeemSecrets` refuses a request. */
+export type RedeemSecretsUserErrorCode =
+  /** The worker has no credential of its own. */
+  | 'CREDENTIAL_REQUIRED'
+  /** The job was taken from the worker, or its attempt has ended. */
+  | 'FENCE_STALE'
+  /** A value is out of range or malformed. */
+  | 'INVALID_VALUE'
+  /** The job does not exist, or you may not see it. */
+  | 'JOB_NOT_FOUND'
+  /** The newest version of the secret has expired. */
+  | 'SECRET_EXPIRED'
+  /** The secret does not exist, or the job may not use it. */
+  | 'SECRET_NOT_FOUND'
+  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  | 'WORKER_LOST'
+  /** The worker does not exist, or has ended. */
+  | 'WORKER_NOT_FOUND';
+
 /** An experiment to register. */
 export type RegisterExperimentInput = {
   /** One sentence about it, up to 500 characters. */
@@ -2976,6 +3077,13 @@ export type SecretConnection = {
   /** Number of secrets in the whole list; null if there are more than 10,000. */
   readonly totalCount?: Maybe<Scalars['Int']['output']>;
 };
+
+/** Way in which a payload receives a secret. */
+export type SecretDelivery =
+  /** A file that only the payload can read, in the folder `$RHIZOME_SECRETS`. */
+  | 'FILE'
+  /** A variable of the payload's environment. */
+  | 'VARIABLE';
 
 /** A secret on a page. */
 export type SecretEdge = {
@@ -3358,6 +3466,8 @@ export type SubmitJobsUserErrorCode =
   | 'INVALID_VALUE'
   /** The queue does not exist, or does not admit the experiment. */
   | 'QUEUE_NOT_FOUND'
+  /** The secret does not exist, or you may not use it in the job. */
+  | 'SECRET_NOT_FOUND'
   /** The selector does not parse, does not give a boolean, or costs too much. */
   | 'SELECTOR_INVALID'
   /** The share does not exist. */
@@ -3420,6 +3530,8 @@ export type SubmitTaskUserErrorCode =
   | 'INVALID_VALUE'
   /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
+  /** The secret does not exist, or you may not use it in the jobs. */
+  | 'SECRET_NOT_FOUND'
   /** The selector does not parse, does not give a boolean, or costs too much. */
   | 'SELECTOR_INVALID'
   /** The share does not exist. */
@@ -4130,6 +4242,7 @@ export type ResolversInterfaceTypes<_RefType extends Record<string, unknown>> = 
     | ( Omit<FinishJobsUserError, 'code'> & { code: _RefType['FinishJobsUserErrorCode'] } & { __typename: 'FinishJobsUserError' } )
     | ( Omit<HeartbeatUserError, 'code'> & { code: _RefType['HeartbeatUserErrorCode'] } & { __typename: 'HeartbeatUserError' } )
     | ( Omit<HoldJobsUserError, 'code'> & { code: _RefType['HoldJobsUserErrorCode'] } & { __typename: 'HoldJobsUserError' } )
+    | ( Omit<RedeemSecretsUserError, 'code'> & { code: _RefType['RedeemSecretsUserErrorCode'] } & { __typename: 'RedeemSecretsUserError' } )
     | ( Omit<RegisterExperimentUserError, 'code'> & { code: _RefType['RegisterExperimentUserErrorCode'] } & { __typename: 'RegisterExperimentUserError' } )
     | ( Omit<RegisterWorkerUserError, 'code'> & { code: _RefType['RegisterWorkerUserErrorCode'] } & { __typename: 'RegisterWorkerUserError' } )
     | ( Omit<ReleaseJobsUserError, 'code'> & { code: _RefType['ReleaseJobsUserErrorCode'] } & { __typename: 'ReleaseJobsUserError' } )
@@ -4277,6 +4390,8 @@ export type ResolversTypes = {
   JobPending: ResolverTypeWrapper<Omit<JobPending, 'wait'> & { wait: ResolversTypes['WaitEstimate'] }>;
   JobRequirements: ResolverTypeWrapper<Omit<JobRequirements, 'gpu' | 'queue'> & { gpu?: Maybe<ResolversTypes['GpuRequirement']>, queue?: Maybe<ResolversTypes['Queue']> }>;
   JobRequirementsInput: JobRequirementsInput;
+  JobSecret: ResolverTypeWrapper<Omit<JobSecret, 'as' | 'scope'> & { as: ResolversTypes['SecretDelivery'], scope: ResolversTypes['SecretScope'] }>;
+  JobSecretInput: JobSecretInput;
   JobSelectionInput: JobSelectionInput;
   JobState: ResolverTypeWrapper<'PENDING' | 'ACTIVATED' | 'THROTTLED' | 'SENT' | 'STARTING' | 'RUNNING' | 'HOLDING' | 'TRANSFERRING' | 'FINISHED' | 'FAILED' | 'CANCELLED' | 'CLOSED'>;
   JobStateChanged: ResolverTypeWrapper<JobStateChangedMapper>;
@@ -4312,6 +4427,10 @@ export type ResolversTypes = {
   QueueLimits: ResolverTypeWrapper<QueueLimits>;
   QueueLimitsInput: QueueLimitsInput;
   QueueState: ResolverTypeWrapper<'ONLINE' | 'TEST' | 'BROKEROFF' | 'PAUSED' | 'OFFLINE'>;
+  RedeemSecretsInput: RedeemSecretsInput;
+  RedeemSecretsPayload: ResolverTypeWrapper<Omit<RedeemSecretsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['RedeemSecretsUserError']> }>;
+  RedeemSecretsUserError: ResolverTypeWrapper<Omit<RedeemSecretsUserError, 'code'> & { code: ResolversTypes['RedeemSecretsUserErrorCode'] }>;
+  RedeemSecretsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'WORKER_NOT_FOUND' | 'WORKER_LOST' | 'JOB_NOT_FOUND' | 'FENCE_STALE' | 'CREDENTIAL_REQUIRED' | 'SECRET_NOT_FOUND' | 'SECRET_EXPIRED'>;
   RegisterExperimentInput: RegisterExperimentInput;
   RegisterExperimentPayload: ResolverTypeWrapper<Omit<RegisterExperimentPayload, 'experiment' | 'userErrors'> & { experiment?: Maybe<ResolversTypes['Experiment']>, userErrors: ReadonlyArray<ResolversTypes['RegisterExperimentUserError']> }>;
   RegisterExperimentUserError: ResolverTypeWrapper<Omit<RegisterExperimentUserError, 'code'> & { code: ResolversTypes['RegisterExperimentUserErrorCode'] }>;
@@ -4341,6 +4460,7 @@ export type ResolversTypes = {
   SafeInt: ResolverTypeWrapper<Scalars['SafeInt']['output']>;
   Secret: ResolverTypeWrapper<SecretMapper>;
   SecretConnection: ResolverTypeWrapper<SecretConnectionMapper>;
+  SecretDelivery: ResolverTypeWrapper<'FILE' | 'VARIABLE'>;
   SecretEdge: ResolverTypeWrapper<Omit<SecretEdge, 'node'> & { node: ResolversTypes['Secret'] }>;
   SecretScope: ResolverTypeWrapper<'USER' | 'EXPERIMENT'>;
   SecretVersion: ResolverTypeWrapper<SecretVersionMapper>;
@@ -4372,11 +4492,11 @@ export type ResolversTypes = {
   SubmitJobsInput: SubmitJobsInput;
   SubmitJobsPayload: ResolverTypeWrapper<SubmitJobsPayloadMapper>;
   SubmitJobsUserError: ResolverTypeWrapper<Omit<SubmitJobsUserError, 'code'> & { code: ResolversTypes['SubmitJobsUserErrorCode'] }>;
-  SubmitJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE' | 'CONSENT_MISSING'>;
+  SubmitJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE' | 'SECRET_NOT_FOUND' | 'CONSENT_MISSING'>;
   SubmitTaskInput: SubmitTaskInput;
   SubmitTaskPayload: ResolverTypeWrapper<Omit<SubmitTaskPayload, 'task' | 'userErrors'> & { task?: Maybe<ResolversTypes['Task']>, userErrors: ReadonlyArray<ResolversTypes['SubmitTaskUserError']> }>;
   SubmitTaskUserError: ResolverTypeWrapper<Omit<SubmitTaskUserError, 'code'> & { code: ResolversTypes['SubmitTaskUserErrorCode'] }>;
-  SubmitTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE' | 'CONSENT_MISSING'>;
+  SubmitTaskUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NOT_FOUND' | 'SHARE_NOT_FOUND' | 'DEPENDENCY_INVALID' | 'QUEUE_NOT_FOUND' | 'SELECTOR_INVALID' | 'IDEMPOTENCY_KEY_REUSED' | 'BATCH_TOO_LARGE' | 'SECRET_NOT_FOUND' | 'CONSENT_MISSING'>;
   Subscription: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Task: ResolverTypeWrapper<TaskMapper>;
   TaskConnection: ResolverTypeWrapper<TaskConnectionMapper>;
@@ -4527,6 +4647,8 @@ export type ResolversParentTypes = {
   JobPending: Omit<JobPending, 'wait'> & { wait: ResolversParentTypes['WaitEstimate'] };
   JobRequirements: Omit<JobRequirements, 'gpu' | 'queue'> & { gpu?: Maybe<ResolversParentTypes['GpuRequirement']>, queue?: Maybe<ResolversParentTypes['Queue']> };
   JobRequirementsInput: JobRequirementsInput;
+  JobSecret: JobSecret;
+  JobSecretInput: JobSecretInput;
   JobSelectionInput: JobSelectionInput;
   JobStateChanged: JobStateChangedMapper;
   JobStateCount: ResolversInterfaceTypes<ResolversParentTypes>['JobStateCount'];
@@ -4555,6 +4677,9 @@ export type ResolversParentTypes = {
   QueueFilter: QueueFilter;
   QueueLimits: QueueLimits;
   QueueLimitsInput: QueueLimitsInput;
+  RedeemSecretsInput: RedeemSecretsInput;
+  RedeemSecretsPayload: Omit<RedeemSecretsPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversParentTypes['RedeemSecretsUserError']> };
+  RedeemSecretsUserError: RedeemSecretsUserError;
   RegisterExperimentInput: RegisterExperimentInput;
   RegisterExperimentPayload: Omit<RegisterExperimentPayload, 'experiment' | 'userErrors'> & { experiment?: Maybe<ResolversParentTypes['Experiment']>, userErrors: ReadonlyArray<ResolversParentTypes['RegisterExperimentUserError']> };
   RegisterExperimentUserError: RegisterExperimentUserError;
@@ -5260,6 +5385,7 @@ export type JobPayloadResolvers<ContextType = Context, ParentType extends Resolv
   image?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   inputs?: Resolver<ReadonlyArray<ResolversTypes['FileReference']>, ParentType, ContextType>;
   outputs?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  secrets?: Resolver<ReadonlyArray<ResolversTypes['JobSecret']>, ParentType, ContextType>;
 };
 
 export type JobPendingResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobPending'] = ResolversParentTypes['JobPending']> = {
@@ -5292,6 +5418,14 @@ export type JobRequirementsResolvers<ContextType = Context, ParentType extends R
   queueName?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   selector?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   walltimeSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+};
+
+export type JobSecretResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobSecret'] = ResolversParentTypes['JobSecret']> = {
+  as?: Resolver<ResolversTypes['SecretDelivery'], ParentType, ContextType>;
+  name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  scope?: Resolver<ResolversTypes['SecretScope'], ParentType, ContextType>;
+  secretId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  target?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type JobStateResolvers = EnumResolverSignature<{ ACTIVATED?: any, CANCELLED?: any, CLOSED?: any, FAILED?: any, FINISHED?: any, HOLDING?: any, PENDING?: any, RUNNING?: any, SENT?: any, STARTING?: any, THROTTLED?: any, TRANSFERRING?: any }, ResolversTypes['JobState']>;
@@ -5352,6 +5486,7 @@ export type MutationResolvers<ContextType = Context, ParentType extends Resolver
   finishJobs?: Resolver<ResolversTypes['FinishJobsPayload'], ParentType, ContextType, RequireFields<MutationfinishJobsArgs, 'input'>>;
   heartbeat?: Resolver<ResolversTypes['HeartbeatPayload'], ParentType, ContextType, RequireFields<MutationheartbeatArgs, 'input'>>;
   holdJobs?: Resolver<ResolversTypes['HoldJobsPayload'], ParentType, ContextType, RequireFields<MutationholdJobsArgs, 'input'>>;
+  redeemSecrets?: Resolver<ResolversTypes['RedeemSecretsPayload'], ParentType, ContextType, RequireFields<MutationredeemSecretsArgs, 'input'>>;
   registerExperiment?: Resolver<ResolversTypes['RegisterExperimentPayload'], ParentType, ContextType, RequireFields<MutationregisterExperimentArgs, 'input'>>;
   registerWorker?: Resolver<ResolversTypes['RegisterWorkerPayload'], ParentType, ContextType, RequireFields<MutationregisterWorkerArgs, 'input'>>;
   releaseJobs?: Resolver<ResolversTypes['ReleaseJobsPayload'], ParentType, ContextType, RequireFields<MutationreleaseJobsArgs, 'input'>>;
@@ -5501,6 +5636,20 @@ export type QueueLimitsResolvers<ContextType = Context, ParentType extends Resol
 
 export type QueueStateResolvers = EnumResolverSignature<{ BROKEROFF?: any, OFFLINE?: any, ONLINE?: any, PAUSED?: any, TEST?: any }, ResolversTypes['QueueState']>;
 
+export type RedeemSecretsPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RedeemSecretsPayload'] = ResolversParentTypes['RedeemSecretsPayload']> = {
+  sealed?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  userErrors?: Resolver<ReadonlyArray<ResolversTypes['RedeemSecretsUserError']>, ParentType, ContextType>;
+};
+
+export type RedeemSecretsUserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RedeemSecretsUserError'] = ResolversParentTypes['RedeemSecretsUserError']> = {
+  code?: Resolver<ResolversTypes['RedeemSecretsUserErrorCode'], ParentType, ContextType>;
+  message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  path?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
+  __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
+};
+
+export type RedeemSecretsUserErrorCodeResolvers = EnumResolverSignature<{ CREDENTIAL_REQUIRED?: any, FENCE_STALE?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, SECRET_EXPIRED?: any, SECRET_NOT_FOUND?: any, WORKER_LOST?: any, WORKER_NOT_FOUND?: any }, ResolversTypes['RedeemSecretsUserErrorCode']>;
+
 export type RegisterExperimentPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RegisterExperimentPayload'] = ResolversParentTypes['RegisterExperimentPayload']> = {
   experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['RegisterExperimentUserError']>, ParentType, ContextType>;
@@ -5618,6 +5767,8 @@ export type SecretConnectionResolvers<ContextType = Context, ParentType extends 
   pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
   totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
 };
+
+export type SecretDeliveryResolvers = EnumResolverSignature<{ FILE?: any, VARIABLE?: any }, ResolversTypes['SecretDelivery']>;
 
 export type SecretEdgeResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SecretEdge'] = ResolversParentTypes['SecretEdge']> = {
   cursor?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
@@ -5754,7 +5905,7 @@ export type SubmitJobsUserErrorResolvers<ContextType = Context, ParentType exten
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type SubmitJobsUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, CONSENT_MISSING?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitJobsUserErrorCode']>;
+export type SubmitJobsUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, CONSENT_MISSING?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitJobsUserErrorCode']>;
 
 export type SubmitTaskPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['SubmitTaskPayload'] = ResolversParentTypes['SubmitTaskPayload']> = {
   task?: Resolver<Maybe<ResolversTypes['Task']>, ParentType, ContextType>;
@@ -5768,7 +5919,7 @@ export type SubmitTaskUserErrorResolvers<ContextType = Context, ParentType exten
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type SubmitTaskUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, CONSENT_MISSING?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitTaskUserErrorCode']>;
+export type SubmitTaskUserErrorCodeResolvers = EnumResolverSignature<{ BATCH_TOO_LARGE?: any, CONSENT_MISSING?: any, DEPENDENCY_INVALID?: any, EXPERIMENT_NOT_FOUND?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, SECRET_NOT_FOUND?: any, SELECTOR_INVALID?: any, SHARE_NOT_FOUND?: any }, ResolversTypes['SubmitTaskUserErrorCode']>;
 
 export type SubscriptionResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Subscription'] = ResolversParentTypes['Subscription']> = {
   gpuOccupancyChanged?: SubscriptionResolver<ResolversTypes['GpuOccupancyChanged'], "gpuOccupancyChanged", ParentType, ContextType, RequireFields<SubscriptiongpuOccupancyChangedArgs, 'intervalMs'>>;
@@ -5849,7 +6000,7 @@ export type UpdateQueueUserErrorResolvers<ContextType = Context, ParentType exte
 export type UpdateQueueUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NOT_FOUND?: any, INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any, REVISION_CONFLICT?: any }, ResolversTypes['UpdateQueueUserErrorCode']>;
 
 export type UserErrorResolvers<ContextType = Context, ParentType extends ResolversParentTypes['UserError'] = ResolversParentTypes['UserError']> = {
-  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelJobsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeleteSecretUserError' | 'DrainWorkerUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RetryJobsUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
+  __resolveType?: TypeResolveFn<'AcquireJobsUserError' | 'AllowSubmissionOnBehalfUserError' | 'AppendJobLogUserError' | 'CancelJobsUserError' | 'CreateQueueUserError' | 'CreateSecretUserError' | 'DeleteSecretUserError' | 'DrainWorkerUserError' | 'FailJobsUserError' | 'FinishJobsUserError' | 'HeartbeatUserError' | 'HoldJobsUserError' | 'RedeemSecretsUserError' | 'RegisterExperimentUserError' | 'RegisterWorkerUserError' | 'ReleaseJobsUserError' | 'RetryJobsUserError' | 'RotateSecretUserError' | 'SetJobPriorityUserError' | 'SetQueueStateUserError' | 'SetSharesUserError' | 'StartJobsUserError' | 'SubmitJobsUserError' | 'SubmitTaskUserError' | 'UpdateQueueUserError' | 'WithdrawSubmissionConsentUserError', ParentType, ContextType>;
 };
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
@@ -6062,6 +6213,7 @@ export type Resolvers<ContextType = Context> = {
   JobPayload?: JobPayloadResolvers<ContextType>;
   JobPending?: JobPendingResolvers<ContextType>;
   JobRequirements?: JobRequirementsResolvers<ContextType>;
+  JobSecret?: JobSecretResolvers<ContextType>;
   JobState?: JobStateResolvers;
   JobStateChanged?: JobStateChangedResolvers<ContextType>;
   JobStateCount?: JobStateCountResolvers<ContextType>;
@@ -6090,6 +6242,9 @@ export type Resolvers<ContextType = Context> = {
   QueueIsolation?: QueueIsolationResolvers;
   QueueLimits?: QueueLimitsResolvers<ContextType>;
   QueueState?: QueueStateResolvers;
+  RedeemSecretsPayload?: RedeemSecretsPayloadResolvers<ContextType>;
+  RedeemSecretsUserError?: RedeemSecretsUserErrorResolvers<ContextType>;
+  RedeemSecretsUserErrorCode?: RedeemSecretsUserErrorCodeResolvers;
   RegisterExperimentPayload?: RegisterExperimentPayloadResolvers<ContextType>;
   RegisterExperimentUserError?: RegisterExperimentUserErrorResolvers<ContextType>;
   RegisterExperimentUserErrorCode?: RegisterExperimentUserErrorCodeResolvers;
@@ -6112,6 +6267,7 @@ export type Resolvers<ContextType = Context> = {
   SafeInt?: GraphQLScalarType;
   Secret?: SecretResolvers<ContextType>;
   SecretConnection?: SecretConnectionResolvers<ContextType>;
+  SecretDelivery?: SecretDeliveryResolvers;
   SecretEdge?: SecretEdgeResolvers<ContextType>;
   SecretScope?: SecretScopeResolvers;
   SecretVersion?: SecretVersionResolvers<ContextType>;

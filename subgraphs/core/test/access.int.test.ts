@@ -278,6 +278,15 @@ const rows: Readonly<Record<string, Row>> = {
     workerId: spareId,
     hasEnded: !isPilotOfThis(caller),
   })),
+  // A pilot with the token of its queue has no credential of its own.
+  'Mutation.redeemSecrets': {
+    text: `${input('redeemSecrets')} { sealed } }`,
+    variables: ({ workerId, jobId, fence }) => ({
+      input: { workerId, jobId, fence, secretIds: ['secret_nowhere'], request: 'x' },
+    }),
+    got: ({ redeemSecrets }: { redeemSecrets: { sealed: string | null } }) => redeemSecrets.sealed,
+    outcomes: 'e e r r r r',
+  },
   'Mutation.appendJobLog': workerReport('appendJobLog', (world, caller) => {
     const { id, fence } = held(world, caller);
     const chunks = [{ sequence: 0, stream: 'STDOUT', text: 'lies', at: '2030-01-01T00:00:00Z' }];

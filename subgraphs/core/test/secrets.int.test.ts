@@ -202,6 +202,76 @@ describe('rotateSecret', () => {
   });
 });
 
+/** Codes and paths of the errors of jobs and of a task with a secret. */
+async function submitted(principal: Principal, secret: object, more: object = {}): Promise<unknown> {
+  const payload = { command: 'true', secrets: [secret] };
+  const common = { experiment: 'alpha', idempotencyKey: `key ${(serial += 1)}`, ...more };
+  const jobs = await ask<Outcome>(
+    'mutation ($i: SubmitJobsInput!) { submitJobs(input: $i) { jobs { id } userErrors { code path } } }',
+    { i: { ...common, jobs: [{ name: 'x', payload }] } },
+    principal,
+  );
+  const task = await ask<Outcome>(
+    'mutation ($i: SubmitTaskInput!) { submitTask(input: $i) { task { id } userErrors { code path } } }',
+    { i: { ...common, name: 'x', jobs: { count: 1 }, template: { name: 'x', payload } } },
+    principal,
+  );
+  return [jobs, task].map(({ userErrors }) =>
+    userErrors.map(({ code, path }) => `${code} ${path.join('.')}`),
+  );
+}
+let serial = 0;
+
+const usable = [[], []];
+const unusable = [
+  ['SECRET_NOT_FOUND jobs.0.payload.secrets.0.name'],
+  ['SECRET_NOT_FOUND template.payload.secrets.0.name'],
+];
+
+describe('a submission', () => {
+  it('accepts secrets of its owner, who submits it', async () => {
+    const oda = user('oda@example');
+    await create(oda, {});
+    expect(await submitted(oda, { name: 'TOKEN' })).toEqual(usable);
+    expect(await submitted(oda, { name: 'OTHER' })).toEqual(unusable);
+    expect(await submitted(user('pia@example'), { name: 'TOKEN' })).toEqual(unusable);
+    const service = testPrincipal({
+      kind: 'SERVICE',
+      subject: 'experiment:alpha',
+      grants: { alpha: 'SERVICE' },
+    });
+    await core.run(
+      'mutation { allowSubmissionOnBehalf(input: { experiment: "alpha" }) { userErrors { code } } }',
+      {},
+      oda,
+    );
+    const onBehalfOf = { onBehalfOf: 'oda@example' };
+    expect(await submitted(service, { name: 'TOKEN' }, onBehalfOf)).toEqual(unusable);
+  });
+
+  it('accepts secrets of its experiment, if its submitter may use them', async () => {
+    const shared = { name: 'SHARED', scope: 'EXPERIMENT' };
+    await create(user('pam@example', 'PRODUCTION'), { name: 'SHARED', experiment: 'alpha' });
+    expect(await submitted(user('ron@example', 'PRODUCTION'), shared)).toEqual(usable);
+    expect(await submitted(user('ron@example', 'PRODUCTION'), { name: 'SHARED' })).toEqual(unusable);
+    expect(await submitted(user('sam@example'), shared)).toEqual(unusable);
+  });
+
+  it('stores the id of the secret with the job, and shows its name', async () => {
+    const tim = user('tim@example');
+    const { secret } = await create(tim, { name: 'A' });
+    const payload = { command: 'true', secrets: [{ name: 'A', as: 'VARIABLE', target: 'B' }] };
+    const answer = await ask<{ jobs: { payload: { secrets: unknown } }[] }>(
+      'mutation ($i: SubmitJobsInput!) { submitJobs(input: $i) { jobs { payload { secrets { secretId name scope as target } } } } }',
+      { i: { experiment: 'alpha', idempotencyKey: 'shown', jobs: [{ name: 'x', payload }] } },
+      tim,
+    );
+    expect(answer.jobs[0]?.payload.secrets).toEqual([
+      { secretId: secret.id, name: 'A', scope: 'USER', as: 'VARIABLE', target: 'B' },
+    ]);
+  });
+});
+
 describe('an envelope', () => {
   it('opens for its own secret, version and holder only', async () => {
     const { secret } = await create(user('lea@example'), {});

@@ -23,7 +23,14 @@ const cases = [...coreCases, ...workerCases, ...experimentCases, ...schemaCases,
  * Mutations that need an endpoint, an earlier schema or a store of identities; other tests cover their good
  * inputs.
  */
-const goodElsewhere = ['publishSchema', 'rollbackSchema', 'withdrawSubgraph', ...Object.keys(identityInputs)];
+// Secrets are delivered to the credential of a worker only, and the table is sent by a user.
+const goodElsewhere = [
+  'publishSchema',
+  'rollbackSchema',
+  'withdrawSubgraph',
+  'redeemSecrets',
+  ...Object.keys(identityInputs),
+];
 
 interface Payload {
   readonly userErrors: readonly {

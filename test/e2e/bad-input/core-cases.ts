@@ -54,6 +54,24 @@ const jobRows = (at: string): readonly Row[] => [
   ],
   ['an empty command', `${at}.payload.command`, ''],
   [
+    'a secret that does not exist',
+    `${at}.payload.secrets`,
+    [{ name: 'NOWHERE' }],
+    { at: `${at}.payload.secrets.0.name`, code: 'SECRET_NOT_FOUND', names: '"NOWHERE"' },
+  ],
+  [
+    'a secret in a reserved variable',
+    `${at}.payload.secrets`,
+    [{ name: 'GIVEN', as: 'VARIABLE', target: 'RHIZOME_JOB_ID' }],
+    { at: `${at}.payload.secrets.0.target`, names: '"RHIZOME_JOB_ID"' },
+  ],
+  [
+    'a secret in a file outside of its folder',
+    `${at}.payload.secrets`,
+    [{ name: 'GIVEN', target: '../x' }],
+    { at: `${at}.payload.secrets.0.target`, names: '"../x"' },
+  ],
+  [
     "a variable of the worker's",
     `${at}.payload.environment`,
     [{ name: 'RHIZOME_JOB_ID', value: '' }],

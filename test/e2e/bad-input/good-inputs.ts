@@ -75,6 +75,13 @@ export function goodInputs({ workerId, held, waiting, onHold, ended, secretId }:
       'AppendJobLogInput',
       { workerId, jobId: held.log.job.id, fence: held.log.fence, chunks: [chunk] },
     ],
+    redeemSecrets: [
+      'RedeemSecretsInput',
+      {
+        ...{ workerId, jobId: held.log.job.id, fence: held.log.fence },
+        ...{ secretIds: [secretId], request: 'a signed request' },
+      },
+    ],
     ...experimentInputs(),
     ...schemaInputs(),
   };

@@ -164,6 +164,12 @@ const reports = [
     ['a time that is none', 'chunks.0.at', 'now', { code: 'BAD_USER_INPUT' }],
     ['a stream that there is not', 'chunks.0.stream', 'STDLOG', { code: 'BAD_USER_INPUT' }],
   ]),
+  ...casesOf('redeemSecrets', 'INVALID_VALUE', [
+    noWorker,
+    ['a job that is not there', 'jobId', nobody, { code: 'JOB_NOT_FOUND' }],
+    ['a fence of the past', 'fence', 1, { code: 'FENCE_STALE', names: 'job_' }],
+    ['no credential', 'request', 'x', { at: 'workerId', code: 'CREDENTIAL_REQUIRED', names: 'credential' }],
+  ]),
 ];
 
 /** All of them. */

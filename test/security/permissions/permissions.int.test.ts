@@ -66,7 +66,9 @@ function ofCodes(codes: readonly string[]): Verdict {
 
 /** Reports about a job that does not exist; they are allowed where the caller acts for the worker. */
 const reports: ReadonlySet<string> = new Set(
-  ['startJobs', 'finishJobs', 'failJobs', 'appendJobLog'].map((field) => `Mutation.${field}`),
+  ['startJobs', 'finishJobs', 'failJobs', 'appendJobLog', 'redeemSecrets'].map(
+    (field) => `Mutation.${field}`,
+  ),
 );
 
 function ofValue(name: string, value: unknown): Verdict {

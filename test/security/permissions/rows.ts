@@ -182,6 +182,10 @@ export const rows: readonly (readonly [string, Row])[] = [
     workerId,
     jobs: [{ ...report, error: { family: 'PAYLOAD', code: 'X', message: 'x' } }],
   })),
+  mutation('redeemSecrets', ({ workerId }) => ({
+    ...{ workerId, jobId: report.id, fence: report.fence },
+    ...{ secretIds: ['secret_nowhere'], request: 'none' },
+  })),
   mutation('appendJobLog', ({ workerId }) => ({
     ...{ workerId, jobId: report.id, fence: report.fence },
     chunks: [{ sequence: 0, stream: 'STDOUT', text: 'x', at: '2030-01-01T00:00:00Z' }],

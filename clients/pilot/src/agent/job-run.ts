@@ -23,6 +23,9 @@ import {
 } from '../protocol/core-protocol.js';
 import { shipLog } from '../report/log-shipper.js';
 import type { Reporter, ReportResult } from '../report/reporter.js';
+import { AttemptSecrets } from '../secrets/attempt-secrets.js';
+import type { DeliveredSecret } from '../secrets/delivered-secret.js';
+import { untilAnswered } from '../protocol/until-answered.js';
 import type { FileStore } from '../files/file-store.types.js';
 
 /** Services that a job run uses. */
@@ -71,6 +74,7 @@ export class JobRun {
   #hasReportedEnd = false;
   #payload: Payload | undefined;
   readonly #devices: HeldDevices;
+  #secrets: AttemptSecrets | undefined;
 
   constructor(
     readonly assignment: Assignment,
@@ -117,6 +121,9 @@ export class JobRun {
       await this.#onFailure(error);
     } finally {
       await outputs?.close();
+      await this.#secrets
+        ?.remove()
+        .catch((error: unknown) => log.error({ err: error }, 'secrets not removed'));
       this.#devices.release();
       if (folders !== undefined) {
         for (const folder of [folders.root, folders.private])
@@ -140,6 +147,7 @@ export class JobRun {
       { STDOUT: payload.stdout, STDERR: payload.stderr },
       this.#services.captureLimits,
       () => new Date(),
+      this.#secrets?.masked,
     );
     const shipping = this.#ship(capture);
     const result = await this.#resultOf(payload);
@@ -165,6 +173,32 @@ export class JobRun {
       );
     }
     await stageIn(plan, folders, this.#services.store, this.#dropped.signal);
+    // Last, so that secrets are here no longer than needed.
+    if (payload.secretIds.length > 0) this.#secrets = await this.#redeem(folders);
+  }
+
+  /**
+   * Receives the secrets of the attempt.
+   * @throws Dropped, AttemptError
+   */
+  async #redeem(folders: AttemptFolders): Promise<AttemptSecrets> {
+    const { core, workerId, isolation } = this.#services;
+    const { payload } = this.assignment;
+    const { signal } = this.#dropped;
+    const isIsolated =
+      payload.image === null ? isolation.hasSandbox : isolation.containers.runtimes.length > 0;
+    if (!isIsolated)
+      throw new AttemptError('WORKER', 'ISOLATION_MISSING', 'Payloads with secrets need isolation.', true);
+    const call = (): Promise<readonly DeliveredSecret[]> =>
+      core.redeemSecrets(workerId, this.held, payload.secretIds, signal);
+    const delivered = await untilAnswered(call, signal).catch((error: unknown) => {
+      if (!(error instanceof CoreRefused)) throw error;
+      const { code, message } = error;
+      if (voidCodes.has(code)) this.drop(`${code}: ${message}`);
+      signal.throwIfAborted();
+      throw new AttemptError('DATA', 'SECRET_UNAVAILABLE', message, false);
+    });
+    return AttemptSecrets.open(folders, delivered);
   }
 
   /** The result of the payload, with the usage of its devices. */
@@ -231,7 +265,13 @@ export class JobRun {
     const { searchPath, driverLibraries, isolation } = this.#services;
     const devices = this.#givenDevices();
     // A container's runtime brings the drivers' libraries along.
-    const places = { folders, searchPath, driverLibraries: payload.image === null ? driverLibraries : [] };
+    const secrets = this.#secrets?.folder;
+    const places = {
+      folders,
+      searchPath,
+      driverLibraries: payload.image === null ? driverLibraries : [],
+      secrets: this.#secrets?.variables,
+    };
     const spec = {
       command: payload.command,
       arguments: payload.arguments,
@@ -240,11 +280,24 @@ export class JobRun {
     };
     const { memoryMiB, isNetworkRequired: needsNetwork } = requirements;
     if (payload.image === null)
-      return isolation.commandFor({ spec, folders, memoryMiB, devices, driverLibraries, needsNetwork });
-    const hasOwnPath = payload.environment.some(({ name }) => name === 'PATH');
+      return isolation.commandFor({
+        ...{ spec, folders, memoryMiB, devices, driverLibraries, needsNetwork, secrets },
+      });
+    const hasOwnPath =
+      payload.environment.some(({ name }) => name === 'PATH') ||
+      this.#secrets?.variables['PATH'] !== undefined;
     const { limits, isolatesNetwork, containers } = isolation;
     const hasNetwork = needsNetwork || !isolatesNetwork;
-    const contained = { image: payload.image, spec, folders, limits, memoryMiB, hasNetwork, hasOwnPath };
+    const contained = {
+      image: payload.image,
+      spec,
+      folders,
+      limits,
+      memoryMiB,
+      hasNetwork,
+      hasOwnPath,
+      secrets,
+    };
     return inContainer(this.#runtimeOf(payload.image), contained, containers);
   }
 

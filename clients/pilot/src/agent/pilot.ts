@@ -4,6 +4,7 @@ import { DomainError } from '@rhizome/errors';
 import { randomUUID } from 'node:crypto';
 import { openFileStore } from '../files/file-store.js';
 import { Scratch } from '../files/scratch.js';
+import { removeOldSecretFiles } from '../secrets/secret-files.js';
 import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
 import { findDevices, type DeviceOptions } from '../hardware/gpus/find-devices.js';
 import { DeviceMonitor } from '../hardware/gpus/device-monitor.js';
@@ -77,6 +78,7 @@ export class Pilot {
   async run(): Promise<void> {
     const { host } = this.#options;
     const scratch = await Scratch.open(host.scratch);
+    await removeOldSecretFiles();
     const lifetime = this.#armLifetime();
     const watchdogs = new Watchdogs();
     const devices = this.#deviceMonitor();

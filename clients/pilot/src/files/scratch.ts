@@ -15,6 +15,8 @@ export interface AttemptFolders {
   readonly outputs: string;
   /** For temporary files. */
   readonly temporary: string;
+  /** Files with secrets, for the payload; exists only if there are some. */
+  readonly secrets: string;
   /** Describes the content of `inputs`, as JSON. */
   readonly inputsManifest: string;
   /** For files of the pilot about the attempt. It is not below `root`, and exists only if there are some. */
@@ -62,6 +64,7 @@ export class Scratch {
       await mkdir(folder, { recursive: true });
     return {
       ...folders,
+      secrets: join(root, 'secrets'),
       inputsManifest: join(root, 'inputs.json'),
       private: `${root}.private`,
     };

@@ -34,6 +34,8 @@ export interface SandboxedSpec {
   readonly readable: readonly string[];
   /** False if it gets a network without any other host. */
   readonly hasNetwork: boolean;
+  /** Folder of the host with its secrets. */
+  readonly secrets?: string | undefined;
 }
 
 /** Programs of the host that start a payload; all in `/usr` on every distribution. */
@@ -107,11 +109,12 @@ function hostMounts(
 }
 
 /** Whatever the payload may write is in its scratch space, or limited in size. */
-function ownMounts({ folders, sharedMemoryBytes }: SandboxedSpec): readonly string[] {
+function ownMounts({ folders, sharedMemoryBytes, secrets }: SandboxedSpec): readonly string[] {
   const { root } = folders;
   return [
     ...['--size', String(sharedMemoryBytes), '--tmpfs', '/dev/shm'],
     ...['--bind', root, root],
+    ...(secrets === undefined ? [] : ['--ro-bind', secrets, folders.secrets]),
     ...['--ro-bind', join(folders.private, 'command'), commandInside],
     ...['--remount-ro', '/dev', '--remount-ro', '/'],
   ];

@@ -45,6 +45,8 @@ export interface HostPayload {
   readonly devices: readonly DetectedDevice[];
   readonly driverLibraries: readonly string[];
   readonly needsNetwork: boolean;
+  /** Folder of the host with its secrets. */
+  readonly secrets?: string | undefined;
 }
 
 /** Isolation of the payloads of one pilot, as found when the pilot started. */
@@ -125,6 +127,7 @@ export class PayloadIsolation {
       deviceNodes: await deviceFiles(devices),
       readable: devices.length === 0 ? [] : driverLibraries,
       hasNetwork: needsNetwork || !this.isolatesNetwork,
+      secrets: payload.secrets,
     });
   }
 

@@ -34,6 +34,7 @@ async function trialFolders(folder: string): Promise<AttemptFolders> {
     inputs: join(root, 'inputs'),
     outputs: join(root, 'outputs'),
     temporary: join(root, 'tmp'),
+    secrets: join(root, 'secrets'),
     inputsManifest: join(root, 'inputs.json'),
     private: join(folder, 'private'),
   };

@@ -31,6 +31,8 @@ export interface ContainedSpec {
   readonly isFolder?: true;
   /** True if the job sets `PATH` itself: then it applies in the image, too. */
   readonly hasOwnPath: boolean;
+  /** Folder of the host with its secrets. */
+  readonly secrets?: string | undefined;
 }
 
 /** The runtime's own environment: the host variables it needs, and the mark of the attempt's processes. */

@@ -11,6 +11,7 @@ const folders = {
   inputs: `${root}/inputs`,
   outputs: `${root}/outputs`,
   temporary: `${root}/tmp`,
+  secrets: `${root}/secrets`,
   inputsManifest: `${root}/inputs.json`,
   private: '/scratch/private/att_1',
 };

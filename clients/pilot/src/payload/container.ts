@@ -70,7 +70,7 @@ export function inContainer(
  */
 function byApptainer(
   runtime: 'apptainer' | 'singularity',
-  { image, spec, folders, hasOwnPath, hasNetwork, isFolder }: ContainedSpec,
+  { image, spec, folders, hasOwnPath, hasNetwork, isFolder, secrets }: ContainedSpec,
   host: ContainerHost,
 ): LaunchSpec {
   const prefix = `${runtime.toUpperCase()}ENV_`;
@@ -84,6 +84,7 @@ function byApptainer(
       ...['--home', folders.work],
       ...['--workdir', folders.temporary],
       ...['--bind', folders.root],
+      ...(secrets === undefined ? [] : ['--bind', `${secrets}:${folders.secrets}:ro`]),
       ...['--pwd', spec.folder],
       ...(hasDevicesOf('NVIDIA', spec.environment) ? ['--nv'] : []),
       ...(hasDevicesOf('AMD', spec.environment) ? ['--rocm'] : []),

@@ -11,6 +11,8 @@ export interface PayloadPlaces {
   readonly searchPath: string;
   /** Folders with libraries of device drivers that only a variable points to. */
   readonly driverLibraries?: readonly string[];
+  /** Secrets that are variables. */
+  readonly secrets?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface PayloadPlaces {
  */
 export function payloadEnvironment(
   assignment: Assignment,
-  { folders, searchPath, driverLibraries = [] }: PayloadPlaces,
+  { folders, searchPath, driverLibraries = [], secrets }: PayloadPlaces,
   devices: readonly DetectedDevice[] = [],
 ): Record<string, string> {
   const declared = assignment.payload.environment.map(({ name, value }) => [name, value] as const);
@@ -31,6 +33,7 @@ export function payloadEnvironment(
     HOME: folders.work,
     TMPDIR: folders.temporary,
     ...Object.fromEntries(declared),
+    ...secrets,
     ...withLibraries(libraries, declared.find(([name]) => name === libraryVariable)?.[1]),
     RHIZOME_JOB_ID: assignment.jobId,
     RHIZOME_ATTEMPT: String(assignment.attempt),
@@ -38,6 +41,7 @@ export function payloadEnvironment(
     RHIZOME_INPUTS: folders.inputs,
     RHIZOME_INPUTS_MANIFEST: folders.inputsManifest,
     RHIZOME_OUTPUTS: folders.outputs,
+    ...(secrets === undefined ? {} : { RHIZOME_SECRETS: folders.secrets }),
     RHIZOME_CORES: String(assignment.requirements.cores),
     RHIZOME_MEMORY_MIB: String(assignment.requirements.memoryMiB),
     ...visibleDevices(devices),

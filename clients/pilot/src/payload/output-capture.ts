@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { type Masked, OutputMask } from '../secrets/output-mask.js';
 import { TailBuffer } from './tail-buffer.js';
 
 /** The streams of a payload. */
@@ -39,6 +40,7 @@ interface Source {
   pendingBytes: number;
   headLeft: number;
   isOpen: boolean;
+  readonly mask: OutputMask | undefined;
 }
 
 /**
@@ -48,6 +50,7 @@ interface Source {
 export class OutputCapture {
   readonly #limits: CaptureLimits;
   readonly #now: () => Date;
+  readonly #masked: Masked;
   readonly #sources: Source[];
   #ready: LogChunk[] = [];
   #sequence = 0;
@@ -56,7 +59,14 @@ export class OutputCapture {
   #wake: (() => void) | undefined;
   #isDiscarding = false;
 
-  constructor(streams: Readonly<Record<LogStream, Readable>>, limits: CaptureLimits, now: () => Date) {
+  /** @param masked texts that are replaced */
+  constructor(
+    streams: Readonly<Record<LogStream, Readable>>,
+    limits: CaptureLimits,
+    now: () => Date,
+    masked: Masked = [],
+  ) {
+    this.#masked = masked;
     this.#limits = limits;
     this.#now = now;
     this.#sources = (['STDOUT', 'STDERR'] as const).map((name) => this.#open(name, streams[name]));
@@ -99,8 +109,9 @@ export class OutputCapture {
       pendingBytes: 0,
       headLeft: this.#limits.head,
       isOpen: true,
+      mask: this.#masked.length === 0 ? undefined : new OutputMask(this.#masked),
     };
-    readable.on('data', (bytes: Buffer) => this.#onData(source, bytes));
+    readable.on('data', (bytes: Buffer) => this.#onData(source, source.mask?.push(bytes) ?? bytes));
     readable.on('error', () => undefined);
     readable.once('close', () => this.#onClose(source));
     return source;
@@ -151,6 +162,8 @@ export class OutputCapture {
   }
 
   #onClose(source: Source): void {
+    const last = source.mask?.end();
+    if (last?.length) this.#onData(source, last);
     this.#cut(source);
     if (source.tail.dropped > 0) {
       this.#emit(source, source.decoder.end());

@@ -10,7 +10,7 @@ import { shellWord } from './shell-word.js';
  * would run the payload's code outside the image. They go in by files that are not in the scratch space.
  */
 export function byPodman(contained: ContainedSpec, host: ContainerHost): LaunchSpec {
-  const { image, spec, folders, hasOwnPath, isFolder } = contained;
+  const { image, spec, folders, hasOwnPath, isFolder, secrets } = contained;
   const variables = variablesInside(spec, hasOwnPath);
   const listed = variableFiles(variables, folders.private);
   return {
@@ -20,6 +20,7 @@ export function byPodman(contained: ContainedSpec, host: ContainerHost): LaunchS
       '--rm',
       ...isolationOptions(contained, host),
       ...['--volume', `${folders.root}:${folders.root}`],
+      ...(secrets === undefined ? [] : ['--volume', `${secrets}:${folders.secrets}:ro`]),
       ...listed.options,
       ...['--workdir', spec.folder],
       ...['--entrypoint', ''],

@@ -4,6 +4,7 @@ import type { IsolationFacts } from '../isolation/payload-isolation.js';
 import type { HostFacts } from '../hardware/host-facts.js';
 import type { ErrorFamily } from '../payload/attempt-error.js';
 import type { LogChunk } from '../payload/output-capture.js';
+import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import type { Usage } from '../payload/usage-meter.js';
 
 /** Resources that jobs request. */
@@ -70,6 +71,8 @@ export interface Assignment {
     readonly image: string | null;
     readonly inputs: readonly InputFile[];
     readonly outputs: readonly string[];
+    /** Secrets that the payload receives, by id. */
+    readonly secretIds: readonly string[];
   };
   /** The jobs it waited for, with their outputs. */
   readonly parents: readonly ParentOutputs[];
@@ -190,6 +193,13 @@ export interface CoreProtocol {
     chunks: readonly LogChunk[],
     signal: AbortSignal,
   ): Promise<void>;
+  /** Returns the secrets of an attempt that this worker holds. */
+  redeemSecrets(
+    workerId: string,
+    job: HeldJob,
+    secretIds: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly DeliveredSecret[]>;
   /** `hasEnded`: the worker holds no job any more; jobs that core still assigns to it go to others. */
   drainWorker(workerId: string, reason: string, hasEnded: boolean, signal: AbortSignal): Promise<void>;
   /** Commands as they are issued, until the signal; ends or throws when the connection is lost for good. */

@@ -1,6 +1,8 @@
 import { createClient, isRhizomeApiError, type ApiClient, type TokenSource } from '@rhizome/client';
 import type { WorkerCredential } from '../credential/worker-credential.js';
 import { EnrolmentRefused } from '../credential/enrolment-client.js';
+import type { DeliveredSecret } from '../secrets/delivered-secret.js';
+import { secretRequest } from '../secrets/secret-request.js';
 import type { LogChunk } from '../payload/output-capture.js';
 import {
   PilotAcquireJobsDocument,
@@ -9,6 +11,7 @@ import {
   PilotFailJobsDocument,
   PilotFinishJobsDocument,
   PilotHeartbeatDocument,
+  PilotRedeemSecretsDocument,
   PilotRegisterWorkerDocument,
   PilotStartJobsDocument,
   PilotWorkerCommandsDocument,
@@ -171,6 +174,23 @@ export class GraphqlProtocol implements CoreProtocol {
       this.#client.mutate(PilotAppendJobLogDocument, { input }, { idempotent: true, signal }),
     );
     throwFirst(appendJobLog.userErrors);
+  }
+
+  async redeemSecrets(
+    workerId: string,
+    { jobId, fence }: HeldJob,
+    secretIds: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly DeliveredSecret[]> {
+    if (!this.#credential)
+      throw new CoreRefused('CREDENTIAL_REQUIRED', 'The pilot has no credential of its own; enrol it');
+    const { request, open } = await secretRequest({ workerId, jobId, fence }, this.#credential.key);
+    const input = { workerId, jobId, fence, secretIds: [...secretIds], request };
+    const { redeemSecrets } = await this.#answered(signal, () =>
+      this.#client.mutate(PilotRedeemSecretsDocument, { input }, { idempotent: true, signal }),
+    );
+    throwFirst(redeemSecrets.userErrors);
+    return open(redeemSecrets.sealed ?? '');
   }
 
   async drainWorker(workerId: string, reason: string, hasEnded: boolean, signal: AbortSignal): Promise<void> {

@@ -44,7 +44,15 @@ it('drops a job that was taken back before its assignment was read', () => {
         isNetworkRequired: false,
         gpu: null,
       },
-      payload: { command: 'true', arguments: [], environment, image: null, inputs: [], outputs: [] },
+      payload: {
+        command: 'true',
+        arguments: [],
+        environment,
+        image: null,
+        inputs: [],
+        outputs: [],
+        secrets: [],
+      },
       dependsOn: [],
     },
   });

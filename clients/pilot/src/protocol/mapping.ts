@@ -91,7 +91,9 @@ function assignmentOf(
 ): Assignment {
   const { id, name, dependsOn } = job;
   const { gpu, ...requirements } = job.requirements;
-  const payload = { ...job.payload, environment };
+  const { secrets, ...others } = job.payload;
+  const secretIds = [...new Set(secrets.map(({ secretId }) => secretId))];
+  const payload = { ...others, environment, secretIds };
   const parents = dependsOn.map((parent) => ({ jobId: parent.id, outputs: parent.outputs }));
   const sharesDevices = gpu?.partition?.timeShare != null;
   return {

@@ -211,13 +211,15 @@ function apiAssignment({
   parents,
   deviceIds,
 }: Assignment): object {
+  const { secretIds, ...rest } = payload;
+  const apiPayload = { ...rest, secrets: secretIds.map((secretId) => ({ secretId })) };
   const dependsOn = parents.map((parent) => ({ id: parent.jobId, outputs: parent.outputs }));
   return {
     fence,
     attempt,
     attemptId,
     deviceIds,
-    job: { id: jobId, name, requirements: { ...requirements, gpu: null }, payload, dependsOn },
+    job: { id: jobId, name, requirements: { ...requirements, gpu: null }, payload: apiPayload, dependsOn },
   };
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import type { LogChunk } from '../payload/output-capture.js';
 import {
   CoreRefused,
@@ -89,6 +90,7 @@ export class ScriptedCore implements CoreProtocol {
         image: null,
         inputs: [],
         outputs: [],
+        secretIds: [],
         ...job.payload,
       },
       parents: job.parents ?? [],
@@ -226,6 +228,17 @@ export class ScriptedCore implements CoreProtocol {
       const known = this.#chunks.get(job.jobId) ?? [];
       this.#chunks.set(job.jobId, [...known, ...chunks.filter(({ sequence }) => sequence >= known.length)]);
     });
+  }
+
+  /** Delivers a file for each requested secret, with its id as name and value. */
+  async redeemSecrets(
+    workerId: string,
+    job: HeldJob,
+    secretIds: readonly string[],
+  ): Promise<readonly DeliveredSecret[]> {
+    const [refusal] = this.#judge(workerId, [job], () => undefined).refused.values();
+    if (refusal !== undefined) throw new CoreRefused(refusal.code, refusal.message);
+    return secretIds.map((id) => ({ id, as: 'FILE', target: id, value: id }));
   }
 
   async drainWorker(workerId: string, reason: string, hasEnded: boolean): Promise<void> {

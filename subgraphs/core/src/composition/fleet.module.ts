@@ -23,10 +23,12 @@ import { JobHolder } from '../workers/reports/job-holder.js';
 import { LeaseWatch } from '../workers/leases/lease-watch.js';
 import { Registration } from '../workers/registration/registration.js';
 import { ReportsService } from '../workers/reports/reports.service.js';
+import { SecretDelivery } from '../workers/secrets/secret-delivery.js';
 import { WorkerAccess } from '../workers/worker-access.js';
 import { WorkerRegistry } from '../workers/worker-registry.js';
 import { brokerLeaseCollection, leasesCollection, workersCollection } from '../workers/worker.document.js';
 import { type QueueLookup, WorkersService } from '../workers/workers.service.js';
+import type { SecretsService } from '../secrets/secrets.service.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
 import type { ShareFacts } from '../shares/share-facts.types.js';
 import type { FleetServices } from '../context.js';
@@ -45,6 +47,8 @@ export interface FleetOptions {
   readonly feed: JobEventFeed & {
     onWritten?(collection: string, listener: (ids: readonly string[]) => void): () => void;
   };
+  /** Values of secrets, for deliveries. */
+  readonly secrets: Pick<SecretsService, 'reveal'>;
   /** All current queues and shares. */
   readonly queues: () => readonly QueueFacts[] | Promise<readonly QueueFacts[]>;
   /** Queues by name, from memory and from the store. */
@@ -133,7 +137,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
 }
 
 function servicesOf(
-  { clock, ids, log, writer, url, queues, queueLookup }: FleetOptions,
+  { clock, ids, log, writer, url, queues, queueLookup, secrets }: FleetOptions,
   { stores, cache, registry, classes }: ReturnType<typeof createComponents>,
   scheduler: SchedulerService,
   leadership: BrokerLeadership,
@@ -148,6 +152,7 @@ function servicesOf(
     scheduler.isReady
       ? new Map(workerIds.map((id) => [id, new Set(ledger.devicesOf(id).keys())]))
       : jobs.bookedDevices(workerIds.flatMap((id) => [...ledger.jobsOf(id)]));
+  const holder = new JobHolder({ registry, access, ledger, jobs });
   return {
     cache,
     registry,
@@ -156,7 +161,8 @@ function servicesOf(
     commands,
     hardware: new HardwareViews({ registry, workers, leases, booked, clock, queues }),
     reports: new ReportsService({ registry, access, ledger, jobs, writer, clock }),
-    holder: new JobHolder({ registry, access, ledger, jobs }),
+    holder,
+    secretDelivery: new SecretDelivery({ holder, jobs, secrets, clock, log }),
     acquire: new AcquireService({
       scheduler,
       leadership,

@@ -15,6 +15,7 @@ import type {
   JobEventStream,
   QueueDirectory,
   StateCounts,
+  JobSecrets,
   SubmissionConsents,
 } from '../jobs/ports.js';
 import { Dependencies } from '../jobs/dependencies/dependencies.js';
@@ -38,6 +39,7 @@ export interface JobDomainOptions {
   readonly experiments: ExperimentDirectory;
   readonly queues: QueueDirectory;
   readonly consents: SubmissionConsents;
+  readonly secrets: JobSecrets;
   readonly checkSelector: CheckSelector;
   readonly stream: JobEventStream;
   readonly leader: LeaderWork;
@@ -108,7 +110,8 @@ function bulkOf(
 
 /** Creates the domain. */
 export function createJobDomain(options: JobDomainOptions): JobDomain {
-  const { stores, writer, experiments, queues, consents, leader, clock, ids, log, checkSelector } = options;
+  const { stores, writer, experiments, queues, consents, secrets, leader, clock, ids, log, checkSelector } =
+    options;
   const { jobs, jobCounts, classes, submissions, operations, consumers, logs, tasks } = stores;
   const runnerId = options.processId;
   const dependencies = new Dependencies({ jobs, writer });
@@ -145,6 +148,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
     experiments,
     queues,
     consents,
+    secrets,
     checkSelector,
     quota,
     clock,
@@ -167,6 +171,7 @@ export function createJobDomain(options: JobDomainOptions): JobDomain {
       experiments,
       queues,
       consents,
+      secrets,
       expansion,
       checkSelector,
       quota,

@@ -25,7 +25,6 @@ export interface SecretsModuleOptions {
   readonly repository: SecretsRepository;
   readonly config: SecretsConfig | undefined;
   readonly experimentExists: (name: string) => Promise<boolean>;
-  readonly leader: LeaderWork;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
@@ -34,17 +33,26 @@ export interface SecretsModuleOptions {
 /** Secrets with their background work. */
 export interface SecretsModule {
   readonly service: SecretsService;
-  start(): void;
+  /** Starts the background work, which runs on the leader. */
+  start(leader: LeaderWork): void;
   stop(): Promise<void>;
 }
 
 /** Creates the services of secrets. */
 export function secretsModule(options: SecretsModuleOptions): SecretsModule {
-  const { repository, config = {}, experimentExists, leader, clock, ids, log } = options;
+  const { repository, config = {}, experimentExists, clock, ids, log } = options;
   const { keys, limits, rewrapEveryMs: everyMs, rewrapBatchSize: batchSize } = config;
   const service = new SecretsService({ repository, keys, limits, experimentExists, clock, ids });
-  const work = keys && new RewrapWork({ repository, keys, leader, log, everyMs, batchSize });
-  return { service, start: () => work?.start(), stop: async () => work?.stop() };
+  let work: RewrapWork | undefined;
+  return {
+    service,
+    start(leader) {
+      if (!keys) return;
+      work = new RewrapWork({ repository, keys, leader, log, everyMs, batchSize });
+      work.start();
+    },
+    stop: async () => work?.stop(),
+  };
 }
 
 /** Provider of the master keys by configuration; undefined if none is configured. */

@@ -40,4 +40,6 @@ export interface WorkerFacts {
   readonly labels: readonly StoredLabel[];
   readonly devices: readonly DeviceDocument[];
   readonly endsAt?: Date;
+  /** Thumbprint of the key of its credential; absent for a worker with a token of its queue. */
+  readonly keyThumbprint?: string;
 }

@@ -53,6 +53,11 @@ export class SecretsRepository {
     return this.#secrets.find({ scope, holder }).sort({ name: 1 }).limit(limit).toArray();
   }
 
+  /** The secrets of a holder with these names, in any order. */
+  named({ scope, holder }: SecretHolder, names: readonly string[]): Promise<readonly SecretDocument[]> {
+    return this.#secrets.find({ scope, holder, name: { $in: [...names] } }).toArray();
+  }
+
   /** Number and size of the secrets of a holder. */
   async usage({ scope, holder }: SecretHolder): Promise<SecretUsage> {
     const [usage] = await this.#secrets

@@ -2,11 +2,11 @@
 import { assertCan, can, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { type InputError, InputErrors } from '@rhizome/errors';
-import { type Envelope, seal } from './envelope.js';
+import { type Envelope, open, seal } from './envelope.js';
 import type { MasterKeys } from './master-keys.types.js';
 import { checkName, checkVersion } from './secret-input.js';
-import { newestOf } from './secret-owner.js';
-import type { SecretDocument, SecretVersion } from './secret.document.js';
+import { newestOf, ownerOf } from './secret-owner.js';
+import type { SecretDocument, SecretScope, SecretVersion } from './secret.document.js';
 import type { SecretHolder, SecretsRepository } from './secrets.repository.js';
 
 /** Limits of the secrets of one holder. */
@@ -58,6 +58,25 @@ export type RotateSecretCode =
 export interface SecretResult<C extends string> {
   readonly secret: SecretDocument | null;
   readonly userErrors: readonly InputError<C>[];
+}
+
+/** Facts of a job that decide which secrets it may use. */
+export interface JobFacts {
+  readonly owner: string;
+  readonly experiment: string;
+}
+
+/** Value of a secret. */
+export interface RevealedSecret {
+  readonly id: string;
+  readonly version: number;
+  readonly value: Buffer;
+}
+
+/** Secret that cannot be delivered. */
+export interface UnusableSecret {
+  readonly id: string;
+  readonly problem: 'SECRET_NOT_FOUND' | 'SECRET_EXPIRED';
 }
 
 /** Secrets of users and experiments. */
@@ -145,6 +164,47 @@ export class SecretsService {
     return secret !== null;
   }
 
+  /**
+   * Looks up secrets for jobs of an owner in an experiment: those of the owner only if it submits itself.
+   * @returns the ids of those that the submitter may use, in order; null for others
+   */
+  async usable(
+    principal: Principal,
+    { owner, experiment }: JobFacts,
+    named: readonly { readonly scope: SecretScope; readonly name: string }[],
+  ): Promise<readonly (string | null)[]> {
+    const holders: SecretHolder[] = [
+      ...(principal.subject === owner && can(principal, 'secret:set') ? [ofUser(owner)] : []),
+      ...(can(principal, 'secret:use', experiment) ? [ofExperiment(experiment)] : []),
+    ];
+    const names = [...new Set(named.map(({ name }) => name))];
+    const found = await Promise.all(holders.map((one) => this.#options.repository.named(one, names)));
+    const ids = new Map(found.flat().map(({ _id, scope, name }) => [`${scope} ${name}`, _id]));
+    return named.map(({ scope, name }) => ids.get(`${scope} ${name}`) ?? null);
+  }
+
+  /**
+   * Values of secrets for a job, in order, and the time of their delivery is stored.
+   * @throws DomainError SERVICE_UNAVAILABLE
+   */
+  async reveal(ids: readonly string[], job: JobFacts): Promise<readonly (RevealedSecret | UnusableSecret)[]> {
+    const { repository, keys, clock } = this.#options;
+    const now = clock.now();
+    const found = new Map((await repository.findMany(ids)).map((secret) => [secret._id, secret]));
+    const revealed = await Promise.all(
+      ids.map(async (id): Promise<RevealedSecret | UnusableSecret> => {
+        const secret = found.get(id);
+        if (!keys || !secret || !belongsTo(secret, job)) return { id, problem: 'SECRET_NOT_FOUND' };
+        const { number, expiresAt } = newestOf(secret);
+        if (expiresAt !== undefined && expiresAt <= now) return { id, problem: 'SECRET_EXPIRED' };
+        return { id, version: number, value: await open(secret.envelope, ownerOf(secret), keys) };
+      }),
+    );
+    const delivered = revealed.flatMap((one) => ('value' in one ? [one.id] : []));
+    if (delivered.length > 0) await repository.used(delivered, now);
+    return revealed;
+  }
+
   async #managed(principal: Principal, id: string): Promise<SecretDocument | null> {
     const secret = await this.#options.repository.find(id);
     if (!secret || !maySee(principal, secret)) return null;
@@ -203,9 +263,15 @@ export class SecretsService {
 
 /** The holder of secrets that a call concerns. */
 function holderOf({ subject }: Principal, experiment: string | null | undefined): SecretHolder {
-  return experiment == null
-    ? { scope: 'USER', holder: subject }
-    : { scope: 'EXPERIMENT', holder: experiment };
+  return experiment == null ? ofUser(subject) : ofExperiment(experiment);
+}
+
+const ofUser = (holder: string): SecretHolder => ({ scope: 'USER', holder });
+const ofExperiment = (holder: string): SecretHolder => ({ scope: 'EXPERIMENT', holder });
+
+/** True if a job may use the secret: that of its owner, or of its experiment. */
+function belongsTo({ scope, holder }: SecretDocument, { owner, experiment }: JobFacts): boolean {
+  return holder === (scope === 'USER' ? owner : experiment);
 }
 
 /** A user sees its own secrets; those of an experiment are seen by the principals that may use them. */

@@ -1,6 +1,6 @@
 import { assertCan, experimentsFor, type Principal } from '@rhizome/authz';
 import { digestInTurns, isDigestOf } from '@rhizome/digest';
-import { badInput } from '@rhizome/errors';
+import { badInput, InputErrors } from '@rhizome/errors';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { KeysetPage } from '@rhizome/mongo';
 import type { ClassesRepository } from '../jobs/model/requirement-classes.repository.js';
@@ -8,6 +8,7 @@ import { classifier } from '../jobs/submit/classifier.js';
 import type {
   ExperimentDirectory,
   ExperimentFacts,
+  JobSecrets,
   QueueDirectory,
   StateCounts,
   SubmissionConsents,
@@ -15,8 +16,9 @@ import type {
 import { storedKey } from '../shared/stored-key.js';
 import { type JobCountsRepository, subtract } from '../jobs/model/job-counts.repository.js';
 import type { JobsRepository } from '../jobs/model/jobs.repository.js';
-import { normalisePayload, normaliseRetry } from '../jobs/submit/normalise.js';
+import { normalisePayload, normaliseRetry, type SecretIds } from '../jobs/submit/normalise.js';
 import { missingConsent, type Ownership, ownershipOf } from '../jobs/submit/ownership.js';
+import { checkSecretIds, lookUpSecrets } from '../jobs/submit/secret-lookup.js';
 import { type CheckSelector, requirementChecks } from '../jobs/submit/requirement-checks.js';
 import { submissionSchemaVersion } from '../jobs/submit/submission.document.js';
 import type { SubmissionsRepository } from '../jobs/submit/submissions.repository.js';
@@ -35,7 +37,7 @@ import { checkTask, externalParentsOf, setsPath, shapesOf } from './task-input.j
 import type { TasksRepository } from './tasks.repository.js';
 import type { ParameterSetSpec, TaskSpec } from './task-spec.types.js';
 import { type LiveQuota, payloadBytes } from '../jobs/submit/live-quota.js';
-import type { JobInputError } from '../jobs/submit/job-input-error.types.js';
+import type { JobInputError, JobInputErrorCode } from '../jobs/submit/job-input-error.types.js';
 
 /** Dependencies of {@link TasksService}. */
 export interface TasksServiceOptions {
@@ -47,6 +49,7 @@ export interface TasksServiceOptions {
   readonly experiments: ExperimentDirectory;
   readonly queues: QueueDirectory;
   readonly consents: SubmissionConsents;
+  readonly secrets: JobSecrets;
   readonly expansion: Expansion;
   readonly checkSelector: CheckSelector;
   readonly quota: LiveQuota;
@@ -99,7 +102,8 @@ export class TasksService {
       const [known] = await this.#options.tasks.facts([reserved.batchId]);
       if (known) return { task: known };
     }
-    const { refusals, experiment } = await this.#examine(spec);
+    const secretIds = await this.#secretIds(principal, owners, spec);
+    const { refusals, experiment } = await this.#examine(spec, secretIds);
     const missing = await missingConsent(owners, spec.experiment, this.#options.consents);
     if (missing) return { refusals: [missing] };
     if (!experiment || refusals.length > 0) return { refusals };
@@ -116,7 +120,7 @@ export class TasksService {
     });
     if (!isDigestOf(reserved.digest, submitted, digest))
       return { refusals: [keyReused(spec.idempotencyKey)] };
-    return { task: await this.#create(owners, spec, experiment, reserved) };
+    return { task: await this.#create(owners, spec, { experiment, secretIds }, reserved) };
   }
 
   /** Tasks by id, one entry per id; null if it does not exist or the principal may not read it. */
@@ -187,8 +191,18 @@ export class TasksService {
     };
   }
 
+  #secretIds(
+    principal: Principal,
+    { owner }: Exclude<Ownership, { readonly refusal: JobInputError }>,
+    { experiment, template, variants }: TaskSpec,
+  ): Promise<SecretIds> {
+    const payloads = [template, ...(variants ?? [])].map(({ payload }) => payload);
+    return lookUpSecrets(this.#options.secrets, { principal, owner, experiment }, payloads);
+  }
+
   async #examine(
     spec: TaskSpec,
+    secretIds: SecretIds,
   ): Promise<{ refusals: readonly JobInputError[]; experiment?: ExperimentFacts }> {
     const experiment = await this.#options.experiments.find(spec.experiment);
     const checks = await requirementChecks(
@@ -204,6 +218,8 @@ export class TasksService {
           refusalOf('EXPERIMENT_NOT_FOUND', ['experiment'], spec.experiment, 'a registered experiment'),
         ],
       };
+    const unusable = unusableSecrets(spec, secretIds);
+    if (unusable.length > 0) return { refusals: unusable };
     const { share } = spec.template;
     if (share != null && !experiment.shares.includes(shareOf(share, experiment))) {
       const expected = `a share of ${experiment.name}: ${listed(experiment.shares)}`;
@@ -224,7 +240,7 @@ export class TasksService {
   async #create(
     owners: Exclude<Ownership, { readonly refusal: JobInputError }>,
     spec: TaskSpec,
-    experiment: ExperimentFacts,
+    { experiment, secretIds }: { readonly experiment: ExperimentFacts; readonly secretIds: SecretIds },
     reserved: { readonly batchId: string; readonly createdAt: Date },
   ): Promise<TaskDocument> {
     const { tasks, classes, expansion, clock } = this.#options;
@@ -233,7 +249,7 @@ export class TasksService {
     const [shape, ...variants] = shapesOf(spec).map((job) => ({
       name: job.name,
       ...classOf(job),
-      payload: normalisePayload(job.payload),
+      payload: normalisePayload(job.payload, secretIds),
     }));
     if (!shape) throw new Error('a task has its template at least');
     await classes.ensure(classOf.classes, reserved.createdAt);
@@ -267,6 +283,16 @@ export class TasksService {
     expansion.begin(task._id);
     return task;
   }
+}
+
+/** Errors for secrets of the template and the variants that were not found. */
+function unusableSecrets({ template, variants }: TaskSpec, ids: SecretIds): readonly JobInputError[] {
+  const errors = new InputErrors<JobInputErrorCode>();
+  checkSecretIds(template.payload, ['template', 'payload'], ids, errors);
+  (variants ?? []).forEach(({ payload }, position) => {
+    if (payload) checkSecretIds(payload, ['variants', position, 'payload'], ids, errors);
+  });
+  return errors.all.slice(0, 100);
 }
 
 /** Fraction of FINISHED and ended jobs, 0 to 1. */

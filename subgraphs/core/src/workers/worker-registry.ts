@@ -101,6 +101,7 @@ export class WorkerRegistry implements WorkerFeed {
 
 function factsOf(worker: WorkerDocument): WorkerFacts {
   const { _id, queueId, host, name, version, state, stateReason, hardware, labels, devices, endsAt } = worker;
+  const { keyThumbprint } = worker;
   return {
     id: _id,
     queueId,
@@ -113,5 +114,6 @@ function factsOf(worker: WorkerDocument): WorkerFacts {
     devices,
     ...(stateReason === undefined ? {} : { stateReason }),
     ...(endsAt ? { endsAt } : {}),
+    ...(keyThumbprint === undefined ? {} : { keyThumbprint }),
   };
 }

@@ -59,6 +59,7 @@ export const workersCollection = defineCollection<WorkerDocument>({
       devices: { bsonType: 'array', maxItems: workerLimits.devices },
       told: { bsonType: 'object' },
       endsAt: time,
+      keyThumbprint: text,
       registrationKey: text,
       registrationDigest: text,
       lastSeenAt: time,

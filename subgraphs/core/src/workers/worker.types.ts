@@ -48,6 +48,8 @@ export interface WorkerDocument {
   /** Versions of the reports that these facts are from, as counted by the lease. */
   readonly told?: Readonly<Partial<Record<FactPart, number>>>;
   readonly endsAt?: Date;
+  /** Thumbprint of the key of its credential; absent for a worker with a token of its queue. */
+  readonly keyThumbprint?: string;
   /** Queue, subject and idempotency key of the registration. */
   readonly registrationKey: string;
   /** SHA-256 of the input that was registered under the key. */

@@ -101,6 +101,7 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
     log,
     writer,
     feed: events,
+    secrets: { reveal: async () => [] },
     queues: () => queues,
     queueLookup: {
       byNames: async (names) => named(names),

@@ -155,6 +155,7 @@ async function startProcess(
       admitted: async (names) => new Set(names.filter((name) => name === 'main')),
       admitting: () => ['main'],
     },
+    secrets: { usable: async (_principal, _jobs, named) => named.map(() => null) },
     consents: over.consents ?? { allows: async () => true },
     checkSelector: (text) => (text.includes('bad') ? { message: 'a CEL condition' } : { ok: true }),
     stream: events,

@@ -136,6 +136,7 @@ export const jobResolvers: Pick<
   JobPayload: {
     environment: ({ environment, job: of }, _args, { principal }) =>
       maySeeEnvironment(principal, of) ? environment : null,
+    secrets: ({ secrets }) => (secrets ?? []).map(({ id, ...secret }) => ({ secretId: id, ...secret })),
   },
   JobRequirements: {
     queue: reference({

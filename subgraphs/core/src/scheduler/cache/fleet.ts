@@ -182,7 +182,8 @@ export class Fleet {
 
   #shapeOf(facts: WorkerFacts, queue: QueueFacts, devices: DeviceShape): KnownShape {
     const { cores: _cores, memoryMiB: _memory, diskMiB: _disk, ...platform } = facts.hardware;
-    const key = canonicalJson([queue.id, queue.revision, platform, devices.key]);
+    const hasKey = facts.keyThumbprint !== undefined;
+    const key = canonicalJson([queue.id, queue.revision, platform, devices.key, ...(hasKey ? ['key'] : [])]);
     const known = this.#shapes.get(key);
     if (known) return known;
     const answers = new ShapeEligibility(profileOf(facts, queue, devices));

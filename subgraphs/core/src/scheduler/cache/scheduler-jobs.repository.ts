@@ -32,6 +32,11 @@ export type HeldJobFacts = Pick<
   readonly deviceIds?: readonly string[];
 };
 
+/** A held job, with what decides about its secrets. */
+export type JobWithSecrets = Pick<JobDocument, '_id' | 'share' | 'owner' | 'experiment' | 'attempt'> & {
+  readonly payload: Pick<JobDocument['payload'], 'secrets'>;
+};
+
 /** Facts against which a worker's report of a job is checked. */
 export type ReportedJob = Pick<
   JobDocument,
@@ -115,6 +120,14 @@ export class SchedulerJobsRepository {
         'last.reason': 1,
       })
       .toArray();
+  }
+
+  /** A job that a worker holds by a fence, as stored now, with its secrets; null if it does not hold it. */
+  heldWithSecrets(id: string, workerId: string, fence: number): Promise<JobWithSecrets | null> {
+    return this.#jobs.findOne<JobWithSecrets>(
+      { _id: id, workerId, fence, state: { $in: [...heldStates] } },
+      { projection: { share: 1, owner: 1, experiment: 1, attempt: 1, 'payload.secrets': 1 } },
+    );
   }
 
   /** Devices that these jobs hold, each with its job. */

@@ -26,6 +26,7 @@ export type Subject =
   | 'architectureLevel'
   | 'containerRuntime'
   | 'network'
+  | 'secrets'
   | 'selector'
   | 'devices';
 

@@ -12,12 +12,13 @@ function meets(
   requirements: Partial<StoredRequirements>,
   hardware: Hardware = {},
   queue: Parameters<typeof aQueue>[0] = {},
+  facts: Partial<Pick<WorkerFacts, 'keyThumbprint'>> = {},
 ): boolean {
   const wanted = someRequirements(requirements);
   const selector = wanted.selector === undefined ? undefined : compileSelector(wanted.selector);
   return meetsAll(
     constraintsOf(wanted, selector),
-    profileOf(aWorker({ hardware, labels: [{ key: 'zone', value: 'a' }] }), aQueue(queue)),
+    profileOf(aWorker({ ...facts, hardware, labels: [{ key: 'zone', value: 'a' }] }), aQueue(queue)),
   );
 }
 
@@ -83,6 +84,21 @@ describe('constraintsOf', () => {
       expect(meets(wanted, hardware, { isolation: 'REQUIRED' })).toBe(expected);
       expect(meets(wanted, hardware, { isolation: 'NONE' })).toBe(true);
       expect(meets(wanted, hardware)).toBe(true);
+    },
+  );
+
+  it.each<[Hardware['isolation'], string | undefined, Partial<StoredRequirements>, boolean]>([
+    [['NAMESPACES'], 'key', {}, true],
+    [['NAMESPACES'], undefined, {}, false],
+    [undefined, 'key', {}, false],
+    [['NAMESPACES'], 'key', { containerRuntime: 'any' }, false],
+    [['PODMAN'], 'key', { containerRuntime: 'any' }, true],
+  ])(
+    'accepts on a worker isolated by %j with the credential %j the job %j with secrets: %s',
+    (isolation, keyThumbprint, wanted, expected) => {
+      const hardware = { containerRuntimes: ['podman'], ...(isolation ? { isolation } : {}) };
+      const facts = keyThumbprint === undefined ? {} : { keyThumbprint };
+      expect(meets({ ...wanted, secrets: true }, hardware, {}, facts)).toBe(expected);
     },
   );
 

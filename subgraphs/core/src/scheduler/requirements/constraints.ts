@@ -6,7 +6,7 @@ import { gpuConstraints } from './gpu-constraints.js';
 import { type Selector, type SelectorView, selectorView } from './selector.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import { allowedWalltimeSeconds } from '../../queues/walltime.js';
-import type { PayloadIsolation } from '../worker-facts.types.js';
+import type { PayloadIsolation, StoredHardware } from '../worker-facts.types.js';
 import type { WorkerProfile, AmountName, Subject, Constraint } from './constraint.types.js';
 
 /**
@@ -166,7 +166,7 @@ function platform(requirements: StoredRequirements): readonly Constraint[] {
   return found;
 }
 
-function surroundings({ containerRuntime, network }: StoredRequirements): readonly Constraint[] {
+function surroundings({ containerRuntime, network, secrets }: StoredRequirements): readonly Constraint[] {
   const found: Constraint[] = [];
   if (containerRuntime !== undefined) {
     found.push({
@@ -191,6 +191,18 @@ function surroundings({ containerRuntime, network }: StoredRequirements): readon
             : 'is unknown',
     });
   }
+  if (secrets) {
+    found.push({
+      about: 'secrets',
+      text: 'isolation and a credential of the worker, for secrets',
+      refusal: ({ worker: { hardware, keyThumbprint } }) => {
+        if (keyThumbprint === undefined) return 'has no credential of its own';
+        return isIsolated(containerRuntime, hardware)
+          ? undefined
+          : `has no isolation ${whichOf(containerRuntime)}`;
+      },
+    });
+  }
   return found;
 }
 
@@ -206,15 +218,22 @@ function isolationRefusal(
   { containerRuntime }: StoredRequirements,
   { worker: { hardware }, queue }: WorkerProfile,
 ): string | undefined {
-  if (queue.isolation !== 'REQUIRED') return undefined;
+  if (queue.isolation !== 'REQUIRED' || isIsolated(containerRuntime, hardware)) return undefined;
+  return `queue ${queue.name} requires isolation, and the worker has none ${whichOf(containerRuntime)}`;
+}
+
+/** True if the worker can isolate the payload. */
+function isIsolated(containerRuntime: string | undefined, { isolation }: StoredHardware): boolean {
   const isSuited = (means: PayloadIsolation): boolean => {
     if (containerRuntime === undefined) return means === 'NAMESPACES';
     if (containerRuntime === anyRuntime) return means !== 'NAMESPACES';
     return means === isolatingRuntimes[containerRuntime];
   };
-  if (hardware.isolation?.some(isSuited) === true) return undefined;
-  const which = containerRuntime === undefined ? 'without image' : 'in images';
-  return `queue ${queue.name} requires isolation, and the worker has none for payloads ${which}`;
+  return isolation?.some(isSuited) === true;
+}
+
+function whichOf(containerRuntime: string | undefined): string {
+  return `for payloads ${containerRuntime === undefined ? 'without image' : 'in images'}`;
 }
 
 function selectorConstraint(selector: Selector): Constraint {

@@ -23,6 +23,7 @@ type Mutations = Pick<
   | 'failJobs'
   | 'drainWorker'
   | 'appendJobLog'
+  | 'redeemSecrets'
 >;
 
 /** Most jobs shown of a worker. */
@@ -40,6 +41,8 @@ const mutations: Mutations = {
   failJobs: (_parent, { input }, { core, principal }) =>
     core.fleet.reports.fail(principal, input.workerId, input.jobs),
   drainWorker: (_parent, { input }, { core, principal }) => core.fleet.workers.drain(principal, input),
+  redeemSecrets: (_parent, { input }, { core, principal }) =>
+    core.fleet.secretDelivery.deliver(principal, input),
   appendJobLog: async (_parent, { input }, { core, principal }) => {
     const held = await core.fleet.holder.attemptOf(principal, input);
     if ('code' in held) return { nextSequence: null, userErrors: [held] };
@@ -195,5 +198,6 @@ export const workerPolicies: Policies = {
   'Mutation.failJobs': { action: 'job:report' },
   'Mutation.drainWorker': { action: 'worker:drain' },
   'Mutation.appendJobLog': { action: 'jobLog:append' },
+  'Mutation.redeemSecrets': { action: 'secret:redeem' },
   'Subscription.workerCommands': { action: 'worker:heartbeat', perPrincipal: true },
 };

@@ -57,7 +57,13 @@ export class Registration {
       if (known) return known.registrationDigest === registrationDigest ? known : keyReused(spec);
       await this.#refuseUsedCredential(principal);
       const id = principal.worker ?? ids.next('worker');
-      const worker = { ...newWorker(id, spec, queue, facts), registrationKey, registrationDigest };
+      const { keyThumbprint } = principal.worker === undefined ? {} : principal;
+      const worker = {
+        ...newWorker(id, spec, queue, facts),
+        ...(keyThumbprint === undefined ? {} : { keyThumbprint }),
+        registrationKey,
+        registrationDigest,
+      };
       // The lease is written first: a worker without one would look lost.
       await leases.open(id, queue.id, queue.limits.leaseSeconds, { deviceUse, digests });
       const outcome = await workers.insert(worker);

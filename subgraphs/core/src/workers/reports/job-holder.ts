@@ -29,13 +29,14 @@ export class JobHolder {
   async attemptOf(
     principal: Principal,
     { workerId, jobId, fence }: { readonly workerId: string; readonly jobId: string; readonly fence: number },
+    action: 'jobLog:append' | 'secret:redeem' = 'jobLog:append',
   ): Promise<{ readonly attempt: number } | WorkerProblem<AccessCode | 'JOB_NOT_FOUND' | 'FENCE_STALE'>> {
     const { registry, access, ledger, jobs } = this.#options;
-    const worker = await access.workerFor(principal, 'jobLog:append', await registry.find(workerId));
+    const worker = await access.workerFor(principal, action, await registry.find(workerId));
     const refusal = rejectUnknownOrLost(workerId, worker);
     if (refusal) return refusal;
     const entry = ledger.get(jobId);
-    const mayReport = (share: string): boolean => mayActFor(principal, 'jobLog:append', share);
+    const mayReport = (share: string): boolean => mayActFor(principal, action, share);
     if (entry?.workerId === workerId && entry.fence === fence && mayReport(entry.share))
       return { attempt: entry.attempt };
     const [job] = await jobs.reported([jobId]);

@@ -1,0 +1,59 @@
+/** Files with secrets of one attempt, in memory where the host allows it. */
+import { constants } from 'node:fs';
+import { access, chmod, lstat, mkdir, mkdtemp, readdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readProcess } from '../processes/process-table.js';
+import { removeFolder } from '../files/scratch.js';
+
+/** File system in memory. */
+const memoryFolder = '/dev/shm';
+const prefix = 'rhizome-secrets';
+
+/** A folder with secrets, which only the payload of one attempt is shown. */
+export class SecretFiles {
+  /** @param folder the folder on the host */
+  private constructor(readonly folder: string) {}
+
+  /** Creates the folder. @param fallback where it is created if this host has no file system in memory */
+  static async open(fallback: string): Promise<SecretFiles> {
+    const startTicks = readProcess(process.pid)?.startTicks ?? 0;
+    const name = `${prefix}-${process.pid}-${startTicks}-`;
+    const isUsable = await access(memoryFolder, constants.W_OK).then(
+      () => true,
+      () => false,
+    );
+    const parent = isUsable ? memoryFolder : fallback;
+    if (!isUsable) await mkdir(parent, { recursive: true, mode: 0o700 });
+    return new SecretFiles(await mkdtemp(join(parent, name)));
+  }
+
+  /** Writes or replaces a file, which only its owner may read. */
+  async write(name: string, text: string): Promise<void> {
+    // In another folder than the payload sees, and renamed, so that it never sees half of a file.
+    const aside = `${this.folder}.new`;
+    await mkdir(aside, { recursive: true, mode: 0o700 });
+    const path = join(aside, name);
+    await writeFile(path, text, { mode: 0o400, flag: 'wx' });
+    await rename(path, join(this.folder, name));
+  }
+
+  /** Removes the folder. */
+  async remove(): Promise<void> {
+    await removeFolder(`${this.folder}.new`);
+    await removeFolder(this.folder);
+  }
+}
+
+/** Removes folders of pilots of this user that ended without doing so. */
+export async function removeOldSecretFiles(): Promise<void> {
+  const names = await readdir(memoryFolder).catch(() => []);
+  for (const name of names) {
+    const [, pid, startTicks] = /^rhizome-secrets-(\d+)-(\d+)-/.exec(name) ?? [];
+    if (pid === undefined || readProcess(Number(pid))?.startTicks === Number(startTicks)) continue;
+    const path = join(memoryFolder, name);
+    const found = await lstat(path).catch(() => undefined);
+    if (!found?.isDirectory() || found.uid !== process.getuid?.()) continue;
+    await chmod(path, 0o700).catch(() => undefined);
+    await removeFolder(path).catch(() => undefined);
+  }
+}

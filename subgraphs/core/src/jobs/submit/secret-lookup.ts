@@ -1,0 +1,45 @@
+/** Look-up of the secrets that payloads name, once for all jobs of a call. */
+import type { Principal } from '@rhizome/authz';
+import type { JobSecrets, NamedSecret } from '../ports.js';
+import type { JobInputErrors } from './job-input-error.types.js';
+import { secretDefaults, type SecretIds } from './normalise.js';
+import type { JobSecretSpec, PayloadSpec } from './submit.types.js';
+
+/** Submitter, owner and experiment of the jobs. */
+export interface SecretUser {
+  readonly principal: Principal;
+  readonly owner: string;
+  readonly experiment: string;
+}
+
+/** Ids of the secrets of the payloads; empty for a secret that does not exist or must not be used. */
+export async function lookUpSecrets(
+  secrets: JobSecrets,
+  { principal, owner, experiment }: SecretUser,
+  payloads: Iterable<PayloadSpec | null | undefined>,
+): Promise<SecretIds> {
+  const named = new Map<string, NamedSecret>();
+  for (const payload of payloads)
+    for (const spec of payload?.secrets ?? [])
+      named.set(keyOf(spec), { scope: secretDefaults(spec).scope, name: spec.name });
+  if (named.size === 0) return () => '';
+  const found = await secrets.usable(principal, { owner, experiment }, [...named.values()]);
+  const ids = new Map([...named.keys()].map((key, position) => [key, found[position] ?? '']));
+  return (spec) => ids.get(keyOf(spec)) ?? '';
+}
+
+/** Reports the secrets of a payload that were not found. */
+export function checkSecretIds(
+  { secrets }: PayloadSpec,
+  path: readonly (string | number)[],
+  ids: SecretIds,
+  errors: JobInputErrors,
+): void {
+  secrets?.forEach((spec, position) => {
+    if (ids(spec) !== '') return;
+    const text = `Secret ${JSON.stringify(spec.name)} not found, or you may not use it.`;
+    errors.report('SECRET_NOT_FOUND', [...path, 'secrets', position, 'name'], text);
+  });
+}
+
+const keyOf = (spec: JobSecretSpec): string => `${secretDefaults(spec).scope} ${spec.name}`;

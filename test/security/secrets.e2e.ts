@@ -1,0 +1,379 @@
+// A real pilot runs a job with secrets in a sandbox, behind a real gateway and a real core. The secrets reach
+// the payload, and nothing else.
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { openAudit } from '@rhizome/audit';
+import { createVerifier } from '@rhizome/authz';
+import { createProofKey, openProofKey, type ProofJwk, type ProofKey } from '@rhizome/client';
+import { createIds, systemClock } from '@rhizome/clock';
+import { buildCore, masterKeysOf } from '@rhizome/core';
+import { buildGateway, createInProcessTransport, serveGateway } from '@rhizome/gateway';
+import { openIdentity } from '@rhizome/identity';
+import { createLogger } from '@rhizome/log';
+import { connectMongo } from '@rhizome/mongo';
+import { pilotProgram } from '@rhizome/pilot';
+import { createInProcess } from '@rhizome/subgraph';
+import {
+  leftovers,
+  spawnProcess,
+  testDatabase,
+  testMongo,
+  type TestProcess,
+  testTokens,
+  waitFor,
+} from '@rhizome/testkit';
+import { apiOf } from '../e2e/system/api.js';
+import { root } from '../e2e/system/playground-system.js';
+
+/** Values that must not be anywhere but in the payload. */
+const password = 'canary-Pa55 w0rd/é';
+const keyText = `-----BEGIN KEY-----\ncanaryKeyLine0001\ncanaryKeyLine0002\n-----END KEY-----\n`;
+const rotated = 'canary-rotated-later';
+const canary = /canary/i;
+
+let folder: string;
+let url: string;
+let admin: string;
+let mongoUri: string;
+let databases: readonly string[];
+const logged: string[] = [];
+const answers: string[] = [];
+const log = createLogger({
+  name: 'system',
+  level: 'debug',
+  destination: { write: (line: string): void => void logged.push(line) },
+});
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rhizome-secrets-'));
+  leftovers.defer('the folder', () => rm(folder, { recursive: true, force: true }));
+  const tokens = await testTokens();
+  admin = await tokens.admin();
+  ({ uri: mongoUri } = await testMongo());
+  const { databaseName: database } = await testDatabase('identity');
+  const { databaseName: auditDatabase } = await testDatabase('audit');
+  const coreDb = await testDatabase('core');
+  databases = [database, auditDatabase, coreDb.databaseName];
+  const keyFile = join(folder, 'key');
+  const identity = await openIdentity({ mongoUri, database, keyFile, issuer: 'https://rhizome.test', log });
+  const audit = await openAudit(
+    { mongoUri, database: auditDatabase, folder: join(folder, 'heads') },
+    { log },
+  );
+  const keys = await masterKeysOf({ masterKeyFile: join(folder, 'master.keys') });
+  const config = { secrets: { keys } };
+  const core = buildCore({ db: coreDb, clock: systemClock, ids: createIds(), log, config });
+  await core.start();
+  const inProcess = createInProcess({ subgraph: core.subgraph, log });
+  const gateway = await buildGateway({
+    supergraphSdl: await readFile(join(root, 'schema', 'supergraph.graphql'), 'utf8'),
+    transports: () => createInProcessTransport(inProcess),
+    verifier: createVerifier({
+      issuers: [identity.trusted, { ...tokens.trusted, alias: 'test', roles: ['ADMIN'], experiments: '*' }],
+      kinds: ['USER', 'WORKER'],
+      revocations: identity.revocations,
+    }),
+    identity,
+    audit,
+    log,
+    planning: 'inline',
+  });
+  const served = await serveGateway(gateway, { port: 0 });
+  url = served.url;
+  leftovers.defer('the system', async () => {
+    await served.close(500);
+    await core.stop();
+    await identity.close();
+    await audit.close();
+  });
+  await ask(
+    'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
+  );
+  await ask('mutation { createQueue(input: { name: "north", site: "Pole" }) { userErrors { message } } }');
+});
+
+// The query next to the call says what a test reads of an answer.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+async function ask(query: string, variables?: object, headers?: Record<string, string>): Promise<any> {
+  const answer = await apiOf(url, headers ? undefined : admin, headers).post(query, variables);
+  answers.push(JSON.stringify(answer));
+  return answer;
+}
+
+const credentialOf = (name: string): string => join(folder, `${name}.json`);
+
+interface RunningPilot {
+  readonly process: TestProcess;
+  readonly workerId: string;
+}
+
+async function startPilot(name: string, ...more: readonly string[]): Promise<RunningPilot> {
+  const text = `mutation { inviteWorkers(input: { queue: "north", experiments: ["*"] }) { code userErrors { message } } }`;
+  const { data } = await ask(text);
+  const file = join(folder, `code-${name}`);
+  await writeFile(file, data.inviteWorkers.code as string, { mode: 0o600 });
+  const target = ['--url', url, '--queue', 'north', '--credential-file', credentialOf(name)];
+  const enrol = [pilotProgram, 'enrol', ...target, '--code-file', file];
+  expect(await spawnProcess({ name: `enrol ${name}`, command: 'node', args: enrol }).exited).toMatchObject({
+    code: 0,
+  });
+  const scratch = ['--scratch', join(folder, `scratch-${name}`), '--store', join(folder, 'store')];
+  const size = ['--name', name, '--cores', '1', '--memory-mib', '512', '--drain-seconds', '1'];
+  const args = [pilotProgram, '--credential-file', credentialOf(name), ...scratch, ...size, ...more];
+  const process = spawnProcess({ name, command: 'node', args });
+  await process.line(/"msg":"worker registered"/, 60_000);
+  const line = process.lines.find((one) => one.includes('"msg":"worker registered"')) ?? '';
+  return { process, workerId: /"workerId":"([^"]+)"/.exec(line)?.[1] ?? '' };
+}
+
+interface Holder {
+  readonly key: ProofKey;
+  readonly headers: () => Record<string, string>;
+}
+
+/** The credential of a pilot, as a thief of its file has it. */
+async function stolen(name: string): Promise<Holder> {
+  const { key: jwk, enrolmentId } = JSON.parse(await readFile(credentialOf(name), 'utf8')) as {
+    key: ProofJwk;
+    enrolmentId: string;
+  };
+  const key = openProofKey(jwk);
+  const address = new URL('/oauth/token', url).href;
+  const form = { grant_type: 'urn:rhizome:params:oauth:grant-type:worker', enrolment_id: enrolmentId };
+  const response = await fetch(address, {
+    method: 'POST',
+    body: new URLSearchParams(form),
+    headers: { dpop: key.proof({ method: 'POST', url: address }) },
+  });
+  const { access_token: token } = (await response.json()) as { access_token: string };
+  const headers = () => ({
+    authorization: `DPoP ${token}`,
+    dpop: key.proof({ method: 'POST', url, token }),
+  });
+  return { key, headers };
+}
+
+interface Held {
+  readonly workerId: string;
+  readonly jobId: string;
+  readonly fence: number;
+}
+
+/** Code of the error of a request for secrets. @param signer the key that signs it */
+async function redeem(held: Held, { key, headers }: Holder, signer = key, secretIds = ids): Promise<string> {
+  const { x, y } = createProofKey().export();
+  const claims = { ...held, key: { kty: 'EC', crv: 'P-256', x, y } };
+  const request = signer.statement('rhizome-secrets-request+jwt', claims);
+  const { data } = await ask(
+    'mutation ($input: RedeemSecretsInput!) { redeemSecrets(input: $input) { sealed userErrors { code } } }',
+    { input: { ...held, secretIds, request } },
+    headers(),
+  );
+  const { sealed, userErrors } = data.redeemSecrets;
+  return sealed === null ? userErrors[0].code : 'delivered';
+}
+
+async function submit(shell: string, more: object = {}, requirements: object = {}): Promise<string> {
+  const secrets = [
+    { name: 'PASSWORD', as: 'VARIABLE' },
+    { name: 'KEY', scope: 'EXPERIMENT', target: 'service.key' },
+  ];
+  const job = {
+    name: 'with secrets',
+    payload: { command: 'sh', arguments: ['-c', shell], secrets, ...more },
+    requirements: { queue: 'north', memoryMiB: 64, diskMiB: 1, ...requirements },
+  };
+  const { data } = await ask(
+    'mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { jobs { id } userErrors { code path } } }',
+    { input: { experiment: 'alpha', idempotencyKey: `key ${(serial += 1)}`, jobs: [job] } },
+  );
+  const [found] = data.submitJobs.jobs;
+  return found?.id ?? JSON.stringify(data.submitJobs.userErrors);
+}
+let serial = 0;
+
+interface JobView {
+  readonly state: string;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly attempts: readonly { readonly fence: number; readonly workerId: string }[];
+  readonly log: { readonly chunks: readonly { readonly text: string }[] };
+}
+
+async function jobOf(id: string): Promise<JobView> {
+  const text =
+    'query ($id: ID!) { job(id: $id) { state error { code message } log(first: 1000) { chunks { text } } } }';
+  return (await ask(text, { id })).data.job;
+}
+
+async function reached(id: string, ...states: readonly string[]): Promise<JobView> {
+  return waitFor(
+    `job ${id} in ${states.join(' or ')}`,
+    async () => {
+      const job = await jobOf(id);
+      return states.includes(job.state) && job;
+    },
+    { deadlineMs: 120_000 },
+  );
+}
+
+const ended = (id: string): Promise<JobView> => reached(id, 'FINISHED', 'FAILED');
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+const create = (input: object): Promise<{ data: { createSecret: { secret: { id: string } } } }> =>
+  ask(
+    'mutation ($i: CreateSecretInput!) { createSecret(input: $i) { secret { id } userErrors { message } } }',
+    { i: input },
+  );
+
+let pilot: RunningPilot;
+let ids: string[];
+
+describe('a job with secrets', () => {
+  it('is not sent to a worker that does not isolate payloads', async () => {
+    const made = await Promise.all([
+      create({ name: 'PASSWORD', value: password }),
+      create({ name: 'KEY', value: keyText, experiment: 'alpha' }),
+    ]);
+    ids = made.map(({ data }) => data.createSecret.secret.id);
+    const open = await startPilot('open', '--isolation', 'none');
+    const id = await submit('true');
+    const pending = await waitFor(
+      'an explanation',
+      async () => {
+        const { data } = await ask('query ($id: ID!) { job(id: $id) { state pending { summary } } }', { id });
+        return data.job.pending?.summary && data.job;
+      },
+      { deadlineMs: 60_000 },
+    );
+    expect(pending.state).toBe('ACTIVATED');
+    expect(pending.pending.summary).toMatch(/isolation/);
+    open.process.signal('SIGTERM');
+    await open.process.exited;
+    await ask(
+      'mutation ($id: ID!) { cancelJobs(input: { selection: { ids: [$id] } }) { userErrors { code } } }',
+      {
+        id,
+      },
+    );
+  });
+
+  it('receives them as a file and as a variable', async () => {
+    pilot = await startPilot('closed');
+    const id = await submit(`
+      printf %s "$PASSWORD" | sha256sum
+      sha256sum < "$RHIZOME_SECRETS/service.key"
+      stat -c 'mode %a' "$RHIZOME_SECRETS/service.key"
+      touch "$RHIZOME_SECRETS/forged" 2>/dev/null || echo read-only`);
+    const { state, log: output } = await ended(id);
+    expect(state).toBe('FINISHED');
+    const text = output.chunks.map((chunk) => chunk.text).join('');
+    expect(text).toContain(digest(password));
+    expect(text).toContain(digest(keyText));
+    expect(text).toContain('mode 400');
+    expect(text).toContain('read-only');
+  });
+
+  it('cannot show them in its log', async () => {
+    const id = await submit(`
+      echo "password is $PASSWORD."; printf %s "$PASSWORD" | base64; printf 'x:%s:y' "$PASSWORD" | base64
+      cat "$RHIZOME_SECRETS/service.key"; env
+      for part in "\${PASSWORD%????????}" "\${PASSWORD#\${PASSWORD%????????}}"; do printf %s "$part"; sleep 0.4; done
+      echo; echo done >&2`);
+    const { state, log: output } = await ended(id);
+    expect(state).toBe('FINISHED');
+    const text = output.chunks.map((chunk) => chunk.text).join('');
+    expect(text).toContain('password is ***.');
+    expect(text).toContain('done');
+    expect(text).not.toMatch(/canary|Pa55|Y2FuYXJ5/);
+  });
+
+  it('gets the newest version, and fails without one of them', async () => {
+    await ask(
+      'mutation ($i: RotateSecretInput!) { rotateSecret(input: $i) { secret { version } userErrors { code } } }',
+      { i: { id: ids[0], value: rotated } },
+    );
+    const first = await ended(await submit('printf %s "$PASSWORD" | sha256sum'));
+    expect(first.log.chunks.map((chunk) => chunk.text).join('')).toContain(digest(rotated));
+    const { data } = await create({ name: 'SHORT-LIVED', value: 'canary-short-lived' });
+    const secrets = [{ name: 'SHORT-LIVED' }];
+    const hold = { ...{ secrets }, command: 'true', arguments: [] };
+    const far = { selector: 'worker.name == "later"' };
+    const id = await submit('', hold, far);
+    await ask('mutation ($id: ID!) { deleteSecret(input: { id: $id }) { isDeleted } }', {
+      id: data.createSecret.secret.id,
+    });
+    expect(await submit('', hold)).toContain('SECRET_NOT_FOUND');
+    const later = await startPilot('later');
+    expect((await reached(id, 'FAILED')).error).toMatchObject({ code: 'SECRET_UNAVAILABLE' });
+    later.process.signal('SIGTERM');
+    await later.process.exited;
+  });
+
+  it('has secrets that nobody but the holder of its fence receives', async () => {
+    const other = await startPilot('other');
+    const id = await submit('sleep 600', {}, { selector: 'worker.name == "closed"' });
+    await reached(id, 'RUNNING');
+    const coreDb = databases[2] ?? '';
+    const mongo = await connectMongo({ uri: mongoUri, appName: 'test' });
+    leftovers.defer('the connection', () => mongo.close());
+    const job = await mongo
+      .db(coreDb)
+      .collection<{ _id: string; fence: number }>('jobs')
+      .findOne({ _id: id });
+    const held = { workerId: pilot.workerId, jobId: id, fence: Number(job?.fence) };
+    const [own, thief] = [await stolen('closed'), await stolen('other')];
+    expect(await redeem(held, thief)).toBe('WORKER_NOT_FOUND');
+    expect(await redeem({ ...held, workerId: other.workerId }, thief)).toBe('FENCE_STALE');
+    expect(await redeem({ ...held, fence: held.fence - 1 }, own)).toBe('FENCE_STALE');
+    expect(await redeem({ ...held, jobId: 'job_nowhere' }, own)).toBe('JOB_NOT_FOUND');
+    expect(await redeem(held, own, createProofKey())).toBe('INVALID_VALUE');
+    expect(await redeem(held, own, thief.key)).toBe('INVALID_VALUE');
+    expect(await redeem(held, own, own.key, ['secret_other'])).toBe('SECRET_NOT_FOUND');
+    expect(await redeem(held, own)).toBe('delivered');
+    await ask(
+      'mutation ($id: ID!) { cancelJobs(input: { selection: { ids: [$id] } }) { userErrors { code } } }',
+      {
+        id,
+      },
+    );
+    await reached(id, 'CANCELLED');
+    expect(await redeem(held, own)).toBe('FENCE_STALE');
+    for (const { process } of [pilot, other]) process.signal('SIGTERM');
+    for (const { process } of [pilot, other]) await process.exited;
+    answers.push(...[pilot, other].flatMap(({ process }) => process.lines));
+  });
+
+  it('leaves an entry of each delivery in the audit log', async () => {
+    const { data } = await ask(
+      '{ auditEntries(filter: { kind: SECRET_READ }, first: 100) { nodes { actor { kind workerId } targets { ids } result } } }',
+    );
+    const reads = data.auditEntries.nodes as { actor: object; targets: { ids: string[] }; result: string }[];
+    expect(reads.length).toBeGreaterThanOrEqual(4);
+    const own = reads.filter(({ result }) => result === 'SUCCEEDED');
+    expect(own[0]).toMatchObject({ actor: { kind: 'PILOT', workerId: pilot.workerId } });
+    expect(own[0]?.targets.ids).toEqual(expect.arrayContaining(ids));
+    expect(reads.some(({ result }) => result === 'REJECTED')).toBe(true);
+  });
+
+  it('leaves no value in the store, the oplog, logs, answers and files', async () => {
+    const mongo = await connectMongo({ uri: mongoUri, appName: 'test' });
+    leftovers.defer('the connection', () => mongo.close());
+    let documents = 0;
+    for (const name of databases)
+      for (const { name: collection } of await mongo.db(name).listCollections().toArray())
+        for await (const document of mongo.db(name).collection(collection).find()) {
+          documents += 1;
+          expect(JSON.stringify(document)).not.toMatch(canary);
+        }
+    expect(documents).toBeGreaterThan(20);
+    const ns = { $in: databases.map((name) => new RegExp(`^${name}\\.`)) };
+    for await (const entry of mongo.db('local').collection('oplog.rs').find({ ns }))
+      expect(JSON.stringify(entry)).not.toMatch(canary);
+    expect(logged.length).toBeGreaterThan(10);
+    for (const text of [...logged, ...answers]) expect(text).not.toMatch(canary);
+    const left = (await readdir('/dev/shm')).filter((name) => name.startsWith('rhizome-secrets-'));
+    for (const name of left) expect(name).not.toMatch(new RegExp(`-${pilot.process.pid}-`));
+  });
+});
