@@ -86,7 +86,7 @@ export type AuditEntry = Node & {
   readonly kind: AuditEntryKind;
   /** The stored entry as JSON, with the hashes of its links, for verification and export. */
   readonly record: Scalars['String']['output'];
-  /** Number of equal refusals that the entry counts; 1 for most entries. */
+  /** Number of calls that the entry stands for: equal refusals within a minute share an entry; 1 otherwise. */
   readonly repeatCount: Scalars['Int']['output'];
   /** Identifier of the request; all calls of one operation have the same identifier. */
   readonly requestId: Scalars['String']['output'];
@@ -181,7 +181,7 @@ export type AuditResult =
 /** Objects of a call. Values of arguments are not recorded, since they may hold secrets. */
 export type AuditTargets = {
   readonly __typename?: 'AuditTargets';
-  /** Number of objects: identifiers in the arguments, or else elements of the longest list, or else 1. */
+  /** Number of objects: identifiers in the arguments; without any, elements of the longest list; otherwise 1. */
   readonly count: Scalars['SafeInt']['output'];
   /** Keyed digest of the arguments; null if there were none. */
   readonly digest?: Maybe<Scalars['String']['output']>;
@@ -199,7 +199,7 @@ export type CheckSchemaInput = {
   readonly subgraph: Scalars['String']['input'];
 };
 
-/** The check. */
+/** Result of `checkSchema`. */
 export type CheckSchemaPayload = {
   readonly __typename?: 'CheckSchemaPayload';
   /** The check; null if it could not be made. */
@@ -211,15 +211,15 @@ export type CheckSchemaPayload = {
 /** An error in the input of `checkSchema`. */
 export type CheckSchemaUserError = UserError & {
   readonly __typename?: 'CheckSchemaUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: CheckSchemaUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse a check. */
+/** Code of an error of `checkSchema`. */
 export type CheckSchemaUserErrorCode =
   /** The endpoint does not answer, or answers with another schema. */
   | 'ENDPOINT_DIFFERS'
@@ -280,15 +280,15 @@ export type DecideEnrolmentPayload = {
 /** An error in the input of `decideEnrolment`. */
 export type DecideEnrolmentUserError = UserError & {
   readonly __typename?: 'DecideEnrolmentUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: DecideEnrolmentUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse a decision. */
+/** Code of an error of `decideEnrolment`. */
 export type DecideEnrolmentUserErrorCode =
   /** The state of the enrolment no longer allows the change. */
   | 'ENROLMENT_DECIDED'
@@ -315,15 +315,15 @@ export type EndEnrolmentPayload = {
 /** An error in the input of `endEnrolment`. */
 export type EndEnrolmentUserError = UserError & {
   readonly __typename?: 'EndEnrolmentUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: EndEnrolmentUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason not to end an enrolment. */
+/** Code of an error of `endEnrolment`. */
 export type EndEnrolmentUserErrorCode =
   /** The state of the enrolment no longer allows the change. */
   | 'ENROLMENT_DECIDED'
@@ -354,15 +354,15 @@ export type GrantResult = {
 export type GrantableRole =
   /** Every permission in the experiment. */
   | 'ADMIN'
-  /** Manages queues, workers and the jobs of everybody. */
+  /** Manages queues and workers; cancels and holds jobs of all owners, and sets their priority. */
   | 'OPERATOR'
-  /** Submits and manages all jobs. */
+  /** Submits jobs and tasks, and manages those of all owners. */
   | 'PRODUCTION'
   /** Reads jobs, tasks, queues and workers. */
   | 'READER'
-  /** Acts as the service of an experiment. */
+  /** Acts as the service of an experiment: publishes its schema, and submits on behalf of its users. */
   | 'SERVICE'
-  /** Submits jobs, and manages its own jobs. */
+  /** Submits jobs and tasks, and manages its own. */
   | 'USER';
 
 /** An invitation for workers. */
@@ -393,15 +393,15 @@ export type InviteWorkersPayload = {
 /** An error in the input of `inviteWorkers`. */
 export type InviteWorkersUserError = UserError & {
   readonly __typename?: 'InviteWorkersUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: InviteWorkersUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse an invitation. */
+/** Code of an error of `inviteWorkers`. */
 export type InviteWorkersUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
@@ -411,7 +411,7 @@ export type KnownPrincipal = Node & {
   readonly __typename?: 'KnownPrincipal';
   /** Person that an agent acts for; null for other kinds. */
   readonly actsFor?: Maybe<Principal>;
-  /** Time of the first login. */
+  /** Time of the first login or exchange of a token. */
   readonly createdAt: Scalars['DateTime']['output'];
   /** Name for people; null if its issuer gives none. */
   readonly displayName?: Maybe<Scalars['String']['output']>;
@@ -518,9 +518,9 @@ export type Mutation = {
   readonly publishSchema: PublishSchemaPayload;
   /** Registers a subgraph, or changes its address. The subgraph is served once its schema is published. */
   readonly registerSubgraph: RegisterSubgraphPayload;
-  /** Removes the record of an issuer; its tokens are refused from then on. Tokens of Rhizome that were exchanged before stay valid until they end. */
+  /** Removes the record of an issuer, whose tokens are then refused. Tokens that Rhizome issued for tokens of the issuer stay valid until they expire. */
   readonly removeTokenIssuer: RemoveTokenIssuerPayload;
-  /** Revokes tokens: all processes refuse them within seconds, and open streams end. All callers may revoke their own tokens. */
+  /** Revokes tokens: all processes refuse them within seconds, and open streams end. You may revoke your own tokens. */
   readonly revokeTokens: RevokeTokensPayload;
   /** Restores earlier schemas in every gateway. */
   readonly rollbackSchema: RollbackSchemaPayload;
@@ -528,7 +528,7 @@ export type Mutation = {
   readonly rotateSigningKey: RotateSigningKeyPayload;
   /** Sets or removes the membership of a principal in an experiment. */
   readonly setMembership: SetMembershipPayload;
-  /** Creates or replaces the record of an issuer. Tokens of Rhizome that were exchanged before stay valid until they end. */
+  /** Creates or replaces the record of an issuer. Tokens that Rhizome issued for tokens of the issuer stay valid until they expire. */
   readonly setTokenIssuer: SetTokenIssuerPayload;
   /** Suspends a principal, or ends its suspension. */
   readonly suspendPrincipal: SuspendPrincipalPayload;
@@ -698,15 +698,15 @@ export type PublishSchemaPayload = {
 /** An error in the input of `publishSchema`. */
 export type PublishSchemaUserError = UserError & {
   readonly __typename?: 'PublishSchemaUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: PublishSchemaUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse to publish a schema. */
+/** Code of an error of `publishSchema`. */
 export type PublishSchemaUserErrorCode =
   /** The schema breaks rules; the check names them. */
   | 'CHECK_FAILED'
@@ -849,7 +849,7 @@ export type RegisterSubgraphInput = {
   readonly typePrefix?: InputMaybe<Scalars['String']['input']>;
 };
 
-/** The subgraph. */
+/** Result of `registerSubgraph`. */
 export type RegisterSubgraphPayload = {
   readonly __typename?: 'RegisterSubgraphPayload';
   /** The subgraph; null if the input has errors. */
@@ -861,15 +861,15 @@ export type RegisterSubgraphPayload = {
 /** An error in the input of `registerSubgraph`. */
 export type RegisterSubgraphUserError = UserError & {
   readonly __typename?: 'RegisterSubgraphUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: RegisterSubgraphUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse a registration. */
+/** Code of an error of `registerSubgraph`. */
 export type RegisterSubgraphUserErrorCode =
   /** The move of the endpoint is recorded, and takes place when somebody with the permission for all experiments registers the same endpoint. */
   | 'APPROVAL_NEEDED'
@@ -896,15 +896,15 @@ export type RemoveTokenIssuerPayload = {
 /** An error in the input of `removeTokenIssuer`. */
 export type RemoveTokenIssuerUserError = UserError & {
   readonly __typename?: 'RemoveTokenIssuerUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: RemoveTokenIssuerUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason not to remove a record. */
+/** Code of an error of `removeTokenIssuer`. */
 export type RemoveTokenIssuerUserErrorCode =
   /** No record has this name. */
   | 'ISSUER_NOT_FOUND'
@@ -961,15 +961,15 @@ export type RevokeTokensPayload = {
 /** An error in the input of `revokeTokens`. */
 export type RevokeTokensUserError = UserError & {
   readonly __typename?: 'RevokeTokensUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: RevokeTokensUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse a revocation. */
+/** Code of an error of `revokeTokens`. */
 export type RevokeTokensUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
@@ -1009,15 +1009,15 @@ export type RollbackSchemaPayload = {
 /** An error in the input of `rollbackSchema`. */
 export type RollbackSchemaUserError = UserError & {
   readonly __typename?: 'RollbackSchemaUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: RollbackSchemaUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse a rollback. */
+/** Code of an error of `rollbackSchema`. */
 export type RollbackSchemaUserErrorCode =
   /** The schema breaks rules; the check names them. */
   | 'CHECK_FAILED'
@@ -1050,15 +1050,15 @@ export type RotateSigningKeyPayload = {
 /** An error in the input of `rotateSigningKey`. */
 export type RotateSigningKeyUserError = UserError & {
   readonly __typename?: 'RotateSigningKeyUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: RotateSigningKeyUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason not to replace a key. */
+/** Code of an error of `rotateSigningKey`. */
 export type RotateSigningKeyUserErrorCode =
   /** No key has this id. */
   | 'KEY_NOT_FOUND';
@@ -1079,6 +1079,8 @@ export type RuleResult = {
 /** A change that clients see. */
 export type SchemaChange = {
   readonly __typename?: 'SchemaChange';
+  /** Coordinate of the changed element: `Type`, `Type.field`, `Type.field.argument` or `@directive`. */
+  readonly coordinate: Scalars['String']['output'];
   /** Kind of the change, such as `FIELD_REMOVED`, in the terms of GraphQL Inspector. */
   readonly kind: Scalars['String']['output'];
   /** One sentence that describes the change. */
@@ -1087,8 +1089,6 @@ export type SchemaChange = {
   readonly severity: SchemaChangeSeverity;
   /** Recorded use of the element; null for safe changes, and if no use is recorded. */
   readonly use?: Maybe<SchemaUse>;
-  /** Coordinate of the changed element: `Type`, `Type.field`, `Type.field.argument` or `@directive`. */
-  readonly where: Scalars['String']['output'];
 };
 
 /** Numbers of changes by severity. */
@@ -1106,12 +1106,12 @@ export type SchemaChangeCounts = {
 export type SchemaChangeSeverity =
   /** Operations that use the element fail. */
   | 'BREAKING'
-  /** Operations stay valid, but clients may not expect the new values. */
+  /** Operations stay valid, but clients may get values that they do not expect. */
   | 'DANGEROUS'
   /** Existing operations are not affected. */
   | 'SAFE';
 
-/** The result of a check. */
+/** Result of a check of a schema. */
 export type SchemaCheck = Node & {
   readonly __typename?: 'SchemaCheck';
   /** Version that the schema was checked against; 0 if none was live. */
@@ -1134,8 +1134,10 @@ export type SchemaCheck = Node & {
   readonly id: Scalars['ID']['output'];
   /** Version that the schema became; null if it was not published. */
   readonly publishedAs?: Maybe<Scalars['Int']['output']>;
-  /** The subgraph. */
-  readonly subgraph: Scalars['String']['output'];
+  /** The subgraph; null if it is no longer registered. */
+  readonly subgraph?: Maybe<Subgraph>;
+  /** Name of the subgraph. */
+  readonly subgraphName: Scalars['String']['output'];
 };
 
 /** A page of schema checks, the newest first. */
@@ -1176,14 +1178,14 @@ export type SchemaClientUse = {
 /** A violation of a rule. */
 export type SchemaFinding = {
   readonly __typename?: 'SchemaFinding';
-  /** One sentence that describes the remedy. */
-  readonly cure: Scalars['String']['output'];
+  /** Coordinate of the element: `Type` or `Type.field`, or the subgraph. */
+  readonly coordinate: Scalars['String']['output'];
   /** One sentence that describes the violation. */
   readonly message: Scalars['String']['output'];
+  /** One sentence with what to change. */
+  readonly remedy: Scalars['String']['output'];
   /** Rule that the schema violates. */
   readonly rule: SchemaRule;
-  /** Coordinate of the element: `Type` or `Type.field`, or the subgraph. */
-  readonly where: Scalars['String']['output'];
 };
 
 /** Rule that the schema of a subgraph must follow. */
@@ -1217,7 +1219,7 @@ export type SchemaRule =
   /** A subgraph does not redefine a type of another one. */
   | 'REDEFINITION'
   /** Shared types are declared as in the shared SDL. */
-  | 'SHARED_WORDS'
+  | 'SHARED_DEFINITION'
   /** Two subgraphs do not define an entity with the same name. */
   | 'SILENT_MERGE'
   /** Subscriptions of an experiment begin with its name. */
@@ -1263,8 +1265,10 @@ export type SchemaVersion = {
   readonly publishedBy: Principal;
   /** Version whose schemas were restored; null unless the version is a rollback. */
   readonly restoredFrom?: Maybe<Scalars['Int']['output']>;
-  /** Subgraph that changed; null if several changed. */
-  readonly subgraph?: Maybe<Scalars['String']['output']>;
+  /** Subgraph that changed; null if several changed, or if it is no longer registered. */
+  readonly subgraph?: Maybe<Subgraph>;
+  /** Name of the subgraph that changed; null if several changed. */
+  readonly subgraphName?: Maybe<Scalars['String']['output']>;
   /** Subgraphs of the version. */
   readonly subgraphs: ReadonlyArray<SchemaVersionSubgraph>;
   /** Composed supergraph; null if the caller may not read it. */
@@ -1343,15 +1347,15 @@ export type SetMembershipPayload = {
 /** An error in the input of `setMembership`. */
 export type SetMembershipUserError = UserError & {
   readonly __typename?: 'SetMembershipUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: SetMembershipUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse a membership. */
+/** Code of an error of `setMembership`. */
 export type SetMembershipUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -1434,15 +1438,15 @@ export type SetTokenIssuerRuleInput = {
 /** An error in the input of `setTokenIssuer`. */
 export type SetTokenIssuerUserError = UserError & {
   readonly __typename?: 'SetTokenIssuerUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: SetTokenIssuerUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse a record. */
+/** Code of an error of `setTokenIssuer`. */
 export type SetTokenIssuerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -1486,7 +1490,7 @@ export type Subgraph = Node & {
   readonly schemaVersion?: Maybe<Scalars['Int']['output']>;
   /** Current schema; null for a schema that the registry does not have, and if the caller may not read it. */
   readonly sdl?: Maybe<Scalars['String']['output']>;
-  /** State of the circuit breaker that guards it in this gateway. */
+  /** State of the circuit breaker that guards the subgraph in this gateway. */
   readonly state: SubgraphState;
   /** Time at which the subgraph entered the state, in this gateway. */
   readonly stateSince: Scalars['DateTime']['output'];
@@ -1523,15 +1527,15 @@ export type SuspendPrincipalPayload = {
 /** An error in the input of `suspendPrincipal`. */
 export type SuspendPrincipalUserError = UserError & {
   readonly __typename?: 'SuspendPrincipalUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: SuspendPrincipalUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason not to suspend a principal. */
+/** Code of an error of `suspendPrincipal`. */
 export type SuspendPrincipalUserErrorCode =
   /** No principal has this id. */
   | 'PRINCIPAL_NOT_FOUND';
@@ -1718,15 +1722,15 @@ export type WithdrawSubgraphPayload = {
 /** An error in the input of `withdrawSubgraph`. */
 export type WithdrawSubgraphUserError = UserError & {
   readonly __typename?: 'WithdrawSubgraphUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: WithdrawSubgraphUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse to withdraw a subgraph. */
+/** Code of an error of `withdrawSubgraph`. */
 export type WithdrawSubgraphUserErrorCode =
   /** The schema breaks rules; the check names them. */
   | 'CHECK_FAILED'
@@ -2007,7 +2011,7 @@ export type ResolversTypes = {
   SchemaCheckEdge: ResolverTypeWrapper<Omit<SchemaCheckEdge, 'node'> & { node: ResolversTypes['SchemaCheck'] }>;
   SchemaClientUse: ResolverTypeWrapper<SchemaClientUse>;
   SchemaFinding: ResolverTypeWrapper<SchemaFindingMapper>;
-  SchemaRule: ResolverTypeWrapper<'PARSE' | 'COMPOSITION' | 'PREFIX' | 'NULLABLE' | 'ONE_FIELD' | 'MUTATION_NAME' | 'SUBSCRIPTION_NAME' | 'REDEFINITION' | 'DESCRIPTION' | 'ONE_OWNER' | 'SILENT_MERGE' | 'VANISHING_INPUT_FIELD' | 'ENUM_UNION' | 'DESCRIPTION_CONFLICT' | 'SHARED_WORDS' | 'FOREIGN_CHANGE' | 'BREAKING' | 'ENDPOINT'>;
+  SchemaRule: ResolverTypeWrapper<'PARSE' | 'COMPOSITION' | 'PREFIX' | 'NULLABLE' | 'ONE_FIELD' | 'MUTATION_NAME' | 'SUBSCRIPTION_NAME' | 'REDEFINITION' | 'DESCRIPTION' | 'ONE_OWNER' | 'SILENT_MERGE' | 'VANISHING_INPUT_FIELD' | 'ENUM_UNION' | 'DESCRIPTION_CONFLICT' | 'SHARED_DEFINITION' | 'FOREIGN_CHANGE' | 'BREAKING' | 'ENDPOINT'>;
   SchemaUse: ResolverTypeWrapper<SchemaUseMapper>;
   SchemaVersion: ResolverTypeWrapper<SchemaVersionMapper>;
   SchemaVersionConnection: ResolverTypeWrapper<SchemaVersionConnectionMapper>;
@@ -2559,11 +2563,11 @@ export interface SafeIntScalarConfig extends GraphQLScalarTypeConfig<ResolversTy
 }
 
 export type SchemaChangeResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['SchemaChange'] = ResolversParentTypes['SchemaChange']> = {
+  coordinate?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   kind?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   severity?: Resolver<ResolversTypes['SchemaChangeSeverity'], ParentType, ContextType>;
   use?: Resolver<Maybe<ResolversTypes['SchemaUse']>, ParentType, ContextType>;
-  where?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
 export type SchemaChangeCountsResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['SchemaChangeCounts'] = ResolversParentTypes['SchemaChangeCounts']> = {
@@ -2585,7 +2589,8 @@ export type SchemaCheckResolvers<ContextType = SubgraphContext, ParentType exten
   hasPassed?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
   publishedAs?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
-  subgraph?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  subgraph?: Resolver<Maybe<ResolversTypes['Subgraph']>, ParentType, ContextType>;
+  subgraphName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
@@ -2609,13 +2614,13 @@ export type SchemaClientUseResolvers<ContextType = SubgraphContext, ParentType e
 };
 
 export type SchemaFindingResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['SchemaFinding'] = ResolversParentTypes['SchemaFinding']> = {
-  cure?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  coordinate?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  remedy?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   rule?: Resolver<ResolversTypes['SchemaRule'], ParentType, ContextType>;
-  where?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
-export type SchemaRuleResolvers = EnumResolverSignature<{ BREAKING?: any, COMPOSITION?: any, DESCRIPTION?: any, DESCRIPTION_CONFLICT?: any, ENDPOINT?: any, ENUM_UNION?: any, FOREIGN_CHANGE?: any, MUTATION_NAME?: any, NULLABLE?: any, ONE_FIELD?: any, ONE_OWNER?: any, PARSE?: any, PREFIX?: any, REDEFINITION?: any, SHARED_WORDS?: any, SILENT_MERGE?: any, SUBSCRIPTION_NAME?: any, VANISHING_INPUT_FIELD?: any }, ResolversTypes['SchemaRule']>;
+export type SchemaRuleResolvers = EnumResolverSignature<{ BREAKING?: any, COMPOSITION?: any, DESCRIPTION?: any, DESCRIPTION_CONFLICT?: any, ENDPOINT?: any, ENUM_UNION?: any, FOREIGN_CHANGE?: any, MUTATION_NAME?: any, NULLABLE?: any, ONE_FIELD?: any, ONE_OWNER?: any, PARSE?: any, PREFIX?: any, REDEFINITION?: any, SHARED_DEFINITION?: any, SILENT_MERGE?: any, SUBSCRIPTION_NAME?: any, VANISHING_INPUT_FIELD?: any }, ResolversTypes['SchemaRule']>;
 
 export type SchemaUseResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['SchemaUse'] = ResolversParentTypes['SchemaUse']> = {
   clients?: Resolver<ReadonlyArray<ResolversTypes['SchemaClientUse']>, ParentType, ContextType>;
@@ -2636,7 +2641,8 @@ export type SchemaVersionResolvers<ContextType = SubgraphContext, ParentType ext
   publishedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   publishedBy?: Resolver<ResolversTypes['Principal'], ParentType, ContextType>;
   restoredFrom?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
-  subgraph?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
+  subgraph?: Resolver<Maybe<ResolversTypes['Subgraph']>, ParentType, ContextType>;
+  subgraphName?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   subgraphs?: Resolver<ReadonlyArray<ResolversTypes['SchemaVersionSubgraph']>, ParentType, ContextType>;
   supergraphSdl?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };

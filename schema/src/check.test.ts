@@ -164,7 +164,7 @@ describe('check of a subgraph', () => {
        "Other words." type PageInfo @shareable { hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String }`,
     ],
     [
-      'shared-words',
+      'shared-definition',
       'PageInfo',
       'a shared word with other fields',
       `extend schema @link(url: "https://specs.apollo.dev/federation/v2.7", import: ["@key", "@shareable"]) ${egretJob}

@@ -18,7 +18,7 @@ export const cures = {
   'enum-union': 'Rename the enum with the prefix: clients would meet values of both.',
   'description-conflict':
     'Leave the description out, or use the words of the owner: only one of them is shown.',
-  'shared-words': 'Copy the definition from schema/shared.graphql as it is.',
+  'shared-definition': 'Copy the definition from schema/shared.graphql as it is.',
   'foreign-change': 'Undo what changes it: it belongs to somebody else.',
   breaking:
     'Keep it together with its successor, mark it @deprecated, and remove it when nobody has used it for 30 days.',

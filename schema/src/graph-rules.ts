@@ -242,7 +242,7 @@ function checkSharedDefinitions(candidate: RuledSubgraph): readonly Finding[] {
     ] as const;
     if (shapeOf(nodes) !== shapeOf(definition)) {
       const text = `${name} is a shared definition, and "${candidate.name}" defines it otherwise.`;
-      return [finding('shared-words', name, text)];
+      return [finding('shared-definition', name, text)];
     }
     return descriptionConflicts(name, ...sides);
   });

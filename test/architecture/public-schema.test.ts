@@ -123,9 +123,9 @@ describe('connections', () => {
 describe('a field that refers to an object', () => {
   /** Names of fields that refer to an object which has a type, as a list or not. */
   const referring =
-    /^(actor|actsFor|experiment|human|job|owner|principal|queue|share|site|task|viewer|worker)s?$|[a-z]By$/;
+    /^(actor|actsFor|experiment|human|job|owner|principal|queue|share|site|subgraph|task|viewer|worker)s?$|[a-z]By$/;
   /** The object's name or identifier next to the object, such as `queueName`. */
-  const keyed = /^(experiment|queue|site|share|task|worker|principal|job)(Name|Id|Path)s?$/;
+  const keyed = /^(experiment|queue|site|share|subgraph|task|worker|principal|job)(Name|Id|Path)s?$/;
   /** Fields whose text is no reference. */
   const texts: Readonly<Record<string, string>> = {
     'HardwareExport.site': 'the export keeps the form of information systems',

@@ -116,7 +116,7 @@ export type PrincipalKind =
   /** A service, such as that of an experiment. */
   | 'SERVICE';
 
-/** State of a task. A retry of a job reopens an ended task; the first copy of the job takes the place of the job in the task. */
+/** State of a task. A retry of a job reopens an ended task; the first copy of the job replaces the job in the task. */
 export type TaskState =
   /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
   | 'CANCELLED'

@@ -20,7 +20,7 @@ export type AcquireJobsInput = {
   workerId: string;
 };
 
-/** Reasons why `acquireJobs` refuses a request. */
+/** Code of an error of `acquireJobs`. */
 export type AcquireJobsUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -41,7 +41,7 @@ export type AppendJobLogInput = {
   workerId: string;
 };
 
-/** Reasons why `appendJobLog` refuses output. */
+/** Code of an error of `appendJobLog`. */
 export type AppendJobLogUserErrorCode =
   /** The job was taken from the worker, so the report no longer counts. */
   | 'FENCE_STALE'
@@ -139,7 +139,7 @@ export type DrainWorkerInput = {
   workerId: string;
 };
 
-/** Reasons why `drainWorker` refuses to drain a worker. */
+/** Code of an error of `drainWorker`. */
 export type DrainWorkerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -170,7 +170,7 @@ export type FailJobsInput = {
   workerId: string;
 };
 
-/** Reasons why `failJobs` refuses a report. */
+/** Code of an error of `failJobs`. */
 export type FailJobsUserErrorCode =
   /** The job was taken from the worker, so the report no longer counts. */
   | 'FENCE_STALE'
@@ -209,7 +209,7 @@ export type FinishJobsInput = {
   workerId: string;
 };
 
-/** Reasons why `finishJobs` refuses a report. */
+/** Code of an error of `finishJobs`. */
 export type FinishJobsUserErrorCode =
   /** The job was taken from the worker, so the report no longer counts. */
   | 'FENCE_STALE'
@@ -258,7 +258,7 @@ export type HeartbeatInput = {
   workerId: string;
 };
 
-/** Reasons why `heartbeat` refuses a heartbeat. */
+/** Code of an error of `heartbeat`. */
 export type HeartbeatUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -393,7 +393,7 @@ export type RedeemSecretsInput = {
   workerId: string;
 };
 
-/** Reasons why `redeemSecrets` refuses a request. */
+/** Code of an error of `redeemSecrets`. */
 export type RedeemSecretsUserErrorCode =
   /** The worker has no credential of its own. */
   | 'CREDENTIAL_REQUIRED'
@@ -426,15 +426,15 @@ export type RegisterWorkerInput = {
   idempotencyKey: string;
   /** Labels of the worker, at most 64. */
   labels?: Array<LabelInput> | null | undefined;
-  /** Name of the agent, 1 to 255 characters. An older worker with the same name, queue and host is replaced: it is LOST at once. */
+  /** Name of the pilot, 1 to 255 characters. An older worker with the same name, queue and host is replaced: it is LOST at once. */
   name: string;
   /** The queue it serves, by name. */
   queue: string;
-  /** The version of the agent. */
+  /** Version of the pilot. */
   version: string;
 };
 
-/** Reasons why `registerWorker` refuses a worker. */
+/** Code of an error of `registerWorker`. */
 export type RegisterWorkerUserErrorCode =
   /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
@@ -461,7 +461,7 @@ export type StartJobsInput = {
   workerId: string;
 };
 
-/** Reasons why `startJobs` refuses a report. */
+/** Code of an error of `startJobs`. */
 export type StartJobsUserErrorCode =
   /** The job was taken from the worker, so the report no longer counts. */
   | 'FENCE_STALE'

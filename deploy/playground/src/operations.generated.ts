@@ -12,7 +12,7 @@ export type AllowSubmissionOnBehalfInput = {
   experiment: string;
 };
 
-/** Reasons why `allowSubmissionOnBehalf` refuses a consent. */
+/** Code of an error of `allowSubmissionOnBehalf`. */
 export type AllowSubmissionOnBehalfUserErrorCode =
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
@@ -64,7 +64,7 @@ export type CreateQueueInput = {
   state?: QueueState | null | undefined;
 };
 
-/** Reasons why `createQueue` refuses a queue. */
+/** Code of an error of `createQueue`. */
 export type CreateQueueUserErrorCode =
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
@@ -355,8 +355,8 @@ export type QueueLimitsInput = {
   /** True if jobs that request a `timeShare` of a GPU may use one device together; false by default. */
   isGpuSharingEnabled?: boolean | null | undefined;
   /**
-   * Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice the
-   * heartbeat, up to 3600; 30 by default.
+   * Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice
+   * `heartbeatSeconds`, at most 3600; 30 by default.
    */
   leaseSeconds?: number | null | undefined;
   /** Largest number of cores of one job, 1 to 4096. */
@@ -392,7 +392,7 @@ export type RegisterExperimentInput = {
   title: string;
 };
 
-/** Reasons why `registerExperiment` refuses an experiment. */
+/** Code of an error of `registerExperiment`. */
 export type RegisterExperimentUserErrorCode =
   /** An experiment with this name exists, with another title or description. */
   | 'EXPERIMENT_NAME_TAKEN'
@@ -423,7 +423,7 @@ export type RocmRequirementInput = {
 export type SchemaChangeSeverity =
   /** Operations that use the element fail. */
   | 'BREAKING'
-  /** Operations stay valid, but clients may not expect the new values. */
+  /** Operations stay valid, but clients may get values that they do not expect. */
   | 'DANGEROUS'
   /** Existing operations are not affected. */
   | 'SAFE';
@@ -450,7 +450,7 @@ export type SetSharesInput = {
   shares: Array<ShareInput>;
 };
 
-/** Reasons why `setShares` refuses shares. */
+/** Code of an error of `setShares`. */
 export type SetSharesUserErrorCode =
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
@@ -509,7 +509,7 @@ export type SubmitAtlasTaskInput = {
   walltimeSeconds?: number | null | undefined;
 };
 
-/** Code of an error: a reason to refuse a production task. */
+/** Code of an error of `submitAtlasTask`. */
 export type SubmitAtlasTaskUserErrorCode =
   /** The steps do not form a production chain. */
   | 'CHAIN_INVALID'
@@ -556,7 +556,7 @@ export type SubmitEpicRunInput = {
   walltimeSeconds?: number | null | undefined;
 };
 
-/** Code of an error: a reason to refuse a run. */
+/** Code of an error of `submitEpicRun`. */
 export type SubmitEpicRunUserErrorCode =
   /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
@@ -588,7 +588,7 @@ export type SubmitJobsInput = {
   onBehalfOf?: string | null | undefined;
 };
 
-/** State of a task. A retry of a job reopens an ended task; the first copy of the job takes the place of the job in the task. */
+/** State of a task. A retry of a job reopens an ended task; the first copy of the job replaces the job in the task. */
 export type TaskState =
   /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
   | 'CANCELLED'

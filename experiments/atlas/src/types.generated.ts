@@ -26,7 +26,7 @@ export type Scalars = {
 /** ATLAS details of a job. */
 export type AtlasJob = PlacementExplained & {
   readonly __typename?: 'AtlasJob';
-  /** The number of events; all for the merge. */
+  /** Number of events; for the merge, all events of the task. */
   readonly events: Scalars['Int']['output'];
   /** The first event, from 0; null for the merge. */
   readonly firstEvent?: Maybe<Scalars['Int']['output']>;
@@ -41,7 +41,7 @@ export type AtlasJob = PlacementExplained & {
 /** ATLAS queries. */
 export type AtlasQuery = {
   readonly __typename?: 'AtlasQuery';
-  /** One production task, or null. */
+  /** A production task; null if it does not exist. */
   readonly task?: Maybe<AtlasTask>;
   /** Production tasks, newest first. */
   readonly tasks: AtlasTaskConnection;
@@ -276,7 +276,7 @@ export type SubmitAtlasTaskInput = {
   readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** The production task. */
+/** Result of `submitAtlasTask`. */
 export type SubmitAtlasTaskPayload = {
   readonly __typename?: 'SubmitAtlasTaskPayload';
   /** The task; null if the input has errors. */
@@ -285,18 +285,18 @@ export type SubmitAtlasTaskPayload = {
   readonly userErrors: ReadonlyArray<SubmitAtlasTaskUserError>;
 };
 
-/** An error in a request about a production task. */
+/** An error in the input of `submitAtlasTask`. */
 export type SubmitAtlasTaskUserError = UserError & {
   readonly __typename?: 'SubmitAtlasTaskUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: SubmitAtlasTaskUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse a production task. */
+/** Code of an error of `submitAtlasTask`. */
 export type SubmitAtlasTaskUserErrorCode =
   /** The steps do not form a production chain. */
   | 'CHAIN_INVALID'

@@ -46,7 +46,7 @@ export type EpicJob = PlacementExplained & {
 /** Queries of ePIC. */
 export type EpicQuery = {
   readonly __typename?: 'EpicQuery';
-  /** One run by its number, or null. */
+  /** A run by its number; null if it does not exist. */
   readonly run?: Maybe<EpicRun>;
   /** Runs, newest first. */
   readonly runs: EpicRunConnection;
@@ -259,7 +259,7 @@ export type PrincipalKind =
 
 export type Query = {
   readonly __typename?: 'Query';
-  /** Queries of ePIC; null while its service is unavailable. */
+  /** Queries of ePIC; null while the service of ePIC is unavailable. */
   readonly epic?: Maybe<EpicQuery>;
 };
 
@@ -297,7 +297,7 @@ export type SubmitEpicRunInput = {
   readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** The run. */
+/** Result of `submitEpicRun`. */
 export type SubmitEpicRunPayload = {
   readonly __typename?: 'SubmitEpicRunPayload';
   /** The run; null if the input has errors. */
@@ -306,18 +306,18 @@ export type SubmitEpicRunPayload = {
   readonly userErrors: ReadonlyArray<SubmitEpicRunUserError>;
 };
 
-/** An error in a request about a run. */
+/** An error in the input of `submitEpicRun`. */
 export type SubmitEpicRunUserError = UserError & {
   readonly __typename?: 'SubmitEpicRunUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: SubmitEpicRunUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse a run. */
+/** Code of an error of `submitEpicRun`. */
 export type SubmitEpicRunUserErrorCode =
   /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'

@@ -131,7 +131,7 @@ export type LarkspurObservationState =
 /** Larkspur queries. */
 export type LarkspurQuery = {
   readonly __typename?: 'LarkspurQuery';
-  /** One observation, or null. */
+  /** An observation; null if it does not exist. */
   readonly observation?: Maybe<LarkspurObservation>;
   /** Observations, newest first. */
   readonly observations: LarkspurObservationConnection;
@@ -248,7 +248,7 @@ export type SubmitLarkspurObservationInput = {
   readonly idempotencyKey: Scalars['String']['input'];
 };
 
-/** The observation. */
+/** Result of `submitLarkspurObservation`. */
 export type SubmitLarkspurObservationPayload = {
   readonly __typename?: 'SubmitLarkspurObservationPayload';
   /** The observation; null if the input has errors. */
@@ -257,18 +257,18 @@ export type SubmitLarkspurObservationPayload = {
   readonly userErrors: ReadonlyArray<SubmitLarkspurObservationUserError>;
 };
 
-/** An error in a request about an observation. */
+/** An error in the input of `submitLarkspurObservation`. */
 export type SubmitLarkspurObservationUserError = UserError & {
   readonly __typename?: 'SubmitLarkspurObservationUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: SubmitLarkspurObservationUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse an observation. */
+/** Code of an error of `submitLarkspurObservation`. */
 export type SubmitLarkspurObservationUserErrorCode =
   /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'

@@ -162,7 +162,7 @@ export type RubinQuantumInput = {
 /** Rubin queries. */
 export type RubinQuery = {
   readonly __typename?: 'RubinQuery';
-  /** One workflow, or null. */
+  /** A workflow; null if it does not exist. */
   readonly workflow?: Maybe<RubinWorkflow>;
   /** Workflows, newest first. */
   readonly workflows: RubinWorkflowConnection;
@@ -269,7 +269,7 @@ export type SubmitRubinWorkflowInput = {
   readonly walltimeSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** The workflow. */
+/** Result of `submitRubinWorkflow`. */
 export type SubmitRubinWorkflowPayload = {
   readonly __typename?: 'SubmitRubinWorkflowPayload';
   /** Errors that prevented the change; empty if there are none. */
@@ -278,18 +278,18 @@ export type SubmitRubinWorkflowPayload = {
   readonly workflow?: Maybe<RubinWorkflow>;
 };
 
-/** An error in a request about a workflow. */
+/** An error in the input of `submitRubinWorkflow`. */
 export type SubmitRubinWorkflowUserError = UserError & {
   readonly __typename?: 'SubmitRubinWorkflowUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: SubmitRubinWorkflowUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error: a reason to refuse a workflow. */
+/** Code of an error of `submitRubinWorkflow`. */
 export type SubmitRubinWorkflowUserErrorCode =
   /** The dependencies of the quanta form a cycle. */
   | 'GRAPH_CIRCULAR'

@@ -25,11 +25,11 @@ describe('recorded use', () => {
     expect(refused.check.findings).toEqual([
       {
         rule: 'BREAKING',
-        where: 'HeronJob.nest',
+        coordinate: 'HeronJob.nest',
         message: expect.stringContaining(
           'Used 1 times in the last 30 days, the last time on 2030-03-01, by nest-watcher 1.4 (1)',
         ),
-        cure: expect.stringContaining('@deprecated'),
+        remedy: expect.stringContaining('@deprecated'),
       },
     ]);
     expect(refused.userErrors[0].message).toContain('isBreakingAccepted');
@@ -38,7 +38,7 @@ describe('recorded use', () => {
     expect(allowed.userErrors).toEqual([]);
     expect(allowed.check.changes[0]).toEqual({
       severity: 'BREAKING',
-      where: 'HeronJob.nest',
+      coordinate: 'HeronJob.nest',
       use: { requests: 0, isUnused: true },
     });
   });

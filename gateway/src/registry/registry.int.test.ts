@@ -71,9 +71,9 @@ describe('a rejected publication', () => {
     expect(data.publishSchema.check).toMatchObject({ hasPassed: false, publishedAs: null });
     expect(data.publishSchema.check.findings).toContainEqual({
       rule: 'NULLABLE',
-      where: 'Job.heron',
+      coordinate: 'Job.heron',
       message: expect.stringContaining('Job.heron must be nullable'),
-      cure: 'Take the `!` off the type.',
+      remedy: 'Take the `!` off the type.',
     });
     system.serve(endpointOf('heron'), `${sdlOf('heron')} extend type Job { "N." name: String }`);
     expect(await refused({ subgraph: 'heron' })).toMatchObject({ code: 'CHECK_FAILED' });
@@ -162,18 +162,24 @@ describe('the history', () => {
     } while (after !== null);
     expect(seen).toEqual([4, 3, 2, 1]);
     const { data } = await system.ask(
-      '{ schemaDiff(from: 3, to: 4) { severity where } back: schemaDiff(from: 4, to: 3) { severity where } none: schemaDiff(from: 1, to: 99) { where } }',
+      '{ schemaDiff(from: 3, to: 4) { severity coordinate } back: schemaDiff(from: 4, to: 3) { severity coordinate } none: schemaDiff(from: 1, to: 99) { coordinate } }',
     );
-    expect(data.schemaDiff).toContainEqual({ severity: 'SAFE', where: 'Job.egret' });
-    expect(data.back).toContainEqual({ severity: 'BREAKING', where: 'Job.egret' });
+    expect(data.schemaDiff).toContainEqual({ severity: 'SAFE', coordinate: 'Job.egret' });
+    expect(data.back).toContainEqual({ severity: 'BREAKING', coordinate: 'Job.egret' });
     expect(data.none).toBeNull();
     const checks = await system.ask(
-      '{ schemaChecks(subgraph: "egret") { totalCount nodes { subgraph hasPassed publishedAs checkedBy { subject } } } }',
+      '{ schemaChecks(subgraph: "egret") { totalCount nodes { subgraph { name } subgraphName hasPassed publishedAs checkedBy { subject } } } }',
     );
     expect(checks.data.schemaChecks).toEqual({
       totalCount: 1,
       nodes: [
-        { subgraph: 'egret', hasPassed: true, publishedAs: 4, checkedBy: { subject: 'admin@example' } },
+        {
+          subgraph: { name: 'egret' },
+          subgraphName: 'egret',
+          hasPassed: true,
+          publishedAs: 4,
+          checkedBy: { subject: 'admin@example' },
+        },
       ],
     });
     expect((await system.ask('{ schemaVersions(after: "x") { nodes { number } } }')).codes).toEqual([

@@ -77,11 +77,11 @@ describe('permissions to publish', () => {
     expect(data.publishSchema).toMatchObject({
       version: {
         kind: 'PUBLISH',
-        subgraph: 'heron',
+        subgraphName: 'heron',
         publishedBy: { subject: 'experiment:heron' },
         note: 'eggs are counted',
         isBreakingAccepted: false,
-        changes: [{ severity: 'SAFE', where: 'HeronJob.eggs' }],
+        changes: [{ severity: 'SAFE', coordinate: 'HeronJob.eggs' }],
       },
       userErrors: [],
     });

@@ -16,7 +16,7 @@ describe('rollbackSchema', () => {
       token,
     );
     expect(data.rollbackSchema).toEqual({
-      version: { number: 7, kind: 'ROLLBACK', subgraph: 'heron', restoredFrom: 4 },
+      version: { number: 7, kind: 'ROLLBACK', subgraphName: 'heron', restoredFrom: 4 },
       userErrors: [],
     });
     const answer = await system.ask('{ jobs { heron { eggs } } }');
@@ -52,7 +52,7 @@ describe('rollbackSchema', () => {
     await system.ask(publish, { input: { subgraph: 'core' } });
     const { data } = await system.ask(rollback, { input: { version: then } });
     expect(data.rollbackSchema).toMatchObject({
-      version: { kind: 'ROLLBACK', subgraph: null, restoredFrom: then },
+      version: { kind: 'ROLLBACK', subgraphName: null, restoredFrom: then },
       userErrors: [],
     });
     const codes = [

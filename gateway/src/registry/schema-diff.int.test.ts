@@ -3,7 +3,7 @@ import { live, liveSystem, publish, sdlOf } from '../testing/live-registry.js';
 import { endpointOf, type RegistrySystem } from '../testing/registry-system.js';
 import { Composer } from './composer.js';
 
-const diff = 'query ($from: Int!, $to: Int!) { schemaDiff(from: $from, to: $to) { severity where } }';
+const diff = 'query ($from: Int!, $to: Int!) { schemaDiff(from: $from, to: $to) { severity coordinate } }';
 
 let system: RegistrySystem;
 /** Versions with no field, with `eggs`, and with `eggs` and `chicks`. */
@@ -38,14 +38,14 @@ describe('schemaDiff', () => {
     const compare = jest.spyOn(Composer.prototype, 'compare');
     const [before, , after] = versions;
     const expected = [
-      { severity: 'SAFE', where: 'HeronJob.chicks' },
-      { severity: 'SAFE', where: 'HeronJob.eggs' },
+      { severity: 'SAFE', coordinate: 'HeronJob.chicks' },
+      { severity: 'SAFE', coordinate: 'HeronJob.eggs' },
     ];
     // Other documents, so that the gateway does not merge the calls.
     const together = await Promise.all(
       ['first', 'second', 'third'].map((alias) =>
         system.ask(
-          `query ($from: Int!, $to: Int!) { ${alias}: schemaDiff(from: $from, to: $to) { severity where } }`,
+          `query ($from: Int!, $to: Int!) { ${alias}: schemaDiff(from: $from, to: $to) { severity coordinate } }`,
           {
             from: before,
             to: after,
@@ -54,10 +54,10 @@ describe('schemaDiff', () => {
       ),
     );
     const answers = together.flatMap(({ data }) =>
-      Object.values(data as Record<string, { where: string }[]>),
+      Object.values(data as Record<string, { coordinate: string }[]>),
     );
     for (const changes of answers)
-      expect([...changes].sort((a, b) => a.where.localeCompare(b.where))).toEqual(expected);
+      expect([...changes].sort((a, b) => a.coordinate.localeCompare(b.coordinate))).toEqual(expected);
     expect(await changesOf(before, after)).toEqual(answers[0]);
     expect(compare).toHaveBeenCalledTimes(1);
   });
@@ -65,11 +65,11 @@ describe('schemaDiff', () => {
   it('answers for neighbouring versions from what was stored with the later one', async () => {
     const compare = jest.spyOn(Composer.prototype, 'compare');
     const [before, between, after] = versions;
-    expect(await changesOf(before, between)).toEqual([{ severity: 'SAFE', where: 'HeronJob.eggs' }]);
-    expect(await changesOf(between, after)).toEqual([{ severity: 'SAFE', where: 'HeronJob.chicks' }]);
+    expect(await changesOf(before, between)).toEqual([{ severity: 'SAFE', coordinate: 'HeronJob.eggs' }]);
+    expect(await changesOf(between, after)).toEqual([{ severity: 'SAFE', coordinate: 'HeronJob.chicks' }]);
     expect(compare).not.toHaveBeenCalled();
     // Backwards nothing is stored.
-    expect(await changesOf(between, before)).toEqual([{ severity: 'BREAKING', where: 'HeronJob.eggs' }]);
+    expect(await changesOf(between, before)).toEqual([{ severity: 'BREAKING', coordinate: 'HeronJob.eggs' }]);
     expect(compare).toHaveBeenCalledTimes(1);
   });
 

@@ -34,12 +34,12 @@ describe('withdrawSubgraph', () => {
       version: {
         number: before + 1,
         kind: 'WITHDRAWAL',
-        subgraph: 'heron',
+        subgraphName: 'heron',
         publishedBy: { subject: 'experiment:heron' },
         note: 'it has ended',
         isBreakingAccepted: true,
       },
-      check: { subgraph: 'heron', hasPassed: true, againstVersion: before, publishedAs: before + 1 },
+      check: { subgraphName: 'heron', hasPassed: true, againstVersion: before, publishedAs: before + 1 },
       isUnregistered: false,
       userErrors: [],
     });
@@ -50,7 +50,7 @@ describe('withdrawSubgraph', () => {
     ]);
     expect(out.version.changes[0]).toMatchObject({
       severity: 'BREAKING',
-      where: expect.stringMatching(/^(HeronJob|Job\.heron)/),
+      coordinate: expect.stringMatching(/^(HeronJob|Job\.heron)/),
     });
     expect((await system.ask(nests)).codes).toEqual(['GRAPHQL_VALIDATION_FAILED']);
     await waitFor(
@@ -85,7 +85,7 @@ describe('withdrawSubgraph', () => {
     });
     expect(refused.check.findings).toContainEqual({
       rule: 'BREAKING',
-      where: 'Job.heron',
+      coordinate: 'Job.heron',
       message: expect.stringContaining('Used 1 times in the last 30 days'),
     });
     expect(await live(system)).toBe(before);

@@ -24,21 +24,21 @@ export const register = `mutation ($input: RegisterSubgraphInput!) {
 /** Publishes its schema and selects the whole payload. */
 export const publish = `mutation ($input: PublishSchemaInput!) {
   publishSchema(input: $input) {
-    version { number kind subgraph publishedBy { subject } note isBreakingAccepted changes { severity where } }
-    check { hasPassed againstVersion publishedAs findings { rule where message cure } changes { severity where use { requests isUnused } } }
+    version { number kind subgraphName publishedBy { subject } note isBreakingAccepted changes { severity coordinate } }
+    check { hasPassed againstVersion publishedAs findings { rule coordinate message remedy } changes { severity coordinate use { requests isUnused } } }
     userErrors { code path message }
   }
 }`;
 /** Rolls back to an earlier schema. */
 export const rollback = `mutation ($input: RollbackSchemaInput!) {
-  rollbackSchema(input: $input) { version { number kind subgraph restoredFrom } userErrors { code message } }
+  rollbackSchema(input: $input) { version { number kind subgraphName restoredFrom } userErrors { code message } }
 }`;
 
 /** Withdraws a subgraph. */
 export const withdraw = `mutation ($input: WithdrawSubgraphInput!) {
   withdrawSubgraph(input: $input) {
-    version { number kind subgraph publishedBy { subject } note isBreakingAccepted subgraphs { name } changes { severity where } }
-    check { subgraph hasPassed againstVersion publishedAs findings { rule where message } }
+    version { number kind subgraphName publishedBy { subject } note isBreakingAccepted subgraphs { name } changes { severity coordinate } }
+    check { subgraphName hasPassed againstVersion publishedAs findings { rule coordinate message } }
     isUnregistered
     userErrors { code path message }
   }

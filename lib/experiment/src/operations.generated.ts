@@ -301,7 +301,7 @@ export type SubmitTaskInput = {
   variants?: Array<TaskVariantInput> | null | undefined;
 };
 
-/** Reasons why `submitTask` refuses a task. */
+/** Code of an error of `submitTask`. */
 export type SubmitTaskUserErrorCode =
   /** The task has more than 1,000,000 parameter sets. */
   | 'BATCH_TOO_LARGE'

@@ -58,18 +58,18 @@ export type AcquireJobsPayload = {
   readonly userErrors: ReadonlyArray<AcquireJobsUserError>;
 };
 
-/** Error of `acquireJobs`. */
+/** An error in the input of `acquireJobs`. */
 export type AcquireJobsUserError = UserError & {
   readonly __typename?: 'AcquireJobsUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: AcquireJobsUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `acquireJobs` refuses a request. */
+/** Code of an error of `acquireJobs`. */
 export type AcquireJobsUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -86,27 +86,27 @@ export type AllowSubmissionOnBehalfInput = {
   readonly experiment: Scalars['String']['input'];
 };
 
-/** Answer of `allowSubmissionOnBehalf`. */
+/** Result of `allowSubmissionOnBehalf`. */
 export type AllowSubmissionOnBehalfPayload = {
   readonly __typename?: 'AllowSubmissionOnBehalfPayload';
-  /** The consent; null if it was refused. */
+  /** The consent; null if the input has errors. */
   readonly consent?: Maybe<SubmissionConsent>;
-  /** Reasons for a refusal. */
+  /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<AllowSubmissionOnBehalfUserError>;
 };
 
-/** Error of `allowSubmissionOnBehalf`. */
+/** An error in the input of `allowSubmissionOnBehalf`. */
 export type AllowSubmissionOnBehalfUserError = UserError & {
   readonly __typename?: 'AllowSubmissionOnBehalfUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: AllowSubmissionOnBehalfUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `allowSubmissionOnBehalf` refuses a consent. */
+/** Code of an error of `allowSubmissionOnBehalf`. */
 export type AllowSubmissionOnBehalfUserErrorCode =
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
@@ -134,18 +134,18 @@ export type AppendJobLogPayload = {
   readonly userErrors: ReadonlyArray<AppendJobLogUserError>;
 };
 
-/** Error of `appendJobLog`. */
+/** An error in the input of `appendJobLog`. */
 export type AppendJobLogUserError = UserError & {
   readonly __typename?: 'AppendJobLogUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: AppendJobLogUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `appendJobLog` refuses output. */
+/** Code of an error of `appendJobLog`. */
 export type AppendJobLogUserErrorCode =
   /** The job was taken from the worker, so the report no longer counts. */
   | 'FENCE_STALE'
@@ -270,18 +270,18 @@ export type CancelJobsPayload = {
   readonly userErrors: ReadonlyArray<CancelJobsUserError>;
 };
 
-/** Error of `cancelJobs`. */
+/** An error in the input of `cancelJobs`. */
 export type CancelJobsUserError = UserError & {
   readonly __typename?: 'CancelJobsUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: CancelJobsUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `cancelJobs` refuses the call or one of its jobs. */
+/** Code of an error of `cancelJobs`. */
 export type CancelJobsUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
@@ -316,7 +316,7 @@ export type CreateQueueInput = {
   readonly state?: InputMaybe<QueueState>;
 };
 
-/** The queue. */
+/** Result of `createQueue`. */
 export type CreateQueuePayload = {
   readonly __typename?: 'CreateQueuePayload';
   /** The queue; null if the input has errors. */
@@ -325,18 +325,18 @@ export type CreateQueuePayload = {
   readonly userErrors: ReadonlyArray<CreateQueueUserError>;
 };
 
-/** Error of `createQueue`. */
+/** An error in the input of `createQueue`. */
 export type CreateQueueUserError = UserError & {
   readonly __typename?: 'CreateQueueUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: CreateQueueUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `createQueue` refuses a queue. */
+/** Code of an error of `createQueue`. */
 export type CreateQueueUserErrorCode =
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
@@ -359,7 +359,7 @@ export type CreateSecretInput = {
   readonly value: Scalars['String']['input'];
 };
 
-/** Answer of `createSecret`. */
+/** Result of `createSecret`. */
 export type CreateSecretPayload = {
   readonly __typename?: 'CreateSecretPayload';
   /** The secret; null if the input has errors. */
@@ -368,18 +368,18 @@ export type CreateSecretPayload = {
   readonly userErrors: ReadonlyArray<CreateSecretUserError>;
 };
 
-/** Error of `createSecret`. */
+/** An error in the input of `createSecret`. */
 export type CreateSecretUserError = UserError & {
   readonly __typename?: 'CreateSecretUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: CreateSecretUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `createSecret` refuses a secret. */
+/** Code of an error of `createSecret`. */
 export type CreateSecretUserErrorCode =
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
@@ -462,7 +462,7 @@ export type DeleteSecretInput = {
   readonly id: Scalars['ID']['input'];
 };
 
-/** Answer of `deleteSecret`. */
+/** Result of `deleteSecret`. */
 export type DeleteSecretPayload = {
   readonly __typename?: 'DeleteSecretPayload';
   /** True if there was such a secret. */
@@ -471,18 +471,18 @@ export type DeleteSecretPayload = {
   readonly userErrors: ReadonlyArray<DeleteSecretUserError>;
 };
 
-/** Error of `deleteSecret`. */
+/** An error in the input of `deleteSecret`. */
 export type DeleteSecretUserError = UserError & {
   readonly __typename?: 'DeleteSecretUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: DeleteSecretUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `deleteSecret` refuses a call. */
+/** Code of an error of `deleteSecret`. */
 export type DeleteSecretUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
@@ -630,7 +630,7 @@ export type DrainWorkerInput = {
   readonly workerId: Scalars['ID']['input'];
 };
 
-/** The worker. */
+/** Result of `drainWorker`. */
 export type DrainWorkerPayload = {
   readonly __typename?: 'DrainWorkerPayload';
   /** Errors that prevented the change; empty if there are none. */
@@ -639,18 +639,18 @@ export type DrainWorkerPayload = {
   readonly worker?: Maybe<Worker>;
 };
 
-/** Error of `drainWorker`. */
+/** An error in the input of `drainWorker`. */
 export type DrainWorkerUserError = UserError & {
   readonly __typename?: 'DrainWorkerUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: DrainWorkerUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `drainWorker` refuses to drain a worker. */
+/** Code of an error of `drainWorker`. */
 export type DrainWorkerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -760,18 +760,18 @@ export type FailJobsPayload = {
   readonly userErrors: ReadonlyArray<FailJobsUserError>;
 };
 
-/** Error of `failJobs`. */
+/** An error in the input of `failJobs`. */
 export type FailJobsUserError = UserError & {
   readonly __typename?: 'FailJobsUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: FailJobsUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `failJobs` refuses a report. */
+/** Code of an error of `failJobs`. */
 export type FailJobsUserErrorCode =
   /** The job was taken from the worker, so the report no longer counts. */
   | 'FENCE_STALE'
@@ -836,18 +836,18 @@ export type FinishJobsPayload = {
   readonly userErrors: ReadonlyArray<FinishJobsUserError>;
 };
 
-/** Error of `finishJobs`. */
+/** An error in the input of `finishJobs`. */
 export type FinishJobsUserError = UserError & {
   readonly __typename?: 'FinishJobsUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: FinishJobsUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `finishJobs` refuses a report. */
+/** Code of an error of `finishJobs`. */
 export type FinishJobsUserErrorCode =
   /** The job was taken from the worker, so the report no longer counts. */
   | 'FENCE_STALE'
@@ -1133,7 +1133,7 @@ export type GpuVendor =
   /** NVIDIA. */
   | 'NVIDIA';
 
-/** Hardware of a queue in the form of CRIC-like information systems, whose terms and spelling it keeps; see docs/reference/gpus.md. */
+/** Hardware of a queue in the form that information systems such as CRIC import, in their terms and spelling; see docs/reference/gpus.md. */
 export type HardwareExport = {
   readonly __typename?: 'HardwareExport';
   /** Hardware of the live workers, with one entry for equal hosts or devices. */
@@ -1221,18 +1221,18 @@ export type HeartbeatPayload = {
   readonly userErrors: ReadonlyArray<HeartbeatUserError>;
 };
 
-/** Error of `heartbeat`. */
+/** An error in the input of `heartbeat`. */
 export type HeartbeatUserError = UserError & {
   readonly __typename?: 'HeartbeatUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: HeartbeatUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `heartbeat` refuses a heartbeat. */
+/** Code of an error of `heartbeat`. */
 export type HeartbeatUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -1268,18 +1268,18 @@ export type HoldJobsPayload = {
   readonly userErrors: ReadonlyArray<HoldJobsUserError>;
 };
 
-/** Error of `holdJobs`. */
+/** An error in the input of `holdJobs`. */
 export type HoldJobsUserError = UserError & {
   readonly __typename?: 'HoldJobsUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: HoldJobsUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `holdJobs` refuses the call or one of its jobs. */
+/** Code of an error of `holdJobs`. */
 export type HoldJobsUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
@@ -1740,7 +1740,7 @@ export type JobOutputInput = {
   readonly sizeBytes: Scalars['SafeInt']['input'];
 };
 
-/** Program that a job runs. */
+/** Result of `job`. */
 export type JobPayload = {
   readonly __typename?: 'JobPayload';
   /** Arguments of the program. */
@@ -2348,8 +2348,8 @@ export type PrincipalKind =
 export type Query = {
   readonly __typename?: 'Query';
   /**
-   * A background operation started by the caller; ADMINs of all experiments can read any. Kept for 30 days after
-   * it ends; null if it does not exist.
+   * A background operation that the caller requested; an ADMIN of all experiments can read any. Kept for 30 days
+   * after it ends; null if it does not exist, or if you may not read it.
    */
   readonly bulkOperation?: Maybe<BulkOperation>;
   /** CUDA toolkits with the drivers they need, newest first. */
@@ -2372,13 +2372,13 @@ export type Query = {
    * ago.
    */
   readonly hardwareMap: HardwareMap;
-  /** One job, or null if there is none that the caller may read; a pilot reads jobs that its queue has, or had last. */
+  /** A job; null if it does not exist, or if you may not read it. A pilot reads jobs that its queue has, or had last. */
   readonly job?: Maybe<Job>;
   /** Numbers of jobs by experiment, queue, share and state, kept from the event stream. */
   readonly jobCounts: ReadonlyArray<JobCount>;
   /** Jobs that the caller may read; for a pilot, those that its queue has, or had last. */
   readonly jobs: JobConnection;
-  /** One queue by name, or null. */
+  /** A queue by name; null if it does not exist, or if you may not see it. */
   readonly queue?: Maybe<Queue>;
   /** Queues, by name. */
   readonly queues: QueueConnection;
@@ -2388,13 +2388,13 @@ export type Query = {
   readonly secrets: SecretConnection;
   /** Shares that the caller may read, by path. */
   readonly shares: ShareConnection;
-  /** One task, or null if there is none that the caller may read. */
+  /** A task; null if it does not exist, or if you may not read it. */
   readonly task?: Maybe<Task>;
   /** Tasks that the caller may read, newest first. */
   readonly tasks: TaskConnection;
   /** The principal that makes the call, with its permissions. */
   readonly viewer: Viewer;
-  /** One worker, or null. Workers that ended are kept for 30 days. */
+  /** A worker; null if it does not exist, or if you may not see it. Workers that ended are kept for 30 days. */
   readonly worker?: Maybe<Worker>;
   /** Workers, newest first. */
   readonly workers: WorkerConnection;
@@ -2635,7 +2635,7 @@ export type QueueLimits = {
   readonly heartbeatSeconds: Scalars['Int']['output'];
   /** True if jobs that request a `timeShare` of a GPU may use one device together. */
   readonly isGpuSharingEnabled: Scalars['Boolean']['output'];
-  /** Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice the heartbeat, up to 3600. */
+  /** Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice `heartbeatSeconds`, at most 3600. */
   readonly leaseSeconds: Scalars['Int']['output'];
   /** Largest number of cores of one job; null for no limit. */
   readonly maxCores?: Maybe<Scalars['Int']['output']>;
@@ -2654,8 +2654,8 @@ export type QueueLimitsInput = {
   /** True if jobs that request a `timeShare` of a GPU may use one device together; false by default. */
   readonly isGpuSharingEnabled?: InputMaybe<Scalars['Boolean']['input']>;
   /**
-   * Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice the
-   * heartbeat, up to 3600; 30 by default.
+   * Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice
+   * `heartbeatSeconds`, at most 3600; 30 by default.
    */
   readonly leaseSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** Largest number of cores of one job, 1 to 4096. */
@@ -2711,18 +2711,18 @@ export type RedeemSecretsPayload = {
   readonly userErrors: ReadonlyArray<RedeemSecretsUserError>;
 };
 
-/** Error of `redeemSecrets`. */
+/** An error in the input of `redeemSecrets`. */
 export type RedeemSecretsUserError = UserError & {
   readonly __typename?: 'RedeemSecretsUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: RedeemSecretsUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `redeemSecrets` refuses a request. */
+/** Code of an error of `redeemSecrets`. */
 export type RedeemSecretsUserErrorCode =
   /** The worker has no credential of its own. */
   | 'CREDENTIAL_REQUIRED'
@@ -2751,7 +2751,7 @@ export type RegisterExperimentInput = {
   readonly title: Scalars['String']['input'];
 };
 
-/** The experiment. */
+/** Result of `registerExperiment`. */
 export type RegisterExperimentPayload = {
   readonly __typename?: 'RegisterExperimentPayload';
   /** The experiment; null if the input has errors. A repeated registration gives the same experiment. */
@@ -2760,18 +2760,18 @@ export type RegisterExperimentPayload = {
   readonly userErrors: ReadonlyArray<RegisterExperimentUserError>;
 };
 
-/** Error of `registerExperiment`. */
+/** An error in the input of `registerExperiment`. */
 export type RegisterExperimentUserError = UserError & {
   readonly __typename?: 'RegisterExperimentUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: RegisterExperimentUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `registerExperiment` refuses an experiment. */
+/** Code of an error of `registerExperiment`. */
 export type RegisterExperimentUserErrorCode =
   /** An experiment with this name exists, with another title or description. */
   | 'EXPERIMENT_NAME_TAKEN'
@@ -2792,15 +2792,15 @@ export type RegisterWorkerInput = {
   readonly idempotencyKey: Scalars['String']['input'];
   /** Labels of the worker, at most 64. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
-  /** Name of the agent, 1 to 255 characters. An older worker with the same name, queue and host is replaced: it is LOST at once. */
+  /** Name of the pilot, 1 to 255 characters. An older worker with the same name, queue and host is replaced: it is LOST at once. */
   readonly name: Scalars['String']['input'];
   /** The queue it serves, by name. */
   readonly queue: Scalars['String']['input'];
-  /** The version of the agent. */
+  /** Version of the pilot. */
   readonly version: Scalars['String']['input'];
 };
 
-/** The worker. */
+/** Result of `registerWorker`. */
 export type RegisterWorkerPayload = {
   readonly __typename?: 'RegisterWorkerPayload';
   /** Interval in which the worker must send heartbeats, in seconds; null if the input has errors. */
@@ -2813,18 +2813,18 @@ export type RegisterWorkerPayload = {
   readonly worker?: Maybe<Worker>;
 };
 
-/** Error of `registerWorker`. */
+/** An error in the input of `registerWorker`. */
 export type RegisterWorkerUserError = UserError & {
   readonly __typename?: 'RegisterWorkerUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: RegisterWorkerUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `registerWorker` refuses a worker. */
+/** Code of an error of `registerWorker`. */
 export type RegisterWorkerUserErrorCode =
   /** The idempotency key was used before with other content. */
   | 'IDEMPOTENCY_KEY_REUSED'
@@ -2850,18 +2850,18 @@ export type ReleaseJobsPayload = {
   readonly userErrors: ReadonlyArray<ReleaseJobsUserError>;
 };
 
-/** Error of `releaseJobs`. */
+/** An error in the input of `releaseJobs`. */
 export type ReleaseJobsUserError = UserError & {
   readonly __typename?: 'ReleaseJobsUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: ReleaseJobsUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `releaseJobs` refuses the call or one of its jobs. */
+/** Code of an error of `releaseJobs`. */
 export type ReleaseJobsUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
@@ -2907,18 +2907,18 @@ export type RetryJobsPayload = {
   readonly userErrors: ReadonlyArray<RetryJobsUserError>;
 };
 
-/** Error of `retryJobs`. */
+/** An error in the input of `retryJobs`. */
 export type RetryJobsUserError = UserError & {
   readonly __typename?: 'RetryJobsUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: RetryJobsUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `retryJobs` refuses the call or one of its jobs. */
+/** Code of an error of `retryJobs`. */
 export type RetryJobsUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
@@ -2977,15 +2977,15 @@ export type RocmRequirementInput = {
 export type Role =
   /** Every permission in the experiment. */
   | 'ADMIN'
-  /** Runs queues and workers. */
+  /** Manages queues and workers; cancels and holds jobs of all owners, and sets their priority. */
   | 'OPERATOR'
-  /** Runs jobs, as a worker agent. */
+  /** Runs jobs on a worker. */
   | 'PILOT'
-  /** Manages the jobs and tasks of all owners. */
+  /** Submits jobs and tasks, and manages those of all owners. */
   | 'PRODUCTION'
   /** Reads jobs, tasks, queues and workers. */
   | 'READER'
-  /** Acts for an experiment's service, and submits on behalf of its users. */
+  /** Acts as the service of an experiment: publishes its schema, and submits on behalf of its users. */
   | 'SERVICE'
   /** Submits jobs and tasks, and manages its own. */
   | 'USER';
@@ -3002,7 +3002,7 @@ export type RotateSecretInput = {
   readonly value: Scalars['String']['input'];
 };
 
-/** Answer of `rotateSecret`. */
+/** Result of `rotateSecret`. */
 export type RotateSecretPayload = {
   readonly __typename?: 'RotateSecretPayload';
   /** The secret; null if the input has errors. */
@@ -3011,18 +3011,18 @@ export type RotateSecretPayload = {
   readonly userErrors: ReadonlyArray<RotateSecretUserError>;
 };
 
-/** Error of `rotateSecret`. */
+/** An error in the input of `rotateSecret`. */
 export type RotateSecretUserError = UserError & {
   readonly __typename?: 'RotateSecretUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: RotateSecretUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `rotateSecret` refuses a version. */
+/** Code of an error of `rotateSecret`. */
 export type RotateSecretUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -3133,18 +3133,18 @@ export type SetJobPriorityPayload = {
   readonly userErrors: ReadonlyArray<SetJobPriorityUserError>;
 };
 
-/** Error of `setJobPriority`. */
+/** An error in the input of `setJobPriority`. */
 export type SetJobPriorityUserError = UserError & {
   readonly __typename?: 'SetJobPriorityUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: SetJobPriorityUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `setJobPriority` refuses the call or one of its jobs. */
+/** Code of an error of `setJobPriority`. */
 export type SetJobPriorityUserErrorCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
@@ -3167,7 +3167,7 @@ export type SetQueueStateInput = {
   readonly state: QueueState;
 };
 
-/** The queue. */
+/** Result of `setQueueState`. */
 export type SetQueueStatePayload = {
   readonly __typename?: 'SetQueueStatePayload';
   /** The queue; null if the input has errors. */
@@ -3176,18 +3176,18 @@ export type SetQueueStatePayload = {
   readonly userErrors: ReadonlyArray<SetQueueStateUserError>;
 };
 
-/** Error of `setQueueState`. */
+/** An error in the input of `setQueueState`. */
 export type SetQueueStateUserError = UserError & {
   readonly __typename?: 'SetQueueStateUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: SetQueueStateUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `setQueueState` refuses a state. */
+/** Code of an error of `setQueueState`. */
 export type SetQueueStateUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -3204,7 +3204,7 @@ export type SetSharesInput = {
   readonly shares: ReadonlyArray<ShareInput>;
 };
 
-/** The shares. */
+/** Result of `setShares`. */
 export type SetSharesPayload = {
   readonly __typename?: 'SetSharesPayload';
   /** The shares; empty if the input has errors. */
@@ -3213,18 +3213,18 @@ export type SetSharesPayload = {
   readonly userErrors: ReadonlyArray<SetSharesUserError>;
 };
 
-/** Error of `setShares`. */
+/** An error in the input of `setShares`. */
 export type SetSharesUserError = UserError & {
   readonly __typename?: 'SetSharesUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: SetSharesUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `setShares` refuses shares. */
+/** Code of an error of `setShares`. */
 export type SetSharesUserErrorCode =
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
@@ -3252,13 +3252,13 @@ export type Share = Node & {
   readonly ownerLimitCores?: Maybe<Scalars['Int']['output']>;
   /** The path: `experiment/leaf`. */
   readonly path: Scalars['String']['output'];
-  /** Jobs that are ready. */
+  /** Number of jobs that are ready and wait for a worker. */
   readonly readyJobs: Scalars['Int']['output'];
-  /** Cores granted now, from the broker's ledger. */
+  /** Cores that are granted to jobs now. */
   readonly usedCores: Scalars['Int']['output'];
-  /** GPUs that are granted now. A MIG slice or a time-shared part counts as its fraction of a device. */
+  /** GPUs that are granted to jobs now. A MIG slice or a time-shared part counts as its fraction of a device. */
   readonly usedGpus: Scalars['Float']['output'];
-  /** Memory granted now, in MiB. */
+  /** Memory that is granted to jobs now, in MiB. */
   readonly usedMemoryMiB: Scalars['Int']['output'];
   /** Weight of the share among borrowers; 1 by default. */
   readonly weight: Scalars['Float']['output'];
@@ -3304,7 +3304,7 @@ export type ShareInput = {
   readonly weight?: InputMaybe<Scalars['Float']['input']>;
 };
 
-/** A place with computing resources, such as a laboratory. It exists while a queue belongs to it. */
+/** A location with computing resources, such as a laboratory. It exists while a queue belongs to it. */
 export type Site = Node & {
   readonly __typename?: 'Site';
   /** Opaque identifier, `site_…`. */
@@ -3316,7 +3316,7 @@ export type Site = Node & {
 };
 
 
-/** A place with computing resources, such as a laboratory. It exists while a queue belongs to it. */
+/** A location with computing resources, such as a laboratory. It exists while a queue belongs to it. */
 export type SitequeuesArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
@@ -3360,18 +3360,18 @@ export type StartJobsPayload = {
   readonly userErrors: ReadonlyArray<StartJobsUserError>;
 };
 
-/** Error of `startJobs`. */
+/** An error in the input of `startJobs`. */
 export type StartJobsUserError = UserError & {
   readonly __typename?: 'StartJobsUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: StartJobsUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `startJobs` refuses a report. */
+/** Code of an error of `startJobs`. */
 export type StartJobsUserErrorCode =
   /** The job was taken from the worker, so the report no longer counts. */
   | 'FENCE_STALE'
@@ -3450,7 +3450,7 @@ export type SubmitJobsUserError = UserError & {
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Code of an error in the input of a submission. */
+/** Code of an error of `submitJobs`. */
 export type SubmitJobsUserErrorCode =
   /** More than 10,000 jobs in one call. */
   | 'BATCH_TOO_LARGE'
@@ -3494,7 +3494,7 @@ export type SubmitTaskInput = {
   readonly variants?: InputMaybe<ReadonlyArray<TaskVariantInput>>;
 };
 
-/** The task. */
+/** Result of `submitTask`. */
 export type SubmitTaskPayload = {
   readonly __typename?: 'SubmitTaskPayload';
   /** The task, whose jobs are created in the background; null if the input has errors. */
@@ -3506,15 +3506,15 @@ export type SubmitTaskPayload = {
 /** An error in the input of `submitTask`. */
 export type SubmitTaskUserError = UserError & {
   readonly __typename?: 'SubmitTaskUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: SubmitTaskUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `submitTask` refuses a task. */
+/** Code of an error of `submitTask`. */
 export type SubmitTaskUserErrorCode =
   /** The task has more than 1,000,000 parameter sets. */
   | 'BATCH_TOO_LARGE'
@@ -3724,7 +3724,7 @@ export type TaskProgressChanged = {
   readonly task?: Maybe<Task>;
 };
 
-/** State of a task. A retry of a job reopens an ended task; the first copy of the job takes the place of the job in the task. */
+/** State of a task. A retry of a job reopens an ended task; the first copy of the job replaces the job in the task. */
 export type TaskState =
   /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
   | 'CANCELLED'
@@ -3767,7 +3767,7 @@ export type UpdateQueueInput = {
   readonly site?: InputMaybe<Scalars['String']['input']>;
 };
 
-/** The queue. */
+/** Result of `updateQueue`. */
 export type UpdateQueuePayload = {
   readonly __typename?: 'UpdateQueuePayload';
   /** The queue; null if the input has errors. */
@@ -3776,18 +3776,18 @@ export type UpdateQueuePayload = {
   readonly userErrors: ReadonlyArray<UpdateQueueUserError>;
 };
 
-/** Error of `updateQueue`. */
+/** An error in the input of `updateQueue`. */
 export type UpdateQueueUserError = UserError & {
   readonly __typename?: 'UpdateQueueUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: UpdateQueueUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `updateQueue` refuses a change. */
+/** Code of an error of `updateQueue`. */
 export type UpdateQueueUserErrorCode =
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
@@ -3817,7 +3817,7 @@ export type Viewer = {
   readonly grants: ReadonlyArray<ViewerGrant>;
   /** Kind of the principal. */
   readonly kind: PrincipalKind;
-  /** The subject. */
+  /** Subject of the caller's token. */
   readonly subject: Scalars['String']['output'];
   /** Consents of the caller that have not ended, by experiment. */
   readonly submissionConsents: ReadonlyArray<SubmissionConsent>;
@@ -3866,32 +3866,32 @@ export type WithdrawSubmissionConsentInput = {
   readonly experiment: Scalars['String']['input'];
 };
 
-/** Answer of `withdrawSubmissionConsent`. */
+/** Result of `withdrawSubmissionConsent`. */
 export type WithdrawSubmissionConsentPayload = {
   readonly __typename?: 'WithdrawSubmissionConsentPayload';
-  /** True if there was a consent. */
+  /** True if there was a consent, which is now withdrawn. */
   readonly isWithdrawn: Scalars['Boolean']['output'];
-  /** Errors in the input; empty if there are none. A call without a consent to withdraw is not an error. */
+  /** Errors in the input; empty if there are none. It is not an error if there is no consent to withdraw. */
   readonly userErrors: ReadonlyArray<WithdrawSubmissionConsentUserError>;
 };
 
-/** Error of `withdrawSubmissionConsent`. */
+/** An error in the input of `withdrawSubmissionConsent`. */
 export type WithdrawSubmissionConsentUserError = UserError & {
   readonly __typename?: 'WithdrawSubmissionConsentUserError';
-  /** Reason, for programs. */
+  /** Code of the error, for programs. */
   readonly code: WithdrawSubmissionConsentUserErrorCode;
   /** Message that names the field, its value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
-  /** Path of the field in the input, from the outside in. */
+  /** Path of the field in the input, outermost field first. */
   readonly path: ReadonlyArray<Scalars['String']['output']>;
 };
 
-/** Reasons why `withdrawSubmissionConsent` refuses a call. */
+/** Code of an error of `withdrawSubmissionConsent`. */
 export type WithdrawSubmissionConsentUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
 
-/** One running agent on one host of a queue, with the hardware it reported. */
+/** One running pilot on one host of a queue, with the hardware that it reported. */
 export type Worker = Node & {
   readonly __typename?: 'Worker';
   /** Devices of the worker. */
@@ -3902,7 +3902,7 @@ export type Worker = Node & {
   readonly free: WorkerCapacity;
   /** Hardware of the host. */
   readonly hardware: WorkerHardware;
-  /** The name of its host. */
+  /** Name of the host. */
   readonly host: Scalars['String']['output'];
   /** Opaque, time-ordered identifier, `worker_…`. */
   readonly id: Scalars['ID']['output'];
@@ -3918,13 +3918,13 @@ export type Worker = Node & {
   readonly leaseExpiresAt: Scalars['DateTime']['output'];
   /** Name of the pilot; unique in the queue while the worker is live. */
   readonly name: Scalars['String']['output'];
-  /** The queue it serves. */
+  /** Queue that the worker serves. */
   readonly queue: Queue;
   /** Time of registration. */
   readonly registeredAt: Scalars['DateTime']['output'];
   /** Current state of the worker. */
   readonly state: WorkerState;
-  /** The version of the agent. */
+  /** Version of the pilot. */
   readonly version: Scalars['String']['output'];
 };
 

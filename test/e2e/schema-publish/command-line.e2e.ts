@@ -76,7 +76,7 @@ describe('rhizome schema', () => {
     const refused = await asHeron(['schema', 'check', 'heron']);
     expect(refused.exitCode).toBe(1);
     expect(refused.stdout).toMatch(
-      /✗ Query\.heron: nullable\n.*Query\.heron must be nullable.*\n {2}Cure: Take the `!` off the type/,
+      /✗ Query\.heron: nullable\n.*Query\.heron must be nullable.*\n {2}Remedy: Take the `!` off the type/,
     );
     const asJson = await asHeron(['schema', 'check', 'heron', '--json']);
     expect(asJson.exitCode).toBe(1);

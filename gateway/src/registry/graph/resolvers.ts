@@ -2,10 +2,10 @@
 import { can, type Policies } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { connection, defineLoader, type SubgraphContext } from '@rhizome/subgraph';
-import type { Finding } from '@rhizome/schema';
-import type { Resolvers, SchemaRule } from '../../types.generated.js';
+import type { Resolvers } from '../../types.generated.js';
 import type { Registry } from '../registry.js';
 import type { CoordinateUse } from '../use/use-reader.js';
+import { schemaRule } from './schema-rule.js';
 import { SubgraphList, type SubgraphListOptions } from './subgraph-list.js';
 
 /** Options of {@link graphResolvers}. */
@@ -65,6 +65,8 @@ export function graphResolvers(parts: GraphOptions): RootResolvers {
       },
     },
     SchemaVersion: {
+      subgraph: ({ subgraph }) => (subgraph === null ? null : (list.one(subgraph) ?? null)),
+      subgraphName: ({ subgraph }) => subgraph,
       isBreakingAccepted: ({ acceptedBreaking }) => acceptedBreaking,
       publishedBy: ({ publishedBy: subject }) => ({ subject }),
       publishedAt: ({ createdAt }) => createdAt,
@@ -81,22 +83,25 @@ export function graphResolvers(parts: GraphOptions): RootResolvers {
       endpoint: ({ endpoint }, _args, { principal }) => (can(principal, 'subgraph:read') ? endpoint : null),
     },
     SchemaChange: {
+      coordinate: ({ where }) => where,
       use: ({ usedAs }, _args, context: SubgraphContext) =>
         usedAs.length === 0 ? null : context.loaders.load(uses, usedAs),
     },
-    SchemaFinding: { rule: ({ rule }) => schemaRule(rule) },
+    SchemaFinding: {
+      rule: ({ rule }) => schemaRule(rule),
+      coordinate: ({ where }) => where,
+      remedy: ({ cure }) => cure,
+    },
     SchemaCheck: {
       id: ({ _id }) => _id,
+      subgraph: ({ subgraph }) => list.one(subgraph) ?? null,
+      subgraphName: ({ subgraph }) => subgraph,
       hasPassed: ({ passed }) => passed,
       checkedBy: ({ checkedBy: subject }) => ({ subject }),
       checkedAt: ({ createdAt }) => createdAt,
     },
   };
 }
-
-/** A rule as its enum value. */
-const schemaRule = (rule: Finding['rule']): SchemaRule =>
-  rule.toUpperCase().replaceAll('-', '_') as SchemaRule;
 
 function queries(registry: () => Registry, list: SubgraphList): NonNullable<RootResolvers['Query']> {
   return {

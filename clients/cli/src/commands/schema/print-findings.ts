@@ -17,9 +17,9 @@ export function printCheck(output: Output, check: CliSchemaCheckFragment): void 
   const verdict = check.hasPassed
     ? 'passes'
     : `breaks ${check.findings.length} ${plural(check.findings.length, 'rule')}`;
-  printLine(output, `${check.subgraph} ${verdict}, checked against ${against}.`);
-  for (const { rule, where, message, cure } of check.findings) {
-    printLine(output, `\n✗ ${where}: ${ruleName(rule)}\n  ${message}\n  Cure: ${cure}`);
+  printLine(output, `${check.subgraphName} ${verdict}, checked against ${against}.`);
+  for (const { rule, coordinate, message, remedy } of check.findings) {
+    printLine(output, `\n✗ ${coordinate}: ${ruleName(rule)}\n  ${message}\n  Remedy: ${remedy}`);
   }
   if (check.findings.length > 0 && check.changes.length > 0) printLine(output, '');
   printChanges(output, check.changes);
@@ -29,8 +29,8 @@ export function printCheck(output: Output, check: CliSchemaCheckFragment): void 
 
 /** Prints changes, one per line, with the clients that a breaking change affects. */
 export function printChanges(output: Output, changes: readonly CliSchemaChangeFragment[]): void {
-  for (const { severity, where, message, use } of changes) {
-    printLine(output, `${severity.padEnd(9)}  ${where}: ${message}`);
+  for (const { severity, coordinate, message, use } of changes) {
+    printLine(output, `${severity.padEnd(9)}  ${coordinate}: ${message}`);
     if (use && severity !== 'SAFE') printLine(output, `           ${useText(use)}`);
   }
 }
@@ -45,8 +45,8 @@ export function useText(use: Use): string {
 }
 
 /** A version in a line. */
-export function versionText({ number, kind, subgraph, restoredFrom }: CliSchemaVersionFragment): string {
-  const whose = subgraph ?? 'all subgraphs';
+export function versionText({ number, kind, subgraphName, restoredFrom }: CliSchemaVersionFragment): string {
+  const whose = subgraphName ?? 'all subgraphs';
   if (kind === 'ROLLBACK') return `version ${number}: ${whose} as in version ${restoredFrom}`;
   if (kind === 'WITHDRAWAL') return `version ${number}: without ${whose}`;
   return `version ${number}: ${kind === 'BASELINE' ? 'baseline' : whose}`;

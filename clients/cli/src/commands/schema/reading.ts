@@ -62,7 +62,7 @@ async function history({ client, output, now }: Session, limit: number): Promise
     return [
       `${version.number}${version.isLive ? ' *' : ''}`,
       what,
-      version.subgraph ?? 'all',
+      version.subgraphName ?? 'all',
       version.publishedBy.subject,
       ago(version.publishedAt, now()),
       `${breaking}/${dangerous}/${safe}`,
