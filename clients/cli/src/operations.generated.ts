@@ -86,10 +86,14 @@ export type BulkOperationState =
 export type BulkRefusalCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
+  /** The job would have an invalid value after the change. */
+  | 'INVALID_VALUE'
   /** The job does not exist, or the caller may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
-  | 'JOB_STATE_CONFLICT';
+  | 'JOB_STATE_CONFLICT'
+  /** The queue that the change names does not exist, or does not admit the job's experiment. */
+  | 'QUEUE_NOT_FOUND';
 
 /** Jobs to cancel. */
 export type CancelJobsInput = {
@@ -701,8 +705,18 @@ export type ReleaseJobsUserErrorCode =
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
+/** Changes of jobs that are repeated. What is left out stays as it was. */
+export type RetryChangesInput = {
+  /** Changed program. Only jobs that you own or submitted can get another program. */
+  payload?: RetryPayloadInput | null | undefined;
+  /** Changed resources. */
+  requirements?: RetryRequirementsInput | null | undefined;
+};
+
 /** Jobs to retry. */
 export type RetryJobsInput = {
+  /** Changes of the new jobs. Children that were closed are repeated as they were. Without changes, each new job equals the old one. */
+  changes?: RetryChangesInput | null | undefined;
   /**
    * Key of 1 to 200 characters. A repeated call with the same key makes no second copy; keys are kept for 30 days. A call in
    * which every job was refused does not use up its key.
@@ -725,7 +739,28 @@ export type RetryJobsUserErrorCode =
   /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
-  | 'JOB_STATE_CONFLICT';
+  | 'JOB_STATE_CONFLICT'
+  /** The queue does not exist, or does not admit the job's experiment. */
+  | 'QUEUE_NOT_FOUND';
+
+/** New memory of jobs that are repeated. */
+export type RetryMemoryInput =
+  {   /** Multiple of the previous memory, above 0 and at most 100. The product is rounded up, and is at most 16777216 MiB. */
+  factor: number; memoryMiB?: never; }
+  |  { factor?: never;   /** Memory of the whole job, in MiB, 1 to 16777216. */
+  memoryMiB: number; };
+
+/** Changed program of jobs that are repeated. */
+export type RetryPayloadInput = {
+  /** Arguments of the program, instead of the previous ones: at most 1000, together at most 128 KiB. */
+  arguments?: Array<string> | null | undefined;
+  /** The program, by path or by name on the worker's PATH. */
+  command?: string | null | undefined;
+  /** Environment variables that are added, or that replace variables of the same name. */
+  environment?: Array<RetryVariableInput> | null | undefined;
+  /** Container image. Jobs that had none need a worker with a container runtime. */
+  image?: string | null | undefined;
+};
 
 /** Policy by which failed attempts are repeated. */
 export type RetryPolicyInput = {
@@ -738,6 +773,35 @@ export type RetryPolicyInput = {
   /** The families of errors that are retried. */
   retryOn?: Array<JobErrorFamily> | null | undefined;
 };
+
+/** Changed resources of jobs that are repeated. */
+export type RetryRequirementsInput = {
+  /** CPU cores, 1 to 4096. */
+  cores?: number | null | undefined;
+  /** Scratch space, in MiB, 0 to 1073741824. */
+  diskMiB?: number | null | undefined;
+  /** Memory of the whole job. */
+  memory?: RetryMemoryInput | null | undefined;
+  /** Queue of the jobs, by name; null accepts any queue. */
+  queue?: string | null | undefined;
+  /** Longest time the payload may run. */
+  walltime?: RetryWalltimeInput | null | undefined;
+};
+
+/** An environment variable of jobs that are repeated. */
+export type RetryVariableInput = {
+  /** Name of letters, digits and `_`. Names that begin with `RHIZOME_` are reserved for the worker. */
+  name: string;
+  /** The value, up to 32768 characters; null removes the variable. */
+  value?: string | null | undefined;
+};
+
+/** New walltime of jobs that are repeated. */
+export type RetryWalltimeInput =
+  {   /** Multiple of the previous walltime, above 0 and at most 100. The product is rounded up, and is at most 34560000 seconds. */
+  factor: number; seconds?: never; }
+  |  { factor?: never;   /** Longest time the payload may run, in seconds, 1 to 34560000. */
+  seconds: number; };
 
 /** Conditions of a payload that uses ROCm. */
 export type RocmRequirementInput = {

@@ -107,6 +107,9 @@ describe('rhizome with wrong usage', () => {
       /Give jobs, or a filter/,
     ],
     ['a retry without jobs', ['retry'], /Give jobs, or a task/],
+    ['a retry with a multiple of 0', ['retry', 'job_1', '--memory', '0x'], /above 0x, and at most 100x/],
+    ['a retry with words for memory', ['retry', 'job_1', '--memory', '2 GB'], /whole number from 1/],
+    ['a retry in one queue and in any', ['retry', 'job_1', '-q', 'a', '--any-queue'], /not both/],
     [
       'shares from a file that is not there',
       ['shares', 'set', 'alpha', '-f', 'none.yaml'],

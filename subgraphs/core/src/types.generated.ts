@@ -222,10 +222,14 @@ export type BulkRefusal = {
 export type BulkRefusalCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
+  /** The job would have an invalid value after the change. */
+  | 'INVALID_VALUE'
   /** The job does not exist, or the caller may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
-  | 'JOB_STATE_CONFLICT';
+  | 'JOB_STATE_CONFLICT'
+  /** The queue that the change names does not exist, or does not admit the job's experiment. */
+  | 'QUEUE_NOT_FOUND';
 
 /** Refused jobs with one reason. */
 export type BulkRefusalCount = {
@@ -2883,8 +2887,18 @@ export type RequirementsExplanation = {
   readonly userErrors: ReadonlyArray<SubmitJobsUserError>;
 };
 
+/** Changes of jobs that are repeated. What is left out stays as it was. */
+export type RetryChangesInput = {
+  /** Changed program. Only jobs that you own or submitted can get another program. */
+  readonly payload?: InputMaybe<RetryPayloadInput>;
+  /** Changed resources. */
+  readonly requirements?: InputMaybe<RetryRequirementsInput>;
+};
+
 /** Jobs to retry. */
 export type RetryJobsInput = {
+  /** Changes of the new jobs. Children that were closed are repeated as they were. Without changes, each new job equals the old one. */
+  readonly changes?: InputMaybe<RetryChangesInput>;
   /**
    * Key of 1 to 200 characters. A repeated call with the same key makes no second copy; keys are kept for 30 days. A call in
    * which every job was refused does not use up its key.
@@ -2929,7 +2943,28 @@ export type RetryJobsUserErrorCode =
   /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
-  | 'JOB_STATE_CONFLICT';
+  | 'JOB_STATE_CONFLICT'
+  /** The queue does not exist, or does not admit the job's experiment. */
+  | 'QUEUE_NOT_FOUND';
+
+/** New memory of jobs that are repeated. */
+export type RetryMemoryInput =
+  /** Multiple of the previous memory, above 0 and at most 100. The product is rounded up, and is at most 16777216 MiB. */
+  { readonly factor: Scalars['Float']['input']; readonly memoryMiB?: never; }
+  |  /** Memory of the whole job, in MiB, 1 to 16777216. */
+  { readonly factor?: never; readonly memoryMiB: Scalars['Int']['input']; };
+
+/** Changed program of jobs that are repeated. */
+export type RetryPayloadInput = {
+  /** Arguments of the program, instead of the previous ones: at most 1000, together at most 128 KiB. */
+  readonly arguments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
+  /** The program, by path or by name on the worker's PATH. */
+  readonly command?: InputMaybe<Scalars['String']['input']>;
+  /** Environment variables that are added, or that replace variables of the same name. */
+  readonly environment?: InputMaybe<ReadonlyArray<RetryVariableInput>>;
+  /** Container image. Jobs that had none need a worker with a container runtime. */
+  readonly image?: InputMaybe<Scalars['String']['input']>;
+};
 
 /** Policy by which failed attempts are repeated. */
 export type RetryPolicy = {
@@ -2955,6 +2990,35 @@ export type RetryPolicyInput = {
   /** The families of errors that are retried. */
   readonly retryOn?: InputMaybe<ReadonlyArray<JobErrorFamily>>;
 };
+
+/** Changed resources of jobs that are repeated. */
+export type RetryRequirementsInput = {
+  /** CPU cores, 1 to 4096. */
+  readonly cores?: InputMaybe<Scalars['Int']['input']>;
+  /** Scratch space, in MiB, 0 to 1073741824. */
+  readonly diskMiB?: InputMaybe<Scalars['Int']['input']>;
+  /** Memory of the whole job. */
+  readonly memory?: InputMaybe<RetryMemoryInput>;
+  /** Queue of the jobs, by name; null accepts any queue. */
+  readonly queue?: InputMaybe<Scalars['String']['input']>;
+  /** Longest time the payload may run. */
+  readonly walltime?: InputMaybe<RetryWalltimeInput>;
+};
+
+/** An environment variable of jobs that are repeated. */
+export type RetryVariableInput = {
+  /** Name of letters, digits and `_`. Names that begin with `RHIZOME_` are reserved for the worker. */
+  readonly name: Scalars['String']['input'];
+  /** The value, up to 32768 characters; null removes the variable. */
+  readonly value?: InputMaybe<Scalars['String']['input']>;
+};
+
+/** New walltime of jobs that are repeated. */
+export type RetryWalltimeInput =
+  /** Multiple of the previous walltime, above 0 and at most 100. The product is rounded up, and is at most 34560000 seconds. */
+  { readonly factor: Scalars['Float']['input']; readonly seconds?: never; }
+  |  /** Longest time the payload may run, in seconds, 1 to 34560000. */
+  { readonly factor?: never; readonly seconds: Scalars['Int']['input']; };
 
 /** Conditions of a payload that uses ROCm. */
 export type RocmRequirement = {
@@ -4279,7 +4343,7 @@ export type ResolversTypes = {
   BulkOperationKind: ResolverTypeWrapper<'CANCEL' | 'RETRY' | 'HOLD' | 'RELEASE' | 'SET_PRIORITY'>;
   BulkOperationState: ResolverTypeWrapper<'RUNNING' | 'DONE'>;
   BulkRefusal: ResolverTypeWrapper<Omit<BulkRefusal, 'code'> & { code: ResolversTypes['BulkRefusalCode'] }>;
-  BulkRefusalCode: ResolverTypeWrapper<'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN'>;
+  BulkRefusalCode: ResolverTypeWrapper<'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'QUEUE_NOT_FOUND' | 'INVALID_VALUE'>;
   BulkRefusalCount: ResolverTypeWrapper<Omit<BulkRefusalCount, 'code'> & { code: ResolversTypes['BulkRefusalCode'] }>;
   BulkResult: ResolverTypeWrapper<BulkResultMapper>;
   CancelJobsInput: CancelJobsInput;
@@ -4444,12 +4508,18 @@ export type ResolversTypes = {
   ReleaseJobsUserError: ResolverTypeWrapper<Omit<ReleaseJobsUserError, 'code'> & { code: ResolversTypes['ReleaseJobsUserErrorCode'] }>;
   ReleaseJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
   RequirementsExplanation: ResolverTypeWrapper<Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversTypes['JobPending']>, userErrors: ReadonlyArray<ResolversTypes['SubmitJobsUserError']> }>;
+  RetryChangesInput: RetryChangesInput;
   RetryJobsInput: RetryJobsInput;
   RetryJobsPayload: ResolverTypeWrapper<RetryJobsPayloadMapper>;
   RetryJobsUserError: ResolverTypeWrapper<Omit<RetryJobsUserError, 'code'> & { code: ResolversTypes['RetryJobsUserErrorCode'] }>;
-  RetryJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
+  RetryJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'QUEUE_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED'>;
+  RetryMemoryInput: RetryMemoryInput;
+  RetryPayloadInput: RetryPayloadInput;
   RetryPolicy: ResolverTypeWrapper<Omit<RetryPolicy, 'retryOn'> & { retryOn: ReadonlyArray<ResolversTypes['JobErrorFamily']> }>;
   RetryPolicyInput: RetryPolicyInput;
+  RetryRequirementsInput: RetryRequirementsInput;
+  RetryVariableInput: RetryVariableInput;
+  RetryWalltimeInput: RetryWalltimeInput;
   RocmRequirement: ResolverTypeWrapper<RocmRequirement>;
   RocmRequirementInput: RocmRequirementInput;
   Role: ResolverTypeWrapper<'ADMIN' | 'OPERATOR' | 'PRODUCTION' | 'USER' | 'READER' | 'PILOT' | 'SERVICE'>;
@@ -4690,11 +4760,17 @@ export type ResolversParentTypes = {
   ReleaseJobsPayload: Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['ReleaseJobsUserError']> };
   ReleaseJobsUserError: ReleaseJobsUserError;
   RequirementsExplanation: Omit<RequirementsExplanation, 'pending' | 'userErrors'> & { pending?: Maybe<ResolversParentTypes['JobPending']>, userErrors: ReadonlyArray<ResolversParentTypes['SubmitJobsUserError']> };
+  RetryChangesInput: RetryChangesInput;
   RetryJobsInput: RetryJobsInput;
   RetryJobsPayload: RetryJobsPayloadMapper;
   RetryJobsUserError: RetryJobsUserError;
+  RetryMemoryInput: RetryMemoryInput;
+  RetryPayloadInput: RetryPayloadInput;
   RetryPolicy: RetryPolicy;
   RetryPolicyInput: RetryPolicyInput;
+  RetryRequirementsInput: RetryRequirementsInput;
+  RetryVariableInput: RetryVariableInput;
+  RetryWalltimeInput: RetryWalltimeInput;
   RocmRequirement: RocmRequirement;
   RocmRequirementInput: RocmRequirementInput;
   RotateSecretInput: RotateSecretInput;
@@ -4849,7 +4925,7 @@ export type BulkRefusalResolvers<ContextType = Context, ParentType extends Resol
   message?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 
-export type BulkRefusalCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['BulkRefusalCode']>;
+export type BulkRefusalCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any, QUEUE_NOT_FOUND?: any }, ResolversTypes['BulkRefusalCode']>;
 
 export type BulkRefusalCountResolvers<ContextType = Context, ParentType extends ResolversParentTypes['BulkRefusalCount'] = ResolversParentTypes['BulkRefusalCount']> = {
   code?: Resolver<ResolversTypes['BulkRefusalCode'], ParentType, ContextType>;
@@ -5712,7 +5788,7 @@ export type RetryJobsUserErrorResolvers<ContextType = Context, ParentType extend
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type RetryJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['RetryJobsUserErrorCode']>;
+export type RetryJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any, QUEUE_NOT_FOUND?: any }, ResolversTypes['RetryJobsUserErrorCode']>;
 
 export type RetryPolicyResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RetryPolicy'] = ResolversParentTypes['RetryPolicy']> = {
   backoffFactor?: Resolver<ResolversTypes['Float'], ParentType, ContextType>;

@@ -295,6 +295,27 @@ describe('rhizome cancel and retry', () => {
     const json = await cli.run(['retry', id, '--json', '--key', 'again']);
     expect(json.json()).toMatchObject({ jobs: [{ retryOf: { id } }], result: { changedCount: 1 } });
   });
+
+  it('retries a failed job with more memory and another program', async () => {
+    const id = await submitted('exit 1', '--attempts', '1', '--memory', '300');
+    await watch.untilState(id, 'FAILED', 20_000);
+    const changes = [
+      '--memory',
+      '2x',
+      '--command',
+      'sh',
+      '--argument=-c',
+      '--argument',
+      'test "$A" = "1 2"',
+      '--env',
+      'A=1 2',
+    ];
+    const { jobs } = (await cli.run(['retry', id, '--json', ...changes])).json<{ jobs: [{ id: string }] }>();
+    await watch.untilState(jobs[0].id, 'FINISHED', 20_000);
+    expect((await cli.run(['show', jobs[0].id, '--json'])).json()).toMatchObject({
+      requirements: { memoryMiB: 600 },
+    });
+  });
 });
 
 describe('exit codes', () => {

@@ -1,5 +1,4 @@
-/** `rhizome cancel`, `hold`, `release`, `priority`, `retry`, and `bulk` to follow a large change. */
-import { failedJobStates } from '@rhizome/client/states';
+/** `rhizome cancel`, `hold`, `release`, `priority`, and `bulk` to follow a large change. */
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { type Session, type World, printErrors, withSession } from '../command.js';
@@ -10,10 +9,8 @@ import {
   CliCancelJobsDocument,
   CliHoldJobsDocument,
   CliReleaseJobsDocument,
-  CliRetryJobsDocument,
   CliSetJobPriorityDocument,
   type CliBulkResultFragment,
-  type JobState,
 } from '../operations.generated.js';
 import { type Output, printFields, printJson, printLine } from '../output.js';
 import { addSelection, selectionOf, type SelectionFlags } from '../selection.js';
@@ -25,14 +22,6 @@ interface CancelFlags extends SelectionFlags {
 interface HoldFlags extends SelectionFlags {
   readonly reason: string;
 }
-
-interface RetryFlags {
-  readonly task?: string;
-  readonly dependents?: boolean;
-  readonly key?: string;
-}
-
-const failedStates: JobState[] = [...failedJobStates];
 
 /** Adds `cancel`. */
 export function addCancel(program: Command, world: World, finish: Finish): void {
@@ -82,20 +71,6 @@ export function addBulk(program: Command, world: World, finish: Finish): void {
     .argument('<operation>', 'operation id, as printed by cancel, hold, release and priority');
   command.action((id: string) =>
     finish(withSession(command, world, (session) => showOperation(session, id))),
-  );
-}
-
-/** Adds `retry`. */
-export function addRetry(program: Command, world: World, finish: Finish): void {
-  const command = program
-    .command('retry')
-    .description('submit a new job for each ended job')
-    .argument('[job...]', 'jobs')
-    .option('-t, --task <id>', 'all jobs of this task that did not finish')
-    .option('--dependents', 'also the children that were closed because of them')
-    .option('--key <key>', 'idempotency key: the same key never retries twice');
-  command.action((ids: readonly string[], flags: RetryFlags) =>
-    finish(withSession(command, world, (session) => retry(session, ids, flags))),
   );
 }
 
@@ -169,25 +144,6 @@ async function showOperation({ client, output }: Session, id: string): Promise<E
       ['ended', bulkOperation.endedAt],
     ]);
   return exitCodes.ok;
-}
-
-async function retry(
-  { client, output }: Session,
-  ids: readonly string[],
-  { task, dependents, key }: RetryFlags,
-): Promise<ExitCode> {
-  if (ids.length > 0 === (task !== undefined))
-    throw new CliError(exitCodes.usage, 'Give jobs, or a task with --task');
-  const input = {
-    selection: task === undefined ? { ids: [...ids] } : { filter: { taskIds: [task], states: failedStates } },
-    isWithDependents: dependents === true,
-    idempotencyKey: key ?? randomUUID(),
-  };
-  const { retryJobs } = await client.mutate(CliRetryJobsDocument, { input }, { idempotent: true });
-  printErrors(output, retryJobs.userErrors);
-  if (output.json) printJson(output, { jobs: retryJobs.jobs, result: retryJobs.result });
-  else for (const job of retryJobs.jobs) printLine(output, `${job.id}  retries ${job.retryOf?.id ?? '?'}`);
-  return retryJobs.result && retryJobs.result.refusedCount === 0 ? exitCodes.ok : exitCodes.failed;
 }
 
 function printResult(output: Output, done: string, result: CliBulkResultFragment | null): ExitCode {

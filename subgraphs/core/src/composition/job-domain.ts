@@ -86,12 +86,22 @@ function quotaOf({ stores, quotas, clock, log }: JobDomainOptions): LiveQuota {
 
 /** Changes of many jobs. */
 function bulkOf(
-  { stores, writer, experiments, leader, processId: runnerId, rights = {}, clock, log }: JobDomainOptions,
+  {
+    stores,
+    writer,
+    experiments,
+    queues,
+    leader,
+    processId: runnerId,
+    rights = {},
+    clock,
+    log,
+  }: JobDomainOptions,
   dependencies: Dependencies,
   reopenTasks: (taskIds: readonly string[]) => Promise<void>,
 ) {
-  const { jobs, operations, retryMembers: members } = stores;
-  const copies = new JobCopies({ jobs, dependencies, reopenTasks, rights, clock });
+  const { jobs, classes, operations, retryMembers: members } = stores;
+  const copies = new JobCopies({ jobs, classes, queues, dependencies, reopenTasks, rights, clock });
   const changes = new BulkChanges({ jobs, writer, copies, rights, clock });
   const collector = new RetryCollector({ jobs, operations, members, copies, clock });
   const runner = new BulkRunner({

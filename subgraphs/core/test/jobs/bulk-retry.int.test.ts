@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { waitFor } from '@rhizome/testkit';
+import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { type BulkDomain, bulkDomain, ofIds } from '../support/bulk.fixture.js';
 import {
   aSpec,
@@ -204,5 +204,81 @@ describe('retry', () => {
     const children = await jobs.find({ dependsOn: parent }, { projection: { _id: 1 } }).toArray();
     expect(new Set(copies.map(({ retryOf }) => retryOf))).toEqual(new Set(children.map(({ _id }) => _id)));
     expect(copies).toHaveLength(11_000);
+  });
+});
+
+describe('retry with changes', () => {
+  const more = { requirements: { memory: { factor: 2 }, queue: 'main' } };
+
+  it('gives the copies other resources, stores their class, and keeps the originals', async () => {
+    const [failed = ''] = await submit(1, { requirements: { memoryMiB: 700, walltimeSeconds: 60 } });
+    await live(process.writer, [failed], 'FAILED');
+    const { changedIds } = await change('RETRY', ofIds([failed], { changes: more }, freshKey()));
+    const copy = await shared.read(changedIds?.[0] ?? '');
+    expect(copy).toMatchObject({
+      retryOf: failed,
+      requirements: { memoryMiB: 1400, walltimeSeconds: 60, queue: 'main' },
+      last: { classId: copy.classId },
+    });
+    const stored = shared.db.collection<{ _id: string }>('requirementClasses');
+    expect(await stored.findOne({ _id: copy.classId })).toMatchObject({ requirements: { memoryMiB: 1400 } });
+    expect(await shared.read(failed)).toMatchObject({ requirements: { memoryMiB: 700 } });
+  });
+
+  it('repeats children that were closed as they were', async () => {
+    const [parent = ''] = await submit(1, { requirements: { memoryMiB: 700 } });
+    const [child = ''] = await submit(1, { dependsOn: [parent], requirements: { memoryMiB: 300 } });
+    await live(process.writer, [parent], 'FAILED');
+    await waitFor(
+      'the child to be closed',
+      async () => (await shared.read(child)).state === 'CLOSED',
+      deadline,
+    );
+    const input = ofIds([parent], { includeDependents: true, changes: more }, freshKey());
+    expect(await change('RETRY', input)).toMatchObject({ changedCount: 2 });
+    const jobs = shared.db.collection('jobs');
+    expect(await jobs.findOne({ retryOf: parent })).toMatchObject({ requirements: { memoryMiB: 1400 } });
+    expect(await jobs.findOne({ retryOf: child })).toMatchObject({ requirements: { memoryMiB: 300 } });
+  });
+
+  it('refuses a queue that does not admit the experiment, and copies nothing', async () => {
+    const [failed = ''] = await submit(1);
+    await live(process.writer, [failed], 'FAILED');
+    const changes = { requirements: { queue: 'elsewhere' } };
+    expect(await change('RETRY', ofIds([failed], { changes }, freshKey()))).toMatchObject({
+      changedCount: 0,
+      refusals: [{ jobId: failed, code: 'QUEUE_NOT_FOUND' }],
+    });
+    expect(await shared.db.collection('jobs').countDocuments({ retryOf: failed })).toBe(0);
+  });
+
+  it('lets a manager give memory to the job of another, but no other program', async () => {
+    const manager = testPrincipal({
+      subject: 'manager@example',
+      grants: { alpha: ['PRODUCTION'] },
+    });
+    const [failed = ''] = await submit(1);
+    await live(process.writer, [failed], 'FAILED');
+    const program = ofIds([failed], { changes: { payload: { command: 'other' } } }, freshKey());
+    expect(await change('RETRY', program, manager)).toMatchObject({
+      changedCount: 0,
+      refusals: [{ code: 'FORBIDDEN', message: expect.stringContaining('someone@example') }],
+    });
+    expect(await change('RETRY', ofIds([failed], { changes: more }, freshKey()), manager)).toMatchObject({
+      changedCount: 1,
+    });
+    expect(await change('RETRY', { ...program, idempotencyKey: freshKey() })).toMatchObject({
+      changedCount: 1,
+    });
+  });
+
+  it('refuses the key of a retry with other changes', async () => {
+    const [failed = ''] = await submit(1);
+    await live(process.writer, [failed], 'FAILED');
+    const key = freshKey();
+    await change('RETRY', ofIds([failed], { changes: more }, key));
+    expect(await process.domain.bulk.change(someone, 'RETRY', ofIds([failed], {}, key))).toMatchObject({
+      userErrors: [{ code: 'IDEMPOTENCY_KEY_REUSED' }],
+    });
   });
 });

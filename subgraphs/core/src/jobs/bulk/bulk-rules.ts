@@ -86,8 +86,12 @@ export function principalOf(
  */
 export function mayChange(principal: Principal, action: CoreAction, job: Belonging): boolean {
   if (!can(principal, action, job.experiment)) return false;
-  const isOwn = job.owner === principal.subject || job.submittedBy === principal.subject;
-  return isOwn || can(principal, 'job:manageAny', job.experiment);
+  return isOwn(principal, job) || can(principal, 'job:manageAny', job.experiment);
+}
+
+/** Returns true if the principal owns the job, or submitted it for its owner. */
+export function isOwn({ subject }: Principal, { owner, submittedBy }: Belonging): boolean {
+  return owner === subject || submittedBy === subject;
 }
 
 /** Reason why the caller may not see or change a job; undefined if it may. */

@@ -3,6 +3,7 @@ import { can, experimentsFor, type Principal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { digestOf, isDigestOf } from '@rhizome/digest';
 import type { BulkChanges } from './bulk-changes.js';
+import { checkRetryChanges } from './retry-changes.js';
 import { requesterOf } from './bulk-rules.js';
 import { bulkOperationsCollection, type BulkOperationDocument } from './bulk-operation.document.js';
 import type { BulkRepository } from './bulk.repository.js';
@@ -243,6 +244,7 @@ function check(
   if (kind === 'HOLD') errors.lines(['reason'], parameters.reason ?? '', 1, 500);
   else if (parameters.reason !== undefined) errors.lines(['reason'], parameters.reason, 0, 500);
   if (kind === 'SET_PRIORITY') errors.int(['priority'], parameters.priority ?? Number.NaN, -1000, 1000);
+  if (parameters.changes) checkRetryChanges(parameters.changes, errors);
   if (idempotencyKey != null) errors.verbatim(['idempotencyKey'], idempotencyKey, 1, 200);
   else if (kind === 'RETRY') errors.add(['idempotencyKey'], idempotencyKey, '1 to 200 characters');
   return errors.all.map(({ path, message }) => ({ code: 'INVALID_VALUE' as const, path, message }));

@@ -1,12 +1,14 @@
 /** Bulk changes of jobs: request and result. */
 import type { Grant, PrincipalKind } from '@rhizome/authz';
 import type { JobCriteria } from '../model/job-filter.js';
+import type { RetryChanges } from './retry-changes.js';
 
 /** Kind of change. */
 export type BulkKind = 'CANCEL' | 'RETRY' | 'HOLD' | 'RELEASE' | 'SET_PRIORITY';
 
 /** Reason why a job is not changed. */
-export type BulkRefusalCode = 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN';
+export type BulkRefusalCode =
+  'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'QUEUE_NOT_FOUND' | 'INVALID_VALUE';
 
 /** Refused job. */
 export interface BulkRefusal {
@@ -20,6 +22,7 @@ export interface BulkParameters {
   readonly reason?: string | undefined;
   readonly priority?: number | undefined;
   readonly includeDependents?: boolean | undefined;
+  readonly changes?: RetryChanges | undefined;
 }
 
 /** Result for some jobs. `changed` lists the jobs themselves; for a retry, their copies. */
@@ -56,7 +59,7 @@ export type BulkSelection = { readonly ids: readonly string[] } | { readonly cri
 
 /** Error of the whole call, or of one of its jobs. */
 export interface BulkUserError {
-  readonly code: BulkRefusalCode | 'INVALID_VALUE' | 'IDEMPOTENCY_KEY_REUSED';
+  readonly code: BulkRefusalCode | 'IDEMPOTENCY_KEY_REUSED';
   readonly path: readonly string[];
   readonly message: string;
 }

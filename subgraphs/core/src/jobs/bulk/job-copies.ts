@@ -2,20 +2,25 @@
  * Retries: a copy of each terminal job. The id of a copy is derived from the operation and the job, so that a
  * resumed operation copies nothing twice.
  */
-import type { CurrentRights } from '@rhizome/authz';
+import type { CurrentRights, Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
-import { conflict, principalOf, refusalFor } from './bulk-rules.js';
+import { conflict, isOwn, principalOf, refusalFor } from './bulk-rules.js';
 import type { BulkJob, BulkOutcome, BulkRefusal } from './bulk.types.js';
+import { changedJob, excessEnvironment, type RetryChanges } from './retry-changes.js';
 import type { Dependencies } from '../dependencies/dependencies.js';
 import { retryJobId } from '../model/job-ids.js';
 import { isTerminal } from '../model/job-state.js';
 import type { JobDocument } from '../model/job.types.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
 import { newJobDocument } from '../model/new-job.js';
+import type { ClassesRepository } from '../model/requirement-classes.repository.js';
+import type { QueueDirectory } from '../ports.js';
 
 /** Dependencies of {@link JobCopies}. */
 export interface JobCopiesOptions {
   readonly jobs: JobsRepository;
+  readonly classes: ClassesRepository;
+  readonly queues: QueueDirectory;
   readonly dependencies: Dependencies;
   /** Reopens ended tasks whose jobs are retried. */
   readonly reopenTasks: (taskIds: readonly string[]) => Promise<void>;
@@ -71,7 +76,55 @@ export class JobCopies {
         refused.push(conflict(job, 'only a job that has ended can be retried'));
       else if (job) sources.set(id, job);
     }
+    if (bulk.parameters.changes && principal)
+      for (const refusal of await this.#changeRefusals(bulk, principal, [...sources.values()])) {
+        sources.delete(refusal.jobId);
+        refused.push(refusal);
+      }
     return sources;
+  }
+
+  /** Reasons why the changes cannot be made to some of the jobs. */
+  async #changeRefusals(
+    bulk: BulkJob,
+    principal: Principal,
+    sources: readonly JobDocument[],
+  ): Promise<readonly BulkRefusal[]> {
+    const changed = sources.filter((job) => changesOf(bulk, job) !== undefined);
+    const { requirements, payload } = bulk.parameters.changes ?? {};
+    const closed = await this.#experimentsWithout(requirements?.queue, changed);
+    return changed.flatMap((job): readonly BulkRefusal[] => {
+      const jobId = job._id;
+      // The copy runs as its owner: who manages a job of another may give it memory, but not another program.
+      if (payload && !isOwn(principal, job))
+        return [
+          {
+            jobId,
+            code: 'FORBIDDEN',
+            message: `You may not change the program of job "${jobId}": it belongs to ${job.owner}`,
+          },
+        ];
+      if (closed.has(job.experiment)) {
+        const message = `changes.requirements.queue: "${requirements?.queue ?? ''}" does not exist, or does not admit ${job.experiment}`;
+        return [{ jobId, code: 'QUEUE_NOT_FOUND', message }];
+      }
+      const excess = excessEnvironment(changedJob(job, bulk.parameters.changes).payload);
+      if (excess === undefined) return [];
+      const message = `changes.payload.environment: with it, job "${jobId}" has ${excess} characters of variables; must be at most 1048576`;
+      return [{ jobId, code: 'INVALID_VALUE', message }];
+    });
+  }
+
+  /** Experiments of the jobs that the queue does not admit. */
+  async #experimentsWithout(
+    queue: string | null | undefined,
+    jobs: readonly JobDocument[],
+  ): Promise<ReadonlySet<string>> {
+    const refused = new Set<string>();
+    if (queue == null) return refused;
+    for (const experiment of new Set(jobs.map((job) => job.experiment)))
+      if (!(await this.#options.queues.admitted([queue], experiment)).has(queue)) refused.add(experiment);
+    return refused;
   }
 
   async #copy(
@@ -79,7 +132,7 @@ export class JobCopies {
     sources: readonly JobDocument[],
     all: ReadonlySet<string>,
   ): Promise<readonly string[]> {
-    const { jobs, dependencies, clock } = this.#options;
+    const { jobs, classes, dependencies, clock } = this.#options;
     const copyOf = (id: string) => retryJobId(bulk.operationId ?? '', id, bulk.createdAt);
     const renamed = await this.#renamedParents(sources, all, copyOf);
     const firsts = await this.#replaceInTasks(sources, copyOf);
@@ -97,6 +150,7 @@ export class JobCopies {
       return newJobDocument(
         {
           ...source,
+          ...changedJob(source, changesOf(bulk, source)),
           id: copyOf(source._id),
           createdAt: bulk.createdAt,
           dependsOn,
@@ -108,6 +162,8 @@ export class JobCopies {
         now,
       );
     });
+    if (bulk.parameters.changes)
+      await classes.ensure(new Map(copies.map((copy) => [copy.classId, copy.requirements])), now);
     await jobs.insertNew(copies);
     await dependencies.checkAgain(copies.flatMap(({ waitingFor }) => waitingFor));
     const tasks = new Set(copies.flatMap(({ taskId }) => taskId ?? []));
@@ -142,4 +198,9 @@ export class JobCopies {
     );
     return this.#options.jobs.markRepeated(ofTasks);
   }
+}
+
+/** Changes for a job. Dependents, which were closed, are repeated as they were. */
+function changesOf({ parameters }: BulkJob, { state }: JobDocument): RetryChanges | undefined {
+  return parameters.includeDependents === true && state === 'CLOSED' ? undefined : parameters.changes;
 }

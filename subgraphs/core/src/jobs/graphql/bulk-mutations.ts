@@ -18,23 +18,31 @@ interface BulkMutationInput {
   readonly idempotencyKey?: string | null | undefined;
 }
 
+/** Errors of a kind of change: only a retry can name a queue. */
+type UserErrorOf<K extends BulkKind> = Omit<BulkUserError, 'code'> & {
+  readonly code: K extends 'RETRY'
+    ? BulkUserError['code']
+    : Exclude<BulkUserError['code'], 'QUEUE_NOT_FOUND'>;
+};
+
 /** Common members of the payloads of all bulk mutations. */
-export interface BulkPayload {
+export interface BulkPayload<K extends BulkKind> {
   readonly result: BulkAnswer | null;
-  readonly userErrors: readonly BulkUserError[];
+  readonly userErrors: readonly UserErrorOf<K>[];
 }
 
 /** Executes a bulk mutation. */
-export async function changeJobs(
+export async function changeJobs<K extends BulkKind>(
   { core, principal }: { readonly core: Context['core']; readonly principal: Principal },
-  kind: BulkKind,
+  kind: K,
   { selection, idempotencyKey }: BulkMutationInput,
   parameters: BulkParameters,
-): Promise<BulkPayload> {
+): Promise<BulkPayload<K>> {
   const chosen = await selectionOf(core, selection);
   const result = await core.bulk.change(principal, kind, { selection: chosen, parameters, idempotencyKey });
-  if ('userErrors' in result) return { result: null, userErrors: result.userErrors };
-  return { result: result.answer, userErrors: userErrorsOf(result.answer, chosen) };
+  const [answer, userErrors] =
+    'userErrors' in result ? [null, result.userErrors] : [result.answer, userErrorsOf(result.answer, chosen)];
+  return { result: answer, userErrors: userErrors as readonly UserErrorOf<K>[] };
 }
 
 async function selectionOf(

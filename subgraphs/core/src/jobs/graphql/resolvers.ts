@@ -9,6 +9,7 @@ import { taskOfJob } from '../../tasks/graphql/task-loader.js';
 import type { Resolvers } from '../../types.generated.js';
 import { workerEntity } from '../../workers/graphql/worker-loader.js';
 import { changeJobs, refusalCounts } from './bulk-mutations.js';
+import { retryChangesOf } from './retry-changes-input.js';
 import { experimentNamed } from './experiment-of.js';
 import { gpuRequirementOf } from './gpu-requirement.js';
 import { jobProjection } from './job-fields.js';
@@ -37,6 +38,7 @@ const mutations: Mutations = {
   retryJobs: async (_parent, { input }, context) => {
     const { result, userErrors } = await changeJobs(context, 'RETRY', input, {
       includeDependents: input.isWithDependents ?? false,
+      changes: retryChangesOf(input.changes),
     });
     return { jobIds: result?.changedIds ?? [], result, userErrors };
   },

@@ -1,0 +1,127 @@
+/** `rhizome retry`: new jobs for ended ones, as they were or with changes. */
+import { failedJobStates } from '@rhizome/client/states';
+import { randomUUID } from 'node:crypto';
+import { type Command, InvalidArgumentError } from 'commander';
+import { type Session, type World, printErrors, withSession } from '../command.js';
+import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
+import { collect, collectPairs, type Finish, type Pair, wholeNumber } from '../flags.js';
+import { CliRetryJobsDocument, type JobState, type RetryChangesInput } from '../operations.generated.js';
+import { printJson, printLine } from '../output.js';
+
+type Amount = { readonly value: number } | { readonly factor: number };
+
+interface RetryFlags {
+  readonly task?: string;
+  readonly dependents?: boolean;
+  readonly key?: string;
+  readonly cores?: number;
+  readonly memory?: Amount;
+  readonly disk?: number;
+  readonly walltime?: Amount;
+  readonly queue?: string;
+  readonly anyQueue?: boolean;
+  readonly image?: string;
+  readonly command?: string;
+  readonly argument: readonly string[];
+  readonly env: readonly Pair[];
+  readonly unsetEnv: readonly string[];
+}
+
+const failedStates: JobState[] = [...failedJobStates];
+
+/** Adds the command. */
+export function addRetry(program: Command, world: World, finish: Finish): void {
+  const command = program
+    .command('retry')
+    .description('submit a new job for each ended job, as it was or with changes')
+    .argument('[job...]', 'jobs')
+    .option('-t, --task <id>', 'all jobs of this task that did not finish')
+    .option('--dependents', 'also the children that were closed because of them, as they were')
+    .option('--key <key>', 'idempotency key: the same key never retries twice')
+    .option('--cores <n>', 'other number of CPU cores', wholeNumber(1, 4096))
+    .option(
+      '--memory <MiB>',
+      'other memory, or a multiple of the previous one such as 1.5x',
+      amountOf(16_777_216),
+    )
+    .option('--disk <MiB>', 'other scratch space', wholeNumber(0, 1_073_741_824))
+    .option(
+      '--walltime <seconds>',
+      'other longest run time, or a multiple of the previous one such as 2x',
+      amountOf(34_560_000),
+    )
+    .option('-q, --queue <name>', 'other queue')
+    .option('--any-queue', 'any queue that admits the jobs')
+    .option('--image <image>', 'other container image')
+    .option('--command <program>', 'other program')
+    .option('--argument <text>', 'argument instead of the previous ones; may be repeated', collect, [])
+    .option('--env <name=value>', 'environment variable to set; may be repeated', collectPairs, [])
+    .option('--unset-env <name>', 'environment variable to remove; may be repeated', collect, []);
+  command.action((ids: readonly string[], flags: RetryFlags) =>
+    finish(withSession(command, world, (session) => retry(session, ids, flags))),
+  );
+}
+
+async function retry(
+  { client, output }: Session,
+  ids: readonly string[],
+  flags: RetryFlags,
+): Promise<ExitCode> {
+  const { task, dependents, key, queue, anyQueue } = flags;
+  if (ids.length > 0 === (task !== undefined))
+    throw new CliError(exitCodes.usage, 'Give jobs, or a task with --task');
+  if (queue !== undefined && anyQueue === true)
+    throw new CliError(exitCodes.usage, 'Give --queue or --any-queue, not both');
+  const changes = changesOf(flags);
+  const input = {
+    selection: task === undefined ? { ids: [...ids] } : { filter: { taskIds: [task], states: failedStates } },
+    isWithDependents: dependents === true,
+    idempotencyKey: key ?? randomUUID(),
+    ...(changes === undefined ? {} : { changes }),
+  };
+  const { retryJobs } = await client.mutate(CliRetryJobsDocument, { input }, { idempotent: true });
+  printErrors(output, retryJobs.userErrors);
+  if (output.json) printJson(output, { jobs: retryJobs.jobs, result: retryJobs.result });
+  else for (const job of retryJobs.jobs) printLine(output, `${job.id}  retries ${job.retryOf?.id ?? '?'}`);
+  return retryJobs.result && retryJobs.result.refusedCount === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+/** Changes that the flags ask for; undefined without any. */
+function changesOf(flags: RetryFlags): RetryChangesInput | undefined {
+  const { cores, memory, disk, walltime, queue, anyQueue, image, command, argument, env, unsetEnv } = flags;
+  const environment = [
+    ...env.map(({ key: name, value }) => ({ name, value })),
+    ...unsetEnv.map((name) => ({ name, value: null })),
+  ];
+  const requirements = {
+    ...(cores !== undefined && { cores }),
+    ...(memory && { memory: 'value' in memory ? { memoryMiB: memory.value } : memory }),
+    ...(disk !== undefined && { diskMiB: disk }),
+    ...(walltime && { walltime: 'value' in walltime ? { seconds: walltime.value } : walltime }),
+    ...(queue !== undefined && { queue }),
+    ...(anyQueue === true && { queue: null }),
+  };
+  const payload = {
+    ...(command !== undefined && { command }),
+    ...(argument.length > 0 && { arguments: [...argument] }),
+    ...(image !== undefined && { image }),
+    ...(environment.length > 0 && { environment }),
+  };
+  const changes = {
+    ...(Object.keys(requirements).length > 0 && { requirements }),
+    ...(Object.keys(payload).length > 0 && { payload }),
+  };
+  return Object.keys(changes).length > 0 ? changes : undefined;
+}
+
+/** A parser of a whole number up to a maximum, or of a multiple such as `1.5x`. */
+function amountOf(maximum: number): (text: string) => Amount {
+  const whole = wholeNumber(1, maximum);
+  return (text) => {
+    const [, multiple] = /^(\d+(?:\.\d+)?)x$/.exec(text) ?? [];
+    if (multiple === undefined) return { value: whole(text) };
+    const factor = Number(multiple);
+    if (factor > 0 && factor <= 100) return { factor };
+    throw new InvalidArgumentError('A multiple must be above 0x, and at most 100x.');
+  };
+}
