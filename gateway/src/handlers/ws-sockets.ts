@@ -164,6 +164,8 @@ function lineOf(client: WebSocket, options: LineOptions): SocketLine {
         const completed = completedBy(text);
         if (completed !== undefined) line.onComplete?.(completed);
         take(text).catch((error: unknown) => {
+          if (isOfServer(text))
+            return client.close(CloseCode.BadRequest, 'Only the server sends messages of this type');
           log.error({ err: error }, 'handling a message failed');
           client.close(CloseCode.InternalServerError, 'Internal server error');
         });
@@ -172,6 +174,17 @@ function lineOf(client: WebSocket, options: LineOptions): SocketLine {
     },
   };
   return line;
+}
+
+const serverTypes: readonly unknown[] = ['connection_ack', 'next', 'error'];
+
+/** True for a message that the protocol library takes for its own, and refuses by an exception. */
+function isOfServer(text: string): boolean {
+  try {
+    return serverTypes.includes((JSON.parse(text) as { type?: unknown }).type);
+  } catch {
+    return false;
+  }
 }
 
 /** Longest message that can be a `complete`, identifiers of clients being short. */

@@ -9,6 +9,7 @@ import type { Answer } from '../system/api.js';
 import { jobsOf, submit } from '../system/jobs.js';
 import { type Grant, speakAsWorker } from '../system/pilots.js';
 import { type PlaygroundSystem, startPlayground, transports } from '../system/playground-system.js';
+import { stored } from '../system/stored.js';
 import { type BadInput, changed } from './case.js';
 import { coreCases } from './core-cases.js';
 import { experimentCases } from './experiment-cases.js';
@@ -41,16 +42,6 @@ interface Payload {
 }
 type Data = Readonly<Record<string, Payload | null>>;
 
-/**
- * Data that changes without a request or with a refused one: leases, periodically saved counts, the recorded
- * use of fields, and the audit log.
- */
-const restless = new Set([
-  ...['brokerLease', 'leases', 'countSnapshots', 'consumers', 'streamPlaces'],
-  ...['operations', 'fieldUses'],
-  'auditEntries',
-]);
-
 describe.each(transports)('over %s', (transport) => {
   let system: PlaygroundSystem;
   let store: TestClient;
@@ -61,25 +52,6 @@ describe.each(transports)('over %s', (transport) => {
     const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { message path code } } }`;
     return system.api().post<Data>(query, { input });
   };
-
-  /** A checksum of all that is stored, by collection. */
-  async function stored(): Promise<Readonly<Record<string, string>>> {
-    const { databases } = await store.db().admin().listDatabases({ nameOnly: true });
-    const own = databases
-      .map(({ name }) => name)
-      .filter((name) => !['admin', 'config', 'local'].includes(name));
-    const hashes = await Promise.all(
-      own.map(async (name) => {
-        const { collections } = (await store.db(name).command({ dbHash: 1 })) as unknown as {
-          collections: Record<string, string>;
-        };
-        return Object.entries(collections)
-          .filter(([collection]) => !restless.has(collection))
-          .map(([collection, hash]) => [`${name}.${collection}`, hash]);
-      }),
-    );
-    return Object.fromEntries(hashes.flat()) as Record<string, string>;
-  }
 
   beforeAll(async () => {
     system = await startPlayground({ transport });
@@ -188,7 +160,7 @@ describe.each(transports)('over %s', (transport) => {
   it.each(cases.map((one) => [one.mutation, one.wrong, one] as const))(
     'refuses %s: %s',
     async (mutation, _, one) => {
-      const before = await stored();
+      const before = await stored(store);
       const { data, errors } = await send(mutation, changed(good[mutation]?.[1] ?? {}, one.change));
       if (one.path === null) {
         expect(errors).toHaveLength(1);
@@ -202,7 +174,7 @@ describe.each(transports)('over %s', (transport) => {
         expect({ reported, first: first?.code }).toMatchObject({ first: one.code });
         expect(first?.message).toContain(one.names);
       }
-      const now = await stored();
+      const now = await stored(store);
       expect(one.keeps === undefined ? now : { ...now, [one.keeps]: before[one.keeps] }).toEqual(before);
     },
   );

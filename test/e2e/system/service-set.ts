@@ -30,6 +30,8 @@ export interface ServiceSetOptions {
   readonly gateways?: number;
   /** Core process that gateways call; default `core`. */
   readonly calledCore?: string;
+  /** Settings of the gateways, by variable. */
+  readonly gatewayEnv?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Running services. */
@@ -107,7 +109,7 @@ class Services implements ServiceSet {
     await Promise.all(manifests.map(({ name }) => this.#run(name)));
     await this.#register();
     for (const [index, name] of named('gateway', gateways).entries()) {
-      this.#starters.set(name, (port) => startGateway(this.#worldOf('gateway'), { name, port }));
+      this.#starters.set(name, (port) => startGateway(this.#gatewayWorld(), { name, port }));
       await this.#run(name, index === 0 ? this.#gatewayPort : 0);
     }
     await Promise.all([...this.#services.values()].map((service) => service.untilReady()));
@@ -129,6 +131,10 @@ class Services implements ServiceSet {
   #worldOf(service: string, mongoUri = this.#options.uriOf(service)): ServiceWorld {
     const { data, identities } = this.#options;
     return { data, issuer: identities.issuer, mongoUri };
+  }
+
+  #gatewayWorld(): ServiceWorld {
+    return { ...this.#worldOf('gateway'), env: this.#options.gatewayEnv ?? {} };
   }
 
   #register(): Promise<void> {

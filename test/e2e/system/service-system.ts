@@ -12,6 +12,7 @@ import {
   seedExperiments,
   seedQueue,
   storeAddresses,
+  type StoreAddresses,
 } from '@rhizome/playground';
 import { discoverSubgraphs } from '@rhizome/schema';
 import { leftovers } from '@rhizome/testkit';
@@ -30,6 +31,8 @@ export interface ServiceSystemOptions {
   readonly storeOf?: (core: string, mongo: RunningMongod) => string | Promise<string>;
   /** Names of the experiments that run; all unless given. */
   readonly experiments?: readonly string[];
+  /** Settings of the gateway, by variable. */
+  readonly gatewayEnv?: Readonly<Record<string, string>>;
 }
 
 /** A system of services. */
@@ -38,13 +41,15 @@ export interface ServiceSystem extends Omit<ServiceSet, 'killAll'> {
   readonly mongo: RunningMongod;
   readonly identities: Identities;
   readonly token: string;
+  /** Connection string of a service. */
+  readonly uriOf: StoreAddresses;
   api(token?: string): Api;
   client(token?: string): ApiClient;
 }
 
 /** Starts the services, and what a fresh system must have; everything ends with the file. */
 export async function startServices(options: ServiceSystemOptions = {}): Promise<ServiceSystem> {
-  const { cores = 1, members = 1, experiments, storeOf } = options;
+  const { cores = 1, members = 1, experiments, storeOf, gatewayEnv } = options;
   const data = await dataFolder();
   await mkdir(data, { recursive: true });
   const mongo = await startStore(data, members);
@@ -54,7 +59,7 @@ export async function startServices(options: ServiceSystemOptions = {}): Promise
   const uriOf = storeAddresses(await mongo.users(databasesOf(found)));
   const token = await identities.newcomer();
   const coreUri = storeOf && ((core: string) => storeOf(core, mongo));
-  const set = await startServiceSet({ data, identities, found, uriOf, coreUri, cores });
+  const set = await startServiceSet({ data, identities, found, uriOf, coreUri, cores, gatewayEnv });
   leftovers.defer('the services', () => set.killAll());
   const { url, wsUrl } = set;
   const client = (own = token): ApiClient =>
@@ -66,7 +71,7 @@ export async function startServices(options: ServiceSystemOptions = {}): Promise
     all.flatMap(({ manifest }) => (manifest ? [manifest] : [])),
   );
   return {
-    ...{ data, mongo, identities, url, wsUrl, token, client },
+    ...{ data, mongo, identities, url, wsUrl, token, uriOf, client },
     service: (name) => set.service(name),
     startAgain: (name) => set.startAgain(name),
     api: (own = token) => apiOf(url, own),

@@ -8,6 +8,7 @@ import {
   buildGateway,
   builtPages,
   createInProcessTransport,
+  EndpointPolicy,
   overNetwork,
   serveGateway,
 } from '@rhizome/gateway';
@@ -79,13 +80,16 @@ async function start(options: StackOptions, shutdown: Shutdown): Promise<Running
     ? await openAudit({ mongoUri, folder: auditFolder(options.data) }, { log: gatewayLog })
     : undefined;
   if (audit) shutdown.add('the audit log', () => audit.close());
+  // Subgraphs of this machine may be added, and public ones; nothing else of the network around it is called.
+  const endpoints = new EndpointPolicy([], { isLocal: true });
   const gateway = await buildGateway({
     calls,
+    endpoints,
     registry: { mongoUri },
     transports: (name, url) =>
       url === inProcessUrl(name)
         ? createInProcessTransport(reached(name))
-        : overNetwork(name, { url, calls }),
+        : overNetwork(name, { url, calls, endpoints }),
     verifier: identities.verifier,
     audit,
     log: gatewayLog,

@@ -156,7 +156,7 @@ function validateQuery(
   if (faults.some(({ message }) => message === comparisonsExceeded))
     return tooComplex('pairs of fields with the same response key', maxComparisons);
   if (faults.length > 0) {
-    return { code: 'GRAPHQL_VALIDATION_FAILED', errors: faults.map((fault) => fault.toJSON()) };
+    return { code: 'GRAPHQL_VALIDATION_FAILED', errors: merged(faults) };
   }
   if (expandedSize(selected, limits.expandedFields) > limits.expandedFields) {
     return tooComplex('fields with its fragments written out', limits.expandedFields);
@@ -181,6 +181,17 @@ function faultsIn(schema: GraphQLSchema, document: DocumentNode): readonly Graph
     const text = 'The root field of a subscription must not be under @skip or @include with a variable';
     return [new GraphQLError(text, { nodes: error.nodes })];
   }
+}
+
+/** Errors of equal text as one with all locations: the answer does not grow with their number. */
+function merged(faults: readonly GraphQLError[]): readonly GraphQLFormattedError[] {
+  const byMessage = new Map<string, GraphQLFormattedError>();
+  for (const fault of faults) {
+    const { locations = [], ...error } = fault.toJSON();
+    const known = byMessage.get(fault.message)?.locations ?? [];
+    byMessage.set(fault.message, { ...error, locations: [...known, ...locations] });
+  }
+  return [...byMessage.values()];
 }
 
 /** Message with which the parser rejects a document that is too long. */

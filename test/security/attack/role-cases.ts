@@ -1,0 +1,128 @@
+/** Every mutation on objects of the experiment atlas, with each role of larkspur, and by nobody. */
+import type { AttackSystem, Caller } from './attack-system.js';
+import type { AttackCase } from './case.js';
+import { http } from './http.js';
+
+type Inputs = (system: AttackSystem) => object;
+
+const job = { name: 'x', payload: { command: 'true' } };
+const hardware = { architecture: 'x86_64', cores: 1, memoryMiB: 1, diskMiB: 1 };
+const selection: Inputs = ({ targets }) => ({ selection: { ids: [targets.job] } });
+const held: Inputs = ({ targets }) => ({ id: targets.held.job.id, fence: targets.held.fence });
+const key = { idempotencyKey: 'attack' };
+const endpoint = 'http://127.0.0.1:9/graphql';
+const sdl = 'type Query { atlas: Int }';
+
+const inputs: Readonly<Record<string, Inputs>> = {
+  submitJobs: () => ({ experiment: 'atlas', ...key, jobs: [job] }),
+  submitTask: () => ({ experiment: 'atlas', ...key, name: 'x', template: job, jobs: { count: 1 } }),
+  cancelJobs: selection,
+  retryJobs: (system) => ({ ...selection(system), ...key }),
+  holdJobs: (system) => ({ ...selection(system), reason: 'attack' }),
+  releaseJobs: selection,
+  setJobPriority: (system) => ({ ...selection(system), priority: 9 }),
+  registerExperiment: () => ({ name: 'atlas', title: 'Mine' }),
+  setShares: () => ({ experiment: 'atlas', shares: [{ leaf: 'default', nominalCores: 1 }] }),
+  createQueue: () => ({ name: 'attack', site: 'POLE', experiments: ['atlas'], ...key }),
+  updateQueue: ({ targets }) => ({ name: targets.queue, site: 'MINE' }),
+  setQueueState: ({ targets }) => ({ name: targets.queue, state: 'PAUSED', reason: 'attack' }),
+  registerWorker: ({ targets }) => ({
+    queue: targets.queue,
+    host: 'spoken',
+    name: 'spoken',
+    hardware,
+    version: '1',
+    ...key,
+  }),
+  heartbeat: ({ targets }) => ({ workerId: targets.worker, jobs: [] }),
+  acquireJobs: ({ targets }) => ({
+    workerId: targets.worker,
+    free: { cores: 9, memoryMiB: 999, diskMiB: 999 },
+  }),
+  startJobs: (system) => ({ workerId: system.targets.worker, jobs: [{ ...held(system), phase: 'RUNNING' }] }),
+  finishJobs: (system) => ({
+    workerId: system.targets.worker,
+    jobs: [{ ...held(system), phase: 'FINISHED' }],
+  }),
+  failJobs: (system) => ({
+    workerId: system.targets.worker,
+    jobs: [{ ...held(system), error: { family: 'PAYLOAD', code: 'X', message: 'attack' } }],
+  }),
+  drainWorker: ({ targets }) => ({ workerId: targets.worker, reason: 'attack' }),
+  appendJobLog: ({ targets }) => ({
+    ...{ workerId: targets.worker, jobId: targets.held.job.id, fence: targets.held.fence },
+    chunks: [{ sequence: 0, stream: 'STDOUT', text: 'attack', at: '2026-01-01T00:00:00.000Z' }],
+  }),
+  submitAtlasTask: () => ({
+    ...{ ...key, campaign: 'mc23e', requestId: 1, physicsShort: 'Zmumu', totalEvents: 10, eventsPerJob: 5 },
+    transforms: [{ step: 'EVGEN', command: ['true'], output: 'events' }],
+  }),
+  setTokenIssuer: () => ({
+    ...{ name: 'mine', issuer: 'https://evil.example', profile: 'OIDC', audiences: ['rhizome'] },
+    ...{ experiments: ['*'], roles: ['ADMIN'] },
+  }),
+  removeTokenIssuer: () => ({ name: 'institute' }),
+  setMembership: () => ({ principalId: 'usr_00000000000000000000000000', experiment: '*', roles: ['ADMIN'] }),
+  revokeTokens: () => ({ kind: 'PRINCIPAL', value: 'newcomer@playground' }),
+  suspendPrincipal: () => ({ id: 'usr_00000000000000000000000000' }),
+  rotateSigningKey: () => ({}),
+  inviteWorkers: ({ targets }) => ({ queue: targets.queue, experiments: ['*'] }),
+  decideEnrolment: () => ({ id: 'enr_00000000000000000000000000', isApproved: true, experiments: ['*'] }),
+  endEnrolment: () => ({ id: 'enr_00000000000000000000000000' }),
+  registerSubgraph: () => ({ name: 'atlas', endpoint, typePrefix: 'Atlas' }),
+  checkSchema: () => ({ subgraph: 'atlas', sdl }),
+  publishSchema: () => ({ subgraph: 'atlas', sdl, note: 'attack' }),
+  rollbackSchema: () => ({ subgraph: 'atlas' }),
+  withdrawSubgraph: () => ({ subgraph: 'atlas', note: 'attack' }),
+};
+
+/** Mutations of identities need the gateway that has some. */
+const ofIdentities = new Set([
+  ...['setTokenIssuer', 'removeTokenIssuer', 'setMembership', 'revokeTokens', 'suspendPrincipal'],
+  ...['rotateSigningKey', 'inviteWorkers', 'decideEnrolment', 'endEnrolment'],
+]);
+
+/** Codes by which a foreign object is refused, or does not exist. */
+export const refusals = [
+  ...[
+    'FORBIDDEN',
+    'NOT_FOUND',
+    'JOB_NOT_FOUND',
+    'QUEUE_NOT_FOUND',
+    'WORKER_NOT_FOUND',
+    'EXPERIMENT_NOT_FOUND',
+  ],
+  ...[
+    'TASK_NOT_FOUND',
+    'SUBGRAPH_NOT_FOUND',
+    'PRINCIPAL_NOT_FOUND',
+    'ENROLMENT_NOT_FOUND',
+    'ISSUER_NOT_FOUND',
+  ],
+];
+
+const roles: readonly Caller[] = [
+  'reader',
+  'user',
+  'production',
+  'operator',
+  'admin',
+  'pilot',
+  'agent',
+  'service',
+];
+
+function attack(mutation: string, input: Inputs, as: Caller): AttackCase {
+  const type = `${mutation[0]?.toUpperCase() ?? ''}${mutation.slice(1)}Input`;
+  const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { code } } }`;
+  const at = ofIdentities.has(mutation) ? 'identities' : 'gateway';
+  const body: Inputs = (system) => ({ query, variables: { input: input(system) } });
+  const expected =
+    as === 'nobody' ? { status: 401, code: 'UNAUTHENTICATED' } : { status: 200, code: refusals };
+  return http(`${mutation} by ${as}`, { as, at, body }, expected);
+}
+
+/** All of them. */
+export const roleCases: readonly AttackCase[] = Object.entries(inputs).flatMap(([mutation, input]) =>
+  (['nobody', ...roles] as const).map((as) => attack(mutation, input, as)),
+);

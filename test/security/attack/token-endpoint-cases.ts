@@ -1,0 +1,208 @@
+/** The endpoints of tokens, which work for callers without one. */
+import type { AttackCase, Expected } from './case.js';
+import { http, raw } from './http.js';
+
+const form = 'application/x-www-form-urlencoded';
+const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const enrolment = 'urn:rhizome:params:oauth:grant-type:enrolment';
+const workerGrant = 'urn:rhizome:params:oauth:grant-type:worker';
+const accessToken = 'urn:ietf:params:oauth:token-type:access_token';
+
+const post = (
+  name: string,
+  fields: Readonly<Record<string, string>> | string,
+  expected: Expected,
+  { path = '/oauth/token', headers = {} }: { readonly path?: string; readonly headers?: object } = {},
+): AttackCase =>
+  http(
+    name,
+    {
+      at: 'identities',
+      path,
+      headers: { 'content-type': form, ...headers },
+      body: typeof fields === 'string' ? fields : String(new URLSearchParams(fields)),
+    },
+    expected,
+  );
+
+const refused = { status: 400 } as const;
+
+const grants: readonly AttackCase[] = [
+  post('a request for a token of nothing', '', refused),
+  ...[
+    'password',
+    'client_credentials',
+    'authorization_code',
+    'implicit',
+    '__proto__',
+    'constructor',
+    'a'.repeat(5000),
+  ].map((grant) =>
+    post(
+      `the grant "${grant.slice(0, 40)}"`,
+      { grant_type: grant, username: 'admin', password: 'admin' },
+      { status: 400, code: 'unsupported_grant_type' },
+    ),
+  ),
+  post('an exchange of nothing', { grant_type: exchange }, refused),
+  post(
+    'an exchange of nonsense',
+    { grant_type: exchange, subject_token: 'x', subject_token_type: accessToken },
+    refused,
+  ),
+  post(
+    'an exchange of an unknown type',
+    { grant_type: exchange, subject_token: 'x', subject_token_type: 'urn:x' },
+    refused,
+  ),
+  post(
+    'an exchange for a refresh token',
+    {
+      grant_type: exchange,
+      subject_token: 'x',
+      subject_token_type: accessToken,
+      requested_token_type: 'urn:ietf:params:oauth:token-type:refresh_token',
+    },
+    refused,
+  ),
+  post(
+    'an exchange with a second actor',
+    { grant_type: exchange, subject_token: 'x', subject_token_type: accessToken, actor_token: 'y' },
+    refused,
+  ),
+  post(
+    'an exchange for −1 seconds',
+    { grant_type: exchange, subject_token: 'x', subject_token_type: accessToken, requested_lifetime: '-1' },
+    refused,
+  ),
+  post(
+    'an exchange without limit',
+    { grant_type: exchange, subject_token: 'x', subject_token_type: accessToken, requested_lifetime: '1e99' },
+    refused,
+  ),
+  post(
+    'an exchange of an unsigned token',
+    { grant_type: exchange, subject_token: 'eyJhbGciOiJub25lIn0.e30.', subject_token_type: accessToken },
+    refused,
+  ),
+  post('a refresh of nothing', { grant_type: 'refresh_token' }, refused),
+  post('a refresh of a guess', { grant_type: 'refresh_token', refresh_token: 'rhr_guess' }, refused),
+  post('a refresh of an operator of the store', 'grant_type=refresh_token&refresh_token[$ne]=x', refused),
+  post(
+    'a refresh of 8 KiB',
+    { grant_type: 'refresh_token', refresh_token: 'a'.repeat(8192) },
+    { status: [400, 413] },
+  ),
+  post(
+    'an enrolment without a proof',
+    { grant_type: enrolment, queue: 'citadel', code: 'rhi_guess' },
+    refused,
+  ),
+  post('an enrolment with a proof of nonsense', { grant_type: enrolment, queue: 'citadel' }, refused, {
+    headers: { dpop: 'x.y.z' },
+  }),
+  post('an enrolment with an unsigned proof', { grant_type: enrolment, queue: 'citadel' }, refused, {
+    headers: { dpop: 'eyJhbGciOiJub25lIiwidHlwIjoiZHBvcCtqd3QifQ.e30.' },
+  }),
+  post(
+    'an enrolment with a proof of 20 KiB',
+    { grant_type: enrolment, queue: 'citadel' },
+    { status: [400, 431] },
+    { headers: { dpop: 'a'.repeat(20_000) } },
+  ),
+  post('a worker without a proof', { grant_type: workerGrant, enrolment_id: 'enr_x' }, refused),
+  post('a worker with a proof of nonsense', { grant_type: workerGrant, enrolment_id: 'enr_x' }, refused, {
+    headers: { dpop: 'x' },
+  }),
+  post(
+    'two grants in one form',
+    `grant_type=refresh_token&grant_type=${encodeURIComponent(exchange)}`,
+    refused,
+  ),
+];
+
+const bodies: readonly AttackCase[] = [
+  post('a form of 1 MiB', `grant_type=${'a'.repeat(1 << 20)}`, { status: [413, 400, 0] }),
+  post('a form of 5,000 fields', `grant_type=x&${'a=b&'.repeat(5000)}`, { status: [400, 413] }),
+  post('a form of broken escapes', 'grant_type=%zz%', refused),
+  post(
+    'a form that is JSON',
+    '{"grant_type":"refresh_token"}',
+    { status: [400, 415] },
+    { headers: { 'content-type': 'application/json' } },
+  ),
+  post(
+    'a form by multipart',
+    'x',
+    { status: [400, 415] },
+    { headers: { 'content-type': 'multipart/form-data; boundary=x' } },
+  ),
+  post(
+    'a form without a type',
+    'grant_type=refresh_token',
+    { status: [400, 415] },
+    { headers: { 'content-type': undefined } },
+  ),
+];
+
+const others: readonly AttackCase[] = [
+  post('a revocation of nothing', '', { status: [200, 400] }, { path: '/oauth/revoke' }),
+  post('a revocation of nonsense', { token: 'x' }, { status: [200, 400] }, { path: '/oauth/revoke' }),
+  post('an explanation of nothing', '', { status: [200, 400] }, { path: '/oauth/explain' }),
+  post('an explanation of nonsense', { token: 'x.y.z' }, { status: [200, 400] }, { path: '/oauth/explain' }),
+  post(
+    'an explanation of a token of 60 KiB',
+    { token: 'a'.repeat(60_000) },
+    { status: [200, 400, 413] },
+    { path: '/oauth/explain' },
+  ),
+  post('an authorisation that does not exist', '', { status: 405 }, { path: '/oauth/authorize' }),
+  post(
+    'an introspection that does not exist',
+    { token: 'x' },
+    { status: 405 },
+    { path: '/oauth/introspect' },
+  ),
+  post('a registration of a client', '{}', { status: 405 }, { path: '/oauth/register' }),
+  ...['GET', 'PUT', 'DELETE', 'OPTIONS'].map((method) =>
+    http(
+      `${method} of the endpoint of tokens`,
+      { at: 'identities', method, path: '/oauth/token', body: null },
+      { status: [404, 405] },
+    ),
+  ),
+  http(
+    'the endpoint of tokens by another spelling',
+    { at: 'identities', path: '/OAUTH/TOKEN', headers: { 'content-type': form }, body: 'grant_type=x' },
+    { status: 405 },
+  ),
+  http(
+    'the endpoint of tokens at a gateway without identities',
+    { path: '/oauth/token', headers: { 'content-type': form }, body: 'grant_type=x' },
+    { status: 405 },
+  ),
+  http(
+    'a token of the site with its alias',
+    { at: 'identities', as: 'reader' },
+    { status: 200, says: /Query/ },
+  ),
+  http(
+    'the private part of the published keys',
+    { at: 'identities', method: 'GET', path: '/oauth/jwks' },
+    { hides: /"d":/ },
+  ),
+  http(
+    'the private part of the keys of calls',
+    { method: 'GET', path: '/.well-known/rhizome-call-keys.json' },
+    { status: 200, hides: /"d":/ },
+  ),
+  raw(
+    'a form whose length is a lie',
+    `POST /oauth/token HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: ${form}\r\ncontent-length: 3\r\n\r\ngrant_type=refresh_token`,
+    { status: 400 },
+    { at: 'identities' },
+  ),
+];
+
+/** All of them. */
+export const tokenEndpointCases: readonly AttackCase[] = [...grants, ...bodies, ...others];
