@@ -87,6 +87,11 @@ const systemPackages = [
     parts: ['integration', 'e2e', 'soak'],
   },
   { name: 'podman', present: () => existsSync('/usr/bin/podman'), parts: ['integration', 'e2e', 'soak'] },
+  {
+    name: 'python3-venv',
+    present: () => spawnSync('python3', ['-c', 'import ensurepip, venv']).status === 0,
+    parts: ['e2e', 'soak'],
+  },
   { name: 'libcurl4', present: () => sharedLibrary('libcurl.so.4'), parts: ['integration', 'e2e', 'soak'] },
 ];
 
@@ -123,6 +128,14 @@ function provideSystemPackages() {
     console.error(`test: could not install ${missing.join(', ')}; try as root:\n  ${line}`);
     process.exit(1);
   }
+}
+
+/** True if a selected test runs a program from PyPI. */
+function usesPythonPrograms() {
+  const sources = selection ?? testSources(root);
+  return sources.some(
+    (source) => source.includes('test/security/programs/') && parts.includes(projectOf(source)),
+  );
 }
 
 /** Keeps every core busy until this process ends. */
@@ -219,6 +232,7 @@ if (
   if (parts.some((p) => p === 'integration' || p === 'e2e' || p === 'soak')) {
     check('mongod', process.execPath, ['lib/mongo/dist/fetch.js']);
   }
+  if (usesPythonPrograms()) check('python', process.execPath, ['tools/python.mjs']);
   for (const project of ['unit', 'integration', 'e2e', 'soak']) if (parts.includes(project)) jest(project);
 }
 

@@ -28,6 +28,18 @@ describe('an audit log', () => {
     expect(entry).toMatchObject({ outcome: { result: 'FAILED', codes: ['INTERNAL_SERVER_ERROR'] } });
   });
 
+  it('stores a call with a count beyond the integers of the store, and the calls after it', async () => {
+    const { audit, entries, verify } = await startAudit();
+    const targets = { count: 2 ** 53, ids: [], fields: [], digest: null };
+    await audit.log.begin(call('Mutation.submitTask', { targets }));
+    await audit.log.begin(call('Mutation.holdJobs'));
+    expect(await entries.findOne({ action: 'Mutation.submitTask' })).toMatchObject({
+      targets: { count: 2 ** 31 - 1 },
+    });
+    expect(await entries.countDocuments({ action: 'Mutation.holdJobs' })).toBe(1);
+    expect(await verify()).toMatchObject({ tampering: [] });
+  });
+
   it('stores concurrent intents in few batches, as one chain', async () => {
     const { audit, entries, verify } = await startAudit();
     const calls = Array.from({ length: 2_500 }, async (_, index) => {

@@ -16,6 +16,7 @@ import { streamCases } from './stream-cases.js';
 import { subgraphCases } from './subgraph-cases.js';
 import { tokenCases } from './token-cases.js';
 import { tokenEndpointCases } from './token-endpoint-cases.js';
+import { enrolWorker, workerCases } from './worker-cases.js';
 
 const groups: Readonly<Record<string, readonly AttackCase[]>> = {
   'requests by HTTP': httpCases,
@@ -28,6 +29,7 @@ const groups: Readonly<Record<string, readonly AttackCase[]>> = {
   'the schema registry': registryCases,
   'mutations by role': roleCases,
   'subgraphs asked directly': subgraphCases,
+  'a worker of the same queue': workerCases,
   'checks of graphql-cop': copCases,
 };
 
@@ -43,6 +45,7 @@ let uses: Awaited<ReturnType<typeof useOf>>;
 
 beforeAll(async () => {
   system = await startAttackSystem();
+  await enrolWorker(system);
   uses = await useOf(system);
 });
 

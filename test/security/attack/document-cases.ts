@@ -190,6 +190,21 @@ const lookUps: readonly AttackCase[] = [
   ];
 });
 
+const counts: readonly AttackCase[] = [2 ** 53, 2 ** 31, -1].map((count) =>
+  graphql(
+    `a task of ${count} jobs`,
+    'user',
+    'mutation ($input: SubmitTaskInput!) { submitTask(input: $input) { userErrors { code } } }',
+    { code: ['BAD_USER_INPUT', 'INVALID_VALUE', 'BATCH_TOO_LARGE', 'LIMIT_EXCEEDED'] },
+    {
+      input: {
+        ...{ experiment: 'larkspur', idempotencyKey: 'counts', name: 'x', jobs: { count } },
+        template: { name: 'x', payload: { command: 'true' } },
+      },
+    },
+  ),
+);
+
 const secrets: readonly AttackCase[] = ['reader', 'agent', 'user'].map((as) =>
   graphql(
     `the environment of somebody else's job by ${as}`,
@@ -225,6 +240,7 @@ export const documentCases: readonly AttackCase[] = [
   ...bombs,
   ...injections,
   ...lookUps,
+  ...counts,
   ...secrets,
   ...strangers,
 ];

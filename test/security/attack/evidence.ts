@@ -19,6 +19,11 @@ export class Evidence {
     }
   }
 
+  /** The secrets of a kind. */
+  secrets(kind: string): readonly string[] {
+    return [...this.#secrets].flatMap(([secret, of]) => (of === kind ? [secret] : []));
+  }
+
   /** Keeps an answer of the case with this name. */
   keep(name: string, text: string): void {
     this.#answers.push({ name, text });

@@ -8,12 +8,17 @@ type Inputs = (system: AttackSystem) => object;
 const job = { name: 'x', payload: { command: 'true' } };
 const hardware = { architecture: 'x86_64', cores: 1, memoryMiB: 1, diskMiB: 1 };
 const selection: Inputs = ({ targets }) => ({ selection: { ids: [targets.job] } });
-const held: Inputs = ({ targets }) => ({ id: targets.held.job.id, fence: targets.held.fence });
+/** The job that the worker runs, as its reports name it. */
+export const held = ({ targets }: AttackSystem): { readonly id: string; readonly fence: number } => ({
+  id: targets.held.job.id,
+  fence: targets.held.fence,
+});
 const key = { idempotencyKey: 'attack' };
 const endpoint = 'http://127.0.0.1:9/graphql';
 const sdl = 'type Query { atlas: Int }';
 
-const inputs: Readonly<Record<string, Inputs>> = {
+/** Inputs of the mutations, by name. */
+export const inputs: Readonly<Record<string, Inputs>> = {
   submitJobs: () => ({ experiment: 'atlas', ...key, jobs: [job] }),
   submitTask: () => ({ experiment: 'atlas', ...key, name: 'x', template: job, jobs: { count: 1 } }),
   cancelJobs: selection,
@@ -77,7 +82,7 @@ const inputs: Readonly<Record<string, Inputs>> = {
 };
 
 /** Mutations of identities need the gateway that has some. */
-const ofIdentities = new Set([
+export const ofIdentities = new Set([
   ...['setTokenIssuer', 'removeTokenIssuer', 'setMembership', 'revokeTokens', 'suspendPrincipal'],
   ...['rotateSigningKey', 'inviteWorkers', 'decideEnrolment', 'endEnrolment'],
 ]);

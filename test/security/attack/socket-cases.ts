@@ -164,7 +164,7 @@ const operations: readonly AttackCase[] = [
         payload: { query: '', extensions: { persistedQuery: { version: 1, sha256Hash: 'b'.repeat(64) } } },
       }),
     ],
-    { close: undefined },
+    { message: 'error', code: 'PERSISTED_QUERY_NOT_FOUND' },
   ),
   socket(
     '1,000 aliases on a socket',

@@ -53,6 +53,11 @@ export interface SocketOptions {
   readonly headers?: readonly string[];
 }
 
+interface SpeakOptions extends SocketOptions {
+  /** True if the case ends with the close of the socket, whatever is answered before. */
+  readonly isClosed: boolean;
+}
+
 /** Opens the socket properly and acknowledged, as a caller. */
 export const opened: readonly Step[] = ['INIT', acknowledged];
 
@@ -66,10 +71,11 @@ export function socket(
   expected: Expected,
   options: SocketOptions = {},
 ): AttackCase {
-  return { name, expected, run: (system) => speak(system, steps, options) };
+  const isClosed = expected.close !== undefined;
+  return { name, expected, run: (system) => speak(system, steps, { ...options, isClosed }) };
 }
 
-async function speak(system: AttackSystem, steps: readonly Step[], options: SocketOptions): Promise<Outcome> {
+async function speak(system: AttackSystem, steps: readonly Step[], options: SpeakOptions): Promise<Outcome> {
   const { at = 'gateway', as = 'reader' } = options;
   const { hostname, port } = new URL(system.origin(at));
   const line = connect(Number(port), hostname);
@@ -83,7 +89,11 @@ async function speak(system: AttackSystem, steps: readonly Step[], options: Sock
       if (step === acknowledged) await waitFor('connection_ack', peer.until('connection_ack'), limit);
       else line.write(typeof step === 'string' ? frame(await textOf(system, step, as)) : step);
     }
-    await waitFor(`the end of "${steps.map(String).join(' ').slice(0, 80)}"`, peer.end, limit);
+    await waitFor(
+      `the end of "${steps.map(String).join(' ').slice(0, 80)}"`,
+      options.isClosed ? peer.closed : peer.end,
+      limit,
+    );
     return peer.outcome;
   } finally {
     line.destroy();
@@ -122,6 +132,8 @@ class Peer {
   readonly status: Promise<number>;
   /** Resolves with a close, or with a message that answers an operation. */
   readonly end: Promise<void>;
+  /** Resolves with a close. */
+  readonly closed: Promise<void>;
   #bytes: Buffer = Buffer.alloc(0);
   #isOpen = false;
   #close: number | undefined;
@@ -131,6 +143,8 @@ class Peer {
   constructor(line: Socket) {
     let toStatus: (status: number) => void = () => undefined;
     let toEnd: () => void = () => undefined;
+    let toClosed: () => void = () => undefined;
+    this.closed = new Promise((resolve) => (toClosed = resolve));
     this.status = new Promise((resolve) => (toStatus = resolve));
     this.end = new Promise((resolve) => (toEnd = resolve));
     line.on('error', () => undefined);
@@ -145,6 +159,7 @@ class Peer {
         toStatus(status);
       }
       if (this.#isOpen) this.#read();
+      if (this.#close !== undefined) toClosed();
       if (this.#close !== undefined || this.#messages.some(({ type }) => answers.has(type))) toEnd();
       this.#news();
     });
@@ -152,6 +167,7 @@ class Peer {
       this.#close ??= 1006;
       toStatus(0);
       toEnd();
+      toClosed();
       this.#news();
     });
   }

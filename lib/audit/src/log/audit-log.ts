@@ -42,6 +42,8 @@ const mostWaiting = 10_000;
 /** Time for the last entries at the end of the process, in milliseconds. */
 const closeMs = 5_000;
 const mostCodes = 20;
+/** Larger counts are no integers of the store. */
+const mostCount = 2 ** 31 - 1;
 
 /** Records calls in a hash chain of its own. */
 export class AuditLog {
@@ -137,7 +139,17 @@ export class AuditLog {
     const at = clock.now();
     const outcome: AuditOutcome | null = result && { ...ended(result, at), link: null };
     const chain = this.chain;
-    return this.#writer.add({ ...call, _id: ids.next('audit'), schemaVersion: 1, chain, at, outcome });
+    // One entry that the store refuses would keep all later ones waiting.
+    const targets = { ...call.targets, count: Math.min(call.targets.count, mostCount) };
+    return this.#writer.add({
+      ...call,
+      targets,
+      _id: ids.next('audit'),
+      schemaVersion: 1,
+      chain,
+      at,
+      outcome,
+    });
   }
 
   async #inTime(pending: PendingEntry): Promise<boolean> {

@@ -1,0 +1,34 @@
+import { describe, expect, it } from '@jest/globals';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { read, root } from './repository.js';
+
+const page = read('docs/reference/threat-model.md');
+const threats = page
+  .split(/^### /m)
+  .slice(1)
+  .map((section) => {
+    const [id = ''] = section.split(' ', 1);
+    // A long item goes on in the next lines.
+    const items = section.replace(/\n {2,}/g, ' ').matchAll(/^- `([^`]+)`: (.+)$/gm);
+    return { id, tests: [...items].map(([, file = '', name = '']) => ({ file, name })) };
+  });
+
+describe('the threat model', () => {
+  it('has the threats T1 to T13, each with a test', () => {
+    expect(threats.map(({ id }) => id)).toEqual(Array.from({ length: 13 }, (_, at) => `T${at + 1}`));
+    expect(threats.filter(({ tests }) => tests.length === 0)).toEqual([]);
+  });
+
+  it('names tests that exist', () => {
+    const lost = threats
+      .flatMap(({ tests }) => tests)
+      .filter(({ file, name }) => !existsSync(join(root, file)) || !read(file).includes(name));
+    expect(lost).toEqual([]);
+  });
+
+  it('is in the security policy, threat by threat', () => {
+    const listed = [...read('SECURITY.md').matchAll(/^\| (T\d+) /gm)].map(([, id]) => id);
+    expect(listed).toEqual(threats.map(({ id }) => id));
+  });
+});

@@ -1,0 +1,198 @@
+/**
+ * A worker that has enrolled in the queue of another one, and thieves of its credential. Its token is bound
+ * to its key and to itself.
+ */
+import { createProofKey, type ProofKey } from '@rhizome/client';
+import { apiOf } from '../../e2e/system/api.js';
+import type { AttackSystem } from './attack-system.js';
+import type { AttackCase, Expected, Outcome } from './case.js';
+import { send } from './http.js';
+import { held, inputs, refusals } from './role-cases.js';
+
+/** An enrolled worker. */
+interface Enrolled {
+  readonly key: ProofKey;
+  readonly token: string;
+  readonly worker: string;
+  /** Address of GraphQL, as proofs name it. */
+  readonly url: string;
+}
+
+const enrolled = new WeakMap<AttackSystem, Promise<Enrolled>>();
+
+/** The worker, which enrols at the first use. */
+function enrolledIn(system: AttackSystem): Promise<Enrolled> {
+  const known = enrolled.get(system) ?? enrol(system);
+  enrolled.set(system, known);
+  return known;
+}
+
+async function enrol({ origin, tokens, targets, evidence }: AttackSystem): Promise<Enrolled> {
+  const url = `${origin('identities')}/graphql`;
+  const text =
+    'mutation ($input: InviteWorkersInput!) { inviteWorkers(input: $input) { code userErrors { message } } }';
+  const input = { queue: targets.queue, experiments: ['atlas'] };
+  const { inviteWorkers } = await apiOf(url, tokens.everything).data<{
+    inviteWorkers: { code: string | null; userErrors: object[] };
+  }>(text, { input });
+  const { code } = inviteWorkers;
+  if (code === null) throw new Error(JSON.stringify(inviteWorkers));
+  const key = createProofKey();
+  const address = `${origin('identities')}/oauth/token`;
+  const response = await fetch(address, {
+    method: 'POST',
+    headers: { dpop: key.proof({ method: 'POST', url: address }), connection: 'close' },
+    body: new URLSearchParams({
+      ...{ grant_type: 'urn:rhizome:params:oauth:grant-type:enrolment', code, queue: targets.queue },
+      host: 'thief',
+    }),
+  });
+  const answer = (await response.json()) as { access_token?: string; worker_id?: string };
+  const { access_token: token, worker_id: worker } = answer;
+  if (token === undefined || worker === undefined) throw new Error(JSON.stringify(answer));
+  evidence.plant('token', [token, code]);
+  return { key, token, worker, url };
+}
+
+/** Sends as the worker, with a proof as it should be unless another one is given. */
+async function sendAs(
+  system: AttackSystem,
+  body: object,
+  headersOf?: (worker: Enrolled) => Record<string, string>,
+): Promise<Outcome> {
+  const worker = await enrolledIn(system);
+  const { key, token, url } = worker;
+  const proper = { authorization: `DPoP ${token}`, dpop: key.proof({ method: 'POST', url, token }) };
+  return send(system, { at: 'identities', headers: headersOf?.(worker) ?? proper, body });
+}
+
+const reports = [
+  'heartbeat',
+  'acquireJobs',
+  'startJobs',
+  'finishJobs',
+  'failJobs',
+  'appendJobLog',
+  'drainWorker',
+];
+
+const foreign: readonly AttackCase[] = reports.map((mutation) => {
+  const type = `${mutation[0]?.toUpperCase() ?? ''}${mutation.slice(1)}Input`;
+  const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { code } } }`;
+  return {
+    name: `${mutation} of another worker by a worker of its queue`,
+    expected: { status: 200, code: refusals },
+    run: (system) => sendAs(system, { query, variables: { input: inputs[mutation]?.(system) } }),
+  };
+});
+
+/** Reports with its own name about a job that another worker holds. */
+const ofJobs: readonly AttackCase[] = ['startJobs', 'finishJobs', 'failJobs', 'appendJobLog'].map(
+  (mutation) => {
+    const type = `${mutation[0]?.toUpperCase() ?? ''}${mutation.slice(1)}Input`;
+    const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { code } } }`;
+    return {
+      name: `${mutation} of another worker's job by a worker of its queue`,
+      expected: { status: 200, code: [...refusals, 'FENCE_STALE', 'NOT_HELD', 'JOB_NOT_HELD'] },
+      run: async (system) => {
+        const { worker } = await enrolledIn(system);
+        return sendAs(system, {
+          query,
+          variables: { input: { ...inputs[mutation]?.(system), workerId: worker } },
+        });
+      },
+    };
+  },
+);
+
+const reads: readonly AttackCase[] = [
+  {
+    name: "the payload of another worker's job by a worker of its queue",
+    expected: { status: 200, hides: /CANARY|guarded/ },
+    run: (system) =>
+      sendAs(system, {
+        query: 'query ($id: ID!) { job(id: $id) { name payload { environment { name value } } } }',
+        variables: { id: held(system).id },
+      }),
+  },
+  {
+    name: 'the jobs of its queue by a worker',
+    expected: { status: 200, hides: /CANARY|guarded/ },
+    run: (system) =>
+      sendAs(system, { query: '{ jobs { nodes { name payload { environment { value } } } } }' }),
+  },
+];
+
+const refused = { status: 401, code: 'UNAUTHENTICATED' } as const;
+const typename = { query: '{ __typename }' };
+const thief = createProofKey();
+const other = 'http://127.0.0.1:1/graphql';
+
+const thefts: readonly (readonly [string, (worker: Enrolled) => Record<string, string>, Expected?])[] = [
+  ['without a proof', ({ token }) => ({ authorization: `DPoP ${token}` })],
+  ['as a bearer token', ({ token }) => ({ authorization: `Bearer ${token}` })],
+  [
+    'with the proof of a thief',
+    ({ token, url }) => ({
+      authorization: `DPoP ${token}`,
+      dpop: thief.proof({ method: 'POST', url, token }),
+    }),
+  ],
+  [
+    'with a proof for another address',
+    ({ token, key }) => ({
+      authorization: `DPoP ${token}`,
+      dpop: key.proof({ method: 'POST', url: other, token }),
+    }),
+  ],
+  [
+    'with a proof for another method',
+    ({ token, key, url }) => ({
+      authorization: `DPoP ${token}`,
+      dpop: key.proof({ method: 'GET', url, token }),
+    }),
+  ],
+  [
+    'with a proof for another token',
+    ({ token, key, url }) => ({
+      authorization: `DPoP ${token}`,
+      dpop: key.proof({ method: 'POST', url, token: 'x' }),
+    }),
+  ],
+  [
+    'with a proof for no token',
+    ({ token, key, url }) => ({ authorization: `DPoP ${token}`, dpop: key.proof({ method: 'POST', url }) }),
+  ],
+  ['with a proof of nonsense', ({ token }) => ({ authorization: `DPoP ${token}`, dpop: 'a.b.c' })],
+  [
+    'with two proofs',
+    ({ token, key, url }) => {
+      const proof = key.proof({ method: 'POST', url, token });
+      return { authorization: `DPoP ${token}`, dpop: `${proof}, ${proof}` };
+    },
+  ],
+];
+
+const stolen: readonly AttackCase[] = thefts.map(([how, headers]) => ({
+  name: `the credential of a worker ${how}`,
+  expected: refused,
+  run: (system) => sendAs(system, typename, headers),
+}));
+
+const repeated: AttackCase = {
+  name: 'the proof of a worker for a second time',
+  expected: refused,
+  run: async (system) => {
+    const { key, token, url } = await enrolledIn(system);
+    const headers = { authorization: `DPoP ${token}`, dpop: key.proof({ method: 'POST', url, token }) };
+    const first = await sendAs(system, typename, () => headers);
+    if (first.status !== 200) return { ...first, code: 'the first time was refused' };
+    return sendAs(system, typename, () => headers);
+  },
+};
+
+/** All of them. */
+export const workerCases: readonly AttackCase[] = [...foreign, ...ofJobs, ...reads, ...stolen, repeated];
+
+/** Enrols the worker before the state of the system is compared. */
+export const enrolWorker = enrolledIn;

@@ -1,0 +1,110 @@
+/** Security programs of others: clairvoyance, which guesses schemas, and schemathesis, which fuzzes. */
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { leftovers, type ProcessExit, spawnProcess, type TestProcess } from '@rhizome/testkit';
+import { root } from '../../e2e/system/playground-system.js';
+import type { AttackSystem, Caller } from '../attack/attack-system.js';
+
+const folder = join(root, 'test', 'security', 'programs');
+
+/** A program that the test command has installed from PyPI. */
+function program(name: string): string {
+  const path = join(root, '.cache', 'python', 'bin', name);
+  if (!existsSync(path))
+    throw new Error(`${path} does not exist; \`npm test\` installs it: node tools/python.mjs`);
+  return path;
+}
+
+/** A folder for one run, gone at the end of the file. */
+async function workingFolder(): Promise<string> {
+  const made = await mkdtemp(join(tmpdir(), 'rhizome-programs-'));
+  leftovers.defer('the folder of a program', () => rm(made, { recursive: true, force: true }));
+  return made;
+}
+
+interface Finished extends ProcessExit {
+  readonly process: TestProcess;
+}
+
+async function run(
+  name: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Finished> {
+  const process = spawnProcess({ name, command: program(name), args, cwd: await workingFolder(), env });
+  process.end();
+  return { process, ...(await process.exited) };
+}
+
+/** Options of {@link guessedFields}. */
+export interface GuessOptions {
+  readonly url: string;
+  readonly token?: string | undefined;
+  /** File with words near to the names of fields. */
+  readonly words: string;
+}
+
+/** Fields of any type that clairvoyance has guessed, as `Type.field`. */
+export async function guessedFields({ url, token, words }: GuessOptions): Promise<readonly string[]> {
+  const output = join(await workingFolder(), 'schema.json');
+  const header = token === undefined ? [] : ['-H', `Authorization: Bearer ${token}`];
+  await run('clairvoyance', ['-w', words, '-o', output, '-c', '4', '-m', '2', ...header, url]);
+  // Where it learns nothing at all, it ends with an error and writes no schema.
+  if (!existsSync(output)) return [];
+  const { data } = JSON.parse(await readFile(output, 'utf8')) as {
+    data: { __schema: { types: { name: string; fields?: { name: string }[] | null }[] } };
+  };
+  return data.__schema.types.flatMap(({ name, fields }) =>
+    // Types without known fields get this one.
+    (fields ?? []).filter((field) => field.name !== 'dummy').map((field) => `${name}.${field.name}`),
+  );
+}
+
+/** Mutations that change the graph itself: the schema is the same for all calls. */
+const graphMutations = '^Mutation\\.(publishSchema|rollbackSchema|withdrawSubgraph|registerSubgraph)$';
+
+/** Result of schemathesis. */
+export interface SchemathesisResult extends ProcessExit {
+  /** Requests that were made. */
+  readonly generated: number;
+  /** Its report. */
+  readonly report: string;
+}
+
+/** Runs schemathesis as a caller for some seconds, always from the same seed. */
+export async function schemathesis(
+  system: AttackSystem,
+  as: Exclude<Caller, 'nobody'>,
+  { seconds, seed }: { readonly seconds: number; readonly seed: number },
+): Promise<SchemathesisResult> {
+  const secrets = as === 'everything' ? [] : system.evidence.secrets('environment');
+  const args = [
+    ...['run', join(root, 'schema', 'public.graphql'), '--url', `${system.origin('gateway')}/graphql`],
+    ...['-H', `Authorization: Bearer ${await system.tokenOf(as)}`, '--phases', 'fuzzing', '--mode', 'all'],
+    ...[
+      '--max-examples',
+      '25',
+      '--workers',
+      '1',
+      '--seed',
+      String(seed),
+      '--no-shrink',
+      '--continue-on-failure',
+    ],
+    ...['--checks', 'errors_have_codes', '--max-time', String(seconds), '--warnings', 'off', '--no-color'],
+    ...['--exclude-name-regex', graphMutations, '--request-timeout', '120'],
+  ];
+  const env = { SCHEMATHESIS_HOOKS: 'hooks', PYTHONPATH: folder, CANARIES: secrets.join(',') };
+  const { process, ...exit } = await run('schemathesis', args, env);
+  const report = process.lines.join('\n');
+  return { ...exit, report, generated: Number(/(\d+) generated/.exec(report)?.[1] ?? 0) };
+}
+
+/** Words that are one slip away from names of fields, and from nothing else. */
+export const nearWords = join(folder, 'near-words.txt');
+/** The names of all root fields and some others: a stranger with the schema at hand. */
+export const realWords = join(folder, 'real-words.txt');
+/** Principals as which schemathesis runs. */
+export const principals = ['everything', 'user', 'pilot', 'agent', 'service'] as const;
