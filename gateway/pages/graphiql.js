@@ -51,7 +51,7 @@ async function* follow(parameters, headers = {}) {
     retryAttempts: 3,
   });
   try {
-    for await (const event of client.iterate(parameters)) yield plans.take(event);
+    for await (const event of client.iterate(parameters)) yield plans.extract(event);
   } catch (error) {
     // A closed socket explains itself by its code and its reason.
     if (typeof error?.code !== 'number') throw error;
@@ -68,7 +68,7 @@ function fetcher(given, { documentAST, headers } = {}) {
   const parameters = plans.isOn ? { ...given, extensions: { ...given.extensions, plan: true } } : given;
   const operation = documentAST && getOperationAST(documentAST, parameters.operationName);
   if (operation?.operation === 'subscription') return follow(parameters, headers);
-  return post(parameters, headers).then((answer) => plans.take(answer));
+  return post(parameters, headers).then((answer) => plans.extract(answer));
 }
 
 const plans = new PlanStore();

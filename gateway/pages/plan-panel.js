@@ -16,7 +16,7 @@ export class PlanStore {
   }
 
   /** Removes the plan from a response. */
-  take(answer) {
+  extract(answer) {
     const plan = answer?.extensions?.plan;
     if (plan) this.#set({ ...this.#state, plan });
     return answer;

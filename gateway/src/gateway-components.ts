@@ -111,7 +111,7 @@ export class GatewayComponents {
       );
     }
     if (!registry) return supergraphSdl ?? '';
-    const { openRegistry } = await import('./registry/open.js');
+    const { openRegistry } = await import('./registry/open-registry.js');
     const own = ownMemberOf(this.#own);
     this.#opened = await openRegistry(registry, {
       clock: this.#clock,

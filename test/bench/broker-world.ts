@@ -139,7 +139,7 @@ export class World {
   constructor({ workers, classes, pending }: WorldSize, seed = 1) {
     const random = chance(seed);
     this.fleet.setQueues([openQueue]);
-    for (let index = 0; index < workers; index += 1) this.fleet.put(gpuWorker(index));
+    for (let index = 0; index < workers; index += 1) this.fleet.set(gpuWorker(index));
     this.#pendingOf = Math.floor(pending / classes);
     for (let index = 0; index < classes; index += 1) {
       const requirements = requirementsOf(index, random);

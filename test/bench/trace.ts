@@ -114,7 +114,7 @@ class BrokerReplay {
         model,
         health: 'HEALTHY',
       }));
-      this.#fleet.put(workerOf(index, { cores: cpu, memoryMiB: memory }, devices));
+      this.#fleet.set(workerOf(index, { cores: cpu, memoryMiB: memory }, devices));
     });
   }
 
@@ -123,7 +123,7 @@ class BrokerReplay {
     const window = this.#windows.open(share, cls.id);
     if (!window.isComplete) window.endRefill(window.beginRefill(), []);
     const id = `job_${String((this.#jobs += 1)).padStart(8, '0')}`;
-    window.put({ id, priority: 0, owner: 'trace', attempt: 0 });
+    window.insert({ id, priority: 0, owner: 'trace', attempt: 0 });
     this.#demand.record(cls);
     const requests = [...this.#fleet.workers()].map((worker) => ({
       worker,

@@ -133,7 +133,7 @@ describe('rhizome-pilot', () => {
       error: { family: 'PAYLOAD', code: 'EXIT_CODE' },
     });
     // The next heartbeat is 600 s away: only the stream can bring the command.
-    core.take('job_a');
+    core.withdraw('job_a');
     await core.until('nothing of it runs', () => carriers('job_a') === 0);
   });
 

@@ -1,7 +1,7 @@
 /** `npm run playground`: see `--help`. */
 import { parseOptions } from './options.js';
 import { runPlayground } from './playground.js';
-import { secondsSinceCommand } from './since.js';
+import { secondsSinceCommand } from './seconds-since-command.js';
 
 /**
  * npm forwards Ctrl-C, so the signal arrives twice. A signal that arrives later than this is a second Ctrl-C.

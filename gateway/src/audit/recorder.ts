@@ -52,7 +52,7 @@ export class AuditRecorder {
     this.#audit = audit;
     this.#refusals = new Refusals({
       clock,
-      note: ({ call, codes }) => audit.log.note(call, { result: 'REFUSED', codes }),
+      note: ({ call, codes }) => audit.log.recordLater(call, { result: 'REFUSED', codes }),
     });
   }
 

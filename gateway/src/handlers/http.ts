@@ -96,7 +96,7 @@ export class HttpHandler {
   async #answer(request: IncomingMessage, response: ServerResponse, call: Call): Promise<void> {
     const { requestId, accepted, gone } = call;
     const { operations } = this.#options;
-    this.#admit(request, accepted);
+    this.#checkRequest(request, accepted);
     const address = this.#options.addressOf(request);
     const principal = await this.#principalOf(request, address);
     if (principal) this.#running.set(gone, principal);
@@ -147,7 +147,7 @@ export class HttpHandler {
     sendText(response, status, accepted.json, sending.answer.text);
   }
 
-  #admit({ method, headers }: IncomingMessage, { json, stream }: Accepted): void {
+  #checkRequest({ method, headers }: IncomingMessage, { json, stream }: Accepted): void {
     if (this.#options.isClosing())
       throw new DomainError('SHUTTING_DOWN', 'The gateway is shutting down; try again');
     if (method !== 'GET' && method !== 'POST') {

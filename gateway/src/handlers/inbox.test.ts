@@ -7,7 +7,7 @@ describe('Inbox', () => {
   it('runs a few pieces of work at once, and the work of each source in order', async () => {
     const inbox = new Inbox();
     const ran: number[] = [];
-    for (let at = 0; at < 100; at++) inbox.take('alice', () => ran.push(at));
+    for (let at = 0; at < 100; at++) inbox.schedule('alice', () => ran.push(at));
     expect(ran.length).toBeLessThan(20);
     while (ran.length < 100) await turn();
     expect(ran).toEqual(Array.from({ length: 100 }, (_, at) => at));
@@ -16,8 +16,8 @@ describe('Inbox', () => {
   it('lets a source with little work pass one with much', async () => {
     const inbox = new Inbox();
     const ran: string[] = [];
-    for (let at = 0; at < 1000; at++) inbox.take('greedy', () => ran.push('greedy'));
-    inbox.take('pilot', () => ran.push('pilot'));
+    for (let at = 0; at < 1000; at++) inbox.schedule('greedy', () => ran.push('greedy'));
+    inbox.schedule('pilot', () => ran.push('pilot'));
     while (!ran.includes('pilot')) await turn();
     expect(ran.length).toBeLessThan(40);
     while (ran.length < 1001) await turn();

@@ -16,7 +16,7 @@ export class Inbox {
   #isScheduled = false;
 
   /** Runs the work of a source now or in a later turn, in order. */
-  take(source: string, work: Work): void {
+  schedule(source: string, work: Work): void {
     const waiting = this.#waiting.get(source);
     if (waiting) return void waiting.push(work);
     if (this.#used < perTurn && this.#waiting.size === 0) {
@@ -35,7 +35,7 @@ export class Inbox {
       this.#schedule();
       return undefined;
     }
-    return new Promise((resolve) => this.take(source, resolve));
+    return new Promise((resolve) => this.schedule(source, resolve));
   }
 
   #schedule(): void {
@@ -87,7 +87,7 @@ export class SocketTurns {
 
   run(work: Work): void {
     this.#waiting++;
-    this.#inbox.take(this.#source, () => {
+    this.#inbox.schedule(this.#source, () => {
       this.#waiting--;
       if (this.#waiting === 0 && this.#client.isPaused) this.#client.resume();
       work();

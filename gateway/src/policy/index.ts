@@ -5,7 +5,7 @@ export {
   type Restriction,
   withoutAccessDemand,
 } from './access/index.js';
-export { errorsOf, refusal, statusOf, withdrawn, withFact } from './answers.js';
+export { errorsOf, refusal, statusOf, withdrawn, withFact } from './error-responses.js';
 export { bodyAllowanceOf } from './body-allowance.js';
 export { assertLocalCaller, assertNotCrossSite, isLoopback } from './cross-site.js';
 export { assertAffordable, costOf } from './cost.js';

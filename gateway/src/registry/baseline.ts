@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { type GraphSubgraph, sdlDigest } from '@rhizome/schema';
 import { ownAddress } from './graph/own-address.js';
-import { baselineSubject, bringIn } from './own.js';
+import { baselineSubject, bringIn } from './own-member.js';
 import { openRegistryStore } from './store/open.repository.js';
 
 /** The subgraphs to register, and the registry. */

@@ -2,7 +2,7 @@
 export { EngineHolder } from './engine-holder.js';
 export { ownAddress } from './graph/own-address.js';
 export { buildOwnSubgraph, ownMemberOf, ownTransport } from './graph/own-subgraph.js';
-export type { OpenedRegistry } from './open.js';
+export type { OpenedRegistry } from './open-registry.js';
 export type { PreparedGraph } from './publisher.js';
 export type { GraphFacts, Registry } from './registry.js';
 export { clientIdentity, type ClientIdentity, unknownClient } from './use/client-identity.js';

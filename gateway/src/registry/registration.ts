@@ -2,7 +2,7 @@
 import type { Clock } from '@rhizome/clock';
 import { can, type Principal } from '@rhizome/authz';
 import type { EndpointPolicy } from '../transports/index.js';
-import type { OwnSubgraph } from './own.js';
+import type { OwnSubgraph } from './own-member.js';
 import { invalid, refuse, type SchemaRefusal } from './refusal.js';
 import { assertMayChange } from './rights.js';
 import type { RegistryRepository } from './store/registry.repository.js';

@@ -11,7 +11,7 @@ import { Composer } from './composer.js';
 import type { EndpointPolicy } from '../transports/index.js';
 import { type ReadEndpointSchema, endpointSchemaReader } from './endpoint.js';
 import { offeredSchema, type OfferRefusal } from './offered-schema.js';
-import { bringOwn, type OwnSubgraph } from './own.js';
+import { bringOwn, type OwnSubgraph } from './own-member.js';
 import {
   type ChangeCode,
   type PreparedGraph,

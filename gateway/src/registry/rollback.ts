@@ -3,7 +3,7 @@ import { isDomainError } from '@rhizome/errors';
 import { brokenPromises } from '@rhizome/schema';
 import type { ReadEndpointSchema } from './endpoint.js';
 import { type GraphMember, graphOf, liveGraph } from './graph.js';
-import { type OwnSubgraph, ownMember } from './own.js';
+import { type OwnSubgraph, ownMember } from './own-member.js';
 import type { ChangeCode, Published, PublishCall, Publisher } from './publisher.js';
 import { noteFault, notRegistered, refuse, refusedBy, type SchemaRefusal } from './refusal.js';
 import { assertMayChange } from './rights.js';

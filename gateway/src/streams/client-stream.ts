@@ -1,7 +1,7 @@
 import type { Principal } from '@rhizome/authz';
 import type { ExecutionText } from '@rhizome/federation';
 import type { Expiring } from '../policy/index.js';
-import type { EventRing, Position } from './event-ring.js';
+import type { StreamHistory, Position } from './stream-history.js';
 import type { CatchUp, StreamEnd, StreamEvent, StreamRequest } from './types.js';
 
 type Item = IteratorResult<StreamEvent, undefined>;
@@ -17,8 +17,8 @@ export interface StreamListener {
 
 /** The shared stream that a client reads from. */
 export interface ClientSource {
-  readonly ring: EventRing;
-  /** Set when the upstream has ended; the events in the ring may still be read. */
+  readonly history: StreamHistory;
+  /** Set when the upstream has ended; the events in the history may still be read. */
   readonly ended: { readonly why: StreamEnd; readonly last: StreamEvent | undefined } | undefined;
   /** True if a client that has fallen off the buffer continues from its cursor instead of being ended. */
   readonly resumesSlowConsumers: boolean;
@@ -42,7 +42,7 @@ export interface ClientStreamOwner {
 
 /**
  * The events of one client. It first reads its own events (the opening message, or the gap of a client that
- * resumes), then the ring of the shared stream, at its own pace and without a buffer of its own.
+ * resumes), then the history of the shared stream, at its own pace and without a buffer of its own.
  */
 export class ClientStream implements AsyncIterableIterator<StreamEvent>, Expiring {
   readonly #owner: ClientStreamOwner;
@@ -103,7 +103,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent>, Expirin
     return true;
   }
 
-  /** Continues from a position in the ring, after the events that were added before. */
+  /** Continues from a position in the history, after the events that were added before. */
   continueAt(position: Position): void {
     this.#catchUp?.close();
     this.#catchUp = undefined;
@@ -112,7 +112,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent>, Expirin
   }
 
   /**
-   * Delivers a new event of the ring to a client at the ring's end. @returns true if it waits for the next
+   * Delivers a new event of the history to a client at its end. @returns true if it waits for the next
    * one as well
    */
   wake(event: StreamEvent, next: Position): boolean {
@@ -159,12 +159,12 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent>, Expirin
     if (this.#isWaiting) this.#settle(this.#lastItem());
   }
 
-  /** True if it reads from the ring and has read all of it. */
+  /** True if it reads from the history and has read all of it. */
   get hasReadAll(): boolean {
     return (
       this.#own.length === 0 &&
       this.#position !== undefined &&
-      this.#position >= (this.#shared?.ring.end ?? 0)
+      this.#position >= (this.#shared?.history.end ?? 0)
     );
   }
 
@@ -216,7 +216,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent>, Expirin
   #pullShared(position: Position): boolean {
     const shared = this.#shared;
     if (!shared) return false;
-    if (position < shared.ring.first) {
+    if (position < shared.history.first) {
       if (shared.resumesSlowConsumers && this.#cursor !== undefined) {
         this.#position = undefined;
         shared.openCatchUp(this, this.#cursor);
@@ -225,7 +225,7 @@ export class ClientStream implements AsyncIterableIterator<StreamEvent>, Expirin
       this.end('lagged', this.#owner.lagged(this.#cursor, this.request.requestId));
       return true;
     }
-    const event = shared.ring.at(position);
+    const event = shared.history.at(position);
     if (!event) {
       if (!shared.ended) shared.wait(this);
       else this.end(shared.ended.why, shared.ended.last);

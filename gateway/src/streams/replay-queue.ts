@@ -1,4 +1,4 @@
-import { FromPresent } from './catch-up.js';
+import { PresentUpstream } from './present-upstream.js';
 import type { ClientStream } from './client-stream.js';
 import { type ResumerQueue, Replay, Resumer } from './replay.js';
 import type { SharedStream } from './shared-stream.js';
@@ -30,7 +30,7 @@ export class ReplayQueue implements ResumerQueue {
   readonly #waiting = new Map<string, Set<Resumer>>();
   /** By the cursor of each client. */
   readonly #replays = new Map<string, Replay>();
-  #present: FromPresent | undefined;
+  #present: PresentUpstream | undefined;
   #limit = atOnce;
   #timer: NodeJS.Timeout | undefined;
 
@@ -54,19 +54,21 @@ export class ReplayQueue implements ResumerQueue {
   begin(client: ClientStream): void {
     const present = this.#present;
     if (present && !present.isClosed && this.#joinPresent(client, present)) return;
-    const opened = new FromPresent((clients, cursor, upstream) => this.#proceed(clients, cursor, upstream));
+    const opened = new PresentUpstream((clients, cursor, upstream) =>
+      this.#proceed(clients, cursor, upstream),
+    );
     this.#present = opened;
-    opened.admit(client);
+    opened.addClient(client);
     opened.feedBy(this.#openUpstream(opened));
   }
 
   enter(resumer: Resumer): void {
     const { cursor } = resumer;
     this.leave(resumer);
-    const position = this.#shared.ring.after(cursor);
+    const position = this.#shared.history.after(cursor);
     if (position !== undefined) return resumer.client.continueAt(position);
     const replay = this.#replays.get(cursor);
-    if (replay) return replay.admit(resumer);
+    if (replay) return replay.addResumer(resumer);
     this.#shared.expect(resumer, cursor);
     const those = this.#waiting.get(cursor);
     if (those) those.add(resumer);
@@ -85,8 +87,8 @@ export class ReplayQueue implements ResumerQueue {
 
   arrive(replay: Replay, cursor: string): boolean {
     this.#forget(replay);
-    if (this.#shared.ring.after(cursor) !== undefined) {
-      for (const resumer of this.#removeWaiting(cursor)) replay.admit(resumer);
+    if (this.#shared.history.after(cursor) !== undefined) {
+      for (const resumer of this.#removeWaiting(cursor)) replay.addResumer(resumer);
       replay.dissolve();
       return true;
     }
@@ -97,7 +99,7 @@ export class ReplayQueue implements ResumerQueue {
     }
     this.#replays.set(cursor, replay);
     this.#shared.expect(replay, cursor);
-    for (const resumer of this.#removeWaiting(cursor)) replay.admit(resumer);
+    for (const resumer of this.#removeWaiting(cursor)) replay.addResumer(resumer);
     return false;
   }
 
@@ -111,9 +113,9 @@ export class ReplayQueue implements ResumerQueue {
     queueMicrotask(() => this.#open());
   }
 
-  #joinPresent(client: ClientStream, present: FromPresent): boolean {
+  #joinPresent(client: ClientStream, present: PresentUpstream): boolean {
     if (!present.continuation) {
-      present.admit(client);
+      present.addClient(client);
       return true;
     }
     const { cursor } = present.continuation;
@@ -129,14 +131,14 @@ export class ReplayQueue implements ResumerQueue {
    * Converts the upstream from the present, which has received its first cursor, into a replay like others.
    */
   #proceed(clients: ClientStream[], cursor: string, upstream: Upstream): Replay | undefined {
-    const isKnown = this.#shared.ring.after(cursor) !== undefined;
+    const isKnown = this.#shared.history.after(cursor) !== undefined;
     if (isKnown) this.atPresent();
     const isNeeded = !isKnown && !this.#replays.has(cursor);
     const replay = isNeeded ? new Replay(this, cursor, true) : undefined;
     if (replay) {
       this.#replays.set(cursor, replay);
       this.#shared.expect(replay, cursor);
-      for (const resumer of this.#removeWaiting(cursor)) replay.admit(resumer);
+      for (const resumer of this.#removeWaiting(cursor)) replay.addResumer(resumer);
       replay.feedBy(upstream);
     }
     for (const client of clients) this.bring(client, cursor);
@@ -167,7 +169,7 @@ export class ReplayQueue implements ResumerQueue {
       const replay = new Replay(this, cursor);
       this.#replays.set(cursor, replay);
       this.#shared.expect(replay, cursor);
-      for (const resumer of this.#removeWaiting(cursor)) replay.admit(resumer);
+      for (const resumer of this.#removeWaiting(cursor)) replay.addResumer(resumer);
       replay.feedBy(this.#openUpstream(replay));
     }
     this.#watch();

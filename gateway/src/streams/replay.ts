@@ -122,13 +122,13 @@ export class Replay implements CatchUp, UpstreamSink {
   #waitsSince = 0;
   #isStalled = false;
   #isClosed = false;
-  #isFromPresent: boolean;
+  #startedAtPresent: boolean;
 
-  /** `isFromPresent`: it started at the present, not at the cursor of a client. */
-  constructor(queue: ResumerQueue, cursor: string, isFromPresent = false) {
+  /** `startedAtPresent`: it started at the present, not at the cursor of a client. */
+  constructor(queue: ResumerQueue, cursor: string, startedAtPresent = false) {
     this.#queue = queue;
     this.#cursor = cursor;
-    this.#isFromPresent = isFromPresent;
+    this.#startedAtPresent = startedAtPresent;
   }
 
   get isClosed(): boolean {
@@ -157,7 +157,7 @@ export class Replay implements CatchUp, UpstreamSink {
   }
 
   /** Adds a client whose cursor is this one's. */
-  admit(resumer: Resumer): void {
+  addResumer(resumer: Resumer): void {
     this.#members.add(resumer);
     resumer.read(this);
     if (this.#isStalled && !resumer.isBehind) this.#leaveBehind();
@@ -173,13 +173,13 @@ export class Replay implements CatchUp, UpstreamSink {
     const members = [...this.#members];
     this.#members.clear();
     this.close();
-    other.#isFromPresent ||= this.#isFromPresent;
-    for (const resumer of members) other.admit(resumer);
+    other.#startedAtPresent ||= this.#startedAtPresent;
+    for (const resumer of members) other.addResumer(resumer);
   }
 
   /** Moves its clients to their positions in the shared stream. */
   dissolve(): void {
-    if (this.#isFromPresent) this.#queue.atPresent();
+    if (this.#startedAtPresent) this.#queue.atPresent();
     const members = [...this.#members];
     this.#members.clear();
     this.close();

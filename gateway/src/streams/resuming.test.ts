@@ -15,7 +15,7 @@ useStreamSystem(
 );
 
 describe('resuming', () => {
-  it('serves a gap from the ring if that reaches back', async () => {
+  it('serves a gap from the history if that reaches back', async () => {
     setup = await StreamTestSetup.open(system);
     const first = await setup.subscribe();
     const { cursor = '' } = await next(first);
@@ -45,7 +45,7 @@ describe('resuming', () => {
     expect(await readTo(resumed, 'more')).toHaveLength(1);
   });
 
-  it('serves 1,000 resumers at 1,000 cursors in the ring without further upstreams', async () => {
+  it('serves 1,000 resumers at 1,000 cursors in the history without further upstreams', async () => {
     setup = await StreamTestSetup.open(system);
     const first = await setup.subscribe({ query: bare });
     const cursors = [(await next(first)).cursor ?? ''];
@@ -137,7 +137,7 @@ describe('resuming', () => {
   });
 });
 
-describe('many clients that resume beyond the ring', () => {
+describe('many clients that resume beyond the history', () => {
   /**
    * Upstreams that begin at random cursors of waiting clients: for a thousand clients about ten, practically
    * never forty.

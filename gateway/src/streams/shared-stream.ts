@@ -1,5 +1,5 @@
 import type { ClientSource, ClientStream } from './client-stream.js';
-import { EventRing } from './event-ring.js';
+import { StreamHistory } from './stream-history.js';
 import type { StreamPlan, Variables } from './stream-plan.js';
 import type { CatchUp, StreamEnd, StreamEvent, StreamRequest } from './types.js';
 import type { Upstream, UpstreamSink } from './upstream.js';
@@ -33,14 +33,14 @@ export interface SharedStreamOptions {
  */
 export class SharedStream implements UpstreamSink, ClientSource {
   readonly options: SharedStreamOptions;
-  readonly ring: EventRing;
+  readonly history: StreamHistory;
   readonly #clients = new Set<ClientStream>();
   readonly #expected = new Map<string, Set<CatchUp>>();
   readonly #upstream: Upstream;
   readonly #waiting = new Set<ClientStream>();
   #cursor: string | undefined;
   /**
-   * True if the end of the ring is the present; a stream that was opened after an old cursor may still be
+   * True if the end of the history is the present; a stream that was opened after an old cursor may still be
    * catching up.
    */
   isLive: boolean;
@@ -49,7 +49,7 @@ export class SharedStream implements UpstreamSink, ClientSource {
   constructor(options: SharedStreamOptions) {
     this.options = options;
     this.isLive = options.cursor === undefined;
-    this.ring = new EventRing(options.bufferedEvents, options.bufferedCharacters, options.cursor);
+    this.history = new StreamHistory(options.bufferedEvents, options.bufferedCharacters, options.cursor);
     this.#upstream = options.openUpstream(this, this, options.cursor);
   }
 
@@ -61,14 +61,14 @@ export class SharedStream implements UpstreamSink, ClientSource {
     this.options.openCatchUp(this, client, cursor);
   }
 
-  /** Set when the upstream has ended; the events in the ring may still be read. */
+  /** Set when the upstream has ended; the events in the history may still be read. */
   get ended(): { readonly why: StreamEnd; readonly last: StreamEvent | undefined } | undefined {
     return this.#ended;
   }
 
   /** True if the upstream has brought a message. */
   get hasBegun(): boolean {
-    return this.ring.end > 0;
+    return this.history.end > 0;
   }
 
   get clients(): ReadonlySet<ClientStream> {
@@ -115,9 +115,9 @@ export class SharedStream implements UpstreamSink, ClientSource {
   }
 
   event(event: StreamEvent): void {
-    this.ring.push(event);
+    this.history.push(event);
     if (event.cursor !== undefined) this.#cursor = event.cursor;
-    const { end } = this.ring;
+    const { end } = this.history;
     this.options.delivered(this.#waiting.size);
     for (const client of this.#waiting) if (!client.wake(event, end)) this.#waiting.delete(client);
     const those = event.cursor === undefined ? undefined : this.#expected.get(event.cursor);
@@ -135,15 +135,15 @@ export class SharedStream implements UpstreamSink, ClientSource {
     const { plan, openCatchUp, variables } = this.options;
     if (!this.hasBegun && this.isLive) return client.continueAt(0);
     // Each message is complete: the newest one is the present state.
-    if (!plan.resumable) return client.continueAt(Math.max(this.ring.first, this.ring.end - 1));
+    if (!plan.resumable) return client.continueAt(Math.max(this.history.first, this.history.end - 1));
     if (!this.isLive || this.#cursor === undefined) return openCatchUp(this, client, undefined);
     const opening = plan.openingMessage(variables, this.#cursor);
     if (opening !== undefined) client.addOwn({ text: opening, cursor: this.#cursor, codes: [] });
-    client.continueAt(this.ring.end);
+    client.continueAt(this.history.end);
   }
 
   #joinAfter(client: ClientStream, cursor: string): void {
-    const position = this.ring.after(cursor);
+    const position = this.history.after(cursor);
     if (position === undefined) this.options.openCatchUp(this, client, cursor);
     else client.continueAt(position);
   }

@@ -270,7 +270,7 @@ export class Upstream {
     for (let passed = 0; ; passed++) {
       if (signal.aborted) return end(undefined);
       if (passed === this.#options.inOneGo) return new Promise((resolve) => setImmediate(resolve));
-      const event = events.take();
+      const event = events.tryNext();
       if (!event) {
         const following = events.follow(again);
         if (following === 'take') continue;

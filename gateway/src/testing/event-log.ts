@@ -47,7 +47,7 @@ export class EventLog {
   append(itemId: string): string {
     const event = new LoggedEvent(`c${this.#events.length + 1}`, itemId);
     this.#events.push(event);
-    for (const follower of this.#followers) follower.put(event);
+    for (const follower of this.#followers) follower.append(event);
     return event.cursor;
   }
 
@@ -59,7 +59,7 @@ export class EventLog {
   /** The ids of items from now on, without an opening message. */
   followEvents<T>(value: (id: string) => T): AsyncIterableIterator<T> {
     const follower = this.follow(undefined);
-    follower.take();
+    follower.tryNext();
     return map(follower, ({ itemId }) => value(String(itemId)));
   }
 
@@ -111,7 +111,7 @@ class Follower implements AsyncIterableIterator<LoggedEvent>, DirectSource<Logge
     this.#gone = gone;
   }
 
-  take(): LoggedEvent | undefined {
+  tryNext(): LoggedEvent | undefined {
     return this.#ready.shift();
   }
 
@@ -122,7 +122,7 @@ class Follower implements AsyncIterableIterator<LoggedEvent>, DirectSource<Logge
     return 'wait';
   }
 
-  put(event: LoggedEvent): void {
+  append(event: LoggedEvent): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (waiting) waiting.resolve({ done: false, value: event });

@@ -7,7 +7,7 @@ import { ownMongod, testMongo, waitFor } from '@rhizome/testkit';
 import { Custodian } from './log/custodian.js';
 import { HeadWriter } from './heads/head-writer.js';
 import { openAuditKeys } from './heads/signing-key.js';
-import { openAudit } from './open.js';
+import { openAudit } from './open-audit.js';
 import { AuditRepository } from './store/audit.repository.js';
 import { call, startAudit } from './testing.fixture.js';
 

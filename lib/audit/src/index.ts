@@ -12,6 +12,6 @@ export {
   type AuditTargets,
 } from './chain/entry.js';
 export { AuditLog, type AuditLogOptions, type CallResult, type RecordedCall } from './log/audit-log.js';
-export { type AuditSettings, openAudit, type OpenedAudit } from './open.js';
+export { type AuditSettings, openAudit, type OpenedAudit } from './open-audit.js';
 export type { AuditEntryDocument } from './store/audit-entry.document.js';
 export { AuditRepository, type AuditScope, type AuditSearch } from './store/audit.repository.js';

@@ -8,7 +8,7 @@ import { leftovers, testDatabase, type TestMongo, testMongo } from '@rhizome/tes
 import type { AuditCall, AuditRecord } from './chain/entry.js';
 import { type VerificationReport, Verifier } from './chain/verify.js';
 import { type FolderReading, readHeadFolder, readPublicKey } from './heads/read-folder.js';
-import { openAudit, type OpenedAudit } from './open.js';
+import { openAudit, type OpenedAudit } from './open-audit.js';
 import type { AuditEntryDocument } from './store/audit-entry.document.js';
 
 /** The log, and the driver's own view of its collection. */

@@ -3,7 +3,7 @@ export { defaultCacheDir, resolveMongod, type ResolveOptions } from './binary/re
 export { progressLine, type FetchProgress, type OnProgress } from './binary/progress.js';
 export { startMongod, type RunningMember, type RunningMongod, type StartOptions } from './server/start.js';
 export type { UserDatabases } from './server/access.js';
-export { openMongo, type OpenedMongo } from './open.js';
+export { openMongo, type OpenedMongo } from './open-mongo.js';
 export { ChangeFollower, type ChangeFollowerOptions, watchCollections } from './store/change-follower.js';
 export { connectMongo, type ConnectOptions } from './store/connect.js';
 export { baseFields } from './store/base-fields.js';

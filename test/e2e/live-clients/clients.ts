@@ -43,7 +43,7 @@ interface Result {
   readonly errors?: readonly { readonly extensions?: { readonly code?: string } }[];
 }
 
-function takeResult({ data, errors }: Result, take: (change: Change) => void): string | undefined {
+function recordResult({ data, errors }: Result, take: (change: Change) => void): string | undefined {
   if (data) take(data.jobStateChanged);
   return errors?.[0]?.extensions?.code;
 }
@@ -66,7 +66,7 @@ export const byGraphqlWs: Follow = (place, after, take, signal) =>
     client.subscribe<Result['data']>(
       { query, variables: { after } },
       {
-        next: (result) => void (code = takeResult(result as Result, take) ?? code),
+        next: (result) => void (code = recordResult(result as Result, take) ?? code),
         error: (error) => {
           if (Array.isArray(error)) code = (error as Result['errors'])?.[0]?.extensions?.code;
           end();
@@ -88,7 +88,7 @@ export const byGraphqlSse: Follow = async (place, after, take, signal) => {
   const leave = (): void => void events.return?.();
   signal.addEventListener('abort', leave, { once: true });
   try {
-    for await (const result of events) code = takeResult(result as Result, take) ?? code;
+    for await (const result of events) code = recordResult(result as Result, take) ?? code;
   } catch {
     // The connection broke: its user comes back.
   } finally {
@@ -122,7 +122,7 @@ export const byCurl: Follow = (place, after, take, signal) =>
           .filter((line) => line.startsWith('data: {'))
           .map((line) => line.slice('data: '.length))
           .join('\n');
-        if (data !== '') code = takeResult(JSON.parse(data) as Result, take) ?? code;
+        if (data !== '') code = recordResult(JSON.parse(data) as Result, take) ?? code;
       }
     });
     curl.once('error', reject);

@@ -63,7 +63,7 @@ export async function openStalledClient(
         errors?: readonly ErrorLike[];
       };
       if (event) {
-        received.take(event);
+        received.record(event);
         firstCame();
       } else error = errors?.[0]?.extensions?.code;
     } else if (type === 'error') {

@@ -68,7 +68,7 @@ export class Received {
   cursor: string | undefined;
 
   /** Takes one message in. */
-  take({ jobStateChanged }: WatchedEvent): void {
+  record({ jobStateChanged }: WatchedEvent): void {
     const { cursor, event } = jobStateChanged;
     this.cursor = cursor;
     if (!event) return;
@@ -106,7 +106,7 @@ export function watch(client: ApiClient, plan: WatchPlan, after: string): Watche
     },
   );
   const ended = (async () => {
-    for await (const event of stream) received.take(event);
+    for await (const event of stream) received.record(event);
   })();
   ended.catch(() => undefined);
   const stop = async (): Promise<void> => void (await stream.return?.());

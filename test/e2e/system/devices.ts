@@ -13,7 +13,7 @@ import { processesWith } from './processes.js';
 const looked = new Set<string>();
 
 /** A system starts to work on the data folder: its history must be checked again. */
-export function noteHistory(data: string): void {
+export function recordHistory(data: string): void {
   looked.delete(data);
 }
 

@@ -63,7 +63,7 @@ describe('a pilot that cannot reach core', () => {
     setup.core.lease = { heartbeatSeconds: 30, leaseSeconds: 60 };
     setup.start();
     await setup.core.until('job_a is up', () => setup.core.logOf('job_a') === 'up\n');
-    setup.core.take('job_a', 'DROP', false);
+    setup.core.withdraw('job_a', 'DROP', false);
     await writeFile(go, '');
     await setup.core.until('its word was refused', () => setup.core.about('job_a').includes('refused'));
     setup.core.add({ jobId: 'job_b' });

@@ -8,7 +8,7 @@ describe('commands to a pilot', () => {
     setup.core.add({ jobId: 'job_a', shell: 'echo up; sleep 600 & sleep 600' });
     setup.start();
     await setup.core.until('job_a is up', () => setup.core.logOf('job_a') === 'up\n');
-    setup.core.take('job_a', 'KILL');
+    setup.core.withdraw('job_a', 'KILL');
     await setup.core.until('nothing of it runs', () => payloadsOfThisProcess().length === 0);
     setup.core.add({ jobId: 'job_b', cores: 4 });
     await setup.core.until('its slots are free', setup.ended('job_b'));
@@ -20,7 +20,7 @@ describe('commands to a pilot', () => {
     setup.start();
     await setup.core.until('job_a is up', () => setup.core.logOf('job_a') === 'up\n');
     const before = performance.now();
-    setup.core.take('job_a', 'DROP');
+    setup.core.withdraw('job_a', 'DROP');
     await setup.core.until('nothing of it runs', () => payloadsOfThisProcess().length === 0);
     expect(performance.now() - before).toBeGreaterThanOrEqual(500);
     setup.core.add({ jobId: 'job_b', cores: 4 });
@@ -32,7 +32,7 @@ describe('commands to a pilot', () => {
     setup.core.add({ jobId: 'job_a', shell: 'echo up; exec sleep 30' });
     setup.start();
     await setup.core.until('job_a is up', () => setup.core.logOf('job_a') === 'up\n');
-    setup.core.take('job_a', 'DROP', false);
+    setup.core.withdraw('job_a', 'DROP', false);
     await setup.core.until('nothing of it runs', () => payloadsOfThisProcess().length === 0);
     expect(setup.core.about('job_a')).toEqual(['sent', 'RUNNING']);
   });

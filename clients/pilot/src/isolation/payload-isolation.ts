@@ -6,7 +6,7 @@ import { containerRuntimes } from '../payload/container.js';
 import { assertProgramExists } from '../payload/find-program.js';
 import type { LaunchSpec } from '../payload/launch.js';
 import { attemptVariable } from '../processes/attempt-processes.js';
-import { takeLockLimit } from '../processes/lock-limit.js';
+import { acquireLockLimit } from '../processes/lock-limit.js';
 import type { ProcessLimits } from './bubblewrap.js';
 import { deviceFiles } from './device-files.js';
 import { tryRuntime } from './runtime-trial.js';
@@ -135,7 +135,7 @@ export class PayloadIsolation {
   #marked(spec: LaunchSpec): LaunchSpec {
     const attemptId = spec.environment[attemptVariable];
     if (attemptId === undefined || this.#prlimit === undefined) return spec;
-    const lockLimit = takeLockLimit(attemptId);
+    const lockLimit = acquireLockLimit(attemptId);
     if (lockLimit === undefined) return spec;
     const { openFiles } = this.#options.limits;
     const limits = [`--locks=${lockLimit}:${lockLimit}`, `--nofile=${openFiles}:${openFiles}`];

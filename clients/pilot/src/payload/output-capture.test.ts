@@ -22,7 +22,7 @@ function capture(limits: Partial<CaptureLimits> = {}): {
 async function all(captured: OutputCapture): Promise<[stream: string, text: string][]> {
   const found: [string, string][] = [];
   for (;;) {
-    const chunks = await captured.take(1);
+    const chunks = await captured.nextChunks(1);
     if (chunks.length === 0) return found;
     found.push(...chunks.map(({ stream, text }): [string, string] => [stream, text]));
   }

@@ -81,7 +81,7 @@ export class OutputCapture {
    * The next chunks, at most `count` of them; waits for the first. Empty at the end. Each chunk is returned
    * once: the caller keeps it until it is delivered.
    */
-  async take(count: number): Promise<readonly LogChunk[]> {
+  async nextChunks(count: number): Promise<readonly LogChunk[]> {
     while (this.#ready.length === 0 && !this.isDone)
       await new Promise<void>((resolve) => (this.#wake = resolve));
     const chunks = this.#ready.splice(0, count);

@@ -9,7 +9,7 @@ const { start } = setup;
 async function readUntil(capture: OutputCapture, wanted: RegExp): Promise<string> {
   let text = '';
   while (!wanted.test(text)) {
-    const chunks = await capture.take(1);
+    const chunks = await capture.nextChunks(1);
     if (chunks.length === 0)
       throw new Error(`the output ended with ${JSON.stringify(text)}, without ${wanted}`);
     text += chunks.map((chunk) => chunk.text).join('');
@@ -46,7 +46,7 @@ describe('output of a payload', () => {
       {},
       limits,
     );
-    const first = await capture.take(1);
+    const first = await capture.nextChunks(1);
     // The buffer and the pipe are full: the payload cannot have written everything. Its own clock at the end
     // proves that it waited.
     const resumedAt = await new Promise<number>((resolve) => setTimeout(() => resolve(Date.now()), 500));

@@ -113,7 +113,7 @@ export class Payload {
     this.#after(limits.walltimeSeconds, () => this.#exceedWalltime());
     this.result = new Promise((resolve) => {
       launched.onEnd((end) => {
-        const reaped = services.reaped.take(this.#meter.lastKnown);
+        const reaped = services.reaped.usageOfEnded(this.#meter.lastKnown);
         void this.#finish(end, reaped).then(resolve);
       });
     });

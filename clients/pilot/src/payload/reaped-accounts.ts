@@ -57,7 +57,7 @@ export class ReapedAccounts {
    * Call this synchronously when a child's end is reported. `known` is its last known usage. Returns its
    * whole usage.
    */
-  async take(known: Amounts): Promise<Amounts> {
+  async usageOfEnded(known: Amounts): Promise<Amounts> {
     return new Promise((resolve) => {
       this.#waiting.push({ known, resolve });
       if (this.#waiting.length === 1) setImmediate(() => this.#settle());

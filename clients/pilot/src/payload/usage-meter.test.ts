@@ -99,16 +99,16 @@ describe('ReapedAccounts', () => {
     sum = 1010;
     reaped.rebase();
     sum = 1060;
-    expect(await reaped.take(ticks(20))).toEqual(ticks(50));
+    expect(await reaped.usageOfEnded(ticks(20))).toEqual(ticks(50));
     sum = 1065;
-    expect(await reaped.take(nothing)).toEqual(ticks(5));
+    expect(await reaped.usageOfEnded(nothing)).toEqual(ticks(5));
   });
 
   it('shares growth among children that end at once', async () => {
     let sum = 0;
     const reaped = new ReapedAccounts(() => ticks(sum));
     sum = 100;
-    expect(await Promise.all([reaped.take(ticks(60)), reaped.take(ticks(20))])).toEqual([
+    expect(await Promise.all([reaped.usageOfEnded(ticks(60)), reaped.usageOfEnded(ticks(20))])).toEqual([
       ticks(70),
       ticks(30),
     ]);

@@ -16,7 +16,7 @@ const attempts = new Map<LockLimit, string>();
 let next = 0;
 
 /** Takes a number for an attempt; undefined if this process has a limit itself. */
-export function takeLockLimit(attemptId: string): LockLimit | undefined {
+export function acquireLockLimit(attemptId: string): LockLimit | undefined {
   if (readLimit('self') !== undefined) return undefined;
   do next = (next + 1) % numbersOfOnePilot;
   while (attempts.has(first + next));
@@ -25,7 +25,7 @@ export function takeLockLimit(attemptId: string): LockLimit | undefined {
 }
 
 /** Makes the number of an attempt known that another process took. */
-export function noteLockLimit(limit: LockLimit, attemptId: string): void {
+export function recordLockLimit(limit: LockLimit, attemptId: string): void {
   attempts.set(limit, attemptId);
 }
 

@@ -22,7 +22,7 @@ export async function shipLog(
   signal.addEventListener('abort', discard);
   try {
     for (;;) {
-      const chunks = await capture.take(chunksPerCall);
+      const chunks = await capture.nextChunks(chunksPerCall);
       signal.throwIfAborted();
       if (chunks.length === 0) return;
       await untilAnswered(() => append(chunks), signal);

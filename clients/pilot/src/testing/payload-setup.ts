@@ -99,7 +99,7 @@ export function payloadSetup(): PayloadSetup {
 export async function readAll(capture: OutputCapture): Promise<LogChunk[]> {
   const all: LogChunk[] = [];
   for (;;) {
-    const chunks = await capture.take(100);
+    const chunks = await capture.nextChunks(100);
     if (chunks.length === 0) return all;
     all.push(...chunks);
   }

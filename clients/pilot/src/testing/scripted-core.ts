@@ -101,7 +101,7 @@ export class ScriptedCore implements CoreProtocol {
   }
 
   /** Takes a job from its worker, with a command. */
-  take(jobId: string, kind: 'KILL' | 'DROP' = 'KILL', isReported = true): void {
+  withdraw(jobId: string, kind: 'KILL' | 'DROP' = 'KILL', isReported = true): void {
     const fence = this.#fences.get(jobId) ?? 0;
     this.#fences.set(jobId, fence + 1);
     if (isReported) this.order({ kind, jobId, fence, reason: 'the test took it' });

@@ -5,7 +5,7 @@
  */
 import { parseOptions } from '../options.js';
 import { runPlayground } from '../playground.js';
-import { secondsSinceCommand } from '../since.js';
+import { secondsSinceCommand } from '../seconds-since-command.js';
 import { answerUpdates } from './updates.js';
 
 // As in the playground itself: everything it creates is private to its user.

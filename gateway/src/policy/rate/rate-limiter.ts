@@ -69,7 +69,7 @@ export class RateLimiter {
     for (const [name, amount] of Object.entries(usage) as [RateName, number][]) {
       const rate = rates[name];
       if (!rate || amount <= 0) continue;
-      const seconds = this.#bucket(buckets, name, rate, now).take(amount, now);
+      const seconds = this.#bucket(buckets, name, rate, now).consume(amount, now);
       if (seconds > 0) return exceeded(name, amount, rate, seconds);
     }
     return undefined;

@@ -17,7 +17,7 @@ export class TokenBucket {
   }
 
   /** Takes an amount and returns 0, or takes nothing and returns the seconds until it can be taken. */
-  take(amount: number, nowMs: number): number {
+  consume(amount: number, nowMs: number): number {
     this.#fill(nowMs);
     // More than a burst never fits: it is taken from a full bucket, which then pays it back.
     const needed = Math.min(amount, this.rate.burst);

@@ -4,7 +4,7 @@ import type { Logger } from '@rhizome/log';
 import { buildSubgraph, createInProcess, type SubgraphSchema } from '@rhizome/subgraph';
 import { createInProcessTransport, type Transport } from '@rhizome/federation';
 import { typeDefs } from '../../typeDefs.generated.js';
-import type { OwnSubgraph } from '../own.js';
+import type { OwnSubgraph } from '../own-member.js';
 import { ownAddress } from './own-address.js';
 import { auditPolicies, type AuditGraphOptions, auditResolvers } from '../../audit/index.js';
 import { identityPolicies, identityResolvers, type IdentityGraphOptions } from '../../identity/index.js';

@@ -51,9 +51,9 @@ export class Verifier {
     this.#entries += 1;
     const { _id, chain, link, outcome } = record;
     this.#newest.set(chain, Math.max(this.#newest.get(chain) ?? 0, link.sequence));
-    this.#put(chain, _id, link, (sequence) => entryContent(record, sequence));
+    this.#addLink(chain, _id, link, (sequence) => entryContent(record, sequence));
     if (outcome?.link)
-      this.#put(chain, _id, outcome.link, (sequence) => outcomeContent(record, outcome, sequence));
+      this.#addLink(chain, _id, outcome.link, (sequence) => outcomeContent(record, outcome, sequence));
   }
 
   /** @param heads signed heads that were kept outside the store, each verified by its signature */
@@ -76,7 +76,7 @@ export class Verifier {
     return { entries: this.#entries, chains: this.#chains.size, heads: heads.length, tampering, unsigned };
   }
 
-  #put(chain: string, entry: string, link: ChainLink, contentAt: (sequence: number) => string): void {
+  #addLink(chain: string, entry: string, link: ChainLink, contentAt: (sequence: number) => string): void {
     let links = this.#chains.get(chain);
     if (!links) this.#chains.set(chain, (links = new Map<number, Checked[]>()));
     const isGenuine = link.hash === linkHash(link.previous, contentAt(link.sequence));

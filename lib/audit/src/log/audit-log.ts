@@ -109,20 +109,20 @@ export class AuditLog {
   }
 
   /** As {@link record}, but does not wait. */
-  note(call: AuditCall, result: CallResult): void {
+  recordLater(call: AuditCall, result: CallResult): void {
     this.#add(call, result);
   }
 
   /** Records the end of the process and signs the last head. */
   async close(): Promise<void> {
-    this.note(this.#ofProcess('gateway.stop', 1), { result: 'SUCCEEDED', codes: [] });
+    this.recordLater(this.#ofProcess('gateway.stop', 1), { result: 'SUCCEEDED', codes: [] });
     await this.#writer.close(closeMs);
     await this.#custodian?.close();
   }
 
   /** Records something that the process did by itself. */
   recordOwn(action: string, count: number): void {
-    this.note(this.#ofProcess(action, count), { result: 'SUCCEEDED', codes: [] });
+    this.recordLater(this.#ofProcess(action, count), { result: 'SUCCEEDED', codes: [] });
   }
 
   #add(call: AuditCall, result: CallResult | null): PendingEntry | undefined {

@@ -129,7 +129,7 @@ export class ChangeFeed {
         for await (const { change, position } of this.#options.read({ after, signal })) {
           this.#floor ??= position;
           this.#head = position;
-          if (change) this.#take(change);
+          if (change) this.#publish(change);
           opened();
         }
       } catch (error) {
@@ -141,7 +141,7 @@ export class ChangeFeed {
     opened();
   }
 
-  #take(change: Change): void {
+  #publish(change: Change): void {
     this.#ring.push(change);
     const { ringSize = 1000 } = this.#options;
     if (this.#ring.length > ringSize) this.#floor = this.#ring.shift()?.token;

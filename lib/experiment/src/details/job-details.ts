@@ -62,7 +62,7 @@ export function jobPositionLoader<T extends SubmissionDocument>(
     const found = await submissions.ofTasks([...wanted]);
     const byTask = new Map(found.map((submission) => [submission.taskId, memory.add(submission)]));
     if (!submitter.isSubmitting)
-      for (const taskId of wanted) if (!byTask.has(taskId)) memory.noteForeign(taskId);
+      for (const taskId of wanted) if (!byTask.has(taskId)) memory.addForeign(taskId);
     return keys.map(({ taskId, index }) => {
       const submission = byTask.get(taskId);
       return submission ? positionIn(submission, index) : null;

@@ -42,17 +42,17 @@ describe('KnownSubmissions', () => {
   it('remembers foreign tasks for a moment, but neither recent tasks nor submitted ones', () => {
     const known = new KnownSubmissions(clock);
     const taskId = createIds(clock).next('task');
-    known.noteForeign(taskId);
+    known.addForeign(taskId);
     expect(known.isForeign(taskId)).toBe(false);
     clock.advance(10_000);
-    known.noteForeign(taskId);
+    known.addForeign(taskId);
     expect(known.isForeign(taskId)).toBe(true);
     clock.advance(5000);
     expect(known.isForeign(taskId)).toBe(false);
-    known.noteForeign(taskId);
+    known.addForeign(taskId);
     known.add(submission(taskId));
     expect(known.isForeign(taskId)).toBe(false);
-    known.noteForeign('no id of ours');
+    known.addForeign('no id of ours');
     expect(known.isForeign('no id of ours')).toBe(false);
   });
 });

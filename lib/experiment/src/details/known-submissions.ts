@@ -61,7 +61,7 @@ export class KnownSubmissions<T extends SubmissionDocument> {
   }
 
   /** Notes that the store has no submission for the task. */
-  noteForeign(taskId: string): void {
+  addForeign(taskId: string): void {
     const now = this.#clock.now().getTime();
     const made = timeOfId(taskId);
     if (!made || now - made.getTime() < youngMs) return;

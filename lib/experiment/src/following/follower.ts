@@ -154,7 +154,7 @@ export class JobFollower<T extends SubmissionDocument> {
     const messages = (at < 0 ? batch : batch.slice(0, at)).map(({ message }) => message);
     const facts = this.#factsOf(messages);
     const isNoted = (isDue || facts.length > 0) && messages.length > 0;
-    if (isNoted) await this.#options.ledger.takeIn(facts, messages.at(-1)?.cursor);
+    if (isNoted) await this.#options.ledger.record(facts, messages.at(-1)?.cursor);
     const broken = batch[at];
     if (!broken?.fault) return isNoted;
     await this.#skipUnreadable(broken.message, broken.fault);

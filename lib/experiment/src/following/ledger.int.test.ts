@@ -66,7 +66,7 @@ const fact = (
 describe('Ledger', () => {
   it('adds up ended jobs, and stores the cursor with the sums', async () => {
     await write('a', 3);
-    await ledger.takeIn(
+    await ledger.record(
       [fact('a', 0, 'FINISHED'), fact('a', 1, 'FAILED'), fact('a', 2, 'ACTIVATED', 1)],
       'c1',
     );
@@ -78,7 +78,7 @@ describe('Ledger', () => {
       revision: 2,
     });
     expect(await ledger.cursor()).toBe('c1');
-    await ledger.takeIn([], 'c2');
+    await ledger.record([], 'c2');
     expect(await ledger.cursor()).toBe('c2');
     await ledger.forgetCursor();
     expect(await ledger.cursor()).toBeNull();
@@ -104,7 +104,7 @@ describe('Ledger', () => {
     await Promise.all(
       takers.map(async (taker) => {
         const all = [...shuffled(), ...shuffled()];
-        for (let at = 0; at < all.length; at += 37) await taker.takeIn(all.slice(at, at + 37), `c${at}`);
+        for (let at = 0; at < all.length; at += 37) await taker.record(all.slice(at, at + 37), `c${at}`);
       }),
     );
     const worth = Array.from({ length: 40 }, (_, index) => (index % 4 === 0 ? 0 : index + 1)).reduce(
@@ -116,16 +116,16 @@ describe('Ledger', () => {
 
   it('counts a repeated job in place of the job that it repeats', async () => {
     await write('a', 1);
-    await ledger.takeIn([fact('a', 0, 'FINISHED', 4, 'job_1')], 'c1');
+    await ledger.record([fact('a', 0, 'FINISHED', 4, 'job_1')], 'c1');
     expect(await stored('a')).toMatchObject({ stage: 'DONE', finishedJobs: 1, amounts: { worth: 1 } });
-    await ledger.takeIn([fact('a', 0, 'ACTIVATED', 1, 'job_2')], 'c2');
+    await ledger.record([fact('a', 0, 'ACTIVATED', 1, 'job_2')], 'c2');
     expect(await stored('a')).toMatchObject({
       stage: 'OPEN',
       finishedJobs: 0,
       lostJobs: 0,
       amounts: { worth: 0 },
     });
-    await ledger.takeIn([fact('a', 0, 'CLOSED', 2, 'job_2')], 'c3');
+    await ledger.record([fact('a', 0, 'CLOSED', 2, 'job_2')], 'c3');
     expect(await stored('a')).toMatchObject({ finishedJobs: 0, lostJobs: 1 });
     expect(
       await ledger.outcomes([
@@ -142,7 +142,7 @@ describe('Ledger', () => {
       fact('a', 2, 'FINISHED'),
       fact('nobody', 0, 'FINISHED'),
     ];
-    await ledger.takeIn(strange, 'c1');
+    await ledger.record(strange, 'c1');
     expect(await stored('a')).toMatchObject({ finishedJobs: 0, revision: 1 });
     expect(await ledger.cursor()).toBe('c1');
   });
@@ -150,17 +150,17 @@ describe('Ledger', () => {
   it('records events of a task whose id is not stored yet, and leaves the stage to the submitter', async () => {
     await write('a', 1, { stage: 'SUBMITTING' });
     await probes().updateOne({ _id: 'a' }, { $unset: { taskId: '' } });
-    await ledger.takeIn([fact('a', 0, 'FINISHED')], 'c1');
+    await ledger.record([fact('a', 0, 'FINISHED')], 'c1');
     expect(await stored('a')).toMatchObject({ stage: 'SUBMITTING', finishedJobs: 1 });
   });
 
   it('records nothing and keeps its cursor when a write fails', async () => {
     await write('a', 2);
-    await ledger.takeIn([fact('a', 0, 'FINISHED')], 'c1');
+    await ledger.record([fact('a', 0, 'FINISHED')], 'c1');
     await probes().updateOne({ _id: 'a' }, { $set: { finishedJobs: 0 } });
     // The sum would fall below nothing, which the validator refuses: position and cursor must stay with it.
     await expect(
-      ledger.takeIn([fact('a', 0, 'ACTIVATED', 1, 'job_2'), fact('a', 1, 'FAILED')], 'c2'),
+      ledger.record([fact('a', 0, 'ACTIVATED', 1, 'job_2'), fact('a', 1, 'FAILED')], 'c2'),
     ).rejects.toThrow();
     expect(await ledger.cursor()).toBe('c1');
     expect(

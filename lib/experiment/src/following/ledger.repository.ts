@@ -112,12 +112,12 @@ export class Ledger<T extends SubmissionDocument> {
    * the same facts may be repeated in any order. Facts about jobs of other tasks, or of no submission, are
    * ignored.
    */
-  async takeIn(facts: readonly JobFact[], cursor?: string): Promise<void> {
+  async record(facts: readonly JobFact[], cursor?: string): Promise<void> {
     if (facts.length === 0 && cursor === undefined) return;
     await this.#options.db.client.withSession((session) =>
       session.withTransaction(async () => {
         for (let at = 0; at < facts.length; at += maxPositions) {
-          await this.#takeIn(facts.slice(at, at + maxPositions), session);
+          await this.#record(facts.slice(at, at + maxPositions), session);
         }
         if (cursor !== undefined) await this.#moveTo(cursor, session);
       }, majority),
@@ -134,7 +134,7 @@ export class Ledger<T extends SubmissionDocument> {
     return ids.map((id) => known.get(id) ?? 'WAITING');
   }
 
-  async #takeIn(facts: readonly JobFact[], session: ClientSession): Promise<void> {
+  async #record(facts: readonly JobFact[], session: ClientSession): Promise<void> {
     const submissions = await this.#submissionsOf(facts, session);
     const own = facts.filter((fact) => belongs(fact, submissions.get(fact.submissionId)));
     const newest = newestOf(own, ({ submissionId, index }) => positionId(submissionId, index));

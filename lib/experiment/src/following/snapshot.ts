@@ -44,7 +44,7 @@ export async function takeJobs<T extends SubmissionDocument>(
     const { task } = await core.query(ExperimentTaskJobsDocument, variables, { signal });
     if (!task) return;
     const { nodes, pageInfo } = task.jobs;
-    await ledger.takeIn(
+    await ledger.record(
       nodes.flatMap(({ id, taskIndex, revision, state }): JobFact[] =>
         taskIndex == null
           ? []

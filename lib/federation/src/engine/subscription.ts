@@ -102,11 +102,11 @@ export class EventStream implements AsyncIterableIterator<ExecutionText>, Direct
     });
   }
 
-  take(): ExecutionText | undefined {
+  tryNext(): ExecutionText | undefined {
     const ready = this.#ready.shift();
     if (ready || !this.#direct || this.#isWorking || this.#pending || this.#isOver || this.#isEnded)
       return ready;
-    const result = this.#direct.take();
+    const result = this.#direct.tryNext();
     if (!result) return undefined;
     if (!('then' in result)) return this.#answer(result);
     void this.#await(result);
@@ -189,7 +189,7 @@ export class EventStream implements AsyncIterableIterator<ExecutionText>, Direct
   /** One event, and those that are available before the current turn of the event loop ends. */
   async #gather(): Promise<Gathered> {
     const gathered: Gathered = { results: [] };
-    await this.#take(gathered, undefined);
+    await this.#readNext(gathered, undefined);
     if (gathered.end || !this.#runsTogether()) return gathered;
     let isOver = false;
     const turn = new Promise<void>((resolve) =>
@@ -199,7 +199,7 @@ export class EventStream implements AsyncIterableIterator<ExecutionText>, Direct
       }),
     );
     while (!isOver && !gathered.end && gathered.results.length < mostTogether)
-      await this.#take(gathered, turn);
+      await this.#readNext(gathered, turn);
     return gathered;
   }
 
@@ -209,7 +209,7 @@ export class EventStream implements AsyncIterableIterator<ExecutionText>, Direct
   }
 
   /** Reads the next event, unless the turn ends first. */
-  async #take(gathered: Gathered, turn: Promise<void> | undefined): Promise<void> {
+  async #readNext(gathered: Gathered, turn: Promise<void> | undefined): Promise<void> {
     const pending = (this.#pending ??= this.#upstream.next());
     try {
       const item = await (turn ? Promise.race([pending, turn]) : pending);

@@ -89,7 +89,7 @@ function compilePart(alias: EntityBatchAlias, call: CompiledCall, context: Compi
   const reshaping = compileReshaping(shapeOf([set], call.fragments), alias.outputRewrites);
   const paths = alias.paths.map((path) => compilePath(path, context.relations));
   const fields = new Set(reshaping.shape.fields.keys());
-  noteDependents(alias.requires, fields, context.dependents);
+  addDependents(alias.requires, fields, context.dependents);
   return {
     responseKey: alias.alias,
     variable: alias.representationsVariableName,
@@ -101,14 +101,14 @@ function compilePart(alias: EntityBatchAlias, call: CompiledCall, context: Compi
   };
 }
 
-function noteDependents(
+function addDependents(
   requires: readonly RequiresNode[],
   fields: ReadonlySet<string>,
   dependents: CompileContext['dependents'],
 ): void {
   for (const node of requires) {
     if (node.kind === 'InlineFragment') {
-      noteDependents(node.selections, fields, dependents);
+      addDependents(node.selections, fields, dependents);
       continue;
     }
     const known = dependents.get(node.name);

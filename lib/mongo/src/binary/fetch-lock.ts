@@ -33,7 +33,7 @@ export async function withFetchLock<T>(
     token: `${process.pid}-${process.hrtime.bigint()}`,
   };
   await mkdir(folder, { recursive: true });
-  for (let isReported = false; !(await take(lock, self)); await delay(lookAgainMs)) {
+  for (let isReported = false; !(await acquire(lock, self)); await delay(lookAgainMs)) {
     const holder = await holderOf(lock);
     if (holder && !isReported) onWait?.(holder.pid);
     isReported ||= holder !== undefined;
@@ -48,7 +48,7 @@ export async function withFetchLock<T>(
   }
 }
 
-async function take(lock: string, self: Holder): Promise<boolean> {
+async function acquire(lock: string, self: Holder): Promise<boolean> {
   try {
     await mkdir(lock);
   } catch (error) {

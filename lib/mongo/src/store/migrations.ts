@@ -139,14 +139,14 @@ async function withLock<T>(
   const locks = db.collection<LockDocument>('migrationLock');
   const owner = `${hostname()}/${process.pid}/${process.hrtime.bigint()}`;
   const deadline = performance.now() + waitMs;
-  while (!(await takeLock(locks, owner, lockTtlMs))) {
+  while (!(await acquireLock(locks, owner, lockTtlMs))) {
     if (performance.now() > deadline)
       throw failed('lock', `another process holds the lock for more than ${waitMs} ms`);
     await delay(lookAgainMs);
   }
   const lost = new AbortController();
   const sign = setInterval(() => {
-    takeLock(locks, owner, lockTtlMs).then(
+    acquireLock(locks, owner, lockTtlMs).then(
       (mine) => mine || lost.abort(),
       (error: unknown) => log?.warn({ err: error }, 'the lock of the migrations could not be renewed'),
     );
@@ -160,7 +160,7 @@ async function withLock<T>(
 }
 
 /** Takes or renews the lock, all in one update by the server's clock: those of the processes may differ. */
-async function takeLock(locks: Collection<LockDocument>, owner: string, ttlMs: number): Promise<boolean> {
+async function acquireLock(locks: Collection<LockDocument>, owner: string, ttlMs: number): Promise<boolean> {
   const mine = { $literal: owner };
   const isFree = {
     $or: [{ $eq: ['$owner', mine] }, { $lt: [{ $ifNull: ['$expiresAt', new Date(0)] }, '$$NOW'] }],

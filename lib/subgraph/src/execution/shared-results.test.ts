@@ -37,7 +37,7 @@ class Feed implements AsyncIterableIterator<unknown>, DirectSource<unknown> {
     this.#listener();
   }
 
-  take(): unknown {
+  tryNext(): unknown {
     return this.#items.shift();
   }
 
@@ -129,12 +129,12 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
     const one = await open(plain, { variables: { name: 'a' } });
     const two = await open(plain, { variables: { name: 'b' } });
     putAll(new Tick(7));
-    const result = one.take();
+    const result = one.tryNext();
     expect(result).toEqual({ data: { ticked: { n: 7 } } });
-    expect(two.take()).toBe(result);
+    expect(two.tryNext()).toBe(result);
     expect(ran).toEqual([7]);
     putAll(new Tick(8));
-    expect([one.take(), two.take()]).toEqual([
+    expect([one.tryNext(), two.tryNext()]).toEqual([
       { data: { ticked: { n: 8 } } },
       { data: { ticked: { n: 8 } } },
     ]);
@@ -148,7 +148,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
     const { open, putAll, ran } = setUp(mode);
     const [one, two] = [await open(plain, first), await open(plain, second)];
     putAll(new Tick(7));
-    expect(one.take()).not.toBe(two.take());
+    expect(one.tryNext()).not.toBe(two.tryNext());
     expect(ran).toEqual([7, 7]);
   });
 
@@ -164,7 +164,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
       await open(document, { variables: { by: 3 } }),
     ];
     putAll(new Tick(7));
-    expect(streams.map((stream) => stream.take())).toEqual([
+    expect(streams.map((stream) => stream.tryNext())).toEqual([
       { data: { ticked: { times: 14 } } },
       { data: { ticked: { times: 21 } } },
     ]);
@@ -178,7 +178,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
       await open(document, { variables: { with: false } }),
     ];
     putAll(new Tick(7));
-    expect([one.take(), two.take()]).toEqual([
+    expect([one.tryNext(), two.tryNext()]).toEqual([
       { data: { ticked: { n: 7, times: 7 } } },
       { data: { ticked: { n: 7 } } },
     ]);
@@ -189,7 +189,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
     const document = parse('subscription ($by: Int = 3) { ticked { by: echo(value: $by) } }');
     const [one, two] = [await open(document), await open(document, { variables: { by: null } })];
     putAll(new Tick(7));
-    expect([one.take(), two.take()]).toEqual([
+    expect([one.tryNext(), two.tryNext()]).toEqual([
       { data: { ticked: { by: '3' } } },
       { data: { ticked: { by: 'null' } } },
     ]);
@@ -200,7 +200,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
     const document = parse('subscription { ticked { fails } }');
     const [one, two] = [await open(document, { requestId: 'a' }), await open(document, { requestId: 'b' })];
     putAll(new Tick(7));
-    expect([one.take(), two.take()]).toMatchObject([
+    expect([one.tryNext(), two.tryNext()]).toMatchObject([
       { errors: [{ extensions: { requestId: 'a' } }] },
       { errors: [{ extensions: { requestId: 'b' } }] },
     ]);
@@ -211,7 +211,7 @@ describe.each<ExecutionMode>(['jit', 'interpreted'])('an event for several subsc
     const { open, putAll, ran } = setUp(mode);
     const [one, two] = [await open(plain), await open(plain)];
     putAll({ n: 7 });
-    expect(one.take()).not.toBe(two.take());
+    expect(one.tryNext()).not.toBe(two.tryNext());
     expect(ran).toEqual([7, 7]);
   });
 });
@@ -221,7 +221,7 @@ describe('a stream that is read directly', () => {
     const { open, putAll } = setUp('jit');
     const stream = await open('subscription { ticked { later } }');
     putAll(new Tick(7));
-    const result = stream.take();
+    const result = stream.tryNext();
     expect(result).toBeInstanceOf(Promise);
     expect(await result).toEqual({ data: { ticked: { later: 'later 7' } } });
   });
@@ -231,12 +231,12 @@ describe('a stream that is read directly', () => {
     const stream = await open(plain);
     let calls = 0;
     const listener = (): void => void (calls += 1);
-    expect([stream.take(), stream.follow(listener), calls]).toEqual([undefined, 'wait', 0]);
+    expect([stream.tryNext(), stream.follow(listener), calls]).toEqual([undefined, 'wait', 0]);
     feeds[0]?.put(new Tick(1));
     expect(calls).toBe(1);
-    expect([stream.follow(listener), stream.take()]).toEqual(['take', { data: { ticked: { n: 1 } } }]);
+    expect([stream.follow(listener), stream.tryNext()]).toEqual(['take', { data: { ticked: { n: 1 } } }]);
     feeds[0]?.finish();
-    expect([calls, stream.take(), stream.follow(listener)]).toEqual([2, undefined, 'ask']);
+    expect([calls, stream.tryNext(), stream.follow(listener)]).toEqual([2, undefined, 'ask']);
     expect(await stream.next()).toEqual({ done: true, value: undefined });
   });
 
@@ -248,7 +248,7 @@ describe('a stream that is read directly', () => {
     stream.end({ errors: [{ message: 'over' }] });
     putAll(new Tick(1));
     expect(calls).toBeGreaterThan(0);
-    expect([stream.take(), stream.follow(() => undefined)]).toEqual([undefined, 'ask']);
+    expect([stream.tryNext(), stream.follow(() => undefined)]).toEqual([undefined, 'ask']);
     expect(await stream.next()).toEqual({ done: false, value: { errors: [{ message: 'over' }] } });
     expect((await stream.next()).done).toBe(true);
   });

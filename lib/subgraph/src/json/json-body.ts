@@ -55,7 +55,7 @@ export class JsonBodies {
       const text = await body.small(this.#waitMs);
       if (text !== undefined) return parseSmall(text);
     }
-    const endTurn = await this.#turns.take(subject).catch((error: unknown) => {
+    const endTurn = await this.#turns.acquire(subject).catch((error: unknown) => {
       dropRest(request);
       throw error;
     });

@@ -89,20 +89,20 @@ export class JsonParser {
       this.#worker = undefined;
       this.#fail();
     };
-    worker.on('message', (answer: ParserAnswer) => this.#take(worker, answer));
+    worker.on('message', (answer: ParserAnswer) => this.#onAnswer(worker, answer));
     worker.on('error', gone);
     worker.on('exit', gone);
     return worker;
   }
 
   /** One piece for each turn of the event loop: the next is requested when this one has been taken over. */
-  #take(worker: Worker, answer: ParserAnswer): void {
+  #onAnswer(worker: Worker, answer: ParserAnswer): void {
     const pending = this.#pending.get(answer.id);
     if (!pending) return;
     if ('invalid' in answer) {
       this.#ended(answer.id);
       pending.reject(notJson());
-    } else if (pending.assembly.take(answer.piece)) {
+    } else if (pending.assembly.addPiece(answer.piece)) {
       worker.postMessage({ id: answer.id, dropped: true } satisfies ParserCall);
       this.#ended(answer.id);
       pending.resolve(pending.assembly.value);

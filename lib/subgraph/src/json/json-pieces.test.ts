@@ -7,7 +7,7 @@ function passed(value: unknown, size: number): { readonly value: unknown; readon
   let pieces = 0;
   for (const piece of cutJson(value, size)) {
     pieces++;
-    const isComplete = assembly.take(structuredClone(piece) as JsonPiece);
+    const isComplete = assembly.addPiece(structuredClone(piece) as JsonPiece);
     if (isComplete) return { value: assembly.value, pieces };
   }
   throw new Error('The value is incomplete');

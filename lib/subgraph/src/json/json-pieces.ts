@@ -96,7 +96,7 @@ export class JsonAssembly {
   #root: unknown;
 
   /** Takes the next piece. Returns true if the value is complete. */
-  take(piece: JsonPiece): boolean {
+  addPiece(piece: JsonPiece): boolean {
     if ('whole' in piece) {
       this.#root = piece.whole;
       return true;

@@ -19,7 +19,7 @@ export class TurnTaking {
   }
 
   /** Resolves with a function that ends the turn. @throws DomainError LIMIT_EXCEEDED if too many wait */
-  async take(subject: string): Promise<() => void> {
+  async acquire(subject: string): Promise<() => void> {
     if (!this.#fits(subject)) {
       if (this.#waiting.length >= mostWaiting) throw tooManyWaiting(this.#waiting.length);
       await new Promise<void>((admit) => this.#waiting.push({ subject, admit }));
@@ -29,7 +29,7 @@ export class TurnTaking {
       if (isOver) return;
       isOver = true;
       this.#running.delete(subject);
-      this.#admitNext();
+      this.#startNext();
     };
   }
 
@@ -37,7 +37,7 @@ export class TurnTaking {
     return this.#running.size < this.#atOnce && !this.#running.has(subject);
   }
 
-  #admitNext(): void {
+  #startNext(): void {
     const at = this.#waiting.findIndex(({ subject }) => this.#fits(subject));
     const [next] = at < 0 ? [] : this.#waiting.splice(at, 1);
     if (!next) return;

@@ -16,7 +16,7 @@ export type Following =
  */
 export interface DirectSource<T> extends AsyncIterator<T, unknown, undefined> {
   /** The next item, if it is available; undefined does not mean the end. */
-  take(): T | undefined;
+  tryNext(): T | undefined;
   /** Sets the listener that is called from now on, in place of the previous one. */
   follow(listener: () => void): Following;
 }
@@ -28,7 +28,7 @@ export function isDirect<T>(source: AsyncIterator<T, unknown, undefined>): sourc
 
 /** A hand-written generator that can be read directly: ending it early always uses its `return`. */
 export abstract class DirectGenerator<T> implements AsyncGenerator<T, void, undefined>, DirectSource<T> {
-  abstract take(): T | undefined;
+  abstract tryNext(): T | undefined;
   abstract follow(listener: () => void): Following;
   abstract next(): Promise<IteratorResult<T, void>>;
   abstract return(): Promise<IteratorResult<T, void>>;

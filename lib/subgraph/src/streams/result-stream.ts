@@ -61,7 +61,7 @@ export class ResultStream
     this.#endSource();
     this.#onEnd?.();
     const settle = this.#settle;
-    if (settle) settle(this.#takeLast());
+    if (settle) settle(this.#removeLast());
     const listener = this.#listener;
     this.#listener = undefined;
     listener?.();
@@ -73,8 +73,8 @@ export class ResultStream
     return item;
   }
 
-  take(): MaybePromise<SubgraphResult> | undefined {
-    const event = this.#direct?.take();
+  tryNext(): MaybePromise<SubgraphResult> | undefined {
+    const event = this.#direct?.tryNext();
     return event === undefined ? undefined : this.#options.answer(event, this.#controller.signal);
   }
 
@@ -103,7 +103,7 @@ export class ResultStream
     return this;
   }
 
-  #takeLast(): Item {
+  #removeLast(): Item {
     const last = this.#last;
     this.#last = undefined;
     return last ? { value: last, done: false } : done;
@@ -111,7 +111,7 @@ export class ResultStream
 
   /** One item; settled early when the stream is ended. Never rejects. */
   #pull(): Promise<Item> {
-    if (this.#ended) return Promise.resolve(this.#takeLast());
+    if (this.#ended) return Promise.resolve(this.#removeLast());
     return new Promise((resolve) => {
       this.#settle = resolve;
       void this.#read()

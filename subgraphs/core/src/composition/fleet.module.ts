@@ -167,7 +167,7 @@ function servicesOf(
       scheduler,
       leadership,
       registry,
-      admit: (worker) => cache.admit(worker),
+      admit: (worker) => cache.readUnknownQueue(worker),
       access,
       forward: forwardAcquire,
       ownUrl: url,
@@ -231,7 +231,7 @@ function lifecycleOf(
       const stopNotices = feed.onWritten?.('workers', (ids) => logged(registry.notice(ids)));
       const stopDirectory = onDirectoryChanged?.(() => logged(cache.refresh()));
       stops.push(
-        registry.onChanged((worker) => commands.takeWorker(worker)),
+        registry.onChanged((worker) => commands.drainIfDraining(worker)),
         ...[stopNotices, stopDirectory].filter((stop) => stop !== undefined),
       );
       await registry.start();

@@ -9,6 +9,7 @@ import { retryMembersCollection } from '../jobs/bulk/retry-member.document.js';
 import { jobCollections } from './job-stores.repository.js';
 import { listBulkCriteria } from '../jobs/bulk/bulk-criteria.repository.js';
 import { fleetCollections } from './fleet.module.js';
+import { renameReportVersions } from '../workers/report-versions.repository.js';
 
 /** All collections of core. */
 export const coreCollections: readonly CollectionDefinition[] = [
@@ -36,6 +37,13 @@ export const coreMigrations: readonly Migration[] = [
     id: '0003-members-of-retries',
     up: async (db) => {
       await ensureCollections(db, [bulkOperationsCollection, retryMembersCollection]);
+    },
+  },
+  {
+    id: '0004-versions-of-reports',
+    up: async (db) => {
+      await ensureCollections(db, fleetCollections as readonly CollectionDefinition[]);
+      await renameReportVersions(db);
     },
   },
 ];

@@ -99,7 +99,7 @@ export class EventsService {
       feed,
       clock,
       log,
-      take: (batch) => this.#take(batch),
+      take: (batch) => this.#publish(batch),
       recover: async (signal) => {
         const begun = await this.counts.rebuild(signal);
         this.#hub.begin(begun);
@@ -295,10 +295,10 @@ export class EventsService {
     return { counts: this.counts, clock: this.#options.clock, head: () => this.#hub.head, signal };
   }
 
-  #take({ events, notices, position }: FeedBatch): void {
+  #publish({ events, notices, position }: FeedBatch): void {
     const fresh = this.#hub.publish(events, position);
     this.counts.apply(fresh, position);
-    this.#documents.take(notices, position);
+    this.#documents.append(notices, position);
     if (notices.length === 0) return;
     const byCollection = new Map<string, Set<string>>();
     for (const { collection, id } of notices) {

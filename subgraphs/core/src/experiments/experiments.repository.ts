@@ -25,7 +25,7 @@ export class ExperimentsRepository {
       { upsert: true, returnDocument: 'after', writeConcern: { w: 'majority' } },
     );
     const document = stored ?? experiment;
-    this.directory.put(document);
+    this.directory.set(document);
     return document;
   }
 }

@@ -44,7 +44,7 @@ export class QueuesRepository {
   /** Queues by name as stored now, one entry per name. */
   async readMany(names: readonly string[]): Promise<readonly (QueueDocument | null)[]> {
     const found = await this.#queues.find({ name: { $in: [...new Set(names)] } }).toArray();
-    found.forEach((queue) => this.directory.put(queue));
+    found.forEach((queue) => this.directory.set(queue));
     return names.map((name) => this.directory.peek(this.#idByName.get(name) ?? '') ?? null);
   }
 
@@ -81,7 +81,7 @@ export class QueuesRepository {
     if (earlier) return { repeated: earlier };
     try {
       await this.#queues.insertOne(queue, majority);
-      this.directory.put(queue);
+      this.directory.set(queue);
       return { inserted: queue };
     } catch (error) {
       if (!(error instanceof MongoServerError) || error.code !== 11000) throw error;
@@ -97,7 +97,7 @@ export class QueuesRepository {
       next,
       majority,
     );
-    if (matchedCount === 1) this.directory.put(next);
+    if (matchedCount === 1) this.directory.set(next);
     return matchedCount === 1;
   }
 

@@ -29,7 +29,7 @@ export class Directory<TDoc extends DirectoryDocument> {
 
   /** Reads all documents. */
   async load(): Promise<void> {
-    this.#take(await this.#documents.find().toArray());
+    this.#setNewer(await this.#documents.find().toArray());
   }
 
   /** All documents, ordered by id. */
@@ -64,12 +64,12 @@ export class Directory<TDoc extends DirectoryDocument> {
   /** Reads these documents again; called for each notice of the stream. */
   async refresh(ids: readonly string[]): Promise<void> {
     const filter = { _id: { $in: [...new Set(ids)] } } as unknown as Filter<TDoc>;
-    this.#take(await this.#documents.find(filter).toArray());
+    this.#setNewer(await this.#documents.find(filter).toArray());
   }
 
   /** Adds a document that was just written or read. An older revision than the known one is ignored. */
-  put(document: TDoc): void {
-    this.#take([document]);
+  set(document: TDoc): void {
+    this.#setNewer([document]);
   }
 
   /** Calls the listener with new and changed documents. @returns function that removes it */
@@ -78,7 +78,7 @@ export class Directory<TDoc extends DirectoryDocument> {
     return () => this.#listeners.delete(listener);
   }
 
-  #take(documents: readonly unknown[]): void {
+  #setNewer(documents: readonly unknown[]): void {
     const changed = (documents as readonly TDoc[]).filter(
       (document) => (this.#byId.get(document._id)?.revision ?? 0) < document.revision,
     );

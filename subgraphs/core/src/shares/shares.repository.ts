@@ -21,7 +21,7 @@ export class SharesRepository {
       { $setOnInsert: fresh },
       { upsert: true, returnDocument: 'after', writeConcern: { w: 'majority' } },
     );
-    if (stored) this.directory.put(stored);
+    if (stored) this.directory.set(stored);
   }
 
   /** Sets all leaves of an experiment. */
@@ -39,7 +39,7 @@ export class SharesRepository {
       },
       { upsert: true, returnDocument: 'after', writeConcern: { w: 'majority' } },
     );
-    if (stored) this.directory.put(stored);
+    if (stored) this.directory.set(stored);
     return stored;
   }
 }

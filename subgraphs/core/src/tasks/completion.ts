@@ -40,7 +40,7 @@ export class Completion implements EventHandler {
       if (last.taskId !== undefined && isTerminal(last.to) && last.from !== last.to)
         ends.set(last.taskId, (ends.get(last.taskId) ?? 0) + 1);
     }
-    if (ends.size > 0) await this.#inOrder(() => this.#takeEnds(ends));
+    if (ends.size > 0) await this.#inOrder(() => this.#applyEnds(ends));
   }
 
   /** Clears the cache, as in a new term, and checks all running tasks. */
@@ -74,7 +74,7 @@ export class Completion implements EventHandler {
     return next;
   }
 
-  async #takeEnds(ends: ReadonlyMap<string, number>): Promise<void> {
+  async #applyEnds(ends: ReadonlyMap<string, number>): Promise<void> {
     const due: string[] = [];
     for (const [taskId, count] of ends) {
       const missing = (this.#missing.get(taskId) ?? 0) - count;

@@ -37,7 +37,7 @@ export class WorkerRegistry implements WorkerFeed {
 
   /** Reads all live workers, and follows changes from then on. */
   async start(): Promise<void> {
-    for (const worker of await this.#workers.findAllLive()) this.take(worker);
+    for (const worker of await this.#workers.findAllLive()) this.set(worker);
     this.#timer = setInterval(() => void this.refresh(), this.#refreshMs);
     this.#timer.unref();
   }
@@ -52,7 +52,7 @@ export class WorkerRegistry implements WorkerFeed {
   async refresh(): Promise<void> {
     this.#reading ??= this.#workers
       .findChangedSince(new Date(this.#readUntil.getTime() - overlapMs))
-      .then((found) => found.forEach((worker) => this.take(worker)))
+      .then((found) => found.forEach((worker) => this.set(worker)))
       .catch((err: unknown) => this.#log.warn({ err }, 'changed workers could not be read'))
       .finally(() => (this.#reading = undefined));
     await this.#reading;
@@ -60,7 +60,7 @@ export class WorkerRegistry implements WorkerFeed {
 
   /** Reads workers whose change a notice reported. */
   async notice(workerIds: readonly string[]): Promise<void> {
-    for (const worker of await this.#workers.findMany([...new Set(workerIds)])) this.take(worker);
+    for (const worker of await this.#workers.findMany([...new Set(workerIds)])) this.set(worker);
   }
 
   /** True if this process knows the worker as live. */
@@ -82,12 +82,12 @@ export class WorkerRegistry implements WorkerFeed {
     const known = this.#live.get(workerId);
     if (known) return known;
     const [found] = await this.#workers.findMany([workerId]);
-    if (found) this.take(found);
+    if (found) this.set(found);
     return found;
   }
 
   /** Takes a worker that this process wrote or read. A revision older than the known one is ignored. */
-  take(worker: WorkerDocument): void {
+  set(worker: WorkerDocument): void {
     if (worker.updatedAt > this.#readUntil) this.#readUntil = worker.updatedAt;
     const known = this.#live.get(worker._id);
     if (known && known.revision >= worker.revision) return;

@@ -1,4 +1,3 @@
-// cspell:ignore told -- name of a stored field
 /** Collections of workers, of their leases, and of the lease of the broker. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
 import type { BrokerLeaseDocument } from '../scheduler/leader/broker-lease.repository.js';
@@ -6,9 +5,10 @@ import { retention } from '../shared/retention.js';
 import { endedWorkerStates, type LeaseDocument, type WorkerDocument } from './worker.types.js';
 
 /**
- * Version of the stored shapes of workers and leases; since 2 they record which report their facts are from.
+ * Version of the stored shapes of workers and leases. Since 2 they record which report their facts are from,
+ * since 3 under the present name.
  */
-export const workerSchemaVersion = 2;
+export const workerSchemaVersion = 3;
 
 const text = { bsonType: 'string' };
 const time = { bsonType: 'date' };
@@ -57,7 +57,7 @@ export const workersCollection = defineCollection<WorkerDocument>({
       hardware: { bsonType: 'object' },
       labels: { bsonType: 'array', maxItems: workerLimits.labels },
       devices: { bsonType: 'array', maxItems: workerLimits.devices },
-      told: { bsonType: 'object' },
+      reportVersions: { bsonType: 'object' },
       endsAt: time,
       keyThumbprint: text,
       registrationKey: text,
@@ -114,7 +114,7 @@ export const leasesCollection = defineCollection<LeaseDocument>({
       expiresAt: time,
       jobs: { bsonType: 'array', maxItems: workerLimits.heldJobs },
       deviceUse: { bsonType: 'array', maxItems: workerLimits.devices },
-      told: { bsonType: 'object' },
+      reportVersions: { bsonType: 'object' },
       lostAt: time,
       lostReason: text,
     },

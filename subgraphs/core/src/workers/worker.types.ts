@@ -1,4 +1,3 @@
-// cspell:ignore told -- name of a stored field
 /** Stored shapes of a worker and its lease. `worker.document.ts` has their validators and indexes. */
 import type { DeviceDocument } from '../gpus/device.types.js';
 import type { StoredLabel } from '../shared/label.types.js';
@@ -46,7 +45,7 @@ export interface WorkerDocument {
   readonly labels: readonly StoredLabel[];
   readonly devices: readonly DeviceDocument[];
   /** Versions of the reports that these facts are from, as counted by the lease. */
-  readonly told?: Readonly<Partial<Record<FactPart, number>>>;
+  readonly reportVersions?: Readonly<Partial<Record<FactPart, number>>>;
   readonly endsAt?: Date;
   /** Thumbprint of the key of its credential; absent for a worker with a token of its queue. */
   readonly keyThumbprint?: string;
@@ -93,7 +92,7 @@ export interface LeaseDocument {
    * Digest of the latest report of each part, and number of reports so far that differed from the previous
    * one.
    */
-  readonly told?: Readonly<Partial<Record<FactPart, FactVersion>>>;
+  readonly reportVersions?: Readonly<Partial<Record<FactPart, FactVersion>>>;
   /** Set once, before the jobs are requeued. From then on the lease cannot be renewed. */
   readonly lostAt?: Date;
   /** Reason for the loss. */
@@ -101,7 +100,10 @@ export interface LeaseDocument {
 }
 
 /** The part of a lease that decides about heartbeats. */
-export type LeaseTerms = Pick<LeaseDocument, '_id' | 'expiresAt' | 'told' | 'lostAt' | 'lostReason'>;
+export type LeaseTerms = Pick<
+  LeaseDocument,
+  '_id' | 'expiresAt' | 'reportVersions' | 'lostAt' | 'lostReason'
+>;
 
 /** Digests that a report stores with the lease. */
 export type Digests = Readonly<Partial<Record<FactPart, string>>>;

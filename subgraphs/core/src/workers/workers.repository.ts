@@ -1,4 +1,3 @@
-// cspell:ignore told -- name of a stored field
 /** The only code that accesses the collection of workers. */
 import { type KeysetPage, keysetPages } from '@rhizome/mongo';
 import type { Collection, Document, Filter } from 'mongodb';
@@ -164,7 +163,7 @@ export class WorkersRepository {
     facts: WorkerDocument[TPart] | undefined,
     version: number,
   ): Promise<WorkerDocument | null> {
-    const versionField = `told.${part}`;
+    const versionField = `reportVersions.${part}`;
     return this.#change(
       { _id: id, state: { $in: [...liveWorkerStates] }, [versionField]: { $not: { $gte: version } } },
       { [part]: { $literal: facts }, [versionField]: version },

@@ -242,7 +242,7 @@ export class WorkersService {
     const outcome = await this.#options.registration.run(principal, spec, queue);
     if ('code' in outcome)
       return { worker: null, heartbeatSeconds: null, leaseSeconds: null, userErrors: [outcome] };
-    this.#options.registry.take(outcome);
+    this.#options.registry.set(outcome);
     return { worker: outcome, heartbeatSeconds, leaseSeconds, userErrors: [] };
   }
 
@@ -266,7 +266,7 @@ export class WorkersService {
       ...(use ? { deviceUse: deviceUseOf(use) } : {}),
     });
     if (!lease || lease.lostAt) return refused([await this.#lostNow(worker._id, lease)]);
-    const current = await facts.take(worker, report, lease);
+    const current = await facts.apply(worker, report, lease);
     return {
       leaseExpiresAt: lease.expiresAt,
       commands: await commands.forHeartbeat(current, queue, jobs),
@@ -313,14 +313,14 @@ export class WorkersService {
     changed: WorkerDocument | null,
   ): Promise<{ worker: WorkerDocument | null; userErrors: readonly WorkerProblem<AccessCode>[] }> {
     const [worker] = changed ? [changed] : await this.#options.workers.findMany([id]);
-    if (worker) this.#options.registry.take(worker);
+    if (worker) this.#options.registry.set(worker);
     const refusal = changed || worker?.state === 'DRAINING' ? undefined : rejectUnknownOrLost(id, worker);
     return refusal ? { worker: null, userErrors: [refusal] } : { worker: worker ?? null, userErrors: [] };
   }
 
   async #lostNow(id: string, lease: LeaseTerms | undefined): Promise<WorkerProblem<AccessCode>> {
     const [worker] = await this.#options.workers.findMany([id]);
-    if (worker) this.#options.registry.take(worker);
+    if (worker) this.#options.registry.set(worker);
     const known = rejectUnknownOrLost(id, worker);
     if (known) return known;
     const reason = lease?.lostReason ?? 'its lease ended';

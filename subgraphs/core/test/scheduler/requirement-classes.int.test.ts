@@ -47,7 +47,7 @@ describe('RequirementClasses', () => {
   it('reuses the slots of forgotten classes, without their answers', async () => {
     const fleet = new Fleet();
     fleet.setQueues([aQueue({})]);
-    const worker = fleet.put(aWorker({ hardware: { cores: 20 } }));
+    const worker = fleet.set(aWorker({ hardware: { cores: 20 } }));
     const fits = (id: string): boolean | undefined => {
       const cls = classes.get(id);
       return cls && worker?.fits(cls);
@@ -68,7 +68,7 @@ describe('RequirementClasses', () => {
   it('answers for a forgotten class that a caller still has, although its slot is reused', async () => {
     const fleet = new Fleet();
     fleet.setQueues([aQueue({})]);
-    const worker = fleet.put(aWorker({ hardware: { cores: 20 } }));
+    const worker = fleet.set(aWorker({ hardware: { cores: 20 } }));
     const [small = ''] = ids;
     const large = ids.at(-1) ?? '';
     await classes.load([small]);

@@ -1,10 +1,9 @@
-// cspell:ignore told -- name of a stored field
 /**
  * The latest report of a worker decides what is known of its devices, whichever process received it, and
  * whatever that process knew.
  */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { collection, defineCollection, ensureCollections } from '@rhizome/mongo';
+import { collection, type CollectionDefinition, defineCollection, ensureCollections } from '@rhizome/mongo';
 import { testDatabase, type TestDatabase, waitFor } from '@rhizome/testkit';
 import { pausableDatabase, over } from '../support/paused-change-stream.fixture.js';
 import {
@@ -16,11 +15,18 @@ import {
   TestWorker,
 } from '../support/fleet.fixture.js';
 import { leasesCollection, workersCollection } from '../../src/workers/worker.document.js';
+import { renameReportVersions } from '../../src/workers/report-versions.repository.js';
 import type { DeviceInput } from '../../src/workers/registration/device-input.js';
 import type { WorkerDocument } from '../../src/workers/worker.types.js';
 import type { DeviceHealth } from '../../src/gpus/device.types.js';
 
 let db: TestDatabase;
+interface StoredVersions {
+  readonly _id: string;
+  readonly schemaVersion?: number;
+  readonly reportVersions?: unknown;
+}
+
 /** A process that receives no notices of other writes, and can be paused before it writes workers. */
 let paused: TestFleet;
 let other: TestFleet;
@@ -177,8 +183,8 @@ describe('a report that repeats what is known', () => {
 
   it('is accepted from a worker that registered before leases counted reports', async () => {
     const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
-    await collection(db, leasesCollection).updateOne({ _id: id }, { $unset: { told: '' } });
-    await collection(db, workersCollection).updateOne({ _id: id }, { $unset: { told: '' } });
+    await collection(db, leasesCollection).updateOne({ _id: id }, { $unset: { reportVersions: '' } });
+    await collection(db, workersCollection).updateOne({ _id: id }, { $unset: { reportVersions: '' } });
     await report(other, id, [gpu('GPU-1', 'UNHEALTHY')]);
     await report(paused, id, [gpu('GPU-1', 'HEALTHY')]);
     expect(await knownDevices(id)).toEqual(['GPU-1 HEALTHY']);
@@ -188,7 +194,7 @@ describe('a report that repeats what is known', () => {
 it('is accepted by a database that was made before reports were counted', async () => {
   const older = await testDatabase('fleet');
   const former = [workersCollection, leasesCollection].map(({ name, validator, indexes }) => {
-    const { told: _told, schemaVersion: _version, ...properties } = validator.properties;
+    const { reportVersions: _versions, schemaVersion: _version, ...properties } = validator.properties;
     return defineCollection({ name, schemaVersion: 1, validator: { ...validator, properties }, indexes });
   });
   await ensureCollections(older, former);
@@ -197,6 +203,33 @@ it('is accepted by a database that was made before reports were counted', async 
   const { id } = await TestWorker.register(fleet, { devices: ['GPU-1'] });
   await report(fleet, id, [gpu('GPU-1', 'UNHEALTHY')]);
   expect((await fleet.services.registry.find(id))?.devices[0]?.health).toBe('UNHEALTHY');
+});
+
+it('keeps its version if that was stored under the former name of the field', async () => {
+  const { id } = await TestWorker.register(other, { devices: ['GPU-1'] });
+  const name = ['to', 'ld'].join('');
+  const older = await testDatabase('fleet');
+  const former = [workersCollection, leasesCollection].map(({ name: collectionName, indexes, validator }) => {
+    const { reportVersions = {}, schemaVersion: _version, ...rest } = validator.properties;
+    const properties = { ...rest, [name]: reportVersions };
+    const versioned = { name: collectionName, indexes, schemaVersion: 2 };
+    return defineCollection({ ...versioned, validator: { ...validator, properties } });
+  });
+  await ensureCollections(older, former);
+  const all = [workersCollection.name, leasesCollection.name];
+  const read = (from: TestDatabase) =>
+    Promise.all(all.map((one) => from.collection<StoredVersions>(one).findOne({ _id: id })));
+  const present = await read(db);
+  for (const [at, document] of present.entries()) {
+    const { reportVersions, ...rest } = document ?? { _id: id };
+    await older
+      .collection<StoredVersions>(all[at] ?? '')
+      .insertOne({ ...rest, schemaVersion: 2, [name]: reportVersions });
+  }
+  await ensureCollections(older, [workersCollection, leasesCollection] as readonly CollectionDefinition[]);
+  await renameReportVersions(older);
+  await renameReportVersions(older);
+  expect(await read(older)).toEqual(present.map((document) => ({ ...document, schemaVersion: 2 })));
 });
 
 describe('a report that is refused', () => {

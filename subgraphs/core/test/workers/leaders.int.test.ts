@@ -106,14 +106,14 @@ describe('two processes of core', () => {
     const worker = await TestWorker.register(first, { cores: 4 });
     await submitJobs(db, 1);
     const { cache } = second.services;
-    const take = cache.take.bind(cache);
+    const applyEvents = cache.applyEvents.bind(cache);
     let failed = 0;
-    jest.spyOn(cache, 'take').mockImplementation(async (events) => {
+    jest.spyOn(cache, 'applyEvents').mockImplementation(async (events) => {
       if (failed === 0 && events.some(({ last }) => last.to === 'SENT')) {
         failed += 1;
         throw new Error('the store is away');
       }
-      return take(events);
+      return applyEvents(events);
     });
     const [grant] = await worker.acquireInAll(1);
     await waitFor('the grant to be known', () => cache.ledger.jobsOf(worker.id).has(String(grant?.jobId)), {
@@ -133,7 +133,7 @@ describe('two processes of core', () => {
       collection(db, brokerLeaseCollection),
       serverTime,
       5000,
-    ).take('other', undefined);
+    ).acquire('other', undefined);
     expect(taken?.epoch).toBe(2);
     expect(first.services.scheduler.isLeading).toBe(true);
     await expect(worker.acquire(3, { waitSeconds: 60 })).rejects.toMatchObject({ code: 'EPOCH_STALE' });

@@ -25,11 +25,11 @@ export function missingTypeConditions(
     for (const part of located.parts) {
       const renames = renamesOf(part);
       if (part.alias === undefined) {
-        types.note({ path: [], sets: [asked.selectionSet], types: undefined, renames });
+        types.addFields({ path: [], sets: [asked.selectionSet], types: undefined, renames });
         continue;
       }
       for (const path of part.paths)
-        types.note({
+        types.addFields({
           path: fieldsOf(path),
           sets: entitySets(asked, part.alias).map(withoutConditions),
           types: askedTypes(path, part.requires ?? [], model),
@@ -86,18 +86,18 @@ class TypesOfKeys {
     this.#model = model;
   }
 
-  note({ path, sets, types, renames }: BroughtFields): void {
+  addFields({ path, sets, types, renames }: BroughtFields): void {
     for (const { selections } of sets)
       for (const node of selections) {
         if (node.kind === Kind.INLINE_FRAGMENT) {
           const own = node.typeCondition ? this.#concrete(node.typeCondition.name.value) : undefined;
-          this.note({ path, sets: [node.selectionSet], types: types ?? own, renames });
+          this.addFields({ path, sets: [node.selectionSet], types: types ?? own, renames });
         } else if (node.kind === Kind.FIELD) {
           const key = keyOf(node);
           const place = [...path, renames.get(key) ?? key];
           this.#add(place.join('.'), types);
           if (node.selectionSet)
-            this.note({ path: place, sets: [node.selectionSet], types: undefined, renames });
+            this.addFields({ path: place, sets: [node.selectionSet], types: undefined, renames });
         }
       }
   }

@@ -17,13 +17,13 @@ export function faultOf(
 ): string | undefined {
   const keys = new ResponseKeyConflicts();
   const brought = new ResponseKeyConflicts();
-  keys.note([], [operation.selectionSet], new Map());
+  keys.addFields([], [operation.selectionSet], new Map());
   if (hasOrphan(node)) return guards['unused-alias'].fault;
   for (const located of locatedFetchesOf(node)) {
     if (hasShapeClash(located, model)) return guards['conflicting-fields'].fault;
     if (lacksKeys(located, brought)) return guards['missing-keys'].fault;
-    noteFetch(located, brought);
-    noteFetch(located, keys);
+    addFetch(located, brought);
+    addFetch(located, keys);
     if (keys.clash) return `${guards['merged-fields'].fault}: ${keys.clash}`;
   }
   if ([...locatedFetchesOf(node)].some((located) => readsRenamedKey(located, keys, model)))
@@ -57,7 +57,7 @@ function readsRenamedKey(located: LocatedFetch, keys: ResponseKeyConflicts, mode
   if (graph === undefined || !operation) return false;
   return located.parts.some(({ alias, paths, requires }) => {
     const wanted = new Map<string, string>();
-    for (const set of entitySets(operation, alias ?? '')) noteRequired(model, graph, set, '', wanted);
+    for (const set of entitySets(operation, alias ?? '')) addRequired(model, graph, set, '', wanted);
     return paths.some((path) =>
       requiredKeys(requires ?? []).some(({ key, name }) => {
         const meanings = keys.meaningsOf([...fieldsOf(path), key]);
@@ -68,7 +68,7 @@ function readsRenamedKey(located: LocatedFetch, keys: ResponseKeyConflicts, mode
 }
 
 /** Fields that the selected ones require, as written in the schema. */
-function noteRequired(
+function addRequired(
   model: SupergraphModel,
   graph: string,
   set: SelectionSetNode,
@@ -77,7 +77,7 @@ function noteRequired(
 ): void {
   for (const node of set.selections) {
     if (node.kind === Kind.INLINE_FRAGMENT)
-      noteRequired(model, graph, node.selectionSet, node.typeCondition?.name.value ?? type, wanted);
+      addRequired(model, graph, node.selectionSet, node.typeCondition?.name.value ?? type, wanted);
     if (node.kind !== Kind.FIELD) continue;
     const joins = model.types.get(type)?.fields.get(node.name.value)?.joins;
     for (const required of joins?.find((join) => join.graph === graph)?.requires?.selections ?? []) {
@@ -135,7 +135,7 @@ function pathsOf(parts: LocatedFetch['parts']): string[] {
 
 const internalKey = /_internal_qp_alias_\d+/g;
 
-function noteFetch(located: LocatedFetch, keys: ResponseKeyConflicts): void {
+function addFetch(located: LocatedFetch, keys: ResponseKeyConflicts): void {
   const operation = operationOf(located);
   if (!operation) return;
   const { parts } = located;
@@ -143,7 +143,7 @@ function noteFetch(located: LocatedFetch, keys: ResponseKeyConflicts): void {
     const { alias, paths } = part;
     const renames = renamesOf(part);
     const sets = alias === undefined ? [operation.selectionSet] : entitySets(operation, alias);
-    for (const path of paths) keys.note(fieldsOf(path), sets, renames);
+    for (const path of paths) keys.addFields(fieldsOf(path), sets, renames);
   }
 }
 

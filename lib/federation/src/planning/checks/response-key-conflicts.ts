@@ -15,7 +15,7 @@ export class ResponseKeyConflicts {
   readonly #meanings = new Map<string, Map<string, string>>();
   clash: string | undefined;
 
-  note(
+  addFields(
     path: readonly string[],
     sets: readonly SelectionSetNode[],
     renames: ReadonlyMap<string, string>,

@@ -21,7 +21,7 @@ interface BuiltField {
 /** Collects facts while the text is printed. */
 interface Printing {
   /** Called with every argument. */
-  note(node: ASTNode): void;
+  collectArguments(node: ASTNode): void;
   /** Renames of response keys that were necessary. */
   readonly renames: Rewrite[];
 }
@@ -74,7 +74,7 @@ export class SelectionBuilder {
   ): string {
     const parts: string[] = [];
     for (const [key, field] of this.#fields) {
-      field.args.forEach((argument) => printing.note(argument));
+      field.args.forEach((argument) => printing.collectArguments(argument));
       const clashes = others.some((fields) => {
         const other = fields.get(key);
         return other !== undefined && other !== field && clash(other, field);
@@ -146,7 +146,7 @@ export function toFetch(group: Group, operation: OperationDefinitionNode, servic
     });
   };
   const renames: Rewrite[] = [];
-  const body = group.builder.print({ note, renames });
+  const body = group.builder.print({ collectArguments: note, renames });
   const variables = (operation.variableDefinitions ?? []).filter(({ variable }) =>
     used.has(variable.name.value),
   );

@@ -224,7 +224,7 @@ export class CountsService {
       jobs,
       tasks,
     });
-    const changed = this.#tasks.takeChangedParts();
+    const changed = this.#tasks.drainChangedParts();
     const parts =
       this.#stored.size === 0 ? new Set(Array.from({ length: taskParts }, (_, part) => part)) : changed;
     const chunks = new Map([['jobs', pieces(this.#jobs.rows()).map((rows) => chunk(rows, []))]]);

@@ -181,10 +181,10 @@ describe('counts of tasks', () => {
   it('stores only the parts that changed, those of forgotten tasks included', () => {
     const counts = new TaskCounts(1);
     counts.apply(anEvent(null, 'CANCELLED', { taskId: 'task_1' }));
-    expect(counts.takeChangedParts().size).toBe(1);
-    expect(counts.takeChangedParts().size).toBe(0);
+    expect(counts.drainChangedParts().size).toBe(1);
+    expect(counts.drainChangedParts().size).toBe(0);
     counts.apply(anEvent(null, 'CANCELLED', { taskId: 'task_2' }));
-    const changed = counts.takeChangedParts();
+    const changed = counts.drainChangedParts();
     const rows = [...counts.rowsOf(changed).values()].flat();
     expect(rows.map(({ task }) => task)).toEqual(['task_2']);
     expect(changed.size).toBe(2);

@@ -66,7 +66,7 @@ export class TaskCounts {
   }
 
   /** Parts that changed since the last call. */
-  takeChangedParts(): ReadonlySet<number> {
+  drainChangedParts(): ReadonlySet<number> {
     const changed = this.#changedParts;
     this.#changedParts = new Set();
     return changed;

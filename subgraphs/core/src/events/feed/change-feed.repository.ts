@@ -195,14 +195,14 @@ class Reader {
   async *batches(): AsyncGenerator<FeedBatch, void, undefined> {
     void this.#read().catch((error: unknown) => this.#fail(error));
     while (!this.#isStopped) {
-      const batch = this.#take();
+      const batch = this.#nextBatch();
       if (batch) yield batch;
       else if (this.#failure) throw this.#failure.error;
       else await new Promise<void>((resolve) => (this.#wakeTaker = resolve));
     }
   }
 
-  #take(): FeedBatch | undefined {
+  #nextBatch(): FeedBatch | undefined {
     if (!this.#hasNews || this.#position === undefined) return undefined;
     const last = this.#events.length > batchEvents ? this.#events[batchEvents - 1] : undefined;
     if (last) return { events: this.#events.splice(0, batchEvents), notices: none, position: last.token };
@@ -224,7 +224,7 @@ class Reader {
       if (change) {
         const buffered = bufferedIn(this.#stream);
         if (isFirst && buffered !== undefined && buffered >= crowd) await delay(courtesyMs);
-        this.#put(change);
+        this.#append(change);
         isFirst = buffered === 0;
         if (isFirst) await delay(gatherMs);
       } else this.#moveOn((this.#stream.resumeToken as { _data?: string } | null)?._data);
@@ -261,7 +261,7 @@ class Reader {
     this.#wakeTaker?.();
   }
 
-  #put(change: Document): void {
+  #append(change: Document): void {
     const token = (change['_id'] as { _data: string })._data;
     const { id, last, collection } = change as { id?: unknown; last?: Document; collection?: string };
     if (typeof id === 'string' && collection) {

@@ -63,7 +63,7 @@ export class DocumentStream {
   }
 
   /** Adds notices in order; known notices are skipped. */
-  take(notices: readonly DocumentNotice[], position: string): void {
+  append(notices: readonly DocumentNotice[], position: string): void {
     const { collections } = this.#options;
     const fresh = notices.filter(
       ({ token, collection }) => token > this.#head && collections.has(collection),

@@ -29,49 +29,49 @@ function all(): string[] {
 describe('delivery of events to subscribers', () => {
   it('delivers a few events at once, and the first burst as well', () => {
     for (const size of [1, 49, 3, 200]) {
-      delivery.put(some(size));
+      delivery.append(some(size));
       expect(delivered).toEqual(all());
     }
   });
 
   it('delays the rounds after a burst, until one round has few events', () => {
-    delivery.put(some(60));
-    delivery.put(some(40));
-    delivery.put(some(40));
+    delivery.append(some(60));
+    delivery.append(some(40));
+    delivery.append(some(40));
     expect(delivered).toHaveLength(60);
     jest.advanceTimersByTime(25);
     expect(delivered).toEqual(all());
-    delivery.put(some(1));
+    delivery.append(some(1));
     expect(delivered).toHaveLength(140);
     jest.advanceTimersByTime(25);
     expect(delivered).toEqual(all());
-    delivery.put(some(1));
+    delivery.append(some(1));
     expect(delivered).toEqual(all());
   });
 
   it('delivers in portions, in order, also with events that arrive between them', () => {
-    delivery.put(some(50));
-    delivery.put(some(1200));
+    delivery.append(some(50));
+    delivery.append(some(1200));
     jest.advanceTimersByTime(25);
     expect(delivered.length).toBeLessThan(1250);
-    delivery.put(some(10));
+    delivery.append(some(10));
     jest.runAllTimers();
     expect(delivered).toEqual(all());
   });
 
   it('delivers in the call that brings the events when too many wait', () => {
-    delivery.put(some(50));
-    delivery.put(some(5000));
+    delivery.append(some(50));
+    delivery.append(some(5000));
     expect(delivered).toHaveLength(50);
-    delivery.put(some(1));
+    delivery.append(some(1));
     expect(delivered).toEqual(all());
     jest.runAllTimers();
     expect(delivered).toEqual(all());
   });
 
   it('delivers before its delay when the stream starts again', () => {
-    delivery.put(some(50));
-    delivery.put(some(7));
+    delivery.append(some(50));
+    delivery.append(some(7));
     delivery.flush();
     expect(delivered).toEqual(all());
     jest.runAllTimers();

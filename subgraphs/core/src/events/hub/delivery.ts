@@ -28,7 +28,7 @@ export class Delivery {
   }
 
   /** Adds events that follow the earlier ones. */
-  put(events: readonly StreamedJobEvent[]): void {
+  append(events: readonly StreamedJobEvent[]): void {
     if (events.length === 0) return;
     if (this.#timer) {
       for (const event of events) this.#waiting.push(event);

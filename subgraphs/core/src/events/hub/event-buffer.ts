@@ -49,7 +49,7 @@ export class EventBuffer {
   }
 
   /** Removes and returns the oldest event; the buffer must not be empty. */
-  takeFirst(): TakenEvents {
+  removeFirst(): TakenEvents {
     if (this.#mode === 'EVERY') return all(this.#every.splice(0, 1));
     for (const [jobId, { event, coalesced }] of this.#latest) {
       this.#latest.delete(jobId);
@@ -59,7 +59,7 @@ export class EventBuffer {
   }
 
   /** Removes and returns all events. */
-  takeAll(): TakenEvents {
+  removeAll(): TakenEvents {
     if (this.#mode === 'EVERY') {
       const events = this.#every;
       this.#every = [];

@@ -41,7 +41,7 @@ export class EventRing {
     const [first] = events;
     const fresh =
       first && first.token <= this.#head ? events.filter(({ token }) => token > this.#head) : events;
-    for (const event of fresh) this.#put(event);
+    for (const event of fresh) this.#add(event);
     const last = fresh.at(-1)?.token ?? this.#head;
     this.#head = head > last ? head : last;
     return fresh;
@@ -70,7 +70,7 @@ export class EventRing {
     return this.#events[number % this.#events.length];
   }
 
-  #put(event: StreamedJobEvent): void {
+  #add(event: StreamedJobEvent): void {
     const slot = this.#count % this.#events.length;
     if (this.size === this.#events.length) {
       this.#floor = this.#events[slot]?.token ?? this.#floor;

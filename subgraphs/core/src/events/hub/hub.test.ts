@@ -222,9 +222,9 @@ describe('events that wait for a consumer', () => {
           const isAbsorbed = buffer.absorbs(event);
           buffer.add(event);
           expect(buffer.size).toBe(isAbsorbed ? before : before + 1);
-          for (let count = 0; count < takes - 1 && buffer.size > 0; count++) take(buffer.takeFirst());
+          for (let count = 0; count < takes - 1 && buffer.size > 0; count++) take(buffer.removeFirst());
         });
-        take(buffer.takeAll());
+        take(buffer.removeAll());
         expect(buffer.size).toBe(0);
         const tokens = taken.map(({ token }) => token);
         expect(tokens).toEqual([...tokens].sort());
@@ -242,9 +242,9 @@ describe('events that wait for a consumer', () => {
     const buffer = new EventBuffer();
     const events = ['01', '02', '03'].map((token) => anEvent(token));
     events.forEach((event) => buffer.add(event));
-    expect(buffer.takeFirst().events).toEqual([events[0]]);
-    expect(buffer.takeAll().events).toEqual(events.slice(1));
-    expect(buffer.takeAll().events).toEqual([]);
+    expect(buffer.removeFirst().events).toEqual([events[0]]);
+    expect(buffer.removeAll().events).toEqual(events.slice(1));
+    expect(buffer.removeAll().events).toEqual([]);
   });
 });
 

@@ -76,7 +76,7 @@ export class EventHub {
 
   /**
    * Begins, or begins again after the stream was lost: all events after this position will be published. See
-   * {@link EventRing}.
+   * {@link StreamHistory}.
    */
   begin({ start, floor }: { readonly start: string; readonly floor: string }): void {
     this.#delivery.flush();
@@ -92,7 +92,7 @@ export class EventHub {
   publish(events: readonly StreamedJobEvent[], head: string): readonly StreamedJobEvent[] {
     this.#head = head;
     const fresh = this.#ring.append(events, head);
-    this.#delivery.put(fresh);
+    this.#delivery.append(fresh);
     if (fresh.length > 0) for (const listener of this.#listeners) this.#guarded(() => listener(fresh));
     return fresh;
   }

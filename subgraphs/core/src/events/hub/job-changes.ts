@@ -71,7 +71,7 @@ export class JobChanges extends DirectGenerator<JobStateChange> {
     this.#opening = opening;
   }
 
-  take(): JobStateChange | undefined {
+  tryNext(): JobStateChange | undefined {
     const opening = this.#opening;
     this.#opening = undefined;
     if (opening) return opening;
@@ -82,7 +82,7 @@ export class JobChanges extends DirectGenerator<JobStateChange> {
         const coalesced = this.#batch?.coalesced?.[at];
         return this.#changes.of(event, coalesced, this.#ahead, at);
       }
-      this.#begin(this.#stream.take());
+      this.#begin(this.#stream.tryNext());
       if (!this.#batch) return undefined;
     }
   }
@@ -100,7 +100,7 @@ export class JobChanges extends DirectGenerator<JobStateChange> {
 
   async next(): Promise<Item> {
     for (;;) {
-      const value = this.take();
+      const value = this.tryNext();
       if (value) return { done: false, value };
       const { value: batch } = await this.#stream.next();
       if (!batch) return done;

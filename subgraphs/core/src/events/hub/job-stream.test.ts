@@ -64,7 +64,7 @@ class Source {
 /** Takes all that is there, then waits. @returns whether `next` is to be asked */
 function drain(stream: JobChanges, into: JobStateChange[], listener: () => void): boolean {
   for (;;) {
-    const change = stream.take();
+    const change = stream.tryNext();
     if (change) into.push(change);
     else {
       const following = stream.follow(listener);
@@ -161,7 +161,7 @@ describe('a stream of events that is read through callbacks and through promises
     expect(stream.follow(() => void (calls += 1))).toBe('wait');
     ending.abort();
     expect(calls).toBeGreaterThan(0);
-    expect([stream.take(), stream.follow(() => undefined)]).toEqual([undefined, 'ask']);
+    expect([stream.tryNext(), stream.follow(() => undefined)]).toEqual([undefined, 'ask']);
     expect(await stream.next()).toEqual({ done: true, value: undefined });
     expect(source.index.size).toBe(0);
   });

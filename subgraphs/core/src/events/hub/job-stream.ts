@@ -63,9 +63,9 @@ export class JobStream extends DirectGenerator<JobEventBatch> {
   }
 
   /** Batches of a consumer that has caught up. */
-  take(): JobEventBatch | undefined {
+  tryNext(): JobEventBatch | undefined {
     if (this.#isOver) return undefined;
-    const batch = this.#live?.take();
+    const batch = this.#live?.tryNext();
     if (batch) this.#position = batch.position;
     return batch;
   }
@@ -110,7 +110,7 @@ export class JobStream extends DirectGenerator<JobEventBatch> {
       return undefined;
     }
     this.#position = scanned.position;
-    return scanned.found.size > 0 ? { ...scanned.found.takeAll(), position: scanned.position } : undefined;
+    return scanned.found.size > 0 ? { ...scanned.found.removeAll(), position: scanned.position } : undefined;
   }
 
   /**

@@ -76,10 +76,10 @@ export class LiveConsumer implements Subscriber {
   }
 
   /** Content of the buffer: one event at a time if a later event of a job may still replace a waiting one. */
-  take(): JobEventBatch | undefined {
+  tryNext(): JobEventBatch | undefined {
     if (this.#buffer.size === 0) return undefined;
     const { events, coalesced } =
-      this.#request.mode === 'LATEST' ? this.#buffer.takeFirst() : this.#buffer.takeAll();
+      this.#request.mode === 'LATEST' ? this.#buffer.removeFirst() : this.#buffer.removeAll();
     return { events, coalesced, position: events.at(-1)?.token ?? this.#position };
   }
 
@@ -96,7 +96,7 @@ export class LiveConsumer implements Subscriber {
     const { signal, idleMs } = this.#request;
     this.#listener = undefined;
     while (!signal.aborted) {
-      const batch = this.take();
+      const batch = this.tryNext();
       if (batch) return batch;
       if (this.#isClosed) return undefined;
       const isIdle = (await this.#nextEvent(idleMs)) === 'idle' && !this.#isClosed;

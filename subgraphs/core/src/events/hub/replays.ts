@@ -77,7 +77,7 @@ export class Replays {
     this.#timer = undefined;
     while (this.#readings < maxReadings && this.#pending.size > 0) {
       this.#readings += 1;
-      void this.#run(this.#takeNear()).finally(() => {
+      void this.#run(this.#removeNear()).finally(() => {
         this.#readings -= 1;
         this.#begin();
       });
@@ -85,7 +85,7 @@ export class Replays {
   }
 
   /** Returns the youngest position, and those near it. */
-  #takeNear(): Consumer[] {
+  #removeNear(): Consumer[] {
     const positions = [...this.#pending].map(({ after }) => secondsOf(after));
     const youngest = Math.max(...positions);
     const near = [...this.#pending].filter(({ after }) => secondsOf(after) >= youngest - nearSeconds);
@@ -224,7 +224,7 @@ class Consumer implements Subscriber {
     for (;;) {
       const position = this.#position;
       if (this.#buffer.size > 0) {
-        const batch = { ...this.#buffer.takeAll(), position };
+        const batch = { ...this.#buffer.removeAll(), position };
         yield batch;
       } else if (this.#failure) throw this.#failure.error;
       else if (this.#isEnded) {

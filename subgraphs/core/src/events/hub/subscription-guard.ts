@@ -103,8 +103,8 @@ class GuardedStream<T> extends DirectGenerator<T> {
     }
   }
 
-  take(): T | undefined {
-    return this.#isEnded ? undefined : this.#direct?.take();
+  tryNext(): T | undefined {
+    return this.#isEnded ? undefined : this.#direct?.tryNext();
   }
 
   follow(listener: () => void): Following {

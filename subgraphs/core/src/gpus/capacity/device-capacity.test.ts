@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { fitDevices } from '../verdict/device-fit.js';
+import { matchDevices } from '../verdict/device-match.js';
 import { chooseDevices } from './device-choice.js';
 import { type Booked, deviceCapacity, deviceCapacityKey, withoutDevices } from './device-capacity.js';
-import { arrangeDevices } from './device-shape.js';
+import { arrangeDevices } from './device-set.js';
 import { deviceVerdict } from '../verdict/device-verdict.js';
 import { gpusOf, wholeGpus } from './gpu-equivalents.js';
 import { gpu } from '../../../test/support/gpus/verdict.fixture.js';
@@ -38,10 +38,10 @@ function choice(
   taken: Readonly<Record<string, Partial<Booked>>> = {},
 ): readonly string[] | undefined {
   const arranged = arrangeDevices(devices, true);
-  const fit = fitDevices(gpu(asked), arranged.shape);
+  const match = matchDevices(gpu(asked), arranged.set);
   const isOffered = (id: string): boolean => taken[id] === undefined;
   const capacity = deviceCapacity(arranged, isOffered, bookings(taken));
-  return fit && chooseDevices(gpu(asked), fit, capacity)?.map((position) => arranged.ids[position] ?? '');
+  return match && chooseDevices(gpu(asked), match, capacity)?.map((position) => arranged.ids[position] ?? '');
 }
 
 const all: Partial<Booked> = { thousandths: 1000, unnamedThousandths: 1000 };
@@ -127,13 +127,13 @@ describe('chooseDevices', () => {
       taken: Readonly<Record<string, Partial<Booked>>> = {},
     ) => {
       const arranged = arrangeDevices(devices, true);
-      const fit = fitDevices(gpu(exclusive), arranged.shape);
+      const match = matchDevices(gpu(exclusive), arranged.set);
       const isOffered = (id: string): boolean =>
         taken[id] === undefined && devices.some((one) => one.id === id && one.health === 'HEALTHY');
       const capacity = deviceCapacity(arranged, isOffered, bookings(taken));
       return {
         capacity,
-        chosen: fit && chooseDevices(gpu(exclusive), fit, capacity)?.map((at) => arranged.ids[at]),
+        chosen: match && chooseDevices(gpu(exclusive), match, capacity)?.map((at) => arranged.ids[at]),
       };
     };
 
@@ -148,9 +148,9 @@ describe('chooseDevices', () => {
     it('gives no job exclusive use while a job holds the unhealthy slice, or while a healthy slice is not offered', () => {
       expect(choose(sick({ health: 'UNHEALTHY' }), { a3: all }).chosen).toBeUndefined();
       const arranged = arrangeDevices(sick({}), true);
-      const fit = fitDevices(gpu(exclusive), arranged.shape);
+      const match = matchDevices(gpu(exclusive), arranged.set);
       const capacity = deviceCapacity(arranged, (id) => id !== 'a3');
-      expect(fit && chooseDevices(gpu(exclusive), fit, capacity)).toBeUndefined();
+      expect(match && chooseDevices(gpu(exclusive), match, capacity)).toBeUndefined();
     });
 
     it('does not count the unhealthy slice as free, and has a different capacity key while a job holds it', () => {
@@ -255,7 +255,7 @@ describe('deviceCapacity', () => {
   });
 });
 
-describe('the shape of devices', () => {
+describe('the set of devices', () => {
   it('is the same for the same devices, whatever their ids, their order and their slots', () => {
     const host = (prefix: string): DeviceDocument[] => [
       slice(`${prefix}3`, `${prefix}1`, '1g.10gb'),
@@ -263,9 +263,9 @@ describe('the shape of devices', () => {
       device(`${prefix}1`, { pciAddress: prefix, sources: [{ fact: 'model', source: prefix }] }),
     ];
     const [one, other] = [arrangeDevices(host('x'), true), arrangeDevices(host('a').reverse(), true)];
-    expect(other.shape.key).toBe(one.shape.key);
+    expect(other.set.key).toBe(one.set.key);
     expect(other.ids.map((id) => id.slice(1))).toEqual(one.ids.map((id) => id.slice(1)));
-    expect(arrangeDevices(host('x'), false).shape.key).not.toBe(one.shape.key);
+    expect(arrangeDevices(host('x'), false).set.key).not.toBe(one.set.key);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Free capacity of a worker's devices. */
-import type { DeviceLayout, DeviceShape } from './device-shape.js';
+import type { DeviceLayout, DeviceSet } from './device-set.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** Free thousandths of an unused device. */
@@ -16,9 +16,9 @@ export interface Booked {
   readonly isExclusive: boolean;
 }
 
-/** Free capacity by position in the shape. */
+/** Free capacity by position in the set. */
 export interface DeviceCapacity {
-  readonly shape: DeviceShape;
+  readonly set: DeviceSet;
   /** Thousandths; negative for an unhealthy device that no job holds. */
   readonly free: readonly number[];
   /** MiB; Infinity if unknown. */
@@ -29,7 +29,7 @@ export interface DeviceCapacity {
 
 /** A capacity under construction. */
 type OpenCapacity = {
-  readonly shape: DeviceShape;
+  readonly set: DeviceSet;
   readonly free: number[];
   readonly memoryMiB: readonly number[];
 };
@@ -49,7 +49,7 @@ export function deviceCapacity(
   if (kept.length === 0) return capacity;
   const free = [...capacity.free];
   for (const position of kept) free[position] = 0;
-  return { shape: capacity.shape, free, memoryMiB: capacity.memoryMiB };
+  return { set: capacity.set, free, memoryMiB: capacity.memoryMiB };
 }
 
 /** Capacity of a worker that offers all its free devices. */
@@ -59,17 +59,20 @@ interface Offered {
   readonly idle: readonly number[];
 }
 
-const untouchedCapacities = new WeakMap<DeviceShape, Offered>();
+const untouchedCapacities = new WeakMap<DeviceSet, Offered>();
 const bookedCapacities = new WeakMap<object, Offered & { readonly of: DeviceLayout }>();
 
-/** Capacity without bookings, shared by all workers of a shape: most hosts that request jobs are idle. */
-function untouched({ shape }: DeviceLayout): Offered {
-  let known = untouchedCapacities.get(shape);
+/**
+ * Capacity without bookings, shared by all workers with the same devices: most hosts that request jobs are
+ * idle.
+ */
+function untouched({ set }: DeviceLayout): Offered {
+  let known = untouchedCapacities.get(set);
   if (!known) {
-    const memoryMiB = shape.facts.map((facts) => facts.memoryMiB ?? Infinity);
-    const free = shape.facts.map(({ health }) => (health === 'HEALTHY' ? wholeDevice : idleBad));
-    known = { capacity: { shape, free, memoryMiB }, idle: wholePositions(free) };
-    untouchedCapacities.set(shape, known);
+    const memoryMiB = set.facts.map((facts) => facts.memoryMiB ?? Infinity);
+    const free = set.facts.map(({ health }) => (health === 'HEALTHY' ? wholeDevice : idleBad));
+    known = { capacity: { set, free, memoryMiB }, idle: wholePositions(free) };
+    untouchedCapacities.set(set, known);
   }
   return known;
 }
@@ -92,11 +95,11 @@ function bookedCapacity(arranged: DeviceLayout, bookings: ReadonlyMap<string, Bo
     // A worker does not offer a device that a job holds; the bookings say how much of it is left.
     free[position] = Math.max(0, wholeDevice - booked.thousandths);
     // Slices created while a job held the whole GPU wait until it is released.
-    if (booked.isExclusive || !isSlice(arranged.shape, position)) taken.push(position);
+    if (booked.isExclusive || !isSlice(arranged.set, position)) taken.push(position);
     // No job needs memory of a device that is taken whole.
     if (booked.thousandths < wholeDevice) memoryMiB[position] = memoryLeft(memoryMiB[position] ?? 0, booked);
   });
-  const capacity = { shape: arranged.shape, free, memoryMiB };
+  const capacity = { set: arranged.set, free, memoryMiB };
   for (const position of taken) closeSiblings(capacity, position);
   const made = { of: arranged, capacity, idle: idle.filter((position) => free[position] === wholeDevice) };
   bookedCapacities.set(bookings, made);
@@ -116,8 +119,8 @@ export function deviceCapacityKey(capacity: DeviceCapacity): string {
   return (capacity.text ??= textOf(capacity));
 }
 
-function textOf({ shape, free, memoryMiB }: DeviceCapacity): string {
-  const { kinds } = shape;
+function textOf({ set, free, memoryMiB }: DeviceCapacity): string {
+  const { kinds } = set;
   const first = free[0];
   // Most hosts are all free or all taken.
   if ((first === 0 || first === wholeDevice) && free.every((level) => level === first))
@@ -156,7 +159,7 @@ export function sameDevices(
   to: DeviceCapacity,
 ): readonly number[] {
   const isSame = (position: number, other: number): boolean =>
-    from.shape.kinds[position] === to.shape.kinds[other] &&
+    from.set.kinds[position] === to.set.kinds[other] &&
     from.free[position] === to.free[other] &&
     from.memoryMiB[position] === to.memoryMiB[other];
   if (positions.every((position) => isSame(position, position))) return positions;
@@ -172,11 +175,11 @@ export function sameDevices(
 /** Returns the capacity without the given devices. */
 export function withoutDevices(
   gpu: StoredGpuRequirement,
-  { shape, free, memoryMiB }: DeviceCapacity,
+  { set, free, memoryMiB }: DeviceCapacity,
   positions: readonly number[],
 ): DeviceCapacity {
   const left = [...memoryMiB];
-  const capacity = { shape, free: [...free], memoryMiB: gpu.share === undefined ? memoryMiB : left };
+  const capacity = { set, free: [...free], memoryMiB: gpu.share === undefined ? memoryMiB : left };
   for (const position of positions) {
     if (gpu.share === undefined) {
       capacity.free[position] = 0;
@@ -205,26 +208,26 @@ export function withoutOthers(
 }
 
 /** Memory in MiB that a share takes of a device. */
-export function shareMemory(gpu: StoredGpuRequirement, { shape }: DeviceCapacity, position: number): number {
+export function shareMemory(gpu: StoredGpuRequirement, { set }: DeviceCapacity, position: number): number {
   if (gpu.shareMemoryMiB !== undefined) return gpu.shareMemoryMiB;
-  return ((gpu.share ?? 0) / wholeDevice) * (shape.facts[position]?.memoryMiB ?? 0);
+  return ((gpu.share ?? 0) / wholeDevice) * (set.facts[position]?.memoryMiB ?? 0);
 }
 
 /** Returns true if the device is a slice of another device. */
-export function isSlice({ facts }: DeviceShape, position: number): boolean {
+export function isSlice({ facts }: DeviceSet, position: number): boolean {
   return facts[position]?.parentId !== undefined;
 }
 
 /** The other slices of the same GPU. */
-export function siblings(shape: DeviceShape, position: number): readonly number[] {
-  const { gpus } = shape;
+export function siblings(set: DeviceSet, position: number): readonly number[] {
+  const { gpus } = set;
   const first = gpus[position] ?? position;
   const found: number[] = [];
   for (let other = first; gpus[other] === first; other += 1)
-    if (other !== position && isSlice(shape, other)) found.push(other);
+    if (other !== position && isSlice(set, other)) found.push(other);
   return found;
 }
 
 function closeSiblings(capacity: OpenCapacity, position: number): void {
-  for (const other of siblings(capacity.shape, position)) capacity.free[other] = 0;
+  for (const other of siblings(capacity.set, position)) capacity.free[other] = 0;
 }

@@ -1,10 +1,10 @@
 /** Choices of devices, compared with a search through all sets of devices of small hosts. */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { fitDevices } from '../verdict/device-fit.js';
+import { matchDevices } from '../verdict/device-match.js';
 import { chooseDevices, deviceChoices } from './device-choice.js';
 import { type Booked, deviceCapacity, withoutDevices } from './device-capacity.js';
-import { arrangeDevices } from './device-shape.js';
+import { arrangeDevices } from './device-set.js';
 import { deviceFacts, deviceVerdict, verdictRank } from '../verdict/device-verdict.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 import type { DeviceDocument } from '../device.types.js';
@@ -110,9 +110,9 @@ function hostOf(devices: readonly DeviceDocument[], gpu: StoredGpuRequirement, t
   });
   const bookings = new Map([...used].map(([id, thousandths]) => [id, booked(thousandths)]));
   const capacity = deviceCapacity(arranged, (id) => used.get(id) === 0, bookings);
-  const fit = fitDevices(gpu, arranged.shape);
+  const match = matchDevices(gpu, arranged.set);
   const idsOf = (positions: readonly number[]): string[] => positions.map((at) => arranged.ids[at] ?? '');
-  return { facts, used, rank, gpuOf, arranged, capacity, fit, idsOf };
+  return { facts, used, rank, gpuOf, arranged, capacity, match, idsOf };
 }
 
 function subsets(ids: readonly string[], count: number): readonly (readonly string[])[] {
@@ -131,7 +131,7 @@ describe('chooseDevices', () => {
         (devices, { count, nvlink, exclusive, change }, taken) => {
           const alone = exclusive ? { exclusive } : {};
           const gpu: StoredGpuRequirement = { ...nothing, ...change, count, nvlink, ...alone };
-          const { facts, used, rank, gpuOf, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
+          const { facts, used, rank, gpuOf, capacity, match, idsOf } = hostOf(devices, gpu, taken);
           const isFree = (id: string): boolean => used.get(id) === 0;
           const isAllowed = (set: readonly string[]): boolean => {
             const groups = new Set(set.map((id) => facts.get(id)?.nvlinkGroup));
@@ -147,7 +147,7 @@ describe('chooseDevices', () => {
           };
           const able = devices.map(({ id }) => id).filter((id) => isFree(id) && rank(id) < 3);
           const possible = subsets(able, count).filter(isAllowed);
-          const positions = fit && chooseDevices(gpu, fit, capacity);
+          const positions = match && chooseDevices(gpu, match, capacity);
           const chosen = positions && idsOf(positions);
           if (possible.length === 0) {
             expect(chosen).toBeUndefined();
@@ -173,13 +173,13 @@ describe('chooseDevices', () => {
     fc.assert(
       fc.property(anyHost, anyTaken, fc.constantFrom('1g.5gb', '2g.10gb'), (devices, taken, migProfile) => {
         const gpu: StoredGpuRequirement = { ...nothing, count: 1, migProfile };
-        const { used, rank, gpuOf, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
+        const { used, rank, gpuOf, capacity, match, idsOf } = hostOf(devices, gpu, taken);
         const able = devices.map(({ id }) => id).filter((id) => used.get(id) === 0 && rank(id) < 3);
         const isTouched = (id: string): boolean =>
           devices.some(
             (one) => one.parentId !== undefined && gpuOf(one.id) === gpuOf(id) && used.get(one.id) !== 0,
           );
-        const chosen = idsOf((fit && chooseDevices(gpu, fit, capacity)) ?? []);
+        const chosen = idsOf((match && chooseDevices(gpu, match, capacity)) ?? []);
         expect(chosen).toHaveLength(able.length > 0 ? 1 : 0);
         if (!able.some(isTouched)) return;
         expect(chosen.every(isTouched)).toBe(true);
@@ -200,7 +200,7 @@ describe('chooseDevices', () => {
       fc.property(anyHost, anyShare, anyTaken, (devices, { share, shareMemoryMiB }, taken) => {
         const memory = shareMemoryMiB === undefined ? {} : { shareMemoryMiB };
         const gpu: StoredGpuRequirement = { ...nothing, count: 1, share, ...memory };
-        const { used, rank, capacity, fit, idsOf } = hostOf(devices, gpu, taken);
+        const { used, rank, capacity, match, idsOf } = hostOf(devices, gpu, taken);
         const parents = new Set(devices.map(({ parentId }) => parentId));
         const able = devices.filter(({ id, migProfile, memoryMiB = Infinity }) => {
           const free = 1000 - (used.get(id) ?? 0);
@@ -209,8 +209,8 @@ describe('chooseDevices', () => {
           const isWhole = migProfile === undefined && !parents.has(id);
           return isWhole && rank(id) < 3 && free >= share && memoryFree + 1e-3 >= wanted;
         });
-        const chosen = idsOf((fit && chooseDevices(gpu, fit, capacity)) ?? []);
-        const choices = fit ? deviceChoices(gpu, fit, capacity).map(idsOf) : [];
+        const chosen = idsOf((match && chooseDevices(gpu, match, capacity)) ?? []);
+        const choices = match ? deviceChoices(gpu, match, capacity).map(idsOf) : [];
         expect(choices[0] ?? []).toEqual(chosen);
         if (able.length === 0) {
           expect(chosen).toEqual([]);

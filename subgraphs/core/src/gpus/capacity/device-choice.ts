@@ -1,5 +1,5 @@
 /** Chooses the devices that a job gets from the free devices of a worker. */
-import { type DeviceFit, rankTogether } from '../verdict/device-fit.js';
+import { type DeviceMatch, rankTogether } from '../verdict/device-match.js';
 import {
   wholeDevice,
   type DeviceCapacity,
@@ -13,14 +13,14 @@ import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 /** Returns the positions of the devices for the job, or undefined if there are not enough. */
 export function chooseDevices(
   gpu: StoredGpuRequirement,
-  fit: DeviceFit,
+  match: DeviceMatch,
   capacity: DeviceCapacity,
 ): readonly number[] | undefined {
-  if (gpu.share !== undefined) return tightest(shareCandidates(gpu, fit, capacity), fit, capacity);
-  const free = fit.positions.filter((position) => isFreeFor(gpu, capacity, position));
+  if (gpu.share !== undefined) return tightest(shareCandidates(gpu, match, capacity), match, capacity);
+  const free = match.positions.filter((position) => isFreeFor(gpu, capacity, position));
   if (free.length < gpu.count) return undefined;
-  if (gpu.nvlink && gpu.count > 1) return connected(gpu, free, fit, capacity);
-  return pick(gpu, free, fit, capacity);
+  if (gpu.nvlink && gpu.count > 1) return connected(gpu, free, match, capacity);
+  return pick(gpu, free, match, capacity);
 }
 
 /**
@@ -29,31 +29,31 @@ export function chooseDevices(
  */
 export function deviceChoices(
   gpu: StoredGpuRequirement,
-  fit: DeviceFit,
+  match: DeviceMatch,
   capacity: DeviceCapacity,
 ): readonly (readonly number[])[] {
   if (gpu.share === undefined) {
-    const chosen = chooseDevices(gpu, fit, capacity);
+    const chosen = chooseDevices(gpu, match, capacity);
     return chosen ? [chosen] : [];
   }
   const seen = new Set<number>();
   const found: (readonly number[])[] = [];
-  for (const position of shareCandidates(gpu, fit, capacity)) {
-    const alike = (fit.shape.kinds[position] ?? 0) * 1024 + (capacity.free[position] ?? 0);
+  for (const position of shareCandidates(gpu, match, capacity)) {
+    const alike = (match.set.kinds[position] ?? 0) * 1024 + (capacity.free[position] ?? 0);
     if (seen.has(alike)) continue;
     seen.add(alike);
     found.push([position]);
   }
-  return found.sort(([a = 0], [b = 0]) => tightness(fit, capacity, a) - tightness(fit, capacity, b));
+  return found.sort(([a = 0], [b = 0]) => tightness(match, capacity, a) - tightness(match, capacity, b));
 }
 
 function shareCandidates(
   gpu: StoredGpuRequirement,
-  fit: DeviceFit,
+  match: DeviceMatch,
   capacity: DeviceCapacity,
 ): readonly number[] {
   const wanted = gpu.share ?? 0;
-  return fit.positions.filter(
+  return match.positions.filter(
     (position) =>
       (capacity.free[position] ?? 0) >= wanted &&
       // Parts of memory are fractions: less than a thousandth of a MiB does not count.
@@ -62,18 +62,18 @@ function shareCandidates(
 }
 
 /** Rank of a device, smaller is better: by verdict and size, then by the least free capacity. */
-function tightness(fit: DeviceFit, capacity: DeviceCapacity, position: number): number {
-  return (fit.ranks[position] ?? 0) * 1024 + (capacity.free[position] ?? 0);
+function tightness(match: DeviceMatch, capacity: DeviceCapacity, position: number): number {
+  return (match.ranks[position] ?? 0) * 1024 + (capacity.free[position] ?? 0);
 }
 
 function tightest(
   candidates: readonly number[],
-  fit: DeviceFit,
+  match: DeviceMatch,
   capacity: DeviceCapacity,
 ): readonly number[] | undefined {
   let best: number | undefined;
   for (const position of candidates)
-    if (best === undefined || tightness(fit, capacity, position) < tightness(fit, capacity, best))
+    if (best === undefined || tightness(match, capacity, position) < tightness(match, capacity, best))
       best = position;
   return best === undefined ? undefined : [best];
 }
@@ -81,7 +81,7 @@ function tightest(
 function isFreeFor(gpu: StoredGpuRequirement, capacity: DeviceCapacity, position: number): boolean {
   if (capacity.free[position] !== wholeDevice) return false;
   if (!gpu.exclusive) return true;
-  return siblings(capacity.shape, position).every((other) => {
+  return siblings(capacity.set, position).every((other) => {
     const free = capacity.free[other];
     return free === wholeDevice || free === idleBad;
   });
@@ -93,28 +93,28 @@ function isFreeFor(gpu: StoredGpuRequirement, capacity: DeviceCapacity, position
 function connected(
   gpu: StoredGpuRequirement,
   free: readonly number[],
-  fit: DeviceFit,
+  match: DeviceMatch,
   capacity: DeviceCapacity,
 ): readonly number[] | undefined {
   const sets = new Map<string, number[]>();
   for (const position of free) {
-    const group = fit.shape.facts[position]?.nvlinkGroup ?? '';
+    const group = match.set.facts[position]?.nvlinkGroup ?? '';
     sets.set(group, [...(sets.get(group) ?? []), position]);
   }
   const bySize = [...sets.values()].sort((a, b) => a.length - b.length);
   return best(
-    fit,
-    bySize.map((set) => pick(gpu, set, fit, capacity)),
+    match,
+    bySize.map((set) => pick(gpu, set, match, capacity)),
   );
 }
 
 /** Returns the first of the sets that fit together best. */
 function best(
-  fit: DeviceFit,
+  match: DeviceMatch,
   choices: readonly (readonly number[] | undefined)[],
 ): readonly number[] | undefined {
   const found = choices.filter((chosen) => chosen !== undefined);
-  return found.sort((a, b) => rankTogether(fit, a) - rankTogether(fit, b))[0];
+  return found.sort((a, b) => rankTogether(match, a) - rankTogether(match, b))[0];
 }
 
 /**
@@ -124,16 +124,16 @@ function best(
 function pick(
   gpu: StoredGpuRequirement,
   free: readonly number[],
-  fit: DeviceFit,
+  match: DeviceMatch,
   capacity: DeviceCapacity,
 ): readonly number[] | undefined {
-  const { makes } = fit;
-  const any = pickAny(gpu, free, fit, capacity);
+  const { makes } = match;
+  const any = pickAny(gpu, free, match, capacity);
   if (!any || !makes || any.every((position) => makes[position] === makes[any[0] ?? 0])) return any;
   const byMake = new Map<number | undefined, number[]>();
   for (const position of free)
     byMake.set(makes[position], [...(byMake.get(makes[position]) ?? []), position]);
-  return best(fit, [any, ...[...byMake.values()].map((alike) => pickAny(gpu, alike, fit, capacity))]);
+  return best(match, [any, ...[...byMake.values()].map((alike) => pickAny(gpu, alike, match, capacity))]);
 }
 
 /**
@@ -143,15 +143,15 @@ function pick(
 function pickAny(
   gpu: StoredGpuRequirement,
   free: readonly number[],
-  fit: DeviceFit,
+  match: DeviceMatch,
   capacity: DeviceCapacity,
 ): readonly number[] | undefined {
-  const { shape, ranks } = fit;
+  const { set, ranks } = match;
   let order = free;
-  if (free.some((position) => isSlice(shape, position))) {
+  if (free.some((position) => isSlice(set, position))) {
     const cost = (position: number): number =>
       (ranks[position] ?? 0) * 4096 +
-      Math.round((shape.parts[position] ?? 0) * 15) * 256 +
+      Math.round((set.parts[position] ?? 0) * 15) * 256 +
       looseness(capacity, position);
     order = [...free].sort((a, b) => cost(a) - cost(b) || a - b);
   }
@@ -159,7 +159,7 @@ function pickAny(
   const gpus = new Set<number>();
   const found: number[] = [];
   for (const position of order) {
-    const physical = shape.gpus[position] ?? position;
+    const physical = set.gpus[position] ?? position;
     if (gpus.has(physical)) continue;
     gpus.add(physical);
     found.push(position);
@@ -170,7 +170,7 @@ function pickAny(
 
 /** Rank of a GPU for slices: smaller if it is in use, then by the least free capacity. */
 function looseness(capacity: DeviceCapacity, position: number): number {
-  const others = siblings(capacity.shape, position);
+  const others = siblings(capacity.set, position);
   const free = others.filter((other) => capacity.free[other] === wholeDevice).length;
   return (free === others.length ? 128 : 0) + Math.min(free, 127);
 }

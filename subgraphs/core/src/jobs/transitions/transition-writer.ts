@@ -96,7 +96,7 @@ export class GroupingTransitionWriter implements TransitionWriter {
           outcomes[position] = outcome;
           if (--missing === 0) resolve(outcomes);
         };
-        this.#admit({ ...part, settle, fail: reject });
+        this.#enqueue({ ...part, settle, fail: reject });
       });
     });
   }
@@ -112,7 +112,7 @@ export class GroupingTransitionWriter implements TransitionWriter {
     if (this.#busy.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  #admit(entry: Entry): void {
+  #enqueue(entry: Entry): void {
     const { jobId } = entry.request;
     const waiting = this.#busy.get(jobId);
     if (waiting) {
@@ -127,7 +127,7 @@ export class GroupingTransitionWriter implements TransitionWriter {
       this.#open.set(key, group);
     }
     group.entries.push(entry);
-    if (group.entries.length >= this.#maxGroup) this.#hand(group);
+    if (group.entries.length >= this.#maxGroup) this.#endGroup(group);
     else this.#cancel ??= this.#flushSoon();
   }
 
@@ -145,7 +145,7 @@ export class GroupingTransitionWriter implements TransitionWriter {
   #flush(): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    for (const group of [...this.#open.values()]) if (this.#mayGo(group)) this.#hand(group);
+    for (const group of [...this.#open.values()]) if (this.#mayGo(group)) this.#endGroup(group);
   }
 
   /** If no write can start, groups collect requests until one ends. */
@@ -153,7 +153,7 @@ export class GroupingTransitionWriter implements TransitionWriter {
     return this.#closed || (this.#writing < this.#concurrency && this.#pace.mayBegin(key, entries.length));
   }
 
-  #hand(group: OpenGroup): void {
+  #endGroup(group: OpenGroup): void {
     this.#open.delete(group.key);
     this.#ready.push(group);
     this.#pump();
@@ -182,7 +182,7 @@ export class GroupingTransitionWriter implements TransitionWriter {
       this.#busy.delete(request.jobId);
       const [next, ...later] = waiting;
       if (!next) continue;
-      this.#admit(next);
+      this.#enqueue(next);
       this.#busy.get(request.jobId)?.push(...later);
     }
     if (this.#busy.size === 0) this.#idle.splice(0).forEach((resolve) => resolve());

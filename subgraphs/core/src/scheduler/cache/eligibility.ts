@@ -1,7 +1,7 @@
 /**
  * Cached decisions about classes: for all workers of a shape, and for those that a selector distinguishes.
  */
-import { type DeviceFit, fitDevices } from '../../gpus/verdict/device-fit.js';
+import { type DeviceMatch, matchDevices } from '../../gpus/verdict/device-match.js';
 import { meetsAll } from '../requirements/constraints.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { WorkerProfile } from '../requirements/constraint.types.js';
@@ -45,7 +45,7 @@ export class ShapeEligibility {
   readonly #profile: WorkerProfile;
   readonly #answers = new Eligibility((cls) => this.#decide(cls));
   /** By the index of the class; valid only if the class fits. */
-  readonly #devices: (DeviceFit | undefined)[] = [];
+  readonly #devices: (DeviceMatch | undefined)[] = [];
 
   /** @param candidate any worker of the shape */
   constructor(profile: WorkerProfile) {
@@ -58,17 +58,17 @@ export class ShapeEligibility {
   }
 
   /** Devices that serve a class that fits; undefined if it requires none or runs without. */
-  devices(cls: RequirementClass): DeviceFit | undefined {
+  devices(cls: RequirementClass): DeviceMatch | undefined {
     const { gpu } = cls.requirements;
     if (gpu === undefined) return undefined;
-    if (cls.index < 0) return this.fits(cls) ? fitDevices(gpu, this.#profile.devices()) : undefined;
+    if (cls.index < 0) return this.fits(cls) ? matchDevices(gpu, this.#profile.devices()) : undefined;
     return this.fits(cls) ? this.#devices[cls.index] : undefined;
   }
 
   #decide({ index, shapeConstraints, requirements: { gpu } }: RequirementClass): boolean {
     if (!meetsAll(shapeConstraints, this.#profile)) return false;
     if (gpu === undefined) return true;
-    const devices = fitDevices(gpu, this.#profile.devices());
+    const devices = matchDevices(gpu, this.#profile.devices());
     if (index >= 0) this.#devices[index] = devices;
     return devices !== undefined || gpu.optional;
   }

@@ -3,7 +3,7 @@
  * publish the same facts have one shape; whether a class fits a shape is decided once and cached.
  */
 import { canonicalJson } from '@rhizome/digest';
-import { arrangeDevices, type DeviceShape } from '../../gpus/capacity/device-shape.js';
+import { arrangeDevices, type DeviceSet } from '../../gpus/capacity/device-set.js';
 import { hostKey } from '../../gpus/device-identity.js';
 import { type Eligibility, selectorEligibility, ShapeEligibility } from './eligibility.js';
 import { profileOf, hasAmounts } from '../requirements/constraints.js';
@@ -61,7 +61,7 @@ export class Fleet {
   #shares = new Map<string, ShareFacts>();
   readonly #workers = new Map<string, KnownWorker>();
   readonly #shapes = new Map<string, KnownShape>();
-  readonly #deviceShapes = new Map<string, DeviceShape>();
+  readonly #deviceShapes = new Map<string, DeviceSet>();
   readonly #hostKinds = new Map<string, HostKind>();
   #cores = 0;
   #memoryMiB = 0;
@@ -127,22 +127,22 @@ export class Fleet {
     const changed = queues.filter((queue) => before.get(queue.id)?.revision !== queue.revision);
     const ids = new Set(changed.map(({ id }) => id));
     for (const worker of [...this.#workers.values()])
-      if (ids.has(worker.facts.queueId)) this.put(worker.facts);
+      if (ids.has(worker.facts.queueId)) this.set(worker.facts);
     return changed;
   }
 
   /** Adds or updates a live worker. Workers of unknown queues are not matched. */
-  put(facts: WorkerFacts): FleetWorker | undefined {
+  set(facts: WorkerFacts): FleetWorker | undefined {
     this.remove(facts.id);
     const queue = this.#queues.get(facts.queueId);
     if (!queue) return undefined;
     const devices = arrangeDevices(facts.devices, queue.limits.gpuSharing ?? false, this.#deviceShapes);
-    const shape = this.#shapeOf(facts, queue, devices.shape);
-    const profile = profileOf(facts, queue, devices.shape);
+    const shape = this.#shapeOf(facts, queue, devices.set);
+    const profile = profileOf(facts, queue, devices.set);
     const labelled = labelledOf(shape, profile);
     const worker = workerOf({ facts, shape, labelled, profile, devices });
     this.#workers.set(facts.id, worker);
-    this.sharedDevices.put({ ...hosted(worker), devices: facts.devices });
+    this.sharedDevices.set({ ...hosted(worker), devices: facts.devices });
     this.#count(worker, 1);
     return worker;
   }
@@ -180,7 +180,7 @@ export class Fleet {
     else this.#hostKinds.set(key, { ...known, hosts });
   }
 
-  #shapeOf(facts: WorkerFacts, queue: QueueFacts, devices: DeviceShape): KnownShape {
+  #shapeOf(facts: WorkerFacts, queue: QueueFacts, devices: DeviceSet): KnownShape {
     const { cores: _cores, memoryMiB: _memory, diskMiB: _disk, ...platform } = facts.hardware;
     const hasKey = facts.keyThumbprint !== undefined;
     const key = canonicalJson([queue.id, queue.revision, platform, devices.key, ...(hasKey ? ['key'] : [])]);
@@ -199,7 +199,7 @@ export class Fleet {
       labelled: new Map(),
       users: 0,
       mayFit: (cls) => answers.fits(cls),
-      deviceFit: (cls) => answers.devices(cls),
+      deviceMatch: (cls) => answers.devices(cls),
     };
     this.#shapes.set(key, shape);
     return shape;

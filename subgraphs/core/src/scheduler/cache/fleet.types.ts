@@ -1,6 +1,6 @@
 /** The fleet as the scheduler matches against it. */
-import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
-import type { DeviceLayout } from '../../gpus/capacity/device-shape.js';
+import type { DeviceMatch } from '../../gpus/verdict/device-match.js';
+import type { DeviceLayout } from '../../gpus/capacity/device-set.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { SlotsCache } from './gpu-demand.js';
 import type { SelectorScope } from '../requirements/selector.js';
@@ -24,7 +24,7 @@ export interface Shape {
    */
   mayFit(cls: RequirementClass): boolean;
   /** Devices that serve the class; undefined if it requires none or none serves. */
-  deviceFit(cls: RequirementClass): DeviceFit | undefined;
+  deviceMatch(cls: RequirementClass): DeviceMatch | undefined;
 }
 
 /** A live worker in the fleet. */

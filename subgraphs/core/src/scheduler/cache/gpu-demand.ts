@@ -3,7 +3,7 @@
  * that the usual jobs lose by the placement. So a job does not fragment a rare kind of host, and leaves no
  * GPUs behind without cores for them. Based on counts only, not on a clock.
  */
-import { type DeviceFit } from '../../gpus/verdict/device-fit.js';
+import { type DeviceMatch } from '../../gpus/verdict/device-match.js';
 import { type DeviceCapacity, wholeDevice } from '../../gpus/capacity/device-capacity.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
@@ -40,7 +40,7 @@ export class SlotsCache {
 }
 
 /** Returns the devices with which a class fits, or undefined. */
-export type FitOf = (cls: RequirementClass) => DeviceFit | undefined;
+export type MatchOf = (cls: RequirementClass) => DeviceMatch | undefined;
 
 interface Counted {
   readonly cls: RequirementClass;
@@ -138,11 +138,11 @@ export class Prices {
   }
 
   /** Number of jobs of each class, and of whole hosts of each kind, that fit on a host. */
-  slots(capacity: HostCapacity, fitOf: FitOf): Uint16Array {
+  slots(capacity: HostCapacity, matchOf: MatchOf): Uint16Array {
     const found = new Uint16Array(this.#capacity.length);
     this.#classes.forEach(({ cls }, index) => {
-      const fit = fitOf(cls);
-      if (fit) found[index] = jobsIn(capacity, cls, fit);
+      const match = matchOf(cls);
+      if (match) found[index] = jobsIn(capacity, cls, match);
     });
     const whole = capacity.devices.free.reduce((sum, free) => sum + Number(free === wholeDevice), 0);
     this.#hosts.forEach(({ cores, memoryMiB, gpus }, index) => {
@@ -183,17 +183,19 @@ function weighted(hosts: readonly HostKind[]): readonly (HostKind & { readonly w
   return common.map((host) => ({ ...host, weight: (hostWeight * gpusOf(host)) / all }));
 }
 
-function jobsIn(capacity: HostCapacity, { requirements }: RequirementClass, fit: DeviceFit): number {
+function jobsIn(capacity: HostCapacity, { requirements }: RequirementClass, match: DeviceMatch): number {
   const { cores, memoryMiB, diskMiB, gpu } = requirements;
   const most = Math.min(
     Math.floor(capacity.cores / cores),
     Math.floor(capacity.memoryMiB / memoryMiB),
     diskMiB > 0 ? Math.floor(capacity.diskMiB / diskMiB) : Infinity,
   );
-  return most <= 0 || gpu === undefined ? 0 : Math.min(most, 0xff_ff, devicesFor(gpu, fit, capacity.devices));
+  return most <= 0 || gpu === undefined
+    ? 0
+    : Math.min(most, 0xff_ff, devicesFor(gpu, match, capacity.devices));
 }
 
-function devicesFor(gpu: StoredGpuRequirement, { positions }: DeviceFit, { free }: DeviceCapacity): number {
+function devicesFor(gpu: StoredGpuRequirement, { positions }: DeviceMatch, { free }: DeviceCapacity): number {
   let found = 0;
   for (const position of positions) {
     const left = free[position] ?? 0;

@@ -52,11 +52,11 @@ describe('ReadyWindow', () => {
     store.refill(window);
     expect(window.size).toBe(minRefill);
     expect(window.isComplete).toBe(false);
-    for (const job of many(20_000)) window.put({ ...job, id: `job_9${job.id}` });
+    for (const job of many(20_000)) window.insert({ ...job, id: `job_9${job.id}` });
     expect(window.size).toBe(minRefill);
     const recentlyIdle = new ReadyWindow('class_1', 'alpha/default');
     new Store().refill(recentlyIdle);
-    for (const job of many(20_000)) recentlyIdle.put(job);
+    for (const job of many(20_000)) recentlyIdle.insert(job);
     expect(recentlyIdle.size).toBeLessThanOrEqual(2 * maxRefill);
     expect(recentlyIdle.head?.id).toBe('job_000000');
   });
@@ -82,10 +82,10 @@ describe('ReadyWindow', () => {
     for (const job of many(200)) store.jobs.set(job.id, job);
     const window = new ReadyWindow('class_1', 'alpha/default');
     store.refill(window, () => {
-      window.put(aReadyJob('job_000000a', { priority: 5 }));
+      window.insert(aReadyJob('job_000000a', { priority: 5 }));
       window.remove('job_000001');
-      window.put(aReadyJob('job_000002', { priority: 9 }));
-      window.put(aReadyJob('job_000003', { priority: -5 }));
+      window.insert(aReadyJob('job_000002', { priority: 9 }));
+      window.insert(aReadyJob('job_000003', { priority: -5 }));
     });
     const served = Array.from({ length: 4 }, () => window.shift()?.id);
     expect(served).toEqual(['job_000002', 'job_000000a', 'job_000000', 'job_000004']);
@@ -123,7 +123,7 @@ describe('ReadyWindow', () => {
         const arrive = ({ job, priority }: { job: number; priority: number }): void => {
           const ready = aReadyJob(`job_${String(job).padStart(6, '0')}`, { priority });
           store.jobs.set(ready.id, ready);
-          window.put(ready);
+          window.insert(ready);
         };
         for (const one of steps) {
           if (one.kind === 'ready') arrive(one);

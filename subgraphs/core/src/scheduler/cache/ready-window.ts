@@ -102,7 +102,7 @@ export class ReadyWindow {
    * Adds a job that became ready, or whose priority changed. A job beyond the edge is ignored; a refill will
    * read it.
    */
-  put(job: ReadyJob): void {
+  insert(job: ReadyJob): void {
     if (this.#ids.has(job.id)) this.remove(job.id);
     this.#left.delete(job.id);
     if (this.#isComplete || this.#isInside(job)) this.#insert(job);

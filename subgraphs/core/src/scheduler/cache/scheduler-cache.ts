@@ -89,15 +89,17 @@ export class SchedulerCache {
     this.#stops = [
       feed.onEvents(
         (events) =>
-          void this.take(events).catch((err: unknown) => outdated('events could not be processed', err)),
+          void this.applyEvents(events).catch((err: unknown) =>
+            outdated('events could not be processed', err),
+          ),
       ),
       feed.onReset(() => outdated('events may have been missed')),
-      writer.onApplied((applied) => this.takeApplied(applied)),
+      writer.onApplied((applied) => this.applyTransitions(applied)),
     ];
     await this.refresh();
-    for (const worker of workers.live()) this.fleet.put(worker);
+    for (const worker of workers.live()) this.fleet.set(worker);
     this.#stops.push(
-      workers.onChanged((worker) => this.#takeWorker(worker)),
+      workers.onChanged((worker) => this.#applyWorker(worker)),
       this.ledger.onReleased((workerId) => this.#forget(workerId)),
     );
     await this.reload();
@@ -123,13 +125,13 @@ export class SchedulerCache {
     const sharesChanged = this.fleet.setShares(shares);
     // Workers that were reported before their queue was known.
     if (changed.length > 0)
-      for (const worker of workers.live()) if (!this.fleet.worker(worker.id)) this.fleet.put(worker);
+      for (const worker of workers.live()) if (!this.fleet.worker(worker.id)) this.fleet.set(worker);
     if (changed.length > 0) this.#notify((listener) => listener.queues?.(changed));
     if (changed.length > 0 || sharesChanged) this.#notify((listener) => listener.capacity?.());
   }
 
   /** Adds a live worker that calls this process before the stream has reported its queue. */
-  async admit({ id, queueId }: Pick<WorkerFacts, 'id' | 'queueId'>): Promise<void> {
+  async readUnknownQueue({ id, queueId }: Pick<WorkerFacts, 'id' | 'queueId'>): Promise<void> {
     if (!this.fleet.worker(id) && !this.fleet.queue(queueId)) await this.#reread();
   }
 
@@ -139,7 +141,7 @@ export class SchedulerCache {
   }
 
   /** Processes events of the stream, in order. */
-  take(events: readonly JobEvent[]): Promise<void> {
+  applyEvents(events: readonly JobEvent[]): Promise<void> {
     return this.#inOrder(async () => {
       await this.#options.classes.load(
         events.filter(({ last }) => isHeld(last.to)).map(({ last }) => last.classId),
@@ -148,7 +150,7 @@ export class SchedulerCache {
       if (events.some((event) => this.#isOfUnknownQueue(event))) await this.#reread();
       let released = false;
       const foreign: GrantRef[] = [];
-      for (const event of events) released = this.#takeEvent(event, foreign) || released;
+      for (const event of events) released = this.#applyEvent(event, foreign) || released;
       this.#notify((listener) => listener.events?.(events));
       if (foreign.length > 0) this.#notify((listener) => listener.foreignGrants?.(foreign));
       if (released) this.#notify((listener) => listener.capacity?.());
@@ -156,7 +158,7 @@ export class SchedulerCache {
   }
 
   /** Applies what this process wrote itself, before the stream reports it. */
-  takeApplied(applied: readonly AppliedTransition[]): void {
+  applyTransitions(applied: readonly AppliedTransition[]): void {
     let released = false;
     for (const { jobId, last } of applied) {
       if (isHeld(last.to)) {
@@ -243,7 +245,7 @@ export class SchedulerCache {
   }
 
   /** @returns true if a grant was released */
-  #takeEvent({ jobId, last }: JobEvent, foreign: GrantRef[]): boolean {
+  #applyEvent({ jobId, last }: JobEvent, foreign: GrantRef[]): boolean {
     const ahead = this.#ahead.peek(jobId) ?? -1;
     if (!isHeld(last.to)) {
       if (last.fence >= ahead) this.#ahead.delete(jobId);
@@ -290,8 +292,8 @@ export class SchedulerCache {
     return undefined;
   }
 
-  #takeWorker(worker: WorkerFacts): void {
-    if (worker.state === 'READY' || worker.state === 'DRAINING') this.fleet.put(worker);
+  #applyWorker(worker: WorkerFacts): void {
+    if (worker.state === 'READY' || worker.state === 'DRAINING') this.fleet.set(worker);
     else this.fleet.remove(worker.id, this.ledger.jobsOf(worker.id).size > 0);
     this.#notify((listener) => listener.capacity?.());
   }

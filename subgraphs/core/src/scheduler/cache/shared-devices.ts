@@ -36,7 +36,7 @@ export class SharedDevices {
   }
 
   /** Adds or updates a worker. */
-  put({ id, hostKey, devices }: HostedWorker & Pick<WorkerFacts, 'devices'>): void {
+  set({ id, hostKey, devices }: HostedWorker & Pick<WorkerFacts, 'devices'>): void {
     const deviceIds = new Set(devices.map((device) => device.id).filter(namesOneDevice));
     if (deviceIds.size === 0) return;
     const others = this.#hosts.get(hostKey);

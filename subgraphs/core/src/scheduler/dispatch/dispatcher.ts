@@ -6,7 +6,7 @@
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
-import { type DeviceLayout, hasSameDevices } from '../../gpus/capacity/device-shape.js';
+import { type DeviceLayout, hasSameDevices } from '../../gpus/capacity/device-set.js';
 import type { AcquireRequest, Grant } from '../scheduler.types.js';
 import type { SchedulerJobsRepository } from '../cache/scheduler-jobs.repository.js';
 import type { SchedulerCache } from '../cache/scheduler-cache.js';
@@ -99,9 +99,9 @@ export class Dispatcher {
   async acquire(request: AcquireRequest, timeout: AcquireTimeout): Promise<readonly Grant[]> {
     if (this.#options.signal.aborted || this.#isClosed) throw termEnded();
     if (timeout.signal?.aborted) return [];
-    const late = this.#undelivered.take(request);
+    const late = this.#undelivered.removeFitting(request);
     if (late.length > 0) return late;
-    const grants = await this.#pending.admit(request, timeout, () => this.wake());
+    const grants = await this.#pending.wait(request, timeout, () => this.wake());
     const { cache, clock } = this.#options;
     if (grants.length > 0) cache.fleet.recentlyIdle.grantsWritten(request.workerId, clock.monotonicMs());
     else this.#recordAnswer(request);
@@ -123,7 +123,7 @@ export class Dispatcher {
   }
 
   /** Processes events: jobs that became ready, changed their priority, or are no longer ready. */
-  take(events: readonly JobEvent[]): void {
+  applyEvents(events: readonly JobEvent[]): void {
     const { ledger } = this.#options.cache;
     const fresh = new Map<string, number>();
     for (const { jobId, last } of events) {
@@ -136,7 +136,7 @@ export class Dispatcher {
       if (entry && entry.fence > last.fence) continue;
       this.windows
         .open(last.share, last.classId)
-        .put({ id: jobId, priority: last.priority, owner: last.owner, attempt: last.attempt });
+        .insert({ id: jobId, priority: last.priority, owner: last.owner, attempt: last.attempt });
       fresh.set(last.classId, 1 + (fresh.get(last.classId) ?? 0));
     }
     if (fresh.size === 0) return;
@@ -313,12 +313,12 @@ export class Dispatcher {
   }
 
   #write(pending: PendingAcquire, picks: readonly PendingGrant[], queue: string): void {
-    this.#pending.take(pending);
+    this.#pending.dequeue(pending);
     this.#recordAnswer(lessTaken(pending.request, picks));
     this.#options.grants.write(picks, queue).then(
       (grants) => {
         this.#recordGrants(picks, grants);
-        if (pending.isOver()) this.#keep(pending.request.workerId, picks, grants);
+        if (pending.isOver()) this.#storeUndelivered(pending.request.workerId, picks, grants);
         else if (grants.length > 0 || !pending.waits) pending.answer(grants);
         else if (this.#isClosed || this.#options.signal.aborted) pending.refuse(termEnded());
         else this.#pending.requeue(pending);
@@ -329,11 +329,11 @@ export class Dispatcher {
   }
 
   /** Keeps grants whose call was already answered; a later call of the worker may be pending. */
-  #keep(workerId: string, picks: readonly PendingGrant[], grants: readonly Grant[]): void {
-    this.#undelivered.keep(workerId, picks, grants);
+  #storeUndelivered(workerId: string, picks: readonly PendingGrant[], grants: readonly Grant[]): void {
+    this.#undelivered.add(workerId, picks, grants);
     for (const pending of this.#pending.all()) {
       if (pending.request.workerId !== workerId) continue;
-      const late = this.#undelivered.take(pending.request);
+      const late = this.#undelivered.removeFitting(pending.request);
       if (late.length > 0) pending.answer(late);
     }
   }

@@ -37,7 +37,7 @@ export class PendingAcquires {
    * times out.
    * @param onAdmitted called once it is pending
    */
-  admit(
+  wait(
     request: AcquireRequest,
     { waitMs, signal }: AcquireTimeout,
     onAdmitted: () => void,
@@ -81,7 +81,7 @@ export class PendingAcquires {
   }
 
   /** Removes a call while its grants are being written; it must be answered, refused or requeued. */
-  take(pending: PendingAcquire): void {
+  dequeue(pending: PendingAcquire): void {
     this.#calls.delete(pending);
   }
 

@@ -113,7 +113,7 @@ export class SchedulerService {
     const { cache, leadership, tickMs = 1000 } = this.#options;
     this.#stops = [
       cache.onChange({
-        events: (events) => this.#takeEvents(events),
+        events: (events) => this.#applyEvents(events),
         capacity: () => this.#term?.dispatcher.wake(),
         foreignGrants: (grants) => this.#revokeLateGrants(grants),
         outdated: (reason, err) => void this.#rereadJobs(reason, err),
@@ -238,13 +238,13 @@ export class SchedulerService {
     }
   }
 
-  #takeEvents(events: readonly JobEvent[]): void {
+  #applyEvents(events: readonly JobEvent[]): void {
     const term = this.#term;
     if (!term) {
       this.#recordGrants(events);
       return;
     }
-    term.dispatcher.take(events);
+    term.dispatcher.applyEvents(events);
     for (const { last } of events) if (last.to === 'THROTTLED') term.throttle.watchShare(last.share);
   }
 

@@ -22,7 +22,7 @@ export class UndeliveredGrants {
   }
 
   /** Keeps grants for the next call of their worker. */
-  keep(workerId: string, picks: readonly PendingGrant[], grants: readonly Grant[]): void {
+  add(workerId: string, picks: readonly PendingGrant[], grants: readonly Grant[]): void {
     const pickOf = new Map(picks.map((picked) => [picked.entry.jobId, picked]));
     const added = grants.flatMap((grant) => {
       const picked = pickOf.get(grant.jobId);
@@ -32,7 +32,7 @@ export class UndeliveredGrants {
   }
 
   /** Removes and returns the grants that fit the capacity of the call; invalid ones are dropped. */
-  take(request: AcquireRequest): readonly Grant[] {
+  removeFitting(request: AcquireRequest): readonly Grant[] {
     const kept = this.#byWorker.get(request.workerId);
     if (!kept) return [];
     const taken: Grant[] = [];

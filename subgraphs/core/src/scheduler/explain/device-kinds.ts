@@ -3,8 +3,8 @@
  * changed.
  */
 import { deviceChecks } from '../../gpus/verdict/device-checks.js';
-import { fitDevices } from '../../gpus/verdict/device-fit.js';
-import type { DeviceShape } from '../../gpus/capacity/device-shape.js';
+import { matchDevices } from '../../gpus/verdict/device-match.js';
+import type { DeviceSet } from '../../gpus/capacity/device-set.js';
 import type { Device } from '../../gpus/verdict/verdict.types.js';
 import type { EquivalentWorkers } from '../cache/equivalent-workers.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
@@ -21,7 +21,7 @@ export interface DeviceKind {
 /** Equivalent workers, with the devices of each. */
 export interface KindsOfHost {
   readonly group: EquivalentWorkers;
-  readonly shape: DeviceShape;
+  readonly set: DeviceSet;
   readonly kinds: ReadonlyMap<DeviceKind, number>;
 }
 
@@ -49,14 +49,14 @@ export function kindsOfHosts(
     return kind;
   };
   return groups.map((group) => {
-    const shape = group.one.profile.devices();
+    const set = group.one.profile.devices();
     const byNumber: DeviceKind[] = [];
     const kinds = new Map<DeviceKind, number>();
-    shape.facts.forEach((facts, position) => {
-      const kind = (byNumber[shape.kinds[position] ?? 0] ??= kindOf(facts));
+    set.facts.forEach((facts, position) => {
+      const kind = (byNumber[set.kinds[position] ?? 0] ??= kindOf(facts));
       kinds.set(kind, 1 + (kinds.get(kind) ?? 0));
     });
-    return { group, shape, kinds };
+    return { group, set, kinds };
   });
 }
 
@@ -102,12 +102,12 @@ export function servingKinds({ requirement, affects }: Changed): (kind: DeviceKi
 /** Number of devices of a host that serve; 0 if there are too few together. */
 export function servingDevices(
   gpu: StoredGpuRequirement,
-  { shape, kinds }: KindsOfHost,
+  { set, kinds }: KindsOfHost,
   serves: (kind: DeviceKind) => boolean,
 ): number {
   let found = 0;
   for (const [kind, count] of kinds) if (serves(kind)) found += count;
   if (found < gpu.count) return 0;
   const isPerHost = gpu.exclusive === true || (gpu.nvlink && gpu.count > 1);
-  return isPerHost && !fitDevices(gpu, shape) ? 0 : found;
+  return isPerHost && !matchDevices(gpu, set) ? 0 : found;
 }

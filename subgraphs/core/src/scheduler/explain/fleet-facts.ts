@@ -2,7 +2,7 @@
  * Facts of the fleet for a class: constraint by constraint, all together, and now. Pure. Workers of one shape
  * are checked once.
  */
-import { fitDevices } from '../../gpus/verdict/device-fit.js';
+import { matchDevices } from '../../gpus/verdict/device-match.js';
 import { type EquivalentWorkers, equivalentWorkers } from '../cache/equivalent-workers.js';
 import { isAmount } from '../requirements/constraints.js';
 import type { Fleet } from '../cache/fleet.js';
@@ -58,8 +58,8 @@ export function fleetFacts(cls: RequirementClass, experiment: string, world: Fac
 
 function freeNow({ one, workers }: EquivalentWorkers, cls: RequirementClass, ledger: Ledger): number {
   const { gpu } = cls.requirements;
-  const fit = gpu && !gpu.optional ? fitDevices(gpu, one.profile.devices()) : undefined;
-  return workers.reduce((free, worker) => free + Number(fitsNow(worker, cls, fit, ledger)), 0);
+  const match = gpu && !gpu.optional ? matchDevices(gpu, one.profile.devices()) : undefined;
+  return workers.reduce((free, worker) => free + Number(fitsNow(worker, cls, match, ledger)), 0);
 }
 
 /** Reason why the group does not meet the constraint, or undefined if it does. */

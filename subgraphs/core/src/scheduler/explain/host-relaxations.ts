@@ -1,5 +1,5 @@
 /** Changes of host requirements and of the walltime. */
-import { fitDevices } from '../../gpus/verdict/device-fit.js';
+import { matchDevices } from '../../gpus/verdict/device-match.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { anyRuntime } from '../../jobs/model/platforms.js';
 import { secondsLeft } from '../cache/equivalent-workers.js';
@@ -34,8 +34,8 @@ export function hostGains(
 
 function gainOf(standing: Standing, { gpu }: StoredRequirements, workers?: number): Gain {
   const { group } = standing;
-  const fit = gpu && !gpu.optional ? fitDevices(gpu, group.one.profile.devices()) : undefined;
-  return { group, workers: workers ?? group.workers.length, devices: fit?.positions.length ?? 0 };
+  const match = gpu && !gpu.optional ? matchDevices(gpu, group.one.profile.devices()) : undefined;
+  return { group, workers: workers ?? group.workers.length, devices: match?.positions.length ?? 0 };
 }
 
 /**

@@ -68,15 +68,15 @@ describe('the summary for a job without eligible workers', () => {
 
   it('names the offline queue of the job, although other queues have workers', () => {
     fleet.setQueues([aQueue({}), aQueue({ id: 'q2', name: 'second', state: 'OFFLINE' })]);
-    fleet.put(aWorker({}));
+    fleet.set(aWorker({}));
     expect(summary({ queue: 'second' })).toBe('Queue second, which the job requires, is OFFLINE.');
   });
 
   it('names draining as the cause', () => {
     fleet.setQueues([aQueue({})]);
-    fleet.put(aWorker({ id: 'a', state: 'DRAINING' }));
+    fleet.set(aWorker({ id: 'a', state: 'DRAINING' }));
     expect(summary()).toMatch(/^The only live worker of 1 queue .* accepts no more jobs: it is draining\.$/);
-    fleet.put(aWorker({ id: 'b', state: 'DRAINING' }));
+    fleet.set(aWorker({ id: 'b', state: 'DRAINING' }));
     expect(summary()).toMatch(/^All 2 live workers of 1 queue .* they are draining\.$/);
   });
 });
@@ -84,8 +84,8 @@ describe('the summary for a job without eligible workers', () => {
 describe('the summary for a job that fits some worker', () => {
   beforeEach(() => {
     fleet.setQueues([aQueue({})]);
-    fleet.put(aWorker({ id: 'a' }));
-    fleet.put(aWorker({ id: 'b', hardware: { cores: 2 } }));
+    fleet.set(aWorker({ id: 'a' }));
+    fleet.set(aWorker({ id: 'b', hardware: { cores: 2 } }));
   });
 
   it('counts the workers that fit but are in use, and the jobs that come first', () => {
@@ -105,7 +105,7 @@ describe('the summary for a job that fits some worker', () => {
   });
 
   it('names the constraint that most workers fail first, if no worker meets all', () => {
-    fleet.put(aWorker({ id: 'c', hardware: { cores: 2, memoryMiB: 65_536 } }));
+    fleet.set(aWorker({ id: 'c', hardware: { cores: 2, memoryMiB: 65_536 } }));
     expect(summary({ cores: 8, memoryMiB: 32_768 })).toBe(
       'Each constraint is met by some of 3 workers, but no worker meets all of them. Most of them fail "cores >= 8" first.',
     );

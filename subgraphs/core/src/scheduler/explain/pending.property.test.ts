@@ -178,7 +178,7 @@ function world(specs: readonly Spec[]): { readonly fleet: Fleet; readonly ledger
     const hardware = { cores, memoryMiB, architecture, ...(network === undefined ? {} : { network }) };
     const devices = storedDevices(spec);
     const deviceIds = spec.taken.flatMap((at) => devices[at]?.id ?? []);
-    fleet.put(aWorker({ id, host: id, name: id, queueId: queue, state, hardware, devices }));
+    fleet.set(aWorker({ id, host: id, name: id, queueId: queue, state, hardware, devices }));
     ledger.add(
       anEntry({
         jobId: `job_${id}`,

@@ -42,7 +42,7 @@ function hosts(
   for (let i = 0; i < count; i += 1) {
     const id = `worker_${(workers += 1)}`;
     const own = devicesOfHost(id, devices);
-    fleet.put(aWorker({ id, host: id, name: id, queueId, hardware: { cores }, devices: own }));
+    fleet.set(aWorker({ id, host: id, name: id, queueId, hardware: { cores }, devices: own }));
   }
 }
 
@@ -184,7 +184,7 @@ describe('explainPending', () => {
   });
 
   it('excludes devices with an unknown fact only for jobs that require it, and names the fact in the reason', () => {
-    fleet.put(
+    fleet.set(
       aWorker({
         id: 'bare',
         queueId: 'queue_1',
@@ -225,7 +225,7 @@ describe('explainPending', () => {
 
   it('reports that a job without GPUs is reserved for a host without GPUs, while that is so', () => {
     hosts(1, 'queue_1', [{}]);
-    fleet.put(aWorker({ id: 'plain', queueId: 'queue_1' }));
+    fleet.set(aWorker({ id: 'plain', queueId: 'queue_1' }));
     const free = { cores: 8, memoryMiB: 16_384, diskMiB: 100_000 };
     fleet.recentlyIdle.answered({ workerId: 'plain', count: 8, free, freeDeviceIds: [] }, 0);
     expect(explain({}, { nowMs: 100 }).summary).toMatch(

@@ -76,7 +76,7 @@ function fits(wanted: StoredRequirements, worker: WorkerFacts): boolean {
 function facts(wanted: StoredRequirements, workers: readonly WorkerFacts[]): FleetFacts {
   const [fleet, ledger] = [new Fleet(), new Ledger()];
   fleet.setQueues(queues);
-  for (const worker of workers) fleet.put(worker);
+  for (const worker of workers) fleet.set(worker);
   return fleetFacts(prepareClass(classIdOf(wanted), -1, wanted, 1), 'alpha', { fleet, ledger, wallMs });
 }
 

@@ -32,7 +32,7 @@ function host(
   change: Parameters<typeof aWorker>[0] = {},
 ): void {
   const own = devicesOfHost(id, devices);
-  fleet.put(aWorker({ id, host: id, name: id, devices: own, ...change }));
+  fleet.set(aWorker({ id, host: id, name: id, devices: own, ...change }));
 }
 
 function facts(requirements: Partial<StoredRequirements>): FleetFacts {

@@ -67,7 +67,7 @@ export class BrokerLeaseRepository {
   /**
    * Takes an expired lease under a new epoch. @returns the lease, or undefined while another process holds it
    */
-  async take(holder: string, url: string | undefined): Promise<BrokerLeaseDocument | undefined> {
+  async acquire(holder: string, url: string | undefined): Promise<BrokerLeaseDocument | undefined> {
     const ended: Filter<BrokerLeaseDocument> = {
       _id: 'broker',
       $expr: { $lte: ['$expiresAt', this.#now()] },

@@ -182,7 +182,7 @@ export class BrokerLeadership implements Leadership {
   async #tryToLead(requestedMs: number): Promise<void> {
     const { leases, holder, log } = this.#options;
     const url = this.#options.url?.();
-    const lease = await leases.take(holder, url);
+    const lease = await leases.acquire(holder, url);
     if (!lease) {
       this.#follow((await leases.current())?.url);
       return;

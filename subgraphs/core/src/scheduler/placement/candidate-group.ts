@@ -2,7 +2,7 @@
 import { deviceCapacityKey } from '../../gpus/capacity/device-capacity.js';
 import { capacityHash } from './capacity-rules.js';
 import type { Candidate, Bucket } from './placement.types.js';
-import type { BucketOrder } from './bucket-order.js';
+import type { OrderedBuckets } from './ordered-buckets.js';
 import type { Shape } from '../cache/fleet.types.js';
 
 /** Candidates of one shape that may take jobs of the same experiments. */
@@ -14,7 +14,7 @@ export interface CandidateGroup {
   readonly log: Bucket[];
   /** By {@link capacityHash}: buckets with one hash are compared in full. */
   readonly buckets: Map<number, Bucket[]>;
-  readonly order: BucketOrder;
+  readonly order: OrderedBuckets;
 }
 
 /** Returns the bucket of the group for the candidate. */

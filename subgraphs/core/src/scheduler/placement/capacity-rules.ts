@@ -1,5 +1,5 @@
 /** Rules for free capacity and buckets in a placement round. Pure. */
-import { type DeviceFit, rankTogether } from '../../gpus/verdict/device-fit.js';
+import { type DeviceMatch, rankTogether } from '../../gpus/verdict/device-match.js';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import { deviceCapacityKey, wholeDevice } from '../../gpus/capacity/device-capacity.js';
 import type { Candidate, FreeCapacity, Bucket } from './placement.types.js';
@@ -33,18 +33,18 @@ export function hasPerHostSelector({ selector }: RequirementClass): boolean {
 /** Rank of the worst device that the job would get, or undefined if there are not enough. */
 export function rankOf(
   gpu: StoredGpuRequirement,
-  fit: DeviceFit,
+  match: DeviceMatch,
   { devices }: FreeCapacity,
 ): number | undefined {
-  if (gpu.exclusive || (gpu.count > 1 && (gpu.nvlink || fit.makes))) {
-    const chosen = chooseDevices(gpu, fit, devices);
-    return chosen && rankTogether(fit, chosen);
+  if (gpu.exclusive || (gpu.count > 1 && (gpu.nvlink || match.makes))) {
+    const chosen = chooseDevices(gpu, match, devices);
+    return chosen && rankTogether(match, chosen);
   }
   let found = 0;
-  for (const position of fit.positions) {
+  for (const position of match.positions) {
     if (devices.free[position] !== wholeDevice) continue;
     found += 1;
-    if (found === gpu.count) return fit.ranks[position];
+    if (found === gpu.count) return match.ranks[position];
   }
   return undefined;
 }

@@ -1,5 +1,5 @@
 /** Checks if a job fits on a worker now, by the bookings of the ledger. Pure. */
-import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
+import type { DeviceMatch } from '../../gpus/verdict/device-match.js';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
 import { deviceCapacity } from '../../gpus/capacity/device-capacity.js';
 import type { DeviceBooking, Ledger } from '../cache/ledger.js';
@@ -9,12 +9,12 @@ import type { FleetWorker } from '../cache/fleet.types.js';
 
 /**
  * Returns true if an eligible worker could start a job of the class now.
- * @param fit devices of its shape that serve; undefined if none are needed
+ * @param match devices of its set that serve; undefined if none are needed
  */
 export function fitsNow(
   worker: FleetWorker,
   cls: RequirementClass,
-  fit: DeviceFit | undefined,
+  match: DeviceMatch | undefined,
   ledger: Ledger,
 ): boolean {
   const { facts, shape } = worker;
@@ -26,14 +26,14 @@ export function fitsNow(
     facts.hardware.memoryMiB - used.memoryMiB >= memoryMiB &&
     facts.hardware.diskMiB - used.diskMiB >= diskMiB &&
     (most === undefined || ledger.queueJobs(shape.queue.id) < most) &&
-    (gpu === undefined || fit === undefined || used.jobs === 0 || hasDevicesNow(worker, gpu, fit, ledger))
+    (gpu === undefined || match === undefined || used.jobs === 0 || hasDevicesNow(worker, gpu, match, ledger))
   );
 }
 
 function hasDevicesNow(
   { facts, devices }: FleetWorker,
   gpu: StoredGpuRequirement,
-  fit: DeviceFit,
+  match: DeviceMatch,
   ledger: Ledger,
 ): boolean {
   const unnamed = unnamedDevices(facts.id, ledger);
@@ -41,14 +41,14 @@ function hasDevicesNow(
   if (!bookings && unnamed === 0) return true;
   const isPlain = !gpu.exclusive && !(gpu.nvlink && gpu.count > 1);
   if (isPlain && bookings && !hasExclusive(bookings)) {
-    const untouched = countUntouched(fit, devices.ids, bookings, gpu.count + unnamed);
+    const untouched = countUntouched(match, devices.ids, bookings, gpu.count + unnamed);
     if (untouched >= gpu.count + unnamed) return true;
     // A device in use has nothing left for a job that needs all of it.
     if (gpu.share === undefined) return false;
   }
   const capacity = deviceCapacity(devices, () => true, bookings);
   return (
-    chooseDevices(unnamed === 0 ? gpu : { ...gpu, count: gpu.count + unnamed }, fit, capacity) !== undefined
+    chooseDevices(unnamed === 0 ? gpu : { ...gpu, count: gpu.count + unnamed }, match, capacity) !== undefined
   );
 }
 
@@ -60,7 +60,7 @@ function hasExclusive(bookings: ReadonlyMap<string, DeviceBooking>): boolean {
 
 /** Number of suitable devices without bookings, counted until there are enough. */
 function countUntouched(
-  { positions }: DeviceFit,
+  { positions }: DeviceMatch,
   ids: readonly string[],
   bookings: ReadonlyMap<string, DeviceBooking>,
   enough: number,

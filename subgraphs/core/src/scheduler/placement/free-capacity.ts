@@ -11,7 +11,7 @@ import { bookingsOnHost } from '../cache/shared-devices.js';
 import type { FleetWorker } from '../cache/fleet.types.js';
 
 const noDevices: DeviceCapacity = {
-  shape: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
+  set: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
   free: [],
   memoryMiB: [],
 };

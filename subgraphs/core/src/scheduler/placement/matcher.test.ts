@@ -41,7 +41,7 @@ function ready(
   const window = windows.open(share, id);
   const request = window.beginRefill();
   window.endRefill(request, []);
-  for (const job of jobs) window.put(typeof job === 'string' ? aReadyJob(job) : job);
+  for (const job of jobs) window.insert(typeof job === 'string' ? aReadyJob(job) : job);
 }
 
 function request(workerId: string, change: Partial<AcquireRequest> = {}): AcquireRequest {
@@ -83,14 +83,14 @@ const ids = ({ picks }: PassResult): string[][] => picks.map((list) => list.map(
 
 describe('Matcher', () => {
   it('serves priority before age across all classes of a share', () => {
-    fleet.put(aWorker({ hardware: { cores: 3 } }));
+    fleet.set(aWorker({ hardware: { cores: 3 } }));
     ready([aReadyJob('job_1', { priority: 1 }), aReadyJob('job_4', { priority: 5 })], { memoryMiB: 100 });
     ready([aReadyJob('job_2', { priority: 5 }), aReadyJob('job_3', { priority: 1 })], { memoryMiB: 200 });
     expect(ids(pass([request('worker_1')]))).toEqual([['job_2', 'job_4', 'job_1']]);
   });
 
   it('skips a class that does not fit and serves those behind it', () => {
-    fleet.put(aWorker({ hardware: { cores: 4 } }));
+    fleet.set(aWorker({ hardware: { cores: 4 } }));
     ready(
       Array.from({ length: 1000 }, (_, i) =>
         aReadyJob(`job_a${String(i).padStart(4, '0')}`, { priority: 9 }),
@@ -103,7 +103,7 @@ describe('Matcher', () => {
   });
 
   it('grants no more than the worker offers, nor than the ledger leaves', () => {
-    fleet.put(aWorker({ hardware: { cores: 8 } }));
+    fleet.set(aWorker({ hardware: { cores: 8 } }));
     ready(['job_1', 'job_2', 'job_3', 'job_4'], { cores: 2 });
     ledger.add(anEntry({ jobId: 'job_0', requirements: { cores: 4, memoryMiB: 1, diskMiB: 1 } }));
     expect(ids(pass([request('worker_1')]))).toEqual([['job_1', 'job_2']]);
@@ -114,14 +114,14 @@ describe('Matcher', () => {
   });
 
   it('grants only jobs that can end in the remaining time', () => {
-    fleet.put(aWorker({}));
+    fleet.set(aWorker({}));
     ready(['job_long'], { walltimeSeconds: 7200 });
     ready(['job_short'], { walltimeSeconds: 600 });
     expect(ids(pass([request('worker_1', { remainingSeconds: 3600 })]))).toEqual([['job_short']]);
   });
 
   it('serves shares below their quota first, then borrowers, and stops at the borrowing limit', () => {
-    fleet.put(aWorker({ hardware: { cores: 100, memoryMiB: 1_000_000 } }));
+    fleet.set(aWorker({ hardware: { cores: 100, memoryMiB: 1_000_000 } }));
     fleet.setShares([
       aShare({ path: 'alpha/a', nominalCores: 4 }),
       aShare({ path: 'beta/b', nominalCores: 2, borrowLimitCores: 1 }),
@@ -139,7 +139,7 @@ describe('Matcher', () => {
   });
 
   it('divides borrowed capacity by the weights of the shares', () => {
-    fleet.put(aWorker({ hardware: { cores: 40, memoryMiB: 1_000_000 } }));
+    fleet.set(aWorker({ hardware: { cores: 40, memoryMiB: 1_000_000 } }));
     fleet.setShares([aShare({ path: 'alpha/a', weight: 3 }), aShare({ path: 'beta/b', weight: 1 })]);
     ready(
       Array.from({ length: 100 }, (_, i) => `job_a${String(i).padStart(3, '0')}`),
@@ -157,7 +157,7 @@ describe('Matcher', () => {
   });
 
   it('throttles jobs of owners over their limit, and serves the others', () => {
-    fleet.put(aWorker({ hardware: { cores: 10 } }));
+    fleet.set(aWorker({ hardware: { cores: 10 } }));
     fleet.setShares([aShare({ ownerLimitCores: 2 })]);
     ready([
       ...['job_1', 'job_2', 'job_3', 'job_4'].map((id) => aReadyJob(id, { owner: 'ada', priority: 1 })),
@@ -173,9 +173,9 @@ describe('Matcher', () => {
       aQueue({ limits: { maxRunningJobs: 3 } }),
       aQueue({ id: 'queue_2', name: 'closed', experiments: ['beta'] }),
     ]);
-    fleet.put(aWorker({}));
-    fleet.put(aWorker({ id: 'worker_2', queueId: 'queue_2' }));
-    fleet.put(aWorker({ id: 'worker_3', state: 'DRAINING' }));
+    fleet.set(aWorker({}));
+    fleet.set(aWorker({ id: 'worker_2', queueId: 'queue_2' }));
+    fleet.set(aWorker({ id: 'worker_3', state: 'DRAINING' }));
     ledger.add(anEntry({ jobId: 'job_0', workerId: 'worker_9' }));
     ready(['job_1', 'job_2', 'job_3', 'job_4']);
     expect(ids(pass([request('worker_2'), request('worker_3'), request('worker_1')]))).toEqual([
@@ -186,14 +186,14 @@ describe('Matcher', () => {
   });
 
   it('matches a class that requires a host against each worker of a shape', () => {
-    fleet.put(aWorker({ id: 'worker_1', host: 'n1' }));
-    fleet.put(aWorker({ id: 'worker_2', host: 'n2' }));
+    fleet.set(aWorker({ id: 'worker_1', host: 'n1' }));
+    fleet.set(aWorker({ id: 'worker_2', host: 'n2' }));
     ready(['job_1', 'job_2'], { selector: 'worker.host == "n2"' });
     expect(ids(pass([request('worker_1'), request('worker_2')]))).toEqual([[], ['job_1', 'job_2']]);
   });
 
   it('takes no devices away for a job that holds one that is no longer reported', () => {
-    fleet.put(aWorker({ devices: [aDevice({ id: 'GPU-1' }), aDevice({ id: 'GPU-2' })] }));
+    fleet.set(aWorker({ devices: [aDevice({ id: 'GPU-1' }), aDevice({ id: 'GPU-2' })] }));
     const requirements = someRequirements({ gpu: aGpu({ count: 2 }) });
     ledger.add(anEntry({ requirements, deviceIds: ['GPU-8', 'GPU-9'] }));
     ready(['job_2'], { gpu: aGpu({ count: 2 }) });
@@ -203,7 +203,7 @@ describe('Matcher', () => {
   it('grants a class that requires a rack all that a host of it has free, whatever equal hosts have', () => {
     fleet.setQueues([aQueue({ revision: 2, limits: { gpuSharing: true } })]);
     const host = (id: string, rack: string): void =>
-      void fleet.put(
+      void fleet.set(
         aWorker({ id, devices: [aDevice({ id: 'GPU-1' })], labels: [{ key: 'rack', value: rack }] }),
       );
     host('worker_1', 'r1');
@@ -220,7 +220,7 @@ describe('Matcher', () => {
   });
 
   it('drops a job that another worker holds, and books nothing for it', () => {
-    fleet.put(aWorker({}));
+    fleet.set(aWorker({}));
     ledger.add(anEntry({ jobId: 'job_1', workerId: 'worker_9', fence: 16 }));
     ready(['job_1', 'job_2']);
     expect(ids(pass([request('worker_1')]))).toEqual([['job_2']]);
@@ -233,8 +233,8 @@ describe('Matcher', () => {
       aDevice({ id: 'GPU-2' }),
       aDevice({ id: 'GPU-3', health: 'UNHEALTHY' }),
     ];
-    fleet.put(aWorker({ id: 'worker_1' }));
-    fleet.put(aWorker({ id: 'worker_2', devices }));
+    fleet.set(aWorker({ id: 'worker_1' }));
+    fleet.set(aWorker({ id: 'worker_2', devices }));
     ready(['job_1', 'job_2', 'job_3'], { gpu: aGpu() });
     const asked = [request('worker_1'), request('worker_2', { freeDeviceIds: ['GPU-1', 'GPU-2', 'GPU-3'] })];
     const result = pass(asked);
@@ -281,7 +281,7 @@ describe('Matcher', () => {
           );
           workers.forEach(({ cores, memory, gpus }, i) => {
             const devices = Array.from({ length: gpus }, (_, g) => aDevice({ id: `GPU-${g}` }));
-            fleet.put(aWorker({ id: `worker_${i}`, devices, hardware: { cores, memoryMiB: memory * 1000 } }));
+            fleet.set(aWorker({ id: `worker_${i}`, devices, hardware: { cores, memoryMiB: memory * 1000 } }));
           });
           kinds.forEach(({ cores, memory, gpus, jobs, share }, k) => {
             const gpu = gpus > 0 ? { gpu: aGpu({ count: gpus }) } : {};
@@ -331,7 +331,7 @@ describe('Matcher', () => {
       );
     }
     for (let w = 0; w < 20_000; w += 1) {
-      fleet.put(
+      fleet.set(
         aWorker({
           id: `worker_${w}`,
           host: `n${w}`,

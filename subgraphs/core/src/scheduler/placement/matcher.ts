@@ -124,7 +124,7 @@ class Pass {
 
   run(): PassResult {
     const classes = this.#collect();
-    if (classes.size > 0) this.#admit(minimumDemand([...classes, ...this.#priced()]));
+    if (classes.size > 0) this.#addCandidates(minimumDemand([...classes, ...this.#priced()]));
     if (this.#round.isOpen) this.#serve();
     return { picks: this.#picks, throttled: this.#throttled, hasDeferred: this.#hasDeferred };
   }
@@ -155,7 +155,7 @@ class Pass {
   }
 
   /** @param least the demand below which a worker is ignored in this pass */
-  #admit(least: MinimumDemand): void {
+  #addCandidates(least: MinimumDemand): void {
     const { ledger } = this.#state;
     this.#requests.forEach((candidateRequest, index) => {
       const { worker, request, limit } = candidateRequest;
@@ -175,7 +175,7 @@ class Pass {
         leftCpuOnly: Math.min(left, candidateRequest.cpuOnlyLimit ?? left),
         seconds: request.remainingSeconds ?? Infinity,
       };
-      this.#round.admit(candidate, queueLeft);
+      this.#round.addCandidate(candidate, queueLeft);
     });
     this.#round.ready();
   }
@@ -184,7 +184,7 @@ class Pass {
     while (this.#round.isOpen) {
       const share = this.#nextShare();
       if (!share) break;
-      if (this.#takeFrom(share)) this.#shares.push({ share, at: this.#standing(share.path) });
+      if (this.#placeNextOf(share)) this.#shares.push({ share, at: this.#standing(share.path) });
     }
   }
 
@@ -198,7 +198,7 @@ class Pass {
   }
 
   /** Places the first job of the share that fits a candidate. @returns false if the share has none */
-  #takeFrom(share: ShareView): boolean {
+  #placeNextOf(share: ShareView): boolean {
     for (;;) {
       const queued = share.heap.pop();
       if (!queued) return false;
@@ -223,7 +223,7 @@ class Pass {
         this.#throttled.push({ jobId: job.id, share: share.path, owner: job.owner });
         continue;
       }
-      this.#take(job, cls, share.path, placement);
+      this.#grant(job, cls, share.path, placement);
       return true;
     }
   }
@@ -297,7 +297,7 @@ class Pass {
     );
   }
 
-  #take(job: ReadyJob, cls: RequirementClass, share: string, placement: Placement): void {
+  #grant(job: ReadyJob, cls: RequirementClass, share: string, placement: Placement): void {
     const { requirements } = cls;
     const { worker, index } = placement.candidate;
     const { ids } = worker.devices;
@@ -318,7 +318,7 @@ class Pass {
       ...(job.hasNoOutputs ? { outputs: noOutputs } : {}),
     };
     this.#state.ledger.add(entry);
-    this.#round.take(placement, cls);
+    this.#round.reserve(placement, cls);
     if (entry.deviceIds.length > 0) this.#withhold(entry, placement);
     this.#picks[index]?.push({ entry, cls });
   }
@@ -329,7 +329,7 @@ class Pass {
     { candidate, positions }: Placement,
   ): void {
     const { fleet } = this.#state;
-    const { ids, shape } = candidate.worker.devices;
+    const { ids, set: shape } = candidate.worker.devices;
     for (const id of gpu ? fleet.sharedDevices.of(workerId) : []) {
       const neighbour = fleet.worker(id);
       const gpus = new Set(gpu?.exclusive ? positions.map((position) => shape.gpus[position]) : []);
@@ -342,7 +342,7 @@ class Pass {
 
 /** Charge for the devices of a placement, in whole GPUs. */
 function chargeOf(gpu: StoredGpuRequirement | undefined, { candidate, positions }: Placement): number {
-  const { facts } = candidate.worker.devices.shape;
+  const { facts } = candidate.worker.devices.set;
   return gpusOf(
     gpu,
     positions.map((position) => facts[position]),

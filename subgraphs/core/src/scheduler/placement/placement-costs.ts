@@ -3,7 +3,7 @@
  * it takes from other classes.
  */
 import { deviceChoices } from '../../gpus/capacity/device-choice.js';
-import { type DeviceFit, rankTogether } from '../../gpus/verdict/device-fit.js';
+import { type DeviceMatch, rankTogether } from '../../gpus/verdict/device-match.js';
 import { withoutDevices } from '../../gpus/capacity/device-capacity.js';
 import type { PlacementPrices } from './placement-prices.js';
 import { hasCapacity, remainingCapacity, rankOf, simpleCost } from './capacity-rules.js';
@@ -43,13 +43,13 @@ export class PlacementCosts {
     {
       group,
       bucket,
-      fit,
-    }: { readonly group: CandidateGroup; readonly bucket: Bucket; readonly fit: DeviceFit | undefined },
+      match,
+    }: { readonly group: CandidateGroup; readonly bucket: Bucket; readonly match: DeviceMatch | undefined },
   ): ScoredBucket | undefined {
     const { gpu } = cls.requirements;
     if (!hasCapacity(bucket.capacity, cls) || group.queue.left <= 0) return undefined;
     if (gpu === undefined && !bucket.takesCpuOnly) return undefined;
-    const best = gpu && fit && this.#best(cls, gpu, fit, group, bucket);
+    const best = gpu && match && this.#best(cls, gpu, match, group, bucket);
     if (best) return best;
     if (gpu !== undefined && !gpu.optional) return undefined;
     // A job without GPUs prefers hosts without devices, then those with the fewest free devices.
@@ -65,17 +65,17 @@ export class PlacementCosts {
   #best(
     cls: RequirementClass,
     gpu: StoredGpuRequirement,
-    fit: DeviceFit,
+    match: DeviceMatch,
     group: CandidateGroup,
     bucket: Bucket,
   ): ScoredBucket | undefined {
     if (!this.#prices.areKnown && gpu.share === undefined) {
-      const rank = rankOf(gpu, fit, bucket.capacity);
+      const rank = rankOf(gpu, match, bucket.capacity);
       return rank === undefined ? undefined : { group, bucket, cost: rank * rankWeight + simpleCost(bucket) };
     }
     let best: ScoredBucket | undefined;
-    for (const positions of deviceChoices(gpu, fit, bucket.capacity.devices)) {
-      const rank = rankTogether(fit, positions);
+    for (const positions of deviceChoices(gpu, match, bucket.capacity.devices)) {
+      const rank = rankTogether(match, positions);
       const after = (): FreeCapacity => {
         const capacity = remainingCapacity(bucket.capacity, cls);
         return { ...capacity, devices: withoutDevices(gpu, capacity.devices, positions) };
@@ -97,8 +97,8 @@ export class PlacementCosts {
 export function leastCost(
   { requirements: { gpu } }: RequirementClass,
   shape: Shape,
-  fit: DeviceFit | undefined,
+  match: DeviceMatch | undefined,
 ): number {
-  if (gpu && fit) return (fit.ranks[fit.positions[0] ?? 0] ?? 0) * rankWeight;
+  if (gpu && match) return (match.ranks[match.positions[0] ?? 0] ?? 0) * rankWeight;
   return ((gpu === undefined ? 0 : 1) + (shape.hasDevices ? 1 : 0)) * tierWeight;
 }

@@ -1,5 +1,5 @@
 /** Prices of placements in one pass, computed with a bounded amount of work. */
-import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
+import type { DeviceMatch } from '../../gpus/verdict/device-match.js';
 import { capacityKey, simpleCost } from './capacity-rules.js';
 import type { FreeCapacity, Bucket } from './placement.types.js';
 import { type GpuDemand, type HostKind, Prices } from '../cache/gpu-demand.js';
@@ -90,11 +90,11 @@ export class PlacementPrices {
   }
 
   #slotsOf(shape: Shape, capacity: FreeCapacity, prices: Prices): Uint16Array {
-    const fitOf = (cls: RequirementClass): DeviceFit | undefined =>
-      shape.mayFit(cls) ? shape.deviceFit(cls) : undefined;
+    const matchOf = (cls: RequirementClass): DeviceMatch | undefined =>
+      shape.mayFit(cls) ? shape.deviceMatch(cls) : undefined;
     return shape.slots.get(prices.basis, capacityKey(capacity), () => {
       this.#work += slotsWork * prices.length;
-      return prices.slots(capacity, fitOf);
+      return prices.slots(capacity, matchOf);
     });
   }
 }

@@ -6,7 +6,7 @@
  */
 import TinyQueue from 'tinyqueue';
 import { chooseDevices } from '../../gpus/capacity/device-choice.js';
-import type { DeviceFit } from '../../gpus/verdict/device-fit.js';
+import type { DeviceMatch } from '../../gpus/verdict/device-match.js';
 import { sameDevices, withoutDevices, withoutOthers } from '../../gpus/capacity/device-capacity.js';
 import { PlacementCosts, type ScoredBucket, leastCost, rankWeight, tierWeight } from './placement-costs.js';
 import { PlacementPrices, type Pricing } from './placement-prices.js';
@@ -18,7 +18,7 @@ import {
   wholeFree,
 } from './capacity-rules.js';
 import type { Candidate, Placement, Bucket } from './placement.types.js';
-import { BucketOrder } from './bucket-order.js';
+import { OrderedBuckets } from './ordered-buckets.js';
 import { bucketOf, type CandidateGroup } from './candidate-group.js';
 import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
@@ -35,7 +35,7 @@ interface ClassSearch {
   readonly cls: RequirementClass;
   readonly groups: {
     readonly group: CandidateGroup;
-    readonly fit: DeviceFit | undefined;
+    readonly match: DeviceMatch | undefined;
     /** Minimum cost of a bucket of the group. */
     readonly least: number;
     /** Minimum cost by the remaining capacity. */
@@ -75,7 +75,7 @@ export class PlacementRound {
    * Adds a candidate; the later of two requests of one worker replaces the earlier. @param queueLeft jobs
    * that its queue may still run
    */
-  admit(candidate: Candidate, queueLeft: number): void {
+  addCandidate(candidate: Candidate, queueLeft: number): void {
     const { shape } = candidate.worker;
     const { experiments } = candidate.request;
     let ofShape = this.#groupsByShape.get(shape);
@@ -85,7 +85,7 @@ export class PlacementRound {
     if (!group) {
       let queue = this.#queues.get(shape.queue.id);
       if (!queue) this.#queues.set(shape.queue.id, (queue = { left: queueLeft }));
-      group = { shape, experiments, queue, log: [], buckets: new Map(), order: new BucketOrder() };
+      group = { shape, experiments, queue, log: [], buckets: new Map(), order: new OrderedBuckets() };
       ofShape.set(key, group);
       this.#groups.push(group);
     }
@@ -93,7 +93,7 @@ export class PlacementRound {
     if (before) this.#leave(before.group, before.candidate);
     else this.#openCandidates += 1;
     this.#grouped.set(candidate.worker, { candidate, group });
-    this.#put(group, candidate);
+    this.#addToBucket(group, candidate);
   }
 
   /** Called when all candidates are added: computes prices if there is a choice. */
@@ -158,7 +158,7 @@ export class PlacementRound {
   }
 
   /** Books the capacity of a job. */
-  take({ candidate, positions }: Placement, cls: RequirementClass): void {
+  reserve({ candidate, positions }: Placement, cls: RequirementClass): void {
     const { gpu } = cls.requirements;
     const group = this.#grouped.get(candidate.worker)?.group;
     if (!group) throw new Error(`worker ${candidate.worker.facts.id} is no candidate`);
@@ -173,7 +173,7 @@ export class PlacementRound {
     group.queue.left -= 1;
     // Prices stay as they were at the beginning of the pass, so that early and late costs are comparable.
     const isOpen = candidate.left > 0 && capacity.cores > 0 && capacity.memoryMiB > 0;
-    if (isOpen) this.#put(group, candidate);
+    if (isOpen) this.#addToBucket(group, candidate);
     if (!isOpen) this.#openCandidates -= 1;
   }
 
@@ -188,10 +188,10 @@ export class PlacementRound {
       ...candidate.capacity,
       devices: withoutOthers(gpu, candidate.capacity.devices, same),
     };
-    if (isOpen) this.#put(group, candidate);
+    if (isOpen) this.#addToBucket(group, candidate);
   }
 
-  #put(group: CandidateGroup, candidate: Candidate): void {
+  #addToBucket(group: CandidateGroup, candidate: Candidate): void {
     let bucket = bucketOf(group, candidate);
     if (!bucket) {
       const { capacity } = candidate;
@@ -238,9 +238,9 @@ export class PlacementRound {
         if (!isAdmitted || experiments?.includes(experiment) === false) return [];
         // Capacity only shrinks in a pass: a group without capacity now is not checked again.
         if (!group.order.mayHold(cls) || !shape.mayFit(cls)) return [];
-        const fit = shape.deviceFit(cls);
-        const least = leastCost(cls, shape, fit);
-        return [{ group, fit, least, now: least, at: 0 }];
+        const match = shape.deviceMatch(cls);
+        const least = leastCost(cls, shape, match);
+        return [{ group, match, least, now: least, at: 0 }];
       });
       groups.sort((a, b) => a.least - b.least);
       search = { cls, groups, found: new TinyQueue<ScoredBucket>([], (a, b) => a.cost - b.cost) };
@@ -257,17 +257,17 @@ export class PlacementRound {
     let best: ScoredPlacement | undefined = undefined as ScoredPlacement | undefined;
     const { gpu } = cls.requirements;
     for (const entry of groups) {
-      const { group, fit, least } = entry;
+      const { group, match, least } = entry;
       // Groups are sorted by their minimum cost.
       if (best && least >= best.cost) break;
       if (group.queue.left <= 0 || (best && entry.now >= best.cost)) continue;
       let cheapest = Infinity;
       const visit = (bucket: Bucket): boolean => {
-        const found = this.#costs.judge(cls, { group, bucket, fit });
+        const found = this.#costs.judge(cls, { group, bucket, match });
         if (!found) return false;
         cheapest = Math.min(cheapest, found.cost);
         const placement =
-          found.cost < (best?.cost ?? Infinity) ? this.#placementIn(found, cls, fit) : undefined;
+          found.cost < (best?.cost ?? Infinity) ? this.#placementIn(found, cls, match) : undefined;
         if (placement) best = { placement, cost: found.cost };
         // Later ones have more free capacity, and no better devices.
         return (
@@ -275,8 +275,8 @@ export class PlacementRound {
           (placement !== undefined || found.cost >= (best?.cost ?? Infinity))
         );
       };
-      group.order.first(cls, gpu && fit ? gpu.count : 0, visit);
-      if (gpu?.optional && fit && (best?.cost ?? Infinity) >= tierWeight) group.order.first(cls, 0, visit);
+      group.order.first(cls, gpu && match ? gpu.count : 0, visit);
+      if (gpu?.optional && match && (best?.cost ?? Infinity) >= tierWeight) group.order.first(cls, 0, visit);
       // Capacity only shrinks in a pass: a placement that is gone does not come back.
       if (cheapest < Infinity)
         entry.now = Math.max(entry.now, Math.floor(cheapest / rankWeight) * rankWeight);
@@ -286,18 +286,18 @@ export class PlacementRound {
 
   #findByCost(search: ClassSearch): Placement | undefined {
     for (const entry of search.groups) {
-      const { group, fit } = entry;
+      const { group, match } = entry;
       for (; entry.at < group.log.length; entry.at += 1) {
         const bucket = group.log[entry.at];
         this.#prices.countVisit();
         if (!bucket || bucket.candidates.length === 0) continue;
-        const found = this.#costs.judge(search.cls, { group, bucket, fit });
+        const found = this.#costs.judge(search.cls, { group, bucket, match });
         if (found) search.found.push(found);
       }
     }
     for (let top = search.found.peek(); top; top = search.found.peek()) {
-      const fit = search.cls.requirements.gpu && top.group.shape.deviceFit(search.cls);
-      const placement = this.#placementIn(top, search.cls, fit);
+      const match = search.cls.requirements.gpu && top.group.shape.deviceMatch(search.cls);
+      const placement = this.#placementIn(top, search.cls, match);
       if (placement) return placement;
       search.found.pop();
     }
@@ -308,7 +308,7 @@ export class PlacementRound {
   #placementIn(
     { group, bucket, positions }: ScoredBucket,
     cls: RequirementClass,
-    fit: DeviceFit | undefined,
+    match: DeviceMatch | undefined,
   ): Placement | undefined {
     if (bucket.candidates.length === 0 || group.queue.left <= 0) return undefined;
     const candidate = pickCandidate(bucket, cls);
@@ -319,7 +319,7 @@ export class PlacementRound {
         candidate,
         positions: sameDevices(positions, bucket.capacity.devices, candidate.capacity.devices),
       };
-    const chosen = gpu && fit ? chooseDevices(gpu, fit, candidate.capacity.devices) : undefined;
+    const chosen = gpu && match ? chooseDevices(gpu, match, candidate.capacity.devices) : undefined;
     return chosen && { candidate, positions: chosen };
   }
 }

@@ -65,7 +65,7 @@ class World {
       }),
     );
     this.#fleet.setQueues(worldQueues);
-    for (const worker of workers) this.#fleet.put(worker);
+    for (const worker of workers) this.#fleet.set(worker);
   }
 
   /** Ends and adds jobs, and runs a pass for the requests. @returns violations of the rules */
@@ -118,7 +118,7 @@ class World {
     const window = this.#windows.open(share, id);
     if (!window.isComplete) window.endRefill(window.beginRefill(), []);
     for (let i = 0; i < count; i += 1)
-      window.put(aReadyJob(`job_${String((this.#jobs += 1)).padStart(5, '0')}`));
+      window.insert(aReadyJob(`job_${String((this.#jobs += 1)).padStart(5, '0')}`));
     this.#demand.record(cls, count);
   }
 

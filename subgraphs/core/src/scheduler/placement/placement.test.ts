@@ -38,7 +38,7 @@ function host(
   devices: readonly Partial<DeviceDocument>[],
   change: Partial<WorkerFacts> = {},
 ): void {
-  fleet.put(
+  fleet.set(
     aWorker({
       id,
       host: id,
@@ -68,7 +68,7 @@ function ready(
   classes.set(id, cls);
   const window = windows.open(share, id);
   if (!window.isComplete) window.endRefill(window.beginRefill(), []);
-  for (let i = 0; i < count; i += 1) window.put(aReadyJob(`job_${String((jobs += 1)).padStart(5, '0')}`));
+  for (let i = 0; i < count; i += 1) window.insert(aReadyJob(`job_${String((jobs += 1)).padStart(5, '0')}`));
   demand.record(cls, count);
   return cls;
 }
@@ -124,7 +124,7 @@ function checkBookings(): void {
 describe('placement', () => {
   it('keeps jobs without GPUs off GPU hosts while others are free, and uses GPU hosts when none is', () => {
     host('gpu', [{}, {}]);
-    fleet.put(aWorker({ id: 'cpu', host: 'cpu', name: 'cpu', hardware: { cores: 4 } }));
+    fleet.set(aWorker({ id: 'cpu', host: 'cpu', name: 'cpu', hardware: { cores: 4 } }));
     ready(6, { cores: 1 });
     const got = pass();
     expect(got['cpu']).toHaveLength(4);
@@ -162,7 +162,7 @@ describe('placement', () => {
 
   it('grants optional GPUs where there are some, and runs the job without them elsewhere', () => {
     host('gpu', [{}]);
-    fleet.put(aWorker({ id: 'cpu', host: 'cpu', name: 'cpu' }));
+    fleet.set(aWorker({ id: 'cpu', host: 'cpu', name: 'cpu' }));
     ready(2, { cores: 2, gpu: aGpu({ optional: true }) });
     const got = pass();
     expect(got['gpu']).toEqual([['gpu-0']]);

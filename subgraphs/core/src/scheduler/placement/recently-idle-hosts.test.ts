@@ -27,8 +27,8 @@ let jobs: number;
 beforeEach(() => {
   [fleet, ledger, windows, classes, jobs] = [new Fleet(), new Ledger(), new ReadyWindows(), new Map(), 0];
   fleet.setQueues([aQueue({})]);
-  fleet.put(aWorker({ id: 'gpu', hardware: { cores: 16 }, devices: [aDevice()] }));
-  for (const id of ['a', 'b']) fleet.put(aWorker({ id, hardware: { cores: 4 } }));
+  fleet.set(aWorker({ id: 'gpu', hardware: { cores: 16 }, devices: [aDevice()] }));
+  for (const id of ['a', 'b']) fleet.set(aWorker({ id, hardware: { cores: 4 } }));
 });
 
 function ready(count: number, requirements: Partial<StoredRequirements> = {}): void {
@@ -37,7 +37,7 @@ function ready(count: number, requirements: Partial<StoredRequirements> = {}): v
   if (!classes.has(id)) classes.set(id, prepareClass(id, classes.size, wanted));
   const window = windows.open('alpha/default', id);
   window.endRefill(window.beginRefill(), []);
-  for (let i = 0; i < count; i += 1) window.put(aReadyJob(`job_${String((jobs += 1)).padStart(6, '0')}`));
+  for (let i = 0; i < count; i += 1) window.insert(aReadyJob(`job_${String((jobs += 1)).padStart(6, '0')}`));
 }
 
 const asks = (workerId: string, cores: number, change: Partial<AcquireRequest> = {}): AcquireRequest => ({
@@ -120,7 +120,7 @@ describe('a job without GPUs, when only a GPU host requests jobs', () => {
     ['that does not meet its requirements', { containerRuntime: 'podman' }, {}],
     ['that is too small', { cores: 8 }, {}],
   ])('does not wait for a host %s', (_what, requirements, change) => {
-    fleet.put(
+    fleet.set(
       aWorker({ id: 'gpu', hardware: { cores: 16, containerRuntimes: ['podman'] }, devices: [aDevice()] }),
     );
     fleet.recentlyIdle.answered(asks('a', 4, change), 0);
@@ -130,11 +130,11 @@ describe('a job without GPUs, when only a GPU host requests jobs', () => {
 
   it('does not wait for a draining host, nor in a queue at its job limit', () => {
     fleet.recentlyIdle.answered(asks('a', 4), 0);
-    fleet.put(aWorker({ id: 'a', state: 'DRAINING', hardware: { cores: 4 } }));
+    fleet.set(aWorker({ id: 'a', state: 'DRAINING', hardware: { cores: 4 } }));
     ready(1);
     expect(given(pass(1, onlyGpu))).toEqual([1]);
     fleet.setQueues([aQueue({}), aQueue({ id: 'full', name: 'full', limits: { maxRunningJobs: 1 } })]);
-    fleet.put(aWorker({ id: 'b', queueId: 'full', hardware: { cores: 4 } }));
+    fleet.set(aWorker({ id: 'b', queueId: 'full', hardware: { cores: 4 } }));
     ledger.add(anEntry({ jobId: 'held', workerId: 'b', queueId: 'full' }));
     fleet.recentlyIdle.answered(asks('b', 4), 2);
     ready(1);

@@ -1,5 +1,5 @@
 /** Constraints and the facts that they are checked against. */
-import type { DeviceShape } from '../../gpus/capacity/device-shape.js';
+import type { DeviceSet } from '../../gpus/capacity/device-set.js';
 import type { SelectorView } from './selector.js';
 import type { WorkerFacts } from '../worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
@@ -11,7 +11,7 @@ export interface WorkerProfile {
   /** Created when a selector first needs it. */
   readonly view: () => SelectorView;
   /** Its devices in the form used by GPU matching. */
-  readonly devices: () => DeviceShape;
+  readonly devices: () => DeviceSet;
 }
 
 /** Amounts of a host. */

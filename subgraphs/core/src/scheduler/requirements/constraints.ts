@@ -1,7 +1,7 @@
 /** Requirements of a job as constraints on a worker, for matching and for explaining why a job waits. */
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
 import { anyRuntime } from '../../jobs/model/platforms.js';
-import { arrangeDevices, type DeviceShape } from '../../gpus/capacity/device-shape.js';
+import { arrangeDevices, type DeviceSet } from '../../gpus/capacity/device-set.js';
 import { gpuConstraints } from './gpu-constraints.js';
 import { type Selector, type SelectorView, selectorView } from './selector.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
@@ -10,20 +10,20 @@ import type { PayloadIsolation, StoredHardware } from '../worker-facts.types.js'
 import type { WorkerProfile, AmountName, Subject, Constraint } from './constraint.types.js';
 
 /**
- * Returns the facts of a worker with its queue for matching. @param shape its devices, if already arranged
+ * Returns the facts of a worker with its queue for matching. @param set its devices, if already arranged
  */
 export function profileOf(
   worker: WorkerProfile['worker'],
   queue: QueueFacts,
-  shape?: DeviceShape,
+  set?: DeviceSet,
 ): WorkerProfile {
   let view: SelectorView | undefined;
-  let devices = shape;
+  let devices = set;
   return {
     worker,
     queue,
     view: () => (view ??= selectorView(worker, queue)),
-    devices: () => (devices ??= arrangeDevices(worker.devices, queue.limits.gpuSharing ?? false).shape),
+    devices: () => (devices ??= arrangeDevices(worker.devices, queue.limits.gpuSharing ?? false).set),
   };
 }
 

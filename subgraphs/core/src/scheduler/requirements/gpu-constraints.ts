@@ -1,7 +1,7 @@
 /** Device requirements of a job as constraints, for explaining why it waits. */
 import { deviceChecks } from '../../gpus/verdict/device-checks.js';
-import { fitDevices } from '../../gpus/verdict/device-fit.js';
-import type { DeviceShape } from '../../gpus/capacity/device-shape.js';
+import { matchDevices } from '../../gpus/verdict/device-match.js';
+import type { DeviceSet } from '../../gpus/capacity/device-set.js';
 import { deviceVerdict } from '../../gpus/verdict/device-verdict.js';
 import type { Device, Verdict } from '../../gpus/verdict/verdict.types.js';
 import type { StoredRequirements } from '../../jobs/model/job.types.js';
@@ -18,7 +18,7 @@ export function gpuConstraints({ gpu }: StoredRequirements): readonly Constraint
   const each = deviceChecks.flatMap((check): Constraint[] => {
     const text = check.text(gpu);
     if (text === undefined) return [];
-    const verdictsOf = ofLastShape((shape) => verdictsByKind(shape, (facts) => check.check(gpu, facts)));
+    const verdictsOf = ofLastSet((set) => verdictsByKind(set, (facts) => check.check(gpu, facts)));
     return [
       {
         about: 'devices',
@@ -40,18 +40,18 @@ export function gpuConstraints({ gpu }: StoredRequirements): readonly Constraint
 
 /** Verdicts for each kind of device. */
 function verdictsByKind(
-  { facts, kinds }: DeviceShape,
+  { facts, kinds }: DeviceSet,
   verdictOn: (facts: Device) => Verdict,
 ): readonly Verdict[] {
   const known: Verdict[] = [];
   return facts.map((one, position) => (known[kinds[position] ?? 0] ??= verdictOn(one)));
 }
 
-/** Caches the result for the last shape, because it is requested several times in a row. */
-function ofLastShape<T>(reckon: (shape: DeviceShape) => T): (shape: DeviceShape) => T {
-  let last: { readonly shape: DeviceShape; readonly value: T } | undefined;
-  return (shape) => {
-    if (last?.shape !== shape) last = { shape, value: reckon(shape) };
+/** Caches the result for the last set, because it is requested several times in a row. */
+function ofLastSet<T>(reckon: (set: DeviceSet) => T): (set: DeviceSet) => T {
+  let last: { readonly set: DeviceSet; readonly value: T } | undefined;
+  return (set) => {
+    if (last?.set !== set) last = { set, value: reckon(set) };
     return last.value;
   };
 }
@@ -64,25 +64,25 @@ export function togetherText({ count, nvlink, exclusive }: StoredGpuRequirement)
 }
 
 function together(gpu: StoredGpuRequirement): Constraint {
-  const fitOf = ofLastShape((shape) => fitDevices(gpu, shape));
+  const matchOf = ofLastSet((set) => matchDevices(gpu, set));
   return {
     about: 'devices',
     text: togetherText(gpu),
     devicesThatPass(profile) {
-      const shape = profile.devices();
-      const serving = new Set(fitOf(shape)?.positions);
-      return shape.facts.map((_facts, position) => serving.has(position));
+      const set = profile.devices();
+      const serving = new Set(matchOf(set)?.positions);
+      return set.facts.map((_facts, position) => serving.has(position));
     },
     refusal(profile) {
-      const shape = profile.devices();
-      return fitOf(shape) ? undefined : tooFew(gpu, shape);
+      const set = profile.devices();
+      return matchOf(set) ? undefined : tooFew(gpu, set);
     },
   };
 }
 
 /** Reason why no set of its devices is sufficient. */
-function tooFew(gpu: StoredGpuRequirement, shape: DeviceShape): string {
-  const verdicts = verdictsByKind(shape, (facts) => deviceVerdict(gpu, facts));
+function tooFew(gpu: StoredGpuRequirement, set: DeviceSet): string {
+  const verdicts = verdictsByKind(set, (facts) => deviceVerdict(gpu, facts));
   const passing = verdicts.filter(({ kind }) => kind !== 'NO').length;
   if (passing === 0) return 'no device meets all gpu constraints';
   const have = `${passing} ${passing === 1 ? 'device meets' : 'devices meet'} all gpu constraints`;

@@ -33,7 +33,7 @@ describe('a requirement class', () => {
     const cls = prepareClass('class_1', 0, someRequirements({ selector: 'worker.colour == "red"' }));
     const fleet = new Fleet();
     fleet.setQueues([aQueue({})]);
-    expect(fleet.put(aWorker({}))?.fits(cls)).toBe(false);
+    expect(fleet.set(aWorker({}))?.fits(cls)).toBe(false);
   });
 });
 
@@ -42,8 +42,8 @@ describe('Fleet', () => {
     const fleet = new Fleet();
     fleet.setQueues([aQueue({})]);
     const [a, b] = [
-      fleet.put(aWorker({ id: 'worker_a', host: 'a' })),
-      fleet.put(aWorker({ id: 'worker_b', host: 'b' })),
+      fleet.set(aWorker({ id: 'worker_a', host: 'a' })),
+      fleet.set(aWorker({ id: 'worker_b', host: 'b' })),
     ];
     expect(a?.shape).toBe(b?.shape);
     expect([...fleet.shapes()]).toHaveLength(1);
@@ -52,8 +52,8 @@ describe('Fleet', () => {
     fleet.setQueues([aQueue({ revision: 2, limits: { maxCores: 4 } })]);
     expect(fleet.worker('worker_b')?.fits(cls)).toBe(false);
     fleet.setQueues([aQueue({ revision: 3 })]);
-    expect(fleet.put(aWorker({ id: 'worker_b', hardware: { cores: 4 } }))?.fits(cls)).toBe(false);
-    expect(fleet.put(aWorker({ id: 'worker_c', hardware: { architecture: 'aarch64' } }))?.fits(cls)).toBe(
+    expect(fleet.set(aWorker({ id: 'worker_b', hardware: { cores: 4 } }))?.fits(cls)).toBe(false);
+    expect(fleet.set(aWorker({ id: 'worker_c', hardware: { architecture: 'aarch64' } }))?.fits(cls)).toBe(
       true,
     );
     expect([...fleet.shapes()]).toHaveLength(2);
@@ -69,7 +69,7 @@ describe('Fleet', () => {
     const fleet = new Fleet();
     fleet.setQueues([aQueue({ limits: { maxMemoryMiB: 12_000 } })]);
     for (let host = 0; host < 100; host += 1)
-      fleet.put(
+      fleet.set(
         aWorker({
           id: `worker_${host}`,
           host: `host-${host}`,
@@ -101,7 +101,7 @@ describe('Fleet', () => {
     const fleet = new Fleet();
     fleet.setQueues([aQueue({})]);
     const put = (id: string, memoryMiB: number): void =>
-      void fleet.put(aWorker({ id, devices: [aDevice({})], hardware: { memoryMiB } }));
+      void fleet.set(aWorker({ id, devices: [aDevice({})], hardware: { memoryMiB } }));
     put('worker_1', 257_600);
     put('worker_2', 257_612);
     put('worker_3', 515_000);

@@ -57,8 +57,8 @@ export class CommandHub {
     const { cache, workEveryMs = 1000 } = this.#options;
     this.#stops.push(
       cache.onChange({
-        events: (events) => this.#takeEvents(events),
-        queues: (queues) => this.#takeQueues(queues),
+        events: (events) => this.#applyEvents(events),
+        queues: (queues) => this.#drainOffline(queues),
       }),
     );
     this.#timer = setInterval(() => this.#announceWork(), workEveryMs);
@@ -97,7 +97,7 @@ export class CommandHub {
   }
 
   /** Takes a changed worker, and commands it to drain if it is DRAINING. */
-  takeWorker(worker: WorkerFacts): void {
+  drainIfDraining(worker: WorkerFacts): void {
     if (worker.state === 'DRAINING') this.issue(worker.id, drainOf(worker, undefined));
   }
 
@@ -106,11 +106,11 @@ export class CommandHub {
     listener.sequence += 1;
   }
 
-  #takeEvents(events: readonly JobEvent[]): void {
+  #applyEvents(events: readonly JobEvent[]): void {
     if (this.#listeners.size === 0) return;
     const orders = new Map<string, WorkerCommand[]>();
     for (const { jobId, last } of events) {
-      if (last.to === 'ACTIVATED') this.#noteReady(last);
+      if (last.to === 'ACTIVATED') this.#recordReady(last);
       const kind = orderFor(last);
       if (!kind || last.workerId === undefined || !this.#listeners.has(last.workerId)) continue;
       const reason = last.reason ?? `the job is ${last.to}`;
@@ -121,7 +121,7 @@ export class CommandHub {
     for (const [workerId, commands] of orders) this.issue(workerId, commands);
   }
 
-  #noteReady({ classId, share }: JobEvent['last']): void {
+  #recordReady({ classId, share }: JobEvent['last']): void {
     if (this.#ready.size < maxKinds) this.#ready.set(`${share} ${classId}`, { classId, share });
   }
 
@@ -154,7 +154,7 @@ export class CommandHub {
     });
   }
 
-  #takeQueues(queues: readonly QueueFacts[]): void {
+  #drainOffline(queues: readonly QueueFacts[]): void {
     const offline = new Map(
       queues.filter(({ state }) => state === 'OFFLINE').map((queue) => [queue.id, queue]),
     );

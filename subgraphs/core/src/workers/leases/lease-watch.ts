@@ -85,7 +85,7 @@ export class LeaseWatch {
     const reason = lease.lostReason ?? 'its lease ended';
     const lost = await workers.end(lease._id, 'LOST', reason, lease);
     if (lost) {
-      registry.take(lost);
+      registry.set(lost);
       log.info({ workerId: lease._id, queue: lost.queue, reason }, 'worker lost');
     }
     const held = [...ledger.jobsOf(lease._id)].flatMap((jobId) => this.#grantOf(jobId));

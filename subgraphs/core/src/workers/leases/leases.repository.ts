@@ -1,4 +1,3 @@
-// cspell:ignore told -- name of a stored field
 /**
  * The only code that accesses the collection of worker leases. Times are the store's, so clocks of processes
  * need not agree.
@@ -47,7 +46,7 @@ export class LeasesRepository {
       queueId,
       jobs: [],
       deviceUse,
-      told: reported,
+      reportVersions: reported,
     };
     const stored = await this.#leases.findOneAndUpdate(
       { _id: workerId },
@@ -91,7 +90,7 @@ export class LeasesRepository {
   findTerms(workerIds: readonly string[]): Promise<LeaseTerms[]> {
     return this.#leases
       .find({ _id: { $in: [...workerIds] } })
-      .project<LeaseTerms>({ expiresAt: 1, told: 1, lostAt: 1, lostReason: 1 })
+      .project<LeaseTerms>({ expiresAt: 1, reportVersions: 1, lostAt: 1, lostReason: 1 })
       .toArray();
   }
 
@@ -179,9 +178,12 @@ export class LeasesRepository {
 /** A digest that differs from the previous one starts the next version. */
 function reportedFacts(digests: Digests): Document {
   const fields = Object.entries(digests).map(([part, digest]) => {
-    const before = `$told.${part}`;
+    const before = `$reportVersions.${part}`;
     const next = { digest, version: { $add: [{ $ifNull: [`${before}.version`, 0] }, 1] } };
-    return [`told.${part}`, { $cond: [{ $eq: [`${before}.digest`, digest] }, before, next] }] as const;
+    return [
+      `reportVersions.${part}`,
+      { $cond: [{ $eq: [`${before}.digest`, digest] }, before, next] },
+    ] as const;
   });
   return Object.fromEntries(fields);
 }

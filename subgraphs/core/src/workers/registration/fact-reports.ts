@@ -1,4 +1,3 @@
-// cspell:ignore told -- name of a stored field
 /**
  * Facts that workers report about their hosts and devices, stored in the order of the reports. Memory of a
  * process may lag behind, so it does not decide what is new. Each report stores its digest with the lease, in
@@ -58,28 +57,28 @@ export function reportOf(spec: FactInputs): Report {
 /** Stores reported facts. */
 export class FactReports {
   readonly #workers: Pick<WorkersRepository, 'setFacts' | 'findMany'>;
-  readonly #registry: Pick<WorkerRegistry, 'take'>;
+  readonly #registry: Pick<WorkerRegistry, 'set'>;
   constructor(
     workers: Pick<WorkersRepository, 'setFacts' | 'findMany'>,
-    registry: Pick<WorkerRegistry, 'take'>,
+    registry: Pick<WorkerRegistry, 'set'>,
   ) {
     this.#workers = workers;
     this.#registry = registry;
   }
 
   /** Stores the new facts of a report whose digests the lease has. @returns the worker after that */
-  async take(
+  async apply(
     worker: WorkerDocument,
     { facts, digests }: Report,
-    { told }: LeaseTerms,
+    { reportVersions }: LeaseTerms,
   ): Promise<WorkerDocument> {
     let known = worker;
     for (const part of factParts) {
-      const latest = told?.[part];
+      const latest = reportVersions?.[part];
       // With another digest, a later report arrived meanwhile; the process that received that report stores
       // it.
       if (!latest || facts[part] === undefined || latest.digest !== digests[part]) continue;
-      if (latest.version <= (known.told?.[part] ?? 0)) continue;
+      if (latest.version <= (known.reportVersions?.[part] ?? 0)) continue;
       known = await this.#write(known, part, facts, latest.version);
     }
     return known;
@@ -94,7 +93,7 @@ export class FactReports {
     const changed = await this.#workers.setFacts(worker._id, part, facts[part], version);
     // Not changed: the worker has that version, which this process did not know, or has ended or was lost.
     const current = changed ?? (await this.#workers.findMany([worker._id]))[0];
-    if (current) this.#registry.take(current);
+    if (current) this.#registry.set(current);
     return current ?? worker;
   }
 }

@@ -1,4 +1,3 @@
-// cspell:ignore told -- name of a stored field
 /** Registration of workers: the lease, the document, and the end of an older worker with the same name. */
 import type { Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
@@ -104,7 +103,7 @@ export class Registration {
       throw nameConflict(spec, `is the name of a live worker on host ${JSON.stringify(older.host)}`);
     const lost = await workers.end(older._id, 'LOST', reason, lease);
     if (!lost) return;
-    registry.take(lost);
+    registry.set(lost);
     log.info({ workerId: older._id, queue: queue.name, name, reason }, 'worker replaced');
   }
 }
@@ -143,7 +142,7 @@ function newWorker(
     version: spec.version,
     labels: (spec.labels ?? []).map(({ key, value }) => ({ key, value })),
     ...facts,
-    told: { hardware: 1, devices: 1 },
+    reportVersions: { hardware: 1, devices: 1 },
     ...(spec.endsAt ? { endsAt: spec.endsAt } : {}),
   };
 }

@@ -1,16 +1,16 @@
-/** Devices of a shape that serve a requirement, best first: computed once for a class and a shape. */
+/** Devices of a set that serve a requirement, best first: computed once for a class and a set. */
 import { modelOf, plainName } from '../catalogue/catalogue.js';
-import type { DeviceShape } from '../capacity/device-shape.js';
+import type { DeviceSet } from '../capacity/device-set.js';
 import { deviceVerdict, refused, verdictRank } from './device-verdict.js';
 import { profileOf } from '../capacity/gpu-equivalents.js';
 import type { StoredGpuRequirement } from '../gpu-requirement.types.js';
 
 /** Devices that serve a requirement. */
-export interface DeviceFit {
-  readonly shape: DeviceShape;
+export interface DeviceMatch {
+  readonly set: DeviceSet;
   /** Positions, best first: by verdict, then the smallest that is sufficient. */
   readonly positions: readonly number[];
-  /** Rank of each position of the shape; smaller is better. */
+  /** Rank of each position of the set; smaller is better. */
   readonly ranks: readonly number[];
   /** Number of the make of each position, if the suitable devices are of several. */
   readonly makes?: readonly number[];
@@ -22,7 +22,7 @@ const perVerdict = 1000;
 const perMixture = perVerdict / 2;
 
 /** Rank of a set of devices: that of the worst, better if all are of one make. */
-export function rankTogether({ ranks, makes }: DeviceFit, positions: readonly number[]): number {
+export function rankTogether({ ranks, makes }: DeviceMatch, positions: readonly number[]): number {
   let [rank, isMixed] = [0, false];
   for (const position of positions) {
     rank = Math.max(rank, ranks[position] ?? 0);
@@ -31,34 +31,33 @@ export function rankTogether({ ranks, makes }: DeviceFit, positions: readonly nu
   return rank + (isMixed ? perMixture : 0);
 }
 
-/** Returns the devices of the shape that serve, or undefined if there are too few even when all are free. */
-export function fitDevices(gpu: StoredGpuRequirement, shape: DeviceShape): DeviceFit | undefined {
+/** Returns the devices of the set that serve, or undefined if there are too few even when all are free. */
+export function matchDevices(gpu: StoredGpuRequirement, set: DeviceSet): DeviceMatch | undefined {
   const verdicts: number[] = [];
   const positions: number[] = [];
   const ranks: number[] = [];
   let isSorted = true;
-  for (let position = 0; position < shape.facts.length; position += 1) {
-    const kind = shape.kinds[position] ?? 0;
-    const facts = shape.facts[position];
+  for (let position = 0; position < set.facts.length; position += 1) {
+    const kind = set.kinds[position] ?? 0;
+    const facts = set.facts[position];
     const rank = (verdicts[kind] ??= facts ? verdictRank(deviceVerdict(gpu, facts)) : refused);
-    ranks.push(rank === refused ? Infinity : rank * perVerdict + (shape.sizes[position] ?? 0));
+    ranks.push(rank === refused ? Infinity : rank * perVerdict + (set.sizes[position] ?? 0));
     if (rank === refused) continue;
     const last = positions[positions.length - 1];
-    if (last !== undefined && shape.kinds[last] !== kind) isSorted = false;
+    if (last !== undefined && set.kinds[last] !== kind) isSorted = false;
     positions.push(position);
   }
   if (positions.length < gpu.count) return undefined;
-  const order = (position: number): number => (ranks[position] ?? 0) * 8 + (shape.parts[position] ?? 0);
+  const order = (position: number): number => (ranks[position] ?? 0) * 8 + (set.parts[position] ?? 0);
   if (!isSorted) positions.sort((a, b) => order(a) - order(b) || a - b);
-  const most =
-    gpu.nvlink && gpu.count > 1 ? largestSet(positions, shape, gpu) : usable(positions, shape, gpu);
+  const most = gpu.nvlink && gpu.count > 1 ? largestSet(positions, set, gpu) : usable(positions, set, gpu);
   if (most < gpu.count) return undefined;
-  const makes = gpu.count > 1 && !isSorted ? makesOf(positions, shape) : undefined;
-  return { shape, positions, ranks, ...(makes ? { makes } : {}) };
+  const makes = gpu.count > 1 && !isSorted ? makesOf(positions, set) : undefined;
+  return { set, positions, ranks, ...(makes ? { makes } : {}) };
 }
 
 /** Number of the make of each position (model, size and division), or undefined if all are of one. */
-function makesOf(positions: readonly number[], { facts, sizes }: DeviceShape): readonly number[] | undefined {
+function makesOf(positions: readonly number[], { facts, sizes }: DeviceSet): readonly number[] | undefined {
   const numbers = new Map<string, number>();
   const makes: number[] = [];
   for (const position of positions) {
@@ -72,16 +71,16 @@ function makesOf(positions: readonly number[], { facts, sizes }: DeviceShape): r
 }
 
 /** Number of usable devices: one slice per GPU if the job needs exclusive GPUs. */
-function usable(positions: readonly number[], shape: DeviceShape, gpu: StoredGpuRequirement): number {
+function usable(positions: readonly number[], set: DeviceSet, gpu: StoredGpuRequirement): number {
   if (!gpu.exclusive) return positions.length;
-  return new Set(positions.map((position) => shape.gpus[position])).size;
+  return new Set(positions.map((position) => set.gpus[position])).size;
 }
 
-function largestSet(positions: readonly number[], shape: DeviceShape, gpu: StoredGpuRequirement): number {
+function largestSet(positions: readonly number[], set: DeviceSet, gpu: StoredGpuRequirement): number {
   const sets = new Map<string, number[]>();
   for (const position of positions) {
-    const group = shape.facts[position]?.nvlinkGroup ?? '';
+    const group = set.facts[position]?.nvlinkGroup ?? '';
     sets.set(group, [...(sets.get(group) ?? []), position]);
   }
-  return Math.max(0, ...[...sets.values()].map((set) => usable(set, shape, gpu)));
+  return Math.max(0, ...[...sets.values()].map((linked) => usable(linked, set, gpu)));
 }

@@ -13,9 +13,9 @@ const newest = 64;
 
 /**
  * The newest events of a shared stream, stored once for all its listeners. A listener has a position in it
- * and no buffer of its own; a listener whose position has fallen off the ring is a slow consumer.
+ * and no buffer of its own; a listener whose position has fallen out of the history is a slow consumer.
  */
-export class EventRing {
+export class StreamHistory {
   readonly #maxEvents: number;
   readonly #maxCharacters: number;
   readonly #now: () => number;
@@ -51,12 +51,12 @@ export class EventRing {
     return this.#first + this.#events.length;
   }
 
-  /** The event at a position; undefined outside the ring. */
+  /** The event at a position; undefined outside the history. */
   at(position: Position): StreamEvent | undefined {
     return this.#events[position - this.#first];
   }
 
-  /** The position after this cursor, if the ring still has it. */
+  /** The position after this cursor, if the history still has it. */
   after(cursor: string): Position | undefined {
     return this.#afterCursor.get(cursor);
   }

@@ -7,7 +7,7 @@ import type { RequirementClass } from '../requirements/requirement-class.js';
 import type { Bucket } from './placement.types.js';
 
 /** Non-empty buckets in fill order. */
-export class BucketOrder {
+export class OrderedBuckets {
   /** By free devices; each sorted by cores. */
   readonly #levels: Bucket[][] = [];
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { EventRing } from './event-ring.js';
+import { StreamHistory } from './stream-history.js';
 
 const event = (cursor: string | undefined, text = `event ${cursor ?? ''}`) => ({ text, cursor, codes: [] });
 
-describe('EventRing', () => {
+describe('StreamHistory', () => {
   it('keeps the newest events and returns the position after a cursor', () => {
-    const ring = new EventRing(3, 1000);
+    const ring = new StreamHistory(3, 1000);
     for (const cursor of ['a', 'b', 'c', 'd', 'e']) ring.push(event(cursor));
     expect([ring.first, ring.end]).toEqual([2, 5]);
     expect(ring.at(1)).toBeUndefined();
@@ -21,7 +21,7 @@ describe('EventRing', () => {
   });
 
   it('keeps its initial cursor until the first event and one more are dropped', () => {
-    const ring = new EventRing(2, 1000, 'start');
+    const ring = new StreamHistory(2, 1000, 'start');
     expect(ring.after('start')).toBe(0);
     ring.push(event('a'));
     ring.push(event('b'));
@@ -33,7 +33,7 @@ describe('EventRing', () => {
 
   it('keeps only the newest few old events', () => {
     let now = 0;
-    const ring = new EventRing(1000, 100_000, undefined, () => now);
+    const ring = new StreamHistory(1000, 100_000, undefined, () => now);
     for (let at = 0; at < 200; at++) ring.push(event(`old${at}`));
     expect(ring.end - ring.first).toBe(200);
     now = 15_001;
@@ -44,7 +44,7 @@ describe('EventRing', () => {
   });
 
   it('limits the number of characters, and keeps one event however large', () => {
-    const ring = new EventRing(100, 10);
+    const ring = new StreamHistory(100, 10);
     ring.push(event('a', 'xxxx'));
     ring.push(event('b', 'xxxx'));
     ring.push(event('c', 'xxxx'));
@@ -54,7 +54,7 @@ describe('EventRing', () => {
   });
 
   it('continues after the last of several events with one cursor', () => {
-    const ring = new EventRing(2, 1000);
+    const ring = new StreamHistory(2, 1000);
     for (const cursor of ['a', 'a', 'a']) ring.push(event(cursor));
     expect(ring.after('a')).toBe(3);
     ring.push(event(undefined));
@@ -65,7 +65,7 @@ describe('EventRing', () => {
   });
 
   it('drops cursors with their events: a long stream holds no more than a short one', () => {
-    const ring = new EventRing(10, 1000);
+    const ring = new StreamHistory(10, 1000);
     for (let i = 0; i < 10_000; i++) ring.push(event(`c${i}`));
     const known = Array.from({ length: 10_000 }, (_, i) => ring.after(`c${i}`)).filter(
       (at) => at !== undefined,

@@ -13,7 +13,7 @@ export interface Continuation extends UpstreamSink {
  * One upstream from the present for all clients that begin now, while the shared stream is still catching up
  * itself. It serves them until its first cursor is known.
  */
-export class FromPresent implements UpstreamSink {
+export class PresentUpstream implements UpstreamSink {
   /** It starts at the present. */
   readonly cursor = undefined;
   readonly #clients = new Set<ClientStream>();
@@ -55,7 +55,7 @@ export class FromPresent implements UpstreamSink {
   }
 
   /** Adds a client before the first cursor. */
-  admit(client: ClientStream): void {
+  addClient(client: ClientStream): void {
     this.#clients.add(client);
     const nothing = (): void => undefined;
     client.catchUpBy({ sharedReached: nothing, drained: nothing, close: () => this.#leave(client) });

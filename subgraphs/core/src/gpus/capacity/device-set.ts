@@ -1,6 +1,6 @@
 /**
  * The devices of a worker in an order that depends only on their facts. Workers with the same devices have
- * the same shape, and the position in it identifies a device.
+ * the same set, and the position in it identifies a device.
  */
 import { modelOf } from '../catalogue/catalogue.js';
 import { deviceFacts } from '../verdict/device-verdict.js';
@@ -8,8 +8,8 @@ import { chargedPart, partitionsOf, profileMemoryGB, profileOf } from './gpu-equ
 import type { Device } from '../verdict/verdict.types.js';
 import type { DeviceDocument } from '../device.types.js';
 
-/** The devices of all workers of one shape, by position. */
-export interface DeviceShape {
+/** The devices of all workers with the same ones, by position. */
+export interface DeviceSet {
   /** Equal for workers with the same devices. */
   readonly key: string;
   readonly facts: readonly Device[];
@@ -23,16 +23,16 @@ export interface DeviceShape {
   readonly sizes: readonly number[];
 }
 
-/** A worker's own devices in their shape. */
+/** A worker's own devices in their set. */
 export interface DeviceLayout {
   /** Ids by position. */
   readonly ids: readonly string[];
-  readonly shape: DeviceShape;
+  readonly set: DeviceSet;
 }
 
 const noDevices: DeviceLayout = {
   ids: [],
-  shape: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
+  set: { key: '', facts: [], gpus: [], kinds: [], parts: [], sizes: [] },
 };
 
 /** Ratio between memory sizes, so that a device with a few MiB more is not larger. */
@@ -40,28 +40,28 @@ const sizeStep = 1.2;
 
 /**
  * Arranges the devices.
- * @param known shapes by key, reused so that facts are computed once per shape
+ * @param known sets by key, reused so that facts are computed once per set
  */
 export function arrangeDevices(
   devices: readonly DeviceDocument[],
   isSharingAllowed: boolean,
-  known?: Map<string, DeviceShape>,
+  known?: Map<string, DeviceSet>,
 ): DeviceLayout {
   if (devices.length === 0) return noDevices;
   const ordered = inOrder(devices);
   const key = `${isSharingAllowed}${ordered.map(({ text, gpu }) => `${gpu}${text}`).join('')}`;
-  let shape = known?.get(key);
-  if (!shape) {
-    shape = shapeOf(key, ordered, isSharingAllowed);
-    known?.set(key, shape);
+  let set = known?.get(key);
+  if (!set) {
+    set = deviceSetOf(key, ordered, isSharingAllowed);
+    known?.set(key, set);
   }
-  return { ids: ordered.map(({ device }) => device.id), shape };
+  return { ids: ordered.map(({ device }) => device.id), set: set };
 }
 
 /** Returns true if two workers have the same devices with the same facts and ids. */
 export function hasSameDevices(a: DeviceLayout, b: DeviceLayout): boolean {
   if (a === b) return true;
-  return a.shape.key === b.shape.key && a.ids.every((id, position) => b.ids[position] === id);
+  return a.set.key === b.set.key && a.ids.every((id, position) => b.ids[position] === id);
 }
 
 interface DescribedDevice {
@@ -123,7 +123,7 @@ function factsText(device: DeviceDocument): string {
   ]);
 }
 
-function shapeOf(key: string, ordered: readonly OrderedDevice[], isSharingAllowed: boolean): DeviceShape {
+function deviceSetOf(key: string, ordered: readonly OrderedDevice[], isSharingAllowed: boolean): DeviceSet {
   const facts = deviceFacts(
     ordered.map(({ device }) => device),
     isSharingAllowed,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { resolveMongod } from './binary/resolve.js';
-import { openMongo } from './open.js';
+import { openMongo } from './open-mongo.js';
 import { isAlive } from './process.js';
 
 let dataDir = '';
