@@ -44,7 +44,7 @@ export class DiskWatch {
   #running: Promise<void> = Promise.resolve();
   #isStopped = false;
   #peak = 0;
-  /** Bytes that the attempt had left, and the file system had free, at the last scan. */
+  /** Bytes that the attempt had left at the last scan, and most bytes that were free since. */
   #left: number;
   #freeThen: number | undefined;
   #nextScanMs: number;
@@ -103,7 +103,10 @@ export class DiskWatch {
 
   async #mayBeExceeded(): Promise<boolean> {
     const free = await freeBytes(this.#options.folder);
-    return free !== undefined && this.#freeThen !== undefined && this.#freeThen - free >= this.#left;
+    if (free === undefined || this.#freeThen === undefined) return false;
+    // Space that other processes release must not hide what the attempt uses.
+    this.#freeThen = Math.max(this.#freeThen, free);
+    return this.#freeThen - free >= this.#left;
   }
 
   async #scan(): Promise<void> {

