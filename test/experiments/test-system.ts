@@ -11,6 +11,7 @@ import { buildCore, masterKeysOf } from '@rhizome/core';
 import type { ExperimentModule, ExperimentService } from '@rhizome/experiment';
 import { buildGateway, createInProcessTransport, serveGateway } from '@rhizome/gateway';
 import { silentLogger } from '@rhizome/log';
+import { lazyClient } from '@rhizome/playground';
 import { createIds, systemClock } from '@rhizome/clock';
 import { compose, discoverSubgraphs } from '@rhizome/schema';
 import { createInProcess, type InProcessSubgraph } from '@rhizome/subgraph';
@@ -98,7 +99,8 @@ export async function startTestSystem(
     const experiment = await openExperiment(
       module,
       db,
-      lazy(() => service(module.name)),
+      // The gateway listens only after the experiments are built.
+      lazyClient(() => service(module.name)),
       subgraphs,
     );
     experiments[module.name] = experiment;
@@ -178,20 +180,6 @@ function delegate(name: string, subgraphs: ReadonlyMap<string, InProcessSubgraph
     sdl: current().sdl,
     execute: (call) => current().execute(call),
     subscribe: (call) => current().subscribe(call),
-  };
-}
-
-/** A client that is made at its first use: the gateway listens only after the experiments are built. */
-function lazy(make: () => ApiClient): ApiClient {
-  let made: ApiClient | undefined;
-  const client = (): ApiClient => (made ??= make());
-  return {
-    query: (document, variables, call) => client().query(document, variables, call),
-    mutate: (document, variables, call) => client().mutate(document, variables, call),
-    execute: (document, variables, call) => client().execute(document, variables, call),
-    subscribe: (document, variables, call) => client().subscribe(document, variables, call),
-    subscribeResumable: (document, variables, call) => client().subscribeResumable(document, variables, call),
-    close: async () => made?.close(),
   };
 }
 

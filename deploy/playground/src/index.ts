@@ -10,6 +10,7 @@ export {
   startGateway,
 } from './services/start-services.js';
 export type { Service } from './services/service.js';
+export { lazyClient } from './stack/lazy-client.js';
 export { type Identities, openIdentities } from './stack/identities.js';
 export {
   databasesOf,

@@ -12,6 +12,7 @@ import {
   overNetwork,
   serveGateway,
 } from '@rhizome/gateway';
+import { createClient } from '@rhizome/client';
 import { createIds, systemClock } from '@rhizome/clock';
 import { connectMongo } from '@rhizome/mongo';
 import { type ExperimentManifest, inProcessUrl } from '@rhizome/schema/repository';
@@ -139,7 +140,7 @@ async function buildExperiment(
 ): Promise<ExperimentService> {
   const { name, database } = manifest;
   const db = await openDatabase(parts, name, database);
-  const client = lazyClient(() => ({ url: parts.url, token: () => identities.service(name) }));
+  const client = lazyClient(() => createClient({ url: parts.url, token: () => identities.service(name) }));
   parts.shutdown.add(`the client of ${name}`, () => client.close());
   const module = await loadExperiment(manifest);
   return module.build({

@@ -1,10 +1,10 @@
 /** A client whose address is known only once the gateway listens. */
-import { type ApiClient, type ClientOptions, createClient } from '@rhizome/client';
+import type { ApiClient } from '@rhizome/client';
 
-/** Creates the client at its first use; `url` must return the address by then. */
-export function lazyClient(options: () => ClientOptions): ApiClient {
+/** Makes the client at its first use. */
+export function lazyClient(make: () => ApiClient): ApiClient {
   let made: ApiClient | undefined;
-  const client = () => (made ??= createClient(options()));
+  const client = () => (made ??= make());
   return {
     query: (document, variables, call) => client().query(document, variables, call),
     mutate: (document, variables, call) => client().mutate(document, variables, call),
