@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal, RevocationList } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
+import { nonceField } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
 import { type JsonBodies, smallBodyBytes } from '@rhizome/subgraph';
 import { Cancellation, type ExecutionText, type OperationInfo } from '@rhizome/federation';
@@ -98,7 +99,7 @@ export class HttpHandler {
     const { operations } = this.#options;
     this.#checkRequest(request, accepted);
     const address = this.#options.addressOf(request);
-    const principal = await this.#principalOf(request, address);
+    const principal = await this.#principalOf(request, response, address);
     if (principal) this.#running.set(gone, principal);
     // Pilots do not wait for requests of others that have arrived in the same turn of the event loop.
     if (principal?.kind !== 'PILOT') await this.#options.inbox.turn(principal?.subject ?? address);
@@ -163,9 +164,15 @@ export class HttpHandler {
     if (method === 'GET') assertNotCrossSite(headers);
   }
 
-  #principalOf(request: IncomingMessage, address: string): Promise<Principal | undefined> | undefined {
+  #principalOf(
+    request: IncomingMessage,
+    response: ServerResponse,
+    address: string,
+  ): Promise<Principal | undefined> | undefined {
     if (this.#options.admitsAnonymous && request.headers.authorization === undefined) return undefined;
     const { identity, rates } = this.#options;
+    if (identity.nonce !== undefined && request.headers['dpop'] !== undefined)
+      response.setHeader('dpop-nonce', identity.nonce);
     const verified = identity.ofRequest(request);
     return rates ? verified.catch((error: unknown) => rejectStranger(error, rates, address)) : verified;
   }
@@ -209,7 +216,7 @@ export class HttpHandler {
     for (const [name, value] of Object.entries(refused?.headers ?? {})) response.setHeader(name, value);
     const limited = limitOf(refused?.error ?? error);
     if (limited) retryAfter(response, limited);
-    if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+    if (status === 401) response.setHeader('www-authenticate', challengeOf(error));
     sendText(response, status, json ?? 'application/json', answer.text);
   }
 }
@@ -278,4 +285,10 @@ function lastEventId(headers: IncomingHttpHeaders): string | undefined {
 function passedOn({ traceparent, tracestate }: IncomingHttpHeaders): Record<string, string> | undefined {
   if (typeof traceparent !== 'string') return undefined;
   return { traceparent, ...(typeof tracestate === 'string' ? { tracestate } : {}) };
+}
+
+/** The scheme that the caller should use (RFC 6750, RFC 9449). */
+function challengeOf(error: unknown): string {
+  const isNonce = isDomainError(error) && error.details.field === nonceField;
+  return isNonce ? 'DPoP error="use_dpop_nonce"' : 'Bearer';
 }

@@ -1,7 +1,14 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createVerifier } from '@rhizome/authz';
-import { createProofKey, type ProofKey, waitFor } from '@rhizome/testkit';
-import { type GatewayIdentitySystem, postForm, startIdentitySystem } from '../testing/identity-system.js';
+import { openIdentity } from '@rhizome/identity';
+import { silentLogger } from '@rhizome/log';
+import { createProofKey, leftovers, type ProofKey, waitFor } from '@rhizome/testkit';
+import {
+  type GatewayIdentitySystem,
+  ownIssuer,
+  postForm,
+  startIdentitySystem,
+} from '../testing/identity-system.js';
 import { post } from '../testing/post.js';
 import { RawSocket } from '../testing/raw-socket.js';
 import { startTestSystem, type TestSystem } from '../testing/test-system.js';
@@ -80,6 +87,42 @@ describe('the enrolment of a worker over HTTP', () => {
     expect(await answerOf({ authorization, dpop: proof })).toBe('UNAUTHENTICATED');
     expect(await answerOf({ authorization })).toBe('UNAUTHENTICATED');
     expect(await answerOf({ authorization: `Bearer ${token}` })).toBe('UNAUTHENTICATED');
+  });
+
+  it('accepts each proof at one of several gateways only', async () => {
+    const key = createProofKey();
+    const { access_token: token, enrolment_id: id } = await enrol(key);
+    const other = await anotherGateway();
+    const ask = (origin: string, headers: Record<string, string>) =>
+      post(`${origin}/graphql`, '{ whoAmI }', headers);
+    const proof = (nonce?: string) => ({
+      authorization: `DPoP ${token}`,
+      dpop: key.proof({ method: 'POST', url: 'https://rhizome.test/graphql', token, nonce }),
+    });
+    const plain = proof();
+    const answer = await ask(system.served.origin, plain);
+    expect(answer.status).toBe(200);
+    expect((await ask(other.served.origin, plain)).status).toBe(401);
+
+    const nonce = answer.headers.get('dpop-nonce') ?? '';
+    const bound = proof(nonce);
+    const elsewhere = await ask(other.served.origin, bound);
+    expect(elsewhere).toMatchObject({ status: 401 });
+    expect(elsewhere.headers.get('www-authenticate')).toBe('DPoP error="use_dpop_nonce"');
+    expect((await ask(system.served.origin, bound)).status).toBe(200);
+    expect((await ask(system.served.origin, bound)).status).toBe(401);
+
+    const init = {
+      authorization: `DPoP ${token}`,
+      dpop: key.proof({ method: 'GET', url: 'wss://rhizome.test/graphql', token }),
+    };
+    expect(await answerOf(init)).toBe('connection_ack');
+    expect(await answerOf(init, other.served.wsUrl)).toBe('UNAUTHENTICATED');
+
+    const form = { grant_type: worker, enrolment_id: id };
+    const dpop = { dpop: key.proof({ method: 'POST', url: 'https://rhizome.test/oauth/token' }) };
+    expect(await postForm(system.served.origin, '/oauth/token', form, dpop)).toMatchObject({ status: 200 });
+    expect(await postForm(other.served.origin, '/oauth/token', form, dpop)).toMatchObject({ status: 400 });
   });
 
   it('renews the token of an open WebSocket by a ping with a new proof', async () => {
@@ -184,9 +227,18 @@ describe('the enrolment of a worker over HTTP', () => {
   });
 });
 
+/** A second gateway on the same store, with services of its own. */
+async function anotherGateway(): Promise<TestSystem> {
+  const identity = await openIdentity({ ...identities.store, issuer: ownIssuer, log: silentLogger() });
+  leftovers.defer('the services of the second gateway', () => identity.close());
+  const { trusted, revocations } = identity;
+  const verifier = createVerifier({ issuers: [trusted], kinds: ['USER', 'WORKER'], revocations });
+  return startTestSystem({ verifier, identity });
+}
+
 /** The type of the first message of a socket, or the reason with which it was closed. */
-async function answerOf(payload: object): Promise<string> {
-  const socket = new WebSocket(system.served.wsUrl, ['graphql-transport-ws']);
+async function answerOf(payload: object, url = system.served.wsUrl): Promise<string> {
+  const socket = new WebSocket(url, ['graphql-transport-ws']);
   const answer = new Promise<string>((resolve) => {
     socket.once('message', (data) => resolve((JSON.parse(String(data)) as { type: string }).type));
     socket.once('close', (_code, reason) => resolve(String(reason)));

@@ -8,6 +8,8 @@ import type { ProofVerifier } from '@rhizome/identity';
 export interface Identity {
   /** False if authentication is disabled. */
   readonly required: boolean;
+  /** Nonce for proofs of requests to this gateway; undefined if it accepts no bound tokens. */
+  readonly nonce: string | undefined;
   /**
    * The principal of a request, by its headers; undefined if authentication is disabled.
    * @throws DomainError UNAUTHENTICATED, TOKEN_EXPIRED, or SERVICE_UNAVAILABLE while keys cannot be had
@@ -64,6 +66,7 @@ export function createIdentity(verifier: Verifier | undefined, checks?: ProofChe
   };
   return {
     required: verifier !== undefined,
+    nonce: checks?.proofs.nonce,
     ofRequest: (request) =>
       verify(request.headers.authorization, request.headers['dpop'], request, ({ originsOf }) =>
         originsOf(request).map((origin) => origin + pathOf(request)),

@@ -20,6 +20,13 @@ export interface HttpAnswer {
   readonly errors?: readonly GraphQLFormattedError[];
 }
 
+interface Received {
+  readonly status: number;
+  readonly text: string;
+  /** True if the proof named the nonce of another server. */
+  readonly wantsNonce: boolean;
+}
+
 const connectTimeoutMs = 5000;
 /** Shorter than servers keep a connection, so that none is used in the moment it is closed. */
 const keepAliveMs = 30_000;
@@ -41,6 +48,8 @@ export class HttpTransport {
   readonly #agent: Agent;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #proofKey: ProofKey | undefined;
+  /** Nonce of the server that answered last: proofs with it cost it nothing to remember. */
+  #nonce: string | undefined;
 
   /** @param headers sent with each request, in addition to those of the protocol */
   constructor(
@@ -66,19 +75,28 @@ export class HttpTransport {
    * @throws RhizomeApiError for everything but an answer in GraphQL's form; what aborted the signal as it is
    */
   async send(call: HttpCall): Promise<HttpAnswer> {
+    let { status, text, wantsNonce } = await this.#sendOnce(call);
+    if (wantsNonce) {
+      // The connection is to another server than the one that gave the nonce: every server accepts none.
+      this.#nonce = undefined;
+      ({ status, text, wantsNonce } = await this.#sendOnce(call));
+    }
+    return parseAnswer(text) ?? refuseAnswer(this.#url, status, call.requestId);
+  }
+
+  async #sendOnce(call: HttpCall): Promise<Received> {
     const token = await this.#tokens.current();
     const { query, operationName, variables, requestId } = call;
-    let status: number;
-    let text: string;
+    const [proofKey, nonce, url] = [this.#proofKey, this.#nonce, this.#url];
     try {
-      const response = await request(this.#url, {
+      const response = await request(url, {
         method: 'POST',
         dispatcher: this.#agent,
         headers: {
           ...this.#headers,
           'content-type': 'application/json',
           accept: 'application/graphql-response+json, application/json;q=0.9',
-          ...credentials({ token, proofKey: this.#proofKey, method: 'POST', url: this.#url }),
+          ...credentials({ token, proofKey, nonce, method: 'POST', url }),
           'x-request-id': requestId,
         },
         body: JSON.stringify({ query, operationName, variables }),
@@ -86,12 +104,14 @@ export class HttpTransport {
         bodyTimeout: call.timeoutMs,
         ...(call.signal ? { signal: call.signal } : {}),
       });
-      status = response.statusCode;
-      text = await response.body.text();
+      const { statusCode: status, headers } = response;
+      const wantsNonce = status === 401 && String(headers['www-authenticate']).includes('use_dpop_nonce');
+      const given = headers['dpop-nonce'];
+      if (typeof given === 'string') this.#nonce = given;
+      return { status, text: await response.body.text(), wantsNonce };
     } catch (cause) {
       throw call.signal?.aborted ? cause : networkError(this.#url, call, cause);
     }
-    return parseAnswer(text) ?? refuseAnswer(this.#url, status, requestId);
   }
 
   /** Waits for what runs, then closes the connections. */

@@ -23,6 +23,8 @@ export interface RequestToProve {
   readonly url: string;
   /** The token that is sent with it; undefined where there is none yet. */
   readonly token?: string | undefined;
+  /** Value that the server gave: the proof is for this server only. */
+  readonly nonce?: string | undefined;
 }
 
 /** A key of its own. */
@@ -62,12 +64,13 @@ class EcProofKey implements ProofKey {
     this.#publicKey = { kty: 'EC', crv: 'P-256', x, y };
   }
 
-  proof({ method, url, token }: RequestToProve): string {
+  proof({ method, url, token, nonce }: RequestToProve): string {
     return this.statement('dpop+jwt', {
       jti: randomUUID(),
       htm: method,
       htu: url.replace(/[?#].*$/, ''),
       ...(token !== undefined && { ath: sha256(token) }),
+      ...(nonce !== undefined && { nonce }),
     });
   }
 

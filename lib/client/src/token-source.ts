@@ -13,12 +13,13 @@ export interface CarriedToken {
   readonly proofKey: ProofKey | undefined;
   readonly method: string;
   readonly url: string;
+  readonly nonce?: string | undefined;
 }
 
 /** Headers, or fields of `connection_init`, that carry a token and the proof that its holder has the key. */
-export function credentials({ token, proofKey, method, url }: CarriedToken): Record<string, string> {
+export function credentials({ token, proofKey, method, url, nonce }: CarriedToken): Record<string, string> {
   if (!proofKey) return { authorization: `Bearer ${token}` };
-  return { authorization: `DPoP ${token}`, dpop: proofKey.proof({ method, url, token }) };
+  return { authorization: `DPoP ${token}`, dpop: proofKey.proof({ method, url, token, nonce }) };
 }
 
 /** Hands tokens out. */

@@ -92,7 +92,7 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     tokens: new TokenService({ ...common, refreshTokens }),
     revocations,
     enrolments: new EnrolmentsService({ ...common, enrolments: store.enrolments, encryption }),
-    proofs: createProofVerifier(clock),
+    proofs: createProofVerifier(clock, store.usedProofs),
   };
 }
 

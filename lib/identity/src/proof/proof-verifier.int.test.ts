@@ -3,7 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '@rhizome/clock';
-import { leftovers } from '@rhizome/testkit';
+import { ensureCollections } from '@rhizome/mongo';
+import { silentLogger } from '@rhizome/log';
+import { leftovers, testDatabase } from '@rhizome/testkit';
 import {
   calculateJwkThumbprint,
   type CryptoKey,
@@ -14,7 +16,22 @@ import {
   SignJWT,
 } from 'jose';
 import * as oauth from 'oauth4webapi';
-import { createProofVerifier } from './proof-verifier.js';
+import { createProofVerifier, type UsedProofs } from './proof-verifier.js';
+import { usedProofsCollection } from './used-proof.document.js';
+import { UsedProofsRepository } from './used-proofs.repository.js';
+
+/** The memory of one process. */
+function inMemory(): UsedProofs {
+  const used = new Set<string>();
+  return { use: (id) => Promise.resolve(!used.has(id) && used.add(id).has(id)) };
+}
+
+async function collectionsIn(db: TestDb): Promise<TestDb> {
+  await ensureCollections(db, [usedProofsCollection], { log: silentLogger() });
+  return db;
+}
+
+type TestDb = Awaited<ReturnType<typeof testDatabase>>;
 
 interface Key {
   readonly privateKey: CryptoKey;
@@ -81,7 +98,7 @@ describe('ProofVerifier', () => {
   }
 
   const ours = (proof: string) =>
-    createProofVerifier(systemClock)
+    createProofVerifier(systemClock, inMemory())
       .verify(proof, { method: 'POST', urls: [url], token })
       .then(
         (found) => found === thumbprint,
@@ -134,10 +151,28 @@ describe('ProofVerifier', () => {
   });
 
   it('accepts a proof once', async () => {
-    const verifier = createProofVerifier(systemClock);
+    const verifier = createProofVerifier(systemClock, inMemory());
     const proof = await proofOf(key);
     const request = { method: 'POST', urls: [url], token };
     expect(await verifier.verify(proof, request)).toBe(thumbprint);
     await expect(verifier.verify(proof, request)).rejects.toThrow(/was used before/);
+    const bound = await changed({ nonce: verifier.nonce, jti: 'bound' });
+    expect(await verifier.verify(bound, request)).toBe(thumbprint);
+    await expect(verifier.verify(bound, request)).rejects.toThrow(/was used before/);
+  });
+
+  it('accepts a proof once in all processes on one store', async () => {
+    const proofs = new UsedProofsRepository(await collectionsIn(await testDatabase('proofs')));
+    const [here, there] = [
+      createProofVerifier(systemClock, proofs),
+      createProofVerifier(systemClock, proofs),
+    ];
+    const request = { method: 'POST', urls: [url], token };
+    const proof = await proofOf(key);
+    const both = await Promise.allSettled([here.verify(proof, request), there.verify(proof, request)]);
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    const bound = await changed({ nonce: here.nonce, jti: 'bound' });
+    expect(await here.verify(bound, request)).toBe(thumbprint);
+    await expect(there.verify(bound, request)).rejects.toMatchObject({ details: { field: 'dpop.nonce' } });
   });
 });

@@ -1,4 +1,5 @@
 /** Proof of possession (DPoP, RFC 9449): the holder of a token signs each request with the key it names. */
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '@rhizome/clock';
 import { digestOfText } from '@rhizome/digest';
 import { DomainError, isDomainError } from '@rhizome/errors';
@@ -16,6 +17,8 @@ export interface ProvenRequest {
 
 /** Checks proofs. */
 export interface ProofVerifier {
+  /** Value of this process for the claim `nonce`: a proof with it is accepted by this process only. */
+  readonly nonce: string;
   /**
    * The thumbprint of the key with which a proof was signed for this request.
    * @throws DomainError UNAUTHENTICATED for a proof that is malformed, old, for another request, or was used
@@ -29,18 +32,30 @@ const windowSeconds = 60;
 /** Proofs that are remembered: 60 s of 5,000 requests a second. */
 const remembered = 300_000;
 
-/** A verifier with the memory of one process. */
-export function createProofVerifier(clock: Clock): ProofVerifier {
-  return new JwtProofs(clock);
+/** Memory of used proofs that all processes share. */
+export interface UsedProofs {
+  /** Marks a proof as used. False if it was used before. */
+  use(id: string, expiresAt: Date): Promise<boolean>;
+}
+
+/**
+ * A verifier that accepts each proof once, in all processes together. A proof that names the nonce of a
+ * process is valid there only, so that its own memory suffices; any other costs a write to the store.
+ */
+export function createProofVerifier(clock: Clock, shared: UsedProofs): ProofVerifier {
+  return new JwtProofs(clock, shared);
 }
 
 class JwtProofs implements ProofVerifier {
+  readonly nonce = randomUUID();
   readonly #clock: Clock;
+  readonly #shared: UsedProofs;
   /** Used proofs, by key and `jti`, until no check would accept them again. */
   readonly #used: LRUCache<string, true>;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, shared: UsedProofs) {
     this.#clock = clock;
+    this.#shared = shared;
     this.#used = new LRUCache({
       max: remembered,
       ttl: 2 * windowSeconds * 1000,
@@ -62,14 +77,15 @@ class JwtProofs implements ProofVerifier {
         clockTolerance: windowSeconds,
       });
       const thumbprint = await calculateJwkThumbprint(jwk);
-      const { htm, htu, jti, iat, ath } = payload;
+      const { htm, htu, jti, iat, ath, nonce } = payload;
       if (htm !== method) throw refused(`it is for the method ${JSON.stringify(htm)}`);
       if (!isOneOf(htu, urls))
         throw refused(`it is for the address ${JSON.stringify(htu)}; expected ${urls.join(' or ')}`);
       const age = Math.abs(this.#clock.now().getTime() / 1000 - Number(iat));
       if (!(age <= windowSeconds)) throw refused(`its time differs by ${Math.round(age)} s`);
       if (token !== undefined && ath !== digestOfText(token)) throw refused('it is for another token');
-      this.#remember(thumbprint, jti);
+      if (nonce !== undefined && nonce !== this.nonce) throw refusedNonce();
+      await this.#useOnce(thumbprint, jti, nonce !== undefined);
       return thumbprint;
     } catch (error) {
       throw isDomainError(error)
@@ -78,12 +94,23 @@ class JwtProofs implements ProofVerifier {
     }
   }
 
-  #remember(thumbprint: string, jti: unknown): void {
+  async #useOnce(thumbprint: string, jti: unknown, isForThisProcess: boolean): Promise<void> {
     if (typeof jti !== 'string' || jti.length === 0 || jti.length > 128)
       throw refused('its jti is not valid');
     const key = `${thumbprint} ${jti}`;
-    if (this.#used.has(key)) throw refused('it was used before');
-    this.#used.set(key, true);
+    const isUsed = isForThisProcess ? this.#used.has(key) : !(await this.#useShared(key));
+    if (isUsed) throw refused('it was used before');
+    if (isForThisProcess) this.#used.set(key, true);
+  }
+
+  async #useShared(key: string): Promise<boolean> {
+    const expiresAt = new Date(this.#clock.now().getTime() + 2 * windowSeconds * 1000);
+    try {
+      return await this.#shared.use(key, expiresAt);
+    } catch (cause) {
+      const text = 'The proof of possession cannot be checked now; try again';
+      throw new DomainError('SERVICE_UNAVAILABLE', text, {}, { cause });
+    }
   }
 }
 
@@ -97,6 +124,14 @@ function isOneOf(htu: unknown, urls: readonly string[]): boolean {
 function normal(text: string): string {
   const { protocol, host, pathname } = new URL(text);
   return `${protocol}//${host}${pathname}`;
+}
+
+/** Field of the error that refuses the nonce of another process. */
+export const nonceField = 'dpop.nonce';
+
+function refusedNonce(): DomainError {
+  const text = 'The proof of possession is for another gateway; send one without this nonce';
+  return new DomainError('UNAUTHENTICATED', text, { field: nonceField });
 }
 
 function refused(why: string, cause?: unknown): DomainError {

@@ -12,6 +12,8 @@ import {
   principalsCollection,
 } from '../principals/principal.document.js';
 import { PrincipalsRepository } from '../principals/principals.repository.js';
+import { usedProofsCollection } from '../proof/used-proof.document.js';
+import { UsedProofsRepository } from '../proof/used-proofs.repository.js';
 import { revocationsCollection } from '../revocations/revocation.document.js';
 import { RevocationsRepository } from '../revocations/revocations.repository.js';
 import { RefreshFamiliesRepository } from '../tokens/refresh-families.repository.js';
@@ -27,6 +29,7 @@ export interface IdentityStore {
   readonly refreshFamilies: RefreshFamiliesRepository;
   readonly revocations: RevocationsRepository;
   readonly enrolments: EnrolmentsRepository;
+  readonly usedProofs: UsedProofsRepository;
   close(): Promise<void>;
 }
 
@@ -43,6 +46,7 @@ const all = [
   revocationsCollection,
   invitationsCollection,
   enrolmentsCollection,
+  usedProofsCollection,
 ];
 
 /** The repositories of a database, which is made ready for them. */
@@ -55,6 +59,7 @@ export async function storeOf(db: Db, log: Logger): Promise<Omit<IdentityStore, 
     refreshFamilies: new RefreshFamiliesRepository(db),
     revocations: new RevocationsRepository(db),
     enrolments: new EnrolmentsRepository(db),
+    usedProofs: new UsedProofsRepository(db),
   };
 }
 
