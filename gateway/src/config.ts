@@ -18,7 +18,12 @@ const schema = z.object({
   /** File that gets the GraphQL URL once the process listens. */
   addressFile: z.string().min(1).optional(),
   /** Certificate of the service; without it, it speaks plain HTTP. */
-  tls: tlsSettings.optional(),
+  tls: tlsSettings
+    .extend({
+      /** Asks clients for a certificate (mutual TLS), to which the credential of a worker may be bound. */
+      requestsClientCertificates: z.boolean().default(false),
+    })
+    .optional(),
   /** Permits plain HTTP outside this machine, as behind a proxy that ends TLS. */
   insecureTransport: z.boolean().default(false),
   /** Path of a Federation 2 supergraph; the alternative is a store with the schema registry. */

@@ -1,65 +1,19 @@
 // Two real pilots of one queue, each enrolled with a key of its own, behind a real gateway and a real core.
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { createVerifier } from '@rhizome/authz';
 import { openProofKey, type ProofJwk, type ProofKey } from '@rhizome/client';
-import { createIds, systemClock } from '@rhizome/clock';
-import { buildCore } from '@rhizome/core';
-import { buildGateway, createInProcessTransport, serveGateway } from '@rhizome/gateway';
-import { openIdentity } from '@rhizome/identity';
-import { silentLogger } from '@rhizome/log';
 import { pilotProgram } from '@rhizome/pilot';
-import { createInProcess } from '@rhizome/subgraph';
-import {
-  leftovers,
-  spawnProcess,
-  testDatabase,
-  testMongo,
-  type TestProcess,
-  testTokens,
-  waitFor,
-} from '@rhizome/testkit';
+import { spawnProcess, type TestProcess, waitFor } from '@rhizome/testkit';
 import { apiOf } from '../e2e/system/api.js';
-import { root } from '../e2e/system/playground-system.js';
+import { startEnrolmentSystem } from './enrolment-system.js';
 
-const log = silentLogger();
 let folder: string;
 let url: string;
 let admin: string;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rhizome-enrolment-'));
-  leftovers.defer('the folder', () => rm(folder, { recursive: true, force: true }));
-  const tokens = await testTokens();
-  admin = await tokens.admin();
-  const { uri: mongoUri } = await testMongo();
-  const { databaseName: database } = await testDatabase('identity');
-  const keyFile = join(folder, 'key');
-  const identity = await openIdentity({ mongoUri, database, keyFile, issuer: 'https://rhizome.test', log });
-  const core = buildCore({ db: await testDatabase('core'), clock: systemClock, ids: createIds(), log });
-  await core.start();
-  const inProcess = createInProcess({ subgraph: core.subgraph, log });
-  const gateway = await buildGateway({
-    supergraphSdl: await readFile(join(root, 'schema', 'supergraph.graphql'), 'utf8'),
-    transports: () => createInProcessTransport(inProcess),
-    verifier: createVerifier({
-      issuers: [identity.trusted, { ...tokens.trusted, alias: 'test', roles: ['ADMIN'], experiments: '*' }],
-      kinds: ['USER', 'WORKER'],
-      revocations: identity.revocations,
-    }),
-    identity,
-    log,
-    planning: 'inline',
-  });
-  const served = await serveGateway(gateway, { port: 0 });
-  url = served.url;
-  leftovers.defer('the system', async () => {
-    await served.close(500);
-    await core.stop();
-    await identity.close();
-  });
+  ({ folder, url, admin } = await startEnrolmentSystem());
   await ask(
     'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
   );

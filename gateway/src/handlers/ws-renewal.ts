@@ -28,6 +28,7 @@ const repeatedFacts = [
   'service',
   'attempt',
   'keyThumbprint',
+  'certificateThumbprint',
 ] as const;
 
 /** Answers pings: a token in one replaces that of the socket. */

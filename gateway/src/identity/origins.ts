@@ -1,5 +1,6 @@
 /** Addresses under which a gateway is reached: proofs of possession name the one that their sender uses. */
 import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
 import { isLoopbackHost } from '@rhizome/authz';
 
 /**
@@ -12,7 +13,8 @@ export function originsOf(issuer: string): (request: IncomingMessage) => readonl
     const { host } = headers;
     const port = String(socket.localPort ?? '');
     if (host === undefined || !isLoopback(socket.localAddress)) return [origin];
-    const named = URL.canParse(`http://${host}`) ? new URL(`http://${host}`) : undefined;
+    const address = `${socket instanceof TLSSocket ? 'https' : 'http'}://${host}`;
+    const named = URL.canParse(address) ? new URL(address) : undefined;
     if (named === undefined || !isLoopbackHost(named.hostname) || named.port !== port) return [origin];
     return [origin, named.origin];
   };

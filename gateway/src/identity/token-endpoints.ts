@@ -1,9 +1,9 @@
 /** HTTP endpoints of tokens, next to GraphQL: they work for callers that have no Rhizome token yet. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DomainError, isDomainError } from '@rhizome/errors';
-import type { Identity, IssuedToken } from '@rhizome/identity';
+import { certificatePrefix, type Identity, type IssuedToken } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
-import type { ClientAddress, RateLimiter } from '../policy/index.js';
+import { certificateThumbprint, type ClientAddress, type RateLimiter } from '../policy/index.js';
 import { readForm } from './form.js';
 import { originsOf } from './origins.js';
 import { authorizationServer, grantTypes, paths, protectedResource, tokenTypes } from './metadata.js';
@@ -135,7 +135,7 @@ export class TokenEndpoints {
         await this.#options.identity.enrolments.token(id, thumbprint, wantsNew);
       const body = {
         access_token: accessToken,
-        token_type: 'DPoP',
+        token_type: thumbprint.startsWith(certificatePrefix) ? 'Bearer' : 'DPoP',
         expires_in: expiresInSeconds,
         enrolment_id: id,
         worker_id: workerId,
@@ -156,12 +156,18 @@ export class TokenEndpoints {
     }
   }
 
-  /** The thumbprint of the key with which the request was signed. */
-  #keyOf(request: IncomingMessage): Promise<string> {
+  /** The thumbprint of the key with which the request was signed, or of the client's certificate. */
+  async #keyOf(request: IncomingMessage): Promise<string> {
     const { proofs } = this.#options.identity;
     const proof = request.headers['dpop'];
+    const certificate = certificateThumbprint(request);
+    if (proof === undefined && certificate !== undefined) return certificatePrefix + certificate;
     if (typeof proof !== 'string')
-      throw new DomainError('BAD_REQUEST', 'dpop: a proof of possession is required', { field: 'dpop' });
+      throw new DomainError(
+        'BAD_REQUEST',
+        'dpop: a proof of possession is required, or a client certificate where this gateway asks for one',
+        { field: 'dpop' },
+      );
     const urls = this.#originsOf(request).map((origin) => origin + paths.token);
     return proofs.verify(proof, { method: 'POST', urls });
   }

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Principal, Verifier } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { ProofVerifier } from '@rhizome/identity';
+import { certificateThumbprint } from './client-certificate.js';
 
 /** Authenticates callers of all handlers. */
 export interface Identity {
@@ -56,7 +57,8 @@ export function createIdentity(verifier: Verifier | undefined, checks?: ProofChe
     const credentials = credentialsIn(authorization, proof);
     if (credentials instanceof DomainError) return Promise.reject(credentials);
     const verified = verifier.verify(credentials.token);
-    if (credentials.scheme === 'bearer') return verified.then(unlessBound);
+    if (credentials.scheme === 'bearer')
+      return verified.then((principal) => unlessBoundElsewhere(principal, request));
     return verified.then((principal) =>
       proven(principal, credentials, checks, () => ({
         method: request.method ?? 'GET',
@@ -91,14 +93,25 @@ export function pathOf({ url = '/' }: IncomingMessage): string {
   return at < 0 ? url : url.slice(0, at);
 }
 
-/** A token that is bound to a key is worth nothing without a proof: it may have been stolen. */
-function unlessBound(principal: Principal): Principal {
+/**
+ * A token that is bound to a key or a certificate is worth nothing without a proof or the certificate: it may
+ * have been stolen.
+ */
+function unlessBoundElsewhere(principal: Principal, request: IncomingMessage): Principal {
+  if (principal.certificateThumbprint !== undefined) return withCertificate(principal, request);
   if (principal.keyThumbprint === undefined) return principal;
   throw new DomainError(
     'UNAUTHENTICATED',
     'The token is bound to a key; send it as "authorization: DPoP <token>" with a proof in "dpop"',
     { field: 'authorization', expected: 'DPoP <token>' },
   );
+}
+
+function withCertificate(principal: Principal, request: IncomingMessage): Principal {
+  if (certificateThumbprint(request) === principal.certificateThumbprint) return principal;
+  const text =
+    'The token is bound to a client certificate; present this certificate on the connection to the gateway';
+  throw new DomainError('UNAUTHENTICATED', text, { field: 'authorization' });
 }
 
 async function proven(

@@ -18,6 +18,7 @@ export {
   tokenRevoked,
 } from './identity.js';
 export { defaultLimits, type GatewayLimits } from './limits.js';
+export { certificateThumbprint } from './client-certificate.js';
 export { Expiries, type Expiring } from './expiries.js';
 export { isIntrospection, shapeChecks } from './operation-checks.js';
 export { mayTrace, planRefused } from './plan-right.js';

@@ -32,6 +32,9 @@ const grant = z.object({
 const numericDate = z.number().min(0).max(253_402_300_799);
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
+/** SHA-256, in base64url. */
+const thumbprint = z.string().regex(/^[\w-]{43}$/);
+
 /** The claims that Rhizome reads; others are left alone. */
 const claims = z.object({
   iss: z.string().min(1),
@@ -41,7 +44,8 @@ const claims = z.object({
   jti: name,
   queue: name.optional(),
   wid: name.optional(),
-  cnf: z.object({ jkt: z.string().regex(/^[\w-]{43}$/) }).optional(),
+  /** Key or client certificate of the holder. */
+  cnf: z.union([z.object({ jkt: thumbprint }), z.object({ 'x5t#S256': thumbprint })]).optional(),
   attempt: z.object({ jobId: name, attempt: count, fence: count }).optional(),
   rhizome: z.object({
     kind: z.enum(principalKinds),
@@ -198,7 +202,7 @@ function principalOf(
     issuer: iss,
     tokenId: jti,
     tokenKind,
-    keyThumbprint: cnf?.jkt,
+    ...holderOf(cnf),
     queue,
     worker: wid,
     attempt,
@@ -222,10 +226,15 @@ function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, tok
     issuer: origin.iss,
     tokenId: origin.jti,
     tokenKind: origin.kind,
-    keyThumbprint: cnf?.jkt,
+    ...holderOf(cnf),
     worker: wid,
     attempt,
   });
+}
+
+function holderOf(cnf: Claims['cnf']): Pick<Principal, 'keyThumbprint' | 'certificateThumbprint'> {
+  if (cnf === undefined) return {};
+  return 'jkt' in cnf ? { keyThumbprint: cnf.jkt } : { certificateThumbprint: cnf['x5t#S256'] };
 }
 
 function dateOf(seconds: number): Date {

@@ -39,6 +39,8 @@ export interface MintOptions {
   readonly attempt?: AttemptReference | undefined;
   /** Thumbprint of the holder's key, which then must be proven. */
   readonly keyThumbprint?: string | undefined;
+  /** Thumbprint of the holder's client certificate, which each connection then must present. */
+  readonly certificateThumbprint?: string | undefined;
 }
 
 /** A private key that signs tokens, and how it is named in them. */
@@ -67,7 +69,8 @@ export function signToken(options: MintOptions, signer: TokenSigner): Promise<st
 }
 
 function claimsOf(options: MintOptions): JWTPayload {
-  const { kind, grants, actsFor, boundedBy, actions, queue, worker, attempt, keyThumbprint } = options;
+  const { kind, grants, actsFor, boundedBy, actions, queue, worker, attempt } = options;
+  const { keyThumbprint, certificateThumbprint } = options;
   return {
     rhizome: {
       ...{ kind, grants },
@@ -79,6 +82,7 @@ function claimsOf(options: MintOptions): JWTPayload {
     ...(worker !== undefined && { wid: worker }),
     ...(attempt && { attempt }),
     ...(keyThumbprint !== undefined && { cnf: { jkt: keyThumbprint } }),
+    ...(certificateThumbprint !== undefined && { cnf: { 'x5t#S256': certificateThumbprint } }),
   };
 }
 

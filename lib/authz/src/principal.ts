@@ -32,6 +32,8 @@ interface TokenFacts {
   readonly tokenKind?: TokenKind | undefined;
   /** Thumbprint of the key that the holder must prove to have (`cnf.jkt`). */
   readonly keyThumbprint?: string | undefined;
+  /** Thumbprint of the client certificate that the holder must present (`cnf.x5t#S256`). */
+  readonly certificateThumbprint?: string | undefined;
 }
 
 /** Facts of the holder, of which queue and service follow from the subject unless they are given. */
@@ -147,6 +149,7 @@ const optionalKeys = [
   'issuedAt',
   'tokenKind',
   'keyThumbprint',
+  'certificateThumbprint',
 ] as const;
 
 /** Absent facts are absent keys, so that equal principals have equal shapes in tests and logs. */

@@ -9,7 +9,7 @@ import { type HttpAnswer, type HttpCall, HttpTransport } from './http-transport.
 import type { ProofKey } from './proof-key.js';
 import { type OpenAt, type Reconnecting, ResumingStream, type SnapshotTaken } from './resuming-stream.js';
 import { SocketTransport } from './socket-transport.js';
-import { Tokens, type TokenSource } from './token-source.js';
+import { type ClientCertificate, Tokens, type TokenSource } from './token-source.js';
 
 /** A request is sent again. */
 export interface Retrying {
@@ -29,6 +29,8 @@ export interface ClientOptions {
   readonly token: TokenSource;
   /** The key that the token is bound to: each request and each socket then carries a proof. */
   readonly proofKey?: ProofKey | undefined;
+  /** Certificate that each connection presents: the token is bound to it, instead of to a key. */
+  readonly certificate?: ClientCertificate | undefined;
   /** Name of the program, for usage statistics of the API. */
   readonly client?: ClientName;
   /** For requests. */
@@ -155,15 +157,10 @@ class Client implements ApiClient {
     this.#options = options;
     this.#tokens = new Tokens(options.token);
     const named = clientHeaders(options.client);
-    this.#http = new HttpTransport(
-      options.url,
-      this.#tokens,
-      options.connections ?? 16,
-      named,
-      options.proofKey,
-    );
-    const wsUrl = options.wsUrl ?? options.url.replace(/^http/, 'ws');
-    this.#socket = new SocketTransport(wsUrl, this.#tokens, named, options.proofKey);
+    const { url, proofKey, certificate, connections = 16 } = options;
+    this.#http = new HttpTransport({ url, connections, proofKey, certificate }, this.#tokens, named);
+    const wsUrl = options.wsUrl ?? url.replace(/^http/, 'ws');
+    this.#socket = new SocketTransport({ url: wsUrl, proofKey, certificate }, this.#tokens, named);
   }
 
   async query<TData, TVariables>(

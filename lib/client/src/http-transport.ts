@@ -2,7 +2,7 @@ import type { GraphQLFormattedError } from 'graphql';
 import { Agent, request } from 'undici';
 import { RhizomeApiError } from './api-error.js';
 import type { ProofKey } from './proof-key.js';
-import { credentials, type Tokens } from './token-source.js';
+import { credentials, type Endpoint, type Tokens } from './token-source.js';
 
 /** One GraphQL request. */
 export interface HttpCall {
@@ -53,11 +53,9 @@ export class HttpTransport {
 
   /** @param headers sent with each request, in addition to those of the protocol */
   constructor(
-    url: string,
+    { url, connections, proofKey, certificate }: Endpoint & { readonly connections: number },
     tokens: Tokens,
-    connections: number,
     headers: Readonly<Record<string, string>> = {},
-    proofKey?: ProofKey,
   ) {
     this.#headers = headers;
     this.#proofKey = proofKey;
@@ -65,7 +63,7 @@ export class HttpTransport {
     this.#tokens = tokens;
     this.#agent = new Agent({
       connections,
-      connect: { timeout: connectTimeoutMs },
+      connect: { timeout: connectTimeoutMs, ...certificate },
       keepAliveTimeout: keepAliveMs,
       keepAliveMaxTimeout: keepAliveMs,
     });

@@ -15,7 +15,7 @@ export {
 } from './client.js';
 export { documentOf } from './document.js';
 export type { Reconnecting, SnapshotTaken } from './resuming-stream.js';
-export type { TokenSource } from './token-source.js';
+export type { ClientCertificate, TokenSource } from './token-source.js';
 export {
   createProofKey,
   openProofKey,

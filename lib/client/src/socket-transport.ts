@@ -9,9 +9,8 @@ import {
 } from 'graphql-ws';
 import { type ClientOptions, WebSocket } from 'ws';
 import { fromGraphQLErrors, isRhizomeApiError, RhizomeApiError } from './api-error.js';
-import type { ProofKey } from './proof-key.js';
 import { SocketToken } from './socket-token.js';
-import { credentials, type Tokens } from './token-source.js';
+import { type ClientCertificate, credentials, type Endpoint, type Tokens } from './token-source.js';
 
 const handshakeMs = 10_000;
 const pingEveryMs = 10_000;
@@ -19,11 +18,13 @@ const pongWithinMs = 5000;
 /** A socket nobody uses is kept a moment: the next stream often follows at once. */
 const idleMs = 500;
 
-/** A socket that limits the wait for its acknowledgement. */
-class BoundedWebSocket extends WebSocket {
-  constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions) {
-    super(address, protocols, { handshakeTimeout: handshakeMs, ...options });
-  }
+/** A class of sockets that limit the wait for their acknowledgement, and present a certificate. */
+function boundedWebSocket(certificate: ClientCertificate | undefined): unknown {
+  return class BoundedWebSocket extends WebSocket {
+    constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions) {
+      super(address, protocols, { handshakeTimeout: handshakeMs, ...certificate, ...options });
+    }
+  };
 }
 
 /** One socket for all streams of a client: opened when needed, never retried here. */
@@ -34,10 +35,9 @@ export class SocketTransport {
 
   /** @param params sent when the socket opens, in addition to the token */
   constructor(
-    url: string,
+    { url, proofKey, certificate }: Endpoint,
     tokens: Tokens,
     params: Readonly<Record<string, string>> = {},
-    proofKey?: ProofKey,
   ) {
     this.#url = url;
     const token = new SocketToken({
@@ -48,7 +48,7 @@ export class SocketTransport {
     });
     this.#client = createClient({
       url,
-      webSocketImpl: BoundedWebSocket,
+      webSocketImpl: boundedWebSocket(certificate),
       connectionParams: async () => ({ ...params, ...(await token.initial()) }),
       connectionAckWaitTimeout: handshakeMs,
       lazyCloseTimeout: idleMs,

@@ -6,6 +6,19 @@ import type { ProofKey } from './proof-key.js';
  */
 export type TokenSource = string | ((expired: boolean) => string | Promise<string>);
 
+/** A client certificate and its private key, in PEM. */
+export interface ClientCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A server, and how a client shows that its token is its own. */
+export interface Endpoint {
+  readonly url: string;
+  readonly proofKey?: ProofKey | undefined;
+  readonly certificate?: ClientCertificate | undefined;
+}
+
 /** A token, and the request that carries it. */
 export interface CarriedToken {
   readonly token: string;

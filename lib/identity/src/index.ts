@@ -15,6 +15,7 @@ export type {
   Invited,
   WorkerToken,
 } from './enrolment/enrolments.service.js';
+export { certificatePrefix } from './enrolment/enrolments.service.js';
 export { type Identity, type IdentityOptions, openIdentity } from './identity.js';
 export type { Assessment, GrantOutcome, RuleOutcome, TokenCheck } from './issuers/assess.js';
 export {

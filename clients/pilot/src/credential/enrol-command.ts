@@ -1,10 +1,12 @@
 /** `rhizome-pilot enrol`: makes a key and enrols it in a queue. */
+import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createProofKey } from '@rhizome/client';
 import { Command } from 'commander';
-import { type Credential, readCredential, writeCredential } from './credential-file.js';
+import { certificateOf, type Credential, readCredential, writeCredential } from './credential-file.js';
 import { enrol, type EnrolmentAnswer, EnrolmentRefused, renew } from './enrolment-client.js';
 
 interface EnrolFlags {
@@ -14,6 +16,8 @@ interface EnrolFlags {
   readonly code?: string;
   readonly codeFile?: string;
   readonly platformTokenFile?: string;
+  readonly certificateFile?: string;
+  readonly privateKeyFile?: string;
   readonly host: string;
   readonly wait: boolean;
 }
@@ -25,10 +29,10 @@ const pollMs = 5000;
 export async function enrolCommand(argv: readonly string[], write: (line: string) => void): Promise<void> {
   const flags = readFlags(argv);
   const credential = keyFor(flags);
-  const { url, key } = credential;
+  const { url } = credential;
   const code = flags.codeFile === undefined ? flags.code : readFileSync(flags.codeFile, 'utf8').trim();
   const platform = flags.platformTokenFile;
-  const answer = await enrol(url, key, {
+  const answer = await enrol(url, credential, {
     queue: flags.queue,
     host: flags.host,
     ...(code !== undefined && { code }),
@@ -38,18 +42,19 @@ export async function enrolCommand(argv: readonly string[], write: (line: string
   writeCredential(flags.credentialFile, { ...credential, enrolmentId });
   if (answer.token) return write(`Enrolled in queue ${flags.queue}; stored in ${flags.credentialFile}`);
   write(`Enrolment ${enrolmentId ?? ''} waits for an administrator of queue ${flags.queue}.`);
-  write(`Key: ${key.thumbprint}`);
+  write(`Key: ${thumbprintOf(credential)}`);
   if (flags.wait) await untilDecided(credential, enrolmentId ?? '', write);
 }
 
 async function untilDecided(
-  { url, key, queue }: Credential,
+  credential: Credential,
   enrolmentId: string,
   write: (line: string) => void,
 ): Promise<void> {
+  const { url, queue } = credential;
   for (;;) {
     await delay(pollMs);
-    const answer: EnrolmentAnswer | undefined = await renew(url, key, enrolmentId, false).catch(
+    const answer: EnrolmentAnswer | undefined = await renew(url, credential, enrolmentId, false).catch(
       (error: unknown) => {
         if (error instanceof EnrolmentRefused) throw error;
         return undefined;
@@ -60,14 +65,26 @@ async function untilDecided(
 }
 
 /** The key of the file, so that a repeated command enrols the same one; a new key if there is none. */
-function keyFor({ url, queue, credentialFile }: EnrolFlags): Credential {
+function keyFor({ url, queue, credentialFile, certificateFile, privateKeyFile }: EnrolFlags): Credential {
   if (!existsSync(credentialFile)) {
-    const made = { url, queue, enrolmentId: null, key: createProofKey() };
+    const files =
+      certificateFile === undefined
+        ? null
+        : { certFile: resolve(certificateFile), keyFile: resolve(privateKeyFile ?? certificateFile) };
+    const key = files === null ? createProofKey() : null;
+    const made = { url, queue, enrolmentId: null, key, ...certificateOf(files) };
     // The key is kept before it is sent: an answer that is lost must not lose the enrolment.
     writeCredential(credentialFile, made);
     return made;
   }
   return { ...readCredential(credentialFile), url, queue };
+}
+
+/** The thumbprint that the gateway shows to an administrator. */
+function thumbprintOf({ key, certificate }: Credential): string {
+  if (key) return key.thumbprint;
+  const hex = new X509Certificate(certificate?.cert ?? '').fingerprint256.replaceAll(':', '');
+  return `x5t:${Buffer.from(hex, 'hex').toString('base64url')}`;
 }
 
 function readFlags(argv: readonly string[]): EnrolFlags {
@@ -85,6 +102,11 @@ function readFlags(argv: readonly string[]): EnrolFlags {
       '--platform-token-file <file>',
       'file with a token of the platform, such as Kubernetes projects it',
     )
+    .option(
+      '--certificate-file <file>',
+      'client certificate (PEM) to enrol instead of a key; the gateway must end TLS itself',
+    )
+    .option('--private-key-file <file>', 'private key of the certificate (default: in the same file)')
     .option('--host <name>', 'name of this host for an administrator', hostname())
     .option('--no-wait', 'end without waiting for a decision')
     .parse(argv, { from: 'user' })

@@ -1,6 +1,6 @@
 /** The gateway's endpoint of enrolments. */
-import type { ProofKey } from '@rhizome/client';
-import { request } from 'undici';
+import { Agent, request } from 'undici';
+import type { Holder } from './credential-file.js';
 
 /** A credential, as the gateway gave it. */
 export interface WorkerToken {
@@ -35,10 +35,10 @@ interface TokenAnswer {
 /** Enrols a key. @throws EnrolmentRefused; Error if the gateway cannot be reached */
 export function enrol(
   url: string,
-  key: ProofKey,
+  holder: Holder,
   form: Readonly<Record<string, string>>,
 ): Promise<EnrolmentAnswer> {
-  return send(url, key, { grant_type: grantType('enrolment'), ...form });
+  return send(url, holder, { grant_type: grantType('enrolment'), ...form });
 }
 
 /**
@@ -48,34 +48,53 @@ export function enrol(
  */
 export function renew(
   url: string,
-  key: ProofKey,
+  holder: Holder,
   enrolmentId: string,
   isNew: boolean,
 ): Promise<EnrolmentAnswer> {
   const form = { grant_type: grantType('worker'), enrolment_id: enrolmentId };
-  return send(url, key, isNew ? { ...form, worker: 'new' } : form);
+  return send(url, holder, isNew ? { ...form, worker: 'new' } : form);
 }
 
 async function send(
   url: string,
-  key: ProofKey,
+  holder: Holder,
   form: Readonly<Record<string, string>>,
 ): Promise<EnrolmentAnswer> {
   const address = new URL('/oauth/token', url).href;
+  const { key, certificate } = holder;
+  const agent = certificate && new Agent({ connect: { ...certificate } });
+  try {
+    const { status, text } = await posted(address, { key, agent, form });
+    if (status >= 500 || status === 429) throw new Error(`${address} answered with status ${status}`);
+    return answerOf(address, status, parsed(text));
+  } finally {
+    await agent?.close();
+  }
+}
+
+interface Post {
+  readonly key: Holder['key'];
+  readonly agent: Agent | null;
+  readonly form: Readonly<Record<string, string>>;
+}
+
+async function posted(
+  address: string,
+  { key, agent, form }: Post,
+): Promise<{ readonly status: number; readonly text: string }> {
   const response = await request(address, {
     method: 'POST',
     headers: {
       'content-type': 'application/x-www-form-urlencoded',
-      dpop: key.proof({ method: 'POST', url: address }),
+      ...(key && { dpop: key.proof({ method: 'POST', url: address }) }),
     },
+    ...(agent && { dispatcher: agent }),
     body: new URLSearchParams(form).toString(),
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
   });
-  const text = await response.body.text();
-  if (response.statusCode >= 500 || response.statusCode === 429)
-    throw new Error(`${address} answered with status ${response.statusCode}`);
-  return answerOf(address, response.statusCode, parsed(text));
+  return { status: response.statusCode, text: await response.body.text() };
 }
 
 function answerOf(address: string, status: number, answer: TokenAnswer): EnrolmentAnswer {

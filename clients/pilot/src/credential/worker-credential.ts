@@ -1,7 +1,6 @@
 /** The credential of this pilot's worker: renewed at half of its life, and replaced for each new worker. */
-import type { ProofKey } from '@rhizome/client';
 import type { Logger } from '@rhizome/log';
-import type { Credential } from './credential-file.js';
+import type { Credential, Holder } from './credential-file.js';
 import { EnrolmentRefused, renew, type WorkerToken } from './enrolment-client.js';
 
 interface Held extends WorkerToken {
@@ -25,8 +24,9 @@ export class WorkerCredential {
     this.#log = log;
   }
 
-  get key(): ProofKey {
-    return this.#credential.key;
+  /** The key or the certificate to which the token is bound. */
+  get holder(): Holder {
+    return this.#credential;
   }
 
   /** Makes another worker for a registration, unless it has one. The worker before ends. */
@@ -72,9 +72,9 @@ export class WorkerCredential {
   }
 
   async #fetch(isNew: boolean): Promise<Held> {
-    const { url, key, enrolmentId } = this.#credential;
+    const { url, enrolmentId } = this.#credential;
     const sentAt = performance.now();
-    const { token } = await renew(url, key, enrolmentId, isNew);
+    const { token } = await renew(url, this.#credential, enrolmentId, isNew);
     if (!token) throw new Error(`Enrolment ${enrolmentId} waits for a decision`);
     const lifeMs = token.expiresInSeconds * 1000;
     this.#held = { ...token, renewAt: sentAt + lifeMs / 2, endsAt: sentAt + lifeMs };

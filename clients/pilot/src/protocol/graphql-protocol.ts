@@ -71,7 +71,13 @@ export class GraphqlProtocol implements CoreProtocol {
     this.#credential = credential;
     const source = credential ? (expired: boolean) => credential.token(expired) : (token ?? '');
     const common = { url, retry, reconnect, timeoutMs: responseTimeoutMs };
-    this.#client = createClient({ ...common, token: source, proofKey: credential?.key });
+    const { key, certificate } = credential?.holder ?? { key: null, certificate: null };
+    this.#client = createClient({
+      ...common,
+      token: source,
+      proofKey: key ?? undefined,
+      certificate: certificate ?? undefined,
+    });
   }
 
   async registerWorker(registration: Registration, signal: AbortSignal): Promise<RegisteredWorker> {

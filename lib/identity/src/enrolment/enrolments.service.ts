@@ -292,7 +292,7 @@ export class EnrolmentsService {
         grants: experiments.map((experiment) => ({ experiment, roles: ['PILOT'] })),
         queue,
         worker: workerId,
-        keyThumbprint: thumbprint,
+        ...holderOf(thumbprint),
         ttlSeconds: tokenLifetimeSeconds,
         tokenId: tokenIdOf({ issuerName: undefined, family }, ids.next('n').slice(2)),
         issuedAt: now,
@@ -301,6 +301,15 @@ export class EnrolmentsService {
     );
     return { accessToken, expiresInSeconds: tokenLifetimeSeconds, workerId, enrolment };
   }
+}
+
+/** Begins the thumbprint of a client certificate, so that it never equals that of a key. */
+export const certificatePrefix = 'x5t:';
+
+function holderOf(thumbprint: string): { keyThumbprint: string } | { certificateThumbprint: string } {
+  return thumbprint.startsWith(certificatePrefix)
+    ? { certificateThumbprint: thumbprint.slice(certificatePrefix.length) }
+    : { keyThumbprint: thumbprint };
 }
 
 /** An administrator of experiments enrols workers for these experiments only. */

@@ -10,6 +10,8 @@ export interface TlsFiles {
   readonly keyFile: string;
   /** The certificate, and those between it and the authority. */
   readonly certFile: string;
+  /** Asks clients for a certificate; any is accepted, and what it permits is up to the handler. */
+  readonly requestsClientCertificates?: boolean | undefined;
 }
 
 /** A server of either kind. */
@@ -48,7 +50,9 @@ export function createWebServer(
 
 function secureServer(options: ServerOptions, tls: TlsFiles, handler: RequestListener): SecureServer {
   try {
-    return createSecureServer({ ...options, ...readTls(tls), minVersion: 'TLSv1.2' }, handler);
+    const asks = tls.requestsClientCertificates === true && { requestCert: true, rejectUnauthorized: false };
+    const secure = { ...options, ...readTls(tls), ...asks, minVersion: 'TLSv1.2' as const };
+    return createSecureServer(secure, handler);
   } catch (cause) {
     const { keyFile, certFile } = tls;
     const text = `tls: ${certFile} and ${keyFile} cannot be used; must be a certificate with its private key, in PEM`;
