@@ -149,9 +149,11 @@ const identities = new WeakMap<Principal, string>();
 function identityOf(principal: Principal): string {
   let identity = identities.get(principal);
   if (identity === undefined) {
-    const { shared, kind, actsFor, queue, service, worker, attempt, keyThumbprint } = principal;
+    const { shared, kind, actsFor, queue, service, worker, attempt, tokenId } = principal;
+    const { keyThumbprint, certificateThumbprint } = principal;
     const subject = shared ? null : principal.subject;
-    const facts = [kind, subject, actsFor, queue, service, worker, attempt, keyThumbprint, principal.tokenId];
+    const holder = [queue, service, worker, attempt, keyThumbprint, certificateThumbprint];
+    const facts = [kind, subject, actsFor, ...holder, tokenId];
     identity = `${authorisationScope(principal)} ${JSON.stringify(facts.map((fact) => fact ?? null))}`;
     identities.set(principal, identity);
   }
@@ -171,6 +173,7 @@ function claimsOf(principal: Principal): Record<string, unknown> {
     worker,
     attempt,
     keyThumbprint,
+    certificateThumbprint,
   } = principal;
   const { issuer: iss, tokenId: jti, tokenKind } = principal;
   const call = shared ? { shared, service } : { service, origin: { iss, jti, kind: tokenKind } };
@@ -180,6 +183,7 @@ function claimsOf(principal: Principal): Record<string, unknown> {
     wid: worker,
     attempt,
     ...(keyThumbprint === undefined ? {} : { cnf: { jkt: keyThumbprint } }),
+    ...(certificateThumbprint === undefined ? {} : { cnf: { 'x5t#S256': certificateThumbprint } }),
     rhizome: { kind, grants, boundedBy, actions, actsFor, call },
   };
 }

@@ -188,9 +188,10 @@ export class GraphqlProtocol implements CoreProtocol {
     secretIds: readonly string[],
     signal: AbortSignal,
   ): Promise<readonly DeliveredSecret[]> {
-    if (!this.#credential)
-      throw new CoreRefused('CREDENTIAL_REQUIRED', 'The pilot has no credential of its own; enrol it');
-    const { request, open } = await secretRequest({ workerId, jobId, fence }, this.#credential.key);
+    const { key } = this.#credential?.holder ?? { key: null };
+    if (!key)
+      throw new CoreRefused('CREDENTIAL_REQUIRED', 'The pilot has no key of its own; enrol it with one');
+    const { request, open } = await secretRequest({ workerId, jobId, fence }, key);
     const input = { workerId, jobId, fence, secretIds: [...secretIds], request };
     const { redeemSecrets } = await this.#answered(signal, () =>
       this.#client.mutate(PilotRedeemSecretsDocument, { input }, { idempotent: true, signal }),

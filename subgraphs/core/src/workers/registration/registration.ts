@@ -109,21 +109,26 @@ export class Registration {
 }
 
 /**
- * The part of the registration key that identifies the holder: its key and the worker of its credential, or
- * its subject if it has none.
+ * The part of the registration key that identifies the holder: its key or certificate and the worker of its
+ * credential, or its subject if it has none.
  */
-function holderOf({ subject, keyThumbprint, worker }: Principal): string {
-  return worker === undefined ? subject : `key:${keyThumbprint ?? subject}/${worker}`;
+function holderOf(principal: Principal): string {
+  const { subject, worker } = principal;
+  return worker === undefined ? subject : `key:${thumbprintOf(principal)}/${worker}`;
+}
+
+function thumbprintOf({ keyThumbprint, certificateThumbprint, subject }: Principal): string {
+  return keyThumbprint ?? certificateThumbprint ?? subject;
 }
 
 /** Checks that a worker was registered with the same key, or both without one. */
 function isSameHolder(
-  { keyThumbprint, worker, subject }: Principal,
+  principal: Principal,
   { id }: QueueFacts,
   { registrationKey }: WorkerDocument,
 ): boolean {
-  if (worker === undefined) return !registrationKey.startsWith(`${id}/key:`);
-  return registrationKey.startsWith(`${id}/key:${keyThumbprint ?? subject}/`);
+  if (principal.worker === undefined) return !registrationKey.startsWith(`${id}/key:`);
+  return registrationKey.startsWith(`${id}/key:${thumbprintOf(principal)}/`);
 }
 
 function newWorker(
