@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { RevocationList } from '@rhizome/authz';
 import { systemClock } from '@rhizome/clock';
 import type { Engine } from '@rhizome/federation';
 import {
@@ -16,13 +15,16 @@ import {
 import { GatewayComponents } from './gateway-components.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { AuditRecorder } from './audit/index.js';
-import { originsOf, TokenEndpoints, type TokenEndpointsOptions } from './identity/index.js';
+import { originsOf, RightsEndpoint, TokenEndpoints, type TokenEndpointsOptions } from './identity/index.js';
 import { JsonBodies } from '@rhizome/subgraph';
 import {
+  type CallerEnd,
   clientAddresses,
   createIdentity,
   defaultLimits,
   defaultPersisted,
+  endOfChanged,
+  endOfRevoked,
   FairQueue,
   type GatewayLimits,
   LoopDelay,
@@ -91,14 +93,21 @@ function anonymousRights({ verifier, introspection }: GatewayOptions) {
   return introspection === 'open' ? 'introspection' : 'nothing';
 }
 
-/** Ends what callers have open as soon as their token is revoked. Returns a function that stops this. */
-function endRevoked(
-  revocations: RevocationList | undefined,
-  holders: readonly { endRevoked(list: RevocationList): void }[],
-): (() => void) | undefined {
-  return revocations?.onChange(() => {
-    for (const holder of holders) holder.endRevoked(revocations);
-  });
+/**
+ * Ends what callers have open as soon as their token is revoked, or their rights become fewer. Returns a
+ * function that stops this.
+ */
+function endCallers(
+  { verifier, identity }: GatewayOptions,
+  holders: readonly { endOf(end: CallerEnd): void }[],
+): () => void {
+  const endOf = (end: CallerEnd): void => holders.forEach((holder) => holder.endOf(end));
+  const revocations = verifier?.revocations;
+  const stops = [
+    revocations?.onChange(() => endOf(endOfRevoked(revocations))),
+    identity?.people.onLoss((subjects) => endOf(endOfChanged(subjects))),
+  ];
+  return () => stops.forEach((stop) => stop?.());
 }
 
 /** Decides which requests run, and when. */
@@ -122,10 +131,13 @@ function proofChecks(identity: GatewayOptions['identity']): ProofChecks | undefi
 }
 
 function tokenEndpoints(
-  { identity, log }: GatewayOptions,
-  { addressOf, rates }: Pick<TokenEndpointsOptions, 'addressOf' | 'rates'>,
+  { identity, rightsReaders, log }: GatewayOptions,
+  { addressOf, rates, bodies }: Pick<TokenEndpointsOptions, 'addressOf' | 'rates'> & { bodies: JsonBodies },
 ): TokenEndpoints | undefined {
-  return identity && new TokenEndpoints({ identity, addressOf, rates, log });
+  if (!identity) return undefined;
+  const rights =
+    rightsReaders && new RightsEndpoint({ rights: identity.rights, verifier: rightsReaders, bodies, log });
+  return new TokenEndpoints({ identity, rights, addressOf, rates, log });
 }
 
 class BuiltGateway implements Gateway {
@@ -139,7 +151,7 @@ class BuiltGateway implements Gateway {
   readonly #router: Router;
   readonly #bodies = new JsonBodies();
   readonly #loopDelay = new LoopDelay();
-  readonly #stopRevoking: (() => void) | undefined;
+  readonly #stopEnding: () => void;
   readonly #audit: AuditRecorder | undefined;
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -192,7 +204,7 @@ class BuiltGateway implements Gateway {
     const revocations = verifier?.revocations;
     this.#sockets = new WebSocketHandler({ ...handlerOptions, revocations });
     const http = new HttpHandler(handlerOptions);
-    this.#stopRevoking = endRevoked(revocations, [http, hub, this.#sockets]);
+    this.#stopEnding = endCallers(options, [http, hub, this.#sockets]);
     this.#router = new Router({
       http,
       sockets: this.#sockets,
@@ -261,7 +273,7 @@ class BuiltGateway implements Gateway {
     await this.drain();
     this.#loopDelay.stop();
     await this.#bodies.close();
-    this.#stopRevoking?.();
+    this.#stopEnding();
     this.#audit?.close();
     // Nothing new is served after this point; recorded use is written.
     await this.#components.close();

@@ -2,9 +2,12 @@ import {
   accessTokenKinds,
   assertSecureTransport,
   type CallSigner,
+  callVerifierOf,
+  coreIssuer,
   createCallSigner,
   createVerifier,
   defineActions,
+  rightsAudience,
   trustedIssuers,
   type Verifier,
 } from '@rhizome/authz';
@@ -35,7 +38,13 @@ async function main(): Promise<void> {
   const calls = await createCallSigner({ keyFile: config.callKeyFile });
   const audit = await openedAudit(config, log);
   const verifier = config.auth === 'off' ? undefined : verifierOf(config, identity);
-  const options = { ...optionsOf(config, calls, log), verifier, identity, audit };
+  const options = {
+    ...optionsOf(config, calls, log),
+    verifier,
+    identity,
+    audit,
+    rightsReaders: rightsReadersOf(config),
+  };
   const gateway = await buildGateway(options);
   collectDefaultMetrics({ register: gateway.metrics.registry });
   const { host, port, addressFile, tls } = config;
@@ -125,9 +134,16 @@ function verifierOf(
 ): Verifier {
   const configured = trustedIssuers(issuers);
   if (!identity) return createVerifier({ issuers: configured, audience });
-  const { trusted, revocations } = identity;
+  const { trusted, revocations, people } = identity;
   const kinds = ownKinds.filter((kind) => allowQueueTokens || kind !== 'QUEUE');
-  return createVerifier({ issuers: [trusted, ...configured], audience, revocations, kinds });
+  return createVerifier({ issuers: [trusted, ...configured], audience, revocations, people, kinds });
+}
+
+/** Accepts the tokens by which core asks for rights, if its keys are known. */
+function rightsReadersOf({ coreKeys, identity }: GatewayConfig): Verifier | undefined {
+  const { jwksUri, jwksFile } = coreKeys;
+  if (identity.issuer === undefined || (jwksUri ?? jwksFile) === undefined) return undefined;
+  return callVerifierOf(rightsAudience, { ...coreKeys, issuer: coreIssuer });
 }
 
 function graphOf({ supergraph, mongoUri, database }: GatewayConfig): Partial<GatewayOptions> {

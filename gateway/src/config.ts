@@ -58,6 +58,23 @@ const schema = z.object({
       file: z.string().min(1).optional(),
     })
     .default({ database: 'identity' }),
+  /**
+   * Keys of core, which asks a gateway with identities for the rights that principals have now; without them
+   * it may not ask.
+   */
+  coreKeys: z
+    .strictObject({
+      /** Address where the keys are published. */
+      jwksUri: z.url().optional(),
+      /** Or a file that holds them; core writes one next to its `rights.keyFile`. */
+      jwksFile: z.string().min(1).optional(),
+      /** Permits plain HTTP to another host. */
+      insecureTransport: z.boolean().default(false),
+    })
+    .refine(({ jwksUri, jwksFile }) => jwksUri === undefined || jwksFile === undefined, {
+      message: 'expected either jwksUri or jwksFile',
+    })
+    .prefault({}),
   /** Addresses and networks (CIDR) of proxies whose `X-Forwarded-For` counts as the client's address. */
   trustedProxies: z
     .array(z.string().refine(isNetwork, { error: 'must be an IP address or a network such as 10.0.0.0/8' }))

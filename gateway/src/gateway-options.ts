@@ -28,6 +28,8 @@ export interface GatewayOptions {
   readonly verifier: Verifier | undefined;
   /** Issuers, principals and Rhizome's own tokens; undefined: the gateway has none. The caller closes it. */
   readonly identity?: Identity | undefined;
+  /** Accepts the tokens by which core processes ask for the rights of principals; default: nobody may ask. */
+  readonly rightsReaders?: Verifier | undefined;
   /** Signer of the tokens for subgraphs, whose keys the gateway publishes. */
   readonly calls?: CallSigner | undefined;
   /** Addresses that may be registered for subgraphs; default: all. */

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import type { Principal, RevocationList } from '@rhizome/authz';
+import type { Principal } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { nonceField } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
@@ -18,7 +18,7 @@ import {
   refusal,
   requestIdOf,
   statusOf,
-  tokenRevoked,
+  type CallerEnd,
 } from '../policy/index.js';
 import type { AuditRecorder } from '../audit/index.js';
 import { clientIdentity } from '../registry/index.js';
@@ -86,12 +86,9 @@ export class HttpHandler {
     }
   }
 
-  /** Ends running requests of callers whose token was revoked: a long poll must not bring them anything. */
-  endRevoked(revocations: RevocationList): void {
-    for (const [gone, principal] of this.#running) {
-      if (!revocations.isRevoked(principal)) continue;
-      gone.cancel(tokenRevoked());
-    }
+  /** Ends running requests of some callers: a long poll must not bring them anything. */
+  endOf({ concerns, error }: CallerEnd): void {
+    for (const [gone, principal] of this.#running) if (concerns(principal)) gone.cancel(error());
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse, call: Call): Promise<void> {

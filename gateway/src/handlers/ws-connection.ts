@@ -76,9 +76,9 @@ export class Connection implements Expiring {
     this.closeSoon('TOKEN_EXPIRED');
   }
 
-  /** Closes the socket as forbidden after the last messages of its streams. */
-  closeSoon(reason: string): void {
-    setTimeout(() => this.line.close(CloseCode.Forbidden, reason), closeGraceMs).unref();
+  /** Closes the socket, by default as forbidden, after the last messages of its streams. */
+  closeSoon(reason: string, code: number = CloseCode.Forbidden): void {
+    setTimeout(() => this.line.close(code, reason), closeGraceMs).unref();
   }
 
   /** The socket has closed. */

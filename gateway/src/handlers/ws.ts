@@ -26,6 +26,7 @@ import {
   type Identity,
   refusal,
   requestIdOf,
+  type CallerEnd,
   tokenRevoked,
 } from '../policy/index.js';
 import type { AuditRecorder } from '../audit/index.js';
@@ -121,13 +122,13 @@ export class WebSocketHandler {
     });
   }
 
-  /** Ends the operations and the sockets of callers whose token was revoked. */
-  endRevoked(revocations: RevocationList): void {
+  /** Ends the operations and the sockets of some callers. */
+  endOf({ concerns, error, closeCode }: CallerEnd): void {
     for (const connection of this.#connections) {
       const { principal, pending } = connection;
-      if (!principal || !revocations.isRevoked(principal)) continue;
-      for (const operation of pending.values()) operation.abort(tokenRevoked());
-      connection.closeSoon('TOKEN_REVOKED');
+      if (!principal || !concerns(principal)) continue;
+      for (const operation of pending.values()) operation.abort(error());
+      connection.closeSoon(error().code, closeCode);
     }
   }
 

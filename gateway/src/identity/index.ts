@@ -1,3 +1,4 @@
 export { identityPolicies, type IdentityGraphOptions, identityResolvers } from './graph/resolvers.js';
 export { originsOf } from './origins.js';
+export { RightsEndpoint } from './rights-endpoint.js';
 export { TokenEndpoints, type TokenEndpointsOptions } from './token-endpoints.js';

@@ -6,12 +6,15 @@ import type { Logger } from '@rhizome/log';
 import { certificateThumbprint, type ClientAddress, type RateLimiter } from '../policy/index.js';
 import { readForm } from './form.js';
 import { originsOf } from './origins.js';
+import type { RightsEndpoint } from './rights-endpoint.js';
 import { authorizationServer, grantTypes, paths, protectedResource, tokenTypes } from './metadata.js';
 
 /** Options of {@link TokenEndpoints}. */
 export interface TokenEndpointsOptions {
   readonly identity: Identity;
   readonly addressOf: ClientAddress;
+  /** Answers core processes that ask for rights; undefined: nobody may ask. */
+  readonly rights?: RightsEndpoint | undefined;
   /** Counts requests by address; undefined if nothing is limited. */
   readonly rates: RateLimiter | undefined;
   readonly log: Logger;
@@ -60,6 +63,7 @@ export class TokenEndpoints {
 
   /** Answers a request. Returns false if the path is none of its own. */
   async handle(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    if (await this.#options.rights?.handle(path, request, response)) return true;
     const endpoint = this.#endpoints.get(`${request.method ?? ''} ${path}`);
     if (!endpoint) return false;
     try {

@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createVerifier } from '@rhizome/authz';
 import { openIdentity } from '@rhizome/identity';
 import { silentLogger } from '@rhizome/log';
-import { leftovers, waitFor } from '@rhizome/testkit';
-import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { leftovers, testPrincipal, waitFor } from '@rhizome/testkit';
+import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import {
   type GatewayIdentitySystem,
   ownIssuer,
@@ -140,8 +140,10 @@ describe('revocation', () => {
   let system: TestSystem;
   beforeAll(async () => {
     identities = await startIdentitySystem();
-    const { trusted, revocations } = identities.identity;
-    system = await startTestSystem({ verifier: createVerifier({ issuers: [trusted], revocations }) });
+    const { identity } = identities;
+    const { trusted, revocations, people } = identity;
+    const verifier = createVerifier({ issuers: [trusted], revocations, people });
+    system = await startTestSystem({ identity, verifier });
     const { issuer, audience } = identities.issuer;
     const rule = { name: 'all', isForEveryone: true, grants: [{ experiment: 'heron', roles: ['USER'] }] };
     const input = {
@@ -199,6 +201,32 @@ describe('revocation', () => {
     expect([again.status, again.body.errors?.[0]?.extensions['code']]).toEqual([401, 'TOKEN_REVOKED']);
     const cursor = system.log.append('a');
     await waitFor('the next event of another caller', () => stranger.hasSeen(cursor), soon);
+    expect(stranger.isOpen).toBe(true);
+    stranger.drop();
+  });
+
+  it('ends what is open with rights that were lost, and lets the caller come back with the rest', async () => {
+    const [token, other] = [await issue('eve'), await issue('fay')];
+    const { principals } = identities.identity;
+    const { sub: principalId = '' } = decodeJwt(token);
+    const member = { principalId, experiment: 'heron', expiresAt: null, reason: null };
+    const admin = testPrincipal();
+    await principals.setMembership({ ...member, roles: ['READER'] }, admin);
+    const headers = { authorization: `Bearer ${await issue('eve')}` };
+    const query = 'subscription { itemChanged { cursor } }';
+    const watch = await Watcher.open(system.served.wsUrl, headers, [{ query }]);
+    const stranger = await Watcher.open(system.served.wsUrl, { authorization: `Bearer ${other}` }, [
+      { query },
+    ]);
+    const events = await EventReader.post(system.served.url, query, headers);
+    await events.block();
+    await principals.setMembership({ ...member, roles: [] }, admin);
+    await waitFor('the end of the socket', () => !watch.isOpen, soon);
+    expect(JSON.stringify(watch.streams[0]?.ended)).toContain('RIGHTS_CHANGED');
+    expect(await lastBlocks(events)).toContain('RIGHTS_CHANGED');
+    const again = await EventReader.post(system.served.url, query, headers);
+    expect(await again.block()).toBeDefined();
+    again.drop();
     expect(stranger.isOpen).toBe(true);
     stranger.drop();
   });

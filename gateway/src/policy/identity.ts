@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Principal, Verifier } from '@rhizome/authz';
+import type { Principal, RevocationList, Verifier } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import type { ProofVerifier } from '@rhizome/identity';
 import { certificateThumbprint } from './client-certificate.js';
@@ -143,6 +143,37 @@ function credentialsIn(authorization: unknown, proof: unknown): Credentials | Do
     'A bearer token is missing: send it as "authorization: Bearer <token>"',
     { field: 'authorization', expected: 'Bearer <token>' },
   );
+}
+
+/** Why requests, streams and sockets of some callers end. */
+export interface CallerEnd {
+  readonly concerns: (principal: Principal) => boolean;
+  readonly error: () => DomainError;
+  /** Code with which sockets close. */
+  readonly closeCode: number;
+}
+
+/** A socket that closes with this code is opened again by clients (service restart). */
+const reopen = 1012;
+const forbidden = 4403;
+
+/** Ends what callers have open whose token was revoked. */
+export function endOfRevoked(list: Pick<RevocationList, 'isRevoked'>): CallerEnd {
+  return {
+    concerns: (principal) => list.isRevoked(principal),
+    error: tokenRevoked,
+    closeCode: forbidden,
+  };
+}
+
+/** Ends what callers have open who lost some of their rights, or whose human did. They come back with less. */
+export function endOfChanged(subjects: ReadonlySet<string>): CallerEnd {
+  const text = 'Your rights have changed; subscribe again';
+  return {
+    concerns: ({ shared, subject, actsFor }) => shared !== true && subjects.has(actsFor ?? subject),
+    error: () => new DomainError('RIGHTS_CHANGED', text),
+    closeCode: reopen,
+  };
 }
 
 /** The error of a caller whose token was revoked during its request, stream or connection. */

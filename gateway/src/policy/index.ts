@@ -15,6 +15,9 @@ export {
   pathOf,
   type ProofChecks,
   requestIdOf,
+  type CallerEnd,
+  endOfChanged,
+  endOfRevoked,
   tokenRevoked,
 } from './identity.js';
 export { defaultLimits, type GatewayLimits } from './limits.js';

@@ -1,15 +1,14 @@
-import type { RevocationList } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Engine, Subscribing } from '@rhizome/federation';
 import {
+  type CallerEnd,
   type Expiries,
   type GatewayLimits,
   callerOf,
   refusal,
   scopeOf,
-  tokenRevoked,
   withFact,
 } from '../policy/index.js';
 import { ClientStream, type ClientStreamOwner, closingEvent } from './client-stream.js';
@@ -103,12 +102,12 @@ export class StreamHub implements ClientStreamOwner {
     }
   }
 
-  /** Ends the streams of callers whose token was revoked. */
-  endRevoked(revocations: RevocationList): void {
+  /** Ends the streams of some callers. */
+  endOf({ concerns, error }: CallerEnd): void {
     for (const client of [...this.#clients]) {
       const { principal } = client.request;
-      if (!principal || !revocations.isRevoked(principal)) continue;
-      client.end('revoked', this.#closingEvent(tokenRevoked(), client));
+      if (!principal || !concerns(principal)) continue;
+      client.end('revoked', this.#closingEvent(error(), client));
     }
   }
 

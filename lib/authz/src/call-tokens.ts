@@ -175,8 +175,9 @@ function claimsOf(principal: Principal): Record<string, unknown> {
     keyThumbprint,
     certificateThumbprint,
   } = principal;
-  const { issuer: iss, tokenId: jti, tokenKind } = principal;
-  const call = shared ? { shared, service } : { service, origin: { iss, jti, kind: tokenKind } };
+  const { issuer: iss, tokenId: jti, issuedAt, tokenKind } = principal;
+  const iat = issuedAt && Math.floor(issuedAt.getTime() / 1000);
+  const call = shared ? { shared, service } : { service, origin: { iss, jti, iat, kind: tokenKind } };
   // Values that are undefined are left out by JSON.
   return {
     queue,

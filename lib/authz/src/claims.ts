@@ -15,7 +15,7 @@ import { normalType, type TokenKind, tokenKindOf, tokenKinds } from './token-kin
  * Text that identifies somebody: without control characters, line separators and invisible or
  * direction-changing characters, which would let one name look like another one.
  */
-const name = z
+export const name = z
   .string()
   .min(1)
   .max(255)
@@ -23,13 +23,14 @@ const name = z
     message: 'contains a control or invisible character',
   });
 
-const grant = z.object({
+/** Roles in an experiment, in tokens and answers. */
+export const grant = z.object({
   experiment: z.string().min(1).max(100),
   roles: z.array(z.enum(roles)).max(roles.length),
 });
 
 /** Seconds since 1970 up to the year 9999; a JavaScript date holds them. */
-const numericDate = z.number().min(0).max(253_402_300_799);
+export const numericDate = z.number().min(0).max(253_402_300_799);
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 /** SHA-256, in base64url. */
@@ -62,7 +63,7 @@ const claims = z.object({
         service: name.optional(),
         /** The caller's own token. */
         origin: z
-          .object({ iss: z.string().min(1), jti: name, kind: z.enum(tokenKinds) })
+          .object({ iss: z.string().min(1), jti: name, iat: numericDate, kind: z.enum(tokenKinds) })
           .partial()
           .optional(),
       })
@@ -225,6 +226,7 @@ function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, tok
     actsFor,
     issuer: origin.iss,
     tokenId: origin.jti,
+    issuedAt: origin.iat === undefined ? undefined : dateOf(origin.iat),
     tokenKind: origin.kind,
     ...holderOf(cnf),
     worker: wid,

@@ -1,35 +1,90 @@
+import type { Role } from './actions.js';
 import { createPrincipal, type Grant, type Principal } from './principal.js';
-import type { RevocationList } from './revocations.js';
+import type { Revocable, RevocationList } from './revocations.js';
 
-/** Rights of people as they are now, which a token does not know. */
-export interface PeopleDirectory {
-  /** Grants of a person; empty for one without rights, undefined for one that the directory does not know. */
-  grantsOf(subject: string): Promise<readonly Grant[] | undefined>;
+/** Rights of a person or a service as a directory has read them. */
+export interface PersonRights {
+  /** Undefined for a subject that the directory does not know: the rights of its token count. */
+  readonly grants: readonly Grant[] | undefined;
+  /** False as soon as the rights may have changed; they must be read again then. */
+  readonly isCurrent: boolean;
 }
 
-/** Sources of what changed since a token was issued. Without them its own rights count. */
+/** Rights of people and services as they are now, which a token does not know. */
+export interface PeopleDirectory {
+  /**
+   * @param issuedAt time at which a token was issued that may state rights which were given just before:
+   *   rights that were read earlier are read again
+   */
+  rightsOf(subject: string, issuedAt?: Date): Promise<PersonRights>;
+}
+
+/** A principal about which {@link CurrentRights} are asked. */
+export type RightsHolder = Pick<Revocable, 'subject' | 'actsFor' | 'issuer' | 'tokenId' | 'issuedAt'>;
+
+/** What became of a principal since its token was issued. */
+export interface RightsNow {
+  /** True if the token was revoked. */
+  readonly isRevoked: boolean;
+  /** Its grants, or those of the human that it acts for; undefined where only the token knows them. */
+  readonly grants: readonly Grant[] | undefined;
+}
+
+/** Source of the rights that a principal has now, for work that continues without its token. */
 export interface CurrentRights {
-  readonly people?: PeopleDirectory | undefined;
-  readonly revocations?: RevocationList | undefined;
+  /**
+   * @param checkedAt time at which a gateway checked the token: just after it, the rights of the token count,
+   *   so that short work costs no further question
+   * @throws DomainError SERVICE_UNAVAILABLE if they cannot be learned; the work must wait then
+   */
+  of(holder: RightsHolder, checkedAt?: Date): Promise<RightsNow>;
+}
+
+/** Without a source, the rights of the token count. */
+export const rightsOfToken: CurrentRights = {
+  of: async () => ({ isRevoked: false, grants: undefined }),
+};
+
+/** The rights that a directory and a deny list in this process know. */
+export function currentRights(
+  people: PeopleDirectory | undefined,
+  revocations?: Pick<RevocationList, 'isRevoked'>,
+): CurrentRights {
+  return {
+    of: async (holder) => {
+      if (revocations?.isRevoked(holder)) return { isRevoked: true, grants: [] };
+      const rights = await people?.rightsOf(holder.actsFor ?? holder.subject);
+      return { isRevoked: false, grants: rights?.grants };
+    },
+  };
 }
 
 /**
  * The principal with the rights of its token that it still has, for work that continues without it. Undefined
  * if it was revoked.
+ * @throws DomainError SERVICE_UNAVAILABLE
  */
 export async function withCurrentRights(
   principal: Principal,
-  { people, revocations }: CurrentRights,
+  rights: CurrentRights,
+  checkedAt?: Date,
 ): Promise<Principal | undefined> {
-  if (revocations?.isRevoked(principal)) return undefined;
-  const grants = await people?.grantsOf(principal.subject);
-  return grants === undefined ? principal : createPrincipal({ ...principal, boundedBy: grants });
+  const { isRevoked, grants } = await rights.of(principal, checkedAt);
+  return isRevoked ? undefined : limitedTo(principal, grants);
 }
 
-/** An agent with the rights that its human has now, where the directory knows the human. */
-export async function withHumanOf(principal: Principal, people?: PeopleDirectory): Promise<Principal> {
-  if (principal.kind !== 'AGENT' || principal.actsFor === undefined) return principal;
-  const grants = await people?.grantsOf(principal.actsFor);
+/**
+ * The principal with its rights limited to grants that were given to it, or to its human, later. It is
+ * unchanged if they contain all of its roles, so that callers whose rights did not shrink share scopes.
+ */
+export function limitedTo(principal: Principal, grants: readonly Grant[] | undefined): Principal {
   if (grants === undefined) return principal;
+  if (principal.kind !== 'AGENT' && contains(grants, principal.grants)) return principal;
   return createPrincipal({ ...principal, token: principal.token, boundedBy: grants });
+}
+
+function contains(now: readonly Grant[], stated: readonly Grant[]): boolean {
+  const has = (experiment: string, role: Role): boolean =>
+    now.some((one) => (one.experiment === '*' || one.experiment === experiment) && one.roles.includes(role));
+  return stated.every(({ experiment, roles }) => roles.every((role) => has(experiment, role)));
 }

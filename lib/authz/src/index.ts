@@ -64,8 +64,18 @@ export {
 export { loadKey, newKey, publicJwk } from './key-file.js';
 export { type PrivateFile, readPrivateFile, unusableFile } from './private-file.js';
 export type { IssuerConstraints } from './issuer-constraints.js';
-export { type CurrentRights, type PeopleDirectory, withCurrentRights } from './current-rights.js';
-export type { RevocationList } from './revocations.js';
+export {
+  type CurrentRights,
+  currentRights,
+  limitedTo,
+  type PeopleDirectory,
+  type PersonRights,
+  type RightsHolder,
+  type RightsNow,
+  rightsOfToken,
+  withCurrentRights,
+} from './current-rights.js';
+export type { Revocable, RevocationList } from './revocations.js';
 export { assertSecureListening, assertSecureTransport, isLoopbackHost } from './secure-transport.js';
 export { accessTokenKinds, maxLifetimes, type TokenKind, tokenKinds, tokenTypes } from './token-kinds.js';
 export {
@@ -84,3 +94,13 @@ export {
   type Verifier,
   type VerifierOptions,
 } from './verifier.js';
+export {
+  coreIssuer,
+  maxRightsHolders,
+  readRightsAnswer,
+  readRightsQuestion,
+  rightsAudience,
+  rightsPath,
+  writeRightsAnswer,
+  writeRightsQuestion,
+} from './rights-endpoint.js';

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTVerifyResult } from 'jose';
 import { principalFromClaims } from './claims.js';
-import { type PeopleDirectory, withHumanOf } from './current-rights.js';
+import { limitedTo, type PeopleDirectory, type PersonRights } from './current-rights.js';
 import { type Clock, systemClock } from '@rhizome/clock';
 import { LRUCache } from 'lru-cache';
 import { keySource, type KeySource, type TrustedIssuer } from './keys.js';
@@ -20,7 +20,7 @@ export interface VerifierOptions {
   readonly audience?: string | readonly string[];
   /** Deny list; a token on it is refused, also one that was verified before. */
   readonly revocations?: RevocationList | undefined;
-  /** Knows the rights that the human of an agent has now; without it the token's count. */
+  /** Knows the rights that callers, and the humans of agents, have now; without it the tokens' count. */
   readonly people?: PeopleDirectory | undefined;
   /** Default: the system's. */
   readonly clock?: Clock;
@@ -42,7 +42,12 @@ export interface Verifier {
 }
 
 interface Remembered {
-  readonly principal: Principal;
+  /** The principal with the rights that its token states. */
+  readonly stated: Principal;
+  /** The principal with those of them that it has now. */
+  principal: Principal;
+  /** What the directory knew of it; undefined without a directory. */
+  rights: PersonRights | undefined;
   /** End of the token, which is not that of the principal for call tokens. */
   readonly endsAt: Date;
   readonly source: KeySource;
@@ -121,7 +126,7 @@ class JwtVerifier implements Verifier {
         this.#cache.delete(digest);
         throw expired(known.endsAt);
       }
-      if (known.source.version() === known.version) return this.#unlessRevoked(known.principal);
+      if (known.source.version() === known.version) return this.#unlessRevoked(await this.#current(known));
       this.#cache.delete(digest);
     }
     const earlier = this.#refused.get(digest);
@@ -132,6 +137,20 @@ class JwtVerifier implements Verifier {
       if (isDomainError(error) && error.code === 'UNAUTHENTICATED') this.#refused.set(digest, error);
       throw error;
     }
+  }
+
+  /** The principal with its rights of now, read again if the directory says that they may have changed. */
+  async #current(known: Remembered): Promise<Principal> {
+    if (known.rights === undefined || known.rights.isCurrent) return known.principal;
+    const { principal, rights } = await this.#limited(known.stated);
+    Object.assign(known, { principal, rights });
+    return principal;
+  }
+
+  async #limited(stated: Principal): Promise<Pick<Remembered, 'principal' | 'rights'>> {
+    if (!this.#people || stated.kind === 'PILOT') return { principal: stated, rights: undefined };
+    const rights = await this.#people.rightsOf(stated.actsFor ?? stated.subject, stated.issuedAt);
+    return { principal: limitedTo(stated, rights.grants), rights };
   }
 
   #unlessRevoked(principal: Principal): Principal {
@@ -158,10 +177,10 @@ class JwtVerifier implements Verifier {
       },
     );
     if (typeof found === 'string') throw refused(found);
-    const principal = await withHumanOf(found, this.#people);
     const endsAt = new Date(Number(verified.payload.exp) * 1000);
-    this.#cache.set(digest, { principal, endsAt, source, version });
-    return principal;
+    const limited = await this.#limited(found);
+    this.#cache.set(digest, { stated: found, ...limited, endsAt, source, version });
+    return limited.principal;
   }
 
   #issuerOf(token: string): Issuer {

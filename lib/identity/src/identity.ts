@@ -1,5 +1,5 @@
 /** Everything that identities need in one process, on one database. */
-import type { TrustedIssuer } from '@rhizome/authz';
+import { type CurrentRights, currentRights, type TrustedIssuer } from '@rhizome/authz';
 import { type Clock, createIds, type Ids, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { ChangeFollower } from '@rhizome/mongo';
@@ -8,6 +8,7 @@ import { readIssuerFile } from './issuers/issuer-file.js';
 import { IssuerKeys } from './issuers/issuer-keys.js';
 import { IssuersService } from './issuers/issuers.service.js';
 import { OutsideTokens } from './issuers/outside-tokens.js';
+import { People } from './principals/people.js';
 import { PrincipalsService } from './principals/principals.service.js';
 import { createProofVerifier, type ProofVerifier } from './proof/proof-verifier.js';
 import { RevocationsService } from './revocations/revocations.service.js';
@@ -41,6 +42,10 @@ export interface Identity {
   readonly audience: string;
   readonly issuers: IssuersService;
   readonly principals: PrincipalsService;
+  /** The rights that principals have now, for a verifier. */
+  readonly people: People;
+  /** The same with the revocations, for work that outlasts a call. */
+  readonly rights: CurrentRights;
   readonly outside: OutsideTokens;
   readonly keys: SigningKeys;
   readonly tokens: TokenService;
@@ -77,6 +82,7 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
   const { issuer, log, audience = 'rhizome' } = options;
   const { issuers, signingKeys, refreshFamilies: families } = store;
   const principals = new PrincipalsService({ principals: store.principals, clock, ids });
+  const people = new People({ principals: store.principals, issuers, clock });
   const outside = new OutsideTokens({ issuers, keys: new IssuerKeys(), principals, clock });
   const keys = new SigningKeys({ repository: signingKeys, encryption, issuer, audience, clock });
   const revocations = new RevocationsService({ revocations: store.revocations, clock });
@@ -87,6 +93,8 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     audience,
     issuers: new IssuersService({ issuers, clock, log, ownIssuer: issuer }),
     principals,
+    people,
+    rights: currentRights(people, revocations),
     outside,
     keys,
     tokens: new TokenService({ ...common, refreshTokens }),
@@ -102,17 +110,26 @@ async function follow(
   store: IdentityStore,
   log: Logger,
 ): Promise<Identity> {
+  const { keys, revocations, people } = services;
   const refresh = async (): Promise<void> => {
-    await services.keys.refresh();
-    await services.revocations.refresh();
+    await keys.refresh();
+    await revocations.refresh();
   };
   await refresh();
-  const watch = () => store.revocations.watch();
-  const follower = new ChangeFollower({ watch, what: 'revocations', log, refresh });
+  const followers = [
+    new ChangeFollower({ watch: () => store.revocations.watch(), what: 'revocations', log, refresh }),
+    new ChangeFollower({
+      watch: () => store.principals.watch(),
+      what: 'rights of principals',
+      log,
+      refresh: (changed) => people.refresh(changed),
+    }),
+  ];
   return {
     ...services,
     close: async () => {
-      await follower.close();
+      people.stop();
+      await Promise.all(followers.map((follower) => follower.close()));
       await store.close();
     },
   };

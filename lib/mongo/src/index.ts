@@ -4,7 +4,12 @@ export { progressLine, type FetchProgress, type OnProgress } from './binary/prog
 export { startMongod, type RunningMember, type RunningMongod, type StartOptions } from './server/start.js';
 export type { UserDatabases } from './server/access.js';
 export { openMongo, type OpenedMongo } from './open-mongo.js';
-export { ChangeFollower, type ChangeFollowerOptions, watchCollections } from './store/change-follower.js';
+export {
+  type ChangedDocument,
+  ChangeFollower,
+  type ChangeFollowerOptions,
+  watchCollections,
+} from './store/change-follower.js';
 export { connectMongo, type ConnectOptions } from './store/connect.js';
 export { baseFields } from './store/base-fields.js';
 export { isDuplicateKey } from './store/duplicate-key.js';

@@ -1,5 +1,5 @@
 /** Core, assembled from its components. Opens no socket, and does nothing before `start`. */
-import type { CurrentRights, Policies } from '@rhizome/authz';
+import { type CurrentRights, type Policies, rightsOfToken } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
@@ -55,7 +55,7 @@ export interface CoreOptions {
   readonly ids: Ids;
   readonly log: Logger;
   readonly config?: CoreConfig;
-  /** Sources of the rights that callers have now, for work that outlasts a call. */
+  /** Source of the rights that callers have now, for work that outlasts a call; default: their tokens. */
   readonly rights?: CurrentRights;
 }
 
@@ -166,7 +166,7 @@ function createComponents(options: CoreOptions): Components {
   const consents = new ConsentsService({
     repository: consentStore(db),
     experimentExists,
-    people: options.rights?.people,
+    rights: options.rights ?? rightsOfToken,
     clock,
   });
   const jobs = jobsOf(options, { events, directories, consents, secrets, writer, fleet }, stores);

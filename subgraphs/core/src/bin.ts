@@ -2,7 +2,8 @@
  * Core process: reads its configuration, connects, serves over HTTP and WebSocket, and drains on SIGTERM and
  * SIGINT.
  */
-import { callVerifierOf, type Verifier } from '@rhizome/authz';
+import { writeFile } from 'node:fs/promises';
+import { callVerifierOf, coreIssuer, createCallSigner, type CurrentRights, type Verifier } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { createLogger, type Logger, logUnhandledRejections } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';
@@ -10,6 +11,7 @@ import { connectMongo } from '@rhizome/mongo';
 import { serveSubgraph } from '@rhizome/subgraph';
 import { masterKeysOf } from './composition/secrets.module.js';
 import { buildCore, type Core } from './app.js';
+import { RemoteRights } from './composition/remote-rights.js';
 import { readConfig, shownConfig, type ProcessConfig } from './config.js';
 
 type Mongo = Awaited<ReturnType<typeof connectMongo>>;
@@ -22,6 +24,7 @@ async function main(): Promise<void> {
   const verifier = callVerifierOf('core', config.gatewayKeys);
   const { count, bytes, rewrapSeconds } = config.secrets;
   const keys = await masterKeysOf(config.secrets);
+  const rights = await rightsOf(config);
   const mongo = await connectMongo({ uri: config.mongoUri, appName: 'rhizome-core' });
   let ownUrl: string | undefined;
   const core = buildCore({
@@ -36,6 +39,7 @@ async function main(): Promise<void> {
       quotas: config.quotas,
       secrets: { keys, limits: { count, bytes }, rewrapEveryMs: rewrapSeconds * 1000 },
     },
+    ...(rights && { rights }),
   });
   const served = await serve(config, core, mongo, verifier, log);
   // An address that only this host can resolve is of no use to other hosts, but harmless if there are none.
@@ -50,6 +54,14 @@ async function main(): Promise<void> {
   };
   onEnd(stop, log);
   await core.start();
+}
+
+/** Source of the rights that callers have now, if one is configured. */
+async function rightsOf({ rights: { url, keyFile } }: ProcessConfig): Promise<CurrentRights | undefined> {
+  if (url === undefined || keyFile === undefined) return undefined;
+  const signer = await createCallSigner({ keyFile, issuer: coreIssuer });
+  await writeFile(`${keyFile}.jwks`, `${JSON.stringify(signer.jwks())}\n`);
+  return new RemoteRights({ url, signer, clock: systemClock });
 }
 
 function serve(config: ProcessConfig, core: Core, mongo: Mongo, verifier: Verifier, log: Logger) {

@@ -38,6 +38,27 @@ const schema = z.strictObject({
     ({ jwksUri, jwksFile }) => (jwksUri === undefined) !== (jwksFile === undefined),
     { message: 'expected jwksUri or jwksFile' },
   ),
+  /**
+   * Where this process learns which rights callers have now: bulk changes that continue after their call, and
+   * submissions for other people, check them. Without it, the rights of the caller's token count.
+   */
+  rights: z
+    .strictObject({
+      /** Address of a gateway with identities. */
+      url: z.url().optional(),
+      /**
+       * Private key by which the gateways know core, a JWK with mode 0600; created if there is none. The
+       * public half is written to the same path with `.jwks`, for the setting `coreKeys` of the gateways. All
+       * core processes share the key.
+       */
+      keyFile: z.string().min(1).optional(),
+      /** Permits plain HTTP to another machine. */
+      insecureTransport: z.boolean().default(false),
+    })
+    .refine(({ url, keyFile }) => (url === undefined) === (keyFile === undefined), {
+      message: 'expected both url and keyFile, or neither',
+    })
+    .prefault({}),
   introspection: z.boolean().default(false),
   /** Executor of operations: compiled to code, or graphql-js. */
   execution: z.enum(['jit', 'interpreted']).default('jit'),
@@ -117,7 +138,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const { RHIZOME_CORE_CONFIG: file, ...variables } = env;
   const config = loadConfig({ schema, env: variables, prefix, secrets, ...(file ? { file } : {}) });
   assertSecureListening(config);
-  const { advertisedUrl, insecureTransport } = config;
+  const { advertisedUrl, insecureTransport, rights } = config;
+  if (rights.url !== undefined) assertSecureTransport(rights.url, { ...rights, field: 'rights.url' });
   if (advertisedUrl !== undefined)
     assertSecureTransport(advertisedUrl, { field: 'advertisedUrl', insecureTransport });
   return config;

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import type { Grant, Principal } from '@rhizome/authz';
+import type { Grant, Principal, RightsHolder } from '@rhizome/authz';
 import { type Clock, systemClock } from '@rhizome/clock';
 import { testPrincipal } from '@rhizome/testkit';
 import { startCore, type TestCore } from './support/core.fixture.js';
@@ -16,8 +16,8 @@ const clock: Clock = {
 };
 
 beforeAll(async () => {
-  const people = { grantsOf: async (subject: string) => grants.get(subject) };
-  core = await startCore({ clock, rights: { people } });
+  const of = async ({ subject }: RightsHolder) => ({ isRevoked: false, grants: grants.get(subject) });
+  core = await startCore({ clock, rights: { of } });
   const text =
     'mutation ($i: RegisterExperimentInput!) { registerExperiment(input: $i) { userErrors { code } } }';
   for (const name of ['alpha', 'beta']) await core.ask(text, { i: { name, title: name } });

@@ -20,6 +20,12 @@ export const identityCodes = {
     'The token was revoked',
     'The token was valid and has been revoked, for instance by a logout. Log in again. Open streams end with this code, too.',
   ),
+  RIGHTS_CHANGED: entry(
+    403,
+    'now',
+    'Your rights have changed; subscribe again',
+    'The caller lost some of its rights. Open streams, sockets and long polls end with this code, so that they go on with the rights of now: subscribe again after the last cursor.',
+  ),
   ENROLMENT_PENDING: entry(
     403,
     'later',

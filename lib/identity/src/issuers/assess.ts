@@ -47,6 +47,9 @@ export interface Assessment {
   readonly queues: readonly string[];
 }
 
+/** Name of the rule for rights that a token states itself. */
+export const statedRule = '(claim rhizome.grants)';
+
 /** Difference of clocks that is tolerated, in seconds. */
 const toleranceSeconds = 60;
 
@@ -105,7 +108,7 @@ function refusalOf(experiment: string, role: Role, issuer: IssuerSettingsRecord)
 
 function statedOutcome(grants: readonly Grant[], issuer: IssuerSettingsRecord): RuleOutcome {
   return {
-    rule: '(claim rhizome.grants)',
+    rule: statedRule,
     applies: true,
     reason: 'the token names these rights itself',
     grants: constrain(grants, issuer),

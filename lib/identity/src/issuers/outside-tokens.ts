@@ -2,6 +2,8 @@
 import type { Grant, PrincipalKind } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { DomainError, isDomainError } from '@rhizome/errors';
+import type { LoginGrant } from '../principals/principal.document.js';
+import { identityId } from '../principals/principals.repository.js';
 import type { PrincipalsService } from '../principals/principals.service.js';
 import { type Assessment, assess, constrain, type GrantOutcome, grantsOf } from './assess.js';
 import type { Claims } from './claims.js';
@@ -100,6 +102,9 @@ export class OutsideTokens {
       displayName,
     );
     const memberships = await this.#memberships(principal._id, issuer);
+    const account = identityId({ issuer: issuer.issuer, subject });
+    const login = { account, issuer: issuer.issuer, grants: loginGrants(assessment) };
+    await this.#options.principals.recordLogin(principal, login);
     return {
       principalId: principal._id,
       kind,
@@ -152,6 +157,15 @@ export class OutsideTokens {
       constrain([{ experiment, roles }], issuer).map((outcome) => ({ ...outcome, expiresAt })),
     );
   }
+}
+
+/** The roles that each rule gave. */
+function loginGrants({ rules }: Assessment): readonly LoginGrant[] {
+  return rules.flatMap(({ rule, grants }) =>
+    grants
+      .filter(({ isGranted }) => isGranted)
+      .map(({ experiment, role }) => ({ rule, experiment, role })),
+  );
 }
 
 const unexplained: Explanation = {

@@ -5,6 +5,23 @@ import { baseFields, defineCollection } from '@rhizome/mongo';
 /** Kinds of principals that have a document of their own. */
 export const storedKinds = ['HUMAN', 'SERVICE', 'AGENT'] as const;
 
+/** A role that the last token of an account gave, and the rule that gave it. */
+export interface LoginGrant {
+  readonly rule: string;
+  readonly experiment: string;
+  readonly role: Role;
+}
+
+/** What the last token of an account was worth. */
+export interface LoginRecord {
+  /** Id of the account. */
+  readonly account: string;
+  /** The `iss` of its issuer. */
+  readonly issuer: string;
+  readonly grants: readonly LoginGrant[];
+  readonly at: Date;
+}
+
 /** Somebody who has logged in, or software that has exchanged a token. */
 export interface PrincipalDocument {
   /** `usr_…`, `svc_…` or `agt_…` */
@@ -18,6 +35,8 @@ export interface PrincipalDocument {
   readonly isSuspended: boolean;
   /** The human that an agent acts for. */
   readonly actsFor: string | null;
+  /** The last login of each account; absent before the first one, and for agents. */
+  readonly logins?: readonly LoginRecord[];
 }
 
 /** An account at an issuer. */
@@ -65,6 +84,7 @@ export const principalsCollection = defineCollection<PrincipalDocument>({
       displayName: textOrNull,
       isSuspended: { bsonType: 'bool' },
       actsFor: textOrNull,
+      logins: { bsonType: 'array', maxItems: 100, items: { bsonType: 'object' } },
     },
   },
 });

@@ -1,10 +1,12 @@
 /** Access to principals, identities and memberships. */
 import { createHash } from 'node:crypto';
-import { collection, isDuplicateKey, type KeysetPage, keysetPage } from '@rhizome/mongo';
-import type { Collection, Db } from 'mongodb';
+import { collection, isDuplicateKey, type KeysetPage, keysetPage, watchCollections } from '@rhizome/mongo';
+import type { ChangeStream, Collection, Db } from 'mongodb';
+import { issuersCollection } from '../issuers/issuer.document.js';
 import {
   identitiesCollection,
   type IdentityDocument,
+  type LoginRecord,
   type MembershipDocument,
   membershipsCollection,
   type PrincipalDocument,
@@ -27,13 +29,18 @@ export function identityId({ issuer, subject }: Account): string {
     .digest('base64url');
 }
 
+/** Condition of an aggregation: a login is that of another account. */
+const notOf = (account: string): object => ({ $ne: ['$$this.account', { $literal: account }] });
+
 /** Collections `principals`, `identities` and `memberships`. */
 export class PrincipalsRepository {
+  readonly #db: Db;
   readonly #principals: Collection<PrincipalDocument>;
   readonly #identities: Collection<IdentityDocument>;
   readonly #memberships: Collection<MembershipDocument>;
 
   constructor(db: Db) {
+    this.#db = db;
     this.#principals = collection(db, principalsCollection);
     this.#identities = collection(db, identitiesCollection);
     this.#memberships = collection(db, membershipsCollection);
@@ -41,6 +48,24 @@ export class PrincipalsRepository {
 
   principal(id: string): Promise<PrincipalDocument | null> {
     return this.#principals.findOne({ _id: id });
+  }
+
+  /** Those of the principals that exist. */
+  principalsOf(ids: readonly string[]): Promise<PrincipalDocument[]> {
+    return this.#principals.find({ _id: { $in: [...ids] } }, { readConcern: 'majority' }).toArray();
+  }
+
+  /** Writes the last login of an account in place of the one before. */
+  async recordLogin(principalId: string, login: LoginRecord, now: Date): Promise<void> {
+    const others = { $filter: { input: { $ifNull: ['$logins', []] }, cond: notOf(login.account) } };
+    const logins = { $concatArrays: [{ $slice: [others, -99] }, [{ $literal: login }]] };
+    const revision = { $add: ['$revision', 1] };
+    await this.#principals.updateOne({ _id: principalId }, [{ $set: { logins, revision, updatedAt: now } }]);
+  }
+
+  /** Streams each change of principals, memberships and issuers, from the call on. */
+  watch(): Promise<ChangeStream> {
+    return watchCollections(this.#db, [principalsCollection, membershipsCollection, issuersCollection]);
   }
 
   identity(account: Account): Promise<IdentityDocument | null> {
@@ -101,6 +126,13 @@ export class PrincipalsRepository {
   memberships(principalId: string, now: Date): Promise<MembershipDocument[]> {
     const lasting = { $or: [{ expiresAt: null }, { expiresAt: { $gt: now } }] };
     return this.#memberships.find({ principalId, ...lasting }, { sort: { _id: 1 }, limit: 500 }).toArray();
+  }
+
+  /** Memberships of several principals that have not ended. */
+  membershipsOf(principalIds: readonly string[], now: Date): Promise<MembershipDocument[]> {
+    const lasting = { $or: [{ expiresAt: null }, { expiresAt: { $gt: now } }] };
+    const filter = { principalId: { $in: [...principalIds] }, ...lasting };
+    return this.#memberships.find(filter, { readConcern: 'majority' }).toArray();
   }
 
   async setMembership(change: MembershipChange, now: Date): Promise<MembershipDocument> {

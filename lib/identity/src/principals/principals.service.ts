@@ -3,8 +3,14 @@ import { assertCan, type Principal, type PrincipalKind, type Role } from '@rhizo
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
+import { isDeepStrictEqual } from 'node:util';
 import { checkExperiment } from '../experiment-name.js';
-import type { IdentityDocument, MembershipDocument, PrincipalDocument } from './principal.document.js';
+import type {
+  IdentityDocument,
+  LoginRecord,
+  MembershipDocument,
+  PrincipalDocument,
+} from './principal.document.js';
 import type { Account, PrincipalsRepository } from './principals.repository.js';
 
 /** Reasons to refuse a membership, besides invalid values. */
@@ -39,6 +45,9 @@ const idPrefixes: Readonly<Partial<Record<PrincipalKind, string>>> = {
   SERVICE: 'svc',
   AGENT: 'agt',
 };
+
+/** Interval at which equal logins of an account are recorded, in milliseconds. */
+const repeatMs = 3_600_000;
 
 /** Finds and changes principals. */
 export class PrincipalsService {
@@ -105,6 +114,19 @@ export class PrincipalsService {
 
   page(first: number, after: string | null | undefined): Promise<KeysetPage<PrincipalDocument>> {
     return this.#options.principals.page(first, after);
+  }
+
+  /**
+   * Records what a token of an account was worth. One that is worth the same as the last one is recorded once
+   * an hour.
+   */
+  async recordLogin(principal: PrincipalDocument, login: Omit<LoginRecord, 'at'>): Promise<void> {
+    const { principals, clock } = this.#options;
+    const now = clock.now();
+    const last = principal.logins?.find(({ account }) => account === login.account);
+    if (last && now.getTime() - last.at.getTime() < repeatMs && isDeepStrictEqual(last.grants, login.grants))
+      return;
+    await principals.recordLogin(principal._id, { ...login, at: now }, now);
   }
 
   /** Memberships that have not ended. */

@@ -1,5 +1,5 @@
 /** Revokes tokens before they end, and knows in every process which tokens are revoked. */
-import { assertCan, type Principal, type RevocationList } from '@rhizome/authz';
+import { assertCan, type Principal, type Revocable, type RevocationList } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { readTokenId } from '../tokens/token-id.js';
 import type { RevocationDocument, RevocationKind } from './revocation.document.js';
@@ -38,7 +38,7 @@ export class RevocationsService implements RevocationList {
     return this.#all;
   }
 
-  isRevoked({ tokenId, issuer, issuedAt, worker, subject, actsFor, shared }: Principal): boolean {
+  isRevoked({ tokenId, issuer, issuedAt, worker, subject, actsFor, shared }: Revocable): boolean {
     if (this.#notBefore.size === 0 || shared) return false;
     const at = issuedAt?.getTime() ?? 0;
     const parts = readTokenId(tokenId);

@@ -4,6 +4,12 @@ import { Backoff, sleep } from '@rhizome/retry';
 import type { ChangeStream, Db, Timestamp } from 'mongodb';
 import type { CollectionDefinition } from './collection.js';
 
+/** A document that was written, or removed. */
+export interface ChangedDocument {
+  readonly collection: string;
+  readonly id: unknown;
+}
+
 /** Options of {@link ChangeFollower}. */
 export interface ChangeFollowerOptions {
   /** Opens a stream that sees every change from the call on. */
@@ -11,11 +17,16 @@ export interface ChangeFollowerOptions {
   /** Names the followed data in the log: `schema registry`. */
   readonly what: string;
   readonly log: Logger;
-  /** Called when something may have changed; the next call waits for its end. */
-  readonly refresh: () => Promise<void>;
+  /**
+   * Called when something may have changed, with the documents that did; undefined for all of them, at the
+   * start and after an outage. The next call waits for its end.
+   */
+  readonly refresh: (changed?: readonly ChangedDocument[]) => Promise<void>;
 }
 
 const pollEveryMs = 100;
+/** Maximum number of changed documents that are named; more count as all. */
+const maxNamed = 10_000;
 
 /** Opens a stream of the changes of these collections, from the call on, for a {@link ChangeFollower}. */
 export async function watchCollections(
@@ -27,7 +38,7 @@ export async function watchCollections(
     'ns.coll': { $in: followed.map(({ name }) => name) },
     operationType: { $in: ['insert', 'update', 'replace', 'delete'] },
   };
-  return db.watch([{ $match: wanted }, { $project: { operationType: 1, documentKey: 1 } }], {
+  return db.watch([{ $match: wanted }, { $project: { operationType: 1, documentKey: 1, ns: 1 } }], {
     startAtOperationTime: operationTime as Timestamp,
     // The follower polls from time to time.
     maxAwaitTimeMS: 1,
@@ -86,11 +97,12 @@ export class ChangeFollower {
     const changes = new ChangeSignal();
     const reading = this.#read(stream, changes);
     try {
+      let changed: readonly ChangedDocument[] | undefined;
       while (!this.#stop.signal.aborted) {
-        await refresh();
+        await refresh(changed);
         this.#connected = true;
         worked();
-        await changes.next();
+        changed = await changes.next();
       }
     } finally {
       await stream.close().catch(() => undefined);
@@ -105,7 +117,8 @@ export class ChangeFollower {
   async #read(stream: ChangeStream, changes: ChangeSignal): Promise<void> {
     try {
       while (!stream.closed) {
-        if (await stream.tryNext()) changes.announce();
+        const change = await stream.tryNext();
+        if (change) changes.announce(changedIn(change));
         else if (!(await sleep(pollEveryMs, this.#stop.signal))) break;
       }
       changes.fail(new Error('Change stream closed'));
@@ -115,14 +128,24 @@ export class ChangeFollower {
   }
 }
 
-/** A flag for pending changes; several changes count as one. */
+/** The document of an event of {@link watchCollections}; undefined for an event of another form. */
+function changedIn(change: object): ChangedDocument | undefined {
+  const { ns, documentKey } = change as { ns?: { coll?: string }; documentKey?: { _id?: unknown } };
+  return ns?.coll === undefined ? undefined : { collection: ns.coll, id: documentKey?._id };
+}
+
+/** Pending changes; several changes count as one. */
 class ChangeSignal {
   #isPending = false;
+  #isNamed = true;
+  #changed: ChangedDocument[] = [];
   #failure: { readonly error: unknown } | undefined;
   #wake: () => void = () => undefined;
 
-  announce(): void {
+  announce(changed: ChangedDocument | undefined): void {
     this.#isPending = true;
+    if (changed === undefined || this.#changed.length >= maxNamed) this.#isNamed = false;
+    else this.#changed.push(changed);
     this.#wake();
   }
 
@@ -131,10 +154,14 @@ class ChangeSignal {
     this.#wake();
   }
 
-  /** Resolves when there is a change; rejects when no more can come. */
-  async next(): Promise<void> {
+  /** Resolves when there is a change, with the documents if they are known; rejects when no more can come. */
+  async next(): Promise<readonly ChangedDocument[] | undefined> {
     if (!this.#isPending && !this.#failure) await new Promise<void>((resolve) => (this.#wake = resolve));
     if (this.#failure) throw this.#failure.error;
+    const changed = this.#isNamed ? this.#changed : undefined;
     this.#isPending = false;
+    this.#isNamed = true;
+    this.#changed = [];
+    return changed;
   }
 }

@@ -1,5 +1,5 @@
 /** Assembles the services of jobs and tasks. Opens nothing and reads no configuration. */
-import type { CurrentRights } from '@rhizome/authz';
+import { type CurrentRights, rightsOfToken } from '@rhizome/authz';
 import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import { Completion } from '../tasks/completion.js';
@@ -47,7 +47,7 @@ export interface JobDomainOptions {
   readonly liveCounts: (taskId: string) => StateCounts | undefined;
   /** Identifies this process within core. */
   readonly processId: string;
-  /** Sources of the rights that callers have now. */
+  /** Source of the rights that callers have now; default: those of their tokens. */
   readonly rights?: CurrentRights | undefined;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -93,7 +93,7 @@ function bulkOf(
     queues,
     leader,
     processId: runnerId,
-    rights = {},
+    rights = rightsOfToken,
     clock,
     log,
   }: JobDomainOptions,

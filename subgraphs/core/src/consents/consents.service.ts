@@ -1,5 +1,5 @@
 /** Rules of consents: a service submits for the people who allowed it, while they may submit themselves. */
-import { can, createPrincipal, type PeopleDirectory, type Principal } from '@rhizome/authz';
+import { can, createPrincipal, type CurrentRights, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { type InputError, InputErrors } from '@rhizome/errors';
 import type { ConsentDocument } from './consent.document.js';
@@ -9,8 +9,8 @@ import type { ConsentsRepository } from './consents.repository.js';
 export interface ConsentsOptions {
   readonly repository: ConsentsRepository;
   readonly experimentExists: (name: string) => Promise<boolean>;
-  /** Knows the rights that people have now. */
-  readonly people?: PeopleDirectory | undefined;
+  /** Source of the rights that people have now. */
+  readonly rights: CurrentRights;
   readonly clock: Clock;
 }
 
@@ -66,13 +66,17 @@ export class ConsentsService {
     return (await this.#options.repository.ofSubject(subject)).filter(({ expiresAt }) => expiresAt > now);
   }
 
-  /** Returns true if the experiment's service may submit for the person now. */
+  /**
+   * Returns true if the experiment's service may submit for the person now.
+   * @throws DomainError SERVICE_UNAVAILABLE if the rights of the person cannot be learned
+   */
   async allows(experiment: string, subject: string): Promise<boolean> {
-    const { repository, people, clock } = this.#options;
+    const { repository, rights, clock } = this.#options;
     const consent = await repository.find(idOf(experiment, subject));
     const now = clock.now();
     if (!consent || consent.expiresAt <= now) return false;
-    const grants = await people?.grantsOf(subject);
+    const { isRevoked, grants } = await rights.of({ subject, issuedAt: now });
+    if (isRevoked) return false;
     if (grants === undefined) return true;
     return can(createPrincipal({ kind: 'HUMAN', subject, grants, expiresAt: now }), 'job:submit', experiment);
   }

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import type { Grant, Principal } from '@rhizome/authz';
+import type { Grant, RightsHolder, RightsNow } from '@rhizome/authz';
 import { testPrincipal, waitFor } from '@rhizome/testkit';
 import type { BulkInput } from '../../src/jobs/bulk/bulk.service.js';
 import type { BulkKind } from '../../src/jobs/bulk/bulk.types.js';
@@ -229,9 +229,10 @@ describe('bulk change', () => {
   it('checks the rights of the caller for each batch', async () => {
     let looks = 0;
     // Somebody removes the membership while the change runs.
-    const grantsOf = async (): Promise<readonly Grant[]> =>
+    const grants = (): readonly Grant[] =>
       (looks += 1) === 1 ? [{ experiment: 'alpha', roles: ['USER'] }] : [];
-    const own = await shared.process({ leads: false, rights: { people: { grantsOf } } });
+    const of = async (): Promise<RightsNow> => ({ isRevoked: false, grants: grants() });
+    const own = await shared.process({ leads: false, rights: { of } });
     for (const [kind, prefix, end] of [
       ['CANCEL', 'A', undefined],
       ['RETRY', 'B', 'FAILED'],
@@ -250,13 +251,11 @@ describe('bulk change', () => {
   });
 
   it('refuses a caller that was revoked, and grants no more than its token', async () => {
-    const isRevoked = ({ issuer, subject }: Principal): boolean =>
-      issuer === 'https://left.example' && subject === someone.subject;
-    const people = { grantsOf: async () => [{ experiment: '*', roles: ['ADMIN' as const] }] };
-    const own = await shared.process({
-      leads: false,
-      rights: { people, revocations: { isRevoked, onChange: () => () => undefined } },
+    const of = async ({ issuer, subject }: RightsHolder): Promise<RightsNow> => ({
+      isRevoked: issuer === 'https://left.example' && subject === someone.subject,
+      grants: [{ experiment: '*', roles: ['ADMIN'] }],
     });
+    const own = await shared.process({ leads: false, rights: { of } });
     const [id = ''] = await submit(1);
     const revoked = { ...someone, issuer: 'https://left.example' };
     expect(await change('CANCEL', ofIds([id]), revoked, own)).toMatchObject({

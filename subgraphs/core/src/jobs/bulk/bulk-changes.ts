@@ -11,7 +11,7 @@ export interface BulkChangesOptions {
   readonly jobs: JobsRepository;
   readonly writer: TransitionWriter;
   readonly copies: JobCopies;
-  /** Sources of the rights that the caller has now. */
+  /** Source of the rights that the caller has now. */
   readonly rights: CurrentRights;
   readonly clock: Clock;
 }
@@ -44,7 +44,7 @@ export class BulkChanges {
    */
   async #transit(bulk: BulkJob, ids: readonly string[]): Promise<BulkOutcome> {
     const { jobs, writer, rights, clock } = this.#options;
-    const principal = await principalOf(bulk.requester, rights, clock.now());
+    const principal = await principalOf(bulk, rights, clock.now());
     const changed = new Set<string>();
     const refused = new Map<string, BulkRefusal>();
     let open = [...new Set(ids)];

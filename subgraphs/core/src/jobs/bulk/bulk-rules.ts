@@ -59,11 +59,14 @@ function actionOf(kind: BulkKind): CoreAction {
 }
 
 /** Facts of a principal that a change continues with. The end of its token does not end the change. */
-export function requesterOf({ kind, subject, grants, actions, issuer, issuedAt }: Principal): BulkRequester {
+export function requesterOf(principal: Principal): BulkRequester {
+  const { kind, subject, grants, boundedBy, actions, issuer, tokenId, issuedAt } = principal;
   return {
     ...{ kind, subject, grants },
+    ...(boundedBy && { boundedBy }),
     ...(actions && { actions }),
     ...(issuer !== undefined && { issuer }),
+    ...(tokenId !== undefined && { tokenId }),
     ...(issuedAt && { issuedAt }),
   };
 }
@@ -71,13 +74,14 @@ export function requesterOf({ kind, subject, grants, actions, issuer, issuedAt }
 /**
  * Principal of a change with the rights that it has now, checked for each batch. Undefined if it was revoked
  * since the call.
+ * @throws DomainError SERVICE_UNAVAILABLE if the rights cannot be learned
  */
 export function principalOf(
-  requester: BulkRequester,
+  { requester, createdAt }: Pick<BulkJob, 'requester' | 'createdAt'>,
   rights: CurrentRights,
   now: Date,
 ): Promise<Principal | undefined> {
-  return withCurrentRights(createPrincipal({ ...requester, expiresAt: now }), rights);
+  return withCurrentRights(createPrincipal({ ...requester, expiresAt: now }), rights, createdAt);
 }
 
 /**

@@ -37,7 +37,9 @@ export interface BulkRequester {
   readonly subject: string;
   readonly grants: readonly Grant[];
   readonly actions?: readonly string[] | undefined;
+  readonly boundedBy?: readonly Grant[] | undefined;
   readonly issuer?: string | undefined;
+  readonly tokenId?: string | undefined;
   readonly issuedAt?: Date | undefined;
 }
 

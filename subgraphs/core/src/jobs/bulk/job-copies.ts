@@ -24,7 +24,7 @@ export interface JobCopiesOptions {
   readonly dependencies: Dependencies;
   /** Reopens ended tasks whose jobs are retried. */
   readonly reopenTasks: (taskIds: readonly string[]) => Promise<void>;
-  /** Sources of the rights that the caller has now. */
+  /** Source of the rights that the caller has now. */
   readonly rights: CurrentRights;
   readonly clock: Clock;
 }
@@ -65,7 +65,7 @@ export class JobCopies {
     refused: BulkRefusal[],
   ): Promise<Map<string, JobDocument>> {
     const { rights, clock } = this.#options;
-    const principal = await principalOf(bulk.requester, rights, clock.now());
+    const principal = await principalOf(bulk, rights, clock.now());
     const found = new Map((await this.#options.jobs.find(ids)).map((job) => [job._id, job]));
     const sources = new Map<string, JobDocument>();
     for (const id of ids) {

@@ -1,0 +1,142 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { can, createVerifier, type Principal, type Verifier } from '@rhizome/authz';
+import { waitFor } from '@rhizome/testkit';
+import { admin, identitySystem, type IdentitySystem, ruleOf } from '../testing/identity-system.js';
+
+/** A change is known within 2 s on an idle machine. */
+const soon = { deadlineMs: 2000 };
+
+let system: IdentitySystem;
+let verifier: Verifier;
+
+beforeAll(async () => {
+  system = await identitySystem();
+  const { trusted, revocations, people } = system.identity;
+  verifier = createVerifier({ issuers: [trusted], revocations, people });
+  await trust();
+});
+
+const managers = ruleOf('managers', {
+  when: { groups: ['/managers'] },
+  grants: [{ experiment: 'heron', roles: ['PRODUCTION'] }],
+});
+
+function trust(rules = [managers]): Promise<void> {
+  return system.trust({ rules });
+}
+
+async function exchange(subjectToken: string, agent: string | null = null): Promise<string> {
+  const request = { subjectToken, scope: null, agent, lifetimeSeconds: null };
+  return (await system.identity.tokens.exchange(request)).accessToken;
+}
+
+const outside = (sub: string, groups: readonly string[] = []): Promise<string> =>
+  system.issuer.issue({ sub, client_id: undefined, groups });
+
+async function setRoles(
+  principalId: string,
+  roles: readonly ('USER' | 'READER')[],
+  expiresAt: Date | null = null,
+): Promise<void> {
+  const request = { principalId, experiment: 'egret', roles, expiresAt, reason: null };
+  const { userErrors } = await system.identity.principals.setMembership(request, admin);
+  expect(userErrors).toEqual([]);
+}
+
+/** Somebody with a membership, and the token after it was given. */
+async function member(
+  sub: string,
+  expiresAt?: Date,
+): Promise<{ readonly id: string; readonly token: string }> {
+  const { subject: id } = await verifier.verify(await exchange(await outside(sub)));
+  await setRoles(id, ['USER'], expiresAt);
+  return { id, token: await exchange(await outside(sub)) };
+}
+
+const isLost = (token: string, action: 'job:submit' | 'job:read', experiment: string) => async () =>
+  !can(await verifier.verify(token), action, experiment);
+
+describe('the rights of a token', () => {
+  it('are all there at once, and end with the membership', async () => {
+    const { id, token } = await member('ann');
+    const first: Principal = await verifier.verify(token);
+    expect(can(first, 'job:submit', 'egret')).toBe(true);
+    // Callers whose rights did not change share their reads.
+    expect(first.boundedBy).toBeUndefined();
+    await setRoles(id, ['READER']);
+    await waitFor('the loss', isLost(token, 'job:submit', 'egret'), soon);
+    expect(can(await verifier.verify(token), 'job:read', 'egret')).toBe(true);
+    await setRoles(id, ['USER']);
+    await waitFor('the return', async () => !(await isLost(token, 'job:submit', 'egret')()), soon);
+  });
+
+  it('end when the membership ends by itself', async () => {
+    const { token } = await member('bob', new Date(Date.now() + 3000));
+    await waitFor('the end', isLost(token, 'job:read', 'egret'), { deadlineMs: 5000 });
+  });
+
+  it('end when a rule that gave them is changed, or its issuer is disabled', async () => {
+    const token = await exchange(await outside('cid', ['/managers']));
+    expect(await isLost(token, 'job:submit', 'heron')()).toBe(false);
+    await trust([{ ...managers, grants: [{ experiment: 'heron', roles: ['READER'] }] }]);
+    await waitFor('the loss', isLost(token, 'job:submit', 'heron'), soon);
+    await trust();
+    await waitFor('the return', async () => !(await isLost(token, 'job:submit', 'heron')()), soon);
+    await system.trust({ rules: [managers], isEnabled: false });
+    await waitFor('the loss', isLost(token, 'job:read', 'heron'), soon);
+    await trust();
+  });
+
+  it('end when a later login brings less', async () => {
+    const token = await exchange(await outside('dan', ['/managers']));
+    expect(await isLost(token, 'job:submit', 'heron')()).toBe(false);
+    await exchange(await outside('dan', []));
+    await waitFor('the loss', isLost(token, 'job:submit', 'heron'), soon);
+  });
+
+  it('of an agent are those of its human now', async () => {
+    const { id, token } = await member('eve');
+    const agent = await exchange(token, 'notebook');
+    expect(can(await verifier.verify(agent), 'job:read', 'egret')).toBe(true);
+    await setRoles(id, []);
+    await waitFor('the loss', isLost(agent, 'job:read', 'egret'), soon);
+    await setRoles(id, ['READER']);
+    await waitFor('the return', async () => !(await isLost(agent, 'job:read', 'egret')()), soon);
+    await system.identity.tokens.suspend(id, true, admin);
+    await expect(verifier.verify(agent)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
+  });
+
+  it('are reported to listeners when they become fewer, by subject', async () => {
+    const { id, token } = await member('fay');
+    await verifier.verify(token);
+    const lost: string[] = [];
+    const stop = system.identity.people.onLoss((subjects) => lost.push(...subjects));
+    await setRoles(id, ['READER', 'USER']);
+    await setRoles(id, ['READER']);
+    await waitFor('the report', () => lost.length > 0, soon);
+    stop();
+    expect(lost).toEqual([id]);
+  });
+});
+
+describe('rights for work that outlasts a call', () => {
+  it('are those of now, and none for a revoked token', async () => {
+    const { id, token } = await member('gil');
+    const { subject, issuer, tokenId, issuedAt } = await verifier.verify(token);
+    const holder = { subject, issuer, tokenId, issuedAt };
+    const { rights, tokens } = system.identity;
+    expect(await rights.of(holder)).toEqual({
+      isRevoked: false,
+      grants: [{ experiment: 'egret', roles: ['USER'] }],
+    });
+    await setRoles(id, []);
+    const isEmpty = async (): Promise<boolean> => (await rights.of(holder)).grants?.length === 0;
+    await waitFor('the loss', isEmpty, soon);
+    await tokens.revoke(token);
+    expect(await rights.of(holder)).toEqual({ isRevoked: true, grants: [] });
+    expect(await rights.of({ subject: 'somebody@elsewhere' })).toEqual({
+      isRevoked: false,
+      grants: undefined,
+    });
+  });
+});

@@ -1,0 +1,203 @@
+/** The rights that people and services have now: read once, and again when they change or end. */
+import type { Grant, PeopleDirectory, PersonRights } from '@rhizome/authz';
+import type { Clock } from '@rhizome/clock';
+import type { ChangedDocument } from '@rhizome/mongo';
+import { LRUCache } from 'lru-cache';
+import type { IssuerSettingsRecord } from '../issuers/issuer.document.js';
+import { issuersCollection } from '../issuers/issuer.document.js';
+import type { IssuersRepository } from '../issuers/issuers.repository.js';
+import type { MembershipDocument } from './principal.document.js';
+import { membershipsCollection, principalsCollection } from './principal.document.js';
+import type { PrincipalsRepository } from './principals.repository.js';
+import { type DatedRights, rightsNow } from './rights-now.js';
+
+/** Ports of {@link People}. */
+export interface PeopleOptions {
+  readonly principals: PrincipalsRepository;
+  readonly issuers: Pick<IssuersRepository, 'all'>;
+  readonly clock: Clock;
+}
+
+/** Subjects of principals that have documents; all others are unknown here. */
+const knownSubject = /^(usr|svc)_[0-9A-Z]{26}$/;
+const remembered = 50_000;
+const batch = 500;
+
+/** Rights in memory. They are current until something changes or ends. */
+class Remembered implements PersonRights {
+  isCurrent = true;
+  readonly grants: readonly Grant[] | undefined;
+  readonly until: Date | undefined;
+  readonly readAt: Date;
+
+  constructor(rights: DatedRights | undefined, readAt: Date) {
+    this.readAt = readAt;
+    this.grants = rights?.grants;
+    this.until = rights?.until;
+  }
+}
+
+const unknown: PersonRights = { grants: undefined, isCurrent: true };
+
+/** Called with the subjects whose rights became fewer. */
+export type LossListener = (subjects: ReadonlySet<string>) => void;
+
+/** Directory of the principals in the store. */
+export class People implements PeopleDirectory {
+  readonly #options: PeopleOptions;
+  readonly #listeners = new Set<LossListener>();
+  /** What leaves the memory is not followed any more, and must be read again. */
+  readonly #known = new LRUCache<string, Remembered>({
+    max: remembered,
+    dispose: (rights) => (rights.isCurrent = false),
+  });
+  readonly #reading = new Map<string, Promise<Remembered>>();
+  #changes = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #nextEnd = Infinity;
+
+  constructor(options: PeopleOptions) {
+    this.#options = options;
+  }
+
+  async rightsOf(subject: string, issuedAt?: Date): Promise<PersonRights> {
+    if (!knownSubject.test(subject)) return unknown;
+    const known = this.#known.get(subject);
+    if (known && this.#isUsable(known, issuedAt)) return known;
+    let reading = this.#reading.get(subject);
+    if (!reading) {
+      reading = this.#readOne(subject).finally(() => this.#reading.delete(subject));
+      this.#reading.set(subject, reading);
+    }
+    return reading;
+  }
+
+  /** A token may state rights that were given since: it is compared with what was read after it was issued. */
+  #isUsable({ isCurrent, until, readAt }: Remembered, issuedAt: Date | undefined): boolean {
+    if (!isCurrent || (until && until <= this.#options.clock.now())) return false;
+    return issuedAt === undefined || readAt.getTime() > issuedAt.getTime() + 1000;
+  }
+
+  /** Calls the listener when rights become fewer, so that what is open with them can end. */
+  onLoss(listener: LossListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Reads what changed again; undefined: everything that is in memory. */
+  async refresh(changed?: readonly ChangedDocument[]): Promise<void> {
+    this.#changes += 1;
+    const subjects = changed && subjectsOf(changed);
+    const affected = [...this.#known.keys()].filter((subject) => subjects?.has(subject) ?? true);
+    for (let at = 0; at < affected.length; at += batch) await this.#reread(affected.slice(at, at + batch));
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  async #readOne(subject: string): Promise<Remembered> {
+    for (;;) {
+      const changes = this.#changes;
+      const now = this.#options.clock.now();
+      const found = (await this.#read([subject])).get(subject);
+      // What was read before a change is not remembered: nothing would refresh it.
+      if (changes !== this.#changes) continue;
+      const rights = new Remembered(found, now);
+      this.#remember(subject, rights);
+      return rights;
+    }
+  }
+
+  async #reread(subjects: readonly string[]): Promise<void> {
+    const now = this.#options.clock.now();
+    const found = await this.#read(subjects);
+    const lost = new Set<string>();
+    for (const subject of subjects) {
+      const before = this.#known.get(subject);
+      const rights = new Remembered(found.get(subject), now);
+      if (before) before.isCurrent = false;
+      if (before && isLess(rights.grants, before.grants)) lost.add(subject);
+      this.#remember(subject, rights);
+    }
+    if (lost.size > 0) for (const listener of this.#listeners) listener(lost);
+  }
+
+  #remember(subject: string, rights: Remembered): void {
+    this.#known.set(subject, rights);
+    if (rights.until) this.#wakeAt(rights.until);
+  }
+
+  /** Rights that end by time are read again at that time. */
+  #wakeAt(end: Date): void {
+    if (this.#timer !== undefined && this.#nextEnd <= end.getTime()) return;
+    clearTimeout(this.#timer);
+    this.#nextEnd = end.getTime();
+    const waitMs = Math.max(0, this.#nextEnd - this.#options.clock.now().getTime());
+    this.#timer = setTimeout(() => this.#endDue(), Math.min(waitMs, longestTimerMs));
+    this.#timer.unref();
+  }
+
+  #endDue(): void {
+    this.#timer = undefined;
+    this.#nextEnd = Infinity;
+    const now = this.#options.clock.now();
+    const due: string[] = [];
+    for (const [subject, { until }] of this.#known.entries()) {
+      if (until === undefined) continue;
+      if (until <= now) due.push(subject);
+      else this.#wakeAt(until);
+    }
+    // An outage of the store must not extend rights: what cannot be read again is not current.
+    this.#reread(due).catch(() => due.forEach((subject) => this.#known.delete(subject)));
+  }
+
+  async #read(subjects: readonly string[]): Promise<ReadonlyMap<string, DatedRights>> {
+    const { principals, issuers, clock } = this.#options;
+    if (subjects.length === 0) return new Map();
+    const now = clock.now();
+    const [found, memberships, all] = await Promise.all([
+      principals.principalsOf(subjects),
+      principals.membershipsOf(subjects, now),
+      issuers.all(),
+    ]);
+    const byName = new Map<string, IssuerSettingsRecord>(all.map((one) => [one.issuer, one]));
+    const held = grouped(memberships);
+    const rights = new Map<string, DatedRights>();
+    for (const principal of found) {
+      const own = held.get(principal._id) ?? [];
+      const dated = rightsNow({ principal, memberships: own, issuers: byName }, now);
+      if (dated) rights.set(principal._id, dated);
+    }
+    return rights;
+  }
+}
+
+/** Longest delay of a timer of Node.js, about 24 days. */
+const longestTimerMs = 2 ** 31 - 1;
+
+function grouped(memberships: readonly MembershipDocument[]): ReadonlyMap<string, MembershipDocument[]> {
+  const found = new Map<string, MembershipDocument[]>();
+  for (const one of memberships) found.set(one.principalId, [...(found.get(one.principalId) ?? []), one]);
+  return found;
+}
+
+/** The principals that changed documents are about; undefined: any of them. */
+function subjectsOf(changed: readonly ChangedDocument[]): ReadonlySet<string> | undefined {
+  const subjects = new Set<string>();
+  for (const { collection, id } of changed) {
+    if (collection === issuersCollection.name) return undefined;
+    if (collection === principalsCollection.name) subjects.add(String(id));
+    if (collection === membershipsCollection.name) subjects.add(String(id).split(':', 1)[0] ?? '');
+  }
+  return subjects;
+}
+
+/** True if some role was lost. */
+function isLess(now: readonly Grant[] | undefined, before: readonly Grant[] | undefined): boolean {
+  if (now === undefined) return false;
+  return (before ?? []).some(({ experiment, roles }) => {
+    const left = now.find((one) => one.experiment === experiment)?.roles ?? [];
+    return roles.some((role) => !left.includes(role));
+  });
+}

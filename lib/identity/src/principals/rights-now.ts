@@ -1,0 +1,59 @@
+/** Decides which rights a principal has now, from its last logins and its memberships. */
+import type { Grant } from '@rhizome/authz';
+import { constrain, grantsOf, statedRule } from '../issuers/assess.js';
+import type { IssuerSettingsRecord } from '../issuers/issuer.document.js';
+import type { LoginGrant, LoginRecord, MembershipDocument, PrincipalDocument } from './principal.document.js';
+
+/** Stored facts about a principal. */
+export interface PrincipalFacts {
+  readonly principal: PrincipalDocument;
+  readonly memberships: readonly Pick<MembershipDocument, 'experiment' | 'roles' | 'expiresAt'>[];
+  readonly issuers: ReadonlyMap<string, IssuerSettingsRecord>;
+}
+
+/** Rights of a principal. */
+export interface DatedRights {
+  readonly grants: readonly Grant[];
+  /** Time at which some of them end; undefined if none does. */
+  readonly until: Date | undefined;
+}
+
+/**
+ * Time for which the rights of a token count after it was last presented, in milliseconds: nothing is learned
+ * about an account between two logins.
+ */
+export const loginLastsMs = 30 * 86_400_000;
+
+/** Undefined for a principal whose logins are not recorded. */
+export function rightsNow(
+  { principal, memberships, issuers }: PrincipalFacts,
+  now: Date,
+): DatedRights | undefined {
+  const { isSuspended, logins } = principal;
+  if (isSuspended) return { grants: [], until: undefined };
+  if (logins === undefined) return undefined;
+  const ends: Date[] = [];
+  const outcomes = logins.flatMap((login) => {
+    const issuer = issuers.get(login.issuer);
+    const end = new Date(login.at.getTime() + loginLastsMs);
+    if (!issuer?.isEnabled || end <= now) return [];
+    ends.push(end);
+    const lasting = memberships.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+    ends.push(...lasting.flatMap(({ expiresAt }) => expiresAt ?? []));
+    return constrain([...fromRules(login, issuer), ...lasting], issuer);
+  });
+  const until = ends.length === 0 ? undefined : new Date(Math.min(...ends.map((end) => end.getTime())));
+  return { grants: grantsOf(outcomes), until };
+}
+
+/** The rights of the last token that its rules still give. */
+function fromRules({ grants }: LoginRecord, issuer: IssuerSettingsRecord): readonly Grant[] {
+  return grants
+    .filter((one) => one.rule === statedRule || isGiven(one, issuer))
+    .map(({ experiment, role }) => ({ experiment, roles: [role] }));
+}
+
+function isGiven({ rule, experiment, role }: LoginGrant, { rules }: IssuerSettingsRecord): boolean {
+  const found = rules.find(({ name }) => name === rule);
+  return found?.grants.some((one) => one.experiment === experiment && one.roles.includes(role)) ?? false;
+}

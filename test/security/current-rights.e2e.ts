@@ -1,0 +1,250 @@
+// A real gateway with identities and a real core, two processes: rights that end while work goes on.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { freePort } from '@rhizome/playground';
+import {
+  leftovers,
+  spawnProcess,
+  testDatabase,
+  testMongo,
+  type TestProcess,
+  type TestTokens,
+  testTokens,
+  waitFor,
+} from '@rhizome/testkit';
+import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
+import { apiOf } from '../e2e/system/api.js';
+import { root } from '../e2e/system/playground-system.js';
+
+const program = (name: string): string => fileURLToPath(new URL('./bin.js', import.meta.resolve(name)));
+const deadline = { deadlineMs: 120_000 };
+const exchangeType = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const jwtType = 'urn:ietf:params:oauth:token-type:jwt';
+
+let folder: string;
+let origin: string;
+let tokens: TestTokens;
+let admin: string;
+let issuer: TestIssuer;
+let core: TestProcess;
+
+// The query next to the call says what a test reads of an answer.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function ask(query: string, variables?: object, token = admin): Promise<any> {
+  return apiOf(`${origin}/graphql`, token).post(query, variables);
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+async function change(field: string, input: object, token = admin, select = ''): Promise<any> {
+  const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
+  const text = `mutation ($input: ${type}!) { ${field}(input: $input) { ${select} userErrors { message } } }`;
+  const answer = await ask(text, { input }, token);
+  const found = answer.data?.[field];
+  if (!found || found.userErrors.length > 0) throw new Error(JSON.stringify({ field, answer }));
+  return found;
+}
+
+/** A token of Rhizome for a token of the institute, or for one of its own. */
+async function exchanged(subjectToken: string, more: Record<string, string> = {}): Promise<string> {
+  const form = {
+    grant_type: exchangeType,
+    subject_token: subjectToken,
+    subject_token_type: jwtType,
+    ...more,
+  };
+  const response = await fetch(`${origin}/oauth/token`, { method: 'POST', body: new URLSearchParams(form) });
+  const body = (await response.json()) as { access_token?: string };
+  if (body.access_token === undefined) throw new Error(JSON.stringify(body));
+  return body.access_token;
+}
+
+const subjectOf = (token: string): string =>
+  (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sub: string }).sub;
+
+interface Person {
+  readonly id: string;
+  readonly token: string;
+}
+
+/** Logs in somebody who is a member of `alpha`, and may read in `beta`. */
+async function member(name: string, role = 'PRODUCTION'): Promise<Person> {
+  const outside = (): Promise<string> => issuer.issue({ sub: name, client_id: undefined });
+  const id = subjectOf(await exchanged(await outside()));
+  await change('setMembership', { principalId: id, experiment: 'alpha', roles: [role] });
+  await change('setMembership', { principalId: id, experiment: 'beta', roles: ['READER'] });
+  return { id, token: await exchanged(await outside()) };
+}
+
+const removeFrom = (experiment: string, { id }: Person): Promise<unknown> =>
+  change('setMembership', { principalId: id, experiment, roles: [] });
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rhizome-rights-'));
+  leftovers.defer('the folder', () => rm(folder, { recursive: true, force: true }));
+  tokens = await testTokens();
+  admin = await tokens.admin();
+  issuer = await testIssuer();
+  const [port, { uri }] = [await freePort(), await testMongo()];
+  origin = `http://127.0.0.1:${port}`;
+  const file = async (name: string, value: object): Promise<string> => {
+    await writeFile(join(folder, name), JSON.stringify(value));
+    return join(folder, name);
+  };
+  core = spawnProcess({
+    name: 'core',
+    command: 'node',
+    args: [program('@rhizome/core')],
+    env: {
+      RHIZOME_CORE_MONGO_URI: uri,
+      RHIZOME_CORE_DATABASE: (await testDatabase('core')).databaseName,
+      RHIZOME_CORE_PORT: '0',
+      RHIZOME_CORE_ADDRESS_FILE: join(folder, 'core.address'),
+      RHIZOME_CORE_GATEWAY_KEYS_JWKS_FILE: await file('calls.json', tokens.calls.jwks()),
+      RHIZOME_CORE_RIGHTS_URL: origin,
+      RHIZOME_CORE_RIGHTS_KEY_FILE: join(folder, 'core-key.json'),
+    },
+  });
+  await core.line(/"msg":"core started"/, 120_000);
+  const coreUrl = (await readFile(join(folder, 'core.address'), 'utf8')).trim();
+  const trusted = {
+    issuer: tokens.trusted.issuer,
+    alias: 'test',
+    kinds: ['USER', 'SERVICE'],
+    experiments: '*',
+  };
+  const gateway = spawnProcess({
+    name: 'gateway',
+    command: 'node',
+    args: [program('@rhizome/gateway')],
+    env: {
+      RHIZOME_GATEWAY_SUPERGRAPH: join(root, 'schema', 'supergraph.graphql'),
+      RHIZOME_GATEWAY_SUBGRAPHS: JSON.stringify({ core: { url: coreUrl } }),
+      RHIZOME_GATEWAY_PORT: String(port),
+      RHIZOME_GATEWAY_ISSUERS: JSON.stringify([
+        { ...trusted, jwksFile: await file('jwks.json', tokens.trusted.jwks as object) },
+      ]),
+      RHIZOME_GATEWAY_CALL_KEY_FILE: tokens.callKeyFile,
+      RHIZOME_GATEWAY_IDENTITY_ISSUER: 'https://rhizome.test',
+      RHIZOME_GATEWAY_IDENTITY_MONGO_URI: uri,
+      RHIZOME_GATEWAY_IDENTITY_DATABASE: (await testDatabase('identity')).databaseName,
+      RHIZOME_GATEWAY_IDENTITY_KEY_FILE: join(folder, 'identity-key'),
+      RHIZOME_GATEWAY_CORE_KEYS_JWKS_FILE: join(folder, 'core-key.json.jwks'),
+    },
+  });
+  await gateway.line(/^rhizome-gateway: /, 120_000);
+  for (const name of ['alpha', 'beta']) await change('registerExperiment', { name, title: name });
+  await change('setTokenIssuer', {
+    ...{ name: 'institute', issuer: issuer.issuer, profile: 'OIDC', audiences: [issuer.audience] },
+    ...{ experiments: ['alpha', 'beta'], roles: ['READER', 'USER', 'PRODUCTION'] },
+    rules: [{ name: 'all', isForEveryone: true, grants: [{ experiment: 'alpha', roles: ['READER'] }] }],
+  });
+});
+
+const requirements = { cores: 4096 };
+const payload = { command: 'true' };
+
+/** A task with more jobs than a call changes at once, all of them made. */
+async function largeTask({ token }: Person, count: number): Promise<string> {
+  const template = { name: 'x', payload, requirements };
+  const input = { experiment: 'alpha', idempotencyKey: 'large', name: 'large', jobs: { count }, template };
+  const { task } = await change('submitTask', input, token, 'task { id }');
+  const made = async (): Promise<boolean> => {
+    const { data, errors } = await ask('query ($id: ID!) { task(id: $id) { state } }', { id: task.id });
+    if (errors) throw new Error(JSON.stringify(errors));
+    return data.task.state === 'RUNNING';
+  };
+  await waitFor('all jobs of the task', made, deadline);
+  return task.id as string;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+async function operation(id: string): Promise<any> {
+  const text = `query ($id: ID!) { bulkOperation(id: $id) { state changedCount refusedCount
+    refusedByReason { code count } refusals { code message } } }`;
+  return (await ask(text, { id })).data.bulkOperation;
+}
+
+describe('rights that end while work goes on', () => {
+  it('stop the rest of a bulk change, which is refused and recorded', async () => {
+    const count = 25_000;
+    const ann = await member('ann');
+    const taskId = await largeTask(ann, count);
+    const selection = { filter: { taskIds: [taskId] } };
+    const select = 'result { operation { id } }';
+    const { result } = await change('cancelJobs', { selection }, ann.token, select);
+    const id = result.operation.id as string;
+    // Core stands still while the membership ends, so that the rest of the jobs is still open.
+    core.signal('SIGSTOP');
+    const stoppedAt = performance.now();
+    await removeFrom('alpha', ann);
+    await waitFor('the end of what core knows', () => performance.now() - stoppedAt > 2500, deadline);
+    core.signal('SIGCONT');
+    await waitFor('the end of the change', async () => (await operation(id)).state === 'DONE', deadline);
+    const ended = await operation(id);
+    expect(ended.changedCount + ended.refusedCount).toBe(count);
+    expect(ended.refusedByReason).toEqual([{ code: 'FORBIDDEN', count: ended.refusedCount }]);
+    expect(ended.refusedCount).toBeGreaterThan(10_000);
+    expect(ended.refusals[0].message).toMatch(/may not change job .*: you may not job:cancel in alpha/);
+  });
+
+  it('stop a bulk change of a caller whose tokens are revoked', async () => {
+    const bob = await member('bob');
+    const taskId = await largeTask({ ...bob }, 12_000);
+    const selection = { filter: { taskIds: [taskId] } };
+    const held = { selection, reason: 'wait' };
+    const { result } = await change('holdJobs', held, bob.token, 'result { operation { id } }');
+    core.signal('SIGSTOP');
+    const stoppedAt = performance.now();
+    const response = await fetch(`${origin}/oauth/revoke`, {
+      method: 'POST',
+      body: new URLSearchParams({ token: bob.token }),
+    });
+    expect(response.status).toBe(200);
+    await waitFor('the end of what core knows', () => performance.now() - stoppedAt > 2500, deadline);
+    core.signal('SIGCONT');
+    const id = result.operation.id as string;
+    await waitFor('the end of the change', async () => (await operation(id)).state === 'DONE', deadline);
+    const { refusals, refusedByReason } = await operation(id);
+    expect(refusedByReason).toMatchObject([{ code: 'FORBIDDEN' }]);
+    expect(refusals[0].message).toMatch(/You may no longer change job/);
+  });
+
+  it('are lost to the agent of a human within two seconds', async () => {
+    const cid = await member('cid', 'USER');
+    const agent = await exchanged(cid.token, { agent: 'notebook' });
+    const reads = async (token: string): Promise<string> => {
+      const { data, errors } = await ask('{ shares(experiment: "beta") { nodes { path } } }', {}, token);
+      return errors?.[0].extensions.code ?? (data.shares.nodes.length > 0 ? 'rows' : 'none');
+    };
+    expect([await reads(cid.token), await reads(agent)]).toEqual(['rows', 'rows']);
+    await removeFrom('beta', cid);
+    await waitFor('the loss', async () => (await reads(agent)) !== 'rows', { deadlineMs: 2000 });
+    expect(await reads(cid.token)).toBe(await reads(agent));
+    // The rest of its rights stays.
+    expect(
+      (await ask('{ shares(experiment: "alpha") { nodes { path } } }', {}, agent)).errors,
+    ).toBeUndefined();
+  });
+
+  it('end submissions of a service for a person', async () => {
+    const dan = await member('dan', 'USER');
+    await change('allowSubmissionOnBehalf', { experiment: 'alpha' }, dan.token);
+    const service = await tokens.service('alpha');
+    let serial = 0;
+    const submit = async (): Promise<readonly string[]> => {
+      const input = { experiment: 'alpha', idempotencyKey: `dan ${(serial += 1)}`, onBehalfOf: dan.id };
+      const text = `mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { userErrors { code } } }`;
+      const jobs = [{ name: 'x', payload, requirements }];
+      const { data, errors } = await ask(text, { input: { ...input, jobs } }, service);
+      if (errors) throw new Error(JSON.stringify(errors));
+      return data.submitJobs.userErrors.map(({ code }: { code: string }) => code);
+    };
+    expect(await submit()).toEqual([]);
+    await removeFrom('alpha', dan);
+    const refused = async (): Promise<boolean> => (await submit()).includes('CONSENT_MISSING');
+    await waitFor('the refusal', refused, { deadlineMs: 2000 });
+  });
+});
