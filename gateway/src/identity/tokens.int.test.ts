@@ -226,7 +226,7 @@ describe('revocation', () => {
     expect(await lastBlocks(events)).toContain('RIGHTS_CHANGED');
     const again = await EventReader.post(system.served.url, query, headers);
     expect(await again.block()).toBeDefined();
-    again.drop();
+    again.leave();
     expect(stranger.isOpen).toBe(true);
     stranger.drop();
   });
