@@ -113,6 +113,7 @@ beforeAll(async () => {
     issuer: tokens.trusted.issuer,
     alias: 'test',
     kinds: ['USER', 'SERVICE'],
+    roles: ['ADMIN', 'SERVICE'],
     experiments: '*',
   };
   const gateway = spawnProcess({
