@@ -168,8 +168,8 @@ async function operation(id: string): Promise<any> {
   return (await ask(text, { id })).data.bulkOperation;
 }
 
-describe('rights that end while work goes on', () => {
-  it('stop the rest of a bulk change, which is refused and recorded', async () => {
+describe('the end of rights while work goes on', () => {
+  it('refuses and records the rest of a bulk change', async () => {
     const count = 25_000;
     const ann = await member('ann');
     const taskId = await largeTask(ann, count);
@@ -191,7 +191,7 @@ describe('rights that end while work goes on', () => {
     expect(ended.refusals[0].message).toMatch(/may not change job .*: you may not job:cancel in alpha/);
   });
 
-  it('stop a bulk change of a caller whose tokens are revoked', async () => {
+  it('refuses the rest of a bulk change of a caller whose tokens are revoked', async () => {
     const bob = await member('bob');
     const taskId = await largeTask({ ...bob }, 12_000);
     const selection = { filter: { taskIds: [taskId] } };
@@ -213,7 +213,7 @@ describe('rights that end while work goes on', () => {
     expect(refusals[0].message).toMatch(/You may no longer change job/);
   });
 
-  it('are lost to the agent of a human within two seconds', async () => {
+  it('takes the rights from the agent of a human within two seconds', async () => {
     const cid = await member('cid', 'USER');
     const agent = await exchanged(cid.token, { agent: 'notebook' });
     const reads = async (token: string): Promise<string> => {
@@ -230,7 +230,7 @@ describe('rights that end while work goes on', () => {
     ).toBeUndefined();
   });
 
-  it('end submissions of a service for a person', async () => {
+  it('refuses submissions of a service for a person', async () => {
     const dan = await member('dan', 'USER');
     await change('allowSubmissionOnBehalf', { experiment: 'alpha' }, dan.token);
     const service = await tokens.service('alpha');

@@ -145,7 +145,7 @@ function credentialsIn(authorization: unknown, proof: unknown): Credentials | Do
   );
 }
 
-/** Why requests, streams and sockets of some callers end. */
+/** End of requests, streams and sockets of some callers. */
 export interface CallerEnd {
   readonly concerns: (principal: Principal) => boolean;
   readonly error: () => DomainError;
@@ -166,7 +166,7 @@ export function endOfRevoked(list: Pick<RevocationList, 'isRevoked'>): CallerEnd
   };
 }
 
-/** Ends what callers have open who lost some of their rights, or whose human did. They come back with less. */
+/** Ends what callers have open if they, or their humans, lost some of their rights. */
 export function endOfChanged(subjects: ReadonlySet<string>): CallerEnd {
   const text = 'Your rights have changed; subscribe again';
   return {

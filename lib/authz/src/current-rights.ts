@@ -22,7 +22,7 @@ export interface PeopleDirectory {
 /** A principal about which {@link CurrentRights} are asked. */
 export type RightsHolder = Pick<Revocable, 'subject' | 'actsFor' | 'issuer' | 'tokenId' | 'issuedAt'>;
 
-/** What became of a principal since its token was issued. */
+/** State of a principal since its token was issued. */
 export interface RightsNow {
   /** True if the token was revoked. */
   readonly isRevoked: boolean;

@@ -1,4 +1,4 @@
-/** How processes of core learn from a gateway which rights a principal has now. */
+/** Questions of core to a gateway about the rights that principals have now, and the answers. */
 import { DomainError } from '@rhizome/errors';
 import { z } from 'zod';
 import { grant, name, numericDate } from './claims.js';

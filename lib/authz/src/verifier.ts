@@ -46,7 +46,7 @@ interface Remembered {
   readonly stated: Principal;
   /** The principal with those of them that it has now. */
   principal: Principal;
-  /** What the directory knew of it; undefined without a directory. */
+  /** Rights by the directory; undefined without a directory. */
   rights: PersonRights | undefined;
   /** End of the token, which is not that of the principal for call tokens. */
   readonly endsAt: Date;

@@ -3,7 +3,13 @@
  * SIGINT.
  */
 import { writeFile } from 'node:fs/promises';
-import { callVerifierOf, coreIssuer, createCallSigner, type CurrentRights, type Verifier } from '@rhizome/authz';
+import {
+  callVerifierOf,
+  coreIssuer,
+  createCallSigner,
+  type CurrentRights,
+  type Verifier,
+} from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import { createLogger, type Logger, logUnhandledRejections } from '@rhizome/log';
 import { createIds, systemClock } from '@rhizome/clock';

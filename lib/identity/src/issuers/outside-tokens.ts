@@ -162,9 +162,7 @@ export class OutsideTokens {
 /** The roles that each rule gave. */
 function loginGrants({ rules }: Assessment): readonly LoginGrant[] {
   return rules.flatMap(({ rule, grants }) =>
-    grants
-      .filter(({ isGranted }) => isGranted)
-      .map(({ experiment, role }) => ({ rule, experiment, role })),
+    grants.filter(({ isGranted }) => isGranted).map(({ experiment, role }) => ({ rule, experiment, role })),
   );
 }
 

@@ -56,8 +56,8 @@ async function member(
 const isLost = (token: string, action: 'job:submit' | 'job:read', experiment: string) => async () =>
   !can(await verifier.verify(token), action, experiment);
 
-describe('the rights of a token', () => {
-  it('are all there at once, and end with the membership', async () => {
+describe('People', () => {
+  it('gives all rights at once, and takes them when the membership ends', async () => {
     const { id, token } = await member('ann');
     const first: Principal = await verifier.verify(token);
     expect(can(first, 'job:submit', 'egret')).toBe(true);
@@ -70,12 +70,12 @@ describe('the rights of a token', () => {
     await waitFor('the return', async () => !(await isLost(token, 'job:submit', 'egret')()), soon);
   });
 
-  it('end when the membership ends by itself', async () => {
+  it('takes rights when the membership ends by itself', async () => {
     const { token } = await member('bob', new Date(Date.now() + 3000));
     await waitFor('the end', isLost(token, 'job:read', 'egret'), { deadlineMs: 5000 });
   });
 
-  it('end when a rule that gave them is changed, or its issuer is disabled', async () => {
+  it('takes rights when a rule that gave them is changed, or its issuer is disabled', async () => {
     const token = await exchange(await outside('cid', ['/managers']));
     expect(await isLost(token, 'job:submit', 'heron')()).toBe(false);
     await trust([{ ...managers, grants: [{ experiment: 'heron', roles: ['READER'] }] }]);
@@ -87,14 +87,14 @@ describe('the rights of a token', () => {
     await trust();
   });
 
-  it('end when a later login brings less', async () => {
+  it('takes rights when a later login brings less', async () => {
     const token = await exchange(await outside('dan', ['/managers']));
     expect(await isLost(token, 'job:submit', 'heron')()).toBe(false);
     await exchange(await outside('dan', []));
     await waitFor('the loss', isLost(token, 'job:submit', 'heron'), soon);
   });
 
-  it('of an agent are those of its human now', async () => {
+  it('gives an agent the rights of its human now', async () => {
     const { id, token } = await member('eve');
     const agent = await exchange(token, 'notebook');
     expect(can(await verifier.verify(agent), 'job:read', 'egret')).toBe(true);
@@ -106,7 +106,7 @@ describe('the rights of a token', () => {
     await expect(verifier.verify(agent)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
   });
 
-  it('are reported to listeners when they become fewer, by subject', async () => {
+  it('reports the subjects whose rights became fewer', async () => {
     const { id, token } = await member('fay');
     await verifier.verify(token);
     const lost: string[] = [];
@@ -120,7 +120,7 @@ describe('the rights of a token', () => {
 });
 
 describe('rights for work that outlasts a call', () => {
-  it('are those of now, and none for a revoked token', async () => {
+  it('returns those of now, and none for a revoked token', async () => {
     const { id, token } = await member('gil');
     const { subject, issuer, tokenId, issuedAt } = await verifier.verify(token);
     const holder = { subject, issuer, tokenId, issuedAt };

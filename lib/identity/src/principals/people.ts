@@ -46,7 +46,7 @@ export type LossListener = (subjects: ReadonlySet<string>) => void;
 export class People implements PeopleDirectory {
   readonly #options: PeopleOptions;
   readonly #listeners = new Set<LossListener>();
-  /** What leaves the memory is not followed any more, and must be read again. */
+  /** Rights by subject. Those that leave the memory are not followed any more, and must be read again. */
   readonly #known = new LRUCache<string, Remembered>({
     max: remembered,
     dispose: (rights) => (rights.isCurrent = false),
@@ -72,7 +72,7 @@ export class People implements PeopleDirectory {
     return reading;
   }
 
-  /** A token may state rights that were given since: it is compared with what was read after it was issued. */
+  /** A token may state rights that were given since: only what was read after its issue is comparable. */
   #isUsable({ isCurrent, until, readAt }: Remembered, issuedAt: Date | undefined): boolean {
     if (!isCurrent || (until && until <= this.#options.clock.now())) return false;
     return issuedAt === undefined || readAt.getTime() > issuedAt.getTime() + 1000;

@@ -12,7 +12,7 @@ export interface LoginGrant {
   readonly role: Role;
 }
 
-/** What the last token of an account was worth. */
+/** Rights that the last token of an account gave. */
 export interface LoginRecord {
   /** Id of the account. */
   readonly account: string;

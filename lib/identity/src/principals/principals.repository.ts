@@ -50,7 +50,7 @@ export class PrincipalsRepository {
     return this.#principals.findOne({ _id: id });
   }
 
-  /** Those of the principals that exist. */
+  /** The principals that exist. */
   principalsOf(ids: readonly string[]): Promise<PrincipalDocument[]> {
     return this.#principals.find({ _id: { $in: [...ids] } }, { readConcern: 'majority' }).toArray();
   }
