@@ -4,6 +4,8 @@
 //   3. typed documents of each client, from its operations and the public schema (GraphQL Code Generator),
 //      and the values of enums that clients list
 //   4. the references of error codes and of the query planner's guards, from their tables
+//   5. the text of the reference of permissions. Its table is what a running system answers: `--permissions`
+//      builds everything, runs the test that asks, and writes the table
 // `--check` writes nothing and fails if a committed file is stale. An argument without dashes limits 1 and 3
 // to packages whose path contains it.
 import { spawnSync } from 'node:child_process';
@@ -41,6 +43,35 @@ function node(...args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+/** The reference of permissions, with its present table. */
+function permissionsPage() {
+  const path = resolve(root, 'docs/reference/permissions.md');
+  const text = readFileSync(path, 'utf8');
+  const head = readFileSync(resolve(root, 'test/security/permissions/head.md'), 'utf8');
+  return { path, text: `${head}\n${text.slice(text.search(/^\| field/m))}` };
+}
+
+/** Calls every field as every role, and writes the table of the reference of permissions. */
+function writePermissions() {
+  node('tools/build.mjs', '--quiet');
+  const env = {
+    ...process.env,
+    NODE_OPTIONS: '--experimental-vm-modules --no-warnings',
+    RHIZOME_UPDATE_PERMISSIONS: '1',
+  };
+  const test = 'test/dist/security/permissions/permissions.int.test.js';
+  const args = ['node_modules/jest/bin/jest.js', '--selectProjects', 'integration', '--runTestsByPath', test];
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env });
+  if (status !== 0) process.exit(status ?? 1);
+  node(
+    'node_modules/prettier/bin/prettier.cjs',
+    '--log-level',
+    'warn',
+    '--write',
+    'docs/reference/permissions.md',
+  );
+}
+
 write(await generateAll(subgraphOutputs(folders)));
 // Composition reads SDL files only, so the packages that contain these types need not compile yet.
 node('node_modules/typescript-native/bin/tsc', '-b', 'schema', 'lib/errors', 'lib/federation');
@@ -49,5 +80,7 @@ write(await generateAll(clientOutputs(folders)));
 if ('lib/client'.includes(only)) write(enumValues());
 node('lib/errors/dist/write-reference.js', ...(check ? ['--check'] : []));
 node('lib/federation/dist-test/testing/guards/write-guards.js', ...(check ? ['--check'] : []));
+write([permissionsPage()]);
+if (process.argv.includes('--permissions')) writePermissions();
 if (stale > 0) process.exit(1);
 console.log(check ? 'generate: all files are fresh' : `generate: ${written} files changed`);
