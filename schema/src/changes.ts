@@ -28,7 +28,7 @@ const severities: Readonly<Record<CriticalityLevel, Severity>> = {
   [CriticalityLevel.NonBreaking]: 'SAFE',
 };
 
-/** All changes from one public schema to another: breaking ones first, each group by place. */
+/** All changes from one public schema to another: breaking ones first, each group by coordinate. */
 export function compareSchemas(before: string, after: string): Promise<readonly SchemaChange[]> {
   return compareDocuments(parse(before, { noLocation: true }), parse(after, { noLocation: true }));
 }
@@ -44,7 +44,7 @@ async function compareDocuments(before: DocumentNode, after: DocumentNode): Prom
   const options = { assumeValidSDL: true };
   const all = await diff(buildASTSchema(before, options), buildASTSchema(after, options));
   const added = new Set(all.filter(({ type }) => isAddition(String(type))).map(({ path }) => path));
-  // That what is new has a description is no change of its own.
+  // The description of a new element is not a change of its own.
   const changes = all.filter(
     ({ type, path }) => !(String(type).endsWith('_DESCRIPTION_ADDED') && added.has(path)),
   );
@@ -66,7 +66,7 @@ function isAddition(kind: string): boolean {
   return kind.endsWith('_ADDED') && !kind.endsWith('_DESCRIPTION_ADDED');
 }
 
-/** Argument changes that concern those who give the argument; others concern all who ask for the field. */
+/** Changes that affect operations with the argument; others affect all operations with the field. */
 const ofArgument: ReadonlySet<string> = new Set([
   ChangeType.FieldArgumentRemoved,
   ChangeType.FieldArgumentTypeChanged,
@@ -78,8 +78,7 @@ function usedAs(kind: string, path: string): readonly string[] {
   const [type = '', field, argument] = path.split('.');
   if (argument !== undefined)
     return ofArgument.has(kind) ? [`${type}.${field}(${argument}:)`] : [`${type}.${field}`];
-  // Which fields of an input, and which values of an enum, travel in variables nobody counts: their type
-  // stands for them.
+  // Fields of inputs and values of enums in variables are not counted one by one: their type is.
   if (field === undefined || kind.startsWith('INPUT_') || kind.startsWith('ENUM_')) return [type];
   return [`${type}.${field}`];
 }

@@ -7,7 +7,7 @@ import { type ApiClient, createClient } from '@rhizome/client';
 import { type Identities, openIdentities, type PlaygroundFile } from '@rhizome/playground';
 import { leftovers, type ProcessExit, spawnProcess, type TestProcess } from '@rhizome/testkit';
 import { type Api, apiOf } from './api.js';
-import { checkAfterEnd, checkWhileRunning, recordHistory } from './devices.js';
+import { checkAfterEnd, checkWhileRunning, requireHistoryCheck } from './devices.js';
 import { processesWith, untilGone } from './processes.js';
 import { gatesFolder } from './gated-payload.js';
 
@@ -75,7 +75,7 @@ export function spawnPlayground(
 ): TestProcess {
   const program = join(root, 'deploy', 'playground', 'dist', 'bin.js');
   const [, data] = args.slice(args.indexOf('--data'));
-  if (args.includes('--data') && data !== undefined) recordHistory(data);
+  if (args.includes('--data') && data !== undefined) requireHistoryCheck(data);
   return spawnProcess({ name, command: 'node', args: [program, ...args], cwd: root, env });
 }
 
