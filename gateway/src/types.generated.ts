@@ -413,7 +413,7 @@ export type KnownPrincipal = Node & {
   readonly actsFor?: Maybe<Principal>;
   /** Time of the first login or exchange of a token. */
   readonly createdAt: Scalars['DateTime']['output'];
-  /** Name for people; null if its issuer gives none. */
+  /** Name for people; null if the issuer gives none. */
   readonly displayName?: Maybe<Scalars['String']['output']>;
   /** Identifier, `usr_…`, `svc_…` or `agt_…`: the subject of the principal's tokens. */
   readonly id: Scalars['ID']['output'];
@@ -467,7 +467,7 @@ export type MappingRule = {
   readonly grants: ReadonlyArray<RoleGrant>;
   /** Groups, one of which must match exactly; empty for no condition. */
   readonly groups: ReadonlyArray<Scalars['String']['output']>;
-  /** True if the rule applies to every token of the issuer; it then has no conditions. */
+  /** True for a rule without conditions, which applies to every token of the issuer. */
   readonly isForEveryone: Scalars['Boolean']['output'];
   /** Name of the rule, unique in its issuer. */
   readonly name: Scalars['String']['output'];
@@ -928,7 +928,7 @@ export type Revocation = {
 
 /** Kind of what is revoked. */
 export type RevocationKind =
-  /** All tokens that came from an issuer, which is given by the name of its record or by its `iss`. */
+  /** Tokens of an issuer, by its `iss`; or the tokens that Rhizome issued for them, by the name of the issuer's record. */
   | 'ISSUER'
   /** A login or an enrolment, with all its tokens. */
   | 'LOGIN'
@@ -1261,7 +1261,7 @@ export type SchemaVersion = {
   readonly number: Scalars['Int']['output'];
   /** Time of publication. */
   readonly publishedAt: Scalars['DateTime']['output'];
-  /** Principal that published it; `baseline` for schemas that an operator or the gateway itself put into the registry. */
+  /** Principal that published the version; `baseline` for schemas that an operator or the gateway itself put into the registry. */
   readonly publishedBy: Principal;
   /** Version whose schemas were restored; null unless the version is a rollback. */
   readonly restoredFrom?: Maybe<Scalars['Int']['output']>;
@@ -1423,7 +1423,7 @@ export type SetTokenIssuerRuleInput = {
   readonly grants?: ReadonlyArray<SetTokenIssuerGrantInput>;
   /** Groups, one of which must match exactly; empty for no condition. */
   readonly groups?: ReadonlyArray<Scalars['String']['input']>;
-  /** True for a rule that applies to every token of the issuer, and has no conditions. */
+  /** True for a rule without conditions, which applies to every token of the issuer. */
   readonly isForEveryone?: Scalars['Boolean']['input'];
   /** Name of the rule, unique in its issuer. */
   readonly name: Scalars['String']['input'];
@@ -1511,7 +1511,7 @@ export type SubgraphState =
 export type SuspendPrincipalInput = {
   /** The principal. */
   readonly id: Scalars['ID']['input'];
-  /** True to suspend it and to end its logins and tokens; false to let it log in again. */
+  /** True to suspend the principal and to end its logins and tokens; false to end the suspension. */
   readonly isSuspended?: Scalars['Boolean']['input'];
 };
 
@@ -1641,7 +1641,7 @@ export type TokenIssuerVersion = {
   readonly file?: Maybe<Scalars['String']['output']>;
   /** Number of the version. */
   readonly revision: Scalars['Int']['output'];
-  /** The record as JSON; null if the change removed it. */
+  /** The record as JSON; null if the change removed the record. */
   readonly settings?: Maybe<Scalars['JSON']['output']>;
   /** Time of the change. */
   readonly updatedAt: Scalars['DateTime']['output'];
@@ -1746,7 +1746,7 @@ export type Worker = {
   readonly id: Scalars['ID']['output'];
 };
 
-/** Enrolment of a key: with it, a worker of a queue gets credentials. */
+/** Enrolment of a pilot's key in a queue. With the key, the pilot gets credentials for its worker. */
 export type WorkerEnrolment = Node & {
   readonly __typename?: 'WorkerEnrolment';
   /** Address from which the request came. */
@@ -1759,7 +1759,7 @@ export type WorkerEnrolment = Node & {
   readonly experiments: ReadonlyArray<Maybe<Experiment>>;
   /** Time at which the request or the enrolment ends. */
   readonly expiresAt: Scalars['DateTime']['output'];
-  /** Name of the host, as its pilot states it. */
+  /** Name of the host, as the pilot reports it. */
   readonly host: Scalars['String']['output'];
   /** Opaque identifier, `enr_…`. */
   readonly id: Scalars['ID']['output'];
@@ -1773,7 +1773,7 @@ export type WorkerEnrolment = Node & {
   readonly requestedAt: Scalars['DateTime']['output'];
   /** State of the enrolment. */
   readonly state: WorkerEnrolmentState;
-  /** Thumbprint of the key (RFC 7638), as its pilot shows it. */
+  /** Thumbprint of the key (RFC 7638), as the pilot shows it. */
   readonly thumbprint: Scalars['String']['output'];
   /** Worker that the current credential names; null before it registers, and 30 days after it ended. */
   readonly worker?: Maybe<Worker>;

@@ -88,7 +88,7 @@ export type BulkRefusalCode =
   | 'FORBIDDEN'
   /** The job would have an invalid value after the change. */
   | 'INVALID_VALUE'
-  /** The job does not exist, or the caller may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
@@ -139,7 +139,7 @@ export type CheckSchemaUserErrorCode =
 export type CreateQueueInput = {
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   executor?: QueueExecutor | null | undefined;
-  /** The experiments it admits, by name; empty admits every one. */
+  /** Names of the experiments that the queue admits; an empty list admits every experiment. */
   experiments?: Array<string> | null | undefined;
   /** Idempotency key. A repeated call with the same key returns the same queue. */
   idempotencyKey?: string | null | undefined;
@@ -151,7 +151,7 @@ export type CreateQueueInput = {
   limits?: QueueLimitsInput | null | undefined;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   name: string;
-  /** The site it belongs to, 1 to 63 characters. */
+  /** Site that the queue belongs to, 1 to 63 characters. */
   site: string;
   /** Initial state of the queue. */
   state?: QueueState | null | undefined;
@@ -428,7 +428,7 @@ export type JobInput = {
   requirements?: JobRequirementsInput | null | undefined;
   /** Policy by which failed attempts are repeated. */
   retry?: RetryPolicyInput | null | undefined;
-  /** The leaf of the experiment's shares; its first leaf by default. */
+  /** Leaf of the experiment's shares that the job is charged to; the first leaf by default. */
   share?: string | null | undefined;
 };
 
@@ -532,7 +532,7 @@ export type JobState =
   /** The outputs are being moved. */
   | 'TRANSFERRING';
 
-/** A key and its value, to attach. */
+/** A key and its value for a job, task, queue or worker. */
 export type LabelInput = {
   /** The key: up to 63 letters, digits, `.`, `_`, `-`, `/`. */
   key: string;
@@ -1146,7 +1146,7 @@ export type UpdateQueueInput = {
   executor?: QueueExecutor | null | undefined;
   /** Revision that the queue must still have; otherwise the change is refused. */
   expectedRevision?: number | null | undefined;
-  /** The experiments it admits; empty admits every one. */
+  /** Names of the experiments that the queue admits; an empty list admits every experiment. */
   experiments?: Array<string> | null | undefined;
   /** Isolation of payloads that the queue requires; running jobs continue. */
   isolation?: QueueIsolation | null | undefined;

@@ -33,7 +33,7 @@ export type AcquireJobsUserErrorCode =
 export type AppendJobLogInput = {
   /** Chunks of output, at most 100. A chunk whose sequence number is known is ignored. */
   chunks: Array<JobLogChunkInput>;
-  /** The fence of its assignment. */
+  /** Fence of the job's assignment. */
   fence: number;
   /** The job, by id. */
   jobId: string;
@@ -154,7 +154,7 @@ export type FailJobInput = {
   error: JobErrorInput;
   /** End of the payload; absent if it did not start, or if its end is unknown. */
   exit?: PayloadExitInput | null | undefined;
-  /** The fence of its assignment. */
+  /** Fence of the job's assignment. */
   fence: number;
   /** The job, by id. */
   id: string;
@@ -189,7 +189,7 @@ export type FailJobsUserErrorCode =
 export type FinishJobInput = {
   /** The payload's exit code. */
   exitCode?: number | null | undefined;
-  /** The fence of its assignment. */
+  /** Fence of the job's assignment. */
   fence: number;
   /** The job, by id. */
   id: string;
@@ -269,7 +269,7 @@ export type HeartbeatUserErrorCode =
 
 /** A job that a worker holds. */
 export type HeldJobInput = {
-  /** The fence of its assignment. */
+  /** Fence of the job's assignment. */
   fence: number;
   /** The job, by id. */
   id: string;
@@ -344,7 +344,7 @@ export type JobOutputInput = {
   sizeBytes: number;
 };
 
-/** A key and its value, to attach. */
+/** A key and its value for a job, task, queue or worker. */
 export type LabelInput = {
   /** The key: up to 63 letters, digits, `.`, `_`, `-`, `/`. */
   key: string;
@@ -361,9 +361,9 @@ export type LogStream =
 
 /** End of a payload: exactly one of these. */
 export type PayloadExitInput =
-  {   /** Exit code, if it ended by itself, -1 to 255. */
+  {   /** Exit code of a payload that ended by itself, -1 to 255. */
   code: number; signal?: never; }
-  |  { code?: never;   /** Signal that ended it, such as `SIGKILL`. */
+  |  { code?: never;   /** Signal that ended the payload, such as `SIGKILL`. */
   signal: string; };
 
 /** Method of payload isolation. An isolated payload sees no file and no process of its worker, and no other payload. */
@@ -377,7 +377,7 @@ export type PayloadIsolation =
 
 /** Request for the secrets of an attempt. */
 export type RedeemSecretsInput = {
-  /** The fence of its assignment. */
+  /** Fence of the job's assignment. */
   fence: number;
   /** The job, by id. */
   jobId: string;
@@ -420,7 +420,7 @@ export type RegisterWorkerInput = {
   endsAt?: string | null | undefined;
   /** Hardware of the host. */
   hardware: WorkerHardwareInput;
-  /** The name of its host, 1 to 255 characters. */
+  /** Name of the host, 1 to 255 characters. */
   host: string;
   /** Idempotency key. A repeated call with the same key returns the same worker, until 30 days after that worker ended. */
   idempotencyKey: string;
@@ -428,7 +428,7 @@ export type RegisterWorkerInput = {
   labels?: Array<LabelInput> | null | undefined;
   /** Name of the pilot, 1 to 255 characters. An older worker with the same name, queue and host is replaced: it is LOST at once. */
   name: string;
-  /** The queue it serves, by name. */
+  /** Name of the queue that the worker serves. */
   queue: string;
   /** Version of the pilot. */
   version: string;
@@ -445,7 +445,7 @@ export type RegisterWorkerUserErrorCode =
 
 /** A job whose payload starts. */
 export type StartJobInput = {
-  /** The fence of its assignment. */
+  /** Fence of the job's assignment. */
   fence: number;
   /** The job, by id. */
   id: string;

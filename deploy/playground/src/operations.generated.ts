@@ -32,7 +32,7 @@ export type AtlasStep =
 
 /** The program of one step. */
 export type AtlasTransformInput = {
-  /** The program, with its arguments; `{{events}}`, `{{firstEvent}}`, `{{seed}}` are replaced. */
+  /** The program, with its arguments. The job's values replace `{{events}}`, `{{firstEvent}}` and `{{seed}}`. */
   command: Array<string>;
   /** Further files that the step writes. */
   moreOutputs?: Array<string> | null | undefined;
@@ -46,7 +46,7 @@ export type AtlasTransformInput = {
 export type CreateQueueInput = {
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   executor?: QueueExecutor | null | undefined;
-  /** The experiments it admits, by name; empty admits every one. */
+  /** Names of the experiments that the queue admits; an empty list admits every experiment. */
   experiments?: Array<string> | null | undefined;
   /** Idempotency key. A repeated call with the same key returns the same queue. */
   idempotencyKey?: string | null | undefined;
@@ -58,7 +58,7 @@ export type CreateQueueInput = {
   limits?: QueueLimitsInput | null | undefined;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   name: string;
-  /** The site it belongs to, 1 to 63 characters. */
+  /** Site that the queue belongs to, 1 to 63 characters. */
   site: string;
   /** Initial state of the queue. */
   state?: QueueState | null | undefined;
@@ -109,7 +109,7 @@ export type ExplainRequirementsInput = {
   priority?: number | null | undefined;
   /** Resources that the job would need. */
   requirements?: JobRequirementsInput | null | undefined;
-  /** The leaf of the experiment's shares; its first leaf by default. */
+  /** Leaf of the experiment's shares that the job is charged to; the first leaf by default. */
   share?: string | null | undefined;
 };
 
@@ -213,7 +213,7 @@ export type JobInput = {
   requirements?: JobRequirementsInput | null | undefined;
   /** Policy by which failed attempts are repeated. */
   retry?: RetryPolicyInput | null | undefined;
-  /** The leaf of the experiment's shares; its first leaf by default. */
+  /** Leaf of the experiment's shares that the job is charged to; the first leaf by default. */
   share?: string | null | undefined;
 };
 
@@ -303,7 +303,7 @@ export type JobState =
   /** The outputs are being moved. */
   | 'TRANSFERRING';
 
-/** A key and its value, to attach. */
+/** A key and its value for a job, task, queue or worker. */
 export type LabelInput = {
   /** The key: up to 63 letters, digits, `.`, `_`, `-`, `/`. */
   key: string;
@@ -384,7 +384,7 @@ export type QueueState =
 
 /** An experiment to register. */
 export type RegisterExperimentInput = {
-  /** One sentence about it, up to 500 characters. */
+  /** One sentence about the experiment, up to 500 characters. */
   description?: string | null | undefined;
   /** Unique name: 1 to 31 lower-case letters, digits and `-`, beginning with a letter. */
   name: string;

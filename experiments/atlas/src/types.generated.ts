@@ -154,7 +154,7 @@ export type AtlasTaskState =
 
 /** The program of one step. */
 export type AtlasTransformInput = {
-  /** The program, with its arguments; `{{events}}`, `{{firstEvent}}`, `{{seed}}` are replaced. */
+  /** The program, with its arguments. The job's values replace `{{events}}`, `{{firstEvent}}` and `{{seed}}`. */
   readonly command: ReadonlyArray<Scalars['String']['input']>;
   /** Further files that the step writes. */
   readonly moreOutputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;

@@ -35,7 +35,7 @@ export type EpicGroupState =
 /** Details of an ePIC job. */
 export type EpicJob = PlacementExplained & {
   readonly __typename?: 'EpicJob';
-  /** The group of super time frames it processes; null for the job that merges the run. */
+  /** Group of super time frames that the job processes; null for the job that merges the run. */
   readonly group?: Maybe<EpicTimeFrameGroup>;
   /** Rules about where the job runs: the detector configuration its workers must have. */
   readonly placement: ReadonlyArray<PlacementRule>;

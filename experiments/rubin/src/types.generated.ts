@@ -106,7 +106,7 @@ export type Query = {
 /** Rubin details of a job. */
 export type RubinJob = {
   readonly __typename?: 'RubinJob';
-  /** The quantum it runs. */
+  /** Quantum that the job runs. */
   readonly quantum: RubinQuantum;
   /** The workflow. */
   readonly workflow: RubinWorkflow;
@@ -149,13 +149,13 @@ export type RubinQuantumEdge = {
 
 /** A node of a quantum graph: one step of processing for one piece of data. */
 export type RubinQuantumInput = {
-  /** The data it works on, 1 to 1024 characters. */
+  /** Data that the quantum works on, 1 to 1024 characters. */
   readonly dataId: Scalars['String']['input'];
   /** The label of the pipeline task, 1 to 63 characters. */
   readonly label: Scalars['String']['input'];
   /** The name, unique in the workflow: 1 to 127 letters, digits, `_`, `-`, `.`. */
   readonly name: Scalars['String']['input'];
-  /** The names of the quanta it needs, in any order, at most 1,000, without cycles. */
+  /** Names of the quanta that must finish first, in any order, at most 1,000, without cycles. */
   readonly needs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
 };
 

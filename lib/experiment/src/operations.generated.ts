@@ -130,7 +130,7 @@ export type JobInput = {
   requirements?: JobRequirementsInput | null | undefined;
   /** Policy by which failed attempts are repeated. */
   retry?: RetryPolicyInput | null | undefined;
-  /** The leaf of the experiment's shares; its first leaf by default. */
+  /** Leaf of the experiment's shares that the job is charged to; the first leaf by default. */
   share?: string | null | undefined;
 };
 
@@ -220,7 +220,7 @@ export type JobState =
   /** The outputs are being moved. */
   | 'TRANSFERRING';
 
-/** A key and its value, to attach. */
+/** A key and its value for a job, task, queue or worker. */
 export type LabelInput = {
   /** The key: up to 63 letters, digits, `.`, `_`, `-`, `/`. */
   key: string;

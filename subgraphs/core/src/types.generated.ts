@@ -117,7 +117,7 @@ export type AllowSubmissionOnBehalfUserErrorCode =
 export type AppendJobLogInput = {
   /** Chunks of output, at most 100. A chunk whose sequence number is known is ignored. */
   readonly chunks: ReadonlyArray<JobLogChunkInput>;
-  /** The fence of its assignment. */
+  /** Fence of the job's assignment. */
   readonly fence: Scalars['SafeInt']['input'];
   /** The job, by id. */
   readonly jobId: Scalars['ID']['input'];
@@ -183,7 +183,7 @@ export type BulkOperation = Node & {
   readonly requestedBy: Principal;
   /** Current state of the operation. */
   readonly state: BulkOperationState;
-  /** Jobs that matched when it began. */
+  /** Number of jobs that matched when the operation began. */
   readonly totalCount: Scalars['Int']['output'];
 };
 
@@ -224,7 +224,7 @@ export type BulkRefusalCode =
   | 'FORBIDDEN'
   /** The job would have an invalid value after the change. */
   | 'INVALID_VALUE'
-  /** The job does not exist, or the caller may not see it. */
+  /** The job does not exist, or you may not see it. */
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
@@ -302,7 +302,7 @@ export type CancelJobsUserErrorCode =
 export type CreateQueueInput = {
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   readonly executor?: InputMaybe<QueueExecutor>;
-  /** The experiments it admits, by name; empty admits every one. */
+  /** Names of the experiments that the queue admits; an empty list admits every experiment. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Idempotency key. A repeated call with the same key returns the same queue. */
   readonly idempotencyKey?: InputMaybe<Scalars['String']['input']>;
@@ -314,7 +314,7 @@ export type CreateQueueInput = {
   readonly limits?: InputMaybe<QueueLimitsInput>;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   readonly name: Scalars['String']['input'];
-  /** The site it belongs to, 1 to 63 characters. */
+  /** Site that the queue belongs to, 1 to 63 characters. */
   readonly site: Scalars['String']['input'];
   /** Initial state of the queue. */
   readonly state?: InputMaybe<QueueState>;
@@ -727,7 +727,7 @@ export type ExplainRequirementsInput = {
   readonly priority?: InputMaybe<Scalars['Int']['input']>;
   /** Resources that the job would need. */
   readonly requirements?: InputMaybe<JobRequirementsInput>;
-  /** The leaf of the experiment's shares; its first leaf by default. */
+  /** Leaf of the experiment's shares that the job is charged to; the first leaf by default. */
   readonly share?: InputMaybe<Scalars['String']['input']>;
 };
 
@@ -737,7 +737,7 @@ export type FailJobInput = {
   readonly error: JobErrorInput;
   /** End of the payload; absent if it did not start, or if its end is unknown. */
   readonly exit?: InputMaybe<PayloadExitInput>;
-  /** The fence of its assignment. */
+  /** Fence of the job's assignment. */
   readonly fence: Scalars['SafeInt']['input'];
   /** The job, by id. */
   readonly id: Scalars['ID']['input'];
@@ -811,7 +811,7 @@ export type FileReferenceInput = {
 export type FinishJobInput = {
   /** The payload's exit code. */
   readonly exitCode?: InputMaybe<Scalars['Int']['input']>;
-  /** The fence of its assignment. */
+  /** Fence of the job's assignment. */
   readonly fence: Scalars['SafeInt']['input'];
   /** The job, by id. */
   readonly id: Scalars['ID']['input'];
@@ -965,11 +965,11 @@ export type GpuModel = {
   readonly leastReportedMiB?: Maybe<Scalars['Int']['output']>;
   /** Nominal memory, in GB; null if shared with the host or unknown. */
   readonly memoryGB?: Maybe<Scalars['Int']['output']>;
-  /** Maximum number of MIG instances; 0 if it does not support MIG. */
+  /** Maximum number of MIG instances; 0 if the model does not support MIG. */
   readonly migInstances: Scalars['Int']['output'];
   /** MIG profiles; empty if there are none or they are unknown. */
   readonly migProfiles: ReadonlyArray<GpuMigProfile>;
-  /** Slices that MIG divides it into; 0 if it does not support MIG. */
+  /** Number of slices into which MIG divides the device; 0 if the model does not support MIG. */
   readonly migSlices: Scalars['Int']['output'];
   /** Name of the model in the catalogue, such as `A100-SXM4-80GB`. */
   readonly name: Scalars['String']['output'];
@@ -1247,7 +1247,7 @@ export type HeartbeatUserErrorCode =
 
 /** A job that a worker holds. */
 export type HeldJobInput = {
-  /** The fence of its assignment. */
+  /** Fence of the job's assignment. */
   readonly fence: Scalars['SafeInt']['input'];
   /** The job, by id. */
   readonly id: Scalars['ID']['input'];
@@ -1332,7 +1332,7 @@ export type Job = Node & {
   readonly notBefore?: Maybe<Scalars['DateTime']['output']>;
   /** Declared outputs that the worker registered; empty until then. */
   readonly outputs: ReadonlyArray<JobOutput>;
-  /** Principal that the job belongs to: the one that submitted it, or the one on whose behalf a service did. */
+  /** Principal that the job belongs to: its submitter, or the person on whose behalf a service submitted it. */
   readonly owner: Principal;
   /** Program that the job runs. */
   readonly payload: JobPayload;
@@ -1606,7 +1606,7 @@ export type JobInput = {
   readonly requirements?: InputMaybe<JobRequirementsInput>;
   /** Policy by which failed attempts are repeated. */
   readonly retry?: InputMaybe<RetryPolicyInput>;
-  /** The leaf of the experiment's shares; its first leaf by default. */
+  /** Leaf of the experiment's shares that the job is charged to; the first leaf by default. */
   readonly share?: InputMaybe<Scalars['String']['input']>;
 };
 
@@ -1993,7 +1993,7 @@ export type JobTransition = {
   readonly actor: Principal;
   /** Time of the transition. */
   readonly at: Scalars['DateTime']['output'];
-  /** The attempt it concerns; 0 before the first. */
+  /** Attempt that the change concerns; 0 before the first. */
   readonly attempt: Scalars['Int']['output'];
   /** State before the change. */
   readonly from: JobState;
@@ -2005,7 +2005,7 @@ export type JobTransition = {
   readonly to: JobState;
 };
 
-/** A key and its value, attached to something. */
+/** A key and its value, as jobs, tasks, queues and workers have them. */
 export type Label = {
   readonly __typename?: 'Label';
   /** The key: up to 63 letters, digits, `.`, `_`, `-`, `/`. */
@@ -2014,7 +2014,7 @@ export type Label = {
   readonly value: Scalars['String']['output'];
 };
 
-/** A key and its value, to attach. */
+/** A key and its value for a job, task, queue or worker. */
 export type LabelInput = {
   /** The key: up to 63 letters, digits, `.`, `_`, `-`, `/`. */
   readonly key: Scalars['String']['input'];
@@ -2258,9 +2258,9 @@ export type ParameterSetInput = {
 
 /** End of a payload: exactly one of these. */
 export type PayloadExitInput =
-  /** Exit code, if it ended by itself, -1 to 255. */
+  /** Exit code of a payload that ended by itself, -1 to 255. */
   { readonly code: Scalars['Int']['input']; readonly signal?: never; }
-  |  /** Signal that ended it, such as `SIGKILL`. */
+  |  /** Signal that ended the payload, such as `SIGKILL`. */
   { readonly code?: never; readonly signal: Scalars['String']['input']; };
 
 /** Method of payload isolation. An isolated payload sees no file and no process of its worker, and no other payload. */
@@ -2687,7 +2687,7 @@ export type QueueState =
 
 /** Request for the secrets of an attempt. */
 export type RedeemSecretsInput = {
-  /** The fence of its assignment. */
+  /** Fence of the job's assignment. */
   readonly fence: Scalars['SafeInt']['input'];
   /** The job, by id. */
   readonly jobId: Scalars['ID']['input'];
@@ -2747,7 +2747,7 @@ export type RedeemSecretsUserErrorCode =
 
 /** An experiment to register. */
 export type RegisterExperimentInput = {
-  /** One sentence about it, up to 500 characters. */
+  /** One sentence about the experiment, up to 500 characters. */
   readonly description?: InputMaybe<Scalars['String']['input']>;
   /** Unique name: 1 to 31 lower-case letters, digits and `-`, beginning with a letter. */
   readonly name: Scalars['String']['input'];
@@ -2790,7 +2790,7 @@ export type RegisterWorkerInput = {
   readonly endsAt?: InputMaybe<Scalars['DateTime']['input']>;
   /** Hardware of the host. */
   readonly hardware: WorkerHardwareInput;
-  /** The name of its host, 1 to 255 characters. */
+  /** Name of the host, 1 to 255 characters. */
   readonly host: Scalars['String']['input'];
   /** Idempotency key. A repeated call with the same key returns the same worker, until 30 days after that worker ended. */
   readonly idempotencyKey: Scalars['String']['input'];
@@ -2798,7 +2798,7 @@ export type RegisterWorkerInput = {
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
   /** Name of the pilot, 1 to 255 characters. An older worker with the same name, queue and host is replaced: it is LOST at once. */
   readonly name: Scalars['String']['input'];
-  /** The queue it serves, by name. */
+  /** Name of the queue that the worker serves. */
   readonly queue: Scalars['String']['input'];
   /** Version of the pilot. */
   readonly version: Scalars['String']['input'];
@@ -3399,7 +3399,7 @@ export type SiteGpuHardware = {
 
 /** A job whose payload starts. */
 export type StartJobInput = {
-  /** The fence of its assignment. */
+  /** Fence of the job's assignment. */
   readonly fence: Scalars['SafeInt']['input'];
   /** The job, by id. */
   readonly id: Scalars['ID']['input'];
@@ -3688,7 +3688,7 @@ export type Task = Node & {
   readonly labels: ReadonlyArray<Label>;
   /** The name given at submit; not unique. */
   readonly name: Scalars['String']['output'];
-  /** Principal that the task belongs to: the one that submitted it, or the one on whose behalf a service did. */
+  /** Principal that the task belongs to: its submitter, or the person on whose behalf a service submitted it. */
   readonly owner: Principal;
   /** The priority given to the jobs. */
   readonly priority: Scalars['Int']['output'];
@@ -3817,7 +3817,7 @@ export type UpdateQueueInput = {
   readonly executor?: InputMaybe<QueueExecutor>;
   /** Revision that the queue must still have; otherwise the change is refused. */
   readonly expectedRevision?: InputMaybe<Scalars['Int']['input']>;
-  /** The experiments it admits; empty admits every one. */
+  /** Names of the experiments that the queue admits; an empty list admits every experiment. */
   readonly experiments?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /** Isolation of payloads that the queue requires; running jobs continue. */
   readonly isolation?: InputMaybe<QueueIsolation>;
@@ -4025,9 +4025,9 @@ export type WorkerChanged = {
 /** A command for a worker. */
 export type WorkerCommand = {
   readonly __typename?: 'WorkerCommand';
-  /** The fence of the assignment it concerns; null for the whole worker. */
+  /** Fence of the assignment that the command concerns; null for the whole worker. */
   readonly fence?: Maybe<Scalars['SafeInt']['output']>;
-  /** The job it concerns; null for the whole worker. */
+  /** Job that the command concerns; null for the whole worker. */
   readonly jobId?: Maybe<Scalars['ID']['output']>;
   /** Kind of the command. */
   readonly kind: WorkerCommandKind;

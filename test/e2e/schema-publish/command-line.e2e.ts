@@ -81,10 +81,10 @@ describe('rhizome schema', () => {
     const asJson = await asHeron(['schema', 'check', 'heron', '--json']);
     expect(asJson.exitCode).toBe(1);
     const { check } = asJson.json<{
-      check: { hasPassed: boolean; findings: { rule: string; where: string }[] };
+      check: { hasPassed: boolean; findings: { rule: string; coordinate: string }[] };
     }>();
     expect(check.hasPassed).toBe(false);
-    expect(check.findings.map(({ rule, where }) => `${rule} ${where}`).sort()).toEqual([
+    expect(check.findings.map(({ rule, coordinate }) => `${rule} ${coordinate}`).sort()).toEqual([
       'DESCRIPTION HeronQuery.nests',
       'NULLABLE Query.heron',
     ]);
@@ -126,12 +126,12 @@ describe('rhizome schema', () => {
       {
         isLive: true,
         kind: 'ROLLBACK',
-        subgraph: 'heron',
+        subgraphName: 'heron',
         publishedBy: { subject: 'experiment:heron' },
         note: 'eggs were wrong',
       },
-      { isLive: false, kind: 'PUBLISH', subgraph: 'heron' },
-      { isLive: false, kind: 'PUBLISH', subgraph: 'heron', note: 'nests are counted' },
+      { isLive: false, kind: 'PUBLISH', subgraphName: 'heron' },
+      { isLive: false, kind: 'PUBLISH', subgraphName: 'heron', note: 'nests are counted' },
     ]);
     const usage = await cli.run(['schema', 'rollback']);
     expect(usage).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--all') });
@@ -155,7 +155,7 @@ describe('rhizome schema', () => {
       {
         isLive: true,
         kind: 'WITHDRAWAL',
-        subgraph: 'heron',
+        subgraphName: 'heron',
         publishedBy: { subject: 'experiment:heron' },
         note: 'it rests',
       },
