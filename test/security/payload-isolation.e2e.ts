@@ -1,5 +1,6 @@
-// A hostile payload tries to reach its pilot, other payloads and its host. In a sandbox it reaches nothing;
-// without one, the same payload reaches all of it, so that the test shows something.
+// A hostile payload tries to reach its pilot, other payloads and its host: in a sandbox, in an image, and
+// with the default options of a pilot. Without isolation the same payload reaches all of it, so that the test
+// shows something.
 import { chown, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -13,72 +14,26 @@ import { logOf, submit } from '../e2e/system/jobs.js';
 import { type JobWatch, watchJobs } from '../e2e/system/job-watch.js';
 import { type PlaygroundSystem, startPlayground } from '../e2e/system/playground-system.js';
 import { allProcesses } from '../e2e/system/processes.js';
+import { payloadImage, podmanWithImage } from './payload-image.js';
+import { heldWithout, names, script } from './payload-attempts.js';
 
 /** Not root: the kernel does not limit root's processes. */
 const user = 65_534;
+/** Isolation by the command line of the pilot. */
+const isolation: Readonly<Record<Mode, readonly string[]>> = {
+  sandbox: ['--isolation', 'required', '--network-isolation', 'true'],
+  defaults: [],
+  image: [],
+  none: ['--isolation', 'none'],
+};
 const limits = ['--max-processes', '200', '--max-open-files', '200'];
-const survivorSeconds = { sandbox: '30103', none: '30207' } as const;
+const survivorSeconds = { sandbox: '30103', defaults: '30109', image: '30113', none: '30207' } as const;
 type Mode = keyof typeof survivorSeconds;
 
 let system: PlaygroundSystem;
 let watch: JobWatch;
 let base: string;
 let socketName: string;
-
-/**
- * Each line is a name and a shell condition that holds if the attempt succeeds. The variables are the
- * host's facts, so that a payload does not fail for want of knowledge.
- */
-const attempts = `
-read the pilot's token|grep -q . "$TOKEN_FILE"
-read the token through the pilot's root|grep -q . "/proc/$PILOT/root$TOKEN_FILE"
-read the token through any process|cat /proc/[0-9]*/root"$TOKEN_FILE" | grep -q .
-read the pilot's environment|grep -q . "/proc/$PILOT/environ"
-read the pilot's command line|grep -q token "/proc/$PILOT/cmdline"
-list the pilot's open files|ls "/proc/$PILOT/fd" | grep -q .
-read the pilot's memory map|grep -q . "/proc/$PILOT/maps"
-signal the pilot|kill -0 "$PILOT"
-signal the pilot's group|bash -c "kill -0 -- -$PILOT_GROUP"
-see processes of the host|test "$(ls -d /proc/[0-9]* | wc -l)" -gt 15
-list the pilot's scratch space|test "$(ls "$SCRATCH"/pilot-* | wc -l)" -gt 1
-read another payload's file|cat "$SCRATCH"/pilot-*/*/w*/secret | grep -q topsecret
-write into another payload's folder|for f in "$SCRATCH"/pilot-*/*/w*/secret; do echo forged > "$f.forged"; done; ls "$SCRATCH"/pilot-*/*/w*/secret.forged
-read another payload's environment|cat /proc/[0-9]*/environ | grep -q "RHIZOME_JOB_ID=$VICTIM"
-signal another payload|for p in $(grep -l "RHIZOME_JOB_ID=$VICTIM" /proc/[0-9]*/environ); do p=\${p#/proc/}; kill -0 "\${p%/environ}" && echo yes; done | grep -q yes
-find the pipes of logs|ls "$SCRATCH"/pilot-*/pipe-*.out
-read the store of other jobs|cat "$STORE"/canary | grep -q canary
-write into the store|echo forged > "$STORE/forged"
-read the home of the pilot's user|grep -q . "$PILOT_HOME/.netrc"
-read the host's /tmp|grep -q . "$HOST_TMP_FILE"
-read the host's /dev/shm|grep -q . "$HOST_SHM_FILE"
-reach a service on loopback|bash -c ": < /dev/tcp/127.0.0.1/$GATEWAY_PORT"
-see abstract sockets of the host|grep -q "$SOCKET_NAME" /proc/net/unix
-make a user namespace|unshare --user true
-mount a file system|unshare --user --map-root-user --mount mount -t tmpfs none /tmp
-start more processes than allowed|(i=0; while [ $i -lt 400 ]; do sleep 4 & i=$((i+1)); done; echo all) | grep -q all
-open more files than allowed|test "$(ulimit -Hn)" -gt 200
-`;
-
-const names = attempts
-  .trim()
-  .split('\n')
-  .map((line) => line.split('|')[0] ?? '');
-
-/** Limits that hold without a sandbox, too. */
-const heldWithout = ['open more files than allowed'];
-
-const script = [
-  ...attempts
-    .trim()
-    .split('\n')
-    .map((line) => {
-      const [name = '', ...rest] = line.split('|');
-      return `if ( ${rest.join('|')} ) >/dev/null 2>&1; then echo "SUCCEEDED ${name}"; fi`;
-    }),
-  // Leaves its session, its parents and its environment.
-  'env -i PATH=/usr/bin:/bin setsid sh -c "setsid sleep $SURVIVOR & exit 0"',
-  '(echo forged > "$HOST_TMP_FILE.forged"; echo forged > "$HOST_SHM_FILE.forged") 2>/dev/null; echo done',
-].join('\n');
 
 beforeAll(async () => {
   system = await startPlayground();
@@ -125,17 +80,16 @@ async function startSite(mode: Mode): Promise<Site> {
     for (const path of [shared, `${shared}.forged`]) await rm(path, { force: true });
   });
   const scratch = join(folder, 'scratch');
-  const isolation = mode === 'none' ? ['none'] : ['required', '--network-isolation', 'true'];
   const pilot = spawnProcess({
     name: mode,
-    command: 'setpriv',
+    ...(await starterOf(mode, folder)),
     args: [
-      ...[`--reuid=${user}`, `--regid=${user}`, '--clear-groups', process.execPath, pilotProgram],
+      ...(mode === 'image' ? [] : [`--reuid=${user}`, `--regid=${user}`, '--clear-groups', process.execPath]),
+      pilotProgram,
       ...['--url', system.file.url, '--token-file', tokenFile, '--queue', playgroundQueue, '--name', mode],
       ...['--scratch', scratch, '--store', store, '--cores', '4', '--memory-mib', '4096'],
-      ...['--label', `site=${mode}`, ...limits, '--isolation', ...isolation],
+      ...['--label', `site=${mode}`, ...limits, ...isolation[mode]],
     ],
-    env: { HOME: home, TMPDIR: '/tmp' },
   });
   await pilot.line(/"msg":"worker registered"/, 60_000);
   return {
@@ -156,10 +110,21 @@ async function startSite(mode: Mode): Promise<Site> {
   };
 }
 
+/** The program that starts a pilot, with its variables. Podman runs as the user that runs the test. */
+async function starterOf(
+  mode: Mode,
+  folder: string,
+): Promise<{ readonly command: string; readonly env: Readonly<Record<string, string>> }> {
+  const env = { HOME: join(folder, 'home'), TMPDIR: '/tmp' };
+  if (mode !== 'image') return { command: 'setpriv', env };
+  const bin = await podmanWithImage(await ownFolder(join(base, 'podman')));
+  return { command: 'node', env: { ...env, PATH: `${bin}:/usr/bin:/bin` } };
+}
+
 /** The process group, which is the fifth field of the file. */
 const groupOf = (pid: number): string => readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[4] ?? '';
 
-async function run(mode: Mode, facts: Site['facts'], shell: string, more: object = {}): Promise<string> {
+async function run(mode: Mode, facts: Site['facts'], shell: string): Promise<string> {
   const environment = Object.entries(facts).map(([name, value]) => ({ name, value }));
   const requirements = {
     memoryMiB: 512,
@@ -167,7 +132,8 @@ async function run(mode: Mode, facts: Site['facts'], shell: string, more: object
     walltimeSeconds: 600,
     selector: `worker.labels["site"] == "${mode}"`,
   };
-  const payload = { command: 'sh', arguments: ['-c', shell], environment, ...more };
+  const image = mode === 'image' ? { image: payloadImage } : {};
+  const payload = { command: 'sh', arguments: ['-c', shell], environment, ...image };
   const [id = ''] = await submit(system.api(), [{ name: `${mode} payload`, requirements, payload }]);
   return id;
 }
@@ -200,12 +166,25 @@ async function reached(mode: Mode): Promise<readonly string[]> {
   return [...found, ...forged.map((path) => `write to the host's ${path}`)];
 }
 
+/** The network of the host is reached unless it is isolated, which is not the default. */
+const byNetwork = ['reach a service on loopback', 'see abstract sockets of the host'];
+/** The kernel does not limit the processes of root. */
+const byRoot = process.getuid?.() === 0 ? ['start more processes than allowed'] : [];
+
 describe('a hostile payload', () => {
   it('reaches nothing from its sandbox', async () => {
     expect(await reached('sandbox')).toEqual([]);
-    const folder = join(base, 'sandbox');
-    expect((await readdir(folder)).sort()).toEqual(['home', 'in-tmp', 'scratch', 'store', 'token']);
-    expect(await readdir(join(folder, 'store'))).toEqual(['canary']);
+    await expectUntouched('sandbox');
+  });
+
+  it('reaches the network alone with the default options of a pilot', async () => {
+    expect(await reached('defaults')).toEqual(byNetwork);
+    await expectUntouched('defaults');
+  });
+
+  it('reaches the network and the processes of root alone from an image', async () => {
+    expect(await reached('image')).toEqual([...byNetwork, ...byRoot]);
+    await expectUntouched('image');
   });
 
   it('reaches all but other limits without a sandbox', async () => {
@@ -214,3 +193,10 @@ describe('a hostile payload', () => {
     expect(found.filter((name) => name.startsWith('write to the host'))).toHaveLength(2);
   });
 });
+
+/** The payload wrote into nothing that belongs to the pilot. */
+async function expectUntouched(mode: Mode): Promise<void> {
+  const folder = join(base, mode);
+  expect((await readdir(folder)).sort()).toEqual(['home', 'in-tmp', 'scratch', 'store', 'token']);
+  expect(await readdir(join(folder, 'store'))).toEqual(['canary']);
+}

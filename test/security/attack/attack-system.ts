@@ -44,7 +44,9 @@ export interface Targets {
   readonly worker: string;
   /** A job of atlas that the worker runs. */
   readonly held: Grant;
-  /** A job of larkspur with a secret in its environment. */
+  /** A secret of atlas. */
+  readonly secret: string;
+  /** A job of larkspur with a canary in its environment. */
   readonly larkspurJob: string;
 }
 
@@ -104,7 +106,12 @@ async function keysOf({ data }: ServiceSystem): Promise<readonly string[]> {
     return d;
   });
   const identity = await readFile(join(data, 'identity.key'), 'utf8');
-  return [...(await Promise.all(jwks)), identity.trim()];
+  const master = await readFile(join(data, 'secrets.keys'), 'utf8');
+  return [
+    ...(await Promise.all(jwks)),
+    identity.trim(),
+    ...master.split('\n').filter((line) => line.length > 20),
+  ];
 }
 
 const names = ['core', 'larkspur', 'atlas', 'gateway'];
@@ -216,9 +223,21 @@ async function prepare(services: ServiceSystem, evidence: Evidence): Promise<Tar
   return {
     ...{ job, larkspurJob, held: grant },
     task: taskId,
+    secret: await createSecret(services, evidence),
     queue: 'citadel',
     worker: worker.id,
   };
+}
+
+/** Stores a secret of atlas. */
+async function createSecret(services: ServiceSystem, evidence: Evidence): Promise<string> {
+  const value = `CANARY-${randomUUID()}`;
+  evidence.plant('secret', [value]);
+  const { createSecret: created } = await services.api().data<{
+    createSecret: { secret: { id: string } | null; userErrors: object[] };
+  }>('mutation ($input: CreateSecretInput!) { createSecret(input: $input) { secret { id } userErrors { message } } }', { input: { name: 'PASSWORD', value, experiment: 'atlas' } });
+  if (created.secret === null) throw new Error(JSON.stringify(created));
+  return created.secret.id;
 }
 
 /** Submits a job of somebody else, with a canary in its environment. */

@@ -167,6 +167,13 @@ const lookUps: readonly AttackCase[] = [
       ({ targets }) => ({ id: targets.job }),
     ),
     graphql(
+      `a look at a secret of another experiment by ${as}`,
+      caller,
+      'query ($id: ID!) { secret(id: $id) { name } }',
+      { status: 200, hides: /PASSWORD|CANARY/ },
+      ({ targets }) => ({ id: targets.secret }),
+    ),
+    graphql(
       `a search for jobs of another experiment by ${as}`,
       caller,
       'query ($n: [String!]) { jobs(filter: { experiments: $n }) { nodes { name } } }',

@@ -98,7 +98,7 @@ async function leaksOf(
   collection: string,
 ): Promise<Leak[]> {
   const name = `${database}.${collection}`;
-  const kinds = withEnvironment.has(name) ? ['token', 'key'] : undefined;
+  const kinds = withEnvironment.has(name) ? ['token', 'key', 'secret'] : undefined;
   const found: Leak[] = [];
   const documents = store.db(database).collection(collection).find({}, { raw: true });
   for await (const document of documents as unknown as AsyncIterable<Buffer>)

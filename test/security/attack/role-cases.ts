@@ -58,6 +58,13 @@ export const inputs: Readonly<Record<string, Inputs>> = {
     ...{ workerId: targets.worker, jobId: targets.held.job.id, fence: targets.held.fence },
     chunks: [{ sequence: 0, stream: 'STDOUT', text: 'attack', at: '2026-01-01T00:00:00.000Z' }],
   }),
+  createSecret: () => ({ name: 'MINE', value: 'of an attacker', experiment: 'atlas' }),
+  rotateSecret: ({ targets }) => ({ id: targets.secret, value: 'of an attacker' }),
+  deleteSecret: ({ targets }) => ({ id: targets.secret }),
+  redeemSecrets: ({ targets }) => ({
+    ...{ workerId: targets.worker, jobId: targets.held.job.id, fence: targets.held.fence },
+    ...{ secretIds: [targets.secret], request: 'x.y.z' },
+  }),
   submitAtlasTask: () => ({
     ...{ ...key, campaign: 'mc23e', requestId: 1, physicsShort: 'Zmumu', totalEvents: 10, eventsPerJob: 5 },
     transforms: [{ step: 'EVGEN', command: ['true'], output: 'events' }],
@@ -103,6 +110,7 @@ export const refusals = [
     'PRINCIPAL_NOT_FOUND',
     'ENROLMENT_NOT_FOUND',
     'ISSUER_NOT_FOUND',
+    'SECRET_NOT_FOUND',
   ],
 ];
 
@@ -122,8 +130,9 @@ function attack(mutation: string, input: Inputs, as: Caller): AttackCase {
   const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { code } } }`;
   const at = ofIdentities.has(mutation) ? 'identities' : 'gateway';
   const body: Inputs = (system) => ({ query, variables: { input: input(system) } });
-  const expected =
-    as === 'nobody' ? { status: 401, code: 'UNAUTHENTICATED' } : { status: 200, code: refusals };
+  // A secret that does not exist, and one that the caller may not see, is deleted without an error.
+  const refused = mutation === 'deleteSecret' ? { status: 200 } : { status: 200, code: refusals };
+  const expected = as === 'nobody' ? { status: 401, code: 'UNAUTHENTICATED' } : refused;
   return http(`${mutation} by ${as}`, { as, at, body }, expected);
 }
 

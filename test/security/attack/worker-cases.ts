@@ -123,6 +123,36 @@ const reads: readonly AttackCase[] = [
   },
 ];
 
+const takeovers: readonly AttackCase[] = [
+  {
+    name: 'the name and host of another worker, registered by a worker of its queue',
+    expected: { code: 'CONFLICT' },
+    run: (system) =>
+      sendAs(system, {
+        query:
+          'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { userErrors { code } } }',
+        variables: { input: inputs['registerWorker']?.(system) },
+      }),
+  },
+  {
+    name: 'the commands of another worker by a worker of its queue',
+    expected: { says: /NOT_FOUND|FORBIDDEN/, hides: /"workerCommands":\{/ },
+    run: (system) =>
+      sendAs(
+        system,
+        {
+          query: 'subscription ($id: ID!) { workerCommands(workerId: $id) { sequence } }',
+          variables: { id: system.targets.worker },
+        },
+        ({ key, token, url }) => ({
+          accept: 'text/event-stream',
+          authorization: `DPoP ${token}`,
+          dpop: key.proof({ method: 'POST', url, token }),
+        }),
+      ),
+  },
+];
+
 const refused = { status: 401, code: 'UNAUTHENTICATED' } as const;
 const typename = { query: '{ __typename }' };
 const thief = createProofKey();
@@ -192,7 +222,14 @@ const repeated: AttackCase = {
 };
 
 /** All of them. */
-export const workerCases: readonly AttackCase[] = [...foreign, ...ofJobs, ...reads, ...stolen, repeated];
+export const workerCases: readonly AttackCase[] = [
+  ...foreign,
+  ...ofJobs,
+  ...reads,
+  ...takeovers,
+  ...stolen,
+  repeated,
+];
 
 /** Enrols the worker before the state of the system is compared. */
 export const enrolWorker = enrolledIn;
