@@ -132,12 +132,17 @@ function proofChecks(identity: GatewayOptions['identity']): ProofChecks | undefi
 
 function tokenEndpoints(
   { identity, rightsReaders, log }: GatewayOptions,
-  { addressOf, rates, bodies }: Pick<TokenEndpointsOptions, 'addressOf' | 'rates'> & { bodies: JsonBodies },
+  {
+    addressOf,
+    rates,
+    audit,
+    bodies,
+  }: Pick<TokenEndpointsOptions, 'addressOf' | 'rates' | 'audit'> & { bodies: JsonBodies },
 ): TokenEndpoints | undefined {
   if (!identity) return undefined;
   const rights =
     rightsReaders && new RightsEndpoint({ rights: identity.rights, verifier: rightsReaders, bodies, log });
-  return new TokenEndpoints({ identity, rights, addressOf, rates, log });
+  return new TokenEndpoints({ identity, rights, addressOf, rates, audit, log });
 }
 
 class BuiltGateway implements Gateway {

@@ -1392,6 +1392,8 @@ export type SetTokenIssuerInput = {
   readonly jwksUri?: InputMaybe<Scalars['String']['input']>;
   /** Kinds of principals that its tokens may name. */
   readonly kinds?: ReadonlyArray<LoginKind>;
+  /** Login of people at the issuer; null if there is none. */
+  readonly login?: InputMaybe<SetTokenIssuerLoginInput>;
   /** Longest lifetime of a token, in seconds: 60 to 604,800. */
   readonly maxLifetimeSeconds?: Scalars['Int']['input'];
   /** Short name: 2 to 63 lower-case letters, digits and `-`, beginning with a letter. */
@@ -1402,6 +1404,16 @@ export type SetTokenIssuerInput = {
   readonly roles?: ReadonlyArray<GrantableRole>;
   /** Rules that map claims to rights, at most 500. */
   readonly rules?: ReadonlyArray<SetTokenIssuerRuleInput>;
+};
+
+/** A client without a secret that is registered at an issuer for the programs of Rhizome. */
+export type SetTokenIssuerLoginInput = {
+  /** Identifier of the client. */
+  readonly clientId: Scalars['String']['input'];
+  /** True if the ID token is exchanged, because access tokens of the issuer are opaque. */
+  readonly hasOpaqueAccessTokens?: Scalars['Boolean']['input'];
+  /** Scopes that a login asks for, at most 50. */
+  readonly scopes?: ReadonlyArray<Scalars['String']['input']>;
 };
 
 /** Result of `setTokenIssuer`. */
@@ -1616,6 +1628,8 @@ export type TokenIssuer = {
   readonly jwksUri?: Maybe<Scalars['String']['output']>;
   /** Kinds of principals that its tokens may name. */
   readonly kinds: ReadonlyArray<LoginKind>;
+  /** Login of people at the issuer; null if there is none. */
+  readonly login?: Maybe<TokenIssuerLogin>;
   /** Longest lifetime of a token, in seconds. */
   readonly maxLifetimeSeconds: Scalars['Int']['output'];
   /** Short name of the record. */
@@ -1632,6 +1646,17 @@ export type TokenIssuer = {
   readonly updatedAt: Scalars['DateTime']['output'];
   /** Principal that made the last change; null for a record that comes from a file. */
   readonly updatedBy?: Maybe<Principal>;
+};
+
+/** A client without a secret that is registered at an issuer for the programs of Rhizome. */
+export type TokenIssuerLogin = {
+  readonly __typename?: 'TokenIssuerLogin';
+  /** Identifier of the client. */
+  readonly clientId: Scalars['String']['output'];
+  /** True if the ID token is exchanged, because access tokens of the issuer are opaque. */
+  readonly hasOpaqueAccessTokens: Scalars['Boolean']['output'];
+  /** Scopes that a login asks for. */
+  readonly scopes: ReadonlyArray<Scalars['String']['output']>;
 };
 
 /** A version of an issuer's record. */
@@ -2025,6 +2050,7 @@ export type ResolversTypes = {
   SetTokenIssuerClaimInput: SetTokenIssuerClaimInput;
   SetTokenIssuerGrantInput: SetTokenIssuerGrantInput;
   SetTokenIssuerInput: SetTokenIssuerInput;
+  SetTokenIssuerLoginInput: SetTokenIssuerLoginInput;
   SetTokenIssuerPayload: ResolverTypeWrapper<Omit<SetTokenIssuerPayload, 'tokenIssuer' | 'userErrors'> & { tokenIssuer?: Maybe<ResolversTypes['TokenIssuer']>, userErrors: ReadonlyArray<ResolversTypes['SetTokenIssuerUserError']> }>;
   SetTokenIssuerRuleInput: SetTokenIssuerRuleInput;
   SetTokenIssuerUserError: ResolverTypeWrapper<Omit<SetTokenIssuerUserError, 'code'> & { code: ResolversTypes['SetTokenIssuerUserErrorCode'] }>;
@@ -2039,6 +2065,7 @@ export type ResolversTypes = {
   TokenCheckName: ResolverTypeWrapper<'ISSUER' | 'TIME' | 'AUDIENCE' | 'LIFETIME' | 'SUBJECT' | 'PROFILE' | 'KIND'>;
   TokenExplanation: ResolverTypeWrapper<TokenExplanationMapper>;
   TokenIssuer: ResolverTypeWrapper<TokenIssuerMapper>;
+  TokenIssuerLogin: ResolverTypeWrapper<TokenIssuerLogin>;
   TokenIssuerVersion: ResolverTypeWrapper<TokenIssuerVersionMapper>;
   TokenIssuerVersionConnection: ResolverTypeWrapper<TokenIssuerVersionConnectionMapper>;
   TokenIssuerVersionEdge: ResolverTypeWrapper<Omit<TokenIssuerVersionEdge, 'node'> & { node: ResolversTypes['TokenIssuerVersion'] }>;
@@ -2140,6 +2167,7 @@ export type ResolversParentTypes = {
   SetTokenIssuerClaimInput: SetTokenIssuerClaimInput;
   SetTokenIssuerGrantInput: SetTokenIssuerGrantInput;
   SetTokenIssuerInput: SetTokenIssuerInput;
+  SetTokenIssuerLoginInput: SetTokenIssuerLoginInput;
   SetTokenIssuerPayload: Omit<SetTokenIssuerPayload, 'tokenIssuer' | 'userErrors'> & { tokenIssuer?: Maybe<ResolversParentTypes['TokenIssuer']>, userErrors: ReadonlyArray<ResolversParentTypes['SetTokenIssuerUserError']> };
   SetTokenIssuerRuleInput: SetTokenIssuerRuleInput;
   SetTokenIssuerUserError: SetTokenIssuerUserError;
@@ -2150,6 +2178,7 @@ export type ResolversParentTypes = {
   TokenCheck: TokenCheckMapper;
   TokenExplanation: TokenExplanationMapper;
   TokenIssuer: TokenIssuerMapper;
+  TokenIssuerLogin: TokenIssuerLogin;
   TokenIssuerVersion: TokenIssuerVersionMapper;
   TokenIssuerVersionConnection: TokenIssuerVersionConnectionMapper;
   TokenIssuerVersionEdge: Omit<TokenIssuerVersionEdge, 'node'> & { node: ResolversParentTypes['TokenIssuerVersion'] };
@@ -2767,6 +2796,7 @@ export type TokenIssuerResolvers<ContextType = SubgraphContext, ParentType exten
   issuer?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   jwksUri?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   kinds?: Resolver<ReadonlyArray<ResolversTypes['LoginKind']>, ParentType, ContextType>;
+  login?: Resolver<Maybe<ResolversTypes['TokenIssuerLogin']>, ParentType, ContextType>;
   maxLifetimeSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   name?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   profile?: Resolver<ResolversTypes['ClaimProfile'], ParentType, ContextType>;
@@ -2775,6 +2805,12 @@ export type TokenIssuerResolvers<ContextType = SubgraphContext, ParentType exten
   rules?: Resolver<ReadonlyArray<ResolversTypes['MappingRule']>, ParentType, ContextType>;
   updatedAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   updatedBy?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
+};
+
+export type TokenIssuerLoginResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['TokenIssuerLogin'] = ResolversParentTypes['TokenIssuerLogin']> = {
+  clientId?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  hasOpaqueAccessTokens?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
+  scopes?: Resolver<ReadonlyArray<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
 export type TokenIssuerVersionResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['TokenIssuerVersion'] = ResolversParentTypes['TokenIssuerVersion']> = {
@@ -2955,6 +2991,7 @@ export type Resolvers<ContextType = SubgraphContext> = {
   TokenCheckName?: TokenCheckNameResolvers;
   TokenExplanation?: TokenExplanationResolvers<ContextType>;
   TokenIssuer?: TokenIssuerResolvers<ContextType>;
+  TokenIssuerLogin?: TokenIssuerLoginResolvers<ContextType>;
   TokenIssuerVersion?: TokenIssuerVersionResolvers<ContextType>;
   TokenIssuerVersionConnection?: TokenIssuerVersionConnectionResolvers<ContextType>;
   TokenIssuerVersionEdge?: TokenIssuerVersionEdgeResolvers<ContextType>;

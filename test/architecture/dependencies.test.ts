@@ -27,6 +27,7 @@ const allowed: Readonly<Record<string, string>> = {
   'lru-cache': 'bounded maps',
   mongodb: 'the store',
   'mongodb-memory-server-core': 'finding an official mongod',
+  'openid-client': 'logins at issuers',
   pino: 'logs',
   'prom-client': 'metrics',
   react: 'pages',

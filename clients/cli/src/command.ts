@@ -37,7 +37,7 @@ export async function withSession(
   action: (session: Session) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const flags = command.optsWithGlobals<CommonFlags>();
-  const connection = findConnection(flags, world.cwd);
+  const connection = findConnection(flags, world.cwd, world.signal);
   const output: Output = { json: flags.json === true, stream: world.stdout, errors: world.stderr };
   const client = createClient({
     url: connection.url,

@@ -1,20 +1,24 @@
 /**
- * Gateway and token of the command line: from flags, the environment, the playground, or the login, in this
- * order.
+ * Gateway and token of the command line: from flags, the environment, the playground, the login, or a token
+ * that other tools left, in this order.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { loadConfig } from '@rhizome/config';
+import { assertSecureAddress, type TokenSource } from '@rhizome/client';
+import { environmentName, loadConfig } from '@rhizome/config';
 import { z } from 'zod';
 import { CliError, exitCodes } from './exit-codes.js';
+import { bearerInEnvironment, bearerInFiles, exchangedToken } from './login/bearer-token.js';
+import { isSameGateway, loginAt, readLogins } from './login/logins-file.js';
+import { renewedTokens } from './login/renewal.js';
 
 /** A gateway and the token to use with it. */
 export interface Connection {
   readonly url: string;
   readonly wsUrl?: string;
-  readonly token: string;
-  /** Source of the connection, for messages. */
+  readonly token: TokenSource;
+  /** Source of the token, for messages. */
   readonly source: string;
 }
 
@@ -22,22 +26,30 @@ export interface Connection {
 export interface ConnectionFlags {
   readonly url?: string;
   readonly tokenFile?: string;
+  /** Permits plain `http:` to another host. */
+  readonly insecureTransport?: boolean;
 }
 
+const prefix = 'RHIZOME_';
 const environment = z.object({
   url: z.url().optional().describe('URL of the gateway, such as http://host:4000/graphql'),
   token: z.string().min(1).optional(),
   tokenFile: z.string().min(1).optional(),
   configDir: z.string().min(1).optional(),
+  insecureTransport: z.boolean().default(false).describe('permits an http: URL of another host'),
 });
-const stored = z.object({ url: z.url(), wsUrl: z.url().optional(), token: z.string().min(1) });
+const playground = z.object({ url: z.url(), wsUrl: z.url().optional(), token: z.string().min(1) });
+const noSignal: AbortSignal = new AbortController().signal;
 
-/** Environment variables: RHIZOME_URL, RHIZOME_TOKEN, RHIZOME_TOKEN_FILE, RHIZOME_CONFIG_DIR. */
+/**
+ * Environment variables: RHIZOME_URL, RHIZOME_TOKEN, RHIZOME_TOKEN_FILE, RHIZOME_CONFIG_DIR,
+ * RHIZOME_INSECURE_TRANSPORT.
+ */
 function readEnvironment(): z.infer<typeof environment> {
-  return loadConfig({ schema: environment, env: process.env, prefix: 'RHIZOME_', secrets: ['token'] });
+  return loadConfig({ schema: environment, env: process.env, prefix, secrets: ['token'] });
 }
 
-/** The file that `login` writes. */
+/** The file of the logins. */
 export function credentialsFile(): string {
   const folder =
     readEnvironment().configDir ??
@@ -47,51 +59,125 @@ export function credentialsFile(): string {
 
 /**
  * Finds the gateway and the token. A stored token goes only to the gateway that it was stored for.
+ * @param signal ends renewals
  * @throws CliError that lists the locations that were searched
  */
-export function findConnection(flags: ConnectionFlags, cwd: string): Connection {
-  const env = readEnvironment();
-  const named = flags.url ?? env.url;
-  const file = storedFor(named, cwd);
-  const url = named ?? file?.url;
-  const token = givenToken(flags) ?? file?.token;
-  if (!url || !token) {
-    const missing = url ? `token for ${url}` : 'gateway';
+export function findConnection(
+  flags: ConnectionFlags,
+  cwd: string,
+  signal: AbortSignal = noSignal,
+): Connection {
+  const named = flags.url ?? readEnvironment().url;
+  const known = storedFor(named, cwd, signal);
+  const url = named ?? known?.url;
+  if (url !== undefined) assertSecure(url, flags, known?.isPlainTextPermitted === true && known.url === url);
+  const found = url === undefined ? undefined : (givenToken(flags, url, signal) ?? known);
+  const left = found ?? (url === undefined ? undefined : leftToken(url, signal));
+  if (url === undefined || !left) {
+    const missing = url === undefined ? 'gateway' : `token for ${url}`;
     throw new CliError(
       exitCodes.denied,
       `No ${missing} found: start the playground (npm run playground), or run "rhizome login --url URL", or set RHIZOME_URL and RHIZOME_TOKEN_FILE`,
     );
   }
-  const sameGateway = file !== undefined && file.url === url;
   return {
     url,
-    token,
-    source: file?.path ?? 'environment',
-    ...(sameGateway && file.wsUrl ? { wsUrl: file.wsUrl } : {}),
+    token: left.token,
+    source: left.source,
+    ...(known?.url === url && known.wsUrl !== undefined ? { wsUrl: known.wsUrl } : {}),
   };
 }
 
+/**
+ * Requires TLS for a gateway on another host.
+ * @param isPermitted true if plain text was permitted when the login was stored
+ * @throws CliError
+ */
+export function assertSecure(url: string, flags: ConnectionFlags, isPermitted = false): void {
+  const variable = environmentName(prefix, ['insecureTransport']);
+  const permission = `--insecure-transport or ${variable}=true`;
+  const isGiven = isPermitted || flags.insecureTransport === true || readEnvironment().insecureTransport;
+  try {
+    assertSecureAddress(url, { isPermitted: isGiven, permission });
+  } catch (error) {
+    throw new CliError(exitCodes.usage, (error as Error).message);
+  }
+}
+
+/** Returns true if plain text to other hosts is permitted for this call. */
+export function isPlainTextPermitted(flags: ConnectionFlags): boolean {
+  return flags.insecureTransport === true || readEnvironment().insecureTransport;
+}
+
+interface FoundToken {
+  readonly token: TokenSource;
+  readonly source: string;
+}
+
 /** The token that a flag or the environment gives for this call, whatever it calls. */
-function givenToken({ tokenFile }: ConnectionFlags): string | undefined {
+function givenToken(
+  { tokenFile }: ConnectionFlags,
+  url: string,
+  signal: AbortSignal,
+): FoundToken | undefined {
   const env = readEnvironment();
-  if (tokenFile) return readToken(tokenFile);
-  return env.token ?? (env.tokenFile ? readToken(env.tokenFile) : undefined);
+  if (tokenFile) return { token: readToken(tokenFile), source: tokenFile };
+  if (env.token) return { token: env.token, source: 'RHIZOME_TOKEN' };
+  if (env.tokenFile) return { token: readToken(env.tokenFile), source: env.tokenFile };
+  return bearer(() => bearerInEnvironment(process.env), 'BEARER_TOKEN', url, signal);
+}
+
+/** The token that another tool left for every program of this user. */
+function leftToken(url: string, signal: AbortSignal): FoundToken | undefined {
+  return bearer(() => bearerInFiles(process.env), 'bearer token file', url, signal);
+}
+
+function bearer(
+  read: () => string | undefined,
+  source: string,
+  url: string,
+  signal: AbortSignal,
+): FoundToken | undefined {
+  return read() === undefined ? undefined : { token: exchangedToken(url, read, signal), source };
+}
+
+/** The token for a call of something else than a gateway: as given, or as stored. @throws CliError */
+export async function findToken(flags: ConnectionFlags, cwd: string, signal: AbortSignal): Promise<string> {
+  const env = readEnvironment();
+  if (flags.tokenFile) return readToken(flags.tokenFile);
+  const given = env.token ?? (env.tokenFile ? readToken(env.tokenFile) : bearerInEnvironment(process.env));
+  return given ?? tokenOf(findConnection({}, cwd, signal));
+}
+
+/** The token that `BEARER_TOKEN` or `BEARER_TOKEN_FILE` gives. @throws CliError */
+export function environmentBearer(): string | undefined {
+  return bearerInEnvironment(process.env);
+}
+
+/** Variables of the process. */
+export const variables: NodeJS.ProcessEnv = process.env;
+
+/** The token of a connection now. */
+export async function tokenOf({ token }: Pick<Connection, 'token'>): Promise<string> {
+  return typeof token === 'string' ? token : token(false);
+}
+
+interface StoredConnection extends Connection {
+  readonly isPlainTextPermitted: boolean;
 }
 
 /** Connection that the playground or the login stored for a gateway; the first one if no gateway is named. */
-function storedFor(url: string | undefined, cwd: string): StoredConnection | undefined {
-  const found = [findPlaygroundFile(cwd), credentialsFile()].flatMap((path) => readStored(path) ?? []);
-  return url === undefined
-    ? found[0]
-    : found.find((one) => URL.canParse(url) && new URL(one.url).origin === new URL(url).origin);
-}
-
-/**
- * The token for a call of something else than a gateway: as given, or as stored.
- * @throws CliError if there is none
- */
-export function findToken(flags: ConnectionFlags, cwd: string): string {
-  return givenToken(flags) ?? findConnection({}, cwd).token;
+function storedFor(url: string | undefined, cwd: string, signal: AbortSignal): StoredConnection | undefined {
+  const local = readPlayground(findPlaygroundFile(cwd));
+  if (local && (url === undefined || isSameGateway(local.url, url))) return local;
+  const path = credentialsFile();
+  const logins = readLogins(path);
+  const login = url === undefined ? logins[0] : loginAt(logins, url);
+  if (!login) return undefined;
+  const { wsUrl, isPlainTextPermitted: isPermitted } = login;
+  const token = renewedTokens({ path, url: login.url, env: process.env, signal });
+  const connection = { url: login.url, token, source: path, isPlainTextPermitted: isPermitted };
+  return wsUrl === undefined ? connection : { ...connection, wsUrl };
 }
 
 /** The playground's file in this folder or one above; null if there is none. */
@@ -103,16 +189,16 @@ function findPlaygroundFile(from: string): string | null {
   }
 }
 
-type StoredConnection = z.infer<typeof stored> & { readonly path: string };
-
-function readStored(path: string | null): StoredConnection | undefined {
-  if (path === null || !existsSync(path)) return undefined;
+function readPlayground(path: string | null): StoredConnection | undefined {
+  if (path === null) return undefined;
   try {
-    return { ...stored.parse(JSON.parse(readFileSync(path, 'utf8'))), path };
+    const { wsUrl, ...found } = playground.parse(JSON.parse(readFileSync(path, 'utf8')));
+    const connection = { ...found, source: path, isPlainTextPermitted: false };
+    return wsUrl === undefined ? connection : { ...connection, wsUrl };
   } catch {
     throw new CliError(
       exitCodes.usage,
-      `${path} cannot be read; must be JSON with "url" and "token"; start the playground or log in again`,
+      `${path} cannot be read; must be JSON with "url" and "token"; start the playground again`,
     );
   }
 }

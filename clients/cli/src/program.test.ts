@@ -64,6 +64,16 @@ describe('rhizome with wrong usage', () => {
       ['--url', 'http://127.0.0.1:9/graphql', '--token-file', 'none', 'login'],
       /Token file none cannot be read/,
     ],
+    [
+      'a login over plain http: to another host',
+      ['--url', 'http://rhizome.example/graphql', 'login'],
+      /is not secure; use https:, or permit plain text with --insecure-transport or RHIZOME_INSECURE_TRANSPORT=true/,
+    ],
+    [
+      'a token over plain http: to another host',
+      ['--url', 'http://rhizome.example/graphql', '--token-file', 'program.test.ts', 'list'],
+      /is not secure/,
+    ],
     ['a hold without a reason', ['hold', 'job_1'], /required option '--reason <text>'/],
     ['a priority out of range', ['priority', '1001', 'job_1'], /whole number from -1000 to 1000/],
     ['a queue without a site', ['queue', 'create', 'night'], /required option '--site <name>'/],
@@ -162,7 +172,7 @@ describe('findConnection', () => {
       });
     });
 
-    it.each(['http://127.0.0.1:10/graphql', 'https://127.0.0.1:9/graphql', 'http://other.example/graphql'])(
+    it.each(['http://127.0.0.1:10/graphql', 'https://127.0.0.1:9/graphql', 'https://other.example/graphql'])(
       'sends it to no other gateway: %s',
       (url) => {
         expect(() => findConnection({ url }, storedIn())).toThrow(`No token for ${url} found`);

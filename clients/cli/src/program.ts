@@ -9,6 +9,7 @@ import { addGpus } from './commands/gpus.js';
 import { addEnrolment } from './commands/enrolment.js';
 import { addExperiment } from './commands/experiment.js';
 import { addList } from './commands/list.js';
+import { addIdentity } from './commands/identity.js';
 import { addLogin } from './commands/login.js';
 import { addLogs } from './commands/logs.js';
 import { addQueue } from './commands/queue.js';
@@ -29,8 +30,9 @@ import { cliVersion } from './version.js';
 
 const help = `
 Exit codes: ${exitCodes.ok} success · ${exitCodes.failed} failed or refused · ${exitCodes.usage} wrong usage · ${exitCodes.notFound} not found · ${exitCodes.denied} not permitted · ${exitCodes.unavailable} not reachable · ${exitCodes.interrupted} Ctrl-C
-Gateway and token are taken from --url and --token-file, then RHIZOME_URL and RHIZOME_TOKEN or RHIZOME_TOKEN_FILE, then the playground's
-.rhizome/playground.json in this folder or one above, then "rhizome login".`;
+The gateway is taken from --url, then RHIZOME_URL, then the playground's .rhizome/playground.json in this folder or one above, then
+"rhizome login". The token is taken from --token-file, then RHIZOME_TOKEN or RHIZOME_TOKEN_FILE, then BEARER_TOKEN or
+BEARER_TOKEN_FILE, then the playground, then "rhizome login", then bt_u<uid> in XDG_RUNTIME_DIR or /tmp.`;
 
 /** Runs the command line and returns the exit code; writes only to the streams of `world`. */
 export async function run(argv: readonly string[], world: World): Promise<number> {
@@ -57,6 +59,7 @@ function createProgram(world: World, finish: Finish): Command {
     .version(cliVersion, '--version')
     .option('--url <url>', 'URL of the gateway, such as http://host:4000/graphql', urlOf)
     .option('--token-file <file>', 'file with the token')
+    .option('--insecure-transport', 'permit plain http: to a gateway on another host')
     .option('--json', 'print JSON')
     .addHelpText('after', help)
     .configureHelp({ showGlobalOptions: true, optionDescription })
@@ -67,6 +70,7 @@ function createProgram(world: World, finish: Finish): Command {
     });
   for (const add of [
     addLogin,
+    addIdentity,
     addAuth,
     addSubmit,
     addList,

@@ -63,7 +63,8 @@ try {
 /** Runs the command that enrols this host. */
 async function enrolAndExit(): Promise<never> {
   try {
-    await enrolCommand(process.argv.slice(3), (line) => void process.stdout.write(`${line}\n`));
+    const write = (line: string): void => void process.stdout.write(`${line}\n`);
+    await enrolCommand(process.argv.slice(3), write, process.env);
     process.exit(0);
   } catch (error) {
     console.error(`rhizome-pilot: ${error instanceof Error ? error.message : String(error)}`);

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { enrolCommand } from './credential/enrol-command.js';
 import { readConfig, type PilotConfig } from './config.js';
 
 let folder: string;
@@ -51,5 +53,17 @@ describe('readConfig', () => {
     expect(() => read({}, ...far)).toThrow(/not secure.*insecureTransport/s);
     expect(read({}, ...far, '--insecure-transport', 'true').url).toBe('http://rhizome.example/graphql');
     expect(read({}, '--url', 'https://rhizome.example/graphql').url).toContain('https:');
+  });
+
+  it('requires TLS to enrol at a gateway on another host, and makes no key before', async () => {
+    const credentialFile = join(folder, 'pilot.json');
+    const far = ['--url', 'http://rhizome.invalid/graphql', '--queue', 'north', '--code', 'rhi_x'];
+    const enrol = (...more: string[]) =>
+      enrolCommand([...far, '--credential-file', credentialFile, ...more], () => undefined);
+    await expect(enrol()).rejects.toThrow('RHIZOME_PILOT_INSECURE_TRANSPORT=true');
+    expect(existsSync(credentialFile)).toBe(false);
+    // The host does not exist, so the request itself fails.
+    await expect(enrol('--insecure-transport')).rejects.toThrow(/rhizome\.invalid|fetch failed/);
+    expect(existsSync(credentialFile)).toBe(true);
   });
 });

@@ -1,3 +1,4 @@
+import { assertSecureAddress } from '@rhizome/client';
 import { environmentName, loadConfig } from '@rhizome/config';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { LogLevel } from '@rhizome/log';
@@ -210,11 +211,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
 
 /** The token must not cross a network in plain text. @throws DomainError CONFIG_INVALID */
 function assertSecure({ url, insecureTransport }: Pick<Settings, 'url' | 'insecureTransport'>): void {
-  const { protocol, hostname: host } = new URL(url);
-  const isLocal = /^(localhost|\[::1\]|127(\.\d+){3})$/.test(host);
-  if (protocol === 'https:' || isLocal || insecureTransport) return;
-  const text = `url: ${url} is not secure; use https:, or permit plain text with insecureTransport`;
-  throw new DomainError('CONFIG_INVALID', text, { field: 'url', value: url, expected: 'an https address' });
+  assertSecureAddress(url, { isPermitted: insecureTransport, permission: 'insecureTransport' });
 }
 
 /**

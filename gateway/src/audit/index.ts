@@ -1,2 +1,2 @@
 export { auditPolicies, type AuditGraphOptions, auditResolvers } from './graph/resolvers.js';
-export { type AuditedRequest, AuditRecorder, type Recording } from './recorder.js';
+export { type AuditedLogin, type AuditedRequest, AuditRecorder, type Recording } from './recorder.js';

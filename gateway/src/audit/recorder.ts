@@ -18,6 +18,18 @@ export interface AuditedRequest {
   readonly variables?: Variables | undefined;
 }
 
+/** A login, a logout or an exchange of a token. */
+export interface AuditedLogin {
+  readonly action: string;
+  /** Null if the caller is unknown. */
+  readonly actor: AuditActor | null;
+  /** Reasons of a refusal; empty for a success. */
+  readonly codes: readonly string[];
+  readonly requestId: string;
+  readonly client: { readonly name: string; readonly version: string };
+  readonly address: string;
+}
+
 /** An operation whose intent is recorded. */
 export interface Recording {
   /** Records the outcome. */
@@ -74,6 +86,17 @@ export class AuditRecorder {
     const targets = { ...noTargets, count: 1, fields: fields.map((one) => one.action).slice(0, 50) };
     const call = callOf('REFUSAL', action, request, null);
     this.#refusals.add({ call: { ...call, targets }, codes });
+  }
+
+  /** Records a login, a logout or an exchange of a token; refused ones as other refusals. */
+  login({ action, actor, codes, requestId, client, address }: AuditedLogin): void {
+    const call: AuditCall = {
+      ...{ kind: 'LOGIN', action, actor, experiment: null, requestId, repeats: 1 },
+      client: { ...client, address },
+      targets: { ...noTargets, count: 1 },
+    };
+    if (codes.length === 0) this.#audit.log.note(call, { result: 'SUCCEEDED', codes });
+    else this.#refusals.add({ call, codes });
   }
 
   /** Records the refusals that were only counted. */

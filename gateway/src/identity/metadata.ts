@@ -1,4 +1,5 @@
 /** Metadata of Rhizome's own issuer (RFC 8414) and of the gateway as a protected resource (RFC 9728). */
+import type { LoginOffer } from '@rhizome/identity';
 
 /** Paths of the endpoints. */
 export const paths = {
@@ -27,8 +28,8 @@ export const tokenTypes = {
   subject: [tokenType('access_token'), tokenType('jwt'), tokenType('id_token')] as readonly string[],
 } as const;
 
-/** Metadata of the issuer. */
-export function authorizationServer(issuer: string): object {
+/** Metadata of the issuer, with the issuers at which callers can log in. */
+export function authorizationServer(issuer: string, offers: readonly LoginOffer[]): object {
   const at = (path: string): string => new URL(path, issuer).href;
   return {
     issuer,
@@ -40,13 +41,29 @@ export function authorizationServer(issuer: string): object {
     token_endpoint_auth_methods_supported: ['none'],
     revocation_endpoint_auth_methods_supported: ['none'],
     dpop_signing_alg_values_supported: ['ES256'],
+    rhizome_login_issuers: offers.map(offerOf),
   };
+}
+
+function offerOf({ name, issuer, profile, audience, login }: LoginOffer): object {
+  const { clientId, scopes, hasOpaqueAccessTokens } = login ?? {};
+  return {
+    ...{ name, issuer, profile, audience },
+    client_id: clientId,
+    scope: scopes?.join(' '),
+    subject_token_type: tokenType(hasOpaqueAccessTokens === true ? 'id_token' : 'access_token'),
+  };
+}
+
+/** Identifies the API as a resource. */
+export function resourceOf(issuer: string): string {
+  return new URL('/graphql', issuer).href;
 }
 
 /** Metadata of the API. */
 export function protectedResource(issuer: string): object {
   return {
-    resource: new URL('/graphql', issuer).href,
+    resource: resourceOf(issuer),
     authorization_servers: [issuer],
     jwks_uri: new URL(paths.jwks, issuer).href,
     bearer_methods_supported: ['header'],

@@ -1,22 +1,27 @@
 /** HTTP endpoints of tokens, next to GraphQL: they work for callers that have no Rhizome token yet. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DomainError, isDomainError } from '@rhizome/errors';
-import { certificatePrefix, type Identity, type IssuedToken } from '@rhizome/identity';
+import { certificatePrefix, type Identity, type IssuedToken, type LoginOffer } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
-import { certificateThumbprint, type ClientAddress, type RateLimiter } from '../policy/index.js';
+import { certificateThumbprint } from '../policy/index.js';
+import { type Attempt, Attempts, type AttemptsOptions } from './attempts.js';
 import { readForm } from './form.js';
 import { originsOf } from './origins.js';
 import type { RightsEndpoint } from './rights-endpoint.js';
-import { authorizationServer, grantTypes, paths, protectedResource, tokenTypes } from './metadata.js';
+import {
+  authorizationServer,
+  grantTypes,
+  paths,
+  protectedResource,
+  resourceOf,
+  tokenTypes,
+} from './metadata.js';
 
 /** Options of {@link TokenEndpoints}. */
-export interface TokenEndpointsOptions {
+export interface TokenEndpointsOptions extends Omit<AttemptsOptions, 'issuer'> {
   readonly identity: Identity;
-  readonly addressOf: ClientAddress;
   /** Answers core processes that ask for rights; undefined: nobody may ask. */
   readonly rights?: RightsEndpoint | undefined;
-  /** Counts requests by address; undefined if nothing is limited. */
-  readonly rates: RateLimiter | undefined;
   readonly log: Logger;
 }
 
@@ -27,35 +32,40 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-type Endpoint = (request: IncomingMessage) => Promise<Answer> | Answer;
-type Grant = (form: URLSearchParams, request: IncomingMessage) => Promise<Answer>;
+type Endpoint = (request: IncomingMessage, attempt: Attempt) => Promise<Answer> | Answer;
+type Grant = (form: URLSearchParams, attempt: Attempt) => Promise<Answer>;
 
 /** Time for which verifiers may keep the keys and the metadata, in seconds. */
 const publicForSeconds = 300;
+/** Time for which the list of issuers is kept, in milliseconds: anybody may ask for it. */
+const offersKeptMs = 2000;
 
 /** Serves the endpoints. */
 export class TokenEndpoints {
   readonly #options: TokenEndpointsOptions;
+  readonly #attempts: Attempts;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
   readonly #grants: ReadonlyMap<string, Grant>;
+  #offers: { readonly until: number; readonly offers: Promise<readonly LoginOffer[]> } | undefined;
   readonly #originsOf: ReturnType<typeof originsOf>;
 
   constructor(options: TokenEndpointsOptions) {
     this.#options = options;
     const { trusted, keys } = options.identity;
     this.#originsOf = originsOf(trusted.issuer);
+    this.#attempts = new Attempts({ ...options, issuer: trusted.issuer });
     this.#grants = new Map<string, Grant>([
-      [grantTypes.exchange, (form) => this.#exchange(form)],
+      [grantTypes.exchange, (form, attempt) => this.#exchange(form, attempt)],
       [grantTypes.refresh, (form) => this.#refresh(form)],
-      [grantTypes.enrolment, (form, request) => this.#enrol(form, request)],
-      [grantTypes.worker, (form, request) => this.#worker(form, request)],
+      [grantTypes.enrolment, (form, attempt) => this.#enrol(form, attempt)],
+      [grantTypes.worker, (form, attempt) => this.#worker(form, attempt)],
     ]);
     this.#endpoints = new Map<string, Endpoint>([
-      [`POST ${paths.token}`, (request) => this.#token(request)],
-      [`POST ${paths.revoke}`, (request) => this.#revoke(request)],
-      [`POST ${paths.explain}`, (request) => this.#explain(request)],
+      [`POST ${paths.token}`, (request, attempt) => this.#token(request, attempt)],
+      [`POST ${paths.revoke}`, (request, attempt) => this.#revoke(request, attempt)],
+      [`POST ${paths.explain}`, (request, attempt) => this.#explain(request, attempt)],
       [`GET ${paths.jwks}`, () => published(keys.jwks())],
-      [`GET ${paths.authorizationServer}`, () => published(authorizationServer(trusted.issuer))],
+      [`GET ${paths.authorizationServer}`, () => this.#metadata()],
       [`GET ${paths.protectedResource}`, () => published(protectedResource(trusted.issuer))],
       [`GET ${paths.protectedResource}/graphql`, () => published(protectedResource(trusted.issuer))],
     ]);
@@ -66,70 +76,96 @@ export class TokenEndpoints {
     if (await this.#options.rights?.handle(path, request, response)) return true;
     const endpoint = this.#endpoints.get(`${request.method ?? ''} ${path}`);
     if (!endpoint) return false;
+    const attempt = this.#attempts.begin(request);
     try {
-      this.#charge(request);
-      send(response, await endpoint(request));
+      send(response, await endpoint(request, attempt));
     } catch (error) {
-      send(response, this.#failure(error));
+      send(response, this.#failure(this.#attempts.refused(error, attempt)));
     }
     return true;
   }
 
-  /** Guesses of codes and tokens are bounded by the address. @throws DomainError LIMIT_EXCEEDED */
-  #charge(request: IncomingMessage): void {
-    const { rates, addressOf } = this.#options;
-    const error = request.method === 'POST' && rates?.useByAddress(addressOf(request), { operations: 1 });
-    if (error) throw error;
-  }
-
-  async #token(request: IncomingMessage): Promise<Answer> {
+  async #token(request: IncomingMessage, attempt: Attempt): Promise<Answer> {
     const form = await readForm(request);
     const name = form.get('grant_type') ?? '';
     const grant = this.#grants.get(name);
-    if (grant) return grant(form, request);
+    this.#attempts.name(attempt, form);
+    if (grant) return grant(form, attempt);
     const text = `grant_type: ${JSON.stringify(name.slice(0, 100))} is not supported; must be one of ${[...this.#grants.keys()].join(', ')}`;
     return { status: 400, body: { error: 'unsupported_grant_type', error_description: text } };
   }
 
-  async #exchange(form: URLSearchParams): Promise<Answer> {
+  async #exchange(form: URLSearchParams, attempt: Attempt): Promise<Answer> {
     const type = form.get('subject_token_type') ?? '';
     if (!tokenTypes.subject.includes(type)) throw invalid('subject_token_type', type, tokenTypes.subject);
     const requested = form.get('requested_token_type') ?? tokenTypes.accessToken;
     if (requested !== tokenTypes.accessToken && requested !== tokenTypes.jwt)
       throw invalid('requested_token_type', requested, [tokenTypes.accessToken, tokenTypes.jwt]);
     if (form.has('actor_token')) throw invalid('actor_token', '…', ['absent; name the software by "agent"']);
+    this.#checkTarget(form);
     const issued = await this.#options.identity.tokens.exchange({
       subjectToken: form.get('subject_token') ?? '',
       scope: form.get('scope'),
       agent: form.get('agent'),
       lifetimeSeconds: secondsOf(form.get('requested_lifetime')),
+      clientId: form.get('client_id'),
     });
+    this.#attempts.chargeHolder(issued.holder.subject);
+    this.#attempts.record(attempt, issued.holder);
     return issuedAnswer(issued, { issued_token_type: tokenTypes.accessToken });
+  }
+
+  /** Tokens of this issuer are for the API alone. @throws DomainError BAD_REQUEST for another target */
+  #checkTarget(form: URLSearchParams): void {
+    const { trusted, audience } = this.#options.identity;
+    const own = { audience: [audience, trusted.issuer], resource: [resourceOf(trusted.issuer)] };
+    for (const field of ['audience', 'resource'] as const) {
+      const value = form.get(field);
+      if (value !== null && !own[field].includes(value)) throw invalid(field, value, own[field]);
+    }
+  }
+
+  /** The metadata of the issuer, with the issuers at which callers can log in. */
+  async #metadata(): Promise<Answer> {
+    const { identity } = this.#options;
+    const now = performance.now();
+    if (!this.#offers || now >= this.#offers.until) {
+      const offers = identity.issuers.offers();
+      this.#offers = { until: now + offersKeptMs, offers };
+      offers.catch(() => (this.#offers = undefined));
+    }
+    return published(authorizationServer(identity.trusted.issuer, await this.#offers.offers));
   }
 
   async #refresh(form: URLSearchParams): Promise<Answer> {
     const { tokens } = this.#options.identity;
-    return issuedAnswer(await tokens.refresh(form.get('refresh_token') ?? '', form.get('scope')));
+    const issued = await tokens.refresh(form.get('refresh_token') ?? '', form.get('scope'));
+    this.#attempts.chargeHolder(issued.holder.subject);
+    return issuedAnswer(issued);
   }
 
   /** Enrols the key that signed the proof; answers with a credential, or that the request waits. */
-  async #enrol(form: URLSearchParams, request: IncomingMessage): Promise<Answer> {
-    const { identity, addressOf } = this.#options;
-    const thumbprint = await this.#keyOf(request);
+  async #enrol(form: URLSearchParams, attempt: Attempt): Promise<Answer> {
+    const { identity } = this.#options;
+    const thumbprint = await this.#keyOf(attempt.request);
+    this.#attempts.chargeHolder(thumbprint);
     const { _id } = await identity.enrolments.enrol({
       thumbprint,
       queue: form.get('queue') ?? '',
       host: form.get('host') ?? '',
       // The network of an IPv6 address stands for it.
-      address: addressOf(request).replace(/\/64$/, ''),
+      address: attempt.address.replace(/\/64$/, ''),
       code: form.get('code'),
       subjectToken: form.get('subject_token'),
     });
-    return this.#workerToken(_id, thumbprint, true);
+    const answer = await this.#workerToken(_id, thumbprint, true);
+    this.#attempts.record(attempt, null);
+    return answer;
   }
 
-  async #worker(form: URLSearchParams, request: IncomingMessage): Promise<Answer> {
+  async #worker(form: URLSearchParams, { request }: Attempt): Promise<Answer> {
     const thumbprint = await this.#keyOf(request);
+    this.#attempts.chargeHolder(thumbprint);
     return this.#workerToken(form.get('enrolment_id') ?? '', thumbprint, form.get('worker') === 'new');
   }
 
@@ -176,13 +212,17 @@ export class TokenEndpoints {
     return proofs.verify(proof, { method: 'POST', urls });
   }
 
-  async #revoke(request: IncomingMessage): Promise<Answer> {
+  async #revoke(request: IncomingMessage, attempt: Attempt): Promise<Answer> {
     const form = await readForm(request);
-    await this.#options.identity.tokens.revoke(form.get('token') ?? '');
+    const holder = await this.#options.identity.tokens.revoke(form.get('token') ?? '');
+    if (holder) this.#attempts.record({ ...attempt, action: 'oauth.revoke' }, holder);
+    else this.#attempts.chargeAddress(attempt);
     return { status: 200, body: null };
   }
 
-  async #explain(request: IncomingMessage): Promise<Answer> {
+  /** Everybody may ask, so it is charged to the address. */
+  async #explain(request: IncomingMessage, attempt: Attempt): Promise<Answer> {
+    this.#attempts.chargeAddress(attempt);
     const form = await readForm(request);
     return { status: 200, body: await this.#options.identity.outside.explain(form.get('token') ?? '') };
   }
@@ -195,7 +235,11 @@ export class TokenEndpoints {
     }
     const { http, message, code, details } = error;
     const status = http === 401 || http === 403 ? 400 : http;
-    return { status, body: { error: nameOf(code, http, details.field), error_description: message, code } };
+    const { retryAfterSeconds } = details as { readonly retryAfterSeconds?: number };
+    const headers: Record<string, string> = {};
+    if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds);
+    const body = { error: nameOf(code, http, details.field), error_description: message, code };
+    return { status, body, headers };
   }
 }
 
@@ -203,7 +247,8 @@ export class TokenEndpoints {
 const requestCodes: ReadonlySet<string> = new Set(['BAD_REQUEST', 'REQUEST_TOO_LARGE', 'REQUEST_TIMEOUT']);
 
 function nameOf(code: string, http: number, field: unknown): string {
-  if (http >= 500) return 'temporarily_unavailable';
+  if (http >= 500 || http === 429) return 'temporarily_unavailable';
+  if (field === 'audience' || field === 'resource') return 'invalid_target';
   if (field === 'scope' || code === 'FORBIDDEN') return 'invalid_scope';
   return requestCodes.has(code) ? 'invalid_request' : 'invalid_grant';
 }

@@ -106,6 +106,65 @@ describe('the token endpoint', () => {
     }
   });
 
+  it('lists the issuers at which people log in, and names the client in its tokens', async () => {
+    const { issuer, audience, publicClient } = system.issuer;
+    const login = { clientId: publicClient, scopes: ['openid', 'email'] };
+    const record = {
+      name: 'institute',
+      issuer,
+      profile: 'OIDC',
+      audiences: [audience],
+      experiments: ['heron'],
+    };
+    const everyone = {
+      name: 'users',
+      isForEveryone: true,
+      grants: [{ experiment: 'heron', roles: ['USER'] }],
+    };
+    const { data } = await system.ask(
+      'mutation ($input: SetTokenIssuerInput!) { setTokenIssuer(input: $input) { tokenIssuer { login { clientId scopes hasOpaqueAccessTokens } } } }',
+      { input: { ...record, login, rules: [everyone] } },
+    );
+    expect(data.setTokenIssuer.tokenIssuer.login).toEqual({ ...login, hasOpaqueAccessTokens: false });
+    const offers = () =>
+      fetch(`${served.origin}/.well-known/oauth-authorization-server`)
+        .then((response) => response.json())
+        .then((metadata) => (metadata as { rhizome_login_issuers: object[] }).rhizome_login_issuers);
+    // The list is kept for two seconds.
+    const listed = await waitFor('the list', async () => ((await offers()).length > 0 ? offers() : null), {
+      deadlineMs: 60_000,
+    });
+    expect(listed).toEqual([
+      {
+        ...{ name: 'institute', issuer, profile: 'OIDC', audience },
+        client_id: publicClient,
+        scope: 'openid email',
+        subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      },
+    ]);
+    const exchanged = await token({
+      grant_type: exchange,
+      client_id: 'rhizome-cli',
+      subject_token: await outside(),
+      subject_token_type: jwt,
+      requested_lifetime: '120',
+      scope: 'offline_access',
+    });
+    expect(decodeJwt(exchanged.body.access_token)).toMatchObject({ client_id: 'rhizome-cli' });
+    const renewed = await token({ grant_type: 'refresh_token', refresh_token: exchanged.body.refresh_token });
+    expect(renewed.body).toMatchObject({ expires_in: 120 });
+    expect(decodeJwt(renewed.body.access_token)).toMatchObject({ client_id: 'rhizome-cli' });
+  });
+
+  it.each<[string, Record<string, string>, string]>([
+    ['a token for another audience', { audience: 'https://elsewhere.example' }, 'invalid_target'],
+    ['a token for another resource', { resource: 'https://elsewhere.example/graphql' }, 'invalid_target'],
+    ['a client id that is none', { client_id: 'a b' }, 'invalid_request'],
+  ])('refuses %s', async (_, more, error) => {
+    const form = { grant_type: exchange, subject_token: await outside(), subject_token_type: jwt };
+    expect(await token({ ...form, ...more })).toMatchObject({ status: 400, body: { error } });
+  });
+
   it.each<[string, Record<string, string>, string]>([
     ['another grant type', { grant_type: 'password' }, 'unsupported_grant_type'],
     ['another type of token', { grant_type: exchange, subject_token_type: 'urn:x' }, 'invalid_request'],

@@ -34,6 +34,8 @@ export interface MintOptions {
   readonly issuedAt?: Date | undefined;
   /** Default: the issuer's. */
   readonly audience?: string | undefined;
+  /** The `client_id` of an access token (RFC 9068); default `rhizome`. */
+  readonly clientId?: string | undefined;
   readonly queue?: string | undefined;
   readonly worker?: string | undefined;
   readonly attempt?: AttemptReference | undefined;
@@ -57,7 +59,9 @@ export function signToken(options: MintOptions, signer: TokenSigner): Promise<st
   const { issuer, key, kid, audience, clock = systemClock } = signer;
   const kind = options.tokenKind ?? accessKindOf(options.kind);
   const issuedAt = Math.floor((options.issuedAt ?? clock.now()).getTime() / 1000);
-  return new SignJWT(claimsOf(options))
+  const isAccessToken = tokenTypes[kind] === 'at+jwt';
+  const client = isAccessToken ? { client_id: options.clientId ?? 'rhizome' } : {};
+  return new SignJWT({ ...claimsOf(options), ...client })
     .setProtectedHeader({ alg: 'ES256', kid, typ: tokenTypes[kind] })
     .setIssuer(issuer)
     .setAudience(options.audience ?? audience)

@@ -15,6 +15,7 @@ export {
 } from './client.js';
 export { documentOf } from './document.js';
 export type { Reconnecting, SnapshotTaken } from './resuming-stream.js';
+export { assertSecureAddress, isLoopbackAddress } from './secure-address.js';
 export type { ClientCertificate, TokenSource } from './token-source.js';
 export {
   createProofKey,

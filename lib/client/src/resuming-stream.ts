@@ -58,6 +58,9 @@ export interface ResumingStreamOptions<TData> {
   readonly requestId: string;
 }
 
+/** A token that is refused sooner after its renewal is refused whatever its age, in milliseconds. */
+const servedMs = 500;
+
 /**
  * The data of a subscription, opened again, after its last cursor, whenever it breaks. It ends when the
  * server completes it or `end` is called, and throws what trying again cannot mend.
@@ -70,6 +73,7 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
   #open: AsyncIterator<unknown> | undefined;
   #cursor: string | undefined;
   #attempt = 0;
+  #renewedAt = -Infinity;
   /** Set while the stream is opened again without its history; reported before the first message. */
   #lost: Omit<SnapshotTaken, 'cursor'> | undefined;
   #wasOpen = false;
@@ -191,11 +195,20 @@ export class ResumingStream<TData> implements AsyncIterableIterator<TData> {
     return isExpired;
   }
 
+  /** A token that served for some time counts as a success, also if the stream had no event meanwhile. */
+  #mayRenew({ code }: RhizomeApiError): boolean {
+    if (code !== 'TOKEN_EXPIRED' || !this.#options.tokens.canRenew) return false;
+    const now = performance.now();
+    if (now - this.#renewedAt >= servedMs) this.#attempt = 1;
+    this.#renewedAt = now;
+    return this.#attempt <= 2;
+  }
+
   /** Waits for the next attempt; throws the error where none would help. */
   async #recover(error: RhizomeApiError): Promise<void> {
     const { backoff, tokens, socket, onReconnect } = this.#options;
     this.#attempt += 1;
-    const renew = error.code === 'TOKEN_EXPIRED' && tokens.canRenew && this.#attempt <= 2;
+    const renew = this.#mayRenew(error);
     if (renew) {
       tokens.expire();
       socket.drop();

@@ -32,6 +32,8 @@ export class SocketTransport {
   readonly #url: string;
   readonly #client: Client;
   #pong: NodeJS.Timeout | undefined;
+  /** Reason why there was no token for the last socket. */
+  #tokenError: unknown;
 
   /** @param params sent when the socket opens, in addition to the token */
   constructor(
@@ -49,7 +51,7 @@ export class SocketTransport {
     this.#client = createClient({
       url,
       webSocketImpl: boundedWebSocket(certificate),
-      connectionParams: async () => ({ ...params, ...(await token.initial()) }),
+      connectionParams: async () => ({ ...params, ...(await this.#initial(token)) }),
       connectionAckWaitTimeout: handshakeMs,
       lazyCloseTimeout: idleMs,
       keepAlive: pingEveryMs,
@@ -71,6 +73,17 @@ export class SocketTransport {
         },
       },
     });
+  }
+
+  /** The protocol's library reports a failure here as a closed socket, by its message alone. */
+  async #initial(token: SocketToken): Promise<Record<string, string>> {
+    this.#tokenError = undefined;
+    try {
+      return await token.initial();
+    } catch (error) {
+      this.#tokenError = error;
+      throw error;
+    }
   }
 
   /** Opens a stream. Its iterator throws whatever {@link SocketTransport.explain} makes sense of. */
@@ -104,6 +117,8 @@ export class SocketTransport {
 
   /** Servers close with a code of the catalogue as the reason where they have one. */
   #closed(code: number, reason: string): RhizomeApiError {
+    if (code === CloseCode.InternalClientError && isRhizomeApiError(this.#tokenError))
+      return this.#tokenError;
     const message = `${this.#url} closed the stream: ${reason || 'no reason given'} (${code})`;
     return new RhizomeApiError({
       code: lookUp(reason) ? reason : codeOfClose(code),

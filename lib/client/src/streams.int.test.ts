@@ -6,6 +6,7 @@ import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { buildSchema, GraphQLError, parse } from 'graphql';
 import { type Extra, useServer } from 'graphql-ws/use/ws';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { RhizomeApiError } from './api-error.js';
 import { type ApiClient, type ClientOptions, createClient } from './client.js';
 import type { Reconnecting, SnapshotTaken } from './resuming-stream.js';
 
@@ -364,6 +365,45 @@ describe('token of a stream', () => {
     expect(await next).toEqual([2]);
     expect(server.tokens).toEqual(['Bearer token-0', 'Bearer token-1', 'Bearer token-2']);
     expect(expired).toEqual([false, true, true]);
+  });
+
+  it('is replaced each time it expires, however long the stream has no event', async () => {
+    let issued = 0;
+    const token = (ended: boolean) => `token-${(issued += ended ? 1 : 0)}`;
+    const stream = client({ token }).subscribeResumable(countDocument, {}, resumable);
+    const next = take(stream, 1);
+    for (let round = 1; round <= 4; round++) {
+      await until(() => server.afters.length === round);
+      // The token is valid for longer than one that is refused at once.
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      server.instead = new GraphQLError('ended', { extensions: { code: 'TOKEN_EXPIRED' } });
+      server.wake();
+    }
+    await until(() => server.afters.length === 5);
+    server.to(1);
+    server.wake();
+    expect(await next).toEqual([1]);
+    expect(issued).toBe(4);
+  });
+
+  it('ends the stream if each new token is refused at once', async () => {
+    const token = () => 'token';
+    server.refuse = () => 'TOKEN_EXPIRED';
+    const stream = client({ token }).subscribeResumable(countDocument, {}, resumable);
+    await expect(stream.next()).rejects.toMatchObject({ code: 'TOKEN_EXPIRED' });
+    expect(server.tokens).toHaveLength(3);
+  });
+
+  it('ends the stream if there is no new token, with the reason', async () => {
+    const ended = new RhizomeApiError({ code: 'UNAUTHENTICATED', message: 'The login has ended' });
+    const token = (isExpired: boolean) => (isExpired ? Promise.reject(ended) : 'token');
+    const stream = client({ token }).subscribeResumable(countDocument, {}, resumable);
+    server.to(1);
+    expect(await take(stream, 1)).toEqual([1]);
+    server.instead = new GraphQLError('ended', { extensions: { code: 'TOKEN_EXPIRED' } });
+    const next = stream.next();
+    server.wake();
+    await expect(next).rejects.toMatchObject({ code: 'UNAUTHENTICATED', message: 'The login has ended' });
   });
 });
 

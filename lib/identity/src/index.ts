@@ -23,6 +23,7 @@ export {
   type ClaimProfile,
   claimProfiles,
   type IssuerDocument,
+  type IssuerLogin,
   type IssuerSettingsRecord,
   type IssuerVersionDocument,
   type MappingRule,
@@ -33,6 +34,7 @@ export type {
   IssuerRemovalCode,
   IssuerSetCode,
   IssuersService,
+  LoginOffer,
 } from './issuers/issuers.service.js';
 export type {
   Explanation,
@@ -59,7 +61,7 @@ export {
 export type { RevocationRequest, RevocationsService } from './revocations/revocations.service.js';
 export { type KeyEncryption, loadKeyEncryption, type Sealed } from './tokens/key-encryption.js';
 export type { SigningKeys } from './tokens/signing-keys.js';
-export type { ExchangeRequest, IssuedToken, TokenService } from './tokens/token.service.js';
+export type { ExchangeRequest, IssuedToken, TokenHolder, TokenService } from './tokens/token.service.js';
 export {
   createProofVerifier,
   nonceField,

@@ -6,6 +6,8 @@ import { exportJWK, generateKeyPair } from 'jose';
 import type { Configuration, JWKS, Provider } from 'oidc-provider';
 import { leftovers } from './leftovers.js';
 
+export { logInAsPerson, type TypedLogin } from './oidc-person.js';
+
 /** Claims that a test puts into access tokens; `undefined` removes a claim. */
 export type IssuedClaims = Readonly<Record<string, unknown>>;
 
@@ -149,7 +151,11 @@ async function silently(issuer: string, settings: Configuration): Promise<Provid
     const library = await import('oidc-provider');
     return new library.default(issuer, settings);
   } finally {
-    Object.assign(console, { warn, info });
+    // Notices about its development pages come when they are used.
+    const rest = (...args: unknown[]): void => {
+      if (!String(args[0]).includes('oidc-provider NOTICE')) info(...args);
+    };
+    Object.assign(console, { warn, info: rest });
   }
 }
 

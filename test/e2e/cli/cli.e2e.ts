@@ -388,7 +388,7 @@ describe('rhizome login and completion', () => {
       const { stdout: answer } = await promisify(execFile)('bash', ['-euc', script]);
       return answer.trim().split('\n');
     };
-    expect(await complete('rhizome', 'w')).toEqual(['watch', 'workers', 'worker', 'why']);
+    expect(await complete('rhizome', 'w')).toEqual(['whoami', 'watch', 'workers', 'worker', 'why']);
     expect(await complete('rhizome', 'logs', '--f')).toEqual(['--follow']);
     expect(await complete('rhizome', 'submit', '--exp')).toEqual(['--experiment']);
     expect(await complete('rhizome', 'schema', 'pub')).toEqual(['publish']);

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { CommonFlags, World } from '../command.js';
-import { findToken } from '../config.js';
+import { assertSecure, findToken } from '../config.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import { collect, type Finish, urlOf } from '../flags.js';
 import { type Output, printLine, printJson } from '../output.js';
@@ -100,7 +100,8 @@ async function testEndpoint(command: Command, world: World, url: string): Promis
   const { readContractFile, prepared } = await import('../experiment/contract-file.js');
   const { callTokens, checkEndpoint } = await import('@rhizome/conformance');
   const { printFinding, printSummary } = await import('../experiment/report.js');
-  const token = findToken(flags, world.cwd);
+  assertSecure(url, flags);
+  const token = await findToken(flags, world.cwd, world.signal);
   const { canonicalSdl } = await import('@rhizome/schema');
   const file = readContractFile(resolve(world.cwd, flags.contract));
   const { pid, callKeyFile } = flags;

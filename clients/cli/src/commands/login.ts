@@ -1,50 +1,185 @@
-/** `rhizome login`: stores a gateway and a token once the gateway has accepted the token. */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { createClient } from '@rhizome/client';
-import type { Command } from 'commander';
+/** `rhizome login`: gets tokens of a gateway for a person or a CI job, and stores them for later commands. */
+import { createClient, isRhizomeApiError } from '@rhizome/client';
+import { type Command, Option } from 'commander';
 import type { World } from '../command.js';
-import { credentialsFile, readToken } from '../config.js';
-import { CliError, exitCodes } from '../exit-codes.js';
-import type { Finish } from '../flags.js';
+import {
+  assertSecure,
+  type ConnectionFlags,
+  credentialsFile,
+  isPlainTextPermitted,
+  readToken,
+  variables,
+} from '../config.js';
+import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
+import { collect, type Finish, wholeNumber } from '../flags.js';
+import { claimsOf } from '../login/bearer-token.js';
+import {
+  accessTokenType,
+  exchange,
+  gatewayMetadata,
+  type GatewayMetadata,
+  type GatewayTokens,
+  jwtType,
+  type LoginIssuer,
+} from '../login/gateway-issuer.js';
+import { type NewLogin, storeLogin } from '../login/logins-file.js';
+import { hasDisplay } from '../login/loopback.js';
+import type { LoginWay } from '../login/outside-login.js';
+import {
+  defaultTokenVariable,
+  type Workload,
+  workloadKinds,
+  workloadToken,
+} from '../login/workload-token.js';
 import { CliViewerDocument } from '../operations.generated.js';
 
-interface LoginFlags {
-  readonly url?: string;
-  readonly tokenFile?: string;
+interface LoginFlags extends ConnectionFlags {
+  readonly device?: boolean;
+  readonly browser?: boolean;
+  readonly withToken?: boolean;
+  readonly oidc?: Workload['kind'];
+  readonly audience?: string;
+  readonly tokenVariable: string;
+  readonly scope: readonly string[];
+  readonly lifetime?: number;
+}
+
+/** A login that starts. */
+interface Starting {
+  readonly url: string;
+  readonly flags: LoginFlags;
+  readonly world: World;
 }
 
 /** Adds the command. */
 export function addLogin(program: Command, world: World, finish: Finish): void {
   program
     .command('login')
-    .description(
-      'store a gateway and a token for later commands; the token is read from --token-file or standard input',
+    .argument('[issuer]', 'name of the issuer at which you have an account; needed if there are several')
+    .description('log in at a gateway for later commands: at your institute, with a token, or as a CI job')
+    .addOption(new Option('--browser', 'log in with the browser of this machine').conflicts('device'))
+    .option('--device', 'log in with a browser on any machine, by a code')
+    .option('--with-token', 'read a token from standard input; --token-file reads it from a file')
+    .addOption(new Option('--oidc <service>', 'log in as a CI job').choices(workloadKinds))
+    .option('--audience <text>', "audience of the CI job's token (default: from the gateway)")
+    .option('--token-variable <name>', "variable with the CI job's token, for GitLab", defaultTokenVariable)
+    .option(
+      '--scope <scope>',
+      'right that the tokens have, such as heron:READER or job:submit; may be repeated (default: all)',
+      collect,
+      [],
     )
-    .action((_flags: unknown, command: Command) =>
-      finish(login(command.optsWithGlobals<LoginFlags>(), world)),
+    .option('--lifetime <seconds>', 'lifetime of each token', wholeNumber(1, 86_400))
+    .action((issuer: string | undefined, _flags: unknown, command: Command) =>
+      finish(login(command.optsWithGlobals<LoginFlags>(), issuer, world)),
     );
 }
 
-async function login(flags: LoginFlags, world: World) {
-  if (!flags.url)
-    throw new CliError(exitCodes.usage, 'login needs --url, such as --url http://host:4000/graphql');
+async function login(flags: LoginFlags, name: string | undefined, world: World): Promise<ExitCode> {
+  const { url } = flags;
+  if (url === undefined)
+    throw new CliError(exitCodes.usage, 'login needs --url, such as --url https://host/graphql');
+  assertSecure(url, flags);
+  const starting = { url, flags, world };
+  if (flags.withToken === true || flags.tokenFile !== undefined) return withGivenToken(starting);
+  const metadata = await gatewayMetadata(url, world.signal);
+  if (flags.oidc !== undefined) return asWorkload(starting, flags.oidc, metadata);
+  // A gateway without a store of identities offers no login.
+  if (!metadata && name === undefined) return withGivenToken(starting);
+  return atIssuer(starting, issuerOf(starting, name, metadata));
+}
+
+/** The issuer of this name, or the only one. @throws CliError that lists the issuers */
+function issuerOf(
+  { url }: Starting,
+  name: string | undefined,
+  metadata: GatewayMetadata | undefined,
+): LoginIssuer {
+  const offered = (metadata?.loginIssuers ?? []).filter(({ clientId }) => clientId !== undefined);
+  const found = offered.filter((one) => name === undefined || one.name === name);
+  const [only] = found;
+  if (only && found.length === 1) return only;
+  const names = offered.map((one) => one.name).join(', ');
+  if (names === '')
+    throw new CliError(exitCodes.failed, `${url} offers no login; give a token with --with-token`);
+  if (name === undefined) throw new CliError(exitCodes.usage, `Name an issuer, one of: ${names}`);
+  throw new CliError(exitCodes.notFound, `Issuer "${name}" not found; must be one of: ${names}`);
+}
+
+async function atIssuer(starting: Starting, issuer: LoginIssuer): Promise<ExitCode> {
+  const { url, flags, world } = starting;
+  // Loaded here, because other commands do not need it.
+  const { logInOutside } = await import('../login/outside-login.js');
+  const way: LoginWay =
+    flags.device === true || (flags.browser !== true && !hasDisplay(variables)) ? 'device' : 'browser';
+  const show = (line: string): void => void world.stderr.write(`${line}\n`);
+  const subjectToken = await logInOutside({ issuer, way, show, env: variables, signal: world.signal });
+  const scope = ['offline_access', ...flags.scope].join(' ');
+  const options = { subjectToken, tokenType: issuer.tokenType, scope, lifetimeSeconds: flags.lifetime };
+  const tokens = await exchange(url, options, world.signal);
+  return store(starting, loginOf(starting, tokens, { issuer: issuer.name }));
+}
+
+async function asWorkload(
+  starting: Starting,
+  kind: Workload['kind'],
+  metadata: GatewayMetadata | undefined,
+): Promise<ExitCode> {
+  const { url, flags, world } = starting;
+  const issuer = metadata?.loginIssuers.find(({ profile }) => profile === kind.toUpperCase());
+  const audience = flags.audience ?? issuer?.audience;
+  if (audience === undefined)
+    throw new CliError(exitCodes.failed, `${url} has no issuer for jobs of ${kind}; name one by --audience`);
+  const workload = { kind, audience, variable: flags.tokenVariable };
+  const subjectToken = await workloadToken(workload, variables, world.signal);
+  const scope = flags.scope.join(' ');
+  const options = { subjectToken, tokenType: jwtType, scope, lifetimeSeconds: flags.lifetime };
+  const tokens = await exchange(url, options, world.signal);
+  return store(starting, loginOf(starting, tokens, { issuer: issuer?.name ?? kind, workload, scope }));
+}
+
+function loginOf(
+  { url, flags }: Starting,
+  { token, refreshToken, expiresAt, renewAt }: GatewayTokens,
+  more: Partial<NewLogin>,
+): NewLogin {
+  const permitted = { isPlainTextPermitted: isPlainTextPermitted(flags) };
+  return { url, token, refreshToken, expiresAt, renewAt, ...permitted, ...more };
+}
+
+/** Stores a token as it is; one of an outside issuer is exchanged first. */
+async function withGivenToken(starting: Starting): Promise<ExitCode> {
+  const { url, flags, world } = starting;
   const token = flags.tokenFile ? readToken(flags.tokenFile) : (await readAll(world)).trim();
   if (token === '')
     throw new CliError(
       exitCodes.usage,
       'No token: give --token-file FILE, or write the token to standard input',
     );
-  const client = createClient({ url: flags.url, token });
+  const isPermitted = isPlainTextPermitted(flags);
   try {
-    const { viewer } = await client.query(CliViewerDocument, {});
+    return await store(starting, { url, token, isPlainTextPermitted: isPermitted });
+  } catch (error) {
+    if (!isRhizomeApiError(error) || error.code !== 'UNAUTHENTICATED') throw error;
+    const scope = ['offline_access', ...flags.scope].join(' ');
+    const options = { subjectToken: token, tokenType: accessTokenType, scope };
+    const tokens = await exchange(url, options, world.signal).catch(() => undefined);
+    if (!tokens) throw error;
+    return store(starting, loginOf(starting, tokens, {}));
+  }
+}
+
+/** Stores a login that the gateway accepts. */
+async function store({ url, world }: Starting, login: NewLogin): Promise<ExitCode> {
+  const client = createClient({ url, token: login.token });
+  try {
+    const { viewer } = await client.query(CliViewerDocument, {}, { signal: world.signal });
     const file = credentialsFile();
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    writeFileSync(file, `${JSON.stringify({ url: flags.url, token }, null, 2)}\n`, { mode: 0o600 });
-    chmodSync(file, 0o600);
-    world.stdout.write(
-      `Logged in as ${viewer.subject} (${viewer.kind}) until ${viewer.expiresAt}; stored in ${file}\n`,
-    );
+    await storeLogin(file, login, world.signal);
+    const isRenewed = login.refreshToken != null || login.workload != null;
+    const { expiresAt = null } = claimsOf(login.token);
+    const until = isRenewed || expiresAt === null ? '' : ` until ${expiresAt}`;
+    world.stdout.write(`Logged in as ${viewer.subject} (${viewer.kind})${until}; stored in ${file}\n`);
     return exitCodes.ok;
   } finally {
     await client.close();

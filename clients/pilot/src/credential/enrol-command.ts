@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createProofKey } from '@rhizome/client';
+import { assertSecureAddress, createProofKey } from '@rhizome/client';
 import { Command } from 'commander';
 import { certificateOf, type Credential, readCredential, writeCredential } from './credential-file.js';
 import { enrol, type EnrolmentAnswer, EnrolmentRefused, renew } from './enrolment-client.js';
@@ -12,6 +12,7 @@ import { enrol, type EnrolmentAnswer, EnrolmentRefused, renew } from './enrolmen
 interface EnrolFlags {
   readonly url: string;
   readonly queue: string;
+  readonly insecureTransport?: boolean;
   readonly credentialFile: string;
   readonly code?: string;
   readonly codeFile?: string;
@@ -22,12 +23,23 @@ interface EnrolFlags {
   readonly wait: boolean;
 }
 
+/** Permits plain text also for the pilot itself. */
+const variable = 'RHIZOME_PILOT_INSECURE_TRANSPORT';
 /** Interval at which the command checks for a decision, in milliseconds. */
 const pollMs = 5000;
 
 /** Runs the command. @throws EnrolmentRefused, DomainError CONFIG_INVALID, Error */
-export async function enrolCommand(argv: readonly string[], write: (line: string) => void): Promise<void> {
+export async function enrolCommand(
+  argv: readonly string[],
+  write: (line: string) => void,
+  env: NodeJS.ProcessEnv = {},
+): Promise<void> {
   const flags = readFlags(argv);
+  // The code and the token of the platform must not cross a network in plain text.
+  assertSecureAddress(flags.url, {
+    isPermitted: flags.insecureTransport === true || env[variable] === 'true',
+    permission: `--insecure-transport or ${variable}=true`,
+  });
   const credential = keyFor(flags);
   const { url } = credential;
   const code = flags.codeFile === undefined ? flags.code : readFileSync(flags.codeFile, 'utf8').trim();
@@ -91,6 +103,7 @@ function readFlags(argv: readonly string[]): EnrolFlags {
   return new Command('rhizome-pilot enrol')
     .description('Makes a key and enrols it in a queue.')
     .requiredOption('--url <url>', 'URL of the gateway, such as https://host/graphql')
+    .option('--insecure-transport', 'permit plain http: to a gateway on another host')
     .requiredOption('--queue <queue>', 'queue to serve')
     .requiredOption('--credential-file <file>', 'file for the key; made with mode 0600')
     .option(

@@ -1,8 +1,8 @@
 /** Resolvers of issuers, principals and explanations: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError, InputErrors } from '@rhizome/errors';
-import type { Identity, IssuerSettingsRecord } from '@rhizome/identity';
-import type { Resolvers, SetTokenIssuerInput } from '../../types.generated.js';
+import type { Identity, IssuerLogin, IssuerSettingsRecord } from '@rhizome/identity';
+import type { Resolvers, SetTokenIssuerInput, SetTokenIssuerLoginInput } from '../../types.generated.js';
 import { identityTypes, storedRevocationKind, type IdentityTypeResolvers } from './type-resolvers.js';
 
 /** Options of {@link identityResolvers}. */
@@ -114,6 +114,7 @@ function settingsOf(input: SetTokenIssuerInput): IssuerSettingsRecord {
     roles: input.roles ?? [],
     maxLifetimeSeconds: input.maxLifetimeSeconds ?? 0,
     isEnabled: input.isEnabled ?? false,
+    login: input.login ? loginOf(input.login) : null,
     rules: (input.rules ?? []).map((rule) => ({
       name: rule.name,
       grants: rule.grants ?? [],
@@ -128,6 +129,14 @@ function settingsOf(input: SetTokenIssuerInput): IssuerSettingsRecord {
       },
     })),
   };
+}
+
+function loginOf({
+  clientId,
+  scopes,
+  hasOpaqueAccessTokens,
+}: SetTokenIssuerLoginInput): IssuerLogin {
+  return { clientId, scopes: scopes ?? [], hasOpaqueAccessTokens: hasOpaqueAccessTokens ?? false };
 }
 
 function open({ identity }: IdentityGraphOptions): Identity {

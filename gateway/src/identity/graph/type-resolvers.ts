@@ -1,6 +1,6 @@
 /** Resolvers of the fields of issuers, principals, tokens and enrolments. */
 import { experimentsFor, type Grant } from '@rhizome/authz';
-import type { Identity, IssuerDocument, RevocationDocument } from '@rhizome/identity';
+import type { Identity, IssuerDocument, IssuerLogin, RevocationDocument } from '@rhizome/identity';
 import { connection } from '@rhizome/subgraph';
 import {
   experimentOrNull,
@@ -84,6 +84,7 @@ type IssuerTypes = 'TokenIssuer' | 'TokenIssuerVersion' | 'TokenIssuerVersionCon
 
 const issuerTypes: Pick<IdentityTypeResolvers, IssuerTypes | 'RoleGrant'> = {
   TokenIssuer: {
+      login: ({ login }) => (login as IssuerLogin | null | undefined) ?? null,
     name: ({ _id }) => _id,
     experiments: ({ experiments }) => experimentsNamed(experiments),
     experimentNames: ({ experiments }) => experiments,

@@ -48,6 +48,11 @@ export class RateLimiter {
     return this.#use(`address ${address}`, 'address', usage);
   }
 
+  /** Charges a holder of a key or an account for a token; holders of one address count for themselves. */
+  useByHolder(holder: string, usage: Usage): DomainError | undefined {
+    return this.#use(`holder ${holder}`, 'address', usage);
+  }
+
   /** The state of the operations of a caller; undefined if they are not limited. */
   headers(principal: Principal | undefined, address: string): RateHeaders | undefined {
     const caller = principal ? callerOf[principal.kind] : 'address';

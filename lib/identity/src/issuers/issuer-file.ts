@@ -43,6 +43,14 @@ const issuer = z.strictObject({
     .int()
     .default(6 * 3600),
   isEnabled: z.boolean().default(true),
+  login: z
+    .strictObject({
+      clientId: z.string(),
+      scopes: z.array(z.string()).default(['openid']),
+      hasOpaqueAccessTokens: z.boolean().default(false),
+    })
+    .nullable()
+    .default(null),
   rules: z.array(rule).default([]),
 });
 

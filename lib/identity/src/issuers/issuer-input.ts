@@ -1,11 +1,13 @@
 /** Rules for the records of issuers, the same for the file and the API. */
 import type { InputErrors, InputPath } from '@rhizome/errors';
 import { checkExperiment } from '../experiment-name.js';
-import type { IssuerSettingsRecord, MappingRule, RuleCondition } from './issuer.document.js';
+import type { IssuerLogin, IssuerSettingsRecord, MappingRule, RuleCondition } from './issuer.document.js';
 import { requiredRuleClaims } from './profiles.js';
 
 const names = /^[a-z][a-z0-9-]{1,62}$/;
 const ruleNames = /^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$/;
+/** A scope by RFC 6749, section 3.3. */
+const scopeForm = /^[!#-[\]-~]{1,500}$/;
 const longestLifetimeSeconds = 7 * 86_400;
 /** Claims that name a workload by a text that its owner can change or give up. */
 const reusable = new Set(['sub', 'repository', 'repository_owner', 'project_path', 'namespace_path']);
@@ -27,12 +29,21 @@ export function checkIssuer(name: string, record: IssuerSettingsRecord, errors: 
     if (role === 'PILOT') errors.add(['roles', at], role, 'another role; workers enrol instead');
   });
   errors.int(['maxLifetimeSeconds'], record.maxLifetimeSeconds, 60, longestLifetimeSeconds);
+  if (record.login !== null) checkLogin(record.login, errors);
   errors.list(['rules'], record.rules, 500);
   errors.distinct(
     ['rules'],
     record.rules.map(({ name: rule }) => rule),
   );
   record.rules.forEach((rule, at) => checkRule(['rules', at], rule, record, errors));
+}
+
+function checkLogin({ clientId, scopes }: IssuerLogin, errors: InputErrors): void {
+  errors.text(['login', 'clientId'], clientId, 1, 500);
+  errors.list(['login', 'scopes'], scopes, 50);
+  scopes.forEach((scope, at) => {
+    errors.form(['login', 'scopes', at], scope, scopeForm, '1 to 500 characters without blanks');
+  });
 }
 
 /** `http:` is for this machine only: keys that came over an open network are anybody's. */

@@ -44,6 +44,15 @@ export interface MappingRule {
   readonly queues: readonly string[];
 }
 
+/** Client without a secret that is registered at an issuer, with which people log in. */
+export interface IssuerLogin {
+  readonly clientId: string;
+  /** Scopes to ask for. */
+  readonly scopes: readonly string[];
+  /** True if the ID token is exchanged, because access tokens of the issuer are opaque. */
+  readonly hasOpaqueAccessTokens: boolean;
+}
+
 /** The part of an issuer that an administrator writes. */
 export interface IssuerSettingsRecord {
   /** The `iss` of its tokens. */
@@ -60,6 +69,8 @@ export interface IssuerSettingsRecord {
   /** Upper limit of `exp - iat`. */
   readonly maxLifetimeSeconds: number;
   readonly isEnabled: boolean;
+  /** Null if nobody logs in there with a program of Rhizome. */
+  readonly login: IssuerLogin | null;
   readonly rules: readonly MappingRule[];
 }
 
@@ -122,6 +133,7 @@ export const issuersCollection = defineCollection<IssuerDocument>({
       roles: { bsonType: 'array', items: { enum: [...roles] } },
       maxLifetimeSeconds: { bsonType: 'int', minimum: 60 },
       isEnabled: { bsonType: 'bool' },
+      login: { bsonType: ['object', 'null'], required: ['clientId', 'scopes', 'hasOpaqueAccessTokens'] },
       rules: {
         bsonType: 'array',
         maxItems: 500,

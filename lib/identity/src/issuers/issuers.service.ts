@@ -5,7 +5,13 @@ import type { Clock } from '@rhizome/clock';
 import { type CodedInputError, DomainError, InputErrors } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { KeysetPage } from '@rhizome/mongo';
-import type { IssuerDocument, IssuerSettingsRecord, IssuerVersionDocument } from './issuer.document.js';
+import type {
+  ClaimProfile,
+  IssuerDocument,
+  IssuerLogin,
+  IssuerSettingsRecord,
+  IssuerVersionDocument,
+} from './issuer.document.js';
 import type { NamedIssuer } from './issuer-file.js';
 import { checkIssuer } from './issuer-input.js';
 import type { IssuersRepository } from './issuers.repository.js';
@@ -20,6 +26,17 @@ export type IssuerRemovalCode = 'ISSUER_NOT_FOUND' | 'MANAGED_BY_FILE';
 export interface IssuerChanged<C extends string> {
   readonly issuer: IssuerDocument | null;
   readonly userErrors: readonly CodedInputError<C>[];
+}
+
+/** An issuer at which people log in, or whose tokens CI jobs have. */
+export interface LoginOffer {
+  readonly name: string;
+  readonly issuer: string;
+  readonly profile: ClaimProfile;
+  /** The audience to ask for. */
+  readonly audience: string;
+  /** Null for an issuer of workload tokens. */
+  readonly login: IssuerLogin | null;
 }
 
 /** Ports of {@link IssuersService}. */
@@ -41,6 +58,12 @@ export class IssuersService {
 
   all(): Promise<readonly IssuerDocument[]> {
     return this.#options.issuers.all();
+  }
+
+  /** Issuers at which people and CI jobs log in, sorted by name. */
+  async offers(): Promise<readonly LoginOffer[]> {
+    const enabled = (await this.#options.issuers.all()).filter(({ isEnabled }) => isEnabled);
+    return enabled.flatMap(offerOf);
   }
 
   byName(name: string): Promise<IssuerDocument | null> {
@@ -121,10 +144,21 @@ export class IssuersService {
   }
 }
 
+const workloads: readonly ClaimProfile[] = ['GITHUB', 'GITLAB'];
+
+function offerOf(record: IssuerDocument): LoginOffer[] {
+  const { login, profile, audiences } = settingsOf(record);
+  const [audience] = audiences;
+  if (audience === undefined || (login === null && !workloads.includes(profile))) return [];
+  return [{ name: record._id, issuer: record.issuer, profile, audience, login }];
+}
+
 /** The settings of a record, without what the store adds. */
 export function settingsOf(issuer: IssuerDocument): IssuerSettingsRecord {
   const { profile, jwksUri, audiences, experiments, kinds, roles, maxLifetimeSeconds, isEnabled, rules } =
     issuer;
+  // Records that were written by an earlier version have no `login`.
+  const login: IssuerLogin | null | undefined = issuer.login;
   return {
     issuer: issuer.issuer,
     profile,
@@ -135,6 +169,7 @@ export function settingsOf(issuer: IssuerDocument): IssuerSettingsRecord {
     roles,
     maxLifetimeSeconds,
     isEnabled,
+    login: login ?? null,
     rules,
   };
 }

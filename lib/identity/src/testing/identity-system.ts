@@ -64,6 +64,7 @@ export function trusted({ issuer, audience }: Pick<TestIssuer, 'issuer' | 'audie
     roles: ['USER', 'READER', 'PRODUCTION'],
     maxLifetimeSeconds: 6 * 3600,
     isEnabled: true,
+    login: null,
     rules: [],
   };
 }

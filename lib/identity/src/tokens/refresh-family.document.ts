@@ -20,6 +20,10 @@ export interface RefreshFamilyDocument {
   readonly claims: Sealed;
   /** The scope that was asked for. */
   readonly scope: string;
+  /** The client that started the login. */
+  readonly clientId: string;
+  /** Lifetime of its access tokens; null for the usual one. */
+  readonly lifetimeSeconds: number | null;
   readonly current: string;
   readonly previous: string | null;
   /** True after the previous secret was used once more, because the answer to its first use was lost. */
@@ -51,6 +55,8 @@ export const refreshFamiliesCollection = defineCollection<RefreshFamilyDocument>
       issuer: text,
       claims: { bsonType: 'object', required: ['keyId', 'nonce', 'ciphertext'] },
       scope: text,
+      clientId: text,
+      lifetimeSeconds: { bsonType: ['int', 'null'], minimum: 1 },
       current: text,
       previous: { bsonType: ['string', 'null'] },
       isGraceUsed: { bsonType: 'bool' },

@@ -31,6 +31,8 @@ export interface Login {
   readonly issuer: string;
   readonly claims: Claims;
   readonly scope: string;
+  readonly clientId: string;
+  readonly lifetimeSeconds: number | null;
 }
 
 /** A login with its next refresh token. */
@@ -53,7 +55,7 @@ export class RefreshTokens {
   }
 
   /** Starts a login. */
-  async start({ principalId, issuer, claims, scope }: Login): Promise<Refreshed> {
+  async start({ principalId, issuer, claims, scope, clientId, lifetimeSeconds }: Login): Promise<Refreshed> {
     const { families, encryption, clock, ids } = this.#options;
     const now = clock.now();
     const family = ids.next('login');
@@ -68,6 +70,8 @@ export class RefreshTokens {
       issuer,
       claims: encryption.seal(JSON.stringify(claims), family),
       scope,
+      clientId,
+      lifetimeSeconds,
       current: encryption.digest(secret),
       previous: null,
       isGraceUsed: false,
@@ -83,9 +87,9 @@ export class RefreshTokens {
    */
   async read(token: string): Promise<LoginState> {
     const { family } = await this.#find(token);
-    const { _id, principalId, issuer, claims, scope } = family;
+    const { _id, principalId, issuer, claims, scope, clientId, lifetimeSeconds } = family;
     const opened = JSON.parse(this.#options.encryption.open(claims, _id)) as Claims;
-    return { family: _id, principalId, issuer, claims: opened, scope };
+    return { family: _id, principalId, issuer, claims: opened, scope, clientId, lifetimeSeconds };
   }
 
   /** Replaces a token. @throws DomainError UNAUTHENTICATED as {@link read} */
@@ -108,16 +112,19 @@ export class RefreshTokens {
     throw new DomainError('SERVICE_UNAVAILABLE', 'The refresh token is used by too many requests at once');
   }
 
-  /** Ends the login of a token with all its access tokens. False for an unknown token. */
-  async end(token: string): Promise<boolean> {
+  /**
+   * Ends the login of a token with all its access tokens.
+   * @returns the principal; undefined for an unknown token
+   */
+  async end(token: string): Promise<string | undefined> {
     const found = form.exec(token);
     const family = found?.[1] && (await this.#options.families.byId(found[1]));
-    if (!family) return false;
+    if (!family) return undefined;
     const digest = this.#options.encryption.digest(found[2] ?? '');
     if (![family.current, family.previous, ...family.used].some((one) => one !== null && isSame(one, digest)))
-      return false;
+      return undefined;
     await this.#end(family._id, 'logout', family.principalId);
-    return true;
+    return family.principalId;
   }
 
   /** Ends all logins of a principal; its access tokens are revoked elsewhere. */
@@ -142,6 +149,7 @@ export class RefreshTokens {
     if (isPrevious || family.used.some((one) => isSame(one, presented))) {
       log.warn({ login: id, principalId: family.principalId }, 'refresh token used again; login ended');
       await this.#end(id, 'a refresh token was used again', 'rhizome');
+      throw unknown({ reusedBy: family.principalId });
     }
     throw unknown();
   }
@@ -165,9 +173,11 @@ function isSame(a: string, b: string): boolean {
   return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }
 
-function unknown(): DomainError {
+/** @param details never leave the gateway */
+function unknown(details: Readonly<Record<string, string>> = {}): DomainError {
   return new DomainError(
     'UNAUTHENTICATED',
     'The refresh token is unknown, has ended or was used before; log in again',
+    details,
   );
 }

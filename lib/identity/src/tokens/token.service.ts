@@ -33,6 +33,8 @@ export interface ExchangeRequest {
   readonly agent: string | null;
   /** Shorter lifetime than usual; null for the usual one. */
   readonly lifetimeSeconds: number | null;
+  /** The client, by its own account. */
+  readonly clientId?: string | null;
 }
 
 /** An access token, and a refresh token if one was asked for. */
@@ -41,6 +43,16 @@ export interface IssuedToken {
   readonly expiresInSeconds: number;
   readonly scope: string;
   readonly refreshToken: string | null;
+  /** The holder of the token, as its claims name it. */
+  readonly holder: TokenHolder;
+}
+
+/** The holder of a token. */
+export interface TokenHolder {
+  readonly kind: UserKind;
+  readonly subject: string;
+  readonly actsFor: string | null;
+  readonly tokenId: string | null;
 }
 
 type UserKind = 'HUMAN' | 'SERVICE' | 'AGENT';
@@ -56,6 +68,7 @@ interface Issue extends Rights {
   readonly actsFor?: string | undefined;
   readonly keyThumbprint?: string | undefined;
   readonly id: TokenIdParts;
+  readonly clientId: string;
   readonly lifetimeSeconds: number | null;
   /** End of the token that it follows from. */
   readonly until?: Date;
@@ -105,22 +118,30 @@ export class TokenService {
       kind: kindOf(identity),
       subject: identity.principalId,
       id,
-      lifetimeSeconds: null,
+      clientId: login.clientId,
+      lifetimeSeconds: login.lifetimeSeconds,
     };
     return this.#issue(issue, refreshToken);
   }
 
-  /** Revokes a refresh token with its login, or an access token. Unknown tokens are ignored (RFC 7009). */
-  async revoke(token: string): Promise<void> {
+  /**
+   * Revokes a refresh token with its login, or an access token. Unknown tokens are ignored (RFC 7009).
+   * @returns the holder; undefined for an unknown token
+   */
+  async revoke(token: string): Promise<TokenHolder | undefined> {
     const { refreshTokens, revocations } = this.#options;
-    if (token.startsWith('rhr_')) return void (await refreshTokens.end(token));
+    if (token.startsWith('rhr_')) {
+      const ended = await refreshTokens.end(token);
+      return ended === undefined ? undefined : humanOf(ended);
+    }
     const principal = await this.#verifier.verify(token).catch((error: unknown) => {
       if (isDomainError(error) && error.http < 500) return undefined;
       throw error;
     });
-    const { tokenId, subject } = principal ?? {};
-    if (tokenId === undefined || subject === undefined) return;
+    if (principal?.tokenId === undefined) return undefined;
+    const { tokenId, subject, kind, actsFor = null } = principal;
     await revocations.revoke({ kind: 'TOKEN', value: tokenId, reason: 'revoked by its holder' }, subject);
+    return kind === 'PILOT' ? undefined : { kind, subject, actsFor, tokenId };
   }
 
   /**
@@ -161,16 +182,24 @@ export class TokenService {
     const rights = narrow({ grants: identity.grants }, asked);
     const { principalId, issuer, claims } = identity;
     const issuerName = issuer._id;
+    const clientId = clientOf(request);
     if (request.agent !== null) {
       const id = { issuerName, family: ids.next('tok') };
-      return this.#issueAgent(request, { ...rights, kind: kindOf(identity), subject: principalId, id });
+      return this.#issueAgent(request, {
+        ...rights,
+        kind: kindOf(identity),
+        subject: principalId,
+        id,
+        clientId,
+      });
     }
     const isLasting = asked.isOffline && identity.kind === 'HUMAN';
-    const login = { principalId, issuer: issuer.issuer, claims, scope: request.scope ?? '' };
+    const { lifetimeSeconds } = request;
+    const account = { principalId, issuer: issuer.issuer, claims, scope: request.scope ?? '' };
+    const login = { ...account, clientId, lifetimeSeconds };
     const started = isLasting ? await refreshTokens.start(login) : undefined;
     const id = { issuerName, family: started?.family ?? ids.next('tok') };
-    const { lifetimeSeconds } = request;
-    const issue = { ...rights, kind: kindOf(identity), subject: principalId, id, lifetimeSeconds };
+    const issue = { ...rights, kind: kindOf(identity), subject: principalId, id, clientId, lifetimeSeconds };
     return this.#issue(issue, started?.token ?? null);
   }
 
@@ -181,7 +210,8 @@ export class TokenService {
     const id = readTokenId(tokenId);
     if (kind === 'PILOT' || !id) throw new DomainError('FORBIDDEN', 'This token cannot be exchanged');
     const { lifetimeSeconds } = request;
-    const held = { ...rights, kind, subject, id, until: expiresAt, keyThumbprint };
+    const clientId = clientOf(request);
+    const held = { ...rights, kind, subject, id, clientId, until: expiresAt, keyThumbprint };
     if (request.agent !== null) return this.#issueAgent(request, held);
     return this.#issue({ ...held, actsFor, lifetimeSeconds }, null);
   }
@@ -202,28 +232,35 @@ export class TokenService {
   }
 
   async #issue(
-    { kind, subject, actsFor, grants, actions, keyThumbprint, id, lifetimeSeconds, until }: Issue,
+    { id, clientId, lifetimeSeconds, until, ...rest }: Issue,
     refreshToken: string | null,
   ): Promise<IssuedToken> {
     const { keys, clock, ids } = this.#options;
     const now = clock.now();
     const left = until ? Math.floor((until.getTime() - now.getTime()) / 1000) : Infinity;
-    const ttlSeconds = Math.max(1, Math.min(lifetimes[kind], lifetimeSeconds ?? Infinity, left));
+    const ttlSeconds = Math.max(1, Math.min(lifetimes[rest.kind], lifetimeSeconds ?? Infinity, left));
     const tokenId = tokenIdOf(id, ids.next('n').slice(2));
-    const claims = {
-      subject,
-      kind,
-      actsFor,
-      grants,
-      actions,
-      keyThumbprint,
-      ttlSeconds,
-      tokenId,
-      issuedAt: now,
-    };
+    const claims = { ...rest, clientId, ttlSeconds, tokenId, issuedAt: now };
+    const { kind, subject, actsFor = null } = rest;
+    const holder = { kind, subject, actsFor, tokenId };
     const accessToken = await signToken(claims, await keys.signer());
-    return { accessToken, expiresInSeconds: ttlSeconds, scope: scopeText({ grants, actions }), refreshToken };
+    return { accessToken, expiresInSeconds: ttlSeconds, scope: scopeText(rest), refreshToken, holder };
   }
+}
+
+const clientIds = /^[\w.:/~-]{1,200}$/;
+
+/** The name that a client gives itself; it proves nothing. */
+function clientOf({ clientId }: ExchangeRequest): string {
+  if (clientId == null) return 'rhizome';
+  if (clientIds.test(clientId)) return clientId;
+  const text = `client_id: ${JSON.stringify(clientId.slice(0, 200))} is not valid; must be 1 to 200 letters, digits and "_.:/~-"`;
+  throw new DomainError('BAD_REQUEST', text, { field: 'client_id' });
+}
+
+/** Only people have logins that last. */
+function humanOf(subject: string): TokenHolder {
+  return { kind: 'HUMAN', subject, actsFor: null, tokenId: null };
 }
 
 function kindOf({ kind }: OutsideIdentity): UserKind {

@@ -1,0 +1,28 @@
+/** The rule for plain text: a token crosses a network only by TLS, unless plain text is permitted by name. */
+import { DomainError } from '@rhizome/errors';
+
+const loopback = /^((.+\.)?localhost|\[::1\]|127(\.\d{1,3}){3})$/;
+
+/** Returns true if the host of an address is this machine itself, by the text alone. */
+export function isLoopbackAddress(address: string): boolean {
+  return URL.canParse(address) && loopback.test(new URL(address).hostname);
+}
+
+/**
+ * Requires TLS for an address outside this machine.
+ * @param permission names the setting that permits plain text
+ * @throws DomainError CONFIG_INVALID
+ */
+export function assertSecureAddress(
+  address: string,
+  { isPermitted, permission }: { readonly isPermitted: boolean; readonly permission: string },
+): void {
+  const isSecure = /^(https|wss):/.test(address);
+  if (isSecure || isPermitted || isLoopbackAddress(address)) return;
+  const text = `url: ${address} is not secure; use https:, or permit plain text with ${permission}`;
+  throw new DomainError('CONFIG_INVALID', text, {
+    field: 'url',
+    value: address,
+    expected: 'an https address',
+  });
+}
