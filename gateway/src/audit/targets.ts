@@ -1,6 +1,6 @@
 /** Description of a call's arguments without their values. */
-import { createHmac, webcrypto } from 'node:crypto';
 import type { AuditTargets } from '@rhizome/audit';
+import { keyedDigestInTurns } from '@rhizome/digest';
 
 type Arguments = Readonly<Record<string, unknown>>;
 
@@ -35,7 +35,7 @@ export async function targetsOf(given: Arguments, key: Uint8Array): Promise<Audi
   };
   visit(given, '', 1);
   const count = counts.listed > 0 ? counts.listed : Math.max(1, Math.trunc(counts.data));
-  return { count, ids, fields, digest: await keyedDigest(given, key) };
+  return { count, ids, fields, digest: await keyedDigestInTurns(given, key) };
 }
 
 /** Arguments with values of secrets: what could be guessed could be found by its digest. */
@@ -49,17 +49,6 @@ export function withoutSecrets(action: string, given: Arguments): Arguments {
   const kept = Object.entries(input).map(([name, value]) => [name, secretFields.has(name) ? '' : value]);
   return { input: Object.fromEntries(kept) as Arguments };
 }
-
-/** Text that is digested outside the event loop, in characters. */
-const largeText = 65_536;
-
-async function keyedDigest(given: Arguments, key: Uint8Array): Promise<string> {
-  const text = JSON.stringify(given);
-  if (text.length < largeText) return createHmac('sha256', key).update(text).digest('base64url');
-  const { subtle } = webcrypto;
-  const hmac = { name: 'HMAC', hash: 'SHA-256' };
-  const imported = await subtle.importKey('raw', key as Uint8Array<ArrayBuffer>, hmac, false, ['sign']);
-  return Buffer.from(await subtle.sign('HMAC', imported, Buffer.from(text))).toString('base64url');
 }
 
 /** The experiment that arguments name: `experiment` itself, or that of their `input`. */

@@ -22,4 +22,30 @@ describe('Inbox', () => {
     expect(ran.length).toBeLessThan(40);
     while (ran.length < 1001) await turn();
   });
+
+  it('runs less in one turn while turns are long, and more again when they are short', async () => {
+    let now = 0;
+    let pieceMs = 20;
+    const inbox = new Inbox(() => now);
+    let ran = 0;
+    const perTurn: number[] = [];
+    for (let at = 0; at < 1000; at++)
+      inbox.take('greedy', () => {
+        ran += 1;
+        now += pieceMs;
+      });
+    const turns = async (count: number): Promise<void> => {
+      for (let at = 0; at < count; at++) {
+        const before = ran;
+        await turn();
+        perTurn.push(ran - before);
+      }
+    };
+    await turns(5);
+    expect(perTurn.at(-1)).toBe(2);
+    pieceMs = 0;
+    await turns(20);
+    expect(perTurn.at(-1)).toBe(16);
+    while (ran < 1000) await turn();
+  });
 });

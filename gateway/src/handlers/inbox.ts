@@ -3,23 +3,35 @@ import type { WebSocket } from 'ws';
 /** One message, or one other piece of work of a socket. */
 type Work = () => void;
 
-/** Pieces of work in one turn of the event loop, over all sockets. */
-const perTurn = 16;
+/** Pieces of work in one turn of the event loop, over all sockets: at most, and however long a turn takes. */
+const mostPerTurn = 16;
+const fewestPerTurn = 2;
+/** Turns of the event loop that take longer get fewer pieces of work, in milliseconds. */
+const longTurnMs = 15;
 
 /**
  * Messages of all sockets. A few in one turn of the event loop run at once; after that the sources take
- * turns, so that one client that sends thousands delays others by a few of them only.
+ * turns, so that one client that sends thousands delays others by a few of them only. What a piece costs is
+ * not known before: while turns of the event loop are long, each gets fewer pieces, because an answer to
+ * anybody takes several turns.
  */
 export class Inbox {
   readonly #waiting = new Map<string, Work[]>();
+  readonly #nowMs: () => number;
+  #perTurn = mostPerTurn;
   #used = 0;
   #isScheduled = false;
+  #turnBeganMs: number | undefined;
+
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
 
   /** Runs the work of a source now or in a later turn, in order. */
   schedule(source: string, work: Work): void {
     const waiting = this.#waiting.get(source);
     if (waiting) return void waiting.push(work);
-    if (this.#used < perTurn && this.#waiting.size === 0) {
+    if (this.#used < this.#perTurn && this.#waiting.size === 0) {
       this.#used++;
       this.#schedule();
       return work();
@@ -30,7 +42,7 @@ export class Inbox {
 
   /** Resolves when it is the source's turn; undefined if that is now. */
   turn(source: string): Promise<void> | undefined {
-    if (this.#used < perTurn && this.#waiting.size === 0) {
+    if (this.#used < this.#perTurn && this.#waiting.size === 0) {
       this.#used++;
       this.#schedule();
       return undefined;
@@ -44,13 +56,25 @@ export class Inbox {
     setImmediate(() => {
       this.#isScheduled = false;
       this.#used = 0;
+      this.#adapt();
       this.#turn();
       if (this.#waiting.size > 0) this.#schedule();
+      else this.#turnBeganMs = undefined;
     });
   }
 
+  /** While work waits, the event loop does not rest: the time since the last turn is that of its work. */
+  #adapt(): void {
+    const now = this.#nowMs();
+    const began = this.#turnBeganMs;
+    this.#turnBeganMs = now;
+    if (began === undefined) return;
+    if (now - began > longTurnMs) this.#perTurn = Math.max(fewestPerTurn, this.#perTurn >> 1);
+    else this.#perTurn = Math.min(mostPerTurn, this.#perTurn + 1);
+  }
+
   #turn(): void {
-    for (let left = perTurn; left > 0 && this.#waiting.size > 0; left--) {
+    for (let left = this.#perTurn; left > 0 && this.#waiting.size > 0; left--) {
       const [next] = this.#waiting;
       if (!next) return;
       const [source, queue] = next;

@@ -1,19 +1,14 @@
-import { isInternalError, lookUp, toGraphQLError } from '@rhizome/errors';
+import { formatGraphQLError, isInternalError, lookUp } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { GraphQLFormattedError } from 'graphql';
 import type { ExecutionText } from '@rhizome/federation';
-
-/** An error as a client reads it, with internal details masked. */
-function formatError(error: unknown, requestId: string): GraphQLFormattedError {
-  return toGraphQLError(error, { requestId }).toJSON();
-}
 
 /**
  * A response that consists of this error. Internal errors are logged in full, since the response masks them.
  */
 export function refusal(error: unknown, requestId: string, log: Pick<Logger, 'error'>): ExecutionText {
   if (isInternalError(error)) log.error({ err: error, requestId }, 'request failed');
-  const formatted = formatError(error, requestId);
+  const formatted = formatGraphQLError(error, { requestId });
   return {
     text: JSON.stringify({ errors: [formatted] }),
     outcome: 'rejected',

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { canonicalJson, digestInTurns, digestOf, isDigestOf } from './digest.js';
+import { canonicalJson, digestInTurns, digestOf, isDigestOf, keyedDigestInTurns } from './digest.js';
 
 const job = {
   name: 'j',
@@ -19,6 +19,11 @@ describe('canonicalJson', () => {
 
   it('drops null and absent members, and keeps null in lists', () => {
     expect(canonicalJson({ a: null, b: undefined, c: [null, 1], d: {} })).toBe('{"c":[null,1],"d":{}}');
+  });
+
+  it('writes members whose names objects inherit', () => {
+    const value: unknown = JSON.parse('{"__proto__":{"b":1,"a":2},"constructor":3}');
+    expect(canonicalJson(value)).toBe('{"__proto__":{"a":2,"b":1},"constructor":3}');
   });
 
   it('keeps the order of lists', () => {
@@ -102,5 +107,32 @@ describe('isDigestOf', () => {
   it('rejects the digest of another value', () => {
     expect(isDigestOf(digestOf(job), { ...job, cores: 3 })).toBe(false);
     expect(isDigestOf(plain(job), { ...job, cores: 3 })).toBe(false);
+  });
+});
+
+describe('keyedDigestInTurns', () => {
+  const key = Buffer.from('0123456789abcdef');
+  const ofText = (value: unknown): string =>
+    createHmac('sha256', key).update(JSON.stringify(value)).digest('base64url');
+
+  it.each([
+    ['an object', { b: 1, a: [null, undefined, 'ü'], c: undefined, d: null, e: { at: new Date(0) } }],
+    ['an empty object', {}],
+    ['a long list of lists', { input: { jobs: Array.from({ length: 100 }, (_, at) => [at, undefined]) } }],
+    ['a text', 'a'],
+  ])('is the HMAC of the JSON text of %s', async (_, value) => {
+    expect(await keyedDigestInTurns(value, key)).toBe(ofText(value));
+  });
+
+  it('lets the event loop continue while it digests a large value', async () => {
+    const value = {
+      jobs: Array.from({ length: 40_000 }, (_, at) => ({ name: `job ${at}`, text: 'x'.repeat(50) })),
+    };
+    let turns = 0;
+    const count = setInterval(() => (turns += 1));
+    const digest = await keyedDigestInTurns(value, key);
+    clearInterval(count);
+    expect(digest).toBe(ofText(value));
+    expect(turns).toBeGreaterThan(1);
   });
 });

@@ -1,1 +1,8 @@
-export { canonicalJson, digestInTurns, digestOf, digestOfText, isDigestOf } from './digest.js';
+export {
+  canonicalJson,
+  digestInTurns,
+  digestOf,
+  digestOfText,
+  isDigestOf,
+  keyedDigestInTurns,
+} from './digest.js';

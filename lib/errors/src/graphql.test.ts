@@ -12,7 +12,7 @@ import {
   parse,
 } from 'graphql';
 import { badInput, DomainError } from './domain-error.js';
-import { isInternalError, toGraphQLError } from './graphql.js';
+import { formatGraphQLError, isInternalError, toGraphQLError } from './graphql.js';
 
 const schema = buildSchema('type Query { job(id: ID!, first: Int): String  kind: Kind } enum Kind { A }');
 
@@ -173,5 +173,21 @@ describe('withoutSuggestions', () => {
     ['Unknown argument "after" on field "Query.jobs".', 'Unknown argument "after" on field "Query.jobs".'],
   ])('shortens %j', (message, shown) => {
     expect(withoutSuggestions(message)).toBe(shown);
+  });
+});
+
+describe('formatGraphQLError', () => {
+  it.each([
+    ['a DomainError', badInput('first', 0, 'at least 1')],
+    ['another error', new Error('a secret')],
+    [
+      'a GraphQLError with a location',
+      new GraphQLError('Unknown field', { nodes: parse('{ a }').definitions[0] }),
+    ],
+    ['a GraphQLError around a DomainError', new GraphQLError('x', { originalError: badInput('a', 1, '2') })],
+    ['something that is no error', 'text'],
+  ])('is the JSON form of toGraphQLError for %s', (_, error) => {
+    const options = { requestId: 'r1' };
+    expect(formatGraphQLError(error, options)).toEqual(toGraphQLError(error, options).toJSON());
   });
 });

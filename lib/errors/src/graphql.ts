@@ -1,4 +1,4 @@
-import { GraphQLError } from 'graphql';
+import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import type { ErrorCode } from './catalogue.js';
 import { isDomainError, type DomainError } from './domain-error.js';
 import { lookUp } from './registry.js';
@@ -22,13 +22,28 @@ export interface ToGraphQLErrorOptions {
  * serialised).
  */
 export function toGraphQLError(error: unknown, options: ToGraphQLErrorOptions = {}): GraphQLError {
-  const domain = findDomainError(error);
-  if (domain) return shape(error, messageOf(error, domain), domain.code, domain.details, options);
-  if (error instanceof GraphQLError) {
-    const known = knownCode(error) ?? requestCode(error, options);
-    if (known) return shape(error, error.message, known, error.extensions, options);
-  }
-  return shape(error, maskedMessage(options.requestId), 'INTERNAL_SERVER_ERROR', {}, options);
+  const located = error instanceof GraphQLError ? error : undefined;
+  const { message, extensions } = shape(error, options);
+  return new GraphQLError(message, {
+    nodes: located?.nodes,
+    source: located?.source,
+    positions: located?.positions,
+    path: located?.path,
+    originalError: error instanceof Error ? error : undefined,
+    extensions,
+  });
+}
+
+/**
+ * As {@link toGraphQLError}, in the form of a response. An error that is not located in a document costs a
+ * fraction of it: a GraphQLError writes out the stack of its original, and refusals are most frequent under
+ * load.
+ */
+export function formatGraphQLError(
+  error: unknown,
+  options: ToGraphQLErrorOptions = {},
+): GraphQLFormattedError {
+  return error instanceof GraphQLError ? toGraphQLError(error, options).toJSON() : shape(error, options);
 }
 
 /**
@@ -41,7 +56,7 @@ export function withoutSuggestions(message: string): string {
 
 /** True when the error is a fault of the service that a log should have in full: masked for the client. */
 export function isInternalError(error: unknown): boolean {
-  return toGraphQLError(error).extensions['code'] === 'INTERNAL_SERVER_ERROR';
+  return describe(error, {}).code === 'INTERNAL_SERVER_ERROR';
 }
 
 function findDomainError(error: unknown): DomainError | undefined {
@@ -81,27 +96,38 @@ function maskedMessage(requestId: string | undefined): string {
   return requestId ? `Internal error; quote request ${requestId} when you report it` : 'Internal error';
 }
 
+/** An error as a client may see it. */
+interface Described {
+  readonly message: string;
+  readonly code: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+function describe(error: unknown, options: ToGraphQLErrorOptions): Described {
+  const domain = findDomainError(error);
+  if (domain) return { message: messageOf(error, domain), code: domain.code, details: domain.details };
+  if (error instanceof GraphQLError) {
+    const code = knownCode(error) ?? requestCode(error, options);
+    if (code) return { message: error.message, code, details: error.extensions };
+  }
+  return { message: maskedMessage(options.requestId), code: 'INTERNAL_SERVER_ERROR', details: {} };
+}
+
 function shape(
-  original: unknown,
-  message: string,
-  code: string,
-  details: Readonly<Record<string, unknown>>,
-  { requestId }: ToGraphQLErrorOptions,
-): GraphQLError {
-  const located = original instanceof GraphQLError ? original : undefined;
+  error: unknown,
+  options: ToGraphQLErrorOptions,
+): { readonly message: string; readonly extensions: Record<string, unknown> } {
+  const { message, code, details } = describe(error, options);
+  const { requestId } = options;
   const facts = plainJson(details) as Record<string, unknown>;
   delete facts['stacktrace'];
-  return new GraphQLError(message, {
-    nodes: located?.nodes,
-    source: located?.source,
-    positions: located?.positions,
-    path: located?.path,
-    originalError: original instanceof Error ? original : undefined,
+  return {
+    message,
     extensions: {
       ...facts,
       code,
       retry: lookUp(code)?.retry ?? 'never',
       ...(requestId ? { requestId } : {}),
     },
-  });
+  };
 }

@@ -2,6 +2,7 @@ export { catalogue, catalogueByScope, type CatalogueEntry, type ErrorCode, type 
 export { defineErrors, lookUp, type AnyErrorCode, type DefinedCode } from './registry.js';
 export { DomainError, badInput, isDomainError, type ErrorDetails } from './domain-error.js';
 export {
+  formatGraphQLError,
   isInternalError,
   toGraphQLError,
   type ToGraphQLErrorOptions,

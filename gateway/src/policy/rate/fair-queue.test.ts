@@ -136,4 +136,20 @@ describe('FairQueue', () => {
     }
     expect(queue.load.running).toBeGreaterThan(90);
   });
+
+  it('refuses operations that have waited too long a few in one turn of the event loop', async () => {
+    const { enter, ends, order, time, queue } = queueWith();
+    for (let at = 0; at < 90; at++) enter('greedy');
+    time.nowMs += 10_000;
+    ends.shift()?.();
+    const perTurn: number[] = [];
+    while (queue.load.waiting > 0) {
+      const before = queue.load.waiting;
+      await new Promise((resolve) => setImmediate(resolve));
+      perTurn.push(before - queue.load.waiting);
+    }
+    expect(order.filter((one) => one === 'SERVICE_UNAVAILABLE')).toHaveLength(89);
+    expect(Math.max(...perTurn)).toBeLessThanOrEqual(16);
+    expect(perTurn.length).toBeGreaterThan(3);
+  });
 });

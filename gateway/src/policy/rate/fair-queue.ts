@@ -68,6 +68,9 @@ const fewest = 16;
 /** Lines of subjects that are idle, kept for what they have used. */
 const mostIdleLines = 1000;
 
+/** Waiting operations that are refused at once; each costs an answer. */
+const mostRefusedAtOnce = 16;
+
 const nothing: Release = () => undefined;
 
 /** Options of {@link FairQueue}. */
@@ -92,6 +95,7 @@ export class FairQueue {
   #virtualTime = 0;
   #limit: number;
   #adaptedMs = 0;
+  #isContinuing = false;
 
   constructor(options: FairQueueOptions) {
     this.#options = options;
@@ -165,7 +169,9 @@ export class FairQueue {
   }
 
   #next(): void {
+    let refused = 0;
     while (this.#waiting > 0 && this.#running < this.#limit) {
+      if (refused === mostRefusedAtOnce) return this.#continueSoon();
       const line = this.#nextLine();
       const entry = line?.waiting.shift();
       if (!line || !entry) return;
@@ -177,8 +183,19 @@ export class FairQueue {
         continue;
       }
       entry.refuse(overloaded(entry));
+      refused++;
       this.#forget(entry.subject, line);
     }
+  }
+
+  /** Continues in a later turn of the event loop, so that hundreds of refusals do not delay others. */
+  #continueSoon(): void {
+    if (this.#isContinuing) return;
+    this.#isContinuing = true;
+    setImmediate(() => {
+      this.#isContinuing = false;
+      this.#next();
+    });
   }
 
   #nextLine(): Line | undefined {

@@ -91,3 +91,20 @@ it('compiles an operation once after the configured number of runs, with the sam
     compile.mockRestore();
   }
 });
+
+it('compiles an operation at once if its first variables contain thousands of values', async () => {
+  const compile = jest.spyOn(CodeCompiler.prototype, 'compile');
+  try {
+    const operation = new OperationCompiler(schema, 'jit', 1).compile(
+      parse('query ($items: [Item!]) { echo(item: { id: "1" }, items: $items) }'),
+      undefined,
+    );
+    if ('errors' in operation) throw new Error(operation.errors[0]?.message);
+    const items = Array.from({ length: 2_000 }, (_, at) => ({ id: String(at) }));
+    const { data } = await operation.run(undefined, {} as SubgraphContext, { items });
+    expect(JSON.parse(String(data?.['echo']))).toMatchObject({ items });
+    expect(compile).toHaveBeenCalledTimes(1);
+  } finally {
+    compile.mockRestore();
+  }
+});

@@ -102,7 +102,9 @@ export class OperationCompiler {
     let interpreted = 0;
     let compiled: CompiledOperation['run'] | undefined;
     return (event, context, variables) => {
-      if (!compiled && interpreted++ < this.#interpretFirst) return interpret(event, context, variables);
+      // Coercion by interpretation takes several times as long: thousands of values pay for the compilation.
+      const isInterpreted = !compiled && interpreted++ < this.#interpretFirst && !isLarge(variables);
+      if (isInterpreted) return interpret(event, context, variables);
       compiled ??= this.#coded(document, node) ?? interpret;
       return compiled(event, context, variables);
     };
@@ -123,6 +125,24 @@ export class OperationCompiler {
       return code(event, context, coerced);
     };
   }
+}
+
+/** Values from which variables are large. */
+const manyValues = 2_000;
+
+/** True if the variables contain many values. */
+function isLarge(variables: Variables): boolean {
+  let left = manyValues;
+  const visit = (value: unknown): void => {
+    left -= 1;
+    if (left <= 0 || typeof value !== 'object' || value === null) return;
+    for (const one of Array.isArray(value) ? value : Object.values(value)) {
+      visit(one);
+      if (left <= 0) return;
+    }
+  };
+  visit(variables);
+  return left <= 0;
 }
 
 /**

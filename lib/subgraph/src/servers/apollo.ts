@@ -6,7 +6,7 @@ import {
   ApolloServerPluginSchemaReportingDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
-import { toGraphQLError } from '@rhizome/errors';
+import { formatGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { GraphQLFormattedError } from 'graphql';
 import type { SubgraphContext } from '../context/types.js';
@@ -54,7 +54,7 @@ const thrown = new WeakMap<GraphQLFormattedError, unknown>();
 
 /** Shapes one error. The library calls this where it knows of no request; see {@link errorsOfRequests}. */
 function shape(error: unknown, requestId: string | undefined): GraphQLFormattedError {
-  const { extensions, ...rest } = toGraphQLError(error, { requestId }).toJSON();
+  const { extensions, ...rest } = formatGraphQLError(error, { requestId });
   // The library sets this key for its own HTTP layer; it is not for the client.
   const { http: _http, ...facts } = extensions ?? {};
   const shaped = { ...rest, extensions: facts };

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ApolloServer, HeaderMap, type HTTPGraphQLResponse } from '@apollo/server';
 import { can, describePrincipal, type Principal } from '@rhizome/authz';
-import { DomainError, toGraphQLError } from '@rhizome/errors';
+import { DomainError, formatGraphQLError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { countLoadsHeader, forwardedHeader } from '../context/context.js';
 import type { SubgraphContext } from '../context/types.js';
@@ -107,7 +107,7 @@ export function refuse(response: ServerResponse, error: unknown, requestId: stri
     return;
   }
   const status = error instanceof DomainError ? error.http : 500;
-  const body = JSON.stringify({ errors: [toGraphQLError(error, { requestId }).toJSON()] });
+  const body = JSON.stringify({ errors: [formatGraphQLError(error, { requestId })] });
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(body),

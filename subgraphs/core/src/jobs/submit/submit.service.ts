@@ -10,6 +10,7 @@ import type { ExperimentDirectory, ExperimentFacts, JobSecrets, QueueDirectory, 
 import type { Dependencies } from '../dependencies/dependencies.js';
 import { storedKey } from '../../shared/stored-key.js';
 import { batchJobIds } from '../model/job-ids.js';
+import { insertBatches } from './insert-batches.js';
 import { checkJob, sibling } from './job-input.js';
 import type { JobDocument } from '../model/job.types.js';
 import type { JobsRepository } from '../model/jobs.repository.js';
@@ -64,7 +65,7 @@ export interface SubmitResult {
 /** Maximum number of jobs per call. */
 export const maxJobsPerSubmit = 10_000;
 
-/** Jobs that are checked in one turn of the event loop. */
+/** Jobs that are checked, or made into documents, in one turn of the event loop. */
 const jobsPerTurn = 500;
 
 /** Facts of the store that new jobs need. */
@@ -234,8 +235,10 @@ export class SubmitService {
     const idAt = batchJobIds(reserved.batchId, reserved.createdAt);
     const classOf = classifier();
     const now = this.#options.clock.now();
-    const documents = jobs.flatMap((job, index) => {
-      if (refused.has(index)) return [];
+    const documents: JobDocument[] = [];
+    for (const [index, job] of jobs.entries()) {
+      if (index % jobsPerTurn === jobsPerTurn - 1) await turn();
+      if (refused.has(index)) continue;
       const { requirements, classId } = classOf(job);
       const dependsOn = (job.dependsOn ?? []).map((id) =>
         sibling.test(id) ? idAt(Number(id.slice(1))) : id,
@@ -260,8 +263,8 @@ export class SubmitService {
         dependsOn,
         waitingFor,
       };
-      return [newJobDocument(made, now)];
-    });
+      documents.push(newJobDocument(made, now));
+    }
     await this.#options.classes.ensure(classOf.classes, now);
     return documents;
   }
@@ -271,7 +274,7 @@ export class SubmitService {
     reserved: SubmissionDocument,
     all = documents,
   ): Promise<void> {
-    await this.#options.jobs.insertNew(documents);
+    for (const batch of insertBatches(documents)) await this.#options.jobs.insertNew(batch);
     await this.#options.dependencies.checkAgain(all.flatMap(({ waitingFor }) => waitingFor));
     // A repetition works without this record, but slower: no caller waits for it.
     const noted = this.#options.submissions
