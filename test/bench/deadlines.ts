@@ -1,11 +1,14 @@
 /**
- * Deadlines of behaviour: how soon a command reaches a payload, a schema goes live, a dead worker's jobs run
- * again, another core process leads, a process stops. Each row is the longest of several tries.
+ * Deadlines of behaviour: how soon a command reaches a payload, a schema goes live, a revocation ends
+ * streams, a dead worker's jobs run again, another core process leads, a process stops, a saved file takes
+ * effect. Each row is the longest of several tries.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Api } from './api.js';
 import type { Bench } from './bench.types.js';
+import { revoked } from './deadlines/revocation.js';
+import { measureSaves } from './deadlines/saves.js';
 import { ended, publishedExperiment, type Services, startServices } from './deadlines/services.js';
 import type { Row } from './report.js';
 
@@ -227,40 +230,54 @@ async function stopped({ gateways, experiment, cores }: Services): Promise<numbe
   return longest;
 }
 
+/** Tries of a deadline, the longest of which counts. */
+interface Deadline {
+  readonly name: string;
+  /** Goal in seconds. */
+  readonly goal: number;
+  readonly tries: number;
+}
+
+async function longest({ name, goal, tries }: Deadline, run: () => Promise<number>): Promise<Row> {
+  let value = 0;
+  for (let at = 0; at < tries; at += 1) value = Math.max(value, await run());
+  return { name: `deadline: ${name}`, value, unit: 's', goal: { value: goal, better: 'lower' } };
+}
+
+/** Deadlines of the services, in an order in which the last ones may end some of them. */
+const ofServices: readonly (Deadline & { run(of: Services): Promise<number> })[] = [
+  { name: 'cancel, to the end of the payload', goal: 1, tries: 3, run: command },
+  { name: 'drain of a worker without jobs, to the end of its pilot', goal: 5, tries: 3, run: drained },
+  { name: 'schema published at one gateway, to live at another', goal: 2, tries: 3, run: reloaded },
+  {
+    name: 'tokens revoked at one gateway, to the end of open streams at two',
+    goal: 2,
+    tries: 3,
+    run: revoked,
+  },
+  { name: 'pilot killed, to the next attempt running', goal: 45, tries: 2, run: requeued },
+  { name: 'leading core killed, to the next job running', goal: 10, tries: 1, run: failedOver },
+  { name: 'SIGTERM of a service, to its end', goal: 5, tries: 1, run: stopped },
+];
+
 /** The benchmark. */
 export const deadlines: Bench = {
   name: 'deadlines',
-  about: 'command, drain, reload, re-queue, fail-over, stop',
+  about: 'command, drain, reload, revocation, re-queue, fail-over, stop, saved source files',
   async run({ brief, progress }) {
-    const services = await startServices();
     const rows: Row[] = [];
-    const measure = async (
-      name: string,
-      goal: number,
-      tries: number,
-      run: (of: Services) => Promise<number>,
-    ) => {
-      let longest = 0;
-      for (let at = 0; at < tries; at += 1) longest = Math.max(longest, await run(services));
-      progress(`${name}: ${longest.toFixed(2)} s`);
-      rows.push({
-        name: `deadline: ${name}`,
-        value: longest,
-        unit: 's',
-        goal: { value: goal, better: 'lower' },
-      });
+    const measure = async (deadline: Deadline, run: () => Promise<number>): Promise<void> => {
+      const row = await longest({ ...deadline, tries: brief ? 1 : deadline.tries }, run);
+      progress(`${deadline.name}: ${row.value.toFixed(2)} s`);
+      rows.push(row);
     };
-    const tries = brief ? 1 : 3;
+    const services = await startServices();
     try {
-      await measure('cancel, to the end of the payload', 1, tries, command);
-      await measure('drain of a worker without jobs, to the end of its pilot', 5, tries, drained);
-      await measure('schema published at one gateway, to live at another', 2, tries, reloaded);
-      await measure('pilot killed, to the next attempt running', 45, brief ? 1 : 2, requeued);
-      await measure('leading core killed, to the next job running', 10, 1, failedOver);
-      await measure('SIGTERM of a service, to its end', 5, 1, stopped);
+      for (const deadline of ofServices) await measure(deadline, () => deadline.run(services));
     } finally {
       await services.stop();
     }
+    await measureSaves(({ run, ...deadline }) => measure({ ...deadline, tries: 3 }, run));
     return rows;
   },
 };

@@ -1,5 +1,6 @@
 /**
- * Live events from the writer to clients: 5,000 subscribers over 500 sockets, 5,000 events a second, each of
+ * Live events from the writer to clients: 5,000 subscribers over 500 sockets, 5,000 events a second (more or
+ * less, as the machine is faster or slower than the one for which the goals were set), each of
  * which concerns four of them, two by its task and two by its job; and the same work through `@apollo/server`
  * and `graphql-ws`, where nothing is shared.
  *
@@ -15,11 +16,13 @@ import type { RunningMongod } from '@rhizome/mongo';
 import { ownMongod } from '@rhizome/testkit';
 import { type Api, connectApi } from './api.js';
 import type { Bench } from './bench.types.js';
+import type { Calibration } from './calibration.js';
 import { measureCpu } from './cpu.js';
 import type { ClientReport } from './live/client-process.js';
 import { type AskedProcess, startProcess } from './live/processes.js';
 import type { ServeAnswer, ServeQuestion } from './live/server-process.js';
 import type { WriteAnswer, WrittenJob } from './live/writer-process.js';
+import { inLoops, scaledRate } from './loops.js';
 import type { Row } from './report.js';
 
 const subscribers = 5000;
@@ -29,7 +32,8 @@ const tasks = 500;
 const jobsOfTask = 40;
 const jobsOfSubscriber = 10;
 const perEvent = 4;
-const rate = 5000;
+/** Events per second on the machine for which the goals were set. */
+const referenceRate = 5000;
 /**
  * Duration of the load, in seconds: measured part, and before it the time until everything is compiled and
  * settled.
@@ -54,6 +58,7 @@ interface World {
   readonly mongod: number;
   readonly jobs: readonly WrittenJob[];
   readonly lengths: typeof fullLengths;
+  readonly machine: Calibration;
   readonly progress: (text: string) => void;
 }
 
@@ -109,6 +114,7 @@ async function memory(world: World, filters: readonly object[]): Promise<number>
 async function load(world: World): Promise<readonly Row[]> {
   const { kind, client, server, writer, mongod, progress } = world;
   const { load: seconds, warmUp } = world.lengths;
+  const rate = scaledRate(referenceRate, world.machine);
   const before = await writer.ask<WriteAnswer>({ write: { rate, seconds: warmUp } });
   await client.ask({ report: { expected: before.events * perEvent } });
   const pids = { 'gateway and core': server.pid, clients: client.pid, writer: writer.pid, mongod };
@@ -129,10 +135,18 @@ async function load(world: World): Promise<readonly Row[]> {
       name: `${name}: events written`,
       value: written.events / written.seconds,
       unit: 'events/s',
-      ...(kind === 'rhizome' ? { goal: { value: 0.98 * rate, better: 'higher' as const } } : {}),
+    },
+    {
+      name: `${name}: events written, compared with those offered`,
+      value: written.events / written.seconds / rate,
+      unit: '×',
+      ...(kind === 'rhizome' ? { goal: { value: 0.98, better: 'higher' as const } } : {}),
     },
     { name: `${name}: commit to client, p50`, value: answer.p50, unit: 'ms' },
-    { name: `${name}: commit to client, p95`, value: answer.p95, unit: 'ms', ...goal(250) },
+    { name: `${name}: commit to client, p95`, value: answer.p95, unit: 'ms' },
+    ...(kind === 'rhizome'
+      ? [inLoops({ name: `${name}: commit to client, p95`, ms: answer.p95, most: 2.5 }, world.machine)]
+      : []),
     { name: `${name}: commit to client, p99`, value: answer.p99, unit: 'ms' },
     { name: `${name}: commit to client, longest`, value: answer.longest, unit: 'ms' },
     { name: `${name}: messages lost`, value: lost, unit: '', ...goal(0) },
@@ -200,9 +214,9 @@ async function measureWith(
 /** Measures one kind of server, the yardstick within its time. */
 async function measure(
   mongo: RunningMongod,
-  given: Pick<World, 'kind' | 'lengths' | 'progress'> & { readonly data: string },
+  given: Pick<World, 'kind' | 'lengths' | 'machine' | 'progress'> & { readonly data: string },
 ): Promise<readonly Row[]> {
-  const { kind, data, lengths, progress } = given;
+  const { kind, data, lengths, machine, progress } = given;
   const server = startProcess('server-process', serverFlags);
   const client = startProcess('client-process');
   const writer = startProcess('writer-process');
@@ -210,7 +224,7 @@ async function measure(
   const late = new AbortController();
   try {
     const mongod = mongo.members[0]?.pid ?? 0;
-    const world = { kind, server, client, writer, mongod, lengths, progress };
+    const world = { kind, server, client, writer, mongod, lengths, machine, progress };
     const work = measureWith(world, { mongoUri: mongo.uri, data, kind }, rows);
     if (kind === 'rhizome') await work;
     else {
@@ -234,15 +248,15 @@ async function measure(
 export const live: Bench = {
   name: 'live',
   about:
-    '5,000 subscribers over 500 sockets, 5,000 events/s for 60 s, each concerning 4; compared with @apollo/server + graphql-ws',
-  async run({ brief, progress }) {
+    '5,000 subscribers over 500 sockets, an even rate of events for 60 s, each concerning 4; compared with @apollo/server + graphql-ws',
+  async run({ brief, machine, progress }) {
     const lengths = brief ? briefLengths : fullLengths;
     const data = mkdtempSync(join(tmpdir(), 'rhizome-bench-'));
     const mongo = await ownMongod({ dataDir: join(data, 'mongo') });
     try {
       return [
-        ...(await measure(mongo, { kind: 'rhizome', data, lengths, progress })),
-        ...(await measure(mongo, { kind: 'apollo', data, lengths, progress })),
+        ...(await measure(mongo, { kind: 'rhizome', data, lengths, machine, progress })),
+        ...(await measure(mongo, { kind: 'apollo', data, lengths, machine, progress })),
       ];
     } finally {
       await mongo.stop();

@@ -142,7 +142,10 @@ export async function registerWorker(api: Api, name: string): Promise<string> {
  * Groups of jobs that a worker like the pilot has capacity for: one being acquired, one started, one
  * finished.
  */
-const pilotsGroups = 3;
+export const pilotsGroups = 3;
+
+/** Time that a worker without jobs waits for some, in seconds. */
+const longPollSeconds = 10;
 
 /** Work of one worker, and its results. */
 interface Work {
@@ -169,7 +172,8 @@ async function work({ api, workerId, until, groups, acquireMs }: Work): Promise<
   while (performance.now() < until) {
     const asked = performance.now();
     const { acquireJobs } = await api.post<Assignments>(acquire, {
-      input: { workerId, count: perCall, free },
+      // As the pilot does: without jobs it waits for some.
+      input: { workerId, count: perCall, free, waitSeconds: held.length === 0 ? longPollSeconds : 0 },
     });
     acquireMs.push(performance.now() - asked);
     const jobs = acquireJobs.assignments.map(({ job, fence }) => ({ id: job.id, fence }));
@@ -193,7 +197,7 @@ async function work({ api, workerId, until, groups, acquireMs }: Work): Promise<
 }
 
 /** A fleet that is measured. */
-interface Fleet {
+export interface Fleet {
   readonly workers: number;
   readonly groups: number;
   readonly pending: number;
@@ -207,7 +211,18 @@ interface Measured {
   readonly rows: readonly Row[];
 }
 
-async function measure(stack: Stack, fleet: Fleet, machine: Calibration): Promise<Measured> {
+/** Work of a fleet, and what it cost. */
+export interface FleetResult {
+  readonly finished: number;
+  readonly seconds: number;
+  /** CPU seconds by process. */
+  readonly cpu: Readonly<Record<string, number>>;
+  /** The time of each acquire, in milliseconds. */
+  readonly acquireMs: readonly number[];
+}
+
+/** Runs a fleet for its time. */
+export async function runFleet(stack: Stack, fleet: Fleet): Promise<FleetResult> {
   const { workers, groups, pending, seconds } = fleet;
   const api = connectApi(stack.url, await stack.pilotToken('bench'), workers * groups);
   try {
@@ -225,28 +240,33 @@ async function measure(stack: Stack, fleet: Fleet, machine: Calibration): Promis
       );
       return finished.reduce((sum, n) => sum + n, 0);
     });
-    const elapsed = (performance.now() - started) / 1000;
-    const manner = groups === 1 ? ', one call at a time' : '';
-    const name = `lives: ${workers} workers${manner}, ${pending.toLocaleString('en')} pending`;
-    const perSecond = result / elapsed;
-    const alone = machine.cyclesPerSecond.get(workers);
-    const ratio = {
-      name: `${name}, compared with mongod alone`,
-      value: perSecond / (alone ?? Number.NaN),
-      unit: '×',
-      goal: { value: 0.8, better: 'higher' as const },
-    };
-    const rows = [
-      { name, value: perSecond, unit: 'lives/s' },
-      ...(groups === 1 || alone === undefined ? [] : [ratio]),
-      { name: `${name}: acquire p50`, value: quantile(acquireMs, 0.5), unit: 'ms' },
-      { name: `${name}: gateway and core`, value: ((cpu['stack'] ?? 0) / result) * 1e6, unit: 'µs CPU/life' },
-      { name: `${name}: mongod`, value: ((cpu['mongod'] ?? 0) / result) * 1e6, unit: 'µs CPU/life' },
-    ];
-    return { fleet, perSecond, rows };
+    return { finished: result, seconds: (performance.now() - started) / 1000, cpu, acquireMs };
   } finally {
     await api.close();
   }
+}
+
+async function measure(stack: Stack, fleet: Fleet, machine: Calibration): Promise<Measured> {
+  const { workers, groups, pending } = fleet;
+  const { finished, seconds, cpu, acquireMs } = await runFleet(stack, fleet);
+  const manner = groups === 1 ? ', one call at a time' : '';
+  const name = `lives: ${workers} workers${manner}, ${pending.toLocaleString('en')} pending`;
+  const perSecond = finished / seconds;
+  const alone = machine.cyclesPerSecond.get(workers);
+  const ratio = {
+    name: `${name}, compared with mongod alone`,
+    value: perSecond / (alone ?? Number.NaN),
+    unit: '×',
+    goal: { value: 0.8, better: 'higher' as const },
+  };
+  const rows = [
+    { name, value: perSecond, unit: 'lives/s' },
+    ...(groups === 1 || alone === undefined ? [] : [ratio]),
+    { name: `${name}: acquire p50`, value: quantile(acquireMs, 0.5), unit: 'ms' },
+    { name: `${name}: gateway and core`, value: ((cpu['stack'] ?? 0) / finished) * 1e6, unit: 'µs CPU/life' },
+    { name: `${name}: mongod`, value: ((cpu['mongod'] ?? 0) / finished) * 1e6, unit: 'µs CPU/life' },
+  ];
+  return { fleet, perSecond, rows };
 }
 
 /** Numbers of workers, each with the number of groups that it has capacity for. */

@@ -1,5 +1,5 @@
 /** Submit through the gateway: batches of 1,000 jobs over a few connections. */
-import { connectApi } from './api.js';
+import { type Api, connectApi } from './api.js';
 import type { Bench } from './bench.types.js';
 import { measureCpu } from './cpu.js';
 import { benchExperiment, startStack } from './stack.js';
@@ -16,8 +16,10 @@ const mutation = /* GraphQL */ `
     }
   }
 `;
-const batchSize = 1_000;
-const connections = 4;
+/** Jobs of a batch. */
+export const batchSize = 1_000;
+/** Batches that are under way at once. */
+export const connections = 4;
 
 /** A batch of jobs as a client sends it. */
 function jobBatch(experiment: string, key: string, size: number): Record<string, unknown> {
@@ -30,6 +32,22 @@ function jobBatch(experiment: string, key: string, size: number): Record<string,
   return { input: { experiment, idempotencyKey: key, jobs } };
 }
 
+/** Sends batches over a few connections; resolves when all jobs are accepted. */
+export async function submitBatches(api: Api, name: string, batches: number): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < batches) await send(api, `${name}-${next++}`);
+  };
+  await Promise.all(Array.from({ length: connections }, lane));
+}
+
+async function send(api: Api, key: string): Promise<void> {
+  const { submitJobs } = await api.post<{
+    submitJobs: { jobs: readonly unknown[]; userErrors: readonly { message: string }[] };
+  }>(mutation, jobBatch(benchExperiment, key, batchSize));
+  if (submitJobs.userErrors[0]) throw new Error(submitJobs.userErrors[0].message);
+}
+
 /** The benchmark. */
 export const submit: Bench = {
   name: 'submit',
@@ -38,22 +56,10 @@ export const submit: Bench = {
     const stack = await startStack();
     const api = connectApi(stack.url, stack.adminToken, connections);
     try {
-      const send = async (key: string) => {
-        const { submitJobs } = await api.post<{
-          submitJobs: { jobs: readonly unknown[]; userErrors: readonly { message: string }[] };
-        }>(mutation, jobBatch(benchExperiment, key, batchSize));
-        if (submitJobs.userErrors[0]) throw new Error(submitJobs.userErrors[0].message);
-      };
-      for (let i = 0; i < 4; i += 1) await send(`warm-${i}`);
+      await submitBatches(api, 'warm', 4);
       const batches = full ? 400 : 100;
-      let next = 0;
       const started = performance.now();
-      const { cpu } = await measureCpu(stack.pids, async () => {
-        const lane = async () => {
-          while (next < batches) await send(`batch-${next++}`);
-        };
-        await Promise.all(Array.from({ length: connections }, lane));
-      });
+      const { cpu } = await measureCpu(stack.pids, () => submitBatches(api, 'batch', batches));
       const seconds = (performance.now() - started) / 1000;
       const jobs = batches * batchSize;
       progress(`${jobs} jobs in ${seconds.toFixed(1)} s`);

@@ -49,7 +49,6 @@ export function withoutSecrets(action: string, given: Arguments): Arguments {
   const kept = Object.entries(input).map(([name, value]) => [name, secretFields.has(name) ? '' : value]);
   return { input: Object.fromEntries(kept) as Arguments };
 }
-}
 
 /** The experiment that arguments name: `experiment` itself, or that of their `input`. */
 export function experimentOf(given: Arguments): string | null {

@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { roles } from '@rhizome/authz';
 import { createClient } from '@rhizome/client';
 import { ownMongod } from '@rhizome/testkit';
 import { pilotProgram } from '@rhizome/pilot';
@@ -29,11 +30,16 @@ const root = fileURLToPath(new URL('../../../..', import.meta.url));
 /** The experiment whose schema is published and withdrawn. */
 export const publishedExperiment = 'larkspur';
 
+/** Prefix of the subjects of people. */
+export const issuerAlias = 'playground';
+
 /** Running services. */
 export interface Services {
   readonly cores: readonly [Service, Service];
   readonly gateways: readonly [Service, Service];
   readonly experiment: Service;
+  /** Issuer of the tokens that the gateways accept. */
+  readonly identities: Identities;
   /** An administrator's API at a gateway. */
   api(gateway: Service): Api;
   /** Starts a pilot; resolves when it has registered. */
@@ -53,6 +59,13 @@ export async function startServices(): Promise<Services> {
   // Gateways call the standby, so that killing the leader leaves their connections intact.
   const set = await startServiceSet({
     ...{ data, identities, found, uriOf, cores: 2, gateways: 2, calledCore: 'core-2' },
+    // The deny list needs the store of identities, which a gateway with an issuer of its own has.
+    gatewayEnv: {
+      RHIZOME_GATEWAY_IDENTITY_ISSUER: 'http://127.0.0.1:4000',
+      RHIZOME_GATEWAY_IDENTITY_KEY_FILE: join(data, 'identity-key.json'),
+      RHIZOME_GATEWAY_ISSUERS: JSON.stringify([issuerOf(data, identities)]),
+      RHIZOME_GATEWAY_ALLOW_QUEUE_TOKENS: 'true',
+    },
   });
   const admin = await identities.newcomer();
   const client = createClient({ url: set.url, wsUrl: set.wsUrl, token: admin });
@@ -67,6 +80,7 @@ export async function startServices(): Promise<Services> {
     cores: [set.service('core'), set.service('core-2')],
     gateways: [set.service('gateway'), set.service('gateway-2')],
     experiment: set.service(publishedExperiment),
+    identities,
     api: (gateway) => connectApi(gateway.url, admin, 4),
     startPilot: async (name) => {
       const pilot = await startPilot(name, { data, url: set.url, identities });
@@ -79,6 +93,18 @@ export async function startServices(): Promise<Services> {
       await mongo.stop();
       rmSync(data, { recursive: true, force: true });
     },
+  };
+}
+
+/** The issuer of the tokens, with an alias that distinguishes its subjects from those of the gateways' own issuer. */
+function issuerOf(data: string, { issuer }: Identities): object {
+  const jwksFile = join(data, 'issuer-jwks.json');
+  writeFileSync(jwksFile, JSON.stringify(issuer.jwks()), { mode: 0o600 });
+  const kinds = ['USER', 'SERVICE', 'QUEUE'];
+  const maxLifetimeSeconds = 7 * 86_400;
+  return {
+    ...{ issuer: issuer.issuer, jwksFile, alias: issuerAlias },
+    ...{ kinds, roles, experiments: '*', maxLifetimeSeconds },
   };
 }
 
