@@ -40,8 +40,11 @@ export interface ChainWriterOptions {
 
 /** Largest number of entries, and of outcomes, in a batch. */
 const mostPerBatch = 1_000;
-/** Time that an outcome waits for entries to be stored with, in milliseconds. */
-const outcomeDelayMs = 20;
+/**
+ * Time for which outcomes are collected, in milliseconds. No call waits for them, and a write of several
+ * costs little more than that of one.
+ */
+const outcomeDelayMs = 250;
 /** Wait after a failure, in milliseconds. */
 const retryDelays = { initialDelayMs: 50, maxDelayMs: 1_000 };
 
@@ -60,6 +63,8 @@ export class ChainWriter {
   #tip: ChainTip;
   #writing: Promise<void> | undefined;
   #delay: NodeJS.Timeout | undefined;
+  /** True if the outcomes are stored with the next batch. */
+  #areOutcomesDue = false;
   #failingSince: number | undefined;
 
   constructor(options: ChainWriterOptions) {
@@ -93,32 +98,58 @@ export class ChainWriter {
   /** Adds the outcome of an entry to a batch after that of the entry. */
   end(pending: PendingEntry, outcome: Omit<AuditOutcome, 'link'>): void {
     pending.outcome = outcome;
-    if (!pending.isStored) return;
-    this.#outcomes.push(pending);
-    this.#delay ??= setTimeout(() => this.#start(), outcomeDelayMs);
+    if (pending.isStored) this.#addOutcome(pending);
   }
 
   /** Stores what waits; resolves at the latest after `withinMs`. */
   async close(withinMs: number): Promise<void> {
-    this.#start();
     const giveUp = setTimeout(() => this.#stopping.abort(), withinMs);
-    while (this.#writing) await this.#writing;
+    do {
+      this.#areOutcomesDue = true;
+      this.#start();
+      await this.#writing;
+    } while (this.waiting > 0 && !this.#stopping.signal.aborted);
     clearTimeout(giveUp);
     clearTimeout(this.#delay);
     this.#stopping.abort();
   }
 
+  #addOutcome(pending: PendingEntry): void {
+    this.#outcomes.push(pending);
+    this.#delay ??= setTimeout(() => {
+      this.#areOutcomesDue = true;
+      this.#start();
+    }, outcomeDelayMs);
+  }
+
   #start(): void {
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+      // What was added after the last look.
+      if (this.#hasWork && !this.#stopping.signal.aborted) this.#start();
+    });
+  }
+
+  get #hasWork(): boolean {
+    return this.#entries.length > 0 || (this.#areOutcomesDue && this.#outcomes.length > 0);
+  }
+
+  /** Outcomes that are due; a call does not wait for those of others. */
+  #takeOutcomes(): readonly PendingEntry[] {
+    if (!this.#areOutcomesDue) return [];
+    const outcomes = this.#outcomes.splice(0, mostPerBatch);
+    if (this.#outcomes.length > 0) return outcomes;
+    this.#areOutcomesDue = false;
     clearTimeout(this.#delay);
     this.#delay = undefined;
-    this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+    return outcomes;
   }
 
   async #write(): Promise<void> {
     // Calls that arrive in the same turn of the event loop share a batch.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.waiting > 0 && !this.#stopping.signal.aborted) {
-      const outcomes = this.#outcomes.splice(0, mostPerBatch);
+    while (this.#hasWork && !this.#stopping.signal.aborted) {
+      const outcomes = this.#takeOutcomes();
       const entries = this.#entries.splice(0, mostPerBatch);
       const batch = this.#linked(outcomes, entries);
       if (!(await this.#stored(batch))) return;
@@ -126,7 +157,7 @@ export class ChainWriter {
       this.#tip = { chain, sequence: this.#sequence, hash: this.#hash };
       for (const entry of entries) {
         entry.markStored();
-        if (entry.outcome) this.#outcomes.push(entry);
+        if (entry.outcome) this.#addOutcome(entry);
       }
     }
   }
