@@ -96,7 +96,7 @@ export async function startServices(): Promise<Services> {
   };
 }
 
-/** The issuer of the tokens, with an alias that distinguishes its subjects from those of the gateways' own issuer. */
+/** The issuer of the tokens; its alias keeps its subjects apart from those of the gateways' own issuer. */
 function issuerOf(data: string, { issuer }: Identities): object {
   const jwksFile = join(data, 'issuer-jwks.json');
   writeFileSync(jwksFile, JSON.stringify(issuer.jwks()), { mode: 0o600 });
