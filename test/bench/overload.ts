@@ -79,14 +79,15 @@ async function closedLoop(api: Api, parallel: number, seconds: number) {
 }
 
 /**
- * Several clients that wait for their answers: a greedy one may not use the whole capacity, whatever others
- * leave.
+ * Several clients that wait for their answers, together as many as when the capacity was measured: they can
+ * use what the rate of a greedy one leaves.
  */
 async function modestClients(stack: Stack, seconds: number): ReturnType<typeof closedLoop> {
   const users = await Promise.all([1, 2, 3, 4].map((at) => stack.token(`modest ${at}`, 'USER')));
-  const apis = users.map((token) => connectApi(stack.url, token, 2));
+  const parallel = lanes / users.length;
+  const apis = users.map((token) => connectApi(stack.url, token, parallel));
   try {
-    const all = await Promise.all(apis.map((api) => closedLoop(api, 2, seconds)));
+    const all = await Promise.all(apis.map((api) => closedLoop(api, parallel, seconds)));
     const sum = (read: (one: (typeof all)[number]) => number): number =>
       all.reduce((total, one) => total + read(one), 0);
     return {

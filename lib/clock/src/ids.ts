@@ -1,3 +1,4 @@
+import { getRandomValues } from 'node:crypto';
 import { decodeTime, monotonicFactory } from 'ulid';
 import { systemClock, type Clock } from './clock.js';
 
@@ -25,7 +26,7 @@ const wellFormed = /^[a-z][a-zA-Z]*$/;
  * Prefixed ULIDs: 48 bits of time, 80 bits of chance, growing also within a millisecond and when the clock
  * goes back. `random` gives numbers in [0, 1); the default is the system's secure source.
  */
-export function createIds(clock: Clock = systemClock, random?: () => number): Ids {
+export function createIds(clock: Clock = systemClock, random: () => number = secureRandom()): Ids {
   const ulid = monotonicFactory(random);
   return {
     next(prefix) {
@@ -33,5 +34,18 @@ export function createIds(clock: Clock = systemClock, random?: () => number): Id
         throw new TypeError(`id prefix "${prefix}" is not a lower camel case word`);
       return `${prefix}_${ulid(clock.now().getTime())}`;
     },
+  };
+}
+
+/** Numbers of the system's secure source, fetched many at a time: an id takes sixteen. */
+function secureRandom(): () => number {
+  const numbers = new Uint32Array(256);
+  let next = numbers.length;
+  return () => {
+    if (next === numbers.length) {
+      getRandomValues(numbers);
+      next = 0;
+    }
+    return (numbers[next++] as number) / 2 ** 32;
   };
 }
