@@ -1,5 +1,7 @@
 /** A client that offers a multiple of what the system can do. */
-import { Worker } from 'node:worker_threads';
+import { fork } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
+import { fileURLToPath } from 'node:url';
 
 /** Load of a greedy client. */
 export interface GreedyOrder {
@@ -20,11 +22,18 @@ export interface GreedyResult {
   failed: number;
 }
 
-/** Runs the client on a thread of its own, so that its work does not delay what is measured. */
+/**
+ * Runs the client as a process of low priority: on another host, it would not take the processor from what is
+ * measured.
+ */
 export function runGreedy(order: GreedyOrder): Promise<GreedyResult> {
+  const file = fileURLToPath(new URL('./greedy-process.js', import.meta.url));
+  const child = fork(file, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  setPriority(child.pid ?? 0, constants.priority.PRIORITY_BELOW_NORMAL);
+  child.send(order);
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./greedy-thread.js', import.meta.url), { workerData: order });
-    worker.once('message', resolve);
-    worker.once('error', reject);
+    child.once('message', (result) => resolve(result as GreedyResult));
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`the greedy client ended with ${code}`)));
   });
 }

@@ -1,9 +1,10 @@
-// A client that offers more than the system can do, on a thread of its own: see overload.ts.
-import { parentPort, workerData } from 'node:worker_threads';
+// A client that offers more than the system can do, as a process of its own: see overload.ts.
+import { once } from 'node:events';
 import { Pool } from 'undici';
 import type { GreedyOrder, GreedyResult } from './greedy.js';
 
-const { url, token, query, perSecond, seconds, mostOpen } = workerData as GreedyOrder;
+const [order] = (await once(process, 'message')) as [GreedyOrder];
+const { url, token, query, perSecond, seconds, mostOpen } = order;
 const { origin, pathname } = new URL(url);
 const pool = new Pool(origin, { connections: 256, pipelining: 1 });
 const body = JSON.stringify({ query });
@@ -38,8 +39,7 @@ const timer = setInterval(() => {
   const elapsed = (performance.now() - started) / 1000;
   if (elapsed >= seconds) {
     clearInterval(timer);
-    parentPort?.postMessage(result);
-    void pool.destroy();
+    process.send?.(result, () => process.exit(0));
     return;
   }
   // What a client cannot send because its connections are busy is offered all the same: it waits outside.
