@@ -95,7 +95,7 @@ export class AuditRecorder {
       client: { ...client, address },
       targets: { ...noTargets, count: 1 },
     };
-    if (codes.length === 0) this.#audit.log.note(call, { result: 'SUCCEEDED', codes });
+    if (codes.length === 0) this.#audit.log.recordLater(call, { result: 'SUCCEEDED', codes });
     else this.#refusals.add({ call, codes });
   }
 

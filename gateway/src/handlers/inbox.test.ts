@@ -30,7 +30,7 @@ describe('Inbox', () => {
     let ran = 0;
     const perTurn: number[] = [];
     for (let at = 0; at < 1000; at++)
-      inbox.take('greedy', () => {
+      inbox.schedule('greedy', () => {
         ran += 1;
         now += pieceMs;
       });
