@@ -15,7 +15,13 @@ import {
 import { GatewayComponents } from './gateway-components.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { AuditRecorder } from './audit/index.js';
-import { originsOf, RightsEndpoint, TokenEndpoints, type TokenEndpointsOptions } from './identity/index.js';
+import {
+  originsOf,
+  RightsEndpoint,
+  TokenEndpoints,
+  type TokenEndpointsOptions,
+  WebEndpoints,
+} from './identity/index.js';
 import { JsonBodies } from '@rhizome/subgraph';
 import {
   type CallerEnd,
@@ -32,6 +38,7 @@ import {
   RateLimiter,
   ratesOf,
   type ProofChecks,
+  type SessionChecks,
 } from './policy/index.js';
 import { EngineHolder, unknownClient } from './registry/index.js';
 import { SharedReads, StreamHub, type StreamHubOptions } from './streams/index.js';
@@ -125,6 +132,10 @@ function admissionOf(
   };
 }
 
+function sessionChecks(identity: GatewayOptions['identity']): SessionChecks | undefined {
+  return identity && { sessions: identity.webSessions, originsOf: originsOf(identity.trusted.issuer) };
+}
+
 /** Tokens that are bound to a key come from Rhizome's own issuer only. */
 function proofChecks(identity: GatewayOptions['identity']): ProofChecks | undefined {
   return identity && { proofs: identity.proofs, originsOf: originsOf(identity.trusted.issuer) };
@@ -143,6 +154,15 @@ function tokenEndpoints(
   const rights =
     rightsReaders && new RightsEndpoint({ rights: identity.rights, verifier: rightsReaders, bodies, log });
   return new TokenEndpoints({ identity, rights, addressOf, rates, audit, log });
+}
+
+/** Logins of the dashboard, which need tokens that this gateway accepts itself. */
+function webEndpoints(
+  { identity, log, verifier, dashboardRoot }: GatewayOptions,
+  { addressOf, rates, audit }: Pick<TokenEndpointsOptions, 'addressOf' | 'rates' | 'audit'>,
+): WebEndpoints | undefined {
+  if (!identity || !verifier || dashboardRoot === undefined) return undefined;
+  return new WebEndpoints({ identity, addressOf, rates, audit, log });
 }
 
 class BuiltGateway implements Gateway {
@@ -190,7 +210,7 @@ class BuiltGateway implements Gateway {
       isEmpty: () => parts.isEmpty,
       accessOf: (engine) => parts.accessOf(engine),
     }));
-    const identity = createIdentity(verifier, proofChecks(options.identity));
+    const identity = createIdentity(verifier, proofChecks(options.identity), sessionChecks(options.identity));
     const isClosing = (): boolean => this.#draining !== undefined;
     const handlerOptions = {
       ...common,
@@ -223,6 +243,7 @@ class BuiltGateway implements Gateway {
       staticRoot: options.staticRoot,
       dashboardRoot: options.dashboardRoot,
       tokens: tokenEndpoints(options, handlerOptions),
+      web: webEndpoints(options, handlerOptions),
     });
     metrics.watch({
       streams: () => hub.open,

@@ -11,11 +11,56 @@ import { JobPage } from './pages/job.js';
 import { OverviewPage } from './pages/overview.js';
 import { TaskPage } from './pages/task.js';
 import { Link, useRoute } from './routing/link.js';
+import { LoginPage } from './session/login-page.js';
+import { endSession, readSession, type Session } from './session/session.js';
 import { TokenForm } from './session/token-form.js';
 import { dropToken } from './session/token.js';
 
-/** The whole application: a token, then the pages. */
-export function App({ initialToken }: { initialToken: string | null }) {
+/** Access to the token of a link, for gateways without a store of identities. */
+interface AppProps {
+  readonly takeToken: () => string | null;
+  readonly dropLinkedToken: () => void;
+}
+
+/** The whole application: a login or a token, then the pages. */
+export function App({ takeToken, dropLinkedToken }: AppProps) {
+  const [session, setSession] = useState<Session | null | undefined>(undefined);
+  const [fault, setFault] = useState<string | null>(null);
+  useEffect(() => {
+    readSession().then(setSession, (error: unknown) => setFault(String(error)));
+  }, []);
+  useEffect(() => {
+    if (session) dropLinkedToken();
+  }, [session]);
+  if (fault !== null) return <p role="alert">The gateway cannot be reached: {fault}</p>;
+  if (session === undefined) return null;
+  return session === null ? (
+    <WithToken initialToken={takeToken()} />
+  ) : (
+    <WithSession session={session} onChange={setSession} />
+  );
+}
+
+/** The pages with the session of this browser. */
+function WithSession({
+  session,
+  onChange,
+}: {
+  session: Session;
+  onChange: (session: Session | null) => void;
+}) {
+  const [reason, setReason] = useState<string | null>(null);
+  if (!session.isLoggedIn) return <LoginPage session={session} reason={reason} />;
+  const leave = (why: string | null): void => {
+    setReason(why);
+    const ended = why === null ? endSession() : Promise.resolve();
+    void ended.finally(() => onChange({ ...session, isLoggedIn: false }));
+  };
+  return <SignedIn token={null} onLeave={leave} />;
+}
+
+/** The pages with a token of this tab. */
+function WithToken({ initialToken }: { initialToken: string | null }) {
   const [token, setToken] = useState(initialToken);
   const [reason, setReason] = useState<string | null>(null);
   if (token === null)
@@ -36,7 +81,7 @@ export function App({ initialToken }: { initialToken: string | null }) {
   return <SignedIn token={token} onLeave={leave} />;
 }
 
-function SignedIn({ token, onLeave }: { token: string; onLeave: (why: string | null) => void }) {
+function SignedIn({ token, onLeave }: { token: string | null; onLeave: (why: string | null) => void }) {
   const api = useMemo(
     () =>
       createApi({
@@ -44,7 +89,11 @@ function SignedIn({ token, onLeave }: { token: string; onLeave: (why: string | n
         token,
         onTokenRefused: ({ code }) =>
           onLeave(
-            code === 'TOKEN_EXPIRED' ? 'The token has expired.' : 'The gateway does not take this token.',
+            token === null
+              ? 'The session has ended.'
+              : code === 'TOKEN_EXPIRED'
+                ? 'The token has expired.'
+                : 'The gateway does not take this token.',
           ),
       }),
     // A new token is a new connection; who leaves is the same all the time.

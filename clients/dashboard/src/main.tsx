@@ -1,9 +1,14 @@
 import { createRoot } from 'react-dom/client';
 import { App } from './app.js';
-import { takeToken } from './session/token.js';
+import { dropLinkedToken, takeToken } from './session/token.js';
 import './styles.css';
 
 const { sessionStorage, location, history } = window;
 const place = document.getElementById('root');
 if (place)
-  createRoot(place).render(<App initialToken={takeToken({ storage: sessionStorage, location, history })} />);
+  createRoot(place).render(
+    <App
+      takeToken={() => takeToken({ storage: sessionStorage, location, history })}
+      dropLinkedToken={() => dropLinkedToken({ location, history })}
+    />,
+  );

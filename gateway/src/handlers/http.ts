@@ -166,8 +166,9 @@ export class HttpHandler {
     response: ServerResponse,
     address: string,
   ): Promise<Principal | undefined> | undefined {
-    if (this.#options.admitsAnonymous && request.headers.authorization === undefined) return undefined;
-    const { identity, rates } = this.#options;
+    const { identity, rates, admitsAnonymous } = this.#options;
+    const isAnonymous = request.headers.authorization === undefined && !identity.hasSession(request);
+    if (admitsAnonymous && isAnonymous) return undefined;
     if (identity.nonce !== undefined && request.headers['dpop'] !== undefined)
       response.setHeader('dpop-nonce', identity.nonce);
     const verified = identity.ofRequest(request);

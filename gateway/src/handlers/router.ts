@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { assertCan, callKeysPath } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { TokenEndpoints } from '../identity/index.js';
+import type { TokenEndpoints, WebEndpoints } from '../identity/index.js';
 import { type Identity, pathOf, refusal, requestIdOf } from '../policy/index.js';
 import type { HttpHandler } from './http.js';
 import type { GatewayMetrics } from './metrics.js';
@@ -33,6 +33,8 @@ export interface RouterOptions {
   readonly dashboardRoot: string | undefined;
   /** Endpoints of tokens; undefined: the gateway has none. */
   readonly tokens?: TokenEndpoints | undefined;
+  /** Logins of the dashboard; undefined: it takes a pasted token. */
+  readonly web?: WebEndpoints | undefined;
 }
 
 /** Finds the handler of a request. */
@@ -66,7 +68,9 @@ export class Router {
   }
 
   async #other(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (await this.#options.tokens?.handle(path, request, response)) return;
+    const { tokens, web } = this.#options;
+    if (await tokens?.handle(path, request, response)) return;
+    if (await web?.handle(path, request, response)) return;
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return sendJson(
         request,

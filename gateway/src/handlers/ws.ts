@@ -200,7 +200,7 @@ export class WebSocketHandler {
     try {
       const isAnonymous = admitsAnonymous && !params?.['authorization'] && !params?.['Authorization'];
       const principal =
-        isAnonymous && !headers.authorization
+        isAnonymous && !headers.authorization && !identity.hasSession(connection.request, params)
           ? undefined
           : await identity
               .ofSocket(params, connection.request)

@@ -1,7 +1,7 @@
 /** Limits and records of the requests to the endpoints of tokens. */
 import type { IncomingMessage } from 'node:http';
 import { type DomainError, isDomainError } from '@rhizome/errors';
-import type { TokenHolder } from '@rhizome/identity';
+import { nonceField, type TokenHolder } from '@rhizome/identity';
 import type { AuditedLogin, AuditRecorder } from '../audit/index.js';
 import { type ClientAddress, type RateLimiter, requestIdOf } from '../policy/index.js';
 import { grantTypes } from './metadata.js';
@@ -63,6 +63,8 @@ export class Attempts {
   /** Charges and records a failure. Returns the error to answer with. */
   refused(error: unknown, attempt: Attempt): unknown {
     if (!isDomainError(error) || error.http >= 500 || error.code === 'LIMIT_EXCEEDED') return error;
+    // A client learns the nonce for its proofs by this error.
+    if (error.details.field === nonceField) return error;
     const { reusedBy } = error.details as { readonly reusedBy?: string };
     if (reusedBy === undefined) this.record(attempt, null, [error.code]);
     else {

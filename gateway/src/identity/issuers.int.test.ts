@@ -102,7 +102,7 @@ describe('issuers in the graph', () => {
       roles: ['USER'],
       maxLifetimeSeconds: 3600,
       isEnabled: true,
-            login: null,
+      login: null,
       rules: [],
     };
     await issuers.adoptFile([{ name: 'filed', settings }], '/etc/rhizome/issuers.yaml');

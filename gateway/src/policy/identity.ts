@@ -2,11 +2,17 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Principal, RevocationList, Verifier } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
-import type { ProofVerifier } from '@rhizome/identity';
+import type { ProofVerifier, WebSessions } from '@rhizome/identity';
 import { certificateThumbprint } from './client-certificate.js';
+import { assertOwnPage, cookieOf, csrfHeader, sessionCookie } from './own-page.js';
 
 /** Authenticates callers of all handlers. */
 export interface Identity {
+  /**
+   * True if a request names the session of a browser and has the mark of the gateway's own pages.
+   * @param payload of `connection_init`
+   */
+  hasSession(request: IncomingMessage, payload?: Readonly<Record<string, unknown>>): boolean;
   /** False if authentication is disabled. */
   readonly required: boolean;
   /** Nonce for proofs of requests to this gateway; undefined if it accepts no bound tokens. */
@@ -24,6 +30,13 @@ export interface Identity {
     payload: Readonly<Record<string, unknown>> | undefined,
     request: IncomingMessage,
   ): Promise<Principal | undefined>;
+}
+
+/** Sessions of browsers. */
+export interface SessionChecks {
+  readonly sessions: Pick<WebSessions, 'tokenOf'>;
+  /** Addresses under which this gateway is reached for a request, without path. */
+  readonly originsOf: (request: IncomingMessage) => readonly string[];
 }
 
 /** Checks of proofs of possession (DPoP). */
@@ -45,7 +58,23 @@ interface Credentials {
  * verifier, authentication is disabled.
  * @param checks undefined in a gateway that accepts no bound tokens
  */
-export function createIdentity(verifier: Verifier | undefined, checks?: ProofChecks): Identity {
+export function createIdentity(
+  verifier: Verifier | undefined,
+  checks?: ProofChecks,
+  sessionChecks?: SessionChecks,
+): Identity {
+  const bySession = async (request: IncomingMessage): Promise<Principal | undefined> => {
+    if (!verifier || !sessionChecks) return undefined;
+    assertOwnPage(request, sessionChecks.originsOf(request));
+    const token = await sessionChecks.sessions.tokenOf(cookieOf(request, sessionCookie) ?? '');
+    return unlessBoundElsewhere(await verifier.verify(token), request);
+  };
+  const hasSession: Identity['hasSession'] = (request, payload) => {
+    if (!verifier || !sessionChecks || request.headers.authorization !== undefined) return false;
+    if (payload === undefined && request.method === 'GET') return false;
+    const isMarked = (payload ?? request.headers)[csrfHeader] !== undefined;
+    return isMarked && cookieOf(request, sessionCookie) !== undefined;
+  };
   const verify = (
     authorization: unknown,
     proof: unknown,
@@ -67,15 +96,19 @@ export function createIdentity(verifier: Verifier | undefined, checks?: ProofChe
     );
   };
   return {
+    hasSession,
     required: verifier !== undefined,
     nonce: checks?.proofs.nonce,
-    ofRequest: (request) =>
-      verify(request.headers.authorization, request.headers['dpop'], request, ({ originsOf }) =>
+    ofRequest: (request) => {
+      if (hasSession(request)) return bySession(request);
+      return verify(request.headers.authorization, request.headers['dpop'], request, ({ originsOf }) =>
         originsOf(request).map((origin) => origin + pathOf(request)),
-      ),
+      );
+    },
     ofSocket: (payload, request) => {
       const authorization =
         payload?.['authorization'] ?? payload?.['Authorization'] ?? request.headers.authorization;
+      if (authorization === undefined && payload && hasSession(request, payload)) return bySession(request);
       const proof = payload?.['dpop'] ?? request.headers['dpop'];
       return verify(authorization, proof, request, ({ originsOf }) => {
         const urls = originsOf(request).map((origin) => origin + pathOf(request));

@@ -12,6 +12,8 @@ import { People } from './principals/people.js';
 import { PrincipalsService } from './principals/principals.service.js';
 import { createProofVerifier, type ProofVerifier } from './proof/proof-verifier.js';
 import { RevocationsService } from './revocations/revocations.service.js';
+import { WebLogin } from './sessions/web-login.js';
+import { WebSessions } from './sessions/web-sessions.js';
 import { type IdentityStore, openIdentityStore } from './store/open.repository.js';
 import { type KeyEncryption, loadKeyEncryption } from './tokens/key-encryption.js';
 import { RefreshTokens } from './tokens/refresh-tokens.js';
@@ -52,6 +54,8 @@ export interface Identity {
   readonly revocations: RevocationsService;
   readonly enrolments: EnrolmentsService;
   readonly proofs: ProofVerifier;
+  readonly webLogin: WebLogin;
+  readonly webSessions: WebSessions;
   close(): Promise<void>;
 }
 
@@ -88,19 +92,25 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
   const revocations = new RevocationsService({ revocations: store.revocations, clock });
   const refreshTokens = new RefreshTokens({ families, encryption, revocations, clock, ids, log });
   const common = { issuer, audience, keys, outside, principals, revocations, clock, ids };
+  const issuersService = new IssuersService({ issuers, clock, log, ownIssuer: issuer });
+  const tokens = new TokenService({ ...common, refreshTokens });
   return {
     trusted: { issuer, jwks: () => keys.jwks() },
     audience,
-    issuers: new IssuersService({ issuers, clock, log, ownIssuer: issuer }),
+    issuers: issuersService,
     principals,
     people,
     rights: currentRights(people, revocations),
     outside,
     keys,
-    tokens: new TokenService({ ...common, refreshTokens }),
+    tokens,
     revocations,
     enrolments: new EnrolmentsService({ ...common, enrolments: store.enrolments, encryption }),
     proofs: createProofVerifier(clock, store.usedProofs),
+    webLogin: new WebLogin({ issuers: issuersService, outside, encryption, now: () => clock.now() }),
+    webSessions: new WebSessions({
+      ...{ sessions: store.webSessions, encryption, tokens, revocations, clock, ids },
+    }),
   };
 }
 

@@ -59,6 +59,8 @@ export {
   revocationKinds,
 } from './revocations/revocation.document.js';
 export type { RevocationRequest, RevocationsService } from './revocations/revocations.service.js';
+export type { WebLogin } from './sessions/web-login.js';
+export type { WebSessions } from './sessions/web-sessions.js';
 export { type KeyEncryption, loadKeyEncryption, type Sealed } from './tokens/key-encryption.js';
 export type { SigningKeys } from './tokens/signing-keys.js';
 export type { ExchangeRequest, IssuedToken, TokenHolder, TokenService } from './tokens/token.service.js';

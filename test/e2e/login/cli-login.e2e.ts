@@ -38,7 +38,7 @@ interface Viewer {
   readonly subject: string;
   readonly kind: string;
   readonly loggedInAt: string | null;
-  readonly grants: readonly { readonly experiment: string; readonly roles: readonly string[] }[];
+  readonly grants: readonly { readonly experimentName: string; readonly roles: readonly string[] }[];
 }
 
 async function whoami(env: Record<string, string> = {}): Promise<Viewer> {
@@ -63,7 +63,7 @@ describe('rhizome login', () => {
       subject: expect.stringMatching(/^usr_/),
       kind: 'HUMAN',
       loggedInAt: 'institute',
-      grants: [{ experiment, roles: ['USER'] }],
+      grants: [{ experimentName: experiment, roles: ['USER'] }],
     });
   });
 
@@ -88,7 +88,7 @@ describe('rhizome login', () => {
     const printed = await cli.run(['token', '--for', `${experiment}:READER`]);
     expect(printed).toMatchObject({ exitCode: 0, stderr: '' });
     const viewer = await whoami({ RHIZOME_TOKEN: printed.stdout.trim(), RHIZOME_URL: system.url });
-    expect(viewer.grants).toMatchObject([{ experiment, roles: ['READER'] }]);
+    expect(viewer.grants).toMatchObject([{ experimentName: experiment, roles: ['READER'] }]);
     const refused = await cli.run(['token', '--for', `${experiment}:ADMIN`]);
     expect(refused).toMatchObject({
       exitCode: 4,
@@ -183,7 +183,10 @@ describe('rhizome login --oidc', () => {
     expect(asked).toEqual([`Bearer job-secret /token?version=2&audience=${encodeURIComponent(audience)}`]);
     expect((await storedToken()).refreshToken).toBeNull();
     expect(await readFile(credentials, 'utf8')).not.toContain('job-secret');
-    expect(await whoami()).toMatchObject({ kind: 'SERVICE', grants: [{ experiment, roles: ['USER'] }] });
+    expect(await whoami()).toMatchObject({
+      kind: 'SERVICE',
+      grants: [{ experimentName: experiment, roles: ['USER'] }],
+    });
     const outside = await cli.run(['--url', system.url, 'login', '--oidc', 'github']);
     expect(outside).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('id-token: write') });
   });

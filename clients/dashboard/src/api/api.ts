@@ -3,6 +3,7 @@ import { type DocumentNode, Kind } from 'graphql';
 import { createClient, type Client as SocketClient } from 'graphql-ws';
 import { type Failure, ofGraphql, tokenCodes } from '../live/failure.js';
 import { follow, type OpenStream } from '../live/resuming.js';
+import { sessionHeaders } from '../session/session.js';
 import { ConnectionState } from './connection-state.js';
 
 /** Access of the page to the gateway. */
@@ -17,8 +18,9 @@ export interface Api {
 export interface ApiOptions {
   /** Where the page came from, as `http://host:4000`. */
   readonly origin: string;
-  readonly token: string;
-  /** The token is not taken, or not any more. */
+  /** Null if the browser's session is used instead. */
+  readonly token: string | null;
+  /** The token or the session is not taken, or not any more. */
   readonly onTokenRefused: (failure: Failure) => void;
 }
 
@@ -30,14 +32,15 @@ const normalClosure = 1000;
 export function createApi({ origin, token, onTokenRefused }: ApiOptions): Api {
   const url = `${origin}/graphql`;
   const connection = new ConnectionState();
-  const socket = openSocket(url.replace(/^http/, 'ws'), token, connection);
+  const credentials = token === null ? sessionHeaders : { authorization: `Bearer ${token}` };
+  const socket = openSocket(url.replace(/^http/, 'ws'), credentials, connection);
   const noticeToken = (failure: Failure): void => {
     if (tokenCodes.has(failure.code)) onTokenRefused(failure);
   };
   const client = new Client({
     url,
     preferGetMethod: false,
-    fetchOptions: { headers: { authorization: `Bearer ${token}` } },
+    fetchOptions: { headers: credentials },
     exchanges: [
       mapExchange({ onError: (error) => noticeToken(failureOfQuery(error)) }),
       cacheExchange,
@@ -47,6 +50,7 @@ export function createApi({ origin, token, onTokenRefused }: ApiOptions): Api {
             open: streamOf(socket, request.query ?? ''),
             variables: (request.variables ?? {}) as Record<string, unknown>,
             isResumable: takesCursor(operation.query),
+            isRenewed: token === null,
             onFailure: noticeToken,
           }),
       }),
@@ -56,11 +60,15 @@ export function createApi({ origin, token, onTokenRefused }: ApiOptions): Api {
   return { client, connection, close: () => void socket.dispose() };
 }
 
-function openSocket(url: string, token: string, connection: ConnectionState): SocketClient {
+function openSocket(
+  url: string,
+  credentials: Readonly<Record<string, string>>,
+  connection: ConnectionState,
+): SocketClient {
   let pong: ReturnType<typeof setTimeout> | undefined;
   const client: SocketClient = createClient({
     url,
-    connectionParams: { authorization: `Bearer ${token}` },
+    connectionParams: { ...credentials },
     // Streams are opened again by those who know their cursors.
     retryAttempts: 0,
     keepAlive: keepAliveMs,
@@ -105,6 +113,7 @@ interface Forwarded {
   readonly open: OpenStream;
   readonly variables: Readonly<Record<string, unknown>>;
   readonly isResumable: boolean;
+  readonly isRenewed: boolean;
   readonly onFailure: (failure: Failure) => void;
 }
 
@@ -113,13 +122,14 @@ interface ForwardSink {
   complete(): void;
 }
 
-function forward({ open, variables, isResumable, onFailure }: Forwarded) {
+function forward({ open, variables, isResumable, isRenewed, onFailure }: Forwarded) {
   return {
     subscribe(sink: ForwardSink) {
       const stop = follow({
         open,
         variables,
         isResumable,
+        isRenewed,
         later: (action, ms) => {
           const timer = setTimeout(action, ms);
           return () => clearTimeout(timer);

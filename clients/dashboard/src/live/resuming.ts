@@ -49,6 +49,8 @@ export interface FollowOptions {
   readonly variables: Readonly<Record<string, unknown>>;
   /** True if the operation takes the last cursor as `after`. */
   readonly isResumable: boolean;
+  /** True if another token is used for each attempt, so that one that has expired is no reason to end. */
+  readonly isRenewed?: boolean;
   readonly backoff?: BackoffOptions;
   /** Calls back later; returns how to prevent it. */
   readonly later: (action: () => void, ms: number) => () => void;
@@ -60,7 +62,7 @@ export interface FollowOptions {
  * is lost, the stream starts again and its first message says so. Returns a function that stops it.
  */
 export function follow(options: FollowOptions): () => void {
-  const { open, variables, isResumable, backoff, later, sink } = options;
+  const { open, variables, isResumable, isRenewed = false, backoff, later, sink } = options;
   let cursor: string | undefined;
   let attempt = 0;
   // Who gives a cursor knows the past up to there.
@@ -122,7 +124,8 @@ export function follow(options: FollowOptions): () => void {
       const { after: _after, ...fresh } = base;
       base = fresh;
     }
-    if (failure.retry === 'never' && !isPastLost) {
+    const isRenewable = isRenewed && failure.code === 'TOKEN_EXPIRED';
+    if (failure.retry === 'never' && !isPastLost && !isRenewable) {
       isStopped = true;
       sink.end(failure);
       return;

@@ -23,6 +23,12 @@ export function takeToken({ storage, location, history }: TokenPlace): string | 
   return given;
 }
 
+/** Clears a token from the address where none is taken. */
+export function dropLinkedToken({ location, history }: Pick<TokenPlace, 'location' | 'history'>): void {
+  if (!new URLSearchParams(location.hash.slice(1)).has('token')) return;
+  history.replaceState(null, '', location.pathname + location.search);
+}
+
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
 }

@@ -131,11 +131,7 @@ function settingsOf(input: SetTokenIssuerInput): IssuerSettingsRecord {
   };
 }
 
-function loginOf({
-  clientId,
-  scopes,
-  hasOpaqueAccessTokens,
-}: SetTokenIssuerLoginInput): IssuerLogin {
+function loginOf({ clientId, scopes, hasOpaqueAccessTokens }: SetTokenIssuerLoginInput): IssuerLogin {
   return { clientId, scopes: scopes ?? [], hasOpaqueAccessTokens: hasOpaqueAccessTokens ?? false };
 }
 

@@ -84,7 +84,7 @@ type IssuerTypes = 'TokenIssuer' | 'TokenIssuerVersion' | 'TokenIssuerVersionCon
 
 const issuerTypes: Pick<IdentityTypeResolvers, IssuerTypes | 'RoleGrant'> = {
   TokenIssuer: {
-      login: ({ login }) => (login as IssuerLogin | null | undefined) ?? null,
+    login: ({ login }) => (login as IssuerLogin | null | undefined) ?? null,
     name: ({ _id }) => _id,
     experiments: ({ experiments }) => experimentsNamed(experiments),
     experimentNames: ({ experiments }) => experiments,

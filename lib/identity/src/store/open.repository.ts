@@ -18,6 +18,8 @@ import { revocationsCollection } from '../revocations/revocation.document.js';
 import { RevocationsRepository } from '../revocations/revocations.repository.js';
 import { RefreshFamiliesRepository } from '../tokens/refresh-families.repository.js';
 import { refreshFamiliesCollection } from '../tokens/refresh-family.document.js';
+import { webSessionsCollection } from '../sessions/web-session.document.js';
+import { WebSessionsRepository } from '../sessions/web-sessions.repository.js';
 import { signingKeysCollection } from '../tokens/signing-key.document.js';
 import { SigningKeysRepository } from '../tokens/signing-keys.repository.js';
 
@@ -30,6 +32,7 @@ export interface IdentityStore {
   readonly revocations: RevocationsRepository;
   readonly enrolments: EnrolmentsRepository;
   readonly usedProofs: UsedProofsRepository;
+  readonly webSessions: WebSessionsRepository;
   close(): Promise<void>;
 }
 
@@ -47,6 +50,7 @@ const all = [
   invitationsCollection,
   enrolmentsCollection,
   usedProofsCollection,
+  webSessionsCollection,
 ];
 
 /** The repositories of a database, which is made ready for them. */
@@ -60,6 +64,7 @@ export async function storeOf(db: Db, log: Logger): Promise<Omit<IdentityStore, 
     revocations: new RevocationsRepository(db),
     enrolments: new EnrolmentsRepository(db),
     usedProofs: new UsedProofsRepository(db),
+    webSessions: new WebSessionsRepository(db),
   };
 }
 

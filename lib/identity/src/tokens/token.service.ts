@@ -2,6 +2,7 @@
 import { assertCan, createVerifier, type Principal, signToken, type Verifier } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError, isDomainError } from '@rhizome/errors';
+import type { Claims } from '../issuers/claims.js';
 import { peek } from '../issuers/issuer-keys.js';
 import type { OutsideIdentity, OutsideTokens } from '../issuers/outside-tokens.js';
 import type { PrincipalsService } from '../principals/principals.service.js';
@@ -45,6 +46,15 @@ export interface IssuedToken {
   readonly refreshToken: string | null;
   /** The holder of the token, as its claims name it. */
   readonly holder: TokenHolder;
+}
+
+/** A login that the gateway keeps for a browser. */
+export interface KeptLogin {
+  readonly family: string;
+  /** The `iss` of the token with which it began. */
+  readonly issuer: string;
+  readonly claims: Claims;
+  readonly until: Date;
 }
 
 /** The holder of a token. */
@@ -122,6 +132,24 @@ export class TokenService {
       lifetimeSeconds: login.lifetimeSeconds,
     };
     return this.#issue(issue, refreshToken);
+  }
+
+  /**
+   * An access token of a login that the gateway keeps, with the rights that its principal has now.
+   * @throws DomainError UNAUTHENTICATED, FORBIDDEN
+   */
+  async ofLogin({ family, issuer, claims, until }: KeptLogin): Promise<IssuedToken> {
+    const identity = await this.#options.outside.acceptAgain(issuer, claims);
+    const issue = {
+      grants: identity.grants,
+      kind: kindOf(identity),
+      subject: identity.principalId,
+      id: { issuerName: identity.issuer._id, family },
+      clientId: 'rhizome-dashboard',
+      lifetimeSeconds: null,
+      until,
+    };
+    return this.#issue(issue, null);
   }
 
   /**

@@ -1,14 +1,14 @@
 /** `rhizome whoami`, `logout` and `token`: the identity that commands use. */
 import type { Command } from 'commander';
-import { type CommonFlags, type Session, type World, withSession } from '../command.js';
-import { credentialsFile, findConnection, tokenOf } from '../config.js';
-import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import { collect, type Finish, wholeNumber } from '../flags.js';
-import { claimsOf } from '../login/bearer-token.js';
-import { exchange, revoke } from '../login/gateway-issuer.js';
-import { loginAt, readLogins, removeLogin } from '../login/logins-file.js';
-import { CliViewerDocument } from '../operations.generated.js';
-import { type Output, printFields, printJson, printLine } from '../output.js';
+import { type CommonFlags, type Session, type World, withSession } from '../../command.js';
+import { credentialsFile, findConnection, tokenOf } from '../../config.js';
+import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
+import { collect, type Finish, wholeNumber } from '../../flags.js';
+import { claimsOf } from '../../login/bearer-token.js';
+import { exchange, revoke } from '../../login/gateway-issuer.js';
+import { loginAt, readLogins, removeLogin } from '../../login/logins-file.js';
+import { CliViewerDocument } from '../../operations.generated.js';
+import { type Output, printFields, printJson, printLine } from '../../output.js';
 
 interface LogoutFlags extends CommonFlags {
   readonly local?: boolean;

@@ -1,7 +1,7 @@
 /** `rhizome login`: gets tokens of a gateway for a person or a CI job, and stores them for later commands. */
 import { createClient, isRhizomeApiError } from '@rhizome/client';
 import { type Command, Option } from 'commander';
-import type { World } from '../command.js';
+import type { World } from '../../command.js';
 import {
   assertSecure,
   type ConnectionFlags,
@@ -9,10 +9,10 @@ import {
   isPlainTextPermitted,
   readToken,
   variables,
-} from '../config.js';
-import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import { collect, type Finish, wholeNumber } from '../flags.js';
-import { claimsOf } from '../login/bearer-token.js';
+} from '../../config.js';
+import { CliError, type ExitCode, exitCodes } from '../../exit-codes.js';
+import { collect, type Finish, wholeNumber } from '../../flags.js';
+import { claimsOf } from '../../login/bearer-token.js';
 import {
   accessTokenType,
   exchange,
@@ -21,17 +21,17 @@ import {
   type GatewayTokens,
   jwtType,
   type LoginIssuer,
-} from '../login/gateway-issuer.js';
-import { type NewLogin, storeLogin } from '../login/logins-file.js';
-import { hasDisplay } from '../login/loopback.js';
-import type { LoginWay } from '../login/outside-login.js';
+} from '../../login/gateway-issuer.js';
+import { type NewLogin, storeLogin } from '../../login/logins-file.js';
+import { hasDisplay } from '../../login/loopback.js';
+import type { LoginWay } from '../../login/outside-login.js';
 import {
   defaultTokenVariable,
   type Workload,
   workloadKinds,
   workloadToken,
-} from '../login/workload-token.js';
-import { CliViewerDocument } from '../operations.generated.js';
+} from '../../login/workload-token.js';
+import { CliViewerDocument } from '../../operations.generated.js';
 
 interface LoginFlags extends ConnectionFlags {
   readonly device?: boolean;
@@ -109,7 +109,7 @@ function issuerOf(
 async function atIssuer(starting: Starting, issuer: LoginIssuer): Promise<ExitCode> {
   const { url, flags, world } = starting;
   // Loaded here, because other commands do not need it.
-  const { logInOutside } = await import('../login/outside-login.js');
+  const { logInOutside } = await import('../../login/outside-login.js');
   const way: LoginWay =
     flags.device === true || (flags.browser !== true && !hasDisplay(variables)) ? 'device' : 'browser';
   const show = (line: string): void => void world.stderr.write(`${line}\n`);

@@ -1,0 +1,25 @@
+/** The session of this browser, which the gateway keeps: no script can read its cookie. */
+
+/** Header of requests that use the session. */
+export const sessionHeaders = { 'x-rhizome-csrf': '1' } as const;
+
+/** State of the session. */
+export interface Session {
+  readonly isLoggedIn: boolean;
+  /** Issuers at which one can log in. */
+  readonly issuers: readonly { readonly name: string }[];
+}
+
+/** The session; null at a gateway without a store of identities, which takes a pasted token. */
+export async function readSession(): Promise<Session | null> {
+  const response = await fetch('/auth/session', { headers: sessionHeaders });
+  const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
+  if (response.status === 404 || !isJson) return null;
+  if (!response.ok) throw new Error(`The gateway answered with status ${response.status}`);
+  return (await response.json()) as Session;
+}
+
+/** Ends the session. */
+export async function endSession(): Promise<void> {
+  await fetch('/auth/logout', { method: 'POST', headers: sessionHeaders });
+}

@@ -1,0 +1,42 @@
+import type { IncomingMessage } from 'node:http';
+import { describe, expect, it } from '@jest/globals';
+import { assertOwnPage, cookieOf } from './own-page.js';
+
+const origins = ['https://rhizome.example', 'http://127.0.0.1:4000'];
+const requestWith = (headers: Record<string, string>) => ({ headers }) as unknown as IncomingMessage;
+
+describe('assertOwnPage', () => {
+  it.each<[string, Record<string, string>]>([
+    ['the origin of the gateway', { origin: 'https://rhizome.example' }],
+    ['another address of the gateway', { origin: 'http://127.0.0.1:4000', 'sec-fetch-site': 'same-origin' }],
+    ['no origin, but the mark of the browser', { 'sec-fetch-site': 'same-origin' }],
+  ])('accepts %s', (_, headers) => {
+    expect(() => assertOwnPage(requestWith(headers), origins)).not.toThrow();
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['no origin', {}],
+    ['another origin', { origin: 'https://elsewhere.example' }],
+    ['another port', { origin: 'http://127.0.0.1:4001' }],
+    ['another scheme', { origin: 'http://rhizome.example' }],
+    ['a longer name', { origin: 'https://rhizome.example.elsewhere.example' }],
+    ['an opaque origin', { origin: 'null' }],
+    ['another site', { origin: 'https://rhizome.example', 'sec-fetch-site': 'cross-site' }],
+    ['a page of the same site', { 'sec-fetch-site': 'same-site' }],
+    ['a typed address', { 'sec-fetch-site': 'none' }],
+  ])('refuses %s', (_, headers) => {
+    expect(() => assertOwnPage(requestWith(headers), origins)).toThrow('Only a page of this gateway');
+  });
+});
+
+describe('cookieOf', () => {
+  it.each([
+    ['a=1; b=2', 'b', '2'],
+    ['b=2', 'b', '2'],
+    ['ab=1; b=x=y', 'b', 'x=y'],
+    ['ab=1', 'b', undefined],
+    ['b', 'b', undefined],
+  ])('reads %j', (cookie, name, value) => {
+    expect(cookieOf(requestWith({ cookie }), name)).toBe(value);
+  });
+});

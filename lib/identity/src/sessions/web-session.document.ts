@@ -1,0 +1,57 @@
+/** Stored sessions of browsers. */
+import { baseFields, defineCollection } from '@rhizome/mongo';
+import type { Sealed } from '../tokens/key-encryption.js';
+
+/** A browser in which somebody is logged in. The cookie has the id; the store has its digest alone. */
+export interface WebSessionDocument {
+  /** Keyed digest of the id. */
+  readonly _id: string;
+  readonly schemaVersion: number;
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** The login that its tokens follow from, by which it is revoked. */
+  readonly family: string;
+  readonly principalId: string;
+  /** The `iss` of the token with which it began. */
+  readonly issuer: string;
+  /** Its claims, so that changed rules apply to the next access token. */
+  readonly claims: Sealed;
+  readonly expiresAt: Date;
+}
+
+const text = { bsonType: 'string' };
+
+/** Sessions of browsers. */
+export const webSessionsCollection = defineCollection<WebSessionDocument>({
+  name: 'webSessions',
+  schemaVersion: 1,
+  validator: {
+    required: [
+      'revision',
+      'createdAt',
+      'updatedAt',
+      'family',
+      'principalId',
+      'issuer',
+      'claims',
+      'expiresAt',
+    ],
+    properties: {
+      ...baseFields,
+      family: text,
+      principalId: text,
+      issuer: text,
+      claims: { bsonType: 'object', required: ['keyId', 'nonce', 'ciphertext'] },
+      expiresAt: { bsonType: 'date' },
+    },
+  },
+  indexes: [
+    {
+      name: 'expiresAt_ttl',
+      keys: { expiresAt: 1 },
+      options: { expireAfterSeconds: 0 },
+      why: 'removes sessions that have ended',
+    },
+  ],
+});

@@ -1,0 +1,129 @@
+/** Sessions of browsers: an opaque id for the browser, and access tokens that never leave the gateway. */
+import { randomBytes } from 'node:crypto';
+import { createPrincipal } from '@rhizome/authz';
+import type { Clock, Ids } from '@rhizome/clock';
+import { DomainError } from '@rhizome/errors';
+import { LRUCache } from 'lru-cache';
+import type { Claims } from '../issuers/claims.js';
+import type { OutsideIdentity } from '../issuers/outside-tokens.js';
+import type { RevocationsService } from '../revocations/revocations.service.js';
+import type { KeyEncryption } from '../tokens/key-encryption.js';
+import { tokenIdOf } from '../tokens/token-id.js';
+import type { TokenHolder, TokenService } from '../tokens/token.service.js';
+import type { WebSessionDocument } from './web-session.document.js';
+import type { WebSessionsRepository } from './web-sessions.repository.js';
+
+/** Lifetime of a session, in seconds. */
+export const sessionSeconds = 8 * 3600;
+/** Time before its end at which an access token is replaced, in milliseconds. */
+const renewBeforeMs = 60_000;
+/** Sessions whose access token is kept. */
+const kept = 10_000;
+const form = /^[\w-]{43}$/;
+
+/** Ports of {@link WebSessions}. */
+export interface WebSessionsOptions {
+  readonly sessions: WebSessionsRepository;
+  readonly encryption: KeyEncryption;
+  readonly tokens: TokenService;
+  readonly revocations: RevocationsService;
+  readonly clock: Clock;
+  readonly ids: Ids;
+}
+
+interface CurrentToken {
+  readonly accessToken: string;
+  readonly renewAt: number;
+  /** Milliseconds since 1970. */
+  readonly endsAt: number;
+}
+
+/** Starts and ends sessions, and gets their access tokens. */
+export class WebSessions {
+  readonly #options: WebSessionsOptions;
+  readonly #tokens = new LRUCache<string, Promise<CurrentToken>>({ max: kept });
+
+  constructor(options: WebSessionsOptions) {
+    this.#options = options;
+  }
+
+  /** Starts a session. Returns its id, which only the browser keeps. */
+  async start({ principalId, issuer, claims }: OutsideIdentity): Promise<string> {
+    const { sessions, encryption, clock, ids } = this.#options;
+    const id = randomBytes(32).toString('base64url');
+    const now = clock.now();
+    const family = ids.next('login');
+    await sessions.insert({
+      _id: encryption.digest(id),
+      schemaVersion: 1,
+      revision: 1,
+      createdAt: now,
+      updatedAt: now,
+      family,
+      principalId,
+      issuer: issuer.issuer,
+      claims: encryption.seal(JSON.stringify(claims), family),
+      expiresAt: new Date(now.getTime() + sessionSeconds * 1000),
+    });
+    return id;
+  }
+
+  /**
+   * An access token of a session, with the rights that its principal has now.
+   * @throws DomainError UNAUTHENTICATED for a session that is unknown or has ended, FORBIDDEN for a suspended
+   *   principal
+   */
+  async tokenOf(id: string): Promise<string> {
+    const digest = form.test(id) ? this.#options.encryption.digest(id) : undefined;
+    if (digest === undefined) throw ended();
+    const now = this.#options.clock.now().getTime();
+    const known = await this.#tokens.get(digest);
+    if (known && now < known.renewAt) return known.accessToken;
+    const issuing = this.#issue(digest);
+    this.#tokens.set(digest, issuing);
+    // Requests that come meanwhile share the new token; a failure is not kept.
+    issuing.catch(() => this.#tokens.delete(digest));
+    return (await issuing).accessToken;
+  }
+
+  /** Ends a session with all its tokens, also in open streams. Returns its holder; undefined if unknown. */
+  async end(id: string): Promise<TokenHolder | undefined> {
+    const { sessions, encryption, revocations } = this.#options;
+    if (!form.test(id)) return undefined;
+    const digest = encryption.digest(id);
+    this.#tokens.delete(digest);
+    const session = await sessions.remove(digest);
+    if (!session) return undefined;
+    const { family, principalId: subject } = session;
+    await revocations.revoke({ kind: 'FAMILY', value: family, reason: 'logout' }, subject);
+    return { kind: 'HUMAN', subject, actsFor: null, tokenId: null };
+  }
+
+  async #issue(digest: string): Promise<CurrentToken> {
+    const { sessions, encryption, tokens, clock } = this.#options;
+    const session = await sessions.byId(digest);
+    const now = clock.now();
+    if (!session || session.expiresAt <= now || this.#isRevoked(session)) throw ended();
+    const { family, issuer, claims, expiresAt } = session;
+    const opened = JSON.parse(encryption.open(claims, family)) as Claims;
+    const issued = await tokens.ofLogin({ family, issuer, claims: opened, until: expiresAt });
+    const lifetimeMs = issued.expiresInSeconds * 1000;
+    const endsAt = now.getTime() + lifetimeMs;
+    return {
+      accessToken: issued.accessToken,
+      endsAt,
+      renewAt: endsAt - Math.min(renewBeforeMs, lifetimeMs / 4),
+    };
+  }
+
+  /** A session ends when the tokens are revoked that were issued when it began. */
+  #isRevoked({ family, principalId, createdAt, expiresAt, issuer }: WebSessionDocument): boolean {
+    const tokenId = tokenIdOf({ issuerName: undefined, family }, 'session');
+    const start = { kind: 'HUMAN', subject: principalId, grants: [], expiresAt, issuer } as const;
+    return this.#options.revocations.isRevoked(createPrincipal({ ...start, tokenId, issuedAt: createdAt }));
+  }
+}
+
+function ended(): DomainError {
+  return new DomainError('UNAUTHENTICATED', 'The session has ended; log in again', { field: 'cookie' });
+}

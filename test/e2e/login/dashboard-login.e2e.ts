@@ -1,0 +1,149 @@
+// Logins at the dashboard, in a real browser at a real issuer: no token is within reach of a script, and no
+// page of another site can use the session.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { beforeAll, expect, it } from '@jest/globals';
+import { freePort } from '@rhizome/playground';
+import { leftovers } from '@rhizome/testkit';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { openPage, startBrowser } from '../system/browser.js';
+import { root } from '../system/playground-system.js';
+import { type LoginSystem, startLoginSystem } from './login-system.js';
+
+const cookieName = '__Host-rhizome';
+
+let system: LoginSystem;
+let browser: Browser;
+let origin: string;
+
+beforeAll(async () => {
+  const port = await freePort();
+  origin = `http://127.0.0.1:${port}`;
+  system = await startLoginSystem({
+    port,
+    redirectUris: [`${origin}/auth/callback`],
+    gateway: { dashboardRoot: join(root, 'clients', 'dashboard', 'dist', 'static') },
+  });
+  browser = await startBrowser();
+});
+
+/** Logs in by the pages of the issuer. */
+async function logIn(page: Page, login: string): Promise<void> {
+  await page.getByRole('link', { name: 'institute' }).click();
+  await page.locator('input[name=login]').fill(login);
+  await page.locator('input[name=password]').fill('any');
+  await page.locator('button[type=submit]').click();
+  await page.waitForURL(/interaction/);
+  await page.locator('button[type=submit]').click();
+  await page.locator('.who').getByText(/^usr_/).waitFor();
+}
+
+async function sessionCookie(context: BrowserContext) {
+  return (await context.cookies()).find(({ name }) => name === cookieName);
+}
+
+/** Status of a query of the page that runs the script. */
+const query = (page: Page, headers: Record<string, string>, url = '/graphql') =>
+  page.evaluate(
+    async ([address, more]) => {
+      const body = JSON.stringify({ query: '{ viewer { subject } }' });
+      const init = { method: 'POST', credentials: 'include', body } as const;
+      return fetch(address, { ...init, headers: { 'content-type': 'application/json', ...more } }).then(
+        ({ status }) => status,
+        () => 'blocked',
+      );
+    },
+    [url, headers] as const,
+  );
+
+it('logs in at the issuer, and keeps every token out of reach of scripts', async () => {
+  const { page, faults } = await openPage(browser, `${origin}/audit#token=planted`);
+  await page.waitForURL(`${origin}/audit`);
+  await logIn(page, 'ann');
+  expect(new URL(page.url()).pathname).toBe('/audit');
+  const cookie = await sessionCookie(page.context());
+  expect(cookie).toMatchObject({ httpOnly: true, secure: true, sameSite: 'Strict', path: '/' });
+  const reach: unknown = await page.evaluate(
+    '({ cookie: document.cookie, local: Object.keys(localStorage), session: Object.keys(sessionStorage) })',
+  );
+  expect(reach).toEqual({ cookie: '', local: [], session: [] });
+  await page.goto(origin);
+  await page.getByRole('status').getByText('live').waitFor();
+  expect(faults).toEqual([]);
+});
+
+it('takes the session only in requests of its own pages', async () => {
+  const { page } = await openPage(browser, origin);
+  await logIn(page, 'bob');
+  expect(await query(page, { 'x-rhizome-csrf': '1' })).toBe(200);
+  expect(await query(page, {})).toBe(401);
+  // Another port is the same site, so the browser sends the cookie from there, too.
+  const other = createServer((_request, response) => {
+    response.setHeader('content-type', 'text/html');
+    response.end('<title>other</title>');
+  });
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  leftovers.defer('another site', () => void other.close());
+  await page.goto(`http://127.0.0.1:${(other.address() as AddressInfo).port}/`);
+  expect(await query(page, { 'x-rhizome-csrf': '1' }, `${origin}/graphql`)).toBe('blocked');
+  const closed = await page.evaluate(
+    (address) =>
+      new Promise<string>((resolve) => {
+        const socket = new WebSocket(address, 'graphql-transport-ws');
+        socket.onopen = () =>
+          socket.send(JSON.stringify({ type: 'connection_init', payload: { 'x-rhizome-csrf': '1' } }));
+        socket.onmessage = ({ data }) => resolve(String(data));
+        socket.onclose = ({ code, reason }) => resolve(`${code} ${reason}`);
+      }),
+    `${origin.replace('http', 'ws')}/graphql`,
+  );
+  expect(closed).toBe('4403 FORBIDDEN');
+  const logout = await page.evaluate(
+    (address) =>
+      fetch(address, { method: 'POST', credentials: 'include', mode: 'no-cors' }).then(() => 'sent'),
+    `${origin}/auth/logout`,
+  );
+  expect(logout).toBe('sent');
+  await page.goto(origin);
+  await page.locator('.who').getByText(/^usr_/).waitFor();
+});
+
+it('ends the session by its button, also for a copy of the cookie', async () => {
+  const { page } = await openPage(browser, origin);
+  await logIn(page, 'cid');
+  const cookie = await sessionCookie(page.context());
+  await page.getByRole('button', { name: 'Leave' }).click();
+  await page.getByRole('link', { name: 'institute' }).waitFor();
+  expect(await sessionCookie(page.context())).toBeUndefined();
+  const response = await fetch(`${origin}/graphql`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      cookie: `${cookieName}=${cookie?.value}`,
+      'x-rhizome-csrf': '1',
+      origin,
+    },
+    body: JSON.stringify({ query: '{ viewer { subject } }' }),
+  });
+  expect(response.status).toBe(401);
+});
+
+it('ends the session when the principal is revoked, in the open page', async () => {
+  const { page } = await openPage(browser, origin);
+  await logIn(page, 'dora');
+  await page.getByRole('status').getByText('live').waitFor();
+  const subject = await page.locator('.who').innerText();
+  await system.api.data(
+    'mutation ($id: ID!) { suspendPrincipal(input: { id: $id }) { userErrors { message } } }',
+    { id: subject },
+  );
+  await page.getByRole('link', { name: 'institute' }).waitFor();
+});
+
+it('refuses an answer of the issuer that belongs to another browser', async () => {
+  const { page } = await openPage(browser, origin);
+  const answer = await page.goto(`${origin}/auth/callback?code=stolen&state=guessed`);
+  expect(answer?.status()).toBe(401);
+  expect(await page.content()).toContain('began in another browser');
+});
