@@ -21,6 +21,35 @@ const shop = 'type Shop @key(fields: "id") { id: ID! best: Good @provides(fields
 const good = 'type Good @key(fields: "id") @interfaceObject { id: ID! price: Int @external shop: Shop }';
 
 describe('compose', () => {
+  const federation = (more: string): string =>
+    `extend schema @link(url: "https://specs.apollo.dev/federation/v2.8", import: ["@key"${more}])`;
+  const type = 'type Query { a: A } type A @key(fields: "id")';
+
+  it.each([
+    ['by its name', `${federation(', "@context"')} ${type} @context(name: "c") { id: ID! }`, '@context'],
+    [
+      'by another name',
+      `${federation(', {name: "@context", as: "@ctx"}')} ${type} @ctx(name: "c") { id: ID! }`,
+      '@context',
+    ],
+    [
+      'with a prefix',
+      `${federation('')} ${type} { id: ID! b(x: ID @federation__fromContext(field: "$c { id }")): ID }`,
+      '@fromContext',
+    ],
+  ])('refuses arguments from a context, %s', (_how, sdl, directive) => {
+    const composed = compose([{ name: 'ibis', url: 'http://ibis.test/graphql', sdl }]);
+    expect(composed).toEqual({
+      ok: false,
+      faults: [
+        {
+          code: 'UNSUPPORTED_FEATURE',
+          message: `[ibis] The gateway does not support "${directive}"; pass the value by an argument or by @requires`,
+        },
+      ],
+    });
+  });
+
   it.each([
     ['before', [good, shop]],
     ['after', [shop, good]],

@@ -1,6 +1,14 @@
 /** Composition of subgraphs to a supergraph, by `@theguild/federation-composition`. */
 import { composeServices, transformSupergraphToPublicSchema } from '@theguild/federation-composition';
-import { type DefinitionNode, type DocumentNode, Kind, parse, print, visit } from 'graphql';
+import {
+  type DirectiveNode,
+  type DefinitionNode,
+  type DocumentNode,
+  Kind,
+  parse,
+  print,
+  visit,
+} from 'graphql';
 
 /** A subgraph to compose. */
 export interface SubgraphInput {
@@ -28,6 +36,8 @@ export type Composition =
 export function compose(subgraphs: readonly SubgraphInput[]): Composition {
   const unparsable = subgraphs.flatMap(parseFault);
   if (unparsable.length > 0) return { ok: false, faults: unparsable };
+  const unsupported = subgraphs.flatMap(unsupportedFault);
+  if (unsupported.length > 0) return { ok: false, faults: unsupported };
   const services = subgraphs.map(({ name, url, sdl }) => ({
     name,
     url,
@@ -43,6 +53,39 @@ export function compose(subgraphs: readonly SubgraphInput[]): Composition {
     return { ok: false, faults };
   }
   return { ok: true, supergraphSdl: result.supergraphSdl, publicSdl: publicSdlOf(result.supergraphSdl) };
+}
+
+/** Directives of Federation that the gateway does not execute: a schema with them must not be served. */
+const unsupportedDirectives = ['context', 'fromContext'] as const;
+
+function unsupportedFault({ name, sdl }: SubgraphInput): readonly CompositionFault[] {
+  const used = new Set<string>();
+  visit(parse(sdl), {
+    Directive(directive) {
+      const [, prefixed] = /__(\w+)$/.exec(directive.name.value) ?? [];
+      if (prefixed !== undefined) used.add(prefixed);
+      if (directive.name.value === 'link') for (const imported of importsOf(directive)) used.add(imported);
+    },
+  });
+  return unsupportedDirectives
+    .filter((directive) => used.has(directive))
+    .map((directive) => ({
+      code: 'UNSUPPORTED_FEATURE',
+      message: `[${name}] The gateway does not support "@${directive}"; pass the value by an argument or by @requires`,
+    }));
+}
+
+/** Directives that a link to Federation imports, by their original names. */
+function importsOf({ arguments: given = [] }: DirectiveNode): readonly string[] {
+  const valueOf = (name: string) => given.find((one) => one.name.value === name)?.value;
+  const [url, list] = [valueOf('url'), valueOf('import')];
+  if (url?.kind !== Kind.STRING || !url.value.includes('/federation/v') || list?.kind !== Kind.LIST)
+    return [];
+  return list.values.flatMap((value) => {
+    const named =
+      value.kind === Kind.OBJECT ? value.fields.find((field) => field.name.value === 'name')?.value : value;
+    return named?.kind === Kind.STRING ? [named.value.replace(/^@/, '')] : [];
+  });
 }
 
 /** Former addresses of the shared directives: schemas published with them stay valid. */

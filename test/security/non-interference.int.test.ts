@@ -3,6 +3,7 @@
 // are renamed. The channels that remain are decided; docs/reference/side-channels.md lists them.
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Role } from '@rhizome/authz';
+import { isRhizomeApiError } from '@rhizome/client';
 import fc from 'fast-check';
 import { type Asked, document, startTestSystem, type System } from '../experiments/test-system.js';
 
@@ -141,6 +142,17 @@ const submission = (job: (side: Side) => object): Step => ({
     },
   }),
 });
+const taskSubmission = (template: (side: Side) => object): Step => ({
+  name: 'submitTask',
+  text: 'mutation ($i: SubmitTaskInput!) { submitTask(input: $i) { task { id } userErrors { code message path } } }',
+  variables: (side) => ({
+    i: {
+      ...{ experiment: 'alpha', name: 'x', jobs: { count: 2 } },
+      idempotencyKey: `task ${JSON.stringify(template(sides[1]))}`,
+      template: { name: 'x', payload, requirements: large, ...template(side) },
+    },
+  }),
+});
 const reading = (text: string, variables: Step['variables'] = () => ({})): Step => ({
   name: text.slice(0, 60),
   text,
@@ -172,6 +184,12 @@ const steps: readonly Step[] = [
   reading('query ($id: ID!) { bulkOperation(id: $id) { id state } }', ({ foreign }) => ({
     id: foreign.operationId,
   })),
+  reading('{ jobCounts { experimentName queueName sharePath state count } }'),
+  reading('{ jobCounts(filter: { experiments: ["beta"] }) { state count } }'),
+  reading('{ jobCounts(filter: { queues: ["theirs"] }) { state count } }'),
+  reading('query ($id: [ID!]) { jobCounts(filter: { taskIds: $id }) { state count } }', ({ foreign }) => ({
+    id: [foreign.taskId],
+  })),
   reading('{ shares(experiment: "beta") { nodes { path } } }'),
   reading('{ experiment(name: "beta") { name title } }'),
   reading('{ experiments { nodes { name } totalCount } }'),
@@ -193,6 +211,10 @@ const steps: readonly Step[] = [
   onJob('holdJobs', { reason: 'mine' }),
   onJob('releaseJobs'),
   onJob('setJobPriority', { priority: 3 }),
+  onJob('retryJobs', { idempotencyKey: 'retry' }),
+  taskSubmission(({ foreign }) => ({ dependsOn: [foreign.jobId] })),
+  taskSubmission(() => ({ requirements: { queue: 'theirs' } })),
+  taskSubmission(() => ({ share: 'beta/heavy' })),
   submission(({ foreign }) => ({ dependsOn: [foreign.jobId] })),
   submission(() => ({ requirements: { queue: 'theirs' } })),
   submission(() => ({ share: 'beta/heavy' })),
@@ -241,11 +263,45 @@ async function answerOf(side: Side, role: Role, { text, variables }: Step): Prom
   );
 }
 
+/** Time in which counts and lists follow the writes before them, in milliseconds. */
+const followMs = 60_000;
+
+/** Both answers. A query whose answers differ is asked again: counts follow writes with a delay. */
+async function answersTo(role: Role, step: Step): Promise<readonly [string, string]> {
+  const isQuery = !step.text.startsWith('mutation');
+  for (const started = performance.now(); ;) {
+    const answers = [await answerOf(sides[0], role, step), await answerOf(sides[1], role, step)] as const;
+    if (answers[0] === answers[1] || !isQuery || performance.now() - started > followMs) return answers;
+  }
+}
+
+const sideAt = (at: number): Side => (at === 0 ? sides[0] : sides[1]);
+
+/** The first message of a stream, or the codes with which it was refused. */
+async function firstOf(side: Side, role: Role, text: string): Promise<string> {
+  const { foreign, system, tokens } = side;
+  const variables = { task: foreign.taskId, job: foreign.jobId, worker: foreign.workerId };
+  const used = Object.fromEntries(Object.entries(variables).filter(([name]) => text.includes(`$${name}`)));
+  const stream = (await system.client(tokens.get(role))).subscribe(document(`subscription ${text}`), used);
+  try {
+    for await (const message of stream) return renamed(message, side);
+    return 'ended';
+  } catch (error) {
+    if (!isRhizomeApiError(error)) throw error;
+    return renamed(
+      error.errors.map(({ code, message }) => ({ code, message })),
+      side,
+    );
+  } finally {
+    await stream.return?.();
+  }
+}
+
 /** Runs the script in both systems; returns the answers that differ. */
 async function differences(role: Role, script: readonly Step[]): Promise<readonly string[]> {
   const found: string[] = [];
   for (const step of script) {
-    const [empty, full] = [await answerOf(sides[0], role, step), await answerOf(sides[1], role, step)];
+    const [empty, full] = await answersTo(role, step);
     if (empty !== full) found.push(`${role} ${step.name}\n  without: ${empty}\n  with:    ${full}`);
     if (/CANARY|canary/.test(full.replaceAll('canary=beta', ''))) found.push(`${step.name} shows ${full}`);
   }
@@ -282,6 +338,50 @@ describe('observer without rights in another experiment', () => {
     await Promise.all(streams.map((stream) => stream.return?.()));
     expect(received[1]).toEqual(received[0]);
     expect(received[0]?.[1]).toContain('ACTIVATED');
+  });
+
+  it.each([
+    ['jobCountsChanged', '{ jobCountsChanged { counts { experimentName queueName state count } } }'],
+    ['taskProgress', '($task: ID!) { taskProgress(id: $task) { progress { totalJobs } } }'],
+    ['jobLogAppended', '($job: ID!) { jobLogAppended(jobId: $job) { cursor } }'],
+    ['gpuOccupancyChanged', '{ gpuOccupancyChanged { gpus { queueName model } } }'],
+    ['workerCommands', '($worker: ID!) { workerCommands(workerId: $worker) { sequence } }'],
+  ])('gets equal first messages of %s', async (_name, text) => {
+    for (const role of observers) {
+      const both = (): Promise<readonly string[]> =>
+        Promise.all(sides.map((side) => firstOf(side, role, text)));
+      let [empty, full] = await both();
+      for (const started = performance.now(); empty !== full && performance.now() - started < followMs;)
+        [empty, full] = await both();
+      expect(full).toBe(empty);
+    }
+  });
+
+  it.each([
+    ['queueChanged', '{ queueChanged { event { queue { name state } } } }'],
+    ['workerChanged', '{ workerChanged { event { worker { name state } } } }'],
+  ])('gets equal messages of %s, whatever happens in the other experiment', async (name, text) => {
+    const streams = await Promise.all(
+      sides.map(async ({ system, tokens }) =>
+        (await system.client(tokens.get('OPERATOR'))).subscribe(document(`subscription ${text}`), {}),
+      ),
+    );
+    const read = async (): Promise<readonly string[]> =>
+      Promise.all(streams.map(async (stream, at) => renamed((await stream.next()).value, sideAt(at))));
+    const opened = await read();
+    expect(opened[1]).toBe(opened[0]);
+    const reason = `CANARY ${name}`;
+    await must(sides[1].system, 'setQueueState', { name: 'theirs', state: 'PAUSED', reason });
+    await must(sides[1].system, 'drainWorker', { workerId: sides[1].foreign.workerId, reason });
+    for (const { system } of sides) {
+      await must(system, 'setQueueState', { name: 'ours', state: 'ONLINE', reason: `ours ${name}` });
+      const late = { queue: 'ours', host: 'h', name: `late ${name}`, version: '1', hardware };
+      await must(system, 'registerWorker', { ...late, idempotencyKey: name });
+    }
+    const changed = await read();
+    expect(changed[1]).toBe(changed[0]);
+    expect(changed[1]).toMatch(/"ours"|late/);
+    await Promise.all(streams.map((stream) => stream.return?.()));
   });
 
   it('gets equal answers in any order of calls', async () => {

@@ -57,10 +57,19 @@ async function first(
   }
 }
 
+/** Errors of calls that were allowed, and refused for what they ask, or for the credential they lack. */
+const allowedCodes: ReadonlySet<string> = new Set([
+  'JOB_STATE_CONFLICT',
+  'FENCE_STALE',
+  'CREDENTIAL_REQUIRED',
+]);
+
+/** @throws Error for a code that is not known to mean one or the other */
 function ofCodes(codes: readonly string[]): Verdict {
   if (codes.includes('FORBIDDEN')) return 'no';
   if (codes.some((code) => code.endsWith('_NOT_FOUND') || code === 'NOT_FOUND')) return 'none';
-  if (codes.some((code) => code === 'INTERNAL_SERVER_ERROR')) throw new Error(codes.join());
+  const unknown = codes.filter((code) => !allowedCodes.has(code));
+  if (unknown.length > 0) throw new Error(`Codes without a meaning for the table: ${unknown.join()}`);
   return 'yes';
 }
 

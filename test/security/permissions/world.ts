@@ -34,7 +34,8 @@ export interface World {
 const otherOwner = 'other@example';
 
 export const subjectOf = (caller: Caller): string => {
-  if (caller === 'PILOT') return 'pilot:north';
+  if (caller === 'PILOT') return 'pilot:closed-alpha';
+  if (caller === 'AGENT') return 'agent-of-admin@example';
   if (caller === 'SERVICE') return 'experiment:alpha';
   return `${caller.toLowerCase()}@example`;
 };
@@ -52,6 +53,7 @@ export async function startWorld(): Promise<World> {
   const jobs = new Map<string, string>();
   for (const caller of callers)
     for (const target of targets) jobs.set(`${caller} ${target}`, await jobOf(system, caller, target));
+  const operations = await operationsOf(system);
   const shared = {
     alpha: await sharedOf(system, 'alpha', queues.alpha),
     beta: await sharedOf(system, 'beta', queues.beta),
@@ -65,6 +67,7 @@ export async function startWorld(): Promise<World> {
         experiment,
         queue: queues[experiment],
         jobId: jobs.get(`${caller} ${target}`) ?? '',
+        operationId: operations.get(`${caller} ${target}`) ?? '',
         onBehalfOf: target === 'other' ? otherOwner : null,
         ...shared[experiment],
       };
@@ -75,7 +78,7 @@ export async function startWorld(): Promise<World> {
 function tokenOf({ tokens }: System, caller: Caller): Promise<string> {
   if (caller === 'AGENT') return tokens.agent('admin@example', { alpha: 'ADMIN' });
   const kind = caller === 'PILOT' || caller === 'SERVICE' ? caller : 'HUMAN';
-  const subject = caller === 'PILOT' ? 'pilot:closed-alpha' : subjectOf(caller);
+  const subject = subjectOf(caller);
   return tokens.mint({ kind, subject, grants: [{ experiment: 'alpha', roles: [caller satisfies Role] }] });
 }
 
@@ -110,7 +113,7 @@ async function sharedOf(
   system: System,
   experiment: string,
   queue: string,
-): Promise<Pick<Objects, 'taskId' | 'workerId' | 'operationId' | 'secretId'>> {
+): Promise<Pick<Objects, 'taskId' | 'workerId' | 'secretId'>> {
   const payload = { command: 'true' };
   const task = { experiment, idempotencyKey: 'task', name: 'task', jobs: { count: 1 } };
   const template = { name: 'x', payload, requirements: { cores: 4096 } };
@@ -123,7 +126,39 @@ async function sharedOf(
   return {
     taskId: String(submitted.task.id),
     workerId: String(registered.worker.id),
-    operationId: 'op_nowhere',
     secretId: String(created.secret.id),
   };
+}
+
+/** A recorded operation for each caller and target. */
+async function operationsOf(system: System): Promise<ReadonlyMap<string, string>> {
+  const jobs = [
+    { name: 'held by an operation', payload: { command: 'true' }, requirements: { cores: 4096 } },
+  ];
+  const submission = { experiment: 'alpha', idempotencyKey: 'operation', jobs };
+  const { jobs: made } = await must(system, 'submitJobs', submission, 'jobs { id }');
+  const selection = { ids: [made[0].id as string] };
+  await must(system, 'holdJobs', { selection, reason: 'x', idempotencyKey: 'operation' });
+  const operations = system.core.db.collection<{ _id: string; requester: object; key?: string }>(
+    'bulkOperations',
+  );
+  const recorded = await operations.findOne({});
+  if (!recorded) throw new Error('The operation is not recorded');
+  const { key: _key, ...fields } = recorded;
+  const found = new Map<string, string>();
+  for (const caller of callers)
+    for (const target of targets) {
+      const _id = `${recorded._id.slice(0, -2)}${String(found.size).padStart(2, '0')}`;
+      const isOwn = target === 'own';
+      const kind = isOwn ? kindOf(caller) : 'HUMAN';
+      const requester = { ...fields.requester, kind, subject: isOwn ? subjectOf(caller) : otherOwner };
+      if (_id === recorded._id) await operations.updateOne({ _id }, { $set: { requester } });
+      else await operations.insertOne({ ...fields, _id, requester });
+      found.set(`${caller} ${target}`, _id);
+    }
+  return found;
+}
+
+function kindOf(caller: Caller): string {
+  return caller === 'PILOT' || caller === 'SERVICE' || caller === 'AGENT' ? caller : 'HUMAN';
 }
