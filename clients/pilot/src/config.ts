@@ -49,6 +49,11 @@ const schema = z.object({
     )
     .optional()
     .describe('shared file store: a path or an http(s) URL (default: SCRATCH/store)'),
+  storeTokenFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('file with the bearer token of a store by URL; read again before each transfer'),
   cores: z.int().min(1).max(4096).optional().describe('cores to offer (default: all)'),
   memoryMib: z.int().min(1).max(16_777_216).optional().describe('memory to offer, in MiB (default: all)'),
   diskMib: z
@@ -191,6 +196,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
       prefix: variablePrefix,
     });
     assertSecure(settings);
+    if (settings.storeTokenFile !== undefined) assertStoreTakesToken(settings);
     const { tokenFile } = settings;
     if (tokenFile !== undefined) readToken(tokenFile);
     const searchPath = payloadPath(env['PATH']);
@@ -212,6 +218,19 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
 /** The token must not cross a network in plain text. @throws DomainError CONFIG_INVALID */
 function assertSecure({ url, insecureTransport }: Pick<Settings, 'url' | 'insecureTransport'>): void {
   assertSecureAddress(url, { isPermitted: insecureTransport, permission: 'insecureTransport' });
+}
+
+/** Checks that the token of a store has a store by URL. @throws DomainError CONFIG_INVALID */
+function assertStoreTakesToken(
+  settings: Pick<Settings, 'store' | 'storeTokenFile' | 'insecureTransport'>,
+): void {
+  const { store, storeTokenFile = '' } = settings;
+  if (store !== undefined && schemeOf(store) !== undefined) {
+    assertSecure({ url: store, insecureTransport: settings.insecureTransport });
+    return void readToken(storeTokenFile);
+  }
+  const text = `storeTokenFile: ${storeTokenFile} has no use; set store to an https URL, or leave it out`;
+  throw new DomainError('CONFIG_INVALID', text, { field: 'storeTokenFile', value: storeTokenFile });
 }
 
 /**
@@ -267,6 +286,11 @@ function runtimeEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
   );
 }
 
+/** Reads the token of the store for each transfer; undefined without one. */
+function storeTokenOf({ storeTokenFile: file }: Settings): (() => string) | undefined {
+  return file === undefined ? undefined : () => readToken(file);
+}
+
 function pilotOptions(
   settings: Settings,
   { searchPath, version, visible, tools, libraries, runtimeEnvironment }: World,
@@ -307,6 +331,7 @@ function pilotOptions(
       periodMs: settings.gpuPollSeconds * 1000,
     },
     store,
+    storeToken: storeTokenOf(settings),
     lifetimeSeconds: settings.lifetimeSeconds ?? null,
     drainSeconds: settings.drainSeconds ?? null,
     graceSeconds: settings.graceSeconds,

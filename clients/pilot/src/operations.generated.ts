@@ -375,6 +375,15 @@ export type PayloadIsolation =
   /** Payloads in images run in namespaces of their own, by Podman. */
   | 'PODMAN';
 
+/** Method by which a worker finds and ends all processes of a payload, also those that have left their session and parents. */
+export type ProcessContainment =
+  /** A control group (cgroup v2) for each attempt, which the kernel kills as one and accounts for. */
+  | 'CONTROL_GROUPS'
+  /** A PID namespace for each attempt, whose end kills its processes. */
+  | 'NAMESPACES'
+  /** Session, group, parents, environment and a resource limit that processes inherit; a payload that knows them can hide. */
+  | 'PROCESS_MARKS';
+
 /** Request for the secrets of an attempt. */
 export type RedeemSecretsInput = {
   /** Fence of the job's assignment. */
@@ -528,6 +537,8 @@ export type WorkerHardwareInput = {
   isolation?: Array<PayloadIsolation> | null | undefined;
   /** Memory offered, in MiB, 1 to 16777216. */
   memoryMiB: number;
+  /** Methods that hold the processes of payloads without image, at most 8, the strongest first. */
+  processContainment?: Array<ProcessContainment> | null | undefined;
 };
 
 export type PilotRegisterWorkerMutationVariables = Exact<{

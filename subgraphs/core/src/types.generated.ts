@@ -2349,6 +2349,15 @@ export type PrincipalKind =
   /** A service, such as that of an experiment. */
   | 'SERVICE';
 
+/** Method by which a worker finds and ends all processes of a payload, also those that have left their session and parents. */
+export type ProcessContainment =
+  /** A control group (cgroup v2) for each attempt, which the kernel kills as one and accounts for. */
+  | 'CONTROL_GROUPS'
+  /** A PID namespace for each attempt, whose end kills its processes. */
+  | 'NAMESPACES'
+  /** Session, group, parents, environment and a resource limit that processes inherit; a payload that knows them can hide. */
+  | 'PROCESS_MARKS';
+
 export type Query = {
   readonly __typename?: 'Query';
   /**
@@ -4119,6 +4128,8 @@ export type WorkerHardware = {
   readonly isolation: ReadonlyArray<PayloadIsolation>;
   /** Memory offered, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
+  /** Methods by which the worker holds and ends all processes of a payload without image, the strongest first; empty if it did not report any. */
+  readonly processContainment: ReadonlyArray<ProcessContainment>;
 };
 
 /** Hardware of a host. */
@@ -4145,6 +4156,8 @@ export type WorkerHardwareInput = {
   readonly isolation?: InputMaybe<ReadonlyArray<PayloadIsolation>>;
   /** Memory offered, in MiB, 1 to 16777216. */
   readonly memoryMiB: Scalars['Int']['input'];
+  /** Methods that hold the processes of payloads without image, at most 8, the strongest first. */
+  readonly processContainment?: InputMaybe<ReadonlyArray<ProcessContainment>>;
 };
 
 /** State of a worker. */
@@ -4479,6 +4492,7 @@ export type ResolversTypes = {
   PlacementRule: ResolverTypeWrapper<PlacementRule>;
   Principal: ResolverTypeWrapper<PrincipalMapper>;
   PrincipalKind: ResolverTypeWrapper<'HUMAN' | 'SERVICE' | 'PILOT' | 'AGENT'>;
+  ProcessContainment: ResolverTypeWrapper<'CONTROL_GROUPS' | 'NAMESPACES' | 'PROCESS_MARKS'>;
   Query: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Queue: ResolverTypeWrapper<QueueMapper>;
   QueueChanged: ResolverTypeWrapper<QueueChangedMapper>;
@@ -5629,6 +5643,8 @@ export type PrincipalResolvers<ContextType = Context, ParentType extends Resolve
 
 export type PrincipalKindResolvers = EnumResolverSignature<{ AGENT?: any, HUMAN?: any, PILOT?: any, SERVICE?: any }, ResolversTypes['PrincipalKind']>;
 
+export type ProcessContainmentResolvers = EnumResolverSignature<{ CONTROL_GROUPS?: any, NAMESPACES?: any, PROCESS_MARKS?: any }, ResolversTypes['ProcessContainment']>;
+
 export type QueryResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
   bulkOperation?: Resolver<Maybe<ResolversTypes['BulkOperation']>, ParentType, ContextType, RequireFields<QuerybulkOperationArgs, 'id'>>;
   cudaReleases?: Resolver<ReadonlyArray<ResolversTypes['CudaRelease']>, ParentType, ContextType>;
@@ -6194,6 +6210,7 @@ export type WorkerHardwareResolvers<ContextType = Context, ParentType extends Re
   isNetworkIsolated?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
   isolation?: Resolver<ReadonlyArray<ResolversTypes['PayloadIsolation']>, ParentType, ContextType>;
   memoryMiB?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  processContainment?: Resolver<ReadonlyArray<ResolversTypes['ProcessContainment']>, ParentType, ContextType>;
 };
 
 export type WorkerStateResolvers = EnumResolverSignature<{ DRAINING?: any, ENDED?: any, LOST?: any, READY?: any }, ResolversTypes['WorkerState']>;
@@ -6308,6 +6325,7 @@ export type Resolvers<ContextType = Context> = {
   PlacementRule?: PlacementRuleResolvers<ContextType>;
   Principal?: PrincipalResolvers<ContextType>;
   PrincipalKind?: PrincipalKindResolvers;
+  ProcessContainment?: ProcessContainmentResolvers;
   Query?: QueryResolvers<ContextType>;
   Queue?: QueueResolvers<ContextType>;
   QueueChanged?: QueueChangedResolvers<ContextType>;

@@ -11,13 +11,15 @@ import { DeviceMonitor } from '../hardware/gpus/device-monitor.js';
 import { findHostFacts, type HostFacts, type HostOptions } from '../hardware/host-facts.js';
 import { PayloadIsolation, type IsolationOptions } from '../isolation/payload-isolation.js';
 import type { CaptureLimits } from '../payload/output-capture.js';
+import type { PayloadServices } from '../payload/payload.js';
 import { PipePool } from '../payload/pipe-pool.js';
 import { ProcessMonitor } from '../payload/process-monitor.js';
 import { ReapedAccounts } from '../payload/reaped-accounts.js';
+import { ControlGroups, type FoundControlGroups } from '../processes/control-groups.js';
 import { untilAnswered } from '../protocol/until-answered.js';
 import type { CoreProtocol, RegisteredWorker } from '../protocol/core-protocol.js';
 import { Watchdogs } from '../watchdog/watchdog.js';
-import type { WorkerFacts } from '../protocol/core-protocol.js';
+import type { ProcessContainment, WorkerFacts } from '../protocol/core-protocol.js';
 import { Lease } from './lease.js';
 import { Slots } from './slots.js';
 import { WorkerSession, type SessionServices } from './worker-session.js';
@@ -38,6 +40,8 @@ export interface PilotOptions {
   readonly isolation: IsolationOptions;
   /** Path or http(s) URL of the shared file store. */
   readonly store: string;
+  /** Gives the bearer token of the store; undefined for one that asks for none. */
+  readonly storeToken?: (() => string) | undefined;
   /** Time until the pilot must have ended; null for no limit. */
   readonly lifetimeSeconds: number | null;
   /** Time that jobs get to end when the pilot drains; null for no limit. */
@@ -83,12 +87,17 @@ export class Pilot {
     const watchdogs = new Watchdogs();
     const devices = this.#deviceMonitor();
     try {
-      const [hostFacts] = await Promise.all([findHostFacts(host), devices.start()]);
+      const [hostFacts, { groups }] = await Promise.all([
+        findHostFacts(host),
+        this.#findControlGroups(),
+        devices.start(),
+      ]);
       const isolation = await this.#findIsolation(scratch, hostFacts);
       const { runtimes: containerRuntimes } = isolation.containers;
-      const facts = { ...hostFacts, containerRuntimes, ...isolation.facts };
+      const containment = containmentOf(groups, isolation);
+      const facts = { ...hostFacts, containerRuntimes, ...isolation.facts, containment };
       const slots = new Slots(facts, () => usable(devices.devices));
-      const services = this.#services(scratch, slots, watchdogs, devices, isolation);
+      const services = this.#services(scratch, slots, { watchdogs, groups }, devices, isolation);
       for (let end = ''; end !== 'DRAINED' && !this.#stopping.signal.aborted;)
         end = await this.#runSession(facts, services);
     } catch (error) {
@@ -185,6 +194,14 @@ export class Pilot {
     return isolation;
   }
 
+  /** Finds out whether this process may make control groups. */
+  async #findControlGroups(): Promise<FoundControlGroups> {
+    const found = await ControlGroups.find();
+    if (found.groups) this.#log.info('control groups used');
+    else this.#log.info({ reason: found.reason }, 'control groups not used');
+    return found;
+  }
+
   #deviceMonitor(): DeviceMonitor {
     const { periodMs, ...gpus } = this.#options.gpus;
     const options = { ...gpus, searchPath: this.#options.host.searchPath };
@@ -194,7 +211,7 @@ export class Pilot {
   #services(
     scratch: Scratch,
     slots: Slots,
-    watchdogs: Watchdogs,
+    { watchdogs, groups }: Pick<PayloadServices, 'watchdogs' | 'groups'>,
     devices: DeviceMonitor,
     isolation: PayloadIsolation,
   ): SessionServices {
@@ -205,13 +222,14 @@ export class Pilot {
         monitor: new ProcessMonitor(sampleMs),
         reaped: new ReapedAccounts(),
         watchdogs,
+        groups,
         pipes: new PipePool(scratch.folder),
         diskPeriodMs: sampleMs * diskPeriodSamples,
       },
       scratch,
       slots,
       devices,
-      store: openFileStore(store),
+      store: openFileStore(store, this.#options.storeToken),
       captureLimits,
       graceSeconds,
       searchPath: host.searchPath,
@@ -235,6 +253,18 @@ export class Pilot {
     if (lifetimeSeconds === null) return undefined;
     return startLongTimer(() => this.drain('its time is over'), lifetimeSeconds * 1000);
   }
+}
+
+/** Methods that hold the processes of payloads without an image, the strongest first. */
+function containmentOf(
+  groups: ControlGroups | undefined,
+  { hasSandbox }: PayloadIsolation,
+): readonly ProcessContainment[] {
+  return [
+    ...(groups ? (['CONTROL_GROUPS'] as const) : []),
+    ...(hasSandbox ? (['NAMESPACES'] as const) : []),
+    'PROCESS_MARKS',
+  ];
 }
 
 /** Devices that can be given to jobs: healthy ones that a payload's environment can name. */

@@ -1,10 +1,13 @@
 import { FolderStore } from './folder-store.js';
-import { HttpStore } from './http-store.js';
+import { HttpStore, type StoreToken } from './http-store.js';
 import type { FileStore } from './file-store.types.js';
 
-/** The store at a folder's path or at an http(s) URL that answers PUT and GET. */
-export function openFileStore(address: string): FileStore {
-  return schemeOf(address) === undefined ? new FolderStore(address) : new HttpStore(address);
+/**
+ * The store at a folder's path or at an http(s) URL that answers PUT and GET.
+ * @param token for a store by URL that asks for one
+ */
+export function openFileStore(address: string, token?: StoreToken): FileStore {
+  return schemeOf(address) === undefined ? new FolderStore(address) : new HttpStore(address, token);
 }
 
 /** The scheme of a URL, in lower case; undefined for a path. */

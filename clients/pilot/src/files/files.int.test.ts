@@ -22,6 +22,7 @@ let server: Server | undefined;
 /** Statuses that the server returns before it serves requests. */
 let faults: number[];
 let requests: string[];
+let tokens: (string | undefined)[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'files-'));
@@ -30,6 +31,7 @@ beforeEach(async () => {
   outputFolder = await OutputFolder.open(folders.outputs);
   faults = [];
   requests = [];
+  tokens = [];
 });
 afterEach(async () => {
   server?.closeAllConnections();
@@ -43,6 +45,7 @@ afterEach(async () => {
 async function serveFiles(): Promise<string> {
   server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
+    tokens.push(request.headers.authorization);
     const fault = faults.shift();
     const path = join(folder, 'served', decodeURIComponent(request.url ?? ''));
     const act = async (): Promise<void> => {
@@ -207,6 +210,17 @@ describe('a file server', () => {
     expect(String(error)).toContain(`GET http://${url.host}/x returned status 403`);
     expect(String(error)).not.toContain('secret');
     expect(requests).toHaveLength(1);
+  });
+
+  it('gets its token with each transfer, and servers that jobs name do not', async () => {
+    const url = await serveFiles();
+    let count = 0;
+    const store = openFileStore(url, () => `token-${(count += 1)}`);
+    await store.put(new URL(import.meta.url).pathname, 'data.json', open);
+    await store.get('data.json', join(folder, 'copy'), open);
+    const input = { name: 'in.json', location: `${url}data.json` };
+    await stageIn({ inputs: [input], parents: [] }, folders, store, open);
+    expect(tokens).toEqual(['Bearer token-1', 'Bearer token-2', undefined]);
   });
 
   it('provides declared inputs by URL', async () => {

@@ -11,12 +11,21 @@ const firstPauseMs = 250;
 /** Time without any data after which a transfer is given up. */
 const idleTimeoutMs = 60_000;
 
+/** Gives the bearer token for a store. */
+export type StoreToken = () => string;
+
+const authorization = (token: StoreToken | undefined): Record<string, string> =>
+  token === undefined ? {} : { authorization: `Bearer ${token()}` };
+
 /** A server that stores files by PUT and returns them by GET. */
 export class HttpStore implements FileStore {
   readonly #base: string;
+  readonly #token: StoreToken | undefined;
 
-  constructor(url: string) {
+  /** @param token called before each transfer; undefined for a store that asks for none */
+  constructor(url: string, token?: StoreToken) {
     this.#base = url.replace(/\/+$/, '');
+    this.#token = token;
   }
 
   async put(localPath: string, place: string, signal: AbortSignal): Promise<void> {
@@ -24,7 +33,11 @@ export class HttpStore implements FileStore {
     await withTries(signal, async () => {
       const answer = await request(this.#urlOf(place), {
         method: 'PUT',
-        headers: { 'content-length': String(size), 'content-type': 'application/octet-stream' },
+        headers: {
+          ...authorization(this.#token),
+          'content-length': String(size),
+          'content-type': 'application/octet-stream',
+        },
         body: createReadStream(localPath),
         headersTimeout: idleTimeoutMs,
         bodyTimeout: idleTimeoutMs,
@@ -36,7 +49,7 @@ export class HttpStore implements FileStore {
   }
 
   async get(place: string, localPath: string, signal: AbortSignal): Promise<void> {
-    await download(this.#urlOf(place), localPath, signal);
+    await download(this.#urlOf(place), localPath, signal, this.#token);
   }
 
   #urlOf(place: string): string {
@@ -51,13 +64,20 @@ export class HttpStore implements FileStore {
 /**
  * Fetches a URL into a file, and removes the file on failure. Follows no redirects, and refuses addresses of
  * metadata services: jobs name the URLs.
+ * @param token only for the pilot's own store
  */
-export async function download(url: string, localPath: string, signal: AbortSignal): Promise<void> {
+export async function download(
+  url: string,
+  localPath: string,
+  signal: AbortSignal,
+  token?: StoreToken,
+): Promise<void> {
   assertNoMetadata(url);
   try {
     await withTries(signal, async () => {
       const answer = await request(url, {
         method: 'GET',
+        headers: authorization(token),
         dispatcher: outsideMetadata,
         headersTimeout: idleTimeoutMs,
         bodyTimeout: idleTimeoutMs,

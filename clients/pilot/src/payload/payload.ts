@@ -3,6 +3,8 @@ import type { Readable } from 'node:stream';
 import { type LongTimer, startLongTimer } from '@rhizome/clock';
 import { returnLockLimit } from '../processes/lock-limit.js';
 import { isInside } from '../processes/namespace.js';
+import { type ControlGroup, enteringCommand, type GroupUse } from '../processes/control-group.js';
+import type { ControlGroups } from '../processes/control-groups.js';
 import { killAttempt, signalAttempt } from '../processes/sweep.js';
 import { processesOf, type AttemptMark } from '../processes/attempt-processes.js';
 import { readProcessTable, type ProcessEntry } from '../processes/process-table.js';
@@ -51,6 +53,8 @@ export interface PayloadServices {
   readonly reaped: ReapedAccounts;
   readonly watchdogs: Watchdogs;
   readonly pipes: PipePool;
+  /** Control groups for the payloads; undefined where the host has none for this process. */
+  readonly groups?: ControlGroups | undefined;
   /** Time between two scans of a scratch folder. */
   readonly diskPeriodMs: number;
 }
@@ -129,18 +133,20 @@ export class Payload {
     limits: PayloadLimits,
     services: PayloadServices,
   ): Promise<Payload> {
-    const watchdog = await services.watchdogs.guard(attemptId, spec.lockLimit);
+    const group = services.groups?.make();
+    const watchdog = await services.watchdogs.guard(attemptId, spec.lockLimit, group?.folder);
     const pipes = await services.pipes.open();
     try {
       services.reaped.rebase();
       const sharedFiles = spec.hasOwnSharedMemory ? new OwnSharedMemory() : new SharedMemoryFiles();
-      const launched = await launch(spec, pipes);
+      const launched = await launch(inGroup(spec, group), pipes);
       watchdog.watch(launched.leader);
-      const mark = { attemptId, leader: launched.leader };
+      const mark = { attemptId, leader: launched.leader, group };
       const { scratch } = spec;
       return new Payload({ mark, launched, watchdog, pipes, scratch, sharedFiles }, limits, services);
     } catch (error) {
       pipes.close(true);
+      await group?.remove();
       watchdog.release();
       returnLockLimit(attemptId);
       throw error;
@@ -198,11 +204,12 @@ export class Payload {
     this.#stopMonitor();
     const { attemptOf } = this.#services.monitor.memory;
     const left = processesOf(this.#mark, readProcessTable(), attemptOf);
-    const usage = this.#meter.finish(left, await reaped, wallSeconds);
+    const usage = withGroup(this.#meter.finish(left, await reaped, wallSeconds), this.#mark.group?.use());
     // If the first look found nothing, one more is enough.
     const survivors = await killAttempt(this.#mark, { attemptOf, emptyRounds: left.length === 0 ? 1 : 2 });
     if (survivors > 0) this.#pipes.close(false);
     else void this.#whenRead().then(() => this.#pipes.close(true));
+    await this.#mark.group?.remove();
     this.#watchdog.release();
     returnLockLimit(this.#mark.attemptId);
     this.#sharedFiles.remove();
@@ -230,4 +237,22 @@ export class Payload {
   #after(seconds: number, action: () => void): void {
     this.#timers.add(startLongTimer(action, seconds * 1000));
   }
+}
+
+/** The program as the first process of its control group. */
+function inGroup<T extends LaunchSpec>(spec: T, group: ControlGroup | undefined): T {
+  if (group === undefined) return spec;
+  return { ...spec, ...enteringCommand(group.folder, spec.command, spec.arguments) };
+}
+
+/** The kernel counts processes of a group that no sample has seen. */
+function withGroup(usage: Usage, group: GroupUse | undefined): Usage {
+  if (group === undefined) return usage;
+  const { cpuSeconds, peakMemoryBytes } = group;
+  const peakMiB = peakMemoryBytes === null ? null : Math.ceil(peakMemoryBytes / bytesPerMiB);
+  return {
+    ...usage,
+    cpuSeconds: Math.max(usage.cpuSeconds, cpuSeconds ?? 0),
+    peakMemoryMiB: peakMiB === null ? usage.peakMemoryMiB : Math.max(usage.peakMemoryMiB ?? 0, peakMiB),
+  };
 }

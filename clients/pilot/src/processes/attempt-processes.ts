@@ -1,3 +1,4 @@
+import type { ControlGroup } from './control-group.js';
 import { attemptByLimit } from './lock-limit.js';
 import { environmentValue, type ProcessEntry, type ProcessTable } from './process-table.js';
 
@@ -9,6 +10,8 @@ export interface AttemptMark {
   readonly attemptId: string;
   /** The payload's first process, which leads its own session and group; absent before it was started. */
   readonly leader?: { readonly pid: number; readonly startTicks: number } | undefined;
+  /** Its control group, where the host has any. */
+  readonly group?: ControlGroup | undefined;
 }
 
 /** Returns the attempt id in a process's environment, if there is one. */
@@ -22,10 +25,10 @@ export const readAttemptId: AttemptOf = ({ pid }) =>
   attemptByLimit(pid) ?? environmentValue(pid, attemptVariable);
 
 /**
- * The processes of an attempt, including zombies: those in the leader's group or session, those with the
- * attempt's id in their environment, and all descendants of these. A process that leaves the session keeps
- * the environment; one that clears its environment stays in the group or has a parent here. This process
- * itself is never among them.
+ * The processes of an attempt, including zombies: those in its control group, in the leader's group or
+ * session, those with the attempt's id in their environment, and all descendants of these. A process that
+ * leaves the session keeps the environment; one that clears its environment stays in the group or has a
+ * parent here. This process itself is never among them.
  */
 export function processesOf(
   mark: AttemptMark,
@@ -36,6 +39,10 @@ export function processesOf(
   const isOurGroup = groupTest(mark, table);
   for (const entry of table.values()) {
     if (isOurGroup(entry) || attemptOf(entry) === mark.attemptId) found.set(entry.pid, entry);
+  }
+  for (const pid of mark.group?.pids() ?? []) {
+    const entry = table.get(pid);
+    if (entry !== undefined) found.set(pid, entry);
   }
   if (found.size > 0) addDescendants(found, table);
   found.delete(process.pid);

@@ -41,6 +41,7 @@ export async function killAttempt(mark: AttemptMark, options: SweepOptions = {})
   const { deadlineMs = 10_000, emptyRounds = 2, attemptOf = readAttemptId } = options;
   const end = performance.now() + deadlineMs;
   for (let empty = 0; empty < emptyRounds;) {
+    mark.group?.kill();
     const table = readProcessTable();
     const alive = [...living(mark, table, attemptOf), ...straysSince(mark, table)];
     empty = alive.length === 0 ? empty + 1 : 0;

@@ -14,8 +14,14 @@ export interface Capacity {
   readonly diskMiB: number;
 }
 
-/** Facts about a host, and about the isolation of payloads on it. */
-export type WorkerFacts = HostFacts & IsolationFacts;
+/** Method that holds the processes of a payload; the names of the API. */
+export type ProcessContainment = 'CONTROL_GROUPS' | 'NAMESPACES' | 'PROCESS_MARKS';
+
+/** Facts about a host, and about the isolation and the containment of payloads on it. */
+export interface WorkerFacts extends HostFacts, IsolationFacts {
+  /** The strongest first. */
+  readonly containment: readonly ProcessContainment[];
+}
 
 /** Registration of a worker. */
 export interface Registration {

@@ -42,6 +42,7 @@ export function hardwareInput(facts: WorkerFacts): WorkerHardwareInput {
     hasNetwork: network,
     isolation: [...isolation],
     isNetworkIsolated: facts.networkIsolation,
+    processContainment: [...facts.containment],
   };
 }
 

@@ -5,22 +5,22 @@ import type { AttemptMark } from '../processes/attempt-processes.js';
 
 /**
  * A small shell that waits at the end of a pipe: a shell instead of Node, because each running payload has
- * one. It reads the attempt it guards ("attempt ID LIMIT"), the payload's leader ("leader PID START") and the
- * end of both ("done"); then it may guard another. The end of the pipe means that the pilot has ended; if it
- * comes before "done", the pilot has died.
+ * one. It reads the attempt it guards ("attempt ID LIMIT GROUP"), the payload's leader ("leader PID START")
+ * and the end of both ("done"); then it may guard another. The end of the pipe means that the pilot has
+ * ended; if it comes before "done", the pilot has died.
  */
 const script = `
 trap '' TERM INT HUP
-attempt= limit= pid= start=
-while read -r word first second; do
+attempt= limit= group= pid= start=
+while read -r word first second third; do
   case $word in
-    attempt) attempt=$first limit=$second pid= start= ;;
+    attempt) attempt=$first limit=$second group=$third pid= start= ;;
     leader) pid=$first start=$second ;;
     done) attempt= ;;
   esac
 done
 [ -n "$attempt" ] || exit 0
-exec "$1" "$2" "$attempt" "$pid" "$start" "$limit"
+exec "$1" "$2" "$attempt" "$pid" "$start" "$limit" "$group"
 `;
 
 const sweeper = fileURLToPath(new URL('./watchdog-main.js', import.meta.url));
@@ -49,9 +49,9 @@ export class Watchdogs {
    * A guard for an attempt, to be created before its payload is started.
    * @throws the error of the operating system if no process can be started
    */
-  async guard(attemptId: string, lockLimit?: number): Promise<Watchdog> {
+  async guard(attemptId: string, lockLimit?: number, groupFolder?: string): Promise<Watchdog> {
     const shell = this.#idle.pop() ?? (await Shell.start());
-    shell.guard(attemptId, lockLimit);
+    shell.guard(attemptId, lockLimit, groupFolder);
     return {
       get pid() {
         return shell.pid;
@@ -80,6 +80,7 @@ class Shell {
   #child: ChildProcess;
   #attemptId: string | undefined;
   #lockLimit: number | undefined;
+  #groupFolder: string | undefined;
   #leader: Leader | undefined;
   #isEnding = false;
 
@@ -96,10 +97,11 @@ class Shell {
     return this.#child.pid ?? 0;
   }
 
-  guard(attemptId: string, lockLimit?: number): void {
+  guard(attemptId: string, lockLimit?: number, groupFolder?: string): void {
     this.#attemptId = attemptId;
     this.#lockLimit = lockLimit;
-    this.#send(`attempt ${attemptId} ${lockLimit ?? ''}`);
+    this.#groupFolder = groupFolder;
+    this.#send(`attempt ${attemptId} ${lockLimit ?? '-'} ${groupFolder ?? ''}`);
   }
 
   watch(leader: Leader): void {
@@ -134,7 +136,7 @@ class Shell {
     const leader = this.#leader;
     this.#child = await startShell();
     this.#replaceWhenEnded();
-    if (this.#attemptId !== undefined) this.guard(this.#attemptId, this.#lockLimit);
+    if (this.#attemptId !== undefined) this.guard(this.#attemptId, this.#lockLimit, this.#groupFolder);
     if (leader !== undefined && this.#leader === leader) this.watch(leader);
     if (this.#isEnding) await this.end();
   }

@@ -10,6 +10,12 @@ export const payloadIsolations = ['NAMESPACES', 'APPTAINER', 'PODMAN'] as const;
 /** One of {@link payloadIsolations}. */
 export type PayloadIsolation = (typeof payloadIsolations)[number];
 
+/** Methods by which workers hold the processes of payloads. */
+export const processContainments = ['CONTROL_GROUPS', 'NAMESPACES', 'PROCESS_MARKS'] as const;
+
+/** One of {@link processContainments}. */
+export type ProcessContainment = (typeof processContainments)[number];
+
 /** Hardware of a host; unknown facts are left out. */
 export interface StoredHardware {
   readonly cpuVendor?: string;
@@ -25,6 +31,8 @@ export interface StoredHardware {
   readonly isolation?: readonly PayloadIsolation[];
   /** True if payloads that do not require the network get none; absent means false. */
   readonly networkIsolation?: boolean;
+  /** The strongest first; absent if none was reported. */
+  readonly processContainment?: readonly ProcessContainment[];
 }
 
 /** Facts of a live worker. */

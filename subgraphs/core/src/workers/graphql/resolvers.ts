@@ -138,6 +138,7 @@ export const workerResolvers: Pick<
     hasNetwork: ({ network }) => network ?? null,
     isolation: ({ isolation }) => isolation ?? [],
     isNetworkIsolated: ({ networkIsolation }) => networkIsolation ?? false,
+    processContainment: ({ processContainment }) => processContainment ?? [],
   },
   Device: {
     // Registration accepts no other vendor.

@@ -5,7 +5,11 @@ import { known, type Maybe, type Path, checkOptionalText } from './optional-inpu
 import { workerLimits } from '../worker.document.js';
 import type { WorkerErrorCode } from '../worker-errors.js';
 import type { StoredLabel } from '../../shared/label.types.js';
-import type { PayloadIsolation, StoredHardware } from '../../scheduler/worker-facts.types.js';
+import type {
+  PayloadIsolation,
+  ProcessContainment,
+  StoredHardware,
+} from '../../scheduler/worker-facts.types.js';
 
 /** Reported properties of a host. */
 export interface HardwareInput {
@@ -20,6 +24,7 @@ export interface HardwareInput {
   readonly hasNetwork?: Maybe<boolean>;
   readonly isolation?: Maybe<readonly PayloadIsolation[]>;
   readonly isNetworkIsolated?: Maybe<boolean>;
+  readonly processContainment?: Maybe<readonly ProcessContainment[]>;
 }
 
 /** Input of `registerWorker`. */
@@ -69,6 +74,7 @@ export function checkHardware(errors: InputErrors<WorkerErrorCode>, path: Path, 
   const runtimes = spec.containerRuntimes ?? [];
   errors.distinct([...path, 'containerRuntimes'], runtimes, workerLimits.runtimes);
   errors.distinct([...path, 'isolation'], spec.isolation ?? [], workerLimits.isolation);
+  errors.distinct([...path, 'processContainment'], spec.processContainment ?? [], workerLimits.isolation);
   runtimes.forEach((name, index) => errors.text([...path, 'containerRuntimes', index], name, 1, 64));
 }
 
@@ -85,5 +91,6 @@ export function storedHardware(spec: HardwareInput): StoredHardware {
     ...known({ network: spec.hasNetwork }),
     ...(spec.isolation?.length ? { isolation: [...spec.isolation].sort() } : {}),
     ...(spec.isNetworkIsolated === true ? { networkIsolation: true } : {}),
+    ...(spec.processContainment?.length ? { processContainment: [...spec.processContainment] } : {}),
   };
 }
