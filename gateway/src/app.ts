@@ -16,6 +16,7 @@ import { GatewayComponents } from './gateway-components.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { AuditRecorder } from './audit/index.js';
 import {
+  HeldAttempts,
   originsOf,
   RightsEndpoint,
   TokenEndpoints,
@@ -141,19 +142,22 @@ function proofChecks(identity: GatewayOptions['identity']): ProofChecks | undefi
   return identity && { proofs: identity.proofs, originsOf: originsOf(identity.trusted.issuer) };
 }
 
+type EndpointParts = Pick<TokenEndpointsOptions, 'addressOf' | 'rates' | 'audit'> & {
+  readonly identity: TokenEndpointsOptions['callers'];
+  readonly bodies: JsonBodies;
+};
+
 function tokenEndpoints(
   { identity, rightsReaders, log }: GatewayOptions,
-  {
-    addressOf,
-    rates,
-    audit,
-    bodies,
-  }: Pick<TokenEndpointsOptions, 'addressOf' | 'rates' | 'audit'> & { bodies: JsonBodies },
+  { addressOf, rates, audit, bodies, identity: callers }: EndpointParts,
+  holder: EngineHolder,
 ): TokenEndpoints | undefined {
   if (!identity) return undefined;
   const rights =
     rightsReaders && new RightsEndpoint({ rights: identity.rights, verifier: rightsReaders, bodies, log });
-  return new TokenEndpoints({ identity, rights, addressOf, rates, audit, log });
+  const heldAttempts = new HeldAttempts((work) => holder.borrow(work));
+  const common = { identity, rights, addressOf, rates, audit, log };
+  return new TokenEndpoints({ ...common, callers, heldAttempts });
 }
 
 /** Logins of the dashboard, which need tokens that this gateway accepts itself. */
@@ -242,7 +246,7 @@ class BuiltGateway implements Gateway {
       openMetrics: options.openMetrics ?? false,
       staticRoot: options.staticRoot,
       dashboardRoot: options.dashboardRoot,
-      tokens: tokenEndpoints(options, handlerOptions),
+      tokens: tokenEndpoints(options, handlerOptions, holder),
       web: webEndpoints(options, handlerOptions),
     });
     metrics.watch({

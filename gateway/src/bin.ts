@@ -125,7 +125,7 @@ function optionsOf(config: GatewayConfig, calls: CallSigner, log: Logger): Omit<
 }
 
 /** Kinds of tokens that callers present to a gateway with identities. */
-const ownKinds = [...accessTokenKinds, 'WORKER'] as const;
+const ownKinds = [...accessTokenKinds, 'WORKER', 'ATTEMPT'] as const;
 
 /** Accepts tokens of the configured issuers, and those of Rhizome's own issuer. */
 function verifierOf(

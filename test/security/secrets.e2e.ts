@@ -58,7 +58,9 @@ beforeAll(async () => {
   const coreDb = await testDatabase('core');
   databases = [database, auditDatabase, coreDb.databaseName];
   const keyFile = join(folder, 'key');
-  const identity = await openIdentity({ mongoUri, database, keyFile, issuer: 'https://rhizome.test', log });
+  const issuer = 'https://rhizome.test';
+  const attemptSeconds = 60;
+  const identity = await openIdentity({ mongoUri, database, keyFile, issuer, attemptSeconds, log });
   const audit = await openAudit(
     { mongoUri, database: auditDatabase, folder: join(folder, 'heads') },
     { log },
@@ -73,7 +75,7 @@ beforeAll(async () => {
     transports: () => createInProcessTransport(inProcess),
     verifier: createVerifier({
       issuers: [identity.trusted, { ...tokens.trusted, alias: 'test', roles: ['ADMIN'], experiments: '*' }],
-      kinds: ['USER', 'WORKER'],
+      kinds: ['USER', 'WORKER', 'ATTEMPT'],
       revocations: identity.revocations,
     }),
     identity,
@@ -309,6 +311,60 @@ describe('a job with secrets', () => {
     expect((await reached(id, 'FAILED')).error).toMatchObject({ code: 'SECRET_UNAVAILABLE' });
     later.process.signal('SIGTERM');
     await later.process.exited;
+  });
+
+  it('has a token that reads its own job, is renewed, and ends with the attempt', async () => {
+    // Backwards, because the log does not show a token.
+    const loop = `
+      [ "$(cat "$RHIZOME_JOB_TOKEN_FILE")" = "$RHIZOME_JOB_TOKEN" ] && echo "same $RHIZOME_JOB_TOKEN"
+      last=; while :; do
+        now=$(cat "$RHIZOME_JOB_TOKEN_FILE")
+        if [ "$now" != "$last" ]; then printf %s "$now" | rev; echo; last=$now; fi
+        sleep 0.2
+      done`;
+    const id = await submit(loop, { secrets: [], isTokenRequired: true });
+    const other = await submit('true', {}, { selector: 'worker.name == "nobody"' });
+    const output = async (): Promise<string> =>
+      (await jobOf(id)).log.chunks.map((chunk) => chunk.text).join('');
+    const tokens = await waitFor(
+      'a renewed token',
+      async () => {
+        const lines = (await output()).split('\n').map((line) => [...line].reverse().join(''));
+        const found = lines.filter((line) => line.startsWith('eyJ'));
+        return found.length > 1 && found;
+      },
+      { deadlineMs: 120_000 },
+    );
+    expect(await output()).toContain('same ***');
+    expect(await output()).not.toContain(tokens[0]);
+    const token = tokens.at(-1) ?? '';
+    const asked = async (text: string): Promise<unknown> => {
+      const { data, errors } = await apiOf(url, token).post<object>(text);
+      return errors?.[0]?.extensions.code ?? data;
+    };
+    const job = `{ job(id: "${id}") { state log(first: 1) { chunks { stream } } } }`;
+    expect(await asked(job)).toMatchObject({
+      job: { state: 'RUNNING', log: { chunks: [{ stream: 'STDOUT' }] } },
+    });
+    expect(await asked(`{ job(id: "${other}") { state } }`)).toEqual({ job: null });
+    for (const text of [
+      '{ jobs { nodes { id } } }',
+      '{ jobCounts { count } }',
+      '{ secrets { nodes { name } } }',
+      '{ viewer { subject } }',
+      '{ experiments { nodes { name } } }',
+      '{ auditEntries { nodes { id } } }',
+      'mutation { submitJobs(input: { experiment: "alpha", idempotencyKey: "x", jobs: [{ name: "x", payload: { command: "true" } }] }) { userErrors { code } } }',
+      `mutation { cancelJobs(input: { selection: { ids: ["${other}"] } }) { userErrors { code } } }`,
+    ])
+      expect([text, await asked(text)]).toEqual([text, 'FORBIDDEN']);
+    for (const one of [id, other])
+      await ask(
+        'mutation ($id: ID!) { cancelJobs(input: { selection: { ids: [$id] } }) { userErrors { code } } }',
+        { id: one },
+      );
+    await reached(id, 'CANCELLED');
+    expect(await asked(job)).toEqual({ job: null });
   });
 
   it('has secrets that nobody but the holder of its fence receives', async () => {

@@ -451,6 +451,11 @@ export type JobPayloadInput = {
   image?: string | null | undefined;
   /** Files to fetch before the start, at most 1000. */
   inputs?: Array<FileReferenceInput> | null | undefined;
+  /**
+   * True if the payload receives a token that reads its own job and ends with the attempt. Such a job runs on the same
+   * workers as a job with secrets.
+   */
+  isTokenRequired?: boolean | null | undefined;
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
   outputs?: Array<string> | null | undefined;
   /**

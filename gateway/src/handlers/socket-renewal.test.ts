@@ -74,7 +74,7 @@ describe('a ping with a token', () => {
     const socket = await RawSocket.ready(system.served.wsUrl, authorization(await mint(3600)));
     socket.subscribe('1', changes);
     await socket.next('next');
-    const narrower = await mint(7200, { grants: [{ experiment: 'atlas', roles: ['READER'] }] });
+    const narrower = await mint(7200, { grants: [{ experiment: 'alpha', roles: ['READER'] }] });
     expect(await renew(socket, narrower)).toHaveProperty('expiresAt');
     const { cursor } = system.log;
     expect((await socket.next('error')).payload).toEqual([

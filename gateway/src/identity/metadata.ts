@@ -17,6 +17,7 @@ export const grantTypes = {
   refresh: 'refresh_token',
   enrolment: 'urn:rhizome:params:oauth:grant-type:enrolment',
   worker: 'urn:rhizome:params:oauth:grant-type:worker',
+  attempt: 'urn:rhizome:params:oauth:grant-type:attempt',
 } as const;
 
 const tokenType = (name: string): string => `urn:ietf:params:oauth:token-type:${name}`;

@@ -3,8 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { certificatePrefix, type Identity, type IssuedToken, type LoginOffer } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
-import { certificateThumbprint } from '../policy/index.js';
+import { certificateThumbprint, type Identity as Callers } from '../policy/index.js';
 import { type Attempt, Attempts, type AttemptsOptions } from './attempts.js';
+import type { HeldAttempts } from './held-attempts.js';
 import { readForm } from './form.js';
 import { originsOf } from './origins.js';
 import type { RightsEndpoint } from './rights-endpoint.js';
@@ -22,6 +23,9 @@ export interface TokenEndpointsOptions extends Omit<AttemptsOptions, 'issuer'> {
   readonly identity: Identity;
   /** Answers core processes that ask for rights; undefined: nobody may ask. */
   readonly rights?: RightsEndpoint | undefined;
+  /** Authenticates the worker that asks for the token of an attempt. */
+  readonly callers: Pick<Callers, 'ofRequest'>;
+  readonly heldAttempts: HeldAttempts;
   readonly log: Logger;
 }
 
@@ -59,6 +63,7 @@ export class TokenEndpoints {
       [grantTypes.refresh, (form) => this.#refresh(form)],
       [grantTypes.enrolment, (form, attempt) => this.#enrol(form, attempt)],
       [grantTypes.worker, (form, attempt) => this.#worker(form, attempt)],
+      [grantTypes.attempt, (form, attempt) => this.#tokenOfAttempt(form, attempt)],
     ]);
     this.#endpoints = new Map<string, Endpoint>([
       [`POST ${paths.token}`, (request, attempt) => this.#token(request, attempt)],
@@ -167,6 +172,24 @@ export class TokenEndpoints {
     const thumbprint = await this.#keyOf(request);
     this.#attempts.chargeHolder(thumbprint);
     return this.#workerToken(form.get('enrolment_id') ?? '', thumbprint, form.get('worker') === 'new');
+  }
+
+  /** A token for the payload of an attempt that the calling worker holds. */
+  async #tokenOfAttempt(form: URLSearchParams, { request }: Attempt): Promise<Answer> {
+    const { callers, heldAttempts, identity } = this.#options;
+    const principal = await callers.ofRequest(request);
+    const { worker, keyThumbprint } = principal ?? {};
+    if (!principal || worker === undefined || keyThumbprint === undefined)
+      throw new DomainError('FORBIDDEN', 'Only a worker with a credential of its own gets such a token');
+    this.#attempts.chargeHolder(keyThumbprint);
+    const jobId = form.get('job_id') ?? '';
+    const fence = Number(form.get('fence'));
+    const held = await heldAttempts.find(principal, { workerId: worker, jobId, fence });
+    if (!held) {
+      const text = `Job ${JSON.stringify(jobId.slice(0, 100))} is not held by this worker, or needs no token`;
+      throw new DomainError('FORBIDDEN', text, { field: 'job_id' });
+    }
+    return issuedAnswer(await identity.tokens.issueAttempt({ ...held, jobId, fence }));
   }
 
   async #workerToken(id: string, thumbprint: string, wantsNew: boolean): Promise<Answer> {

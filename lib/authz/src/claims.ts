@@ -152,6 +152,8 @@ function subjectFault({ sub, rhizome }: Claims, kind: TokenKind, rules: TokenRul
   const reserved = names.find((one) => one !== undefined && reservedPrefixes.has(one));
   if (reserved !== undefined)
     return `sub: a subject that starts with "${reserved}:" is not a ${rhizome.kind}`;
+  // The token of an attempt belongs to the owner of the job, whose subject may have an alias.
+  if (kind === 'ATTEMPT' && rules.constraints.alias === undefined) return undefined;
   const taken = names.find((one) => one !== undefined && rules.aliases.has(one));
   return taken === undefined || rules.constraints.alias !== undefined
     ? undefined
@@ -219,7 +221,7 @@ function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, tok
   const { kind, grants, boundedBy, actions, actsFor, call = {} } = rhizome;
   const { service, origin = {} } = call;
   const common = { kind, grants, boundedBy, actions, expiresAt: never, queue, service, token };
-  if (call.shared) return createSharedPrincipal({ ...common, worker: wid });
+  if (call.shared) return createSharedPrincipal({ ...common, worker: wid, attempt });
   return createPrincipal({
     ...common,
     subject: sub,

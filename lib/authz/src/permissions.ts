@@ -126,7 +126,9 @@ export function experimentsFor(principal: Principal, action: Action): '*' | read
 export function authorisationScope(principal: Principal): string {
   const limit = principal.actions && ` only ${[...new Set(principal.actions)].sort().join(' ')}`;
   const bound = principal.boundedBy && ` within ${rolesText(principal.boundedBy)}`;
-  return `${principal.kind} ${rolesText(principal.grants)}${bound ?? ''}${limit ?? ''}`;
+  const { attempt } = principal;
+  const of = attempt && ` of ${attempt.jobId} ${attempt.fence}`;
+  return `${principal.kind} ${rolesText(principal.grants)}${bound ?? ''}${limit ?? ''}${of ?? ''}`;
 }
 
 function rolesText(grants: readonly Grant[]): string {

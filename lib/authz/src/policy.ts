@@ -45,18 +45,24 @@ export interface ActionPolicy {
    * The result depends on the caller, not only on permissions; must agree with `@perPrincipal` in the SDL.
    */
   readonly perPrincipal?: boolean;
+  /** True if the token of an attempt may pass, too; without it, such a token is refused. */
+  readonly attempts?: boolean;
 }
 
 /** Needs that a rule about the caller holds, and no action. */
 export interface OwnPolicy {
   readonly own: OwnRule;
   readonly perPrincipal?: boolean;
+  /** True if the token of an attempt may pass, too; without it, such a token is refused. */
+  readonly attempts?: boolean;
 }
 
 /** Open to every verified principal, for a reason that is written down. */
 export interface OpenPolicy {
   readonly open: string;
   readonly perPrincipal?: boolean;
+  /** True if the token of an attempt may pass, too; without it, such a token is refused. */
+  readonly attempts?: boolean;
 }
 
 /** Access rule of one entry point. */
@@ -73,11 +79,17 @@ export type Policies = Readonly<Record<string, Policy>>;
  * the policy itself is asynchronous, so that the usual check costs no turn of the event loop.
  */
 export function enforce(policy: Policy, call: PolicyCall): void | Promise<void> {
+  if (call.principal.attempt !== undefined && !policy.attempts) throw refusedAttempt(call.principal);
   if ('open' in policy) return;
   const allowed = 'action' in policy ? enforceAction(policy, call) : undefined;
   const { own } = policy;
   if (!own) return allowed;
   return allowed ? allowed.then(() => enforceOwn(own, call)) : enforceOwn(own, call);
+}
+
+function refusedAttempt(principal: Principal): DomainError {
+  const text = `${describePrincipal(principal)} may read its own job only, by the token of an attempt`;
+  return new DomainError('FORBIDDEN', text, {});
 }
 
 /**

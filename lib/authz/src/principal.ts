@@ -110,9 +110,14 @@ export function createPrincipal(init: PrincipalInit): Principal {
  * depends on a person cannot be read for it.
  */
 export function createSharedPrincipal(init: Omit<PrincipalInit, 'subject' | 'actsFor'>): Principal {
-  const { kind, grants, boundedBy, actions, expiresAt, queue, service, worker, token } = init;
+  const { kind, grants, boundedBy, actions, expiresAt, queue, service, worker, attempt, token } = init;
   const bounds = { ...(boundedBy && { boundedBy }), ...(actions && { actions }) };
-  const holder = { ...(queue && { queue }), ...(service && { service }), ...(worker && { worker }) };
+  const holder = {
+    ...(queue && { queue }),
+    ...(service && { service }),
+    ...(worker && { worker }),
+    ...(attempt && { attempt }),
+  };
   const limits = { ...bounds, ...holder };
   const copy = grants.map((grant) => Object.freeze({ ...grant, roles: [...grant.roles] }));
   const principal = { kind, grants: copy, expiresAt, shared: true, ...limits };

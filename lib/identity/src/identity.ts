@@ -35,6 +35,8 @@ export interface IdentityOptions {
   readonly file?: string | undefined;
   readonly log: Logger;
   readonly clock?: Clock;
+  /** Lifetime of the tokens of attempts, in seconds; default 1,200. */
+  readonly attemptSeconds?: number;
 }
 
 /** The services of one process. */
@@ -93,7 +95,7 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
   const refreshTokens = new RefreshTokens({ families, encryption, revocations, clock, ids, log });
   const common = { issuer, audience, keys, outside, principals, revocations, clock, ids };
   const issuersService = new IssuersService({ issuers, clock, log, ownIssuer: issuer });
-  const tokens = new TokenService({ ...common, refreshTokens });
+  const tokens = new TokenService({ ...common, refreshTokens, attemptSeconds: options.attemptSeconds });
   return {
     trusted: { issuer, jwks: () => keys.jwks() },
     audience,

@@ -279,6 +279,11 @@ const rows: Readonly<Record<string, Row>> = {
     hasEnded: !isPilotOfThis(caller),
   })),
   // A pilot with the token of its queue has no credential of its own.
+  'Query.heldAttempt': {
+    text: 'query ($w: ID!, $j: ID!, $f: SafeInt!) { heldAttempt(workerId: $w, jobId: $j, fence: $f) { number } }',
+    variables: ({ workerId, jobId, fence }) => ({ w: workerId, j: jobId, f: fence }),
+    outcomes: 'e e r e r r',
+  },
   'Mutation.redeemSecrets': {
     text: `${input('redeemSecrets')} { sealed } }`,
     variables: ({ workerId, jobId, fence }) => ({

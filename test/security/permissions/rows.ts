@@ -182,6 +182,11 @@ export const rows: readonly (readonly [string, Row])[] = [
     workerId,
     jobs: [{ ...report, error: { family: 'PAYLOAD', code: 'X', message: 'x' } }],
   })),
+  query(
+    'heldAttempt',
+    'query ($w: ID!, $j: ID!, $f: SafeInt!) { heldAttempt(workerId: $w, jobId: $j, fence: $f) { number } }',
+    ({ workerId, jobId }) => ({ w: workerId, j: jobId, f: report.fence }),
+  ),
   mutation('redeemSecrets', ({ workerId }) => ({
     ...{ workerId, jobId: report.id, fence: report.fence },
     ...{ secretIds: ['secret_nowhere'], request: 'none' },

@@ -24,6 +24,7 @@ import {
 import { shipLog } from '../report/log-shipper.js';
 import type { Reporter, ReportResult } from '../report/reporter.js';
 import { AttemptSecrets } from '../secrets/attempt-secrets.js';
+import { type AttemptToken, renewToken } from '../secrets/token-renewal.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import { untilAnswered } from '../protocol/until-answered.js';
 import type { FileStore } from '../files/file-store.types.js';
@@ -75,6 +76,8 @@ export class JobRun {
   #payload: Payload | undefined;
   readonly #devices: HeldDevices;
   #secrets: AttemptSecrets | undefined;
+  /** Aborted when nothing of the attempt needs its token any more. */
+  readonly #ended = new AbortController();
 
   constructor(
     readonly assignment: Assignment,
@@ -120,6 +123,7 @@ export class JobRun {
     } catch (error) {
       await this.#onFailure(error);
     } finally {
+      this.#ended.abort();
       await outputs?.close();
       await this.#secrets
         ?.remove()
@@ -174,7 +178,8 @@ export class JobRun {
     }
     await stageIn(plan, folders, this.#services.store, this.#dropped.signal);
     // Last, so that secrets are here no longer than needed.
-    if (payload.secretIds.length > 0) this.#secrets = await this.#redeem(folders);
+    if (payload.secretIds.length > 0 || payload.isTokenRequired) this.#secrets = await this.#redeem(folders);
+    if (payload.isTokenRequired) await this.#keepToken(this.#secrets);
   }
 
   /**
@@ -189,16 +194,37 @@ export class JobRun {
       payload.image === null ? isolation.hasSandbox : isolation.containers.runtimes.length > 0;
     if (!isIsolated)
       throw new AttemptError('WORKER', 'ISOLATION_MISSING', 'Payloads with secrets need isolation.', true);
-    const call = (): Promise<readonly DeliveredSecret[]> =>
-      core.redeemSecrets(workerId, this.held, payload.secretIds, signal);
-    const delivered = await untilAnswered(call, signal).catch((error: unknown) => {
+    const call = async (): Promise<readonly DeliveredSecret[]> =>
+      payload.secretIds.length === 0
+        ? []
+        : core.redeemSecrets(workerId, this.held, payload.secretIds, signal);
+    return AttemptSecrets.open(folders, await this.#received(call));
+  }
+
+  /**
+   * Receives the token of the attempt, and renews it until the attempt ends.
+   * @throws Dropped, AttemptError
+   */
+  async #keepToken(secrets: AttemptSecrets | undefined): Promise<void> {
+    if (!secrets) return;
+    const { core, log } = this.#services;
+    const signal = AbortSignal.any([this.#dropped.signal, this.#ended.signal]);
+    const request = (): Promise<AttemptToken> => core.attemptToken(this.held, signal);
+    const first = await this.#received(request);
+    await secrets.setToken(first.token);
+    void renewToken(first, secrets, request, signal, log);
+  }
+
+  /** The answer of core; a refusal fails the attempt, unless it is no longer this worker's. */
+  async #received<T>(call: () => Promise<T>): Promise<T> {
+    const { signal } = this.#dropped;
+    return untilAnswered(call, signal).catch((error: unknown) => {
       if (!(error instanceof CoreRefused)) throw error;
       const { code, message } = error;
       if (voidCodes.has(code)) this.drop(`${code}: ${message}`);
       signal.throwIfAborted();
       throw new AttemptError('DATA', 'SECRET_UNAVAILABLE', message, false);
     });
-    return AttemptSecrets.open(folders, delivered);
   }
 
   /** The result of the payload, with the usage of its devices. */

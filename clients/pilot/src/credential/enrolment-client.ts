@@ -1,5 +1,6 @@
 /** The gateway's endpoint of enrolments. */
 import { Agent, request } from 'undici';
+import type { AttemptToken } from '../secrets/token-renewal.js';
 import type { Holder } from './credential-file.js';
 
 /** A credential, as the gateway gave it. */
@@ -56,18 +57,52 @@ export function renew(
   return send(url, holder, isNew ? { ...form, worker: 'new' } : form);
 }
 
+/**
+ * A token for the payload of an attempt.
+ * @param token the credential of the worker that holds it
+ * @throws EnrolmentRefused; Error if the gateway cannot be reached
+ */
+export async function tokenOfAttempt(
+  url: string,
+  holder: Holder,
+  token: string,
+  { jobId, fence }: { readonly jobId: string; readonly fence: number },
+): Promise<AttemptToken> {
+  const form = { grant_type: grantType('attempt'), job_id: jobId, fence: String(fence) };
+  const { address, status, answer } = await asked(url, holder, form, token);
+  const { access_token: issued, expires_in: expiresInSeconds } = answer;
+  if (status === 200 && issued && expiresInSeconds) return { token: issued, expiresInSeconds };
+  throw new EnrolmentRefused(`${address} refused: ${answer.error_description ?? `status ${status}`}`);
+}
+
 async function send(
   url: string,
   holder: Holder,
   form: Readonly<Record<string, string>>,
 ): Promise<EnrolmentAnswer> {
+  const { address, status, answer } = await asked(url, holder, form);
+  return answerOf(address, status, answer);
+}
+
+interface Asked {
+  readonly address: string;
+  readonly status: number;
+  readonly answer: TokenAnswer;
+}
+
+/** @param token sent with the request, if there is one */
+async function asked(
+  url: string,
+  { key, certificate }: Holder,
+  form: Readonly<Record<string, string>>,
+  token?: string,
+): Promise<Asked> {
   const address = new URL('/oauth/token', url).href;
-  const { key, certificate } = holder;
   const agent = certificate && new Agent({ connect: { ...certificate } });
   try {
-    const { status, text } = await posted(address, { key, agent, form });
+    const { status, text } = await posted(address, { key, agent, form, token });
     if (status >= 500 || status === 429) throw new Error(`${address} answered with status ${status}`);
-    return answerOf(address, status, parsed(text));
+    return { address, status, answer: parsed(text) };
   } finally {
     await agent?.close();
   }
@@ -77,17 +112,20 @@ interface Post {
   readonly key: Holder['key'];
   readonly agent: Agent | null;
   readonly form: Readonly<Record<string, string>>;
+  readonly token: string | undefined;
 }
 
 async function posted(
   address: string,
-  { key, agent, form }: Post,
+  { key, agent, form, token }: Post,
 ): Promise<{ readonly status: number; readonly text: string }> {
+  const scheme = key ? 'DPoP' : 'Bearer';
   const response = await request(address, {
     method: 'POST',
     headers: {
       'content-type': 'application/x-www-form-urlencoded',
-      ...(key && { dpop: key.proof({ method: 'POST', url: address }) }),
+      ...(key && { dpop: key.proof({ method: 'POST', url: address, token }) }),
+      ...(token === undefined ? {} : { authorization: `${scheme} ${token}` }),
     },
     ...(agent && { dispatcher: agent }),
     body: new URLSearchParams(form).toString(),

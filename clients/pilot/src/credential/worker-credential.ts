@@ -1,7 +1,8 @@
 /** The credential of this pilot's worker: renewed at half of its life, and replaced for each new worker. */
 import type { Logger } from '@rhizome/log';
+import type { AttemptToken } from '../secrets/token-renewal.js';
 import type { Credential, Holder } from './credential-file.js';
-import { EnrolmentRefused, renew, type WorkerToken } from './enrolment-client.js';
+import { EnrolmentRefused, renew, tokenOfAttempt, type WorkerToken } from './enrolment-client.js';
 
 interface Held extends WorkerToken {
   readonly renewAt: number;
@@ -60,6 +61,11 @@ export class WorkerCredential {
     if (before === undefined || workerId === before) return;
     const text = 'Another pilot has started with the same credential file; enrol each pilot by itself';
     throw (this.#refusal = new EnrolmentRefused(text));
+  }
+
+  /** A token for the payload of an attempt of this worker. */
+  async attemptToken(job: { readonly jobId: string; readonly fence: number }): Promise<AttemptToken> {
+    return tokenOfAttempt(this.#credential.url, this.#credential, await this.token(false), job);
   }
 
   #renew(isNew: boolean): Promise<Held> {

@@ -50,7 +50,7 @@ interface Source {
 export class OutputCapture {
   readonly #limits: CaptureLimits;
   readonly #now: () => Date;
-  readonly #masked: Masked;
+  readonly #masked: (() => Masked) | undefined;
   readonly #sources: Source[];
   #ready: LogChunk[] = [];
   #sequence = 0;
@@ -64,7 +64,7 @@ export class OutputCapture {
     streams: Readonly<Record<LogStream, Readable>>,
     limits: CaptureLimits,
     now: () => Date,
-    masked: Masked = [],
+    masked?: () => Masked,
   ) {
     this.#masked = masked;
     this.#limits = limits;
@@ -109,7 +109,7 @@ export class OutputCapture {
       pendingBytes: 0,
       headLeft: this.#limits.head,
       isOpen: true,
-      mask: this.#masked.length === 0 ? undefined : new OutputMask(this.#masked),
+      mask: this.#masked && new OutputMask(this.#masked),
     };
     readable.on('data', (bytes: Buffer) => this.#onData(source, source.mask?.push(bytes) ?? bytes));
     readable.on('error', () => undefined);

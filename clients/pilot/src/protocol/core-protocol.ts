@@ -4,6 +4,7 @@ import type { IsolationFacts } from '../isolation/payload-isolation.js';
 import type { HostFacts } from '../hardware/host-facts.js';
 import type { ErrorFamily } from '../payload/attempt-error.js';
 import type { LogChunk } from '../payload/output-capture.js';
+import type { AttemptToken } from '../secrets/token-renewal.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import type { Usage } from '../payload/usage-meter.js';
 
@@ -79,6 +80,8 @@ export interface Assignment {
     readonly outputs: readonly string[];
     /** Secrets that the payload receives, by id. */
     readonly secretIds: readonly string[];
+    /** True if the payload receives a token that reads its job. */
+    readonly isTokenRequired: boolean;
   };
   /** The jobs it waited for, with their outputs. */
   readonly parents: readonly ParentOutputs[];
@@ -206,6 +209,8 @@ export interface CoreProtocol {
     secretIds: readonly string[],
     signal: AbortSignal,
   ): Promise<readonly DeliveredSecret[]>;
+  /** Returns a token for the payload of an attempt that this worker holds. */
+  attemptToken(job: HeldJob, signal: AbortSignal): Promise<AttemptToken>;
   /** `hasEnded`: the worker holds no job any more; jobs that core still assigns to it go to others. */
   drainWorker(workerId: string, reason: string, hasEnded: boolean, signal: AbortSignal): Promise<void>;
   /** Commands as they are issued, until the signal; ends or throws when the connection is lost for good. */

@@ -1,6 +1,7 @@
 import { createClient, isRhizomeApiError, type ApiClient, type TokenSource } from '@rhizome/client';
 import type { WorkerCredential } from '../credential/worker-credential.js';
 import { EnrolmentRefused } from '../credential/enrolment-client.js';
+import type { AttemptToken } from '../secrets/token-renewal.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import { secretRequest } from '../secrets/secret-request.js';
 import type { LogChunk } from '../payload/output-capture.js';
@@ -189,8 +190,7 @@ export class GraphqlProtocol implements CoreProtocol {
     signal: AbortSignal,
   ): Promise<readonly DeliveredSecret[]> {
     const { key } = this.#credential?.holder ?? { key: null };
-    if (!key)
-      throw new CoreRefused('CREDENTIAL_REQUIRED', 'The pilot has no key of its own; enrol it with one');
+    if (!key) throw new CoreRefused('CREDENTIAL_REQUIRED', credentialMissing);
     const { request, open } = await secretRequest({ workerId, jobId, fence }, key);
     const input = { workerId, jobId, fence, secretIds: [...secretIds], request };
     const { redeemSecrets } = await this.#answered(signal, () =>
@@ -198,6 +198,12 @@ export class GraphqlProtocol implements CoreProtocol {
     );
     throwFirst(redeemSecrets.userErrors);
     return open(redeemSecrets.sealed ?? '');
+  }
+
+  async attemptToken(job: HeldJob, signal: AbortSignal): Promise<AttemptToken> {
+    const credential = this.#credential;
+    if (!credential?.holder.key) throw new CoreRefused('CREDENTIAL_REQUIRED', credentialMissing);
+    return this.#answered(signal, () => credential.attemptToken(job));
   }
 
   async drainWorker(workerId: string, reason: string, hasEnded: boolean, signal: AbortSignal): Promise<void> {
@@ -247,6 +253,8 @@ export class GraphqlProtocol implements CoreProtocol {
     }
   }
 }
+
+const credentialMissing = 'The pilot has no key of its own; enrol it with one';
 
 function throwFirst([first]: readonly WorkerError[]): void {
   if (first !== undefined) throw new CoreRefused(first.code, first.message);

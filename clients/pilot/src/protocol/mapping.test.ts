@@ -52,6 +52,7 @@ it('drops a job that was taken back before its assignment was read', () => {
         inputs: [],
         outputs: [],
         secrets: [],
+        isTokenRequired: false,
       },
       dependsOn: [],
     },

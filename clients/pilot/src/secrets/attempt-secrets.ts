@@ -1,22 +1,28 @@
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { AttemptFolders } from '../files/scratch.js';
 import type { DeliveredSecret } from './delivered-secret.js';
 import { type Masked, maskedForms } from './output-mask.js';
 import { SecretFiles } from './secret-files.js';
 
-/** Secrets of one attempt, ready for its payload. */
+/** Name of the file with the token of the attempt. */
+const tokenFile = 'rhizome-job-token';
+
+/** Secrets of one attempt, and its token, ready for its payload. */
 export class AttemptSecrets {
   readonly #files: SecretFiles;
-  /** Variables of the payload. */
-  readonly variables: Readonly<Record<string, string>>;
-  /** Texts that the log must not show. */
-  readonly masked: Masked;
+  readonly #inside: string;
+  readonly #values: readonly string[];
+  readonly #secrets: readonly DeliveredSecret[];
+  #token: string | undefined;
+  #masked: Masked;
 
-  private constructor(files: SecretFiles, secrets: readonly DeliveredSecret[]) {
+  private constructor(files: SecretFiles, inside: string, secrets: readonly DeliveredSecret[]) {
     this.#files = files;
-    const variables = secrets.filter((one) => one.as === 'VARIABLE');
-    this.variables = Object.fromEntries(variables.map(({ target, value }) => [target, value]));
-    this.masked = maskedForms(secrets.map(({ value }) => value));
+    this.#inside = inside;
+    this.#secrets = secrets;
+    this.#values = secrets.map(({ value }) => value);
+    this.#masked = maskedForms(this.#values);
   }
 
   /** Writes the files. */
@@ -26,7 +32,7 @@ export class AttemptSecrets {
       // Where the sandbox or the container mounts them.
       await mkdir(folders.secrets, { recursive: true, mode: 0o700 });
       for (const { as, target, value } of secrets) if (as === 'FILE') await files.write(target, value);
-      return new AttemptSecrets(files, secrets);
+      return new AttemptSecrets(files, folders.secrets, secrets);
     } catch (error) {
       await files.remove();
       throw error;
@@ -36,6 +42,30 @@ export class AttemptSecrets {
   /** Folder of the host with the files. */
   get folder(): string {
     return this.#files.folder;
+  }
+
+  /** Variables of the payload. */
+  get variables(): Readonly<Record<string, string>> {
+    const variables = this.#secrets.filter((one) => one.as === 'VARIABLE');
+    const path = join(this.#inside, tokenFile);
+    return {
+      ...Object.fromEntries(variables.map(({ target, value }) => [target, value])),
+      ...(this.#token === undefined
+        ? {}
+        : { RHIZOME_JOB_TOKEN: this.#token, RHIZOME_JOB_TOKEN_FILE: path, BEARER_TOKEN_FILE: path }),
+    };
+  }
+
+  /** Texts that the log must not show. */
+  readonly masked = (): Masked => this.#masked;
+
+  /** Replaces the token of the attempt; earlier ones stay masked. */
+  async setToken(token: string): Promise<void> {
+    this.#token = token;
+    const [header = '', claims = '', signature = ''] = token.split('.');
+    const parts = [token, `${header}.${claims}`, signature];
+    this.#masked = [...maskedForms(parts), ...this.#masked].sort((a, b) => b.length - a.length);
+    await this.#files.write(tokenFile, token);
   }
 
   /** Removes the files. */

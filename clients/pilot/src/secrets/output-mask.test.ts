@@ -4,7 +4,8 @@ import { maskedForms, OutputMask } from './output-mask.js';
 
 /** The masked output of a text that arrives in parts. */
 function masked(values: readonly string[], parts: readonly Buffer[]): string {
-  const stream = new OutputMask(maskedForms(values));
+  const forms = maskedForms(values);
+  const stream = new OutputMask(() => forms);
   return Buffer.concat([...parts.map((part) => stream.push(part)), stream.end()]).toString('latin1');
 }
 
@@ -63,7 +64,7 @@ describe('OutputMask', () => {
   });
 
   it('holds nothing back that cannot become a value', () => {
-    const stream = new OutputMask(maskedForms(['abcdefghij']));
+    const stream = new OutputMask(() => maskedForms(['abcdefghij']));
     expect(stream.push(Buffer.from('ready> ')).toString()).toBe('ready> ');
     expect(stream.push(Buffer.from('xyz abc')).toString()).toBe('xyz ');
     expect(stream.push(Buffer.from('X')).toString()).toBe('abcX');

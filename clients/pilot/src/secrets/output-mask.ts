@@ -53,10 +53,11 @@ function base64Forms(bytes: Buffer): readonly string[] {
 
 /** Masks one stream. A text that is cut between two parts is found. */
 export class OutputMask {
-  readonly #masked: Masked;
+  readonly #masked: () => Masked;
   #held: Buffer = Buffer.alloc(0);
 
-  constructor(masked: Masked) {
+  /** @param masked the texts now: a renewed token is one more */
+  constructor(masked: () => Masked) {
     this.#masked = masked;
   }
 
@@ -78,7 +79,7 @@ export class OutputMask {
 
   #replace(all: Buffer): { readonly done: Buffer[]; readonly rest: Buffer } {
     const done: Buffer[] = [];
-    const next = this.#masked.map((text) => ({ text, at: all.indexOf(text) }));
+    const next = this.#masked().map((text) => ({ text, at: all.indexOf(text) }));
     let from = 0;
     for (;;) {
       let first: { readonly text: Buffer; at: number } | undefined;
@@ -94,7 +95,7 @@ export class OutputMask {
 
   /** Length of the longest end of the bytes that is the beginning of a masked text. */
   #beginning(rest: Buffer): number {
-    return this.#masked.reduce((most, text) => Math.max(most, overlap(rest, text)), 0);
+    return this.#masked().reduce((most, text) => Math.max(most, overlap(rest, text)), 0);
   }
 }
 

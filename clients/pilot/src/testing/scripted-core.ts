@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { AttemptToken } from '../secrets/token-renewal.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import type { LogChunk } from '../payload/output-capture.js';
 import {
@@ -91,6 +92,7 @@ export class ScriptedCore implements CoreProtocol {
         inputs: [],
         outputs: [],
         secretIds: [],
+        isTokenRequired: false,
         ...job.payload,
       },
       parents: job.parents ?? [],
@@ -239,6 +241,10 @@ export class ScriptedCore implements CoreProtocol {
     const [refusal] = this.#judge(workerId, [job], () => undefined).refused.values();
     if (refusal !== undefined) throw new CoreRefused(refusal.code, refusal.message);
     return secretIds.map((id) => ({ id, as: 'FILE', target: id, value: id }));
+  }
+
+  async attemptToken({ jobId, fence }: HeldJob): Promise<AttemptToken> {
+    return { token: `${jobId}.${fence}.token`, expiresInSeconds: 1200 };
   }
 
   async drainWorker(workerId: string, reason: string, hasEnded: boolean): Promise<void> {

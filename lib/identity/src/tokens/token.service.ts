@@ -1,5 +1,12 @@
 /** Rhizome's own issuer: exchanges outside tokens for tokens of a kind, narrows and revokes its own. */
-import { assertCan, createVerifier, type Principal, signToken, type Verifier } from '@rhizome/authz';
+import {
+  assertCan,
+  type AttemptReference,
+  createVerifier,
+  type Principal,
+  signToken,
+  type Verifier,
+} from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Claims } from '../issuers/claims.js';
@@ -23,6 +30,14 @@ export interface TokenServiceOptions {
   readonly revocations: RevocationsService;
   readonly clock: Clock;
   readonly ids: Ids;
+  /** Lifetime of the tokens of attempts, in seconds; default 1,200. */
+  readonly attemptSeconds?: number | undefined;
+}
+
+/** An attempt whose holder is known, with the facts of its job. */
+export interface AttemptOfJob extends AttemptReference {
+  readonly owner: string;
+  readonly experiment: string;
 }
 
 /** A request to exchange a token. */
@@ -201,6 +216,34 @@ export class TokenService {
     const reason = `signing key ${removed} was removed`;
     await revocations.revoke({ kind: 'ISSUER', value: issuer, reason }, by.subject);
     return true;
+  }
+
+  /**
+   * A token for the payload of an attempt: it belongs to the owner of the job and reads that job, while the
+   * fence counts. The caller has checked who holds the attempt.
+   */
+  async issueAttempt({ owner, experiment, ...attempt }: AttemptOfJob): Promise<IssuedToken> {
+    const { keys, clock, ids, attemptSeconds: ttlSeconds = 1200 } = this.#options;
+    const issue = {
+      subject: owner,
+      kind: /^(experiment:|svc_)/.test(owner) ? ('SERVICE' as const) : ('HUMAN' as const),
+      tokenKind: 'ATTEMPT' as const,
+      grants: [{ experiment, roles: ['READER' as const] }],
+      actions: ['job:read'],
+      attempt,
+      ttlSeconds,
+      tokenId: tokenIdOf({ issuerName: undefined, family: ids.next('tok') }, ids.next('n').slice(2)),
+      issuedAt: clock.now(),
+    };
+    const accessToken = await signToken(issue, await keys.signer());
+    const { grants, actions, kind, subject, tokenId } = issue;
+    return {
+      accessToken,
+      expiresInSeconds: ttlSeconds,
+      scope: scopeText({ grants, actions }),
+      refreshToken: null,
+      holder: { kind, subject, actsFor: null, tokenId },
+    };
   }
 
   async #exchangeOutside(request: ExchangeRequest): Promise<IssuedToken> {

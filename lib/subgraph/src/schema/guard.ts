@@ -14,7 +14,7 @@ type Resolver = GraphQLFieldResolver<unknown, SubgraphContext>;
 
 /** A resolver that runs only after the policy has allowed the call. */
 function guarded(policy: Policy, resolve: Resolver): Resolver {
-  if ('open' in policy) return resolve;
+  if ('open' in policy && policy.attempts) return resolve;
   return (parent, args, context, info) => {
     const pending = enforce(policy, { principal: context.principal, args, context, parent });
     return pending

@@ -24,7 +24,7 @@ async function fieldsFor(
   await graphql({ schema, source: query, rootValue: { [field]: take } });
   return found ?? [];
 }
-const always = ['experiment', 'owner', 'queue', 'state', 'submittedBy', 'workerId'];
+const always = ['experiment', 'fence', 'owner', 'queue', 'state', 'submittedBy', 'workerId'];
 
 describe('jobProjection', () => {
   it('returns few fields if only id and state are selected', async () => {

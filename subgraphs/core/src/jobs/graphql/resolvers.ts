@@ -138,6 +138,7 @@ export const jobResolvers: Pick<
   JobPayload: {
     environment: ({ environment, job: of }, _args, { principal }) =>
       maySeeEnvironment(principal, of) ? environment : null,
+    isTokenRequired: ({ token }) => token ?? false,
     secrets: ({ secrets }) => (secrets ?? []).map(({ id, ...secret }) => ({ secretId: id, ...secret })),
   },
   JobRequirements: {
@@ -174,7 +175,7 @@ type InputOf<T> = { readonly input: T };
 
 /** Access policies of the root fields of jobs. The services limit which jobs of others a caller sees. */
 export const jobPolicies: Policies = {
-  'Query.job': { action: 'job:read' },
+  'Query.job': { action: 'job:read', attempts: true },
   'Query.jobs': { action: 'job:read' },
   'Query.explainRequirements': {
     action: 'share:read',
@@ -192,6 +193,10 @@ export const jobPolicies: Policies = {
   'Mutation.setJobPriority': { action: 'job:setPriority' },
   'Job.__resolveReference': { action: 'job:read' },
   'Job.share': shareOfPolicy,
-  'JobPayload.environment': { open: 'null for those who may not read it', perPrincipal: true },
+  'JobPayload.environment': {
+    open: 'null for those who may not read it',
+    perPrincipal: true,
+    attempts: true,
+  },
   'Job.viewerCanCancel': { open: 'own permission of the caller', perPrincipal: true },
 };

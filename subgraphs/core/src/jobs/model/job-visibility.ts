@@ -1,5 +1,5 @@
 /** Pure rules for reading jobs: permission to read a job, and the parts that are hidden. */
-import { can, describePrincipal, type Principal } from '@rhizome/authz';
+import { type AttemptReference, can, describePrincipal, type Principal } from '@rhizome/authz';
 import { DomainError } from '@rhizome/errors';
 import { isHeld } from './job-state.js';
 import type { JobDocument } from './job.types.js';
@@ -10,6 +10,14 @@ export type JobView = Pick<
   'experiment' | 'owner' | 'submittedBy' | 'state' | 'queue' | 'workerId'
 >;
 
+/** Fields that decide about the token of an attempt. */
+type AttemptFacts = Partial<Pick<JobDocument, '_id' | 'fence' | 'state'>>;
+
+/** The token of an attempt counts for its job alone, and ends with the fence. */
+function isOfAttempt({ jobId, fence }: AttemptReference, job: AttemptFacts): boolean {
+  return job._id === jobId && job.fence === fence && job.state !== undefined && isHeld(job.state);
+}
+
 /**
  * Returns true if the principal may read the job. It needs the permission. The holder of a worker's
  * credential may only read jobs that this worker has or had last, a pilot with the token of a queue those of
@@ -17,8 +25,9 @@ export type JobView = Pick<
  */
 export function maySeeJob(
   principal: Principal,
-  job: Pick<JobView, 'experiment' | 'queue' | 'workerId'>,
+  job: Pick<JobView, 'experiment' | 'queue' | 'workerId'> & AttemptFacts,
 ): boolean {
+  if (principal.attempt && !isOfAttempt(principal.attempt, job)) return false;
   return can(principal, 'job:read', job.experiment) && isItsOwn(principal, job);
 }
 
@@ -27,7 +36,7 @@ export function maySeeJob(
  * the outputs of parents.
  */
 export function maySeeParent(principal: Principal, parent: Pick<JobView, 'experiment'>): boolean {
-  return can(principal, 'job:read', parent.experiment);
+  return principal.attempt === undefined && can(principal, 'job:read', parent.experiment);
 }
 
 /**

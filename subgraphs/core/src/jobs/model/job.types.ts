@@ -13,7 +13,7 @@ export interface StoredRequirements {
   readonly architectureLevel?: string;
   readonly containerRuntime?: string;
   readonly network: boolean;
-  /** The payload receives secrets: the worker needs isolation and a credential of its own. */
+  /** The payload receives secrets or a token: the worker needs isolation and a credential of its own. */
   readonly secrets?: true;
   /** Queue name. */
   readonly queue?: string;
@@ -30,6 +30,8 @@ export interface StoredPayload {
   readonly inputs: readonly { readonly name: string; readonly location: string }[];
   readonly outputs: readonly string[];
   readonly secrets?: readonly StoredJobSecret[];
+  /** The payload receives a token that reads its job. */
+  readonly token?: true;
 }
 
 /** Ways in which a payload receives a secret. */

@@ -9,7 +9,7 @@ export function classifier() {
   const classes = new Map<string, StoredRequirements>();
   const classOf = ({ requirements: spec, payload }: Pick<JobSpec, 'requirements' | 'payload'>) => {
     const hasImage = payload.image != null;
-    const hasSecrets = (payload.secrets?.length ?? 0) > 0;
+    const hasSecrets = (payload.secrets?.length ?? 0) > 0 || payload.isTokenRequired === true;
     const text = `${hasImage} ${hasSecrets} ${JSON.stringify(spec ?? {})}`;
     let found = known.get(text);
     if (!found) {

@@ -112,6 +112,8 @@ export function checkPayload(spec: PayloadSpec, path: Path, errors: JobInputErro
 }
 
 const mostSecrets = 32;
+/** File of the token of an attempt, next to those of secrets. */
+const tokenFile = 'rhizome-job-token';
 
 /** Checks the form of secrets, and that no file or variable is set twice. */
 function checkSecrets({ secrets, environment }: PayloadSpec, path: Path, errors: JobInputErrors): void {
@@ -121,7 +123,8 @@ function checkSecrets({ secrets, environment }: PayloadSpec, path: Path, errors:
   secrets.forEach((secret, position) => {
     const { as, target } = secretDefaults(secret);
     const own = [...at, position, secret.target == null ? 'name' : 'target'];
-    if (as === 'FILE') errors.fileName(own, target);
+    if (as === 'FILE' && target === tokenFile) errors.add(own, target, 'another name than that of the token');
+    else if (as === 'FILE') errors.fileName(own, target);
     else if (!environmentName.test(target) || target.startsWith('RHIZOME_'))
       errors.add(own, target, `a name of a variable: ${variableForm}`);
     else if (environment?.some(({ name }) => name === target))

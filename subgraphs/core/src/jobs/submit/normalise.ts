@@ -89,6 +89,7 @@ export function normalisePayload(spec: PayloadSpec, secretIds: SecretIds = () =>
     inputs: (spec.inputs ?? []).map(({ name, location }) => ({ name, location })),
     outputs: [...(spec.outputs ?? [])],
     ...(spec.secrets?.length ? { secrets: spec.secrets.map((one) => storedSecret(one, secretIds)) } : {}),
+    ...asked('token', spec.isTokenRequired),
   };
 }
 

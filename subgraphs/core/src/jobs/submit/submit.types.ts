@@ -87,6 +87,7 @@ export interface PayloadSpec {
   readonly inputs?: Maybe<readonly { readonly name: string; readonly location: string }[]>;
   readonly outputs?: Maybe<readonly string[]>;
   readonly secrets?: Maybe<readonly JobSecretSpec[]>;
+  readonly isTokenRequired?: Maybe<boolean>;
 }
 
 /** Secret as the caller names it. */

@@ -34,7 +34,7 @@ export type HeldJobFacts = Pick<
 
 /** A held job, with what decides about its secrets. */
 export type JobWithSecrets = Pick<JobDocument, '_id' | 'share' | 'owner' | 'experiment' | 'attempt'> & {
-  readonly payload: Pick<JobDocument['payload'], 'secrets'>;
+  readonly payload: Pick<JobDocument['payload'], 'secrets' | 'token'>;
 };
 
 /** Facts against which a worker's report of a job is checked. */
@@ -126,7 +126,16 @@ export class SchedulerJobsRepository {
   heldWithSecrets(id: string, workerId: string, fence: number): Promise<JobWithSecrets | null> {
     return this.#jobs.findOne<JobWithSecrets>(
       { _id: id, workerId, fence, state: { $in: [...heldStates] } },
-      { projection: { share: 1, owner: 1, experiment: 1, attempt: 1, 'payload.secrets': 1 } },
+      {
+        projection: {
+          share: 1,
+          owner: 1,
+          experiment: 1,
+          attempt: 1,
+          'payload.secrets': 1,
+          'payload.token': 1,
+        },
+      },
     );
   }
 

@@ -194,7 +194,7 @@ function surroundings({ containerRuntime, network, secrets }: StoredRequirements
   if (secrets) {
     found.push({
       about: 'secrets',
-      text: 'isolation and a credential of the worker, for secrets',
+      text: 'isolation and a credential of the worker, for secrets and tokens',
       refusal: ({ worker: { hardware, keyThumbprint } }) => {
         if (keyThumbprint === undefined) return 'has no credential of its own';
         return isIsolated(containerRuntime, hardware)

@@ -6,6 +6,7 @@ import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../../context.js';
 import { loadJob } from '../../jobs/graphql/job-loader.js';
 import { maySeeJob } from '../../jobs/model/job-visibility.js';
+import { experimentEntity } from '../../experiments/graphql/resolvers.js';
 import { queueEntity } from '../../queues/graphql/resolvers.js';
 import type { GpuVendor, Resolvers } from '../../types.generated.js';
 import { isKnownFromGrant, jobOfGrant } from './granted-job.js';
@@ -118,11 +119,23 @@ export const workerResolvers: Pick<
   | 'Device'
   | 'JobAssignment'
   | 'Queue'
+  | 'HeldAttempt'
 > = {
   Query: {
+    heldAttempt: (_parent, attempt, { core, principal }) =>
+      core.fleet.secretDelivery.withToken(principal, attempt),
     worker: (_parent, { id }, { loaders }) => loaders.load(workerEntity.loader, id),
     workers: (_parent, { filter, first, after }, { core, principal }) =>
       core.fleet.workers.page(principal, filter ?? {}, { first: first ?? 20, after }),
+  },
+  HeldAttempt: {
+    number: ({ attempt }) => attempt,
+    owner: ({ owner: subject }) => ({ subject }),
+    experiment: async ({ experiment }, _args, { loaders }) => {
+      const found = await loaders.load(experimentEntity.loader, experiment);
+      if (found) return found;
+      throw new Error(`experiment ${experiment} of a held job was not found`);
+    },
   },
   Mutation: mutations,
   Subscription: {
@@ -200,5 +213,6 @@ export const workerPolicies: Policies = {
   'Mutation.drainWorker': { action: 'worker:drain' },
   'Mutation.appendJobLog': { action: 'jobLog:append' },
   'Mutation.redeemSecrets': { action: 'secret:redeem' },
+  'Query.heldAttempt': { action: 'secret:redeem', perPrincipal: true },
   'Subscription.workerCommands': { action: 'worker:heartbeat', perPrincipal: true },
 };

@@ -1,10 +1,13 @@
 /** Types behind the SDL types of this folder. */
+import type { JobWithSecrets } from '../../scheduler/cache/scheduler-jobs.repository.js';
 import type { KeysetPage } from '@rhizome/mongo';
 import type { Grant } from '../../scheduler/scheduler.types.js';
 import type { WorkerCommand } from '../commands/command-rules.js';
 import type { WorkerDocument } from '../worker.types.js';
 import type { DeviceDocument } from '../../gpus/device.types.js';
 
+/** A held attempt; owner and experiment by name. */
+export type HeldAttemptMapper = JobWithSecrets;
 export type WorkerMapper = WorkerDocument;
 export type WorkerConnectionMapper = KeysetPage<WorkerDocument>;
 export type WorkerHardwareMapper = WorkerDocument['hardware'];

@@ -53,6 +53,16 @@ export class SecretDelivery {
     this.#options = options;
   }
 
+  /** The attempt if the calling worker holds it and its payload receives a token; otherwise null. */
+  async withToken(principal: Principal, attempt: RequestedAttempt): Promise<JobWithSecrets | null> {
+    const { workerId, jobId, fence } = attempt;
+    if (principal.worker !== workerId || principal.keyThumbprint === undefined) return null;
+    const held = await this.#options.holder.attemptOf(principal, attempt, 'secret:redeem');
+    if ('code' in held) return null;
+    const job = await this.#options.jobs.heldWithSecrets(jobId, workerId, fence);
+    return job?.payload.token && mayActFor(principal, 'secret:redeem', job.share) ? job : null;
+  }
+
   /** @throws DomainError FORBIDDEN, SERVICE_UNAVAILABLE */
   async deliver(principal: Principal, spec: DeliverySpec): Promise<DeliveryResult> {
     const { holder, clock, log, secrets } = this.#options;

@@ -1,0 +1,74 @@
+/** Asks core which worker holds an attempt. */
+import type { Principal } from '@rhizome/authz';
+import { DomainError } from '@rhizome/errors';
+import type { Engine, ExecutionText } from '@rhizome/federation';
+import { requestIdOf, scopeOf } from '../policy/index.js';
+
+/** An attempt by its worker, its job and its fence. */
+export interface AttemptQuestion {
+  readonly workerId: string;
+  readonly jobId: string;
+  readonly fence: number;
+}
+
+/** Facts of a held attempt for its token. */
+export interface HeldAttempt {
+  readonly attempt: number;
+  readonly owner: string;
+  readonly experiment: string;
+}
+
+const query = `query HeldAttempt($workerId: ID!, $jobId: ID!, $fence: SafeInt!) {
+  heldAttempt(workerId: $workerId, jobId: $jobId, fence: $fence) {
+    number
+    owner { subject }
+    experiment { name }
+  }
+}`;
+
+interface Body {
+  readonly data?: {
+    readonly heldAttempt: {
+      readonly number: number;
+      readonly owner: { readonly subject: string };
+      readonly experiment: { readonly name: string };
+    } | null;
+  } | null;
+}
+
+const timeoutMs = 10_000;
+
+/** Reads attempts through the graph, as the worker. */
+export class HeldAttempts {
+  readonly #borrow: <T>(work: (engine: Engine) => Promise<T>) => Promise<T>;
+
+  /** @param borrow runs work on the current engine */
+  constructor(borrow: <T>(work: (engine: Engine) => Promise<T>) => Promise<T>) {
+    this.#borrow = borrow;
+  }
+
+  /**
+   * The attempt if the worker holds it by this fence, and its payload receives a token; otherwise undefined.
+   * @throws DomainError SERVICE_UNAVAILABLE
+   */
+  async find(principal: Principal, variables: AttemptQuestion): Promise<HeldAttempt | undefined> {
+    if (!Number.isSafeInteger(variables.fence)) return undefined;
+    const answer = await this.#borrow<ExecutionText>((engine) =>
+      engine.execute({
+        query,
+        variables: { ...variables },
+        principal,
+        scope: scopeOf(principal, true),
+        requestId: requestIdOf(undefined),
+        signal: AbortSignal.timeout(timeoutMs),
+      }),
+    );
+    if (answer.codes.some((code) => code !== 'FORBIDDEN'))
+      throw new DomainError('SERVICE_UNAVAILABLE', 'The attempt could not be read');
+    const { data } = JSON.parse(answer.text) as Body;
+    const held = data?.heldAttempt;
+    return held
+      ? { attempt: held.number, owner: held.owner.subject, experiment: held.experiment.name }
+      : undefined;
+  }
+}
