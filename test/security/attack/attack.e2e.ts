@@ -7,7 +7,7 @@ import { type AttackCase, compared, faultsOf } from './case.js';
 import { copCases } from './cop-cases.js';
 import { documentCases } from './document-cases.js';
 import { httpCases } from './http-cases.js';
-import { gaugesOf, leaksIn, mark, type Mark, useOf } from './invariants.js';
+import { gaugesOf, leaksIn, mark, type Mark, untilFollowed, useOf } from './invariants.js';
 import { pageCases } from './page-cases.js';
 import { registryCases } from './registry-cases.js';
 import { roleCases } from './role-cases.js';
@@ -45,6 +45,7 @@ let uses: Awaited<ReturnType<typeof useOf>>;
 
 beforeAll(async () => {
   system = await startAttackSystem();
+  await untilFollowed(system, 2);
   await enrolWorker(system);
   uses = await useOf(system);
 });

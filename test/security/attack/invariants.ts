@@ -1,6 +1,7 @@
 /** State of the system that attacks must leave as it was. */
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { waitFor } from '@rhizome/testkit';
 import { type Stored, stored } from '../../e2e/system/stored.js';
 import type { AttackSystem } from './attack-system.js';
 import type { Leak } from './evidence.js';
@@ -15,6 +16,12 @@ export interface Mark {
   readonly gauges: Readonly<Record<string, number>>;
 }
 
+/** Resolves when each experiment follows core: until then, the number of streams grows by itself. */
+export async function untilFollowed(system: AttackSystem, experiments: number): Promise<void> {
+  const isFollowed = async (): Promise<boolean> => ((await gaugesOf(system))['streams'] ?? 0) >= experiments;
+  await waitFor('the streams of the experiments', isFollowed, { deadlineMs: 120_000 });
+}
+
 /** Looks at the system. */
 export async function mark(system: AttackSystem): Promise<Mark> {
   return {
@@ -25,10 +32,11 @@ export async function mark(system: AttackSystem): Promise<Mark> {
 }
 
 /**
- * A check of a schema by somebody who may check it is recorded, and so is a change of many jobs with an
+ * Collections of what may be recorded: a proof of possession is used once, also for a call that is refused. A
+ * check of a schema by somebody who may check it is recorded, and so is a change of many jobs with an
  * idempotency key, even if it finds no job that it may change.
  */
-const recorded = new Set(['gateway.schemaChecks', 'core.bulkOperations']);
+const recorded = new Set(['gateway.schemaChecks', 'core.bulkOperations', 'identity.usedProofs']);
 
 function unrecorded(all: Stored): Stored {
   return Object.fromEntries(Object.entries(all).filter(([name]) => !recorded.has(name)));
