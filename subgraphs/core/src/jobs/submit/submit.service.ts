@@ -6,7 +6,13 @@ import type { Logger } from '@rhizome/log';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { ClassesRepository } from '../model/requirement-classes.repository.js';
 import { classifier } from './classifier.js';
-import type { ExperimentDirectory, ExperimentFacts, JobSecrets, QueueDirectory, SubmissionConsents } from '../ports.js';
+import type {
+  ExperimentDirectory,
+  ExperimentFacts,
+  JobSecrets,
+  QueueDirectory,
+  SubmissionConsents,
+} from '../ports.js';
 import type { Dependencies } from '../dependencies/dependencies.js';
 import { storedKey } from '../../shared/stored-key.js';
 import { batchJobIds } from '../model/job-ids.js';

@@ -109,7 +109,7 @@ describe('constraintsOf', () => {
     expect(meets({ walltimeSeconds: 7200 }, {}, { limits: { maxWalltimeSeconds: 3600 } })).toBe(false);
   });
 
-  it('allows walltimes beyond 30 days only in a queue that says so', () => {
+  it('allows a walltime beyond 30 days only in a queue that says so', () => {
     const sixtyDays = 5_184_000;
     expect(meets({ walltimeSeconds: 2_592_000 }, {}, { limits: {} })).toBe(true);
     expect(meets({ walltimeSeconds: sixtyDays }, {}, { limits: {} })).toBe(false);
