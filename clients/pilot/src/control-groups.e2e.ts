@@ -36,12 +36,12 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Starts a pilot whose payloads see the host. */
-function start(): void {
+/** Starts a pilot whose payloads see the host. @param wrapper runs it with control groups */
+function start(wrapper: readonly string[] = ['unshare', ...inHierarchy, hierarchy]): void {
   const place = ['--scratch', join(folder, 'scratch'), '--token-file', join(folder, 'token')];
   const options = ['--url', gateway.url, '--queue', 'q', '--grace-seconds', '0.5', '--isolation', 'none'];
-  const program = [process.execPath, pilotProgram, ...options, ...place];
-  pilot = spawn('unshare', [...inHierarchy, hierarchy, ...program], { stdio: 'ignore' });
+  const [program = '', ...rest] = [...wrapper, process.execPath, pilotProgram, ...options, ...place];
+  pilot = spawn(program, rest, { stdio: 'ignore' });
 }
 
 async function stop(signal: NodeJS.Signals): Promise<void> {
@@ -68,7 +68,7 @@ async function endOf(job: string): Promise<FinishReport> {
   return core.said.find(isEnd)?.detail as FinishReport;
 }
 
-(canMount ? describe : describe.skip)('a pilot with control groups', () => {
+function describeWithGroups(): void {
   it('ends a process of a job that has removed all other marks', async () => {
     core.add({ jobId: 'job_a', shell: hidden(318) });
     start();
@@ -98,5 +98,19 @@ async function endOf(job: string): Promise<FinishReport> {
     await stop('SIGKILL');
     await waitFor('its end', () => processesWith('319').length === 0, { deadlineMs: 60_000 });
     expect(processesWith('320')).toEqual([]);
+  });
+}
+
+describe('a pilot with control groups', () => {
+  if (canMount) return describeWithGroups();
+  it('marks processes where the test may mount no control groups', async () => {
+    core.add({ jobId: 'job_d', shell: 'true' });
+    start([]);
+    await endOf('job_d');
+    const registered = core.said.find(({ what }) => what === 'registered')?.detail;
+    expect(registered).toMatchObject({
+      hardware: { processContainment: expect.arrayContaining(['PROCESS_MARKS']) },
+    });
+    await stop('SIGTERM');
   });
 });

@@ -32,7 +32,9 @@ describe('rhizome show', () => {
   ])('asks for every field of %s', (name) => {
     const type = schema.getType(name);
     expect(isObjectType(type)).toBe(true);
-    const fields = isObjectType(type) ? Object.keys(type.getFields()) : [];
+    const all = isObjectType(type) ? Object.keys(type.getFields()) : [];
+    // A reference is left out where its name is a field of its own.
+    const fields = all.filter((field) => !all.includes(`${field}Name`));
     expect(selected(name)).toEqual(fields.sort());
   });
 });

@@ -24,7 +24,8 @@ import {
 import { shipLog } from '../report/log-shipper.js';
 import type { Reporter, ReportResult } from '../report/reporter.js';
 import { AttemptSecrets } from '../secrets/attempt-secrets.js';
-import { type AttemptToken, renewToken } from '../secrets/token-renewal.js';
+import type { AttemptToken } from '../secrets/attempt-token.js';
+import { renewToken } from '../secrets/token-renewal.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import { untilAnswered } from '../protocol/until-answered.js';
 import type { FileStore } from '../files/file-store.types.js';

@@ -1,6 +1,6 @@
 /** The gateway's endpoint of enrolments. */
 import { Agent, request } from 'undici';
-import type { AttemptToken } from '../secrets/token-renewal.js';
+import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { Holder } from './credential-file.js';
 
 /** A credential, as the gateway gave it. */

@@ -1,6 +1,6 @@
 /** The credential of this pilot's worker: renewed at half of its life, and replaced for each new worker. */
 import type { Logger } from '@rhizome/log';
-import type { AttemptToken } from '../secrets/token-renewal.js';
+import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { Credential, Holder } from './credential-file.js';
 import { EnrolmentRefused, renew, tokenOfAttempt, type WorkerToken } from './enrolment-client.js';
 

@@ -4,7 +4,7 @@ import type { IsolationFacts } from '../isolation/payload-isolation.js';
 import type { HostFacts } from '../hardware/host-facts.js';
 import type { ErrorFamily } from '../payload/attempt-error.js';
 import type { LogChunk } from '../payload/output-capture.js';
-import type { AttemptToken } from '../secrets/token-renewal.js';
+import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import type { Usage } from '../payload/usage-meter.js';
 

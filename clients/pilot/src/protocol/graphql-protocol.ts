@@ -1,7 +1,7 @@
 import { createClient, isRhizomeApiError, type ApiClient, type TokenSource } from '@rhizome/client';
 import type { WorkerCredential } from '../credential/worker-credential.js';
 import { EnrolmentRefused } from '../credential/enrolment-client.js';
-import type { AttemptToken } from '../secrets/token-renewal.js';
+import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import { secretRequest } from '../secrets/secret-request.js';
 import type { LogChunk } from '../payload/output-capture.js';

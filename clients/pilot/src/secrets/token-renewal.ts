@@ -2,12 +2,7 @@ import type { Logger } from '@rhizome/log';
 import { sleep } from '@rhizome/retry';
 import { CoreUnavailable } from '../protocol/core-protocol.js';
 import type { AttemptSecrets } from './attempt-secrets.js';
-
-/** A token of an attempt. */
-export interface AttemptToken {
-  readonly token: string;
-  readonly expiresInSeconds: number;
-}
+import type { AttemptToken } from './attempt-token.js';
 
 /** Pause after a renewal that was not answered. */
 const retryMs = 5_000;

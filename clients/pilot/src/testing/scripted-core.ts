@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { AttemptToken } from '../secrets/token-renewal.js';
+import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import type { LogChunk } from '../payload/output-capture.js';
 import {

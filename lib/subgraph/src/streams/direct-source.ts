@@ -1,6 +1,6 @@
 /** Result of {@link DirectSource.follow}. */
 export type Following =
-  /** An item may be available already: take it. */
+  /** An item may be available already: call `tryNext`. */
   | 'take'
   /** The listener is called as soon as an item may be available, and each time after that. */
   | 'wait'
@@ -9,10 +9,10 @@ export type Following =
 
 /**
  * An iterator that can also be read without a promise for each item, which is most of the cost of a stream if
- * thousands wait for one event. A reader calls `take` until nothing is available, then `follow`; it calls
- * `next` for the first item, and whenever `follow` says so. It does one or the other: `take` is not allowed
- * while a `next` is pending. The listener may be called without a new item, and is called synchronously by
- * the producer of the item: it must not throw.
+ * thousands wait for one event. A reader calls `tryNext` until nothing is available, then `follow`; it calls
+ * `next` for the first item, and whenever `follow` says so. It does one or the other: `tryNext` is not
+ * allowed while a `next` is pending. The listener may be called without a new item, and is called
+ * synchronously by the producer of the item: it must not throw.
  */
 export interface DirectSource<T> extends AsyncIterator<T, unknown, undefined> {
   /** The next item, if it is available; undefined does not mean the end. */
@@ -23,7 +23,7 @@ export interface DirectSource<T> extends AsyncIterator<T, unknown, undefined> {
 
 /** True if an iterator can be read directly. */
 export function isDirect<T>(source: AsyncIterator<T, unknown, undefined>): source is DirectSource<T> {
-  return 'take' in source && 'follow' in source;
+  return 'tryNext' in source && 'follow' in source;
 }
 
 /** A hand-written generator that can be read directly: ending it early always uses its `return`. */

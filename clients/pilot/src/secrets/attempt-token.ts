@@ -1,0 +1,5 @@
+/** A token of an attempt. */
+export interface AttemptToken {
+  readonly token: string;
+  readonly expiresInSeconds: number;
+}
