@@ -216,8 +216,11 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Pil
 }
 
 /** The token must not cross a network in plain text. @throws DomainError CONFIG_INVALID */
-function assertSecure({ url, insecureTransport }: Pick<Settings, 'url' | 'insecureTransport'>): void {
-  assertSecureAddress(url, { isPermitted: insecureTransport, permission: 'insecureTransport' });
+function assertSecure(
+  { url, insecureTransport }: Pick<Settings, 'url' | 'insecureTransport'>,
+  field = 'url',
+): void {
+  assertSecureAddress(url, { isPermitted: insecureTransport, permission: 'insecureTransport', field });
 }
 
 /** Checks that the token of a store has a store by URL. @throws DomainError CONFIG_INVALID */
@@ -226,7 +229,7 @@ function assertStoreTakesToken(
 ): void {
   const { store, storeTokenFile = '' } = settings;
   if (store !== undefined && schemeOf(store) !== undefined) {
-    assertSecure({ url: store, insecureTransport: settings.insecureTransport });
+    assertSecure({ url: store, insecureTransport: settings.insecureTransport }, 'store');
     return void readToken(storeTokenFile);
   }
   const text = `storeTokenFile: ${storeTokenFile} has no use; set store to an https URL, or leave it out`;

@@ -11,17 +11,22 @@ export function isLoopbackAddress(address: string): boolean {
 /**
  * Requires TLS for an address outside this machine.
  * @param permission names the setting that permits plain text
+ * @param field names the setting with the address
  * @throws DomainError CONFIG_INVALID
  */
 export function assertSecureAddress(
   address: string,
-  { isPermitted, permission }: { readonly isPermitted: boolean; readonly permission: string },
+  {
+    isPermitted,
+    permission,
+    field = 'url',
+  }: { readonly isPermitted: boolean; readonly permission: string; readonly field?: string },
 ): void {
   const isSecure = /^(https|wss):/.test(address);
   if (isSecure || isPermitted || isLoopbackAddress(address)) return;
-  const text = `url: ${address} is not secure; use https:, or permit plain text with ${permission}`;
+  const text = `${field}: ${address} is not secure; use https:, or permit plain text with ${permission}`;
   throw new DomainError('CONFIG_INVALID', text, {
-    field: 'url',
+    field,
     value: address,
     expected: 'an https address',
   });

@@ -1,6 +1,7 @@
 import type { OpenedAudit } from '@rhizome/audit';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Verifier, type AuditRecord } from '@rhizome/audit/verification';
+import { waitFor } from '@rhizome/testkit';
 import { openTestAudit } from '../../testing/audit-system.js';
 import { type RegistrySystem, startRegistrySystem } from '../../testing/registry-system.js';
 
@@ -54,8 +55,13 @@ beforeAll(async () => {
   const tracking = await system.tokens.human('eve@example', { tracking: 'OPERATOR' });
   await system.ask(check, { subgraph: 'optics' }, optics);
   await system.ask(check, { subgraph: 'tracking' }, tracking);
-  // Outcomes are stored a moment later; a later intent is stored after them.
   await system.ask(check, { subgraph: 'core' });
+  // Outcomes are stored a moment later than intents.
+  const isOver = async (): Promise<boolean> => {
+    const { data } = await system.ask(list, { filter: { kind: 'MUTATION' } });
+    return data.auditEntries.nodes.every((one: { result: string }) => one.result !== 'UNKNOWN');
+  };
+  await waitFor('all outcomes', isOver, { deadlineMs: 60_000 });
 });
 
 describe('auditEntries', () => {
