@@ -57,7 +57,7 @@ const registerText = `mutation ($input: RegisterSubgraphInput!) {
   registerSubgraph(input: $input) { userErrors { message } }
 }`;
 const publishText = `mutation ($input: PublishSchemaInput!) {
-  publishSchema(input: $input) { version { number } check { findings { where message } } userErrors { code message } }
+  publishSchema(input: $input) { version { number } check { findings { coordinate message } } userErrors { code message } }
 }`;
 
 /** Result of a publication. */
