@@ -120,7 +120,7 @@ export type AuditEntryEdge = {
   readonly node: AuditEntry;
 };
 
-/** Conditions for audit entries; all must hold. */
+/** Conditions on audit entries. An entry must meet every field given. */
 export type AuditEntryFilter = {
   /** Coordinate of the field, such as `Mutation.submitJobs`, or an action. */
   readonly action?: InputMaybe<Scalars['String']['input']>;
@@ -518,7 +518,10 @@ export type Mutation = {
   readonly publishSchema: PublishSchemaPayload;
   /** Registers a subgraph, or changes its address. The subgraph is served once its schema is published. */
   readonly registerSubgraph: RegisterSubgraphPayload;
-  /** Removes the record of an issuer, whose tokens are then refused. Tokens that Rhizome issued for tokens of the issuer stay valid until they expire. */
+  /**
+   * Removes the record of an issuer, whose tokens are then refused. Tokens that Rhizome issued in exchange for
+   * them stay valid until they expire.
+   */
   readonly removeTokenIssuer: RemoveTokenIssuerPayload;
   /** Revokes tokens: all processes refuse them within seconds, and open streams end. You may revoke your own tokens. */
   readonly revokeTokens: RevokeTokensPayload;
@@ -528,7 +531,10 @@ export type Mutation = {
   readonly rotateSigningKey: RotateSigningKeyPayload;
   /** Sets or removes the membership of a principal in an experiment. */
   readonly setMembership: SetMembershipPayload;
-  /** Creates or replaces the record of an issuer. Tokens that Rhizome issued for tokens of the issuer stay valid until they expire. */
+  /**
+   * Creates or replaces the record of an issuer. Tokens that Rhizome issued in exchange for its tokens stay
+   * valid until they expire.
+   */
   readonly setTokenIssuer: SetTokenIssuerPayload;
   /** Suspends a principal, or ends its suspension. */
   readonly suspendPrincipal: SuspendPrincipalPayload;
@@ -875,7 +881,7 @@ export type RegisterSubgraphUserErrorCode =
   | 'APPROVAL_NEEDED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The prefix begins like that of another subgraph. */
+  /** The prefix begins with that of another subgraph, or the other way round. */
   | 'TYPE_PREFIX_TAKEN';
 
 /** An issuer to remove. */
@@ -918,7 +924,7 @@ export type Revocation = {
   readonly kind: RevocationKind;
   /** Reason that was given. */
   readonly reason?: Maybe<Scalars['String']['output']>;
-  /** Time of the revocation; tokens that were issued until then are refused. */
+  /** Time of the revocation; tokens that were issued up to this time are refused. */
   readonly revokedAt: Scalars['DateTime']['output'];
   /** Principal, or part of Rhizome, that made the revocation. */
   readonly revokedBy: Principal;
@@ -928,7 +934,10 @@ export type Revocation = {
 
 /** Kind of what is revoked. */
 export type RevocationKind =
-  /** Tokens of an issuer, by its `iss`; or the tokens that Rhizome issued for them, by the name of the issuer's record. */
+  /**
+   * Tokens of an issuer, by its `iss`; or the tokens that Rhizome issued in exchange for them, by the name of
+   * the record.
+   */
   | 'ISSUER'
   /** A login or an enrolment, with all its tokens. */
   | 'LOGIN'
@@ -1202,7 +1211,7 @@ export type SchemaRule =
   | 'ENDPOINT'
   /** An enum has the same values in all subgraphs. */
   | 'ENUM_UNION'
-  /** For clients, a subgraph does not change the types of another one. */
+  /** A subgraph does not change what clients see of the types of another one. */
   | 'FOREIGN_CHANGE'
   /** Mutations of an experiment are named by a verb and its prefix. */
   | 'MUTATION_NAME'
@@ -1210,7 +1219,7 @@ export type SchemaRule =
   | 'NULLABLE'
   /** Elements that an experiment adds to a type or to `Query` are under one field with its name. */
   | 'ONE_FIELD'
-  /** One subgraph defines a type. */
+  /** Each type is defined by one subgraph only. */
   | 'ONE_OWNER'
   /** The SDL can be parsed. */
   | 'PARSE'
@@ -1220,11 +1229,11 @@ export type SchemaRule =
   | 'REDEFINITION'
   /** Shared types are declared as in the shared SDL. */
   | 'SHARED_DEFINITION'
-  /** Two subgraphs do not define an entity with the same name. */
+  /** No two subgraphs introduce an entity with the same name. */
   | 'SILENT_MERGE'
   /** Subscriptions of an experiment begin with its name. */
   | 'SUBSCRIPTION_NAME'
-  /** An input has the same fields in all subgraphs. */
+  /** An input type has the same fields in all subgraphs. */
   | 'VANISHING_INPUT_FIELD';
 
 /** Recorded use of an element of the schema. */
@@ -1462,7 +1471,7 @@ export type SetTokenIssuerUserError = UserError & {
 export type SetTokenIssuerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** Another record is for the same `iss`. */
+  /** Another record has the same `iss`. */
   | 'ISSUER_TAKEN'
   /** The record comes from a file, and can only be changed in the file. */
   | 'MANAGED_BY_FILE';

@@ -4,7 +4,7 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@rhizome/client';
-/** Conditions for audit entries; all must hold. */
+/** Conditions on audit entries. An entry must meet every field given. */
 export type AuditEntryFilter = {
   /** Coordinate of the field, such as `Mutation.submitJobs`, or an action. */
   action?: string | null | undefined;
@@ -82,7 +82,7 @@ export type BulkOperationState =
   /** Jobs are still being changed. */
   | 'RUNNING';
 
-/** Reason for which a job is not changed. */
+/** Reason why a job is not changed. */
 export type BulkRefusalCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
@@ -497,7 +497,7 @@ export type JobSecretInput = {
   as?: SecretDelivery | null | undefined;
   /** Name of the secret. */
   name: string;
-  /** Holder of the secret: the owner of the job, who must submit it, or the experiment. */
+  /** Holder of the secret: the owner of the job, who must also submit the job, or the experiment. */
   scope?: SecretScope | null | undefined;
   /** Name of the file or the variable; by default the name of the secret. */
   target?: string | null | undefined;
@@ -528,7 +528,7 @@ export type JobState =
   | 'PENDING'
   /** The payload runs. */
   | 'RUNNING'
-  /** Given to a worker that has not confirmed yet. */
+  /** Sent to a worker that has not confirmed it yet. */
   | 'SENT'
   /** The worker prepares the payload. */
   | 'STARTING'
@@ -686,7 +686,7 @@ export type RegisterSubgraphUserErrorCode =
   | 'APPROVAL_NEEDED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The prefix begins like that of another subgraph. */
+  /** The prefix begins with that of another subgraph, or the other way round. */
   | 'TYPE_PREFIX_TAKEN';
 
 /** Jobs to release. */
@@ -881,7 +881,7 @@ export type SchemaRule =
   | 'ENDPOINT'
   /** An enum has the same values in all subgraphs. */
   | 'ENUM_UNION'
-  /** For clients, a subgraph does not change the types of another one. */
+  /** A subgraph does not change what clients see of the types of another one. */
   | 'FOREIGN_CHANGE'
   /** Mutations of an experiment are named by a verb and its prefix. */
   | 'MUTATION_NAME'
@@ -889,7 +889,7 @@ export type SchemaRule =
   | 'NULLABLE'
   /** Elements that an experiment adds to a type or to `Query` are under one field with its name. */
   | 'ONE_FIELD'
-  /** One subgraph defines a type. */
+  /** Each type is defined by one subgraph only. */
   | 'ONE_OWNER'
   /** The SDL can be parsed. */
   | 'PARSE'
@@ -899,11 +899,11 @@ export type SchemaRule =
   | 'REDEFINITION'
   /** Shared types are declared as in the shared SDL. */
   | 'SHARED_DEFINITION'
-  /** Two subgraphs do not define an entity with the same name. */
+  /** No two subgraphs introduce an entity with the same name. */
   | 'SILENT_MERGE'
   /** Subscriptions of an experiment begin with its name. */
   | 'SUBSCRIPTION_NAME'
-  /** An input has the same fields in all subgraphs. */
+  /** An input type has the same fields in all subgraphs. */
   | 'VANISHING_INPUT_FIELD';
 
 /** Kind of change that makes a version. */
@@ -928,7 +928,7 @@ export type SecretDelivery =
 export type SecretScope =
   /** An experiment. Its jobs may use the secret if their submitter has the permission `secret:use`. */
   | 'EXPERIMENT'
-  /** A user. The jobs that the user owns may use the secret. */
+  /** A user. Jobs that the user both submits and owns may use the secret. */
   | 'USER';
 
 /** Jobs and their new priority. */
@@ -970,7 +970,7 @@ export type SetQueueStateUserErrorCode =
   | 'INVALID_VALUE'
   /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
-  /** The queue was changed in between. */
+  /** The queue was changed in the meantime. */
   | 'REVISION_CONFLICT';
 
 /** All shares of an experiment. */
@@ -1040,7 +1040,7 @@ export type SubmitJobsInput = {
 export type SubmitJobsUserErrorCode =
   /** More than 10,000 jobs in one call. */
   | 'BATCH_TOO_LARGE'
-  /** The person that the call submits for has not allowed it. */
+  /** The person on whose behalf the call submits has not allowed it. */
   | 'CONSENT_MISSING'
   /** A parent does not exist, belongs to another experiment, or follows the job in the same call. */
   | 'DEPENDENCY_INVALID'
@@ -1084,9 +1084,9 @@ export type SubmitTaskInput = {
 export type SubmitTaskUserErrorCode =
   /** The task has more than 1,000,000 parameter sets. */
   | 'BATCH_TOO_LARGE'
-  /** The person that the call submits for has not allowed it. */
+  /** The person on whose behalf the call submits has not allowed it. */
   | 'CONSENT_MISSING'
-  /** A parent does not exist, is of another experiment, or comes later in the call. */
+  /** A parent does not exist, belongs to another experiment, or follows the job in the same call. */
   | 'DEPENDENCY_INVALID'
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
@@ -1173,7 +1173,7 @@ export type UpdateQueueUserErrorCode =
   | 'INVALID_VALUE'
   /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
-  /** The queue was changed in between. */
+  /** The queue was changed in the meantime. */
   | 'REVISION_CONFLICT';
 
 /** Kind of an estimate of a waiting time. */

@@ -4,7 +4,7 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { TypedDocumentNode as DocumentNode } from '@rhizome/client';
-/** Conditions for audit entries; all must hold. */
+/** Conditions on audit entries. An entry must meet every field given. */
 export type AuditEntryFilter = {
   /** Coordinate of the field, such as `Mutation.submitJobs`, or an action. */
   action?: string | null | undefined;
@@ -89,7 +89,7 @@ export type JobState =
   | 'PENDING'
   /** The payload runs. */
   | 'RUNNING'
-  /** Given to a worker that has not confirmed yet. */
+  /** Sent to a worker that has not confirmed it yet. */
   | 'SENT'
   /** The worker prepares the payload. */
   | 'STARTING'

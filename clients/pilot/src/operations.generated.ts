@@ -230,7 +230,7 @@ export type FinishJobsUserErrorCode =
 export type FinishPhase =
   /** All outputs are registered and moved. */
   | 'FINISHED'
-  /** The payload ended; outputs are being registered. */
+  /** The payload succeeded; its outputs are being registered. */
   | 'HOLDING'
   /** Outputs are being moved. */
   | 'TRANSFERRING';
@@ -246,7 +246,10 @@ export type GpuVendor =
 
 /** A heartbeat of a worker. Facts that are set replace the known ones. */
 export type HeartbeatInput = {
-  /** Utilisation of all devices, at most 256, if nothing else about them changed. Excludes `devices`, which costs more. */
+  /**
+   * Utilisation of all devices, at most 256, if nothing else about them changed. Not together with `devices`,
+   * which costs more.
+   */
   deviceUse?: Array<DeviceUseInput> | null | undefined;
   /** All devices, at most 256, if a fact about them changed. */
   devices?: Array<DeviceInput> | null | undefined;
@@ -320,7 +323,7 @@ export type JobMetricsInput = {
   gpuPeakMemoryMiB?: number | null | undefined;
   /** Mean utilisation of the devices, 0 to 1. */
   gpuUtilisation?: number | null | undefined;
-  /** True if the payload was too short to be measured completely. */
+  /** True if the payload ended too soon to be measured completely. */
   isPartial?: boolean | null | undefined;
   /** Largest resident memory of all processes together, in MiB. */
   peakMemoryMiB?: number | null | undefined;
@@ -375,9 +378,9 @@ export type PayloadIsolation =
   /** Payloads in images run in namespaces of their own, by Podman. */
   | 'PODMAN';
 
-/** Method by which a worker finds and ends all processes of a payload, also those that have left their session and parents. */
+/** Method by which a worker finds and ends all processes of a payload, even those detached from their parents. */
 export type ProcessContainment =
-  /** A control group (cgroup v2) for each attempt, which the kernel kills as one and accounts for. */
+  /** A control group (cgroup v2) for each attempt: the kernel measures its processes and kills them all at once. */
   | 'CONTROL_GROUPS'
   /** A PID namespace for each attempt, whose end kills its processes. */
   | 'NAMESPACES'
@@ -537,7 +540,7 @@ export type WorkerHardwareInput = {
   isolation?: Array<PayloadIsolation> | null | undefined;
   /** Memory offered, in MiB, 1 to 16777216. */
   memoryMiB: number;
-  /** Methods that hold the processes of payloads without image, at most 8, the strongest first. */
+  /** Methods to find and end all processes of a payload without image, at most 8, the strongest first. */
   processContainment?: Array<ProcessContainment> | null | undefined;
 };
 

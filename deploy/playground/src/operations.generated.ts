@@ -275,7 +275,7 @@ export type JobSecretInput = {
   as?: SecretDelivery | null | undefined;
   /** Name of the secret. */
   name: string;
-  /** Holder of the secret: the owner of the job, who must submit it, or the experiment. */
+  /** Holder of the secret: the owner of the job, who must also submit the job, or the experiment. */
   scope?: SecretScope | null | undefined;
   /** Name of the file or the variable; by default the name of the secret. */
   target?: string | null | undefined;
@@ -299,7 +299,7 @@ export type JobState =
   | 'PENDING'
   /** The payload runs. */
   | 'RUNNING'
-  /** Given to a worker that has not confirmed yet. */
+  /** Sent to a worker that has not confirmed it yet. */
   | 'SENT'
   /** The worker prepares the payload. */
   | 'STARTING'
@@ -444,7 +444,7 @@ export type SecretDelivery =
 export type SecretScope =
   /** An experiment. Its jobs may use the secret if their submitter has the permission `secret:use`. */
   | 'EXPERIMENT'
-  /** A user. The jobs that the user owns may use the secret. */
+  /** A user. Jobs that the user both submits and owns may use the secret. */
   | 'USER';
 
 /** All shares of an experiment. */
@@ -541,7 +541,7 @@ export type SubmitEpicRunInput = {
   framesPerGroup: number;
   /** Idempotency key of 1 to 200 characters: the same key with the same content returns the same run. */
   idempotencyKey: string;
-  /** True to run on workers only whose label `epic-detector` equals the detector's configuration. */
+  /** True to run only on workers whose label `epic-detector` equals the detector's configuration. */
   isDetectorLabelRequired?: boolean | null | undefined;
   /** Attempts of each job, 1 to 20. */
   maxAttempts?: number | null | undefined;

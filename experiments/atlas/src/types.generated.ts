@@ -72,7 +72,7 @@ export type AtlasStep =
   /** Detector simulation. */
   | 'SIMUL';
 
-/** An ATLAS production task: a chain of steps over a number of events, split into core jobs. */
+/** An ATLAS production task: a chain of steps over a number of events, split into jobs of core. */
 export type AtlasTask = Node & {
   readonly __typename?: 'AtlasTask';
   /** The campaign, such as `mc23e`. */

@@ -25,7 +25,7 @@ export type Scalars = {
 
 /** State of a group of super time frames. */
 export type EpicGroupState =
-  /** The job ended in another state than FINISHED. */
+  /** The job ended in a state other than FINISHED. */
   | 'LOST'
   /** The job FINISHED. */
   | 'PROCESSED'
@@ -65,7 +65,7 @@ export type EpicQueryrunsArgs = {
   first?: InputMaybe<Scalars['Int']['input']>;
 };
 
-/** A run of the ePIC detector: super time frames, processed in groups, each group by one core job. */
+/** A run of the ePIC detector: super time frames, processed in groups, each group by one job of core. */
 export type EpicRun = Node & {
   readonly __typename?: 'EpicRun';
   /** The detector's configuration, such as `epic_craterlake_18x275`. */
@@ -93,7 +93,7 @@ export type EpicRun = Node & {
 };
 
 
-/** A run of the ePIC detector: super time frames, processed in groups, each group by one core job. */
+/** A run of the ePIC detector: super time frames, processed in groups, each group by one job of core. */
 export type EpicRungroupsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
@@ -148,7 +148,7 @@ export type EpicRunPhase =
   /** The jobs are being submitted. */
   | 'STARTING';
 
-/** A number of consecutive super time frames. */
+/** A group of consecutive super time frames. */
 export type EpicTimeFrameGroup = {
   readonly __typename?: 'EpicTimeFrameGroup';
   /** The first super time frame, from 0. */
@@ -277,7 +277,7 @@ export type SubmitEpicRunInput = {
   readonly framesPerGroup: Scalars['Int']['input'];
   /** Idempotency key of 1 to 200 characters: the same key with the same content returns the same run. */
   readonly idempotencyKey: Scalars['String']['input'];
-  /** True to run on workers only whose label `epic-detector` equals the detector's configuration. */
+  /** True to run only on workers whose label `epic-detector` equals the detector's configuration. */
   readonly isDetectorLabelRequired?: InputMaybe<Scalars['Boolean']['input']>;
   /** Attempts of each job, 1 to 20. */
   readonly maxAttempts?: InputMaybe<Scalars['Int']['input']>;

@@ -121,7 +121,7 @@ export type LarkspurObservationEvent = {
 export type LarkspurObservationState =
   /** All exposures are calibrated and stacked. */
   | 'COMPLETE'
-  /** Some job ended in another state than FINISHED. */
+  /** At least one job ended in a state other than FINISHED. */
   | 'INCOMPLETE'
   /** Some jobs have not ended. */
   | 'PROCESSING'

@@ -192,7 +192,7 @@ export type JobSecretInput = {
   as?: SecretDelivery | null | undefined;
   /** Name of the secret. */
   name: string;
-  /** Holder of the secret: the owner of the job, who must submit it, or the experiment. */
+  /** Holder of the secret: the owner of the job, who must also submit the job, or the experiment. */
   scope?: SecretScope | null | undefined;
   /** Name of the file or the variable; by default the name of the secret. */
   target?: string | null | undefined;
@@ -216,7 +216,7 @@ export type JobState =
   | 'PENDING'
   /** The payload runs. */
   | 'RUNNING'
-  /** Given to a worker that has not confirmed yet. */
+  /** Sent to a worker that has not confirmed it yet. */
   | 'SENT'
   /** The worker prepares the payload. */
   | 'STARTING'
@@ -282,7 +282,7 @@ export type SecretDelivery =
 export type SecretScope =
   /** An experiment. Its jobs may use the secret if their submitter has the permission `secret:use`. */
   | 'EXPERIMENT'
-  /** A user. The jobs that the user owns may use the secret. */
+  /** A user. Jobs that the user both submits and owns may use the secret. */
   | 'USER';
 
 /** A task to submit. */
@@ -310,9 +310,9 @@ export type SubmitTaskInput = {
 export type SubmitTaskUserErrorCode =
   /** The task has more than 1,000,000 parameter sets. */
   | 'BATCH_TOO_LARGE'
-  /** The person that the call submits for has not allowed it. */
+  /** The person on whose behalf the call submits has not allowed it. */
   | 'CONSENT_MISSING'
-  /** A parent does not exist, is of another experiment, or comes later in the call. */
+  /** A parent does not exist, belongs to another experiment, or follows the job in the same call. */
   | 'DEPENDENCY_INVALID'
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'

@@ -218,7 +218,7 @@ export type BulkRefusal = {
   readonly message: Scalars['String']['output'];
 };
 
-/** Reason for which a job is not changed. */
+/** Reason why a job is not changed. */
 export type BulkRefusalCode =
   /** You may read the job, but not change it. */
   | 'FORBIDDEN'
@@ -872,7 +872,7 @@ export type FinishJobsUserErrorCode =
 export type FinishPhase =
   /** All outputs are registered and moved. */
   | 'FINISHED'
-  /** The payload ended; outputs are being registered. */
+  /** The payload succeeded; its outputs are being registered. */
   | 'HOLDING'
   /** Outputs are being moved. */
   | 'TRANSFERRING';
@@ -1157,7 +1157,7 @@ export type HardwareExportEntry = {
   readonly __typename?: 'HardwareExportEntry';
   /** Instruction sets, such as `x86_64`; empty for GPUs. */
   readonly arch: ReadonlyArray<Scalars['String']['output']>;
-  /** Cores of all hosts, or devices. */
+  /** Number of cores of all hosts, or number of devices. */
   readonly count: Scalars['Int']['output'];
   /** Lowest driver version of the GPUs; null if unknown, and for CPUs. */
   readonly driverVersion?: Maybe<Scalars['String']['output']>;
@@ -1202,7 +1202,10 @@ export type HardwareMapFilter = {
 
 /** A heartbeat of a worker. Facts that are set replace the known ones. */
 export type HeartbeatInput = {
-  /** Utilisation of all devices, at most 256, if nothing else about them changed. Excludes `devices`, which costs more. */
+  /**
+   * Utilisation of all devices, at most 256, if nothing else about them changed. Not together with `devices`,
+   * which costs more.
+   */
   readonly deviceUse?: InputMaybe<ReadonlyArray<DeviceUseInput>>;
   /** All devices, at most 256, if a fact about them changed. */
   readonly devices?: InputMaybe<ReadonlyArray<DeviceInput>>;
@@ -1691,7 +1694,7 @@ export type JobMetrics = {
   readonly gpuPeakMemoryMiB?: Maybe<Scalars['Int']['output']>;
   /** Mean utilisation of the devices, 0 to 1; null if unknown, and for jobs without devices. */
   readonly gpuUtilisation?: Maybe<Scalars['Float']['output']>;
-  /** True if the payload was too short to be measured completely. */
+  /** True if the payload ended too soon to be measured completely. */
   readonly isPartial: Scalars['Boolean']['output'];
   /** Largest resident memory of all processes together, in MiB; null if unknown. */
   readonly peakMemoryMiB?: Maybe<Scalars['Int']['output']>;
@@ -1711,7 +1714,7 @@ export type JobMetricsInput = {
   readonly gpuPeakMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
   /** Mean utilisation of the devices, 0 to 1. */
   readonly gpuUtilisation?: InputMaybe<Scalars['Float']['input']>;
-  /** True if the payload was too short to be measured completely. */
+  /** True if the payload ended too soon to be measured completely. */
   readonly isPartial?: InputMaybe<Scalars['Boolean']['input']>;
   /** Largest resident memory of all processes together, in MiB. */
   readonly peakMemoryMiB?: InputMaybe<Scalars['Int']['input']>;
@@ -1755,7 +1758,7 @@ export type JobOutputInput = {
   readonly sizeBytes: Scalars['SafeInt']['input'];
 };
 
-/** Result of `job`. */
+/** Program that a job runs, with its files and secrets. */
 export type JobPayload = {
   readonly __typename?: 'JobPayload';
   /** Arguments of the program. */
@@ -1862,7 +1865,7 @@ export type JobRequirements = {
   readonly queue?: Maybe<Queue>;
   /** Name of that queue; null for any queue that admits the experiment. */
   readonly queueName?: Maybe<Scalars['String']['output']>;
-  /** A CEL expression over the worker's attributes `worker` and `queue`; null accepts every worker. */
+  /** A CEL expression over `worker` and `queue`; null accepts every worker. */
   readonly selector?: Maybe<Scalars['String']['output']>;
   /** Longest time the payload may run, in seconds. */
   readonly walltimeSeconds: Scalars['Int']['output'];
@@ -1915,7 +1918,7 @@ export type JobSecretInput = {
   readonly as?: InputMaybe<SecretDelivery>;
   /** Name of the secret. */
   readonly name: Scalars['String']['input'];
-  /** Holder of the secret: the owner of the job, who must submit it, or the experiment. */
+  /** Holder of the secret: the owner of the job, who must also submit the job, or the experiment. */
   readonly scope?: InputMaybe<SecretScope>;
   /** Name of the file or the variable; by default the name of the secret. */
   readonly target?: InputMaybe<Scalars['String']['input']>;
@@ -1946,7 +1949,7 @@ export type JobState =
   | 'PENDING'
   /** The payload runs. */
   | 'RUNNING'
-  /** Given to a worker that has not confirmed yet. */
+  /** Sent to a worker that has not confirmed it yet. */
   | 'SENT'
   /** The worker prepares the payload. */
   | 'STARTING'
@@ -2367,9 +2370,9 @@ export type PrincipalKind =
   /** A service, such as that of an experiment. */
   | 'SERVICE';
 
-/** Method by which a worker finds and ends all processes of a payload, also those that have left their session and parents. */
+/** Method by which a worker finds and ends all processes of a payload, even those detached from their parents. */
 export type ProcessContainment =
-  /** A control group (cgroup v2) for each attempt, which the kernel kills as one and accounts for. */
+  /** A control group (cgroup v2) for each attempt: the kernel measures its processes and kills them all at once. */
   | 'CONTROL_GROUPS'
   /** A PID namespace for each attempt, whose end kills its processes. */
   | 'NAMESPACES'
@@ -2395,7 +2398,7 @@ export type Query = {
   readonly gpuModel?: Maybe<GpuModel>;
   /** GPU models in the catalogue, by vendor and age. */
   readonly gpuModels: ReadonlyArray<GpuModel>;
-  /** Hardware of queues in the form of CRIC-like information systems; by default of all queues that the caller may see. */
+  /** Hardware of queues in the form that CRIC-like systems use; by default of all queues that the caller may see. */
   readonly hardwareExport: ReadonlyArray<HardwareExport>;
   /**
    * GPUs of all sites by vendor, model, driver branch and CUDA version, as reported by live workers. With
@@ -2403,11 +2406,14 @@ export type Query = {
    * ago.
    */
   readonly hardwareMap: HardwareMap;
-  /** Attempt that the calling worker holds, if its payload receives a token; otherwise null. The gateway asks before it issues one. */
+  /**
+   * Attempt that the calling worker holds, if its payload receives a token; otherwise null. The gateway reads it
+   * before it issues the token.
+   */
   readonly heldAttempt?: Maybe<HeldAttempt>;
   /** A job; null if it does not exist, or if you may not read it. A pilot reads jobs that its queue has, or had last. */
   readonly job?: Maybe<Job>;
-  /** Numbers of jobs by experiment, queue, share and state, kept from the event stream. */
+  /** Numbers of jobs by experiment, queue, GPU model, share and state, maintained from the event stream. */
   readonly jobCounts: ReadonlyArray<JobCount>;
   /** Jobs that the caller may read; for a pilot, those that its queue has, or had last. */
   readonly jobs: JobConnection;
@@ -3126,7 +3132,7 @@ export type RotateSecretUserError = UserError & {
 export type RotateSecretUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The secret was changed in between. */
+  /** The secret was changed in the meantime. */
   | 'REVISION_CONFLICT'
   /** The deployment has no master key for secrets. */
   | 'SECRETS_DISABLED'
@@ -3198,7 +3204,7 @@ export type SecretEdge = {
 export type SecretScope =
   /** An experiment. Its jobs may use the secret if their submitter has the permission `secret:use`. */
   | 'EXPERIMENT'
-  /** A user. The jobs that the user owns may use the secret. */
+  /** A user. Jobs that the user both submits and owns may use the secret. */
   | 'USER';
 
 /** A version of a secret, without its value. */
@@ -3293,7 +3299,7 @@ export type SetQueueStateUserErrorCode =
   | 'INVALID_VALUE'
   /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
-  /** The queue was changed in between. */
+  /** The queue was changed in the meantime. */
   | 'REVISION_CONFLICT';
 
 /** All shares of an experiment. */
@@ -3554,7 +3560,7 @@ export type SubmitJobsUserError = UserError & {
 export type SubmitJobsUserErrorCode =
   /** More than 10,000 jobs in one call. */
   | 'BATCH_TOO_LARGE'
-  /** The person that the call submits for has not allowed it. */
+  /** The person on whose behalf the call submits has not allowed it. */
   | 'CONSENT_MISSING'
   /** A parent does not exist, belongs to another experiment, or follows the job in the same call. */
   | 'DEPENDENCY_INVALID'
@@ -3618,9 +3624,9 @@ export type SubmitTaskUserError = UserError & {
 export type SubmitTaskUserErrorCode =
   /** The task has more than 1,000,000 parameter sets. */
   | 'BATCH_TOO_LARGE'
-  /** The person that the call submits for has not allowed it. */
+  /** The person on whose behalf the call submits has not allowed it. */
   | 'CONSENT_MISSING'
-  /** A parent does not exist, is of another experiment, or comes later in the call. */
+  /** A parent does not exist, belongs to another experiment, or follows the job in the same call. */
   | 'DEPENDENCY_INVALID'
   /** The experiment does not exist. */
   | 'EXPERIMENT_NOT_FOUND'
@@ -3809,7 +3815,7 @@ export type TaskProgress = {
   readonly endedFraction: Scalars['Float']['output'];
   /** Fraction of the jobs that are FINISHED, 0 to 1. */
   readonly finishedFraction: Scalars['Float']['output'];
-  /** Jobs the task will have. */
+  /** Number of jobs that the task will have. */
   readonly totalJobs: Scalars['Int']['output'];
 };
 
@@ -3895,7 +3901,7 @@ export type UpdateQueueUserErrorCode =
   | 'INVALID_VALUE'
   /** The queue does not exist, or you may not see it. */
   | 'QUEUE_NOT_FOUND'
-  /** The queue was changed in between. */
+  /** The queue was changed in the meantime. */
   | 'REVISION_CONFLICT';
 
 /** An error in the input of a mutation. Parts of the input without an error are processed. */
@@ -4155,7 +4161,10 @@ export type WorkerHardware = {
   readonly isolation: ReadonlyArray<PayloadIsolation>;
   /** Memory offered, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
-  /** Methods by which the worker holds and ends all processes of a payload without image, the strongest first; empty if it did not report any. */
+  /**
+   * Methods to find and end all processes of a payload without image, the strongest first; empty if the worker
+   * reported none.
+   */
   readonly processContainment: ReadonlyArray<ProcessContainment>;
 };
 
@@ -4183,7 +4192,7 @@ export type WorkerHardwareInput = {
   readonly isolation?: InputMaybe<ReadonlyArray<PayloadIsolation>>;
   /** Memory offered, in MiB, 1 to 16777216. */
   readonly memoryMiB: Scalars['Int']['input'];
-  /** Methods that hold the processes of payloads without image, at most 8, the strongest first. */
+  /** Methods to find and end all processes of a payload without image, at most 8, the strongest first. */
   readonly processContainment?: InputMaybe<ReadonlyArray<ProcessContainment>>;
 };
 
