@@ -16,26 +16,22 @@ import { endSession, readSession, type Session } from './session/session.js';
 import { TokenForm } from './session/token-form.js';
 import { dropToken } from './session/token.js';
 
-/** Access to the token of a link, for gateways without a store of identities. */
 interface AppProps {
-  readonly takeToken: () => string | null;
-  readonly dropLinkedToken: () => void;
+  /** The token of this tab, for gateways without a store of identities. */
+  readonly token: () => string | null;
 }
 
 /** The whole application: a login or a token, then the pages. */
-export function App({ takeToken, dropLinkedToken }: AppProps) {
+export function App({ token }: AppProps) {
   const [session, setSession] = useState<Session | null | undefined>(undefined);
   const [fault, setFault] = useState<string | null>(null);
   useEffect(() => {
     readSession().then(setSession, (error: unknown) => setFault(String(error)));
   }, []);
-  useEffect(() => {
-    if (session) dropLinkedToken();
-  }, [session]);
   if (fault !== null) return <p role="alert">The gateway cannot be reached: {fault}</p>;
   if (session === undefined) return null;
   return session === null ? (
-    <WithToken initialToken={takeToken()} />
+    <WithToken initialToken={token()} />
   ) : (
     <WithSession session={session} onChange={setSession} />
   );

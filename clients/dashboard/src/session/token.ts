@@ -9,24 +9,31 @@ export interface TokenPlace {
 }
 
 /**
- * The token that this tab has, or the one behind the address's `#`; null if there is none. A link never
- * replaces a token, and gives one on this machine only (as the playground prints it): anybody could send a
- * link that logs the reader in as somebody else. The address is cleared at once: neither the history nor a
- * copy of it keeps the token.
+ * Removes the token behind the address's `#`; called before anything else, so that neither the history nor a
+ * copy of the address keeps it. @returns the token, or null if there is none
  */
-export function takeToken({ storage, location, history }: TokenPlace): string | null {
-  const given = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (given !== null) history.replaceState(null, '', location.pathname + location.search);
-  const known = storage.getItem(key);
-  if (known !== null || !given || !isLoopback(location.hostname)) return known;
-  storage.setItem(key, given);
-  return given;
+export function removeLinkedToken({
+  location,
+  history,
+}: Pick<TokenPlace, 'location' | 'history'>): string | null {
+  const linked = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (linked !== null) history.replaceState(null, '', location.pathname + location.search);
+  return linked;
 }
 
-/** Clears a token from the address where none is taken. */
-export function dropLinkedToken({ location, history }: Pick<TokenPlace, 'location' | 'history'>): void {
-  if (!new URLSearchParams(location.hash.slice(1)).has('token')) return;
-  history.replaceState(null, '', location.pathname + location.search);
+/**
+ * The token that this tab has, or that of the link; null if there is none. A link never replaces a token, and
+ * gives one on this machine only (as the playground prints it): anybody could send a link that logs the
+ * reader in as somebody else.
+ */
+export function tokenOfTab(
+  linked: string | null,
+  { storage, location }: Pick<TokenPlace, 'storage'> & { readonly location: Pick<Location, 'hostname'> },
+): string | null {
+  const known = storage.getItem(key);
+  if (known !== null || !linked || !isLoopback(location.hostname)) return known;
+  storage.setItem(key, linked);
+  return linked;
 }
 
 function isLoopback(hostname: string): boolean {
