@@ -55,7 +55,7 @@ export function addRelease(program: Command, world: World, finish: Finish): void
 export function addPriority(program: Command, world: World, finish: Finish): void {
   const command = program
     .command('priority')
-    .description('change the priority of jobs within their owner and share; larger runs earlier')
+    .description('change the priority of jobs within their share; larger runs earlier')
     .argument('<priority>', 'priority from -1000 to 1000; negative ones after --', wholeNumber(-1000, 1000));
   addSelection(command);
   command.action((priority: number, ids: readonly string[], flags: SelectionFlags) =>
