@@ -1,7 +1,10 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { can, createVerifier, type Principal, type Verifier } from '@rhizome/authz';
-import { waitFor } from '@rhizome/testkit';
+import { manualClock, testDatabase, waitFor } from '@rhizome/testkit';
+import { IssuersRepository } from '../issuers/issuers.repository.js';
 import { admin, identitySystem, type IdentitySystem, ruleOf } from '../testing/identity-system.js';
+import { People } from './people.js';
+import { PrincipalsRepository } from './principals.repository.js';
 
 /** A change is known within 2 s on an idle machine. */
 const soon = { deadlineMs: 2000 };
@@ -117,6 +120,65 @@ describe('People', () => {
     await waitFor('the report', () => lost.includes(id), soon);
     stop();
     expect(lost.filter((subject) => subject === id)).toEqual([id]);
+  });
+});
+
+/** Holds the answer to one question, which is then older than later changes. */
+class HeldAnswers extends PrincipalsRepository {
+  #isRead: (() => void) | undefined;
+  #released: Promise<void> = Promise.resolve();
+  #principals: Promise<unknown> = Promise.resolve();
+
+  /** Resolves when the next answer is there; the caller releases it. */
+  async holdNext(): Promise<() => void> {
+    let release = (): void => undefined;
+    this.#released = new Promise((resolve) => (release = resolve));
+    await new Promise<void>((resolve) => (this.#isRead = resolve));
+    return release;
+  }
+
+  override principalsOf(ids: readonly string[]): ReturnType<PrincipalsRepository['principalsOf']> {
+    const found = super.principalsOf(ids);
+    this.#principals = found;
+    return found;
+  }
+
+  override async membershipsOf(
+    ids: readonly string[],
+    now: Date,
+  ): ReturnType<PrincipalsRepository['membershipsOf']> {
+    const found = await super.membershipsOf(ids, now);
+    const isRead = this.#isRead;
+    if (!isRead) return found;
+    this.#isRead = undefined;
+    await this.#principals;
+    isRead();
+    await this.#released;
+    return found;
+  }
+}
+
+describe('rights that end by time', () => {
+  it('returns none that were read before a change', async () => {
+    const end = new Date(Date.now() + 60_000);
+    const { id } = await member('hal', end);
+    const heron = { principalId: id, experiment: 'heron', expiresAt: null, reason: null };
+    await system.identity.principals.setMembership({ ...heron, roles: ['USER'] }, admin);
+    const db = (await testDatabase()).client.db(system.database);
+    const issuers = await new IssuersRepository(db).all();
+    const principals = new HeldAnswers(db);
+    const clock = manualClock(new Date(end.getTime() - 1));
+    const people = new People({ principals, issuers: { all: () => Promise.resolve(issuers) }, clock });
+    expect((await people.rightsOf(id)).grants).toHaveLength(2);
+    const holding = principals.holdNext();
+    clock.advance(1);
+    const release = await holding;
+    await system.identity.principals.setMembership({ ...heron, roles: [] }, admin);
+    await people.refresh([{ collection: 'memberships', id: `${id}:heron` }]);
+    release();
+    await new Promise(setImmediate);
+    expect(await people.rightsOf(id)).toMatchObject({ grants: [] });
+    people.stop();
   });
 });
 

@@ -1,6 +1,6 @@
 /** The rights that people and services have now: read once, and again when they change or end. */
 import type { Grant, PeopleDirectory, PersonRights } from '@rhizome/authz';
-import type { Clock } from '@rhizome/clock';
+import { type Clock, longestTimerMs } from '@rhizome/clock';
 import type { ChangedDocument } from '@rhizome/mongo';
 import { LRUCache } from 'lru-cache';
 import type { IssuerSettingsRecord } from '../issuers/issuer.document.js';
@@ -46,7 +46,10 @@ export type LossListener = (subjects: ReadonlySet<string>) => void;
 export class People implements PeopleDirectory {
   readonly #options: PeopleOptions;
   readonly #listeners = new Set<LossListener>();
-  /** Rights by subject. Those that leave the memory are not followed any more, and must be read again. */
+  /**
+   * Rights by subject. Those that are replaced or leave the memory are not followed any more, and must be
+   * read again.
+   */
   readonly #known = new LRUCache<string, Remembered>({
     max: remembered,
     dispose: (rights) => (rights.isCurrent = false),
@@ -88,7 +91,9 @@ export class People implements PeopleDirectory {
   async refresh(changed?: readonly ChangedDocument[]): Promise<void> {
     this.#changes += 1;
     const subjects = changed && subjectsOf(changed);
-    const affected = [...this.#known.keys()].filter((subject) => subjects?.has(subject) ?? true);
+    const affected = subjects
+      ? [...subjects].filter((subject) => this.#known.has(subject))
+      : [...this.#known.keys()];
     for (let at = 0; at < affected.length; at += batch) await this.#reread(affected.slice(at, at + batch));
   }
 
@@ -97,26 +102,18 @@ export class People implements PeopleDirectory {
   }
 
   async #readOne(subject: string): Promise<Remembered> {
-    for (;;) {
-      const changes = this.#changes;
-      const now = this.#options.clock.now();
-      const found = (await this.#read([subject])).get(subject);
-      // What was read before a change is not remembered: nothing would refresh it.
-      if (changes !== this.#changes) continue;
-      const rights = new Remembered(found, now);
-      this.#remember(subject, rights);
-      return rights;
-    }
+    const { found, readAt } = await this.#readCurrent([subject]);
+    const rights = new Remembered(found.get(subject), readAt);
+    this.#remember(subject, rights);
+    return rights;
   }
 
   async #reread(subjects: readonly string[]): Promise<void> {
-    const now = this.#options.clock.now();
-    const found = await this.#read(subjects);
+    const { found, readAt } = await this.#readCurrent(subjects);
     const lost = new Set<string>();
     for (const subject of subjects) {
       const before = this.#known.get(subject);
-      const rights = new Remembered(found.get(subject), now);
-      if (before) before.isCurrent = false;
+      const rights = new Remembered(found.get(subject), readAt);
       if (before && isLess(rights.grants, before.grants)) lost.add(subject);
       this.#remember(subject, rights);
     }
@@ -152,10 +149,21 @@ export class People implements PeopleDirectory {
     this.#reread(due).catch(() => due.forEach((subject) => this.#known.delete(subject)));
   }
 
-  async #read(subjects: readonly string[]): Promise<ReadonlyMap<string, DatedRights>> {
-    const { principals, issuers, clock } = this.#options;
+  /** Reads again what was read before a change: nothing would refresh it. */
+  async #readCurrent(
+    subjects: readonly string[],
+  ): Promise<{ readonly found: ReadonlyMap<string, DatedRights>; readonly readAt: Date }> {
+    for (;;) {
+      const changes = this.#changes;
+      const readAt = this.#options.clock.now();
+      const found = await this.#read(subjects, readAt);
+      if (changes === this.#changes) return { found, readAt };
+    }
+  }
+
+  async #read(subjects: readonly string[], now: Date): Promise<ReadonlyMap<string, DatedRights>> {
+    const { principals, issuers } = this.#options;
     if (subjects.length === 0) return new Map();
-    const now = clock.now();
     const [found, memberships, all] = await Promise.all([
       principals.principalsOf(subjects),
       principals.membershipsOf(subjects, now),
@@ -172,9 +180,6 @@ export class People implements PeopleDirectory {
     return rights;
   }
 }
-
-/** Longest delay of a timer of Node.js, about 24 days. */
-const longestTimerMs = 2 ** 31 - 1;
 
 function grouped(memberships: readonly MembershipDocument[]): ReadonlyMap<string, MembershipDocument[]> {
   const found = new Map<string, MembershipDocument[]>();
