@@ -126,7 +126,10 @@ class JwtVerifier implements Verifier {
         this.#cache.delete(digest);
         throw expired(known.endsAt);
       }
-      if (known.source.version() === known.version) return this.#unlessRevoked(await this.#current(known));
+      if (known.source.version() === known.version) {
+        const isCurrent = known.rights?.isCurrent ?? true;
+        return this.#unlessRevoked(isCurrent ? known.principal : await this.#readAgain(known));
+      }
       this.#cache.delete(digest);
     }
     const earlier = this.#refused.get(digest);
@@ -139,9 +142,8 @@ class JwtVerifier implements Verifier {
     }
   }
 
-  /** The principal with its rights of now, read again if the directory says that they may have changed. */
-  async #current(known: Remembered): Promise<Principal> {
-    if (known.rights === undefined || known.rights.isCurrent) return known.principal;
+  /** The principal with its rights of now, after the directory has said that they may have changed. */
+  async #readAgain(known: Remembered): Promise<Principal> {
     const { principal, rights } = await this.#limited(known.stated);
     Object.assign(known, { principal, rights });
     return principal;
