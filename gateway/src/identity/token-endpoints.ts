@@ -1,7 +1,7 @@
 /** HTTP endpoints of tokens, next to GraphQL: they work for callers that have no Rhizome token yet. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DomainError, isDomainError } from '@rhizome/errors';
-import { certificatePrefix, type Identity, type IssuedToken, type LoginOffer } from '@rhizome/identity';
+import { certificatePrefix, type Identity, type IssuedToken } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
 import { certificateThumbprint, type Identity as Callers } from '../policy/index.js';
 import { type Attempt, Attempts, type AttemptsOptions } from './attempts.js';
@@ -41,8 +41,6 @@ type Grant = (form: URLSearchParams, attempt: Attempt) => Promise<Answer>;
 
 /** Time for which verifiers may keep the keys and the metadata, in seconds. */
 const publicForSeconds = 300;
-/** Time for which the list of issuers is kept, in milliseconds: anybody may ask for it. */
-const offersKeptMs = 2000;
 
 /** Serves the endpoints. */
 export class TokenEndpoints {
@@ -50,7 +48,6 @@ export class TokenEndpoints {
   readonly #attempts: Attempts;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
   readonly #grants: ReadonlyMap<string, Grant>;
-  #offers: { readonly until: number; readonly offers: Promise<readonly LoginOffer[]> } | undefined;
   readonly #originsOf: ReturnType<typeof originsOf>;
 
   constructor(options: TokenEndpointsOptions) {
@@ -132,14 +129,8 @@ export class TokenEndpoints {
 
   /** The metadata of the issuer, with the issuers at which callers can log in. */
   async #metadata(): Promise<Answer> {
-    const { identity } = this.#options;
-    const now = performance.now();
-    if (!this.#offers || now >= this.#offers.until) {
-      const offers = identity.issuers.offers();
-      this.#offers = { until: now + offersKeptMs, offers };
-      offers.catch(() => (this.#offers = undefined));
-    }
-    return published(authorizationServer(identity.trusted.issuer, await this.#offers.offers));
+    const { trusted, issuers } = this.#options.identity;
+    return published(authorizationServer(trusted.issuer, await issuers.offers()));
   }
 
   async #refresh(form: URLSearchParams): Promise<Answer> {

@@ -48,9 +48,13 @@ export interface IssuersOptions {
   readonly ownIssuer: string;
 }
 
+/** Time for which offers are kept, in milliseconds: anybody may ask for them. */
+const offersKeptMs = 2000;
+
 /** Lists and changes issuers. */
 export class IssuersService {
   readonly #options: IssuersOptions;
+  #offers: { readonly until: number; readonly offers: Promise<readonly LoginOffer[]> } | undefined;
 
   constructor(options: IssuersOptions) {
     this.#options = options;
@@ -60,8 +64,18 @@ export class IssuersService {
     return this.#options.issuers.all();
   }
 
-  /** Issuers at which people and CI jobs log in, sorted by name. */
-  async offers(): Promise<readonly LoginOffer[]> {
+  /** Issuers at which people and CI jobs log in, sorted by name; changes of other processes appear in 2 s. */
+  offers(): Promise<readonly LoginOffer[]> {
+    const now = this.#options.clock.monotonicMs();
+    if (!this.#offers || now >= this.#offers.until) {
+      const offers = this.#readOffers();
+      this.#offers = { until: now + offersKeptMs, offers };
+      offers.catch(() => (this.#offers = undefined));
+    }
+    return this.#offers.offers;
+  }
+
+  async #readOffers(): Promise<readonly LoginOffer[]> {
     const enabled = (await this.#options.issuers.all()).filter(({ isEnabled }) => isEnabled);
     return enabled.flatMap(offerOf);
   }
@@ -99,6 +113,7 @@ export class IssuersService {
       source: 'API',
       now,
     });
+    this.#offers = undefined;
     if (!issuer)
       errors.report('ISSUER_TAKEN', ['issuer'], `issuer: another record is for "${settings.issuer}"`);
     return { issuer, userErrors: errors.all };
@@ -111,6 +126,7 @@ export class IssuersService {
     const refusal = removalRefusal(name, known);
     if (refusal) return { issuer: null, userErrors: [refusal] };
     const issuer = await this.#options.issuers.remove(name, principal.subject, this.#options.clock.now());
+    this.#offers = undefined;
     return { issuer, userErrors: [] };
   }
 
