@@ -1,14 +1,12 @@
 // Programs of others against the whole system: they guess names and send what their authors thought of.
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { waitFor } from '@rhizome/testkit';
 import { type AttackSystem, startAttackSystem } from '../attack/attack-system.js';
-import { leaksIn, mark, type Mark } from '../attack/invariants.js';
-import { faultsIn, isAtRest } from '../store-invariants.js';
-import { guessedFields, nearWords, principals, realWords, schemathesis } from './programs.js';
+import { mark, type Mark } from '../attack/invariants.js';
+import { guessedFields, nearWords, realWords } from './programs.js';
+import { schemathesisTests } from './schemathesis-tests.js';
 
 /** Seconds for each principal: a minute in all. */
 const seconds = 12;
-const seed = 1;
 let system: AttackSystem;
 let before: Mark;
 
@@ -36,17 +34,4 @@ describe('clairvoyance', () => {
   });
 });
 
-describe('schemathesis', () => {
-  it.each(principals)(`finds nothing as %s (seed ${seed})`, async (as) => {
-    const { code, generated, report } = await schemathesis(system, as, { seconds, seed });
-    expect({ code, report: code === 0 ? '' : report }).toEqual({ code: 0, report: '' });
-    expect(generated).toBeGreaterThan(0);
-  });
-
-  it('leaves jobs and tasks whole, the processes running, and no secret behind', async () => {
-    await waitFor('the end of work in the background', () => isAtRest(system.store), { deadlineMs: 120_000 });
-    expect(await faultsIn(system.store)).toEqual([]);
-    expect((await mark(system)).processes).toEqual(before.processes);
-    expect(await leaksIn(system)).toEqual([]);
-  });
-});
+schemathesisTests({ seconds, seed: 1 }, () => ({ system, before }));

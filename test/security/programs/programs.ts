@@ -65,6 +65,13 @@ export async function guessedFields({ url, token, words }: GuessOptions): Promis
 /** Mutations that change the graph itself: the schema is the same for all calls. */
 const graphMutations = '^Mutation\\.(publishSchema|rollbackSchema|withdrawSubgraph|registerSubgraph)$';
 
+/** Options of {@link schemathesis}. */
+export interface SchemathesisOptions {
+  /** Length of the run. */
+  readonly seconds: number;
+  readonly seed: number;
+}
+
 /** Result of schemathesis. */
 export interface SchemathesisResult extends ProcessExit {
   /** Requests that were made. */
@@ -77,7 +84,7 @@ export interface SchemathesisResult extends ProcessExit {
 export async function schemathesis(
   system: AttackSystem,
   as: Exclude<Caller, 'nobody'>,
-  { seconds, seed }: { readonly seconds: number; readonly seed: number },
+  { seconds, seed }: SchemathesisOptions,
 ): Promise<SchemathesisResult> {
   const secrets = as === 'everything' ? [] : system.evidence.secrets('environment');
   const args = [
