@@ -1,17 +1,17 @@
 // A pilot that is enrolled with a client certificate (RFC 8705) at a gateway that ends TLS itself.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createProofKey } from '@rhizome/client';
 import { pilotProgram } from '@rhizome/pilot';
-import { leftovers, spawnProcess, type TestProcess, waitFor } from '@rhizome/testkit';
+import { spawnProcess, type TestProcess, waitFor } from '@rhizome/testkit';
 import { decodeJwt } from 'jose';
 import { WebSocket } from 'ws';
-import { type EnrolmentSystem, startEnrolmentSystem } from './enrolment-system.js';
+import { type IdentitySystem, startIdentitySystem } from '../e2e/system/identity-system.js';
+import { temporaryFolder } from '../e2e/system/temporary-folder.js';
 
 interface Certificate {
   readonly certFile: string;
@@ -25,7 +25,7 @@ let folder: string;
 let server: Certificate;
 let own: Certificate;
 let stranger: Certificate;
-let system: EnrolmentSystem;
+let system: IdentitySystem;
 let url: string;
 
 /** Makes a self-signed certificate. */
@@ -42,15 +42,15 @@ async function certificate(name: string): Promise<Certificate> {
 }
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rhizome-mutual-tls-'));
-  leftovers.defer('the folder', () => rm(folder, { recursive: true, force: true }));
+  folder = await temporaryFolder('mutual-tls');
   [server, own, stranger] = await Promise.all([
     certificate('localhost'),
     certificate('worker'),
     certificate('stranger'),
   ]);
   const { certFile, keyFile } = server;
-  system = await startEnrolmentSystem({ certFile, keyFile, requestsClientCertificates: true });
+  const tls = { certFile, keyFile, requestsClientCertificates: true };
+  system = await startIdentitySystem({ folder, kinds: ['USER', 'WORKER'], tls });
   url = system.url;
   await ask(
     'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',

@@ -1,32 +1,27 @@
 // A real pilot runs a job with secrets in a sandbox, behind a real gateway and a real core. The secrets reach
 // the payload, and nothing else.
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { openAudit } from '@rhizome/audit';
-import { createVerifier } from '@rhizome/authz';
-import { createProofKey, openProofKey, type ProofJwk, type ProofKey } from '@rhizome/client';
-import { createIds, systemClock } from '@rhizome/clock';
-import { buildCore, masterKeysOf } from '@rhizome/core';
-import { buildGateway, createInProcessTransport, serveGateway } from '@rhizome/gateway';
-import { openIdentity } from '@rhizome/identity';
+import { createProofKey } from '@rhizome/client';
+import { masterKeysOf } from '@rhizome/core';
 import { createLogger } from '@rhizome/log';
 import { connectMongo } from '@rhizome/mongo';
-import { pilotProgram } from '@rhizome/pilot';
-import { createInProcess } from '@rhizome/subgraph';
+import { leftovers, type TestClient, testDatabase, testMongo, waitFor } from '@rhizome/testkit';
+import { type Answer, apiOf } from '../e2e/system/api.js';
+import { type IdentitySystem, startIdentitySystem } from '../e2e/system/identity-system.js';
+import { temporaryFolder } from '../e2e/system/temporary-folder.js';
 import {
-  leftovers,
-  spawnProcess,
-  testDatabase,
-  testMongo,
-  type TestProcess,
-  testTokens,
-  waitFor,
-} from '@rhizome/testkit';
-import { apiOf } from '../e2e/system/api.js';
-import { root } from '../e2e/system/playground-system.js';
+  type Credential,
+  enrol,
+  type EnrolmentSystem,
+  invitation,
+  type RunningPilot,
+  startPilot,
+  stolen,
+} from './enrolled-pilots.js';
 
 /** Values that must not be anywhere but in the payload. */
 const password = 'canary-Pa55 w0rd/é';
@@ -34,10 +29,9 @@ const keyText = `-----BEGIN KEY-----\ncanaryKeyLine0001\ncanaryKeyLine0002\n----
 const rotated = 'canary-rotated-later';
 const canary = /canary/i;
 
-let folder: string;
-let url: string;
-let admin: string;
-let mongoUri: string;
+let started: IdentitySystem;
+let system: EnrolmentSystem;
+let store: TestClient;
 let databases: readonly string[];
 const logged: string[] = [];
 const answers: string[] = [];
@@ -48,114 +42,52 @@ const log = createLogger({
 });
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rhizome-secrets-'));
-  leftovers.defer('the folder', () => rm(folder, { recursive: true, force: true }));
-  const tokens = await testTokens();
-  admin = await tokens.admin();
-  ({ uri: mongoUri } = await testMongo());
-  const { databaseName: database } = await testDatabase('identity');
+  const folder = await temporaryFolder('secrets');
+  const { uri: mongoUri } = await testMongo();
+  store = leftovers.use(await connectMongo({ uri: mongoUri, appName: 'test' }), 'the client of the store');
   const { databaseName: auditDatabase } = await testDatabase('audit');
-  const coreDb = await testDatabase('core');
-  databases = [database, auditDatabase, coreDb.databaseName];
-  const keyFile = join(folder, 'key');
-  const issuer = 'https://rhizome.test';
-  const attemptSeconds = 60;
-  const identity = await openIdentity({ mongoUri, database, keyFile, issuer, attemptSeconds, log });
-  const audit = await openAudit(
-    { mongoUri, database: auditDatabase, folder: join(folder, 'heads') },
-    { log },
-  );
+  const heads = join(folder, 'heads');
+  const audit = await openAudit({ mongoUri, database: auditDatabase, folder: heads }, { log });
+  leftovers.defer('the audit log', () => audit.close());
   const keys = await masterKeysOf({ masterKeyFile: join(folder, 'master.keys') });
-  const config = { secrets: { keys } };
-  const core = buildCore({ db: coreDb, clock: systemClock, ids: createIds(), log, config });
-  await core.start();
-  const inProcess = createInProcess({ subgraph: core.subgraph, log });
-  const gateway = await buildGateway({
-    supergraphSdl: await readFile(join(root, 'schema', 'supergraph.graphql'), 'utf8'),
-    transports: () => createInProcessTransport(inProcess),
-    verifier: createVerifier({
-      issuers: [identity.trusted, { ...tokens.trusted, alias: 'test', roles: ['ADMIN'], experiments: '*' }],
-      kinds: ['USER', 'WORKER', 'ATTEMPT'],
-      revocations: identity.revocations,
-    }),
-    identity,
-    audit,
-    log,
-    planning: 'inline',
+  started = await startIdentitySystem({
+    ...{ folder, kinds: ['USER', 'WORKER', 'ATTEMPT'], attemptSeconds: 60, log },
+    core: { config: { secrets: { keys } } },
+    gateway: { audit },
   });
-  const served = await serveGateway(gateway, { port: 0 });
-  url = served.url;
-  leftovers.defer('the system', async () => {
-    await served.close(500);
-    await core.stop();
-    await identity.close();
-    await audit.close();
-  });
+  const { core, identity } = started.databases;
+  databases = [identity.databaseName, auditDatabase, core.databaseName];
+  system = { url: started.url, folder, api: { post } };
   await ask(
     'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
   );
   await ask('mutation { createQueue(input: { name: "north", site: "Pole" }) { userErrors { message } } }');
 });
 
-// The query next to the call says what a test reads of an answer.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-async function ask(query: string, variables?: object, headers?: Record<string, string>): Promise<any> {
-  const answer = await apiOf(url, headers ? undefined : admin, headers).post(query, variables);
+/** Calls as an administrator, or with the headers; the answer is kept. */
+async function post<T>(
+  query: string,
+  variables?: object,
+  headers?: Record<string, string>,
+): Promise<Answer<T>> {
+  const answer = await apiOf(started.url, headers ? undefined : started.admin, headers).post<T>(
+    query,
+    variables,
+  );
   answers.push(JSON.stringify(answer));
   return answer;
 }
 
-const credentialOf = (name: string): string => join(folder, `${name}.json`);
-
-interface RunningPilot {
-  readonly process: TestProcess;
-  readonly workerId: string;
+// The query next to the call says what a test reads of an answer.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function ask(query: string, variables?: object, headers?: Record<string, string>): Promise<any> {
+  return post(query, variables, headers);
 }
 
-async function startPilot(name: string, ...more: readonly string[]): Promise<RunningPilot> {
-  const text = `mutation { inviteWorkers(input: { queue: "north", experiments: ["*"] }) { code userErrors { message } } }`;
-  const { data } = await ask(text);
-  const file = join(folder, `code-${name}`);
-  await writeFile(file, data.inviteWorkers.code as string, { mode: 0o600 });
-  const target = ['--url', url, '--queue', 'north', '--credential-file', credentialOf(name)];
-  const enrol = [pilotProgram, 'enrol', ...target, '--code-file', file];
-  expect(await spawnProcess({ name: `enrol ${name}`, command: 'node', args: enrol }).exited).toMatchObject({
-    code: 0,
-  });
-  const scratch = ['--scratch', join(folder, `scratch-${name}`), '--store', join(folder, 'store')];
-  const size = ['--name', name, '--cores', '1', '--memory-mib', '512', '--drain-seconds', '1'];
-  const args = [pilotProgram, '--credential-file', credentialOf(name), ...scratch, ...size, ...more];
-  const process = spawnProcess({ name, command: 'node', args });
-  await process.line(/"msg":"worker registered"/, 60_000);
-  const line = process.lines.find((one) => one.includes('"msg":"worker registered"')) ?? '';
-  return { process, workerId: /"workerId":"([^"]+)"/.exec(line)?.[1] ?? '' };
-}
-
-interface Holder {
-  readonly key: ProofKey;
-  readonly headers: () => Record<string, string>;
-}
-
-/** The credential of a pilot, as a thief of its file has it. */
-async function stolen(name: string): Promise<Holder> {
-  const { key: jwk, enrolmentId } = JSON.parse(await readFile(credentialOf(name), 'utf8')) as {
-    key: ProofJwk;
-    enrolmentId: string;
-  };
-  const key = openProofKey(jwk);
-  const address = new URL('/oauth/token', url).href;
-  const form = { grant_type: 'urn:rhizome:params:oauth:grant-type:worker', enrolment_id: enrolmentId };
-  const response = await fetch(address, {
-    method: 'POST',
-    body: new URLSearchParams(form),
-    headers: { dpop: key.proof({ method: 'POST', url: address }) },
-  });
-  const { access_token: token } = (await response.json()) as { access_token: string };
-  const headers = () => ({
-    authorization: `DPoP ${token}`,
-    dpop: key.proof({ method: 'POST', url, token }),
-  });
-  return { key, headers };
+async function enrolled(name: string, ...more: readonly string[]): Promise<RunningPilot> {
+  const { exited } = enrol(system, name, ['--code-file', await invitation(system)]);
+  expect(await exited).toMatchObject({ code: 0 });
+  return startPilot(system, name, ...more);
 }
 
 interface Held {
@@ -165,7 +97,12 @@ interface Held {
 }
 
 /** Code of the error of a request for secrets. @param signer the key that signs it */
-async function redeem(held: Held, { key, headers }: Holder, signer = key, secretIds = ids): Promise<string> {
+async function redeem(
+  held: Held,
+  { key, headers }: Credential,
+  signer = key,
+  secretIds = ids,
+): Promise<string> {
   const { x, y } = createProofKey().export();
   const claims = { ...held, key: { kty: 'EC', crv: 'P-256', x, y } };
   const request = signer.statement('rhizome-secrets-request+jwt', claims);
@@ -239,7 +176,7 @@ describe('a job with secrets', () => {
       create({ name: 'KEY', value: keyText, experiment: 'alpha' }),
     ]);
     ids = made.map(({ data }) => data.createSecret.secret.id);
-    const open = await startPilot('open', '--isolation', 'none');
+    const open = await enrolled('open', '--isolation', 'none');
     const id = await submit('true');
     const pending = await waitFor(
       'an explanation',
@@ -262,7 +199,7 @@ describe('a job with secrets', () => {
   });
 
   it('receives them as a file and as a variable', async () => {
-    pilot = await startPilot('closed');
+    pilot = await enrolled('closed');
     const id = await submit(`
       printf %s "$PASSWORD" | sha256sum
       sha256sum < "$RHIZOME_SECRETS/service.key"
@@ -307,7 +244,7 @@ describe('a job with secrets', () => {
       id: data.createSecret.secret.id,
     });
     expect(await submit('', hold)).toContain('SECRET_NOT_FOUND');
-    const later = await startPilot('later');
+    const later = await enrolled('later');
     expect((await reached(id, 'FAILED')).error).toMatchObject({ code: 'SECRET_UNAVAILABLE' });
     later.process.signal('SIGTERM');
     await later.process.exited;
@@ -339,7 +276,7 @@ describe('a job with secrets', () => {
     expect(await output()).not.toContain(tokens[0]);
     const token = tokens.at(-1) ?? '';
     const asked = async (text: string): Promise<unknown> => {
-      const { data, errors } = await apiOf(url, token).post<object>(text);
+      const { data, errors } = await apiOf(system.url, token).post<object>(text);
       return errors?.[0]?.extensions.code ?? data;
     };
     const job = `{ job(id: "${id}") { state log(first: 1) { chunks { stream } } } }`;
@@ -368,18 +305,13 @@ describe('a job with secrets', () => {
   });
 
   it('has secrets that nobody but the holder of its fence receives', async () => {
-    const other = await startPilot('other');
+    const other = await enrolled('other');
     const id = await submit('sleep 600', {}, { selector: 'worker.name == "closed"' });
     await reached(id, 'RUNNING');
-    const coreDb = databases[2] ?? '';
-    const mongo = await connectMongo({ uri: mongoUri, appName: 'test' });
-    leftovers.defer('the connection', () => mongo.close());
-    const job = await mongo
-      .db(coreDb)
-      .collection<{ _id: string; fence: number }>('jobs')
-      .findOne({ _id: id });
+    const jobs = started.databases.core.collection<{ _id: string; fence: number }>('jobs');
+    const job = await jobs.findOne({ _id: id });
     const held = { workerId: pilot.workerId, jobId: id, fence: Number(job?.fence) };
-    const [own, thief] = [await stolen('closed'), await stolen('other')];
+    const [own, thief] = [await stolen(system, 'closed'), await stolen(system, 'other')];
     expect(await redeem(held, thief)).toBe('WORKER_NOT_FOUND');
     expect(await redeem({ ...held, workerId: other.workerId }, thief)).toBe('FENCE_STALE');
     expect(await redeem({ ...held, fence: held.fence - 1 }, own)).toBe('FENCE_STALE');
@@ -414,18 +346,16 @@ describe('a job with secrets', () => {
   });
 
   it('leaves no value in the store, the oplog, logs, answers and files', async () => {
-    const mongo = await connectMongo({ uri: mongoUri, appName: 'test' });
-    leftovers.defer('the connection', () => mongo.close());
     let documents = 0;
     for (const name of databases)
-      for (const { name: collection } of await mongo.db(name).listCollections().toArray())
-        for await (const document of mongo.db(name).collection(collection).find()) {
+      for (const { name: collection } of await store.db(name).listCollections().toArray())
+        for await (const document of store.db(name).collection(collection).find()) {
           documents += 1;
           expect(JSON.stringify(document)).not.toMatch(canary);
         }
     expect(documents).toBeGreaterThan(20);
     const ns = { $in: databases.map((name) => new RegExp(`^${name}\\.`)) };
-    for await (const entry of mongo.db('local').collection('oplog.rs').find({ ns }))
+    for await (const entry of store.db('local').collection('oplog.rs').find({ ns }))
       expect(JSON.stringify(entry)).not.toMatch(canary);
     expect(logged.length).toBeGreaterThan(10);
     for (const text of [...logged, ...answers]) expect(text).not.toMatch(canary);

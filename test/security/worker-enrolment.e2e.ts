@@ -1,19 +1,28 @@
 // Two real pilots of one queue, each enrolled with a key of its own, behind a real gateway and a real core.
-import { readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { openProofKey, type ProofJwk, type ProofKey } from '@rhizome/client';
-import { pilotProgram } from '@rhizome/pilot';
-import { spawnProcess, type TestProcess, waitFor } from '@rhizome/testkit';
+import { waitFor } from '@rhizome/testkit';
 import { apiOf } from '../e2e/system/api.js';
-import { startEnrolmentSystem } from './enrolment-system.js';
+import { startIdentitySystem } from '../e2e/system/identity-system.js';
+import { temporaryFolder } from '../e2e/system/temporary-folder.js';
+import {
+  credentialOf,
+  enrol,
+  type EnrolmentSystem,
+  invitation,
+  type RunningPilot,
+  startPilot,
+  stolen,
+} from './enrolled-pilots.js';
 
-let folder: string;
-let url: string;
+let system: EnrolmentSystem;
 let admin: string;
 
 beforeAll(async () => {
-  ({ folder, url, admin } = await startEnrolmentSystem());
+  const folder = await temporaryFolder('enrolment');
+  const started = await startIdentitySystem({ folder, kinds: ['USER', 'WORKER'] });
+  admin = started.admin;
+  system = { url: started.url, folder, api: apiOf(started.url, admin) };
   await ask(
     'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
   );
@@ -23,60 +32,7 @@ beforeAll(async () => {
 // The query next to the call says what a test reads of an answer.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 function ask(query: string, variables?: object, headers?: Record<string, string>): Promise<any> {
-  return apiOf(url, headers ? undefined : admin, headers).post(query, variables);
-}
-
-async function invitation(): Promise<string> {
-  const text = `mutation { inviteWorkers(input: { queue: "north", experiments: ["*"] }) { code userErrors { message } } }`;
-  const { data } = await ask(text);
-  const file = join(folder, `code-${String(data.inviteWorkers.code).slice(-8)}`);
-  await writeFile(file, data.inviteWorkers.code as string, { mode: 0o600 });
-  return file;
-}
-
-const credentialOf = (name: string): string => join(folder, `${name}.json`);
-
-/** Runs `rhizome-pilot enrol`. */
-function enrol(name: string, args: readonly string[]): TestProcess {
-  const target = ['--url', url, '--queue', 'north', '--credential-file', credentialOf(name)];
-  return spawnProcess({
-    name: `enrol ${name}`,
-    command: 'node',
-    args: [pilotProgram, 'enrol', ...target, ...args],
-  });
-}
-
-interface RunningPilot {
-  readonly process: TestProcess;
-  readonly workerId: string;
-}
-
-async function startPilot(name: string): Promise<RunningPilot> {
-  const scratch = ['--scratch', join(folder, `scratch-${name}`), '--store', join(folder, 'store')];
-  const size = ['--name', name, '--cores', '1', '--memory-mib', '512', '--drain-seconds', '1'];
-  const args = [pilotProgram, '--credential-file', credentialOf(name), ...scratch, ...size];
-  const process = spawnProcess({ name, command: 'node', args });
-  await process.line(/"msg":"worker registered"/, 60_000);
-  const line = process.lines.find((one) => one.includes('"msg":"worker registered"')) ?? '';
-  return { process, workerId: /"workerId":"([^"]+)"/.exec(line)?.[1] ?? '' };
-}
-
-/** The key and the present credential of a pilot, as a thief of its file has them. */
-async function stolen(name: string): Promise<{ readonly key: ProofKey; readonly token: string }> {
-  const { key: jwk, enrolmentId } = JSON.parse(await readFile(credentialOf(name), 'utf8')) as {
-    key: ProofJwk;
-    enrolmentId: string;
-  };
-  const key = openProofKey(jwk);
-  const address = new URL('/oauth/token', url).href;
-  const form = { grant_type: 'urn:rhizome:params:oauth:grant-type:worker', enrolment_id: enrolmentId };
-  const response = await fetch(address, {
-    method: 'POST',
-    body: new URLSearchParams(form),
-    headers: { dpop: key.proof({ method: 'POST', url: address }) },
-  });
-  const { access_token: token } = (await response.json()) as { access_token: string };
-  return { key, token };
+  return apiOf(system.url, headers ? undefined : admin, headers).post(query, variables);
 }
 
 const stateOf = async (id: string): Promise<string> =>
@@ -107,17 +63,17 @@ describe('an enrolled pilot', () => {
 
   it('enrols by an invitation, and keeps its key for itself', async () => {
     for (const name of ['first', 'second']) {
-      const enrolled = await enrol(name, ['--code-file', await invitation()]).exited;
+      const enrolled = await enrol(system, name, ['--code-file', await invitation(system)]).exited;
       expect(enrolled).toMatchObject({ code: 0 });
-      expect((await stat(credentialOf(name))).mode & 0o777).toBe(0o600);
+      expect((await stat(credentialOf(system, name))).mode & 0o777).toBe(0o600);
     }
-    const again = await enrol('third', ['--code', 'rhi_guess']).exited;
+    const again = await enrol(system, 'third', ['--code', 'rhi_guess']).exited;
     expect(again).toMatchObject({ code: 2 });
   });
 
   it('registers the worker of its credential, and runs jobs', async () => {
-    first = await startPilot('first');
-    second = await startPilot('second');
+    first = await startPilot(system, 'first');
+    second = await startPilot(system, 'second');
     const { data } = await ask('{ workers { nodes { id name } } }');
     expect(data.workers.nodes.map(({ name }: { name: string }) => name).sort()).toEqual(['first', 'second']);
     const submit = `mutation { submitJobs(input: { experiment: "alpha", idempotencyKey: "one", jobs: [
@@ -131,11 +87,7 @@ describe('an enrolled pilot', () => {
   });
 
   it('acts for its own worker only, and only with its key', async () => {
-    const { key, token } = await stolen('second');
-    const headers = () => ({
-      authorization: `DPoP ${token}`,
-      dpop: key.proof({ method: 'POST', url, token }),
-    });
+    const { token, headers } = await stolen(system, 'second');
     expect((await ask(heartbeat, { id: second.workerId }, headers())).data.heartbeat.userErrors).toEqual([]);
     expect((await ask(heartbeat, { id: first.workerId }, headers())).data.heartbeat.userErrors).toEqual([
       { code: 'WORKER_NOT_FOUND' },
@@ -182,9 +134,8 @@ describe('an enrolled pilot', () => {
     await waitFor('the job to be free', async () => (await stateOf(id)) === 'ACTIVATED', {
       deadlineMs: 60_000,
     });
-    const { key, token } = await stolen('second');
-    const headers = { authorization: `DPoP ${token}`, dpop: key.proof({ method: 'POST', url, token }) };
-    expect((await ask(heartbeat, { id: second.workerId }, headers)).data.heartbeat.userErrors).toEqual([]);
+    const { headers } = await stolen(system, 'second');
+    expect((await ask(heartbeat, { id: second.workerId }, headers())).data.heartbeat.userErrors).toEqual([]);
     second.process.signal('SIGTERM');
     expect(await second.process.exited).toMatchObject({ code: 0 });
   });

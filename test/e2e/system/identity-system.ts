@@ -1,0 +1,76 @@
+/** A real core behind a real gateway with identities, in this process. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createVerifier, type TokenKind } from '@rhizome/authz';
+import { createIds, systemClock } from '@rhizome/clock';
+import { buildCore, type CoreOptions } from '@rhizome/core';
+import {
+  buildGateway,
+  createInProcessTransport,
+  type GatewayOptions,
+  serveGateway,
+  type ServeGatewayOptions,
+} from '@rhizome/gateway';
+import { type Identity, type IdentityOptions, openIdentity } from '@rhizome/identity';
+import { silentLogger } from '@rhizome/log';
+import { createInProcess } from '@rhizome/subgraph';
+import { leftovers, type TestDatabase, testDatabase, testMongo, testTokens } from '@rhizome/testkit';
+import { root } from './playground-system.js';
+
+/** Options of {@link startIdentitySystem}. */
+export interface IdentitySystemOptions
+  extends
+    Partial<Pick<IdentityOptions, 'attemptSeconds' | 'log'>>,
+    Pick<ServeGatewayOptions, 'port' | 'tls'> {
+  /** A folder for its key. */
+  readonly folder: string;
+  /** Kinds of tokens that the gateway accepts. */
+  readonly kinds: readonly TokenKind[];
+  readonly core?: Pick<CoreOptions, 'config'>;
+  readonly gateway?: Partial<GatewayOptions>;
+}
+
+/** A running system. */
+export interface IdentitySystem {
+  readonly url: string;
+  /** Token of an administrator. */
+  readonly admin: string;
+  readonly identity: Identity;
+  readonly databases: { readonly core: TestDatabase; readonly identity: TestDatabase };
+}
+
+/** Starts the system; it ends with the file. The tokens of a test are those of an issuer of its own. */
+export async function startIdentitySystem(options: IdentitySystemOptions): Promise<IdentitySystem> {
+  const { folder, kinds, attemptSeconds, port = 0, tls, log = silentLogger() } = options;
+  const tokens = await testTokens();
+  const { uri: mongoUri } = await testMongo();
+  const databases = { core: await testDatabase('core'), identity: await testDatabase('identity') };
+  const identity = await openIdentity({
+    ...{ mongoUri, database: databases.identity.databaseName, keyFile: join(folder, 'key'), log },
+    issuer: port === 0 ? 'https://rhizome.test' : `http://127.0.0.1:${port}`,
+    ...(attemptSeconds !== undefined && { attemptSeconds }),
+  });
+  const core = buildCore({ db: databases.core, clock: systemClock, ids: createIds(), log, ...options.core });
+  await core.start();
+  const inProcess = createInProcess({ subgraph: core.subgraph, log });
+  const gateway = await buildGateway({
+    supergraphSdl: await readFile(join(root, 'schema', 'supergraph.graphql'), 'utf8'),
+    transports: () => createInProcessTransport(inProcess),
+    verifier: createVerifier({
+      issuers: [identity.trusted, { ...tokens.trusted, alias: 'test', roles: ['ADMIN'], experiments: '*' }],
+      kinds,
+      revocations: identity.revocations,
+    }),
+    identity,
+    log,
+    planning: 'inline',
+    ...options.gateway,
+  });
+  const served = await serveGateway(gateway, { port, tls });
+  leftovers.defer('the system', async () => {
+    await served.close(500);
+    await core.stop();
+    await identity.close();
+  });
+  return { url: served.url, admin: await tokens.admin(), identity, databases };
+}
