@@ -1,6 +1,12 @@
 /** The only code that writes submissions, apart from the ledger, which derives from events. */
-import { type CollectionDefinition, collection, keysetPage, type KeysetPage } from '@rhizome/mongo';
-import { type ClientSession, type Collection, type Db, type Filter, MongoServerError } from 'mongodb';
+import {
+  type CollectionDefinition,
+  collection,
+  isDuplicateKey,
+  keysetPage,
+  type KeysetPage,
+} from '@rhizome/mongo';
+import type { ClientSession, Collection, Db, Filter } from 'mongodb';
 import type { SubmissionDocument, SubmissionStage } from './submission.document.js';
 
 /** Documents of a submission in the experiment's own collections, written and deleted together with it. */
@@ -15,7 +21,6 @@ export type SubmissionProjection = Readonly<Record<string, 1>>;
 /** A new submission was written, or a unique index forbids it. */
 export type Accepted<T> = { readonly submission: T } | { readonly takenKeys: readonly string[] };
 
-const duplicateKey = 11_000;
 const majority = { writeConcern: { w: 'majority' } } as const;
 
 /**
@@ -85,8 +90,7 @@ export class SubmissionsRepository<T extends SubmissionDocument> {
       });
       return { submission };
     } catch (error) {
-      const isTaken = error instanceof MongoServerError && error.code === duplicateKey;
-      if (!isTaken) throw error;
+      if (!isDuplicateKey(error)) throw error;
       return { takenKeys: Object.keys((error['keyPattern'] as object | undefined) ?? {}) };
     }
   }

@@ -1,6 +1,6 @@
 /** Access to the collection of queues. */
-import { keysetPage, type KeysetPage } from '@rhizome/mongo';
-import { MongoServerError, type Collection, type Filter } from 'mongodb';
+import { isDuplicateKey, keysetPage, type KeysetPage } from '@rhizome/mongo';
+import type { Collection, Filter } from 'mongodb';
 import { Directory } from '../shared/directory.repository.js';
 import type { QueueDocument, QueueState } from './queue.document.js';
 
@@ -84,7 +84,7 @@ export class QueuesRepository {
       this.directory.set(queue);
       return { inserted: queue };
     } catch (error) {
-      if (!(error instanceof MongoServerError) || error.code !== 11000) throw error;
+      if (!isDuplicateKey(error)) throw error;
       const concurrent = await this.#createdBy(queue);
       return concurrent ? { repeated: concurrent } : { nameTaken: true };
     }

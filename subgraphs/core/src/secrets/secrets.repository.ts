@@ -1,5 +1,6 @@
 /** Access to the collection of secrets. */
-import { type Collection, MongoServerError } from 'mongodb';
+import { isDuplicateKey } from '@rhizome/mongo';
+import type { Collection } from 'mongodb';
 import type { Envelope } from './envelope.js';
 import {
   keptVersions,
@@ -75,7 +76,7 @@ export class SecretsRepository {
       await this.#secrets.insertOne(secret, majority);
       return true;
     } catch (error) {
-      if (error instanceof MongoServerError && error.code === 11000) return false;
+      if (isDuplicateKey(error)) return false;
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 /** Inserts that may find documents of an earlier attempt. */
 import { MongoBulkWriteError } from 'mongodb';
 
-export const duplicateKey = 11_000;
+const duplicateKey = 11_000;
 
 /** Returns true if an unordered insert failed only because documents already existed. */
 export function isOnlyDuplicates(error: unknown): boolean {

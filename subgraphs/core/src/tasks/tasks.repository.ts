@@ -1,5 +1,5 @@
-import { keysetPage, type KeysetPage } from '@rhizome/mongo';
-import { MongoServerError, type Collection, type Filter } from 'mongodb';
+import { isDuplicateKey, keysetPage, type KeysetPage } from '@rhizome/mongo';
+import type { Collection, Filter } from 'mongodb';
 import type { StateCounts } from '../jobs/ports.js';
 import {
   parameterChunkSchemaVersion,
@@ -13,7 +13,6 @@ import {
 } from './task.document.js';
 import { isOnlyDuplicates } from '../shared/duplicate-keys.repository.js';
 
-const duplicateKey = 11_000;
 /** Time after which a runner that has not reported is replaced, in milliseconds. */
 const runnerMs = 10_000;
 const chunkSets = 1000;
@@ -51,7 +50,7 @@ export class TasksRepository {
       await this.#tasks.insertOne(task, { writeConcern: { w: 'majority' } });
       return task;
     } catch (error) {
-      if (!(error instanceof MongoServerError && error.code === duplicateKey)) throw error;
+      if (!isDuplicateKey(error)) throw error;
       return (await this.#tasks.findOne({ _id: task._id })) ?? task;
     }
   }

@@ -1,5 +1,5 @@
 /** The only code that accesses the collection of workers. */
-import { type KeysetPage, keysetPages } from '@rhizome/mongo';
+import { isDuplicateKey, type KeysetPage, keysetPages } from '@rhizome/mongo';
 import type { Collection, Document, Filter } from 'mongodb';
 import type { StoreTime } from '../shared/store-time.js';
 import { endedWorkerStates, type FactPart, liveWorkerStates, type WorkerDocument } from './worker.types.js';
@@ -74,8 +74,8 @@ export class WorkersRepository {
       if (!stored) throw new Error(`worker ${worker._id} was not stored`);
       return { worker: stored };
     } catch (error) {
-      const { code, keyPattern } = error as { code?: unknown; keyPattern?: Record<string, unknown> };
-      if (code !== 11000) throw error;
+      if (!isDuplicateKey(error)) throw error;
+      const keyPattern = error['keyPattern'] as object | undefined;
       return { taken: keyPattern && 'registrationKey' in keyPattern ? 'key' : 'name' };
     }
   }

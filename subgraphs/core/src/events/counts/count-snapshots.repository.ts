@@ -1,5 +1,6 @@
 /** The only code that accesses the stored counts. */
-import { MongoServerError, type Collection } from 'mongodb';
+import { isDuplicateKey } from '@rhizome/mongo';
+import type { Collection } from 'mongodb';
 import {
   headId,
   type CountChunkDocument,
@@ -56,7 +57,7 @@ export class CountSnapshotsRepository {
       });
     } catch (error) {
       // The head exists with a greater epoch: the upsert collides with its _id.
-      if (error instanceof MongoServerError && error.code === 11000) return false;
+      if (isDuplicateKey(error)) return false;
       throw error;
     }
     await this.#snapshots.deleteMany({

@@ -1,8 +1,8 @@
-import { MongoServerError, type Collection, type UpdateFilter } from 'mongodb';
+import { isDuplicateKey } from '@rhizome/mongo';
+import type { Collection, UpdateFilter } from 'mongodb';
 import type { BulkOperationDocument } from './bulk-operation.document.js';
 import type { BulkOutcome, BulkRefusal } from './bulk.types.js';
 
-const duplicateKey = 11_000;
 const keptRefusals = 100;
 /** Maximum number of changed job ids that are kept; beyond it, only their number is kept. */
 const keptChanges = 10_000;
@@ -45,7 +45,7 @@ export class BulkRepository {
       return operation;
     } catch (error) {
       const earlier = operation.key === undefined ? null : await this.findByKey(operation.key);
-      if (!(error instanceof MongoServerError && error.code === duplicateKey) || !earlier) throw error;
+      if (!isDuplicateKey(error) || !earlier) throw error;
       return earlier;
     }
   }

@@ -1,8 +1,7 @@
-import { MongoServerError, type Collection } from 'mongodb';
+import { isDuplicateKey } from '@rhizome/mongo';
+import type { Collection } from 'mongodb';
 import type { JobLogChunkDocument, JobLogHeadDocument } from './job-log.document.js';
 import { isOnlyDuplicates } from '../../shared/duplicate-keys.repository.js';
-
-const duplicateKey = 11_000;
 
 /** State of the log of an attempt. */
 export type LogHead = Pick<JobLogHeadDocument, 'next' | 'bytes'>;
@@ -55,7 +54,7 @@ export class JobLogsRepository {
         );
         return true;
       } catch (error) {
-        if (error instanceof MongoServerError && error.code === duplicateKey) return false;
+        if (isDuplicateKey(error)) return false;
         throw error;
       }
     }

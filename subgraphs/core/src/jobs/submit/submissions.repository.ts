@@ -1,7 +1,6 @@
-import { MongoServerError, type Collection } from 'mongodb';
+import { isDuplicateKey } from '@rhizome/mongo';
+import type { Collection } from 'mongodb';
 import type { SubmissionDocument } from './submission.document.js';
-
-const duplicateKey = 11_000;
 
 /** Submits by idempotency key. */
 export class SubmissionsRepository {
@@ -25,7 +24,7 @@ export class SubmissionsRepository {
       await this.#submissions.insertOne(document, { writeConcern: { w: 'majority' } });
       return document;
     } catch (error) {
-      if (!(error instanceof MongoServerError && error.code === duplicateKey)) throw error;
+      if (!isDuplicateKey(error)) throw error;
       const earlier = await this.find(document._id);
       if (!earlier) throw error;
       return earlier;

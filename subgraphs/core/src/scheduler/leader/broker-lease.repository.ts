@@ -2,6 +2,7 @@
  * The document with the broker lease. Each change is one conditional update, so that this document alone
  * decides which process leads.
  */
+import { isDuplicateKey } from '@rhizome/mongo';
 import type { Collection, Document, Filter } from 'mongodb';
 import type { StoreTime } from '../../shared/store-time.js';
 
@@ -60,7 +61,7 @@ export class BrokerLeaseRepository {
       await this.#leases.updateOne({ _id: 'broker' }, { $setOnInsert: fresh }, { upsert: true });
     } catch (error) {
       // Another process created it at the same moment.
-      if ((error as { code?: unknown }).code !== 11000) throw error;
+      if (!isDuplicateKey(error)) throw error;
     }
   }
 
