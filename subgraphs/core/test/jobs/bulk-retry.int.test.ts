@@ -71,6 +71,44 @@ describe('retry', () => {
     ).toMatchObject({ userErrors: [{ code: 'IDEMPOTENCY_KEY_REUSED' }] });
   });
 
+  it('stores nothing for a call that copied nothing', async () => {
+    const stranger = testPrincipal({ subject: 'stranger@example', grants: { alpha: 'USER' } });
+    const [failed = ''] = await submit(1);
+    await live(process.writer, [failed], 'FAILED');
+    const operations = shared.db.collection('bulkOperations');
+    const before = await operations.countDocuments();
+    for (const includeDependents of [false, true])
+      expect(
+        await change('RETRY', ofIds([failed], { includeDependents }, freshKey()), stranger),
+      ).toMatchObject({ changedCount: 0, refusedByReason: { FORBIDDEN: 1 }, operation: null });
+    expect(await operations.countDocuments()).toBe(before);
+  });
+
+  it('starts again if another process ended the same call without a copy', async () => {
+    const [alive = ''] = await submit(1);
+    let claims = 0;
+    const late = await shared.process({
+      leads: false,
+      stores: (stores) => ({
+        ...stores,
+        operations: instead(stores.operations, {
+          claim: async (id, ...rest) => {
+            claims += 1;
+            if (claims === 1) await stores.operations.remove(id);
+            return stores.operations.claim(id, ...rest);
+          },
+        }),
+      }),
+    });
+    expect(await change('RETRY', ofIds([alive], {}, freshKey()), someone, late)).toMatchObject({
+      changedCount: 0,
+      refusedByReason: { JOB_STATE_CONFLICT: 1 },
+      operation: null,
+    });
+    expect(claims).toBe(2);
+    await late.stop();
+  });
+
   it('includes dependents that were closed because of the job; copies wait for copies', async () => {
     const specs = [{}, { dependsOn: ['#0'] }, { dependsOn: ['#1'] }, {}].map((over) => aSpec(over));
     const { jobs } = await process.domain.submits.submit(someone, {

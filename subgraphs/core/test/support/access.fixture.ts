@@ -169,20 +169,24 @@ async function records({
     { input: { experiment: 'alpha', idempotencyKey: 'task', name: 'task', template, jobs: { count: 1 } } },
   );
   const taskId = String(submitTask?.['task']?.['id']);
-  await waitFor(
+  const jobId = await waitFor(
     'the job of the task',
     async () => {
       const { jobs } = await ask(
         'query ($taskId: ID!) { jobs(filter: { taskIds: [$taskId] }) { nodes { id } } }',
         { taskId },
       );
-      return jobs?.['nodes']?.[0] !== undefined;
+      const nodes = jobs?.['nodes'] as unknown as readonly { readonly id: string }[] | undefined;
+      return nodes?.[0]?.id;
     },
     { deadlineMs: 60_000 },
   );
-  await ask(`mutation {
-    holdJobs(input: { selection: { ids: ["job_nowhere"] }, reason: "look", idempotencyKey: "hold" }) { userErrors { message } }
-  }`);
+  await ask(
+    `mutation ($ids: [ID!]) {
+      setJobPriority(input: { selection: { ids: $ids }, priority: 0, idempotencyKey: "same" }) { userErrors { message } }
+    }`,
+    { ids: [jobId] },
+  );
   const operation = await db.collection('bulkOperations').findOne({});
   return { taskId, operationId: String(operation?._id) };
 }

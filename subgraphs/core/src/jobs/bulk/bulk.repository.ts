@@ -161,6 +161,11 @@ export class BulkRepository {
     );
   }
 
+  /** Removes the record of an operation. */
+  async remove(id: string): Promise<void> {
+    await this.#operations.deleteOne({ _id: id });
+  }
+
   async #step(
     id: string,
     runnerId: string,

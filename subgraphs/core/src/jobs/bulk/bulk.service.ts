@@ -81,13 +81,14 @@ export class BulkService {
     const isSame = ({ digest: stored }: BulkOperationDocument): boolean =>
       stored === digest || (stored !== undefined && isDigestOf(stored, asked, digest));
     const earlier = key === undefined ? null : await this.#options.operations.findByKey(key);
-    if (earlier) return isSame(earlier) ? this.#repeat(earlier, input) : { userErrors: [reused(input)] };
+    if (earlier && !isSame(earlier)) return { userErrors: [reused(input)] };
+    if (earlier) return (await this.#repeat(earlier, input)) ?? this.change(principal, kind, input);
     const chosen = await this.#choose(principal, input.selection);
     if (chosen.ids.length <= maxAtOnce && key === undefined)
       return { answer: await this.#atOnce(requester, kind, input, chosen.ids) };
     const operation = await this.#record(principal, kind, input, chosen, { key, digest, requester });
     if (!isSame(operation)) return { userErrors: [reused(input)] };
-    return { answer: await this.#carryOut(operation, input) };
+    return (await this.#carryOut(operation, input)) ?? this.change(principal, kind, input);
   }
 
   /** Recorded operation; null unless the caller started it or is ADMIN of all experiments. */
@@ -99,9 +100,9 @@ export class BulkService {
     return isOwn || can(principal, 'admin:*', '*') ? found : null;
   }
 
-  async #repeat(earlier: BulkOperationDocument, input: BulkInput): Promise<BulkResult> {
+  async #repeat(earlier: BulkOperationDocument, input: BulkInput): Promise<BulkResult | null> {
     if (earlier.state === 'DONE' || earlier.isBackground) return { answer: answerOf(earlier, input) };
-    return { answer: await this.#carryOut(earlier, input) };
+    return this.#carryOut(earlier, input);
   }
 
   async #choose(
@@ -188,14 +189,19 @@ export class BulkService {
     });
   }
 
-  async #carryOut(operation: BulkOperationDocument, input: BulkInput): Promise<BulkAnswer> {
+  /** @returns null if another process ended the operation, which changed nothing: its key is free again */
+  async #carryOut(operation: BulkOperationDocument, input: BulkInput): Promise<BulkResult | null> {
     const { runner, operations } = this.#options;
+    const { _id } = operation;
     if (operation.isBackground) {
-      runner.runInBackground(operation._id);
-      return answerOf(operation, input);
+      runner.runInBackground(_id);
+      return { answer: answerOf(operation, input) };
     }
-    const done = (await runner.run(operation._id)) ?? (await operations.find(operation._id)) ?? operation;
-    return answerOf(done, input);
+    const done = await runner.run(_id);
+    // Its caller gets the answer now, and no key leads to it: callers without rights must not fill the store.
+    if (done?.changedCount === 0) await operations.remove(_id);
+    const current = done ?? (await operations.find(_id));
+    return current && { answer: answerOf(current, input) };
   }
 }
 
