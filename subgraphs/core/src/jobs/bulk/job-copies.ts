@@ -6,7 +6,7 @@ import type { CurrentRights, Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { conflict, isOwn, principalOf, refusalFor } from './bulk-rules.js';
 import type { BulkJob, BulkOutcome, BulkRefusal } from './bulk.types.js';
-import { changedJob, excessEnvironment, type RetryChanges } from './retry-changes.js';
+import { changedJob, environmentProblem, type RetryChanges } from './retry-changes.js';
 import type { Dependencies } from '../dependencies/dependencies.js';
 import { retryJobId } from '../model/job-ids.js';
 import { isTerminal } from '../model/job-state.js';
@@ -108,9 +108,9 @@ export class JobCopies {
         const message = `changes.requirements.queue: "${requirements?.queue ?? ''}" does not exist, or does not admit ${job.experiment}`;
         return [{ jobId, code: 'QUEUE_NOT_FOUND', message }];
       }
-      const excess = excessEnvironment(changedJob(job, bulk.parameters.changes).payload);
-      if (excess === undefined) return [];
-      const message = `changes.payload.environment: with it, job "${jobId}" has ${excess} characters of variables; must be at most 1048576`;
+      const problem = payload && environmentProblem(job.payload, payload);
+      if (problem === undefined) return [];
+      const message = `changes.payload.environment: with it, job "${jobId}" ${problem}`;
       return [{ jobId, code: 'INVALID_VALUE', message }];
     });
   }

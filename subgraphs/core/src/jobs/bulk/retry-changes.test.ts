@@ -3,7 +3,7 @@ import { InputErrors } from '@rhizome/errors';
 import { classIdOf } from '../model/requirement-class-id.js';
 import type { StoredPayload, StoredRequirements } from '../model/job.types.js';
 import type { JobInputErrorCode } from '../submit/job-input-error.types.js';
-import { changedJob, checkRetryChanges, type RetryChanges } from './retry-changes.js';
+import { changedJob, checkRetryChanges, environmentProblem, type RetryChanges } from './retry-changes.js';
 
 const requirements: StoredRequirements = {
   cores: 2,
@@ -129,5 +129,36 @@ describe('checkRetryChanges', () => {
       errors,
     );
     expect(errors.all).toEqual([]);
+  });
+});
+
+describe('environmentProblem', () => {
+  const named = (count: number, name: string) =>
+    Array.from({ length: count }, (_, index) => ({ name: `${name}${index}`, value: 'x' }));
+  const secret = { id: 'secret_1', name: 'TOKEN', scope: 'USER', as: 'VARIABLE', target: 'TOKEN' } as const;
+
+  it.each<
+    [string, Partial<StoredPayload>, { readonly name: string; readonly value: string | null }[], string]
+  >([
+    ['more than 1000 variables', { environment: named(600, 'A') }, named(401, 'B'), 'has 1001 variables'],
+    [
+      'more than 1048576 characters',
+      { environment: [{ name: 'A', value: 'x'.repeat(1_048_570) }] },
+      [{ name: 'B', value: '123456' }],
+      'has 1048578 characters of variables; must be at most 1048576',
+    ],
+    ['a variable that a secret sets', { secrets: [secret] }, [{ name: 'TOKEN', value: 'x' }], 'TOKEN'],
+  ])('names %s', (_, before, environment, expected) => {
+    expect(environmentProblem({ ...payload, ...before }, { environment })).toContain(expected);
+  });
+
+  it('accepts the removal of a variable that a secret sets, and changes of others', () => {
+    const before = { ...payload, environment: named(1000, 'A'), secrets: [secret] };
+    const environment = [
+      { name: 'TOKEN', value: null },
+      { name: 'A0', value: 'changed' },
+    ];
+    expect(environmentProblem(before, { environment })).toBeUndefined();
+    expect(environmentProblem(before, { command: 'other' })).toBeUndefined();
   });
 });

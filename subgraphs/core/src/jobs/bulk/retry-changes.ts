@@ -3,7 +3,14 @@ import { classIdOf } from '../model/requirement-class-id.js';
 import type { JobDocument, StoredPayload, StoredRequirements } from '../model/job.types.js';
 import { anyRuntime } from '../model/platforms.js';
 import type { JobInputErrors } from '../submit/job-input-error.types.js';
-import { checkPayload, checkRequirements } from '../submit/job-input.js';
+import {
+  checkPayload,
+  checkRequirements,
+  environmentCharacters,
+  mostEnvironmentCharacters,
+  mostMemoryMiB,
+  mostVariables,
+} from '../submit/job-input.js';
 import { longestWalltimeSeconds } from '../../queues/walltime.js';
 
 /** New amount: a value, or a multiple of the previous value. */
@@ -38,10 +45,6 @@ export interface RetryChanges {
   readonly requirements?: RequirementChanges | undefined;
   readonly payload?: PayloadChanges | undefined;
 }
-
-/** Largest memory of a job, in MiB. */
-const mostMemoryMiB = 16_777_216;
-const mostEnvironmentCharacters = 1_048_576;
 
 /** Checks changes, as the values of a submitted job are checked. */
 export function checkRetryChanges(
@@ -91,10 +94,18 @@ export function changedJob(
   return { requirements: changed, classId: classIdOf(changed), payload: changedPayload };
 }
 
-/** Too many characters of environment variables after the change; undefined if there are not. */
-export function excessEnvironment({ environment }: StoredPayload): number | undefined {
-  const size = environment.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
-  return size > mostEnvironmentCharacters ? size : undefined;
+/** Reason why a job cannot have its variables and the changed ones together; undefined if it can. */
+export function environmentProblem(before: StoredPayload, changes: PayloadChanges): string | undefined {
+  if (changes.environment === undefined) return undefined;
+  const environment = environmentWith(before, changes.environment);
+  if (environment.length > mostVariables)
+    return `has ${environment.length} variables; must be at most ${mostVariables}`;
+  const size = environmentCharacters(environment);
+  if (size > mostEnvironmentCharacters)
+    return `has ${size} characters of variables; must be at most ${mostEnvironmentCharacters}`;
+  const names = new Set(environment.map(({ name }) => name));
+  const secret = before.secrets?.find(({ as, target }) => as === 'VARIABLE' && names.has(target));
+  return secret && `has the variable ${secret.target} twice; must be one that no secret of the job sets`;
 }
 
 function requirementsWith(

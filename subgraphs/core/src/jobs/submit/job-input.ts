@@ -9,6 +9,12 @@ import type { JobInputErrors } from './job-input-error.types.js';
 
 type Path = readonly (string | number)[];
 
+/** Largest memory of a job, in MiB. */
+export const mostMemoryMiB = 16_777_216;
+/** Most environment variables of a payload, and most characters of them together. */
+export const mostVariables = 1000;
+export const mostEnvironmentCharacters = 1_048_576;
+
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
 const variableForm = 'letters, digits and `_`, not starting with a digit or `RHIZOME_`';
 const runtimeName = /^[A-Za-z0-9][A-Za-z0-9._+:/@-]{0,254}$/;
@@ -41,7 +47,7 @@ export function checkRequirements(
   checks: RequirementChecks,
 ): void {
   errors.int([...path, 'cores'], spec.cores ?? 1, 1, 4096);
-  errors.int([...path, 'memoryMiB'], spec.memoryMiB ?? 1, 1, 16_777_216);
+  errors.int([...path, 'memoryMiB'], spec.memoryMiB ?? 1, 1, mostMemoryMiB);
   errors.int([...path, 'diskMiB'], spec.diskMiB ?? 0, 0, 1_073_741_824);
   errors.int([...path, 'walltimeSeconds'], spec.walltimeSeconds ?? 1, 1, longestWalltimeSeconds);
   checkPlatform(spec, path, errors);
@@ -94,21 +100,30 @@ export function checkPayload(spec: PayloadSpec, path: Path, errors: JobInputErro
   );
   const bytes = given.arguments.reduce((sum, value) => sum + Buffer.byteLength(value) + 1, 0);
   if (bytes > 131_072) errors.add([...path, 'arguments'], `${bytes} bytes`, 'at most 131072 bytes together');
-  errors.list([...path, 'environment'], given.environment, 1000);
+  errors.list([...path, 'environment'], given.environment, mostVariables);
   given.environment.forEach(({ name, value }, position) => {
     if (!environmentName.test(name) || name.startsWith('RHIZOME_'))
       errors.add([...path, 'environment', position, 'name'], name, variableForm);
     errors.verbatim([...path, 'environment', position, 'value'], value, 0, 32_768);
   });
-  const size = given.environment.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
-  if (size > 1_048_576)
-    errors.add([...path, 'environment'], `${size} characters`, 'at most 1048576 characters together');
+  const size = environmentCharacters(given.environment);
+  if (size > mostEnvironmentCharacters)
+    errors.add(
+      [...path, 'environment'],
+      `${size} characters`,
+      `at most ${mostEnvironmentCharacters} characters together`,
+    );
   errors.distinct(
     [...path, 'environment'],
     given.environment.map(({ name }) => name),
   );
   checkFiles(given, path, errors);
   checkSecrets(spec, path, errors);
+}
+
+/** Characters of all names and values together. */
+export function environmentCharacters(environment: NonNullable<PayloadSpec['environment']>): number {
+  return environment.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
 }
 
 const mostSecrets = 32;
