@@ -116,9 +116,9 @@ export class SecretsService {
     if (!keys) reportDisabled(errors);
     if (!errors.isEmpty || !keys) return refused(errors);
     const holder = holderOf(principal, experiment);
-    const secret = await this.#newSecret(principal, holder, input, keys);
-    await this.#checkLimit(errors, holder, { count: 1, bytes: secret.bytes });
+    await this.#checkLimit(errors, holder, { count: 1, bytes: Buffer.byteLength(input.value) });
     if (!errors.isEmpty) return refused(errors);
+    const secret = await this.#newSecret(principal, holder, input, keys);
     if (!(await repository.insert(secret))) {
       errors.report(
         'SECRET_NAME_TAKEN',

@@ -1,7 +1,6 @@
 /** Request of a worker for secrets: it names a key to encrypt them with, and the worker's key signs it. */
-import { createHash } from 'node:crypto';
 import { z } from '@rhizome/config';
-import { type CryptoKey, EmbeddedJWK, importJWK, type JWK, jwtVerify } from 'jose';
+import { calculateJwkThumbprint, type CryptoKey, EmbeddedJWK, importJWK, jwtVerify } from 'jose';
 
 /** The `typ` header of a request. */
 export const deliveryRequestType = 'rhizome-secrets-request+jwt';
@@ -52,14 +51,10 @@ export async function keyOfRequest(
     });
     const { workerId, jobId, fence, key } = claims.parse(payload);
     const isSame = workerId === attempt.workerId && jobId === attempt.jobId && fence === attempt.fence;
-    if (!isSame || thumbprintOf(protectedHeader.jwk) !== keyThumbprint) return undefined;
+    const signer = await calculateJwkThumbprint(protectedHeader.jwk ?? {});
+    if (!isSame || signer !== keyThumbprint) return undefined;
     return (await importJWK(key, 'ECDH-ES')) as CryptoKey;
   } catch {
     return undefined;
   }
-}
-
-function thumbprintOf(jwk: JWK | undefined): string {
-  const text = JSON.stringify({ crv: jwk?.crv, kty: jwk?.kty, x: jwk?.x, y: jwk?.y });
-  return createHash('sha256').update(text).digest('base64url');
 }
