@@ -2,8 +2,6 @@
  * For tests: a real core and the experiments under test behind a real gateway, on a real store, in this
  * process.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ApiClient, createClient, isRhizomeApiError, type TypedDocumentNode } from '@rhizome/client';
@@ -17,6 +15,8 @@ import { compose, discoverSubgraphs } from '@rhizome/schema';
 import { createInProcess, type InProcessSubgraph } from '@rhizome/subgraph';
 import { leftovers, type TestDatabase, testDatabase, type TestTokens, testTokens } from '@rhizome/testkit';
 import { parse } from 'graphql';
+import { mutationText } from '../e2e/system/api.js';
+import { temporaryFolder } from '../e2e/system/temporary-folder.js';
 
 const root = join(fileURLToPath(import.meta.url), '..', '..', '..', '..');
 
@@ -67,6 +67,21 @@ export function document(text: string): TypedDocumentNode<Record<string, unknown
   return known;
 }
 
+/** Runs a mutation as ADMIN of all. @throws Error if it is refused */
+export async function mutate(
+  system: System,
+  field: string,
+  input: object,
+  select = '',
+): Promise<Asked['data']> {
+  const text = mutationText(field, `${select} userErrors { message }`);
+  const { data, errors } = await system.ask(text, { input });
+  const answer = data?.[field] as Asked['data'];
+  if (errors.length > 0 || !answer || answer.userErrors.length > 0)
+    throw new Error(JSON.stringify({ field, errors, answer }));
+  return answer;
+}
+
 /**
  * Starts core, the experiments and the gateway; all of them end with the file. Experiments are registered by
  * default.
@@ -78,9 +93,8 @@ export async function startTestSystem(
   const log = silentLogger();
   const tokens = await testTokens();
   const coreDb = await testDatabase('core');
-  const keyFolder = await mkdtemp(join(tmpdir(), 'test-system-'));
-  leftovers.defer('the master key', () => rm(keyFolder, { recursive: true }));
-  const keys = await masterKeysOf({ masterKeyFile: join(keyFolder, 'master.keys') });
+  const masterKeyFile = join(await temporaryFolder('master-key'), 'master.keys');
+  const keys = await masterKeysOf({ masterKeyFile });
   const config = { secrets: { keys } };
   const core = buildCore({ db: coreDb, clock: systemClock, ids: createIds(), log, config });
   const subgraphs = new Map<string, InProcessSubgraph>([

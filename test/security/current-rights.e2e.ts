@@ -1,12 +1,10 @@
 // A real gateway with identities and a real core, two processes: rights that end while work goes on.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort } from '@rhizome/playground';
 import {
-  leftovers,
   spawnProcess,
   testDatabase,
   testMongo,
@@ -16,8 +14,9 @@ import {
   waitFor,
 } from '@rhizome/testkit';
 import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
-import { apiOf } from '../e2e/system/api.js';
+import { type Answer, apiOf, mutationText } from '../e2e/system/api.js';
 import { root } from '../e2e/system/playground-system.js';
+import { temporaryFolder } from '../e2e/system/temporary-folder.js';
 
 const program = (name: string): string => fileURLToPath(new URL('./bin.js', import.meta.resolve(name)));
 const deadline = { deadlineMs: 120_000 };
@@ -31,17 +30,13 @@ let admin: string;
 let issuer: TestIssuer;
 let core: TestProcess;
 
-// The query next to the call says what a test reads of an answer.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function ask(query: string, variables?: object, token = admin): Promise<any> {
-  return apiOf(`${origin}/graphql`, token).post(query, variables);
+function ask<T>(query: string, variables?: object, token = admin): Promise<Answer<T>> {
+  return apiOf(`${origin}/graphql`, token).post<T>(query, variables);
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-async function change(field: string, input: object, token = admin, select = ''): Promise<any> {
-  const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
-  const text = `mutation ($input: ${type}!) { ${field}(input: $input) { ${select} userErrors { message } } }`;
-  const answer = await ask(text, { input }, token);
+async function change<T>(field: string, input: object, token = admin, select = ''): Promise<T> {
+  const text = mutationText(field, `${select} userErrors { message }`);
+  const answer = await ask<Record<string, T & { userErrors: readonly object[] }>>(text, { input }, token);
   const found = answer.data?.[field];
   if (!found || found.userErrors.length > 0) throw new Error(JSON.stringify({ field, answer }));
   return found;
@@ -82,8 +77,7 @@ const removeFrom = (experiment: string, { id }: Person): Promise<unknown> =>
   change('setMembership', { principalId: id, experiment, roles: [] });
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rhizome-rights-'));
-  leftovers.defer('the folder', () => rm(folder, { recursive: true, force: true }));
+  folder = await temporaryFolder('rights');
   tokens = await testTokens();
   admin = await tokens.admin();
   issuer = await testIssuer();
@@ -151,21 +145,36 @@ const payload = { command: 'true' };
 async function largeTask({ token }: Person, count: number): Promise<string> {
   const template = { name: 'x', payload, requirements };
   const input = { experiment: 'alpha', idempotencyKey: 'large', name: 'large', jobs: { count }, template };
-  const { task } = await change('submitTask', input, token, 'task { id }');
+  const { task } = await change<{ task: { id: string } }>('submitTask', input, token, 'task { id }');
   const made = async (): Promise<boolean> => {
-    const { data, errors } = await ask('query ($id: ID!) { task(id: $id) { state } }', { id: task.id });
+    const text = 'query ($id: ID!) { task(id: $id) { state } }';
+    const { data, errors } = await ask<{ task: { state: string } }>(text, { id: task.id });
     if (errors) throw new Error(JSON.stringify(errors));
-    return data.task.state === 'RUNNING';
+    return data?.task.state === 'RUNNING';
   };
   await waitFor('all jobs of the task', made, deadline);
-  return task.id as string;
+  return task.id;
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-async function operation(id: string): Promise<any> {
+/** The part of an answer that leads to the recorded change. */
+interface Changed {
+  readonly result: { readonly operation: { readonly id: string } };
+}
+
+interface Operation {
+  readonly state: string;
+  readonly changedCount: number;
+  readonly refusedCount: number;
+  readonly refusedByReason: readonly { readonly code: string; readonly count: number }[];
+  readonly refusals: readonly { readonly code: string; readonly message: string }[];
+}
+
+async function operation(id: string): Promise<Operation> {
   const text = `query ($id: ID!) { bulkOperation(id: $id) { state changedCount refusedCount
     refusedByReason { code count } refusals { code message } } }`;
-  return (await ask(text, { id })).data.bulkOperation;
+  const { data } = await ask<{ bulkOperation: Operation }>(text, { id });
+  if (!data) throw new Error(`no operation ${id}`);
+  return data.bulkOperation;
 }
 
 describe('the end of rights while work goes on', () => {
@@ -175,8 +184,8 @@ describe('the end of rights while work goes on', () => {
     const taskId = await largeTask(ann, count);
     const selection = { filter: { taskIds: [taskId] } };
     const select = 'result { operation { id } }';
-    const { result } = await change('cancelJobs', { selection }, ann.token, select);
-    const id = result.operation.id as string;
+    const { result } = await change<Changed>('cancelJobs', { selection }, ann.token, select);
+    const id = result.operation.id;
     // Core stands still while the membership ends, so that the rest of the jobs is still open.
     core.signal('SIGSTOP');
     const stoppedAt = performance.now();
@@ -188,7 +197,7 @@ describe('the end of rights while work goes on', () => {
     expect(ended.changedCount + ended.refusedCount).toBe(count);
     expect(ended.refusedByReason).toEqual([{ code: 'FORBIDDEN', count: ended.refusedCount }]);
     expect(ended.refusedCount).toBeGreaterThan(10_000);
-    expect(ended.refusals[0].message).toMatch(/may not change job .*: you may not job:cancel in alpha/);
+    expect(ended.refusals[0]?.message).toMatch(/may not change job .*: you may not job:cancel in alpha/);
   });
 
   it('refuses the rest of a bulk change of a caller whose tokens are revoked', async () => {
@@ -196,7 +205,7 @@ describe('the end of rights while work goes on', () => {
     const taskId = await largeTask({ ...bob }, 12_000);
     const selection = { filter: { taskIds: [taskId] } };
     const held = { selection, reason: 'wait' };
-    const { result } = await change('holdJobs', held, bob.token, 'result { operation { id } }');
+    const { result } = await change<Changed>('holdJobs', held, bob.token, 'result { operation { id } }');
     core.signal('SIGSTOP');
     const stoppedAt = performance.now();
     const response = await fetch(`${origin}/oauth/revoke`, {
@@ -206,19 +215,20 @@ describe('the end of rights while work goes on', () => {
     expect(response.status).toBe(200);
     await waitFor('the end of what core knows', () => performance.now() - stoppedAt > 2500, deadline);
     core.signal('SIGCONT');
-    const id = result.operation.id as string;
+    const id = result.operation.id;
     await waitFor('the end of the change', async () => (await operation(id)).state === 'DONE', deadline);
     const { refusals, refusedByReason } = await operation(id);
     expect(refusedByReason).toMatchObject([{ code: 'FORBIDDEN' }]);
-    expect(refusals[0].message).toMatch(/You may no longer change job/);
+    expect(refusals[0]?.message).toMatch(/You may no longer change job/);
   });
 
   it('takes the rights from the agent of a human within two seconds', async () => {
     const cid = await member('cid', 'USER');
     const agent = await exchanged(cid.token, { agent: 'notebook' });
     const reads = async (token: string): Promise<string> => {
-      const { data, errors } = await ask('{ shares(experiment: "beta") { nodes { path } } }', {}, token);
-      return errors?.[0].extensions.code ?? (data.shares.nodes.length > 0 ? 'rows' : 'none');
+      const text = '{ shares(experiment: "beta") { nodes { path } } }';
+      const { data, errors } = await ask<{ shares: { nodes: readonly object[] } }>(text, {}, token);
+      return errors?.[0]?.extensions.code ?? (data?.shares.nodes.length === 0 ? 'none' : 'rows');
     };
     expect([await reads(cid.token), await reads(agent)]).toEqual(['rows', 'rows']);
     await removeFrom('beta', cid);
@@ -237,11 +247,15 @@ describe('the end of rights while work goes on', () => {
     let serial = 0;
     const submit = async (): Promise<readonly string[]> => {
       const input = { experiment: 'alpha', idempotencyKey: `dan ${(serial += 1)}`, onBehalfOf: dan.id };
-      const text = `mutation ($input: SubmitJobsInput!) { submitJobs(input: $input) { userErrors { code } } }`;
       const jobs = [{ name: 'x', payload, requirements }];
-      const { data, errors } = await ask(text, { input: { ...input, jobs } }, service);
-      if (errors) throw new Error(JSON.stringify(errors));
-      return data.submitJobs.userErrors.map(({ code }: { code: string }) => code);
+      const variables = { input: { ...input, jobs } };
+      const { data, errors } = await ask<{ submitJobs: { userErrors: readonly { code: string }[] } }>(
+        mutationText('submitJobs'),
+        variables,
+        service,
+      );
+      if (errors || !data) throw new Error(JSON.stringify(errors));
+      return data.submitJobs.userErrors.map(({ code }) => code);
     };
     expect(await submit()).toEqual([]);
     await removeFrom('alpha', dan);

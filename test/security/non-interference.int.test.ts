@@ -5,7 +5,8 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Role } from '@rhizome/authz';
 import { isRhizomeApiError } from '@rhizome/client';
 import fc from 'fast-check';
-import { type Asked, document, startTestSystem, type System } from '../experiments/test-system.js';
+import { mutationText } from '../e2e/system/api.js';
+import { document, mutate, startTestSystem, type System } from '../experiments/test-system.js';
 
 /** Identifiers of objects of beta; in the empty system, ones of the same form that do not exist. */
 interface Foreign {
@@ -27,16 +28,6 @@ const observers = ['USER', 'READER', 'OPERATOR', 'PRODUCTION', 'ADMIN', 'PILOT',
 let cursor = '';
 let sides: readonly [Side, Side];
 
-async function must(system: System, field: string, input: object, select = ''): Promise<Asked['data']> {
-  const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
-  const text = `mutation ($input: ${type}!) { ${field}(input: $input) { ${select} userErrors { message } } }`;
-  const { data, errors } = await system.ask(text, { input });
-  const answer = data?.[field] as Asked['data'];
-  if (errors.length > 0 || !answer || answer.userErrors.length > 0)
-    throw new Error(JSON.stringify({ field, errors, answer }));
-  return answer;
-}
-
 const hardware = { architecture: 'x86_64', cores: 8, memoryMiB: 8000, diskMiB: 8000 };
 const large = { cores: 4096 };
 const payload = { command: 'true' };
@@ -44,14 +35,14 @@ const payload = { command: 'true' };
 async function start(): Promise<Omit<Side, 'foreign'>> {
   const system = await startTestSystem([]);
   for (const name of ['alpha', 'beta']) await system.register(name);
-  await must(system, 'createQueue', { name: 'ours', site: 'POLE', experiments: ['alpha'] });
+  await mutate(system, 'createQueue', { name: 'ours', site: 'POLE', experiments: ['alpha'] });
   for (const queue of ['north', 'ours'])
-    await must(system, 'registerWorker', {
+    await mutate(system, 'registerWorker', {
       ...{ queue, host: 'h', name: queue, version: '1', hardware, idempotencyKey: queue },
     });
   const specs = Array.from({ length: 6 }, (_, at) => ({ name: `job ${at}`, payload, requirements: large }));
   const input = { experiment: 'alpha', idempotencyKey: 'alpha', jobs: specs };
-  const { jobs } = await must(system, 'submitJobs', input, 'jobs { id }');
+  const { jobs } = await mutate(system, 'submitJobs', input, 'jobs { id }');
   const tokens = new Map<Role, string>();
   for (const role of observers) {
     const kind = role === 'PILOT' || role === 'SERVICE' ? role : 'HUMAN';
@@ -64,15 +55,15 @@ async function start(): Promise<Omit<Side, 'foreign'>> {
 
 /** Everything that beta has in one of the systems. */
 async function fill(system: System): Promise<Foreign> {
-  await must(system, 'createQueue', { name: 'theirs', site: 'MOON', experiments: ['beta'] });
+  await mutate(system, 'createQueue', { name: 'theirs', site: 'MOON', experiments: ['beta'] });
   const worker = { queue: 'theirs', host: 'h', name: 'theirs', version: '1', hardware };
-  const registered = await must(
+  const registered = await mutate(
     system,
     'registerWorker',
     { ...worker, idempotencyKey: 'b' },
     'worker { id }',
   );
-  await must(system, 'setShares', { experiment: 'beta', shares: [{ leaf: 'heavy', nominalCores: 900 }] });
+  await mutate(system, 'setShares', { experiment: 'beta', shares: [{ leaf: 'heavy', nominalCores: 900 }] });
   const specs = Array.from({ length: 40 }, (_, at) => ({
     name: `CANARY ${at}`,
     payload: { command: 'canary' },
@@ -80,12 +71,12 @@ async function fill(system: System): Promise<Foreign> {
     requirements: large,
   }));
   const submitted = { experiment: 'beta', idempotencyKey: 'alpha', jobs: specs };
-  const { jobs } = await must(system, 'submitJobs', submitted, 'jobs { id }');
+  const { jobs } = await mutate(system, 'submitJobs', submitted, 'jobs { id }');
   const template = { name: 'x', payload, requirements: large };
   const task = { experiment: 'beta', idempotencyKey: 't', name: 'CANARY', jobs: { count: 3 }, template };
-  const { task: created } = await must(system, 'submitTask', task, 'task { id }');
+  const { task: created } = await mutate(system, 'submitTask', task, 'task { id }');
   const held = { selection: { ids: [jobs[0].id] }, reason: 'CANARY', idempotencyKey: 'hold' };
-  await must(system, 'holdJobs', held);
+  await mutate(system, 'holdJobs', held);
   const { data } = await system.ask(
     '{ jobs(first: 3, filter: { experiments: ["beta"] }) { pageInfo { endCursor } } }',
   );
@@ -122,9 +113,7 @@ interface Step {
 
 const onJob = (field: string, more: object = {}): Step => ({
   name: field,
-  text: `mutation ($input: ${field[0]?.toUpperCase()}${field.slice(1)}Input!) {
-    ${field}(input: $input) { result { changedCount refusedCount } userErrors { code message path } }
-  }`,
+  text: mutationText(field, 'result { changedCount refusedCount } userErrors { code message path }'),
   variables: ({ foreign, jobs }) => ({
     input: { selection: { ids: [foreign.jobId, jobs[1]] }, ...more },
   }),
@@ -266,13 +255,21 @@ async function answerOf(side: Side, role: Role, { text, variables }: Step): Prom
 /** Time in which counts and lists follow the writes before them, in milliseconds. */
 const followMs = 60_000;
 
-/** Both answers. A query whose answers differ is asked again: counts follow writes with a delay. */
-async function answersTo(role: Role, step: Step): Promise<readonly [string, string]> {
-  const isQuery = !step.text.startsWith('mutation');
+/** Two answers, once they are equal or the time has passed: counts follow writes with a delay. */
+async function untilEqual(read: () => Promise<readonly string[]>): Promise<readonly string[]> {
   for (const started = performance.now(); ;) {
-    const answers = [await answerOf(sides[0], role, step), await answerOf(sides[1], role, step)] as const;
-    if (answers[0] === answers[1] || !isQuery || performance.now() - started > followMs) return answers;
+    const answers = await read();
+    if (answers[0] === answers[1] || performance.now() - started > followMs) return answers;
   }
+}
+
+/** Both answers. A query whose answers differ is asked again. */
+function answersTo(role: Role, step: Step): Promise<readonly string[]> {
+  const read = async (): Promise<readonly string[]> => [
+    await answerOf(sides[0], role, step),
+    await answerOf(sides[1], role, step),
+  ];
+  return step.text.startsWith('mutation') ? read() : untilEqual(read);
 }
 
 const sideAt = (at: number): Side => (at === 0 ? sides[0] : sides[1]);
@@ -301,7 +298,7 @@ async function firstOf(side: Side, role: Role, text: string): Promise<string> {
 async function differences(role: Role, script: readonly Step[]): Promise<readonly string[]> {
   const found: string[] = [];
   for (const step of script) {
-    const [empty, full] = await answersTo(role, step);
+    const [empty, full = ''] = await answersTo(role, step);
     if (empty !== full) found.push(`${role} ${step.name}\n  without: ${empty}\n  with:    ${full}`);
     if (/CANARY|canary/.test(full.replaceAll('canary=beta', ''))) found.push(`${step.name} shows ${full}`);
   }
@@ -328,11 +325,11 @@ describe('observer without rights in another experiment', () => {
     await Promise.all([read(0), read(1)]);
     const [empty, full] = sides;
     const heavy = { experiment: 'beta', idempotencyKey: 'more', jobs: [{ name: 'CANARY', payload }] };
-    await must(full.system, 'submitJobs', heavy);
-    await must(full.system, 'setJobPriority', { selection: { ids: [full.foreign.jobId] }, priority: 9 });
+    await mutate(full.system, 'submitJobs', heavy);
+    await mutate(full.system, 'setJobPriority', { selection: { ids: [full.foreign.jobId] }, priority: 9 });
     for (const { system } of [empty, full]) {
       const ours = { experiment: 'alpha', idempotencyKey: 'more', jobs: [{ name: 'x', payload }] };
-      await must(system, 'submitJobs', ours);
+      await mutate(system, 'submitJobs', ours);
     }
     await Promise.all([read(0), read(1)]);
     await Promise.all(streams.map((stream) => stream.return?.()));
@@ -348,11 +345,9 @@ describe('observer without rights in another experiment', () => {
     ['workerCommands', '($worker: ID!) { workerCommands(workerId: $worker) { sequence } }'],
   ])('gets equal first messages of %s', async (_name, text) => {
     for (const role of observers) {
-      const both = (): Promise<readonly string[]> =>
-        Promise.all(sides.map((side) => firstOf(side, role, text)));
-      let [empty, full] = await both();
-      for (const started = performance.now(); empty !== full && performance.now() - started < followMs;)
-        [empty, full] = await both();
+      const [empty, full] = await untilEqual(() =>
+        Promise.all(sides.map((side) => firstOf(side, role, text))),
+      );
       expect(full).toBe(empty);
     }
   });
@@ -371,12 +366,12 @@ describe('observer without rights in another experiment', () => {
     const opened = await read();
     expect(opened[1]).toBe(opened[0]);
     const reason = `CANARY ${name}`;
-    await must(sides[1].system, 'setQueueState', { name: 'theirs', state: 'PAUSED', reason });
-    await must(sides[1].system, 'drainWorker', { workerId: sides[1].foreign.workerId, reason });
+    await mutate(sides[1].system, 'setQueueState', { name: 'theirs', state: 'PAUSED', reason });
+    await mutate(sides[1].system, 'drainWorker', { workerId: sides[1].foreign.workerId, reason });
     for (const { system } of sides) {
-      await must(system, 'setQueueState', { name: 'ours', state: 'ONLINE', reason: `ours ${name}` });
+      await mutate(system, 'setQueueState', { name: 'ours', state: 'ONLINE', reason: `ours ${name}` });
       const late = { queue: 'ours', host: 'h', name: `late ${name}`, version: '1', hardware };
-      await must(system, 'registerWorker', { ...late, idempotencyKey: name });
+      await mutate(system, 'registerWorker', { ...late, idempotencyKey: name });
     }
     const changed = await read();
     expect(changed[1]).toBe(changed[0]);

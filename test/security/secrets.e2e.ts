@@ -158,6 +158,13 @@ async function reached(id: string, ...states: readonly string[]): Promise<JobVie
   );
 }
 
+const textOf = ({ chunks }: JobView['log']): string => chunks.map(({ text }) => text).join('');
+
+const cancel = (id: string): Promise<unknown> =>
+  ask('mutation ($id: ID!) { cancelJobs(input: { selection: { ids: [$id] } }) { userErrors { code } } }', {
+    id,
+  });
+
 const ended = (id: string): Promise<JobView> => reached(id, 'FINISHED', 'FAILED');
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 const create = (input: object): Promise<{ data: { createSecret: { secret: { id: string } } } }> =>
@@ -190,12 +197,7 @@ describe('a job with secrets', () => {
     expect(pending.pending.summary).toMatch(/isolation/);
     open.process.signal('SIGTERM');
     await open.process.exited;
-    await ask(
-      'mutation ($id: ID!) { cancelJobs(input: { selection: { ids: [$id] } }) { userErrors { code } } }',
-      {
-        id,
-      },
-    );
+    await cancel(id);
   });
 
   it('receives them as a file and as a variable', async () => {
@@ -207,7 +209,7 @@ describe('a job with secrets', () => {
       touch "$RHIZOME_SECRETS/forged" 2>/dev/null || echo read-only`);
     const { state, log: output } = await ended(id);
     expect(state).toBe('FINISHED');
-    const text = output.chunks.map((chunk) => chunk.text).join('');
+    const text = textOf(output);
     expect(text).toContain(digest(password));
     expect(text).toContain(digest(keyText));
     expect(text).toContain('mode 400');
@@ -222,7 +224,7 @@ describe('a job with secrets', () => {
       echo; echo done >&2`);
     const { state, log: output } = await ended(id);
     expect(state).toBe('FINISHED');
-    const text = output.chunks.map((chunk) => chunk.text).join('');
+    const text = textOf(output);
     expect(text).toContain('password is ***.');
     expect(text).toContain('done');
     expect(text).not.toMatch(/canary|Pa55|Y2FuYXJ5/);
@@ -234,7 +236,7 @@ describe('a job with secrets', () => {
       { i: { id: ids[0], value: rotated } },
     );
     const first = await ended(await submit('printf %s "$PASSWORD" | sha256sum'));
-    expect(first.log.chunks.map((chunk) => chunk.text).join('')).toContain(digest(rotated));
+    expect(textOf(first.log)).toContain(digest(rotated));
     const { data } = await create({ name: 'SHORT-LIVED', value: 'canary-short-lived' });
     const secrets = [{ name: 'SHORT-LIVED' }];
     const hold = { ...{ secrets }, command: 'true', arguments: [] };
@@ -261,8 +263,7 @@ describe('a job with secrets', () => {
       done`;
     const id = await submit(loop, { secrets: [], isTokenRequired: true });
     const other = await submit('true', {}, { selector: 'worker.name == "nobody"' });
-    const output = async (): Promise<string> =>
-      (await jobOf(id)).log.chunks.map((chunk) => chunk.text).join('');
+    const output = async (): Promise<string> => textOf((await jobOf(id)).log);
     const tokens = await waitFor(
       'a renewed token',
       async () => {
@@ -295,11 +296,7 @@ describe('a job with secrets', () => {
       `mutation { cancelJobs(input: { selection: { ids: ["${other}"] } }) { userErrors { code } } }`,
     ])
       expect([text, await asked(text)]).toEqual([text, 'FORBIDDEN']);
-    for (const one of [id, other])
-      await ask(
-        'mutation ($id: ID!) { cancelJobs(input: { selection: { ids: [$id] } }) { userErrors { code } } }',
-        { id: one },
-      );
+    for (const one of [id, other]) await cancel(one);
     await reached(id, 'CANCELLED');
     expect(await asked(job)).toEqual({ job: null });
   });
@@ -320,12 +317,7 @@ describe('a job with secrets', () => {
     expect(await redeem(held, own, thief.key)).toBe('INVALID_VALUE');
     expect(await redeem(held, own, own.key, ['secret_other'])).toBe('SECRET_NOT_FOUND');
     expect(await redeem(held, own)).toBe('delivered');
-    await ask(
-      'mutation ($id: ID!) { cancelJobs(input: { selection: { ids: [$id] } }) { userErrors { code } } }',
-      {
-        id,
-      },
-    );
+    await cancel(id);
     await reached(id, 'CANCELLED');
     expect(await redeem(held, own)).toBe('FENCE_STALE');
     for (const { process } of [pilot, other]) process.signal('SIGTERM');

@@ -24,6 +24,12 @@ export interface Api {
   data<T>(query: string, variables?: object): Promise<T>;
 }
 
+/** Text of a mutation with one input, `$input`, and its errors by default. */
+export function mutationText(field: string, selection = 'userErrors { code }'): string {
+  const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
+  return `mutation ($input: ${type}!) { ${field}(input: $input) { ${selection} } }`;
+}
+
 /** Calls one endpoint with one token (`undefined`: none) and further headers. */
 export function apiOf(
   url: string,

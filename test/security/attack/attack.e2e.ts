@@ -39,7 +39,7 @@ const grownMib = 500;
 /** More connections than before: those of pools. A leak of one for each case would be many times more. */
 const grownSockets = 60;
 
-const all = Object.entries(groups).flatMap(([, cases]) => cases);
+const all = Object.values(groups).flat();
 let system: AttackSystem;
 let uses: Awaited<ReturnType<typeof useOf>>;
 

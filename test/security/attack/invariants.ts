@@ -12,13 +12,14 @@ export interface Mark {
   readonly processes: Readonly<Record<string, string>>;
   /** Checksums of the collections. */
   readonly stored: Stored;
-  /** Open streams, sockets and operations of the gateways. */
+  /** Open streams, sockets and operations of both gateways. */
   readonly gauges: Readonly<Record<string, number>>;
 }
 
 /** Resolves when each experiment follows core: until then, the number of streams grows by itself. */
 export async function untilFollowed(system: AttackSystem, experiments: number): Promise<void> {
-  const isFollowed = async (): Promise<boolean> => ((await gaugesOf(system))['streams'] ?? 0) >= experiments;
+  const isFollowed = async (): Promise<boolean> =>
+    ((await gaugesOf(system))['gateway streams'] ?? 0) >= experiments;
   await waitFor('the streams of the experiments', isFollowed, { deadlineMs: 120_000 });
 }
 
@@ -63,10 +64,15 @@ const gauges = [
 export async function gaugesOf(system: AttackSystem): Promise<Record<string, number>> {
   const headers = { authorization: `Bearer ${system.tokens.everything}`, connection: 'close' };
   const values: Record<string, number> = {};
-  const response = await fetch(`${system.origin('gateway')}/metrics`, { headers });
-  const text = await response.text();
-  for (const name of gauges)
-    values[name] = Number(new RegExp(`^rhizome_gateway_${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
+  for (const gateway of ['gateway', 'identities']) {
+    const response = await fetch(`${system.origin(gateway)}/metrics`, { headers });
+    const text = await response.text();
+    for (const name of gauges) {
+      const [, value] = new RegExp(`^rhizome_gateway_${name} (\\S+)$`, 'm').exec(text) ?? [];
+      if (value === undefined) throw new Error(`no gauge ${name} of ${gateway}: ${text.slice(0, 200)}`);
+      values[`${gateway} ${name}`] = Number(value);
+    }
+  }
   return values;
 }
 

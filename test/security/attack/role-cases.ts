@@ -1,4 +1,5 @@
 /** Every mutation on objects of the experiment atlas, with each role of larkspur, and by nobody. */
+import { mutationText } from '../../e2e/system/api.js';
 import type { AttackSystem, Caller } from './attack-system.js';
 import type { AttackCase } from './case.js';
 import { http } from './http.js';
@@ -126,10 +127,11 @@ const roles: readonly Caller[] = [
 ];
 
 function attack(mutation: string, input: Inputs, as: Caller): AttackCase {
-  const type = `${mutation[0]?.toUpperCase() ?? ''}${mutation.slice(1)}Input`;
-  const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { code } } }`;
   const at = ofIdentities.has(mutation) ? 'identities' : 'gateway';
-  const body: Inputs = (system) => ({ query, variables: { input: input(system) } });
+  const body: Inputs = (system) => ({
+    query: mutationText(mutation),
+    variables: { input: input(system) },
+  });
   // A secret that does not exist, and one that the caller may not see, is deleted without an error.
   const refused = mutation === 'deleteSecret' ? { status: 200 } : { status: 200, code: refusals };
   const expected = as === 'nobody' ? { status: 401, code: 'UNAUTHENTICATED' } : refused;

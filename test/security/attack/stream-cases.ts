@@ -1,5 +1,5 @@
 /** Event streams over HTTP. */
-import type { Caller } from './attack-system.js';
+import type { Caller, Targets } from './attack-system.js';
 import type { AttackCase } from './case.js';
 import { type Attack, http } from './http.js';
 
@@ -93,46 +93,46 @@ const wrong: readonly AttackCase[] = [
   http(`a stream of ${name as string}`, stream(query as string), { says: new RegExp(code as string) }),
 );
 
+/** Streams about an object of another experiment: what it is, the field, and the object. */
+const foreignStreams: readonly (readonly [string, string, (targets: Targets) => string, RegExp])[] = [
+  [
+    'the log of a foreign job',
+    'jobLogAppended(jobId: $id) { cursor }',
+    ({ held }) => held.job.id,
+    /"data":\{"jobLogAppended":\{/,
+  ],
+  [
+    'the progress of a foreign task',
+    'taskProgress(id: $id) { cursor }',
+    ({ task }) => task,
+    /"data":\{"taskProgress":\{/,
+  ],
+  [
+    'the commands of a foreign worker',
+    'workerCommands(workerId: $id) { sequence }',
+    ({ worker }) => worker,
+    /citadel/,
+  ],
+];
+
 const foreign: readonly AttackCase[] = (
   ['reader', 'user', 'production', 'operator', 'admin', 'agent', 'service', 'pilot'] as const
-).flatMap((as) => [
-  http(
-    `the log of a foreign job as a stream by ${as}`,
-    {
-      as,
-      headers: { accept },
-      body: ({ targets }) => ({
-        query: 'subscription ($id: ID!) { jobLogAppended(jobId: $id) { cursor } }',
-        variables: { id: targets.held.job.id },
-      }),
-    },
-    { says: /NOT_FOUND|FORBIDDEN/, hides: /"data":\{"jobLogAppended":\{/ },
+).flatMap((as) =>
+  foreignStreams.map(([what, field, idIn, hides]) =>
+    http(
+      `${what} as a stream by ${as}`,
+      {
+        as,
+        headers: { accept },
+        body: ({ targets }) => ({
+          query: `subscription ($id: ID!) { ${field} }`,
+          variables: { id: idIn(targets) },
+        }),
+      },
+      { says: /NOT_FOUND|FORBIDDEN/, hides },
+    ),
   ),
-  http(
-    `the progress of a foreign task as a stream by ${as}`,
-    {
-      as,
-      headers: { accept },
-      body: ({ targets }) => ({
-        query: 'subscription ($id: ID!) { taskProgress(id: $id) { cursor } }',
-        variables: { id: targets.task },
-      }),
-    },
-    { says: /NOT_FOUND|FORBIDDEN/ },
-  ),
-  http(
-    `the commands of a foreign worker as a stream by ${as}`,
-    {
-      as,
-      headers: { accept },
-      body: ({ targets }) => ({
-        query: 'subscription ($id: ID!) { workerCommands(workerId: $id) { sequence } }',
-        variables: { id: targets.worker },
-      }),
-    },
-    { says: /NOT_FOUND|FORBIDDEN/, hides: /citadel/ },
-  ),
-]);
+);
 
 /** All of them. */
 export const streamCases: readonly AttackCase[] = [...opening, ...lastIds, ...wrong, ...foreign];

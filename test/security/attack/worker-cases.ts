@@ -3,7 +3,7 @@
  * to its key and to itself.
  */
 import { createProofKey, type ProofKey } from '@rhizome/client';
-import { apiOf } from '../../e2e/system/api.js';
+import { apiOf, mutationText } from '../../e2e/system/api.js';
 import type { AttackSystem } from './attack-system.js';
 import type { AttackCase, Expected, Outcome } from './case.js';
 import { send } from './http.js';
@@ -29,8 +29,7 @@ function enrolledIn(system: AttackSystem): Promise<Enrolled> {
 
 async function enrol({ origin, tokens, targets, evidence }: AttackSystem): Promise<Enrolled> {
   const url = `${origin('identities')}/graphql`;
-  const text =
-    'mutation ($input: InviteWorkersInput!) { inviteWorkers(input: $input) { code userErrors { message } } }';
+  const text = mutationText('inviteWorkers', 'code userErrors { message }');
   const input = { queue: targets.queue, experiments: ['atlas'] };
   const { inviteWorkers } = await apiOf(url, tokens.everything).data<{
     inviteWorkers: { code: string | null; userErrors: object[] };
@@ -77,8 +76,7 @@ const reports = [
 ];
 
 const foreign: readonly AttackCase[] = reports.map((mutation) => {
-  const type = `${mutation[0]?.toUpperCase() ?? ''}${mutation.slice(1)}Input`;
-  const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { code } } }`;
+  const query = mutationText(mutation);
   return {
     name: `${mutation} of another worker by a worker of its queue`,
     expected: { status: 200, code: refusals },
@@ -89,8 +87,7 @@ const foreign: readonly AttackCase[] = reports.map((mutation) => {
 /** Reports with its own name about a job that another worker holds. */
 const ofJobs: readonly AttackCase[] = ['startJobs', 'finishJobs', 'failJobs', 'appendJobLog'].map(
   (mutation) => {
-    const type = `${mutation[0]?.toUpperCase() ?? ''}${mutation.slice(1)}Input`;
-    const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { userErrors { code } } }`;
+    const query = mutationText(mutation);
     return {
       name: `${mutation} of another worker's job by a worker of its queue`,
       expected: { status: 200, code: [...refusals, 'FENCE_STALE', 'NOT_HELD', 'JOB_NOT_HELD'] },

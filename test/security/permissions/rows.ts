@@ -1,4 +1,5 @@
 /** One call for each root field of core, in the order in which they are made. */
+import { mutationText } from '../../e2e/system/api.js';
 import type { Caller, Objects, Target } from './world.js';
 
 export interface Row {
@@ -13,7 +14,7 @@ const free = { cores: 0, memoryMiB: 0, diskMiB: 0 };
 const mutation = (field: string, input: NonNullable<Row['variables']>): [string, Row] => [
   `Mutation.${field}`,
   {
-    text: `mutation ($input: ${field[0]?.toUpperCase()}${field.slice(1)}Input!) { ${field}(input: $input) { userErrors { code } } }`,
+    text: mutationText(field),
     variables: (...asked) => ({ input: input(...asked) }),
   },
 ];

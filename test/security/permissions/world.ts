@@ -1,6 +1,6 @@
 /** Objects of two experiments, and one caller of each role in one of them. */
 import { type Role, roles } from '@rhizome/authz';
-import { type Asked, startTestSystem, type System } from '../../experiments/test-system.js';
+import { mutate, startTestSystem, type System } from '../../experiments/test-system.js';
 
 /** Columns of the table: the roles, and an agent whose human is ADMIN. */
 export const callers = [...roles, 'AGENT'] as const;
@@ -47,8 +47,8 @@ export async function startWorld(): Promise<World> {
   const queues = { alpha: 'closed-alpha', beta: 'closed-beta' } as const;
   const tokens = new Map<Caller, string>();
   for (const caller of callers) tokens.set(caller, await tokenOf(system, caller));
-  await must(system, 'createQueue', { name: queues.alpha, site: 'POLE', experiments: ['alpha'] });
-  await must(system, 'createQueue', { name: queues.beta, site: 'POLE', experiments: ['beta'] });
+  await mutate(system, 'createQueue', { name: queues.alpha, site: 'POLE', experiments: ['alpha'] });
+  await mutate(system, 'createQueue', { name: queues.beta, site: 'POLE', experiments: ['beta'] });
   await system.allow('alpha', await system.tokens.human(otherOwner, { alpha: 'USER' }));
   const jobs = new Map<string, string>();
   for (const caller of callers)
@@ -82,17 +82,6 @@ function tokenOf({ tokens }: System, caller: Caller): Promise<string> {
   return tokens.mint({ kind, subject, grants: [{ experiment: 'alpha', roles: [caller satisfies Role] }] });
 }
 
-/** Runs a mutation as ADMIN of all. @throws if it is refused */
-async function must(system: System, field: string, input: object, select = ''): Promise<Asked['data']> {
-  const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
-  const text = `mutation ($input: ${type}!) { ${field}(input: $input) { ${select} userErrors { message } } }`;
-  const { data, errors } = await system.ask(text, { input });
-  const answer = data?.[field] as Asked['data'];
-  if (errors.length > 0 || !answer || answer.userErrors.length > 0)
-    throw new Error(JSON.stringify({ field, errors, answer }));
-  return answer;
-}
-
 /** A job that waits, with the owner that the target names. */
 async function jobOf(system: System, caller: Caller, target: Target): Promise<string> {
   const experiment = target === 'foreign' ? 'beta' : 'alpha';
@@ -102,7 +91,7 @@ async function jobOf(system: System, caller: Caller, target: Target): Promise<st
     requirements: { cores: 4096 },
   };
   const input = { experiment, idempotencyKey: job.name, jobs: [job] };
-  const { jobs } = await must(system, 'submitJobs', input, 'jobs { id }');
+  const { jobs } = await mutate(system, 'submitJobs', input, 'jobs { id }');
   const jobId = String(jobs[0].id);
   const owner = target === 'own' ? subjectOf(caller) : otherOwner;
   await system.core.db.collection<{ _id: string }>('jobs').updateOne({ _id: jobId }, { $set: { owner } });
@@ -117,12 +106,12 @@ async function sharedOf(
   const payload = { command: 'true' };
   const task = { experiment, idempotencyKey: 'task', name: 'task', jobs: { count: 1 } };
   const template = { name: 'x', payload, requirements: { cores: 4096 } };
-  const submitted = await must(system, 'submitTask', { ...task, template }, 'task { id }');
+  const submitted = await mutate(system, 'submitTask', { ...task, template }, 'task { id }');
   const hardware = { architecture: 'x86_64', cores: 1, memoryMiB: 1, diskMiB: 1 };
   const worker = { queue, host: 'h', name: 'w', version: '1', hardware, idempotencyKey: queue };
-  const registered = await must(system, 'registerWorker', worker, 'worker { id }');
+  const registered = await mutate(system, 'registerWorker', worker, 'worker { id }');
   const value = 'eight or more';
-  const created = await must(system, 'createSecret', { name: 'x', experiment, value }, 'secret { id }');
+  const created = await mutate(system, 'createSecret', { name: 'x', experiment, value }, 'secret { id }');
   return {
     taskId: String(submitted.task.id),
     workerId: String(registered.worker.id),
@@ -136,9 +125,9 @@ async function operationsOf(system: System): Promise<ReadonlyMap<string, string>
     { name: 'held by an operation', payload: { command: 'true' }, requirements: { cores: 4096 } },
   ];
   const submission = { experiment: 'alpha', idempotencyKey: 'operation', jobs };
-  const { jobs: made } = await must(system, 'submitJobs', submission, 'jobs { id }');
+  const { jobs: made } = await mutate(system, 'submitJobs', submission, 'jobs { id }');
   const selection = { ids: [made[0].id as string] };
-  await must(system, 'holdJobs', { selection, reason: 'x', idempotencyKey: 'operation' });
+  await mutate(system, 'holdJobs', { selection, reason: 'x', idempotencyKey: 'operation' });
   const operations = system.core.db.collection<{ _id: string; requester: object; key?: string }>(
     'bulkOperations',
   );

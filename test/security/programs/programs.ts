@@ -1,10 +1,10 @@
 /** Security programs of others: clairvoyance, which guesses schemas, and schemathesis, which fuzzes. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { leftovers, type ProcessExit, spawnProcess, type TestProcess } from '@rhizome/testkit';
+import { type ProcessExit, spawnProcess, type TestProcess } from '@rhizome/testkit';
 import { root } from '../../e2e/system/playground-system.js';
+import { temporaryFolder } from '../../e2e/system/temporary-folder.js';
 import type { AttackSystem, Caller } from '../attack/attack-system.js';
 
 const folder = join(root, 'test', 'security', 'programs');
@@ -17,13 +17,6 @@ function program(name: string): string {
   return path;
 }
 
-/** A folder for one run, gone at the end of the file. */
-async function workingFolder(): Promise<string> {
-  const made = await mkdtemp(join(tmpdir(), 'rhizome-programs-'));
-  leftovers.defer('the folder of a program', () => rm(made, { recursive: true, force: true }));
-  return made;
-}
-
 interface Finished extends ProcessExit {
   readonly process: TestProcess;
 }
@@ -33,7 +26,13 @@ async function run(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<Finished> {
-  const process = spawnProcess({ name, command: program(name), args, cwd: await workingFolder(), env });
+  const process = spawnProcess({
+    name,
+    command: program(name),
+    args,
+    cwd: await temporaryFolder('programs'),
+    env,
+  });
   process.end();
   return { process, ...(await process.exited) };
 }
@@ -48,7 +47,7 @@ export interface GuessOptions {
 
 /** Fields of any type that clairvoyance has guessed, as `Type.field`. */
 export async function guessedFields({ url, token, words }: GuessOptions): Promise<readonly string[]> {
-  const output = join(await workingFolder(), 'schema.json');
+  const output = join(await temporaryFolder('programs'), 'schema.json');
   const header = token === undefined ? [] : ['-H', `Authorization: Bearer ${token}`];
   await run('clairvoyance', ['-w', words, '-o', output, '-c', '4', '-m', '2', ...header, url]);
   // Where it learns nothing at all, it ends with an error and writes no schema.

@@ -1,0 +1,143 @@
+// What the command line shows of jobs, queues, workers and GPUs.
+import { describe, expect, it } from '@jest/globals';
+import { createGate } from '../system/gated-payload.js';
+import { submit } from '../system/jobs.js';
+import { cli, type JobLine, submitted, system, watch } from './stage.js';
+
+describe('rhizome list, show and why', () => {
+  it('lists the newest jobs first, and filters them', async () => {
+    const older = await submitted('true', '--name', 'older', '--label', 'story=list');
+    const newer = await submitted('true', '--name', 'newer', '--label', 'story=list');
+    const { stdout } = await cli.run(['list', '--label', 'story=list']);
+    expect(stdout).toMatch(/^JOB +EXPERIMENT +NAME +STATE/);
+    expect(stdout.indexOf(newer)).toBeGreaterThan(0);
+    expect(stdout.indexOf(older)).toBeGreaterThan(stdout.indexOf(newer));
+    const oldest = await cli.run(['list', '--json', '--label', 'story=list', '--oldest', '-n', '1']);
+    expect(oldest.json<JobLine[]>().map(({ id }) => id)).toEqual([older]);
+    expect((await cli.run(['list', '--json', '-s', 'throttled'])).json()).toEqual([]);
+  });
+
+  it('lists tasks with --tasks', async () => {
+    const { exitCode, stdout } = await cli.run(['list', '--tasks']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^TASK +EXPERIMENT +NAME +STATE/);
+    expect(stdout).toMatch(/five +FINISHED +100 % +5 /);
+  });
+
+  it('shows attempts, the exit code and the history of a job', async () => {
+    const id = await submitted('test "$RHIZOME_ATTEMPT" = 2 || exit 3', '--name', 'second try');
+    await watch.untilState(id, 'FINISHED', 20_000);
+    const { stdout, exitCode } = await cli.run(['show', id]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^ATTEMPT +WORKER/m);
+    expect(stdout).toMatch(/^1 +pilot-1 .* FAILED +3 /m);
+    expect(stdout).toMatch(/^2 +pilot-1 .* FINISHED +0/m);
+    expect(stdout).toMatch(/RUNNING +ACTIVATED/);
+    const shown = (await cli.run(['show', id, '--json'])).json<{
+      id: string;
+      attempts: { exitCode: number }[];
+    }>();
+    expect(shown.attempts.map(({ exitCode: code }) => code)).toEqual([3, 0]);
+  });
+
+  it('logs gives each stream where it belongs, of any attempt', async () => {
+    const id = await submitted(
+      'echo "out $RHIZOME_ATTEMPT"; echo "err $RHIZOME_ATTEMPT" >&2; test $RHIZOME_ATTEMPT = 2',
+    );
+    await watch.untilState(id, 'FINISHED', 20_000);
+    expect(await cli.run(['logs', id])).toMatchObject({ exitCode: 0, stdout: 'out 2', stderr: 'err 2' });
+    expect(await cli.run(['logs', id, '--attempt', '1'])).toMatchObject({ stdout: 'out 1', stderr: 'err 1' });
+    const lines = (await cli.run(['logs', id, '--json'])).stdout.split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as { stream: string }).stream).sort()).toEqual([
+      'STDERR',
+      'STDOUT',
+    ]);
+  });
+
+  it('logs and show let no control characters of a job reach a terminal', async () => {
+    const job = await submitted(
+      "printf '\\033]0;title\\007\\033[31mred\\033[0m\\r\\n'; exit 3",
+      '--attempts',
+      '1',
+    );
+    await watch.untilState(job, 'FAILED', 60_000);
+    const logs = await cli.run(['logs', job], { isInTerminal: true });
+    expect(logs.exitCode).toBe(0);
+    expect(logs.stdout.replaceAll('\r', '').trimEnd()).toBe('\\x1b]0;title\\x07red');
+    const sequence = '\x1b]0;title\x07\x1b[31mred\x1b[0m';
+    expect((await cli.run(['logs', job])).stdout).toContain(sequence);
+    expect((await cli.run(['logs', '--raw', job], { isInTerminal: true })).stdout).toContain(sequence);
+    const shown = await cli.run(['show', job], { isInTerminal: true });
+    expect(shown.stdout).toContain('FAILED');
+    expect(shown.stdout).not.toContain('\x1b');
+  });
+
+  it('shows the GPU request in `show --json`', async () => {
+    const job = await submitted('true', '--gpu', 'count=64', '--gpu', 'vendor=AMD');
+    const shown = await cli.run(['show', '--json', job]);
+    expect(shown.json<{ requirements: { gpu: unknown } }>().requirements.gpu).toMatchObject({
+      count: 64,
+      vendor: 'AMD',
+    });
+    expect((await cli.run(['show', job])).stdout).toMatch(/^gpus +count=64 vendor=AMD/m);
+    expect((await cli.run(['cancel', job])).exitCode).toBe(0);
+  });
+
+  it('logs -f shows lines while the payload runs, and ends when it has', async () => {
+    const gate = createGate(system.data);
+    const id = await submitted(`echo first; ${gate.wait}; echo last`);
+    const following = cli.start(['logs', '-f', id]);
+    await watch.untilState(id, 'RUNNING', 20_000);
+    await following.line(/^first$/, 10_000);
+    gate.open();
+    await following.line(/^last$/, 10_000);
+    expect(await following.exited).toMatchObject({ code: 0 });
+  });
+
+  it('explains what a waiting job waits for', async () => {
+    const id = await submitted('true', '--cores', '4000');
+    const { exitCode, stdout } = await cli.run(['why', id]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/cores >= 4000/);
+    expect((await cli.run(['why', id, '--json'])).json()).toMatchObject({ pending: { workersThatFit: 0 } });
+    await cli.run(['cancel', id]);
+  });
+
+  it('counts queues, workers and devices for each constraint, alone and together', async () => {
+    const gpu = { count: 1, cuda: { minComputeCapability: '9.0' } };
+    const requirements = { memoryMiB: 64, diskMiB: 1, walltimeSeconds: 600, gpu };
+    const [id = ''] = await submit(system.api(), [{ requirements }]);
+    const { exitCode, stdout } = await cli.run(['why', id]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^ *CONSTRAINT +QUEUES +WORKERS +DEVICES +TOGETHER +WHY NOT$/m);
+    // One queue, one pilot with six simulated devices, none of which is of that capability.
+    expect(stdout).toMatch(/^ +all +1 +1 +6$/m);
+    expect(stdout).toMatch(/^.* (gpu|compute capability).* 0 +0 +0 +0\/0\/0/m);
+    expect(stdout).toMatch(/Expected waiting time: unknown; /);
+    await cli.run(['cancel', id]);
+  });
+
+  it('gpus shows what the workers reported, by model, driver and runtime', async () => {
+    const { exitCode, stdout } = await cli.run(['gpus']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(
+      /^SITE +MODEL +PART +GIB +DRIVER +RUNTIME +HOSTS +DEVICES +FREE +BAD +UNKNOWN +SEEN$/m,
+    );
+    expect(stdout).toMatch(/^PLAYGROUND +A100-SXM4-40GB +40 +535 +CUDA 12\.2 +1 +2 +2 +0 +0 +\d+s$/m);
+    expect(stdout).toMatch(/^PLAYGROUND +A100-SXM4-40GB +3g\.20gb +20 /m);
+    const t4 = (await cli.run(['gpus', '--model', 't4', '--json'])).json();
+    expect(t4).toMatchObject({
+      sites: [{ queues: [{ name: 'playground' }], gpus: [{ model: 'T4', devices: 1 }] }],
+    });
+    expect((await cli.run(['gpus', '--vendor', 'intel'])).stdout).toContain('No GPUs found');
+  });
+
+  it('queues and workers show what there is', async () => {
+    expect((await cli.run(['queues'])).stdout).toMatch(/playground +.*ONLINE/);
+    expect((await cli.run(['queues', '--json'])).json()).toMatchObject([{ name: 'playground' }]);
+    expect((await cli.run(['workers'])).stdout).toMatch(/pilot-1/);
+    expect((await cli.run(['workers', '--json'])).json()).toMatchObject([
+      { name: 'pilot-1', state: 'READY' },
+    ]);
+  });
+});

@@ -1,0 +1,116 @@
+// Commands of operators.
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { experiment } from '../system/jobs.js';
+import { cli, submitted, system } from './stage.js';
+
+describe('the verbs of operators', () => {
+  /** A job that no worker of the playground can run. */
+  const pendingJob = (...flags: string[]) => submitted('true', '--gpu', 'count=64', ...flags);
+
+  it('changes jobs by id: hold, release, priority', async () => {
+    const id = await pendingJob();
+    expect(await cli.run(['hold', id, '--reason', 'wrong calibration'])).toMatchObject({
+      exitCode: 0,
+      stdout: '1 held',
+    });
+    expect((await cli.run(['show', id])).stdout).toMatch(/^hold +by .*: wrong calibration$/m);
+    expect(await cli.run(['release', id])).toMatchObject({ exitCode: 0, stdout: '1 released' });
+    expect((await cli.run(['show', id])).stdout).not.toMatch(/^hold/m);
+    expect(await cli.run(['priority', '7', id])).toMatchObject({
+      exitCode: 0,
+      stdout: '1 set to priority 7',
+    });
+    expect((await cli.run(['show', id])).stdout).toMatch(/^priority +7$/m);
+    await cli.run(['cancel', id]);
+  });
+
+  it('changes all live jobs that match a filter; cancel does too', async () => {
+    const label = ['--label', 'story=operators'];
+    await pendingJob(...label);
+    await pendingJob(...label);
+    const held = await cli.run(['hold', ...label, '-e', experiment, '--reason', 'pause', '--json']);
+    expect(held.exitCode).toBe(0);
+    expect(held.json()).toMatchObject({ changedCount: 2, refusedCount: 0 });
+    expect(await cli.run(['release', ...label])).toMatchObject({ exitCode: 0, stdout: '2 released' });
+    expect(await cli.run(['cancel', ...label])).toMatchObject({ exitCode: 0, stdout: '2 cancelled' });
+  });
+
+  it('reports a bulk operation that does not exist', async () => {
+    const { exitCode, stderr } = await cli.run(['bulk', 'bulk_00000000000000000000000000']);
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(/Operation "bulk_0+" not found, or you may not see it\./);
+  });
+
+  it('creates a queue, updates it and changes its state', async () => {
+    const created = await cli.run([
+      ...['queue', 'create', 'night', '--site', 'SUMMIT', '--state', 'OFFLINE'],
+      ...['-e', experiment, '-l', 'power=solar', '--max-walltime', '3600'],
+    ]);
+    expect({ exitCode: created.exitCode, stderr: created.stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(created.stdout).toMatch(/^state +OFFLINE$/m);
+    expect(created.stdout).toMatch(/^max walltime +3600 s$/m);
+    const updated = await cli.run([
+      'queue',
+      'update',
+      'night',
+      '--max-cores',
+      '64',
+      '--expected-revision',
+      '1',
+    ]);
+    expect(updated.stdout).toMatch(/^max cores +64$/m);
+    expect(updated.stdout).toMatch(/^max walltime +3600 s$/m);
+    const stale = await cli.run([
+      'queue',
+      'update',
+      'night',
+      '--max-cores',
+      '32',
+      '--expected-revision',
+      '1',
+    ]);
+    expect(stale.exitCode).toBe(1);
+    expect(stale.stderr).toMatch(/^refused: .*\[\w*REVISION\w*\]/m);
+    const online = await cli.run([
+      'queue',
+      'set-state',
+      'night',
+      'PAUSED',
+      '--reason',
+      'full moon',
+      '--json',
+    ]);
+    expect(online.json()).toMatchObject({ name: 'night', state: 'PAUSED', stateReason: 'full moon' });
+    expect((await cli.run(['queues', '--site', 'SUMMIT'])).stdout).toMatch(
+      /night +SUMMIT +PAUSED .* full moon/,
+    );
+  });
+
+  it('shares lists the shares of an experiment, and set replaces them', async () => {
+    type Share = { path: string; nominalCores: number; weight: number };
+    const before = (await cli.run(['shares', '-e', experiment, '--json'])).json<Share[]>();
+    expect(before.length).toBeGreaterThan(0);
+    const lines = before.map(
+      ({ path, nominalCores }) =>
+        `  - { leaf: ${path.slice(path.indexOf('/') + 1)}, nominalCores: ${nominalCores}, weight: 2.5 }`,
+    );
+    await writeFile(join(dirname(system.data), 'shares.yaml'), `shares:\n${lines.join('\n')}\n`);
+    const set = await cli.run(['shares', 'set', experiment, '-f', 'shares.yaml']);
+    expect({ exitCode: set.exitCode, stderr: set.stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(set.stdout).toMatch(/^SHARE +WEIGHT +CORES/);
+    const after = (await cli.run(['shares', '-e', experiment, '--json'])).json<Share[]>();
+    expect(after.map(({ path, weight }) => [path, weight])).toEqual(before.map(({ path }) => [path, 2.5]));
+  });
+
+  // The last test: the playground has no other pilot.
+  it('drains a worker by its name', async () => {
+    const nobody = await cli.run(['worker', 'drain', 'nobody']);
+    expect(nobody.exitCode).toBe(3);
+    expect(nobody.stderr).toMatch(/Worker "nobody" not found/);
+    const drained = await cli.run(['worker', 'drain', 'pilot-1', '--reason', 'maintenance']);
+    expect({ exitCode: drained.exitCode, stderr: drained.stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(drained.stdout).toMatch(/^pilot-1 +(DRAINING|ENDED)$/);
+  });
+});
