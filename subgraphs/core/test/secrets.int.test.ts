@@ -310,6 +310,29 @@ describe('a new master key', () => {
     await expect(loadFileMasterKeys(keyFile)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     await writeFile(keyFile, fresh);
   });
+
+  it('takes over for all secrets but those that cannot be unwrapped', async () => {
+    const eva = user('eva@example');
+    for (const name of ['A', 'B', 'C']) await create(eva, { name });
+    const secrets = core.db.collection<SecretDocument>('secrets');
+    const broken = await secrets.find().sort({ _id: 1 }).limit(2).toArray();
+    const ids = { $in: broken.map(({ _id }) => _id) };
+    await secrets.updateMany({ _id: ids }, { $set: { 'envelope.wrappedKey': 'changed' } });
+    const old = await readFile(keyFile, 'utf8');
+    await writeFile(keyFile, `${randomBytes(32).toString('base64')}\n${old}`);
+    const current = await (await loadFileMasterKeys(keyFile)).currentId();
+    const behind = { 'envelope.keyId': { $ne: current } };
+    await waitFor(
+      'the other secrets under the new key',
+      async () => (await secrets.countDocuments(behind)) === broken.length,
+      { deadlineMs: 60_000 },
+    );
+    expect((await secrets.find(behind).toArray()).map(({ _id }) => _id).sort()).toEqual(ids.$in);
+    await waitFor('a report of them', () => logged.some((line) => line.includes('"failed":2')), {
+      deadlineMs: 60_000,
+    });
+    await secrets.deleteMany({ _id: ids });
+  });
 });
 
 describe('core', () => {
