@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '@rhizome/clock';
 import type { Engine } from '@rhizome/federation';
 import {
+  type Endpoints,
   GatewayMetrics,
   HttpHandler,
   Inbox,
@@ -38,8 +39,7 @@ import {
   PersistedOperations,
   RateLimiter,
   ratesOf,
-  type ProofChecks,
-  type SessionChecks,
+  type OwnCredentials,
 } from './policy/index.js';
 import { EngineHolder, unknownClient } from './registry/index.js';
 import { SharedReads, StreamHub, type StreamHubOptions } from './streams/index.js';
@@ -133,13 +133,10 @@ function admissionOf(
   };
 }
 
-function sessionChecks(identity: GatewayOptions['identity']): SessionChecks | undefined {
-  return identity && { sessions: identity.webSessions, originsOf: originsOf(identity.trusted.issuer) };
-}
-
-/** Tokens that are bound to a key come from Rhizome's own issuer only. */
-function proofChecks(identity: GatewayOptions['identity']): ProofChecks | undefined {
-  return identity && { proofs: identity.proofs, originsOf: originsOf(identity.trusted.issuer) };
+function ownCredentials(identity: GatewayOptions['identity']): OwnCredentials | undefined {
+  if (!identity) return undefined;
+  const { proofs, webSessions: sessions, trusted } = identity;
+  return { proofs, sessions, originsOf: originsOf(trusted.issuer) };
 }
 
 type EndpointParts = Pick<TokenEndpointsOptions, 'addressOf' | 'rates' | 'audit'> & {
@@ -147,26 +144,21 @@ type EndpointParts = Pick<TokenEndpointsOptions, 'addressOf' | 'rates' | 'audit'
   readonly bodies: JsonBodies;
 };
 
-function tokenEndpoints(
-  { identity, rightsReaders, log }: GatewayOptions,
+/** Endpoints of a gateway with identities. */
+function identityEndpoints(
+  { identity, rightsReaders, log, verifier, dashboardRoot }: GatewayOptions,
   { addressOf, rates, audit, bodies, identity: callers }: EndpointParts,
   holder: EngineHolder,
-): TokenEndpoints | undefined {
-  if (!identity) return undefined;
-  const rights =
-    rightsReaders && new RightsEndpoint({ rights: identity.rights, verifier: rightsReaders, bodies, log });
+): readonly Endpoints[] {
+  if (!identity) return [];
+  const { rights } = identity;
   const heldAttempts = new HeldAttempts((work) => holder.borrow(work));
-  const common = { identity, rights, addressOf, rates, audit, log };
-  return new TokenEndpoints({ ...common, callers, heldAttempts });
-}
-
-/** Logins of the dashboard, which need tokens that this gateway accepts itself. */
-function webEndpoints(
-  { identity, log, verifier, dashboardRoot }: GatewayOptions,
-  { addressOf, rates, audit }: Pick<TokenEndpointsOptions, 'addressOf' | 'rates' | 'audit'>,
-): WebEndpoints | undefined {
-  if (!identity || !verifier || dashboardRoot === undefined) return undefined;
-  return new WebEndpoints({ identity, addressOf, rates, audit, log });
+  const common = { identity, addressOf, rates, audit, log };
+  const endpoints: Endpoints[] = [new TokenEndpoints({ ...common, callers, heldAttempts })];
+  if (rightsReaders) endpoints.push(new RightsEndpoint({ rights, verifier: rightsReaders, bodies, log }));
+  // Logins of the dashboard need tokens that this gateway accepts itself.
+  if (verifier && dashboardRoot !== undefined) endpoints.push(new WebEndpoints(common));
+  return endpoints;
 }
 
 class BuiltGateway implements Gateway {
@@ -214,7 +206,7 @@ class BuiltGateway implements Gateway {
       isEmpty: () => parts.isEmpty,
       accessOf: (engine) => parts.accessOf(engine),
     }));
-    const identity = createIdentity(verifier, proofChecks(options.identity), sessionChecks(options.identity));
+    const identity = createIdentity(verifier, ownCredentials(options.identity));
     const isClosing = (): boolean => this.#draining !== undefined;
     const handlerOptions = {
       ...common,
@@ -246,8 +238,7 @@ class BuiltGateway implements Gateway {
       openMetrics: options.openMetrics ?? false,
       staticRoot: options.staticRoot,
       dashboardRoot: options.dashboardRoot,
-      tokens: tokenEndpoints(options, handlerOptions, holder),
-      web: webEndpoints(options, handlerOptions),
+      endpoints: identityEndpoints(options, handlerOptions, holder),
     });
     metrics.watch({
       streams: () => hub.open,

@@ -3,7 +3,6 @@ import type { Duplex } from 'node:stream';
 import { assertCan, callKeysPath } from '@rhizome/authz';
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { TokenEndpoints, WebEndpoints } from '../identity/index.js';
 import { type Identity, pathOf, refusal, requestIdOf } from '../policy/index.js';
 import type { HttpHandler } from './http.js';
 import type { GatewayMetrics } from './metrics.js';
@@ -12,6 +11,12 @@ import type { WebSocketHandler } from './ws.js';
 
 /** Reasons why the gateway is not ready, by component; empty when ready. */
 export type ReadinessProblems = Readonly<Record<string, string>>;
+
+/** Endpoints next to GraphQL. */
+export interface Endpoints {
+  /** Answers a request. Returns false if the path is none of its own. */
+  handle(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+}
 
 /** Handlers and sources behind the router. */
 export interface RouterOptions {
@@ -31,10 +36,8 @@ export interface RouterOptions {
   readonly staticRoot: string | undefined;
   /** Folder of the built dashboard; undefined: none is served. */
   readonly dashboardRoot: string | undefined;
-  /** Endpoints of tokens; undefined: the gateway has none. */
-  readonly tokens?: TokenEndpoints | undefined;
-  /** Logins of the dashboard; undefined: it takes a pasted token. */
-  readonly web?: WebEndpoints | undefined;
+  /** Endpoints of tokens, rights and logins; without those of logins the dashboard takes a pasted token. */
+  readonly endpoints: readonly Endpoints[];
 }
 
 /** Finds the handler of a request. */
@@ -68,9 +71,8 @@ export class Router {
   }
 
   async #other(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { tokens, web } = this.#options;
-    if (await tokens?.handle(path, request, response)) return;
-    if (await web?.handle(path, request, response)) return;
+    for (const endpoints of this.#options.endpoints)
+      if (await endpoints.handle(path, request, response)) return;
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return sendJson(
         request,

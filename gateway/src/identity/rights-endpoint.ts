@@ -7,9 +7,10 @@ import {
   type Verifier,
   writeRightsAnswer,
 } from '@rhizome/authz';
-import { DomainError, isDomainError } from '@rhizome/errors';
+import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
-import type { JsonBodies } from '@rhizome/subgraph';
+import { bearerToken, type JsonBodies } from '@rhizome/subgraph';
+import { sendJson } from './send-json.js';
 
 /** Options of {@link RightsEndpoint}. */
 export interface RightsEndpointOptions {
@@ -34,31 +35,20 @@ export class RightsEndpoint {
   async handle(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     if (path !== rightsPath || request.method !== 'POST') return false;
     try {
-      send(response, 200, await this.#answer(request));
+      sendJson(response, 200, await this.#answer(request));
     } catch (error) {
       if (!isDomainError(error)) this.#options.log.error({ err: error }, 'question about rights failed');
       const [status, code] = isDomainError(error) ? [error.http, error.code] : [500, 'INTERNAL_SERVER_ERROR'];
-      send(response, status, JSON.stringify({ code }));
+      sendJson(response, status, JSON.stringify({ code }));
     }
     return true;
   }
 
   async #answer(request: IncomingMessage): Promise<string> {
     const { rights, verifier, bodies } = this.#options;
-    const token = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
-    if (token === undefined) throw new DomainError('UNAUTHENTICATED', 'A bearer token is missing');
     // The token comes first: nothing of a stranger's body is read.
-    const { subject } = await verifier.verify(token);
+    const { subject } = await verifier.verify(bearerToken(request.headers.authorization));
     const holders = readRightsQuestion(await bodies.read(request, { maxBytes, subject }));
     return writeRightsAnswer(await Promise.all(holders.map((holder) => rights.of(holder))));
   }
-}
-
-function send(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, {
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': Buffer.byteLength(text),
-    'cache-control': 'no-store',
-  });
-  response.end(text);
 }

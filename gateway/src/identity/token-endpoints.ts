@@ -8,7 +8,7 @@ import { type Attempt, Attempts, type AttemptsOptions } from './attempts.js';
 import type { HeldAttempts } from './held-attempts.js';
 import { readForm } from './form.js';
 import { originsOf } from './origins.js';
-import type { RightsEndpoint } from './rights-endpoint.js';
+import { sendJson } from './send-json.js';
 import {
   authorizationServer,
   grantTypes,
@@ -21,8 +21,6 @@ import {
 /** Options of {@link TokenEndpoints}. */
 export interface TokenEndpointsOptions extends Omit<AttemptsOptions, 'issuer'> {
   readonly identity: Identity;
-  /** Answers core processes that ask for rights; undefined: nobody may ask. */
-  readonly rights?: RightsEndpoint | undefined;
   /** Authenticates the worker that asks for the token of an attempt. */
   readonly callers: Pick<Callers, 'ofRequest'>;
   readonly heldAttempts: HeldAttempts;
@@ -75,7 +73,6 @@ export class TokenEndpoints {
 
   /** Answers a request. Returns false if the path is none of its own. */
   async handle(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-    if (await this.#options.rights?.handle(path, request, response)) return true;
     const endpoint = this.#endpoints.get(`${request.method ?? ''} ${path}`);
     if (!endpoint) return false;
     const attempt = this.#attempts.begin(request);
@@ -296,13 +293,6 @@ function invalid(field: string, value: string, expected: readonly string[]): Dom
   return new DomainError('BAD_REQUEST', text, { field, value: value.slice(0, 200) });
 }
 
-function send(response: ServerResponse, { status, body, headers = {} }: Answer): void {
-  const text = body === null ? '' : JSON.stringify(body);
-  response.writeHead(status, {
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': Buffer.byteLength(text),
-    'cache-control': 'no-store',
-    ...headers,
-  });
-  response.end(text);
+function send(response: ServerResponse, { status, body, headers }: Answer): void {
+  sendJson(response, status, body === null ? '' : JSON.stringify(body), headers);
 }

@@ -32,16 +32,12 @@ export interface Identity {
   ): Promise<Principal | undefined>;
 }
 
-/** Sessions of browsers. */
-export interface SessionChecks {
-  readonly sessions: Pick<WebSessions, 'tokenOf'>;
-  /** Addresses under which this gateway is reached for a request, without path. */
-  readonly originsOf: (request: IncomingMessage) => readonly string[];
-}
-
-/** Checks of proofs of possession (DPoP). */
-export interface ProofChecks {
+/** Credentials that Rhizome's own issuer alone gives. */
+export interface OwnCredentials {
+  /** Proofs of possession (DPoP) of keys to which tokens are bound. */
   readonly proofs: ProofVerifier;
+  /** Sessions of browsers. */
+  readonly sessions: Pick<WebSessions, 'tokenOf'>;
   /** Addresses under which this gateway is reached for a request, without path. */
   readonly originsOf: (request: IncomingMessage) => readonly string[];
 }
@@ -56,21 +52,17 @@ interface Credentials {
 /**
  * Authenticates by bearer tokens, and by tokens that are bound to a key together with a proof; without a
  * verifier, authentication is disabled.
- * @param checks undefined in a gateway that accepts no bound tokens
+ * @param own undefined in a gateway without an issuer of its own
  */
-export function createIdentity(
-  verifier: Verifier | undefined,
-  checks?: ProofChecks,
-  sessionChecks?: SessionChecks,
-): Identity {
+export function createIdentity(verifier: Verifier | undefined, own?: OwnCredentials): Identity {
   const bySession = async (request: IncomingMessage): Promise<Principal | undefined> => {
-    if (!verifier || !sessionChecks) return undefined;
-    assertOwnPage(request, sessionChecks.originsOf(request));
-    const token = await sessionChecks.sessions.tokenOf(cookieOf(request, sessionCookie) ?? '');
+    if (!verifier || !own) return undefined;
+    assertOwnPage(request, own.originsOf(request));
+    const token = await own.sessions.tokenOf(cookieOf(request, sessionCookie) ?? '');
     return unlessBoundElsewhere(await verifier.verify(token), request);
   };
   const hasSession: Identity['hasSession'] = (request, payload) => {
-    if (!verifier || !sessionChecks || request.headers.authorization !== undefined) return false;
+    if (!verifier || !own || request.headers.authorization !== undefined) return false;
     if (payload === undefined && request.method === 'GET') return false;
     const isMarked = (payload ?? request.headers)[csrfHeader] !== undefined;
     return isMarked && cookieOf(request, sessionCookie) !== undefined;
@@ -79,7 +71,7 @@ export function createIdentity(
     authorization: unknown,
     proof: unknown,
     request: IncomingMessage,
-    urls: (checks: ProofChecks) => readonly string[],
+    urls: (own: OwnCredentials) => readonly string[],
   ): Promise<Principal | undefined> => {
     // Not an async function, which would wrap each request's promise in another one.
     if (!verifier) return nobody;
@@ -89,16 +81,16 @@ export function createIdentity(
     if (credentials.scheme === 'bearer')
       return verified.then((principal) => unlessBoundElsewhere(principal, request));
     return verified.then((principal) =>
-      proven(principal, credentials, checks, () => ({
+      proven(principal, credentials, own?.proofs, () => ({
         method: request.method ?? 'GET',
-        urls: checks ? urls(checks) : [],
+        urls: own ? urls(own) : [],
       })),
     );
   };
   return {
     hasSession,
     required: verifier !== undefined,
-    nonce: checks?.proofs.nonce,
+    nonce: own?.proofs.nonce,
     ofRequest: (request) => {
       if (hasSession(request)) return bySession(request);
       return verify(request.headers.authorization, request.headers['dpop'], request, ({ originsOf }) =>
@@ -150,18 +142,18 @@ function withCertificate(principal: Principal, request: IncomingMessage): Princi
 async function proven(
   principal: Principal,
   { token, proof }: Credentials,
-  checks: ProofChecks | undefined,
+  proofs: ProofVerifier | undefined,
   request: () => { readonly method: string; readonly urls: readonly string[] },
 ): Promise<Principal> {
   const { keyThumbprint } = principal;
-  if (!checks || keyThumbprint === undefined)
+  if (!proofs || keyThumbprint === undefined)
     throw new DomainError('UNAUTHENTICATED', 'The token is not bound to a key; send it as "Bearer <token>"');
   if (typeof proof !== 'string')
     throw new DomainError('UNAUTHENTICATED', 'A proof of possession is missing: send it as "dpop"', {
       field: 'dpop',
       expected: 'a proof of possession',
     });
-  const thumbprint = await checks.proofs.verify(proof, { ...request(), token });
+  const thumbprint = await proofs.verify(proof, { ...request(), token });
   if (thumbprint === keyThumbprint) return principal;
   throw new DomainError('UNAUTHENTICATED', 'The proof of possession is by another key than the token names');
 }

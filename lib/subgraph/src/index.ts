@@ -57,6 +57,6 @@ export {
 export { readBody, type ReadBodyOptions } from './json/arriving-body.js';
 export { assertJsonBounds, type JsonBounds, smallJsonBounds } from './json/json-scanner.js';
 export { SharedEvent } from './execution/shared-results.js';
-export type { TokenVerifier } from './servers/credentials.js';
+export { bearerToken, type TokenVerifier } from './servers/credentials.js';
 export type { Readiness, ServedSubgraph, ServeOptions } from './servers/serve.js';
 export { serveSubgraph } from './servers/serve-lazily.js';
