@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '@rhizome/authz';
 import { DomainError, isDomainError } from '@rhizome/errors';
-import { nonceField } from '@rhizome/identity';
+import { nonceField } from '@rhizome/identity/holders';
 import type { Logger } from '@rhizome/log';
 import { type JsonBodies, smallBodyBytes } from '@rhizome/subgraph';
 import { Cancellation, type ExecutionText, type OperationInfo } from '@rhizome/federation';

@@ -1,7 +1,7 @@
 /** Limits and records of the requests to the endpoints of tokens. */
 import type { IncomingMessage } from 'node:http';
 import { type DomainError, isDomainError } from '@rhizome/errors';
-import { nonceField, type TokenHolder } from '@rhizome/identity';
+import { humanHolder, nonceField, type TokenHolder } from '@rhizome/identity/holders';
 import type { AuditedLogin, AuditRecorder } from '../audit/index.js';
 import { type ClientAddress, type RateLimiter, requestIdOf } from '../policy/index.js';
 import { grantTypes } from './metadata.js';
@@ -67,10 +67,7 @@ export class Attempts {
     if (error.details.field === nonceField) return error;
     const { reusedBy } = error.details as { readonly reusedBy?: string };
     if (reusedBy === undefined) this.record(attempt, null, [error.code]);
-    else {
-      const holder = { kind: 'HUMAN', subject: reusedBy, actsFor: null, tokenId: null } as const;
-      this.record(attempt, holder, ['REFRESH_TOKEN_REUSED', error.code]);
-    }
+    else this.record(attempt, humanHolder(reusedBy), ['REFRESH_TOKEN_REUSED', error.code]);
     // An expired token was signed by a trusted issuer: its holder must learn that it has expired.
     return error.code === 'TOKEN_EXPIRED' ? error : (this.#byAddress(attempt) ?? error);
   }

@@ -1,7 +1,8 @@
 /** HTTP endpoints of tokens, next to GraphQL: they work for callers that have no Rhizome token yet. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DomainError, isDomainError } from '@rhizome/errors';
-import { certificatePrefix, type Identity, type IssuedToken } from '@rhizome/identity';
+import type { Identity, IssuedToken } from '@rhizome/identity';
+import { certificatePrefix } from '@rhizome/identity/holders';
 import type { Logger } from '@rhizome/log';
 import { certificateThumbprint, type Identity as Callers } from '../policy/index.js';
 import { type Attempt, Attempts, type AttemptsOptions } from './attempts.js';

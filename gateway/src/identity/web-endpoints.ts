@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isDomainError } from '@rhizome/errors';
 import type { Identity } from '@rhizome/identity';
+import { humanHolder } from '@rhizome/identity/holders';
 import type { Logger } from '@rhizome/log';
 import { assertOwnPage, cookieOf, csrfHeader, sessionCookie } from '../policy/index.js';
 import { Attempts, type AttemptsOptions } from './attempts.js';
@@ -101,8 +102,7 @@ export class WebEndpoints {
     const previous = cookieOf(request, sessionCookie);
     if (previous !== undefined) await webSessions.end(previous);
     const id = await webSessions.start(identity);
-    const holder = { kind: 'HUMAN', subject: identity.principalId, actsFor: null, tokenId: null } as const;
-    this.#attempts.record(attempt, holder);
+    this.#attempts.record(attempt, humanHolder(identity.principalId));
     return redirect(to, [
       cookie(sessionCookie, id, { maxAge: 8 * 3600, sameSite: 'Strict' }),
       cookie(loginCookie, '', { maxAge: 0, sameSite: 'Lax' }),

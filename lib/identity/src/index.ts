@@ -15,7 +15,6 @@ export type {
   Invited,
   WorkerToken,
 } from './enrolment/enrolments.service.js';
-export { certificatePrefix } from './enrolment/enrolments.service.js';
 export { type Identity, type IdentityOptions, openIdentity } from './identity.js';
 export type { Assessment, GrantOutcome, RuleOutcome, TokenCheck } from './issuers/assess.js';
 export {
@@ -63,10 +62,9 @@ export type { WebLogin } from './sessions/web-login.js';
 export type { WebSessions } from './sessions/web-sessions.js';
 export { type KeyEncryption, loadKeyEncryption, type Sealed } from './tokens/key-encryption.js';
 export type { SigningKeys } from './tokens/signing-keys.js';
-export type { ExchangeRequest, IssuedToken, TokenHolder, TokenService } from './tokens/token.service.js';
+export type { ExchangeRequest, IssuedToken, TokenService } from './tokens/token.service.js';
 export {
   createProofVerifier,
-  nonceField,
   type ProofVerifier,
   type ProvenRequest,
 } from './proof/proof-verifier.js';

@@ -6,6 +6,7 @@ import type { Clock, Ids } from '@rhizome/clock';
 import { type CodedInputError, DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
 import { checkExperiment } from '../experiment-name.js';
+import { certificatePrefix } from '../holders.js';
 import type { OutsideTokens } from '../issuers/outside-tokens.js';
 import type { RevocationsService } from '../revocations/revocations.service.js';
 import type { KeyEncryption } from '../tokens/key-encryption.js';
@@ -302,9 +303,6 @@ export class EnrolmentsService {
     return { accessToken, expiresInSeconds: tokenLifetimeSeconds, workerId, enrolment };
   }
 }
-
-/** Begins the thumbprint of a client certificate, so that it never equals that of a key. */
-export const certificatePrefix = 'x5t:';
 
 function holderOf(thumbprint: string): { keyThumbprint: string } | { certificateThumbprint: string } {
   return thumbprint.startsWith(certificatePrefix)

@@ -5,6 +5,7 @@ import { digestOfText } from '@rhizome/digest';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { calculateJwkThumbprint, decodeProtectedHeader, EmbeddedJWK, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
+import { nonceField } from '../holders.js';
 
 /** A request whose sender proves that it holds a key. */
 export interface ProvenRequest {
@@ -125,9 +126,6 @@ function normal(text: string): string {
   const { protocol, host, pathname } = new URL(text);
   return `${protocol}//${host}${pathname}`;
 }
-
-/** Field of the error that refuses the nonce of another process. */
-export const nonceField = 'dpop.nonce';
 
 function refusedNonce(): DomainError {
   const text = 'The proof of possession is for another gateway; send one without this nonce';

@@ -4,12 +4,13 @@ import { createPrincipal } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError } from '@rhizome/errors';
 import { LRUCache } from 'lru-cache';
+import { humanHolder, type TokenHolder } from '../holders.js';
 import type { Claims } from '../issuers/claims.js';
 import type { OutsideIdentity } from '../issuers/outside-tokens.js';
 import type { RevocationsService } from '../revocations/revocations.service.js';
 import type { KeyEncryption } from '../tokens/key-encryption.js';
 import { tokenIdOf } from '../tokens/token-id.js';
-import type { TokenHolder, TokenService } from '../tokens/token.service.js';
+import type { TokenService } from '../tokens/token.service.js';
 import type { WebSessionDocument } from './web-session.document.js';
 import type { WebSessionsRepository } from './web-sessions.repository.js';
 
@@ -33,9 +34,8 @@ export interface WebSessionsOptions {
 
 interface CurrentToken {
   readonly accessToken: string;
-  readonly renewAt: number;
   /** Milliseconds since 1970. */
-  readonly endsAt: number;
+  readonly renewAt: number;
 }
 
 /** Starts and ends sessions, and gets their access tokens. */
@@ -96,7 +96,7 @@ export class WebSessions {
     if (!session) return undefined;
     const { family, principalId: subject } = session;
     await revocations.revoke({ kind: 'FAMILY', value: family, reason: 'logout' }, subject);
-    return { kind: 'HUMAN', subject, actsFor: null, tokenId: null };
+    return humanHolder(subject);
   }
 
   async #issue(digest: string): Promise<CurrentToken> {
@@ -111,7 +111,6 @@ export class WebSessions {
     const endsAt = now.getTime() + lifetimeMs;
     return {
       accessToken: issued.accessToken,
-      endsAt,
       renewAt: endsAt - Math.min(renewBeforeMs, lifetimeMs / 4),
     };
   }

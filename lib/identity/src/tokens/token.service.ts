@@ -9,6 +9,7 @@ import {
 } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError, isDomainError } from '@rhizome/errors';
+import { humanHolder, type TokenHolder } from '../holders.js';
 import type { Claims } from '../issuers/claims.js';
 import { peek } from '../issuers/issuer-keys.js';
 import type { OutsideIdentity, OutsideTokens } from '../issuers/outside-tokens.js';
@@ -72,15 +73,7 @@ export interface KeptLogin {
   readonly until: Date;
 }
 
-/** The holder of a token. */
-export interface TokenHolder {
-  readonly kind: UserKind;
-  readonly subject: string;
-  readonly actsFor: string | null;
-  readonly tokenId: string | null;
-}
-
-type UserKind = 'HUMAN' | 'SERVICE' | 'AGENT';
+type UserKind = TokenHolder['kind'];
 
 /** Lifetimes of access tokens, in seconds. */
 const lifetimes: Readonly<Record<UserKind, number>> = { HUMAN: 1800, SERVICE: 3600, AGENT: 900 };
@@ -175,7 +168,7 @@ export class TokenService {
     const { refreshTokens, revocations } = this.#options;
     if (token.startsWith('rhr_')) {
       const ended = await refreshTokens.end(token);
-      return ended === undefined ? undefined : humanOf(ended);
+      return ended === undefined ? undefined : humanHolder(ended);
     }
     const principal = await this.#verifier.verify(token).catch((error: unknown) => {
       if (isDomainError(error) && error.http < 500) return undefined;
@@ -327,11 +320,6 @@ function clientOf({ clientId }: ExchangeRequest): string {
   if (clientIds.test(clientId)) return clientId;
   const text = `client_id: ${JSON.stringify(clientId.slice(0, 200))} is not valid; must be 1 to 200 letters, digits and "_.:/~-"`;
   throw new DomainError('BAD_REQUEST', text, { field: 'client_id' });
-}
-
-/** Only people have logins that last. */
-function humanOf(subject: string): TokenHolder {
-  return { kind: 'HUMAN', subject, actsFor: null, tokenId: null };
 }
 
 function kindOf({ kind }: OutsideIdentity): UserKind {
