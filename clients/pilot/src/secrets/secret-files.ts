@@ -11,6 +11,9 @@ const prefix = 'rhizome-secrets';
 
 /** A folder with secrets, which only the payload of one attempt is shown. */
 export class SecretFiles {
+  #writing: Promise<void> = Promise.resolve();
+  #isRemoved = false;
+
   /** @param folder the folder on the host */
   private constructor(readonly folder: string) {}
 
@@ -27,8 +30,14 @@ export class SecretFiles {
     return new SecretFiles(await mkdtemp(join(parent, name)));
   }
 
-  /** Writes or replaces a file, which only its owner may read. */
+  /** Writes or replaces a file, which only its owner may read; does nothing after the removal. */
   async write(name: string, text: string): Promise<void> {
+    if (this.#isRemoved) return;
+    this.#writing = this.#write(name, text);
+    await this.#writing;
+  }
+
+  async #write(name: string, text: string): Promise<void> {
     // In another folder than the payload sees, and renamed, so that it never sees half of a file.
     const aside = `${this.folder}.new`;
     await mkdir(aside, { recursive: true, mode: 0o700 });
@@ -39,6 +48,9 @@ export class SecretFiles {
 
   /** Removes the folder. */
   async remove(): Promise<void> {
+    this.#isRemoved = true;
+    // Its writer reports a failure; a file that is written during the removal would stay.
+    await this.#writing.catch(() => undefined);
     await removeFolder(`${this.folder}.new`);
     await removeFolder(this.folder);
   }
