@@ -6,12 +6,8 @@ import { removeFolder, type AttemptFolders, type Scratch } from '../files/scratc
 import { OutputFolder } from '../files/output-folder.js';
 import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
 import { AttemptError } from '../payload/attempt-error.js';
-import type { PayloadIsolation } from '../isolation/payload-isolation.js';
 import { failureOf, startFailure, withDeviceFault } from '../payload/conclusion.js';
-import { inContainer, runtimeFor } from '../payload/container.js';
-import { payloadEnvironment } from '../payload/environment.js';
 import { OutputCapture, type CaptureLimits, type LogChunk } from '../payload/output-capture.js';
-import type { LaunchSpec } from '../payload/launch.js';
 import { Payload, type PayloadLimits, type PayloadResult, type PayloadServices } from '../payload/payload.js';
 import type { Usage } from '../payload/usage-meter.js';
 import {
@@ -20,18 +16,17 @@ import {
   type CoreProtocol,
   type FinishReport,
   type HeldJob,
+  type Refusal,
 } from '../protocol/core-protocol.js';
 import { shipLog } from '../report/log-shipper.js';
 import type { Reporter, ReportResult } from '../report/reporter.js';
-import { AttemptSecrets } from '../secrets/attempt-secrets.js';
-import type { AttemptToken } from '../secrets/attempt-token.js';
-import { renewToken } from '../secrets/token-renewal.js';
-import type { DeliveredSecret } from '../secrets/delivered-secret.js';
-import { untilAnswered } from '../protocol/until-answered.js';
+import type { AttemptSecrets } from '../secrets/attempt-secrets.js';
+import { receiveSecrets, type SecretSource } from '../secrets/receive-secrets.js';
 import type { FileStore } from '../files/file-store.types.js';
+import { payloadCommand, runtimeOf, type PayloadHost } from './payload-command.js';
 
 /** Services that a job run uses. */
-export interface JobRunServices {
+export interface JobRunServices extends PayloadHost {
   readonly core: CoreProtocol;
   readonly workerId: string;
   readonly reporter: Reporter;
@@ -41,11 +36,6 @@ export interface JobRunServices {
   readonly captureLimits: CaptureLimits;
   /** Time between SIGTERM and SIGKILL. */
   readonly graceSeconds: number;
-  /** Search path for the payload's programs. */
-  readonly searchPath: string;
-  /** Folders with libraries of device drivers that only a variable points to. */
-  readonly driverLibraries: readonly string[];
-  readonly isolation: PayloadIsolation;
   readonly devices: DeviceMonitor;
   readonly log: Logger;
 }
@@ -77,8 +67,6 @@ export class JobRun {
   #payload: Payload | undefined;
   readonly #devices: HeldDevices;
   #secrets: AttemptSecrets | undefined;
-  /** Aborted when nothing of the attempt needs its token any more. */
-  readonly #ended = new AbortController();
 
   constructor(
     readonly assignment: Assignment,
@@ -113,6 +101,11 @@ export class JobRun {
     this.#payload?.terminate(graceSeconds);
   }
 
+  /** Drops the job after a refusal that says that it is no longer this worker's. */
+  #dropIfVoid({ code, message }: Refusal): void {
+    if (voidCodes.has(code)) this.drop(`${code}: ${message}`);
+  }
+
   async #run(): Promise<void> {
     const { scratch, log } = this.#services;
     let folders: AttemptFolders | undefined;
@@ -124,7 +117,6 @@ export class JobRun {
     } catch (error) {
       await this.#onFailure(error);
     } finally {
-      this.#ended.abort();
       await outputs?.close();
       await this.#secrets
         ?.remove()
@@ -170,7 +162,7 @@ export class JobRun {
   async #prepare(folders: AttemptFolders): Promise<void> {
     const { payload, parents } = this.assignment;
     // An image that no runtime here can run is reported before anything is fetched for it.
-    if (payload.image !== null) this.#runtimeOf(payload.image);
+    if (payload.image !== null) runtimeOf(this.assignment, payload.image, this.#services.isolation);
     const plan = { inputs: payload.inputs, parents };
     if (payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0)) {
       await this.#report(() =>
@@ -179,52 +171,29 @@ export class JobRun {
     }
     await stageIn(plan, folders, this.#services.store, this.#dropped.signal);
     // Last, so that secrets are here no longer than needed.
-    if (payload.secretIds.length > 0 || payload.isTokenRequired) this.#secrets = await this.#redeem(folders);
-    if (payload.isTokenRequired) await this.#keepToken(this.#secrets);
+    if (payload.secretIds.length > 0 || payload.isTokenRequired)
+      this.#secrets = await this.#receiveSecrets(folders);
   }
 
-  /**
-   * Receives the secrets of the attempt.
-   * @throws Dropped, AttemptError
-   */
-  async #redeem(folders: AttemptFolders): Promise<AttemptSecrets> {
-    const { core, workerId, isolation } = this.#services;
-    const { payload } = this.assignment;
+  /** Receives the secrets and the token of the attempt. @throws Dropped, AttemptError */
+  async #receiveSecrets(folders: AttemptFolders): Promise<AttemptSecrets> {
+    const { core, workerId, isolation, log } = this.#services;
+    const { image, secretIds, isTokenRequired } = this.assignment.payload;
     const { signal } = this.#dropped;
-    const isIsolated =
-      payload.image === null ? isolation.hasSandbox : isolation.containers.runtimes.length > 0;
+    const isIsolated = image === null ? isolation.hasSandbox : isolation.containers.runtimes.length > 0;
     if (!isIsolated)
       throw new AttemptError('WORKER', 'ISOLATION_MISSING', 'Payloads with secrets need isolation.', true);
-    const call = async (): Promise<readonly DeliveredSecret[]> =>
-      payload.secretIds.length === 0
-        ? []
-        : core.redeemSecrets(workerId, this.held, payload.secretIds, signal);
-    return AttemptSecrets.open(folders, await this.#received(call));
-  }
-
-  /**
-   * Receives the token of the attempt, and renews it until the attempt ends.
-   * @throws Dropped, AttemptError
-   */
-  async #keepToken(secrets: AttemptSecrets | undefined): Promise<void> {
-    if (!secrets) return;
-    const { core, log } = this.#services;
-    const signal = AbortSignal.any([this.#dropped.signal, this.#ended.signal]);
-    const request = (): Promise<AttemptToken> => core.attemptToken(this.held, signal);
-    const first = await this.#received(request);
-    await secrets.setToken(first.token);
-    void renewToken(first, secrets, request, signal, log);
-  }
-
-  /** The answer of core; a refusal fails the attempt, unless it is no longer this worker's. */
-  async #received<T>(call: () => Promise<T>): Promise<T> {
-    const { signal } = this.#dropped;
-    return untilAnswered(call, signal).catch((error: unknown) => {
+    const source: SecretSource = {
+      secretIds,
+      isTokenRequired,
+      redeem: (ids, until) => core.redeemSecrets(workerId, this.held, ids, until),
+      token: (until) => core.attemptToken(this.held, until),
+    };
+    return receiveSecrets(source, folders, signal, log).catch((error: unknown) => {
       if (!(error instanceof CoreRefused)) throw error;
-      const { code, message } = error;
-      if (voidCodes.has(code)) this.drop(`${code}: ${message}`);
+      this.#dropIfVoid(error);
       signal.throwIfAborted();
-      throw new AttemptError('DATA', 'SECRET_UNAVAILABLE', message, false);
+      throw new AttemptError('DATA', 'SECRET_UNAVAILABLE', error.message, false);
     });
   }
 
@@ -275,8 +244,9 @@ export class JobRun {
     const { attemptId } = this.assignment;
     const { command } = this.assignment.payload;
     const start = async (): Promise<Payload> => {
-      const spec = { ...(await this.#specOf(folders)), scratch: folders.root };
-      return Payload.start(attemptId, spec, limits, this.#services.payloads);
+      const parts = { folders, devices: this.#givenDevices(), secrets: this.#secrets };
+      const spec = await payloadCommand(this.assignment, this.#services, parts);
+      return Payload.start(attemptId, { ...spec, scratch: folders.root }, limits, this.#services.payloads);
     };
     this.#payload = await start().catch((error: unknown) => {
       throw error instanceof AttemptError ? error : startFailure(command, error);
@@ -284,56 +254,6 @@ export class JobRun {
     // Dropped while the payload was starting: until now there was nothing to terminate.
     if (this.isDropped) this.#payload.terminate();
     return this.#payload;
-  }
-
-  /** The command in a sandbox, or in the image that the job names. */
-  async #specOf(folders: AttemptFolders): Promise<LaunchSpec> {
-    const { payload, requirements } = this.assignment;
-    const { searchPath, driverLibraries, isolation } = this.#services;
-    const devices = this.#givenDevices();
-    // A container's runtime brings the drivers' libraries along.
-    const secrets = this.#secrets?.folder;
-    const places = {
-      folders,
-      searchPath,
-      driverLibraries: payload.image === null ? driverLibraries : [],
-      secrets: this.#secrets?.variables,
-    };
-    const spec = {
-      command: payload.command,
-      arguments: payload.arguments,
-      environment: payloadEnvironment(this.assignment, places, devices),
-      folder: folders.work,
-    };
-    const { memoryMiB, isNetworkRequired: needsNetwork } = requirements;
-    if (payload.image === null)
-      return isolation.commandFor({
-        ...{ spec, folders, memoryMiB, devices, driverLibraries, needsNetwork, secrets },
-      });
-    const hasOwnPath =
-      payload.environment.some(({ name }) => name === 'PATH') ||
-      this.#secrets?.variables['PATH'] !== undefined;
-    const { limits, isolatesNetwork, containers } = isolation;
-    const hasNetwork = needsNetwork || !isolatesNetwork;
-    const contained = {
-      image: payload.image,
-      spec,
-      folders,
-      limits,
-      memoryMiB,
-      hasNetwork,
-      hasOwnPath,
-      secrets,
-    };
-    return inContainer(this.#runtimeOf(payload.image), contained, containers);
-  }
-
-  #runtimeOf(image: string): ReturnType<typeof runtimeFor> {
-    return runtimeFor(
-      image,
-      this.assignment.requirements.containerRuntime,
-      this.#services.isolation.containers.runtimes,
-    );
   }
 
   #limits(): PayloadLimits {
@@ -347,8 +267,7 @@ export class JobRun {
     const { signal } = this.#dropped;
     const append = async (chunks: readonly LogChunk[]): Promise<void> => {
       await core.appendJobLog(workerId, this.held, chunks, signal).catch((error: unknown) => {
-        if (error instanceof CoreRefused && voidCodes.has(error.code))
-          this.drop(`${error.code}: ${error.message}`);
+        if (error instanceof CoreRefused) this.#dropIfVoid(error);
         throw error;
       });
     };
@@ -421,7 +340,7 @@ export class JobRun {
     });
     if (result.accepted) return;
     const { code, message } = result.refusal;
-    if (voidCodes.has(code)) this.drop(`${code}: ${message}`);
+    this.#dropIfVoid(result.refusal);
     this.#dropped.signal.throwIfAborted();
     throw new AttemptError(
       'SYSTEM',

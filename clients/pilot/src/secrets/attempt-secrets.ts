@@ -16,6 +16,7 @@ export class AttemptSecrets {
   readonly #secrets: readonly DeliveredSecret[];
   #token: string | undefined;
   #masked: Masked;
+  readonly #removal = new AbortController();
 
   private constructor(files: SecretFiles, inside: string, secrets: readonly DeliveredSecret[]) {
     this.#files = files;
@@ -68,8 +69,14 @@ export class AttemptSecrets {
     await this.#files.write(tokenFile, token);
   }
 
+  /** Aborted when the files are removed. */
+  get removed(): AbortSignal {
+    return this.#removal.signal;
+  }
+
   /** Removes the files. */
   remove(): Promise<void> {
+    this.#removal.abort();
     return this.#files.remove();
   }
 }

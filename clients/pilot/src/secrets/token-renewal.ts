@@ -1,11 +1,8 @@
 import type { Logger } from '@rhizome/log';
 import { sleep } from '@rhizome/retry';
-import { CoreUnavailable } from '../protocol/core-protocol.js';
+import { untilAnswered } from '../protocol/until-answered.js';
 import type { AttemptSecrets } from './attempt-secrets.js';
 import type { AttemptToken } from './attempt-token.js';
-
-/** Pause after a renewal that was not answered. */
-const retryMs = 5_000;
 
 /**
  * Renews the token of an attempt at half of its life, until the signal. A refusal ends the renewal: the
@@ -18,34 +15,16 @@ export async function renewToken(
   signal: AbortSignal,
   log: Logger,
 ): Promise<void> {
+  const retrying = ({ message }: Error): void =>
+    log.debug({ reason: message }, 'job token not renewed; retrying');
   let { expiresInSeconds } = first;
   try {
-    for (;;) {
-      await sleep(expiresInSeconds * 500, signal);
-      if (signal.aborted) return;
-      const next = await answered(request, signal, log);
-      if (!next) return;
+    while (await sleep(expiresInSeconds * 500, signal)) {
+      const next = await untilAnswered(request, signal, retrying);
       await secrets.setToken(next.token);
       ({ expiresInSeconds } = next);
     }
   } catch (error) {
     if (!signal.aborted) log.warn({ err: error }, 'job token no longer renewed');
   }
-}
-
-async function answered(
-  request: () => Promise<AttemptToken>,
-  signal: AbortSignal,
-  log: Logger,
-): Promise<AttemptToken | undefined> {
-  while (!signal.aborted) {
-    try {
-      return await request();
-    } catch (error) {
-      if (!(error instanceof CoreUnavailable)) throw error;
-      log.debug({ reason: error.message }, 'job token not renewed; retrying');
-      await sleep(retryMs, signal);
-    }
-  }
-  return undefined;
 }
