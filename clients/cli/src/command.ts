@@ -1,7 +1,7 @@
 /** Connection, output and error handling that all commands share. */
 import { type ApiClient, createClient, isRhizomeApiError } from '@rhizome/client';
 import type { Command } from 'commander';
-import { type ConnectionFlags, findConnection } from './config.js';
+import { type Connection, type ConnectionFlags, findConnection } from './config.js';
 import { CliError, type ExitCode, exitCodes } from './exit-codes.js';
 import { type Output, printable } from './output.js';
 import { cliVersion } from './version.js';
@@ -9,6 +9,8 @@ import { cliVersion } from './version.js';
 /** Connection and output of one command. */
 export interface Session {
   readonly client: ApiClient;
+  /** The gateway and the token of the client. */
+  readonly connection: Connection;
   readonly output: Output;
   readonly cwd: string;
   /** The time now, in milliseconds. */
@@ -41,13 +43,14 @@ export async function withSession(
   const output: Output = { json: flags.json === true, stream: world.stdout, errors: world.stderr };
   const client = createClient({
     url: connection.url,
+    wsUrl: connection.wsUrl,
     token: connection.token,
     client: { name: 'rhizome-cli', version: cliVersion },
-    ...(connection.wsUrl ? { wsUrl: connection.wsUrl } : {}),
   });
   try {
     return await action({
       client: untilAborted(client, world.signal),
+      connection,
       output,
       cwd: world.cwd,
       now: world.now,

@@ -16,7 +16,7 @@ import { renewedTokens } from './login/renewal.js';
 /** A gateway and the token to use with it. */
 export interface Connection {
   readonly url: string;
-  readonly wsUrl?: string;
+  readonly wsUrl?: string | undefined;
   readonly token: TokenSource;
   /** Source of the token, for messages. */
   readonly source: string;
@@ -70,22 +70,20 @@ export function findConnection(
   const named = flags.url ?? readEnvironment().url;
   const known = storedFor(named, cwd, signal);
   const url = named ?? known?.url;
-  if (url !== undefined) assertSecure(url, flags, known?.isPlainTextPermitted === true && known.url === url);
-  const found = url === undefined ? undefined : (givenToken(flags, url, signal) ?? known);
-  const left = found ?? (url === undefined ? undefined : leftToken(url, signal));
-  if (url === undefined || !left) {
-    const missing = url === undefined ? 'gateway' : `token for ${url}`;
-    throw new CliError(
-      exitCodes.denied,
-      `No ${missing} found: start the playground (npm run playground), or run "rhizome login --url URL", or set RHIZOME_URL and RHIZOME_TOKEN_FILE`,
-    );
-  }
-  return {
-    url,
-    token: left.token,
-    source: left.source,
-    ...(known?.url === url && known.wsUrl !== undefined ? { wsUrl: known.wsUrl } : {}),
-  };
+  if (url === undefined) throw notFound('gateway');
+  const isStored = known?.url === url;
+  assertSecure(url, flags, isStored && known.isPlainTextPermitted);
+  const found = givenToken(flags, url, signal) ?? known ?? leftToken(url, signal);
+  if (!found) throw notFound(`token for ${url}`);
+  const { token, source } = found;
+  return { url, token, source, wsUrl: isStored ? known.wsUrl : undefined };
+}
+
+function notFound(missing: string): CliError {
+  return new CliError(
+    exitCodes.denied,
+    `No ${missing} found: start the playground (npm run playground), or run "rhizome login --url URL", or set RHIZOME_URL and RHIZOME_TOKEN_FILE`,
+  );
 }
 
 /**
@@ -96,9 +94,8 @@ export function findConnection(
 export function assertSecure(url: string, flags: ConnectionFlags, isPermitted = false): void {
   const variable = environmentName(prefix, ['insecureTransport']);
   const permission = `--insecure-transport or ${variable}=true`;
-  const isGiven = isPermitted || flags.insecureTransport === true || readEnvironment().insecureTransport;
   try {
-    assertSecureAddress(url, { isPermitted: isGiven, permission });
+    assertSecureAddress(url, { isPermitted: isPermitted || isPlainTextPermitted(flags), permission });
   } catch (error) {
     throw new CliError(exitCodes.usage, (error as Error).message);
   }
@@ -114,17 +111,22 @@ interface FoundToken {
   readonly source: string;
 }
 
-/** The token that a flag or the environment gives for this call, whatever it calls. */
-function givenToken(
-  { tokenFile }: ConnectionFlags,
-  url: string,
-  signal: AbortSignal,
-): FoundToken | undefined {
+/** The token that a flag or the environment gives to this program for this call. */
+function ownToken({ tokenFile }: ConnectionFlags): { token: string; source: string } | undefined {
   const env = readEnvironment();
   if (tokenFile) return { token: readToken(tokenFile), source: tokenFile };
   if (env.token) return { token: env.token, source: 'RHIZOME_TOKEN' };
-  if (env.tokenFile) return { token: readToken(env.tokenFile), source: env.tokenFile };
-  return bearer(() => bearerInEnvironment(process.env), 'BEARER_TOKEN', url, signal);
+  return env.tokenFile ? { token: readToken(env.tokenFile), source: env.tokenFile } : undefined;
+}
+
+/** The token that a flag or the environment gives for this call, whatever it calls. */
+function givenToken(flags: ConnectionFlags, url: string, signal: AbortSignal): FoundToken | undefined {
+  return ownToken(flags) ?? bearer(() => bearerInEnvironment(process.env), 'BEARER_TOKEN', url, signal);
+}
+
+/** The same token as it is: one of another issuer is not exchanged. @throws CliError */
+export function tokenAsGiven(flags: ConnectionFlags): string | undefined {
+  return ownToken(flags)?.token ?? bearerInEnvironment(process.env);
 }
 
 /** The token that another tool left for every program of this user. */
@@ -143,15 +145,7 @@ function bearer(
 
 /** The token for a call of something else than a gateway: as given, or as stored. @throws CliError */
 export async function findToken(flags: ConnectionFlags, cwd: string, signal: AbortSignal): Promise<string> {
-  const env = readEnvironment();
-  if (flags.tokenFile) return readToken(flags.tokenFile);
-  const given = env.token ?? (env.tokenFile ? readToken(env.tokenFile) : bearerInEnvironment(process.env));
-  return given ?? tokenOf(findConnection({}, cwd, signal));
-}
-
-/** The token that `BEARER_TOKEN` or `BEARER_TOKEN_FILE` gives. @throws CliError */
-export function environmentBearer(): string | undefined {
-  return bearerInEnvironment(process.env);
+  return tokenAsGiven(flags) ?? tokenOf(findConnection({}, cwd, signal));
 }
 
 /** Variables of the process. */
@@ -174,10 +168,8 @@ function storedFor(url: string | undefined, cwd: string, signal: AbortSignal): S
   const logins = readLogins(path);
   const login = url === undefined ? logins[0] : loginAt(logins, url);
   if (!login) return undefined;
-  const { wsUrl, isPlainTextPermitted: isPermitted } = login;
   const token = renewedTokens({ path, url: login.url, env: process.env, signal });
-  const connection = { url: login.url, token, source: path, isPlainTextPermitted: isPermitted };
-  return wsUrl === undefined ? connection : { ...connection, wsUrl };
+  return { ...login, token, source: path };
 }
 
 /** The playground's file in this folder or one above; null if there is none. */
@@ -192,9 +184,8 @@ function findPlaygroundFile(from: string): string | null {
 function readPlayground(path: string | null): StoredConnection | undefined {
   if (path === null) return undefined;
   try {
-    const { wsUrl, ...found } = playground.parse(JSON.parse(readFileSync(path, 'utf8')));
-    const connection = { ...found, source: path, isPlainTextPermitted: false };
-    return wsUrl === undefined ? connection : { ...connection, wsUrl };
+    const found = playground.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return { ...found, source: path, isPlainTextPermitted: false };
   } catch {
     throw new CliError(
       exitCodes.usage,

@@ -1,10 +1,15 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { findConnection } from './config.js';
 import { exitCodes } from './exit-codes.js';
+import { bearerInFiles } from './login/bearer-token.js';
 import { run } from './program.js';
 
 const folders: string[] = [];
@@ -37,6 +42,47 @@ async function runIn(cwd: string, ...argv: string[]) {
   const exitCode = await run(argv, world);
   return { exitCode, ...written };
 }
+
+describe('rhizome auth explain', () => {
+  const names = ['RHIZOME_TOKEN', 'BEARER_TOKEN'];
+  let gateway: Server;
+  let explained: (string | null)[];
+  beforeEach(async () => {
+    explained = [];
+    gateway = createServer((request, response) => {
+      void text(request).then((form) => {
+        explained.push(new URLSearchParams(form).get('token'));
+        response.end(JSON.stringify({ isAccepted: true, assessment: null }));
+      });
+    });
+    gateway.listen(0, '127.0.0.1');
+    await once(gateway, 'listening');
+  });
+  afterEach(async () => {
+    for (const name of names) delete process.env[name];
+    gateway.close();
+    gateway.closeAllConnections();
+    await once(gateway, 'close');
+  });
+
+  it('explains the token that other commands use, as it is', async () => {
+    const url = `http://127.0.0.1:${(gateway.address() as AddressInfo).port}/graphql`;
+    process.env['BEARER_TOKEN'] = 'of-another-tool';
+    await rhizome('--url', url, 'auth', 'explain');
+    process.env['RHIZOME_TOKEN'] = 'own';
+    await rhizome('--url', url, 'auth', 'explain');
+    expect(explained).toEqual(['of-another-tool', 'own']);
+  });
+});
+
+describe('bearerInFiles', () => {
+  it('refuses a folder, with this reason', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rhizome-cli-'));
+    folders.push(folder);
+    mkdirSync(join(folder, `bt_u${process.getuid?.()}`), { mode: 0o700 });
+    expect(() => bearerInFiles({ XDG_RUNTIME_DIR: folder })).toThrow('it is not a regular file');
+  });
+});
 
 describe('rhizome with wrong usage', () => {
   it.each([

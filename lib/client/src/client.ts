@@ -25,7 +25,7 @@ export interface ClientOptions {
   /** The address for HTTP, `http://host:port/graphql`. */
   readonly url: string;
   /** The address for WebSocket; default: that for HTTP with `ws`. */
-  readonly wsUrl?: string;
+  readonly wsUrl?: string | undefined;
   readonly token: TokenSource;
   /** The key that the token is bound to: each request and each socket then carries a proof. */
   readonly proofKey?: ProofKey | undefined;

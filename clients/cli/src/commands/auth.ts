@@ -1,7 +1,7 @@
 /** `rhizome auth explain`: what a token of another issuer is worth, and why. */
 import type { Command } from 'commander';
 import type { CommonFlags, World } from '../command.js';
-import { environmentBearer, findConnection, readToken, tokenOf } from '../config.js';
+import { findConnection, tokenAsGiven, tokenOf } from '../config.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
 import type { Finish } from '../flags.js';
 import { type Output, printJson, printLine, printTable } from '../output.js';
@@ -50,7 +50,7 @@ async function explainToken(flags: CommonFlags, world: World): Promise<ExitCode>
   const connection = findConnection(flags, world.cwd, world.signal);
   const { url } = connection;
   // A token of another issuer is explained as it is, not as its exchange.
-  const token = bearerOf(flags) ?? (await tokenOf(connection));
+  const token = tokenAsGiven(flags) ?? (await tokenOf(connection));
   const { status, body } = await postForm(url, '/oauth/explain', { token }, world.signal);
   if (status !== 200) throw new CliError(exitCodes.failed, `${url} explains no tokens (status ${status})`);
   const explanation = body as Explanation;
@@ -58,10 +58,6 @@ async function explainToken(flags: CommonFlags, world: World): Promise<ExitCode>
   if (output.json) printJson(output, explanation);
   else print(output, explanation);
   return explanation.isAccepted ? exitCodes.ok : exitCodes.denied;
-}
-
-function bearerOf({ tokenFile }: CommonFlags): string | undefined {
-  return tokenFile === undefined ? environmentBearer() : readToken(tokenFile);
 }
 
 function print(

@@ -1,5 +1,5 @@
 /** Tokens that other tools leave for every program of this user (WLCG bearer token discovery). */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import type { TokenSource } from '@rhizome/client';
 import { z } from 'zod';
@@ -45,16 +45,18 @@ function readOwn(path: string, uid: number): string | undefined {
     throw new CliError(exitCodes.denied, `Token file ${path} is not used: it cannot be opened (${code})`);
   }
   try {
-    const found = fstatSync(file);
-    const { uid: owner, mode } = found;
-    if (!found.isFile() || owner !== uid || (mode & 0o077) !== 0) {
-      const why = owner === uid ? 'others may read it; make it 0600' : 'it belongs to another user';
-      throw new CliError(exitCodes.denied, `Token file ${path} is not used: ${why}`);
-    }
+    const why = reasonAgainst(fstatSync(file), uid);
+    if (why !== undefined) throw new CliError(exitCodes.denied, `Token file ${path} is not used: ${why}`);
     return readFileSync(file, 'utf8').trim() || undefined;
   } finally {
     closeSync(file);
   }
+}
+
+function reasonAgainst(found: Stats, uid: number): string | undefined {
+  if (found.uid !== uid) return 'it belongs to another user';
+  if (!found.isFile()) return 'it is not a regular file';
+  return (found.mode & 0o077) === 0 ? undefined : 'others may read it; make it 0600';
 }
 
 /** A token of an outside issuer is exchanged before its first use; one of the gateway is used as it is. */

@@ -14,6 +14,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { CliError, exitCodes } from '../exit-codes.js';
+import { workloadKinds } from './workload-token.js';
 
 const loginSchema = z.object({
   url: z.url(),
@@ -28,7 +29,7 @@ const loginSchema = z.object({
   issuer: z.string().nullable().default(null),
   /** A CI service whose jobs get their tokens from their environment. */
   workload: z
-    .object({ kind: z.enum(['github', 'gitlab']), audience: z.string(), variable: z.string() })
+    .object({ kind: z.enum(workloadKinds), audience: z.string(), variable: z.string() })
     .nullable()
     .default(null),
   /** Scope of a token that is exchanged again. */

@@ -23,7 +23,7 @@ interface TokenFlags extends CommonFlags {
 /** Adds the commands. */
 export function addIdentity(program: Command, world: World, finish: Finish): void {
   const whoami = program.command('whoami').description('show who you are here, your roles, and until when');
-  whoami.action(() => finish(withSession(whoami, world, (session) => showViewer(session, whoami, world))));
+  whoami.action(() => finish(withSession(whoami, world, showViewer)));
   const logout = program
     .command('logout')
     .description('end the login at a gateway with all its tokens, and remove it from the file')
@@ -43,8 +43,7 @@ export function addIdentity(program: Command, world: World, finish: Finish): voi
   token.action(() => finish(printToken(token.optsWithGlobals<TokenFlags>(), world)));
 }
 
-async function showViewer({ client, output }: Session, command: Command, world: World): Promise<ExitCode> {
-  const connection = findConnection(command.optsWithGlobals<CommonFlags>(), world.cwd, world.signal);
+async function showViewer({ client, connection, output }: Session): Promise<ExitCode> {
   const { viewer } = await client.query(CliViewerDocument, {});
   const { iss = null, jti = '', expiresAt = null } = claimsOf(await tokenOf(connection));
   // Tokens of Rhizome name the issuer at which their holder logged in.
