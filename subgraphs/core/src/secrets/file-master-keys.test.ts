@@ -32,6 +32,8 @@ describe('loadFileMasterKeys', () => {
     expect(failure).toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     expect(String(failure)).not.toContain(folder);
     await rm(path);
-    await expect(keys.wrap(randomBytes(32), 'context')).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await expect(keys.wrap(randomBytes(32), 'context')).rejects.toMatchObject({
+      code: 'SERVICE_UNAVAILABLE',
+    });
   });
 });

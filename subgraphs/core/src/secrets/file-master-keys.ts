@@ -35,10 +35,12 @@ class FileMasterKeys implements MasterKeys {
     return firstOf(this.#keys)[0];
   }
 
-  wrap(key: Buffer, context: string): Promise<WrappedKey> {
+  async wrap(key: Buffer, context: string): Promise<WrappedKey> {
+    // The first key may be new: what the old one still wraps is lost once the file has it no more.
+    await this.#refresh();
     const [keyId, masterKey] = firstOf(this.#keys);
     const { nonce, ciphertext } = encrypt(key, masterKey, context);
-    return Promise.resolve({ keyId, wrappedKey: `${nonce}.${ciphertext}` });
+    return { keyId, wrappedKey: `${nonce}.${ciphertext}` };
   }
 
   async unwrap({ keyId, wrappedKey }: WrappedKey, context: string): Promise<Buffer> {
@@ -51,10 +53,16 @@ class FileMasterKeys implements MasterKeys {
   }
 
   async #refresh(): Promise<void> {
-    this.#keys = await readKeys(this.#path, () => {
-      // A new file with another key would make all secrets unreadable.
-      throw missing(`the file of \`${field}\` was removed`);
-    });
+    try {
+      this.#keys = await readKeys(this.#path, () => {
+        // A new file with another key would make all secrets unreadable.
+        throw missing(`the file of \`${field}\` was removed`);
+      });
+    } catch (cause) {
+      // Callers see the message, but not the cause, which names the file.
+      if (cause instanceof DomainError && cause.code === 'SERVICE_UNAVAILABLE') throw cause;
+      throw missing(`the file of \`${field}\` cannot be used`, cause);
+    }
   }
 }
 
@@ -78,5 +86,5 @@ function idOf(key: Buffer): string {
   return `file:${digest.slice(0, 16)}`;
 }
 
-const missing = (why: string): DomainError =>
-  new DomainError('SERVICE_UNAVAILABLE', `Secrets cannot be read: ${why}`);
+const missing = (why: string, cause?: unknown): DomainError =>
+  new DomainError('SERVICE_UNAVAILABLE', `Secrets cannot be read: ${why}`, {}, { cause });

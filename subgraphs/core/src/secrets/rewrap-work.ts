@@ -3,6 +3,7 @@ import type { Logger } from '@rhizome/log';
 import { LeaderTask, type LeaderWork, repeat } from '../shared/leader-task.js';
 import { rewrap } from './envelope.js';
 import type { MasterKeys } from './master-keys.types.js';
+import type { SecretDocument } from './secret.document.js';
 import { ownerOf } from './secret-owner.js';
 import type { SecretsRepository } from './secrets.repository.js';
 
@@ -45,19 +46,34 @@ export class RewrapWork {
   }
 
   async #round(signal: AbortSignal): Promise<void> {
-    const { keys, log } = this.#options;
+    const { repository, keys, log, batchSize = 100 } = this.#options;
     const keyId = await keys.currentId();
     let count = 0;
-    for (let done = await this.#batch(keyId); done > 0 && !signal.aborted; done = await this.#batch(keyId))
-      count += done;
+    const failures: unknown[] = [];
+    for (let after = ''; !signal.aborted;) {
+      const secrets = await repository.underOtherKeys(keyId, batchSize, after);
+      const last = secrets.at(-1);
+      if (!last) break;
+      after = last._id;
+      for (const secret of secrets) {
+        const error = await this.#rewrap(secret);
+        if (error === undefined) count += 1;
+        else failures.push(error);
+      }
+    }
     if (count > 0) log.info({ count, keyId }, 'secrets rewrapped');
+    const [err] = failures;
+    if (failures.length > 0) log.warn({ err, failed: failures.length, keyId }, 'secrets not rewrapped');
   }
 
-  async #batch(keyId: string): Promise<number> {
-    const { repository, keys, batchSize = 100 } = this.#options;
-    const secrets = await repository.underOtherKeys(keyId, batchSize);
-    for (const secret of secrets)
-      await repository.replaceKey(secret, await rewrap(secret.envelope, ownerOf(secret), keys));
-    return secrets.length;
+  /** Returns the error of a secret whose data key cannot be unwrapped: the others must not wait for it. */
+  async #rewrap(secret: SecretDocument): Promise<unknown> {
+    const { repository, keys } = this.#options;
+    const envelope = await rewrap(secret.envelope, ownerOf(secret), keys).catch((error: unknown) => {
+      return error instanceof Error ? error : new Error(String(error));
+    });
+    if (envelope instanceof Error) return envelope;
+    await repository.replaceKey(secret, envelope);
+    return undefined;
   }
 }

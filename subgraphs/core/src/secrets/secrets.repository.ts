@@ -107,10 +107,11 @@ export class SecretsRepository {
     await this.#secrets.updateMany({ _id: { $in: [...ids] } }, { $max: { lastUsedAt: at } });
   }
 
-  /** Secrets whose data key another master key wraps, at most `most`. */
-  underOtherKeys(keyId: string, most: number): Promise<readonly SecretDocument[]> {
+  /** Secrets whose data key another master key wraps, by id, at most `most` after the id `after`. */
+  underOtherKeys(keyId: string, most: number, after: string): Promise<readonly SecretDocument[]> {
     return this.#secrets
-      .find({ 'envelope.keyId': { $ne: keyId } })
+      .find({ _id: { $gt: after }, 'envelope.keyId': { $ne: keyId } })
+      .sort({ _id: 1 })
       .limit(most)
       .toArray();
   }
