@@ -84,7 +84,7 @@ export type AuditEntry = Node & {
   readonly id: Scalars['ID']['output'];
   /** Kind of the entry. */
   readonly kind: AuditEntryKind;
-  /** The stored entry as JSON, with the hashes of its links, for verification and export. */
+  /** The stored entry as JSON, with the hashes that link it to the chain, for verification and export. */
   readonly record: Scalars['String']['output'];
   /** Number of calls that the entry stands for: equal refusals within a minute share an entry; 1 otherwise. */
   readonly repeatCount: Scalars['Int']['output'];
@@ -181,7 +181,10 @@ export type AuditResult =
 /** Objects of a call. Values of arguments are not recorded, since they may hold secrets. */
 export type AuditTargets = {
   readonly __typename?: 'AuditTargets';
-  /** Number of objects: identifiers in the arguments; without any, elements of the longest list; otherwise 1. */
+  /**
+   * Number of objects: the listed identifiers; if there are none, the length of the longest list or the value of
+   * `count`; at least 1.
+   */
   readonly count: Scalars['SafeInt']['output'];
   /** Keyed digest of the arguments; null if there were none. */
   readonly digest?: Maybe<Scalars['String']['output']>;
@@ -532,8 +535,8 @@ export type Mutation = {
   /** Sets or removes the membership of a principal in an experiment. */
   readonly setMembership: SetMembershipPayload;
   /**
-   * Creates or replaces the record of an issuer. Tokens that Rhizome issued in exchange for its tokens stay
-   * valid until they expire.
+   * Creates or replaces the record of an issuer. Tokens that Rhizome issued in exchange for tokens of the
+   * issuer stay valid until they expire.
    */
   readonly setTokenIssuer: SetTokenIssuerPayload;
   /** Suspends a principal, or ends its suspension. */
@@ -877,7 +880,7 @@ export type RegisterSubgraphUserError = UserError & {
 
 /** Code of an error of `registerSubgraph`. */
 export type RegisterSubgraphUserErrorCode =
-  /** The move of the endpoint is recorded, and takes place when somebody with the permission for all experiments registers the same endpoint. */
+  /** The new endpoint is recorded, and takes effect when an administrator of all experiments registers the same endpoint. */
   | 'APPROVAL_NEEDED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -1038,12 +1041,15 @@ export type RollbackSchemaUserErrorCode =
   | 'SUBGRAPH_NOT_FOUND'
   /** Each attempt met another publication at the same time. The call changed nothing. */
   | 'TOO_MANY_PUBLISHERS'
-  /** The version does not exist, or no version differs from the live one. */
+  /** The version does not exist; or, without a version in the input, no earlier version differs from the live one. */
   | 'VERSION_NOT_FOUND';
 
-/** A key to replace. */
+/** Replacement of the signing key, or removal of a key. */
 export type RotateSigningKeyInput = {
-  /** Identifier of a key to remove at once, which ends all tokens that Rhizome has issued; null to replace the signing key without ending tokens. */
+  /**
+   * Identifier of a key to remove at once. All tokens that Rhizome has issued are then refused, whichever key signed
+   * them. Null to replace the signing key; tokens then stay valid.
+   */
   readonly removedKeyId?: InputMaybe<Scalars['String']['input']>;
 };
 
@@ -1415,7 +1421,7 @@ export type SetTokenIssuerInput = {
   readonly rules?: ReadonlyArray<SetTokenIssuerRuleInput>;
 };
 
-/** A client without a secret that is registered at an issuer for the programs of Rhizome. */
+/** A public OAuth client (one without a client secret), registered at an issuer for the programs of Rhizome. */
 export type SetTokenIssuerLoginInput = {
   /** Identifier of the client. */
   readonly clientId: Scalars['String']['input'];
@@ -1657,7 +1663,7 @@ export type TokenIssuer = {
   readonly updatedBy?: Maybe<Principal>;
 };
 
-/** A client without a secret that is registered at an issuer for the programs of Rhizome. */
+/** A public OAuth client (one without a client secret), registered at an issuer for the programs of Rhizome. */
 export type TokenIssuerLogin = {
   readonly __typename?: 'TokenIssuerLogin';
   /** Identifier of the client. */
@@ -1720,7 +1726,10 @@ export type TokenKind =
   /** Credential of one worker, bound to its key. */
   | 'WORKER';
 
-/** An error in the input of a mutation. Parts of the input without an error are processed. */
+/**
+ * An error in the input of a mutation. A mutation that decides about each entry of a list, such as `submitJobs`, still
+ * processes the entries without an error.
+ */
 export type UserError = {
   /** Message that names the faulty value and the values that are accepted. */
   readonly message: Scalars['String']['output'];

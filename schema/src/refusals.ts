@@ -13,7 +13,7 @@ const intro = `<!-- Written by \`npm run generate\`. Do not edit. -->
 # User errors
 
 A mutation returns errors in its input as data: entries of \`userErrors\` with a \`message\` that names the field, the value and what is valid,
-the \`path\` in the input, and a stable \`code\`. Nothing changes for the rejected input. Fix it and send it again with another
+the \`path\` in the input, and a stable \`code\`. Rejected input changes nothing. Fix it and send it again with another
 idempotency key. Experiments use codes with their own prefix in addition to these. See [errors](errors.md) for errors of the whole request,
 and [job errors](job-errors.md) for the reasons why an attempt of a job failed.
 `;

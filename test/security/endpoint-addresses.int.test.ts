@@ -70,7 +70,7 @@ describe('registerSubgraph', () => {
     expect(userErrors).toMatchObject([{ code: 'INVALID_VALUE' }]);
   });
 
-  it('records a move by an administrator of the experiment, and makes it when one of all agrees', async () => {
+  it('keeps a new address pending until an administrator of all experiments confirms it', async () => {
     const ask = await gatewayWith(new EndpointPolicy([], { isLocal: true }));
     const own = await tokens.human('a@rubin', { rubin: 'ADMIN' });
     const first = { name: 'rubin', endpoint: `http://127.0.0.1:${port}/graphql`, typePrefix: 'Rubin' };

@@ -177,17 +177,17 @@ describe('a hostile payload', () => {
     await expectUntouched('sandbox');
   });
 
-  it('reaches the network alone with the default options of a pilot', async () => {
+  it('reaches only the network with the default options of a pilot', async () => {
     expect(await reached('defaults')).toEqual(byNetwork);
     await expectUntouched('defaults');
   });
 
-  it('reaches the network and the processes of root alone from an image', async () => {
+  it('reaches only the network, and as root more processes, from an image', async () => {
     expect(await reached('image')).toEqual([...byNetwork, ...byRoot]);
     await expectUntouched('image');
   });
 
-  it('reaches all but other limits without a sandbox', async () => {
+  it('reaches everything that no limit prevents, without a sandbox', async () => {
     const found = await reached('none');
     expect(names.filter((name) => !found.includes(name))).toEqual(heldWithout);
     expect(found.filter((name) => name.startsWith('write to the host'))).toHaveLength(2);

@@ -147,7 +147,7 @@ export type CreateQueueInput = {
   isolation?: QueueIsolation | null | undefined;
   /** Labels of the queue, at most 32. */
   labels?: Array<LabelInput> | null | undefined;
-  /** Limits of jobs, and the lease of workers; unlimited by default. */
+  /** Limits of jobs, and the lease of workers; by default, the default of each field. */
   limits?: QueueLimitsInput | null | undefined;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   name: string;
@@ -459,8 +459,8 @@ export type JobPayloadInput = {
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
   outputs?: Array<string> | null | undefined;
   /**
-   * Secrets that the payload receives, at most 32. Such a job runs only on workers with a credential of their own that
-   * isolate the payload.
+   * Secrets that the payload receives, at most 32. Such a job runs only on workers that have a credential of their own
+   * and isolate the payload.
    */
   secrets?: Array<JobSecretInput> | null | undefined;
 };
@@ -682,7 +682,7 @@ export type RegisterSubgraphInput = {
 
 /** Code of an error of `registerSubgraph`. */
 export type RegisterSubgraphUserErrorCode =
-  /** The move of the endpoint is recorded, and takes place when somebody with the permission for all experiments registers the same endpoint. */
+  /** The new endpoint is recorded, and takes effect when an administrator of all experiments registers the same endpoint. */
   | 'APPROVAL_NEEDED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
@@ -855,7 +855,7 @@ export type RollbackSchemaUserErrorCode =
   | 'SUBGRAPH_NOT_FOUND'
   /** Each attempt met another publication at the same time. The call changed nothing. */
   | 'TOO_MANY_PUBLISHERS'
-  /** The version does not exist, or no version differs from the live one. */
+  /** The version does not exist; or, without a version in the input, no earlier version differs from the live one. */
   | 'VERSION_NOT_FOUND';
 
 /** Severity of a change for clients. */
@@ -1030,8 +1030,8 @@ export type SubmitJobsInput = {
   jobs: Array<JobInput>;
   /**
    * Subject of the person that will own the jobs, 1 to 255 characters; by default the caller owns them. A service
-   * needs the permission `job:submitFor` and the consent of the person (`allowSubmissionOnBehalf`), and may still
-   * change the jobs.
+   * needs the permission `job:submitFor` and the consent of the person (`allowSubmissionOnBehalf`). The service may
+   * change the jobs that it submitted, as the owner may.
    */
   onBehalfOf?: string | null | undefined;
 };
@@ -1094,7 +1094,7 @@ export type SubmitTaskUserErrorCode =
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The queue does not exist, or you may not see it. */
+  /** The queue does not exist, or does not admit the experiment. */
   | 'QUEUE_NOT_FOUND'
   /** The secret does not exist, or you may not use it in the jobs. */
   | 'SECRET_NOT_FOUND'
@@ -1122,20 +1122,23 @@ export type TaskJobsInput =
   |  { count?: never;   /** One job for each set, 1 to 1,000,000. */
   parameterSets: Array<ParameterSetInput>; };
 
-/** State of a task. A retry of a job reopens an ended task; the first copy of the job replaces the job in the task. */
+/**
+ * State of a task. A retry reopens an ended task: the new job replaces the old one in the task. A second retry of
+ * the same job is not part of the task.
+ */
 export type TaskState =
-  /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
+  /** Ended: at least one job is CANCELLED, and no job is FINISHED or FAILED. */
   | 'CANCELLED'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended: at least one job is not FINISHED, and the task is not CANCELLED. */
+  /** Ended: at least one job is FAILED, CANCELLED or CLOSED, and the task is not CANCELLED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'
   /** All jobs exist, and some are not terminal. */
   | 'RUNNING';
 
-/** A variant of the template. Fields that are set replace those of the template as a whole. */
+/** A variant of the template. Each field that is set replaces the whole field of the template; nothing is merged. */
 export type TaskVariantInput = {
   /** Name of the jobs. */
   name?: string | null | undefined;

@@ -116,13 +116,16 @@ export type PrincipalKind =
   /** A service, such as that of an experiment. */
   | 'SERVICE';
 
-/** State of a task. A retry of a job reopens an ended task; the first copy of the job replaces the job in the task. */
+/**
+ * State of a task. A retry reopens an ended task: the new job replaces the old one in the task. A second retry of
+ * the same job is not part of the task.
+ */
 export type TaskState =
-  /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
+  /** Ended: at least one job is CANCELLED, and no job is FINISHED or FAILED. */
   | 'CANCELLED'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended: at least one job is not FINISHED, and the task is not CANCELLED. */
+  /** Ended: at least one job is FAILED, CANCELLED or CLOSED, and the task is not CANCELLED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'

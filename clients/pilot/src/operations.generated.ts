@@ -14,7 +14,10 @@ export type AcquireJobsInput = {
   freeDeviceIds?: Array<string> | null | undefined;
   /** Time the worker has left, in seconds; jobs with a longer walltime are not sent. Null for no limit. */
   remainingSeconds?: number | null | undefined;
-  /** Time to wait for the first job, in seconds, 0 to 60. After it, or after at most 5 s if it is 0, the call ends without a job. */
+  /**
+   * Time to wait for the first job, in seconds, 0 to 60; then the call ends without a job. With 0, the call does not
+   * wait for a job, but its answer may take up to 5 s.
+   */
   waitSeconds?: number | null | undefined;
   /** The worker. */
   workerId: string;
@@ -73,7 +76,7 @@ export type DeviceHealth =
   /** The health is unknown; no job is sent to the device. */
   | 'UNKNOWN';
 
-/** One GPU or one MIG slice. */
+/** One GPU, one MIG slice or one AMD partition. */
 export type DeviceInput = {
   /** The marketing brand, as its driver names it. */
   brand?: string | null | undefined;
@@ -384,7 +387,10 @@ export type ProcessContainment =
   | 'CONTROL_GROUPS'
   /** A PID namespace for each attempt, whose end kills its processes. */
   | 'NAMESPACES'
-  /** Session, group, parents, environment and a resource limit that processes inherit; a payload that knows them can hide. */
+  /**
+   * Marks that processes inherit: session, process group, parents, environment and a resource limit. A payload that
+   * knows the marks can hide processes.
+   */
   | 'PROCESS_MARKS';
 
 /** Request for the secrets of an attempt. */
@@ -534,7 +540,7 @@ export type WorkerHardwareInput = {
   diskMiB: number;
   /** True if payloads reach the outside network. */
   hasNetwork?: boolean | null | undefined;
-  /** True if payloads of jobs that do not set `isNetworkRequired` have no network. */
+  /** True if only payloads of jobs that set `isNetworkRequired` have network access. */
   isNetworkIsolated?: boolean | null | undefined;
   /** Isolation methods that work, at most 8; none by default. A worker without any serves only queues whose `isolation` is NONE. */
   isolation?: Array<PayloadIsolation> | null | undefined;

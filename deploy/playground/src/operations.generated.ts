@@ -54,7 +54,7 @@ export type CreateQueueInput = {
   isolation?: QueueIsolation | null | undefined;
   /** Labels of the queue, at most 32. */
   labels?: Array<LabelInput> | null | undefined;
-  /** Limits of jobs, and the lease of workers; unlimited by default. */
+  /** Limits of jobs, and the lease of workers; by default, the default of each field. */
   limits?: QueueLimitsInput | null | undefined;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   name: string;
@@ -237,8 +237,8 @@ export type JobPayloadInput = {
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
   outputs?: Array<string> | null | undefined;
   /**
-   * Secrets that the payload receives, at most 32. Such a job runs only on workers with a credential of their own that
-   * isolate the payload.
+   * Secrets that the payload receives, at most 32. Such a job runs only on workers that have a credential of their own
+   * and isolate the payload.
    */
   secrets?: Array<JobSecretInput> | null | undefined;
 };
@@ -587,19 +587,22 @@ export type SubmitJobsInput = {
   jobs: Array<JobInput>;
   /**
    * Subject of the person that will own the jobs, 1 to 255 characters; by default the caller owns them. A service
-   * needs the permission `job:submitFor` and the consent of the person (`allowSubmissionOnBehalf`), and may still
-   * change the jobs.
+   * needs the permission `job:submitFor` and the consent of the person (`allowSubmissionOnBehalf`). The service may
+   * change the jobs that it submitted, as the owner may.
    */
   onBehalfOf?: string | null | undefined;
 };
 
-/** State of a task. A retry of a job reopens an ended task; the first copy of the job replaces the job in the task. */
+/**
+ * State of a task. A retry reopens an ended task: the new job replaces the old one in the task. A second retry of
+ * the same job is not part of the task.
+ */
 export type TaskState =
-  /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
+  /** Ended: at least one job is CANCELLED, and no job is FINISHED or FAILED. */
   | 'CANCELLED'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended: at least one job is not FINISHED, and the task is not CANCELLED. */
+  /** Ended: at least one job is FAILED, CANCELLED or CLOSED, and the task is not CANCELLED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'

@@ -347,7 +347,10 @@ export type Task = {
   readonly id: Scalars['ID']['output'];
 };
 
-/** An error in the input of a mutation. Parts of the input without an error are processed. */
+/**
+ * An error in the input of a mutation. A mutation that decides about each entry of a list, such as `submitJobs`, still
+ * processes the entries without an error.
+ */
 export type UserError = {
   /** Message that names the faulty value and the values that are accepted. */
   readonly message: Scalars['String']['output'];

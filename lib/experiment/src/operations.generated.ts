@@ -154,8 +154,8 @@ export type JobPayloadInput = {
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
   outputs?: Array<string> | null | undefined;
   /**
-   * Secrets that the payload receives, at most 32. Such a job runs only on workers with a credential of their own that
-   * isolate the payload.
+   * Secrets that the payload receives, at most 32. Such a job runs only on workers that have a credential of their own
+   * and isolate the payload.
    */
   secrets?: Array<JobSecretInput> | null | undefined;
 };
@@ -320,7 +320,7 @@ export type SubmitTaskUserErrorCode =
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The queue does not exist, or you may not see it. */
+  /** The queue does not exist, or does not admit the experiment. */
   | 'QUEUE_NOT_FOUND'
   /** The secret does not exist, or you may not use it in the jobs. */
   | 'SECRET_NOT_FOUND'
@@ -336,7 +336,7 @@ export type TaskJobsInput =
   |  { count?: never;   /** One job for each set, 1 to 1,000,000. */
   parameterSets: Array<ParameterSetInput>; };
 
-/** A variant of the template. Fields that are set replace those of the template as a whole. */
+/** A variant of the template. Each field that is set replaces the whole field of the template; nothing is merged. */
 export type TaskVariantInput = {
   /** Name of the jobs. */
   name?: string | null | undefined;

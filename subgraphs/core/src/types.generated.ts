@@ -43,7 +43,10 @@ export type AcquireJobsInput = {
   readonly freeDeviceIds?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
   /** Time the worker has left, in seconds; jobs with a longer walltime are not sent. Null for no limit. */
   readonly remainingSeconds?: InputMaybe<Scalars['Int']['input']>;
-  /** Time to wait for the first job, in seconds, 0 to 60. After it, or after at most 5 s if it is 0, the call ends without a job. */
+  /**
+   * Time to wait for the first job, in seconds, 0 to 60; then the call ends without a job. With 0, the call does not
+   * wait for a job, but its answer may take up to 5 s.
+   */
   readonly waitSeconds?: InputMaybe<Scalars['Int']['input']>;
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];
@@ -310,7 +313,7 @@ export type CreateQueueInput = {
   readonly isolation?: InputMaybe<QueueIsolation>;
   /** Labels of the queue, at most 32. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
-  /** Limits of jobs, and the lease of workers; unlimited by default. */
+  /** Limits of jobs, and the lease of workers; by default, the default of each field. */
   readonly limits?: InputMaybe<QueueLimitsInput>;
   /** Unique name: 1 to 63 letters, digits, `.`, `_`, `-`, of which the first is a letter or a digit. */
   readonly name: Scalars['String']['input'];
@@ -491,7 +494,7 @@ export type DeleteSecretUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
 
-/** One GPU or one MIG slice of a worker. */
+/** One GPU, one MIG slice or one AMD partition of a worker. */
 export type Device = {
   readonly __typename?: 'Device';
   /** The marketing brand, as its driver names it (`Tesla`, `GeForce`); null if unknown. */
@@ -568,7 +571,7 @@ export type DeviceHealth =
   /** The health is unknown; no job is sent to the device. */
   | 'UNKNOWN';
 
-/** One GPU or one MIG slice. */
+/** One GPU, one MIG slice or one AMD partition. */
 export type DeviceInput = {
   /** The marketing brand, as its driver names it. */
   readonly brand?: InputMaybe<Scalars['String']['input']>;
@@ -1152,7 +1155,7 @@ export type HardwareExport = {
   readonly status: Scalars['String']['output'];
 };
 
-/** Equal hosts or devices. Each list has one element, because importers merge entries with equal lists. */
+/** Equal hosts or devices. A list has at most one element, because importers merge entries with equal lists. */
 export type HardwareExportEntry = {
   readonly __typename?: 'HardwareExportEntry';
   /** Instruction sets, such as `x86_64`; empty for GPUs. */
@@ -1681,7 +1684,7 @@ export type JobLogPage = {
   readonly endCursor: Scalars['String']['output'];
   /** True if the log has more chunks after this page now. */
   readonly hasNextPage: Scalars['Boolean']['output'];
-  /** True if the page reaches the end of the log and the attempt, or the job, has ended. */
+  /** True if the page reaches the end of the log, and the log is complete because the attempt or the job has ended. */
   readonly isComplete: Scalars['Boolean']['output'];
 };
 
@@ -1803,8 +1806,8 @@ export type JobPayloadInput = {
   /** Names of files that the payload must leave in its output folder, at most 100; no `/`. */
   readonly outputs?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
   /**
-   * Secrets that the payload receives, at most 32. Such a job runs only on workers with a credential of their own that
-   * isolate the payload.
+   * Secrets that the payload receives, at most 32. Such a job runs only on workers that have a credential of their own
+   * and isolate the payload.
    */
   readonly secrets?: InputMaybe<ReadonlyArray<JobSecretInput>>;
 };
@@ -1826,7 +1829,7 @@ export type JobPending = {
   readonly position?: Maybe<Scalars['Int']['output']>;
   /** Queues that are online and admit the experiment. */
   readonly queuesConsidered: Scalars['Int']['output'];
-  /** Changes of a single constraint with which more workers could run the job, the cheapest first; at most five. */
+  /** Changes of a single constraint with which more workers could run the job, the smallest first; at most five. */
   readonly relaxations: ReadonlyArray<PendingRelaxation>;
   /** One sentence for a person. */
   readonly summary: Scalars['String']['output'];
@@ -1861,9 +1864,9 @@ export type JobRequirements = {
   readonly isNetworkRequired: Scalars['Boolean']['output'];
   /** Memory of the whole job, in MiB. */
   readonly memoryMiB: Scalars['Int']['output'];
-  /** Queue in which the job must run; null for any queue that admits the experiment, and for one that you may not see. */
+  /** Queue in which the job must run; null if the job may run in any queue, or if you may not see the queue. */
   readonly queue?: Maybe<Queue>;
-  /** Name of that queue; null for any queue that admits the experiment. */
+  /** Name of that queue; null if the job may run in any queue that admits the experiment. */
   readonly queueName?: Maybe<Scalars['String']['output']>;
   /** A CEL expression over `worker` and `queue`; null accepts every worker. */
   readonly selector?: Maybe<Scalars['String']['output']>;
@@ -2376,7 +2379,10 @@ export type ProcessContainment =
   | 'CONTROL_GROUPS'
   /** A PID namespace for each attempt, whose end kills its processes. */
   | 'NAMESPACES'
-  /** Session, group, parents, environment and a resource limit that processes inherit; a payload that knows them can hide. */
+  /**
+   * Marks that processes inherit: session, process group, parents, environment and a resource limit. A payload that
+   * knows the marks can hide processes.
+   */
   | 'PROCESS_MARKS';
 
 export type Query = {
@@ -2407,8 +2413,8 @@ export type Query = {
    */
   readonly hardwareMap: HardwareMap;
   /**
-   * Attempt that the calling worker holds, if its payload receives a token; otherwise null. The gateway reads it
-   * before it issues the token.
+   * Attempt that the calling worker holds, if its payload receives a token; otherwise null. The gateway calls
+   * this field before it issues the token.
    */
   readonly heldAttempt?: Maybe<HeldAttempt>;
   /** A job; null if it does not exist, or if you may not read it. A pilot reads jobs that its queue has, or had last. */
@@ -3525,8 +3531,8 @@ export type SubmitJobsInput = {
   readonly jobs: ReadonlyArray<JobInput>;
   /**
    * Subject of the person that will own the jobs, 1 to 255 characters; by default the caller owns them. A service
-   * needs the permission `job:submitFor` and the consent of the person (`allowSubmissionOnBehalf`), and may still
-   * change the jobs.
+   * needs the permission `job:submitFor` and the consent of the person (`allowSubmissionOnBehalf`). The service may
+   * change the jobs that it submitted, as the owner may.
    */
   readonly onBehalfOf?: InputMaybe<Scalars['String']['input']>;
 };
@@ -3634,7 +3640,7 @@ export type SubmitTaskUserErrorCode =
   | 'IDEMPOTENCY_KEY_REUSED'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The queue does not exist, or you may not see it. */
+  /** The queue does not exist, or does not admit the experiment. */
   | 'QUEUE_NOT_FOUND'
   /** The secret does not exist, or you may not use it in the jobs. */
   | 'SECRET_NOT_FOUND'
@@ -3830,20 +3836,23 @@ export type TaskProgressChanged = {
   readonly task?: Maybe<Task>;
 };
 
-/** State of a task. A retry of a job reopens an ended task; the first copy of the job replaces the job in the task. */
+/**
+ * State of a task. A retry reopens an ended task: the new job replaces the old one in the task. A second retry of
+ * the same job is not part of the task.
+ */
 export type TaskState =
-  /** Ended: none of its jobs FINISHED or FAILED, because they were cancelled. */
+  /** Ended: at least one job is CANCELLED, and no job is FINISHED or FAILED. */
   | 'CANCELLED'
   /** The jobs are being created; jobs that exist may already run. */
   | 'EXPANDING'
-  /** Ended: at least one job is not FINISHED, and the task is not CANCELLED. */
+  /** Ended: at least one job is FAILED, CANCELLED or CLOSED, and the task is not CANCELLED. */
   | 'FAILED'
   /** Ended: all jobs FINISHED. */
   | 'FINISHED'
   /** All jobs exist, and some are not terminal. */
   | 'RUNNING';
 
-/** A variant of the template. Fields that are set replace those of the template as a whole. */
+/** A variant of the template. Each field that is set replaces the whole field of the template; nothing is merged. */
 export type TaskVariantInput = {
   /** Name of the jobs. */
   readonly name?: InputMaybe<Scalars['String']['input']>;
@@ -3904,7 +3913,10 @@ export type UpdateQueueUserErrorCode =
   /** The queue was changed in the meantime. */
   | 'REVISION_CONFLICT';
 
-/** An error in the input of a mutation. Parts of the input without an error are processed. */
+/**
+ * An error in the input of a mutation. A mutation that decides about each entry of a list, such as `submitJobs`, still
+ * processes the entries without an error.
+ */
 export type UserError = {
   /** Message that names the faulty value and the values that are accepted. */
   readonly message: Scalars['String']['output'];
@@ -4155,7 +4167,7 @@ export type WorkerHardware = {
   readonly diskMiB: Scalars['Int']['output'];
   /** True if payloads reach the outside network; null if unknown. */
   readonly hasNetwork?: Maybe<Scalars['Boolean']['output']>;
-  /** True if payloads of jobs that do not set `isNetworkRequired` have no network. */
+  /** True if only payloads of jobs that set `isNetworkRequired` have network access. */
   readonly isNetworkIsolated: Scalars['Boolean']['output'];
   /** Isolation methods that worked when the worker tried them at its start; empty if none did. */
   readonly isolation: ReadonlyArray<PayloadIsolation>;
@@ -4186,7 +4198,7 @@ export type WorkerHardwareInput = {
   readonly diskMiB: Scalars['Int']['input'];
   /** True if payloads reach the outside network. */
   readonly hasNetwork?: InputMaybe<Scalars['Boolean']['input']>;
-  /** True if payloads of jobs that do not set `isNetworkRequired` have no network. */
+  /** True if only payloads of jobs that set `isNetworkRequired` have network access. */
   readonly isNetworkIsolated?: InputMaybe<Scalars['Boolean']['input']>;
   /** Isolation methods that work, at most 8; none by default. A worker without any serves only queues whose `isolation` is NONE. */
   readonly isolation?: InputMaybe<ReadonlyArray<PayloadIsolation>>;

@@ -24,7 +24,7 @@ export const identityCodes = {
     403,
     'now',
     'Your rights have changed; subscribe again',
-    'The caller lost some of its rights. Open streams, sockets and long polls end with this code, so that they go on with the rights of now: subscribe again after the last cursor.',
+    'The caller lost some of its rights. Open streams, sockets and long polls end with this code. Subscribe again after the last cursor to continue with the current rights.',
   ),
   ENROLMENT_PENDING: entry(
     403,

@@ -42,7 +42,7 @@ export const requestCodes = {
     403,
     'never',
     'The operation is not registered for client {value}; only registered operations are accepted',
-    'The gateway, or the gateway for this client, accepts only operations of a manifest. Add the operation to the manifest of the client.',
+    'The gateway accepts only operations of a manifest, from all clients or from this one. Add the operation to the manifest of the client.',
   ),
   BAD_USER_INPUT: entry(
     400,

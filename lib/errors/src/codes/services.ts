@@ -42,7 +42,7 @@ export const serviceCodes = {
     410,
     'never',
     'A new version of the graph no longer has this subscription: {reason}',
-    'A new version of the graph was activated while the stream was open, and its document is not valid for it. Fix the document and continue from the given cursor.',
+    'A new version of the graph was activated while the stream was open, and the document of the stream is not valid for the new version. Fix the document and continue from the given cursor.',
   ),
   SCHEMA_INVALID: entry(
     422,

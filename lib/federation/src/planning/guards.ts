@@ -55,7 +55,7 @@ const ofPlanner = (problem: Problem, report?: UpstreamReport): UpstreamProblem =
  */
 export const guards = {
   'interface-object-externals': {
-    fault: 'composition does not mark the fields that an interface object requires as external',
+    fault: 'composition does not mark as external the fields that an interface object requires',
     remedy: 'adds the missing `external: true` to the supergraph',
     module: 'planning/native/patch-supergraph',
     problem: {
@@ -68,7 +68,7 @@ export const guards = {
   },
   conditions: {
     fault:
-      'operations with conditions on fragments of abstract types, or with nothing left of them, have no plan',
+      'operations with conditions on fragments of abstract types, and operations that conditions leave empty, have no plan',
     remedy: 'plans once for each set of values, with `@skip` and `@include` applied',
     module: 'planning/normalise',
     problem: ofPlanner(
@@ -90,8 +90,8 @@ export const guards = {
     }),
   },
   'aliased-typename': {
-    fault: 'an alias of `__typename` is fetched instead of the type of an interface object',
-    remedy: 'asks for `__typename` without alias; the answer is written from the type',
+    fault: '`__typename` of an interface object is fetched under an alias only, so its type is unknown',
+    remedy: 'plans `__typename` without alias; the gateway writes the aliases into the answer',
     module: 'planning/normalise',
     problem: ofPlanner(
       {

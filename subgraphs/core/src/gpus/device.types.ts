@@ -3,7 +3,7 @@
 /** Health of a device; only a HEALTHY one is used. */
 export type DeviceHealth = 'HEALTHY' | 'UNHEALTHY' | 'UNKNOWN';
 
-/** One GPU or one MIG slice; unknown facts are left out. */
+/** One GPU, MIG slice or AMD partition; unknown facts are left out. */
 export interface DeviceDocument {
   readonly id: string;
   readonly vendor: string;

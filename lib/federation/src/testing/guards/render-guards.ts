@@ -15,9 +15,10 @@ const head = `# Guards of the native query planner
 
 The gateway plans operations with \`@graphql-hive/router-query-planner\`, the native planner. It is fast, and wrong on some
 operations. Each guard on this page knows one of its faults: it changes what the planner is given, or checks the plan that
-comes back and leaves the operation to the fallback planner. A test runs the native planner alone on each example; when a
-new version is right, the test fails and the guard is removed. Under "Upstream" the page has what a maintainer of the library
-needs: the version, the result of the example with the library alone, the right result, and the report if there is one.
+comes back and leaves the operation to the fallback planner: our own, simple planner, whose plans are correct but may have
+more fetches than needed. A test runs the native planner alone on each example; when a new version is right, the test fails
+and the guard is removed. Under "Upstream" the page has what a maintainer of the library needs: the version, the result of
+the example with the library alone, the right result, and the report if there is one.
 `;
 
 const { dependencies, devDependencies } = JSON.parse(
@@ -50,7 +51,7 @@ function renderProblem({ component, actual, expected, report }: UpstreamProblem)
 }
 
 function renderReport(report: UpstreamReport | undefined): string {
-  if (!report) return 'Not reported; found by the differential campaign';
+  if (!report) return 'Not reported; found by tests with random operations';
   const [, project = '', number = ''] = /([\w-]+)\/\w+\/(\d+)$/.exec(report.url) ?? [];
   const link = `[${project}#${number}](${report.url})`;
   return report.match === 'exact'
