@@ -63,8 +63,4 @@ export type { WebSessions } from './sessions/web-sessions.js';
 export { type KeyEncryption, loadKeyEncryption, type Sealed } from './tokens/key-encryption.js';
 export type { SigningKeys } from './tokens/signing-keys.js';
 export type { ExchangeRequest, IssuedToken, TokenService } from './tokens/token.service.js';
-export {
-  createProofVerifier,
-  type ProofVerifier,
-  type ProvenRequest,
-} from './proof/proof-verifier.js';
+export { createProofVerifier, type ProofVerifier, type ProvenRequest } from './proof/proof-verifier.js';
