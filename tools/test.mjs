@@ -164,6 +164,33 @@ function part(name, run) {
   return ok;
 }
 
+/** Runs checks at the same time, each on one core, and prints what each says when it ends. */
+async function checksAtOnce(checks) {
+  const waiting = [...checks];
+  const lane = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const [name, script, ...args] = next;
+      const started = performance.now();
+      const { ok, text } = await captured(script, args);
+      console.log(`\n── ${name} ──\n${text.trimEnd()}`);
+      timings.push({ name, seconds: (performance.now() - started) / 1000, ok });
+      if (ok) passed += 1;
+      else failed += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, lane));
+}
+
+function captured(script, args) {
+  const child = spawn(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (text += chunk));
+  return new Promise((resolve) => {
+    child.on('error', (error) => resolve({ ok: false, text: String(error) }));
+    child.on('close', (code) => resolve({ ok: code === 0, text }));
+  });
+}
+
 function command(program, args, env = {}) {
   return (
     spawnSync(program, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } }).status === 0
@@ -178,6 +205,7 @@ function check(name, program, args) {
   return ok;
 }
 
+/** Tests of systems often wait for a lease or a process: one worker more than cores keeps the cores busy. */
 function jest(project) {
   const files = selection?.filter((source) => projectOf(source) === project).map(builtFile);
   if (files?.length === 0) return;
@@ -193,6 +221,7 @@ function jest(project) {
       project,
       '--json',
       `--outputFile=${report}`,
+      ...(project === 'unit' ? [] : [`--maxWorkers=${availableParallelism() + 1}`]),
       '--testLocationInResults=false',
       ...jestArguments,
       ...(files === undefined ? [] : ['--runTestsByPath', ...files]),
@@ -214,19 +243,16 @@ if (
   check('build', process.execPath, ['tools/build.mjs'])
 ) {
   if (parts.includes('lint')) {
-    check('lint', process.execPath, ['node_modules/eslint/bin/eslint.js', '--quiet', '.']);
-    check('object literals', process.execPath, ['tools/lint/object-literals.mjs']);
-    check('spelling', process.execPath, [
-      'node_modules/cspell/bin.mjs',
-      'lint',
-      ...['--no-progress', '--no-summary', '--cache', '--cache-location', '.cache/cspell'],
-    ]);
-    check('format', process.execPath, [
-      'node_modules/prettier/bin/prettier.cjs',
-      '--check',
-      '--log-level',
-      'warn',
-      '.',
+    await checksAtOnce([
+      ['lint', 'node_modules/eslint/bin/eslint.js', '--quiet', '.'],
+      ['format', 'node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],
+      ['object literals', 'tools/lint/object-literals.mjs'],
+      [
+        'spelling',
+        'node_modules/cspell/bin.mjs',
+        'lint',
+        ...['--no-progress', '--no-summary', '--cache', '--cache-location', '.cache/cspell'],
+      ],
     ]);
   }
   if (parts.some((p) => p === 'integration' || p === 'e2e' || p === 'soak')) {
