@@ -9,10 +9,7 @@ import { placementOf, printPlacement } from './placement.js';
 
 /** Adds the command. */
 export function addWhy(program: Command, world: World, finish: Finish): void {
-  const command = program
-    .command('why')
-    .description('explain why a job is pending')
-    .argument('<job>', 'job id');
+  const command = program.command('why').description('explain why a job waits').argument('<job>', 'job id');
   command.action((id: string) => finish(withSession(command, world, (session) => why(session, id))));
 }
 

@@ -48,7 +48,7 @@ export const serviceCodes = {
     422,
     'never',
     'The subgraphs do not form a supergraph: {value}',
-    'Subgraphs do not compose, or an experiment violates a rule of the project. The message lists each error with its rule and location.',
+    'Subgraphs of the repository do not compose, or an experiment violates a rule of the project. The message lists each error with its rule and location.',
   ),
   CONFIG_INVALID: entry(
     500,
@@ -66,7 +66,7 @@ export const serviceCodes = {
     500,
     'never',
     'The subgraphs do not compose: {expected}',
-    'The schemas of the subgraphs contradict each other or a rule of the project. The message names types and fields.',
+    'The gateway cannot compose the subgraphs that it starts with, or cannot use a supergraph. The message names the reason.',
   ),
   MONGOD_UNAVAILABLE: entry(
     503,

@@ -185,7 +185,7 @@ export const guards = {
     problem: ofPlanner(
       {
         actual:
-          'the entity of `job` is built from an alias that the fetch does not select: `cost` of `job` is an error',
+          'the representation of `job` takes `price` from an alias that no earlier fetch selects: `cost` of `job` is an error',
         expected: 'the fetch selects the alias: both `cost` are 300',
       },
       issue(838, 'related'),

@@ -14,11 +14,12 @@ const head = `# Guards of the native query planner
 <!-- Written by \`npm run generate\` from lib/federation/src/planning/guards.ts. -->
 
 The gateway plans operations with \`@graphql-hive/router-query-planner\`, the native planner. It is fast, and wrong on some
-operations. Each guard on this page knows one of its faults: it changes what the planner is given, or checks the plan that
-comes back and leaves the operation to the fallback planner: our own, simple planner, whose plans are correct but may have
-more fetches than needed. A test runs the native planner alone on each example; when a new version is right, the test fails
-and the guard is removed. Under "Upstream" the page has what a maintainer of the library needs: the version, the result of
-the example with the library alone, the right result, and the report if there is one.
+operations. Each guard on this page is for one fault of the planner or of the supergraph that it gets. The guard changes the
+input of the planner, or checks the result: if it is wrong, the fallback planner plans the operation. The fallback planner is
+our own, simple planner; its plans are correct but may have more fetches than needed. A test runs the native planner alone on
+each example; when a new version is right, the test fails and the guard is removed. Under "Upstream" the page has what a
+maintainer of the library needs: the version, the result of the example with the library alone, the right result, and the
+report if there is one.
 `;
 
 const { dependencies, devDependencies } = JSON.parse(
