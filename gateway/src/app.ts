@@ -253,6 +253,7 @@ class BuiltGateway implements Gateway {
     parts.serveBy({
       subgraphs: () => holder.current.subgraphs,
       serve: (next) => this.#serve(next),
+      borrow: (work) => holder.borrow(work),
     });
   }
 

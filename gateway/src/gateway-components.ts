@@ -3,6 +3,7 @@ import { DomainError } from '@rhizome/errors';
 import type { SubgraphSchema } from '@rhizome/subgraph';
 import { createEngine, type Engine, type EngineOptions, type TransportFactory } from '@rhizome/federation';
 import type { GatewayOptions } from './gateway-options.js';
+import { GraphQueueOwners } from './identity/index.js';
 import {
   AccessGuard,
   defaultLimits,
@@ -27,6 +28,8 @@ export interface Server {
   subgraphs(): Engine['subgraphs'];
   /** Serves an engine; resolves when the previous one is closed. */
   serve(engine: Engine): Promise<void>;
+  /** Runs work on the current engine. */
+  borrow<T>(work: (engine: Engine) => Promise<T>): Promise<T>;
 }
 
 /** Maximum number of concurrent calls of an experiment's subgraph. */
@@ -83,6 +86,7 @@ export class GatewayComponents {
       served: () => this.#server?.subgraphs() ?? [],
       ownName: ownAddress.name,
       identity: () => options.identity,
+      queueOwners: new GraphQueueOwners((work) => this.#borrow(work)),
       audit: () => options.audit,
     });
   }
@@ -164,6 +168,11 @@ export class GatewayComponents {
         throw new TypeError('Graph was not prepared by this gateway');
       },
     });
+  }
+
+  #borrow<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
+    if (this.#server) return this.#server.borrow(work);
+    throw new DomainError('SERVICE_UNAVAILABLE', 'The gateway does not serve yet');
   }
 
   async close(): Promise<void> {

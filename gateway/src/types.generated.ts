@@ -295,7 +295,7 @@ export type DecideEnrolmentUserError = UserError & {
 export type DecideEnrolmentUserErrorCode =
   /** The state of the enrolment no longer allows the change. */
   | 'ENROLMENT_DECIDED'
-  /** No enrolment has this id. */
+  /** No enrolment has this id, or you may not decide about it. */
   | 'ENROLMENT_NOT_FOUND'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
@@ -330,7 +330,7 @@ export type EndEnrolmentUserError = UserError & {
 export type EndEnrolmentUserErrorCode =
   /** The state of the enrolment no longer allows the change. */
   | 'ENROLMENT_DECIDED'
-  /** No enrolment has this id. */
+  /** No enrolment has this id, or you may not decide about it. */
   | 'ENROLMENT_NOT_FOUND';
 
 export type Experiment = {
@@ -407,7 +407,9 @@ export type InviteWorkersUserError = UserError & {
 /** Code of an error of `inviteWorkers`. */
 export type InviteWorkersUserErrorCode =
   /** A value is out of range or malformed. */
-  | 'INVALID_VALUE';
+  | 'INVALID_VALUE'
+  /** The queue does not exist, or you may not enrol workers for all of its experiments. */
+  | 'QUEUE_NOT_FOUND';
 
 /** A person who has logged in, or software that has exchanged a token. */
 export type KnownPrincipal = Node & {
@@ -420,13 +422,13 @@ export type KnownPrincipal = Node & {
   readonly displayName?: Maybe<Scalars['String']['output']>;
   /** Identifier, `usr_…`, `svc_…` or `agt_…`: the subject of the principal's tokens. */
   readonly id: Scalars['ID']['output'];
-  /** Accounts at issuers; at most 100. */
+  /** Accounts at issuers that you may read; at most 100. */
   readonly identities: ReadonlyArray<PrincipalIdentity>;
   /** True if the principal is suspended, and gets no tokens. */
   readonly isSuspended: Scalars['Boolean']['output'];
   /** Kind of the principal; PILOT does not occur. */
   readonly kind: PrincipalKind;
-  /** Memberships that have not ended, in experiments whose identities the caller may read. */
+  /** Memberships that have not ended, in all experiments or in one whose identities you may read. */
   readonly memberships: ReadonlyArray<Membership>;
 };
 
@@ -476,7 +478,10 @@ export type MappingRule = {
   readonly name: Scalars['String']['output'];
   /** Names of these queues. */
   readonly queueNames: ReadonlyArray<Scalars['String']['output']>;
-  /** Queues for which the holder of a matching token may enrol workers. Null in the list for one that you may not see. */
+  /**
+   * Queues for which the holder of a matching token may enrol workers; empty unless you may read the identities of
+   * all experiments of the issuer. Null in the list for one that you may not see.
+   */
   readonly queues: ReadonlyArray<Maybe<Queue>>;
   /** Scopes, one of which must match exactly; empty for no condition. */
   readonly scopes: ReadonlyArray<Scalars['String']['output']>;
@@ -511,11 +516,14 @@ export type Mutation = {
   readonly __typename?: 'Mutation';
   /** Checks a schema against all other live schemas and against recorded use, and records the check. */
   readonly checkSchema: CheckSchemaPayload;
-  /** Approves or refuses the request of a worker to enrol. */
+  /** Approves or refuses the request of a worker to enrol. You need the permission in all experiments of its queue. */
   readonly decideEnrolment: DecideEnrolmentPayload;
-  /** Ends an enrolment; the credential of its worker is refused within seconds. */
+  /**
+   * Ends an enrolment; the credential of its worker is refused within seconds. You need the permission in all
+   * experiments of its queue.
+   */
   readonly endEnrolment: EndEnrolmentPayload;
-  /** Creates a code with which workers of a queue enrol. */
+  /** Creates a code with which workers of a queue enrol. You need the permission in all experiments of the queue. */
   readonly inviteWorkers: InviteWorkersPayload;
   /** Checks a schema and makes it live in every gateway. */
   readonly publishSchema: PublishSchemaPayload;
@@ -739,9 +747,12 @@ export type Query = {
   readonly auditEntry?: Maybe<AuditEntry>;
   /** Rights that a token of another issuer gives, with the reasons. */
   readonly explainToken?: Maybe<TokenExplanation>;
-  /** A principal; null if there is none. */
+  /** A principal; null if there is none, or if you may not read it. */
   readonly knownPrincipal?: Maybe<KnownPrincipal>;
-  /** Principals, the newest first. */
+  /**
+   * Principals with rights in experiments whose identities you may read, by a membership or by their last logins,
+   * and their agents; the newest first.
+   */
   readonly knownPrincipals?: Maybe<KnownPrincipalConnection>;
   /** Active revocations. Their number is small, so the list has no pages. */
   readonly revocations?: Maybe<ReadonlyArray<Revocation>>;
@@ -763,11 +774,17 @@ export type Query = {
   readonly schemaVersions?: Maybe<SchemaVersionConnection>;
   /** Subgraphs that are served or registered, by name, as seen by this gateway. Their number is small, so the list has no pages. */
   readonly subgraphs: ReadonlyArray<Subgraph>;
-  /** Versions of an issuer's record, the newest first. */
+  /**
+   * Versions of an issuer's record, the newest first. You get the versions that name only experiments whose
+   * identities you may read.
+   */
   readonly tokenIssuerVersions?: Maybe<TokenIssuerVersionConnection>;
-  /** External issuers, by name. Their number is small, so the list has no pages. */
+  /**
+   * External issuers whose tokens give rights in experiments whose identities you may read, by name. Their number
+   * is small, so the list has no pages.
+   */
   readonly tokenIssuers?: Maybe<ReadonlyArray<TokenIssuer>>;
-  /** Enrolments of workers, the newest first. */
+  /** Enrolments of workers in queues that admit only experiments in which you may enrol workers, the newest first. */
   readonly workerEnrolments?: Maybe<WorkerEnrolmentConnection>;
 };
 
@@ -1624,7 +1641,10 @@ export type TokenExplanation = {
   readonly subject?: Maybe<Scalars['String']['output']>;
 };
 
-/** An external issuer of tokens, with the limits of its tokens. */
+/**
+ * An external issuer of tokens, with the limits of its tokens. Experiments, rules and rights of experiments whose
+ * identities you may not read are left out.
+ */
 export type TokenIssuer = {
   readonly __typename?: 'TokenIssuer';
   /** Accepted values of `aud`; a token must have one of them. */
@@ -1999,7 +2019,7 @@ export type ResolversTypes = {
   InviteWorkersInput: InviteWorkersInput;
   InviteWorkersPayload: ResolverTypeWrapper<Omit<InviteWorkersPayload, 'userErrors'> & { userErrors: ReadonlyArray<ResolversTypes['InviteWorkersUserError']> }>;
   InviteWorkersUserError: ResolverTypeWrapper<Omit<InviteWorkersUserError, 'code'> & { code: ResolversTypes['InviteWorkersUserErrorCode'] }>;
-  InviteWorkersUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE'>;
+  InviteWorkersUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND'>;
   JSON: ResolverTypeWrapper<Scalars['JSON']['output']>;
   KnownPrincipal: ResolverTypeWrapper<KnownPrincipalMapper>;
   KnownPrincipalConnection: ResolverTypeWrapper<KnownPrincipalConnectionMapper>;
@@ -2369,7 +2389,7 @@ export type InviteWorkersUserErrorResolvers<ContextType = SubgraphContext, Paren
   __isTypeOf?: IsTypeOfResolverFn<ParentType, ContextType>;
 };
 
-export type InviteWorkersUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any }, ResolversTypes['InviteWorkersUserErrorCode']>;
+export type InviteWorkersUserErrorCodeResolvers = EnumResolverSignature<{ INVALID_VALUE?: any, QUEUE_NOT_FOUND?: any }, ResolversTypes['InviteWorkersUserErrorCode']>;
 
 export interface JSONScalarConfig extends GraphQLScalarTypeConfig<ResolversTypes['JSON'], any> {
   name: 'JSON';

@@ -200,7 +200,7 @@ export type DecideEnrolmentInput = {
 export type DecideEnrolmentUserErrorCode =
   /** The state of the enrolment no longer allows the change. */
   | 'ENROLMENT_DECIDED'
-  /** No enrolment has this id. */
+  /** No enrolment has this id, or you may not decide about it. */
   | 'ENROLMENT_NOT_FOUND'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
@@ -234,7 +234,7 @@ export type EndEnrolmentInput = {
 export type EndEnrolmentUserErrorCode =
   /** The state of the enrolment no longer allows the change. */
   | 'ENROLMENT_DECIDED'
-  /** No enrolment has this id. */
+  /** No enrolment has this id, or you may not decide about it. */
   | 'ENROLMENT_NOT_FOUND';
 
 /** One environment variable. */
@@ -365,7 +365,9 @@ export type InviteWorkersInput = {
 /** Code of an error of `inviteWorkers`. */
 export type InviteWorkersUserErrorCode =
   /** A value is out of range or malformed. */
-  | 'INVALID_VALUE';
+  | 'INVALID_VALUE'
+  /** The queue does not exist, or you may not enrol workers for all of its experiments. */
+  | 'QUEUE_NOT_FOUND';
 
 /** Cause of an error. */
 export type JobErrorFamily =

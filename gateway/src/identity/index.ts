@@ -1,4 +1,5 @@
 export { identityPolicies, type IdentityGraphOptions, identityResolvers } from './graph/resolvers.js';
+export { GraphQueueOwners } from './graph-queue-owners.js';
 export { HeldAttempts } from './held-attempts.js';
 export { originsOf } from './origins.js';
 export { RightsEndpoint } from './rights-endpoint.js';

@@ -87,7 +87,7 @@ interface Parts {
 function build(options: IdentityOptions, { store, encryption, clock, ids }: Parts): Omit<Identity, 'close'> {
   const { issuer, log, audience = 'rhizome' } = options;
   const { issuers, signingKeys, refreshFamilies: families } = store;
-  const principals = new PrincipalsService({ principals: store.principals, clock, ids });
+  const principals = new PrincipalsService({ principals: store.principals, issuers, clock, ids });
   const people = new People({ principals: store.principals, issuers, clock });
   const outside = new OutsideTokens({ issuers, keys: new IssuerKeys(), principals, clock });
   const keys = new SigningKeys({ repository: signingKeys, encryption, issuer, audience, clock });

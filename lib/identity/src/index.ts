@@ -9,12 +9,15 @@ export {
 export type {
   Decided,
   DecisionCode,
+  DecisionRequest,
   EnrolmentRequest,
   EnrolmentsService,
   InvitationRequest,
   Invited,
   WorkerToken,
 } from './enrolment/enrolments.service.js';
+export type { EnrolmentFilter } from './enrolment/enrolments.repository.js';
+export type { QueueOwners } from './enrolment/queue-owners.js';
 export { type Identity, type IdentityOptions, openIdentity } from './identity.js';
 export type { Assessment, GrantOutcome, RuleOutcome, TokenCheck } from './issuers/assess.js';
 export {

@@ -1,7 +1,7 @@
 /** Resolvers of issuers, principals and explanations: unpack, call, map. */
 import type { Policies } from '@rhizome/authz';
 import { DomainError, InputErrors } from '@rhizome/errors';
-import type { Identity, IssuerLogin, IssuerSettingsRecord } from '@rhizome/identity';
+import type { Identity, IssuerLogin, IssuerSettingsRecord, QueueOwners } from '@rhizome/identity';
 import type { Resolvers, SetTokenIssuerInput, SetTokenIssuerLoginInput } from '../../types.generated.js';
 import { identityTypes, storedRevocationKind, type IdentityTypeResolvers } from './type-resolvers.js';
 
@@ -9,33 +9,42 @@ import { identityTypes, storedRevocationKind, type IdentityTypeResolvers } from 
 export interface IdentityGraphOptions {
   /** Undefined in a gateway without a database of identities. */
   readonly identity?: (() => Identity | undefined) | undefined;
+  /** Asks core about queues; undefined where there is none. */
+  readonly queueOwners?: QueueOwners | undefined;
 }
+
+/** Without core there is no queue. */
+const withoutCore: QueueOwners = { experimentsOf: async () => ['*'], queuesOf: async () => [] };
 
 type IdentityResolvers = Pick<Resolvers, 'Query' | 'Mutation'> & IdentityTypeResolvers;
 
 /** Resolvers on the services of identity. */
 export function identityResolvers(parts: IdentityGraphOptions): IdentityResolvers {
   const identity = (): Identity => open(parts);
+  const { queueOwners = withoutCore } = parts;
   return {
-    Query: queries(identity),
-    Mutation: { ...mutations(identity), ...tokenMutations(identity), ...enrolmentMutations(identity) },
+    Query: queries(identity, queueOwners),
+    Mutation: {
+      ...mutations(identity),
+      ...tokenMutations(identity),
+      ...enrolmentMutations(identity, queueOwners),
+    },
     ...identityTypes(identity),
   };
 }
 
-function queries(identity: () => Identity): NonNullable<IdentityResolvers['Query']> {
+function queries(identity: () => Identity, owners: QueueOwners): NonNullable<IdentityResolvers['Query']> {
   return {
-    tokenIssuers: () => identity().issuers.all(),
-    tokenIssuerVersions: (_parent, { name, first, after }) =>
-      identity().issuers.history(name, first ?? 20, after),
-    knownPrincipals: (_parent, { first, after }) => identity().principals.page(first ?? 20, after),
-    knownPrincipal: (_parent, { id }) => identity().principals.principal(id),
-    workerEnrolments: (_parent, { queue, state, first, after }) =>
-      identity().enrolments.page(
-        { queue: queue ?? undefined, state: state ?? undefined },
-        first ?? 20,
-        after,
-      ),
+    tokenIssuers: (_parent, _args, { principal }) => identity().issuers.list(principal),
+    tokenIssuerVersions: (_parent, { name, first, after }, { principal }) =>
+      identity().issuers.history(name, first ?? 20, after, principal),
+    knownPrincipals: (_parent, { first, after }, { principal }) =>
+      identity().principals.page(first ?? 20, after, principal),
+    knownPrincipal: (_parent, { id }, { principal }) => identity().principals.principal(id, principal),
+    workerEnrolments: (_parent, { queue, state, first, after }, { principal }) => {
+      const filter = { queue: queue ?? undefined, state: state ?? undefined };
+      return identity().enrolments.page(filter, { first: first ?? 20, after }, principal, owners);
+    },
     revocations: () => identity().revocations.all,
     explainToken: (_parent, { token }) => identity().outside.explain(token),
   };
@@ -87,17 +96,21 @@ function tokenMutations(identity: () => Identity): NonNullable<IdentityResolvers
   };
 }
 
-function enrolmentMutations(identity: () => Identity): NonNullable<IdentityResolvers['Mutation']> {
+function enrolmentMutations(
+  identity: () => Identity,
+  owners: QueueOwners,
+): NonNullable<IdentityResolvers['Mutation']> {
   return {
     inviteWorkers: async (_parent, { input }, { principal }) => {
       const { queue, experiments, uses = 0, ttlSeconds = 0, netblock } = input;
       const request = { queue, experiments, uses, ttlSeconds, netblock: netblock ?? null };
-      const { code, invitation, userErrors } = await identity().enrolments.invite(request, principal);
+      const { code, invitation, userErrors } = await identity().enrolments.invite(request, principal, owners);
       return { code, expiresAt: invitation?.expiresAt ?? null, userErrors };
     },
     decideEnrolment: (_parent, { input }, { principal }) =>
-      identity().enrolments.decide(input.id, input.isApproved, input.experiments, principal),
-    endEnrolment: (_parent, { input }, { principal }) => identity().enrolments.end(input.id, principal),
+      identity().enrolments.decide(input, principal, owners),
+    endEnrolment: (_parent, { input }, { principal }) =>
+      identity().enrolments.end(input.id, principal, owners),
   };
 }
 

@@ -1,5 +1,5 @@
 /** Resolvers of the fields of issuers, principals, tokens and enrolments. */
-import { experimentsFor, type Grant } from '@rhizome/authz';
+import type { Grant } from '@rhizome/authz';
 import type { Identity, IssuerDocument, IssuerLogin, RevocationDocument } from '@rhizome/identity';
 import { connection } from '@rhizome/subgraph';
 import {
@@ -37,16 +37,18 @@ export function identityTypes(identity: () => Identity): IdentityTypeResolvers {
   return {
     ...issuerTypes,
     ...explanationTypes,
+    TokenIssuerVersion: {
+      ...issuerTypes.TokenIssuerVersion,
+      settings: ({ settings }, _args, { principal }) =>
+        settings && identity().issuers.visibleSettings(settings, principal),
+    },
     KnownPrincipalConnection: connection,
     KnownPrincipal: {
       id: ({ _id }) => _id,
       actsFor: ({ actsFor }) => principalOrNull(actsFor),
-      identities: ({ _id }) => identity().principals.identitiesOf(_id),
-      memberships: async ({ _id }, _args, { principal }) => {
-        const visible = experimentsFor(principal, 'identity:read');
-        const all = await identity().principals.membershipsOf(_id);
-        return visible === '*' ? all : all.filter(({ experiment }) => visible.includes(experiment));
-      },
+      identities: ({ _id }, _args, { principal }) => identity().principals.identitiesOf(_id, principal),
+      memberships: ({ _id }, _args, { principal }) =>
+        identity().principals.visibleMembershipsOf(_id, principal),
     },
     Membership: {
       principal: ({ principalId }) => principalOf(principalId),

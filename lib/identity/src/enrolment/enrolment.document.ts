@@ -147,6 +147,11 @@ export const enrolmentsCollection = defineCollection<EnrolmentDocument>({
       options: { unique: true },
       why: 'one enrolment of a key in a queue',
     },
+    {
+      name: 'queue_createdAt_idx',
+      keys: { queue: 1, createdAt: -1, _id: -1 },
+      why: 'the enrolments of some queues, the newest first',
+    },
     { name: 'state_address_idx', keys: { state: 1, address: 1 }, why: 'counts requests without a decision' },
     {
       name: 'expiresAt_ttl',

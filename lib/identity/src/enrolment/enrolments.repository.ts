@@ -20,6 +20,12 @@ export interface Decision {
   readonly now: Date;
 }
 
+/** Conditions of a list of enrolments. */
+export interface EnrolmentFilter {
+  readonly queue?: string | undefined;
+  readonly state?: EnrolmentState | undefined;
+}
+
 /** Collections `invitations` and `enrolments`. */
 export class EnrolmentsRepository {
   readonly #invitations: Collection<InvitationDocument>;
@@ -99,14 +105,21 @@ export class EnrolmentsRepository {
     );
   }
 
-  /** A page of enrolments, the newest first. @throws DomainError CURSOR_INVALID */
+  /**
+   * A page of the enrolments of some queues (`*` for all), the newest first.
+   * @throws DomainError CURSOR_INVALID
+   */
   page(
-    filter: { readonly queue?: string | undefined; readonly state?: EnrolmentState | undefined },
-    first: number,
-    after: string | null | undefined,
+    { queue, state }: EnrolmentFilter,
+    queues: '*' | readonly string[],
+    page: { readonly first: number; readonly after: string | null | undefined },
   ): Promise<KeysetPage<EnrolmentDocument>> {
     const order = [{ field: 'createdAt', direction: -1 }] as const;
-    const wanted = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
-    return keysetPage({ collection: this.#enrolments, filter: wanted, order, first, after });
+    const asked = queue === undefined ? queues : queues === '*' || queues.includes(queue) ? [queue] : [];
+    const filter = {
+      ...(asked !== '*' && { queue: { $in: [...asked] } }),
+      ...(state !== undefined && { state }),
+    };
+    return keysetPage({ collection: this.#enrolments, filter, order, ...page });
   }
 }

@@ -3,6 +3,19 @@ import { createVerifier } from '@rhizome/authz';
 import { testPrincipal } from '@rhizome/testkit';
 import { admin, identitySystem, type IdentitySystem, ruleOf } from '../testing/identity-system.js';
 import type { EnrolmentRequest } from './enrolments.service.js';
+import type { QueueOwners } from './queue-owners.js';
+
+/** Queues of core, with their experiments. */
+const queues: Readonly<Record<string, readonly string[]>> = {
+  north: ['egret'],
+  south: ['heron'],
+  shared: ['egret', 'heron'],
+};
+const owners: QueueOwners = {
+  experimentsOf: async (queue) => queues[queue] ?? ['*'],
+  queuesOf: async (own) =>
+    Object.keys(queues).filter((queue) => queues[queue]?.every((one) => own.includes(one))),
+};
 
 /** Text with the form of a thumbprint. */
 const thumb = (name: string): string => name.padEnd(43, '-');
@@ -30,7 +43,7 @@ describe('EnrolmentsService', () => {
       netblock: null,
       ...change,
     };
-    const { code, userErrors } = await system.identity.enrolments.invite(wanted, admin);
+    const { code, userErrors } = await system.identity.enrolments.invite(wanted, admin, owners);
     expect(userErrors).toEqual([]);
     return code ?? '';
   };
@@ -86,18 +99,24 @@ describe('EnrolmentsService', () => {
       code: 'ENROLMENT_PENDING',
     });
     const local = testPrincipal({ grants: { egret: 'ADMIN' } });
-    await expect(enrolments.decide(_id, true, ['heron'], local)).rejects.toMatchObject({ code: 'FORBIDDEN' });
-    await enrolments.decide(_id, true, ['egret'], local);
+    await expect(
+      enrolments.decide({ id: _id, isApproved: true, experiments: ['heron'] }, local, owners),
+    ).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await enrolments.decide({ id: _id, isApproved: true, experiments: ['egret'] }, local, owners);
     const { accessToken } = await enrolments.token(_id, thumb('w'), true);
     expect((await verify(accessToken)).grants).toEqual([{ experiment: 'egret', roles: ['PILOT'] }]);
-    const again = await enrolments.decide(_id, false, ['egret'], local);
+    const again = await enrolments.decide(
+      { id: _id, isApproved: false, experiments: ['egret'] },
+      local,
+      owners,
+    );
     expect(again.userErrors.map(({ code }) => code)).toEqual(['ENROLMENT_DECIDED']);
   });
 
   it('gives a refused request, another key or an unknown enrolment nothing', async () => {
     const { enrolments } = system.identity;
     const { _id } = await enrolments.enrol(request('r'));
-    await enrolments.decide(_id, false, ['*'], admin);
+    await enrolments.decide({ id: _id, isApproved: false, experiments: ['*'] }, admin, owners);
     await expect(enrolments.token(_id, thumb('r'), true)).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await expect(enrolments.token(_id, thumb('other'), true)).rejects.toMatchObject({
       code: 'UNAUTHENTICATED',
@@ -133,7 +152,7 @@ describe('EnrolmentsService', () => {
     const { enrolments } = system.identity;
     const { _id } = await enrolments.enrol(request('e', { code: await invite() }));
     const { accessToken } = await enrolments.token(_id, thumb('e'), true);
-    await enrolments.end(_id, admin);
+    await enrolments.end(_id, admin, owners);
     await expect(verify(accessToken)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
     await expect(enrolments.token(_id, thumb('e'), true)).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
@@ -180,7 +199,7 @@ describe('EnrolmentsService', () => {
       netblock: null,
       ...change,
     };
-    const { userErrors } = await system.identity.enrolments.invite(wanted, admin);
+    const { userErrors } = await system.identity.enrolments.invite(wanted, admin, owners);
     expect(userErrors.map(({ path }) => path[0])).toContain(field);
   });
 });

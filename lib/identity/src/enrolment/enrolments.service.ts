@@ -1,7 +1,7 @@
 /** Enrolment of workers: by an invitation, by an approved request, or by a token of the platform. */
 import { randomBytes } from 'node:crypto';
 import { BlockList, isIP } from 'node:net';
-import { assertCan, can, type Principal, signToken } from '@rhizome/authz';
+import { type Principal, signToken } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { type CodedInputError, DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
@@ -12,8 +12,9 @@ import type { RevocationsService } from '../revocations/revocations.service.js';
 import type { KeyEncryption } from '../tokens/key-encryption.js';
 import type { SigningKeys } from '../tokens/signing-keys.js';
 import { tokenIdOf } from '../tokens/token-id.js';
-import type { EnrolmentDocument, EnrolmentState, InvitationDocument } from './enrolment.document.js';
-import type { EnrolmentsRepository } from './enrolments.repository.js';
+import type { EnrolmentDocument, InvitationDocument } from './enrolment.document.js';
+import type { EnrolmentFilter, EnrolmentsRepository } from './enrolments.repository.js';
+import { assertMayEnrolFor, mayEnrolIn, type QueueOwners, queuesToEnrolIn } from './queue-owners.js';
 
 /** Ports of {@link EnrolmentsService}. */
 export interface EnrolmentsOptions {
@@ -39,7 +40,7 @@ export interface InvitationRequest {
 export interface Invited {
   readonly code: string | null;
   readonly invitation: InvitationDocument | null;
-  readonly userErrors: readonly InputError[];
+  readonly userErrors: readonly InputError<'QUEUE_NOT_FOUND'>[];
 }
 
 /** A worker that wants to enrol; its key was proven. */
@@ -59,6 +60,14 @@ export interface WorkerToken {
   readonly expiresInSeconds: number;
   readonly workerId: string;
   readonly enrolment: EnrolmentDocument;
+}
+
+/** A decision about a request to enrol. */
+export interface DecisionRequest {
+  readonly id: string;
+  readonly isApproved: boolean;
+  /** Experiments whose jobs the worker runs. */
+  readonly experiments: readonly string[];
 }
 
 /** Reasons to refuse a decision, besides invalid values. */
@@ -88,17 +97,26 @@ export class EnrolmentsService {
     this.#options = options;
   }
 
-  /** Makes a code by which workers enrol. @throws DomainError FORBIDDEN */
-  async invite(request: InvitationRequest, principal: Principal): Promise<Invited> {
+  /**
+   * Makes a code by which workers of a queue enrol.
+   * @throws DomainError FORBIDDEN, SERVICE_UNAVAILABLE
+   */
+  async invite(request: InvitationRequest, principal: Principal, owners: QueueOwners): Promise<Invited> {
     const { queue, experiments, uses, ttlSeconds, netblock } = request;
-    assertMayEnrol(principal, experiments);
-    const errors = new InputErrors();
+    assertMayEnrolFor(experiments, principal);
+    const errors = new InputErrors<'QUEUE_NOT_FOUND'>();
     errors.form(['queue'], queue, queues, 'the name of a queue');
     checkExperiments(experiments, errors);
     errors.int(['uses'], uses, 1, 10_000);
     errors.int(['ttlSeconds'], ttlSeconds, 60, 7 * 86_400);
     if (netblock !== null && !blockOf(netblock))
       errors.add(['netblock'], netblock, 'an address or a block such as 192.0.2.0/24');
+    if (errors.isEmpty && !(await mayEnrolIn(queue, principal, owners)))
+      errors.report(
+        'QUEUE_NOT_FOUND',
+        ['queue'],
+        `Queue "${queue}" not found, or you may not enrol its workers.`,
+      );
     if (!errors.isEmpty) return { code: null, invitation: null, userErrors: errors.all };
     const { enrolments, encryption, clock, ids } = this.#options;
     const now = clock.now();
@@ -166,28 +184,32 @@ export class EnrolmentsService {
     return this.#sign(renewed, workerId, now);
   }
 
-  /** Approves or refuses a request. @throws DomainError FORBIDDEN */
-  async decide(
-    id: string,
-    isApproved: boolean,
-    experiments: readonly string[],
-    by: Principal,
-  ): Promise<Decided> {
-    assertMayEnrol(by, experiments);
+  /**
+   * Approves or refuses a request. Only those who may enrol workers for all experiments of its queue decide;
+   * for others it does not exist.
+   * @throws DomainError FORBIDDEN, SERVICE_UNAVAILABLE
+   */
+  async decide(request: DecisionRequest, by: Principal, owners: QueueOwners): Promise<Decided> {
+    const { id, isApproved, experiments } = request;
+    assertMayEnrolFor(experiments, by);
     const errors = new InputErrors<DecisionCode>();
     checkExperiments(experiments, errors);
     if (!errors.isEmpty) return { enrolment: null, userErrors: errors.all };
+    if (!(await this.#visible(id, by, owners))) return notFound(id);
     const now = this.#options.clock.now();
     const expiresAt = new Date(now.getTime() + (isApproved ? enrolledForMs : pendingForMs));
     const to = isApproved ? 'APPROVED' : 'REFUSED';
     return this.#decide({ id, from: 'PENDING', to, by: by.subject, expiresAt, experiments, now });
   }
 
-  /** Ends an enrolment; its worker's credential is dead at once. @throws DomainError FORBIDDEN */
-  async end(id: string, by: Principal): Promise<Decided<DecisionCode>> {
-    const { enrolments, revocations, clock } = this.#options;
-    const found = await enrolments.byId(id);
-    assertMayEnrol(by, found?.experiments ?? ['*']);
+  /**
+   * Ends an enrolment; its worker's credential is dead at once. The caller needs the same rights as for a
+   * decision.
+   * @throws DomainError SERVICE_UNAVAILABLE
+   */
+  async end(id: string, by: Principal, owners: QueueOwners): Promise<Decided<DecisionCode>> {
+    const { revocations, clock } = this.#options;
+    if (!(await this.#visible(id, by, owners))) return notFound(id);
     const now = clock.now();
     const expiresAt = new Date(now.getTime() + enrolledForMs);
     const decided = await this.#decide({ id, from: 'APPROVED', to: 'ENDED', by: by.subject, expiresAt, now });
@@ -196,13 +218,24 @@ export class EnrolmentsService {
     return decided;
   }
 
-  /** A page of enrolments, the newest first. @throws DomainError CURSOR_INVALID */
-  page(
-    filter: { readonly queue?: string | undefined; readonly state?: EnrolmentState | undefined },
-    first: number,
-    after: string | null | undefined,
+  /**
+   * A page of the enrolments that the caller may decide about and end, the newest first.
+   * @throws DomainError CURSOR_INVALID, SERVICE_UNAVAILABLE
+   */
+  async page(
+    filter: EnrolmentFilter,
+    page: { readonly first: number; readonly after: string | null | undefined },
+    by: Principal,
+    owners: QueueOwners,
   ): Promise<KeysetPage<EnrolmentDocument>> {
-    return this.#options.enrolments.page(filter, first, after);
+    const queues = await queuesToEnrolIn(by, owners);
+    return this.#options.enrolments.page(filter, queues, page);
+  }
+
+  /** The enrolment if the caller may decide about it; otherwise null, as if there were none. */
+  async #visible(id: string, by: Principal, owners: QueueOwners): Promise<EnrolmentDocument | null> {
+    const found = await this.#options.enrolments.byId(id);
+    return found && (await mayEnrolIn(found.queue, by, owners)) ? found : null;
   }
 
   async #decide(decision: Parameters<EnrolmentsRepository['decide']>[0]): Promise<Decided<DecisionCode>> {
@@ -211,10 +244,9 @@ export class EnrolmentsService {
     if (enrolment) return { enrolment, userErrors: [] };
     const { id } = decision;
     const known = await enrolments.byId(id);
-    const error = known
-      ? ({ code: 'ENROLMENT_DECIDED', message: `id: enrolment "${id}" is ${known.state}` } as const)
-      : ({ code: 'ENROLMENT_NOT_FOUND', message: `Enrolment "${id}" not found.` } as const);
-    return { enrolment: null, userErrors: [{ ...error, path: ['id'] }] };
+    if (!known) return notFound(id);
+    const message = `id: enrolment "${id}" is ${known.state}`;
+    return { enrolment: null, userErrors: [{ code: 'ENROLMENT_DECIDED', message, path: ['id'] }] };
   }
 
   async #made(request: EnrolmentRequest): Promise<EnrolmentDocument> {
@@ -310,11 +342,9 @@ function holderOf(thumbprint: string): { keyThumbprint: string } | { certificate
     : { keyThumbprint: thumbprint };
 }
 
-/** An administrator of experiments enrols workers for these experiments only. */
-function assertMayEnrol(principal: Principal, experiments: readonly string[]): void {
-  if (can(principal, 'worker:enrol', '*')) return;
-  if (experiments.length === 0) assertCan(principal, 'worker:enrol', '*');
-  for (const experiment of experiments) assertCan(principal, 'worker:enrol', experiment);
+function notFound(id: string): Decided<DecisionCode> {
+  const message = `Enrolment "${id}" not found, or you may not decide about it.`;
+  return { enrolment: null, userErrors: [{ code: 'ENROLMENT_NOT_FOUND', message, path: ['id'] }] };
 }
 
 function checkExperiments(experiments: readonly string[], errors: Pick<InputErrors, 'form' | 'list'>): void {

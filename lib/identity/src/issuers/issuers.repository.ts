@@ -1,6 +1,7 @@
 /** Access to the issuers and their history. */
 import { collection, isDuplicateKey, type KeysetPage, keysetPage } from '@rhizome/mongo';
-import type { Collection, Db } from 'mongodb';
+import type { Collection, Db, Filter } from 'mongodb';
+import type { VisibleExperiments } from '../visible-experiments.js';
 import {
   type IssuerDocument,
   issuersCollection,
@@ -18,6 +19,11 @@ export interface IssuerChange {
   readonly source: IssuerSource;
   readonly now: Date;
 }
+
+/** Condition for versions whose experiments are all visible; a version that removes the record has none. */
+const namesOnly = (visible: readonly string[]): Filter<IssuerVersionDocument> => ({
+  'settings.experiments': { $elemMatch: { $in: [...visible] }, $not: { $elemMatch: { $nin: [...visible] } } },
+});
 
 /** Collections `issuers` and `issuerVersions`. */
 export class IssuersRepository {
@@ -69,14 +75,19 @@ export class IssuersRepository {
     return removed;
   }
 
-  /** A page of the versions of an issuer, the newest first. @throws DomainError CURSOR_INVALID */
+  /**
+   * A page of the versions of an issuer that name only visible experiments, the newest first.
+   * @throws DomainError CURSOR_INVALID
+   */
   history(
     name: string,
+    visible: VisibleExperiments,
     first: number,
     after: string | null | undefined,
   ): Promise<KeysetPage<IssuerVersionDocument>> {
+    const filter = { name, ...(visible !== '*' && namesOnly(visible)) };
     const order = [{ field: 'createdAt', direction: -1 }] as const;
-    return keysetPage({ collection: this.#versions, filter: { name }, order, first, after });
+    return keysetPage({ collection: this.#versions, filter, order, first, after });
   }
 
   async #remember(

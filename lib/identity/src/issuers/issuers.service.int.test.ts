@@ -19,7 +19,7 @@ describe('IssuersService', () => {
     await issuers.set('kept', trusted({ issuer: 'https://kept.test', audience: 'a' }), admin);
     await issuers.set('kept', trusted({ issuer: 'https://kept.test', audience: 'b' }), other);
     await issuers.remove('kept', admin);
-    const { nodes } = await issuers.history('kept', 10, null);
+    const { nodes } = await issuers.history('kept', 10, null, admin);
     expect(
       nodes.map(({ revision, updatedBy, settings }) => [revision, updatedBy, settings?.audiences]),
     ).toEqual([

@@ -5,6 +5,7 @@ import type { Clock } from '@rhizome/clock';
 import { type CodedInputError, DomainError, InputErrors } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { KeysetPage } from '@rhizome/mongo';
+import { visibleTo } from '../visible-experiments.js';
 import type {
   ClaimProfile,
   IssuerDocument,
@@ -15,6 +16,7 @@ import type {
 import type { NamedIssuer } from './issuer-file.js';
 import { checkIssuer } from './issuer-input.js';
 import type { IssuersRepository } from './issuers.repository.js';
+import { visibleIssuer } from './visible-issuer.js';
 
 /** Reasons to refuse a record. */
 export type IssuerSetCode = 'INVALID_VALUE' | 'ISSUER_TAKEN' | 'MANAGED_BY_FILE';
@@ -60,8 +62,11 @@ export class IssuersService {
     this.#options = options;
   }
 
-  all(): Promise<readonly IssuerDocument[]> {
-    return this.#options.issuers.all();
+  /** The issuers whose tokens give rights in experiments whose identities the caller may read. */
+  async list(by: Principal): Promise<readonly IssuerDocument[]> {
+    const visible = visibleTo(by);
+    const all = await this.#options.issuers.all();
+    return all.flatMap((issuer) => visibleIssuer(issuer, visible) ?? []);
   }
 
   /** Issuers at which people and CI jobs log in, sorted by name; changes of other processes appear in 2 s. */
@@ -84,12 +89,22 @@ export class IssuersService {
     return this.#options.issuers.byName(name);
   }
 
+  /** The part of settings that concerns experiments whose identities the caller may read. */
+  visibleSettings(settings: IssuerSettingsRecord, by: Principal): IssuerSettingsRecord | null {
+    return visibleIssuer(settings, visibleTo(by));
+  }
+
+  /**
+   * Versions of a record, the newest first. A caller who may not read all identities gets those that name
+   * only experiments whose identities it may read.
+   */
   history(
     name: string,
     first: number,
     after: string | null | undefined,
+    by: Principal,
   ): Promise<KeysetPage<IssuerVersionDocument>> {
-    return this.#options.issuers.history(name, first, after);
+    return this.#options.issuers.history(name, visibleTo(by), first, after);
   }
 
   /** Writes a record. @throws DomainError FORBIDDEN */

@@ -87,6 +87,14 @@ export const principalsCollection = defineCollection<PrincipalDocument>({
       logins: { bsonType: 'array', maxItems: 100, items: { bsonType: 'object' } },
     },
   },
+  indexes: [
+    {
+      name: 'logins_experiment_idx',
+      keys: { 'logins.grants.experiment': 1 },
+      why: 'the principals whose logins gave rights in an experiment',
+    },
+    { name: 'actsFor_idx', keys: { actsFor: 1 }, why: 'the agents of a person' },
+  ],
 });
 
 /** Accounts at issuers. */
@@ -125,5 +133,12 @@ export const membershipsCollection = defineCollection<MembershipDocument>({
       updatedBy: text,
     },
   },
-  indexes: [{ name: 'principalId_idx', keys: { principalId: 1 }, why: 'the memberships of a principal' }],
+  indexes: [
+    { name: 'principalId_idx', keys: { principalId: 1 }, why: 'the memberships of a principal' },
+    {
+      name: 'experiment_idx',
+      keys: { experiment: 1, principalId: 1 },
+      why: 'the principals with a membership in an experiment',
+    },
+  ],
 });

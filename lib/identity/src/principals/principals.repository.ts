@@ -1,7 +1,8 @@
 /** Access to principals, identities and memberships. */
 import { createHash } from 'node:crypto';
 import { collection, isDuplicateKey, type KeysetPage, keysetPage, watchCollections } from '@rhizome/mongo';
-import type { ChangeStream, Collection, Db } from 'mongodb';
+import type { ChangeStream, Collection, Db, Filter } from 'mongodb';
+import type { VisibleExperiments } from '../visible-experiments.js';
 import { issuersCollection } from '../issuers/issuer.document.js';
 import {
   identitiesCollection,
@@ -31,6 +32,14 @@ export function identityId({ issuer, subject }: Account): string {
 
 /** Condition of an aggregation: a login is that of another account. */
 const notOf = (account: string): object => ({ $ne: ['$$this.account', { $literal: account }] });
+
+/** Condition for what has not ended. */
+const lasting = (now: Date) => ({ $or: [{ expiresAt: null }, { expiresAt: { $gt: now } }] });
+
+/** Condition for some principals and their agents. */
+const isOneOf = (ids: readonly string[]): Filter<PrincipalDocument> => ({
+  $or: [{ _id: { $in: [...ids] } }, { actsFor: { $in: [...ids] } }],
+});
 
 /** Collections `principals`, `identities` and `memberships`. */
 export class PrincipalsRepository {
@@ -116,22 +125,53 @@ export class PrincipalsRepository {
     );
   }
 
-  /** A page of principals, the newest first. @throws DomainError CURSOR_INVALID */
-  page(first: number, after: string | null | undefined): Promise<KeysetPage<PrincipalDocument>> {
+  /**
+   * A page of the principals with rights in visible experiments and of their agents, the newest first.
+   * @throws DomainError CURSOR_INVALID
+   */
+  async page(
+    visible: VisibleExperiments,
+    now: Date,
+    first: number,
+    after: string | null | undefined,
+  ): Promise<KeysetPage<PrincipalDocument>> {
     const order = [{ field: 'createdAt', direction: -1 }] as const;
-    return keysetPage({ collection: this.#principals, filter: {}, order, first, after });
+    const filter = visible === '*' ? {} : isOneOf(await this.withRightsIn(visible, now));
+    return keysetPage({ collection: this.#principals, filter, order, first, after });
+  }
+
+  /**
+   * Principals with a membership in one of the experiments or in all, or whose last logins gave such rights.
+   * @param among limits the search to these principals
+   */
+  async withRightsIn(
+    experiments: readonly string[],
+    now: Date,
+    among?: readonly string[],
+  ): Promise<readonly string[]> {
+    const experiment = { $in: [...experiments, '*'] };
+    const ids = among && { $in: [...among] };
+    const [members, loggedIn] = await Promise.all([
+      this.#memberships.distinct('principalId', {
+        experiment,
+        ...lasting(now),
+        ...(ids && { principalId: ids }),
+      }),
+      this.#principals.distinct('_id', { 'logins.grants.experiment': experiment, ...(ids && { _id: ids }) }),
+    ]);
+    return [...new Set([...members, ...loggedIn])];
   }
 
   /** Memberships of a principal that have not ended. */
   memberships(principalId: string, now: Date): Promise<MembershipDocument[]> {
-    const lasting = { $or: [{ expiresAt: null }, { expiresAt: { $gt: now } }] };
-    return this.#memberships.find({ principalId, ...lasting }, { sort: { _id: 1 }, limit: 500 }).toArray();
+    return this.#memberships
+      .find({ principalId, ...lasting(now) }, { sort: { _id: 1 }, limit: 500 })
+      .toArray();
   }
 
   /** Memberships of several principals that have not ended. */
   membershipsOf(principalIds: readonly string[], now: Date): Promise<MembershipDocument[]> {
-    const lasting = { $or: [{ expiresAt: null }, { expiresAt: { $gt: now } }] };
-    const filter = { principalId: { $in: [...principalIds] }, ...lasting };
+    const filter = { principalId: { $in: [...principalIds] }, ...lasting(now) };
     return this.#memberships.find(filter, { readConcern: 'majority' }).toArray();
   }
 

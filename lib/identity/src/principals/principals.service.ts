@@ -5,6 +5,9 @@ import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
 import { isDeepStrictEqual } from 'node:util';
 import { checkExperiment } from '../experiment-name.js';
+import type { IssuersRepository } from '../issuers/issuers.repository.js';
+import { visibleIssuer } from '../issuers/visible-issuer.js';
+import { concerns, visibleTo } from '../visible-experiments.js';
 import type {
   IdentityDocument,
   LoginRecord,
@@ -36,6 +39,7 @@ export interface MembershipChanged {
 /** Ports of {@link PrincipalsService}. */
 export interface PrincipalsOptions {
   readonly principals: PrincipalsRepository;
+  readonly issuers: Pick<IssuersRepository, 'all'>;
   readonly clock: Clock;
   readonly ids: Ids;
 }
@@ -59,11 +63,17 @@ export class PrincipalsService {
 
   /**
    * The principal of an account, made at the first login.
+   * @param actsFor the human of an agent
    * @throws DomainError FORBIDDEN if it is suspended, or was of another kind before
    */
-  async logIn(account: Account, kind: PrincipalKind, displayName: string | null): Promise<PrincipalDocument> {
+  async logIn(
+    account: Account,
+    kind: PrincipalKind,
+    displayName: string | null,
+    actsFor: string | null = null,
+  ): Promise<PrincipalDocument> {
     const { principals, clock } = this.#options;
-    const principal = await this.#find(account, kind, displayName);
+    const principal = await this.#find(account, { kind, displayName, actsFor });
     if (principal.kind !== kind) {
       const text = `Principal "${principal._id}" is a ${principal.kind}; its issuer now says ${kind}`;
       throw new DomainError('FORBIDDEN', text);
@@ -75,7 +85,14 @@ export class PrincipalsService {
     return { ...principal, displayName };
   }
 
-  async #find(account: Account, kind: PrincipalKind, displayName: string | null): Promise<PrincipalDocument> {
+  async #find(
+    account: Account,
+    {
+      kind,
+      displayName,
+      actsFor,
+    }: Pick<PrincipalDocument, 'displayName' | 'actsFor'> & { kind: PrincipalKind },
+  ): Promise<PrincipalDocument> {
     const { principals, clock, ids } = this.#options;
     const now = clock.now();
     const fresh = (id: string): PrincipalDocument => ({
@@ -87,7 +104,7 @@ export class PrincipalsService {
       kind: kind as PrincipalDocument['kind'],
       displayName,
       isSuspended: false,
-      actsFor: null,
+      actsFor,
     });
     const known = await principals.identity(account);
     if (known)
@@ -104,16 +121,36 @@ export class PrincipalsService {
     return (await this.#options.principals.identity(account))?.principalId ?? null;
   }
 
-  principal(id: string): Promise<PrincipalDocument | null> {
-    return this.#options.principals.principal(id);
+  /** A principal with rights in an experiment whose identities the caller may read, or an agent of one. */
+  async principal(id: string, by: Principal): Promise<PrincipalDocument | null> {
+    const { principals, clock } = this.#options;
+    const found = await principals.principal(id);
+    const visible = visibleTo(by);
+    if (!found || visible === '*') return found;
+    const holders = [found._id, ...(found.actsFor === null ? [] : [found.actsFor])];
+    const seen = await principals.withRightsIn(visible, clock.now(), holders);
+    return seen.length > 0 ? found : null;
   }
 
-  identitiesOf(id: string): Promise<readonly IdentityDocument[]> {
-    return this.#options.principals.identitiesOf(id);
+  /** Accounts of a principal at issuers that the caller sees. */
+  async identitiesOf(id: string, by: Principal): Promise<readonly IdentityDocument[]> {
+    const { principals, issuers } = this.#options;
+    const visible = visibleTo(by);
+    const found = await principals.identitiesOf(id);
+    if (visible === '*') return found;
+    const all = await issuers.all();
+    const seen = new Set(all.flatMap((one) => (visibleIssuer(one, visible) ? [one.issuer] : [])));
+    return found.filter(({ issuer }) => seen.has(issuer));
   }
 
-  page(first: number, after: string | null | undefined): Promise<KeysetPage<PrincipalDocument>> {
-    return this.#options.principals.page(first, after);
+  /** Principals as {@link principal} shows them, the newest first. @throws DomainError CURSOR_INVALID */
+  page(
+    first: number,
+    after: string | null | undefined,
+    by: Principal,
+  ): Promise<KeysetPage<PrincipalDocument>> {
+    const { principals, clock } = this.#options;
+    return principals.page(visibleTo(by), clock.now(), first, after);
   }
 
   /**
@@ -132,6 +169,12 @@ export class PrincipalsService {
   /** Memberships that have not ended. */
   membershipsOf(id: string): Promise<readonly MembershipDocument[]> {
     return this.#options.principals.memberships(id, this.#options.clock.now());
+  }
+
+  /** Memberships that have not ended and give rights in experiments whose identities the caller may read. */
+  async visibleMembershipsOf(id: string, by: Principal): Promise<readonly MembershipDocument[]> {
+    const visible = visibleTo(by);
+    return (await this.membershipsOf(id)).filter(({ experiment }) => concerns(experiment, visible));
   }
 
   /** Suspends a principal, or ends its suspension; null if there is none. @throws DomainError FORBIDDEN */

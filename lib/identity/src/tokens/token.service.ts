@@ -291,7 +291,7 @@ export class TokenService {
       throw new DomainError('BAD_REQUEST', text, { field: 'agent' });
     }
     const account = { issuer: this.#options.issuer, subject: `${subject} ${agent}` };
-    const { _id } = await this.#options.principals.logIn(account, 'AGENT', agent);
+    const { _id } = await this.#options.principals.logIn(account, 'AGENT', agent, subject);
     return this.#issue({ ...held, kind: 'AGENT', subject: _id, actsFor: subject, lifetimeSeconds }, null);
   }
 

@@ -1,0 +1,237 @@
+// What belongs to another experiment does not exist for an administrator or operator of one experiment:
+// issuers, rules, people and enrolments of workers. A real core behind a real gateway with identities.
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { createVerifier } from '@rhizome/authz';
+import type { Identity } from '@rhizome/identity';
+import { type TestTokens, testTokens } from '@rhizome/testkit';
+import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
+import { apiOf } from '../e2e/system/api.js';
+import { startIdentitySystem } from '../e2e/system/identity-system.js';
+import { temporaryFolder } from '../e2e/system/temporary-folder.js';
+
+let url: string;
+let identity: Identity;
+let tokens: TestTokens;
+let all: string;
+let ours: string;
+let institute: TestIssuer;
+let other: TestIssuer;
+
+// The query next to the call says what a test reads of an answer.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function ask(text: string, variables?: object, token = all): Promise<any> {
+  return apiOf(url, token).post(text, variables);
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+async function change(field: string, input: object, token = all, select = ''): Promise<any> {
+  const type = `${field[0]?.toUpperCase()}${field.slice(1)}Input`;
+  const text = `mutation ($input: ${type}!) { ${field}(input: $input) { ${select} userErrors { code message } } }`;
+  const answer = await ask(text, { input }, token);
+  if (answer.errors) throw new Error(JSON.stringify({ field, answer }));
+  return answer.data[field];
+}
+
+async function must(field: string, input: object): Promise<void> {
+  const { userErrors } = await change(field, input);
+  expect({ field, userErrors }).toEqual({ field, userErrors: [] });
+}
+
+const issuerOf = (name: string, { issuer, audience }: TestIssuer, experiments: readonly string[]) => ({
+  ...{ name, issuer, profile: 'OIDC', audiences: [audience], experiments, roles: ['READER', 'USER'] },
+});
+
+const rule = (name: string, experiment: string, queues: readonly string[] = []) => ({
+  ...{ name, groups: [`/${name}`], grants: [{ experiment, roles: ['USER'] }], queues },
+});
+
+/** Requests the enrolment of a key. @returns its identifier */
+const pending = async (queue: string, key = queue): Promise<string> => {
+  const thumbprint = `${key}-key`.padEnd(43, '-');
+  const request = { thumbprint, queue, host: `host-of-${queue}`, address: '192.0.2.7' };
+  return (await identity.enrolments.enrol({ ...request, code: null, subjectToken: null }))._id;
+};
+
+/** Logs an account in. @returns the identifier of its principal */
+const login = async (issuer: TestIssuer, sub: string, groups: readonly string[] = []): Promise<string> =>
+  (await identity.outside.accept(await issuer.issue({ sub, client_id: undefined, groups }))).principalId;
+
+const page = 'totalCount pageInfo { hasNextPage endCursor }';
+const person = 'id displayName identities { issuer subject } memberships { experimentName roles }';
+const lists = `query ($ann: ID!) {
+  tokenIssuers { name issuer experimentNames rules { name groups queueNames grants { experimentName roles } } }
+  institute: tokenIssuerVersions(name: "institute") { ${page} nodes { settings } }
+  local: tokenIssuerVersions(name: "local") { ${page} nodes { revision settings } }
+  other: tokenIssuerVersions(name: "other") { ${page} nodes { settings } }
+  nothing: tokenIssuerVersions(name: "nothing") { ${page} nodes { settings } }
+  knownPrincipals { ${page} nodes { ${person} } }
+  firstPrincipal: knownPrincipals(first: 1) { ${page} nodes { id } }
+  knownPrincipal(id: $ann) { ${person} }
+  workerEnrolments { ${page} nodes { id queueName host address thumbprint state } }
+  first: workerEnrolments(first: 1) { ${page} nodes { id } }
+  pending: workerEnrolments(state: PENDING) { ${page} nodes { id } }
+  ofTheirs: workerEnrolments(queue: "south") { ${page} nodes { id } }
+}`;
+
+let ann: string;
+let bob: string;
+/** Pending requests by queue; `open` admits every experiment, and `nowhere` does not exist. */
+const requests = new Map<string, string>();
+let before: unknown;
+
+beforeAll(async () => {
+  tokens = await testTokens();
+  all = await tokens.admin();
+  ours = await tokens.human('ours@example', { heron: 'ADMIN' });
+  const verifier = createVerifier({ issuers: [tokens.trusted] });
+  const folder = await temporaryFolder('narrowing');
+  ({ url, identity } = await startIdentitySystem({ folder, kinds: ['USER'], gateway: { verifier } }));
+  [institute, other] = [await testIssuer(), await testIssuer()];
+  for (const name of ['heron', 'egret']) await must('registerExperiment', { name, title: name });
+  const queues = { north: ['heron'], south: ['egret'], shared: ['heron', 'egret'], open: [] };
+  for (const [name, experiments] of Object.entries(queues))
+    await must('createQueue', { name, site: 'Pole', experiments });
+  const rules = [rule('ours', 'heron'), rule('theirs', 'egret', ['south'])];
+  await must('setTokenIssuer', {
+    ...issuerOf('institute', institute, ['heron', 'egret']),
+    rules: rules.slice(0, 1),
+  });
+  const local = { issuer: 'https://local.test', audience: 'a' } as TestIssuer;
+  await must('setTokenIssuer', {
+    ...issuerOf('local', local, ['heron']),
+    rules: [rule('ours', 'heron', ['north'])],
+  });
+  ann = await login(institute, 'ann');
+  await must('setMembership', { principalId: ann, experiment: 'heron', roles: ['USER'] });
+  await login(institute, 'amy', ['/ours']);
+  requests.set('north', await pending('north'));
+  before = (await ask(lists, { ann }, ours)).data;
+
+  await must('setTokenIssuer', {
+    ...issuerOf('other', other, ['egret']),
+    rules: [rule('others', 'egret', ['south'])],
+  });
+  await must('setTokenIssuer', { ...issuerOf('institute', institute, ['heron', 'egret']), rules });
+  bob = await login(other, 'bob', ['/others']);
+  await must('setMembership', { principalId: bob, experiment: 'egret', roles: ['USER'] });
+  await must('setMembership', { principalId: ann, experiment: 'egret', roles: ['READER'] });
+  await login(institute, 'ben', ['/theirs']);
+  for (const queue of ['south', 'shared', 'open', 'nowhere']) requests.set(queue, await pending(queue));
+});
+
+describe('an administrator of one experiment', () => {
+  it('sees its own issuers, people and enrolments', () => {
+    expect(before).toMatchObject({
+      tokenIssuers: [
+        { name: 'institute', experimentNames: ['heron'], rules: [{ name: 'ours', queueNames: [] }] },
+        { name: 'local', experimentNames: ['heron'], rules: [{ name: 'ours', queueNames: ['north'] }] },
+      ],
+      local: { totalCount: 1 },
+      knownPrincipals: { totalCount: 2 },
+      knownPrincipal: { id: ann, identities: [{ subject: 'ann' }] },
+      workerEnrolments: { totalCount: 1, nodes: [{ queueName: 'north' }] },
+    });
+  });
+
+  it('gets the same lists, counts and cursors whatever another experiment has', async () => {
+    const { data, errors } = await ask(lists, { ann }, ours);
+    expect(errors).toBeUndefined();
+    expect(data).toEqual(before);
+    const everything = (await ask(lists, { ann })).data;
+    expect(everything).toMatchObject({
+      institute: { totalCount: 2 },
+      other: { totalCount: 1 },
+      knownPrincipals: { totalCount: 4 },
+      workerEnrolments: { totalCount: 5 },
+    });
+    expect(everything.tokenIssuers).toHaveLength(3);
+  });
+
+  it('finds nobody of another experiment, as it finds nobody who does not exist', async () => {
+    const text = 'query ($id: ID!) { knownPrincipal(id: $id) { id } }';
+    for (const id of [bob, 'usr_00000000000000000000000000'])
+      expect((await ask(text, { id }, ours)).data).toEqual({ knownPrincipal: null });
+    expect((await ask(text, { id: bob })).data).toEqual({ knownPrincipal: { id: bob } });
+  });
+
+  it('sees the agents of its own people only', async () => {
+    const agents = [];
+    for (const [name, human] of [
+      ['a-bot', ann],
+      ['b-bot', bob],
+    ] as const)
+      agents.push(await identity.principals.logIn({ issuer: 'own', subject: name }, 'AGENT', name, human));
+    const text = '{ knownPrincipals { nodes { id actsFor { subject } } } }';
+    const { data } = await ask(text, {}, ours);
+    const [own, foreign] = agents.map(({ _id }) => _id);
+    expect(data.knownPrincipals.nodes).toContainEqual({ id: own, actsFor: { subject: ann } });
+    expect(JSON.stringify(data)).not.toContain(foreign);
+  });
+});
+
+describe.each(['OPERATOR', 'ADMIN'] as const)('the %s of one experiment', (role) => {
+  const decision = 'enrolment { id }';
+  /** An answer without the identifier that the caller has sent. */
+  const withoutId = (answer: unknown, id: string): unknown =>
+    JSON.parse(JSON.stringify(answer).replaceAll(id, 'ID'));
+  let token: string;
+  beforeAll(async () => {
+    token = await tokens.human('ours@example', { heron: role });
+  });
+
+  it.each(['south', 'shared', 'open', 'nowhere'])(
+    'leaves a request for queue %s as it is, which does not exist for it',
+    async (queue) => {
+      const id = requests.get(queue) ?? '';
+      const attempts: [string, object][] = [
+        ['decideEnrolment', { isApproved: true, experiments: ['heron'] }],
+        ['decideEnrolment', { isApproved: false, experiments: ['heron'] }],
+        ['endEnrolment', {}],
+      ];
+      for (const [field, rest] of attempts) {
+        const answer = await change(field, { id, ...rest }, token, decision);
+        expect(answer).toMatchObject({ enrolment: null, userErrors: [{ code: 'ENROLMENT_NOT_FOUND' }] });
+        const unknown = await change(field, { id: 'enr_0', ...rest }, token, decision);
+        expect(withoutId(answer, id)).toEqual(withoutId(unknown, 'enr_0'));
+      }
+      const { data } = await ask(`{ workerEnrolments(queue: "${queue}") { nodes { id state } } }`);
+      expect(data.workerEnrolments.nodes).toContainEqual({ id, state: 'PENDING' });
+    },
+  );
+
+  it('does not end an approved enrolment of a queue of another experiment', async () => {
+    const id = await pending('shared', `shared ${role}`);
+    await must('decideEnrolment', { id, isApproved: true, experiments: ['heron'] });
+    const { userErrors } = await change('endEnrolment', { id }, token);
+    expect(userErrors).toMatchObject([{ code: 'ENROLMENT_NOT_FOUND' }]);
+    await must('endEnrolment', { id });
+  });
+
+  it('makes no invitation for a queue that is not its own', async () => {
+    const rest = { experiments: ['heron'] };
+    const unknown = await change('inviteWorkers', { queue: 'nowhere', ...rest }, token, 'code');
+    expect(unknown).toMatchObject({ code: null, userErrors: [{ code: 'QUEUE_NOT_FOUND' }] });
+    for (const queue of ['south', 'shared', 'open']) {
+      const answer = await change('inviteWorkers', { queue, ...rest }, token, 'code');
+      expect(withoutId(answer, queue)).toEqual(withoutId(unknown, 'nowhere'));
+    }
+    const own = await change('inviteWorkers', { queue: 'north', ...rest }, token, 'code');
+    expect(own).toMatchObject({ code: expect.any(String), userErrors: [] });
+  });
+});
+
+it('lets those with the right in all experiments of a queue decide', async () => {
+  const both = await tokens.human('both@example', { heron: 'OPERATOR', egret: 'OPERATOR' });
+  const { data } = await ask('{ workerEnrolments(state: PENDING) { nodes { queueName } } }', {}, both);
+  const names = data.workerEnrolments.nodes.map(({ queueName }: { queueName: string }) => queueName);
+  expect(names).toEqual(expect.arrayContaining(['north']));
+  expect(names).not.toContain('open');
+  const ends = async (queue: string, token: string): Promise<readonly string[]> => {
+    const input = { id: requests.get(queue), isApproved: false, experiments: ['heron'] };
+    const { enrolment } = await change('decideEnrolment', input, token, 'enrolment { state }');
+    return enrolment?.state;
+  };
+  const operator = await tokens.human('ours@example', { heron: 'OPERATOR' });
+  expect(await ends('north', operator)).toBe('REFUSED');
+  expect(await ends('open', all)).toBe('REFUSED');
+});
