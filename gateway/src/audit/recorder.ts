@@ -64,7 +64,7 @@ export class AuditRecorder {
     this.#audit = audit;
     this.#refusals = new Refusals({
       clock,
-      note: ({ call, codes }) => audit.log.recordLater(call, { result: 'REFUSED', codes }),
+      record: ({ call, codes }) => audit.log.recordLater(call, { result: 'REFUSED', codes }),
     });
   }
 

@@ -11,7 +11,7 @@ export interface Refusal {
 /** Ports of {@link Refusals}. */
 export interface RefusalsOptions {
   readonly clock: Clock;
-  readonly note: (refusal: Refusal) => void;
+  readonly record: (refusal: Refusal) => void;
 }
 
 interface Repeated {
@@ -51,7 +51,7 @@ export class Refusals {
       return;
     }
     this.#repeated.set(key, { last: refusal, count: 0 });
-    this.#options.note(refusal);
+    this.#options.record(refusal);
   }
 
   /** Records the refusals that were only counted. */
@@ -61,7 +61,7 @@ export class Refusals {
     this.#repeated = new Map();
     this.#endsAt = 0;
     for (const { last, count } of repeated.values())
-      if (count > 0) this.#options.note({ ...last, call: { ...last.call, repeats: count } });
+      if (count > 0) this.#options.record({ ...last, call: { ...last.call, repeats: count } });
   }
 
   #keyOf({ call: { client, actor, action }, codes }: Refusal): string {

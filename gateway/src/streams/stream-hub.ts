@@ -59,7 +59,7 @@ export class StreamHub implements ClientStreamOwner {
   subscribe(request: StreamRequest): ClientStream {
     const client = new ClientStream(request, this);
     this.#options.observer.streamOpened();
-    const refused = this.#admit(request);
+    const refused = this.#refusalOf(request);
     if (refused) {
       client.end('refused', closingEvent(refusal(refused, request.requestId, this.#options.log)));
       return client;
@@ -149,7 +149,7 @@ export class StreamHub implements ClientStreamOwner {
     this.#options.observer.delivered(listeners);
   }
 
-  #admit({ principal }: StreamRequest): DomainError | undefined {
+  #refusalOf({ principal }: StreamRequest): DomainError | undefined {
     const { streams: all, streamsPerSubject, pilotStreams } = this.#options.limits;
     const reserved = principal?.kind === 'PILOT' ? 0 : Math.min(pilotStreams, Math.floor(all / 5));
     const streams = all - reserved;

@@ -108,7 +108,7 @@ class Guard {
           ? transport.subscribe(request)
           : new GuardedStream(
               () => transport.subscribe(request),
-              (open) => this.#admit(open),
+              (open) => this.#guarded(open),
             ),
       close: () => transport.close(),
     };
@@ -117,7 +117,7 @@ class Guard {
   async #execute(transport: Transport, request: SubgraphRequest): Promise<SubgraphResult> {
     const { concurrency } = this.#limits();
     if (concurrency !== undefined && this.#running >= concurrency) throw this.#tooMany(concurrency);
-    return this.#admit(async () => {
+    return this.#guarded(async () => {
       this.#running++;
       try {
         return await this.#call(transport, request);
@@ -128,7 +128,7 @@ class Guard {
   }
 
   /** Calls the service unless the circuit is open, and counts the outcome. */
-  async #admit<T>(call: () => Promise<T>): Promise<T> {
+  async #guarded<T>(call: () => Promise<T>): Promise<T> {
     if (this.#breaker.state === CircuitState.HalfOpen) throw this.#circuitOpen();
     this.#calls++;
     try {
