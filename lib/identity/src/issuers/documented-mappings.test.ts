@@ -38,6 +38,7 @@ const pod = {
   },
   ...times,
 };
+const collaborator = { sub: 'http://cilogon.example/1', aud: 'cilogon:/client_id/1234', ...times };
 const workflow = {
   sub: 'repo:heron/analysis:ref:refs/heads/main',
   aud: 'https://rhizome.example',
@@ -109,15 +110,11 @@ describe('the documented mappings', () => {
     ],
     [
       'cilogon',
-      'a collaborator',
-      {
-        sub: 'http://cilogon.example/1',
-        aud: 'cilogon:/client_id/1234',
-        isMemberOf: ['CO:members:active'],
-        ...times,
-      },
+      'an active member of the group',
+      { ...collaborator, isMemberOf: ['CO:members:active', 'CO:COU:heron:members:active'] },
       user,
     ],
+    ['cilogon', 'a member of another group', { ...collaborator, isMemberOf: ['CO:members:active'] }, []],
     [
       'egi-checkin',
       'a member of the VO',
