@@ -16,6 +16,7 @@ import {
 import { GatewayComponents } from './gateway-components.js';
 import type { GatewayOptions } from './gateway-options.js';
 import { AuditRecorder } from './audit/index.js';
+import { AvailabilityReports } from './availability-reports.js';
 import {
   HeldAttempts,
   originsOf,
@@ -55,6 +56,8 @@ export interface Gateway {
   /** Subgraphs of the current supergraph. */
   readonly subgraphs: Engine['subgraphs'];
   readonly metrics: GatewayMetrics;
+  /** Reports to core from now on that the gateway accepts pilots. Called when it listens. */
+  announce(): void;
   /**
    * Ends everything that clients have open, in order: readiness, streams (closed with their cursors), running
    * operations (given at most `drainMs`, 3,000 by default), sockets (closed with 1001). New requests are
@@ -172,6 +175,7 @@ class BuiltGateway implements Gateway {
   readonly #router: Router;
   readonly #bodies = new JsonBodies();
   readonly #loopDelay = new LoopDelay();
+  readonly #reports: AvailabilityReports;
   readonly #stopEnding: () => void;
   readonly #audit: AuditRecorder | undefined;
   #draining: Promise<void> | undefined;
@@ -184,6 +188,7 @@ class BuiltGateway implements Gateway {
     this.#options = options;
     this.#components = parts;
     const holder = (this.#holder = new EngineHolder(engine));
+    this.#reports = new AvailabilityReports({ holder, isAcceptingPilots: () => this.#isReady, log });
     const common = { clock, log, limits, expiries: parts.expiries };
     const streams = { engine: () => holder.current, observer: metrics, failed: this.#streamFailed };
     const hub = (this.#hub = new StreamHub({ ...common, ...streams }));
@@ -283,6 +288,10 @@ class BuiltGateway implements Gateway {
     return this.#holder.swap(engine, () => this.#hub.move());
   }
 
+  announce(): void {
+    this.#reports.start();
+  }
+
   drain(drainMs = defaultDrainMs): Promise<void> {
     return (this.#draining ??= this.#drain(drainMs));
   }
@@ -303,6 +312,7 @@ class BuiltGateway implements Gateway {
   }
 
   async #drain(drainMs: number): Promise<void> {
+    const reported = this.#reports.stop();
     // Accepts requests that have arrived already; later ones are refused.
     await nextLoopTurn();
     this.#hub.shutDown('resumable');
@@ -311,7 +321,12 @@ class BuiltGateway implements Gateway {
     await this.#operations.idle(drainMs);
     await this.#sockets.close(socketGraceMs);
     this.#hub.shutDown('all');
+    await reported;
     await nextLoopTurn();
+  }
+
+  get #isReady(): boolean {
+    return Object.keys(this.#readinessProblems()).length === 0;
   }
 
   #readinessProblems(): ReadinessProblems {

@@ -42,6 +42,7 @@ export async function serveGateway(
   server.keepAliveTimeout = 65_000;
   server.on('upgrade', (request, socket, head) => gateway.upgrade(request, socket, head));
   const address = await listen(server, { host, port, addressFile });
+  gateway.announce();
   let closing: Promise<void> | undefined;
   return {
     ...address,

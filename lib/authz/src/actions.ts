@@ -52,6 +52,8 @@ export const coreActions = [
   'operation:trace',
   /** Reads the metrics of a gateway; no `:read`, which agents keep. */
   'metrics:scrape',
+  /** Reads the state of the service itself, such as the lease clock and the gateways. */
+  'service:read',
   /** Reads issuers, mapping rules, principals and revocations. */
   'identity:read',
   /** Changes an issuer, and which claims of its tokens give which rights. */
@@ -122,6 +124,7 @@ const roleTable: Readonly<Record<Role, readonly CoreAction[]>> = {
     'worker:enrol',
     'operation:trace',
     'metrics:scrape',
+    'service:read',
     'subgraph:read',
     'schema:check',
     'audit:read',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { createCallSigner, createCallVerifier, narrowPrincipal, sharePrincipal } from './call-tokens.js';
 import { can, experimentsFor } from './permissions.js';
-import { createPrincipal } from './principal.js';
+import { createPrincipal, gatewayPrincipal } from './principal.js';
 
 describe('call token of an agent', () => {
   const agent = createPrincipal({
@@ -29,5 +29,25 @@ describe('call token of an agent', () => {
       grants: [{ experiment: 'alpha', roles: ['ADMIN'] }],
       boundedBy: [{ experiment: 'alpha', roles: ['READER'] }],
     });
+  });
+});
+
+describe('call token of a gateway', () => {
+  it('names the gateway, and gives no rights', async () => {
+    const signer = await createCallSigner();
+    const verifier = createCallVerifier({ subgraph: 'core', jwks: signer.jwks() });
+    const token = await signer.tokenFor(narrowPrincipal(gatewayPrincipal('gateway_1')), 'core');
+    const received = await verifier.verify(token);
+    expect(received).toMatchObject({ kind: 'SERVICE', subject: 'gateway', gateway: 'gateway_1', grants: [] });
+    expect(experimentsFor(received, 'job:read')).toEqual([]);
+  });
+
+  it('differs from that of a service with the same subject', async () => {
+    const signer = await createCallSigner();
+    const verifier = createCallVerifier({ subgraph: 'core', jwks: signer.jwks() });
+    const { gateway: _, ...service } = gatewayPrincipal('gateway_1');
+    await signer.tokenFor(gatewayPrincipal('gateway_1'), 'core');
+    const received = await verifier.verify(await signer.tokenFor(createPrincipal(service), 'core'));
+    expect(received.gateway).toBeUndefined();
   });
 });

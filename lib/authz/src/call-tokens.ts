@@ -149,10 +149,10 @@ const identities = new WeakMap<Principal, string>();
 function identityOf(principal: Principal): string {
   let identity = identities.get(principal);
   if (identity === undefined) {
-    const { shared, kind, actsFor, queue, service, worker, attempt, tokenId } = principal;
+    const { shared, kind, actsFor, queue, service, worker, attempt, gateway, tokenId } = principal;
     const { keyThumbprint, certificateThumbprint } = principal;
     const subject = shared ? null : principal.subject;
-    const holder = [queue, service, worker, attempt, keyThumbprint, certificateThumbprint];
+    const holder = [queue, service, worker, attempt, gateway, keyThumbprint, certificateThumbprint];
     const facts = [kind, subject, actsFor, ...holder, tokenId];
     identity = `${authorisationScope(principal)} ${JSON.stringify(facts.map((fact) => fact ?? null))}`;
     identities.set(principal, identity);
@@ -172,12 +172,14 @@ function claimsOf(principal: Principal): Record<string, unknown> {
     service,
     worker,
     attempt,
+    gateway,
     keyThumbprint,
     certificateThumbprint,
   } = principal;
   const { issuer: iss, tokenId: jti, issuedAt, tokenKind } = principal;
   const iat = issuedAt && Math.floor(issuedAt.getTime() / 1000);
-  const call = shared ? { shared, service } : { service, origin: { iss, jti, iat, kind: tokenKind } };
+  const origin = { iss, jti, iat, kind: tokenKind };
+  const call = shared ? { shared, service } : { service, gateway, origin };
   // Values that are undefined are left out by JSON.
   return {
     queue,

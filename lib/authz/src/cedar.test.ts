@@ -34,7 +34,7 @@ permit (principal, action in [
   Action::"job:cancel", Action::"job:hold", Action::"job:setPriority", Action::"job:manageAny",
   Action::"queue:create", Action::"queue:update", Action::"queue:setState", Action::"worker:drain",
   Action::"operation:trace", Action::"subgraph:read", Action::"schema:check", Action::"metrics:scrape",
-  Action::"worker:enrol", Action::"audit:read"
+  Action::"worker:enrol", Action::"audit:read", Action::"service:read"
 ], resource) when { resource in principal.OPERATOR };
 permit (principal, action in [
   Action::"job:read", Action::"queue:read", Action::"worker:read", Action::"worker:register",
@@ -55,7 +55,8 @@ forbid (principal, action, resource) when { principal.kind == "AGENT" } unless {
   action in [
     Action::"job:read", Action::"task:read", Action::"queue:read", Action::"worker:read",
     Action::"experiment:read", Action::"share:read", Action::"events:read", Action::"schema:read",
-    Action::"subgraph:read", Action::"identity:read", Action::"audit:read"
+    Action::"subgraph:read", Action::"identity:read", Action::"audit:read",
+    Action::"service:read"
   ]
 };
 forbid (principal, action, resource)

@@ -61,6 +61,8 @@ const claims = z.object({
         /** The call is for an authorisation scope, not for a person. */
         shared: z.boolean().optional(),
         service: name.optional(),
+        /** The gateway, if it makes the call for itself. */
+        gateway: name.optional(),
         /** The caller's own token. */
         origin: z
           .object({ iss: z.string().min(1), jti: name, iat: numericDate, kind: z.enum(tokenKinds) })
@@ -219,13 +221,14 @@ function principalOf(
  */
 function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, token: string): Principal {
   const { kind, grants, boundedBy, actions, actsFor, call = {} } = rhizome;
-  const { service, origin = {} } = call;
+  const { service, gateway, origin = {} } = call;
   const common = { kind, grants, boundedBy, actions, expiresAt: never, queue, service, token };
   if (call.shared) return createSharedPrincipal({ ...common, worker: wid, attempt });
   return createPrincipal({
     ...common,
     subject: sub,
     actsFor,
+    gateway,
     issuer: origin.iss,
     tokenId: origin.jti,
     issuedAt: origin.iat === undefined ? undefined : dateOf(origin.iat),

@@ -33,6 +33,7 @@ export {
   type AttemptReference,
   createPrincipal,
   createSharedPrincipal,
+  gatewayPrincipal,
   describePrincipal,
   type Grant,
   never,

@@ -45,6 +45,8 @@ interface HolderFacts {
   /** The worker whose credential this is; no other worker may be reported for. */
   readonly worker?: string | undefined;
   readonly attempt?: AttemptReference | undefined;
+  /** The gateway that makes the call for itself and for no caller; see {@link gatewayPrincipal}. */
+  readonly gateway?: string | undefined;
 }
 
 /** A verified identity. Made by a verifier, or by {@link createPrincipal} where there is no token. */
@@ -106,6 +108,16 @@ export function createPrincipal(init: PrincipalInit): Principal {
 }
 
 /**
+ * The principal by which a gateway calls a subgraph for itself. It has no roles. No token from outside can
+ * stand for it: only call tokens name a gateway.
+ *
+ * @param gateway id of the process
+ */
+export function gatewayPrincipal(gateway: string): Principal {
+  return createPrincipal({ kind: 'SERVICE', subject: 'gateway', gateway, grants: [], expiresAt: never });
+}
+
+/**
  * Makes the principal of an authorisation scope: it has the rights of the given one, and is nobody. What
  * depends on a person cannot be read for it.
  */
@@ -149,6 +161,7 @@ const optionalKeys = [
   'service',
   'worker',
   'attempt',
+  'gateway',
   'issuer',
   'tokenId',
   'issuedAt',

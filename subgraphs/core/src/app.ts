@@ -45,6 +45,7 @@ import { typeDefs } from './typeDefs.generated.js';
 import { viewerPolicies, viewerResolvers } from './viewer/graphql/resolvers.js';
 import { buildFleet, type FleetModule } from './composition/fleet.module.js';
 import { maySee } from './workers/worker-access.js';
+import { leaseClockPolicies, leaseClockResolvers } from './workers/graphql/lease-clock-resolvers.js';
 import { workerPolicies, workerResolvers } from './workers/graphql/resolvers.js';
 
 /** Components that core is built from. */
@@ -90,6 +91,7 @@ export const corePolicies: Policies = {
   ...jobPolicies,
   ...taskPolicies,
   ...workerPolicies,
+  ...leaseClockPolicies,
   ...gpuPolicies,
   ...hardwarePolicies,
 };
@@ -123,6 +125,7 @@ export function buildCore(options: CoreOptions): Core {
       jobResolvers,
       taskResolvers,
       workerResolvers,
+      leaseClockResolvers,
       gpuResolvers,
       hardwareResolvers,
     ],
@@ -208,6 +211,7 @@ function fleetOf(
     url: config?.advertisedUrl,
     ...(leaseMs ? { brokerTtlMs: leaseMs } : {}),
     ...(renewMs ? { brokerRenewMs: renewMs } : {}),
+    ...(config?.leaseClock ? { leaseClock: config.leaseClock } : {}),
   });
 }
 

@@ -42,6 +42,7 @@ async function main(): Promise<void> {
       advertisedUrl: () => config.advertisedUrl ?? ownUrl,
       events: config.events,
       broker: config.broker,
+      leaseClock: config.leaseClock,
       quotas: config.quotas,
       secrets: { keys, limits: { count, bytes }, rewrapEveryMs: rewrapSeconds * 1000 },
     },

@@ -80,6 +80,15 @@ const schema = z.strictObject({
       message: 'expected leaseMs of at least twice renewMs',
     })
     .prefault({}),
+  leaseClock: z
+    .strictObject({
+      /**
+       * Workers lose their leases only while a gateway reports that it accepts pilots. False where pilots
+       * reach core in another way than through a gateway of Rhizome.
+       */
+      needsGateway: z.boolean().default(true),
+    })
+    .prefault({}),
   quotas: z
     .strictObject({
       liveJobsPerOwner: z.int().min(1).default(defaultQuotas.liveJobsPerOwner),

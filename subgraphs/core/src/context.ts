@@ -24,6 +24,7 @@ import type { HardwareViews } from './hardware/hardware-map.service.js';
 import type { AcquireService } from './workers/acquire.service.js';
 import type { CommandHub } from './workers/commands/command-hub.js';
 import type { JobHolder } from './workers/reports/job-holder.js';
+import type { LeaseClockService } from './workers/lease-clock/lease-clock.service.js';
 import type { ReportsService } from './workers/reports/reports.service.js';
 import type { WorkerRegistry } from './workers/worker-registry.js';
 import type { SecretDelivery } from './workers/secrets/secret-delivery.js';
@@ -76,6 +77,8 @@ export interface FleetServices {
   readonly scheduler: SchedulerService;
   readonly explanations: Explanations;
   readonly commands: CommandHub;
+  /** Reports of gateways, and the state of the lease clock. */
+  readonly leaseClock: LeaseClockService;
   readonly holder: JobHolder;
   readonly cache: SchedulerCache;
   readonly registry: WorkerRegistry;

@@ -284,6 +284,13 @@ const rows: Readonly<Record<string, Row>> = {
     variables: ({ workerId, jobId, fence }) => ({ w: workerId, j: jobId, f: fence }),
     outcomes: 'e e r e r r',
   },
+  // Operators of any experiment see the state of the service.
+  'Query.leaseClock': { text: '{ leaseClock { state } }', outcomes: 'r r r a r a' },
+  'Mutation.reportGateway': {
+    text: `${input('reportGateway')} { reportedAt } }`,
+    variables: () => ({ input: { isAcceptingPilots: false } }),
+    outcomes: 'r r r r r r',
+  },
   'Mutation.redeemSecrets': {
     text: `${input('redeemSecrets')} { sealed } }`,
     variables: ({ workerId, jobId, fence }) => ({

@@ -24,12 +24,14 @@ const cases = [...coreCases, ...workerCases, ...experimentCases, ...schemaCases,
  * Mutations that need an endpoint, an earlier schema or a store of identities; other tests cover their good
  * inputs.
  */
-// Secrets are delivered to the credential of a worker only, and the table is sent by a user.
+// Secrets are delivered to the credential of a worker only, gateways report themselves, and the table is sent
+// by a user.
 const goodElsewhere = [
   'publishSchema',
   'rollbackSchema',
   'withdrawSubgraph',
   'redeemSecrets',
+  'reportGateway',
   ...Object.keys(identityInputs),
 ];
 

@@ -75,6 +75,7 @@ export function goodInputs({ workerId, held, waiting, onHold, ended, secretId }:
       'AppendJobLogInput',
       { workerId, jobId: held.log.job.id, fence: held.log.fence, chunks: [chunk] },
     ],
+    reportGateway: ['ReportGatewayInput', { isAcceptingPilots: true }],
     redeemSecrets: [
       'RedeemSecretsInput',
       {

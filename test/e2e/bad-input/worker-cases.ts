@@ -164,6 +164,9 @@ const reports = [
     ['a time that is none', 'chunks.0.at', 'now', { code: 'BAD_USER_INPUT' }],
     ['a stream that there is not', 'chunks.0.stream', 'STDLOG', { code: 'BAD_USER_INPUT' }],
   ]),
+  ...casesOf('reportGateway', 'INVALID_VALUE', [
+    ['a value that is no Boolean', 'isAcceptingPilots', 'yes', { code: 'BAD_USER_INPUT' }],
+  ]),
   ...casesOf('redeemSecrets', 'INVALID_VALUE', [
     noWorker,
     ['a job that is not there', 'jobId', nobody, { code: 'JOB_NOT_FOUND' }],

@@ -30,6 +30,8 @@ export interface ServiceSetOptions {
   readonly gateways?: number;
   /** Core process that gateways call; default `core`. */
   readonly calledCore?: string;
+  /** Address by which gateways call core, from the addresses of all core processes; default: that process. */
+  readonly coreAddress?: ((urls: readonly string[]) => string | Promise<string>) | undefined;
   /** Settings of the gateways, by variable. */
   readonly gatewayEnv?: Readonly<Record<string, string>> | undefined;
 }
@@ -137,11 +139,13 @@ class Services implements ServiceSet {
     return { ...this.#worldOf('gateway'), env: this.#options.gatewayEnv ?? {} };
   }
 
-  #register(): Promise<void> {
-    const { found, uriOf, calledCore = 'core' } = this.#options;
+  async #register(): Promise<void> {
+    const { found, uriOf, cores = 1, calledCore = 'core', coreAddress } = this.#options;
+    const coreUrls = named('core', cores).map((name) => this.service(name).url);
+    const coreUrl = (await coreAddress?.(coreUrls)) ?? this.service(calledCore).url;
     const addressed = found.map((one) => ({
       ...one,
-      url: this.service(one.manifest ? one.name : calledCore).url,
+      url: one.manifest ? this.service(one.name).url : coreUrl,
     }));
     return registerFound(addressed, { mongoUri: uriOf('gateway'), log: silentLogger() });
   }

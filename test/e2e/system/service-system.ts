@@ -25,6 +25,10 @@ import { type ServiceSet, startServiceSet } from './service-set.js';
 export interface ServiceSystemOptions {
   /** Number of core processes; default one. The gateway uses the first, which leads at the beginning. */
   readonly cores?: number;
+  /** Number of gateways; default one. */
+  readonly gateways?: number;
+  /** Address by which gateways call core; default: the first core process. */
+  readonly coreAddress?: (urls: readonly string[]) => string | Promise<string>;
   /** Members of the store's replica set; one unless given. */
   readonly members?: 1 | 3;
   /** The store's address for a core process, where it is another one than the store's own. */
@@ -49,7 +53,7 @@ export interface ServiceSystem extends Omit<ServiceSet, 'killAll'> {
 
 /** Starts the services, and what a fresh system must have; everything ends with the file. */
 export async function startServices(options: ServiceSystemOptions = {}): Promise<ServiceSystem> {
-  const { cores = 1, members = 1, experiments, storeOf, gatewayEnv } = options;
+  const { cores = 1, gateways = 1, members = 1, experiments, storeOf, coreAddress, gatewayEnv } = options;
   const data = await dataFolder();
   await mkdir(data, { recursive: true });
   const mongo = await startStore(data, members);
@@ -59,7 +63,9 @@ export async function startServices(options: ServiceSystemOptions = {}): Promise
   const uriOf = storeAddresses(await mongo.users(databasesOf(found)));
   const token = await identities.newcomer();
   const coreUri = storeOf && ((core: string) => storeOf(core, mongo));
-  const set = await startServiceSet({ data, identities, found, uriOf, coreUri, cores, gatewayEnv });
+  const set = await startServiceSet({
+    ...{ data, identities, found, uriOf, coreUri, cores, gateways, coreAddress, gatewayEnv },
+  });
   leftovers.defer('the services', () => set.killAll());
   const { url, wsUrl } = set;
   const client = (own = token): ApiClient =>

@@ -2,11 +2,11 @@
 import type { TestClient } from '@rhizome/testkit';
 
 /**
- * Data that changes without a request or with a refused one: leases, periodically saved counts, the recorded
- * use of fields, and the audit log.
+ * Data that changes without a request or with a refused one: leases and their clock, periodically saved
+ * counts, the recorded use of fields, and the audit log.
  */
 const restless = new Set([
-  ...['brokerLease', 'leases', 'countSnapshots', 'consumers', 'streamPlaces'],
+  ...['brokerLease', 'leases', 'leaseClock', 'gatewayReports', 'countSnapshots', 'consumers', 'streamPlaces'],
   ...['operations', 'fieldUses'],
   'auditEntries',
 ]);

@@ -66,6 +66,7 @@ export const inputs: Readonly<Record<string, Inputs>> = {
     ...{ workerId: targets.worker, jobId: targets.held.job.id, fence: targets.held.fence },
     ...{ secretIds: [targets.secret], request: 'x.y.z' },
   }),
+  reportGateway: () => ({ isAcceptingPilots: false }),
   submitAtlasTask: () => ({
     ...{ ...key, campaign: 'mc23e', requestId: 1, physicsShort: 'Zmumu', totalEvents: 10, eventsPerJob: 5 },
     transforms: [{ step: 'EVGEN', command: ['true'], output: 'events' }],

@@ -188,6 +188,8 @@ export const rows: readonly (readonly [string, Row])[] = [
     'query ($w: ID!, $j: ID!, $f: SafeInt!) { heldAttempt(workerId: $w, jobId: $j, fence: $f) { number } }',
     ({ workerId, jobId }) => ({ w: workerId, j: jobId, f: report.fence }),
   ),
+  query('leaseClock', '{ leaseClock { state } }'),
+  mutation('reportGateway', () => ({ isAcceptingPilots: true })),
   mutation('redeemSecrets', ({ workerId }) => ({
     ...{ workerId, jobId: report.id, fence: report.fence },
     ...{ secretIds: ['secret_nowhere'], request: 'none' },

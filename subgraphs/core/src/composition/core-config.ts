@@ -1,5 +1,6 @@
 /** Configuration that core itself reads; `config.ts` reads all of it. */
 import type { SecretsConfig } from './secrets.module.js';
+import type { LeaseClockLimits } from '../workers/lease-clock/lease-clock.js';
 import type { LiveQuotaLimits } from '../jobs/submit/live-quota.js';
 import type { EventsConfig } from '../events/events.service.js';
 
@@ -17,6 +18,8 @@ export interface CoreConfig {
     /** Interval at which the lease is renewed, in milliseconds. */
     readonly renewMs?: number;
   };
+  /** Limits of the clock by which the leases of workers end. */
+  readonly leaseClock?: Partial<LeaseClockLimits>;
   /** Maximum size of the log of one attempt, in bytes. */
   readonly maxLogBytes?: number;
   /** Limits of live jobs, by owner and by experiment. */

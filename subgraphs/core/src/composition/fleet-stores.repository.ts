@@ -9,6 +9,12 @@ import { jobsCollection } from '../jobs/model/job.document.js';
 import { requirementClassesCollection } from '../jobs/model/requirement-class.document.js';
 import { LeasesRepository } from '../workers/leases/leases.repository.js';
 import { brokerLeaseCollection, leasesCollection, workersCollection } from '../workers/worker.document.js';
+import { EndedLeasesRepository } from '../workers/lease-clock/ended-leases.repository.js';
+import {
+  gatewayReportsCollection,
+  leaseClockCollection,
+} from '../workers/lease-clock/lease-clock.document.js';
+import { LeaseClockRepository } from '../workers/lease-clock/lease-clock.repository.js';
 import { WorkersRepository } from '../workers/workers.repository.js';
 
 /** Core's database. */
@@ -21,6 +27,8 @@ export interface FleetStores {
   readonly workers: WorkersRepository;
   readonly leases: LeasesRepository;
   readonly brokerLease: BrokerLeaseRepository;
+  readonly endedLeases: EndedLeasesRepository;
+  readonly leaseClock: LeaseClockRepository;
 }
 
 /** @param ttlMs duration of the broker's lease */
@@ -31,5 +39,11 @@ export function fleetStores(db: FleetDatabase, storeTime: StoreTime, ttlMs: numb
     workers: new WorkersRepository(collection(db, workersCollection), storeTime),
     leases: new LeasesRepository(collection(db, leasesCollection), storeTime),
     brokerLease: new BrokerLeaseRepository(collection(db, brokerLeaseCollection), storeTime, ttlMs),
+    endedLeases: new EndedLeasesRepository(collection(db, leasesCollection), storeTime),
+    leaseClock: new LeaseClockRepository(
+      collection(db, leaseClockCollection),
+      collection(db, gatewayReportsCollection),
+      storeTime,
+    ),
   };
 }

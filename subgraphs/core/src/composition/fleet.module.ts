@@ -1,6 +1,6 @@
 /** Assembles scheduler and workers. Opens no socket; does nothing before `start`. */
 import type { Logger } from '@rhizome/log';
-import type { Clock, Ids } from '@rhizome/clock';
+import { type Clock, type Ids, StallMeter } from '@rhizome/clock';
 import { SchedulerService } from '../scheduler/dispatch/scheduler.service.js';
 import { SchedulerCache } from '../scheduler/cache/scheduler-cache.js';
 import type { JobEventFeed } from '../scheduler/scheduler.types.js';
@@ -20,6 +20,12 @@ import { type FleetDatabase, fleetStores } from './fleet-stores.repository.js';
 import { FactReports } from '../workers/registration/fact-reports.js';
 import { Heartbeats } from '../workers/leases/heartbeats.js';
 import { JobHolder } from '../workers/reports/job-holder.js';
+import { LeaseClock, type LeaseClockLimits } from '../workers/lease-clock/lease-clock.js';
+import {
+  gatewayReportsCollection,
+  leaseClockCollection,
+} from '../workers/lease-clock/lease-clock.document.js';
+import { LeaseClockService } from '../workers/lease-clock/lease-clock.service.js';
 import { LeaseWatch } from '../workers/leases/lease-watch.js';
 import { Registration } from '../workers/registration/registration.js';
 import { ReportsService } from '../workers/reports/reports.service.js';
@@ -34,7 +40,13 @@ import type { ShareFacts } from '../shares/share-facts.types.js';
 import type { FleetServices } from '../context.js';
 
 /** Collections that this module writes. */
-export const fleetCollections = [workersCollection, leasesCollection, brokerLeaseCollection] as const;
+export const fleetCollections = [
+  workersCollection,
+  leasesCollection,
+  brokerLeaseCollection,
+  leaseClockCollection,
+  gatewayReportsCollection,
+] as const;
 
 /** Dependencies of scheduler and workers on the rest of core. */
 export interface FleetOptions {
@@ -73,6 +85,8 @@ export interface FleetOptions {
   readonly graceMs?: number;
   /** Interval between two scans for expired leases, in milliseconds; defaults to 1,000. */
   readonly leaseScanMs?: number;
+  /** Limits of the lease clock, where they differ from the defaults. */
+  readonly leaseClock?: Partial<LeaseClockLimits>;
   /** Defaults to the store's clock. */
   readonly storeTime?: StoreTime;
 }
@@ -120,7 +134,16 @@ export function buildFleet(options: FleetOptions): FleetModule {
   });
   const { ledger } = cache;
   const isLeading = (): boolean => scheduler.isReady;
-  const watched = { leases, workers, registry, ledger, requeueGrants, clock, log, isLeading };
+  const leaseClock = new LeaseClock({
+    clocks: stores.leaseClock,
+    leases: stores.endedLeases,
+    term: () => leadership.term,
+    stalls: new StallMeter(clock),
+    countWorkers: () => registry.countWorking(),
+    log,
+    ...(options.leaseClock ? { limits: options.leaseClock } : {}),
+  });
+  const watched = { leases, leaseClock, workers, registry, ledger, requeueGrants, clock, log, isLeading };
   const leaseWatch = new LeaseWatch({
     ...watched,
     ...(graceMs === undefined ? {} : { graceMs }),
@@ -159,6 +182,7 @@ function servicesOf(
     scheduler,
     explanations: new Explanations({ scheduler, leadership, ownUrl: url, log }),
     commands,
+    leaseClock: new LeaseClockService(stores.leaseClock, clock),
     hardware: new HardwareViews({ registry, workers, leases, booked, clock, queues }),
     reports: new ReportsService({ registry, access, ledger, jobs, writer, clock }),
     holder,

@@ -9,4 +9,6 @@ export const retention = {
   bulkOperation: 30 * 86_400,
   /** Worker after its end; attempts show it until then. */
   endedWorker: 30 * 86_400,
+  /** Report of a gateway, after its last one. */
+  gatewayReport: 3600,
 } as const;

@@ -68,6 +68,13 @@ export class WorkerRegistry implements WorkerFeed {
     return this.#live.has(workerId);
   }
 
+  /** Number of workers that must send heartbeats. */
+  countWorking(): number {
+    let count = 0;
+    for (const { state } of this.#live.values()) if (state === 'READY' || state === 'DRAINING') count += 1;
+    return count;
+  }
+
   live(): Iterable<WorkerFacts> {
     return [...this.#live.values()].map(factsOf);
   }

@@ -49,7 +49,9 @@ export async function startCore(
     readonly rights?: CurrentRights;
   } = {},
 ): Promise<TestCore & { readonly db: TestDatabase }> {
-  const { config = {}, log = silentLogger(), clock = systemClock, rights } = setup;
+  const { log = silentLogger(), clock = systemClock, rights } = setup;
+  // No gateway runs in these tests.
+  const config = { leaseClock: { needsGateway: false }, ...setup.config };
   const db = setup.db ?? (await testDatabase('core'));
   const core = buildCore({ db, clock, ids: createIds(), log, config, ...(rights && { rights }) });
   const stop = (): Promise<void> => core.stop();

@@ -21,6 +21,7 @@ import { requirementClassesCollection } from '../../src/jobs/model/requirement-c
 import { GroupingTransitionWriter } from '../../src/jobs/transitions/transition-writer.js';
 import { type TransitionStore, transitionStore } from '../../src/jobs/transitions/transitions.repository.js';
 import { buildFleet, fleetCollections, type FleetModule } from '../../src/composition/fleet.module.js';
+import type { LeaseClockLimits } from '../../src/workers/lease-clock/lease-clock.js';
 import type { DeviceInput } from '../../src/workers/registration/device-input.js';
 import type { QueueFacts } from '../../src/queues/queue-facts.types.js';
 import type { ShareFacts } from '../../src/shares/share-facts.types.js';
@@ -52,6 +53,7 @@ export interface FleetSetup {
   readonly url?: string;
   readonly graceMs?: number;
   readonly leaseScanMs?: number;
+  readonly leaseClock?: Partial<LeaseClockLimits>;
   readonly brokerTtlMs?: number;
   readonly brokerRenewMs?: number;
   /** Wraps the store of transitions. */
@@ -78,7 +80,9 @@ export async function startFleet(db: TestDatabase, setup: FleetSetup = {}): Prom
     ...rest
   } = setup;
   // On a busy machine the leader may be slow; most tests do not depend on that.
-  const patience = { brokerTtlMs: 60_000, ...rest };
+  // No gateway runs, and a clock that the test moves jumps further than the leader's checks allow.
+  const withoutPauses = { needsGateway: false, checkMs: Infinity, stallMs: Infinity };
+  const patience = { brokerTtlMs: 60_000, leaseClock: withoutPauses, ...rest };
   const log = silentLogger();
   const ids = createIds();
   const jobs = collection(db, jobsCollection);

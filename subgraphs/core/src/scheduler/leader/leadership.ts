@@ -47,6 +47,8 @@ export interface LeadershipOptions {
 interface Term {
   readonly holder: string;
   readonly epoch: number;
+  /** By the clock of the store. */
+  readonly startedAt: Date;
   readonly firstFence: number;
   readonly abort: AbortController;
   /** Monotonic time after which the store may have given the lease to another process. */
@@ -71,6 +73,11 @@ export class BrokerLeadership implements Leadership {
 
   get epoch(): number | undefined {
     return this.isLeader() ? this.#term?.epoch : undefined;
+  }
+
+  /** The current term, or undefined. */
+  get term(): { readonly epoch: number; readonly startedAt: Date } | undefined {
+    return this.isLeader() ? this.#term : undefined;
   }
 
   /** First fence of this term: grants of former leaders have smaller ones. */
@@ -190,6 +197,7 @@ export class BrokerLeadership implements Leadership {
     const term: Term = {
       holder,
       epoch: lease.epoch,
+      startedAt: lease.updatedAt,
       firstFence: lease.nextFence,
       abort: new AbortController(),
       unsureAt: 0,

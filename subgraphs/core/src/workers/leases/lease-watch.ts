@@ -1,7 +1,7 @@
 /**
- * Closes workers whose leases ended. Each second the leader looks for leases that have ended, closes them,
- * and requeues their jobs. It also revokes grants that their worker never received: sent a while ago, and
- * missing from a later heartbeat.
+ * Closes workers whose leases ended. Each second the leader looks for leases that have ended by the lease
+ * clock, closes them, and requeues their jobs. It also revokes grants that their worker never received: sent
+ * a while ago, and missing from a later heartbeat.
  */
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
@@ -13,6 +13,7 @@ import {
   type RequeueGrants,
   workerEnded,
 } from '../../scheduler/dispatch/requeue-grants.js';
+import type { LeaseClock } from '../lease-clock/lease-clock.js';
 import type { LeasesRepository } from './leases.repository.js';
 import type { WorkerRegistry } from '../worker-registry.js';
 import type { LeaseDocument } from '../worker.types.js';
@@ -21,6 +22,7 @@ import type { WorkersRepository } from '../workers.repository.js';
 /** Dependencies of {@link LeaseWatch}. */
 export interface LeaseWatchOptions {
   readonly leases: LeasesRepository;
+  readonly leaseClock: Pick<LeaseClock, 'start' | 'stop' | 'loseEnded'>;
   readonly workers: WorkersRepository;
   readonly registry: WorkerRegistry;
   /** True while this process leads and its ledger is exact. */
@@ -51,6 +53,7 @@ export class LeaseWatch {
 
   /** Scans each second while this process leads. */
   start(): void {
+    this.#options.leaseClock.start();
     this.#timer = setInterval(() => {
       if (this.#options.isLeading()) void this.scan();
     }, this.#options.scanMs ?? 1000);
@@ -61,6 +64,7 @@ export class LeaseWatch {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#scanning;
+    this.#options.leaseClock.stop();
   }
 
   /** Scans once; scans do not overlap. Errors are logged: the next scan continues where this one stopped. */
@@ -72,8 +76,8 @@ export class LeaseWatch {
   }
 
   async #scan(): Promise<void> {
-    const { leases } = this.#options;
-    await leases.loseExpired();
+    const { leases, leaseClock } = this.#options;
+    await leaseClock.loseEnded();
     for (const lease of await leases.findLost(maxLost)) await this.#close(lease);
     await this.#requeueUnknown();
     await this.#requeueOrphans();

@@ -123,26 +123,6 @@ export class LeasesRepository {
     return result.modifiedCount === 1;
   }
 
-  /** Marks a lease as lost if it has ended. @returns false if it has not ended or was lost before */
-  async loseIfExpired(workerId: string, reason: string): Promise<boolean> {
-    const result = await this.#leases.updateOne(
-      { _id: workerId, $expr: { $lte: ['$expiresAt', this.#now()] }, lostAt: { $exists: false } },
-      this.#loss(reason),
-      { writeConcern: majority },
-    );
-    return result.modifiedCount === 1;
-  }
-
-  /** Marks all leases that have ended as lost, in one conditional update. @returns number of leases */
-  async loseExpired(): Promise<number> {
-    const result = await this.#leases.updateMany(
-      { $expr: { $lte: ['$expiresAt', this.#now()] }, lostAt: { $exists: false } },
-      this.#loss('it sent no heartbeat until its lease ended'),
-      { writeConcern: majority },
-    );
-    return result.modifiedCount;
-  }
-
   /** Lost leases whose jobs must be requeued. */
   findLost(limit: number): Promise<LeaseDocument[]> {
     return this.#leases

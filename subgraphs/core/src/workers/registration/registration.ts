@@ -99,7 +99,7 @@ export class Registration {
       ? 'its pilot started again on the same host'
       : `its lease ended, and a worker of its name registered on host ${JSON.stringify(host)}`;
     if (isSameHost) await leases.lose(older._id, reason);
-    else if (lease && !lease.lostAt && !(await leases.loseIfExpired(older._id, reason)))
+    else if (lease && !lease.lostAt)
       throw nameConflict(spec, `is the name of a live worker on host ${JSON.stringify(older.host)}`);
     const lost = await workers.end(older._id, 'LOST', reason, lease);
     if (!lost) return;

@@ -1,0 +1,133 @@
+/** The only code that accesses the collections of the lease clock and of the gateways' reports. */
+import { isDuplicateKey } from '@rhizome/mongo';
+import type { Collection, Document } from 'mongodb';
+import type { StoreTime } from '../../shared/store-time.js';
+import type { GatewayReportDocument, LeaseClockDocument, LeaseClockRecord } from './lease-clock.types.js';
+
+/** The stored clock, as read at a time of the store's clock. */
+export interface ReadClock {
+  readonly clock: LeaseClockDocument;
+  readonly now: Date;
+}
+
+/**
+ * Longest time for a write or a read of the clock, in milliseconds. One that takes longer has failed: the
+ * clock stops.
+ */
+const timeoutMs = 5000;
+
+/** Reads and writes the lease clock. */
+export class LeaseClockRepository {
+  readonly #clocks: Collection<LeaseClockDocument>;
+  readonly #reports: Collection<GatewayReportDocument>;
+  readonly #now: StoreTime;
+
+  constructor(
+    clocks: Collection<LeaseClockDocument>,
+    reports: Collection<GatewayReportDocument>,
+    now: StoreTime,
+  ) {
+    this.#clocks = clocks;
+    this.#reports = reports;
+    this.#now = now;
+  }
+
+  /**
+   * Proves that a majority of the store accepts writes of this term, and records the state. A term begins
+   * without a record: the state of the term before stays.
+   * @returns the clock, whose `updatedAt` is the time of the write; undefined if a later term has begun
+   */
+  async beat(epoch: number, record: LeaseClockRecord | undefined): Promise<LeaseClockDocument | undefined> {
+    const now = this.#now();
+    const first = { schemaVersion: 1, state: 'RUNNING', silentWorkers: 0, workers: 0 };
+    const stored: Document = {
+      ...(record && literals(record)),
+      epoch,
+      updatedAt: now,
+      revision: { $add: [{ $ifNull: ['$revision', 0] }, 1] },
+    };
+    try {
+      const clock = await this.#clocks.findOneAndUpdate(
+        { _id: 'leases', epoch: { $not: { $gt: epoch } } },
+        [{ $set: { ...withDefaults(first), ...since(now), ...stored } }],
+        { upsert: true, returnDocument: 'after', writeConcern: { w: 'majority' }, timeoutMS: timeoutMs },
+      );
+      return clock ?? undefined;
+    } catch (error) {
+      // A document with a later epoch exists, so that none was found and one with the same id not inserted.
+      if (isDuplicateKey(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** The clock with the time of the store; undefined before the first term. */
+  async read(): Promise<ReadClock | undefined> {
+    const [found] = await this.#clocks
+      .aggregate<LeaseClockDocument & { now: Date }>(
+        [{ $match: { _id: 'leases' } }, { $addFields: { now: this.#now() } }],
+        { timeoutMS: timeoutMs },
+      )
+      .toArray();
+    return found && { clock: found, now: found.now };
+  }
+
+  /** Stores the report of a gateway. @returns its time */
+  async report(gateway: string, isAcceptingPilots: boolean): Promise<Date> {
+    const now = this.#now();
+    const stored = await this.#reports.findOneAndUpdate(
+      { _id: gateway },
+      [
+        {
+          $set: {
+            schemaVersion: 1,
+            createdAt: { $ifNull: ['$createdAt', now] },
+            updatedAt: now,
+            revision: { $add: [{ $ifNull: ['$revision', 0] }, 1] },
+            isAcceptingPilots,
+          },
+        },
+      ],
+      { upsert: true, returnDocument: 'after', projection: { updatedAt: 1 }, timeoutMS: timeoutMs },
+    );
+    if (!stored) throw new Error(`report of ${gateway} was not stored`);
+    return stored.updatedAt;
+  }
+
+  /** Time of the latest report of a gateway that accepts pilots; undefined if there is none. */
+  async acceptedAt(): Promise<Date | undefined> {
+    const [latest] = await this.#reports
+      .find({ isAcceptingPilots: true }, { timeoutMS: timeoutMs })
+      .sort({ updatedAt: -1 })
+      .limit(1)
+      .toArray();
+    return latest?.updatedAt;
+  }
+
+  /** Latest reports of gateways, the newest first. */
+  reports(limit: number): Promise<GatewayReportDocument[]> {
+    return this.#reports.find().sort({ updatedAt: -1 }).limit(limit).toArray();
+  }
+}
+
+/** Values that a document keeps once it has them. */
+function withDefaults(values: Document): Document {
+  return Object.fromEntries(
+    Object.entries(values).map(([field, value]) => [field, { $ifNull: [`$${field}`, value] }]),
+  );
+}
+
+function since(now: Date | '$$NOW'): Document {
+  return { createdAt: { $ifNull: ['$createdAt', now] }, since: { $ifNull: ['$since', now] } };
+}
+
+/** Values are stored as they are; those that are not set are removed. */
+function literals(record: LeaseClockRecord): Document {
+  const { reason, checkedAt, postponement, ...always } = record;
+  const all = { reason, checkedAt, postponement, ...always };
+  return Object.fromEntries(
+    Object.entries(all).map(([field, value]) => [
+      field,
+      value === undefined ? '$$REMOVE' : { $literal: value },
+    ]),
+  );
+}
