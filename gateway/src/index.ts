@@ -2,6 +2,7 @@ export { buildGateway, builtPages, type Gateway } from './app.js';
 export type { GatewayOptions } from './gateway-options.js';
 export { type BaselineOptions, putBaseline } from './registry/baseline.js';
 export { buildOwnSubgraph } from './registry/index.js';
+export { routes } from './routes.js';
 export { serveGateway, type ServedGateway, type ServeGatewayOptions } from './serve.js';
 export { defaultLimits, type GatewayLimits } from './policy/index.js';
 export { createInProcessTransport, type Transport, type TransportFactory } from '@rhizome/federation';

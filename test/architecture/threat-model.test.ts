@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { read, root } from './repository.js';
+import { testTitles, titlesIn } from './test-titles.js';
 
 const page = read('docs/reference/threat-model.md');
 const threats = page
@@ -20,15 +21,28 @@ describe('the threat model', () => {
     expect(threats.filter(({ tests }) => tests.length === 0)).toEqual([]);
   });
 
-  it('names tests that exist', () => {
+  it('names tests that exist, by their whole titles', () => {
     const lost = threats
       .flatMap(({ tests }) => tests)
-      .filter(({ file, name }) => !existsSync(join(root, file)) || !read(file).includes(name));
+      .filter(({ file, name }) => !existsSync(join(root, file)) || !testTitles(file).includes(name));
     expect(lost).toEqual([]);
   });
 
   it('is in the security policy, threat by threat', () => {
     const listed = [...read('SECURITY.md').matchAll(/^\| (T\d+) /gm)].map(([, id]) => id);
     expect(listed).toEqual(threats.map(({ id }) => id));
+  });
+});
+
+describe('titlesIn', () => {
+  it('returns the titles of calls of it and of tables, not those in other text', () => {
+    const source = `
+      const text = "it('is text')";
+      describe('a group', () => {
+        it('has a name', () => {});
+        it.each([['a)', /[(']/, { b: "it's" }], [\`c\`]])('fits %s', () => {});
+        it(\`has a seed \${seed}\`, async () => {});
+      });`;
+    expect(titlesIn(source)).toEqual(['has a name', 'fits %s', 'has a seed ${seed}']);
   });
 });

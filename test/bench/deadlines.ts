@@ -1,12 +1,13 @@
 /**
- * Deadlines of behaviour: how soon a command reaches a payload, a schema goes live, a revocation ends
- * streams, a dead worker's jobs run again, another core process leads, a process stops, a saved file takes
- * effect. Each row is the longest of several tries.
+ * Deadlines of behaviour: how soon a command reaches a payload, a schema goes live, a revocation or the end
+ * of rights ends streams, a dead worker's jobs run again, another core process leads, a process stops, a
+ * saved file takes effect. Each row is the longest of several tries.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Api } from './api.js';
 import type { Bench } from './bench.types.js';
+import { enrolmentEnded, rightsLost } from './deadlines/lost-rights.js';
 import { revoked } from './deadlines/revocation.js';
 import { measureSaves } from './deadlines/saves.js';
 import { ended, publishedExperiment, type Services, startServices } from './deadlines/services.js';
@@ -255,6 +256,18 @@ const ofServices: readonly (Deadline & { run(of: Services): Promise<number> })[]
     tries: 3,
     run: revoked,
   },
+  {
+    name: 'rights lost at one gateway, to the end of open streams at two',
+    goal: 2,
+    tries: 3,
+    run: rightsLost,
+  },
+  {
+    name: 'enrolment ended at one gateway, to the end of open streams at two',
+    goal: 2,
+    tries: 3,
+    run: enrolmentEnded,
+  },
   { name: 'pilot killed, to the next attempt running', goal: 45, tries: 2, run: requeued },
   { name: 'leading core killed, to the next job running', goal: 10, tries: 1, run: failedOver },
   { name: 'SIGTERM of a service, to its end', goal: 5, tries: 1, run: stopped },
@@ -263,7 +276,7 @@ const ofServices: readonly (Deadline & { run(of: Services): Promise<number> })[]
 /** The benchmark. */
 export const deadlines: Bench = {
   name: 'deadlines',
-  about: 'command, drain, reload, revocation, re-queue, fail-over, stop, saved source files',
+  about: 'command, drain, reload, revocation, lost rights, re-queue, fail-over, stop, saved source files',
   async run({ brief, progress }) {
     const rows: Row[] = [];
     const measure = async (deadline: Deadline, run: () => Promise<number>): Promise<void> => {

@@ -40,16 +40,26 @@ export interface RouterOptions {
   readonly endpoints: readonly Endpoints[];
 }
 
+/** Routes of the router itself, next to `/graphql` and the pages. HEAD works as GET does. */
+export const ownRoutes = ['GET /healthz', 'GET /readyz', 'GET /metrics', `GET ${callKeysPath}`] as const;
+
 /** Finds the handler of a request. */
 export class Router {
   readonly #options: RouterOptions;
   readonly #files: StaticFiles | undefined;
   readonly #dashboard: StaticFiles | undefined;
+  readonly #own: ReadonlyMap<string, (request: IncomingMessage, response: ServerResponse) => unknown>;
 
   constructor(parts: RouterOptions) {
     this.#options = parts;
     this.#files = parts.staticRoot === undefined ? undefined : new StaticFiles(parts.staticRoot);
     this.#dashboard = parts.dashboardRoot === undefined ? undefined : new StaticFiles(parts.dashboardRoot);
+    this.#own = new Map<(typeof ownRoutes)[number], (of: IncomingMessage, to: ServerResponse) => unknown>([
+      ['GET /healthz', (of, to) => sendJson(of, to, 200, { status: 'ok' })],
+      ['GET /readyz', (of, to) => this.#ready(of, to)],
+      ['GET /metrics', (of, to) => this.#metrics(of, to)],
+      [`GET ${callKeysPath}`, (of, to) => this.#callKeys(of, to)],
+    ]);
   }
 
   /** Answers an HTTP request. Never throws. */
@@ -82,13 +92,16 @@ export class Router {
         { allow: 'GET, HEAD' },
       );
     }
-    if (path === '/healthz') return sendJson(request, response, 200, { status: 'ok' });
-    if (path === '/readyz') return this.#ready(request, response);
-    if (path === '/metrics') return this.#metrics(request, response);
-    if (path === callKeysPath && this.#options.callKeys)
-      return sendJson(request, response, 200, this.#options.callKeys);
+    const own = this.#own.get(`GET ${path}`);
+    if (own) return void (await own(request, response));
     if (await this.#page(path, request, response)) return;
-    sendJson(request, response, 404, { message: `Path "${path.slice(0, 200)}" not found.` });
+    sendNotFound(path, request, response);
+  }
+
+  #callKeys(request: IncomingMessage, response: ServerResponse): void {
+    const { callKeys } = this.#options;
+    if (callKeys) sendJson(request, response, 200, callKeys);
+    else sendNotFound(callKeysPath, request, response);
   }
 
   /** Serves pages and their files. Returns false if there is none. */
@@ -142,6 +155,10 @@ export class Router {
     if (status === 401) headers['www-authenticate'] = 'Bearer';
     send(request, response, status, answer.text, headers);
   }
+}
+
+function sendNotFound(path: string, request: IncomingMessage, response: ServerResponse): void {
+  sendJson(request, response, 404, { message: `Path "${path.slice(0, 200)}" not found.` });
 }
 
 function sendJson(

@@ -11,6 +11,17 @@ export const paths = {
   protectedResource: '/.well-known/oauth-protected-resource',
 } as const;
 
+/** Routes of the endpoints: method and path. */
+export const tokenRoutes = [
+  `POST ${paths.token}`,
+  `POST ${paths.revoke}`,
+  `POST ${paths.explain}`,
+  `GET ${paths.jwks}`,
+  `GET ${paths.authorizationServer}`,
+  `GET ${paths.protectedResource}`,
+  `GET ${paths.protectedResource}/graphql`,
+] as const;
+
 /** Supported values of `grant_type`. */
 export const grantTypes = {
   exchange: 'urn:ietf:params:oauth:grant-type:token-exchange',

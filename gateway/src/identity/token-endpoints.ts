@@ -16,6 +16,7 @@ import {
   paths,
   protectedResource,
   resourceOf,
+  type tokenRoutes,
   tokenTypes,
 } from './metadata.js';
 
@@ -61,7 +62,7 @@ export class TokenEndpoints {
       [grantTypes.worker, (form, attempt) => this.#worker(form, attempt)],
       [grantTypes.attempt, (form, attempt) => this.#tokenOfAttempt(form, attempt)],
     ]);
-    this.#endpoints = new Map<string, Endpoint>([
+    this.#endpoints = new Map<(typeof tokenRoutes)[number], Endpoint>([
       [`POST ${paths.token}`, (request, attempt) => this.#token(request, attempt)],
       [`POST ${paths.revoke}`, (request, attempt) => this.#revoke(request, attempt)],
       [`POST ${paths.explain}`, (request, attempt) => this.#explain(request, attempt)],

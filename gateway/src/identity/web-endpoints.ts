@@ -31,6 +31,14 @@ export const webPaths = {
   logout: '/auth/logout',
 } as const;
 
+/** Routes of the endpoints: method and path. */
+export const webRoutes = [
+  `GET ${webPaths.session}`,
+  `GET ${webPaths.login}`,
+  `GET ${webPaths.callback}`,
+  `POST ${webPaths.logout}`,
+] as const;
+
 const loginCookie = '__Host-rhizome-login';
 const longestQuery = 8000;
 
@@ -46,7 +54,7 @@ export class WebEndpoints {
     const { issuer } = options.identity.trusted;
     this.#attempts = new Attempts({ ...options, issuer });
     this.#originsOf = originsOf(issuer);
-    this.#endpoints = new Map([
+    this.#endpoints = new Map<(typeof webRoutes)[number], (request: IncomingMessage) => Promise<Page>>([
       [`GET ${webPaths.session}`, (request) => this.#session(request)],
       [`GET ${webPaths.login}`, (request) => this.#login(request)],
       [`GET ${webPaths.callback}`, (request) => this.#callback(request)],

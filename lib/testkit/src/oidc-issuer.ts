@@ -6,7 +6,7 @@ import { exportJWK, generateKeyPair } from 'jose';
 import type { Configuration, JWKS, Provider } from 'oidc-provider';
 import { leftovers } from './leftovers.js';
 
-export { logInAsPerson, type TypedLogin } from './oidc-person.js';
+export { logInAsPerson, type TestBrowser, type TypedLogin } from './oidc-person.js';
 
 /** Claims that a test puts into access tokens; `undefined` removes a claim. */
 export type IssuedClaims = Readonly<Record<string, unknown>>;

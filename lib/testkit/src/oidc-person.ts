@@ -6,6 +6,18 @@ export interface TypedLogin {
   readonly login: string;
   /** Code that a device shows. */
   readonly userCode?: string;
+  /** Records what the browser does; cookies that it has are sent. */
+  readonly browser?: TestBrowser;
+}
+
+/** The browser of a person. */
+export interface TestBrowser {
+  /** Cookies by name. */
+  readonly cookies: Map<string, string>;
+  /** Addresses that were opened, in order. */
+  readonly addresses: URL[];
+  /** Cookies that were sent, as `name=value`. */
+  readonly sent: Set<string>;
 }
 
 const maxSteps = 30;
@@ -15,14 +27,20 @@ const maxSteps = 30;
  * @throws Error if it leads nowhere
  */
 export async function logInAsPerson(address: string, typed: TypedLogin): Promise<string> {
-  const cookies = new Map<string, string>();
+  const { cookies, addresses, sent }: TestBrowser = typed.browser ?? {
+    cookies: new Map(),
+    addresses: [],
+    sent: new Set(),
+  };
   let next: { readonly url: URL; readonly form?: URLSearchParams } = { url: new URL(address) };
   for (let step = 0; step < maxSteps; step++) {
     const { url, form } = next;
-    const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+    const pairs = [...cookies].map(([name, value]) => `${name}=${value}`);
+    pairs.forEach((pair) => sent.add(pair));
+    addresses.push(url);
     const response = await fetch(url, {
       redirect: 'manual',
-      headers: { cookie },
+      headers: { cookie: pairs.join('; ') },
       ...(form && { method: 'POST', body: form }),
     });
     for (const line of response.headers.getSetCookie()) remember(cookies, line);

@@ -2,36 +2,11 @@
 // system is as it was: processes, data, streams and memory.
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
-import { type AttackSystem, startAttackSystem } from './attack-system.js';
-import { type AttackCase, compared, faultsOf } from './case.js';
-import { copCases } from './cop-cases.js';
-import { documentCases } from './document-cases.js';
-import { httpCases } from './http-cases.js';
+import { type AttackSystem, experiments, startAttackSystem } from './attack-system.js';
+import { compared, faultsOf } from './case.js';
+import { groups } from './groups.js';
 import { gaugesOf, leaksIn, mark, type Mark, untilFollowed, useOf } from './invariants.js';
-import { pageCases } from './page-cases.js';
-import { registryCases } from './registry-cases.js';
-import { roleCases } from './role-cases.js';
-import { socketCases } from './socket-cases.js';
-import { streamCases } from './stream-cases.js';
-import { subgraphCases } from './subgraph-cases.js';
-import { tokenCases } from './token-cases.js';
-import { tokenEndpointCases } from './token-endpoint-cases.js';
-import { enrolWorker, workerCases } from './worker-cases.js';
-
-const groups: Readonly<Record<string, readonly AttackCase[]>> = {
-  'requests by HTTP': httpCases,
-  tokens: tokenCases,
-  documents: documentCases,
-  sockets: socketCases,
-  'event streams': streamCases,
-  'endpoints of tokens': tokenEndpointCases,
-  pages: pageCases,
-  'the schema registry': registryCases,
-  'mutations by role': roleCases,
-  'subgraphs asked directly': subgraphCases,
-  'a worker of the same queue': workerCases,
-  'checks of graphql-cop': copCases,
-};
+import { enrolWorker } from './worker-cases.js';
 
 const limit = { deadlineMs: 120_000 };
 /** More memory than a process may hold after all attacks than before, in MiB; one bomb took 2,000. */
@@ -45,7 +20,7 @@ let uses: Awaited<ReturnType<typeof useOf>>;
 
 beforeAll(async () => {
   system = await startAttackSystem();
-  await untilFollowed(system, 2);
+  await untilFollowed(system, experiments.length);
   await enrolWorker(system);
   uses = await useOf(system);
 });

@@ -1,5 +1,6 @@
 /** Attacks, each with its outcome. */
-import type { AttackSystem, Caller } from './attack-system.js';
+import type { AttackSystem } from './attack-system.js';
+import type { Caller, Home } from './attackers.js';
 
 /** An answer, whatever the protocol. */
 export interface Outcome {
@@ -17,7 +18,7 @@ export interface Outcome {
 /** The expected answer; an absent member is not compared. */
 export interface Expected {
   readonly status?: number | readonly number[];
-  readonly code?: string | readonly string[];
+  readonly code?: string | readonly (string | undefined)[];
   readonly close?: number | readonly number[];
   readonly message?: string;
   /** Text that must be in the answer, or must not. */
@@ -29,12 +30,18 @@ export interface Expected {
 export interface AttackCase {
   readonly name: string;
   readonly expected: Expected;
+  /** Routes and root fields that it calls, as `POST /graphql` and `Mutation.submitJobs`. */
+  readonly covers?: readonly string[];
   run(system: AttackSystem): Promise<Outcome>;
 }
 
 /** Headers of a caller. */
-export async function headersOf(system: AttackSystem, caller: Caller): Promise<Record<string, string>> {
-  return caller === 'nobody' ? {} : { authorization: `Bearer ${await system.tokenOf(caller)}` };
+export async function headersOf(
+  system: AttackSystem,
+  caller: Caller,
+  home?: Home,
+): Promise<Record<string, string>> {
+  return caller === 'nobody' ? {} : { authorization: `Bearer ${await system.tokenOf(caller, home)}` };
 }
 
 /** Expectation and outcome in one form, so that a difference shows both. */

@@ -3,7 +3,7 @@
  * asks, and fails where it would report a finding. They run without a token, as that program does by default,
  * and with a reader's token at a gateway that hides its schema.
  */
-import type { Caller } from './attack-system.js';
+import type { Caller } from './attackers.js';
 import { type AttackCase, type Outcome } from './case.js';
 import { type Attack, send } from './http.js';
 

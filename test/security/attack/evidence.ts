@@ -29,7 +29,7 @@ export class Evidence {
     this.#answers.push({ name, text });
   }
 
-  /** Secrets in the kept answers, except those that the name's caller may read. */
+  /** Secrets in the kept answers: no case asks for what its caller may read. */
   inAnswers(): readonly Leak[] {
     return this.#answers.flatMap(({ name, text }) => this.in(text, name));
   }

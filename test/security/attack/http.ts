@@ -3,25 +3,42 @@ import { once } from 'node:events';
 import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { waitFor } from '@rhizome/testkit';
-import type { AttackSystem, Caller } from './attack-system.js';
+import type { AttackSystem } from './attack-system.js';
+import type { Caller, Home } from './attackers.js';
 import { type AttackCase, codeIn, type Expected, headersOf, type Outcome } from './case.js';
 
 /** A request, where it differs from a POST of `{ __typename }` to the gateway by nobody. */
 export interface Attack {
   readonly as?: Caller;
+  /** Experiment in which the caller has its role. */
+  readonly home?: Home;
   readonly at?: string;
   readonly method?: string;
   readonly path?: string;
-  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Query of the address, with its `?`, if it is another one in each system. */
+  readonly query?: (system: AttackSystem) => string;
+  readonly headers?: Headers | ((system: AttackSystem) => Headers);
   /** Sent as it is; an object is sent as JSON. */
-  readonly body?: string | Buffer | object | null | ((system: AttackSystem) => object);
+  readonly body?: string | Buffer | object | null | ((system: AttackSystem) => object | string);
 }
+
+type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 const limit = { deadlineMs: 120_000 };
 
-/** A case of one request. */
-export function http(name: string, attack: Attack, expected: Expected): AttackCase {
-  return { name, expected, run: (system) => send(system, attack) };
+/** A case of one request. @param fields root fields that it calls */
+export function http(
+  name: string,
+  attack: Attack,
+  expected: Expected,
+  fields: readonly string[] = [],
+): AttackCase {
+  return { name, expected, covers: [routeOf(attack), ...fields], run: (system) => send(system, attack) };
+}
+
+/** The route of a request, without its query. */
+export function routeOf({ method = 'POST', path = '/graphql' }: Attack): string {
+  return `${method} ${path.replace(/\?.*$/s, '')}`;
 }
 
 /** A query or mutation by POST. */
@@ -42,19 +59,25 @@ export function graphql(
 
 /** Sends a request on a connection of its own. */
 export async function send(system: AttackSystem, attack: Attack): Promise<Outcome> {
-  const { as = 'nobody', at = 'gateway', method = 'POST', path = '/graphql', headers = {} } = attack;
+  const { as = 'nobody', at = 'gateway', method = 'POST', path = '/graphql', headers = {}, query } = attack;
   const body = bodyOf(system, attack);
   const given: Record<string, string | readonly string[] | undefined> = {
     ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     accept: 'application/json',
     connection: 'close',
-    ...(await headersOf(system, as)),
-    ...headers,
+    ...(await headersOf(system, as, attack.home)),
+    ...(typeof headers === 'function' ? headers(system) : headers),
   };
   const used = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const target = new URL(system.origin(at));
   const request = httpRequest({
-    ...{ host: target.hostname, port: target.port, method, path, agent: false },
+    ...{
+      host: target.hostname,
+      port: target.port,
+      method,
+      path: path + (query?.(system) ?? ''),
+      agent: false,
+    },
     headers: {
       ...used,
       ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
@@ -90,9 +113,11 @@ const isStream = ({ headers }: IncomingMessage): boolean =>
 function bodyOf(system: AttackSystem, { method = 'POST', body }: Attack): string | Buffer | undefined {
   if (body === undefined) return method === 'POST' ? JSON.stringify({ query: '{ __typename }' }) : undefined;
   if (body === null) return undefined;
-  if (typeof body === 'function') return JSON.stringify(body(system));
+  if (typeof body === 'function') return textOf(body(system));
   return typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
 }
+
+const textOf = (body: object | string): string => (typeof body === 'string' ? body : JSON.stringify(body));
 
 /** A case of bytes as they are; `TOKEN` in a text stands for the reader's token. */
 export function raw(

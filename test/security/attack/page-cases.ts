@@ -1,6 +1,6 @@
 // cspell:ignore fetc fpasswd cetc cpasswd fpackage Cscript Ealert
 /** Paths next to GraphQL: health, metrics, pages and files. */
-import type { Caller } from './attack-system.js';
+import type { Caller } from './attackers.js';
 import type { AttackCase } from './case.js';
 import { http, raw } from './http.js';
 
@@ -75,6 +75,10 @@ const traversals = [
 );
 
 const pages: readonly AttackCase[] = [
+  http('GraphiQL in a frame', get('/graphiql', { accept: 'text/html' }), {
+    status: 200,
+    hides: /Bearer|token=/,
+  }),
   http('a page in a frame', get('/', { accept: 'text/html' }), { status: 200, hides: /<script>[^<]/ }),
   http(
     'a page with a script in its address',

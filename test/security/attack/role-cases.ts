@@ -1,7 +1,9 @@
 /** Every mutation on objects of the experiment atlas, with each role of larkspur, and by nobody. */
 import { mutationText } from '../../e2e/system/api.js';
-import type { AttackSystem, Caller } from './attack-system.js';
+import type { AttackSystem } from './attack-system.js';
+import type { Caller } from './attackers.js';
 import type { AttackCase } from './case.js';
+import { experimentInputs } from '../experiment-inputs.js';
 import { http } from './http.js';
 
 type Inputs = (system: AttackSystem) => object;
@@ -67,10 +69,11 @@ export const inputs: Readonly<Record<string, Inputs>> = {
     ...{ secretIds: [targets.secret], request: 'x.y.z' },
   }),
   reportGateway: () => ({ isAcceptingPilots: false }),
-  submitAtlasTask: () => ({
-    ...{ ...key, campaign: 'mc23e', requestId: 1, physicsShort: 'Zmumu', totalEvents: 10, eventsPerJob: 5 },
-    transforms: [{ step: 'EVGEN', command: ['true'], output: 'events' }],
-  }),
+  ...Object.fromEntries(
+    Object.entries(experimentInputs).map(([name, input]) => [name, () => ({ ...input(), ...key })]),
+  ),
+  allowSubmissionOnBehalf: () => ({ experiment: 'atlas' }),
+  withdrawSubmissionConsent: () => ({ experiment: 'atlas' }),
   setTokenIssuer: () => ({
     ...{ name: 'mine', issuer: 'https://evil.example', profile: 'OIDC', audiences: ['rhizome'] },
     ...{ experiments: ['*'], roles: ['ADMIN'] },
@@ -116,6 +119,12 @@ export const refusals = [
   ],
 ];
 
+/**
+ * Mutations that are not refused, and change nothing: a secret that does not exist, and one that the caller
+ * may not see, is deleted without an error, and so is a consent that the caller has not given.
+ */
+const harmless = new Set(['deleteSecret', 'withdrawSubmissionConsent']);
+
 const roles: readonly Caller[] = [
   'reader',
   'user',
@@ -129,14 +138,15 @@ const roles: readonly Caller[] = [
 
 function attack(mutation: string, input: Inputs, as: Caller): AttackCase {
   const at = ofIdentities.has(mutation) ? 'identities' : 'gateway';
+  // Everybody has a role in larkspur, so those of atlas attack what belongs to it.
+  const home = mutation === 'submitLarkspurObservation' ? 'atlas' : 'larkspur';
   const body: Inputs = (system) => ({
     query: mutationText(mutation),
     variables: { input: input(system) },
   });
-  // A secret that does not exist, and one that the caller may not see, is deleted without an error.
-  const refused = mutation === 'deleteSecret' ? { status: 200 } : { status: 200, code: refusals };
+  const refused = harmless.has(mutation) ? { status: 200 } : { status: 200, code: refusals };
   const expected = as === 'nobody' ? { status: 401, code: 'UNAUTHENTICATED' } : refused;
-  return http(`${mutation} by ${as}`, { as, at, body }, expected);
+  return http(`${mutation} by ${as}`, { as, home, at, body }, expected, [`Mutation.${mutation}`]);
 }
 
 /** All of them. */

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { waitFor } from '@rhizome/testkit';
-import type { AttackSystem, Caller } from './attack-system.js';
+import type { AttackSystem } from './attack-system.js';
+import type { Caller } from './attackers.js';
 import { type AttackCase, codeIn, type Expected, type Outcome } from './case.js';
 
 /** A frame, where it differs from a whole masked text frame. */

@@ -1,7 +1,8 @@
 /** Event streams over HTTP. */
-import type { Caller, Targets } from './attack-system.js';
+import type { Caller } from './attackers.js';
 import type { AttackCase } from './case.js';
 import { type Attack, http } from './http.js';
+import type { Targets } from './targets.js';
 
 const accept = 'text/event-stream';
 const stream = (query: string, as: Caller = 'reader', headers: object = {}): Attack => ({

@@ -1,5 +1,5 @@
 /** The endpoints of core and of experiments, asked without the gateway. */
-import type { Caller } from './attack-system.js';
+import type { Caller } from './attackers.js';
 import type { AttackCase } from './case.js';
 import { http } from './http.js';
 import { message, socket } from './socket.js';

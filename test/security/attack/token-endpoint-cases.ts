@@ -1,6 +1,7 @@
 /** The endpoints of tokens, which work for callers without one. */
+import { type Caller, callers } from './attackers.js';
 import type { AttackCase, Expected } from './case.js';
-import { http, raw } from './http.js';
+import { type Attack, http, raw } from './http.js';
 
 const form = 'application/x-www-form-urlencoded';
 const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -188,14 +189,26 @@ const others: readonly AttackCase[] = [
   ),
   http(
     'the private part of the published keys',
-    { at: 'identities', method: 'GET', path: '/oauth/jwks' },
-    { hides: /"d":/ },
+    { at: 'identities', method: 'GET', path: '/.well-known/jwks.json', body: null },
+    { status: 200, says: /"keys":\[\{.*"x":/, hides: /"d":/ },
   ),
   http(
     'the private part of the keys of calls',
-    { method: 'GET', path: '/.well-known/rhizome-call-keys.json' },
-    { status: 200, hides: /"d":/ },
+    { method: 'GET', path: '/.well-known/rhizome-call-keys.json', body: null },
+    { status: 200, says: /"keys":\[\{.*"x":/, hides: /"d":/ },
   ),
+  ...[
+    '/.well-known/oauth-authorization-server',
+    '/.well-known/oauth-protected-resource',
+    '/.well-known/oauth-protected-resource/graphql',
+  ].flatMap((path) => [
+    http(
+      `${path} under a forged host`,
+      { at: 'identities', method: 'GET', path, body: null, headers: { host: 'evil.example' } },
+      { status: 200, says: /"(issuer|resource)":"http:\/\/127/, hides: /evil/ },
+    ),
+    http(`a POST to ${path}`, { at: 'identities', path, body: null }, { status: 405 }),
+  ]),
   raw(
     'a form whose length is a lie',
     `POST /oauth/token HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: ${form}\r\ncontent-length: 3\r\n\r\ngrant_type=refresh_token`,
@@ -204,5 +217,45 @@ const others: readonly AttackCase[] = [
   ),
 ];
 
+/** The endpoint at which core asks for the rights of anybody. */
+const rights = '/identity/rights';
+const question = { holders: [{ subject: 'admin@attack' }] };
+const rightsOf = (name: string, as: Caller, expected: Expected, attack: Attack = {}): AttackCase =>
+  http(name, { at: 'identities', path: rights, as, body: question, ...attack }, expected);
+
+const questions: readonly AttackCase[] = [
+  ...callers
+    .filter((as) => as !== 'core')
+    .map((as) =>
+      rightsOf(`the rights of an administrator by ${as}`, as, { status: 401, hides: /grants|isRevoked/ }),
+    ),
+  rightsOf('the rights of an administrator by core', 'core', { status: 200, says: /isRevoked/ }),
+  rightsOf(
+    'the rights of an administrator by core at a gateway without identities',
+    'core',
+    { status: 405, hides: /isRevoked/ },
+    { at: 'gateway' },
+  ),
+  rightsOf('rights of nobody', 'core', { status: 400 }, { body: { holders: [] } }),
+  rightsOf('rights of an operator of the store', 'core', { status: 400 }, { body: { holders: { $ne: 1 } } }),
+  rightsOf(
+    'rights of 101 principals',
+    'core',
+    { status: 400 },
+    { body: { holders: Array.from({ length: 101 }, (_, at) => ({ subject: `s${at}` })) } },
+  ),
+  rightsOf('a question of 300 KiB', 'core', { status: 413 }, { body: { holders: 'a'.repeat(300_000) } }),
+  rightsOf(
+    'a question of 300 KiB by nobody',
+    'nobody',
+    { status: 401 },
+    { body: { a: 'a'.repeat(300_000) } },
+  ),
+  rightsOf('a question of nonsense', 'core', { status: 400 }, { body: '}{' }),
+  rightsOf('a GET of rights', 'core', { status: 404 }, { method: 'GET', body: null }),
+  http('the token of core at GraphQL', { at: 'identities', as: 'core' }, { status: 401 }),
+  http('the token of core at core', { at: 'core', as: 'core' }, { status: 401 }),
+];
+
 /** All of them. */
-export const tokenEndpointCases: readonly AttackCase[] = [...grants, ...bodies, ...others];
+export const tokenEndpointCases: readonly AttackCase[] = [...grants, ...bodies, ...others, ...questions];

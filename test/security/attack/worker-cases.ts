@@ -3,7 +3,8 @@
  * to its key and to itself.
  */
 import { createProofKey, type ProofKey } from '@rhizome/client';
-import { apiOf, mutationText } from '../../e2e/system/api.js';
+import { mutationText } from '../../e2e/system/api.js';
+import { enrolWorkerAt } from '../../e2e/system/enrolled-worker.js';
 import type { AttackSystem } from './attack-system.js';
 import type { AttackCase, Expected, Outcome } from './case.js';
 import { send } from './http.js';
@@ -28,33 +29,16 @@ function enrolledIn(system: AttackSystem): Promise<Enrolled> {
 }
 
 async function enrol({ origin, tokens, targets, evidence }: AttackSystem): Promise<Enrolled> {
-  const url = `${origin('identities')}/graphql`;
-  const text = mutationText('inviteWorkers', 'code userErrors { message }');
-  const input = { queue: targets.queue, experiments: ['atlas'] };
-  const { inviteWorkers } = await apiOf(url, tokens.everything).data<{
-    inviteWorkers: { code: string | null; userErrors: object[] };
-  }>(text, { input });
-  const { code } = inviteWorkers;
-  if (code === null) throw new Error(JSON.stringify(inviteWorkers));
-  const key = createProofKey();
-  const address = `${origin('identities')}/oauth/token`;
-  const response = await fetch(address, {
-    method: 'POST',
-    headers: { dpop: key.proof({ method: 'POST', url: address }), connection: 'close' },
-    body: new URLSearchParams({
-      ...{ grant_type: 'urn:rhizome:params:oauth:grant-type:enrolment', code, queue: targets.queue },
-      host: 'thief',
-    }),
+  const [at, experiments] = [origin('identities'), ['atlas']];
+  const { code, ...worker } = await enrolWorkerAt({
+    ...{ origin: at, admin: tokens.everything, queue: targets.queue, experiments },
   });
-  const answer = (await response.json()) as { access_token?: string; worker_id?: string };
-  const { access_token: token, worker_id: worker } = answer;
-  if (token === undefined || worker === undefined) throw new Error(JSON.stringify(answer));
-  evidence.plant('token', [token, code]);
-  return { key, token, worker, url };
+  evidence.plant('token', [worker.token, code]);
+  return { ...worker, url: `${at}/graphql` };
 }
 
 /** Sends as the worker, with a proof as it should be unless another one is given. */
-async function sendAs(
+export async function sendAsWorker(
   system: AttackSystem,
   body: object,
   headersOf?: (worker: Enrolled) => Record<string, string>,
@@ -80,7 +64,7 @@ const foreign: readonly AttackCase[] = reports.map((mutation) => {
   return {
     name: `${mutation} of another worker by a worker of its queue`,
     expected: { status: 200, code: refusals },
-    run: (system) => sendAs(system, { query, variables: { input: inputs[mutation]?.(system) } }),
+    run: (system) => sendAsWorker(system, { query, variables: { input: inputs[mutation]?.(system) } }),
   };
 });
 
@@ -93,7 +77,7 @@ const ofJobs: readonly AttackCase[] = ['startJobs', 'finishJobs', 'failJobs', 'a
       expected: { status: 200, code: [...refusals, 'FENCE_STALE', 'NOT_HELD', 'JOB_NOT_HELD'] },
       run: async (system) => {
         const { worker } = await enrolledIn(system);
-        return sendAs(system, {
+        return sendAsWorker(system, {
           query,
           variables: { input: { ...inputs[mutation]?.(system), workerId: worker } },
         });
@@ -107,7 +91,7 @@ const reads: readonly AttackCase[] = [
     name: "the payload of another worker's job by a worker of its queue",
     expected: { status: 200, hides: /CANARY|guarded/ },
     run: (system) =>
-      sendAs(system, {
+      sendAsWorker(system, {
         query: 'query ($id: ID!) { job(id: $id) { name payload { environment { name value } } } }',
         variables: { id: held(system).id },
       }),
@@ -116,7 +100,7 @@ const reads: readonly AttackCase[] = [
     name: 'the jobs of its queue by a worker',
     expected: { status: 200, hides: /CANARY|guarded/ },
     run: (system) =>
-      sendAs(system, { query: '{ jobs { nodes { name payload { environment { value } } } } }' }),
+      sendAsWorker(system, { query: '{ jobs { nodes { name payload { environment { value } } } } }' }),
   },
 ];
 
@@ -125,7 +109,7 @@ const takeovers: readonly AttackCase[] = [
     name: 'the name and host of another worker, registered by a worker of its queue',
     expected: { code: 'CONFLICT' },
     run: (system) =>
-      sendAs(system, {
+      sendAsWorker(system, {
         query:
           'mutation ($input: RegisterWorkerInput!) { registerWorker(input: $input) { userErrors { code } } }',
         variables: { input: inputs['registerWorker']?.(system) },
@@ -135,7 +119,7 @@ const takeovers: readonly AttackCase[] = [
     name: 'the commands of another worker by a worker of its queue',
     expected: { says: /NOT_FOUND|FORBIDDEN/, hides: /"workerCommands":\{/ },
     run: (system) =>
-      sendAs(
+      sendAsWorker(
         system,
         {
           query: 'subscription ($id: ID!) { workerCommands(workerId: $id) { sequence } }',
@@ -203,7 +187,7 @@ const thefts: readonly (readonly [string, (worker: Enrolled) => Record<string, s
 const stolen: readonly AttackCase[] = thefts.map(([how, headers]) => ({
   name: `the credential of a worker ${how}`,
   expected: refused,
-  run: (system) => sendAs(system, typename, headers),
+  run: (system) => sendAsWorker(system, typename, headers),
 }));
 
 const repeated: AttackCase = {
@@ -212,9 +196,9 @@ const repeated: AttackCase = {
   run: async (system) => {
     const { key, token, url } = await enrolledIn(system);
     const headers = { authorization: `DPoP ${token}`, dpop: key.proof({ method: 'POST', url, token }) };
-    const first = await sendAs(system, typename, () => headers);
+    const first = await sendAsWorker(system, typename, () => headers);
     if (first.status !== 200) return { ...first, code: 'the first time was refused' };
-    return sendAs(system, typename, () => headers);
+    return sendAsWorker(system, typename, () => headers);
   },
 };
 

@@ -1,18 +1,21 @@
 /** Calls of every mutation with generated inputs. */
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSchema, type GraphQLField, type GraphQLSchema } from 'graphql';
 import { root } from '../../e2e/system/playground-system.js';
-import type { AttackSystem, Caller } from '../attack/attack-system.js';
+import type { AttackSystem } from '../attack/attack-system.js';
+import type { Caller } from '../attack/attackers.js';
 import { codeIn, faultsOf, type Outcome } from '../attack/case.js';
 import { send } from '../attack/http.js';
-import { ofIdentities } from '../attack/role-cases.js';
+import { inputs, ofIdentities } from '../attack/role-cases.js';
+import { enrolWorker, sendAsWorker } from '../attack/worker-cases.js';
 import { InputGenerator, type KnownValues, randomFrom } from './generator.js';
 
 /** A fault that one call has shown. */
 export interface FuzzFault {
   readonly mutation: string;
-  readonly as: Caller;
+  readonly as: Fuzzer;
   readonly input: unknown;
   readonly faults: readonly string[];
 }
@@ -23,6 +26,10 @@ export interface FuzzResult {
   /** Number of answers by code; `none` for calls that succeeded. */
   readonly codes: Readonly<Record<string, number>>;
   readonly faults: readonly FuzzFault[];
+  /** Mutations of which a call got past validation and authorisation. */
+  readonly reached: ReadonlySet<string>;
+  /** Mutations of which a call succeeded. */
+  readonly succeeded: ReadonlySet<string>;
 }
 
 /** Options of {@link fuzz}. */
@@ -32,40 +39,107 @@ export interface FuzzOptions {
   readonly calls: number;
 }
 
-const callers: readonly Caller[] = [
+/** A caller of the attacks, or a worker that has enrolled. */
+type Fuzzer = Caller | 'worker';
+
+const callers: readonly Fuzzer[] = [
   ...(['everything', 'everything', 'everything', 'everything'] as const),
   ...(['user', 'operator', 'production', 'agent', 'service'] as const),
 ];
-/** Mutations that change the graph itself, by callers who may not: the schema is the same for all calls. */
-const ofGraph = ['registerSubgraph', 'publishSchema', 'rollbackSchema', 'withdrawSubgraph'];
-const harmless: readonly Caller[] = ['reader', 'user', 'production', 'operator', 'agent', 'service', 'pilot'];
+const workerCallers: readonly Fuzzer[] = [...callers, 'worker', 'worker'];
+/** Mutations of workers; secrets are delivered to an enrolled one only. */
+const ofWorkers: ReadonlySet<string> = new Set([
+  ...['heartbeat', 'acquireJobs', 'startJobs', 'finishJobs', 'failJobs', 'appendJobLog', 'redeemSecrets'],
+  ...['registerWorker', 'drainWorker'],
+]);
+/** Mutations that change the graph itself come last: until then, the schema is the same for all calls. */
+const ofGraph: ReadonlySet<string> = new Set([
+  ...['registerSubgraph', 'publishSchema', 'rollbackSchema', 'withdrawSubgraph'],
+]);
 
 /** All mutations of the public schema. */
 export function mutations(): readonly GraphQLField<unknown, unknown>[] {
   const schema: GraphQLSchema = buildSchema(readFileSync(join(root, 'schema', 'public.graphql'), 'utf8'));
-  return Object.values(schema.getMutationType()?.getFields() ?? {});
+  const all = Object.values(schema.getMutationType()?.getFields() ?? {});
+  return [...all.filter(({ name }) => !ofGraph.has(name)), ...all.filter(({ name }) => ofGraph.has(name))];
 }
 
-/** Sends generated inputs, one after the other. */
+/** Sends generated inputs, one after the other. Every second one is a variant of a valid input. */
 export async function fuzz(system: AttackSystem, { seed, calls }: FuzzOptions): Promise<FuzzResult> {
   const random = randomFrom(seed);
-  const generator = new InputGenerator(random, knownIn(system));
+  const oneOf = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
+  const known = knownIn(system);
   const codes: Record<string, number> = {};
   const faults: FuzzFault[] = [];
+  const [reached, succeeded] = [new Set<string>(), new Set<string>()];
   let count = 0;
-  for (const mutation of mutations())
+  for (const mutation of mutations()) {
+    const { name } = mutation;
+    const generator = new InputGenerator(random, { ...known, ...secretsOf(system, name) });
+    const type = mutation.args[0]?.type ?? fail(name);
     for (let call = 0; call < calls; call++) {
-      const choice = ofGraph.includes(mutation.name) ? harmless : callers;
-      const as = choice[Math.floor(random() * choice.length)] as Caller;
-      const input = generator.value(mutation.args[0]?.type ?? fail(mutation.name), 'input') ?? null;
+      // The first call has a valid input, and the rights for it.
+      const owner = ofWorkers.has(name) ? 'worker' : 'everything';
+      const as = call === 0 ? owner : oneOf(ofWorkers.has(name) ? workerCallers : callers);
+      const valid = await validInput(system, name, as, `fuzz ${count}`);
+      const changed =
+        call % 2 === 0 ? generator.variant(type, valid, 'input') : generator.value(type, 'input');
+      const input = call === 0 ? valid : (changed ?? null);
       const outcome = await callOnce(system, mutation, as, input);
       count++;
+      system.evidence.keep(`${name} by ${as}`, outcome.text);
       const found = [...faultsOf(outcome), ...uncoded(outcome)];
-      if (found.length > 0) faults.push({ mutation: mutation.name, as, input, faults: found });
+      if (found.length > 0) faults.push({ mutation: name, as, input, faults: found });
       const code = codeIn(outcome.text) ?? 'none';
       codes[code] = (codes[code] ?? 0) + 1;
+      if (isReached(outcome, name)) reached.add(name);
+      if (code === 'none') succeeded.add(name);
     }
-  return { calls: count, codes, faults };
+  }
+  return { calls: count, codes, faults, reached, succeeded };
+}
+
+/** An input with which the caller may call the mutation; each call has a key of its own. */
+async function validInput(system: AttackSystem, name: string, as: Fuzzer, key: string): Promise<object> {
+  const input = inputs[name]?.(system) ?? fail(name);
+  const worker =
+    as === 'worker' && 'workerId' in input ? { workerId: (await enrolWorker(system)).worker } : {};
+  return { ...input, ...worker, ...('idempotencyKey' in input && { idempotencyKey: key }) };
+}
+
+interface Body {
+  readonly data?: Readonly<Record<string, { readonly userErrors?: readonly UserError[] } | null>> | null;
+  readonly errors?: readonly { readonly extensions?: { readonly code?: unknown } }[];
+}
+
+interface UserError {
+  readonly code: string;
+  readonly path?: unknown;
+}
+
+/** The answer; undefined if it is no JSON. */
+function bodyOf(text: string): Body | undefined {
+  try {
+    return JSON.parse(text) as Body;
+  } catch {
+    return undefined;
+  }
+}
+
+/** True if the answer is that of the mutation itself, to a caller with the right to call it. */
+function isReached({ text }: Outcome, name: string): boolean {
+  const payload = bodyOf(text)?.data?.[name];
+  return payload != null && (payload.userErrors ?? []).every(({ code }) => !unauthorised.has(code));
+}
+
+const unauthorised: ReadonlySet<string> = new Set(['FORBIDDEN', 'CREDENTIAL_REQUIRED']);
+
+/** A value that is searched for later, for mutations that store a secret. */
+function secretsOf({ evidence }: AttackSystem, name: string): KnownValues {
+  if (name !== 'createSecret' && name !== 'rotateSecret') return {};
+  const value = `CANARY-${randomUUID()}`;
+  evidence.plant('secret', [value]);
+  return { value: [value] };
 }
 
 function fail(mutation: string): never {
@@ -75,27 +149,19 @@ function fail(mutation: string): never {
 function callOnce(
   system: AttackSystem,
   { name, args }: GraphQLField<unknown, unknown>,
-  as: Caller,
+  as: Fuzzer,
   input: unknown,
 ): Promise<Outcome> {
   const query = `mutation ($input: ${String(args[0]?.type)}) { ${name}(input: $input) { userErrors { code message path } } }`;
-  const at = ofIdentities.has(name) ? 'identities' : 'gateway';
-  return send(system, { as, at, body: { query, variables: { input } } });
+  const body = { query, variables: { input } };
+  if (as === 'worker') return sendAsWorker(system, body);
+  return send(system, { as, at: ofIdentities.has(name) ? 'identities' : 'gateway', body });
 }
 
 /** Errors without a code, and answers that are none. */
 function uncoded({ status, text }: Outcome): readonly string[] {
-  let body: {
-    readonly data?: Readonly<
-      Record<string, { readonly userErrors?: readonly { readonly path?: unknown }[] } | null>
-    > | null;
-    readonly errors?: readonly { readonly extensions?: { readonly code?: unknown } }[];
-  };
-  try {
-    body = JSON.parse(text) as typeof body;
-  } catch {
-    return [`no JSON with status ${status}: ${text.slice(0, 200)}`];
-  }
+  const body = bodyOf(text);
+  if (!body) return [`no JSON with status ${status}: ${text.slice(0, 200)}`];
   const errors = (body.errors ?? []).filter(({ extensions }) => typeof extensions?.code !== 'string');
   const pathless = Object.values(body.data ?? {})
     .flatMap((field) => field?.userErrors ?? [])
@@ -139,7 +205,7 @@ function knownIn({ targets }: AttackSystem): KnownValues {
     ...{ queue: queues, experiment: experiments, experiments },
     name: ['larkspur', 'atlas', 'citadel', 'playground', 'fresh'],
     ...{ leaf: ['production', 'analysis', 'default'], share: ['larkspur/production', 'atlas/default', 'x'] },
-    ...{ subgraph: ['larkspur', 'atlas', 'core', 'nowhere'], command: ['true', 'sh'] },
+    ...{ subgraph: ['larkspur', 'atlas', 'epic', 'nowhere'], command: ['true', 'sh'] },
     architecture: ['x86_64', 'aarch64'],
   };
 }

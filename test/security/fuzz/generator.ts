@@ -78,6 +78,26 @@ export class InputGenerator {
     return this.#happens(0.03) ? null : this.#given(type, field, depth);
   }
 
+  /** A copy of a valid value in which one part has another value, is missing, or is added. */
+  variant(type: GraphQLInputType, valid: unknown, field: string): unknown {
+    const inner = isNonNullType(type) ? (type.ofType as GraphQLInputType) : type;
+    if (isInputObjectType(inner) && typeof valid === 'object' && valid !== null) {
+      const chosen = this.#one(Object.values(inner.getFields()));
+      const { [chosen.name]: before, ...rest } = valid as Readonly<Record<string, unknown>>;
+      const isKept = before !== undefined && this.#happens(0.6);
+      const value = isKept
+        ? this.variant(chosen.type, before, chosen.name)
+        : this.value(chosen.type, chosen.name, 1);
+      return value === undefined ? rest : { ...rest, [chosen.name]: value };
+    }
+    if (isListType(inner) && Array.isArray(valid) && valid.length > 0) {
+      const changed = Math.floor(this.#random() * valid.length);
+      const element = inner.ofType as GraphQLInputType;
+      return valid.map((one, at) => (at === changed ? this.variant(element, one, field) : (one as unknown)));
+    }
+    return this.#given(inner, field, 1);
+  }
+
   #given(type: GraphQLInputType, field: string, depth: number): unknown {
     if (this.#happens(0.01)) return this.#one(anything);
     if (isNonNullType(type)) return this.#given(type.ofType, field, depth);

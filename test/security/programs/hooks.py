@@ -13,7 +13,7 @@ schemathesis.graphql.scalar(
 schemathesis.graphql.scalar("SafeInt", st.integers(-(2**53) + 1, 2**53 - 1).map(nodes.Int))
 schemathesis.graphql.scalar("JSON", st.text(max_size=20).map(nodes.String))
 
-# Words that only other principals may read.
+# Tokens, keys and secrets, and words that only other principals may read.
 CANARIES = [word for word in os.environ.get("CANARIES", "").split(",") if word]
 TRACES = ("node_modules/", "MongoServerError", "ECONNREFUSED", "at file:///", "INTERNAL_SERVER_ERROR")
 

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { type ProcessExit, spawnProcess, type TestProcess } from '@rhizome/testkit';
 import { root } from '../../e2e/system/playground-system.js';
 import { temporaryFolder } from '../../e2e/system/temporary-folder.js';
-import type { AttackSystem, Caller } from '../attack/attack-system.js';
+import type { AttackSystem } from '../attack/attack-system.js';
+import type { Caller } from '../attack/attackers.js';
 
 const folder = join(root, 'test', 'security', 'programs');
 
@@ -85,7 +86,8 @@ export async function schemathesis(
   as: Exclude<Caller, 'nobody'>,
   { seconds, seed }: SchemathesisOptions,
 ): Promise<SchemathesisResult> {
-  const secrets = as === 'everything' ? [] : system.evidence.secrets('environment');
+  const kinds = ['token', 'key', 'secret', ...(as === 'everything' ? [] : ['environment'])];
+  const secrets = kinds.flatMap((kind) => system.evidence.secrets(kind));
   const args = [
     ...['run', join(root, 'schema', 'public.graphql'), '--url', `${system.origin('gateway')}/graphql`],
     ...['-H', `Authorization: Bearer ${await system.tokenOf(as)}`, '--phases', 'fuzzing', '--mode', 'all'],

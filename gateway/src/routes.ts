@@ -1,0 +1,16 @@
+/** All routes of a gateway with identities and a dashboard, for tests that call each of them. */
+import { rightsPath } from '@rhizome/authz';
+import { ownRoutes } from './handlers/index.js';
+import { tokenRoutes, webRoutes } from './identity/index.js';
+
+/** Method and path of each route. Other paths are those of files of the pages. */
+export const routes: readonly string[] = [
+  'GET /graphql',
+  'POST /graphql',
+  'GET /',
+  'GET /graphiql',
+  `POST ${rightsPath}`,
+  ...ownRoutes,
+  ...tokenRoutes,
+  ...webRoutes,
+];

@@ -1,0 +1,103 @@
+/** A person who logs in at a gateway with a browser, and with a program, at a real issuer. */
+import { testIssuer, logInAsPerson, type TestBrowser, type TestIssuer } from '@rhizome/testkit/oidc';
+import { apiOf, mutationText } from '../../e2e/system/api.js';
+import type { Evidence } from './evidence.js';
+
+/** Traces that the login of a person leaves in the browser. */
+export interface BrowserLogin {
+  /** Identifier of the person, `usr_…`. */
+  readonly principal: string;
+  /** Value of the cookie of the session. */
+  readonly session: string;
+  /** Value of the cookie that a login has until it ends. */
+  readonly state: string;
+  /** Query of the address to which the issuer sent the browser back; it has the code. */
+  readonly callback: string;
+  /** Address of the page to which the login led, although it asked for another site. */
+  readonly end: string;
+}
+
+/** Options of {@link logInByBrowser}. */
+export interface BrowserLoginOptions {
+  /** Address of the gateway without path. */
+  readonly origin: string;
+  /** Token of an administrator. */
+  readonly admin: string;
+  readonly evidence: Evidence;
+}
+
+const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const jwt = 'urn:ietf:params:oauth:token-type:jwt';
+const person = 'victim';
+
+/** Sets up the issuer, logs the person in, and plants everything secret that came of it. */
+export async function logInByBrowser({
+  origin,
+  admin,
+  evidence,
+}: BrowserLoginOptions): Promise<BrowserLogin> {
+  const institute = await testIssuer({ redirectUris: [`${origin}/auth/callback`] });
+  await trust(institute, `${origin}/graphql`, admin);
+  const browser: TestBrowser = { cookies: new Map(), addresses: [], sent: new Set() };
+  await logInAsPerson(`${origin}/auth/login?issuer=institute&to=${encodeURIComponent('//evil.example/x')}`, {
+    login: person,
+    browser,
+  });
+  const callback = browser.addresses.find(({ pathname }) => pathname === '/auth/callback');
+  const session = browser.cookies.get('__Host-rhizome');
+  const [state] = [...browser.sent].flatMap(
+    (pair) => /^__Host-rhizome-login=(.{40,})$/.exec(pair)?.[1] ?? [],
+  );
+  const code = callback?.searchParams.get('code');
+  if (!callback || session === undefined || state === undefined || code == null)
+    throw new Error(`The login left nothing: ${browser.addresses.map(String).join(' ')}`);
+  const { principal, tokens } = await programLogin(institute, origin);
+  evidence.plant('token', [session, state, code, ...tokens]);
+  return {
+    ...{ principal, session, state, callback: callback.search, end: browser.addresses.at(-1)?.href ?? '' },
+  };
+}
+
+async function trust(
+  { issuer, audience, publicClient }: TestIssuer,
+  url: string,
+  admin: string,
+): Promise<void> {
+  const { setTokenIssuer } = await apiOf(url, admin).data<{
+    setTokenIssuer: { userErrors: readonly object[] };
+  }>(mutationText('setTokenIssuer', 'userErrors { message }'), {
+    input: {
+      ...{ name: 'institute', issuer, profile: 'OIDC', audiences: [audience], experiments: ['atlas'] },
+      login: { clientId: publicClient, scopes: ['openid', 'profile'] },
+      rules: [{ name: 'users', isForEveryone: true, grants: [{ experiment: 'atlas', roles: ['USER'] }] }],
+    },
+  });
+  if (setTokenIssuer.userErrors.length > 0) throw new Error(JSON.stringify(setTokenIssuer));
+}
+
+/** Sends a form to the token endpoint. @throws Error if it gives no tokens */
+async function tokensFor(origin: string, fields: Record<string, string>): Promise<readonly [string, string]> {
+  const body = new URLSearchParams(fields);
+  const response = await fetch(`${origin}/oauth/token`, { method: 'POST', body });
+  const text = await response.text();
+  const answer = JSON.parse(text) as { readonly access_token?: string; readonly refresh_token?: string };
+  const { access_token: access, refresh_token: refresh } = answer;
+  if (access === undefined || refresh === undefined) throw new Error(text);
+  return [access, refresh];
+}
+
+/** Exchanges a token of the issuer, as a program of the person does, and refreshes the result. */
+async function programLogin(
+  institute: TestIssuer,
+  origin: string,
+): Promise<{ readonly principal: string; readonly tokens: readonly string[] }> {
+  const outside = await institute.issue({ sub: person, client_id: undefined });
+  const [access, refresh] = await tokensFor(origin, {
+    ...{ grant_type: exchangeGrant, subject_token: outside, subject_token_type: jwt },
+    scope: 'offline_access',
+  });
+  const renewed = await tokensFor(origin, { grant_type: 'refresh_token', refresh_token: refresh });
+  const claims = Buffer.from(access.split('.')[1] ?? '', 'base64url').toString();
+  const { sub: principal } = JSON.parse(claims) as { readonly sub: string };
+  return { principal, tokens: [outside, access, refresh, ...renewed] };
+}

@@ -1,0 +1,158 @@
+/** Objects at which attacks aim. */
+import { randomUUID } from 'node:crypto';
+import { type TestClient, waitFor } from '@rhizome/testkit';
+import { type Api, apiOf, mutationText } from '../../e2e/system/api.js';
+import { type Grant, speakAsWorker } from '../../e2e/system/pilots.js';
+import type { ServiceSystem } from '../../e2e/system/service-system.js';
+import type { Evidence } from './evidence.js';
+import { experimentInputs } from '../experiment-inputs.js';
+
+/** Objects of the experiment atlas, which no role of larkspur may reach, and one job of larkspur. */
+export interface Targets {
+  readonly job: string;
+  readonly task: string;
+  readonly queue: string;
+  readonly worker: string;
+  /** A job of atlas that the worker runs. */
+  readonly held: Grant;
+  /** A secret of atlas. */
+  readonly secret: string;
+  /** A job of larkspur with a canary in its environment. */
+  readonly larkspurJob: string;
+  /** A bulk operation on a job of atlas. */
+  readonly operation: string;
+  /** An entry of the audit log about atlas. */
+  readonly auditEntry: string;
+  readonly atlasTask: string;
+  /** Number of a run of epic. */
+  readonly epicRun: number;
+  readonly rubinWorkflow: string;
+  readonly larkspurObservation: string;
+}
+
+/** Makes the objects, with canaries in what only their owners may read. */
+export async function prepareTargets(
+  services: ServiceSystem,
+  store: TestClient,
+  evidence: Evidence,
+): Promise<Targets> {
+  const api = services.api();
+  const limits = '{ heartbeatSeconds: 300, leaseSeconds: 3600 }';
+  const queue = await api.data<{ createQueue: { userErrors: object[] } }>(
+    `mutation { createQueue(input: { name: "citadel", site: "POLE", experiments: ["atlas"], limits: ${limits} }) { userErrors { message } } }`,
+  );
+  if (queue.createQueue.userErrors.length > 0) throw new Error(JSON.stringify(queue));
+  const worker = await speakAsWorker(
+    { url: services.url, data: services.data, identities: services.identities },
+    { name: 'spoken', queue: 'citadel' },
+  );
+  const held = await submitTo(services, evidence, 'atlas', { queue: 'citadel' });
+  const [grant] = await worker.acquire(1, { waitSeconds: 60 });
+  if (grant?.job.id !== held) throw new Error('the job was not granted');
+  await worker.start(grant, 'RUNNING');
+  const far = { cores: 4000 };
+  const job = await submitTo(services, evidence, 'atlas', far);
+  const larkspurJob = await submitTo(services, evidence, 'larkspur', far);
+  const task = await change<{ task: { id: string } }>(api, 'submitTask', 'task { id }', {
+    ...{ experiment: 'atlas', idempotencyKey: randomUUID(), name: 'task', jobs: { count: 1 } },
+    template: { name: 'x', payload: { command: 'true' }, requirements: far },
+  });
+  const taskId = task.task.id;
+  const hold = { selection: { ids: [job] }, reason: 'guarded', idempotencyKey: randomUUID() };
+  await change(api, 'holdJobs', '', hold);
+  // A change that ends within its call returns no operation, although it is recorded.
+  const operation = await store.db('core').collection<{ _id: string }>('bulkOperations').findOne({});
+  return {
+    ...{ job, larkspurJob, held: grant },
+    task: taskId,
+    operation: operation?._id ?? '',
+    secret: await createSecret(api, evidence),
+    queue: 'citadel',
+    worker: worker.id,
+    ...(await objectsOfExperiments(api)),
+    auditEntry: await auditEntryOf(api),
+  };
+}
+
+/** Makes a change as an administrator. @throws Error if it is refused */
+async function change<T>(api: Api, field: string, selection: string, input: object): Promise<T> {
+  const text = mutationText(field, `${selection} userErrors { message }`);
+  const data = await api.data<Record<string, T & { userErrors: readonly object[] }>>(text, { input });
+  const found = data[field];
+  if (!found || found.userErrors.length > 0) throw new Error(JSON.stringify({ field, data }));
+  return found;
+}
+
+/** One object of each experiment. Resolves when their tasks have all their jobs. */
+async function objectsOfExperiments(
+  api: Api,
+): Promise<Pick<Targets, 'atlasTask' | 'epicRun' | 'rubinWorkflow' | 'larkspurObservation'>> {
+  const submit = async (field: string, name: string, id: string): Promise<string | number> => {
+    const selection = `${name} { ${id} task { id } }`;
+    const made = await change<Record<string, { task: { id: string } } & Record<string, string | number>>>(
+      api,
+      field,
+      selection,
+      { ...experimentInputs[field]?.(), idempotencyKey: randomUUID() },
+    );
+    const object = made[name];
+    if (!object) throw new Error(JSON.stringify(made));
+    await untilExpanded(api, object.task.id);
+    return object[id] ?? '';
+  };
+  return {
+    atlasTask: String(await submit('submitAtlasTask', 'task', 'id')),
+    epicRun: Number(await submit('submitEpicRun', 'run', 'runNumber')),
+    rubinWorkflow: String(await submit('submitRubinWorkflow', 'workflow', 'id')),
+    larkspurObservation: String(await submit('submitLarkspurObservation', 'observation', 'id')),
+  };
+}
+
+async function untilExpanded(api: Api, id: string): Promise<void> {
+  const query = 'query ($id: ID!) { task(id: $id) { state } }';
+  const isExpanded = async (): Promise<boolean> =>
+    (await api.data<{ task: { state: string } }>(query, { id })).task.state === 'RUNNING';
+  await waitFor('the jobs of the task', isExpanded, { deadlineMs: 60_000 });
+}
+
+/** The newest entry of the audit log about atlas. */
+function auditEntryOf(api: Api): Promise<string> {
+  const query = '{ auditEntries(filter: { experiment: "atlas" }, first: 1) { nodes { id } } }';
+  const newest = async (): Promise<string | undefined> =>
+    (await api.data<{ auditEntries: { nodes: { id: string }[] } }>(query)).auditEntries.nodes[0]?.id;
+  return waitFor('an audit entry about atlas', newest, { deadlineMs: 60_000 });
+}
+
+/** Stores a secret of atlas. */
+async function createSecret(api: Api, evidence: Evidence): Promise<string> {
+  const value = `CANARY-${randomUUID()}`;
+  evidence.plant('secret', [value]);
+  const input = { name: 'PASSWORD', value, experiment: 'atlas' };
+  return (await change<{ secret: { id: string } }>(api, 'createSecret', 'secret { id }', input)).secret.id;
+}
+
+/** Submits a job of somebody else, with a canary in its environment. */
+async function submitTo(
+  { url, identities }: ServiceSystem,
+  evidence: Evidence,
+  experiment: string,
+  requirements: object,
+): Promise<string> {
+  const token = await identities.issuer.mint({
+    ...{ subject: 'owner@elsewhere', kind: 'HUMAN', ttlSeconds: 7200 },
+    grants: [{ experiment, roles: ['USER'] }],
+  });
+  const value = `CANARY-${randomUUID()}`;
+  evidence.plant('environment', [value]);
+  const payload = { command: 'true', environment: [{ name: 'PASSWORD', value }] };
+  const jobs = [{ name: 'guarded', payload, requirements }];
+  const { jobs: made } = await change<{ jobs: readonly ({ id: string } | null)[] }>(
+    apiOf(url, token),
+    'submitJobs',
+    'jobs { id }',
+    { experiment, idempotencyKey: randomUUID(), jobs },
+  );
+  const [job] = made;
+  if (!job) throw new Error(JSON.stringify(made));
+  return job.id;
+}
