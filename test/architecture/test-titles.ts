@@ -5,7 +5,7 @@ import { read } from './repository.js';
 /** Closing brackets by the opening ones. */
 const closing: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
 
-/** Titles of the tests in a file. Those of a table are as written, with `%s`; attacks have their own names. */
+/** Titles of the tests in a file. Those of a table are as written, with `%s`; attacks have their names. */
 export function testTitles(path: string): readonly string[] {
   const titles = titlesIn(read(path));
   if (path !== 'test/security/attack/attack.e2e.ts') return titles;
@@ -18,7 +18,7 @@ export function testTitles(path: string): readonly string[] {
 /** Titles of the calls of `it` and `it.each` in a source. */
 export function titlesIn(source: string): readonly string[] {
   const titles: string[] = [];
-  for (const { index, 0: call, 1: each } of source.matchAll(/(?<![\w.'"`])it(\.each)?(?=\()/g)) {
+  for (const { index, 0: call, 1: each } of source.matchAll(/(?<![\w.'"`])it(\.each(?:<.*?>)?)?(?=\()/gs)) {
     const start = index + call.length;
     const open = each === undefined ? start : endOf(source, start);
     const [text, quote] = /^\(\s*(['"`])/.exec(source.slice(open)) ?? [];

@@ -41,8 +41,9 @@ describe('titlesIn', () => {
       describe('a group', () => {
         it('has a name', () => {});
         it.each([['a)', /[(']/, { b: "it's" }], [\`c\`]])('fits %s', () => {});
+        it.each<[string, () => object]>([['d', () => ({})]])('takes %s', (text, value) => {});
         it(\`has a seed \${seed}\`, async () => {});
       });`;
-    expect(titlesIn(source)).toEqual(['has a name', 'fits %s', 'has a seed ${seed}']);
+    expect(titlesIn(source)).toEqual(['has a name', 'fits %s', 'takes %s', 'has a seed ${seed}']);
   });
 });

@@ -8,15 +8,18 @@ import { type ApiClient, createClient, isRhizomeApiError, type TypedDocumentNode
 import { buildCore, masterKeysOf } from '@rhizome/core';
 import type { ExperimentModule, ExperimentService } from '@rhizome/experiment';
 import { buildGateway, createInProcessTransport, serveGateway } from '@rhizome/gateway';
+import type { Identity } from '@rhizome/identity';
+import { narrowPrincipal } from '@rhizome/authz';
 import { silentLogger } from '@rhizome/log';
 import { lazyClient } from '@rhizome/playground';
 import { createIds, systemClock } from '@rhizome/clock';
-import { compose, discoverSubgraphs } from '@rhizome/schema';
+import { compose, discoverSubgraphs, type FoundSubgraph } from '@rhizome/schema';
 import { createInProcess, type InProcessSubgraph } from '@rhizome/subgraph';
 import { leftovers, type TestDatabase, testDatabase, type TestTokens, testTokens } from '@rhizome/testkit';
-import { parse } from 'graphql';
+import { type DocumentNode, parse } from 'graphql';
 import { mutationText } from '../e2e/system/api.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
+import { wholeGateway } from './whole-gateway.js';
 
 const root = join(fileURLToPath(import.meta.url), '..', '..', '..', '..');
 
@@ -48,6 +51,18 @@ export interface System {
   allow(name: string, token: string): Promise<void>;
   /** Sends an operation to the gateway; returns the answer as plain JSON, and its errors. */
   ask(text: string, variables?: object, token?: string): Promise<Asked>;
+  /** Identities of the gateway, if it was started with them. */
+  readonly identity: Identity | undefined;
+  /** Calls a subgraph as the gateway does for the caller with the token. */
+  askSubgraph(name: string, text: string, variables: object, token: string): Promise<Asked>;
+}
+
+/** Options of {@link startTestSystem}. */
+export interface TestSystemOptions {
+  /** Registers the experiments with core; default true. */
+  readonly registered?: boolean;
+  /** Gives the gateway a registry, an audit log and identities; default false. */
+  readonly isWhole?: boolean;
 }
 
 /** An answer. */
@@ -88,7 +103,7 @@ export async function mutate(
  */
 export async function startTestSystem(
   modules: readonly ExperimentModule[],
-  { registered = true }: { readonly registered?: boolean } = {},
+  { registered = true, isWhole = false }: TestSystemOptions = {},
 ): Promise<System> {
   const log = silentLogger();
   const tokens = await testTokens();
@@ -120,12 +135,12 @@ export async function startTestSystem(
     experiments[module.name] = experiment;
   }
   const found = discoverSubgraphs(root).filter(({ name }) => subgraphs.has(name));
-  const composed = compose(found);
-  if (!composed.ok) throw new Error(JSON.stringify(composed.faults));
+  const whole = isWhole ? await wholeGateway(found, root, tokens) : undefined;
+  const { verifier = tokens.verifier, ...more } = whole?.options ?? { supergraphSdl: composedOf(found) };
   const gateway = await buildGateway({
-    supergraphSdl: composed.supergraphSdl,
+    ...more,
     transports: (name) => createInProcessTransport(delegate(name, subgraphs)),
-    verifier: tokens.verifier,
+    verifier,
     log,
     planning: 'inline',
   });
@@ -155,7 +170,29 @@ export async function startTestSystem(
     i: { name: 'north', site: 'POLE', idempotencyKey: 'north' },
   });
   const allow = (name: string, token: string): Promise<void> => allowSubmission(ask, name, token);
-  return { url, tokens, core: { db: coreDb }, experiments, client, service, register, allow, ask };
+  const askSubgraph: System['askSubgraph'] = async (name, text, variables, token) => {
+    const principal = narrowPrincipal(
+      await verifier.verify(token),
+      experiments[name] === undefined ? undefined : name,
+    );
+    const call = { document: document(text) as DocumentNode, variables: { ...variables }, principal };
+    const { data, errors = [] } = await delegate(name, subgraphs).execute({ ...call, requestId: 'test' });
+    const plain = JSON.parse(JSON.stringify(data ?? null)) as Asked['data'];
+    return {
+      data: plain,
+      errors: errors.map(({ message, extensions }) => ({ message, code: String(extensions?.['code']) })),
+    };
+  };
+  const { identity } = whole ?? {};
+  const shared = { url, tokens, core: { db: coreDb }, experiments, identity };
+  return { ...shared, client, service, register, allow, ask, askSubgraph };
+}
+
+/** The supergraph of the subgraphs alone. */
+function composedOf(found: readonly FoundSubgraph[]): string {
+  const composed = compose(found);
+  if (composed.ok) return composed.supergraphSdl;
+  throw new Error(JSON.stringify(composed.faults));
 }
 
 async function openExperiment(

@@ -25,7 +25,7 @@ interface Read {
   readonly at?: 'identities';
   /** False where even an administrator of everything is shown nothing of it: nothing of the kind exists. */
   readonly isShown?: false;
-  /** Callers to whom it is shown by design. */
+  /** Callers that may see it. */
   readonly openTo?: readonly Caller[];
 }
 
@@ -89,6 +89,7 @@ const ofCore: readonly Read[] = [
   query('gpuModels', '{ gpuModels { name } }', { isShown: false }),
   query('gpuModel', '{ gpuModel(name: "T4") { name } }', { isShown: false }),
   query('cudaReleases', '{ cudaReleases { version } }', { isShown: false }),
+  query('leaseClock', '{ leaseClock { state } }', { isShown: false }),
   byId('secret', 'secret'),
   query('secrets', '{ secrets(experiment: "atlas") { nodes { id name } } }'),
   query(

@@ -59,7 +59,7 @@ const sessions: readonly AttackCase[] = [
     'the session in a GET of its own page',
     ({ origin }) => ({ ...csrf, origin: origin('identities'), 'apollo-require-preflight': '1' }),
     unauthenticated,
-    { method: 'GET', path: '/graphql?query=%7Bviewer%7Bsubject%7D%7D', body: null },
+    { method: 'GET', path: `/graphql?query=${encodeURIComponent(viewer.query)}`, body: null },
   ),
   withSession(
     'the session at the gateway without identities',

@@ -1,105 +1,50 @@
-// Who may do what: every root field of core, called by each role through a gateway. The verdicts are
+// Who may do what: every root field of the graph and every reference, called by each role. The verdicts are
 // compared with the page of the reference, which `npm run generate -- --permissions` writes.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import type { ApiClient } from '@rhizome/client';
-import { isRhizomeApiError } from '@rhizome/client';
 import { discoverSubgraphs } from '@rhizome/schema';
-import { Kind, parse } from 'graphql';
-import { document } from '../../experiments/test-system.js';
+import { buildSchema, type ConstDirectiveNode, isObjectType, Kind, parse } from 'graphql';
 import { root } from '../../e2e/system/playground-system.js';
-import { rows, type Row } from './rows.js';
-import { type Caller, callers, startWorld, targets, type Target, type World } from './world.js';
+import { gatewayRows } from './gateway-rows.js';
+import { makeObjects, type ObjectsOf } from './objects.js';
+import { references } from './references.js';
+import type { Rows } from './row.js';
+import { rows } from './rows.js';
+import { serviceRows } from './service-rows.js';
+import { type Verdict, verdictOf } from './verdict.js';
+import { callers, startWorld, targets, type World } from './world.js';
 
-/** Allowed; as if there were no such object; refused because of the rights. */
-type Verdict = 'yes' | 'none' | 'no';
 const marks: Readonly<Record<Verdict, string>> = { yes: '✓', none: '–', no: '✗' };
 const page = join(root, 'docs', 'reference', 'permissions.md');
+/** Tables of the page, by title. Those of later tables end objects of earlier ones. */
+const tables: readonly (readonly [string, Rows])[] = [
+  ['Core', rows],
+  ['Experiments', serviceRows],
+  ['References between subgraphs', references],
+  ['Gateway', gatewayRows],
+];
 
 let world: World;
-const clients = new Map<Caller, ApiClient>();
+let objectsOf: ObjectsOf;
 beforeAll(async () => {
   world = await startWorld();
-  for (const [caller, token] of world.tokens) clients.set(caller, await world.system.client(token));
+  objectsOf = await makeObjects(world);
 });
 
-async function verdictOf(name: string, row: Row, caller: Caller, target: Target): Promise<Verdict> {
-  const client = clients.get(caller);
-  const variables = row.variables?.(world.objects(caller, target), caller, target) ?? {};
-  if (!client) throw new Error(caller);
-  try {
-    const answer = name.startsWith('Subscription.')
-      ? await first(client, row.text, variables)
-      : ((await client.execute(document(row.text), variables, { idempotent: false })) as {
-          data: Record<string, unknown> | null;
-          errors: readonly { code: string }[];
-        });
-    if (answer.errors.length > 0) return ofCodes(answer.errors.map(({ code }) => code));
-    return ofValue(name, Object.values(answer.data ?? {}).at(-1));
-  } catch (error) {
-    if (isRhizomeApiError(error)) return ofCodes(error.errors.map(({ code }) => code));
-    throw error;
-  }
-}
-
-async function first(
-  client: ApiClient,
-  text: string,
-  variables: object,
-): Promise<{ data: Record<string, unknown> | null; errors: readonly { code: string }[] }> {
-  const stream = client.subscribe(document(text), variables);
-  try {
-    for await (const data of stream) return { data: data as Record<string, unknown>, errors: [] };
-    throw new Error(`${text} ended without a message`);
-  } finally {
-    await stream.return?.();
-  }
-}
-
-/** Errors of calls that were allowed, and refused for what they ask, or for the credential they lack. */
-const allowedCodes: ReadonlySet<string> = new Set([
-  'JOB_STATE_CONFLICT',
-  'FENCE_STALE',
-  'CREDENTIAL_REQUIRED',
-]);
-
-/** @throws Error for a code that is not known to mean one or the other */
-function ofCodes(codes: readonly string[]): Verdict {
-  if (codes.includes('FORBIDDEN')) return 'no';
-  if (codes.some((code) => code.endsWith('_NOT_FOUND') || code === 'NOT_FOUND')) return 'none';
-  const unknown = codes.filter((code) => !allowedCodes.has(code));
-  if (unknown.length > 0) throw new Error(`Codes without a meaning for the table: ${unknown.join()}`);
-  return 'yes';
-}
-
-/** Reports about a job that does not exist; they are allowed where the caller acts for the worker. */
-const reports: ReadonlySet<string> = new Set(
-  ['startJobs', 'finishJobs', 'failJobs', 'appendJobLog', 'redeemSecrets'].map(
-    (field) => `Mutation.${field}`,
-  ),
-);
-
-function ofValue(name: string, value: unknown): Verdict {
-  if (value === null || value === undefined) return 'none';
-  if (Array.isArray(value)) return value.length > 0 ? 'yes' : 'none';
-  const { nodes, userErrors } = value as { nodes?: unknown[]; userErrors?: { code: string }[] };
-  if (nodes) return nodes.length > 0 ? 'yes' : 'none';
-  const codes = (userErrors ?? []).map(({ code }) => code);
-  return ofCodes(reports.has(name) ? codes.filter((code) => code !== 'JOB_NOT_FOUND') : codes);
-}
-
-async function tableRow(name: string, row: Row): Promise<string> {
+async function tableRow(row: Rows[number]): Promise<string> {
   const cells: string[] = [];
-  for (const caller of callers) {
-    let cell = '';
-    for (const target of targets) cell += marks[await verdictOf(name, row, caller, target)];
-    cells.push(cell);
+  // Backwards, because a caller may end its own tokens, and those of its agent.
+  for (const caller of [...callers].reverse()) {
+    const verdicts: string[] = [];
+    for (const target of [...targets].reverse())
+      verdicts.unshift(marks[await verdictOf(world, row, caller, target, objectsOf(caller, target))]);
+    cells.unshift(verdicts.join(''));
   }
-  return `| \`${name}\` | ${cells.join(' | ')} |`;
+  return `| \`${row[0]}\` | ${cells.join(' | ')} |`;
 }
 
-/** Text of the page before its table. */
+/** Text of the page before its tables. */
 const head = readFileSync(join(root, 'test', 'security', 'permissions', 'head.md'), 'utf8');
 const tableHead = `| field | ${callers.join(' | ')} |\n| --- | ${callers.map(() => '---').join(' | ')} |\n`;
 
@@ -107,22 +52,50 @@ const tableHead = `| field | ${callers.join(' | ')} |\n| --- | ${callers.map(() 
 const normal = (text: string): string =>
   text.replaceAll(/^\|.*$/gm, (line) => line.replaceAll(/ +/g, ' ').replaceAll(/-{3,}/g, '---'));
 
+const namesOf = (all: Rows): readonly string[] => all.map(([name]) => name).sort();
+
+/** Keys by which a subgraph resolves references, as in the names of rows. */
+function keysOf({ name, ownSdl }: { readonly name: string; readonly ownSdl: string }): readonly string[] {
+  return parse(ownSdl).definitions.flatMap((node) =>
+    node.kind === Kind.OBJECT_TYPE_DEFINITION || node.kind === Kind.OBJECT_TYPE_EXTENSION
+      ? (node.directives ?? []).flatMap((directive) =>
+          resolvableKey(directive).map((key) => `${name}: ${node.name.value}(${key})`),
+        )
+      : [],
+  );
+}
+
+function resolvableKey({ name, arguments: given = [] }: ConstDirectiveNode): readonly string[] {
+  const valueOf = (wanted: string) => given.find((one) => one.name.value === wanted)?.value;
+  const [fields, resolvable] = [valueOf('fields'), valueOf('resolvable')];
+  const isResolvable = resolvable?.kind !== Kind.BOOLEAN || resolvable.value;
+  return name.value === 'key' && isResolvable && fields?.kind === Kind.STRING ? [fields.value] : [];
+}
+
 describe('permissions of the roles', () => {
-  it('has a row for each root field of core', () => {
-    const core = discoverSubgraphs(root).find(({ name }) => name === 'core');
-    const fields = parse(core?.ownSdl ?? '').definitions.flatMap((definition) =>
-      (definition.kind === Kind.OBJECT_TYPE_DEFINITION || definition.kind === Kind.OBJECT_TYPE_EXTENSION) &&
-      ['Query', 'Mutation', 'Subscription'].includes(definition.name.value)
-        ? (definition.fields ?? []).map(({ name }) => `${definition.name.value}.${name.value}`)
+  it('has a row for each root field of the schema, and for each field that gathers those of a service', () => {
+    const schema = buildSchema(readFileSync(join(root, 'schema', 'public.graphql'), 'utf8'));
+    const fields = Object.values(schema.getTypeMap()).flatMap((type) =>
+      isObjectType(type) && /^(Query|Mutation|Subscription|[A-Z][A-Za-z]*Query)$/.test(type.name)
+        ? Object.keys(type.getFields()).map((field) => `${type.name}.${field}`)
         : [],
     );
-    expect(rows.map(([name]) => name).sort()).toEqual(fields.sort());
+    expect(namesOf([...rows, ...serviceRows, ...gatewayRows])).toEqual(fields.sort());
+  });
+
+  it('has a row for each reference that a subgraph resolves', () => {
+    const keys = discoverSubgraphs(root).flatMap(keysOf);
+    expect(keys.length).toBeGreaterThan(10);
+    expect(namesOf(references)).toEqual([...keys].sort());
   });
 
   it('agrees with the page of the reference', async () => {
-    const lines: string[] = [];
-    for (const [name, row] of rows) lines.push(await tableRow(name, row));
-    const found = `${head}\n${tableHead}${lines.join('\n')}\n`;
+    let found = head;
+    for (const [title, all] of tables) {
+      const lines: string[] = [];
+      for (const row of all) lines.push(await tableRow(row));
+      found += `\n## ${title}\n\n${tableHead}${lines.join('\n')}\n`;
+    }
     if (process.env['RHIZOME_UPDATE_PERMISSIONS']) writeFileSync(page, found);
     expect(normal(readFileSync(page, 'utf8'))).toBe(normal(found));
   });

@@ -1,40 +1,18 @@
 /** One call for each root field of core, in the order in which they are made. */
-import { mutationText } from '../../e2e/system/api.js';
-import type { Caller, Objects, Target } from './world.js';
+import { createProofKey } from '@rhizome/client';
+import type { Objects } from './objects.js';
+import { mutation, query, type Rows, subscription } from './row.js';
+import type { Caller, Target } from './world.js';
+import { type HeldJob, registrationOf, type Worker } from './workers.js';
 
-export interface Row {
-  readonly text: string;
-  readonly variables?: (objects: Objects, caller: Caller, target: Target) => object;
-}
-
-const hardware = { architecture: 'x86_64', cores: 1, memoryMiB: 1, diskMiB: 1 };
 const free = { cores: 0, memoryMiB: 0, diskMiB: 0 };
-
-/** A mutation with one input. */
-const mutation = (field: string, input: NonNullable<Row['variables']>): [string, Row] => [
-  `Mutation.${field}`,
-  {
-    text: mutationText(field),
-    variables: (...asked) => ({ input: input(...asked) }),
-  },
-];
-
-const query = (field: string, text: string, variables?: Row['variables']): [string, Row] => [
-  `Query.${field}`,
-  { text, ...(variables && { variables }) },
-];
-
-const subscription = (field: string, text: string, variables?: Row['variables']): [string, Row] => [
-  `Subscription.${field}`,
-  { text: `subscription ${text}`, ...(variables && { variables }) },
-];
 
 const ofJob = ({ jobId }: Objects) => ({ selection: { ids: [jobId] } });
 const key = (caller: Caller, target: Target): string => `${caller} ${target}`;
-const report = { id: 'job_nowhere', fence: 8 };
+const reportOf = ({ jobId: id, fence }: HeldJob) => ({ id, fence });
 const payload = { command: 'true' };
 
-export const rows: readonly (readonly [string, Row])[] = [
+export const rows: Rows = [
   query('viewer', '{ viewer { subject } }'),
   query('experiment', 'query ($n: String!) { experiment(name: $n) { name } }', ({ experiment }) => ({
     n: experiment,
@@ -55,14 +33,10 @@ export const rows: readonly (readonly [string, Row])[] = [
       n: [queue],
     }),
   ),
-  query('worker', 'query ($id: ID!) { worker(id: $id) { id } }', ({ workerId }) => ({ id: workerId })),
-  query(
-    'workers',
-    'query ($id: [ID!]) { workers(filter: { ids: $id }) { nodes { id } } }',
-    ({ workerId }) => ({
-      id: [workerId],
-    }),
-  ),
+  query('worker', 'query ($id: ID!) { worker(id: $id) { id } }', ({ worker }) => ({ id: worker.id })),
+  query('workers', 'query ($id: [ID!]) { workers(filter: { ids: $id }) { nodes { id } } }', ({ worker }) => ({
+    id: [worker.id],
+  })),
   query('job', 'query ($id: ID!) { job(id: $id) { id } }', ({ jobId }) => ({ id: jobId })),
   query('jobs', 'query ($id: [ID!]) { jobs(filter: { ids: $id }) { nodes { id } } }', ({ jobId }) => ({
     id: [jobId],
@@ -123,7 +97,7 @@ export const rows: readonly (readonly [string, Row])[] = [
   ),
   subscription('gpuOccupancyChanged', '{ gpuOccupancyChanged { cursor: gpus { queueName } } }'),
   subscription('workerCommands', '($id: ID!) { workerCommands(workerId: $id) { sequence } }', (o) => ({
-    id: o.workerId,
+    id: o.worker.id,
   })),
   mutation('registerExperiment', ({ experiment: name }) => ({ name, title: name })),
   mutation('setShares', ({ experiment }) => ({
@@ -162,7 +136,10 @@ export const rows: readonly (readonly [string, Row])[] = [
     name: `${caller}-${target}`,
   })),
   mutation('rotateSecret', ({ secretId: id }) => ({ id, value: 'eight or more' })),
-  mutation('deleteSecret', () => ({ id: 'secret_nowhere' })),
+  mutation('deleteSecret', ({ ownSecretId: id }) => ({ id }), {
+    select: 'isDeleted userErrors { code }',
+    found: ({ isDeleted }) => isDeleted === true,
+  }),
   mutation('setJobPriority', (objects) => ({ ...ofJob(objects), priority: 1 })),
   mutation('holdJobs', (objects) => ({ ...ofJob(objects), reason: 'test' })),
   mutation('releaseJobs', ofJob),
@@ -171,32 +148,45 @@ export const rows: readonly (readonly [string, Row])[] = [
     ...ofJob(objects),
     idempotencyKey: key(caller, target),
   })),
-  mutation('registerWorker', ({ queue }, caller, target) => ({
-    ...{ queue, host: 'h', name: key(caller, target), version: '1', hardware },
-    idempotencyKey: key(caller, target),
+  mutation('registerWorker', ({ queue, worker }, caller, target) =>
+    registrationOf(queue, caller === 'PILOT' && target !== 'foreign' ? worker.name : key(caller, target)),
+  ),
+  mutation('heartbeat', ({ worker }) => ({ workerId: worker.id })),
+  mutation('acquireJobs', ({ worker }) => ({ workerId: worker.id, free })),
+  mutation('startJobs', ({ worker, held }) => ({
+    workerId: worker.id,
+    jobs: [{ ...reportOf(held), phase: 'RUNNING' }],
   })),
-  mutation('heartbeat', ({ workerId }) => ({ workerId })),
-  mutation('acquireJobs', ({ workerId }) => ({ workerId, free })),
-  mutation('startJobs', ({ workerId }) => ({ workerId, jobs: [{ ...report, phase: 'RUNNING' }] })),
-  mutation('finishJobs', ({ workerId }) => ({ workerId, jobs: [report] })),
-  mutation('failJobs', ({ workerId }) => ({
-    workerId,
-    jobs: [{ ...report, error: { family: 'PAYLOAD', code: 'X', message: 'x' } }],
+  mutation('finishJobs', ({ worker }) => ({ workerId: worker.id, jobs: [reportOf(worker.next())] })),
+  mutation('failJobs', ({ worker }) => ({
+    workerId: worker.id,
+    jobs: [{ ...reportOf(worker.next()), error: { family: 'PAYLOAD', code: 'X', message: 'x' } }],
   })),
   query(
     'heldAttempt',
     'query ($w: ID!, $j: ID!, $f: SafeInt!) { heldAttempt(workerId: $w, jobId: $j, fence: $f) { number } }',
-    ({ workerId, jobId }) => ({ w: workerId, j: jobId, f: report.fence }),
+    ({ worker, held }) => ({ w: worker.id, j: held.jobId, f: held.fence }),
   ),
   query('leaseClock', '{ leaseClock { state } }'),
   mutation('reportGateway', () => ({ isAcceptingPilots: true })),
-  mutation('redeemSecrets', ({ workerId }) => ({
-    ...{ workerId, jobId: report.id, fence: report.fence },
-    ...{ secretIds: ['secret_nowhere'], request: 'none' },
-  })),
-  mutation('appendJobLog', ({ workerId }) => ({
-    ...{ workerId, jobId: report.id, fence: report.fence },
+  mutation(
+    'redeemSecrets',
+    ({ worker, held }) => ({
+      ...{ workerId: worker.id, ...held, secretIds: [worker.secretId] },
+      request: requestOf(worker, held),
+    }),
+    { select: 'sealed userErrors { code }' },
+  ),
+  mutation('appendJobLog', ({ worker, held }) => ({
+    ...{ workerId: worker.id, ...held },
     chunks: [{ sequence: 0, stream: 'STDOUT', text: 'x', at: '2030-01-01T00:00:00Z' }],
   })),
-  mutation('drainWorker', ({ workerId }) => ({ workerId, reason: 'test' })),
+  mutation('drainWorker', ({ worker }) => ({ workerId: worker.id, reason: 'test' })),
 ];
+
+/** A request for secrets, signed by the key of the worker. */
+function requestOf({ id: workerId, key: signer }: Worker, held: HeldJob): string {
+  const { x, y } = createProofKey().export();
+  const claims = { workerId, ...held, key: { kty: 'EC', crv: 'P-256', x, y } };
+  return signer.statement('rhizome-secrets-request+jwt', claims);
+}

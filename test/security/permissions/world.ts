@@ -1,6 +1,13 @@
-/** Objects of two experiments, and one caller of each role in one of them. */
+/** The system of the table: objects of two experiments and of each experiment's service, and its callers. */
 import { type Role, roles } from '@rhizome/authz';
+import { type ApiClient, createClient } from '@rhizome/client';
+import { experiment as atlas } from '@rhizome/atlas';
+import { experiment as epic } from '@rhizome/epic';
+import { experiment as larkspur } from '@rhizome/larkspur';
+import { experiment as rubin } from '@rhizome/rubin';
+import { leftovers } from '@rhizome/testkit';
 import { mutate, startTestSystem, type System } from '../../experiments/test-system.js';
+import { type Workers, workersOf } from './workers.js';
 
 /** Columns of the table: the roles, and an agent whose human is ADMIN. */
 export const callers = [...roles, 'AGENT'] as const;
@@ -10,144 +17,74 @@ export type Caller = (typeof callers)[number];
 export const targets = ['own', 'other', 'foreign'] as const;
 export type Target = (typeof targets)[number];
 
-/** Names and ids for the variables of a row. */
-export interface Objects {
-  /** The experiment: `alpha` for own and others' objects, `beta` for those of the other experiment. */
-  readonly experiment: string;
-  readonly queue: string;
-  readonly jobId: string;
-  readonly taskId: string;
-  readonly workerId: string;
-  readonly operationId: string;
-  /** Of the experiment. */
-  readonly secretId: string;
-  /** Person that submissions are for; null for the caller. */
-  readonly onBehalfOf: string | null;
-}
+/** Experiments with a service of their own. */
+export const modules = [atlas, epic, larkspur, rubin];
+/** Queues, by the experiment that alone may use them. */
+export const queues = { alpha: 'closed-alpha', beta: 'closed-beta' } as const;
+export const otherOwner = 'other@example';
 
+/** Experiment of the object that a target means. */
+export const experimentOf = (target: Target): 'alpha' | 'beta' => (target === 'foreign' ? 'beta' : 'alpha');
+
+/** The system and its callers. */
 export interface World {
   readonly system: System;
-  readonly tokens: ReadonlyMap<Caller, string>;
-  objects(caller: Caller, target: Target): Objects;
+  readonly workers: Workers;
+  /** A client of a caller with its role in the experiment; the pilot of alpha is an enrolled worker. */
+  clientOf(caller: Caller, experiment: string): Promise<ApiClient>;
+  tokenOf(caller: Caller, experiment: string): Promise<string>;
 }
 
-const otherOwner = 'other@example';
-
-export const subjectOf = (caller: Caller): string => {
+export const subjectOf = (caller: Caller, experiment = 'alpha'): string => {
   if (caller === 'PILOT') return 'pilot:closed-alpha';
   if (caller === 'AGENT') return 'agent-of-admin@example';
-  if (caller === 'SERVICE') return 'experiment:alpha';
+  if (caller === 'SERVICE') return `experiment:${experiment}`;
   return `${caller.toLowerCase()}@example`;
 };
 
-/** Starts the system with everything that the rows ask for. */
-export async function startWorld(): Promise<World> {
-  const system = await startTestSystem([]);
-  for (const name of ['alpha', 'beta']) await system.register(name);
-  const queues = { alpha: 'closed-alpha', beta: 'closed-beta' } as const;
-  const tokens = new Map<Caller, string>();
-  for (const caller of callers) tokens.set(caller, await tokenOf(system, caller));
-  await mutate(system, 'createQueue', { name: queues.alpha, site: 'POLE', experiments: ['alpha'] });
-  await mutate(system, 'createQueue', { name: queues.beta, site: 'POLE', experiments: ['beta'] });
-  await system.allow('alpha', await system.tokens.human(otherOwner, { alpha: 'USER' }));
-  const jobs = new Map<string, string>();
-  for (const caller of callers)
-    for (const target of targets) jobs.set(`${caller} ${target}`, await jobOf(system, caller, target));
-  const operations = await operationsOf(system);
-  const shared = {
-    alpha: await sharedOf(system, 'alpha', queues.alpha),
-    beta: await sharedOf(system, 'beta', queues.beta),
-  };
-  return {
-    system,
-    tokens,
-    objects: (caller, target) => {
-      const experiment = target === 'foreign' ? 'beta' : 'alpha';
-      return {
-        experiment,
-        queue: queues[experiment],
-        jobId: jobs.get(`${caller} ${target}`) ?? '',
-        operationId: operations.get(`${caller} ${target}`) ?? '',
-        onBehalfOf: target === 'other' ? otherOwner : null,
-        ...shared[experiment],
-      };
-    },
-  };
-}
-
-function tokenOf({ tokens }: System, caller: Caller): Promise<string> {
-  if (caller === 'AGENT') return tokens.agent('admin@example', { alpha: 'ADMIN' });
-  const kind = caller === 'PILOT' || caller === 'SERVICE' ? caller : 'HUMAN';
-  const subject = subjectOf(caller);
-  return tokens.mint({ kind, subject, grants: [{ experiment: 'alpha', roles: [caller satisfies Role] }] });
-}
-
-/** A job that waits, with the owner that the target names. */
-async function jobOf(system: System, caller: Caller, target: Target): Promise<string> {
-  const experiment = target === 'foreign' ? 'beta' : 'alpha';
-  const job = {
-    name: `${caller} ${target}`,
-    payload: { command: 'true', environment: [{ name: 'TOKEN', value: 'hush' }] },
-    requirements: { cores: 4096 },
-  };
-  const input = { experiment, idempotencyKey: job.name, jobs: [job] };
-  const { jobs } = await mutate(system, 'submitJobs', input, 'jobs { id }');
-  const jobId = String(jobs[0].id);
-  const owner = target === 'own' ? subjectOf(caller) : otherOwner;
-  await system.core.db.collection<{ _id: string }>('jobs').updateOne({ _id: jobId }, { $set: { owner } });
-  return jobId;
-}
-
-async function sharedOf(
-  system: System,
-  experiment: string,
-  queue: string,
-): Promise<Pick<Objects, 'taskId' | 'workerId' | 'secretId'>> {
-  const payload = { command: 'true' };
-  const task = { experiment, idempotencyKey: 'task', name: 'task', jobs: { count: 1 } };
-  const template = { name: 'x', payload, requirements: { cores: 4096 } };
-  const submitted = await mutate(system, 'submitTask', { ...task, template }, 'task { id }');
-  const hardware = { architecture: 'x86_64', cores: 1, memoryMiB: 1, diskMiB: 1 };
-  const worker = { queue, host: 'h', name: 'w', version: '1', hardware, idempotencyKey: queue };
-  const registered = await mutate(system, 'registerWorker', worker, 'worker { id }');
-  const value = 'eight or more';
-  const created = await mutate(system, 'createSecret', { name: 'x', experiment, value }, 'secret { id }');
-  return {
-    taskId: String(submitted.task.id),
-    workerId: String(registered.worker.id),
-    secretId: String(created.secret.id),
-  };
-}
-
-/** A recorded operation for each caller and target. */
-async function operationsOf(system: System): Promise<ReadonlyMap<string, string>> {
-  const jobs = [
-    { name: 'held by an operation', payload: { command: 'true' }, requirements: { cores: 4096 } },
-  ];
-  const submission = { experiment: 'alpha', idempotencyKey: 'operation', jobs };
-  const { jobs: made } = await mutate(system, 'submitJobs', submission, 'jobs { id }');
-  const selection = { ids: [made[0].id as string] };
-  await mutate(system, 'holdJobs', { selection, reason: 'x', idempotencyKey: 'operation' });
-  const operations = system.core.db.collection<{ _id: string; requester: object; key?: string }>(
-    'bulkOperations',
-  );
-  const recorded = await operations.findOne({});
-  if (!recorded) throw new Error('The operation is not recorded');
-  const { key: _key, ...fields } = recorded;
-  const found = new Map<string, string>();
-  for (const caller of callers)
-    for (const target of targets) {
-      const _id = `${recorded._id.slice(0, -2)}${String(found.size).padStart(2, '0')}`;
-      const isOwn = target === 'own';
-      const kind = isOwn ? kindOf(caller) : 'HUMAN';
-      const requester = { ...fields.requester, kind, subject: isOwn ? subjectOf(caller) : otherOwner };
-      if (_id === recorded._id) await operations.updateOne({ _id }, { $set: { requester } });
-      else await operations.insertOne({ ...fields, _id, requester });
-      found.set(`${caller} ${target}`, _id);
-    }
-  return found;
-}
-
-function kindOf(caller: Caller): string {
+/** Kind of the principal of a caller. */
+export function kindOf(caller: Caller): 'PILOT' | 'SERVICE' | 'AGENT' | 'HUMAN' {
   return caller === 'PILOT' || caller === 'SERVICE' || caller === 'AGENT' ? caller : 'HUMAN';
+}
+
+/** Longer than the table takes; less than the longest token of an agent. */
+const ttlSeconds = 3500;
+
+/** Starts the system with its callers and workers. */
+export async function startWorld(): Promise<World> {
+  const system = await startTestSystem(modules, { isWhole: true });
+  for (const name of ['alpha', 'beta']) await system.register(name);
+  // The workers say nothing for as long as the table takes.
+  const limits = { heartbeatSeconds: 300, leaseSeconds: 3600 };
+  for (const [experiment, name] of Object.entries(queues))
+    await mutate(system, 'createQueue', { name, site: 'POLE', experiments: [experiment], limits });
+  await system.allow('alpha', await system.tokens.human(otherOwner, { alpha: 'USER' }));
+  const tokens = new Map<string, Promise<string>>();
+  const tokenOf: World['tokenOf'] = (caller, experiment) => {
+    const key = `${caller} ${experiment}`;
+    const token = tokens.get(key) ?? mint(system, caller, experiment);
+    tokens.set(key, token);
+    return token;
+  };
+  for (const { name } of modules)
+    for (const caller of ['ADMIN', 'PRODUCTION', 'USER'] as const)
+      await system.allow(name, await tokenOf(caller, name));
+  const workers = await workersOf(system);
+  const clients = new Map<string, ApiClient>([['PILOT alpha', workers.own.client]]);
+  tokens.set('PILOT alpha', Promise.resolve(workers.own.token));
+  const clientOf: World['clientOf'] = async (caller, experiment) => {
+    const key = `${caller} ${experiment}`;
+    const options = { url: system.url, token: await tokenOf(caller, experiment) };
+    const client = clients.get(key) ?? leftovers.use(createClient(options), `the client of ${key}`);
+    clients.set(key, client);
+    return client;
+  };
+  return { system, workers, clientOf, tokenOf };
+}
+
+function mint({ tokens }: System, caller: Caller, experiment: string): Promise<string> {
+  const subject = subjectOf(caller, experiment);
+  const grants = [{ experiment, roles: [caller === 'AGENT' ? 'ADMIN' : (caller satisfies Role)] }] as const;
+  const bound = caller === 'AGENT' ? { boundedBy: grants, actsFor: 'admin@example' } : {};
+  return tokens.mint({ kind: kindOf(caller), subject, grants, ...bound, ttlSeconds });
 }

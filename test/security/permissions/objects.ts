@@ -1,0 +1,226 @@
+/** Objects that the rows of the table ask for. */
+import { experimentInputs } from '../experiment-inputs.js';
+import { waitFor } from '@rhizome/testkit';
+import { mutate, type System } from '../../experiments/test-system.js';
+import {
+  type Caller,
+  callers,
+  experimentOf,
+  kindOf,
+  otherOwner,
+  queues,
+  subjectOf,
+  type Target,
+  targets,
+  type World,
+} from './world.js';
+import type { HeldJob, Worker } from './workers.js';
+
+/** Names and ids for the variables of a row. */
+export interface Objects {
+  /** The experiment: `alpha` for own and others' objects, `beta` for those of the other experiment. */
+  readonly experiment: string;
+  readonly queue: string;
+  /** A job that waits; for a pilot, one that the worker runs. */
+  readonly jobId: string;
+  readonly taskId: string;
+  readonly worker: Worker;
+  /** A job that the worker runs. */
+  readonly held: HeldJob;
+  readonly operationId: string;
+  /** Of the experiment. */
+  readonly secretId: string;
+  /** For this caller and target alone: a secret, an issuer, and two enrolments; the first one waits. */
+  readonly ownSecretId: string;
+  readonly issuer: string;
+  readonly pendingId: string;
+  readonly enrolmentId: string;
+  /** A person with a membership in the experiment. */
+  readonly principalId: string;
+  /** Name of an issuer of the experiment. */
+  readonly institute: string;
+  /** Enrolment that stays. */
+  readonly lastingId: string;
+  readonly auditEntryId: string;
+  /** Objects of the services of experiments, by the name of the experiment. */
+  readonly ofServices: Readonly<Record<string, string | number>>;
+  /** A job of each of them, as a gateway names it to the service. */
+  readonly jobsOfServices: Readonly<Record<string, object>>;
+  readonly queueId: string;
+  /** Person that submissions are for; null for the caller. */
+  readonly onBehalfOf: string | null;
+}
+
+/** Finds the objects of a call. */
+export type ObjectsOf = (caller: Caller, target: Target) => Objects;
+
+/** Makes all objects. */
+export async function makeObjects({ system, workers }: World): Promise<ObjectsOf> {
+  const each = new Map<string, Awaited<ReturnType<typeof objectsOfCall>>>();
+  for (const caller of callers)
+    for (const target of targets)
+      each.set(`${caller} ${target}`, await objectsOfCall(system, caller, target));
+  const operations = await operationsOf(system);
+  const shared = { alpha: await sharedOf(system, 'alpha'), beta: await sharedOf(system, 'beta') };
+  const services = await objectsOfServices(system);
+  const entries = { alpha: await auditEntryOf(system, 'alpha'), beta: await auditEntryOf(system, 'beta') };
+  return (caller, target) => {
+    const experiment = experimentOf(target);
+    const key = `${caller} ${target}`;
+    const found = each.get(key);
+    if (!found) throw new Error(key);
+    const worker = workers[target];
+    return {
+      ...{ ...services, experiment, worker, queue: queues[experiment], held: worker.kept },
+      ...{ ...shared[experiment], ...found, auditEntryId: entries[experiment] },
+      ...(caller === 'PILOT' && { jobId: worker.kept.jobId }),
+      operationId: operations.get(key) ?? '',
+      onBehalfOf: target === 'other' ? otherOwner : null,
+    };
+  };
+}
+
+/** Objects for one caller and target alone: calls may end them. */
+async function objectsOfCall(system: System, caller: Caller, target: Target) {
+  const experiment = experimentOf(target);
+  const name = `${caller}-${target}`.toLowerCase();
+  const secret = { name: `of-${name}`, experiment, value: 'eight or more' };
+  const { secret: created } = await mutate(system, 'createSecret', secret, 'secret { id }');
+  const issuer = `of-${name}`;
+  await mutate(system, 'setTokenIssuer', { ...issuerOf(issuer, experiment) });
+  const enrolmentId = await pendingEnrolment(system, experiment, `approved ${name}`);
+  await mutate(system, 'decideEnrolment', { id: enrolmentId, isApproved: true, experiments: [experiment] });
+  return {
+    ...{ issuer, enrolmentId, ownSecretId: String(created.id) },
+    pendingId: await pendingEnrolment(system, experiment, `pending ${name}`),
+    jobId: await jobOf(system, caller, target),
+  };
+}
+
+/** The record of an issuer of an experiment. */
+export const issuerOf = (name: string, experiment: string) => ({
+  ...{ name, issuer: `https://${name}.test`, profile: 'OIDC', audiences: ['rhizome'] },
+  ...{ experiments: [experiment], roles: ['READER'] },
+});
+
+let addresses = 0;
+
+async function pendingEnrolment(
+  { identity }: System,
+  experiment: 'alpha' | 'beta',
+  key: string,
+): Promise<string> {
+  // One address may have few requests that wait.
+  addresses += 1;
+  const request = {
+    ...{ queue: queues[experiment], host: 'h', address: `192.0.2.${addresses}` },
+    thumbprint: key.padEnd(43, '-'),
+  };
+  const made = await identity?.enrolments.enrol({ ...request, code: null, subjectToken: null });
+  return made?._id ?? '';
+}
+
+/** A job that waits, with the owner that the target names. */
+async function jobOf(system: System, caller: Caller, target: Target): Promise<string> {
+  const experiment = experimentOf(target);
+  const job = {
+    name: `${caller} ${target}`,
+    payload: { command: 'true', environment: [{ name: 'TOKEN', value: 'hush' }] },
+    requirements: { cores: 4096 },
+  };
+  const input = { experiment, idempotencyKey: job.name, jobs: [job] };
+  const { jobs } = await mutate(system, 'submitJobs', input, 'jobs { id }');
+  const jobId = String(jobs[0].id);
+  const owner = target === 'own' ? subjectOf(caller) : otherOwner;
+  await system.core.db.collection<{ _id: string }>('jobs').updateOne({ _id: jobId }, { $set: { owner } });
+  return jobId;
+}
+
+async function sharedOf(system: System, experiment: 'alpha' | 'beta') {
+  const task = { experiment, idempotencyKey: 'task', name: 'task', jobs: { count: 1 } };
+  const template = { name: 'x', payload: { command: 'true' }, requirements: { cores: 4096 } };
+  const submitted = await mutate(system, 'submitTask', { ...task, template }, 'task { id }');
+  const secret = { name: 'x', experiment, value: 'eight or more' };
+  const created = await mutate(system, 'createSecret', secret, 'secret { id }');
+  const institute = `institute-${experiment}`;
+  await mutate(system, 'setTokenIssuer', issuerOf(institute, experiment));
+  const account = { issuer: 'https://nowhere.test', subject: `person of ${experiment}` };
+  const person = await system.identity?.principals.logIn(account, 'HUMAN', null);
+  const principalId = person?._id ?? '';
+  await mutate(system, 'setMembership', { principalId, experiment, roles: ['USER'] });
+  const { data } = await system.ask('query ($n: String!) { queue(name: $n) { id } }', {
+    n: queues[experiment],
+  });
+  return {
+    queueId: String(data.queue.id),
+    ...{ institute, principalId, lastingId: await pendingEnrolment(system, experiment, 'lasting') },
+    ...{ taskId: String(submitted.task.id), secretId: String(created.secret.id) },
+  };
+}
+
+/** A recorded operation for each caller and target. */
+async function operationsOf(system: System): Promise<ReadonlyMap<string, string>> {
+  const jobs = [
+    { name: 'held by an operation', payload: { command: 'true' }, requirements: { cores: 4096 } },
+  ];
+  const submission = { experiment: 'alpha', idempotencyKey: 'operation', jobs };
+  const { jobs: made } = await mutate(system, 'submitJobs', submission, 'jobs { id }');
+  const selection = { ids: [made[0].id as string] };
+  await mutate(system, 'holdJobs', { selection, reason: 'x', idempotencyKey: 'operation' });
+  const operations = system.core.db.collection<{ _id: string; requester: object; key?: string }>(
+    'bulkOperations',
+  );
+  const recorded = await operations.findOne({});
+  if (!recorded) throw new Error('The operation is not recorded');
+  const { key: _key, ...fields } = recorded;
+  const found = new Map<string, string>();
+  for (const caller of callers)
+    for (const target of targets) {
+      const _id = `${recorded._id.slice(0, -2)}${String(found.size).padStart(2, '0')}`;
+      const isOwn = target === 'own';
+      const kind = isOwn ? kindOf(caller) : 'HUMAN';
+      const requester = { ...fields.requester, kind, subject: isOwn ? subjectOf(caller) : otherOwner };
+      if (_id === recorded._id) await operations.updateOne({ _id }, { $set: { requester } });
+      else await operations.insertOne({ ...fields, _id, requester });
+      found.set(`${caller} ${target}`, _id);
+    }
+  return found;
+}
+
+/** Mutation, payload and further identifier of the objects of each service. */
+const made: Readonly<Record<string, readonly [mutation: string, field: string, number?: string]>> = {
+  atlas: ['submitAtlasTask', 'task'],
+  epic: ['submitEpicRun', 'run', 'runNumber'],
+  larkspur: ['submitLarkspurObservation', 'observation'],
+  rubin: ['submitRubinWorkflow', 'workflow'],
+};
+
+/** One object of each service, and one of its jobs. */
+async function objectsOfServices(system: System): Promise<Pick<Objects, 'ofServices' | 'jobsOfServices'>> {
+  const ofServices: Record<string, string | number> = {};
+  const jobsOfServices: Record<string, object> = {};
+  for (const [name, [field, payload, number = '']] of Object.entries(made)) {
+    const input = { ...experimentInputs[field]?.(), idempotencyKey: 'table' };
+    const answer = await mutate(system, field, input, `${payload} { id ${number} task { id } }`);
+    ofServices[name] = String(answer[payload].id);
+    if (number !== '') ofServices[`${name}Number`] = Number(answer[payload][number]);
+    const taskId = String(answer[payload].task.id);
+    const jobs = 'query ($id: ID!) { task(id: $id) { jobs(first: 1) { nodes { id taskIndex } } } }';
+    jobsOfServices[name] = await waitFor(
+      `a job of ${name}`,
+      async () => {
+        const { data } = await system.ask(jobs, { id: taskId });
+        const [job] = data.task.jobs.nodes as readonly object[];
+        return job && { ...job, task: { __typename: 'Task', id: taskId } };
+      },
+      { deadlineMs: 60_000 },
+    );
+  }
+  return { ofServices, jobsOfServices };
+}
+
+async function auditEntryOf(system: System, experiment: string): Promise<string> {
+  const text = 'query ($e: String) { auditEntries(filter: { experiment: $e }, first: 1) { nodes { id } } }';
+  const { data } = await system.ask(text, { e: experiment });
+  return String(data.auditEntries.nodes[0].id);
+}
