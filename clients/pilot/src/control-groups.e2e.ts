@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { waitFor } from '@rhizome/testkit';
@@ -14,6 +14,14 @@ import { ScriptedCore } from './testing/scripted-core.js';
 
 const inHierarchy = ['--mount', 'sh', '-c', 'mount -t cgroup2 none "$0" && exec "$@"'];
 const canMount = spawnSync('unshare', [...inHierarchy, tmpdir(), 'true']).status === 0;
+/** Controllers of version 2 on this host; those that version 1 has are not among them. */
+const controllers = outputOf(['cat', join(tmpdir(), 'cgroup.controllers')], tmpdir()).split(' ');
+const canLimit = ['memory', 'pids'].every((name) => controllers.includes(name));
+
+/** Output of a command that sees the hierarchy in a folder. */
+function outputOf(command: readonly string[], at: string): string {
+  return spawnSync('unshare', [...inHierarchy, at, ...command], { encoding: 'utf8' }).stdout.trim();
+}
 
 let folder: string;
 let hierarchy: string;
@@ -52,12 +60,13 @@ async function stop(signal: NodeJS.Signals): Promise<void> {
 /** Groups that the pilot has made and not removed. */
 async function groups(): Promise<readonly string[]> {
   const all = await readdir(`/proc/${pilot.pid}/root${hierarchy}`);
-  return all.filter((name) => name.startsWith('rhizome-'));
+  // Other pilots of this host are in the same hierarchy.
+  return all.filter((name) => name.startsWith(`rhizome-${pilot.pid}-`));
 }
 
 /** Takes the mark of another pilot's attempt, and no other of its own, and leaves a process behind. */
-const hidden = (seconds: number): string =>
-  `env -i /usr/bin/prlimit --locks=${2 ** 40}:${2 ** 40} setsid sh -c "sleep ${seconds} & exit 0"`;
+const hidden = (command: string): string =>
+  `env -i /usr/bin/prlimit --locks=${2 ** 40}:${2 ** 40} setsid sh -c "${command} & exit 0"`;
 
 /** The report on the end of a job. */
 async function endOf(job: string): Promise<FinishReport> {
@@ -70,7 +79,7 @@ async function endOf(job: string): Promise<FinishReport> {
 
 function describeWithGroups(): void {
   it('ends a process of a job that has removed all other marks', async () => {
-    core.add({ jobId: 'job_a', shell: hidden(318) });
+    core.add({ jobId: 'job_a', shell: hidden('sleep 318') });
     start();
     await endOf('job_a');
     expect(processesWith('318')).toEqual([]);
@@ -82,17 +91,23 @@ function describeWithGroups(): void {
     await stop('SIGTERM');
   });
 
-  it('reports the CPU time of processes that no sample has seen', async () => {
-    const burn = 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done';
-    core.add({ jobId: 'job_b', shell: `env -i setsid sh -c '${burn}' & wait` });
+  it('reports the CPU time of processes that no mark finds, and that nobody has waited for', async () => {
+    const [script, done] = [join(folder, 'burn.cjs'), join(folder, 'done')];
+    const burn = 'while (process.cpuUsage().user < 1e6);';
+    const stay = 'setTimeout(() => undefined, 600_000);';
+    await writeFile(script, `${burn} require('node:fs').writeFileSync(${JSON.stringify(done)}, ''); ${stay}`);
+    const wait = `while [ ! -e ${done} ]; do sleep 1; done`;
+    core.add({ jobId: 'job_b', shell: `${hidden(`${process.execPath} ${script}`)}; ${wait}` });
     start();
     const { usage } = await endOf('job_b');
-    expect(usage.cpuSeconds).toBeGreaterThan(0);
+    // The shell that waits uses a small part of that.
+    expect(usage.cpuSeconds).toBeGreaterThan(1);
+    expect(processesWith(script)).toEqual([]);
     await stop('SIGTERM');
   });
 
   it('leaves nothing of a job behind when it is killed', async () => {
-    core.add({ jobId: 'job_c', shell: `${hidden(319)}; sleep 320` });
+    core.add({ jobId: 'job_c', shell: `${hidden('sleep 319')}; sleep 320` });
     start();
     await waitFor('the hidden process', () => processesWith('319').length === 1, { deadlineMs: 60_000 });
     await stop('SIGKILL');
@@ -101,7 +116,34 @@ function describeWithGroups(): void {
   });
 }
 
+/** Only where version 2 has the controllers of memory and processes. */
+function describeLimits(): void {
+  it('limits the memory and the processes of a group', async () => {
+    core.add({ jobId: 'job_e', shell: 'sleep 321', memoryMiB: 2048 });
+    start();
+    const firstGroup = async () => (await groups())[0] ?? false;
+    const group = await waitFor('a group', firstGroup, { deadlineMs: 60_000 });
+    const limitOf = async (file: string): Promise<number> =>
+      Number(await readFile(`/proc/${pilot.pid}/root${hierarchy}/${group}/${file}`, 'utf8'));
+    expect(await limitOf('memory.max')).toBe(2560 * 1024 ** 2);
+    expect(await limitOf('pids.max')).toBe(8192 + 16);
+    await stop('SIGTERM');
+  });
+
+  it('reports a payload that the kernel has ended for its memory', async () => {
+    const allocate = `/usr/bin/python3 -c 'x = bytearray(2 * 1024 ** 3)'`;
+    core.add({ jobId: 'job_f', shell: hidden(allocate) + '; sleep 600', memoryMiB: 64 });
+    start();
+    await core.until('job_f ends', () => core.about('job_f').includes('failed'));
+    expect(core.said.find(({ what }) => what === 'failed')?.detail).toMatchObject({
+      error: { code: 'MEMORY_EXCEEDED' },
+    });
+    await stop('SIGTERM');
+  });
+}
+
 describe('a pilot with control groups', () => {
+  if (canMount && canLimit) describeLimits();
   if (canMount) return describeWithGroups();
   it('marks processes where the test may mount no control groups', async () => {
     core.add({ jobId: 'job_d', shell: 'true' });

@@ -196,8 +196,8 @@ export class Pilot {
 
   /** Finds out whether this process may make control groups. */
   async #findControlGroups(): Promise<FoundControlGroups> {
-    const found = await ControlGroups.find();
-    if (found.groups) this.#log.info('control groups used');
+    const found = await ControlGroups.find({ maxProcesses: this.#options.isolation.limits.processes });
+    if (found.groups) this.#log.info({ limiting: found.groups.limiting }, 'control groups used');
     else this.#log.info({ reason: found.reason }, 'control groups not used');
     return found;
   }

@@ -133,7 +133,7 @@ export class Payload {
     limits: PayloadLimits,
     services: PayloadServices,
   ): Promise<Payload> {
-    const group = services.groups?.make();
+    const group = services.groups?.make(limits.memoryMiB * bytesPerMiB);
     const watchdog = await services.watchdogs.guard(attemptId, spec.lockLimit, group?.folder);
     const pipes = await services.pipes.open();
     try {
@@ -209,6 +209,7 @@ export class Payload {
     const survivors = await killAttempt(this.#mark, { attemptOf, emptyRounds: left.length === 0 ? 1 : 2 });
     if (survivors > 0) this.#pipes.close(false);
     else void this.#whenRead().then(() => this.#pipes.close(true));
+    if (this.#mark.group?.isOutOfMemory === true) this.#exceeded ??= 'MEMORY';
     await this.#mark.group?.remove();
     this.#watchdog.release();
     returnLockLimit(this.#mark.attemptId);

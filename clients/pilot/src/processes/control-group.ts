@@ -35,6 +35,25 @@ export class ControlGroup {
     return [...membersOf(this.folder)];
   }
 
+  /**
+   * Limits the memory of all processes together. If it runs out, the kernel kills all of them, so that no
+   * part of a payload goes on without the others.
+   */
+  limitMemory(bytes: number): void {
+    writeFileSync(join(this.folder, 'memory.max'), String(Math.ceil(bytes)));
+    writeFileSync(join(this.folder, 'memory.oom.group'), '1');
+  }
+
+  /** Limits the number of processes and threads. */
+  limitProcesses(count: number): void {
+    writeFileSync(join(this.folder, 'pids.max'), String(count));
+  }
+
+  /** True if the kernel has killed processes because the group had used up its memory. */
+  get isOutOfMemory(): boolean {
+    return /^oom_kill [1-9]/m.test(textOf(this.folder, 'memory.events'));
+  }
+
   /** Kills everything in the group, also what is forked at this moment. */
   kill(): void {
     try {

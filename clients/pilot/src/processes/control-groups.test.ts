@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -32,7 +32,7 @@ describe('ControlGroups.find', () => {
     ['a hierarchy that is not mounted', '0::/user\n', mount('/', '/sys/fs/cgroup', 'cgroup'), /not mounted/],
     ['a mount of another part', '0::/user\n', mount('/system', '/sys/fs/cgroup'), /not mounted/],
   ])('gives the reason for %s', async (_, own, mounts, reason) => {
-    const found = await ControlGroups.find(await sources(own, mounts));
+    const found = await ControlGroups.find({ sources: await sources(own, mounts) });
     expect(found.reason).toMatch(reason);
   });
 
@@ -41,14 +41,14 @@ describe('ControlGroups.find', () => {
       '0::/user/job\n',
       mount('/user', join(folder, 'no where').replace(' ', '\\040')),
     );
-    const found = await ControlGroups.find(files);
+    const found = await ControlGroups.find({ sources: files });
     expect(found.reason).toContain(join(folder, 'no where', 'job'));
     expect(found.reason).toContain('is not delegated');
   });
 
   it('finds a kernel that cannot kill groups, and removes its own', async () => {
     // A folder of an ordinary file system has no cgroup.kill, as in a kernel before 5.14.
-    const found = await ControlGroups.find(await sources('0::/\n', mount('/', folder)));
+    const found = await ControlGroups.find({ sources: await sources('0::/\n', mount('/', folder)) });
     expect(found.reason).toContain('cgroup.kill');
   });
 });
@@ -65,6 +65,23 @@ describe('ControlGroup', () => {
     expect(group.use()).toEqual({ cpuSeconds: 2.5, peakMemoryBytes: null });
     await writeFile(join(folder, 'memory.peak'), '1048576\n');
     expect(group.use().peakMemoryBytes).toBe(1_048_576);
+  });
+
+  it('writes limits, and reads that the memory has run out', async () => {
+    const group = new ControlGroup(folder);
+    group.limitMemory(1.5);
+    group.limitProcesses(20);
+    const textOf = (file: string) => readFile(join(folder, file), 'utf8');
+    expect(await Promise.all(['memory.max', 'memory.oom.group', 'pids.max'].map(textOf))).toEqual([
+      '2',
+      '1',
+      '20',
+    ]);
+    expect(group.isOutOfMemory).toBe(false);
+    await writeFile(join(folder, 'memory.events'), 'low 0\noom 1\noom_kill 0\noom_group_kill 0\n');
+    expect(group.isOutOfMemory).toBe(false);
+    await writeFile(join(folder, 'memory.events'), 'low 0\noom 1\noom_kill 2\noom_group_kill 1\n');
+    expect(group.isOutOfMemory).toBe(true);
   });
 
   it('has no processes after it was removed', () => {

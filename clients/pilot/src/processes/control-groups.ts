@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ControlGroup, enteringCommand } from './control-group.js';
+import { enableControllers } from './group-controllers.js';
 
 /** Files in which the kernel shows the mounts and the group of this process. */
 export interface ControlGroupSources {
@@ -11,9 +12,23 @@ export interface ControlGroupSources {
   readonly own: string;
 }
 
+/** Options of {@link ControlGroups.find}. */
+export interface ControlGroupOptions {
+  readonly sources?: ControlGroupSources;
+  /** Processes and threads of one attempt; unlimited by default. */
+  readonly maxProcesses?: number;
+}
+
 const kernelSources: ControlGroupSources = { mounts: '/proc/self/mountinfo', own: '/proc/self/cgroup' };
 /** Time for the kernel to kill one process, in milliseconds. */
 const trialMs = 10_000;
+
+/** Controllers that limit attempts. */
+const limiting = ['memory', 'pids'] as const;
+/** Memory beyond that of the job: the pilot, which reports the limit, looks once a second only. */
+const margin = { part: 0.25, leastBytes: 256 * 1024 ** 2 };
+/** Processes beyond those of the payload, for the programs that start it. */
+const ownProcesses = 16;
 
 /** Control groups, or the reason why there are none. */
 export type FoundControlGroups =
@@ -23,31 +38,47 @@ export type FoundControlGroups =
 /** Makes a group for each attempt of a pilot. */
 export class ControlGroups {
   readonly #folder: string;
+  readonly #maxProcesses: number;
+  /** Controllers that limit attempts. */
+  readonly limiting: readonly string[];
   #made = 0;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, limitedBy: readonly string[], maxProcesses: number) {
     this.#folder = folder;
+    this.limiting = limitedBy;
+    this.#maxProcesses = maxProcesses;
   }
 
   /** Finds the folder of this process's group, and tries there what a pilot does. */
-  static async find(sources = kernelSources): Promise<FoundControlGroups> {
+  static async find(options: ControlGroupOptions = {}): Promise<FoundControlGroups> {
+    const { sources = kernelSources, maxProcesses = Infinity } = options;
     const folder = ownFolder(sources);
     if (typeof folder !== 'string') return folder;
-    const groups = new ControlGroups(folder);
     try {
-      const failure = await trial(groups.make());
-      return failure === undefined ? { groups } : { reason: failure };
+      const failure = await trial(new ControlGroups(folder, [], maxProcesses).make());
+      if (failure !== undefined) return { reason: failure };
+      return { groups: new ControlGroups(folder, enableControllers(folder, limiting), maxProcesses) };
     } catch (error) {
       return { reason: `${folder} is not delegated to this user: ${(error as Error).message}` };
     }
   }
 
-  /** Makes an empty group. @throws the error of the operating system */
-  make(): ControlGroup {
+  /**
+   * Makes an empty group. Where controllers are enabled, the kernel limits its memory, with a margin, and its
+   * processes.
+   * @param memoryBytes memory of the job
+   * @throws the error of the operating system
+   */
+  make(memoryBytes = Infinity): ControlGroup {
     this.#made += 1;
     const folder = join(this.#folder, `rhizome-${process.pid}-${this.#made}`);
     mkdirSync(folder);
-    return new ControlGroup(folder);
+    const group = new ControlGroup(folder);
+    if (this.limiting.includes('memory') && memoryBytes < Infinity)
+      group.limitMemory(memoryBytes + Math.max(margin.leastBytes, margin.part * memoryBytes));
+    if (this.limiting.includes('pids') && this.#maxProcesses < Infinity)
+      group.limitProcesses(this.#maxProcesses + ownProcesses);
+    return group;
   }
 }
 

@@ -1,0 +1,52 @@
+/** Controllers of cgroup v2: which resources the groups below a folder account for and limit. */
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Enables controllers for the groups below a folder, if they are delegated. A group with processes of
+ * its own cannot enable any: this process then moves into a group below. Returns those that are enabled.
+ */
+export function enableControllers(folder: string, wanted: readonly string[]): readonly string[] {
+  const delegated = namesIn(folder, 'cgroup.controllers');
+  const missing = wanted.filter(
+    (name) => delegated.includes(name) && !namesIn(folder, 'cgroup.subtree_control').includes(name),
+  );
+  if (missing.length > 0 && !tryEnable(folder, missing)) enableFromBelow(folder, missing);
+  const enabled = namesIn(folder, 'cgroup.subtree_control');
+  return wanted.filter((name) => enabled.includes(name));
+}
+
+/** Other processes in the group, which belong to somebody else, leave everything as it was. */
+function enableFromBelow(folder: string, controllers: readonly string[]): void {
+  const below = join(folder, `pilot-${process.pid}`);
+  try {
+    mkdirSync(below);
+    move(below);
+    if (tryEnable(folder, controllers)) return;
+    move(folder);
+    rmdirSync(below);
+  } catch {
+    // The folder is not delegated to this user.
+  }
+}
+
+function move(folder: string): void {
+  writeFileSync(join(folder, 'cgroup.procs'), String(process.pid));
+}
+
+function tryEnable(folder: string, controllers: readonly string[]): boolean {
+  try {
+    for (const name of controllers) writeFileSync(join(folder, 'cgroup.subtree_control'), `+${name}`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function namesIn(folder: string, file: string): readonly string[] {
+  try {
+    return readFileSync(join(folder, file), 'latin1').trim().split(' ');
+  } catch {
+    return [];
+  }
+}
