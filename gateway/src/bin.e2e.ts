@@ -60,6 +60,15 @@ describe('a gateway over the network', () => {
     expect((await post(gateway.url, '{ items { id } }', { authorization: 'Bearer x' })).status).toBe(401);
   });
 
+  it('refuses the token of a queue unless it is allowed', async () => {
+    const ofQueue = { authorization: `Bearer ${await system.tokens.pilot('Q')}` };
+    expect((await post(gateway.url, '{ items { id } }', ofQueue)).status).toBe(401);
+    const env = { ...system.env, RHIZOME_GATEWAY_ALLOW_QUEUE_TOKENS: 'true' };
+    const allowing = await startGateway(['--supergraph', system.supergraphFile], env);
+    expect((await post(allowing.url, '{ items { id } }', ofQueue)).status).toBe(200);
+    await allowing.process.kill();
+  });
+
   it('serves metrics of the process', async () => {
     const { text } = await send(`${gateway.origin}/metrics`, { headers });
     expect(text).toContain('process_cpu_user_seconds_total');

@@ -8,6 +8,7 @@ import {
   createVerifier,
   defineActions,
   rightsAudience,
+  type TokenKind,
   trustedIssuers,
   type Verifier,
 } from '@rhizome/authz';
@@ -133,9 +134,11 @@ function verifierOf(
   identity: GatewayOptions['identity'],
 ): Verifier {
   const configured = trustedIssuers(issuers);
-  if (!identity) return createVerifier({ issuers: configured, audience });
+  const isAllowed = (kind: TokenKind): boolean => allowQueueTokens || kind !== 'QUEUE';
+  if (!identity)
+    return createVerifier({ issuers: configured, audience, kinds: accessTokenKinds.filter(isAllowed) });
   const { trusted, revocations, people } = identity;
-  const kinds = ownKinds.filter((kind) => allowQueueTokens || kind !== 'QUEUE');
+  const kinds = ownKinds.filter(isAllowed);
   return createVerifier({ issuers: [trusted, ...configured], audience, revocations, people, kinds });
 }
 

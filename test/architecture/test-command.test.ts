@@ -48,6 +48,13 @@ describe('npm test', () => {
     );
   });
 
+  it('runs in a privileged container in every workflow, since tests start Podman and bubblewrap', () => {
+    const workflows = repositoryFiles().filter((path) => path.startsWith('.github/workflows/'));
+    const testing = workflows.filter((path) => read(path).includes('.ci/run'));
+    expect(testing.length).toBeGreaterThan(1);
+    expect(testing.filter((path) => !read(path).includes('options: --privileged'))).toEqual([]);
+  });
+
   it('is the only way to run one test that the documentation names', () => {
     const pages = repositoryFiles().filter(
       (path) => path.endsWith('.md') && !path.startsWith('docs/decisions/'),

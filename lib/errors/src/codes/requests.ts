@@ -78,7 +78,7 @@ export const requestCodes = {
     504,
     'later',
     'No response within {expected}',
-    'The deadline of the request passed before the response was complete. A mutation may have been executed: retry it with the same idempotency key.',
+    'The deadline of the request passed before the response was complete. A mutation may have been executed: retry it with the same idempotency key. For a body that arrives too slowly, the status is 408.',
   ),
   REQUEST_CANCELLED: entry(
     499,
