@@ -169,6 +169,8 @@ export type AuditResult =
   | 'CANCELLED'
   /** The call failed. */
   | 'FAILED'
+  /** The request waits for the decision of an administrator. */
+  | 'PENDING'
   /** The caller was refused. */
   | 'REFUSED'
   /** The input had errors (`userErrors`). Only known if the client selected them. */
@@ -1995,7 +1997,7 @@ export type ResolversTypes = {
   AuditEntryEdge: ResolverTypeWrapper<Omit<AuditEntryEdge, 'node'> & { node: ResolversTypes['AuditEntry'] }>;
   AuditEntryFilter: AuditEntryFilter;
   AuditEntryKind: ResolverTypeWrapper<'MUTATION' | 'AGENT_CALL' | 'REFUSAL' | 'LOGIN' | 'SECRET_READ' | 'SYSTEM'>;
-  AuditResult: ResolverTypeWrapper<'SUCCEEDED' | 'REJECTED' | 'REFUSED' | 'FAILED' | 'CANCELLED' | 'UNKNOWN'>;
+  AuditResult: ResolverTypeWrapper<'SUCCEEDED' | 'REJECTED' | 'REFUSED' | 'FAILED' | 'CANCELLED' | 'PENDING' | 'UNKNOWN'>;
   AuditTargets: ResolverTypeWrapper<AuditTargetsMapper>;
   CheckSchemaInput: CheckSchemaInput;
   CheckSchemaPayload: ResolverTypeWrapper<Omit<CheckSchemaPayload, 'check' | 'userErrors'> & { check?: Maybe<ResolversTypes['SchemaCheck']>, userErrors: ReadonlyArray<ResolversTypes['CheckSchemaUserError']> }>;
@@ -2300,7 +2302,7 @@ export type AuditEntryEdgeResolvers<ContextType = SubgraphContext, ParentType ex
 
 export type AuditEntryKindResolvers = EnumResolverSignature<{ AGENT_CALL?: any, LOGIN?: any, MUTATION?: any, REFUSAL?: any, SECRET_READ?: any, SYSTEM?: any }, ResolversTypes['AuditEntryKind']>;
 
-export type AuditResultResolvers = EnumResolverSignature<{ CANCELLED?: any, FAILED?: any, REFUSED?: any, REJECTED?: any, SUCCEEDED?: any, UNKNOWN?: any }, ResolversTypes['AuditResult']>;
+export type AuditResultResolvers = EnumResolverSignature<{ CANCELLED?: any, FAILED?: any, PENDING?: any, REFUSED?: any, REJECTED?: any, SUCCEEDED?: any, UNKNOWN?: any }, ResolversTypes['AuditResult']>;
 
 export type AuditTargetsResolvers<ContextType = SubgraphContext, ParentType extends ResolversParentTypes['AuditTargets'] = ResolversParentTypes['AuditTargets']> = {
   count?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;

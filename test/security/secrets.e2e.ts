@@ -351,6 +351,21 @@ describe('a job with secrets', () => {
     expect(reads.some(({ result }) => result === 'REJECTED')).toBe(true);
   });
 
+  it('leaves one entry of the tokens of an attempt in the audit log', async () => {
+    const { data } = await ask(
+      '{ auditEntries(filter: { kind: LOGIN }, first: 100) { nodes { action actor { kind workerId } targets { ids } result } } }',
+    );
+    const nodes = data.auditEntries.nodes as { action: string }[];
+    expect(nodes.filter(({ action }) => action === 'oauth.attempt')).toEqual([
+      {
+        action: 'oauth.attempt',
+        actor: { kind: 'PILOT', workerId: pilot.workerId },
+        targets: { ids: [expect.stringMatching(/^job_/)] },
+        result: 'SUCCEEDED',
+      },
+    ]);
+  });
+
   it('leaves no value in the store, the oplog, logs, answers and files', async () => {
     let documents = 0;
     for (const name of databases)

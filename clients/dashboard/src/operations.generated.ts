@@ -53,6 +53,8 @@ export type AuditResult =
   | 'CANCELLED'
   /** The call failed. */
   | 'FAILED'
+  /** The request waits for the decision of an administrator. */
+  | 'PENDING'
   /** The caller was refused. */
   | 'REFUSED'
   /** The input had errors (`userErrors`). Only known if the client selected them. */

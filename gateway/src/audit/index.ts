@@ -1,2 +1,8 @@
 export { auditPolicies, type AuditGraphOptions, auditResolvers } from './graph/resolvers.js';
-export { type AuditedLogin, type AuditedRequest, AuditRecorder, type Recording } from './recorder.js';
+export {
+  actorOf,
+  type AuditedLogin,
+  type AuditedRequest,
+  AuditRecorder,
+  type Recording,
+} from './recorder.js';

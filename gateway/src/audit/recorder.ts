@@ -6,7 +6,7 @@ import type { ExecutionText, OperationInfo } from '@rhizome/federation';
 import { Refusals } from './refusals.js';
 import { isRefusal, resultsOf } from './results.js';
 import { argumentsOf, isIncluded, type RootField, rootFieldsOf, type Variables } from './root-calls.js';
-import { experimentOf, targetsOf, withoutSecrets } from './targets.js';
+import { experimentOf, identifiersIn, targetsOf, withoutSecrets } from './targets.js';
 
 /** The recorded part of a request. */
 export interface AuditedRequest {
@@ -25,6 +25,11 @@ export interface AuditedLogin {
   readonly actor: AuditActor | null;
   /** Reasons of a refusal; empty for a success. */
   readonly codes: readonly string[];
+  /** True for a request that waits for a decision. */
+  readonly isPending?: boolean;
+  /** Identifiers and names that it concerns. */
+  readonly targets?: readonly string[];
+  readonly experiment?: string;
   readonly requestId: string;
   readonly client: { readonly name: string; readonly version: string };
   readonly address: string;
@@ -64,7 +69,7 @@ export class AuditRecorder {
     this.#audit = audit;
     this.#refusals = new Refusals({
       clock,
-      record: ({ call, codes }) => audit.log.recordLater(call, { result: 'REFUSED', codes }),
+      record: ({ call, result, codes }) => audit.log.recordLater(call, { result, codes }),
     });
   }
 
@@ -85,18 +90,20 @@ export class AuditRecorder {
     const action = fields[0]?.action ?? 'gateway.request';
     const targets = { ...noTargets, count: 1, fields: fields.map((one) => one.action).slice(0, 50) };
     const call = callOf('REFUSAL', action, request, null);
-    this.#refusals.add({ call: { ...call, targets }, codes });
+    this.#refusals.add({ call: { ...call, targets }, result: 'REFUSED', codes });
   }
 
   /** Records a login, a logout or an exchange of a token; refused ones as other refusals. */
-  login({ action, actor, codes, requestId, client, address }: AuditedLogin): void {
+  login(login: AuditedLogin): void {
+    const { action, actor, codes, requestId, client, address, isPending = false } = login;
     const call: AuditCall = {
-      ...{ kind: 'LOGIN', action, actor, experiment: null, requestId, repeats: 1 },
+      ...{ kind: 'LOGIN', action, actor, experiment: login.experiment ?? null, requestId, repeats: 1 },
       client: { ...client, address },
-      targets: { ...noTargets, count: 1 },
+      targets: { ...noTargets, count: 1, ids: identifiersIn(login.targets ?? []) },
     };
-    if (codes.length === 0) this.#audit.log.recordLater(call, { result: 'SUCCEEDED', codes });
-    else this.#refusals.add({ call, codes });
+    if (isPending) this.#refusals.add({ call, result: 'PENDING', codes });
+    else if (codes.length === 0) this.#audit.log.recordLater(call, { result: 'SUCCEEDED', codes });
+    else this.#refusals.add({ call, result: 'REFUSED', codes });
   }
 
   /** Records the refusals that were only counted. */
@@ -180,7 +187,7 @@ function callOf(
 }
 
 /** The caller, and the human behind it. */
-function actorOf(principal: Principal): AuditActor {
+export function actorOf(principal: Principal): AuditActor {
   const { kind, subject, actsFor, issuer, tokenId, tokenKind, worker } = principal;
   return {
     kind,

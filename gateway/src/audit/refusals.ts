@@ -1,11 +1,13 @@
-/** Records refusals: the first of a kind at once, equal ones of the same minute together. */
-import type { AuditCall } from '@rhizome/audit';
+/**
+ * Records refusals, and requests that wait for a decision: the first of a kind at once, equal ones of the
+ * same minute together.
+ */
+import type { AuditCall, CallResult } from '@rhizome/audit';
 import type { Clock } from '@rhizome/clock';
 
 /** A refusal as it is recorded. */
-export interface Refusal {
+export interface Refusal extends CallResult {
   readonly call: AuditCall;
-  readonly codes: readonly string[];
 }
 
 /** Ports of {@link Refusals}. */
@@ -64,8 +66,8 @@ export class Refusals {
       if (count > 0) this.#options.record({ ...last, call: { ...last.call, repeats: count } });
   }
 
-  #keyOf({ call: { client, actor, action }, codes }: Refusal): string {
-    const key = JSON.stringify([client.address, actor?.subject, action, codes[0]]);
+  #keyOf({ call: { client, actor, action, targets }, codes }: Refusal): string {
+    const key = JSON.stringify([client.address, actor?.subject, action, codes[0], ...targets.ids]);
     return this.#repeated.has(key) || this.#repeated.size < mostKinds ? key : '';
   }
 }

@@ -10,6 +10,11 @@ const mostFields = 50;
 const identifying = /^(?:ids?|names?|queue|subgraph|worker|site|.*Ids?)$/;
 const plain = /^[\w.:@/-]{1,128}$/;
 
+/** The texts that have the form of an identifier or a name. */
+export function identifiersIn(texts: readonly string[]): readonly string[] {
+  return texts.filter((text) => plain.test(text)).slice(0, mostIds);
+}
+
 /**
  * Count and identifiers of the objects that arguments name, the names of the given fields, and a digest.
  * Fields inside lists are not read: they are data of jobs and the like.

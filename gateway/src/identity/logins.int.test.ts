@@ -6,13 +6,11 @@ import { openTestAudit } from '../testing/audit-system.js';
 import { type GatewayIdentitySystem, postForm, startIdentitySystem } from '../testing/identity-system.js';
 import { startTestSystem, type TestSystem } from '../testing/test-system.js';
 
-// Limits and records of logins, through a whole gateway with a real issuer and a real audit log.
+// Records of logins, through a whole gateway with a real issuer and a real audit log.
 
 const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const jwt = 'urn:ietf:params:oauth:token-type:jwt';
 const enrolment = 'urn:rhizome:params:oauth:grant-type:enrolment';
-const worker = 'urn:rhizome:params:oauth:grant-type:worker';
-const burst = 4;
 
 let identities: GatewayIdentitySystem;
 beforeAll(async () => {
@@ -40,60 +38,6 @@ const exchangeOf = async (sub: string, more: Record<string, string> = {}) => ({
   subject_token: await outside(sub),
   subject_token_type: jwt,
   ...more,
-});
-
-async function invitation(): Promise<string> {
-  const text = `mutation { inviteWorkers(input: { queue: "north", experiments: ["*"], uses: 50 }) { code } }`;
-  return (await identities.ask(text)).data.inviteWorkers.code;
-}
-
-describe('rates of the token endpoint', () => {
-  let system: TestSystem;
-  beforeAll(async () => {
-    system = await startTestSystem({
-      verifier: verifierOf(identities),
-      identity: identities.identity,
-      rates: { address: { operations: { perSecond: 0.001, burst } } },
-    });
-  });
-
-  const send = (form: Record<string, string>, key?: ProofKey) => {
-    const proof = key?.proof({ method: 'POST', url: `${system.served.origin}/oauth/token` });
-    return postForm(system.served.origin, '/oauth/token', form, proof === undefined ? {} : { dpop: proof });
-  };
-  const enrol = async (key: ProofKey, code: string) =>
-    (await send({ grant_type: enrolment, queue: 'north', host: 'h', code }, key)).body.enrolment_id;
-
-  it('charges failures to the address, and never cuts off those who have a valid key or token', async () => {
-    const code = await invitation();
-    const keys = Array.from({ length: 3 * burst }, () => createProofKey());
-    const ids = await Promise.all(keys.map((key) => enrol(key, code)));
-    const forged = { grant_type: exchange, subject_token: 'forged', subject_token_type: jwt };
-    const statuses: number[] = [];
-    for (let n = 0; n < 2 * burst; n++) statuses.push((await send(forged)).status);
-    expect(statuses).toEqual([...Array(burst).fill(400), ...Array(burst).fill(429)]);
-    const refused = await send({ grant_type: 'refresh_token', refresh_token: 'rhr_x' });
-    expect(refused).toMatchObject({ status: 429, body: { error: 'temporarily_unavailable' } });
-    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(100);
-    const renewals = await Promise.all(
-      keys.map((key, n) => send({ grant_type: worker, enrolment_id: ids[n] ?? '' }, key)),
-    );
-    expect(renewals.map(({ status }) => status)).toEqual(keys.map(() => 200));
-    expect((await send(await exchangeOf('ann'))).status).toBe(200);
-  });
-
-  it('charges successes to the key or the principal that has them', async () => {
-    const key = createProofKey();
-    const form = { grant_type: worker, enrolment_id: await enrol(key, await invitation()) };
-    const statuses: number[] = [];
-    for (let n = 0; n < 2 * burst; n++) statuses.push((await send(form, key)).status);
-    // The enrolment is the first.
-    expect(statuses).toEqual([...Array(burst - 1).fill(200), ...Array(burst + 1).fill(429)]);
-    const own: number[] = [];
-    for (let n = 0; n < burst + 1; n++) own.push((await send(await exchangeOf('bob'))).status);
-    expect(own).toEqual([...Array(burst).fill(200), 429]);
-    expect((await send(await exchangeOf('cid'))).status).toBe(200);
-  });
 });
 
 describe('the audit log of logins', () => {
@@ -146,6 +90,33 @@ describe('the audit log of logins', () => {
     expect(logout).toMatchObject({
       actor: { subject: login?.actor?.subject },
       outcome: { result: 'SUCCEEDED' },
+    });
+  });
+
+  it('has enrolments: those that wait, with what was requested, and the worker of those that were made', async () => {
+    const enrol = (key: ProofKey, more: Record<string, string> = {}) => {
+      const dpop = key.proof({ method: 'POST', url: `${system.served.origin}/oauth/token` });
+      const form = { grant_type: enrolment, queue: 'north', host: 'node-7', ...more };
+      return postForm(system.served.origin, '/oauth/token', form, { dpop });
+    };
+    const [waiting, invited] = [createProofKey(), createProofKey()];
+    const { body: request } = await enrol(waiting);
+    const text = `mutation { inviteWorkers(input: { queue: "north", experiments: ["*"] }) { code } }`;
+    const { code } = (await identities.ask(text)).data.inviteWorkers;
+    const { body: made } = await enrol(invited, { code });
+    const found = await entries('oauth.enrol', 2);
+    const [pending] = found.filter((one) => one.outcome?.result === 'PENDING');
+    const [enrolled] = found.filter((one) => one.outcome?.result === 'SUCCEEDED');
+    expect(found).toHaveLength(2);
+    expect(pending).toMatchObject({
+      actor: null,
+      targets: { count: 1, ids: [request.enrolment_id, 'north', 'node-7', waiting.thumbprint] },
+      outcome: { result: 'PENDING', codes: ['ENROLMENT_PENDING'] },
+    });
+    expect(enrolled).toMatchObject({
+      actor: { kind: 'PILOT', subject: `worker:${made.worker_id}`, worker: made.worker_id },
+      targets: { ids: [made.enrolment_id, 'north', 'node-7', invited.thumbprint] },
+      outcome: { result: 'SUCCEEDED', codes: [] },
     });
   });
 

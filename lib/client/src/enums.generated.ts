@@ -88,5 +88,6 @@ export const auditResults = [
   'REFUSED',
   'FAILED',
   'CANCELLED',
+  'PENDING',
   'UNKNOWN',
 ] as const;

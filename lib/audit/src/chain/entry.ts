@@ -9,9 +9,9 @@ export type AuditKind = (typeof auditKinds)[number];
 
 /**
  * Results of a recorded call: it succeeded, its input was rejected (`userErrors`), the caller was refused, it
- * failed, or the client ended it, so that the change may have been made or not.
+ * failed, the client ended it, so that the change may have been made or not, or it waits for a decision.
  */
-export const auditResults = ['SUCCEEDED', 'REJECTED', 'REFUSED', 'FAILED', 'CANCELLED'] as const;
+export const auditResults = ['SUCCEEDED', 'REJECTED', 'REFUSED', 'FAILED', 'CANCELLED', 'PENDING'] as const;
 
 /** One of {@link auditResults}. */
 export type AuditResult = (typeof auditResults)[number];
