@@ -18,6 +18,8 @@ import type { GatewayOptions } from './gateway-options.js';
 import { AuditRecorder } from './audit/index.js';
 import { AvailabilityReports } from './availability-reports.js';
 import {
+  Attempts,
+  type AttemptsOptions,
   HeldAttempts,
   originsOf,
   RightsEndpoint,
@@ -142,7 +144,7 @@ function ownCredentials(identity: GatewayOptions['identity']): OwnCredentials | 
   return { proofs, sessions, originsOf: originsOf(trusted.issuer) };
 }
 
-type EndpointParts = Pick<TokenEndpointsOptions, 'addressOf' | 'rates' | 'audit'> & {
+type EndpointParts = Pick<AttemptsOptions, 'addressOf' | 'rates' | 'audit'> & {
   readonly identity: TokenEndpointsOptions['callers'];
   readonly bodies: JsonBodies;
 };
@@ -154,11 +156,14 @@ function identityEndpoints(
   holder: EngineHolder,
 ): readonly Endpoints[] {
   if (!identity) return [];
-  const { rights } = identity;
+  const { rights, failedGuesses } = identity;
+  const { issuer } = identity.trusted;
+  const attempts = new Attempts({ issuer, addressOf, rates, audit, failedGuesses });
   const heldAttempts = new HeldAttempts((work) => holder.borrow(work));
-  const common = { identity, addressOf, rates, audit, log };
+  const common = { identity, attempts, originsOf: originsOf(issuer), log };
   const endpoints: Endpoints[] = [new TokenEndpoints({ ...common, callers, heldAttempts })];
-  if (rightsReaders) endpoints.push(new RightsEndpoint({ rights, verifier: rightsReaders, bodies, log }));
+  if (rightsReaders)
+    endpoints.push(new RightsEndpoint({ rights, verifier: rightsReaders, bodies, attempts, log }));
   // Logins of the dashboard need tokens that this gateway accepts itself.
   if (verifier && dashboardRoot !== undefined) endpoints.push(new WebEndpoints(common));
   return endpoints;

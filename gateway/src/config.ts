@@ -202,6 +202,8 @@ const schema = z.object({
       streamsPerSubject: positive.optional(),
       pilotStreams: positive.optional(),
       socketsPerSubject: positive.optional(),
+      streamsPerPilot: positive.optional(),
+      socketsPerPilot: positive.optional(),
       runningOperations: positive.optional(),
       waitingPerSubject: positive.optional(),
       waitingBytesPerSubject: positive.optional(),

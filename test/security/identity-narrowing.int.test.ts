@@ -47,8 +47,8 @@ const rule = (name: string, experiment: string, queues: readonly string[] = []) 
 
 /** Requests the enrolment of a key. @returns its identifier */
 const pending = async (queue: string, key = queue): Promise<string> => {
-  const thumbprint = `${key}-key`.padEnd(43, '-');
-  const request = { thumbprint, queue, host: `host-of-${queue}`, address: '192.0.2.7' };
+  const proven = { thumbprint: `${key}-key`.padEnd(43, '-'), use: () => Promise.resolve() };
+  const request = { key: proven, queue, host: `host-of-${queue}`, address: '192.0.2.7' };
   return (await identity.enrolments.enrol({ ...request, code: null, subjectToken: null }))._id;
 };
 

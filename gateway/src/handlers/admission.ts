@@ -43,15 +43,19 @@ export class Admission {
   }
 
   /**
-   * Compiles a new operation in turn with those of other subjects; pilots do not wait.
+   * Compiles a new operation in turn with those of other subjects; pilots do not wait for their few ones.
    * @throws DomainError LIMIT_EXCEEDED, SERVICE_UNAVAILABLE
    */
   prepare(engine: Engine, request: OperationRequest): Preparation | Promise<Preparation> {
     const { query, operationName, requestId, principal } = request;
     const wanted = { query, operationName, requestId };
-    if (principal?.kind === 'PILOT' || engine.isPrepared(wanted)) return engine.prepare(wanted);
+    if (engine.isPrepared(wanted)) return engine.prepare(wanted);
+    if (principal?.kind === 'PILOT' && !this.#options.rates?.use(principal, { documents: 1 }))
+      return engine.prepare(wanted);
     const turn = this.#options.compilations.enter({
       ...this.#callerOf(request, 'subscription'),
+      // A pilot with very many documents waits as others do.
+      ...(principal?.kind === 'PILOT' && { workClass: 'stream' }),
       cost: 0,
       bytes: query.length,
     });

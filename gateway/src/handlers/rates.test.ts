@@ -1,5 +1,8 @@
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { createVerifier } from '@rhizome/authz';
+import { type TestTokens, testTokens } from '@rhizome/testkit';
 import { WebSocket } from 'ws';
 import { codesOf, post } from '../testing/post.js';
 import { RawSocket } from '../testing/raw-socket.js';
@@ -77,13 +80,81 @@ describe('rates of a principal', () => {
     socket.drop();
   });
 
-  it('never refuses a pilot', async () => {
+  it('does not limit the token of a queue, which many pilots share', async () => {
     const headers = await headersOf('pilot:Q', 'PILOT');
     for (let at = 0; at < 20; at++) {
       const answer = await post(url, query, headers);
       expect(answer.status).toBe(200);
       expect(answer.headers.get('ratelimit')).toBeNull();
     }
+  });
+});
+
+describe('rates of the credential of a pilot', () => {
+  const burst = 5;
+  let pilots: TestSystem;
+  let tokens: TestTokens;
+  beforeAll(async () => {
+    const slowly = (most: number) => ({ perSecond: 0.001, burst: most });
+    tokens = await testTokens('https://workers.test');
+    pilots = await startTestSystem({
+      verifier: createVerifier({ issuers: [tokens.trusted], kinds: ['WORKER'] }),
+      limits: { socketsPerPilot: 2, streamsPerPilot: 2 },
+      rates: { pilot: { operations: slowly(burst), bytes: slowly(10_000), documents: slowly(1) } },
+    });
+  });
+  const credentialOf = async (worker: string) => {
+    const grants = [{ experiment: '*', roles: ['PILOT' as const] }];
+    const subject = `worker:${worker}`;
+    const credential = { kind: 'PILOT', tokenKind: 'WORKER', subject, worker, queue: 'Q', grants } as const;
+    return pilots.bearer(await tokens.mint(credential));
+  };
+
+  it('has a rate by default', async () => {
+    const usual = await startTestSystem({
+      verifier: createVerifier({ issuers: [tokens.trusted], kinds: ['WORKER'] }),
+    });
+    const answer = await post(usual.served.url, query, await credentialOf('usual'));
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('ratelimit-policy')).toBe('"operations";q=4000;w=20');
+  });
+
+  it('limits one that asks a hundred times as often, and answers the others', async () => {
+    const [greedy, modest] = [await credentialOf('greedy'), await credentialOf('modest')];
+    const flood = Array.from({ length: 100 * burst }, () => post(pilots.served.url, query, greedy));
+    const heartbeats = Array.from({ length: burst }, () => post(pilots.served.url, query, modest));
+    const statuses = (await Promise.all(flood)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(burst);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(99 * burst);
+    expect((await Promise.all(heartbeats)).map(({ status }) => status)).toEqual(Array(burst).fill(200));
+    const refused = await post(pilots.served.url, query, greedy);
+    const { field, retryAfterSeconds } = refused.body.errors?.[0]?.extensions ?? {};
+    expect([codesOf(refused), field]).toEqual([['LIMIT_EXCEEDED'], 'rates.operations']);
+    expect(refused.headers.get('retry-after')).toBe(String(retryAfterSeconds));
+  });
+
+  it('counts bytes, sockets and streams', async () => {
+    const large = await credentialOf('large');
+    const text = `${query} # ${'x'.repeat(9_000)}`;
+    expect((await post(pilots.served.url, text, large)).status).toBe(200);
+    const refused = await post(pilots.served.url, text, large);
+    expect([refused.status, refused.body.errors?.[0]?.extensions['field']]).toEqual([429, 'rates.bytes']);
+
+    const { wsUrl: address } = pilots.served;
+    const credential = await credentialOf('sockets');
+    const [first] = [await RawSocket.ready(address, credential), await RawSocket.ready(address, credential)];
+    const third = await RawSocket.open(address);
+    third.send({ type: 'connection_init', payload: credential });
+    expect(await third.closed).toEqual({ code: 4429, reason: 'LIMIT_EXCEEDED' });
+    for (const id of ['1', '2', '3']) first.subscribe(id, 'subscription { never { value } }');
+    expect((await first.next('error', '3')).payload).toEqual([
+      expect.objectContaining({
+        extensions: expect.objectContaining({ code: 'LIMIT_EXCEEDED', expected: 'at most 2' }),
+      }),
+    ]);
+    const other = await RawSocket.ready(address, await credentialOf('other'));
+    other.subscribe('1', 'subscription { level { value } }');
+    expect((await other.next('next')).payload).toMatchObject({ data: { level: {} } });
   });
 });
 
@@ -126,18 +197,38 @@ describe('quotas', () => {
     pilot.drop();
   });
 
-  it('refuses to open a socket when an address opens too many', async () => {
+  it('refuses sockets of an address that opens too many without a token, and no others', async () => {
     const crowded = await startTestSystem({
       rates: { address: { sockets: { perSecond: 0.001, burst: 1 } } },
     });
-    await RawSocket.ready(crowded.served.wsUrl, await crowded.bearer());
-    const refused = new WebSocket(crowded.served.wsUrl, 'graphql-transport-ws');
-    refused.on('error', () => undefined);
-    const [, response] = (await once(refused, 'unexpected-response')) as [
-      unknown,
-      { statusCode: number; headers: object },
-    ];
-    expect(response.statusCode).toBe(429);
-    expect(response.headers).toMatchObject({ 'retry-after': expect.stringMatching(/^\d+$/) });
+    const { wsUrl: address } = crowded.served;
+    // Accepted sockets do not count.
+    await RawSocket.ready(address, await crowded.bearer());
+    await RawSocket.ready(address, await crowded.bearer());
+    await RawSocket.open(address);
+    const statusOf = async (headers: Record<string, string> = {}) => {
+      const socket = new WebSocket(address, 'graphql-transport-ws', { headers });
+      socket.on('error', () => undefined);
+      const opened = once(socket, 'open').then(() => ({ status: 101, retryAfter: undefined }));
+      const refused = once(socket, 'unexpected-response').then(([, response]) => {
+        const { statusCode, headers: given } = response as IncomingMessage;
+        return { status: statusCode, retryAfter: given['retry-after'] };
+      });
+      return Promise.race([opened, refused]).finally(() => socket.terminate());
+    };
+    const refusal = { status: 429, retryAfter: expect.stringMatching(/^\d+$/) };
+    expect(await statusOf()).toEqual(refusal);
+    expect(await statusOf({ authorization: 'Bearer x.y.z' })).toEqual(refusal);
+    const pilot = await crowded.tokens.pilot('Q');
+    expect((await statusOf({ authorization: `Bearer ${pilot}` })).status).toBe(101);
+  });
+
+  it('closes no waiting socket of a token for the sockets of a stranger', async () => {
+    const crowded = await startTestSystem({ limits: { waitingSocketsPerAddress: 2 } });
+    const headers = { authorization: `Bearer ${await crowded.tokens.pilot('Q')}` };
+    const pilot = await RawSocket.open(crowded.served.wsUrl, { headers });
+    for (let n = 0; n < 4; n++) await RawSocket.open(crowded.served.wsUrl);
+    pilot.send({ type: 'connection_init', payload: headers });
+    expect(await pilot.next('connection_ack')).toBeDefined();
   });
 });

@@ -93,6 +93,9 @@ export class WebSocketHandler {
   /** Accepted sockets by subject. */
   readonly #perSubject = new Map<string, number>();
   readonly #connections = new Set<Connection>();
+  /** Keys to which sockets were charged until they are accepted. */
+  readonly #openers = new WeakMap<IncomingMessage, string>();
+  #isClosing = false;
 
   constructor(options: WebSocketHandlerOptions) {
     this.#options = options;
@@ -157,8 +160,20 @@ export class WebSocketHandler {
         return;
       }
     }
-    const address = this.#options.addressOf(request);
-    const limited = this.#options.rates?.useByAddress(address, { sockets: 1 });
+    const { addressOf, identity, rates } = this.#options;
+    const address = addressOf(request);
+    if (!rates || request.headers.authorization === undefined)
+      return this.#open(request, socket, head, address);
+    // A stranger behind the same address must not delay the sockets of those who have a token.
+    void identity.holderOf(request).then((holder) => {
+      if (this.#isClosing) socket.destroy();
+      else this.#open(request, socket, head, holder ? keyOf(holder) : address);
+    });
+  }
+
+  /** @param opener the address, or the holder of the token with which the socket is opened */
+  #open(request: IncomingMessage, socket: Duplex, head: Buffer, opener: string): void {
+    const limited = this.#options.rates?.useByAddress(opener, { sockets: 1 });
     if (limited) {
       const seconds = String(limited.details['retryAfterSeconds']);
       socket.end(
@@ -166,7 +181,8 @@ export class WebSocketHandler {
       );
       return;
     }
-    this.#sockets.upgrade(request, socket, head, address);
+    this.#openers.set(request, opener);
+    this.#sockets.upgrade(request, socket, head, opener);
   }
 
   /**
@@ -174,6 +190,7 @@ export class WebSocketHandler {
    * `graceMs`.
    */
   close(graceMs: number): Promise<void> {
+    this.#isClosing = true;
     return this.#sockets.close(graceMs);
   }
 
@@ -209,6 +226,8 @@ export class WebSocketHandler {
               );
       this.#count(connection, principal);
       connection.accept(principal);
+      const opener = this.#openers.get(connection.request);
+      if (principal && opener !== undefined) rates?.refundByAddress(opener, { sockets: 1 });
       return true;
     } catch (error) {
       // The reason is the code, so that a client can distinguish an expired token from a wrong one.
@@ -226,14 +245,13 @@ export class WebSocketHandler {
 
   /** Counts a socket for its subject. @throws DomainError LIMIT_EXCEEDED */
   #count(connection: Connection, principal: Principal | undefined): void {
-    if (!principal || principal.kind === 'PILOT') return;
+    const isOfQueue = principal?.kind === 'PILOT' && principal.worker === undefined;
+    if (!principal || isOfQueue) return;
     const { rates, limits } = this.#options;
     const subject = keyOf(principal);
     const own = this.#perSubject.get(subject) ?? 0;
-    const error =
-      own >= limits.socketsPerSubject
-        ? tooManySockets(own, limits.socketsPerSubject)
-        : rates?.use(principal, { sockets: 1 });
+    const most = principal.worker === undefined ? limits.socketsPerSubject : limits.socketsPerPilot;
+    const error = own >= most ? tooManySockets(own, most) : rates?.use(principal, { sockets: 1 });
     if (error) throw error;
     this.#perSubject.set(subject, own + 1);
     connection.left = () => {

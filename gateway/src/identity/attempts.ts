@@ -1,9 +1,17 @@
-/** Limits and records of the requests to the endpoints of tokens. */
+/** Limits and records of the requests to the endpoints of identities. */
 import type { IncomingMessage } from 'node:http';
 import { type DomainError, isDomainError } from '@rhizome/errors';
+import type { FailedGuesses } from '@rhizome/identity';
 import { humanHolder, nonceField, type TokenHolder } from '@rhizome/identity/holders';
+import { LRUCache } from 'lru-cache';
 import type { AuditedLogin, AuditRecorder } from '../audit/index.js';
-import { type ClientAddress, type RateLimiter, requestIdOf } from '../policy/index.js';
+import {
+  AttemptGate,
+  type ClientAddress,
+  type Leave,
+  type RateLimiter,
+  requestIdOf,
+} from '../policy/index.js';
 import { grantTypes } from './metadata.js';
 
 /** A request to an endpoint. */
@@ -14,6 +22,24 @@ export interface Attempt {
   /** Undefined for requests that are not recorded. */
   action: string | undefined;
   client: { readonly name: string; readonly version: string };
+  /** Set once the attempt is admitted. */
+  admission?: Admission;
+}
+
+/** The part of an attempt that its limits need. */
+export interface Claim {
+  /** Holder that the request names; nobody has verified it. */
+  readonly holder: string | undefined;
+  /** True if a success would show that a code or a token is right. */
+  readonly isGuess?: boolean;
+  /** Looks in the store whether the holder is known. */
+  readonly isKnown?: () => Promise<boolean>;
+}
+
+interface Admission extends Claim {
+  /** Key of the failures. */
+  readonly key: string;
+  readonly leave: Leave;
 }
 
 /** Ports of {@link Attempts}. */
@@ -23,9 +49,13 @@ export interface AttemptsOptions {
   readonly addressOf: ClientAddress;
   /** Counts failures by address, and tokens by their holder; undefined if nothing is limited. */
   readonly rates: RateLimiter | undefined;
+  readonly failedGuesses: FailedGuesses;
   /** Records logins; undefined without an audit log. */
   readonly audit: Pick<AuditRecorder, 'login'> | undefined;
 }
+
+/** The part of an entry in the audit log that is known at the end of an attempt. */
+export type AttemptOutcome = Omit<AuditedLogin, 'action' | 'client' | 'requestId' | 'address'>;
 
 const unknownClient = { name: 'unknown', version: '' };
 
@@ -34,14 +64,23 @@ const actions: ReadonlyMap<string, string> = new Map([
   [grantTypes.exchange, 'oauth.exchange'],
   [grantTypes.refresh, 'oauth.refresh'],
   [grantTypes.enrolment, 'oauth.enrol'],
+  [grantTypes.attempt, 'oauth.attempt'],
 ]);
 
+/** Holders that have succeeded and are remembered. */
+const holdersKept = 100_000;
+
 /**
- * Charges failures to the address and successes to the holder of the key or the account. So the guesses of a
- * stranger are bounded, and never cut off the pilots and people behind the same address.
+ * Admits requests before anything of them is verified. Failures are charged to the address, successes to the
+ * holder of the key or the account. When an address has used up its failures, only requests that name a
+ * holder who has succeeded before are verified; their failures count for this holder at this address. So the
+ * guesses of a stranger are bounded, and do not cut off the pilots and people behind the same address.
  */
 export class Attempts {
   readonly #options: AttemptsOptions;
+  readonly #gate = new AttemptGate();
+  /** Filled by successes only. */
+  readonly #known = new LRUCache<string, true>({ max: holdersKept });
 
   constructor(options: AttemptsOptions) {
     this.#options = options;
@@ -60,40 +99,119 @@ export class Attempts {
     if (/^[\w.:/~-]{1,200}$/.test(client)) attempt.client = { name: client, version: '' };
   }
 
+  /** Waits until an attempt may be verified. @throws DomainError LIMIT_EXCEEDED */
+  async admit(attempt: Attempt, claim: Claim): Promise<void> {
+    const { rates } = this.#options;
+    if (!rates) return;
+    const { holder } = claim;
+    if (holder !== undefined && this.#known.has(holder)) return this.#admitKnown(attempt, claim, rates);
+    try {
+      await this.#enter(attempt, claim, attempt.address);
+    } catch (error) {
+      if (!(await this.#isInStore(attempt, claim))) throw error;
+      await this.#admitKnown(attempt, claim, rates);
+    }
+  }
+
+  /** Charges the holder of an admitted attempt, and remembers it with further names that it has now. */
+  succeeded(attempt: Attempt, names: readonly (string | undefined)[] = []): void {
+    this.remember(attempt);
+    for (const name of names) if (name !== undefined) this.#known.set(name, true);
+    const holder = attempt.admission?.holder;
+    // What it got cannot be taken back: the next request of a holder that has used up its rate is refused.
+    if (holder !== undefined) this.#options.rates?.useByHolder(holder, { operations: 1 });
+  }
+
+  /** Remembers the holder of an admitted attempt, which was verified: from here on, failures are its own. */
+  remember(attempt: Attempt): void {
+    const { admission, address } = attempt;
+    if (admission?.holder === undefined) return;
+    this.#known.set(admission.holder, true);
+    attempt.admission = { ...admission, key: keyOf(address, admission.holder) };
+  }
+
   /** Charges and records a failure. Returns the error to answer with. */
-  refused(error: unknown, attempt: Attempt): unknown {
-    if (!isDomainError(error) || error.http >= 500 || error.code === 'LIMIT_EXCEEDED') return error;
+  async refused(error: unknown, attempt: Attempt): Promise<unknown> {
+    if (!isDomainError(error) || error.http >= 500 || isOfRate(error)) return error;
     // A client learns the nonce for its proofs by this error.
     if (error.details.field === nonceField) return error;
     const { reusedBy } = error.details as { readonly reusedBy?: string };
     if (reusedBy === undefined) this.record(attempt, null, [error.code]);
     else this.record(attempt, humanHolder(reusedBy), ['REFRESH_TOKEN_REUSED', error.code]);
     // An expired token was signed by a trusted issuer: its holder must learn that it has expired.
-    return error.code === 'TOKEN_EXPIRED' ? error : (this.#byAddress(attempt) ?? error);
+    if (error.code === 'TOKEN_EXPIRED') return error;
+    return this.charge(attempt) ?? (await this.#guessed(error, attempt)) ?? error;
   }
 
-  /** Charges the address. @throws DomainError LIMIT_EXCEEDED */
-  chargeAddress(attempt: Attempt): void {
-    const error = this.#byAddress(attempt);
+  /** Charges the address, or the holder at this address. Returns the error if nothing is left. */
+  charge({ address, admission }: Attempt): DomainError | undefined {
+    return this.#options.rates?.useByAddress(admission?.key ?? address, { operations: 1 });
+  }
+
+  /** Charges the address for a document that everybody may read. @throws DomainError LIMIT_EXCEEDED */
+  chargePublic({ address }: Attempt): void {
+    const error = this.#options.rates?.useByHolder(`public ${address}`, { operations: 1 });
     if (error) throw error;
   }
 
-  /** Charges a holder for a token. @throws DomainError LIMIT_EXCEEDED */
-  chargeHolder(holder: string): void {
-    const error = this.#options.rates?.useByHolder(holder, { operations: 1 });
-    if (error) throw error;
+  /** Ends an attempt, so that the next one of its address can start. */
+  end({ admission }: Attempt): void {
+    admission?.leave();
   }
 
   /** Records an attempt. @param codes reasons of a refusal */
   record(attempt: Attempt, holder: TokenHolder | null, codes: readonly string[] = []): void {
-    const { action, client, requestId, address } = attempt;
-    if (action === undefined) return;
-    const actor = holder && this.#actorOf(holder);
-    this.#options.audit?.login({ action, actor, codes, client, requestId, address });
+    this.recordAs(attempt, { actor: holder && this.#actorOf(holder), codes });
   }
 
-  #byAddress({ address }: Attempt): DomainError | undefined {
-    return this.#options.rates?.useByAddress(address, { operations: 1 });
+  /** Records an attempt with what it concerns. */
+  recordAs({ action, client, requestId, address }: Attempt, outcome: AttemptOutcome): void {
+    if (action !== undefined) this.#options.audit?.login({ ...outcome, action, client, requestId, address });
+  }
+
+  async #admitKnown(attempt: Attempt, claim: Claim, rates: RateLimiter): Promise<void> {
+    const holder = claim.holder ?? '';
+    const spent = rates.refusalOfHolder(holder);
+    if (spent) throw spent;
+    await this.#enter(attempt, claim, keyOf(attempt.address, holder));
+  }
+
+  async #enter(attempt: Attempt, claim: Claim, key: string): Promise<void> {
+    const { rates, failedGuesses } = this.#options;
+    const guesses = claim.isGuess === true ? rates?.guesses : undefined;
+    const limit = (): number | DomainError => {
+      const operations = rates?.leftOfAddress(key) ?? Infinity;
+      if (!rates || !guesses || typeof operations !== 'number') return operations;
+      const left = failedGuesses.left(key, guesses);
+      if (left >= 1) return Math.min(operations, left);
+      return rates.tooManyGuesses(failedGuesses.secondsUntilNext(key, guesses)) ?? operations;
+    };
+    attempt.admission = { ...claim, key, leave: await this.#gate.enter(key, limit) };
+  }
+
+  /** Look-ups are limited as attempts are: those that find nothing are charged. */
+  async #isInStore({ address }: Attempt, { holder, isKnown }: Claim): Promise<boolean> {
+    const { rates } = this.#options;
+    if (!rates || !isKnown || holder === undefined) return false;
+    const key = `look-up ${address}`;
+    if (typeof rates.leftOfAddress(key) !== 'number') return false;
+    const leave = await this.#gate.enter(key, () => rates.leftOfAddress(key));
+    try {
+      const isInStore = await isKnown();
+      if (!isInStore) rates.useByAddress(key, { operations: 1 });
+      return isInStore;
+    } finally {
+      leave();
+    }
+  }
+
+  /** Counts a wrong guess for all gateways; the error if it was one too many. */
+  async #guessed({ code, details }: DomainError, { admission }: Attempt): Promise<DomainError | undefined> {
+    const { rates, failedGuesses } = this.#options;
+    const limit = rates?.guesses;
+    const isGuess = admission?.isGuess === true && code === 'UNAUTHENTICATED' && details.field !== 'dpop';
+    if (!limit || !isGuess || (await failedGuesses.add(admission.key, limit))) return undefined;
+    return rates?.tooManyGuesses(failedGuesses.secondsUntilNext(admission.key, limit));
   }
 
   #actorOf({ kind, subject, actsFor, tokenId }: TokenHolder): AuditedLogin['actor'] {
@@ -101,4 +219,14 @@ export class Attempts {
     const human = kind === 'HUMAN' ? subject : actsFor;
     return { kind, subject, human, issuer, tokenId, tokenKind: null, worker: null };
   }
+}
+
+/** Key of the failures of a known holder at an address. */
+function keyOf(address: string, holder: string): string {
+  return `${address} ${holder}`;
+}
+
+/** An error of {@link RateLimiter} or {@link AttemptGate}: the request was charged before, or not started. */
+function isOfRate({ code, details }: DomainError): boolean {
+  return code === 'LIMIT_EXCEEDED' && details['retryAfterSeconds'] !== undefined;
 }

@@ -1,11 +1,9 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createVerifier } from '@rhizome/authz';
-import { openIdentity } from '@rhizome/identity';
-import { silentLogger } from '@rhizome/log';
-import { createProofKey, leftovers, type ProofKey, waitFor } from '@rhizome/testkit';
+import { createProofKey, type ProofKey, waitFor } from '@rhizome/testkit';
 import {
   type GatewayIdentitySystem,
-  ownIssuer,
+  otherIdentity,
   postForm,
   startIdentitySystem,
 } from '../testing/identity-system.js';
@@ -229,8 +227,7 @@ describe('the enrolment of a worker over HTTP', () => {
 
 /** A second gateway on the same store, with services of its own. */
 async function anotherGateway(): Promise<TestSystem> {
-  const identity = await openIdentity({ ...identities.store, issuer: ownIssuer, log: silentLogger() });
-  leftovers.defer('the services of the second gateway', () => identity.close());
+  const identity = await otherIdentity(identities);
   const { trusted, revocations } = identity;
   const verifier = createVerifier({ issuers: [trusted], kinds: ['USER', 'WORKER'], revocations });
   return startTestSystem({ verifier, identity });

@@ -1,3 +1,4 @@
+export { Attempts, type AttemptsOptions } from './attempts.js';
 export { identityPolicies, type IdentityGraphOptions, identityResolvers } from './graph/resolvers.js';
 export { GraphQueueOwners } from './graph-queue-owners.js';
 export { HeldAttempts } from './held-attempts.js';

@@ -10,6 +10,9 @@ import {
 import { isDomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import { bearerToken, type JsonBodies } from '@rhizome/subgraph';
+import { retryHeaders } from './answers.js';
+import type { Attempt, Attempts } from './attempts.js';
+import { claimedByToken } from './claimed-holder.js';
 import { sendJson } from './send-json.js';
 
 /** Options of {@link RightsEndpoint}. */
@@ -18,6 +21,7 @@ export interface RightsEndpointOptions {
   /** Accepts the tokens that core processes sign for this endpoint. */
   readonly verifier: Verifier;
   readonly bodies: JsonBodies;
+  readonly attempts: Attempts;
   readonly log: Logger;
 }
 
@@ -34,20 +38,31 @@ export class RightsEndpoint {
   /** Answers a request. Returns false if the path is another one. */
   async handle(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     if (path !== rightsPath || request.method !== 'POST') return false;
+    const { attempts, log } = this.#options;
+    const attempt = attempts.begin(request);
     try {
-      sendJson(response, 200, await this.#answer(request));
-    } catch (error) {
-      if (!isDomainError(error)) this.#options.log.error({ err: error }, 'question about rights failed');
+      sendJson(response, 200, await this.#answer(request, attempt));
+    } catch (thrown) {
+      const error = await attempts.refused(thrown, attempt);
+      if (!isDomainError(error)) log.error({ err: error }, 'question about rights failed');
       const [status, code] = isDomainError(error) ? [error.http, error.code] : [500, 'INTERNAL_SERVER_ERROR'];
-      sendJson(response, status, JSON.stringify({ code }));
+      const headers = isDomainError(error) ? retryHeaders(error) : {};
+      sendJson(response, status, JSON.stringify({ code }), headers);
+    } finally {
+      attempts.end(attempt);
     }
     return true;
   }
 
-  async #answer(request: IncomingMessage): Promise<string> {
-    const { rights, verifier, bodies } = this.#options;
+  async #answer(request: IncomingMessage, attempt: Attempt): Promise<string> {
+    const { rights, verifier, bodies, attempts } = this.#options;
+    const token = bearerToken(request.headers.authorization);
+    await attempts.admit(attempt, { holder: claimedByToken(token) });
     // The token comes first: nothing of a stranger's body is read.
-    const { subject } = await verifier.verify(bearerToken(request.headers.authorization));
+    const { subject } = await verifier.verify(token);
+    attempts.remember(attempt);
+    // The body may take its time.
+    attempts.end(attempt);
     const holders = readRightsQuestion(await bodies.read(request, { maxBytes, subject }));
     return writeRightsAnswer(await Promise.all(holders.map((holder) => rights.of(holder))));
   }

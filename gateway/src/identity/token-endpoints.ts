@@ -1,15 +1,11 @@
 /** HTTP endpoints of tokens, next to GraphQL: they work for callers that have no Rhizome token yet. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { DomainError, isDomainError } from '@rhizome/errors';
-import type { Identity, IssuedToken } from '@rhizome/identity';
-import { certificatePrefix } from '@rhizome/identity/holders';
+import type { Identity } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
-import { certificateThumbprint, type Identity as Callers } from '../policy/index.js';
-import { type Attempt, Attempts, type AttemptsOptions } from './attempts.js';
-import type { HeldAttempts } from './held-attempts.js';
+import { type Answer, failureAnswer, invalid, issuedAnswer, published, send } from './answers.js';
+import type { Attempt, Attempts } from './attempts.js';
+import { claimedByToken } from './claimed-holder.js';
 import { readForm } from './form.js';
-import { originsOf } from './origins.js';
-import { sendJson } from './send-json.js';
 import {
   authorizationServer,
   grantTypes,
@@ -19,28 +15,17 @@ import {
   type tokenRoutes,
   tokenTypes,
 } from './metadata.js';
+import { WorkerGrants, type WorkerGrantsOptions } from './worker-grants.js';
 
 /** Options of {@link TokenEndpoints}. */
-export interface TokenEndpointsOptions extends Omit<AttemptsOptions, 'issuer'> {
+export interface TokenEndpointsOptions extends WorkerGrantsOptions {
   readonly identity: Identity;
-  /** Authenticates the worker that asks for the token of an attempt. */
-  readonly callers: Pick<Callers, 'ofRequest'>;
-  readonly heldAttempts: HeldAttempts;
+  readonly attempts: Attempts;
   readonly log: Logger;
-}
-
-/** An answer of an endpoint. */
-interface Answer {
-  readonly status: number;
-  readonly body: object | null;
-  readonly headers?: Readonly<Record<string, string>>;
 }
 
 type Endpoint = (request: IncomingMessage, attempt: Attempt) => Promise<Answer> | Answer;
 type Grant = (form: URLSearchParams, attempt: Attempt) => Promise<Answer>;
-
-/** Time for which verifiers may keep the keys and the metadata, in seconds. */
-const publicForSeconds = 300;
 
 /** Serves the endpoints. */
 export class TokenEndpoints {
@@ -48,28 +33,28 @@ export class TokenEndpoints {
   readonly #attempts: Attempts;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
   readonly #grants: ReadonlyMap<string, Grant>;
-  readonly #originsOf: ReturnType<typeof originsOf>;
 
   constructor(options: TokenEndpointsOptions) {
     this.#options = options;
     const { trusted, keys } = options.identity;
-    this.#originsOf = originsOf(trusted.issuer);
-    this.#attempts = new Attempts({ ...options, issuer: trusted.issuer });
+    this.#attempts = options.attempts;
+    const workers = new WorkerGrants(options);
     this.#grants = new Map<string, Grant>([
       [grantTypes.exchange, (form, attempt) => this.#exchange(form, attempt)],
-      [grantTypes.refresh, (form) => this.#refresh(form)],
-      [grantTypes.enrolment, (form, attempt) => this.#enrol(form, attempt)],
-      [grantTypes.worker, (form, attempt) => this.#worker(form, attempt)],
-      [grantTypes.attempt, (form, attempt) => this.#tokenOfAttempt(form, attempt)],
+      [grantTypes.refresh, (form, attempt) => this.#refresh(form, attempt)],
+      [grantTypes.enrolment, (form, attempt) => workers.enrol(form, attempt)],
+      [grantTypes.worker, (form, attempt) => workers.renew(form, attempt)],
+      [grantTypes.attempt, (form, attempt) => workers.ofAttempt(form, attempt)],
     ]);
+    const resource = this.#document(() => published(protectedResource(trusted.issuer)));
     this.#endpoints = new Map<(typeof tokenRoutes)[number], Endpoint>([
       [`POST ${paths.token}`, (request, attempt) => this.#token(request, attempt)],
       [`POST ${paths.revoke}`, (request, attempt) => this.#revoke(request, attempt)],
       [`POST ${paths.explain}`, (request, attempt) => this.#explain(request, attempt)],
-      [`GET ${paths.jwks}`, () => published(keys.jwks())],
-      [`GET ${paths.authorizationServer}`, () => this.#metadata()],
-      [`GET ${paths.protectedResource}`, () => published(protectedResource(trusted.issuer))],
-      [`GET ${paths.protectedResource}/graphql`, () => published(protectedResource(trusted.issuer))],
+      [`GET ${paths.jwks}`, this.#document(() => published(keys.jwks()))],
+      [`GET ${paths.authorizationServer}`, this.#document(() => this.#metadata())],
+      [`GET ${paths.protectedResource}`, resource],
+      [`GET ${paths.protectedResource}/graphql`, resource],
     ]);
   }
 
@@ -81,9 +66,19 @@ export class TokenEndpoints {
     try {
       send(response, await endpoint(request, attempt));
     } catch (error) {
-      send(response, this.#failure(this.#attempts.refused(error, attempt)));
+      send(response, failureAnswer(await this.#attempts.refused(error, attempt), this.#options.log));
+    } finally {
+      this.#attempts.end(attempt);
     }
     return true;
+  }
+
+  /** An endpoint with a document for everybody. */
+  #document(read: () => Promise<Answer> | Answer): Endpoint {
+    return (_request, attempt) => {
+      this.#attempts.chargePublic(attempt);
+      return read();
+    };
   }
 
   async #token(request: IncomingMessage, attempt: Attempt): Promise<Answer> {
@@ -104,14 +99,17 @@ export class TokenEndpoints {
       throw invalid('requested_token_type', requested, [tokenTypes.accessToken, tokenTypes.jwt]);
     if (form.has('actor_token')) throw invalid('actor_token', '…', ['absent; name the software by "agent"']);
     this.#checkTarget(form);
+    const lifetimeSeconds = secondsOf(form.get('requested_lifetime'));
+    const subjectToken = form.get('subject_token') ?? '';
+    await this.#attempts.admit(attempt, { holder: claimedByToken(subjectToken), isGuess: true });
     const issued = await this.#options.identity.tokens.exchange({
-      subjectToken: form.get('subject_token') ?? '',
+      subjectToken,
       scope: form.get('scope'),
       agent: form.get('agent'),
-      lifetimeSeconds: secondsOf(form.get('requested_lifetime')),
+      lifetimeSeconds,
       clientId: form.get('client_id'),
     });
-    this.#attempts.chargeHolder(issued.holder.subject);
+    this.#attempts.succeeded(attempt, [claimedByToken(issued.refreshToken ?? '')]);
     this.#attempts.record(attempt, issued.holder);
     return issuedAnswer(issued, { issued_token_type: tokenTypes.accessToken });
   }
@@ -132,155 +130,37 @@ export class TokenEndpoints {
     return published(authorizationServer(trusted.issuer, await issuers.offers()));
   }
 
-  async #refresh(form: URLSearchParams): Promise<Answer> {
+  async #refresh(form: URLSearchParams, attempt: Attempt): Promise<Answer> {
     const { tokens } = this.#options.identity;
-    const issued = await tokens.refresh(form.get('refresh_token') ?? '', form.get('scope'));
-    this.#attempts.chargeHolder(issued.holder.subject);
+    const token = form.get('refresh_token') ?? '';
+    await this.#attempts.admit(attempt, { holder: claimedByToken(token), isGuess: true });
+    const issued = await tokens.refresh(token, form.get('scope'));
+    this.#attempts.succeeded(attempt);
     return issuedAnswer(issued);
-  }
-
-  /** Enrols the key that signed the proof; answers with a credential, or that the request waits. */
-  async #enrol(form: URLSearchParams, attempt: Attempt): Promise<Answer> {
-    const { identity } = this.#options;
-    const thumbprint = await this.#keyOf(attempt.request);
-    this.#attempts.chargeHolder(thumbprint);
-    const { _id } = await identity.enrolments.enrol({
-      thumbprint,
-      queue: form.get('queue') ?? '',
-      host: form.get('host') ?? '',
-      // The network of an IPv6 address stands for it.
-      address: attempt.address.replace(/\/64$/, ''),
-      code: form.get('code'),
-      subjectToken: form.get('subject_token'),
-    });
-    const answer = await this.#workerToken(_id, thumbprint, true);
-    this.#attempts.record(attempt, null);
-    return answer;
-  }
-
-  async #worker(form: URLSearchParams, { request }: Attempt): Promise<Answer> {
-    const thumbprint = await this.#keyOf(request);
-    this.#attempts.chargeHolder(thumbprint);
-    return this.#workerToken(form.get('enrolment_id') ?? '', thumbprint, form.get('worker') === 'new');
-  }
-
-  /** A token for the payload of an attempt that the calling worker holds. */
-  async #tokenOfAttempt(form: URLSearchParams, { request }: Attempt): Promise<Answer> {
-    const { callers, heldAttempts, identity } = this.#options;
-    const principal = await callers.ofRequest(request);
-    const { worker, keyThumbprint } = principal ?? {};
-    if (!principal || worker === undefined || keyThumbprint === undefined)
-      throw new DomainError('FORBIDDEN', 'Only a worker with a credential of its own gets such a token');
-    this.#attempts.chargeHolder(keyThumbprint);
-    const jobId = form.get('job_id') ?? '';
-    const fence = Number(form.get('fence'));
-    const held = await heldAttempts.find(principal, { workerId: worker, jobId, fence });
-    if (!held) {
-      const text = `Job ${JSON.stringify(jobId.slice(0, 100))} is not held by this worker, or needs no token`;
-      throw new DomainError('FORBIDDEN', text, { field: 'job_id' });
-    }
-    return issuedAnswer(await identity.tokens.issueAttempt({ ...held, jobId, fence }));
-  }
-
-  async #workerToken(id: string, thumbprint: string, wantsNew: boolean): Promise<Answer> {
-    try {
-      const { accessToken, expiresInSeconds, workerId, enrolment } =
-        await this.#options.identity.enrolments.token(id, thumbprint, wantsNew);
-      const body = {
-        access_token: accessToken,
-        token_type: thumbprint.startsWith(certificatePrefix) ? 'Bearer' : 'DPoP',
-        expires_in: expiresInSeconds,
-        enrolment_id: id,
-        worker_id: workerId,
-        queue: enrolment.queue,
-      };
-      return { status: 200, body };
-    } catch (error) {
-      if (!isDomainError(error) || error.code !== 'ENROLMENT_PENDING') throw error;
-      const { code, message } = error;
-      const body = {
-        error: 'authorization_pending',
-        error_description: message,
-        code,
-        enrolment_id: id,
-        thumbprint,
-      };
-      return { status: 400, body };
-    }
-  }
-
-  /** The thumbprint of the key with which the request was signed, or of the client's certificate. */
-  async #keyOf(request: IncomingMessage): Promise<string> {
-    const { proofs } = this.#options.identity;
-    const proof = request.headers['dpop'];
-    const certificate = certificateThumbprint(request);
-    if (proof === undefined && certificate !== undefined) return certificatePrefix + certificate;
-    if (typeof proof !== 'string')
-      throw new DomainError(
-        'BAD_REQUEST',
-        'dpop: a proof of possession is required, or a client certificate where this gateway asks for one',
-        { field: 'dpop' },
-      );
-    const urls = this.#originsOf(request).map((origin) => origin + paths.token);
-    return proofs.verify(proof, { method: 'POST', urls });
   }
 
   async #revoke(request: IncomingMessage, attempt: Attempt): Promise<Answer> {
     const form = await readForm(request);
-    const holder = await this.#options.identity.tokens.revoke(form.get('token') ?? '');
-    if (holder) this.#attempts.record({ ...attempt, action: 'oauth.revoke' }, holder);
-    else this.#attempts.chargeAddress(attempt);
+    const token = form.get('token') ?? '';
+    await this.#attempts.admit(attempt, { holder: claimedByToken(token) });
+    const holder = await this.#options.identity.tokens.revoke(token);
+    if (holder) {
+      this.#attempts.succeeded(attempt);
+      this.#attempts.record({ ...attempt, action: 'oauth.revoke' }, holder);
+    } else this.#attempts.charge(attempt);
     return { status: 200, body: null };
   }
 
-  /** Everybody may ask, so it is charged to the address. */
+  /** Everybody may ask; questions about tokens that are not accepted are charged. */
   async #explain(request: IncomingMessage, attempt: Attempt): Promise<Answer> {
-    this.#attempts.chargeAddress(attempt);
     const form = await readForm(request);
-    return { status: 200, body: await this.#options.identity.outside.explain(form.get('token') ?? '') };
+    const token = form.get('token') ?? '';
+    await this.#attempts.admit(attempt, { holder: claimedByToken(token) });
+    const explanation = await this.#options.identity.outside.explain(token);
+    if (explanation.isAccepted) this.#attempts.succeeded(attempt);
+    else this.#attempts.charge(attempt);
+    return { status: 200, body: explanation };
   }
-
-  /** An error in the form of RFC 6749, section 5.2. */
-  #failure(error: unknown): Answer {
-    if (!isDomainError(error)) {
-      this.#options.log.error({ err: error }, 'token endpoint failed');
-      return { status: 500, body: { error: 'server_error', error_description: 'Internal error' } };
-    }
-    const { http, message, code, details } = error;
-    const status = http === 401 || http === 403 ? 400 : http;
-    const { retryAfterSeconds } = details as { readonly retryAfterSeconds?: number };
-    const headers: Record<string, string> = {};
-    if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds);
-    const body = { error: nameOf(code, http, details.field), error_description: message, code };
-    return { status, body, headers };
-  }
-}
-
-/** Codes of requests that could not be read. */
-const requestCodes: ReadonlySet<string> = new Set(['BAD_REQUEST', 'REQUEST_TOO_LARGE', 'REQUEST_TIMEOUT']);
-
-function nameOf(code: string, http: number, field: unknown): string {
-  if (http >= 500 || http === 429) return 'temporarily_unavailable';
-  if (field === 'audience' || field === 'resource') return 'invalid_target';
-  if (field === 'scope' || code === 'FORBIDDEN') return 'invalid_scope';
-  return requestCodes.has(code) ? 'invalid_request' : 'invalid_grant';
-}
-
-function issuedAnswer(issued: IssuedToken, more: object = {}): Answer {
-  const { accessToken, expiresInSeconds, scope, refreshToken } = issued;
-  const body = {
-    access_token: accessToken,
-    token_type: 'Bearer',
-    expires_in: expiresInSeconds,
-    scope,
-    ...more,
-    ...(refreshToken !== null && { refresh_token: refreshToken }),
-  };
-  return { status: 200, body, headers: { pragma: 'no-cache' } };
-}
-
-function published(body: object): Answer {
-  return { status: 200, body, headers: { 'cache-control': `public, max-age=${publicForSeconds}` } };
 }
 
 function secondsOf(text: string | null): number | null {
@@ -288,13 +168,4 @@ function secondsOf(text: string | null): number | null {
   const seconds = Number(text);
   if (Number.isInteger(seconds) && seconds >= 1) return seconds;
   throw invalid('requested_lifetime', text, ['a number of seconds, at least 1']);
-}
-
-function invalid(field: string, value: string, expected: readonly string[]): DomainError {
-  const text = `${field}: ${JSON.stringify(value.slice(0, 200))} is not valid; must be ${expected.join(' or ')}`;
-  return new DomainError('BAD_REQUEST', text, { field, value: value.slice(0, 200) });
-}
-
-function send(response: ServerResponse, { status, body, headers }: Answer): void {
-  sendJson(response, status, body === null ? '' : JSON.stringify(body), headers);
 }

@@ -3,17 +3,21 @@
  * cookie that no script can read.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { digestOfText } from '@rhizome/digest';
 import { isDomainError } from '@rhizome/errors';
 import type { Identity } from '@rhizome/identity';
 import { humanHolder } from '@rhizome/identity/holders';
 import type { Logger } from '@rhizome/log';
 import { assertOwnPage, cookieOf, csrfHeader, sessionCookie } from '../policy/index.js';
-import { Attempts, type AttemptsOptions } from './attempts.js';
-import { originsOf } from './origins.js';
+import { retryHeaders } from './answers.js';
+import type { Attempt, Attempts } from './attempts.js';
 
 /** Options of {@link WebEndpoints}. */
-export interface WebEndpointsOptions extends Omit<AttemptsOptions, 'issuer'> {
+export interface WebEndpointsOptions {
   readonly identity: Identity;
+  readonly attempts: Attempts;
+  /** Addresses under which this gateway is reached for a request, without path. */
+  readonly originsOf: (request: IncomingMessage) => readonly string[];
   readonly log: Logger;
 }
 
@@ -46,19 +50,18 @@ const longestQuery = 8000;
 export class WebEndpoints {
   readonly #options: WebEndpointsOptions;
   readonly #attempts: Attempts;
-  readonly #originsOf: ReturnType<typeof originsOf>;
-  readonly #endpoints: ReadonlyMap<string, (request: IncomingMessage) => Promise<Page>>;
+  readonly #originsOf: WebEndpointsOptions['originsOf'];
+  readonly #endpoints: ReadonlyMap<string, (attempt: Attempt) => Promise<Page>>;
 
   constructor(options: WebEndpointsOptions) {
     this.#options = options;
-    const { issuer } = options.identity.trusted;
-    this.#attempts = new Attempts({ ...options, issuer });
-    this.#originsOf = originsOf(issuer);
-    this.#endpoints = new Map<(typeof webRoutes)[number], (request: IncomingMessage) => Promise<Page>>([
-      [`GET ${webPaths.session}`, (request) => this.#session(request)],
-      [`GET ${webPaths.login}`, (request) => this.#login(request)],
-      [`GET ${webPaths.callback}`, (request) => this.#callback(request)],
-      [`POST ${webPaths.logout}`, (request) => this.#logout(request)],
+    this.#attempts = options.attempts;
+    this.#originsOf = options.originsOf;
+    this.#endpoints = new Map<(typeof webRoutes)[number], (attempt: Attempt) => Promise<Page>>([
+      [`GET ${webPaths.session}`, (attempt) => this.#session(attempt)],
+      [`GET ${webPaths.login}`, (attempt) => this.#login(attempt)],
+      [`GET ${webPaths.callback}`, (attempt) => this.#callback(attempt)],
+      [`POST ${webPaths.logout}`, (attempt) => this.#logout(attempt)],
     ]);
   }
 
@@ -66,7 +69,9 @@ export class WebEndpoints {
   async handle(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const endpoint = this.#endpoints.get(`${request.method ?? ''} ${path}`);
     if (!endpoint) return false;
-    const page = await endpoint(request).catch((error: unknown) => this.#failed(path, request, error));
+    const attempt: Attempt = { ...this.#attempts.begin(request), client: dashboard };
+    const page = await endpoint(attempt).catch((error: unknown) => this.#failed(attempt, error));
+    this.#attempts.end(attempt);
     response.writeHead(page.status, {
       'content-length': Buffer.byteLength(page.body),
       'cache-control': 'no-store',
@@ -79,16 +84,31 @@ export class WebEndpoints {
   }
 
   /** Reports to the page whether somebody is logged in, and where one can log in. */
-  async #session(request: IncomingMessage): Promise<Page> {
-    const { webSessions, webLogin } = this.#options.identity;
+  async #session(attempt: Attempt): Promise<Page> {
+    const { request } = attempt;
+    const { webLogin } = this.#options.identity;
     const id = cookieOf(request, sessionCookie);
     const isOwn = request.headers[csrfHeader] !== undefined;
-    const token = id === undefined || !isOwn ? undefined : await webSessions.tokenOf(id).catch(unlessEnded);
+    let isLoggedIn = false;
+    if (id !== undefined && isOwn) isLoggedIn = await this.#isCurrent(id, attempt);
+    else this.#attempts.chargePublic(attempt);
     const issuers = (await webLogin.issuers()).map(({ name }) => ({ name }));
-    return json({ isLoggedIn: token !== undefined, issuers });
+    return json({ isLoggedIn, issuers });
   }
 
-  async #login(request: IncomingMessage): Promise<Page> {
+  async #isCurrent(id: string, attempt: Attempt): Promise<boolean> {
+    await this.#attempts.admit(attempt, { holder: holderOf(id) });
+    const token = await this.#options.identity.webSessions.tokenOf(id).catch(unlessEnded);
+    if (token === undefined) this.#attempts.charge(attempt);
+    else this.#attempts.succeeded(attempt);
+    return token !== undefined;
+  }
+
+  /** Everybody may begin a login, so it is charged to the address. */
+  async #login(attempt: Attempt): Promise<Page> {
+    const spent = this.#attempts.charge(attempt);
+    if (spent) throw spent;
+    const { request } = attempt;
     const query = queryOf(request);
     const redirectUri = this.#originOf(request) + webPaths.callback;
     const { address, state } = await this.#options.identity.webLogin.begin(
@@ -99,17 +119,19 @@ export class WebEndpoints {
     return redirect(address, [cookie(loginCookie, state, { maxAge: 600, sameSite: 'Lax' })]);
   }
 
-  async #callback(request: IncomingMessage): Promise<Page> {
+  async #callback(attempt: Attempt): Promise<Page> {
+    const { request } = attempt;
     const { webLogin, webSessions } = this.#options.identity;
-    const attempt = { ...this.#attempts.begin(request), action: 'auth.login', client: dashboard };
+    attempt.action = 'auth.login';
+    await this.#attempts.admit(attempt, { holder: undefined, isGuess: true });
     const { identity, to } = await webLogin.end(
       cookieOf(request, loginCookie) ?? '',
       queryOf(request).toString(),
     );
-    this.#attempts.chargeHolder(identity.principalId);
     const previous = cookieOf(request, sessionCookie);
     if (previous !== undefined) await webSessions.end(previous);
     const id = await webSessions.start(identity);
+    this.#attempts.succeeded(attempt, [holderOf(id)]);
     this.#attempts.record(attempt, humanHolder(identity.principalId));
     return redirect(to, [
       cookie(sessionCookie, id, { maxAge: 8 * 3600, sameSite: 'Strict' }),
@@ -117,11 +139,14 @@ export class WebEndpoints {
     ]);
   }
 
-  async #logout(request: IncomingMessage): Promise<Page> {
+  async #logout(attempt: Attempt): Promise<Page> {
+    const { request } = attempt;
     assertOwnPage(request, this.#originsOf(request));
-    const holder = await this.#options.identity.webSessions.end(cookieOf(request, sessionCookie) ?? '');
-    const attempt = { ...this.#attempts.begin(request), action: 'auth.logout', client: dashboard };
-    if (holder) this.#attempts.record(attempt, holder);
+    const id = cookieOf(request, sessionCookie) ?? '';
+    await this.#attempts.admit(attempt, { holder: holderOf(id) });
+    const holder = await this.#options.identity.webSessions.end(id);
+    if (holder) this.#attempts.record({ ...attempt, action: 'auth.logout' }, holder);
+    else this.#attempts.charge(attempt);
     return { ...json({}), headers: clearing };
   }
 
@@ -130,19 +155,23 @@ export class WebEndpoints {
     return this.#originsOf(request).at(-1) ?? '';
   }
 
-  #failed(path: string, request: IncomingMessage, thrown: unknown): Page {
-    const attempt = { ...this.#attempts.begin(request), client: dashboard };
-    if (path === webPaths.callback) attempt.action = 'auth.login';
-    const error = this.#attempts.refused(thrown, attempt);
+  async #failed(attempt: Attempt, thrown: unknown): Promise<Page> {
+    const error = await this.#attempts.refused(thrown, attempt);
     if (!isDomainError(error)) this.#options.log.error({ err: error }, 'login endpoint failed');
     const status = isDomainError(error) ? error.http : 500;
     const text = isDomainError(error) ? error.message : 'Internal error';
     const body = `${text}\n\nGo back to the dashboard and try again.\n`;
-    return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body };
+    const retry = isDomainError(error) ? retryHeaders(error) : {};
+    return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...retry }, body };
   }
 }
 
 const dashboard = { name: 'rhizome-dashboard', version: '' };
+
+/** A session as the holder of its limits. */
+function holderOf(id: string): string {
+  return `session:${digestOfText(id)}`;
+}
 
 interface CookieOptions {
   /** Seconds. */

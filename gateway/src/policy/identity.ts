@@ -23,6 +23,11 @@ export interface Identity {
    */
   ofRequest(request: IncomingMessage): Promise<Principal | undefined>;
   /**
+   * The holder of the bearer token in the headers, before it has proven that the token is its own; undefined
+   * without a valid one.
+   */
+  holderOf(request: IncomingMessage): Promise<Principal | undefined>;
+  /**
    * The principal of a WebSocket: from its `connection_init` payload, else from the headers it was opened
    * with.
    */
@@ -97,6 +102,11 @@ export function createIdentity(verifier: Verifier | undefined, own?: OwnCredenti
         originsOf(request).map((origin) => origin + pathOf(request)),
       );
     },
+    holderOf: async ({ headers }) => {
+      const credentials = credentialsIn(headers.authorization, undefined);
+      if (!verifier || credentials instanceof DomainError) return undefined;
+      return verifier.verify(credentials.token).catch(() => undefined);
+    },
     ofSocket: (payload, request) => {
       const authorization =
         payload?.['authorization'] ?? payload?.['Authorization'] ?? request.headers.authorization;
@@ -153,9 +163,14 @@ async function proven(
       field: 'dpop',
       expected: 'a proof of possession',
     });
-  const thumbprint = await proofs.verify(proof, { ...request(), token });
-  if (thumbprint === keyThumbprint) return principal;
-  throw new DomainError('UNAUTHENTICATED', 'The proof of possession is by another key than the token names');
+  const key = await proofs.check(proof, { ...request(), token });
+  if (key.thumbprint !== keyThumbprint)
+    throw new DomainError(
+      'UNAUTHENTICATED',
+      'The proof of possession is by another key than the token names',
+    );
+  await key.use();
+  return principal;
 }
 
 function credentialsIn(authorization: unknown, proof: unknown): Credentials | DomainError {

@@ -40,6 +40,9 @@ export interface GatewayLimits {
   readonly streamsPerSubject: number;
   /** Maximum number of accepted WebSockets of one subject, pilots aside. */
   readonly socketsPerSubject: number;
+  /** Maximum numbers of open streams and of accepted WebSockets of the credential of one pilot. */
+  readonly streamsPerPilot: number;
+  readonly socketsPerPilot: number;
   /** Operations that run at once, those of pilots aside; with a slow event loop fewer do. */
   readonly runningOperations: number;
   /** Operations of one subject that wait for their turn, and the bytes of their bodies. */
@@ -76,6 +79,8 @@ export const defaultLimits: GatewayLimits = {
   pilotStreams: 10_000,
   streamsPerSubject: 10_000,
   socketsPerSubject: 10_000,
+  streamsPerPilot: 1000,
+  socketsPerPilot: 100,
   runningOperations: 256,
   waitingPerSubject: 256,
   waitingBytesPerSubject: 32 * 1024 * 1024,

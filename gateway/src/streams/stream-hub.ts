@@ -150,13 +150,13 @@ export class StreamHub implements ClientStreamOwner {
   }
 
   #refusalOf({ principal }: StreamRequest): DomainError | undefined {
-    const { streams: all, streamsPerSubject, pilotStreams } = this.#options.limits;
+    const { streams: all, streamsPerSubject, streamsPerPilot, pilotStreams } = this.#options.limits;
     const reserved = principal?.kind === 'PILOT' ? 0 : Math.min(pilotStreams, Math.floor(all / 5));
     const streams = all - reserved;
     const own = this.#perSubject.get(principal?.subject ?? '') ?? 0;
     if (this.#clients.size >= streams) return tooMany('open streams', this.#clients.size, streams);
-    if (principal && own >= streamsPerSubject)
-      return tooMany('open streams of one subject', own, streamsPerSubject);
+    const most = principal?.worker === undefined ? streamsPerSubject : streamsPerPilot;
+    if (principal && own >= most) return tooMany('open streams of one subject', own, most);
     return undefined;
   }
 

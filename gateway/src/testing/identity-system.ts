@@ -39,6 +39,13 @@ export async function startIdentitySystem(): Promise<GatewayIdentitySystem> {
   return { ...system, identity, issuer, store: { mongoUri, database, keyFile } };
 }
 
+/** The services of another gateway on the same store. */
+export async function otherIdentity({ store }: GatewayIdentitySystem): Promise<Identity> {
+  const identity = await openIdentity({ ...store, issuer: ownIssuer, log: silentLogger() });
+  leftovers.defer('the services of another gateway', () => identity.close());
+  return identity;
+}
+
 /** Fields of the answers to forms that tests read; an answer has those of its endpoint and outcome. */
 export interface FormAnswerBody {
   readonly access_token: string;

@@ -18,11 +18,16 @@ const pongWithinMs = 5000;
 /** A socket nobody uses is kept a moment: the next stream often follows at once. */
 const idleMs = 500;
 
-/** A class of sockets that limit the wait for their acknowledgement, and present a certificate. */
-function boundedWebSocket(certificate: ClientCertificate | undefined): unknown {
+/** Sockets that limit the wait for their acknowledgement, and present a certificate and a token. */
+function boundedWebSocket(
+  certificate: ClientCertificate | undefined,
+  authorization: () => string | undefined,
+): unknown {
   return class BoundedWebSocket extends WebSocket {
     constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions) {
-      super(address, protocols, { handshakeTimeout: handshakeMs, ...certificate, ...options });
+      const token = authorization();
+      const headers: Record<string, string> = token === undefined ? {} : { authorization: token };
+      super(address, protocols, { handshakeTimeout: handshakeMs, headers, ...certificate, ...options });
     }
   };
 }
@@ -50,7 +55,11 @@ export class SocketTransport {
     });
     this.#client = createClient({
       url,
-      webSocketImpl: boundedWebSocket(certificate),
+      webSocketImpl: boundedWebSocket(certificate, () => {
+        // By its token a gateway distinguishes this socket from those of strangers behind the same address.
+        const { known } = tokens;
+        return known && `${proofKey ? 'DPoP' : 'Bearer'} ${known}`;
+      }),
       connectionParams: async () => ({ ...params, ...(await this.#initial(token)) }),
       connectionAckWaitTimeout: handshakeMs,
       lazyCloseTimeout: idleMs,

@@ -56,6 +56,11 @@ export class Tokens {
     return this.#last;
   }
 
+  /** A token that may be sent without asking for another one. */
+  get known(): string | undefined {
+    return typeof this.#source === 'string' ? this.#source : this.#last;
+  }
+
   /** The next token that is asked for must be a new one. */
   expire(): void {
     this.#expired = true;

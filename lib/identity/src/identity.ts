@@ -2,8 +2,10 @@
 import { type CurrentRights, currentRights, type TrustedIssuer } from '@rhizome/authz';
 import { type Clock, createIds, type Ids, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
-import { ChangeFollower } from '@rhizome/mongo';
+import { type ChangedDocument, ChangeFollower } from '@rhizome/mongo';
 import { EnrolmentsService } from './enrolment/enrolments.service.js';
+import { failedGuessesCollection } from './guesses/failed-guess.document.js';
+import { FailedGuesses } from './guesses/failed-guesses.js';
 import { readIssuerFile } from './issuers/issuer-file.js';
 import { IssuerKeys } from './issuers/issuer-keys.js';
 import { IssuersService } from './issuers/issuers.service.js';
@@ -56,6 +58,8 @@ export interface Identity {
   readonly revocations: RevocationsService;
   readonly enrolments: EnrolmentsService;
   readonly proofs: ProofVerifier;
+  /** Failed logins of the last minutes at all gateways. */
+  readonly failedGuesses: FailedGuesses;
   readonly webLogin: WebLogin;
   readonly webSessions: WebSessions;
   close(): Promise<void>;
@@ -109,6 +113,7 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     revocations,
     enrolments: new EnrolmentsService({ ...common, enrolments: store.enrolments, encryption }),
     proofs: createProofVerifier(clock, store.usedProofs),
+    failedGuesses: new FailedGuesses({ failures: store.failedGuesses, clock, log }),
     webLogin: new WebLogin({ issuers: issuersService, outside, encryption, now: () => clock.now() }),
     webSessions: new WebSessions({
       ...{ sessions: store.webSessions, encryption, tokens, revocations, clock, ids },
@@ -122,8 +127,12 @@ async function follow(
   store: IdentityStore,
   log: Logger,
 ): Promise<Identity> {
-  const { keys, revocations, people } = services;
-  const refresh = async (): Promise<void> => {
+  const { keys, revocations, people, failedGuesses } = services;
+  const refresh = async (changed?: readonly ChangedDocument[]): Promise<void> => {
+    const isGuess = ({ collection }: ChangedDocument): boolean => collection === failedGuessesCollection.name;
+    const guesses = changed?.filter(isGuess).map(({ id }) => String(id));
+    if (guesses?.length !== 0) await failedGuesses.refresh(guesses);
+    if (changed !== undefined && guesses?.length === changed.length) return;
     await keys.refresh();
     await revocations.refresh();
   };

@@ -44,6 +44,7 @@ export type {
   OutsideIdentity,
   OutsideTokens,
 } from './issuers/outside-tokens.js';
+export type { FailedGuesses, GuessLimit } from './guesses/failed-guesses.js';
 export type {
   IdentityDocument,
   MembershipDocument,
@@ -66,4 +67,9 @@ export type { WebSessions } from './sessions/web-sessions.js';
 export { type KeyEncryption, loadKeyEncryption, type Sealed } from './tokens/key-encryption.js';
 export type { SigningKeys } from './tokens/signing-keys.js';
 export type { ExchangeRequest, IssuedToken, TokenService } from './tokens/token.service.js';
-export { createProofVerifier, type ProofVerifier, type ProvenRequest } from './proof/proof-verifier.js';
+export {
+  createProofVerifier,
+  type ProofVerifier,
+  type ProvenKey,
+  type ProvenRequest,
+} from './proof/proof-verifier.js';

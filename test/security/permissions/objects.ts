@@ -114,7 +114,7 @@ async function pendingEnrolment(
   addresses += 1;
   const request = {
     ...{ queue: queues[experiment], host: 'h', address: `192.0.2.${addresses}` },
-    thumbprint: key.padEnd(43, '-'),
+    key: { thumbprint: key.padEnd(43, '-'), use: () => Promise.resolve() },
   };
   const made = await identity?.enrolments.enrol({ ...request, code: null, subjectToken: null });
   return made?._id ?? '';

@@ -78,9 +78,9 @@ describe('ControlGroup', () => {
       '20',
     ]);
     expect(group.isOutOfMemory).toBe(false);
-    await writeFile(join(folder, 'memory.events'), 'low 0\noom 1\noom_kill 0\noom_group_kill 0\n');
+    await writeFile(join(folder, 'memory.events'), ['low 0', 'oom 1', 'oom_kill 0', ''].join('\n'));
     expect(group.isOutOfMemory).toBe(false);
-    await writeFile(join(folder, 'memory.events'), 'low 0\noom 1\noom_kill 2\noom_group_kill 1\n');
+    await writeFile(join(folder, 'memory.events'), ['low 0', 'oom 1', 'oom_kill 2', ''].join('\n'));
     expect(group.isOutOfMemory).toBe(true);
   });
 

@@ -1,4 +1,4 @@
-/** Control groups of the real kernel, with any controller that this host has in version 2: that takes root. */
+/** Control groups of the real kernel, with any controller of version 2 on this host; this takes root. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -58,6 +58,8 @@ describe('enableControllers', () => {
     // Without root, or where the root of the hierarchy is not this host's own, there is nothing to try.
     if (stdout === '') return;
     const { enabled, own } = JSON.parse(stdout) as { enabled: string[]; own: string };
-    expect({ enabled: enabled.length, own: own.replace(/^rhizome-test.*/, 'rhizome-test') }).toEqual(expected);
+    expect({ enabled: enabled.length, own: own.replace(/^rhizome-test.*/, 'rhizome-test') }).toEqual(
+      expected,
+    );
   });
 });

@@ -1,6 +1,7 @@
 import type { Principal, PrincipalKind } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
 import { DomainError, isDomainError } from '@rhizome/errors';
+import type { GuessLimit } from '@rhizome/identity';
 import { LRUCache } from 'lru-cache';
 import type { RatedCaller, RateName, RateSettings } from './rate-settings.js';
 import { type Rate, TokenBucket } from './token-bucket.js';
@@ -13,12 +14,16 @@ type Buckets = Map<RateName, TokenBucket>;
 /** Callers whose buckets are kept: a caller that was idle for long has full ones anyway. */
 const callersKept = 50_000;
 
-const callerOf: Readonly<Record<PrincipalKind, RatedCaller>> = {
+const callers: Readonly<Record<PrincipalKind, RatedCaller>> = {
   HUMAN: 'human',
   SERVICE: 'service',
   AGENT: 'agent',
   PILOT: 'pilot',
 };
+
+function callerOf({ kind, worker }: Principal): RatedCaller {
+  return kind === 'PILOT' && worker === undefined ? 'queue' : callers[kind];
+}
 
 /** Headers that report the rate of operations, as in the IETF draft of rate-limit headers. */
 export interface RateHeaders {
@@ -39,8 +44,7 @@ export class RateLimiter {
 
   /** Charges a principal. Returns the error of the first quantity that is used up. */
   use(principal: Principal, usage: Usage): DomainError | undefined {
-    const caller = callerOf[principal.kind];
-    return this.#use(keyOf(principal), caller, usage);
+    return this.#use(keyOf(principal), callerOf(principal), usage);
   }
 
   /** Charges an address, for callers who are not authenticated. */
@@ -48,18 +52,48 @@ export class RateLimiter {
     return this.#use(`address ${address}`, 'address', usage);
   }
 
+  /** Gives an address back what a caller used that was authenticated afterwards. */
+  refundByAddress(address: string, usage: Usage): void {
+    const buckets = this.#callers.get(`address ${address}`);
+    for (const [name, amount] of Object.entries(usage) as [RateName, number][])
+      buckets?.get(name)?.refund(amount);
+  }
+
   /** Charges a holder of a key or an account for a token; holders of one address count for themselves. */
   useByHolder(holder: string, usage: Usage): DomainError | undefined {
     return this.#use(`holder ${holder}`, 'address', usage);
   }
 
+  /** Operations that an address may still use, or the error if there are none. */
+  leftOfAddress(address: string): number | DomainError {
+    return this.#left(`address ${address}`);
+  }
+
+  /** The error of a holder that has used up its operations. Nothing is charged. */
+  refusalOfHolder(holder: string): DomainError | undefined {
+    const left = this.#left(`holder ${holder}`);
+    return typeof left === 'number' ? undefined : left;
+  }
+
+  /** Failed guesses that are allowed in a period; undefined if they are not limited. */
+  get guesses(): GuessLimit | undefined {
+    const rate = this.#settings.address.guesses;
+    return rate && { count: Math.ceil(rate.burst), periodMs: (rate.burst / rate.perSecond) * 1000 };
+  }
+
+  /** The error of an address with too many failed guesses. */
+  tooManyGuesses(seconds: number): DomainError | undefined {
+    const rate = this.#settings.address.guesses;
+    return rate && exceeded('guesses', 1, rate, seconds);
+  }
+
   /** The state of the operations of a caller; undefined if they are not limited. */
   headers(principal: Principal | undefined, address: string): RateHeaders | undefined {
-    const caller = principal ? callerOf[principal.kind] : 'address';
+    const caller = principal ? callerOf(principal) : 'address';
     const rate = this.#settings[caller].operations;
     if (!rate) return undefined;
     const buckets = this.#bucketsOf(principal ? keyOf(principal) : `address ${address}`);
-    const now = this.#clock.now().getTime();
+    const now = this.#now();
     const left = this.#bucket(buckets, 'operations', rate, now).left(now);
     return {
       'ratelimit-policy': `"operations";q=${rate.burst};w=${Math.ceil(rate.burst / rate.perSecond)}`,
@@ -69,7 +103,7 @@ export class RateLimiter {
 
   #use(key: string, caller: RatedCaller, usage: Usage): DomainError | undefined {
     const rates = this.#settings[caller];
-    const now = this.#clock.now().getTime();
+    const now = this.#now();
     const buckets = this.#bucketsOf(key);
     for (const [name, amount] of Object.entries(usage) as [RateName, number][]) {
       const rate = rates[name];
@@ -78,6 +112,19 @@ export class RateLimiter {
       if (seconds > 0) return exceeded(name, amount, rate, seconds);
     }
     return undefined;
+  }
+
+  #left(key: string): number | DomainError {
+    const rate = this.#settings.address.operations;
+    if (!rate) return Infinity;
+    const now = this.#now();
+    const bucket = this.#bucket(this.#bucketsOf(key), 'operations', rate, now);
+    const left = bucket.left(now);
+    return left >= 1 ? left : exceeded('operations', 1, rate, bucket.secondsUntil(1, now));
+  }
+
+  #now(): number {
+    return this.#clock.now().getTime();
   }
 
   #bucketsOf(key: string): Buckets {
@@ -116,6 +163,8 @@ const described: Readonly<Record<RateName, string>> = {
   bytes: 'bytes of bodies',
   streams: 'opened streams',
   sockets: 'opened sockets',
+  guesses: 'failed logins',
+  documents: 'new documents',
 };
 
 function exceeded(field: RateName, value: number, rate: Rate, seconds: number): DomainError {

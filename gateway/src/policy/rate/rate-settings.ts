@@ -9,13 +9,18 @@ export const rateNames = [
   'bytes',
   'streams',
   'sockets',
+  'guesses',
+  'documents',
 ] as const;
 
 /** One of {@link rateNames}. */
 export type RateName = (typeof rateNames)[number];
 
-/** Callers with rates of their own: principals by kind, and addresses before authentication. */
-export const ratedCallers = ['human', 'service', 'agent', 'pilot', 'address'] as const;
+/**
+ * Callers with rates of their own: principals by kind, tokens of a whole queue, and addresses before
+ * authentication.
+ */
+export const ratedCallers = ['human', 'service', 'agent', 'pilot', 'queue', 'address'] as const;
 
 /** One of {@link ratedCallers}. */
 export type RatedCaller = (typeof ratedCallers)[number];
@@ -30,8 +35,8 @@ const mebibyte = 1024 * 1024;
 const rate = (perSecond: number, burst: number): Rate => ({ perSecond, burst });
 
 /**
- * Default rates. Pilots have none: their number of reports follows from the jobs that they run, and a lost
- * report costs an attempt.
+ * Default rates. Those of a pilot are many times what a large worker needs, because a lost report costs an
+ * attempt: they bound a stolen credential. The token of a queue has none, since any number of pilots use it.
  */
 export const defaultRates: RateSettings = {
   human: {
@@ -61,8 +66,17 @@ export const defaultRates: RateSettings = {
     streams: rate(5, 200),
     sockets: rate(5, 100),
   },
-  pilot: {},
-  address: { operations: rate(20, 400), sockets: rate(500, 20_000) },
+  pilot: {
+    operations: rate(200, 4_000),
+    cost: rate(1_000_000, 30_000_000),
+    mutations: rate(200, 4_000),
+    bytes: rate(32 * mebibyte, 1024 * mebibyte),
+    streams: rate(10, 200),
+    sockets: rate(5, 100),
+    documents: rate(0.2, 100),
+  },
+  queue: {},
+  address: { operations: rate(20, 400), sockets: rate(500, 20_000), guesses: rate(5 / 60, 5) },
 };
 
 /** The defaults with some rates replaced. */

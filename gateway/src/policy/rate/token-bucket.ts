@@ -18,14 +18,22 @@ export class TokenBucket {
 
   /** Takes an amount and returns 0, or takes nothing and returns the seconds until it can be taken. */
   consume(amount: number, nowMs: number): number {
+    const seconds = this.secondsUntil(amount, nowMs);
+    if (seconds === 0) this.#left -= amount;
+    return seconds;
+  }
+
+  /** Seconds until an amount can be taken; 0 if it can be taken now. */
+  secondsUntil(amount: number, nowMs: number): number {
     this.#fill(nowMs);
     // More than a burst never fits: it is taken from a full bucket, which then pays it back.
     const needed = Math.min(amount, this.rate.burst);
-    if (this.#left >= needed) {
-      this.#left -= amount;
-      return 0;
-    }
-    return (needed - this.#left) / this.rate.perSecond;
+    return Math.max(0, needed - this.#left) / this.rate.perSecond;
+  }
+
+  /** Gives an amount back that was taken for nothing. */
+  refund(amount: number): void {
+    this.#left = Math.min(this.rate.burst, this.#left + amount);
   }
 
   left(nowMs: number): number {

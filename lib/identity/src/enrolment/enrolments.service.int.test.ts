@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createVerifier } from '@rhizome/authz';
 import { testPrincipal } from '@rhizome/testkit';
 import { admin, identitySystem, type IdentitySystem, ruleOf } from '../testing/identity-system.js';
+import type { ProvenKey } from '../proof/proof-verifier.js';
 import type { EnrolmentRequest } from './enrolments.service.js';
 import type { QueueOwners } from './queue-owners.js';
 
@@ -17,8 +18,11 @@ const owners: QueueOwners = {
     Object.keys(queues).filter((queue) => queues[queue]?.every((one) => own.includes(one))),
 };
 
-/** Text with the form of a thumbprint. */
-const thumb = (name: string): string => name.padEnd(43, '-');
+/** A proven key with text in the form of a thumbprint. */
+const keyOf = (name: string): ProvenKey => ({
+  thumbprint: name.padEnd(43, '-'),
+  use: () => Promise.resolve(),
+});
 
 describe('EnrolmentsService', () => {
   let system: IdentitySystem;
@@ -26,7 +30,7 @@ describe('EnrolmentsService', () => {
     system = await identitySystem();
   });
   const request = (name: string, change: Partial<EnrolmentRequest> = {}): EnrolmentRequest => ({
-    thumbprint: thumb(name),
+    key: keyOf(name),
     queue: 'north',
     host: 'host-1',
     address: '192.0.2.7',
@@ -55,7 +59,7 @@ describe('EnrolmentsService', () => {
   it('gives the holder of an invitation the credential of one worker', async () => {
     const { enrolments } = system.identity;
     const { _id } = await enrolments.enrol(request('a', { code: await invite() }));
-    const { accessToken, workerId, expiresInSeconds } = await enrolments.token(_id, thumb('a'), true);
+    const { accessToken, workerId, expiresInSeconds } = await enrolments.token(_id, keyOf('a'), true);
     expect(expiresInSeconds).toBe(900);
     expect(await verify(accessToken)).toMatchObject({
       kind: 'PILOT',
@@ -63,7 +67,7 @@ describe('EnrolmentsService', () => {
       subject: `worker:${workerId}`,
       worker: workerId,
       queue: 'north',
-      keyThumbprint: thumb('a'),
+      keyThumbprint: keyOf('a').thumbprint,
       grants: [{ experiment: 'heron', roles: ['PILOT'] }],
     });
     const { trusted } = system.identity;
@@ -95,7 +99,7 @@ describe('EnrolmentsService', () => {
     const { enrolments } = system.identity;
     const { _id, state } = await enrolments.enrol(request('w'));
     expect(state).toBe('PENDING');
-    await expect(enrolments.token(_id, thumb('w'), true)).rejects.toMatchObject({
+    await expect(enrolments.token(_id, keyOf('w'), true)).rejects.toMatchObject({
       code: 'ENROLMENT_PENDING',
     });
     const local = testPrincipal({ grants: { egret: 'ADMIN' } });
@@ -103,7 +107,7 @@ describe('EnrolmentsService', () => {
       enrolments.decide({ id: _id, isApproved: true, experiments: ['heron'] }, local, owners),
     ).rejects.toMatchObject({ code: 'FORBIDDEN' });
     await enrolments.decide({ id: _id, isApproved: true, experiments: ['egret'] }, local, owners);
-    const { accessToken } = await enrolments.token(_id, thumb('w'), true);
+    const { accessToken } = await enrolments.token(_id, keyOf('w'), true);
     expect((await verify(accessToken)).grants).toEqual([{ experiment: 'egret', roles: ['PILOT'] }]);
     const again = await enrolments.decide(
       { id: _id, isApproved: false, experiments: ['egret'] },
@@ -117,11 +121,11 @@ describe('EnrolmentsService', () => {
     const { enrolments } = system.identity;
     const { _id } = await enrolments.enrol(request('r'));
     await enrolments.decide({ id: _id, isApproved: false, experiments: ['*'] }, admin, owners);
-    await expect(enrolments.token(_id, thumb('r'), true)).rejects.toMatchObject({ code: 'FORBIDDEN' });
-    await expect(enrolments.token(_id, thumb('other'), true)).rejects.toMatchObject({
+    await expect(enrolments.token(_id, keyOf('r'), true)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(enrolments.token(_id, keyOf('other'), true)).rejects.toMatchObject({
       code: 'UNAUTHENTICATED',
     });
-    await expect(enrolments.token('enr_none', thumb('r'), true)).rejects.toMatchObject({
+    await expect(enrolments.token('enr_none', keyOf('r'), true)).rejects.toMatchObject({
       code: 'UNAUTHENTICATED',
     });
   });
@@ -137,11 +141,11 @@ describe('EnrolmentsService', () => {
   it('renews the credential of the worker, and ends it when its pilot starts again', async () => {
     const { enrolments } = system.identity;
     const { _id } = await enrolments.enrol(request('n', { code: await invite() }));
-    const first = await enrolments.token(_id, thumb('n'), true);
-    const second = await enrolments.token(_id, thumb('n'), false);
+    const first = await enrolments.token(_id, keyOf('n'), true);
+    const second = await enrolments.token(_id, keyOf('n'), false);
     expect(second.workerId).toBe(first.workerId);
     expect((await verify(first.accessToken)).worker).toBe(first.workerId);
-    const third = await enrolments.token(_id, thumb('n'), true);
+    const third = await enrolments.token(_id, keyOf('n'), true);
     expect(third.workerId).not.toBe(first.workerId);
     for (const { accessToken } of [first, second])
       await expect(verify(accessToken)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
@@ -151,10 +155,10 @@ describe('EnrolmentsService', () => {
   it('ends with all credentials when an administrator ends it', async () => {
     const { enrolments } = system.identity;
     const { _id } = await enrolments.enrol(request('e', { code: await invite() }));
-    const { accessToken } = await enrolments.token(_id, thumb('e'), true);
+    const { accessToken } = await enrolments.token(_id, keyOf('e'), true);
     await enrolments.end(_id, admin, owners);
     await expect(verify(accessToken)).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
-    await expect(enrolments.token(_id, thumb('e'), true)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(enrolments.token(_id, keyOf('e'), true)).rejects.toMatchObject({ code: 'FORBIDDEN' });
   });
 
   it('enrols by a token of the platform that a rule names for the queue', async () => {

@@ -8,6 +8,7 @@ import type { KeysetPage } from '@rhizome/mongo';
 import { checkExperiment } from '../experiment-name.js';
 import { certificatePrefix } from '../holders.js';
 import type { OutsideTokens } from '../issuers/outside-tokens.js';
+import type { ProvenKey } from '../proof/proof-verifier.js';
 import type { RevocationsService } from '../revocations/revocations.service.js';
 import type { KeyEncryption } from '../tokens/key-encryption.js';
 import type { SigningKeys } from '../tokens/signing-keys.js';
@@ -45,7 +46,7 @@ export interface Invited {
 
 /** A worker that wants to enrol; its key was proven. */
 export interface EnrolmentRequest {
-  readonly thumbprint: string;
+  readonly key: ProvenKey;
   readonly queue: string;
   readonly host: string;
   readonly address: string;
@@ -146,7 +147,8 @@ export class EnrolmentsService {
    */
   async enrol(request: EnrolmentRequest): Promise<EnrolmentDocument> {
     const { enrolments } = this.#options;
-    const { thumbprint, queue, host } = request;
+    const { queue, host } = request;
+    const { thumbprint } = request.key;
     if (!queues.test(queue)) throw invalid('queue', queue, 'the name of a queue');
     if (host === '' || host.length > 255 || /\p{Cc}/u.test(host))
       throw invalid('host', host, 'the name of a host');
@@ -162,15 +164,16 @@ export class EnrolmentsService {
    * @param wantsNew lets the worker that it has end, and makes another one
    * @throws DomainError ENROLMENT_PENDING, FORBIDDEN
    */
-  async token(id: string, thumbprint: string, wantsNew: boolean): Promise<WorkerToken> {
+  async token(id: string, key: ProvenKey, wantsNew: boolean): Promise<WorkerToken> {
     const { enrolments, revocations, clock, ids } = this.#options;
     const found = await enrolments.byId(id);
-    if (!found || found.thumbprint !== thumbprint)
+    if (!found || found.thumbprint !== key.thumbprint)
       throw new DomainError('UNAUTHENTICATED', 'This key has no such enrolment; enrol it first');
     assertApproved(found);
     const now = clock.now();
     if (found.expiresAt <= now)
       throw new DomainError('FORBIDDEN', `Enrolment "${id}" has ended; enrol again`);
+    await key.use();
     const isNew = wantsNew || found.workerId === null;
     const workerId = isNew ? ids.next('worker') : (found.workerId ?? '');
     const renewed = await enrolments.renew(found, workerId, new Date(now.getTime() + enrolledForMs), now);
@@ -182,6 +185,11 @@ export class EnrolmentsService {
         `worker:${workerId}`,
       );
     return this.#sign(renewed, workerId, now);
+  }
+
+  /** True if an enrolment with this id is of this key, whatever its state. */
+  async isOf(id: string, thumbprint: string): Promise<boolean> {
+    return (await this.#options.enrolments.byId(id))?.thumbprint === thumbprint;
   }
 
   /**
@@ -250,7 +258,8 @@ export class EnrolmentsService {
   }
 
   async #made(request: EnrolmentRequest): Promise<EnrolmentDocument> {
-    const { code, subjectToken, queue, thumbprint, host, address } = request;
+    const { code, subjectToken, queue, key, host, address } = request;
+    const { thumbprint } = key;
     const { clock, ids } = this.#options;
     const now = clock.now();
     const common = {
@@ -280,6 +289,7 @@ export class EnrolmentsService {
           'FORBIDDEN',
           `No rule of issuer "${issuer._id}" lets this token enrol workers of queue "${queue}"`,
         );
+      await key.use();
       return {
         ...approved,
         way: 'PLATFORM',
@@ -288,6 +298,7 @@ export class EnrolmentsService {
       };
     }
     await this.#assertFewPending(address);
+    await key.use();
     const expiresAt = new Date(now.getTime() + pendingForMs);
     return { ...fresh, state: 'PENDING', way: 'APPROVAL', evidence: null, experiments: [], expiresAt };
   }
@@ -295,14 +306,17 @@ export class EnrolmentsService {
   /** One text for every refusal: a guess learns nothing about codes. */
   async #useInvitation(
     code: string,
-    { queue, address }: EnrolmentRequest,
+    { queue, address, key }: EnrolmentRequest,
     now: Date,
   ): Promise<InvitationDocument> {
     const { enrolments, encryption } = this.#options;
     const found = await enrolments.invitation(encryption.digest(code));
     const isFor =
       found?.queue === queue && (found.netblock === null || blockOf(found.netblock)?.(address) === true);
-    if (found && isFor && (await enrolments.use(found._id, now))) return found;
+    if (found && isFor) {
+      await key.use();
+      if (await enrolments.use(found._id, now)) return found;
+    }
     const text = 'The invitation is unknown, used up, has ended, or is for another queue or network';
     throw new DomainError('UNAUTHENTICATED', text);
   }

@@ -161,6 +161,33 @@ describe('ProofVerifier', () => {
     await expect(verifier.verify(bound, request)).rejects.toThrow(/was used before/);
   });
 
+  it('forgets no proof for another one when its memory is full', async () => {
+    let written = 0;
+    const store = inMemory();
+    const shared: UsedProofs = { use: (...given) => (written++, store.use(...given)) };
+    const verifier = createProofVerifier(systemClock, shared, 2);
+    const request = { method: 'POST', urls: [url], token };
+    const proofs = await Promise.all(
+      ['1', '2', '3', '4'].map((jti) => changed({ nonce: verifier.nonce, jti })),
+    );
+    for (const proof of proofs) expect(await verifier.verify(proof, request)).toBe(thumbprint);
+    // The store remembers those that do not fit.
+    expect(written).toBe(2);
+    for (const proof of proofs)
+      await expect(verifier.verify(proof, request)).rejects.toThrow(/was used before/);
+  });
+
+  it('does not count a proof as used that was only checked', async () => {
+    const verifier = createProofVerifier(systemClock, inMemory());
+    const proof = await proofOf(key);
+    const request = { method: 'POST', urls: [url], token };
+    await verifier.check(proof, request);
+    const checked = await verifier.check(proof, request);
+    await checked.use();
+    await checked.use();
+    await expect(verifier.verify(proof, request)).rejects.toThrow(/was used before/);
+  });
+
   it('accepts a proof once in all processes on one store', async () => {
     const proofs = new UsedProofsRepository(await collectionsIn(await testDatabase('proofs')));
     const [here, there] = [

@@ -16,12 +16,28 @@ export interface ProvenRequest {
   readonly token?: string | undefined;
 }
 
+/** A key whose holder has signed a request. */
+export interface ProvenKey {
+  readonly thumbprint: string;
+  /**
+   * Marks the proof as used; a second call does nothing. Call it before the request changes anything, and not
+   * for a key without rights: strangers must not write to the store.
+   * @throws DomainError UNAUTHENTICATED for a proof that was used before, SERVICE_UNAVAILABLE
+   */
+  use(): Promise<void>;
+}
+
 /** Checks proofs. */
 export interface ProofVerifier {
   /** Value of this process for the claim `nonce`: a proof with it is accepted by this process only. */
   readonly nonce: string;
   /**
-   * The thumbprint of the key with which a proof was signed for this request.
+   * The key with which a proof was signed for this request. The proof does not count as used yet.
+   * @throws DomainError UNAUTHENTICATED for a proof that is malformed, old or for another request
+   */
+  check(proof: string, request: ProvenRequest): Promise<ProvenKey>;
+  /**
+   * The thumbprint of the key with which a proof was signed for this request; the proof is used then.
    * @throws DomainError UNAUTHENTICATED for a proof that is malformed, old, for another request, or was used
    */
   verify(proof: string, request: ProvenRequest): Promise<string>;
@@ -30,8 +46,12 @@ export interface ProofVerifier {
 const maxProofLength = 4096;
 /** Difference between the time of a proof and of its check that is accepted, in seconds. */
 const windowSeconds = 60;
-/** Proofs that are remembered: 60 s of 5,000 requests a second. */
-const remembered = 300_000;
+/** Time for which a used proof is remembered, in milliseconds. */
+const rememberedMs = 2 * windowSeconds * 1000;
+/** Proofs that a process remembers: 60 s of 5,000 requests a second. */
+const defaultCapacity = 300_000;
+/** Time between two searches for proofs that have ended in a memory that is full, in milliseconds. */
+const purgeEveryMs = 5000;
 
 /** Memory of used proofs that all processes share. */
 export interface UsedProofs {
@@ -42,9 +62,14 @@ export interface UsedProofs {
 /**
  * A verifier that accepts each proof once, in all processes together. A proof that names the nonce of a
  * process is valid there only, so that its own memory suffices; any other costs a write to the store.
+ * @param capacity proofs that the process remembers; further ones are remembered by the store
  */
-export function createProofVerifier(clock: Clock, shared: UsedProofs): ProofVerifier {
-  return new JwtProofs(clock, shared);
+export function createProofVerifier(
+  clock: Clock,
+  shared: UsedProofs,
+  capacity = defaultCapacity,
+): ProofVerifier {
+  return new JwtProofs(clock, shared, capacity);
 }
 
 class JwtProofs implements ProofVerifier {
@@ -53,19 +78,30 @@ class JwtProofs implements ProofVerifier {
   readonly #shared: UsedProofs;
   /** Used proofs, by key and `jti`, until no check would accept them again. */
   readonly #used: LRUCache<string, true>;
+  readonly #capacity: number;
+  /** Time of the last used proof that did not fit into the memory. */
+  #leftOutAt = -Infinity;
+  #purgedAt = -Infinity;
 
-  constructor(clock: Clock, shared: UsedProofs) {
+  constructor(clock: Clock, shared: UsedProofs, capacity: number) {
     this.#clock = clock;
     this.#shared = shared;
+    this.#capacity = capacity;
     this.#used = new LRUCache({
-      max: remembered,
-      ttl: 2 * windowSeconds * 1000,
+      max: capacity,
+      ttl: rememberedMs,
       ttlResolution: 0,
       perf: { now: () => clock.monotonicMs() + 1 },
     });
   }
 
-  async verify(proof: string, { method, urls, token }: ProvenRequest): Promise<string> {
+  async verify(proof: string, request: ProvenRequest): Promise<string> {
+    const key = await this.check(proof, request);
+    await key.use();
+    return key.thumbprint;
+  }
+
+  async check(proof: string, { method, urls, token }: ProvenRequest): Promise<ProvenKey> {
     if (proof.length > maxProofLength) throw refused(`it is longer than ${maxProofLength} characters`);
     try {
       const { jwk } = decodeProtectedHeader(proof);
@@ -86,8 +122,11 @@ class JwtProofs implements ProofVerifier {
       if (!(age <= windowSeconds)) throw refused(`its time differs by ${Math.round(age)} s`);
       if (token !== undefined && ath !== digestOfText(token)) throw refused('it is for another token');
       if (nonce !== undefined && nonce !== this.nonce) throw refusedNonce();
-      await this.#useOnce(thumbprint, jti, nonce !== undefined);
-      return thumbprint;
+      if (typeof jti !== 'string' || jti.length === 0 || jti.length > 128)
+        throw refused('its jti is not valid');
+      let using: Promise<void> | undefined;
+      const use = (): Promise<void> => (using ??= this.#useOnce(`${thumbprint} ${jti}`, nonce !== undefined));
+      return { thumbprint, use };
     } catch (error) {
       throw isDomainError(error)
         ? error
@@ -95,17 +134,27 @@ class JwtProofs implements ProofVerifier {
     }
   }
 
-  async #useOnce(thumbprint: string, jti: unknown, isForThisProcess: boolean): Promise<void> {
-    if (typeof jti !== 'string' || jti.length === 0 || jti.length > 128)
-      throw refused('its jti is not valid');
-    const key = `${thumbprint} ${jti}`;
-    const isUsed = isForThisProcess ? this.#used.has(key) : !(await this.#useShared(key));
+  async #useOnce(key: string, isForThisProcess: boolean): Promise<void> {
+    const now = this.#clock.monotonicMs();
+    const hasSpace = this.#hasSpace(now);
+    if (isForThisProcess && !hasSpace) this.#leftOutAt = now;
+    const isComplete = now >= this.#leftOutAt + rememberedMs;
+    const isUsed =
+      this.#used.has(key) || (!(isForThisProcess && isComplete) && !(await this.#useShared(key)));
     if (isUsed) throw refused('it was used before');
-    if (isForThisProcess) this.#used.set(key, true);
+    if (isForThisProcess && hasSpace) this.#used.set(key, true);
+  }
+
+  /** No used proof is forgotten for another one: those that do not fit are remembered by the store. */
+  #hasSpace(now: number): boolean {
+    if (this.#used.size < this.#capacity) return true;
+    if (now < this.#purgedAt + purgeEveryMs) return false;
+    this.#purgedAt = now;
+    return this.#used.purgeStale();
   }
 
   async #useShared(key: string): Promise<boolean> {
-    const expiresAt = new Date(this.#clock.now().getTime() + 2 * windowSeconds * 1000);
+    const expiresAt = new Date(this.#clock.now().getTime() + rememberedMs);
     try {
       return await this.#shared.use(key, expiresAt);
     } catch (cause) {

@@ -1,6 +1,7 @@
 /** Access to the revocations, and the stream of changes that all processes follow. */
 import { collection, watchCollections } from '@rhizome/mongo';
 import type { ChangeStream, Collection, Db } from 'mongodb';
+import { failedGuessesCollection } from '../guesses/failed-guess.document.js';
 import { signingKeysCollection } from '../tokens/signing-key.document.js';
 import { type RevocationDocument, revocationsCollection } from './revocation.document.js';
 
@@ -43,8 +44,9 @@ export class RevocationsRepository {
     return found;
   }
 
-  /** Streams each change of the revocations and of the signing keys, from the call on. */
+  /** Streams each change of the revocations, the signing keys and the failed guesses, from the call on. */
   watch(): Promise<ChangeStream> {
-    return watchCollections(this.#db, [revocationsCollection, signingKeysCollection]);
+    const followed = [revocationsCollection, signingKeysCollection, failedGuessesCollection];
+    return watchCollections(this.#db, followed);
   }
 }

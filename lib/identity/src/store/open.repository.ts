@@ -4,6 +4,8 @@ import type { Logger } from '@rhizome/log';
 import type { Db } from 'mongodb';
 import { enrolmentsCollection, invitationsCollection } from '../enrolment/enrolment.document.js';
 import { EnrolmentsRepository } from '../enrolment/enrolments.repository.js';
+import { failedGuessesCollection } from '../guesses/failed-guess.document.js';
+import { FailedGuessesRepository } from '../guesses/failed-guesses.repository.js';
 import { issuersCollection, issuerVersionsCollection } from '../issuers/issuer.document.js';
 import { IssuersRepository } from '../issuers/issuers.repository.js';
 import {
@@ -33,6 +35,7 @@ export interface IdentityStore {
   readonly enrolments: EnrolmentsRepository;
   readonly usedProofs: UsedProofsRepository;
   readonly webSessions: WebSessionsRepository;
+  readonly failedGuesses: FailedGuessesRepository;
   close(): Promise<void>;
 }
 
@@ -51,6 +54,7 @@ const all = [
   enrolmentsCollection,
   usedProofsCollection,
   webSessionsCollection,
+  failedGuessesCollection,
 ];
 
 /** The repositories of a database, which is made ready for them. */
@@ -65,6 +69,7 @@ export async function storeOf(db: Db, log: Logger): Promise<Omit<IdentityStore, 
     enrolments: new EnrolmentsRepository(db),
     usedProofs: new UsedProofsRepository(db),
     webSessions: new WebSessionsRepository(db),
+    failedGuesses: new FailedGuessesRepository(db),
   };
 }
 

@@ -1,0 +1,189 @@
+/** Grants of the token endpoint for workers: enrolment, renewal, and tokens for the payloads of attempts. */
+import type { IncomingMessage } from 'node:http';
+import type { Principal } from '@rhizome/authz';
+import { DomainError, isDomainError } from '@rhizome/errors';
+import type { Identity, ProvenKey } from '@rhizome/identity';
+import { certificatePrefix } from '@rhizome/identity/holders';
+import { LRUCache } from 'lru-cache';
+import { actorOf } from '../audit/index.js';
+import { certificateThumbprint, type Identity as Callers } from '../policy/index.js';
+import { type Answer, issuedAnswer } from './answers.js';
+import type { Attempt, Attempts, Claim } from './attempts.js';
+import { claimedByKey } from './claimed-holder.js';
+import type { HeldAttempts } from './held-attempts.js';
+import { paths } from './metadata.js';
+
+/** Ports of {@link WorkerGrants}. */
+export interface WorkerGrantsOptions {
+  readonly identity: Identity;
+  readonly attempts: Attempts;
+  /** Authenticates the worker that asks for the token of an attempt. */
+  readonly callers: Pick<Callers, 'ofRequest'>;
+  readonly heldAttempts: HeldAttempts;
+  /** Addresses under which this gateway is reached for a request, without path. */
+  readonly originsOf: (request: IncomingMessage) => readonly string[];
+}
+
+/** Attempts that are remembered for the audit log. */
+const recordedKept = 100_000;
+
+/** Fields of an answer to a worker. */
+interface TokenBody {
+  readonly worker_id: string;
+  readonly thumbprint: string;
+}
+
+/** Serves the grants. */
+export class WorkerGrants {
+  readonly #options: WorkerGrantsOptions;
+  /** Attempts whose token is in the audit log. */
+  readonly #recorded = new LRUCache<string, true>({ max: recordedKept });
+
+  constructor(options: WorkerGrantsOptions) {
+    this.#options = options;
+  }
+
+  /** Enrols the key that signed the proof; answers with a credential, or that the request waits. */
+  async enrol(form: URLSearchParams, attempt: Attempt): Promise<Answer> {
+    const { identity, attempts } = this.#options;
+    const [code, subjectToken] = [form.get('code'), form.get('subject_token')];
+    await attempts.admit(attempt, {
+      holder: await claimedByKey(attempt.request),
+      isGuess: code !== null || subjectToken !== null,
+    });
+    const key = await this.#keyOf(attempt.request);
+    const { _id } = await identity.enrolments.enrol({
+      key,
+      queue: form.get('queue') ?? '',
+      host: form.get('host') ?? '',
+      // The network of an IPv6 address stands for it.
+      address: attempt.address.replace(/\/64$/, ''),
+      code,
+      subjectToken,
+    });
+    const answer = await this.#workerToken(_id, key, true, attempt);
+    this.#recordEnrolment(attempt, answer, [_id, form.get('queue') ?? '', form.get('host') ?? '']);
+    return answer;
+  }
+
+  #recordEnrolment(attempt: Attempt, { status, body }: Answer, named: readonly string[]): void {
+    const { attempts, identity } = this.#options;
+    const { worker_id: worker, thumbprint } = body as TokenBody;
+    const targets = [...named, thumbprint];
+    if (status !== 200)
+      return attempts.recordAs(attempt, {
+        actor: null,
+        codes: ['ENROLMENT_PENDING'],
+        isPending: true,
+        targets,
+      });
+    const { issuer } = identity.trusted;
+    const facts = { issuer, worker, human: null, tokenId: null, tokenKind: 'WORKER' } as const;
+    const actor = { kind: 'PILOT', subject: `worker:${worker}`, ...facts } as const;
+    attempts.recordAs(attempt, { actor, codes: [], targets });
+  }
+
+  /** Renews the credential of a worker, or makes another worker. */
+  async renew(form: URLSearchParams, attempt: Attempt): Promise<Answer> {
+    const { attempts } = this.#options;
+    const id = form.get('enrolment_id') ?? '';
+    await attempts.admit(attempt, await this.#claimOf(attempt.request, id));
+    const key = await this.#keyOf(attempt.request);
+    return this.#workerToken(id, key, form.get('worker') === 'new', attempt);
+  }
+
+  /** A token for the payload of an attempt that the calling worker holds. */
+  async ofAttempt(form: URLSearchParams, attempt: Attempt): Promise<Answer> {
+    const { attempts, callers, heldAttempts, identity } = this.#options;
+    await attempts.admit(attempt, { holder: await claimedByKey(attempt.request) });
+    const principal = await callers.ofRequest(attempt.request);
+    const { worker } = principal ?? {};
+    const holder = principal?.keyThumbprint ?? principal?.certificateThumbprint;
+    if (!principal || worker === undefined || holder === undefined)
+      throw new DomainError('FORBIDDEN', 'Only a worker with a credential of its own gets such a token');
+    const jobId = form.get('job_id') ?? '';
+    const fence = Number(form.get('fence'));
+    const held = await heldAttempts.find(principal, { workerId: worker, jobId, fence });
+    if (!held) {
+      const text = `Job ${JSON.stringify(jobId.slice(0, 100))} is not held by this worker, or needs no token`;
+      throw new DomainError('FORBIDDEN', text, { field: 'job_id' });
+    }
+    const issued = await identity.tokens.issueAttempt({ ...held, jobId, fence });
+    attempts.succeeded(attempt);
+    this.#recordFirst(attempt, principal, { jobId, fence, experiment: held.experiment });
+    return issuedAnswer(issued);
+  }
+
+  /** Records the first token of an attempt: renewals follow every few minutes. */
+  #recordFirst(
+    attempt: Attempt,
+    principal: Principal,
+    { jobId, fence, experiment }: { jobId: string; fence: number; experiment: string },
+  ): void {
+    const key = `${jobId} ${fence}`;
+    if (this.#recorded.has(key)) return;
+    this.#recorded.set(key, true);
+    const targets = [jobId];
+    this.#options.attempts.recordAs(attempt, { actor: actorOf(principal), codes: [], targets, experiment });
+  }
+
+  /** An enrolled key is known in the store, also to a gateway that has just started. */
+  async #claimOf(request: IncomingMessage, id: string): Promise<Claim> {
+    const { enrolments } = this.#options.identity;
+    const holder = await claimedByKey(request);
+    if (holder === undefined || !/^enr_[0-9A-Z]{26}$/.test(id)) return { holder };
+    return { holder, isKnown: () => enrolments.isOf(id, holder) };
+  }
+
+  async #workerToken(id: string, key: ProvenKey, wantsNew: boolean, attempt: Attempt): Promise<Answer> {
+    const { identity, attempts } = this.#options;
+    const { thumbprint } = key;
+    try {
+      const { accessToken, expiresInSeconds, workerId, enrolment } = await identity.enrolments.token(
+        id,
+        key,
+        wantsNew,
+      );
+      attempts.succeeded(attempt);
+      const body = {
+        access_token: accessToken,
+        token_type: thumbprint.startsWith(certificatePrefix) ? 'Bearer' : 'DPoP',
+        expires_in: expiresInSeconds,
+        enrolment_id: id,
+        thumbprint,
+        worker_id: workerId,
+        queue: enrolment.queue,
+      };
+      return { status: 200, body };
+    } catch (error) {
+      if (!isDomainError(error) || error.code !== 'ENROLMENT_PENDING') throw error;
+      // Anybody can ask for an enrolment.
+      attempts.charge(attempt);
+      const { code, message } = error;
+      const body = {
+        error: 'authorization_pending',
+        error_description: message,
+        code,
+        enrolment_id: id,
+        thumbprint,
+      };
+      return { status: 400, body };
+    }
+  }
+
+  /** The key with which the request was signed, or that of the client's certificate. */
+  async #keyOf(request: IncomingMessage): Promise<ProvenKey> {
+    const proof = request.headers['dpop'];
+    const certificate = certificateThumbprint(request);
+    if (proof === undefined && certificate !== undefined)
+      return { thumbprint: certificatePrefix + certificate, use: () => Promise.resolve() };
+    if (typeof proof !== 'string')
+      throw new DomainError(
+        'BAD_REQUEST',
+        'dpop: a proof of possession is required, or a client certificate where this gateway asks for one',
+        { field: 'dpop' },
+      );
+    const urls = this.#options.originsOf(request).map((origin) => origin + paths.token);
+    return this.#options.identity.proofs.check(proof, { method: 'POST', urls });
+  }
+}
