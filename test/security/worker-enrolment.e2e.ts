@@ -44,6 +44,7 @@ async function runningOn(name: string): Promise<string> {
     name: 'long',
     payload: { command: 'sleep', arguments: ['600'] },
     retry: { maxAttempts: 3 },
+    continuity: { onDisconnect: 'STOP' },
     requirements: { queue: 'north', memoryMiB: 64, diskMiB: 1, selector: `worker.name == "${name}"` },
   };
   const { data } = await ask(

@@ -137,8 +137,24 @@ export type CheckSchemaUserErrorCode =
   /** No subgraph of that name is registered. */
   | 'SUBGRAPH_NOT_FOUND';
 
+/** Defaults and bounds for the continuity of jobs. A field that is not set keeps its value in an update; null removes it. */
+export type ContinuityPolicyInput = {
+  /** Time for which payloads run on without contact if their jobs set none, in seconds, 0 to 34560000. */
+  defaultContinueSeconds?: number | null | undefined;
+  /** Time until another worker gets a job that sets none, in seconds, 0 to 34560000. */
+  defaultReassignAfterSeconds?: number | null | undefined;
+  /** Longest time for which payloads may run on without contact, in seconds, 0 to 34560000. With 0, every payload stops with the lease of its worker. */
+  maxContinueSeconds?: number | null | undefined;
+  /** Longest time until another worker gets a job, in seconds, 0 to 34560000. */
+  maxReassignAfterSeconds?: number | null | undefined;
+  /** Shortest time until another worker gets a job whose payload runs on, in seconds, 0 to 34560000. */
+  minReassignAfterSeconds?: number | null | undefined;
+};
+
 /** A queue to create. */
 export type CreateQueueInput = {
+  /** Defaults and bounds for the continuity of jobs; none by default. */
+  continuity?: ContinuityPolicyInput | null | undefined;
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   executor?: QueueExecutor | null | undefined;
   /** Names of the experiments that the queue admits; an empty list admits every experiment. */
@@ -221,7 +237,7 @@ export type DrainWorkerInput = {
 export type DrainWorkerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -371,6 +387,16 @@ export type InviteWorkersUserErrorCode =
   /** The queue does not exist, or you may not enrol workers for all of its experiments. */
   | 'QUEUE_NOT_FOUND';
 
+/** Handling of a payload and its job while the worker cannot reach core. Fields that are not set have the defaults of the experiment, else of the queue. */
+export type JobContinuityInput = {
+  /** Time for which the payload runs on without contact, in seconds, 0 to 34560000; 86400 unless the experiment or the queue has another default. Only with CONTINUE. */
+  continueSeconds?: number | null | undefined;
+  /** Action of the worker on the payload. */
+  onDisconnect?: OnDisconnect | null | undefined;
+  /** Time after the end of the worker's lease after which another worker gets the job, in seconds, 0 to `continueSeconds`; 600 unless the experiment or the queue has another default. Only with CONTINUE. */
+  reassignAfterSeconds?: number | null | undefined;
+};
+
 /** Cause of an error. */
 export type JobErrorFamily =
   /** Inputs or outputs. */
@@ -415,6 +441,8 @@ export type JobFilter = {
 
 /** A job to submit. */
 export type JobInput = {
+  /** Handling of the payload and of the job while the worker cannot reach core; by default the payload runs on. */
+  continuity?: JobContinuityInput | null | undefined;
   /**
    * Identifiers of jobs that must have FINISHED before this job starts, at most 1000. `#N` refers to the job
    * with index N of the same call, which must precede this job.
@@ -556,6 +584,13 @@ export type LogStream =
   /** Standard output. */
   | 'STDOUT';
 
+/** Action of a worker on a payload when it cannot reach core. */
+export type OnDisconnect =
+  /** The payload runs on; its reports are sent when the worker reaches core again. */
+  | 'CONTINUE'
+  /** The payload ends with the lease of the worker. */
+  | 'STOP';
+
 /** Value of a parameter of the template. */
 export type ParameterInput = {
   /** The name: `{{name}}` in the template's name, arguments, environment values, input locations and outputs is replaced. */
@@ -647,7 +682,7 @@ export type QueueLimitsInput = {
   /** True if jobs that request a `timeShare` of a GPU may use one device together; false by default. */
   isGpuSharingEnabled?: boolean | null | undefined;
   /**
-   * Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice
+   * Time without a heartbeat after which the lease of a worker ends, in seconds: at least twice
    * `heartbeatSeconds`, at most 3600; 30 by default.
    */
   leaseSeconds?: number | null | undefined;
@@ -1154,6 +1189,8 @@ export type TaskVariantInput = {
 
 /** Changes of a queue. Fields that are not set keep their value. */
 export type UpdateQueueInput = {
+  /** Defaults and bounds for the continuity of jobs; attempts that were sent keep theirs. */
+  continuity?: ContinuityPolicyInput | null | undefined;
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   executor?: QueueExecutor | null | undefined;
   /** Revision that the queue must still have; otherwise the change is refused. */
@@ -1239,7 +1276,7 @@ export type WorkerFilter = {
   ids?: Array<string> | null | undefined;
   /** Names of the queues, at most 1000. */
   queues?: Array<string> | null | undefined;
-  /** States of the workers; READY and DRAINING by default for lists, all for streams. */
+  /** States of the workers; READY, DRAINING and UNREACHABLE by default for lists, all for streams. */
   states?: Array<WorkerState> | null | undefined;
 };
 
@@ -1249,10 +1286,12 @@ export type WorkerState =
   | 'DRAINING'
   /** Ended by itself. */
   | 'ENDED'
-  /** Did not report before its lease ended; its jobs were reassigned. */
+  /** Did not report before its lease ended, or was replaced; nothing of it can return, and its jobs were reassigned. */
   | 'LOST'
   /** Accepts work. */
-  | 'READY';
+  | 'READY'
+  /** Did not report before its lease ended; its payloads may still run and return. */
+  | 'UNREACHABLE';
 
 export type CliAuditEntriesQueryVariables = Exact<{
   filter?: AuditEntryFilter | null | undefined;

@@ -27,7 +27,7 @@ export type AcquireJobsInput = {
 export type AcquireJobsUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -54,7 +54,7 @@ export type AppendJobLogUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The log is over its limit. */
   | 'LOG_TOO_LARGE'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -146,7 +146,7 @@ export type DrainWorkerInput = {
 export type DrainWorkerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -183,7 +183,7 @@ export type FailJobsUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -224,7 +224,7 @@ export type FinishJobsUserErrorCode =
   | 'JOB_STATE_CONFLICT'
   /** A declared output is missing. */
   | 'OUTPUT_MISSING'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -258,7 +258,7 @@ export type HeartbeatInput = {
   devices?: Array<DeviceInput> | null | undefined;
   /** Hardware of the host, if it changed. */
   hardware?: WorkerHardwareInput | null | undefined;
-  /** Jobs that the worker holds, with their fences. For a job that is no longer its own, the worker gets the command DROP. */
+  /** Jobs that the worker holds, with their fences. For a job that was given away, the worker gets ADOPT if it may continue, else DROP. */
   jobs?: Array<HeldJobInput> | null | undefined;
   /** The worker. */
   workerId: string;
@@ -268,7 +268,7 @@ export type HeartbeatInput = {
 export type HeartbeatUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -425,7 +425,7 @@ export type RedeemSecretsUserErrorCode =
   | 'SECRET_EXPIRED'
   /** The secret does not exist, or the job may not use it. */
   | 'SECRET_NOT_FOUND'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -442,9 +442,14 @@ export type RegisterWorkerInput = {
   host: string;
   /** Idempotency key. A repeated call with the same key returns the same worker, until 30 days after that worker ended. */
   idempotencyKey: string;
+  /**
+   * Jobs whose payloads still run on the host, with the fences that an earlier worker of the same name, queue, host
+   * and credential has them by. The worker gets ADOPT for those that it may continue, DROP for the others.
+   */
+  jobs?: Array<HeldJobInput> | null | undefined;
   /** Labels of the worker, at most 64. */
   labels?: Array<LabelInput> | null | undefined;
-  /** Name of the pilot, 1 to 255 characters. An older worker with the same name, queue and host is replaced: it is LOST at once. */
+  /** Name of the pilot, 1 to 255 characters. An older worker with the same name, queue and host is replaced: it is LOST at once, and jobs of it that `jobs` does not list are reassigned. */
   name: string;
   /** Name of the queue that the worker serves. */
   queue: string;
@@ -489,7 +494,7 @@ export type StartJobsUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -513,6 +518,8 @@ export type WorkerCapacityInput = {
 
 /** Kind of a command for a worker. */
 export type WorkerCommandKind =
+  /** The assignment is valid again, after contact was lost: the payload continues, and reports carry the new fence. */
+  | 'ADOPT'
   /** Finish the jobs and accept no more. */
   | 'DRAIN'
   /** The worker has lost the job: end the payload and report nothing. */

@@ -42,8 +42,24 @@ export type AtlasTransformInput = {
   step: AtlasStep;
 };
 
+/** Defaults and bounds for the continuity of jobs. A field that is not set keeps its value in an update; null removes it. */
+export type ContinuityPolicyInput = {
+  /** Time for which payloads run on without contact if their jobs set none, in seconds, 0 to 34560000. */
+  defaultContinueSeconds?: number | null | undefined;
+  /** Time until another worker gets a job that sets none, in seconds, 0 to 34560000. */
+  defaultReassignAfterSeconds?: number | null | undefined;
+  /** Longest time for which payloads may run on without contact, in seconds, 0 to 34560000. With 0, every payload stops with the lease of its worker. */
+  maxContinueSeconds?: number | null | undefined;
+  /** Longest time until another worker gets a job, in seconds, 0 to 34560000. */
+  maxReassignAfterSeconds?: number | null | undefined;
+  /** Shortest time until another worker gets a job whose payload runs on, in seconds, 0 to 34560000. */
+  minReassignAfterSeconds?: number | null | undefined;
+};
+
 /** A queue to create. */
 export type CreateQueueInput = {
+  /** Defaults and bounds for the continuity of jobs; none by default. */
+  continuity?: ContinuityPolicyInput | null | undefined;
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   executor?: QueueExecutor | null | undefined;
   /** Names of the experiments that the queue admits; an empty list admits every experiment. */
@@ -181,6 +197,16 @@ export type GpuVendor =
   /** NVIDIA. */
   | 'NVIDIA';
 
+/** Handling of a payload and its job while the worker cannot reach core. Fields that are not set have the defaults of the experiment, else of the queue. */
+export type JobContinuityInput = {
+  /** Time for which the payload runs on without contact, in seconds, 0 to 34560000; 86400 unless the experiment or the queue has another default. Only with CONTINUE. */
+  continueSeconds?: number | null | undefined;
+  /** Action of the worker on the payload. */
+  onDisconnect?: OnDisconnect | null | undefined;
+  /** Time after the end of the worker's lease after which another worker gets the job, in seconds, 0 to `continueSeconds`; 600 unless the experiment or the queue has another default. Only with CONTINUE. */
+  reassignAfterSeconds?: number | null | undefined;
+};
+
 /** Cause of an error. */
 export type JobErrorFamily =
   /** Inputs or outputs. */
@@ -196,6 +222,8 @@ export type JobErrorFamily =
 
 /** A job to submit. */
 export type JobInput = {
+  /** Handling of the payload and of the job while the worker cannot reach core; by default the payload runs on. */
+  continuity?: JobContinuityInput | null | undefined;
   /**
    * Identifiers of jobs that must have FINISHED before this job starts, at most 1000. `#N` refers to the job
    * with index N of the same call, which must precede this job.
@@ -323,6 +351,13 @@ export type LogStream =
   /** Standard output. */
   | 'STDOUT';
 
+/** Action of a worker on a payload when it cannot reach core. */
+export type OnDisconnect =
+  /** The payload runs on; its reports are sent when the worker reaches core again. */
+  | 'CONTINUE'
+  /** The payload ends with the lease of the worker. */
+  | 'STOP';
+
 /** A schema to publish. */
 export type PublishSchemaInput = {
   /** True to publish although the schema breaks clients. The history records the change and the publisher. */
@@ -360,7 +395,7 @@ export type QueueLimitsInput = {
   /** True if jobs that request a `timeShare` of a GPU may use one device together; false by default. */
   isGpuSharingEnabled?: boolean | null | undefined;
   /**
-   * Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice
+   * Time without a heartbeat after which the lease of a worker ends, in seconds: at least twice
    * `heartbeatSeconds`, at most 3600; 30 by default.
    */
   leaseSeconds?: number | null | undefined;
@@ -389,6 +424,8 @@ export type QueueState =
 
 /** An experiment to register. */
 export type RegisterExperimentInput = {
+  /** Defaults and bounds for the continuity of the experiment's jobs; none by default. */
+  continuity?: ContinuityPolicyInput | null | undefined;
   /** One sentence about the experiment, up to 500 characters. */
   description?: string | null | undefined;
   /** Unique name: 1 to 31 lower-case letters, digits and `-`, beginning with a letter. */
@@ -399,7 +436,7 @@ export type RegisterExperimentInput = {
 
 /** Code of an error of `registerExperiment`. */
 export type RegisterExperimentUserErrorCode =
-  /** An experiment with this name exists, with another title or description. */
+  /** An experiment with this name exists, with another title, description or continuity. */
   | 'EXPERIMENT_NAME_TAKEN'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';

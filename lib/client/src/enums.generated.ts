@@ -53,6 +53,7 @@ export const workerStates = [
   'READY',
   'DRAINING',
   'ENDED',
+  'UNREACHABLE',
   'LOST',
 ] as const;
 

@@ -98,6 +98,16 @@ export type GpuVendor =
   /** NVIDIA. */
   | 'NVIDIA';
 
+/** Handling of a payload and its job while the worker cannot reach core. Fields that are not set have the defaults of the experiment, else of the queue. */
+export type JobContinuityInput = {
+  /** Time for which the payload runs on without contact, in seconds, 0 to 34560000; 86400 unless the experiment or the queue has another default. Only with CONTINUE. */
+  continueSeconds?: number | null | undefined;
+  /** Action of the worker on the payload. */
+  onDisconnect?: OnDisconnect | null | undefined;
+  /** Time after the end of the worker's lease after which another worker gets the job, in seconds, 0 to `continueSeconds`; 600 unless the experiment or the queue has another default. Only with CONTINUE. */
+  reassignAfterSeconds?: number | null | undefined;
+};
+
 /** Cause of an error. */
 export type JobErrorFamily =
   /** Inputs or outputs. */
@@ -113,6 +123,8 @@ export type JobErrorFamily =
 
 /** A job to submit. */
 export type JobInput = {
+  /** Handling of the payload and of the job while the worker cannot reach core; by default the payload runs on. */
+  continuity?: JobContinuityInput | null | undefined;
   /**
    * Identifiers of jobs that must have FINISHED before this job starts, at most 1000. `#N` refers to the job
    * with index N of the same call, which must precede this job.
@@ -232,6 +244,13 @@ export type LabelInput = {
   /** The value: up to 255 characters. */
   value: string;
 };
+
+/** Action of a worker on a payload when it cannot reach core. */
+export type OnDisconnect =
+  /** The payload runs on; its reports are sent when the worker reaches core again. */
+  | 'CONTINUE'
+  /** The payload ends with the lease of the worker. */
+  | 'STOP';
 
 /** Value of a parameter of the template. */
 export type ParameterInput = {

@@ -52,6 +52,55 @@ describe('checkDeviceHistory', () => {
     expect(doubleBookings(jobs, workers)).toHaveLength(1);
   });
 
+  describe('with a device of an attempt that was given away', () => {
+    const lost = (change: object): BookedJob => ({
+      _id: '1',
+      requirements: {},
+      attempts: [
+        {
+          workerId: 'w',
+          deviceIds: ['x'],
+          sentAt: at(0),
+          endedAt: at(10),
+          unreachable: { since: at(5) },
+          continuity: { continueSeconds: 100 },
+          ...change,
+        },
+      ],
+    });
+    const ended = [{ _id: 'w', state: 'LOST', updatedAt: at(50), devices: [{ id: 'x' }] }];
+
+    it.each([
+      ['must not be given to others while the payload may run', lost({}), 104, workers, 1],
+      ['may be given to others when that time is over', lost({}), 106, workers, 0],
+      ['must not be given to others before the worker has ended', lost({}), 49, ended, 1],
+      ['may be given to others when the worker has ended', lost({}), 51, ended, 0],
+      [
+        'must not be given before its worker returned',
+        lost({ unreachable: undefined, lostSeconds: 30 }),
+        29,
+        ended,
+        1,
+      ],
+      [
+        'may be given after its worker returned',
+        lost({ unreachable: undefined, lostSeconds: 30 }),
+        31,
+        ended,
+        0,
+      ],
+      [
+        'is free at once if its payload stops with the lease',
+        lost({ unreachable: undefined }),
+        11,
+        workers,
+        0,
+      ],
+    ])('checks that it %s', (_what, first, second, known, faults) => {
+      expect(doubleBookings([first, job('2', ['x'], [second])], known)).toHaveLength(faults);
+    });
+  });
+
   describe('one device reported by two workers', () => {
     const uuid = 'GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f';
     const on = (host: string, ids: readonly string[], _id: string) => ({

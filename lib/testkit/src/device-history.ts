@@ -14,7 +14,13 @@ export interface BookedJob {
     readonly workerId: string;
     readonly deviceIds: readonly string[];
     readonly sentAt: Date;
+    readonly startedAt?: Date | undefined;
     readonly endedAt?: Date | undefined;
+    /** Set when core gave up the attempt while its payload may still run. */
+    readonly unreachable?: { readonly since: Date } | undefined;
+    readonly continuity?: { readonly continueSeconds: number } | undefined;
+    /** Time for which the payload ran without use, until its worker returned. */
+    readonly lostSeconds?: number | undefined;
   }[];
 }
 
@@ -24,6 +30,8 @@ export interface DevicesOfWorker {
   readonly host?: string | undefined;
   /** Site of its queue: hosts of different sites may have one name. */
   readonly site?: string | undefined;
+  readonly state?: string | undefined;
+  readonly updatedAt?: Date | undefined;
   readonly devices: readonly { readonly id: string; readonly parentId?: string | undefined }[];
 }
 
@@ -68,11 +76,18 @@ export function doubleBookings(
   const hosts = new Map(
     workers.map(({ _id, host, site = '' }) => [_id, host === undefined ? undefined : `${site}/${host}`]),
   );
+  const ends = new Map(
+    workers.flatMap(({ _id, state, updatedAt }) =>
+      updatedAt && (state === 'LOST' || state === 'ENDED') ? [[_id, updatedAt] as const] : [],
+    ),
+  );
   const byGpu = new Map<string, Change[]>();
   for (const { _id: jobId, attempts, requirements } of jobs) {
     const { share = whole, exclusive = false } = requirements.gpu ?? {};
-    for (const { workerId, deviceIds, sentAt, endedAt } of attempts)
-      for (const deviceId of deviceIds) {
+    for (const attempt of attempts)
+      for (const deviceId of attempt.deviceIds) {
+        const { workerId, sentAt } = attempt;
+        const endedAt = releasedAt(attempt, ends.get(workerId));
         const booking = { jobId, deviceId, thousandths: share, isExclusive: exclusive };
         const gpuId = parents.get(`${workerId} ${deviceId}`) ?? deviceId;
         const owner = (namesOneDevice.test(gpuId) ? hosts.get(workerId) : undefined) ?? workerId;
@@ -84,6 +99,28 @@ export function doubleBookings(
       }
   }
   return [...byGpu].flatMap(([gpu, changes]) => faultsOf(gpu, changes));
+}
+
+/** Time for which a payload may run on without contact, unless its attempt states another. */
+const continueSeconds = 86_400;
+
+/**
+ * Time from which other jobs may have the devices of an attempt. Those of an attempt that was given away stay
+ * booked until its payload must have ended, its worker has ended, or has returned.
+ */
+function releasedAt(
+  { sentAt, startedAt, endedAt, unreachable, continuity, lostSeconds }: BookedJob['attempts'][number],
+  workerEndedAt: Date | undefined,
+): Date | undefined {
+  const after = (time: Date, seconds: number): Date => new Date(time.getTime() + seconds * 1000);
+  if (endedAt && lostSeconds !== undefined) {
+    const back = after(startedAt ?? sentAt, lostSeconds);
+    return back > endedAt ? back : endedAt;
+  }
+  if (!endedAt || !unreachable) return endedAt;
+  const last = after(unreachable.since, continuity?.continueSeconds ?? continueSeconds);
+  const released = workerEndedAt && workerEndedAt < last ? workerEndedAt : last;
+  return released > endedAt ? released : endedAt;
 }
 
 /** Goes through what happened to one GPU and its slices. */

@@ -33,7 +33,7 @@ export async function checkHistory(db: TestDatabase): Promise<void> {
     .collection('workers')
     .find({ 'devices.0': { $exists: true } })
     .project<DevicesOfWorker & { readonly queueId?: string }>({
-      ...{ host: 1, queueId: 1 },
+      ...{ host: 1, queueId: 1, state: 1, updatedAt: 1 },
       ...{ 'devices.id': 1, 'devices.parentId': 1 },
     })
     .toArray();

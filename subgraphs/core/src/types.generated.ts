@@ -76,7 +76,7 @@ export type AcquireJobsUserError = UserError & {
 export type AcquireJobsUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -158,7 +158,7 @@ export type AppendJobLogUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The log is over its limit. */
   | 'LOG_TOO_LARGE'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -301,8 +301,39 @@ export type CancelJobsUserErrorCode =
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT';
 
+/** Defaults and bounds for the continuity of jobs in an experiment or a queue. */
+export type ContinuityPolicy = {
+  readonly __typename?: 'ContinuityPolicy';
+  /** Time for which payloads run on without contact if their jobs set none, in seconds; null for the system's default, 86400. */
+  readonly defaultContinueSeconds?: Maybe<Scalars['Int']['output']>;
+  /** Time until another worker gets a job that sets none, in seconds; null for the system's default, 600. */
+  readonly defaultReassignAfterSeconds?: Maybe<Scalars['Int']['output']>;
+  /** Longest time for which payloads may run on without contact, in seconds; null for no limit. */
+  readonly maxContinueSeconds?: Maybe<Scalars['Int']['output']>;
+  /** Longest time until another worker gets a job, in seconds; null for no limit. */
+  readonly maxReassignAfterSeconds?: Maybe<Scalars['Int']['output']>;
+  /** Shortest time until another worker gets a job whose payload runs on, in seconds; null for no limit. */
+  readonly minReassignAfterSeconds?: Maybe<Scalars['Int']['output']>;
+};
+
+/** Defaults and bounds for the continuity of jobs. A field that is not set keeps its value in an update; null removes it. */
+export type ContinuityPolicyInput = {
+  /** Time for which payloads run on without contact if their jobs set none, in seconds, 0 to 34560000. */
+  readonly defaultContinueSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /** Time until another worker gets a job that sets none, in seconds, 0 to 34560000. */
+  readonly defaultReassignAfterSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /** Longest time for which payloads may run on without contact, in seconds, 0 to 34560000. With 0, every payload stops with the lease of its worker. */
+  readonly maxContinueSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /** Longest time until another worker gets a job, in seconds, 0 to 34560000. */
+  readonly maxReassignAfterSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /** Shortest time until another worker gets a job whose payload runs on, in seconds, 0 to 34560000. */
+  readonly minReassignAfterSeconds?: InputMaybe<Scalars['Int']['input']>;
+};
+
 /** A queue to create. */
 export type CreateQueueInput = {
+  /** Defaults and bounds for the continuity of jobs; none by default. */
+  readonly continuity?: InputMaybe<ContinuityPolicyInput>;
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   readonly executor?: InputMaybe<QueueExecutor>;
   /** Names of the experiments that the queue admits; an empty list admits every experiment. */
@@ -661,7 +692,7 @@ export type DrainWorkerUserError = UserError & {
 export type DrainWorkerUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -686,6 +717,8 @@ export type EnvironmentVariableInput = {
 /** A collaboration that owns jobs. */
 export type Experiment = Node & {
   readonly __typename?: 'Experiment';
+  /** Defaults and bounds for the continuity of the experiment's jobs while their worker cannot reach core. They apply at submit. */
+  readonly continuity: ContinuityPolicy;
   /** Time of registration. */
   readonly createdAt: Scalars['DateTime']['output'];
   /** One sentence about the experiment; null if none was given. */
@@ -788,7 +821,7 @@ export type FailJobsUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -866,7 +899,7 @@ export type FinishJobsUserErrorCode =
   | 'JOB_STATE_CONFLICT'
   /** A declared output is missing. */
   | 'OUTPUT_MISSING'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -1225,7 +1258,7 @@ export type HeartbeatInput = {
   readonly devices?: InputMaybe<ReadonlyArray<DeviceInput>>;
   /** Hardware of the host, if it changed. */
   readonly hardware?: InputMaybe<WorkerHardwareInput>;
-  /** Jobs that the worker holds, with their fences. For a job that is no longer its own, the worker gets the command DROP. */
+  /** Jobs that the worker holds, with their fences. For a job that was given away, the worker gets ADOPT if it may continue, else DROP. */
   readonly jobs?: InputMaybe<ReadonlyArray<HeldJobInput>>;
   /** The worker. */
   readonly workerId: Scalars['ID']['input'];
@@ -1238,7 +1271,7 @@ export type HeartbeatPayload = {
   readonly commands: ReadonlyArray<WorkerCommand>;
   /** Time at which the lease now ends; null if the worker is unknown. */
   readonly leaseExpiresAt?: Maybe<Scalars['DateTime']['output']>;
-  /** Errors of the heartbeat. A LOST worker must drop its jobs and register again. */
+  /** Errors of the heartbeat. A LOST worker must register again, with the jobs whose payloads still run. */
   readonly userErrors: ReadonlyArray<HeartbeatUserError>;
 };
 
@@ -1257,7 +1290,7 @@ export type HeartbeatUserError = UserError & {
 export type HeartbeatUserErrorCode =
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -1334,6 +1367,8 @@ export type Job = Node & {
   readonly attempt: Scalars['Int']['output'];
   /** All attempts, oldest first; at most 20. */
   readonly attempts: ReadonlyArray<JobAttempt>;
+  /** Handling of the payload and of the job while the worker cannot reach core. The queue may limit it: `JobAttempt.continuity` has the values that apply. */
+  readonly continuity: JobContinuity;
   /** Time of submission. */
   readonly createdAt: Scalars['DateTime']['output'];
   /** The jobs that must have FINISHED before this one may start. */
@@ -1364,7 +1399,7 @@ export type Job = Node & {
   readonly owner: Principal;
   /** Program that the job runs. */
   readonly payload: JobPayload;
-  /** Explanation of why the job waits; null once the job was sent to a worker. */
+  /** Explanation of why the job waits, also for contact with its worker; null while a worker in contact has the job. */
   readonly pending?: Maybe<JobPending>;
   /** Priority within the share, -1000 to 1000: jobs with a larger value start earlier. */
   readonly priority: Scalars['Int']['output'];
@@ -1427,6 +1462,8 @@ export type JobAssignment = {
   readonly attempt: Scalars['Int']['output'];
   /** Identifier of the attempt. */
   readonly attemptId: Scalars['ID']['output'];
+  /** Time for which the payload may run on while the worker cannot reach core, in seconds, counted from the last call that was answered; 0 to stop it at the end of the lease. */
+  readonly continueSeconds: Scalars['Int']['output'];
   /** Devices that the job may use, by UUID. */
   readonly deviceIds: ReadonlyArray<Scalars['ID']['output']>;
   /** The fence: every report about the job carries it. */
@@ -1438,9 +1475,11 @@ export type JobAssignment = {
 /** One attempt to run a job on one worker. */
 export type JobAttempt = {
   readonly __typename?: 'JobAttempt';
+  /** Continuity of the attempt, as limited by the queue at the time of the grant. */
+  readonly continuity: JobContinuity;
   /** Devices that the attempt was given, by UUID. */
   readonly deviceIds: ReadonlyArray<Scalars['ID']['output']>;
-  /** Time at which the attempt ended; null while the attempt lasts. */
+  /** Time at which the attempt ended or core gave it up; null while the attempt lasts. */
   readonly endedAt?: Maybe<Scalars['DateTime']['output']>;
   /** Error of the attempt; null if the attempt has none. */
   readonly error?: Maybe<JobError>;
@@ -1448,6 +1487,8 @@ export type JobAttempt = {
   readonly exitCode?: Maybe<Scalars['Int']['output']>;
   /** Identifier of the attempt, which is also in the environment of its processes. */
   readonly id: Scalars['ID']['output'];
+  /** Time for which the payload of the attempt ran without use, in seconds: another attempt had begun when its worker returned. Null for other attempts. */
+  readonly lostSeconds?: Maybe<Scalars['Int']['output']>;
   /** Resources that the attempt used; null until the worker reports them. */
   readonly metrics?: Maybe<JobMetrics>;
   /** Number of the attempt, from 1. */
@@ -1462,6 +1503,8 @@ export type JobAttempt = {
   readonly signal?: Maybe<Scalars['String']['output']>;
   /** Time at which the payload started; null if it has not started. */
   readonly startedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Time at which contact with the worker of the attempt was lost; null while it is in contact, and after it has returned. */
+  readonly unreachableSince?: Maybe<Scalars['DateTime']['output']>;
   /** Worker that the attempt was sent to; null 30 days after that worker ended. */
   readonly worker?: Maybe<Worker>;
   /** Identifier of the worker, kept when the worker is deleted. */
@@ -1479,6 +1522,27 @@ export type JobConnection = {
   readonly pageInfo: PageInfo;
   /** Number of jobs in the whole list; null if there are more than 10,000. */
   readonly totalCount?: Maybe<Scalars['Int']['output']>;
+};
+
+/** Handling of a payload and its job while the worker cannot reach core. */
+export type JobContinuity = {
+  readonly __typename?: 'JobContinuity';
+  /** Time for which the payload runs on without contact, in seconds; 0 for STOP. */
+  readonly continueSeconds: Scalars['Int']['output'];
+  /** Action of the worker on the payload. */
+  readonly onDisconnect: OnDisconnect;
+  /** Time after the end of the worker's lease after which another worker gets the job, in seconds; 0 for STOP. */
+  readonly reassignAfterSeconds: Scalars['Int']['output'];
+};
+
+/** Handling of a payload and its job while the worker cannot reach core. Fields that are not set have the defaults of the experiment, else of the queue. */
+export type JobContinuityInput = {
+  /** Time for which the payload runs on without contact, in seconds, 0 to 34560000; 86400 unless the experiment or the queue has another default. Only with CONTINUE. */
+  readonly continueSeconds?: InputMaybe<Scalars['Int']['input']>;
+  /** Action of the worker on the payload. */
+  readonly onDisconnect?: InputMaybe<OnDisconnect>;
+  /** Time after the end of the worker's lease after which another worker gets the job, in seconds, 0 to `continueSeconds`; 600 unless the experiment or the queue has another default. Only with CONTINUE. */
+  readonly reassignAfterSeconds?: InputMaybe<Scalars['Int']['input']>;
 };
 
 /** Number of jobs with equal values in all dimensions. */
@@ -1617,6 +1681,8 @@ export type JobHold = {
 
 /** A job to submit. */
 export type JobInput = {
+  /** Handling of the payload and of the job while the worker cannot reach core; by default the payload runs on. */
+  readonly continuity?: InputMaybe<JobContinuityInput>;
   /**
    * Identifiers of jobs that must have FINISHED before this job starts, at most 1000. `#N` refers to the job
    * with index N of the same call, which must precede this job.
@@ -2300,6 +2366,13 @@ export type Node = {
   readonly id: Scalars['ID']['output'];
 };
 
+/** Action of a worker on a payload when it cannot reach core. */
+export type OnDisconnect =
+  /** The payload runs on; its reports are sent when the worker reaches core again. */
+  | 'CONTINUE'
+  /** The payload ends with the lease of the worker. */
+  | 'STOP';
+
 /** Position of a page in its list. */
 export type PageInfo = {
   readonly __typename?: 'PageInfo';
@@ -2624,6 +2697,8 @@ export type QueryworkersArgs = {
 /** A named entry point to resources at a site, with limits, a state and the experiments it admits. */
 export type Queue = Node & {
   readonly __typename?: 'Queue';
+  /** Defaults and bounds for the continuity of jobs while their worker cannot reach core. They apply when a job is sent to a worker of the queue. */
+  readonly continuity: ContinuityPolicy;
   /** Time of creation. */
   readonly createdAt: Scalars['DateTime']['output'];
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
@@ -2740,7 +2815,7 @@ export type QueueLimits = {
   readonly heartbeatSeconds: Scalars['Int']['output'];
   /** True if jobs that request a `timeShare` of a GPU may use one device together. */
   readonly isGpuSharingEnabled: Scalars['Boolean']['output'];
-  /** Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice `heartbeatSeconds`, at most 3600. */
+  /** Time without a heartbeat after which the lease of a worker ends, in seconds: at least twice `heartbeatSeconds`, at most 3600. */
   readonly leaseSeconds: Scalars['Int']['output'];
   /** Largest number of cores of one job; null for no limit. */
   readonly maxCores?: Maybe<Scalars['Int']['output']>;
@@ -2759,7 +2834,7 @@ export type QueueLimitsInput = {
   /** True if jobs that request a `timeShare` of a GPU may use one device together; false by default. */
   readonly isGpuSharingEnabled?: InputMaybe<Scalars['Boolean']['input']>;
   /**
-   * Time without a heartbeat after which the jobs of a worker are reassigned, in seconds: at least twice
+   * Time without a heartbeat after which the lease of a worker ends, in seconds: at least twice
    * `heartbeatSeconds`, at most 3600; 30 by default.
    */
   readonly leaseSeconds?: InputMaybe<Scalars['Int']['input']>;
@@ -2841,13 +2916,15 @@ export type RedeemSecretsUserErrorCode =
   | 'SECRET_EXPIRED'
   /** The secret does not exist, or the job may not use it. */
   | 'SECRET_NOT_FOUND'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
 
 /** An experiment to register. */
 export type RegisterExperimentInput = {
+  /** Defaults and bounds for the continuity of the experiment's jobs; none by default. */
+  readonly continuity?: InputMaybe<ContinuityPolicyInput>;
   /** One sentence about the experiment, up to 500 characters. */
   readonly description?: InputMaybe<Scalars['String']['input']>;
   /** Unique name: 1 to 31 lower-case letters, digits and `-`, beginning with a letter. */
@@ -2878,7 +2955,7 @@ export type RegisterExperimentUserError = UserError & {
 
 /** Code of an error of `registerExperiment`. */
 export type RegisterExperimentUserErrorCode =
-  /** An experiment with this name exists, with another title or description. */
+  /** An experiment with this name exists, with another title, description or continuity. */
   | 'EXPERIMENT_NAME_TAKEN'
   /** A value is out of range or malformed. */
   | 'INVALID_VALUE';
@@ -2895,9 +2972,14 @@ export type RegisterWorkerInput = {
   readonly host: Scalars['String']['input'];
   /** Idempotency key. A repeated call with the same key returns the same worker, until 30 days after that worker ended. */
   readonly idempotencyKey: Scalars['String']['input'];
+  /**
+   * Jobs whose payloads still run on the host, with the fences that an earlier worker of the same name, queue, host
+   * and credential has them by. The worker gets ADOPT for those that it may continue, DROP for the others.
+   */
+  readonly jobs?: InputMaybe<ReadonlyArray<HeldJobInput>>;
   /** Labels of the worker, at most 64. */
   readonly labels?: InputMaybe<ReadonlyArray<LabelInput>>;
-  /** Name of the pilot, 1 to 255 characters. An older worker with the same name, queue and host is replaced: it is LOST at once. */
+  /** Name of the pilot, 1 to 255 characters. An older worker with the same name, queue and host is replaced: it is LOST at once, and jobs of it that `jobs` does not list are reassigned. */
   readonly name: Scalars['String']['input'];
   /** Name of the queue that the worker serves. */
   readonly queue: Scalars['String']['input'];
@@ -2908,9 +2990,11 @@ export type RegisterWorkerInput = {
 /** Result of `registerWorker`. */
 export type RegisterWorkerPayload = {
   readonly __typename?: 'RegisterWorkerPayload';
+  /** ADOPT or DROP for each job that the worker listed. */
+  readonly commands: ReadonlyArray<WorkerCommand>;
   /** Interval in which the worker must send heartbeats, in seconds; null if the input has errors. */
   readonly heartbeatSeconds?: Maybe<Scalars['Int']['output']>;
-  /** Time without a heartbeat after which the worker's jobs are reassigned, in seconds; null if the input has errors. */
+  /** Time without a heartbeat after which the lease of the worker ends, in seconds; null if the input has errors. */
   readonly leaseSeconds?: Maybe<Scalars['Int']['output']>;
   /** Errors that prevented the change; empty if there are none. */
   readonly userErrors: ReadonlyArray<RegisterWorkerUserError>;
@@ -3577,7 +3661,7 @@ export type StartJobsUserErrorCode =
   | 'JOB_NOT_FOUND'
   /** The job's state does not allow it. */
   | 'JOB_STATE_CONFLICT'
-  /** The lease of the worker has ended. The worker must drop its jobs and register again. */
+  /** The worker is lost and cannot return. It must register again, with the jobs whose payloads still run. */
   | 'WORKER_LOST'
   /** The worker does not exist, or has ended. */
   | 'WORKER_NOT_FOUND';
@@ -3948,6 +4032,8 @@ export type TaskVariantInput = {
 
 /** Changes of a queue. Fields that are not set keep their value. */
 export type UpdateQueueInput = {
+  /** Defaults and bounds for the continuity of jobs; attempts that were sent keep theirs. */
+  readonly continuity?: InputMaybe<ContinuityPolicyInput>;
   /** System by which the site starts the workers of the queue. Rhizome does not act on it. */
   readonly executor?: InputMaybe<QueueExecutor>;
   /** Revision that the queue must still have; otherwise the change is refused. */
@@ -4169,12 +4255,16 @@ export type WorkerCommand = {
   readonly jobId?: Maybe<Scalars['ID']['output']>;
   /** Kind of the command. */
   readonly kind: WorkerCommandKind;
+  /** Fence that replaces `fence` in all further reports about the job; null unless the command is ADOPT. */
+  readonly newFence?: Maybe<Scalars['SafeInt']['output']>;
   /** Reason for the command; null if there is none. */
   readonly reason?: Maybe<Scalars['String']['output']>;
 };
 
 /** Kind of a command for a worker. */
 export type WorkerCommandKind =
+  /** The assignment is valid again, after contact was lost: the payload continues, and reports carry the new fence. */
+  | 'ADOPT'
   /** Finish the jobs and accept no more. */
   | 'DRAIN'
   /** The worker has lost the job: end the payload and report nothing. */
@@ -4228,7 +4318,7 @@ export type WorkerFilter = {
   readonly ids?: InputMaybe<ReadonlyArray<Scalars['ID']['input']>>;
   /** Names of the queues, at most 1000. */
   readonly queues?: InputMaybe<ReadonlyArray<Scalars['String']['input']>>;
-  /** States of the workers; READY and DRAINING by default for lists, all for streams. */
+  /** States of the workers; READY, DRAINING and UNREACHABLE by default for lists, all for streams. */
   readonly states?: InputMaybe<ReadonlyArray<WorkerState>>;
 };
 
@@ -4298,10 +4388,12 @@ export type WorkerState =
   | 'DRAINING'
   /** Ended by itself. */
   | 'ENDED'
-  /** Did not report before its lease ended; its jobs were reassigned. */
+  /** Did not report before its lease ended, or was replaced; nothing of it can return, and its jobs were reassigned. */
   | 'LOST'
   /** Accepts work. */
-  | 'READY';
+  | 'READY'
+  /** Did not report before its lease ended; its payloads may still run and return. */
+  | 'UNREACHABLE';
 
 
 
@@ -4496,6 +4588,8 @@ export type ResolversTypes = {
   CancelJobsPayload: ResolverTypeWrapper<Omit<CancelJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversTypes['CancelJobsUserError']> }>;
   CancelJobsUserError: ResolverTypeWrapper<Omit<CancelJobsUserError, 'code'> & { code: ResolversTypes['CancelJobsUserErrorCode'] }>;
   CancelJobsUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'JOB_NOT_FOUND' | 'JOB_STATE_CONFLICT' | 'FORBIDDEN' | 'IDEMPOTENCY_KEY_REUSED'>;
+  ContinuityPolicy: ResolverTypeWrapper<ContinuityPolicy>;
+  ContinuityPolicyInput: ContinuityPolicyInput;
   CreateQueueInput: CreateQueueInput;
   CreateQueuePayload: ResolverTypeWrapper<Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversTypes['Queue']>, userErrors: ReadonlyArray<ResolversTypes['CreateQueueUserError']> }>;
   CreateQueueUserError: ResolverTypeWrapper<Omit<CreateQueueUserError, 'code'> & { code: ResolversTypes['CreateQueueUserErrorCode'] }>;
@@ -4577,6 +4671,8 @@ export type ResolversTypes = {
   JobAssignment: ResolverTypeWrapper<JobAssignmentMapper>;
   JobAttempt: ResolverTypeWrapper<JobAttemptMapper>;
   JobConnection: ResolverTypeWrapper<JobConnectionMapper>;
+  JobContinuity: ResolverTypeWrapper<Omit<JobContinuity, 'onDisconnect'> & { onDisconnect: ResolversTypes['OnDisconnect'] }>;
+  JobContinuityInput: JobContinuityInput;
   JobCount: ResolverTypeWrapper<JobCountMapper>;
   JobCountsChanged: ResolverTypeWrapper<JobCountsChangedMapper>;
   JobEdge: ResolverTypeWrapper<Omit<JobEdge, 'node'> & { node: ResolversTypes['Job'] }>;
@@ -4618,6 +4714,7 @@ export type ResolversTypes = {
   LogStream: ResolverTypeWrapper<'STDOUT' | 'STDERR'>;
   Mutation: ResolverTypeWrapper<Record<PropertyKey, never>>;
   Node: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['Node']>;
+  OnDisconnect: ResolverTypeWrapper<'CONTINUE' | 'STOP'>;
   PageInfo: ResolverTypeWrapper<PageInfo>;
   ParameterInput: ParameterInput;
   ParameterSetInput: ParameterSetInput;
@@ -4651,7 +4748,7 @@ export type ResolversTypes = {
   RegisterExperimentUserError: ResolverTypeWrapper<Omit<RegisterExperimentUserError, 'code'> & { code: ResolversTypes['RegisterExperimentUserErrorCode'] }>;
   RegisterExperimentUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'EXPERIMENT_NAME_TAKEN'>;
   RegisterWorkerInput: RegisterWorkerInput;
-  RegisterWorkerPayload: ResolverTypeWrapper<Omit<RegisterWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversTypes['RegisterWorkerUserError']>, worker?: Maybe<ResolversTypes['Worker']> }>;
+  RegisterWorkerPayload: ResolverTypeWrapper<Omit<RegisterWorkerPayload, 'commands' | 'userErrors' | 'worker'> & { commands: ReadonlyArray<ResolversTypes['WorkerCommand']>, userErrors: ReadonlyArray<ResolversTypes['RegisterWorkerUserError']>, worker?: Maybe<ResolversTypes['Worker']> }>;
   RegisterWorkerUserError: ResolverTypeWrapper<Omit<RegisterWorkerUserError, 'code'> & { code: ResolversTypes['RegisterWorkerUserErrorCode'] }>;
   RegisterWorkerUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'IDEMPOTENCY_KEY_REUSED'>;
   ReleaseJobsInput: ReleaseJobsInput;
@@ -4751,7 +4848,7 @@ export type ResolversTypes = {
   WorkerCapacityInput: WorkerCapacityInput;
   WorkerChanged: ResolverTypeWrapper<WorkerChangedMapper>;
   WorkerCommand: ResolverTypeWrapper<WorkerCommandMapper>;
-  WorkerCommandKind: ResolverTypeWrapper<'KILL' | 'DROP' | 'DRAIN' | 'WORK'>;
+  WorkerCommandKind: ResolverTypeWrapper<'KILL' | 'DROP' | 'ADOPT' | 'DRAIN' | 'WORK'>;
   WorkerCommandsIssued: ResolverTypeWrapper<Omit<WorkerCommandsIssued, 'commands'> & { commands: ReadonlyArray<ResolversTypes['WorkerCommand']> }>;
   WorkerConnection: ResolverTypeWrapper<WorkerConnectionMapper>;
   WorkerEdge: ResolverTypeWrapper<Omit<WorkerEdge, 'node'> & { node: ResolversTypes['Worker'] }>;
@@ -4759,7 +4856,7 @@ export type ResolversTypes = {
   WorkerFilter: WorkerFilter;
   WorkerHardware: ResolverTypeWrapper<WorkerHardwareMapper>;
   WorkerHardwareInput: WorkerHardwareInput;
-  WorkerState: ResolverTypeWrapper<'READY' | 'DRAINING' | 'ENDED' | 'LOST'>;
+  WorkerState: ResolverTypeWrapper<'READY' | 'DRAINING' | 'ENDED' | 'UNREACHABLE' | 'LOST'>;
   String: ResolverTypeWrapper<Scalars['String']['output']>;
 };
 
@@ -4783,6 +4880,8 @@ export type ResolversParentTypes = {
   CancelJobsInput: CancelJobsInput;
   CancelJobsPayload: Omit<CancelJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['CancelJobsUserError']> };
   CancelJobsUserError: CancelJobsUserError;
+  ContinuityPolicy: ContinuityPolicy;
+  ContinuityPolicyInput: ContinuityPolicyInput;
   CreateQueueInput: CreateQueueInput;
   CreateQueuePayload: Omit<CreateQueuePayload, 'queue' | 'userErrors'> & { queue?: Maybe<ResolversParentTypes['Queue']>, userErrors: ReadonlyArray<ResolversParentTypes['CreateQueueUserError']> };
   CreateQueueUserError: CreateQueueUserError;
@@ -4852,6 +4951,8 @@ export type ResolversParentTypes = {
   JobAssignment: JobAssignmentMapper;
   JobAttempt: JobAttemptMapper;
   JobConnection: JobConnectionMapper;
+  JobContinuity: JobContinuity;
+  JobContinuityInput: JobContinuityInput;
   JobCount: JobCountMapper;
   JobCountsChanged: JobCountsChangedMapper;
   JobEdge: Omit<JobEdge, 'node'> & { node: ResolversParentTypes['Job'] };
@@ -4912,7 +5013,7 @@ export type ResolversParentTypes = {
   RegisterExperimentPayload: Omit<RegisterExperimentPayload, 'experiment' | 'userErrors'> & { experiment?: Maybe<ResolversParentTypes['Experiment']>, userErrors: ReadonlyArray<ResolversParentTypes['RegisterExperimentUserError']> };
   RegisterExperimentUserError: RegisterExperimentUserError;
   RegisterWorkerInput: RegisterWorkerInput;
-  RegisterWorkerPayload: Omit<RegisterWorkerPayload, 'userErrors' | 'worker'> & { userErrors: ReadonlyArray<ResolversParentTypes['RegisterWorkerUserError']>, worker?: Maybe<ResolversParentTypes['Worker']> };
+  RegisterWorkerPayload: Omit<RegisterWorkerPayload, 'commands' | 'userErrors' | 'worker'> & { commands: ReadonlyArray<ResolversParentTypes['WorkerCommand']>, userErrors: ReadonlyArray<ResolversParentTypes['RegisterWorkerUserError']>, worker?: Maybe<ResolversParentTypes['Worker']> };
   RegisterWorkerUserError: RegisterWorkerUserError;
   ReleaseJobsInput: ReleaseJobsInput;
   ReleaseJobsPayload: Omit<ReleaseJobsPayload, 'result' | 'userErrors'> & { result?: Maybe<ResolversParentTypes['BulkResult']>, userErrors: ReadonlyArray<ResolversParentTypes['ReleaseJobsUserError']> };
@@ -5115,6 +5216,14 @@ export type CancelJobsUserErrorResolvers<ContextType = Context, ParentType exten
 
 export type CancelJobsUserErrorCodeResolvers = EnumResolverSignature<{ FORBIDDEN?: any, IDEMPOTENCY_KEY_REUSED?: any, INVALID_VALUE?: any, JOB_NOT_FOUND?: any, JOB_STATE_CONFLICT?: any }, ResolversTypes['CancelJobsUserErrorCode']>;
 
+export type ContinuityPolicyResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ContinuityPolicy'] = ResolversParentTypes['ContinuityPolicy']> = {
+  defaultContinueSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  defaultReassignAfterSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  maxContinueSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  maxReassignAfterSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+  minReassignAfterSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
 export type CreateQueuePayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['CreateQueuePayload'] = ResolversParentTypes['CreateQueuePayload']> = {
   queue?: Resolver<Maybe<ResolversTypes['Queue']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['CreateQueueUserError']>, ParentType, ContextType>;
@@ -5239,6 +5348,7 @@ export type EnvironmentVariableResolvers<ContextType = Context, ParentType exten
 
 export type ExperimentResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Experiment'] = ResolversParentTypes['Experiment'], FederationReferenceType extends FederationReferenceTypes['Experiment'] = FederationReferenceTypes['Experiment']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Experiment']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  continuity?: Resolver<ResolversTypes['ContinuityPolicy'], ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   description?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
@@ -5471,6 +5581,7 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Job']> | FederationReferenceType, FederationReferenceType, ContextType>;
   attempt?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   attempts?: Resolver<ReadonlyArray<ResolversTypes['JobAttempt']>, ParentType, ContextType>;
+  continuity?: Resolver<ResolversTypes['JobContinuity'], ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   dependsOn?: Resolver<ReadonlyArray<ResolversTypes['Job']>, ParentType, ContextType>;
   error?: Resolver<Maybe<ResolversTypes['JobError']>, ParentType, ContextType>;
@@ -5512,17 +5623,20 @@ export type JobResolvers<ContextType = Context, ParentType extends ResolversPare
 export type JobAssignmentResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobAssignment'] = ResolversParentTypes['JobAssignment']> = {
   attempt?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   attemptId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  continueSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   deviceIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
   fence?: Resolver<ResolversTypes['SafeInt'], ParentType, ContextType>;
   job?: Resolver<ResolversTypes['Job'], ParentType, ContextType>;
 };
 
 export type JobAttemptResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobAttempt'] = ResolversParentTypes['JobAttempt']> = {
+  continuity?: Resolver<ResolversTypes['JobContinuity'], ParentType, ContextType>;
   deviceIds?: Resolver<ReadonlyArray<ResolversTypes['ID']>, ParentType, ContextType>;
   endedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   error?: Resolver<Maybe<ResolversTypes['JobError']>, ParentType, ContextType>;
   exitCode?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  lostSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   metrics?: Resolver<Maybe<ResolversTypes['JobMetrics']>, ParentType, ContextType>;
   number?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
   outcome?: Resolver<Maybe<ResolversTypes['JobState']>, ParentType, ContextType>;
@@ -5530,6 +5644,7 @@ export type JobAttemptResolvers<ContextType = Context, ParentType extends Resolv
   sentAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   signal?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   startedAt?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
+  unreachableSince?: Resolver<Maybe<ResolversTypes['DateTime']>, ParentType, ContextType>;
   worker?: Resolver<Maybe<ResolversTypes['Worker']>, ParentType, ContextType>;
   workerId?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
 };
@@ -5539,6 +5654,12 @@ export type JobConnectionResolvers<ContextType = Context, ParentType extends Res
   nodes?: Resolver<ReadonlyArray<ResolversTypes['Job']>, ParentType, ContextType>;
   pageInfo?: Resolver<ResolversTypes['PageInfo'], ParentType, ContextType>;
   totalCount?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
+};
+
+export type JobContinuityResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobContinuity'] = ResolversParentTypes['JobContinuity']> = {
+  continueSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
+  onDisconnect?: Resolver<ResolversTypes['OnDisconnect'], ParentType, ContextType>;
+  reassignAfterSeconds?: Resolver<ResolversTypes['Int'], ParentType, ContextType>;
 };
 
 export type JobCountResolvers<ContextType = Context, ParentType extends ResolversParentTypes['JobCount'] = ResolversParentTypes['JobCount']> = {
@@ -5770,6 +5891,8 @@ export type NodeResolvers<ContextType = Context, ParentType extends ResolversPar
   __resolveType?: TypeResolveFn<'BulkOperation' | 'Experiment' | 'Job' | 'Principal' | 'Queue' | 'Secret' | 'Share' | 'Site' | 'Task' | 'Worker', ParentType, ContextType>;
 };
 
+export type OnDisconnectResolvers = EnumResolverSignature<{ CONTINUE?: any, STOP?: any }, ResolversTypes['OnDisconnect']>;
+
 export type PageInfoResolvers<ContextType = Context, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
   endCursor?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
   hasNextPage?: Resolver<ResolversTypes['Boolean'], ParentType, ContextType>;
@@ -5848,6 +5971,7 @@ export type QueryResolvers<ContextType = Context, ParentType extends ResolversPa
 
 export type QueueResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Queue'] = ResolversParentTypes['Queue'], FederationReferenceType extends FederationReferenceTypes['Queue'] = FederationReferenceTypes['Queue']> = {
   __resolveReference?: ReferenceResolver<Maybe<ResolversTypes['Queue']> | FederationReferenceType, FederationReferenceType, ContextType>;
+  continuity?: Resolver<ResolversTypes['ContinuityPolicy'], ParentType, ContextType>;
   createdAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   executor?: Resolver<ResolversTypes['QueueExecutor'], ParentType, ContextType>;
   experiments?: Resolver<ReadonlyArray<ResolversTypes['Experiment']>, ParentType, ContextType>;
@@ -5933,6 +6057,7 @@ export type RegisterExperimentUserErrorResolvers<ContextType = Context, ParentTy
 export type RegisterExperimentUserErrorCodeResolvers = EnumResolverSignature<{ EXPERIMENT_NAME_TAKEN?: any, INVALID_VALUE?: any }, ResolversTypes['RegisterExperimentUserErrorCode']>;
 
 export type RegisterWorkerPayloadResolvers<ContextType = Context, ParentType extends ResolversParentTypes['RegisterWorkerPayload'] = ResolversParentTypes['RegisterWorkerPayload']> = {
+  commands?: Resolver<ReadonlyArray<ResolversTypes['WorkerCommand']>, ParentType, ContextType>;
   heartbeatSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   leaseSeconds?: Resolver<Maybe<ResolversTypes['Int']>, ParentType, ContextType>;
   userErrors?: Resolver<ReadonlyArray<ResolversTypes['RegisterWorkerUserError']>, ParentType, ContextType>;
@@ -6362,10 +6487,11 @@ export type WorkerCommandResolvers<ContextType = Context, ParentType extends Res
   fence?: Resolver<Maybe<ResolversTypes['SafeInt']>, ParentType, ContextType>;
   jobId?: Resolver<Maybe<ResolversTypes['ID']>, ParentType, ContextType>;
   kind?: Resolver<ResolversTypes['WorkerCommandKind'], ParentType, ContextType>;
+  newFence?: Resolver<Maybe<ResolversTypes['SafeInt']>, ParentType, ContextType>;
   reason?: Resolver<Maybe<ResolversTypes['String']>, ParentType, ContextType>;
 };
 
-export type WorkerCommandKindResolvers = EnumResolverSignature<{ DRAIN?: any, DROP?: any, KILL?: any, WORK?: any }, ResolversTypes['WorkerCommandKind']>;
+export type WorkerCommandKindResolvers = EnumResolverSignature<{ ADOPT?: any, DRAIN?: any, DROP?: any, KILL?: any, WORK?: any }, ResolversTypes['WorkerCommandKind']>;
 
 export type WorkerCommandsIssuedResolvers<ContextType = Context, ParentType extends ResolversParentTypes['WorkerCommandsIssued'] = ResolversParentTypes['WorkerCommandsIssued']> = {
   commands?: Resolver<ReadonlyArray<ResolversTypes['WorkerCommand']>, ParentType, ContextType>;
@@ -6403,7 +6529,7 @@ export type WorkerHardwareResolvers<ContextType = Context, ParentType extends Re
   processContainment?: Resolver<ReadonlyArray<ResolversTypes['ProcessContainment']>, ParentType, ContextType>;
 };
 
-export type WorkerStateResolvers = EnumResolverSignature<{ DRAINING?: any, ENDED?: any, LOST?: any, READY?: any }, ResolversTypes['WorkerState']>;
+export type WorkerStateResolvers = EnumResolverSignature<{ DRAINING?: any, ENDED?: any, LOST?: any, READY?: any, UNREACHABLE?: any }, ResolversTypes['WorkerState']>;
 
 export type Resolvers<ContextType = Context> = {
   AcquireJobsPayload?: AcquireJobsPayloadResolvers<ContextType>;
@@ -6425,6 +6551,7 @@ export type Resolvers<ContextType = Context> = {
   CancelJobsPayload?: CancelJobsPayloadResolvers<ContextType>;
   CancelJobsUserError?: CancelJobsUserErrorResolvers<ContextType>;
   CancelJobsUserErrorCode?: CancelJobsUserErrorCodeResolvers;
+  ContinuityPolicy?: ContinuityPolicyResolvers<ContextType>;
   CreateQueuePayload?: CreateQueuePayloadResolvers<ContextType>;
   CreateQueueUserError?: CreateQueueUserErrorResolvers<ContextType>;
   CreateQueueUserErrorCode?: CreateQueueUserErrorCodeResolvers;
@@ -6481,6 +6608,7 @@ export type Resolvers<ContextType = Context> = {
   JobAssignment?: JobAssignmentResolvers<ContextType>;
   JobAttempt?: JobAttemptResolvers<ContextType>;
   JobConnection?: JobConnectionResolvers<ContextType>;
+  JobContinuity?: JobContinuityResolvers<ContextType>;
   JobCount?: JobCountResolvers<ContextType>;
   JobCountsChanged?: JobCountsChangedResolvers<ContextType>;
   JobEdge?: JobEdgeResolvers<ContextType>;
@@ -6511,6 +6639,7 @@ export type Resolvers<ContextType = Context> = {
   LogStream?: LogStreamResolvers;
   Mutation?: MutationResolvers<ContextType>;
   Node?: NodeResolvers<ContextType>;
+  OnDisconnect?: OnDisconnectResolvers;
   PageInfo?: PageInfoResolvers<ContextType>;
   PayloadIsolation?: PayloadIsolationResolvers;
   PendingConstraint?: PendingConstraintResolvers<ContextType>;

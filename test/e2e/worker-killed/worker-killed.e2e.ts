@@ -9,9 +9,12 @@ import { type PlaygroundSystem, startPlayground } from '../system/playground-sys
 import { processesWith, untilGone } from '../system/processes.js';
 
 /**
- * A dead worker's jobs are back within this time: the promise, with the lease that queues have by default.
+ * A dead worker's jobs that stop with the lease are back within this time: the promise, with the lease that
+ * queues have by default.
  */
 const backWithinMs = 45_000;
+
+const continuity = { onDisconnect: 'STOP' };
 
 let system: PlaygroundSystem;
 let watch: JobWatch;
@@ -37,7 +40,7 @@ describe('a worker that is killed while it runs a job', () => {
       'while :; do sleep 1; done',
     ].join('\n');
     const victim = await startPilot(place(), { name: 'victim', cores: 1 });
-    const [id = ''] = await submit(system.api(), [{ name: 'hard to kill', shell }]);
+    const [id = ''] = await submit(system.api(), [{ name: 'hard to kill', shell, continuity }]);
     await watch.untilState(id, 'RUNNING', 20_000);
     const carriers = () => processesWith(`RHIZOME_JOB_ID=${id}`);
     await waitFor('a payload of three shells', () => carriers().length >= 3, { deadlineMs: 10_000 });
@@ -92,7 +95,7 @@ describe('a worker that is killed while it runs a job', () => {
     const victim = await startPilot(place(), { name: 'victim', queue });
     const requirements = { memoryMiB: 64, diskMiB: 1, queue };
     const [id = ''] = await submit(system.api(), [
-      { shell: 'sleep 600', requirements, retry: { maxAttempts: 1 } },
+      { shell: 'sleep 600', requirements, continuity, retry: { maxAttempts: 1 } },
     ]);
     await watch.untilState(id, 'RUNNING', 20_000);
     await victim.kill('SIGKILL');

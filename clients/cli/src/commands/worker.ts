@@ -55,7 +55,7 @@ async function idsOf(
   if (given.every(isId)) return given;
   const filter = {
     ...(queue === undefined ? {} : { queues: [queue] }),
-    states: ['READY' as const, 'DRAINING' as const],
+    states: ['READY' as const, 'DRAINING' as const, 'UNREACHABLE' as const],
   };
   const live = await pagesUpTo(
     maxWorkers,

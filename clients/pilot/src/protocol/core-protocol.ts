@@ -88,7 +88,7 @@ export interface Assignment {
 }
 
 /** Kind of a command. */
-export type CommandKind = 'KILL' | 'DROP' | 'DRAIN' | 'WORK';
+export type CommandKind = 'KILL' | 'DROP' | 'ADOPT' | 'DRAIN' | 'WORK';
 
 /** A command to this worker. */
 export interface Command {

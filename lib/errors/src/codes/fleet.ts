@@ -23,8 +23,8 @@ export const fleetCodes = {
   WORKER_LOST: entry(
     409,
     'never',
-    'Worker "{value}" was lost: {reason}; drop its jobs and register again.',
-    'The lease of the worker expired and its jobs were requeued. The pilot stops its payloads and registers again.',
+    'Worker "{value}" was lost: {reason}; register again, with the jobs whose payloads still run.',
+    'The worker is lost and cannot return. The pilot registers again, with the jobs whose payloads still run.',
   ),
   FENCE_STALE: entry(
     409,

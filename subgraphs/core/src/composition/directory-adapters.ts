@@ -11,7 +11,7 @@ export async function experimentFacts(
   name: string,
 ): Promise<ExperimentFacts | null> {
   const [experiment, leaves] = await Promise.all([experiments.find(name), shares.ofExperiment(name)]);
-  return experiment && { name, shares: leaves.map(({ path }) => path) };
+  return experiment && { name, shares: leaves.map(({ path }) => path), continuity: experiment.continuity };
 }
 
 /** Queue as the scheduler needs it. */

@@ -8,6 +8,8 @@ import type { StoreTime } from '../shared/store-time.js';
 import { jobsCollection } from '../jobs/model/job.document.js';
 import { requirementClassesCollection } from '../jobs/model/requirement-class.document.js';
 import { LeasesRepository } from '../workers/leases/leases.repository.js';
+import { SupersededAttemptsRepository } from '../workers/adoption/superseded-attempts.repository.js';
+import { UnreachableLeasesRepository } from '../workers/leases/unreachable-leases.repository.js';
 import { brokerLeaseCollection, leasesCollection, workersCollection } from '../workers/worker.document.js';
 import { EndedLeasesRepository } from '../workers/lease-clock/ended-leases.repository.js';
 import {
@@ -26,6 +28,8 @@ export interface FleetStores {
   readonly classes: RequirementClassesRepository;
   readonly workers: WorkersRepository;
   readonly leases: LeasesRepository;
+  readonly unreachable: UnreachableLeasesRepository;
+  readonly superseded: SupersededAttemptsRepository;
   readonly brokerLease: BrokerLeaseRepository;
   readonly endedLeases: EndedLeasesRepository;
   readonly leaseClock: LeaseClockRepository;
@@ -38,6 +42,8 @@ export function fleetStores(db: FleetDatabase, storeTime: StoreTime, ttlMs: numb
     classes: new RequirementClassesRepository(collection(db, requirementClassesCollection)),
     workers: new WorkersRepository(collection(db, workersCollection), storeTime),
     leases: new LeasesRepository(collection(db, leasesCollection), storeTime),
+    unreachable: new UnreachableLeasesRepository(collection(db, leasesCollection), storeTime),
+    superseded: new SupersededAttemptsRepository(collection(db, jobsCollection)),
     brokerLease: new BrokerLeaseRepository(collection(db, brokerLeaseCollection), storeTime, ttlMs),
     endedLeases: new EndedLeasesRepository(collection(db, leasesCollection), storeTime),
     leaseClock: new LeaseClockRepository(

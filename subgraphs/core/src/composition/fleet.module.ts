@@ -13,6 +13,9 @@ import { RequeueGrants } from '../scheduler/dispatch/requeue-grants.js';
 import { serverTime, type StoreTime } from '../shared/store-time.js';
 import type { TransitionWriter } from '../jobs/transitions/transition.types.js';
 import { HardwareViews } from '../hardware/hardware-map.service.js';
+import { Adoptions } from '../workers/adoption/adoptions.js';
+import { ContinuedJobs } from '../workers/adoption/continued-jobs.js';
+import { WorkerReturns } from '../workers/adoption/worker-returns.js';
 import { AcquireService } from '../workers/acquire.service.js';
 import { CommandHub } from '../workers/commands/command-hub.js';
 import { CommandRules } from '../workers/commands/command-rules.js';
@@ -109,7 +112,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
   const { clock, ids, log, writer, url, graceMs, brokerTtlMs = 5000, brokerRenewMs = 1000 } = options;
   const components = createComponents(options);
   const { stores, cache, registry, classes } = components;
-  const { jobs, leases, workers, brokerLease } = stores;
+  const { jobs, leases, unreachable, workers, brokerLease } = stores;
   const leadership = new BrokerLeadership({
     leases: brokerLease,
     clock,
@@ -130,6 +133,7 @@ export function buildFleet(options: FleetOptions): FleetModule {
     clock,
     ids,
     log,
+    unreachableSince: (workerId) => registry.unreachableSince(workerId),
     readyCount: options.readyCount,
   });
   const { ledger } = cache;
@@ -143,7 +147,18 @@ export function buildFleet(options: FleetOptions): FleetModule {
     log,
     ...(options.leaseClock ? { limits: options.leaseClock } : {}),
   });
-  const watched = { leases, leaseClock, workers, registry, ledger, requeueGrants, clock, log, isLeading };
+  const watched = {
+    leases,
+    leaseClock,
+    unreachable,
+    workers,
+    registry,
+    ledger,
+    requeueGrants,
+    clock,
+    log,
+    isLeading,
+  };
   const leaseWatch = new LeaseWatch({
     ...watched,
     ...(graceMs === undefined ? {} : { graceMs }),
@@ -165,7 +180,7 @@ function servicesOf(
   scheduler: SchedulerService,
   leadership: BrokerLeadership,
 ): FleetServices {
-  const { jobs, leases, workers } = stores;
+  const { jobs, leases, unreachable, workers } = stores;
   const { ledger } = cache;
   const commands = new CommandHub({ cache, classes });
   const access = new WorkerAccess({ queues: queueLookup });
@@ -176,6 +191,22 @@ function servicesOf(
       ? new Map(workerIds.map((id) => [id, new Set(ledger.devicesOf(id).keys())]))
       : jobs.bookedDevices(workerIds.flatMap((id) => [...ledger.jobsOf(id)]));
   const holder = new JobHolder({ registry, access, ledger, jobs });
+  const fences = stores.brokerLease;
+  const { superseded } = stores;
+  const adoptions = new Adoptions({ jobs, fences, unreachable, superseded, writer, clock, log });
+  const requeueGrants = new RequeueGrants({ jobs, writer, clock, log });
+  const returns = new WorkerReturns({
+    leases,
+    unreachable,
+    workers,
+    registry,
+    ledger,
+    jobs,
+    requeueGrants,
+    queues: queueLookup,
+    log,
+  });
+  const continuedJobs = new ContinuedJobs({ workers, leases, registry, adoptions, jobs, log });
   return {
     cache,
     registry,
@@ -184,7 +215,7 @@ function servicesOf(
     commands,
     leaseClock: new LeaseClockService(stores.leaseClock, clock),
     hardware: new HardwareViews({ registry, workers, leases, booked, clock, queues }),
-    reports: new ReportsService({ registry, access, ledger, jobs, writer, clock }),
+    reports: new ReportsService({ registry, access, returns, ledger, jobs, writer, clock }),
     holder,
     secretDelivery: new SecretDelivery({ holder, jobs, secrets, clock, log }),
     acquire: new AcquireService({
@@ -193,6 +224,7 @@ function servicesOf(
       registry,
       admit: (worker) => cache.readUnknownQueue(worker),
       access,
+      returns,
       forward: forwardAcquire,
       ownUrl: url,
     }),
@@ -203,11 +235,13 @@ function servicesOf(
       clock,
       access,
       devices,
-      registration: new Registration({ workers, leases, registry, ids, log }),
+      registration: new Registration({ workers, leases, continuedJobs, ids, log }),
       heartbeats: new Heartbeats(leases),
       facts: new FactReports(workers, registry),
       queues: queueLookup,
-      commands: new CommandRules(ledger, jobs),
+      commands: new CommandRules(ledger, adoptions),
+      returns,
+      unreachable,
       hub: commands,
     }),
   };
@@ -236,7 +270,8 @@ function createComponents({
     },
   };
   const { jobs } = stores;
-  const sources = { directory, workers: registry, classes, jobs, feed, writer };
+  const retained = () => stores.unreachable.retained();
+  const sources = { directory, workers: registry, classes, jobs, feed, writer, retained };
   const cache = new SchedulerCache({ ...sources, clock, log });
   return { stores, classes, registry, cache };
 }

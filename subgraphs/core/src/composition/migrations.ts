@@ -9,6 +9,9 @@ import { retryMembersCollection } from '../jobs/bulk/retry-member.document.js';
 import { jobCollections } from './job-stores.repository.js';
 import { listBulkCriteria } from '../jobs/bulk/bulk-criteria.repository.js';
 import { fleetCollections } from './fleet.module.js';
+import { experimentsCollection } from '../experiments/experiment.document.js';
+import { queuesCollection } from '../queues/queue.document.js';
+import { finishLostLeases } from '../workers/leases/lost-leases.repository.js';
 import { renameReportVersions } from '../workers/report-versions.repository.js';
 
 /** All collections of core. */
@@ -44,6 +47,14 @@ export const coreMigrations: readonly Migration[] = [
     up: async (db) => {
       await ensureCollections(db, fleetCollections as readonly CollectionDefinition[]);
       await renameReportVersions(db);
+    },
+  },
+  {
+    id: '0005-workers-that-return',
+    up: async (db) => {
+      const changed = [queuesCollection, experimentsCollection, ...fleetCollections];
+      await ensureCollections(db, changed as readonly CollectionDefinition[]);
+      await finishLostLeases(db);
     },
   },
 ];

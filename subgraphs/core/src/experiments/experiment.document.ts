@@ -1,5 +1,6 @@
 /** Stored form of an experiment. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
+import type { ContinuityPolicy } from '../shared/continuity.js';
 
 /** Registered experiment; it never changes. */
 export interface ExperimentDocument {
@@ -11,14 +12,19 @@ export interface ExperimentDocument {
   readonly updatedAt: Date;
   readonly title: string;
   readonly description?: string;
+  /** Defaults and bounds for the continuity of its jobs; absent if there are none. */
+  readonly continuity?: ContinuityPolicy;
   /** Subject that registered it. */
   readonly registeredBy: string;
 }
 
+/** Version of the stored form; version 2 added the continuity of jobs. */
+export const experimentSchemaVersion = 2;
+
 /** Experiments. There are few, so they are read as a whole. */
 export const experimentsCollection = defineCollection<ExperimentDocument>({
   name: 'experiments',
-  schemaVersion: 1,
+  schemaVersion: experimentSchemaVersion,
   validator: {
     required: ['revision', 'createdAt', 'updatedAt', 'title', 'registeredBy'],
     properties: {
@@ -26,6 +32,7 @@ export const experimentsCollection = defineCollection<ExperimentDocument>({
       ...baseFields,
       title: { bsonType: 'string', minLength: 1, maxLength: 100 },
       description: { bsonType: 'string', maxLength: 500 },
+      continuity: { bsonType: 'object' },
       registeredBy: { bsonType: 'string' },
     },
   },

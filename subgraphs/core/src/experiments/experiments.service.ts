@@ -2,7 +2,13 @@
 import { type InputError, InputErrors } from '@rhizome/errors';
 import { experimentsFor, type Principal } from '@rhizome/authz';
 import type { Clock } from '@rhizome/clock';
-import type { ExperimentDocument } from './experiment.document.js';
+import { canonicalJson } from '@rhizome/digest';
+import {
+  checkContinuityPolicy,
+  type ContinuityPolicyInput,
+  mergeContinuityPolicy,
+} from '../shared/continuity.js';
+import { type ExperimentDocument, experimentSchemaVersion } from './experiment.document.js';
 import type { ExperimentsRepository } from './experiments.repository.js';
 
 /** Dependencies of {@link ExperimentsService}. */
@@ -21,6 +27,7 @@ export interface RegisterExperiment {
   readonly name: string;
   readonly title: string;
   readonly description?: string | null | undefined;
+  readonly continuity?: ContinuityPolicyInput | null | undefined;
 }
 
 /** The experiment, or the errors because of which it was refused. */
@@ -82,30 +89,48 @@ export class ExperimentsService {
     // experiment is harmless.
     await prepareShares(input.name);
     const now = clock.now();
+    const continuity = mergeContinuityPolicy(undefined, input.continuity);
     const stored = await repository.insert({
       _id: input.name,
-      schemaVersion: 1,
+      schemaVersion: experimentSchemaVersion,
       revision: 1,
       createdAt: now,
       updatedAt: now,
       title: input.title,
       ...(input.description ? { description: input.description } : {}),
+      ...(continuity ? { continuity } : {}),
       registeredBy: principal.subject,
     });
-    if (stored.title === input.title && (stored.description ?? '') === (input.description ?? '')) {
-      return { experiment: stored, userErrors: [] };
-    }
-    const message = `name: experiment "${input.name}" is already registered with title "${stored.title}" and another description; use another name`;
+    if (isSame(stored, input, continuity)) return { experiment: stored, userErrors: [] };
+    const message = `name: experiment "${input.name}" is already registered with title "${stored.title}" and another description or continuity; use another name`;
     errors.report('EXPERIMENT_NAME_TAKEN', ['name'], message);
     return { experiment: null, userErrors: errors.all };
   }
 }
 
-function check({ name, title, description }: RegisterExperiment): InputErrors<'EXPERIMENT_NAME_TAKEN'> {
+function isSame(
+  stored: ExperimentDocument,
+  { title, description }: RegisterExperiment,
+  continuity: ExperimentDocument['continuity'],
+): boolean {
+  return (
+    stored.title === title &&
+    (stored.description ?? '') === (description ?? '') &&
+    canonicalJson(stored.continuity ?? {}) === canonicalJson(continuity ?? {})
+  );
+}
+
+function check({
+  name,
+  title,
+  description,
+  continuity,
+}: RegisterExperiment): InputErrors<'EXPERIMENT_NAME_TAKEN'> {
   const errors = new InputErrors<'EXPERIMENT_NAME_TAKEN'>();
   const form = '1 to 31 lower-case letters, digits and "-", beginning with a letter';
   errors.form(['name'], name, experimentName, form);
   errors.text(['title'], title, 1, 100);
   if (description) errors.text(['description'], description, 1, 500);
+  checkContinuityPolicy(errors, ['continuity'], mergeContinuityPolicy(undefined, continuity));
   return errors;
 }

@@ -1,6 +1,7 @@
 /** Interfaces to other domains that jobs and tasks need; `app.ts` supplies them. */
 import type { Principal } from '@rhizome/authz';
 import type { SecretScope } from '../secrets/secret.document.js';
+import type { ContinuityPolicy } from '../shared/continuity.js';
 import type { JobState } from './model/job-state.js';
 import type { JobEvent } from './model/job-event.types.js';
 
@@ -9,6 +10,8 @@ export interface ExperimentFacts {
   readonly name: string;
   /** Paths of its share leaves, `experiment/leaf`, the default first. */
   readonly shares: readonly string[];
+  /** Defaults and bounds for the continuity of its jobs. */
+  readonly continuity?: ContinuityPolicy | undefined;
 }
 
 /** Experiments with their shares as stored now, including changes by other processes. */

@@ -1,4 +1,5 @@
 /** Views of queues for other domains. */
+import type { ContinuityPolicy } from '../shared/continuity.js';
 import type { StoredLabel } from '../shared/label.types.js';
 import type { QueueIsolation, QueueState } from './queue.document.js';
 
@@ -14,6 +15,8 @@ export interface QueueFacts {
   /** Isolation that payloads need; absent means `NONE`. */
   readonly isolation?: QueueIsolation;
   readonly labels: readonly StoredLabel[];
+  /** Defaults and bounds for jobs while their worker cannot reach core. */
+  readonly continuity?: ContinuityPolicy;
   readonly limits: {
     readonly maxCores?: number;
     readonly maxMemoryMiB?: number;

@@ -1,5 +1,10 @@
 /** Pure checks of inputs about queues. */
 import { InputErrors } from '@rhizome/errors';
+import {
+  checkContinuityPolicy,
+  type ContinuityPolicyInput,
+  mergeContinuityPolicy,
+} from '../shared/continuity.js';
 import { checkKey } from '../shared/idempotency.js';
 import type {
   QueueDocument,
@@ -30,6 +35,7 @@ export interface CreateQueue {
   readonly experiments?: readonly string[] | null | undefined;
   readonly executor?: QueueExecutor | null | undefined;
   readonly limits?: LimitsInput | null | undefined;
+  readonly continuity?: ContinuityPolicyInput | null | undefined;
   readonly isolation?: QueueIsolation | null | undefined;
   readonly labels?: QueueDocument['labels'] | null | undefined;
   readonly state?: QueueState | null | undefined;
@@ -68,6 +74,7 @@ export function checkCreate(input: CreateQueue): InputErrors {
   checkKey(errors, input.idempotencyKey);
   checkCommon(errors, input);
   checkLimits(errors, mergeLimits(defaultLimits, input.limits));
+  checkContinuityPolicy(errors, ['continuity'], mergeContinuityPolicy(undefined, input.continuity));
   return errors;
 }
 
@@ -76,6 +83,7 @@ export function checkUpdate(input: UpdateQueue, current: QueueDocument): InputEr
   const errors = new InputErrors();
   checkCommon(errors, input);
   checkLimits(errors, mergeLimits(current.limits, input.limits));
+  checkContinuityPolicy(errors, ['continuity'], mergeContinuityPolicy(current.continuity, input.continuity));
   return errors;
 }
 

@@ -1,5 +1,6 @@
 /** Stored form of a queue. */
 import { baseFields, defineCollection } from '@rhizome/mongo';
+import type { ContinuityPolicy } from '../shared/continuity.js';
 import type { StoredCreation } from '../shared/idempotency.js';
 
 /** States of a queue. */
@@ -46,6 +47,8 @@ export interface QueueDocument {
   readonly experiments: readonly string[];
   readonly executor: QueueExecutor;
   readonly limits: StoredQueueLimits;
+  /** Defaults and bounds for jobs while their worker cannot reach core; absent if there are none. */
+  readonly continuity?: ContinuityPolicy;
   /** Absent means `NONE`. */
   readonly isolation?: QueueIsolation;
   readonly labels: readonly { readonly key: string; readonly value: string }[];
@@ -56,10 +59,13 @@ export interface QueueDocument {
 const limit = { bsonType: 'number', minimum: 1 };
 const text = { bsonType: 'string' };
 
+/** Version of the stored form; version 2 added the continuity of jobs. */
+export const queueSchemaVersion = 2;
+
 /** Queues. There are few, so they are read as a whole; callers get pages. */
 export const queuesCollection = defineCollection<QueueDocument>({
   name: 'queues',
-  schemaVersion: 1,
+  schemaVersion: queueSchemaVersion,
   validator: {
     required: [
       'revision',
@@ -99,6 +105,7 @@ export const queuesCollection = defineCollection<QueueDocument>({
           leaseSeconds: limit,
         },
       },
+      continuity: { bsonType: 'object' },
       isolation: { enum: [...queueIsolations] },
       labels: { bsonType: 'array', maxItems: 32, items: { bsonType: 'object', required: ['key', 'value'] } },
       creation: { bsonType: 'object', required: ['by', 'key', 'digest'] },

@@ -4,6 +4,7 @@ import { canonicalJson } from '@rhizome/digest';
 import { badInput, type InputError, InputErrors } from '@rhizome/errors';
 import type { Clock, Ids } from '@rhizome/clock';
 import type { KeysetPage } from '@rhizome/mongo';
+import { mergeContinuityPolicy } from '../shared/continuity.js';
 import { creationDigest } from '../shared/idempotency.js';
 import {
   checkCreate,
@@ -15,7 +16,7 @@ import {
   type QueueProblemCode,
   type UpdateQueue,
 } from './queue-input.js';
-import type { QueueDocument, QueueState } from './queue.document.js';
+import { type QueueDocument, queueSchemaVersion, type QueueState } from './queue.document.js';
 import type { QueuesRepository } from './queues.repository.js';
 
 /** Dependencies of {@link QueuesService}. */
@@ -256,9 +257,10 @@ export class QueuesService {
   #newQueue(input: CreateQueue, { subject }: Principal): QueueDocument {
     const now = this.#options.clock.now();
     const { name, site, idempotencyKey } = input;
+    const continuity = mergeContinuityPolicy(undefined, input.continuity);
     return {
       _id: this.#options.ids.next('queue'),
-      schemaVersion: 1,
+      schemaVersion: queueSchemaVersion,
       revision: 1,
       createdAt: now,
       updatedAt: now,
@@ -270,6 +272,7 @@ export class QueuesService {
       experiments: [...(input.experiments ?? [])].sort(),
       executor: input.executor ?? 'DIRECT',
       limits: mergeLimits(defaultLimits, input.limits),
+      ...(continuity ? { continuity } : {}),
       isolation: input.isolation ?? 'NONE',
       labels: (input.labels ?? []).map(({ key, value }) => ({ key, value })),
       ...(idempotencyKey
@@ -296,9 +299,12 @@ function assertIn(principal: Principal, action: Action, experiments: readonly st
   for (const experiment of experiments) assertCan(principal, action, experiment);
 }
 
-function changed(current: QueueDocument, input: UpdateQueue): QueueDocument {
+function changed(queue: QueueDocument, input: UpdateQueue): QueueDocument {
+  const { continuity: before, ...current } = queue;
+  const continuity = mergeContinuityPolicy(before, input.continuity);
   const next: QueueDocument = {
     ...current,
+    ...(continuity ? { continuity } : {}),
     site: input.site ?? current.site,
     experiments: input.experiments ? [...input.experiments].sort() : current.experiments,
     executor: input.executor ?? current.executor,
@@ -306,5 +312,5 @@ function changed(current: QueueDocument, input: UpdateQueue): QueueDocument {
     limits: mergeLimits(current.limits, input.limits),
     labels: input.labels ? input.labels.map(({ key, value }) => ({ key, value })) : current.labels,
   };
-  return canonicalJson(next) === canonicalJson(current) ? current : next;
+  return canonicalJson(next) === canonicalJson(queue) ? queue : next;
 }

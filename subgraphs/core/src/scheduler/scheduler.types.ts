@@ -1,4 +1,5 @@
 /** Data of the scheduler. Its rules are pure: data and time are passed in. */
+import type { Continuity } from '../shared/continuity.js';
 import type { JobState } from '../jobs/model/job-state.js';
 import type { StoredRequirements } from '../jobs/model/job.types.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
@@ -38,6 +39,8 @@ export interface LedgerEntry {
    * it has none.
    */
   readonly gpus?: number;
+  /** Times without contact that apply to the attempt; left out for the defaults. */
+  readonly continuity?: Continuity;
   readonly attempt: number;
   /** Infinity while the grant is being written. */
   fence: number;
@@ -76,6 +79,8 @@ export interface Grant {
   readonly attempt: number;
   readonly attemptId: string;
   readonly deviceIds: readonly string[];
+  /** Time for which the payload may run on without contact; 0 stops it with the lease. */
+  readonly continueSeconds: number;
   /** Left out if another process granted it. */
   readonly job?: GrantedJob;
 }

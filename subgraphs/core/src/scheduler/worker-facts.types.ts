@@ -3,7 +3,7 @@ import type { DeviceDocument } from '../gpus/device.types.js';
 import type { StoredLabel } from '../shared/label.types.js';
 
 /** State of a worker, as in the schema. */
-export type WorkerState = 'READY' | 'DRAINING' | 'ENDED' | 'LOST';
+export type WorkerState = 'READY' | 'DRAINING' | 'UNREACHABLE' | 'ENDED' | 'LOST';
 
 /** Means by which payloads are isolated, as in the schema. */
 export const payloadIsolations = ['NAMESPACES', 'APPTAINER', 'PODMAN'] as const;

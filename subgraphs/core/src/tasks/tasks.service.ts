@@ -207,7 +207,7 @@ export class TasksService {
     const experiment = await this.#options.experiments.find(spec.experiment);
     const checks = await requirementChecks(
       this.#options,
-      experiment?.name ?? null,
+      experiment,
       [spec.template, ...(spec.variants ?? [])].map(({ requirements }) => requirements),
     );
     const refusals = await checkTask(spec, checks);
@@ -245,7 +245,7 @@ export class TasksService {
   ): Promise<TaskDocument> {
     const { tasks, classes, expansion, clock } = this.#options;
     const { template, parameterSets, count } = spec;
-    const classOf = classifier();
+    const classOf = classifier(experiment.continuity);
     const [shape, ...variants] = shapesOf(spec).map((job) => ({
       name: job.name,
       ...classOf(job),

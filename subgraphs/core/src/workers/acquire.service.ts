@@ -5,6 +5,7 @@ import type { SchedulerService } from '../scheduler/dispatch/scheduler.service.j
 import type { Capacity, Grant } from '../scheduler/scheduler.types.js';
 import { type ForwardedAnswer, type ForwardedCall } from '../scheduler/leader/forwarding.js';
 import type { Leadership } from '../scheduler/leader/leadership.js';
+import type { WorkerReturns } from './adoption/worker-returns.js';
 import { workerLimits } from './worker.document.js';
 import type { WorkerAccess } from './worker-access.js';
 import { rejectUnknownOrLost, type AccessCode, type WorkerProblem } from './worker-errors.js';
@@ -43,6 +44,7 @@ export interface AcquireOptions {
   /** Adds a worker to the scheduler's cache before the event stream reports it. */
   readonly admit: (worker: { readonly id: string; readonly queueId: string }) => Promise<void>;
   readonly access: WorkerAccess;
+  readonly returns: Pick<WorkerReturns, 'present'>;
   readonly forward: (url: string, call: ForwardedCall) => Promise<ForwardedAnswer>;
   /** URL at which this process accepts calls; undefined for a single process. */
   readonly ownUrl?: (() => string | undefined) | undefined;
@@ -76,11 +78,12 @@ export class AcquireService {
   }
 
   async #acquire(spec: AcquireSpec, caller: AcquireCaller): Promise<AcquireResult> {
-    const worker = await this.#options.access.workerFor(
+    const known = await this.#options.access.workerFor(
       caller.principal,
       'job:acquire',
       await this.#options.registry.find(spec.workerId),
     );
+    const worker = known && (await this.#options.returns.present(caller.principal, known));
     const refusal = rejectUnknownOrLost(spec.workerId, worker);
     if (!worker || refusal) return { assignments: [], userErrors: refusal ? [refusal] : [] };
     const errors = check(spec);

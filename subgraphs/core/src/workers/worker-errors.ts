@@ -32,7 +32,7 @@ export function rejectUnknownOrLost(
     return {
       code: 'WORKER_LOST',
       path: ['workerId'],
-      message: `Worker ${JSON.stringify(workerId)} was lost: ${worker.stateReason ?? 'its lease ended'}; drop its jobs and register again.`,
+      message: `Worker ${JSON.stringify(workerId)} was lost: ${worker.stateReason ?? 'its lease ended'}; register again, with the jobs whose payloads still run.`,
     };
   }
   if (!worker || worker.state === 'ENDED') {

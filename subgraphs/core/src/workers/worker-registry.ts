@@ -16,17 +16,18 @@ const overlapMs = 5000;
 
 /** Keeps the live workers in memory. */
 export class WorkerRegistry implements WorkerFeed {
-  readonly #workers: Pick<WorkersRepository, 'findAllLive' | 'findChangedSince' | 'findMany'>;
+  readonly #workers: Pick<WorkersRepository, 'findAllOpen' | 'findChangedSince' | 'findMany'>;
   readonly #log: Logger;
   readonly #refreshMs: number;
   readonly #live = new Map<string, WorkerDocument>();
+  readonly #unreachable = new Map<string, WorkerDocument>();
   readonly #listeners = new Set<(worker: WorkerFacts) => void>();
   #readUntil = new Date(0);
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> | undefined;
 
   constructor(
-    workers: Pick<WorkersRepository, 'findAllLive' | 'findChangedSince' | 'findMany'>,
+    workers: Pick<WorkersRepository, 'findAllOpen' | 'findChangedSince' | 'findMany'>,
     log: Logger,
     refreshMs = 5000,
   ) {
@@ -37,7 +38,7 @@ export class WorkerRegistry implements WorkerFeed {
 
   /** Reads all live workers, and follows changes from then on. */
   async start(): Promise<void> {
-    for (const worker of await this.#workers.findAllLive()) this.set(worker);
+    for (const worker of await this.#workers.findAllOpen()) this.set(worker);
     this.#timer = setInterval(() => void this.refresh(), this.#refreshMs);
     this.#timer.unref();
   }
@@ -63,9 +64,18 @@ export class WorkerRegistry implements WorkerFeed {
     for (const worker of await this.#workers.findMany([...new Set(workerIds)])) this.set(worker);
   }
 
-  /** True if this process knows the worker as live. */
-  isLive(workerId: string): boolean {
-    return this.#live.has(workerId);
+  /** True if this process knows the worker as live or unreachable. */
+  isOpen(workerId: string): boolean {
+    return this.#live.has(workerId) || this.#unreachable.has(workerId);
+  }
+
+  unreachable(): Iterable<WorkerFacts> {
+    return [...this.#unreachable.values()].map(factsOf);
+  }
+
+  /** End of the lease of a worker, if this process knows it as unreachable. */
+  unreachableSince(workerId: string): Date | undefined {
+    return this.#unreachable.get(workerId)?.unreachableSince;
   }
 
   /** Number of workers that must send heartbeats. */
@@ -96,12 +106,13 @@ export class WorkerRegistry implements WorkerFeed {
   /** Takes a worker that this process wrote or read. A revision older than the known one is ignored. */
   set(worker: WorkerDocument): void {
     if (worker.updatedAt > this.#readUntil) this.#readUntil = worker.updatedAt;
-    const known = this.#live.get(worker._id);
+    const known = this.#live.get(worker._id) ?? this.#unreachable.get(worker._id);
     if (known && known.revision >= worker.revision) return;
-    const isLive = worker.state === 'READY' || worker.state === 'DRAINING';
-    if (!known && !isLive) return;
-    if (isLive) this.#live.set(worker._id, worker);
-    else this.#live.delete(worker._id);
+    const isEnded = worker.state === 'ENDED' || worker.state === 'LOST';
+    if (!known && isEnded) return;
+    this.#live.delete(worker._id);
+    this.#unreachable.delete(worker._id);
+    if (!isEnded) (worker.state === 'UNREACHABLE' ? this.#unreachable : this.#live).set(worker._id, worker);
     for (const listener of this.#listeners) listener(factsOf(worker));
   }
 }

@@ -6,9 +6,9 @@ import { endedWorkerStates, type LeaseDocument, type WorkerDocument } from './wo
 
 /**
  * Version of the stored shapes of workers and leases. Since 2 they record which report their facts are from,
- * since 3 under the present name.
+ * since 3 under the present name. Since 4 a lease that has ended can be revived.
  */
-export const workerSchemaVersion = 3;
+export const workerSchemaVersion = 4;
 
 const text = { bsonType: 'string' };
 const time = { bsonType: 'date' };
@@ -52,8 +52,11 @@ export const workersCollection = defineCollection<WorkerDocument>({
       liveName: text,
       host: text,
       version: text,
-      state: { enum: ['READY', 'DRAINING', 'ENDED', 'LOST'] },
+      state: { enum: ['READY', 'DRAINING', 'UNREACHABLE', 'ENDED', 'LOST'] },
       stateReason: text,
+      unreachableSince: time,
+      returnedAt: time,
+      stateBefore: { enum: ['READY', 'DRAINING'] },
       hardware: { bsonType: 'object' },
       labels: { bsonType: 'array', maxItems: workerLimits.labels },
       devices: { bsonType: 'array', maxItems: workerLimits.devices },
@@ -117,15 +120,25 @@ export const leasesCollection = defineCollection<LeaseDocument>({
       reportVersions: { bsonType: 'object' },
       lostAt: time,
       lostReason: text,
+      dueAt: time,
+      until: time,
+      isFinal: { bsonType: 'bool' },
+      retained: { bsonType: 'array', maxItems: workerLimits.heldJobs },
     },
   },
   indexes: [
     { name: 'expiresAt_idx', keys: { expiresAt: 1 }, why: 'leases that have ended' },
     {
-      name: 'lostAt_idx',
-      keys: { lostAt: 1 },
-      options: { partialFilterExpression: { lostAt: { $exists: true } } },
-      why: 'leases whose jobs must be requeued',
+      name: 'dueAt_idx',
+      keys: { dueAt: 1 },
+      options: { partialFilterExpression: { dueAt: { $exists: true } } },
+      why: 'leases that have ended, at the time at which something follows',
+    },
+    {
+      name: 'retained_idx',
+      keys: { 'retained.until': 1 },
+      options: { partialFilterExpression: { retained: { $exists: true } } },
+      why: 'devices of jobs that were given away and whose payloads may still run',
     },
   ],
 });

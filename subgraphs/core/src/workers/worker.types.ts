@@ -6,6 +6,12 @@ import type { WorkerState, StoredHardware } from '../scheduler/worker-facts.type
 /** States in which a worker has a lease and may hold jobs. */
 export const liveWorkerStates = ['READY', 'DRAINING'] as const satisfies readonly WorkerState[];
 
+/** States in which a worker has not ended: it may hold jobs. */
+export const openWorkerStates = [
+  ...liveWorkerStates,
+  'UNREACHABLE',
+] as const satisfies readonly WorkerState[];
+
 /** Final states of a worker. */
 export const endedWorkerStates = ['ENDED', 'LOST'] as const satisfies readonly WorkerState[];
 
@@ -41,6 +47,12 @@ export interface WorkerDocument {
   readonly version: string;
   readonly state: WorkerState;
   readonly stateReason?: string;
+  /** End of the lease of an unreachable worker. */
+  readonly unreachableSince?: Date;
+  /** Time of its return, until its first heartbeat shows which jobs it still has. */
+  readonly returnedAt?: Date;
+  /** State of an unreachable worker when it returns. */
+  readonly stateBefore?: (typeof liveWorkerStates)[number];
   readonly hardware: StoredHardware;
   readonly labels: readonly StoredLabel[];
   readonly devices: readonly DeviceDocument[];
@@ -70,6 +82,18 @@ export interface FactVersion {
   readonly version: number;
 }
 
+/** A job that a worker held when its lease ended: its devices stay booked while its payload may run. */
+export interface RetainedJob {
+  readonly jobId: string;
+  readonly fence: number;
+  readonly until: Date;
+  readonly deviceIds: readonly string[];
+  /** As in the requirement: part of the device in thousandths, memory of that part, exclusive use. */
+  readonly share?: number;
+  readonly shareMemoryMiB?: number;
+  readonly exclusive?: true;
+}
+
 /** The lease of a worker. Heartbeats renew it, and do not rewrite the worker. */
 export interface LeaseDocument {
   /** The worker's id. */
@@ -93,16 +117,24 @@ export interface LeaseDocument {
    * one.
    */
   readonly reportVersions?: Readonly<Partial<Record<FactPart, FactVersion>>>;
-  /** Set once, before the jobs are requeued. From then on the lease cannot be renewed. */
+  /** Set when the lease has ended. From then on it cannot be renewed, only revived. */
   readonly lostAt?: Date;
   /** Reason for the loss. */
   readonly lostReason?: string;
+  /** Time at which the leader follows up the loss. */
+  readonly dueAt?: Date;
+  /** Time until which payloads of the worker may run and return. */
+  readonly until?: Date;
+  /** Nothing of the worker can return: the lease cannot be revived. */
+  readonly isFinal?: true;
+  /** Absent if there are none. */
+  readonly retained?: readonly RetainedJob[];
 }
 
 /** The part of a lease that decides about heartbeats. */
 export type LeaseTerms = Pick<
   LeaseDocument,
-  '_id' | 'expiresAt' | 'reportVersions' | 'lostAt' | 'lostReason'
+  '_id' | 'expiresAt' | 'reportVersions' | 'lostAt' | 'lostReason' | 'isFinal' | 'retained'
 >;
 
 /** Digests that a report stores with the lease. */

@@ -2,7 +2,13 @@
 import { isDuplicateKey, type KeysetPage, keysetPages } from '@rhizome/mongo';
 import type { Collection, Document, Filter } from 'mongodb';
 import type { StoreTime } from '../shared/store-time.js';
-import { endedWorkerStates, type FactPart, liveWorkerStates, type WorkerDocument } from './worker.types.js';
+import {
+  endedWorkerStates,
+  type FactPart,
+  liveWorkerStates,
+  openWorkerStates,
+  type WorkerDocument,
+} from './worker.types.js';
 import type { DeviceDocument } from '../gpus/device.types.js';
 import type { WorkerState } from '../scheduler/worker-facts.types.js';
 
@@ -95,9 +101,9 @@ export class WorkersRepository {
     return this.#workers.find({ _id: { $in: [...ids] } }).toArray();
   }
 
-  /** All live workers. */
-  findAllLive(): Promise<WorkerDocument[]> {
-    return this.#workers.find({ state: { $in: [...liveWorkerStates] } }, { hint: 'state_idx' }).toArray();
+  /** All workers that have not ended, unreachable ones included. */
+  findAllOpen(): Promise<WorkerDocument[]> {
+    return this.#workers.find({ state: { $in: [...openWorkerStates] } }, { hint: 'state_idx' }).toArray();
   }
 
   /** Workers that were created or changed since a time of the store's clock. */
@@ -170,12 +176,58 @@ export class WorkersRepository {
     );
   }
 
-  /** Sets a READY worker to DRAINING. @returns the worker, or null if it is not READY */
+  /**
+   * Sets a READY worker to DRAINING, an unreachable one when it returns. @returns the worker, or null if it
+   * is neither
+   */
   drain(id: string, reason: string | undefined): Promise<WorkerDocument | null> {
-    return this.#change({ _id: id, state: 'READY' }, { state: 'DRAINING', ...reasonOf(reason) });
+    const isUnreachable = { $eq: ['$state', 'UNREACHABLE'] };
+    return this.#change(
+      { _id: id, state: { $in: ['READY', 'UNREACHABLE'] } },
+      {
+        state: { $cond: [isUnreachable, '$state', 'DRAINING'] },
+        stateBefore: { $cond: [isUnreachable, 'DRAINING', '$$REMOVE'] },
+        ...reasonOf(reason),
+      },
+    );
   }
 
-  /** Ends a live worker. @returns the worker, or null if it is not live */
+  /** Sets a live worker to UNREACHABLE. @returns the worker, or null if it is not live */
+  loseContact(id: string, since: Date): Promise<WorkerDocument | null> {
+    return this.#change(
+      { _id: id, state: { $in: [...liveWorkerStates] } },
+      { state: 'UNREACHABLE', stateBefore: '$state', unreachableSince: since },
+    );
+  }
+
+  /**
+   * Sets a worker whose lease is valid again to the state in which it was. @returns the worker, or null if it
+   * has ended
+   */
+  returnToContact(id: string): Promise<WorkerDocument | null> {
+    const isUnreachable = { $eq: ['$state', 'UNREACHABLE'] };
+    return this.#change(
+      { _id: id, state: { $in: [...openWorkerStates] } },
+      {
+        state: { $cond: [isUnreachable, { $ifNull: ['$stateBefore', 'READY'] }, '$state'] },
+        stateBefore: '$$REMOVE',
+        unreachableSince: '$$REMOVE',
+        returnedAt: this.#now(),
+      },
+    );
+  }
+
+  /** Records that a heartbeat has shown which jobs a worker still has. @returns the worker, or null */
+  confirmReturn(id: string): Promise<WorkerDocument | null> {
+    return this.#change({ _id: id, returnedAt: { $exists: true } }, { returnedAt: '$$REMOVE' });
+  }
+
+  /** Frees the name of a worker for another one. @returns the worker, or null if it has none */
+  releaseName(id: string): Promise<WorkerDocument | null> {
+    return this.#change({ _id: id, liveName: { $exists: true } }, { liveName: '$$REMOVE' });
+  }
+
+  /** Ends a worker. @returns the worker, or null if it has ended */
   end(
     id: string,
     state: 'ENDED' | 'LOST',
@@ -183,10 +235,11 @@ export class WorkersRepository {
     lease: { readonly updatedAt: Date; readonly expiresAt: Date } | undefined,
   ): Promise<WorkerDocument | null> {
     return this.#change(
-      { _id: id, state: { $in: [...liveWorkerStates] } },
+      { _id: id, state: { $in: [...openWorkerStates] } },
       {
         state,
         liveName: '$$REMOVE',
+        stateBefore: '$$REMOVE',
         ...reasonOf(reason),
         ...(lease ? { lastSeenAt: lease.updatedAt, leaseExpiresAt: lease.expiresAt } : {}),
       },

@@ -4,10 +4,14 @@ import { badInput, DomainError, InputErrors } from '@rhizome/errors';
 import type { Clock } from '@rhizome/clock';
 import type { KeysetPage } from '@rhizome/mongo';
 import type { CommandHub, CommandsMessage } from './commands/command-hub.js';
-import { type CommandRules, drainOf, type WorkerCommand } from './commands/command-rules.js';
+import { type CommandRules, drainOf } from './commands/command-rules.js';
+import type { WorkerCommand } from './commands/worker-command.types.js';
 import { type FactReports, reportOf } from './registration/fact-reports.js';
 import type { Heartbeats } from './leases/heartbeats.js';
+import type { Renewal } from './leases/leases.repository.js';
+import type { WorkerReturns } from './adoption/worker-returns.js';
 import type { LeasesRepository } from './leases/leases.repository.js';
+import type { UnreachableLeasesRepository } from './leases/unreachable-leases.repository.js';
 import type { Registration } from './registration/registration.js';
 import {
   checkDevices,
@@ -26,7 +30,13 @@ import { maySee, type WorkerAccess } from './worker-access.js';
 import { rejectUnknownOrLost, type AccessCode, type WorkerProblem } from './worker-errors.js';
 import type { WorkerRegistry } from './worker-registry.js';
 import { workerLimits } from './worker.document.js';
-import type { HeldJob, LeaseDocument, WorkerDocument, LeaseTerms } from './worker.types.js';
+import {
+  type HeldJob,
+  type LeaseDocument,
+  type LeaseTerms,
+  openWorkerStates,
+  type WorkerDocument,
+} from './worker.types.js';
 import type { WorkersRepository } from './workers.repository.js';
 import type { WorkerState } from '../scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../queues/queue-facts.types.js';
@@ -52,6 +62,8 @@ export interface WorkersOptions {
   readonly queues: QueueLookup;
   readonly access: WorkerAccess;
   readonly commands: CommandRules;
+  readonly returns: WorkerReturns;
+  readonly unreachable: Pick<UnreachableLeasesRepository, 'release'>;
   readonly hub: Pick<CommandHub, 'listen'>;
   /** Returns the job that each device of a worker is given to. */
   readonly devices: (workerId: string) => Promise<ReadonlyMap<string, string>>;
@@ -65,6 +77,8 @@ export interface RegisterResult {
   readonly worker: WorkerDocument | null;
   readonly heartbeatSeconds: number | null;
   readonly leaseSeconds: number | null;
+  /** ADOPT or DROP for each job that the worker listed. */
+  readonly commands: readonly WorkerCommand[];
   readonly userErrors: readonly WorkerProblem<RegisterCode>[];
 }
 
@@ -181,7 +195,7 @@ export class WorkersService {
         const isAll = query.queues == null && seesAll;
         const own = seen.filter(({ name }) => query.queues?.includes(name) ?? true);
         const queueIds = isAll ? undefined : own.map(({ id }) => id);
-        const states = query.states ?? ['READY', 'DRAINING'];
+        const states = query.states ?? openWorkerStates;
         return { filter: { ids: query.ids ?? undefined, queueIds, states }, first, after };
       }),
     );
@@ -236,29 +250,30 @@ export class WorkersService {
         ['queue'],
         `Queue ${JSON.stringify(spec.queue)} not found; create it first.`,
       );
-    if (!queue || !errors.isEmpty)
-      return { worker: null, heartbeatSeconds: null, leaseSeconds: null, userErrors: errors.all };
+    if (!queue || !errors.isEmpty) return notRegistered(errors.all);
     const { heartbeatSeconds, leaseSeconds } = queue.limits;
     const outcome = await this.#options.registration.run(principal, spec, queue);
-    if ('code' in outcome)
-      return { worker: null, heartbeatSeconds: null, leaseSeconds: null, userErrors: [outcome] };
-    this.#options.registry.set(outcome);
-    return { worker: outcome, heartbeatSeconds, leaseSeconds, userErrors: [] };
+    if ('code' in outcome) return notRegistered([outcome]);
+    const { worker, commands } = outcome;
+    this.#options.registry.set(worker);
+    return { worker, heartbeatSeconds, leaseSeconds, commands, userErrors: [] };
   }
 
   /** Renews the lease of a worker, stores changed facts, and returns commands. */
   async heartbeat(principal: Principal, spec: HeartbeatSpec): Promise<HeartbeatResult> {
-    const { registry, queues, access, heartbeats, facts, commands } = this.#options;
-    const worker = await access.workerFor(principal, 'worker:heartbeat', await registry.find(spec.workerId));
+    const { registry, queues, access, returns, facts, commands } = this.#options;
+    const known = await access.workerFor(principal, 'worker:heartbeat', await registry.find(spec.workerId));
+    const errors = checkHeartbeat(spec);
+    const isRefused = !known || rejectUnknownOrLost(spec.workerId, known) !== undefined;
+    if (!isRefused && !errors.isEmpty) return refused(errors.all);
+    const worker = isRefused ? known : await returns.present(principal, known);
     const refusal = rejectUnknownOrLost(spec.workerId, worker);
     if (!worker || refusal) return refused(refusal ? [refusal] : []);
-    const errors = checkHeartbeat(spec);
-    if (!errors.isEmpty) return refused(errors.all);
     const [queue] = await queues.byNames([worker.queue]);
     const jobs = (spec.jobs ?? []).map(({ id, fence }) => ({ id, fence }));
     const report = reportOf(spec);
     const use = spec.devices ?? spec.deviceUse;
-    const lease = await heartbeats.renew({
+    const lease = await this.#renew(principal, worker, {
       workerId: worker._id,
       leaseSeconds: queue?.limits.leaseSeconds ?? 30,
       jobs,
@@ -267,11 +282,34 @@ export class WorkersService {
     });
     if (!lease || lease.lostAt) return refused([await this.#lostNow(worker._id, lease)]);
     const current = await facts.apply(worker, report, lease);
-    return {
-      leaseExpiresAt: lease.expiresAt,
-      commands: await commands.forHeartbeat(current, queue, jobs),
-      userErrors: [],
-    };
+    const answer = await commands.forHeartbeat(principal, current, queue, jobs);
+    if (lease.retained) await this.#releaseEnded(lease, jobs);
+    if (worker.returnedAt) await returns.settle(worker, jobs);
+    return { leaseExpiresAt: lease.expiresAt, commands: answer, userErrors: [] };
+  }
+
+  /** Renews a lease; one that has ended is revived first, if the worker may return. */
+  async #renew(
+    principal: Principal,
+    worker: WorkerDocument,
+    renewal: Renewal,
+  ): Promise<LeaseTerms | undefined> {
+    const { heartbeats, returns } = this.#options;
+    const lease = await heartbeats.renew(renewal);
+    if (!lease?.lostAt || lease.isFinal) return lease;
+    const returned = await returns.revive(principal, worker);
+    const revived = await heartbeats.renew(renewal);
+    if (revived && !revived.lostAt) await returns.settle(returned, renewal.jobs);
+    return revived;
+  }
+
+  /** The payloads of jobs that the worker no longer lists have ended: their devices are free. */
+  async #releaseEnded({ _id, retained = [] }: LeaseTerms, held: readonly HeldJob[]): Promise<void> {
+    const listed = new Set(held.map(({ fence }) => fence));
+    await this.#options.unreachable.release(
+      _id,
+      retained.filter(({ fence }) => !listed.has(fence)),
+    );
   }
 
   /** Sets a worker to DRAINING, or ends it if it reports its end. Jobs that it still has are requeued. */
@@ -327,7 +365,7 @@ export class WorkersService {
     return {
       code: 'WORKER_LOST',
       path: ['workerId'],
-      message: `Worker ${JSON.stringify(id)} was lost: ${reason}; drop its jobs and register again.`,
+      message: `Worker ${JSON.stringify(id)} was lost: ${reason}; register again, with the jobs whose payloads still run.`,
     };
   }
 }
@@ -352,4 +390,8 @@ function checkHeartbeat({ jobs, hardware, devices, deviceUse }: HeartbeatSpec): 
 
 function refused(userErrors: readonly WorkerProblem<AccessCode>[]): HeartbeatResult {
   return { leaseExpiresAt: null, commands: [], userErrors };
+}
+
+function notRegistered(userErrors: readonly WorkerProblem<RegisterCode>[]): RegisterResult {
+  return { worker: null, heartbeatSeconds: null, leaseSeconds: null, commands: [], userErrors };
 }

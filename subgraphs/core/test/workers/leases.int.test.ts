@@ -53,7 +53,10 @@ const workerState = async (id: string) =>
 describe('a worker without heartbeats', () => {
   it('is lost when its lease ends, and not before; its jobs return for the next attempt', async () => {
     const worker = await TestWorker.register(fleet);
-    const [id = '', one = ''] = await submitJobs(db, 2, { retry: { maxAttempts: 2 } });
+    const [id = '', one = ''] = await submitJobs(db, 2, {
+      retry: { maxAttempts: 2 },
+      requirements: { continuity: { continueSeconds: 0, reassignAfterSeconds: 0 } },
+    });
     const grants = await worker.acquireInAll(2);
     await worker.start(grants.slice(0, 1));
     await pass(20);
@@ -149,7 +152,7 @@ describe('registerWorker', () => {
     expect((await older.heartbeat(grants)).userErrors).toEqual([
       expect.objectContaining({
         code: 'WORKER_LOST',
-        message: `Worker "${older.id}" was lost: its pilot started again on the same host; drop its jobs and register again.`,
+        message: `Worker "${older.id}" was lost: its pilot started again on the same host; register again, with the jobs whose payloads still run.`,
       }),
     ]);
     await fleet.leaseWatch.scan();
@@ -189,6 +192,7 @@ describe('registerWorker', () => {
     });
     await fleet.leaseWatch.scan();
     const younger = await TestWorker.register(fleet, { name: 'moved', host: 'host-2' });
+    await fleet.leaseWatch.scan();
     expect(await workerState(older.id)).toBe('LOST');
     expect(await workerState(younger.id)).toBe('READY');
     expect((await older.heartbeat()).userErrors).toEqual([

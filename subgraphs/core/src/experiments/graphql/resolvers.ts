@@ -43,6 +43,7 @@ export const experimentResolvers: Pick<
     __resolveReference: experimentEntity.resolveReference,
     id: ({ _id }) => `experiment_${_id}`,
     name: ({ _id }) => _id,
+    continuity: ({ continuity }) => continuity ?? {},
     shares: async ({ _id }, _args, { loaders }) => (await loaders.load(sharesLoader, _id)) ?? [],
   },
 };

@@ -17,6 +17,7 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
   requirements: ['requirements', 'classId'],
   payload: ['payload'],
   retry: ['retry'],
+  continuity: ['requirements'],
   dependsOn: ['dependsOn'],
   hold: ['hold'],
   notBefore: ['notBefore'],
@@ -36,7 +37,17 @@ const storedFields: Readonly<Record<string, readonly string[]>> = {
   stateTimes: ['stateTimes'],
   revision: ['revision'],
   retryOf: ['retryOf'],
-  pending: ['share', 'priority', 'classId', 'hold', 'notBefore', 'waitingFor'],
+  pending: [
+    'share',
+    'priority',
+    'classId',
+    'hold',
+    'notBefore',
+    'waitingFor',
+    'attempt',
+    'attempts',
+    'retry',
+  ],
 };
 
 /** Small fields that the visibility rules need. */

@@ -25,6 +25,12 @@ import {
 import { jobStates } from '../model/job-state.js';
 import { assertMayReadLog, maySeeEnvironment } from '../model/job-visibility.js';
 import type { JobDocument, StoredAttempt } from '../model/job.types.js';
+import {
+  type Continuity,
+  defaultContinuity,
+  effectiveContinuity,
+  onDisconnectOf,
+} from '../../shared/continuity.js';
 
 type Mutations = Pick<
   NonNullable<Resolvers['Mutation']>,
@@ -72,6 +78,8 @@ const job: NonNullable<Resolvers['Job']> = {
     classId,
   }),
   payload: (parent) => ({ ...parent.payload, job: parent }),
+  continuity: ({ requirements: { continuity } }) =>
+    shownContinuity(effectiveContinuity(continuity, undefined)),
   dependsOn: (parent, _args, context, info) => loadParents(parent, context, info),
   worker: reference({ loader: workerEntity.loader, key: ({ workerId }: JobDocument) => workerId }),
   workerId: ({ workerId }) => workerId ?? null,
@@ -151,6 +159,12 @@ export const jobResolvers: Pick<
   JobAttempt: {
     worker: reference({ loader: workerEntity.loader, key: ({ workerId }: StoredAttempt) => workerId }),
     queue: reference({ loader: queueEntity.loader, key: ({ queueId }: StoredAttempt) => ({ id: queueId }) }),
+    continuity: ({ continuity }) => shownContinuity(continuity ?? defaultContinuity),
+    unreachableSince: async ({ unreachable, endedAt, workerId }, _args, { loaders }) => {
+      if (unreachable || endedAt) return unreachable?.since ?? null;
+      return (await loaders.load(workerEntity.loader, workerId))?.unreachableSince ?? null;
+    },
+    lostSeconds: ({ lostSeconds }) => lostSeconds ?? null,
   },
   BulkOperation: {
     id: ({ _id }) => _id,
@@ -170,6 +184,10 @@ export const jobResolvers: Pick<
     jobs: ({ jobIds }, _args, context, info) => loadJobs(jobIds, context, info),
   },
 };
+
+function shownContinuity(times: Continuity) {
+  return { onDisconnect: onDisconnectOf(times), ...times };
+}
 
 type InputOf<T> = { readonly input: T };
 

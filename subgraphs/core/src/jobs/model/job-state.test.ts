@@ -23,8 +23,18 @@ const plan: readonly (readonly [JobState, JobState, readonly TransitionActor[]])
   ['ACTIVATED', 'THROTTLED', ['broker']],
   ['THROTTLED', 'ACTIVATED', ['broker']],
   ['ACTIVATED', 'SENT', ['broker']],
-  ['SENT', 'STARTING', ['worker']],
-  ['SENT', 'RUNNING', ['worker']],
+  ['SENT', 'STARTING', ['worker', 'adoption']],
+  ['SENT', 'RUNNING', ['worker', 'adoption']],
+  ['SENT', 'HOLDING', ['adoption']],
+  ['SENT', 'TRANSFERRING', ['adoption']],
+  ...(['PENDING', 'ACTIVATED', 'THROTTLED'] as const).flatMap((from) =>
+    (['STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING'] as const).map(
+      (to) => [from, to, ['adoption']] as const,
+    ),
+  ),
+  ...(['STARTING', 'RUNNING', 'HOLDING', 'TRANSFERRING'] as const).map(
+    (state) => [state, state, ['adoption']] as const,
+  ),
   ['STARTING', 'RUNNING', ['worker']],
   ['RUNNING', 'HOLDING', ['worker']],
   ['RUNNING', 'TRANSFERRING', ['worker']],
@@ -55,9 +65,9 @@ describe('the state machine', () => {
     for (const from of terminalStates) for (const to of jobStates) expect(findEdge(from, to)).toBeUndefined();
   });
 
-  it('guards every worker report, and every loss of a worker, by the fence', () => {
+  it('guards every report, loss and return of a worker by the fence', () => {
     for (const { actors, guard, from, to } of jobEdges) {
-      if (actors.includes('worker') || actors.includes('lease'))
+      if (actors.some((actor) => actor === 'worker' || actor === 'lease' || actor === 'adoption'))
         expect([from, to, guard]).toEqual([from, to, 'fence']);
     }
   });

@@ -43,6 +43,13 @@ export const heldStates = [
   'HOLDING',
   'TRANSFERRING',
 ] as const satisfies readonly JobState[];
+/** States in which an attempt can be when its worker returns: the payload is at least being prepared. */
+export const adoptedStates = [
+  'STARTING',
+  'RUNNING',
+  'HOLDING',
+  'TRANSFERRING',
+] as const satisfies readonly JobState[];
 /** States before the job is sent: it may be held, released and re-prioritised. */
 export const waitingStates = ['PENDING', 'ACTIVATED', 'THROTTLED'] as const satisfies readonly JobState[];
 
@@ -51,7 +58,7 @@ export const waitingStates = ['PENDING', 'ACTIVATED', 'THROTTLED'] as const sati
  * of core.
  */
 export type TransitionActor =
-  'principal' | 'worker' | 'broker' | 'lease' | 'dependency' | 'backoff' | 'system';
+  'principal' | 'worker' | 'broker' | 'lease' | 'adoption' | 'dependency' | 'backoff' | 'system';
 
 /**
  * Condition on the stored document in addition to its state. `fence`: the report carries the document's
@@ -101,8 +108,8 @@ export const jobEdges: readonly JobEdge[] = [
   edge('ACTIVATED', 'THROTTLED', ['broker'], 'none', 'its owner exceeds the limit of the share'),
   edge('THROTTLED', 'ACTIVATED', ['broker'], 'none', 'its owner is below that limit again'),
   edge('ACTIVATED', 'SENT', ['broker'], 'none', 'granted to a worker'),
-  edge('SENT', 'STARTING', ['worker'], 'fence', 'the worker prepares the payload'),
-  edge('SENT', 'RUNNING', ['worker'], 'fence', 'the payload runs'),
+  edge('SENT', 'STARTING', ['worker', 'adoption'], 'fence', 'the worker prepares the payload'),
+  edge('SENT', 'RUNNING', ['worker', 'adoption'], 'fence', 'the payload runs'),
   edge('STARTING', 'RUNNING', ['worker'], 'fence', 'the payload runs'),
   edge('RUNNING', 'HOLDING', ['worker'], 'fence', 'the payload succeeded, outputs are being registered'),
   edge(
@@ -136,6 +143,14 @@ export const jobEdges: readonly JobEdge[] = [
   ),
   ...fromEach(heldStates, (from) =>
     edge(from, 'FAILED', ['worker', 'lease'], 'fence', 'the last attempt failed'),
+  ),
+  ...([...waitingStates, 'SENT'] as const).flatMap((from) =>
+    adoptedStates
+      .filter((to) => from !== 'SENT' || to === 'HOLDING' || to === 'TRANSFERRING')
+      .map((to) => edge(from, to, ['adoption'], 'fence', 'the worker of an earlier attempt returned')),
+  ),
+  ...fromEach(adoptedStates, (state) =>
+    edge(state, state, ['adoption'], 'fence', 'the pilot started again and continues the attempt'),
   ),
   ...fromEach([...waitingStates, ...heldStates], (from) =>
     edge(from, 'CANCELLED', ['principal'], 'none', 'ended by a principal'),

@@ -2,6 +2,7 @@
 import type { JobState } from './job-state.js';
 import type { SecretScope } from '../../secrets/secret.document.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
+import type { Continuity, StatedContinuity } from '../../shared/continuity.js';
 
 /** Normalised requirements of a job: defaults filled in, lists sorted, absent conditions left out. */
 export interface StoredRequirements {
@@ -19,6 +20,8 @@ export interface StoredRequirements {
   readonly queue?: string;
   readonly selector?: string;
   readonly gpu?: StoredGpuRequirement;
+  /** Times without contact that differ from the defaults of the queue; part of the class of a job. */
+  readonly continuity?: StatedContinuity;
 }
 
 /** Program to run, with its inputs and outputs. */
@@ -114,6 +117,24 @@ export interface StoredAttempt {
   readonly signal?: string;
   readonly error?: StoredJobError;
   readonly metrics?: StoredMetrics;
+  /** Times without contact that apply to the attempt; absent for {@link defaultContinuity}. */
+  readonly continuity?: Continuity;
+  /** Set when core gave up the attempt while its payload may still run. */
+  readonly unreachable?: UnreachableAttempt;
+  /** Fence under which the worker held the attempt before it returned; reports no longer carry it. */
+  readonly earlierFence?: number;
+  /** Time for which its payload ran without use: another attempt had begun when its worker returned. */
+  readonly lostSeconds?: number;
+}
+
+/** Facts by which an attempt is valid again when its worker returns. */
+export interface UnreachableAttempt {
+  /** End of the lease of the worker. */
+  readonly since: Date;
+  /** State of the job at that time. */
+  readonly state: JobState;
+  readonly queue: string;
+  readonly gpu?: StoredGpuGrant;
 }
 
 /** Entry of the bounded list of transitions. */

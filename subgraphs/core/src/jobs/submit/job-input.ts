@@ -1,5 +1,6 @@
 /** Checks the form of submitted jobs: ranges, formats, sizes and enumerations, without reading the store. */
 import { longestWalltimeSeconds } from '../../queues/walltime.js';
+import { checkContinuity } from '../../shared/continuity.js';
 import { checkGpu } from './gpu-input.js';
 import { wantedArchitecture, wantedLevel } from '../model/platforms.js';
 import { secretDefaults } from './normalise.js';
@@ -34,6 +35,7 @@ export function checkJob(job: JobSpec, path: Path, errors: JobInputErrors, check
   if (job.requirements) checkRequirements(job.requirements, [...path, 'requirements'], errors, checks);
   checkPayload(job.payload, [...path, 'payload'], errors);
   if (job.retry) checkRetry(job.retry, [...path, 'retry'], errors);
+  if (job.continuity) checkContinuity(job.continuity, [...path, 'continuity'], errors, checks.continuity);
   const parents = job.dependsOn ?? [];
   errors.list([...path, 'dependsOn'], parents, 1000);
   errors.distinct([...path, 'dependsOn'], parents);

@@ -9,6 +9,7 @@ import type {
   StoredRequirements,
   StoredRetryPolicy,
 } from '../model/job.types.js';
+import type { StatedContinuity } from '../../shared/continuity.js';
 import { anyRuntime } from '../model/platforms.js';
 import type { GpuSpec, JobSecretSpec, PayloadSpec, RequirementsSpec, RetrySpec } from './submit.types.js';
 import type { StoredGpuRequirement } from '../../gpus/gpu-requirement.types.js';
@@ -21,11 +22,13 @@ const defaultRetryOn: readonly JobErrorFamily[] = ['DATA', 'PAYLOAD', 'SYSTEM', 
  * any order of lists.
  * @param hasSecrets the payload receives secrets
  * @param hasImage the payload runs in a container image: without a named runtime, the worker must have one
+ * @param continuity times without contact, if the job or its experiment sets any
  */
 export function normaliseRequirements(
   spec: RequirementsSpec,
   hasImage = false,
   hasSecrets = false,
+  continuity?: StatedContinuity,
 ): StoredRequirements {
   return {
     cores: spec.cores ?? 1,
@@ -41,6 +44,7 @@ export function normaliseRequirements(
     ...asked('secrets', hasSecrets),
     ...known({ queue: spec.queue, selector: spec.selector?.trim() }),
     ...(spec.gpu ? { gpu: normaliseGpu(spec.gpu) } : {}),
+    ...(continuity ? { continuity } : {}),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Checks of selectors and queues, prepared once for all jobs of a call. */
-import type { QueueDirectory } from '../ports.js';
+import type { ContinuityPolicy } from '../../shared/continuity.js';
+import type { ExperimentFacts, QueueDirectory } from '../ports.js';
 import type { RequirementsSpec } from './submit.types.js';
 
 /** Returns whether a selector can be used, and if not, the reason. */
@@ -12,6 +13,8 @@ export interface RequirementChecks {
   readonly selector: CheckSelector;
   /** Expected queue names; undefined if the queue can be used. */
   readonly queue: (name: string) => string | undefined;
+  /** Defaults and bounds of the experiment for the continuity of its jobs. */
+  readonly continuity?: ContinuityPolicy | undefined;
 }
 
 /**
@@ -20,17 +23,18 @@ export interface RequirementChecks {
  */
 export async function requirementChecks(
   { queues, checkSelector }: { readonly queues: QueueDirectory; readonly checkSelector: CheckSelector },
-  experiment: string | null,
+  experiment: Pick<ExperimentFacts, 'name' | 'continuity'> | null,
   specs: Iterable<RequirementsSpec | null | undefined>,
 ): Promise<RequirementChecks> {
   const names = new Set<string>();
   for (const spec of specs) if (spec?.queue != null) names.add(spec.queue);
-  if (experiment === null || names.size === 0) return { selector: checkSelector, queue: () => undefined };
-  const admitted = await queues.admitted([...names], experiment);
+  const checks = { selector: checkSelector, continuity: experiment?.continuity };
+  if (experiment === null || names.size === 0) return { ...checks, queue: () => undefined };
+  const admitted = await queues.admitted([...names], experiment.name);
   const wanted = (): string => {
-    const some = queues.admitting(experiment);
+    const some = queues.admitting(experiment.name);
     const listed = some.slice(0, 10).join(', ') + (some.length > 10 ? ', …' : '');
-    return `an existing queue that admits ${experiment}: ${listed === '' ? 'none exists yet' : listed}`;
+    return `an existing queue that admits ${experiment.name}: ${listed === '' ? 'none exists yet' : listed}`;
   };
-  return { selector: checkSelector, queue: (name) => (admitted.has(name) ? undefined : wanted()) };
+  return { ...checks, queue: (name) => (admitted.has(name) ? undefined : wanted()) };
 }

@@ -203,7 +203,7 @@ export class SubmitService {
       this.#options.jobs.parents(externalParents(jobs)),
       requirementChecks(
         this.#options,
-        experiment.name,
+        experiment,
         jobs.map(({ requirements }) => requirements),
       ),
     ]);
@@ -239,7 +239,7 @@ export class SubmitService {
   ): Promise<JobDocument[]> {
     const refused = new Set(reserved.refused.map(({ index }) => index));
     const idAt = batchJobIds(reserved.batchId, reserved.createdAt);
-    const classOf = classifier();
+    const classOf = classifier(experiment.continuity);
     const now = this.#options.clock.now();
     const documents: JobDocument[] = [];
     for (const [index, job] of jobs.entries()) {

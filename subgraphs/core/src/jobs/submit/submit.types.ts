@@ -1,6 +1,7 @@
 /** Input and result of a submit, independent of GraphQL. */
 import type { SecretScope } from '../../secrets/secret.document.js';
 import type { JobErrorFamily, SecretDelivery } from '../model/job.types.js';
+import type { ContinuitySpec } from '../../shared/continuity.js';
 import type { JobInputError } from './job-input-error.types.js';
 
 type Maybe<T> = T | null | undefined;
@@ -14,6 +15,7 @@ export interface JobSpec {
   readonly requirements?: Maybe<RequirementsSpec>;
   readonly payload: PayloadSpec;
   readonly retry?: Maybe<RetrySpec>;
+  readonly continuity?: Maybe<ContinuitySpec>;
   readonly dependsOn?: Maybe<readonly string[]>;
 }
 

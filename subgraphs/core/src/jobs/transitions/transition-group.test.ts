@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { silentLogger } from '@rhizome/log';
 import { systemClock } from '@rhizome/clock';
-import type { TransitionGroup } from './transition-group.js';
+import type { TransitionGroup } from './transition-group.types.js';
 import { GroupingTransitionWriter } from './transition-writer.js';
 import type { TransitionRequest } from './transition.types.js';
 

@@ -8,38 +8,12 @@
  */
 import { findEdge, isHeld, isTerminal, type JobEdge, type JobState } from '../model/job-state.js';
 import type { StoredTransition } from '../model/job.types.js';
+import { adopting, granting } from './attempt-updates.js';
+import type { Plain, TransitionGroup, TransitionShape } from './transition-group.types.js';
 import type { TransitionRequest } from './transition.types.js';
 
 /** Maximum number of transitions kept in the document. */
 export const keptTransitions = 64;
-
-/** Maximum number of attempts of a job; the upper limit of `retry.maxAttempts`. */
-export const maxAttempts = 20;
-
-/** Filter or pipeline stage in the form that the driver accepts. */
-export type Plain = Readonly<Record<string, unknown>>;
-
-/** Requests that one update writes. */
-export interface TransitionGroup {
-  readonly edge: JobEdge;
-  /** Changed fields, the same for all requests; part of {@link groupKey}. */
-  readonly shape: TransitionShape;
-  readonly requests: readonly TransitionRequest[];
-  /** Time of all transitions of the group. */
-  readonly at: Date;
-}
-
-/** Parts of the document that a transition changes. */
-export interface TransitionShape {
-  /** Increments the fence, so that a late report of a worker is refused. */
-  readonly raisesFence: boolean;
-  readonly grants: boolean;
-  readonly reportsEnd: boolean;
-  readonly outputs: boolean;
-  readonly hold: 'set' | 'clear' | 'keep';
-  readonly notBefore: 'set' | 'clear' | 'keep';
-  readonly priority: boolean;
-}
 
 /**
  * Edge of a request. @throws Error if the machine has no such edge, the actor may not use it, or its guard is
@@ -53,6 +27,8 @@ export function edgeOf(request: TransitionRequest): JobEdge {
     throw new Error(`job ${jobId}: ${by} may not use the edge from ${from} to ${to}`);
   if (edge.guard === 'fence' && fence === undefined)
     throw new Error(`job ${jobId}: ${from} to ${to} needs a fence`);
+  if ((by === 'adoption') !== (change?.adoption !== undefined))
+    throw new Error(`job ${jobId}: only an adoption makes an attempt valid again`);
   if ((to === 'SENT') !== (change?.grant !== undefined))
     throw new Error(`job ${jobId}: SENT requires a grant, and a grant requires SENT`);
   return edge;
@@ -60,16 +36,19 @@ export function edgeOf(request: TransitionRequest): JobEdge {
 
 /** Values of the request other than the state. */
 export function shapeOf({ from, to, by, change }: TransitionRequest): TransitionShape {
-  const byWorker = by === 'worker' || by === 'broker';
-  const leavesWaiting = from === 'PENDING' && (to === 'ACTIVATED' || isTerminal(to));
+  const setsFence = by === 'worker' || by === 'broker' || by === 'adoption';
+  const adopts = change?.adoption !== undefined;
+  const leavesWaiting = from === 'PENDING' && (to === 'ACTIVATED' || isTerminal(to) || adopts);
   const mode = (value: object | null | undefined, clears: boolean) =>
     value === null || (value === undefined && clears) ? 'clear' : value === undefined ? 'keep' : 'set';
   return {
-    raisesFence: !byWorker && (isHeld(from) || isTerminal(to)),
+    raisesFence: !setsFence && (isHeld(from) || isTerminal(to)),
     grants: change?.grant !== undefined,
+    adopts,
+    losesContact: change?.unreachableSince !== undefined,
     reportsEnd: change?.attemptEnd !== undefined,
     outputs: change?.outputs !== undefined,
-    hold: mode(change?.hold, from === 'PENDING' && isTerminal(to)),
+    hold: mode(change?.hold, from === 'PENDING' && (isTerminal(to) || adopts)),
     notBefore: mode(change?.notBefore, leavesWaiting),
     priority: change?.priority !== undefined,
   };
@@ -77,12 +56,14 @@ export function shapeOf({ from, to, by, change }: TransitionRequest): Transition
 
 /** Key that is equal for requests that one update can write. */
 export function groupKey(request: TransitionRequest, shape: TransitionShape): string {
-  const { raisesFence, grants, reportsEnd, outputs, hold, notBefore, priority } = shape;
+  const { raisesFence, grants, adopts, losesContact, reportsEnd, outputs, hold, notBefore, priority } = shape;
   return [
     request.from,
     request.to,
     +raisesFence,
     +grants,
+    +adopts,
+    +losesContact,
     +reportsEnd,
     +outputs,
     hold,
@@ -121,6 +102,7 @@ export function groupPipeline(group: TransitionGroup): Plain[] {
       ...core(group, value),
       ...ending(group, value),
       ...granting(group, value),
+      ...adopting(group, value),
       ...waiting(group, value),
     },
   };
@@ -140,8 +122,9 @@ export function isMarkOf(
     readonly attempts: readonly { readonly fence: number }[];
   },
 ): boolean {
-  const { grant } = request.change ?? {};
-  if (grant) return found.attempts.some((attempt) => attempt.fence === grant.fence);
+  const { grant, adoption } = request.change ?? {};
+  const newFence = (grant ?? adoption)?.fence;
+  if (newFence !== undefined) return found.attempts.some(({ fence }) => fence === newFence);
   return found.transitions.some(
     (t) =>
       t.at.getTime() === at.getTime() &&
@@ -161,12 +144,14 @@ export function backoffKey(notBefore: Date): string {
 type Value = (name: string) => unknown;
 
 function valuesOf({ actor, reason, operation, change }: TransitionRequest, at: Date): Plain {
-  const { grant, attemptEnd, outputs, hold, notBefore, priority } = change ?? {};
+  const { grant, adoption, unreachableSince, attemptEnd, outputs, hold, notBefore, priority } = change ?? {};
   return {
     actor,
     ...(reason === undefined ? {} : { reason }),
     ...(operation === undefined ? {} : { operation }),
     ...grant,
+    ...adoption,
+    ...(unreachableSince === undefined ? {} : { unreachableSince }),
     ...attemptEnd,
     ...(outputs === undefined ? {} : { outputs }),
     ...(hold ? { hold: { by: hold.by, reason: hold.reason, at } } : {}),
@@ -199,7 +184,7 @@ function core(group: TransitionGroup, value: Value): Plain {
   const { edge, shape, at } = group;
   const { from, to } = edge;
   const revision = { $add: ['$revision', 1] };
-  const attempt = shape.grants ? { $add: ['$attempt', 1] } : '$attempt';
+  const attempt = shape.grants ? { $add: ['$attempt', 1] } : shape.adopts ? value('attempt') : '$attempt';
   const entry = { revision, from, to, at, actor: value('actor'), reason: value('reason'), attempt };
   const history = { ...entry, operation: value('operation') };
   return {
@@ -224,6 +209,7 @@ const alternating = {
 
 /** Fields that subscribers and counters filter by; absent values are left out. */
 function keysOfEvent({ shape }: TransitionGroup, value: Value): Plain {
+  const assigns = shape.grants || shape.adopts;
   const changedOr = (name: string, changed: unknown) => ({
     $cond: [{ $ne: [`$${name}`, changed] }, `$${name}`, '$$REMOVE'],
   });
@@ -231,10 +217,10 @@ function keysOfEvent({ shape }: TransitionGroup, value: Value): Plain {
     experiment: '$experiment',
     taskId: '$taskId',
     taskIndex: '$taskIndex',
-    queue: shape.grants ? value('queue') : '$queue',
-    ...(shape.grants ? { previousQueue: changedOr('queue', value('queue')) } : {}),
-    gpu: shape.grants ? value('gpu') : '$gpu',
-    ...(shape.grants ? { previousGpu: previousGpu(value('gpu')) } : {}),
+    queue: assigns ? value('queue') : '$queue',
+    ...(assigns ? { previousQueue: changedOr('queue', value('queue')) } : {}),
+    gpu: assigns ? value('gpu') : '$gpu',
+    ...(assigns ? { previousGpu: previousGpu(value('gpu')) } : {}),
     share: '$share',
     owner: '$owner',
     labels: '$last.labels',
@@ -243,8 +229,8 @@ function keysOfEvent({ shape }: TransitionGroup, value: Value): Plain {
     ...(shape.priority ? { previousPriority: changedOr('priority', value('priority')) } : {}),
     notBefore:
       shape.notBefore === 'set' ? value('notBefore') : shape.notBefore === 'keep' ? '$notBefore' : '$$REMOVE',
-    workerId: shape.grants ? value('workerId') : '$workerId',
-    fence: shape.grants ? value('fence') : shape.raisesFence ? { $add: ['$fence', 1] } : '$fence',
+    workerId: assigns ? value('workerId') : '$workerId',
+    fence: assigns ? value('fence') : shape.raisesFence ? { $add: ['$fence', 1] } : '$fence',
   };
 }
 
@@ -256,10 +242,21 @@ function previousGpu(granted: unknown): Plain {
 /** Changes of the open attempt and of the job's copies of its values. */
 function ending({ edge, shape, at }: TransitionGroup, value: Value): Plain {
   const { from, to } = edge;
+  if (shape.adopts) return {};
   const ends = isHeld(from) && !isHeld(to);
   const patch = {
     ...(to === 'RUNNING' ? { startedAt: at } : {}),
     ...(ends ? { endedAt: at, outcome: outcomeOf(to) } : {}),
+    ...(shape.losesContact
+      ? {
+          unreachable: {
+            since: value('unreachableSince'),
+            state: { $literal: from },
+            queue: '$queue',
+            gpu: '$gpu',
+          },
+        }
+      : {}),
     ...(shape.reportsEnd
       ? {
           exitCode: value('exitCode'),
@@ -286,32 +283,6 @@ function outcomeOf(to: JobState): JobState {
 function withPatchedLast(patch: Plain): Plain {
   const earlier = { $filter: { input: '$attempts', cond: { $lt: ['$$this.number', '$attempt'] } } };
   return { $concatArrays: [earlier, [{ $mergeObjects: [{ $last: '$attempts' }, patch] }]] };
-}
-
-/** Opens the next attempt. */
-function granting({ shape, at }: TransitionGroup, value: Value): Plain {
-  if (!shape.grants) return {};
-  const attempt = {
-    number: { $add: ['$attempt', 1] },
-    id: value('attemptId'),
-    workerId: value('workerId'),
-    queueId: value('queueId'),
-    fence: value('fence'),
-    deviceIds: value('deviceIds'),
-    sentAt: at,
-  };
-  return {
-    attempt: { $add: ['$attempt', 1] },
-    attempts: { $slice: [{ $concatArrays: ['$attempts', [attempt]] }, -maxAttempts] },
-    fence: value('fence'),
-    workerId: value('workerId'),
-    queueId: value('queueId'),
-    queue: value('queue'),
-    gpu: value('gpu'),
-    exitCode: '$$REMOVE',
-    error: '$$REMOVE',
-    metrics: '$$REMOVE',
-  };
 }
 
 /** Reasons for which a job waits, and the look-up keys meanwhile. */

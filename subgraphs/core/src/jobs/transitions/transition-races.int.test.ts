@@ -118,9 +118,9 @@ describe('failures of the store', () => {
   it('refuses an edge that the machine does not have, before any write', async () => {
     const ids = await world.insert(2);
     const writer = world.writerOn();
-    const wrong = { ...cancel(ids[1] ?? '', 'ACTIVATED'), to: 'RUNNING' } as const;
+    const wrong = { ...cancel(ids[1] ?? '', 'ACTIVATED'), to: 'FINISHED' } as const;
     await expect(writer.apply([cancel(ids[0] ?? '', 'ACTIVATED'), wrong])).rejects.toThrow(
-      'no edge from ACTIVATED to RUNNING',
+      'no edge from ACTIVATED to FINISHED',
     );
     expect(await world.read(ids[0] ?? '')).toMatchObject({ state: 'ACTIVATED', revision: 1 });
     await expect(writer.apply([{ ...cancel(ids[0] ?? '', 'ACTIVATED'), by: 'worker' }])).rejects.toThrow(

@@ -1,14 +1,8 @@
 import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
-import {
-  edgeOf,
-  groupKey,
-  isMarkOf,
-  shapeOf,
-  type TransitionGroup,
-  type TransitionShape,
-} from './transition-group.js';
+import { edgeOf, groupKey, isMarkOf, shapeOf } from './transition-group.js';
+import type { TransitionGroup, TransitionShape } from './transition-group.types.js';
 import type { JobEdge } from '../model/job-state.js';
 import { TransitionPace } from './transition-pace.js';
 import type { TransitionMark, TransitionStore } from './transitions.repository.js';
@@ -253,8 +247,9 @@ function appliedTransition(
   { jobId, from, to, fence, change }: TransitionRequest,
   { at, shape }: TransitionGroup,
 ): AppliedTransition {
-  const { grant, notBefore, priority } = change ?? {};
-  const after = grant?.fence ?? (fence === undefined ? undefined : fence + (shape.raisesFence ? 1 : 0));
+  const { grant, adoption, notBefore, priority } = change ?? {};
+  const assigned = grant ?? adoption;
+  const after = assigned?.fence ?? (fence === undefined ? undefined : fence + (shape.raisesFence ? 1 : 0));
   return {
     jobId,
     last: {
@@ -262,7 +257,7 @@ function appliedTransition(
       to,
       at,
       ...(after === undefined ? {} : { fence: after }),
-      ...(grant ? { workerId: grant.workerId } : {}),
+      ...(assigned ? { workerId: assigned.workerId } : {}),
       ...(notBefore ? { notBefore } : {}),
       ...(priority === undefined ? {} : { priority }),
     },

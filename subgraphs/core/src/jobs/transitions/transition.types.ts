@@ -1,4 +1,5 @@
 /** Requests to the transition writer and their outcomes. Only the writer changes the state of jobs. */
+import type { Continuity } from '../../shared/continuity.js';
 import type { JobState, TransitionActor } from '../model/job-state.js';
 import type {
   StoredGpuGrant,
@@ -19,6 +20,26 @@ export interface GrantChange {
   readonly deviceIds: readonly string[];
   /** Granted GPUs; absent if there are none. */
   readonly gpu?: StoredGpuGrant;
+  /** Times without contact that apply; absent for the defaults. */
+  readonly continuity?: Continuity;
+}
+
+/**
+ * Return of a worker whose attempt core had given up, or of its pilot as another worker: the attempt is valid
+ * again under a new fence. It replaces a grant that was made meanwhile.
+ */
+export interface AdoptionChange {
+  /** Number of the attempt that is valid again. */
+  readonly attempt: number;
+  readonly workerId: string;
+  readonly queueId: string;
+  readonly queue: string;
+  /** Higher than every fence of the job so far. */
+  readonly fence: number;
+  /** Fence under which the attempt was held until now. */
+  readonly earlierFence: number;
+  /** GPUs of the attempt; absent if there are none. */
+  readonly gpu?: StoredGpuGrant;
 }
 
 /** End of the open attempt. */
@@ -32,6 +53,9 @@ export interface AttemptEndChange {
 /** Values that a transition writes in addition to the state. Absent values are not changed. */
 export interface TransitionChange {
   readonly grant?: GrantChange;
+  readonly adoption?: AdoptionChange;
+  /** Core gives the attempt up, but its payload may run on: end of the lease of its worker. */
+  readonly unreachableSince?: Date;
   readonly attemptEnd?: AttemptEndChange;
   readonly outputs?: readonly StoredOutput[];
   readonly hold?: { readonly by: string; readonly reason: string } | null;

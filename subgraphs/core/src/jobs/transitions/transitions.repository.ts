@@ -1,7 +1,8 @@
 import { DomainError } from '@rhizome/errors';
 import { MongoNetworkError, MongoServerSelectionError, type Collection, type Document } from 'mongodb';
 import type { JobDocument } from '../model/job.types.js';
-import { groupFilter, groupPipeline, type TransitionGroup } from './transition-group.js';
+import { groupFilter, groupPipeline } from './transition-group.js';
+import type { TransitionGroup } from './transition-group.types.js';
 
 /** State of a job that is read after only a part of a group was applied. */
 export type TransitionMark = Pick<

@@ -74,6 +74,7 @@ export const queueResolvers: Pick<Resolvers, 'Queue' | 'QueueConnection' | 'Site
     site: ({ site: name }) => ({ name }),
     stateChangedBy: ({ stateChangedBy: subject }) => ({ subject }),
     isolation: ({ isolation }) => isolation ?? 'NONE',
+    continuity: ({ continuity }) => continuity ?? {},
     limits: ({ limits: { gpuSharing = false, ...limits } }) => ({
       ...limits,
       isGpuSharingEnabled: gpuSharing,

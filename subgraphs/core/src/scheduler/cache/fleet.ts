@@ -134,6 +134,7 @@ export class Fleet {
   /** Adds or updates a live worker. Workers of unknown queues are not matched. */
   set(facts: WorkerFacts): FleetWorker | undefined {
     this.remove(facts.id);
+    this.sharedDevices.forget(facts.id);
     const queue = this.#queues.get(facts.queueId);
     if (!queue) return undefined;
     const devices = arrangeDevices(facts.devices, queue.limits.gpuSharing ?? false, this.#deviceShapes);
@@ -163,6 +164,19 @@ export class Fleet {
     if (shape.users > 0) return;
     this.#shapes.delete(shape.key);
     if (this.#deviceShapes.size > 2 * this.#shapes.size + spareShapes) this.#deviceShapes.clear();
+  }
+
+  /**
+   * Removes a worker whose lease has ended, and keeps its devices in view for the other workers of its host.
+   */
+  setUnreachable({ id, queueId, host, devices }: WorkerFacts): void {
+    this.remove(id);
+    this.sharedDevices.forget(id);
+    const queue = this.#queues.get(queueId);
+    if (!queue) return;
+    const worker = { id, hostKey: hostKey(queue.site, host) };
+    this.sharedDevices.set({ ...worker, devices });
+    this.sharedDevices.leave(worker);
   }
 
   #count({ facts: { hardware, devices }, shape, labelled }: KnownWorker, sign: 1 | -1): void {

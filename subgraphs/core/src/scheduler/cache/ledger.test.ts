@@ -52,6 +52,27 @@ describe('Ledger', () => {
     expect(ledger.get('job_1')?.state).toBe('RUNNING');
   });
 
+  it('keeps the devices of a job that was given away booked, once, until they are released', () => {
+    const ledger = new Ledger();
+    const gpu = aGpu({ share: 250, shareMemoryMiB: 100 });
+    const requirements = { ...someRequirements(), gpu };
+    const retained = { jobId: 'job_1', fence: 8, deviceIds: ['GPU-1'], share: 250, shareMemoryMiB: 100 };
+    ledger.add(anEntry({ requirements, deviceIds: ['GPU-1'] }));
+    ledger.retain('worker_1', [retained]);
+    const booked = { thousandths: 250, memoryMiB: 100 };
+    expect(ledger.deviceUse('worker_1', 'GPU-1')).toMatchObject(booked);
+    ledger.release('job_1', 9);
+    expect(ledger.deviceUse('worker_1', 'GPU-1')).toMatchObject(booked);
+    expect(ledger.deviceHolder('worker_1', 'GPU-1')).toBe('job_1');
+    expect(ledger.workerUse('worker_1')).toMatchObject({ cores: 0, jobs: 0 });
+    expect(ledger.shareUse('alpha/default').jobs).toBe(0);
+    const released: string[] = [];
+    ledger.onReleased((workerId) => released.push(workerId));
+    ledger.retainOnly([]);
+    expect(ledger.bookings('worker_1')).toBeUndefined();
+    expect(released).toEqual(['worker_1']);
+  });
+
   it('returns the same device bookings of a worker until they change', () => {
     const ledger = new Ledger();
     const gpu = aGpu({ share: 250 });

@@ -38,6 +38,16 @@ interface Sum {
   jobs: number;
 }
 
+/** Devices that stay booked for a job that its worker may still run, although core gave it away. */
+export interface RetainedBooking {
+  readonly jobId: string;
+  readonly fence: number;
+  readonly deviceIds: readonly string[];
+  readonly share?: number;
+  readonly shareMemoryMiB?: number;
+  readonly exclusive?: true;
+}
+
 interface WorkerLedger {
   readonly sum: Sum;
   readonly jobs: Set<string>;
@@ -46,7 +56,7 @@ interface WorkerLedger {
 }
 
 interface BookedDevice extends DeviceBooking {
-  /** Oldest first. */
+  /** Oldest first; keys of retained bookings among them. */
   readonly jobs: readonly string[];
 }
 
@@ -59,6 +69,8 @@ const rank = new Map<JobState, number>(heldStates.map((state, index) => [state, 
 export class Ledger {
   readonly #entries = new Map<string, LedgerEntry>();
   readonly #byWorker = new Map<string, WorkerLedger>();
+  readonly #retained = new Map<string, RetainedBooking & { readonly workerId: string }>();
+  readonly #retainedKeys = new Map<string, readonly string[]>();
   readonly #shares = new Map<string, Sum>();
   readonly #owners = new Map<string, Sum>();
   readonly #queues = new Map<string, Sum>();
@@ -124,6 +136,40 @@ export class Ledger {
     return () => this.#onReleased.delete(listener);
   }
 
+  /** Replaces the entry of a job by one with the same or a newer fence, as read from the store. */
+  replace(entry: LedgerEntry): void {
+    const known = this.#entries.get(entry.jobId);
+    if (known && known.fence !== Infinity && known.fence <= entry.fence) this.#remove(known);
+    this.add(entry);
+  }
+
+  /**
+   * Sets the devices of a worker that stay booked, also after its jobs were given away. A job that the worker
+   * still holds under the same fence books its devices once.
+   */
+  retain(workerId: string, bookings: readonly RetainedBooking[]): void {
+    const before = this.#retainedKeys.get(workerId) ?? [];
+    const fresh = new Map(bookings.map((booking) => [retainedKey(booking), booking]));
+    const removed = before.filter((key) => !fresh.has(key));
+    for (const key of removed) this.#dropRetained(workerId, key);
+    for (const [key, booking] of fresh) {
+      if (this.#retained.has(key)) continue;
+      this.#retained.set(key, { ...booking, workerId });
+      this.#book(this.#worker(workerId), booking.deviceIds, (jobs) => [...jobs, key]);
+    }
+    if (fresh.size > 0) this.#retainedKeys.set(workerId, [...fresh.keys()]);
+    else this.#retainedKeys.delete(workerId);
+    if (removed.length > 0) for (const listener of this.#onReleased) listener(workerId);
+  }
+
+  /** Sets the devices that stay booked of all workers. */
+  retainOnly(all: readonly { readonly workerId: string; readonly jobs: readonly RetainedBooking[] }[]): void {
+    const wanted = new Set(all.map(({ workerId }) => workerId));
+    for (const workerId of [...this.#retainedKeys.keys()])
+      if (!wanted.has(workerId)) this.retain(workerId, []);
+    for (const { workerId, jobs } of all) this.retain(workerId, jobs);
+  }
+
   /** Records the progress of a job; only forward, and only for the grant that the event refers to. */
   advance(jobId: string, fence: number, state: JobState): void {
     const entry = this.#entries.get(jobId);
@@ -149,13 +195,14 @@ export class Ledger {
 
   /** Job that holds a device; of several, the first. */
   deviceHolder(workerId: string, deviceId: string): string | undefined {
-    return this.#byWorker.get(workerId)?.devices.get(deviceId)?.jobs[0];
+    const [first] = this.#byWorker.get(workerId)?.devices.get(deviceId)?.jobs ?? [];
+    return first === undefined ? undefined : this.#jobOf(first);
   }
 
   /** Devices of a worker that jobs hold, each with the first of its jobs. */
   devicesOf(workerId: string): ReadonlyMap<string, string> {
     const devices = this.#byWorker.get(workerId)?.devices ?? [];
-    return new Map([...devices].map(([id, { jobs }]) => [id, jobs[0] ?? '']));
+    return new Map([...devices].map(([id, { jobs }]) => [id, this.#jobOf(jobs[0] ?? '')]));
   }
 
   /**
@@ -190,6 +237,8 @@ export class Ledger {
   /** Removes all entries before they are read again from the store. */
   clear(): void {
     for (const map of [this.#entries, this.#byWorker, this.#shares, this.#owners, this.#queues]) map.clear();
+    this.#retained.clear();
+    this.#retainedKeys.clear();
   }
 
   #worker(workerId: string): WorkerLedger {
@@ -219,7 +268,9 @@ export class Ledger {
   #booked(jobs: readonly string[]): BookedDevice {
     let [thousandths, memoryMiB, unnamedThousandths, isExclusive] = [0, 0, 0, false];
     for (const job of jobs) {
-      const gpu = this.#entries.get(job)?.requirements.gpu;
+      const retained = this.#retained.get(job);
+      if (retained && this.#entries.get(retained.jobId)?.fence === retained.fence) continue;
+      const gpu = retained ?? this.#entries.get(job)?.requirements.gpu;
       const part = gpu?.share ?? 1000;
       thousandths += part;
       if (gpu?.shareMemoryMiB === undefined) unnamedThousandths += part;
@@ -235,7 +286,23 @@ export class Ledger {
     const worker = this.#worker(entry.workerId);
     worker.jobs.delete(entry.jobId);
     this.#book(worker, entry.deviceIds, (jobs) => jobs.filter((jobId) => jobId !== entry.jobId));
-    if (worker.jobs.size === 0) this.#byWorker.delete(entry.workerId);
+    this.#forgetIdle(entry.workerId, worker);
+  }
+
+  #dropRetained(workerId: string, key: string): void {
+    const booking = this.#retained.get(key);
+    this.#retained.delete(key);
+    const worker = this.#worker(workerId);
+    this.#book(worker, booking?.deviceIds ?? [], (jobs) => jobs.filter((job) => job !== key));
+    this.#forgetIdle(workerId, worker);
+  }
+
+  #forgetIdle(workerId: string, { jobs, devices }: WorkerLedger): void {
+    if (jobs.size === 0 && devices.size === 0) this.#byWorker.delete(workerId);
+  }
+
+  #jobOf(bookedBy: string): string {
+    return this.#retained.get(bookedBy)?.jobId ?? bookedBy;
   }
 
   #count(entry: LedgerEntry, sign: 1 | -1): void {
@@ -244,6 +311,11 @@ export class Ledger {
     countIn(this.#owners, ownerKey(entry.share, entry.owner), entry, sign);
     countIn(this.#queues, entry.queueId, entry, sign);
   }
+}
+
+/** A job id contains no `@`. */
+function retainedKey({ jobId, fence }: RetainedBooking): string {
+  return `${jobId}@${fence}`;
 }
 
 /** Sums that reach zero are removed. */

@@ -25,6 +25,8 @@ import type { JobEvent } from '../../jobs/model/job-event.types.js';
 export interface WorkerFeed {
   /** All live workers. */
   live(): Iterable<WorkerFacts>;
+  /** All workers whose lease has ended and that may return. */
+  unreachable(): Iterable<WorkerFacts>;
   /**
    * Calls the listener with each worker that is new, changed or ended. Returns a function that removes the
    * listener.
@@ -36,7 +38,9 @@ export interface SchedulerCacheOptions {
   readonly directory: FleetDirectory;
   readonly workers: WorkerFeed;
   readonly classes: RequirementClasses;
-  readonly jobs: Pick<SchedulerJobsRepository, 'held'>;
+  readonly jobs: Pick<SchedulerJobsRepository, 'held' | 'heldFacts'>;
+  /** Devices that stay booked after their jobs were given away. */
+  readonly retained: () => Promise<RetainedOfWorkers>;
   readonly feed: JobEventFeed;
   readonly writer: Pick<TransitionWriter, 'onApplied'>;
   readonly clock: Clock;
@@ -58,6 +62,8 @@ export interface CacheListener {
   /** Events were missed or could not be processed: data derived from them must be read again. */
   outdated(reason: string, err?: unknown): void;
 }
+
+type RetainedOfWorkers = Parameters<Ledger['retainOnly']>[0];
 
 const maxAhead = 200_000;
 
@@ -98,6 +104,7 @@ export class SchedulerCache {
     ];
     await this.refresh();
     for (const worker of workers.live()) this.fleet.set(worker);
+    for (const worker of workers.unreachable()) this.fleet.setUnreachable(worker);
     this.#stops.push(
       workers.onChanged((worker) => this.#applyWorker(worker)),
       this.ledger.onReleased((workerId) => this.#forget(workerId)),
@@ -124,8 +131,10 @@ export class SchedulerCache {
     const changed = this.fleet.setQueues(queues);
     const sharesChanged = this.fleet.setShares(shares);
     // Workers that were reported before their queue was known.
-    if (changed.length > 0)
+    if (changed.length > 0) {
       for (const worker of workers.live()) if (!this.fleet.worker(worker.id)) this.fleet.set(worker);
+      for (const worker of workers.unreachable()) this.fleet.setUnreachable(worker);
+    }
     if (changed.length > 0) this.#notify((listener) => listener.queues?.(changed));
     if (changed.length > 0 || sharesChanged) this.#notify((listener) => listener.capacity?.());
   }
@@ -148,6 +157,7 @@ export class SchedulerCache {
       );
       // Queues are read from the store: the stream only shows that there is a new one.
       if (events.some((event) => this.#isOfUnknownQueue(event))) await this.#reread();
+      await this.#readHeld(this.#returned(events));
       let released = false;
       const foreign: GrantRef[] = [];
       for (const event of events) released = this.#applyEvent(event, foreign) || released;
@@ -155,6 +165,11 @@ export class SchedulerCache {
       if (foreign.length > 0) this.#notify((listener) => listener.foreignGrants?.(foreign));
       if (released) this.#notify((listener) => listener.capacity?.());
     });
+  }
+
+  /** Reads jobs that a worker holds although this process did not grant them. */
+  readHeld(jobIds: readonly string[]): Promise<void> {
+    return this.#inOrder(() => this.#readHeld(jobIds));
   }
 
   /** Applies what this process wrote itself, before the stream reports it. */
@@ -197,6 +212,7 @@ export class SchedulerCache {
     const since = clock.monotonicMs();
     for await (const job of jobs.held(queueIds)) found.push(job);
     await classes.load(found.map(({ classId }) => classId));
+    const retained = await this.#options.retained();
     const unwritten = [...this.ledger.entries()].filter(
       (entry) => entry.fence === Infinity || entry.since >= since,
     );
@@ -206,6 +222,32 @@ export class SchedulerCache {
       if (entry) this.ledger.add(entry);
     }
     for (const entry of unwritten) this.ledger.add({ ...entry });
+    this.ledger.retainOnly(retained);
+  }
+
+  async #readHeld(jobIds: readonly string[]): Promise<void> {
+    if (jobIds.length === 0) return;
+    const { jobs, classes, clock } = this.#options;
+    const found = await jobs.heldFacts(jobIds);
+    await classes.load(found.map(({ classId }) => classId));
+    for (const job of found) {
+      const entry = this.#entryOf(job, clock.monotonicMs());
+      if (entry && job.fence > (this.#ahead.peek(job._id) ?? -1)) this.ledger.replace(entry);
+    }
+  }
+
+  /**
+   * Jobs that a worker holds again after core gave them away: their events have a fence that no grant has,
+   * and no devices.
+   */
+  #returned(events: readonly JobEvent[]): readonly string[] {
+    const granted = new Map<string, number>();
+    return events.flatMap(({ jobId, last: { to, fence } }) => {
+      if (to === 'SENT') granted.set(jobId, fence);
+      if (to === 'SENT' || !isHeld(to) || fence <= (this.#ahead.peek(jobId) ?? -1)) return [];
+      const known = granted.get(jobId) ?? this.ledger.get(jobId)?.fence;
+      return known === undefined || known < fence ? [jobId] : [];
+    });
   }
 
   #entryOf(job: HeldJobFacts, since: number): LedgerEntry | undefined {
@@ -221,6 +263,7 @@ export class SchedulerCache {
       requirements,
       deviceIds: job.deviceIds ?? [],
       gpus: this.#gpusOf(requirements, job.deviceIds ?? [], job.workerId),
+      ...(job.continuity ? { continuity: job.continuity } : {}),
       attempt: job.attempt,
       fence: job.fence,
       state: job.state,
@@ -294,14 +337,22 @@ export class SchedulerCache {
 
   #applyWorker(worker: WorkerFacts): void {
     if (worker.state === 'READY' || worker.state === 'DRAINING') this.fleet.set(worker);
-    else this.fleet.remove(worker.id, this.ledger.jobsOf(worker.id).size > 0);
+    else if (worker.state === 'UNREACHABLE') this.fleet.setUnreachable(worker);
+    else {
+      this.fleet.remove(worker.id, this.#holdsDevices(worker.id));
+      this.#forget(worker.id);
+    }
     this.#notify((listener) => listener.capacity?.());
   }
 
   /** An ended worker holds its devices until its last job is requeued. */
   #forget(workerId: string): void {
-    if (!this.fleet.worker(workerId) && this.ledger.jobsOf(workerId).size === 0)
+    if (!this.fleet.worker(workerId) && !this.#holdsDevices(workerId))
       this.fleet.sharedDevices.forget(workerId);
+  }
+
+  #holdsDevices(workerId: string): boolean {
+    return this.ledger.jobsOf(workerId).size > 0 || this.ledger.bookings(workerId) !== undefined;
   }
 
   #notify(call: (listener: Partial<CacheListener>) => void): void {

@@ -3,6 +3,7 @@
  * It writes nothing.
  */
 import type { Collection, Filter } from 'mongodb';
+import type { Continuity } from '../../shared/continuity.js';
 import { heldStates } from '../../jobs/model/job-state.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { ReadyJob } from '../scheduler.types.js';
@@ -11,6 +12,19 @@ import type { ReadyKey, RefillRequest } from './ready-window.js';
 
 const readyIndex = 'ready_idx';
 const lastDevices = { $last: '$attempts.deviceIds' };
+const heldFactsProjection = {
+  state: 1,
+  fence: 1,
+  attempt: 1,
+  workerId: 1,
+  queueId: 1,
+  share: 1,
+  owner: 1,
+  classId: 1,
+  'payload.outputs': 1,
+  deviceIds: lastDevices,
+  continuity: { $getField: { field: 'continuity', input: { $last: '$attempts' } } },
+} as const;
 
 /** A kind of ready jobs, held by one window. */
 export interface ReadyKind {
@@ -30,6 +44,16 @@ export type HeldJobFacts = Pick<
   readonly payload: { readonly outputs: readonly string[] };
   /** Of the latest attempt. */
   readonly deviceIds?: readonly string[];
+  /** Of the latest attempt; absent for the defaults. */
+  readonly continuity?: Continuity;
+};
+
+/** Facts that decide whether a worker may continue an attempt. */
+export type AdoptableJob = Pick<
+  JobDocument,
+  '_id' | 'state' | 'fence' | 'attempt' | 'attempts' | 'workerId' | 'queueId' | 'queue' | 'gpu' | 'share'
+> & {
+  readonly last: { readonly reason?: string };
 };
 
 /** A held job, with what decides about its secrets. */
@@ -91,18 +115,35 @@ export class SchedulerJobsRepository {
   held(queueIds: readonly string[]): AsyncIterable<HeldJobFacts> {
     return this.#jobs
       .find({ queueId: { $in: [...queueIds] }, state: { $in: [...heldStates] } }, { batchSize: 2000 })
-      .project<HeldJobFacts>({
+      .project<HeldJobFacts>(heldFactsProjection);
+  }
+
+  /** Facts of those of the jobs that a worker holds. */
+  heldFacts(ids: readonly string[]): Promise<HeldJobFacts[]> {
+    return this.#jobs
+      .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
+      .project<HeldJobFacts>(heldFactsProjection)
+      .toArray();
+  }
+
+  /** Facts that decide whether a worker may continue attempts, by job. */
+  async adoptable(ids: readonly string[]): Promise<ReadonlyMap<string, AdoptableJob>> {
+    const found = await this.#jobs
+      .find({ _id: { $in: [...ids] } }, { readConcern: { level: 'majority' } })
+      .project<AdoptableJob>({
         state: 1,
         fence: 1,
         attempt: 1,
+        attempts: 1,
         workerId: 1,
         queueId: 1,
+        queue: 1,
+        gpu: 1,
         share: 1,
-        owner: 1,
-        classId: 1,
-        'payload.outputs': 1,
-        deviceIds: lastDevices,
-      });
+        'last.reason': 1,
+      })
+      .toArray();
+    return new Map(found.map((job) => [job._id, job]));
   }
 
   /** Facts against which a worker's report of jobs is checked. */

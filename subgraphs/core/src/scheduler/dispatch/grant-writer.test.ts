@@ -52,6 +52,7 @@ function harness() {
     ids: { next: (prefix) => `${prefix}_${(serial += 1)}` },
     modelOf: () => undefined,
     onUncertain: () => undefined,
+    onHeld: () => undefined,
   });
   const requirements = someRequirements();
   const cls = prepareClass(classIdOf(requirements), 0, requirements);

@@ -5,6 +5,8 @@
  */
 import { DomainError } from '@rhizome/errors';
 import type { Ids } from '@rhizome/clock';
+import { defaultContinuity } from '../../shared/continuity.js';
+import { isHeld } from '../../jobs/model/job-state.js';
 import type { StoredGpuGrant } from '../../jobs/model/job.types.js';
 import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
 import type { Grant } from '../scheduler.types.js';
@@ -30,6 +32,8 @@ export interface GrantWriterOptions {
    * be read again.
    */
   readonly onUncertain: (error: unknown) => void;
+  /** Called with jobs that a worker held already when their grant was to be written. */
+  readonly onHeld: (jobIds: readonly string[]) => void;
 }
 
 /** Number of grants that are written at once, without waiting for a group that is being written. */
@@ -137,6 +141,10 @@ export class GrantWriter {
       const grant = grants[index];
       if (grant && !outcome.applied) ledger.release(grant.jobId, grant.fence);
     });
+    const held = outcomes.flatMap((outcome) =>
+      !outcome.applied && outcome.current && isHeld(outcome.current.state) ? [outcome.jobId] : [],
+    );
+    if (held.length > 0) this.#options.onHeld(held);
     // A write that took longer than the lease may belong to a former term: the worker never receives the
     // grant, and the job is requeued.
     if (!fences.isLeader())
@@ -168,20 +176,22 @@ export class GrantWriter {
   }
 
   #grantOf(entry: PendingGrant['entry'], queue: string, fence: number): Grant {
-    const { jobId, attempt, deviceIds, owner, share, workerId } = entry;
+    const { jobId, attempt, deviceIds, owner, share, workerId, continuity = defaultContinuity } = entry;
     const attemptId = this.#options.ids.next('attempt');
-    return { jobId, fence, attempt, attemptId, deviceIds, job: { owner, share, queue, workerId } };
+    const { continueSeconds } = continuity;
+    const job = { owner, share, queue, workerId };
+    return { jobId, fence, attempt, attemptId, deviceIds, continueSeconds, job };
   }
 }
 
 function requestOf(
-  { jobId, workerId, queueId }: PendingGrant['entry'],
+  { jobId, workerId, queueId, continuity }: PendingGrant['entry'],
   queue: string,
   { fence, attemptId, deviceIds }: Grant,
   gpu: StoredGpuGrant | undefined,
 ): TransitionRequest {
   const given = { workerId, queueId, queue, fence, attemptId, deviceIds };
-  const grant = gpu ? { ...given, gpu } : given;
+  const grant = { ...given, ...(gpu ? { gpu } : {}), ...(continuity ? { continuity } : {}) };
   return { jobId, from: 'ACTIVATED', to: 'SENT', by: 'broker', actor: 'system:broker', change: { grant } };
 }
 

@@ -60,6 +60,12 @@ const chunkSize = 1000;
 /** A job that changes while it is read is read again, at most this often; then the next scan handles it. */
 const maxRounds = 3;
 
+/** Next transition of a job; undefined if it stays as it is. */
+type Plan = (job: HeldForRequeue) => TransitionRequest | undefined;
+
+/** Actor that gives jobs of unreachable workers away: their workers are not ordered to drop them. */
+export const givesAway = 'system:unreachable';
+
 /** Ends attempts and requeues their jobs. */
 export class RequeueGrants {
   readonly #options: RequeueGrantsOptions;
@@ -75,25 +81,42 @@ export class RequeueGrants {
    * @throws errors of the store
    */
   async run(grants: readonly GrantRef[], error: StoredJobError, actor: string): Promise<number> {
+    return this.#run(grants, (job) => this.#requestOf(job, error, actor));
+  }
+
+  /**
+   * Gives jobs of an unreachable worker to others, although their payloads may still run: when the worker
+   * returns, it may continue those that no other worker has begun. A job without another attempt stays:
+   * giving it up would gain nothing.
+   * @param since end of the lease of the worker
+   * @returns the number of jobs that were given away
+   * @throws errors of the store
+   */
+  async giveAway(grants: readonly GrantRef[], error: StoredJobError, since: Date): Promise<number> {
+    return this.#run(grants, (job) => {
+      const request = this.#requestOf(job, error, givesAway);
+      if (request.to === 'FAILED') return undefined;
+      return { ...request, change: { ...request.change, unreachableSince: since } };
+    });
+  }
+
+  async #run(grants: readonly GrantRef[], plan: Plan): Promise<number> {
     let sent = 0;
     for (let at = 0; at < grants.length; at += chunkSize) {
-      sent += await this.#chunk(
-        new Map(grants.slice(at, at + chunkSize).map(({ jobId, fence }) => [jobId, fence])),
-        error,
-        actor,
-      );
+      const chunk = grants.slice(at, at + chunkSize);
+      sent += await this.#chunk(new Map(chunk.map(({ jobId, fence }) => [jobId, fence])), plan);
     }
     return sent;
   }
 
-  async #chunk(open: Map<string, number>, error: StoredJobError, actor: string): Promise<number> {
+  async #chunk(open: Map<string, number>, plan: Plan): Promise<number> {
     const { jobs, writer, log } = this.#options;
     let sent = 0;
     for (let round = 0; round < maxRounds && open.size > 0; round += 1) {
       const found = await jobs.heldByIds([...open.keys()]);
       const requests = found
         .filter((job) => isHeld(job.state) && open.get(job._id) === job.fence)
-        .map((job) => this.#requestOf(job, error, actor));
+        .flatMap((job) => plan(job) ?? []);
       open.clear();
       for (const [index, outcome] of (await writer.apply(requests)).entries()) {
         const request = requests[index];

@@ -14,6 +14,7 @@ import type { BrokerLeadership } from '../leader/leadership.js';
 import type { Usage } from '../cache/ledger.js';
 import { fleetFacts } from '../explain/fleet-facts.js';
 import { GrantHistory } from '../cache/grant-history.js';
+import { contactReason } from '../explain/lost-contact.js';
 import { explainPending, type PendingWorld, type PositionInShare } from '../explain/pending.js';
 import type { FleetFacts, PendingFacts, WaitingJob } from '../explain/pending.types.js';
 import { positionOf } from '../explain/queue-position.js';
@@ -35,6 +36,8 @@ export interface SchedulerOptions {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Logger;
+  /** End of the lease of a worker that is unreachable; undefined for others. */
+  readonly unreachableSince: (workerId: string) => Date | undefined;
   /** Number of ready jobs of a share, from the maintained counts. */
   readonly readyCount?: ((share: string) => number) | undefined;
   /** Interval at which shares, queues and throttled jobs are checked, in milliseconds. */
@@ -155,15 +158,23 @@ export class SchedulerService {
     return this.#term.dispatcher.acquire(request, { waitMs: waitSeconds * 1000, signal });
   }
 
-  /** Explains why a job waits; null if it was granted or its class is not stored. */
+  /**
+   * Explains why a job waits; null if a worker in contact has it, it has ended, or its class is not stored.
+   */
   async pending(job: WaitingJob): Promise<PendingFacts | null> {
-    if (isHeld(job.state) || isTerminal(job.state)) return null;
-    const { classes } = this.#options;
+    const { classes, unreachableSince } = this.#options;
+    const contact = contactReason(
+      job,
+      job.workerId === undefined ? undefined : unreachableSince(job.workerId),
+    );
+    if (isTerminal(job.state) || (isHeld(job.state) && contact === undefined)) return null;
     await classes.load([job.classId]);
     const cls = classes.get(job.classId);
     if (!cls) return null;
     const position = job.state === 'ACTIVATED' ? await this.#positionOf(job) : null;
-    return explainPending(job, cls, this.#world(), position, this.#factsOf(cls, job.share));
+    const facts = explainPending(job, cls, this.#world(), position, this.#factsOf(cls, job.share));
+    if (contact === undefined) return facts;
+    return { ...facts, summary: isHeld(job.state) ? contact : `${contact} ${facts.summary}` };
   }
 
   /** Explains why a new job with these requirements would wait. */
@@ -213,6 +224,10 @@ export class SchedulerService {
         modelOf: (workerId, deviceId) =>
           cache.fleet.worker(workerId)?.facts.devices.find(({ id }) => id === deviceId)?.model,
         onUncertain: (err) => void this.#rereadJobs('outcome of writing grants is unknown', err),
+        onHeld: (jobIds) =>
+          void cache
+            .readHeld(jobIds)
+            .catch((err: unknown) => this.#rereadJobs('held jobs were not read', err)),
       });
       const dispatcher = new Dispatcher({
         history: this.#history,

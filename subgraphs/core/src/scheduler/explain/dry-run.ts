@@ -60,9 +60,7 @@ export function explainer({ experiment: find, queues, checkSelector, explain }: 
     if (!experiment)
       errors.add(['experiment'], input.experiment, 'a registered experiment', 'EXPERIMENT_NOT_FOUND');
     const requirements = input.requirements ?? {};
-    const checks = await requirementChecks({ queues, checkSelector }, experiment?.name ?? null, [
-      requirements,
-    ]);
+    const checks = await requirementChecks({ queues, checkSelector }, experiment, [requirements]);
     checkRequirements(requirements, ['requirements'], errors, checks);
     errors.int(['priority'], input.priority ?? 0, -1000, 1000);
     const share = experiment && shareFor(experiment, input.share, errors);

@@ -5,7 +5,9 @@ import type { JobDocument } from '../../jobs/model/job.types.js';
 export type WaitingJob = Pick<
   JobDocument,
   '_id' | 'state' | 'share' | 'owner' | 'priority' | 'classId' | 'hold' | 'notBefore' | 'waitingFor'
->;
+> &
+  /** Of a job that was sent before. */
+  Partial<Pick<JobDocument, 'attempt' | 'attempts' | 'retry' | 'workerId'>>;
 
 /** A constraint with the numbers of workers that meet it. */
 export interface ConstraintFacts {

@@ -113,6 +113,20 @@ export class BrokerLeaseRepository {
     return before?.nextFence;
   }
 
+  /**
+   * Allocates fences for workers that return, in any process: they are higher than those of all grants so
+   * far. Acknowledged as {@link allocate}. @returns the first of the fences, {@link fenceStep} apart
+   */
+  async reserve(count: number): Promise<number> {
+    const before = await this.#leases.findOneAndUpdate(
+      { _id: 'broker' },
+      [{ $set: { nextFence: { $add: ['$nextFence', count * fenceStep] } } }],
+      { returnDocument: 'before', projection: { nextFence: 1 }, writeConcern: { w: 1 } },
+    );
+    if (!before) throw new Error('the lease of the broker does not exist');
+    return before.nextFence;
+  }
+
   /** Ends the term at once, so that another process can lead. */
   async release(term: LeaseTerm): Promise<void> {
     await this.#leases.updateOne(

@@ -16,6 +16,7 @@ export interface ForwardedAnswer {
     readonly attempt: number;
     readonly attemptId: string;
     readonly deviceIds: readonly string[];
+    readonly continueSeconds: number;
   }[];
   readonly userErrors: readonly {
     readonly message: string;
@@ -26,7 +27,7 @@ export interface ForwardedAnswer {
 
 const query = `mutation ForwardedAcquireJobs($input: AcquireJobsInput!) {
   acquireJobs(input: $input) {
-    assignments { job { id } fence attempt attemptId deviceIds }
+    assignments { job { id } fence attempt attemptId deviceIds continueSeconds }
     userErrors { message path code }
   }
 }`;

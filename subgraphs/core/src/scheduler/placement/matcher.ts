@@ -10,6 +10,12 @@ import { requestedGpus, gpusOf } from '../../gpus/capacity/gpu-equivalents.js';
 import { PlacementRound } from './placement-round.js';
 import { type MinimumDemand, minimumDemand } from './capacity-rules.js';
 import type { Candidate, Placement } from './placement.types.js';
+import {
+  type Continuity,
+  type ContinuityPolicy,
+  effectiveContinuity,
+  type StatedContinuity,
+} from '../../shared/continuity.js';
 import type { AcquireRequest, LedgerEntry, ReadyJob } from '../scheduler.types.js';
 import { freeCapacity } from './free-capacity.js';
 import type { GpuDemand } from '../cache/gpu-demand.js';
@@ -312,6 +318,7 @@ class Pass {
       deviceIds: placement.positions.map((position) => ids[position] ?? ''),
       gpus: chargeOf(requirements.gpu, placement),
       attempt: job.attempt + 1,
+      ...continuityOf(requirements.continuity, worker.shape.queue.continuity),
       fence: Infinity,
       state: 'SENT',
       since: this.#sinceMs,
@@ -359,4 +366,12 @@ function withoutGpus(cls: RequirementClass): RequirementClass {
     cpuOnlyClasses.set(cls, (plain = { ...cls, requirements }));
   }
   return plain;
+}
+
+/** Times without contact of a grant, if they are not the defaults. */
+function continuityOf(
+  stated: StatedContinuity | undefined,
+  policy: ContinuityPolicy | undefined,
+): { readonly continuity?: Continuity } {
+  return stated || policy ? { continuity: effectiveContinuity(stated, policy) } : {};
 }

@@ -4,10 +4,12 @@
  */
 import { PushQueue } from '@rhizome/subgraph';
 import type { SchedulerCache } from '../../scheduler/cache/scheduler-cache.js';
+import { givesAway } from '../../scheduler/dispatch/requeue-grants.js';
 import { experimentOf } from '../../scheduler/cache/ready-windows.js';
 import type { RequirementClasses } from '../../scheduler/requirements/requirement-classes.js';
 import { isHeld } from '../../jobs/model/job-state.js';
-import { drainOf, type WorkerCommand } from './command-rules.js';
+import { drainOf } from './command-rules.js';
+import type { WorkerCommand } from './worker-command.types.js';
 import type { WorkerFacts } from '../../scheduler/worker-facts.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
 import type { JobEvent } from '../../jobs/model/job-event.types.js';
@@ -172,5 +174,6 @@ function orderFor({ from, to, actor }: JobEvent['last']): 'KILL' | 'DROP' | unde
   if (from === null || !isHeld(from) || isHeld(to)) return undefined;
   if (to === 'CANCELLED' || to === 'CLOSED') return 'KILL';
   // A report of the worker ends a job as well; only a revocation by core is news to it.
-  return actor.startsWith('system:') ? 'DROP' : undefined;
+  // The worker of a job that was given away may return and continue it.
+  return actor.startsWith('system:') && actor !== givesAway ? 'DROP' : undefined;
 }

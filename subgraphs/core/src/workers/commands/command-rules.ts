@@ -1,35 +1,27 @@
 /** Commands that follow from the jobs that a worker reports to hold. */
-import { isHeld } from '../../jobs/model/job-state.js';
-import type { ReportedJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
+import type { Principal } from '@rhizome/authz';
+import type { Adoptions } from '../adoption/adoptions.js';
+import { isSamePrincipal } from '../adoption/same-pilot.js';
 import type { Ledger } from '../../scheduler/cache/ledger.js';
+import type { WorkerCommand } from './worker-command.types.js';
 import type { HeldJob, WorkerDocument } from '../worker.types.js';
 import type { QueueFacts } from '../../queues/queue-facts.types.js';
-
-/** A command to a worker. */
-export interface WorkerCommand {
-  readonly kind: 'KILL' | 'DROP' | 'DRAIN' | 'WORK';
-  readonly jobId?: string;
-  readonly fence?: number;
-  readonly reason?: string;
-}
 
 /** Derives commands from heartbeats. */
 export class CommandRules {
   readonly #ledger: Pick<Ledger, 'get'>;
-  readonly #jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> };
-  constructor(
-    ledger: Pick<Ledger, 'get'>,
-    jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> },
-  ) {
+  readonly #adoptions: Pick<Adoptions, 'answer'>;
+  constructor(ledger: Pick<Ledger, 'get'>, adoptions: Pick<Adoptions, 'answer'>) {
     this.#ledger = ledger;
-    this.#jobs = jobs;
+    this.#adoptions = adoptions;
   }
 
   /**
    * Commands that follow from a heartbeat. Jobs that the ledger does not assign to this worker are looked up
-   * in the store.
+   * in the store: they may have been given away while the worker was unreachable.
    */
   async forHeartbeat(
+    principal: Principal,
     worker: WorkerDocument,
     queue: QueueFacts | undefined,
     held: readonly HeldJob[],
@@ -38,12 +30,16 @@ export class CommandRules {
       const entry = this.#ledger.get(id);
       return entry?.workerId !== worker._id || entry.fence !== fence;
     });
-    const found = doubtful.length === 0 ? [] : await this.#jobs.reported(doubtful.map(({ id }) => id));
-    const byId = new Map(found.map((job) => [job._id, job]));
-    return [
-      ...drainOf(worker, queue),
-      ...doubtful.flatMap((job) => orderOf(worker._id, job, byId.get(job.id))),
-    ];
+    const holder = {
+      workerId: worker._id,
+      queueId: worker.queueId,
+      queue: worker.queue,
+      actor: principal.subject,
+      mayAdopt: isSamePrincipal(principal, worker),
+      continues: () => false,
+    };
+    const answers = doubtful.length === 0 ? [] : await this.#adoptions.answer(holder, doubtful);
+    return [...drainOf(worker, queue), ...answers];
   }
 }
 
@@ -55,17 +51,4 @@ export function drainOf(
   if (worker.state === 'DRAINING')
     return [{ kind: 'DRAIN', ...(worker.stateReason === undefined ? {} : { reason: worker.stateReason }) }];
   return queue?.state === 'OFFLINE' ? [{ kind: 'DRAIN', reason: `queue ${queue.name} is OFFLINE` }] : [];
-}
-
-function orderOf(
-  workerId: string,
-  { id, fence }: HeldJob,
-  job: ReportedJob | undefined,
-): readonly WorkerCommand[] {
-  if (!job) return [{ kind: 'DROP', jobId: id, fence, reason: `Job ${JSON.stringify(id)} not found.` }];
-  if (job.fence === fence && job.workerId === workerId && isHeld(job.state)) return [];
-  const wasEnded = (job.state === 'CANCELLED' || job.state === 'CLOSED') && job.fence === fence + 1;
-  if (wasEnded)
-    return [{ kind: 'KILL', jobId: id, fence, reason: job.last.reason ?? `the job is ${job.state}` }];
-  return [{ kind: 'DROP', jobId: id, fence, reason: 'the job no longer belongs to the worker' }];
 }

@@ -4,7 +4,7 @@ import type { KeysetPage } from '@rhizome/mongo';
 import type { Grant } from '../../scheduler/scheduler.types.js';
 import type { LeaseClockView } from '../lease-clock/lease-clock.service.js';
 import type { GatewayReportDocument } from '../lease-clock/lease-clock.types.js';
-import type { WorkerCommand } from '../commands/command-rules.js';
+import type { WorkerCommand } from '../commands/worker-command.types.js';
 import type { WorkerDocument } from '../worker.types.js';
 import type { DeviceDocument } from '../../gpus/device.types.js';
 

@@ -53,6 +53,7 @@ export class EndedLeasesRepository {
           $set: {
             lostAt: this.#now(),
             lostReason: { $literal: reason },
+            dueAt: this.#now(),
             revision: { $add: ['$revision', 1] },
           },
         },

@@ -11,23 +11,24 @@ import {
   type GrantRef,
   leaseLost,
   type RequeueGrants,
-  workerEnded,
 } from '../../scheduler/dispatch/requeue-grants.js';
 import type { LeaseClock } from '../lease-clock/lease-clock.js';
+import { LeaseEnds } from './lease-ends.js';
 import type { LeasesRepository } from './leases.repository.js';
+import type { UnreachableLeasesRepository } from './unreachable-leases.repository.js';
 import type { WorkerRegistry } from '../worker-registry.js';
-import type { LeaseDocument } from '../worker.types.js';
 import type { WorkersRepository } from '../workers.repository.js';
 
 /** Dependencies of {@link LeaseWatch}. */
 export interface LeaseWatchOptions {
   readonly leases: LeasesRepository;
   readonly leaseClock: Pick<LeaseClock, 'start' | 'stop' | 'loseEnded'>;
+  readonly unreachable: UnreachableLeasesRepository;
   readonly workers: WorkersRepository;
   readonly registry: WorkerRegistry;
   /** True while this process leads and its ledger is exact. */
   readonly isLeading: () => boolean;
-  readonly ledger: Pick<Ledger, 'entries' | 'jobsOf' | 'get'>;
+  readonly ledger: Pick<Ledger, 'entries' | 'jobsOf' | 'get' | 'retain' | 'retainOnly'>;
   readonly requeueGrants: RequeueGrants;
   readonly clock: Clock;
   readonly log: Logger;
@@ -36,12 +37,13 @@ export interface LeaseWatchOptions {
   readonly graceMs?: number;
 }
 
-/** Most lost workers handled in one scan. */
+/** Most leases followed up in one scan. */
 const maxLost = 200;
 
 /** Watches the leases of workers while this process leads. */
 export class LeaseWatch {
   readonly #options: LeaseWatchOptions;
+  readonly #ends: LeaseEnds;
   /** Jobs that a worker did not list, with the revision of its lease at that time. */
   #suspects = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
@@ -49,6 +51,7 @@ export class LeaseWatch {
 
   constructor(options: LeaseWatchOptions) {
     this.#options = options;
+    this.#ends = new LeaseEnds(options);
   }
 
   /** Scans each second while this process leads. */
@@ -78,31 +81,27 @@ export class LeaseWatch {
   async #scan(): Promise<void> {
     const { leases, leaseClock } = this.#options;
     await leaseClock.loseEnded();
-    for (const lease of await leases.findLost(maxLost)) await this.#close(lease);
+    for (const lease of await leases.findLost(maxLost)) await this.#ends.close(lease);
+    await this.#releaseRetained();
     await this.#requeueUnknown();
     await this.#requeueOrphans();
   }
 
-  /** Closes a lost worker. The next leader may repeat each step, because the lease is removed last. */
-  async #close(lease: LeaseDocument): Promise<void> {
-    const { workers, registry, leases, requeueGrants, ledger, log } = this.#options;
-    const reason = lease.lostReason ?? 'its lease ended';
-    const lost = await workers.end(lease._id, 'LOST', reason, lease);
-    if (lost) {
-      registry.set(lost);
-      log.info({ workerId: lease._id, queue: lost.queue, reason }, 'worker lost');
-    }
-    const held = [...ledger.jobsOf(lease._id)].flatMap((jobId) => this.#grantOf(jobId));
-    // A grant that is being written has no fence yet. The lease stays, so that the next scan finds the
-    // written grant.
-    if (held.some(({ fence }) => fence === Infinity)) return;
-    if (held.length > 0) {
-      const [worker] = lost ? [lost] : await workers.findMany([lease._id]);
-      const error =
-        worker?.state === 'ENDED' ? workerEnded(lease._id, worker.stateReason) : leaseLost(lease._id, reason);
-      await requeueGrants.run(held, error, 'system:lease');
-    }
-    await leases.remove(lease._id);
+  /**
+   * Takes over from the store which devices stay booked: any process releases those of workers that return.
+   */
+  async #releaseRetained(): Promise<void> {
+    const { unreachable, ledger, clock } = this.#options;
+    const now = clock.now();
+    const retained = await unreachable.retained();
+    for (const { workerId, jobs } of retained)
+      await unreachable.release(
+        workerId,
+        jobs.filter(({ until }) => until <= now),
+      );
+    ledger.retainOnly(
+      retained.map((worker) => ({ ...worker, jobs: worker.jobs.filter(({ until }) => until > now) })),
+    );
   }
 
   /**
@@ -113,7 +112,7 @@ export class LeaseWatch {
     const { ledger, leases, requeueGrants, registry } = this.#options;
     const unknown = new Map<string, GrantRef[]>();
     for (const { jobId, fence, workerId } of ledger.entries()) {
-      if (registry.isLive(workerId) || fence === Infinity) continue;
+      if (registry.isOpen(workerId) || fence === Infinity) continue;
       unknown.set(workerId, [...(unknown.get(workerId) ?? []), { jobId, fence }]);
     }
     if (unknown.size === 0) return;
@@ -156,10 +155,5 @@ export class LeaseWatch {
       grantLost('it does not list the job among those it holds'),
       'system:lease',
     );
-  }
-
-  #grantOf(jobId: string): GrantRef[] {
-    const entry = this.#options.ledger.get(jobId);
-    return entry ? [{ jobId, fence: entry.fence }] : [];
   }
 }

@@ -90,7 +90,14 @@ export class LeasesRepository {
   findTerms(workerIds: readonly string[]): Promise<LeaseTerms[]> {
     return this.#leases
       .find({ _id: { $in: [...workerIds] } })
-      .project<LeaseTerms>({ expiresAt: 1, reportVersions: 1, lostAt: 1, lostReason: 1 })
+      .project<LeaseTerms>({
+        expiresAt: 1,
+        reportVersions: 1,
+        lostAt: 1,
+        lostReason: 1,
+        isFinal: 1,
+        retained: 1,
+      })
       .toArray();
   }
 
@@ -111,23 +118,23 @@ export class LeasesRepository {
   }
 
   /**
-   * Marks a lease as lost, so that it cannot be renewed. @returns false if there is no lease or it was lost
-   * before
+   * Marks a lease as lost for good: its worker has ended or was replaced. @returns false if there is no lease
+   * or it was lost for good before
    */
   async lose(workerId: string, reason: string): Promise<boolean> {
     const result = await this.#leases.updateOne(
-      { _id: workerId, lostAt: { $exists: false } },
-      this.#loss(reason),
+      { _id: workerId, isFinal: { $exists: false } },
+      [...this.#loss(reason), { $set: { isFinal: true } }],
       { writeConcern: majority },
     );
     return result.modifiedCount === 1;
   }
 
-  /** Lost leases whose jobs must be requeued. */
+  /** Lost leases for which something follows now. */
   findLost(limit: number): Promise<LeaseDocument[]> {
     return this.#leases
-      .find({ lostAt: { $exists: true } }, { hint: 'lostAt_idx' })
-      .sort({ lostAt: 1 })
+      .find({ dueAt: { $exists: true }, $expr: { $lte: ['$dueAt', this.#now()] } }, { hint: 'dueAt_idx' })
+      .sort({ dueAt: 1 })
       .limit(limit)
       .toArray();
   }
@@ -149,7 +156,12 @@ export class LeasesRepository {
   #loss(reason: string): Document[] {
     return [
       {
-        $set: { lostAt: this.#now(), lostReason: { $literal: reason }, revision: { $add: ['$revision', 1] } },
+        $set: {
+          lostAt: { $ifNull: ['$lostAt', this.#now()] },
+          lostReason: { $literal: reason },
+          dueAt: this.#now(),
+          revision: { $add: ['$revision', 1] },
+        },
       },
     ];
   }

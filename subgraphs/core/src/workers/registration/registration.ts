@@ -4,12 +4,14 @@ import { DomainError } from '@rhizome/errors';
 import type { Logger } from '@rhizome/log';
 import type { Ids } from '@rhizome/clock';
 import { creationDigest } from '../../shared/idempotency.js';
+import type { ContinuedJobs } from '../adoption/continued-jobs.js';
+import { holderOf, isSameHolder } from '../adoption/same-pilot.js';
+import type { WorkerCommand } from '../commands/worker-command.types.js';
 import type { LeasesRepository } from '../leases/leases.repository.js';
 import { type ReportedFacts, reportOf } from './fact-reports.js';
 import { deviceUseOf } from './device-input.js';
 import type { RegisterInput } from './worker-input.js';
 import type { WorkerProblem } from '../worker-errors.js';
-import type { WorkerRegistry } from '../worker-registry.js';
 import { workerSchemaVersion } from '../worker.document.js';
 import type { WorkerDocument } from '../worker.types.js';
 import type { NewWorker, WorkersRepository } from '../workers.repository.js';
@@ -19,9 +21,15 @@ import type { QueueFacts } from '../../queues/queue-facts.types.js';
 export interface RegistrationOptions {
   readonly workers: WorkersRepository;
   readonly leases: LeasesRepository;
-  readonly registry: WorkerRegistry;
+  readonly continuedJobs: Pick<ContinuedJobs, 'take' | 'end'>;
   readonly ids: Ids;
   readonly log: Logger;
+}
+
+/** A registered worker, with ADOPT or DROP for each job that its pilot still runs. */
+export interface RegisteredWorker {
+  readonly worker: WorkerDocument;
+  readonly commands: readonly WorkerCommand[];
 }
 
 /** Most attempts while others register the same name. */
@@ -45,15 +53,21 @@ export class Registration {
     principal: Principal,
     spec: RegisterInput,
     queue: QueueFacts,
-  ): Promise<WorkerDocument | WorkerProblem<'IDEMPOTENCY_KEY_REUSED'>> {
+  ): Promise<RegisteredWorker | WorkerProblem<'IDEMPOTENCY_KEY_REUSED'>> {
     const { workers, leases, ids } = this.#options;
+    const replaced: WorkerDocument[] = [];
+    const withJobs = async (worker: WorkerDocument): Promise<RegisteredWorker> => ({
+      worker,
+      commands: await this.#continueJobs(principal, worker, spec, replaced),
+    });
     const registrationKey = `${queue.id}/${holderOf(principal)}/${spec.idempotencyKey}`;
-    const registrationDigest = creationDigest(spec);
+    // Payloads may end between two repetitions of a call.
+    const registrationDigest = creationDigest({ ...spec, jobs: undefined });
     const { facts, digests } = reportOf({ ...spec, devices: spec.devices ?? [] });
     const deviceUse = deviceUseOf(spec.devices ?? []);
     for (let attempt = 0; attempt < maxTries; attempt += 1) {
       const known = await workers.findByKey(registrationKey);
-      if (known) return known.registrationDigest === registrationDigest ? known : keyReused(spec);
+      if (known) return known.registrationDigest === registrationDigest ? withJobs(known) : keyReused(spec);
       await this.#refuseUsedCredential(principal);
       const id = principal.worker ?? ids.next('worker');
       const { keyThumbprint } = principal.worker === undefined ? {} : principal;
@@ -66,11 +80,12 @@ export class Registration {
       // The lease is written first: a worker without one would look lost.
       await leases.open(id, queue.id, queue.limits.leaseSeconds, { deviceUse, digests });
       const outcome = await workers.insert(worker);
-      if ('worker' in outcome) return outcome.worker;
+      if ('worker' in outcome) return withJobs(outcome.worker);
       await leases.discard(worker._id);
       // A worker is ended only before another attempt, so there is always one with the name.
       const isLastTry = attempt === maxTries - 1;
-      if (outcome.taken === 'name' && !isLastTry) await this.#takeOver(principal, queue, spec);
+      if (outcome.taken === 'name' && !isLastTry)
+        replaced.push(...(await this.#releaseName(principal, queue, spec)));
     }
     throw nameConflict(spec, 'is being registered by others at this moment');
   }
@@ -84,51 +99,45 @@ export class Registration {
     throw new DomainError('CONFLICT', text, { field: 'workerId', value: worker });
   }
 
+  async #continueJobs(
+    principal: Principal,
+    worker: WorkerDocument,
+    { jobs }: RegisterInput,
+    replaced: readonly WorkerDocument[],
+  ): Promise<readonly WorkerCommand[]> {
+    const held = (jobs ?? []).map(({ id, fence }) => ({ id, fence }));
+    return held.length === 0 ? [] : this.#options.continuedJobs.take(principal, worker, held, replaced);
+  }
+
   /**
-   * Replaces the older worker of a pilot that restarted at once; a worker on another host, or of another
-   * credential, only after its lease has ended.
+   * Takes the name from an older worker: at once if its pilot started again on the same host; from a worker
+   * on another host, or of another credential, only after its lease has ended. Payloads of the latter may
+   * still run. @returns the older worker of the pilot, which ends after its jobs have been continued
    */
-  async #takeOver(principal: Principal, queue: QueueFacts, spec: RegisterInput): Promise<void> {
-    const { workers, leases, registry, log } = this.#options;
+  async #releaseName(
+    principal: Principal,
+    queue: QueueFacts,
+    spec: RegisterInput,
+  ): Promise<readonly WorkerDocument[]> {
+    const { workers, leases, continuedJobs, log } = this.#options;
     const { name, host } = spec;
     const older = await workers.findLive(queue.id, name);
-    if (!older) return;
-    const [lease] = await leases.findMany([older._id]);
-    const isSameHost = older.host === host && isSameHolder(principal, queue, older);
-    const reason = isSameHost
-      ? 'its pilot started again on the same host'
-      : `its lease ended, and a worker of its name registered on host ${JSON.stringify(host)}`;
-    if (isSameHost) await leases.lose(older._id, reason);
-    else if (lease && !lease.lostAt)
-      throw nameConflict(spec, `is the name of a live worker on host ${JSON.stringify(older.host)}`);
-    const lost = await workers.end(older._id, 'LOST', reason, lease);
-    if (!lost) return;
-    registry.set(lost);
-    log.info({ workerId: older._id, queue: queue.name, name, reason }, 'worker replaced');
+    if (!older) return [];
+    const isSamePilot = older.host === host && isSameHolder(principal, queue.id, older);
+    if (!isSamePilot) {
+      const [lease] = await leases.findMany([older._id]);
+      const reason = `its lease ended, and a worker of its name registered on host ${JSON.stringify(host)}`;
+      if (lease && !lease.lostAt)
+        throw nameConflict(spec, `is the name of a live worker on host ${JSON.stringify(older.host)}`);
+      log.info({ workerId: older._id, queue: queue.name, name, reason }, 'name of a worker released');
+    }
+    if (isSamePilot && !spec.jobs?.length) {
+      await continuedJobs.end(older);
+      return [];
+    }
+    await workers.releaseName(older._id);
+    return isSamePilot ? [older] : [];
   }
-}
-
-/**
- * The part of the registration key that identifies the holder: its key or certificate and the worker of its
- * credential, or its subject if it has none.
- */
-function holderOf(principal: Principal): string {
-  const { subject, worker } = principal;
-  return worker === undefined ? subject : `key:${thumbprintOf(principal)}/${worker}`;
-}
-
-function thumbprintOf({ keyThumbprint, certificateThumbprint, subject }: Principal): string {
-  return keyThumbprint ?? certificateThumbprint ?? subject;
-}
-
-/** Checks that a worker was registered with the same key, or both without one. */
-function isSameHolder(
-  principal: Principal,
-  { id }: QueueFacts,
-  { registrationKey }: WorkerDocument,
-): boolean {
-  if (principal.worker === undefined) return !registrationKey.startsWith(`${id}/key:`);
-  return registrationKey.startsWith(`${id}/key:${thumbprintOf(principal)}/`);
 }
 
 function newWorker(

@@ -5,6 +5,7 @@ import { known, type Maybe, type Path, checkOptionalText } from './optional-inpu
 import { workerLimits } from '../worker.document.js';
 import type { WorkerErrorCode } from '../worker-errors.js';
 import type { StoredLabel } from '../../shared/label.types.js';
+import type { HeldJob } from '../worker.types.js';
 import type {
   PayloadIsolation,
   ProcessContainment,
@@ -36,6 +37,8 @@ export interface RegisterInput {
   readonly labels?: Maybe<readonly StoredLabel[]>;
   readonly devices?: Maybe<readonly DeviceInput[]>;
   readonly endsAt?: Maybe<Date>;
+  /** Jobs whose payloads still run on the host, by the fences of the earlier worker. */
+  readonly jobs?: Maybe<readonly HeldJob[]>;
   readonly version: string;
   readonly idempotencyKey: string;
 }
@@ -53,6 +56,11 @@ export function checkRegistration(
   checkHardware(errors, ['hardware'], spec.hardware);
   errors.labels(['labels'], spec.labels ?? [], workerLimits.labels);
   checkDevices(errors, ['devices'], spec.devices ?? []);
+  errors.distinct(
+    ['jobs'],
+    (spec.jobs ?? []).map(({ id }) => id),
+    workerLimits.heldJobs,
+  );
   if (spec.endsAt && spec.endsAt <= now)
     errors.add(['endsAt'], spec.endsAt.toISOString(), 'a time in the future');
 }

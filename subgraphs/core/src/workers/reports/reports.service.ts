@@ -35,6 +35,7 @@ import {
   stale,
   type JobReport,
 } from './job-reports.js';
+import type { WorkerReturns } from '../adoption/worker-returns.js';
 import { mayActFor, type WorkerAccess } from '../worker-access.js';
 import {
   rejectUnknownOrLost,
@@ -48,6 +49,7 @@ import type { WorkerRegistry } from '../worker-registry.js';
 export interface ReportsOptions {
   readonly registry: Pick<WorkerRegistry, 'find'>;
   readonly access: WorkerAccess;
+  readonly returns: Pick<WorkerReturns, 'present'>;
   readonly ledger: Pick<Ledger, 'get'>;
   readonly jobs: { reported(ids: readonly string[]): Promise<readonly ReportedJob[]> };
   readonly writer: TransitionWriter;
@@ -144,8 +146,9 @@ export class ReportsService {
     accepted: readonly OpenReport<TReport>[];
     errors: readonly WorkerProblem<ReportCode | C>[];
   }> {
-    const { registry, access } = this.#options;
-    const worker = await access.workerFor(principal, 'job:report', await registry.find(workerId));
+    const { registry, access, returns } = this.#options;
+    const known = await access.workerFor(principal, 'job:report', await registry.find(workerId));
+    const worker = known && (await returns.present(principal, known));
     const refusal = rejectUnknownOrLost(workerId, worker);
     if (refusal) return { accepted: [], errors: [refusal] };
     const { fit, errors: malformed } = checkedReports(reports, rules);

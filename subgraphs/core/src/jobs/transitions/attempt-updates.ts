@@ -1,0 +1,70 @@
+/** Parts of the update of a group that open an attempt, or make an earlier one valid again. */
+import type { Plain, TransitionGroup } from './transition-group.types.js';
+
+/** Maximum number of attempts of a job; the upper limit of `retry.maxAttempts`. */
+export const maxAttempts = 20;
+
+type Value = (name: string) => unknown;
+
+/** Opens the next attempt. */
+export function granting({ shape, at }: TransitionGroup, value: Value): Plain {
+  if (!shape.grants) return {};
+  const attempt = {
+    number: { $add: ['$attempt', 1] },
+    id: value('attemptId'),
+    workerId: value('workerId'),
+    queueId: value('queueId'),
+    fence: value('fence'),
+    deviceIds: value('deviceIds'),
+    sentAt: at,
+    continuity: value('continuity'),
+  };
+  return {
+    ...assigned(value),
+    attempt: { $add: ['$attempt', 1] },
+    attempts: { $slice: [{ $concatArrays: ['$attempts', [attempt]] }, -maxAttempts] },
+    exitCode: '$$REMOVE',
+    error: '$$REMOVE',
+    metrics: '$$REMOVE',
+  };
+}
+
+/**
+ * Makes an attempt valid again. Attempts after it, which are grants that no worker has begun, are removed.
+ */
+export function adopting({ shape }: TransitionGroup, value: Value): Plain {
+  if (!shape.adopts) return {};
+  const those = (operator: '$lt' | '$eq'): Plain => ({
+    $filter: { input: '$attempts', cond: { [operator]: ['$$this.number', value('attempt')] } },
+  });
+  const own = { $first: those('$eq') };
+  const ofOwn = (field: string): Plain => ({ $ifNull: [{ $getField: { field, input: own } }, '$$REMOVE'] });
+  const valid = {
+    workerId: value('workerId'),
+    queueId: value('queueId'),
+    fence: value('fence'),
+    earlierFence: value('earlierFence'),
+  };
+  const adopted = ['endedAt', 'outcome', 'error', 'unreachable'].reduce<Plain>(
+    (input, field) => ({ $unsetField: { field, input } }),
+    { $mergeObjects: [own, valid] },
+  );
+  return {
+    ...assigned(value),
+    attempt: value('attempt'),
+    attempts: { $concatArrays: [those('$lt'), [adopted]] },
+    exitCode: ofOwn('exitCode'),
+    error: '$$REMOVE',
+    metrics: ofOwn('metrics'),
+  };
+}
+
+function assigned(value: Value): Plain {
+  return {
+    fence: value('fence'),
+    workerId: value('workerId'),
+    queueId: value('queueId'),
+    queue: value('queue'),
+    gpu: value('gpu'),
+  };
+}

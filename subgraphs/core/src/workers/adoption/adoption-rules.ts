@@ -1,0 +1,111 @@
+/** Pure rules for jobs that a worker holds under fences that core no longer assigns to it. */
+import { type Continuity, defaultContinuity } from '../../shared/continuity.js';
+import { adoptedStates, isHeld, type JobState, waitingStates } from '../../jobs/model/job-state.js';
+import type { StoredAttempt } from '../../jobs/model/job.types.js';
+import type { AdoptionChange, TransitionRequest } from '../../jobs/transitions/transition.types.js';
+import type { AdoptableJob } from '../../scheduler/cache/scheduler-jobs.repository.js';
+import type { HeldJob } from '../worker.types.js';
+
+/** A worker that holds jobs, and the earlier workers whose attempts it may continue. */
+export interface Holder {
+  readonly workerId: string;
+  readonly queueId: string;
+  readonly queue: string;
+  /** Actor of the transitions. */
+  readonly actor: string;
+  /** False for a caller other than the pilot of the worker. */
+  readonly mayAdopt: boolean;
+  /** True for earlier workers of the same pilot. */
+  readonly continues: (workerId: string) => boolean;
+}
+
+/** Consequence for a job that a worker holds. */
+export type AdoptionStep =
+  | { readonly kind: 'keep' }
+  | { readonly kind: 'adopted'; readonly newFence: number }
+  | { readonly kind: 'adopt'; readonly attempt: StoredAttempt; readonly request: AdoptionRequest }
+  | { readonly kind: 'kill' | 'drop'; readonly reason: string; readonly superseded?: StoredAttempt };
+
+/** A transition that lacks its new fence. */
+export type AdoptionRequest = Omit<TransitionRequest, 'change'> & {
+  readonly adoption: Omit<AdoptionChange, 'fence'>;
+};
+
+/** Decides whether a worker may continue an attempt. */
+export function planAdoption(
+  holder: Holder,
+  { id, fence }: HeldJob,
+  job: AdoptableJob | undefined,
+  now: Date,
+): AdoptionStep {
+  if (!job) return { kind: 'drop', reason: `Job ${JSON.stringify(id)} not found.` };
+  if (job.workerId === holder.workerId && job.fence === fence && isHeld(job.state)) return { kind: 'keep' };
+  const wasEnded = (job.state === 'CANCELLED' || job.state === 'CLOSED') && job.fence === fence + 1;
+  if (wasEnded) return { kind: 'kill', reason: job.last.reason ?? `the job is ${job.state}` };
+  const attempt = job.attempts.findLast((one) => one.fence === fence || one.earlierFence === fence);
+  if (!attempt || (attempt.workerId !== holder.workerId && !holder.continues(attempt.workerId)))
+    return { kind: 'drop', reason: 'the job no longer belongs to the worker' };
+  if (isHeld(job.state) && job.fence === attempt.fence) {
+    if (attempt.workerId === holder.workerId) return { kind: 'adopted', newFence: attempt.fence };
+    return adopt(holder, job, attempt, job.state, { queue: job.queue ?? holder.queue, gpu: job.gpu });
+  }
+  return planReturn(holder, job, attempt, now);
+}
+
+/** The attempt was given away: it counts again unless another one has begun, or its time is over. */
+function planReturn(holder: Holder, job: AdoptableJob, attempt: StoredAttempt, now: Date): AdoptionStep {
+  const { unreachable } = attempt;
+  if (!unreachable) return { kind: 'drop', reason: 'the job no longer belongs to the worker' };
+  const { continueSeconds }: Continuity = attempt.continuity ?? defaultContinuity;
+  const until = new Date(unreachable.since.getTime() + continueSeconds * 1000);
+  const superseded = attempt;
+  if (until < now)
+    return { kind: 'drop', reason: `the payload could run on until ${until.toISOString()}`, superseded };
+  const isWaiting = (waitingStates as readonly JobState[]).includes(job.state);
+  const isLast = isWaiting && job.attempt === attempt.number;
+  const isReplaceable = job.state === 'SENT' && job.attempt === attempt.number + 1;
+  if (!isLast && !isReplaceable) {
+    const reason = isHeld(job.state) || isWaiting ? 'another attempt has begun' : `the job is ${job.state}`;
+    return { kind: 'drop', reason, superseded };
+  }
+  return adopt(holder, job, attempt, unreachable.state, unreachable);
+}
+
+function adopt(
+  { workerId, queueId, actor, mayAdopt }: Holder,
+  job: AdoptableJob,
+  attempt: StoredAttempt,
+  state: JobState,
+  { queue, gpu }: Pick<AdoptionChange, 'queue'> & { readonly gpu?: AdoptionChange['gpu'] | undefined },
+): AdoptionStep {
+  if (!mayAdopt) return { kind: 'drop', reason: 'only the pilot that registered the worker may continue it' };
+  const isBegun = (adoptedStates as readonly JobState[]).includes(state);
+  return {
+    kind: 'adopt',
+    attempt,
+    request: {
+      jobId: job._id,
+      from: job.state,
+      // A worker that holds the job has received it: its payload is at least being prepared.
+      to: isBegun ? state : 'STARTING',
+      by: 'adoption',
+      actor,
+      reason: reasonOf(workerId, job, attempt),
+      fence: job.fence,
+      adoption: {
+        attempt: attempt.number,
+        workerId,
+        queueId,
+        queue,
+        earlierFence: attempt.fence,
+        ...(gpu ? { gpu } : {}),
+      },
+    },
+  };
+}
+
+function reasonOf(workerId: string, job: AdoptableJob, { workerId: earlier, number }: StoredAttempt): string {
+  if (earlier !== workerId) return `worker ${workerId} continues attempt ${number} of worker ${earlier}`;
+  const grant = job.state === 'SENT' ? `; the grant to worker ${job.workerId ?? ''} is void` : '';
+  return `worker ${workerId} returned and continues attempt ${number}${grant}`;
+}

@@ -1,0 +1,108 @@
+/**
+ * Follows up the end of a lease, as the leader: the worker becomes unreachable while payloads of it may run,
+ * its jobs go to other workers when their time is over, and it is lost when nothing of it can return.
+ */
+import type { Logger } from '@rhizome/log';
+import type { Clock } from '@rhizome/clock';
+import type { Ledger } from '../../scheduler/cache/ledger.js';
+import type { LedgerEntry } from '../../scheduler/scheduler.types.js';
+import { leaseLost, type RequeueGrants, workerEnded } from '../../scheduler/dispatch/requeue-grants.js';
+import type { LeasesRepository } from './leases.repository.js';
+import { planLoss } from './loss-plan.js';
+import type { UnreachableLeasesRepository } from './unreachable-leases.repository.js';
+import type { WorkerRegistry } from '../worker-registry.js';
+import type { LeaseDocument, RetainedJob } from '../worker.types.js';
+import type { WorkersRepository } from '../workers.repository.js';
+
+/** Dependencies of {@link LeaseEnds}. */
+export interface LeaseEndsOptions {
+  readonly leases: LeasesRepository;
+  readonly unreachable: UnreachableLeasesRepository;
+  readonly workers: WorkersRepository;
+  readonly registry: WorkerRegistry;
+  readonly ledger: Pick<Ledger, 'jobsOf' | 'get' | 'retain'>;
+  readonly requeueGrants: RequeueGrants;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Follows up leases that have ended. */
+export class LeaseEnds {
+  readonly #options: LeaseEndsOptions;
+
+  constructor(options: LeaseEndsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Does what is due for the lease. The next leader may repeat each step: the lease is rescheduled or removed
+   * last.
+   */
+  async close(lease: LeaseDocument): Promise<void> {
+    const { ledger, unreachable, clock } = this.#options;
+    const held = [...ledger.jobsOf(lease._id)].flatMap((jobId) => ledger.get(jobId) ?? []);
+    // A grant that is being written has no fence yet. The lease stays due, so that the next scan finds the
+    // written grant.
+    if (held.some(({ fence }) => fence === Infinity)) return;
+    if (lease.isFinal) return this.#end(lease, held);
+    // By the clock of the store the lease is due.
+    const now = new Date(Math.max(clock.now().getTime(), lease.dueAt?.getTime() ?? 0));
+    const plan = planLoss(lease, held, now);
+    if (plan.isOver) {
+      if (await unreachable.end(lease)) await this.#end(lease, held);
+      return;
+    }
+    const hasWork = plan.stopped.length + plan.due.length > 0;
+    const retained = together(lease.retained ?? [], plan.retained, now);
+    const dueAt = hasWork ? (lease.dueAt ?? now) : plan.nextAt;
+    if (!(await unreachable.keep(lease, { until: plan.until, dueAt, retained }))) return;
+    ledger.retain(lease._id, retained);
+    await this.#loseContact(lease, plan.until);
+    if (!hasWork) return;
+    const { requeueGrants } = this.#options;
+    const error = leaseLost(lease._id, reasonOf(lease));
+    if (plan.stopped.length > 0) await requeueGrants.run(plan.stopped, error, 'system:lease');
+    if (plan.due.length > 0) await requeueGrants.giveAway(plan.due, error, lease.lostAt ?? now);
+    await unreachable.schedule(lease, plan.nextAt);
+  }
+
+  async #loseContact(lease: LeaseDocument, until: Date): Promise<void> {
+    const { workers, registry, log } = this.#options;
+    const worker = await workers.loseContact(lease._id, lease.lostAt ?? lease.updatedAt);
+    if (!worker) return;
+    registry.set(worker);
+    log.info({ workerId: lease._id, queue: worker.queue, until }, 'worker unreachable');
+  }
+
+  async #end(lease: LeaseDocument, held: readonly Readonly<LedgerEntry>[]): Promise<void> {
+    const { workers, registry, leases, requeueGrants, ledger, log } = this.#options;
+    const reason = reasonOf(lease);
+    const lost = await workers.end(lease._id, 'LOST', reason, lease);
+    if (lost) {
+      registry.set(lost);
+      log.info({ workerId: lease._id, queue: lost.queue, reason }, 'worker lost');
+    }
+    if (held.length > 0) {
+      const [worker] = lost ? [lost] : await workers.findMany([lease._id]);
+      const error =
+        worker?.state === 'ENDED' ? workerEnded(lease._id, worker.stateReason) : leaseLost(lease._id, reason);
+      await requeueGrants.run(held, error, 'system:lease');
+    }
+    await leases.remove(lease._id);
+    ledger.retain(lease._id, []);
+  }
+}
+
+function reasonOf({ lostReason }: LeaseDocument): string {
+  return lostReason ?? 'its lease ended';
+}
+
+/** Each grant once; those whose time is over are left out. */
+function together(
+  before: readonly RetainedJob[],
+  added: readonly RetainedJob[],
+  now: Date,
+): readonly RetainedJob[] {
+  const byFence = new Map([...before, ...added].map((job) => [job.fence, job]));
+  return [...byFence.values()].filter(({ until }) => until > now);
+}
