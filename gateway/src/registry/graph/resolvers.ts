@@ -42,8 +42,9 @@ export function graphResolvers(parts: GraphOptions): RootResolvers {
     Subgraph: {
       id: ({ name }) => `subgraph_${name}`,
       endpoint: ({ endpoint }, _args, { principal }) => (can(principal, 'subgraph:read') ? endpoint : null),
-      pendingEndpoint: ({ pendingEndpoint }, _args, { principal }) =>
-        can(principal, 'subgraph:read') ? pendingEndpoint : null,
+      // Addresses in use are those of one graph; the plans of an experiment are its own.
+      pendingEndpoint: ({ name, pendingEndpoint }, _args, { principal }) =>
+        can(principal, 'subgraph:read', name) ? pendingEndpoint : null,
       state: ({ facts }) => facts.state,
       stateSince: ({ facts }) => facts.stateSince,
       lastError: ({ facts }) => facts.lastError,
