@@ -12,6 +12,7 @@ import {
   type QueueExecutor,
   type QueueIsolation,
   type QueueLimitsInput,
+  type ContinuityPolicyInput,
   type QueueState,
 } from '../operations.generated.js';
 import { type Output, printFields, printJson } from '../output.js';
@@ -29,6 +30,9 @@ interface SettingFlags {
   readonly isolation?: QueueIsolation;
   readonly heartbeat?: number;
   readonly lease?: number;
+  readonly continue?: number;
+  readonly maxContinue?: number;
+  readonly reassignAfter?: number;
 }
 
 interface CreateFlags extends SettingFlags {
@@ -75,6 +79,7 @@ export function addQueue(program: Command, world: World, finish: Finish): void {
 
 function withSettings(command: Command): Command {
   const amount = wholeNumber(1, 2_147_483_647);
+  const time = wholeNumber(0, 34_560_000);
   return command
     .option('-e, --experiment <name>', 'admit this experiment; may be repeated (default: all)', collect, [])
     .addOption(
@@ -93,7 +98,10 @@ function withSettings(command: Command): Command {
     .option('--gpu-sharing', 'let jobs with a share of a GPU use one device together')
     .option('--no-gpu-sharing', 'give each device to one job')
     .option('--heartbeat <seconds>', 'time between heartbeats of a worker', amount)
-    .option('--lease <seconds>', 'time without a heartbeat after which a worker is lost', amount);
+    .option('--lease <seconds>', 'time without a heartbeat after which contact with a worker is lost', amount)
+    .option('--continue <seconds>', 'time for which payloads run on without contact, by default', time)
+    .option('--max-continue <seconds>', 'longest time for which payloads may run on without contact', time)
+    .option('--reassign-after <seconds>', 'time until another worker gets a job, by default', time);
 }
 
 function settingsOf(flags: SettingFlags) {
@@ -106,12 +114,18 @@ function settingsOf(flags: SettingFlags) {
     ...(flags.heartbeat === undefined ? {} : { heartbeatSeconds: flags.heartbeat }),
     ...(flags.lease === undefined ? {} : { leaseSeconds: flags.lease }),
   };
+  const continuity: ContinuityPolicyInput = {
+    ...(flags.continue === undefined ? {} : { defaultContinueSeconds: flags.continue }),
+    ...(flags.maxContinue === undefined ? {} : { maxContinueSeconds: flags.maxContinue }),
+    ...(flags.reassignAfter === undefined ? {} : { defaultReassignAfterSeconds: flags.reassignAfter }),
+  };
   return {
     ...(flags.experiment.length > 0 ? { experiments: [...flags.experiment] } : {}),
     ...(flags.executor === undefined ? {} : { executor: flags.executor }),
     ...(flags.isolation === undefined ? {} : { isolation: flags.isolation }),
     ...(flags.label.length > 0 ? { labels: [...flags.label] } : {}),
     ...(Object.keys(limits).length > 0 ? { limits } : {}),
+    ...(Object.keys(continuity).length > 0 ? { continuity } : {}),
   };
 }
 
@@ -157,7 +171,8 @@ async function setState(
 function printQueue(output: Output, queue: CliQueueDetailsFragment | null): ExitCode {
   if (output.json) printJson(output, queue);
   else if (queue) {
-    const { limits } = queue;
+    const { limits, continuity } = queue;
+    const seconds = (value: number | null): string | null => (value === null ? null : `${value} s`);
     printFields(output, [
       ['queue', queue.name],
       ['site', queue.site.name],
@@ -173,6 +188,9 @@ function printQueue(output: Output, queue: CliQueueDetailsFragment | null): Exit
       ['max running', limits.maxRunningJobs],
       ['heartbeat', `${limits.heartbeatSeconds} s`],
       ['lease', `${limits.leaseSeconds} s`],
+      ['continue', seconds(continuity.defaultContinueSeconds)],
+      ['max continue', seconds(continuity.maxContinueSeconds)],
+      ['reassign after', seconds(continuity.defaultReassignAfterSeconds)],
       ['revision', queue.revision],
     ]);
   }
