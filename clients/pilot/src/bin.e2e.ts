@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,6 +63,15 @@ const ended = (jobId: string) => (): boolean =>
   core.about(jobId).some((what) => what === 'FINISHED' || what === 'failed');
 const detailOf = <T>(what: string, jobId?: string): T =>
   core.said.find((one) => one.what === what && one.jobId === jobId)?.detail as T;
+
+/** Contents of the reports that pilots keep on disk. */
+function reportsOnDisk(): readonly string[] {
+  const scratch = join(folder, 'scratch');
+  return readdirSync(scratch, { recursive: true })
+    .map(String)
+    .filter((path) => /^spool-.*\/\d+\.json$/.test(path))
+    .map((path) => readFileSync(join(scratch, path), 'utf8'));
+}
 
 /** Processes that carry the id of an attempt of the job. */
 function carriers(jobId: string): number {
@@ -171,12 +180,53 @@ describe('rhizome-pilot', () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
     await core.until('nothing of it runs', () => carriers('job_a') === 0);
-    expect(await readdir(join(folder, 'scratch'))).toHaveLength(1);
+    expect(await readdir(join(folder, 'scratch'))).toHaveLength(2);
     core.add({ jobId: 'job_b' });
     start();
     await core.until('job_b ends', ended('job_b'));
-    const [left = ''] = await readdir(join(folder, 'scratch'));
-    expect(left).toContain(`pilot-${pilots[1]?.child.pid}-`);
+    const left = await readdir(join(folder, 'scratch'));
+    const own = pilots[1]?.child.pid;
+    expect(left.sort()).toEqual([
+      expect.stringContaining(`pilot-${own}-`),
+      expect.stringContaining(`spool-${own}-`),
+    ]);
+  });
+
+  it('sends the results that a killed pilot of its name could not send', async () => {
+    const go = join(folder, 'go');
+    const options = ['--name', 'p1', '--readable-folder', folder];
+    core.lease = { heartbeatSeconds: 1, leaseSeconds: 2 };
+    const shell = `echo up; until test -e ${go}; do sleep 0.05; done; echo down > $RHIZOME_OUTPUTS/o; echo down`;
+    core.add({ jobId: 'job_a', shell, payload: { outputs: ['o'] } });
+    core.add({ jobId: 'job_b', shell: 'echo up; sleep 600' });
+    const killed = start(...options);
+    for (const jobId of ['job_a', 'job_b'])
+      await core.until(`${jobId} is up`, () => core.logOf(jobId) === 'up\n');
+    core.mood = 'away';
+    await writeFile(go, '');
+    await core.until('the end of job_a is on disk', () =>
+      reportsOnDisk().some((text) => text.includes('FINISHED')),
+    );
+    killed.child.kill('SIGKILL');
+    await once(killed.child, 'exit');
+    core.mood = 'here';
+    start(...options);
+    await core.until('job_a ends', ended('job_a'));
+    expect(core.about('job_a')).toEqual([
+      'sent',
+      'RUNNING',
+      'adopted',
+      'HOLDING',
+      'TRANSFERRING',
+      'FINISHED',
+    ]);
+    expect(detailOf<FinishReport>('FINISHED', 'job_a')).toMatchObject({
+      exitCode: 0,
+      outputs: [{ name: 'o' }],
+    });
+    expect(core.logOf('job_a')).toBe('up\ndown\n');
+    const [, second] = core.said.filter(({ what }) => what === 'registered');
+    expect((second?.detail as Registration).jobs).toEqual([{ jobId: 'job_a', fence: 1 }]);
   });
 });
 

@@ -131,6 +131,14 @@ const schema = z.object({
     .max(1_048_576)
     .default(4096)
     .describe('size of the beginning of each output stream that is kept'),
+  spoolMib: z
+    .int()
+    .min(1)
+    .max(1_048_576)
+    .default(1024)
+    .describe(
+      'scratch space for reports while core cannot be reached, in MiB; when it is full, logs are shortened',
+    ),
   logLevel: z
     .enum(['error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -339,6 +347,7 @@ function pilotOptions(
     drainSeconds: settings.drainSeconds ?? null,
     graceSeconds: settings.graceSeconds,
     captureLimits: { head: settings.logLimitKib * 1024, tail: 64 * 1024, buffer: 1024 * 1024 },
+    spoolMiB: settings.spoolMib,
     sampleMs: 1000,
     longestIdlePauseMs: 2000,
     version,

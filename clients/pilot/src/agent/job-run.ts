@@ -1,14 +1,12 @@
 import type { Logger } from '@rhizome/log';
-import type { DetectedDevice } from '../hardware/gpus/detected-device.js';
-import { GpuUsageMeter } from '../hardware/gpus/gpu-usage.js';
-import type { DeviceMonitor, HeldDevices } from '../hardware/gpus/device-monitor.js';
+import type { DeviceMonitor } from '../hardware/gpus/device-monitor.js';
 import { removeFolder, type AttemptFolders, type Scratch } from '../files/scratch.js';
 import { OutputFolder } from '../files/output-folder.js';
 import { findOutputs, stageIn, stageOut, type StoredFile } from '../files/staging.js';
 import { AttemptError } from '../payload/attempt-error.js';
-import { failureOf, startFailure, withDeviceFault } from '../payload/conclusion.js';
-import { OutputCapture, type CaptureLimits, type LogChunk } from '../payload/output-capture.js';
-import { Payload, type PayloadLimits, type PayloadResult, type PayloadServices } from '../payload/payload.js';
+import { failureOf, startFailure } from '../payload/conclusion.js';
+import { OutputCapture, type CaptureLimits } from '../payload/output-capture.js';
+import { Payload, type PayloadLimits, type PayloadServices } from '../payload/payload.js';
 import type { Usage } from '../payload/usage-meter.js';
 import {
   CoreRefused,
@@ -17,19 +15,27 @@ import {
   type FinishReport,
   type HeldJob,
   type Refusal,
+  type StartReport,
 } from '../protocol/core-protocol.js';
+import type { Contact } from '../report/contact.js';
+import { JobReports } from '../report/job-reports.js';
 import { shipLog } from '../report/log-shipper.js';
-import type { Reporter, ReportResult } from '../report/reporter.js';
+import type { ReportResult } from '../report/reporter.js';
+import { isVoid } from '../report/void-codes.js';
 import type { AttemptSecrets } from '../secrets/attempt-secrets.js';
 import { receiveSecrets, type SecretSource } from '../secrets/receive-secrets.js';
+import type { Spool } from '../spool/spool.js';
+import type { JobRecord } from '../spool/spool.types.js';
 import type { FileStore } from '../files/file-store.types.js';
+import type { HeldRun } from './held-jobs.js';
+import { JobDevices } from './job-devices.js';
 import { payloadCommand, runtimeOf, type PayloadHost } from './payload-command.js';
 
 /** Services that a job run uses. */
 export interface JobRunServices extends PayloadHost {
   readonly core: CoreProtocol;
-  readonly workerId: string;
-  readonly reporter: Reporter;
+  readonly contact: Contact;
+  readonly spool: Spool;
   readonly payloads: PayloadServices;
   readonly scratch: Scratch;
   readonly store: FileStore;
@@ -46,26 +52,25 @@ export interface JobRunServices extends PayloadHost {
  */
 class Dropped extends Error {}
 
-/** Codes with which core rejects every further report about a job. */
-const voidCodes = new Set([
-  'FENCE_STALE',
-  'JOB_NOT_FOUND',
-  'JOB_STATE_CONFLICT',
-  'WORKER_LOST',
-  'WORKER_NOT_FOUND',
-]);
+/** Time between two tries of a transfer while there is no contact. */
+const transferPauseMs = 5000;
 
 /**
- * One attempt on this worker, from its assignment to its last report: inputs, payload, log, outputs. `done`
+ * One attempt on this host, from its assignment to its last report: inputs, payload, log, outputs. `done`
  * resolves once nothing of it is left on this host; it never rejects.
  */
-export class JobRun {
+export class JobRun implements HeldRun {
   readonly #services: JobRunServices;
   readonly done: Promise<void>;
   readonly #dropped = new AbortController();
+  /** Aborted when core was silent for too long, with the error of the attempt as its reason. */
+  readonly #timedOut = new AbortController();
+  readonly #stopped = AbortSignal.any([this.#dropped.signal, this.#timedOut.signal]);
+  readonly #reports: JobReports;
   #hasReportedEnd = false;
+  #hasPayloadEnded = false;
   #payload: Payload | undefined;
-  readonly #devices: HeldDevices;
+  readonly #devices: JobDevices;
   #secrets: AttemptSecrets | undefined;
 
   constructor(
@@ -73,17 +78,26 @@ export class JobRun {
     services: JobRunServices,
   ) {
     this.#services = services;
-    const { devices, log } = services;
-    this.#devices = devices.hold(assignment.deviceIds, (reason) => log.warn({ reason }, 'job device failed'));
+    const { devices, log, spool } = services;
+    const { jobId, fence, attemptId } = assignment;
+    const state = { jobId, fence, attemptId, nextSequence: 0 };
+    this.#reports = new JobReports(state, spool.attempt(attemptId), services);
+    this.#devices = new JobDevices(assignment.deviceIds, devices, (reason) =>
+      log.warn({ reason }, 'job device failed'),
+    );
     this.done = this.#run();
   }
 
   /** The job and its fence, for heartbeats. */
   get held(): HeldJob {
-    return { jobId: this.assignment.jobId, fence: this.assignment.fence };
+    return this.#reports.held;
   }
 
-  /** True while this worker may still report about the job. */
+  get continueSeconds(): number {
+    return this.assignment.continueSeconds;
+  }
+
+  /** True while this pilot may still report about the job. */
   get isHeld(): boolean {
     return !this.#hasReportedEnd && !this.isDropped;
   }
@@ -97,13 +111,36 @@ export class JobRun {
   drop(reason: string, graceSeconds = this.#services.graceSeconds): void {
     if (!this.isHeld) return;
     this.#services.log.info({ reason }, 'job dropped');
-    this.#dropped.abort(new Dropped(reason));
+    const dropped = new Dropped(reason);
+    this.#dropped.abort(dropped);
+    this.#reports.discard(dropped);
     this.#payload?.terminate(graceSeconds);
   }
 
+  /** Nobody else gets the job if core itself was away, so its end is reported. */
+  endInSilence(reason: string): void {
+    if (!this.isHeld || this.#hasPayloadEnded) return;
+    this.#services.log.warn({ reason }, 'payload stopped');
+    this.#timedOut.abort(new AttemptError('WORKER', 'CONTACT_LOST', reason, true));
+    this.#payload?.terminate();
+  }
+
+  abandon(reason: string): void {
+    if (!this.isHeld) return;
+    if (!this.#reports.isEndSpooled) return this.drop(reason, 1);
+    const dropped = new Dropped(reason);
+    this.#dropped.abort(dropped);
+    this.#reports.leave(dropped);
+  }
+
+  adopt(fence: number): void {
+    this.#services.log.info({ fence }, 'job kept with another fence');
+    this.#reports.adopt(fence);
+  }
+
   /** Drops the job after a refusal that says that it is no longer this worker's. */
-  #dropIfVoid({ code, message }: Refusal): void {
-    if (voidCodes.has(code)) this.drop(`${code}: ${message}`);
+  #dropIfVoid(refusal: Refusal): void {
+    if (isVoid(refusal)) this.drop(`${refusal.code}: ${refusal.message}`);
   }
 
   async #run(): Promise<void> {
@@ -117,6 +154,7 @@ export class JobRun {
     } catch (error) {
       await this.#onFailure(error);
     } finally {
+      await this.#reports.close();
       await outputs?.close();
       await this.#secrets
         ?.remove()
@@ -134,9 +172,7 @@ export class JobRun {
   async #runIn(folders: AttemptFolders, outputs: OutputFolder): Promise<void> {
     const { log } = this.#services;
     await this.#prepare(folders);
-    await this.#report(() =>
-      this.#services.reporter.start({ ...this.held, phase: 'RUNNING' }, this.#dropped.signal),
-    );
+    await this.#reportStart('RUNNING');
     const limits = this.#limits();
     const payload = await this.#startPayload(folders, limits);
     log.info({ processId: payload.pid }, 'payload started');
@@ -147,13 +183,15 @@ export class JobRun {
       this.#secrets?.masked,
     );
     const shipping = this.#ship(capture);
-    const result = await this.#resultOf(payload);
+    const result = await this.#devices.resultOf(payload.result);
+    this.#hasPayloadEnded = true;
     const { exitCode, signal, exceeded, survivors } = result;
     log.info({ exitCode, signal, exceeded, cpuSeconds: result.usage.cpuSeconds }, 'payload ended');
     if (survivors > 0) log.error({ survivors }, 'payload processes survived SIGKILL');
     await shipping;
     this.#dropped.signal.throwIfAborted();
-    const failure = await this.#attributeToDevice(failureOf(result, limits));
+    const timedOut = this.#timedOut.signal.reason as AttemptError | undefined;
+    const failure = timedOut ?? (await this.#devices.attribute(failureOf(result, limits)));
     if (failure !== undefined) await this.#fail(failure, exitCode, signal, result.usage);
     else await this.#finish(outputs, exitCode ?? 0, result.usage);
   }
@@ -165,11 +203,9 @@ export class JobRun {
     if (payload.image !== null) runtimeOf(this.assignment, payload.image, this.#services.isolation);
     const plan = { inputs: payload.inputs, parents };
     if (payload.inputs.length > 0 || parents.some(({ outputs }) => outputs.length > 0)) {
-      await this.#report(() =>
-        this.#services.reporter.start({ ...this.held, phase: 'STARTING' }, this.#dropped.signal),
-      );
+      await this.#reportStart('STARTING');
     }
-    await stageIn(plan, folders, this.#services.store, this.#dropped.signal);
+    await this.#repeatInSilence(async () => stageIn(plan, folders, this.#services.store, this.#stopped));
     // Last, so that secrets are here no longer than needed.
     if (payload.secretIds.length > 0 || payload.isTokenRequired)
       this.#secrets = await this.#receiveSecrets(folders);
@@ -177,17 +213,21 @@ export class JobRun {
 
   /** Receives the secrets and the token of the attempt. @throws Dropped, AttemptError */
   async #receiveSecrets(folders: AttemptFolders): Promise<AttemptSecrets> {
-    const { core, workerId, isolation, log } = this.#services;
+    const { core, isolation, log } = this.#services;
     const { image, secretIds, isTokenRequired } = this.assignment.payload;
-    const { signal } = this.#dropped;
+    const signal = this.#stopped;
     const isIsolated = image === null ? isolation.hasSandbox : isolation.containers.runtimes.length > 0;
     if (!isIsolated)
       throw new AttemptError('WORKER', 'ISOLATION_MISSING', 'Payloads with secrets need isolation.', true);
     const source: SecretSource = {
       secretIds,
       isTokenRequired,
-      redeem: (ids, until) => core.redeemSecrets(workerId, this.held, ids, until),
-      token: (until) => core.attemptToken(this.held, until),
+      redeem: (ids, end) =>
+        this.#reports.call(
+          ({ workerId, signal: until }) => core.redeemSecrets(workerId, this.held, ids, until),
+          end,
+        ),
+      token: (end) => this.#reports.call(({ signal: until }) => core.attemptToken(this.held, until), end),
     };
     return receiveSecrets(source, folders, signal, log).catch((error: unknown) => {
       if (!(error instanceof CoreRefused)) throw error;
@@ -197,62 +237,19 @@ export class JobRun {
     });
   }
 
-  /** The result of the payload, with the usage of its devices. */
-  async #resultOf(payload: Payload): Promise<PayloadResult> {
-    const { deviceIds } = this.assignment;
-    if (deviceIds.length === 0) return payload.result;
-    const meter = new GpuUsageMeter(deviceIds);
-    let isFirst = true;
-    const stopSampling = this.#services.devices.sample((devices) => {
-      meter.observe(devices, isFirst);
-      isFirst = false;
-    });
-    const result = await payload.result;
-    stopSampling();
-    const { utilisation, peakMemoryMiB } = meter.usage;
-    return {
-      ...result,
-      usage: { ...result.usage, gpuUtilisation: utilisation, gpuPeakMemoryMiB: peakMemoryMiB },
-    };
-  }
-
-  /**
-   * A payload may have failed because a device did, so the device is probed before another job gets it. A
-   * device that failed for a moment and is healthy again, such as one whose tool hung, is not blamed.
-   */
-  async #attributeToDevice(failure: AttemptError | undefined): Promise<AttemptError | undefined> {
-    if (failure === undefined || this.assignment.deviceIds.length === 0) return failure;
-    await this.#services.devices.probeAgain();
-    return withDeviceFault(failure, this.#devices.fault);
-  }
-
-  /**
-   * The devices that the job was given.
-   * @throws AttemptError if this host does not have one of them, or one is unhealthy
-   */
-  #givenDevices(): readonly DetectedDevice[] {
-    const { fault } = this.#devices;
-    if (fault !== undefined) throw new AttemptError('WORKER', 'DEVICE_FAULT', fault, true);
-    return this.assignment.deviceIds.map((id) => {
-      const device = this.#services.devices.devices.find((one) => one.id === id);
-      if (device !== undefined) return device;
-      throw new AttemptError('WORKER', 'DEVICE_MISSING', `Device "${id}" not found on this host.`, true);
-    });
-  }
-
   async #startPayload(folders: AttemptFolders, limits: PayloadLimits): Promise<Payload> {
     const { attemptId } = this.assignment;
     const { command } = this.assignment.payload;
     const start = async (): Promise<Payload> => {
-      const parts = { folders, devices: this.#givenDevices(), secrets: this.#secrets };
+      const parts = { folders, devices: this.#devices.given(), secrets: this.#secrets };
       const spec = await payloadCommand(this.assignment, this.#services, parts);
       return Payload.start(attemptId, { ...spec, scratch: folders.root }, limits, this.#services.payloads);
     };
     this.#payload = await start().catch((error: unknown) => {
       throw error instanceof AttemptError ? error : startFailure(command, error);
     });
-    // Dropped while the payload was starting: until now there was nothing to terminate.
-    if (this.isDropped) this.#payload.terminate();
+    // Stopped while the payload was starting: until now there was nothing to terminate.
+    if (this.#stopped.aborted) this.#payload.terminate();
     return this.#payload;
   }
 
@@ -261,18 +258,20 @@ export class JobRun {
     return { walltimeSeconds, memoryMiB, diskMiB, graceSeconds: this.#services.graceSeconds };
   }
 
-  /** Ships the log; never rejects. If core answers that the job is no longer ours, it is dropped at once. */
+  /** Ships the log; never rejects. */
   async #ship(capture: OutputCapture): Promise<void> {
-    const { core, workerId, log } = this.#services;
-    const { signal } = this.#dropped;
-    const append = async (chunks: readonly LogChunk[]): Promise<void> => {
-      await core.appendJobLog(workerId, this.held, chunks, signal).catch((error: unknown) => {
-        if (error instanceof CoreRefused) this.#dropIfVoid(error);
-        throw error;
-      });
-    };
+    const { contact, log } = this.#services;
+    this.#reports.listen({
+      onRefused: (refusal) => this.#dropIfVoid(refusal),
+      onLogRefused: () => capture.discard(),
+    });
     try {
-      await shipLog(capture, append, signal, log);
+      await shipLog(
+        capture,
+        async (chunks) => this.#reports.appendLog(chunks),
+        contact,
+        this.#dropped.signal,
+      );
     } catch (error) {
       if (!this.isDropped) log.error({ err: error }, 'job log not shipped');
     }
@@ -281,22 +280,21 @@ export class JobRun {
   async #finish(folder: OutputFolder, exitCode: number, usage: Usage): Promise<void> {
     const { payload, jobId, attemptId } = this.assignment;
     const { signal } = this.#dropped;
-    const report = (phase: FinishReport['phase'], outputs: readonly StoredFile[] = []): FinishReport => ({
-      ...this.held,
-      phase,
-      exitCode,
-      usage,
-      outputs,
+    const report = (phase: FinishReport['phase'], outputs: readonly StoredFile[] = []): JobRecord => ({
+      kind: 'FINISH',
+      report: { phase, exitCode, usage, outputs },
     });
     let stored: readonly StoredFile[] = [];
     try {
       if (payload.outputs.length > 0) {
-        await this.#reportFinish(report('HOLDING'));
+        await this.#report(this.#reports.submit(report('HOLDING')));
         const found = await findOutputs(payload.outputs, folder, signal);
-        await this.#reportFinish(report('TRANSFERRING'));
-        stored = await stageOut(found, folder, { jobId, attemptId }, this.#services.store, signal);
+        await this.#report(this.#reports.submit(report('TRANSFERRING')));
+        stored = await this.#repeatInSilence(async () =>
+          stageOut(found, folder, { jobId, attemptId }, this.#services.store, signal),
+        );
       }
-      await this.#reportFinish(report('FINISHED', stored));
+      await this.#report(this.#reports.deliver(report('FINISHED', stored)));
       this.#hasReportedEnd = true;
     } catch (error) {
       if (!(error instanceof AttemptError)) throw error;
@@ -304,8 +302,27 @@ export class JobRun {
     }
   }
 
-  async #reportFinish(report: FinishReport): Promise<void> {
-    await this.#report(() => this.#services.reporter.finish(report, this.#dropped.signal));
+  /**
+   * A transfer that fails while core is out of reach may fail for the same reason, so it is repeated until it
+   * succeeds or contact is back.
+   */
+  async #repeatInSilence<T>(transfer: () => Promise<T>): Promise<T> {
+    const { contact, log } = this.#services;
+    for (;;) {
+      const hadContact = contact.isOpen;
+      try {
+        return await transfer();
+      } catch (error) {
+        const isFinal = hadContact && contact.isOpen;
+        if (isFinal || this.#stopped.aborted || !(error instanceof AttemptError)) throw error;
+        log.warn({ reason: error.message }, 'transfer failed without contact; retrying');
+        await contact.whenOpen(transferPauseMs);
+      }
+    }
+  }
+
+  async #reportStart(phase: StartReport['phase']): Promise<void> {
+    await this.#report(this.#reports.start(phase, this.#stopped));
   }
 
   async #fail(
@@ -316,24 +333,19 @@ export class JobRun {
   ): Promise<void> {
     const { family, code, message, retryable } = error;
     this.#services.log.info({ family, code, reason: message }, 'attempt failed');
-    const report = {
-      ...this.held,
-      exitCode,
-      signal,
-      error: { family, code, message: message.slice(0, 2000), retryable },
-      usage,
-    };
-    await this.#report(() => this.#services.reporter.fail(report, this.#dropped.signal));
+    const reported = { family, code, message: message.slice(0, 2000), retryable };
+    const report = { exitCode, signal, error: reported, usage };
+    await this.#report(this.#reports.deliver({ kind: 'FAIL', report }));
     this.#hasReportedEnd = true;
   }
 
   /**
-   * Sends a report about the job. A report that core calls outdated drops the job; one that it calls invalid
-   * fails the attempt.
+   * Waits for the answer to a report. A report that core calls outdated drops the job; one that it calls
+   * invalid fails the attempt.
    * @throws Dropped, AttemptError
    */
-  async #report(word: () => Promise<ReportResult>): Promise<void> {
-    const result = await word().catch((error: unknown): ReportResult => {
+  async #report(answer: Promise<ReportResult>): Promise<void> {
+    const result = await answer.catch((error: unknown): ReportResult => {
       if (error instanceof CoreRefused)
         return { accepted: false, refusal: { code: error.code, message: error.message } };
       throw error;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Lease } from './lease.js';
 
 /** A clock that moves only when the test moves it; timers of the lease run on real time and read it. */
@@ -7,45 +8,79 @@ function clock(): { now: () => number; at: number } {
   return state;
 }
 
-const lost = async (lease: Lease): Promise<string> =>
-  new Promise((resolve) =>
-    lease.signal.addEventListener('abort', () => resolve(String(lease.signal.reason))),
-  );
+interface Watched {
+  readonly lease: Lease;
+  readonly changes: boolean[];
+  /** Resolves at the next change. */
+  changed(): Promise<boolean>;
+}
+
+function watched(seconds: number, sentAt: number, now?: () => number): Watched {
+  const changes: boolean[] = [];
+  let wake: (isValid: boolean) => void = () => undefined;
+  const onChange = (isValid: boolean): void => {
+    changes.push(isValid);
+    wake(isValid);
+  };
+  const lease = new Lease(seconds, sentAt, onChange, now);
+  return { lease, changes, changed: async () => new Promise((resolve) => (wake = resolve)) };
+}
 
 describe('Lease', () => {
-  it('is lost if no heartbeat was answered in time', async () => {
-    const lease = new Lease(0.05, performance.now());
-    expect(await lost(lease)).toContain('core did not answer a heartbeat for 0.05 s');
-    expect(lease.isLost).toBe(true);
+  it('ends if no heartbeat was answered in time', async () => {
+    const { lease, changed } = watched(0.05, performance.now());
+    expect(await changed()).toBe(false);
+    expect(lease.isValid).toBe(false);
+    expect(lease.isOver).toBe(false);
   });
 
   it('counts from the sending of an answered call, not from the answer', async () => {
     const time = clock();
-    const lease = new Lease(0.05, 0, time.now);
+    const { lease, changed } = watched(0.05, 0, time.now);
     // Sent at 10, answered at 55: it lasts until 60, and is over at 61.
     time.at = 49;
     lease.renew(10);
     time.at = 59;
-    expect(lease.isLost).toBe(false);
+    expect(lease.isValid).toBe(true);
     time.at = 61;
-    await lost(lease);
+    expect(await changed()).toBe(false);
+    expect(lease.answeredAt).toBe(10);
   });
 
   it('is not shortened by a late answer to an older call', () => {
     const time = clock();
-    const lease = new Lease(10, 0, time.now);
+    const { lease } = watched(10, 0, time.now);
     lease.renew(5000);
     lease.renew(1000);
     time.at = 14_000;
     lease.renew(1000);
-    expect(lease.isLost).toBe(false);
+    expect(lease.isValid).toBe(true);
     lease.end();
   });
 
-  it('stays lost', () => {
-    const lease = new Lease(10, performance.now());
+  it('begins again with an answer, unless that is too old', async () => {
+    const time = clock();
+    const { lease, changes, changed } = watched(0.05, 0, time.now);
+    time.at = 51;
+    await changed();
+    time.at = 200;
+    lease.renew(100);
+    expect(lease.isValid).toBe(false);
+    lease.renew(190);
+    expect(lease.isValid).toBe(true);
+    expect(changes).toEqual([false, true]);
+    time.at = 241;
+    expect(await changed()).toBe(false);
+  });
+
+  it('stays over once core has given up the worker', async () => {
+    const { lease, changes } = watched(0.02, performance.now());
     lease.lose('core said so');
     lease.renew(performance.now());
-    expect(lease.isLost).toBe(true);
+    await pause(40);
+    expect(lease.isOver).toBe(true);
+    expect(lease.isValid).toBe(false);
+    expect(changes).toEqual([]);
+    expect(String(lease.over.reason)).toContain('core said so');
   });
 });

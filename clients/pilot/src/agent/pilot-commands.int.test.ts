@@ -41,7 +41,7 @@ describe('commands to a pilot', () => {
     setup.core.add({ jobId: 'job_a', shell: 'echo up; sleep 0.5' });
     setup.start();
     await setup.core.until('job_a is up', () => setup.core.logOf('job_a') === 'up\n');
-    setup.core.order({ kind: 'KILL', jobId: 'job_a', fence: 0, reason: 'late' });
+    setup.core.order({ kind: 'KILL', jobId: 'job_a', fence: 0, newFence: null, reason: 'late' });
     await setup.core.until('job_a ends', setup.ended('job_a'));
     expect(setup.core.about('job_a')).toEqual(['sent', 'RUNNING', 'FINISHED']);
   });
@@ -50,7 +50,7 @@ describe('commands to a pilot', () => {
     setup.core.add({ jobId: 'job_a', shell: 'echo up; sleep 0.5' });
     setup.start();
     await setup.core.until('job_a is up', () => setup.core.logOf('job_a') === 'up\n');
-    setup.core.order({ kind: 'DRAIN', jobId: null, fence: null, reason: 'maintenance' });
+    setup.core.order({ kind: 'DRAIN', jobId: null, fence: null, newFence: null, reason: 'maintenance' });
     await setup.core.until('it drains', () => setup.core.said.some(({ what }) => what === 'draining'));
     setup.core.add({ jobId: 'job_b' });
     await setup.running;
@@ -90,7 +90,7 @@ describe('the end of a pilot', () => {
   });
 
   it('comes when its lifetime is over, and limits the work it asks for', async () => {
-    setup.start({ lifetimeSeconds: 1 });
+    setup.start({ lifetimeSeconds: 4 });
     await setup.running;
     expect(setup.core.said.map(({ what }) => what)).toEqual(['registered', 'draining', 'ended']);
   });

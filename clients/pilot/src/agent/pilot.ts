@@ -20,7 +20,10 @@ import { untilAnswered } from '../protocol/until-answered.js';
 import type { CoreProtocol, RegisteredWorker } from '../protocol/core-protocol.js';
 import { Watchdogs } from '../watchdog/watchdog.js';
 import type { ProcessContainment, WorkerFacts } from '../protocol/core-protocol.js';
-import { Lease } from './lease.js';
+import { Contact } from '../report/contact.js';
+import { Spool } from '../spool/spool.js';
+import { HeldJobs } from './held-jobs.js';
+import { takeOverReports } from './left-reports.js';
 import { Slots } from './slots.js';
 import { WorkerSession, type SessionServices } from './worker-session.js';
 
@@ -49,6 +52,8 @@ export interface PilotOptions {
   /** Time between SIGTERM and SIGKILL of a payload. */
   readonly graceSeconds: number;
   readonly captureLimits: CaptureLimits;
+  /** Space for reports that core has not answered. */
+  readonly spoolMiB: number;
   readonly sampleMs: number;
   readonly longestIdlePauseMs: number;
   readonly version: string;
@@ -58,19 +63,25 @@ export interface PilotOptions {
 const diskPeriodSamples = 3;
 
 /**
- * The worker agent: a worker of a queue that registers again whenever core has given it up, until it drains.
+ * The worker agent: a worker of a queue that registers again, with its jobs, whenever core has given it up,
+ * until it drains.
  */
 export class Pilot {
   readonly #core: CoreProtocol;
   readonly #options: PilotOptions;
   readonly #log: Logger;
   readonly #stopping = new AbortController();
+  /** Aborted when it takes no more work and has no job left. */
+  readonly #idle = new AbortController();
+  readonly #jobs = new HeldJobs();
+  readonly #contact: Contact;
   readonly #startedAt = performance.now();
   #session: WorkerSession | undefined;
   #drainTimer: LongTimer | undefined;
 
   constructor(core: CoreProtocol, options: PilotOptions, log: Logger) {
     this.#core = core;
+    this.#contact = new Contact(core);
     this.#options = options;
     this.#log = log;
   }
@@ -86,27 +97,32 @@ export class Pilot {
     const lifetime = this.#armLifetime();
     const watchdogs = new Watchdogs();
     const devices = this.#deviceMonitor();
+    let spool: Spool | undefined;
     try {
       const [hostFacts, { groups }] = await Promise.all([
         findHostFacts(host),
         this.#findControlGroups(),
         devices.start(),
       ]);
+      spool = await this.#openSpool(hostFacts);
       const isolation = await this.#findIsolation(scratch, hostFacts);
       const { runtimes: containerRuntimes } = isolation.containers;
       const containment = containmentOf(groups, isolation);
       const facts = { ...hostFacts, containerRuntimes, ...isolation.facts, containment };
       const slots = new Slots(facts, () => usable(devices.devices));
-      const services = this.#services(scratch, slots, { watchdogs, groups }, devices, isolation);
-      for (let end = ''; end !== 'DRAINED' && !this.#stopping.signal.aborted;)
+      const places = { scratch, spool, slots };
+      const services = this.#services(places, { watchdogs, groups }, devices, isolation);
+      for (let end = ''; end !== 'DRAINED' && !this.#idle.signal.aborted;)
         end = await this.#runSession(facts, services);
     } catch (error) {
-      if (!this.#stopping.signal.aborted || error !== this.#stopping.signal.reason) throw error;
+      if (!this.#idle.signal.aborted || error !== this.#idle.signal.reason) throw error;
     } finally {
+      await this.#endJobs();
       lifetime?.cancel();
       this.#drainTimer?.cancel();
       devices.close();
       await watchdogs.close();
+      await spool?.close();
       await scratch.close();
     }
   }
@@ -116,6 +132,7 @@ export class Pilot {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort(new Error(reason));
     this.#session?.drain(reason);
+    void this.#jobs.whenEmpty(this.#idle.signal).then(() => this.#idle.abort(this.#stopping.signal.reason));
     const { drainSeconds } = this.#options;
     if (drainSeconds !== null)
       this.#drainTimer = startLongTimer(() => this.stop(reason), drainSeconds * 1000);
@@ -125,6 +142,30 @@ export class Pilot {
   stop(reason: string): void {
     this.drain(reason);
     this.#session?.abandon(reason);
+    this.#jobs.abandonAll(reason);
+  }
+
+  /** Opens the spool, and takes over what an earlier pilot of this name left. */
+  async #openSpool({ host }: HostFacts): Promise<Spool> {
+    const { queue, name, spoolMiB, host: options } = this.#options;
+    const spool = await Spool.open({
+      scratch: options.scratch,
+      owner: { queue, name, host },
+      limitBytes: spoolMiB * 1024 ** 2,
+      log: this.#log,
+    });
+    const services = { core: this.#core, contact: this.#contact, log: this.#log };
+    const left = await takeOverReports(spool, services);
+    if (left.length > 0) this.#log.info({ jobs: left.length }, 'reports of an earlier pilot found');
+    left.forEach((run) => this.#jobs.add(run));
+    return spool;
+  }
+
+  /** Ends what is left of the jobs, for example when core refuses this pilot. */
+  async #endJobs(): Promise<void> {
+    this.#contact.close('the pilot ends');
+    this.#jobs.abandonAll('the pilot ends');
+    await this.#jobs.whenEmpty(new AbortController().signal);
   }
 
   /** Runs one worker, from its registration to its end. */
@@ -132,7 +173,7 @@ export class Pilot {
     const known = services.devices.devices;
     const { worker, sentAt } = await this.#register(facts, known);
     this.#log.info({ ...worker, queue: this.#options.queue, name: this.#options.name }, 'worker registered');
-    this.#session = new WorkerSession(worker, new Lease(worker.leaseSeconds, sentAt), services, known);
+    this.#session = new WorkerSession(worker, sentAt, services, known);
     if (this.#stopping.signal.aborted) this.#session.drain('stopped while it registered');
     return this.#session.ended;
   }
@@ -142,7 +183,7 @@ export class Pilot {
     devices: readonly DetectedDevice[],
   ): Promise<{ worker: RegisteredWorker; sentAt: number }> {
     const { queue, name, labels, version } = this.#options;
-    const { signal } = this.#stopping;
+    const { signal } = this.#idle;
     const left = this.#remainingSeconds();
     const endsAt = left === null ? null : new Date(Date.now() + left * 1000);
     const registration = {
@@ -153,6 +194,7 @@ export class Pilot {
       labels,
       endsAt,
       version,
+      jobs: this.#jobs.held,
       idempotencyKey: `${name}:${randomUUID()}`,
     };
     let sentAt = performance.now();
@@ -209,8 +251,7 @@ export class Pilot {
   }
 
   #services(
-    scratch: Scratch,
-    slots: Slots,
+    { scratch, spool, slots }: Pick<SessionServices, 'scratch' | 'spool' | 'slots'>,
     { watchdogs, groups }: Pick<PayloadServices, 'watchdogs' | 'groups'>,
     devices: DeviceMonitor,
     isolation: PayloadIsolation,
@@ -227,6 +268,9 @@ export class Pilot {
         diskPeriodMs: sampleMs * diskPeriodSamples,
       },
       scratch,
+      spool,
+      contact: this.#contact,
+      jobs: this.#jobs,
       slots,
       devices,
       store: openFileStore(store, this.#options.storeToken),

@@ -37,6 +37,9 @@ export class WorkFinder {
   readonly #log: Logger;
   readonly #stopped = new AbortController();
   readonly #given = new AbortController();
+  /** Ends the open request when the finder is paused. */
+  #asking = new AbortController();
+  #isPaused = false;
   #lastTimer: NodeJS.Timeout | undefined;
   #wake: (() => void) | undefined;
   #isLookDue = false;
@@ -51,6 +54,17 @@ export class WorkFinder {
   requestNow(): void {
     this.#isLookDue = true;
     this.#wake?.();
+  }
+
+  /** Makes no requests until it is resumed. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#asking.abort();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.requestNow();
   }
 
   /** Makes no more requests. */
@@ -97,12 +111,13 @@ export class WorkFinder {
     }
   }
 
-  /** The next request; undefined if nothing is free. */
+  /** The next request; undefined if nothing is free, or the finder is paused. */
   #request(): AcquireRequest | undefined {
     const { slots, remainingSeconds } = this.#services;
     const { free, isIdle } = slots;
     const left = remainingSeconds();
-    if (free.cores < 1 || free.memoryMiB < 1 || (left !== null && left < 1)) return undefined;
+    if (this.#isPaused || free.cores < 1 || free.memoryMiB < 1 || (left !== null && left < 1))
+      return undefined;
     const count = Math.min(free.cores, maxJobsPerCall);
     return {
       workerId: this.#workerId,
@@ -116,10 +131,12 @@ export class WorkFinder {
 
   /** The assignments; undefined if there are none and the next request should wait longer. */
   async #ask(request: AcquireRequest): Promise<readonly Assignment[] | undefined> {
+    this.#asking = new AbortController();
+    const signal = AbortSignal.any([this.#given.signal, this.#asking.signal]);
     try {
-      return await this.#services.core.acquireJobs(request, this.#given.signal);
+      return await this.#services.core.acquireJobs(request, signal);
     } catch (error) {
-      if (this.#stopped.signal.aborted) return [];
+      if (this.#stopped.signal.aborted || this.#isPaused) return [];
       const level = error instanceof CoreUnavailable ? 'debug' : 'warn';
       this.#log[level]({ err: error }, 'no answer to the question for work');
       return undefined;

@@ -9,15 +9,17 @@ import {
   type DeviceReport,
   type RegisteredWorker,
 } from '../protocol/core-protocol.js';
-import { Reporter } from '../report/reporter.js';
+import type { HeldJobs } from './held-jobs.js';
 import { JobRun, type JobRunServices } from './job-run.js';
-import type { Lease } from './lease.js';
+import { Lease } from './lease.js';
 import type { Slots } from './slots.js';
 import { WorkFinder } from './work-finder.js';
 
 /** Services that a session uses. */
-export interface SessionServices extends Omit<JobRunServices, 'workerId' | 'reporter'> {
+export interface SessionServices extends JobRunServices {
   readonly slots: Slots;
+  /** The jobs of this pilot, also those of earlier sessions. */
+  readonly jobs: HeldJobs;
   /** Time left to this pilot; null for no limit. */
   readonly remainingSeconds: () => number | null;
   /** Longest delay between two requests while there is no work. */
@@ -32,8 +34,9 @@ const drainReportTimeoutMs = 5000;
 const urgentDrainReportTimeoutMs = 1500;
 
 /**
- * One registered worker: heartbeats, commands and work, until it has drained or its lease is lost. When the
- * lease is lost, every job is dropped, because others may have it from then on.
+ * One registered worker: heartbeats, commands and work, until it has drained or core has given it up. While
+ * core is silent, its payloads run on for their time, and it takes no work. Its jobs stay for the next worker
+ * if core has given this one up.
  */
 export class WorkerSession {
   readonly #worker: RegisteredWorker;
@@ -41,50 +44,51 @@ export class WorkerSession {
   readonly #services: SessionServices;
   readonly #knownDevices: readonly DetectedDevice[];
   readonly ended: Promise<SessionEnd>;
-  readonly #runs = new Set<JobRun>();
   readonly #closing = new AbortController();
   readonly #finder: WorkFinder;
-  readonly #reporter: Reporter;
   readonly #log: Logger;
   #endWait: (() => void) | undefined;
   /** True if a heartbeat is due without waiting, also if one is on its way. */
   #isHeartbeatDue = false;
+  #confirms: { readonly since: number; readonly resolve: () => void }[] = [];
   #drainReason: string | undefined;
   #isUrgent = false;
   /** Device changes to report with the next heartbeat; undefined if core knows the current state. */
   #newReport: DeviceReport | undefined;
 
+  /** @param sentAt when the registration was sent, in ms of the monotonic clock */
   constructor(
     worker: RegisteredWorker,
-    lease: Lease,
+    sentAt: number,
     services: SessionServices,
     knownDevices: readonly DetectedDevice[] = [],
   ) {
     this.#worker = worker;
-    this.#lease = lease;
     this.#services = services;
     this.#knownDevices = knownDevices;
     this.#log = services.log.child({ workerId: worker.workerId });
-    this.#reporter = new Reporter(services.core, worker.workerId);
     this.#finder = new WorkFinder(worker.workerId, services, this.#log);
-    lease.signal.addEventListener('abort', () => this.#onLost());
+    const onChange = (isValid: boolean): void => (isValid ? this.#onReturn() : this.#onSilence());
+    this.#lease = new Lease(worker.leaseSeconds, sentAt, onChange);
+    this.#lease.over.addEventListener('abort', () => this.#onOver());
+    worker.commands.forEach((command) => this.#execute(command));
+    this.#openContact();
     this.ended = this.#run();
   }
 
   /** Takes no more work; ends once the jobs have ended. */
   drain(reason: string): void {
-    if (this.#drainReason !== undefined || this.#lease.isLost) return;
+    if (this.#drainReason !== undefined || this.#lease.isOver) return;
     this.#drainReason = reason;
-    this.#log.info({ reason, jobs: this.#runs.size }, 'drain started');
+    this.#log.info({ reason, jobs: this.#services.jobs.size }, 'drain started');
     this.#finder.stop();
     void this.#reportDraining(reason, false).then(() => this.#finder.expectNothing());
   }
 
-  /** Drops all jobs and drains: core gives them to other workers at once. */
+  /** Drains quickly: the pilot has dropped its jobs, and core gives them to other workers at once. */
   abandon(reason: string): void {
     this.#isUrgent = true;
     this.drain(reason);
-    this.#runs.forEach((run) => run.drop(reason, 1));
   }
 
   async #run(): Promise<SessionEnd> {
@@ -98,13 +102,13 @@ export class WorkerSession {
       this.#finder.requestNow();
     });
     for await (const assignment of this.#finder.assignments()) this.#start(assignment);
-    while (this.#runs.size > 0) await Promise.all([...this.#runs].map(async ({ done }) => done));
-    if (!this.#lease.isLost) await this.#reportDraining(this.#drainReason ?? 'drained', true);
+    await this.#services.jobs.whenEmpty(this.#lease.over);
+    if (!this.#lease.isOver) await this.#reportDraining(this.#drainReason ?? 'drained', true);
     this.#closing.abort();
     unfollow();
     this.#lease.end();
     await Promise.all(background);
-    return this.#lease.isLost ? 'LOST' : 'DRAINED';
+    return this.#lease.isOver ? 'LOST' : 'DRAINED';
   }
 
   #start(assignment: JobRun['assignment']): void {
@@ -113,24 +117,41 @@ export class WorkerSession {
     log.info({ fence, name }, 'job accepted');
     const { requirements, deviceIds, sharesDevices } = assignment;
     const release = this.#services.slots.book({ ...requirements, deviceIds, sharesDevices });
-    const run = new JobRun(assignment, {
-      ...this.#services,
-      workerId: this.#worker.workerId,
-      reporter: this.#reporter,
-      log,
-    });
-    this.#runs.add(run);
-    void run.done.then(() => {
-      this.#runs.delete(run);
-      release();
-    });
-    if (this.#lease.isLost) run.drop('lease lost');
+    const run = new JobRun(assignment, { ...this.#services, log });
+    this.#services.jobs.add(run);
+    void run.done.then(release);
+    if (this.#lease.isOver) run.drop('the worker is lost');
   }
 
-  #onLost(): void {
-    this.#log.warn({ reason: String(this.#lease.signal.reason) }, 'lease lost');
+  /** Reports may be sent: core has said what becomes of each job. */
+  #openContact(): void {
+    const { contact, jobs } = this.#services;
+    jobs.unlimit();
+    contact.open(this.#worker.workerId, async () => this.#confirm());
+  }
+
+  #onReturn(): void {
+    this.#log.info({ jobs: this.#services.jobs.size }, 'contact with core restored');
+    this.#openContact();
+    this.#finder.resume();
+  }
+
+  #onSilence(): void {
+    const { contact, jobs } = this.#services;
+    const reason = `core did not answer for ${this.#lease.seconds} s`;
+    this.#log.warn({ reason, jobs: jobs.size }, 'contact with core lost');
+    this.#finder.pause();
+    contact.close(reason);
+    jobs.limit(this.#lease.answeredAt, this.#lease.seconds);
+  }
+
+  #onOver(): void {
+    const { contact, jobs } = this.#services;
+    const reason = String(this.#lease.over.reason);
+    this.#log.warn({ reason, jobs: jobs.size }, 'worker lost');
     this.#finder.stop();
-    this.#runs.forEach((run) => run.drop('lease lost'));
+    contact.close(reason);
+    jobs.limit(this.#lease.answeredAt, this.#lease.seconds);
   }
 
   async #heartbeats(): Promise<void> {
@@ -151,7 +172,7 @@ export class WorkerSession {
 
   /** Waits for the next heartbeat, or until one is due at once. False if there are no more. */
   async #waitForHeartbeat(ms: number): Promise<boolean> {
-    const signals = [this.#closing.signal, this.#lease.signal];
+    const signals = [this.#closing.signal, this.#lease.over];
     if (signals.some(({ aborted }) => aborted)) return false;
     if (this.#isHeartbeatDue) return true;
     await new Promise<void>((resolve) => {
@@ -168,26 +189,47 @@ export class WorkerSession {
   }
 
   async #heartbeat(): Promise<boolean> {
-    const { core } = this.#services;
+    const { core, jobs } = this.#services;
     const sentAt = performance.now();
     this.#isHeartbeatDue = false;
-    const held = [...this.#runs].filter(({ isHeld }) => isHeld).map((run) => run.held);
     const timeoutMs = this.#worker.heartbeatSeconds * 1000;
     const report = this.#newReport;
     const { workerId } = this.#worker;
     try {
-      const commands = await core.heartbeat(workerId, held, report ?? null, timeoutMs, this.#closing.signal);
+      const commands = await core.heartbeat(
+        workerId,
+        jobs.held,
+        report ?? null,
+        timeoutMs,
+        this.#closing.signal,
+      );
       if (this.#newReport === report) this.#newReport = undefined;
-      this.#lease.renew(sentAt);
+      // Before reports are sent again: they need the fences that the commands bring.
       commands.forEach((command) => this.#execute(command));
+      this.#lease.renew(sentAt);
+      if (this.#lease.isValid) this.#openContact();
+      this.#confirms.filter(({ since }) => since <= sentAt).forEach(({ resolve }) => resolve());
+      this.#confirms = this.#confirms.filter(({ since }) => since > sentAt);
       return true;
     } catch (error) {
-      if (error instanceof CoreRefused && isAboutWorker(error)) this.#lease.lose(error.message);
+      if (error instanceof CoreRefused && isAboutWorker(error)) this.#loseWorker(error);
       else if (error instanceof CoreRefused && isAboutInput(error) && report !== undefined)
         this.#discardReport(report, error);
       else if (!this.#closing.signal.aborted) this.#log.warn({ err: error }, 'heartbeat not answered');
       return false;
     }
+  }
+
+  /** Makes a heartbeat; resolves once its commands are executed. */
+  async #confirm(): Promise<void> {
+    this.#heartbeatSoon();
+    return new Promise((resolve) => this.#confirms.push({ since: performance.now(), resolve }));
+  }
+
+  #loseWorker({ code, message }: CoreRefused): void {
+    this.#lease.lose(message);
+    // Without a credential nothing can be reported any more, also not by another worker.
+    if (code === 'UNAUTHENTICATED') this.#services.jobs.dropAll(message);
   }
 
   /** An invalid device report must not cost the jobs: it is not sent again until something changes. */
@@ -199,7 +241,7 @@ export class WorkerSession {
 
   /** Commands arrive over a stream; a heartbeat after each reconnect fetches those that were missed. */
   async #followCommands(): Promise<void> {
-    const signal = AbortSignal.any([this.#closing.signal, this.#lease.signal]);
+    const signal = AbortSignal.any([this.#closing.signal, this.#lease.over]);
     const backoff = new Backoff(unavailableBackoff);
     while (!signal.aborted) {
       try {
@@ -217,24 +259,22 @@ export class WorkerSession {
     }
   }
 
-  #execute({ kind, jobId, fence, reason }: Command): void {
+  #execute(command: Command): void {
+    const { kind, reason } = command;
     if (kind === 'DRAIN') this.drain(reason ?? 'core asked for it');
-    if (kind === 'WORK') this.#finder.requestNow();
-    if (kind !== 'KILL' && kind !== 'DROP') return;
-    for (const run of this.#runs) {
-      if (run.held.jobId === jobId && (fence === null || run.held.fence === fence)) run.drop(reason ?? kind);
-    }
+    else if (kind === 'WORK') this.#finder.requestNow();
+    else this.#services.jobs.execute(command);
   }
 
   async #reportDraining(reason: string, hasEnded: boolean): Promise<void> {
     const signal = AbortSignal.any([
-      this.#lease.signal,
+      this.#lease.over,
       AbortSignal.timeout(this.#isUrgent ? urgentDrainReportTimeoutMs : drainReportTimeoutMs),
     ]);
     const say = async (): Promise<void> =>
       this.#services.core.drainWorker(this.#worker.workerId, reason, hasEnded, signal);
     await untilAnswered(say, signal).catch((error: unknown) => {
-      const isWorthALine = !(error instanceof CoreUnavailable) && !this.#lease.isLost;
+      const isWorthALine = !(error instanceof CoreUnavailable) && !this.#lease.isOver;
       if (isWorthALine) this.#log.warn({ err: error }, 'drain not reported');
     });
   }

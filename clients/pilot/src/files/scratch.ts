@@ -41,11 +41,7 @@ export class Scratch {
     }
     const self = readProcess(process.pid);
     const folder = join(parent, `pilot-${process.pid}-${self?.startTicks ?? 0}`);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const made = await lstat(folder);
-    if (!made.isDirectory() || made.uid !== process.getuid?.())
-      throw new Error(`Scratch folder ${folder} belongs to another user`);
-    await chmod(folder, 0o700);
+    await makeOwnFolder(folder);
     return new Scratch(folder);
   }
 
@@ -74,6 +70,22 @@ export class Scratch {
   async close(): Promise<void> {
     await removeFolder(this.folder);
   }
+}
+
+/**
+ * Makes a folder that only this user may open.
+ * @throws Error if it belongs to another user
+ */
+export async function makeOwnFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (!(await isOwnFolder(folder))) throw new Error(`Scratch folder ${folder} belongs to another user`);
+  await chmod(folder, 0o700);
+}
+
+/** True if it is a folder of this user, and no link to one. */
+export async function isOwnFolder(folder: string): Promise<boolean> {
+  const found = await lstat(folder);
+  return found.isDirectory() && found.uid === process.getuid?.();
 }
 
 /** Removes a folder, even if a payload has removed its own permission to do so. */

@@ -34,6 +34,8 @@ export interface Registration {
   /** Time at which it must end; null for no limit. */
   readonly endsAt: Date | null;
   readonly version: string;
+  /** Jobs of an earlier worker of the same name that this pilot still holds. */
+  readonly jobs: readonly HeldJob[];
   readonly idempotencyKey: string;
 }
 
@@ -48,8 +50,10 @@ export interface DeviceReport {
 export interface RegisteredWorker {
   readonly workerId: string;
   readonly heartbeatSeconds: number;
-  /** After this time without a heartbeat, its jobs go to other workers. */
+  /** After this time without a heartbeat, core takes it to be out of reach. */
   readonly leaseSeconds: number;
+  /** A command for each job that the registration named and that was given away. */
+  readonly commands: readonly Command[];
 }
 
 /** A job assigned to this worker. Its fence makes every report void once the job was taken away. */
@@ -67,6 +71,8 @@ export interface Assignment {
     /** True if it needs the outside network. */
     readonly isNetworkRequired: boolean;
   };
+  /** Time for which the payload runs on while core is silent; 0 to stop it with the lease. */
+  readonly continueSeconds: number;
   /** The devices that it may use, by id. */
   readonly deviceIds: readonly string[];
   /** True if other jobs may use its devices at the same time. */
@@ -95,6 +101,8 @@ export interface Command {
   readonly kind: CommandKind;
   readonly jobId: string | null;
   readonly fence: number | null;
+  /** With ADOPT: replaces the fence in all further reports. */
+  readonly newFence: number | null;
   readonly reason: string | null;
 }
 
@@ -193,9 +201,9 @@ export interface CoreProtocol {
     signal: AbortSignal,
   ): Promise<readonly Command[]>;
   acquireJobs(request: AcquireRequest, signal: AbortSignal): Promise<readonly Assignment[]>;
-  startJobs(workerId: string, reports: readonly StartReport[]): Promise<ReportAnswer>;
-  finishJobs(workerId: string, reports: readonly FinishReport[]): Promise<ReportAnswer>;
-  failJobs(workerId: string, reports: readonly FailReport[]): Promise<ReportAnswer>;
+  startJobs(workerId: string, reports: readonly StartReport[], signal: AbortSignal): Promise<ReportAnswer>;
+  finishJobs(workerId: string, reports: readonly FinishReport[], signal: AbortSignal): Promise<ReportAnswer>;
+  failJobs(workerId: string, reports: readonly FailReport[], signal: AbortSignal): Promise<ReportAnswer>;
   appendJobLog(
     workerId: string,
     job: HeldJob,

@@ -39,6 +39,7 @@ import {
   failInput,
   finishInput,
   hardwareInput,
+  heldInput,
   refusedOf,
   reportInput,
   type WorkerError,
@@ -82,7 +83,7 @@ export class GraphqlProtocol implements CoreProtocol {
   }
 
   async registerWorker(registration: Registration, signal: AbortSignal): Promise<RegisteredWorker> {
-    const { queue, name, facts, devices, labels, endsAt, version, idempotencyKey } = registration;
+    const { queue, name, facts, devices, labels, endsAt, version, jobs, idempotencyKey } = registration;
     const input = {
       queue,
       name,
@@ -92,6 +93,7 @@ export class GraphqlProtocol implements CoreProtocol {
       labels: [...labels],
       endsAt: endsAt?.toISOString() ?? null,
       version,
+      jobs: jobs.map(heldInput),
       idempotencyKey,
     };
     const { registerWorker } = await this.#answered(
@@ -102,11 +104,11 @@ export class GraphqlProtocol implements CoreProtocol {
       },
       true,
     );
-    const { worker, heartbeatSeconds, leaseSeconds, userErrors } = registerWorker;
+    const { worker, heartbeatSeconds, leaseSeconds, commands, userErrors } = registerWorker;
     throwFirst(userErrors);
     if (worker === null || heartbeatSeconds === null || leaseSeconds === null)
       throw new CoreUnavailable('The response to the registration is incomplete');
-    return { workerId: worker.id, heartbeatSeconds, leaseSeconds };
+    return { workerId: worker.id, heartbeatSeconds, leaseSeconds, commands };
   }
 
   async heartbeat(
@@ -118,7 +120,7 @@ export class GraphqlProtocol implements CoreProtocol {
   ): Promise<readonly Command[]> {
     const input = {
       workerId,
-      jobs: jobs.map(({ jobId, fence }) => ({ id: jobId, fence })),
+      jobs: jobs.map(heldInput),
       ...reportInput(report),
     };
     const { heartbeat } = await this.#answered(signal, () =>
@@ -141,26 +143,42 @@ export class GraphqlProtocol implements CoreProtocol {
     return assignmentsOf(acquireJobs.assignments);
   }
 
-  async startJobs(workerId: string, reports: readonly StartReport[]): Promise<ReportAnswer> {
+  async startJobs(
+    workerId: string,
+    reports: readonly StartReport[],
+    signal: AbortSignal,
+  ): Promise<ReportAnswer> {
     const jobs = reports.map(({ jobId, fence, phase }) => ({ id: jobId, fence, phase }));
-    const { startJobs } = await this.#answered(undefined, () =>
-      this.#client.mutate(PilotStartJobsDocument, { input: { workerId, jobs } }, { idempotent: true }),
+    const { startJobs } = await this.#answered(signal, () =>
+      this.#client.mutate(
+        PilotStartJobsDocument,
+        { input: { workerId, jobs } },
+        { idempotent: true, signal },
+      ),
     );
     return refusedOf(reports, startJobs);
   }
 
-  async finishJobs(workerId: string, reports: readonly FinishReport[]): Promise<ReportAnswer> {
+  async finishJobs(
+    workerId: string,
+    reports: readonly FinishReport[],
+    signal: AbortSignal,
+  ): Promise<ReportAnswer> {
     const input = { workerId, jobs: reports.map(finishInput) };
-    const { finishJobs } = await this.#answered(undefined, () =>
-      this.#client.mutate(PilotFinishJobsDocument, { input }, { idempotent: true }),
+    const { finishJobs } = await this.#answered(signal, () =>
+      this.#client.mutate(PilotFinishJobsDocument, { input }, { idempotent: true, signal }),
     );
     return refusedOf(reports, finishJobs);
   }
 
-  async failJobs(workerId: string, reports: readonly FailReport[]): Promise<ReportAnswer> {
+  async failJobs(
+    workerId: string,
+    reports: readonly FailReport[],
+    signal: AbortSignal,
+  ): Promise<ReportAnswer> {
     const input = { workerId, jobs: reports.map(failInput) };
-    const { failJobs } = await this.#answered(undefined, () =>
-      this.#client.mutate(PilotFailJobsDocument, { input }, { idempotent: true }),
+    const { failJobs } = await this.#answered(signal, () =>
+      this.#client.mutate(PilotFailJobsDocument, { input }, { idempotent: true, signal }),
     );
     return refusedOf(reports, failJobs);
   }
@@ -228,15 +246,11 @@ export class GraphqlProtocol implements CoreProtocol {
   }
 
   /** Runs a call and sorts its errors into refused and unavailable. */
-  async #answered<T>(
-    signal: AbortSignal | undefined,
-    call: () => Promise<T>,
-    isTokenFinal = false,
-  ): Promise<T> {
+  async #answered<T>(signal: AbortSignal, call: () => Promise<T>, isTokenFinal = false): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       if (this.#credential && isRhizomeApiError(error) && error.code === 'TOKEN_REVOKED')
         throw await this.#afterRevocation(error, this.#credential);
       throw sorted(error, isTokenFinal);

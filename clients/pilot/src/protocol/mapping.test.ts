@@ -31,6 +31,7 @@ it('drops a job that was taken back before its assignment was read', () => {
     fence: 1,
     attempt: 1,
     attemptId: `${id}-1`,
+    continueSeconds: 86_400,
     deviceIds: [],
     job: {
       id,

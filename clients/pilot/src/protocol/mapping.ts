@@ -4,6 +4,7 @@ import type {
   FailJobInput,
   FinishJobInput,
   HeartbeatInput,
+  HeldJobInput,
   JobMetricsInput,
   PilotAcquireJobsMutation,
   WorkerHardwareInput,
@@ -59,6 +60,11 @@ export function deviceInput(device: ReportedDevice & Partial<DetectedDevice>): D
   };
 }
 
+/** A held job in the API's form. */
+export function heldInput({ jobId, fence }: HeldJob): HeldJobInput {
+  return { id: jobId, fence };
+}
+
 /** Device changes in a heartbeat. */
 export function reportInput(report: DeviceReport | null): Pick<HeartbeatInput, 'devices' | 'deviceUse'> {
   if (report === null) return {};
@@ -87,7 +93,7 @@ export function assignmentsOf(assignments: readonly ApiAssignment[]): readonly A
 }
 
 function assignmentOf(
-  { job, fence, attempt, attemptId, deviceIds }: ApiAssignment,
+  { job, fence, attempt, attemptId, deviceIds, continueSeconds }: ApiAssignment,
   environment: Assignment['payload']['environment'],
 ): Assignment {
   const { id, name, dependsOn } = job;
@@ -104,6 +110,7 @@ function assignmentOf(
     attemptId,
     name,
     requirements,
+    continueSeconds,
     deviceIds,
     sharesDevices,
     payload,

@@ -1,55 +1,59 @@
-import { untilAnswered } from '../protocol/until-answered.js';
-import type {
-  CoreProtocol,
-  FailReport,
-  FinishReport,
-  HeldJob,
-  Refusal,
-  ReportAnswer,
-  StartReport,
+import {
+  CoreRefused,
+  type CoreProtocol,
+  type FailReport,
+  type FinishReport,
+  type HeldJob,
+  type Refusal,
+  type ReportAnswer,
+  type StartReport,
 } from '../protocol/core-protocol.js';
 import { Batcher } from './batcher.js';
+import { isWorkerLost } from './void-codes.js';
 
 /** Result of one report. */
 export type ReportResult =
   { readonly accepted: true } | { readonly accepted: false; readonly refusal: Refusal };
 
 /**
- * Reports about jobs of one worker. Reports of several jobs travel together. A report that core does not
- * answer is repeated, with delays, until its signal; fences make it count once.
+ * Reports about jobs of one worker. Reports of several jobs travel together. Each throws CoreRefused if the
+ * whole call was refused, CoreUnavailable, or the signal's reason; fences make a repeated report count once.
  */
 export class Reporter {
   readonly #starts: Batcher<StartReport, ReportResult>;
   readonly #finishes: Batcher<FinishReport, ReportResult>;
   readonly #fails: Batcher<FailReport, ReportResult>;
 
-  constructor(core: CoreProtocol, workerId: string) {
+  /** @param signal ends all calls */
+  constructor(core: CoreProtocol, workerId: string, signal: AbortSignal) {
     this.#starts = new Batcher(async (reports) =>
-      resultsOf(reports, await core.startJobs(workerId, reports)),
+      resultsOf(reports, await core.startJobs(workerId, reports, signal)),
     );
     this.#finishes = new Batcher(async (reports) =>
-      resultsOf(reports, await core.finishJobs(workerId, reports)),
+      resultsOf(reports, await core.finishJobs(workerId, reports, signal)),
     );
-    this.#fails = new Batcher(async (reports) => resultsOf(reports, await core.failJobs(workerId, reports)));
+    this.#fails = new Batcher(async (reports) =>
+      resultsOf(reports, await core.failJobs(workerId, reports, signal)),
+    );
   }
 
-  /** @throws CoreRefused if the whole call was refused; the signal's reason */
-  async start(report: StartReport, signal: AbortSignal): Promise<ReportResult> {
-    return untilAnswered(() => this.#starts.add(report), signal);
+  async start(report: StartReport): Promise<ReportResult> {
+    return this.#starts.add(report);
   }
 
-  /** @throws as `start` */
-  async finish(report: FinishReport, signal: AbortSignal): Promise<ReportResult> {
-    return untilAnswered(() => this.#finishes.add(report), signal);
+  async finish(report: FinishReport): Promise<ReportResult> {
+    return this.#finishes.add(report);
   }
 
-  /** @throws as `start` */
-  async fail(report: FailReport, signal: AbortSignal): Promise<ReportResult> {
-    return untilAnswered(() => this.#fails.add(report), signal);
+  async fail(report: FailReport): Promise<ReportResult> {
+    return this.#fails.add(report);
   }
 }
 
+/** @throws CoreRefused if core has given up the worker */
 function resultsOf(reports: readonly HeldJob[], { refused }: ReportAnswer): readonly ReportResult[] {
+  const lost = [...refused.values()].find(isWorkerLost);
+  if (lost !== undefined) throw new CoreRefused(lost.code, lost.message);
   return reports.map(({ jobId }) => {
     const refusal = refused.get(jobId);
     return refusal === undefined ? { accepted: true } : { accepted: false, refusal };

@@ -53,7 +53,7 @@ export async function serveScriptedCore(core: ScriptedCore, token: () => string)
       if (!isIn) refusals += 1;
       if ('errors' in answer && isIn)
         faults.push(
-          ...(answer.errors ?? []).map(({ message }) => message).filter((text) => text !== lostAnswer),
+          ...(answer.errors ?? []).map(({ message }) => message).filter((text) => text !== lostAnswer && text !== awayAnswer),
         );
       if (core.mood === 'here')
         response
@@ -88,6 +88,7 @@ export async function serveScriptedCore(core: ScriptedCore, token: () => string)
 }
 
 const lostAnswer = 'the answer was lost';
+const awayAnswer = 'nobody is at home';
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
   let body = '';
@@ -126,6 +127,7 @@ function rootOf(core: ScriptedCore): Record<string, object> {
     registerWorker: async ({ input }: Input<{ queue: string } & Record<string, unknown>>) => {
       if (input.queue === 'nowhere')
         return {
+          commands: [],
           userErrors: [
             {
               code: 'QUEUE_NOT_FOUND',
@@ -134,8 +136,9 @@ function rootOf(core: ScriptedCore): Record<string, object> {
             },
           ],
         };
-      const { workerId, ...seconds } = await core.registerWorker(input as never);
-      return { worker: { id: workerId }, ...seconds, userErrors: [] };
+      const jobs = (input.jobs as ApiReport[]).map(({ id, fence }) => ({ jobId: id, fence }));
+      const { workerId, ...rest } = await core.registerWorker({ ...input, jobs } as never);
+      return { worker: { id: workerId }, ...rest, userErrors: [] };
     },
     heartbeat: async ({ input }: Input<{ workerId: string; jobs: ApiReport[] } & ReportedDevices>) =>
       orRefused(
@@ -210,6 +213,7 @@ function apiAssignment({
   payload,
   parents,
   deviceIds,
+  continueSeconds,
 }: Assignment): object {
   const { secretIds, ...rest } = payload;
   const apiPayload = { ...rest, secrets: secretIds.map((secretId) => ({ secretId })) };
@@ -218,6 +222,7 @@ function apiAssignment({
     fence,
     attempt,
     attemptId,
+    continueSeconds,
     deviceIds,
     job: { id: jobId, name, requirements: { ...requirements, gpu: null }, payload: apiPayload, dependsOn },
   };

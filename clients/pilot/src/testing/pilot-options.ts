@@ -38,6 +38,7 @@ export function testPilotOptions(folder: string, { host, ...rest }: TestPilotOpt
     drainSeconds: null,
     graceSeconds: 0.5,
     captureLimits: { head: 1 << 20, tail: 1 << 12, buffer: 1 << 20 },
+    spoolMiB: 64,
     sampleMs: 200,
     longestIdlePauseMs: 300,
     version: '0.0.0',

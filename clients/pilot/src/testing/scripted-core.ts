@@ -41,6 +41,7 @@ export interface ScriptedJob {
   readonly payload?: Partial<Assignment['payload']>;
   readonly parents?: Assignment['parents'];
   readonly deviceIds?: readonly string[];
+  readonly continueSeconds?: number;
 }
 
 /**
@@ -53,7 +54,11 @@ export class ScriptedCore implements CoreProtocol {
   readonly calls: string[] = [];
   /** `away`: no response. `mute`: calls take effect, and their responses are lost. */
   mood: 'here' | 'away' | 'mute' = 'here';
+  /** True to go away with the answer that sends a job. */
+  leavesAfterGrant = false;
   lease = { heartbeatSeconds: 0.2, leaseSeconds: 10 };
+  /** Jobs that the last heartbeat named. */
+  held: readonly HeldJob[] = [];
   /** True if it accepts device reports. */
   takesDevices = true;
   readonly #waiting: Assignment[] = [];
@@ -62,7 +67,9 @@ export class ScriptedCore implements CoreProtocol {
   readonly #chunks = new Map<string, LogChunk[]>();
   readonly #listeners = new Set<() => void>();
   #pushed: Command[][] = [];
+  readonly #returning = new Set<string>();
   #workers = 0;
+  #isWorkerLost = false;
   #isClosed = false;
 
   /** Adds a pending job. */
@@ -96,6 +103,7 @@ export class ScriptedCore implements CoreProtocol {
         ...job.payload,
       },
       parents: job.parents ?? [],
+      continueSeconds: job.continueSeconds ?? 86_400,
       deviceIds: job.deviceIds ?? [],
       sharesDevices: false,
     });
@@ -106,7 +114,18 @@ export class ScriptedCore implements CoreProtocol {
   withdraw(jobId: string, kind: 'KILL' | 'DROP' = 'KILL', isReported = true): void {
     const fence = this.#fences.get(jobId) ?? 0;
     this.#fences.set(jobId, fence + 1);
-    if (isReported) this.order({ kind, jobId, fence, reason: 'the test took it' });
+    if (isReported) this.order({ kind, jobId, fence, newFence: null, reason: 'the test took it' });
+  }
+
+  /** Gives a job to another worker, from which the pilot may have it back: it has not started there. */
+  reassign(jobId: string): void {
+    this.withdraw(jobId, 'DROP', false);
+    this.#returning.add(jobId);
+  }
+
+  /** Gives up the worker: it must register again. */
+  loseWorker(): void {
+    this.#isWorkerLost = true;
   }
 
   /** Issues a command. */
@@ -138,9 +157,11 @@ export class ScriptedCore implements CoreProtocol {
   async registerWorker(registration: Registration): Promise<RegisteredWorker> {
     return this.#answer('registerWorker', () => {
       this.#workers += 1;
+      this.#isWorkerLost = false;
       const workerId = `worker_${this.#workers}`;
       this.said.push({ what: 'registered', detail: registration });
-      return { workerId, ...this.lease };
+      registration.jobs.filter((job) => this.#isCurrent(job)).forEach(({ jobId }) => this.reassign(jobId));
+      return { workerId, ...this.lease, commands: this.#commandsFor(registration.jobs) };
     });
   }
 
@@ -155,12 +176,26 @@ export class ScriptedCore implements CoreProtocol {
         this.said.push({ what: report.isUseOnly ? 'use' : 'devices', detail: report.devices });
       if (report !== null && !this.takesDevices)
         throw new CoreRefused('INVALID_VALUE', 'devices.0.model: "?" is not valid; must be another');
-      const isStale = ({ jobId, fence }: HeldJob): boolean =>
-        this.#fences.get(jobId) !== fence || this.#ended.has(jobId);
-      return jobs
-        .filter(isStale)
-        .map(({ jobId, fence }) => ({ kind: 'DROP' as const, jobId, fence, reason: 'no longer yours' }));
+      this.held = jobs;
+      return this.#commandsFor(jobs);
     });
+  }
+
+  #isCurrent({ jobId, fence }: HeldJob): boolean {
+    return this.#fences.get(jobId) === fence && !this.#ended.has(jobId);
+  }
+
+  #commandsFor(jobs: readonly HeldJob[]): readonly Command[] {
+    return jobs
+      .filter((job) => !this.#isCurrent(job))
+      .map(({ jobId, fence }) => {
+        if (!this.#returning.delete(jobId))
+          return { kind: 'DROP', jobId, fence, newFence: null, reason: 'no longer yours' };
+        const newFence = (this.#fences.get(jobId) ?? 0) + 1;
+        this.#fences.set(jobId, newFence);
+        this.said.push({ what: 'adopted', jobId });
+        return { kind: 'ADOPT', jobId, fence, newFence, reason: null };
+      });
   }
 
   async acquireJobs(request: AcquireRequest, signal: AbortSignal): Promise<readonly Assignment[]> {
@@ -193,6 +228,7 @@ export class ScriptedCore implements CoreProtocol {
         memoryMiB -= job.requirements.memoryMiB;
         this.said.push({ what: 'sent', jobId: job.jobId });
       }
+      if (this.leavesAfterGrant && found.length > 0) this.mood = 'away';
       return found;
     });
   }
@@ -287,7 +323,7 @@ export class ScriptedCore implements CoreProtocol {
   }
 
   #assertIsCurrent(workerId: string): void {
-    if (workerId !== `worker_${this.#workers}`)
+    if (workerId !== `worker_${this.#workers}` || this.#isWorkerLost)
       throw new CoreRefused('WORKER_LOST', 'another worker took over');
   }
 
@@ -297,11 +333,11 @@ export class ScriptedCore implements CoreProtocol {
     reports: readonly T[],
     take: (report: T) => void,
   ): ReportAnswer {
+    this.#assertIsCurrent(workerId);
     const refused = new Map<string, Refusal>();
     for (const report of reports) {
-      const isVoid =
-        this.#fences.get(report.jobId) !== report.fence || workerId !== `worker_${this.#workers}`;
-      if (isVoid) refused.set(report.jobId, { code: 'FENCE_STALE', message: 'the fence no longer counts' });
+      if (this.#fences.get(report.jobId) !== report.fence)
+        refused.set(report.jobId, { code: 'FENCE_STALE', message: 'the fence no longer counts' });
       else take(report);
     }
     for (const jobId of refused.keys()) this.said.push({ what: 'refused', jobId });

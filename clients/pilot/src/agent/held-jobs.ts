@@ -1,0 +1,108 @@
+import { type LongTimer, startLongTimer } from '@rhizome/clock';
+import type { Command, HeldJob } from '../protocol/core-protocol.js';
+
+/** An attempt on this host: its payload runs, or reports about it are still to be sent. */
+export interface HeldRun {
+  /** The job and its fence, for heartbeats. */
+  readonly held: HeldJob;
+  /** True while this pilot may still report about the job. */
+  readonly isHeld: boolean;
+  /** Time for which the payload runs on while core is silent, in seconds. */
+  readonly continueSeconds: number;
+  /** Resolves once nothing of it is left here; never rejects. */
+  readonly done: Promise<void>;
+  /** Ends it without a report: the job is no longer this pilot's. */
+  drop(reason: string, graceSeconds?: number): void;
+  /** Ends its payload, if one runs, and reports that core was silent for too long. */
+  endInSilence(reason: string): void;
+  /** Ends it because the pilot ends; what is on disk stays there for the next pilot. */
+  abandon(reason: string): void;
+  /** Continues under another fence. */
+  adopt(fence: number): void;
+}
+
+/** The attempts of this pilot. They outlive the worker that core knows it as. */
+export class HeldJobs {
+  readonly #runs = new Set<HeldRun>();
+  readonly #timers = new Map<HeldRun, LongTimer>();
+  readonly #onEmpty = new Set<() => void>();
+  /** Sets the timer of a run that begins while core is silent. */
+  #arm: ((run: HeldRun) => void) | undefined;
+
+  /** Jobs that core must know to be held. */
+  get held(): readonly HeldJob[] {
+    return [...this.#runs].filter(({ isHeld }) => isHeld).map(({ held }) => held);
+  }
+
+  get size(): number {
+    return this.#runs.size;
+  }
+
+  add(run: HeldRun): void {
+    this.#runs.add(run);
+    this.#arm?.(run);
+    void run.done.then(() => {
+      this.#runs.delete(run);
+      this.#timers.get(run)?.cancel();
+      this.#timers.delete(run);
+      if (this.size === 0) [...this.#onEmpty].forEach((listener) => listener());
+    });
+  }
+
+  /** Resolves when there are none, or at the signal. */
+  async whenEmpty(signal: AbortSignal): Promise<void> {
+    if (this.size === 0 || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        this.#onEmpty.delete(end);
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      this.#onEmpty.add(end);
+      signal.addEventListener('abort', end);
+    });
+  }
+
+  /** Executes a command about jobs; ignores others. */
+  execute({ kind, jobId, fence, newFence, reason }: Command): void {
+    for (const run of this.#runs) {
+      const { held } = run;
+      if (held.jobId !== jobId || (fence !== null && held.fence !== fence)) continue;
+      if (kind === 'KILL' || kind === 'DROP') run.drop(reason ?? kind);
+      if (kind === 'ADOPT' && newFence !== null) run.adopt(newFence);
+    }
+  }
+
+  /**
+   * Core is silent: each payload runs on for its time.
+   * @param answeredAt when the last answered call was sent, in ms of the monotonic clock
+   */
+  limit(answeredAt: number, leaseSeconds: number): void {
+    this.#arm = (run) => {
+      const seconds = Math.max(leaseSeconds, run.continueSeconds);
+      const reason = `Core did not answer for ${seconds} s`;
+      const leftMs = Math.max(0, answeredAt + seconds * 1000 - performance.now());
+      this.#timers.get(run)?.cancel();
+      this.#timers.set(
+        run,
+        startLongTimer(() => run.endInSilence(reason), leftMs),
+      );
+    };
+    this.#runs.forEach(this.#arm);
+  }
+
+  /** Core answers again. */
+  unlimit(): void {
+    this.#arm = undefined;
+    this.#timers.forEach((timer) => timer.cancel());
+    this.#timers.clear();
+  }
+
+  dropAll(reason: string): void {
+    this.#runs.forEach((run) => run.drop(reason));
+  }
+
+  abandonAll(reason: string): void {
+    this.#runs.forEach((run) => run.abandon(reason));
+  }
+}

@@ -1,0 +1,116 @@
+import type { Logger } from '@rhizome/log';
+import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isPlainName, placeOf } from '../files/file-store.js';
+import { isOwnFolder, makeOwnFolder } from '../files/scratch.js';
+import { readProcess } from '../processes/process-table.js';
+import { AttemptSpool } from './attempt-spool.js';
+import { readDurable, writeDurably } from './durable-file.js';
+import { SpoolSpace } from './spool-space.js';
+import type { SpoolOwner } from './spool.types.js';
+
+const ownerFile = 'owner.json';
+/** Reports of pilots with other names are removed after this time: nobody came for them. */
+const longestKeptMs = 7 * 86_400_000;
+
+/** Options of a spool. */
+export interface SpoolOptions {
+  /** Scratch space of the host. */
+  readonly scratch: string;
+  readonly owner: SpoolOwner;
+  readonly limitBytes: number;
+  readonly log: Logger;
+}
+
+/**
+ * Reports that core has not answered, on disk: a folder for each attempt in `spool-PID-START`, which is named
+ * after the pilot's process so that the next pilot can see whether it is still in use.
+ */
+export class Spool {
+  readonly #folder: string;
+  readonly #options: SpoolOptions;
+  readonly space: SpoolSpace;
+
+  private constructor(folder: string, options: SpoolOptions) {
+    this.#folder = folder;
+    this.#options = options;
+    this.space = new SpoolSpace(options.limitBytes);
+  }
+
+  /** Makes the spool of this process. */
+  static async open(options: SpoolOptions): Promise<Spool> {
+    const { scratch, owner } = options;
+    const self = readProcess(process.pid);
+    const folder = join(scratch, `spool-${process.pid}-${self?.startTicks ?? 0}`);
+    await makeOwnFolder(folder);
+    await writeDurably(join(folder, ownerFile), JSON.stringify(owner));
+    return new Spool(folder, options);
+  }
+
+  /** The place for the reports of an attempt. */
+  attempt(attemptId: string): AttemptSpool {
+    return new AttemptSpool(join(this.#folder, placeOf(attemptId)), this.space);
+  }
+
+  /** Takes the attempts that an earlier pilot of the same name left. */
+  async takeOver(): Promise<readonly AttemptSpool[]> {
+    const taken: AttemptSpool[] = [];
+    for (const folder of await this.#abandoned()) {
+      for (const name of await attemptsIn(folder)) {
+        const own = join(this.#folder, name);
+        await rename(join(folder, name), own);
+        taken.push(new AttemptSpool(own, this.space, true));
+      }
+      await removeUnlessInUse(folder);
+    }
+    return taken;
+  }
+
+  /** Removes the spool, unless it has reports. */
+  async close(): Promise<void> {
+    await removeUnlessInUse(this.#folder);
+  }
+
+  /** Spools of ended pilots with the same queue, name and host. */
+  async #abandoned(): Promise<readonly string[]> {
+    const { scratch } = this.#options;
+    const found: string[] = [];
+    for (const name of await readdir(scratch)) {
+      const [, pid, startTicks] = /^spool-(\d+)-(\d+)$/.exec(name) ?? [];
+      if (pid === undefined || readProcess(Number(pid))?.startTicks === Number(startTicks)) continue;
+      const folder = join(scratch, name);
+      if (await this.#isOwn(folder)) found.push(folder);
+      else if (await isOwnFolder(folder)) await this.#removeUseless(folder);
+    }
+    return found;
+  }
+
+  async #isOwn(folder: string): Promise<boolean> {
+    // Anyone may make folders here; reports of another user must not be sent as this pilot's.
+    if (!(await isOwnFolder(folder))) return false;
+    const { queue, name, host } = this.#options.owner;
+    const owner = await readDurable<SpoolOwner>(join(folder, ownerFile)).catch(() => undefined);
+    return owner !== undefined && owner.queue === queue && owner.name === name && owner.host === host;
+  }
+
+  /** Removes the spool of a pilot with another name if it is empty or old. */
+  async #removeUseless(folder: string): Promise<void> {
+    await removeUnlessInUse(folder);
+    const found = await stat(folder).catch(() => undefined);
+    if (found === undefined || Date.now() - found.mtimeMs < longestKeptMs) return;
+    this.#options.log.warn({ folder }, 'old reports of another pilot removed');
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function attemptsIn(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory() && isPlainName(entry.name)).map(({ name }) => name);
+}
+
+async function removeUnlessInUse(folder: string): Promise<void> {
+  const names = await readdir(folder);
+  if (names.some((name) => name !== ownerFile)) return;
+  await rm(join(folder, ownerFile), { force: true });
+  await rmdir(folder);
+}

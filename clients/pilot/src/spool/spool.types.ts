@@ -1,0 +1,28 @@
+import type { FailReport, FinishReport, HeldJob } from '../protocol/core-protocol.js';
+import type { LogChunk } from '../payload/output-capture.js';
+
+/** A report about an attempt without its fence, which may change until the report is sent. */
+export type JobRecord =
+  | { readonly kind: 'LOG'; readonly chunks: readonly SpooledChunk[] }
+  | { readonly kind: 'FINISH'; readonly report: Omit<FinishReport, keyof HeldJob> }
+  | { readonly kind: 'FAIL'; readonly report: Omit<FailReport, keyof HeldJob> };
+
+/** A chunk of a log without its number, which depends on what is left out before it. */
+export interface SpooledChunk extends Pick<LogChunk, 'stream' | 'text'> {
+  /** ISO 8601. */
+  readonly at: string;
+}
+
+/** Facts about an attempt that its reports need. */
+export interface AttemptState extends HeldJob {
+  readonly attemptId: string;
+  /** Sequence number of the next chunk of its log: core has those before it. */
+  readonly nextSequence: number;
+}
+
+/** Pilot that a spool belongs to: the next pilot with the same values continues it. */
+export interface SpoolOwner {
+  readonly queue: string;
+  readonly name: string;
+  readonly host: string;
+}
