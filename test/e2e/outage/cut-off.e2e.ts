@@ -168,6 +168,28 @@ describe('a host that is cut off beyond its lease', () => {
   });
 });
 
+describe('a job that asks for STOP', () => {
+  it('runs again after an outage of core beyond the lease, at no cost of an attempt', async () => {
+    const place = await makePlace('stopped');
+    const pilot = await startPilot(system, { name: 'stopped', queue: place.queue });
+    const group = await PayloadGroup.submit(place, 'stopped', 1, { continuity: { onDisconnect: 'STOP' } });
+    const [id = ''] = group.ids;
+    await group.untilRunning();
+    const before = group.processes();
+    system.service('core').signal('SIGKILL');
+    await system.service('core').exited;
+    await untilGone(before, 120_000);
+    await system.startAgain('core');
+    group.open();
+    await group.untilEnded();
+    expect(await jobOf(api, id)).toMatchObject({
+      state: 'FINISHED',
+      attempts: [{ error: { family: 'WORKER', code: 'CONTACT_LOST' } }, { outcome: 'FINISHED' }],
+    });
+    await pilot.kill('SIGTERM');
+  });
+});
+
 async function grantOf(worker: Awaited<ReturnType<typeof speakAsWorker>>): Promise<Grant> {
   return waitFor('a grant', async () => (await worker.acquire(1, { waitSeconds: 60 }))[0], {
     deadlineMs: 240_000,

@@ -62,4 +62,21 @@ describe('decideAfterFailure', () => {
       to: 'ACTIVATED',
     });
   });
+
+  it('does not count attempts whose worker could not reach core, up to ten', () => {
+    const retry = { maxAttempts: 1, backoffSeconds: 60, backoffFactor: 1, retryOn: [] };
+    const lost = { family: 'WORKER', code: 'CONTACT_LOST', retryable: true } as const;
+    const after = (uncounted: number, error: Parameters<typeof decideAfterFailure>[1]) => {
+      const attempts = Array.from({ length: uncounted }, () => ({ error: lost }));
+      return decideAfterFailure({ attempt: uncounted + 1, retry, attempts }, error, now);
+    };
+    expect(after(0, lost)).toEqual({ to: 'ACTIVATED' });
+    expect(after(9, lost)).toEqual({ to: 'ACTIVATED' });
+    expect(after(10, lost)).toEqual({ to: 'FAILED' });
+    const all = { ...retry, maxAttempts: 2, backoffSeconds: 0, retryOn: families };
+    const exit = { family: 'PAYLOAD', code: 'EXIT_CODE', retryable: true } as const;
+    const attempts = [{ error: lost }, {}];
+    expect(decideAfterFailure({ attempt: 2, retry: all, attempts }, exit, now)).toEqual({ to: 'ACTIVATED' });
+    expect(decideAfterFailure({ attempt: 3, retry: all, attempts }, exit, now)).toEqual({ to: 'FAILED' });
+  });
 });

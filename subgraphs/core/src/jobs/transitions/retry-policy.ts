@@ -9,17 +9,32 @@ export type AfterFailure =
   | { readonly to: 'PENDING'; readonly notBefore: Date }
   | { readonly to: 'FAILED' };
 
+/** Code of attempts that do not count: their worker could not reach core for too long. */
+const contactLost = 'CONTACT_LOST';
+/** Most attempts of a job that do not count, among those that it lists. */
+const mostUncounted = 10;
+
+/** A job with the attempt that has failed. */
+export interface FailedJob extends Pick<JobDocument, 'attempt' | 'retry'> {
+  /** Its listed attempts. */
+  readonly attempts?: readonly { readonly error?: { readonly code?: string } | undefined }[];
+}
+
 /**
- * Decides by the retry policy whether another attempt follows, at once or after a backoff.
- * @param job number of the failed attempt, and the policy
+ * Decides by the retry policy whether another attempt follows, at once or after a backoff. Another attempt
+ * always follows one that does not count.
+ * @param job number of the failed attempt, the policy, and the attempts before
  * @param now time of the failure
  */
 export function decideAfterFailure(
-  job: Pick<JobDocument, 'attempt' | 'retry'>,
-  error: Pick<StoredJobError, 'family' | 'retryable'>,
+  job: FailedJob,
+  error: Pick<StoredJobError, 'family' | 'retryable'> & Partial<Pick<StoredJobError, 'code'>>,
   now: Date,
 ): AfterFailure {
-  const { attempt, retry } = job;
+  const { retry, attempts = [] } = job;
+  const uncounted = attempts.filter((one) => one.error?.code === contactLost).length;
+  if (error.code === contactLost && uncounted < mostUncounted) return { to: 'ACTIVATED' };
+  const attempt = job.attempt - uncounted;
   if (!error.retryable || !retry.retryOn.includes(error.family) || attempt >= retry.maxAttempts)
     return { to: 'FAILED' };
   const seconds = backoffSeconds(retry, attempt);

@@ -4,6 +4,7 @@
  */
 import type { Collection, Filter } from 'mongodb';
 import type { Continuity } from '../../shared/continuity.js';
+import type { FailedJob } from '../../jobs/transitions/retry-policy.js';
 import { heldStates } from '../../jobs/model/job-state.js';
 import type { JobDocument } from '../../jobs/model/job.types.js';
 import type { ReadyJob } from '../scheduler.types.js';
@@ -66,6 +67,7 @@ export type ReportedJob = Pick<
   JobDocument,
   '_id' | 'state' | 'fence' | 'attempt' | 'retry' | 'workerId' | 'share'
 > & {
+  readonly attempts?: FailedJob['attempts'];
   readonly payload: { readonly outputs: readonly string[] };
   readonly last: { readonly reason?: string };
 };
@@ -157,6 +159,7 @@ export class SchedulerJobsRepository {
         retry: 1,
         workerId: 1,
         share: 1,
+        'attempts.error.code': 1,
         'payload.outputs': 1,
         'last.reason': 1,
       })
@@ -210,7 +213,14 @@ export class SchedulerJobsRepository {
   heldByIds(ids: readonly string[]): Promise<HeldForRequeue[]> {
     return this.#jobs
       .find({ _id: { $in: [...ids] }, state: { $in: [...heldStates] } })
-      .project<HeldForRequeue>({ state: 1, fence: 1, attempt: 1, retry: 1, workerId: 1 })
+      .project<HeldForRequeue>({
+        state: 1,
+        fence: 1,
+        attempt: 1,
+        retry: 1,
+        workerId: 1,
+        'attempts.error.code': 1,
+      })
       .toArray();
   }
 

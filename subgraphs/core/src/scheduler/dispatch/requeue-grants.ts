@@ -6,7 +6,7 @@ import type { Logger } from '@rhizome/log';
 import type { Clock } from '@rhizome/clock';
 import { isHeld } from '../../jobs/model/job-state.js';
 import type { JobDocument, StoredJobError } from '../../jobs/model/job.types.js';
-import { decideAfterFailure } from '../../jobs/transitions/retry-policy.js';
+import { decideAfterFailure, type FailedJob } from '../../jobs/transitions/retry-policy.js';
 import type { TransitionRequest, TransitionWriter } from '../../jobs/transitions/transition.types.js';
 
 /** A held job with the fence of its grant. */
@@ -16,7 +16,7 @@ export interface GrantRef {
 }
 
 /** Facts of a job needed to requeue it. */
-export type HeldForRequeue = Pick<JobDocument, '_id' | 'state' | 'fence' | 'attempt' | 'retry' | 'workerId'>;
+export type HeldForRequeue = FailedJob & Pick<JobDocument, '_id' | 'state' | 'fence' | 'workerId'>;
 
 export interface RequeueGrantsOptions {
   readonly jobs: { heldByIds(ids: readonly string[]): Promise<readonly HeldForRequeue[]> };
