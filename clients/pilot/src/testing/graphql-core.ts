@@ -53,7 +53,9 @@ export async function serveScriptedCore(core: ScriptedCore, token: () => string)
       if (!isIn) refusals += 1;
       if ('errors' in answer && isIn)
         faults.push(
-          ...(answer.errors ?? []).map(({ message }) => message).filter((text) => text !== lostAnswer && text !== awayAnswer),
+          ...(answer.errors ?? [])
+            .map(({ message }) => message)
+            .filter((text) => text !== lostAnswer && text !== awayAnswer),
         );
       if (core.mood === 'here')
         response
