@@ -43,7 +43,7 @@ function node(...args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** The reference of permissions, with its present table. */
+/** The reference of permissions, with its present tables. */
 function permissionsPage() {
   const path = resolve(root, 'docs/reference/permissions.md');
   const text = readFileSync(path, 'utf8');
