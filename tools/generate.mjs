@@ -48,7 +48,7 @@ function permissionsPage() {
   const path = resolve(root, 'docs/reference/permissions.md');
   const text = readFileSync(path, 'utf8');
   const head = readFileSync(resolve(root, 'test/security/permissions/head.md'), 'utf8');
-  return { path, text: `${head}\n${text.slice(text.search(/^\| field/m))}` };
+  return { path, text: `${head}\n${text.slice(text.search(/^## Core$/m))}` };
 }
 
 /** Calls every field as every role, and writes the table of the reference of permissions. */
