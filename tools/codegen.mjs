@@ -160,6 +160,7 @@ const listedEnums = {
   queueIsolations: 'QueueIsolation',
   workerStates: 'WorkerState',
   gpuVendors: 'GpuVendor',
+  grantableRoles: 'GrantableRole',
   workerEnrolmentStates: 'WorkerEnrolmentState',
   auditKinds: 'AuditEntryKind',
   auditResults: 'AuditResult',

@@ -35,6 +35,10 @@ const open: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'Principal.__resolveReference': 'gives back the subject that the caller already has',
   },
   gateway: {
+    'Query.elevations': 'everybody may read the own elevations; the service narrows the others',
+    'Mutation.startElevation': 'memberships hold ready which roles a person may take',
+    'Mutation.endElevation':
+      'everybody may end the own elevations; the service checks the permission for others',
     'Mutation.revokeTokens':
       'everybody may revoke the own tokens; the service checks the permission for others',
     'Query.explainToken': 'the token itself is the evidence; for one that is not genuine no rule is shown',

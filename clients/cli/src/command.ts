@@ -1,8 +1,9 @@
 /** Connection, output and error handling that all commands share. */
 import { type ApiClient, createClient, isRhizomeApiError } from '@rhizome/client';
 import type { Command } from 'commander';
-import { type Connection, type ConnectionFlags, findConnection } from './config.js';
+import { type Connection, type ConnectionFlags, credentialsFile, findConnection } from './config.js';
 import { CliError, type ExitCode, exitCodes } from './exit-codes.js';
+import { loginAt, readLogins, storeElevation } from './login/logins-file.js';
 import { type Output, printable } from './output.js';
 import { cliVersion } from './version.js';
 
@@ -55,9 +56,21 @@ export async function withSession(
       cwd: world.cwd,
       now: world.now,
     });
+  } catch (error) {
+    const isRevoked = isRhizomeApiError(error) && error.code === 'TOKEN_REVOKED';
+    if (!isRevoked || !(await forgetElevation(connection, world.signal))) throw error;
+    throw new CliError(exitCodes.denied, 'Your elevation has ended; the next command uses your login');
   } finally {
     await client.close();
   }
+}
+
+/** Removes the elevation of a stored login after its token was refused. Returns false if there is none. */
+async function forgetElevation({ url, source }: Connection, signal: AbortSignal): Promise<boolean> {
+  const path = credentialsFile();
+  if (source !== path || !loginAt(readLogins(path), url)?.elevation) return false;
+  await storeElevation(path, url, null, signal);
+  return true;
 }
 
 /**

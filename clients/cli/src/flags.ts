@@ -19,6 +19,13 @@ export function wholeNumber(minimum: number, maximum: number): (text: string) =>
   };
 }
 
+/** A parser of times, as ISO 8601. */
+export function timeOf(text: string): string {
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError('Must be a time such as 2026-11-01.');
+  return time.toISOString();
+}
+
 /** A key and its value. */
 export interface Pair {
   readonly key: string;

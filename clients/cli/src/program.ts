@@ -9,6 +9,8 @@ import { addGpus } from './commands/gpus.js';
 import { addEnrolment } from './commands/enrolment.js';
 import { addExperiment } from './commands/experiment.js';
 import { addList } from './commands/list.js';
+import { addElevation } from './commands/login/elevation.js';
+import { addGroups } from './commands/login/groups.js';
 import { addIdentity } from './commands/login/identity.js';
 import { addLogin } from './commands/login/login.js';
 import { addLogs } from './commands/logs.js';
@@ -71,6 +73,8 @@ function createProgram(world: World, finish: Finish): Command {
   for (const add of [
     addLogin,
     addIdentity,
+    addElevation,
+    addGroups,
     addAuth,
     addSubmit,
     addList,

@@ -3,6 +3,7 @@ import * as values from '@rhizome/client/states';
 import type {
   AuditEntryKind,
   AuditResult,
+  GrantableRole,
   JobState,
   QueueExecutor,
   QueueIsolation,
@@ -26,6 +27,8 @@ export const queueIsolations: readonly QueueIsolation[] = values.queueIsolations
 export const workerStates: readonly WorkerState[] = values.workerStates;
 /** States of the enrolments of workers. */
 export const enrolmentStates: readonly WorkerEnrolmentState[] = values.workerEnrolmentStates;
+/** Roles that people and groups get. */
+export const grantableRoles: readonly GrantableRole[] = values.grantableRoles;
 /** Kinds of entries of the audit log. */
 export const auditKinds: readonly AuditEntryKind[] = values.auditKinds;
 /** Results of calls in the audit log. */

@@ -6,7 +6,7 @@ import type { ExecutionText, OperationInfo } from '@rhizome/federation';
 import { Refusals } from './refusals.js';
 import { isRefusal, resultsOf } from './results.js';
 import { argumentsOf, isIncluded, type RootField, rootFieldsOf, type Variables } from './root-calls.js';
-import { experimentOf, identifiersIn, targetsOf, withoutSecrets } from './targets.js';
+import { experimentOf, identifiersIn, reasonOf, targetsOf, withoutSecrets } from './targets.js';
 
 /** The recorded part of a request. */
 export interface AuditedRequest {
@@ -136,7 +136,8 @@ export class AuditRecorder {
         const given = withoutSecrets(field.action, argumentsOf(field, variables));
         const callKind = callKindOf(field, kind);
         const call = callOf(callKind, field.action, request, experimentOf(given));
-        return { ...call, targets: await targetsOf(given, digestKey) };
+        const targets = { ...(await targetsOf(given, digestKey)), ...reasonOf(field.action, given) };
+        return { ...call, targets };
       }),
     );
     // A worker's call does not wait for its entry, except for secrets: none leaves core without an entry.

@@ -55,6 +55,18 @@ export function withoutSecrets(action: string, given: Arguments): Arguments {
   return { input: Object.fromEntries(kept) as Arguments };
 }
 
+/** Mutations whose reason is recorded as a text. */
+const explained: ReadonlySet<string> = new Set(['Mutation.startElevation']);
+const longestReason = 1000;
+
+/** The reason that a call must give; empty for calls that need none. */
+export function reasonOf(action: string, given: Arguments): { readonly reason?: string } {
+  const { input } = given as { readonly input?: { readonly reason?: unknown } | null };
+  const reason = input?.reason;
+  if (!explained.has(action) || typeof reason !== 'string') return {};
+  return { reason: reason.slice(0, longestReason) };
+}
+
 /** The experiment that arguments name: `experiment` itself, or that of their `input`. */
 export function experimentOf(given: Arguments): string | null {
   const { input, experiment = (input as Arguments | null | undefined)?.['experiment'] } = given as {

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from '@rhizome/clock';
 import { LRUCache } from 'lru-cache';
 import { type JSONWebKeySet, SignJWT } from 'jose';
+import { writeElevation } from './elevation.js';
 import { loadKey, newKey, type SigningKey, signingKeyOf } from './key-file.js';
 import type { TrustedIssuer } from './keys.js';
 import { authorisationScope } from './permissions.js';
@@ -30,10 +31,12 @@ export function callAudience(subgraph: string): string {
 export function narrowPrincipal(principal: Principal, experiment?: string): Principal {
   const narrowed = (grants: readonly Grant[]): readonly Grant[] =>
     experiment === undefined ? grants : narrowGrants(grants, experiment);
-  const { boundedBy } = principal;
+  const { boundedBy, elevation } = principal;
+  const isSeen = experiment === undefined || elevation?.experiment === experiment;
   const rights = {
     grants: narrowed(principal.grants),
     ...(boundedBy && { boundedBy: narrowed(boundedBy) }),
+    elevation: isSeen ? elevation : undefined,
     expiresAt: never,
   };
   return principal.shared
@@ -176,7 +179,7 @@ function claimsOf(principal: Principal): Record<string, unknown> {
     keyThumbprint,
     certificateThumbprint,
   } = principal;
-  const { issuer: iss, tokenId: jti, issuedAt, tokenKind } = principal;
+  const { issuer: iss, tokenId: jti, issuedAt, tokenKind, elevation } = principal;
   const iat = issuedAt && Math.floor(issuedAt.getTime() / 1000);
   const origin = { iss, jti, iat, kind: tokenKind };
   const call = shared ? { shared, service } : { service, gateway, origin };
@@ -187,7 +190,10 @@ function claimsOf(principal: Principal): Record<string, unknown> {
     attempt,
     ...(keyThumbprint === undefined ? {} : { cnf: { jkt: keyThumbprint } }),
     ...(certificateThumbprint === undefined ? {} : { cnf: { 'x5t#S256': certificateThumbprint } }),
-    rhizome: { kind, grants, boundedBy, actions, actsFor, call },
+    rhizome: {
+      ...{ kind, grants, boundedBy, actions, actsFor, call },
+      elevation: elevation && writeElevation(elevation),
+    },
   };
 }
 

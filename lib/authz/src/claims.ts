@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { roles } from './actions.js';
+import { grant, name, numericDate } from './claim-forms.js';
+import { elevationClaim, readElevation } from './elevation.js';
 import { grantFault, type ResolvedConstraints, timeFault } from './issuer-constraints.js';
 import {
   createPrincipal,
@@ -11,26 +12,6 @@ import {
 } from './principal.js';
 import { normalType, type TokenKind, tokenKindOf, tokenKinds } from './token-kinds.js';
 
-/**
- * Text that identifies somebody: without control characters, line separators and invisible or
- * direction-changing characters, which would let one name look like another one.
- */
-export const name = z
-  .string()
-  .min(1)
-  .max(255)
-  .refine((text) => !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text), {
-    message: 'contains a control or invisible character',
-  });
-
-/** Roles in an experiment, in tokens and answers. */
-export const grant = z.object({
-  experiment: z.string().min(1).max(100),
-  roles: z.array(z.enum(roles)).max(roles.length),
-});
-
-/** Seconds since 1970 up to the year 9999; a JavaScript date holds them. */
-export const numericDate = z.number().min(0).max(253_402_300_799);
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 /** SHA-256, in base64url. */
@@ -55,6 +36,7 @@ const claims = z.object({
     actsFor: name.optional(),
     /** Of agents: the grants of the human, which limit the agent's. */
     boundedBy: z.array(grant).max(1000).optional(),
+    elevation: elevationClaim.optional(),
     /** Of call tokens only. */
     call: z
       .object({
@@ -172,6 +154,8 @@ function kindFault(found: Claims, kind: TokenKind): string | undefined {
     return 'rhizome.actsFor: only an agent acts for somebody';
   if (rhizome.kind !== 'AGENT' && rhizome.boundedBy !== undefined)
     return "rhizome.boundedBy: only an agent's rights are limited by those of a human";
+  if (rhizome.kind !== 'HUMAN' && rhizome.elevation !== undefined)
+    return 'rhizome.elevation: only a person takes further roles';
   if (rhizome.call) return 'rhizome.call: only a call token has it';
   if (queue !== undefined && kind !== 'WORKER') return 'queue: only the token of a worker names one';
   if (kind === 'WORKER' && rhizome.kind !== 'PILOT') return 'rhizome.kind: the token of a worker is a PILOT';
@@ -207,6 +191,7 @@ function principalOf(
     issuer: iss,
     tokenId: jti,
     tokenKind,
+    elevation: rhizome.elevation && readElevation(rhizome.elevation),
     ...holderOf(cnf),
     queue,
     worker: wid,
@@ -220,7 +205,7 @@ function principalOf(
  * gateway ends streams when the caller's own token ends.
  */
 function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, token: string): Principal {
-  const { kind, grants, boundedBy, actions, actsFor, call = {} } = rhizome;
+  const { kind, grants, boundedBy, actions, actsFor, elevation, call = {} } = rhizome;
   const { service, gateway, origin = {} } = call;
   const common = { kind, grants, boundedBy, actions, expiresAt: never, queue, service, token };
   if (call.shared) return createSharedPrincipal({ ...common, worker: wid, attempt });
@@ -233,6 +218,7 @@ function principalOfCall({ sub, queue, wid, cnf, attempt, rhizome }: Claims, tok
     tokenId: origin.jti,
     issuedAt: origin.iat === undefined ? undefined : dateOf(origin.iat),
     tokenKind: origin.kind,
+    elevation: elevation && readElevation(elevation),
     ...holderOf(cnf),
     worker: wid,
     attempt,

@@ -64,6 +64,7 @@ export {
 } from './call-tokens.js';
 export { loadKey, newKey, publicJwk } from './key-file.js';
 export { type PrivateFile, readPrivateFile, unusableFile } from './private-file.js';
+export type { ElevationReference } from './elevation.js';
 export type { IssuerConstraints } from './issuer-constraints.js';
 export {
   type CurrentRights,

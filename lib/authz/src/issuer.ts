@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type CryptoKey, type JSONWebKeySet, type JWTPayload, SignJWT } from 'jose';
 import { type Clock, systemClock } from '@rhizome/clock';
+import { type ElevationReference, writeElevation } from './elevation.js';
 import { loadKey, signingKeyOf } from './key-file.js';
 import type { AttemptReference, Grant, PrincipalKind } from './principal.js';
 import { accessKindOf, type TokenKind, tokenTypes } from './token-kinds.js';
@@ -38,6 +39,7 @@ export interface MintOptions {
   readonly clientId?: string | undefined;
   readonly queue?: string | undefined;
   readonly worker?: string | undefined;
+  readonly elevation?: ElevationReference | undefined;
   readonly attempt?: AttemptReference | undefined;
   /** Thumbprint of the holder's key, which then must be proven. */
   readonly keyThumbprint?: string | undefined;
@@ -74,12 +76,13 @@ export function signToken(options: MintOptions, signer: TokenSigner): Promise<st
 
 function claimsOf(options: MintOptions): JWTPayload {
   const { kind, grants, actsFor, boundedBy, actions, queue, worker, attempt } = options;
-  const { keyThumbprint, certificateThumbprint } = options;
+  const { keyThumbprint, certificateThumbprint, elevation } = options;
   return {
     rhizome: {
       ...{ kind, grants },
       ...(actsFor !== undefined && { actsFor }),
       ...(boundedBy && { boundedBy }),
+      ...(elevation && { elevation: writeElevation(elevation) }),
       ...(actions && { actions }),
     },
     ...(queue !== undefined && { queue }),

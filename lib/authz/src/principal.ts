@@ -1,5 +1,6 @@
 import { DomainError } from '@rhizome/errors';
 import type { Role } from './actions.js';
+import type { ElevationReference } from './elevation.js';
 import type { PrincipalKind } from './principal-kinds.js';
 import type { TokenKind } from './token-kinds.js';
 
@@ -30,6 +31,8 @@ interface TokenFacts {
   /** The `iat` claim. */
   readonly issuedAt?: Date | undefined;
   readonly tokenKind?: TokenKind | undefined;
+  /** Roles among the grants that the holder took for a short time, with a reason. */
+  readonly elevation?: ElevationReference | undefined;
   /** Thumbprint of the key that the holder must prove to have (`cnf.jkt`). */
   readonly keyThumbprint?: string | undefined;
   /** Thumbprint of the client certificate that the holder must present (`cnf.x5t#S256`). */
@@ -166,6 +169,7 @@ const optionalKeys = [
   'tokenId',
   'issuedAt',
   'tokenKind',
+  'elevation',
   'keyThumbprint',
   'certificateThumbprint',
 ] as const;

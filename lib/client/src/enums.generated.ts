@@ -64,6 +64,16 @@ export const gpuVendors = [
   'INTEL',
 ] as const;
 
+/** Values of `GrantableRole`. */
+export const grantableRoles = [
+  'ADMIN',
+  'OPERATOR',
+  'PRODUCTION',
+  'USER',
+  'READER',
+  'SERVICE',
+] as const;
+
 /** Values of `WorkerEnrolmentState`. */
 export const workerEnrolmentStates = [
   'PENDING',

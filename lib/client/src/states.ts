@@ -5,6 +5,7 @@ export {
   auditKinds,
   auditResults,
   gpuVendors,
+  grantableRoles,
   jobStates,
   queueExecutors,
   queueIsolations,

@@ -3,7 +3,9 @@ import { type CurrentRights, currentRights, type TrustedIssuer } from '@rhizome/
 import { type Clock, createIds, type Ids, systemClock } from '@rhizome/clock';
 import type { Logger } from '@rhizome/log';
 import { type ChangedDocument, ChangeFollower } from '@rhizome/mongo';
+import { ElevationsService } from './elevations/elevations.service.js';
 import { EnrolmentsService } from './enrolment/enrolments.service.js';
+import { GroupsService } from './groups/groups.service.js';
 import { failedGuessesCollection } from './guesses/failed-guess.document.js';
 import { FailedGuesses } from './guesses/failed-guesses.js';
 import { readIssuerFile } from './issuers/issuer-file.js';
@@ -54,6 +56,8 @@ export interface Identity {
   readonly rights: CurrentRights;
   readonly outside: OutsideTokens;
   readonly keys: SigningKeys;
+  readonly groups: GroupsService;
+  readonly elevations: ElevationsService;
   readonly tokens: TokenService;
   readonly revocations: RevocationsService;
   readonly enrolments: EnrolmentsService;
@@ -90,9 +94,10 @@ interface Parts {
 
 function build(options: IdentityOptions, { store, encryption, clock, ids }: Parts): Omit<Identity, 'close'> {
   const { issuer, log, audience = 'rhizome' } = options;
-  const { issuers, signingKeys, refreshFamilies: families } = store;
-  const principals = new PrincipalsService({ principals: store.principals, issuers, clock, ids });
-  const people = new People({ principals: store.principals, issuers, clock });
+  const { issuers, groups, elevations, signingKeys, refreshFamilies: families } = store;
+  const principals = new PrincipalsService({ principals: store.principals, issuers, groups, clock, ids });
+  const sources = [groups, elevations];
+  const people = new People({ principals: store.principals, issuers, sources, clock });
   const outside = new OutsideTokens({ issuers, keys: new IssuerKeys(), principals, clock });
   const keys = new SigningKeys({ repository: signingKeys, encryption, issuer, audience, clock });
   const revocations = new RevocationsService({ revocations: store.revocations, clock });
@@ -109,6 +114,8 @@ function build(options: IdentityOptions, { store, encryption, clock, ids }: Part
     rights: currentRights(people, revocations),
     outside,
     keys,
+    groups: new GroupsService({ groups, principals: store.principals, clock, ids }),
+    elevations: new ElevationsService({ ...common, elevations, tokens, log }),
     tokens,
     revocations,
     enrolments: new EnrolmentsService({ ...common, enrolments: store.enrolments, encryption }),

@@ -18,6 +18,23 @@ export type {
 } from './enrolment/enrolments.service.js';
 export type { EnrolmentFilter } from './enrolment/enrolments.repository.js';
 export type { QueueOwners } from './enrolment/queue-owners.js';
+export type { ElevationDocument } from './elevations/elevation.document.js';
+export type {
+  Elevated,
+  ElevationCode,
+  ElevationRequest,
+  ElevationsService,
+} from './elevations/elevations.service.js';
+export type { GroupDocument, GroupMemberDocument } from './groups/group.document.js';
+export type {
+  GroupChanged,
+  GroupRequest,
+  GroupsService,
+  MemberChanged,
+  MemberCode,
+  MemberOfGroup,
+  MemberRequest,
+} from './groups/groups.service.js';
 export { type Identity, type IdentityOptions, openIdentity } from './identity.js';
 export type { Assessment, GrantOutcome, RuleOutcome, TokenCheck } from './issuers/assess.js';
 export {

@@ -5,7 +5,7 @@ import type { DeviceMapper, GatewayStatusMapper, HeldAttemptMapper, JobAssignmen
 import type { ExperimentMapper, ExperimentConnectionMapper } from './experiments/graphql/schema.mappers.js';
 import type { GpuHardwareMapper, SiteGpuHardwareMapper } from './hardware/graphql/schema.mappers.js';
 import type { GpuOccupancyMapper, GpuOccupancyChangedMapper, JobCountMapper, JobCountsChangedMapper, JobLogAppendedMapper, JobStateChangedMapper, JobStateEventMapper, QueueChangedMapper, TaskProgressChangedMapper, WorkerChangedMapper } from './events/graphql/schema.mappers.js';
-import type { PrincipalMapper, ViewerMapper, ViewerGrantMapper } from './viewer/graphql/schema.mappers.js';
+import type { PrincipalMapper, ViewerMapper, ViewerElevationMapper, ViewerGrantMapper } from './viewer/graphql/schema.mappers.js';
 import type { QueueMapper, QueueConnectionMapper, SiteMapper } from './queues/graphql/schema.mappers.js';
 import type { SecretMapper, SecretConnectionMapper, SecretVersionMapper } from './secrets/graphql/schema.mappers.js';
 import type { ShareMapper, ShareConnectionMapper } from './shares/graphql/schema.mappers.js';
@@ -4099,6 +4099,8 @@ export type Viewer = {
   readonly __typename?: 'Viewer';
   /** Person that an agent acts for; null for other kinds. */
   readonly actsFor?: Maybe<Principal>;
+  /** Roles that the principal took for a short time, if the token has them; otherwise null. */
+  readonly elevation?: Maybe<ViewerElevation>;
   /** Time at which the token expires. */
   readonly expiresAt: Scalars['DateTime']['output'];
   /** Roles and permissions of the principal, by experiment. */
@@ -4109,6 +4111,21 @@ export type Viewer = {
   readonly subject: Scalars['String']['output'];
   /** Consents of the caller that have not ended, by experiment. */
   readonly submissionConsents: ReadonlyArray<SubmissionConsent>;
+};
+
+/** Roles that the caller took for a short time; they are among its `grants`. */
+export type ViewerElevation = {
+  readonly __typename?: 'ViewerElevation';
+  /** The experiment; null for all experiments. */
+  readonly experiment?: Maybe<Experiment>;
+  /** Name of the experiment; `*` for all. */
+  readonly experimentName: Scalars['String']['output'];
+  /** Time at which the elevation ends. */
+  readonly expiresAt: Scalars['DateTime']['output'];
+  /** Identifier of the elevation, `elv_…`. */
+  readonly id: Scalars['ID']['output'];
+  /** The roles. */
+  readonly roles: ReadonlyArray<Role>;
 };
 
 /** Permissions in one experiment. */
@@ -4836,6 +4853,7 @@ export type ResolversTypes = {
   UpdateQueueUserErrorCode: ResolverTypeWrapper<'INVALID_VALUE' | 'QUEUE_NOT_FOUND' | 'EXPERIMENT_NOT_FOUND' | 'REVISION_CONFLICT'>;
   UserError: ResolverTypeWrapper<ResolversInterfaceTypes<ResolversTypes>['UserError']>;
   Viewer: ResolverTypeWrapper<ViewerMapper>;
+  ViewerElevation: ResolverTypeWrapper<ViewerElevationMapper>;
   ViewerGrant: ResolverTypeWrapper<ViewerGrantMapper>;
   WaitEstimate: ResolverTypeWrapper<Omit<WaitEstimate, 'kind'> & { kind: ResolversTypes['WaitEstimateKind'] }>;
   WaitEstimateKind: ResolverTypeWrapper<'ESTIMATED' | 'UNKNOWN'>;
@@ -5084,6 +5102,7 @@ export type ResolversParentTypes = {
   UpdateQueueUserError: UpdateQueueUserError;
   UserError: ResolversInterfaceTypes<ResolversParentTypes>['UserError'];
   Viewer: ViewerMapper;
+  ViewerElevation: ViewerElevationMapper;
   ViewerGrant: ViewerGrantMapper;
   WaitEstimate: WaitEstimate;
   WithdrawSubmissionConsentInput: WithdrawSubmissionConsentInput;
@@ -6412,11 +6431,20 @@ export type UserErrorResolvers<ContextType = Context, ParentType extends Resolve
 
 export type ViewerResolvers<ContextType = Context, ParentType extends ResolversParentTypes['Viewer'] = ResolversParentTypes['Viewer']> = {
   actsFor?: Resolver<Maybe<ResolversTypes['Principal']>, ParentType, ContextType>;
+  elevation?: Resolver<Maybe<ResolversTypes['ViewerElevation']>, ParentType, ContextType>;
   expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
   grants?: Resolver<ReadonlyArray<ResolversTypes['ViewerGrant']>, ParentType, ContextType>;
   kind?: Resolver<ResolversTypes['PrincipalKind'], ParentType, ContextType>;
   subject?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
   submissionConsents?: Resolver<ReadonlyArray<ResolversTypes['SubmissionConsent']>, ParentType, ContextType>;
+};
+
+export type ViewerElevationResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ViewerElevation'] = ResolversParentTypes['ViewerElevation']> = {
+  experiment?: Resolver<Maybe<ResolversTypes['Experiment']>, ParentType, ContextType>;
+  experimentName?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
+  expiresAt?: Resolver<ResolversTypes['DateTime'], ParentType, ContextType>;
+  id?: Resolver<ResolversTypes['ID'], ParentType, ContextType>;
+  roles?: Resolver<ReadonlyArray<ResolversTypes['Role']>, ParentType, ContextType>;
 };
 
 export type ViewerGrantResolvers<ContextType = Context, ParentType extends ResolversParentTypes['ViewerGrant'] = ResolversParentTypes['ViewerGrant']> = {
@@ -6729,6 +6757,7 @@ export type Resolvers<ContextType = Context> = {
   UpdateQueueUserErrorCode?: UpdateQueueUserErrorCodeResolvers;
   UserError?: UserErrorResolvers<ContextType>;
   Viewer?: ViewerResolvers<ContextType>;
+  ViewerElevation?: ViewerElevationResolvers<ContextType>;
   ViewerGrant?: ViewerGrantResolvers<ContextType>;
   WaitEstimate?: WaitEstimateResolvers<ContextType>;
   WaitEstimateKind?: WaitEstimateKindResolvers;

@@ -39,6 +39,16 @@ export const identityInputs: GoodInputs = {
     { id: 'enr_00000000000000000000000000', isApproved: true, experiments: ['larkspur'] },
   ],
   endEnrolment: ['EndEnrolmentInput', { id: 'enr_00000000000000000000000000' }],
+  setGroup: ['SetGroupInput', { experiment: 'larkspur', name: 'operators', roles: ['OPERATOR'] }],
+  setGroupMember: [
+    'SetGroupMemberInput',
+    { groupId: 'grp_00000000000000000000000000', principalId: 'usr_00000000000000000000000000' },
+  ],
+  startElevation: [
+    'StartElevationInput',
+    { experiment: 'larkspur', roles: ['OPERATOR'], reason: 'the queue of the night is stuck' },
+  ],
+  endElevation: ['EndElevationInput', { id: 'elv_00000000000000000000000000' }],
 };
 
 /** All of them. */
@@ -60,4 +70,8 @@ export const identityCases: readonly BadInput[] = [
   ...casesOf('inviteWorkers', 'INVALID_VALUE', [mistyped('uses', 'many'), unknownField]),
   ...casesOf('decideEnrolment', 'INVALID_VALUE', [mistyped('isApproved', 'yes'), unknownField]),
   ...casesOf('endEnrolment', 'INVALID_VALUE', [mistyped('id', { id: 1 }, 'input.id'), unknownField]),
+  ...casesOf('setGroup', 'INVALID_VALUE', [mistyped('roles', ['PILOT'], '"PILOT"'), unknownField]),
+  ...casesOf('setGroupMember', 'INVALID_VALUE', [mistyped('isMember', 'yes'), unknownField]),
+  ...casesOf('startElevation', 'INVALID_VALUE', [mistyped('minutes', 'many'), unknownField]),
+  ...casesOf('endElevation', 'INVALID_VALUE', [mistyped('id', { id: 1 }, 'input.id'), unknownField]),
 ];

@@ -24,6 +24,8 @@ export interface LoginSystemOptions {
   /** Address of the gateway, known before it starts. */
   readonly port?: number;
   readonly redirectUris?: readonly string[];
+  /** Roles that the institute may give. */
+  readonly roles?: readonly string[];
 }
 
 /** The experiment in which people of the institute are users. */
@@ -45,19 +47,20 @@ export async function startLoginSystem(options: LoginSystemOptions = {}): Promis
   );
   const { setTokenIssuer } = await api.data<{ setTokenIssuer: { userErrors: readonly object[] } }>(
     'mutation ($input: SetTokenIssuerInput!) { setTokenIssuer(input: $input) { userErrors { message } } }',
-    { input: recordOf(institute) },
+    { input: recordOf(institute, options.roles ?? ['USER', 'READER']) },
   );
   if (setTokenIssuer.userErrors.length > 0) throw new Error(JSON.stringify(setTokenIssuer.userErrors));
   return { data, url, institute, identity, api };
 }
 
-function recordOf({ issuer, audience, publicClient }: TestIssuer): object {
+function recordOf({ issuer, audience, publicClient }: TestIssuer, roles: readonly string[]): object {
   return {
     name: 'institute',
     issuer,
     profile: 'OIDC',
     audiences: [audience],
     experiments: [experiment],
+    roles,
     login: { clientId: publicClient, scopes: ['openid', 'profile'] },
     rules: [{ name: 'users', isForEveryone: true, grants: [{ experiment, roles: ['USER'] }] }],
   };

@@ -60,6 +60,7 @@ export async function startIdentitySystem(options: IdentitySystemOptions): Promi
       issuers: [identity.trusted, { ...tokens.trusted, alias: 'test', roles: ['ADMIN'], experiments: '*' }],
       kinds,
       revocations: identity.revocations,
+      people: identity.people,
     }),
     identity,
     log,

@@ -86,6 +86,12 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   inviteWorkers: ({ targets }) => ({ queue: targets.queue, experiments: ['*'] }),
   decideEnrolment: () => ({ id: 'enr_00000000000000000000000000', isApproved: true, experiments: ['*'] }),
   endEnrolment: () => ({ id: 'enr_00000000000000000000000000' }),
+  setGroup: () => ({ experiment: '*', name: 'mine', roles: ['ADMIN'] }),
+  setGroupMember: () => ({
+    ...{ groupId: 'grp_00000000000000000000000000', principalId: 'usr_00000000000000000000000000' },
+  }),
+  startElevation: () => ({ experiment: '*', roles: ['ADMIN'], reason: 'the reason of an attacker' }),
+  endElevation: () => ({ id: 'elv_00000000000000000000000000' }),
   registerSubgraph: () => ({ name: 'atlas', endpoint, typePrefix: 'Atlas' }),
   checkSchema: () => ({ subgraph: 'atlas', sdl }),
   publishSchema: () => ({ subgraph: 'atlas', sdl, note: 'attack' }),
@@ -97,6 +103,7 @@ export const inputs: Readonly<Record<string, Inputs>> = {
 export const ofIdentities = new Set([
   ...['setTokenIssuer', 'removeTokenIssuer', 'setMembership', 'revokeTokens', 'suspendPrincipal'],
   ...['rotateSigningKey', 'inviteWorkers', 'decideEnrolment', 'endEnrolment'],
+  ...['setGroup', 'setGroupMember', 'startElevation', 'endElevation'],
 ]);
 
 /** Codes by which a foreign object is refused, or does not exist. */
@@ -116,6 +123,9 @@ export const refusals = [
     'ENROLMENT_NOT_FOUND',
     'ISSUER_NOT_FOUND',
     'SECRET_NOT_FOUND',
+    'GROUP_NOT_FOUND',
+    'NOT_ELEVATABLE',
+    'ELEVATION_NOT_FOUND',
   ],
 ];
 

@@ -9,10 +9,10 @@ import {
   type VerificationReport,
   Verifier,
 } from '@rhizome/audit/verification';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Session, type World, withSession } from '../command.js';
 import { CliError, type ExitCode, exitCodes } from '../exit-codes.js';
-import { type Finish, wholeNumber } from '../flags.js';
+import { type Finish, timeOf, wholeNumber } from '../flags.js';
 import {
   type AuditEntryFilter,
   CliAuditEntriesDocument,
@@ -62,12 +62,6 @@ function withFilter(command: Command): Command {
     .addOption(new Option('--result <result>', 'only this result').choices(auditResults))
     .option('--since <time>', 'earliest time, such as 2026-11-01 or 2026-11-01T10:00Z', timeOf)
     .option('--until <time>', 'latest time, exclusive', timeOf);
-}
-
-function timeOf(text: string): string {
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError('Must be a time such as 2026-11-01.');
-  return time.toISOString();
 }
 
 /** Entries of the gateway, the newest first. */

@@ -32,6 +32,11 @@ const loginSchema = z.object({
     .object({ kind: z.enum(workloadKinds), audience: z.string(), variable: z.string() })
     .nullable()
     .default(null),
+  /** Roles that the person took for a short time; null for none. */
+  elevation: z
+    .object({ id: z.string().min(1), token: z.string().min(1), expiresAt: z.number() })
+    .nullable()
+    .default(null),
   /** Scope of a token that is exchanged again. */
   scope: z.string().default(''),
   isPlainTextPermitted: z.boolean().default(false),
@@ -79,6 +84,19 @@ export function storeLogin(path: string, login: NewLogin, signal: AbortSignal): 
   return withLock(path, signal, () => {
     const others = readLogins(path).filter(({ url }) => !isSameGateway(url, login.url));
     writeLogins(path, [loginSchema.parse(login), ...others]);
+  });
+}
+
+/** Stores the elevation of a login, or removes it. Nothing happens without the login. */
+export function storeElevation(
+  path: string,
+  url: string,
+  elevation: StoredLogin['elevation'],
+  signal: AbortSignal,
+): Promise<void> {
+  return withLock(path, signal, () => {
+    const login = loginAt(readLogins(path), url);
+    if (login) replaceLogin(path, { ...login, elevation });
   });
 }
 

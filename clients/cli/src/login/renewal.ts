@@ -21,6 +21,8 @@ export function renewedTokens(source: RenewalSource): TokenSource {
   let given: string | undefined;
   return async (expired) => {
     const login = current(path, url);
+    const elevated = elevatedToken(login);
+    if (elevated !== undefined && !(expired && elevated === given)) return (given = elevated);
     // Another process may have renewed the token that was refused here.
     const isRefused = expired && login.token === given;
     if (canRenew(login) && (isDue(login) || isRefused)) given = await renew(source, login);
@@ -69,6 +71,11 @@ function current(path: string, url: string): StoredLogin {
   const login = loginAt(readLogins(path), url);
   if (login) return login;
   throw failed(url, new Error('another process logged out'), false);
+}
+
+/** The token of the login's elevation, while it lasts. */
+function elevatedToken({ elevation }: StoredLogin): string | undefined {
+  return elevation && Date.now() < elevation.expiresAt ? elevation.token : undefined;
 }
 
 function canRenew({ refreshToken, workload }: StoredLogin): boolean {

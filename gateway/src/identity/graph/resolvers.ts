@@ -3,6 +3,7 @@ import type { Policies } from '@rhizome/authz';
 import { DomainError, InputErrors } from '@rhizome/errors';
 import type { Identity, IssuerLogin, IssuerSettingsRecord, QueueOwners } from '@rhizome/identity';
 import type { Resolvers, SetTokenIssuerInput, SetTokenIssuerLoginInput } from '../../types.generated.js';
+import { rolePolicies, roleMutations, roleQueries, type RoleResolvers, roleTypes } from './role-resolvers.js';
 import { identityTypes, storedRevocationKind, type IdentityTypeResolvers } from './type-resolvers.js';
 
 /** Options of {@link identityResolvers}. */
@@ -16,20 +17,22 @@ export interface IdentityGraphOptions {
 /** Without core there is no queue. */
 const withoutCore: QueueOwners = { experimentsOf: async () => ['*'], queuesOf: async () => [] };
 
-type IdentityResolvers = Pick<Resolvers, 'Query' | 'Mutation'> & IdentityTypeResolvers;
+type IdentityResolvers = Pick<Resolvers, 'Query' | 'Mutation'> & IdentityTypeResolvers & RoleResolvers;
 
 /** Resolvers on the services of identity. */
 export function identityResolvers(parts: IdentityGraphOptions): IdentityResolvers {
   const identity = (): Identity => open(parts);
   const { queueOwners = withoutCore } = parts;
   return {
-    Query: queries(identity, queueOwners),
+    Query: { ...queries(identity, queueOwners), ...roleQueries(identity) },
     Mutation: {
       ...mutations(identity),
       ...tokenMutations(identity),
       ...enrolmentMutations(identity, queueOwners),
+      ...roleMutations(identity),
     },
     ...identityTypes(identity),
+    ...roleTypes(identity),
   };
 }
 
@@ -164,6 +167,7 @@ const ofInput = (call: { readonly args: unknown }): string | null => {
 
 /** Policies of the fields; the services also check the experiment. */
 export const identityPolicies: Policies = {
+  ...rolePolicies,
   'Query.tokenIssuers': { action: 'identity:read' },
   'Query.tokenIssuerVersions': { action: 'identity:read' },
   'Query.knownPrincipals': { action: 'identity:read' },

@@ -7,6 +7,7 @@ import type {
   IssuerDocument,
   IssuerVersionDocument,
   MappingRule,
+  MemberOfGroup,
   MembershipDocument,
   PrincipalDocument,
   RevocationDocument,
@@ -24,6 +25,7 @@ export type KnownPrincipalConnectionMapper = KeysetPage<PrincipalDocument>;
 export type RevocationMapper = RevocationDocument;
 export type WorkerEnrolmentMapper = EnrolmentDocument;
 export type WorkerEnrolmentConnectionMapper = KeysetPage<EnrolmentDocument>;
+export type GroupMembershipMapper = MemberOfGroup;
 export type MembershipMapper = MembershipDocument;
 export type RoleGrantMapper = Grant;
 export type TokenExplanationMapper = Explanation;

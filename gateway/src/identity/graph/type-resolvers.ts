@@ -49,12 +49,16 @@ export function identityTypes(identity: () => Identity): IdentityTypeResolvers {
       identities: ({ _id }, _args, { principal }) => identity().principals.identitiesOf(_id, principal),
       memberships: ({ _id }, _args, { principal }) =>
         identity().principals.visibleMembershipsOf(_id, principal),
+      groups: async ({ _id }, _args, { principal }) => [
+        ...(await identity().groups.membershipsOf(_id, principal)),
+      ],
     },
     Membership: {
       principal: ({ principalId }) => principalOf(principalId),
       experiment: ({ experiment }) => experimentOrNull(experiment),
       experimentName: ({ experiment }) => experiment,
       roles: ({ roles }) => grantable(roles),
+      elevatableRoles: ({ elevatableRoles = [] }) => grantable(elevatableRoles),
       updatedBy: ({ updatedBy }) => principalOf(updatedBy),
     },
     Revocation: {

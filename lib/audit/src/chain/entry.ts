@@ -39,6 +39,8 @@ export interface AuditTargets {
   readonly fields: readonly string[];
   /** HMAC-SHA-256 of the arguments, so that a guessed value cannot be confirmed from the store alone. */
   readonly digest: string | null;
+  /** Reason of a call for which one is required, such as the start of an elevation; absent for others. */
+  readonly reason?: string;
 }
 
 /** The client of a call. */

@@ -48,6 +48,7 @@ export const auditEntriesCollection = defineCollection<AuditEntryDocument>({
           ids: texts(20),
           fields: texts(50),
           digest: textOrNull,
+          reason: text,
         },
       },
       requestId: text,

@@ -11,7 +11,7 @@ import type { IssuerDocument } from './issuer.document.js';
 import { type IssuerKeys, peek } from './issuer-keys.js';
 import type { IssuersRepository } from './issuers.repository.js';
 
-/** A membership's part in a decision. */
+/** The part of a membership, or of a group, in a decision. */
 export interface MembershipOutcome extends GrantOutcome {
   readonly expiresAt: Date | null;
 }
@@ -152,7 +152,7 @@ export class OutsideTokens {
   }
 
   async #memberships(principalId: string, issuer: IssuerDocument): Promise<readonly MembershipOutcome[]> {
-    const found = await this.#options.principals.membershipsOf(principalId);
+    const found = await this.#options.principals.rolesOf(principalId);
     return found.flatMap(({ experiment, roles, expiresAt }) =>
       constrain([{ experiment, roles }], issuer).map((outcome) => ({ ...outcome, expiresAt })),
     );

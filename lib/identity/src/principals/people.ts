@@ -3,10 +3,11 @@ import type { Grant, PeopleDirectory, PersonRights } from '@rhizome/authz';
 import { type Clock, longestTimerMs } from '@rhizome/clock';
 import type { ChangedDocument } from '@rhizome/mongo';
 import { LRUCache } from 'lru-cache';
+import { groupMembersCollection, groupsCollection } from '../groups/group.document.js';
 import type { IssuerSettingsRecord } from '../issuers/issuer.document.js';
 import { issuersCollection } from '../issuers/issuer.document.js';
 import type { IssuersRepository } from '../issuers/issuers.repository.js';
-import type { MembershipDocument } from './principal.document.js';
+import type { HeldRoles, RoleSource } from './principal.document.js';
 import { membershipsCollection, principalsCollection } from './principal.document.js';
 import type { PrincipalsRepository } from './principals.repository.js';
 import { type DatedRights, rightsNow } from './rights-now.js';
@@ -15,6 +16,8 @@ import { type DatedRights, rightsNow } from './rights-now.js';
 export interface PeopleOptions {
   readonly principals: PrincipalsRepository;
   readonly issuers: Pick<IssuersRepository, 'all'>;
+  /** Sources of roles besides memberships. */
+  readonly sources?: readonly RoleSource[];
   readonly clock: Clock;
 }
 
@@ -162,38 +165,44 @@ export class People implements PeopleDirectory {
   }
 
   async #read(subjects: readonly string[], now: Date): Promise<ReadonlyMap<string, DatedRights>> {
-    const { principals, issuers } = this.#options;
+    const { principals, issuers, sources = [] } = this.#options;
     if (subjects.length === 0) return new Map();
-    const [found, memberships, all] = await Promise.all([
+    const [found, all, ...roles] = await Promise.all([
       principals.principalsOf(subjects),
-      principals.membershipsOf(subjects, now),
       issuers.all(),
+      principals.membershipsOf(subjects, now),
+      ...sources.map((source) => source.rolesOf(subjects, now)),
     ]);
     const byName = new Map<string, IssuerSettingsRecord>(all.map((one) => [one.issuer, one]));
-    const held = grouped(memberships);
+    const held = grouped(roles.flat());
     const rights = new Map<string, DatedRights>();
     for (const principal of found) {
       const own = held.get(principal._id) ?? [];
-      const dated = rightsNow({ principal, memberships: own, issuers: byName }, now);
+      const dated = rightsNow({ principal, held: own, issuers: byName }, now);
       if (dated) rights.set(principal._id, dated);
     }
     return rights;
   }
 }
 
-function grouped(memberships: readonly MembershipDocument[]): ReadonlyMap<string, MembershipDocument[]> {
-  const found = new Map<string, MembershipDocument[]>();
-  for (const one of memberships) found.set(one.principalId, [...(found.get(one.principalId) ?? []), one]);
+function grouped(roles: readonly HeldRoles[]): ReadonlyMap<string, HeldRoles[]> {
+  const found = new Map<string, HeldRoles[]>();
+  for (const one of roles) found.set(one.principalId, [...(found.get(one.principalId) ?? []), one]);
   return found;
 }
+
+/** Their identifiers name no principal, and they rarely change. */
+const forMany = new Set([issuersCollection.name, groupsCollection.name]);
+/** Their identifiers begin with that of a principal. */
+const ofPrincipal = new Set([membershipsCollection.name, groupMembersCollection.name]);
 
 /** The principals that changed documents are about; undefined: any of them. */
 function subjectsOf(changed: readonly ChangedDocument[]): ReadonlySet<string> | undefined {
   const subjects = new Set<string>();
   for (const { collection, id } of changed) {
-    if (collection === issuersCollection.name) return undefined;
+    if (forMany.has(collection)) return undefined;
     if (collection === principalsCollection.name) subjects.add(String(id));
-    if (collection === membershipsCollection.name) subjects.add(String(id).split(':', 1)[0] ?? '');
+    if (ofPrincipal.has(collection)) subjects.add(String(id).split(':', 1)[0] ?? '');
   }
   return subjects;
 }

@@ -52,6 +52,21 @@ export interface IdentityDocument {
   readonly principalId: string;
 }
 
+/** Roles that a principal has in an experiment by a membership, a group or an elevation. */
+export interface HeldRoles {
+  readonly principalId: string;
+  readonly experiment: string;
+  readonly roles: readonly Role[];
+  /** Null for no end. */
+  readonly expiresAt: Date | null;
+}
+
+/** A source of roles that do not come from tokens. */
+export interface RoleSource {
+  /** Roles of principals that have not ended. */
+  rolesOf(principalIds: readonly string[], now: Date): Promise<readonly HeldRoles[]>;
+}
+
 /** Roles of a principal in an experiment that do not come from a token. */
 export interface MembershipDocument {
   /** `<principalId>:<experiment>` */
@@ -63,6 +78,8 @@ export interface MembershipDocument {
   readonly principalId: string;
   readonly experiment: string;
   readonly roles: readonly Role[];
+  /** Roles that the principal may take for a short time, with a reason; absent for none. */
+  readonly elevatableRoles?: readonly Role[];
   /** Null for no end. */
   readonly expiresAt: Date | null;
   readonly reason: string | null;
@@ -128,6 +145,7 @@ export const membershipsCollection = defineCollection<MembershipDocument>({
       principalId: text,
       experiment: text,
       roles: { bsonType: 'array', maxItems: roles.length, items: { enum: [...roles] } },
+      elevatableRoles: { bsonType: 'array', maxItems: roles.length, items: { enum: [...roles] } },
       expiresAt: { bsonType: ['date', 'null'] },
       reason: textOrNull,
       updatedBy: text,

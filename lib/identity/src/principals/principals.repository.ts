@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { collection, isDuplicateKey, type KeysetPage, keysetPage, watchCollections } from '@rhizome/mongo';
 import type { ChangeStream, Collection, Db, Filter } from 'mongodb';
-import type { VisibleExperiments } from '../visible-experiments.js';
+import { groupMembersCollection, groupsCollection } from '../groups/group.document.js';
 import { issuersCollection } from '../issuers/issuer.document.js';
 import {
   identitiesCollection,
@@ -20,7 +20,7 @@ export type Account = Pick<IdentityDocument, 'issuer' | 'subject'>;
 /** A membership to write. */
 export type MembershipChange = Pick<
   MembershipDocument,
-  'principalId' | 'experiment' | 'roles' | 'expiresAt' | 'reason' | 'updatedBy'
+  'principalId' | 'experiment' | 'roles' | 'elevatableRoles' | 'expiresAt' | 'reason' | 'updatedBy'
 >;
 
 /** Id of an account. Both parts enter with their lengths, so that no two accounts have one text. */
@@ -72,9 +72,18 @@ export class PrincipalsRepository {
     await this.#principals.updateOne({ _id: principalId }, [{ $set: { logins, revision, updatedAt: now } }]);
   }
 
-  /** Streams each change of principals, memberships and issuers, from the call on. */
+  /**
+   * Streams each change of what gives rights, from the call on. Elevations are not among them: they end by
+   * their time, or with the revocation of their token.
+   */
   watch(): Promise<ChangeStream> {
-    return watchCollections(this.#db, [principalsCollection, membershipsCollection, issuersCollection]);
+    return watchCollections(this.#db, [
+      principalsCollection,
+      membershipsCollection,
+      groupsCollection,
+      groupMembersCollection,
+      issuersCollection,
+    ]);
   }
 
   identity(account: Account): Promise<IdentityDocument | null> {
@@ -126,17 +135,16 @@ export class PrincipalsRepository {
   }
 
   /**
-   * A page of the principals with rights in visible experiments and of their agents, the newest first.
+   * A page of some principals (`*` for all) and of their agents, the newest first.
    * @throws DomainError CURSOR_INVALID
    */
-  async page(
-    visible: VisibleExperiments,
-    now: Date,
+  page(
+    ids: '*' | readonly string[],
     first: number,
     after: string | null | undefined,
   ): Promise<KeysetPage<PrincipalDocument>> {
     const order = [{ field: 'createdAt', direction: -1 }] as const;
-    const filter = visible === '*' ? {} : isOneOf(await this.withRightsIn(visible, now));
+    const filter = ids === '*' ? {} : isOneOf(ids);
     return keysetPage({ collection: this.#principals, filter, order, first, after });
   }
 

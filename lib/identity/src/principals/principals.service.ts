@@ -5,14 +5,18 @@ import { DomainError, type InputError, InputErrors } from '@rhizome/errors';
 import type { KeysetPage } from '@rhizome/mongo';
 import { isDeepStrictEqual } from 'node:util';
 import { checkExperiment } from '../experiment-name.js';
+import { checkRoles } from '../grantable-roles.js';
+import type { GroupsRepository } from '../groups/groups.repository.js';
 import type { IssuersRepository } from '../issuers/issuers.repository.js';
 import { visibleIssuer } from '../issuers/visible-issuer.js';
 import { concerns, visibleTo } from '../visible-experiments.js';
 import type {
+  HeldRoles,
   IdentityDocument,
   LoginRecord,
   MembershipDocument,
   PrincipalDocument,
+  RoleSource,
 } from './principal.document.js';
 import type { Account, PrincipalsRepository } from './principals.repository.js';
 
@@ -23,8 +27,10 @@ export type MembershipCode = 'PRINCIPAL_NOT_FOUND';
 export interface MembershipRequest {
   readonly principalId: string;
   readonly experiment: string;
-  /** Empty to remove it. */
+  /** Empty to remove it, unless it has roles to take. */
   readonly roles: readonly Role[];
+  /** Roles that the principal may take for a short time, with a reason; none by default. */
+  readonly elevatableRoles?: readonly Role[];
   readonly expiresAt: Date | null;
   readonly reason: string | null;
 }
@@ -40,6 +46,7 @@ export interface MembershipChanged {
 export interface PrincipalsOptions {
   readonly principals: PrincipalsRepository;
   readonly issuers: Pick<IssuersRepository, 'all'>;
+  readonly groups: RoleSource & Pick<GroupsRepository, 'principalsWithRolesIn'>;
   readonly clock: Clock;
   readonly ids: Ids;
 }
@@ -128,8 +135,11 @@ export class PrincipalsService {
     const visible = visibleTo(by);
     if (!found || visible === '*') return found;
     const holders = [found._id, ...(found.actsFor === null ? [] : [found.actsFor])];
-    const seen = await principals.withRightsIn(visible, clock.now(), holders);
-    return seen.length > 0 ? found : null;
+    const now = clock.now();
+    const seen = await principals.withRightsIn(visible, now, holders);
+    if (seen.length > 0) return found;
+    const members = await this.#options.groups.principalsWithRolesIn(visible, now, holders);
+    return members.length > 0 ? found : null;
   }
 
   /** Accounts of a principal at issuers that the caller sees. */
@@ -144,13 +154,20 @@ export class PrincipalsService {
   }
 
   /** Principals as {@link principal} shows them, the newest first. @throws DomainError CURSOR_INVALID */
-  page(
+  async page(
     first: number,
     after: string | null | undefined,
     by: Principal,
   ): Promise<KeysetPage<PrincipalDocument>> {
-    const { principals, clock } = this.#options;
-    return principals.page(visibleTo(by), clock.now(), first, after);
+    const { principals, groups, clock } = this.#options;
+    const visible = visibleTo(by);
+    if (visible === '*') return principals.page('*', first, after);
+    const now = clock.now();
+    const found = await Promise.all([
+      principals.withRightsIn(visible, now),
+      groups.principalsWithRolesIn(visible, now),
+    ]);
+    return principals.page([...new Set(found.flat())], first, after);
   }
 
   /**
@@ -164,6 +181,13 @@ export class PrincipalsService {
     if (last && now.getTime() - last.at.getTime() < repeatMs && isDeepStrictEqual(last.grants, login.grants))
       return;
     await principals.recordLogin(principal._id, { ...login, at: now }, now);
+  }
+
+  /** Roles by memberships and groups that have not ended. */
+  async rolesOf(id: string): Promise<readonly HeldRoles[]> {
+    const { principals, groups, clock } = this.#options;
+    const now = clock.now();
+    return (await Promise.all([principals.memberships(id, now), groups.rolesOf([id], now)])).flat();
   }
 
   /** Memberships that have not ended. */
@@ -189,24 +213,25 @@ export class PrincipalsService {
    * @throws DomainError FORBIDDEN
    */
   async setMembership(request: MembershipRequest, by: Principal): Promise<MembershipChanged> {
-    const { principalId, experiment, roles, expiresAt, reason } = request;
+    const { principalId, experiment, roles, elevatableRoles = [], expiresAt, reason } = request;
     assertCan(by, 'membership:set', experiment);
     const { principals, clock } = this.#options;
     const now = clock.now();
     const errors = new InputErrors<MembershipCode>();
     checkExperiment(['experiment'], experiment, errors);
-    errors.distinct(['roles'], roles);
-    if (roles.includes('PILOT')) errors.add(['roles'], 'PILOT', 'another role; workers enrol instead');
+    checkRoles('roles', roles, errors);
+    checkRoles('elevatableRoles', elevatableRoles, errors);
     if (expiresAt !== null && expiresAt <= now) errors.add(['expiresAt'], expiresAt, 'in the future');
     if (reason !== null) errors.text(['reason'], reason, 1, 1000);
     if (errors.isEmpty && !(await principals.principal(principalId)))
       errors.report('PRINCIPAL_NOT_FOUND', ['principalId'], `Principal "${principalId}" not found.`);
     if (!errors.isEmpty) return { membership: null, userErrors: errors.all };
-    if (roles.length === 0) {
+    if (roles.length + elevatableRoles.length === 0) {
       await principals.removeMembership(principalId, experiment);
       return { membership: null, userErrors: [] };
     }
-    const change = { principalId, experiment, roles, expiresAt, reason, updatedBy: by.subject };
+    const rest = { expiresAt, reason, updatedBy: by.subject };
+    const change = { principalId, experiment, roles, elevatableRoles, ...rest };
     return { membership: await principals.setMembership(change, now), userErrors: [] };
   }
 }

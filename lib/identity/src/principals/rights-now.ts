@@ -2,12 +2,13 @@
 import type { Grant } from '@rhizome/authz';
 import { constrain, grantsOf, statedRule } from '../issuers/assess.js';
 import type { IssuerSettingsRecord } from '../issuers/issuer.document.js';
-import type { LoginGrant, LoginRecord, MembershipDocument, PrincipalDocument } from './principal.document.js';
+import type { HeldRoles, LoginGrant, LoginRecord, PrincipalDocument } from './principal.document.js';
 
 /** Stored facts about a principal. */
 export interface PrincipalFacts {
   readonly principal: PrincipalDocument;
-  readonly memberships: readonly Pick<MembershipDocument, 'experiment' | 'roles' | 'expiresAt'>[];
+  /** Roles by memberships, groups and elevations. */
+  readonly held: readonly HeldRoles[];
   readonly issuers: ReadonlyMap<string, IssuerSettingsRecord>;
 }
 
@@ -25,10 +26,7 @@ export interface DatedRights {
 export const loginLastsMs = 30 * 86_400_000;
 
 /** Undefined for a principal whose logins are not recorded. */
-export function rightsNow(
-  { principal, memberships, issuers }: PrincipalFacts,
-  now: Date,
-): DatedRights | undefined {
+export function rightsNow({ principal, held, issuers }: PrincipalFacts, now: Date): DatedRights | undefined {
   const { isSuspended, logins } = principal;
   if (isSuspended) return { grants: [], until: undefined };
   if (logins === undefined) return undefined;
@@ -38,7 +36,7 @@ export function rightsNow(
     const end = new Date(login.at.getTime() + loginLastsMs);
     if (!issuer?.isEnabled || end <= now) return [];
     ends.push(end);
-    const lasting = memberships.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+    const lasting = held.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
     ends.push(...lasting.flatMap(({ expiresAt }) => expiresAt ?? []));
     return constrain([...fromRules(login, issuer), ...lasting], issuer);
   });

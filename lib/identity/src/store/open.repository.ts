@@ -2,8 +2,12 @@
 import { connectMongo, ensureCollections } from '@rhizome/mongo';
 import type { Logger } from '@rhizome/log';
 import type { Db } from 'mongodb';
+import { elevationsCollection } from '../elevations/elevation.document.js';
+import { ElevationsRepository } from '../elevations/elevations.repository.js';
 import { enrolmentsCollection, invitationsCollection } from '../enrolment/enrolment.document.js';
 import { EnrolmentsRepository } from '../enrolment/enrolments.repository.js';
+import { groupMembersCollection, groupsCollection } from '../groups/group.document.js';
+import { GroupsRepository } from '../groups/groups.repository.js';
 import { failedGuessesCollection } from '../guesses/failed-guess.document.js';
 import { FailedGuessesRepository } from '../guesses/failed-guesses.repository.js';
 import { issuersCollection, issuerVersionsCollection } from '../issuers/issuer.document.js';
@@ -29,6 +33,8 @@ import { SigningKeysRepository } from '../tokens/signing-keys.repository.js';
 export interface IdentityStore {
   readonly issuers: IssuersRepository;
   readonly principals: PrincipalsRepository;
+  readonly groups: GroupsRepository;
+  readonly elevations: ElevationsRepository;
   readonly signingKeys: SigningKeysRepository;
   readonly refreshFamilies: RefreshFamiliesRepository;
   readonly revocations: RevocationsRepository;
@@ -47,6 +53,9 @@ const all = [
   principalsCollection,
   identitiesCollection,
   membershipsCollection,
+  groupsCollection,
+  groupMembersCollection,
+  elevationsCollection,
   signingKeysCollection,
   refreshFamiliesCollection,
   revocationsCollection,
@@ -63,6 +72,8 @@ export async function storeOf(db: Db, log: Logger): Promise<Omit<IdentityStore, 
   return {
     issuers: new IssuersRepository(db),
     principals: new PrincipalsRepository(db),
+    groups: new GroupsRepository(db),
+    elevations: new ElevationsRepository(db),
     signingKeys: new SigningKeysRepository(db),
     refreshFamilies: new RefreshFamiliesRepository(db),
     revocations: new RevocationsRepository(db),

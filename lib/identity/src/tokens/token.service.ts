@@ -3,6 +3,7 @@ import {
   assertCan,
   type AttemptReference,
   createVerifier,
+  type ElevationReference,
   type Principal,
   signToken,
   type Verifier,
@@ -10,6 +11,7 @@ import {
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import { humanHolder, type TokenHolder } from '../holders.js';
+import { grantsOf } from '../issuers/assess.js';
 import type { Claims } from '../issuers/claims.js';
 import { peek } from '../issuers/issuer-keys.js';
 import type { OutsideIdentity, OutsideTokens } from '../issuers/outside-tokens.js';
@@ -88,8 +90,10 @@ interface Issue extends Rights {
   readonly id: TokenIdParts;
   readonly clientId: string;
   readonly lifetimeSeconds: number | null;
-  /** End of the token that it follows from. */
+  /** End of the token or the elevation that it follows from. */
   readonly until?: Date;
+  /** Its token is valid as long as the elevation. */
+  readonly elevation?: ElevationReference;
 }
 
 /** Issues, refreshes and revokes tokens. */
@@ -239,6 +243,23 @@ export class TokenService {
     };
   }
 
+  /**
+   * A token with the rights of the caller and the roles of an elevation, which ends with it. Other tokens of
+   * the caller stay as they are.
+   */
+  async issueElevated(by: Principal, elevation: ElevationReference): Promise<IssuedToken> {
+    const { subject, grants, keyThumbprint, tokenId } = by;
+    const { id: family, experiment, roles, until } = elevation;
+    const id = { issuerName: readTokenId(tokenId)?.issuerName, family };
+    const all = grantsOf(
+      [...grants, { experiment, roles }].flatMap((one) =>
+        one.roles.map((role) => ({ experiment: one.experiment, role, isGranted: true, reason: null })),
+      ),
+    );
+    const holder = { kind: 'HUMAN', subject, keyThumbprint, clientId: 'rhizome' } as const;
+    return this.#issue({ ...holder, grants: all, id, lifetimeSeconds: null, until, elevation }, null);
+  }
+
   async #exchangeOutside(request: ExchangeRequest): Promise<IssuedToken> {
     const { outside, refreshTokens, ids } = this.#options;
     const asked = readScope(request.scope);
@@ -273,6 +294,8 @@ export class TokenService {
     const rights = narrow({ grants, actions }, readScope(request.scope));
     const id = readTokenId(tokenId);
     if (kind === 'PILOT' || !id) throw new DomainError('FORBIDDEN', 'This token cannot be exchanged');
+    if (principal.elevation)
+      throw new DomainError('FORBIDDEN', 'A token with elevated roles cannot be exchanged');
     const { lifetimeSeconds } = request;
     const clientId = clientOf(request);
     const held = { ...rights, kind, subject, id, clientId, until: expiresAt, keyThumbprint };
@@ -301,8 +324,9 @@ export class TokenService {
   ): Promise<IssuedToken> {
     const { keys, clock, ids } = this.#options;
     const now = clock.now();
-    const left = until ? Math.floor((until.getTime() - now.getTime()) / 1000) : Infinity;
-    const ttlSeconds = Math.max(1, Math.min(lifetimes[rest.kind], lifetimeSeconds ?? Infinity, left));
+    const left = until ? secondsOf(until) - secondsOf(now) : Infinity;
+    const most = rest.elevation ? Infinity : lifetimes[rest.kind];
+    const ttlSeconds = Math.max(1, Math.min(most, lifetimeSeconds ?? Infinity, left));
     const tokenId = tokenIdOf(id, ids.next('n').slice(2));
     const claims = { ...rest, clientId, ttlSeconds, tokenId, issuedAt: now };
     const { kind, subject, actsFor = null } = rest;
@@ -311,6 +335,9 @@ export class TokenService {
     return { accessToken, expiresInSeconds: ttlSeconds, scope: scopeText(rest), refreshToken, holder };
   }
 }
+
+/** Whole seconds since 1970, as in tokens. */
+const secondsOf = (time: Date): number => Math.floor(time.getTime() / 1000);
 
 const clientIds = /^[\w.:/~-]{1,200}$/;
 

@@ -7,7 +7,7 @@ import { collect, type Finish, wholeNumber } from '../../flags.js';
 import { claimsOf } from '../../login/bearer-token.js';
 import { exchange, revoke } from '../../login/gateway-issuer.js';
 import { loginAt, readLogins, removeLogin } from '../../login/logins-file.js';
-import { CliViewerDocument } from '../../operations.generated.js';
+import { CliViewerDocument, type CliViewerQuery } from '../../operations.generated.js';
 import { type Output, printFields, printJson, printLine } from '../../output.js';
 
 interface LogoutFlags extends CommonFlags {
@@ -59,6 +59,7 @@ async function showViewer({ client, connection, output }: Session): Promise<Exit
         'Roles',
         viewer.grants.map(({ experimentName, roles }) => `${experimentName}: ${roles.join(', ')}`).join('; '),
       ],
+      ['Elevated', elevatedText(viewer.elevation)],
       ['Token expires', expiresAt],
       ['Token issuer', iss],
       ['Logged in at', loggedInAt],
@@ -66,6 +67,12 @@ async function showViewer({ client, connection, output }: Session): Promise<Exit
       ['Source', source],
     ]);
   return exitCodes.ok;
+}
+
+function elevatedText(elevation: CliViewerQuery['viewer']['elevation']): string | undefined {
+  if (!elevation) return undefined;
+  const { id, roles, experimentName, expiresAt } = elevation;
+  return `${experimentName}: ${roles.join(', ')} until ${expiresAt} (${id})`;
 }
 
 async function endLogin(flags: LogoutFlags, world: World): Promise<ExitCode> {
@@ -76,6 +83,7 @@ async function endLogin(flags: LogoutFlags, world: World): Promise<ExitCode> {
     const where = flags.url === undefined ? '' : ` at ${flags.url}`;
     throw new CliError(exitCodes.notFound, `Login${where} not found in ${path}`);
   }
+  if (flags.local !== true && login.elevation) await revoke(login.url, login.elevation.token, world.signal);
   if (flags.local !== true) await revoke(login.url, login.refreshToken ?? login.token, world.signal);
   await removeLogin(path, login.url, world.signal);
   world.stdout.write(`Logged out of ${login.url}\n`);

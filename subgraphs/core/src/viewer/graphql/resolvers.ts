@@ -3,9 +3,12 @@ import { createPrincipal, permissionsOf, type Policies } from '@rhizome/authz';
 import { reference } from '@rhizome/subgraph';
 import { experimentEntity } from '../../experiments/graphql/resolvers.js';
 import type { Resolvers } from '../../types.generated.js';
-import type { ViewerGrantMapper } from './schema.mappers.js';
+import type { ViewerElevationMapper, ViewerGrantMapper } from './schema.mappers.js';
 
-export const viewerResolvers: Pick<Resolvers, 'Principal' | 'Viewer' | 'ViewerGrant' | 'Query'> = {
+export const viewerResolvers: Pick<
+  Resolvers,
+  'Principal' | 'Viewer' | 'ViewerElevation' | 'ViewerGrant' | 'Query'
+> = {
   Query: {
     viewer: (_parent, _args, { principal }) => principal,
   },
@@ -16,6 +19,16 @@ export const viewerResolvers: Pick<Resolvers, 'Principal' | 'Viewer' | 'ViewerGr
   Viewer: {
     actsFor: ({ actsFor }) => (actsFor === undefined ? null : { subject: actsFor }),
     grants: (principal) => principal.grants.map((grant) => ({ grant, principal })),
+    elevation: ({ elevation }) => elevation ?? null,
+  },
+  ViewerElevation: {
+    experiment: reference({
+      loader: experimentEntity.loader,
+      key: ({ experiment }: ViewerElevationMapper) => (experiment === '*' ? null : experiment),
+    }),
+    experimentName: ({ experiment }) => experiment,
+    roles: ({ roles }) => roles,
+    expiresAt: ({ until }) => until,
   },
   ViewerGrant: {
     experiment: reference({

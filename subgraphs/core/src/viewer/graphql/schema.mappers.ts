@@ -1,7 +1,8 @@
 /** Parent types of the resolvers of this folder's SDL. */
-import type { Grant, Principal } from '@rhizome/authz';
+import type { ElevationReference, Grant, Principal } from '@rhizome/authz';
 
 export type ViewerMapper = Principal;
+export type ViewerElevationMapper = ElevationReference;
 /** Grant of one principal. */
 export interface ViewerGrantMapper {
   readonly grant: Grant;

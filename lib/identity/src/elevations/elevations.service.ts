@@ -1,0 +1,159 @@
+/** Rules of elevations: roles that a membership holds ready, taken for a short time and with a reason. */
+import { can, describePrincipal, type Principal, type Role } from '@rhizome/authz';
+import type { Clock, Ids } from '@rhizome/clock';
+import { type CodedInputError, DomainError, type InputError, InputErrors } from '@rhizome/errors';
+import type { Logger } from '@rhizome/log';
+import type { KeysetPage } from '@rhizome/mongo';
+import { checkExperiment } from '../experiment-name.js';
+import { checkRoles } from '../grantable-roles.js';
+import type { PrincipalsService } from '../principals/principals.service.js';
+import type { RevocationsService } from '../revocations/revocations.service.js';
+import type { TokenService } from '../tokens/token.service.js';
+import { visibleTo } from '../visible-experiments.js';
+import type { ElevationDocument } from './elevation.document.js';
+import type { ElevationsRepository } from './elevations.repository.js';
+
+/** Roles that a person wants to take. */
+export interface ElevationRequest {
+  readonly experiment: string;
+  readonly roles: readonly Role[];
+  readonly reason: string;
+  readonly minutes: number;
+}
+
+/** Reasons to refuse an elevation, besides invalid values. */
+export type ElevationCode = 'NOT_ELEVATABLE';
+
+/** An elevation with its token, or the reasons for the refusal. */
+export interface Elevated {
+  readonly elevation: ElevationDocument | null;
+  readonly accessToken: string | null;
+  readonly userErrors: readonly InputError<ElevationCode>[];
+}
+
+/** An elevation that was ended, or the reason why not. */
+export interface ElevationEnded {
+  readonly elevation: ElevationDocument | null;
+  readonly userErrors: readonly CodedInputError<'ELEVATION_NOT_FOUND'>[];
+}
+
+/** Ports of {@link ElevationsService}. */
+export interface ElevationsOptions {
+  readonly elevations: ElevationsRepository;
+  readonly principals: Pick<PrincipalsService, 'membershipsOf'>;
+  readonly tokens: Pick<TokenService, 'issueElevated'>;
+  readonly revocations: Pick<RevocationsService, 'revoke'>;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+}
+
+/** Longest elevation, in minutes. */
+const maxMinutes = 60;
+/** Shortest reason, in characters. */
+const minReason = 10;
+
+/** Starts, ends and lists elevations. */
+export class ElevationsService {
+  readonly #options: ElevationsOptions;
+
+  constructor(options: ElevationsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes roles that a membership of the caller holds ready. They are in the returned token only, so that
+   * other programs of the caller, and its agents, do not get them.
+   * @throws DomainError FORBIDDEN for all but people with a token of all their rights
+   */
+  async start(request: ElevationRequest, by: Principal): Promise<Elevated> {
+    assertMayElevate(by);
+    const { experiment, roles, reason } = request;
+    const { elevations, tokens, log } = this.#options;
+    const errors = await this.#check(request, by);
+    if (!errors.isEmpty) return { elevation: null, accessToken: null, userErrors: errors.all };
+    const elevation = this.#made(request, by);
+    await elevations.insert(elevation);
+    const { _id: id, expiresAt: until } = elevation;
+    log.warn({ elevation: id, principal: by.subject, experiment, roles, reason }, 'roles elevated');
+    const { accessToken } = await tokens.issueElevated(by, { id, experiment, roles, until });
+    return { elevation, accessToken, userErrors: [] };
+  }
+
+  /**
+   * Ends an elevation of the caller, or one in an experiment whose memberships the caller may set. Its token
+   * is refused everywhere within two seconds.
+   */
+  async end(id: string, by: Principal): Promise<ElevationEnded> {
+    const { elevations, revocations, clock, log } = this.#options;
+    const found = await elevations.elevation(id);
+    const mayEnd = found && (found.principalId === by.subject || can(by, 'membership:set', found.experiment));
+    const ended = mayEnd ? await elevations.end(id, by.subject, clock.now()) : null;
+    if (!ended) {
+      const message = `Elevation "${id}" not found, or it has ended, or you may not end it.`;
+      return { elevation: null, userErrors: [{ code: 'ELEVATION_NOT_FOUND', path: ['id'], message }] };
+    }
+    await revocations.revoke({ kind: 'FAMILY', value: id, reason: 'elevation ended' }, by.subject);
+    log.warn({ elevation: id, endedBy: by.subject }, 'elevation ended');
+    return { elevation: ended, userErrors: [] };
+  }
+
+  /** Elevations of the caller, and those of experiments whose identities it may read; the newest first. */
+  page(
+    first: number,
+    after: string | null | undefined,
+    by: Principal,
+  ): Promise<KeysetPage<ElevationDocument>> {
+    return this.#options.elevations.page(visibleTo(by), by.subject, first, after);
+  }
+
+  async #check(
+    { experiment, roles, reason, minutes }: ElevationRequest,
+    by: Principal,
+  ): Promise<InputErrors<ElevationCode>> {
+    const errors = new InputErrors<ElevationCode>();
+    checkExperiment(['experiment'], experiment, errors);
+    checkRoles('roles', roles, errors);
+    errors.list(['roles'], roles, Infinity, 1);
+    errors.text(['reason'], reason, minReason, 1000);
+    errors.int(['minutes'], minutes, 1, maxMinutes);
+    if (!errors.isEmpty) return errors;
+    const ready = await this.#readyFor(by.subject, experiment);
+    for (const role of roles)
+      if (!ready.has(role)) {
+        const message = `roles: no membership holds ${role} in "${experiment}" ready for you`;
+        errors.report('NOT_ELEVATABLE', ['roles'], message);
+      }
+    return errors;
+  }
+
+  #made({ experiment, roles, reason, minutes }: ElevationRequest, by: Principal): ElevationDocument {
+    const { clock, ids } = this.#options;
+    const now = clock.now();
+    // Tokens have whole seconds; both end at the same time.
+    const start = Math.floor(now.getTime() / 1000) * 1000;
+    return {
+      _id: ids.next('elv'),
+      ...{ schemaVersion: 1, revision: 1, createdAt: now, updatedAt: now },
+      ...{ principalId: by.subject, experiment, roles, reason },
+      expiresAt: new Date(start + minutes * 60_000),
+      ...{ endedAt: null, endedBy: null },
+    };
+  }
+
+  async #readyFor(principalId: string, experiment: string): Promise<ReadonlySet<Role>> {
+    const held = await this.#options.principals.membershipsOf(principalId);
+    const fitting = held.filter((one) => one.experiment === experiment || one.experiment === '*');
+    return new Set(fitting.flatMap(({ elevatableRoles = [] }) => elevatableRoles));
+  }
+}
+
+/** A token with fewer rights than its holder, or of somebody else, must not become one with more. */
+function assertMayElevate(by: Principal): void {
+  const { kind, attempt, actions, elevation } = by;
+  if (kind === 'HUMAN' && !attempt && !actions && !elevation) return;
+  const why = elevation
+    ? 'its token has elevated roles already'
+    : 'only people may, with a token of all actions';
+  throw new DomainError('FORBIDDEN', `${describePrincipal(by)} may not take further roles: ${why}`);
+}

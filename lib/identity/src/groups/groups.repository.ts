@@ -1,0 +1,170 @@
+/** Access to groups and their members. */
+import { collection, isDuplicateKey, type KeysetPage, keysetPage } from '@rhizome/mongo';
+import type { Collection, Db } from 'mongodb';
+import type { HeldRoles, RoleSource } from '../principals/principal.document.js';
+import type { VisibleExperiments } from '../visible-experiments.js';
+import {
+  type GroupDocument,
+  type GroupMemberDocument,
+  groupMembersCollection,
+  groupsCollection,
+} from './group.document.js';
+
+/** A group to write. */
+export type GroupChange = Pick<
+  GroupDocument,
+  'name' | 'experiment' | 'roles' | 'expiresAt' | 'reason' | 'updatedBy'
+>;
+
+/** A member to write. */
+export type MemberChange = Pick<
+  GroupMemberDocument,
+  'principalId' | 'groupId' | 'expiresAt' | 'reason' | 'updatedBy'
+>;
+
+const lasting = (now: Date) => ({ $or: [{ expiresAt: null }, { expiresAt: { $gt: now } }] });
+
+/** Collections `groups` and `groupMembers`. */
+export class GroupsRepository implements RoleSource {
+  readonly #groups: Collection<GroupDocument>;
+  readonly #members: Collection<GroupMemberDocument>;
+
+  constructor(db: Db) {
+    this.#groups = collection(db, groupsCollection);
+    this.#members = collection(db, groupMembersCollection);
+  }
+
+  group(id: string): Promise<GroupDocument | null> {
+    return this.#groups.findOne({ _id: id });
+  }
+
+  named(experiment: string, name: string): Promise<GroupDocument | null> {
+    return this.#groups.findOne({ experiment, name });
+  }
+
+  /** Creates or changes the group of this name. @param id of a new one */
+  async setGroup(change: GroupChange, id: string, now: Date): Promise<GroupDocument> {
+    const { experiment, name, ...fields } = change;
+    const write = (): Promise<GroupDocument | null> =>
+      this.#groups.findOneAndUpdate(
+        { experiment, name },
+        {
+          $set: { ...fields, updatedAt: now },
+          $setOnInsert: { _id: id, schemaVersion: 1, createdAt: now },
+          $inc: { revision: 1 },
+        },
+        { upsert: true, returnDocument: 'after' },
+      );
+    const found = await write().catch((error: unknown) => {
+      // Somebody else has created it just now.
+      if (isDuplicateKey(error)) return write();
+      throw error;
+    });
+    if (!found) throw new TypeError('An upsert returned no document');
+    return found;
+  }
+
+  /** Removes a group with its members. The group goes first: without it, members have no roles. */
+  async removeGroup(id: string): Promise<void> {
+    await this.#groups.deleteOne({ _id: id });
+    await this.#members.deleteMany({ groupId: id });
+  }
+
+  async setMember(change: MemberChange, now: Date): Promise<GroupMemberDocument> {
+    const { principalId, groupId, ...fields } = change;
+    const found = await this.#members.findOneAndUpdate(
+      { _id: `${principalId}:${groupId}` },
+      {
+        $set: { ...fields, principalId, groupId, updatedAt: now },
+        $setOnInsert: { schemaVersion: 1, createdAt: now },
+        $inc: { revision: 1 },
+      },
+      { upsert: true, returnDocument: 'after' },
+    );
+    if (!found) throw new TypeError('An upsert returned no document');
+    return found;
+  }
+
+  async removeMember(principalId: string, groupId: string): Promise<void> {
+    await this.#members.deleteOne({ _id: `${principalId}:${groupId}` });
+  }
+
+  /**
+   * A page of the groups that concern the experiments, the newest first.
+   * @throws DomainError CURSOR_INVALID
+   */
+  page(
+    experiments: VisibleExperiments,
+    first: number,
+    after: string | null | undefined,
+  ): Promise<KeysetPage<GroupDocument>> {
+    const filter = experiments === '*' ? {} : { experiment: { $in: [...experiments, '*'] } };
+    const order = [{ field: 'createdAt', direction: -1 }] as const;
+    return keysetPage({ collection: this.#groups, filter, order, first, after });
+  }
+
+  /** A page of the members of a group whose membership has not ended, the newest first. */
+  members(
+    groupId: string,
+    now: Date,
+    first: number,
+    after: string | null | undefined,
+  ): Promise<KeysetPage<GroupMemberDocument>> {
+    const order = [{ field: 'createdAt', direction: -1 }] as const;
+    return keysetPage({
+      collection: this.#members,
+      filter: { groupId, ...lasting(now) },
+      order,
+      first,
+      after,
+    });
+  }
+
+  groupsOf(ids: readonly string[]): Promise<GroupDocument[]> {
+    return this.#groups.find({ _id: { $in: [...ids] } }).toArray();
+  }
+
+  /** The groups of which somebody is a member, at most 100. */
+  membershipsOf(principalId: string, now: Date): Promise<GroupMemberDocument[]> {
+    const options = { sort: { _id: 1 }, limit: 100 } as const;
+    return this.#members.find({ principalId, ...lasting(now) }, options).toArray();
+  }
+
+  /** Roles that principals have as members of groups. */
+  async rolesOf(principalIds: readonly string[], now: Date): Promise<readonly HeldRoles[]> {
+    const options = { readConcern: 'majority' } as const;
+    const filter = { principalId: { $in: [...principalIds] }, ...lasting(now) };
+    const members = await this.#members.find(filter, options).toArray();
+    if (members.length === 0) return [];
+    const ids = [...new Set(members.map(({ groupId }) => groupId))];
+    const groups = await this.#groups.find({ _id: { $in: ids }, ...lasting(now) }, options).toArray();
+    const byId = new Map(groups.map((group) => [group._id, group]));
+    return members.flatMap(({ principalId, groupId, expiresAt }) => {
+      const group = byId.get(groupId);
+      if (!group) return [];
+      const { experiment, roles } = group;
+      return { principalId, experiment, roles, expiresAt: earlier(expiresAt, group.expiresAt) };
+    });
+  }
+
+  /**
+   * Members of groups that give roles in one of the experiments or in all.
+   * @param among limits the search to these principals
+   */
+  async principalsWithRolesIn(
+    experiments: readonly string[],
+    now: Date,
+    among?: readonly string[],
+  ): Promise<readonly string[]> {
+    const filter = { experiment: { $in: [...experiments, '*'] }, ...lasting(now) };
+    const ids = await this.#groups.distinct('_id', filter);
+    if (ids.length === 0) return [];
+    const principalId = among && { principalId: { $in: [...among] } };
+    return this.#members.distinct('principalId', { groupId: { $in: ids }, ...principalId, ...lasting(now) });
+  }
+}
+
+function earlier(one: Date | null, other: Date | null): Date | null {
+  if (one === null || other === null) return one ?? other;
+  return one < other ? one : other;
+}
