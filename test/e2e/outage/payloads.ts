@@ -107,9 +107,13 @@ export class PayloadGroup {
   }
 
   async #until(what: string, holds: (job: JobView) => boolean): Promise<void> {
-    await waitFor(`${what} of ${this.ids.length} jobs`, async () => (await this.jobs()).every(holds), {
-      deadlineMs: 240_000,
-    });
+    // Right after an outage the gateway does not call core for a moment.
+    const jobs = async (): Promise<readonly JobView[]> => this.jobs().catch(() => []);
+    const all = async (): Promise<boolean> => {
+      const found = await jobs();
+      return found.length === this.ids.length && found.every(holds);
+    };
+    await waitFor(`${what} of ${this.ids.length} jobs`, all, { deadlineMs: 240_000 });
   }
 }
 
