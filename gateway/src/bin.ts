@@ -1,14 +1,11 @@
 import {
-  accessTokenKinds,
   assertSecureTransport,
   type CallSigner,
   callVerifierOf,
   coreIssuer,
   createCallSigner,
-  createVerifier,
   defineActions,
   rightsAudience,
-  type TokenKind,
   trustedIssuers,
   type Verifier,
 } from '@rhizome/authz';
@@ -18,6 +15,7 @@ import { collectDefaultMetrics } from 'prom-client';
 import type { TransportFactory } from '@rhizome/federation';
 import { buildGateway, builtPages, type Gateway } from './app.js';
 import type { GatewayOptions } from './gateway-options.js';
+import { createGatewayVerifier } from './gateway-verifier.js';
 import { type GatewayConfig, readCommandLine, readSupergraphFile } from './config.js';
 import { serveGateway, type ServedGateway } from './serve.js';
 import { SupergraphFile } from './supergraph-file.js';
@@ -35,9 +33,11 @@ async function main(): Promise<void> {
   logUnhandledRejections(log);
   for (const [scope, roles] of Object.entries(config.scopes))
     defineActions(scope.slice(0, scope.indexOf(':')), { [scope]: roles });
-  const identity = await openedIdentity(config, log);
-  const calls = await createCallSigner({ keyFile: config.callKeyFile });
-  const audit = await openedAudit(config, log);
+  const [identity, calls, audit] = await Promise.all([
+    openedIdentity(config, log),
+    createCallSigner({ keyFile: config.callKeyFile }),
+    openedAudit(config, log),
+  ]);
   const verifier = config.auth === 'off' ? undefined : verifierOf(config, identity);
   const options = {
     ...optionsOf(config, calls, log),
@@ -125,21 +125,12 @@ function optionsOf(config: GatewayConfig, calls: CallSigner, log: Logger): Omit<
   };
 }
 
-/** Kinds of tokens that callers present to a gateway with identities. */
-const ownKinds = [...accessTokenKinds, 'WORKER', 'ATTEMPT'] as const;
-
 /** Accepts tokens of the configured issuers, and those of Rhizome's own issuer. */
 function verifierOf(
   { issuers, audience, allowQueueTokens }: GatewayConfig,
   identity: GatewayOptions['identity'],
 ): Verifier {
-  const configured = trustedIssuers(issuers);
-  const isAllowed = (kind: TokenKind): boolean => allowQueueTokens || kind !== 'QUEUE';
-  if (!identity)
-    return createVerifier({ issuers: configured, audience, kinds: accessTokenKinds.filter(isAllowed) });
-  const { trusted, revocations, people } = identity;
-  const kinds = ownKinds.filter(isAllowed);
-  return createVerifier({ issuers: [trusted, ...configured], audience, revocations, people, kinds });
+  return createGatewayVerifier({ issuers: trustedIssuers(issuers), audience, identity, allowQueueTokens });
 }
 
 /** Accepts the tokens by which core asks for rights, if its keys are known. */

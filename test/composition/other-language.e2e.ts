@@ -187,7 +187,7 @@ describe('an experiment in Python', () => {
         notedJobs: [
           {
             job: { name: 'ringing', state: 'ACTIVATED' },
-            details: { chicks: 3, notedBy: 'newcomer@playground' },
+            details: { chicks: 3, notedBy: 'playground:newcomer' },
           },
         ],
       },

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Verifier, type AuditRecord, readHeadFolder, readPublicKey } from '@rhizome/audit/verification';
+import { playgroundQueue } from '@rhizome/playground';
 import { waitFor } from '@rhizome/testkit';
 import { buildSchema, type GraphQLSchema } from 'graphql';
 import { createClient } from 'graphql-ws';
@@ -10,6 +11,7 @@ import { WebSocket } from 'ws';
 import { apiOf } from '../e2e/system/api.js';
 import { root } from '../e2e/system/playground-system.js';
 import { type ServiceSystem, startServices } from '../e2e/system/service-system.js';
+import { spokenCredential } from '../e2e/system/worker-credentials.js';
 import { minimalCall } from './minimal-call.js';
 
 interface Entry {
@@ -84,8 +86,8 @@ async function recorded(field: string, token: string | undefined): Promise<reado
 /** Deliveries of secrets have a kind of their own. */
 const kindOf = (field: string): string => (field === 'redeemSecrets' ? 'SECRET_READ' : 'MUTATION');
 
-/** Mutations that concern the caller alone, and that a reader may call. */
-const openToReaders = ['revokeTokens', 'withdrawSubmissionConsent'];
+/** Mutations that concern the caller alone, and that a reader may call with any input. */
+const openToReaders = ['withdrawSubmissionConsent'];
 
 const mutations = () => Object.keys(schema.getMutationType()?.getFields() ?? {});
 
@@ -95,7 +97,7 @@ describe('the audit log', () => {
     for (const field of mutations()) {
       const entries = await recorded(field, system.token);
       expect(entries.map(({ kind, action, actor }) => [kind, action, actor?.subject])).toEqual([
-        [kindOf(field), `Mutation.${field}`, 'newcomer@playground'],
+        [kindOf(field), `Mutation.${field}`, 'playground:newcomer'],
       ]);
     }
   });
@@ -115,11 +117,12 @@ describe('the audit log', () => {
   });
 
   it('has no entry for reports of workers, and one if somebody else reports', async () => {
-    const pilot = await system.identities.pilot('playground');
+    const { apiAt, startWorker } = await spokenCredential(system, { name: 'pilot', queue: playgroundQueue });
+    await startWorker();
     const { query, variables } = minimalCall(schema, 'heartbeat');
-    await apiOf(system.url, pilot).post(query, variables);
+    expect(await apiAt(system.url).post(query, variables)).toMatchObject({ status: 200 });
     const found = (await entriesOf({ action: 'Mutation.heartbeat' })).map(({ actor }) => actor?.subject);
-    expect(found).toEqual(['reader@playground', 'newcomer@playground']);
+    expect(found).toEqual(['playground:reader', 'playground:newcomer']);
   });
 
   it('has refusals before an operation: without a token, over HTTP and WebSocket', async () => {
@@ -176,7 +179,7 @@ describe('the audit log', () => {
     await system.startAgain('gateway');
     const unknown = await entriesOf({ action: 'Mutation.setQueueState', result: 'UNKNOWN' });
     expect(unknown.map(({ result, actor }) => [result, actor?.subject])).toEqual([
-      ['UNKNOWN', 'newcomer@playground'],
+      ['UNKNOWN', 'playground:newcomer'],
     ]);
     const verifier = new Verifier();
     for (const { record } of await entriesOf({})) verifier.add(JSON.parse(record) as AuditRecord);

@@ -31,14 +31,13 @@ let brokerEpoch: () => Promise<number | undefined>;
 
 beforeAll(async () => {
   system = await startPlayground();
-  const { data, identities, file } = system;
-  const place = { url: file.url, data, identities };
+  const { data } = system;
   watch = await watchJobs(system.client());
-  pilot = await startPilot(place, { name: 'pilot', cores: 1 });
+  pilot = await startPilot(system, { name: 'pilot', cores: 1 });
   gate = createGate(data);
   [jobId = ''] = await submit(system.api(), [{ shell: gate.wait }]);
   await watch.untilState(jobId, 'RUNNING', 60_000);
-  worker = await speakAsWorker(place, { name: 'spoken' });
+  worker = await speakAsWorker(system, { name: 'spoken' });
   const uri = (await readFile(join(data, 'mongo', 'uri'), 'utf8')).trim();
   const mongo = leftovers.use(await connectMongo({ uri, appName: 'hostile-clients' }));
   const leases = mongo.db('core').collection<{ _id: string; epoch: number }>('brokerLease');

@@ -85,7 +85,7 @@ beforeAll(async () => {
   ours = await tokens.human('ours@example', { heron: 'ADMIN' });
   const verifier = createVerifier({ issuers: [tokens.trusted] });
   const folder = await temporaryFolder('narrowing');
-  ({ url, identity } = await startIdentitySystem({ folder, kinds: ['USER'], gateway: { verifier } }));
+  ({ url, identity } = await startIdentitySystem({ folder, gateway: { verifier } }));
   [institute, other] = [await testIssuer(), await testIssuer()];
   for (const name of ['heron', 'egret']) await must('registerExperiment', { name, title: name });
   const queues = { north: ['heron'], south: ['egret'], shared: ['heron', 'egret'], open: [] };

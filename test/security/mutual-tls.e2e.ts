@@ -10,7 +10,7 @@ import { pilotProgram } from '@rhizome/pilot';
 import { spawnProcess, type TestProcess, waitFor } from '@rhizome/testkit';
 import { decodeJwt } from 'jose';
 import { WebSocket } from 'ws';
-import { type IdentitySystem, startIdentitySystem } from '../e2e/system/identity-system.js';
+import { type IdentitySystem, prepareWork, startIdentitySystem } from '../e2e/system/identity-system.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
 
 interface Certificate {
@@ -50,12 +50,9 @@ beforeAll(async () => {
   ]);
   const { certFile, keyFile } = server;
   const tls = { certFile, keyFile, requestsClientCertificates: true };
-  system = await startIdentitySystem({ folder, kinds: ['USER', 'WORKER'], tls });
+  system = await startIdentitySystem({ folder, tls });
   url = system.url;
-  await ask(
-    'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
-  );
-  await ask('mutation { createQueue(input: { name: "north", site: "Pole" }) { userErrors { message } } }');
+  await prepareWork(ask);
 });
 
 interface Sent {

@@ -5,11 +5,11 @@
  * host's facts, so that a payload does not fail for want of knowledge.
  */
 const attempts = `
-read the pilot's token|grep -q . "$TOKEN_FILE"
-read the token through the pilot's root|grep -q . "/proc/$PILOT/root$TOKEN_FILE"
-read the token through any process|cat /proc/[0-9]*/root"$TOKEN_FILE" | grep -q .
+read the pilot's key|grep -q . "$KEY_FILE"
+read the key through the pilot's root|grep -q . "/proc/$PILOT/root$KEY_FILE"
+read the key through any process|cat /proc/[0-9]*/root"$KEY_FILE" | grep -q .
 read the pilot's environment|grep -q . "/proc/$PILOT/environ"
-read the pilot's command line|grep -q token "/proc/$PILOT/cmdline"
+read the pilot's command line|grep -q credential "/proc/$PILOT/cmdline"
 list the pilot's open files|ls "/proc/$PILOT/fd" | grep -q .
 read the pilot's memory map|grep -q . "/proc/$PILOT/maps"
 signal the pilot|kill -0 "$PILOT"

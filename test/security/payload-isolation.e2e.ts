@@ -14,6 +14,7 @@ import { logOf, submit } from '../e2e/system/jobs.js';
 import { type JobWatch, watchJobs } from '../e2e/system/job-watch.js';
 import { type PlaygroundSystem, startPlayground } from '../e2e/system/playground-system.js';
 import { allProcesses } from '../e2e/system/processes.js';
+import { enrolled } from '../e2e/system/worker-credentials.js';
 import { payloadImage, podmanWithImage } from './payload-image.js';
 import { heldWithout, names, script } from './payload-attempts.js';
 
@@ -74,7 +75,9 @@ async function startSite(mode: Mode): Promise<Site> {
   const store = await ownFolder(join(folder, 'store'));
   await ownFile(join(home, '.netrc'), 'password');
   await ownFile(join(store, 'canary'), 'canary');
-  const tokenFile = await ownFile(join(folder, 'token'), await system.identities.pilot(playgroundQueue));
+  const worker = { name: mode, queue: playgroundQueue };
+  const { credentialFile } = await enrolled(system, worker, join(folder, 'credential.json'));
+  await chown(credentialFile, user, user);
   const shared = await ownFile(`/dev/shm/rhizome-${process.pid}-${mode}`, 'secret');
   leftovers.defer('files of /dev/shm', async () => {
     for (const path of [shared, `${shared}.forged`]) await rm(path, { force: true });
@@ -86,7 +89,7 @@ async function startSite(mode: Mode): Promise<Site> {
     args: [
       ...(mode === 'image' ? [] : [`--reuid=${user}`, `--regid=${user}`, '--clear-groups', process.execPath]),
       pilotProgram,
-      ...['--url', system.file.url, '--token-file', tokenFile, '--queue', playgroundQueue, '--name', mode],
+      ...['--credential-file', credentialFile, '--name', mode],
       ...['--scratch', scratch, '--store', store, '--cores', '4', '--memory-mib', '4096'],
       ...['--label', `site=${mode}`, ...limits, ...isolation[mode]],
     ],
@@ -95,7 +98,7 @@ async function startSite(mode: Mode): Promise<Site> {
   return {
     pilot,
     facts: {
-      TOKEN_FILE: tokenFile,
+      KEY_FILE: credentialFile,
       PILOT: String(pilot.pid),
       PILOT_GROUP: groupOf(pilot.pid),
       SCRATCH: scratch,
@@ -197,6 +200,6 @@ describe('a hostile payload', () => {
 /** The payload wrote into nothing that belongs to the pilot. */
 async function expectUntouched(mode: Mode): Promise<void> {
   const folder = join(base, mode);
-  expect((await readdir(folder)).sort()).toEqual(['home', 'in-tmp', 'scratch', 'store', 'token']);
+  expect((await readdir(folder)).sort()).toEqual(['credential.json', 'home', 'in-tmp', 'scratch', 'store']);
   expect(await readdir(join(folder, 'store'))).toEqual(['canary']);
 }

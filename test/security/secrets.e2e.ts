@@ -11,7 +11,7 @@ import { createLogger } from '@rhizome/log';
 import { connectMongo } from '@rhizome/mongo';
 import { leftovers, type TestClient, testDatabase, testMongo, waitFor } from '@rhizome/testkit';
 import { type Answer, apiOf } from '../e2e/system/api.js';
-import { type IdentitySystem, startIdentitySystem } from '../e2e/system/identity-system.js';
+import { type IdentitySystem, prepareWork, startIdentitySystem } from '../e2e/system/identity-system.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
 import {
   type Credential,
@@ -51,17 +51,14 @@ beforeAll(async () => {
   leftovers.defer('the audit log', () => audit.close());
   const keys = await masterKeysOf({ masterKeyFile: join(folder, 'master.keys') });
   started = await startIdentitySystem({
-    ...{ folder, kinds: ['USER', 'WORKER', 'ATTEMPT'], attemptSeconds: 60, log },
+    ...{ folder, attemptSeconds: 60, log },
     core: { config: { secrets: { keys } } },
     gateway: { audit },
   });
   const { core, identity } = started.databases;
   databases = [identity.databaseName, auditDatabase, core.databaseName];
   system = { url: started.url, folder, api: { post } };
-  await ask(
-    'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
-  );
-  await ask('mutation { createQueue(input: { name: "north", site: "Pole" }) { userErrors { message } } }');
+  await prepareWork(ask);
 });
 
 /** Calls as an administrator, or with the headers; the answer is kept. */
@@ -208,7 +205,7 @@ describe('a job with secrets', () => {
       { deadlineMs: 60_000 },
     );
     expect(pending.state).toBe('ACTIVATED');
-    expect(pending.pending.summary).toMatch(/isolation/);
+    expect(pending.pending.summary).toMatch(/has no isolation .* needs bubblewrap/);
     open.process.signal('SIGTERM');
     await open.process.exited;
     await cancel(id);

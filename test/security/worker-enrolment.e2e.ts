@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { waitFor } from '@rhizome/testkit';
 import { apiOf } from '../e2e/system/api.js';
-import { startIdentitySystem } from '../e2e/system/identity-system.js';
+import { prepareWork, startIdentitySystem } from '../e2e/system/identity-system.js';
 import { temporaryFolder } from '../e2e/system/temporary-folder.js';
 import {
   credentialOf,
@@ -20,13 +20,10 @@ let admin: string;
 
 beforeAll(async () => {
   const folder = await temporaryFolder('enrolment');
-  const started = await startIdentitySystem({ folder, kinds: ['USER', 'WORKER'] });
+  const started = await startIdentitySystem({ folder });
   admin = started.admin;
   system = { url: started.url, folder, api: apiOf(started.url, admin) };
-  await ask(
-    'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
-  );
-  await ask('mutation { createQueue(input: { name: "north", site: "Pole" }) { userErrors { message } } }');
+  await prepareWork(ask);
 });
 
 // The query next to the call says what a test reads of an answer.

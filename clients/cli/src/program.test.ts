@@ -232,7 +232,9 @@ describe('readTaskFile', () => {
     const cwd = mkdtempSync(join(tmpdir(), 'rhizome-cli-'));
     folders.push(cwd);
     writeFileSync(join(cwd, 'token'), 'a-token');
-    writeFileSync(join(cwd, 'task.yaml'), 'experiment: alpha\ncommand: [true]\ncount: 0\ncolour: red\n');
+    const secrets = 'secrets: [{ name: KEY, as: LINE }]';
+    const lines = ['experiment: alpha', 'command: [true]', 'count: 0', 'colour: red', secrets];
+    writeFileSync(join(cwd, 'task.yaml'), lines.join('\n'));
     const { exitCode, stderr } = await runIn(
       cwd,
       '--url',
@@ -246,6 +248,7 @@ describe('readTaskFile', () => {
     expect(stderr).toMatch(/name is missing; expected string/);
     expect(stderr).toMatch(/command is \[true\]; expected string/);
     expect(stderr).toMatch(/count is 0; /);
+    expect(stderr).toMatch(/secrets\.0\.as is .*LINE.*; expected one of/);
     expect(stderr).toMatch(/the whole: unrecognized key: "colour"/);
     expect(exitCode).toBe(exitCodes.usage);
   });

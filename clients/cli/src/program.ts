@@ -17,6 +17,7 @@ import { addLogs } from './commands/logs.js';
 import { addQueue } from './commands/queue.js';
 import { addRetry } from './commands/retry.js';
 import { addSchema } from './commands/schema/index.js';
+import { addSecret } from './commands/secret.js';
 import { addShares } from './commands/shares.js';
 import { addShow } from './commands/show.js';
 import { addSubgraphs } from './commands/subgraphs.js';
@@ -87,6 +88,7 @@ function createProgram(world: World, finish: Finish): Command {
     addRelease,
     addPriority,
     addBulk,
+    addSecret,
     addQueues,
     addQueue,
     addWorkers,

@@ -19,6 +19,17 @@ const taskFile = z
     arguments: texts.default([]),
     environment: keyed.default({}),
     image: z.string().optional(),
+    secrets: z
+      .array(
+        z.strictObject({
+          name: z.string(),
+          scope: z.enum(['USER', 'EXPERIMENT']).default('USER'),
+          as: z.enum(['FILE', 'VARIABLE']).default('FILE'),
+          target: z.string().optional(),
+        }),
+      )
+      .default([]),
+    isTokenRequired: z.boolean().default(false),
     inputs: z.array(z.strictObject({ name: z.string(), location: z.string() })).default([]),
     outputs: z.array(z.string()).default([]),
     share: z.string().optional(),
@@ -81,6 +92,8 @@ export function readTaskFile(path: string, cwd: string): Omit<SubmitTaskInput, '
         environment: pairs(job.environment).map(([key, value]) => ({ name: key, value })),
         inputs: job.inputs,
         outputs: job.outputs,
+        secrets: job.secrets.map(({ target, ...secret }) => ({ ...secret, target: target ?? null })),
+        isTokenRequired: job.isTokenRequired,
         ...(job.image === undefined ? {} : { image: job.image }),
       },
       dependsOn: job.dependsOn,

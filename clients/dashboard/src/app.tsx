@@ -17,7 +17,7 @@ import { TokenForm } from './session/token-form.js';
 import { dropToken } from './session/token.js';
 
 interface AppProps {
-  /** The token of this tab, for gateways without a store of identities. */
+  /** The token of this tab, for gateways that offer no login. */
   readonly token: () => string | null;
 }
 

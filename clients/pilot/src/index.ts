@@ -1,4 +1,9 @@
 import { fileURLToPath } from 'node:url';
 
+export { type EnrolledKey, enrolKey, type KeyEnrolment } from './credential/enrol-key.js';
+export { EnrolmentRefused } from './credential/enrolment-client.js';
+export { WorkerCredential } from './credential/worker-credential.js';
+export { isolationFault } from './isolation/isolation-fault.js';
+
 /** Path of the pilot program, for callers that start pilots as processes with `node`. */
 export const pilotProgram: string = fileURLToPath(new URL('./bin.js', import.meta.url));

@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -23,6 +32,16 @@ describe('ownDataFolder', () => {
   it('creates a folder that only its owner can enter', () => {
     const folder = ownDataFolder(data);
     expect([permissions(data), permissions(join(data, 'owner.json'))]).toEqual(['700', '600']);
+    folder.release();
+  });
+
+  it('deletes the data and the keys of earlier runs, and nothing else', () => {
+    mkdirSync(join(data, 'mongo'), { recursive: true });
+    for (const name of ['identity.key', 'secrets.keys', 'call-key.json', 'mine'])
+      write(join(data, name), 0o600);
+    const folder = ownDataFolder(data);
+    folder.reset();
+    expect(readdirSync(data).sort()).toEqual(['mine', 'owner.json']);
     folder.release();
   });
 

@@ -4,8 +4,9 @@ import type { RunningStack, StackOptions } from './stack/stack.js';
 
 export { createClient } from '@rhizome/client';
 export { discoverSubgraphs } from '@rhizome/schema/repository';
-export { startPilots } from './pilots.js';
-export { playgroundQueue, seedExperiments, seedQueue } from './seed.js';
+export { isolationFault } from '@rhizome/pilot';
+export { enrolPilots, startPilots } from './pilots.js';
+export { invitePilots, seedExperiments, seedQueue } from './seed.js';
 export { openIdentities } from './stack/identities.js';
 export { databasesOf, storeAddresses } from './stack/stack.js';
 

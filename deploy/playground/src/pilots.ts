@@ -1,17 +1,24 @@
 /** Pilots of the playground: separate processes, as on worker nodes. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { availableParallelism, hostname, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { pilotProgram } from '@rhizome/pilot';
+import { enrolKey, pilotProgram } from '@rhizome/pilot';
 import { type GpuChoice, gpuFlags } from './gpus.js';
 import { type Child, describeEnd, startChild } from './processes/child-process.js';
 import { playgroundQueue } from './seed.js';
 
-/** Options of the pilots. */
-export interface PilotOptions {
+/** Pilots that enrol. */
+export interface PilotEnrolment {
   readonly url: string;
-  readonly token: string;
+  readonly data: string;
+  readonly count: number;
+  /** Code of an invitation for all of them. */
+  readonly code: string;
+}
+
+/** Options of the pilots, which are enrolled. */
+export interface PilotOptions {
   readonly data: string;
   readonly count: number;
   readonly devices: GpuChoice;
@@ -29,22 +36,42 @@ export interface Pilots {
   stop(graceMs: number): Promise<void>;
 }
 
+/** Enrols each pilot with a key of its own, which it keeps from one start of the playground to the next. */
+export async function enrolPilots({ url, data, count, code }: PilotEnrolment): Promise<void> {
+  await Promise.all(
+    pilotNames(count).map(async (name) => {
+      const credentialFile = credentialFileOf(data, name);
+      const enrolment = { url, queue: playgroundQueue, host: hostname(), credentialFile, code };
+      const isKnown = existsSync(credentialFile);
+      try {
+        await enrolKey(enrolment);
+      } catch (error) {
+        if (!isKnown) throw error;
+        // The enrolment of the earlier key has ended, or its file is damaged.
+        rmSync(credentialFile);
+        await enrolKey(enrolment);
+      }
+    }),
+  );
+}
+
+const pilotNames = (count: number): readonly string[] =>
+  Array.from({ length: count }, (_, index) => `pilot-${index + 1}`);
+
+const credentialFileOf = (data: string, name: string): string => join(data, 'pilots', `${name}.json`);
+
 /**
  * Starts the pilots. Each gets a part of the machine, at least two cores, so that jobs run side by side on
  * small machines, too.
  */
 export function startPilots(options: PilotOptions): Pilots {
-  const { url, token, data, count, devices, say } = options;
+  const { data, count, devices, say } = options;
   const readable = [...programFolders(), ...options.readableFolders];
   const folder = join(data, 'pilots');
   mkdirSync(folder, { recursive: true });
-  const tokenFile = join(folder, 'token');
-  rmSync(tokenFile, { force: true });
-  writeFileSync(tokenFile, token, { mode: 0o600 });
   const share = partOfMachine(count);
-  const pilots = Array.from({ length: count }, (_, index) => {
-    const name = `pilot-${index + 1}`;
-    const who = ['--url', url, '--token-file', tokenFile, '--queue', playgroundQueue, '--name', name];
+  const pilots = pilotNames(count).map((name, index) => {
+    const who = ['--credential-file', credentialFileOf(data, name), '--name', name];
     const place = ['--scratch', join(folder, name), '--store', join(data, 'store')];
     const shown = readable.flatMap((path) => ['--readable-folder', path]);
     const pilot = startChild({

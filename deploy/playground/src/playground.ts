@@ -10,7 +10,7 @@ import { type DataFolder, ownDataFolder } from './data-folder.js';
 import { Shutdown } from './shutdown.js';
 import type { PlaygroundOptions } from './options.js';
 import type { Pilots } from './pilots.js';
-import { assertPortFree } from './port.js';
+import { assertPortFree, freePort } from './port.js';
 import { root } from './root.js';
 import { type PlaygroundFile, removePlaygroundFile, writePlaygroundFile } from './playground-file.js';
 import { showProgress } from './progress.js';
@@ -93,6 +93,8 @@ async function runOn(world: PlaygroundWorld): Promise<number> {
 interface Started {
   readonly client: ApiClient;
   readonly file: PlaygroundFile;
+  /** Reason why payloads are not isolated; undefined if they are. */
+  readonly isolationFault: string | undefined;
 }
 
 class Playground {
@@ -113,8 +115,8 @@ class Playground {
     const { options, since } = this.#world;
     const started = await this.#unlessEnded(this.#start());
     if (!started) return options.once ? 1 : 0;
-    const { client, file } = started;
-    console.log(welcome(file, { seconds: since(), options }));
+    const { client, file, isolationFault } = started;
+    console.log(welcome(file, { seconds: since(), options, isolationFault }));
     const went = options.tour ? await this.#unlessEnded(this.#tour(client)) : undefined;
     if (options.once) return went === true ? 0 : 1;
     if (went !== undefined) console.log('The playground keeps running until Ctrl-C.');
@@ -146,7 +148,7 @@ class Playground {
   }
 
   async #start(): Promise<Started> {
-    const { data, transport, port } = this.#world.options;
+    const { data, transport, port: wanted } = this.#world.options;
     const log = this.#log;
     // The store starts in its own process; meanwhile the modules are loaded, which is most of the work here.
     const opening = this.#openStore();
@@ -154,6 +156,9 @@ class Playground {
     opening.catch(() => undefined);
     const system = await import('./deferred-imports.js');
     const { createClient, discoverSubgraphs, openIdentities, seedExperiments, seedQueue } = system;
+    const isolation = this.#tryIsolation();
+    isolation.catch(() => undefined);
+    const port = wanted === 0 ? await freePort() : wanted;
     const identities = await openIdentities(data);
     const subgraphs = discoverSubgraphs(root);
     const uris = opening.then((mongo) => mongo.users(system.databasesOf(subgraphs)));
@@ -168,20 +173,18 @@ class Playground {
     this.#shutdown.add('the client', () => client.close());
     const manifests = subgraphs.flatMap(({ manifest }) => (manifest ? [manifest] : []));
     await seedQueue(client);
-    const [pids] = await Promise.all([
-      this.#startPilots(stack, identities),
-      seedExperiments(client, manifests),
-    ]);
+    const starting = this.#enrolPilots(client, stack).then(() => this.#startPilots());
+    const [pids] = await Promise.all([starting, seedExperiments(client, manifests)]);
     const file = await this.#writeFile(stack, identities, token, pids);
     this.#world.onRunning?.({
       client,
       stack,
       restartPilots: async () => {
         await this.#pilots?.stop(pilotGraceMs);
-        await this.#startPilots(stack, identities);
+        await this.#startPilots();
       },
     });
-    return { client, file };
+    return { client, file, isolationFault: await isolation };
   }
 
   async #openStore(): Promise<OpenedMongo> {
@@ -195,13 +198,24 @@ class Playground {
     return mongo;
   }
 
-  async #startPilots(stack: RunningStack, identities: Identities): Promise<Record<string, number>> {
-    const { playgroundQueue, startPilots } = await import('./deferred-imports.js');
+  /** Reason why payloads are not isolated here; undefined if they are, or if there are no pilots. */
+  async #tryIsolation(): Promise<string | undefined> {
+    const { data, pilots } = this.#world.options;
+    if (pilots === 0) return undefined;
+    const { isolationFault } = await import('./deferred-imports.js');
+    return isolationFault(join(data, 'pilots'));
+  }
+
+  async #enrolPilots(client: ApiClient, { url }: RunningStack): Promise<void> {
+    const { enrolPilots, invitePilots } = await import('./deferred-imports.js');
+    const { data, pilots: count } = this.#world.options;
+    if (count > 0) await enrolPilots({ url, data, count, code: await invitePilots(client, count) });
+  }
+
+  async #startPilots(): Promise<Record<string, number>> {
+    const { startPilots } = await import('./deferred-imports.js');
     const { data, pilots: count, gpus, gpuFiles, readableFolder: readableFolders } = this.#world.options;
-    const token = await identities.pilot(playgroundQueue);
     const pilots = startPilots({
-      url: stack.url,
-      token,
       data,
       count,
       devices: { gpus, gpuFiles },

@@ -5,6 +5,7 @@ import {
   SeedConsentDocument,
   SeedExperimentDocument,
   SeedExperimentsDocument,
+  SeedInvitationDocument,
   SeedQueueDocument,
   SeedQueueStateDocument,
   SeedSharesDocument,
@@ -12,6 +13,9 @@ import {
 
 /** Name of the playground's queue. */
 export const playgroundQueue = 'playground';
+
+/** Time for which the pilots' invitation is valid: they enrol at once. */
+const invitationSeconds = 600;
 
 const shares = [
   { leaf: 'production', nominalCores: 100 },
@@ -71,6 +75,14 @@ export async function seedQueue(client: ApiClient): Promise<void> {
   const queue = { name: playgroundQueue, site: 'PLAYGROUND', idempotencyKey: 'playground' };
   const created = await client.mutate(SeedQueueDocument, { input: queue }, { idempotent: true });
   refuse('the queue', created.createQueue.userErrors);
+}
+
+/** Code by which pilots enrol in the queue. @throws if the gateway refuses it */
+export async function invitePilots(client: ApiClient, count: number): Promise<string> {
+  const input = { queue: playgroundQueue, experiments: ['*'], uses: count, ttlSeconds: invitationSeconds };
+  const { inviteWorkers } = await client.mutate(SeedInvitationDocument, { input }, { idempotent: false });
+  refuse('the invitation of the pilots', inviteWorkers.userErrors);
+  return inviteWorkers.code ?? '';
 }
 
 function refuse(what: string, errors: readonly { readonly message: string; readonly code: string }[]): void {

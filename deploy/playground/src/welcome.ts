@@ -8,10 +8,12 @@ export interface WelcomeOptions {
   /** Seconds since the command. */
   readonly seconds: number;
   readonly options: PlaygroundOptions;
+  /** Reason why payloads are not isolated here; undefined if they are. */
+  readonly isolationFault?: string | undefined;
 }
 
 /** Addresses, a token to paste, and first commands. Scripts wait for the first line. */
-export function welcome(file: PlaygroundFile, { seconds, options }: WelcomeOptions): string {
+export function welcome(file: PlaygroundFile, { seconds, options, isolationFault }: WelcomeOptions): string {
   const { pilots, transport } = options;
   return `
 Rhizome playground ready after ${seconds.toFixed(1)} s (${transport} transport, ${pilots} ${pilots === 1 ? 'pilot' : 'pilots'})
@@ -23,11 +25,21 @@ Rhizome playground ready after ${seconds.toFixed(1)} s (${transport} transport, 
 
   A token to paste elsewhere, as "authorization: Bearer …":
   ${file.token}
-
+${isolationNote(isolationFault)}
   First commands, in another terminal:
 ${commands(file, options)
   .map((command) => `  ${command}`)
   .join('\n')}
+`;
+}
+
+/** Without isolation, some jobs would wait without a visible reason. */
+function isolationNote(fault: string | undefined): string {
+  if (fault === undefined) return '';
+  return `
+  Payloads are not isolated on this machine (${fault}).
+  Jobs with secrets or a token wait until bubblewrap works here and the playground is started again:
+  docs/how-to/operate-a-site.md#what-payloads-can-reach
 `;
 }
 

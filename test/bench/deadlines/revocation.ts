@@ -1,6 +1,6 @@
 /** From the revocation of a caller at one gateway to the end of its open streams at two. */
 import { openStream } from './open-stream.js';
-import { issuerAlias, publishedExperiment, type Services } from './services.js';
+import { publishedExperiment, type Services } from './services.js';
 
 const revoke = /* GraphQL */ `
   mutation DeadlineRevoke($input: RevokeTokensInput!) {
@@ -11,12 +11,13 @@ const revoke = /* GraphQL */ `
     }
   }
 `;
+
 let callers = 0;
 
 /** Revokes the tokens of a caller that follows jobs at both gateways; seconds to the end of both streams. */
 export async function revoked({ gateways, api, identities }: Services): Promise<number> {
   callers += 1;
-  const subject = `revoked-${callers}@playground`;
+  const subject = `revoked-${callers}`;
   const token = await identities.issuer.mint({
     subject,
     kind: 'HUMAN',
@@ -30,7 +31,7 @@ export async function revoked({ gateways, api, identities }: Services): Promise<
   const begun = performance.now();
   const { revokeTokens } = await admin.post<{
     revokeTokens: { userErrors: readonly { message: string }[] };
-  }>(revoke, { input: { kind: 'PRINCIPAL', value: `${issuerAlias}:${subject}` } });
+  }>(revoke, { input: { kind: 'PRINCIPAL', value: `playground:${subject}` } });
   const [refused] = revokeTokens.userErrors;
   if (refused) throw new Error(refused.message);
   await Promise.all(streams.map(({ ended }) => ended));

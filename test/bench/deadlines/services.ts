@@ -4,11 +4,10 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { roles } from '@rhizome/authz';
 import { createClient } from '@rhizome/client';
 import { ownMongod } from '@rhizome/testkit';
 import { pilotProgram } from '@rhizome/pilot';
@@ -24,14 +23,12 @@ import {
 } from '@rhizome/playground';
 import { discoverSubgraphs } from '@rhizome/schema';
 import { startServiceSet } from '../../e2e/system/service-set.js';
+import { enrolled, type WorkerPlace } from '../../e2e/system/worker-credentials.js';
 import { type Api, connectApi } from '../api.js';
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
 /** The experiment whose schema is published and withdrawn. */
 export const publishedExperiment = 'larkspur';
-
-/** Prefix of the subjects of people. */
-export const issuerAlias = 'playground';
 
 /** Running services. */
 export interface Services {
@@ -59,13 +56,6 @@ export async function startServices(): Promise<Services> {
   // Gateways call the standby, so that killing the leader leaves their connections intact.
   const set = await startServiceSet({
     ...{ data, identities, found, uriOf, cores: 2, gateways: 2, calledCore: 'core-2' },
-    // The deny list needs the store of identities, which a gateway with an issuer of its own has.
-    gatewayEnv: {
-      RHIZOME_GATEWAY_IDENTITY_ISSUER: 'http://127.0.0.1:4000',
-      RHIZOME_GATEWAY_IDENTITY_KEY_FILE: join(data, 'identity-key.json'),
-      RHIZOME_GATEWAY_ISSUERS: JSON.stringify([issuerOf(data, identities)]),
-      RHIZOME_GATEWAY_ALLOW_QUEUE_TOKENS: 'true',
-    },
   });
   const admin = await identities.newcomer();
   const client = createClient({ url: set.url, wsUrl: set.wsUrl, token: admin });
@@ -83,7 +73,7 @@ export async function startServices(): Promise<Services> {
     identities,
     api: (gateway) => connectApi(gateway.url, admin, 4),
     startPilot: async (name) => {
-      const pilot = await startPilot(name, { data, url: set.url, identities });
+      const pilot = await startPilot(name, { data, url: set.url, token: admin });
       pilots.push(pilot);
       return pilot;
     },
@@ -96,33 +86,13 @@ export async function startServices(): Promise<Services> {
   };
 }
 
-/** The issuer of the tokens; its alias keeps its subjects apart from those of the gateways' own issuer. */
-function issuerOf(data: string, { issuer }: Identities): object {
-  const jwksFile = join(data, 'issuer-jwks.json');
-  writeFileSync(jwksFile, JSON.stringify(issuer.jwks()), { mode: 0o600 });
-  const kinds = ['USER', 'SERVICE', 'QUEUE'];
-  const maxLifetimeSeconds = 7 * 86_400;
-  return {
-    ...{ issuer: issuer.issuer, jwksFile, alias: issuerAlias },
-    ...{ kinds, roles, experiments: '*', maxLifetimeSeconds },
-  };
-}
-
-async function startPilot(
-  name: string,
-  { data, url, identities }: { data: string; url: string; identities: Identities },
-): Promise<ChildProcess> {
-  const folder = join(data, 'pilots');
-  mkdirSync(folder, { recursive: true });
-  const tokenFile = join(folder, `${name}.token`);
-  writeFileSync(tokenFile, await identities.pilot(playgroundQueue), { mode: 0o600 });
+async function startPilot(name: string, place: WorkerPlace): Promise<ChildProcess> {
+  const { credentialFile } = await enrolled(place, { name, queue: playgroundQueue });
   const flags = {
-    '--url': url,
-    '--token-file': tokenFile,
-    '--queue': playgroundQueue,
+    '--credential-file': credentialFile,
     '--name': name,
-    '--scratch': join(folder, name),
-    '--store': join(data, 'store'),
+    '--scratch': join(place.data, 'pilots', name),
+    '--store': join(place.data, 'store'),
     '--cores': '2',
     '--memory-mib': '2048',
     '--drain-seconds': '1',

@@ -42,7 +42,7 @@ describe('rhizome audit', () => {
     );
     expect(found.map(({ action }) => action)).toEqual(['Mutation.setQueueState', 'Mutation.createQueue']);
     const { stdout } = await cli.run(['audit', 'search', '--action', 'Mutation.createQueue']);
-    expect(stdout).toMatch(/newcomer@playground +Mutation\.createQueue +SUCCEEDED/);
+    expect(stdout).toMatch(/playground:newcomer +Mutation\.createQueue +SUCCEEDED/);
   });
 
   it('verifies the log with its heads, and an export of it', async () => {
@@ -71,7 +71,7 @@ describe('the dashboard', () => {
     expect(await table.locator('tbody tr').count()).toBe(1);
     await table.getByRole('link').click();
     await page.getByRole('heading', { name: 'Mutation.createQueue' }).waitFor();
-    await page.getByText('HUMAN newcomer@playground').waitFor();
+    await page.getByText('HUMAN playground:newcomer').waitFor();
     expect(page.url()).toContain(`${origin}/audit/audit_`);
     expect(faults).toEqual([]);
   });

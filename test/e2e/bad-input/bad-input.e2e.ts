@@ -71,10 +71,7 @@ describe.each(transports)('over %s', (transport) => {
         name: "north", site: "POLE", limits: { heartbeatSeconds: 300, leaseSeconds: 3600 }
       }) { userErrors { code } } }`,
     );
-    const worker = await speakAsWorker(
-      { url: system.file.url, data: system.data, identities: system.identities },
-      { name: 'spoken', queue: queueName },
-    );
+    const worker = await speakAsWorker(system, { name: 'spoken', queue: queueName });
     const withOutput = { payload: { command: 'true', outputs: ['o'] } };
     const ids = await submit(
       system.api(),

@@ -1,7 +1,6 @@
 /**
- * Wrong inputs of the mutations about issuers, principals and enrolment, and their good inputs. The
- * playground has no store of identities: what the service itself refuses is tested with one, next to its
- * resolvers.
+ * Wrong inputs of the mutations about issuers, principals and enrolment, and their good inputs. What the
+ * service itself refuses is tested next to its resolvers.
  */
 import { type BadInput, casesOf, type Row } from './case.js';
 import type { GoodInputs } from './good-inputs.js';
@@ -13,7 +12,7 @@ function mistyped(path: string, value: unknown, names = JSON.stringify(value)): 
   return [`a ${path} of another type`, path, value, { code: 'BAD_USER_INPUT', names }];
 }
 
-/** Mutations that need a store of identities. */
+/** Inputs of these mutations, which the playground can send only in part: other tests send all of them. */
 export const identityInputs: GoodInputs = {
   setTokenIssuer: [
     'SetTokenIssuerInput',

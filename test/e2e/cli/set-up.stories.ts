@@ -15,7 +15,7 @@ describe('rhizome login and completion', () => {
       stdin: system.file.readerToken,
     });
     expect(login).toMatchObject({ exitCode: 0 });
-    expect(login.stdout).toMatch(/^Logged in as reader@playground \(HUMAN\)/);
+    expect(login.stdout).toMatch(/^Logged in as playground:reader \(HUMAN\)/);
     expect(login.stdout).not.toContain(system.file.readerToken);
     const { mode } = await stat(join(elsewhere, 'config', 'rhizome', 'credentials.json'));
     expect(mode & 0o777).toBe(0o600);

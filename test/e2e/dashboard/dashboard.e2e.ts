@@ -67,7 +67,7 @@ describe('the dashboard', () => {
     const gate = createGate(system.data);
     const id = await submitTask('a task to watch', [gate.wait, gate.wait]);
     const { page } = await signedIn();
-    await page.getByRole('link', { name: 'a task to watch' }).first().click();
+    await page.getByRole('link', { name: 'a task to watch', exact: true }).first().click();
     expect(page.url()).toBe(`${origin}/tasks/${id}`);
     const bar = page.getByRole('progressbar', { name: 'Progress' });
     await bar.waitFor();
@@ -129,11 +129,11 @@ describe('the dashboard', () => {
     await page.getByRole('alert').getByText('The gateway does not take this token.').waitFor();
     await field.fill(`Bearer ${system.token}`);
     await page.getByRole('button', { name: 'Look' }).click();
-    await page.getByText('newcomer@playground').waitFor();
+    await page.getByText('playground:newcomer').waitFor();
     await page.getByRole('list', { name: 'Jobs by state' }).waitFor();
     // It stays for the tab, not for the next visitor.
     await page.reload();
-    await page.getByText('newcomer@playground').waitFor();
+    await page.getByText('playground:newcomer').waitFor();
     await page.getByRole('button', { name: 'Leave' }).click();
     await field.waitFor();
     await page.reload();

@@ -33,7 +33,11 @@ const mint = (subject: string, grants: Grant[], kind: PrincipalKind = 'HUMAN') =
   system.identities.issuer.mint({ subject, kind, grants, ttlSeconds: 600 });
 
 beforeAll(async () => {
-  system = await startServices({ experiments: [experiment, 'atlas'] });
+  system = await startServices({
+    experiments: [experiment, 'atlas'],
+    // What the token of a queue permits is tested, too.
+    gatewayEnv: { RHIZOME_GATEWAY_ALLOW_QUEUE_TOKENS: 'true' },
+  });
   const admin = { subject: 'intruder', kind: 'HUMAN', grants: everywhere('ADMIN'), ttlSeconds: 600 } as const;
   const { issuer } = system.identities;
   const other = (name: string, options: { issuer: string; audience?: string }) =>

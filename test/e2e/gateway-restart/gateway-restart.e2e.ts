@@ -14,7 +14,6 @@ import { type ServiceSystem, startServices } from '../system/service-system.js';
 
 /** A system whose gateway can be restarted: alone, or with all that is in its process. */
 interface Restartable extends WorkerPlace {
-  readonly token: string;
   readonly wsUrl: string;
   restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
@@ -26,17 +25,17 @@ async function start(transport: TransportKind): Promise<Restartable> {
       services.service('gateway').signal(signal);
       await services.startAgain('gateway');
     };
-    const { url, wsUrl, token, data, identities } = services;
-    return { url, wsUrl, token, data, identities, restart };
+    const { url, wsUrl, token, data } = services;
+    return { url, wsUrl, token, data, restart };
   }
   let system = await startPlayground();
-  const { data, identities, file } = system;
-  const { url, wsUrl, token } = file;
+  const { data, url, token } = system;
+  const { wsUrl } = system.file;
   const restart: Restartable['restart'] = async (signal) => {
     await system.process.kill(signal);
     system = await startPlayground({ data, port: Number(new URL(url).port) });
   };
-  return { url, wsUrl, token, data, identities, restart };
+  return { url, wsUrl, token, data, restart };
 }
 
 describe.each(transports)('over %s', (transport) => {

@@ -47,7 +47,7 @@ describe('GraphiQL', () => {
     await type(page, '.graphiql-query-editor', '{ viewer { subject kind } }');
     await page.getByRole('button', { name: /Execute/ }).click();
     const answer = page.locator('.result-window');
-    await answer.getByText('newcomer@playground').waitFor();
+    await answer.getByText('playground:newcomer').waitFor();
     expect(await answer.innerText()).toContain('HUMAN');
     expect(faults).toEqual([]);
   });
@@ -59,7 +59,7 @@ describe('GraphiQL', () => {
     await type(page, '.graphiql-editor-tool', JSON.stringify(headers));
     await type(page, '.graphiql-query-editor', '{ viewer { subject } }');
     await page.getByRole('button', { name: /Execute/ }).click();
-    await page.locator('.result-window').getByText('reader@playground').waitFor();
+    await page.locator('.result-window').getByText('playground:reader').waitFor();
   });
 
   it('shows the messages of a subscription', async () => {

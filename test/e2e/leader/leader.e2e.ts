@@ -1,9 +1,10 @@
 // Two core processes: the leader is cut off from the store, and later the other one is killed. Somebody
 // always grants, never two at once.
 import { beforeAll, expect, it } from '@jest/globals';
+import { createPrincipal, never, type Principal } from '@rhizome/authz';
 import { connectMongo } from '@rhizome/mongo';
 import { directUri, leftovers, waitFor } from '@rhizome/testkit';
-import { type Answer, apiOf } from '../system/api.js';
+import { type Answer, type Api, apiOf } from '../system/api.js';
 import { jobsOf, submit } from '../system/jobs.js';
 import {
   acquireMutation,
@@ -71,12 +72,26 @@ async function leaseOf(core: string): Promise<Lease> {
   return current as Lease;
 }
 
-/** The worker's token at the gateway; the call token that the gateway gives for it to a core process. */
-async function tokenAt(at: string): Promise<string | undefined> {
-  const { token } = worker.api;
-  if (at === system.url || token === undefined) return token;
-  const { calls, verifier } = system.identities;
-  return calls.tokenFor(await verifier.verify(token), 'core');
+/** The worker at the gateway, or at a core process with the call token that the gateway makes for it. */
+async function apiAt(at: string): Promise<Api> {
+  if (at === system.url) return worker.api;
+  const { sub: subject, wid, queue, cnf, rhizome } = claimsOf(await worker.token());
+  const principal = createPrincipal({
+    ...{ kind: 'PILOT', subject, worker: wid, queue, grants: rhizome.grants, keyThumbprint: cnf.jkt },
+    expiresAt: never,
+  });
+  return apiOf(at, await system.identities.calls.tokenFor(principal, 'core'));
+}
+
+/** The claims of a worker's credential. */
+function claimsOf(token: string): {
+  readonly sub: string;
+  readonly wid: string;
+  readonly queue: string;
+  readonly cnf: { readonly jkt: string };
+  readonly rhizome: Pick<Principal, 'grants'>;
+} {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
 }
 
 /** Calls the gateway or a core process until it grants a job; until then it reports that nobody leads. */
@@ -85,10 +100,8 @@ async function untilGranted(at: string): Promise<Grant> {
   return waitFor(
     `the next grant by ${at}`,
     async () => {
-      const { data, errors = [] } = await apiOf(at, await tokenAt(at)).post<Acquired>(
-        acquireMutation,
-        variables,
-      );
+      const api = await apiAt(at);
+      const { data, errors = [] } = await api.post<Acquired>(acquireMutation, variables);
       for (const { extensions } of errors)
         expect(['LEADER_UNAVAILABLE', 'SERVICE_UNAVAILABLE']).toContain(extensions.code);
       return data?.acquireJobs.assignments[0];
@@ -107,13 +120,13 @@ it('forwards acquisitions to the first process, which leads', async () => {
 
 it('replaces a leader that cannot reach the store, and rejects its late writes', async () => {
   const oldLeader = system.service('core').url;
-  const token = await tokenAt(oldLeader);
+  const api = await apiAt(oldLeader);
   const { epoch } = await leaseOf('core');
   networks.get('core')?.cut();
   // The old leader still believes that it leads: its write is on its way to the store. The call waits for it
   // longer than the other process needs to take over.
   const variables = { input: { workerId: worker.id, count: 1, free: spokenCapacity, waitSeconds: 60 } };
-  const late: Promise<Answer<Acquired>> = apiOf(oldLeader, token).post(acquireMutation, variables);
+  const late: Promise<Answer<Acquired>> = api.post(acquireMutation, variables);
   granted.push(await untilGranted(system.service('core-2').url));
   expect(await leaseOf('core-2')).toMatchObject({ epoch: epoch + 1 });
   networks.get('core')?.mend();

@@ -56,7 +56,7 @@ beforeAll(async () => {
 });
 
 async function startReporter(url: string, name: string): Promise<Reporter> {
-  const worker = await speakAsWorker({ ...system, url }, { name, queue });
+  const worker = await speakAsWorker(system, { name, queue, via: url });
   const [grant] = await waitFor(
     'a job',
     async () => {

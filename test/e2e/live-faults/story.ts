@@ -8,6 +8,7 @@ import { createClient, type ApiClient } from '@rhizome/client';
 import { leftovers, waitFor } from '@rhizome/testkit';
 import type { Api } from '../system/api.js';
 import { startServices, type ServiceSystem } from '../system/service-system.js';
+import { spokenCredential } from '../system/worker-credentials.js';
 import { expectedOf, faultsOf, hasReceivedAll, type StoredJob, storedJobs } from './checker.js';
 import { openStalledClient, type StalledClient } from './stalled-client.js';
 import { countText, openStore, primaryPort, scannedCounts, type StoreAccess } from './store.js';
@@ -20,7 +21,7 @@ import {
   type Watcher,
   type WatchPlan,
 } from './watchers.js';
-import { work } from './workers.js';
+import { work, type WorkerScript } from './workers.js';
 
 /** Size of the story. */
 export interface StorySize {
@@ -159,14 +160,7 @@ class Story {
 
   async #work(): Promise<void> {
     await startPilots(this.#system);
-    const token = await this.#system.identities.pilot(storyQueue);
-    const { url } = this.#system;
-    const client = leftovers.use(
-      createClient({ url, token, connections: workers * 2 }),
-      'the workers’ client',
-    );
     const script = {
-      client,
       queue: storyQueue,
       batch,
       fails: ({ id }: { readonly id: string }, attempt: number) => attempt === 1 && id.endsWith('7'),
@@ -174,10 +168,21 @@ class Story {
       failed: (error: unknown) => this.#report(`a worker starts again: ${String(error)}`),
     };
     await Promise.all(
-      Array.from({ length: workers }, (_, at) =>
-        work({ ...script, name: `worker ${at}` }, this.#working.signal),
-      ),
+      Array.from({ length: workers }, async (_, at) => {
+        const name = `worker-${at}`;
+        const own = await this.#credential(name);
+        await work({ ...script, ...own, name }, this.#working.signal);
+      }),
     );
+  }
+
+  /** A client with the credential of a worker of its own. */
+  async #credential(name: string): Promise<Pick<WorkerScript, 'client' | 'startWorker'>> {
+    const { source, startWorker } = await spokenCredential(this.#system, { name, queue: storyQueue });
+    const proofKey = source.holder.key ?? undefined;
+    const token = (expired: boolean) => source.token(expired);
+    const options = { url: this.#system.url, token, proofKey, connections: 2 };
+    return { startWorker, client: leftovers.use(createClient(options), `the client of ${name}`) };
   }
 
   /** Waits until a part of the jobs has finished. */

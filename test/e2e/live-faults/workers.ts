@@ -40,6 +40,8 @@ const error = { family: 'PAYLOAD', code: 'TRY_AGAIN', message: 'as the story wan
 /** Options of a worker. */
 export interface WorkerScript {
   readonly client: ApiClient;
+  /** Makes another worker, which each registration needs. */
+  readonly startWorker: () => Promise<void>;
   readonly queue: string;
   readonly name: string;
   /** Jobs in its hands at most. */
@@ -78,7 +80,8 @@ class ScriptedWorker {
   }
 
   async run(): Promise<void> {
-    const { queue, name } = this.#script;
+    const { queue, name, startWorker } = this.#script;
+    await startWorker();
     const hardware = { architecture: 'x86_64', ...capacity };
     const input = { queue, name, host: 'story', hardware, version: '1', idempotencyKey: randomUUID() };
     const { registerWorker } = await this.#send(register, input);

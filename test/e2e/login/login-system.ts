@@ -3,7 +3,7 @@ import type { GatewayOptions } from '@rhizome/gateway';
 import type { Identity } from '@rhizome/identity';
 import { type TestIssuer, testIssuer } from '@rhizome/testkit/oidc';
 import { type Api, apiOf } from '../system/api.js';
-import { startIdentitySystem } from '../system/identity-system.js';
+import { prepareWork, startIdentitySystem } from '../system/identity-system.js';
 import { temporaryFolder } from '../system/temporary-folder.js';
 
 /** A running system. */
@@ -37,14 +37,11 @@ export async function startLoginSystem(options: LoginSystemOptions = {}): Promis
   const institute = await testIssuer({ redirectUris: options.redirectUris ?? [] });
   const { url, admin, identity } = await startIdentitySystem({
     folder: data,
-    kinds: ['USER', 'SERVICE', 'AGENT', 'WORKER'],
     gateway: options.gateway ?? {},
     port: options.port ?? 0,
   });
   const api = apiOf(url, admin);
-  await api.data(
-    `mutation { registerExperiment(input: { name: "${experiment}", title: "Alpha" }) { userErrors { message } } }`,
-  );
+  await prepareWork((operation) => api.data(operation));
   const { setTokenIssuer } = await api.data<{ setTokenIssuer: { userErrors: readonly object[] } }>(
     'mutation ($input: SetTokenIssuerInput!) { setTokenIssuer(input: $input) { userErrors { message } } }',
     { input: recordOf(institute, options.roles ?? ['USER', 'READER']) },

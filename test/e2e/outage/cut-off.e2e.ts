@@ -21,9 +21,11 @@ let api: Api;
 let network: Proxy;
 
 beforeAll(async () => {
-  system = await startServices({ experiments: [] });
+  network = await startProxy(() => Number(new URL(system.url).port));
+  // Pilots prove their keys for the address that they use.
+  const gatewayEnv = { RHIZOME_GATEWAY_IDENTITY_ISSUER: `http://127.0.0.1:${network.port}` };
+  system = await startServices({ experiments: [], gatewayEnv });
   api = system.api();
-  network = await startProxy(Number(new URL(system.url).port));
 });
 
 /** A queue of its own for each case, so that no case gets the jobs of another. */

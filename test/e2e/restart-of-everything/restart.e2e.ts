@@ -56,10 +56,7 @@ describe.each(transports)('over %s', (transport) => {
     const shares = ['production', 'analysis', 'default'].map((leaf) => ({ leaf, nominalCores: 100 }));
     const throttled = { leaf: 'throttled', nominalCores: 100, ownerLimitCores: 1 };
     await mutate('setShares', 'SetSharesInput', { experiment: 'larkspur', shares: [...shares, throttled] });
-    worker = await speakAsWorker(
-      { url: system.file.url, data: system.data, identities: system.identities },
-      { name: 'spoken', queue: patient },
-    );
+    worker = await speakAsWorker(system, { name: 'spoken', queue: patient });
     await bringJobsIntoEveryState();
   });
 

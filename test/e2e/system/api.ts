@@ -30,11 +30,13 @@ export function mutationText(field: string, selection = 'userErrors { code }'): 
   return `mutation ($input: ${type}!) { ${field}(input: $input) { ${selection} } }`;
 }
 
-/** Calls one endpoint with one token (`undefined`: none) and further headers. */
+type Headers = Readonly<Record<string, string>>;
+
+/** Calls one endpoint with one token (`undefined`: none) and further headers, or those for each call. */
 export function apiOf(
   url: string,
   token: string | undefined,
-  headers: Readonly<Record<string, string>> = {},
+  headers: Headers | (() => Promise<Headers>) = {},
 ): Api {
   const post = async <T>(query: string, variables: object = {}): Promise<Answer<T>> => {
     const response = await fetch(url, {
@@ -43,7 +45,7 @@ export function apiOf(
         'content-type': 'application/json',
         accept: 'application/json',
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...headers,
+        ...(typeof headers === 'function' ? await headers() : headers),
       },
       body: JSON.stringify({ query, variables }),
     });

@@ -1,11 +1,11 @@
 /** A real core behind a real gateway with identities, in this process. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createVerifier, type TokenKind } from '@rhizome/authz';
 import { createIds, systemClock } from '@rhizome/clock';
 import { buildCore, type CoreOptions } from '@rhizome/core';
 import {
   buildGateway,
+  createGatewayVerifier,
   createInProcessTransport,
   type GatewayOptions,
   serveGateway,
@@ -24,8 +24,6 @@ export interface IdentitySystemOptions
     Pick<ServeGatewayOptions, 'port' | 'tls'> {
   /** A folder for its key. */
   readonly folder: string;
-  /** Kinds of tokens that the gateway accepts. */
-  readonly kinds: readonly TokenKind[];
   readonly core?: Pick<CoreOptions, 'config'>;
   readonly gateway?: Partial<GatewayOptions>;
 }
@@ -39,9 +37,20 @@ export interface IdentitySystem {
   readonly databases: { readonly core: TestDatabase; readonly identity: TestDatabase };
 }
 
+/**
+ * Registers the experiment `alpha`, and creates the queue `north`.
+ * @param ask sends an operation as the administrator
+ */
+export async function prepareWork(ask: (operation: string) => Promise<unknown>): Promise<void> {
+  await ask(
+    'mutation { registerExperiment(input: { name: "alpha", title: "Alpha" }) { userErrors { message } } }',
+  );
+  await ask('mutation { createQueue(input: { name: "north", site: "Pole" }) { userErrors { message } } }');
+}
+
 /** Starts the system; it ends with the file. The tokens of a test are those of an issuer of its own. */
 export async function startIdentitySystem(options: IdentitySystemOptions): Promise<IdentitySystem> {
-  const { folder, kinds, attemptSeconds, port = 0, tls, log = silentLogger() } = options;
+  const { folder, attemptSeconds, port = 0, tls, log = silentLogger() } = options;
   const tokens = await testTokens();
   const { uri: mongoUri } = await testMongo();
   const databases = { core: await testDatabase('core'), identity: await testDatabase('identity') };
@@ -56,11 +65,9 @@ export async function startIdentitySystem(options: IdentitySystemOptions): Promi
   const gateway = await buildGateway({
     supergraphSdl: await readFile(join(root, 'schema', 'supergraph.graphql'), 'utf8'),
     transports: () => createInProcessTransport(inProcess),
-    verifier: createVerifier({
-      issuers: [identity.trusted, { ...tokens.trusted, alias: 'test', roles: ['ADMIN'], experiments: '*' }],
-      kinds,
-      revocations: identity.revocations,
-      people: identity.people,
+    verifier: createGatewayVerifier({
+      issuers: [{ ...tokens.trusted, alias: 'test', roles: ['ADMIN'], experiments: '*' }],
+      identity,
     }),
     identity,
     log,

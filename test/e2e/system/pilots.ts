@@ -1,19 +1,14 @@
 /** Pilots: real ones, and workers that a story speaks for itself. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pilotProgram } from '@rhizome/pilot';
-import { type Identities, playgroundQueue } from '@rhizome/playground';
+import { playgroundQueue } from '@rhizome/playground';
 import { spawnProcess, type TestProcess } from '@rhizome/testkit';
 import { type Api, apiOf } from './api.js';
 import { gatesFolder } from './gated-payload.js';
+import { enrolled, spokenCredential, type WorkerPlace } from './worker-credentials.js';
 
-/** Where a worker works. */
-export interface WorkerPlace {
-  readonly url: string;
-  readonly data: string;
-  readonly identities: Identities;
-}
+export type { WorkerPlace } from './worker-credentials.js';
 
 /** Options of a worker. */
 export interface WorkerOptions {
@@ -25,15 +20,13 @@ export interface WorkerOptions {
   readonly args?: readonly string[];
 }
 
-/** A real pilot as a process; resolves when it has registered. */
+/** A real pilot as a process, which is enrolled; resolves when it has registered. */
 export async function startPilot(place: WorkerPlace, options: WorkerOptions): Promise<TestProcess> {
   const { name, queue = playgroundQueue, cores = 4, args = [] } = options;
-  const { url, data, identities } = place;
+  const { data } = place;
   const folder = join(data, 'pilots');
-  await mkdir(folder, { recursive: true });
-  const tokenFile = join(folder, `${name}.token`);
-  await writeFile(tokenFile, await identities.pilot(queue), { mode: 0o600 });
-  const who = ['--url', url, '--token-file', tokenFile, '--queue', queue, '--name', name];
+  const { credentialFile } = await enrolled(place, { name, queue });
+  const who = ['--credential-file', credentialFile, '--name', name];
   const scratch = ['--scratch', join(folder, name), '--store', join(data, 'store')];
   const size = ['--cores', String(cores), '--memory-mib', '2048', '--drain-seconds', '1'];
   const pilot = spawnProcess({
@@ -62,11 +55,10 @@ export interface ReportAnswer {
 export interface SpokenWorker {
   readonly id: string;
   readonly api: Api;
-  /** Asks for work; empty also while nobody leads. `at` asks a core process itself instead of the gateway. */
-  acquire(
-    count: number,
-    options?: { readonly waitSeconds?: number; readonly at?: string },
-  ): Promise<readonly Grant[]>;
+  /** Its credential, or the token of its queue. */
+  token(): Promise<string>;
+  /** Asks for work; empty also while nobody leads. */
+  acquire(count: number, options?: { readonly waitSeconds?: number }): Promise<readonly Grant[]>;
   start(grant: Grant, phase: 'STARTING' | 'RUNNING'): Promise<ReportAnswer>;
   finish(
     grant: Grant,
@@ -104,13 +96,29 @@ export const spokenCapacity = { cores: 64, memoryMiB: 65_536, diskMiB: 65_536 };
 const report = (name: string, type: string) =>
   `mutation ($input: ${type}!) { ${name}(input: $input) { acceptedIds userErrors { code message } } }`;
 
-/** Registers such a worker. */
-export async function speakAsWorker(
+/** Calls as an enrolled worker, or with the token of a queue. */
+async function callsOf(
   place: WorkerPlace,
-  { name, queue = playgroundQueue }: WorkerOptions,
-): Promise<SpokenWorker> {
-  const token = await place.identities.pilot(queue);
-  const api = apiOf(place.url, token);
+  { name, queue = playgroundQueue, queueToken, via }: SpokenOptions,
+): Promise<Pick<SpokenWorker, 'api' | 'token'>> {
+  if (queueToken !== undefined) return { api: apiOf(place.url, queueToken), token: async () => queueToken };
+  const { source, startWorker, apiAt } = await spokenCredential(place, { name, queue });
+  await startWorker();
+  return { api: apiAt(place.url, via), token: () => source.token(false) };
+}
+
+/** Options of a {@link SpokenWorker}. */
+export interface SpokenOptions extends Pick<WorkerOptions, 'name' | 'queue'> {
+  /** Token of its queue; without it the worker enrols. */
+  readonly queueToken?: string;
+  /** Address to call, such as that of a balancer in front of the gateway; default: the gateway's. */
+  readonly via?: string;
+}
+
+/** Registers such a worker. */
+export async function speakAsWorker(place: WorkerPlace, options: SpokenOptions): Promise<SpokenWorker> {
+  const { name, queue = playgroundQueue } = options;
+  const { api, token } = await callsOf(place, options);
   const hardware = { architecture: 'x86_64', ...spokenCapacity };
   const input = { queue, name, host: 'spoken', hardware, version: '1', idempotencyKey: randomUUID() };
   const { registerWorker } = await api.data<{
@@ -130,10 +138,11 @@ export async function speakAsWorker(
   return {
     id: workerId,
     api,
-    async acquire(count, { waitSeconds = 0, at = place.url } = {}) {
+    token,
+    async acquire(count, { waitSeconds = 0 } = {}) {
       const variables = { input: { workerId, count, free: spokenCapacity, waitSeconds } };
       type Data = { acquireJobs: { assignments: Grant[]; userErrors: unknown[] } };
-      const { data, errors = [] } = await apiOf(at, token).post<Data>(acquireMutation, variables);
+      const { data, errors = [] } = await api.post<Data>(acquireMutation, variables);
       // A leader that was killed holds its lease for some seconds more: then there is nothing yet, as for a
       // pilot.
       if (errors.some(({ extensions }) => extensions.code === 'LEADER_UNAVAILABLE')) return [];

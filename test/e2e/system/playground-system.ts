@@ -35,6 +35,10 @@ export interface PlaygroundSystemOptions {
 /** A playground that is ready. */
 export interface PlaygroundSystem {
   readonly data: string;
+  /** Address of the gateway. */
+  readonly url: string;
+  /** Token of the newcomer. */
+  readonly token: string;
   readonly process: TestProcess;
   readonly file: PlaygroundFile;
   readonly identities: Identities;
@@ -91,6 +95,8 @@ export async function startPlayground(options: PlaygroundSystemOptions = {}): Pr
   const file = JSON.parse(await readFile(join(data, 'playground.json'), 'utf8')) as PlaygroundFile;
   return {
     data,
+    url: file.url,
+    token: file.token,
     process,
     file,
     identities: await openIdentities(data),

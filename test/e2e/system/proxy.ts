@@ -13,8 +13,8 @@ export interface Proxy {
   mend(): void;
 }
 
-/** Listens on a free port, and passes everything on to another one. */
-export async function startProxy(to: number): Promise<Proxy> {
+/** Listens on a free port, and passes everything on to another one, which may be known only later. */
+export async function startProxy(to: number | (() => number)): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let isCut = false;
   const add = (socket: Socket): void => {
@@ -24,7 +24,7 @@ export async function startProxy(to: number): Promise<Proxy> {
     socket.on('close', () => sockets.delete(socket));
   };
   const server = createServer((client) => {
-    const store = createConnection(to, '127.0.0.1');
+    const store = createConnection(typeof to === 'number' ? to : to(), '127.0.0.1');
     for (const [from, onward] of [
       [client, store],
       [store, client],

@@ -32,6 +32,8 @@ export interface ServiceSetOptions {
   readonly calledCore?: string;
   /** Address by which gateways call core, from the addresses of all core processes; default: that process. */
   readonly coreAddress?: ((urls: readonly string[]) => string | Promise<string>) | undefined;
+  /** True if the gateways have an identity store; default true. */
+  readonly hasIdentities?: boolean | undefined;
   /** Settings of the gateways, by variable. */
   readonly gatewayEnv?: Readonly<Record<string, string>> | undefined;
 }
@@ -131,8 +133,8 @@ class Services implements ServiceSet {
   }
 
   #worldOf(service: string, mongoUri = this.#options.uriOf(service)): ServiceWorld {
-    const { data, identities } = this.#options;
-    return { data, issuer: identities.issuer, mongoUri };
+    const { data, identities, hasIdentities = true } = this.#options;
+    return { data, issuer: identities.issuer, mongoUri, gatewayUrl: hasIdentities ? this.url : undefined };
   }
 
   #gatewayWorld(): ServiceWorld {

@@ -35,6 +35,8 @@ export interface ServiceSystemOptions {
   readonly storeOf?: (core: string, mongo: RunningMongod) => string | Promise<string>;
   /** Names of the experiments that run; all unless given. */
   readonly experiments?: readonly string[];
+  /** True if the gateway has an identity store, at which workers enrol; default true. */
+  readonly hasIdentities?: boolean;
   /** Settings of the gateway, by variable. */
   readonly gatewayEnv?: Readonly<Record<string, string>>;
 }
@@ -53,7 +55,8 @@ export interface ServiceSystem extends Omit<ServiceSet, 'killAll'> {
 
 /** Starts the services, and what a fresh system must have; everything ends with the file. */
 export async function startServices(options: ServiceSystemOptions = {}): Promise<ServiceSystem> {
-  const { cores = 1, gateways = 1, members = 1, experiments, storeOf, coreAddress, gatewayEnv } = options;
+  const { cores = 1, gateways = 1, members = 1, experiments, storeOf, coreAddress } = options;
+  const { gatewayEnv, hasIdentities = true } = options;
   const data = await dataFolder();
   await mkdir(data, { recursive: true });
   const mongo = await startStore(data, members);
@@ -64,7 +67,7 @@ export async function startServices(options: ServiceSystemOptions = {}): Promise
   const token = await identities.newcomer();
   const coreUri = storeOf && ((core: string) => storeOf(core, mongo));
   const set = await startServiceSet({
-    ...{ data, identities, found, uriOf, coreUri, cores, gateways, coreAddress, gatewayEnv },
+    ...{ data, identities, found, uriOf, coreUri, cores, gateways, coreAddress, gatewayEnv, hasIdentities },
   });
   leftovers.defer('the services', () => set.killAll());
   const { url, wsUrl } = set;

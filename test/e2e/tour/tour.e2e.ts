@@ -2,9 +2,25 @@
 // code.
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
-import { dataFolder, spawnPlayground, transports } from '../system/playground-system.js';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { waitFor } from '@rhizome/testkit';
+import { commandLineOf } from '../system/cli.js';
+import { experiment, logOf, submit } from '../system/jobs.js';
+import { type JobWatch, watchJobs } from '../system/job-watch.js';
+import { startPilot } from '../system/pilots.js';
+import {
+  dataFolder,
+  type PlaygroundSystem,
+  spawnPlayground,
+  startPlayground,
+  transports,
+} from '../system/playground-system.js';
 import { processesWith, untilGone } from '../system/processes.js';
+
+interface Viewer {
+  readonly viewer: { readonly subject: string; readonly kind: string };
+}
+const viewerQuery = '{ viewer { subject kind } }';
 
 describe.each(transports)('the tour over %s', (transport) => {
   it('runs to its end without a terminal, shows what happened, and ends with 0', async () => {
@@ -68,13 +84,80 @@ it('tokens, keys and logs are for their owner alone', async () => {
   const modeOf = async (path: string) => ((await stat(join(data, path))).mode & 0o777).toString(8);
   expect(await modeOf('.')).toBe('700');
   for (const file of [
-    ...['token-key.json', 'playground.json', 'token', 'playground.log'],
-    ...['pilots/token', 'logs/pilot-1.log'],
+    ...['token-key.json', 'call-key.json', 'identity.key', 'secrets.keys', 'playground.json', 'token'],
+    ...['playground.log', 'pilots/pilot-1.json', 'logs/pilot-1.log'],
   ])
     expect([file, await modeOf(file)]).toEqual([file, '600']);
   const token = (await readFile(join(data, 'token'), 'utf8')).trim();
   expect(await readFile(join(data, 'playground.log'), 'utf8')).not.toContain(token);
   await playground.kill('SIGINT');
+});
+
+describe.each(transports)('secrets and tokens over %s', (transport) => {
+  let system: PlaygroundSystem;
+  let watch: JobWatch;
+
+  beforeAll(async () => {
+    system = await startPlayground({ transport, pilots: 1 });
+    watch = await watchJobs(system.client());
+  });
+
+  it('accepts the tokens that earlier playgrounds printed', async () => {
+    const earlier = await system.identities.issuer.mint({
+      ...{ subject: 'newcomer@playground', kind: 'HUMAN', ttlSeconds: 600 },
+      grants: [{ experiment: '*', roles: ['ADMIN'] }],
+    });
+    const { viewer } = await system.api(earlier).data<Viewer>(viewerQuery);
+    expect(viewer).toEqual({ subject: 'playground:newcomer@playground', kind: 'HUMAN' });
+    const whoami = await commandLineOf(system).run(['--json', 'whoami']);
+    expect(whoami.json()).toMatchObject({ subject: 'playground:newcomer' });
+  });
+
+  it('runs a job with a secret and a token of its own, which reads the job', async () => {
+    const cli = commandLineOf(system);
+    const created = await cli.run(['secret', 'create', 'PASSWORD'], { stdin: 'of the tour\n' });
+    expect(created).toMatchObject({ exitCode: 0, stdout: 'PASSWORD  version 1' });
+    const bearer = '"authorization: Bearer $(cat "$RHIZOME_JOB_TOKEN_FILE")"';
+    const body = String.raw`printf '{"query":"{ job(id: \\"%s\\") { name state } }"}' "$RHIZOME_JOB_ID"`;
+    const call = `curl -s -H ${bearer} -H 'content-type: application/json' -d @- ${system.url}`;
+    const shell = `test "$PASSWORD" = 'of the tour' && echo "$PASSWORD" && ${body} | ${call}`;
+    const flags = ['-e', experiment, '--secret-variable', 'PASSWORD', '--job-token', '--watch'];
+    const { exitCode, stdout } = await cli.run(['submit', ...flags, '--', 'sh', '-c', shell]);
+    const [id = ''] = stdout.split('\n');
+    const log = await logOf(system.api(), id);
+    expect({ exitCode, stdout, log }).toMatchObject({
+      exitCode: 0,
+      log: expect.stringMatching(/^\*\*\*\n.*"name":"sh","state":"RUNNING"/),
+    });
+  });
+
+  it('lists, replaces and deletes a secret by name, and shows no value', async () => {
+    const cli = commandLineOf(system);
+    const text = async (...args: readonly string[]) => (await cli.run(['secret', ...args])).stdout;
+    expect(await text('list')).toMatch(/PASSWORD +1 +\d{4}-.* +secret_/);
+    const rotated = await cli.run(['secret', 'rotate', 'PASSWORD'], { stdin: 'of a later tour' });
+    expect(rotated).toMatchObject({ exitCode: 0, stdout: 'PASSWORD  version 2' });
+    expect(await text('delete', 'PASSWORD')).toBe('PASSWORD  deleted');
+    expect(await cli.run(['secret', 'delete', 'PASSWORD'])).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining('Secret "PASSWORD" not found'),
+    });
+  });
+
+  it('explains that no worker isolates, and what the host needs for it', async () => {
+    const { data } = await system
+      .api()
+      .post('mutation { createQueue(input: { name: "open", site: "TOUR" }) { userErrors { message } } }');
+    expect(data).toEqual({ createQueue: { userErrors: [] } });
+    await startPilot(system, { name: 'open', queue: 'open', args: ['--isolation', 'none'] });
+    const payload = { command: 'true', isTokenRequired: true };
+    const requirements = { memoryMiB: 64, diskMiB: 1, queue: 'open' };
+    const [id = ''] = await submit(system.api(), [{ payload, requirements }]);
+    await watch.untilState(id, 'ACTIVATED', 60_000);
+    const cli = commandLineOf(system);
+    const why = () => cli.run(['why', id]).then(({ stdout }) => /needs bubblewrap/.test(stdout) && stdout);
+    expect(await waitFor('the reason', why, { deadlineMs: 60_000 })).toContain('has no isolation');
+  });
 });
 
 describe('the command line of the playground', () => {

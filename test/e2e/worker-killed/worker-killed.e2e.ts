@@ -25,7 +25,6 @@ beforeAll(async () => {
 });
 
 /** The place of a system, as workers need it. */
-const place = () => ({ url: system.file.url, data: system.data, identities: system.identities });
 
 describe('a worker that is killed while it runs a job', () => {
   it('loses its job to another worker within 45 s of the default lease, and its own processes end', async () => {
@@ -39,7 +38,7 @@ describe('a worker that is killed while it runs a job', () => {
       'setsid sh -c "trap \'\' TERM INT HUP; while :; do sleep 1; done" &',
       'while :; do sleep 1; done',
     ].join('\n');
-    const victim = await startPilot(place(), { name: 'victim', cores: 1 });
+    const victim = await startPilot(system, { name: 'victim', cores: 1 });
     const [id = ''] = await submit(system.api(), [{ name: 'hard to kill', shell, continuity }]);
     await watch.untilState(id, 'RUNNING', 20_000);
     const carriers = () => processesWith(`RHIZOME_JOB_ID=${id}`);
@@ -48,7 +47,7 @@ describe('a worker that is killed while it runs a job', () => {
 
     await victim.kill('SIGKILL');
     const killedAt = performance.now();
-    const elsewhere = await startPilot(place(), { name: 'elsewhere', cores: 1 });
+    const elsewhere = await startPilot(system, { name: 'elsewhere', cores: 1 });
     await untilGone(orphans, 5_000);
 
     const isBack = (event: { jobId: string; state: string; attempt: number }) =>
@@ -92,7 +91,7 @@ describe('a worker that is killed while it runs a job', () => {
         `mutation { createQueue(input: { name: "${queue}", site: "STORY", limits: { heartbeatSeconds: 1, leaseSeconds: 3 } }) { userErrors { message } } }`,
       );
     expect(created.createQueue.userErrors).toEqual([]);
-    const victim = await startPilot(place(), { name: 'victim', queue });
+    const victim = await startPilot(system, { name: 'victim', queue });
     const requirements = { memoryMiB: 64, diskMiB: 1, queue };
     const [id = ''] = await submit(system.api(), [
       { shell: 'sleep 600', requirements, continuity, retry: { maxAttempts: 1 } },

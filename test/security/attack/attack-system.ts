@@ -41,6 +41,7 @@ export interface AttackSystem extends Attackers {
 export async function startAttackSystem(): Promise<AttackSystem> {
   const services = await startServices({
     experiments,
+    hasIdentities: false,
     // A case is one of many: the rates of callers have tests of their own.
     gatewayEnv: { RHIZOME_GATEWAY_RATES: 'off' },
   });

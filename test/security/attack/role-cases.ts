@@ -80,7 +80,7 @@ export const inputs: Readonly<Record<string, Inputs>> = {
   }),
   removeTokenIssuer: () => ({ name: 'institute' }),
   setMembership: () => ({ principalId: 'usr_00000000000000000000000000', experiment: '*', roles: ['ADMIN'] }),
-  revokeTokens: () => ({ kind: 'PRINCIPAL', value: 'newcomer@playground' }),
+  revokeTokens: () => ({ kind: 'PRINCIPAL', value: 'playground:newcomer' }),
   suspendPrincipal: () => ({ id: 'usr_00000000000000000000000000' }),
   rotateSigningKey: () => ({}),
   inviteWorkers: ({ targets }) => ({ queue: targets.queue, experiments: ['*'] }),

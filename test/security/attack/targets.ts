@@ -42,10 +42,8 @@ export async function prepareTargets(
     `mutation { createQueue(input: { name: "citadel", site: "POLE", experiments: ["atlas"], limits: ${limits} }) { userErrors { message } } }`,
   );
   if (queue.createQueue.userErrors.length > 0) throw new Error(JSON.stringify(queue));
-  const worker = await speakAsWorker(
-    { url: services.url, data: services.data, identities: services.identities },
-    { name: 'spoken', queue: 'citadel' },
-  );
+  const queueToken = await services.identities.pilot('citadel');
+  const worker = await speakAsWorker(services, { name: 'spoken', queue: 'citadel', queueToken });
   const held = await submitTo(services, evidence, 'atlas', { queue: 'citadel' });
   const [grant] = await worker.acquire(1, { waitSeconds: 60 });
   if (grant?.job.id !== held) throw new Error('the job was not granted');

@@ -9,6 +9,7 @@ import {
   CliSubmitJobsDocument,
   CliSubmitTaskDocument,
   type JobInput,
+  type JobSecretInput,
   type SubmitTaskInput,
 } from '../operations.generated.js';
 import { printLine, printJson } from '../output.js';
@@ -32,6 +33,9 @@ interface SubmitFlags {
   readonly queue?: string;
   readonly selector?: string;
   readonly env: readonly Pair[];
+  readonly secretVariable: readonly JobSecretInput[];
+  readonly secretFile: readonly JobSecretInput[];
+  readonly jobToken?: boolean;
   readonly output: readonly string[];
   readonly after: readonly string[];
   readonly attempts?: number;
@@ -62,6 +66,19 @@ export function addSubmit(program: Command, world: World, finish: Finish): void 
   addRequirements(command);
   command
     .option('--env <name=value>', 'environment variable; may be repeated', collectPairs, [])
+    .option(
+      '--secret-variable <name[=variable]>',
+      'secret of yours, or of the experiment as experiment/NAME, that the job gets as a variable; may be repeated',
+      collectSecrets('VARIABLE'),
+      [],
+    )
+    .option(
+      '--secret-file <name[=file]>',
+      'the same as a file in the folder RHIZOME_SECRETS; may be repeated',
+      collectSecrets('FILE'),
+      [],
+    )
+    .option('--job-token', 'give the job a token that reads the job itself (RHIZOME_JOB_TOKEN)')
     .option(
       '-o, --output <name>',
       'file that the job writes to its output folder; may be repeated',
@@ -160,6 +177,8 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
       arguments: args,
       environment: flags.env.map(({ key, value }) => ({ name: key, value })),
       outputs: [...flags.output],
+      secrets: [...flags.secretVariable, ...flags.secretFile],
+      ...(flags.jobToken === true && { isTokenRequired: true }),
       ...(flags.image === undefined ? {} : { image: flags.image }),
     },
     labels: [...flags.label],
@@ -167,6 +186,15 @@ function jobOf([command, ...args]: readonly string[], flags: SubmitFlags): JobIn
     ...(flags.share === undefined ? {} : { share: flags.share }),
     ...(flags.priority === undefined ? {} : { priority: flags.priority }),
     ...(flags.attempts === undefined ? {} : { retry: { maxAttempts: flags.attempts } }),
+  };
+}
+
+/** A parser of a repeated flag that names secrets. */
+function collectSecrets(as: NonNullable<JobSecretInput['as']>) {
+  return (text: string, before: readonly JobSecretInput[]): readonly JobSecretInput[] => {
+    const [, prefix, name = '', target] = /^(experiment\/)?([^=]*)(?:=(.*))?$/s.exec(text) ?? [];
+    const scope = prefix === undefined ? 'USER' : 'EXPERIMENT';
+    return [...before, { name, scope, as, ...(target !== undefined && { target }) }];
   };
 }
 

@@ -9,9 +9,6 @@ export function LoginPage({ session, reason }: { session: Session; reason: strin
     <section className="card">
       <Title>Log in</Title>
       {reason !== null && <p role="alert">{reason}</p>}
-      {session.issuers.length === 0 && (
-        <p>This gateway offers no login. An administrator adds one to the record of an issuer.</p>
-      )}
       <ul>
         {session.issuers.map(({ name }) => (
           <li key={name}>

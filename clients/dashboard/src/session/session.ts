@@ -10,13 +10,14 @@ export interface Session {
   readonly issuers: readonly { readonly name: string }[];
 }
 
-/** The session; null at a gateway without a store of identities, which takes a pasted token. */
+/** The session; null at a gateway that offers no login, which takes a pasted token. */
 export async function readSession(): Promise<Session | null> {
   const response = await fetch('/auth/session', { headers: sessionHeaders });
   const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
   if (response.status === 404 || !isJson) return null;
   if (!response.ok) throw new Error(`The gateway answered with status ${response.status}`);
-  return (await response.json()) as Session;
+  const session = (await response.json()) as Session;
+  return session.isLoggedIn || session.issuers.length > 0 ? session : null;
 }
 
 /** Ends the session. */

@@ -1,13 +1,14 @@
 /** `rhizome-pilot enrol`: makes a key and enrols it in a queue. */
 import { X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { assertSecureAddress, createProofKey } from '@rhizome/client';
+import { assertSecureAddress } from '@rhizome/client';
 import { Command } from 'commander';
-import { certificateOf, type Credential, readCredential, writeCredential } from './credential-file.js';
-import { enrol, type EnrolmentAnswer, EnrolmentRefused, renew } from './enrolment-client.js';
+import type { Credential } from './credential-file.js';
+import { type EnrolledKey, enrolKey, type KeyEnrolment } from './enrol-key.js';
+import { type EnrolmentAnswer, EnrolmentRefused, renew } from './enrolment-client.js';
 
 interface EnrolFlags {
   readonly url: string;
@@ -40,30 +41,31 @@ export async function enrolCommand(
     isPermitted: flags.insecureTransport === true || env[variable] === 'true',
     permission: `--insecure-transport or ${variable}=true`,
   });
-  const credential = keyFor(flags);
-  const { url } = credential;
-  const code = flags.codeFile === undefined ? flags.code : readFileSync(flags.codeFile, 'utf8').trim();
-  const platform = flags.platformTokenFile;
-  const answer = await enrol(url, credential, {
-    queue: flags.queue,
-    host: flags.host,
-    ...(code !== undefined && { code }),
-    ...(platform !== undefined && { subject_token: readFileSync(platform, 'utf8').trim() }),
-  });
-  const enrolmentId = answer.token?.enrolmentId ?? answer.pendingId ?? null;
-  writeCredential(flags.credentialFile, { ...credential, enrolmentId });
-  if (answer.token) return write(`Enrolled in queue ${flags.queue}; stored in ${flags.credentialFile}`);
-  write(`Enrolment ${enrolmentId ?? ''} waits for an administrator of queue ${flags.queue}.`);
+  const { credential, isPending } = await enrolKey(enrolmentOf(flags));
+  const { enrolmentId } = credential;
+  if (!isPending) return write(`Enrolled in queue ${flags.queue}; stored in ${flags.credentialFile}`);
+  write(`Enrolment ${enrolmentId} waits for an administrator of queue ${flags.queue}.`);
   write(`Key: ${thumbprintOf(credential)}`);
-  if (flags.wait) await untilDecided(credential, enrolmentId ?? '', write);
+  if (flags.wait) await untilDecided(credential, write);
+}
+
+function enrolmentOf(flags: EnrolFlags): KeyEnrolment {
+  const { url, queue, host, credentialFile, platformTokenFile, certificateFile, privateKeyFile } = flags;
+  const textOf = (file: string | undefined) => file && readFileSync(file, 'utf8').trim();
+  const certFile = certificateFile && resolve(certificateFile);
+  return {
+    ...{ url, queue, host, credentialFile },
+    code: textOf(flags.codeFile) ?? flags.code,
+    platformToken: textOf(platformTokenFile),
+    certificate: certFile ? { certFile, keyFile: resolve(privateKeyFile ?? certFile) } : undefined,
+  };
 }
 
 async function untilDecided(
-  credential: Credential,
-  enrolmentId: string,
+  credential: EnrolledKey['credential'],
   write: (line: string) => void,
 ): Promise<void> {
-  const { url, queue } = credential;
+  const { url, queue, enrolmentId } = credential;
   for (;;) {
     await delay(pollMs);
     const answer: EnrolmentAnswer | undefined = await renew(url, credential, enrolmentId, false).catch(
@@ -74,22 +76,6 @@ async function untilDecided(
     );
     if (answer?.token) return write(`Enrolled in queue ${queue}.`);
   }
-}
-
-/** The key of the file, so that a repeated command enrols the same one; a new key if there is none. */
-function keyFor({ url, queue, credentialFile, certificateFile, privateKeyFile }: EnrolFlags): Credential {
-  if (!existsSync(credentialFile)) {
-    const files =
-      certificateFile === undefined
-        ? null
-        : { certFile: resolve(certificateFile), keyFile: resolve(privateKeyFile ?? certificateFile) };
-    const key = files === null ? createProofKey() : null;
-    const made = { url, queue, enrolmentId: null, key, ...certificateOf(files) };
-    // The key is kept before it is sent: an answer that is lost must not lose the enrolment.
-    writeCredential(credentialFile, made);
-    return made;
-  }
-  return { ...readCredential(credentialFile), url, queue };
 }
 
 /** The thumbprint that the gateway shows to an administrator. */

@@ -8,8 +8,8 @@ import type { ExperimentManifest } from '@rhizome/schema/repository';
 import type { ExecutionMode } from '@rhizome/subgraph';
 import { callKeyFile } from '../stack/call-key-file.js';
 import { isAuditOn } from '../config.js';
-import { auditFolder } from '../stack/stack.js';
-import { tokenSeconds } from '../stack/token-lifetime.js';
+import { issuerConstraints } from '../stack/identities.js';
+import { auditFolder, identityKeyFile } from '../stack/stack.js';
 import { type Service, startService } from './service.js';
 
 /** Options that all services share. */
@@ -22,6 +22,11 @@ export interface ServiceWorld {
   readonly issuer: TokenIssuer;
   /** Execution of operations in subgraphs; default `jit`. */
   readonly execution?: ExecutionMode;
+  /**
+   * Address of the first gateway. With it, the gateways have an identity store, and core asks them for the
+   * rights of callers.
+   */
+  readonly gatewayUrl?: string | undefined;
   /** Settings by variable; they override the others. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -36,6 +41,10 @@ export async function startCore(world: ServiceWorld, { name = 'core', port = 0 }
     RHIZOME_CORE_SECRETS_MASTER_KEY_FILE: join(world.data, 'secrets.keys'),
     RHIZOME_CORE_DRAIN_SECONDS: '1',
     RHIZOME_CORE_EXECUTION: world.execution ?? 'jit',
+    ...(world.gatewayUrl !== undefined && {
+      RHIZOME_CORE_RIGHTS_URL: world.gatewayUrl,
+      RHIZOME_CORE_RIGHTS_KEY_FILE: coreKeyFile(world),
+    }),
   });
 }
 
@@ -84,15 +93,31 @@ export function startGateway(
     RHIZOME_GATEWAY_PORT: String(port),
     RHIZOME_GATEWAY_ADDRESS_FILE: addressFile(world, name),
     RHIZOME_GATEWAY_ISSUERS: issuersOf(world),
-    // There are no identities with which pilots could enrol.
-    RHIZOME_GATEWAY_ALLOW_QUEUE_TOKENS: 'true',
     RHIZOME_GATEWAY_CALL_KEY_FILE: callKeyFile(world.data),
     RHIZOME_GATEWAY_DRAIN_MS: '1000',
     RHIZOME_GATEWAY_GRAPHIQL: 'true',
     RHIZOME_GATEWAY_DASHBOARD: dashboardPages,
     RHIZOME_GATEWAY_AUDIT_FOLDER: auditFolder(world.data),
     RHIZOME_GATEWAY_AUDIT_MODE: isAuditOn() ? 'on' : 'off',
+    ...identitySettings(world),
   });
+}
+
+/** Settings of a gateway for its identity store. */
+function identitySettings(world: ServiceWorld): Readonly<Record<string, string>> {
+  // Without a store, pilots cannot enrol.
+  if (world.gatewayUrl === undefined) return { RHIZOME_GATEWAY_ALLOW_QUEUE_TOKENS: 'true' };
+  return {
+    RHIZOME_GATEWAY_IDENTITY_ISSUER: new URL(world.gatewayUrl).origin,
+    RHIZOME_GATEWAY_IDENTITY_KEY_FILE: identityKeyFile(world.data),
+    // Core has written it by now: it is ready before a gateway starts.
+    RHIZOME_GATEWAY_CORE_KEYS_JWKS_FILE: `${coreKeyFile(world)}.jwks`,
+  };
+}
+
+/** Private key by which core asks gateways for rights; core writes the public one next to it. */
+function coreKeyFile({ data }: ServiceWorld): string {
+  return join(data, 'core-key.json');
 }
 
 /** File to which a service writes its address. */
@@ -118,7 +143,7 @@ function start(
 
 function issuersOf({ data, issuer }: ServiceWorld): string {
   const jwksFile = privateFile(data, 'jwks.json', JSON.stringify(issuer.jwks(), null, 2));
-  return JSON.stringify([{ issuer: issuer.issuer, jwksFile, maxLifetimeSeconds: tokenSeconds }]);
+  return JSON.stringify([{ issuer: issuer.issuer, jwksFile, ...issuerConstraints }]);
 }
 
 /** The keys of the gateways as a file, so that services can start before a gateway. */

@@ -1,19 +1,23 @@
 /** Core, the experiments and the gateway in this process: no network hop, no serialisation. */
 import { join } from 'node:path';
 import { openAudit } from '@rhizome/audit';
+import type { CurrentRights } from '@rhizome/authz';
 import { dashboardPages } from '@rhizome/dashboard';
 import { type Core, buildCore, masterKeysOf } from '@rhizome/core';
 import type { ExperimentService } from '@rhizome/experiment';
 import {
   buildGateway,
   builtPages,
+  createGatewayVerifier,
   createInProcessTransport,
   EndpointPolicy,
+  type Gateway,
   overNetwork,
   serveGateway,
 } from '@rhizome/gateway';
 import { createClient } from '@rhizome/client';
 import { createIds, systemClock } from '@rhizome/clock';
+import { type Identity, openIdentity } from '@rhizome/identity';
 import { connectMongo } from '@rhizome/mongo';
 import { type ExperimentManifest, inProcessUrl } from '@rhizome/schema/repository';
 import { type InProcessSubgraph, type SubgraphSchema, createInProcess } from '@rhizome/subgraph';
@@ -23,6 +27,7 @@ import { loadExperiment } from './experiment-module.js';
 import { lazyClient } from './lazy-client.js';
 import {
   auditFolder,
+  identityKeyFile,
   registerFound,
   type RunningStack,
   type StackOptions,
@@ -36,6 +41,8 @@ interface Parts {
   readonly uriOf: StoreAddresses;
   readonly ids: ReturnType<typeof createIds>;
   readonly shutdown: Shutdown;
+  /** The services of identity, which open while core and the experiments start. */
+  readonly identity: Promise<Identity>;
   /** Address of the gateway, once it is known. */
   url: string;
 }
@@ -58,10 +65,11 @@ export async function startInProcess(options: StackOptions): Promise<RunningStac
 }
 
 async function start(options: StackOptions, shutdown: Shutdown): Promise<RunningStack> {
-  const { identities, subgraphs, port, log } = options;
+  const { subgraphs, port, log } = options;
   const uriOf = await options.store;
   const mongoUri = uriOf('gateway');
-  const parts: Parts = { uriOf, ids: createIds(), shutdown, url: '' };
+  const services = openServices(options, mongoUri, shutdown);
+  const parts: Parts = { uriOf, ids: createIds(), shutdown, identity: services.identity, url: '' };
   const registered = registerFound(
     subgraphs.map((one) => ({ ...one, url: inProcessUrl(one.name) })),
     { mongoUri, log },
@@ -74,29 +82,7 @@ async function start(options: StackOptions, shutdown: Shutdown): Promise<Running
     registered,
   ]);
   const schemas = [core.subgraph, ...experiments.map(({ subgraph }) => subgraph)];
-  const reached = reach(schemas, options);
-  const { calls } = identities;
-  const gatewayLog = log.child({ service: 'gateway' });
-  const audit = isAuditOn()
-    ? await openAudit({ mongoUri, folder: auditFolder(options.data) }, { log: gatewayLog })
-    : undefined;
-  if (audit) shutdown.add('the audit log', () => audit.close());
-  // Subgraphs of this machine may be added, and public ones; nothing else of the network around it is called.
-  const endpoints = new EndpointPolicy([], { isLocal: true });
-  const gateway = await buildGateway({
-    calls,
-    endpoints,
-    registry: { mongoUri },
-    transports: (name, url) =>
-      url === inProcessUrl(name)
-        ? createInProcessTransport(reached(name))
-        : overNetwork(name, { url, calls, endpoints }),
-    verifier: identities.verifier,
-    audit,
-    log: gatewayLog,
-    staticRoot: builtPages,
-    dashboardRoot: dashboardPages,
-  });
+  const gateway = await buildOwnGateway(options, { mongoUri, schemas, services });
   shutdown.add('the gateway', () => gateway.close());
   const served = await serveGateway(gateway, { port });
   shutdown.add("the gateway's server", () => served.close(drainMs));
@@ -111,6 +97,72 @@ async function start(options: StackOptions, shutdown: Shutdown): Promise<Running
   return { url: served.url, wsUrl: served.wsUrl, origin: served.origin, pids: {}, stop };
 }
 
+/** Services of the gateway that open while core and the experiments start. */
+interface GatewayServices {
+  readonly identity: Promise<Identity>;
+  /** Undefined if the audit log is off. */
+  readonly audit: ReturnType<typeof openAudit> | undefined;
+}
+
+function openServices(
+  { data, port, log: parent }: StackOptions,
+  mongoUri: string,
+  shutdown: Shutdown,
+): GatewayServices {
+  const log = parent.child({ service: 'gateway' });
+  const issuer = `http://127.0.0.1:${port}`;
+  const identity = openIdentity({ mongoUri, issuer, keyFile: identityKeyFile(data), log });
+  const audit = isAuditOn() ? openAudit({ mongoUri, folder: auditFolder(data) }, { log }) : undefined;
+  return {
+    identity: closedAtEnd('the identities', identity, shutdown),
+    audit: audit && closedAtEnd('the audit log', audit, shutdown),
+  };
+}
+
+interface GatewayParts {
+  readonly mongoUri: string;
+  readonly schemas: readonly SubgraphSchema[];
+  readonly services: GatewayServices;
+}
+
+async function buildOwnGateway(
+  options: StackOptions,
+  { mongoUri, schemas, services }: GatewayParts,
+): Promise<Gateway> {
+  const { calls, trusted } = options.identities;
+  const reached = reach(schemas, options);
+  const identity = await services.identity;
+  // Subgraphs of this machine may be added, and public ones; nothing else of the network around it is called.
+  const endpoints = new EndpointPolicy([], { isLocal: true });
+  return buildGateway({
+    calls,
+    endpoints,
+    registry: { mongoUri },
+    transports: (name, url) =>
+      url === inProcessUrl(name)
+        ? createInProcessTransport(reached(name))
+        : overNetwork(name, { url, calls, endpoints }),
+    verifier: createGatewayVerifier({ issuers: [trusted], identity }),
+    identity,
+    audit: await services.audit,
+    log: options.log.child({ service: 'gateway' }),
+    staticRoot: builtPages,
+    dashboardRoot: dashboardPages,
+  });
+}
+
+/** Closes at the end what opens while other parts start. */
+function closedAtEnd<T extends { close(): Promise<unknown> }>(
+  what: string,
+  opening: Promise<T>,
+  shutdown: Shutdown,
+): Promise<T> {
+  // A failure is reported where the result is needed.
+  opening.catch(() => undefined);
+  shutdown.add(what, async () => (await opening.catch(() => undefined))?.close());
+  return opening;
+}
+
 /** Opens a database as the user of its service. */
 async function openDatabase({ uriOf, shutdown }: Parts, service: string, database: string): Promise<Db> {
   const mongo = await connectMongo({ uri: uriOf(service), appName: `rhizome-${service}` });
@@ -118,8 +170,13 @@ async function openDatabase({ uriOf, shutdown }: Parts, service: string, databas
   return mongo.db(database);
 }
 
+/** Rights of callers for core, which starts before the services of identity are open. */
+function rightsOf(identity: Promise<Identity>): CurrentRights {
+  return { of: async (holder, checkedAt) => (await identity).rights.of(holder, checkedAt) };
+}
+
 async function startCore({ log, data }: StackOptions, parts: Parts): Promise<Core> {
-  const { ids, shutdown } = parts;
+  const { ids, shutdown, identity } = parts;
   const keys = await masterKeysOf({ masterKeyFile: join(data, 'secrets.keys') });
   const core = buildCore({
     db: await openDatabase(parts, 'core', 'core'),
@@ -127,6 +184,7 @@ async function startCore({ log, data }: StackOptions, parts: Parts): Promise<Cor
     ids,
     log: log.child({ service: 'core' }),
     config: { secrets: { keys } },
+    rights: rightsOf(identity),
   });
   shutdown.add('core', () => core.stop());
   await core.start();

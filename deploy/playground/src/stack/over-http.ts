@@ -3,7 +3,6 @@
  * cluster.
  */
 import { executionMode } from '../config.js';
-import { freePort } from '../port.js';
 import { type Child, describeEnd, lastLines } from '../processes/child-process.js';
 import { type ServiceWorld, startCore, startExperiment, startGateway } from '../services/start-services.js';
 import type { Service } from '../services/service.js';
@@ -32,14 +31,15 @@ export async function startOverHttp(options: StackOptions): Promise<RunningStack
 async function start(options: StackOptions, started: StartedServices): Promise<RunningStack> {
   const { subgraphs, identities, data } = options;
   const uriOf = await options.store;
+  const { port } = options;
+  const gatewayUrl = `http://127.0.0.1:${port}/graphql`;
   const shared = {
     data,
     issuer: identities.issuer,
     execution: executionMode(),
+    gatewayUrl,
   };
   const worldOf = (service: string): ServiceWorld => ({ ...shared, mongoUri: uriOf(service) });
-  const port = options.port === 0 ? await freePort() : options.port;
-  const gatewayUrl = `http://127.0.0.1:${port}/graphql`;
   const services = await allStarted(
     subgraphs.map(async ({ name, manifest }) => {
       if (!manifest)

@@ -19,6 +19,11 @@ export function auditFolder(data: string): string {
   return join(data, 'audit');
 }
 
+/** File with the key that encrypts what the identity store holds, in the data folder. */
+export function identityKeyFile(data: string): string {
+  return join(data, 'identity.key');
+}
+
 /** @throws for a service that has no address */
 export function storeAddresses(uris: Readonly<Record<string, string>>): StoreAddresses {
   return (service) => {
@@ -35,6 +40,7 @@ export interface StackOptions {
   readonly identities: Identities;
   /** Subgraphs found in the repository. */
   readonly subgraphs: readonly FoundSubgraph[];
+  /** Port of the gateway, whose address is known before it listens. */
   readonly port: number;
   readonly data: string;
   readonly log: Logger;

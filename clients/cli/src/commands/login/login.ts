@@ -32,6 +32,7 @@ import {
   workloadToken,
 } from '../../login/workload-token.js';
 import { CliViewerDocument } from '../../operations.generated.js';
+import { readStandardInput } from '../../standard-input.js';
 
 interface LoginFlags extends ConnectionFlags {
   readonly device?: boolean;
@@ -43,6 +44,8 @@ interface LoginFlags extends ConnectionFlags {
   readonly scope: readonly string[];
   readonly lifetime?: number;
 }
+
+const tokenPrompt = 'Paste the token, then Enter and Ctrl-D: ';
 
 /** A login that starts. */
 interface Starting {
@@ -84,18 +87,14 @@ async function login(flags: LoginFlags, name: string | undefined, world: World):
   if (flags.withToken === true || flags.tokenFile !== undefined) return withGivenToken(starting);
   const metadata = await gatewayMetadata(url, world.signal);
   if (flags.oidc !== undefined) return asWorkload(starting, flags.oidc, metadata);
-  // A gateway without a store of identities offers no login.
-  if (!metadata && name === undefined) return withGivenToken(starting);
-  return atIssuer(starting, issuerOf(starting, name, metadata));
+  const offered = (metadata?.loginIssuers ?? []).filter(({ clientId }) => clientId !== undefined);
+  // A gateway that offers no login, such as the playground, accepts tokens from elsewhere.
+  if (offered.length === 0 && name === undefined) return withGivenToken(starting);
+  return atIssuer(starting, issuerOf(starting, name, offered));
 }
 
 /** The issuer of this name, or the only one. @throws CliError that lists the issuers */
-function issuerOf(
-  { url }: Starting,
-  name: string | undefined,
-  metadata: GatewayMetadata | undefined,
-): LoginIssuer {
-  const offered = (metadata?.loginIssuers ?? []).filter(({ clientId }) => clientId !== undefined);
+function issuerOf({ url }: Starting, name: string | undefined, offered: readonly LoginIssuer[]): LoginIssuer {
   const found = offered.filter((one) => name === undefined || one.name === name);
   const [only] = found;
   if (only && found.length === 1) return only;
@@ -150,7 +149,9 @@ function loginOf(
 /** Stores a token as it is; one of an outside issuer is exchanged first. */
 async function withGivenToken(starting: Starting): Promise<ExitCode> {
   const { url, flags, world } = starting;
-  const token = flags.tokenFile ? readToken(flags.tokenFile) : (await readAll(world)).trim();
+  const token = flags.tokenFile
+    ? readToken(flags.tokenFile)
+    : (await readStandardInput(world, tokenPrompt)).trim();
   if (token === '')
     throw new CliError(
       exitCodes.usage,
@@ -184,11 +185,4 @@ async function store({ url, world }: Starting, login: NewLogin): Promise<ExitCod
   } finally {
     await client.close();
   }
-}
-
-async function readAll({ stdin, stderr }: World): Promise<string> {
-  if (stdin.isTTY) stderr.write('Paste the token, then Enter and Ctrl-D: ');
-  let text = '';
-  for await (const chunk of stdin) text += String(chunk);
-  return text;
 }

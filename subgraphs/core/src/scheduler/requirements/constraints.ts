@@ -196,7 +196,7 @@ function surroundings({ containerRuntime, network, secrets }: StoredRequirements
       about: 'secrets',
       text: 'isolation and a credential of the worker, for secrets and tokens',
       refusal: ({ worker: { hardware, keyThumbprint } }) => {
-        if (keyThumbprint === undefined) return 'has no credential of its own';
+        if (keyThumbprint === undefined) return 'has no credential of its own: its pilot is not enrolled';
         return isIsolated(containerRuntime, hardware)
           ? undefined
           : `has no isolation ${whichOf(containerRuntime)}`;
@@ -233,7 +233,9 @@ function isIsolated(containerRuntime: string | undefined, { isolation }: StoredH
 }
 
 function whichOf(containerRuntime: string | undefined): string {
-  return `for payloads ${containerRuntime === undefined ? 'without image' : 'in images'}`;
+  return containerRuntime === undefined
+    ? 'for payloads without image: it needs bubblewrap that works on its host'
+    : 'for payloads in images: it needs Apptainer or Podman that works on its host';
 }
 
 function selectorConstraint(selector: Selector): Constraint {
