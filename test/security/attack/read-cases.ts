@@ -166,6 +166,11 @@ const ofGateway: readonly Read[] = [
   query('workerEnrolments', '{ workerEnrolments { nodes { id queueName host address } } }', {
     at,
   }),
+  query('groups', '{ groups { nodes { id members { nodes { principal { id } } } } } }', {
+    at,
+    isShown: false,
+  }),
+  query('elevations', '{ elevations { nodes { id reason principal { id } } } }', { at, isShown: false }),
   query('subgraphs', '{ subgraphs { name endpoint sdl } }', { marks: ofGraph, openTo: schemaReaders }),
   query('schemaVersions', '{ schemaVersions { nodes { supergraphSdl subgraphs { endpoint } } } }', {
     marks: ofGraph,

@@ -6,7 +6,7 @@ import { subjectOf } from './world.js';
 type Named = readonly { readonly name?: string; readonly id?: string }[];
 
 const includes =
-  (name: 'institute' | 'principalId') =>
+  (name: 'institute' | 'principalId' | 'groupId' | 'elevationId') =>
   (value: unknown, objects: Objects): boolean => {
     const list = (Array.isArray(value) ? value : (value as { nodes: Named }).nodes) as Named;
     return list.some((one) => (one.name ?? one.id) === objects[name]);
@@ -42,6 +42,10 @@ const identityRows: Rows = [
     'query ($q: String) { workerEnrolments(queue: $q) { nodes { id } } }',
     ({ queue: q }) => ({ q }),
   ),
+  query('groups', '{ groups(first: 100) { nodes { id } } }', undefined, { found: includes('groupId') }),
+  query('elevations', '{ elevations(first: 100) { nodes { id } } }', undefined, {
+    found: includes('elevationId'),
+  }),
   mutation('setTokenIssuer', ({ experiment, institute }) => issuerOf(institute, experiment)),
   mutation('removeTokenIssuer', ({ issuer: name }) => ({ name })),
   mutation('setMembership', ({ principalId, experiment }) => ({
@@ -54,6 +58,12 @@ const identityRows: Rows = [
     ...{ id, isApproved: true, experiments: [experiment] },
   })),
   mutation('endEnrolment', ({ enrolmentId: id }) => ({ id })),
+  mutation('setGroup', ({ experiment }) => ({ experiment, name: 'crew', roles: ['READER'] })),
+  mutation('setGroupMember', ({ groupId, principalId }) => ({ groupId, principalId })),
+  mutation('startElevation', ({ experiment }) => ({
+    ...{ experiment, roles: ['OPERATOR'], reason: 'the queue of the night is stuck' },
+  })),
+  mutation('endElevation', ({ ownElevationId: id }) => ({ id })),
 ];
 
 const home = 'larkspur';

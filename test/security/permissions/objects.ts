@@ -1,6 +1,6 @@
 /** Objects that the rows of the table ask for. */
 import { experimentInputs } from '../experiment-inputs.js';
-import { waitFor } from '@rhizome/testkit';
+import { testPrincipal, waitFor } from '@rhizome/testkit';
 import { mutate, type System } from '../../experiments/test-system.js';
 import {
   type Caller,
@@ -39,6 +39,11 @@ export interface Objects {
   readonly principalId: string;
   /** Name of an issuer of the experiment. */
   readonly institute: string;
+  /** A group of the experiment. */
+  readonly groupId: string;
+  /** An elevation of that person, which stays, and one for this caller and target alone. */
+  readonly elevationId: string;
+  readonly ownElevationId: string;
   /** Enrolment that stays. */
   readonly lastingId: string;
   readonly auditEntryId: string;
@@ -56,12 +61,16 @@ export type ObjectsOf = (caller: Caller, target: Target) => Objects;
 
 /** Makes all objects. */
 export async function makeObjects({ system, workers }: World): Promise<ObjectsOf> {
-  const each = new Map<string, Awaited<ReturnType<typeof objectsOfCall>>>();
-  for (const caller of callers)
-    for (const target of targets)
-      each.set(`${caller} ${target}`, await objectsOfCall(system, caller, target));
-  const operations = await operationsOf(system);
   const shared = { alpha: await sharedOf(system, 'alpha'), beta: await sharedOf(system, 'beta') };
+  const each = new Map<string, Awaited<ReturnType<typeof objectsOfCall>> & { ownElevationId: string }>();
+  for (const caller of callers)
+    for (const target of targets) {
+      const { principalId } = shared[experimentOf(target)];
+      const found = await objectsOfCall(system, caller, target);
+      const ownElevationId = await elevationOf(system, principalId, experimentOf(target));
+      each.set(`${caller} ${target}`, { ...found, ownElevationId });
+    }
+  const operations = await operationsOf(system);
   const services = await objectsOfServices(system);
   const entries = { alpha: await auditEntryOf(system, 'alpha'), beta: await auditEntryOf(system, 'beta') };
   return (caller, target) => {
@@ -147,15 +156,29 @@ async function sharedOf(system: System, experiment: 'alpha' | 'beta') {
   const account = { issuer: 'https://nowhere.test', subject: `person of ${experiment}` };
   const person = await system.identity?.principals.logIn(account, 'HUMAN', null);
   const principalId = person?._id ?? '';
-  await mutate(system, 'setMembership', { principalId, experiment, roles: ['USER'] });
+  const membership = { principalId, experiment, roles: ['USER'], elevatableRoles: ['OPERATOR'] };
+  await mutate(system, 'setMembership', membership);
+  const group = { experiment, name: 'crew', roles: ['READER'] };
+  const { group: crew } = await mutate(system, 'setGroup', group, 'group { id }');
   const { data } = await system.ask('query ($n: String!) { queue(name: $n) { id } }', {
     n: queues[experiment],
   });
   return {
     queueId: String(data.queue.id),
+    groupId: String(crew.id),
+    elevationId: await elevationOf(system, principalId, experiment),
     ...{ institute, principalId, lastingId: await pendingEnrolment(system, experiment, 'lasting') },
     ...{ taskId: String(submitted.task.id), secretId: String(created.secret.id) },
   };
+}
+
+/** An elevation of the person of an experiment. */
+async function elevationOf({ identity }: System, principalId: string, experiment: string): Promise<string> {
+  const person = testPrincipal({ subject: principalId, grants: { [experiment]: 'USER' } });
+  const reason = 'the queue of the night is stuck';
+  const request = { experiment, roles: ['OPERATOR'], reason, minutes: 60 } as const;
+  const made = await identity?.elevations.start(request, person);
+  return made?.elevation?._id ?? '';
 }
 
 /** A recorded operation for each caller and target. */

@@ -68,7 +68,7 @@ const codesOf = (errors: readonly { readonly code: string }[]): readonly string[
 
 /** Calls that were refused for the rights or the credential; the service of an experiment asks core. */
 const refused: ReadonlySet<string> = new Set([
-  ...['FORBIDDEN', 'CREDENTIAL_REQUIRED', 'CONFLICT', 'REFUSED_BY_CORE'],
+  ...['FORBIDDEN', 'CREDENTIAL_REQUIRED', 'CONFLICT', 'REFUSED_BY_CORE', 'NOT_ELEVATABLE'],
 ]);
 /** Calls that were allowed, and refused for what they ask. */
 const allowed: ReadonlySet<string> = new Set([
