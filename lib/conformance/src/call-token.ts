@@ -15,9 +15,10 @@ interface Grant {
  * Signs call tokens for a subgraph with the key of a gateway (`callKeyFile`). The claims of the caller's
  * token are not verified: the endpoint is tested, not the caller.
  *
+ * @param alias the gateway's alias of the issuer of the tokens: it writes `alias:` before their subjects
  * @throws an error if the file is no private key
  */
-export function callTokens(keyFile: string, subgraph: string): CallToken {
+export function callTokens(keyFile: string, subgraph: string, alias?: string): CallToken {
   const jwk = JSON.parse(readFileSync(keyFile, 'utf8')) as JWK;
   return async (token) => {
     const { sub, rhizome } = decodeJwt<{ rhizome?: { grants?: readonly Grant[] } }>(token);
@@ -29,7 +30,7 @@ export function callTokens(keyFile: string, subgraph: string): CallToken {
       .setProtectedHeader({ alg: 'ES256', kid: await calculateJwkThumbprint(jwk), typ: 'rhizome-call+jwt' })
       .setIssuer('urn:rhizome:gateway')
       .setAudience(`urn:rhizome:subgraph:${subgraph}`)
-      .setSubject(sub ?? '')
+      .setSubject(alias === undefined ? (sub ?? '') : `${alias}:${sub ?? ''}`)
       .setJti(randomUUID())
       .setIssuedAt()
       .setExpirationTime('60s')

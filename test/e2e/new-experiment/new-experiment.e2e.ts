@@ -178,6 +178,8 @@ async function keepsTheContract(data: string, { pids }: PlaygroundFile): Promise
       sdl,
       '--call-key-file',
       join(data, 'call-key.json'),
+      '--issuer-alias',
+      'playground',
       '--refused-token-file',
       foreign,
       '--pid',

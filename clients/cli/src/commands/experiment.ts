@@ -31,6 +31,10 @@ export function addExperiment(program: Command, world: World, finish: Finish): v
       'key of the gateway (callKeyFile) that signs the tokens for the endpoint',
     )
     .option(
+      '--issuer-alias <alias>',
+      'alias of the issuer of the token in the gateway (with --call-key-file)',
+    )
+    .option(
       '--refused-token-file <file>',
       'valid token that each mutation must refuse; may be repeated',
       collect,
@@ -89,6 +93,7 @@ interface TestFlags extends CommonFlags {
   readonly contract: string;
   readonly sdl?: string;
   readonly callKeyFile?: string;
+  readonly issuerAlias?: string;
   readonly refusedTokenFile: readonly string[];
   readonly pid?: number;
   readonly strict?: boolean;
@@ -104,9 +109,11 @@ async function testEndpoint(command: Command, world: World, url: string): Promis
   const token = await findToken(flags, world.cwd, world.signal);
   const { canonicalSdl } = await import('@rhizome/schema');
   const file = readContractFile(resolve(world.cwd, flags.contract));
-  const { pid, callKeyFile } = flags;
+  const { pid, callKeyFile, issuerAlias } = flags;
   const callToken =
-    callKeyFile === undefined ? undefined : callTokens(resolve(world.cwd, callKeyFile), file.name);
+    callKeyFile === undefined
+      ? undefined
+      : callTokens(resolve(world.cwd, callKeyFile), file.name, issuerAlias);
   const contract = {
     ...(await prepared(file, url, callToken ? await callToken(token) : token)),
     url,
