@@ -11,6 +11,8 @@ export interface ApiErrorInit {
   readonly details?: Readonly<Record<string, unknown>> | undefined;
   /** The request cannot have reached the server. */
   readonly notSent?: boolean;
+  /** Nothing of the API has come back. */
+  readonly noAnswer?: boolean;
   readonly cause?: unknown;
 }
 
@@ -29,6 +31,11 @@ export class RhizomeApiError extends Error {
   readonly details: Readonly<Record<string, unknown>>;
   /** True when the server cannot have seen the request. */
   readonly notSent: boolean;
+  /**
+   * True when the API did not answer: nothing came back, or something else answered in its stead, such as the
+   * page of a proxy. Nothing is known about the request then, whatever `retry` advises.
+   */
+  readonly noAnswer: boolean;
   #all: readonly RhizomeApiError[] = [this];
 
   constructor(init: ApiErrorInit) {
@@ -39,6 +46,7 @@ export class RhizomeApiError extends Error {
     this.requestId = init.requestId;
     this.details = init.details ?? {};
     this.notSent = init.notSent ?? false;
+    this.noAnswer = init.noAnswer ?? false;
   }
 
   /** All errors of the answer; this is the first. */

@@ -136,6 +136,7 @@ function refuseAnswer(url: string, status: number, requestId: string): never {
     retry: passing ? 'later' : 'never',
     message: `${url} answered with status ${status} and not with GraphQL; is the address right?`,
     requestId,
+    noAnswer: true,
     details: { status },
   });
 }
@@ -146,12 +147,13 @@ function networkError(url: string, { timeoutMs, requestId }: HttpCall, cause: un
   const [text] = (cause instanceof Error ? cause.message || String(code) : String(cause)).trim().split('\n');
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
     const message = `${url} gave no answer within ${timeoutMs} ms`;
-    return new RhizomeApiError({ code: 'REQUEST_TIMEOUT', message, requestId, cause });
+    return new RhizomeApiError({ code: 'REQUEST_TIMEOUT', message, requestId, noAnswer: true, cause });
   }
   return new RhizomeApiError({
     code: 'SERVICE_UNAVAILABLE',
     message: `${url} cannot be reached: ${text}`,
     requestId,
+    noAnswer: true,
     notSent: typeof code === 'string' && notSentCodes.has(code),
     cause,
   });

@@ -274,12 +274,18 @@ function throwFirst([first]: readonly WorkerError[]): void {
   if (first !== undefined) throw new CoreRefused(first.code, first.message);
 }
 
-/** An error of a call as refused or unavailable. UNAUTHENTICATED is refused if no other token can be had. */
+/**
+ * An error of a call as refused or unavailable. UNAUTHENTICATED is refused if no other token can be had. What
+ * a proxy answers is no refusal by core, whatever its status.
+ */
 function sorted(error: unknown, isTokenFinal: boolean): CoreRefused | CoreUnavailable {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof EnrolmentRefused) return new CoreRefused('UNAUTHENTICATED', message, { cause: error });
   const isFinal =
-    isRhizomeApiError(error) && error.retry === 'never' && (isTokenFinal || !tokenCodes.has(error.code));
+    isRhizomeApiError(error) &&
+    !error.noAnswer &&
+    error.retry === 'never' &&
+    (isTokenFinal || !tokenCodes.has(error.code));
   if (isFinal) return new CoreRefused(error.code, message, { cause: error });
   return new CoreUnavailable(message, { cause: error });
 }
