@@ -126,7 +126,7 @@ describe('an enrolled pilot', () => {
     });
     expect(await first.process.exited).toMatchObject({ code: 2 });
     // By the answer of the gateway, and not because its lease ran out.
-    const lost = first.process.lines.filter((line) => line.includes('"msg":"lease lost"'));
+    const lost = first.process.lines.filter((line) => line.includes('"msg":"worker lost"'));
     expect(lost).toEqual([expect.stringContaining('ENDED')]);
     // Core gives its jobs to others when the lease has ended.
     await waitFor('the job to be free', async () => (await stateOf(id)) === 'ACTIVATED', {

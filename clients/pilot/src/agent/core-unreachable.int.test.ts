@@ -217,6 +217,22 @@ describe('a pilot that cannot reach core', () => {
     expect(setup.core.logOf('job_a')).toBe('up\ndown\n');
   });
 
+  it('keeps jobs and their reports when its credential is refused and another worker gets one', async () => {
+    setup.core.lease = { heartbeatSeconds: 600, leaseSeconds: 1200 };
+    const { wait, open } = gate();
+    setup.core.add({ jobId: 'job_a', shell: `echo up; ${wait}; echo down; exit 3` });
+    setup.core.add({ jobId: 'job_b', shell: `echo up; ${wait}; sleep 1; echo down` });
+    setup.start();
+    await isUp('job_a', 'job_b');
+    setup.core.refuseCredential();
+    await open();
+    await setup.core.until('both have ended', () => ['job_a', 'job_b'].every((id) => setup.ended(id)()));
+    expect(setup.core.said.filter(({ what }) => what === 'registered')).toHaveLength(2);
+    expect(setup.detailOf<FailReport>('failed', 'job_a')).toMatchObject({ exitCode: 3 });
+    expect(setup.core.about('job_b')).toEqual(['sent', 'RUNNING', 'adopted', 'FINISHED']);
+    for (const jobId of ['job_a', 'job_b']) expect(setup.core.logOf(jobId)).toBe('up\ndown\n');
+  });
+
   it('keeps a result that it cannot send when it is stopped, for the next pilot of its name', async () => {
     setup.core.lease = { heartbeatSeconds: 0.2, leaseSeconds: 0.6 };
     const { wait, open } = gate();

@@ -98,10 +98,6 @@ export class HeldJobs {
     this.#timers.clear();
   }
 
-  dropAll(reason: string): void {
-    this.#runs.forEach((run) => run.drop(reason));
-  }
-
   abandonAll(reason: string): void {
     this.#runs.forEach((run) => run.abandon(reason));
   }

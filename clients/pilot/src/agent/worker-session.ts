@@ -226,10 +226,9 @@ export class WorkerSession {
     return new Promise((resolve) => this.#confirms.push({ since: performance.now(), resolve }));
   }
 
-  #loseWorker({ code, message }: CoreRefused): void {
+  /** The jobs stay for the next worker. If core refuses that one, too, the pilot ends with its payloads. */
+  #loseWorker({ message }: CoreRefused): void {
     this.#lease.lose(message);
-    // Without a credential nothing can be reported any more, also not by another worker.
-    if (code === 'UNAUTHENTICATED') this.#services.jobs.dropAll(message);
   }
 
   /** An invalid device report must not cost the jobs: it is not sent again until something changes. */

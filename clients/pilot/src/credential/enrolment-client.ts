@@ -21,6 +21,11 @@ export class EnrolmentRefused extends Error {
   override readonly name = 'EnrolmentRefused';
 }
 
+/** The gateway gives no token for an attempt. That says nothing about the enrolment. */
+export class AttemptTokenRefused extends Error {
+  override readonly name = 'AttemptTokenRefused';
+}
+
 const grantType = (name: string): string => `urn:rhizome:params:oauth:grant-type:${name}`;
 const timeoutMs = 30_000;
 
@@ -60,7 +65,7 @@ export function renew(
 /**
  * A token for the payload of an attempt.
  * @param token the credential of the worker that holds it
- * @throws EnrolmentRefused; Error if the gateway cannot be reached
+ * @throws AttemptTokenRefused; Error if the gateway cannot be reached
  */
 export async function tokenOfAttempt(
   url: string,
@@ -72,7 +77,7 @@ export async function tokenOfAttempt(
   const { address, status, answer } = await asked(url, holder, form, token);
   const { access_token: issued, expires_in: expiresInSeconds } = answer;
   if (status === 200 && issued && expiresInSeconds) return { token: issued, expiresInSeconds };
-  throw new EnrolmentRefused(`${address} refused: ${answer.error_description ?? `status ${status}`}`);
+  throw refusalBy({ address, status, answer }, AttemptTokenRefused);
 }
 
 async function send(
@@ -80,8 +85,7 @@ async function send(
   holder: Holder,
   form: Readonly<Record<string, string>>,
 ): Promise<EnrolmentAnswer> {
-  const { address, status, answer } = await asked(url, holder, form);
-  return answerOf(address, status, answer);
+  return answerOf(await asked(url, holder, form));
 }
 
 interface Asked {
@@ -101,7 +105,8 @@ async function asked(
   const agent = certificate && new Agent({ connect: { ...certificate } });
   try {
     const { status, text } = await posted(address, { key, agent, form, token });
-    if (status >= 500 || status === 429) throw new Error(`${address} answered with status ${status}`);
+    if (status >= 500 || status === 429 || status === 408)
+      throw new Error(`${address} answered with status ${status}`);
     return { address, status, answer: parsed(text) };
   } finally {
     await agent?.close();
@@ -135,18 +140,29 @@ async function posted(
   return { status: response.statusCode, text: await response.body.text() };
 }
 
-function answerOf(address: string, status: number, answer: TokenAnswer): EnrolmentAnswer {
+function answerOf(asked: Asked): EnrolmentAnswer {
+  const { status, answer } = asked;
   const { access_token: token, expires_in: expiresInSeconds, worker_id: workerId, enrolment_id: id } = answer;
   if (status === 200 && token && expiresInSeconds && workerId && id)
     return { token: { token, expiresInSeconds, workerId, enrolmentId: id } };
   if (answer.error === 'authorization_pending' && id) return { pendingId: id };
-  const why = answer.error_description ?? `status ${status}, and no answer of an issuer of tokens`;
-  throw new EnrolmentRefused(`${address} refused: ${why}`);
+  throw refusalBy(asked, EnrolmentRefused);
+}
+
+/** Form of the error codes of OAuth; `Not Found` of a proxy is none. */
+const oauthError = /^[a-z]+(_[a-z]+)+$/;
+
+/** Only an error of OAuth is a refusal: a proxy in between may answer with any status. */
+function refusalBy({ address, status, answer }: Asked, Refused: new (message: string) => Error): Error {
+  const { error = '', error_description: description = error } = answer;
+  return oauthError.test(error)
+    ? new Refused(`${address} refused: ${description}`)
+    : new Error(`${address} answered with status ${status}, and not as an issuer of tokens`);
 }
 
 function parsed(text: string): TokenAnswer {
   try {
-    return JSON.parse(text) as TokenAnswer;
+    return (JSON.parse(text) as TokenAnswer | null) ?? {};
   } catch {
     return {};
   }

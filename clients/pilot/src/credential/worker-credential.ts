@@ -63,7 +63,10 @@ export class WorkerCredential {
     throw (this.#refusal = new EnrolmentRefused(text));
   }
 
-  /** A token for the payload of an attempt of this worker. */
+  /**
+   * A token for the payload of an attempt of this worker.
+   * @throws AttemptTokenRefused, EnrolmentRefused; Error if the gateway cannot be reached
+   */
   async attemptToken(job: { readonly jobId: string; readonly fence: number }): Promise<AttemptToken> {
     return tokenOfAttempt(this.#credential.url, this.#credential, await this.token(false), job);
   }

@@ -1,6 +1,6 @@
 import { createClient, isRhizomeApiError, type ApiClient, type TokenSource } from '@rhizome/client';
 import type { WorkerCredential } from '../credential/worker-credential.js';
-import { EnrolmentRefused } from '../credential/enrolment-client.js';
+import { AttemptTokenRefused, EnrolmentRefused } from '../credential/enrolment-client.js';
 import type { AttemptToken } from '../secrets/attempt-token.js';
 import type { DeliveredSecret } from '../secrets/delivered-secret.js';
 import { secretRequest } from '../secrets/secret-request.js';
@@ -102,7 +102,8 @@ export class GraphqlProtocol implements CoreProtocol {
         await this.#credential?.startWorker(idempotencyKey);
         return this.#client.mutate(PilotRegisterWorkerDocument, { input }, { idempotent: true, signal });
       },
-      true,
+      // Jobs are not given up because their pilot's token has expired.
+      jobs.length === 0,
     );
     const { worker, heartbeatSeconds, leaseSeconds, commands, userErrors } = registerWorker;
     throwFirst(userErrors);
@@ -281,6 +282,7 @@ function throwFirst([first]: readonly WorkerError[]): void {
 function sorted(error: unknown, isTokenFinal: boolean): CoreRefused | CoreUnavailable {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof EnrolmentRefused) return new CoreRefused('UNAUTHENTICATED', message, { cause: error });
+  if (error instanceof AttemptTokenRefused) return new CoreRefused('FORBIDDEN', message, { cause: error });
   const isFinal =
     isRhizomeApiError(error) &&
     !error.noAnswer &&

@@ -8,7 +8,9 @@ export function isVoid({ code }: Refusal): boolean {
   return voidCodes.has(code);
 }
 
-/** True if core has given up the worker; its jobs may continue under another one. */
+/**
+ * True if core has given up the worker, or refuses its credential; its jobs may continue under another one.
+ */
 export function isWorkerLost({ code }: Refusal): boolean {
-  return code === 'WORKER_LOST' || code === 'WORKER_NOT_FOUND';
+  return code === 'WORKER_LOST' || code === 'WORKER_NOT_FOUND' || code === 'UNAUTHENTICATED';
 }

@@ -70,6 +70,7 @@ export class ScriptedCore implements CoreProtocol {
   readonly #returning = new Set<string>();
   #workers = 0;
   #isWorkerLost = false;
+  #isCredentialRefused = false;
   #isClosed = false;
 
   /** Adds a pending job. */
@@ -128,6 +129,11 @@ export class ScriptedCore implements CoreProtocol {
     this.#isWorkerLost = true;
   }
 
+  /** Refuses the credential of the worker: another worker gets another one. */
+  refuseCredential(): void {
+    this.#isCredentialRefused = true;
+  }
+
   /** Issues a command. */
   order(command: Command): void {
     this.#pushed.push([command]);
@@ -157,7 +163,7 @@ export class ScriptedCore implements CoreProtocol {
   async registerWorker(registration: Registration): Promise<RegisteredWorker> {
     return this.#answer('registerWorker', () => {
       this.#workers += 1;
-      this.#isWorkerLost = false;
+      this.#isWorkerLost = this.#isCredentialRefused = false;
       const workerId = `worker_${this.#workers}`;
       this.said.push({ what: 'registered', detail: registration });
       registration.jobs.filter((job) => this.#isCurrent(job)).forEach(({ jobId }) => this.reassign(jobId));
@@ -323,6 +329,7 @@ export class ScriptedCore implements CoreProtocol {
   }
 
   #assertIsCurrent(workerId: string): void {
+    if (this.#isCredentialRefused) throw new CoreRefused('UNAUTHENTICATED', 'the credential was refused');
     if (workerId !== `worker_${this.#workers}` || this.#isWorkerLost)
       throw new CoreRefused('WORKER_LOST', 'another worker took over');
   }
