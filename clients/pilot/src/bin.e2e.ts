@@ -230,6 +230,26 @@ describe('rhizome-pilot', () => {
   });
 });
 
+describe('rhizome-pilot without a name', () => {
+  it('takes the first free number of its host and queue, also that of a pilot that was killed', async () => {
+    core.lease = { heartbeatSeconds: 600, leaseSeconds: 1200 };
+    const queue = `q-${process.pid}`;
+    const startNext = async (scratch: string): Promise<{ child: ChildProcess; name: string }> => {
+      const pilot = start('--queue', queue, '--scratch', join(folder, scratch));
+      await core.until('it registers', () => pilot.log.includes('"msg":"worker registered"'));
+      const { detail } = core.said.findLast(({ what }) => what === 'registered') ?? {};
+      return { child: pilot.child, name: (detail as Registration).name };
+    };
+    const [first, second] = [await startNext('one'), await startNext('two')];
+    first.child.kill('SIGKILL');
+    await once(first.child, 'exit');
+    const third = await startNext('three');
+    expect([first, second, third].map(({ name }) => name)).toEqual(
+      [1, 2, 1].map((number) => `${hostname()}-${number}`),
+    );
+  });
+});
+
 describe('the token of rhizome-pilot', () => {
   it('is read again for each request', async () => {
     start();

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { isDomainError } from '@rhizome/errors';
 import { createLogger } from '@rhizome/log';
-import { Pilot } from './agent/pilot.js';
+import { defaultName } from './agent/default-name.js';
+import { Pilot, type PilotOptions } from './agent/pilot.js';
 import { enrolCommand } from './credential/enrol-command.js';
 import { EnrolmentRefused } from './credential/enrolment-client.js';
 import { WorkerCredential } from './credential/worker-credential.js';
@@ -17,9 +18,14 @@ const exitFault = 1;
 const exitRefused = 2;
 const exitUsage = 64;
 
-function configure(): PilotConfig {
+type NamedConfig = PilotConfig & { readonly pilot: PilotOptions };
+
+async function configure(): Promise<NamedConfig> {
   try {
-    return readConfig(process.argv, process.env);
+    const config = readConfig(process.argv, process.env);
+    const { pilot, credential } = config;
+    const name = pilot.name ?? (await defaultName(pilot.queue, credential?.enrolmentId));
+    return { ...config, pilot: { ...pilot, name } };
   } catch (error) {
     if (!isDomainError(error)) throw error;
     console.error(`rhizome-pilot: ${error.message}`);
@@ -29,7 +35,7 @@ function configure(): PilotConfig {
 
 if (process.argv[2] === 'enrol') await enrolAndExit();
 
-const { url, tokenFile, credential, logLevel, pilot: options } = configure();
+const { url, tokenFile, credential, logLevel, pilot: options } = await configure();
 const log = createLogger({ name: 'pilot', level: logLevel });
 const core = new GraphqlProtocol(
   credential

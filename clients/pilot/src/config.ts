@@ -4,7 +4,7 @@ import { DomainError, isDomainError } from '@rhizome/errors';
 import type { LogLevel } from '@rhizome/log';
 import { Command } from 'commander';
 import { readFileSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { PilotOptions } from './agent/pilot.js';
@@ -38,7 +38,7 @@ const schema = z.object({
     .optional()
     .describe('file of an enrolment, made by "rhizome-pilot enrol"; replaces url, token file and queue'),
   queue: z.string().min(1).describe('queue to serve'),
-  name: z.string().min(1).max(255).optional().describe('name, unique in the queue (default: HOST-PID)'),
+  name: z.string().min(1).max(255).optional().describe('name, unique in the queue (default: HOST-N)'),
   scratch: z.string().min(1).default(join(tmpdir(), 'rhizome-pilot')).describe('folder for the payloads'),
   store: z
     .string()
@@ -182,7 +182,8 @@ export interface PilotConfig {
   /** The enrolment; undefined for a pilot with the token of a queue. */
   readonly credential: (Credential & { readonly enrolmentId: string }) | undefined;
   readonly logLevel: LogLevel;
-  readonly pilot: PilotOptions;
+  /** The name is undefined if none was given. */
+  readonly pilot: Omit<PilotOptions, 'name'> & { readonly name: string | undefined };
 }
 
 /**
@@ -305,12 +306,12 @@ function storeTokenOf({ storeTokenFile: file }: Settings): (() => string) | unde
 function pilotOptions(
   settings: Settings,
   { searchPath, version, visible, tools, libraries, runtimeEnvironment }: World,
-): PilotOptions {
+): PilotConfig['pilot'] {
   const scratch = resolve(settings.scratch);
   const store = settings.store ?? join(scratch, 'store');
   return {
     queue: settings.queue,
-    name: settings.name ?? `${hostname()}-${process.pid}`,
+    name: settings.name,
     labels: settings.label.map((label) => {
       const equals = label.indexOf('=');
       return { key: label.slice(0, equals), value: label.slice(equals + 1) };
