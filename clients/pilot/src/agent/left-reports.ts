@@ -78,6 +78,7 @@ export async function takeOverReports(
     await left.discard();
     return [];
   };
-  const found = await Promise.all((await spool.takeOver()).map(restore));
-  return found.flat();
+  const found: LeftReports[] = [];
+  for (const left of await spool.takeOver()) found.push(...(await restore(left)));
+  return found;
 }

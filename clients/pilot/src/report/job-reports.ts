@@ -13,7 +13,7 @@ import type { AttemptSpool } from '../spool/attempt-spool.js';
 import type { SpooledLog } from '../spool/spool-space.js';
 import type { AttemptState, JobRecord } from '../spool/spool.types.js';
 import type { Contact, WorkerLink } from './contact.js';
-import { isEnd, PendingRecord } from './pending-record.js';
+import { damagedMark, isEnd, PendingRecord } from './pending-record.js';
 import type { ReportResult } from './reporter.js';
 import { isVoid } from './void-codes.js';
 
@@ -61,18 +61,20 @@ export class JobReports implements SpooledLog {
   }
 
   /**
-   * The reports that an earlier pilot left; undefined if they have no end: its payload died with it.
-   * @throws Error if a file is damaged
+   * The reports that an earlier pilot left; undefined if they have no end: its payload died with it. A log
+   * may be as large as the space: one record is in memory at a time.
+   * @throws Error if the state or the end is damaged
    */
   static async restore(spool: AttemptSpool, services: JobReportsServices): Promise<JobReports | undefined> {
     const reports = new JobReports(await spool.readState(), spool, services);
     const numbers = await spool.numbers();
-    const records = await Promise.all(numbers.map(async (number) => spool.read(number)));
-    if (!isEnd(records.at(-1))) return undefined;
-    for (const [index, record] of records.entries()) {
+    const last = numbers.at(-1);
+    if (last === undefined || !isEnd(await spool.read(last))) return undefined;
+    for (const number of numbers) {
+      const record = await spool.read(number).catch(damagedMark);
       const bytes = Buffer.byteLength(JSON.stringify(record));
       await spool.space.take(bytes, false);
-      reports.#queue.push(new PendingRecord(numbers[index] ?? 0, record, bytes));
+      reports.#queue.push(new PendingRecord(number, record, bytes));
     }
     reports.#unregister = spool.space.register(reports);
     return reports;
@@ -269,8 +271,7 @@ export class JobReports implements SpooledLog {
       return await pending.read(this.#spool);
     } catch (error) {
       this.#services.log.error({ err: error }, 'part of the job log lost');
-      const text = '\n[rhizome: a part is missing here; the disk returned it damaged]\n';
-      return { kind: 'LOG', chunks: [{ stream: 'STDERR', text, at: new Date().toISOString() }] };
+      return damagedMark();
     }
   }
 

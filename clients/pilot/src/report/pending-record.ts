@@ -24,10 +24,12 @@ export class PendingRecord {
   isInDoubt = false;
   isAnswered = false;
 
+  /** @param spooledBytes its size, if it is on disk */
   constructor(number: number, record: JobRecord, spooledBytes = 0) {
     this.number = number;
     this.kind = record.kind;
-    this.#record = record;
+    // Logs may be long: what is on disk is read again when it is sent.
+    this.#record = spooledBytes > 0 && record.kind === 'LOG' ? undefined : record;
     this.#spooledBytes = spooledBytes;
     this.#textBytes = record.kind === 'LOG' ? sizeOf(record.chunks) : 0;
     let resolveAnswered: (result: ReportResult) => void = () => undefined;
@@ -125,6 +127,12 @@ export class PendingRecord {
     const text = `\n[rhizome: ${this.#leftOutBytes} bytes left out here; core was out of reach and the space for reports was full]\n`;
     return { kind: 'LOG', chunks: [{ stream: 'STDERR', text, at: new Date().toISOString() }] };
   }
+}
+
+/** A mark in the log for a record that cannot be read. */
+export function damagedMark(): JobRecord {
+  const text = '\n[rhizome: a part is missing here; the disk returned it damaged]\n';
+  return { kind: 'LOG', chunks: [{ stream: 'STDERR', text, at: new Date().toISOString() }] };
 }
 
 /** True if core expects nothing more after the report. */

@@ -57,10 +57,20 @@ describe('takeOverReports', () => {
     await expect(readdir(folder)).rejects.toThrow('ENOENT');
   });
 
-  it('forgets an attempt whose files are damaged', async () => {
+  it('forgets an attempt whose end is damaged', async () => {
     const folder = await leftBehind();
     await writeFile(join(folder, 'att_job_a', '00000001.json'), 'ffffffff {}');
     expect(await takeOverReports(await setup.openSpool(), setup.services)).toEqual([]);
+  });
+
+  it('sends the end of an attempt whose log is damaged, with a mark', async () => {
+    const folder = await leftBehind();
+    await writeFile(join(folder, 'att_job_a', '00000000.json'), 'ffffffff {}');
+    const left = await takeOverReports(await setup.openSpool(), setup.services);
+    setup.openContact();
+    await Promise.all(left.map(async ({ done }) => done));
+    expect(setup.core.about('job_a')).toEqual(['FINISHED']);
+    expect(setup.core.logOf('job_a')).toMatch(/^\n\[rhizome: a part is missing here.*\]\n$/);
   });
 
   it('leaves a spool alone that is still in use', async () => {
