@@ -93,8 +93,11 @@ export async function removeFolder(folder: string): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true });
   } catch {
-    await openUp(folder);
-    await rm(folder, { recursive: true, force: true });
+    await openUp(folder).catch((error: unknown) => {
+      // Another pilot that starts at the same time removes it, too.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    });
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 

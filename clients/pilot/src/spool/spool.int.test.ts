@@ -73,6 +73,20 @@ describe('takeOverReports', () => {
     expect(setup.core.logOf('job_a')).toMatch(/^\n\[rhizome: a part is missing here.*\]\n$/);
   });
 
+  it('takes each attempt once while other pilots clean the same scratch space', async () => {
+    for (let number = 1; number <= 20; number += 1) {
+      const folder = join(setup.folder, `spool-4194305-${number}`);
+      await mkdir(join(folder, `att_${number}`), { recursive: true });
+      const owner = { queue: 'q', name: 'pilot', host: 'host' };
+      await writeDurably(join(folder, 'owner.json'), JSON.stringify(owner));
+      await mkdir(join(setup.folder, `spool-4194306-${number}`));
+    }
+    const spool = await setup.openSpool();
+    const taken = await Promise.all([1, 2, 3, 4].map(async () => spool.takeOver()));
+    expect(taken.flat()).toHaveLength(20);
+    expect((await readdir(setup.folder)).filter((name) => /^spool-419430/.test(name))).toEqual([]);
+  });
+
   it('leaves a spool alone that is still in use', async () => {
     const spool = await setup.openSpool();
     const reports = setup.reportsOf(spool, 'job_a');

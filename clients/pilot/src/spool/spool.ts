@@ -52,14 +52,17 @@ export class Spool {
     return new AttemptSpool(join(this.#folder, placeOf(attemptId)), this.space);
   }
 
-  /** Takes the attempts that an earlier pilot of the same name left. */
+  /**
+   * Takes the attempts that an earlier pilot of the same name left. Other pilots may do the same with other
+   * folders, or remove those that nobody needs, at the same time.
+   */
   async takeOver(): Promise<readonly AttemptSpool[]> {
     const taken: AttemptSpool[] = [];
     for (const folder of await this.#abandoned()) {
-      for (const name of await attemptsIn(folder)) {
+      for (const name of (await unlessGone(attemptsIn(folder))) ?? []) {
         const own = join(this.#folder, name);
-        await rename(join(folder, name), own);
-        taken.push(new AttemptSpool(own, this.space, true));
+        const isTaken = await unlessGone(rename(join(folder, name), own).then(() => true));
+        if (isTaken) taken.push(new AttemptSpool(own, this.space, true));
       }
       await removeUnlessInUse(folder);
     }
@@ -79,15 +82,15 @@ export class Spool {
       const [, pid, startTicks] = /^spool-(\d+)-(\d+)$/.exec(name) ?? [];
       if (pid === undefined || readProcess(Number(pid))?.startTicks === Number(startTicks)) continue;
       const folder = join(scratch, name);
-      if (await this.#isOwn(folder)) found.push(folder);
-      else if (await isOwnFolder(folder)) await this.#removeUseless(folder);
+      // Anyone may make folders here; reports of another user must not be sent as this pilot's.
+      if (!(await unlessGone(isOwnFolder(folder)))) continue;
+      if (await this.#isOfThisName(folder)) found.push(folder);
+      else await this.#removeUseless(folder);
     }
     return found;
   }
 
-  async #isOwn(folder: string): Promise<boolean> {
-    // Anyone may make folders here; reports of another user must not be sent as this pilot's.
-    if (!(await isOwnFolder(folder))) return false;
+  async #isOfThisName(folder: string): Promise<boolean> {
     const { queue, name, host } = this.#options.owner;
     const owner = await readDurable<SpoolOwner>(join(folder, ownerFile)).catch(() => undefined);
     return owner !== undefined && owner.queue === queue && owner.name === name && owner.host === host;
@@ -109,8 +112,19 @@ async function attemptsIn(folder: string): Promise<readonly string[]> {
 }
 
 async function removeUnlessInUse(folder: string): Promise<void> {
-  const names = await readdir(folder);
+  const names = (await unlessGone(readdir(folder))) ?? [];
   if (names.some((name) => name !== ownerFile)) return;
   await rm(join(folder, ownerFile), { force: true });
-  await rmdir(folder);
+  await unlessGone(rmdir(folder));
+}
+
+/** Undefined if another pilot, which starts at the same time, was first. */
+async function unlessGone<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(code)) throw error;
+    return undefined;
+  }
 }
