@@ -13,7 +13,7 @@ export interface WorkerLink {
 }
 
 /** Time for which a heartbeat may take; contact is lost before, unless the lease is longer. */
-const longestConfirmMs = 60_000;
+const defaultLongestConfirmMs = 60_000;
 
 interface OpenLink extends WorkerLink {
   readonly closing: AbortController;
@@ -28,9 +28,11 @@ export class Contact {
   readonly #waiting = new Set<() => void>();
   #confirm: (() => Promise<void>) | undefined;
   #link: OpenLink | undefined;
+  readonly #longestConfirmMs: number;
 
-  constructor(core: CoreProtocol) {
+  constructor(core: CoreProtocol, longestConfirmMs = defaultLongestConfirmMs) {
     this.#core = core;
+    this.#longestConfirmMs = longestConfirmMs;
   }
 
   get isOpen(): boolean {
@@ -68,9 +70,16 @@ export class Contact {
     this.#waiting.delete(wake);
   }
 
-  /** Asks core what has become of the jobs, and waits until that is known or contact is lost. */
-  async confirm(): Promise<void> {
-    if (this.#confirm !== undefined) await this.wait(this.#confirm(), longestConfirmMs);
+  /**
+   * Asks core what has become of the jobs, and waits for the answer, at most for a time.
+   * @returns true if core has answered, and its commands were executed; false if it must be asked again
+   */
+  async confirm(): Promise<boolean> {
+    if (this.#confirm === undefined) return false;
+    let isConfirmed = false;
+    const confirmed = this.#confirm().then(() => (isConfirmed = true));
+    await this.wait(confirmed, this.#longestConfirmMs);
+    return isConfirmed;
   }
 
   /** Waits for a promise while there is contact, at most for a time. */

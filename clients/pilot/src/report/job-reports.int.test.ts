@@ -115,6 +115,20 @@ describe('JobReports', () => {
     expect(setup.core.about('job_a')).toEqual(['refused', 'FINISHED']);
   });
 
+  it('keeps a job with an outdated fence until core has said what becomes of it', async () => {
+    const reports = setup.reportsOf(await setup.openSpool(), 'job_a');
+    setup.core.withdraw('job_a', 'DROP', false);
+    let heartbeats = 0;
+    setup.openContact(async () => {
+      heartbeats += 1;
+      // The first one is not answered.
+      if (heartbeats === 1) return new Promise(() => undefined);
+      reports.adopt(2);
+    });
+    expect(await reports.deliver(finished())).toEqual({ accepted: true });
+    expect(setup.core.about('job_a')).toEqual(['refused', 'refused', 'FINISHED']);
+  });
+
   it('removes all of a job that is no longer its own', async () => {
     const reports = setup.reportsOf(await setup.openSpool(), 'job_a');
     await reports.submit(finished('HOLDING'));

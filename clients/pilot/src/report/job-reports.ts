@@ -125,9 +125,9 @@ export class JobReports implements SpooledLog {
         return await contact.call(make, signal);
       } catch (error) {
         if (!(error instanceof CoreRefused) || error.code !== staleFence) throw error;
-        await contact.confirm();
+        const isConfirmed = await contact.confirm();
         signal.throwIfAborted();
-        if (contact.isOpen && this.#state.fence === fence) throw error;
+        if (isConfirmed && contact.isOpen && this.#state.fence === fence) throw error;
       }
     }
   }

@@ -18,7 +18,7 @@ export interface ReportsSetup {
   readonly contact: Contact;
   readonly services: JobReportsServices;
   /** Restores contact, as `worker_1`. @param confirm stands for a heartbeat */
-  openContact(confirm?: () => void): void;
+  openContact(confirm?: () => void | Promise<void>): void;
   /** The spool of this process, with a limit. */
   openSpool(limitBytes?: number, name?: string): Promise<Spool>;
   /** Reports of a job that core has sent to `worker_1`. */
@@ -36,7 +36,7 @@ export function reportsSetup(): ReportsSetup {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'reports-'));
     core = new ScriptedCore();
-    contact = new Contact(core);
+    contact = new Contact(core, 500);
     await core.registerWorker({ ...pilot, jobs: [] } as never);
   });
   afterEach(async () => {
@@ -61,7 +61,7 @@ export function reportsSetup(): ReportsSetup {
       return services();
     },
     openContact(confirm = () => undefined) {
-      contact.open('worker_1', async () => Promise.resolve(confirm()));
+      contact.open('worker_1', async () => confirm());
     },
     async openSpool(limitBytes = 1 << 20, name = pilot.name) {
       return Spool.open({ scratch: folder, owner: { ...pilot, name }, limitBytes, log: silentLogger() });
