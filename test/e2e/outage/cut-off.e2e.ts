@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { leftovers, type TestProcess, waitFor } from '@rhizome/testkit';
 import type { Api } from '../system/api.js';
 import { jobOf } from '../system/jobs.js';
-import { type Grant, speakAsWorker, startPilot } from '../system/pilots.js';
+import { type Grant, type SpokenWorker, speakAsWorker, startPilot } from '../system/pilots.js';
 import { alive, untilGone } from '../system/processes.js';
 import { type Proxy, startProxy } from '../system/proxy.js';
 import { type ServiceSystem, startServices } from '../system/service-system.js';
@@ -132,12 +132,14 @@ describe('a host that is cut off beyond its lease', () => {
     await untilState(id, 'ACTIVATED');
     const other = await speakAsWorker(system, { name: 'other', queue: place.queue });
     const grant = await grantOf(other);
+    const stopBeats = beat(other, grant);
     network.mend();
     await untilState(id, 'RUNNING');
     expect(await other.start(grant, 'RUNNING')).toMatchObject({
       acceptedIds: [],
       userErrors: [{ code: 'FENCE_STALE' }],
     });
+    stopBeats();
     group.open();
     await group.untilEnded();
     await group.expectResults();
@@ -156,15 +158,14 @@ describe('a host that is cut off beyond its lease', () => {
     const other = await speakAsWorker(system, { name: 'other', queue: place.queue });
     const grant = await grantOf(other);
     await other.start(grant, 'RUNNING');
-    const beats = setInterval(() => void other.heartbeat([grant]).catch(() => undefined), 500);
-    leftovers.defer('the heartbeats of a worker', () => clearInterval(beats));
+    const stopBeats = beat(other, grant);
     expect(alive(before)).toHaveLength(1);
     network.mend();
     await untilGone(before, 120_000);
     expect(await jobOf(api, id)).toMatchObject({ state: 'RUNNING', worker: { name: 'other' } });
     const output = { name: 'result', location: 'elsewhere', sizeBytes: 1, sha256: '0'.repeat(64) };
     expect(await other.finish(grant, 'FINISHED', [output])).toMatchObject({ acceptedIds: [id] });
-    clearInterval(beats);
+    stopBeats();
     expect(await jobOf(api, id)).toMatchObject({ state: 'FINISHED' });
     await pilot.kill('SIGTERM');
   });
@@ -192,7 +193,15 @@ describe('a job that asks for STOP', () => {
   });
 });
 
-async function grantOf(worker: Awaited<ReturnType<typeof speakAsWorker>>): Promise<Grant> {
+/** Sends heartbeats of a worker with its job. @returns a function that stops them */
+function beat(worker: SpokenWorker, grant: Grant): () => void {
+  const beats = setInterval(() => void worker.heartbeat([grant]).catch(() => undefined), 500);
+  const stop = (): void => clearInterval(beats);
+  leftovers.defer('the heartbeats of a worker', stop);
+  return stop;
+}
+
+async function grantOf(worker: SpokenWorker): Promise<Grant> {
   return waitFor('a grant', async () => (await worker.acquire(1, { waitSeconds: 60 }))[0], {
     deadlineMs: 240_000,
   });
