@@ -95,6 +95,13 @@ async function countOf(collection: string): Promise<number> {
   return client.db(identities.store.database).collection(collection).countDocuments();
 }
 
+async function emptyDashboard(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'rhizome-dashboard-'));
+  leftovers.defer(folder, () => rm(folder, { recursive: true }));
+  await writeFile(join(folder, 'index.html'), '');
+  return folder;
+}
+
 const once = [...Array<number>(burst).fill(400), ...Array<number>(burst).fill(429)];
 
 describe('limits of the token endpoint', () => {
@@ -193,6 +200,14 @@ describe('limits of guesses', () => {
   // The failures of the other tests are in their store.
   beforeAll(startIdentities);
 
+  it('does not count failed logins of the dashboard', async () => {
+    const rates = { address: { operations: many, guesses: { perSecond: never, burst: 1 } } };
+    const { origin, statusesOf } = await gatewayWith({}, { dashboardRoot: await emptyDashboard(), rates });
+    const login = () => fetch(`${origin}/auth/callback?code=x&state=y`);
+    expect(await statusesOf(3, login)).toEqual([401, 401, 401]);
+    expect(await countOf('failedGuesses')).toBe(0);
+  });
+
   it('holds over all gateways, and costs a success nothing', async () => {
     const guesses = { perSecond: 3 / 600, burst: 3 };
     const rates = { address: { operations: many, guesses } };
@@ -225,9 +240,7 @@ describe('limits of the other endpoints of identities', () => {
   });
 
   it('limits logins of the dashboard', async () => {
-    const dashboardRoot = await mkdtemp(join(tmpdir(), 'rhizome-dashboard-'));
-    leftovers.defer(dashboardRoot, () => rm(dashboardRoot, { recursive: true }));
-    await writeFile(join(dashboardRoot, 'index.html'), '');
+    const dashboardRoot = await emptyDashboard();
     const ask = async (path: string) => {
       const { origin, statusesOf } = await gatewayWith({}, { dashboardRoot });
       return statusesOf(2 * burst, () => fetch(`${origin}${path}`, { redirect: 'manual' }));

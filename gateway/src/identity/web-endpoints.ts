@@ -123,7 +123,8 @@ export class WebEndpoints {
     const { request } = attempt;
     const { webLogin, webSessions } = this.#options.identity;
     attempt.action = 'auth.login';
-    await this.#attempts.admit(attempt, { holder: undefined, isGuess: true });
+    // Not a guess: the state is in a sealed cookie, and the issuer verifies the code.
+    await this.#attempts.admit(attempt, { holder: undefined });
     const { identity, to } = await webLogin.end(
       cookieOf(request, loginCookie) ?? '',
       queryOf(request).toString(),
