@@ -32,8 +32,8 @@ export interface Claim {
   readonly holder: string | undefined;
   /** True if a success would show that a code or a token is right. */
   readonly isGuess?: boolean;
-  /** Looks in the store whether the holder is known. */
-  readonly isKnown?: () => Promise<boolean>;
+  /** Looks in the store for a holder or a code that the request names; its failures then count for it. */
+  readonly find?: () => Promise<string | undefined>;
 }
 
 interface Admission extends Claim {
@@ -69,16 +69,20 @@ const actions: ReadonlyMap<string, string> = new Map([
 
 /** Holders that have succeeded and are remembered. */
 const holdersKept = 100_000;
+/** Look-ups of one address that run at once; the others wait for their turn. */
+const lookUpsAtOnce = 4;
 
 /**
  * Admits requests before anything of them is verified. Failures are charged to the address, successes to the
  * holder of the key or the account. When an address has used up its failures, only requests that name a
- * holder who has succeeded before are verified; their failures count for this holder at this address. So the
- * guesses of a stranger are bounded, and do not cut off the pilots and people behind the same address.
+ * known holder are verified: one that has succeeded at this gateway, or that the store has. Their failures
+ * count for this holder at this address. So the guesses of a stranger are bounded, and do not cut off the
+ * pilots and people behind the same address, also not after a restart.
  */
 export class Attempts {
   readonly #options: AttemptsOptions;
   readonly #gate = new AttemptGate();
+  readonly #lookUps = new AttemptGate();
   /** Filled by successes only. */
   readonly #known = new LRUCache<string, true>({ max: holdersKept });
 
@@ -104,12 +108,13 @@ export class Attempts {
     const { rates } = this.#options;
     if (!rates) return;
     const { holder } = claim;
-    if (holder !== undefined && this.#known.has(holder)) return this.#admitKnown(attempt, claim, rates);
+    if (holder !== undefined && this.#known.has(holder)) return this.#admitKnown(attempt, claim, holder);
     try {
       await this.#enter(attempt, claim, attempt.address);
     } catch (error) {
-      if (!(await this.#isInStore(attempt, claim))) throw error;
-      await this.#admitKnown(attempt, claim, rates);
+      const found = await this.#find(attempt, claim);
+      if (found === undefined) throw error;
+      await this.#admitKnown(attempt, claim, found);
     }
   }
 
@@ -169,11 +174,11 @@ export class Attempts {
     if (action !== undefined) this.#options.audit?.login({ ...outcome, action, client, requestId, address });
   }
 
-  async #admitKnown(attempt: Attempt, claim: Claim, rates: RateLimiter): Promise<void> {
-    const holder = claim.holder ?? '';
-    const spent = rates.refusalOfHolder(holder);
+  /** @param known what failures count for at this address */
+  async #admitKnown(attempt: Attempt, claim: Claim, known: string): Promise<void> {
+    const spent = this.#options.rates?.refusalOfHolder(claim.holder ?? known);
     if (spent) throw spent;
-    await this.#enter(attempt, claim, keyOf(attempt.address, holder));
+    await this.#enter(attempt, claim, keyOf(attempt.address, known));
   }
 
   async #enter(attempt: Attempt, claim: Claim, key: string): Promise<void> {
@@ -189,17 +194,12 @@ export class Attempts {
     attempt.admission = { ...claim, key, leave: await this.#gate.enter(key, limit) };
   }
 
-  /** Look-ups are limited as attempts are: those that find nothing are charged. */
-  async #isInStore({ address }: Attempt, { holder, isKnown }: Claim): Promise<boolean> {
-    const { rates } = this.#options;
-    if (!rates || !isKnown || holder === undefined) return false;
-    const key = `look-up ${address}`;
-    if (typeof rates.leftOfAddress(key) !== 'number') return false;
-    const leave = await this.#gate.enter(key, () => rates.leftOfAddress(key));
+  /** Failures do not use up look-ups: otherwise a stranger could keep others of the address from theirs. */
+  async #find({ address }: Attempt, { find }: Claim): Promise<string | undefined> {
+    if (!find) return undefined;
+    const leave = await this.#lookUps.enter(address, () => lookUpsAtOnce);
     try {
-      const isInStore = await isKnown();
-      if (!isInStore) rates.useByAddress(key, { operations: 1 });
-      return isInStore;
+      return await find();
     } finally {
       leave();
     }

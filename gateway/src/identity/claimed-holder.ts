@@ -1,8 +1,10 @@
 /** Holders that requests name before anything is verified. */
 import type { IncomingMessage } from 'node:http';
 import { digestOfText } from '@rhizome/digest';
-import { certificatePrefix, claimedAccount, claimedKey } from '@rhizome/identity/holders';
+import type { Identity } from '@rhizome/identity';
+import { certificatePrefix, claimedAccount, claimedEnrolment, claimedKey } from '@rhizome/identity/holders';
 import { certificateThumbprint } from '../policy/index.js';
+import type { Claim } from './attempts.js';
 
 /** The key that a request names, by its proof or by the certificate of its connection. */
 export async function claimedByKey(request: IncomingMessage): Promise<string | undefined> {
@@ -16,4 +18,28 @@ export async function claimedByKey(request: IncomingMessage): Promise<string | u
 export function claimedByToken(token: string): string | undefined {
   const login = /^rhr_login_[0-9A-Z]{26}(?=_)/.exec(token)?.[0] ?? claimedAccount(token);
   return login === undefined ? undefined : `account:${digestOfText(login)}`;
+}
+
+/** The claim of a token. The store has its login, or the account that it names, if it was used before. */
+export function claimOfToken(token: string, { tokens }: Pick<Identity, 'tokens'>): Claim {
+  const holder = claimedByToken(token);
+  if (holder === undefined) return { holder };
+  return { holder, find: async () => ((await tokens.isHolderKnown(token)) ? holder : undefined) };
+}
+
+/** The claim of a key with its enrolment. */
+export async function claimOfWorker(
+  request: IncomingMessage,
+  id: string,
+  { enrolments }: Pick<Identity, 'enrolments'>,
+): Promise<Claim> {
+  const holder = await claimedByKey(request);
+  if (holder === undefined || !/^enr_[0-9A-Z]{26}$/.test(id)) return { holder };
+  return { holder, find: async () => ((await enrolments.isOf(id, holder)) ? holder : undefined) };
+}
+
+/** The enrolment that the token of a request names; empty if there is none. */
+export function enrolmentInToken({ headers }: IncomingMessage): string {
+  const token = /^(?:Bearer|DPoP) +(\S+) *$/i.exec(headers.authorization ?? '')?.[1] ?? '';
+  return claimedEnrolment(token) ?? '';
 }

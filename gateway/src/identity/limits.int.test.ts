@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { createVerifier, writeRightsQuestion } from '@rhizome/authz';
 import type { Identity } from '@rhizome/identity';
 import { createProofKey, leftovers, type ProofKey, testMongo, testTokens } from '@rhizome/testkit';
+import { csrfHeader, sessionCookie } from '../policy/index.js';
 import {
   type GatewayIdentitySystem,
   otherIdentity,
@@ -123,16 +124,41 @@ describe('limits of the token endpoint', () => {
     expect((await send(await exchangeOf('stranger'))).status).toBe(429);
   });
 
-  it('knows enrolled keys after a start, and limits the look-ups of others', async () => {
+  it('knows keys, codes, logins, sessions and accounts after a start, whatever strangers send', async () => {
+    const code = await invitation();
     const key = createProofKey();
-    const { body } = await (await gatewayWith()).enrol(key, await invitation());
-    const { send, renew, statusesOf } = await gatewayWith();
+    const before = await gatewayWith();
+    const { body: worker } = await before.enrol(key, code);
+    const login = await before.send({ ...(await exchangeOf('ann')), scope: 'offline_access' });
+    const { webSessions, outside } = identities.identity;
+    const session = await webSessions.start(await outside.accept((await exchangeOf('ann')).subject_token));
+    const dashboardRoot = await emptyDashboard();
+    const { origin, send, enrol, renew, statusesOf } = await gatewayWith({}, { dashboardRoot });
     await statusesOf(burst, () => send(forged));
-    expect((await renew(key, body.enrolment_id)).status).toBe(200);
-    expect(await statusesOf(burst + 1, () => renew(createProofKey(), body.enrolment_id))).toEqual(
-      Array(burst + 1).fill(429),
-    );
-    expect((await renew(key, body.enrolment_id)).status).toBe(200);
+    const guess = `rhr_login_${'0'.repeat(26)}_${'x'.repeat(43)}`;
+    const strangers = [
+      () => renew(createProofKey(), worker.enrolment_id),
+      () => enrol(createProofKey(), 'rhi_guess'),
+      () => send({ grant_type: 'refresh_token', refresh_token: guess }),
+      async () => send(await exchangeOf('stranger')),
+    ];
+    for (const ask of strangers) expect(await statusesOf(burst, ask)).toEqual(Array(burst).fill(429));
+    const refreshed = await send({ grant_type: 'refresh_token', refresh_token: login.body.refresh_token });
+    expect(refreshed.status).toBe(200);
+    expect((await send(await exchangeOf('ann'))).status).toBe(200);
+    const headers = { cookie: `${sessionCookie}=${session}`, [csrfHeader]: '1' };
+    expect((await fetch(`${origin}/auth/session`, { headers })).status).toBe(200);
+    expect((await enrol(key, 'rhi_guess')).status).toBe(200);
+    expect((await enrol(createProofKey(), code)).status).toBe(200);
+    expect((await renew(key, worker.enrolment_id)).status).toBe(200);
+  });
+
+  it('counts the failures of a known code for this code', async () => {
+    const code = await invitation();
+    const { send, statusesOf } = await gatewayWith();
+    await statusesOf(burst, () => send(forged));
+    const misused = { grant_type: enrolment, queue: 'south', host: 'h', code };
+    expect(await statusesOf(2 * burst, () => send(misused, createProofKey()))).toEqual(once);
   });
 
   it('verifies and writes nothing for a request that it refuses', async () => {
@@ -222,9 +248,8 @@ describe('limits of guesses', () => {
     const fourth = await there.enrol(createProofKey(), 'rhi_guess');
     expect(fourth).toMatchObject({ status: 429, body: { error: 'temporarily_unavailable' } });
     expect(Number(fourth.headers.get('retry-after'))).toBeGreaterThan(60);
-    const code = await invitation();
-    for (const gateway of [here, there])
-      expect((await gateway.enrol(createProofKey(), code)).status).toBe(429);
+    // The store has the code of an invitation, but no account of a newcomer.
+    expect((await there.enrol(createProofKey(), await invitation())).status).toBe(200);
     expect((await there.send(await exchangeOf('eve'))).status).toBe(429);
     expect((await there.renew(key, id)).status).toBe(200);
   });

@@ -4,7 +4,7 @@ import type { Identity } from '@rhizome/identity';
 import type { Logger } from '@rhizome/log';
 import { type Answer, failureAnswer, invalid, issuedAnswer, published, send } from './answers.js';
 import type { Attempt, Attempts } from './attempts.js';
-import { claimedByToken } from './claimed-holder.js';
+import { claimedByToken, claimOfToken } from './claimed-holder.js';
 import { readForm } from './form.js';
 import {
   authorizationServer,
@@ -101,7 +101,10 @@ export class TokenEndpoints {
     this.#checkTarget(form);
     const lifetimeSeconds = secondsOf(form.get('requested_lifetime'));
     const subjectToken = form.get('subject_token') ?? '';
-    await this.#attempts.admit(attempt, { holder: claimedByToken(subjectToken), isGuess: true });
+    await this.#attempts.admit(attempt, {
+      ...claimOfToken(subjectToken, this.#options.identity),
+      isGuess: true,
+    });
     const issued = await this.#options.identity.tokens.exchange({
       subjectToken,
       scope: form.get('scope'),
@@ -131,10 +134,10 @@ export class TokenEndpoints {
   }
 
   async #refresh(form: URLSearchParams, attempt: Attempt): Promise<Answer> {
-    const { tokens } = this.#options.identity;
+    const { identity } = this.#options;
     const token = form.get('refresh_token') ?? '';
-    await this.#attempts.admit(attempt, { holder: claimedByToken(token), isGuess: true });
-    const issued = await tokens.refresh(token, form.get('scope'));
+    await this.#attempts.admit(attempt, { ...claimOfToken(token, identity), isGuess: true });
+    const issued = await identity.tokens.refresh(token, form.get('scope'));
     this.#attempts.succeeded(attempt);
     return issuedAnswer(issued);
   }
@@ -142,7 +145,7 @@ export class TokenEndpoints {
   async #revoke(request: IncomingMessage, attempt: Attempt): Promise<Answer> {
     const form = await readForm(request);
     const token = form.get('token') ?? '';
-    await this.#attempts.admit(attempt, { holder: claimedByToken(token) });
+    await this.#attempts.admit(attempt, claimOfToken(token, this.#options.identity));
     const holder = await this.#options.identity.tokens.revoke(token);
     if (holder) {
       this.#attempts.succeeded(attempt);
@@ -155,7 +158,7 @@ export class TokenEndpoints {
   async #explain(request: IncomingMessage, attempt: Attempt): Promise<Answer> {
     const form = await readForm(request);
     const token = form.get('token') ?? '';
-    await this.#attempts.admit(attempt, { holder: claimedByToken(token) });
+    await this.#attempts.admit(attempt, claimOfToken(token, this.#options.identity));
     const explanation = await this.#options.identity.outside.explain(token);
     if (explanation.isAccepted) this.#attempts.succeeded(attempt);
     else this.#attempts.charge(attempt);

@@ -10,7 +10,7 @@ import { humanHolder } from '@rhizome/identity/holders';
 import type { Logger } from '@rhizome/log';
 import { assertOwnPage, cookieOf, csrfHeader, sessionCookie } from '../policy/index.js';
 import { retryHeaders } from './answers.js';
-import type { Attempt, Attempts } from './attempts.js';
+import type { Attempt, Attempts, Claim } from './attempts.js';
 
 /** Options of {@link WebEndpoints}. */
 export interface WebEndpointsOptions {
@@ -97,7 +97,7 @@ export class WebEndpoints {
   }
 
   async #isCurrent(id: string, attempt: Attempt): Promise<boolean> {
-    await this.#attempts.admit(attempt, { holder: holderOf(id) });
+    await this.#attempts.admit(attempt, this.#claimOf(id));
     const token = await this.#options.identity.webSessions.tokenOf(id).catch(unlessEnded);
     if (token === undefined) this.#attempts.charge(attempt);
     else this.#attempts.succeeded(attempt);
@@ -144,11 +144,17 @@ export class WebEndpoints {
     const { request } = attempt;
     assertOwnPage(request, this.#originsOf(request));
     const id = cookieOf(request, sessionCookie) ?? '';
-    await this.#attempts.admit(attempt, { holder: holderOf(id) });
+    await this.#attempts.admit(attempt, this.#claimOf(id));
     const holder = await this.#options.identity.webSessions.end(id);
     if (holder) this.#attempts.record({ ...attempt, action: 'auth.logout' }, holder);
     else this.#attempts.charge(attempt);
     return { ...json({}), headers: clearing };
+  }
+
+  #claimOf(id: string): Claim {
+    const { webSessions } = this.#options.identity;
+    const holder = holderOf(id);
+    return { holder, find: async () => ((await webSessions.isKnown(id)) ? holder : undefined) };
   }
 
   /** The address under which the browser reaches the gateway: that of its cookies. */

@@ -1,6 +1,7 @@
 /** Grants of the token endpoint for workers: enrolment, renewal, and tokens for the payloads of attempts. */
 import type { IncomingMessage } from 'node:http';
 import type { Principal } from '@rhizome/authz';
+import { digestOfText } from '@rhizome/digest';
 import { DomainError, isDomainError } from '@rhizome/errors';
 import type { Identity, ProvenKey } from '@rhizome/identity';
 import { certificatePrefix } from '@rhizome/identity/holders';
@@ -8,8 +9,8 @@ import { LRUCache } from 'lru-cache';
 import { actorOf } from '../audit/index.js';
 import { certificateThumbprint, type Identity as Callers } from '../policy/index.js';
 import { type Answer, issuedAnswer } from './answers.js';
-import type { Attempt, Attempts, Claim } from './attempts.js';
-import { claimedByKey } from './claimed-holder.js';
+import type { Attempt, Attempts } from './attempts.js';
+import { claimedByKey, claimOfToken, claimOfWorker, enrolmentInToken } from './claimed-holder.js';
 import type { HeldAttempts } from './held-attempts.js';
 import { paths } from './metadata.js';
 
@@ -47,9 +48,11 @@ export class WorkerGrants {
   async enrol(form: URLSearchParams, attempt: Attempt): Promise<Answer> {
     const { identity, attempts } = this.#options;
     const [code, subjectToken] = [form.get('code'), form.get('subject_token')];
+    const holder = await claimedByKey(attempt.request);
     await attempts.admit(attempt, {
-      holder: await claimedByKey(attempt.request),
+      holder,
       isGuess: code !== null || subjectToken !== null,
+      find: () => this.#findEnrolling(form, holder),
     });
     const key = await this.#keyOf(attempt.request);
     const { _id } = await identity.enrolments.enrol({
@@ -64,6 +67,17 @@ export class WorkerGrants {
     const answer = await this.#workerToken(_id, key, true, attempt);
     this.#recordEnrolment(attempt, answer, [_id, form.get('queue') ?? '', form.get('host') ?? '']);
     return answer;
+  }
+
+  /** The part of a request that the store has: the enrolled key, the code, or the account of the token. */
+  async #findEnrolling(form: URLSearchParams, key: string | undefined): Promise<string | undefined> {
+    const { identity } = this.#options;
+    const { enrolments } = identity;
+    const [code, subjectToken] = [form.get('code'), form.get('subject_token')];
+    if (key !== undefined && (await enrolments.isEnrolled(key, form.get('queue') ?? ''))) return key;
+    // Failures count for the code: somebody who has one could make any number of keys.
+    if (code !== null) return (await enrolments.isInvited(code)) ? `code:${digestOfText(code)}` : undefined;
+    return subjectToken === null ? undefined : claimOfToken(subjectToken, identity).find?.();
   }
 
   #recordEnrolment(attempt: Attempt, { status, body }: Answer, named: readonly string[]): void {
@@ -85,9 +99,9 @@ export class WorkerGrants {
 
   /** Renews the credential of a worker, or makes another worker. */
   async renew(form: URLSearchParams, attempt: Attempt): Promise<Answer> {
-    const { attempts } = this.#options;
+    const { attempts, identity } = this.#options;
     const id = form.get('enrolment_id') ?? '';
-    await attempts.admit(attempt, await this.#claimOf(attempt.request, id));
+    await attempts.admit(attempt, await claimOfWorker(attempt.request, id, identity));
     const key = await this.#keyOf(attempt.request);
     return this.#workerToken(id, key, form.get('worker') === 'new', attempt);
   }
@@ -95,7 +109,8 @@ export class WorkerGrants {
   /** A token for the payload of an attempt that the calling worker holds. */
   async ofAttempt(form: URLSearchParams, attempt: Attempt): Promise<Answer> {
     const { attempts, callers, heldAttempts, identity } = this.#options;
-    await attempts.admit(attempt, { holder: await claimedByKey(attempt.request) });
+    const { request } = attempt;
+    await attempts.admit(attempt, await claimOfWorker(request, enrolmentInToken(request), identity));
     const principal = await callers.ofRequest(attempt.request);
     const { worker } = principal ?? {};
     const holder = principal?.keyThumbprint ?? principal?.certificateThumbprint;
@@ -125,14 +140,6 @@ export class WorkerGrants {
     this.#recorded.set(key, true);
     const targets = [jobId];
     this.#options.attempts.recordAs(attempt, { actor: actorOf(principal), codes: [], targets, experiment });
-  }
-
-  /** An enrolled key is known in the store, also to a gateway that has just started. */
-  async #claimOf(request: IncomingMessage, id: string): Promise<Claim> {
-    const { enrolments } = this.#options.identity;
-    const holder = await claimedByKey(request);
-    if (holder === undefined || !/^enr_[0-9A-Z]{26}$/.test(id)) return { holder };
-    return { holder, isKnown: () => enrolments.isOf(id, holder) };
   }
 
   async #workerToken(id: string, key: ProvenKey, wantsNew: boolean, attempt: Attempt): Promise<Answer> {

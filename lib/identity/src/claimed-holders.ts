@@ -1,6 +1,7 @@
 /** Holders that a request names. Nothing of it is verified: it selects limits, and gives no rights. */
 import { maxTokenLength } from '@rhizome/authz';
-import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader } from 'jose';
+import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
+import { readTokenId } from './tokens/token-id.js';
 
 const maxProofLength = 4096;
 
@@ -17,11 +18,27 @@ export async function claimedKey(proof: string): Promise<string | undefined> {
 
 /** The account that a token names; undefined for a text that is no JWT. */
 export function claimedAccount(token: string): string | undefined {
-  if (token.length > maxTokenLength) return undefined;
+  const account = accountIn(token);
+  return account && `${account.issuer} ${account.subject}`;
+}
+
+/** Issuer and subject in a token; undefined for a text that is no JWT. */
+export function accountIn(token: string): { readonly issuer: string; readonly subject: string } | undefined {
+  const { iss: issuer, sub: subject } = claimsIn(token);
+  return typeof issuer === 'string' && typeof subject === 'string' ? { issuer, subject } : undefined;
+}
+
+/** The enrolment that the token of a worker names; another id for tokens of people. */
+export function claimedEnrolment(token: string): string | undefined {
+  const { jti } = claimsIn(token);
+  return typeof jti === 'string' ? readTokenId(jti)?.family : undefined;
+}
+
+function claimsIn(token: string): JWTPayload {
+  if (token.length > maxTokenLength) return {};
   try {
-    const { iss, sub } = decodeJwt(token);
-    return typeof iss === 'string' && typeof sub === 'string' ? `${iss} ${sub}` : undefined;
+    return decodeJwt(token);
   } catch {
-    return undefined;
+    return {};
   }
 }

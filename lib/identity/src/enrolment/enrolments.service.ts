@@ -192,6 +192,17 @@ export class EnrolmentsService {
     return (await this.#options.enrolments.byId(id))?.thumbprint === thumbprint;
   }
 
+  /** True if a key has an enrolment in a queue, whatever its state. */
+  async isEnrolled(thumbprint: string, queue: string): Promise<boolean> {
+    return (await this.#options.enrolments.byKey(thumbprint, queue)) !== null;
+  }
+
+  /** True if there is an invitation with this code, whatever its state. */
+  async isInvited(code: string): Promise<boolean> {
+    const { enrolments, encryption } = this.#options;
+    return (await enrolments.invitation(encryption.digest(code))) !== null;
+  }
+
   /**
    * Approves or refuses a request. Only those who may enrol workers for all experiments of its queue decide;
    * for others it does not exist.

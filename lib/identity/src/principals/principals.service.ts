@@ -128,6 +128,11 @@ export class PrincipalsService {
     return (await this.#options.principals.identity(account))?.principalId ?? null;
   }
 
+  /** True if there is a principal with this id. */
+  async exists(id: string): Promise<boolean> {
+    return (await this.#options.principals.principal(id)) !== null;
+  }
+
   /** A principal with rights in an experiment whose identities the caller may read, or an agent of one. */
   async principal(id: string, by: Principal): Promise<PrincipalDocument | null> {
     const { principals, clock } = this.#options;

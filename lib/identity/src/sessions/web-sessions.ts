@@ -86,6 +86,12 @@ export class WebSessions {
     return (await issuing).accessToken;
   }
 
+  /** True if there is a session with this id, which may have ended. */
+  async isKnown(id: string): Promise<boolean> {
+    const { sessions, encryption } = this.#options;
+    return form.test(id) && (await sessions.byId(encryption.digest(id))) !== null;
+  }
+
   /** Ends a session with all its tokens, also in open streams. Returns its holder; undefined if unknown. */
   async end(id: string): Promise<TokenHolder | undefined> {
     const { sessions, encryption, revocations } = this.#options;

@@ -112,17 +112,18 @@ export class RefreshTokens {
     throw new DomainError('SERVICE_UNAVAILABLE', 'The refresh token is used by too many requests at once');
   }
 
+  /** True if a token is, or was, one of a login that has not ended. */
+  async isKnown(token: string): Promise<boolean> {
+    return (await this.#familyOf(token)) !== undefined;
+  }
+
   /**
    * Ends the login of a token with all its access tokens.
    * @returns the principal; undefined for an unknown token
    */
   async end(token: string): Promise<string | undefined> {
-    const found = form.exec(token);
-    const family = found?.[1] && (await this.#options.families.byId(found[1]));
+    const family = await this.#familyOf(token);
     if (!family) return undefined;
-    const digest = this.#options.encryption.digest(found[2] ?? '');
-    if (![family.current, family.previous, ...family.used].some((one) => one !== null && isSame(one, digest)))
-      return undefined;
     await this.#end(family._id, 'logout', family.principalId);
     return family.principalId;
   }
@@ -130,6 +131,17 @@ export class RefreshTokens {
   /** Ends all logins of a principal; its access tokens are revoked elsewhere. */
   endAllOf(principalId: string): Promise<void> {
     return this.#options.families.removeOf(principalId);
+  }
+
+  /** The login of a token, also of one that was used before. */
+  async #familyOf(token: string): Promise<RefreshFamilyDocument | undefined> {
+    const { families, encryption } = this.#options;
+    const [, id, secret = ''] = form.exec(token) ?? [];
+    const family = id === undefined ? null : await families.byId(id);
+    if (!family) return undefined;
+    const digest = encryption.digest(secret);
+    const all = [family.current, family.previous, ...family.used];
+    return all.some((one) => one !== null && isSame(one, digest)) ? family : undefined;
   }
 
   async #find(token: string): Promise<{

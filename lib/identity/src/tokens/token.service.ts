@@ -10,6 +10,7 @@ import {
 } from '@rhizome/authz';
 import type { Clock, Ids } from '@rhizome/clock';
 import { DomainError, isDomainError } from '@rhizome/errors';
+import { accountIn } from '../claimed-holders.js';
 import { humanHolder, type TokenHolder } from '../holders.js';
 import { grantsOf } from '../issuers/assess.js';
 import type { Claims } from '../issuers/claims.js';
@@ -111,6 +112,19 @@ export class TokenService {
       clock,
       cacheSize: 100,
     });
+  }
+
+  /**
+   * True if the store has the login of a refresh token, or the principal of the account that another token
+   * names. Nothing else of the token is verified.
+   */
+  async isHolderKnown(token: string): Promise<boolean> {
+    const { issuer, principals, refreshTokens } = this.#options;
+    if (token.startsWith('rhr_')) return refreshTokens.isKnown(token);
+    const account = accountIn(token);
+    if (!account) return false;
+    if (account.issuer === issuer) return principals.exists(account.subject);
+    return (await principals.principalIdOf(account)) !== null;
   }
 
   /**
