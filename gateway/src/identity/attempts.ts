@@ -138,19 +138,25 @@ export class Attempts {
   /** Charges and records a failure. Returns the error to answer with. */
   async refused(error: unknown, attempt: Attempt): Promise<unknown> {
     if (!isDomainError(error) || error.http >= 500 || isOfRate(error)) return error;
-    // A client learns the nonce for its proofs by this error.
-    if (error.details.field === nonceField) return error;
+    // A client learns by this error that it must not use its nonce here.
+    if (error.details.field === nonceField) return this.#chargeStranger(attempt) ?? error;
     const { reusedBy } = error.details as { readonly reusedBy?: string };
     if (reusedBy === undefined) this.record(attempt, null, [error.code]);
     else this.record(attempt, humanHolder(reusedBy), ['REFRESH_TOKEN_REUSED', error.code]);
     // An expired token was signed by a trusted issuer: its holder must learn that it has expired.
-    if (error.code === 'TOKEN_EXPIRED') return error;
+    if (error.code === 'TOKEN_EXPIRED') return this.#chargeStranger(attempt) ?? error;
     return this.charge(attempt) ?? (await this.#guessed(error, attempt)) ?? error;
   }
 
   /** Charges the address, or the holder at this address. Returns the error if nothing is left. */
   charge({ address, admission }: Attempt): DomainError | undefined {
     return this.#options.rates?.useByAddress(admission?.key ?? address, { operations: 1 });
+  }
+
+  /** Charges the address for a failure that costs a known holder nothing. */
+  #chargeStranger(attempt: Attempt): DomainError | undefined {
+    const { admission, address } = attempt;
+    return admission === undefined || admission.key === address ? this.charge(attempt) : undefined;
   }
 
   /** Charges the address for a document that everybody may read. @throws DomainError LIMIT_EXCEEDED */

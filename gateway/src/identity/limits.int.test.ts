@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { createVerifier, writeRightsQuestion } from '@rhizome/authz';
+import { createVerifier, signToken, writeRightsQuestion } from '@rhizome/authz';
 import type { Identity } from '@rhizome/identity';
 import { createProofKey, leftovers, type ProofKey, testMongo, testTokens } from '@rhizome/testkit';
 import { csrfHeader, sessionCookie } from '../policy/index.js';
@@ -176,6 +176,32 @@ describe('limits of the token endpoint', () => {
     const unknown = 'enr_01KB3F00000000000000000000';
     expect(await statusesOf(2 * burst, () => renew(createProofKey(), unknown))).toEqual(once);
     expect([verified, await countOf('usedProofs')]).toEqual([burst, before]);
+  });
+
+  it('charges nonces of other gateways and expired tokens, unless their holders are known', async () => {
+    const { keys, outside } = identities.identity;
+    const expired = async (subject: string) => {
+      const holder = { subject, kind: 'HUMAN', grants: [], tokenId: `tok_${'0'.repeat(26)}.0` } as const;
+      const token = await signToken({ ...holder, ttlSeconds: 1, issuedAt: new Date(0) }, await keys.signer());
+      return { ...forged, subject_token: token };
+    };
+    const here = await gatewayWith();
+    expect(await here.statusesOf(2 * burst, async () => here.send(await expired('usr_stranger')))).toEqual(
+      once,
+    );
+    const there = await gatewayWith();
+    const withNonce = async (key: ProofKey, id: string) => {
+      const url = `${there.origin}/oauth/token`;
+      const dpop = key.proof({ method: 'POST', url, nonce: 'x' });
+      return postForm(there.origin, '/oauth/token', { grant_type: worker, enrolment_id: id }, { dpop });
+    };
+    const key = createProofKey();
+    const { enrolment_id: id } = (await there.enrol(key, await invitation())).body;
+    const { principalId: dan } = await outside.accept((await exchangeOf('dan')).subject_token);
+    expect(await there.statusesOf(2 * burst, () => withNonce(createProofKey(), id))).toEqual(once);
+    const free = Array<number>(2 * burst).fill(400);
+    expect(await there.statusesOf(2 * burst, () => withNonce(key, id))).toEqual(free);
+    expect(await there.statusesOf(2 * burst, async () => there.send(await expired(dan)))).toEqual(free);
   });
 
   it('verifies no more concurrent requests than may fail', async () => {

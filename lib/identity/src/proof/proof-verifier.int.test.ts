@@ -202,4 +202,13 @@ describe('ProofVerifier', () => {
     expect(await here.verify(bound, request)).toBe(thumbprint);
     await expect(there.verify(bound, request)).rejects.toMatchObject({ details: { field: 'dpop.nonce' } });
   });
+
+  it('compares the nonce before it verifies the signature', async () => {
+    const verifier = createProofVerifier(systemClock, inMemory());
+    const [header, payload] = (await changed({ nonce: 'x' })).split('.');
+    const unsigned = `${header}.${payload}.${'A'.repeat(86)}`;
+    await expect(verifier.check(unsigned, { method: 'POST', urls: [url], token })).rejects.toMatchObject({
+      details: { field: 'dpop.nonce' },
+    });
+  });
 });

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '@rhizome/clock';
 import { digestOfText } from '@rhizome/digest';
 import { DomainError, isDomainError } from '@rhizome/errors';
-import { calculateJwkThumbprint, decodeProtectedHeader, EmbeddedJWK, jwtVerify } from 'jose';
+import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, EmbeddedJWK, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { nonceField } from '../holders.js';
 
@@ -106,6 +106,9 @@ class JwtProofs implements ProofVerifier {
     try {
       const { jwk } = decodeProtectedHeader(proof);
       if (!jwk || 'd' in jwk) throw refused('its header must have the public key');
+      // Before the signature: anybody can make proofs with a wrong nonce.
+      const { nonce } = decodeJwt(proof);
+      if (nonce !== undefined && nonce !== this.nonce) throw refusedNonce();
       const { payload } = await jwtVerify(proof, EmbeddedJWK, {
         typ: 'dpop+jwt',
         algorithms: ['ES256', 'EdDSA'],
@@ -114,14 +117,13 @@ class JwtProofs implements ProofVerifier {
         clockTolerance: windowSeconds,
       });
       const thumbprint = await calculateJwkThumbprint(jwk);
-      const { htm, htu, jti, iat, ath, nonce } = payload;
+      const { htm, htu, jti, iat, ath } = payload;
       if (htm !== method) throw refused(`it is for the method ${JSON.stringify(htm)}`);
       if (!isOneOf(htu, urls))
         throw refused(`it is for the address ${JSON.stringify(htu)}; expected ${urls.join(' or ')}`);
       const age = Math.abs(this.#clock.now().getTime() / 1000 - Number(iat));
       if (!(age <= windowSeconds)) throw refused(`its time differs by ${Math.round(age)} s`);
       if (token !== undefined && ath !== digestOfText(token)) throw refused('it is for another token');
-      if (nonce !== undefined && nonce !== this.nonce) throw refusedNonce();
       if (typeof jti !== 'string' || jti.length === 0 || jti.length > 128)
         throw refused('its jti is not valid');
       let using: Promise<void> | undefined;
