@@ -64,7 +64,7 @@ const stream = (field: string, text: string, more: Omit<Read, 'fields' | 'text'>
 
 const ofCore: readonly Read[] = [
   query('viewer', '{ viewer { subject submissionConsents { experimentName } } }', {
-    marks: () => ['newcomer@playground', '"atlas"'],
+    marks: () => ['playground:newcomer', '"atlas"'],
   }),
   query('experiment', '{ experiment(name: "atlas") { id name } }'),
   query('experiments', '{ experiments { nodes { name } totalCount } }'),
