@@ -49,9 +49,13 @@ export class ControlGroup {
     writeFileSync(join(this.folder, 'pids.max'), String(count));
   }
 
-  /** True if the kernel has killed processes because the group had used up its memory. */
+  /**
+   * True if the kernel has killed processes because the group had used up its memory. Kills because the host
+   * had no memory left count as `oom_kill` too, but not as `oom`.
+   */
   get isOutOfMemory(): boolean {
-    return /^oom_kill [1-9]/m.test(textOf(this.folder, 'memory.events'));
+    const events = textOf(this.folder, 'memory.events');
+    return /^oom [1-9]/m.test(events) && /^oom_kill [1-9]/m.test(events);
   }
 
   /** Kills everything in the group, also what is forked at this moment. */

@@ -80,6 +80,9 @@ describe('ControlGroup', () => {
     expect(group.isOutOfMemory).toBe(false);
     await writeFile(join(folder, 'memory.events'), ['low 0', 'oom 1', 'oom_kill 0', ''].join('\n'));
     expect(group.isOutOfMemory).toBe(false);
+    // The host was out of memory, and the group was not.
+    await writeFile(join(folder, 'memory.events'), ['low 0', 'oom 0', 'oom_kill 1', ''].join('\n'));
+    expect(group.isOutOfMemory).toBe(false);
     await writeFile(join(folder, 'memory.events'), ['low 0', 'oom 1', 'oom_kill 2', ''].join('\n'));
     expect(group.isOutOfMemory).toBe(true);
   });
